@@ -1,0 +1,80 @@
+"""One tracked run, and the table of its legal moves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from domain.errors import Lost
+
+
+class State(StrEnum):
+    PLANNED = "planned"
+    REFUSED = "refused"
+    AWAITING = "awaiting"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+    WITHDRAWN = "withdrawn"
+    STALE = "stale"
+    APPROVED = "approved"
+    SUBMITTING = "submitting"
+    SUBMITTED = "submitted"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    PARTIAL = "partial"
+    FAILED = "failed"
+    LOST = "lost"
+
+
+_ENDS = frozenset({State.SUCCEEDED, State.PARTIAL, State.FAILED, State.LOST})
+
+MOVES: Mapping[State, frozenset[State]] = {
+    State.PLANNED: frozenset({State.REFUSED, State.AWAITING, State.APPROVED}),
+    State.AWAITING: frozenset({State.REJECTED, State.EXPIRED, State.WITHDRAWN, State.STALE, State.APPROVED}),
+    State.APPROVED: frozenset({State.SUBMITTING}),
+    State.SUBMITTING: frozenset({State.SUBMITTED, State.FAILED}),
+    State.SUBMITTED: frozenset({State.RUNNING, State.WITHDRAWN}) | _ENDS,
+    State.RUNNING: _ENDS,
+    State.LOST: frozenset({State.SUCCEEDED, State.PARTIAL, State.FAILED}),
+}
+"""`lost` is left again when the object turns up after all: an unreachable cluster comes back."""
+
+TERMINAL = frozenset(State) - frozenset(MOVES)
+
+
+class IllegalMove(Lost):
+    """Names both ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """`revision` grows by one with every stored change; compare-and-set uses it."""
+
+    id: str
+    cluster: str
+    noun: str
+    verb: str
+    subject: str
+    actor: str
+    state: State
+    line: str
+    fingerprint: str
+    created_at: datetime
+    changed_at: datetime
+    phase: str = ""
+    """Velero's own word."""
+    object_uid: str = ""
+    object_name: str = ""
+    reason: str = ""
+    revision: int = 0
+
+    def advance(self, to: State, now: datetime, **changes: str) -> Operation:
+        if to is not self.state and to not in MOVES.get(self.state, frozenset()):
+            raise IllegalMove(f"operation {self.id} cannot move from {self.state} to {to}")
+        return replace(self, state=to, changed_at=now, revision=self.revision + 1, **changes)  # type: ignore[arg-type]
+
+    @property
+    def over(self) -> bool:
+        return self.state in TERMINAL or self.state is State.LOST

@@ -1,0 +1,32 @@
+"""Everything that a manifest can touch. Computed from the manifest that would be written, never from flags."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+EVERYTHING = frozenset({"*"})
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Namespaces are literal names; `{"*"}` means every namespace, present and future."""
+
+    reads: frozenset[str] = frozenset()
+    writes: frozenset[str] = frozenset()
+    cluster_scoped: bool = False
+    """Cluster-scoped objects are read (backup) or written (restore)."""
+    kinds: frozenset[str] = EVERYTHING
+    """Resource names as written, lower case; `{"*"}` when not narrowed."""
+    hooks: bool = False
+    """Commands would run in pods."""
+    locations: frozenset[str] = frozenset()
+    own_objects: frozenset[str] = frozenset()
+    """Velero objects deleted or changed themselves, as `kind/name`."""
+
+    @property
+    def namespaces(self) -> frozenset[str]:
+        return self.reads | self.writes
+
+    def within(self, scope: frozenset[str]) -> bool:
+        """Whether every namespace lies inside `scope`; a scope of `{"*"}` holds all."""
+        return "*" in scope or self.namespaces <= scope

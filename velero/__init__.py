@@ -1,0 +1,6 @@
+"""Velero's resources as Python values.
+
+Belongs here: the one caller of the Kubernetes API, a gateway per kind, the reflector, downloads, cron, Velero's names.
+Does not: who may do what, what is said about it, what is remembered.
+May import: domain; kubernetes (api.py and its authentication only), aiohttp, croniter.
+"""
