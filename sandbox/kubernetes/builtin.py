@@ -1,0 +1,256 @@
+"""Rules of kinds that are not Velero's, as far as a restore can meet them."""
+
+import base64
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from sandbox.kubernetes import failures, validation
+from sandbox.kubernetes.failures import Cause, JsonObject, forbidden_field, invalid, required
+from sandbox.kubernetes.kinds import Kind, custom
+from sandbox.kubernetes.patches import clone
+
+if TYPE_CHECKING:
+    from sandbox.kubernetes.objects import Objects
+
+NODE_PORTS = range(30000, 32768)
+_IMMUTABLE = "field is immutable when `immutable` is set"
+_POD_FIELDS = (
+    "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
+    "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),"
+    "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)"
+)
+_CLAIM_FIELDS = (
+    "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"
+)
+
+
+def admit_create(objects: "Objects", kind: Kind, item: JsonObject) -> None:
+    """Fills in what the server would, and takes what only one may have."""
+    if fill := _DEFAULTS.get(kind.plural):
+        fill(item)
+    if kind.plural == "services":
+        _allocate(objects, kind, item)
+
+
+def admit_update(objects: "Objects", kind: Kind, old: JsonObject, item: JsonObject) -> None:
+    if kind.plural == "services":
+        item["spec"].setdefault("clusterIP", old["spec"].get("clusterIP"))
+        item["spec"].setdefault("clusterIPs", old["spec"].get("clusterIPs"))
+        _service_defaults(item)
+    if check := _UPDATES.get(kind.plural):
+        causes = [*check(old, item)]
+        if causes:
+            raise failures.invalid_object(kind, item["metadata"]["name"], causes)
+    if kind.plural == "services":
+        _allocate(objects, kind, item)
+
+
+def causes(kind: Kind, item: JsonObject) -> Iterator[Cause]:
+    """What is wrong with an object of a built-in type."""
+    if kind.plural in {"configmaps", "secrets"}:
+        for key in item.get("data") or {}:
+            yield from (invalid(f"data[{key}]", key, m) for m in validation.config_key(key))
+    if kind.plural == "services" and not item["spec"].get("ports") and item["spec"].get("clusterIP") != "None":
+        yield required("spec.ports")
+    if kind.plural == "pods" and not (item.get("spec") or {}).get("containers"):
+        yield required("spec.containers")
+
+
+def defined(definition: JsonObject) -> dict[str, Kind]:
+    """The kind that a CustomResourceDefinition adds, free of form."""
+    spec = definition["spec"]
+    names, version = spec["names"], next(v["name"] for v in spec["versions"] if v.get("storage", True))
+    kind = custom(spec["group"], version, names["plural"], names["kind"], namespaced=spec.get("scope") != "Cluster")
+    return {names["plural"]: kind}
+
+
+# defaults
+
+
+def _namespace_defaults(item: JsonObject) -> None:
+    item["spec"] = {"finalizers": ["kubernetes"], **(item.get("spec") or {})}
+    item["status"] = {"phase": "Active"}
+    labels = item["metadata"].setdefault("labels", {})
+    labels["kubernetes.io/metadata.name"] = item["metadata"].get("name", "")
+
+
+def _secret_defaults(item: JsonObject) -> None:
+    item.setdefault("type", "Opaque")
+    for key, value in item.pop("stringData", {}).items():
+        item.setdefault("data", {})[key] = base64.b64encode(value.encode()).decode()
+
+
+def _service_defaults(item: JsonObject) -> None:
+    spec = item.setdefault("spec", {})
+    spec.setdefault("type", "ClusterIP")
+    spec.setdefault("sessionAffinity", "None")
+    for port in spec.get("ports") or []:
+        port.setdefault("protocol", "TCP")
+        port.setdefault("targetPort", port["port"])
+
+
+def _phase(phase: str) -> Callable[[JsonObject], None]:
+    def fill(item: JsonObject) -> None:
+        item.setdefault("spec", {})
+        item.setdefault("status", {}).setdefault("phase", phase)
+
+    return fill
+
+
+def _job_defaults(item: JsonObject) -> None:
+    if item["spec"].get("manualSelector"):
+        return
+    uid, metadata = item["metadata"]["uid"], item["spec"].setdefault("template", {}).setdefault("metadata", {})
+    labels = metadata.setdefault("labels", {})
+    labels |= {"batch.kubernetes.io/controller-uid": uid, "controller-uid": uid}
+    labels |= dict.fromkeys(("batch.kubernetes.io/job-name", "job-name"), item["metadata"]["name"])
+    item["spec"].setdefault("selector", {"matchLabels": {"batch.kubernetes.io/controller-uid": uid}})
+
+
+_DEFAULTS: Mapping[str, Callable[[JsonObject], None]] = {
+    "namespaces": _namespace_defaults,
+    "secrets": _secret_defaults,
+    "services": _service_defaults,
+    "pods": _phase("Pending"),
+    "persistentvolumeclaims": _phase("Pending"),
+    "persistentvolumes": _phase("Available"),
+    "jobs": _job_defaults,
+}
+
+
+# services
+
+
+def _allocate(objects: "Objects", kind: Kind, item: JsonObject) -> None:
+    """Cluster address and node ports; what another service has is refused."""
+    me, spec = item["metadata"]["uid"], item["spec"]
+    versions = objects.table("services").now.values()
+    others = [v.object["spec"] for v in versions if v.object["metadata"]["uid"] != me]
+    found = [*_address(spec, {o.get("clusterIP") for o in others})]
+    found += _node_ports(spec, {p["nodePort"] for o in others for p in o.get("ports") or [] if "nodePort" in p})
+    if found:
+        raise failures.invalid_object(kind, item["metadata"]["name"], found)
+
+
+def _address(spec: JsonObject, taken: set[str | None]) -> Iterator[Cause]:
+    if spec["type"] == "ExternalName" or spec.get("clusterIP") == "None":
+        return
+    wanted = spec.get("clusterIP")
+    if wanted and wanted in taken:
+        detail = f"failed to allocate IP {wanted}: provided IP is already allocated"
+        yield invalid("spec.clusterIPs", [wanted], detail)
+        return
+    addresses = (f"10.96.{n // 254}.{n % 254 + 1}" for n in range(10, 65_000))
+    spec["clusterIP"] = wanted or next(a for a in addresses if a not in taken)
+    spec["clusterIPs"] = [spec["clusterIP"]]
+
+
+def _node_ports(spec: JsonObject, taken: set[int]) -> Iterator[Cause]:
+    if spec["type"] not in {"NodePort", "LoadBalancer"}:
+        return
+    for i, port in enumerate(spec.get("ports") or []):
+        wanted = port.get("nodePort")
+        if wanted in taken:
+            yield invalid(f"spec.ports[{i}].nodePort", wanted, "provided port is already allocated")
+        elif wanted and wanted not in NODE_PORTS:
+            detail = "provided port is not in the valid range. The range of valid ports is 30000-32767"
+            yield invalid(f"spec.ports[{i}].nodePort", wanted, detail)
+        else:
+            port["nodePort"] = wanted or next(p for p in NODE_PORTS if p not in taken)
+            taken.add(port["nodePort"])
+
+
+# what may not change
+
+
+def _service_changes(old: JsonObject, new: JsonObject) -> Iterator[Cause]:
+    before, after = old["spec"].get("clusterIP"), new["spec"].get("clusterIP")
+    if before and after != before and new["spec"]["type"] != "ExternalName":
+        yield invalid("spec.clusterIPs[0]", [after], "may not change once set")
+
+
+def _frozen_changes(old: JsonObject, new: JsonObject) -> Iterator[Cause]:
+    if not old.get("immutable"):
+        return
+    if not new.get("immutable"):
+        yield forbidden_field("immutable", _IMMUTABLE)
+    for field in ("data", "binaryData"):
+        if (old.get(field) or {}) != (new.get(field) or {}):
+            yield forbidden_field(field, _IMMUTABLE)
+
+
+def _secret_changes(old: JsonObject, new: JsonObject) -> Iterator[Cause]:
+    _secret_defaults(new)
+    if old["type"] != new["type"]:
+        yield invalid("type", new["type"], "field is immutable")
+    yield from _frozen_changes(old, new)
+
+
+def _claim_changes(old: JsonObject, new: JsonObject) -> Iterator[Cause]:
+    before, after = clone(old["spec"]), clone(new.get("spec") or {})
+    if not before.get("volumeName"):
+        before.pop("volumeName", None)
+        after.pop("volumeName", None)
+    bound = (old.get("status") or {}).get("phase") == "Bound"
+    for spec in (before, after):
+        if bound:
+            (spec.get("resources") or {}).pop("requests", None)
+            spec.pop("volumeAttributesClassName", None)
+    if before != after:
+        yield forbidden_field("spec", _CLAIM_FIELDS)
+
+
+def _pod_changes(old: JsonObject, new: JsonObject) -> Iterator[Cause]:
+    if _fixed_pod(old["spec"]) != _fixed_pod(new.get("spec") or {}):
+        yield forbidden_field("spec", _POD_FIELDS)
+
+
+def _fixed_pod(spec: JsonObject) -> JsonObject:
+    fixed: JsonObject = clone(spec)
+    for containers in ("containers", "initContainers"):
+        for container in fixed.get(containers) or []:
+            container.pop("image", None)
+    for field in ("activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds"):
+        fixed.pop(field, None)
+    return fixed
+
+
+def _job_changes(old: JsonObject, new: JsonObject) -> Iterator[Cause]:
+    uid, after = old["metadata"]["uid"], new["spec"]
+    if after == old["spec"]:
+        return
+    labels = ((after.get("template") or {}).get("metadata") or {}).get("labels") or {}
+    if not after.get("manualSelector"):
+        for key in ("controller-uid", "batch.kubernetes.io/controller-uid"):
+            if labels.get(key) != uid:
+                yield required(f"spec.template.metadata.labels[{key}]", f"must be '{uid}'")
+    if after.get("selector") != old["spec"].get("selector"):
+        yield invalid("spec.selector", after.get("selector"), "field is immutable")
+    if after.get("template") != old["spec"].get("template"):
+        yield invalid("spec.template", after.get("template"), "field is immutable")
+
+
+def _selector_changes(old: JsonObject, new: JsonObject) -> Iterator[Cause]:
+    before, after = (old.get("spec") or {}).get("selector"), (new.get("spec") or {}).get("selector")
+    if before != after:
+        yield invalid("spec.selector", after, "field is immutable")
+
+
+def _binding_changes(old: JsonObject, new: JsonObject) -> Iterator[Cause]:
+    if old.get("roleRef") != new.get("roleRef"):
+        yield invalid("roleRef", new.get("roleRef"), "cannot change roleRef")
+
+
+_UPDATES: Mapping[str, Callable[[JsonObject, JsonObject], Iterator[Cause]]] = {
+    "services": _service_changes,
+    "configmaps": _frozen_changes,
+    "secrets": _secret_changes,
+    "persistentvolumeclaims": _claim_changes,
+    "pods": _pod_changes,
+    "jobs": _job_changes,
+    "deployments": _selector_changes,
+    "daemonsets": _selector_changes,
+    "replicasets": _selector_changes,
+    "rolebindings": _binding_changes,
+    "clusterrolebindings": _binding_changes,
+}

@@ -1,0 +1,439 @@
+"""All objects of one cluster, with the API server's semantics and no network.
+
+Synchronous and meant for one event loop. What is returned is a copy; what is refused raises `ApiFailure`.
+"""
+
+import hashlib
+from collections import deque
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from sandbox.kubernetes import builtin, failures, patches, schema, validation
+from sandbox.kubernetes.collector import Collector
+from sandbox.kubernetes.failures import ApiFailure, Cause, JsonObject
+from sandbox.kubernetes.history import Change, ChangeType, Key, Table, Version
+from sandbox.kubernetes.kinds import KINDS, Kind
+from sandbox.kubernetes.lists import ListQuery, Page, page
+from sandbox.kubernetes.patches import clone
+from sandbox.kubernetes.subscription import Subscription
+
+FieldValidation = Literal["Strict", "Warn", "Ignore"]
+Listener = Callable[[ChangeType, str, JsonObject | None, JsonObject | None], None]
+Warn = Callable[[str], None]
+Causes = list[Cause]
+JsonObjects = list[JsonObject]
+
+__all__ = ["ApiFailure", "FieldValidation", "Objects"]
+
+_SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
+_SYSTEM_FIELDS = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink")
+_OWN_FIELDS = ("creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation")
+_METADATA_FIELDS = frozenset(
+    (
+        *(*_SYSTEM_FIELDS, *_OWN_FIELDS),
+        *("name", "generateName", "namespace", "resourceVersion", "managedFields"),
+        *("labels", "annotations", "finalizers", "ownerReferences"),
+    )
+)
+FIRST_NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
+
+
+def stamp(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _silent(_: str) -> None:
+    pass
+
+
+class Objects:
+    """Storage, validation, history and garbage collection of one cluster."""
+
+    def __init__(self, *, now: Callable[[], datetime], new_id: Callable[[], str]) -> None:
+        self.kinds: dict[str, Kind] = dict(KINDS)
+        self.revision = 0
+        self.collector = Collector(self)
+        self._now = now
+        self._new_id = new_id
+        self._tables: dict[str, Table] = {}
+        self._listeners: list[Listener] = []
+        self._untold: deque[Change] = deque()
+        self._telling = False
+        for name in FIRST_NAMESPACES:
+            self.create("namespaces", None, {"metadata": {"name": name}})
+
+    # reading
+
+    def kind(self, resource: str) -> Kind:
+        if (kind := self.kinds.get(resource)) is None:
+            raise ApiFailure(404, "NotFound", "the server could not find the requested resource", {})
+        return kind
+
+    def table(self, resource: str) -> Table:
+        if resource not in self._tables:
+            self._tables[resource] = Table(self.kind(resource))
+        return self._tables[resource]
+
+    def version(self, resource: str, namespace: str | None, name: str) -> Version:
+        """The stored version itself; not to be changed."""
+        table = self.table(resource)
+        if (found := table.now.get(_key(table.kind, namespace, name))) is None:
+            raise failures.not_found(table.kind, name)
+        return found
+
+    def get(self, resource: str, namespace: str | None, name: str) -> JsonObject:
+        return _copy(self.version(resource, namespace, name).object)
+
+    def find(self, resource: str, namespace: str | None, name: str) -> JsonObject | None:
+        table = self.table(resource)
+        found = table.now.get(_key(table.kind, namespace, name))
+        return _copy(found.object) if found else None
+
+    def list(
+        self,
+        resource: str,
+        namespace: str | None = None,
+        *,
+        label_selector: str | None = None,
+        field_selector: str | None = None,
+    ) -> JsonObjects:
+        query = ListQuery(namespace, label_selector, field_selector)
+        return page(self.table(resource), self.revision, query).items()
+
+    def list_page(
+        self,
+        resource: str,
+        namespace: str | None = None,
+        *,
+        label_selector: str | None = None,
+        field_selector: str | None = None,
+        limit: int = 0,
+        continue_: str = "",
+        resource_version: str = "",
+        match: str = "",
+    ) -> Page:
+        query = ListQuery(namespace, label_selector, field_selector, limit, continue_, resource_version, match)
+        return page(self.table(resource), self.revision, query)
+
+    def subscribe(self, resource: str, namespace: str | None = None, *, since: int | None = None) -> Subscription:
+        """Changes after a revision (None: from now on), as `(type, object, revision)`; starts collecting at once."""
+        table = self.table(resource)
+        if since is not None and since < table.watchable_from:
+            raise failures.expired(f"too old resource version: {since} ({table.watchable_from})")
+        return Subscription(table, namespace, self.revision if since is None else since)
+
+    def on_change(self, callback: Listener) -> None:
+        """Told `(type, resource, old, new)` after every change, in order, before the changing call returns."""
+        self._listeners.append(callback)
+
+    def compact(self, *, watches: bool = True) -> None:
+        """Forgets the past: older lists and continue tokens are gone, and so are watches from older revisions."""
+        for resource in self.kinds:
+            table = self.table(resource)
+            table.listable_from = self.revision
+            if watches:
+                table.watchable_from = self.revision
+
+    def forget_watches(self) -> None:
+        """What a restarted server has lost: every watch from below the current revision is too old."""
+        for resource in self.kinds:
+            self.table(resource).watchable_from = self.revision
+
+    # writing
+
+    def create(
+        self,
+        resource: str,
+        namespace: str | None,
+        body: Mapping[str, Any],
+        *,
+        field_validation: FieldValidation = "Warn",
+        dry_run: bool = False,
+        warn: Warn = _silent,
+    ) -> JsonObject:
+        kind = self.kind(resource)
+        item = {"apiVersion": kind.api_version, "kind": kind.kind, **clone(dict(body))}
+        _expect_version(kind, item)
+        item["metadata"] = clone(validation.decoded_metadata(kind, item))
+        item, unknown = _pruned(kind, item)
+        if unknown and field_validation == "Strict":
+            raise validation.undecodable(kind, _strict(unknown))
+        _tell_unknown(unknown, field_validation, warn)
+        metadata = item["metadata"]
+        versioned = metadata.get("resourceVersion")
+        _place(kind, namespace, metadata)
+        self._fill(kind, metadata)
+        self.collector.admit(kind, metadata)
+        builtin.admit_create(self, kind, item)
+        self._check(kind, item, [*validation.name_causes(kind, metadata)])
+        if versioned not in {None, "", "0"}:
+            raise failures.internal("resourceVersion should not be set on objects to be created")
+        key = _key(kind, namespace, metadata["name"])
+        if key in self.table(resource).now:
+            raise failures.already_exists(kind, key[1])
+        if dry_run:
+            return _copy(item)
+        self._commit("ADDED", kind, key, item)
+        created = _copy(item)
+        if kind.plural == "customresourcedefinitions":
+            self.kinds |= builtin.defined(item)
+        self.collector.collect_orphan(kind, item)
+        return created
+
+    def patch(
+        self,
+        resource: str,
+        namespace: str | None,
+        name: str,
+        patch: Any,
+        *,
+        content_type: str = patches.MERGE,
+        field_validation: FieldValidation = "Warn",
+        dry_run: bool = False,
+        warn: Warn = _silent,
+    ) -> JsonObject:
+        old = self.version(resource, namespace, name)
+        kind = self.kind(resource)
+        merged = _apply(kind, old.object, patch, content_type)
+        item = {**merged, "metadata": clone(validation.decoded_metadata(kind, merged))}
+        patched = failures.quoted(item)
+        item, unknown = _pruned(kind, item)
+        if unknown and field_validation == "Strict":
+            # unlike a create, a patch is told so as an invalid field
+            raise failures.unprocessable("", "", "", [failures.invalid("patch", patched, _strict(unknown))])
+        _tell_unknown(unknown, field_validation, warn)
+        return self._update(kind, old, item, dry_run=dry_run)
+
+    def replace(
+        self,
+        resource: str,
+        namespace: str | None,
+        name: str,
+        body: Mapping[str, Any],
+        *,
+        field_validation: FieldValidation = "Warn",
+        dry_run: bool = False,
+        warn: Warn = _silent,
+    ) -> JsonObject:
+        kind = self.kind(resource)
+        item = {"apiVersion": kind.api_version, "kind": kind.kind, **clone(dict(body))}
+        _expect_version(kind, item)
+        item["metadata"] = clone(validation.decoded_metadata(kind, item))
+        item, unknown = _pruned(kind, item)
+        if unknown and field_validation == "Strict":
+            raise validation.undecodable(kind, _strict(unknown))
+        _tell_unknown(unknown, field_validation, warn)
+        metadata = item["metadata"]
+        if metadata.setdefault("name", name) != name:
+            raise failures.bad_request(
+                f"the name of the object ({metadata['name']}) does not match the name on the URL ({name})"
+            )
+        _place(kind, namespace, metadata)
+        old = self.version(resource, namespace, name)
+        if kind.custom and not metadata.get("resourceVersion"):
+            cause = failures.invalid("metadata.resourceVersion", 0, "must be specified for an update")
+            raise failures.unprocessable(kind.group, kind.plural, name, [cause])
+        metadata.setdefault("uid", old.object["metadata"]["uid"])
+        return self._update(kind, old, item, dry_run=dry_run)
+
+    def delete(
+        self,
+        resource: str,
+        namespace: str | None,
+        name: str,
+        *,
+        propagation: str | None = None,
+        uid: str | None = None,
+        resource_version: str | None = None,
+        dry_run: bool = False,
+    ) -> JsonObject:
+        """A Status if the object is gone, else the object that now waits for its finalizers."""
+        kind = self.kind(resource)
+        old = self.version(resource, namespace, name)
+        have = old.object["metadata"]
+        if uid and uid != have["uid"]:
+            why = f"the UID in the precondition ({uid}) does not match the UID in record ({have['uid']}). "
+            raise failures.conflict(kind, name, f"{why}The object might have been deleted and then recreated")
+        if resource_version and resource_version != have["resourceVersion"]:
+            why = (
+                f"the ResourceVersion in the precondition ({resource_version}) does not match the ResourceVersion "
+                f"in record ({have['resourceVersion']}). The object might have been modified"
+            )
+            raise failures.conflict(kind, name, why)
+        if dry_run:
+            return _gone(kind, have)
+        return self.collector.delete(kind, old, propagation) or _gone(kind, have)
+
+    # inside
+
+    def timestamp(self) -> str:
+        return stamp(self._now())
+
+    def store(self, kind: Kind, old: Version, item: JsonObject) -> JsonObject:
+        """Stores an accepted change; an object whose last finalizer went while deleted goes for good."""
+        key = _key_of(kind, old.object)
+        metadata = item["metadata"]
+        if metadata.get("deletionTimestamp") and not (metadata.get("finalizers") or _namespace_finalizers(kind, item)):
+            self.collector.remove(kind, old, last=item)
+            return _copy(item)
+        self._commit("MODIFIED", kind, key, item)
+        self.collector.collect_orphan(kind, item)
+        return _copy(item)
+
+    def drop(self, kind: Kind, old: Version, last: JsonObject) -> None:
+        self._commit("DELETED", kind, _key_of(kind, old.object), last)
+
+    def _commit(self, change_type: ChangeType, kind: Kind, key: Key, item: JsonObject) -> None:
+        self.revision += 1
+        item["metadata"]["resourceVersion"] = str(self.revision)
+        table = self.table(kind.plural)
+        version = Version(item, self.revision, builtin=not kind.custom)
+        change = Change(change_type, kind.plural, key, version, table.now.get(key))
+        table.record(change)
+        self.collector.index(change)
+        self._untold.append(change)
+        self._tell()
+
+    def _tell(self) -> None:
+        """Listeners may change objects themselves: those changes are told after this one, not inside it."""
+        if self._telling:
+            return
+        self._telling = True
+        try:
+            while self._untold:
+                change = self._untold.popleft()
+                for listener in self._listeners:
+                    old = _copy(change.old.object) if change.old else None
+                    new = _copy(change.version.object) if change.type != "DELETED" else None
+                    listener(change.type, change.resource, old, new)
+        finally:
+            self._telling = False
+
+    def _update(self, kind: Kind, old: Version, item: JsonObject, *, dry_run: bool) -> JsonObject:
+        have, metadata = old.object["metadata"], item["metadata"]
+        name = have["name"]
+        if metadata.get("uid", have["uid"]) != have["uid"]:
+            said = f"Precondition failed: UID in precondition: {metadata['uid']}, UID in object meta: {have['uid']}"
+            raise failures.conflict(kind, name, said)
+        if metadata.get("resourceVersion", have["resourceVersion"]) != have["resourceVersion"]:
+            raise failures.stale(kind, name)
+        metadata["resourceVersion"] = have["resourceVersion"]
+        for key in _OWN_FIELDS:
+            metadata.pop(key, None)
+            if key in have:
+                metadata[key] = have[key]
+        self._check(kind, item, [*validation.update_causes(have, metadata)])
+        builtin.admit_update(self, kind, old.object, item)
+        if item == old.object:
+            return _copy(old.object)
+        if _counts(kind, old.object, item):
+            metadata["generation"] = have.get("generation", 0) + 1
+        return _copy(item) if dry_run else self.store(kind, old, item)
+
+    def _check(self, kind: Kind, item: JsonObject, causes: Causes) -> None:
+        name = item["metadata"].get("name", "")
+        if kind.custom and (wrong := validation.type_causes(kind, item)):
+            raise failures.invalid_object(kind, name, wrong)
+        causes += [*validation.metadata_causes(item["metadata"]), *validation.schema_causes(kind, item)]
+        causes += builtin.causes(kind, item)
+        if causes:
+            raise failures.invalid_object(kind, name, causes)
+
+    def _fill(self, kind: Kind, metadata: JsonObject) -> None:
+        for key in (*_SYSTEM_FIELDS, "managedFields", "resourceVersion", "generation"):
+            metadata.pop(key, None)
+        metadata["uid"] = self._new_id()
+        metadata["creationTimestamp"] = self.timestamp()
+        if kind.generation != "never":
+            metadata["generation"] = 1
+        if metadata.get("generateName") and not metadata.get("name"):
+            metadata["name"] = metadata["generateName"][:58] + self._suffix()
+
+    def _suffix(self) -> str:
+        digest = hashlib.sha256(self._new_id().encode()).digest()
+        return "".join(_SUFFIX_LETTERS[byte % len(_SUFFIX_LETTERS)] for byte in digest[:5])
+
+
+def _copy(item: JsonObject) -> JsonObject:
+    copied: JsonObject = clone(item)
+    return copied
+
+
+def _key(kind: Kind, namespace: str | None, name: str) -> Key:
+    return (namespace or "", name) if kind.namespaced else ("", name)
+
+
+def _namespace_finalizers(kind: Kind, item: JsonObject) -> bool:
+    return kind.plural == "namespaces" and bool(item["spec"].get("finalizers"))
+
+
+def _key_of(kind: Kind, item: JsonObject) -> Key:
+    return _key(kind, item["metadata"].get("namespace"), item["metadata"]["name"])
+
+
+def _expect_version(kind: Kind, item: JsonObject) -> None:
+    if item["apiVersion"] != kind.api_version:
+        raise failures.bad_request(
+            f"the API version in the data ({item['apiVersion']}) does not match "
+            f"the expected API version ({kind.api_version})"
+        )
+
+
+def _place(kind: Kind, namespace: str | None, metadata: JsonObject) -> None:
+    if not kind.namespaced:
+        metadata.pop("namespace", None)
+    elif metadata.setdefault("namespace", namespace or "") != (namespace or ""):
+        raise failures.bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request"
+        )
+
+
+def _pruned(kind: Kind, item: JsonObject) -> tuple[JsonObject, list[str]]:
+    if not kind.custom:
+        return item, []
+    unknown = [f"metadata.{key}" for key in item["metadata"] if key not in _METADATA_FIELDS]
+    metadata = {k: v for k, v in item["metadata"].items() if k in _METADATA_FIELDS and v is not None}
+    if kind.schema is None:
+        return {**item, "metadata": metadata}, unknown
+    known = {k: item[k] for k in ("apiVersion", "kind")}
+    inner = {k: v for k, v in item.items() if k not in {"apiVersion", "kind", "metadata"}}
+    kept, more = schema.prune(inner, kind.schema)
+    return {**known, "metadata": metadata, **kept}, unknown + more
+
+
+def _strict(unknown: list[str]) -> str:
+    return "strict decoding error: " + ", ".join(f'unknown field "{path}"' for path in unknown)
+
+
+def _tell_unknown(unknown: list[str], field_validation: FieldValidation, warn: Warn) -> None:
+    if field_validation == "Warn":
+        for path in unknown:
+            warn(f'unknown field "{path}"')
+
+
+def _apply(kind: Kind, current: JsonObject, patch: Any, content_type: str) -> JsonObject:
+    accepted = [patches.JSON, patches.MERGE] + ([] if kind.custom else [patches.STRATEGIC])
+    if content_type not in accepted:
+        raise failures.unknown_media_type([*accepted, patches.APPLY])
+    if content_type == patches.JSON:
+        patched = patches.apply(current, patch)
+    elif isinstance(patch, dict):
+        patched = patches.merge(current, patch)
+    else:
+        raise failures.bad_request("error decoding patch: json: cannot unmarshal into Go value of type map")
+    if not isinstance(patched, dict):
+        raise patches.rejected()
+    return patched
+
+
+def _counts(kind: Kind, old: JsonObject, new: JsonObject) -> bool:
+    if kind.generation == "spec":
+        return bool(old.get("spec") != new.get("spec"))
+    bare = ({k: v for k, v in item.items() if k != "metadata"} for item in (old, new))
+    return kind.generation == "any" and next(bare) != next(bare)
+
+
+def _gone(kind: Kind, metadata: JsonObject) -> JsonObject:
+    details = {**failures.details_of(kind, metadata["name"]), "uid": metadata["uid"]}
+    return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}

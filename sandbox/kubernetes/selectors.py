@@ -1,0 +1,109 @@
+"""Label and field selectors, as in query strings."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sandbox.kubernetes.failures import bad_request
+
+JsonObject = dict[str, Any]
+Match = Callable[[JsonObject], bool]
+_Labels = Callable[[Mapping[str, str]], bool]
+
+_SET = re.compile(r"(?P<key>[^\s,()=!]+)\s+(?P<op>in|notin)\s*\((?P<values>[^()]*)\)")
+_COMPARE = re.compile(r"(?P<key>[^\s,()=!<>]+)\s*(?P<op>==|=|!=|>|<)\s*(?P<value>[^\s,()=!<>]*)")
+_EXISTS = re.compile(r"(?P<not>!?)\s*(?P<key>[^\s,()=!<>]+)")
+
+
+def everything(_: JsonObject) -> bool:
+    return True
+
+
+def labels(text: str | None) -> Match:
+    """A predicate for a label selector with all its operators."""
+    if not text or not text.strip():
+        return everything
+    wanted = [_requirement(part, text) for part in _parts(text)]
+
+    def matches(item: JsonObject) -> bool:
+        have = item["metadata"].get("labels") or {}
+        return all(requirement(have) for requirement in wanted)
+
+    return matches
+
+
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in re.split(r",(?![^()]*\))", text)]
+
+
+def _requirement(part: str, text: str) -> _Labels:
+    if found := _SET.fullmatch(part):
+        return _among(found["key"], found["op"], {v.strip() for v in found["values"].split(",")})
+    if found := _COMPARE.fullmatch(part):
+        return _compared(found["key"], found["op"], found["value"])
+    if found := _EXISTS.fullmatch(part):
+        key, absent = found["key"], bool(found["not"])
+        return lambda have: (key in have) != absent
+    raise bad_request(
+        f"unable to parse requirement: found '{part}', expected: in, notin, =, ==, !=, gt, lt in \"{text}\""
+    )
+
+
+def _among(key: str, operator: str, values: set[str]) -> _Labels:
+    if operator == "in":
+        return lambda have: have.get(key) in values
+    return lambda have: have.get(key) not in values
+
+
+def _compared(key: str, operator: str, value: str) -> _Labels:
+    if operator in {"=", "=="}:
+        return lambda have: have.get(key) == value
+    if operator == "!=":
+        return lambda have: have.get(key) != value
+    return lambda have: _ordered(have.get(key), operator, value)
+
+
+def _ordered(have: str | None, operator: str, bound: str) -> bool:
+    try:
+        left, right = int(have or ""), int(bound)
+    except ValueError:
+        return False
+    return left > right if operator == ">" else left < right
+
+
+_EVENT_FIELDS = ("type", "reason", "involvedObject.name", "involvedObject.namespace", "involvedObject.kind")
+_BUILTIN_FIELDS: Mapping[str, tuple[str, ...]] = {
+    "events": (*_EVENT_FIELDS, "involvedObject.uid"),
+    "pods": ("status.phase", "spec.nodeName"),
+    "namespaces": ("status.phase",),
+    "secrets": ("type",),
+}
+
+
+def fields(text: str | None, plural: str = "") -> Match:
+    """A predicate for a field selector: name and namespace, little else."""
+    if not text or not text.strip():
+        return everything
+    allowed = {"metadata.name", "metadata.namespace", *_BUILTIN_FIELDS.get(plural, ())}
+    wanted = [_field_term(part, allowed) for part in text.split(",")]
+
+    def matches(item: JsonObject) -> bool:
+        return all((_field(item, path) == value) == equal for path, equal, value in wanted)
+
+    return matches
+
+
+def _field_term(part: str, allowed: set[str]) -> tuple[str, bool, str]:
+    found = re.fullmatch(r"\s*(?P<path>[^=!\s]+)\s*(?P<op>==|=|!=)\s*(?P<value>.*?)\s*", part)
+    if found is None:
+        raise bad_request(f"invalid selector: '{part}'; can't understand '{part}'")
+    if found["path"] not in allowed:
+        raise bad_request(f"field label not supported: {found['path']}")
+    return found["path"], found["op"] != "!=", found["value"]
+
+
+def _field(item: JsonObject, path: str) -> str:
+    value: Any = item
+    for key in path.split("."):
+        value = value.get(key) if isinstance(value, dict) else None
+    return "" if value is None else str(value)

@@ -1,0 +1,48 @@
+"""One reader of the changes of one kind."""
+
+import asyncio
+
+from sandbox.kubernetes.history import Change, ChangeType, JsonObject, Table
+from sandbox.kubernetes.patches import clone
+
+
+class Subscription:
+    """An async iterator of `(type, object, revision)` from a revision on; ends when closed."""
+
+    def __init__(self, table: Table, namespace: str | None, since: int) -> None:
+        self._table = table
+        self._namespace = namespace
+        self._since = since
+        self._queue: asyncio.Queue[Change | None] = asyncio.Queue()
+        self._closed = False
+        for change in table.since(since):
+            self._add(change)
+        table.listeners.append(self._add)
+
+    def _add(self, change: Change) -> None:
+        # a revision from the future is waited for
+        if change.revision > self._since and self._namespace in {None, "", change.key[0]}:
+            self._queue.put_nowait(change)
+
+    def close(self) -> None:
+        """Ends the iteration after what is already collected."""
+        if not self._closed:
+            self._closed = True
+            self._table.listeners.remove(self._add)
+            self._queue.put_nowait(None)
+
+    async def next_change(self) -> Change | None:
+        """The next change as it is stored (not a copy), or None at the end."""
+        change = await self._queue.get()
+        if change is None:
+            self._queue.put_nowait(None)
+        return change
+
+    def __aiter__(self) -> "Subscription":
+        return self
+
+    async def __anext__(self) -> tuple[ChangeType, JsonObject, int]:
+        change = await self.next_change()
+        if change is None:
+            raise StopAsyncIteration
+        return change.type, clone(change.version.object), change.revision
