@@ -1,0 +1,254 @@
+"""The only caller of the Kubernetes API: raw JSON over the package's ApiClient, every failure one of our errors.
+
+Not used, each for a reproduced defect: typed APIs, Watch, the dynamic client, informers (docs/adr/0005).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from enum import StrEnum
+from typing import Any
+from urllib.parse import urlencode
+
+import aiohttp
+from aiohttp.http_exceptions import LineTooLong
+
+from domain.errors import ClusterError, Unauthenticated
+from velero.connection import Access, Connection, connect
+from velero.errors import Asked, Reply, asked, not_kubernetes, refusal, unreachable
+from velero.fields import Json
+
+MERGE_PATCH = "application/merge-patch+json"
+_JSON = "application/json"
+_LARGEST = 64 * 1024 * 1024
+_WRITES = frozenset({"POST", "PUT", "PATCH"})
+
+
+class End(StrEnum):
+    """Why a stream is over."""
+
+    CLOSED = "closed"
+    SILENT = "silent"
+    CUT = "cut"
+    TOO_LONG = "too-long"
+
+
+class Lines:
+    """The whole lines of a watch; what follows the last newline is not one. `end` and `why` tell how it ended."""
+
+    def __init__(self, content: aiohttp.StreamReader) -> None:
+        self._content = content
+        self.end = End.CLOSED
+        self.why = ""
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while line := await self._next():
+            yield line
+
+    async def _next(self) -> bytes:
+        try:
+            line = await self._content.readline()
+        except TimeoutError:
+            return self._over(End.SILENT, "nothing was heard for too long")
+        except LineTooLong:
+            return self._over(End.TOO_LONG, "a line is too long")
+        except (aiohttp.ClientError, OSError) as error:
+            return self._over(End.CUT, f"the connection broke: {type(error).__name__}")
+        if line and not line.endswith(b"\n"):
+            return self._over(End.CUT, "the last line is incomplete")
+        return line
+
+    def _over(self, end: End, why: str) -> bytes:
+        self.end, self.why = end, why
+        return b""
+
+
+class Api:
+    """One cluster. Connects when first used, and again after a failure: a cluster that is down now comes back by itself."""
+
+    def __init__(self, cluster: str, access: Access, *, connect_timeout: float = 10.0) -> None:
+        self.cluster = cluster
+        self._access = access
+        self._connect_timeout = connect_timeout
+        self._connection: Connection | None = None
+        self._retired: Connection | None = None
+        self._lock = asyncio.Lock()
+        self._checked = 0.0
+
+    @property
+    def url(self) -> str:
+        return self._connection.url if self._connection else ""
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Json | None = None,
+        content_type: str | None = None,
+        timeout: float = 30.0,  # noqa: ASYNC109 - of the request, not of the coroutine
+    ) -> Json:
+        """One call. A PATCH is a merge patch unless `content_type` says otherwise; writes refuse unknown fields."""
+        what = asked(self.cluster, method, path)
+        query = {**(query or {}), **({"fieldValidation": "Strict"} if method in _WRITES else {})}
+        limits = aiohttp.ClientTimeout(total=timeout, sock_connect=self._connect_timeout)
+        headers = {"Accept": _JSON, "Content-Type": content_type or (MERGE_PATCH if method == "PATCH" else _JSON)}
+        try:
+            response = await self._send(what, method, _target(path, query), headers, body, limits)
+            reply = await _read(response)
+        except (aiohttp.ClientError, OSError) as error:
+            raise unreachable(what, _cause(error, timeout)) from error
+        return _parse(what, reply)
+
+    @asynccontextmanager
+    async def stream(
+        self,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        *,
+        silence: float = 75.0,
+    ) -> AsyncIterator[Lines]:
+        """A watch. `silence`: an API server sends a bookmark about every minute, so more means that nobody is there."""
+        what = asked(self.cluster, "GET", path, watch=True)
+        limits = aiohttp.ClientTimeout(total=None, sock_connect=self._connect_timeout, sock_read=silence)
+        target = _target(path, {**(query or {}), "watch": "1"})
+        try:
+            response = await self._send(what, "GET", target, {"Accept": _JSON}, None, limits)
+            if response.status != 200 or "json" not in response.content_type:
+                raise refusal(what, await _read(response))
+        except (aiohttp.ClientError, OSError) as error:
+            raise unreachable(what, _cause(error, silence)) from error
+        try:
+            yield Lines(response.content)
+        finally:
+            response.close()
+
+    async def close(self) -> None:
+        for connection in (self._connection, self._retired):
+            if connection is not None:
+                await connection.client.close()
+        self._connection = self._retired = None
+
+    async def _send(
+        self,
+        what: Asked,
+        method: str,
+        target: str,
+        headers: dict[str, str],
+        body: Json | None,
+        limits: aiohttp.ClientTimeout,
+    ) -> aiohttp.ClientResponse:
+        connection = await self._connected()
+        header = await connection.token.header()
+        response = await _call(connection, method, target, {**headers, **_authorization(header)}, body, limits)
+        if response.status == 401:
+            reply = await _read(response)
+            header = await _renewed(connection, header, refusal(what, reply))
+            response = await _call(connection, method, target, {**headers, **_authorization(header)}, body, limits)
+        return response
+
+    async def _connected(self) -> Connection:
+        async with self._lock:
+            if self._connection is not None and not await self._outdated(self._connection):
+                return self._connection
+            fresh = await connect(self.cluster, self._access)
+            await self._retire()
+            self._connection = fresh
+            return fresh
+
+    async def _outdated(self, connection: Connection) -> bool:
+        """Once a minute: a TLS context is built once, and authorities and client certificates are rotated."""
+        now = asyncio.get_running_loop().time()
+        if now < self._checked:
+            return False
+        self._checked = now + 60.0
+        return await asyncio.to_thread(connection.outdated)
+
+    async def _retire(self) -> None:
+        """The one before keeps its open requests; the one before that is closed."""
+        if self._retired is not None:
+            await self._retired.client.close()
+        self._retired = self._connection
+
+
+def _target(path: str, query: Mapping[str, str]) -> str:
+    return f"{path}?{urlencode(query)}" if query else path
+
+
+def _authorization(header: str) -> dict[str, str]:
+    return {"Authorization": header} if header else {}
+
+
+async def _call(
+    connection: Connection,
+    method: str,
+    target: str,
+    headers: dict[str, str],
+    body: Json | None,
+    limits: aiohttp.ClientTimeout,
+) -> aiohttp.ClientResponse:
+    answer: Any = await connection.client.call_api(
+        method, connection.url + target, header_params=headers, body=body, _request_timeout=limits
+    )
+    response: aiohttp.ClientResponse = answer.response
+    return response
+
+
+async def _renewed(connection: Connection, rejected: str, error: ClusterError) -> str:
+    """Where the source has nothing newer, the server's 401 is the answer."""
+    header = await connection.token.renewed(rejected)
+    if header == rejected and isinstance(error, Unauthenticated):
+        raise error
+    return header
+
+
+async def _read(response: aiohttp.ClientResponse) -> Reply:
+    chunks, size = [], 0
+    try:
+        async for chunk in response.content.iter_chunked(1 << 18):
+            size += len(chunk)
+            if size > _LARGEST:
+                raise aiohttp.ClientPayloadError("the answer is too large")
+            chunks.append(chunk)
+    finally:
+        response.release() if response.content.at_eof() else response.close()
+    headers = response.headers
+    return Reply(response.status, b"".join(chunks), headers.get("Content-Type", ""), headers.get("Retry-After", ""))
+
+
+def _parse(what: Asked, reply: Reply) -> Json:
+    if not 200 <= reply.status < 300:
+        raise refusal(what, reply)
+    try:
+        parsed = json.loads(reply.body)
+    except (ValueError, RecursionError) as error:
+        raise not_kubernetes(what, reply) from error
+    if not isinstance(parsed, dict):
+        raise not_kubernetes(what, reply)
+    return parsed
+
+
+def _cause(error: Exception, limit: float) -> str:
+    """Without addresses: they are the operator's, the reader is in a chat."""
+    match error:
+        case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError():
+            return "its certificate is not accepted"
+        case aiohttp.ClientConnectorDNSError():
+            return "its name is not known"
+        case TimeoutError():
+            return f"no answer within {limit:g} s"
+        case aiohttp.ClientConnectorError():
+            return f"no connection: {_system_word(error.os_error)}"
+        case aiohttp.ServerDisconnectedError() | ConnectionResetError():
+            return "it broke the connection off"
+        case _:
+            return f"the answer broke off ({type(error).__name__})"
+
+
+def _system_word(error: OSError) -> str:
+    return os.strerror(error.errno).lower() if error.errno else type(error).__name__

@@ -1,0 +1,155 @@
+"""Backup: one run. `Backup` is all of it, `BackupRow` what the cache keeps of ten thousand."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from velero.api import Api
+from velero.fields import Json, flag, moment, number, parse_moment, section, strings, text
+from velero.gateway import Gateway
+from velero.kinds import BACKUP
+from velero.names import SCHEDULE_NAME
+from velero.objects import Object, meta_of
+from velero.phases import BACKUP_PHASES
+
+
+@dataclass(frozen=True, slots=True)
+class Backup(Object):
+    """A phase that ended says nothing of `completed`: FailedValidation has neither start nor end."""
+
+    phase: str
+    storage_location: str
+    snapshot_locations: tuple[str, ...]
+    included_namespaces: tuple[str, ...]
+    excluded_namespaces: tuple[str, ...]
+    ttl: str
+    snapshot_volumes: bool | None
+    started: datetime | None
+    completed: datetime | None
+    expires: datetime | None
+    errors: int
+    warnings: int
+    items_done: int
+    items_total: int
+    queue_position: int
+    failure_reason: str
+    validation_errors: tuple[str, ...]
+    hooks_attempted: int
+    hooks_failed: int
+    snapshots_attempted: int
+    snapshots_completed: int
+    csi_attempted: int
+    csi_completed: int
+    operations_attempted: int
+    operations_completed: int
+    operations_failed: int
+
+    @property
+    def schedule(self) -> str:
+        return self.meta.labels.get(SCHEDULE_NAME, "")
+
+    @property
+    def ended(self) -> bool:
+        return self.phase in BACKUP_PHASES.terminal
+
+    def row(self) -> BackupRow:
+        return row_of(self.raw)
+
+
+def backup_of(source: Json) -> Backup:
+    spec, status = section(source, "spec"), section(source, "status")
+    progress, hooks = section(status, "progress"), section(status, "hookStatus")
+    return Backup(
+        meta=meta_of(source),
+        raw=source,
+        phase=text(status, "phase"),
+        storage_location=text(spec, "storageLocation"),
+        snapshot_locations=strings(spec, "volumeSnapshotLocations"),
+        included_namespaces=strings(spec, "includedNamespaces"),
+        excluded_namespaces=strings(spec, "excludedNamespaces"),
+        ttl=text(spec, "ttl"),
+        snapshot_volumes=flag(spec, "snapshotVolumes"),
+        started=moment(status, "startTimestamp"),
+        completed=moment(status, "completionTimestamp"),
+        expires=moment(status, "expiration"),
+        errors=number(status, "errors"),
+        warnings=number(status, "warnings"),
+        items_done=number(progress, "itemsBackedUp"),
+        items_total=number(progress, "totalItems"),
+        queue_position=number(status, "queuePosition"),
+        failure_reason=text(status, "failureReason"),
+        validation_errors=strings(status, "validationErrors"),
+        hooks_attempted=number(hooks, "hooksAttempted"),
+        hooks_failed=number(hooks, "hooksFailed"),
+        snapshots_attempted=number(status, "volumeSnapshotsAttempted"),
+        snapshots_completed=number(status, "volumeSnapshotsCompleted"),
+        csi_attempted=number(status, "csiVolumeSnapshotsAttempted"),
+        csi_completed=number(status, "csiVolumeSnapshotsCompleted"),
+        operations_attempted=number(status, "backupItemOperationsAttempted"),
+        operations_completed=number(status, "backupItemOperationsCompleted"),
+        operations_failed=number(status, "backupItemOperationsFailed"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class BackupRow:
+    """Compact: words that recur are shared between rows, everything that only one view needs is left out."""
+
+    name: str
+    uid: str
+    phase: str
+    location: str
+    created: datetime | None
+    started: datetime | None
+    completed: datetime | None
+    expires: datetime | None
+    errors: int
+    warnings: int
+    items: int
+    namespaces: tuple[str, ...]
+    labels: Mapping[str, str]
+
+    @property
+    def schedule(self) -> str:
+        return self.labels.get(SCHEDULE_NAME, "")
+
+    @property
+    def ended(self) -> bool:
+        return self.phase in BACKUP_PHASES.terminal
+
+
+def row_of(source: Json) -> BackupRow:
+    """Half as long as the JSON parser takes for the same object, or less: lists are projected on the loop."""
+    meta, spec, status = section(source, "metadata"), section(source, "spec"), section(source, "status")
+    return BackupRow(
+        text(meta, "name"),
+        text(meta, "uid"),
+        sys.intern(text(status, "phase")),
+        sys.intern(text(spec, "storageLocation")),
+        parse_moment(meta.get("creationTimestamp")),
+        parse_moment(status.get("startTimestamp")),
+        parse_moment(status.get("completionTimestamp")),
+        parse_moment(status.get("expiration")),
+        number(status, "errors"),
+        number(status, "warnings"),
+        number(section(status, "progress"), "itemsBackedUp"),
+        tuple(map(sys.intern, strings(spec, "includedNamespaces"))),
+        _shared(meta.get("labels")),
+    )
+
+
+def _shared(labels: object) -> Mapping[str, str]:
+    if not isinstance(labels, dict):
+        return {}
+    return {sys.intern(key): sys.intern(value) for key, value in labels.items() if isinstance(value, str)}
+
+
+def backups(api: Api, namespace: str) -> Gateway[Backup]:
+    return Gateway(api, BACKUP, backup_of, namespace)
+
+
+def backup_rows(api: Api, namespace: str) -> Gateway[BackupRow]:
+    return Gateway(api, BACKUP, row_of, namespace)

@@ -1,0 +1,237 @@
+"""How a cluster is reached: by a kubeconfig's context, from inside, or directly. The kubernetes package is imported here.
+
+Of it only Configuration and ApiClient are used, for TLS, proxies and pooling. Its kubeconfig loader reads everything
+but plugins and token files, which it reads once, without a limit of time, and whose faults it swallows
+(docs/adr/0005-kubernetes-client.md); those are `velero/token.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import importlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from domain.errors import Unauthenticated, Unreachable
+from velero.fields import Json, items, section, text
+from velero.token import Reading, Token, fixed, from_exec, from_file
+
+_SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+_LOADER_TIMEOUT = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Kubeconfig:
+    """`path` may name several files, as KUBECONFIG does; empty means KUBECONFIG, else ~/.kube/config."""
+
+    path: str = ""
+    context: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class InCluster:
+    directory: Path = _SERVICE_ACCOUNT
+
+
+@dataclass(frozen=True, slots=True)
+class Direct:
+    """`ca` is PEM text; empty means the system's authorities."""
+
+    url: str
+    token: str = ""
+    ca: str = ""
+    verify: bool = True
+
+
+Access = Kubeconfig | InCluster | Direct
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """`client` is the package's ApiClient. `files` are what its TLS context was built of; it is rebuilt when they change."""
+
+    client: Any
+    token: Token
+    url: str
+    files: tuple[Path, ...] = ()
+    seal: str = ""
+
+    def outdated(self) -> bool:
+        return bool(self.files) and seal(self.files) != self.seal
+
+
+def seal(files: tuple[Path, ...]) -> str:
+    digest = hashlib.sha256()
+    for path in files:
+        try:
+            digest.update(path.read_bytes())
+        except OSError:
+            digest.update(b"?")
+    return digest.hexdigest()
+
+
+async def connect(cluster: str, access: Access, environment: Mapping[str, str] | None = None) -> Connection:
+    """Raises Unreachable or Unauthenticated where the settings cannot be used; nothing is sent yet."""
+    settings = os.environ if environment is None else environment
+    match access:
+        case Direct():
+            configuration = await _configuration()
+            _direct(configuration, access)
+            return _connection(configuration, fixed(f"Bearer {access.token}" if access.token else ""), ())
+        case InCluster():
+            return await _in_cluster(cluster, access, settings)
+        case Kubeconfig():
+            return await _from_kubeconfig(cluster, access, settings)
+
+
+async def _configuration() -> Any:
+    # 0.75 s of imports: off the loop, so that commands are answered meanwhile.
+    module = await asyncio.to_thread(importlib.import_module, "kubernetes.aio.client")
+    configuration = module.Configuration()
+    # Go's clients do not ask for RFC 5280's letter; many cluster authorities would fail it under Python 3.13.
+    configuration.disable_strict_ssl_verification = True
+    return configuration
+
+
+def _connection(configuration: Any, token: Token, files: tuple[Path, ...]) -> Connection:
+    client = importlib.import_module("kubernetes.aio.client").ApiClient(configuration)
+    client.user_agent = "velero-chatops"
+    return Connection(client, token, configuration.host.rstrip("/"), files, seal(files))
+
+
+def _direct(configuration: Any, access: Direct) -> None:
+    configuration.host = access.url
+    configuration.verify_ssl = access.verify
+    configuration.ca_cert_data = access.ca or None
+
+
+async def _in_cluster(cluster: str, access: InCluster, environment: Mapping[str, str]) -> Connection:
+    host = environment.get("KUBERNETES_SERVICE_HOST", "")
+    port = environment.get("KUBERNETES_SERVICE_PORT", "443")
+    if not host:
+        raise Unreachable(cluster, f"Cluster {cluster} is set to in_cluster, but the bot does not run in one.")
+    configuration = await _configuration()
+    authority = access.directory / "ca.crt"
+    configuration.host = f"https://{f'[{host}]' if ':' in host else host}:{port}"
+    configuration.ssl_ca_cert = str(authority)
+    try:
+        return _connection(configuration, from_file(cluster, access.directory / "token"), (authority,))
+    except OSError as error:
+        raise Unreachable(cluster, f"Cluster {cluster} cannot be reached.", why=f"no certificate: {error}") from error
+
+
+async def _from_kubeconfig(cluster: str, access: Kubeconfig, environment: Mapping[str, str]) -> Connection:
+    where = access.path or environment.get("KUBECONFIG", "") or str(Path.home() / ".kube" / "config")
+    entry = resolve(cluster, await asyncio.to_thread(_read_all, cluster, where), access.context)
+    configuration = await _configuration()
+    loaded = await _load(cluster, entry, configuration)
+    token = _token(cluster, entry, loaded, environment)
+    return _connection(configuration, token, entry.files)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One context of a kubeconfig, paths made absolute. `plain` is what the package's loader may see."""
+
+    user: Json
+    plain: Json
+    files: tuple[Path, ...]
+
+
+def resolve(cluster: str, sources: list[tuple[Path, Json]], context: str) -> Entry:
+    """Pure. As kubectl merges: the first file that names something wins."""
+    wanted = context or next(
+        (text(data, "current-context") for _, data in sources if text(data, "current-context")), ""
+    )
+    chosen, _ = _named(cluster, sources, "contexts", "context", wanted)
+    server, server_home = _named(cluster, sources, "clusters", "cluster", text(chosen, "cluster"))
+    who = text(chosen, "user")
+    user, user_home = _named(cluster, sources, "users", "user", who) if who else (Json(), Path())
+    server, user = _absolute(server, server_home), _absolute(user, user_home)
+    known = {key: value for key, value in user.items() if key not in {"exec", "token", "tokenFile"}}
+    plain = {
+        "current-context": "c",
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "c"}}],
+        "clusters": [{"name": "c", "cluster": server}],
+        "users": [{"name": "c", "user": known}],
+    }
+    paths = [text(server, "certificate-authority"), text(user, "client-certificate"), text(user, "client-key")]
+    return Entry(user, plain, tuple(Path(path) for path in paths if path))
+
+
+def _named(cluster: str, sources: list[tuple[Path, Json]], listing: str, inner: str, name: str) -> tuple[Json, Path]:
+    known: list[str] = []
+    for path, data in sources:
+        for item in items(data, listing):
+            if text(item, "name") == name:
+                return section(item, inner), path.parent
+            known.append(text(item, "name"))
+    what = f"no {inner} {name!r}" if name else f"no {inner}"
+    why = f"{what} in the kubeconfig; it has {', '.join(known) or 'none'}"
+    raise Unreachable(cluster, f"Cluster {cluster} is not set up.", why=why)
+
+
+_PATHS = ("certificate-authority", "client-certificate", "client-key", "tokenFile")
+
+
+def _absolute(source: Json, home: Path) -> Json:
+    return {**source, **{key: str(home / source[key]) for key in _PATHS if text(source, key)}}
+
+
+def _read_all(cluster: str, where: str) -> list[tuple[Path, Json]]:
+    paths = [Path(part).expanduser().absolute() for part in where.split(os.pathsep) if part]
+    found: list[tuple[Path, Json]] = []
+    for path in paths:
+        try:
+            data = yaml.safe_load(path.read_text())
+        except FileNotFoundError:
+            continue
+        except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+            raise Unreachable(
+                cluster, f"Cluster {cluster} is not set up.", why=f"{path.name} cannot be read"
+            ) from error
+        found.append((path, data if isinstance(data, dict) else {}))
+    if not found:
+        raise Unreachable(cluster, f"Cluster {cluster} is not set up.", why="its kubeconfig is not there")
+    return found
+
+
+async def _load(cluster: str, entry: Entry, configuration: Any) -> Any:
+    """Server, authorities, client certificates, proxies, OpenID Connect and basic authentication: the package's part."""
+    module = await asyncio.to_thread(importlib.import_module, "kubernetes.aio.config")
+    try:
+        async with asyncio.timeout(_LOADER_TIMEOUT):
+            return await module.load_kube_config_from_dict(entry.plain, client_configuration=configuration)
+    except (module.ConfigException, OSError, ValueError, KeyError, TypeError) as error:
+        # Its words may quote the kubeconfig, which holds secrets: only the kind of fault is told.
+        raise Unauthenticated(
+            cluster, f"The kubeconfig of {cluster} cannot be used.", why=type(error).__name__
+        ) from error
+
+
+def _token(cluster: str, entry: Entry, loaded: Any, environment: Mapping[str, str]) -> Token:
+    if text(entry.user, "token"):
+        return fixed(f"Bearer {text(entry.user, 'token')}")
+    if text(entry.user, "tokenFile"):
+        return from_file(cluster, Path(text(entry.user, "tokenFile")))
+    if section(entry.user, "exec"):
+        return from_exec(cluster, section(entry.user, "exec"), environment)
+    if "auth-provider" in entry.user:
+        return Token(_provider(cluster, entry))
+    return fixed(getattr(loaded, "token", "") or "")
+
+
+def _provider(cluster: str, entry: Entry) -> Any:
+    """OpenID Connect: the loader refreshes an id-token that has ended, and keeps the new one in the dictionary."""
+
+    async def read() -> Reading:
+        loaded = await _load(cluster, entry, await _configuration())
+        return Reading(getattr(loaded, "token", "") or "")
+
+    return read

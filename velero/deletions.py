@@ -1,0 +1,60 @@
+"""DeleteBackupRequest: the only way to delete a backup with its data; deleting the object alone brings it back by sync."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from velero.api import Api
+from velero.fields import Json, section, strings, text
+from velero.gateway import Gateway
+from velero.kinds import DELETION
+from velero.names import BACKUP_NAME, BACKUP_UID, label_value, prefix
+from velero.objects import Object, meta_of
+
+
+@dataclass(frozen=True, slots=True)
+class DeletionRequest(Object):
+    """Processed with `errors` has failed and is never tried again. Vanished without a phase: another request overtook it."""
+
+    phase: str
+    backup: str
+    backup_uid: str
+    errors: tuple[str, ...]
+
+
+def deletion_of(source: Json) -> DeletionRequest:
+    meta, status = meta_of(source), section(source, "status")
+    return DeletionRequest(
+        meta=meta,
+        raw=source,
+        phase=text(status, "phase"),
+        backup=text(section(source, "spec"), "backupName"),
+        backup_uid=meta.labels.get(BACKUP_UID, ""),
+        errors=strings(status, "errors"),
+    )
+
+
+def deletion_manifest(backup: str, uid: str, *, name: str = "", labels: Mapping[str, str] | None = None) -> Json:
+    """As the velero CLI writes it. A fixed `name` makes a repetition recognisable.
+
+    The uid label is no precondition to Velero, which deletes whatever has the name: check the uid right before.
+    """
+    named = {"name": name} if name else {"generateName": prefix(backup)}
+    marks = {**(labels or {}), BACKUP_NAME: label_value(backup), BACKUP_UID: uid}
+    return {"metadata": {**named, "labels": marks}, "spec": {"backupName": backup}}
+
+
+def deletions(api: Api, namespace: str) -> Gateway[DeletionRequest]:
+    return Gateway(api, DELETION, deletion_of, namespace)
+
+
+async def delete_backup(
+    gateway: Gateway[DeletionRequest],
+    backup: str,
+    uid: str,
+    *,
+    name: str = "",
+    labels: Mapping[str, str] | None = None,
+) -> DeletionRequest:
+    return await gateway.create(deletion_manifest(backup, uid, name=name, labels=labels))

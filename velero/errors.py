@@ -1,0 +1,229 @@
+"""What an API server answered, in the words of the error tree (`domain/errors.py`).
+
+Pure. Bodies are never shown whole: only a Kubernetes Status is read, its message is cut, anything else is counted as
+an answer that is not Kubernetes'.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+
+from domain.errors import (
+    AlreadyThere,
+    ClusterError,
+    Conflict,
+    Expired,
+    Forbidden,
+    NotThere,
+    Rejected,
+    Throttled,
+    Unauthenticated,
+    Unreachable,
+    VeleroMissing,
+)
+from velero.fields import Json, items, number, section, text
+
+_LIMIT = 500
+_LONGEST_WAIT = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a request wanted, in words: `list backups`, `delete restore r1`."""
+
+    cluster: str
+    verb: str
+    resource: str
+    name: str = ""
+    namespace: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.verb} {self.resource}" + (f" {self.name}" if self.name else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    status: int
+    body: bytes
+    content_type: str = ""
+    retry_after: str = ""
+
+
+_VERBS = {"GET": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+
+
+def asked(cluster: str, method: str, path: str, *, watch: bool = False) -> Asked:
+    parts = [part for part in path.split("?", maxsplit=1)[0].split("/") if part]
+    inside = parts[2:] if parts[:1] == ["api"] else parts[3:] if parts[:1] == ["apis"] else parts
+    namespace = ""
+    if len(inside) > 2 and inside[0] == "namespaces":
+        namespace, inside = inside[1], inside[2:]
+    resource, name = (inside[0] if inside else path), "/".join(inside[1:])
+    verb = "watch" if watch else _VERBS.get(method, method.lower())
+    return Asked(cluster, "list" if verb == "get" and inside and not name else verb, resource, name, namespace)
+
+
+def refusal(what: Asked, reply: Reply) -> ClusterError:
+    """The error that this answer is, for answers that are not a success or not JSON.
+
+    Besides a Status in JSON an API server says some things in plain text: an unknown resource, 429. A page of
+    anything else, a proxy's for example, tells nothing about Kubernetes.
+    """
+    plain = reply.content_type.startswith("text/plain")
+    spoken = reply.status in {401, 403, 429} or (reply.status == 503 and bool(reply.retry_after))
+    if _status_object(reply.body) or spoken or (plain and reply.status == 404):
+        return failure(what, reply)
+    return not_kubernetes(what, reply)
+
+
+def failure(what: Asked, reply: Reply) -> ClusterError:
+    status = _status_object(reply.body)
+    code = number(status, "code") or reply.status
+    why = shorten(text(status, "message"))
+    if reply.status == 404 or code == 404:
+        return _not_found(what, status, why)
+    if code == 429 or (code == 503 and reply.retry_after):
+        return _throttled(what, code, reply)
+    if code == 409:
+        return _conflict(what, status, why)
+    if _stale_version(code, why):
+        return Expired(what.cluster, "The place in the stream is too old.", status=code, why=why)
+    return _by_code(what, code, status, why)
+
+
+def event_failure(what: Asked, status: Json) -> ClusterError:
+    """The error that an ERROR line inside a watch is; it may lack its code, its reason or both."""
+    code = number(status, "code") or (410 if text(status, "reason") in {"Expired", "Gone"} else 0)
+    if not code:
+        return Unreachable(what.cluster, f"The watch of {what.resource} was broken off.", why=_said(status))
+    return failure(what, Reply(code, json.dumps({**status, "kind": "Status", "code": code}).encode()))
+
+
+def unreachable(what: Asked, why: str) -> Unreachable:
+    return Unreachable(what.cluster, f"Cluster {what.cluster} does not answer.", why=why)
+
+
+def not_kubernetes(what: Asked, reply: Reply) -> Unreachable:
+    """Of the body only its type and size are told: an error page may hold anything."""
+    media = reply.content_type.partition(";")[0].strip()[:60] or "no type"
+    why = f"it answered {reply.status} with {len(reply.body)} bytes of {media}, which is not Kubernetes' answer"
+    return Unreachable(
+        what.cluster, f"Cluster {what.cluster} does not answer as Kubernetes does.", status=reply.status, why=why
+    )
+
+
+def retry_after(value: str, now: float | None = None) -> float | None:
+    """Seconds, from a number or a date (`now` is then the epoch); None for anything else. Never above ten minutes."""
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = _until(value, now)
+    return min(max(seconds, 0.0), _LONGEST_WAIT) if seconds == seconds else None  # noqa: PLR0124 - NaN
+
+
+def _until(value: str, now: float | None) -> float:
+    if now is None:
+        return float("nan")
+    try:
+        return parsedate_to_datetime(value).timestamp() - now
+    except ValueError:
+        return float("nan")
+
+
+def shorten(message: str, limit: int = _LIMIT) -> str:
+    first = " ".join(message.split())
+    return first if len(first) <= limit else first[: limit - 1] + "…"
+
+
+def _status_object(body: bytes) -> Json:
+    try:
+        parsed = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return parsed if isinstance(parsed, dict) and parsed.get("kind") == "Status" else {}
+
+
+def _stale_version(code: int, why: str) -> bool:
+    """A resourceVersion that the server cannot even read is answered with 500; a new list mends it as it mends a 410."""
+    return code == 410 or (code in {400, 500} and "resourceVersion: Invalid value" in why)
+
+
+def _by_code(what: Asked, code: int, status: Json, why: str) -> ClusterError:
+    if code == 401:
+        return _unauthenticated(what, why)
+    if code == 403:
+        return _forbidden(what, why)
+    if status and code in {400, 405, 413, 415, 422}:
+        return _rejected(what, code, status, why)
+    text_ = f"Cluster {what.cluster} could not {what}."
+    return Unreachable(what.cluster, text_, status=code, why=why or f"it answered {code}")
+
+
+def _unauthenticated(what: Asked, why: str) -> Unauthenticated:
+    return Unauthenticated(
+        what.cluster,
+        f"Cluster {what.cluster} does not accept the bot's credentials.",
+        status=401,
+        why=why,
+        fix="Renew the token or certificate of this cluster's kubeconfig or service account.",
+    )
+
+
+def _forbidden(what: Asked, why: str) -> Forbidden:
+    place = f" in namespace {what.namespace}" if what.namespace else ""
+    return Forbidden(
+        what.cluster,
+        f"Cluster {what.cluster} does not let the bot {what.verb} {what.resource}{place}.",
+        status=403,
+        why=why,
+        fix=f"Grant the bot's role the verb {what.verb} on {what.resource}{place}.",
+    )
+
+
+def _rejected(what: Asked, code: int, status: Json, why: str) -> Rejected:
+    causes = [_cause(cause) for cause in items(section(status, "details"), "causes")]
+    words = "; ".join(dict.fromkeys(cause for cause in causes if cause)) or why
+    fix = "This cluster's Velero is older than the field: leave it out." if "unknown field" in words else ""
+    return Rejected(
+        what.cluster, f"Cluster {what.cluster} refuses to {what}.", status=code, why=shorten(words), fix=fix
+    )
+
+
+def _cause(cause: Json) -> str:
+    field, message = text(cause, "field"), text(cause, "message")
+    return f"{field}: {message}" if field and not message.startswith(field) else message
+
+
+def _not_found(what: Asked, status: Json, why: str) -> ClusterError:
+    """Without a named object the whole resource is unknown; the API server says so in plain text."""
+    details = section(status, "details")
+    if not text(details, "name"):
+        text_ = f"Cluster {what.cluster} does not know {what.resource}."
+        return VeleroMissing(what.cluster, text_, status=404, why=why, fix="Install Velero there, or its newer CRDs.")
+    kind = text(details, "kind") or what.resource
+    return NotThere(
+        what.cluster, f"There is no {text(details, 'name')} among {kind} in {what.cluster}.", status=404, why=why
+    )
+
+
+def _conflict(what: Asked, status: Json, why: str) -> ClusterError:
+    if text(status, "reason") == "AlreadyExists":
+        name = text(section(status, "details"), "name") or what.name
+        return AlreadyThere(what.cluster, f"{name} is already there in {what.cluster}.", status=409, why=why)
+    return Conflict(what.cluster, f"{what.name or what.resource} has changed meanwhile.", status=409, why=why)
+
+
+def _throttled(what: Asked, code: int, reply: Reply) -> Throttled:
+    wait = retry_after(reply.retry_after)
+    return Throttled(
+        what.cluster,
+        f"Cluster {what.cluster} asks to slow down.",
+        status=code,
+        retry_after=1.0 if wait is None else wait,
+    )
+
+
+def _said(status: Json) -> str:
+    return shorten(text(status, "message")) or "without a reason"

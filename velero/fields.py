@@ -1,0 +1,70 @@
+"""Reads JSON that somebody else wrote: what is missing or of the wrong type is as if absent, never an exception.
+
+Durations stay the strings that they are on the wire: the API server takes `30d`, Go does not, and a reader that
+insists on either loses the whole list (velero issue 3236).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+Json = dict[str, Any]
+
+
+def section(source: object, *keys: str) -> Json:
+    """The object under these keys, or an empty one."""
+    for key in keys:
+        if not isinstance(source, dict):
+            return {}
+        source = source.get(key)
+    return source if isinstance(source, dict) else {}
+
+
+def items(source: object, key: str) -> list[Json]:
+    """The objects in the list under `key`; anything else in it is left out."""
+    found = source.get(key) if isinstance(source, dict) else None
+    return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
+
+
+def text(source: Json, key: str) -> str:
+    value = source.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def number(source: Json, key: str) -> int:
+    value = source.get(key)
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0
+
+
+def flag(source: Json, key: str) -> bool | None:
+    """Tri-state, as Velero's optional booleans are."""
+    value = source.get(key)
+    return value if isinstance(value, bool) else None
+
+
+def strings(source: Json, key: str) -> tuple[str, ...]:
+    value = source.get(key)
+    return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list) else ()
+
+
+def string_map(source: Json, key: str) -> Mapping[str, str]:
+    value = source.get(key)
+    if not isinstance(value, dict):
+        return {}
+    return {name: item for name, item in value.items() if isinstance(item, str)}
+
+
+def moment(source: Json, key: str) -> datetime | None:
+    return parse_moment(source.get(key))
+
+
+def parse_moment(value: object) -> datetime | None:
+    if not isinstance(value, str) or not value:
+        return None
+    try:
+        parsed = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)

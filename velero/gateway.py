@@ -1,0 +1,107 @@
+"""One kind in one cluster: get, list, create, patch, delete. What a kind means stands in its own file."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from domain.errors import NotThere
+from velero.api import MERGE_PATCH, Api
+from velero.fields import Json, items, section, text
+from velero.kinds import Kind
+from velero.objects import without_managed_fields
+
+V = TypeVar("V")
+PAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[V]):
+    """`resource_version` is that of the whole list; `next` the continue token, empty on the last page."""
+
+    values: tuple[V, ...]
+    resource_version: str
+    next: str = ""
+
+
+class Gateway(Generic[V]):
+    """`parse` makes a value of an object's JSON and never raises on what it finds there."""
+
+    def __init__(self, api: Api, kind: Kind, parse: Callable[[Json], V], namespace: str = "") -> None:
+        self.api = api
+        self.kind = kind
+        self.parse = parse
+        self.namespace = namespace
+
+    async def get(self, name: str) -> V:
+        return self._value(await self.api.request("GET", self._path(name)))
+
+    async def find(self, name: str) -> V | None:
+        try:
+            return await self.get(name)
+        except NotThere:
+            return None
+
+    async def page(self, *, selector: str = "", token: str = "", limit: int = PAGE) -> Page[V]:
+        """Objects are projected page by page, so that ten thousand of them are never in memory as they came."""
+        query = {"limit": str(limit), "labelSelector": selector, "continue": token}
+        answer = await self.api.request(
+            "GET", self.kind.path(self.namespace), query={key: value for key, value in query.items() if value}
+        )
+        meta = section(answer, "metadata")
+        values = tuple(self._value(self._item(item)) for item in items(answer, "items"))
+        return Page(values, text(meta, "resourceVersion"), text(meta, "continue"))
+
+    async def pages(self, *, selector: str = "", limit: int = PAGE) -> AsyncIterator[Page[V]]:
+        """Raises Expired if the list grew too old between two pages; begin again then."""
+        token = ""
+        while True:
+            page = await self.page(selector=selector, token=token, limit=limit)
+            yield page
+            if not (token := page.next):
+                return
+
+    async def list(self, *, selector: str = "") -> tuple[V, ...]:
+        return tuple([value async for page in self.pages(selector=selector) for value in page.values])
+
+    async def create(self, manifest: Json, *, dry_run: bool = False) -> V:
+        """AlreadyThere if somebody was faster. `generateName` in the manifest makes the name."""
+        body = {"apiVersion": self.kind.api_version, "kind": self.kind.name, **manifest}
+        answer = await self.api.request("POST", self.kind.path(self.namespace), body=body, query=_dry(dry_run))
+        return self._value(answer)
+
+    async def patch(self, name: str, patch: Json, *, resource_version: str = "", dry_run: bool = False) -> V:
+        """A merge patch of just these fields. With `resource_version` it raises Conflict if the object has changed."""
+        if resource_version:
+            patch = {**patch, "metadata": {**section(patch, "metadata"), "resourceVersion": resource_version}}
+        answer = await self.api.request(
+            "PATCH", self._path(name), body=patch, content_type=MERGE_PATCH, query=_dry(dry_run)
+        )
+        return self._value(answer)
+
+    async def delete(self, name: str, *, uid: str = "", resource_version: str = "", propagation: str = "") -> None:
+        """With `uid` it raises Conflict if the name now belongs to another object."""
+        preconditions = {
+            key: value for key, value in {"uid": uid, "resourceVersion": resource_version}.items() if value
+        }
+        options: Json = {"apiVersion": "v1", "kind": "DeleteOptions"}
+        if preconditions:
+            options["preconditions"] = preconditions
+        if propagation:
+            options["propagationPolicy"] = propagation
+        await self.api.request("DELETE", self._path(name), body=options)
+
+    def _path(self, name: str) -> str:
+        return self.kind.object_path(self.namespace, name)
+
+    def _value(self, source: Json) -> V:
+        return self.parse(without_managed_fields(source))
+
+    def _item(self, source: Json) -> Json:
+        """Items of a core list come without their kind."""
+        return {"apiVersion": self.kind.api_version, "kind": self.kind.name, **source}
+
+
+def _dry(dry_run: bool) -> Mapping[str, str]:
+    return {"dryRun": "All"} if dry_run else {}

@@ -1,0 +1,98 @@
+"""The kinds that Velero's group and this bot know: where each one lives in the API."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from urllib.parse import quote
+
+from domain.errors import Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    name: str
+    plural: str
+    group: str = "velero.io"
+    version: str = "v1"
+    namespaced: bool = True
+
+    @property
+    def api_version(self) -> str:
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def resource(self) -> str:
+        """As access rules and messages say it: `backups.velero.io`."""
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+    def path(self, namespace: str = "") -> str:
+        """Of the collection."""
+        root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
+        inside = f"/namespaces/{_segment(namespace)}" if self.namespaced else ""
+        return f"{root}{inside}/{self.plural}"
+
+    def object_path(self, namespace: str, name: str) -> str:
+        """Of one object. What a person typed never becomes another path, least of all the collection's."""
+        return f"{self.path(namespace)}/{_segment(name)}"
+
+
+def _segment(name: str) -> str:
+    """Empty, `.` and `..` would be resolved away by the HTTP client, quoted or not."""
+    if not name.strip("."):
+        raise Unknown(f"Nothing can be named {name!r}.")
+    return quote(name, safe="")
+
+
+BACKUP = Kind("Backup", "backups")
+RESTORE = Kind("Restore", "restores")
+SCHEDULE = Kind("Schedule", "schedules")
+STORAGE_LOCATION = Kind("BackupStorageLocation", "backupstoragelocations")
+SNAPSHOT_LOCATION = Kind("VolumeSnapshotLocation", "volumesnapshotlocations")
+DELETION = Kind("DeleteBackupRequest", "deletebackuprequests")
+DOWNLOAD = Kind("DownloadRequest", "downloadrequests")
+SERVER_STATUS = Kind("ServerStatusRequest", "serverstatusrequests")
+REPOSITORY = Kind("BackupRepository", "backuprepositories")
+POD_VOLUME_BACKUP = Kind("PodVolumeBackup", "podvolumebackups")
+POD_VOLUME_RESTORE = Kind("PodVolumeRestore", "podvolumerestores")
+DATA_UPLOAD = Kind("DataUpload", "datauploads", version="v2alpha1")
+DATA_DOWNLOAD = Kind("DataDownload", "datadownloads", version="v2alpha1")
+NAMESPACE = Kind("Namespace", "namespaces", group="", namespaced=False)
+CONFIG_MAP = Kind("ConfigMap", "configmaps", group="")
+ACCESS_REVIEW = Kind(
+    "SelfSubjectAccessReview", "selfsubjectaccessreviews", group="authorization.k8s.io", namespaced=False
+)
+
+KINDS: Mapping[str, Kind] = MappingProxyType(
+    {
+        kind.name: kind
+        for kind in (
+            BACKUP,
+            RESTORE,
+            SCHEDULE,
+            STORAGE_LOCATION,
+            SNAPSHOT_LOCATION,
+            DELETION,
+            DOWNLOAD,
+            SERVER_STATUS,
+            REPOSITORY,
+            POD_VOLUME_BACKUP,
+            POD_VOLUME_RESTORE,
+            DATA_UPLOAD,
+            DATA_DOWNLOAD,
+            NAMESPACE,
+            CONFIG_MAP,
+        )
+    }
+)
+
+WATCHED: tuple[Kind, ...] = (
+    BACKUP,
+    RESTORE,
+    SCHEDULE,
+    STORAGE_LOCATION,
+    SNAPSHOT_LOCATION,
+    DELETION,
+    REPOSITORY,
+)

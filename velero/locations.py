@@ -1,0 +1,115 @@
+"""Where backups and snapshots are kept: BackupStorageLocation and VolumeSnapshotLocation."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from velero.api import Api
+from velero.fields import Json, flag, moment, section, string_map, text
+from velero.gateway import Gateway
+from velero.kinds import SNAPSHOT_LOCATION, STORAGE_LOCATION
+from velero.objects import Object, meta_of
+
+
+@dataclass(frozen=True, slots=True)
+class StorageLocation(Object):
+    """The server touches it at every validation: only `phase` and `message` are news. `message` may hold addresses."""
+
+    phase: str
+    message: str
+    provider: str
+    bucket: str
+    prefix: str
+    config: Mapping[str, str]
+    access_mode: str
+    default: bool
+    credential: str
+    ca: str
+    sync_period: str
+    validation_frequency: str
+    last_synced: datetime | None
+    last_validated: datetime | None
+
+    @property
+    def available(self) -> bool:
+        return self.phase == "Available"
+
+    @property
+    def read_only(self) -> bool:
+        return self.access_mode == "ReadOnly"
+
+    @property
+    def url(self) -> str:
+        """Where downloads of it come from: what the signed addresses are made with."""
+        return self.config.get("publicUrl") or self.config.get("s3Url", "")
+
+    @property
+    def place(self) -> tuple[str, str, str, str]:
+        """What makes it the same store, whichever cluster or name it is seen from."""
+        return (self.provider, self.bucket, self.prefix, self.url)
+
+
+def storage_location_of(source: Json) -> StorageLocation:
+    spec, status = section(source, "spec"), section(source, "status")
+    store, credential = section(spec, "objectStorage"), section(spec, "credential")
+    return StorageLocation(
+        meta=meta_of(source),
+        raw=source,
+        phase=text(status, "phase"),
+        message=text(status, "message"),
+        provider=text(spec, "provider"),
+        bucket=text(store, "bucket"),
+        prefix=text(store, "prefix"),
+        config=string_map(spec, "config"),
+        access_mode=text(spec, "accessMode") or "ReadWrite",
+        default=flag(spec, "default") is True,
+        credential=text(credential, "name"),
+        ca=_pem(text(store, "caCert")),
+        sync_period=text(spec, "backupSyncPeriod"),
+        validation_frequency=text(spec, "validationFrequency"),
+        last_synced=moment(status, "lastSyncedTime"),
+        last_validated=moment(status, "lastValidationTime"),
+    )
+
+
+def _pem(encoded: str) -> str:
+    try:
+        return base64.b64decode(encoded, validate=True).decode()
+    except (binascii.Error, ValueError):
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotLocation(Object):
+    provider: str
+    config: Mapping[str, str]
+    credential: str
+
+
+def snapshot_location_of(source: Json) -> SnapshotLocation:
+    spec = section(source, "spec")
+    return SnapshotLocation(
+        meta=meta_of(source),
+        raw=source,
+        provider=text(spec, "provider"),
+        config=string_map(spec, "config"),
+        credential=text(section(spec, "credential"), "name"),
+    )
+
+
+def default_location(locations: tuple[StorageLocation, ...]) -> StorageLocation | None:
+    """As the server chooses among several: the newest wins."""
+    found = [location for location in locations if location.default]
+    return max(found, key=lambda one: one.meta.created.timestamp() if one.meta.created else 0.0, default=None)
+
+
+def storage_locations(api: Api, namespace: str) -> Gateway[StorageLocation]:
+    return Gateway(api, STORAGE_LOCATION, storage_location_of, namespace)
+
+
+def snapshot_locations(api: Api, namespace: str) -> Gateway[SnapshotLocation]:
+    return Gateway(api, SNAPSHOT_LOCATION, snapshot_location_of, namespace)

@@ -1,0 +1,56 @@
+"""Velero's names: labels, annotations, names made from names."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from datetime import UTC, datetime
+
+SCHEDULE_NAME = "velero.io/schedule-name"
+STORAGE_LOCATION_LABEL = "velero.io/storage-location"
+BACKUP_NAME = "velero.io/backup-name"
+BACKUP_UID = "velero.io/backup-uid"
+RESTORE_NAME = "velero.io/restore-name"
+RESTORE_UID = "velero.io/restore-uid"
+GC_FAILURE = "velero.io/gc-failure"
+EXCLUDE_FROM_BACKUP = "velero.io/exclude-from-backup"
+OPERATION = "velero-chatops.io/operation"
+COPY_OF = "velero-chatops.io/copy-of"
+RESTORE_FINALIZER = "restores.velero.io/external-resources-finalizer"
+
+_LABEL_LIMIT = 63
+_NAME_LIMIT = 253
+_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+
+
+def label_value(name: str) -> str:
+    """As velero's label.GetValidName: what does not fit a label is cut and told apart by a hash."""
+    if len(name) <= _LABEL_LIMIT:
+        return name
+    return name[: _LABEL_LIMIT - 6] + hashlib.sha256(name.encode()).hexdigest()[:6]
+
+
+def timestamped(base: str, at: datetime) -> str:
+    """`<base>-YYYYMMDDhhmmss` in UTC, as `velero backup create --from-schedule` names it."""
+    return f"{base}-{at.astimezone(UTC):%Y%m%d%H%M%S}"
+
+
+def name_fault(name: str, *, limit: int = _NAME_LIMIT) -> str:
+    """Why the API server would refuse this name, in words; empty if it would not."""
+    if not name:
+        return "a name is needed"
+    if len(name) > limit:
+        return f"it is {len(name)} characters long; {limit} is the limit"
+    if not _SUBDOMAIN.fullmatch(name):
+        return "only small letters, digits, '-' and '.' are allowed, and it starts and ends with a letter or digit"
+    return ""
+
+
+def schedule_name_fault(name: str) -> str:
+    """Velero writes a schedule's name into a label as it is: above 63 characters every run fails silently."""
+    return name_fault(name, limit=_LABEL_LIMIT)
+
+
+def prefix(name: str, *, limit: int = 57) -> str:
+    """For generateName: the API server appends five characters."""
+    return name[:limit].rstrip("-.") + "-"

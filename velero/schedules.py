@@ -1,0 +1,54 @@
+"""Schedule: when Velero makes which backup."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from domain.plan import digest
+from velero.api import Api
+from velero.fields import Json, flag, moment, section, strings, text
+from velero.gateway import Gateway
+from velero.kinds import SCHEDULE
+from velero.objects import Object, meta_of
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule(Object):
+    """`last_skipped` is the horizon: until then nothing fires. `template` is a Backup's spec."""
+
+    phase: str
+    cron: str
+    paused: bool
+    skip_immediately: bool | None
+    owner_references: bool | None
+    template: Json
+    last_backup: datetime | None
+    last_skipped: datetime | None
+    validation_errors: tuple[str, ...]
+
+    @property
+    def seal(self) -> str:
+        """Changes when somebody changes the schedule: generation also counts every write of the server's status."""
+        return digest({key: value for key, value in self.spec.items() if key not in {"paused", "skipImmediately"}})
+
+
+def schedule_of(source: Json) -> Schedule:
+    spec, status = section(source, "spec"), section(source, "status")
+    return Schedule(
+        meta=meta_of(source),
+        raw=source,
+        phase=text(status, "phase"),
+        cron=text(spec, "schedule"),
+        paused=flag(spec, "paused") is True,
+        skip_immediately=flag(spec, "skipImmediately"),
+        owner_references=flag(spec, "useOwnerReferencesInBackup"),
+        template=section(spec, "template"),
+        last_backup=moment(status, "lastBackup"),
+        last_skipped=moment(status, "lastSkipped"),
+        validation_errors=strings(status, "validationErrors"),
+    )
+
+
+def schedules(api: Api, namespace: str) -> Gateway[Schedule]:
+    return Gateway(api, SCHEDULE, schedule_of, namespace)

@@ -1,0 +1,177 @@
+"""Where the Authorization header of a cluster comes from, and when it is read again.
+
+One reading serves everybody who asks at the same time; it is kept for a minute, as client-go does, less if the token
+says that it ends sooner. After a 401 it is read again at once. A reading that fails leaves the last one in force
+until that one ends: a plugin that hangs must not cut off a cluster whose token is still good.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from domain.errors import Unauthenticated
+from velero.fields import Json, items, moment, section, strings, text
+
+TTL = 60.0
+EXEC_TIMEOUT = 15.0
+_EARLY = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """`header` is the whole value of Authorization, empty where a certificate speaks; `ends` when the token does."""
+
+    header: str
+    ends: datetime | None = None
+
+
+Read = Callable[[], Awaitable[Reading]]
+
+
+class Token:
+    def __init__(
+        self,
+        read: Read,
+        *,
+        ttl: float = TTL,
+        monotonic: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._read = read
+        self._ttl = ttl
+        self._monotonic = monotonic
+        self._wall = wall
+        self._lock = asyncio.Lock()
+        self._reading: Reading | None = None
+        self._until = 0.0
+
+    async def header(self) -> str:
+        async with self._lock:
+            if self._reading is None or self._monotonic() >= self._until:
+                await self._renew()
+            assert self._reading is not None
+            return self._reading.header
+
+    async def renewed(self, rejected: str) -> str:
+        """Another header after `rejected` met a 401; whoever comes second gets what the first one read."""
+        async with self._lock:
+            if self._reading is None or self._reading.header == rejected:
+                self._reading = None
+                await self._renew()
+            assert self._reading is not None
+            return self._reading.header
+
+    async def _renew(self) -> None:
+        try:
+            reading = await self._read()
+        except Unauthenticated:
+            if self._reading is None or self._left(self._reading) <= 0:
+                raise
+            reading = self._reading
+        self._reading = reading
+        self._until = self._monotonic() + min(self._ttl, max(self._left(reading) - _EARLY, 1.0))
+
+    def _left(self, reading: Reading) -> float:
+        return reading.ends.timestamp() - self._wall() if reading.ends else float("inf")
+
+
+def fixed(header: str) -> Token:
+    async def read() -> Reading:
+        return Reading(header)
+
+    return Token(read)
+
+
+def from_file(cluster: str, path: Path, **clocks: Callable[[], float]) -> Token:
+    """A projected service-account token or a kubeconfig's tokenFile: both are rotated under our feet."""
+
+    async def read() -> Reading:
+        try:
+            content = await asyncio.to_thread(path.read_text)
+        except OSError as error:
+            raise _failed(cluster, f"the token file cannot be read: {error.strerror}") from error
+        if not content.strip():
+            raise _failed(cluster, "the token file is empty")
+        return Reading(f"Bearer {content.strip()}")
+
+    return Token(read, **clocks)  # type: ignore[arg-type]
+
+
+def from_exec(
+    cluster: str,
+    config: Json,
+    environment: Mapping[str, str],
+    *,
+    timeout: float = EXEC_TIMEOUT,
+) -> Token:
+    """A kubeconfig's exec plugin (`aws eks get-token`, `gke-gcloud-auth-plugin` …)."""
+
+    async def read() -> Reading:
+        return _credential(cluster, await _run(cluster, config, environment, timeout), config)
+
+    return Token(read)
+
+
+async def _run(cluster: str, config: Json, environment: Mapping[str, str], limit: float) -> bytes:
+    command = text(config, "command")
+    try:
+        process = await asyncio.create_subprocess_exec(
+            command,
+            *strings(config, "args"),
+            env={**environment, **_plugin_environment(config)},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise _failed(cluster, f"the plugin {Path(command).name} cannot be started: {error.strerror}") from error
+    try:
+        # communicate() drains both pipes; reading one after the other deadlocks on a talkative plugin.
+        async with asyncio.timeout(limit):
+            output, _ = await process.communicate()
+    except TimeoutError as error:
+        raise _failed(cluster, f"the plugin {Path(command).name} did not answer within {limit:g} s") from error
+    finally:
+        await _end(process)
+    if process.returncode:
+        raise _failed(cluster, f"the plugin {Path(command).name} ended with code {process.returncode}")
+    return output
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
+
+
+def _plugin_environment(config: Json) -> dict[str, str]:
+    info = {"apiVersion": text(config, "apiVersion"), "kind": "ExecCredential", "spec": {"interactive": False}}
+    named = {text(item, "name"): text(item, "value") for item in items(config, "env") if text(item, "name")}
+    return {**named, "KUBERNETES_EXEC_INFO": json.dumps(info)}
+
+
+def _credential(cluster: str, output: bytes, config: Json) -> Reading:
+    plugin = Path(text(config, "command")).name
+    try:
+        answer = json.loads(output)
+    except (ValueError, RecursionError) as error:
+        raise _failed(cluster, f"the plugin {plugin} printed something that is not an ExecCredential") from error
+    status = section(answer, "status")
+    if not text(status, "token"):
+        raise _failed(cluster, f"the plugin {plugin} gave no token; certificates from plugins are not supported")
+    return Reading(f"Bearer {text(status, 'token')}", moment(status, "expirationTimestamp"))
+
+
+def _failed(cluster: str, why: str) -> Unauthenticated:
+    return Unauthenticated(cluster, f"The bot has no credentials for cluster {cluster}.", why=why)
