@@ -1,0 +1,63 @@
+"""What a person can read in blocks, and what can be pressed in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sandbox.slack.records import JsonObject, Message
+
+PRESSABLE = frozenset(
+    {
+        "button", "overflow", "static_select", "external_select", "users_select", "conversations_select",
+        "channels_select", "multi_static_select", "multi_external_select", "multi_users_select", "checkboxes",
+        "radio_buttons", "datepicker", "timepicker", "datetimepicker",
+    }
+)  # fmt: skip
+READABLE = ("text", "title", "label", "hint", "description", "fields", "elements", "accessory", "rows", "element")
+FORM_ONLY = ("options", "placeholder", "confirm")
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """An element that can be used, with the block it stands in."""
+
+    block: JsonObject
+    element: JsonObject
+
+    @property
+    def label(self) -> str:
+        text = self.element.get("text") or self.element.get("placeholder") or {}
+        return str(text.get("text", "")) if isinstance(text, dict) else str(text)
+
+    @property
+    def action_id(self) -> str:
+        return str(self.element.get("action_id", ""))
+
+    def answers_to(self, name: str) -> bool:
+        return name in {self.label, self.action_id} or name == self.element.get("value")
+
+
+def words(thing: object) -> Iterator[str]:
+    """Every piece of text of a block, block list or message, top to bottom."""
+    if isinstance(thing, str):
+        yield thing
+    elif isinstance(thing, dict):
+        for key in READABLE:
+            yield from words(thing.get(key) or ())
+    elif isinstance(thing, list | tuple):
+        for part in thing:
+            yield from words(part)
+
+
+def reading(message: Message) -> str:
+    """All that stands in a message: its blocks where there are any, and its fallback text."""
+    return "\n".join([message.text, *words(message.blocks), *words(message.attachments)])
+
+
+def controls(blocks: object) -> Iterator[Control]:
+    for block in blocks if isinstance(blocks, list | tuple) else ():
+        candidates = [block.get("accessory"), block.get("element"), *(block.get("elements") or ())]
+        for element in candidates:
+            if isinstance(element, dict) and (element.get("type") in PRESSABLE or block.get("type") == "input"):
+                yield Control(block, element)
