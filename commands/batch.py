@@ -1,0 +1,116 @@
+"""One command line → what it would do, as JSON: `velero-chatops plan --batch`, and the tests against the velero CLI."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from commands.command import Command
+from commands.facts import Facts
+from commands.grammar import parse
+from commands.registry import verb_of
+from commands.situation import Situation
+from commands.verb import Effect
+from domain.errors import UsageError, UserError
+from domain.plan import Guard, Plan
+
+Json = dict[str, Any]
+
+
+def answer(line: str, facts: Facts, situation: Situation) -> Json:
+    """Every line is answered; `ok` speaks of the translation alone."""
+    try:
+        command = parse(line)
+        if not command.noun and not command.topic:
+            raise UsageError("The line is empty.", fix="help")
+        plan = planned(command, facts, situation)
+    except UserError as fault:
+        return _said(line, ok=False, error=sentence(fault))
+    if plan is None:
+        return _said(line, ok=True)
+    return _said(line, ok=True, plan=plan)
+
+
+def planned(command: Command, facts: Facts, situation: Situation) -> Plan | None:
+    """None for a line that writes nothing: help and reads. Raises UserError."""
+    if command.help:
+        return None
+    verb = verb_of(command.key)
+    if verb is None or verb.effect is Effect.READ:
+        return None
+    if verb.plan is None:
+        raise UsageError(f"{verb.usage} does not run here.", why=verb.instead)
+    return verb.plan(command, facts, situation)
+
+
+def sentence(fault: UserError) -> str:
+    parts = [fault.text, fault.why, f"Nearest: {', '.join(fault.nearest)}." if fault.nearest else "", fault.fix]
+    return " ".join(part for part in parts if part)
+
+
+def _said(line: str, *, ok: bool, plan: Plan | None = None, error: str | None = None) -> Json:
+    return {
+        "line": line,
+        "ok": ok,
+        "steps": [step.as_json() for step in plan.steps] if plan else [],
+        "guards": [_guard(guard) for guard in plan.guards] if plan else [],
+        "error": error,
+        "cli": plan.cli if plan else None,
+    }
+
+
+def _guard(guard: Guard) -> Json:
+    return {"code": guard.code, "level": guard.level.value, "text": guard.text}
+
+
+_PLURALS = {
+    "Backup": "backups",
+    "Restore": "restores",
+    "Schedule": "schedules",
+    "BackupStorageLocation": "backupstoragelocations",
+    "VolumeSnapshotLocation": "volumesnapshotlocations",
+    "DeleteBackupRequest": "deletebackuprequests",
+    "BackupRepository": "backuprepositories",
+    "Namespace": "namespaces",
+    "ConfigMap": "configmaps",
+    "Secret": "secrets",
+    "PodVolumeBackup": "podvolumebackups",
+    "PodVolumeRestore": "podvolumerestores",
+    "ServerStatusRequest": "serverstatusrequests",
+    "Deployment": "deployments",
+}
+_VELERO = frozenset(
+    {
+        "backups",
+        "restores",
+        "schedules",
+        "backupstoragelocations",
+        "volumesnapshotlocations",
+        "deletebackuprequests",
+        "backuprepositories",
+    }
+)
+
+
+def fixtures(objects: Iterable[Json]) -> Facts:
+    """Facts from Kubernetes objects, a List or a list of them. Raises UsageError for what is not one."""
+    facts = Facts()
+    for resource in _VELERO:
+        facts.add(resource, (), whole=True)
+    for item in _flat(objects):
+        kind = item.get("kind")
+        if not isinstance(kind, str) or not isinstance((item.get("metadata") or {}).get("name"), str):
+            raise UsageError("Each fixture is a Kubernetes object with kind and metadata.name.")
+        resource = _PLURALS.get(kind, f"{kind.lower()}s")
+        facts.add(resource, [item], whole=True)
+    return facts
+
+
+def _flat(objects: Iterable[Json]) -> Iterable[Json]:
+    for item in objects:
+        if not isinstance(item, dict):
+            raise UsageError("Each fixture is a Kubernetes object.")
+        if str(item.get("kind", "")).endswith("List") and isinstance(item.get("items"), list):
+            yield from _flat(item["items"])
+        else:
+            yield item

@@ -1,0 +1,141 @@
+"""What is known of a cluster when a plan or an answer is made: read first, judged afterwards.
+
+Objects are Kubernetes' own JSON, since a plan must be able to copy a template to the letter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from difflib import get_close_matches
+from typing import Any
+
+from domain.errors import ClusterError
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """One thing to read. `resource` is the plural; without a name all of them; `label` is a Kubernetes selector."""
+
+    resource: str
+    name: str = ""
+    label: str = ""
+    fresh: bool = False
+    """Read from the cluster, not from the cache: for names and uids that a plan is pinned to."""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file in the object store, by DownloadRequest; `kind` as velero names it (`BackupLog`)."""
+
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServerStatus:
+    """Velero's own answer to a ServerStatusRequest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """What the store knows: operations, intents, subscriptions, audit rows. `query` narrows."""
+
+    table: str
+    query: tuple[tuple[str, str], ...] = ()
+
+
+Need = Want | File | ServerStatus | Records
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    wants: tuple[Need, ...] = ()
+
+    @staticmethod
+    def of(*wants: Need | None) -> Needs:
+        return Needs(tuple(want for want in wants if want is not None))
+
+
+NOTHING = Needs()
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A file that is not there; `why` in words for a person."""
+
+    why: str
+
+
+@dataclass(slots=True)
+class Facts:
+    """Of one cluster. A resource that was never looked up is unknown, which is not the same as empty."""
+
+    cluster: str = ""
+    objects: dict[str, dict[str, Json]] = field(default_factory=dict)
+    whole: set[str] = field(default_factory=set)
+    """Resources that were listed as a whole."""
+    missing: set[tuple[str, str]] = field(default_factory=set)
+    files: dict[File, bytes | Missing] = field(default_factory=dict)
+    records: dict[Records, list[Any]] = field(default_factory=dict)
+    status: Mapping[str, Any] | None = None
+    status_asked: bool = False
+    errors: dict[Need, ClusterError] = field(default_factory=dict)
+    listed: set[Want] = field(default_factory=set)
+    age: datetime | None = None
+
+    def get(self, resource: str, name: str) -> Json | None:
+        return self.objects.get(resource, {}).get(name)
+
+    def all(self, resource: str) -> list[Json]:
+        return list(self.objects.get(resource, {}).values())
+
+    def looked(self, resource: str, name: str = "") -> bool:
+        """Whether the absence of this object, or of others of its kind, means something."""
+        return (
+            resource in self.whole
+            or (bool(name) and (resource, name) in self.missing)
+            or (bool(name) and self.get(resource, name) is not None)
+        )
+
+    def absent(self, resource: str, name: str) -> bool:
+        return self.looked(resource, name) and self.get(resource, name) is None
+
+    def names(self, resource: str) -> tuple[str, ...]:
+        return tuple(sorted(self.objects.get(resource, {})))
+
+    def nearest(self, resource: str, name: str) -> tuple[str, ...]:
+        """Names for a suggestion: only of what is in here, which was filtered for the reader before."""
+        names = self.names(resource)
+        return tuple(get_close_matches(name, names, n=5, cutoff=0.4)) or names[:5]
+
+    def add(self, resource: str, found: Iterable[Json], *, whole: bool = False) -> None:
+        shelf = self.objects.setdefault(resource, {})
+        for item in found:
+            shelf[item["metadata"]["name"]] = item
+        if whole:
+            self.whole.add(resource)
+
+    def knows(self, need: Need) -> bool:
+        if need in self.errors:
+            return True
+        match need:
+            case Want(resource=resource, name=name):
+                return (
+                    need in self.listed
+                    or (bool(name) and self.looked(resource, name))
+                    or (not name and resource in self.whole)
+                )
+            case File():
+                return need in self.files
+            case ServerStatus():
+                return self.status_asked
+            case Records():
+                return need in self.records
+
+
+World = Mapping[str, Facts | ClusterError]
+"""Facts per cluster name; a cluster that could not be asked is its error."""

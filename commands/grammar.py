@@ -1,0 +1,247 @@
+"""The registry's reader: text → Command, or a UsageError with the wrong part's place, the usage and the nearest right words.
+
+Semantics are pflag's: `--flag v`, `--flag=v`, `-fv`, `-f=v`, grouped short ones, `--` ends the flags, flags and names may
+mix, an optional value is taken only after `=`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from commands.command import Command
+from commands.flags import Flag
+from commands.registry import NOUNS, REFUSED_FLAGS, SHARED_FLAGS, VERB_WORDS, VERBS
+from commands.verb import Verb
+from commands.words import Word, quote, words
+from domain.errors import UsageError
+
+_LEADS = frozenset({"velero", "/velero"})
+_HELP = frozenset({"help", "-h", "--help", "?"})
+
+
+def parse(line: str, *, lead: str = "") -> Command:
+    """`lead` is the noun that an alias command stands for (`/backup` → backup); it is not taken twice."""
+    found = list(words(line))
+    while found and found[0].text in _LEADS:
+        found.pop(0)
+    if lead:
+        found = _led(found, lead)
+    if not found:
+        return Command("", "", help=True)
+    if found[0].text in _HELP:
+        return Command("help", "", help=True, topic=tuple(word.text for word in found[1:]))
+    noun, verb, rest = _heads(found)
+    if verb is None or any(word.text == "?" and not word.quoted for word in rest):
+        return Command(noun, verb.name if verb else "", help=True, topic=(noun, verb.name) if verb else (noun,))
+    return _Reader(verb, rest, line).command()
+
+
+def _led(found: list[Word], lead: str) -> list[Word]:
+    first = NOUNS.get(found[0].text) if found else None
+    if first == lead or (found and found[0].text in _HELP):
+        return found
+    return [Word(lead, lead, (0, 0)), *found]
+
+
+def _heads(found: list[Word]) -> tuple[str, Verb | None, list[Word]]:
+    """Noun and verb in either order, plural and short nouns too."""
+    first, second = found[0], found[1] if len(found) > 1 else None
+    noun = NOUNS.get(first.text)
+    if noun is None and first.text in VERB_WORDS and second is not None:
+        swapped = NOUNS.get(second.text)
+        if swapped is None:
+            raise _unknown(second, "noun", NOUNS)
+        return swapped, _verb(swapped, first), found[2:]
+    if noun is None:
+        if first.text in VERB_WORDS:
+            fits = sorted({verb.noun for verb in VERBS if verb.name == first.text})
+            raise UsageError(
+                f"{first.text} what?", nearest=tuple(f"{noun} {first.text}" for noun in fits), part=first.span
+            )
+        raise _unknown(first, "noun", [*NOUNS, "help"])
+    alone = _find(noun, "")
+    if alone is not None:
+        return noun, alone, found[1:]
+    if second is None or second.text in _HELP:
+        return noun, None, []
+    return noun, _verb(noun, second), found[2:]
+
+
+def _find(noun: str, name: str) -> Verb | None:
+    return next((verb for verb in VERBS if verb.noun == noun and verb.name == name), None)
+
+
+def _verb(noun: str, word: Word) -> Verb:
+    verb = _find(noun, VERB_WORDS.get(word.text, word.text))
+    if verb is None:
+        raise _unknown(word, f"verb of {noun}", [verb.name for verb in VERBS if verb.noun == noun])
+    return verb
+
+
+def _unknown(word: Word, what: str, among: Iterable[str]) -> UsageError:
+    names = list(dict.fromkeys(among))
+    return UsageError(
+        f"{word.text!r} is no {what} that I know.",
+        nearest=_nearest(word.text, names) or tuple(names[:12]),
+        part=word.span,
+    )
+
+
+def _nearest(word: str, among: Iterable[str]) -> tuple[str, ...]:
+    names = list(dict.fromkeys(among))
+    starts = [name for name in names if name.startswith(word) and word]
+    return tuple(dict.fromkeys([*starts, *get_close_matches(word, names, n=3, cutoff=0.5)]))[:5]
+
+
+class _Reader:
+    def __init__(self, verb: Verb, rest: list[Word], line: str) -> None:
+        self._verb = verb
+        self._rest = rest
+        self._line = line
+        self._flags: dict[str, Any] = {}
+        self._names: list[Word] = []
+        self._at = 0
+        self._by_name = {flag.name: flag for flag in (*verb.flags, *SHARED_FLAGS)}
+        self._by_short = {flag.short: flag for flag in (*SHARED_FLAGS, *verb.flags) if flag.short}
+        self._wants_help = False
+
+    def command(self) -> Command:
+        ended = False
+        while self._at < len(self._rest):
+            word = self._rest[self._at]
+            self._at += 1
+            if ended or word.text in {"", "-"} or not word.text.startswith("-"):
+                self._names.append(word)
+            elif word.text == "--" and not word.quoted:
+                ended = True
+            elif word.text.startswith("--"):
+                self._long(word)
+            else:
+                self._short(word)
+        if self._wants_help:
+            return Command(self._verb.noun, self._verb.name, help=True, topic=(self._verb.noun, self._verb.name))
+        self._count_names()
+        names = tuple(word.text for word in self._names)
+        return Command(self._verb.noun, self._verb.name, names, self._flags, canonical(self._verb, names, self._flags))
+
+    def _long(self, word: Word) -> None:
+        name, equals, value = word.text[2:].partition("=")
+        if name == "help":
+            self._wants_help = True
+            return
+        flag = self._by_name.get(name)
+        if flag is None:
+            raise self._no_flag(word, f"--{name}")
+        self._take(flag, word, value if equals else None, f"--{name}")
+
+    def _short(self, word: Word) -> None:
+        letters = word.text[1:]
+        while letters:
+            letter, letters = letters[0], letters[1:]
+            if letter == "h":
+                self._wants_help = True
+                return
+            flag = self._by_short.get(letter)
+            if flag is None:
+                raise self._no_flag(word, f"-{letter}")
+            if letters.startswith("="):
+                self._take(flag, word, letters[1:], f"-{letter}")
+                return
+            if flag.type.bare is None:
+                self._take(flag, word, letters or None, f"-{letter}")
+                return
+            self._take(flag, word, None, f"-{letter}")
+
+    def _take(self, flag: Flag, word: Word, value: str | None, shown: str) -> None:
+        raw = word
+        if value is None and flag.type.peeks:
+            value = self._peeked(flag)
+        elif value is None and flag.type.bare is not None:
+            value = flag.type.bare
+        elif value is None:
+            if self._at == len(self._rest):
+                raise UsageError(
+                    f"{shown} needs a value.", why=flag.help, fix=f"{shown} <{flag.type.name}>", part=word.span
+                )
+            raw = self._rest[self._at]
+            value = raw.text
+            self._at += 1
+        if flag.name in REFUSED_FLAGS:
+            raise UsageError(
+                f"{shown} is not taken here.", why=REFUSED_FLAGS[flag.name], fix="--cluster NAME", part=word.span
+            )
+        if flag.type.free:
+            value = raw.raw.partition("=")[2] if raw is word else raw.raw
+        try:
+            parsed = flag.type.parse(value)
+        except UsageError as fault:
+            fault.part = raw.span
+            fault.text = f"{shown}: {fault.text}"
+            fault.args = (fault.text,)
+            raise
+        before = self._flags.get(flag.name)
+        self._flags[flag.name] = parsed if before is None else flag.type.merge(before, parsed)
+
+    def _peeked(self, flag: Flag) -> str:
+        following = self._rest[self._at].text if self._at < len(self._rest) else ""
+        try:
+            flag.type.parse(following or "x")
+        except UsageError:
+            return flag.type.bare or ""
+        self._at += 1
+        return following
+
+    def _no_flag(self, word: Word, shown: str) -> UsageError:
+        names = [f"--{name}" for name in self._by_name if name not in REFUSED_FLAGS]
+        name = shown.lower() if shown.startswith("--") else shown
+        near = (name,) if name in names and name != shown else _nearest(name, names)
+        return UsageError(
+            f"{self._verb.noun} {self._verb.name} has no flag {shown}.".replace("  ", " "),
+            nearest=near,
+            fix=f"{self._verb.noun} {self._verb.name} ?".replace("  ", " "),
+            part=word.span,
+        )
+
+    def _count_names(self) -> None:
+        args, count = self._verb.args, len(self._names)
+        if args.least <= count <= args.most:
+            return
+        wrong = self._names[args.most] if count > args.most else None
+        if wrong is None:
+            raise UsageError(f"A {args.word.lower()} is missing.", fix=self._verb.usage)
+        raise UsageError(
+            f"{wrong.text!r} is one name too many." if args.most else f"{self._verb.usage} takes no name.",
+            why=_why_too_many(wrong.text, self._flags),
+            fix=self._verb.usage,
+            part=wrong.span,
+        )
+
+
+def _why_too_many(word: str, flags: Mapping[str, Any]) -> str:
+    given = [name for name, value in flags.items() if isinstance(value, bool)]
+    if word in {"true", "false"} and given:
+        return f"A yes-or-no flag takes its value after '=': --{given[-1]}={word}"
+    if word == "*" or " " in word:
+        return "Words with blanks or '*' stand in quotes."
+    return ""
+
+
+def canonical(verb: Verb, names: tuple[str, ...], flags: Mapping[str, Any]) -> str:
+    """The command as the velero CLI would take it where it can: canonical words, sorted as declared, without `--cluster`."""
+    parts = [verb.noun, *([verb.name] if verb.name else []), *(quote(name) for name in names)]
+    told = (flag for flag in (*verb.flags, *SHARED_FLAGS) if flag.name in flags and flag.name != "cluster")
+    parts += [_flag_words(flag, flags[flag.name]) for flag in told]
+    return " ".join(part for part in parts if part)
+
+
+def _flag_words(flag: Flag, value: Any) -> str:
+    from commands.spoken import spoken
+
+    text = spoken(flag, value)
+    if text is None:
+        return ""
+    if flag.type.bare is not None:
+        return f"--{flag.name}" if value is True else f"--{flag.name}={text}"
+    return f"--{flag.name} {quote(text)}"

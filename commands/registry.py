@@ -1,0 +1,115 @@
+"""Every verb there is. Built by hand, in the order in which help lists it."""
+
+from __future__ import annotations
+
+from commands.backup.create import CREATE as BACKUP_CREATE
+from commands.backup_location.create import CREATE as BACKUP_LOCATION_CREATE
+from commands.flags import BOOL, FREE_TEXT, OPTIONAL_BOOL, TEXT, Flag
+from commands.restore.create import CREATE as RESTORE_CREATE
+from commands.schedule.create import CREATE as SCHEDULE_CREATE
+from commands.snapshot_location.create import CREATE as SNAPSHOT_LOCATION_CREATE
+from commands.verb import Verb
+
+NOUNS = {
+    "backup": "backup",
+    "backups": "backup",
+    "restore": "restore",
+    "restores": "restore",
+    "schedule": "schedule",
+    "schedules": "schedule",
+    "sched": "schedule",
+    "backup-location": "backup-location",
+    "backup-locations": "backup-location",
+    "bsl": "backup-location",
+    "snapshot-location": "snapshot-location",
+    "snapshot-locations": "snapshot-location",
+    "vsl": "snapshot-location",
+    "repo": "repo",
+    "repos": "repo",
+    "plugin": "plugin",
+    "plugins": "plugin",
+    "cluster": "cluster",
+    "clusters": "cluster",
+    "status": "status",
+    "whoami": "whoami",
+    "version": "version",
+    "check": "check",
+    "audit": "audit",
+    "doctor": "doctor",
+    "subscribe": "subscribe",
+    "unsubscribe": "unsubscribe",
+    "install": "install",
+    "uninstall": "uninstall",
+    "debug": "debug",
+    "client": "client",
+    "completion": "completion",
+}
+"""Word → noun."""
+
+VERB_WORDS = {
+    "create": "create",
+    "get": "get",
+    "list": "get",
+    "ls": "get",
+    "describe": "describe",
+    "show": "describe",
+    "logs": "logs",
+    "log": "logs",
+    "delete": "delete",
+    "rm": "delete",
+    "pause": "pause",
+    "unpause": "resume",
+    "resume": "resume",
+    "set": "set",
+    "edit": "edit",
+    "skip": "skip",
+    "unskip": "unskip",
+    "run": "run",
+    "calendar": "calendar",
+    "cancel": "cancel",
+    "default": "default",
+    "download": "download",
+    "plan": "plan",
+    "add": "add",
+    "remove": "remove",
+}
+"""Word → verb. A word that is missing here may still be a verb of one noun."""
+
+REFUSED_FLAGS = {
+    "namespace": "Velero's namespace is set for each cluster in the configuration.",
+    "kubeconfig": "Clusters are named in the configuration; nobody hands in credentials by chat.",
+    "kubecontext": "Clusters are named in the configuration.",
+}
+
+SHARED_FLAGS: tuple[Flag, ...] = (
+    Flag(
+        "cluster", TEXT, "Which cluster; without it, the channel's own", group="Cluster", ours=True, source="clusters"
+    ),
+    Flag("dry-run", BOOL, "Show plan, guards and decision; write nothing", group="Output", ours=True),
+    Flag("reason", FREE_TEXT, "Why; kept in the record", group="Record", ours=True),
+    Flag(
+        "break-glass",
+        FREE_TEXT,
+        "Run without approval, for this reason; told at once, followed up",
+        group="Record",
+        ours=True,
+    ),
+    Flag("confirm", BOOL, "Accepted; a destructive step asks for the name all the same", group="Other", hidden=True),
+    Flag("namespace", TEXT, "Refused", short="n", hidden=True),
+    Flag("kubeconfig", TEXT, "Refused", hidden=True),
+    Flag("kubecontext", TEXT, "Refused", hidden=True),
+    Flag("features", TEXT, "Accepted and without effect here", hidden=True),
+    Flag("colorized", OPTIONAL_BOOL, "Accepted and without effect here", hidden=True),
+)
+
+VERBS: tuple[Verb, ...] = (
+    BACKUP_CREATE,
+    RESTORE_CREATE,
+    SCHEDULE_CREATE,
+    BACKUP_LOCATION_CREATE,
+    SNAPSHOT_LOCATION_CREATE,
+)
+
+
+def verb_of(key: str) -> Verb | None:
+    return next((verb for verb in VERBS if verb.key == key), None)

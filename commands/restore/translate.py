@@ -1,0 +1,170 @@
+"""The Restore that the velero CLI would POST. Source: velero CLI v1.18 `restore create` (Complete, Validate, Run)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from commands.command import Command
+from commands.facts import Facts
+from commands.flags import (
+    BOOL,
+    DURATION,
+    INT,
+    MAPPINGS,
+    OPTIONAL_BOOL,
+    OR_SELECTOR,
+    PAIRS,
+    SELECTOR,
+    STRINGS,
+    TEXT,
+    Flag,
+)
+from commands.output import OUTPUT_FLAGS
+from commands.situation import Situation
+from domain.duration import format_go
+from domain.errors import Unknown, UsageError
+
+Json = dict[str, Any]
+
+FLAGS: tuple[Flag, ...] = (
+    Flag("from-backup", TEXT, "Backup to restore from", group="Source", source="backups"),
+    Flag("from-schedule", TEXT, "Schedule whose latest good backup is restored", group="Source", source="schedules"),
+    Flag(
+        "allow-partially-failed",
+        OPTIONAL_BOOL,
+        "With --from-schedule: PartiallyFailed backups count too",
+        group="Source",
+    ),
+    Flag("include-namespaces", STRINGS, "Namespaces to restore ('*' for all)", group="Scope"),
+    Flag("exclude-namespaces", STRINGS, "Namespaces to leave out", group="Scope"),
+    Flag("namespace-mappings", MAPPINGS, "Into other namespaces: from:to,from:to", group="Scope"),
+    Flag("include-resources", STRINGS, "Kinds to restore, as resource.group", group="Scope"),
+    Flag("exclude-resources", STRINGS, "Kinds to leave out, as resource.group", group="Scope"),
+    Flag("include-cluster-resources", OPTIONAL_BOOL, "Restore cluster-scoped objects", group="Scope"),
+    Flag("selector", SELECTOR, "Only objects that match this label selector", short="l", group="Scope"),
+    Flag("or-selector", OR_SELECTOR, "Objects that match any of these selectors, separated by ' or '", group="Scope"),
+    Flag(
+        "existing-resource-policy",
+        TEXT,
+        "What to do with objects that are there: none or update",
+        group="Existing objects",
+    ),
+    Flag("status-include-resources", STRINGS, "Kinds whose status is restored", group="Existing objects"),
+    Flag("status-exclude-resources", STRINGS, "Kinds whose status is not restored", group="Existing objects"),
+    Flag("resource-modifier-configmap", TEXT, "ConfigMap with resource modifiers", group="Existing objects"),
+    Flag("restore-volumes", OPTIONAL_BOOL, "Restore volumes from their snapshots", group="Volumes"),
+    Flag("preserve-nodeports", OPTIONAL_BOOL, "Keep node ports of services", group="Volumes"),
+    Flag("write-sparse-files", OPTIONAL_BOOL, "Write sparse files (kopia)", group="Volumes"),
+    Flag("parallel-files-download", INT, "Files downloaded at the same time; 0: the node's CPUs", group="Volumes"),
+    Flag("item-operation-timeout", DURATION, "How long asynchronous work of plugins may take", group="Volumes"),
+    Flag("labels", PAIRS, "Labels of the object", group="Marks"),
+    Flag("annotations", PAIRS, "Annotations of the object", group="Marks"),
+    Flag("wait", BOOL, "Accepted; the card follows the restore in any case", short="w"),
+    *OUTPUT_FLAGS,
+)
+
+_LISTS = {
+    "exclude-namespaces": "excludedNamespaces",
+    "include-resources": "includedResources",
+    "exclude-resources": "excludedResources",
+}
+_SWITCHES = {
+    "restore-volumes": "restorePVs",
+    "preserve-nodeports": "preserveNodePorts",
+    "include-cluster-resources": "includeClusterResources",
+}
+
+
+def source(cmd: Command) -> tuple[str, str]:
+    """(backup, schedule): exactly one is set. Raises UsageError."""
+    backup, schedule = cmd.text("from-backup"), cmd.text("from-schedule")
+    if bool(backup) == bool(schedule):
+        raise UsageError(
+            "Either a backup or a schedule is restored, not both." if backup else "What shall be restored?",
+            fix="restore create --from-backup BACKUP, or --from-schedule SCHEDULE",
+        )
+    return backup, schedule
+
+
+def translate(cmd: Command, facts: Facts, situation: Situation) -> Json:
+    backup, schedule = source(cmd)
+    _check(cmd, facts, backup, schedule)
+    name = cmd.name or f"{schedule or backup}-{situation.stamp()}"
+    if schedule and cmd.maybe("allow-partially-failed"):
+        latest = newest(of_schedule(facts, schedule), {"Completed", "PartiallyFailed"})
+        if latest is not None:
+            backup, schedule = latest["metadata"]["name"], ""
+    metadata: Json = {"name": name, "namespace": situation.namespace}
+    metadata |= {field: cmd.pairs(field) for field in ("labels", "annotations") if cmd.pairs(field)}
+    return {
+        "apiVersion": "velero.io/v1",
+        "kind": "Restore",
+        "metadata": metadata,
+        "spec": _spec(cmd, backup, schedule),
+    }
+
+
+def _spec(cmd: Command, backup: str, schedule: str) -> Json:
+    uploader: Json = {}
+    if cmd.maybe("write-sparse-files") is not None:
+        uploader["writeSparseFiles"] = cmd.maybe("write-sparse-files")
+    if cmd.number("parallel-files-download"):
+        uploader["parallelFilesDownload"] = cmd.number("parallel-files-download")
+    made: Json = {
+        "hooks": {},
+        "includedNamespaces": cmd.strings("include-namespaces") if cmd.given("include-namespaces") else ["*"],
+        "itemOperationTimeout": format_go(cmd.nanoseconds("item-operation-timeout")),
+        "uploaderConfig": uploader,
+    }
+    made |= {"backupName": backup} if backup else {"scheduleName": schedule}
+    made |= {field: cmd.strings(flag) for flag, field in _LISTS.items() if cmd.strings(flag)}
+    made |= {field: cmd.maybe(flag) for flag, field in _SWITCHES.items() if cmd.maybe(flag) is not None}
+    if cmd.pairs("namespace-mappings"):
+        made["namespaceMapping"] = cmd.pairs("namespace-mappings")
+    if cmd.text("existing-resource-policy"):
+        made["existingResourcePolicy"] = cmd.text("existing-resource-policy")
+    if cmd.selector("selector") is not None:
+        made["labelSelector"] = cmd.selector("selector")
+    if "or-selector" in cmd.flags:
+        made["orLabelSelectors"] = cmd.flags["or-selector"]
+    if cmd.text("resource-modifier-configmap"):
+        made["resourceModifier"] = {
+            "apiGroup": "",
+            "kind": "configmap",
+            "name": cmd.text("resource-modifier-configmap"),
+        }
+    if cmd.strings("status-include-resources"):
+        made["restoreStatus"] = {"includedResources": cmd.strings("status-include-resources")}
+        if cmd.strings("status-exclude-resources"):
+            made["restoreStatus"]["excludedResources"] = cmd.strings("status-exclude-resources")
+    return made
+
+
+def _check(cmd: Command, facts: Facts, backup: str, schedule: str) -> None:
+    if cmd.selector("selector") is not None and "or-selector" in cmd.flags:
+        raise UsageError("--selector and --or-selector cannot stand together.", fix="Use one of them.")
+    if cmd.text("existing-resource-policy") not in {"", "none", "update"}:
+        raise UsageError(
+            f"--existing-resource-policy cannot be {cmd.text('existing-resource-policy')!r}.",
+            nearest=("none", "update"),
+        )
+    if cmd.number("parallel-files-download") < 0:
+        raise UsageError("--parallel-files-download cannot be negative.")
+    if backup and facts.absent("backups", backup):
+        raise Unknown(f"There is no backup {backup!r}.", nearest=facts.nearest("backups", backup))
+    if schedule and "backups" in facts.whole and not of_schedule(facts, schedule):
+        raise Unknown(f"There is no backup of a schedule {schedule!r}.", nearest=facts.nearest("schedules", schedule))
+
+
+def of_schedule(facts: Facts, schedule: str) -> list[Json]:
+    return [
+        item
+        for item in facts.all("backups")
+        if (item["metadata"].get("labels") or {}).get("velero.io/schedule-name") == schedule
+    ]
+
+
+def newest(backups: list[Json], phases: set[str]) -> Json | None:
+    """By start, as the CLI and the server choose."""
+    fit = [item for item in backups if (item.get("status") or {}).get("phase") in phases]
+    return max(fit, key=lambda item: str((item.get("status") or {}).get("startTimestamp") or ""), default=None)

@@ -1,0 +1,43 @@
+"""The Schedule that the velero CLI would POST. Source: velero CLI v1.18 `schedule create` (Validate, Run)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from commands.backup import template
+from commands.command import Command
+from commands.facts import Facts
+from commands.flags import BOOL, PEEKING_BOOL, TEXT, Flag
+from commands.output import OUTPUT_FLAGS
+from commands.situation import Situation
+from domain.errors import UsageError
+
+Json = dict[str, Any]
+
+FLAGS: tuple[Flag, ...] = (
+    Flag("schedule", TEXT, "Cron expression, '@every 6h', or a preset: hourly, daily, weekly, monthly", group="When"),
+    Flag("paused", BOOL, "Create it paused", group="When"),
+    Flag("skip-immediately", PEEKING_BOOL, "Do not run what is already due when it is created", group="When"),
+    Flag("use-owner-references-in-backup", BOOL, "Deleting the schedule deletes its Backup objects", group="Retention"),
+    *template.FLAGS,
+    *OUTPUT_FLAGS,
+)
+
+
+def translate(cmd: Command, facts: Facts, situation: Situation) -> Json:
+    if not cmd.text("schedule"):
+        raise UsageError("--schedule is missing.", fix="schedule create NAME --schedule '0 1 * * *'")
+    template.check(cmd, facts)
+    metadata: Json = {"name": cmd.name, "namespace": situation.namespace}
+    if cmd.pairs("labels"):
+        metadata["labels"] = cmd.pairs("labels")
+    spec: Json = {
+        "schedule": cmd.text("schedule"),
+        "template": template.spec(cmd),
+        "useOwnerReferencesInBackup": cmd.true("use-owner-references-in-backup"),
+    }
+    if cmd.true("paused"):
+        spec["paused"] = True
+    if cmd.maybe("skip-immediately") is not None:
+        spec["skipImmediately"] = cmd.maybe("skip-immediately")
+    return {"apiVersion": "velero.io/v1", "kind": "Schedule", "metadata": metadata, "spec": spec}

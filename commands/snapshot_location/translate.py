@@ -1,0 +1,37 @@
+"""The VolumeSnapshotLocation that the velero CLI would POST. Source: velero CLI v1.18 `snapshot-location create`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from commands.backup_location.translate import credential
+from commands.command import Command
+from commands.flags import PAIRS, TEXT, Flag
+from commands.output import OUTPUT_FLAGS
+from commands.situation import Situation
+from domain.errors import UsageError
+
+Json = dict[str, Any]
+
+FLAGS: tuple[Flag, ...] = (
+    Flag("provider", TEXT, "Provider: aws, azure, gcp, …", group="Storage"),
+    Flag("config", PAIRS, "Settings of the provider: region=…", group="Storage"),
+    Flag("credential", PAIRS, "An existing Secret: name=key. Never the secret itself", group="Storage"),
+    Flag("labels", PAIRS, "Labels of the object", group="Marks"),
+    *OUTPUT_FLAGS,
+)
+
+
+def translate(cmd: Command, situation: Situation) -> Json:
+    if not cmd.text("provider"):
+        raise UsageError("--provider is missing.", fix="snapshot-location create NAME --provider aws")
+    secret = credential(cmd)
+    spec: Json = {"provider": cmd.text("provider")}
+    if cmd.pairs("config"):
+        spec["config"] = cmd.pairs("config")
+    if secret:
+        spec["credential"] = secret
+    metadata: Json = {"name": cmd.name, "namespace": situation.namespace}
+    if cmd.pairs("labels"):
+        metadata["labels"] = cmd.pairs("labels")
+    return {"apiVersion": "velero.io/v1", "kind": "VolumeSnapshotLocation", "metadata": metadata, "spec": spec}

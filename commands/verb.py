@@ -1,0 +1,81 @@
+"""One verb is data plus pure functions. The registry of verbs makes parsing, help, the Slack manifest and the docs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from commands.command import Command
+from commands.flags import Flag
+from domain.answer import Answer
+from domain.plan import Plan
+
+if TYPE_CHECKING:
+    from commands.facts import Facts, Needs, World
+    from commands.situation import Situation
+
+
+class Effect(StrEnum):
+    READ = "read"
+    WRITE = "write"
+    NOT_HERE = "not-here"
+    """A verb of the velero CLI that chat does not run; it answers why, and what to do instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Args:
+    """How many names follow; `word` is what the usage calls them."""
+
+    word: str = ""
+    least: int = 0
+    most: int = 0
+    source: str = ""
+
+    @property
+    def usage(self) -> str:
+        if not self.word:
+            return ""
+        shown = self.word if self.least else f"[{self.word}]"
+        return f"{shown}…" if self.most > 1 else shown
+
+
+Planner = Callable[[Command, "Facts", "Situation"], Plan]
+Answerer = Callable[[Command, "World", "Situation"], Answer]
+Asks = Callable[[Command, "Facts"], "Needs"]
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """`needs` names what must be read, from what is known so far; it is asked again until it asks for nothing new.
+
+    A writing verb has `plan`, a reading one `answer`. `fans_out`: a read that goes over several clusters at once.
+    """
+
+    noun: str
+    name: str
+    summary: str
+    effect: Effect = Effect.READ
+    args: Args = field(default_factory=Args)
+    flags: tuple[Flag, ...] = ()
+    needs: Asks | None = None
+    plan: Planner | None = None
+    answer: Answerer | None = None
+    examples: tuple[str, ...] = ()
+    instead: str = ""
+    fans_out: bool = False
+    group: str = ""
+
+    @property
+    def key(self) -> str:
+        return f"{self.noun}.{self.name}" if self.name else self.noun
+
+    @property
+    def usage(self) -> str:
+        return " ".join(
+            part for part in (self.noun, self.name, self.args.usage, "[flags]" if self.flags else "") if part
+        )
+
+    def flag(self, name: str) -> Flag | None:
+        return next((flag for flag in self.flags if flag.name == name), None)
