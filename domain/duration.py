@@ -1,0 +1,213 @@
+"""Durations: Go's grammar to the letter, and the days, weeks, months and years that people type. Nanoseconds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from enum import Enum
+from typing import Final
+
+from domain.errors import UsageError
+
+NANOSECOND: Final = 1
+MICROSECOND: Final = 1_000
+MILLISECOND: Final = 1_000_000
+SECOND: Final = 1_000_000_000
+MINUTE: Final = 60 * SECOND
+HOUR: Final = 60 * MINUTE
+DAY: Final = 24 * HOUR
+WEEK: Final = 7 * DAY
+MONTH: Final = 30 * DAY
+YEAR: Final = 8766 * HOUR
+"""365.25 days, so that four of them are right."""
+
+LARGEST: Final = (1 << 63) - 1
+_OVERFLOW: Final = 1 << 63
+
+GO_UNITS: Final[Mapping[str, int]] = {
+    "ns": NANOSECOND,
+    "us": MICROSECOND,
+    "µs": MICROSECOND,  # U+00B5, micro sign
+    "μs": MICROSECOND,  # U+03BC, Greek mu
+    "ms": MILLISECOND,
+    "s": SECOND,
+    "m": MINUTE,
+    "h": HOUR,
+}
+_LONG_UNITS: Final[Mapping[str, int]] = {"d": DAY, "w": WEEK, "mo": MONTH, "y": YEAR}
+_WORDS: Final[Mapping[str, int]] = {
+    "year": YEAR,
+    "month": MONTH,
+    "week": WEEK,
+    "day": DAY,
+    "hour": HOUR,
+    "minute": MINUTE,
+    "second": SECOND,
+}
+_SPOKEN: Final[Mapping[str, int]] = {
+    **_WORDS,
+    **{f"{word}s": size for word, size in _WORDS.items()},
+    "min": MINUTE,
+    "mins": MINUTE,
+    "sec": SECOND,
+    "secs": SECOND,
+    "hr": HOUR,
+    "hrs": HOUR,
+}
+ALLOWED: Final = "a number with a unit: 90m, 36h, 720h0m0s, 1.5h, 30d, 2w, 6mo, 1y, or 3 years, 5 weeks"
+
+_PART: Final = re.compile(r"([0-9]*)(?:(\.)([0-9]*))?([^0-9.]*)", re.ASCII)
+_PHRASE: Final = re.compile(r"([0-9]+)[ \t\u00a0]+([a-z]+)", re.ASCII | re.IGNORECASE)
+
+
+class Flaw(Enum):
+    """What is wrong with a duration."""
+
+    SHAPE = "is not a duration"
+    NO_UNIT = "has no unit"
+    UNIT = "has an unknown unit"
+    TOO_LONG = "is too long"
+    NEGATIVE = "is not positive"
+
+
+class BadDuration(UsageError, ValueError):
+    """`flaw` names the fault, `unit` the unit nobody knows."""
+
+    def __init__(self, given: str, flaw: Flaw, unit: str = "") -> None:
+        words = f"{given!r} {flaw.value}" + (f" {unit!r}" if unit else "")
+        super().__init__(f"{words}. Allowed is {ALLOWED}.", why=flaw.value, fix=f"Use {ALLOWED}.")
+        self.given = given
+        self.flaw = flaw
+        self.unit = unit
+
+
+def _whole(digits: str, text: str) -> int:
+    significant = digits.lstrip("0")
+    if len(significant) > 19 or int(significant or 0) > _OVERFLOW:
+        raise BadDuration(text, Flaw.TOO_LONG)
+    return int(significant or 0)
+
+
+def _fraction(digits: str) -> tuple[int, float]:
+    """Go stops reading a fraction where its integer would overflow."""
+    value, scale = 0, 1.0
+    for digit in digits:
+        if value > LARGEST // 10 or value * 10 + int(digit) > _OVERFLOW:
+            break
+        value, scale = value * 10 + int(digit), scale * 10
+    return value, scale
+
+
+def _size(whole: int, fraction: str, unit: int, text: str) -> int:
+    """In double precision, as Go computes fractions: other arithmetic differs in the last nanosecond."""
+    if whole > _OVERFLOW // unit:
+        raise BadDuration(text, Flaw.TOO_LONG)
+    value, scale = _fraction(fraction)
+    size = whole * unit + (int(float(value) * (float(unit) / scale)) if value else 0)
+    if size > _OVERFLOW:
+        raise BadDuration(text, Flaw.TOO_LONG)
+    return size
+
+
+def _sum(text: str, body: str, units: Mapping[str, int]) -> int:
+    total, at = 0, 0
+    while at < len(body):
+        part = _PART.match(body, at)
+        if part is None or not (part[1] or part[3]):
+            raise BadDuration(text, Flaw.SHAPE)
+        whole = _whole(part[1], text)
+        if not part[4]:
+            raise BadDuration(text, Flaw.NO_UNIT)
+        if part[4] not in units:
+            raise BadDuration(text, Flaw.UNIT, part[4])
+        total += _size(whole, part[3] or "", units[part[4]], text)
+        if total > _OVERFLOW:
+            raise BadDuration(text, Flaw.TOO_LONG)
+        at = part.end()
+    return total
+
+
+def _read(text: str, units: Mapping[str, int]) -> int:
+    body = text[1:] if text[:1] in {"-", "+"} else text
+    if body == "0":
+        return 0
+    if not body:
+        raise BadDuration(text, Flaw.SHAPE)
+    total = _sum(text, body, units)
+    if text[0] == "-":
+        return -total
+    if total > LARGEST:
+        raise BadDuration(text, Flaw.TOO_LONG)
+    return total
+
+
+def parse_go(text: str) -> int:
+    """What time.ParseDuration takes, and nothing else."""
+    return _read(text, GO_UNITS)
+
+
+def parse(text: str) -> int:
+    """What people type: Go's grammar, d w mo y, or a number, a blank and a unit in words."""
+    given = text.strip()
+    if phrase := _PHRASE.fullmatch(given):
+        word = phrase[2].lower()
+        unit = _SPOKEN.get(word) or GO_UNITS.get(word) or _LONG_UNITS.get(word)
+        if unit is None:
+            raise BadDuration(text, Flaw.UNIT, phrase[2])
+        number = _whole(phrase[1], text)
+        if number * unit > LARGEST:
+            raise BadDuration(text, Flaw.TOO_LONG)
+        return number * unit
+    return _read(given, {**GO_UNITS, **_LONG_UNITS})
+
+
+def parse_positive(text: str) -> int:
+    """For what has to last: a TTL, a pause, a timeout."""
+    if (size := parse(text)) <= 0:
+        raise BadDuration(text, Flaw.NEGATIVE)
+    return size
+
+
+def _decimal(value: int, unit: int, suffix: str) -> str:
+    whole, rest = divmod(value, unit)
+    digits = f"{rest:0{len(str(unit)) - 1}d}".rstrip("0") if unit > 1 else ""
+    return f"{whole}.{digits}{suffix}" if digits else f"{whole}{suffix}"
+
+
+def format_go(ns: int) -> str:
+    """Duration.String of Go: what Velero and kubectl print."""
+    if ns == 0:
+        return "0s"
+    sign, size = ("-", -ns) if ns < 0 else ("", ns)
+    if size < SECOND:
+        unit, suffix = next(
+            (unit, suffix)
+            for unit, suffix in ((MILLISECOND, "ms"), (MICROSECOND, "µs"), (NANOSECOND, "ns"))
+            if size >= unit
+        )
+        return sign + _decimal(size, unit, suffix)
+    minutes, rest = divmod(size, MINUTE)
+    hours, minutes = divmod(minutes, 60)
+    text = _decimal(rest, SECOND, "s")
+    if hours:
+        return f"{sign}{hours}h{minutes}m{text}"
+    return f"{sign}{minutes}m{text}" if minutes else sign + text
+
+
+def human(ns: int) -> str:
+    """In the largest unit that divides it: "30 days" reads as 1 month."""
+    if ns < 0:
+        return f"-{human(-ns)}"
+    for word, unit in _WORDS.items():
+        if ns >= unit and ns % unit == 0:
+            return f"{ns // unit} {word}{'' if ns == unit else 's'}"
+    return format_go(ns)
+
+
+def from_timedelta(span: timedelta) -> int:
+    return (span // timedelta(microseconds=1)) * MICROSECOND
+
+
+def to_timedelta(ns: int) -> timedelta:
+    return timedelta(microseconds=ns // MICROSECOND)
