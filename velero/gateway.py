@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -53,7 +53,7 @@ class Gateway(Generic[V]):
         values = tuple(self._value(self._item(item)) for item in items(answer, "items"))
         return Page(values, text(meta, "resourceVersion"), text(meta, "continue"))
 
-    async def pages(self, *, selector: str = "", limit: int = PAGE) -> AsyncIterator[Page[V]]:
+    async def pages(self, *, selector: str = "", limit: int = PAGE) -> AsyncGenerator[Page[V], None]:
         """Raises Expired if the list grew too old between two pages; begin again then."""
         token = ""
         while True:

@@ -1,0 +1,78 @@
+"""How each watch of a cluster fares, so that readiness and replies can name what is missing and since when."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from domain.errors import ClusterError, Forbidden, Throttled, Unauthenticated, VeleroMissing
+
+
+class Condition(StrEnum):
+    STARTING = "starting"
+    OK = "ok"
+    UNREACHABLE = "unreachable"
+    THROTTLED = "throttled"
+    UNAUTHENTICATED = "unauthenticated"
+    FORBIDDEN = "forbidden"
+    MISSING = "missing"
+
+
+_BY_ERROR: tuple[tuple[type[ClusterError], Condition], ...] = (
+    (VeleroMissing, Condition.MISSING),
+    (Forbidden, Condition.FORBIDDEN),
+    (Unauthenticated, Condition.UNAUTHENTICATED),
+    (Throttled, Condition.THROTTLED),
+)
+LASTING = frozenset({Condition.MISSING, Condition.FORBIDDEN, Condition.UNAUTHENTICATED})
+
+
+def condition_of(error: ClusterError) -> Condition:
+    return next((condition for kind, condition in _BY_ERROR if isinstance(error, kind)), Condition.UNREACHABLE)
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """`since` when the condition began, `last_ok` when the cluster last said anything about this kind."""
+
+    cluster: str
+    kind: str
+    condition: Condition = Condition.STARTING
+    since: datetime | None = None
+    last_ok: datetime | None = None
+    reason: str = ""
+
+    @property
+    def ok(self) -> bool:
+        return self.condition is Condition.OK
+
+
+class Board:
+    """The conditions of one cluster's kinds."""
+
+    def __init__(self, cluster: str, now: Callable[[], datetime]) -> None:
+        self.cluster = cluster
+        self._now = now
+        self._healths: dict[str, Health] = {}
+
+    def of(self, kind: str) -> Health:
+        return self._healths.get(kind, Health(self.cluster, kind))
+
+    def all(self) -> tuple[Health, ...]:
+        return tuple(self._healths.values())
+
+    def degraded(self) -> tuple[Health, ...]:
+        return tuple(health for health in self._healths.values() if not health.ok)
+
+    def ok(self, kind: str) -> None:
+        now, before = self._now(), self.of(kind)
+        since = before.since if before.ok else now
+        self._healths[kind] = replace(before, condition=Condition.OK, since=since, last_ok=now, reason="")
+
+    def failed(self, kind: str, error: ClusterError) -> None:
+        before, condition = self.of(kind), condition_of(error)
+        since = before.since if before.condition is condition else self._now()
+        reason = f"{error.text} {error.why}".strip()
+        self._healths[kind] = replace(before, condition=condition, since=since, reason=reason)

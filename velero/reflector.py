@@ -1,0 +1,236 @@
+"""Follows one kind in one cluster: list, then watch from there, for ever.
+
+The consumer commits each batch with its resourceVersion and asks for the next one; only then is the place advanced,
+so nothing is lost by a crash and at most one batch is seen twice. resourceVersions are opaque.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from random import Random
+from typing import Generic, TypeVar
+
+from domain.errors import ClusterError, Expired, Throttled, Unreachable
+from velero.api import End, Lines
+from velero.backoff import Backoff
+from velero.errors import asked, event_failure
+from velero.fields import Json
+from velero.gateway import Gateway
+from velero.gathering import handfuls
+from velero.health import LASTING, Board, condition_of
+from velero.objects import Meta, meta_of, without_managed_fields
+from velero.observations import Batch, Change, Observation
+from velero.watch import Line, Type, read_line
+
+V = TypeVar("V")
+Known = Callable[[], Awaitable[Mapping[str, str]]]
+
+_CHANGES = {Type.ADDED: Change.ADDED, Type.MODIFIED: Change.MODIFIED, Type.DELETED: Change.DELETED}
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """`silence`: a bookmark comes about every minute. `lasting`: what only an administrator mends is asked for rarely.
+
+    `steady`: a stream that lived this long was good; one that ends sooner counts as a failure, whatever its status.
+    `deaf`: so many silent streams in a row, and the place is doubted: a cluster restored from a copy of etcd says
+    nothing at all about a place in its future.
+    """
+
+    silence: float = 75.0
+    watch: tuple[int, int] = (300, 600)
+    base: float = 0.5
+    cap: float = 30.0
+    lasting: float = 60.0
+    steady: float = 5.0
+    deaf: int = 3
+    within: float = 0.05
+    most: int = 256
+    page: int = 500
+
+
+class Reflector(Generic[V]):
+    """`known` tells the uids that the consumer has, with their names; it is asked right before each list."""
+
+    def __init__(
+        self,
+        gateway: Gateway[V],
+        board: Board,
+        known: Known,
+        random: Random,
+        *,
+        resource_version: str = "",
+        pace: Pace | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._gateway = gateway
+        self._board = board
+        self._known = known
+        self._random = random
+        self._place = resource_version
+        self._pace = pace or Pace()
+        self._backoff = Backoff(random, base=self._pace.base, cap=self._pace.cap)
+        self._sleep = sleep
+        self._listing = not resource_version
+        self._silent = 0
+        self.kind = gateway.kind.name
+
+    async def batches(self) -> AsyncGenerator[Batch[V], None]:
+        """Never ends and never raises a ClusterError: what goes wrong is on the board. Close it with `aclosing`."""
+        while True:
+            try:
+                async with aclosing(self._round()) as round_:
+                    async for batch in round_:
+                        yield batch
+            except ClusterError as error:
+                await self._recover(error)
+
+    async def _round(self) -> AsyncGenerator[Batch[V], None]:
+        batches = self._list() if self._listing else self._watch()
+        async with aclosing(batches):
+            async for batch in batches:
+                yield batch
+                self._place = batch.resource_version
+                self._listing = self._listing and not batch.complete
+
+    async def _recover(self, error: ClusterError) -> None:
+        """An Expired place is routine: after the restart of an API server every older one is. Its repetition is not."""
+        if isinstance(error, Expired):
+            self._listing = True
+            if not self._backoff.failures:
+                self._backoff.next()
+                return
+        else:
+            self._board.failed(self.kind, error)
+        if condition_of(error) in LASTING:
+            await self._sleep(self._backoff.jittered(self._pace.lasting))
+            return
+        await self._sleep(
+            self._backoff.next(at_least=error.retry_after or 0.0 if isinstance(error, Throttled) else 0.0)
+        )
+
+    # --- list
+
+    async def _list(self) -> AsyncGenerator[Batch[V], None]:
+        missing = dict(await self._known())
+        fresh = set(missing)
+        place = ""
+        async with aclosing(self._pages()) as pages:
+            async for observations, at in pages:
+                place = place or at
+                for one in observations:
+                    missing.pop(one.uid, None)
+                for some in _slices(observations, self._pace.most):
+                    yield Batch(tuple(_against(fresh, one) for one in some), self._place)
+        if not place:
+            raise Unreachable(self._gateway.api.cluster, f"The list of {self.kind} has no resourceVersion.")
+        self._board.ok(self.kind)
+        gone = [Observation[V](Change.GONE, self.kind, uid, name, None) for uid, name in missing.items()]
+        for some in _slices(gone, self._pace.most):
+            yield Batch(tuple(some), self._place)
+        yield Batch((), place, complete=True)
+
+    async def _pages(self) -> AsyncGenerator[tuple[list[Observation[V]], str], None]:
+        gateway, parse = self._gateway, self._gateway.parse
+        raw = Gateway[Json](gateway.api, gateway.kind, _as_it_is, gateway.namespace)
+        async with aclosing(raw.pages(limit=self._pace.page)) as pages:
+            async for page in pages:
+                found = [_observation(Change.ADDED, self.kind, source, parse) for source in page.values]
+                yield [one for one in found if one is not None], page.resource_version
+
+    # --- watch
+
+    async def _watch(self) -> AsyncGenerator[Batch[V], None]:
+        loop = asyncio.get_running_loop()
+        began, heard = loop.time(), False
+        async with self._gateway.api.stream(
+            self._gateway.kind.path(self._gateway.namespace), self._query(), silence=self._pace.silence
+        ) as lines:
+            self._board.ok(self.kind)
+            async with aclosing(handfuls(lines, most=self._pace.most, within=self._pace.within)) as hands:
+                async for hand in hands:
+                    heard = True
+                    read, broken = self._read(hand)
+                    if read is not None:
+                        yield read
+                    self._board.ok(self.kind)
+                    if broken is not None:
+                        self._settle(loop.time() - began)
+                        raise broken
+        self._judge(lines, loop.time() - began, heard=heard)
+
+    def _query(self) -> dict[str, str]:
+        return {
+            "resourceVersion": self._place,
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": str(self._random.randint(*self._pace.watch)),
+        }
+
+    def _read(self, hand: list[bytes]) -> tuple[Batch[V] | None, ClusterError | None]:
+        """What was understood up to the first line that was not, and the fault of that line."""
+        seen: list[Observation[V]] = []
+        place, broken = self._place, None
+        for raw in hand:
+            line = read_line(raw)
+            if line is None or line.type is Type.ERROR:
+                broken = self._fault(line)
+                break
+            if (one := self._change(line)) is not None:
+                seen.append(one)
+            place = line.resource_version or place
+        moved = seen or place != self._place
+        return (Batch(tuple(seen), place) if moved else None), broken
+
+    def _change(self, line: Line) -> Observation[V] | None:
+        change = _CHANGES.get(line.type)
+        return _observation(change, self.kind, line.object, self._gateway.parse) if change else None
+
+    def _fault(self, line: Line | None) -> ClusterError:
+        gateway = self._gateway
+        what = asked(gateway.api.cluster, "GET", gateway.kind.path(gateway.namespace), watch=True)
+        if line is None:
+            return Unreachable(what.cluster, f"The watch of {what.resource} sent something that is no event.")
+        return event_failure(what, line.object)
+
+    def _judge(self, lines: Lines, lived: float, *, heard: bool) -> None:
+        """A stream that served its time is followed by the next at once; one that broke off early is not."""
+        self._silent = 0 if heard else self._silent + (lines.end is End.SILENT)
+        cluster = self._gateway.api.cluster
+        if lines.end is End.TOO_LONG or self._silent >= self._pace.deaf:
+            self._silent = 0
+            raise Expired(cluster, "The place in the stream is doubted.", why=lines.why)
+        if lines.end is not End.SILENT and lived < self._pace.steady:
+            raise Unreachable(cluster, f"The watch of {self.kind} ends at once.", why=lines.why or "it closes early")
+        self._backoff.reset()
+
+    def _settle(self, lived: float) -> None:
+        if lived >= self._pace.steady:
+            self._backoff.reset()
+
+
+def _as_it_is(source: Json) -> Json:
+    return source
+
+
+def _observation(change: Change, kind: str, source: Json, parse: Callable[[Json], V]) -> Observation[V] | None:
+    """None for an object without an identity: nothing could be said of it later."""
+    slim = without_managed_fields(source)
+    meta: Meta = meta_of(slim)
+    if not meta.uid or not meta.name:
+        return None
+    return Observation(change, kind, meta.uid, meta.name, parse(slim), meta.resource_version, meta.generation)
+
+
+def _against(known: set[str], one: Observation[V]) -> Observation[V]:
+    if one.uid not in known:
+        return one
+    return Observation(
+        Change.MODIFIED, one.resource, one.uid, one.name, one.value, one.resource_version, one.generation
+    )
+
+
+def _slices(observations: list[Observation[V]], size: int) -> list[list[Observation[V]]]:
+    return [observations[start : start + size] for start in range(0, len(observations), size)]
