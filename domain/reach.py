@@ -9,7 +9,10 @@ EVERYTHING = frozenset({"*"})
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """Namespaces are literal names; `{"*"}` means every namespace, present and future."""
+    """Namespaces are literal names; `"*"` means every namespace, present and future.
+
+    A glob that stays in the manifest stands here as it is written, beside the live names that it matches now.
+    """
 
     reads: frozenset[str] = frozenset()
     writes: frozenset[str] = frozenset()
@@ -17,8 +20,14 @@ class Reach:
     """Cluster-scoped objects are read (backup) or written (restore)."""
     kinds: frozenset[str] = EVERYTHING
     """Resource names as written, lower case; `{"*"}` when not narrowed."""
+    without: frozenset[str] = frozenset()
+    """Resource names that are certainly left out, `plural` or `plural.group`."""
     hooks: bool = False
-    """Commands would run in pods."""
+    """Commands that the manifest itself names would run in pods."""
+    annotation_hooks: bool = False
+    """Commands that pods carry in their annotations may run."""
+    configmaps: frozenset[str] = frozenset()
+    """ConfigMaps of Velero's namespace that the manifest refers to and that this plan does not make itself."""
     locations: frozenset[str] = frozenset()
     own_objects: frozenset[str] = frozenset()
     """Velero objects deleted or changed themselves, as `kind/name`."""

@@ -1,0 +1,228 @@
+"""Whether an asking is allowed, refused, or needs others to agree; with the rule, the reason and whom to ask.
+
+First match wins. An allowing rule matches a reach that lies inside it whole, a denying one a reach that touches it.
+A rule that asks for approval and is only touched makes approval a duty, but it permits nothing outside itself: some
+rule further down has to hold the whole reach. So a wider command is never easier to get than a narrow one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from commands.policy.directory import Directory, enough
+from commands.policy.globs import fits
+from commands.policy.guards import can_lift
+from commands.policy.matching import Ask, Fit, Match, match, place
+from commands.policy.rules import Effect, Rule, rules_digest
+from commands.policy.where import NO_LABELS, Labels
+from domain.actor import Actor
+from domain.decision import Decision, Outcome, Reason
+from domain.plan import Guard, Level, Plan
+
+GUARDED_READS = ("audit.*",)
+"""Reads that tell of other people's deeds: refused unless a rule allows them."""
+
+
+def decide(
+    rules: Sequence[Rule],
+    actor: Actor,
+    plan: Plan,
+    now: datetime,
+    directory: Directory,
+    *,
+    labels: Labels = NO_LABELS,
+    reason: str = "",
+    break_glass: bool = False,
+) -> Decision:
+    ask = Ask.of(actor, plan, now, labels=labels, reason=reason, break_glass=break_glass)
+    return judge(rules, ask, directory)
+
+
+def judge(rules: Sequence[Rule], ask: Ask, directory: Directory) -> Decision:
+    walk = _walk(rules, ask)
+    decision = _ends(walk, ask) if walk.end is None else _settled(walk, walk.end, rules, ask, directory)
+    asked = whom_to_ask(rules, ask) if decision.outcome is Outcome.DENY else ()
+    return replace(decision, rules_digest=rules_digest(rules), ask=asked)
+
+
+def may_ask(rules: Sequence[Rule], actor: Actor, verb: str, cluster: str, *, writes: bool) -> Decision:
+    """Before anything is read: could any rule let this actor do this at all? Hours and places are looked at later."""
+    digest = rules_digest(rules)
+    for rule in rules:
+        if not (rule.concerns(verb) and rule.on(cluster) and rule.who.includes(actor)):
+            continue
+        if rule.permits:
+            return Decision(Outcome.ALLOW, Reason.RULE, rule.name, rules_digest=digest)
+        if rule.where.unlimited and not rule.during:
+            people = _people(rule for rule in rules if rule.permits and rule.concerns(verb) and rule.on(cluster))
+            return Decision(Outcome.DENY, Reason.RULE, rule.name, _denied_by(rule), ask=people, rules_digest=digest)
+    people = _people(rule for rule in rules if rule.permits and rule.concerns(verb) and rule.on(cluster))
+    return replace(_default(verb, writes=writes), ask=people, rules_digest=digest)
+
+
+def whom_to_ask(rules: Sequence[Rule], ask: Ask) -> tuple[str, ...]:
+    """Groups and people of whom a rule says that they could have done this, here and now."""
+    return _people(
+        rule
+        for rule in rules
+        if rule.permits
+        and rule.concerns(ask.verb)
+        and rule.on(ask.cluster)
+        and place(rule, ask).fit is Fit.INSIDE
+        and not rule.who.includes(ask.actor)
+        and not _refusing(rule, ask)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """`end` is the match that settles it; `duty` the strictest approval on the way; `broken` a freeze passed by force."""
+
+    end: Match | None = None
+    duty: Rule | None = None
+    broken: Rule | None = None
+    near: tuple[Match, ...] = ()
+
+
+def _walk(rules: Sequence[Rule], ask: Ask) -> _Walk:
+    walk = _Walk()
+    for rule in rules:
+        found = match(rule, ask)
+        if not found.applies:
+            walk = replace(walk, near=(*walk.near, found)) if found.fit is Fit.OUTSIDE else walk
+        elif rule.is_freeze and _may_break(rule, ask):
+            walk = replace(walk, broken=rule)
+        elif rule.effect is Effect.APPROVE and found.fit is Fit.TOUCHED:
+            walk = replace(walk, duty=_stricter(walk.duty, rule), near=(*walk.near, found))
+        else:
+            return replace(walk, end=found)
+    return walk
+
+
+def _stricter(duty: Rule | None, rule: Rule) -> Rule:
+    return rule if duty is None or rule.approvals.quorum > duty.approvals.quorum else duty
+
+
+def _may_break(rule: Rule, ask: Ask) -> bool:
+    return ask.break_glass and bool(ask.reason.strip()) and bool(rule.break_glass & ask.actor.groups)
+
+
+def _ends(walk: _Walk, ask: Ask) -> Decision:
+    """No rule settled it."""
+    decision = _default(ask.verb, writes=ask.writes)
+    if decision.outcome is Outcome.ALLOW:
+        guards = _standing(ask.guards, frozenset())
+        return _guarded(guards, "") if guards else decision
+    if walk.near:
+        near = walk.near[0]
+        reaches = " and ".join(each.what for each in near.outside)
+        text = f"Rule {near.rule.name} is the nearest, but this also reaches {reaches}."
+        return replace(decision, rule=near.rule.name, text=text)
+    return decision
+
+
+def _default(verb: str, *, writes: bool) -> Decision:
+    if writes:
+        return Decision(
+            Outcome.DENY,
+            Reason.WRITE_DEFAULT,
+            text=f"No rule lets you do {verb}: what changes something is refused unless a rule allows it.",
+        )
+    if any(fits(each, verb) for each in GUARDED_READS):
+        return Decision(
+            Outcome.DENY, Reason.NOT_A_MEMBER, text=f"{verb} tells of other people's deeds: a rule has to allow it."
+        )
+    return Decision(Outcome.ALLOW, Reason.READ_DEFAULT, text="Reading is allowed unless a rule denies it.")
+
+
+def _settled(walk: _Walk, end: Match, rules: Sequence[Rule], ask: Ask, directory: Directory) -> Decision:
+    rule = end.rule
+    if rule.effect is Effect.DENY:
+        reason = Reason.FREEZE if rule.is_freeze else Reason.RULE
+        return Decision(Outcome.DENY, reason, rule.name, _denied_by(rule))
+    if refusing := _refusing(rule, ask):
+        return _guarded(refusing, rule.name)
+    duty = _duty(walk, rule, rules, ask)
+    if (rule.reason_required or (duty and duty.reason_required)) and not ask.reason.strip():
+        return Decision(Outcome.DENY, Reason.RULE, rule.name, f'Rule {rule.name} asks for a reason: add --reason "…".')
+    if duty is not None:
+        return _approval(duty, ask, directory)
+    if pending := _standing(ask.guards, rule.lifts):
+        return _guarded(pending, rule.name)
+    forced = Reason.BREAK_GLASS if walk.broken else Reason.RULE
+    return _follow_up(walk.broken or rule, Decision(Outcome.ALLOW, forced, rule.name, f"Rule {rule.name} allows it."))
+
+
+def _duty(walk: _Walk, rule: Rule, rules: Sequence[Rule], ask: Ask) -> Rule | None:
+    """Whose approval is needed: of the settling rule, of one touched on the way, or because a guard asks for one."""
+    if rule.effect is Effect.APPROVE:
+        return _stricter(walk.duty, rule)
+    if walk.duty is not None or not _standing(ask.guards, rule.lifts):
+        return walk.duty
+    if rule.approvals.approvers:
+        return rule
+    asking = (each for each in rules if each.effect is Effect.APPROVE and match(each, ask).applies)
+    return next(asking, None)
+
+
+def _standing(guards: Sequence[Guard], lifts: frozenset[str]) -> tuple[Guard, ...]:
+    """Guards that hold: warnings never do, and a rule lifts only what may be lifted."""
+    return tuple(
+        guard
+        for guard in guards
+        if guard.level is not Level.WARN and not (guard.code in lifts and can_lift(guard.code))
+    )
+
+
+def _refusing(rule: Rule, ask: Ask) -> tuple[Guard, ...]:
+    return tuple(guard for guard in _standing(ask.guards, rule.lifts) if guard.level is Level.REFUSE)
+
+
+def _guarded(guards: tuple[Guard, ...], rule: str) -> Decision:
+    codes = ", ".join(guard.code for guard in guards)
+    said = " ".join(guard.text for guard in guards)
+    hint = f" A rule may lift this: {codes}." if all(can_lift(guard.code) for guard in guards) else ""
+    return Decision(Outcome.DENY, Reason.GUARD, rule, f"{said}{hint}")
+
+
+def _approval(duty: Rule, ask: Ask, directory: Directory) -> Decision:
+    terms = duty.approvals
+    if _may_break(duty, ask):
+        text = f"Rule {duty.name} lets {', '.join(sorted(duty.break_glass))} break the glass; approval has to follow."
+        return _follow_up(duty, Decision(Outcome.ALLOW, Reason.BREAK_GLASS, duty.name, text))
+    if not enough(directory, terms.approvers, terms.quorum, ask.actor):
+        return Decision(Outcome.DENY, Reason.NOT_ENOUGH_APPROVERS, duty.name, _too_few(duty, directory))
+    text = f"Rule {duty.name} asks for {terms.quorum} of {', '.join(terms.approvers)}."
+    return _follow_up(duty, Decision(Outcome.REQUIRE_APPROVAL, Reason.RULE, duty.name, text))
+
+
+def _follow_up(rule: Rule, decision: Decision) -> Decision:
+    """Who approves, or looks at it afterwards."""
+    terms = rule.approvals
+    quorum = terms.quorum if terms.approvers else 0
+    return replace(decision, quorum=quorum, approvers=frozenset(terms.approvers), expires=terms.expires)
+
+
+def _too_few(duty: Rule, directory: Directory) -> str:
+    terms = duty.approvals
+    who = ", ".join(terms.approvers)
+    if not directory.known:
+        return (
+            f"Rule {duty.name} asks for {terms.quorum} of {who}, but who they are cannot be told now. Try again later."
+        )
+    return f"Rule {duty.name} asks for {terms.quorum} of {who} without you, and there are not that many."
+
+
+def _denied_by(rule: Rule) -> str:
+    if rule.is_freeze:
+        return f"Rule {rule.name} freezes this: {'; '.join(window.says() for window in rule.during)}."
+    return f"Rule {rule.name} denies this."
+
+
+def _people(rules: Iterable[Rule]) -> tuple[str, ...]:
+    found: dict[str, None] = {}
+    for rule in rules:
+        found.update(dict.fromkeys(rule.who.people))
+    return tuple(found)

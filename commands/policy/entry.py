@@ -1,0 +1,114 @@
+"""One table of the settings, read value by value; every fault is kept with its key, nothing stops at the first."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Any
+
+_DURATION = re.compile(r"(?:\d+[wdhms])+")
+_SECONDS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """`index` counts rules from 0, `key` is the wrong one inside, dotted. `allowed` are the values that would do."""
+
+    index: int
+    key: str
+    text: str
+    nearest: str = ""
+    allowed: tuple[str, ...] = ()
+    name: str = ""
+
+    def __str__(self) -> str:
+        named = f" ({self.name})" if self.name else ""
+        key = f".{self.key}" if self.key else ""
+        meant = f" Did you mean {self.nearest!r}?" if self.nearest else ""
+        allowed = f" Allowed: {', '.join(self.allowed)}." if self.allowed else ""
+        return f"[{self.index}]{named}{key}: {self.text}{meant}{allowed}"
+
+
+@dataclass(slots=True)
+class Entry:
+    """Readers return an empty value where they have found a fault: the whole is thrown away then."""
+
+    index: int
+    data: Mapping[str, Any]
+    path: str = ""
+    faults: list[Fault] = field(default_factory=list)
+
+    def fault(self, key: str, text: str, *, got: str = "", allowed: Collection[str] = ()) -> None:
+        close = get_close_matches(got, list(allowed), n=1, cutoff=0.5)
+        where = f"{self.path}.{key}" if self.path and key else self.path or key
+        name = self.data.get("name", "") if not self.path else ""
+        known = tuple(allowed) if len(allowed) <= 24 else ()
+        self.faults.append(Fault(self.index, where, text, close[0] if close else "", known, str(name)))
+
+    def only(self, allowed: Collection[str]) -> None:
+        for key in self.data:
+            if key not in allowed:
+                self.fault(key, f"There is no setting {key!r} here.", got=key, allowed=allowed)
+
+    def text(self, key: str, *, required: bool = False) -> str:
+        value = self.data.get(key)
+        if value is None and not required:
+            return ""
+        if isinstance(value, str) and value.strip():
+            return value.strip()
+        self.fault(key, "This is missing." if value is None else "This has to be a text that is not empty.")
+        return ""
+
+    def choice(self, key: str, allowed: Collection[str], *, required: bool = False) -> str:
+        value = self.text(key, required=required)
+        if value and value not in allowed:
+            self.fault(key, f"{value!r} is not one of the values.", got=value, allowed=allowed)
+            return ""
+        return value
+
+    def texts(self, key: str, *, required: bool = False) -> tuple[str, ...] | None:
+        """A list of texts; `None` where the key is absent. One text alone counts as a list of one."""
+        value = self.data.get(key)
+        if value is None:
+            if required:
+                self.fault(key, "This is missing.")
+            return None
+        items = [value] if isinstance(value, str) else value
+        if isinstance(items, (list, tuple)) and items and all(isinstance(each, str) and each.strip() for each in items):
+            return tuple(each.strip() for each in items)
+        self.fault(key, "This has to be a list of texts, none of them empty.")
+        return ()
+
+    def flag(self, key: str) -> bool | None:
+        value = self.data.get(key)
+        if value is None or isinstance(value, bool):
+            return value
+        self.fault(key, "This is true or false.", allowed=("true", "false"))
+        return None
+
+    def whole(self, key: str, default: int, *, least: int) -> int:
+        value = self.data.get(key, default)
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            self.fault(key, f"This is a whole number, at least {least}.")
+            return default
+        return value
+
+    def seconds(self, key: str, default: int) -> int:
+        """`90m`, `1h30m`, `2d`, or a whole number of seconds."""
+        value = self.data.get(key, default)
+        if isinstance(value, str) and _DURATION.fullmatch(value):
+            value = sum(int(number) * _SECONDS[unit] for number, unit in re.findall(r"(\d+)([wdhms])", value))
+        if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
+            self.fault(key, f"{value!r} is not a duration such as 30m, 1h30m or 2d.")
+            return default
+        return value
+
+    def inside(self, key: str, value: Any) -> Entry:
+        """A table within this one; its faults are ours."""
+        path = f"{self.path}.{key}" if self.path else key
+        if isinstance(value, Mapping):
+            return Entry(self.index, value, path, self.faults)
+        self.fault(key, "This has to be a table.")
+        return Entry(self.index, {}, path, [])

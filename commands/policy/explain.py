@@ -1,0 +1,82 @@
+"""Which rules were looked at, and why each did or did not decide: for `policy explain` and for refusals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from commands.policy.decide import judge
+from commands.policy.directory import Directory
+from commands.policy.matching import Ask, Fit, Match, match
+from commands.policy.rules import Effect, Rule, Who
+from domain.decision import Decision
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """`names` says namespaces: for the operator's terminal, not for somebody who may not see them."""
+
+    rule: str
+    effect: str
+    applies: bool
+    decided: bool
+    why: str
+    names: tuple[str, ...] = ()
+
+    @property
+    def cells(self) -> tuple[str, str, str, str]:
+        named = f" ({', '.join(self.names)})" if self.names else ""
+        return (
+            self.rule,
+            self.effect,
+            "decides" if self.decided else "applies" if self.applies else "-",
+            self.why + named,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    rows: tuple[Row, ...]
+    decision: Decision
+
+
+COLUMNS = ("rule", "effect", "", "why")
+
+
+def explain(rules: Sequence[Rule], ask: Ask, directory: Directory) -> Explanation:
+    decision = judge(rules, ask, directory)
+    return Explanation(tuple(_row(match(rule, ask), ask, decision) for rule in rules), decision)
+
+
+def _row(found: Match, ask: Ask, decision: Decision) -> Row:
+    names = tuple(name for each in found.outside for name in each.names)
+    decided = found.applies and found.rule.name == decision.rule
+    return Row(found.rule.name, found.rule.effect.value, found.applies, decided, _why(found, ask), names)
+
+
+def _why(found: Match, ask: Ask) -> str:
+    rule = found.rule
+    outside = " and ".join(each.what for each in found.outside)
+    match found.fit:
+        case Fit.OTHER_VERB:
+            return f"it is about {', '.join(rule.what)}, not {ask.verb}"
+        case Fit.OTHER_CLUSTER:
+            return f"it is for cluster {', '.join(rule.clusters)}, not {ask.cluster}"
+        case Fit.OTHER_PEOPLE:
+            return f"it is for {_people(rule.who)}, and {ask.actor.name or ask.actor.id} is none of them"
+        case Fit.OTHER_TIME:
+            return f"it holds only {'; '.join(window.says() for window in rule.during)}"
+        case Fit.CLEAR:
+            return f"the command does not touch its {found.clear.replace('_', '-')}"
+        case Fit.OUTSIDE:
+            return f"the command also reaches {outside}"
+        case Fit.TOUCHED if rule.effect is Effect.APPROVE:
+            return f"the command touches it, so approval is needed, but it also reaches {outside}"
+        case _:
+            return "the command touches it" if rule.effect is Effect.DENY else "the command lies inside it whole"
+
+
+def _people(who: Who) -> str:
+    named = (*who.people, *sorted(who.pipelines))
+    kinds = (("anyone", who.anyone), ("the terminal", who.terminal), ("timers", who.timer))
+    return ", ".join((*named, *(word for word, included in kinds if included)))

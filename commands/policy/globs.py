@@ -1,0 +1,164 @@
+"""Patterns of namespaces as Velero 1.18 takes them (`*`, `?`, `[abc]`), compared as whole languages.
+
+A rule's pattern has to hold every name that a manifest's pattern could ever match, not only those alive today.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+_ANY: frozenset[str] = frozenset()
+_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-")
+_MOST_STATES = 5_000
+"""A pattern such as `*a????????????????????` has millions; beyond this the answer is the careful one."""
+
+Token = frozenset[str] | None
+"""The characters that fit one place, none named = any; `None` is the star."""
+
+
+class BadPattern(ValueError):
+    """Not a pattern that Velero takes."""
+
+
+def is_pattern(name: str) -> bool:
+    return any(sign in name for sign in "*?[]")
+
+
+def fits(pattern: str, name: str) -> bool:
+    """Whether the literal `name` is one of the pattern's."""
+    parts = tokens(pattern)
+    places = _closure(parts, frozenset({0}))
+    for letter in name:
+        places = _step(parts, places, letter)
+    return len(parts) in places
+
+
+def holds(outers: Iterable[str], inner: str) -> bool:
+    """Whether every name of `inner`, a literal or a pattern, is a name of one of `outers`."""
+    wide = tuple(outers)
+    if inner in wide or "*" in wide:
+        return True
+    if not is_pattern(inner):
+        return any(fits(outer, inner) for outer in wide)
+    return _included(inner, wide)
+
+
+def meet(left: str, right: str) -> bool:
+    """Whether some name is of both."""
+    one, two = tokens(left), tokens(right)
+    todo, seen = [(0, 0)], {(0, 0)}
+    while todo:
+        at = todo.pop()
+        if at == (len(one), len(two)):
+            return True
+        for to in _together(one, two, *at):
+            if to not in seen:
+                seen.add(to)
+                todo.append(to)
+    return False
+
+
+@lru_cache(maxsize=4096)
+def tokens(pattern: str) -> tuple[Token, ...]:
+    found: list[Token] = []
+    at = 0
+    while at < len(pattern):
+        sign = pattern[at]
+        if sign == "[":
+            end = pattern.find("]", at)
+            found.append(_letters(pattern, pattern[at + 1 : end] if end > 0 else ""))
+            at = end
+        elif sign == "]":
+            raise BadPattern(f"{pattern!r} has a closing bracket without an opening one")
+        else:
+            found.append({"*": None, "?": _ANY}.get(sign, frozenset(sign)))
+        at += 1
+    return tuple(found)
+
+
+def _letters(pattern: str, inside: str) -> frozenset[str]:
+    if not inside or inside[0] in "!^" or "[" in inside:
+        raise BadPattern(f"{pattern!r} has brackets that Velero does not take")
+    found: set[str] = set()
+    at = 0
+    while at < len(inside):
+        if inside[at + 1 : at + 2] == "-" and at + 2 < len(inside):
+            found.update(chr(code) for code in range(ord(inside[at]), ord(inside[at + 2]) + 1))
+            at += 3
+        else:
+            found.add(inside[at])
+            at += 1
+    if not found:
+        raise BadPattern(f"{pattern!r} has an empty range")
+    return frozenset(found)
+
+
+def _closure(parts: tuple[Token, ...], places: frozenset[int]) -> frozenset[int]:
+    found = set(places)
+    for place in places:
+        step = place
+        while step < len(parts) and parts[step] is None:
+            step += 1
+            found.add(step)
+    return frozenset(found)
+
+
+def _step(parts: tuple[Token, ...], places: frozenset[int], letter: str) -> frozenset[int]:
+    after: set[int] = set()
+    for place in places:
+        if place < len(parts):
+            token = parts[place]
+            if token is None:
+                after.add(place)
+            elif not token or letter in token:
+                after.add(place + 1)
+    return _closure(parts, frozenset(after))
+
+
+def _included(inner: str, outers: tuple[str, ...]) -> bool:
+    """Walks both as automata over sets of places, until a name of `inner` is found that no outer has."""
+    small, wide = tokens(inner), tuple(tokens(outer) for outer in outers)
+    alphabet = sorted(_alphabet((small, *wide)))
+    start = (_closure(small, frozenset({0})), tuple(_closure(parts, frozenset({0})) for parts in wide))
+    todo, seen = [start], {start}
+    while todo:
+        mine, theirs = todo.pop()
+        if len(small) in mine and not any(len(p) in places for p, places in zip(wide, theirs, strict=True)):
+            return False
+        for letter in alphabet:
+            onward = _step(small, mine, letter)
+            after = (onward, tuple(_step(p, places, letter) for p, places in zip(wide, theirs, strict=True)))
+            if onward and after not in seen:
+                seen.add(after)
+                todo.append(after)
+        if len(seen) > _MOST_STATES:
+            return False
+    return True
+
+
+def _alphabet(patterns: tuple[tuple[Token, ...], ...]) -> frozenset[str]:
+    """The letters that the patterns name, and one for all the others, which they cannot tell apart."""
+    named = frozenset(letter for parts in patterns for token in parts if token for letter in token)
+    return named | frozenset(sorted(_LETTERS - named)[:1])
+
+
+def _together(one: tuple[Token, ...], two: tuple[Token, ...], i: int, j: int) -> list[tuple[int, int]]:
+    left = one[i] if i < len(one) else frozenset("/")
+    right = two[j] if j < len(two) else frozenset("/")
+    onward: list[tuple[int, int]] = []
+    if left is None:
+        onward.append((i + 1, j))
+    if right is None:
+        onward.append((i, j + 1))
+    if left is None and right is not None and j < len(two):
+        onward.append((i, j + 1))
+    if right is None and left is not None and i < len(one):
+        onward.append((i + 1, j))
+    if left is not None and right is not None and i < len(one) and j < len(two) and _share(left, right):
+        onward.append((i + 1, j + 1))
+    return onward
+
+
+def _share(left: frozenset[str], right: frozenset[str]) -> bool:
+    return not left or not right or bool(left & right)

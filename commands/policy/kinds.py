@@ -1,0 +1,121 @@
+"""Names of Kubernetes resources as people write them: `po`, `Pod`, `pods`, `deployments.apps` mean what Velero resolves.
+
+Velero asks the API server's discovery, which takes plural, singular, short name and a prefix of the group. Built-in
+resources are in this table; of others two names count as possibly the same unless their groups say otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+_TABLE = """
+configmaps configmap cm|secrets secret|services service svc|serviceaccounts serviceaccount sa|pods pod po
+events event ev|endpoints endpoint ep|namespaces namespace ns|nodes node no|limitranges limitrange limits
+persistentvolumes persistentvolume pv|persistentvolumeclaims persistentvolumeclaim pvc
+resourcequotas resourcequota quota|replicationcontrollers replicationcontroller rc|podtemplates podtemplate
+deployments.apps deployment deploy|statefulsets.apps statefulset sts|daemonsets.apps daemonset ds
+replicasets.apps replicaset rs|controllerrevisions.apps controllerrevision|jobs.batch job|cronjobs.batch cronjob cj
+ingresses.networking.k8s.io ingress ing|ingressclasses.networking.k8s.io ingressclass
+networkpolicies.networking.k8s.io networkpolicy netpol|poddisruptionbudgets.policy poddisruptionbudget pdb
+horizontalpodautoscalers.autoscaling horizontalpodautoscaler hpa|leases.coordination.k8s.io lease
+endpointslices.discovery.k8s.io endpointslice|priorityclasses.scheduling.k8s.io priorityclass pc
+roles.rbac.authorization.k8s.io role|rolebindings.rbac.authorization.k8s.io rolebinding
+clusterroles.rbac.authorization.k8s.io clusterrole
+clusterrolebindings.rbac.authorization.k8s.io clusterrolebinding
+customresourcedefinitions.apiextensions.k8s.io customresourcedefinition crd crds
+mutatingwebhookconfigurations.admissionregistration.k8s.io mutatingwebhookconfiguration
+validatingwebhookconfigurations.admissionregistration.k8s.io validatingwebhookconfiguration
+validatingadmissionpolicies.admissionregistration.k8s.io validatingadmissionpolicy
+validatingadmissionpolicybindings.admissionregistration.k8s.io validatingadmissionpolicybinding
+mutatingadmissionpolicies.admissionregistration.k8s.io mutatingadmissionpolicy
+mutatingadmissionpolicybindings.admissionregistration.k8s.io mutatingadmissionpolicybinding
+apiservices.apiregistration.k8s.io apiservice|storageclasses.storage.k8s.io storageclass sc
+csidrivers.storage.k8s.io csidriver|csinodes.storage.k8s.io csinode
+volumeattachments.storage.k8s.io volumeattachment|runtimeclasses.node.k8s.io runtimeclass
+certificatesigningrequests.certificates.k8s.io certificatesigningrequest csr
+volumesnapshots.snapshot.storage.k8s.io volumesnapshot vs
+volumesnapshotcontents.snapshot.storage.k8s.io volumesnapshotcontent vsc vscs
+volumesnapshotclasses.snapshot.storage.k8s.io volumesnapshotclass vsclass vsclasses
+"""
+
+_CLUSTER = frozenset(
+    [
+        "namespaces",
+        "nodes",
+        "persistentvolumes",
+        "ingressclasses",
+        "priorityclasses",
+        "clusterroles",
+        "clusterrolebindings",
+        "customresourcedefinitions",
+        "mutatingwebhookconfigurations",
+        "validatingwebhookconfigurations",
+        "validatingadmissionpolicies",
+        "validatingadmissionpolicybindings",
+        "mutatingadmissionpolicies",
+        "mutatingadmissionpolicybindings",
+        "apiservices",
+        "storageclasses",
+        "csidrivers",
+        "csinodes",
+        "volumeattachments",
+        "runtimeclasses",
+        "certificatesigningrequests",
+        "volumesnapshotcontents",
+        "volumesnapshotclasses",
+    ]
+)
+
+
+def _names() -> Mapping[str, str]:
+    """Every spelling without its group → the full name."""
+    found: dict[str, str] = {}
+    for entry in _TABLE.replace("\n", "|").split("|"):
+        if words := entry.split():
+            for word in (words[0].partition(".")[0], *words[1:]):
+                found[word] = words[0]
+    return found
+
+
+_FULL = _names()
+
+
+def full(name: str) -> str:
+    """`Deploy` → `deployments.apps`; a name that is not built in stays, lower case."""
+    plain = name.strip().lower()
+    stem, _, group = plain.partition(".")
+    known = _FULL.get(stem, "")
+    if known and known.partition(".")[2].startswith(group):
+        return known
+    return plain
+
+
+def all_full(names: Iterable[str]) -> frozenset[str]:
+    return frozenset(full(name) for name in names)
+
+
+def may_be_same(left: str, right: str) -> bool:
+    """Whether both could mean one resource."""
+    one, two = full(left), full(right)
+    if "*" in {one, two} or one == two:
+        return True
+    if _builtin(one) or _builtin(two):
+        return False
+    ours, theirs = one.partition(".")[2], two.partition(".")[2]
+    return ours.startswith(theirs) or theirs.startswith(ours)
+
+
+def surely_namespaced(names: Iterable[str]) -> bool:
+    """Whether all of these are built-in resources that live in namespaces."""
+    return all(_builtin(name := full(each)) and name.partition(".")[0] not in _CLUSTER for each in names)
+
+
+def of_kind(gvk: str) -> str:
+    """`rbac.authorization.k8s.io/v1/Role`, as Velero's resource list has it → `roles.rbac.authorization.k8s.io`."""
+    group, _, kind = gvk.rpartition("/")
+    group = group.rpartition("/")[0]
+    return full(f"{kind}.{group}" if group else kind)
+
+
+def _builtin(name: str) -> bool:
+    return _FULL.get(name.partition(".")[0]) == name
