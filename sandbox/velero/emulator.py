@@ -1,0 +1,173 @@
+"""The server process: started, killed, started again; its controllers and its stories."""
+
+import asyncio
+import uuid
+from collections.abc import Callable
+from typing import Literal
+
+from sandbox.bucket import Buckets
+from sandbox.clock import Clock
+from sandbox.kubernetes.objects import Objects
+from sandbox.velero import locations, restart
+from sandbox.velero.backup import Backups
+from sandbox.velero.deletion import Deletions
+from sandbox.velero.downloads import Downloads
+from sandbox.velero.finalize import Finalizer
+from sandbox.velero.gc import GarbageCollection
+from sandbox.velero.queue import Queue
+from sandbox.velero.restore import Restores
+from sandbox.velero.schedule import Schedules
+from sandbox.velero.server import WATCHED, Change, Json, Part, Server, decodable
+from sandbox.velero.settings import Outcome, Script, Scripts, VeleroSettings
+from sandbox.velero.status import StatusRequests
+from sandbox.velero.sync import Sync
+
+
+class VeleroEmulator:
+    def __init__(
+        self,
+        objects: Objects,
+        buckets: Buckets,
+        clock: Clock,
+        *,
+        namespace: str = "velero",
+        settings: VeleroSettings | None = None,
+        new_id: Callable[[], str] | None = None,
+    ) -> None:
+        self._objects = objects
+        self._buckets = buckets
+        self._clock = clock
+        self._new_id = new_id or (lambda: str(uuid.uuid4()))
+        self.namespace = namespace
+        self.settings = settings or VeleroSettings()
+        self.scripts = Scripts()
+        self._parts: list[Part] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        self._server: Server | None = None
+        objects.on_change(self._seen)
+
+    @property
+    def running(self) -> bool:
+        return self._server is not None
+
+    @property
+    def log(self) -> list[str]:
+        """The server's own log: what no object tells."""
+        return list(self._server.log) if self._server is not None else []
+
+    def script(
+        self,
+        match: str,
+        *,
+        outcome: Outcome = "succeeds",
+        items: int | None = None,
+        seconds: float | None = None,
+        reason: str = "",
+        kind: Literal["backup", "restore", "any"] = "any",
+        times: int | None = None,
+    ) -> None:
+        """Decides about the next runs whose name, or one of whose namespaces, matches the pattern."""
+        self.scripts.add(Script(match, outcome, items, seconds, reason, kind, times))
+
+    async def start(self) -> None:
+        """A fresh process: memory empty, everything that exists is news to it."""
+        if self.running:
+            return
+        server = Server(
+            self._objects, self._buckets, self._clock, self.namespace, self.settings, self.scripts, self._new_id
+        )
+        restart.fail_interrupted(server)
+        locations.mark_default(server)
+        self._server = server
+        self._parts = [
+            Queue(server),
+            Backups(server),
+            Finalizer(server),
+            Restores(server),
+            Schedules(server),
+            Deletions(server),
+            GarbageCollection(server),
+            Sync(server),
+            Downloads(server),
+            StatusRequests(server),
+            locations.Locations(server),
+        ]
+        for resource in WATCHED:
+            self._list(resource)
+        self._tasks = [asyncio.create_task(loop) for part in self._parts for loop in part.loops()]
+        await asyncio.sleep(0)
+
+    async def stop(self) -> None:
+        """Killed: whatever was in flight stays as it is."""
+        for part in self._parts:
+            part.killed()
+        for task in self._tasks:
+            task.cancel()
+        results = await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._parts, self._tasks, self._server = [], [], None
+        for result in results:
+            if isinstance(result, Exception):
+                raise result
+
+    def _list(self, resource: str) -> None:
+        """A relist: as after the start, or after the object that could not be read is gone."""
+        server = self._server
+        if server is None:
+            return
+        things = self._objects.list(resource, self.namespace)
+        poison = {thing["metadata"]["name"] for thing in things if not decodable(resource, thing)}
+        server.cache.poison[resource] = poison
+        if poison:
+            return
+        known = server.cache.of(resource)
+        present = {str(thing["metadata"]["name"]): thing for thing in things}
+        gone = [known[name] for name in known.keys() - present.keys()]
+        earlier = dict(known)
+        known.clear()
+        known.update(present)
+        for thing in gone:
+            self._tell(Change("DELETED", resource, thing, thing))
+        for name, thing in present.items():
+            before = earlier.get(name)
+            if before != thing:
+                self._tell(Change("ADDED" if before is None else "MODIFIED", resource, before, thing))
+
+    def _seen(self, kind: str, resource: str, old: Json | None, new: Json | None) -> None:
+        thing = new or old
+        if self._server is None or resource not in WATCHED or thing is None:
+            return
+        if thing["metadata"].get("namespace") != self.namespace:
+            return
+        if self._blinded(resource, thing, gone=kind == "DELETED"):
+            return
+        name, known = str(thing["metadata"]["name"]), self._server.cache.of(resource)
+        if kind == "DELETED":
+            known.pop(name, None)
+            self._tell(Change("DELETED", resource, old, thing))
+        elif kind == "ADDED":
+            known[name] = thing
+            self._tell(Change("ADDED", resource, None, thing))
+        else:
+            known[name] = thing
+            self._tell(Change("MODIFIED", resource, old, thing))
+
+    def _blinded(self, resource: str, thing: Json, *, gone: bool) -> bool:
+        """One object that Go cannot decode, and the server sees no change of that kind any more."""
+        server = self._server
+        if server is None:
+            return True
+        poison, name = server.cache.poison.setdefault(resource, set()), str(thing["metadata"]["name"])
+        if not gone and not decodable(resource, thing):
+            poison.add(name)
+            server.say("error", "failed to list", resource=resource, error=f"time: invalid duration in {name}")
+            return True
+        if name in poison:
+            poison.discard(name)
+            if not poison:
+                self._list(resource)
+            return True
+        return bool(poison)
+
+    def _tell(self, change: Change) -> None:
+        for part in self._parts:
+            part.seen(change)

@@ -1,0 +1,112 @@
+"""Commands run in pods around their backup."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sandbox.velero.log import RunLog
+from sandbox.velero.selection import Item, matches
+
+Json = dict[str, Any]
+HookPhase = Literal["pre", "post"]
+
+NO_EXEC = "no preferred addresses found; known addresses: []"
+FAILED = "command terminated with exit code 1"
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    name: str
+    source: Literal["spec", "annotation"]
+    phase: HookPhase
+    container: str
+    command: tuple[str, ...]
+    on_error: str
+    timeout: str
+
+
+@dataclass(slots=True)
+class Tally:
+    attempted: int = 0
+    failed: int = 0
+
+    def json(self) -> Json:
+        counted = {"hooksAttempted": self.attempted, "hooksFailed": self.failed}
+        return {name: number for name, number in counted.items() if number}
+
+
+def hooks_of(pod: Item, spec: Json, phase: HookPhase) -> list[Hook]:
+    """Annotations of the pod replace the hooks of the spec."""
+    if (annotated := _annotated(pod, phase)) is not None:
+        return [annotated]
+    resources = (spec.get("hooks") or {}).get("resources") or ()
+    return [hook for resource in resources if _applies(resource, pod) for hook in _listed(resource, pod, phase)]
+
+
+def _first_container(pod: Item) -> str:
+    containers = pod.body.get("spec", {}).get("containers") or [{"name": ""}]
+    return str(containers[0]["name"])
+
+
+def _annotated(pod: Item, phase: HookPhase) -> Hook | None:
+    annotations = pod.body["metadata"].get("annotations") or {}
+    prefixes = (f"{phase}.hook.backup.velero.io/", *(("hook.backup.velero.io/",) if phase == "pre" else ()))
+    for prefix in prefixes:
+        if not (text := annotations.get(f"{prefix}command")):
+            continue
+        command = tuple(json.loads(text)) if text.startswith("[") else (text,)
+        container = annotations.get(f"{prefix}container") or _first_container(pod)
+        on_error = annotations.get(f"{prefix}on-error") or "Fail"
+        timeout = annotations.get(f"{prefix}timeout") or "30s"
+        return Hook("<from-annotation>", "annotation", phase, container, command, on_error, timeout)
+    return None
+
+
+def _applies(resource: Json, pod: Item) -> bool:
+    included, excluded = resource.get("includedNamespaces") or ["*"], resource.get("excludedNamespaces") or ()
+    inside = ("*" in included or pod.namespace in included) and pod.namespace not in excluded
+    return inside and matches(resource.get("labelSelector"), pod.body["metadata"].get("labels") or {})
+
+
+def _listed(resource: Json, pod: Item, phase: HookPhase) -> Iterator[Hook]:
+    for entry in resource.get(phase) or ():
+        run = entry["exec"]
+        container = run.get("container") or _first_container(pod)
+        on_error, timeout = run.get("onError") or "Fail", run.get("timeout") or "30s"
+        yield Hook(resource["name"], "spec", phase, container, tuple(run["command"]), on_error, timeout)
+
+
+def run_hooks(pod: Item, hooks: list[Hook], error: str, log: RunLog, tally: Tally) -> bool:
+    """Whether the pod may go on; `error` is what every command fails with, empty where all go well."""
+    for hook in hooks:
+        tally.attempted += 1
+        _told(pod, hook, log)
+        if not error:
+            continue
+        tally.failed += 1
+        fields = {"hookPhase": hook.phase, "hookSource": hook.source, "hookType": "exec"}
+        log.error("Error executing hook", "internal/hook/item_hook_handler.go:288", error=error, **fields)
+        if hook.on_error == "Fail":
+            log.error(f"Error running {hook.phase} hooks for pod", error=error, name=pod.name)
+            return False
+    return True
+
+
+def _told(pod: Item, hook: Hook, log: RunLog) -> None:
+    fields = {
+        "hookCommand": "[" + " ".join(hook.command) + "]",
+        "hookContainer": hook.container,
+        "hookName": hook.name,
+        "hookOnError": hook.on_error,
+        "hookPhase": hook.phase,
+        "hookSource": hook.source,
+        "hookTimeout": hook.timeout,
+        "hookType": "exec",
+        "name": pod.name,
+        "namespace": pod.namespace,
+        "resource": "pods",
+    }
+    log.info("running exec hook", "pkg/podexec/pod_command_executor.go:133", **fields)
+    for stream in ("stdout", "stderr"):
+        log.info(f"{stream}: ", "pkg/podexec/pod_command_executor.go:185", **fields)

@@ -1,0 +1,13 @@
+"""Names that Velero makes out of names."""
+
+import hashlib
+from datetime import datetime
+
+
+def valid_label(text: str) -> str:
+    """A label value: cut and hashed where it is too long."""
+    return text if len(text) <= 63 else text[:57] + hashlib.sha256(text.encode()).hexdigest()[:6]
+
+
+def timestamped(schedule: str, local: datetime) -> str:
+    return f"{schedule}-{local:%Y%m%d%H%M%S}"

@@ -1,0 +1,13 @@
+"""What a server does first: whatever was in progress when the last one died has failed."""
+
+from sandbox.velero.server import Server, phase
+
+
+def fail_interrupted(server: Server) -> None:
+    for resource, word in (("backups", "backup"), ("restores", "restore")):
+        for thing in server.objects.list(resource, server.namespace):
+            if phase(thing) != "InProgress":
+                continue
+            reason = f'found a {word} with status "InProgress" during the server starting, mark it as "Failed"'
+            failed = {"phase": "Failed", "failureReason": reason, "completionTimestamp": server.stamp()}
+            server.patch(resource, thing["metadata"]["name"], status=failed)

@@ -1,0 +1,284 @@
+"""One backup from its first item to its upload."""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sandbox.bucket import Bucket
+from sandbox.kubernetes.kinds import Kind, custom
+from sandbox.velero import files, volumes
+from sandbox.velero.hooks import FAILED, NO_EXEC, Tally, hooks_of, run_hooks
+from sandbox.velero.log import RunLog
+from sandbox.velero.podvolumes import PodVolumes
+from sandbox.velero.progress import Progress
+from sandbox.velero.selection import Item, namespaces_of, select
+from sandbox.velero.server import Json, Server
+from sandbox.velero.settings import Script
+from sandbox.velero.store import Unreachable, reach
+from sandbox.velero.volumes import Saved, Volume
+
+SNAPSHOT_GROUP = "snapshot.storage.k8s.io"
+SNAPSHOT = custom(SNAPSHOT_GROUP, "v1", "volumesnapshots", "VolumeSnapshot")
+CONTENT = custom(SNAPSHOT_GROUP, "v1", "volumesnapshotcontents", "VolumeSnapshotContent", namespaced=False)
+CLASS = custom(SNAPSHOT_GROUP, "v1", "volumesnapshotclasses", "VolumeSnapshotClass", namespaced=False)
+
+
+class Fatal(Exception):  # noqa: N818  the run's end, told as failureReason
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(slots=True)
+class Record:
+    """What a run gathers on its way."""
+
+    log: RunLog
+    taken: list[Item] = field(default_factory=list)
+    saved: list[Saved] = field(default_factory=list)
+    operations: list[Json] = field(default_factory=list)
+    hooks: Tally = field(default_factory=Tally)
+
+    def counts(self) -> Json:
+        """The counters of status; those at zero are left out."""
+        native = sum(1 for saved in self.saved if saved.volume.method == "NativeSnapshot")
+        csi = sum(1 for saved in self.saved if saved.volume.method == "CSISnapshot" and not saved.volume.moves_data)
+        counted = {
+            "errors": self.log.errors.count,
+            "warnings": self.log.warnings.count,
+            "volumeSnapshotsAttempted": native,
+            "volumeSnapshotsCompleted": native,
+            "csiVolumeSnapshotsAttempted": csi,
+            "csiVolumeSnapshotsCompleted": csi,
+            "backupItemOperationsAttempted": len(self.operations),
+        }
+        return {name: number for name, number in counted.items() if number}
+
+
+class BackupRun:
+    def __init__(self, server: Server, backup: Json, location: Json) -> None:
+        self._server = server
+        self._backup = backup
+        self._spec: Json = backup["spec"]
+        self._location = location
+        self.name = str(backup["metadata"]["name"])
+        self.script: Script = server.scripts.take("backup", self.name, namespaces_of(backup))
+        self.record = Record(RunLog(server.now, {"backup": f"{server.namespace}/{self.name}"}))
+
+    async def execute(self) -> str:
+        """The phase to go on with, or `Fatal`."""
+        bucket = self._open()
+        log = self.record.log
+        for text in ("Setting up backup temp file", "Setting up plugin manager", "Getting backup item actions"):
+            log.info(text, "pkg/controller/backup_controller.go:731")
+        if files.metadata_key(self._location, self.name) in bucket:
+            raise Fatal("backup already exists in object storage")
+        log.info("Including namespaces: " + ", ".join(namespaces_of(self._backup)))
+        await self._take()
+        self._told_outcome()
+        log.info(f"Backed up a total of {len(self.record.taken)} items", "pkg/backup/backup.go:684", progress="")
+        self._upload()
+        return self._next_phase()
+
+    def _open(self) -> Bucket:
+        try:
+            return reach(self._server, self._location)
+        except Unreachable as gone:
+            raise Fatal(f"error checking if backup already exists in object storage: {gone.text}") from gone
+
+    async def _take(self) -> None:
+        log = self.record.log
+        selection = select(self._server.objects, self._spec)
+        for missing in selection.missing_namespaces:
+            text = f"fail to get the namespace {missing} specified in backup.Spec.IncludedNamespaces"
+            log.error(text, "pkg/backup/item_collector.go:782", group="v1", resource="namespaces")
+        planned = volumes.plan(selection.items, self._choice())
+        progress = Progress(self._server, "backups", self.name, "itemsBackedUp", 0)
+        progress.total = max(len(selection.items), self.script.items or 0)
+        progress.tell()
+        await self._walk(selection.items, planned, progress)
+        pod_volumes = [volume for volume in planned if volume.method == "PodVolumeBackup"]
+        self.record.saved += await PodVolumes(self._server, self._backup).save(pod_volumes, progress, self.script)
+        await progress.settle()
+        if self.script.outcome == "hangs":
+            await asyncio.Event().wait()
+        progress.done = progress.total = max(len(self.record.taken), self.script.items or 0)
+        ended = {"progress": progress.json(), "hookStatus": self.record.hooks.json()}
+        self._server.patch("backups", self.name, status=ended)
+
+    def _choice(self) -> volumes.Choice:
+        policy = (self._spec.get("resourcePolicy") or {}).get("name")
+        configmap = self._server.live("configmaps", policy) if policy else None
+        return volumes.Choice(self._spec, configmap, bool(self._spec.get("volumeSnapshotLocations")))
+
+    async def _walk(self, items: tuple[Item, ...], planned: list[Volume], progress: Progress) -> None:
+        """Items one by one; a scripted count or duration stretches the walk over more steps."""
+        steps = max(len(items), self.script.items or 0)
+        seconds = self.script.seconds
+        pace = 1 / self._server.settings.backup_items_per_second if seconds is None else seconds / max(steps, 1)
+        refused = self._refused(items)
+        for number in range(steps):
+            if number < len(items):
+                await self._item(items[number], planned, progress, refused)
+            progress.done = max(number + 1, len(self.record.taken))
+            progress.total = max(progress.total, progress.done)
+            await progress.spend(pace)
+        if not steps and seconds:
+            await progress.spend(seconds)
+        for pod in (item for item in self.record.taken if item.kind.plural == "pods"):
+            run_hooks(pod, hooks_of(pod, self._spec, "post"), self._exec_error(), self.record.log, self.record.hooks)
+
+    def _refused(self, items: tuple[Item, ...]) -> set[tuple[str, str]]:
+        """Pods whose hook failed, and the claims in the same block."""
+        refused: set[tuple[str, str]] = set()
+        for pod in (item for item in items if item.kind.plural == "pods"):
+            hooks = hooks_of(pod, self._spec, "pre")
+            if run_hooks(pod, hooks, self._exec_error(), self.record.log, self.record.hooks):
+                continue
+            refused.add(("pods", pod.listed))
+            refused |= {("persistentvolumeclaims", claim) for claim in _claims(pod)}
+        return refused
+
+    def _exec_error(self) -> str:
+        if self.script.outcome == "hook-fails":
+            return self.script.reason or FAILED
+        return "" if self._server.settings.exec_works else NO_EXEC
+
+    async def _item(
+        self, item: Item, planned: list[Volume], progress: Progress, refused: set[tuple[str, str]]
+    ) -> None:
+        if (item.kind.plural, item.listed) in refused:
+            return
+        fields = {"name": item.name, "namespace": item.namespace, "resource": item.kind.qualified}
+        self.record.log.info("Backing up item", "pkg/backup/item_backupper.go:186", **fields)
+        self.record.taken.append(item)
+        for volume in (v for v in planned if _belongs(v, item)):
+            await self._volume(volume, progress)
+
+    async def _volume(self, volume: Volume, progress: Progress) -> None:
+        if (told := volumes.warning(volume)) is not None:
+            self.record.log.warning(told[0], **told[1])
+        if volume.method == "PodVolumeBackup":
+            return
+        started, handle = self._server.stamp(), f"snap-{self._server.new_id()[:8]}"
+        operation = ""
+        if volume.method == "CSISnapshot":
+            operation = f"{volume.namespace}/velero-{volume.claim}-{handle[-5:]}/{started}"
+            await progress.spend(self._server.settings.csi_snapshot_seconds if self.script.seconds is None else 0)
+            self.record.taken += _snapshot_items(volume, handle)
+            self.record.operations.append(self._operation(volume, operation, started))
+        self.record.saved.append(Saved(volume, handle, started, self._server.stamp(), operation))
+
+    def _operation(self, volume: Volume, operation: str, started: str) -> Json:
+        name = operation.split("/")[1]
+        target = {"Group": SNAPSHOT_GROUP, "Resource": "volumesnapshots", "Namespace": volume.namespace, "Name": name}
+        spec = {"backupName": self.name, "backupUID": self._backup["metadata"]["uid"]}
+        spec |= {"backupItemAction": "velero.io/csi-volumesnapshot-backupper", "resourceIdentifier": target}
+        spec |= {"operationID": operation, "postOperationItems": [target]}
+        done = "New" if volume.moves_data else "Completed"
+        times = {"created": started, "started": started, "updated": self._server.stamp()}
+        return {"spec": spec, "status": {"phase": done, **times}}
+
+    def _told_outcome(self) -> None:
+        log, script = self.record.log, self.script
+        if script.outcome == "warns":
+            log.warning(script.reason or "unable to find the owner of an item", namespace=self._first_namespace())
+        elif script.outcome == "partial":
+            fields = {"resource": "pods", "name": "web-0", "namespace": self._first_namespace()}
+            log.error("Error backing up item", error=script.reason or "timed out waiting for the condition", **fields)
+        elif script.outcome == "fails":
+            log.error("fatal error", error=script.reason or "rpc error: code = Unavailable desc = transport is closing")
+
+    def _first_namespace(self) -> str:
+        first = namespaces_of(self._backup)[0]
+        return "" if first == "*" else first
+
+    def _upload(self) -> None:
+        try:
+            bucket = reach(self._server, self._location) if not self._moved() else self._old_bucket()
+        except Unreachable as gone:
+            raise Fatal(f"error uploading backup: {gone.text}") from gone
+        files.write(bucket, self._location, self.name, self._files())
+        bucket.put(files.pod_volume_backups_key(self._location, self.name), files.packed(self._pod_volume_backups()))
+        if self.script.outcome == "fails":
+            raise Fatal(self.script.reason or "rpc error: code = Unavailable desc = transport is closing")
+
+    def _moved(self) -> bool:
+        """The location was edited under the run: its store client still talks to where it pointed before."""
+        now = self._server.find("backupstoragelocations", self._location["metadata"]["name"])
+        return now is None or now["spec"] != self._location["spec"]
+
+    def _old_bucket(self) -> Bucket:
+        bucket = self._server.buckets.find(self._location["spec"]["objectStorage"]["bucket"])
+        if bucket is None or bucket.faults.unavailable:
+            raise Unreachable("the store of the run is gone", retried=True)
+        return bucket
+
+    def _files(self) -> Mapping[str, bytes]:
+        record = self.record
+        listed = files.resource_list((item.type, item.listed) for item in record.taken)
+        return {
+            "BackupLog": files.packed(record.log.text),
+            "BackupContents": files.archive(record.taken),
+            "BackupResults": files.packed(record.log.results),
+            "BackupResourceList": files.packed(listed),
+            "BackupItemOperations": files.packed(record.operations),
+            "BackupVolumeInfos": files.packed([volumes.info(saved) for saved in self._all_saved()]),
+            "BackupVolumeSnapshots": files.packed(list(self._native_snapshots())),
+        }
+
+    def _all_saved(self) -> list[Saved]:
+        return sorted(self.record.saved, key=lambda saved: saved.volume.method is not None)
+
+    def _pod_volume_backups(self) -> list[Json]:
+        mine = self._server.all("podvolumebackups")
+        return [b for b in mine if (b["metadata"].get("labels") or {}).get("velero.io/backup-name") == self.name]
+
+    def _native_snapshots(self) -> Iterator[Json]:
+        for saved in self.record.saved:
+            if saved.volume.method != "NativeSnapshot":
+                continue
+            disk = (saved.volume.native or {}).get("volumeID", "")
+            spec = {"backupName": self.name, "backupUID": self._backup["metadata"]["uid"]}
+            spec |= {"location": (self._spec.get("volumeSnapshotLocations") or [""])[0]}
+            spec |= {"persistentVolumeName": saved.volume.persistent_name, "providerVolumeID": disk.rsplit("/", 1)[-1]}
+            spec |= {"volumeType": "gp3", "volumeAZ": "us-east-1a"}
+            yield {"spec": spec, "status": {"providerSnapshotID": saved.handle, "phase": "Completed"}}
+
+    def _next_phase(self) -> str:
+        suffix = "PartiallyFailed" if self.record.log.errors.count else ""
+        waiting = self.script.outcome == "moves-data" or any(op["status"]["phase"] == "New" for op in self._ops())
+        return ("WaitingForPluginOperations" if waiting else "Finalizing") + suffix
+
+    def _ops(self) -> list[Json]:
+        return self.record.operations
+
+
+def _claims(pod: Item) -> Iterator[str]:
+    for volume in pod.body.get("spec", {}).get("volumes") or ():
+        if claim := (volume.get("persistentVolumeClaim") or {}).get("claimName"):
+            yield f"{pod.namespace}/{claim}"
+
+
+def _belongs(volume: Volume, item: Item) -> bool:
+    """Volumes are dealt with when their claim, or their pod where there is none, is."""
+    if volume.pod is not None:
+        return item.kind.plural == "pods" and volume.pod["metadata"].get("uid") == item.body["metadata"].get("uid")
+    return item.kind.plural == "persistentvolumeclaims" and (volume.namespace, volume.claim) == (
+        item.namespace,
+        item.name,
+    )
+
+
+def _snapshot_items(volume: Volume, handle: str) -> Iterator[Item]:
+    driver = (volume.persistent or {}).get("spec", {}).get("csi", {}).get("driver", "")
+    snapshot = f"velero-{volume.claim}-{handle[-5:]}"
+    bodies: list[tuple[Kind, Json, Json]] = [
+        (SNAPSHOT, {"name": snapshot, "namespace": volume.namespace}, {"volumeSnapshotClassName": f"{driver}-class"}),
+        (CONTENT, {"name": f"snapcontent-{handle}"}, {"driver": driver, "deletionPolicy": "Retain"}),
+        (CLASS, {"name": f"{driver}-class"}, {}),
+    ]
+    for kind, metadata, spec in bodies:
+        yield Item(kind, {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata, "spec": spec})
+

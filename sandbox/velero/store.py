@@ -1,0 +1,69 @@
+"""Reaching a location's bucket, with the texts of an S3 client that cannot."""
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from sandbox.bucket import Bucket
+from sandbox.velero.files import prefix_of
+from sandbox.velero.server import Server
+
+Json = dict[str, Any]
+
+DIRECTORIES = ("backups", "restores", "restic", "metadata", "plugins", "kopia")
+
+
+@dataclass(frozen=True, slots=True)
+class Unreachable(Exception):  # noqa: N818  a state of the location, told in words
+    """Why the store cannot be used; a network that does not answer is tried three times."""
+
+    text: str
+    retried: bool = False
+
+
+def reach(server: Server, location: Json) -> Bucket:
+    spec = location["spec"]
+    secret = (spec.get("credential") or {}).get("name")
+    if secret and server.live("secrets", secret) is None:
+        raise Unreachable(
+            f'unable to get credentials: unable to get key for secret: Secret "{secret}" not found'
+        )
+    name = str(spec["objectStorage"]["bucket"])
+    bucket = server.buckets.find(name)
+    if not alive(server, location) or (bucket is not None and bucket.faults.unavailable):
+        raise Unreachable(_refused(endpoint(server, location), name, prefix_of(location)), retried=True)
+    if bucket is None:
+        raise Unreachable(
+            "rpc error: code = Unknown desc = operation error S3: ListObjectsV2, https response error StatusCode: 404,"
+            " RequestID: , HostID: , NoSuchBucket: The specified bucket does not exist"
+        )
+    return bucket
+
+
+def endpoint(server: Server, location: Json) -> str:
+    return str((location["spec"].get("config") or {}).get("s3Url") or server.buckets.url).rstrip("/")
+
+
+def alive(server: Server, location: Json) -> bool:
+    """Whether something listens where the location points to."""
+    return endpoint(server, location) == server.buckets.url.rstrip("/")
+
+
+def public_endpoint(server: Server, location: Json) -> str:
+    public = (location["spec"].get("config") or {}).get("publicUrl")
+    return str(public).rstrip("/") if public else endpoint(server, location)
+
+
+def _refused(url: str, bucket: str, prefix: str) -> str:
+    where = urlsplit(url).netloc
+    query = f"delimiter=%2F&list-type=2&prefix={quote(prefix, safe='')}"
+    return (
+        "rpc error: code = Unknown desc = operation error S3: ListObjectsV2, exceeded maximum number of attempts, 3,"
+        " https response error StatusCode: 0, RequestID: , HostID: , request send failed,"
+        f' Get "{url}/{bucket}?{query}": dial tcp {where}: connect: connection refused'
+    )
+
+
+def intruders(bucket: Bucket, location: Json) -> list[str]:
+    """Directories at the root that Velero does not know."""
+    return sorted(name for name in bucket.directories(prefix_of(location)) if name not in DIRECTORIES)
