@@ -128,7 +128,9 @@ class Reflector(Generic[V]):
         if not place:
             raise Unreachable(self._gateway.api.cluster, f"The list of {self.kind} has no resourceVersion.")
         self._board.ok(self.kind)
-        gone = [Observation[V](Change.GONE, self.kind, uid, name, None) for uid, name in missing.items()]
+        gone: list[Observation[V]] = [
+            Observation(Change.GONE, self.kind, uid, name, None) for uid, name in missing.items()
+        ]
         for some in _slices(gone, self._pace.most):
             yield Batch(tuple(some), self._place)
         yield Batch((), place, complete=True)

@@ -1,0 +1,201 @@
+"""A scripted API server: what it says to the n-th watch or list is a function that the test wrote."""
+
+import asyncio
+import gzip
+import json
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from random import Random
+
+import pytest
+from aiohttp import web
+
+from velero.api import Api
+from velero.backups import backups
+from velero.connection import Direct
+from velero.health import Board
+from velero.reflector import Pace, Reflector
+
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+RECORDINGS = Path(__file__).parent.parent / "data" / "recordings"
+FAST = Pace(silence=0.3, base=0.01, cap=0.05, lasting=0.02, steady=0.2, within=0.005, page=2)
+
+Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def backup(name: str, phase: str = "", rv: str = "1", uid: str = "") -> dict:
+    return {
+        "apiVersion": "velero.io/v1",
+        "kind": "Backup",
+        "metadata": {"name": name, "namespace": "velero", "uid": uid or f"uid-{name}", "resourceVersion": rv},
+        "spec": {"storageLocation": "default"},
+        "status": {"phase": phase} if phase else {},
+    }
+
+
+def event(type_: str, source: dict) -> bytes:
+    return json.dumps({"type": type_, "object": source}).encode() + b"\n"
+
+
+def bookmark(rv: str) -> bytes:
+    return event("BOOKMARK", {"kind": "Backup", "apiVersion": "velero.io/v1", "metadata": {"resourceVersion": rv}})
+
+
+def failed(code: int, message: str = "", reason: str = "", details: dict | None = None) -> dict:
+    status = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": message, "code": code}
+    return {**status, **({"reason": reason} if reason else {}), **({"details": details} if details else {})}
+
+
+TOO_OLD = event("ERROR", failed(410, "too old resource version: 1 (260)", "Expired"))
+
+
+def says(body: str | bytes, status: int = 200, content_type: str = "application/json", **headers: str) -> Answer:
+    payload = body.encode() if isinstance(body, str) else body
+
+    async def answer(_: web.Request) -> web.Response:
+        spelled = {key.replace("_", "-"): value for key, value in headers.items()}
+        return web.Response(body=payload, status=status, headers={"Content-Type": content_type, **spelled})
+
+    return answer
+
+
+def says_json(body: dict, status: int = 200, **headers: str) -> Answer:
+    return says(json.dumps(body), status, **headers)
+
+
+def streams(*pieces: bytes, then: str = "close") -> Answer:
+    """Sends the pieces; then closes cleanly, cuts the connection (`cut`) or says nothing more (`hang`)."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "application/json"})
+        await response.prepare(request)
+        for piece in pieces:
+            await response.write(piece)
+        if then == "cut":
+            request.transport.abort()
+        elif then == "hang":
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(3600)
+        return response
+
+    return answer
+
+
+@dataclass
+class Server:
+    """`lists` and `watches` are used up one by one; the last one answers for ever. `other` serves the rest by path."""
+
+    lists: list[Answer] = field(default_factory=list)
+    watches: list[Answer] = field(default_factory=list)
+    other: dict[str, Answer] = field(default_factory=dict)
+    requests: list[web.Request] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
+    url: str = ""
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        self.requests.append(request)
+        self.bodies.append(await request.read())
+        if (answer := self.other.get(f"{request.method} {request.path}")) is not None:
+            return await answer(request)
+        script = self.watches if request.query.get("watch") else self.lists
+        if not script:
+            return await says_json(failed(404, "404", details={"name": "x"}), 404)(request)
+        return await (script.pop(0) if len(script) > 1 else script[0])(request)
+
+    @property
+    def watched_from(self) -> list[str]:
+        return [request.query["resourceVersion"] for request in self.requests if request.query.get("watch")]
+
+    @property
+    def host(self) -> str:
+        return self.url.removeprefix("http://")
+
+
+def lists(*objects: dict, rv: str = "100", token: str = "") -> Answer:
+    metadata = {"resourceVersion": rv, "continue": token}
+    return says_json({"kind": "BackupList", "apiVersion": "velero.io/v1", "metadata": metadata, "items": list(objects)})
+
+
+@pytest.fixture
+async def server():
+    scripted = Server()
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", scripted.handle)
+    runner = web.AppRunner(app, shutdown_timeout=0.05)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    scripted.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    yield scripted
+    await runner.cleanup()
+
+
+@pytest.fixture
+async def api(server):
+    one = Api("prod", Direct(server.url, "secret-token"))
+    yield one
+    await one.close()
+
+
+@pytest.fixture
+def board():
+    return Board("prod", lambda: NOW)
+
+
+@dataclass
+class Follower:
+    """A consumer: keeps what it committed, and can be asked to stop after something."""
+
+    api: Api
+    board: Board
+    known: dict[str, str] = field(default_factory=dict)
+    seen: list = field(default_factory=list)
+    places: list[str] = field(default_factory=list)
+    slept: list[float] = field(default_factory=list)
+
+    def reflector(self, place: str = "", pace: Pace = FAST) -> Reflector:
+        async def known() -> dict[str, str]:
+            return dict(self.known)
+
+        async def sleep(seconds: float) -> None:
+            self.slept.append(seconds)
+            await asyncio.sleep(min(seconds, 0.05))
+
+        gateway = backups(self.api, "velero")
+        return Reflector(gateway, self.board, known, Random(1), resource_version=place, pace=pace, sleep=sleep)
+
+    async def until(self, done: Callable[["Follower"], bool], place: str = "", pace: Pace = FAST) -> None:
+        batches = self.reflector(place, pace).batches()
+        try:
+            async with asyncio.timeout(10):
+                async for batch in batches:
+                    self.commit(batch)
+                    if done(self):
+                        return
+        finally:
+            await batches.aclose()
+
+    def commit(self, batch) -> None:
+        for one in batch.observations:
+            self.seen.append((one.change.value, one.name, one.value.phase if one.value else None))
+            if one.change.value in {"deleted", "gone"}:
+                self.known.pop(one.uid, None)
+            else:
+                self.known[one.uid] = one.name
+        self.places.append(batch.resource_version)
+
+
+@pytest.fixture
+def follower(api, board):
+    return Follower(api, board)
+
+
+def artifact(folder: str, name: str) -> bytes:
+    return (RECORDINGS / "artifacts" / folder / name).read_bytes()
+
+
+def gzipped(body: bytes) -> bytes:
+    return gzip.compress(body)
