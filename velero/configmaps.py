@@ -1,0 +1,67 @@
+"""ConfigMaps that a backup or restore refers to (volume policies, resource modifiers).
+
+What was approved is what runs: the bot makes its own immutable copy, named by its content, and refers to that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from domain.errors import AlreadyThere, Conflict
+from domain.plan import digest
+from velero.api import Api
+from velero.fields import Json, string_map
+from velero.gateway import Gateway
+from velero.kinds import CONFIG_MAP
+from velero.names import COPY_OF, label_value
+from velero.objects import Object, meta_of
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigMap(Object):
+    data: Mapping[str, str]
+    binary: Mapping[str, str]
+    immutable: bool
+
+    @property
+    def digest(self) -> str:
+        return digest({"data": dict(self.data), "binaryData": dict(self.binary)})
+
+
+def config_map_of(source: Json) -> ConfigMap:
+    return ConfigMap(
+        meta=meta_of(source),
+        raw=source,
+        data=string_map(source, "data"),
+        binary=string_map(source, "binaryData"),
+        immutable=source.get("immutable") is True,
+    )
+
+
+def copy_name(source: ConfigMap) -> str:
+    return f"{source.name[:200].rstrip('.-')}-{source.digest[:12]}"
+
+
+def copy_manifest(source: ConfigMap, labels: Mapping[str, str] | None = None) -> Json:
+    return {
+        "metadata": {"name": copy_name(source), "labels": {**(labels or {}), COPY_OF: label_value(source.name)}},
+        "immutable": True,
+        **({"data": dict(source.data)} if source.data else {}),
+        **({"binaryData": dict(source.binary)} if source.binary else {}),
+    }
+
+
+async def copied(gateway: Gateway[ConfigMap], source: ConfigMap, labels: Mapping[str, str] | None = None) -> ConfigMap:
+    """The copy, made now or before. Conflict if something else bears its name."""
+    try:
+        return await gateway.create(copy_manifest(source, labels))
+    except AlreadyThere as there:
+        found = await gateway.get(copy_name(source))
+        if found.immutable and found.digest == source.digest:
+            return found
+        raise Conflict(there.cluster, f"ConfigMap {copy_name(source)} is there with other content.") from there
+
+
+def config_maps(api: Api, namespace: str) -> Gateway[ConfigMap]:
+    return Gateway(api, CONFIG_MAP, config_map_of, namespace)

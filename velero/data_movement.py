@@ -1,0 +1,62 @@
+"""DataUpload and DataDownload: one CSI snapshot on its way into or out of the repository."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from velero.api import Api
+from velero.fields import Json, moment, number, section, text
+from velero.gateway import Gateway
+from velero.kinds import DATA_DOWNLOAD, DATA_UPLOAD
+from velero.objects import Object, meta_of
+from velero.phases import VOLUME_PHASES
+
+
+@dataclass(frozen=True, slots=True)
+class DataMovement(Object):
+    phase: str
+    message: str
+    claim_namespace: str
+    claim: str
+    storage_location: str
+    node: str
+    snapshot: str
+    bytes_done: int
+    bytes_total: int
+    incremental: int
+    started: datetime | None
+    completed: datetime | None
+
+    @property
+    def ended(self) -> bool:
+        return self.phase in VOLUME_PHASES.terminal
+
+
+def movement_of(source: Json) -> DataMovement:
+    spec, status = section(source, "spec"), section(source, "status")
+    target, progress = section(spec, "targetVolume"), section(status, "progress")
+    return DataMovement(
+        meta=meta_of(source),
+        raw=source,
+        phase=text(status, "phase"),
+        message=text(status, "message"),
+        claim_namespace=text(target, "namespace") or text(spec, "sourceNamespace"),
+        claim=text(target, "pvc") or text(spec, "sourcePVC"),
+        storage_location=text(spec, "backupStorageLocation"),
+        node=text(status, "node"),
+        snapshot=text(status, "snapshotID") or text(spec, "snapshotID"),
+        bytes_done=number(progress, "bytesDone"),
+        bytes_total=number(progress, "totalBytes"),
+        incremental=number(status, "incrementalBytes"),
+        started=moment(status, "startTimestamp"),
+        completed=moment(status, "completionTimestamp"),
+    )
+
+
+def data_uploads(api: Api, namespace: str) -> Gateway[DataMovement]:
+    return Gateway(api, DATA_UPLOAD, movement_of, namespace)
+
+
+def data_downloads(api: Api, namespace: str) -> Gateway[DataMovement]:
+    return Gateway(api, DATA_DOWNLOAD, movement_of, namespace)

@@ -1,0 +1,30 @@
+"""Namespaces as they are now: what patterns match and what rules' labels mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from velero.api import Api
+from velero.fields import Json, section, text
+from velero.gateway import Gateway
+from velero.kinds import NAMESPACE
+from velero.names import EXCLUDE_FROM_BACKUP
+from velero.objects import Object, meta_of
+
+
+@dataclass(frozen=True, slots=True)
+class Namespace(Object):
+    phase: str
+
+    @property
+    def excluded(self) -> bool:
+        """Its label keeps it out of every backup."""
+        return self.meta.labels.get(EXCLUDE_FROM_BACKUP) == "true"
+
+
+def namespace_of(source: Json) -> Namespace:
+    return Namespace(meta=meta_of(source), raw=source, phase=text(section(source, "status"), "phase"))
+
+
+def namespaces(api: Api) -> Gateway[Namespace]:
+    return Gateway(api, NAMESPACE, namespace_of)

@@ -1,0 +1,59 @@
+"""BackupRepository: where the file-system data of one namespace is kept in one location."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from velero.api import Api
+from velero.fields import Json, items, moment, section, text
+from velero.gateway import Gateway
+from velero.kinds import REPOSITORY
+from velero.objects import Object, meta_of
+
+
+@dataclass(frozen=True, slots=True)
+class Maintenance:
+    started: datetime | None
+    completed: datetime | None
+    result: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Repository(Object):
+    phase: str
+    message: str
+    type: str
+    volume_namespace: str
+    storage_location: str
+    last_maintenance: datetime | None
+    maintenance: tuple[Maintenance, ...]
+
+
+def repository_of(source: Json) -> Repository:
+    spec, status = section(source, "spec"), section(source, "status")
+    return Repository(
+        meta=meta_of(source),
+        raw=source,
+        phase=text(status, "phase"),
+        message=text(status, "message"),
+        type=text(spec, "repositoryType"),
+        volume_namespace=text(spec, "volumeNamespace"),
+        storage_location=text(spec, "backupStorageLocation"),
+        last_maintenance=moment(status, "lastMaintenanceTime"),
+        maintenance=tuple(_maintenance(run) for run in items(status, "recentMaintenance")),
+    )
+
+
+def _maintenance(source: Json) -> Maintenance:
+    return Maintenance(
+        moment(source, "startTimestamp"),
+        moment(source, "completeTimestamp"),
+        text(source, "result"),
+        text(source, "message"),
+    )
+
+
+def repositories(api: Api, namespace: str) -> Gateway[Repository]:
+    return Gateway(api, REPOSITORY, repository_of, namespace)

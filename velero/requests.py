@@ -1,0 +1,58 @@
+"""Requests that Velero's server answers in their status: made, waited for, removed again."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+from domain.errors import ClusterError, NotThere
+from velero.fields import Json
+from velero.gateway import Gateway
+from velero.objects import Object
+
+R = TypeVar("R", bound=Object)
+_STEPS = (0.05, 0.1, 0.2, 0.4)
+
+
+@asynccontextmanager
+async def answered(
+    gateway: Gateway[R],
+    manifest: Json,
+    done: Callable[[R], bool],
+    *,
+    within: float,
+) -> AsyncIterator[R | None]:
+    """None if Velero gave no answer in time: a server that is down shows itself by nothing else.
+
+    The request is removed afterwards whatever happened; a leftover is removed by Velero itself.
+    """
+    request = await gateway.create(manifest)
+    try:
+        yield await _wait(gateway, request, done, within)
+    finally:
+        await asyncio.shield(_remove(gateway, request.name))
+
+
+async def _wait(gateway: Gateway[R], request: R, done: Callable[[R], bool], within: float) -> R | None:
+    with contextlib.suppress(TimeoutError, NotThere):
+        async with asyncio.timeout(within):
+            for step in _steps():
+                if done(request):
+                    return request
+                await asyncio.sleep(step)
+                request = await gateway.get(request.name)
+    return None
+
+
+def _steps() -> Iterator[float]:
+    yield from _STEPS
+    while True:
+        yield 1.0
+
+
+async def _remove(gateway: Gateway[R], name: str) -> None:
+    with contextlib.suppress(ClusterError):
+        await gateway.delete(name)
