@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from difflib import get_close_matches
 from typing import Any
 
@@ -25,6 +24,8 @@ class Want:
     label: str = ""
     fresh: bool = False
     """Read from the cluster, not from the cache: for names and uids that a plan is pinned to."""
+    optional: bool = False
+    """Where it cannot be read, the rest still can be told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,8 @@ class Facts:
     status_asked: bool = False
     errors: dict[Need, ClusterError] = field(default_factory=dict)
     listed: set[Want] = field(default_factory=set)
-    age: datetime | None = None
+    redacted: set[tuple[str, str]] = field(default_factory=set)
+    """Shown in part: no files, no errors, no other namespaces."""
 
     def get(self, resource: str, name: str) -> Json | None:
         return self.objects.get(resource, {}).get(name)

@@ -1,0 +1,316 @@
+"""The settings: one TOML file, secrets by environment or file. Every field says its unit and its default.
+
+Values are checked here; where a fault stands in the file is `settings_file`'s business.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+
+from domain.duration import BadDuration
+from domain.duration import parse_positive as parse_duration
+
+ENV = "VELERO_CHATOPS_"
+
+
+def _seconds(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        raise ValueError("a duration like '90s', '5m' or '30d', or a number of seconds")  # noqa: TRY004 - pydantic's way
+    if isinstance(value, str):
+        try:
+            return parse_duration(value) / 1e9
+        except BadDuration as fault:
+            raise ValueError(str(fault)) from None
+    if value <= 0:
+        raise ValueError("a duration is longer than nothing")
+    return float(value)
+
+
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"{value!r} is no time zone; write one like UTC or Europe/Berlin") from None
+    return value
+
+
+Seconds = Annotated[float, BeforeValidator(_seconds)]
+Zone = Annotated[str, AfterValidator(_zone)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, validate_default=True)
+
+
+def secret(value: SecretStr | None, file: Path | None, name: str) -> str:
+    """From the environment first, then the file, then what the settings hold. Empty when there is none."""
+    if given := os.environ.get(ENV + name):
+        return given.strip()
+    if file is not None:
+        return file.read_text(encoding="utf-8").strip()
+    return value.get_secret_value().strip() if value else ""
+
+
+class Slack(_Part):
+    transport: Literal["http", "socket"] = "http"
+    """How commands come in. socket needs no open port."""
+    api_url: str = "https://slack.com/api/"
+    """Base of the Web API; government Slack has another."""
+    request_path: str = Field("/slack/events", pattern=r"^/\S*$")
+    public_url: str = ""
+    """Where Slack reaches the bot; only the manifest needs it."""
+    bot_token_file: Path | None = None
+    signing_secret_file: Path | None = None
+    signing_secret_previous_file: Path | None = None
+    """Accepted beside the current one while a secret is being replaced."""
+    app_token_file: Path | None = None
+    teams: tuple[str, ...] = ()
+    """Workspaces whose people may ask; empty: the bot's own."""
+    command: str = Field("/velero", pattern=r"^/[a-z0-9_-]{1,31}$")
+    aliases: dict[str, Literal["backup", "restore", "schedule"]] = {
+        "/backup": "backup",
+        "/restore": "restore",
+        "/schedule": "schedule",
+    }
+    """Further commands and the noun that each begins with."""
+    response_hosts: tuple[str, ...] = ()
+    """Hosts of response addresses beside Slack's own."""
+    external_people: bool = False
+    """Guests and people of shared channels may ask."""
+    files: bool = True
+    posts_per_minute: int = Field(50, ge=1)
+
+    def bot_token(self) -> str:
+        return secret(None, self.bot_token_file, "SLACK_BOT_TOKEN")
+
+    def signing_secrets(self) -> tuple[str, ...]:
+        current = secret(None, self.signing_secret_file, "SLACK_SIGNING_SECRET")
+        previous = secret(None, self.signing_secret_previous_file, "SLACK_SIGNING_SECRET_PREVIOUS")
+        return tuple(value for value in (current, previous) if value)
+
+    def app_token(self) -> str:
+        return secret(None, self.app_token_file, "SLACK_APP_TOKEN")
+
+
+class Cluster(_Part):
+    name: str = Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$")
+    in_cluster: bool = False
+    """Use the service account of the pod."""
+    kubeconfig: Path | None = None
+    context: str = ""
+    url: str = ""
+    """API server, with token_file and ca_file, instead of a kubeconfig."""
+    token_file: Path | None = None
+    ca_file: Path | None = None
+    velero_namespace: str = "velero"
+    velero_timezone: Zone = "UTC"
+    """Zone of the Velero server's process: what its cron expressions mean."""
+    object_store_hosts: tuple[str, ...] = ()
+    """host or host:port from which logs and results may be read; empty: none."""
+    object_store_ca_file: Path | None = None
+    channels: tuple[str, ...] = ()
+    """Channels whose commands mean this cluster."""
+    server_version: str = ""
+    """Velero's version where its server does not tell it."""
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> Cluster:
+        ways = [self.in_cluster, bool(self.url), bool(self.kubeconfig or self.context)]
+        if sum(ways) > 1:
+            raise ValueError("in_cluster, url and kubeconfig/context exclude each other")
+        return self
+
+
+class Channel(_Part):
+    """What a channel is for. `namespaces` is its scope: what files and lists may go into it; '*' is everything."""
+
+    id: str
+    name: str = ""
+    cluster: str = ""
+    namespaces: tuple[str, ...] = ("*",)
+
+
+class Match(_Part):
+    """All that is given must fit; globs."""
+
+    clusters: tuple[str, ...] = ("*",)
+    namespaces: tuple[str, ...] = ("*",)
+    schedules: tuple[str, ...] = ("*",)
+    labels: dict[str, str] = {}
+    events: tuple[str, ...] = ("*",)
+    severities: tuple[Literal["info", "warning", "failure", "security", "recovery"], ...] = ()
+
+
+class Route(_Part):
+    """Where news goes. Without a match it takes everything that is not a routine success of a schedule."""
+
+    name: str = ""
+    kind: Literal["slack", "webhook", "alertmanager"] = "slack"
+    match: Match = Match()
+    channels: tuple[str, ...] = ()
+    mention: tuple[str, ...] = ()
+    """User or user-group ids, or 'here', said with failures only."""
+    routine: bool = False
+    """Take routine successes of schedules too."""
+    url: str = ""
+    secret_file: Path | None = None
+    allow_addresses: tuple[str, ...] = ()
+    """Networks that a webhook may reach although they are private: CIDR."""
+    timeout: Seconds = 15.0
+
+    def secret(self) -> str:
+        return secret(None, self.secret_file, f"WEBHOOK_SECRET_{self.name.upper().replace('-', '_')}")
+
+
+class Sender(_Part):
+    """A pipeline that may ask by webhook."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")
+    secret_file: Path | None = None
+    secret_previous_file: Path | None = None
+    token_file: Path | None = None
+    """Bearer token for reading operations."""
+    groups: tuple[str, ...] = ()
+    channel: str = ""
+    """Where its cards go."""
+    per_minute: int = Field(60, ge=1)
+    callback_addresses: tuple[str, ...] = ()
+
+    def secrets(self) -> tuple[str, ...]:
+        key = f"SENDER_SECRET_{self.name.upper().replace('-', '_').replace('.', '_')}"
+        values = (secret(None, self.secret_file, key), secret(None, self.secret_previous_file, key + "_PREVIOUS"))
+        return tuple(value for value in values if value)
+
+    def token(self) -> str:
+        return secret(None, self.token_file, f"SENDER_TOKEN_{self.name.upper().replace('-', '_').replace('.', '_')}")
+
+
+class App(_Part):
+    name: str
+    cluster: str = ""
+    namespaces: tuple[str, ...] = ()
+    selector: str = ""
+    template: dict[str, Any] = {}
+
+
+class Approvals(_Part):
+    channel: str = ""
+    """Where approvals are asked for; empty: where the command was given."""
+    expires: Seconds = 3600.0
+    remind_after: float = Field(0.5, gt=0, lt=1)
+    window: Seconds = 900.0
+    """How long after the last vote it may start."""
+    start_deadline: Seconds = 1800.0
+    """A restore that waits longer in Velero's queue is withdrawn."""
+    safety_backup: bool = False
+    break_glass_groups: tuple[str, ...] = ()
+
+
+class Schedules(_Part):
+    skip_margin: Seconds = 90.0
+    """A run nearer than this is not promised to be skipped."""
+    grace: Seconds = 300.0
+    """How late a run may be before it counts as missed: Velero's tick of 60 s and its queue."""
+    watch: bool = True
+    stale_after: float = Field(3.0, gt=1)
+    """Periods without a good backup until it is told."""
+
+
+class Delivery(_Part):
+    timeout: Seconds = 10.0
+    quarantine: Seconds = 90.0
+    """How long a doubtful message is left alone before history is read."""
+    read_gap: Seconds = 10.0
+    sweep: Seconds = 900.0
+    history: bool = True
+    """Read history to tell what arrived. Without it: at least once."""
+    enrich: Seconds = 3.0
+    """How long a failure notice waits for Velero's results file."""
+    queued_too_long: Seconds = 300.0
+    finalizing_too_long: Seconds = 300.0
+    card_interval: Seconds = 2.0
+
+
+class Store(_Part):
+    ballast: int = 16 * 1024 * 1024
+    """Bytes kept free for the day the disk is full."""
+    keep_operations: Seconds = 400 * 86400.0
+    keep_notices: Seconds = 90 * 86400.0
+    keep_inbox: Seconds = 30 * 86400.0
+
+
+class Audit(_Part):
+    channel: str = ""
+    """Where signed heads are published."""
+    key_file: Path | None = None
+    """Ed25519 private key, PEM; without it one is made in the data directory."""
+    anchor_every: Seconds = 3600.0
+
+
+class Scopes(_Part):
+    """Selectors on namespaces behind the presets of --namespaces."""
+
+    production: str = ""
+    non_production: str = ""
+
+
+class Settings(_Part):
+    data_dir: Path = Path("data")
+    listen: str = Field("127.0.0.1:8080", pattern=r"^\S*:\d+$")
+    timezone: Zone = "UTC"
+    """For people whose Slack profile names none."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    slack: Slack = Slack()
+    clusters: tuple[Cluster, ...] = ()
+    channels: tuple[Channel, ...] = ()
+    groups: dict[str, tuple[str, ...]] = {}
+    """Groups of our own: name → user ids or e-mail addresses. Slack's user groups are known by handle."""
+    rules: tuple[dict[str, Any], ...] = ()
+    routes: tuple[Route, ...] = ()
+    senders: tuple[Sender, ...] = ()
+    applications: tuple[App, ...] = ()
+    platform_namespaces: tuple[str, ...] = ()
+    scopes: Scopes = Scopes()
+    approvals: Approvals = Approvals()
+    schedules: Schedules = Schedules()
+    delivery: Delivery = Delivery()
+    store: Store = Store()
+    audit: Audit = Audit()
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> Settings:
+        for what, names in (
+            ("cluster", [each.name for each in self.clusters]),
+            ("sender", [each.name for each in self.senders]),
+            ("route", [each.name for each in self.routes if each.name]),
+            ("channel", [each.id for each in self.channels]),
+        ):
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise ValueError(f"two {what}s are named {twice[0]!r}")
+        known = {each.name for each in self.clusters}
+        for channel in self.channels:
+            if channel.cluster and channel.cluster not in known:
+                raise ValueError(f"channel {channel.id} is bound to a cluster {channel.cluster!r} that is not listed")
+        return self
+
+    def cluster(self, name: str) -> Cluster | None:
+        return next((each for each in self.clusters if each.name == name), None)
+
+    def channel(self, ident: str) -> Channel | None:
+        return next((each for each in self.channels if each.id == ident), None)
+
+    def cluster_of_channel(self, ident: str) -> str:
+        """The channel's own cluster, or the only one there is; empty when it has to be named."""
+        bound = self.channel(ident)
+        if bound and bound.cluster:
+            return bound.cluster
+        named = [each.name for each in self.clusters if ident in each.channels]
+        if named:
+            return named[0]
+        return self.clusters[0].name if len(self.clusters) == 1 else ""

@@ -1,0 +1,302 @@
+"""One asking through the house: line → command → facts → plan → decision → grant, refusal or approval.
+
+The operation's id follows from the inbox key, so that a command taken up again after a crash finds what it had begun.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from base64 import b32encode
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from commands import help as helping
+from commands.command import Command
+from commands.execute import Executor
+from commands.facts import Facts
+from commands.gather import Cached, RecordReader, gather
+from commands.grammar import parse
+from commands.policy.decide import decide, may_ask
+from commands.policy.directory import Directory
+from commands.policy.rules import Rule
+from commands.policy.visible import view
+from commands.reach_facts import cluster_facts
+from commands.registry import verb_of
+from commands.resolve import resolve
+from commands.sight import sift
+from commands.situation import Situation
+from commands.verb import Effect, Verb
+from domain.actor import Actor, Origin
+from domain.answer import Answer
+from domain.decision import Decision, Outcome, allowed
+from domain.errors import ClusterError, Refused, Unknown, UsageError
+from domain.operation import Operation, State
+from domain.plan import Plan
+from store.audit import Entry
+from store.transaction import Transaction
+from store.writer import Store
+from velero.cluster import Cluster
+
+ALL = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """`channel_cluster` is what the channel means without --cluster; `subject` what the thread is about: (noun, name)."""
+
+    key: str
+    line: str
+    actor: Actor
+    origin: Origin
+    lead: str = ""
+    channel_cluster: str = ""
+    subject: tuple[str, str] = ("", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Conducted:
+    """What to say at once, and the operation that now runs or waits, if one does."""
+
+    answer: Answer | None
+    operation: Operation | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Replaced as a whole when the settings are read again."""
+
+    rules: tuple[Rule, ...] = ()
+    directory: Callable[[Sequence[str]], Awaitable[Directory]] = field(repr=False, default=None)  # type: ignore[assignment]
+
+
+Ask = Callable[[Operation, Plan, Decision, Asked], Awaitable[Answer]]
+"""Opens the approval of a planned operation; says what the requester is told."""
+
+SituationFor = Callable[[Asked, str, str], Situation]
+"""(asked, cluster, operation) → situation."""
+
+
+def operation_id(key: str) -> str:
+    return "op-" + b32encode(hashlib.sha256(key.encode()).digest())[:12].decode().lower()
+
+
+class Conductor:
+    def __init__(
+        self,
+        store: Store,
+        clusters: Mapping[str, Cluster],
+        executor: Executor,
+        policy: Callable[[], Policy],
+        situation: SituationFor,
+        ask: Ask,
+        records: RecordReader,
+        cached: Cached,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._store = store
+        self._clusters = clusters
+        self._executor = executor
+        self._policy = policy
+        self._situation = situation
+        self._ask = ask
+        self._records = records
+        self._cached = cached
+        self._now = now
+
+    async def conduct(self, asked: Asked) -> Conducted:
+        """Raises UserError and ClusterError with what the person is told."""
+        command = parse(asked.line, lead=asked.lead)
+        if command.help:
+            return Conducted(helping.answer(command, self._policy().rules, asked.actor))
+        verb = verb_of(command.key)
+        if verb is None:
+            raise UsageError(f"{command.key} is not known.")
+        command = at_hand(command, verb, asked.subject)
+        if verb.effect is Effect.NOT_HERE:
+            raise Refused(
+                f"{verb.usage.removesuffix(' [flags]')} does not run here.", why=verb.summary, fix=verb.instead
+            )
+        if verb.effect is Effect.READ:
+            return Conducted(await self._read(asked, command, verb))
+        return await self._write(asked, command, verb)
+
+    async def _read(self, asked: Asked, command: Command, verb: Verb) -> Answer:
+        assert verb.answer is not None
+        names = self._named(command, asked, verb)
+        for name in names:
+            self._may_ask(asked, command, verb, name)
+        told = await asyncio.gather(*(self._facts(asked, command, verb, name) for name in names))
+        world = dict(zip(names, told, strict=True))
+        failed = [value for value in world.values() if isinstance(value, ClusterError)]
+        if failed and len(failed) == len(world) and not verb.fans_out:
+            raise failed[0]
+        answer = verb.answer(command, world, self._situation(asked, names[0] if len(names) == 1 else "", ""))
+        return replace(answer, cluster=answer.cluster or (names[0] if len(names) == 1 else ""))
+
+    async def _facts(self, asked: Asked, command: Command, verb: Verb, cluster: str) -> Facts | ClusterError:
+        situation = self._situation(asked, cluster, "")
+        rules = self._policy().rules
+
+        def filtered(facts: Facts) -> None:
+            about = cluster_facts(facts, situation)
+            sift(facts, view(rules, asked.actor, cluster, command.key, about.labels), about)
+
+        try:
+            return await gather(verb, command, self._clusters[cluster], self._records, self._cached, filtered)
+        except ClusterError as fault:
+            return fault
+
+    async def _write(self, asked: Asked, command: Command, verb: Verb) -> Conducted:
+        assert verb.plan is not None
+        ident = operation_id(asked.key)
+        if (begun := await self._store.read(lambda tx: tx.operations.get(ident))) is not None:
+            return await self._again(begun)
+        cluster = self._one(command, asked)
+        self._may_ask(asked, command, verb, cluster)
+        facts = await self._facts(asked, command, verb, cluster)
+        if isinstance(facts, ClusterError):
+            raise facts
+        situation = replace(self._situation(asked, cluster, ident), reason=command.text("reason"))
+        plan = verb.plan(command, facts, situation)
+        if command.dry_run:
+            decision = await self._decide(plan, asked, command, situation, facts)
+            return Conducted(helping.dry_run(plan, decision, command.text("output")))
+        if refusals := self._refusals(plan):
+            raise refusals
+        if not plan.steps:
+            return Conducted(Answer(plan.summary or "There is nothing to change.", cluster=cluster))
+        plan = resolve(plan, facts, situation)
+        decision = await self._decide(plan, asked, command, situation, facts)
+        return await self._decided(asked, command, plan, decision, ident)
+
+    def _refusals(self, plan: Plan) -> Refused | None:
+        """Guards that no rule may lift; those that one may are the policy's business."""
+        from commands.policy.guards import can_lift
+
+        hard = [guard for guard in plan.refusals() if not can_lift(guard.code)]
+        if not hard:
+            return None
+        why = " ".join(guard.text for guard in hard[1:])
+        return Refused(hard[0].text, why=why, nearest=hard[0].nearest)
+
+    async def _decide(self, plan: Plan, asked: Asked, command: Command, situation: Situation, facts: Facts) -> Decision:
+        policy = self._policy()
+        approvers = [name for rule in policy.rules for name in rule.approvals.approvers]
+        return decide(
+            policy.rules,
+            asked.actor,
+            plan,
+            situation.now,
+            await policy.directory(approvers),
+            labels=cluster_facts(facts, situation).labels,
+            reason=command.text("reason") or command.text("break-glass"),
+            break_glass=command.given("break-glass"),
+        )
+
+    async def _decided(self, asked: Asked, command: Command, plan: Plan, decision: Decision, ident: str) -> Conducted:
+        now = self._now()
+        operation = Operation(
+            id=ident,
+            cluster=plan.cluster,
+            noun=plan.noun,
+            verb=plan.verb,
+            subject=plan.subject,
+            actor=asked.actor.id,
+            state=State.PLANNED,
+            line=command.line,
+            fingerprint=plan.fingerprint,
+            created_at=now,
+            changed_at=now,
+            reason=command.text("reason"),
+        )
+        if decision.outcome is Outcome.DENY:
+            refused = operation.advance(State.REFUSED, now)
+            await self._store.write(lambda tx: _keep(tx, refused, plan, asked, decision))
+            raise Refused(
+                decision.text or "You may not do that.", why=_who_decided(decision), fix=_whom_to_ask(decision)
+            )
+        if decision.outcome is Outcome.REQUIRE_APPROVAL:
+            return Conducted(await self._ask(operation, plan, decision, asked), operation)
+        approved = operation.advance(State.APPROVED, now)
+        await self._store.write(lambda tx: _keep(tx, approved, plan, asked, decision))
+        done = await self._executor.execute(allowed(decision, ident, plan.fingerprint))
+        return Conducted(None, done.operation)
+
+    async def _again(self, operation: Operation) -> Conducted:
+        """The command was taken up before the last crash: what was granted goes on, what was decided stays decided."""
+        if operation.state in {State.APPROVED, State.SUBMITTING}:
+            await self._executor.recover(operation)
+        fresh = await self._store.read(lambda tx: tx.operations.get(operation.id))
+        if fresh is not None and fresh.state is State.REFUSED:
+            raise Refused("This was refused before.", why=fresh.reason)
+        return Conducted(None, fresh)
+
+    def _may_ask(self, asked: Asked, command: Command, verb: Verb, cluster: str) -> None:
+        decision = may_ask(self._policy().rules, asked.actor, command.key, cluster, writes=verb.effect is Effect.WRITE)
+        if decision.outcome is Outcome.DENY:
+            raise Refused(
+                decision.text or "You may not ask for that.", why=_who_decided(decision), fix=_whom_to_ask(decision)
+            )
+
+    def _named(self, command: Command, asked: Asked, verb: Verb) -> list[str]:
+        if not self._clusters:
+            raise Refused("No cluster is configured.", fix="Add [[clusters]] to the settings.")
+        if command.true("all-clusters") or (verb.fans_out and not command.cluster):
+            return list(self._clusters)
+        return [self._one(command, asked)]
+
+    def _one(self, command: Command, asked: Asked) -> str:
+        name = command.cluster or asked.channel_cluster
+        if name in self._clusters:
+            return name
+        names = tuple(self._clusters)
+        if not name:
+            raise UsageError(
+                "Which cluster?", why="This channel is bound to none.", nearest=names, fix=f"--cluster {names[0]}"
+            )
+        from difflib import get_close_matches
+
+        raise Unknown(f"There is no cluster {name!r}.", nearest=tuple(get_close_matches(name, names, n=3)) or names)
+
+
+def at_hand(command: Command, verb: Verb, subject: tuple[str, str]) -> Command:
+    """In a card's thread the name is known: `logs` there means that backup."""
+    noun, name = subject
+    if command.names or not verb.args.least or noun != command.noun or not name:
+        return command
+    return replace(command, names=(name,))
+
+
+def _keep(tx: Transaction, operation: Operation, plan: Plan, asked: Asked, decision: Decision) -> None:
+    tx.operations.insert(operation, plan, asked.origin)
+    tx.audit.append(
+        Entry(
+            at=operation.created_at,
+            actor=asked.actor.id,
+            action=f"{plan.noun}.{plan.verb}",
+            outcome=operation.state.value,
+            subject=plan.subject,
+            cluster=plan.cluster,
+            operation=operation.id,
+            detail={
+                "line": operation.line,
+                "actor": asked.actor.name,
+                "way": asked.origin.way.value,
+                "reason": decision.reason.value,
+                "rule": decision.rule,
+                "rules": decision.rules_digest,
+                "fingerprint": plan.fingerprint,
+                "why": operation.reason,
+            },
+        )
+    )
+
+
+def _who_decided(decision: Decision) -> str:
+    return f"Decided by rule {decision.rule!r}." if decision.rule else ""
+
+
+def _whom_to_ask(decision: Decision) -> str:
+    return f"Ask {', '.join(decision.ask)}." if decision.ask else ""

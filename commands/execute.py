@@ -1,0 +1,253 @@
+"""Carries out a granted plan, step by step, so that a crash anywhere leaves nothing twice.
+
+Each create carries our label and a name fixed in the plan: a 409 that shows our own object is a success.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from commands.resolve import OPERATION
+from domain.decision import Grant
+from domain.errors import AlreadyThere, ClusterError, Conflict, Lost, NotThere, Refused, Stale, Throttled, Unreachable
+from domain.event import Event, Severity
+from domain.operation import Operation, State
+from domain.plan import Plan, Step, StepVerb, digest
+from store.audit import Entry
+from store.steps import StepState, StoredStep
+from store.transaction import Transaction
+from store.writer import Store
+from velero.cluster import Cluster
+from velero.gateway import Gateway
+from velero.kinds import KINDS
+
+Json = dict[str, Any]
+
+RETRIES = 4
+FIRST_WAIT = 0.5
+AT_ONCE = frozenset({"schedule", "backup-location", "snapshot-location"})
+"""Nouns whose write is the whole deed: nothing runs afterwards."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """How far it got: the operation after its last step that could be taken now."""
+
+    operation: Operation
+    objects: tuple[Json, ...] = ()
+
+
+class Executor:
+    def __init__(self, store: Store, clusters: Mapping[str, Cluster], now: Callable[[], datetime]) -> None:
+        self._store = store
+        self._clusters = clusters
+        self._now = now
+
+    async def execute(self, grant: Grant) -> Done:
+        """Raises ClusterError when the cluster does not take it; the operation is then `failed` with the reason."""
+        operation, plan = await self._store.read(
+            lambda tx: (_there(tx, grant.operation), tx.operations.load_plan(grant.operation))
+        )
+        if plan.fingerprint != grant.fingerprint:
+            raise Stale("The plan is not the one that was granted.")
+        if operation.state is State.APPROVED:
+            operation = await self._advance(operation, State.SUBMITTING)
+        if operation.state is not State.SUBMITTING and not operation.over:
+            return await self.resume(operation, plan)
+        return await self.resume(operation, plan)
+
+    async def resume(self, operation: Operation, plan: Plan) -> Done:
+        """Takes every step that can be taken; one that waits for a phase leaves the rest to `continue_after`."""
+        stored = await self._store.read(lambda tx: tx.steps.of(operation.id))
+        made: list[Json] = []
+        try:
+            for place, step in zip(stored, plan.steps, strict=True):
+                if place.state in {StepState.DONE, StepState.SKIPPED}:
+                    continue
+                if place.state is StepState.SUBMITTED:
+                    break
+                made.append(await self._take(operation, place, step))
+                if step.wait:
+                    break
+        except (ClusterError, Refused, Stale) as fault:
+            failed = await self._failed(operation, fault.text)
+            fault.operation = failed.id  # type: ignore[attr-defined]
+            raise
+        return Done(await self._submitted(operation, plan, made), tuple(made))
+
+    async def _take(self, operation: Operation, place: StoredStep, step: Step) -> Json:
+        if place.state is StepState.PENDING:
+            await self._step(operation, place, StepState.PENDING, StepState.SUBMITTING)
+        cluster = self._clusters[operation.cluster]
+        result = await self._patiently(cluster, step, operation.id)
+        meta = result.get("metadata") or {}
+        ends = StepState.SUBMITTED if step.wait else StepState.DONE
+        await self._store.write(
+            lambda tx: tx.steps.move(
+                operation.id,
+                place.position,
+                StepState.SUBMITTING,
+                ends,
+                self._now(),
+                uid=str(meta.get("uid", "")),
+                name=str(meta.get("name", "")),
+            )
+        )
+        return result
+
+    async def _patiently(self, cluster: Cluster, step: Step, operation: str) -> Json:
+        """A cluster that does not answer is asked again: the name and our label make that safe."""
+        wait = FIRST_WAIT
+        for attempt in range(RETRIES):
+            try:
+                return await write(cluster, step, operation)
+            except (Unreachable, Throttled) as fault:
+                if attempt == RETRIES - 1:
+                    raise
+                await asyncio.sleep(min(fault.retry_after or wait, 5.0))
+                wait *= 2
+        raise AssertionError("unreachable")
+
+    async def _step(self, operation: Operation, place: StoredStep, before: StepState, after: StepState) -> None:
+        await self._store.write(lambda tx: tx.steps.move(operation.id, place.position, before, after, self._now()))
+
+    async def _advance(self, operation: Operation, to: State, **changes: str) -> Operation:
+        moved = operation.advance(to, self._now(), **changes)
+        await self._store.write(lambda tx: tx.operations.advance(moved, operation.revision))
+        return moved
+
+    async def _submitted(self, operation: Operation, plan: Plan, made: list[Json]) -> Operation:
+        """Records the outcome of submitting. What runs in Velero is followed by track; a patch is done when it is made."""
+        now = self._now()
+        first = (made[0].get("metadata") or {}) if made else {}
+
+        def record(tx: Transaction) -> Operation:
+            current = _there(tx, operation.id)
+            if current.state is not State.SUBMITTING:
+                return current
+            names = {"object_uid": str(first.get("uid", "")), "object_name": str(first.get("name", "") or plan.subject)}
+            sent = current.advance(State.SUBMITTED, now, **names)
+            tx.operations.advance(sent, current.revision)
+            _record(tx, sent, "submitted", "done", now)
+            if plan.noun not in AT_ONCE:
+                return sent
+            over = sent.advance(State.SUCCEEDED, now)
+            tx.operations.advance(over, sent.revision)
+            tx.outbox.add(_changed(over, plan, now))
+            return over
+
+        return await self._store.write(record)
+
+    async def _failed(self, operation: Operation, reason: str) -> Operation:
+        now = self._now()
+
+        def record(tx: Transaction) -> Operation:
+            current = _there(tx, operation.id)
+            if current.over:
+                return current
+            failed = current.advance(State.FAILED, now, reason=reason)
+            tx.operations.advance(failed, current.revision)
+            _record(tx, failed, "submitted", "failed", now)
+            return failed
+
+        return await self._store.write(record)
+
+
+def _there(tx: Transaction, ident: str) -> Operation:
+    operation = tx.operations.get(ident)
+    if operation is None:
+        raise Lost(f"There is no operation {ident}.")
+    return operation
+
+
+def _record(tx: Transaction, operation: Operation, action: str, outcome: str, now: datetime) -> None:
+    tx.audit.append(
+        Entry(
+            at=now,
+            actor=operation.actor,
+            action=f"{operation.noun}.{operation.verb}.{action}",
+            outcome=outcome,
+            subject=operation.subject,
+            cluster=operation.cluster,
+            operation=operation.id,
+            detail={"reason": operation.reason, "fingerprint": operation.fingerprint},
+        )
+    )
+
+
+def _changed(operation: Operation, plan: Plan, now: datetime) -> Event:
+    return Event(
+        kind=f"{operation.noun}.changed",
+        cluster=operation.cluster,
+        cluster_uid="",
+        object_kind=operation.noun,
+        object_uid=operation.object_uid,
+        object_name=operation.object_name,
+        transition=operation.id,
+        at=now,
+        severity=Severity.INFO,
+        operation=operation.id,
+        facts={"verb": operation.verb, "summary": plan.summary, "by": operation.actor},
+    )
+
+
+async def write(cluster: Cluster, step: Step, operation: str) -> Json:
+    """One write, exactly once however often it is tried."""
+    gateway: Gateway[Json] = Gateway(cluster.api, KINDS[step.kind], _raw, step.namespace or cluster.namespace)
+    match step.verb:
+        case StepVerb.CREATE:
+            return await _create(gateway, step, operation)
+        case StepVerb.PATCH:
+            await _same_uid(gateway, step)
+            return await gateway.patch(step.name, step.manifest)
+        case StepVerb.DELETE:
+            return await _delete(gateway, step)
+
+
+def _raw(source: Json) -> Json:
+    return source
+
+
+async def _create(gateway: Gateway[Json], step: Step, operation: str) -> Json:
+    if not step.name:
+        mine = await gateway.list(selector=f"{OPERATION}={operation}")
+        same = [item for item in mine if _spec_digest(item) == _spec_digest(step.manifest)]
+        if same:
+            return same[0]
+    try:
+        return await gateway.create(step.manifest)
+    except AlreadyThere:
+        there = await gateway.find(step.name)
+        labels = ((there or {}).get("metadata") or {}).get("labels") or {}
+        if there is not None and labels.get(OPERATION) == operation:
+            return there
+        raise
+
+
+def _spec_digest(item: Json) -> str:
+    return digest((item.get("spec") or {}).get("backupName") or item.get("spec"))
+
+
+async def _same_uid(gateway: Gateway[Json], step: Step) -> None:
+    if not step.uid:
+        return
+    there = await gateway.find(step.name)
+    uid = ((there or {}).get("metadata") or {}).get("uid")
+    if uid != step.uid:
+        raise Stale(
+            f"{step.kind} {step.name} is not the one that was planned any more.", why="It was deleted and made anew."
+        )
+
+
+async def _delete(gateway: Gateway[Json], step: Step) -> Json:
+    try:
+        await gateway.delete(step.name, uid=step.uid, propagation=str(step.manifest.get("propagationPolicy", "")))
+    except NotThere:
+        pass
+    except Conflict as fault:
+        raise Stale(f"{step.kind} {step.name} is not the one that was planned any more.", why=fault.text) from fault
+    return {"metadata": {"name": step.name, "uid": step.uid}}

@@ -1,0 +1,107 @@
+"""Reads what verbs need: from the cache where it is in step with the cluster, else from the cluster itself."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from commands.command import Command
+from commands.facts import Facts, File, Json, Missing, Need, Records, ServerStatus, Want
+from commands.verb import Verb
+from domain.errors import ChatopsError, ClusterError, DownloadError, NotThere
+from velero.cluster import Cluster
+from velero.gateway import Gateway
+from velero.kinds import KINDS
+
+ROUNDS = 4
+"""A need may follow from what another brought; nothing in Velero is deeper than this."""
+
+RecordReader = Callable[[Records], Awaitable[list[Any]]]
+Cached = Callable[[str, str], list[Json] | None]
+"""(cluster, resource) → all of them, or None where the cache is not in step."""
+
+_BY_PLURAL = {kind.plural: kind for kind in KINDS.values()}
+
+
+def _raw(source: Json) -> Json:
+    return source
+
+
+async def gather(
+    verb: Verb, cmd: Command, cluster: Cluster, records: RecordReader, cached: Cached, sift: Callable[[Facts], None]
+) -> Facts:
+    """Asks until the verb has all it wants. `sift` takes out, after every round, what the asker may not see.
+
+    Raises ClusterError where nothing can be read at all.
+    """
+    facts = Facts(cluster=cluster.name)
+    if verb.needs is None:
+        return facts
+    for _ in range(ROUNDS):
+        open_needs = [need for need in verb.needs(cmd, facts).wants if not facts.knows(need)]
+        if not open_needs:
+            return facts
+        for need in open_needs:
+            await _read(need, facts, cluster, records, cached)
+        sift(facts)
+    return facts
+
+
+async def _read(need: Need, facts: Facts, cluster: Cluster, records: RecordReader, cached: Cached) -> None:
+    match need:
+        case Want():
+            await _objects(need, facts, cluster, cached)
+        case File():
+            await _file(need, facts, cluster)
+        case ServerStatus():
+            facts.status_asked = True
+            try:
+                facts.status = await cluster.server_status()
+            except ClusterError as fault:
+                facts.errors[need] = fault
+        case Records():
+            facts.records[need] = await records(need)
+
+
+async def _objects(want: Want, facts: Facts, cluster: Cluster, cached: Cached) -> None:
+    held = None if want.fresh else cached(cluster.name, want.resource)
+    if held is not None and not want.label:
+        facts.add(want.resource, held, whole=True)
+        return
+    kind = _BY_PLURAL[want.resource]
+    gateway: Gateway[Json] = Gateway(cluster.api, kind, _raw, cluster.namespace)
+    try:
+        if want.name:
+            facts.add(want.resource, [await gateway.get(want.name)])
+        else:
+            found = await gateway.list(selector=want.label)
+            facts.add(want.resource, found, whole=not want.label)
+            facts.listed.add(want)
+    except NotThere:
+        facts.missing.add((want.resource, want.name))
+    except ClusterError as fault:
+        if not want.optional:
+            raise
+        facts.errors[want] = fault
+
+
+async def _file(need: File, facts: Facts, cluster: Cluster) -> None:
+    try:
+        facts.files[need] = await cluster.download(need.kind, need.name)
+    except (DownloadError, ClusterError) as fault:
+        facts.files[need] = Missing(words(fault))
+
+
+def words(fault: ChatopsError) -> str:
+    return " ".join(part for part in (fault.text, fault.why, fault.fix) if part)
+
+
+def nothing_cached(_cluster: str, _resource: str) -> list[Json] | None:
+    return None
+
+
+async def no_records(_need: Records) -> list[Any]:
+    return []
+
+
+Clusters = Mapping[str, Cluster]

@@ -1,0 +1,166 @@
+"""Help, built from the registry: what the Slack manifest, the docs and the terminal say too."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+import yaml
+
+from commands.command import Command
+from commands.flags import Flag
+from commands.policy.decide import may_ask
+from commands.policy.rules import Rule
+from commands.registry import NOUNS, SHARED_FLAGS, VERBS, verb_of
+from commands.verb import Effect, Verb
+from domain.actor import Actor
+from domain.answer import Answer, Button, Code, Fields, Part, Text, Tone
+from domain.decision import Decision, Outcome
+from domain.plan import Level, Plan
+
+MENU = ("status", "backup get", "schedule get", "restore get", "help")
+
+
+def answer(command: Command, rules: Sequence[Rule], actor: Actor) -> Answer:
+    if not command.noun and not command.topic:
+        return menu()
+    topic = tuple(NOUNS.get(word, word) for word in command.topic) or (command.noun,)
+    verb = verb_of(".".join(topic[:2])) or verb_of(topic[0] if topic else "")
+    if verb is not None:
+        return of_verb(verb)
+    verbs = [each for each in VERBS if topic and each.noun == topic[0]]
+    if verbs:
+        return of_noun(topic[0], verbs, rules, actor)
+    if not topic or not topic[0] or topic[0] == "help":
+        return everything(rules, actor)
+    near = get_close_matches(topic[0], sorted({verb.noun for verb in VERBS}), n=3)
+    return Answer(f"There is no help on {topic[0]!r}.", (Text(f"Nearest: {', '.join(near) or 'help'}"),), Tone.WARNING)
+
+
+def menu() -> Answer:
+    """The bare command: what one does most, to click."""
+    buttons = tuple(Button(line.title() if line != "help" else "Help", line) for line in MENU)
+    hint = Text("Write `backup create NAME --include-namespaces NS` to back up, `help` for everything else.")
+    return Answer("What shall it be?", (hint,), buttons=buttons)
+
+
+def everything(rules: Sequence[Rule], actor: Actor) -> Answer:
+    parts: list[Part] = []
+    for noun in dict.fromkeys(verb.noun for verb in VERBS if verb.effect is not Effect.NOT_HERE):
+        lines = [_line(verb, rules, actor) for verb in VERBS if verb.noun == noun]
+        parts.append(Code("\n".join(lines)))
+    parts.append(Text("`help backup create` or `backup create ?` tells a verb's flags. --dry-run changes nothing."))
+    return Answer("Commands", tuple(parts))
+
+
+def of_noun(noun: str, verbs: Sequence[Verb], rules: Sequence[Rule], actor: Actor) -> Answer:
+    lines = [_line(verb, rules, actor) for verb in verbs]
+    return Answer(noun, (Code("\n".join(lines)), Text(f"`help {noun} {verbs[0].name}` tells its flags.")))
+
+
+def _line(verb: Verb, rules: Sequence[Rule], actor: Actor) -> str:
+    decision = may_ask(rules, actor, verb.key, "", writes=verb.effect is Effect.WRITE)
+    lock = " (not for you)" if decision.outcome is Outcome.DENY and rules else ""
+    return f"{f'{verb.noun} {verb.name} {verb.args.usage}'.strip():<42} {verb.summary}{lock}"
+
+
+def of_verb(verb: Verb) -> Answer:
+    parts: list[Part] = [Code(verb.usage)]
+    for group, flags in _grouped(verb):
+        parts.append(Code(_flags(group, flags)))
+    if verb.examples:
+        parts.append(Code("\n".join(verb.examples), copyable=True))
+    if verb.instead:
+        parts.append(Text(verb.instead))
+    return Answer(verb.summary, tuple(parts))
+
+
+def _grouped(verb: Verb) -> list[tuple[str, list[Flag]]]:
+    groups: dict[str, list[Flag]] = {}
+    for flag in (*verb.flags, *SHARED_FLAGS):
+        if not flag.hidden:
+            groups.setdefault(flag.group, []).append(flag)
+    return list(groups.items())
+
+
+def _flags(group: str, flags: Sequence[Flag]) -> str:
+    return "\n".join([f"{group}:", *(f"  {_flag_name(flag):<40} {flag.help}" for flag in flags)])
+
+
+def _flag_name(flag: Flag) -> str:
+    short = f", -{flag.short}" if flag.short else ""
+    value = "" if flag.type.bare is not None else f" <{flag.type.name}>"
+    return f"--{flag.name}{short}{value}"
+
+
+_MARK = {Level.REFUSE: "refused", Level.APPROVE: "needs approval", Level.WARN: "note"}
+
+
+def dry_run(plan: Plan, decision: Decision, output: str) -> Answer:
+    """What a write would do: plan, guards, decision, the velero command. Nothing is changed."""
+    parts: list[Part] = []
+    if output in {"json", "yaml"}:
+        manifests = [step.manifest for step in plan.steps]
+        shown = manifests[0] if len(manifests) == 1 else manifests
+        text = json.dumps(shown, indent=2) if output == "json" else yaml.safe_dump(shown, sort_keys=False)
+        parts.append(Code(text, language=output, copyable=True))
+    else:
+        parts += [Text(f"{step.verb.value} {step.kind} {step.name}".strip()) for step in plan.steps]
+        if not plan.steps:
+            parts.append(Text(plan.summary or "Nothing would change."))
+    parts += [Text(f"{_MARK[guard.level]}: {guard.text} ({guard.code})", untrusted=True) for guard in plan.guards]
+    parts += [Text(note, untrusted=True) for note in plan.notes]
+    parts.append(Fields((("Policy", _decision(decision)), ("Fingerprint", plan.fingerprint[:12]))))
+    if plan.cli:
+        parts.append(Code(plan.cli, copyable=True))
+    tone = Tone.WARNING if plan.refusals() or decision.outcome is Outcome.DENY else Tone.PLAIN
+    return Answer(
+        f"Dry run: {plan.noun} {plan.verb} {plan.subject}. Nothing was changed.",
+        tuple(parts),
+        tone,
+        cluster=plan.cluster,
+    )
+
+
+def _decision(decision: Decision) -> str:
+    words = {
+        Outcome.ALLOW: "allowed",
+        Outcome.DENY: "refused",
+        Outcome.REQUIRE_APPROVAL: f"needs {decision.quorum} to approve",
+    }
+    rule = f" by rule {decision.rule!r}" if decision.rule else f" ({decision.reason.value})"
+    return words[decision.outcome] + rule + (f". {decision.text}" if decision.text else "")
+
+
+def markdown() -> str:
+    """docs/commands.md."""
+    lines = [
+        "# Commands",
+        "",
+        "Made from the registry by `make docs`. Every verb takes the shared flags at the end.",
+        "",
+    ]
+    for noun in dict.fromkeys(verb.noun for verb in VERBS):
+        lines += [f"## {noun}", ""]
+        for verb in (each for each in VERBS if each.noun == noun):
+            lines += _markdown(verb)
+    lines += ["## Shared flags", "", *_table([flag for flag in SHARED_FLAGS if not flag.hidden])]
+    return "\n".join(lines) + "\n"
+
+
+def _markdown(verb: Verb) -> list[str]:
+    lines = [f"### {verb.noun} {verb.name}".rstrip(), "", f"{verb.summary}.", "", f"    {verb.usage}", ""]
+    if verb.instead:
+        lines += [verb.instead, ""]
+    flags = [flag for flag in verb.flags if not flag.hidden]
+    if flags:
+        lines += _table(flags)
+    if verb.examples:
+        lines += ["Examples:", "", *(f"    {example}" for example in verb.examples), ""]
+    return lines
+
+
+def _table(flags: Sequence[Flag]) -> list[str]:
+    rows = [f"| `{_flag_name(flag)}` | {flag.help}{' (ours)' if flag.ours else ''} |" for flag in flags]
+    return ["| flag | meaning |", "|---|---|", *rows, ""]

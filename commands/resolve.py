@@ -1,0 +1,58 @@
+"""Translation → what is really sent: the location named, our mark on it, other tools' marks off it."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from typing import Any
+
+from commands.checks import chosen_location
+from commands.facts import Facts
+from commands.situation import Situation
+from domain.plan import Plan, Step, StepVerb
+
+Json = dict[str, Any]
+
+OPERATION = "velero-chatops.io/operation"
+REQUESTED_BY = "velero-chatops.io/requested-by"
+REASON = "velero-chatops.io/reason"
+
+_FOREIGN = ("kubectl.kubernetes.io/last-applied-configuration", "argocd.argoproj.io/", "meta.helm.sh/")
+"""Copied along from a schedule they would make another tool adopt the backup, or prune it."""
+
+
+def resolve(plan: Plan, facts: Facts, situation: Situation) -> Plan:
+    steps = tuple(_step(step, facts, situation) for step in plan.steps)
+    return replace(plan, steps=steps, cluster=situation.cluster.name)
+
+
+def _step(step: Step, facts: Facts, situation: Situation) -> Step:
+    if step.verb is not StepVerb.CREATE:
+        return step
+    manifest = copy.deepcopy(step.manifest)
+    if step.kind == "Backup":
+        _pin_location(manifest, facts)
+        _drop_foreign(manifest)
+    metadata = manifest.setdefault("metadata", {})
+    if situation.operation:
+        metadata["labels"] = {**(metadata.get("labels") or {}), OPERATION: situation.operation}
+    marks = {REQUESTED_BY: situation.actor.name, REASON: situation.reason}
+    metadata["annotations"] = {**(metadata.get("annotations") or {}), **{k: v for k, v in marks.items() if v}}
+    return replace(step, manifest=manifest)
+
+
+def _pin_location(manifest: Json, facts: Facts) -> None:
+    """A queued backup can only be cancelled by request if its location is written in it."""
+    spec = manifest.setdefault("spec", {})
+    location = chosen_location(spec, facts)
+    if location is not None:
+        spec["storageLocation"] = location["metadata"]["name"]
+
+
+def _drop_foreign(manifest: Json) -> None:
+    annotations = manifest["metadata"].get("annotations") or {}
+    kept = {key: value for key, value in annotations.items() if not key.startswith(_FOREIGN)}
+    if kept:
+        manifest["metadata"]["annotations"] = kept
+    else:
+        manifest["metadata"].pop("annotations", None)

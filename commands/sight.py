@@ -1,0 +1,92 @@
+"""Takes out of the facts what this actor may not see: before anything is suggested, listed, downloaded or planned."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from commands.facts import Facts
+from commands.policy.facts import BackupFacts, ClusterFacts
+from commands.policy.reach import schedule_reach
+from commands.policy.restores import restore_reach
+from commands.policy.visible import Seen, View, protected, seen, seen_backup
+
+Json = dict[str, Any]
+
+REDACTED_NAMESPACE = "(others)"
+
+
+def sift(facts: Facts, view: View, about: ClusterFacts) -> None:
+    """In place. Hidden objects become as good as absent; redacted ones keep phase, times and the visible namespaces."""
+    if view.everything:
+        return
+    judged: dict[str, dict[str, Seen]] = {}
+    for resource in ("backups", "schedules", "restores"):
+        shelf = facts.objects.get(resource)
+        if shelf is None:
+            continue
+        judged[resource] = {name: _seen(resource, item, facts, view, about) for name, item in shelf.items()}
+    for resource, verdicts in judged.items():
+        for name, verdict in verdicts.items():
+            _apply(facts, resource, name, verdict, view, about)
+    spaces = facts.objects.get("namespaces")
+    if spaces is not None:
+        facts.objects["namespaces"] = {name: item for name, item in spaces.items() if view.sees(name)}
+
+
+def _apply(facts: Facts, resource: str, name: str, verdict: Seen, view: View, about: ClusterFacts) -> None:
+    if verdict is Seen.HIDDEN:
+        del facts.objects[resource][name]
+        facts.missing.add((resource, name))
+    elif verdict is Seen.REDACTED:
+        facts.objects[resource][name] = redacted(facts.objects[resource][name], view, about)
+        facts.redacted.add((resource, name))
+
+
+def _seen(resource: str, item: Json, facts: Facts, view: View, about: ClusterFacts) -> Seen:
+    if resource == "backups":
+        return seen_backup(view, item, about)
+    if resource == "schedules":
+        return seen(view, schedule_reach(item, about))
+    source = facts.get("backups", str((item.get("spec") or {}).get("backupName", "")))
+    return seen(view, restore_reach(item, BackupFacts(source or {}), about))
+
+
+def redacted(item: Json, view: View, about: ClusterFacts) -> Json:
+    """What may be told of a wide object to somebody whose namespace is one of many in it."""
+    meta, status = item.get("metadata") or {}, item.get("status") or {}
+    spec = item.get("spec") or {}
+    template = spec.get("template")
+    mine = [*protected(view, {"spec": template or spec}, about), REDACTED_NAMESPACE]
+    kept = {key: status[key] for key in _TELLABLE if key in status}
+    shown: Json = {"includedNamespaces": mine, "storageLocation": spec.get("storageLocation", "")}
+    if template is not None:
+        shown = {
+            "schedule": spec.get("schedule", ""),
+            "paused": spec.get("paused", False),
+            "template": {"includedNamespaces": mine},
+        }
+    labels = {key: value for key, value in (meta.get("labels") or {}).items() if key == "velero.io/schedule-name"}
+    return copy.deepcopy(
+        {
+            "apiVersion": item.get("apiVersion", ""),
+            "kind": item.get("kind", ""),
+            "metadata": {
+                **{key: meta[key] for key in ("name", "namespace", "uid", "creationTimestamp") if key in meta},
+                "labels": labels,
+            },
+            "spec": shown,
+            "status": kept,
+        }
+    )
+
+
+_TELLABLE = (
+    "phase",
+    "startTimestamp",
+    "completionTimestamp",
+    "expiration",
+    "lastBackup",
+    "lastSkipped",
+    "queuePosition",
+)
