@@ -72,6 +72,10 @@ class RunLog:
         self._write("error", message, source, fields)
         self.errors.add(_entry(message, fields), fields.get("namespace"))
 
+    def note(self, level: str, message: str, source: str) -> None:
+        """A line that repeats what is counted already."""
+        self._write(level, message, source, {})
+
     def _write(self, level: str, message: str, source: str, fields: dict[str, str]) -> None:
         where = {"logSource": f"github.com/vmware-tanzu/velero@v1.18.2/{source}"}
         self.lines.append(line(self.now(), level, message, self.subject | where | fields))

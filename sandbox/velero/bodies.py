@@ -1,0 +1,131 @@
+"""Objects of an archive made ready for another life in a cluster."""
+
+import copy
+import json
+from collections.abc import Mapping
+from typing import Any
+
+Json = dict[str, Any]
+
+SERVER_FIELDS = frozenset(
+    "uid resourceVersion generation creationTimestamp deletionTimestamp deletionGracePeriodSeconds managedFields"
+    " ownerReferences selfLink generateName".split()
+)
+BACKUP_LABEL = "velero.io/backup-name"
+RESTORE_LABEL = "velero.io/restore-name"
+JOB_LABELS = ("controller-uid", "batch.kubernetes.io/controller-uid")
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+
+
+def reset(body: Json) -> Json:
+    """Without status and without what only a server says."""
+    metadata = {key: value for key, value in body["metadata"].items() if key not in SERVER_FIELDS}
+    return {**{key: value for key, value in body.items() if key != "status"}, "metadata": metadata}
+
+
+def ready(body: Json, plural: str, namespace: str, *, node_ports: bool) -> Json:
+    """As the restore actions of that kind leave it."""
+    made = copy.deepcopy(reset(body))
+    if namespace:
+        made["metadata"]["namespace"] = namespace
+    match plural:
+        case "services":
+            _service(made, body, keep_ports=node_ports)
+        case "pods":
+            _pod(made)
+        case "persistentvolumeclaims":
+            _claim(made)
+        case "persistentvolumes":
+            _volume(made)
+        case "jobs":
+            _job(made)
+        case "namespaces":
+            made.pop("spec", None)
+    return made
+
+
+def labelled(body: Json, backup: str, restore: str) -> Json:
+    labels = {**(body["metadata"].get("labels") or {}), BACKUP_LABEL: backup, RESTORE_LABEL: restore}
+    return {**body, "metadata": {**body["metadata"], "labels": labels}}
+
+
+def unlabelled(body: Json) -> Json:
+    """For comparison: the marks of an earlier restore make no difference."""
+    labels = body["metadata"].get("labels") or {}
+    kept = {key: value for key, value in labels.items() if key not in (BACKUP_LABEL, RESTORE_LABEL)}
+    metadata = {key: value for key, value in body["metadata"].items() if key != "labels"}
+    return {**body, "metadata": {**metadata, "labels": kept} if kept else metadata}
+
+
+def difference(old: Any, new: Any) -> Any:
+    """The merge patch that makes the one out of the other."""
+    if not (isinstance(old, dict) and isinstance(new, dict)):
+        return new
+    patch = {key: None for key in old if key not in new}
+    return patch | {
+        key: difference(old[key], value) if key in old else value
+        for key, value in new.items()
+        if key not in old or old[key] != value
+    }
+
+
+def _service(made: Json, body: Json, *, keep_ports: bool) -> None:
+    spec = made.get("spec") or {}
+    if spec.get("clusterIP") != "None":
+        spec.pop("clusterIP", None)
+        spec.pop("clusterIPs", None)
+    if keep_ports:
+        return
+    explicit = _explicit_ports(body)
+    for port in spec.get("ports") or ():
+        if port.get("nodePort") not in explicit:
+            port.pop("nodePort", None)
+
+
+def _explicit_ports(body: Json) -> set[int]:
+    """Ports that the author set, by what was applied or by who owns the field; those come back whatever is asked."""
+    applied = (body["metadata"].get("annotations") or {}).get(LAST_APPLIED)
+    explicit: set[int] = set()
+    if applied:
+        explicit = {p["nodePort"] for p in json.loads(applied)["spec"].get("ports") or () if "nodePort" in p}
+    for entry in body["metadata"].get("managedFields") or ():
+        ports = ((entry.get("fieldsV1") or {}).get("f:spec") or {}).get("f:ports") or {}
+        owned = {json.loads(key[2:])["port"] for key, fields in ports.items() if _owns(key, fields)}
+        explicit |= {p["nodePort"] for p in body["spec"].get("ports") or () if p["port"] in owned and "nodePort" in p}
+    return explicit
+
+
+def _owns(key: str, fields: Mapping[str, Any]) -> bool:
+    return key.startswith("k:") and "f:nodePort" in fields
+
+
+def _pod(made: Json) -> None:
+    spec = made.get("spec") or {}
+    spec.pop("nodeName", None)
+    spec.pop("priority", None)
+
+
+def _claim(made: Json) -> None:
+    (made.get("spec") or {}).pop("volumeName", None)
+    annotations = made["metadata"].get("annotations") or {}
+    for key in ("pv.kubernetes.io/bind-completed", "pv.kubernetes.io/bound-by-controller"):
+        annotations.pop(key, None)
+
+
+def _volume(made: Json) -> None:
+    claim = (made.get("spec") or {}).get("claimRef") or {}
+    for key in ("uid", "resourceVersion"):
+        claim.pop(key, None)
+
+
+def _job(made: Json) -> None:
+    spec = made.get("spec") or {}
+    for holder in ((spec.get("selector") or {}).get("matchLabels"), _template_labels(spec)):
+        for key in JOB_LABELS:
+            (holder or {}).pop(key, None)
+    if not (spec.get("selector") or {}).get("matchLabels"):
+        spec.pop("selector", None)
+
+
+def _template_labels(spec: Json) -> Any:
+    return ((spec.get("template") or {}).get("metadata") or {}).get("labels")

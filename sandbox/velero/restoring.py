@@ -1,0 +1,369 @@
+"""One restore from the archive to the last object."""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+from sandbox.bucket import Bucket
+from sandbox.kubernetes.failures import ApiFailure
+from sandbox.kubernetes.kinds import Kind
+from sandbox.velero import bodies, files
+from sandbox.velero.hooks import FAILED, Tally
+from sandbox.velero.log import RunLog
+from sandbox.velero.modifiers import modify
+from sandbox.velero.names import valid_label
+from sandbox.velero.podrestores import PodRestores
+from sandbox.velero.progress import Progress
+from sandbox.velero.selection import Filter, Item, selected
+from sandbox.velero.server import Json, Server, phase
+from sandbox.velero.settings import Script
+from sandbox.velero.store import Unreachable, reach
+
+FIRST = (
+    "customresourcedefinitions",
+    "namespaces",
+    "storageclasses",
+    "persistentvolumes",
+    "persistentvolumeclaims",
+    "clusterroles",
+    "roles",
+    "serviceaccounts",
+    "clusterrolebindings",
+    "rolebindings",
+    "secrets",
+    "configmaps",
+    "limitranges",
+    "pods",
+    "replicasets",
+    "services",
+)
+CONTROLLER = "pkg/controller/restore_controller.go:603"
+ENGINE = "pkg/restore/restore.go:1506"
+
+
+class Fatal(Exception):  # noqa: N818  the run's end, told as failureReason
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(slots=True)
+class Record:
+    log: RunLog
+    done: list[tuple[str, str]] = field(default_factory=list)
+    volumes: list[Json] = field(default_factory=list)
+    hooks: Tally = field(default_factory=Tally)
+
+    def counts(self) -> Json:
+        counted = {"warnings": self.log.warnings.count, "errors": self.log.errors.count}
+        return {name: number for name, number in counted.items() if number}
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """What the backup holds, as far as this restore asks for it."""
+
+    items: tuple[Item, ...]
+    namespaces: dict[str, Json]
+    volumes: dict[tuple[str, str], Json]
+
+    def volume(self, persistent: str) -> Json | None:
+        return next((info for info in self.volumes.values() if info.get("pvName") == persistent), None)
+
+
+class RestoreRun:
+    def __init__(self, server: Server, restore: Json, backup: Json, location: Json) -> None:
+        self._server = server
+        self._restore = restore
+        self._spec: Json = restore["spec"]
+        self._backup = backup
+        self._location = location
+        self.name = str(restore["metadata"]["name"])
+        self.script: Script = server.scripts.take("restore", self.name, self._targets())
+        self.record = Record(RunLog(server.now, {"restore": f"{server.namespace}/{self.name}"}))
+        self._mapping: dict[str, str] = self._spec.get("namespaceMapping") or {}
+        self._modifier = self._configmap()
+        self._created: set[str] = set()
+
+    def _targets(self) -> list[str]:
+        mapping: dict[str, str] = self._spec.get("namespaceMapping") or {}
+        source = self._spec.get("includedNamespaces") or self._backup["spec"].get("includedNamespaces") or ["*"]
+        return [mapping.get(name, name) for name in source]
+
+    def _configmap(self) -> Json | None:
+        name = (self._spec.get("resourceModifier") or {}).get("name")
+        return self._server.live("configmaps", name) if name else None
+
+    async def execute(self) -> None:
+        log = self.record.log
+        log.info("starting restore", "pkg/controller/restore_controller.go:563")
+        try:
+            bucket = reach(self._server, self._location)
+        except Unreachable as gone:
+            raise Fatal(f"error downloading backup: {gone.text}") from gone
+        archive = self._read(bucket)
+        source = f"{self._server.namespace}/{self._backup['metadata']['name']}"
+        log.info(f"Starting restore of backup {source}", "pkg/restore/restore.go:434")
+        await self._walk(archive)
+        self._told_outcome()
+        self._told_findings()
+        log.info("restore completed", "pkg/controller/restore_controller.go:624")
+        self._upload(bucket)
+
+    def _read(self, bucket: Bucket) -> Archive:
+        name = self._backup["metadata"]["name"]
+        packed = bucket.get(files.key_of(self._location, "BackupContents", name))
+        if packed is None:
+            raise Fatal(f"error downloading backup: key not found: backups/{name}/{name}.tar.gz")
+        infos = bucket.get(files.key_of(self._location, "BackupVolumeInfos", name))
+        listed: list[Json] = files.unpacked(infos) if infos else []
+        volumes = {(info.get("pvcNamespace", ""), info.get("pvcName", str(n))): info for n, info in enumerate(listed)}
+        return select(self._server, files.contents(packed), self._spec, volumes)
+
+    async def _walk(self, archive: Archive) -> None:
+        spaces = sorted({item.namespace for item in archive.items if item.namespace})
+        missing = [name for name in spaces if self._server.live("namespaces", self._to(name)) is None]
+        known = [name for name in spaces if name in archive.namespaces]
+        progress = Progress(self._server, "restores", self.name, "itemsRestored", 0)
+        steps = max(len(archive.items), self.script.items or 0)
+        progress.total = steps + len(known) + len(missing) if steps else 0
+        seconds = self.script.seconds
+        pace = 1 / self._server.settings.restore_items_per_second if seconds is None else seconds / max(steps, 1)
+        for number in range(steps):
+            if number < len(archive.items):
+                await self._item(archive.items[number], archive)
+            progress.done = number + 1 + len(self._created)
+            await progress.spend(pace)
+        self._snapshots(archive)
+        self.record.volumes += await PodRestores(self._server, self._restore, self.record.log).run(
+            archive.volumes.values(), self._to, progress
+        )
+        await progress.settle()
+        if self.script.outcome == "hangs":
+            await asyncio.Event().wait()
+        progress.total = progress.done = steps + len(self._created)
+        progress.tell()
+
+    def _to(self, namespace: str) -> str:
+        return self._mapping.get(namespace, namespace)
+
+    async def _item(self, item: Item, archive: Archive) -> None:
+        namespace = self._to(item.namespace)
+        if namespace:
+            await self._namespace(item.namespace, namespace, archive)
+        if item.kind.plural == "persistentvolumes" and not await self._volume_wanted(item, archive):
+            self._note(item.kind, "", item.name, "skipped")
+            return
+        keep = bool(self._spec.get("preserveNodePorts"))
+        made = bodies.ready(item.body, item.kind.plural, namespace, node_ports=keep)
+        try:
+            made = modify(made, item.kind.qualified, item.namespace, self._modifier)
+        except ApiFailure as failure:
+            self._failed(item.kind, namespace, item.name, failure)
+            return
+        self._note(item.kind, namespace, item.name, self._put(item.kind, namespace, made))
+
+    async def _namespace(self, source: str, target: str, archive: Archive) -> None:
+        """Made from the backup's own where it is missing; one that is going is waited for."""
+        waited = 0.0
+        while (found := self._server.live("namespaces", target)) is not None and phase(found) == "Terminating":
+            if waited >= self._server.settings.terminating_timeout:
+                return
+            await self._server.clock.sleep(1)
+            waited += 1
+        if found is not None:
+            return
+        body = archive.namespaces.get(source, {"metadata": {"name": source}})
+        made = bodies.ready(body, "namespaces", "", node_ports=False)
+        made["metadata"]["name"] = target
+        made["metadata"].pop("namespace", None)
+        (made["metadata"].get("labels") or {}).pop("kubernetes.io/metadata.name", None)
+        self._server.objects.create("namespaces", None, self._labelled(made))
+        self._created.add(target)
+        self._note(self._server.objects.kind("namespaces"), "", target, "created")
+
+    async def _volume_wanted(self, item: Item, archive: Archive) -> bool:
+        """A snapshotted volume comes back as it was; what can be provisioned anew is left to the provisioner."""
+        info = archive.volume(item.name) or {}
+        method = info.get("backupMethod")
+        if method in ("CSISnapshot", "PodVolumeBackup") or self._spec.get("restorePVs") is False and method:
+            return False
+        if method == "NativeSnapshot":
+            await self._released(item.name)
+            return True
+        return bool(item.body.get("spec", {}).get("persistentVolumeReclaimPolicy") != "Delete")
+
+    async def _released(self, name: str) -> None:
+        """A volume whose claim went and that is deleted with it: nothing is told until it is gone."""
+        waited = 0.0
+        while waited < self._server.settings.terminating_timeout:
+            volume = self._server.live("persistentvolumes", name, "")
+            if volume is None or not self._leaving(volume):
+                return
+            await self._server.clock.sleep(1)
+            waited += 1
+
+    def _leaving(self, volume: Json) -> bool:
+        spec = volume.get("spec") or {}
+        claim = spec.get("claimRef")
+        if spec.get("persistentVolumeReclaimPolicy") != "Delete" or not claim:
+            return False
+        return self._server.live("persistentvolumeclaims", claim["name"], claim["namespace"]) is None
+
+    def _labelled(self, made: Json) -> Json:
+        return bodies.labelled(made, valid_label(self._backup["metadata"]["name"]), valid_label(self.name))
+
+    def _put(self, kind: Kind, namespace: str, made: Json) -> str:
+        name = made["metadata"]["name"]
+        fields = {"groupResource": kind.qualified, "namespace": namespace}
+        self.record.log.info(f"Attempting to restore {kind.kind}: {name}.", ENGINE, **fields)
+        try:
+            self._server.objects.create(kind.plural, namespace or None, self._labelled(made))
+        except ApiFailure as failure:
+            if failure.reason != "AlreadyExists" and not self._there(kind, namespace, name):
+                return self._failed(kind, namespace, name, failure)
+            return self._existing(kind, namespace, made)
+        return "created"
+
+    def _there(self, kind: Kind, namespace: str, name: str) -> bool:
+        """Velero looks first; what exists is compared although its creation would fail for another reason."""
+        return self._server.live(kind.plural, name, namespace) is not None
+
+    def _existing(self, kind: Kind, namespace: str, made: Json) -> str:
+        name = made["metadata"]["name"]
+        here = self._server.live(kind.plural, name, namespace) or made
+        present, wanted = bodies.unlabelled(bodies.reset(here)), bodies.unlabelled(made)
+        if present == wanted:
+            text = f"Restore of {name} skipped: it already exists in the cluster and is the same as the backed up"
+            self.record.log.info(f"{text} version", ENGINE)
+            return "skipped"
+        if kind.plural == "serviceaccounts":
+            return self._merged(namespace, name, present, wanted)
+        if self._spec.get("existingResourcePolicy") == "update":
+            return self._updated(kind, namespace, bodies.reset(here), self._labelled(made))
+        quoted = self._spec.get("existingResourcePolicy") == "none"
+        subject = f'{kind.kind} "{name}"' if quoted else f"{kind.kind}:{name}"
+        text = f"could not restore, {subject} already exists. Warning: the in-cluster version is different than the"
+        self.record.log.warnings.add(f"{text} backed-up version", namespace)
+        return "failed"
+
+    def _merged(self, namespace: str, name: str, present: Json, wanted: Json) -> str:
+        """Service accounts lose nothing: secrets of both sides stay."""
+        changes: Json = {}
+        for key in ("secrets", "imagePullSecrets"):
+            here, more = present.get(key) or [], wanted.get(key) or []
+            if extra := [one for one in more if one not in here]:
+                changes[key] = [*here, *extra]
+        if not changes:
+            return "skipped"
+        self._server.objects.patch("serviceaccounts", namespace, name, changes)
+        return "updated"
+
+    def _updated(self, kind: Kind, namespace: str, present: Json, wanted: Json) -> str:
+        name = wanted["metadata"]["name"]
+        try:
+            self._server.objects.patch(kind.plural, namespace or None, name, bodies.difference(present, wanted))
+        except ApiFailure as failure:
+            self.record.log.warnings.add(failure.message, namespace)
+            return "failed"
+        return "updated"
+
+    def _failed(self, kind: Kind, namespace: str, name: str, failure: ApiFailure) -> str:
+        where = f"{kind.plural}/{namespace}/{name}" if namespace else f"{kind.plural}/{name}"
+        self.record.log.errors.add(f"error restoring {where}: {failure.message}", namespace)
+        return "failed"
+
+    def _note(self, kind: Kind, namespace: str, name: str, action: str) -> None:
+        listed = f"{namespace}/{name}" if namespace else name
+        self.record.done.append((f"{kind.api_version}/{kind.kind}", f"{listed}({action})"))
+
+    def _snapshots(self, archive: Archive) -> None:
+        """What the info file says of volumes that came back from a snapshot."""
+        for info in archive.volumes.values():
+            method = info.get("backupMethod")
+            if method not in ("NativeSnapshot", "CSISnapshot") or self._spec.get("restorePVs") is False:
+                continue
+            if not any(i.kind.plural == "persistentvolumeclaims" and i.name == info["pvcName"] for i in archive.items):
+                continue
+            detail = "nativeSnapshotInfo" if method == "NativeSnapshot" else "csiSnapshotInfo"
+            entry = {"pvcName": info["pvcName"], "pvcNamespace": self._to(info["pvcNamespace"])}
+            entry |= {"pvName": info.get("pvName", ""), "restoreMethod": method, "snapshotDataMoved": False}
+            self.record.volumes.append(entry | {detail: info.get(detail, {})})
+
+    def _told_outcome(self) -> None:
+        log, script = self.record.log, self.script
+        place = next(iter(self._targets()), "")
+        place = "" if place == "*" else place
+        if script.outcome == "warns":
+            log.warnings.add(script.reason or "could not restore an item", place)
+        elif script.outcome == "partial":
+            log.errors.add(script.reason or "error restoring pods/web-0: timed out waiting for the condition", place)
+        elif script.outcome == "hook-fails":
+            self.record.hooks = Tally(1, 1)
+            log.errors.add(f"Error executing hook err={script.reason or FAILED}", place)
+        elif script.outcome == "fails":
+            raise Fatal(script.reason or "error downloading backup: context deadline exceeded")
+
+    def _told_findings(self) -> None:
+        """The log repeats them, warnings after errors."""
+        log = self.record.log
+        for level, words, found in (("error", "error", log.errors), ("warning", "warning", log.warnings)):
+            for text in found.velero:
+                log.note(level, f"Velero restore {words}: {text}", CONTROLLER)
+            for text in found.cluster:
+                log.note(level, f"Cluster resource restore {words}: {text}", CONTROLLER)
+            for namespace, texts in found.namespaces.items():
+                for text in texts:
+                    log.note(level, f"Namespace {namespace}, resource restore {words}: {text}", CONTROLLER)
+
+    def _upload(self, bucket: Bucket) -> None:
+        if bucket.faults.unavailable:
+            raise Fatal("error uploading restore logs: the object store does not answer")
+        written = {
+            "RestoreLog": files.packed(self.record.log.text),
+            "RestoreResults": files.packed(self.record.log.results),
+            "RestoreResourceList": files.packed(files.resource_list(self.record.done)),
+            "RestoreItemOperations": files.packed([]),
+            "RestoreVolumeInfo": files.packed(self.record.volumes),
+        }
+        files.write(bucket, self._location, self.name, written)
+
+
+def select(server: Server, contents: dict[str, list[Json]], spec: Json, volumes: dict[Any, Json]) -> Archive:
+    """The archive's objects that the filters let through, in the order in which they go in."""
+    rules = Filter(spec)
+    found: list[Item] = []
+    for qualified, entries in contents.items():
+        kind = server.objects.kinds.get(qualified.split(".")[0])
+        if kind is None or kind.qualified != qualified or kind.plural == "namespaces":
+            continue
+        if rules.takes_kind(kind) and not _excluded(kind, spec):
+            found += [Item(kind, body) for body in entries if _wanted(rules, kind, body)]
+    claims = {item.body.get("spec", {}).get("volumeName") for item in found if item.kind.plural.endswith("claims")}
+    kept = [item for item in found if item.namespace or _cluster(rules, item, claims)]
+    kept.sort(key=lambda item: (_rank(item.kind), item.kind.plural))
+    spaces = {str(body["metadata"]["name"]): body for body in contents.get("namespaces", ())}
+    return Archive(tuple(kept), spaces, volumes)
+
+
+def _excluded(kind: Kind, spec: Json) -> bool:
+    return kind.qualified in (spec.get("excludedResources") or ())
+
+
+def _wanted(rules: Filter, kind: Kind, body: Json) -> bool:
+    if kind.namespaced and not rules.takes_namespace(body["metadata"]["namespace"]):
+        return False
+    return selected(rules.spec, body["metadata"].get("labels") or {})
+
+
+def _cluster(rules: Filter, item: Item, claims: set[Any]) -> bool:
+    """Cluster objects come along only with everything, or if asked for; volumes come with their claims."""
+    asked = rules.spec.get("includeClusterResources")
+    if asked is not None:
+        return bool(asked)
+    return rules.everything or (item.kind.plural == "persistentvolumes" and item.name in claims)
+
+
+def _rank(kind: Kind) -> int:
+    return FIRST.index(kind.plural) if kind.plural in FIRST else len(FIRST)
+
