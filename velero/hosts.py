@@ -1,0 +1,59 @@
+"""Which hosts files may be fetched from. The address comes from a location that chat can set, so it is not trusted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`host` may be shown to people; the address itself never is."""
+
+    allowed: bool
+    host: str = ""
+    why: str = ""
+
+
+def judge(url: str, allowed: tuple[str, ...]) -> Verdict:
+    """Pure. An entry is `host`, `host:port`, or `*.domain` with or without a port; without one, the scheme's own port."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or _DEFAULT_PORTS.get(parts.scheme, 0)
+    except ValueError:
+        return Verdict(False, why="its address cannot be read")
+    host = (parts.hostname or "").rstrip(".").lower()
+    if parts.scheme not in _DEFAULT_PORTS or not host:
+        return Verdict(False, why="its address is neither http nor https")
+    if parts.username is not None or parts.password is not None:
+        return Verdict(False, host, "its address carries a user name")
+    shown = host if port == _DEFAULT_PORTS[parts.scheme] else f"{host}:{port}"
+    if any(_matches(entry, host, port, _DEFAULT_PORTS[parts.scheme]) for entry in allowed):
+        return Verdict(True, shown)
+    return Verdict(False, shown, f"{shown} is not among this cluster's object_store_hosts")
+
+
+def _matches(entry: str, host: str, port: int, default: int) -> bool:
+    name, wanted = _split(entry.strip().lower())
+    if port != (wanted or default):
+        return False
+    if name.startswith("*."):
+        return host.endswith(name[1:]) and len(host) > len(name) - 1
+    return host == name.rstrip(".")
+
+
+def _split(entry: str) -> tuple[str, int]:
+    """Brackets of an IPv6 address are not part of its name."""
+    if entry.startswith("["):
+        name, _, rest = entry[1:].partition("]")
+        return name, _port(rest.removeprefix(":"))
+    if entry.count(":") > 1:
+        return entry, 0
+    name, _, port = entry.partition(":")
+    return name, _port(port)
+
+
+def _port(digits: str) -> int:
+    return int(digits) if digits.isdecimal() and len(digits) < 6 else 0

@@ -1,0 +1,135 @@
+"""Velero's own log of a run: logrus' text or JSON, line by line, with what its hooks printed."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from velero.fields import parse_moment
+
+_LONGEST = 1 << 20
+_PAIR = re.compile(r'([\w./-]+)=(?:"((?:[^"\\]|\\.)*)"|(\S*))')
+_ESCAPE = re.compile(r'\\(n|t|r|"|\\|x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4})')
+_PLAIN = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "\\": "\\"}
+_HOOK_KEYS = ("namespace", "name", "hookSource", "hookPhase", "hookName", "hookContainer", "hookCommand")
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    at: datetime | None
+    level: str
+    message: str
+    fields: Mapping[str, str]
+
+    @property
+    def bad(self) -> bool:
+        return self.level in {"error", "fatal", "panic"}
+
+
+@dataclass(frozen=True, slots=True)
+class HookRun:
+    """`errors` are what Velero said of it; a hook whose output is empty printed nothing or never ran."""
+
+    namespace: str
+    pod: str
+    container: str
+    phase: str
+    source: str
+    name: str
+    command: str
+    stdout: str = ""
+    stderr: str = ""
+    errors: tuple[str, ...] = ()
+
+
+class Splitter:
+    """Bytes to lines. Lines may be very long (a hook's whole output is one); above 1 MiB the rest is dropped."""
+
+    def __init__(self, longest: int = _LONGEST) -> None:
+        self._longest = longest
+        self._rest = bytearray()
+
+    def feed(self, piece: bytes) -> Iterator[str]:
+        *whole, rest = piece.split(b"\n")
+        for part in whole:
+            self._keep(part)
+            yield self._line()
+        self._keep(rest)
+
+    def finish(self) -> Iterator[str]:
+        if self._rest:
+            yield self._line()
+
+    def _keep(self, part: bytes) -> None:
+        self._rest += part[: self._longest - len(self._rest)]
+
+    def _line(self) -> str:
+        line = self._rest.decode(errors="replace")
+        self._rest.clear()
+        return line
+
+
+def log_line(raw: str) -> LogLine | None:
+    """None for what is neither of logrus' formats."""
+    line = raw.strip()
+    if line.startswith("{"):
+        fields = _from_json(line)
+    else:
+        fields = {key: _unquoted(quoted) if quoted else bare for key, quoted, bare in _PAIR.findall(line)}
+    if "msg" not in fields:
+        return None
+    level = fields.get("level", "")
+    rest = {key: value for key, value in fields.items() if key not in {"time", "level", "msg"}}
+    return LogLine(parse_moment(fields.get("time")), "warning" if level == "warn" else level, fields["msg"], rest)
+
+
+def _from_json(line: str) -> dict[str, str]:
+    try:
+        parsed = json.loads(line)
+    except (ValueError, RecursionError):
+        return {}
+    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in parsed.items()}
+
+
+def _unquoted(quoted: str) -> str:
+    return _ESCAPE.sub(lambda found: _PLAIN.get(found[1]) or chr(int(found[1][1:], 16)), quoted)
+
+
+def hook_runs(lines: Iterable[LogLine]) -> tuple[HookRun, ...]:
+    """Velero writes `running exec hook`, then `stdout: …` and `stderr: …` with the same keys; errors come after."""
+    runs: dict[tuple[str, ...], dict[str, list[str]]] = {}
+    for line in lines:
+        key = tuple(line.fields.get(name, "") for name in _HOOK_KEYS)
+        if line.message == "running exec hook":
+            runs.setdefault(key, {"stdout": [], "stderr": [], "errors": []})
+        elif key in runs:
+            _note(runs[key], line)
+    return tuple(_run(key, said) for key, said in runs.items())
+
+
+def _note(said: dict[str, list[str]], line: LogLine) -> None:
+    for stream in ("stdout", "stderr"):
+        if line.message.startswith(f"{stream}: "):
+            said[stream].append(line.message.removeprefix(f"{stream}: "))
+            return
+    if line.bad or line.level == "warning":
+        said["errors"].append(": ".join(part for part in (line.message, line.fields.get("error", "")) if part))
+
+
+def _run(key: tuple[str, ...], said: Mapping[str, list[str]]) -> HookRun:
+    namespace, pod, source, phase, name, container, command = key
+    return HookRun(
+        namespace,
+        pod,
+        container,
+        phase,
+        source,
+        name,
+        command,
+        "\n".join(said["stdout"]),
+        "\n".join(said["stderr"]),
+        tuple(said["errors"]),
+    )
