@@ -19,6 +19,11 @@ from velero.go_zone import DAY, EPOCH_DAY, Zone
 YEARS: Final = 5
 """Both libraries give up after the fifth year."""
 
+_ROUNDS: Final = 20_000
+"""More than a walk of five years needs."""
+_STANDSTILLS: Final = 50
+"""More midnights than five years can lack."""
+
 _MONTH_LENGTHS: Final = (0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
@@ -87,11 +92,14 @@ def following(table: Timetable, zone: Zone, after: int) -> int | None:
         if day == today and later == len(moments):
             day = _from_tomorrow(table, today)
         if day is None:
-            return None
+            return _unheard_of(table, zone, today, now)
         moment = moments[later] if day == today else moments[0]
         if zone.is_plain(_start_of_way(table, today, day), day) and zone.is_plain(today, day):
             return day * DAY + moment - zone.lookup(day * DAY + moment - offset)[0]
-        return _Walk(table, zone, now).run()
+        try:
+            return _Walk(table, zone, now).run()
+        except _AstrayError:
+            return _astray(table, zone, day, after)
     except (ValueError, OverflowError):  # beyond the calendar's last year
         return None
 
@@ -103,12 +111,36 @@ def _from_tomorrow(table: Timetable, today: int) -> int | None:
     return day if day is None or date.fromordinal(day + EPOCH_DAY).year <= year + YEARS else None
 
 
+def _unheard_of(table: Timetable, zone: Zone, today: int, now: int) -> int | None:
+    """A date that never comes; yet the walk can stumble over a midnight that a zone lacks, into a day it did not check."""
+    if zone.is_plain(today, today) and not zone.lacks_midnights(today, today + (YEARS + 1) * 366):
+        return None
+    try:
+        return _Walk(table, zone, now).run()
+    except _AstrayError:
+        return None
+
+
+def _astray(table: Timetable, zone: Zone, first: int, after: int) -> int | None:
+    """Where the libraries never come back: the plain calendar, always onwards."""
+    day: int | None = first
+    while day is not None:
+        if (run := zone.instant(day, table.moments[0])) > after:
+            return run
+        day = table.first_day(day + 1)
+    return None
+
+
 def _start_of_way(table: Timetable, today: int, day: int) -> int:
     """The walk goes back to the first of a month that does not match before it goes on."""
     if day == today:
         return today
     start = date.fromordinal(today + EPOCH_DAY)
     return today if table.fields.month >> start.month & 1 else today - start.day + 1
+
+
+class _AstrayError(Exception):
+    """The libraries never come back from a day that a zone left out altogether (Samoa, 30 December 2011)."""
 
 
 class _Walk:
@@ -119,13 +151,16 @@ class _Walk:
         self.zone = zone
         self.now = now
         self.moved = False
+        self.stuck = 0
 
     def run(self) -> int | None:
         limit = self._date().year + YEARS
-        while self._date().year <= limit:
+        for _ in range(_ROUNDS):
+            if self._date().year > limit:
+                return None
             if not (self._month() or self._day() or self._hour() or self._minute() or self._second()):
                 return self.now
-        return None
+        raise _AstrayError
 
     def _wall(self) -> tuple[int, int]:
         return divmod(self.now + self.zone.lookup(self.now)[0], DAY)
@@ -166,6 +201,10 @@ class _Walk:
             self.now += (24 - hour if hour > 12 else -hour) * 3600
             if self._date().day == 1:
                 return True
+            if self._wall()[0] <= day:
+                self.stuck += 1
+            if self.stuck > _STANDSTILLS:
+                raise _AstrayError
         return False
 
     def _hour(self) -> bool:

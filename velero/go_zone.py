@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
+from pathlib import PurePosixPath
 from typing import Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from velero.go_text import GoError
 
@@ -71,7 +72,11 @@ class Zone:
         end = span if last * DAY // _SPAN == first * DAY // _SPAN else self._of_day(last)
         if first in span.changed_days or last in end.changed_days:
             return False
-        return not any(first <= day <= last for day in self._broken(first, last))
+        return not self.lacks_midnights(first, last)
+
+    def lacks_midnights(self, first: int, last: int) -> bool:
+        """Whether some midnight of these days is left out, happens twice or lies next to a change."""
+        return any(first <= day <= last for day in self._broken(first, last))
 
     def changes(self, first: int, last: int) -> Iterator[Change]:
         """Clock changes in [first, last), by instants."""
@@ -149,7 +154,34 @@ def load(name: str) -> ZoneInfo | None:
         return None
     if ".." in name or name[0] in "/\\":
         raise GoError("time: invalid location name")
+    path = PurePosixPath(name)
+    if (fault := _path_fault(name, path)) is not None:
+        raise GoError(fault)
     try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        return ZoneInfo(str(path))
+    except ZoneInfoNotFoundError as error:
         raise GoError(f"unknown time zone {name}") from error
+    except (ValueError, OSError) as error:  # files beside the zones: tables, lists of leap seconds
+        raise GoError("malformed time zone information") from error
+
+
+def _path_fault(name: str, path: PurePosixPath) -> str | None:
+    """A zone is a file to Go: what the server's file system answers to a name that cannot be one."""
+    if "\x00" in name:
+        return "invalid argument"
+    if any(len(part.encode()) > 255 for part in path.parts):
+        return "file name too long"
+    if str(path) in _folders() or not path.parts:
+        return "is a directory"
+    above = [*path.parents, *((path,) if name.endswith("/") else ())]
+    return "not a directory" if any(str(part) in _names() for part in above) else None
+
+
+@cache
+def _names() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+@cache
+def _folders() -> frozenset[str]:
+    return frozenset(str(folder) for name in _names() for folder in PurePosixPath(name).parents)
