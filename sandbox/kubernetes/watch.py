@@ -91,8 +91,8 @@ class Watches:
             subscription.close()
 
     async def serve(self, request: web.Request, kind: Kind, query: WatchQuery) -> web.StreamResponse:
-        stream = _Stream(request, kind, query)
         since = revision_of(query.resource_version or "0")
+        stream = _Stream(request, kind, query)
         everything = query.starts_with_everything()
         try:
             if self._faults.strikes(Trouble.EXPIRED_WATCH, request):
@@ -173,6 +173,7 @@ class _Stream:
         self.kind = kind
         self.query = query
         self.response = web.StreamResponse(headers={"Content-Type": "application/json"})
+        self._not_before = int(query.resource_version or "0")
         self._labels: Match = selectors.labels(query.label_selector)
         self._fields: Match = selectors.fields(query.field_selector, kind.plural)
 
@@ -200,6 +201,8 @@ class _Stream:
         await self.response.write_eof()
 
     async def bookmark(self, revision: int, annotations: Mapping[str, str] | None = None) -> None:
+        if revision < self._not_before:
+            return  # a watch from the future stays silent
         metadata = {"resourceVersion": str(revision), **({"annotations": annotations} if annotations else {})}
         mark = {"kind": self.kind.kind, "apiVersion": self.kind.api_version, "metadata": metadata}
         await self.send("BOOKMARK", json.dumps(mark, separators=(",", ":")).encode())
