@@ -7,6 +7,7 @@ from uuid import UUID
 
 import aiohttp
 import pytest
+
 from sandbox.kubernetes.auth import Grant, User, admin
 from sandbox.kubernetes.objects import Objects
 from sandbox.kubernetes.raw import RawApi
