@@ -14,6 +14,7 @@ import aiohttp
 JSON_TYPE = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
 VELERO = "velero.io/v1"
+STARTING = frozenset({404, 429, 500, 503})  # what an API server may say in its first second
 CLUSTER_SCOPED = frozenset({"namespaces", "clusterroles", "clusterrolebindings", "persistentvolumes"})
 
 Json = dict[str, Any]
@@ -234,8 +235,10 @@ class Api:
                     if line["type"] != "BOOKMARK":
                         remember(known, line)
                         recorder.add(Seen(time.monotonic(), line["type"], line["object"]))
-            except aiohttp.ClientError:
-                await asyncio.sleep(0.2)  # the API server is being started again
+            except (aiohttp.ClientError, Refused) as error:
+                if isinstance(error, Refused) and error.status not in STARTING:
+                    raise
+                await asyncio.sleep(0.2)
 
     async def _catch_up(self, recorder: Recorder, path: str, known: dict[str, Json]) -> str:
         """Lists again, and tells what happened meanwhile as events."""

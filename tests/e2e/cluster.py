@@ -168,10 +168,15 @@ async def start_cluster(
 def velero_process(parts: Parts, directory: Path, keeper: Keeper, annex: Annex | None) -> Process:
     credentials = directory / "credentials"
     credentials.write_text("[default]\naws_access_key_id = nobody\naws_secret_access_key = nothing\n")
-    config = ["--kubeconfig", str(directory / "admin.kubeconfig"), "--namespace", NAMESPACE]
-    argv = [str(parts.velero), *config, "server", "--plugin-dir", str(parts.plugins), *FLAGS]
+    config = str(directory / "admin.kubeconfig")
+    argv = [str(parts.velero), "--namespace", NAMESPACE, "server", "--plugin-dir", str(parts.plugins), *FLAGS]
     enter: Callable[[Sequence[str]], Sequence[str]] = list if annex is None else annex.enter
-    environment = {"AWS_SHARED_CREDENTIALS_FILE": str(credentials), "HOME": str(directory)}
+    environment = {
+        "AWS_SHARED_CREDENTIALS_FILE": str(credentials),
+        "HOME": str(directory),
+        "KUBECONFIG": config,  # not a flag: plugins inherit the environment only
+        "VELERO_NAMESPACE": NAMESPACE,
+    }
     return Process("velero", enter(argv), directory / "velero.log", keeper, environment)
 
 

@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import time
 
 import pytest
 
@@ -151,14 +150,13 @@ async def test_the_unprivileged_token_may_nothing_by_itself(cluster: RealCluster
     assert 'User "bot" cannot list resource "backups"' in answer.body["message"]
 
 
-async def test_a_second_cluster_sees_the_backups_of_the_first(
+async def test_a_second_cluster_restores_what_the_first_has_saved(
     cluster: RealCluster, second_cluster: RealCluster
 ) -> None:
     await make_shop(cluster.api, "shared")
     await backed_up(cluster, "shared", "shared")
-    begun = time.monotonic()
-    await second_cluster.api.wait("backups", "shared", lambda o: True, within=90)
-    assert time.monotonic() - begun < 90
+    await second_cluster.velero.restart()  # looks into the bucket at once, else within its minute
+    await second_cluster.api.wait("backups", "shared", lambda _: True, within=90)
     await second_cluster.api.create("restores", restore("shared", of="shared"))
     await second_cluster.api.wait_phase("restores", "shared", "Completed")
     assert await second_cluster.api.get(CONFIG_MAPS, "price-0", "shared") is not None
