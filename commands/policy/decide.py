@@ -119,6 +119,8 @@ def _ends(walk: _Walk, ask: Ask) -> Decision:
         near = walk.near[0]
         reaches = " and ".join(each.what for each in near.outside)
         text = f"Rule {near.rule.name} is the nearest, but this also reaches {reaches}."
+        if not near.outside:
+            text = f"Rule {near.rule.name} asks for approval of this, but no rule permits it."
         return replace(decision, rule=near.rule.name, text=text)
     return decision
 

@@ -71,7 +71,8 @@ def _why(found: Match, ask: Ask) -> str:
         case Fit.OUTSIDE:
             return f"the command also reaches {outside}"
         case Fit.TOUCHED if rule.effect is Effect.APPROVE:
-            return f"the command touches it, so approval is needed, but it also reaches {outside}"
+            beyond = f"it also reaches {outside}" if outside else "this rule adds a duty and permits nothing"
+            return f"the command touches it, so approval is needed, but {beyond}"
         case _:
             return "the command touches it" if rule.effect is Effect.DENY else "the command lies inside it whole"
 

@@ -117,5 +117,9 @@ def of_kind(gvk: str) -> str:
     return full(f"{kind}.{group}" if group else kind)
 
 
+def is_builtin(name: str) -> bool:
+    return _builtin(full(name))
+
+
 def _builtin(name: str) -> bool:
     return _FULL.get(name.partition(".")[0]) == name

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -24,7 +24,7 @@ class Ask:
     writes: bool
     now: datetime
     guards: tuple[Guard, ...] = ()
-    labels: Labels = NO_LABELS
+    labels: Labels = field(default_factory=dict)
     reason: str = ""
     break_glass: bool = False
 
@@ -94,7 +94,8 @@ def match(rule: Rule, ask: Ask) -> Match:
 def place(rule: Rule, ask: Ask) -> Match:
     """Time and place alone: what a rule would say of this asking if others had it.
 
-    A read that is about no object yet (a list) passes rules that name namespaces: the view filters what it shows.
+    A rule that asks for approval on a condition (cluster-scoped objects, say, wherever) adds a duty and permits nothing:
+    else a command would become easier to get by meeting the condition. A read that is about no object yet (a list) passes rules that name namespaces: the view filters what it shows.
     """
     if not rule.holds_at(ask.now):
         return Match(rule, Fit.OTHER_TIME)
@@ -103,7 +104,9 @@ def place(rule: Rule, ask: Ask) -> Match:
     outside = rule.where.outside(ask.reach, ask.labels)
     if rule.effect is Effect.ALLOW:
         return Match(rule, Fit.OUTSIDE if outside else Fit.INSIDE, outside)
-    conditions = rule.effect is Effect.DENY or not rule.where.confined
+    conditional = not rule.where.confined and rule.where.flagged
+    conditions = rule.effect is Effect.DENY or conditional
     if clear := rule.where.untouched(ask.reach, ask.labels, flags=conditions):
         return Match(rule, Fit.CLEAR, clear=clear)
-    return Match(rule, Fit.TOUCHED if outside else Fit.INSIDE, outside)
+    duty_only = rule.effect is Effect.APPROVE and conditional
+    return Match(rule, Fit.TOUCHED if outside or duty_only else Fit.INSIDE, outside)

@@ -15,7 +15,7 @@ from typing import Any
 
 from commands.policy.facts import ClusterFacts
 from commands.policy.globs import BadPattern, fits, is_pattern, tokens
-from commands.policy.kinds import full, surely_namespaced
+from commands.policy.kinds import full, is_builtin, surely_namespaced
 from domain.reach import EVERYTHING, Reach
 
 Spec = Mapping[str, Any]
@@ -148,8 +148,14 @@ def _kinds(spec: Spec, whole_cluster: bool) -> frozenset[str]:
 
 
 def _without(spec: Spec) -> frozenset[str]:
-    lists = (spec.get(key) for key in ("excludedResources", _SCOPED[1], _SCOPED[3]))
-    return frozenset(full(name) for each in lists for name in strings(each)) - {"*"}
+    """Only of names whose meaning is certain; each scope's list leaves out objects of that scope alone."""
+    inside = {name for name in strings(spec.get(_SCOPED[3])) if surely_namespaced([name])}
+    across = {name for name in strings(spec.get(_SCOPED[1])) if not surely_namespaced([name])}
+    return left_out((*strings(spec.get("excludedResources")), *inside, *across))
+
+
+def left_out(names: Iterable[str]) -> frozenset[str]:
+    return frozenset(full(name) for name in names if is_builtin(name))
 
 
 def _policy_filters(name: str, facts: ClusterFacts) -> bool:

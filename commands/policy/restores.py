@@ -10,8 +10,18 @@ from typing import Any
 
 from commands.policy.facts import BackupFacts, ClusterFacts
 from commands.policy.globs import is_pattern
-from commands.policy.kinds import full, of_kind, surely_namespaced
-from commands.policy.reach import Spec, backup_reach, configmap_of, has_hooks, mapping, namespaces, strings, text
+from commands.policy.kinds import of_kind, surely_namespaced
+from commands.policy.reach import (
+    Spec,
+    backup_reach,
+    configmap_of,
+    has_hooks,
+    left_out,
+    mapping,
+    namespaces,
+    strings,
+    text,
+)
 from domain.reach import EVERYTHING, Reach
 
 _OWN_FACTS = ClusterFacts()
@@ -25,7 +35,7 @@ def restore_reach(manifest: Spec, backup: BackupFacts, facts: ClusterFacts) -> R
         writes=_targets(reads, mapping(spec.get("namespaceMapping"))),
         cluster_scoped=_cluster_scoped(spec, backup),
         kinds=frozenset(name.strip().lower() for name in strings(spec.get("includedResources"))) or EVERYTHING,
-        without=frozenset(full(name) for name in strings(spec.get("excludedResources"))) - {"*"},
+        without=left_out(strings(spec.get("excludedResources"))),
         hooks=has_hooks(spec),
         annotation_hooks=True,
         locations=_location(backup, facts),

@@ -14,7 +14,7 @@ An actor's view of a cluster, for one read verb (`backup.get`):
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -49,7 +49,7 @@ class Layer:
 @dataclass(frozen=True, slots=True)
 class View:
     layers: tuple[Layer, ...] = ()
-    labels: Labels = NO_LABELS
+    labels: Labels = field(default_factory=dict)
 
     @property
     def everything(self) -> bool:

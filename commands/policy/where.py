@@ -86,6 +86,10 @@ class Where:
         return self.namespaces is not None and not self.namespaces.everything
 
     @property
+    def flagged(self) -> bool:
+        return bool(self.cluster_scoped or self.configmaps or self.hooks in {Hooks.ANNOTATED, Hooks.ANY})
+
+    @property
     def unlimited(self) -> bool:
         return not self.confined and all(
             each is None for each in (self.kinds, self.cluster_scoped, self.hooks, self.configmaps, self.locations)
