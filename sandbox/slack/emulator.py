@@ -21,6 +21,7 @@ from sandbox.slack.person import Person
 from sandbox.slack.rates import RateLimits
 from sandbox.slack.records import JsonObject, Message
 from sandbox.slack.site import ApiCall, Site
+from sandbox.slack.sockets import Sockets
 from sandbox.slack.triggers import Hooks, Triggers
 from sandbox.slack.views import Views
 from sandbox.slack.web_api import WebApi
@@ -57,6 +58,9 @@ class SlackEmulator:
         self.faults, self.rates = Faults(), RateLimits(now)
         self._api = WebApi(self.site, self.faults, self.rates)
         self._http: SignedHttp | None = None
+        self._opened: list[SignedHttp] = []
+        self.sockets = Sockets(self.site, lambda: self.ack_limit)
+        self.socket_mode = False
         self.events = Events(self.transport, self.journal.append, sleep)
         self.acts = Acts(self.site, self.transport, self.events)
         self.home = ""  # the channel people type in unless told otherwise
@@ -77,15 +81,17 @@ class SlackEmulator:
 
     async def stop(self) -> None:
         await self.events.close()
+        await self.sockets.close()
         await self._api.close()
-        if self._http:
-            await self._http.close()
+        for transport in self._opened:
+            await transport.close()
         if self._runner:
             await self._runner.cleanup()
         self.journal.close()
 
     def _routes(self, app: web.Application) -> None:
         app.router.add_route("*", "/api/{method}", self._api.handle)
+        app.router.add_get("/link/", self.sockets.handle)
         app.router.add_post("/upload/v1/{token}", self._upload)
         app.router.add_post("/{path:.*}", self._hook)
 
@@ -101,13 +107,16 @@ class SlackEmulator:
     # the bot's side
 
     def connect(self, url: str) -> SignedHttp:
-        """Requests go to this URL from now on, signed."""
+        """Requests go to this URL from now on, signed; without one, or with `socket_mode`, down a socket."""
+        self.socket_mode = False
         self._http = SignedHttp(url, self.signing_secret, self.now, lambda: self.ack_limit)
+        self._opened.append(self._http)
         return self._http
 
     def transport(self) -> Transport:
-        if self._http is None:
-            raise RuntimeError("no bot is connected: slack.connect(url)")
+        """One at a time: Socket Mode stops the requests over HTTP."""
+        if self._http is None or self.socket_mode:
+            return self.sockets
         return self._http
 
     async def verify_url(self) -> Ack:
