@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from velero.fields import parse_moment
 
@@ -14,7 +15,16 @@ _LONGEST = 1 << 20
 _PAIR = re.compile(r'([\w./-]+)=(?:"((?:[^"\\]|\\.)*)"|(\S*))')
 _ESCAPE = re.compile(r'\\(n|t|r|"|\\|x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4})')
 _PLAIN = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "\\": "\\"}
-_HOOK_KEYS = ("namespace", "name", "hookSource", "hookPhase", "hookName", "hookContainer", "hookCommand")
+_HOOK_KEYS = {
+    "namespace": "namespace",
+    "pod": "name",
+    "container": "hookContainer",
+    "phase": "hookPhase",
+    "source": "hookSource",
+    "name": "hookName",
+    "command": "hookCommand",
+}
+_POD_FAILED = re.compile(r"Error running (pre|post) hooks for pod")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,37 +109,44 @@ def _unquoted(quoted: str) -> str:
 
 
 def hook_runs(lines: Iterable[LogLine]) -> tuple[HookRun, ...]:
-    """Velero writes `running exec hook`, then `stdout: …` and `stderr: …` with the same keys; errors come after."""
-    runs: dict[tuple[str, ...], dict[str, list[str]]] = {}
+    """Velero writes `running exec hook`, then `stdout: …` and `stderr: …` with the same keys; errors carry fewer.
+
+    A real 1.18 names no pod in them: two runs of one hook are told apart by their order, a pod by the error after it.
+    """
+    runs: list[HookRun] = []
     for line in lines:
-        key = tuple(line.fields.get(name, "") for name in _HOOK_KEYS)
         if line.message == "running exec hook":
-            runs.setdefault(key, {"stdout": [], "stderr": [], "errors": []})
-        elif key in runs:
-            _note(runs[key], line)
-    return tuple(_run(key, said) for key, said in runs.items())
+            runs.append(_begun(line.fields))
+        elif (at := _belongs(runs, line)) is not None:
+            runs[at] = _noted(runs[at], line)
+    return tuple(runs)
 
 
-def _note(said: dict[str, list[str]], line: LogLine) -> None:
+def _begun(fields: Mapping[str, str]) -> HookRun:
+    named: dict[str, Any] = {attribute: fields.get(key, "") for attribute, key in _HOOK_KEYS.items()}
+    return HookRun(**named)
+
+
+def _belongs(runs: list[HookRun], line: LogLine) -> int | None:
+    """The last run that agrees with every key which the line has."""
+    if _POD_FAILED.fullmatch(line.message):
+        return next((at for at in reversed(range(len(runs))) if not runs[at].pod), None)
+    if "hookPhase" not in line.fields:
+        return None
+    keys = [(attribute, line.fields[key]) for attribute, key in _HOOK_KEYS.items() if key in line.fields]
+    agree = (at for at in reversed(range(len(runs))) if all(getattr(runs[at], one) == value for one, value in keys))
+    return next(agree, None)
+
+
+def _noted(run: HookRun, line: LogLine) -> HookRun:
+    if _POD_FAILED.fullmatch(line.message):
+        return replace(run, pod=line.fields.get("name", ""))
     for stream in ("stdout", "stderr"):
         if line.message.startswith(f"{stream}: "):
-            said[stream].append(line.message.removeprefix(f"{stream}: "))
-            return
+            before, said = getattr(run, stream), line.message.removeprefix(f"{stream}: ")
+            more: dict[str, Any] = {stream: "\n".join(part for part in (before, said) if part)}
+            return replace(run, **more)
     if line.bad or line.level == "warning":
-        said["errors"].append(": ".join(part for part in (line.message, line.fields.get("error", "")) if part))
-
-
-def _run(key: tuple[str, ...], said: Mapping[str, list[str]]) -> HookRun:
-    namespace, pod, source, phase, name, container, command = key
-    return HookRun(
-        namespace,
-        pod,
-        container,
-        phase,
-        source,
-        name,
-        command,
-        "\n".join(said["stdout"]),
-        "\n".join(said["stderr"]),
-        tuple(said["errors"]),
-    )
+        said = ": ".join(part for part in (line.message, line.fields.get("error", "")) if part)
+        return replace(run, errors=(*run.errors, said))
+    return run

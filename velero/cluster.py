@@ -1,0 +1,148 @@
+"""One cluster: its gateways, what it can do, how it fares. A cluster that is down is a value, not an exception."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from random import Random
+from typing import Any
+
+from domain.errors import ClusterError, Unknown
+from velero.access import Right, missing_rights
+from velero.api import Api
+from velero.artifacts import Artifacts
+from velero.backups import backup_rows, backups
+from velero.configmaps import config_maps
+from velero.connection import Access
+from velero.data_movement import data_downloads, data_uploads
+from velero.deletions import deletions
+from velero.downloads import Downloads, download_requests
+from velero.features import Features, look
+from velero.gateway import Gateway
+from velero.health import Board, Health
+from velero.kinds import KINDS, WATCHED
+from velero.locations import snapshot_locations, storage_locations
+from velero.namespaces import namespaces
+from velero.object_store import ObjectStore
+from velero.objects import Object
+from velero.pod_volumes import pod_volume_backups, pod_volume_restores
+from velero.reflector import Known, Pace, Reflector
+from velero.repositories import repositories
+from velero.restores import restores
+from velero.schedules import schedules
+from velero.server_status import ServerStatus, server_status, status_requests
+
+SERVER = "server"
+_API = "api"
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterSettings:
+    """`hosts` are the object stores that files may be fetched from."""
+
+    name: str
+    access: Access
+    namespace: str = "velero"
+    hosts: tuple[str, ...] = ()
+    pace: Pace | None = None
+
+
+class Cluster:
+    def __init__(self, settings: ClusterSettings, *, now: Callable[[], datetime], random: Random) -> None:
+        self.name = settings.name
+        self.namespace = settings.namespace
+        self.features = Features()
+        self.api = Api(settings.name, settings.access)
+        self.board = Board(settings.name, now)
+        self._pace = settings.pace
+        self._random = random
+        api, inside = self.api, settings.namespace
+        self.backups = backups(api, inside)
+        self.backup_rows = backup_rows(api, inside)
+        self.restores = restores(api, inside)
+        self.schedules = schedules(api, inside)
+        self.storage_locations = storage_locations(api, inside)
+        self.snapshot_locations = snapshot_locations(api, inside)
+        self.deletions = deletions(api, inside)
+        self.repositories = repositories(api, inside)
+        self.pod_volume_backups = pod_volume_backups(api, inside)
+        self.pod_volume_restores = pod_volume_restores(api, inside)
+        self.data_uploads = data_uploads(api, inside)
+        self.data_downloads = data_downloads(api, inside)
+        self.config_maps = config_maps(api, inside)
+        self.namespaces = namespaces(api)
+        self._status_requests = status_requests(api, inside)
+        self._download_requests = download_requests(api, inside)
+        self.artifacts = Artifacts(Downloads(self._download_requests, ObjectStore(settings.hosts)))
+        self._by_kind: Mapping[str, Gateway[Any]] = {
+            gateway.kind.name: gateway
+            for gateway in (
+                self.backups,
+                self.restores,
+                self.schedules,
+                self.storage_locations,
+                self.snapshot_locations,
+                self.deletions,
+                self.repositories,
+                self.pod_volume_backups,
+                self.pod_volume_restores,
+                self.data_uploads,
+                self.data_downloads,
+                self.config_maps,
+                self.namespaces,
+                self._status_requests,
+                self._download_requests,
+            )
+        }
+
+    @property
+    def uid(self) -> str:
+        """Identifies the cluster in notices; empty until it was reached once."""
+        return self.features.uid
+
+    @property
+    def health(self) -> Health:
+        """Of the cluster as a whole: whether its API answers."""
+        return self.board.of(_API)
+
+    def gateway(self, kind: str) -> Gateway[Object]:
+        """By the kind's name, as a plan's step has it."""
+        if kind not in self._by_kind:
+            raise Unknown(f"There is no kind {kind!r}.", nearest=tuple(KINDS))
+        return self._by_kind[kind]
+
+    def reflector(self, kind: str, known: Known, *, resource_version: str = "") -> Reflector[Object]:
+        """Of one watched kind; `Reflector.batches()` never ends. Run one per name in `WATCHED_KINDS`."""
+        return Reflector(
+            self.gateway(kind), self.board, known, self._random, resource_version=resource_version, pace=self._pace
+        )
+
+    async def open(self) -> Health:
+        """Looks at the cluster; never raises. Call it again, every minute say, until and after it answers."""
+        try:
+            self.features = await look(self.api, self.namespace, velero=self.features.velero)
+        except ClusterError as error:
+            self.board.failed(_API, error)
+        else:
+            self.board.ok(_API)
+        return self.health
+
+    async def server_status(self, *, within: float = 5.0) -> ServerStatus:
+        """Asks Velero's server itself; `answered` is False if it does not answer. Raises if the cluster does not."""
+        status = await server_status(self._status_requests, within=within)
+        if status.answered:
+            self.features = replace(self.features, velero=status.version or self.features.velero)
+            self.board.ok(SERVER)
+        else:
+            self.board.failed(SERVER, ClusterError(self.name, f"Velero in {self.name} does not answer."))
+        return status
+
+    async def missing_rights(self) -> tuple[Right, ...]:
+        return await missing_rights(self.api, self.namespace)
+
+    async def close(self) -> None:
+        await self.api.close()
+
+
+WATCHED_KINDS: tuple[str, ...] = tuple(kind.name for kind in WATCHED)
