@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote, urlencode
 from xml.sax.saxutils import escape
@@ -75,9 +75,9 @@ class Bucket:
         for key in self.keys(prefix):
             self.delete(key)
 
-    def fail(self, **changes: float | bool) -> None:
-        """`fail(unavailable=True)`, `fail(delay=2.0)`, `fail(bomb=1 << 30)`; `fail()` heals."""
-        self.faults = replace(Faults(), **changes)
+    def fail(self, faults: Faults = Faults()) -> None:
+        """`fail(Faults(unavailable=True))`; `fail()` heals."""
+        self.faults = faults
         self._changed()
 
 
@@ -130,7 +130,7 @@ class Buckets:
         return f"{(endpoint or self.url).rstrip('/')}/{bucket}/{quote(key)}?{urlencode(query)}"
 
     def _signature(self, bucket: str, key: str, stamp: str, expires: str) -> str:
-        text = "\n".join(("GET", bucket, key, stamp, expires))
+        text = f"GET\n{bucket}\n{key}\n{stamp}\n{expires}"
         return hmac.new(self._secret, text.encode(), hashlib.sha256).hexdigest()
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:

@@ -8,8 +8,18 @@ from typing import Any
 Json = dict[str, Any]
 
 SERVER_FIELDS = frozenset(
-    "uid resourceVersion generation creationTimestamp deletionTimestamp deletionGracePeriodSeconds managedFields"
-    " ownerReferences selfLink generateName".split()
+    [
+        "uid",
+        "resourceVersion",
+        "generation",
+        "creationTimestamp",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "managedFields",
+        "ownerReferences",
+        "selfLink",
+        "generateName",
+    ]
 )
 BACKUP_LABEL = "velero.io/backup-name"
 RESTORE_LABEL = "velero.io/restore-name"

@@ -14,6 +14,8 @@ from sandbox.velero.deletion import Deletions
 from sandbox.velero.downloads import Downloads
 from sandbox.velero.finalize import Finalizer
 from sandbox.velero.gc import GarbageCollection
+from sandbox.velero.history import Past, seed
+from sandbox.velero.install import install
 from sandbox.velero.queue import Queue
 from sandbox.velero.restore import Restores
 from sandbox.velero.schedule import Schedules
@@ -69,6 +71,12 @@ class VeleroEmulator:
         """Decides about the next runs whose name, or one of whose namespaces, matches the pattern."""
         self.scripts.add(Script(match, outcome, items, seconds, reason, kind, times))
 
+    def seed_history(self, past: Past) -> list[str]:
+        """Backups of the past, straight into cluster and bucket; the location has to exist."""
+        location = self._objects.get("backupstoragelocations", self.namespace, past.location)
+        bucket = self._buckets.create(location["spec"]["objectStorage"]["bucket"])
+        return seed(self._objects, bucket, location, past, self.namespace)
+
     async def start(self) -> None:
         """A fresh process: memory empty, everything that exists is news to it."""
         if self.running:
@@ -76,6 +84,7 @@ class VeleroEmulator:
         server = Server(
             self._objects, self._buckets, self._clock, self.namespace, self.settings, self.scripts, self._new_id
         )
+        install(self._objects, self.namespace, node_agent=self.settings.node_agent)
         restart.fail_interrupted(server)
         locations.mark_default(server)
         self._server = server

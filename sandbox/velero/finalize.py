@@ -75,7 +75,7 @@ class Finalizer:
     def _upload(self, backup: Json, number: int) -> str:
         name, uid = backup["metadata"]["name"], backup["metadata"]["uid"]
         owner = {"apiVersion": "velero.io/v1", "kind": "Backup", "name": name, "uid": uid, "controller": True}
-        metadata = {"generateName": f"{name}-", "ownerReferences": [owner]}
+        metadata: Json = {"generateName": f"{name}-", "ownerReferences": [owner]}
         metadata["labels"] = {"velero.io/backup-name": name, "velero.io/backup-uid": uid}
         namespace = (backup["spec"].get("includedNamespaces") or ["*"])[0]
         spec = {

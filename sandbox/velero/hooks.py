@@ -77,23 +77,23 @@ def _listed(resource: Json, pod: Item, phase: HookPhase) -> Iterator[Hook]:
         yield Hook(resource["name"], "spec", phase, container, tuple(run["command"]), on_error, timeout)
 
 
-def run_hooks(pod: Item, hooks: list[Hook], error: str, log: RunLog, tally: Tally) -> bool:
+def run_hooks(pod: Item, hooks: list[Hook], error: str, journal: RunLog, tally: Tally) -> bool:
     """Whether the pod may go on; `error` is what every command fails with, empty where all go well."""
     for hook in hooks:
         tally.attempted += 1
-        _told(pod, hook, log)
+        _told(pod, hook, journal)
         if not error:
             continue
         tally.failed += 1
         fields = {"hookPhase": hook.phase, "hookSource": hook.source, "hookType": "exec"}
-        log.error("Error executing hook", "internal/hook/item_hook_handler.go:288", error=error, **fields)
+        journal.error("Error executing hook", "internal/hook/item_hook_handler.go:288", error=error, **fields)
         if hook.on_error == "Fail":
-            log.error(f"Error running {hook.phase} hooks for pod", error=error, name=pod.name)
+            journal.error(f"Error running {hook.phase} hooks for pod", error=error, name=pod.name)
             return False
     return True
 
 
-def _told(pod: Item, hook: Hook, log: RunLog) -> None:
+def _told(pod: Item, hook: Hook, journal: RunLog) -> None:
     fields = {
         "hookCommand": "[" + " ".join(hook.command) + "]",
         "hookContainer": hook.container,
@@ -107,6 +107,6 @@ def _told(pod: Item, hook: Hook, log: RunLog) -> None:
         "namespace": pod.namespace,
         "resource": "pods",
     }
-    log.info("running exec hook", "pkg/podexec/pod_command_executor.go:133", **fields)
+    journal.info("running exec hook", "pkg/podexec/pod_command_executor.go:133", **fields)
     for stream in ("stdout", "stderr"):
-        log.info(f"{stream}: ", "pkg/podexec/pod_command_executor.go:185", **fields)
+        journal.info(f"{stream}: ", "pkg/podexec/pod_command_executor.go:185", **fields)

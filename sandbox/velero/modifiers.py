@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from sandbox.kubernetes import patches
+from sandbox.kubernetes.failures import ApiFailure
 from sandbox.velero.selection import matches
 
 Json = dict[str, Any]
@@ -39,7 +40,7 @@ def _matches(body: Json, one: Mapping[str, Any]) -> bool:
     operation = {"op": "test", "path": one["path"], "value": _value(one.get("value", ""))}
     try:
         patches.apply(body, [operation])
-    except patches.ApiFailure:
+    except ApiFailure:
         return False
     return True
 

@@ -11,10 +11,10 @@ NO_AGENT = "error to check node agent status: daemonset not found"
 
 
 class PodRestores:
-    def __init__(self, server: Server, restore: Json, log: RunLog) -> None:
+    def __init__(self, server: Server, restore: Json, journal: RunLog) -> None:
         self._server = server
         self._restore = restore
-        self._log = log
+        self._journal = journal
 
     async def run(self, infos: Iterable[Json], to: Callable[[str], str], progress: Progress) -> list[Json]:
         """Every pod of this restore with saved volumes; without the agents' DaemonSet that is one error each."""
@@ -25,15 +25,15 @@ class PodRestores:
         done: list[Json] = []
         for (pod, namespace), volumes in by_pod.items():
             if self._server.live("daemonsets", "node-agent") is None:
-                self._log.errors.add(NO_AGENT, None)
+                self._journal.errors.add(NO_AGENT, None)
                 continue
             done += [await self._volume(info, pod, namespace, progress) for info in volumes]
         return done
 
     def _restored(self, pod: str, namespace: str) -> bool:
         found = self._server.live("pods", pod, namespace)
-        labels = (found or {"metadata": {}})["metadata"].get("labels") or {}
-        return labels.get("velero.io/restore-name") == self._restore["metadata"]["name"]
+        labels: Json = (found or {"metadata": {}})["metadata"].get("labels") or {}
+        return bool(labels.get("velero.io/restore-name") == self._restore["metadata"]["name"])
 
     async def _volume(self, info: Json, pod: str, namespace: str, progress: Progress) -> Json:
         saved = info["pvbInfo"]
@@ -46,7 +46,7 @@ class PodRestores:
         done = {"bytesDone": saved["size"], "totalBytes": saved["size"]}
         ended = {"phase": "Completed", "completionTimestamp": self._server.stamp(), "node": "node1"}
         self._status(name, **ended, progress=done)
-        entry = {key: info[key] for key in ("pvcName", "pvName") if key in info}
+        entry: Json = {key: info[key] for key in ("pvcName", "pvName") if key in info}
         entry |= {"pvcNamespace": namespace} if "pvcName" in info else {}
         kept = {key: saved[key] for key in ("snapshotHandle", "size", "uploaderType", "volumeName")}
         detail = kept | {"podName": pod, "podNamespace": namespace, "Phase": ""}

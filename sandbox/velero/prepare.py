@@ -131,8 +131,10 @@ def _annotations(settings: VeleroSettings) -> dict[str, str]:
 def _location(name: str, given: Json, facts: Facts) -> Iterator[str]:
     location = facts.locations.get(name)
     if location is None:
-        what = f"the default {name} was not found" if given.get("storageLocation") else (
-            f"the server default {name} does not exist"
+        what = (
+            f"the default {name} was not found"
+            if given.get("storageLocation")
+            else (f"the server default {name} does not exist")
         )
         yield (
             f"an existing backup storage location was not specified at backup creation time and {what}. Please address"
@@ -207,8 +209,8 @@ def _filters(spec: Json) -> Iterator[str]:
     for fault in list_faults(spec.get("includedNamespaces"), spec.get("excludedNamespaces")):
         yield f"Invalid included/excluded namespace lists: {fault}"
     for word in (*(spec.get("includedNamespaces") or ()), *(spec.get("excludedNamespaces") or ())):
-        if fault := _namespace_fault(word):
-            yield f"Invalid included/excluded namespace lists: {fault}"
+        if problem := _namespace_fault(word):
+            yield f"Invalid included/excluded namespace lists: {problem}"
     if spec.get("labelSelector") is not None and spec.get("orLabelSelectors") is not None:
         yield "encountered labelSelector as well as orLabelSelectors in backup spec, only one can be specified"
 

@@ -85,7 +85,7 @@ class Restores:
             ended = {"phase": "Failed", "failureReason": fatal.reason, "completionTimestamp": self._server.stamp()}
             self._server.patch("restores", run.name, status=run.record.counts() | ended)
             return
-        partly = "PartiallyFailed" if run.record.log.errors.count else ""
+        partly = "PartiallyFailed" if run.record.journal.errors.count else ""
         ended = {"phase": f"Finalizing{partly}", **run.record.counts()}
         self._server.patch("restores", run.name, status=ended)
         self._hooks(run)

@@ -41,7 +41,7 @@ CONTROLLER = "pkg/controller/restore_controller.go:603"
 ENGINE = "pkg/restore/restore.go:1506"
 
 
-class Fatal(Exception):  # noqa: N818  the run's end, told as failureReason
+class Fatal(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
@@ -49,13 +49,13 @@ class Fatal(Exception):  # noqa: N818  the run's end, told as failureReason
 
 @dataclass(slots=True)
 class Record:
-    log: RunLog
+    journal: RunLog
     done: list[tuple[str, str]] = field(default_factory=list)
     volumes: list[Json] = field(default_factory=list)
     hooks: Tally = field(default_factory=Tally)
 
     def counts(self) -> Json:
-        counted = {"warnings": self.log.warnings.count, "errors": self.log.errors.count}
+        counted = {"warnings": self.journal.warnings.count, "errors": self.journal.errors.count}
         return {name: number for name, number in counted.items() if number}
 
 
@@ -95,19 +95,19 @@ class RestoreRun:
         return self._server.live("configmaps", name) if name else None
 
     async def execute(self) -> None:
-        log = self.record.log
-        log.info("starting restore", "pkg/controller/restore_controller.go:563")
+        journal = self.record.journal
+        journal.info("starting restore", "pkg/controller/restore_controller.go:563")
         try:
             bucket = reach(self._server, self._location)
         except Unreachable as gone:
             raise Fatal(f"error downloading backup: {gone.text}") from gone
         archive = self._read(bucket)
         source = f"{self._server.namespace}/{self._backup['metadata']['name']}"
-        log.info(f"Starting restore of backup {source}", "pkg/restore/restore.go:434")
+        journal.info(f"Starting restore of backup {source}", "pkg/restore/restore.go:434")
         await self._walk(archive)
         self._told_outcome()
         self._told_findings()
-        log.info("restore completed", "pkg/controller/restore_controller.go:624")
+        journal.info("restore completed", "pkg/controller/restore_controller.go:624")
         self._upload(bucket)
 
     def _read(self, bucket: Bucket) -> Archive:
@@ -135,7 +135,7 @@ class RestoreRun:
             progress.done = number + 1 + len(self._created)
             await progress.spend(pace)
         self._snapshots(archive)
-        self.record.volumes += await PodRestores(self._server, self._restore, self.record.log).run(
+        self.record.volumes += await PodRestores(self._server, self._restore, self.record.journal).run(
             archive.volumes.values(), self._to, progress
         )
         await progress.settle()
@@ -186,7 +186,7 @@ class RestoreRun:
         """A snapshotted volume comes back as it was; what can be provisioned anew is left to the provisioner."""
         info = archive.volume(item.name) or {}
         method = info.get("backupMethod")
-        if method in ("CSISnapshot", "PodVolumeBackup") or self._spec.get("restorePVs") is False and method:
+        if method in ("CSISnapshot", "PodVolumeBackup") or (self._spec.get("restorePVs") is False and method):
             return False
         if method == "NativeSnapshot":
             await self._released(item.name)
@@ -216,7 +216,7 @@ class RestoreRun:
     def _put(self, kind: Kind, namespace: str, made: Json) -> str:
         name = made["metadata"]["name"]
         fields = {"groupResource": kind.qualified, "namespace": namespace}
-        self.record.log.info(f"Attempting to restore {kind.kind}: {name}.", ENGINE, **fields)
+        self.record.journal.info(f"Attempting to restore {kind.kind}: {name}.", ENGINE, **fields)
         try:
             self._server.objects.create(kind.plural, namespace or None, self._labelled(made))
         except ApiFailure as failure:
@@ -235,7 +235,7 @@ class RestoreRun:
         present, wanted = bodies.unlabelled(bodies.reset(here)), bodies.unlabelled(made)
         if present == wanted:
             text = f"Restore of {name} skipped: it already exists in the cluster and is the same as the backed up"
-            self.record.log.info(f"{text} version", ENGINE)
+            self.record.journal.info(f"{text} version", ENGINE)
             return "skipped"
         if kind.plural == "serviceaccounts":
             return self._merged(namespace, name, present, wanted)
@@ -244,7 +244,7 @@ class RestoreRun:
         quoted = self._spec.get("existingResourcePolicy") == "none"
         subject = f'{kind.kind} "{name}"' if quoted else f"{kind.kind}:{name}"
         text = f"could not restore, {subject} already exists. Warning: the in-cluster version is different than the"
-        self.record.log.warnings.add(f"{text} backed-up version", namespace)
+        self.record.journal.warnings.add(f"{text} backed-up version", namespace)
         return "failed"
 
     def _merged(self, namespace: str, name: str, present: Json, wanted: Json) -> str:
@@ -264,13 +264,13 @@ class RestoreRun:
         try:
             self._server.objects.patch(kind.plural, namespace or None, name, bodies.difference(present, wanted))
         except ApiFailure as failure:
-            self.record.log.warnings.add(failure.message, namespace)
+            self.record.journal.warnings.add(failure.message, namespace)
             return "failed"
         return "updated"
 
     def _failed(self, kind: Kind, namespace: str, name: str, failure: ApiFailure) -> str:
         where = f"{kind.plural}/{namespace}/{name}" if namespace else f"{kind.plural}/{name}"
-        self.record.log.errors.add(f"error restoring {where}: {failure.message}", namespace)
+        self.record.journal.errors.add(f"error restoring {where}: {failure.message}", namespace)
         return "failed"
 
     def _note(self, kind: Kind, namespace: str, name: str, action: str) -> None:
@@ -291,37 +291,39 @@ class RestoreRun:
             self.record.volumes.append(entry | {detail: info.get(detail, {})})
 
     def _told_outcome(self) -> None:
-        log, script = self.record.log, self.script
+        journal, script = self.record.journal, self.script
         place = next(iter(self._targets()), "")
         place = "" if place == "*" else place
         if script.outcome == "warns":
-            log.warnings.add(script.reason or "could not restore an item", place)
+            journal.warnings.add(script.reason or "could not restore an item", place)
         elif script.outcome == "partial":
-            log.errors.add(script.reason or "error restoring pods/web-0: timed out waiting for the condition", place)
+            journal.errors.add(
+                script.reason or "error restoring pods/web-0: timed out waiting for the condition", place
+            )
         elif script.outcome == "hook-fails":
             self.record.hooks = Tally(1, 1)
-            log.errors.add(f"Error executing hook err={script.reason or FAILED}", place)
+            journal.errors.add(f"Error executing hook err={script.reason or FAILED}", place)
         elif script.outcome == "fails":
             raise Fatal(script.reason or "error downloading backup: context deadline exceeded")
 
     def _told_findings(self) -> None:
         """The log repeats them, warnings after errors."""
-        log = self.record.log
-        for level, words, found in (("error", "error", log.errors), ("warning", "warning", log.warnings)):
+        journal = self.record.journal
+        for level, words, found in (("error", "error", journal.errors), ("warning", "warning", journal.warnings)):
             for text in found.velero:
-                log.note(level, f"Velero restore {words}: {text}", CONTROLLER)
+                journal.note(level, f"Velero restore {words}: {text}", CONTROLLER)
             for text in found.cluster:
-                log.note(level, f"Cluster resource restore {words}: {text}", CONTROLLER)
+                journal.note(level, f"Cluster resource restore {words}: {text}", CONTROLLER)
             for namespace, texts in found.namespaces.items():
                 for text in texts:
-                    log.note(level, f"Namespace {namespace}, resource restore {words}: {text}", CONTROLLER)
+                    journal.note(level, f"Namespace {namespace}, resource restore {words}: {text}", CONTROLLER)
 
     def _upload(self, bucket: Bucket) -> None:
         if bucket.faults.unavailable:
             raise Fatal("error uploading restore logs: the object store does not answer")
         written = {
-            "RestoreLog": files.packed(self.record.log.text),
-            "RestoreResults": files.packed(self.record.log.results),
+            "RestoreLog": files.packed(self.record.journal.text),
+            "RestoreResults": files.packed(self.record.journal.results),
             "RestoreResourceList": files.packed(files.resource_list(self.record.done)),
             "RestoreItemOperations": files.packed([]),
             "RestoreVolumeInfo": files.packed(self.record.volumes),
@@ -366,4 +368,3 @@ def _cluster(rules: Filter, item: Item, claims: set[Any]) -> bool:
 
 def _rank(kind: Kind) -> int:
     return FIRST.index(kind.plural) if kind.plural in FIRST else len(FIRST)
-

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from sandbox.bucket import Bucket
 from sandbox.kubernetes.kinds import Kind, custom
@@ -24,7 +23,7 @@ CONTENT = custom(SNAPSHOT_GROUP, "v1", "volumesnapshotcontents", "VolumeSnapshot
 CLASS = custom(SNAPSHOT_GROUP, "v1", "volumesnapshotclasses", "VolumeSnapshotClass", namespaced=False)
 
 
-class Fatal(Exception):  # noqa: N818  the run's end, told as failureReason
+class Fatal(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
@@ -34,7 +33,7 @@ class Fatal(Exception):  # noqa: N818  the run's end, told as failureReason
 class Record:
     """What a run gathers on its way."""
 
-    log: RunLog
+    journal: RunLog
     taken: list[Item] = field(default_factory=list)
     saved: list[Saved] = field(default_factory=list)
     operations: list[Json] = field(default_factory=list)
@@ -45,8 +44,8 @@ class Record:
         native = sum(1 for saved in self.saved if saved.volume.method == "NativeSnapshot")
         csi = sum(1 for saved in self.saved if saved.volume.method == "CSISnapshot" and not saved.volume.moves_data)
         counted = {
-            "errors": self.log.errors.count,
-            "warnings": self.log.warnings.count,
+            "errors": self.journal.errors.count,
+            "warnings": self.journal.warnings.count,
             "volumeSnapshotsAttempted": native,
             "volumeSnapshotsCompleted": native,
             "csiVolumeSnapshotsAttempted": csi,
@@ -69,15 +68,15 @@ class BackupRun:
     async def execute(self) -> str:
         """The phase to go on with, or `Fatal`."""
         bucket = self._open()
-        log = self.record.log
+        journal = self.record.journal
         for text in ("Setting up backup temp file", "Setting up plugin manager", "Getting backup item actions"):
-            log.info(text, "pkg/controller/backup_controller.go:731")
+            journal.info(text, "pkg/controller/backup_controller.go:731")
         if files.metadata_key(self._location, self.name) in bucket:
             raise Fatal("backup already exists in object storage")
-        log.info("Including namespaces: " + ", ".join(namespaces_of(self._backup)))
+        journal.info("Including namespaces: " + ", ".join(namespaces_of(self._backup)))
         await self._take()
         self._told_outcome()
-        log.info(f"Backed up a total of {len(self.record.taken)} items", "pkg/backup/backup.go:684", progress="")
+        journal.info(f"Backed up a total of {len(self.record.taken)} items", "pkg/backup/backup.go:684", progress="")
         self._upload()
         return self._next_phase()
 
@@ -88,11 +87,11 @@ class BackupRun:
             raise Fatal(f"error checking if backup already exists in object storage: {gone.text}") from gone
 
     async def _take(self) -> None:
-        log = self.record.log
+        journal = self.record.journal
         selection = select(self._server.objects, self._spec)
         for missing in selection.missing_namespaces:
             text = f"fail to get the namespace {missing} specified in backup.Spec.IncludedNamespaces"
-            log.error(text, "pkg/backup/item_collector.go:782", group="v1", resource="namespaces")
+            journal.error(text, "pkg/backup/item_collector.go:782", group="v1", resource="namespaces")
         planned = volumes.plan(selection.items, self._choice())
         progress = Progress(self._server, "backups", self.name, "itemsBackedUp", 0)
         progress.total = max(len(selection.items), self.script.items or 0)
@@ -127,14 +126,16 @@ class BackupRun:
         if not steps and seconds:
             await progress.spend(seconds)
         for pod in (item for item in self.record.taken if item.kind.plural == "pods"):
-            run_hooks(pod, hooks_of(pod, self._spec, "post"), self._exec_error(), self.record.log, self.record.hooks)
+            run_hooks(
+                pod, hooks_of(pod, self._spec, "post"), self._exec_error(), self.record.journal, self.record.hooks
+            )
 
     def _refused(self, items: tuple[Item, ...]) -> set[tuple[str, str]]:
         """Pods whose hook failed, and the claims in the same block."""
         refused: set[tuple[str, str]] = set()
         for pod in (item for item in items if item.kind.plural == "pods"):
             hooks = hooks_of(pod, self._spec, "pre")
-            if run_hooks(pod, hooks, self._exec_error(), self.record.log, self.record.hooks):
+            if run_hooks(pod, hooks, self._exec_error(), self.record.journal, self.record.hooks):
                 continue
             refused.add(("pods", pod.listed))
             refused |= {("persistentvolumeclaims", claim) for claim in _claims(pod)}
@@ -145,20 +146,18 @@ class BackupRun:
             return self.script.reason or FAILED
         return "" if self._server.settings.exec_works else NO_EXEC
 
-    async def _item(
-        self, item: Item, planned: list[Volume], progress: Progress, refused: set[tuple[str, str]]
-    ) -> None:
+    async def _item(self, item: Item, planned: list[Volume], progress: Progress, refused: set[tuple[str, str]]) -> None:
         if (item.kind.plural, item.listed) in refused:
             return
         fields = {"name": item.name, "namespace": item.namespace, "resource": item.kind.qualified}
-        self.record.log.info("Backing up item", "pkg/backup/item_backupper.go:186", **fields)
+        self.record.journal.info("Backing up item", "pkg/backup/item_backupper.go:186", **fields)
         self.record.taken.append(item)
         for volume in (v for v in planned if _belongs(v, item)):
             await self._volume(volume, progress)
 
     async def _volume(self, volume: Volume, progress: Progress) -> None:
         if (told := volumes.warning(volume)) is not None:
-            self.record.log.warning(told[0], **told[1])
+            self.record.journal.warning(told[0], **told[1])
         if volume.method == "PodVolumeBackup":
             return
         started, handle = self._server.stamp(), f"snap-{self._server.new_id()[:8]}"
@@ -181,14 +180,18 @@ class BackupRun:
         return {"spec": spec, "status": {"phase": done, **times}}
 
     def _told_outcome(self) -> None:
-        log, script = self.record.log, self.script
+        journal, script = self.record.journal, self.script
         if script.outcome == "warns":
-            log.warning(script.reason or "unable to find the owner of an item", namespace=self._first_namespace())
+            journal.warning(script.reason or "unable to find the owner of an item", namespace=self._first_namespace())
         elif script.outcome == "partial":
             fields = {"resource": "pods", "name": "web-0", "namespace": self._first_namespace()}
-            log.error("Error backing up item", error=script.reason or "timed out waiting for the condition", **fields)
+            journal.error(
+                "Error backing up item", error=script.reason or "timed out waiting for the condition", **fields
+            )
         elif script.outcome == "fails":
-            log.error("fatal error", error=script.reason or "rpc error: code = Unavailable desc = transport is closing")
+            journal.error(
+                "fatal error", error=script.reason or "rpc error: code = Unavailable desc = transport is closing"
+            )
 
     def _first_namespace(self) -> str:
         first = namespaces_of(self._backup)[0]
@@ -219,9 +222,9 @@ class BackupRun:
         record = self.record
         listed = files.resource_list((item.type, item.listed) for item in record.taken)
         return {
-            "BackupLog": files.packed(record.log.text),
+            "BackupLog": files.packed(record.journal.text),
             "BackupContents": files.archive(record.taken),
-            "BackupResults": files.packed(record.log.results),
+            "BackupResults": files.packed(record.journal.results),
             "BackupResourceList": files.packed(listed),
             "BackupItemOperations": files.packed(record.operations),
             "BackupVolumeInfos": files.packed([volumes.info(saved) for saved in self._all_saved()]),
@@ -247,7 +250,7 @@ class BackupRun:
             yield {"spec": spec, "status": {"providerSnapshotID": saved.handle, "phase": "Completed"}}
 
     def _next_phase(self) -> str:
-        suffix = "PartiallyFailed" if self.record.log.errors.count else ""
+        suffix = "PartiallyFailed" if self.record.journal.errors.count else ""
         waiting = self.script.outcome == "moves-data" or any(op["status"]["phase"] == "New" for op in self._ops())
         return ("WaitingForPluginOperations" if waiting else "Finalizing") + suffix
 
@@ -281,4 +284,3 @@ def _snapshot_items(volume: Volume, handle: str) -> Iterator[Item]:
     ]
     for kind, metadata, spec in bodies:
         yield Item(kind, {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata, "spec": spec})
-

@@ -47,6 +47,8 @@ class VeleroSettings:
     """A backup that fails validation leaves its place taken until the restart."""
     heartbeats: bool = True
     """Write lastValidationTime and lastSyncedTime even if nothing else changed; off, a year passes quickly."""
+    node_agent: bool = True
+    """Whether the DaemonSet for file system backups is installed."""
     exec_works: bool = True
     """Whether a hook's command can be run at all (there is a kubelet)."""
 

@@ -14,7 +14,7 @@ DIRECTORIES = ("backups", "restores", "restic", "metadata", "plugins", "kopia")
 
 
 @dataclass(frozen=True, slots=True)
-class Unreachable(Exception):  # noqa: N818  a state of the location, told in words
+class Unreachable(Exception):
     """Why the store cannot be used; a network that does not answer is tried three times."""
 
     text: str
@@ -25,9 +25,7 @@ def reach(server: Server, location: Json) -> Bucket:
     spec = location["spec"]
     secret = (spec.get("credential") or {}).get("name")
     if secret and server.live("secrets", secret) is None:
-        raise Unreachable(
-            f'unable to get credentials: unable to get key for secret: Secret "{secret}" not found'
-        )
+        raise Unreachable(f'unable to get credentials: unable to get key for secret: Secret "{secret}" not found')
     name = str(spec["objectStorage"]["bucket"])
     bucket = server.buckets.find(name)
     if not alive(server, location) or (bucket is not None and bucket.faults.unavailable):

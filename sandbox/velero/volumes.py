@@ -45,7 +45,7 @@ class Volume:
 
     @property
     def native(self) -> Json | None:
-        spec = (self.persistent or {}).get("spec", {})
+        spec: Json = (self.persistent or {}).get("spec", {})
         return spec.get("awsElasticBlockStore") or spec.get("gcePersistentDisk") or spec.get("azureDisk")
 
 
@@ -100,7 +100,7 @@ def _of_pod(
         default = bool(choice.spec.get("defaultVolumesToFsBackup")) and name not in opted_out
         if policy != "fs-backup" and (policy is not None or not (default or name in opted_in)):
             continue
-        common = {"claim": claim, "namespace": pod.namespace, "persistent": body, "pod": pod.body, "volume": name}
+        common: Json = {"claim": claim, "namespace": pod.namespace, "persistent": body, "pod": pod.body, "volume": name}
         if "hostPath" in volume or (body is not None and "hostPath" in body.get("spec", {})):
             yield Volume(None, NOT_ASKED, warned=True, **common)
         else:
@@ -115,7 +115,7 @@ def _of_claim(
     key: tuple[str, str], claim: Json, persistent: Mapping[str, Json], pod: Item | None, choice: Choice
 ) -> Volume:
     body = persistent.get(_volume_name(claim))
-    common = {"claim": key[1], "namespace": key[0], "persistent": body}
+    common: Json = {"claim": key[1], "namespace": key[0], "persistent": body}
     opted_out = f"podvolume: opted out due to annotation in pod {pod.name};" if pod else ""
     spec = (body or {}).get("spec", {})
     if body is not None and action_for(body, choice.policy) == "skip":
@@ -192,7 +192,12 @@ def _method(saved: Saved) -> Json:
     snapshot |= {"vscName": f"snapcontent-{saved.handle}", "operationID": saved.operation, "ReadyToUse": True}
     if not volume.moves_data:
         return {"csiSnapshotInfo": snapshot}
-    moved = {"dataMover": "velero", "uploaderType": "kopia", "retainedSnapshot": "", "snapshotHandle": saved.handle}
+    moved: Json = {
+        "dataMover": "velero",
+        "uploaderType": "kopia",
+        "retainedSnapshot": "",
+        "snapshotHandle": saved.handle,
+    }
     moved |= {"operationID": saved.operation, "size": volume.size, "incrementalSize": volume.size // 20}
     return {"csiSnapshotInfo": snapshot, "snapshotDataMovementInfo": moved | {"Phase": "Completed"}}
 
