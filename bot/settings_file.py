@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from bot.settings import Settings
-from commands.policy.parse import parse_rules
+from commands.policy.parse import Faults, parse_rules
 from commands.policy.rules import Rule
 from domain.errors import ConfigError
 
@@ -41,13 +41,14 @@ def parse(text: str, name: str) -> tuple[Settings, tuple[Rule, ...]]:
         settings = Settings.model_validate(data)
     except ValidationError as found:
         faults += [_said(name, lines, each) for each in found.errors(include_url=False)]
-    rules, wrong = parse_rules(data.get("rules") or [])
-    faults += [f"{name}:{lines.get(('rules', each.index), 1)}: rule {each.index + 1}: {each.text}" for each in wrong]
-    if faults or settings is None:
+    rules = parse_rules(data.get("rules") or [])
+    if isinstance(rules, Faults):
+        faults += [f"{name}:{lines.get(('rules', each.index), 1)}: rules{each}" for each in rules.faults]
+    if faults or settings is None or isinstance(rules, Faults):
         raise ConfigError(
             f"{name} has {len(faults)} {'fault' if len(faults) == 1 else 'faults'}.", faults=tuple(faults)
         )
-    return settings, tuple(rules)
+    return settings, rules
 
 
 def _said(name: str, lines: dict[Location, int], fault: ErrorDetails) -> str:

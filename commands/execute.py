@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from commands.resolve import OPERATION
-from domain.decision import Grant
+from domain.decision import Grant, recovered
 from domain.errors import AlreadyThere, ClusterError, Conflict, Lost, NotThere, Refused, Stale, Throttled, Unreachable
 from domain.event import Event, Severity
 from domain.operation import Operation, State
@@ -23,7 +23,7 @@ from store.transaction import Transaction
 from store.writer import Store
 from velero.cluster import Cluster
 from velero.gateway import Gateway
-from velero.kinds import KINDS
+from velero.kinds import BACKUP, DELETION, KINDS
 
 Json = dict[str, Any]
 
@@ -56,9 +56,12 @@ class Executor:
             raise Stale("The plan is not the one that was granted.")
         if operation.state is State.APPROVED:
             operation = await self._advance(operation, State.SUBMITTING)
-        if operation.state is not State.SUBMITTING and not operation.over:
-            return await self.resume(operation, plan)
         return await self.resume(operation, plan)
+
+    async def recover(self, operation: Operation) -> Done:
+        """After a restart: the stored plan is hashed again, and goes on where it was."""
+        plan = await self._store.read(lambda tx: tx.operations.load_plan(operation.id))
+        return await self.execute(recovered(operation.id, plan, operation.fingerprint))
 
     async def resume(self, operation: Operation, plan: Plan) -> Done:
         """Takes every step that can be taken; one that waits for a phase leaves the rest to `continue_after`."""
@@ -213,6 +216,9 @@ def _raw(source: Json) -> Json:
 
 
 async def _create(gateway: Gateway[Json], step: Step, operation: str) -> Json:
+    if step.kind == DELETION.name and step.uid:
+        backups: Gateway[Json] = Gateway(gateway.api, BACKUP, _raw, gateway.namespace)
+        await _same_uid(backups, replace(step, kind=BACKUP.name, name=str(step.manifest["spec"]["backupName"])))
     if not step.name:
         mine = await gateway.list(selector=f"{OPERATION}={operation}")
         same = [item for item in mine if _spec_digest(item) == _spec_digest(step.manifest)]

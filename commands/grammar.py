@@ -13,7 +13,7 @@ from typing import Any
 from commands.command import Command
 from commands.flags import Flag
 from commands.registry import NOUNS, REFUSED_FLAGS, SHARED_FLAGS, VERB_WORDS, VERBS
-from commands.verb import Verb
+from commands.verb import Effect, Verb
 from commands.words import Word, quote, words
 from domain.errors import UsageError
 
@@ -35,6 +35,8 @@ def parse(line: str, *, lead: str = "") -> Command:
     noun, verb, rest = _heads(found)
     if verb is None or any(word.text == "?" and not word.quoted for word in rest):
         return Command(noun, verb.name if verb else "", help=True, topic=(noun, verb.name) if verb else (noun,))
+    if verb.effect is Effect.NOT_HERE:
+        return Command(noun, verb.name, tuple(word.text for word in rest))
     return _Reader(verb, rest, line).command()
 
 

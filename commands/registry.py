@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from commands.backup.create import CREATE as BACKUP_CREATE
+from commands.backup.delete import DELETE as BACKUP_DELETE
+from commands.backup.get import GET as BACKUP_GET
+from commands.backup.logs import LOGS as BACKUP_LOGS
 from commands.backup_location.create import CREATE as BACKUP_LOCATION_CREATE
 from commands.flags import BOOL, FREE_TEXT, OPTIONAL_BOOL, TEXT, Flag
+from commands.general.elsewhere import ELSEWHERE
+from commands.general.status import CLUSTER_GET, STATUS
+from commands.general.whoami import WHOAMI
 from commands.restore.create import CREATE as RESTORE_CREATE
 from commands.schedule.create import CREATE as SCHEDULE_CREATE
 from commands.snapshot_location.create import CREATE as SNAPSHOT_LOCATION_CREATE
@@ -104,10 +110,17 @@ SHARED_FLAGS: tuple[Flag, ...] = (
 
 VERBS: tuple[Verb, ...] = (
     BACKUP_CREATE,
+    BACKUP_GET,
+    BACKUP_LOGS,
+    BACKUP_DELETE,
     RESTORE_CREATE,
     SCHEDULE_CREATE,
     BACKUP_LOCATION_CREATE,
     SNAPSHOT_LOCATION_CREATE,
+    CLUSTER_GET,
+    STATUS,
+    WHOAMI,
+    *ELSEWHERE,
 )
 
 

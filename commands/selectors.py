@@ -191,3 +191,20 @@ def words_of(selector: Selector) -> str:
             }.get(entry.get("operator", ""), key)
         )
     return ",".join(parts)
+
+
+def matches(selector: Selector, labels: dict[str, str]) -> bool:
+    """As the API server selects."""
+    if any(labels.get(key) != value for key, value in (selector.get("matchLabels") or {}).items()):
+        return False
+    for entry in selector.get("matchExpressions") or []:
+        key, values = entry["key"], entry.get("values") or []
+        fits = {
+            "In": labels.get(key) in values,
+            "NotIn": labels.get(key) not in values,
+            "Exists": key in labels,
+            "DoesNotExist": key not in labels,
+        }[entry["operator"]]
+        if not fits:
+            return False
+    return True

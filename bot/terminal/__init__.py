@@ -1,0 +1,5 @@
+"""The commands of the terminal, one file each.
+
+Belongs here: reading arguments, printing, exit codes. Does not: decisions (commands), storage (store).
+`plan`, `cron` and `audit` need no settings, no secrets and no network, and start without Slack and Kubernetes libraries.
+"""

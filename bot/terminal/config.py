@@ -1,0 +1,52 @@
+"""`velero-chatops config check`: the effective settings, secrets masked; every fault with its place."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from bot.settings import Settings
+from bot.settings_file import read
+from domain.errors import ConfigError
+
+MASK = "********"
+
+
+@click.group("config")
+def COMMAND() -> None:  # noqa: N802
+    """Look at the settings."""
+
+
+@COMMAND.command("check")
+@click.option("--config", "path", type=click.Path(path_type=Path), required=True)
+def check(path: Path) -> None:
+    """Read the settings, report every fault, print what is in force."""
+    try:
+        settings, rules = read(path)
+    except ConfigError as fault:
+        for line in fault.faults:
+            click.echo(line, err=True)
+        raise click.ClickException(fault.text) from None
+    print(json.dumps(shown(settings), indent=2, default=str))
+    print(f"{len(rules)} rules, {len(settings.clusters)} clusters")
+
+
+def shown(settings: Settings) -> dict[str, object]:
+    """What is in force; of a secret only whether there is one."""
+    told: dict[str, object] = settings.model_dump(mode="json")
+    told["secrets"] = {
+        "slack.bot_token": _masked(settings.slack.bot_token),
+        "slack.signing_secret": _masked(lambda: " ".join(settings.slack.signing_secrets())),
+        "slack.app_token": _masked(settings.slack.app_token),
+    }
+    return told
+
+
+def _masked(read_secret: object) -> str:
+    assert callable(read_secret)
+    try:
+        return MASK if read_secret() else "missing"
+    except OSError as fault:
+        return f"cannot be read: {fault.strerror}"

@@ -1,0 +1,41 @@
+"""`velero-chatops cron`: the next runs as Velero's server will compute them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import UTC, datetime
+
+import click
+
+from velero.cron_lines import answer
+
+
+@click.command("cron")
+@click.argument("expr", required=False)
+@click.option("--dialect", type=click.Choice(["robfig", "netresearch"]), default="robfig", help="Velero up to 1.18, or later.")
+@click.option("--timezone", "zone", default="UTC", help="Zone of the Velero server.")
+@click.option("--from", "start", default=None, help="RFC 3339; now if not given.")
+@click.option("--count", type=int, default=5)
+@click.option("--batch", is_flag=True, help="One JSON request each on standard input, one answer each on standard output.")
+def COMMAND(expr: str | None, dialect: str, zone: str, start: str | None, count: int, *, batch: bool) -> None:  # noqa: N802
+    """Print the next runs of EXPR."""
+    if batch:
+        for line in sys.stdin:
+            print(json.dumps(answer(_loaded(line)), ensure_ascii=False))
+        return
+    if expr is None:
+        raise click.UsageError("A cron expression is missing.")
+    begin = start or datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    said = answer({"expr": expr, "server_tz": zone, "from": begin, "count": count, "dialect": dialect})
+    if "error" in said:
+        raise click.ClickException(str(said["error"]))
+    runs = said["next"]
+    print("\n".join(map(str, runs)) if isinstance(runs, list) and runs else "never")
+
+
+def _loaded(line: str) -> object:
+    try:
+        return json.loads(line)
+    except ValueError:
+        return line

@@ -1,0 +1,30 @@
+"""`velero-chatops docs`: the pages that are made from the code, written or checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from bot import pages
+
+PAGES: dict[str, Callable[[], str]] = {
+    "docs/commands.md": pages.commands,
+    "docs/settings.md": pages.settings,
+    "docs/state-machine.md": pages.state_machine,
+}
+
+
+@click.command("docs")
+@click.option("--write", "write", is_flag=True)
+@click.option("--check", "check", is_flag=True)
+def COMMAND(*, write: bool, check: bool) -> None:  # noqa: N802
+    """Write the generated pages, or check that they are up to date."""
+    stale = [name for name, page in PAGES.items() if not Path(name).exists() or Path(name).read_text("utf-8") != page()]
+    if write:
+        for name in stale:
+            Path(name).write_text(PAGES[name](), "utf-8")
+            print(f"wrote {name}")
+    elif check and stale:
+        raise click.ClickException(f"Not up to date: {', '.join(stale)}. Run `make docs`.")

@@ -1,0 +1,72 @@
+"""`velero-chatops plan`: what a command line would write, offline where it needs no cluster."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from commands.batch import answer, fixtures
+from commands.facts import Facts
+from commands.situation import ClusterView, Situation
+from domain.errors import UserError
+
+
+def _facts(path: Path | None) -> Facts:
+    if path is None:
+        return Facts()
+    try:
+        loaded = json.loads(path.read_text(encoding="utf-8"))
+        return fixtures(loaded if isinstance(loaded, list) else [loaded])
+    except (OSError, ValueError, UserError) as fault:
+        raise click.ClickException(f"The fixtures {path} cannot be read: {fault}") from None
+
+
+def _situation(namespace: str) -> Situation:
+    now = datetime.now(UTC)
+    return Situation(now=now, new_id=lambda: "", cluster=ClusterView("", velero_namespace=namespace))
+
+
+@click.command("plan")
+@click.argument("line", required=False)
+@click.option("-o", "--output", type=click.Choice(["text", "json", "yaml"]), default="text")
+@click.option("--fixtures", "fixture_file", type=click.Path(path_type=Path), help="JSON list of Kubernetes objects.")
+@click.option("--batch", is_flag=True, help="One line each on standard input, one JSON object each on standard output.")
+@click.option("--namespace", default="velero", help="Velero's namespace.")
+def COMMAND(line: str | None, output: str, fixture_file: Path | None, *, batch: bool, namespace: str) -> None:  # noqa: N802
+    """Print what LINE would write: translation, guards and the velero command. Changes nothing."""
+    facts, situation = _facts(fixture_file), _situation(namespace)
+    if batch:
+        for row in sys.stdin:
+            print(json.dumps(answer(row.rstrip("\r\n"), facts, situation), ensure_ascii=False))
+        return
+    if line is None:
+        raise click.UsageError("A command line is missing.")
+    said = answer(line, facts, situation)
+    print(_shown(said, output))
+    if not said["ok"] or any(guard["level"] == "refuse" for guard in said["guards"]):
+        raise SystemExit(1)
+
+
+def _shown(said: dict[str, Any], output: str) -> str:
+    if output == "json":
+        return json.dumps(said, indent=2, ensure_ascii=False)
+    import yaml
+
+    if output == "yaml":
+        return str(yaml.safe_dump(said, sort_keys=False, allow_unicode=True)).rstrip()
+    if not said["ok"]:
+        return f"refused: {said['error']}"
+    lines = []
+    for step in said["steps"]:
+        lines += [
+            f"{step['verb']} {step['kind']} {step['name']}".rstrip(),
+            yaml.safe_dump(step["manifest"], sort_keys=False),
+        ]
+    lines += [f"{guard['level']}: {guard['text']} ({guard['code']})" for guard in said["guards"]]
+    lines += [said["cli"]] if said["cli"] else ["nothing would be written"]
+    return "\n".join(lines)

@@ -1,0 +1,119 @@
+"""`backup delete`: a DeleteBackupRequest each, never the object itself; the data goes too, and all restores of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from commands import moments, selection
+from commands.command import Command
+from commands.facts import Facts, Needs, Want
+from commands.policy.reach import backup_reach, deletion_reach, union
+from commands.reach_facts import cluster_facts
+from commands.situation import Situation
+from commands.verb import Args, Effect, Verb
+from domain.plan import Guard, Level, Plan, Step, StepVerb
+from domain.reach import Reach
+from velero.names import label_value
+
+Json = dict[str, Any]
+
+RUNNING = frozenset({"InProgress", "WaitingForPluginOperations", "WaitingForPluginOperationsPartiallyFailed"})
+
+
+def needs(cmd: Command, _known: Facts) -> Needs:
+    return Needs.of(
+        *selection.wants(cmd, "backups"),
+        Want("backupstoragelocations"),
+        Want("namespaces", optional=True),
+        Want("restores"),
+    )
+
+
+def request(item: Json, namespace: str) -> Json:
+    """What the CLI POSTs. The name is made by the server: a second try never meets a first one."""
+    name, uid = moments.name(item), str(item["metadata"].get("uid", ""))
+    return {
+        "apiVersion": "velero.io/v1",
+        "kind": "DeleteBackupRequest",
+        "metadata": {
+            "generateName": f"{name}-",
+            "namespace": namespace,
+            "labels": {"velero.io/backup-name": label_value(name), "velero.io/backup-uid": uid},
+        },
+        "spec": {"backupName": name},
+    }
+
+
+def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
+    selection.check(cmd, "backup")
+    chosen = selection.selected(cmd, facts, "backups")
+    guards = list(selection.missing_guards(cmd, facts, "backups", "backup"))
+    about = cluster_facts(facts, situation)
+    reaches: list[Reach] = []
+    steps: list[Step] = []
+    for item in chosen:
+        name = moments.name(item)
+        guards += _guards(item, facts)
+        reaches.append(deletion_reach("backup", name, backup_reach(item, about)))
+        steps.append(
+            Step(
+                StepVerb.CREATE,
+                "DeleteBackupRequest",
+                "deletebackuprequests",
+                "",
+                request(item, situation.namespace),
+                situation.namespace,
+                uid=str(item["metadata"].get("uid", "")),
+            )
+        )
+    names = [moments.name(item) for item in chosen]
+    return Plan(
+        cluster=situation.cluster.name,
+        noun="backup",
+        verb="delete",
+        subject=names[0] if len(names) == 1 else ", ".join(names[:5]),
+        steps=tuple(steps),
+        reach=union(*reaches) if reaches else Reach(),
+        guards=tuple(guards),
+        cli=f"velero {cmd.line}",
+        summary="No backups found." if not names else f"Delete {', '.join(names)} with all data",
+        evidence={"uids": {moments.name(item): item["metadata"].get("uid", "") for item in chosen}},
+        notes=_notes(chosen, facts),
+    )
+
+
+def _guards(item: Json, facts: Facts) -> list[Guard]:
+    name, phase = moments.name(item), moments.phase(item)
+    if phase in RUNNING:
+        return [
+            Guard("backup-running", Level.REFUSE, f"{name} is {phase}: Velero deletes nothing that it is still making.")
+        ]
+    location = facts.get("backupstoragelocations", str(moments.spec(item).get("storageLocation", "")))
+    if location is None:
+        return []
+    where = moments.name(location)
+    if moments.spec(location).get("accessMode") == "ReadOnly":
+        return [Guard("read-only-location", Level.REFUSE, f"{name} lies in {where!r}, which is read-only.")]
+    if moments.status(location).get("phase") == "Unavailable":
+        text = f"{name} lies in {where!r}, which is Unavailable: Velero would refuse."
+        return [Guard("location-unavailable", Level.REFUSE, text)]
+    return []
+
+
+def _notes(chosen: list[Json], facts: Facts) -> tuple[str, ...]:
+    names = {moments.name(item) for item in chosen}
+    restores = [moments.name(item) for item in facts.all("restores") if moments.spec(item).get("backupName") in names]
+    return (f"Restores that go with it: {', '.join(restores[:10])}.",) if restores else ()
+
+
+DELETE = Verb(
+    noun="backup",
+    name="delete",
+    summary="Delete backups and their data",
+    effect=Effect.WRITE,
+    args=Args("NAME", 0, 50, "backups"),
+    flags=selection.FLAGS,
+    needs=needs,
+    plan=plan,
+    examples=("backup delete shop-1", "backup delete -l team=shop --dry-run"),
+)

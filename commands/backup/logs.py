@@ -1,0 +1,85 @@
+"""`backup logs`: Velero's own log of a run, from the object store."""
+
+from __future__ import annotations
+
+from commands import moments
+from commands.command import Command
+from commands.facts import Facts, File, Missing, Needs, Want, World
+from commands.flags import BOOL, DURATION, TEXT, Flag
+from commands.situation import Situation
+from commands.verb import Args, Effect, Verb
+from domain.answer import Answer, Attachment, Text, Tone
+from domain.errors import ClusterError, Refused, Unknown
+
+READABLE = frozenset(
+    {
+        "Completed",
+        "PartiallyFailed",
+        "Failed",
+        "WaitingForPluginOperations",
+        "WaitingForPluginOperationsPartiallyFailed",
+        "Finalizing",
+        "FinalizingPartiallyFailed",
+    }
+)
+MAX_LOG = 4 * 1024 * 1024
+
+
+def needs(cmd: Command, known: Facts) -> Needs:
+    item = known.get("backups", cmd.name)
+    readable = item is not None and ("backups", cmd.name) not in known.redacted and moments.phase(item) in READABLE
+    return Needs.of(
+        Want("backups", cmd.name, fresh=True),
+        Want("namespaces", optional=True),
+        File("BackupLog", cmd.name) if readable else None,
+    )
+
+
+def answer(cmd: Command, world: World, situation: Situation) -> Answer:
+    return told(cmd, world, situation, resource="backups", noun="backup", kind="BackupLog")
+
+
+def told(cmd: Command, world: World, _situation: Situation, *, resource: str, noun: str, kind: str) -> Answer:
+    facts = next(iter(world.values()))
+    if isinstance(facts, ClusterError):
+        raise facts
+    item = facts.get(resource, cmd.name)
+    if item is None:
+        raise Unknown(f"There is no {noun} {cmd.name!r}.", nearest=facts.nearest(resource, cmd.name))
+    if (resource, cmd.name) in facts.redacted:
+        raise Refused(f"The log of {cmd.name} tells of namespaces that are not yours.")
+    phase = moments.phase(item)
+    log = facts.files.get(File(kind, cmd.name))
+    if log is None:
+        why = "It is there once Velero is done with it." if phase != "FailedValidation" else "Velero never started it."
+        return Answer(f"There is no log of {cmd.name} ({phase}).", (Text(why),), Tone.WARNING)
+    if isinstance(log, Missing):
+        return Answer(f"The log of {cmd.name} cannot be read.", (Text(log.why),), Tone.WARNING)
+    text = log.decode(errors="replace")
+    cut = len(text) > MAX_LOG
+    lines = text.count("\n")
+    bad = [line for line in text.splitlines() if "level=error" in line or '"level":"error"' in line]
+    parts = [Attachment(f"{cmd.name}.log", text[-MAX_LOG:], f"Log of {cmd.name}")]
+    first = Text("\n".join(bad[:5]), untrusted=True) if bad else Text("No line says error.")
+    head = f"Log of {cmd.name}: {lines} lines, {len(bad)} errors" + (", the end of it" if cut else "")
+    namespaces = frozenset(moments.spec(item).get("includedNamespaces") or ["*"])
+    return Answer(head, (first, *parts), Tone.BAD if bad else Tone.PLAIN, namespaces=namespaces)
+
+
+LOG_FLAGS: tuple[Flag, ...] = (
+    Flag("timeout", DURATION, "How long to wait for the log", group="Other"),
+    Flag("insecure-skip-tls-verify", BOOL, "Accepted and without effect: certificates are always checked", hidden=True),
+    Flag("cacert", TEXT, "Accepted and without effect: the settings name the certificate", hidden=True),
+)
+
+LOGS = Verb(
+    noun="backup",
+    name="logs",
+    summary="The log of a backup",
+    effect=Effect.READ,
+    args=Args("NAME", 1, 1, "backups"),
+    flags=LOG_FLAGS,
+    needs=needs,
+    answer=answer,
+    examples=("backup logs shop-1",),
+)

@@ -1,0 +1,102 @@
+"""`status`: each cluster in a line, and what runs, waits or went wrong."""
+
+from __future__ import annotations
+
+from commands import moments
+from commands.command import Command
+from commands.facts import Facts, Needs, Records, ServerStatus, Want, World
+from commands.situation import Situation
+from commands.verb import Effect, Verb
+from domain.answer import Answer, Button, Part, Table, Text, Tone
+from domain.errors import ClusterError
+
+RUNNING = frozenset({"New", "Queued", "ReadyToStart", "InProgress", "WaitingForPluginOperations", "Finalizing"})
+BAD = frozenset({"Failed", "PartiallyFailed", "FailedValidation"})
+FAILED_NOTICES = Records("failed-notices")
+
+
+def needs(_cmd: Command, _known: Facts) -> Needs:
+    return Needs.of(
+        Want("backups"),
+        Want("schedules", optional=True),
+        Want("backupstoragelocations", optional=True),
+        Want("namespaces", optional=True),
+        ServerStatus(),
+        FAILED_NOTICES,
+    )
+
+
+def answer(_cmd: Command, world: World, situation: Situation) -> Answer:
+    rows = [row(cluster, facts, situation) for cluster, facts in world.items()]
+    bad = any(each[1] != "ok" for each in rows)
+    parts: list[Part] = [
+        Table(
+            ("CLUSTER", "STATE", "VELERO", "LAST GOOD", "RUNNING", "FAILED 24H", "SCHEDULES", "LOCATIONS"), tuple(rows)
+        )
+    ]
+    undelivered = [
+        item for facts in world.values() if isinstance(facts, Facts) for item in facts.records.get(FAILED_NOTICES, [])
+    ]
+    if undelivered:
+        parts.append(Text(f"{len(undelivered)} notices could not be delivered: `velero-chatops notices failed`."))
+    buttons = (Button("Backups", "backup get -A"), Button("Schedules", "schedule get -A"), Button("Help", "help"))
+    return Answer(
+        "Something needs a look." if bad else "All is well.", tuple(parts), Tone.WARNING if bad else Tone.GOOD, buttons
+    )
+
+
+def row(cluster: str, facts: Facts | ClusterError, situation: Situation) -> tuple[str, ...]:
+    if isinstance(facts, ClusterError):
+        return (cluster, facts.text, "-", "-", "-", "-", "-", "-")
+    backups = facts.all("backups")
+    running = sum(1 for item in backups if moments.phase(item) in RUNNING)
+    recent = [item for item in backups if _within_a_day(item, situation)]
+    failed = sum(1 for item in recent if moments.phase(item) in BAD)
+    good = max((str(moments.created(item)) for item in backups if moments.phase(item) == "Completed"), default="")
+    schedules = facts.all("schedules")
+    paused = sum(1 for item in schedules if moments.spec(item).get("paused"))
+    locations = facts.all("backupstoragelocations")
+    away = [moments.name(item) for item in locations if moments.status(item).get("phase") == "Unavailable"]
+    state = "ok"
+    if facts.status is None:
+        state = "Velero does not answer"
+    elif away:
+        state = f"{', '.join(away)} Unavailable"
+    return (
+        cluster,
+        state,
+        str((facts.status or {}).get("serverVersion") or ("unknown" if facts.status is not None else "-")),
+        moments.ago(moments.moment(good), situation.now) if good else "never",
+        str(running),
+        str(failed),
+        f"{len(schedules)}" + (f" ({paused} paused)" if paused else ""),
+        f"{len(locations) - len(away)}/{len(locations)}",
+    )
+
+
+def _within_a_day(item: moments.Json, situation: Situation) -> bool:
+    made = moments.created(item)
+    return made is not None and (situation.now - made).total_seconds() < 86400
+
+
+STATUS = Verb(
+    noun="status",
+    name="",
+    summary="How every cluster is",
+    effect=Effect.READ,
+    needs=needs,
+    answer=answer,
+    fans_out=True,
+    examples=("status",),
+)
+
+CLUSTER_GET = Verb(
+    noun="cluster",
+    name="get",
+    summary="The clusters, and whether they answer",
+    effect=Effect.READ,
+    needs=needs,
+    answer=answer,
+    fans_out=True,
+    examples=("cluster get",),
+)

@@ -1,0 +1,45 @@
+"""`whoami`: as whom one is known, in which groups, and what one may do where."""
+
+from __future__ import annotations
+
+from commands.command import Command
+from commands.facts import Facts, Needs, Records, World
+from commands.situation import Situation
+from commands.verb import Effect, Verb
+from domain.answer import Answer, Fields, Part, Table, Text
+
+RIGHTS = Records("rights")
+"""Rows (verb, cluster, what follows, rule) as the policy says it; filled by whoever holds the rules."""
+
+
+def needs(_cmd: Command, _known: Facts) -> Needs:
+    return Needs.of(RIGHTS)
+
+
+def answer(_cmd: Command, world: World, situation: Situation) -> Answer:
+    actor = situation.actor
+    known = (
+        ("You are", f"{actor.name} ({actor.id})"),
+        ("E-mail", actor.email or "-"),
+        ("Groups", ", ".join(sorted(actor.groups)) or "none"),
+        ("Time zone", situation.timezone),
+        ("This channel means", situation.cluster.name or "no cluster; name one with --cluster"),
+    )
+    parts: list[Part] = [Fields(known)]
+    facts = next((each for each in world.values() if isinstance(each, Facts)), None)
+    rows = tuple(tuple(str(cell) for cell in row) for row in (facts.records.get(RIGHTS, []) if facts else []))
+    if rows:
+        parts.append(Table(("VERB", "CLUSTER", "FOLLOWS", "RULE"), rows))
+    parts.append(Text("Reads are allowed unless a rule says otherwise; writes are refused unless a rule allows them."))
+    return Answer(f"You are {actor.name}.", tuple(parts))
+
+
+WHOAMI = Verb(
+    noun="whoami",
+    name="",
+    summary="Who you are here, and what you may do",
+    effect=Effect.READ,
+    needs=needs,
+    answer=answer,
+    examples=("whoami",),
+)

@@ -1,0 +1,94 @@
+"""Times and sizes in words, from Kubernetes' strings. Nothing here raises on what a cluster says."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+Json = dict[str, Any]
+
+
+def moment(value: object) -> datetime | None:
+    if not isinstance(value, str) or not value:
+        return None
+    try:
+        found = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def ago(then: datetime | None, now: datetime) -> str:
+    if then is None:
+        return "never"
+    span = now - then
+    return f"in {length(-span)}" if span < timedelta(0) else f"{length(span)} ago"
+
+
+def length(span: timedelta) -> str:
+    """The two largest units: `2d 3h`, `14m 5s`."""
+    seconds = int(span.total_seconds())
+    if seconds < 1:
+        return "0s"
+    parts: list[str] = []
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "m"), (1, "s")):
+        count, seconds = divmod(seconds, size)
+        if count:
+            parts.append(f"{count}{unit}")
+        if len(parts) == 2 or (parts and unit == "d" and count >= 10):
+            break
+    return " ".join(parts)
+
+
+def at(then: datetime | None, zone: str = "UTC") -> str:
+    if then is None:
+        return "-"
+    return then.astimezone(ZoneInfo(zone)).strftime("%Y-%m-%d %H:%M:%S %Z")
+
+
+def size(count: int) -> str:
+    value = float(count)
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if value < 1024 or unit == "TiB":
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1024
+    raise AssertionError("unreachable")
+
+
+def status(item: Json) -> Json:
+    found = item.get("status")
+    return found if isinstance(found, dict) else {}
+
+
+def spec(item: Json) -> Json:
+    found = item.get("spec")
+    return found if isinstance(found, dict) else {}
+
+
+def labels(item: Json) -> Json:
+    found = (item.get("metadata") or {}).get("labels")
+    return found if isinstance(found, dict) else {}
+
+
+def annotations(item: Json) -> Json:
+    found = (item.get("metadata") or {}).get("annotations")
+    return found if isinstance(found, dict) else {}
+
+
+def name(item: Json) -> str:
+    return str((item.get("metadata") or {}).get("name", ""))
+
+
+def created(item: Json) -> datetime | None:
+    """When it was asked for: a synced copy keeps its own start, which is older than the object."""
+    return moment(status(item).get("startTimestamp")) or moment((item.get("metadata") or {}).get("creationTimestamp"))
+
+
+def phase(item: Json) -> str:
+    """Velero's own word; a new object has none yet."""
+    return str(status(item).get("phase") or "New")
+
+
+def number(value: object) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0
