@@ -24,6 +24,7 @@ from velero.fields import Json
 
 MERGE_PATCH = "application/merge-patch+json"
 _JSON = "application/json"
+_HEADERS = {"Accept": _JSON, "User-Agent": "velero-chatops"}
 _LARGEST = 64 * 1024 * 1024
 _WRITES = frozenset({"POST", "PUT", "PATCH"})
 
@@ -97,7 +98,7 @@ class Api:
         what = asked(self.cluster, method, path)
         query = {**(query or {}), **({"fieldValidation": "Strict"} if method in _WRITES else {})}
         limits = aiohttp.ClientTimeout(total=timeout, sock_connect=self._connect_timeout)
-        headers = {"Accept": _JSON, "Content-Type": content_type or (MERGE_PATCH if method == "PATCH" else _JSON)}
+        headers = {**_HEADERS, "Content-Type": content_type or (MERGE_PATCH if method == "PATCH" else _JSON)}
         try:
             response = await self._send(what, method, _target(path, query), headers, body, limits)
             reply = await _read(response)
@@ -118,7 +119,7 @@ class Api:
         limits = aiohttp.ClientTimeout(total=None, sock_connect=self._connect_timeout, sock_read=silence)
         target = _target(path, {**(query or {}), "watch": "1"})
         try:
-            response = await self._send(what, "GET", target, {"Accept": _JSON}, None, limits)
+            response = await self._send(what, "GET", target, dict(_HEADERS), None, limits)
             if response.status != 200 or "json" not in response.content_type:
                 raise refusal(what, await _read(response))
         except (aiohttp.ClientError, OSError) as error:

@@ -83,7 +83,7 @@ async def connect(cluster: str, access: Access, environment: Mapping[str, str] |
         case Direct():
             configuration = await _configuration()
             _direct(configuration, access)
-            return _connection(configuration, fixed(f"Bearer {access.token}" if access.token else ""), ())
+            return _connection(cluster, configuration, fixed(f"Bearer {access.token}" if access.token else ""), ())
         case InCluster():
             return await _in_cluster(cluster, access, settings)
         case Kubeconfig():
@@ -99,9 +99,12 @@ async def _configuration() -> Any:
     return configuration
 
 
-def _connection(configuration: Any, token: Token, files: tuple[Path, ...]) -> Connection:
-    client = importlib.import_module("kubernetes.aio.client").ApiClient(configuration)
-    client.user_agent = "velero-chatops"
+def _connection(cluster: str, configuration: Any, token: Token, files: tuple[Path, ...]) -> Connection:
+    try:
+        client = importlib.import_module("kubernetes.aio.client").ApiClient(configuration)
+    except (OSError, ValueError) as error:
+        why = f"its certificates cannot be used ({type(error).__name__})"
+        raise Unreachable(cluster, f"Cluster {cluster} is not set up.", why=why) from error
     return Connection(client, token, configuration.host.rstrip("/"), files, seal(files))
 
 
@@ -120,10 +123,7 @@ async def _in_cluster(cluster: str, access: InCluster, environment: Mapping[str,
     authority = access.directory / "ca.crt"
     configuration.host = f"https://{f'[{host}]' if ':' in host else host}:{port}"
     configuration.ssl_ca_cert = str(authority)
-    try:
-        return _connection(configuration, from_file(cluster, access.directory / "token"), (authority,))
-    except OSError as error:
-        raise Unreachable(cluster, f"Cluster {cluster} cannot be reached.", why=f"no certificate: {error}") from error
+    return _connection(cluster, configuration, from_file(cluster, access.directory / "token"), (authority,))
 
 
 async def _from_kubeconfig(cluster: str, access: Kubeconfig, environment: Mapping[str, str]) -> Connection:
@@ -132,7 +132,7 @@ async def _from_kubeconfig(cluster: str, access: Kubeconfig, environment: Mappin
     configuration = await _configuration()
     loaded = await _load(cluster, entry, configuration)
     token = _token(cluster, entry, loaded, environment)
-    return _connection(configuration, token, entry.files)
+    return _connection(cluster, configuration, token, entry.files)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,12 @@ from pathlib import Path
 from random import Random
 
 import pytest
+import yaml
 from aiohttp import web
 
 from velero.api import Api
 from velero.backups import backups
-from velero.connection import Direct
+from velero.connection import Direct, Kubeconfig
 from velero.health import Board
 from velero.reflector import Pace, Reflector
 
@@ -199,3 +200,17 @@ def artifact(folder: str, name: str) -> bytes:
 
 def gzipped(body: bytes) -> bytes:
     return gzip.compress(body)
+
+
+def kubeconfig(directory: Path, url: str, user: dict, **cluster: str) -> Kubeconfig:
+    """A kubeconfig file with one context, `prod`."""
+    written = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "prod",
+        "contexts": [{"name": "prod", "context": {"cluster": "c1", "user": "ada", "namespace": "velero"}}],
+        "clusters": [{"name": "c1", "cluster": {"server": url, **cluster}}],
+        "users": [{"name": "ada", "user": user}],
+    }
+    (directory / "config").write_text(yaml.safe_dump(written))
+    return Kubeconfig(str(directory / "config"))
