@@ -45,6 +45,12 @@ class Timetable:
     moments: tuple[int, ...]
     patterns: tuple[int, ...]
 
+    @property
+    def barren_years(self) -> int:
+        """In how many years of 28, which have every kind of year, a search finds nothing. All of them: it never runs."""
+        starts = (date(year, 1, 1).toordinal() - EPOCH_DAY for year in range(2000, 2028))
+        return sum(1 for start in starts if not self.moments or self.first_day(start) is None)
+
     def first_day(self, day: int) -> int | None:
         """The first matching day from `day` on, within the years the libraries look at."""
         start = date.fromordinal(day + EPOCH_DAY)

@@ -1,0 +1,155 @@
+"""The times people type for `--until`, `--before` and `--since`, read in their zone. A clock that does not show that
+time, or shows it twice, is told to them rather than guessed.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from enum import Enum
+from typing import Final
+
+from domain import duration
+from domain.duration import BadDuration
+from domain.errors import UsageError
+
+ALLOWED: Final = (
+    "2026-11-21T14:30:00Z, 2026-11-21 14:30, 14:30, tomorrow 09:00, monday 07:00, +2h, in 3 days, -1h or 2h ago"
+)
+_DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_DATED: Final = {"today": 0, "tomorrow": 1, "yesterday": -1}
+_CLOCK: Final = r"(\d{1,2}):(\d{2})(?::(\d{2}))?"
+_INSTANT: Final = re.compile(
+    r"(\d{4}-\d{2}-\d{2})[t ](\d{2}:\d{2}(?::\d{2})?)(?:\.(\d{1,9}))?\s?(z|utc|[+-]\d{2}:?\d{2})", re.ASCII
+)
+_DATE: Final = re.compile(rf"(\d{{4}})-(\d{{2}})-(\d{{2}})(?:[t ]{_CLOCK})?", re.ASCII)
+_WORD: Final = re.compile(rf"(?:next |last |on )?([a-z]+)(?: (?:at )?{_CLOCK})?", re.ASCII)
+_TIME: Final = re.compile(rf"(?:at )?{_CLOCK}", re.ASCII)
+
+
+class Towards(Enum):
+    """Which of the times a bare clock or weekday means."""
+
+    FUTURE = "future"
+    PAST = "past"
+
+
+class BadTime(UsageError, ValueError):
+    """The text says what was wrong and what is allowed."""
+
+
+def _bad(given: str, why: str) -> BadTime:
+    return BadTime(f"{given!r} {why}", why=why, fix=f"Write it like {ALLOWED}.")
+
+
+def parse(text: str, now: datetime, zone: tzinfo, towards: Towards = Towards.FUTURE) -> datetime:
+    """An instant in UTC. `now` knows its zone; `zone` is the reader's."""
+    given = " ".join(text.split())
+    words = given.lower()
+    if words == "now":
+        return now.astimezone(UTC)
+    try:
+        for read in (_instant, _relative, _dated, _clock, _worded):
+            if (found := read(words, given, now.astimezone(zone), towards)) is not None:
+                return found
+    except OverflowError as error:
+        raise _bad(given, "is further away than the calendar goes") from error
+    raise _bad(given, f"is not a time. Allowed is {ALLOWED}.")
+
+
+def _instant(words: str, given: str, _now: datetime, _towards: Towards) -> datetime | None:
+    if not (found := _INSTANT.fullmatch(words)):
+        return None
+    offset = "+00:00" if found[4] in {"z", "utc"} else found[4]
+    fraction = f".{found[3][:6]:0<6}" if found[3] else ""
+    clock = found[2] if found[2].count(":") == 2 else f"{found[2]}:00"
+    try:
+        return datetime.fromisoformat(f"{found[1]}T{clock}{fraction}{offset}").astimezone(UTC)
+    except ValueError as error:
+        raise _bad(given, f"is not a time: {error}") from error
+
+
+def _relative(words: str, given: str, now: datetime, towards: Towards) -> datetime | None:
+    if words.startswith(("+", "-")):
+        sign, span = (1 if words[0] == "+" else -1), words[1:]
+    elif words.startswith("in "):
+        sign, span = 1, words[3:]
+    elif words.endswith(" ago"):
+        sign, span = -1, words[:-4]
+    else:
+        _refuse_bare_duration(words, given, towards)
+        return None
+    try:
+        size = duration.parse_positive(span.strip())
+    except BadDuration as error:
+        raise _bad(given, f"is not a time: {error}") from error
+    return now.astimezone(UTC) + sign * duration.to_timedelta(size)  # in a zone Python would move the wall clock
+
+
+def _refuse_bare_duration(words: str, given: str, towards: Towards) -> None:
+    try:
+        duration.parse(words)
+    except BadDuration:
+        return
+    meant = f"+{given}" if towards is Towards.FUTURE else f"{given} ago"
+    raise _bad(given, f"is a duration, not a time. Did you mean {meant!r}?")
+
+
+def _dated(words: str, given: str, now: datetime, _towards: Towards) -> datetime | None:
+    if not (found := _DATE.fullmatch(words)):
+        return None
+    try:
+        day = date(int(found[1]), int(found[2]), int(found[3]))
+    except ValueError as error:
+        raise _bad(given, f"is not a date: {error}") from error
+    return _at(day, _wall(found.groups()[3:], given), now.tzinfo, given)
+
+
+def _clock(words: str, given: str, now: datetime, towards: Towards) -> datetime | None:
+    if not (found := _TIME.fullmatch(words)):
+        return None
+    wall = _wall(found.groups(), given)
+    today = now.date()
+    if towards is Towards.FUTURE:
+        return _at(today if wall > now.time() else today + timedelta(days=1), wall, now.tzinfo, given)
+    return _at(today if wall <= now.time() else today - timedelta(days=1), wall, now.tzinfo, given)
+
+
+def _worded(words: str, given: str, now: datetime, towards: Towards) -> datetime | None:
+    if not (found := _WORD.fullmatch(words)):
+        return None
+    wall = _wall(found.groups()[1:], given)
+    if (shift := _DATED.get(found[1])) is not None:
+        return _at(now.date() + timedelta(days=shift), wall, now.tzinfo, given)
+    weekday = [number for number, name in enumerate(_DAYS) if len(found[1]) >= 3 and name.startswith(found[1])]
+    if not weekday:
+        return None
+    ahead = (weekday[0] - now.weekday()) % 7
+    if words.startswith("last ") or (towards is Towards.PAST and not words.startswith("next ")):
+        back = -ahead % 7
+        return _at(now.date() - timedelta(days=back or (0 if wall <= now.time() else 7)), wall, now.tzinfo, given)
+    return _at(now.date() + timedelta(days=ahead or (0 if wall > now.time() else 7)), wall, now.tzinfo, given)
+
+
+def _wall(parts: tuple[str | None, ...], given: str) -> time:
+    hour, minute, second = (int(part or 0) for part in parts)
+    if hour > 23 or minute > 59 or second > 59:
+        raise _bad(given, "is not a time of day: hours go from 00 to 23, minutes and seconds from 00 to 59")
+    return time(hour, minute, second)
+
+
+def _at(day: date, wall: time, zone: tzinfo | None, given: str) -> datetime:
+    first = datetime.combine(day, wall, zone)
+    second = first.replace(fold=1)
+    if first.utcoffset() == second.utcoffset():
+        return first.astimezone(UTC)
+    if first.astimezone(UTC).astimezone(zone).replace(tzinfo=None) != first.replace(tzinfo=None):
+        after = second.astimezone(UTC).astimezone(zone), first.astimezone(UTC).astimezone(zone)
+        shown = " or ".join(moment.isoformat(timespec="minutes") for moment in after)
+        raise _bad(
+            given, f"does not exist: on {day} the clocks of {zone} are put forward over {wall:%H:%M}. Use {shown}."
+        )
+    shown = " or ".join(moment.isoformat(timespec="seconds") for moment in (first, second))
+    raise _bad(
+        given, f"happens twice: on {day} the clocks of {zone} are put back over {wall:%H:%M}. Say which: {shown}."
+    )
