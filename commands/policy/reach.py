@@ -9,6 +9,7 @@ internal/resourcepolicies.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -20,6 +21,7 @@ from domain.reach import EVERYTHING, Reach
 
 Spec = Mapping[str, Any]
 
+_NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 _SCOPED = (
     "includedClusterScopedResources",
     "excludedClusterScopedResources",
@@ -94,16 +96,19 @@ def names_selected(included: Any, excluded: Any, live: Iterable[str]) -> frozens
 def namespaces(included: Any, excluded: Any, among: frozenset[str]) -> frozenset[str]:
     """Literal names, patterns as written with what they match among those known now, or everything.
 
-    A blank name lists all namespaces in Velero's collector. Only literal excludes count: an older Velero knows no
+    A blank name lists all namespaces in Velero's collector, and a name that no namespace can have stands for something
+    that was not told (of a redacted backup, say). Only literal excludes count: an older Velero knows no
     patterns there, and a pattern's own language is not narrowed, since it also holds names created later.
     """
     wanted = strings(included)
-    if not wanted or any(not name.strip() or name == "*" or not _readable(name) for name in wanted):
+    if not wanted or not all(
+        _is_name(name) or (is_pattern(name) and name != "*" and _readable(name)) for name in wanted
+    ):
         return EVERYTHING
     patterns = frozenset(name for name in wanted if is_pattern(name))
     literal = frozenset(wanted) - patterns
     matched = frozenset(name for name in among for pattern in patterns if fits(pattern, name))
-    return ((literal | matched) - frozenset(strings(excluded))) | patterns
+    return literal | (matched - frozenset(strings(excluded))) | patterns
 
 
 def _of_spec(spec: Spec, facts: ClusterFacts) -> Reach:
@@ -207,6 +212,10 @@ def mapping(value: Any) -> Mapping[str, Any]:
 
 def text(value: Any) -> str:
     return value if isinstance(value, str) else ""
+
+
+def _is_name(name: str) -> bool:
+    return _NAME.fullmatch(name) is not None
 
 
 def _readable(name: str) -> bool:

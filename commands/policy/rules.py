@@ -100,6 +100,11 @@ class Rule:
         return self.effect is not Effect.DENY
 
 
+def need_labels(rules: Sequence[Rule]) -> bool:
+    """Whether namespaces have to be read before anything is decided or shown: without labels such rules hold nothing."""
+    return any(rule.where.namespaces and rule.where.namespaces.labels for rule in rules)
+
+
 def rules_digest(rules: Sequence[Rule]) -> str:
     """What a decision records: equal rules in equal order, equal digest."""
     return _digest(tuple(rules))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from commands.policy.parse import Faults, Vocabulary, parse_rules
-from commands.policy.rules import Approvals, Effect, Rule, Who, rules_digest
+from commands.policy.rules import Approvals, Effect, Rule, Who, need_labels, rules_digest
 from commands.policy.where import Hooks, Namespaces
 from commands.policy.windows import Window
 from tests.commands.policy.people import ADA, BOB, DEPLOYS, MALLORY, rules
@@ -144,6 +144,11 @@ def test_who(who: Any, included: list[Any], left_out: list[Any]) -> None:
     (rule,) = rules({**GOOD, "who": who})
     assert all(rule.who.includes(actor) for actor in included)
     assert not any(rule.who.includes(actor) for actor in left_out)
+
+
+def test_rules_about_labels_need_them_read() -> None:
+    assert need_labels(rules({**GOOD, "namespaces": ["shop", "label:team=shop"]}))
+    assert not need_labels(rules(GOOD, {**GOOD, "name": "other", "namespaces": ["shop"]}))
 
 
 def test_a_rule_is_a_value() -> None:

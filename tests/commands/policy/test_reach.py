@@ -47,6 +47,8 @@ def reach(**spec: Any) -> Reach:
         ({"includedNamespaces": ["shop", 7]}, EVERYTHING),
         ({"includedNamespaces": "shop"}, EVERYTHING),
         ({"includedNamespaces": ["shop["]}, EVERYTHING),
+        ({"includedNamespaces": ["shop", "(others)"]}, EVERYTHING),
+        ({"includedNamespaces": ["Shop"]}, EVERYTHING),
         ({"includedNamespaces": ["shop"]}, {"shop"}),
         ({"includedNamespaces": ["shop", "gone"]}, {"shop", "gone"}),
         ({"includedNamespaces": ["shop*"]}, {"shop", "shop-db", "shop*"}),
