@@ -61,7 +61,7 @@ class Slack(_Part):
     """How commands come in. socket needs no open port."""
     api_url: str = "https://slack.com/api/"
     """Base of the Web API; government Slack has another."""
-    request_path: str = Field("/slack/events", pattern=r"^/\S*$")
+    request_path: str = Field(default="/slack/events", pattern=r"^/\S*$")
     public_url: str = ""
     """Where Slack reaches the bot; only the manifest needs it."""
     bot_token_file: Path | None = None
@@ -71,7 +71,7 @@ class Slack(_Part):
     app_token_file: Path | None = None
     teams: tuple[str, ...] = ()
     """Workspaces whose people may ask; empty: the bot's own."""
-    command: str = Field("/velero", pattern=r"^/[a-z0-9_-]{1,31}$")
+    command: str = Field(default="/velero", pattern=r"^/[a-z0-9_-]{1,31}$")
     aliases: dict[str, Literal["backup", "restore", "schedule"]] = {
         "/backup": "backup",
         "/restore": "restore",
@@ -83,7 +83,7 @@ class Slack(_Part):
     external_people: bool = False
     """Guests and people of shared channels may ask."""
     files: bool = True
-    posts_per_minute: int = Field(50, ge=1)
+    posts_per_minute: int = Field(default=50, ge=1)
 
     def bot_token(self) -> str:
         return secret(None, self.bot_token_file, "SLACK_BOT_TOKEN")
@@ -178,7 +178,7 @@ class Sender(_Part):
     groups: tuple[str, ...] = ()
     channel: str = ""
     """Where its cards go."""
-    per_minute: int = Field(60, ge=1)
+    per_minute: int = Field(default=60, ge=1)
     callback_addresses: tuple[str, ...] = ()
 
     def secrets(self) -> tuple[str, ...]:
@@ -202,7 +202,7 @@ class Approvals(_Part):
     channel: str = ""
     """Where approvals are asked for; empty: where the command was given."""
     expires: Seconds = 3600.0
-    remind_after: float = Field(0.5, gt=0, lt=1)
+    remind_after: float = Field(default=0.5, gt=0, lt=1)
     window: Seconds = 900.0
     """How long after the last vote it may start."""
     start_deadline: Seconds = 1800.0
@@ -217,7 +217,7 @@ class Schedules(_Part):
     grace: Seconds = 300.0
     """How late a run may be before it counts as missed: Velero's tick of 60 s and its queue."""
     watch: bool = True
-    stale_after: float = Field(3.0, gt=1)
+    stale_after: float = Field(default=3.0, gt=1)
     """Periods without a good backup until it is told."""
 
 
@@ -261,7 +261,7 @@ class Scopes(_Part):
 
 class Settings(_Part):
     data_dir: Path = Path("data")
-    listen: str = Field("127.0.0.1:8080", pattern=r"^\S*:\d+$")
+    listen: str = Field(default="127.0.0.1:8080", pattern=r"^\S*:\d+$")
     timezone: Zone = "UTC"
     """For people whose Slack profile names none."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

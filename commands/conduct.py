@@ -32,6 +32,7 @@ from domain.actor import Actor, Origin
 from domain.answer import Answer
 from domain.decision import Decision, Outcome, allowed
 from domain.errors import ClusterError, Refused, Unknown, UsageError
+from domain.event import Event
 from domain.operation import Operation, State
 from domain.plan import Plan
 from store.audit import Entry
@@ -271,6 +272,8 @@ def at_hand(command: Command, verb: Verb, subject: tuple[str, str]) -> Command:
 
 def _keep(tx: Transaction, operation: Operation, plan: Plan, asked: Asked, decision: Decision) -> None:
     tx.operations.insert(operation, plan, asked.origin)
+    if operation.state is State.APPROVED:
+        tx.outbox.add(started(operation, plan, asked))
     tx.audit.append(
         Entry(
             at=operation.created_at,
@@ -291,6 +294,31 @@ def _keep(tx: Transaction, operation: Operation, plan: Plan, asked: Asked, decis
                 "why": operation.reason,
             },
         )
+    )
+
+
+def started(operation: Operation, plan: Plan, asked: Asked) -> Event:
+    """Makes the card appear where it was asked for."""
+    return Event(
+        kind="operation.started",
+        cluster=plan.cluster,
+        cluster_uid="",
+        object_kind="operation",
+        object_uid=operation.id,
+        object_name=plan.subject,
+        transition="started",
+        at=operation.created_at,
+        operation=operation.id,
+        facts={
+            "noun": plan.noun,
+            "verb": plan.verb,
+            "channel": asked.origin.channel,
+            "thread": asked.origin.thread,
+            "user": asked.actor.id,
+            "user_name": asked.actor.name,
+            "cli": plan.cli,
+            "notes": [*plan.notes, *(guard.text for guard in plan.guards)],
+        },
     )
 
 

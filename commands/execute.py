@@ -77,8 +77,7 @@ class Executor:
                 if step.wait:
                     break
         except (ClusterError, Refused, Stale) as fault:
-            failed = await self._failed(operation, fault.text)
-            fault.operation = failed.id  # type: ignore[attr-defined]
+            await self._failed(operation, fault.text)
             raise
         return Done(await self._submitted(operation, plan, made), tuple(made))
 

@@ -10,8 +10,10 @@ from commands.facts import Facts, File, Json, Missing, Need, Records, ServerStat
 from commands.verb import Verb
 from domain.errors import ChatopsError, ClusterError, DownloadError, NotThere
 from velero.cluster import Cluster
+from velero.downloads import File as Kept
 from velero.gateway import Gateway
 from velero.kinds import KINDS
+from velero.server_status import ServerStatus as Status
 
 ROUNDS = 4
 """A need may follow from what another brought; nothing in Velero is deeper than this."""
@@ -56,7 +58,7 @@ async def _read(need: Need, facts: Facts, cluster: Cluster, records: RecordReade
         case ServerStatus():
             facts.status_asked = True
             try:
-                facts.status = await cluster.server_status()
+                facts.status = _told(await cluster.server_status())
             except ClusterError as fault:
                 facts.errors[need] = fault
         case Records():
@@ -85,9 +87,17 @@ async def _objects(want: Want, facts: Facts, cluster: Cluster, cached: Cached) -
         facts.errors[want] = fault
 
 
+def _told(status: Status) -> Json | None:
+    """None for a server that does not answer."""
+    if not status.answered:
+        return None
+    plugins = [{"name": plugin.name, "kind": plugin.kind} for plugin in status.plugins]
+    return {"serverVersion": status.version, "plugins": plugins}
+
+
 async def _file(need: File, facts: Facts, cluster: Cluster) -> None:
     try:
-        facts.files[need] = await cluster.download(need.kind, need.name)
+        facts.files[need] = await cluster.artifacts.downloads.read(Kept(need.kind), need.name)
     except (DownloadError, ClusterError) as fault:
         facts.files[need] = Missing(words(fault))
 

@@ -71,7 +71,7 @@ def labels(item: Json) -> Json:
     return found if isinstance(found, dict) else {}
 
 
-def annotations(item: Json) -> Json:
+def remarks(item: Json) -> Json:
     found = (item.get("metadata") or {}).get("annotations")
     return found if isinstance(found, dict) else {}
 

@@ -13,11 +13,15 @@ from velero.cron_lines import answer
 
 @click.command("cron")
 @click.argument("expr", required=False)
-@click.option("--dialect", type=click.Choice(["robfig", "netresearch"]), default="robfig", help="Velero up to 1.18, or later.")
+@click.option(
+    "--dialect", type=click.Choice(["robfig", "netresearch"]), default="robfig", help="Velero up to 1.18, or later."
+)
 @click.option("--timezone", "zone", default="UTC", help="Zone of the Velero server.")
 @click.option("--from", "start", default=None, help="RFC 3339; now if not given.")
 @click.option("--count", type=int, default=5)
-@click.option("--batch", is_flag=True, help="One JSON request each on standard input, one answer each on standard output.")
+@click.option(
+    "--batch", is_flag=True, help="One JSON request each on standard input, one answer each on standard output."
+)
 def COMMAND(expr: str | None, dialect: str, zone: str, start: str | None, count: int, *, batch: bool) -> None:  # noqa: N802
     """Print the next runs of EXPR."""
     if batch:

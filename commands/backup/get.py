@@ -83,7 +83,7 @@ def _younger(item: Json, cmd: Command, situation: Situation) -> bool:
 
 def creator(item: Json) -> str:
     """Who asked for it: a person, a schedule, or nobody known."""
-    asked = moments.annotations(item).get(REQUESTED_BY)
+    asked = moments.remarks(item).get(REQUESTED_BY)
     if asked:
         return str(asked)
     schedule = moments.labels(item).get("velero.io/schedule-name")

@@ -148,8 +148,14 @@ def _kinds(spec: Spec, whole_cluster: bool) -> frozenset[str]:
         return EVERYTHING
     if not plain and whole_cluster and not across:
         return EVERYTHING
-    found = frozenset(name.strip().lower() for name in (*plain, *inside, *across))
-    return EVERYTHING if "*" in found or "" in found else found | _ordered_kinds(spec)
+    found = kinds_named((*plain, *inside, *across))
+    return found if found == EVERYTHING else found | _ordered_kinds(spec)
+
+
+def kinds_named(names: Iterable[str]) -> frozenset[str]:
+    """Velero keeps names that it cannot resolve and matches them as patterns: `sec*` takes secrets."""
+    found = frozenset(name.strip().lower() for name in names)
+    return EVERYTHING if not found or any(not name or is_pattern(name) for name in found) else found
 
 
 def _without(spec: Spec) -> frozenset[str]:

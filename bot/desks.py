@@ -1,0 +1,153 @@
+"""The desks: a command that came as a line, and a click or form that stands for one."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from bot.slack.forms import metadata
+from bot.slack.identity import Identity
+from bot.slack.payloads import Received, from_stored
+from bot.worker import reference
+from commands.conduct import Asked, Conductor
+from domain.actor import Actor, ActorKind, Origin, Way
+from domain.answer import Answer, Code, Part, Text, Tone
+from domain.errors import ChatopsError, ClusterError, UsageError, UserError
+from store.inbox import Item
+
+log = logging.getLogger(__name__)
+
+Say = Callable[[Origin, Actor, Answer], Awaitable[None]]
+"""To the person alone."""
+
+WAYS = {"command": Way.SLASH, "mention": Way.MENTION, "action": Way.BUTTON, "form": Way.FORM, "home": Way.HOME}
+
+LINE = "line:"
+"""Action ids of buttons that stand for a command line."""
+
+Click = Callable[[Received, Actor, Origin, str], Awaitable[str]]
+"""Sees a click through that is no command: a vote, a withdrawal. Returns how it ended."""
+
+
+class SlackDesk:
+    """`cluster_of` a channel; `subject_of` a thread: what its card is about; `clicks` by prefix of the action id."""
+
+    def __init__(
+        self,
+        identity: Identity,
+        conductor: Conductor,
+        say: Say,
+        cluster_of: Callable[[str], str],
+        subject_of: Callable[[str, str], Awaitable[tuple[str, str, str]]],
+        clicks: dict[str, Click],
+    ) -> None:
+        self._identity = identity
+        self._conductor = conductor
+        self._say = say
+        self._cluster_of = cluster_of
+        self._subject_of = subject_of
+        self._clicks = clicks
+
+    async def see_through(self, item: Item) -> str:
+        received = from_stored(item.payload, item.response_url)
+        origin = origin_of(received)
+        nobody = Actor(ActorKind.PERSON, received.user, received.user)
+        try:
+            actor = await self._identity.actor(received.user, received.team)
+        except UserError as fault:
+            await self._say(origin, nobody, sorry(fault, "", reference(item)))
+            return "refused"
+        if (click := self._click(received)) is not None:
+            return await self._clicked(click, received, actor, origin, item)
+        return await self._line(received, actor, origin, item)
+
+    def _click(self, received: Received) -> Click | None:
+        action = action_of(received)
+        return next((click for prefix, click in self._clicks.items() if action.startswith(prefix)), None)
+
+    async def _clicked(self, click: Click, received: Received, actor: Actor, origin: Origin, item: Item) -> str:
+        try:
+            return await click(received, actor, origin, item.key)
+        except ChatopsError as fault:
+            await self._say(origin, actor, sorry(fault, "", reference(item)))
+            return "refused"
+
+    async def _line(self, received: Received, actor: Actor, origin: Origin, item: Item) -> str:
+        line = line_of(received)
+        if line is None:
+            stale = UsageError("This button is from an older message.", fix="Give the command again.")
+            await self._say(origin, actor, sorry(stale, "", reference(item)))
+            return "stale"
+        cluster, noun, name = await self._subject_of(received.channel, received.thread)
+        asked = Asked(
+            key=item.key,
+            line=line,
+            actor=actor,
+            origin=origin,
+            lead=received.lead,
+            channel_cluster=cluster or self._cluster_of(received.channel),
+            subject=(noun, name),
+        )
+        try:
+            done = await self._conductor.conduct(asked)
+        except (UserError, ClusterError) as fault:
+            await self._say(origin, actor, sorry(fault, line, reference(item)))
+            return "refused"
+        if done.answer is not None:
+            await self._say(origin, actor, replace(done.answer, reference=reference(item)))
+        return "done"
+
+
+def action_of(received: Received) -> str:
+    """Of a form: the action that its button stood for."""
+    return metadata(received.value).get("action", received.action) if received.kind == "form" else received.action
+
+
+def line_of(received: Received) -> str | None:
+    """The command line of a message, a button or a form; None for a button that this version does not know."""
+    if received.kind in {"command", "mention"}:
+        return received.line
+    if received.kind == "home":
+        return "status"
+    return metadata(received.value).get("line")
+
+
+def origin_of(received: Received) -> Origin:
+    return Origin(
+        way=WAYS[received.kind],
+        channel=received.channel or metadata(received.value).get("channel", ""),
+        thread=received.thread or metadata(received.value).get("thread", ""),
+        message=received.message,
+        response_url=received.response_url,
+    )
+
+
+def sorry(fault: ChatopsError, line: str, ref: str) -> Answer:
+    """What failed with the part underlined, why, the nearest valid values, one corrected command to copy."""
+    parts: list[Part] = []
+    if line and fault.part:
+        start, end = fault.part
+        parts.append(Code(f"{line}\n{' ' * start}{'^' * max(1, end - start)}"))
+    if fault.why:
+        parts.append(Text(fault.why, untrusted=True))
+    if fault.nearest:
+        parts.append(Text(f"Nearest: {', '.join(fault.nearest)}", untrusted=True))
+    if (better := corrected(fault, line)) and better != line:
+        parts.append(Code(better, copyable=True))
+    elif fault.fix:
+        parts.append(Text(fault.fix))
+    return Answer(fault.text, tuple(parts), Tone.BAD, reference=ref)
+
+
+def corrected(fault: ChatopsError, line: str) -> str:
+    """The line with the wrong part replaced by the nearest right one."""
+    if not (line and fault.part and fault.nearest):
+        return ""
+    start, end = fault.part
+    wrong = line[start:end]
+    value = fault.nearest[0]
+    if wrong.startswith("--") and "=" in wrong:
+        flag, _, rest = wrong.partition("=")
+        value = f"{value}={rest}" if value.startswith("--") else f"{flag}={value}"
+    return line[:start] + value + line[end:]

@@ -1,0 +1,132 @@
+"""Forms: opened inside the listener from memory, since a trigger lives three seconds; checked purely when sent.
+
+A form asks for what a click cannot carry: the typed name before something is destroyed, a reason for a rejection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.slack.payloads import Received
+
+log = logging.getLogger(__name__)
+
+Json = dict[str, Any]
+
+TYPED = "typed:"
+"""Action ids of buttons that ask for a typed name first; the value holds the command line and the word."""
+REASONED = "reason:"
+"""Action ids of buttons that ask for a reason first."""
+WORD, REASON = "word", "reason"
+
+
+class Forms:
+    def __init__(self, client: AsyncWebClient) -> None:
+        self._client = client
+
+    def opens(self, received: Received) -> bool:
+        return received.action.startswith((TYPED, REASONED))
+
+    async def open(self, received: Received) -> None:
+        """Two seconds at the most: the trigger is worth nothing afterwards."""
+        view = typed_view(received) if received.action.startswith(TYPED) else reason_view(received)
+        try:
+            await asyncio.wait_for(self._client.views_open(trigger_id=received.trigger, view=view), 2.0)
+        except (SlackApiError, TimeoutError, OSError) as fault:
+            log.warning("a form could not be opened: %s", fault)
+            await self.say(received, "The form could not be opened. Please click again.")
+
+    async def say(self, received: Received, text: str) -> None:
+        if not received.channel:
+            return
+        try:
+            await self._client.chat_postEphemeral(channel=received.channel, user=received.user, text=text)
+        except (SlackApiError, TimeoutError, OSError) as fault:
+            log.warning("could not say %s", fault)
+
+    def errors(self, received: Received) -> Mapping[str, str] | None:
+        """Block id → what is wrong with it; None when it may be taken."""
+        values = received.extra.get("values") or {}
+        about = metadata(received.value)
+        if received.action == TYPED and values.get(WORD, "").strip() != about.get("word"):
+            return {WORD: f"Type {about.get('word')} exactly."}
+        if received.action == REASONED and not values.get(REASON, "").strip():
+            return {REASON: "A reason is needed."}
+        return None
+
+    def closing(self, title: str, text: str) -> Json:
+        return {
+            "type": "modal",
+            "title": _plain(title),
+            "close": _plain("Close"),
+            "blocks": [{"type": "section", "text": {"type": "plain_text", "text": text}}],
+        }
+
+    async def shortcut(self, _body: Mapping[str, Any]) -> None:
+        """No shortcut is registered yet."""
+
+    async def options(self, _body: Mapping[str, Any]) -> Sequence[Json]:
+        return []
+
+
+def metadata(value: str) -> dict[str, str]:
+    try:
+        found = json.loads(value)
+    except ValueError:
+        return {}
+    return {str(key): str(item) for key, item in found.items()} if isinstance(found, dict) else {}
+
+
+def _carried(received: Received, **more: str) -> str:
+    return json.dumps(
+        {
+            **metadata(received.value),
+            "channel": received.channel,
+            "thread": received.thread,
+            "message": received.message,
+            **more,
+        }
+    )
+
+
+def typed_view(received: Received) -> Json:
+    word = metadata(received.value).get("word", "")
+    label = f"Type {word} to confirm"
+    text = f"`{metadata(received.value).get('line', '')}` cannot be taken back."
+    return {
+        "type": "modal",
+        "callback_id": TYPED,
+        "private_metadata": _carried(received),
+        "title": _plain("Are you sure?"),
+        "submit": _plain("Do it"),
+        "close": _plain("Cancel"),
+        "blocks": [{"type": "section", "text": {"type": "mrkdwn", "text": text}}, _input(WORD, label, multiline=False)],
+    }
+
+
+def reason_view(received: Received) -> Json:
+    return {
+        "type": "modal",
+        "callback_id": REASONED,
+        "private_metadata": _carried(received, action=received.action.removeprefix(REASONED)),
+        "title": _plain("Why?"),
+        "submit": _plain("Send"),
+        "close": _plain("Cancel"),
+        "blocks": [_input(REASON, "Reason", multiline=True)],
+    }
+
+
+def _input(block: str, label: str, *, multiline: bool) -> Json:
+    element: Json = {"type": "plain_text_input", "action_id": block, "multiline": multiline, "max_length": 1000}
+    return {"type": "input", "block_id": block, "label": _plain(label), "element": element}
+
+
+def _plain(text: str) -> Json:
+    return {"type": "plain_text", "text": text[:2000]}

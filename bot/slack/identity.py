@@ -1,0 +1,178 @@
+"""Slack id → Actor. Guests, strangers of shared channels, bots and deactivated people are refused; unknown is refused."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from commands.policy.directory import UNKNOWN, Directory, Member
+from domain.actor import Actor, ActorKind
+from domain.errors import Refused
+
+FRESH = timedelta(seconds=60)
+LONGEST_STALE = timedelta(minutes=10)
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    value: Any
+    at: datetime
+
+
+class Identity:
+    """`groups` are those of the settings: name → user ids or e-mail addresses."""
+
+    def __init__(
+        self,
+        client: AsyncWebClient,
+        groups: Callable[[], Mapping[str, Sequence[str]]],
+        teams: Callable[[], Sequence[str]],
+        now: Callable[[], datetime],
+        *,
+        external: bool = False,
+    ) -> None:
+        self._client = client
+        self._groups = groups
+        self._teams = teams
+        self._now = now
+        self._external = external
+        self._users: dict[str, _Kept] = {}
+        self._handles: _Kept | None = None
+        self._lock = asyncio.Lock()
+
+    async def actor(self, user: str, team: str) -> Actor:
+        """Raises Refused where this person may not ask at all, or Slack cannot say who it is."""
+        profile = await self._profile(user)
+        if fault := self._fault(profile, team):
+            raise Refused(fault, why="Only people of this workspace may ask.")
+        return await self.known(user, profile)
+
+    async def known(self, user: str, profile: Json) -> Actor:
+        email = str((profile.get("profile") or {}).get("email") or "")
+        handles = await self._handles_of(user)
+        own = {name for name, members in self._groups().items() if user in members or (email and email in members)}
+        return Actor(
+            ActorKind.PERSON,
+            user,
+            str(profile.get("real_name") or profile.get("name") or user),
+            team=str(profile.get("team_id") or ""),
+            email=email,
+            groups=frozenset(handles | own),
+            timezone=str(profile.get("tz") or ""),
+        )
+
+    async def _profile(self, user: str) -> Json:
+        kept = self._users.get(user)
+        if kept is not None and self._now() - kept.at < FRESH:
+            return dict(kept.value)
+        try:
+            answer = await self._client.users_info(user=user)
+        except SlackApiError as fault:
+            if (
+                kept is not None
+                and fault.response.get("error") == "ratelimited"
+                and self._now() - kept.at < LONGEST_STALE
+            ):
+                return dict(kept.value)
+            raise Refused("I cannot find out who you are.", why=f"Slack says {fault.response.get('error')}.") from None
+        except (TimeoutError, OSError) as fault:
+            raise Refused("I cannot find out who you are.", why="Slack does not answer.") from fault
+        profile = dict(answer.get("user") or {})
+        self._users[user] = _Kept(profile, self._now())
+        return profile
+
+    def _fault(self, profile: Json, team: str) -> str:
+        if not profile or profile.get("deleted"):
+            return "This account is deactivated."
+        if profile.get("is_bot") or profile.get("is_workflow_bot"):
+            return "Bots cannot ask."
+        if self._external:
+            return ""
+        if profile.get("is_restricted") or profile.get("is_ultra_restricted"):
+            return "Guests cannot ask."
+        teams = self._teams()
+        home = str(profile.get("team_id") or team)
+        if profile.get("is_stranger") or (teams and home not in teams):
+            return "People of another workspace cannot ask."
+        return ""
+
+    async def _handles_of(self, user: str) -> set[str]:
+        found = await self._all_handles(FRESH)
+        return {handle for handle, members in found.items() if user in members}
+
+    async def _all_handles(self, fresh: timedelta) -> dict[str, tuple[str, ...]]:
+        """User groups by handle. A workspace without user groups has none; that is no fault."""
+        async with self._lock:
+            if self._handles is not None and self._now() - self._handles.at < fresh:
+                return dict(self._handles.value)
+            try:
+                answer = await self._client.usergroups_list(include_users=True)
+            except (SlackApiError, TimeoutError, OSError) as fault:
+                return self._without_handles(fault)
+            groups = {
+                str(each.get("handle", "")): tuple(each.get("users") or ()) for each in answer.get("usergroups") or []
+            }
+            self._handles = _Kept(groups, self._now())
+            return dict(groups)
+
+    def _without_handles(self, fault: Exception) -> dict[str, tuple[str, ...]]:
+        code = fault.response.get("error") if isinstance(fault, SlackApiError) else ""
+        if code in {"plan_upgrade_required", "missing_scope", "not_allowed_token_type"}:
+            self._handles = _Kept({}, self._now())
+            return {}
+        if self._handles is not None and self._now() - self._handles.at < LONGEST_STALE:
+            return dict(self._handles.value)
+        return {}
+
+    async def directory(self, names: Sequence[str]) -> Directory:
+        """Who is behind these approvers, asked of Slack now. `known` is false where Slack cannot be asked."""
+        wanted = set(names)
+        if not wanted:
+            return Directory()
+        self._handles = None
+        handles = await self._all_handles(timedelta(0))
+        if self._handles is None:
+            return UNKNOWN
+        own = self._groups()
+        groups = {name: (*handles.get(name.lstrip("@"), ()), *own.get(name, ())) for name in wanted}
+        try:
+            members = {name: await self._members(ids) for name, ids in groups.items() if ids}
+            people = await self._members([name for name in wanted if name not in members])
+        except Refused:
+            return UNKNOWN
+        return Directory(groups=members, people=people)
+
+    async def _members(self, names: Sequence[str]) -> tuple[Member, ...]:
+        found: list[Member] = []
+        for name in dict.fromkeys(names):
+            ident = await self._id_of(name)
+            if ident:
+                profile = await self._profile(ident)
+                email = str((profile.get("profile") or {}).get("email") or "")
+                found.append(Member(ident, email, active=not self._fault(profile, "")))
+        return tuple(found)
+
+    async def _id_of(self, name: str) -> str:
+        if "@" not in name.lstrip("@"):
+            return name if name[:1] in {"U", "W"} and name[1:].isalnum() else ""
+        try:
+            answer = await self._client.users_lookupByEmail(email=name)
+        except SlackApiError:
+            return ""
+        return str((answer.get("user") or {}).get("id") or "")
+
+    def forget(self, user: str = "") -> None:
+        """Something changed: ask again."""
+        self._handles = None
+        if user:
+            self._users.pop(user, None)
+        else:
+            self._users.clear()

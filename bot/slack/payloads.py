@@ -1,0 +1,165 @@
+"""What Slack sends → what the inbox keeps: only what is needed to do it later, and the key that tells a replay.
+
+Keys: a command's trigger_id; a click's message, action, person and time; a form's view id and digest of its values;
+a mention's channel and ts, so that an edited message does not run twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Body = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """`kind`: command, mention, action, form. `line` is the command line where there is one."""
+
+    kind: str
+    key: str
+    user: str
+    team: str
+    channel: str = ""
+    thread: str = ""
+    message: str = ""
+    line: str = ""
+    lead: str = ""
+    action: str = ""
+    value: str = ""
+    response_url: str = ""
+    trigger: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def stored(self) -> dict[str, Any]:
+        """Without the trigger, which dies in seconds, and the response address, which is kept apart."""
+        kept = {
+            name: getattr(self, name) for name in self.__slots__ if name not in {"response_url", "trigger", "extra"}
+        }
+        return {**kept, "extra": dict(self.extra)}
+
+
+def from_stored(payload: Mapping[str, Any], response_url: str) -> Received:
+    return Received(**{**payload, "response_url": response_url})
+
+
+def command(body: Body, lead: str) -> Received:
+    return Received(
+        kind="command",
+        key=f"cmd:{_text(body, 'trigger_id') or _digest(body)}",
+        user=_text(body, "user_id"),
+        team=_text(body, "team_id"),
+        channel=_text(body, "channel_id"),
+        line=_text(body, "text"),
+        lead=lead,
+        response_url=_text(body, "response_url"),
+        trigger=_text(body, "trigger_id"),
+    )
+
+
+def mention(body: Body, bot_user: str) -> Received | None:
+    """A message that names the bot, or one in its direct messages; None for edits, bots and everything else."""
+    event = body.get("event")
+    if not isinstance(event, Mapping) or event.get("subtype") or event.get("bot_id") or not event.get("user"):
+        return None
+    text, ts = str(event.get("text", "")), str(event.get("ts", ""))
+    mark = f"<@{bot_user}>"
+    direct = event.get("channel_type") == "im"
+    if event.get("type") == "message" and not direct:
+        return None
+    if mark in text:
+        text = text.replace(mark, "", 1)
+    elif text.startswith(f"<@{bot_user}|"):
+        text = text.partition(">")[2]
+    return Received(
+        kind="mention",
+        key=f"msg:{event.get('channel')}:{ts}",
+        user=str(event["user"]),
+        team=str(event.get("team") or body.get("team_id") or ""),
+        channel=str(event.get("channel", "")),
+        thread=str(event.get("thread_ts") or ("" if direct else ts)),
+        message=ts,
+        line=text.strip(),
+    )
+
+
+def action(body: Body) -> Received:
+    first = _first(body.get("actions"))
+    container, message = _map(body, "container"), _map(body, "message")
+    ts = str(container.get("message_ts") or message.get("ts") or "")
+    user, channel = _map(body, "user"), _map(body, "channel")
+    where = ts or str(_map(body, "view").get("id", ""))
+    return Received(
+        kind="action",
+        key=f"act:{where}:{first.get('action_id')}:{user.get('id')}:{first.get('action_ts') or _digest(body)}",
+        user=str(user.get("id", "")),
+        team=str(_map(body, "team").get("id") or user.get("team_id") or ""),
+        channel=str(channel.get("id") or container.get("channel_id") or ""),
+        thread=str(container.get("thread_ts") or message.get("thread_ts") or ts),
+        message=ts,
+        action=str(first.get("action_id", "")),
+        value=_chosen(first),
+        response_url=_text(body, "response_url"),
+        trigger=_text(body, "trigger_id"),
+    )
+
+
+def form(body: Body) -> Received:
+    view, user = _map(body, "view"), _map(body, "user")
+    values = _map(_map(view, "state"), "values")
+    digest = hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()[:16]
+    return Received(
+        kind="form",
+        key=f"form:{view.get('id')}:{digest}",
+        user=str(user.get("id", "")),
+        team=str(_map(body, "team").get("id") or user.get("team_id") or ""),
+        action=str(view.get("callback_id", "")),
+        value=str(view.get("private_metadata", "")),
+        trigger=_text(body, "trigger_id"),
+        extra={"values": flat(values)},
+    )
+
+
+def flat(values: Body) -> dict[str, str]:
+    """Block id → what was put in; one element a block is all our forms have."""
+    found: dict[str, str] = {}
+    for block, elements in values.items():
+        for element in elements.values() if isinstance(elements, Mapping) else ():
+            found[block] = _chosen(element)
+    return found
+
+
+def _chosen(element: Any) -> str:
+    if not isinstance(element, Mapping):
+        return ""
+    option = element.get("selected_option")
+    if isinstance(option, Mapping):
+        return str(option.get("value", ""))
+    options = element.get("selected_options")
+    if isinstance(options, list):
+        return ",".join(str(each.get("value", "")) for each in options if isinstance(each, Mapping))
+    for name in ("value", "selected_user", "selected_channel", "selected_date", "selected_time"):
+        if element.get(name) is not None:
+            return str(element[name])
+    return ""
+
+
+def _text(body: Body, name: str) -> str:
+    value = body.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _map(body: Body, name: str) -> Body:
+    value = body.get(name)
+    return value if isinstance(value, Mapping) else {}
+
+
+def _first(items: Any) -> Body:
+    return items[0] if isinstance(items, list) and items and isinstance(items[0], Mapping) else {}
+
+
+def _digest(body: Body) -> str:
+    return hashlib.sha256(json.dumps(body, sort_keys=True, default=str).encode()).hexdigest()[:32]
