@@ -1,0 +1,177 @@
+"""The record: a gapless, append-only chain of hashed rows.
+
+hash = SHA-256(every field as `<characters>:<text>`, in order ‖ hash of the row before). The head is read from the
+database inside the transaction, never remembered: a rolled back row leaves no trace in the chain.
+`audit_head` follows the last row by trigger, so that a cut tail shows without any signed head.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+
+from domain.errors import StoreCorrupt
+from store.encode import from_json, to_json
+from store.scrub import scrub, scrub_json
+from store.sqlite import Connection
+from store.times import micros, moment
+
+GENESIS = bytes(32)
+"""What the first row is chained to."""
+
+TRIGGERS = {
+    "audit_no_update": """CREATE TRIGGER audit_no_update BEFORE UPDATE ON audit
+BEGIN SELECT RAISE(ABORT, 'audit rows are never changed'); END""",
+    "audit_no_delete": """CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit
+BEGIN SELECT RAISE(ABORT, 'audit rows are never deleted'); END""",
+    "audit_in_order": """CREATE TRIGGER audit_in_order BEFORE INSERT ON audit
+WHEN NEW.seq IS NOT (SELECT seq + 1 FROM audit_head)
+  OR NEW.prev IS NOT (SELECT hash FROM audit_head)
+  OR (SELECT seq FROM audit_head) IS NOT (SELECT ifnull(max(seq), 0) FROM audit)
+BEGIN SELECT RAISE(ABORT, 'audit rows are appended in order'); END""",
+    "audit_moves_head": """CREATE TRIGGER audit_moves_head AFTER INSERT ON audit
+BEGIN UPDATE audit_head SET seq = NEW.seq, hash = NEW.hash; END""",
+}
+
+SCHEMA = (
+    """CREATE TABLE audit (
+        seq INTEGER PRIMARY KEY CHECK (seq > 0),
+        at INTEGER NOT NULL,
+        actor TEXT NOT NULL,
+        action TEXT NOT NULL,
+        subject TEXT NOT NULL,
+        cluster TEXT NOT NULL,
+        operation TEXT NOT NULL,
+        outcome TEXT NOT NULL,
+        detail TEXT NOT NULL CHECK (json_valid(detail)),
+        prev BLOB NOT NULL CHECK (length(prev) = 32),
+        hash BLOB NOT NULL CHECK (length(hash) = 32)
+    ) STRICT""",
+    "CREATE INDEX audit_of_operation ON audit (operation, seq) WHERE operation != ''",
+    """CREATE TABLE audit_head (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        seq INTEGER NOT NULL,
+        hash BLOB NOT NULL CHECK (length(hash) = 32)
+    ) STRICT""",
+    f"INSERT INTO audit_head (one, seq, hash) VALUES (1, 0, x'{GENESIS.hex()}')",
+    *TRIGGERS.values(),
+)
+
+COLUMNS = "seq, at, actor, action, subject, cluster, operation, outcome, detail, prev, hash"
+
+Raw = tuple[int, int, str, str, str, str, str, str, str, bytes, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is to be recorded. Everything is scrubbed of secrets on the way in."""
+
+    at: datetime
+    actor: str
+    action: str
+    outcome: str
+    subject: str = ""
+    cluster: str = ""
+    operation: str = ""
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    seq: int
+    entry: Entry
+    hash: bytes
+
+
+def row_hash(
+    seq: int,
+    at: int,
+    actor: str,
+    action: str,
+    subject: str,
+    cluster: str,
+    operation: str,
+    outcome: str,
+    detail: str,
+    prev: bytes,
+) -> bytes:
+    canonical = (
+        f"{seq};{at};{len(actor)}:{actor}{len(action)}:{action}{len(subject)}:{subject}{len(cluster)}:{cluster}"
+        f"{len(operation)}:{operation}{len(outcome)}:{outcome}{len(detail)}:{detail}"
+    )
+    return sha256(canonical.encode() + prev).digest()
+
+
+class Audit:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def append(self, entry: Entry) -> int:
+        """The row's number. Raises StoreCorrupt where the end of the record was tampered with."""
+        seq, prev = self.head()
+        fields = (
+            seq + 1,
+            micros(entry.at),
+            scrub(entry.actor),
+            scrub(entry.action),
+            scrub(entry.subject),
+            scrub(entry.cluster),
+            scrub(entry.operation),
+            scrub(entry.outcome),
+            to_json(scrub_json(entry.detail)),
+            prev,
+        )
+        self._connection.execute(
+            f"INSERT INTO audit ({COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?)",  # noqa: S608 - a constant
+            (*fields, row_hash(*fields)),
+        )
+        return seq + 1
+
+    def head(self) -> tuple[int, bytes]:
+        """Number and hash of the last row; (0, GENESIS) before the first."""
+        row = self._connection.execute("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1").fetchone()
+        return (row[0], row[1]) if row else (0, GENESIS)
+
+    def check_end(self) -> None:
+        """Cheap, for every start: the last row is the one that was written last."""
+        noted = self._connection.execute("SELECT seq, hash FROM audit_head").fetchone()
+        if noted != (end := self.head()):
+            raise StoreCorrupt(
+                "The audit record was changed from outside.",
+                why=f"it ends at row {end[0]}, but row {noted[0] if noted else '?'} was written last",
+                fix="keep the file, run `audit verify`, and restore the newest copy",
+            )
+
+    def story(self, operation: str) -> tuple[Recorded, ...]:
+        """Everything recorded of one operation, in order."""
+        rows = self._connection.execute(
+            f"SELECT {COLUMNS} FROM audit WHERE operation = ? AND operation != '' ORDER BY seq",  # noqa: S608
+            (operation,),
+        ).fetchall()
+        return tuple(map(recorded, rows))
+
+    def latest(self, limit: int, *, before: int | None = None, cluster: str = "") -> tuple[Recorded, ...]:
+        """Newest first; `before` pages on from a row's number."""
+        rows = self._connection.execute(
+            f"SELECT {COLUMNS} FROM audit WHERE (?1 IS NULL OR seq < ?1) AND (?2 = '' OR cluster = ?2)"  # noqa: S608
+            " ORDER BY seq DESC LIMIT ?3",
+            (before, cluster, limit),
+        ).fetchall()
+        return tuple(map(recorded, rows))
+
+
+def pages(connection: Connection, *, after: int = 0, size: int = 5000) -> Iterator[list[Raw]]:
+    """The whole record in order, a page at a time: no statement stays open between pages."""
+    query = f"SELECT {COLUMNS} FROM audit WHERE seq > ? ORDER BY seq LIMIT {size}"  # noqa: S608 - constants
+    while page := connection.execute(query, (after,)).fetchall():
+        yield page
+        after = page[-1][0]
+
+
+def recorded(row: Raw) -> Recorded:
+    seq, at, actor, action, subject, cluster, operation, outcome, detail, _, own = row
+    entry = Entry(moment(at), actor, action, outcome, subject, cluster, operation, from_json(detail))
+    return Recorded(seq, entry, own)

@@ -1,0 +1,102 @@
+"""Opening the file: settings, damage check, refusal of newer schemas, snapshot, migrations, triggers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from sqlite_utils import Migrations
+
+from domain.errors import StoreCorrupt, StoreError
+from store.audit import Audit, Entry
+from store.migrations import STEPS, mend_triggers, migrate, pending, refuse_newer
+from store.sqlite import SETTINGS, Connection, in_our_words, sqlite3
+
+DATABASE_FILE = "velero-chatops.db"
+SNAPSHOTS = "snapshots"
+
+
+def open_for_writing(data_dir: Path, now: datetime, steps: Migrations = STEPS) -> Connection:
+    """The one connection that writes. The caller holds the directory's lock."""
+    path = data_dir / DATABASE_FILE
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    connection = _connect(f"{path.absolute().as_uri()}?mode=rw")
+    try:
+        with translated():
+            _prepare(connection, data_dir, now, steps)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def open_for_reading(path: Path) -> Connection:
+    """Beside a running bot: never writes, never checkpoints."""
+    if not path.is_file():
+        raise StoreError(f"There is no database at {path}.", fix="give the data directory of the bot")
+    with translated():
+        connection = _connect(f"{path.absolute().as_uri()}?mode=ro")
+        connection.execute("PRAGMA busy_timeout=5000")
+        connection.execute("PRAGMA query_only=ON")
+    return connection
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise in_our_words(error) from error
+
+
+def _connect(uri: str) -> Connection:
+    # Statements begin no transaction by themselves; each is opened by name.
+    return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, cached_statements=256)
+
+
+def _prepare(connection: Connection, data_dir: Path, now: datetime, steps: Migrations) -> None:
+    _check(connection)
+    # WAL stays in the file's header; a newer file is refused before anything is written to it.
+    used_before = refuse_newer(connection, steps)
+    connection.execute("PRAGMA journal_mode=WAL")
+    for setting in SETTINGS:
+        connection.execute(setting)
+    if waiting := pending(connection, steps):
+        if used_before:
+            snapshot(connection, data_dir / SNAPSHOTS / f"before-{waiting[0]}-{now:%Y%m%dT%H%M%S}.db")
+        migrate(connection, steps)
+    _guard_audit(connection, now)
+
+
+def _check(connection: Connection) -> None:
+    found = [row[0] for row in connection.execute("PRAGMA quick_check(5)").fetchall()]
+    if found != ["ok"]:
+        raise StoreCorrupt(
+            "The database is damaged.", why="; ".join(found), fix="keep the file and restore the newest copy"
+        )
+
+
+def snapshot(connection: Connection, path: Path) -> None:
+    """A consistent, compact copy. Written beside and renamed, so that a crash leaves no half of one under its name."""
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    unfinished = path.with_suffix(".unfinished")
+    unfinished.unlink(missing_ok=True)
+    connection.execute("VACUUM INTO ?", (str(unfinished),))
+    unfinished.chmod(0o600)
+    unfinished.rename(path)
+
+
+def _guard_audit(connection: Connection, now: datetime) -> None:
+    """Triggers stand as written, and what was mended is itself a row; a record that was cut is not written on."""
+    connection.execute("BEGIN IMMEDIATE")
+    mended = mend_triggers(connection)
+    audit = Audit(connection)
+    audit.check_end()
+    if mended:
+        audit.append(
+            Entry(at=now, actor="store", action="audit.triggers-mended", outcome="done", detail={"triggers": mended})
+        )
+    connection.commit()

@@ -1,0 +1,86 @@
+"""Something to do at a time. One loop feeds what is due into the inbox."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from store.encode import from_json, to_json
+from store.scrub import scrub_json
+from store.sqlite import Connection
+from store.times import maybe_moment, micros, moment
+
+SCHEMA = (
+    """CREATE TABLE deadline (
+        id TEXT PRIMARY KEY,
+        at INTEGER NOT NULL,
+        kind TEXT NOT NULL,
+        payload TEXT NOT NULL CHECK (json_valid(payload)),
+        done INTEGER NOT NULL DEFAULT 0 CHECK (done IN (0, 1))
+    ) STRICT""",
+    "CREATE INDEX deadline_open ON deadline (at) WHERE done = 0",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    id: str
+    at: datetime
+    kind: str
+    payload: Mapping[str, Any]
+
+
+class Deadlines:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def add(self, deadline: Deadline) -> bool:
+        """Whether it is new: one that is done stays done."""
+        return (
+            self._connection.execute(
+                "INSERT INTO deadline (id, at, kind, payload) VALUES (?,?,?,?) ON CONFLICT DO NOTHING",
+                _values(deadline),
+            ).rowcount
+            == 1
+        )
+
+    def put(self, deadline: Deadline) -> None:
+        """Sets or moves it, and opens it again if it was done."""
+        self._connection.execute(
+            "INSERT INTO deadline (id, at, kind, payload) VALUES (?,?,?,?) ON CONFLICT (id) DO UPDATE"
+            " SET at = excluded.at, kind = excluded.kind, payload = excluded.payload, done = 0",
+            _values(deadline),
+        )
+
+    def due(self, now: datetime, limit: int = 100) -> tuple[Deadline, ...]:
+        return self._select("WHERE done = 0 AND at <= ? ORDER BY at, id LIMIT ?", micros(now), limit)
+
+    def open(self, kind: str) -> tuple[Deadline, ...]:
+        return self._select("WHERE done = 0 AND kind = ? ORDER BY at, id", kind)
+
+    def next_at(self) -> datetime | None:
+        row = self._connection.execute("SELECT min(at) FROM deadline WHERE done = 0").fetchone()
+        return maybe_moment(row[0])
+
+    def done(self, deadline_id: str) -> bool:
+        """Whether this call did it."""
+        return (
+            self._connection.execute("UPDATE deadline SET done = 1 WHERE id = ? AND done = 0", (deadline_id,)).rowcount
+            == 1
+        )
+
+    def cancel(self, deadline_id: str) -> bool:
+        return self._connection.execute("DELETE FROM deadline WHERE id = ?", (deadline_id,)).rowcount == 1
+
+    def _select(self, where: str, *values: object) -> tuple[Deadline, ...]:
+        rows = self._connection.execute(
+            f"SELECT id, at, kind, payload FROM deadline {where}",  # noqa: S608 - constants
+            values,
+        ).fetchall()
+        return tuple(Deadline(id_, moment(at), kind, from_json(payload)) for id_, at, kind, payload in rows)
+
+
+def _values(deadline: Deadline) -> tuple[object, ...]:
+    return deadline.id, micros(deadline.at), deadline.kind, to_json(scrub_json(deadline.payload))

@@ -1,0 +1,99 @@
+"""What was posted where, and which revision of its subject it shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from store.sqlite import Connection
+from store.times import micros, moment
+
+CARD = "card"
+
+SCHEMA = (
+    """CREATE TABLE message (
+        channel TEXT NOT NULL,
+        ts TEXT NOT NULL,
+        subject TEXT NOT NULL,
+        role TEXT NOT NULL,
+        revision INTEGER NOT NULL,
+        posted_at INTEGER NOT NULL,
+        gone INTEGER NOT NULL DEFAULT 0 CHECK (gone IN (0, 1)),
+        PRIMARY KEY (channel, ts)
+    ) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX message_of_subject ON message (subject, posted_at)",
+    "CREATE INDEX message_by_age ON message (posted_at)",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """`subject` is an operation's id, or `<cluster>/<kind>/<name>` where no operation of ours made the object."""
+
+    channel: str
+    ts: str
+    subject: str
+    role: str
+    revision: int
+    posted_at: datetime
+
+
+_SELECT = "SELECT channel, ts, subject, role, revision, posted_at FROM message"
+
+
+class Messages:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def posted(self, message: Message) -> None:
+        """Keeps the higher revision where it was known already."""
+        self._connection.execute(
+            "INSERT INTO message (channel, ts, subject, role, revision, posted_at) VALUES (?,?,?,?,?,?)"
+            " ON CONFLICT (channel, ts) DO UPDATE SET revision = max(revision, excluded.revision), gone = 0",
+            (
+                message.channel,
+                message.ts,
+                message.subject,
+                message.role,
+                message.revision,
+                micros(message.posted_at),
+            ),
+        )
+
+    def shows(self, channel: str, ts: str, revision: int) -> None:
+        """An edit went through. An older revision never overwrites a newer one."""
+        self._connection.execute(
+            "UPDATE message SET revision = ? WHERE channel = ? AND ts = ? AND revision < ?",
+            (revision, channel, ts, revision),
+        )
+
+    def gone(self, channel: str, ts: str) -> None:
+        """Deleted by hand or out of reach: no longer edited."""
+        self._connection.execute("UPDATE message SET gone = 1 WHERE channel = ? AND ts = ?", (channel, ts))
+
+    def at(self, channel: str, ts: str) -> Message | None:
+        return next(iter(self._select("WHERE channel = ? AND ts = ?", channel, ts)), None)
+
+    def of(self, subject: str, role: str = "") -> tuple[Message, ...]:
+        """Still there, oldest first."""
+        return self._select(
+            "WHERE subject = ?1 AND gone = 0 AND (?2 = '' OR role = ?2) ORDER BY posted_at, ts", subject, role
+        )
+
+    def stale_cards(self, limit: int = 50) -> tuple[Message, ...]:
+        """Cards that show an older revision than their operation has, the oldest change first."""
+        rows = self._connection.execute(
+            "SELECT m.channel, m.ts, m.subject, m.role, m.revision, m.posted_at"
+            " FROM message AS m JOIN operation AS o ON o.id = m.subject"
+            " WHERE m.role = ? AND m.gone = 0 AND m.revision < o.revision ORDER BY o.changed_at LIMIT ?",
+            (CARD, limit),
+        ).fetchall()
+        return tuple(map(_message, rows))
+
+    def _select(self, where: str, *values: object) -> tuple[Message, ...]:
+        return tuple(map(_message, self._connection.execute(f"{_SELECT} {where}", values).fetchall()))
+
+
+def _message(row: tuple[Any, ...]) -> Message:
+    return Message(*row[:5], moment(row[5]))

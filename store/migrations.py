@@ -1,0 +1,103 @@
+"""The steps that bring a database to this version's schema. A released step is never edited; a new one is added."""
+
+from __future__ import annotations
+
+from sqlite_utils import Database, Migrations
+
+from domain.errors import StoreNewer
+from store import (
+    anchors,
+    approvals,
+    audit,
+    cursors,
+    deadlines,
+    deliveries,
+    inbox,
+    messages,
+    notices,
+    observed,
+    operations,
+    outbox,
+    schedules,
+    steps,
+    subscriptions,
+)
+from store.sqlite import Connection
+
+STEPS = Migrations("velero-chatops")
+
+_META = ("CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT",)
+_FIRST = (
+    audit,
+    anchors,
+    inbox,
+    operations,
+    steps,
+    approvals,
+    outbox,
+    notices,
+    deliveries,
+    messages,
+    schedules,
+    deadlines,
+    cursors,
+    observed,
+    subscriptions,
+)
+
+TRIGGERS = {**audit.TRIGGERS, **anchors.TRIGGERS}
+"""Name to text of those that must stand as written at every start: they keep the audit append-only."""
+
+
+@STEPS(name="001-tables")
+def _tables(db: Database) -> None:
+    for statement in (*_META, *(statement for table in _FIRST for statement in table.SCHEMA)):
+        db.conn.execute(statement)
+
+
+def wrapped(connection: Connection) -> Database:
+    # Plugins would run foreign code on our connection.
+    return Database(connection, execute_plugins=False)
+
+
+def pending(connection: Connection, steps: Migrations) -> tuple[str, ...]:
+    return tuple(step.name for step in steps.pending(wrapped(connection)))
+
+
+def refuse_newer(connection: Connection, steps: Migrations) -> bool:
+    """Raises StoreNewer for a file with steps that this version does not know; tells whether any step was applied."""
+    db = wrapped(connection)
+    applied = [step.name for step in steps.applied(db)]
+    known = {step.name for step in steps.pending(db)} | {step.name for step in _all(steps)}
+    if unknown := [name for name in applied if name not in known]:
+        raise StoreNewer(
+            "The database was written by a newer version.",
+            why=f"it has been through {', '.join(unknown)}, which this version does not know",
+            fix="start the newer version, or restore the snapshot made before the upgrade",
+        )
+    return bool(applied)
+
+
+def _all(steps: Migrations) -> list[Migrations._Migration]:
+    return steps._migrations  # noqa: SLF001 - the library has no other list of what it knows
+
+
+def migrate(connection: Connection, steps: Migrations) -> None:
+    """All pending steps or none: inside one BEGIN IMMEDIATE each step is a savepoint, so a crash leaves the old schema."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        steps.apply(wrapped(connection))
+    except BaseException:
+        connection.rollback()
+        raise
+    connection.commit()
+
+
+def mend_triggers(connection: Connection) -> tuple[str, ...]:
+    """Creates again what is missing or differs, and names it: `transform` drops triggers, and so may an attacker."""
+    found = dict(connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall())
+    wrong = tuple(name for name, text in TRIGGERS.items() if found.get(name) != text)
+    for name in wrong:
+        connection.execute(f"DROP TRIGGER IF EXISTS {name}")
+        connection.execute(TRIGGERS[name])
+    return wrong

@@ -1,0 +1,96 @@
+"""What each object was last seen to be: the `prev` that a new observation is compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from store.encode import from_json, storable, to_json
+from store.sqlite import Connection
+from store.times import micros, moment
+
+# Clustered by its key: a kind of a cluster is read as one stretch of the file.
+SCHEMA = (
+    """CREATE TABLE observed (
+        cluster TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        uid TEXT NOT NULL,
+        name TEXT NOT NULL,
+        phase TEXT NOT NULL,
+        facts TEXT NOT NULL,
+        seen_at INTEGER NOT NULL,
+        PRIMARY KEY (cluster, kind, uid)
+    ) STRICT, WITHOUT ROWID""",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """`facts` is small JSON: what tracking needs beside the phase (hashes, times, counts), never the object."""
+
+    uid: str
+    name: str
+    phase: str
+    seen_at: datetime
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Sightings:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def put(self, cluster: str, kind: str, seen: Iterable[Observed]) -> None:
+        """Many at once: the first list of a cluster brings 10,000."""
+        self._connection.executemany(
+            "INSERT INTO observed (cluster, kind, uid, name, phase, facts, seen_at) VALUES (?,?,?,?,?,?,?)"
+            " ON CONFLICT (cluster, kind, uid) DO UPDATE"
+            " SET name = excluded.name, phase = excluded.phase, facts = excluded.facts, seen_at = excluded.seen_at",
+            [
+                (
+                    cluster,
+                    kind,
+                    one.uid,
+                    storable(one.name),
+                    storable(one.phase),
+                    to_json(one.facts) if one.facts else "{}",
+                    micros(one.seen_at),
+                )
+                for one in seen
+            ],
+        )
+
+    def load(self, cluster: str, kind: str) -> dict[str, Observed]:
+        """By uid."""
+        rows = self._connection.execute(
+            "SELECT uid, name, phase, seen_at, facts FROM observed WHERE cluster = ? AND kind = ?", (cluster, kind)
+        ).fetchall()
+        return {row[0]: _observed(row) for row in rows}
+
+    def get(self, cluster: str, kind: str, uid: str) -> Observed | None:
+        row = self._connection.execute(
+            "SELECT uid, name, phase, seen_at, facts FROM observed WHERE cluster = ? AND kind = ? AND uid = ?",
+            (cluster, kind, uid),
+        ).fetchone()
+        return _observed(row) if row else None
+
+    def remove(self, cluster: str, kind: str, uids: Iterable[str]) -> None:
+        self._connection.executemany(
+            "DELETE FROM observed WHERE cluster = ? AND kind = ? AND uid = ?", [(cluster, kind, uid) for uid in uids]
+        )
+
+    def count(self, cluster: str, kind: str) -> int:
+        row = self._connection.execute(
+            "SELECT count(*) FROM observed WHERE cluster = ? AND kind = ?", (cluster, kind)
+        ).fetchone()
+        return int(row[0])
+
+    def forget(self, cluster: str) -> None:
+        """A cluster that left the config."""
+        self._connection.execute("DELETE FROM observed WHERE cluster = ?", (cluster,))
+
+
+def _observed(row: tuple[Any, ...]) -> Observed:
+    uid, name, phase, seen_at, facts = row
+    return Observed(uid, name, phase, moment(seen_at), {} if facts == "{}" else from_json(facts))

@@ -1,0 +1,103 @@
+"""What happened and is still to be told. Written with the change it tells of, expanded into notices by the notifier."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from domain.event import Event, Severity
+from store.encode import from_json, storable, to_json
+from store.scrub import scrub_json
+from store.sqlite import Connection
+from store.times import micros, moment
+
+SCHEMA = (
+    """CREATE TABLE outbox (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        id TEXT NOT NULL UNIQUE,
+        kind TEXT NOT NULL,
+        cluster TEXT NOT NULL,
+        cluster_uid TEXT NOT NULL,
+        object_kind TEXT NOT NULL,
+        object_uid TEXT NOT NULL,
+        object_name TEXT NOT NULL,
+        transition TEXT NOT NULL,
+        at INTEGER NOT NULL,
+        severity TEXT NOT NULL,
+        operation TEXT NOT NULL,
+        facts TEXT NOT NULL CHECK (json_valid(facts)),
+        routed INTEGER NOT NULL DEFAULT 0 CHECK (routed IN (0, 1))
+    ) STRICT""",
+    "CREATE INDEX outbox_unrouted ON outbox (seq) WHERE routed = 0",
+    "CREATE INDEX outbox_by_object ON outbox (cluster, object_kind, object_name, at)",
+    "CREATE INDEX outbox_by_operation ON outbox (operation, at) WHERE operation != ''",
+    "CREATE INDEX outbox_by_age ON outbox (at)",
+)
+
+_COLUMNS = (
+    "kind, cluster, cluster_uid, object_kind, object_uid, object_name, transition, at, severity, operation, facts"
+)
+_SELECT = f"SELECT {_COLUMNS} FROM outbox"  # noqa: S608 - constants
+_INSERT = f"INSERT INTO outbox (id, {_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (id) DO NOTHING"  # noqa: S608
+
+
+class Outbox:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def add(self, event: Event) -> bool:
+        """Whether it is new: the same change seen twice is one event."""
+        values = (
+            event.id,
+            event.kind,
+            event.cluster,
+            event.cluster_uid,
+            event.object_kind,
+            event.object_uid,
+            storable(event.object_name),
+            storable(event.transition),
+            micros(event.at),
+            event.severity,
+            event.operation,
+            to_json(scrub_json(event.facts)),
+        )
+        return self._connection.execute(_INSERT, values).rowcount == 1
+
+    def unrouted(self, limit: int = 100) -> tuple[Event, ...]:
+        """Not yet expanded into notices, in the order in which they were added."""
+        rows = self._connection.execute(f"{_SELECT} WHERE routed = 0 ORDER BY seq LIMIT ?", (limit,)).fetchall()
+        return tuple(map(_event, rows))
+
+    def routed(self, event_id: str) -> bool:
+        """In the transaction that inserts its notices. False if it was routed before."""
+        return (
+            self._connection.execute("UPDATE outbox SET routed = 1 WHERE id = ? AND routed = 0", (event_id,)).rowcount
+            == 1
+        )
+
+    def event(self, event_id: str) -> Event | None:
+        row = self._connection.execute(f"{_SELECT} WHERE id = ?", (event_id,)).fetchone()
+        return _event(row) if row else None
+
+    def of_object(self, cluster: str, object_kind: str, object_name: str, limit: int = 50) -> tuple[Event, ...]:
+        """What happened to one object, newest first."""
+        rows = self._connection.execute(
+            f"{_SELECT} WHERE cluster = ? AND object_kind = ? AND object_name = ? ORDER BY at DESC, seq DESC LIMIT ?",
+            (cluster, object_kind, object_name, limit),
+        ).fetchall()
+        return tuple(map(_event, rows))
+
+    def of_operation(self, operation: str) -> tuple[Event, ...]:
+        """What happened in one operation, oldest first: the thread of its card."""
+        rows = self._connection.execute(
+            f"{_SELECT} WHERE operation = ? AND operation != '' ORDER BY at, seq", (operation,)
+        ).fetchall()
+        return tuple(map(_event, rows))
+
+    def count(self) -> int:
+        row = self._connection.execute("SELECT count(*) FROM outbox WHERE routed = 0").fetchone()
+        return int(row[0])
+
+
+def _event(row: tuple[Any, ...]) -> Event:
+    at, severity, operation, facts = row[7:]
+    return Event(*row[:7], moment(at), Severity(severity), operation, from_json(facts))

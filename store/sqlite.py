@@ -1,0 +1,54 @@
+"""The one SQLite module of the house, its settings and its errors in our words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from domain.errors import StoreBusy, StoreCorrupt, StoreError, StoreFull
+
+if TYPE_CHECKING:
+    import sqlite3
+else:
+    # sqlite-utils prefers pysqlite3, which bundles a SQLite without the WAL-reset bug.
+    from sqlite_utils.utils import sqlite3
+
+__all__ = ["SETTINGS", "Connection", "has_wal_reset_bug", "in_our_words", "sqlite3", "version"]
+
+Connection = sqlite3.Connection
+
+SETTINGS = (
+    "PRAGMA synchronous=FULL",
+    "PRAGMA busy_timeout=5000",
+    "PRAGMA foreign_keys=ON",
+    # Without it INSERT OR REPLACE slips past a trigger that forbids deletes.
+    "PRAGMA recursive_triggers=ON",
+    "PRAGMA trusted_schema=OFF",
+    "PRAGMA wal_autocheckpoint=1000",
+    "PRAGMA journal_size_limit=67108864",
+    "PRAGMA mmap_size=0",
+    "PRAGMA temp_store=MEMORY",
+)
+
+
+def in_our_words(error: sqlite3.Error) -> StoreError:
+    """What a caller of the store can tell apart: no space, damaged, busy, anything else."""
+    text = str(error)
+    match getattr(error, "sqlite_errorcode", 0) & 0xFF:
+        case 13:
+            return StoreFull("There is no space left for the database.", why=text, fix="free space on its volume")
+        case 11 | 26:
+            return StoreCorrupt("The database is damaged.", why=text, fix="keep the file and restore the newest copy")
+        case 5 | 6:
+            return StoreBusy("Another process holds the database.", why=text)
+        case _:
+            return StoreError(f"The database refused: {text}")
+
+
+def has_wal_reset_bug(version: tuple[int, ...]) -> bool:
+    """SQLite 3.7.0 to 3.51.2 can corrupt a WAL that two connections write (sqlite.org/wal.html#walresetbug)."""
+    mended = version >= (3, 51, 3) or (3, 50, 7) <= version < (3, 51) or (3, 44, 6) <= version < (3, 45)
+    return not mended
+
+
+def version() -> tuple[int, ...]:
+    return tuple(int(part) for part in sqlite3.sqlite_version.split("."))

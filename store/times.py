@@ -1,0 +1,28 @@
+"""Times in the database: whole microseconds since 1970 in UTC.
+
+Integers compare and add in SQL without parsing, carry every digit of a datetime, and know no zone to get wrong.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+_START = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def micros(at: datetime) -> int:
+    """A naive time raises TypeError: nobody can know which moment it means."""
+    return (at - _START) // _MICROSECOND
+
+
+def moment(value: int) -> datetime:
+    return _START + timedelta(microseconds=value)
+
+
+def maybe_micros(at: datetime | None) -> int | None:
+    return None if at is None else micros(at)
+
+
+def maybe_moment(value: int | None) -> datetime | None:
+    return None if value is None else moment(value)
