@@ -94,6 +94,7 @@ def test_cluster_scoped(spec: dict[str, Any], wide: bool) -> None:
         ({}, EVERYTHING),
         ({"includedResources": ["*"]}, EVERYTHING),
         ({"includedResources": ["Pods", "cm"]}, {"pods", "cm"}),
+        ({"includedResources": ["pods", "sec*"]}, EVERYTHING),
         ({"includedNamespaces": ["shop"], "includedNamespaceScopedResources": ["pods"]}, {"pods"}),
         ({"includedNamespaceScopedResources": ["pods"]}, EVERYTHING),
         ({"includedNamespaceScopedResources": ["pods"], "includedClusterScopedResources": ["pv"]}, {"pods", "pv"}),
@@ -187,7 +188,8 @@ def test_names_selected_for_show() -> None:
 NAMES = ["shop", "shop-db", "payments", "later-shop", "kube-system"]
 PATTERNS = ["shop*", "*-db", "?hop", "[sp]*", "*"]
 LISTS = st.lists(st.sampled_from([*NAMES, *PATTERNS]), max_size=3)
-KINDS = st.lists(st.sampled_from(sorted({name for names in SPELLINGS.values() for name in names})), max_size=3)
+SPELLED = sorted({name for names in SPELLINGS.values() for name in names})
+KINDS = st.lists(st.sampled_from([*SPELLED, "se*", "*roles*", "*.apps"]), max_size=3)
 OBJECTS = st.lists(
     st.builds(
         lambda resource, namespace, name, team: Obj(

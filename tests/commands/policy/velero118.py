@@ -58,6 +58,11 @@ def listed(names: Sequence[str] | None) -> set[str]:
     return {resolve(name) for name in names or ()}
 
 
+def named(resource: str, names: set[str]) -> bool:
+    """What discovery does not resolve stays as written and is matched as a pattern."""
+    return any(fnmatchcase(resource, each) for each in names)
+
+
 def namespace_taken(namespace: str, spec: Mapping[str, Any]) -> bool:
     included, excluded = spec.get("includedNamespaces") or [], spec.get("excludedNamespaces") or []
     if any(fnmatchcase(namespace, each) for each in excluded):
@@ -71,20 +76,18 @@ def all_namespaces(spec: Mapping[str, Any]) -> bool:
 
 def _plain_kind(resource: str, spec: Mapping[str, Any]) -> bool:
     included, excluded = listed(spec.get("includedResources")), listed(spec.get("excludedResources"))
-    return resource not in excluded and (not included or "*" in included or resource in included)
+    return not named(resource, excluded) and (not included or named(resource, included))
 
 
 def _scoped_kind(obj: Obj, spec: Mapping[str, Any]) -> bool:
     scope = "NamespaceScoped" if obj.namespace else "ClusterScoped"
     included = listed(spec.get(f"included{scope}Resources"))
     excluded = listed(spec.get(f"excluded{scope}Resources"))
-    if "*" in excluded or obj.resource in excluded:
+    if named(obj.resource, excluded):
         return False
-    if obj.namespace:
-        return not included or "*" in included or obj.resource in included
     if not included:
-        return all_namespaces(spec)
-    return "*" in included or obj.resource in included
+        return bool(obj.namespace) or all_namespaces(spec)
+    return named(obj.resource, included)
 
 
 def _selected(obj: Obj, spec: Mapping[str, Any]) -> bool:
