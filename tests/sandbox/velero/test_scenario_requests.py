@@ -1,0 +1,91 @@
+"""DownloadRequests and ServerStatusRequests: answered at once, cleaned up late."""
+
+import pytest
+
+
+async def ask(world, kind, name, request="d"):
+    await world.create("downloadrequests", request, {"target": {"kind": kind, "name": name}})
+
+
+async def test_download_is_answered_at_once_also_while_something_runs(world, velero):
+    await world.backup("b")
+    velero.script("slow", seconds=60)
+    await world.create("backups", "slow", {"includedNamespaces": ["shop"], "storageLocation": "default"})
+    await world.pause(2)
+    await ask(world, "BackupLog", "b")
+    request = await world.ended("downloadrequests", "d", 0.1)
+    assert request["status"]["expiration"] == "2026-11-21T11:23:21Z"
+
+
+async def test_what_does_not_exist_never_gets_a_phase_and_goes_away(world):
+    await ask(world, "BackupLog", "gone")
+    await world.pause(1)
+    assert (await world.get("downloadrequests", "d"))["status"].keys() == {"expiration"}
+    await world.pause(500)
+    assert await world.get("downloadrequests", "d") is not None
+    await world.gone("downloadrequests", "d", 200)
+
+
+async def test_restore_files_need_the_backup(world):
+    await world.backup("b")
+    await world.restore("r", "b")
+    await ask(world, "RestoreLog", "r", "before")
+    await world.ended("downloadrequests", "before", 1)
+    await world.delete("backups", "b")
+    await ask(world, "RestoreLog", "r", "after")
+    await world.pause(1)
+    assert (await world.get("downloadrequests", "after"))["status"].keys() == {"expiration"}
+
+
+async def test_location_gone_is_no_answer_either(world):
+    await world.backup("b")
+    await world.delete("backupstoragelocations", "default")
+    await ask(world, "BackupLog", "b")
+    await world.pause(5)
+    assert world.phases("downloadrequests", "d") == [""]
+
+
+async def test_expired_requests_go_at_the_first_minute_tick(world):
+    await world.backup("b")
+    await ask(world, "BackupLog", "b")
+    request = await world.ended("downloadrequests", "d")
+    await world.gone("downloadrequests", "d", 661)
+    assert request["status"]["expiration"] == "2026-11-21T11:23:19Z"
+    assert world.now().strftime("%H:%M:%S") == "11:23:19"
+
+
+async def test_the_link_points_below_the_prefix(world):
+    await world.location("below", objectStorage={"bucket": "velero", "prefix": "/team/"})
+    await world.reaches("backupstoragelocations", "below", "Available")
+    await world.backup("b", storageLocation="below")
+    await ask(world, "BackupContents", "b")
+    request = await world.ended("downloadrequests", "d")
+    assert "/velero/team/backups/b/b.tar.gz?" in request["status"]["downloadURL"]
+
+
+async def test_status_request(world):
+    await world.create("serverstatusrequests", "s", {})
+    request = await world.ended("serverstatusrequests", "s", 1)
+    assert request["status"]["serverVersion"] == "v1.18.2"
+    plugins = [(p["kind"], p["name"]) for p in request["status"]["plugins"]]
+    assert plugins.count(("ObjectStore", "velero.io/aws")) == 1
+    assert plugins.count(("BackupItemAction", "velero.io/pod")) == 2
+
+
+class TestWithoutVersion:
+    @pytest.fixture
+    def settings(self, settings):
+        from dataclasses import replace
+
+        return replace(settings, version=None)
+
+    async def test_the_key_is_absent(self, world):
+        await world.create("serverstatusrequests", "s", {})
+        assert "serverVersion" not in (await world.ended("serverstatusrequests", "s", 1))["status"]
+
+
+async def test_status_requests_are_removed_after_five_minutes(world):
+    await world.create("serverstatusrequests", "s", {})
+    await world.pause(221)
+    assert await world.get("serverstatusrequests", "s") is not None
+    await world.gone("serverstatusrequests", "s", 156)
