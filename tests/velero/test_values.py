@@ -1,0 +1,412 @@
+"""Values from what a real cluster said, and from what a hostile or older one might."""
+
+import dataclasses
+import json
+import sys
+import time
+import tracemalloc
+from datetime import UTC, datetime
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.velero.conftest import RECORDINGS
+from velero.backups import backup_of, row_of
+from velero.configmaps import config_map_of
+from velero.data_movement import movement_of
+from velero.deletions import deletion_manifest, deletion_of
+from velero.downloads import download_of
+from velero.locations import default_location, snapshot_location_of, storage_location_of
+from velero.names import label_value, name_fault, prefix, schedule_name_fault, timestamped
+from velero.namespaces import namespace_of
+from velero.objects import without_managed_fields
+from velero.phases import BACKUP_PHASES, REQUEST_PHASES, RESTORE_PHASES, VOLUME_PHASES
+from velero.pod_volumes import pod_volume_of
+from velero.repositories import repository_of
+from velero.restores import restore_of
+from velero.schedules import schedule_of
+from velero.server_status import status_request_of
+
+PARSERS = {
+    "Backup": backup_of,
+    "BackupRow": row_of,
+    "Restore": restore_of,
+    "Schedule": schedule_of,
+    "BackupStorageLocation": storage_location_of,
+    "VolumeSnapshotLocation": snapshot_location_of,
+    "DeleteBackupRequest": deletion_of,
+    "DownloadRequest": download_of,
+    "BackupRepository": repository_of,
+    "PodVolumeBackup": pod_volume_of,
+    "PodVolumeRestore": pod_volume_of,
+    "DataUpload": movement_of,
+    "ServerStatusRequest": status_request_of,
+    "Namespace": namespace_of,
+    "ConfigMap": config_map_of,
+}
+
+
+def at(*parts: int) -> datetime:
+    return datetime(2026, 11, 21, *parts, tzinfo=UTC)
+
+
+class Plain(yaml.SafeLoader):
+    """Dates stay the strings that they are in JSON."""
+
+
+Plain.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in found if tag != "tag:yaml.org,2002:timestamp"]
+    for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def recorded(path: str) -> dict:
+    return yaml.load((RECORDINGS / "artifacts" / path).read_text(), Loader=Plain)
+
+
+def test_a_backup():
+    backup = backup_of(recorded("wp-plain/backup.yaml"))
+    assert (backup.name, backup.phase, backup.ended) == ("wp-plain", "Completed", True)
+    assert backup.storage_location == "default"
+    assert backup.snapshot_locations == ("aws-ebs",)
+    assert backup.included_namespaces == ("wordpress",)
+    assert backup.ttl == "720h0m0s"
+    assert (backup.started, backup.completed) == (at(11, 5, 46), at(11, 5, 58))
+    assert (backup.errors, backup.warnings, backup.items_done, backup.items_total) == (0, 2, 38, 38)
+    assert (backup.csi_completed, backup.snapshots_completed, backup.operations_completed) == (1, 1, 1)
+    assert backup.labels["team"] == "web"
+    assert backup.spec["itemOperationTimeout"] == "4h0m0s"
+
+
+def test_a_row_says_the_same_as_the_whole():
+    backup = backup_of(recorded("wp-plain/backup.yaml"))
+    row = backup.row()
+    assert (row.name, row.uid, row.phase, row.items, row.expires) == (
+        backup.name,
+        backup.uid,
+        backup.phase,
+        backup.items_done,
+        backup.expires,
+    )
+
+
+def test_hooks_are_counted():
+    backup = backup_of(recorded("wp-hooks/backup.yaml"))
+    assert (backup.phase, backup.hooks_attempted, backup.hooks_failed, backup.errors) == ("PartiallyFailed", 6, 6, 12)
+
+
+def test_a_backup_that_a_restart_ended():
+    backup = backup_of(recorded("crs/backup-failed-by-restart.yaml"))
+    assert backup.phase == "Failed"
+    assert backup.failure_reason.startswith('found a backup with status "InProgress" during the server starting')
+
+
+def test_failed_validation_has_neither_start_nor_end():
+    backup = backup_of(recorded("crs/backup-failedvalidation-bsl-unavailable.yaml"))
+    assert backup.ended
+    assert (backup.started, backup.completed) == (None, None)
+    assert backup.validation_errors == (
+        "backup can't be created because BackupStorageLocation default is in Unavailable status.",
+    )
+
+
+def test_a_restore():
+    restore = restore_of(recorded("r-missing/restore.yaml"))
+    assert (restore.backup, restore.phase, restore.errors, restore.warnings) == ("wp-plain", "PartiallyFailed", 1, 3)
+
+
+def test_a_schedule_and_its_horizon():
+    schedule = schedule_of(recorded("crs/schedule-skipped.yaml"))
+    assert (schedule.cron, schedule.phase, schedule.paused) == ("14 * * * *", "Enabled", False)
+    assert schedule.last_skipped == at(11, 15, 12)
+    assert schedule.last_backup is None
+    assert schedule.template["includedNamespaces"] == ["billing"]
+
+
+def test_a_schedules_seal_changes_only_by_what_people_change():
+    source = recorded("crs/schedule-skipped.yaml")
+
+    def seal(**spec) -> str:
+        return schedule_of({**source, "spec": {**source["spec"], **spec}}).seal
+
+    assert seal(paused=True) == seal(skipImmediately=True) == seal()
+    assert seal(schedule="15 * * * *") != seal()
+    assert seal(template={}) != seal()
+
+
+def test_a_location():
+    location = storage_location_of(recorded("crs/bsl-unavailable.yaml"))
+    assert not location.available
+    assert location.message.endswith('Secret "s" not found')
+    assert location.place == ("aws", "other", "", "http://127.0.0.1:15000")
+    assert location.access_mode == "ReadWrite"
+    assert location.credential == "s"
+
+
+def test_the_newest_default_wins():
+    def location(name: str, created: str, *, default: bool) -> dict:
+        return {"metadata": {"name": name, "creationTimestamp": created}, "spec": {"default": default}}
+
+    found = tuple(
+        storage_location_of(one)
+        for one in [
+            location("old", "2026-01-01T00:00:00Z", default=True),
+            location("new", "2026-02-01T00:00:00Z", default=True),
+            location("newest", "2026-03-01T00:00:00Z", default=False),
+        ]
+    )
+    assert default_location(found).name == "new"
+    assert default_location(found[2:]) is None
+
+
+def test_a_deletion_that_failed():
+    deletion = deletion_of(recorded("crs/deletebackuprequest-errors.yaml"))
+    assert (deletion.backup, deletion.phase) == ("wedge2", "Processed")
+    assert deletion.backup_uid == "69bd738b-aa97-4fef-8498-1e8bdfbc6d88"
+    assert deletion.errors == (
+        "cannot delete backup because backup storage location default is currently in Unavailable state",
+    )
+
+
+def test_a_deletion_is_written_as_the_cli_writes_it():
+    assert deletion_manifest("nightly", "u1") == {
+        "metadata": {
+            "generateName": "nightly-",
+            "labels": {"velero.io/backup-name": "nightly", "velero.io/backup-uid": "u1"},
+        },
+        "spec": {"backupName": "nightly"},
+    }
+    assert deletion_manifest("nightly", "u1", name="fixed")["metadata"]["name"] == "fixed"
+
+
+def test_volumes_under_way():
+    volume = pod_volume_of(recorded("crs/podvolumebackup.yaml"))
+    assert (volume.pod_namespace, volume.pod, volume.volume, volume.pvc) == ("wordpress", "wp-fs", "vol", "data-fs")
+    assert (volume.bytes_done, volume.bytes_total, volume.incremental) == (2048, 2048, 100)
+    restored = pod_volume_of(recorded("crs/podvolumerestore.yaml"))
+    assert (restored.source_namespace, restored.node, restored.ended) == ("wordpress", "node1", True)
+
+
+def test_a_repository():
+    repository = repository_of(recorded("crs/backuprepository.yaml"))
+    assert (repository.phase, repository.volume_namespace, repository.type) == ("Ready", "wordpress", "kopia")
+
+
+def test_server_status_without_a_version_and_with_plugins_twice():
+    plugin = {"kind": "ObjectStore", "name": "velero.io/aws"}
+    status = status_request_of({"status": {"phase": "Processed", "plugins": [plugin, plugin]}})
+    assert status.version == ""
+    assert len(status.plugins) == 1
+
+
+def test_everything_that_was_recorded_is_read():
+    lines = [
+        json.loads(line)["object"] for path in RECORDINGS.glob("*.jsonl") for line in path.read_text().splitlines()
+    ]
+    objects = [item for line in lines for item in line.get("items", [line])]
+    named = [one for one in objects if one.get("metadata", {}).get("name")]
+    assert len(named) > 100
+    for one in named:
+        value = PARSERS[one["kind"]](one)
+        assert value.uid
+        assert value.name == one["metadata"]["name"]
+
+
+def test_an_unknown_phase_is_kept_and_not_ended():
+    backup = backup_of({"status": {"phase": "Levitating"}})
+    assert backup.phase == "Levitating"
+    assert not backup.ended
+
+
+@pytest.mark.parametrize("phases", [BACKUP_PHASES, RESTORE_PHASES, REQUEST_PHASES, VOLUME_PHASES])
+def test_a_phase_means_one_thing(phases):
+    assert phases.failed <= phases.terminal
+    assert phases.partial <= phases.terminal
+    assert not phases.terminal & phases.running
+    assert not phases.terminal & phases.queued
+    assert not phases.running & phases.queued
+    assert not phases.failed & phases.partial
+
+
+def test_a_good_end():
+    assert BACKUP_PHASES.good("Completed")
+    assert not BACKUP_PHASES.good("PartiallyFailed")
+    assert not BACKUP_PHASES.good("InProgress")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=10) | st.just("2026-11-21T11:05:46Z"),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3),
+    max_leaves=8,
+)
+KEYS = st.sampled_from(
+    [
+        "name",
+        "uid",
+        "labels",
+        "annotations",
+        "generation",
+        "resourceVersion",
+        "creationTimestamp",
+        "finalizers",
+        "ownerReferences",
+        "ttl",
+        "phase",
+        "progress",
+        "itemsBackedUp",
+        "hookStatus",
+        "startTimestamp",
+        "expiration",
+        "validationErrors",
+        "includedNamespaces",
+        "template",
+        "schedule",
+        "paused",
+        "config",
+        "objectStorage",
+        "caCert",
+        "credential",
+        "plugins",
+        "errors",
+        "recentMaintenance",
+        "pod",
+        "bytesDone",
+        "data",
+        "default",
+    ]
+)
+HOSTILE = st.fixed_dictionaries(
+    {}, optional={key: JSON | st.dictionaries(KEYS, JSON, max_size=6) for key in ("metadata", "spec", "status", "data")}
+)
+
+
+@pytest.mark.parametrize("parse", PARSERS.values(), ids=PARSERS.keys())
+@given(HOSTILE)
+def test_no_object_breaks_a_reader(parse, source):
+    value = parse(source)
+    for one in dataclasses.fields(value):
+        getattr(value, one.name)
+    assert isinstance(value.name, str)
+    assert isinstance(value.uid, str)
+
+
+@pytest.mark.parametrize("ttl", ["30d", "720h0m0s", "-1h", "", "nonsense"])
+def test_durations_stay_strings(ttl):
+    assert backup_of({"spec": {"ttl": ttl}}).ttl == ttl
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("2026-11-21T11:05:46Z", at(11, 5, 46)),
+        ("2026-11-21T12:05:46+01:00", at(11, 5, 46)),
+        ("2026-11-21T11:05:46.123456Z", at(11, 5, 46, 123456)),
+        ("2026-11-21T11:05:46", at(11, 5, 46)),
+        ("0001-01-01T00:00:00Z", datetime(1, 1, 1, tzinfo=UTC)),
+        ("yesterday", None),
+        ("", None),
+        (17, None),
+        (None, None),
+    ],
+)
+def test_moments(value, expected):
+    assert backup_of({"status": {"startTimestamp": value}}).started == expected
+
+
+def test_managed_fields_are_left_out():
+    source = {"metadata": {"name": "a", "managedFields": [{}]}, "spec": {}}
+    assert without_managed_fields(source) == {"metadata": {"name": "a"}, "spec": {}}
+    assert source["metadata"]["managedFields"] == [{}]
+
+
+# --- names
+
+
+@pytest.mark.parametrize("length", [1, 63])
+def test_a_label_that_fits_stays(length):
+    assert label_value("n" * length) == "n" * length
+
+
+def test_a_label_that_does_not_fit_is_cut_as_velero_cuts_it():
+    """The pair of label.GetValidName's own test."""
+    long = "the-really-long-location-name-that-is-much-more-than-63-characters"
+    assert label_value(long) == "the-really-long-location-name-that-is-much-more-than-63-c69e779"
+    assert len(label_value(long)) == 63
+
+
+def test_a_name_with_the_time():
+    assert timestamped("nightly", at(11, 5, 46)) == "nightly-20261121110546"
+
+
+@pytest.mark.parametrize("name", ["a", "a-b.c", "0", "x" * 253])
+def test_names_that_are_taken(name):
+    assert name_fault(name) == ""
+
+
+@pytest.mark.parametrize("name", ["", "A", "a_b", "-a", "a-", "a..b", "a b", "ä", "a\n", "x" * 254, "a/b", ".."])
+def test_names_that_are_not(name):
+    assert name_fault(name)
+
+
+def test_a_schedules_name_is_a_label():
+    assert schedule_name_fault("n" * 64) == "it is 64 characters long; 63 is the limit"
+
+
+def test_a_prefix_leaves_room():
+    assert prefix("nightly") == "nightly-"
+    assert len(prefix("n" * 100)) == 58
+    assert prefix("a." + "b" * 3) == "a.bbb-"
+
+
+# --- size and speed
+
+
+def big_list(count: int) -> bytes:
+    source = json.loads((RECORDINGS / "backups.jsonl").read_text().splitlines()[0])["object"]["items"]
+
+    def one(number: int) -> dict:
+        item = json.loads(json.dumps(source[number % len(source)]))
+        item["metadata"] |= {"name": f"nightly-{number}", "uid": f"7ab9ad90-8232-47a6-badf-{number:012d}"}
+        return item
+
+    return json.dumps({"items": [one(number) for number in range(count)]}).encode()
+
+
+def test_ten_thousand_rows_are_small():
+    rows = [row_of(item) for item in json.loads(big_list(1000))["items"]]
+    tracemalloc.start()
+    kept = [row_of(item) for item in json.loads(big_list(1000))["items"]]
+    size = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert len(kept) == len(rows)
+    assert size / 1000 * 10_000 < 30 << 20
+
+
+def test_rows_cost_less_than_half_of_the_parser():
+    body = big_list(2000)
+
+    def best(measure) -> float:
+        return min(measure() for _ in range(5))
+
+    def loads() -> float:
+        began = time.process_time()
+        json.loads(body)
+        return time.process_time() - began
+
+    items = json.loads(body)["items"]
+
+    def project() -> float:
+        began = time.process_time()
+        kept = [row_of(item) for item in items]
+        assert kept
+        return time.process_time() - began
+
+    assert best(project) < 0.5 * best(loads)
+
+
+def test_words_that_recur_are_shared():
+    first, second = (row_of(json.loads(json.dumps({"status": {"phase": "Completed"}}))) for _ in range(2))
+    assert first.phase is second.phase
+    assert sys.getsizeof(first) < 200
