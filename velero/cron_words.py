@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from itertools import pairwise
 from typing import Final
 
 from domain.duration import MINUTE, SECOND, human
@@ -85,7 +86,8 @@ def _values(bits: int) -> frozenset[int]:
 
 def _fields(fields: Fields) -> str:
     minutes, hours, months = _values(fields.minute), _values(fields.hour), _values(fields.month)
-    if not (minutes and hours and months and _values(fields.dom) | _values(fields.dow)):
+    days_named = fields.dom | fields.dow if fields.either else fields.dom and fields.dow
+    if not (minutes and hours and months and days_named):
         return "never: a field names no value"
     days = _days_words(fields, "" if months == _ALL_MONTHS else _span(months, _MONTHS.__getitem__))
     when, many = _times(minutes, hours)
@@ -140,7 +142,7 @@ def _days_words(fields: Fields, months: str) -> str:
 
 def _dates(dates: frozenset[int]) -> str:
     ordered = sorted(dates)
-    steps = {after - before for before, after in zip(ordered, ordered[1:], strict=False)}
+    steps = {after - before for before, after in pairwise(ordered)}
     if len(dates) > 4 and len(steps) == 1 and (step := steps.pop()) > 1:
         return f"every {_ordinal(step)} day, {_ordinal(ordered[0])} to {_ordinal(ordered[-1])},"
     return f"the {_span(dates, _ordinal)}"
@@ -213,11 +215,16 @@ def _accepted(schedule: Schedule, body: str) -> Iterator[Warned]:
         if schedule.every * SECOND < MINUTE:
             yield Warned(Trap.UNDER_A_MINUTE, "Velero looks once a minute: runs closer together do not happen.")
         yield Warned(Trap.DRIFT, "@every counts from the start of the last run, so the time of day drifts.")
-    elif barren := 28 if schedule.table is None else schedule.table.barren_years:
-        what = "There can be no such date for five years" if barren < 28 else "There is no such date"
-        yield Warned(Trap.NEVER, f"{what}. Velero takes that for due at any time and backs up again and again.")
+    elif schedule.table is None:
+        yield _never("It never runs by itself")
+    elif barren := schedule.table.barren_years:
+        yield _never("There can be no such date for five years" if barren < 28 else "There is no such date")
     elif both := _both_restricted(schedule.table.fields):
         yield Warned(Trap.DATE_AND_WEEKDAY, both)
+
+
+def _never(what: str) -> Warned:
+    return Warned(Trap.NEVER, f"{what}. Velero takes that for due at any time and backs up again and again.")
 
 
 def _both_restricted(fields: Fields) -> str | None:
