@@ -78,11 +78,11 @@ def whom_to_ask(rules: Sequence[Rule], ask: Ask) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Walk:
-    """`end` is the match that settles it; `duty` the strictest approval on the way; `broken` a freeze passed by force."""
+    """`end` is the match that settles it; `duties` the approvals owed on the way; `broken` rules passed by force."""
 
     end: Match | None = None
-    duty: Rule | None = None
-    broken: Rule | None = None
+    duties: tuple[Rule, ...] = ()
+    broken: tuple[Rule, ...] = ()
     near: tuple[Match, ...] = ()
 
 
@@ -90,19 +90,32 @@ def _walk(rules: Sequence[Rule], ask: Ask) -> _Walk:
     walk = _Walk()
     for rule in rules:
         found = match(rule, ask)
-        if not found.applies:
-            walk = replace(walk, near=(*walk.near, found)) if found.fit is Fit.OUTSIDE else walk
-        elif rule.is_freeze and _may_break(rule, ask):
-            walk = replace(walk, broken=rule)
-        elif rule.effect is Effect.APPROVE and found.fit is Fit.TOUCHED:
-            walk = replace(walk, duty=_stricter(walk.duty, rule), near=(*walk.near, found))
-        else:
-            return replace(walk, end=found)
+        if found.fit is Fit.OUTSIDE:
+            walk = replace(walk, near=(*walk.near, found))
+        elif found.applies:
+            walk = _passed(walk, found, ask)
+        if walk.end is not None:
+            break
     return walk
 
 
-def _stricter(duty: Rule | None, rule: Rule) -> Rule:
-    return rule if duty is None or rule.approvals.quorum > duty.approvals.quorum else duty
+def _passed(walk: _Walk, found: Match, ask: Ask) -> _Walk:
+    """A rule that applies: a freeze that is broken lets on, an approval that is touched is owed and lets on."""
+    rule = found.rule
+    broken = (*walk.broken, rule) if _may_break(rule, ask) else walk.broken
+    if rule.is_freeze and broken is not walk.broken:
+        return replace(walk, broken=broken)
+    if rule.effect is not Effect.APPROVE:
+        return replace(walk, end=found)
+    duties = walk.duties if broken is not walk.broken else (*walk.duties, rule)
+    if found.fit is Fit.INSIDE:
+        return replace(walk, end=found, duties=duties, broken=broken)
+    return replace(walk, duties=duties, broken=broken, near=(*walk.near, found))
+
+
+def _strictest(duties: Sequence[Rule]) -> Rule | None:
+    """The first of those that ask for the most people."""
+    return max(duties, key=lambda rule: rule.approvals.quorum, default=None)
 
 
 def _may_break(rule: Rule, ask: Ask) -> bool:
@@ -121,7 +134,7 @@ def _ends(walk: _Walk, ask: Ask) -> Decision:
         text = f"Rule {near.rule.name} is the nearest, but this also reaches {reaches}."
         if not near.outside:
             text = f"Rule {near.rule.name} asks for approval of this, but no rule permits it."
-        return replace(decision, rule=near.rule.name, text=text)
+        return replace(decision, text=text)
     return decision
 
 
@@ -146,27 +159,24 @@ def _settled(walk: _Walk, end: Match, rules: Sequence[Rule], ask: Ask, directory
         return Decision(Outcome.DENY, reason, rule.name, _denied_by(rule))
     if refusing := _refusing(rule, ask):
         return _guarded(refusing, rule.name)
-    duty = _duty(walk, rule, rules, ask)
-    if (rule.reason_required or (duty and duty.reason_required)) and not ask.reason.strip():
+    if any(each.reason_required for each in (rule, *walk.duties)) and not ask.reason.strip():
         return Decision(Outcome.DENY, Reason.RULE, rule.name, f'Rule {rule.name} asks for a reason: add --reason "…".')
-    if duty is not None:
+    pending = _standing(ask.guards, rule.lifts)
+    duties = walk.duties or (_for_guards(rule, rules, ask) if pending else ())
+    if duty := _strictest(duties):
         return _approval(duty, ask, directory)
-    if pending := _standing(ask.guards, rule.lifts):
+    if pending:
         return _guarded(pending, rule.name)
-    forced = Reason.BREAK_GLASS if walk.broken else Reason.RULE
-    return _follow_up(walk.broken or rule, Decision(Outcome.ALLOW, forced, rule.name, f"Rule {rule.name} allows it."))
+    if walk.broken:
+        return _forced(walk.broken, rule)
+    return Decision(Outcome.ALLOW, Reason.RULE, rule.name, f"Rule {rule.name} allows it.")
 
 
-def _duty(walk: _Walk, rule: Rule, rules: Sequence[Rule], ask: Ask) -> Rule | None:
-    """Whose approval is needed: of the settling rule, of one touched on the way, or because a guard asks for one."""
-    if rule.effect is Effect.APPROVE:
-        return _stricter(walk.duty, rule)
-    if walk.duty is not None or not _standing(ask.guards, rule.lifts):
-        return walk.duty
+def _for_guards(rule: Rule, rules: Sequence[Rule], ask: Ask) -> tuple[Rule, ...]:
+    """Who approves what a guard wants approved: the rule that permits says, or else those that ask for approval here."""
     if rule.approvals.approvers:
-        return rule
-    asking = (each for each in rules if each.effect is Effect.APPROVE and match(each, ask).applies)
-    return next(asking, None)
+        return (rule,)
+    return tuple(each for each in rules if each.effect is Effect.APPROVE and match(each, ask).applies)
 
 
 def _standing(guards: Sequence[Guard], lifts: frozenset[str]) -> tuple[Guard, ...]:
@@ -191,13 +201,19 @@ def _guarded(guards: tuple[Guard, ...], rule: str) -> Decision:
 
 def _approval(duty: Rule, ask: Ask, directory: Directory) -> Decision:
     terms = duty.approvals
-    if _may_break(duty, ask):
-        text = f"Rule {duty.name} lets {', '.join(sorted(duty.break_glass))} break the glass; approval has to follow."
-        return _follow_up(duty, Decision(Outcome.ALLOW, Reason.BREAK_GLASS, duty.name, text))
     if not enough(directory, terms.approvers, terms.quorum, ask.actor):
         return Decision(Outcome.DENY, Reason.NOT_ENOUGH_APPROVERS, duty.name, _too_few(duty, directory))
     text = f"Rule {duty.name} asks for {terms.quorum} of {', '.join(terms.approvers)}."
     return _follow_up(duty, Decision(Outcome.REQUIRE_APPROVAL, Reason.RULE, duty.name, text))
+
+
+def _forced(broken: tuple[Rule, ...], rule: Rule) -> Decision:
+    """Allowed without the approval, or through the freeze, that stood in the way; approval has to follow."""
+    names = ", ".join(each.name for each in broken)
+    decision = Decision(
+        Outcome.ALLOW, Reason.BREAK_GLASS, rule.name, f"The glass of {names} is broken: approval has to follow."
+    )
+    return _follow_up(_strictest([each for each in broken if each.approvals.approvers]) or rule, decision)
 
 
 def _follow_up(rule: Rule, decision: Decision) -> Decision:

@@ -203,7 +203,7 @@ def test_a_refusal_says_whom_to_ask() -> None:
 
 def test_a_refusal_names_the_nearest_rule_and_no_namespace_that_might_be_a_secret() -> None:
     found = judge(rules(SHOP_TEAM), ask(ADA, "backup.create", "shop", "payments"), DIRECTORY)
-    assert found.rule == "r0"
+    assert found.rule == ""
     assert "r0 is the nearest" in found.text
     assert "payments" not in found.text
 
@@ -262,7 +262,7 @@ class TestApproval:
 
     def test_but_permits_nothing_outside_itself(self) -> None:
         found = judge(rules(ASKED), ask(ADA, "restore.create", "shop", "payments"), DIRECTORY)
-        assert outcome(found) == ("deny", "write-default", "r0")
+        assert outcome(found) == ("deny", "write-default", "")
 
     def test_of_two_duties_the_stricter_counts(self) -> None:
         prod = {**ASKED, "namespaces": ["payments"], "quorum": 2}
@@ -355,6 +355,18 @@ class TestFreezeAndGlass:
         found = judge(table, ask(GRACE, "restore.create", "shop", break_glass=True, reason="down"), DIRECTORY)
         assert outcome(found) == ("allow", "break-glass", "r0")
         assert (found.quorum, found.approvers) == (1, {"approvers"})
+
+    def test_one_glass_is_not_all_of_them(self) -> None:
+        """Two approvals are owed; breaking the stricter one leaves the other."""
+        strict = {**ASKED, "quorum": 2, "namespaces": ["payments"], "break_glass": ["approvers"]}
+        table = rules(ASKED, strict, {**PLATFORM, "who": "anyone"})
+        asked = ask(GRACE, "restore.create", "shop", "payments", break_glass=True, reason="down")
+        assert outcome(judge(table, asked, DIRECTORY)) == ("approve", "rule", "r0")
+
+    def test_a_reason_is_asked_for_by_any_duty(self) -> None:
+        strict = {**ASKED, "quorum": 2, "namespaces": ["payments"]}
+        table = rules({**ASKED, "reason_required": True}, strict, {"who": "anyone", "what": ["*"], "effect": "allow"})
+        assert "--reason" in judge(table, ask(ADA, "restore.create", "shop", "payments"), DIRECTORY).text
 
     def test_nobody_passes_by_accident(self) -> None:
         table = rules({**ASKED, "break_glass": ["approvers"]})
