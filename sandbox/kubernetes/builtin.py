@@ -1,6 +1,8 @@
 """Rules of kinds that are not Velero's, as far as a restore can meet them."""
 
 import base64
+import difflib
+import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
@@ -64,6 +66,38 @@ def defined(definition: JsonObject) -> dict[str, Kind]:
     return {names["plural"]: kind}
 
 
+# decoding
+
+_TEXTS = ("data", "stringData", "binaryData")
+_FIELDS: Mapping[str, tuple[str, ...]] = {
+    "configmaps": ("data", "binaryData", "immutable"),
+    "secrets": ("data", "stringData", "type", "immutable"),
+    "serviceaccounts": ("secrets", "imagePullSecrets", "automountServiceAccountToken"),
+    "roles": ("rules",),
+    "clusterroles": ("rules", "aggregationRule"),
+    "rolebindings": ("subjects", "roleRef"),
+    "clusterrolebindings": ("subjects", "roleRef"),
+}
+_FREE = frozenset({"events", "storageclasses"})
+
+
+def pruned(kind: Kind, inner: JsonObject) -> tuple[JsonObject, list[str]]:
+    """Of built-in types the first level is checked."""
+    known = _FIELDS.get(kind.plural, ("spec", "status"))
+    unknown = [] if kind.plural in _FREE else [key for key in inner if key not in known]
+    return {k: v for k, v in inner.items() if k not in unknown and v is not None}, unknown
+
+
+def undecodable(kind: Kind, item: JsonObject) -> str | None:
+    if kind.plural not in {"configmaps", "secrets"}:
+        return None
+    for field in _TEXTS:
+        for value in (item.get(field) or {}).values():
+            if not isinstance(value, str):
+                return f"json: cannot unmarshal number into Go struct field {kind.kind}.{field} of type string"
+    return None
+
+
 # defaults
 
 
@@ -84,9 +118,21 @@ def _service_defaults(item: JsonObject) -> None:
     spec = item.setdefault("spec", {})
     spec.setdefault("type", "ClusterIP")
     spec.setdefault("sessionAffinity", "None")
+    spec.setdefault("internalTrafficPolicy", "Cluster")
+    headless = spec.get("clusterIP") == "None" and not spec.get("selector")
+    spec.setdefault("ipFamilies", ["IPv4", "IPv6"] if headless else ["IPv4"])
+    spec.setdefault("ipFamilyPolicy", "RequireDualStack" if headless else "SingleStack")
+    item.setdefault("status", {}).setdefault("loadBalancer", {})
+    exposed = spec["type"] in {"NodePort", "LoadBalancer"}
+    if exposed:
+        spec.setdefault("externalTrafficPolicy", "Cluster")
+    else:
+        spec.pop("externalTrafficPolicy", None)
     for port in spec.get("ports") or []:
         port.setdefault("protocol", "TCP")
         port.setdefault("targetPort", port["port"])
+        if not exposed:
+            port.pop("nodePort", None)
 
 
 def _phase(phase: str) -> Callable[[JsonObject], None]:
@@ -97,13 +143,22 @@ def _phase(phase: str) -> Callable[[JsonObject], None]:
     return fill
 
 
+def _claim_defaults(item: JsonObject) -> None:
+    item.setdefault("spec", {}).setdefault("volumeMode", "Filesystem")
+    item.setdefault("status", {}).setdefault("phase", "Pending")
+
+
 def _job_defaults(item: JsonObject) -> None:
+    counts = {"backoffLimit": 6, "completions": 1, "parallelism": 1}
+    item["spec"] = {**counts, "completionMode": "NonIndexed", "suspend": False, **(item.get("spec") or {})}
+    item.setdefault("status", {})
     if item["spec"].get("manualSelector"):
         return
     uid, metadata = item["metadata"]["uid"], item["spec"].setdefault("template", {}).setdefault("metadata", {})
     labels = metadata.setdefault("labels", {})
     labels |= {"batch.kubernetes.io/controller-uid": uid, "controller-uid": uid}
-    labels |= dict.fromkeys(("batch.kubernetes.io/job-name", "job-name"), item["metadata"]["name"])
+    labels |= dict.fromkeys(("batch.kubernetes.io/job-name", "job-name"), item["metadata"].get("name", ""))
+    item["metadata"].setdefault("labels", dict(labels))
     item["spec"].setdefault("selector", {"matchLabels": {"batch.kubernetes.io/controller-uid": uid}})
 
 
@@ -112,7 +167,7 @@ _DEFAULTS: Mapping[str, Callable[[JsonObject], None]] = {
     "secrets": _secret_defaults,
     "services": _service_defaults,
     "pods": _phase("Pending"),
-    "persistentvolumeclaims": _phase("Pending"),
+    "persistentvolumeclaims": _claim_defaults,
     "persistentvolumes": _phase("Available"),
     "jobs": _job_defaults,
 }
@@ -133,7 +188,10 @@ def _allocate(objects: "Objects", kind: Kind, item: JsonObject) -> None:
 
 
 def _address(spec: JsonObject, taken: set[str | None]) -> Iterator[Cause]:
-    if spec["type"] == "ExternalName" or spec.get("clusterIP") == "None":
+    if spec["type"] == "ExternalName":
+        return
+    if spec.get("clusterIP") == "None":
+        spec["clusterIPs"] = ["None"]
         return
     wanted = spec.get("clusterIP")
     if wanted and wanted in taken:
@@ -197,12 +255,18 @@ def _claim_changes(old: JsonObject, new: JsonObject) -> Iterator[Cause]:
             (spec.get("resources") or {}).pop("requests", None)
             spec.pop("volumeAttributesClassName", None)
     if before != after:
-        yield forbidden_field("spec", _CLAIM_FIELDS)
+        yield forbidden_field("spec", _CLAIM_FIELDS + _difference(old["spec"], new.get("spec")))
 
 
 def _pod_changes(old: JsonObject, new: JsonObject) -> Iterator[Cause]:
     if _fixed_pod(old["spec"]) != _fixed_pod(new.get("spec") or {}):
-        yield forbidden_field("spec", _POD_FIELDS)
+        yield forbidden_field("spec", _POD_FIELDS + _difference(old["spec"], new.get("spec")))
+
+
+def _difference(old: object, new: object) -> str:
+    """These messages end in a difference of several lines."""
+    before, after = (json.dumps(spec, indent=1, sort_keys=True).splitlines() for spec in (old, new))
+    return "\n" + "\n".join([*difflib.unified_diff(before, after, lineterm="")][2:]) + "\n"
 
 
 def _fixed_pod(spec: JsonObject) -> JsonObject:

@@ -69,7 +69,7 @@ class Collector:
         if old.object["metadata"].get("finalizers"):
             return self._mark(kind, old)
         self.remove(kind, old)
-        return old.object if kind.plural == "pods" else None
+        return self._dying(old) if kind.plural == "pods" else None
 
     def remove(self, kind: Kind, old: Version, last: JsonObject | None = None) -> None:
         """Takes an object away for good, and what it owned."""
@@ -95,12 +95,15 @@ class Collector:
     def _mark(self, kind: Kind, old: Version) -> JsonObject:
         if old.object["metadata"].get("deletionTimestamp"):
             return clone(old.object)  # type: ignore[no-any-return]
+        return self._objects.store(kind, old, self._dying(old))
+
+    def _dying(self, old: Version) -> JsonObject:
         item: JsonObject = clone(old.object)
         metadata = item["metadata"]
         metadata |= {"deletionTimestamp": self._objects.timestamp(), "deletionGracePeriodSeconds": 0}
         if "generation" in metadata:
             metadata["generation"] += 1
-        return self._objects.store(kind, old, item)
+        return item
 
     def _terminate(self, kind: Kind, old: Version) -> JsonObject:
         name = old.object["metadata"]["name"]
@@ -129,10 +132,9 @@ class Collector:
         return any(key[0] == namespace for key in self._objects.table(kind.plural).keys)
 
     def _foreground(self, kind: Kind, old: Version) -> JsonObject | None:
-        item: JsonObject = clone(old.object)
+        item = self._dying(old)
         metadata = item["metadata"]
         metadata["finalizers"] = [*metadata.get("finalizers", []), _FOREGROUND]
-        metadata |= {"deletionTimestamp": self._objects.timestamp(), "deletionGracePeriodSeconds": 0}
         marked = self._objects.store(kind, old, item)
         self._collect(metadata["uid"], going=True)
         self._finish_foreground(metadata["uid"])

@@ -98,6 +98,13 @@ def invalid_object(kind: Kind, name: str, causes: Sequence[Cause]) -> ApiFailure
     return unprocessable(kind.group, kind.kind, name, causes)
 
 
+def precondition_failed(kind: Kind, name: str, why: str) -> ApiFailure:
+    """Names the kind where other conflicts name the resource."""
+    qualified = f"{kind.kind}.{kind.group}" if kind.group else kind.kind
+    details = {**details_of(kind, name), "kind": kind.kind}
+    return ApiFailure(409, "Conflict", f'Operation cannot be fulfilled on {qualified} "{name}": {why}', details)
+
+
 def invalid_options(kind: str, causes: Sequence[Cause]) -> ApiFailure:
     return unprocessable("meta.k8s.io", kind, "", causes)
 

@@ -77,7 +77,7 @@ def _core() -> list[Kind]:
         Kind("", "v1", "serviceaccounts", "ServiceAccount", short_names=("sa",)),
         Kind("", "v1", "events", "Event", short_names=("ev",)),
         Kind("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", short_names=("pvc",)),
-        Kind("", "v1", "pods", "Pod", short_names=("po",)),
+        Kind("", "v1", "pods", "Pod", generation="spec", short_names=("po",)),
         Kind("", "v1", "services", "Service", names="service", short_names=("svc",)),
         Kind("", "v1", "namespaces", "Namespace", namespaced=False, names="label", short_names=("ns",)),
         Kind("", "v1", "persistentvolumes", "PersistentVolume", namespaced=False, short_names=("pv",)),

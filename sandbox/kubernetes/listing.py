@@ -58,6 +58,7 @@ async def list_answer(objects: Objects, kind: Kind, query: ListQuery) -> bytes:
 
 
 def encode(kind: Kind, found: Page) -> bytes:
-    head = json.dumps({"kind": kind.list_kind, "apiVersion": kind.api_version, "metadata": found.metadata()})
+    metadata = {"continue": "", **found.metadata()} if kind.custom else found.metadata()
+    head = json.dumps({"kind": kind.list_kind, "apiVersion": kind.api_version, "metadata": metadata})
     items = b",".join([version.encoded_item() for version in found.versions])
     return head[:-1].encode() + b', "items": [' + items + b"]}"

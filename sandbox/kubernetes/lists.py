@@ -52,8 +52,8 @@ class Page:
         said: dict[str, Any] = {"resourceVersion": str(self.revision)}
         if self.continue_:
             said["continue"] = self.continue_
-            if self.remaining is not None:
-                said["remainingItemCount"] = self.remaining
+        if self.remaining is not None:
+            said["remainingItemCount"] = self.remaining
         return said
 
 
@@ -106,7 +106,7 @@ def _start(table: Table, current: int, query: ListQuery) -> _Start:
     if query.resource_version in {"", "0"}:
         # revision 0 is answered from the cache, which knows no limit
         return _Start(current, limit=query.limit if not query.resource_version else 0)
-    wanted = revision_of(query.resource_version)
+    wanted = _listed_revision(query.resource_version)
     if wanted > current:
         raise failures.too_large_version(wanted, current)
     if query.match == "Exact" or (not query.match and query.limit):
@@ -127,6 +127,13 @@ def _continued(table: Table, current: int, query: ListQuery) -> _Start:
     return _Start(revision, after, query.limit)
 
 
+def _listed_revision(text: str) -> int:
+    try:
+        return revision_of(text)
+    except failures.ApiFailure as e:
+        raise failures.bad_request(f"invalid resource version: {e.message}") from e
+
+
 def revision_of(text: str) -> int:
     if not (text.isascii() and text.isdigit()):
         detail = f'strconv.ParseUint: parsing "{text}": invalid syntax'
@@ -140,9 +147,14 @@ def _token(revision: int, after: Key) -> str:
 
 
 def _read_token(text: str) -> tuple[int, Key]:
+    said = "invalid continue token: continue key is not valid"
     try:
-        content: Mapping[str, Any] = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        decoded = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except binascii.Error as e:
+        raise failures.bad_request(f"{said}: illegal base64 data at input byte 0") from e
+    try:
+        content: Mapping[str, Any] = json.loads(decoded)
         namespace, name = content["start"].rstrip("\0").split("/", 1)
         return int(content["rv"]), (namespace, name)
-    except (binascii.Error, ValueError, KeyError, TypeError, AttributeError) as e:
-        raise failures.bad_request(f"continue key is not valid: {e}") from e
+    except (ValueError, KeyError, TypeError, AttributeError) as e:
+        raise failures.bad_request(f"{said}: {e}") from e

@@ -7,9 +7,10 @@ import hashlib
 from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
-from sandbox.kubernetes import builtin, failures, patches, schema, validation
+from sandbox.kubernetes import bodies, builtin, failures, patches, validation
+from sandbox.kubernetes.bodies import FieldValidation, Warn
 from sandbox.kubernetes.collector import Collector
 from sandbox.kubernetes.failures import ApiFailure, Cause, JsonObject
 from sandbox.kubernetes.history import Change, ChangeType, Key, Table, Version
@@ -18,33 +19,19 @@ from sandbox.kubernetes.lists import ListQuery, Page, page
 from sandbox.kubernetes.patches import clone
 from sandbox.kubernetes.subscription import Subscription
 
-FieldValidation = Literal["Strict", "Warn", "Ignore"]
 Listener = Callable[[ChangeType, str, JsonObject | None, JsonObject | None], None]
-Warn = Callable[[str], None]
 Causes = list[Cause]
 JsonObjects = list[JsonObject]
 
 __all__ = ["ApiFailure", "FieldValidation", "Objects"]
 
 _SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
-_SYSTEM_FIELDS = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink")
-_OWN_FIELDS = ("creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation")
-_METADATA_FIELDS = frozenset(
-    (
-        *(*_SYSTEM_FIELDS, *_OWN_FIELDS),
-        *("name", "generateName", "namespace", "resourceVersion", "managedFields"),
-        *("labels", "annotations", "finalizers", "ownerReferences"),
-    )
-)
+_KEPT_FIELDS = ("creationTimestamp", "deletionGracePeriodSeconds", "generation")
 FIRST_NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 
 
 def stamp(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _silent(_: str) -> None:
-    pass
 
 
 class Objects:
@@ -150,19 +137,12 @@ class Objects:
         *,
         field_validation: FieldValidation = "Warn",
         dry_run: bool = False,
-        warn: Warn = _silent,
+        warn: Warn = bodies.silent,
     ) -> JsonObject:
         kind = self.kind(resource)
-        item = {"apiVersion": kind.api_version, "kind": kind.kind, **clone(dict(body))}
-        _expect_version(kind, item)
-        item["metadata"] = clone(validation.decoded_metadata(kind, item))
-        item, unknown = _pruned(kind, item)
-        if unknown and field_validation == "Strict":
-            raise validation.undecodable(kind, _strict(unknown))
-        _tell_unknown(unknown, field_validation, warn)
+        item = bodies.pruned(kind, bodies.sent(kind, namespace, body), field_validation, warn)
         metadata = item["metadata"]
         versioned = metadata.get("resourceVersion")
-        _place(kind, namespace, metadata)
         self._fill(kind, metadata)
         self.collector.admit(kind, metadata)
         builtin.admit_create(self, kind, item)
@@ -172,6 +152,7 @@ class Objects:
         key = _key(kind, namespace, metadata["name"])
         if key in self.table(resource).now:
             raise failures.already_exists(kind, key[1])
+        _warn_of_finalizers(kind, metadata, warn)
         if dry_run:
             return _copy(item)
         self._commit("ADDED", kind, key, item)
@@ -191,18 +172,12 @@ class Objects:
         content_type: str = patches.MERGE,
         field_validation: FieldValidation = "Warn",
         dry_run: bool = False,
-        warn: Warn = _silent,
+        warn: Warn = bodies.silent,
     ) -> JsonObject:
         old = self.version(resource, namespace, name)
         kind = self.kind(resource)
-        merged = _apply(kind, old.object, patch, content_type)
-        item = {**merged, "metadata": clone(validation.decoded_metadata(kind, merged))}
-        patched = failures.quoted(item)
-        item, unknown = _pruned(kind, item)
-        if unknown and field_validation == "Strict":
-            # unlike a create, a patch is told so as an invalid field
-            raise failures.unprocessable("", "", "", [failures.invalid("patch", patched, _strict(unknown))])
-        _tell_unknown(unknown, field_validation, warn)
+        item = bodies.patched(kind, old.object, patch, content_type)
+        item = bodies.pruned(kind, item, field_validation, warn, patching=True)
         return self._update(kind, old, item, dry_run=dry_run)
 
     def replace(
@@ -214,27 +189,21 @@ class Objects:
         *,
         field_validation: FieldValidation = "Warn",
         dry_run: bool = False,
-        warn: Warn = _silent,
+        warn: Warn = bodies.silent,
     ) -> JsonObject:
         kind = self.kind(resource)
-        item = {"apiVersion": kind.api_version, "kind": kind.kind, **clone(dict(body))}
-        _expect_version(kind, item)
-        item["metadata"] = clone(validation.decoded_metadata(kind, item))
-        item, unknown = _pruned(kind, item)
-        if unknown and field_validation == "Strict":
-            raise validation.undecodable(kind, _strict(unknown))
-        _tell_unknown(unknown, field_validation, warn)
+        item = bodies.pruned(kind, bodies.sent(kind, namespace, body), field_validation, warn)
         metadata = item["metadata"]
-        if metadata.setdefault("name", name) != name:
-            raise failures.bad_request(
-                f"the name of the object ({metadata['name']}) does not match the name on the URL ({name})"
-            )
-        _place(kind, namespace, metadata)
+        bodies.named(metadata, name)
         old = self.version(resource, namespace, name)
+        have = old.object["metadata"]
         if kind.custom and not metadata.get("resourceVersion"):
             cause = failures.invalid("metadata.resourceVersion", 0, "must be specified for an update")
             raise failures.unprocessable(kind.group, kind.plural, name, [cause])
-        metadata.setdefault("uid", old.object["metadata"]["uid"])
+        if metadata.setdefault("uid", have["uid"]) != have["uid"]:
+            raise _another_uid(kind, namespace, name, metadata["uid"], have["uid"])
+        if "deletionTimestamp" in have:
+            metadata.setdefault("deletionTimestamp", have["deletionTimestamp"])
         return self._update(kind, old, item, dry_run=dry_run)
 
     def delete(
@@ -254,16 +223,18 @@ class Objects:
         have = old.object["metadata"]
         if uid and uid != have["uid"]:
             why = f"the UID in the precondition ({uid}) does not match the UID in record ({have['uid']}). "
-            raise failures.conflict(kind, name, f"{why}The object might have been deleted and then recreated")
+            raise failures.precondition_failed(
+                kind, name, f"{why}The object might have been deleted and then recreated"
+            )
         if resource_version and resource_version != have["resourceVersion"]:
             why = (
                 f"the ResourceVersion in the precondition ({resource_version}) does not match the ResourceVersion "
                 f"in record ({have['resourceVersion']}). The object might have been modified"
             )
-            raise failures.conflict(kind, name, why)
+            raise failures.precondition_failed(kind, name, why)
         if dry_run:
-            return _gone(kind, have)
-        return self.collector.delete(kind, old, propagation) or _gone(kind, have)
+            return bodies.gone(kind, have)
+        return self.collector.delete(kind, old, propagation) or bodies.gone(kind, have)
 
     # inside
 
@@ -312,36 +283,36 @@ class Objects:
 
     def _update(self, kind: Kind, old: Version, item: JsonObject, *, dry_run: bool) -> JsonObject:
         have, metadata = old.object["metadata"], item["metadata"]
-        name = have["name"]
-        if metadata.get("uid", have["uid"]) != have["uid"]:
-            said = f"Precondition failed: UID in precondition: {metadata['uid']}, UID in object meta: {have['uid']}"
-            raise failures.conflict(kind, name, said)
-        if metadata.get("resourceVersion", have["resourceVersion"]) != have["resourceVersion"]:
-            raise failures.stale(kind, name)
+        version = metadata.get("resourceVersion", have["resourceVersion"])
+        if not version.isdigit():
+            raise failures.internal(f'strconv.ParseUint: parsing "{version}": invalid syntax')
+        if version not in {"0", have["resourceVersion"]}:
+            raise failures.stale(kind, have["name"])
         metadata["resourceVersion"] = have["resourceVersion"]
-        for key in _OWN_FIELDS:
+        for key in _KEPT_FIELDS:
             metadata.pop(key, None)
             if key in have:
                 metadata[key] = have[key]
-        self._check(kind, item, [*validation.update_causes(have, metadata)])
+        # custom resources have their metadata checked twice, and say so twice
+        self._check(kind, item, [*validation.update_causes(have, metadata)] * (2 if kind.custom else 1))
         builtin.admit_update(self, kind, old.object, item)
         if item == old.object:
             return _copy(old.object)
-        if _counts(kind, old.object, item):
+        if bodies.differs_in_content(kind, old.object, item):
             metadata["generation"] = have.get("generation", 0) + 1
         return _copy(item) if dry_run else self.store(kind, old, item)
 
     def _check(self, kind: Kind, item: JsonObject, causes: Causes) -> None:
         name = item["metadata"].get("name", "")
         if kind.custom and (wrong := validation.type_causes(kind, item)):
-            raise failures.invalid_object(kind, name, wrong)
+            raise failures.unprocessable(kind.group, item["kind"], name, wrong)
         causes += [*validation.metadata_causes(item["metadata"]), *validation.schema_causes(kind, item)]
         causes += builtin.causes(kind, item)
         if causes:
             raise failures.invalid_object(kind, name, causes)
 
     def _fill(self, kind: Kind, metadata: JsonObject) -> None:
-        for key in (*_SYSTEM_FIELDS, "managedFields", "resourceVersion", "generation"):
+        for key in (*bodies.SYSTEM_FIELDS, "managedFields", "resourceVersion", "generation"):
             metadata.pop(key, None)
         metadata["uid"] = self._new_id()
         metadata["creationTimestamp"] = self.timestamp()
@@ -372,68 +343,13 @@ def _key_of(kind: Kind, item: JsonObject) -> Key:
     return _key(kind, item["metadata"].get("namespace"), item["metadata"]["name"])
 
 
-def _expect_version(kind: Kind, item: JsonObject) -> None:
-    if item["apiVersion"] != kind.api_version:
-        raise failures.bad_request(
-            f"the API version in the data ({item['apiVersion']}) does not match "
-            f"the expected API version ({kind.api_version})"
-        )
+def _warn_of_finalizers(kind: Kind, metadata: JsonObject, warn: Warn) -> None:
+    for text in validation.finalizer_warnings(metadata) if kind.custom else ():
+        warn(text)
 
 
-def _place(kind: Kind, namespace: str | None, metadata: JsonObject) -> None:
-    if not kind.namespaced:
-        metadata.pop("namespace", None)
-    elif metadata.setdefault("namespace", namespace or "") != (namespace or ""):
-        raise failures.bad_request(
-            "the namespace of the provided object does not match the namespace sent on the request"
-        )
-
-
-def _pruned(kind: Kind, item: JsonObject) -> tuple[JsonObject, list[str]]:
-    if not kind.custom:
-        return item, []
-    unknown = [f"metadata.{key}" for key in item["metadata"] if key not in _METADATA_FIELDS]
-    metadata = {k: v for k, v in item["metadata"].items() if k in _METADATA_FIELDS and v is not None}
-    if kind.schema is None:
-        return {**item, "metadata": metadata}, unknown
-    known = {k: item[k] for k in ("apiVersion", "kind")}
-    inner = {k: v for k, v in item.items() if k not in {"apiVersion", "kind", "metadata"}}
-    kept, more = schema.prune(inner, kind.schema)
-    return {**known, "metadata": metadata, **kept}, unknown + more
-
-
-def _strict(unknown: list[str]) -> str:
-    return "strict decoding error: " + ", ".join(f'unknown field "{path}"' for path in unknown)
-
-
-def _tell_unknown(unknown: list[str], field_validation: FieldValidation, warn: Warn) -> None:
-    if field_validation == "Warn":
-        for path in unknown:
-            warn(f'unknown field "{path}"')
-
-
-def _apply(kind: Kind, current: JsonObject, patch: Any, content_type: str) -> JsonObject:
-    accepted = [patches.JSON, patches.MERGE] + ([] if kind.custom else [patches.STRATEGIC])
-    if content_type not in accepted:
-        raise failures.unknown_media_type([*accepted, patches.APPLY])
-    if content_type == patches.JSON:
-        patched = patches.apply(current, patch)
-    elif isinstance(patch, dict):
-        patched = patches.merge(current, patch)
-    else:
-        raise failures.bad_request("error decoding patch: json: cannot unmarshal into Go value of type map")
-    if not isinstance(patched, dict):
-        raise patches.rejected()
-    return patched
-
-
-def _counts(kind: Kind, old: JsonObject, new: JsonObject) -> bool:
-    if kind.generation == "spec":
-        return bool(old.get("spec") != new.get("spec"))
-    bare = ({k: v for k, v in item.items() if k != "metadata"} for item in (old, new))
-    return kind.generation == "any" and next(bare) != next(bare)
-
-
-def _gone(kind: Kind, metadata: JsonObject) -> JsonObject:
-    details = {**failures.details_of(kind, metadata["name"]), "uid": metadata["uid"]}
-    return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}
+def _another_uid(kind: Kind, namespace: str | None, name: str, asked: str, have: str) -> ApiFailure:
+    place = "/".join(p for p in ("/registry", kind.group, kind.plural, namespace, name) if p)
+    said = f"Precondition failed: UID in precondition: {asked}, UID in object meta: {have}"
+    why = f"StorageError: invalid object, Code: 4, Key: {place}, ResourceVersion: 0, AdditionalErrorMsg: {said}"
+    return failures.conflict(kind, name, why)

@@ -39,7 +39,9 @@ def rejected() -> ApiFailure:
 def apply(target: Any, operations: Any) -> Any:
     """All operations in order, or a refusal."""
     if not isinstance(operations, list):
-        raise bad_request("error decoding patch: json: cannot unmarshal object into Go value of type jsonpatch.Patch")
+        raise bad_request(
+            "error decoding patch: json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp"
+        )
     document = clone(target)
     for operation in operations:
         document = _step(document, operation)
@@ -51,13 +53,13 @@ def _step(document: Any, operation: Any) -> Any:
         raise rejected()
     verb, path = operation.get("op"), _keys(operation["path"])
     if verb == "test":
-        if not _same(_at(document, path), operation.get("value")):
+        if not _same(_at_or_none(document, path), operation.get("value")):
             raise rejected()
         return document
     if verb == "remove":
         return _removed(document, path)
     if verb == "replace":
-        _at(document, path)
+        _at(document, path[:-1])  # what is not there in an object is added
         return _put(document, path, clone(operation.get("value")), insert=False)
     if verb == "add":
         return _put(document, path, clone(operation.get("value")), insert=True)
@@ -83,6 +85,13 @@ def _at(document: Any, keys: list[str]) -> Any:
     for key in keys:
         document = _child(document, key)
     return document
+
+
+def _at_or_none(document: Any, keys: list[str]) -> Any:
+    parent = _at(document, keys[:-1])
+    if keys and isinstance(parent, dict):
+        return parent.get(keys[-1])
+    return _at(parent, keys[-1:])
 
 
 def _child(node: Any, key: str) -> Any:

@@ -71,7 +71,8 @@ def _pruned(value: Any, node: Node, path: str, unknown: list[str]) -> Any:
     if isinstance(value, dict) and node.type == "object":
         return _pruned_object(value, node, path, unknown)
     if isinstance(value, dict) and node.type == "map" and node.items is not None:
-        return {k: _pruned(v, node.items, f"{path}.{k}", unknown) for k, v in value.items()}
+        present = {k: v for k, v in value.items() if v is not None}
+        return {k: _pruned(v, node.items, f"{path}.{k}", unknown) for k, v in present.items()}
     if isinstance(value, list) and node.items is not None:
         return [_pruned(v, node.items, f"{path}[{i}]", unknown) for i, v in enumerate(value)]
     return value
@@ -83,7 +84,7 @@ def _pruned_object(value: dict[str, Any], node: Node, path: str, unknown: list[s
         where = f"{path}.{key}" if path else key
         if (known := node.fields.get(key)) is None:
             unknown.append(where)
-        elif not (inner is None and known.defaulted):
+        elif inner is not None or known.nullable:  # null where none may be counts as absent
             kept[key] = _pruned(inner, known.node, where, unknown)
     for key, known in node.fields.items():
         if known.defaulted:

@@ -4,7 +4,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sandbox.kubernetes.failures import bad_request
+from sandbox.kubernetes import validation
+from sandbox.kubernetes.failures import bad_request, invalid
 
 JsonObject = dict[str, Any]
 Match = Callable[[JsonObject], bool]
@@ -38,15 +39,28 @@ def _parts(text: str) -> list[str]:
 
 def _requirement(part: str, text: str) -> _Labels:
     if found := _SET.fullmatch(part):
-        return _among(found["key"], found["op"], {v.strip() for v in found["values"].split(",")})
+        values = [v.strip() for v in found["values"].split(",")]
+        return _among(_key(found["key"]), found["op"], {_value(found["key"], i, v) for i, v in enumerate(values)})
     if found := _COMPARE.fullmatch(part):
-        return _compared(found["key"], found["op"], found["value"])
+        return _compared(_key(found["key"]), found["op"], _value(found["key"], 0, found["value"]))
     if found := _EXISTS.fullmatch(part):
-        key, absent = found["key"], bool(found["not"])
+        key, absent = _key(found["key"]), bool(found["not"])
         return lambda have: (key in have) != absent
-    raise bad_request(
-        f"unable to parse requirement: found '{part}', expected: in, notin, =, ==, !=, gt, lt in \"{text}\""
-    )
+    if re.fullmatch(r"\S+ (in|notin)", part):
+        raise bad_request("unable to parse requirement: found '' expected: '('")
+    raise bad_request(f"unable to parse requirement: found '{part}', expected: ',' or 'end of string' in '{text}'")
+
+
+def _key(key: str) -> str:
+    for message in validation.label_key(key):
+        raise bad_request(f"unable to parse requirement: {invalid('key', key, message)}")
+    return key
+
+
+def _value(key: str, position: int, value: str) -> str:
+    for message in validation.label_value(value):
+        raise bad_request(f"unable to parse requirement: {invalid(f'values[{position}][{key}]', value, message)}")
+    return value
 
 
 def _among(key: str, operator: str, values: set[str]) -> _Labels:

@@ -5,17 +5,18 @@ import ssl
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, get_args
+from typing import Any
 
 from aiohttp import web
 
-from sandbox.kubernetes import auth, discovery, failures, patches, watch
+from sandbox.kubernetes import auth, bodies, decoding, discovery, failures, patches, watch
 from sandbox.kubernetes.auth import User
-from sandbox.kubernetes.failures import ApiFailure, JsonObject
+from sandbox.kubernetes.failures import ApiFailure
 from sandbox.kubernetes.faults import Faults, Trouble, reset
 from sandbox.kubernetes.kinds import Kind
-from sandbox.kubernetes.listing import list_answer, read_list_query
-from sandbox.kubernetes.objects import FieldValidation, Objects
+from sandbox.kubernetes.listing import encode, list_answer, read_list_query
+from sandbox.kubernetes.lists import Page
+from sandbox.kubernetes.objects import Objects
 from sandbox.kubernetes.target import Target, target
 
 _LARGEST_BODY = 3 * 1024 * 1024
@@ -180,34 +181,30 @@ class KubernetesEmulator:
         return _encoded(await list_answer(self.objects, call.kind, query))
 
     async def _create(self, call: _Call) -> web.Response:
-        body = await _body(call)
-        options, warnings = _write_options(call.request.query, "CreateOptions"), _Warnings()
+        body = await decoding.object_of(call.request, call.kind)
+        options, warnings = decoding.write_options(call.request.query, "CreateOptions"), _Warnings()
         created = self.objects.create(call.kind.plural, call.namespace, body, warn=warnings, **options)
         return _json(created, 201, warnings)
 
     async def _change(self, call: _Call) -> web.Response:
         patching = call.target.verb == "patch"
-        options = _write_options(call.request.query, "PatchOptions" if patching else "UpdateOptions")
+        options = decoding.write_options(call.request.query, "PatchOptions" if patching else "UpdateOptions")
         warnings = _Warnings()
         if not patching:
-            body = await _body(call)
+            body = await decoding.object_of(call.request, call.kind)
             return _json(self.objects.replace(*call.place, body, warn=warnings, **options), 200, warnings)
         content_type = call.request.content_type
-        self._refuse_unknown_patch(call, content_type)
-        patch = await _decoded(call)
+        if content_type not in (accepted := bodies.patch_types(call.kind)):
+            raise failures.unknown_media_type([*accepted, patches.APPLY])
+        patch = await decoding.patch_of(call.request)
         changed = self.objects.patch(*call.place, patch, content_type=content_type, warn=warnings, **options)
         return _json(changed, 200, warnings)
 
-    def _refuse_unknown_patch(self, call: _Call, content_type: str) -> None:
-        accepted = [patches.JSON, patches.MERGE, *([] if call.kind.custom else [patches.STRATEGIC])]
-        if content_type not in accepted:
-            raise failures.unknown_media_type([*accepted, patches.APPLY])
-
     async def _delete(self, call: _Call) -> web.Response:
-        return _json(self.objects.delete(*call.place, **await _delete_options(call)))
+        return _json(self.objects.delete(*call.place, **await decoding.delete_options(call.request)))
 
     async def _delete_all(self, call: _Call) -> web.Response:
-        options = await _delete_options(call)
+        options = await decoding.delete_options(call.request)
         versions = self.objects.list_page(
             call.kind.plural,
             call.namespace,
@@ -217,9 +214,7 @@ class KubernetesEmulator:
         for version in versions:
             metadata = version.object["metadata"]
             self.objects.delete(call.kind.plural, metadata.get("namespace"), metadata["name"], **options)
-        items = [v.object for v in versions]
-        listed = {"kind": call.kind.list_kind, "apiVersion": call.kind.api_version, "items": items}
-        return _json({**listed, "metadata": {"resourceVersion": str(self.objects.revision)}})
+        return _encoded(encode(call.kind, Page(versions, self.objects.revision)))
 
 
 def _as_authorized(asked: Target) -> Target:
@@ -267,57 +262,3 @@ async def _review(request: web.Request, asked: Target, user: User) -> web.Respon
         return _nothing_here()
     review = auth.access_review if asked.resource == "selfsubjectaccessreviews" else auth.rules_review
     return _json(review(user, await request.json()), 201)
-
-
-async def _decoded(call: _Call) -> Any:
-    raw = await call.request.read()
-    try:
-        return json.loads(raw)
-    except ValueError as e:
-        summary = raw[:30].decode(errors="replace")
-        raise failures.bad_request(
-            f"the object provided is unrecognized (must be of type {call.kind.kind}): "
-            f"couldn't get version/kind; json parse error: {e} ({summary})"
-        ) from e
-
-
-async def _body(call: _Call) -> JsonObject:
-    """The object sent; a custom resource has to say what it is."""
-    body, kind = await _decoded(call), call.kind
-    if not isinstance(body, dict):
-        raise failures.bad_request("json: cannot unmarshal into Go value of type map[string]interface {}")
-    if kind.custom and not body.get("kind"):
-        said = f"Object 'Kind' is missing in '{failures.quoted(body)}'"
-        raise failures.bad_request(
-            f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: {said}'
-        )
-    if kind.custom:
-        return {"apiVersion": "", **body}
-    if body.get("kind", kind.kind) != kind.kind:
-        raise failures.bad_request(
-            f'{body["kind"]} in version "{kind.version}" cannot be handled as a {kind.kind}: unknown conversion'
-        )
-    return body
-
-
-def _write_options(query: Mapping[str, str], options: str) -> dict[str, Any]:
-    validation, dry_run = query.get("fieldValidation", "") or "Warn", query.get("dryRun", "")
-    causes = []
-    if validation not in get_args(FieldValidation):
-        causes.append(failures.unsupported("fieldValidation", validation, ["Ignore", "Warn", "Strict"]))
-    if dry_run not in {"", "All"}:
-        causes.append(failures.unsupported("dryRun", [dry_run], ["All"]))
-    if causes:
-        raise failures.invalid_options(options, causes)
-    return {"field_validation": validation, "dry_run": dry_run == "All"}
-
-
-async def _delete_options(call: _Call) -> dict[str, Any]:
-    options = (await _decoded(call) or {}) if await call.request.read() else {}
-    preconditions = options.get("preconditions") or {}
-    return {
-        "propagation": options.get("propagationPolicy") or call.request.query.get("propagationPolicy"),
-        "uid": preconditions.get("uid"),
-        "resource_version": preconditions.get("resourceVersion"),
-        "dry_run": "All" in (options.get("dryRun") or [call.request.query.get("dryRun")]),
-    }

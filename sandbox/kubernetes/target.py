@@ -49,6 +49,6 @@ def _verb(method: str, name: str, query: Mapping[str, str]) -> str:
         return _VERBS[method]
     if method == "DELETE":
         return "delete" if name else "deletecollection"
-    if is_true(query.get("watch")):
-        return "watch"
-    return "get" if name else "list"
+    if name:
+        return "get"
+    return "watch" if is_true(query.get("watch")) else "list"

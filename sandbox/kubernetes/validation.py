@@ -11,6 +11,7 @@ from sandbox.kubernetes.failures import (
     bad_request,
     forbidden_field,
     invalid,
+    quoted,
     required,
     too_long,
     unsupported,
@@ -70,9 +71,9 @@ CONFIG_KEY_TEXT = _regex_text(
 )
 
 
-def _matching(value: str, pattern: str, text: str, limit: int) -> Iterator[str]:
+def _matching(value: str, pattern: str, text: str, limit: int, unit: str = "characters") -> Iterator[str]:
     if len(value) > limit:
-        yield f"must be no more than {limit} bytes"
+        yield f"must be no more than {limit} {unit}"
     if not re.fullmatch(pattern, value):
         yield text
 
@@ -124,7 +125,7 @@ def label_key(value: str) -> Iterator[str]:
 
 
 def label_value(value: str) -> Iterator[str]:
-    yield from _matching(value, f"({_KEY})?", _VALUE_TEXT, 63)
+    yield from _matching(value, f"({_KEY})?", _VALUE_TEXT, 63, "bytes")
 
 
 def label_causes(labels: Mapping[str, str], field: str) -> Iterator[Cause]:
@@ -141,8 +142,7 @@ def annotation_causes(annotations: Mapping[str, str]) -> Iterator[Cause]:
 
 
 def owner_causes(owners: list[JsonObject]) -> Iterator[Cause]:
-    for i, owner in enumerate(owners):
-        field = f"metadata.ownerReferences[{i}]"
+    for owner in owners:
         for key, detail in (
             ("apiVersion", "version must not be empty"),
             ("kind", "must not be empty"),
@@ -150,7 +150,7 @@ def owner_causes(owners: list[JsonObject]) -> Iterator[Cause]:
             ("uid", "must not be empty"),
         ):
             if not owner.get(key):
-                yield invalid(f"{field}.{key}", owner.get(key, ""), detail)
+                yield invalid(f"metadata.ownerReferences.{key}", owner.get(key, ""), detail)
 
 
 def name_causes(kind: Kind, metadata: JsonObject) -> Iterator[Cause]:
@@ -184,7 +184,7 @@ def update_causes(old: JsonObject, new: JsonObject) -> Iterator[Cause]:
                 "no new finalizers can be added if the object is being deleted, "
                 f"found new finalizers []string{{{listed}}}",
             )
-    for key in ("name", "namespace", "uid"):
+    for key in ("uid", "deletionTimestamp"):
         if new.get(key, "") != old.get(key, ""):
             yield invalid(f"metadata.{key}", new.get(key, ""), "field is immutable")
 
@@ -218,30 +218,50 @@ def _cause(fault: schema.Fault) -> Cause:
     found = schema.json_type(fault.value)
     wanted = {"map": "object"}.get(fault.node.type, fault.node.type)
     if found == wanted and fault.node.format:
-        return invalid(field, fault.value, f"{field} in body must be of type {fault.node.format}: {_go(fault.value)}")
+        said = f"{field} in body must be of type {fault.node.format}: {quoted(fault.value)}"
+        return wrong_type(field, fault.value, said)
     return wrong_type(field, found, f'{field} in body must be of type {wanted}: "{found}"')
 
 
-def _go(value: Any) -> str:
-    return f'"{value}"'
+_METADATA_TYPES: Mapping[str, tuple[type, type, str, str]] = {
+    "labels": (dict, str, "map[string]string", "string"),
+    "annotations": (dict, str, "map[string]string", "string"),
+    "finalizers": (list, str, "[]string", "string"),
+    "ownerReferences": (list, dict, "[]v1.OwnerReference", "v1.OwnerReference"),
+}
 
 
-def decoded_metadata(kind: Kind, body: JsonObject) -> JsonObject:
-    """The metadata, if its parts have the types of ObjectMeta; else what the decoder says."""
+def undecodable_metadata(body: JsonObject) -> str | None:
+    """What the decoder says of metadata whose parts have wrong types."""
     metadata = body.get("metadata")
     if metadata is None:
-        return {}
-    for key, wanted in (("labels", dict), ("annotations", dict), ("finalizers", list), ("ownerReferences", list)):
-        value = metadata.get(key) if isinstance(metadata, dict) else None
-        if value is None:
-            continue
-        inner = list(value.values()) if isinstance(value, dict) else value
-        plain = str if key != "ownerReferences" else dict
-        if not isinstance(value, wanted) or not all(isinstance(v, plain) for v in inner):
-            raise undecodable(kind, f"json: cannot unmarshal into Go struct field ObjectMeta.metadata.{key}")
+        return None
     if not isinstance(metadata, dict):
-        raise undecodable(kind, "json: cannot unmarshal into Go struct field .metadata of type v1.ObjectMeta")
-    return metadata
+        return f"json: cannot unmarshal {_go_type(metadata)} into Go struct field .metadata of type v1.ObjectMeta"
+    for key, (outer, inner, whole, part) in _METADATA_TYPES.items():
+        value = metadata.get(key)
+        where = f"into Go struct field ObjectMeta.{key} of type"
+        if value is not None and not isinstance(value, outer):
+            return f"json: cannot unmarshal {_go_type(value)} {where} {whole}"
+        items: list[Any] = list(value.values()) if isinstance(value, dict) else value or []
+        for item in items:
+            if not isinstance(item, inner):
+                return f"json: cannot unmarshal {_go_type(item)} {where} {part}"
+    return None
+
+
+def _go_type(value: Any) -> str:
+    name = schema.json_type(value)
+    return {"integer": "number", "boolean": "bool"}.get(name, name)
+
+
+def finalizer_warnings(metadata: JsonObject) -> Iterator[str]:
+    for finalizer in metadata.get("finalizers") or []:
+        if "/" not in finalizer and finalizer not in {"orphan", "foregroundDeletion", "kubernetes"}:
+            yield (
+                f'metadata.finalizers: "{finalizer}": prefer a domain-qualified finalizer name '
+                "to avoid accidental conflicts with other finalizer writers"
+            )
 
 
 def undecodable(kind: Kind, why: str) -> Exception:

@@ -20,7 +20,7 @@ from sandbox.kubernetes.subscription import Subscription
 from sandbox.kubernetes.target import Target, is_true
 
 BOOKMARK_EVERY = 60.0
-_LAST_BOOKMARK = 1.5  # seconds before the end
+_LAST_BOOKMARK = 2.0  # seconds before the end; a shorter watch gets none
 _INITIAL_EVENTS_END = {"k8s.io/initial-events-end": "true"}
 
 
@@ -44,18 +44,23 @@ def read_query(target: Target, query: Mapping[str, str]) -> WatchQuery:
     causes = [*_causes(query)]
     if causes:
         raise failures.invalid_options("ListOptions", causes)
-    selector = query.get("fieldSelector", "")
-    seconds = float(query.get("timeoutSeconds") or 0) or 1800 * (1 + random.random())
+    seconds = _seconds(query.get("timeoutSeconds") or "0") or 1800 * (1 + random.random())
     initial = query.get("sendInitialEvents")
     return WatchQuery(
         target.namespace,
         query.get("labelSelector", ""),
-        f"metadata.name={target.name}" if target.name else selector,
+        query.get("fieldSelector", ""),
         query.get("resourceVersion", ""),
         is_true(query.get("allowWatchBookmarks")),
         is_true(initial) if initial is not None else None,
         seconds,
     )
+
+
+def _seconds(text: str) -> int:
+    if not text.isdigit():
+        raise failures.bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax')
+    return int(text)
 
 
 def _causes(query: Mapping[str, str]) -> Iterator[Cause]:
@@ -160,6 +165,8 @@ class Watches:
 def _marks(now: float, ends: float, every: float) -> Iterator[float]:
     """When bookmarks are due: now and then, and shortly before the end."""
     last = ends - _LAST_BOOKMARK
+    if last <= now:
+        return
     while (now := now + every) < last:
         yield now
     yield last

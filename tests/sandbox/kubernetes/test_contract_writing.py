@@ -133,6 +133,14 @@ async def test_a_patch_with_the_current_one(api):
 async def test_a_patch_for_another_uid(api):
     await api.backup("a")
     answer = await api.patch_backup("a", {"metadata": {"uid": "other"}, "spec": {"ttl": "2h"}})
+    said = 'Backup.velero.io "a" is invalid: metadata.uid: Invalid value: "other": field is immutable'
+    assert answer.refusal == (422, "Invalid", said)
+
+
+async def test_a_replacement_for_another_uid(api):
+    made = (await api.backup("a")).json
+    made["metadata"]["uid"] = "other"
+    answer = await api.call("PUT", api.path("backups", "a"), made)
     assert answer.refusal[:2] == (409, "Conflict")
     assert "Precondition failed: UID in precondition: other, UID in object meta: " in answer.refusal[2]
 
@@ -161,13 +169,22 @@ async def test_json_patch(api, operations, ttl):
     [
         {"op": "test", "path": "/spec/ttl", "value": "9h"},
         {"op": "remove", "path": "/spec/none"},
-        {"op": "replace", "path": "/spec/none", "value": 1},
+        {"op": "replace", "path": "/spec/none/deep", "value": 1},
+        {"op": "frobnicate", "path": "/spec/ttl"},
     ],
 )
 async def test_a_json_patch_that_does_not_apply(api, operation):
     await api.backup("a", spec={"ttl": "1h"})
     answer = await api.patch_backup("a", [operation], content_type=JSON_PATCH)
     assert answer.refusal == (422, "Invalid", "the server rejected our request due to an error in our request")
+
+
+async def test_a_json_patch_may_replace_what_is_not_there(api):
+    await api.backup("a")
+    patched = await api.patch_backup(
+        "a", [{"op": "replace", "path": "/spec/ttl", "value": "1h"}], content_type=JSON_PATCH
+    )
+    assert patched.json["spec"] == {"ttl": "1h"}
 
 
 async def test_a_strategic_patch_is_not_for_custom_resources(api):
@@ -222,6 +239,27 @@ async def test_a_body_that_is_no_json(api):
     assert answer.refusal[:2] == (400, "BadRequest")
 
 
+async def test_a_body_of_another_type(api):
+    answer = await api.call("POST", api.path("backups"), "kind", content_type="text/plain")
+    assert answer.refusal[:2] == (415, "UnsupportedMediaType")
+
+
+async def test_a_patch_that_is_no_json(api):
+    await api.backup("a")
+    answer = await api.patch_backup("a", '{"spec": ')
+    assert answer.refusal == (400, "BadRequest", "error decoding patch: unexpected end of JSON input")
+
+
+@pytest.mark.parametrize(
+    ("patch", "content_type"), [([], "application/merge-patch+json"), ({}, "application/json-patch+json")]
+)
+async def test_a_patch_of_the_other_shape(api, patch, content_type):
+    await api.backup("a")
+    answer = await api.patch_backup("a", patch, content_type=content_type)
+    assert answer.refusal[:2] == (400, "BadRequest")
+    assert answer.refusal[2].startswith("error decoding patch: json: cannot unmarshal ")
+
+
 async def test_a_custom_resource_has_to_say_its_kind(api):
     answer = await api.call("POST", api.path("backups"), {"apiVersion": "velero.io/v1", "metadata": {"name": "a"}})
     assert answer.refusal[:2] == (400, "BadRequest")
@@ -238,7 +276,8 @@ async def test_another_api_version_in_the_body(api):
 async def test_names_and_places_do_not_change(api):
     await api.backup("a")
     answer = await api.patch_backup("a", {"metadata": {"name": "b"}})
-    assert answer.status in {400, 422}
+    said = "the name of the object (b) does not match the name on the URL (a)"
+    assert answer.refusal == (400, "BadRequest", said)
     assert (await api.call("GET", api.path("backups"))).names == ["a"]
 
 
