@@ -56,7 +56,7 @@ SCHEMA = (
         seq INTEGER NOT NULL,
         hash BLOB NOT NULL CHECK (length(hash) = 32)
     ) STRICT""",
-    f"INSERT INTO audit_head (one, seq, hash) VALUES (1, 0, x'{GENESIS.hex()}')",
+    "INSERT INTO audit_head (one, seq, hash) VALUES (1, 0, zeroblob(32))",
     *TRIGGERS.values(),
 )
 

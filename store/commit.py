@@ -7,7 +7,7 @@ from asyncio import Future
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from domain.errors import StoreCorrupt, StoreError, StoreFull
 from store.sqlite import Connection, in_our_words, sqlite3
@@ -44,7 +44,7 @@ class Savepoint:
         self._connection = connection
         self.error: BaseException | None = None
 
-    def __enter__(self) -> Savepoint:
+    def __enter__(self) -> Self:
         self._connection.execute("SAVEPOINT closure")
         return self
 

@@ -96,4 +96,5 @@ class Messages:
 
 
 def _message(row: tuple[Any, ...]) -> Message:
-    return Message(*row[:5], moment(row[5]))
+    channel, ts, subject, role, revision, posted_at = row
+    return Message(channel, ts, subject, role, revision, moment(posted_at))

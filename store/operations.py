@@ -175,5 +175,24 @@ def _values(operation: Operation) -> tuple[object, ...]:
 
 
 def _operation(row: tuple[Any, ...]) -> Operation:
-    state, line, fingerprint, created_at, changed_at = row[6:11]
-    return Operation(*row[:6], State(state), line, fingerprint, moment(created_at), moment(changed_at), *row[11:])
+    (*who, state, line, fingerprint, created_at, changed_at) = row[:11]
+    id_, cluster, noun, verb, subject, actor = who
+    phase, object_uid, object_name, reason, revision = row[11:]
+    return Operation(
+        id=id_,
+        cluster=cluster,
+        noun=noun,
+        verb=verb,
+        subject=subject,
+        actor=actor,
+        state=State(state),
+        line=line,
+        fingerprint=fingerprint,
+        created_at=moment(created_at),
+        changed_at=moment(changed_at),
+        phase=phase,
+        object_uid=object_uid,
+        object_name=object_name,
+        reason=reason,
+        revision=revision,
+    )

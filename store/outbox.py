@@ -99,5 +99,17 @@ class Outbox:
 
 
 def _event(row: tuple[Any, ...]) -> Event:
-    at, severity, operation, facts = row[7:]
-    return Event(*row[:7], moment(at), Severity(severity), operation, from_json(facts))
+    kind, cluster, cluster_uid, object_kind, object_uid, object_name, transition, at, severity, operation, facts = row
+    return Event(
+        kind,
+        cluster,
+        cluster_uid,
+        object_kind,
+        object_uid,
+        object_name,
+        transition,
+        moment(at),
+        Severity(severity),
+        operation,
+        from_json(facts),
+    )
