@@ -12,6 +12,7 @@ from commands.policy.directory import ASSUMED, Directory
 from commands.policy.entry import Entry, Fault
 from commands.policy.matching import Ask
 from commands.policy.rules import Rule
+from commands.policy.visible import READ_VERBS
 from commands.policy.where import NO_LABELS, Labels
 from domain.actor import Actor, ActorKind
 from domain.decision import Decision, Outcome
@@ -45,7 +46,6 @@ Planner = Callable[[str, str], Plan | None]
 """A command line and a cluster → its plan, or nothing where it cannot be planned here."""
 
 _NOON = datetime(2026, 1, 7, 12, tzinfo=UTC)
-_READS = frozenset({"get", "describe", "logs", "plan", "check", "status", "show"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ def _case(entry: Entry, labels: Labels) -> Case:
         verb=verb,
         cluster=entry.text("cluster", required=True),
         reach=_reach(entry),
-        writes=verb.partition(".")[2] not in _READS,
+        writes=verb.partition(".")[2] not in READ_VERBS,
         now=_at(entry),
         guards=tuple(Guard(code, Level.REFUSE, code) for code in entry.texts("guards") or ()),
         labels=labels,

@@ -1,6 +1,6 @@
 """What an actor may see. What is not visible is not listed, suggested, logged or counted to them.
 
-An actor's view of a cluster, for one read verb (`backup.get`):
+An actor's view of a cluster, for one read verb (`backup.get`; what a write may look at is what its noun's `get` shows):
 
 1. Rules whose `what` covers the verb and that include the actor are read in order. A rule that denies hides its
    namespaces from then on (without namespaces: everything); one that allows or asks for approval shows its own, less
@@ -24,6 +24,10 @@ from commands.policy.rules import Rule
 from commands.policy.where import EVERYWHERE, NO_LABELS, Labels, Namespaces
 from domain.actor import Actor
 from domain.reach import Reach
+
+READ_VERBS = frozenset(
+    {"get", "describe", "logs", "plan", "check", "status", "show", "list", "verify", "export", "explain"}
+)
 
 
 class Seen(StrEnum):
@@ -75,7 +79,7 @@ class View:
 
 def view(rules: Sequence[Rule], actor: Actor, cluster: str, verb: str, labels: Labels = NO_LABELS) -> View:
     mine = [rule for rule in rules if rule.on(cluster) and rule.who.includes(actor)]
-    reads = [rule for rule in mine if rule.concerns(verb)]
+    reads = [rule for rule in mine if rule.concerns(_reading(verb))]
     layers, hidden = _layers(reads)
     if layers or EVERYWHERE in hidden:
         return View(layers, labels)
@@ -84,6 +88,11 @@ def view(rules: Sequence[Rule], actor: Actor, cluster: str, verb: str, labels: L
         shown = tuple(Layer(rule.where.namespaces, hidden) for rule in named if rule.where.namespaces)
         return View(shown, labels)
     return View((Layer(EVERYWHERE, hidden),), labels)
+
+
+def _reading(verb: str) -> str:
+    noun, dot, what = verb.partition(".")
+    return verb if not dot or what in READ_VERBS else f"{noun}.get"
 
 
 def _layers(reads: Sequence[Rule]) -> tuple[tuple[Layer, ...], tuple[Namespaces, ...]]:

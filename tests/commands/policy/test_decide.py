@@ -201,6 +201,18 @@ def test_a_refusal_says_whom_to_ask() -> None:
     assert "backup.create" in found.text
 
 
+def test_nobody_is_told_to_ask_themselves() -> None:
+    denies = {"who": {"users": ["UADA"]}, "what": ["*"], "effect": "deny"}
+    found = judge(rules(denies, SHOP_TEAM, PLATFORM), ask(ADA, "backup.create", "shop"), DIRECTORY)
+    assert found.ask == ("platform",)
+
+
+def test_a_guard_s_refusal_names_those_who_may_lift_it() -> None:
+    asked = ask(ADA, "backup.create", "shop", guards=(refusing("restores-rbac"),))
+    lifting = {**PLATFORM, "who": {"users": ["UBOB"]}, "lifts": ["restores-rbac"]}
+    assert judge(rules(SHOP_TEAM, PLATFORM, lifting), asked, DIRECTORY).ask == ("UBOB",)
+
+
 def test_a_refusal_names_the_nearest_rule_and_no_namespace_that_might_be_a_secret() -> None:
     found = judge(rules(SHOP_TEAM), ask(ADA, "backup.create", "shop", "payments"), DIRECTORY)
     assert found.rule == ""
@@ -235,6 +247,10 @@ class TestApproval:
         second = Directory(groups={"approvers": (Member("UGRACE2", "Grace@example.com"), Member("UBOB"))})
         assert [each.id for each in eligible(second, ["approvers"], GRACE)] == ["UBOB"]
 
+    def test_two_people_without_addresses_are_two(self) -> None:
+        bare = Directory(groups={"approvers": (Member("UGRACE"), Member("UBOB"))})
+        assert len(eligible(bare, ["approvers"], replace(ADA, email=""))) == 2
+
     def test_one_person_counts_once(self) -> None:
         twice = Directory(
             groups={
@@ -254,6 +270,10 @@ class TestApproval:
         assert found.reason is Reason.NOT_ENOUGH_APPROVERS
         assert "cannot be told now" in found.text
         assert judge(rules(ASKED), ask(ADA, "restore.create", "shop"), ASSUMED).outcome is Outcome.REQUIRE_APPROVAL
+
+    def test_a_stale_list_is_not_counted(self) -> None:
+        stale = replace(DIRECTORY, known=False)
+        assert judge(rules(ASKED), ask(ADA, "restore.create", "shop"), stale).outcome is Outcome.DENY
 
     def test_a_rule_that_is_touched_makes_it_a_duty(self) -> None:
         later = {"who": {"groups": ["shop-team"]}, "what": ["restore.*"], "effect": "allow"}

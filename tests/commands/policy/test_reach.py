@@ -95,6 +95,7 @@ def test_cluster_scoped(spec: dict[str, Any], wide: bool) -> None:
         ({"includedResources": ["*"]}, EVERYTHING),
         ({"includedResources": ["Pods", "cm"]}, {"pods", "cm"}),
         ({"includedResources": ["pods", "sec*"]}, EVERYTHING),
+        ({"includedResources": ["pods"], "resourcePolicy": {"name": "unread"}}, EVERYTHING),
         ({"includedNamespaces": ["shop"], "includedNamespaceScopedResources": ["pods"]}, {"pods"}),
         ({"includedNamespaceScopedResources": ["pods"]}, EVERYTHING),
         ({"includedNamespaceScopedResources": ["pods"], "includedClusterScopedResources": ["pv"]}, {"pods", "pv"}),
@@ -108,6 +109,11 @@ def test_kinds(spec: dict[str, Any], kinds: set[str]) -> None:
 
 def test_what_is_left_out_is_said_in_full() -> None:
     assert reach(excludedResources=["secret", "deploy"]).without == {"secrets", "deployments.apps"}
+
+
+def test_a_scope_s_list_leaves_out_only_what_is_of_that_scope() -> None:
+    assert reach(excludedNamespaceScopedResources=["pods", "pv"]).without == {"pods"}
+    assert reach(excludedClusterScopedResources=["pods", "pv"]).without == {"persistentvolumes"}
 
 
 def test_commands_in_the_manifest_are_told_from_those_that_pods_carry() -> None:

@@ -62,6 +62,9 @@ EVERY = tuple(sorted(LABELS))
             ADA, [TEAM, {**TEAM, "namespaces": ["payments"]}], ("payments", "shop", "shop-db"), id="two rules add up"
         ),
         pytest.param(ADA, [TEAM, {**TEAM, "what": ["schedule.*"], "namespaces": ["*"]}], EVERY, id="one rule is wide"),
+        pytest.param(
+            ADA, [TEAM, {**PLATFORM, "who": {"users": ["UADA"]}, "what": ["schedule.create"]}], EVERY, id="everywhere"
+        ),
         pytest.param(ADA, [{**TEAM, "who": "anyone"}], EVERY, id="a rule for anyone makes no tenants"),
         pytest.param(BOB, [TEAM, PLATFORM], EVERY, id="the platform team"),
         pytest.param(
@@ -84,6 +87,11 @@ EVERY = tuple(sorted(LABELS))
 )
 def test_the_view(actor: Actor, entries: list[dict[str, Any]], expected: tuple[str, ...]) -> None:
     assert names(seen_by(actor, *entries)) == expected
+
+
+def test_a_write_looks_at_what_its_noun_s_get_shows() -> None:
+    assert names(seen_by(ADA, TEAM, READS, verb="backup.create")) == EVERY
+    assert names(seen_by(ADA, TEAM, verb="backup.create")) == ("shop", "shop-db")
 
 
 def backup(**spec: Any) -> dict[str, Any]:
