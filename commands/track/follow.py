@@ -1,0 +1,144 @@
+"""Follows one kind of one cluster: batch by batch, events, sightings, operations and place in one transaction."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import aclosing
+from datetime import datetime
+from typing import Any
+
+from commands.track import deletions, locations, operations, runs
+from commands.track.sighting import Outcome, Setting
+from domain.event import Event
+from store.observed import Observed
+from store.transaction import Transaction
+from store.writer import Store
+from velero.cluster import Cluster
+from velero.observations import Batch, Change, Observation
+
+log = logging.getLogger(__name__)
+
+Observe = Callable[[Setting, Observed | None, Observation[Any]], Outcome]
+
+OBSERVERS: Mapping[str, Observe] = {
+    "Backup": runs.observe,
+    "Restore": runs.observe,
+    "BackupStorageLocation": locations.observe,
+    "DeleteBackupRequest": deletions.observe,
+}
+KEEPS_THE_GONE = frozenset({"DeleteBackupRequest"})
+"""A request vanishes before the watch of backups tells what it did."""
+
+
+class Known:
+    """What is known of a cluster, by kind and uid: in memory what `observed` holds."""
+
+    def __init__(self) -> None:
+        self.by_kind: dict[str, dict[str, Observed]] = {}
+        self.in_step: set[str] = set()
+
+    def of(self, kind: str) -> dict[str, Observed]:
+        return self.by_kind.setdefault(kind, {})
+
+
+class Follower:
+    """`told` is called after a commit with the new events; `moved` with the ids of operations that changed."""
+
+    def __init__(
+        self,
+        store: Store,
+        cluster: Cluster,
+        kind: str,
+        known: Known,
+        now: Callable[[], datetime],
+        told: Callable[[tuple[Event, ...], frozenset[str]], None],
+        observers: Mapping[str, Observe] = OBSERVERS,
+    ) -> None:
+        self._store = store
+        self._cluster = cluster
+        self._kind = kind
+        self._known = known
+        self._now = now
+        self._told = told
+        self._observe = observers[kind]
+        self._first = False
+
+    async def run(self) -> None:
+        """Never ends by itself."""
+        place, rows = await self._store.read(
+            lambda tx: (
+                tx.cursors.get(self._cluster.name, self._kind),
+                tx.observed.load(self._cluster.name, self._kind),
+            )
+        )
+        self._known.by_kind[self._kind] = rows
+        self._first = place is None
+        reflector = self._cluster.reflector(self._kind, self._names, resource_version=place or "")
+        if place is not None:
+            self._known.in_step.add(self._kind)
+        async with aclosing(reflector.batches()) as batches:
+            async for batch in batches:
+                await self._take(batch)
+
+    async def _names(self) -> dict[str, str]:
+        return {uid: one.name for uid, one in self._known.of(self._kind).items()}
+
+    async def _take(self, batch: Batch[Any]) -> None:
+        now = self._now()
+        outcomes = [(one, self._compared(one, now)) for one in batch.observations]
+        events, moved = await self._store.write(lambda tx: self._commit(tx, batch, outcomes, now))
+        self._remember(outcomes)
+        if batch.complete:
+            self._first = False
+            self._known.in_step.add(self._kind)
+        if events or moved:
+            self._told(events, moved)
+
+    def _compared(self, one: Observation[Any], now: datetime) -> Outcome:
+        known = self._known.of(self._kind)
+        asked = {str(each.facts.get("backup", "")): each for each in self._known.of("DeleteBackupRequest").values()}
+        setting = Setting(self._cluster.name, self._cluster.uid, now, self._first, known.values(), asked)
+        return self._observe(setting, known.get(one.uid), one)
+
+    def _commit(
+        self, tx: Transaction, batch: Batch[Any], outcomes: list[tuple[Observation[Any], Outcome]], now: datetime
+    ) -> tuple[tuple[Event, ...], frozenset[str]]:
+        name, fresh, moved = self._cluster.name, [], set[str]()
+        for one, outcome in outcomes:
+            fresh += [event for event in outcome.events if tx.outbox.add(event)]
+            if (ident := self._advanced(tx, one, outcome, now)) is not None:
+                moved.add(ident)
+        tx.observed.put(name, self._kind, [outcome.remember for _, outcome in outcomes if outcome.remember is not None])
+        gone = [one.uid for one, outcome in outcomes if outcome.remember is None and self._kind not in KEEPS_THE_GONE]
+        tx.observed.remove(name, self._kind, gone)
+        if batch.resource_version:
+            tx.cursors.put(name, self._kind, batch.resource_version, now)
+        return tuple(fresh), frozenset(moved)
+
+    def _advanced(self, tx: Transaction, one: Observation[Any], outcome: Outcome, now: datetime) -> str | None:
+        if self._kind not in {"Backup", "Restore"}:
+            return None
+        prev = self._known.of(self._kind).get(one.uid)
+        if outcome.remember is None:
+            ident = str(prev.facts.get("operation", "")) if prev else ""
+            if ident:
+                operations.vanished(tx, ident, now, deleted=one.change is Change.DELETED)
+            return ident or None
+        facts = outcome.remember.facts
+        ident = str(facts.get("operation", ""))
+        if not ident:
+            return None
+        before = (prev.facts.get("done"), prev.facts.get("total")) if prev else None
+        progress = (facts.get("done"), facts.get("total"))
+        changed = {"progress": progress} if before != progress and any(progress) else {}
+        operation = operations.advance(tx, ident, outcome.remember.phase, one.uid, now, changed)
+        return ident if operation is not None else None
+
+    def _remember(self, outcomes: list[tuple[Observation[Any], Outcome]]) -> None:
+        known = self._known.of(self._kind)
+        for one, outcome in outcomes:
+            if outcome.remember is not None:
+                known[one.uid] = outcome.remember
+            elif self._kind not in KEEPS_THE_GONE:
+                known.pop(one.uid, None)

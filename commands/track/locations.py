@@ -1,0 +1,34 @@
+"""Storage locations: unavailable and back. The server touches them at every validation; only the phase is news."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from commands.track.sighting import Outcome, Setting, event, text
+from domain.event import Severity
+from store.observed import Observed
+from velero.locations import StorageLocation
+from velero.observations import Change, Observation
+
+
+def observe(setting: Setting, prev: Observed | None, seen: Observation[Any]) -> Outcome:
+    if seen.change in {Change.DELETED, Change.GONE} or seen.value is None:
+        return Outcome()
+    location: StorageLocation = seen.value
+    same = prev is not None and prev.phase == location.phase
+    since = str(prev.facts.get("since", "")) if same and prev else text(setting.now)
+    remember = Observed(seen.uid, seen.name, location.phase, setting.now, {"since": since})
+    facts = {"message": location.message, "since": since, "was_since": str(prev.facts.get("since", "")) if prev else ""}
+    if location.phase == "Unavailable" and not same:
+        transition = f"unavailable {since}"
+        told = event(
+            setting, "location.unavailable", "BackupStorageLocation", location.meta, transition, facts, Severity.FAILURE
+        )
+        return Outcome((told,), remember)
+    if location.phase == "Available" and prev is not None and prev.phase == "Unavailable":
+        transition = f"available {since}"
+        told = event(
+            setting, "location.available", "BackupStorageLocation", location.meta, transition, facts, Severity.RECOVERY
+        )
+        return Outcome((told,), remember)
+    return Outcome((), remember)

@@ -1,0 +1,58 @@
+"""Our own operations follow the objects that they made: one row moves with one observation."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from domain.operation import Operation, State
+from store.transaction import Transaction
+from velero.phases import BACKUP_PHASES
+
+ENDS = {
+    "Completed": State.SUCCEEDED,
+    "PartiallyFailed": State.PARTIAL,
+    "Failed": State.FAILED,
+    "FailedValidation": State.FAILED,
+}
+
+
+def advance(
+    tx: Transaction, ident: str, phase: str, uid: str, now: datetime, facts: dict[str, Any]
+) -> Operation | None:
+    """Moves the operation where the phase moves it; its revision grows with progress too, so that its card follows."""
+    operation = tx.operations.get(ident)
+    if operation is None or operation.state not in FOLLOWED or (operation.object_uid and operation.object_uid != uid):
+        return None
+    state = _state(operation.state, phase)
+    if state is operation.state and phase == operation.phase and facts.get("progress") is None:
+        return None
+    if operation.state is State.SUBMITTING:
+        operation = _moved(tx, operation, State.SUBMITTED, now, object_uid=uid)
+    return _moved(tx, operation, state, now, phase=phase, object_uid=uid)
+
+
+FOLLOWED = frozenset({State.SUBMITTING, State.SUBMITTED, State.RUNNING, State.LOST})
+
+
+def _state(state: State, phase: str) -> State:
+    if phase in ENDS:
+        return ENDS[phase]
+    if state is State.SUBMITTED and phase in BACKUP_PHASES.running:
+        return State.RUNNING
+    return state if state is not State.SUBMITTING else State.SUBMITTED
+
+
+def _moved(tx: Transaction, operation: Operation, to: State, now: datetime, **changes: str) -> Operation:
+    moved = operation.advance(to, now, **changes)
+    tx.operations.advance(moved, operation.revision)
+    return moved
+
+
+def vanished(tx: Transaction, ident: str, now: datetime, *, deleted: bool) -> None:
+    """Its object is gone: withdrawn if it never ran, lost if it did."""
+    operation = tx.operations.get(ident)
+    if operation is None or operation.state not in {State.SUBMITTED, State.RUNNING}:
+        return
+    to = State.WITHDRAWN if operation.state is State.SUBMITTED and deleted else State.LOST
+    _moved(tx, operation, to, now)

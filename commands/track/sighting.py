@@ -1,0 +1,84 @@
+"""What tracking remembers of an object, and what it is told of the cluster while it compares."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from commands.resolve import OPERATION
+from domain.event import Event, Severity
+from store.observed import Observed
+from velero.objects import Meta
+
+Facts = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Of one comparison. `first`: this kind of this cluster was never seen before, so all that has ended is baseline."""
+
+    cluster: str
+    cluster_uid: str
+    now: datetime
+    first: bool
+    known: Iterable[Observed] = ()
+    """All that is known of this kind: for the last good one, and what is usual."""
+    asked: Mapping[str, Observed] = field(default_factory=dict)
+    """DeleteBackupRequests that were seen, by the backup's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`remember` is what is known from now on; None: forget it."""
+
+    events: tuple[Event, ...] = ()
+    remember: Observed | None = None
+
+
+def text(moment: datetime | None) -> str:
+    return moment.isoformat() if moment else ""
+
+
+def event(
+    setting: Setting,
+    kind: str,
+    object_kind: str,
+    meta: Meta,
+    transition: str,
+    facts: Facts,
+    severity: Severity = Severity.INFO,
+) -> Event:
+    return Event(
+        kind=kind,
+        cluster=setting.cluster,
+        cluster_uid=setting.cluster_uid,
+        object_kind=object_kind,
+        object_uid=meta.uid,
+        object_name=meta.name,
+        transition=transition,
+        at=setting.now,
+        severity=severity,
+        operation=meta.labels.get(OPERATION, ""),
+        facts=dict(facts),
+    )
+
+
+def of_known(
+    setting: Setting, kind: str, object_kind: str, seen: Observed, transition: str, severity: Severity
+) -> Event:
+    """About an object that is not there any more: all that is left is what was remembered."""
+    return Event(
+        kind=kind,
+        cluster=setting.cluster,
+        cluster_uid=setting.cluster_uid,
+        object_kind=object_kind,
+        object_uid=seen.uid,
+        object_name=seen.name,
+        transition=transition,
+        at=setting.now,
+        severity=severity,
+        operation=str(seen.facts.get("operation", "")),
+        facts={**seen.facts, "phase": seen.phase},
+    )
