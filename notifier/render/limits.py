@@ -1,0 +1,85 @@
+"""Slack's limits, known in one place: every text and list is cut here, with a sign that it was."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Block = dict[str, Any]
+
+BLOCKS = 50
+SECTION = 3000
+HEADER = 150
+FIELD = 2000
+FIELDS = 10
+CONTEXT = 10
+BUTTON = 75
+VALUE = 2000
+ACTIONS = 25
+TEXT = 3900
+MORE = "…"
+
+
+def cut(text: str, length: int) -> str:
+    """Never in the middle of an entity."""
+    if len(text) <= length:
+        return text
+    short = text[: length - len(MORE)]
+    entity = short.rfind("&", max(0, len(short) - 5))
+    if entity >= 0 and ";" not in short[entity:]:
+        short = short[:entity]
+    return short + MORE
+
+
+def header(text: str) -> Block:
+    return {"type": "header", "text": {"type": "plain_text", "text": cut(text, HEADER) or " ", "emoji": True}}
+
+
+def section(text: str) -> Block:
+    return {"type": "section", "text": {"type": "mrkdwn", "text": cut(text, SECTION) or " "}}
+
+
+def fields(rows: tuple[tuple[str, str], ...]) -> list[Block]:
+    """Label over value, ten a block."""
+    cells = [{"type": "mrkdwn", "text": cut(f"*{label}*\n{value}", FIELD)} for label, value in rows]
+    return [{"type": "section", "fields": cells[start : start + FIELDS]} for start in range(0, len(cells), FIELDS)]
+
+
+def context(*texts: str) -> Block:
+    elements = [{"type": "mrkdwn", "text": cut(text, FIELD)} for text in texts[:CONTEXT] if text]
+    return {"type": "context", "elements": elements or [{"type": "mrkdwn", "text": " "}]}
+
+
+def code_sections(text: str, most: int = 4) -> tuple[list[Block], bool]:
+    """A code block over as many sections as it takes; whether it was cut."""
+    room = SECTION - 10
+    pieces: list[str] = []
+    piece = ""
+    for line in text.split("\n"):
+        short = cut(line, room)
+        if piece and len(piece) + len(short) + 1 > room:
+            pieces.append(piece)
+            piece = short
+        else:
+            piece = f"{piece}\n{short}" if piece else short
+    pieces.append(piece)
+    return [section(f"```{each}```") for each in pieces[:most]], len(pieces) > most
+
+
+def button(text: str, action: str, value: str, style: str = "") -> Block:
+    made: Block = {
+        "type": "button",
+        "text": {"type": "plain_text", "text": cut(text, BUTTON), "emoji": True},
+        "action_id": action[:255],
+        "value": value[:VALUE],
+    }
+    return {**made, "style": style} if style in {"primary", "danger"} else made
+
+
+def actions(buttons: list[Block]) -> list[Block]:
+    return [{"type": "actions", "elements": buttons[:ACTIONS]}] if buttons else []
+
+
+def bounded(blocks: list[Block]) -> list[Block]:
+    if len(blocks) <= BLOCKS:
+        return blocks
+    return [*blocks[: BLOCKS - 1], context(f"{MORE} and {len(blocks) - BLOCKS + 1} more parts")]
