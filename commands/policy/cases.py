@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,6 +16,7 @@ from commands.policy.visible import READ_VERBS
 from commands.policy.where import NO_LABELS, Labels
 from domain.actor import Actor, ActorKind
 from domain.decision import Decision, Outcome
+from domain.errors import UserError
 from domain.plan import Guard, Level, Plan
 from domain.reach import EVERYTHING, Reach
 
@@ -74,7 +75,6 @@ class Result:
     decision: Decision | None
     passed: bool
     text: str = ""
-    notes: tuple[str, ...] = field(default_factory=tuple)
 
 
 def parse_cases(entries: Sequence[Any], labels: Labels = NO_LABELS) -> tuple[Case, ...] | CaseFaults:
@@ -97,7 +97,10 @@ def run_cases(
 def _run(rules: Sequence[Rule], case: Case, planner: Planner | None, directory: Directory) -> Result:
     ask = case.ask
     if case.command:
-        plan = planner(case.command, ask.cluster) if planner else None
+        try:
+            plan = planner(case.command, ask.cluster) if planner else None
+        except UserError as fault:
+            return Result(case, None, passed=False, text=f"{case.command!r} cannot be planned: {fault.text}")
         if plan is None:
             return Result(case, None, passed=False, text=f"{case.command!r} cannot be planned here")
         ask = Ask.of(ask.actor, plan, ask.now, labels=ask.labels, reason=ask.reason, break_glass=ask.break_glass)

@@ -81,7 +81,7 @@ def view(rules: Sequence[Rule], actor: Actor, cluster: str, verb: str, labels: L
     mine = [rule for rule in rules if rule.on(cluster) and rule.who.includes(actor)]
     reads = [rule for rule in mine if rule.concerns(_reading(verb))]
     layers, hidden = _layers(reads)
-    if layers or EVERYWHERE in hidden:
+    if layers:
         return View(layers, labels)
     named = [rule for rule in mine if rule.permits and rule.who.names(actor)]
     if named and all(rule.where.confined for rule in named):
@@ -104,8 +104,6 @@ def _layers(reads: Sequence[Rule]) -> tuple[tuple[Layer, ...], tuple[Namespaces,
             layers.append(Layer(place, tuple(hidden)))
         else:
             hidden.append(place)
-        if place.everything:
-            break
     return tuple(layers), tuple(hidden)
 
 

@@ -11,6 +11,7 @@ from commands.policy.cases import Case, CaseFaults, parse_cases, run_cases
 from commands.policy.decide import judge
 from commands.policy.explain import Row, explain
 from domain.decision import Outcome
+from domain.errors import UsageError
 from domain.plan import Plan, Step, StepVerb
 from domain.reach import Reach
 from tests.commands.policy.people import ADA, DIRECTORY, LABELS, WEDNESDAY, ask, rules
@@ -116,6 +117,15 @@ def test_a_case_of_a_command_is_planned_first() -> None:
     table = cases({"verb": None, "command": "backup create b1"})
     assert run_cases(rules(*TABLE), table, lambda _line, cluster: replace(plan, cluster=cluster))[0].passed
     assert run_cases(rules(*TABLE), table)[0].text == "'backup create b1' cannot be planned here"
+
+
+def test_a_command_that_does_not_parse_fails_its_case_alone() -> None:
+    def planner(line: str, cluster: str) -> Plan | None:
+        raise UsageError("There is no flag --al.")
+
+    found = run_cases(rules(*TABLE), cases({"verb": None, "command": "backup delete --al"}, {}), planner, DIRECTORY)
+    assert [each.passed for each in found] == [False, True]
+    assert found[0].text.endswith("There is no flag --al.")
 
 
 @pytest.mark.parametrize(

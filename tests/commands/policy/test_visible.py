@@ -73,7 +73,15 @@ EVERY = tuple(sorted(LABELS))
             ("payments", "shop", "shop-db"),
             id="hidden from everybody",
         ),
+        pytest.param(
+            MALLORY,
+            [{**READS, "effect": "deny", "namespaces": ["velero"]}, READS],
+            ("kube-system", "payments", "shop", "shop-db"),
+            id="hidden before it was shown",
+        ),
         pytest.param(MALLORY, [{**READS, "effect": "deny"}], (), id="everything hidden"),
+        pytest.param(MALLORY, [{**READS, "effect": "deny"}, READS], (), id="and nothing shown after that"),
+        pytest.param(ADA, [{**READS, "effect": "deny"}, TEAM], (), id="not even to a tenant"),
         pytest.param(
             ADA,
             [{**READS, "effect": "deny", "namespaces": ["shop-db"]}, TEAM],
