@@ -24,7 +24,7 @@ def labels(text: str | None) -> Match:
     """A predicate for a label selector with all its operators."""
     if not text or not text.strip():
         return everything
-    wanted = [_requirement(part, text) for part in _parts(text)]
+    wanted = [_requirement(part) for part in _parts(text)]
 
     def matches(item: JsonObject) -> bool:
         have = item["metadata"].get("labels") or {}
@@ -37,7 +37,7 @@ def _parts(text: str) -> list[str]:
     return [part.strip() for part in re.split(r",(?![^()]*\))", text)]
 
 
-def _requirement(part: str, text: str) -> _Labels:
+def _requirement(part: str) -> _Labels:
     if found := _SET.fullmatch(part):
         values = [v.strip() for v in found["values"].split(",")]
         return _among(_key(found["key"]), found["op"], {_value(found["key"], i, v) for i, v in enumerate(values)})
@@ -48,7 +48,7 @@ def _requirement(part: str, text: str) -> _Labels:
         return lambda have: (key in have) != absent
     if re.fullmatch(r"\S+ (in|notin)", part):
         raise bad_request("unable to parse requirement: found '' expected: '('")
-    raise bad_request(f"unable to parse requirement: found '{part}', expected: ',' or 'end of string' in '{text}'")
+    raise bad_request(f"unable to parse requirement: found '{part}', expected: ',' or 'end of string'")
 
 
 def _key(key: str) -> str:

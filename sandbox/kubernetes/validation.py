@@ -243,11 +243,14 @@ def undecodable_metadata(body: JsonObject) -> str | None:
         where = f"into Go struct field ObjectMeta.{key} of type"
         if value is not None and not isinstance(value, outer):
             return f"json: cannot unmarshal {_go_type(value)} {where} {whole}"
-        items: list[Any] = list(value.values()) if isinstance(value, dict) else value or []
-        for item in items:
+        for item in _parts(value):
             if not isinstance(item, inner):
                 return f"json: cannot unmarshal {_go_type(item)} {where} {part}"
     return None
+
+
+def _parts(value: Any) -> list[Any]:
+    return list(value.values() if isinstance(value, dict) else value or ())
 
 
 def _go_type(value: Any) -> str:

@@ -81,7 +81,7 @@ class Watches:
     def __init__(self, objects: Objects, faults: Faults, *, bookmark_every: float = BOOKMARK_EVERY) -> None:
         self._objects = objects
         self._faults = faults
-        self._bookmark_every = bookmark_every
+        self.bookmark_every = bookmark_every
         self._open: dict[Subscription, web.Request] = {}
 
     @property
@@ -133,7 +133,7 @@ class Watches:
     async def _follow(self, stream: "_Stream", subscription: Subscription) -> None:
         loop = asyncio.get_running_loop()
         ends = loop.time() + stream.query.seconds
-        marks = _marks(loop.time(), ends, self._bookmark_every) if stream.query.bookmarks else iter(())
+        marks = _marks(loop.time(), ends, self.bookmark_every) if stream.query.bookmarks else iter(())
         mark = next(marks, ends)
         while True:
             try:
