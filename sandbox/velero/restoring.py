@@ -70,6 +70,12 @@ class Archive:
     def volume(self, persistent: str) -> Json | None:
         return next((info for info in self.volumes.values() if info.get("pvName") == persistent), None)
 
+    def pod_volumes(self, pod: Item) -> list[str]:
+        """Volumes of the pod that were saved by file system backup."""
+        saved = (info.get("pvbInfo") or {} for info in self.volumes.values())
+        mine = (pod.namespace, pod.name)
+        return [s["volumeName"] for s in saved if (s.get("podNamespace"), s.get("podName")) == mine]
+
 
 class RestoreRun:
     def __init__(self, server: Server, restore: Json, backup: Json, location: Json) -> None:
@@ -156,6 +162,8 @@ class RestoreRun:
             return
         keep = bool(self._spec.get("preserveNodePorts"))
         made = bodies.ready(item.body, item.kind.plural, namespace, node_ports=keep)
+        if item.kind.plural == "pods" and (saved := archive.pod_volumes(item)):
+            made = bodies.waiting(made, str(self._restore["metadata"]["uid"]), saved)
         try:
             made = modify(made, item.kind.qualified, item.namespace, self._modifier)
         except ApiFailure as failure:
