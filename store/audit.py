@@ -1,13 +1,13 @@
 """The record: a gapless, append-only chain of hashed rows.
 
-hash = SHA-256(every field as `<characters>:<text>`, in order ‖ hash of the row before). The head is read from the
+hash = SHA-256(`seq;at;` ‖ every text as `<bytes>:<text>`, in order ‖ hash of the row before). The head is read from the
 database inside the transaction, never remembered: a rolled back row leaves no trace in the chain.
 `audit_head` follows the last row by trigger, so that a cut tail shows without any signed head.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
@@ -61,8 +61,7 @@ SCHEMA = (
 )
 
 COLUMNS = "seq, at, actor, action, subject, cluster, operation, outcome, detail, prev, hash"
-
-Raw = tuple[int, int, str, str, str, str, str, str, str, bytes, bytes]
+_INSERT = f"INSERT INTO audit ({COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?)"  # noqa: S608 - constants
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,23 +85,31 @@ class Recorded:
     hash: bytes
 
 
-def row_hash(
-    seq: int,
-    at: int,
-    actor: str,
-    action: str,
-    subject: str,
-    cluster: str,
-    operation: str,
-    outcome: str,
-    detail: str,
-    prev: bytes,
-) -> bytes:
-    canonical = (
-        f"{seq};{at};{len(actor)}:{actor}{len(action)}:{action}{len(subject)}:{subject}{len(cluster)}:{cluster}"
-        f"{len(operation)}:{operation}{len(outcome)}:{outcome}{len(detail)}:{detail}"
-    )
-    return sha256(canonical.encode() + prev).digest()
+def row_hash(seq: int, at: int, texts: Sequence[bytes], prev: bytes) -> bytes:
+    """Texts as UTF-8, so that the record can be checked without decoding it."""
+    actor, action, subject, cluster, operation, outcome, detail = texts
+    return sha256(
+        b"%d;%d;%d:%b%d:%b%d:%b%d:%b%d:%b%d:%b%d:%b%b"
+        % (
+            seq,
+            at,
+            len(actor),
+            actor,
+            len(action),
+            action,
+            len(subject),
+            subject,
+            len(cluster),
+            cluster,
+            len(operation),
+            operation,
+            len(outcome),
+            outcome,
+            len(detail),
+            detail,
+            prev,
+        )
+    ).digest()
 
 
 class Audit:
@@ -112,22 +119,12 @@ class Audit:
     def append(self, entry: Entry) -> int:
         """The row's number. Raises StoreCorrupt where the end of the record was tampered with."""
         seq, prev = self.head()
-        fields = (
-            seq + 1,
-            micros(entry.at),
-            scrub(entry.actor),
-            scrub(entry.action),
-            scrub(entry.subject),
-            scrub(entry.cluster),
-            scrub(entry.operation),
-            scrub(entry.outcome),
-            to_json(scrub_json(entry.detail)),
-            prev,
-        )
-        self._connection.execute(
-            f"INSERT INTO audit ({COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?)",  # noqa: S608 - a constant
-            (*fields, row_hash(*fields)),
-        )
+        at = micros(entry.at)
+        detail = to_json(scrub_json(entry.detail))
+        words = (entry.actor, entry.action, entry.subject, entry.cluster, entry.operation, entry.outcome)
+        texts = (*map(scrub, words), detail)
+        own = row_hash(seq + 1, at, [text.encode() for text in texts], prev)
+        self._connection.execute(_INSERT, (seq + 1, at, *texts, prev, own))
         return seq + 1
 
     def head(self) -> tuple[int, bytes]:
@@ -163,7 +160,7 @@ class Audit:
         return tuple(map(recorded, rows))
 
 
-def pages(connection: Connection, *, after: int = 0, size: int = 5000) -> Iterator[list[Raw]]:
+def pages(connection: Connection, *, after: int = 0, size: int = 5000) -> Iterator[list[tuple[Any, ...]]]:
     """The whole record in order, a page at a time: no statement stays open between pages."""
     query = f"SELECT {COLUMNS} FROM audit WHERE seq > ? ORDER BY seq LIMIT {size}"  # noqa: S608 - constants
     while page := connection.execute(query, (after,)).fetchall():
@@ -171,7 +168,7 @@ def pages(connection: Connection, *, after: int = 0, size: int = 5000) -> Iterat
         after = page[-1][0]
 
 
-def recorded(row: Raw) -> Recorded:
+def recorded(row: tuple[Any, ...]) -> Recorded:
     seq, at, actor, action, subject, cluster, operation, outcome, detail, _, own = row
     entry = Entry(moment(at), actor, action, outcome, subject, cluster, operation, from_json(detail))
     return Recorded(seq, entry, own)

@@ -14,6 +14,7 @@ from domain.errors import StoreCorrupt, StoreError
 from store.audit import Audit, Entry
 from store.migrations import STEPS, mend_triggers, migrate, pending, refuse_newer
 from store.sqlite import SETTINGS, Connection, in_our_words, sqlite3
+from store.transaction import Transaction, epoch
 
 DATABASE_FILE = "velero-chatops.db"
 SNAPSHOTS = "snapshots"
@@ -38,10 +39,28 @@ def open_for_reading(path: Path) -> Connection:
     if not path.is_file():
         raise StoreError(f"There is no database at {path}.", fix="give the data directory of the bot")
     with translated():
-        connection = _connect(f"{path.absolute().as_uri()}?mode=ro")
+        connection = _connect(f"{path.absolute().as_uri()}?mode=ro{_unchanging(path)}")
         connection.execute("PRAGMA busy_timeout=5000")
         connection.execute("PRAGMA query_only=ON")
     return connection
+
+
+@contextmanager
+def reading(data_dir: Path) -> Iterator[Transaction]:
+    """For the terminal: one consistent state of the tables, while the bot runs or not."""
+    connection = open_for_reading(data_dir / DATABASE_FILE)
+    try:
+        with translated():
+            connection.execute("BEGIN")
+            yield Transaction(connection, epoch(connection))
+    finally:
+        connection.close()
+
+
+def _unchanging(path: Path) -> str:
+    # A copy on a read-only volume: SQLite cannot make the shared memory that a WAL wants, and needs none.
+    alone = not path.with_name(f"{path.name}-wal").exists()
+    return "&immutable=1" if alone and not os.access(path.parent, os.W_OK) else ""
 
 
 @contextmanager

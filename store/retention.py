@@ -1,0 +1,76 @@
+"""How long each table remembers. The audit record and its signed heads are never pruned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from store.times import micros
+from store.transaction import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    inbox: timedelta = timedelta(days=7)
+    """Also how long a replayed command is recognised."""
+    operations: timedelta = timedelta(days=365)
+    """With their steps, approvals and votes."""
+    events: timedelta = timedelta(days=90)
+    notices: timedelta = timedelta(days=30)
+    deliveries: timedelta = timedelta(days=30)
+    messages: timedelta = timedelta(days=90)
+    schedule_history: timedelta = timedelta(days=365)
+    deadlines: timedelta = timedelta(days=30)
+
+
+_OVER = "('refused', 'rejected', 'expired', 'withdrawn', 'stale', 'succeeded', 'partial', 'failed')"
+
+# Unfinished rows stay however old they are.
+_OLD: Mapping[str, tuple[str, str]] = {
+    "inbox": ("inbox", "state = 'done' AND done_at < :before"),
+    "approval": (
+        "operations",
+        """operation IN (SELECT id FROM operation WHERE state IN OVER AND changed_at < :before)
+            AND state NOT IN ('open', 'deciding')""",
+    ),
+    "operation": (
+        "operations",
+        """state IN OVER AND changed_at < :before
+            AND NOT EXISTS (SELECT 1 FROM approval WHERE approval.operation = operation.id)""",
+    ),
+    "notice": ("notices", "state IN ('sent', 'suppressed', 'dead') AND sweep_at IS NULL AND created_at < :before"),
+    "outbox": (
+        "events",
+        "routed = 1 AND at < :before AND NOT EXISTS (SELECT 1 FROM notice WHERE notice.event = outbox.id)",
+    ),
+    "delivery": ("deliveries", "at < :before"),
+    "message": (
+        "messages",
+        """posted_at < :before
+            AND NOT EXISTS (SELECT 1 FROM operation WHERE id = message.subject AND state NOT IN OVER)""",
+    ),
+    "schedule_history": ("schedule_history", "at < :before"),
+    "deadline": ("deadlines", "done = 1 AND at < :before"),
+}
+
+
+def prune(tx: Transaction, now: datetime, policy: Policy, *, limit: int = 2000) -> dict[str, int]:
+    """Rows deleted per table; at most `limit` each, so that nobody waits for it long. Call again while it deletes.
+
+    Response URLs that no longer work go with it.
+    """
+    tx.inbox.forget_response_urls(now)
+    return {table: _prune(tx, table, now, policy, limit) for table in _OLD}
+
+
+def _prune(tx: Transaction, table: str, now: datetime, policy: Policy, limit: int) -> int:
+    setting, condition = _OLD[table]
+    condition = condition.replace("OVER", _OVER)
+    key = "(channel, ts)" if table == "message" else "rowid"
+    columns = key.strip("()")
+    before = micros(now - getattr(policy, setting))
+    return tx.connection.execute(
+        f"DELETE FROM {table} WHERE {key} IN (SELECT {columns} FROM {table} WHERE {condition} LIMIT :limit)",  # noqa: S608
+        {"before": before, "limit": limit},
+    ).rowcount
