@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from sandbox.velero.finalize import record
 from sandbox.velero.prepare import Facts, prepare
 from sandbox.velero.running import BackupRun, Fatal
 from sandbox.velero.server import Change, Json, Server, phase
@@ -44,7 +45,9 @@ class Backups:
             following = await run.execute()
         except Fatal as fatal:
             ended = {"phase": "Failed", "failureReason": fatal.reason, "completionTimestamp": self._server.stamp()}
-            self._server.patch("backups", run.name, status=run.record.counts() | ended)
+            ended_backup = self._server.patch("backups", run.name, status=run.record.counts() | ended)
+            if fatal.uploaded is not None:
+                record(ended_backup, run.location, fatal.uploaded)
             return
         self.records[run.name] = run
         self._server.patch("backups", run.name, status={"phase": following, **run.record.counts()})

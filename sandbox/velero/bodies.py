@@ -57,7 +57,7 @@ def ready(body: Json, plural: str, namespace: str, *, node_ports: bool) -> Json:
 def waiting(pod: Json, restore_uid: str, volumes: list[str]) -> Json:
     """The pod starts only when its volumes are filled."""
     mounts = [{"name": name, "mountPath": f"/restores/{name}"} for name in volumes]
-    first = {"name": "restore-wait", "image": "velero/velero:v1.18.2", "command": ["/velero-restore-helper"]}
+    first: Json = {"name": "restore-wait", "image": "velero/velero:v1.18.2", "command": ["/velero-restore-helper"]}
     first |= {"args": [restore_uid], "volumeMounts": mounts}
     others = [c for c in pod["spec"].get("initContainers") or () if c["name"] != "restore-wait"]
     return {**pod, "spec": {**pod["spec"], "initContainers": [first, *others]}}

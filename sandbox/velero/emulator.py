@@ -104,6 +104,8 @@ class VeleroEmulator:
         for resource in WATCHED:
             self._list(resource)
         self._tasks = [asyncio.create_task(loop) for part in self._parts for loop in part.loops()]
+        for task in self._tasks:
+            task.add_done_callback(_told)
         await asyncio.sleep(0)
 
     async def stop(self) -> None:
@@ -180,3 +182,10 @@ class VeleroEmulator:
     def _tell(self, change: Change) -> None:
         for part in self._parts:
             part.seen(change)
+
+
+def _told(task: asyncio.Task[None]) -> None:
+    """A controller never ends by itself: say at once if one did, and again when the server is stopped."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        context = {"message": "a controller of the Velero emulator has crashed", "exception": error, "task": task}
+        task.get_loop().call_exception_handler(context)

@@ -6,6 +6,7 @@ from typing import Any
 
 from sandbox.bucket import Bucket
 from sandbox.velero import files
+from sandbox.velero.names import valid_label
 from sandbox.velero.server import Change, Json, Server, phase, status
 from sandbox.velero.store import Unreachable, reach
 from sandbox.velero.work import Work
@@ -76,7 +77,7 @@ class Finalizer:
         name, uid = backup["metadata"]["name"], backup["metadata"]["uid"]
         owner = {"apiVersion": "velero.io/v1", "kind": "Backup", "name": name, "uid": uid, "controller": True}
         metadata: Json = {"generateName": f"{name}-", "ownerReferences": [owner]}
-        metadata["labels"] = {"velero.io/backup-name": name, "velero.io/backup-uid": uid}
+        metadata["labels"] = {"velero.io/backup-name": valid_label(name), "velero.io/backup-uid": uid}
         namespace = (backup["spec"].get("includedNamespaces") or ["*"])[0]
         spec = {
             "backupStorageLocation": backup["spec"]["storageLocation"],

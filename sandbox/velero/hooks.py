@@ -55,12 +55,21 @@ def _annotated(pod: Item, phase: HookPhase) -> Hook | None:
     for prefix in prefixes:
         if not (text := annotations.get(f"{prefix}command")):
             continue
-        command = tuple(json.loads(text)) if text.startswith("[") else (text,)
+        command = _words(text)
         container = annotations.get(f"{prefix}container") or _first_container(pod)
         on_error = annotations.get(f"{prefix}on-error") or "Fail"
         timeout = annotations.get(f"{prefix}timeout") or "30s"
         return Hook("<from-annotation>", "annotation", phase, container, command, on_error, timeout)
     return None
+
+
+def _words(text: str) -> tuple[str, ...]:
+    """A JSON array of words, or else one word."""
+    try:
+        words = json.loads(text)
+    except ValueError:
+        return (text,)
+    return tuple(map(str, words)) if isinstance(words, list) else (text,)
 
 
 def _applies(resource: Json, pod: Item) -> bool:
@@ -91,6 +100,29 @@ def run_hooks(pod: Item, hooks: list[Hook], error: str, journal: RunLog, tally: 
             journal.error(f"Error running {hook.phase} hooks for pod", error=error, name=pod.name)
             return False
     return True
+
+
+def run_restore_hooks(pods: list[Item], spec: Json, error: str, journal: RunLog, tally: Tally) -> None:
+    """Commands after the restore, in the pods that came back."""
+    for resource in (spec.get("hooks") or {}).get("resources") or ():
+        wanted = [entry["exec"] for entry in resource.get("postHooks") or () if "exec" in entry]
+        for pod in (pod for pod in pods if wanted and _applies(resource, pod)):
+            for run in wanted:
+                hook = Hook(
+                    resource["name"],
+                    "spec",
+                    "post",
+                    run.get("container") or _first_container(pod),
+                    tuple(run["command"]),
+                    run.get("onError") or "Continue",
+                    run.get("execTimeout") or "30s",
+                )
+                tally.attempted += 1
+                _told(pod, hook, journal)
+                if error:
+                    tally.failed += 1
+                    text = f"Hook {hook.name} in container {hook.container} failed to execute, err: {error}"
+                    journal.errors.add(text, pod.namespace)
 
 
 def _told(pod: Item, hook: Hook, journal: RunLog) -> None:

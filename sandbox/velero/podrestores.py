@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from sandbox.velero.log import RunLog
+from sandbox.velero.names import valid_label
 from sandbox.velero.progress import Progress
 from sandbox.velero.server import Json, Server
 
@@ -33,7 +34,7 @@ class PodRestores:
     def _restored(self, pod: str, namespace: str) -> bool:
         found = self._server.live("pods", pod, namespace)
         labels: Json = (found or {"metadata": {}})["metadata"].get("labels") or {}
-        return bool(labels.get("velero.io/restore-name") == self._restore["metadata"]["name"])
+        return bool(labels.get("velero.io/restore-name") == valid_label(self._restore["metadata"]["name"]))
 
     async def _volume(self, info: Json, pod: str, namespace: str, progress: Progress) -> Json:
         saved = info["pvbInfo"]
@@ -59,7 +60,11 @@ class PodRestores:
         name, uid = self._restore["metadata"]["name"], self._restore["metadata"]["uid"]
         owner = {"apiVersion": "velero.io/v1", "kind": "Restore", "name": name, "uid": uid, "controller": True}
         pod_uid = (self._server.live("pods", pod, namespace) or {"metadata": {"uid": ""}})["metadata"]["uid"]
-        labels = {"velero.io/pod-uid": pod_uid, "velero.io/restore-name": name, "velero.io/restore-uid": uid}
+        labels = {
+            "velero.io/pod-uid": pod_uid,
+            "velero.io/restore-name": valid_label(name),
+            "velero.io/restore-uid": uid,
+        }
         metadata = {"generateName": f"{name}-", "labels": labels, "ownerReferences": [owner]}
         backup = self._server.find("backups", self._restore["spec"].get("backupName", "")) or {"spec": {}}
         spec = {

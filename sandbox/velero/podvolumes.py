@@ -83,7 +83,7 @@ class PodVolumes:
         name = f"{namespace}-{location}-kopia"
         if self._server.live("backuprepositories", name) is not None:
             return
-        labels = {"velero.io/repository-type": "kopia", "velero.io/storage-location": location}
+        labels = {"velero.io/repository-type": "kopia", "velero.io/storage-location": valid_label(location)}
         labels["velero.io/volume-namespace"] = namespace
         spec = {"backupStorageLocation": location, "maintenanceFrequency": "1h0m0s", "repositoryType": "kopia"}
         spec["volumeNamespace"] = namespace

@@ -12,7 +12,11 @@ ACTIONS = ("skip", "fs-backup", "snapshot", "custom")
 
 
 def _document(configmap: Json) -> Any:
-    return yaml.safe_load(next(iter(configmap["data"].values())))
+    """The one document of the ConfigMap; what is no YAML is no document."""
+    try:
+        return yaml.safe_load(next(iter(configmap["data"].values())))
+    except yaml.YAMLError:
+        return None
 
 
 def policy_faults(spec: Json, namespace: str, configmaps: ConfigMaps) -> Iterator[str]:
@@ -51,7 +55,7 @@ def action_for(volume: Json, configmap: Json | None) -> str | None:
     """The first rule that fits a persistent volume (or a pod's own volume) decides."""
     if configmap is None:
         return None
-    for rule in _document(configmap).get("volumePolicies") or ():
+    for rule in (_document(configmap) or {}).get("volumePolicies") or ():
         if _fits(volume, rule.get("conditions") or {}):
             return str(rule["action"]["type"])
     return None

@@ -122,7 +122,10 @@ class Restores:
             if phase(location) == "Unavailable":
                 text = f"bsl {location['metadata']['name']} is unavailable, cannot get the backup info"
                 raise ApiFailure(500, "", text)
-            bucket = reach(self._server, location)
+            try:
+                bucket = reach(self._server, location)
+            except Unreachable as gone:
+                raise ApiFailure(500, "", gone.text) from gone
             bucket.delete_under(f"{files.prefix_of(location)}restores/{name}/")
         kept = [word for word in restore["metadata"].get("finalizers") or () if word != FINALIZER]
         self._server.patch("restores", name, metadata={"finalizers": kept})

@@ -119,7 +119,13 @@ def _modifier(given: Json, known: Known) -> Iterator[str]:
         problem = f"illegal resource modifiers {where} configmap"
         yield f"Error in parsing resource modifiers provided in configmap {where}: {problem}"
         return
-    if fault := _modifier_fault(yaml.safe_load(next(iter(configmap["data"].values())))):
+    try:
+        document = yaml.safe_load(next(iter(configmap["data"].values())))
+    except yaml.YAMLError as wrong:
+        problem = f"failed to decode yaml data into resource modifiers, err: {wrong}"
+        yield f"Error in parsing resource modifiers provided in configmap {where}: {problem}"
+        return
+    if fault := _modifier_fault(document):
         yield f"Validation error in resource modifiers provided in configmap {where}: {fault}"
 
 

@@ -1,14 +1,14 @@
 """One restore from the archive to the last object."""
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sandbox.bucket import Bucket
 from sandbox.kubernetes.failures import ApiFailure
 from sandbox.kubernetes.kinds import Kind
 from sandbox.velero import bodies, files
-from sandbox.velero.hooks import FAILED, Tally
+from sandbox.velero.hooks import FAILED, NO_EXEC, Tally, run_restore_hooks
 from sandbox.velero.log import RunLog
 from sandbox.velero.modifiers import modify
 from sandbox.velero.names import valid_label
@@ -111,6 +111,7 @@ class RestoreRun:
         source = f"{self._server.namespace}/{self._backup['metadata']['name']}"
         journal.info(f"Starting restore of backup {source}", "pkg/restore/restore.go:434")
         await self._walk(archive)
+        self._hooks(archive)
         self._told_outcome()
         self._told_findings()
         journal.info("restore completed", "pkg/controller/restore_controller.go:624")
@@ -155,8 +156,8 @@ class RestoreRun:
 
     async def _item(self, item: Item, archive: Archive) -> None:
         namespace = self._to(item.namespace)
-        if namespace:
-            await self._namespace(item.namespace, namespace, archive)
+        if namespace and not await self._namespace(item.namespace, namespace, archive):
+            return
         if item.kind.plural == "persistentvolumes" and not await self._volume_wanted(item, archive):
             self._note(item.kind, "", item.name, "skipped")
             return
@@ -171,24 +172,35 @@ class RestoreRun:
             return
         self._note(item.kind, namespace, item.name, self._put(item.kind, namespace, made))
 
-    async def _namespace(self, source: str, target: str, archive: Archive) -> None:
+    async def _namespace(self, source: str, target: str, archive: Archive) -> bool:
         """Made from the backup's own where it is missing; one that is going is waited for."""
         waited = 0.0
         while (found := self._server.live("namespaces", target)) is not None and phase(found) == "Terminating":
             if waited >= self._server.settings.terminating_timeout:
-                return
+                return self._refused(target, f"timed out waiting for terminating namespace {target} to disappear")
             await self._server.clock.sleep(1)
             waited += 1
         if found is not None:
-            return
+            return True
         body = archive.namespaces.get(source, {"metadata": {"name": source}})
         made = bodies.ready(body, "namespaces", "", node_ports=False)
         made["metadata"]["name"] = target
         made["metadata"].pop("namespace", None)
         (made["metadata"].get("labels") or {}).pop("kubernetes.io/metadata.name", None)
-        self._server.objects.create("namespaces", None, self._labelled(made))
+        try:
+            self._server.objects.create("namespaces", None, self._labelled(made))
+        except ApiFailure as failure:
+            return self._refused(target, failure.message)
         self._created.add(target)
         self._note(self._server.objects.kind("namespaces"), "", target, "created")
+        return True
+
+    def _refused(self, namespace: str, error: str) -> bool:
+        """Told once, however many objects were to go there."""
+        text = f"error getting or creating namespace {namespace}: {error}"
+        if text not in self.record.journal.errors.velero:
+            self.record.journal.errors.add(text, None)
+        return False
 
     async def _volume_wanted(self, item: Item, archive: Archive) -> bool:
         """A snapshotted volume comes back as it was; what can be provisioned anew is left to the provisioner."""
@@ -298,6 +310,16 @@ class RestoreRun:
             entry |= {"pvName": info.get("pvName", ""), "restoreMethod": method, "snapshotDataMoved": False}
             self.record.volumes.append(entry | {detail: info.get(detail, {})})
 
+    def _hooks(self, archive: Archive) -> None:
+        error = "" if self._server.settings.exec_works else NO_EXEC
+        if self.script.outcome == "hook-fails":
+            error = self.script.reason or FAILED
+        pods = [replace(i, body=self._moved(i.body)) for i in archive.items if i.kind.plural == "pods"]
+        run_restore_hooks(pods, self._spec, error, self.record.journal, self.record.hooks)
+
+    def _moved(self, body: Json) -> Json:
+        return {**body, "metadata": {**body["metadata"], "namespace": self._to(body["metadata"]["namespace"])}}
+
     def _told_outcome(self) -> None:
         journal, script = self.record.journal, self.script
         place = next(iter(self._targets()), "")
@@ -308,9 +330,6 @@ class RestoreRun:
             journal.errors.add(
                 script.reason or "error restoring pods/web-0: timed out waiting for the condition", place
             )
-        elif script.outcome == "hook-fails":
-            self.record.hooks = Tally(1, 1)
-            journal.errors.add(f"Error executing hook err={script.reason or FAILED}", place)
         elif script.outcome == "fails":
             raise Fatal(script.reason or "error downloading backup: context deadline exceeded")
 

@@ -24,9 +24,10 @@ CLASS = custom(SNAPSHOT_GROUP, "v1", "volumesnapshotclasses", "VolumeSnapshotCla
 
 
 class Fatal(Exception):
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, uploaded: Bucket | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.uploaded = uploaded
 
 
 @dataclass(slots=True)
@@ -60,7 +61,7 @@ class BackupRun:
         self._server = server
         self._backup = backup
         self._spec: Json = backup["spec"]
-        self._location = location
+        self.location = location
         self.name = str(backup["metadata"]["name"])
         self.script: Script = server.scripts.take("backup", self.name, namespaces_of(backup))
         self.record = Record(RunLog(server.now, {"backup": f"{server.namespace}/{self.name}"}))
@@ -71,7 +72,7 @@ class BackupRun:
         journal = self.record.journal
         for text in ("Setting up backup temp file", "Setting up plugin manager", "Getting backup item actions"):
             journal.info(text, "pkg/controller/backup_controller.go:731")
-        if files.metadata_key(self._location, self.name) in bucket:
+        if files.metadata_key(self.location, self.name) in bucket:
             raise Fatal("backup already exists in object storage")
         journal.info("Including namespaces: " + ", ".join(namespaces_of(self._backup)))
         await self._take()
@@ -82,7 +83,7 @@ class BackupRun:
 
     def _open(self) -> Bucket:
         try:
-            return reach(self._server, self._location)
+            return reach(self._server, self.location)
         except Unreachable as gone:
             raise Fatal(f"error checking if backup already exists in object storage: {gone.text}") from gone
 
@@ -199,21 +200,21 @@ class BackupRun:
 
     def _upload(self) -> None:
         try:
-            bucket = reach(self._server, self._location) if not self._moved() else self._old_bucket()
+            bucket = reach(self._server, self.location) if not self._moved() else self._old_bucket()
         except Unreachable as gone:
             raise Fatal(f"error uploading backup: {gone.text}") from gone
-        files.write(bucket, self._location, self.name, self._files())
-        bucket.put(files.pod_volume_backups_key(self._location, self.name), files.packed(self._pod_volume_backups()))
+        files.write(bucket, self.location, self.name, self._files())
+        bucket.put(files.pod_volume_backups_key(self.location, self.name), files.packed(self._pod_volume_backups()))
         if self.script.outcome == "fails":
-            raise Fatal(self.script.reason or "rpc error: code = Unavailable desc = transport is closing")
+            raise Fatal(self.script.reason or "rpc error: code = Unavailable desc = transport is closing", bucket)
 
     def _moved(self) -> bool:
         """The location was edited under the run: its store client still talks to where it pointed before."""
-        now = self._server.find("backupstoragelocations", self._location["metadata"]["name"])
-        return now is None or now["spec"] != self._location["spec"]
+        now = self._server.find("backupstoragelocations", self.location["metadata"]["name"])
+        return now is None or now["spec"] != self.location["spec"]
 
     def _old_bucket(self) -> Bucket:
-        bucket = self._server.buckets.find(self._location["spec"]["objectStorage"]["bucket"])
+        bucket = self._server.buckets.find(self.location["spec"]["objectStorage"]["bucket"])
         if bucket is None or bucket.faults.unavailable:
             raise Unreachable("the store of the run is gone", retried=True)
         return bucket

@@ -74,7 +74,7 @@ def labels(thing: Json) -> dict[str, str]:
 
 
 def moment(text: str | None) -> datetime | None:
-    return None if not text else datetime.fromisoformat(text)
+    return None if not text else datetime.fromisoformat(text.upper())
 
 
 _DURATIONS = {

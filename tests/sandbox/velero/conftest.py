@@ -119,7 +119,9 @@ class World:
         return await self.wait_for(there, deadline)
 
     async def backup(self, name: str, namespaces: tuple[str, ...] = ("shop",), **spec: Any) -> Json:
-        await self.create("backups", name, {"includedNamespaces": list(namespaces), "storageLocation": "default"} | spec)
+        await self.create(
+            "backups", name, {"includedNamespaces": list(namespaces), "storageLocation": "default"} | spec
+        )
         return await self.ended("backups", name)
 
     async def restore(self, name: str, backup: str, **spec: Any) -> Json:
@@ -234,7 +236,11 @@ async def world(objects: Objects, clock: ManualClock, velero: VeleroEmulator, ou
     for number in range(4):
         await world.create("configmaps", f"settings-{number}", namespace="shop", data={"color": "green"})
     containers = [{"name": "web", "image": "web:1"}]
-    spec = {"replicas": 2, "selector": {"matchLabels": {"app": "web"}}, "template": {"spec": {"containers": containers}}}
+    spec = {
+        "replicas": 2,
+        "selector": {"matchLabels": {"app": "web"}},
+        "template": {"spec": {"containers": containers}},
+    }
     await world.create("deployments", "web", spec, namespace="shop", metadata={"labels": {"app": "web"}})
     await world.reaches("backupstoragelocations", "default", "Available")
     return world

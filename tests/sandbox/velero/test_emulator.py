@@ -70,12 +70,26 @@ class TestScripts:
 
     @pytest.mark.parametrize(
         ("outcome", "phase"),
-        [("partial", "PartiallyFailed"), ("fails", "Failed"), ("warns", "Completed"), ("hook-fails", "PartiallyFailed")],
+        [
+            ("partial", "PartiallyFailed"),
+            ("fails", "Failed"),
+            ("warns", "Completed"),
+        ],
     )
     async def test_restores_too(self, world, velero, outcome, phase):
         await world.backup("b")
         velero.script("r", outcome=outcome, kind="restore")
         assert (await world.restore("r", "b"))["status"]["phase"] == phase
+
+    async def test_hooks_after_a_restore(self, world, velero, outside):
+        await world.create("pods", "web-0", {"containers": [{"name": "c", "image": "c:1"}]}, namespace="shop")
+        await world.backup("b")
+        velero.script("bad", outcome="hook-fails", reason="exit code 2", kind="restore")
+        hook = {"name": "migrate", "postHooks": [{"exec": {"command": ["/bin/migrate"]}}]}
+        for name, counted in (("good", {"hooksAttempted": 1}), ("bad", {"hooksAttempted": 1, "hooksFailed": 1})):
+            restore = await world.restore(name, "b", hooks={"resources": [hook]})
+            assert restore["status"]["hookStatus"] == counted
+        assert "exit code 2" in outside.restored("bad")[0]["errors"]["namespaces"]["shop"][0]
 
 
 class TestHistory:

@@ -113,7 +113,12 @@ async def test_file_system_backups_have_objects_with_progress_and_a_repository(v
 async def test_everything_by_file_system_backup(volumes, outside):
     backup = await volumes.backup("fsb", defaultVolumesToFsBackup=True)
     found = infos(outside, "fsb")
-    assert {name for name, info in found.items() if info.get("backupMethod") == "PodVolumeBackup"} == {"csi", "ebs", "fs", "nfs"}
+    assert {name for name, info in found.items() if info.get("backupMethod") == "PodVolumeBackup"} == {
+        "csi",
+        "ebs",
+        "fs",
+        "nfs",
+    }
     assert found["host"]["skippedReason"] == next(
         info["skippedReason"] for info in real("wp-fsbackup", "BackupVolumeInfos.json") if info["skipped"]
     )
@@ -136,8 +141,10 @@ async def test_a_policy_skips_without_a_warning(volumes, outside):
     assert found["csi"]["backupMethod"] == "PodVolumeBackup"
     assert outside.results("policy")["warnings"] == {
         "cluster": [
-            " resource: /persistentvolumes name: /pv-host message: /No volume ID returned by volume snapshotter for "
-            "persistent volume"
+            (
+                " resource: /persistentvolumes name: /pv-host message: /No volume ID returned by volume snapshotter for "
+                "persistent volume"
+            )
         ]
     }
 
@@ -173,7 +180,9 @@ async def test_archive_holds_each_object_twice_and_the_version(world, outside):
     assert deployment["spec"]["replicas"] == 2
     assert "resources/deployments.apps/v1-preferredversion/namespaces/shop/web.json" in names
     assert "resources/namespaces/cluster/shop.json" in names
-    real_names = {re.sub(r"\S+ - ", "", line).strip() for line in real("wp-plain", "BackupContents.tree.txt").splitlines()}
+    real_names = {
+        re.sub(r"\S+ - ", "", line).strip() for line in real("wp-plain", "BackupContents.tree.txt").splitlines()
+    }
     assert "metadata/version" in real_names
 
 
@@ -184,7 +193,9 @@ async def test_nothing_is_there_before_the_end(world, velero, outside):
     assert outside.bucket.keys() == []
 
 
-LINE = re.compile(r'time="\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ" level=(info|warning|error) msg=("(?:[^"\\]|\\.)*"|\S+)( [A-Za-z ]+=.*)?')
+LINE = re.compile(
+    r'time="\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ" level=(info|warning|error) msg=("(?:[^"\\]|\\.)*"|\S+)( [A-Za-z ]+=.*)?'
+)
 
 
 async def test_log_lines_are_logrus_text(world, outside):
@@ -200,7 +211,16 @@ async def test_log_lines_are_logrus_text(world, outside):
 HOOK = {
     "name": "freeze",
     "includedNamespaces": ["shop"],
-    "pre": [{"exec": {"container": "c", "command": ["/sbin/fsfreeze", "--freeze", "/data"], "onError": "Fail", "timeout": "3s"}}],
+    "pre": [
+        {
+            "exec": {
+                "container": "c",
+                "command": ["/sbin/fsfreeze", "--freeze", "/data"],
+                "onError": "Fail",
+                "timeout": "3s",
+            }
+        }
+    ],
     "post": [{"exec": {"command": ["/sbin/fsfreeze", "--unfreeze", "/data"]}}],
 }
 
@@ -214,7 +234,9 @@ class TestHooks:
         await self.pod(world)
         backup = await world.backup("hooked", hooks={"resources": [HOOK]})
         assert backup["status"]["hookStatus"] == {"hooksAttempted": 2}
-        ran = [line for line in outside.file("backups/hooked/hooked-logs.gz").splitlines() if "running exec hook" in line]
+        ran = [
+            line for line in outside.file("backups/hooked/hooked-logs.gz").splitlines() if "running exec hook" in line
+        ]
         assert len(ran) == 2
         for field in (
             'hookCommand="[/sbin/fsfreeze --freeze /data]"',
@@ -252,7 +274,7 @@ class TestHooks:
         await world.backup("hooked", hooks={"resources": [{**HOOK, "post": []}]})
         [ran] = [x for x in outside.file("backups/hooked/hooked-logs.gz").splitlines() if "running exec hook" in x]
         assert "hookSource=annotation" in ran
-        assert "hookCommand=\"[/bin/sync]\"" in ran
+        assert 'hookCommand="[/bin/sync]"' in ran
 
 
 async def test_fs_restore_makes_an_object_for_each_volume(volumes, outside):

@@ -77,10 +77,7 @@ async def test_a_glob_that_matches_nothing_is_no_error(world):
     [
         (
             {"includedNamespaces": ["a"], "excludedNamespaces": ["a"]},
-            [
-                "Invalid included/excluded namespace lists: "
-                "excludes list cannot contain an item in the includes list: a"
-            ],
+            ["Invalid included/excluded namespace lists: excludes list cannot contain an item in the includes list: a"],
         ),
         (
             {"labelSelector": {"matchLabels": {"a": "b"}}, "orLabelSelectors": [{"matchLabels": {"c": "d"}}]},
@@ -89,8 +86,10 @@ async def test_a_glob_that_matches_nothing_is_no_error(world):
         (
             {"includedNamespaces": ["*", "shop"]},
             [
-                "Invalid included/excluded namespace lists: "
-                "includes list must either contain '*' only, or a non-empty list of items"
+                (
+                    "Invalid included/excluded namespace lists: "
+                    "includes list must either contain '*' only, or a non-empty list of items"
+                )
             ],
         ),
         (
@@ -100,16 +99,20 @@ async def test_a_glob_that_matches_nothing_is_no_error(world):
         (
             {"includedNamespaces": ["sh**"]},
             [
-                "Invalid included/excluded namespace lists: "
-                "wildcard pattern contains consecutive asterisks (only single * allowed)"
+                (
+                    "Invalid included/excluded namespace lists: "
+                    "wildcard pattern contains consecutive asterisks (only single * allowed)"
+                )
             ],
         ),
         (
             {"volumeSnapshotLocations": ["gone"]},
             [
-                "a VolumeSnapshotLocation CRD for the location gone with the name specified in the backup spec needs to "
-                'be created before this snapshot can be executed. Error: VolumeSnapshotLocation.velero.io "gone" not '
-                "found"
+                (
+                    "a VolumeSnapshotLocation CRD for the location gone with the name specified in the backup spec needs to "
+                    'be created before this snapshot can be executed. Error: VolumeSnapshotLocation.velero.io "gone" not '
+                    "found"
+                )
             ],
         ),
         (
@@ -153,8 +156,10 @@ async def test_a_snapshot_location_without_its_secret_fails_every_backup(world):
     await world.create("volumesnapshotlocations", "ebs", {"provider": "aws", "credential": credential})
     backup = await world.backup("any", snapshotVolumes=False)
     assert backup["status"]["validationErrors"] == [
-        "error adding credentials to volume snapshot location named ebs: unable to get credentials: "
-        'unable to get key for secret: Secret "nobody" not found'
+        (
+            "error adding credentials to volume snapshot location named ebs: unable to get credentials: "
+            'unable to get key for secret: Secret "nobody" not found'
+        )
     ]
 
 

@@ -118,7 +118,9 @@ async def test_the_tick_counts_from_the_new_start(world, outside):
     await world.pause(20)
     await outside.kill()
     await outside.restart()
-    [run] = await world.wait_for(lambda: [x for x in world.lines if x.type == "ADDED" and x.name.startswith("tick-")], 300)
+    [run] = await world.wait_for(
+        lambda: [x for x in world.lines if x.type == "ADDED" and x.name.startswith("tick-")], 300
+    )
     assert run.at.strftime("%H:%M:%S") == "11:15:39"
 
 

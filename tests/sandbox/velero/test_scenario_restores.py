@@ -9,7 +9,9 @@ DIFFERENT = "already exists. Warning: the in-cluster version is different than t
 
 def actions(listed):
     """kind/name to what was done with it."""
-    words = [(kind.rsplit("/", 1)[-1], entry.rstrip(")").partition("(")) for kind, many in listed.items() for entry in many]
+    words = [
+        (kind.rsplit("/", 1)[-1], entry.rstrip(")").partition("(")) for kind, many in listed.items() for entry in many
+    ]
     return {f"{kind}:{name.rsplit('/', 1)[-1]}": action for kind, (name, _, action) in words}
 
 
@@ -46,7 +48,10 @@ async def test_server_completes_the_spec(world):
 @pytest.mark.parametrize(
     ("spec", "error"),
     [
-        ({"backupName": "gone"}, "Error retrieving backup: can't find backup velero/gone: Backup.velero.io \"gone\" not found"),
+        (
+            {"backupName": "gone"},
+            'Error retrieving backup: can\'t find backup velero/gone: Backup.velero.io "gone" not found',
+        ),
         ({}, "Either a backup or schedule must be specified as a source for the restore, but not both"),
         (
             {"backupName": "b", "scheduleName": "s"},
@@ -227,8 +232,10 @@ async def test_explicit_node_ports_of_a_copy_clash(world, outside):
     restore = await world.restore("r", "b", namespaceMapping={"shop": "copy"})
     results, listed = outside.restored("r")
     assert results["errors"]["namespaces"]["copy"] == [
-        'error restoring services/copy/web: Service "web" is invalid: spec.ports[0].nodePort: '
-        "Invalid value: 30080: provided port is already allocated"
+        (
+            'error restoring services/copy/web: Service "web" is invalid: spec.ports[0].nodePort: '
+            "Invalid value: 30080: provided port is already allocated"
+        )
     ]
     assert actions(listed)["Service:web"] == "failed"
     assert (restore["status"]["phase"], restore["status"]["errors"]) == ("PartiallyFailed", 1)
@@ -335,7 +342,10 @@ async def test_log_repeats_every_finding(world, outside):
     await changed(world)
     await world.restore("r", "b")
     text = outside.file("restores/r/restore-r-logs.gz")
-    assert f"level=warning msg=\"Namespace shop, resource restore warning: could not restore, ConfigMap:settings-0 {DIFFERENT}" in text
+    assert (
+        f'level=warning msg="Namespace shop, resource restore warning: could not restore, ConfigMap:settings-0 {DIFFERENT}'
+        in text
+    )
     assert "restore=velero/r" in text
 
 

@@ -107,9 +107,7 @@ async def test_wrong_expression_and_its_correction(world):
 async def test_wrong_from_the_beginning(world):
     await schedule(world, "bad", "bad cron")
     found = await world.reaches("schedules", "bad", "FailedValidation", 1.5)
-    assert found["status"]["validationErrors"] == [
-        "invalid schedule: expected exactly 5 fields, found 2: [bad cron]"
-    ]
+    assert found["status"]["validationErrors"] == ["invalid schedule: expected exactly 5 fields, found 2: [bad cron]"]
 
 
 async def test_zone_of_its_own(world):
