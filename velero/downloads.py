@@ -126,10 +126,9 @@ class Downloads:
             "metadata": {"generateName": prefix(name)},
             "spec": {"target": {"kind": file.value, "name": name}},
         }
-        async with answered(self.gateway, manifest, _ready, within=self.answer_within) as request:
+        async with answered(self.gateway, manifest, _ready, within=self.answer_within, stuck=_touched) as request:
             if request is None or not request.url:
-                why = "Velero did not answer" if request is None else request.message or "Velero gave no address"
-                raise DownloadError(f"{what} could not be asked for.", why=why)
+                raise DownloadError(f"{what} could not be asked for.", why=_silence(request, name))
             chunks = self.store.chunks(request.url, what, within=self.within, ca=ca)
             async with aclosing(chunks):
                 async for chunk in chunks:
@@ -138,6 +137,19 @@ class Downloads:
 
 def _ready(request: DownloadRequest) -> bool:
     return request.phase in REQUEST_PHASES.terminal
+
+
+def _touched(request: DownloadRequest) -> bool:
+    """Up to 1.18 Velero says no more than this where the run or its location does not exist."""
+    return request.phase in REQUEST_PHASES.queued and bool(text(request.status, "expiration"))
+
+
+def _silence(request: DownloadRequest | None, name: str) -> str:
+    if request is None:
+        return "Velero did not answer"
+    if request.phase in REQUEST_PHASES.queued:
+        return f"Velero finds no {name}, or not its location"
+    return request.message or "Velero gave no address"
 
 
 def _what(file: File, name: str) -> str:

@@ -15,6 +15,11 @@ from velero.objects import Object
 
 R = TypeVar("R", bound=Object)
 _STEPS = (0.05, 0.1, 0.2, 0.4)
+_PATIENCE = 4
+
+
+def _never(_: object) -> bool:
+    return False
 
 
 @asynccontextmanager
@@ -24,23 +29,29 @@ async def answered(
     done: Callable[[R], bool],
     *,
     within: float,
+    stuck: Callable[[R], bool] = _never,
 ) -> AsyncIterator[R | None]:
     """None if Velero gave no answer in time: a server that is down shows itself by nothing else.
 
+    A request that is `stuck` several times in a row is handed over as it is.
     The request is removed afterwards whatever happened; a leftover is removed by Velero itself.
     """
     request = await gateway.create(manifest)
     try:
-        yield await _wait(gateway, request, done, within)
+        yield await _wait(gateway, request, done, stuck, within)
     finally:
         await asyncio.shield(_remove(gateway, request.name))
 
 
-async def _wait(gateway: Gateway[R], request: R, done: Callable[[R], bool], within: float) -> R | None:
+async def _wait(
+    gateway: Gateway[R], request: R, done: Callable[[R], bool], stuck: Callable[[R], bool], within: float
+) -> R | None:
+    looked = 0
     with contextlib.suppress(TimeoutError, NotThere):
         async with asyncio.timeout(within):
             for step in _steps():
-                if done(request):
+                looked = looked + 1 if stuck(request) else 0
+                if done(request) or looked >= _PATIENCE:
                     return request
                 await asyncio.sleep(step)
                 request = await gateway.get(request.name)
