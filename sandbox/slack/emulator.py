@@ -13,6 +13,7 @@ from aiohttp import web
 
 from sandbox.slack.acts import Acts, Events, Sleep
 from sandbox.slack.answers import use_hook
+from sandbox.slack.console import Console
 from sandbox.slack.delivery import EVENT, Ack, SignedHttp, Transport
 from sandbox.slack.faults import Faults
 from sandbox.slack.journal import Journal
@@ -63,6 +64,7 @@ class SlackEmulator:
         self.socket_mode = False
         self.events = Events(self.transport, self.journal.append, sleep)
         self.acts = Acts(self.site, self.transport, self.events)
+        self.console = Console(self.site, self.acts, self.journal, self.person)
         self.home = ""  # the channel people type in unless told otherwise
         self._runner: web.AppRunner | None = None
 
@@ -81,6 +83,7 @@ class SlackEmulator:
 
     async def stop(self) -> None:
         await self.events.close()
+        self.console.close()
         await self.sockets.close()
         await self._api.close()
         for transport in self._opened:
@@ -93,6 +96,7 @@ class SlackEmulator:
         app.router.add_route("*", "/api/{method}", self._api.handle)
         app.router.add_get("/link/", self.sockets.handle)
         app.router.add_post("/upload/v1/{token}", self._upload)
+        self.console.routes(app)
         app.router.add_post("/{path:.*}", self._hook)
 
     @property
