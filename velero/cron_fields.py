@@ -178,4 +178,5 @@ def read(words: list[str], dialect: Dialect) -> Fields:
         dates, weekdays = _netresearch_days(dom, dow)
         return Fields(minutes, hours, _plain(dates), months, _plain(weekdays), gap_runs=True)
     bits = [_field(word, bounds, dialect) for word, bounds in zip(words, (MINUTE, HOUR, DOM, MONTH, DOW), strict=True)]
-    return Fields(*map(_plain, bits), either=not (bits[2] | bits[4]) & _STAR)
+    minutes, hours, dates, months, weekdays = map(_plain, bits)
+    return Fields(minutes, hours, dates, months, weekdays, either=not (bits[2] | bits[4]) & _STAR)

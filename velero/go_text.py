@@ -77,7 +77,7 @@ def atoi(text: str) -> int:
 
 def _time_quote(text: str) -> str:
     """The time package quotes by itself: every byte outside ASCII as \\x."""
-    out = []
+    out: list[str] = []
     for char in text:
         if char >= "\x80" or char < " ":
             out.extend(f"\\x{byte:02x}" for byte in char.encode())

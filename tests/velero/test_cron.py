@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -217,10 +218,8 @@ def test_a_run_matches_its_fields(expr, dialect, after):
 
 @given(st.text(max_size=40), st.sampled_from(Dialect))
 def test_any_text_is_a_schedule_or_a_refusal(expr, dialect):
-    try:
-        parse(expr, "UTC", dialect).runs(NOON, 3)
-    except CronError as error:
-        assert error.text
+    with suppress(CronError):
+        assert len(parse(expr, "UTC", dialect).runs(NOON, 3)) <= 3
 
 
 @given(st.text(alphabet="0123456789*/-,? LWH#@everydailyTZ=UC", max_size=30), st.sampled_from(Dialect))
