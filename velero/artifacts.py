@@ -23,44 +23,42 @@ class Artifacts:
 
     downloads: Downloads
 
-    async def results(self, name: str, *, restore: bool = False, ca: str = "") -> Results:
+    async def results(self, name: str, *, restore: bool = False) -> Results:
         file = File.RESTORE_RESULTS if restore else File.BACKUP_RESULTS
-        return results_of(await self.downloads.read(file, name, ca=ca))
+        return results_of(await self.downloads.read(file, name))
 
-    async def volumes(self, name: str, *, restore: bool = False, ca: str = "") -> tuple[Volume, ...]:
+    async def volumes(self, name: str, *, restore: bool = False) -> tuple[Volume, ...]:
         file = File.RESTORE_VOLUME_INFO if restore else File.BACKUP_VOLUME_INFOS
-        return volumes_of(await self.downloads.read(file, name, ca=ca))
+        return volumes_of(await self.downloads.read(file, name))
 
-    async def resources(self, name: str, *, restore: bool = False, ca: str = "") -> tuple[Listed, ...]:
+    async def resources(self, name: str, *, restore: bool = False) -> tuple[Listed, ...]:
         file = File.RESTORE_RESOURCE_LIST if restore else File.BACKUP_RESOURCE_LIST
-        return resources_of(await self.downloads.read(file, name, ca=ca))
+        return resources_of(await self.downloads.read(file, name))
 
-    async def operations(self, name: str, *, restore: bool = False, ca: str = "") -> tuple[ItemOperation, ...]:
+    async def operations(self, name: str, *, restore: bool = False) -> tuple[ItemOperation, ...]:
         file = File.RESTORE_ITEM_OPERATIONS if restore else File.BACKUP_ITEM_OPERATIONS
-        return item_operations_of(await self.downloads.read(file, name, ca=ca))
+        return item_operations_of(await self.downloads.read(file, name))
 
-    async def log_text(self, name: str, *, restore: bool = False, ca: str = "") -> AsyncGenerator[str, None]:
+    async def log_text(self, name: str, *, restore: bool = False) -> AsyncGenerator[str, None]:
         """Line by line, as Velero wrote it. Close it with `aclosing` if you stop early."""
         splitter = Splitter()
         file = File.RESTORE_LOG if restore else File.BACKUP_LOG
-        async with aclosing(self.downloads.stream(file, name, ca=ca)) as pieces:
+        async with aclosing(self.downloads.stream(file, name)) as pieces:
             async for piece in pieces:
                 for line in splitter.feed(piece):
                     yield line
         for line in splitter.finish():
             yield line
 
-    async def log(self, name: str, *, restore: bool = False, ca: str = "") -> tuple[LogLine, ...]:
-        async with aclosing(self.log_text(name, restore=restore, ca=ca)) as lines:
+    async def log(self, name: str, *, restore: bool = False) -> tuple[LogLine, ...]:
+        async with aclosing(self.log_text(name, restore=restore)) as lines:
             read = [log_line(line) async for line in lines]
         return tuple(line for line in read if line is not None)
 
-    async def contents(
-        self, name: str, visit: Callable[[Stored], None], *, ca: str = "", caps: Caps | None = None
-    ) -> None:
+    async def contents(self, name: str, visit: Callable[[Stored], None], *, caps: Caps | None = None) -> None:
         """Calls `visit` with each object, in a thread: keep from it only what is needed."""
         caps = caps or replace(self.downloads.caps, unpacked=2 << 30)
-        packed = await self.downloads.spool(File.BACKUP_CONTENTS, name, ca=ca)
+        packed = await self.downloads.spool(File.BACKUP_CONTENTS, name)
 
         def walk() -> None:
             with closing(packed):

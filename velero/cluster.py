@@ -17,7 +17,7 @@ from velero.configmaps import config_maps
 from velero.connection import Access
 from velero.data_movement import data_downloads, data_uploads
 from velero.deletions import deletions
-from velero.downloads import Downloads, download_requests
+from velero.downloads import Downloads, File, download_requests
 from velero.features import Features, look
 from velero.gateway import Gateway
 from velero.health import Board, Health
@@ -74,7 +74,7 @@ class Cluster:
         self.namespaces = namespaces(api)
         self._status_requests = status_requests(api, inside)
         self._download_requests = download_requests(api, inside)
-        self.artifacts = Artifacts(Downloads(self._download_requests, ObjectStore(settings.hosts)))
+        self.artifacts = Artifacts(Downloads(self._download_requests, ObjectStore(settings.hosts), self._authority))
         self._by_kind: Mapping[str, Gateway[Any]] = {
             gateway.kind.name: gateway
             for gateway in (
@@ -137,6 +137,11 @@ class Cluster:
         else:
             self.board.failed(SERVER, ClusterError(self.name, f"Velero in {self.name} does not answer."))
         return status
+
+    async def _authority(self, file: File, name: str) -> str:
+        backup = (await self.restores.get(name)).backup if file.of_restore else name
+        location = await self.storage_locations.get((await self.backups.get(backup)).storage_location)
+        return location.ca
 
     async def missing_rights(self) -> tuple[Right, ...]:
         return await missing_rights(self.api, self.namespace)

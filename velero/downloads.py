@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -15,7 +15,7 @@ from velero.fields import Json, section, text
 from velero.gateway import Gateway
 from velero.kinds import DOWNLOAD
 from velero.names import prefix
-from velero.object_store import ObjectStore
+from velero.object_store import ObjectStore, Untrusted
 from velero.objects import Object, meta_of
 from velero.phases import REQUEST_PHASES
 from velero.requests import answered
@@ -80,35 +80,46 @@ def download_requests(api: Api, namespace: str) -> Gateway[DownloadRequest]:
     return Gateway(api, DOWNLOAD, download_of, namespace)
 
 
+Authority = Callable[[File, str], Awaitable[str]]
+
+
+async def _nobody(_file: File, _name: str) -> str:
+    return ""
+
+
 @dataclass(frozen=True, slots=True)
 class Downloads:
-    """`answer_within` is for Velero to sign an address, `within` for the whole transfer."""
+    """`authority` gives the certificates (PEM) that the file's location names, or nothing.
+
+    `answer_within` is for Velero to sign an address, `within` for the whole transfer.
+    """
 
     gateway: Gateway[DownloadRequest]
     store: ObjectStore
+    authority: Authority = _nobody
     caps: Caps = field(default_factory=Caps)
     answer_within: float = 20.0
     within: float = 60.0
 
-    async def read(self, file: File, name: str, *, ca: str = "") -> bytes:
+    async def read(self, file: File, name: str) -> bytes:
         """The whole file, unpacked. NotUploaded if it is not there (yet), DownloadError for everything else."""
-        async with aclosing(self.stream(file, name, ca=ca)) as pieces:
+        async with aclosing(self.stream(file, name)) as pieces:
             return b"".join([piece async for piece in pieces])
 
-    async def stream(self, file: File, name: str, *, ca: str = "") -> AsyncGenerator[bytes, None]:
+    async def stream(self, file: File, name: str) -> AsyncGenerator[bytes, None]:
         unpacker = Unpacker(self.caps, _what(file, name))
-        async with aclosing(self._packed(file, name, ca)) as chunks:
+        async with aclosing(self._packed(file, name)) as chunks:
             async for chunk in chunks:
                 for piece in unpacker.feed(chunk):
                     yield piece
         unpacker.finish()
 
-    async def spool(self, file: File, name: str, *, ca: str = "") -> IO[bytes]:
+    async def spool(self, file: File, name: str) -> IO[bytes]:
         """The file as it is packed, on disk above 8 MiB: for archives, which are read from a file. Close it."""
         what, size = _what(file, name), 0
         spooled: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=8 << 20)  # noqa: SIM115 - the caller's to close
         try:
-            async with aclosing(self._packed(file, name, ca)) as chunks:
+            async with aclosing(self._packed(file, name)) as chunks:
                 async for chunk in chunks:
                     size += len(chunk)
                     if size > self.caps.packed:
@@ -120,7 +131,7 @@ class Downloads:
         spooled.seek(0)
         return spooled
 
-    async def _packed(self, file: File, name: str, ca: str) -> AsyncGenerator[bytes, None]:
+    async def _packed(self, file: File, name: str) -> AsyncGenerator[bytes, None]:
         what = _what(file, name)
         manifest: Json = {
             "metadata": {"generateName": prefix(name)},
@@ -129,10 +140,22 @@ class Downloads:
         async with answered(self.gateway, manifest, _ready, within=self.answer_within, stuck=_touched) as request:
             if request is None or not request.url:
                 raise DownloadError(f"{what} could not be asked for.", why=_silence(request, name))
-            chunks = self.store.chunks(request.url, what, within=self.within, ca=ca)
-            async with aclosing(chunks):
+            async with aclosing(self._transferred(request.url, file, name)) as chunks:
                 async for chunk in chunks:
                     yield chunk
+
+    async def _transferred(self, url: str, file: File, name: str) -> AsyncGenerator[bytes, None]:
+        """With the system's authorities first, then with the location's own: most stores need no look at the location."""
+        ca = ""
+        while True:
+            try:
+                async with aclosing(self.store.chunks(url, _what(file, name), within=self.within, ca=ca)) as chunks:
+                    async for chunk in chunks:
+                        yield chunk
+                return
+            except Untrusted:
+                if ca or not (ca := await self.authority(file, name)):
+                    raise
 
 
 def _ready(request: DownloadRequest) -> bool:

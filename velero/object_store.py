@@ -12,6 +12,11 @@ from domain.errors import DownloadError, NotUploaded
 from velero.hosts import judge
 
 _CHUNK = 1 << 18
+_CERTIFICATE = (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError)
+
+
+class Untrusted(DownloadError):
+    """The store's certificate is signed by nobody whom we know; nothing was transferred."""
 
 
 class ObjectStore:
@@ -35,9 +40,8 @@ class ObjectStore:
                     yield chunk
         except (aiohttp.ClientError, OSError, ValueError) as error:
             # The library's words quote the address, and the address is a bearer secret: neither is passed on.
-            raise DownloadError(
-                f"{what} could not be fetched from {verdict.host}.", why=_cause(error, within)
-            ) from None
+            kind = Untrusted if isinstance(error, _CERTIFICATE) else DownloadError
+            raise kind(f"{what} could not be fetched from {verdict.host}.", why=_cause(error, within)) from None
 
 
 @asynccontextmanager

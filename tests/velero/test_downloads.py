@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from domain.errors import DownloadError, NotUploaded
 from tests.velero.conftest import says, says_json, streams
+from tests.velero.test_connection import authority
 from velero.downloads import Downloads, File, download_requests
 from velero.hosts import judge
 from velero.object_store import ObjectStore
@@ -184,6 +185,38 @@ async def test_an_archive_is_spooled_as_it_is(velero, downloads):
     velero.stores(says(packed))
     with await downloads.spool(File.BACKUP_CONTENTS, "nightly") as spooled:
         assert spooled.read() == packed
+
+
+@pytest.fixture
+async def secure_store(tmp_path):
+    """A store whose certificate only its location knows."""
+    app = web.Application()
+    app.router.add_get("/{key:.*}", says(gzip.compress(b"{}")))
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=authority(tmp_path)).start()
+    yield f"127.0.0.1:{runner.addresses[0][1]}"
+    await runner.cleanup()
+
+
+async def test_a_store_with_an_authority_of_its_own(tmp_path, velero, downloads, secure_store):
+    async def of_location(file: File, name: str) -> str:
+        assert (file, name) == (File.BACKUP_RESULTS, "nightly")
+        return (tmp_path / "ca.crt").read_text()
+
+    velero.url = f"https://{secure_store}{SIGNED}"
+    assert await read(replace(downloads, store=ObjectStore((secure_store,)), authority=of_location)) == b"{}"
+
+
+@pytest.mark.parametrize("certificate", ["", "no PEM"])
+async def test_a_store_that_nobody_vouches_for(velero, downloads, secure_store, certificate):
+    async def of_location(_file: File, _name: str) -> str:
+        return certificate
+
+    velero.url = f"https://{secure_store}{SIGNED}"
+    with pytest.raises(DownloadError) as caught:
+        await read(replace(downloads, store=ObjectStore((secure_store,)), authority=of_location))
+    assert caught.value.why == "its certificate is not accepted"
 
 
 ALLOWED = [
