@@ -1,80 +1,30 @@
 """One restore from the archive to the last object."""
 
 import asyncio
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import replace
 
 from sandbox.bucket import Bucket
 from sandbox.kubernetes.failures import ApiFailure
-from sandbox.kubernetes.kinds import Kind
 from sandbox.velero import bodies, files
-from sandbox.velero.hooks import FAILED, NO_EXEC, Tally, run_restore_hooks
+from sandbox.velero.archive import Archive, select
+from sandbox.velero.hooks import FAILED, NO_EXEC, run_restore_hooks
 from sandbox.velero.log import RunLog
 from sandbox.velero.modifiers import modify
-from sandbox.velero.names import valid_label
+from sandbox.velero.placing import Placing, Record
 from sandbox.velero.podrestores import PodRestores
 from sandbox.velero.progress import Progress
-from sandbox.velero.selection import Filter, Item, selected
+from sandbox.velero.selection import Item
 from sandbox.velero.server import Json, Server, phase
 from sandbox.velero.settings import Script
 from sandbox.velero.store import Unreachable, reach
 
-FIRST = (
-    "customresourcedefinitions",
-    "namespaces",
-    "storageclasses",
-    "persistentvolumes",
-    "persistentvolumeclaims",
-    "clusterroles",
-    "roles",
-    "serviceaccounts",
-    "clusterrolebindings",
-    "rolebindings",
-    "secrets",
-    "configmaps",
-    "limitranges",
-    "pods",
-    "replicasets",
-    "services",
-)
 CONTROLLER = "pkg/controller/restore_controller.go:603"
-ENGINE = "pkg/restore/restore.go:1506"
 
 
 class Fatal(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
-
-
-@dataclass(slots=True)
-class Record:
-    journal: RunLog
-    done: list[tuple[str, str]] = field(default_factory=list)
-    volumes: list[Json] = field(default_factory=list)
-    hooks: Tally = field(default_factory=Tally)
-
-    def counts(self) -> Json:
-        counted = {"warnings": self.journal.warnings.count, "errors": self.journal.errors.count}
-        return {name: number for name, number in counted.items() if number}
-
-
-@dataclass(frozen=True, slots=True)
-class Archive:
-    """What the backup holds, as far as this restore asks for it."""
-
-    items: tuple[Item, ...]
-    namespaces: dict[str, Json]
-    volumes: dict[tuple[str, str], Json]
-
-    def volume(self, persistent: str) -> Json | None:
-        return next((info for info in self.volumes.values() if info.get("pvName") == persistent), None)
-
-    def pod_volumes(self, pod: Item) -> list[str]:
-        """Volumes of the pod that were saved by file system backup."""
-        saved = (info.get("pvbInfo") or {} for info in self.volumes.values())
-        mine = (pod.namespace, pod.name)
-        return [s["volumeName"] for s in saved if (s.get("podNamespace"), s.get("podName")) == mine]
 
 
 class RestoreRun:
@@ -87,6 +37,7 @@ class RestoreRun:
         self.name = str(restore["metadata"]["name"])
         self.script: Script = server.scripts.take("restore", self.name, self._targets())
         self.record = Record(RunLog(server.now, {"restore": f"{server.namespace}/{self.name}"}))
+        self._placing = Placing(server, restore, str(backup["metadata"]["name"]), self.record)
         self._mapping: dict[str, str] = self._spec.get("namespaceMapping") or {}
         self._modifier = self._configmap()
         self._created: set[str] = set()
@@ -159,7 +110,7 @@ class RestoreRun:
         if namespace and not await self._namespace(item.namespace, namespace, archive):
             return
         if item.kind.plural == "persistentvolumes" and not await self._volume_wanted(item, archive):
-            self._note(item.kind, "", item.name, "skipped")
+            self._placing.note(item.kind, "", item.name, "skipped")
             return
         keep = bool(self._spec.get("preserveNodePorts"))
         made = bodies.ready(item.body, item.kind.plural, namespace, node_ports=keep)
@@ -168,9 +119,9 @@ class RestoreRun:
         try:
             made = modify(made, item.kind.qualified, item.namespace, self._modifier)
         except ApiFailure as failure:
-            self._failed(item.kind, namespace, item.name, failure)
+            self._placing.failed(item.kind, namespace, item.name, failure)
             return
-        self._note(item.kind, namespace, item.name, self._put(item.kind, namespace, made))
+        self._placing.note(item.kind, namespace, item.name, self._placing.put(item.kind, namespace, made))
 
     async def _namespace(self, source: str, target: str, archive: Archive) -> bool:
         """Made from the backup's own where it is missing; one that is going is waited for."""
@@ -188,11 +139,11 @@ class RestoreRun:
         made["metadata"].pop("namespace", None)
         (made["metadata"].get("labels") or {}).pop("kubernetes.io/metadata.name", None)
         try:
-            self._server.objects.create("namespaces", None, self._labelled(made))
+            self._server.objects.create("namespaces", None, self._placing.labelled(made))
         except ApiFailure as failure:
             return self._refused(target, failure.message)
         self._created.add(target)
-        self._note(self._server.objects.kind("namespaces"), "", target, "created")
+        self._placing.note(self._server.objects.kind("namespaces"), "", target, "created")
         return True
 
     def _refused(self, namespace: str, error: str) -> bool:
@@ -229,73 +180,6 @@ class RestoreRun:
         if spec.get("persistentVolumeReclaimPolicy") != "Delete" or not claim:
             return False
         return self._server.live("persistentvolumeclaims", claim["name"], claim["namespace"]) is None
-
-    def _labelled(self, made: Json) -> Json:
-        return bodies.labelled(made, valid_label(self._backup["metadata"]["name"]), valid_label(self.name))
-
-    def _put(self, kind: Kind, namespace: str, made: Json) -> str:
-        name = made["metadata"]["name"]
-        fields = {"groupResource": kind.qualified, "namespace": namespace}
-        self.record.journal.info(f"Attempting to restore {kind.kind}: {name}.", ENGINE, **fields)
-        try:
-            self._server.objects.create(kind.plural, namespace or None, self._labelled(made))
-        except ApiFailure as failure:
-            if failure.reason != "AlreadyExists" and not self._there(kind, namespace, name):
-                return self._failed(kind, namespace, name, failure)
-            return self._existing(kind, namespace, made)
-        return "created"
-
-    def _there(self, kind: Kind, namespace: str, name: str) -> bool:
-        """Velero looks first; what exists is compared although its creation would fail for another reason."""
-        return self._server.live(kind.plural, name, namespace) is not None
-
-    def _existing(self, kind: Kind, namespace: str, made: Json) -> str:
-        name = made["metadata"]["name"]
-        here = self._server.live(kind.plural, name, namespace) or made
-        present, wanted = bodies.unlabelled(bodies.reset(here)), bodies.unlabelled(made)
-        if present == wanted:
-            text = f"Restore of {name} skipped: it already exists in the cluster and is the same as the backed up"
-            self.record.journal.info(f"{text} version", ENGINE)
-            return "skipped"
-        if kind.plural == "serviceaccounts":
-            return self._merged(namespace, name, present, wanted)
-        if self._spec.get("existingResourcePolicy") == "update":
-            return self._updated(kind, namespace, bodies.reset(here), self._labelled(made))
-        quoted = self._spec.get("existingResourcePolicy") == "none"
-        subject = f'{kind.kind} "{name}"' if quoted else f"{kind.kind}:{name}"
-        text = f"could not restore, {subject} already exists. Warning: the in-cluster version is different than the"
-        self.record.journal.warnings.add(f"{text} backed-up version", namespace)
-        return "failed"
-
-    def _merged(self, namespace: str, name: str, present: Json, wanted: Json) -> str:
-        """Service accounts lose nothing: secrets of both sides stay."""
-        changes: Json = {}
-        for key in ("secrets", "imagePullSecrets"):
-            here, more = present.get(key) or [], wanted.get(key) or []
-            if extra := [one for one in more if one not in here]:
-                changes[key] = [*here, *extra]
-        if not changes:
-            return "skipped"
-        self._server.objects.patch("serviceaccounts", namespace, name, changes)
-        return "updated"
-
-    def _updated(self, kind: Kind, namespace: str, present: Json, wanted: Json) -> str:
-        name = wanted["metadata"]["name"]
-        try:
-            self._server.objects.patch(kind.plural, namespace or None, name, bodies.difference(present, wanted))
-        except ApiFailure as failure:
-            self.record.journal.warnings.add(failure.message, namespace)
-            return "failed"
-        return "updated"
-
-    def _failed(self, kind: Kind, namespace: str, name: str, failure: ApiFailure) -> str:
-        where = f"{kind.plural}/{namespace}/{name}" if namespace else f"{kind.plural}/{name}"
-        self.record.journal.errors.add(f"error restoring {where}: {failure.message}", namespace)
-        return "failed"
-
-    def _note(self, kind: Kind, namespace: str, name: str, action: str) -> None:
-        listed = f"{namespace}/{name}" if namespace else name
-        self.record.done.append((f"{kind.api_version}/{kind.kind}", f"{listed}({action})"))
 
     def _snapshots(self, archive: Archive) -> None:
         """What the info file says of volumes that came back from a snapshot."""
@@ -356,42 +240,3 @@ class RestoreRun:
             "RestoreVolumeInfo": files.packed(self.record.volumes),
         }
         files.write(bucket, self._location, self.name, written)
-
-
-def select(server: Server, contents: dict[str, list[Json]], spec: Json, volumes: dict[Any, Json]) -> Archive:
-    """The archive's objects that the filters let through, in the order in which they go in."""
-    rules = Filter(spec)
-    found: list[Item] = []
-    for qualified, entries in contents.items():
-        kind = server.objects.kinds.get(qualified.split(".")[0])
-        if kind is None or kind.qualified != qualified or kind.plural == "namespaces":
-            continue
-        if rules.takes_kind(kind) and not _excluded(kind, spec):
-            found += [Item(kind, body) for body in entries if _wanted(rules, kind, body)]
-    claims = {item.body.get("spec", {}).get("volumeName") for item in found if item.kind.plural.endswith("claims")}
-    kept = [item for item in found if item.namespace or _cluster(rules, item, claims)]
-    kept.sort(key=lambda item: (_rank(item.kind), item.kind.plural))
-    spaces = {str(body["metadata"]["name"]): body for body in contents.get("namespaces", ())}
-    return Archive(tuple(kept), spaces, volumes)
-
-
-def _excluded(kind: Kind, spec: Json) -> bool:
-    return kind.qualified in (spec.get("excludedResources") or ())
-
-
-def _wanted(rules: Filter, kind: Kind, body: Json) -> bool:
-    if kind.namespaced and not rules.takes_namespace(body["metadata"]["namespace"]):
-        return False
-    return selected(rules.spec, body["metadata"].get("labels") or {})
-
-
-def _cluster(rules: Filter, item: Item, claims: set[Any]) -> bool:
-    """Cluster objects come along only with everything, or if asked for; volumes come with their claims."""
-    asked = rules.spec.get("includeClusterResources")
-    if asked is not None:
-        return bool(asked)
-    return rules.everything or (item.kind.plural == "persistentvolumes" and item.name in claims)
-
-
-def _rank(kind: Kind) -> int:
-    return FIRST.index(kind.plural) if kind.plural in FIRST else len(FIRST)
