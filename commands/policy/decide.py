@@ -21,7 +21,7 @@ from domain.actor import Actor
 from domain.decision import Decision, Outcome, Reason
 from domain.plan import Guard, Level, Plan
 
-GUARDED_READS = ("audit.*",)
+GUARDED_READS = ("audit", "audit.*")
 """Reads that tell of other people's deeds: refused unless a rule allows them."""
 
 
@@ -48,18 +48,29 @@ def judge(rules: Sequence[Rule], ask: Ask, directory: Directory) -> Decision:
 
 
 def may_ask(rules: Sequence[Rule], actor: Actor, verb: str, cluster: str, *, writes: bool) -> Decision:
-    """Before anything is read: could any rule let this actor do this at all? Hours and places are looked at later."""
-    digest = rules_digest(rules)
-    for rule in rules:
-        if not (rule.concerns(verb) and rule.on(cluster) and rule.who.includes(actor)):
-            continue
-        if rule.permits:
-            return Decision(Outcome.ALLOW, Reason.RULE, rule.name, rules_digest=digest)
-        if rule.where.unlimited and not rule.during:
-            people = _people(rule for rule in rules if rule.permits and rule.concerns(verb) and rule.on(cluster))
-            return Decision(Outcome.DENY, Reason.RULE, rule.name, _denied_by(rule), ask=people, rules_digest=digest)
-    people = _people(rule for rule in rules if rule.permits and rule.concerns(verb) and rule.on(cluster))
-    return replace(_default(verb, writes=writes), ask=people, rules_digest=digest)
+    """Before anything is read: could any rule let this actor do this at all? Hours and places are looked at later.
+
+    Without a cluster: on any of them.
+    """
+    about = [rule for rule in rules if rule.concerns(verb) and _somewhere(rule, cluster)]
+    found = next((rule for rule in about if rule.who.includes(actor) and _settles(rule, cluster)), None)
+    if found is not None and found.permits:
+        return Decision(Outcome.ALLOW, Reason.RULE, found.name, rules_digest=rules_digest(rules))
+    decision = _default(verb, writes=writes)
+    if found is not None:
+        decision = Decision(Outcome.DENY, Reason.RULE, found.name, _denied_by(found))
+    people = _people(rule for rule in about if rule.permits) if decision.outcome is Outcome.DENY else ()
+    return replace(decision, ask=people, rules_digest=rules_digest(rules))
+
+
+def _somewhere(rule: Rule, cluster: str) -> bool:
+    return rule.on(cluster) if cluster else True
+
+
+def _settles(rule: Rule, cluster: str) -> bool:
+    """A rule that permits something does; one that denies only if it denies everything, always and here."""
+    everywhere = bool(cluster) or "*" in rule.clusters
+    return rule.permits or (rule.where.unlimited and not rule.during and everywhere)
 
 
 def whom_to_ask(rules: Sequence[Rule], ask: Ask) -> tuple[str, ...]:

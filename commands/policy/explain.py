@@ -9,6 +9,8 @@ from commands.policy.decide import judge
 from commands.policy.directory import Directory
 from commands.policy.matching import Ask, Fit, Match, match
 from commands.policy.rules import Effect, Rule, Who
+from commands.policy.where import Namespaces
+from domain.actor import Actor
 from domain.decision import Decision
 
 
@@ -46,6 +48,29 @@ COLUMNS = ("rule", "effect", "", "why")
 def explain(rules: Sequence[Rule], ask: Ask, directory: Directory) -> Explanation:
     decision = judge(rules, ask, directory)
     return Explanation(tuple(_row(match(rule, ask), ask, decision) for rule in rules), decision)
+
+
+def rights(rules: Sequence[Rule], actor: Actor, clusters: Sequence[str]) -> tuple[tuple[str, str, str, str], ...]:
+    """What the rules hold for somebody, in their order: verb, cluster, what follows, rule."""
+    return tuple(
+        (", ".join(rule.what), ", ".join(named), f"{rule.effect} {_scope(rule)}", rule.name)
+        for rule in rules
+        if rule.who.includes(actor) and (named := [each for each in clusters if rule.on(each)])
+    )
+
+
+def _scope(rule: Rule) -> str:
+    place = rule.where.namespaces
+    terms = rule.approvals
+    where = "everywhere" if place is None or place.everything else "in " + ", ".join(_places(place))
+    agreed = f", {terms.quorum} of {', '.join(terms.approvers)}" if rule.effect is Effect.APPROVE else ""
+    hours = f", {'; '.join(window.says() for window in rule.during)}" if rule.during else ""
+    return f"{where}{agreed}{hours}"
+
+
+def _places(place: Namespaces) -> tuple[str, ...]:
+    labels = (f"label:{key}={value}" if value else f"label:{key}" for key, value in place.labels)
+    return (*place.names, *labels)
 
 
 def _row(found: Match, ask: Ask, decision: Decision) -> Row:

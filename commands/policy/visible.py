@@ -90,6 +90,11 @@ def view(rules: Sequence[Rule], actor: Actor, cluster: str, verb: str, labels: L
     return View((Layer(EVERYWHERE, hidden),), labels)
 
 
+def limited_to(names: Sequence[str], labels: Labels = NO_LABELS) -> View:
+    """The view of a channel whose scope is these namespaces: what goes into it has to be covered by it."""
+    return View((Layer(Namespaces(tuple(names))),), labels)
+
+
 def _reading(verb: str) -> str:
     noun, dot, what = verb.partition(".")
     return verb if not dot or what in READ_VERBS else f"{noun}.get"

@@ -416,6 +416,13 @@ class TestMayAsk:
         assert may_ask(rules(denies, SHOP_TEAM), ADA, "backup.create", "east", writes=True).rule == "r0"
         assert may_ask(rules(denies), ADA, "backup.get", "east", writes=False).outcome is Outcome.DENY
 
+    def test_without_a_cluster_it_is_about_any(self) -> None:
+        west = {**SHOP_TEAM, "clusters": ["west"]}
+        assert may_ask(rules(west), ADA, "backup.create", "", writes=True).outcome is Outcome.ALLOW
+        denies = {"who": "anyone", "what": ["*"], "effect": "deny", "clusters": ["east"]}
+        assert may_ask(rules(denies, west), ADA, "backup.create", "", writes=True).outcome is Outcome.ALLOW
+        assert may_ask(rules(denies), ADA, "backup.get", "east", writes=False).outcome is Outcome.DENY
+
     def test_one_with_conditions_does_not(self) -> None:
         denies = {"who": "anyone", "what": ["*"], "effect": "deny", "namespaces": ["payments"]}
         assert may_ask(rules(denies, SHOP_TEAM), ADA, "backup.create", "east", writes=True).outcome is Outcome.ALLOW

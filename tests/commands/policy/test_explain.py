@@ -9,7 +9,7 @@ import pytest
 
 from commands.policy.cases import Case, CaseFaults, parse_cases, run_cases
 from commands.policy.decide import judge
-from commands.policy.explain import Row, explain
+from commands.policy.explain import Row, explain, rights
 from domain.decision import Outcome
 from domain.errors import UsageError
 from domain.plan import Plan, Step, StepVerb
@@ -75,6 +75,25 @@ def test_the_explanation_carries_the_decision() -> None:
     found = explain(rules(*TABLE), asked, DIRECTORY)
     assert found.decision == judge(rules(*TABLE), asked, DIRECTORY)
     assert len(found.rows) == len(TABLE)
+
+
+def test_rights_are_the_rules_that_include_somebody() -> None:
+    found = rights(rules(*TABLE), ADA, ["east", "west"])
+    assert found[0] == ("*", "east, west", "deny everywhere, sun 00:00-00:00 UTC", "freeze")
+    assert ("*", "west", "allow everywhere", "other-cluster") in found
+    assert ("*", "east, west", "approve in shop, 1 of approvers", "four-eyes") in found
+    assert "platform" not in [row[3] for row in found]
+
+
+def test_rights_by_label() -> None:
+    by_label = {
+        "name": "l",
+        "who": "anyone",
+        "what": ["backup.*"],
+        "effect": "allow",
+        "namespaces": ["label:team=shop", "label:x"],
+    }
+    assert rights(rules(by_label), ADA, ["east"])[0][2] == "allow in label:team=shop, label:x"
 
 
 CASE = {

@@ -13,6 +13,7 @@ from commands.policy.reach import backup_reach
 from commands.policy.visible import (
     Seen,
     View,
+    limited_to,
     may_have_file,
     own_items,
     own_results,
@@ -178,3 +179,11 @@ def test_a_backup_shown_whole_holds_nothing_of_others(
         assert included
         assert all(name.startswith("shop") and name != "shop*" for name in included)
         assert wide is not True
+
+
+def test_a_channel_takes_files_of_its_own_scope() -> None:
+    shop = limited_to(["shop", "shop-*"])
+    assert may_have_file(shop, Reach(reads=frozenset({"shop-db"})))
+    assert not may_have_file(shop, Reach(reads=frozenset({"shop", "payments"})))
+    assert may_have_file(limited_to(["*"]), Reach(reads=EVERYTHING, cluster_scoped=True))
+    assert not may_have_file(limited_to([]), Reach(reads=frozenset({"shop"})))
