@@ -133,8 +133,8 @@ class Watches:
     async def _follow(self, stream: "_Stream", subscription: Subscription) -> None:
         loop = asyncio.get_running_loop()
         ends = loop.time() + stream.query.seconds
-        marks = _marks(loop.time(), ends, self.bookmark_every) if stream.query.bookmarks else iter(())
-        mark = next(marks, ends)
+        due = marks(loop.time(), ends, self.bookmark_every) if stream.query.bookmarks else iter(())
+        mark = next(due, ends)
         while True:
             try:
                 async with asyncio.timeout_at(min(mark, ends)):
@@ -143,7 +143,7 @@ class Watches:
                 if loop.time() >= ends:
                     break
                 await stream.bookmark(self._objects.revision)
-                mark = next(marks, ends)
+                mark = next(due, ends)
                 continue
             if change is None:
                 break
@@ -162,7 +162,7 @@ class Watches:
         return True
 
 
-def _marks(now: float, ends: float, every: float) -> Iterator[float]:
+def marks(now: float, ends: float, every: float) -> Iterator[float]:
     """When bookmarks are due: now and then, and shortly before the end."""
     last = ends - _LAST_BOOKMARK
     if last <= now:

@@ -68,18 +68,18 @@ async def test_a_watch_list_says_how_old_it_may_be(api):
     assert "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan" in body["message"]
 
 
-async def test_the_stream_ends_at_its_time_after_a_bookmark(api):
+async def test_the_stream_ends_at_its_time(api):
     start = await revision(api)
     began = asyncio.get_running_loop().time()
-    query = {"resourceVersion": start, "timeoutSeconds": "4", "allowWatchBookmarks": "true"}
+    query = {"resourceVersion": start, "timeoutSeconds": "3", "allowWatchBookmarks": "true"}
     async with api.watch(api.path("backups"), **query) as watch:
         lines = await watch.rest()
     took = asyncio.get_running_loop().time() - began
-    assert 3.8 < took < 6
-    assert lines
-    assert {line["type"] for line in lines} == {"BOOKMARK"}
-    assert set(lines[0]["object"]) == {"kind", "apiVersion", "metadata"}
-    assert int(lines[0]["object"]["metadata"]["resourceVersion"]) >= int(start)
+    assert 2.8 < took < 5
+    for line in lines:  # a real server sends a last bookmark only if it has a newer revision to tell
+        assert line["type"] == "BOOKMARK"
+        assert set(line["object"]) == {"kind", "apiVersion", "metadata"}
+        assert int(line["object"]["metadata"]["resourceVersion"]) >= int(start)
 
 
 async def test_without_asking_there_are_no_bookmarks(api):

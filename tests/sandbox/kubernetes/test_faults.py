@@ -6,6 +6,7 @@ import aiohttp
 import pytest
 
 from sandbox.kubernetes.faults import Trouble
+from sandbox.kubernetes.watch import marks
 
 
 async def test_down_refuses_connections_and_up_is_the_same_place(api, emulator):
@@ -144,6 +145,14 @@ async def test_bookmarks_come_in_between(api, emulator):
     start = (await api.backup("a")).version
     async with api.watch(api.path("backups"), resourceVersion=start, allowWatchBookmarks="true") as watch:
         assert await watch.story(2) == [("BOOKMARK", ""), ("BOOKMARK", "")]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "due"),
+    [(2, []), (3, [1]), (61, [59]), (70, [60, 68]), (150, [60, 120, 148])],
+)
+def test_a_last_bookmark_comes_shortly_before_the_end(seconds, due):
+    assert list(marks(0, seconds, every=60)) == due
 
 
 async def test_a_client_that_leaves_is_forgotten(api, emulator):
