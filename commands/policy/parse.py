@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from commands.policy.entry import Entry, Fault
 from commands.policy.globs import BadPattern, fits, tokens
 from commands.policy.guards import LIFTABLE
-from commands.policy.rules import Approvals, Effect, Rule, Who
+from commands.policy.rules import Approvals, Effect, Rule, Who, is_about
 from commands.policy.where import Hooks, Namespaces, Where
 from commands.policy.windows import DAYS, Window
 
@@ -133,7 +133,7 @@ def _what(entry: Entry, known: Vocabulary) -> tuple[str, ...]:
             entry.fault(
                 "what", f"{each!r} is not a verb like backup.create, backup.* or *.get.", got=each, allowed=known.verbs
             )
-        elif known.verbs and not any(fits(each, verb) for verb in known.verbs):
+        elif known.verbs and not any(is_about(each, verb) for verb in known.verbs):
             entry.fault("what", f"No command is {each!r}.", got=each, allowed=known.verbs)
     return found
 

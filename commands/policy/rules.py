@@ -83,7 +83,8 @@ class Rule:
     break_glass: frozenset[str] = frozenset()
 
     def concerns(self, verb: str) -> bool:
-        return any(fits(each, verb) for each in self.what)
+        """`audit.*` is about a verb without a noun too: `audit`."""
+        return any(is_about(each, verb) for each in self.what)
 
     def on(self, cluster: str) -> bool:
         return any(fits(each, cluster) for each in self.clusters)
@@ -98,6 +99,10 @@ class Rule:
     @property
     def permits(self) -> bool:
         return self.effect is not Effect.DENY
+
+
+def is_about(pattern: str, verb: str) -> bool:
+    return fits(pattern, verb) or ("." not in verb and fits(pattern, f"{verb}."))
 
 
 def need_labels(rules: Sequence[Rule]) -> bool:

@@ -151,6 +151,14 @@ def test_rules_about_labels_need_them_read() -> None:
     assert not need_labels(rules(GOOD, {**GOOD, "name": "other", "namespaces": ["shop"]}))
 
 
+def test_a_verb_without_a_noun() -> None:
+    (found,) = rules({**GOOD, "what": ["audit.*"]})
+    assert found.concerns("audit")
+    assert found.concerns("audit.show")
+    assert not found.concerns("status")
+    assert isinstance(parse_rules([{**GOOD, "what": ["audit.*"]}], Vocabulary(verbs=("audit",))), tuple)
+
+
 def test_a_rule_is_a_value() -> None:
     found = rules(GOOD)
     assert isinstance(found[0], Rule)
