@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-DATA = Path(__file__).parents[2] / "data" / "velero-artifacts"
+DATA = Path(__file__).parents[2] / "data" / "recordings" / "artifacts"
 
 
 def real(folder, name):
