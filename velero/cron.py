@@ -2,7 +2,7 @@
 
 Velero to 1.18 uses robfig/cron v3.0.1, from 1.19 on netresearch/go-cron v0.15: two dialects that differ in what they
 accept, in how day of month and day of week combine, and where clocks change. croniter agrees with neither of them on
-errors, steps, `@every`, weekday 7 or clock changes, so that it serves as the yardstick of speed only (docs/adr/0003).
+errors, `@every`, zones, `L` or clock changes, so that it serves as the yardstick of speed only (docs/adr/0003).
 """
 
 from __future__ import annotations
