@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
+from functools import lru_cache
 from typing import Final
 
 from velero.cron_fields import Fields
@@ -70,7 +70,7 @@ class Timetable:
         return None
 
 
-@cache
+@lru_cache(maxsize=1024)
 def timetable(fields: Fields) -> Timetable:
     minutes = [minute * 60 for minute in range(60) if fields.minute >> minute & 1]
     moments = tuple(hour * 3600 + minute for hour in range(24) if fields.hour >> hour & 1 for minute in minutes)
