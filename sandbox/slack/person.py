@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from html import unescape
 from typing import Any
 
 from sandbox.slack.acts import Acts, chosen_value
@@ -13,7 +14,7 @@ from sandbox.slack.mangle import as_a_phone_types
 from sandbox.slack.records import JsonObject, Message, User
 from sandbox.slack.site import Site
 from sandbox.slack.views import View
-from sandbox.slack.words import Control, controls, reading
+from sandbox.slack.words import Control, controls, reading, words
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,14 +176,17 @@ class Person:
         return [message for message in self.sees() if (message.channel, message.ts) in fresh]
 
     def was_told(self, text: str) -> bool:
-        return any(text in reading(message) for message in self.sees())
+        """By the bot or by Slack, in a message or in the form in front of them."""
+        if self.form is not None and text in "\n".join(form_words(self.form)):
+            return True
+        return any(says(message, text) for message in self.sees() if from_app(message))
 
     async def hears(self, text: str = "", deadline: float = 5.0, since: int = 0) -> Message:
         """The first message of the bot (or of Slack itself) with this text, now or soon."""
 
         def found() -> list[Message]:
             fresh = self.reads_since(since) if since else self.sees()
-            return [m for m in fresh if (m.by_bot or m.ephemeral_for) and text in reading(m)]
+            return [m for m in fresh if from_app(m) and says(m, text)]
 
         return (await self._journal.eventually(found, deadline))[0]
 
@@ -208,6 +212,19 @@ class Person:
         if isinstance(on, Answer):
             return self.reads_since(on.since) + ([self.form] if self.form else [])
         return [*self.sees(), *([self.form] if self.form else [])]
+
+
+def from_app(message: Message) -> bool:
+    return message.by_bot or message.ephemeral_for is not None
+
+
+def says(message: Message, text: str) -> bool:
+    """As it was sent, or as it is read: without the escapes."""
+    return text in reading(message) or text in unescape(reading(message))
+
+
+def form_words(view: View) -> list[str]:
+    return [view.title, *words(view.blocks), *view.errors.values(), view.trouble]
 
 
 def _blocks(place: Message | View) -> Sequence[JsonObject]:

@@ -146,7 +146,7 @@ class Workspace:
 
 def _carries(message: Message, notice: str) -> bool:
     payload = (message.metadata or {}).get("event_payload")
-    return isinstance(payload, dict) and payload.get("id") == notice
+    return isinstance(payload, dict) and notice in payload.values()
 
 
 def _plain(message: Message) -> JsonObject:

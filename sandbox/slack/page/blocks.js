@@ -100,7 +100,7 @@ function menu(data, home, use, label) {
     if (value && (!data.confirm || (await use.confirm(data.confirm)))) use.press(home, data, value);
   };
   const offers = data.options.map((option) => el("option", { value: option.value }, plain(option.text)));
-  return el("select", { onchange: choose, ariaLabel: "More actions" }, el("option", { value: "" }, label), ...offers);
+  return el("select", { className: "menu", onchange: choose, ariaLabel: "More actions" }, el("option", { value: "" }, label), ...offers);
 }
 
 function select(data, home, use) {

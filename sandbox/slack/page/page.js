@@ -20,8 +20,10 @@ async function ask(deed, body) {
 let fading = 0;
 function tell(text) {
   at("told").textContent = text;
+  at("told").hidePopover();
+  at("told").showPopover();  // above an open form
   clearTimeout(fading);
-  fading = setTimeout(() => { at("told").textContent = ""; }, 6000);
+  fading = setTimeout(() => at("told").hidePopover(), 6000);
 }
 
 async function refresh() {

@@ -92,6 +92,13 @@ async def test_content_that_is_not_taken(slack, client, ops, content, error):
     assert slack.messages("#ops") == []
 
 
+async def test_blocks_that_are_too_long_together(client, ops):
+    assert (
+        await error_of(client.chat_postMessage(channel=ops, text="x", blocks=[section("x" * 3000)] * 5))
+        == "msg_blocks_too_long"
+    )
+
+
 async def test_text_is_cut_on_post_and_refused_on_update(slack, client, ops):
     sent = await client.chat_postMessage(channel=ops, text="x" * 50_000)
     assert len(slack.messages("#ops")[0].text) == 40_000
