@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from sandbox.bucket import Bucket
 from sandbox.kubernetes.failures import ApiFailure
-from sandbox.velero import bodies, files
+from sandbox.velero import bodies, files, snapshots
 from sandbox.velero.archive import Archive, select
 from sandbox.velero.hooks import FAILED, NO_EXEC, run_restore_hooks
 from sandbox.velero.log import RunLog
@@ -189,10 +189,14 @@ class RestoreRun:
                 continue
             if not any(i.kind.plural == "persistentvolumeclaims" and i.name == info["pvcName"] for i in archive.items):
                 continue
-            detail = "nativeSnapshotInfo" if method == "NativeSnapshot" else "csiSnapshotInfo"
-            entry = {"pvcName": info["pvcName"], "pvcNamespace": self._to(info["pvcNamespace"])}
-            entry |= {"pvName": info.get("pvName", ""), "restoreMethod": method, "snapshotDataMoved": False}
-            self.record.volumes.append(entry | {detail: info.get(detail, {})})
+            namespace, claim = self._to(info["pvcNamespace"]), info["pvcName"]
+            name = snapshots.restored_name(self._restore["metadata"]["uid"], namespace, claim)
+            if method == "CSISnapshot":
+                self._placing.note(snapshots.SNAPSHOT, namespace, name, "created")
+                self._placing.note(snapshots.CONTENT, "", name, "created")
+            entry = {"pvcName": claim, "pvcNamespace": namespace, "pvName": info.get("pvName", "")}
+            entry |= {"restoreMethod": method, "snapshotDataMoved": False}
+            self.record.volumes.append(entry | snapshots.restored(info, name))
 
     def _hooks(self, archive: Archive) -> None:
         error = "" if self._server.settings.exec_works else NO_EXEC

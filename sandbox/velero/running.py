@@ -5,8 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from sandbox.bucket import Bucket
-from sandbox.kubernetes.kinds import Kind, custom
-from sandbox.velero import files, volumes
+from sandbox.velero import files, snapshots, volumes
 from sandbox.velero.hooks import FAILED, NO_EXEC, Tally, hooks_of, run_hooks
 from sandbox.velero.log import RunLog
 from sandbox.velero.podvolumes import PodVolumes
@@ -16,11 +15,6 @@ from sandbox.velero.server import Json, Server
 from sandbox.velero.settings import Script
 from sandbox.velero.store import Unreachable, reach
 from sandbox.velero.volumes import Saved, Volume
-
-SNAPSHOT_GROUP = "snapshot.storage.k8s.io"
-SNAPSHOT = custom(SNAPSHOT_GROUP, "v1", "volumesnapshots", "VolumeSnapshot")
-CONTENT = custom(SNAPSHOT_GROUP, "v1", "volumesnapshotcontents", "VolumeSnapshotContent", namespaced=False)
-CLASS = custom(SNAPSHOT_GROUP, "v1", "volumesnapshotclasses", "VolumeSnapshotClass", namespaced=False)
 
 
 class Fatal(Exception):
@@ -166,13 +160,13 @@ class BackupRun:
         if volume.method == "CSISnapshot":
             operation = f"{volume.namespace}/velero-{volume.claim}-{handle[-5:]}/{started}"
             await progress.spend(self._server.settings.csi_snapshot_seconds if self.script.seconds is None else 0)
-            self.record.taken += _snapshot_items(volume, handle)
+            self.record.taken += snapshots.taken(volume, handle)
             self.record.operations.append(self._operation(volume, operation, started))
         self.record.saved.append(Saved(volume, handle, started, self._server.stamp(), operation))
 
     def _operation(self, volume: Volume, operation: str, started: str) -> Json:
         name = operation.split("/")[1]
-        target = {"Group": SNAPSHOT_GROUP, "Resource": "volumesnapshots", "Namespace": volume.namespace, "Name": name}
+        target = {"Group": snapshots.GROUP, "Resource": "volumesnapshots", "Namespace": volume.namespace, "Name": name}
         spec = {"backupName": self.name, "backupUID": self._backup["metadata"]["uid"]}
         spec |= {"backupItemAction": "velero.io/csi-volumesnapshot-backupper", "resourceIdentifier": target}
         spec |= {"operationID": operation, "postOperationItems": [target]}
@@ -273,15 +267,3 @@ def _belongs(volume: Volume, item: Item) -> bool:
         item.namespace,
         item.name,
     )
-
-
-def _snapshot_items(volume: Volume, handle: str) -> Iterator[Item]:
-    driver = (volume.persistent or {}).get("spec", {}).get("csi", {}).get("driver", "")
-    snapshot = f"velero-{volume.claim}-{handle[-5:]}"
-    bodies: list[tuple[Kind, Json, Json]] = [
-        (SNAPSHOT, {"name": snapshot, "namespace": volume.namespace}, {"volumeSnapshotClassName": f"{driver}-class"}),
-        (CONTENT, {"name": f"snapcontent-{handle}"}, {"driver": driver, "deletionPolicy": "Retain"}),
-        (CLASS, {"name": f"{driver}-class"}, {}),
-    ]
-    for kind, metadata, spec in bodies:
-        yield Item(kind, {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata, "spec": spec})

@@ -317,3 +317,21 @@ async def test_a_volume_still_bound_to_a_lost_claim_holds_the_restore_up(volumes
     await volumes.ended("restores", "r")
     assert "pv-ebs(created)" in outside.restored("r")[1]["v1/PersistentVolume"]
     assert "pv-csi(skipped)" in outside.restored("r")[1]["v1/PersistentVolume"]
+
+
+async def test_snapshots_come_back_under_hashed_names(volumes, outside):
+    await volumes.backup("plain")
+    await volumes.restore("r", "plain", namespaceMapping={"shop": "copy"})
+    info = outside.file("restores/r/r-volumeinfo.json.gz")
+    mine = {entry["restoreMethod"]: keys(entry) for entry in info}
+    theirs = {entry["restoreMethod"]: keys(entry) for entry in real("r-missing", "RestoreVolumeInfo.json")}
+    assert {method: mine[method] for method in theirs} == theirs
+    listed = outside.restored("r")[1]
+    assert re.fullmatch(r"copy/[0-9a-f]{64}\(created\)", listed["snapshot.storage.k8s.io/v1/VolumeSnapshot"][0])
+
+
+async def test_without_volumes_no_snapshot_comes_back(volumes, outside):
+    await volumes.backup("plain")
+    await volumes.restore("r", "plain", namespaceMapping={"shop": "copy"}, restorePVs=False)
+    methods = {entry["restoreMethod"] for entry in outside.file("restores/r/r-volumeinfo.json.gz")}
+    assert methods == {"PodVolumeRestore"}
