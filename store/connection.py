@@ -41,7 +41,6 @@ def open_for_reading(path: Path) -> Connection:
     with translated():
         connection = _connect(f"{path.absolute().as_uri()}?mode=ro{_unchanging(path)}")
         connection.execute("PRAGMA busy_timeout=5000")
-        connection.execute("PRAGMA query_only=ON")
     return connection
 
 

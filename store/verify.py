@@ -186,14 +186,10 @@ def _written_past_the_note(walk: _Walk, noted: int) -> Verdict | None:
 
 
 def _faulty_anchor(stored: tuple[Anchor, ...], public: bytes | None) -> Verdict | None:
-    previous = b""
     for anchor in stored:
         head = check(anchor.note, public) if public else said(anchor.note)
         if head is None or not _is_of(head, anchor):
             return Verdict(Finding.BROKEN, anchor.seq, f"signed head {anchor.number} is not what was signed")
-        if head.number > 1 and head.previous != previous and previous:
-            return Verdict(Finding.ANCHOR_MISSING, anchor.seq, f"a signed head before number {anchor.number} is gone")
-        previous = anchor.digest
     return None
 
 
@@ -211,10 +207,11 @@ def _forged(outside: list[str], public: bytes | None) -> Verdict | None:
 
 
 def _missing(connection: Connection, walk: _Walk, stored: tuple[Anchor, ...], outside: list[str]) -> Verdict | None:
-    known = {anchor.digest for anchor in stored}
-    told = [*walk.signed, *map(digest, outside)]
+    known = {anchor.digest for anchor in stored} | {b""}
+    named = [head.previous for head in map(said, (anchor.note for anchor in stored)) if head]
+    told = [*walk.signed, *named, *map(digest, outside)]
     if gone := sum(one not in known for one in told):
-        return Verdict(Finding.ANCHOR_MISSING, walk.seq, f"{gone} signed heads are recorded but not there")
+        return Verdict(Finding.ANCHOR_MISSING, walk.seq, f"{gone} mentions of a signed head that is not there")
     for place, note in _published_in_files(connection, stored):
         if note not in (place.read_text(encoding="utf-8", errors="replace") if place.is_file() else ""):
             return Verdict(Finding.ANCHOR_MISSING, walk.seq, f"{place} does not hold a signed head published there")

@@ -1,0 +1,99 @@
+"""The record is appended to, in order, without secrets, and never changed."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+import pytest
+
+from store.audit import Entry
+from store.connection import DATABASE_FILE, open_for_reading
+from store.sqlite import sqlite3
+
+
+def entry(now, action="backup.create", **more):
+    return Entry(**{"at": now, "actor": "ada", "action": action, "outcome": "done", **more})
+
+
+def test_rows_are_numbered_without_gaps(tx, now):
+    assert [tx.audit.append(entry(now)) for _ in range(4)] == [1, 2, 3, 4]
+
+
+def test_a_rolled_back_row_leaves_no_trace_in_the_chain(tx, now):
+    tx.audit.append(entry(now))
+    head = tx.audit.head()
+    tx.connection.execute("BEGIN")
+    tx.audit.append(entry(now, "never"))
+    tx.connection.execute("ROLLBACK")
+    assert tx.audit.head() == head
+    assert tx.audit.append(entry(now)) == 2
+
+
+@pytest.mark.parametrize(
+    ("attack", "refusal"),
+    [
+        ("UPDATE audit SET actor = 'nobody' WHERE seq = 1", "never changed"),
+        ("DELETE FROM audit WHERE seq = 2", "never deleted"),
+        ("DELETE FROM audit", "never deleted"),
+        ("INSERT OR REPLACE INTO audit SELECT * FROM audit WHERE seq = 1", "."),
+        ("INSERT INTO audit SELECT seq + 5, at, actor, action, subject, cluster, operation, outcome, detail, prev, hash"
+         " FROM audit WHERE seq = 2", "in order"),
+        ("INSERT INTO audit SELECT seq + 1, at, actor, action, subject, cluster, operation, outcome, detail, prev, hash"
+         " FROM audit WHERE seq = 2", "in order"),
+    ],
+)  # fmt: skip
+def test_plain_sql_cannot_change_it(tx, now, attack, refusal):
+    tx.audit.append(entry(now))
+    tx.audit.append(entry(now))
+    with pytest.raises(sqlite3.IntegrityError, match=refusal):
+        tx.connection.execute(attack)
+    assert [row.entry.actor for row in tx.audit.latest(5)] == ["ada", "ada"]
+
+
+def test_replace_is_refused_where_recursive_triggers_are_off_too(tx, now):
+    tx.audit.append(entry(now))
+    tx.connection.execute("PRAGMA recursive_triggers=OFF")
+    with pytest.raises(sqlite3.IntegrityError, match="in order"):
+        tx.connection.execute("INSERT OR REPLACE INTO audit SELECT * FROM audit WHERE seq = 1")
+
+
+def test_secrets_do_not_get_in(tx, tmp_path, now):
+    said = "use xoxb-1234567890-abcdefghij please"
+    tx.audit.append(entry(now, subject=said, detail={"line": said, "token": "hunter2", "deep": [{"note": said}]}))
+    (row,) = tx.audit.latest(1)
+    assert row.entry.subject == "use [scrubbed] please"
+    assert row.entry.detail["token"] == "[scrubbed]"
+    files = b"".join(path.read_bytes() for path in tmp_path.glob(f"{DATABASE_FILE}*"))
+    assert b"xoxb-" not in files
+    assert b"hunter2" not in files
+
+
+@pytest.mark.parametrize("text", ["", "ünïcödé 🌊", "nul\x00byte", "a;b:c", "lone \ud800 surrogate", "x" * 100_000])
+def test_any_text_can_be_recorded(tx, now, text):
+    tx.audit.append(entry(now, subject=text, detail={"text": text}))
+    (row,) = tx.audit.latest(1)
+    assert row.entry.subject == text.encode("utf-8", "replace").decode()
+    assert row.entry.detail["text"].encode("utf-8", "replace") == text.encode("utf-8", "replace")
+
+
+def test_the_story_of_an_operation_is_its_rows_in_order(tx, now):
+    for action, operation in [("asked", "op1"), ("asked", "op2"), ("approved", "op1"), ("pruned", "")]:
+        tx.audit.append(entry(now, action, operation=operation))
+    assert [row.entry.action for row in tx.audit.story("op1")] == ["asked", "approved"]
+    assert tx.audit.story("") == ()
+
+
+def test_latest_pages_back_and_narrows_to_a_cluster(tx, now):
+    for number in range(10):
+        tx.audit.append(entry(now, f"a{number}", cluster="prod" if number % 2 else "dev"))
+    assert [row.seq for row in tx.audit.latest(3)] == [10, 9, 8]
+    assert [row.seq for row in tx.audit.latest(3, before=8)] == [7, 6, 5]
+    assert [row.seq for row in tx.audit.latest(2, cluster="dev")] == [9, 7]
+
+
+def test_what_was_recorded_is_read_back_equal(tx, tmp_path, now):
+    told = entry(now, subject="s", cluster="prod", operation="op1", detail={"a": [1, None, True], "b": {"c": "d"}})
+    tx.audit.append(told)
+    with closing(open_for_reading(tmp_path / DATABASE_FILE)) as connection:
+        assert connection.execute("SELECT count(*) FROM audit").fetchone() == (1,)
+    assert tx.audit.latest(1)[0].entry == told
