@@ -1,0 +1,141 @@
+"""The words of errors, purely."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.errors import ClusterError, Expired, Forbidden, NotThere, Throttled, Unreachable, VeleroMissing
+from tests.velero.conftest import failed
+from velero.errors import Reply, asked, event_failure, refusal, retry_after, shorten
+
+INSIDE = "/apis/velero.io/v1/namespaces/velero"
+
+WORDS = [
+    ("GET", f"{INSIDE}/backups", "list backups"),
+    ("GET", f"{INSIDE}/backups/nightly", "get backups nightly"),
+    ("POST", f"{INSIDE}/restores", "create restores"),
+    ("PATCH", f"{INSIDE}/schedules/daily", "patch schedules daily"),
+    ("DELETE", f"{INSIDE}/schedules/daily", "delete schedules daily"),
+    ("GET", "/api/v1/namespaces", "list namespaces"),
+    ("GET", "/api/v1/namespaces/shop", "get namespaces shop"),
+    ("GET", "/api/v1/namespaces/velero/configmaps/policy", "get configmaps policy"),
+    ("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", "create selfsubjectaccessreviews"),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "words"), WORDS)
+def test_what_was_asked_in_words(method, path, words):
+    assert str(asked("prod", method, path)) == words
+
+
+def test_a_watch_is_said_to_be_one():
+    what = asked("prod", "GET", f"{INSIDE}/backups", watch=True)
+    assert (what.verb, what.resource, what.namespace) == ("watch", "backups", "velero")
+
+
+WHAT = asked("prod", "GET", f"{INSIDE}/backups/nightly")
+
+
+def reply(status: int, body: dict | None = None, **more: str) -> Reply:
+    return Reply(status, json.dumps(body).encode() if body else b"", **more)
+
+
+def test_what_is_not_there_is_named():
+    body = failed(404, 'backups.velero.io "nightly" not found', "NotFound", {"name": "nightly", "kind": "backups"})
+    error = refusal(WHAT, reply(404, body))
+    assert isinstance(error, NotThere)
+    assert error.text == "There is no nightly among backups in prod."
+
+
+def test_a_namespace_that_is_not_there_is_named_as_one():
+    body = failed(404, 'namespaces "velero" not found', "NotFound", {"name": "velero", "kind": "namespaces"})
+    error = refusal(asked("prod", "POST", f"{INSIDE}/backups"), reply(404, body))
+    assert error.text == "There is no velero among namespaces in prod."
+
+
+def test_forbidden_without_a_body():
+    error = refusal(WHAT, Reply(403, b"<html>", "text/html"))
+    assert isinstance(error, Forbidden)
+    assert error.why == ""
+
+
+def test_unavailable_with_a_time_to_come_back_is_throttling():
+    error = refusal(WHAT, Reply(503, b"<html>", "text/html", "30"))
+    assert isinstance(error, Throttled)
+    assert error.retry_after == 30.0
+
+
+def test_unavailable_without_one_is_not():
+    error = refusal(WHAT, Reply(503, b"<html>", "text/html"))
+    assert isinstance(error, Unreachable)
+
+
+def test_an_unknown_resource_in_plain_text():
+    assert isinstance(refusal(WHAT, Reply(404, b"404 page not found\n", "text/plain; charset=utf-8")), VeleroMissing)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        ({"code": 410, "reason": "Expired"}, Expired),
+        ({"reason": "Expired"}, Expired),
+        ({"reason": "Gone"}, Expired),
+        ({"code": 403}, Forbidden),
+        ({"code": 500, "message": "etcd"}, Unreachable),
+        ({"code": "410"}, Unreachable),
+        ({"code": 0}, Unreachable),
+        ({}, Unreachable),
+    ],
+)
+def test_error_lines_of_a_watch(status, kind):
+    assert type(event_failure(asked("prod", "GET", f"{INSIDE}/backups", watch=True), status)) is kind
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("5", 5.0),
+        ("Sat, 21 Nov 2026 12:00:30 GMT", 30.0),
+        ("Sat, 21 Nov 2026 11:00:00 GMT", 0.0),
+        ("", None),
+        ("inf", 600.0),
+        ("x" * 1000, None),
+    ],
+)
+def test_when_to_come_back(value, seconds):
+    assert retry_after(value, now=1_795_262_400.0) == seconds
+
+
+def test_a_message_is_one_line():
+    assert shorten("a\n\tb  c") == "a b c"
+    assert len(shorten("x" * 1000)) == 500
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=10),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3),
+    max_leaves=6,
+)
+STATUS = st.fixed_dictionaries(
+    {"kind": st.just("Status")},
+    optional=dict.fromkeys(["code", "message", "reason", "details"], JSON | st.integers(100, 600)),
+)
+
+
+@given(
+    STATUS | JSON, st.integers(300, 599), st.sampled_from(["application/json", "text/plain", ""]), st.text(max_size=8)
+)
+def test_every_answer_has_its_error(body, status, content_type, wait):
+    error = refusal(WHAT, Reply(status, json.dumps(body).encode(), content_type, wait))
+    assert isinstance(error, ClusterError)
+    assert error.cluster == "prod"
+    assert error.text
+
+
+@given(st.binary(max_size=60), st.integers(300, 599))
+def test_no_body_is_quoted(body, status):
+    hushed = b"hush-hush " + body
+    error = refusal(WHAT, Reply(status, hushed, "text/html"))
+    assert "hush-hush" not in f"{error.text}{error.why}{error.fix}"

@@ -1,0 +1,106 @@
+"""Back-off and the board of conditions."""
+
+from datetime import UTC, datetime, timedelta
+from random import Random
+
+import pytest
+
+from domain.errors import Forbidden, Throttled, Unauthenticated, Unreachable, VeleroMissing
+from velero.backoff import Backoff
+from velero.health import Board, Condition
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        self.now += timedelta(seconds=1)
+        return self.now
+
+
+def test_nothing_was_heard_yet():
+    health = Board("prod", Clock()).of("Backup")
+    assert health.condition is Condition.STARTING
+    assert not health.ok
+    assert health.last_ok is None
+
+
+@pytest.mark.parametrize(
+    ("error", "condition"),
+    [
+        (Unreachable("prod", "down"), Condition.UNREACHABLE),
+        (Unauthenticated("prod", "who"), Condition.UNAUTHENTICATED),
+        (Forbidden("prod", "no"), Condition.FORBIDDEN),
+        (VeleroMissing("prod", "what"), Condition.MISSING),
+        (Throttled("prod", "slow"), Condition.THROTTLED),
+    ],
+)
+def test_each_failure_has_its_condition(error, condition):
+    board = Board("prod", Clock())
+    board.failed("Backup", error)
+    assert board.of("Backup").condition is condition
+
+
+def test_since_is_when_it_began_and_last_ok_when_it_was_heard():
+    board = Board("prod", Clock())
+    board.ok("Backup")
+    board.ok("Backup")
+    heard = board.of("Backup")
+    board.failed("Backup", Unreachable("prod", "Down.", why="refused"))
+    began = board.of("Backup").since
+    board.failed("Backup", Unreachable("prod", "Down.", why="timed out"))
+
+    health = board.of("Backup")
+    assert heard.since < heard.last_ok == health.last_ok < began == health.since
+    assert health.reason == "Down. timed out"
+
+
+def test_what_is_well_has_no_reason():
+    board = Board("prod", Clock())
+    board.failed("Backup", Unreachable("prod", "Down."))
+    board.ok("Backup")
+    assert board.of("Backup").reason == ""
+    assert board.degraded() == ()
+
+
+def test_only_what_is_unwell_is_degraded():
+    board = Board("prod", Clock())
+    board.ok("Backup")
+    board.failed("Restore", Forbidden("prod", "no"))
+    assert [health.kind for health in board.degraded()] == ["Restore"]
+    assert [health.kind for health in board.all()] == ["Backup", "Restore"]
+
+
+def test_waits_double_up_to_the_cap():
+    backoff = Backoff(Random(1), base=1.0, cap=8.0)
+    waits = [backoff.next() for _ in range(6)]
+    for wait, step in zip(waits, [1, 2, 4, 8, 8, 8], strict=True):
+        assert step / 2 <= wait <= step
+
+
+def test_waits_begin_anew_after_a_good_time():
+    backoff = Backoff(Random(1), base=1.0)
+    for _ in range(5):
+        backoff.next()
+    backoff.reset()
+    assert backoff.next() <= 1.0
+
+
+def test_what_the_server_asked_for_is_a_floor():
+    assert Backoff(Random(1)).next(at_least=20.0) >= 20.0
+
+
+def test_a_thousand_failures_are_no_overflow():
+    backoff = Backoff(Random(1))
+    assert max(backoff.next() for _ in range(2000)) <= 30.0
+
+
+def test_ten_minutes_of_failures_are_few_requests():
+    """At most thirty a minute."""
+    backoff = Backoff(Random(1))
+    spent, requests = 0.0, 0
+    while spent < 60:
+        spent += backoff.next()
+        requests += 1
+    assert requests <= 30
