@@ -77,10 +77,13 @@ class Speaker:
     async def _whisper(self, origin: Origin, actor: Actor, rendered: Rendered) -> bool:
         if not origin.channel:
             return False
-        thread = {"thread_ts": origin.thread} if origin.thread else {}
         try:
             await self._client.chat_postEphemeral(
-                channel=origin.channel, user=actor.id, text=rendered.text, blocks=[*rendered.blocks], **thread
+                channel=origin.channel,
+                user=actor.id,
+                text=rendered.text,
+                blocks=[*rendered.blocks],
+                thread_ts=origin.thread or None,
             )
         except FAULTS as fault:
             log.info("could not whisper: %s", _code(fault))
@@ -103,13 +106,13 @@ class Speaker:
         public = bool(origin.channel) and self._covers(origin.channel, everything)
         try:
             channel = origin.channel if public else await self._direct(actor)
-            thread = {"thread_ts": origin.thread} if public and origin.thread else {}
+            thread = origin.thread if public and origin.thread else None
             await self._client.files_upload_v2(
                 channel=channel,
                 filename=file.filename,
                 content=file.body or " ",
                 title=file.title or file.filename,
-                **thread,
+                thread_ts=thread,
             )
         except FAULTS as fault:
             log.warning("a file could not be given: %s", _code(fault))

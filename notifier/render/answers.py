@@ -25,9 +25,8 @@ class Rendered:
 
 def render(answer: Answer) -> Rendered:
     files: list[Attachment] = []
-    blocks: list[Block] = [limits.section(f"{MARK[answer.tone]}*{escape(answer.headline)}*")]
-    for part in answer.parts:
-        blocks += _part(part, files)
+    head = limits.section(f"{MARK[answer.tone]}*{escape(answer.headline)}*")
+    blocks: list[Block] = [head, *(block for part in answer.parts for block in _part(part, files))]
     blocks += limits.actions([_button(index, each) for index, each in enumerate(answer.buttons)])
     if foot := _foot(answer):
         blocks.append(limits.context(foot))
@@ -37,10 +36,8 @@ def render(answer: Answer) -> Rendered:
 
 def _told(text: str, answer: Answer) -> str:
     """The text alone has to say it: notifications and screen readers see nothing else."""
-    said = [text]
-    for part in answer.parts:
-        if isinstance(part, Text) or (isinstance(part, Code) and part.copyable):
-            said.append(escape(part.body))
+    copied = (part for part in answer.parts if isinstance(part, Text) or (isinstance(part, Code) and part.copyable))
+    said = [text, *(escape(part.body) for part in copied)]
     if answer.cluster:
         said.append(f"[{escape(answer.cluster)}]")
     return limits.cut("\n".join(said), limits.TEXT)

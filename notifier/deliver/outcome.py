@@ -1,0 +1,47 @@
+"""What a try at Slack's door came to: sent, certainly not taken, never to be taken, or nobody knows."""
+
+from __future__ import annotations
+
+import aiohttp
+from slack_sdk.errors import SlackApiError
+
+from domain.errors import DeliveryError, Doubtful, NotAccepted, Undeliverable
+
+AMBIGUOUS = frozenset({"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"})
+WAIT = frozenset({"ratelimited", "rate_limited"})
+OUT_OF_REACH = frozenset(
+    {"channel_not_found", "not_in_channel", "is_archived", "restricted_action", "user_not_found", "cannot_dm_bot"}
+)
+BROKEN_TOKEN = frozenset({"invalid_auth", "token_revoked", "token_expired", "account_inactive", "not_authed"})
+
+
+def of_fault(fault: Exception) -> DeliveryError:
+    """Of an exception of the Slack client. A connection that never was is certain; one that broke is not."""
+    if isinstance(fault, SlackApiError):
+        return _of_answer(fault)
+    if isinstance(fault, (aiohttp.ClientConnectorError, aiohttp.ClientConnectorDNSError)):
+        return NotAccepted("Slack cannot be reached.", code="unreachable", retry_after=5.0)
+    return Doubtful(f"Slack did not say whether it took it ({type(fault).__name__}).", code=type(fault).__name__)
+
+
+def _of_answer(fault: SlackApiError) -> DeliveryError:
+    response = fault.response
+    status = int(getattr(response, "status_code", 200) or 200)
+    data = getattr(response, "data", None)
+    code = str(data.get("error", "")) if isinstance(data, dict) else ""
+    if status == 429 or code in WAIT:
+        return NotAccepted("Slack asks to wait.", code="ratelimited", retry_after=_retry_after(response))
+    if status >= 500 or code in AMBIGUOUS:
+        return Doubtful("Slack failed in the middle.", code=code or str(status))
+    if code in BROKEN_TOKEN:
+        return NotAccepted("Slack does not take the bot's token.", code=code, retry_after=60.0)
+    if not code:
+        return Doubtful("Slack answered what is not an answer.", code=str(status))
+    return Undeliverable(f"Slack refuses: {code}.", code=code)
+
+
+def _retry_after(response: object) -> float:
+    headers = getattr(response, "headers", None) or {}
+    value = headers.get("Retry-After") or headers.get("retry-after") or "1"
+    text = value[0] if isinstance(value, list) else value
+    return float(text) if str(text).replace(".", "", 1).isdigit() else 1.0

@@ -1,0 +1,188 @@
+"""The card: the one live message of an operation, drawn from what is stored, whatever happened in between."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from domain.event import Event
+from domain.operation import Operation, State
+from notifier.render import limits
+from notifier.render.answers import LINE, TYPED, Rendered
+from notifier.render.escape import code, escape, untrusted
+
+MARK = {
+    State.PLANNED: "📝",
+    State.AWAITING: "🕐",
+    State.APPROVED: "👍",
+    State.SUBMITTING: "📨",
+    State.SUBMITTED: "📨",
+    State.RUNNING: "⏳",
+    State.SUCCEEDED: "✅",
+    State.PARTIAL: "⚠️",
+    State.FAILED: "❌",
+    State.LOST: "❓",
+    State.REFUSED: "⛔",
+    State.REJECTED: "⛔",
+    State.EXPIRED: "⌛",
+    State.WITHDRAWN: "↩️",
+    State.STALE: "🔄",
+}
+OURS = {
+    State.PLANNED: "planned",
+    State.AWAITING: "waiting for approval",
+    State.APPROVED: "approved",
+    State.SUBMITTING: "being sent to Velero",
+    State.SUBMITTED: "sent to Velero",
+    State.RUNNING: "running",
+    State.SUCCEEDED: "done",
+    State.PARTIAL: "done in part",
+    State.FAILED: "failed",
+    State.LOST: "lost sight of",
+    State.REFUSED: "refused",
+    State.REJECTED: "rejected",
+    State.EXPIRED: "expired unapproved",
+    State.WITHDRAWN: "withdrawn",
+    State.STALE: "out of date",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Beside the operation: how far its object is, what its end told, who asked."""
+
+    started: Mapping[str, Any] = field(default_factory=dict)
+    seen: Mapping[str, Any] = field(default_factory=dict)
+    ending: Event | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    requester: str = ""
+
+
+def card(operation: Operation, history: History, now: datetime) -> Rendered:
+    """Velero's own word stands in the message itself, text and blocks."""
+    word = phase_word(operation)
+    title = f"{MARK[operation.state]} {operation.noun} {operation.verb} {operation.subject}: {word}"
+    head = limits.section(
+        f"{MARK[operation.state]} *{escape(f'{operation.noun} {operation.verb} {operation.subject}')}*: *{escape(word)}*"
+    )
+    blocks = [head, *limits.fields(_facts(operation, history, now))]
+    if bar := progress(history.seen):
+        blocks.append(limits.section(bar))
+    if text := _trouble(operation, history):
+        blocks.append(limits.section(text))
+    notes = history.started.get("notes") or []
+    if notes:
+        blocks.append(limits.context(*(untrusted(str(note)) for note in notes[:5])))
+    if cli := str(history.started.get("cli", "")):
+        blocks.append(limits.section(f"```{code(cli)}```"))
+    blocks += limits.actions(buttons(operation))
+    blocks.append(limits.context(f"{operation.id} · {escape(operation.cluster)} · plan {operation.fingerprint[:12]}"))
+    summary = f"{title} [{operation.cluster}]" + (f" {_plain_bar(history.seen)}" if bar else "")
+    return Rendered(limits.cut(escape(summary), limits.TEXT), tuple(limits.bounded(blocks)))
+
+
+def phase_word(operation: Operation) -> str:
+    if operation.phase and operation.state not in {State.WITHDRAWN, State.STALE}:
+        return operation.phase
+    return OURS[operation.state]
+
+
+def _facts(operation: Operation, history: History, now: datetime) -> tuple[tuple[str, str], ...]:
+    who = f"<@{history.requester}>" if history.requester[:1] in {"U", "W"} else escape(history.requester or "-")
+    rows = [("Asked by", who), ("Cluster", escape(operation.cluster)), ("Time", _time(operation, history, now))]
+    if operation.reason:
+        rows.append(("Reason", untrusted(operation.reason)))
+    namespaces = history.seen.get("namespaces") or []
+    if namespaces:
+        rows.append(("Namespaces", untrusted(", ".join(map(str, namespaces[:8])))))
+    return tuple(rows)
+
+
+def _time(operation: Operation, history: History, now: datetime) -> str:
+    begun = operation.created_at
+    ended = operation.changed_at if operation.over else now
+    spent = span((ended - begun).total_seconds())
+    usual = float((history.ending.facts if history.ending else {}).get("usual", 0) or history.seen.get("usual", 0) or 0)
+    return f"{spent}" + (f" (usually {span(usual)})" if usual else "")
+
+
+def span(seconds: float) -> str:
+    whole = max(0, int(seconds))
+    minutes, rest = divmod(whole, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h {minutes}m" if hours else f"{minutes}m {rest}s" if minutes else f"{rest}s"
+
+
+def progress(seen: Mapping[str, Any]) -> str:
+    done, total = int(seen.get("done", 0) or 0), int(seen.get("total", 0) or 0)
+    if not total:
+        return ""
+    filled = min(10, done * 10 // total)
+    return f"{'▰' * filled}{'▱' * (10 - filled)} {min(100, done * 100 // total)} % · {done} of {total} items"
+
+
+def _plain_bar(seen: Mapping[str, Any]) -> str:
+    done, total = int(seen.get("done", 0) or 0), int(seen.get("total", 0) or 0)
+    return f"{done} of {total} items" if total else ""
+
+
+def _trouble(operation: Operation, history: History) -> str:
+    lines: list[str] = []
+    ending = history.ending.facts if history.ending else {}
+    lines += [
+        untrusted(str(each))
+        for each in [ending.get("failure_reason"), *(ending.get("validation_errors") or [])]
+        if each
+    ]
+    lines += [untrusted(str(each)) for each in (history.extra.get("errors") or [])[:5]]
+    if history.extra.get("hint"):
+        lines.append(f"_{escape(str(history.extra['hint']))}_")
+    if operation.state is State.FAILED and operation.reason and not lines:
+        lines.append(untrusted(operation.reason))
+    lines += [f"⚠️ {untrusted(str(each))}" for each in (history.extra.get("unprotected") or [])[:8]]
+    return "\n".join(lines)
+
+
+def buttons(operation: Operation) -> list[limits.Block]:
+    """Each stands for a command line, decided at the click."""
+    where = f" --cluster {operation.cluster}"
+    name = operation.object_name or operation.subject
+    made: list[limits.Block] = []
+    if operation.noun in {"backup", "restore"} and operation.verb == "create" and name:
+        made.append(_line("Describe", f"{operation.noun} describe {name}{where}", 0))
+        if operation.over:
+            made.append(_line("Logs", f"{operation.noun} logs {name}{where}", 1))
+        if operation.state in {State.FAILED, State.PARTIAL} and operation.noun == "backup":
+            made.append(_line("Retry", _again(operation) + where, 2, "primary"))
+        if operation.over and operation.noun == "backup":
+            made.append(_typed("Delete", f"backup delete {name}{where}", name))
+    return made
+
+
+def _again(operation: Operation) -> str:
+    """The same asking under a free name: Velero never takes a name twice."""
+    words = operation.line.split(" ")
+    if len(words) > 2 and words[2] == operation.subject:
+        words[2] = f"{operation.subject[:200]}-r{operation.id[-4:]}"
+    return " ".join(words)
+
+
+def _line(text: str, line: str, index: int, style: str = "") -> limits.Block:
+    return limits.button(text, f"{LINE}{index}", json.dumps({"line": line}), style)
+
+
+def _typed(text: str, line: str, word: str) -> limits.Block:
+    return limits.button(text, f"{TYPED}9", json.dumps({"line": line, "word": word}), "danger")
+
+
+def stamp(at: datetime) -> str:
+    """In each reader's own zone."""
+    whole = int(at.timestamp())
+    return f"<!date^{whole}^{{date_short_pretty}} {{time}}|{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC>"
+
+
+def several(names: Sequence[str]) -> str:
+    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")

@@ -1,0 +1,171 @@
+"""Notices: what happened, why, since when, what next; complete without a click, and complete as plain text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from domain.event import Event, Severity
+from notifier.render import limits
+from notifier.render.answers import LINE, Rendered
+from notifier.render.cards import span, stamp
+from notifier.render.escape import escape, untrusted
+from notifier.route import Destination, Role
+
+MARK = {
+    Severity.INFO: "ℹ️",
+    Severity.WARNING: "⚠️",
+    Severity.FAILURE: "❌",
+    Severity.SECURITY: "🛡️",
+    Severity.RECOVERY: "✅",
+}
+WORDS = {
+    "backup.completed": "Backup {name} Completed",
+    "backup.partially-failed": "Backup {name} PartiallyFailed",
+    "backup.failed": "Backup {name} Failed",
+    "backup.failed-validation": "Backup {name} FailedValidation",
+    "backup.deleted": "Backup {name} was deleted, with its data",
+    "backup.gone": "The record of backup {name} is gone; its data may remain",
+    "backup.deletion-failed": "Backup {backup} could not be deleted",
+    "backup.stuck-in-queue": "Backup {name} is stuck in the queue",
+    "backup.stuck-in-finalizing": "Backup {name} is stuck in Finalizing: the storage location may be in trouble",
+    "backup.slow": "Backup {name} takes far longer than usual",
+    "restore.completed": "Restore {name} Completed",
+    "restore.partially-failed": "Restore {name} PartiallyFailed",
+    "restore.failed": "Restore {name} Failed",
+    "restore.failed-validation": "Restore {name} FailedValidation",
+    "restore.removed": "Restore {name} was removed",
+    "restore.outside": "Restore {name} was made outside approval",
+    "restore.stuck-in-queue": "Restore {name} waits in Velero's queue",
+    "restore.stuck-in-finalizing": "Restore {name} is stuck in Finalizing: the storage location may be in trouble",
+    "restore.slow": "Restore {name} takes far longer than usual",
+    "location.unavailable": "Storage location {name} is Unavailable",
+    "location.available": "Storage location {name} is Available again",
+    "velero.silent": "Velero does not answer",
+    "velero.back": "Velero answers again",
+}
+
+
+def notice(event: Event, to: Destination, extra: Mapping[str, Any], link: str) -> Rendered:
+    """`extra` is what was found out beside the event: first errors, hint, volumes without data, next run."""
+    title = headline(event)
+    mark = MARK[event.severity]
+    mention = _mentions(to, event)
+    lines = [*_why(event, extra), *_around(event, extra)]
+    blocks = [limits.section(f"{mark} *{escape(title)}* in {escape(event.cluster)} {mention}".rstrip())]
+    if lines:
+        blocks.append(limits.section("\n".join(lines)))
+    if rows := _facts(event):
+        blocks += limits.fields(rows)
+    blocks += limits.actions(_buttons(event))
+    if link:
+        blocks.append(limits.context(f"<{link}|Follow it in its thread>"))
+    text = "\n".join([f"{mark} {escape(title)} [{escape(event.cluster)}] {mention}".rstrip(), *lines])
+    return Rendered(limits.cut(text, limits.TEXT), tuple(limits.bounded(blocks)))
+
+
+def headline(event: Event) -> str:
+    words = WORDS.get(event.kind, event.kind.replace(".", " ").replace("-", " ") + " {name}")
+    said = words.format(name=event.object_name, backup=event.facts.get("backup", event.object_name))
+    if event.kind == "backup.completed" and event.severity is Severity.RECOVERY:
+        said += ": recovered"
+    if text := event.facts.get("headline"):
+        said = str(text)
+    return said
+
+
+def _mentions(to: Destination, event: Event) -> str:
+    if to.role is Role.REPLY:
+        user = str(event.facts.get("user") or "")
+        return f"<@{user}>" if user[:1] in {"U", "W"} else ""
+    return " ".join(_mention(each) for each in to.mention)
+
+
+def _mention(who: str) -> str:
+    if who in {"here", "channel", "everyone"}:
+        return f"<!{who}>"
+    return f"<!subteam^{who}>" if who.startswith("S") else f"<@{who}>"
+
+
+def _why(event: Event, extra: Mapping[str, Any]) -> list[str]:
+    said = [
+        event.facts.get("failure_reason"),
+        *(event.facts.get("validation_errors") or []),
+        event.facts.get("message"),
+    ]
+    listed = event.facts.get("errors")
+    said += listed if isinstance(listed, list) else []
+    lines = [f"• {untrusted(limits.cut(str(each), 500))}" for each in said if each]
+    lines += [f"• {untrusted(limits.cut(str(each), 500))}" for each in (extra.get("errors") or [])[:5]]
+    if extra.get("more_errors"):
+        lines.append(f"and {extra['more_errors']} more errors")
+    if extra.get("hint"):
+        lines.append(f"Hint: {escape(str(extra['hint']))}")
+    lines += [f"Not protected: {untrusted(str(each))}" for each in (extra.get("unprotected") or [])[:8]]
+    return lines
+
+
+def _around(event: Event, extra: Mapping[str, Any]) -> list[str]:
+    lines: list[str] = []
+    good = event.facts.get("last_good")
+    if event.severity in {Severity.FAILURE, Severity.WARNING} and event.kind.startswith("backup."):
+        if isinstance(good, Mapping) and good.get("name"):
+            lines.append(f"Last good backup: {untrusted(str(good['name']))}, {escape(str(good.get('at', '')))}")
+        elif event.kind != "backup.deletion-failed":
+            lines.append("There is no good backup of it before this one.")
+    if extra.get("next_run"):
+        lines.append(f"Next run: {escape(str(extra['next_run']))}")
+    return lines
+
+
+def _facts(event: Event) -> tuple[tuple[str, str], ...]:
+    facts = event.facts
+    rows: list[tuple[str, str]] = []
+    if facts.get("schedule"):
+        rows.append(("Schedule", untrusted(str(facts["schedule"]))))
+    if facts.get("namespaces"):
+        rows.append(("Namespaces", untrusted(", ".join(map(str, facts["namespaces"][:8])))))
+    if facts.get("done") or facts.get("total"):
+        rows.append(("Items", f"{facts.get('done', 0)}" + _drop(facts)))
+    if isinstance(facts.get("errors"), int) or isinstance(facts.get("warnings"), int):
+        rows.append(("Errors / warnings", f"{facts.get('errors', 0)} / {facts.get('warnings', 0)}"))
+    if lasted := _lasted(facts):
+        usual = float(facts.get("usual", 0) or 0)
+        rows.append(("Duration", span(lasted) + (f" (usually {span(usual)})" if usual else "")))
+    if expires := _moment(facts.get("expires")):
+        rows.append(("Kept until", stamp(expires)))
+    if facts.get("by"):
+        rows.append(("Asked by", untrusted(str(facts["by"]))))
+    return tuple(rows)
+
+
+def _drop(facts: Mapping[str, Any]) -> str:
+    before, done = int(facts.get("last_items", 0) or 0), int(facts.get("done", 0) or 0)
+    return f" (⚠️ {before} last time)" if before and done < before * 0.8 else ""
+
+
+def _lasted(facts: Mapping[str, Any]) -> float:
+    begun, ended = _moment(facts.get("started")), _moment(facts.get("completed"))
+    return (ended - begun).total_seconds() if begun and ended else 0.0
+
+
+def _moment(value: object) -> datetime | None:
+    try:
+        return datetime.fromisoformat(value) if isinstance(value, str) and value else None
+    except ValueError:
+        return None
+
+
+def _buttons(event: Event) -> list[limits.Block]:
+    if event.object_kind not in {"Backup", "Restore"} or event.kind.endswith((".deleted", ".gone", ".removed")):
+        return []
+    noun, where = event.object_kind.lower(), f" --cluster {event.cluster}"
+    lines = [
+        ("Describe", f"{noun} describe {event.object_name}{where}"),
+        ("Logs", f"{noun} logs {event.object_name}{where}"),
+    ]
+    return [
+        limits.button(text, f"{LINE}{index}", json.dumps({"line": line})) for index, (text, line) in enumerate(lines)
+    ]

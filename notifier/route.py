@@ -1,0 +1,140 @@
+"""Who is told of an event, and as what. Pure: event × routes → destinations, each with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from typing import Any
+
+from domain.event import Event, Severity
+from store.subscriptions import Subscription
+
+
+class Role(StrEnum):
+    """card: the one live message; reply: in its thread; news: a message of its own; approval: asks for votes."""
+
+    CARD = "card"
+    REPLY = "reply"
+    NEWS = "news"
+    APPROVAL = "approval"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """As the settings have it. `kind`: slack, webhook or alertmanager; `address` of a webhook is its name."""
+
+    name: str
+    kind: str
+    addresses: tuple[str, ...]
+    clusters: tuple[str, ...] = ("*",)
+    namespaces: tuple[str, ...] = ("*",)
+    schedules: tuple[str, ...] = ("*",)
+    labels: tuple[tuple[str, str], ...] = ()
+    events: tuple[str, ...] = ("*",)
+    severities: tuple[str, ...] = ()
+    mention: tuple[str, ...] = ()
+    routine: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    kind: str
+    address: str
+    role: Role
+    priority: int
+    mention: tuple[str, ...] = ()
+    route: str = ""
+
+    @property
+    def key(self) -> str:
+        return f"{self.kind}:{self.address}:{self.role.value}"
+
+
+PRIORITY = {"approval": 0, "end": 10, "new": 20, "routine": 30}
+_ENDS = ("completed", "partially-failed", "failed", "failed-validation", "deleted", "deletion-failed", "changed")
+BAD = frozenset({Severity.FAILURE, Severity.SECURITY, Severity.WARNING})
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    routes: tuple[Route, ...] = ()
+    approvals_channel: str = ""
+
+
+def destinations(event: Event, wiring: Wiring, subscribed: Sequence[Subscription] = ()) -> tuple[Destination, ...]:
+    """Distinct, in order of importance. What the bot's own operation shows in its thread needs no second message there."""
+    if event.kind == "operation.started":
+        return _own(event, Role.CARD, PRIORITY["new"])
+    if event.kind == "approval.requested":
+        channel = str(
+            event.facts.get("approvals_channel") or wiring.approvals_channel or event.facts.get("channel", "")
+        )
+        return (Destination("slack", channel, Role.APPROVAL, PRIORITY["approval"]),) if channel else ()
+    found = [*_in_thread(event)]
+    found += [each for route in wiring.routes if matches(route, event) for each in _by_route(route, event)]
+    found += _subscribers(event, subscribed)
+    unique: dict[str, Destination] = {}
+    for each in found:
+        unique.setdefault(each.key, each)
+    return tuple(unique.values())
+
+
+def _own(event: Event, role: Role, priority: int) -> tuple[Destination, ...]:
+    channel = str(event.facts.get("channel") or event.facts.get("user") or "")
+    return (Destination("slack", channel, role, priority),) if channel else ()
+
+
+def _in_thread(event: Event) -> tuple[Destination, ...]:
+    """An edit notifies nobody: the end of what somebody asked for is also said in its thread."""
+    if event.operation and event.kind.partition(".")[2] in _ENDS:
+        return (Destination("slack", f"op:{event.operation}", Role.REPLY, PRIORITY["end"]),)
+    if event.operation and event.kind.startswith("approval."):
+        return (Destination("slack", f"op:{event.operation}", Role.REPLY, PRIORITY["end"]),)
+    return ()
+
+
+def _by_route(route: Route, event: Event) -> tuple[Destination, ...]:
+    mention = route.mention if event.severity in BAD else ()
+    priority = PRIORITY["end"] if event.severity in BAD else PRIORITY["routine"]
+    return tuple(
+        Destination(route.kind, address, Role.NEWS, priority, mention, route.name) for address in route.addresses
+    )
+
+
+def _subscribers(event: Event, subscribed: Sequence[Subscription]) -> list[Destination]:
+    wanted = [each for each in subscribed if each.outcome == "all" or event.severity in BAD]
+    return [Destination("slack", each.receiver, Role.NEWS, PRIORITY["new"]) for each in wanted]
+
+
+def matches(route: Route, event: Event) -> bool:
+    if event.kind.startswith(("operation.", "approval.")) and route.kind == "slack":
+        return False
+    if routine(event) and not route.routine:
+        return False
+    if route.severities and event.severity.value not in route.severities:
+        return False
+    labels: Any = event.facts.get("labels") or {}
+    return (
+        _any(route.clusters, event.cluster)
+        and _any(route.events, event.kind)
+        and _any(route.schedules, str(event.facts.get("schedule", "")))
+        and (route.namespaces == ("*",) or any(_any(route.namespaces, name) for name in _names(event)))
+        and all(labels.get(key) == value for key, value in route.labels)
+    )
+
+
+def routine(event: Event) -> bool:
+    """Successes of schedules, and restores or backups that somebody follows in a thread anyway."""
+    quiet = event.severity is Severity.INFO and event.kind in {"backup.completed", "backup.deleted", "restore.removed"}
+    return quiet and bool(event.facts.get("schedule") or event.operation)
+
+
+def _names(event: Event) -> list[str]:
+    names = event.facts.get("namespaces")
+    return [str(name) for name in names] if isinstance(names, list) and names else ["*"]
+
+
+def _any(patterns: Sequence[str], name: str) -> bool:
+    return any(fnmatchcase(name, pattern) or name == "*" for pattern in patterns)

@@ -1,0 +1,76 @@
+"""Events → notices: each event is routed once, in the transaction that makes its notices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from domain.event import Event
+from notifier.route import Destination, Role, Wiring, destinations
+from store.subscriptions import Subscription
+from store.transaction import Transaction
+from store.writer import Store
+
+MANY = 100
+
+
+class Teller:
+    """`wiring` is asked each round: routes change with the settings."""
+
+    def __init__(
+        self, store: Store, wiring: Callable[[], Wiring], now: Callable[[], datetime], wake: Callable[[], None]
+    ) -> None:
+        self._store = store
+        self._wiring = wiring
+        self._now = now
+        self._wake = wake
+
+    async def round(self) -> float | None:
+        """Comes back when woken by a commit that added events."""
+        now = self._now()
+        made = await self._store.write(lambda tx: self._route(tx, now))
+        if made:
+            self._wake()
+        return 0 if made >= MANY else 2.0
+
+    def _route(self, tx: Transaction, now: datetime) -> int:
+        events = tx.outbox.unrouted(MANY)
+        wiring = self._wiring()
+        for event in events:
+            if tx.outbox.routed(event.id):
+                for to in destinations(event, wiring, _subscribed(tx, event)):
+                    tx.notices.add(
+                        event.notice_id(to.key),
+                        event.id,
+                        to.kind,
+                        to.address,
+                        lane(event, to),
+                        body(event, to),
+                        now,
+                        priority=to.priority,
+                    )
+        return len(events)
+
+
+def lane(event: Event, to: Destination) -> str:
+    """One doubtful message holds back only its own story, at its own receiver."""
+    story = event.operation or f"{event.cluster}/{event.object_kind}/{event.object_uid}"
+    return f"{to.kind}:{to.address if to.role is Role.NEWS else ''}:{story}"
+
+
+def body(event: Event, to: Destination) -> dict[str, Any]:
+    return {
+        "role": to.role.value,
+        "mention": list(to.mention),
+        "route": to.route,
+        "operation": event.operation,
+        "thread": str(event.facts.get("thread") or "") if to.role is Role.CARD else "",
+    }
+
+
+def _subscribed(tx: Transaction, event: Event) -> tuple[Subscription, ...]:
+    subjects = [("backup", event.object_name), ("schedule", str(event.facts.get("schedule") or ""))]
+    names = event.facts.get("namespaces")
+    subjects += [("namespace", str(name)) for name in names] if isinstance(names, list) else []
+    return tuple(one for kind, name in subjects if name for one in tx.subscriptions.to(event.cluster, kind, name))
