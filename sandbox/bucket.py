@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import zlib
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -38,9 +39,12 @@ class Bucket:
     revision: int = 0
     listeners: list[Callable[[], None]] = field(default_factory=list)
     _objects: dict[str, Content] = field(default_factory=dict)
+    _children: dict[str, Counter[str]] = field(default_factory=dict)
 
     def put(self, key: str, content: Content) -> None:
         """Store bytes, or a function that makes them when somebody asks."""
+        if key not in self._objects:
+            self._count(key, 1)
         self._objects[key] = content
         self._changed()
 
@@ -60,15 +64,20 @@ class Bucket:
         return sorted(key for key in self._objects if key.startswith(prefix))
 
     def directories(self, prefix: str = "") -> Iterator[str]:
-        """Names directly under the prefix that hold something, each once."""
-        seen: dict[str, None] = {}
-        for key in self._objects:
-            if key.startswith(prefix) and "/" in (rest := key[len(prefix) :]):
-                seen.setdefault(rest.split("/", 1)[0])
-        yield from seen
+        """Names directly under the prefix (empty, or ending in a slash) that hold something, each once."""
+        yield from tuple(self._children.get(prefix, ()))
+
+    def _count(self, key: str, change: int) -> None:
+        parts = key.split("/")
+        for depth, name in enumerate(parts[:-1]):
+            children = self._children.setdefault("".join(f"{part}/" for part in parts[:depth]), Counter())
+            children[name] += change
+            if not children[name]:
+                del children[name]
 
     def delete(self, key: str) -> None:
         if self._objects.pop(key, None) is not None:
+            self._count(key, -1)
             self._changed()
 
     def delete_under(self, prefix: str) -> None:

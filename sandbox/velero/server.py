@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Literal, Protocol
 
 from sandbox.bucket import Buckets
@@ -73,6 +74,7 @@ def labels(thing: Json) -> dict[str, str]:
     return thing["metadata"].get("labels") or {}
 
 
+@lru_cache(maxsize=1 << 16)
 def moment(text: str | None) -> datetime | None:
     return None if not text else datetime.fromisoformat(text.upper())
 

@@ -117,5 +117,7 @@ async def test_directories_and_prefixes(buckets):
     bucket.put("restores/r/x", b"")
     assert sorted(bucket.directories()) == ["backups", "restores"]
     assert list(bucket.directories("backups/")) == ["b"]
+    bucket.put("backups/b/b-logs.gz", b"again")
     bucket.delete_under("backups/b/")
+    assert list(bucket.directories()) == ["restores"]
     assert bucket.keys() == ["restores/r/x"]
