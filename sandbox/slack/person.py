@@ -109,8 +109,9 @@ class Person:
             control = next(c for c in controls(on.blocks) if c.answers_to(label))
         else:
             place, control = await self._find(label, on, deadline)
+        chosen = label if choose is None and control.offers(label) else choose
         since = len(self._journal.entries)
-        return Answer(self, await self._acts.press(self.user, place, control, choose), since)
+        return Answer(self, await self._acts.press(self.user, place, control, chosen), since)
 
     async def submits(self, view: View | None = None, values: Mapping[str, Any] | None = None) -> Answer:
         """Fills in a form by block_id, action_id or label, and sends it off."""

@@ -44,6 +44,7 @@ class Channel:
     is_ext_shared: bool = False
     user: str = ""  # the person of a direct message
     messages: dict[str, Message] = field(default_factory=dict)
+    threads: dict[str, list[str]] = field(default_factory=dict)  # root -> replies
 
     @property
     def kind(self) -> str:

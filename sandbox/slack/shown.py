@@ -69,8 +69,8 @@ def message_json(workspace: Workspace, message: Message, *, metadata: bool = Fal
 def _thread(workspace: Workspace, message: Message) -> JsonObject:
     if message.is_reply:
         return {"thread_ts": message.thread_ts}
-    replies = [m for m in workspace.channels[message.channel].messages.values() if m.thread_ts == message.ts]
-    replies = [m for m in replies if m.is_reply]
+    channel = workspace.channels[message.channel]
+    replies = [channel.messages[ts] for ts in channel.threads.get(message.ts, ())]
     if not replies:
         return {}
     return {

@@ -53,16 +53,13 @@ class Sockets:
         try:
             await self._serve(link, life=DEBUG_LIFE if request.query.get("debug_reconnects") == "true" else LIFE)
         finally:
-            self._lost(link)
+            await self._lost(link)
         return socket
 
     async def _serve(self, link: Link, *, life: int) -> None:
         await link.socket.send_json(self._hello(life))
         self._note("socket.opened", connections=len(self.links))
-        backlog, self._backlog = self._backlog, []
-        for envelope in backlog:
-            again = {**envelope, "retry_attempt": envelope["retry_attempt"] + 1, "retry_reason": "timeout"}
-            await self._send_over(link, again)
+        await self._redeliver(link)
         async for frame in link.socket:
             if frame.type is WSMsgType.TEXT:
                 self._acknowledged(frame.data)
@@ -90,11 +87,19 @@ class Sockets:
         if (waiting := self._waiting.get(name)) and not waiting.done():
             waiting.set_result(ack.get("payload"))
 
-    def _lost(self, link: Link) -> None:
-        """What was not acknowledged goes to whoever connects next, or is connected already."""
+    async def _lost(self, link: Link) -> None:
+        """What was not acknowledged goes to another connection, or to whoever connects next."""
         self.links.remove(link)
-        self._backlog += link.unacked.values()
         self._note("socket.closed", connections=len(self.links), unacked=len(link.unacked))
+        self._backlog += link.unacked.values()
+        if self.links:
+            await self._redeliver(self.links[-1])
+
+    async def _redeliver(self, link: Link) -> None:
+        backlog, self._backlog = self._backlog, []
+        for envelope in backlog:
+            again = {**envelope, "retry_attempt": envelope["retry_attempt"] + 1, "retry_reason": "timeout"}
+            await self._send_over(link, again)
 
     # Slack's end
 
@@ -127,6 +132,7 @@ class Sockets:
     async def _send_over(self, link: Link, envelope: JsonObject) -> None:
         link.unacked[envelope["envelope_id"]] = envelope
         self.sent.append(envelope)
+        self._note("socket.sent", envelope=envelope["envelope_id"], type=envelope["type"])
         try:
             await link.socket.send_json(envelope)
         except ConnectionError:

@@ -35,7 +35,12 @@ class Control:
         return str(self.element.get("action_id", ""))
 
     def answers_to(self, name: str) -> bool:
-        return name in {self.label, self.action_id} or name == self.element.get("value")
+        return name in {self.label, self.action_id} or name == self.element.get("value") or self.offers(name)
+
+    def offers(self, name: str) -> bool:
+        """An overflow menu answers to each of its entries."""
+        entries = self.element["options"] if self.element["type"] == "overflow" else []
+        return any(name in {entry["text"]["text"], entry["value"]} for entry in entries)
 
 
 def words(thing: object) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
@@ -101,6 +102,8 @@ class Workspace:
     def post(self, channel: str, user: str, text: str, **more: Any) -> Message:
         message = Message(channel=channel, ts=self.stamp(), user=user, text=text, committed=self.now(), **more)
         self.channels[channel].messages[message.ts] = message
+        if message.thread_ts and message.is_reply:
+            self.channels[channel].threads.setdefault(message.thread_ts, []).append(message.ts)
         self.journal.append("message.posted", **_plain(message))
         return message
 
@@ -125,6 +128,8 @@ class Workspace:
             self.ephemerals.remove(message)
         else:
             del self.channels[message.channel].messages[message.ts]
+            if message.thread_ts and message.is_reply:
+                self.channels[message.channel].threads[message.thread_ts].remove(message.ts)
         self.gone.append(message)
         self.journal.append("message.deleted", channel=message.channel, ts=message.ts)
 
@@ -142,6 +147,12 @@ class Workspace:
         """Every message whose metadata carries this id: 0 is lost, 2 is twice."""
         standing = [m for channel in self.channels.values() for m in channel.messages.values()]
         return [m for m in standing + (self.gone if deleted else []) if _carries(m, notice)]
+
+    def metadata_ids(self) -> Counter[str]:
+        """How often each id of a metadata payload stands in the workspace, for an oracle over many."""
+        standing = [m for channel in self.channels.values() for m in channel.messages.values() if m.metadata]
+        payloads = [(m.metadata or {}).get("event_payload") or {} for m in standing]
+        return Counter(str(value) for payload in payloads for value in payload.values())
 
 
 def _carries(message: Message, notice: str) -> bool:

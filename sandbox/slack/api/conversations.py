@@ -79,7 +79,7 @@ def replies(call: Call) -> JsonObject:
     if named is None:
         raise ApiError("thread_not_found")
     root = named.thread_ts or named.ts
-    story = [m for m in channel.messages.values() if m.thread_ts == root and m.ts != root and _in_window(call, m)]
+    story = [m for m in (channel.messages[ts] for ts in channel.threads.get(root, ())) if _in_window(call, m)]
     parent = [channel.messages[root]] if root in channel.messages else []
     return _page_of_messages(call, parent + story, 1000)
 

@@ -135,6 +135,34 @@ async def test_a_button_is_pressed_as_soon_as_it_can_be_seen(slack, bot):
     assert not list(controls(slack.messages("#ops")[0].blocks))
 
 
+async def test_an_entry_of_an_overflow_menu(slack, bot):
+    chosen = []
+
+    @bot.app.action("more")
+    async def more(ack, body):
+        chosen.append(body["actions"][0]["selected_option"]["value"])
+        await ack()
+
+    entries = [{"text": {"type": "plain_text", "text": text}, "value": text.lower()} for text in ("Describe", "Logs")]
+    menu = {"type": "overflow", "action_id": "more", "options": entries}
+    await bot.client.chat_postMessage(
+        channel=slack.workspace.channel("ops").id,
+        text="x",
+        blocks=[{"type": "divider"}, {"type": "actions", "elements": [menu]}],
+    )
+    await slack.person("ada").clicks("Logs")
+    await slack.person("ada").clicks("more", choose="Describe")
+    assert chosen == ["logs", "describe"]
+
+
+async def test_only_what_others_say_is_told(slack, bot):
+    ada = slack.person("ada")
+    await ada.mentions("is shop <safe>?", in_="#ops")
+    assert not ada.was_told("safe")
+    await bot.client.chat_postMessage(channel="#ops", text="shop &lt;safe&gt;")
+    assert ada.was_told("<safe>")
+
+
 async def test_a_stale_button_is_pressed_on_the_message_as_it_was(slack, bot):
     pressed = []
 

@@ -1,5 +1,6 @@
 """Socket Mode with the real client: hello, envelopes, hand-overs, redelivery."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import aiohttp
@@ -81,6 +82,20 @@ async def test_what_was_not_acknowledged_is_sent_to_the_next_connection(slack):
     assert answer.error == "operation_timeout"
     assert again["envelope_id"] == sent["envelope_id"]
     assert (sent["retry_attempt"], again["retry_attempt"]) == (0, 1)
+
+
+async def test_or_to_the_other_one(slack):
+    async with aiohttp.ClientSession() as session:
+        pair = [await open_by_hand(slack, session), await open_by_hand(slack, session)]
+        answer = asyncio.create_task(slack.person("ada").says("/velero status", in_="#ops"))
+        await slack.eventually(lambda: slack.sockets.sent)
+        holder = next(n for n, link in enumerate(slack.sockets.links) if link.unacked)
+        await pair[holder].close()
+        other = pair[1 - holder]
+        envelope = await other.receive_json()
+        await other.send_json({"envelope_id": envelope["envelope_id"], "payload": {"text": "done"}})
+        assert (await answer).text == "done"
+        await other.close()
 
 
 async def test_ten_connections_at_most(slack):

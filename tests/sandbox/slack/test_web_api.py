@@ -65,6 +65,18 @@ async def test_a_message_lands_where_people_read_it(slack, client, ops):
     assert slack.person("ada").was_told("hello")
 
 
+async def test_the_oracle_counts_what_stands(slack, client, ops):
+    for notice in ("n1", "n2", "n2"):
+        await client.chat_postMessage(
+            channel=ops, text="x", metadata={"event_type": "e", "event_payload": {"id": notice}}
+        )
+    twice = slack.workspace.posted_with_metadata("n2")
+    assert slack.workspace.metadata_ids() == {"n1": 1, "n2": 2}
+    await client.chat_delete(channel=ops, ts=twice[1].ts)
+    assert slack.workspace.metadata_ids() == {"n1": 1, "n2": 1}
+    assert len(slack.workspace.posted_with_metadata("n2", deleted=True)) == 2
+
+
 async def test_by_name_and_to_a_person(slack, client):
     assert (await client.chat_postMessage(channel="#ops", text="x"))["channel"] == slack.workspace.channel("ops").id
     direct = await client.chat_postMessage(channel=slack.person("ada").id, text="psst")
@@ -201,6 +213,8 @@ async def test_a_thread_starts_with_its_parent(client, ops):
     story = await client.conversations_replies(channel=ops, ts=root["ts"])
     assert [m["text"] for m in story["messages"]] == ["root", "one"]
     assert await error_of(client.conversations_replies(channel=ops, ts="1.000001")) == "thread_not_found"
+    await client.chat_delete(channel=ops, ts=story["messages"][1]["ts"])
+    assert len((await client.conversations_replies(channel=ops, ts=root["ts"]))["messages"]) == 1
 
 
 async def test_history_needs_membership(slack, client):
