@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import aiohttp
-from aiohttp.http_exceptions import LineTooLong
+from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 
 from domain.errors import ClusterError, Unauthenticated
 from velero.connection import Access, Connection, connect
@@ -57,7 +57,7 @@ class Lines:
             return self._over(End.SILENT, "nothing was heard for too long")
         except LineTooLong:
             return self._over(End.TOO_LONG, "a line is too long")
-        except (aiohttp.ClientError, OSError) as error:
+        except (aiohttp.ClientError, HttpProcessingError, OSError) as error:
             return self._over(End.CUT, f"the connection broke: {type(error).__name__}")
         if line and not line.endswith(b"\n"):
             return self._over(End.CUT, "the last line is incomplete")

@@ -27,6 +27,8 @@ from velero.fields import Json, items, number, section, text
 
 _LIMIT = 500
 _LONGEST_WAIT = 600.0
+# A request without any credentials is not 401 but 403, as this user.
+_ANONYMOUS = 'User "system:anonymous"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,21 +153,27 @@ def _stale_version(code: int, why: str) -> bool:
 
 
 def _by_code(what: Asked, code: int, status: Json, why: str) -> ClusterError:
-    if code == 401:
-        return _unauthenticated(what, why)
-    if code == 403:
+    if code == 401 or (code == 403 and _ANONYMOUS in why):
+        return _unauthenticated(what, code, why)
+    if code == 403 and not _ending(status):
         return _forbidden(what, why)
-    if status and code in {400, 405, 413, 415, 422}:
+    if status and code in {400, 403, 405, 413, 415, 422}:
         return _rejected(what, code, status, why)
     text_ = f"Cluster {what.cluster} could not {what}."
     return Unreachable(what.cluster, text_, status=code, why=why or f"it answered {code}")
 
 
-def _unauthenticated(what: Asked, why: str) -> Unauthenticated:
+def _ending(status: Json) -> bool:
+    """A namespace that is being deleted is answered with 403 as well, and no right would help."""
+    causes = items(section(status, "details"), "causes")
+    return any(text(cause, "reason") == "NamespaceTerminating" for cause in causes)
+
+
+def _unauthenticated(what: Asked, code: int, why: str) -> Unauthenticated:
     return Unauthenticated(
         what.cluster,
         f"Cluster {what.cluster} does not accept the bot's credentials.",
-        status=401,
+        status=code,
         why=why,
         fix="Renew the token or certificate of this cluster's kubeconfig or service account.",
     )

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from domain.errors import NotThere
+from domain.errors import Expired, NotThere
 from velero.api import MERGE_PATCH, Api
 from velero.fields import Json, items, section, text
 from velero.kinds import Kind
@@ -63,6 +63,13 @@ class Gateway(Generic[V]):
                 return
 
     async def list(self, *, selector: str = "") -> tuple[V, ...]:
+        """All of them; begun anew once where it grew too old between two pages."""
+        try:
+            return await self._all(selector)
+        except Expired:
+            return await self._all(selector)
+
+    async def _all(self, selector: str) -> tuple[V, ...]:
         return tuple([value async for page in self.pages(selector=selector) for value in page.values])
 
     async def create(self, manifest: Json, *, dry_run: bool = False) -> V:

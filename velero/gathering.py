@@ -11,14 +11,11 @@ from velero.api import Lines
 
 async def handfuls(lines: Lines, *, most: int = 256, within: float = 0.05) -> AsyncGenerator[list[bytes], None]:
     """Ends when the stream does. The queue is bounded: a slow consumer slows the server down, not our memory."""
-    queue: asyncio.Queue[bytes | None] = asyncio.Queue(maxsize=2 * most)
+    queue: asyncio.Queue[bytes] = asyncio.Queue(maxsize=2 * most)
     pump = asyncio.create_task(_pump(lines, queue))
     try:
-        while (first := await queue.get()) is not None:
-            handful, over = await _fill([first], queue, most, within)
-            yield handful
-            if over:
-                break
+        while (first := await _first(queue, pump)) is not None:
+            yield await _fill([first], queue, pump, most, within)
         await pump
     finally:
         pump.cancel()
@@ -26,20 +23,29 @@ async def handfuls(lines: Lines, *, most: int = 256, within: float = 0.05) -> As
             await pump
 
 
-async def _pump(lines: Lines, queue: asyncio.Queue[bytes | None]) -> None:
+async def _pump(lines: Lines, queue: asyncio.Queue[bytes]) -> None:
     async for line in lines:
         await queue.put(line)
-    await queue.put(None)
+
+
+async def _first(queue: asyncio.Queue[bytes], pump: asyncio.Task[None]) -> bytes | None:
+    """The next line, None when there will be none: a pump that ends, however it does, never leaves us waiting."""
+    if queue.empty() and not pump.done():
+        getter = asyncio.ensure_future(queue.get())
+        try:
+            await asyncio.wait({getter, pump}, return_when=asyncio.FIRST_COMPLETED)
+            if getter.done():
+                return getter.result()
+        finally:
+            getter.cancel()
+    return None if queue.empty() else queue.get_nowait()
 
 
 async def _fill(
-    handful: list[bytes], queue: asyncio.Queue[bytes | None], most: int, within: float
-) -> tuple[list[bytes], bool]:
+    handful: list[bytes], queue: asyncio.Queue[bytes], pump: asyncio.Task[None], most: int, within: float
+) -> list[bytes]:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(within):
-            while len(handful) < most:
-                line = await queue.get()
-                if line is None:
-                    return handful, True
-                handful.append(line)
-    return handful, False
+            while len(handful) < most and not (pump.done() and queue.empty()):
+                handful.append(await queue.get())
+    return handful

@@ -239,6 +239,12 @@ async def test_every_page_of_a_list(server, api):
     assert [request.query["labelSelector"] for request in server.requests] == ["velero.io/schedule-name=daily"] * 2
 
 
+async def test_a_list_that_grew_too_old_is_begun_anew(server, api):
+    too_old = says_json(failed(410, "The provided continue parameter is too old", "Expired"), 410)
+    server.lists = [lists(backup("a"), token="t"), too_old, lists(backup("b"))]
+    assert [one.name for one in await backups(api, "velero").list()] == ["b"]
+
+
 async def test_find_says_none_for_what_is_not_there(server, api):
     assert await backups(api, "velero").find("nightly") is None
 

@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.errors import ClusterError, Expired, Forbidden, NotThere, Throttled, Unreachable, VeleroMissing
+from domain.errors import (
+    ClusterError,
+    Expired,
+    Forbidden,
+    NotThere,
+    Rejected,
+    Throttled,
+    Unauthenticated,
+    Unreachable,
+    VeleroMissing,
+)
 from tests.velero.conftest import failed
 from velero.errors import Reply, asked, event_failure, refusal, retry_after, shorten
 
@@ -59,6 +69,19 @@ def test_forbidden_without_a_body():
     error = refusal(WHAT, Reply(403, b"<html>", "text/html"))
     assert isinstance(error, Forbidden)
     assert error.why == ""
+
+
+def test_nobody_is_unauthenticated_although_it_is_a_403():
+    message = 'backups.velero.io is forbidden: User "system:anonymous" cannot get resource "backups"'
+    assert isinstance(refusal(WHAT, reply(403, failed(403, message, "Forbidden"))), Unauthenticated)
+
+
+def test_a_namespace_that_is_ending_is_no_lack_of_rights():
+    cause = {"reason": "NamespaceTerminating", "message": "namespace velero is being terminated", "field": "metadata"}
+    body = failed(403, "unable to create new content", "Forbidden", {"name": "x", "causes": [cause]})
+    error = refusal(asked("prod", "POST", f"{INSIDE}/backups"), reply(403, body))
+    assert isinstance(error, Rejected)
+    assert "being terminated" in error.why
 
 
 def test_unavailable_with_a_time_to_come_back_is_throttling():
