@@ -70,8 +70,25 @@ class Finalizer:
         for done, upload in enumerate(uploads, start=1):
             await self._bytes(upload, self._server.settings.data_movement_seconds / total)
             self._server.patch("backups", name, status={"backupItemOperationsCompleted": done})
+        self._operations_done(backup)
         following = "FinalizingPartiallyFailed" if "Partially" in phase(backup) else "Finalizing"
         self._server.patch("backups", name, status={"phase": following, "backupItemOperationsAttempted": total})
+
+    def _operations_done(self, backup: Json) -> None:
+        """The file of operations is written anew when the last of them has ended."""
+        location = self._server.find("backupstoragelocations", backup["spec"]["storageLocation"])
+        if location is None:
+            return
+        try:
+            bucket = reach(self._server, location)
+        except Unreachable as gone:
+            self._server.say("error", "error uploading item operations", error=gone.text)
+            return
+        key = files.key_of(location, "BackupItemOperations", backup["metadata"]["name"])
+        listed = files.unpacked(bucket.get(key) or files.packed([]))
+        for operation in listed:
+            operation["status"] |= {"phase": "Completed", "updated": self._server.stamp()}
+        bucket.put(key, files.packed(listed))
 
     def _upload(self, backup: Json, number: int) -> str:
         name, uid = backup["metadata"]["name"], backup["metadata"]["uid"]

@@ -183,3 +183,63 @@ async def test_one_cluster_may_hold_two_namespaces_and_the_server_sees_its_own(w
     await world.create("backups", "foreign", {"includedNamespaces": ["shop"]}, namespace="elsewhere")
     await world.pause(300)
     assert world.phases("backups", "foreign") == [""]
+
+
+class TestTwoWorkers:
+    @pytest.fixture
+    def settings(self):
+        return VeleroSettings(concurrent_backups=2)
+
+    async def test_different_namespaces_run_side_by_side(self, world, velero):
+        velero.script("*", seconds=10)
+        await world.create("namespaces", "other", namespace=None)
+        await start(world, "a")
+        await world.create("backups", "b", {"includedNamespaces": ["other"], "storageLocation": "default"})
+        await world.pause(5)
+        assert world.phases("backups", "a")[-1] == world.phases("backups", "b")[-1] == "InProgress"
+
+    async def test_the_same_namespace_does_not(self, world, velero):
+        velero.script("*", seconds=10)
+        for name in ("a", "b"):
+            await start(world, name)
+        await world.pause(5)
+        assert (world.phases("backups", "a")[-1], world.phases("backups", "b")[-1]) == ("InProgress", "Queued")
+
+
+class TestNewerServerInAnotherZone:
+    @pytest.fixture
+    def settings(self):
+        return VeleroSettings(timezone="Europe/Berlin", cron_dialect="netresearch", version="v1.19.0")
+
+    async def test_expressions_and_names_are_local(self, world):
+        await world.create("schedules", "s", {"schedule": "15 12 * * *", "template": {"includedNamespaces": ["shop"]}})
+        await world.pause(130)
+        assert [b["metadata"]["name"] for b in await world.all("backups")] == ["s-20261121121519"]
+
+    async def test_sunday_may_be_seven(self, world):
+        await world.create("schedules", "s", {"schedule": "0 1 * * 7", "template": {}})
+        await world.pause(1)
+        assert world.phases("schedules", "s")[-1] == "Enabled"
+
+
+class TestWithoutExec:
+    @pytest.fixture
+    def settings(self):
+        return VeleroSettings(exec_works=False)
+
+    async def test_every_hook_fails_as_without_a_kubelet(self, world, outside):
+        await world.create("pods", "web-0", {"containers": [{"name": "c", "image": "c:1"}]}, namespace="shop")
+        hook = {"name": "h", "pre": [{"exec": {"command": ["/bin/true"]}}]}
+        await start(world, "hooked", hooks={"resources": [hook]})
+        await world.ended("backups", "hooked")
+        assert "no preferred addresses found" in outside.results("hooked")["errors"]["velero"][0]
+
+
+async def test_starting_twice_is_starting_once(objects, buckets, clock):
+    emulator = VeleroEmulator(objects, buckets, clock, settings=VeleroSettings(timezone="Europe/Berlin"))
+    await emulator.start()
+    assert emulator.running
+    await emulator.start()
+    await emulator.stop()
+    assert not emulator.running
+    assert emulator.log == []

@@ -4,6 +4,7 @@ import io
 import json
 import re
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -335,3 +336,42 @@ async def test_without_volumes_no_snapshot_comes_back(volumes, outside):
     await volumes.restore("r", "plain", namespaceMapping={"shop": "copy"}, restorePVs=False)
     methods = {entry["restoreMethod"] for entry in outside.file("restores/r/r-volumeinfo.json.gz")}
     assert methods == {"PodVolumeRestore"}
+
+
+async def test_moved_snapshots_keep_the_backup_waiting(volumes, outside):
+    backup = await volumes.backup("moved", snapshotMoveData=True)
+    assert "WaitingForPluginOperations" in volumes.phases("backups", "moved")
+    assert backup["status"]["backupItemOperationsAttempted"] == backup["status"]["backupItemOperationsCompleted"] == 1
+    assert "csiVolumeSnapshotsAttempted" not in backup["status"]
+    [operation] = outside.file("backups/moved/moved-itemoperations.json.gz")
+    assert operation["status"]["phase"] == "Completed"
+    info = infos(outside, "moved")["csi"]
+    assert (info["snapshotDataMoved"], info["preserveLocalSnapshot"]) == (True, False)
+    assert info["snapshotDataMovementInfo"]["uploaderType"] == "kopia"
+
+
+async def test_large_volumes_show_their_bytes(volumes, velero):
+    velero.settings = replace(velero.settings, pod_volume_seconds=20)
+    await velero.stop()
+    await velero.start()
+    await volumes.backup("plain")
+    [name] = [b["metadata"]["name"] for b in await volumes.all("podvolumebackups")]
+    told = [x.object["status"].get("progress", {}).get("bytesDone") for x in volumes.seen("podvolumebackups", name)[2:]]
+    assert told == [None, 1 << 28, 1 << 29, 3 << 28, 1 << 30, 1 << 30]
+
+
+async def test_broken_policies_and_modifiers_are_told_not_crashed_on(volumes):
+    await volumes.create("configmaps", "bad", data={"p.yaml": "{[ no yaml"})
+    backup = await volumes.backup("b1", resourcePolicy={"kind": "configmap", "name": "bad"})
+    assert "incompatible version number" in backup["status"]["validationErrors"][0]
+    await volumes.backup("b2")
+    restore = await volumes.restore("r", "b2", resourceModifier={"kind": "ConfigMap", "name": "bad"})
+    assert "failed to decode yaml data into resource modifiers" in restore["status"]["validationErrors"][0]
+
+
+async def test_mapping_to_an_impossible_namespace_is_one_error(volumes, outside):
+    await volumes.backup("b")
+    restore = await volumes.restore("r", "b", namespaceMapping={"shop": "Not_A_Name"})
+    assert restore["status"]["phase"] == "PartiallyFailed"
+    [error] = outside.restored("r")[0]["errors"]["velero"]
+    assert error.startswith("error getting or creating namespace Not_A_Name: ")
