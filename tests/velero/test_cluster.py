@@ -1,6 +1,7 @@
 """One cluster with an emulated API server, Velero and object store, over HTTP."""
 
 import asyncio
+import base64
 from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -24,8 +25,12 @@ from velero.cluster import SERVER, WATCHED_KINDS, Cluster, ClusterSettings
 from velero.configmaps import copied
 from velero.connection import Direct
 from velero.deletions import delete_backup
+from velero.downloads import File
 from velero.health import Condition
+from velero.names import label_value
+from velero.pod_volumes import of_backup
 from velero.reflector import Pace
+from velero.resource_list import Outcome
 from velero.volumes import Data
 
 PACE = Pace(silence=5.0, base=0.01, cap=0.1, lasting=0.05, steady=0.5, within=0.005)
@@ -171,6 +176,72 @@ async def test_nothing_is_fetched_from_a_host_that_is_not_listed(world):
     await backed_up(cluster)
     with pytest.raises(DownloadError, match="is not fetched"):
         await cluster.artifacts.results("nightly")
+
+
+async def test_a_restore_and_what_is_kept_beside_it(cluster):
+    await backed_up(cluster)
+    spec = {"backupName": "nightly", "includedNamespaces": ["shop"], "namespaceMapping": {"shop": "copy"}}
+    await cluster.restores.create({"metadata": {"name": "r1"}, "spec": spec})
+    async with asyncio.timeout(20):
+        while not (restore := await cluster.restores.get("r1")).ended:
+            await asyncio.sleep(0.02)
+
+    listed = await cluster.artifacts.resources("r1", restore=True)
+    results = await cluster.artifacts.results("r1", restore=True)
+
+    assert restore.phase == "Completed"
+    assert restore.namespace_mapping == {"shop": "copy"}
+    assert ("copy", "settings", Outcome.CREATED) in [(one.namespace, one.name, one.outcome) for one in listed]
+    assert results.errors == ()
+    assert await cluster.artifacts.log("r1", restore=True)
+    assert await cluster.artifacts.volumes("r1", restore=True) == ()
+
+
+async def test_what_belongs_to_a_run_is_found_by_its_label(world, cluster):
+    def volume(name: str, backup: str) -> dict:
+        pod = {"kind": "Pod", "namespace": "shop", "name": "db-0"}
+        spec = {"backupStorageLocation": "default", "node": "n", "pod": pod, "volume": "data", "repoIdentifier": ""}
+        return {"metadata": {"name": name, "labels": {"velero.io/backup-name": label_value(backup)}}, "spec": spec}
+
+    long = "n" * 70
+    world.objects.create("podvolumebackups", "velero", volume("one", long))
+    world.objects.create("podvolumebackups", "velero", volume("two", "other"))
+    [found] = await cluster.pod_volume_backups.list(selector=of_backup(long))
+    assert (found.name, found.pod) == ("one", "db-0")
+
+
+async def test_the_authority_of_a_file_is_that_of_its_location(world, cluster):
+    encoded = base64.b64encode(b"PEM of the store").decode()
+    store = {"provider": "aws", "objectStorage": {"bucket": "velero", "caCert": encoded}}
+    world.objects.create("backupstoragelocations", "velero", {"metadata": {"name": "own"}, "spec": store})
+    for name, location in (("a", "own"), ("b", "default")):
+        body = {"metadata": {"name": name}, "spec": {"storageLocation": location}, "status": {"phase": "Completed"}}
+        world.objects.create("backups", "velero", body)
+    world.objects.create("restores", "velero", {"metadata": {"name": "r"}, "spec": {"backupName": "a"}})
+
+    authority = cluster.artifacts.downloads.authority
+    assert await authority(File.BACKUP_LOG, "a") == "PEM of the store"
+    assert await authority(File.RESTORE_LOG, "r") == "PEM of the store"
+    assert await authority(File.BACKUP_LOG, "b") == ""
+
+
+async def test_a_schedule_is_skipped_by_its_horizon(cluster):
+    template = {"includedNamespaces": ["shop"], "storageLocation": "default"}
+    made = await cluster.schedules.create(
+        {"metadata": {"name": "daily"}, "spec": {"schedule": "0 1 * * *", "template": template}}
+    )
+    patched = await cluster.schedules.patch("daily", {"status": {"lastSkipped": "2030-01-01T01:00:00Z"}})
+    assert patched.last_skipped == datetime(2030, 1, 1, 1, 0, tzinfo=UTC)
+    assert patched.seal == made.seal
+
+
+async def test_somebody_elses_change_in_between_is_a_conflict(cluster):
+    first = await backed_up(cluster)
+    await cluster.backups.patch("nightly", {"metadata": {"labels": {"a": "1"}}})
+    with pytest.raises(Conflict):
+        await cluster.backups.patch(
+            "nightly", {"metadata": {"labels": {"a": "2"}}}, resource_version=first.meta.resource_version
+        )
 
 
 async def test_a_run_that_a_restart_ended_has_no_files(world, cluster):
