@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from velero.contents import Stored, stored_objects
 from velero.downloads import Downloads, File
@@ -13,7 +13,6 @@ from velero.item_operations import ItemOperation, item_operations_of
 from velero.logs import LogLine, Splitter, log_line
 from velero.resource_list import Listed, resources_of
 from velero.results import Results, results_of
-from velero.unpacking import Caps
 from velero.volumes import Volume, volumes_of
 
 
@@ -55,9 +54,9 @@ class Artifacts:
             read = [log_line(line) async for line in lines]
         return tuple(line for line in read if line is not None)
 
-    async def contents(self, name: str, visit: Callable[[Stored], None], *, caps: Caps | None = None) -> None:
+    async def contents(self, name: str, visit: Callable[[Stored], None]) -> None:
         """Calls `visit` with each object, in a thread: keep from it only what is needed."""
-        caps = caps or replace(self.downloads.caps, unpacked=2 << 30)
+        caps = self.downloads.archive_caps
         packed = await self.downloads.spool(File.BACKUP_CONTENTS, name)
 
         def walk() -> None:

@@ -219,6 +219,13 @@ async def test_a_store_that_nobody_vouches_for(velero, downloads, secure_store, 
     assert caught.value.why == "its certificate is not accepted"
 
 
+async def test_an_archive_that_is_too_large(velero, downloads):
+    velero.stores(says(random.Random(1).randbytes(5000)))
+    with pytest.raises(DownloadError) as caught:
+        await replace(downloads, archive_caps=Caps(packed=4000)).spool(File.BACKUP_CONTENTS, "nightly")
+    assert caught.value.text == "The archive of nightly is too large."
+
+
 ALLOWED = [
     ("https://s3.example.com/x", "s3.example.com"),
     ("https://S3.Example.COM./x", "s3.example.com"),
