@@ -92,7 +92,7 @@ class Conductor:
         policy: Callable[[], Policy],
         situation: SituationFor,
         ask: Ask,
-        records: RecordReader,
+        records: Callable[[Actor], RecordReader],
         cached: Cached,
         now: Callable[[], datetime],
     ) -> None:
@@ -145,7 +145,9 @@ class Conductor:
             sift(facts, view(rules, asked.actor, cluster, command.key, about.labels), about)
 
         try:
-            return await gather(verb, command, self._clusters[cluster], self._records, self._cached, filtered)
+            return await gather(
+                verb, command, self._clusters[cluster], self._records(asked.actor), self._cached, filtered
+            )
         except ClusterError as fault:
             return fault
 

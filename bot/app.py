@@ -1,0 +1,344 @@
+"""The composition root: everything is built here by hand, top to bottom in the order in which it starts."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.desks import SlackDesk
+from bot.housekeeping import Housekeeping
+from bot.http import Door, Readiness
+from bot.intake import Intake
+from bot.metrics import NOTICES, READY
+from bot.reaching import cluster_settings
+from bot.records import RecordBook
+from bot.settings import Settings
+from bot.settings_file import read
+from bot.slack.forms import Forms
+from bot.slack.identity import Identity
+from bot.slack.listeners import Listeners, bolt
+from bot.supervise import Loop, Loops
+from bot.views import Views
+from bot.watching import Watching
+from bot.worker import Worker
+from commands.conduct import Asked, Conductor, Policy
+from commands.execute import Executor
+from commands.policy.rules import Rule
+from commands.track.enrich import enrich
+from commands.track.follow import Known
+from domain.actor import Actor, ActorKind, Origin, Way
+from domain.answer import Answer, Text, Tone
+from domain.decision import Decision
+from domain.errors import ConfigError, Refused
+from domain.event import Event
+from domain.operation import Operation
+from domain.plan import Plan
+from notifier.deliver.allowance import Allowance
+from notifier.deliver.cards import Cards
+from notifier.deliver.letters import Letters
+from notifier.deliver.slack import SlackDelivery, Timing
+from notifier.render.answers import Rendered
+from notifier.speaker import Speaker
+from notifier.telling import Teller
+from store import anchor
+from store.inbox import Item
+from store.writer import Store
+from velero.cluster import Cluster
+
+log = logging.getLogger(__name__)
+
+STOP_WITHIN = 4.0
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class App:
+    """`start()` until ready to take requests, `stop()` in the reverse order."""
+
+    def __init__(self, settings: Settings, rules: tuple[Rule, ...], path: Path | None = None) -> None:
+        self.settings = settings
+        self.rules = rules
+        self._path = path
+        self._bells: dict[str, Loop] = {}
+        self._bot_user = ""
+        self._slack_fault = "not asked yet"
+        self.port = 0
+
+    async def start(self) -> None:
+        settings = self.settings
+        self.store = await Store.open(settings.data_dir, utc_now(), ballast=settings.store.ballast)
+        self._loops = Loops(utc_now)
+        self._slack()
+        self._clusters()
+        self._deciding()
+        self._telling()
+        self._working()
+        self._door()
+        await self._listen()
+        self._follow()
+
+    # what the others stand on
+
+    def _slack(self) -> None:
+        connector = aiohttp.TCPConnector(limit=64, keepalive_timeout=30)
+        self.session = aiohttp.ClientSession(
+            connector=connector, timeout=aiohttp.ClientTimeout(total=15), trust_env=False
+        )
+        slack = self.settings.slack
+        self.client = AsyncWebClient(
+            token=slack.bot_token(),
+            base_url=slack.api_url,
+            session=self.session,
+            retry_handlers=[],
+            trust_env_in_session=False,
+        )
+        self.identity = Identity(
+            self.client,
+            lambda: self.settings.groups,
+            lambda: self.settings.slack.teams,
+            utc_now,
+            external=slack.external_people,
+        )
+
+    def _clusters(self) -> None:
+        self.clusters: dict[str, Cluster] = {}
+        for one in self.settings.clusters:
+            self.clusters[one.name] = Cluster(cluster_settings(one), now=utc_now, random=random.Random())  # noqa: S311 - jitter
+        self.known: Mapping[str, Known] = {name: Known() for name in self.clusters}
+        self.views = Views(lambda: self.settings, self.clusters, self.known, utc_now)
+
+    def _deciding(self) -> None:
+        self.executor = Executor(self.store, self.clusters, utc_now)
+        book = RecordBook(self.store, lambda: self.rules, lambda: tuple(self.clusters))
+        self.conductor = Conductor(
+            self.store,
+            self.clusters,
+            self.executor,
+            lambda: Policy(self.rules, self.identity.directory),
+            self.views.situation,
+            self._ask,
+            book.reader,
+            self.views.cached,
+            utc_now,
+        )
+
+    async def _ask(self, _operation: Operation, _plan: Plan, _decision: Decision, _asked: Asked) -> Answer:
+        raise Refused("This needs approval, and approvals are not set up.")
+
+    # what goes out
+
+    def _telling(self) -> None:
+        delivery = self.settings.delivery
+        self.speaker = Speaker(self.client, self.session, self._response_hosts, self.views.covers)
+        allowance = Allowance(per_minute=self.settings.slack.posts_per_minute)
+        self.letters = Letters(
+            self.store, utc_now, self._enrich, self.views.seen, self._approval, self._link, delivery.enrich
+        )
+        timing = Timing(
+            delivery.timeout, delivery.quarantine, delivery.read_gap, delivery.sweep, history=delivery.history
+        )
+        self.delivery = SlackDelivery(
+            self.store,
+            self.client,
+            self.letters,
+            allowance,
+            utc_now,
+            timing,
+            lambda: self._ring("cards"),
+            lambda outcome: NOTICES.labels("slack", outcome).inc(),
+        )
+        self.cards = Cards(self.store, self.client, self.letters, allowance, utc_now, delivery.card_interval)
+        self.teller = Teller(self.store, self.views.wiring, utc_now, lambda: self._ring("send"))
+
+    async def _enrich(self, event: Event) -> Mapping[str, Any]:
+        cluster = self.clusters.get(event.cluster)
+        return await enrich(event, cluster) if cluster is not None else {}
+
+    async def _approval(self, _event: Event) -> Rendered | None:
+        return None
+
+    async def _link(self, channel: str, ts: str) -> str:
+        try:
+            answer = await self.client.chat_getPermalink(channel=channel, message_ts=ts)
+        except (SlackApiError, aiohttp.ClientError, TimeoutError, OSError):
+            return ""
+        return str(answer.get("permalink") or "")
+
+    def _response_hosts(self) -> tuple[str, ...]:
+        from urllib.parse import urlsplit
+
+        api = urlsplit(self.settings.slack.api_url)
+        return (*self.settings.slack.response_hosts, api.hostname or "", f"{api.hostname}:{api.port}")
+
+    # what comes in
+
+    def _working(self) -> None:
+        desk = SlackDesk(
+            self.identity, self.conductor, self.speaker.say, self.settings.cluster_of_channel, self._subject_of, {}
+        )
+        desks = dict.fromkeys(("command", "mention", "action", "form", "home"), desk)
+        self.worker = Worker(self.store, desks, utc_now, self._aside)
+        self.worker.wake = lambda: self._ring("work")
+        self.intake = Intake(self.store, utc_now, lambda: self._ring("work"))
+
+    async def _subject_of(self, channel: str, thread: str) -> tuple[str, str, str]:
+        """(cluster, noun, name) of the card that a thread hangs under."""
+        if not thread:
+            return "", "", ""
+        message = await self.store.read(lambda tx: tx.messages.at(channel, thread))
+        if message is None:
+            return "", "", ""
+        operation = await self.store.read(lambda tx: tx.operations.get(message.subject))
+        if operation is not None:
+            return operation.cluster, operation.noun, operation.object_name or operation.subject
+        cluster, _, rest = message.subject.partition("/")
+        kind, _, name = rest.partition("/")
+        return cluster, kind.lower(), name
+
+    async def _aside(self, item: Item, ref: str) -> None:
+        payload = item.payload
+        actor = Actor(ActorKind.PERSON, str(payload.get("user", "")), str(payload.get("user", "")))
+        origin = Origin(Way.SLASH, str(payload.get("channel", "")), response_url=item.response_url)
+        words = Text(f"It was tried three times. Give the reference {ref} to whoever runs this bot.")
+        await self.speaker.say(
+            origin, actor, Answer("Something went wrong on my side.", (words,), Tone.BAD, reference=ref)
+        )
+
+    def _door(self) -> None:
+        slack = self.settings.slack
+        app = bolt(self.client)
+        listeners = Listeners(
+            self.intake,
+            Forms(self.client),
+            {slack.command: "", **slack.aliases},
+            lambda: self._bot_user,
+            self.settings.cluster_of_channel,
+            self.identity.forget,
+        )
+        listeners.register(app)
+        self.door = Door(app, self._secrets, self.readiness)
+
+    def _secrets(self) -> tuple[str, ...]:
+        return self.settings.slack.signing_secrets()
+
+    async def _listen(self) -> None:
+        host, _, port = self.settings.listen.rpartition(":")
+        application = self.door.application(self.settings.slack.request_path)
+        self._runner = web.AppRunner(application, access_log=None, handle_signals=False)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, host or "0.0.0.0", int(port), backlog=1024)  # noqa: S104 - as configured
+        await site.start()
+        server = site._server  # noqa: SLF001 - the only way to learn a port that the system chose
+        self.port = server.sockets[0].getsockname()[1] if server and server.sockets else int(port)  # type: ignore[attr-defined]
+
+    # what goes on
+
+    def _follow(self) -> None:
+        start = self._loops.start
+        self._bells["work"] = start("work", self.worker.round)
+        self._bells["tell"] = start("tell", self.teller.round)
+        self._bells["send"] = start("send", self.delivery.round)
+        self._bells["cards"] = start("cards", self.cards.round)
+        start("reconcile", self.delivery.reconcile)
+        start("sweep", self.delivery.sweep)
+        start("slack", self._look_at_slack)
+        start("recover operations", self._recover)
+        key = anchor.load_key(self.settings.data_dir, _text(self.settings.audit.key_file))
+        keeping = Housekeeping(self.store, key, lambda: self.settings, self.door.refused, utc_now)
+        start("minute", keeping.minute)
+        start("hour", keeping.hour)
+        start("sign", keeping.sign)
+        start("settings", self._look_at_settings)
+        Watching(self.store, self.clusters, self.known, lambda: self.settings, utc_now, self._told).start(self._loops)
+
+    def _told(self, events: tuple[Event, ...], moved: frozenset[str]) -> None:
+        if events:
+            self._ring("tell")
+        if moved:
+            self._ring("cards")
+
+    def _ring(self, name: str) -> None:
+        if (loop := self._bells.get(name)) is not None:
+            loop.wake()
+        if name == "work" and "tell" in self._bells:
+            self._bells["tell"].wake()
+
+    async def _recover(self) -> float | None:
+        """What was granted before the last stop goes on; once."""
+        for operation in await self.store.read(lambda tx: tx.operations.open()):
+            if operation.state.value in {"approved", "submitting"}:
+                try:
+                    await self.executor.recover(operation)
+                except Exception:
+                    log.exception("operation %s could not go on", operation.id)
+        return 86400.0
+
+    async def _look_at_slack(self) -> float:
+        try:
+            answer = await asyncio.wait_for(self.client.auth_test(), 10)
+        except (SlackApiError, aiohttp.ClientError, TimeoutError, OSError) as fault:
+            code = fault.response.get("error") if isinstance(fault, SlackApiError) else type(fault).__name__
+            self._slack_fault = f"Slack: {code}"
+            return 10.0
+        self._bot_user = str(answer.get("user_id") or "")
+        self._slack_fault = ""
+        return 300.0
+
+    def readiness(self) -> Readiness:
+        parts = {"store": str(self.store.fault or ""), "slack": self._slack_fault}
+        for name, cluster in self.clusters.items():
+            health = cluster.health
+            parts[f"cluster {name}"] = ""
+            if not health.ok:
+                log.debug("cluster %s: %s", name, health.reason)
+        found = Readiness(parts)
+        READY.set(1 if found.ready else 0)
+        return found
+
+    async def _look_at_settings(self) -> float:
+        """Read again when the file has changed; a bad one leaves the old in force, and says so."""
+        if self._path is None:
+            return 3600.0
+        stamp = self._path.stat().st_mtime_ns if self._path.exists() else 0
+        if stamp != getattr(self, "_stamp", stamp):
+            self.reload()
+        self._stamp = stamp
+        return 5.0
+
+    def reload(self) -> None:
+        if self._path is None:
+            return
+        try:
+            settings, rules = read(self._path)
+        except ConfigError as fault:
+            log.error("the settings were not read again: %s", "; ".join(fault.faults))  # noqa: TRY400 - told, not traced
+            return
+        self.settings, self.rules = settings, rules
+        log.info("settings read again")
+
+    async def stop(self) -> None:
+        """No acknowledged command is lost: what is not done in time is in the inbox."""
+        self.door.closing = True
+        await self.worker.drain(STOP_WITHIN / 2)
+        await self._runner.cleanup()
+        await self._loops.stop()
+        for cluster in self.clusters.values():
+            await cluster.close()
+        await self.session.close()
+        await self.store.close()
+
+
+def _text(path: Path | None) -> str:
+    return path.read_text(encoding="utf-8") if path else ""

@@ -1,0 +1,86 @@
+"""What is done by the clock: response addresses forgotten, old rows pruned, heads signed, refused requests summed up."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from bot.metrics import INBOX_WAITING, NOTICES_PENDING
+from bot.settings import Settings
+from domain.event import Event
+from store import anchor
+from store.audit import Entry
+from store.notices import NoticeState
+from store.retention import Policy, prune
+from store.transaction import Transaction
+from store.writer import Store
+
+
+class Housekeeping:
+    def __init__(
+        self,
+        store: Store,
+        key: anchor.Key,
+        settings: Callable[[], Settings],
+        refused: Counter[str],
+        now: Callable[[], datetime],
+    ) -> None:
+        self._store = store
+        self._key = key
+        self._settings = settings
+        self._refused = refused
+        self._now = now
+        self._anchored: datetime | None = None
+
+    async def minute(self) -> float:
+        now = self._now()
+        refused = dict(self._refused)
+        self._refused.clear()
+        await self._store.write(lambda tx: self._tidy(tx, refused, now))
+        waiting, counts = await self._store.read(lambda tx: (tx.inbox.count(), tx.notices.counts()))
+        INBOX_WAITING.set(waiting)
+        NOTICES_PENDING.set(counts.get(NoticeState.PENDING, 0))
+        return 60.0
+
+    def _tidy(self, tx: Transaction, refused: dict[str, int], now: datetime) -> None:
+        tx.inbox.forget_response_urls(now)
+        if refused:
+            tx.audit.append(Entry(now, "door", "requests.refused", "refused", detail=refused))
+
+    async def hour(self) -> float:
+        now, store = self._now(), self._settings().store
+        policy = Policy(
+            inbox=timedelta(seconds=store.keep_inbox),
+            operations=timedelta(seconds=store.keep_operations),
+            notices=timedelta(seconds=store.keep_notices),
+        )
+        await self._store.write(lambda tx: prune(tx, now, policy))
+        return 3600.0
+
+    async def sign(self) -> float:
+        """A signed head, and where a channel is set the event that publishes it there."""
+        now, audit = self._now(), self._settings().audit
+        await self._store.write(lambda tx: self._sign(tx, now, audit.channel))
+        return audit.anchor_every
+
+    def _sign(self, tx: Transaction, now: datetime, channel: str) -> None:
+        made = anchor.head(tx, now, self._key)
+        if made is None:
+            return
+        if channel:
+            tx.outbox.add(_published(made.note, made.seq, channel, now))
+
+
+def _published(note: str, seq: int, channel: str, now: datetime) -> Event:
+    return Event(
+        kind="audit.anchored",
+        cluster="",
+        cluster_uid="",
+        object_kind="Audit",
+        object_uid="audit",
+        object_name=f"head {seq}",
+        transition=str(seq),
+        at=now,
+        facts={"headline": f"Audit head {seq}", "message": note, "channel": channel},
+    )

@@ -1,0 +1,43 @@
+"""What the store knows, for verbs that ask: undelivered notices, rights, the audit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from commands.facts import Records
+from commands.policy.explain import rights
+from commands.policy.rules import Rule
+from domain.actor import Actor
+from store.writer import Store
+
+
+class RecordBook:
+    def __init__(
+        self, store: Store, rules: Callable[[], Sequence[Rule]], clusters: Callable[[], Sequence[str]]
+    ) -> None:
+        self._store = store
+        self._rules = rules
+        self._clusters = clusters
+
+    def reader(self, actor: Actor) -> Callable[[Records], Any]:
+        """For one asker: rights are theirs."""
+
+        async def read(need: Records) -> list[Any]:
+            query = dict(need.query)
+            match need.table:
+                case "failed-notices":
+                    return list(await self._store.read(lambda tx: tx.notices.dead_letters()))
+                case "rights":
+                    return list(rights(self._rules(), actor, self._clusters()))
+                case "audit":
+                    limit = int(query.get("limit", "20"))
+                    return list(
+                        await self._store.read(lambda tx: tx.audit.latest(limit, cluster=query.get("cluster", "")))
+                    )
+                case "story":
+                    return list(await self._store.read(lambda tx: tx.audit.story(query.get("operation", ""))))
+                case _:
+                    return []
+
+        return read

@@ -1,0 +1,68 @@
+"""`velero-chatops serve`: the process, from start to SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+
+import click
+
+from bot import logs
+from bot.settings import Settings
+from bot.settings_file import read
+from commands.policy.rules import Rule
+from domain.errors import ChatopsError, ConfigError
+
+
+@click.command("serve")
+@click.option("--config", "path", type=click.Path(path_type=Path), required=True)
+def COMMAND(path: Path) -> None:  # noqa: N802
+    """Run the bot."""
+    try:
+        settings, rules = read(path)
+        problems = missing(settings)
+    except ConfigError as fault:
+        for line in fault.faults:
+            click.echo(line, err=True)
+        raise click.ClickException(fault.text) from None
+    except OSError as fault:
+        raise click.ClickException(f"A secret cannot be read: {fault}") from None
+    if problems:
+        raise click.ClickException(" ".join(problems))
+    logs.set_up(settings.log_level)
+    try:
+        asyncio.run(_serve(settings, rules, path))
+    except ChatopsError as fault:
+        raise click.ClickException(" ".join(part for part in (fault.text, fault.why, fault.fix) if part)) from None
+
+
+def missing(settings: Settings) -> list[str]:
+    """Secrets without which nothing works."""
+    slack = settings.slack
+    found = []
+    if not slack.bot_token():
+        found.append("There is no Slack bot token: set VELERO_CHATOPS_SLACK_BOT_TOKEN or slack.bot_token_file.")
+    if slack.transport == "http" and not slack.signing_secrets():
+        found.append(
+            "There is no signing secret: set VELERO_CHATOPS_SLACK_SIGNING_SECRET or slack.signing_secret_file."
+        )
+    if slack.transport == "socket" and not slack.app_token():
+        found.append("There is no app token: set VELERO_CHATOPS_SLACK_APP_TOKEN or slack.app_token_file.")
+    return found
+
+
+async def _serve(settings: Settings, rules: tuple[Rule, ...], path: Path) -> None:
+    from bot.app import App
+
+    app = App(settings, rules, path)
+    await app.start()
+    print(f"listening on {settings.listen.rpartition(':')[0]}:{app.port}", file=sys.stderr, flush=True)
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ended.set)
+    loop.add_signal_handler(signal.SIGHUP, app.reload)
+    await ended.wait()
+    await app.stop()

@@ -1,0 +1,129 @@
+"""Settings and what was seen → the values that decisions and messages take: situations, routes, cached lists."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from bot.settings import Settings
+from commands.conduct import Asked
+from commands.situation import Application, ClusterView, Situation
+from commands.track.follow import Known
+from notifier import route
+from velero.cluster import Cluster
+
+Json = dict[str, Any]
+
+
+class Views:
+    """`settings` is asked each time: they change while the process runs."""
+
+    def __init__(
+        self,
+        settings: Callable[[], Settings],
+        clusters: Mapping[str, Cluster],
+        known: Mapping[str, Known],
+        now: Callable[[], datetime],
+    ) -> None:
+        self._settings = settings
+        self._clusters = clusters
+        self._known = known
+        self._now = now
+
+    def situation(self, asked: Asked, cluster: str, operation: str) -> Situation:
+        settings = self._settings()
+        views = {one.name: self._cluster(one.name) for one in settings.clusters}
+        return Situation(
+            now=self._now(),
+            new_id=lambda: secrets.token_hex(5),
+            cluster=views.get(cluster, ClusterView(cluster)),
+            clusters=views,
+            actor=asked.actor,
+            origin=asked.origin,
+            operation=operation,
+            timezone=asked.actor.timezone or settings.timezone,
+            applications=tuple(
+                Application(app.name, app.namespaces, app.selector, app.template, app.cluster)
+                for app in settings.applications
+            ),
+            platform_namespaces=settings.platform_namespaces,
+            presets={"production": settings.scopes.production, "non-production": settings.scopes.non_production},
+            skip_margin=settings.schedules.skip_margin,
+        )
+
+    def _cluster(self, name: str) -> ClusterView:
+        one = self._settings().cluster(name)
+        assert one is not None
+        seen = self._clusters[name].features.velero if name in self._clusters else ""
+        return ClusterView(name, one.velero_namespace, one.velero_timezone, one.server_version or seen)
+
+    def wiring(self) -> route.Wiring:
+        settings = self._settings()
+        routes = tuple(
+            route.Route(
+                name=each.name,
+                kind=each.kind,
+                addresses=each.channels if each.kind == "slack" else (each.name,),
+                clusters=each.match.clusters,
+                namespaces=each.match.namespaces,
+                schedules=each.match.schedules,
+                labels=tuple(each.match.labels.items()),
+                events=each.match.events,
+                severities=each.match.severities,
+                mention=each.mention,
+                routine=each.routine,
+            )
+            for each in settings.routes
+        )
+        return route.Wiring(routes, settings.approvals.channel)
+
+    def covers(self, channel: str, namespaces: frozenset[str]) -> bool:
+        """Whether a channel's own scope covers these namespaces. A channel that is not listed covers nothing."""
+        bound = self._settings().channel(channel)
+        if bound is None:
+            return False
+        return "*" in bound.namespaces or namespaces <= frozenset(bound.namespaces)
+
+    def cached(self, cluster: str, resource: str) -> list[Json] | None:
+        """Backups from memory, as far as lists need them; None while the watch is not in step."""
+        known = self._known.get(cluster)
+        if known is None or resource != "backups" or "Backup" not in known.in_step:
+            return None
+        if not self._clusters[cluster].board.of("Backup").ok:
+            return None
+        return [as_object(one.name, one.uid, one.phase, one.facts) for one in known.of("Backup").values()]
+
+    def seen(self, cluster: str, kind: str, uid: str) -> Mapping[str, Any]:
+        known = self._known.get(cluster)
+        one = known.of(kind).get(uid) if known else None
+        return one.facts if one else {}
+
+
+def as_object(name: str, uid: str, phase: str, facts: Mapping[str, Any]) -> Json:
+    """What tracking remembers of a backup, in the shape of the object."""
+    marks = {"velero-chatops.io/requested-by": facts["by"]} if facts.get("by") else {}
+    status = {
+        "phase": phase,
+        "startTimestamp": facts.get("started"),
+        "completionTimestamp": facts.get("completed"),
+        "expiration": facts.get("expires"),
+        "errors": facts.get("errors", 0),
+        "warnings": facts.get("warnings", 0),
+        "progress": {"itemsBackedUp": facts.get("done", 0), "totalItems": facts.get("total", 0)},
+        "queuePosition": facts.get("queue", 0),
+    }
+    return {
+        "apiVersion": "velero.io/v1",
+        "kind": "Backup",
+        "metadata": {
+            "name": name,
+            "uid": uid,
+            "creationTimestamp": facts.get("created"),
+            "labels": facts.get("labels") or {},
+            "annotations": marks,
+        },
+        "spec": {"includedNamespaces": facts.get("namespaces") or [], "storageLocation": facts.get("location", "")},
+        "status": {key: value for key, value in status.items() if value is not None},
+    }

@@ -1,0 +1,103 @@
+"""The loops over clusters: each kind followed, each cluster looked at, stalls told, Velero's silence heard."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from bot.metrics import EVENTS, LAST_SUCCESS, WATCH_OK
+from bot.settings import Settings
+from bot.supervise import Loops
+from commands.track.follow import OBSERVERS, Follower, Known
+from commands.track.runs import usual
+from commands.track.sighting import Setting
+from commands.track.silence import Silence, heard
+from commands.track.stalls import Limits, stalled
+from domain.errors import ClusterError
+from domain.event import Event
+from store.writer import Store
+from velero.cluster import Cluster
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY = 30.0
+STALLS_EVERY = 15.0
+
+
+class Watching:
+    """`told` hears of new events and of operations that moved, after the commit."""
+
+    def __init__(
+        self,
+        store: Store,
+        clusters: Mapping[str, Cluster],
+        known: Mapping[str, Known],
+        settings: Callable[[], Settings],
+        now: Callable[[], datetime],
+        told: Callable[[tuple[Event, ...], frozenset[str]], None],
+    ) -> None:
+        self._store = store
+        self._clusters = clusters
+        self._known = known
+        self._settings = settings
+        self._now = now
+        self._told = told
+        self._silence: dict[str, Silence] = {}
+
+    def start(self, loops: Loops) -> None:
+        for name, cluster in self._clusters.items():
+            for kind in OBSERVERS:
+                follower = Follower(self._store, cluster, kind, self._known[name], self._now, self._hear)
+                loops.spawn(f"follow {name}/{kind}", follower.run)
+        loops.start("look at clusters", self.look)
+        loops.start("stalls", self.stalls)
+
+    def _hear(self, events: tuple[Event, ...], moved: frozenset[str]) -> None:
+        for event in events:
+            EVENTS.labels(event.cluster, event.kind).inc()
+            if event.kind == "backup.completed":
+                LAST_SUCCESS.labels(event.cluster, str(event.facts.get("schedule", ""))).set(event.at.timestamp())
+        self._told(events, moved)
+
+    async def look(self) -> float:
+        """All at once: a cluster that hangs delays nobody else."""
+        await asyncio.gather(*(self._look_at(cluster) for cluster in self._clusters.values()))
+        return LOOK_EVERY
+
+    async def _look_at(self, cluster: Cluster) -> None:
+        await cluster.open()
+        for health in cluster.board.all():
+            WATCH_OK.labels(cluster.name, health.kind).set(1 if health.ok else 0)
+        if not cluster.health.ok:
+            return
+        try:
+            answered = (await cluster.server_status()).answered
+        except ClusterError as fault:
+            log.info("velero could not be asked: %s", fault.text)
+            return
+        before = self._silence.get(cluster.name, Silence())
+        after, event = heard(before, cluster.name, cluster.uid, self._now(), answered=answered)
+        self._silence[cluster.name] = after
+        if event is not None:
+            await self._tell((event,))
+
+    async def stalls(self) -> float:
+        now, delivery = self._now(), self._settings().delivery
+        limits = Limits(delivery.queued_too_long, delivery.finalizing_too_long)
+        found: list[Event] = []
+        for name, cluster in self._clusters.items():
+            for kind in ("Backup", "Restore"):
+                runs = tuple(self._known[name].of(kind).values())
+                setting = Setting(name, cluster.uid, now, first=False)
+                found += stalled(setting, kind.lower(), runs, limits, usual(runs))
+        await self._tell(tuple(found))
+        return STALLS_EVERY
+
+    async def _tell(self, events: tuple[Event, ...]) -> None:
+        if not events:
+            return
+        fresh = await self._store.write(lambda tx: tuple(event for event in events if tx.outbox.add(event)))
+        if fresh:
+            self._hear(fresh, frozenset())
