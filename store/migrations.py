@@ -12,12 +12,14 @@ from store import (
     cursors,
     deadlines,
     deliveries,
+    hooks,
     inbox,
     messages,
     notices,
     observed,
     operations,
     outbox,
+    receivers,
     schedules,
     steps,
     subscriptions,
@@ -43,6 +45,8 @@ _FIRST = (
     cursors,
     observed,
     subscriptions,
+    hooks,
+    receivers,
 )
 
 TRIGGERS = {**audit.TRIGGERS, **anchors.TRIGGERS}

@@ -101,11 +101,17 @@ UPDATE notice SET state = 'sending', attempts = attempts + 1, epoch = :epoch,
     first_at = ifnull(first_at, :now), last_at = :now
 WHERE seq IN (
     SELECT seq FROM notice AS mine
-    WHERE state = 'pending' AND next_at <= :now AND (:kind = '' OR kind = :kind) AND (lane = '' OR NOT EXISTS (
+    WHERE state = 'pending' AND next_at <= :now AND (:kind = '' OR kind = :kind)
+        AND (:address = '' OR address = :address) AND (lane = '' OR NOT EXISTS (
         SELECT 1 FROM notice AS earlier WHERE earlier.lane = mine.lane AND earlier.seq < mine.seq
             AND earlier.state IN ('pending', 'sending', 'unknown')))
     ORDER BY priority, seq LIMIT :limit)
 RETURNING seq, {_COLUMNS}"""  # noqa: S608 - constants
+
+# At the head of its lane.
+_FREE = """state = 'pending' AND (:kind = '' OR kind = :kind) AND (lane = '' OR NOT EXISTS (
+    SELECT 1 FROM notice AS earlier WHERE earlier.lane = mine.lane AND earlier.seq < mine.seq
+        AND earlier.state IN ('pending', 'sending', 'unknown')))"""
 
 
 class Notices:
@@ -153,9 +159,9 @@ class Notices:
             == 1
         )
 
-    def claim(self, now: datetime, limit: int = 10, *, kind: str = "") -> tuple[Notice, ...]:
+    def claim(self, now: datetime, limit: int = 10, *, kind: str = "", address: str = "") -> tuple[Notice, ...]:
         """The write-ahead intent: due rows become `sending`, by priority, none behind an unfinished one of its lane."""
-        values = {"now": micros(now), "epoch": self._epoch, "limit": limit, "kind": kind}
+        values = {"now": micros(now), "epoch": self._epoch, "limit": limit, "kind": kind, "address": address}
         rows = self._connection.execute(_CLAIM, values).fetchall()
         return tuple(_notice(row[1:]) for row in sorted(rows, key=lambda row: (row[7], row[0])))
 
@@ -220,14 +226,16 @@ class Notices:
         ).rowcount
 
     def to_reconcile(
-        self, now: datetime, quarantine: timedelta, read_gap: timedelta, limit: int = 50
+        self, now: datetime, quarantine: timedelta, read_gap: timedelta, limit: int = 50, *, kind: str = ""
     ) -> tuple[Notice, ...]:
         """Unknown for at least `quarantine`, and not read within `read_gap`."""
         return self._select(
-            "WHERE state = 'unknown' AND last_at <= ? AND (read_at IS NULL OR read_at <= ?) ORDER BY seq LIMIT ?",
+            "WHERE state = 'unknown' AND last_at <= ?1 AND (read_at IS NULL OR read_at <= ?2)"
+            " AND (?4 = '' OR kind = ?4) ORDER BY seq LIMIT ?3",
             micros(now - quarantine),
             micros(now - read_gap),
             limit,
+            kind,
         )
 
     def to_sweep(self, now: datetime, limit: int = 50) -> tuple[Notice, ...]:
@@ -250,10 +258,21 @@ class Notices:
         """Pending for one receiver, in order: too many of them are better told as one digest."""
         return self._select("WHERE state = 'pending' AND kind = ? AND address = ? ORDER BY seq", kind, address)
 
-    def next_due(self) -> datetime | None:
-        """When the earliest pending row wants to leave: how long the sender may sleep."""
-        row = self._connection.execute("SELECT min(next_at) FROM notice WHERE state = 'pending'").fetchone()
+    def next_due(self, *, kind: str = "") -> datetime | None:
+        """When the earliest row that may leave wants to: how long the sender may sleep."""
+        row = self._connection.execute(
+            f"SELECT min(next_at) FROM notice AS mine WHERE {_FREE}",  # noqa: S608 - a constant
+            {"kind": kind},
+        ).fetchone()
         return maybe_moment(row[0])
+
+    def due(self, now: datetime, kind: str) -> tuple[str, ...]:
+        """Addresses to which something may leave now, so that each receiver has a sender of its own."""
+        rows = self._connection.execute(
+            f"SELECT DISTINCT address FROM notice AS mine WHERE {_FREE} AND next_at <= :now",  # noqa: S608 - a constant
+            {"kind": kind, "now": micros(now)},
+        ).fetchall()
+        return tuple(sorted(row[0] for row in rows))
 
     def counts(self) -> Mapping[NoticeState, int]:
         """Of those not settled, for the metrics."""

@@ -22,6 +22,7 @@ def plan_to_json(plan: Plan) -> Json:
         "subject": plan.subject,
         "evidence": dict(plan.evidence),
         "notes": list(plan.notes),
+        "impact": None if plan.impact is None else sorted(plan.impact),
     }
 
 
@@ -38,6 +39,7 @@ def plan_from_json(stored: Json) -> Plan:
         subject=stored["subject"],
         evidence=stored["evidence"],
         notes=tuple(stored["notes"]),
+        impact=None if stored.get("impact") is None else frozenset(stored["impact"]),
     )
 
 

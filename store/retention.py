@@ -52,6 +52,7 @@ _OLD: Mapping[str, tuple[str, str]] = {
     ),
     "schedule_history": ("schedule_history", "at < :before"),
     "deadline": ("deadlines", "done = 1 AND at < :before"),
+    "hook": ("operations", "settled_at < :before"),
 }
 
 
@@ -67,7 +68,7 @@ def prune(tx: Transaction, now: datetime, policy: Policy, *, limit: int = 2000) 
 def _prune(tx: Transaction, table: str, now: datetime, policy: Policy, limit: int) -> int:
     setting, condition = _OLD[table]
     condition = condition.replace("OVER", _OVER)
-    key = "(channel, ts)" if table == "message" else "rowid"
+    key = {"message": "(channel, ts)", "hook": "operation"}.get(table, "rowid")
     columns = key.strip("()")
     before = micros(now - getattr(policy, setting))
     return tx.connection.execute(

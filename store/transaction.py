@@ -8,12 +8,14 @@ from store.audit import Audit
 from store.cursors import Cursors
 from store.deadlines import Deadlines
 from store.deliveries import Deliveries
+from store.hooks import Hooks
 from store.inbox import Inbox
 from store.messages import Messages
 from store.notices import Notices
 from store.observed import Sightings
 from store.operations import Operations
 from store.outbox import Outbox
+from store.receivers import Receivers
 from store.schedules import Schedules
 from store.sqlite import Connection
 from store.steps import Steps
@@ -41,6 +43,8 @@ class Transaction:
         self.cursors = Cursors(connection)
         self.observed = Sightings(connection)
         self.subscriptions = Subscriptions(connection)
+        self.hooks = Hooks(connection)
+        self.receivers = Receivers(connection)
 
 
 def epoch(connection: Connection) -> int:

@@ -11,6 +11,9 @@ from store.connection import DATABASE_FILE, open_for_reading
 from store.sqlite import sqlite3
 
 
+THE_REST = "at, actor, action, subject, cluster, operation, outcome, detail, prev, hash"
+
+
 def entry(now, action="backup.create", **more):
     return Entry(**{"at": now, "actor": "ada", "action": action, "outcome": "done", **more})
 
@@ -36,10 +39,8 @@ def test_a_rolled_back_row_leaves_no_trace_in_the_chain(tx, now):
         ("DELETE FROM audit WHERE seq = 2", "never deleted"),
         ("DELETE FROM audit", "never deleted"),
         ("INSERT OR REPLACE INTO audit SELECT * FROM audit WHERE seq = 1", "."),
-        ("INSERT INTO audit SELECT seq + 5, at, actor, action, subject, cluster, operation, outcome, detail, prev, hash"
-         " FROM audit WHERE seq = 2", "in order"),
-        ("INSERT INTO audit SELECT seq + 1, at, actor, action, subject, cluster, operation, outcome, detail, prev, hash"
-         " FROM audit WHERE seq = 2", "in order"),
+        (f"INSERT INTO audit SELECT seq + 5, {THE_REST} FROM audit WHERE seq = 2", "in order"),
+        (f"INSERT INTO audit SELECT seq + 1, {THE_REST} FROM audit WHERE seq = 2", "in order"),
     ],
 )  # fmt: skip
 def test_plain_sql_cannot_change_it(tx, now, attack, refusal):

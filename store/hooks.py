@@ -1,0 +1,115 @@
+"""What pipelines asked by webhook, by the operation it became: its body's digest, its answer, whether it was called back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from domain.errors import Lost
+from store.encode import from_json, storable, to_json
+from store.scrub import scrub_json
+from store.sqlite import Connection
+from store.times import maybe_moment, micros, moment
+
+SCHEMA = (
+    """CREATE TABLE hook (
+        operation TEXT PRIMARY KEY,
+        key TEXT NOT NULL UNIQUE,
+        sender TEXT NOT NULL,
+        digest TEXT NOT NULL,
+        asked TEXT NOT NULL CHECK (json_valid(asked)),
+        callback TEXT NOT NULL,
+        answer TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(answer)),
+        received_at INTEGER NOT NULL,
+        answered_at INTEGER,
+        settled_at INTEGER
+    ) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX hook_unsettled ON hook (received_at) WHERE settled_at IS NULL",
+    "CREATE INDEX hook_by_age ON hook (received_at)",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """`asked` and `answer` are JSON. `answered_at`: it was taken up and decided; `settled_at`: nothing more will come."""
+
+    operation: str
+    key: str
+    sender: str
+    digest: str
+    received_at: datetime
+    asked: Mapping[str, Any] = field(default_factory=dict)
+    callback: str = ""
+    answer: Mapping[str, Any] = field(default_factory=dict)
+    answered_at: datetime | None = None
+    settled_at: datetime | None = None
+
+
+_COLUMNS = "operation, key, sender, digest, received_at, asked, callback, answer, answered_at, settled_at"
+_SELECT = f"SELECT {_COLUMNS} FROM hook"  # noqa: S608 - constants
+
+
+class Hooks:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def add(self, hook: Hook) -> None:
+        self._connection.execute(
+            f"INSERT INTO hook ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?)",  # noqa: S608 - a constant
+            (
+                hook.operation,
+                storable(hook.key),
+                hook.sender,
+                hook.digest,
+                micros(hook.received_at),
+                to_json(scrub_json(hook.asked)),
+                hook.callback,
+                to_json(scrub_json(hook.answer)),
+                micros(hook.answered_at) if hook.answered_at else None,
+                micros(hook.settled_at) if hook.settled_at else None,
+            ),
+        )
+
+    def get(self, operation: str) -> Hook | None:
+        return next(iter(self._select("WHERE operation = ?", operation)), None)
+
+    def answered(self, operation: str, answer: Mapping[str, Any], now: datetime) -> None:
+        """Again with another answer is allowed: a command taken up after a crash is answered anew."""
+        self._connection.execute(
+            "UPDATE hook SET answer = ?, answered_at = ? WHERE operation = ? AND settled_at IS NULL",
+            (to_json(scrub_json(answer)), micros(now), operation),
+        )
+
+    def settled(self, operation: str, answer: Mapping[str, Any], now: datetime) -> None:
+        """Lost if it was settled before: its callback is made once."""
+        changed = self._connection.execute(
+            "UPDATE hook SET answer = ?, settled_at = ? WHERE operation = ? AND settled_at IS NULL",
+            (to_json(scrub_json(answer)), micros(now), operation),
+        ).rowcount
+        if changed == 0:
+            raise Lost(f"The hook of operation {operation} is settled.")
+
+    def unsettled(self, limit: int = 500) -> tuple[Hook, ...]:
+        """Answered and perhaps still running, oldest first."""
+        return self._select("WHERE settled_at IS NULL AND answered_at IS NOT NULL ORDER BY received_at LIMIT ?", limit)
+
+    def _select(self, where: str, *values: object) -> tuple[Hook, ...]:
+        return tuple(map(_hook, self._connection.execute(f"{_SELECT} {where}", values).fetchall()))
+
+
+def _hook(row: tuple[Any, ...]) -> Hook:
+    operation, key, sender, digest, received_at, asked, callback, answer, answered_at, settled_at = row
+    return Hook(
+        operation,
+        key,
+        sender,
+        digest,
+        moment(received_at),
+        from_json(asked),
+        callback,
+        from_json(answer),
+        maybe_moment(answered_at),
+        maybe_moment(settled_at),
+    )

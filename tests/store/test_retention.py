@@ -1,0 +1,90 @@
+"""What is old and finished goes; what is unfinished or in the record stays."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from domain.operation import State
+from store.audit import Entry
+from store.deadlines import Deadline
+from store.deliveries import Delivery
+from store.messages import Message
+from store.retention import Policy, prune
+from store.schedules import ScheduleState
+from tests.store.test_approvals import asked
+from tests.store.test_inbox import URL, ask
+from tests.store.test_notices import post
+from tests.store.test_operations import planned
+from tests.store.test_tables import completed
+
+LATER = timedelta(days=400)
+
+
+def finished(tx, now):
+    """One finished row of every kind."""
+    operation = planned(tx)
+    tx.operations.advance(operation.advance(State.REFUSED, now), 0)
+    asked(tx)
+    tx.approvals.finish("a1", "rejected", 0)
+    found = ask(tx, "t1")
+    tx.inbox.next()
+    tx.inbox.done(found.seq, "ok", now)
+    event = completed()
+    tx.outbox.add(event)
+    tx.outbox.routed(event.id)
+    tx.notices.add("n1", event.id, "slack", "C1", "op1", {}, now)
+    tx.notices.sent(tx.notices.claim(now)[0], "17.1")
+    tx.deliveries.log(Delivery("n1", 1, now, "slack", "C1", "sent"))
+    tx.messages.posted(Message("C1", "17.1", "op1", "card", 1, now))
+    tx.schedules.put(ScheduleState("prod", "nightly", "u", now), None)
+    tx.deadlines.add(Deadline("d", now, "k", {}))
+    tx.deadlines.done("d")
+    tx.audit.append(Entry(now, "ada", "backup.create", "refused"))
+
+
+def unfinished(tx, now):
+    planned(tx)
+    asked(tx)
+    ask(tx, "t1")
+    tx.outbox.add(completed())
+    post(tx, "n1")
+    tx.messages.posted(Message("C1", "17.1", "op1", "card", 0, now))
+    tx.deadlines.add(Deadline("d", now, "k", {}))
+
+
+def test_what_is_old_and_finished_goes(tx, now):
+    finished(tx, now)
+    gone = prune(tx, now + LATER, Policy())
+    assert set(gone.values()) == {1}
+    for table in (*gone, "step", "vote"):
+        assert tx.connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,), table
+
+
+def test_what_is_young_stays(tx, now):
+    finished(tx, now)
+    assert set(prune(tx, now + timedelta(days=6), Policy()).values()) == {0}
+
+
+def test_what_is_unfinished_stays_however_old(tx, now):
+    unfinished(tx, now)
+    assert set(prune(tx, now + 10 * LATER, Policy()).values()) == {0}
+
+
+def test_the_record_stays_for_ever(tx, now):
+    finished(tx, now)
+    prune(tx, now + 100 * LATER, Policy())
+    assert tx.audit.head()[0] == 1
+
+
+def test_response_urls_go_first(tx, now):
+    ask(tx, "t1", response_url=URL)
+    prune(tx, now + timedelta(hours=1), Policy())
+    assert tx.inbox.next()[0].response_url == ""
+
+
+def test_it_works_in_bites(tx, now):
+    for number in range(5):
+        found = ask(tx, f"t{number}", "")
+        tx.inbox.next()
+        tx.inbox.done(found.seq, "ok", now)
+    assert [prune(tx, now + LATER, Policy(), limit=2)["inbox"] for _ in range(4)] == [2, 2, 1, 0]

@@ -1,0 +1,212 @@
+"""The smaller memories: events, deliveries, messages, schedules, deadlines, cursors, sightings, subscriptions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from domain.errors import Lost
+from domain.event import Event, Severity
+from domain.operation import State
+from store.deadlines import Deadline
+from store.deliveries import Delivery
+from store.messages import Message
+from store.observed import Observed
+from store.schedules import ScheduleState
+from store.subscriptions import Subscription
+from store.times import micros, moment
+from tests.store.conftest import NOW
+from tests.store.test_operations import planned
+
+
+def completed(name="shop-1", transition="Completed", **more):
+    told = {"severity": Severity.INFO, "operation": "op1", "facts": {"items": 7}, **more}
+    return Event("backup.completed", "prod", "c-uid", "Backup", f"u-{name}", name, transition, NOW, **told)
+
+
+def test_the_same_change_seen_twice_is_one_event(tx):
+    assert tx.outbox.add(completed())
+    assert not tx.outbox.add(replace(completed(), facts={"items": 8}))
+    assert tx.outbox.unrouted() == (completed(),)
+
+
+def test_an_event_is_routed_once_and_stays_readable(tx):
+    events = [completed("a"), completed("b")]
+    for event in events:
+        tx.outbox.add(event)
+    assert tx.outbox.routed(events[0].id)
+    assert not tx.outbox.routed(events[0].id)
+    assert tx.outbox.unrouted() == (events[1],)
+    assert tx.outbox.count() == 1
+    assert tx.outbox.event(events[0].id) == events[0]
+    assert tx.outbox.event("nope") is None
+    assert tx.outbox.of_operation("op1") == tuple(events)
+    assert tx.outbox.of_object("prod", "Backup", "b") == (events[1],)
+
+
+def test_deliveries_are_logged_without_secrets(tx, now):
+    tried = Delivery(
+        "n1", 1, now, "webhook", "https://ci.example/hook?token=abcdef", "unknown", "503", 17, "Bearer abcdefghijkl"
+    )
+    tx.deliveries.log(tried)
+    (logged,) = tx.deliveries.of("n1")
+    assert (logged.address, logged.detail) == ("https://ci.example/hook?token=[scrubbed]", "Bearer [scrubbed]")
+    assert tx.deliveries.to("webhook", "https://ci.example/hook?token=abcdef") == (logged,)
+
+
+def card(ts="17.1", revision=0):
+    return Message("C1", ts, "op1", "card", revision, NOW)
+
+
+def test_a_card_is_stale_until_it_shows_the_operation_s_revision(tx, now):
+    operation = planned(tx)
+    tx.messages.posted(card())
+    tx.messages.posted(replace(card("17.2"), role="notice"))
+    assert tx.messages.stale_cards() == ()
+    tx.operations.advance(operation.advance(State.APPROVED, now), 0)
+    assert tx.messages.stale_cards() == (card(),)
+    tx.messages.shows("C1", "17.1", 1)
+    tx.messages.shows("C1", "17.1", 0)
+    assert tx.messages.stale_cards() == ()
+    assert tx.messages.at("C1", "17.1").revision == 1
+
+
+def test_a_card_that_is_gone_is_left_alone(tx, now):
+    tx.operations.advance(planned(tx).advance(State.APPROVED, now), 0)
+    tx.messages.posted(card())
+    tx.messages.gone("C1", "17.1")
+    assert tx.messages.stale_cards() == ()
+    assert tx.messages.of("op1") == ()
+
+
+def test_messages_are_found_by_their_subject(tx):
+    tx.messages.posted(card())
+    tx.messages.posted(card(revision=3))
+    tx.messages.posted(replace(card("17.2"), role="notice"))
+    assert [message.ts for message in tx.messages.of("op1")] == ["17.1", "17.2"]
+    assert tx.messages.of("op1", "card") == (card(revision=3),)
+
+
+def test_a_deadline_comes_when_it_is_due_and_once(tx, now):
+    due = Deadline("expire-a1", now + timedelta(minutes=5), "approval.expire", {"approval": "a1"})
+    assert tx.deadlines.add(due)
+    assert not tx.deadlines.add(due)
+    assert tx.deadlines.due(now) == ()
+    assert tx.deadlines.next_at() == due.at
+    assert tx.deadlines.due(due.at) == (due,)
+    assert tx.deadlines.done(due.id)
+    assert not tx.deadlines.done(due.id)
+    assert not tx.deadlines.add(due)
+    assert tx.deadlines.due(due.at) == ()
+
+
+def test_a_deadline_can_be_moved_reopened_and_cancelled(tx, now):
+    tx.deadlines.put(Deadline("d", now, "k", {}))
+    tx.deadlines.done("d")
+    tx.deadlines.put(Deadline("d", now + timedelta(1), "k", {}))
+    assert [one.at for one in tx.deadlines.open("k")] == [now + timedelta(1)]
+    assert tx.deadlines.cancel("d")
+    assert not tx.deadlines.cancel("d")
+
+
+def nightly(**more):
+    return ScheduleState("prod", "nightly", "u-1", NOW, spec_hash="h", last={"backup": "x"}, **more)
+
+
+def test_a_schedule_s_intent_is_changed_by_one_at_a_time(tx, now):
+    stored = tx.schedules.put(nightly(), None)
+    assert stored == nightly()
+    skipped = replace(stored, horizon=now + timedelta(days=1), reason="release", who="U1", since=now)
+    assert tx.schedules.put(skipped, 0).revision == 1
+    with pytest.raises(Lost):
+        tx.schedules.put(replace(stored, paused=True), 0)
+    with pytest.raises(Lost):
+        tx.schedules.put(stored, None)
+    assert tx.schedules.by_uid("prod", "u-1").horizon == now + timedelta(days=1)
+
+
+def test_the_history_tells_of_intents_and_not_of_sightings(tx, now):
+    tx.schedules.put(nightly(), None)
+    tx.schedules.put(nightly(paused=True, who="U1", reason="drain", since=now), 0)
+    tx.schedules.put(replace(tx.schedules.get("prod", "nightly"), spec_hash="h2"), 1)
+    tx.schedules.forget("prod", "nightly")
+    assert [past.paused for past in tx.schedules.history("prod", "nightly")] == [True, False]
+    assert tx.schedules.all() == ()
+
+
+def test_schedules_are_listed_per_cluster(tx):
+    tx.schedules.put(nightly(), None)
+    tx.schedules.put(replace(nightly(), cluster="dev"), None)
+    assert [one.cluster for one in tx.schedules.all()] == ["dev", "prod"]
+    assert [one.cluster for one in tx.schedules.all("prod")] == ["prod"]
+
+
+def test_a_cursor_is_per_cluster_and_kind(tx, now):
+    assert tx.cursors.get("prod", "Backup") is None
+    tx.cursors.put("prod", "Backup", "100", now)
+    tx.cursors.put("prod", "Backup", "101", now + timedelta(1))
+    assert tx.cursors.get("prod", "Backup") == "101"
+    assert tx.cursors.get("prod", "Restore") is None
+    assert tx.cursors.moved_at("prod", "Backup") == now + timedelta(1)
+    tx.cursors.forget("prod", "Backup")
+    assert tx.cursors.moved_at("prod", "Backup") is None
+
+
+async def test_ten_thousand_sightings_go_in_and_come_out(store, now):
+    seen = [Observed(f"u{i}", f"b{i}", "Completed", now, {"gen": i} if i % 2 else {}) for i in range(10_000)]
+    await store.write(lambda tx: tx.observed.put("prod", "Backup", seen))
+    assert await store.read(lambda tx: tx.observed.load("prod", "Backup")) == {one.uid: one for one in seen}
+
+
+def test_a_sighting_is_replaced_and_removed(tx, now):
+    first = Observed("u1", "b1", "InProgress", now)
+    tx.observed.put("prod", "Backup", [first, replace(first, uid="u2")])
+    tx.observed.put("prod", "Backup", [replace(first, phase="Completed")])
+    assert tx.observed.get("prod", "Backup", "u1").phase == "Completed"
+    tx.observed.remove("prod", "Backup", ["u1", "nope"])
+    assert tx.observed.get("prod", "Backup", "u1") is None
+    assert tx.observed.count("prod", "Backup") == 1
+    tx.observed.forget("prod")
+    assert tx.observed.count("prod", "Backup") == 0
+
+
+def test_subscribers_of_an_object_its_kind_and_its_cluster_hear_of_it(tx, now):
+    for receiver, kind, name in (
+        ("U1", "Backup", "shop"),
+        ("U2", "Backup", ""),
+        ("U3", "", ""),
+        ("U4", "Backup", "web"),
+    ):
+        assert tx.subscriptions.add(Subscription(receiver, "prod", kind, name, receiver, now))
+    assert [one.receiver for one in tx.subscriptions.to("prod", "Backup", "shop")] == ["U1", "U2", "U3"]
+    assert tx.subscriptions.to("dev", "Backup", "shop") == ()
+    assert tx.subscriptions.remove("U1", "prod", "Backup", "shop")
+    assert not tx.subscriptions.remove("U1", "prod", "Backup", "shop")
+    assert tx.subscriptions.of("U1") == ()
+
+
+def test_subscribing_again_changes_what_one_hears(tx, now):
+    wanted = Subscription("U1", "prod", "Backup", "shop", "U1", now)
+    assert tx.subscriptions.add(wanted)
+    assert not tx.subscriptions.add(replace(wanted, outcome="failures"))
+    assert tx.subscriptions.of("U1")[0].outcome == "failures"
+
+
+@pytest.mark.parametrize(
+    "at",
+    [
+        NOW,
+        datetime(1969, 12, 31, 23, 59, 59, 999999, tzinfo=UTC),
+        datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC),
+    ],
+)
+def test_a_time_is_read_back_to_the_microsecond(at):
+    assert moment(micros(at)) == at
+    assert moment(micros(at.astimezone(timezone(timedelta(hours=-9))))) == at
+
+
+def test_a_time_without_a_zone_is_refused():
+    with pytest.raises(TypeError):
+        micros(datetime(2026, 3, 1))
