@@ -101,7 +101,7 @@ class SlackDelivery:
         return 0
 
     async def _until_next(self, now: datetime) -> float:
-        due = await self._store.read(lambda tx: tx.notices.next_due())
+        due = await self._store.read(lambda tx: tx.notices.next_due(kind="slack"))
         return 5.0 if due is None else min(5.0, max(0.05, (due - now).total_seconds()))
 
     async def _send(self, notice: Notice) -> None:
@@ -191,7 +191,8 @@ class SlackDelivery:
         """What may have arrived: history decides, after the quarantine; the urgent is sent again without waiting."""
         now, timing = self._now(), self._timing
         gap = timedelta(seconds=timing.read_gap)
-        hurried = await self._store.read(lambda tx: tx.notices.to_reconcile(now, timedelta(seconds=timing.hurry), gap))
+        hurry = timedelta(seconds=timing.hurry)
+        hurried = await self._store.read(lambda tx: tx.notices.to_reconcile(now, hurry, gap, kind="slack"))
         ripe = now - timedelta(seconds=timing.quarantine)
         for notice in hurried:
             if urgent(notice) or (not timing.history and notice.last_at and notice.last_at <= ripe):

@@ -8,6 +8,7 @@ from domain.operation import State
 from store.audit import Entry
 from store.deadlines import Deadline
 from store.deliveries import Delivery
+from store.hooks import Hook
 from store.messages import Message
 from store.retention import Policy, prune
 from store.schedules import ScheduleState
@@ -39,6 +40,7 @@ def finished(tx, now):
     tx.schedules.put(ScheduleState("prod", "nightly", "u", now), None)
     tx.deadlines.add(Deadline("d", now, "k", {}))
     tx.deadlines.done("d")
+    tx.hooks.add(Hook("op1", "hook:ci:1", "ci", "", now, settled_at=now))
     tx.audit.append(Entry(now, "ada", "backup.create", "refused"))
 
 
