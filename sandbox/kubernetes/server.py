@@ -261,4 +261,4 @@ async def _review(request: web.Request, asked: Target, user: User) -> web.Respon
     if asked.resource not in discovery.REVIEWS or request.method != "POST":
         return _nothing_here()
     review = auth.access_review if asked.resource == "selfsubjectaccessreviews" else auth.rules_review
-    return _json(review(user, await request.json()), 201)
+    return _json(review(user, await decoding.patch_of(request)), 201)

@@ -231,6 +231,9 @@ _METADATA_TYPES: Mapping[str, tuple[type, type, str, str]] = {
 }
 
 
+_METADATA_TEXTS = ("name", "generateName", "namespace", "uid", "resourceVersion", "deletionTimestamp")
+
+
 def undecodable_metadata(body: JsonObject) -> str | None:
     """What the decoder says of metadata whose parts have wrong types."""
     metadata = body.get("metadata")
@@ -238,6 +241,9 @@ def undecodable_metadata(body: JsonObject) -> str | None:
         return None
     if not isinstance(metadata, dict):
         return f"json: cannot unmarshal {_go_type(metadata)} into Go struct field .metadata of type v1.ObjectMeta"
+    for key in _METADATA_TEXTS:
+        if not isinstance(value := metadata.get(key, ""), str | None):
+            return f"json: cannot unmarshal {_go_type(value)} into Go struct field ObjectMeta.{key} of type string"
     for key, (outer, inner, whole, part) in _METADATA_TYPES.items():
         value = metadata.get(key)
         where = f"into Go struct field ObjectMeta.{key} of type"
