@@ -29,7 +29,8 @@ SCHEMA = (
         revision INTEGER NOT NULL,
         reminded_at INTEGER
     ) STRICT""",
-    "CREATE INDEX approval_unsettled ON approval (state, expires_at) WHERE state IN ('open', 'deciding')",
+    "CREATE INDEX approval_open ON approval (expires_at) WHERE state = 'open'",
+    "CREATE INDEX approval_deciding ON approval (requested_at) WHERE state = 'deciding'",
     "CREATE INDEX approval_of_operation ON approval (operation)",
     """CREATE TABLE vote (
         approval TEXT NOT NULL REFERENCES approval (id) ON DELETE CASCADE,

@@ -9,8 +9,6 @@ from typing import Any
 from store.sqlite import Connection
 from store.times import micros, moment
 
-CARD = "card"
-
 SCHEMA = (
     """CREATE TABLE message (
         channel TEXT NOT NULL,
@@ -18,12 +16,17 @@ SCHEMA = (
         subject TEXT NOT NULL,
         role TEXT NOT NULL,
         revision INTEGER NOT NULL,
+        wanted INTEGER NOT NULL,
         posted_at INTEGER NOT NULL,
         gone INTEGER NOT NULL DEFAULT 0 CHECK (gone IN (0, 1)),
         PRIMARY KEY (channel, ts)
     ) STRICT, WITHOUT ROWID""",
     "CREATE INDEX message_of_subject ON message (subject, posted_at)",
     "CREATE INDEX message_by_age ON message (posted_at)",
+    # Stale cards are asked for after every commit: they must not cost a walk through all that was ever posted.
+    "CREATE INDEX message_stale ON message (subject) WHERE role = 'card' AND gone = 0 AND revision < wanted",
+    """CREATE TRIGGER operation_makes_cards_stale AFTER UPDATE OF revision ON operation
+    BEGIN UPDATE message SET wanted = NEW.revision WHERE subject = NEW.id AND role = 'card'; END""",
 )
 
 
@@ -49,8 +52,8 @@ class Messages:
     def posted(self, message: Message) -> None:
         """Keeps the higher revision where it was known already."""
         self._connection.execute(
-            "INSERT INTO message (channel, ts, subject, role, revision, posted_at) VALUES (?,?,?,?,?,?)"
-            " ON CONFLICT (channel, ts) DO UPDATE SET revision = max(revision, excluded.revision), gone = 0",
+            "INSERT INTO message (channel, ts, subject, role, revision, posted_at, wanted) VALUES (?1,?2,?3,?4,?5,?6,"
+            " ifnull((SELECT revision FROM operation WHERE id = ?3), ?5)) ON CONFLICT (channel, ts) DO UPDATE SET revision = max(revision, excluded.revision), gone = 0",
             (
                 message.channel,
                 message.ts,
@@ -86,8 +89,8 @@ class Messages:
         rows = self._connection.execute(
             "SELECT m.channel, m.ts, m.subject, m.role, m.revision, m.posted_at"
             " FROM message AS m JOIN operation AS o ON o.id = m.subject"
-            " WHERE m.role = ? AND m.gone = 0 AND m.revision < o.revision ORDER BY o.changed_at LIMIT ?",
-            (CARD, limit),
+            " WHERE m.role = 'card' AND m.gone = 0 AND m.revision < m.wanted ORDER BY o.changed_at LIMIT ?",
+            (limit,),
         ).fetchall()
         return tuple(map(_message, rows))
 

@@ -92,6 +92,7 @@ class Store:
             return await waiting.future  # type: ignore[no-any-return]
         except asyncio.CancelledError:
             waiting.take()
+            waiting.future.cancel()
             raise
 
     async def read(self, closure: Callable[[Transaction], T]) -> T:
@@ -119,9 +120,14 @@ def _opened(data_dir: Path, now: datetime, steps: Migrations, ballast: int, loop
     lock = DirectoryLock(data_dir, now)
     try:
         connection = open_for_writing(data_dir, now, steps)
+    except BaseException:
+        lock.release()
+        raise
+    try:
         transaction, recovered = _begin_epoch(connection)
         reader = _Reader(open_for_reading(data_dir / DATABASE_FILE), transaction.epoch)
     except BaseException:
+        connection.close()
         lock.release()
         raise
     writer = _Writer(transaction, Ballast(data_dir / "ballast", ballast), loop)
@@ -269,9 +275,10 @@ class _Reader:
     def __init__(self, connection: Connection, epoch: int) -> None:
         self._transaction = Transaction(connection, epoch)
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store-reader")
+        self._closed = False
 
     async def run(self, closure: Callable[[Transaction], T]) -> T:
-        if self._pool._shutdown:  # noqa: SLF001
+        if self._closed:
             raise StoreError("The store is closed.")
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._run, closure)
 
@@ -279,6 +286,7 @@ class _Reader:
         await asyncio.get_running_loop().run_in_executor(self._pool, self._snapshot, path)
 
     async def stop(self) -> None:
+        self._closed = True
         await asyncio.to_thread(self._pool.shutdown)
         self._transaction.connection.close()
 

@@ -10,7 +10,6 @@ from store.audit import Entry
 from store.connection import DATABASE_FILE, open_for_reading
 from store.sqlite import sqlite3
 
-
 THE_REST = "at, actor, action, subject, cluster, operation, outcome, detail, prev, hash"
 
 

@@ -167,11 +167,14 @@ def test_a_trigger_that_went_missing_comes_back_and_is_recorded(tmp_path, now, n
 
 def test_a_trigger_that_was_replaced_by_a_tame_one_comes_back(tmp_path, now):
     with closing(open_for_writing(tmp_path, now)) as connection:
+        Transaction(connection, 1).audit.append(Entry(now, "ada", "backup.create", "done"))
         connection.execute("DROP TRIGGER audit_no_delete")
         connection.execute("CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit BEGIN SELECT 1; END")
-    with closing(open_for_writing(tmp_path, now)) as connection:
-        with pytest.raises(sqlite3.IntegrityError, match="never deleted"):
-            connection.execute("DELETE FROM audit")
+    with (
+        closing(open_for_writing(tmp_path, now)) as connection,
+        pytest.raises(sqlite3.IntegrityError, match="never deleted"),
+    ):
+        connection.execute("DELETE FROM audit")
 
 
 def test_a_record_that_was_cut_is_not_written_on(tmp_path, now):

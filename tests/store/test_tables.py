@@ -210,3 +210,31 @@ def test_a_time_is_read_back_to_the_microsecond(at):
 def test_a_time_without_a_zone_is_refused():
     with pytest.raises(TypeError):
         micros(datetime(2026, 3, 1))
+
+
+def test_a_card_posted_late_is_stale_at_once(tx, now):
+    tx.operations.advance(planned(tx).advance(State.APPROVED, now), 0)
+    tx.messages.posted(card())
+    assert tx.messages.stale_cards() == (card(),)
+
+
+HOT = {
+    "stale cards": lambda tx: tx.messages.stale_cards(),
+    "unrouted events": lambda tx: tx.outbox.unrouted(),
+    "claimable notices": lambda tx: tx.notices.claim(NOW),
+    "doubtful notices": lambda tx: tx.notices.to_reconcile(NOW, timedelta(0), timedelta(0)),
+    "due deadlines": lambda tx: tx.deadlines.due(NOW),
+    "next commands": lambda tx: tx.inbox.next(5),
+    "open operations": lambda tx: tx.operations.open(),
+    "expiring approvals": lambda tx: tx.approvals.due_to_expire(NOW),
+}
+
+
+@pytest.mark.parametrize("what", sorted(HOT))
+def test_what_the_loops_ask_for_is_found_by_an_index(tx, what):
+    asked = []
+    tx.connection.set_trace_callback(asked.append)
+    HOT[what](tx)
+    tx.connection.set_trace_callback(None)
+    plan = [row[3] for row in tx.connection.execute(f"EXPLAIN QUERY PLAN {asked[0]}")]
+    assert [step for step in plan if step.startswith("SCAN") and "USING" not in step] == []
