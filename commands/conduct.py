@@ -16,7 +16,7 @@ from commands import help as helping
 from commands.command import Command
 from commands.execute import Executor
 from commands.facts import Facts
-from commands.gather import Cached, RecordReader, gather
+from commands.gather import Cached, RecordReader, gather, nothing_cached
 from commands.grammar import parse
 from commands.policy.decide import decide, may_ask
 from commands.policy.directory import Directory
@@ -24,7 +24,7 @@ from commands.policy.rules import Rule
 from commands.policy.visible import view
 from commands.reach_facts import cluster_facts
 from commands.registry import verb_of
-from commands.resolve import resolve
+from commands.resolve import REQUESTED_BY, resolve
 from commands.sight import sift
 from commands.situation import Situation
 from commands.verb import Effect, Verb
@@ -70,6 +70,14 @@ class Policy:
 
     rules: tuple[Rule, ...] = ()
     directory: Callable[[Sequence[str]], Awaitable[Directory]] = field(repr=False, default=None)  # type: ignore[assignment]
+
+
+@dataclass(frozen=True, slots=True)
+class Replanned:
+    """What the same line would do now, and what the rules say of it now."""
+
+    plan: Plan
+    decision: Decision
 
 
 Ask = Callable[[Operation, Plan, Decision, Asked], Awaitable[Answer]]
@@ -136,7 +144,31 @@ class Conductor:
         answer = verb.answer(command, world, self._situation(asked, names[0] if len(names) == 1 else "", ""))
         return replace(answer, cluster=answer.cluster or (names[0] if len(names) == 1 else ""))
 
-    async def _facts(self, asked: Asked, command: Command, verb: Verb, cluster: str) -> Facts | ClusterError:
+    async def replan(self, operation: Operation, stored: Plan, actor: Actor, origin: Origin) -> Replanned:
+        """The stored line once more: name and moment as they were, cluster and rules as they are.
+
+        Raises UserError where it could not be asked now, ClusterError where the cluster cannot be read.
+        """
+        command = again(parse(operation.line), stored)
+        verb = verb_of(command.key)
+        if verb is None or verb.plan is None:
+            raise UsageError(f"{command.key} is not known any more.")
+        asked = Asked(operation.id, operation.line, actor, origin)
+        self._may_ask(asked, command, verb, operation.cluster)
+        facts = await self._facts(asked, command, verb, operation.cluster, cached=nothing_cached)
+        if isinstance(facts, ClusterError):
+            raise facts
+        now = replace(self._situation(asked, operation.cluster, operation.id), reason=command.text("reason"))
+        as_then = replace(now, now=operation.created_at, actor=replace(actor, name=asked_by(stored) or actor.name))
+        plan = verb.plan(command, facts, as_then)
+        if refusals := self._refusals(plan):
+            raise refusals
+        plan = resolve(plan, facts, as_then)
+        return Replanned(plan, await self._decide(plan, asked, command, now, facts))
+
+    async def _facts(
+        self, asked: Asked, command: Command, verb: Verb, cluster: str, cached: Cached | None = None
+    ) -> Facts | ClusterError:
         situation = self._situation(asked, cluster, "")
         rules = self._policy().rules
 
@@ -146,7 +178,7 @@ class Conductor:
 
         try:
             return await gather(
-                verb, command, self._clusters[cluster], self._records(asked.actor), self._cached, filtered
+                verb, command, self._clusters[cluster], self._records(asked.actor), cached or self._cached, filtered
             )
         except ClusterError as fault:
             return fault
@@ -172,7 +204,7 @@ class Conductor:
             return Conducted(Answer(plan.summary or "There is nothing to change.", cluster=cluster))
         plan = resolve(plan, facts, situation)
         decision = await self._decide(plan, asked, command, situation, facts)
-        return await self._decided(asked, command, plan, decision, ident)
+        return await self._decided(asked, command, plan, decision, situation)
 
     def _refusals(self, plan: Plan) -> Refused | None:
         """Guards that no rule may lift; those that one may are the policy's business."""
@@ -198,8 +230,11 @@ class Conductor:
             break_glass=command.given("break-glass"),
         )
 
-    async def _decided(self, asked: Asked, command: Command, plan: Plan, decision: Decision, ident: str) -> Conducted:
-        now = self._now()
+    async def _decided(
+        self, asked: Asked, command: Command, plan: Plan, decision: Decision, situation: Situation
+    ) -> Conducted:
+        """`created_at` is the moment of planning, so that planning again gives the same names."""
+        now, ident = situation.now, situation.operation
         operation = Operation(
             id=ident,
             cluster=plan.cluster,
@@ -270,6 +305,20 @@ def at_hand(command: Command, verb: Verb, subject: tuple[str, str]) -> Command:
     if command.names or not verb.args.least or noun != command.noun or not name:
         return command
     return replace(command, names=(name,))
+
+
+def again(command: Command, stored: Plan) -> Command:
+    """With the name that was fixed when it was planned first."""
+    named = command.names or command.true("all") or (command.given("selector") and command.verb != "create")
+    return command if named or not stored.subject else replace(command, names=(stored.subject,))
+
+
+def asked_by(stored: Plan) -> str:
+    for step in stored.steps:
+        name = ((step.manifest.get("metadata") or {}).get("annotations") or {}).get(REQUESTED_BY)
+        if name:
+            return str(name)
+    return ""
 
 
 def _keep(tx: Transaction, operation: Operation, plan: Plan, asked: Asked, decision: Decision) -> None:

@@ -82,6 +82,8 @@ class Plan:
     """Name of the object that the plan is about, as people say it."""
     evidence: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    impact: frozenset[str] | None = None
+    """What it would change, one line per object and class; None where nobody looked. Not in the fingerprint."""
 
     @property
     def fingerprint(self) -> str:

@@ -1,0 +1,410 @@
+"""The life of an approval: asked, voted on, decided by the last vote, or ended before.
+
+The last vote closes the voting in one transaction; everything is resolved again outside; a second transaction lets the
+approved plan run, if it still is the plan that was shown. Whoever loses a race finds the state that the winner left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, replace
+from datetime import datetime, timedelta
+
+from commands.approval import rows, tally, terms, words
+from commands.approval.difference import difference
+from commands.approval.terms import Terms
+from commands.conduct import Asked, Policy, Replanned, started
+from commands.execute import Executor
+from domain.actor import Actor, ActorKind, Origin
+from domain.answer import Answer, Fields, Text, Tone
+from domain.approval import Approval, ApprovalState, Vote, VoteKind, approval_fingerprint
+from domain.decision import Decision, approved
+from domain.errors import ChatopsError, ClusterError, Lost, Refused, Stale, UserError
+from domain.event import Severity
+from domain.operation import Operation, State
+from domain.plan import Plan
+from store.deadlines import Deadline
+from store.transaction import Transaction
+from store.writer import Store
+
+Replan = Callable[[Operation, Plan, Actor, Origin], Awaitable[Replanned]]
+Who = Callable[[str], Awaitable[Actor]]
+"""The requester as they are now, by the id that the operation keeps. Raises UserError where they may ask no more."""
+
+
+def approval_id(operation: str) -> str:
+    return f"ap-{operation.removeprefix('op-')}"
+
+
+class Approvals:
+    def __init__(
+        self,
+        store: Store,
+        executor: Executor,
+        replan: Replan,
+        policy: Callable[[], Policy],
+        who: Who,
+        settings: Callable[[], Terms],
+        now: Callable[[], datetime],
+        withdraw: Callable[[Operation], Awaitable[None]] | None = None,
+    ) -> None:
+        self._store = store
+        self._executor = executor
+        self._replan = replan
+        self._policy = policy
+        self._who = who
+        self._settings = settings
+        self._now = now
+        self._take_back = withdraw
+
+    async def ask(self, operation: Operation, plan: Plan, decision: Decision, asked: Asked) -> Answer:
+        """Stores plan and approval; the requester is told who has to agree, and by when."""
+        now, settings = self._now(), self._settings()
+        waiting = operation.advance(State.AWAITING, now)
+        approval = _opened(waiting, plan, decision, asked, now)
+        who = {"channel": asked.origin.channel, "thread": asked.origin.thread}
+        who |= {"user": asked.actor.id, "user_name": asked.actor.name}
+        facts = rows.facts_of(plan, decision, who, settings.channel)
+
+        def write(tx: Transaction) -> None:
+            tx.operations.insert(waiting, plan, asked.origin)
+            tx.outbox.add(started(waiting, plan, asked))
+            rows.asked(tx, approval, waiting, plan, facts, settings)
+
+        await self._store.write(write)
+        return _asked_answer(approval, waiting, plan)
+
+    async def follow_up(self, operation: Operation, plan: Plan, decision: Decision, asked: Asked) -> None:
+        """After the glass was broken: the incident is told at once, and approval is asked for until it is given."""
+        now, settings = self._now(), self._settings()
+        approval = _opened(operation, plan, decision, asked, now)
+        who = {"channel": asked.origin.channel, "user": asked.actor.id, "user_name": asked.actor.name}
+        facts = rows.facts_of(plan, decision, who, settings.channel)
+
+        def write(tx: Transaction) -> None:
+            headline = f"{asked.actor.name} broke the glass: {words.title(operation)} runs without approval"
+            told = {"headline": headline, "message": approval.reason, "user": asked.actor.id}
+            tx.outbox.add(words.event("bypassed", approval, operation, now, told, Severity.SECURITY))
+            if decision.quorum:
+                rows.asked(tx, approval, operation, plan, facts, settings)
+
+        await self._store.write(write)
+
+    async def vote(self, ident: str, actor: Actor, kind: VoteKind, reason: str = "", seen: str = "") -> Answer:
+        """One person's vote. `seen` is the fingerprint that the button carried: a copied button of another request does nothing.
+
+        Raises UserError with why it does not count.
+        """
+        approval, operation = await self._known(ident)
+        if seen and seen != approval.fingerprint:
+            raise Stale("This button belongs to another request.", fix="Use the buttons of the request itself.")
+        tally.may_vote(approval, actor, self._now())
+        directory = await self._policy().directory(approval.approvers)
+        if not directory.known:
+            return await self._waits(approval, actor, kind, reason)
+        if not tally.counts(approval, directory, actor.id, actor.email):
+            raise Refused(
+                "You are not one of those who may approve this.",
+                why=f"Rule {approval.rule} names others.",
+                fix=f"Ask {', '.join(approval.approvers)}.",
+            )
+        groups = tally.groups_of(approval, directory, actor)
+        vote = Vote(actor.id, actor.name, actor.email, kind, self._now(), groups, reason)
+
+        def cast(tx: Transaction) -> Approval:
+            current, operation = rows.known(tx, ident)
+            tally.may_vote(current, actor, self._now())
+            fresh = rows.voted(tx, current, operation, vote)
+            if kind is VoteKind.REJECT:
+                said = f"{words.title(operation)} was rejected by {actor.name}: {reason}"
+                return rows.ended(tx, fresh, ApprovalState.REJECTED, actor.id, vote.at, said)[0]
+            if tally.complete(fresh, directory):
+                return tx.approvals.begin_deciding(fresh.id, fresh.revision)
+            return fresh
+
+        fresh = await self._store.write(cast)
+        if fresh.state is ApprovalState.DECIDING:
+            return await self._decide(fresh)
+        if fresh.state is ApprovalState.REJECTED:
+            return Answer("Rejected. Nothing runs.", (Text(reason, untrusted=True),), cluster=operation.cluster)
+        have = len(tally.standing(fresh, directory))
+        return Answer(f"Your vote counts: {have} of {fresh.quorum}.", tone=Tone.GOOD, cluster=operation.cluster)
+
+    async def withdraw(self, ident: str, actor: Actor) -> Answer:
+        """By the requester alone, until it is decided."""
+        now = self._now()
+
+        def write(tx: Transaction) -> None:
+            approval, operation = rows.known(tx, ident)
+            if not tally.is_requester(approval, actor):
+                raise Refused("Only who asked for it can withdraw it.", fix="Reject it, with a reason.")
+            if approval.state not in {ApprovalState.OPEN, ApprovalState.DECIDING}:
+                raise words.settled(approval)
+            rows.ended(
+                tx,
+                approval,
+                ApprovalState.WITHDRAWN,
+                actor.id,
+                now,
+                f"{words.title(operation)} was withdrawn by {actor.name}",
+            )
+
+        await self._store.write(write)
+        return Answer("Withdrawn. Nothing runs.")
+
+    async def details(self, ident: str, actor: Actor) -> tuple[Approval, Operation, Plan]:
+        """For whoever has to decide on it, and for who asked. Raises Refused for others."""
+        approval, operation = await self._known(ident)
+        if not tally.is_requester(approval, actor):
+            directory = await self._policy().directory(approval.approvers)
+            if not (directory.known and tally.counts(approval, directory, actor.id, actor.email)):
+                raise Refused(
+                    "The plan is shown to those who may approve it.", fix=f"Ask {', '.join(approval.approvers)}."
+                )
+        return approval, operation, await self._store.read(lambda tx: tx.operations.load_plan(operation.id))
+
+    async def _waits(self, approval: Approval, actor: Actor, kind: VoteKind, reason: str) -> Answer:
+        """Nobody can say who is in the groups: the vote is kept and tried again, until the request expires."""
+        when = self._now() + self._settings().again
+        voter = {key: value for key, value in asdict(actor).items() if key in {"id", "name", "email", "team"}}
+        timer = terms.at(terms.VOTE, approval.id, when, voter=voter, kind=kind.value, reason=reason)
+        kept = replace(timer, id=f"{timer.id}:{actor.id}")
+        await self._store.write(lambda tx: tx.deadlines.put(kept))
+        why = Text("Slack cannot be asked who the approvers are. It is tried again until the request expires.")
+        return Answer("Your vote waits; it does not count yet.", (why,), Tone.WARNING)
+
+    async def _decide(self, approval: Approval) -> Answer:
+        """Everything is resolved again; what differs from what was shown does not run."""
+        operation, stored, origin = await self._store.read(
+            lambda tx: (
+                rows.known(tx, approval.id)[1],
+                tx.operations.load_plan(approval.operation),
+                tx.operations.origin(approval.operation),
+            )
+        )
+        if operation.state is not State.AWAITING:
+            return await self._followed_up(approval)
+        directory = await self._policy().directory(approval.approvers)
+        if not (directory.known and tally.complete(approval, directory)):
+            return await self._reopened(approval, "The approvers have changed meanwhile: votes are missing.")
+        try:
+            again = await self._replan(operation, stored, await self._who(approval.requester), origin)
+        except ClusterError as fault:
+            return await self._reopened(approval, f"It cannot be checked now: {fault.text}")
+        except UserError as fault:
+            return await self._stale(approval, (fault.text, fault.why))
+        if stored.impact is not None and again.plan.impact is None:
+            return await self._reopened(approval, "What it would change cannot be looked at now.")
+        found = difference(approval, stored, again.plan, again.decision)
+        if found.stale:
+            return await self._stale(approval, found.stale)
+        return await self._run(approval, stored, found.notes)
+
+    async def _run(self, approval: Approval, plan: Plan, notes: tuple[str, ...]) -> Answer:
+        now, settings = self._now(), self._settings()
+
+        def write(tx: Transaction) -> tuple[Approval, Operation]:
+            _, operation = rows.known(tx, approval.id)
+            by = words.voters(approval, VoteKind.APPROVE)
+            said = f"{words.title(operation)} was approved by {by}"
+            tx.deadlines.put(terms.at(terms.START, operation.id, now + settings.start_deadline))
+            return rows.ended(tx, approval, ApprovalState.APPROVED, approval.votes[-1].voter, now, said, notes)
+
+        try:
+            settled, operation = await self._store.write(write)
+        except Lost:
+            return await self._overtaken(approval.id)
+        voters = tuple(vote.voter for vote in settled.votes if vote.kind is VoteKind.APPROVE)
+        grant = approved(operation.id, plan.fingerprint, operation.fingerprint, voters, settled.quorum)
+        try:
+            await self._executor.execute(grant)
+        except (ClusterError, UserError) as fault:
+            await self._not_taken(settled, operation, fault)
+            raise
+        return Answer(
+            f"Approved: {words.title(operation)} runs.",
+            tuple(Text(note) for note in notes),
+            Tone.GOOD,
+            cluster=operation.cluster,
+        )
+
+    async def _not_taken(self, approval: Approval, operation: Operation, fault: ChatopsError) -> None:
+        facts = {
+            "headline": f"{words.title(operation)} was approved, but did not start",
+            "message": " ".join(part for part in (fault.text, fault.why, fault.fix) if part),
+            "user": approval.requester,
+        }
+        told = words.event("not-started", approval, operation, self._now(), facts, Severity.FAILURE)
+        await self._store.write(lambda tx: tx.outbox.add(told))
+
+    async def _stale(self, approval: Approval, why: tuple[str, ...]) -> Answer:
+        lines = tuple(line for line in why if line)
+
+        def write(tx: Transaction) -> Operation:
+            _, operation = rows.known(tx, approval.id)
+            said = f"{words.title(operation)} does not run: it is no longer what was shown"
+            return rows.ended(tx, approval, ApprovalState.STALE, approval.votes[-1].voter, self._now(), said, lines)[1]
+
+        try:
+            operation = await self._store.write(write)
+        except Lost:
+            return await self._overtaken(approval.id)
+        parts = tuple(Text(line, untrusted=True) for line in lines)
+        return Answer("Nothing runs: it is no longer what was shown.", parts, Tone.WARNING, cluster=operation.cluster)
+
+    async def _reopened(self, approval: Approval, why: str) -> Answer:
+        """The votes stay; it is looked at again soon, until it expires."""
+        again = self._now() + self._settings().again
+
+        def write(tx: Transaction) -> None:
+            tx.approvals.reopen(approval.id, approval.revision)
+            tx.deadlines.put(terms.at(terms.DECIDE, approval.id, again))
+
+        try:
+            await self._store.write(write)
+        except Lost:
+            return await self._overtaken(approval.id)
+        return Answer("Your vote counts, but nothing runs yet.", (Text(why, untrusted=True),), Tone.WARNING)
+
+    async def _followed_up(self, approval: Approval) -> Answer:
+        def write(tx: Transaction) -> None:
+            _, operation = rows.known(tx, approval.id)
+            said = f"{words.title(operation)} was approved afterwards by {words.voters(approval, VoteKind.APPROVE)}"
+            rows.ended(tx, approval, ApprovalState.APPROVED, approval.votes[-1].voter, self._now(), said)
+
+        await self._store.write(write)
+        return Answer("Approved afterwards; it is in the record.", tone=Tone.GOOD)
+
+    async def _overtaken(self, ident: str) -> Answer:
+        approval, _ = await self._known(ident)
+        return Answer(words.settled(approval).text, tone=Tone.WARNING)
+
+    # timers
+
+    async def round(self) -> float | None:
+        """What is due of approvals; comes back when the next may be."""
+        now = self._now()
+        for deadline in await self._store.read(lambda tx: tx.deadlines.due(now)):
+            if deadline.kind in terms.KINDS:
+                await self.due(deadline)
+        return 1.0
+
+    async def due(self, deadline: Deadline) -> None:
+        """Done only if nobody has moved the timer meanwhile."""
+        await self._store.write(lambda tx: tx.deadlines.done(deadline.id))
+        ident = str(deadline.payload.get("id", ""))
+        try:
+            match deadline.kind:
+                case terms.EXPIRE:
+                    await self._expire(ident)
+                case terms.REMIND:
+                    await self._remind(ident)
+                case terms.DECIDE:
+                    await self._try_again(ident)
+                case terms.VOTE:
+                    await self._late_vote(ident, deadline)
+                case terms.START:
+                    await self._start_deadline(ident)
+        except (UserError, ClusterError, Lost):
+            return
+
+    async def _expire(self, ident: str) -> None:
+        now = self._now()
+
+        def write(tx: Transaction) -> None:
+            approval, operation = rows.known(tx, ident)
+            if approval.state is ApprovalState.DECIDING:
+                tx.deadlines.put(terms.at(terms.EXPIRE, ident, now + self._settings().again))
+            elif approval.state is ApprovalState.OPEN and operation.state is not State.AWAITING:
+                # A follow-up on what has run already: it does not lapse, it is asked for again.
+                _reminded(tx, approval, operation, now)
+                tx.deadlines.put(terms.at(terms.EXPIRE, ident, now + (approval.expires_at - approval.requested_at)))
+            elif approval.state is ApprovalState.OPEN:
+                said = f"{words.title(operation)} expired unapproved ({len(approval.votes)} of {approval.quorum} votes)"
+                rows.ended(tx, approval, ApprovalState.EXPIRED, "timer", now, said)
+
+        await self._store.write(write)
+
+    async def _remind(self, ident: str) -> None:
+        now = self._now()
+
+        def write(tx: Transaction) -> None:
+            approval, operation = rows.known(tx, ident)
+            if approval.state is ApprovalState.OPEN:
+                tx.approvals.reminded(ident, now)
+                _reminded(tx, approval, operation, now)
+
+        await self._store.write(write)
+
+    async def _try_again(self, ident: str) -> None:
+        approval, _ = await self._known(ident)
+        if approval.state is not ApprovalState.OPEN:
+            return
+        directory = await self._policy().directory(approval.approvers)
+        if not directory.known:
+            again = self._now() + self._settings().again
+            await self._store.write(lambda tx: tx.deadlines.put(terms.at(terms.DECIDE, ident, again)))
+        elif tally.complete(approval, directory):
+            deciding = await self._store.write(lambda tx: tx.approvals.begin_deciding(ident, approval.revision))
+            await self._decide(deciding)
+
+    async def _late_vote(self, ident: str, deadline: Deadline) -> None:
+        actor = Actor(ActorKind.PERSON, **dict(deadline.payload["voter"]))
+        await self.vote(ident, actor, VoteKind(deadline.payload["kind"]), str(deadline.payload.get("reason", "")))
+
+    async def _start_deadline(self, ident: str) -> None:
+        operation = await self._store.read(lambda tx: tx.operations.get(ident))
+        waits = operation is not None and operation.state is State.SUBMITTED and operation.phase in {"", "New"}
+        if operation is not None and waits and self._take_back is not None:
+            await self._take_back(operation)
+
+    # after a restart
+
+    async def recover(self) -> None:
+        """What a dead process was deciding is decided again; what was approved runs, if its window is still open."""
+        for approval in await self._store.read(lambda tx: tx.approvals.deciding()):
+            try:
+                await self._decide(approval)
+            except (UserError, ClusterError, Lost):
+                continue
+
+    def lapsed(self, operation: Operation) -> bool:
+        """Approved, but so long ago that it may not start any more."""
+        return operation.state is State.APPROVED and self._now() - operation.changed_at > self._settings().window
+
+    async def _known(self, ident: str) -> tuple[Approval, Operation]:
+        return await self._store.read(lambda tx: rows.known(tx, ident))
+
+
+def _opened(operation: Operation, plan: Plan, decision: Decision, asked: Asked, now: datetime) -> Approval:
+    return Approval(
+        id=approval_id(operation.id),
+        operation=operation.id,
+        fingerprint=approval_fingerprint(plan.fingerprint, decision.rule, decision.quorum),
+        rule=decision.rule,
+        quorum=max(1, decision.quorum),
+        approvers=tuple(sorted(decision.approvers)),
+        state=ApprovalState.OPEN,
+        requester=asked.actor.id,
+        requester_email=asked.actor.email,
+        reason=operation.reason,
+        requested_at=now,
+        expires_at=now + timedelta(seconds=decision.expires),
+    )
+
+
+def _reminded(tx: Transaction, approval: Approval, operation: Operation, now: datetime) -> None:
+    headline = f"{words.title(operation)} still waits: {len(approval.votes)} of {approval.quorum} votes"
+    facts = {"headline": headline, "approvers": list(approval.approvers), "user": approval.requester}
+    tx.outbox.add(words.event("reminded", approval, operation, now, facts, Severity.WARNING))
+
+
+def _asked_answer(approval: Approval, operation: Operation, plan: Plan) -> Answer:
+    people = f"{approval.quorum} of {', '.join(approval.approvers)}"
+    rows_ = (
+        ("Has to be approved by", people),
+        ("Expires", f"{approval.expires_at:%Y-%m-%d %H:%M} UTC"),
+        ("Fingerprint", approval.fingerprint[:12]),
+    )
+    notes = tuple(Text(note, untrusted=True) for note in plan.notes[:5])
+    return Answer(f"Asked for approval: {words.title(operation)}.", (Fields(rows_), *notes), cluster=operation.cluster)

@@ -1,0 +1,84 @@
+"""What a vote was bound to, against what would run now. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from domain.approval import Approval, approval_fingerprint
+from domain.decision import Decision, Outcome
+from domain.plan import Plan, Step, digest
+
+SHOWN = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """`stale`: why it may not run. `notes` are told and stop nothing."""
+
+    stale: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def difference(approval: Approval, stored: Plan, plan: Plan, decision: Decision) -> Difference:
+    """Equal fingerprint, equal rule and quorum, no grown impact: else it is not what was approved."""
+    stale = (*_decision(approval, decision), *_plan(stored, plan), *_grown(stored, plan))
+    bound = approval_fingerprint(plan.fingerprint, decision.rule, decision.quorum)
+    if not stale and bound != approval.fingerprint:
+        stale = ("The fingerprint is another one than was shown.",)
+    return Difference(stale, _shrunk(stored, plan))
+
+
+def _decision(approval: Approval, decision: Decision) -> tuple[str, ...]:
+    if decision.outcome is Outcome.DENY:
+        return (f"The rules do not permit it any more: {decision.text}",)
+    if decision.outcome is Outcome.ALLOW:
+        return ("The rules have changed: it needs no approval now.",)
+    if decision.rule != approval.rule:
+        return (f"Another rule decides now: {decision.rule}, not {approval.rule}.",)
+    if decision.quorum != approval.quorum:
+        return (f"The rules ask for {decision.quorum} now, not {approval.quorum}.",)
+    return ()
+
+
+def _plan(stored: Plan, plan: Plan) -> Iterator[str]:
+    if stored.fingerprint == plan.fingerprint:
+        return
+    if len(stored.steps) != len(plan.steps):
+        yield f"It takes {len(plan.steps)} steps now, not {len(stored.steps)}."
+    for before, now in zip(stored.steps, plan.steps, strict=False):
+        yield from _step(before, now)
+    for key in sorted({*stored.evidence, *plan.evidence}):
+        if digest(stored.evidence.get(key)) != digest(plan.evidence.get(key)):
+            yield f"{key.capitalize()} is not what it was: {_short(stored.evidence.get(key))} → {_short(plan.evidence.get(key))}"
+
+
+def _step(before: Step, now: Step) -> Iterator[str]:
+    if (before.verb, before.kind, before.name) != (now.verb, now.kind, now.name):
+        yield f"{before.verb} {before.kind} {before.name} became {now.verb} {now.kind} {now.name}."
+    elif before.uid != now.uid:
+        yield f"{before.kind} {before.name} was deleted and made anew."
+    elif digest(before.manifest) != digest(now.manifest):
+        parts = {key for key in (*before.manifest, *now.manifest) if before.manifest.get(key) != now.manifest.get(key)}
+        yield f"{before.kind} {before.name} would be written differently ({', '.join(sorted(parts))})."
+
+
+def _grown(stored: Plan, plan: Plan) -> tuple[str, ...]:
+    if stored.impact is None or plan.impact is None:
+        return ()
+    new = sorted(plan.impact - stored.impact)
+    if not new:
+        return ()
+    more = f" and {len(new) - SHOWN} more" if len(new) > SHOWN else ""
+    return (f"It would change more than was shown: {', '.join(new[:SHOWN])}{more}.",)
+
+
+def _shrunk(stored: Plan, plan: Plan) -> tuple[str, ...]:
+    if stored.impact is None or plan.impact is None or not stored.impact - plan.impact:
+        return ()
+    return (f"It changes {len(stored.impact - plan.impact)} objects fewer than was shown.",)
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= 200 else f"{text[:199]}…"

@@ -1,0 +1,129 @@
+"""What one moment of an approval writes: state, operation, audit row, event and timers, in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from commands.approval.terms import EXPIRE, REMIND, Terms, timers
+from commands.approval.words import event
+from domain.approval import Approval, ApprovalState, Vote
+from domain.decision import Decision
+from domain.errors import Lost, Unknown
+from domain.event import Severity
+from domain.operation import Operation, State
+from domain.plan import Plan, digest
+from store.audit import Entry
+from store.transaction import Transaction
+
+ENDS = {
+    ApprovalState.APPROVED: State.APPROVED,
+    ApprovalState.REJECTED: State.REJECTED,
+    ApprovalState.EXPIRED: State.EXPIRED,
+    ApprovalState.WITHDRAWN: State.WITHDRAWN,
+    ApprovalState.STALE: State.STALE,
+}
+
+
+def known(tx: Transaction, ident: str) -> tuple[Approval, Operation]:
+    approval = tx.approvals.get(ident)
+    operation = tx.operations.get(approval.operation) if approval else None
+    if approval is None or operation is None:
+        raise Unknown("There is no such request.", why="The button belongs to something that is no longer kept.")
+    return approval, operation
+
+
+def asked(
+    tx: Transaction, approval: Approval, operation: Operation, plan: Plan, facts: Mapping[str, Any], terms: Terms
+) -> None:
+    tx.approvals.create(approval)
+    for timer in timers(approval, terms):
+        tx.deadlines.put(timer)
+    tx.outbox.add(event("requested", approval, operation, approval.requested_at, facts))
+    detail = {
+        "line": operation.line,
+        "reason": approval.reason,
+        "rule": approval.rule,
+        "quorum": approval.quorum,
+        "approvers": list(approval.approvers),
+        "plan": plan.fingerprint,
+        "fingerprint": approval.fingerprint,
+        "preview": None if plan.impact is None else digest(sorted(plan.impact)),
+    }
+    record(tx, approval, operation, approval.requester, "requested", approval.requested_at, detail)
+
+
+def voted(tx: Transaction, approval: Approval, operation: Operation, vote: Vote) -> Approval:
+    fresh = tx.approvals.cast(approval.id, vote, approval.revision)
+    detail = {"name": vote.voter_name, "groups": list(vote.groups), "reason": vote.reason}
+    record(tx, fresh, operation, vote.voter, vote.kind.value, vote.at, detail)
+    return fresh
+
+
+def ended(
+    tx: Transaction,
+    approval: Approval,
+    state: ApprovalState,
+    by: str,
+    now: datetime,
+    headline: str,
+    details: Sequence[str] = (),
+) -> tuple[Approval, Operation]:
+    """Settled, and the operation with it, unless it is a follow-up on what has run already. Lost if somebody was faster."""
+    approval = tx.approvals.finish(approval.id, state, approval.revision)
+    operation = tx.operations.get(approval.operation)
+    if operation is None:
+        raise Lost(f"There is no operation {approval.operation}.")
+    if operation.state is State.AWAITING:
+        moved = operation.advance(ENDS[state], now)
+        tx.operations.advance(moved, operation.revision)
+        operation = moved
+    for kind in (EXPIRE, REMIND):
+        tx.deadlines.cancel(f"{kind}:{approval.id}")
+    severity = Severity.INFO if state is ApprovalState.APPROVED else Severity.WARNING
+    facts = {"headline": headline, "message": "\n".join(details), "user": approval.requester}
+    tx.outbox.add(event(state.value, approval, operation, now, facts, severity))
+    record(tx, approval, operation, by, state.value, now, {"details": list(details), **fingerprints(approval)})
+    return approval, operation
+
+
+def fingerprints(approval: Approval) -> dict[str, Any]:
+    return {"fingerprint": approval.fingerprint, "votes": [vote.voter for vote in approval.votes]}
+
+
+def record(
+    tx: Transaction,
+    approval: Approval,
+    operation: Operation,
+    actor: str,
+    outcome: str,
+    now: datetime,
+    detail: Mapping[str, Any],
+) -> None:
+    tx.audit.append(
+        Entry(
+            at=now,
+            actor=actor,
+            action=f"approval.{outcome}",
+            outcome=outcome,
+            subject=operation.subject,
+            cluster=operation.cluster,
+            operation=operation.id,
+            detail={"approval": approval.id, **detail},
+        )
+    )
+
+
+def facts_of(plan: Plan, decision: Decision, who: Mapping[str, str], channel: str) -> dict[str, Any]:
+    return {
+        **who,
+        "noun": plan.noun,
+        "verb": plan.verb,
+        "approvals_channel": channel,
+        "cli": plan.cli,
+        "notes": [*plan.notes, *(guard.text for guard in plan.guards)],
+        "rule": decision.rule,
+        "quorum": decision.quorum,
+        "approvers": sorted(decision.approvers),
+    }

@@ -1,0 +1,58 @@
+"""What people are told of an approval: events and sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from domain.approval import Approval, ApprovalState, VoteKind
+from domain.errors import Refused
+from domain.event import Event, Severity
+from domain.operation import Operation
+
+
+def event(
+    name: str,
+    approval: Approval,
+    operation: Operation,
+    now: datetime,
+    facts: Mapping[str, Any],
+    severity: Severity = Severity.INFO,
+) -> Event:
+    """`approval.<name>`, of this operation."""
+    return Event(
+        kind=f"approval.{name}",
+        cluster=operation.cluster,
+        cluster_uid="",
+        object_kind="approval",
+        object_uid=approval.id,
+        object_name=operation.subject,
+        transition=f"{name}:{approval.revision}",
+        at=now,
+        severity=severity,
+        operation=operation.id,
+        facts={"approval": approval.id, **facts},
+    )
+
+
+def settled(approval: Approval) -> Refused:
+    """Why a click comes too late; a click is never passed over in silence."""
+    words = {
+        ApprovalState.DECIDING: "All votes are in; it is being checked once more.",
+        ApprovalState.APPROVED: f"This was approved already, by {voters(approval, VoteKind.APPROVE)}.",
+        ApprovalState.REJECTED: f"This was rejected already, by {voters(approval, VoteKind.REJECT)}.",
+        ApprovalState.EXPIRED: "This request has expired.",
+        ApprovalState.WITHDRAWN: "This request was withdrawn by whoever made it.",
+        ApprovalState.STALE: "This request is out of date: what would run is no longer what was shown.",
+    }
+    ask_again = approval.state in {ApprovalState.EXPIRED, ApprovalState.STALE}
+    return Refused(words[approval.state], fix="Ask for it again." if ask_again else "")
+
+
+def voters(approval: Approval, kind: VoteKind) -> str:
+    return ", ".join(vote.voter_name for vote in approval.votes if vote.kind is kind) or "nobody"
+
+
+def title(operation: Operation) -> str:
+    return f"{operation.noun} {operation.verb} {operation.subject}"
