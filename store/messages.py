@@ -9,6 +9,8 @@ from typing import Any
 from store.sqlite import Connection
 from store.times import micros, moment
 
+CARD = "card"
+
 SCHEMA = (
     """CREATE TABLE message (
         channel TEXT NOT NULL,
