@@ -16,7 +16,6 @@ from notifier.render.cards import History, card
 from notifier.render.limits import context
 from notifier.render.notices import notice as drawn
 from notifier.route import Destination, Role
-from store.messages import CARD
 from store.notices import Notice
 from store.transaction import Transaction
 from store.writer import Store
@@ -85,7 +84,7 @@ class Letters:
             thread=str(notice.body.get("thread", "")) if not notice.body.get("fallback") else "",
             revision=operation.revision,
             subject=operation.id,
-            role=CARD,
+            role=Role.CARD.value,
             fallback=str(event.facts.get("user", "")),
         )
 
@@ -117,7 +116,7 @@ class Letters:
 
     async def _reply(self, event: Event) -> Letter | None:
         """Into the card's thread; where there is no card, to the person who asked."""
-        cards = await self._store.read(lambda tx: tx.messages.of(event.operation, CARD))
+        cards = await self._store.read(lambda tx: tx.messages.of(event.operation, Role.CARD.value))
         operation = await self._store.read(lambda tx: tx.operations.get(event.operation))
         told = replace(event, facts={**event.facts, "user": operation.actor if operation else ""})
         rendered = drawn(told, Destination("slack", "", Role.REPLY, 0), await self._extra(event), "")
@@ -129,7 +128,11 @@ class Letters:
 
     async def _news(self, notice: Notice, event: Event) -> Letter:
         to = Destination("slack", notice.address, Role.NEWS, 0, tuple(notice.body.get("mention") or ()))
-        cards = await self._store.read(lambda tx: tx.messages.of(event.operation, CARD)) if event.operation else ()
+        cards = (
+            await self._store.read(lambda tx: tx.messages.of(event.operation, Role.CARD.value))
+            if event.operation
+            else ()
+        )
         link = await self._link(cards[0].channel, cards[0].ts) if cards else ""
         subject = event.operation or f"{event.cluster}/{event.object_kind}/{event.object_name}"
         rendered = drawn(event, to, await self._extra(event), link)

@@ -24,7 +24,7 @@ from notifier.deliver.allowance import Allowance
 from notifier.deliver.outcome import OUT_OF_REACH, of_fault
 from notifier.render.answers import Rendered
 from notifier.route import Role
-from store.messages import CARD, Message
+from store.messages import Message
 from store.notices import Notice
 from store.writer import Store
 
@@ -151,7 +151,7 @@ class SlackDelivery:
             tx.messages.posted(Message(channel, ts, letter.subject, letter.role, letter.revision, now))
 
         await self._settle(notice, record)
-        if letter.role == CARD:
+        if letter.role == Role.CARD.value:
             self._wake_cards()
 
     async def _not_accepted(self, notice: Notice, fault: NotAccepted) -> None:

@@ -36,11 +36,24 @@ def render(answer: Answer) -> Rendered:
 
 def _told(text: str, answer: Answer) -> str:
     """The text alone has to say it: notifications and screen readers see nothing else."""
-    copied = (part for part in answer.parts if isinstance(part, Text) or (isinstance(part, Code) and part.copyable))
-    said = [text, *(escape(part.body) for part in copied)]
+    said = [text, *(each for each in map(_plainly, answer.parts) if each)]
     if answer.cluster:
         said.append(f"[{escape(answer.cluster)}]")
+    if answer.reference:
+        said.append(answer.reference)
     return limits.cut("\n".join(said), limits.TEXT)
+
+
+def _plainly(part: Text | Fields | Table | Code | Attachment) -> str:
+    match part:
+        case Text() | Code():
+            return escape(part.body)
+        case Fields():
+            return "\n".join(f"{escape(label)}: {escape(value)}" for label, value in part.rows)
+        case Table():
+            return escape("\n".join(aligned(part)[: ROWS + 1]))
+        case Attachment():
+            return ""
 
 
 def _part(part: Text | Fields | Table | Code | Attachment, files: list[Attachment]) -> list[Block]:

@@ -1,0 +1,141 @@
+"""Where a webhook may go. Its name is resolved once, the address judged and pinned: a name that changes its mind between
+the check and the connection gains nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
+
+from domain.errors import NotAccepted, Undeliverable
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
+"""(host, port) → addresses. Raises OSError for a name that nobody knows."""
+
+_NAT64 = ip_network("64:ff9b::/96")
+_NAMED = (
+    (ip_network("169.254.169.254/32"), "the metadata service"),
+    (ip_network("fd00:ec2::254/128"), "the metadata service"),
+    (ip_network("100.64.0.0/10"), "a shared range of providers"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """`address` is where the connection goes, whatever the name says by then."""
+
+    url: str
+    host: str
+    port: int
+    address: str
+
+
+async def place_of(url: str, allowed: Sequence[str], resolve: Resolve) -> Place:
+    """Raises Undeliverable for an address that is refused, NotAccepted for a name that does not resolve now."""
+    host, port = parts_of(url)
+    try:
+        found = await resolve(host, port)
+    except OSError:
+        raise NotAccepted(f"The name {host} is not known here.", code="dns") from None
+    networks = [ip_network(each, strict=False) for each in allowed]
+    refused = ""
+    for text in found:
+        why = refusal(ip_address(text.partition("%")[0]), networks)
+        if not why:
+            return Place(url, host, port, text)
+        refused = refused or f"{host} is {text}: {why}"
+    if not refused:
+        raise NotAccepted(f"The name {host} has no address.", code="dns")
+    raise Undeliverable(f"The address is refused: {refused}.", code="address-refused")
+
+
+def parts_of(url: str) -> tuple[str, int]:
+    """(host, port). Raises Undeliverable."""
+    try:
+        # The client's own reading: two readers that disagree about the host would be a hole.
+        read = URL(url)
+        host, port = read.raw_host, read.port
+    except ValueError:
+        raise Undeliverable("The address cannot be read.", code="address-refused") from None
+    if read.scheme not in {"http", "https"} or not host or not port:
+        raise Undeliverable("The address is neither http nor https.", code="address-refused")
+    if read.user is not None or read.password is not None:
+        raise Undeliverable("The address carries a user name.", code="address-refused")
+    return host, port
+
+
+def refusal(address: Address, allowed: Sequence[Network]) -> str:
+    """Why not, in words; empty for an address that may be called. What is wrapped in IPv6 is judged as what it wraps."""
+    if any(address in network for network in allowed if network.version == address.version):
+        return ""
+    inner = _inner(address)
+    if inner is not None:
+        return refusal(inner, allowed)
+    for network, words in _NAMED:
+        if network.version == address.version and address in network:
+            return words
+    for words, holds in (
+        ("loopback", address.is_loopback),
+        ("link-local", address.is_link_local),
+        ("unspecified", address.is_unspecified),
+        ("multicast", address.is_multicast),
+        ("a private network", address.is_private),
+        ("reserved", address.is_reserved or not address.is_global),
+    ):
+        if holds:
+            return words
+    return ""
+
+
+def _inner(address: Address) -> IPv4Address | None:
+    if not isinstance(address, IPv6Address):
+        return None
+    if address in _NAT64:
+        return IPv4Address(int(address) & 0xFFFFFFFF)
+    teredo = address.teredo
+    return address.ipv4_mapped or address.sixtofour or (teredo[1] if teredo else None)
+
+
+async def system_resolve(host: str, port: int) -> Sequence[str]:
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(each[4][0]) for each in found))
+
+
+class Pinned(AbstractResolver):
+    """Knows one name and one address."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        del family
+        address = self._place.address
+        kind = socket.AF_INET6 if ":" in address else socket.AF_INET
+        return [ResolveResult(hostname=host, host=address, port=port, family=kind, proto=0, flags=0)]
+
+    async def close(self) -> None:
+        return
+
+
+def session_to(place: Place, seconds: float) -> aiohttp.ClientSession:
+    """For one call: no proxy, no cookies, no other address."""
+    connector = aiohttp.TCPConnector(resolver=Pinned(place), use_dns_cache=False, force_close=True, limit=1)
+    return aiohttp.ClientSession(
+        connector=connector,
+        timeout=aiohttp.ClientTimeout(total=seconds),
+        trust_env=False,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+    )

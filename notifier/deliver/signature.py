@@ -1,0 +1,79 @@
+"""Standard Webhooks 1.0: `webhook-id`, `webhook-timestamp`, `webhook-signature`. Made here and checked here, pure."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+
+ID, TIMESTAMP, SIGNATURE = "webhook-id", "webhook-timestamp", "webhook-signature"
+TOLERANCE = 300
+PREFIX = "whsec_"
+LONGEST_ID = 256
+MOST_SIGNATURES = 8
+LEAST_KEY, LONGEST_KEY = 16, 64
+
+
+class Fault(StrEnum):
+    UNSIGNED = "unsigned"
+    MALFORMED = "malformed"
+    STALE = "stale"
+    FORGED = "forged"
+
+
+def key_of(secret: str) -> bytes:
+    """`whsec_` and base64, with or without its padding; empty for what is neither, or too short to protect anything."""
+    text = secret.strip().removeprefix(PREFIX)
+    try:
+        key = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        return b""
+    return key if LEAST_KEY <= len(key) <= LONGEST_KEY else b""
+
+
+def headers(secrets: Sequence[str], ident: str, at: datetime, body: bytes) -> dict[str, str]:
+    """Signed with every secret, so that a receiver may change it without losing anything."""
+    timestamp = str(int(at.timestamp()))
+    keys = [key for key in map(key_of, secrets) if key]
+    signed = " ".join(f"v1,{_mac(key, ident, timestamp, body)}" for key in keys)
+    return {ID: ident, TIMESTAMP: timestamp, **({SIGNATURE: signed} if signed else {})}
+
+
+def unsound(ident: str, timestamp: str, signature: str, now: float) -> Fault | None:
+    """What can be told without the body: whether it is worth reading."""
+    if not (ident and timestamp and signature):
+        return Fault.UNSIGNED
+    if len(ident) > LONGEST_ID or not ident.isascii() or not ident.isprintable() or " " in ident:
+        return Fault.MALFORMED
+    if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= 12):
+        return Fault.MALFORMED
+    if not _given(signature):
+        return Fault.MALFORMED
+    return Fault.STALE if abs(now - int(timestamp)) > TOLERANCE else None
+
+
+def signed_by(ident: str, timestamp: str, signature: str, body: bytes, keys: Sequence[bytes]) -> bool:
+    """Whether one of the signatures was made with one of the keys."""
+    given = _given(signature)
+    found = False
+    for key in keys:
+        made = _mac(key, ident, timestamp, body)
+        for one in given:
+            found |= hmac.compare_digest(made, one)
+    return found
+
+
+def _given(signature: str) -> list[str]:
+    if not signature.isascii():
+        return []
+    listed = [part.partition(",") for part in signature.split()[:MOST_SIGNATURES]]
+    return [value for version, _, value in listed if version == "v1" and value]
+
+
+def _mac(key: bytes, ident: str, timestamp: str, body: bytes) -> str:
+    base = f"{ident}.{timestamp}.".encode() + body
+    return base64.b64encode(hmac.new(key, base, hashlib.sha256).digest()).decode()

@@ -1,0 +1,276 @@
+"""Notices to machines: at least once, with an id that stays; in order within a lane; each receiver by itself.
+
+A receiver that is slow or dead holds up nobody else: it has a sender of its own, and few calls under way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from random import Random
+
+from domain.errors import DeliveryError, Lost, Undeliverable, Unknown
+from domain.event import Event, Severity
+from notifier.deliver.addresses import Resolve, system_resolve
+from notifier.deliver.outward import PACKS, Receiver, Reply, call
+from store.deliveries import Delivery
+from store.notices import Notice
+from store.transaction import Transaction
+from store.writer import Store
+
+log = logging.getLogger(__name__)
+
+AT_ONCE = 4
+SCHEDULE = (5.0, 300.0, 1800.0, 7200.0, 18000.0, 36000.0, 50400.0, 72000.0, 86400.0)
+"""Seconds after the first, second … failure, as Standard Webhooks has them; then it has failed for good."""
+ALERTS = (5.0, 15.0, 30.0, 60.0, 120.0, 300.0)
+"""An alert is worth nothing tomorrow: the last wait repeats until it is a day old."""
+ALERTS_LIVE = timedelta(hours=24)
+JITTER = 0.2
+LONGEST_WAIT = 86400.0
+
+Receivers = Callable[[], Mapping[tuple[str, str], Receiver]]
+"""By kind and address. Asked each time: they change with the settings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """`text` says to people what became of it."""
+
+    ok: bool
+    code: str
+    milliseconds: int
+    text: str
+
+
+def wait_before_next(notice: Notice, asked: float, now: datetime, random: Random) -> float | None:
+    """Seconds until the next try; None when this was the last. A receiver that asks for longer gets it."""
+    if notice.kind == "alertmanager":
+        if now - notice.created_at > ALERTS_LIVE:
+            return None
+        planned = ALERTS[min(notice.attempts, len(ALERTS)) - 1]
+    elif notice.attempts > len(SCHEDULE):
+        return None
+    else:
+        planned = SCHEDULE[notice.attempts - 1]
+    return max(planned * (1.0 + JITTER * random.random()), min(asked, LONGEST_WAIT))
+
+
+class WebhookDelivery:
+    """`counted` takes (kind, outcome)."""
+
+    def __init__(
+        self,
+        store: Store,
+        receivers: Receivers,
+        now: Callable[[], datetime],
+        random: Random,
+        resolve: Resolve = system_resolve,
+        counted: Callable[[str, str], None] = lambda _kind, _outcome: None,
+    ) -> None:
+        self._store = store
+        self._receivers = receivers
+        self._now = now
+        self._random = random
+        self._resolve = resolve
+        self._counted = counted
+        self._busy: dict[tuple[str, str], asyncio.Task[None]] = {}
+
+    async def round(self) -> float | None:
+        """Gives every receiver that has something due a sender; comes back when one is done, or after a second."""
+        now = self._now()
+        await self._again_what_may_have_arrived(now)
+        due = await self._store.read(lambda tx: [(kind, one) for kind in PACKS for one in tx.notices.due(now, kind)])
+        for key in due:
+            if key not in self._busy:
+                self._busy[key] = asyncio.create_task(self._serve(*key))
+        if self._busy:
+            await asyncio.wait(self._busy.values(), timeout=1.0, return_when=asyncio.FIRST_COMPLETED)
+            self._collect()
+            return 0
+        return await self._until_next(now)
+
+    async def close(self) -> None:
+        """What is under way is sent again at the next start: at least once."""
+        for task in self._busy.values():
+            task.cancel()
+        await asyncio.gather(*self._busy.values(), return_exceptions=True)
+        self._busy.clear()
+
+    def _collect(self) -> None:
+        done = {key: task for key, task in self._busy.items() if task.done()}
+        for key in done:
+            del self._busy[key]
+        for task in done.values():
+            task.result()
+
+    async def _until_next(self, now: datetime) -> float:
+        times = await self._store.read(lambda tx: [tx.notices.next_due(kind=kind) for kind in PACKS])
+        waits = [(due - now).total_seconds() for due in times if due is not None]
+        return min(2.0, max(0.05, min(waits, default=2.0)))
+
+    async def _again_what_may_have_arrived(self, now: datetime) -> None:
+        none = timedelta()
+
+        def resend(tx: Transaction) -> None:
+            for kind in PACKS:
+                for notice in tx.notices.to_reconcile(now, none, none, kind=kind):
+                    tx.notices.resend(notice, now)
+
+        unknown = await self._store.read(
+            lambda tx: any(tx.notices.to_reconcile(now, none, none, 1, kind=kind) for kind in PACKS)
+        )
+        if unknown:
+            await self._store.write(resend)
+
+    async def _serve(self, kind: str, address: str) -> None:
+        """Everything that is due for one receiver, a few lanes at a time."""
+        while claimed := await self._claim(kind, address):
+            await asyncio.gather(*(self._send(notice) for notice in claimed))
+
+    async def _claim(self, kind: str, address: str) -> tuple[Notice, ...]:
+        now = self._now()
+        return await self._store.write(lambda tx: tx.notices.claim(now, AT_ONCE, kind=kind, address=address))
+
+    async def _send(self, notice: Notice) -> None:
+        event, disabled = await self._store.read(
+            lambda tx: (tx.outbox.event(notice.event), tx.receivers.disabled(notice.kind, notice.address))
+        )
+        receiver = self._receivers().get((notice.kind, notice.address))
+        if event is None or receiver is None:
+            why = "its event is not remembered any more" if event is None else "this receiver is not configured"
+            await self._dead(notice, why)
+            return
+        if disabled is not None:
+            await self._dead(notice, f"the receiver is disabled since {disabled.at:%Y-%m-%d %H:%M} UTC")
+            return
+        await self._call(notice, event, receiver)
+
+    async def _call(self, notice: Notice, event: Event, receiver: Receiver) -> None:
+        begun = self._now()
+        url = str(notice.body.get("callback") or receiver.url)
+        parcel = PACKS[notice.kind](receiver, url, notice.id, event, begun)
+        if parcel is None:
+            await self._settle(notice, lambda tx: tx.notices.sent(notice, "nothing to say"))
+            return
+        try:
+            reply = await call(parcel, receiver.allow, receiver.timeout, self._resolve, begun)
+        except Undeliverable as fault:
+            await self._dead(notice, fault.text, self._tried(notice, begun, "dead", fault.code, fault.text))
+        except DeliveryError as fault:
+            await self._failed(notice, begun, fault.code, fault.text, 0.0)
+        else:
+            await self._answered(notice, receiver, begun, reply)
+
+    async def _answered(self, notice: Notice, receiver: Receiver, begun: datetime, reply: Reply) -> None:
+        code = str(reply.status)
+        if reply.taken:
+            tried = self._tried(notice, begun, "sent", code)
+            self._counted(notice.kind, "sent")
+            await self._settle(notice, lambda tx: (tx.notices.sent(notice, code), tx.deliveries.log(tried)))
+        elif reply.status == 410 and not notice.body.get("callback"):
+            await self._gone(notice, receiver, begun)
+        else:
+            await self._failed(notice, begun, code, f"The receiver answered {code}.", reply.retry_after)
+
+    async def _gone(self, notice: Notice, receiver: Receiver, begun: datetime) -> None:
+        now = self._now()
+        tried = self._tried(notice, begun, "dead", "410")
+        told = disabled(receiver, now)
+        log.error("receiver %s said 410: it is disabled", receiver.name)
+
+        def record(tx: Transaction) -> None:
+            tx.notices.dead(notice, "410: the receiver is gone and was disabled")
+            tx.deliveries.log(tried)
+            if tx.receivers.disable(receiver.kind, receiver.name, "it answered 410 Gone", now):
+                tx.outbox.add(told)
+
+        self._counted(notice.kind, "disabled")
+        await self._settle(notice, record)
+
+    async def _failed(self, notice: Notice, begun: datetime, code: str, text: str, asked: float) -> None:
+        now = self._now()
+        wait = wait_before_next(notice, asked, now, self._random)
+        if wait is None:
+            await self._dead(notice, f"{text} Given up.", self._tried(notice, begun, "dead", code, text))
+            return
+        tried = self._tried(notice, begun, "pending", code, text)
+        self._counted(notice.kind, "again")
+        at = now + timedelta(seconds=wait)
+        await self._settle(notice, lambda tx: (tx.notices.again(notice, at, text), tx.deliveries.log(tried)))
+
+    async def _dead(self, notice: Notice, why: str, tried: Delivery | None = None) -> None:
+        self._counted(notice.kind, "dead")
+        log.error("a notice cannot be delivered", extra={"facts": {"notice": notice.id, "why": why}})
+
+        def record(tx: Transaction) -> None:
+            tx.notices.dead(notice, why)
+            if tried is not None:
+                tx.deliveries.log(tried)
+
+        await self._settle(notice, record)
+
+    async def _settle(self, notice: Notice, change: Callable[[Transaction], object]) -> None:
+        with suppress(Lost):
+            await self._store.write(change)
+
+    def _tried(self, notice: Notice, begun: datetime, outcome: str, code: str, detail: str = "") -> Delivery:
+        spent = int((self._now() - begun).total_seconds() * 1000)
+        return Delivery(notice.id, notice.attempts, begun, notice.kind, notice.address, outcome, code, spent, detail)
+
+    async def test(self, name: str, ident: str) -> Tried:
+        """One call that tells nothing but that it is a test. Success enables a receiver that was disabled."""
+        named = {receiver.name: receiver for receiver in self._receivers().values() if receiver.url}
+        if name not in named:
+            raise Unknown(f"There is no webhook {name!r}.", nearest=tuple(sorted(named)))
+        receiver, begun = named[name], self._now()
+        event = tested(receiver, begun, ident)
+        parcel = PACKS[receiver.kind](receiver, receiver.url, ident, event, begun)
+        assert parcel is not None
+        try:
+            reply = await call(parcel, receiver.allow, receiver.timeout, self._resolve, begun)
+        except DeliveryError as fault:
+            return Tried(False, fault.code, self._since(begun), fault.text)
+        if not reply.taken:
+            return Tried(False, str(reply.status), self._since(begun), f"The receiver answered {reply.status}.")
+        await self._store.write(lambda tx: tx.receivers.enable(receiver.kind, name))
+        return Tried(True, str(reply.status), self._since(begun), "The receiver took it.")
+
+    def _since(self, begun: datetime) -> int:
+        return int((self._now() - begun).total_seconds() * 1000)
+
+
+def disabled(receiver: Receiver, now: datetime) -> Event:
+    facts = {
+        "receiver": receiver.name,
+        "status": 410,
+        "message": "It answered 410 Gone; nothing is sent to it any more.",
+    }
+    return _about(receiver, "receiver.disabled", now, now.isoformat(), Severity.FAILURE, facts)
+
+
+def tested(receiver: Receiver, now: datetime, ident: str) -> Event:
+    facts = {"receiver": receiver.name, "message": "A test. Nothing happened."}
+    severity = Severity.FAILURE if receiver.kind == "alertmanager" else Severity.INFO
+    return _about(receiver, "receiver.tested", now, ident, severity, facts)
+
+
+def _about(
+    receiver: Receiver, kind: str, now: datetime, transition: str, severity: Severity, facts: Mapping[str, object]
+) -> Event:
+    return Event(
+        kind=kind,
+        cluster="",
+        cluster_uid="",
+        object_kind="Receiver",
+        object_uid=f"{receiver.kind}:{receiver.name}",
+        object_name=receiver.name,
+        transition=transition,
+        at=now,
+        severity=severity,
+        facts=facts,
+    )

@@ -1,0 +1,304 @@
+"""A whole world: a Slack with people in it, clusters with a Velero each, one object store, and the settings of a bot.
+
+Tests run the bot inside the process or as its own; the demo runs it as its own.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sandbox.bucket import Buckets
+from sandbox.clock import Clock, RealClock
+from sandbox.kubernetes.auth import Grant, User, admin
+from sandbox.kubernetes.objects import Objects
+from sandbox.kubernetes.server import KubernetesEmulator
+from sandbox.slack.emulator import SlackEmulator
+from sandbox.velero.emulator import VeleroEmulator
+from sandbox.velero.settings import VeleroSettings
+
+Json = dict[str, Any]
+
+VELERO = "velero"
+QUICK = VeleroSettings(
+    schedule_tick=1.0,
+    sync_tick=2.0,
+    sync_period=2.0,
+    validation_tick=1.0,
+    validation_period=2.0,
+    garbage_collection_period=5.0,
+    deletion_seconds=0.1,
+    queue_period=5.0,
+)
+"""As a real server set to hurry: for tests that wait for its periods."""
+
+
+@dataclass(slots=True)
+class Place:
+    """One cluster: its API, its Velero, the tokens that open it."""
+
+    name: str
+    objects: Objects
+    api: KubernetesEmulator
+    velero: VeleroEmulator
+    token: str
+    bucket: str
+
+    @property
+    def url(self) -> str:
+        return self.api.url
+
+    def get(self, resource: str, name: str) -> Json | None:
+        return self.objects.find(resource, VELERO, name)
+
+    def all(self, resource: str) -> list[Json]:
+        return self.objects.list(resource, VELERO)
+
+
+@dataclass(slots=True)
+class World:
+    directory: Path
+    slack: SlackEmulator
+    buckets: Buckets
+    clock: Clock
+    places: dict[str, Place] = field(default_factory=dict)
+
+    @property
+    def prod(self) -> Place:
+        return self.places["prod"]
+
+    @property
+    def staging(self) -> Place:
+        return self.places["staging"]
+
+    def channel(self, name: str) -> str:
+        return self.slack.workspace.channel(name).id
+
+    async def close(self) -> None:
+        for place in self.places.values():
+            await place.velero.stop()
+            await place.api.close()
+        await self.buckets.stop()
+        await self.slack.stop()
+
+
+PEOPLE = {"ada": "developer", "grace": "on-call", "bob": "approver"}
+GROUPS = {"developers": ["ada"], "on-call": ["grace"], "approvers": ["bob"]}
+
+
+async def build(
+    directory: Path,
+    *,
+    clusters: Iterable[str] = ("prod", "staging"),
+    velero: VeleroSettings | None = None,
+    clock: Clock | None = None,
+    slack_port: int = 0,
+    seed: str = "",
+) -> World:
+    """Everything runs when it returns, but the bot."""
+    clock = clock or RealClock()
+    slack = SlackEmulator(
+        signing_secret=seed or secrets.token_hex(16),
+        bot_token=f"xoxb-{secrets.token_hex(12)}",
+        app_token=f"xapp-{secrets.token_hex(12)}",
+        team_id="T000000001",
+        app_id="A000000001",
+    )
+    await slack.start(slack_port)
+    people(slack)
+    buckets = Buckets(clock)
+    await buckets.start()
+    world = World(directory, slack, buckets, clock)
+    for name in clusters:
+        world.places[name] = await _place(name, world, velero or VeleroSettings())
+    return world
+
+
+def people(slack: SlackEmulator) -> None:
+    workspace = slack.workspace
+    for name, role in PEOPLE.items():
+        workspace.add_user(name, tz="Europe/Berlin" if role == "on-call" else "UTC")
+    for handle, members in GROUPS.items():
+        workspace.add_group(handle, members)
+    everyone = list(PEOPLE)
+    for channel in ("ops", "approvals", "incidents", "staging", "shop-team"):
+        workspace.add_channel(channel, everyone)
+    slack.home = "#ops"
+
+
+async def _place(name: str, world: World, settings: VeleroSettings) -> Place:
+    counter = iter(range(1, 10**9))
+    objects = Objects(now=world.clock.now, new_id=lambda: f"{name}-{next(counter):08d}-{secrets.token_hex(4)}")
+    token = secrets.token_hex(16)
+    users = {token: bot_user(), f"admin-{token}": admin()}
+    api = KubernetesEmulator(objects, users)
+    await api.start()
+    bucket = f"{name}-backups"
+    world.buckets.create(bucket)
+    emulator = VeleroEmulator(objects, world.buckets, world.clock, settings=settings)
+    await emulator.start()
+    location(objects, "default", bucket, default=True)
+    return Place(name, objects, api, emulator, token, bucket)
+
+
+def bot_user() -> User:
+    """What deploy/ grants, in the emulator's words."""
+    velero_kinds = (
+        "backups",
+        "restores",
+        "schedules",
+        "deletebackuprequests",
+        "downloadrequests",
+        "serverstatusrequests",
+        "backupstoragelocations",
+        "volumesnapshotlocations",
+        "backuprepositories",
+        "podvolumebackups",
+        "podvolumerestores",
+        "datauploads",
+        "datadownloads",
+    )
+    return User(
+        "bot",
+        (
+            Grant(velero_kinds, namespaces=(VELERO,)),
+            Grant(("configmaps",), verbs=("get", "list", "create", "delete"), namespaces=(VELERO,)),
+            Grant(("namespaces",), verbs=("get", "list", "watch")),
+            Grant(("*",), verbs=("get", "list")),
+            Grant(("selfsubjectaccessreviews",), verbs=("create",)),
+        ),
+    )
+
+
+def location(
+    objects: Objects, name: str, bucket: str, *, default: bool = False, mode: str = "ReadWrite", prefix: str = ""
+) -> None:
+    storage = {"bucket": bucket, **({"prefix": prefix} if prefix else {})}
+    objects.create(
+        "backupstoragelocations",
+        VELERO,
+        {
+            "metadata": {"name": name},
+            "spec": {
+                "provider": "aws",
+                "objectStorage": storage,
+                "accessMode": mode,
+                "default": default,
+                "config": {"region": "us-east-1", "s3ForcePathStyle": "true"},
+            },
+        },
+    )
+
+
+def application(
+    objects: Objects, namespace: str, *, replicas: int = 3, labels: Mapping[str, str] | None = None
+) -> None:
+    """A small shop: a deployment, its configuration, a claim, a service, a secret."""
+    objects.create("namespaces", None, {"metadata": {"name": namespace, "labels": dict(labels or {})}})
+    for number in range(replicas):
+        data = {"metadata": {"name": f"settings-{number}"}, "data": {"number": str(number)}}
+        objects.create("configmaps", namespace, data)
+    marks = {"app": namespace}
+    containers = [{"name": "web", "image": "registry.example.com/web:1.0"}]
+    template = {"metadata": {"labels": marks}, "spec": {"containers": containers}}
+    spec = {"replicas": replicas, "selector": {"matchLabels": marks}, "template": template}
+    objects.create("deployments", namespace, {"metadata": {"name": "web", "labels": marks}, "spec": spec})
+    ports = [{"name": "http", "port": 80, "targetPort": 8080}]
+    objects.create("services", namespace, {"metadata": {"name": "web"}, "spec": {"selector": marks, "ports": ports}})
+    objects.create("secrets", namespace, {"metadata": {"name": "web"}, "data": {"password": "aHVudGVyMg=="}})
+
+
+RULES = """
+[[rules]]
+name = "developers-back-up-their-shop"
+who = { groups = ["developers"] }
+what = ["backup.create"]
+namespaces = ["shop", "shop-*"]
+effect = "allow"
+
+[[rules]]
+name = "on-call-runs-backups-and-schedules"
+who = { groups = ["on-call"] }
+what = ["backup.*", "schedule.*", "backup-location.*", "snapshot-location.*"]
+cluster_scoped = true
+hooks = "any"
+effect = "allow"
+
+[[rules]]
+name = "restores-need-an-approver"
+who = { groups = ["on-call"] }
+what = ["restore.create"]
+namespaces = ["shop", "shop-*"]
+effect = "approve"
+quorum = 1
+approvers = ["approvers"]
+
+[[rules]]
+name = "on-call-tidies-restores"
+who = { groups = ["on-call"] }
+what = ["restore.delete", "restore.get", "restore.describe", "restore.logs"]
+effect = "allow"
+"""
+
+
+def settings(world: World, data_dir: Path, *, listen: str = "127.0.0.1:0", extra: str = "", rules: str = RULES) -> Path:
+    """Writes the settings and the secrets that they name; gives the path of the TOML file."""
+    secret = world.directory / "secrets"
+    secret.mkdir(parents=True, exist_ok=True)
+    files = {
+        "bot-token": world.slack.site.bot_token,
+        "signing-secret": world.slack.signing_secret,
+        "app-token": world.slack.site.app_token,
+        **{f"{place.name}-token": place.token for place in world.places.values()},
+    }
+    for name, value in files.items():
+        (secret / name).write_text(value)
+    store = world.buckets.url.removeprefix("http://")
+    parts = [
+        f"data_dir = {json.dumps(str(data_dir))}",
+        f"listen = {json.dumps(listen)}",
+        "[slack]",
+        f"api_url = {json.dumps(world.slack.api_url)}",
+        f"bot_token_file = {json.dumps(str(secret / 'bot-token'))}",
+        f"signing_secret_file = {json.dumps(str(secret / 'signing-secret'))}",
+        f"app_token_file = {json.dumps(str(secret / 'app-token'))}",
+        'response_hosts = ["127.0.0.1", "localhost"]',
+        "posts_per_minute = 600",
+    ]
+    for place in world.places.values():
+        channels = [world.channel("ops")] if place.name == "prod" else [world.channel("staging")]
+        parts += [
+            "[[clusters]]",
+            f"name = {json.dumps(place.name)}",
+            f"url = {json.dumps(place.url)}",
+            f"token_file = {json.dumps(str(secret / f'{place.name}-token'))}",
+            f"object_store_hosts = {json.dumps([store])}",
+            f"channels = {json.dumps(channels)}",
+        ]
+    for name, namespaces in (("ops", ["*"]), ("approvals", ["*"]), ("incidents", ["*"]), ("shop-team", ["shop"])):
+        parts += ["[[channels]]", f"id = {json.dumps(world.channel(name))}", f"name = {json.dumps(name)}"]
+        parts += [f"namespaces = {json.dumps(namespaces)}"]
+        if name != "shop-team" and "prod" in world.places:
+            parts.append('cluster = "prod"')
+    parts += [
+        "[approvals]",
+        f"channel = {json.dumps(world.channel('approvals'))}",
+        "[[routes]]",
+        'name = "incidents"',
+        f"channels = {json.dumps([world.channel('incidents')])}",
+        'mention = ["here"]',
+        "[routes.match]",
+        'severities = ["failure", "warning", "security", "recovery"]',
+    ]
+    path = world.directory / "settings.toml"
+    path.write_text("\n".join(parts) + "\n" + extra + "\n" + rules)
+    return path
+
+
+def weeks_ago(weeks: int) -> datetime:
+    return datetime.now(UTC) - timedelta(weeks=weeks)
