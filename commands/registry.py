@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from commands.backup.create import CREATE as BACKUP_CREATE
 from commands.backup.delete import DELETE as BACKUP_DELETE
+from commands.backup.describe import DESCRIBE as BACKUP_DESCRIBE
 from commands.backup.get import GET as BACKUP_GET
 from commands.backup.logs import LOGS as BACKUP_LOGS
 from commands.backup_location.create import CREATE as BACKUP_LOCATION_CREATE
@@ -12,7 +13,7 @@ from commands.general.elsewhere import ELSEWHERE
 from commands.general.status import CLUSTER_GET, STATUS
 from commands.general.whoami import WHOAMI
 from commands.restore.create import CREATE as RESTORE_CREATE
-from commands.schedule.create import CREATE as SCHEDULE_CREATE
+from commands.schedule.verbs import SCHEDULE_VERBS
 from commands.snapshot_location.create import CREATE as SNAPSHOT_LOCATION_CREATE
 from commands.verb import Verb
 
@@ -111,10 +112,11 @@ SHARED_FLAGS: tuple[Flag, ...] = (
 VERBS: tuple[Verb, ...] = (
     BACKUP_CREATE,
     BACKUP_GET,
+    BACKUP_DESCRIBE,
     BACKUP_LOGS,
     BACKUP_DELETE,
     RESTORE_CREATE,
-    SCHEDULE_CREATE,
+    *SCHEDULE_VERBS,
     BACKUP_LOCATION_CREATE,
     SNAPSHOT_LOCATION_CREATE,
     CLUSTER_GET,

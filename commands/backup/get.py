@@ -55,6 +55,11 @@ def answer(cmd: Command, world: World, situation: Situation) -> Answer:
     return Answer(_headline(len(rows)), (*parts, *((table,) if rows else ())), tone)
 
 
+def inside(items: list[Json]) -> frozenset[str]:
+    """Which namespaces an answer on these backups tells of."""
+    return frozenset(str(name) for item in items for name in moments.spec(item).get("includedNamespaces") or ["*"])
+
+
 def _headline(count: int) -> str:
     return {0: "No backups found.", 1: "1 backup"}.get(count, f"{count} backups")
 

@@ -1,0 +1,306 @@
+"""`backup describe`: for somebody in a hurry: the outcome, what is not protected, errors; the rest folded into a file."""
+
+from __future__ import annotations
+
+import fnmatch
+
+from commands import moments
+from commands.backup import sheet
+from commands.backup.findings import Findings, ended, found, wants
+from commands.backup.get import FILTERS, creator, inside
+from commands.command import Command
+from commands.facts import Facts, Needs, Want, World
+from commands.flags import BOOL, TEXT, Flag, choice
+from commands.output import FIND
+from commands.situation import Situation
+from commands.track.hints import hint
+from commands.verb import Args, Effect, Verb
+from domain.answer import Answer, Attachment, Button, Code, Fields, Part, Table, Text, Tone
+from domain.errors import ClusterError, Refused, Unknown
+from velero.phases import BACKUP_PHASES
+from velero.results import Entry, grouped
+from velero.volumes import Data, Volume
+
+Json = moments.Json
+
+FIRST = 5
+ROWS = 15
+TONES = {"Completed": Tone.GOOD, "Failed": Tone.BAD, "FailedValidation": Tone.BAD, "PartiallyFailed": Tone.WARNING}
+WHERE = {
+    Data.IN_LOCATION: "in the location",
+    Data.IN_SNAPSHOT: "snapshot in its storage",
+    Data.UNDER_WAY: "under way",
+    Data.FAILED: "FAILED",
+    Data.NONE: "NO DATA",
+}
+
+FLAGS: tuple[Flag, ...] = (
+    FILTERS[0],
+    Flag("details", BOOL, "The list of everything in it, too", group="Output"),
+    FIND,
+    Flag("output", choice("plaintext", "json", ""), "plaintext or json", short="o", group="Output"),
+    Flag("insecure-skip-tls-verify", BOOL, "Accepted and without effect: certificates are always checked", hidden=True),
+    Flag("cacert", TEXT, "Accepted and without effect: the settings name the certificate", hidden=True),
+)
+
+
+def needs(cmd: Command, known: Facts) -> Needs:
+    named = bool(cmd.names) and not cmd.text("selector")
+    first = (
+        [Want("backups", name, fresh=True) for name in cmd.names]
+        if named
+        else [Want("backups", label=cmd.text("selector"), fresh=True)]
+    )
+    item = known.get("backups", cmd.name) if len(cmd.names) == 1 else None
+    shown = item is not None and ("backups", cmd.name) not in known.redacted
+    more = wants(item, details=cmd.true("details"), items=cmd.given("find")) if shown and item is not None else ()
+    return Needs.of(*first, Want("namespaces", optional=True), *more)
+
+
+def answer(cmd: Command, world: World, situation: Situation) -> Answer:
+    facts = next(iter(world.values()))
+    if isinstance(facts, ClusterError):
+        raise facts
+    for name in cmd.names:
+        if facts.get("backups", name) is None:
+            raise Unknown(f"There is no backup {name!r}.", nearest=facts.nearest("backups", name))
+    chosen = (
+        [facts.objects["backups"][name] for name in dict.fromkeys(cmd.names)] if cmd.names else facts.all("backups")
+    )
+    if len(chosen) != 1:
+        return several(chosen, facts, situation)
+    item = chosen[0]
+    if ("backups", moments.name(item)) in facts.redacted:
+        return redacted(cmd, item, situation)
+    return one(cmd, found(facts, item), situation)
+
+
+def one(cmd: Command, about: Findings, situation: Situation) -> Answer:
+    item, name = about.item, moments.name(about.item)
+    told = inside([item])
+    if cmd.text("output") == "json":
+        return Answer(headline(about), (Code(sheet.as_json(about), "json"),), namespaces=told)
+    if cmd.given("find"):
+        return _searched(cmd, about, told)
+    body = "\n".join(sheet.lines(about, situation.timezone, details=cmd.true("details")))
+    parts: list[Part] = [
+        Fields(facts_of(about, situation)),
+        *_running(item),
+        *_unprotected(about),
+        *_wrong(about),
+        *_volume_table(about),
+        *(Text(why, untrusted=True) for why in about.unread[:3]),
+        Attachment(f"{name}.txt", body, f"All of {name}"),
+    ]
+    return Answer(headline(about), tuple(parts), tone(about), _buttons(item), namespaces=told)
+
+
+def headline(about: Findings) -> str:
+    item, status = about.item, moments.status(about.item)
+    parts = [f"{moments.name(item)}: {moments.phase(item)}"]
+    errors, warnings = moments.number(status.get("errors")), moments.number(status.get("warnings"))
+    counts = ((errors, "error"), (warnings, "warning"), (len(about.bare), "volume without data"))
+    parts += [plural(count, word) for count, word in counts if count]
+    return ", ".join(parts)
+
+
+def plural(count: int, word: str) -> str:
+    first, blank, rest = word.partition(" ")
+    return f"{count} {first}{'' if count == 1 else 's'}{blank}{rest}"
+
+
+def tone(about: Findings) -> Tone:
+    found_tone = TONES.get(moments.phase(about.item), Tone.PLAIN)
+    return Tone.WARNING if found_tone is Tone.GOOD and about.bare else found_tone
+
+
+def facts_of(about: Findings, situation: Situation) -> tuple[tuple[str, str], ...]:
+    item, status, spec = about.item, moments.status(about.item), moments.spec(about.item)
+    started, over = moments.created(item), moments.moment(status.get("completionTimestamp"))
+    expires = moments.moment(status.get("expiration"))
+    took = f" ({moments.length(over - started)})" if started and over else ""
+    rows = [
+        ("Namespaces", ", ".join(map(str, spec.get("includedNamespaces") or ["all"])).replace("*", "all")),
+        ("Started", f"{moments.at(started, situation.timezone)}{took}"),
+        ("Items", sheet.items_of(item)),
+        ("Expires", moments.ago(expires, situation.now) if expires else "-"),
+        ("Location", str(spec.get("storageLocation") or "-")),
+        ("Created by", creator(item)),
+    ]
+    return tuple([*rows, ("Size of volumes", moments.size(about.size))] if about.size else rows)
+
+
+def _running(item: Json) -> list[Part]:
+    if ended(item):
+        return []
+    status = moments.status(item)
+    place = moments.number(status.get("queuePosition"))
+    if moments.phase(item) in BACKUP_PHASES.queued:
+        return [Text(f"Not started yet: {place - 1} before it in the queue." if place > 1 else "Not started yet.")]
+    waits = (
+        " Waiting for the object store: a backup stays here while its location is away."
+        if "Finaliz" in moments.phase(item)
+        else ""
+    )
+    return [Text(f"Not completed yet: {sheet.items_of(item)} items.{waits}")]
+
+
+def _unprotected(about: Findings) -> list[Part]:
+    if about.volumes is None and not ended(about.item):
+        return []
+    said = [f"• {one.shown}: {reason(one)}" for one in about.bare[:FIRST]]
+    if not said:
+        return []
+    more = [f"… and {len(about.bare) - FIRST} more in the file"] if len(about.bare) > FIRST else []
+    return [
+        Text("\n".join(["Not protected: no data of these volumes is in this backup.", *said, *more]), untrusted=True)
+    ]
+
+
+def reason(one: Volume) -> str:
+    if one.data is Data.FAILED:
+        return "its backup failed"
+    return "; ".join(one.why) or "nothing saved it"
+
+
+def _wrong(about: Findings) -> list[Part]:
+    status = moments.status(about.item)
+    invalid = [str(each) for each in status.get("validationErrors") or []]
+    failure = [str(status["failureReason"])] if status.get("failureReason") else []
+    said = [*invalid, *failure]
+    if about.results is not None:
+        said += _groups(about.results.errors) or _groups(about.results.warnings[:50])
+    if not said:
+        return []
+    parts: list[Part] = [Text("\n".join(f"• {each}" for each in said[:FIRST]), untrusted=True)]
+    advice = hint(said)
+    return [*parts, Text(advice)] if advice else parts
+
+
+def _groups(entries: tuple[Entry, ...]) -> list[str]:
+    groups = grouped(entries)
+    return [
+        f"{group.message}"
+        + (f" ({group.entries[0].subject})" if len(group.entries) == 1 and group.entries[0].subject else "")
+        + (f" × {len(group.entries)}" if len(group.entries) > 1 else "")
+        for group in groups[:3]
+    ]
+
+
+def _volume_table(about: Findings) -> list[Part]:
+    progress = {one.volume: one.told for one in about.moving}
+    rows = [
+        (
+            one.shown,
+            one.method or "-",
+            WHERE[one.data],
+            progress.get(one.shown) or (moments.size(one.size) if one.size else "-"),
+        )
+        for one in about.volumes or ()
+    ]
+    if about.volumes is None:
+        rows = [(one.volume, "-", one.phase or "New", one.told) for one in about.moving]
+    return [Table(("VOLUME", "METHOD", "DATA", "SIZE"), tuple(rows), "Volumes")] if rows else []
+
+
+def _searched(cmd: Command, about: Findings, told: frozenset[str]) -> Answer:
+    name = moments.name(about.item)
+    if about.listed is None:
+        why = "; ".join(about.unread) or "It is there once Velero is done with it."
+        raise Refused(f"What is in {name} cannot be read.", why=why)
+    kind, slash, wanted = cmd.text("find").rpartition("/")
+    hits = [
+        (f"{one.kind}", one.namespace or "-", one.name)
+        for one in about.listed
+        if _fits(wanted, one.name) and (not slash or _kind_fits(kind, one.kind))
+    ]
+    if not hits:
+        return Answer(
+            f"Nothing like {cmd.text('find')!r} is in {name}.",
+            (Text(f"It holds {len(about.listed)} objects."),),
+            Tone.WARNING,
+        )
+    return Answer(
+        f"{plural(len(hits), 'object')} in {name}",
+        (Table(("KIND", "NAMESPACE", "NAME"), tuple(hits)),),
+        namespaces=told,
+    )
+
+
+def _fits(wanted: str, name: str) -> bool:
+    return fnmatch.fnmatchcase(name, wanted) if any(sign in wanted for sign in "*?[") else wanted in name
+
+
+def _kind_fits(wanted: str, kind: str) -> bool:
+    return kind.lower() in {
+        wanted.lower(),
+        wanted.lower().removesuffix("s"),
+        wanted.lower().removesuffix("es"),
+    } or wanted in {"", "*"}
+
+
+def _buttons(item: Json) -> tuple[Button, ...]:
+    name = moments.name(item)
+    buttons = [Button("Log", f"backup logs {name}")]
+    if moments.phase(item) in {"Completed", "PartiallyFailed"}:
+        buttons.append(Button("Try a restore", f"restore create --from-backup {name} --dry-run"))
+    if not ended(item):
+        buttons = [Button("Look again", f"backup describe {name}")]
+    if moments.phase(item) in BACKUP_PHASES.queued:
+        buttons.append(Button("Cancel", f"backup cancel {name}", "danger", confirm=f"Take {name} out of the queue?"))
+    return tuple(buttons)
+
+
+def redacted(cmd: Command, item: Json, situation: Situation) -> Answer:
+    """For somebody of whose namespaces it holds some: how it ended and when, no files, no errors, nobody else's names."""
+    if cmd.given("find") or cmd.true("details"):
+        raise Refused(
+            f"The list of what is in {moments.name(item)} tells of namespaces that are not yours.",
+            fix=f"backup describe {moments.name(item)}",
+        )
+    about = Findings(item)
+    mine = [name for name in moments.spec(item).get("includedNamespaces") or [] if not str(name).startswith("(")]
+    note = Text("It holds more namespaces than yours: its log, errors and lists are not shown to you.")
+    return Answer(
+        f"{moments.name(item)}: {moments.phase(item)}",
+        (Fields(facts_of(about, situation)), note),
+        tone(about),
+        namespaces=frozenset(map(str, mine)),
+    )
+
+
+def several(chosen: list[Json], facts: Facts, situation: Situation) -> Answer:
+    """More than one: a line each, and the sheets of those that may be seen in full in one file."""
+    chosen = sorted(chosen, key=lambda item: str(moments.created(item) or ""), reverse=True)
+    rows = tuple(
+        (
+            moments.name(item),
+            moments.phase(item),
+            str(moments.number(moments.status(item).get("errors"))),
+            moments.at(moments.created(item), situation.timezone),
+        )
+        for item in chosen
+    )
+    if not rows:
+        return Answer("No backups found.")
+    open_ones = [item for item in chosen if ("backups", moments.name(item)) not in facts.redacted]
+    body = "\n\n".join("\n".join(sheet.lines(Findings(item), situation.timezone)) for item in open_ones)
+    parts = (Table(("NAME", "STATUS", "ERRORS", "CREATED"), rows), Attachment("backups.txt", body, "All of them"))
+    return Answer(f"{len(rows)} backups", parts if open_ones else parts[:1], namespaces=inside(open_ones))
+
+
+DESCRIBE = Verb(
+    noun="backup",
+    name="describe",
+    summary="How a backup went: outcome, what is not protected, errors, volumes",
+    effect=Effect.READ,
+    args=Args("NAME", 0, 50, "backups"),
+    flags=FLAGS,
+    needs=needs,
+    answer=answer,
+    examples=(
+        "backup describe shop-1",
+        "backup describe shop-1 --find deployment/web",
+        "backup describe shop-1 --details -o json",
+    ),
+)

@@ -1,0 +1,166 @@
+"""All that is known of one backup, read out of the facts: its object, Velero's files beside it, its volumes' progress."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from commands import moments
+from commands.facts import Facts, File, Missing, Need, Want
+from domain.errors import DownloadError
+from store.scrub import scrub
+from velero.data_movement import movement_of
+from velero.item_operations import ItemOperation, item_operations_of
+from velero.logs import HookRun, hook_runs, log_line
+from velero.phases import BACKUP_PHASES
+from velero.pod_volumes import of_backup, pod_volume_of
+from velero.resource_list import Listed, resources_of
+from velero.results import Results, results_of
+from velero.volumes import Data, Volume, volumes_of
+
+Json = moments.Json
+T = TypeVar("T")
+
+RESULTS, VOLUMES, RESOURCES, OPERATIONS, LOG = (
+    "BackupResults",
+    "BackupVolumeInfos",
+    "BackupResourceList",
+    "BackupItemOperations",
+    "BackupLog",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Moving:
+    """One volume on its way: file by file, or a snapshot's data."""
+
+    volume: str
+    phase: str
+    done: int
+    total: int
+    message: str
+
+    @property
+    def told(self) -> str:
+        share = f" ({self.done * 100 // self.total} %)" if self.total else ""
+        return f"{self.phase or 'New'} {moments.size(self.done)}/{moments.size(self.total)}{share}"
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """None for a file that was not read; `unread` says why one could not be."""
+
+    item: Json
+    results: Results | None = None
+    volumes: tuple[Volume, ...] | None = None
+    listed: tuple[Listed, ...] | None = None
+    operations: tuple[ItemOperation, ...] | None = None
+    hooks: tuple[HookRun, ...] = ()
+    moving: tuple[Moving, ...] = ()
+    deletions: tuple[Json, ...] = ()
+    unread: tuple[str, ...] = ()
+
+    @property
+    def bare(self) -> tuple[Volume, ...]:
+        """Volumes without data in this backup: what Completed does not tell."""
+        return tuple(one for one in self.volumes or () if one.data in {Data.NONE, Data.FAILED})
+
+    @property
+    def size(self) -> int:
+        return sum(one.size for one in self.volumes or ())
+
+
+def ended(item: Json) -> bool:
+    return moments.phase(item) in BACKUP_PHASES.terminal or moments.phase(item) == "Deleting"
+
+
+def has_files(item: Json) -> bool:
+    """A run that was never started, or that died with the server, left none."""
+    return moments.phase(item) not in {"New", "Queued", "ReadyToStart", "InProgress", "FailedValidation"}
+
+
+def wants(item: Json, *, details: bool, items: bool) -> Iterable[Need]:
+    """What is worth asking for, of a backup that may be seen in full."""
+    name, status = moments.name(item), moments.status(item)
+    yield Want("podvolumebackups", label=of_backup(name), optional=True)
+    yield Want("datauploads", label=of_backup(name), optional=True)
+    yield Want("deletebackuprequests", label=of_backup(name), optional=True)
+    if not has_files(item):
+        return
+    yield File(VOLUMES, name)
+    if moments.number(status.get("errors")) or moments.number(status.get("warnings")):
+        yield File(RESULTS, name)
+    if moments.number((status.get("hookStatus") or {}).get("hooksAttempted")):
+        yield File(LOG, name)
+    if details or items:
+        yield File(RESOURCES, name)
+    if details:
+        yield File(OPERATIONS, name)
+
+
+def found(facts: Facts, item: Json) -> Findings:
+    name = moments.name(item)
+    unread: list[str] = []
+
+    def read(kind: str, parse: Callable[[bytes], T]) -> T | None:
+        body = facts.files.get(File(kind, name))
+        if body is None:
+            return None
+        if isinstance(body, Missing):
+            unread.append(body.why)
+            return None
+        try:
+            return parse(body)
+        except DownloadError as fault:
+            unread.append(f"{fault.text} {fault.why}".strip())
+            return None
+
+    return Findings(
+        item=item,
+        results=read(RESULTS, results_of),
+        volumes=read(VOLUMES, volumes_of),
+        listed=read(RESOURCES, resources_of),
+        operations=read(OPERATIONS, item_operations_of),
+        hooks=read(LOG, hooks_of) or (),
+        moving=moving(facts, name),
+        deletions=tuple(_of(facts, "deletebackuprequests", name)),
+        unread=tuple(dict.fromkeys(unread)),
+    )
+
+
+def hooks_of(log: bytes) -> tuple[HookRun, ...]:
+    """With what their commands printed; secrets are taken out, since commands print what they like."""
+    lines = (log_line(line) for line in log.decode(errors="replace").splitlines())
+    return hook_runs(line for line in lines if line is not None)
+
+
+def printed(run: HookRun) -> str:
+    return scrub("\n".join(part for part in (run.stdout, run.stderr, *run.errors) if part))
+
+
+def moving(facts: Facts, name: str) -> tuple[Moving, ...]:
+    pods = [pod_volume_of(item) for item in _of(facts, "podvolumebackups", name)]
+    uploads = [movement_of(item) for item in _of(facts, "datauploads", name)]
+    files = (
+        Moving(
+            f"{one.pod_namespace}/{one.pvc or f'{one.pod}:{one.volume}'}",
+            one.phase,
+            one.bytes_done,
+            one.bytes_total,
+            one.message,
+        )
+        for one in pods
+    )
+    moved = (
+        Moving(f"{one.claim_namespace}/{one.claim}", one.phase, one.bytes_done, one.bytes_total, one.message)
+        for one in uploads
+    )
+    return (*files, *moved)
+
+
+def _of(facts: Facts, resource: str, backup: str) -> list[Json]:
+    from velero.names import label_value
+
+    mark = label_value(backup)
+    return [item for item in facts.all(resource) if moments.labels(item).get("velero.io/backup-name") == mark]
