@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from domain.event import Event, Severity
+from notifier.trouble import concerns
 from store.subscriptions import Subscription
 
 
@@ -111,9 +112,10 @@ def _subscribers(event: Event, subscribed: Sequence[Subscription]) -> list[Desti
 def matches(route: Route, event: Event) -> bool:
     if event.kind.startswith(("operation.", "approval.")) and route.kind == "slack":
         return False
-    if routine(event) and not route.routine:
+    alert = route.kind == "alertmanager" and concerns(event.kind)
+    if routine(event) and not (route.routine or alert):
         return False
-    if route.severities and event.severity.value not in route.severities:
+    if route.severities and event.severity.value not in route.severities and not alert:
         return False
     labels: Any = event.facts.get("labels") or {}
     return (

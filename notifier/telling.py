@@ -54,7 +54,12 @@ class Teller:
 
 
 def lane(event: Event, to: Destination) -> str:
-    """One doubtful message holds back only its own story, at its own receiver."""
+    """One doubtful message holds back only its own story, at its own receiver.
+
+    A recovery must not overtake its failure: both are other objects, so alerts keep the order of their cluster.
+    """
+    if to.kind == "alertmanager":
+        return f"{to.kind}:{to.address}:{event.cluster}"
     story = event.operation or f"{event.cluster}/{event.object_kind}/{event.object_uid}"
     return f"{to.kind}:{to.address if to.role is Role.NEWS else ''}:{story}"
 

@@ -155,7 +155,7 @@ class WebhookDelivery:
         url = str(notice.body.get("callback") or receiver.url)
         parcel = PACKS[notice.kind](receiver, url, notice.id, event, begun)
         if parcel is None:
-            await self._settle(notice, lambda tx: tx.notices.sent(notice, "nothing to say"))
+            await self._settle(lambda tx: tx.notices.sent(notice, "nothing to say"))
             return
         try:
             reply = await call(parcel, receiver.allow, receiver.timeout, self._resolve, begun)
@@ -171,8 +171,10 @@ class WebhookDelivery:
         if reply.taken:
             tried = self._tried(notice, begun, "sent", code)
             self._counted(notice.kind, "sent")
-            await self._settle(notice, lambda tx: (tx.notices.sent(notice, code), tx.deliveries.log(tried)))
-        elif reply.status == 410 and not notice.body.get("callback"):
+            await self._settle(lambda tx: tx.notices.sent(notice, code), tried)
+        elif reply.status == 410 and notice.body.get("callback"):
+            await self._dead(notice, "410: gone", self._tried(notice, begun, "dead", code))
+        elif reply.status == 410:
             await self._gone(notice, receiver, begun)
         else:
             await self._failed(notice, begun, code, f"The receiver answered {code}.", reply.retry_after)
@@ -185,12 +187,11 @@ class WebhookDelivery:
 
         def record(tx: Transaction) -> None:
             tx.notices.dead(notice, "410: the receiver is gone and was disabled")
-            tx.deliveries.log(tried)
             if tx.receivers.disable(receiver.kind, receiver.name, "it answered 410 Gone", now):
                 tx.outbox.add(told)
 
         self._counted(notice.kind, "disabled")
-        await self._settle(notice, record)
+        await self._settle(record, tried)
 
     async def _failed(self, notice: Notice, begun: datetime, code: str, text: str, asked: float) -> None:
         now = self._now()
@@ -201,22 +202,21 @@ class WebhookDelivery:
         tried = self._tried(notice, begun, "pending", code, text)
         self._counted(notice.kind, "again")
         at = now + timedelta(seconds=wait)
-        await self._settle(notice, lambda tx: (tx.notices.again(notice, at, text), tx.deliveries.log(tried)))
+        await self._settle(lambda tx: tx.notices.again(notice, at, text), tried)
 
     async def _dead(self, notice: Notice, why: str, tried: Delivery | None = None) -> None:
         self._counted(notice.kind, "dead")
         log.error("a notice cannot be delivered", extra={"facts": {"notice": notice.id, "why": why}})
+        await self._settle(lambda tx: tx.notices.dead(notice, why), tried)
 
+    async def _settle(self, change: Callable[[Transaction], None], tried: Delivery | None = None) -> None:
         def record(tx: Transaction) -> None:
-            tx.notices.dead(notice, why)
+            change(tx)
             if tried is not None:
                 tx.deliveries.log(tried)
 
-        await self._settle(notice, record)
-
-    async def _settle(self, notice: Notice, change: Callable[[Transaction], object]) -> None:
         with suppress(Lost):
-            await self._store.write(change)
+            await self._store.write(record)
 
     def _tried(self, notice: Notice, begun: datetime, outcome: str, code: str, detail: str = "") -> Delivery:
         spent = int((self._now() - begun).total_seconds() * 1000)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from domain.event import Event, Severity
 from notifier.render.notices import headline
+from notifier.trouble import BACKUP, FIRING, LOCATION, MISSED, RESOLVING, SILENT
 
 Json = dict[str, Any]
 
@@ -16,29 +17,7 @@ STANDING = timedelta(days=7)
 PASSING = timedelta(hours=24)
 """The same for what never recovers: a failed restore."""
 
-BACKUP, RESTORE, MISSED = "VeleroBackupFailed", "VeleroRestoreFailed", "VeleroScheduleMissed"
-LOCATION, SILENT = "VeleroLocationUnavailable", "VeleroSilent"
-
-FIRING: Mapping[str, str] = {
-    **{f"backup.{end}": BACKUP for end in ("failed", "partially-failed", "failed-validation")},
-    **{f"restore.{end}": RESTORE for end in ("failed", "partially-failed", "failed-validation")},
-    "schedule.missed": MISSED,
-    "schedule.stale": MISSED,
-    "location.unavailable": LOCATION,
-    "velero.silent": SILENT,
-}
-RESOLVING: Mapping[str, tuple[str, ...]] = {
-    "backup.completed": (BACKUP, MISSED),
-    "schedule.recovered": (MISSED,),
-    "location.available": (LOCATION,),
-    "velero.back": (SILENT,),
-}
 _OTHER = {Severity.FAILURE, Severity.SECURITY}
-
-
-def concerns(kind: str) -> bool:
-    """Whether an alert hangs on this kind of event, whatever its severity: recoveries follow their failures."""
-    return kind in FIRING or kind in RESOLVING
 
 
 def alerts(event: Event) -> Sequence[Json]:
