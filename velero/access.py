@@ -13,6 +13,7 @@ from velero.kinds import (
     DATA_DOWNLOAD,
     DATA_UPLOAD,
     DELETION,
+    DEPLOYMENT,
     DOWNLOAD,
     NAMESPACE,
     POD_VOLUME_BACKUP,
@@ -44,6 +45,9 @@ NEEDED: tuple[tuple[Kind, tuple[str, ...]], ...] = (
     (CONFIG_MAP, ("get", "create", "delete")),
     (NAMESPACE, ("get", "list")),
 )
+
+USEFUL: tuple[tuple[Kind, str, str], ...] = ((DEPLOYMENT, "get", "velero"),)
+"""Kind, verb and name: without them something is not said, and nothing fails."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,7 @@ DATA_UPLOAD = Kind("DataUpload", "datauploads", version="v2alpha1")
 DATA_DOWNLOAD = Kind("DataDownload", "datadownloads", version="v2alpha1")
 NAMESPACE = Kind("Namespace", "namespaces", group="", namespaced=False)
 CONFIG_MAP = Kind("ConfigMap", "configmaps", group="")
+DEPLOYMENT = Kind("Deployment", "deployments", group="apps")
 ACCESS_REVIEW = Kind(
     "SelfSubjectAccessReview", "selfsubjectaccessreviews", group="authorization.k8s.io", namespaced=False
 )
