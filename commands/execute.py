@@ -11,7 +11,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from commands.resolve import OPERATION
+from commands.resolve import OPERATION, SCHEDULE_OPERATION
+from commands.schedule.horizon import timely
+from commands.schedule.intent import record_intent
 from domain.decision import Grant, recovered
 from domain.errors import AlreadyThere, ClusterError, Conflict, Lost, NotThere, Refused, Stale, Throttled, Unreachable
 from domain.event import Event, Severity
@@ -85,7 +87,7 @@ class Executor:
         if place.state is StepState.PENDING:
             await self._step(operation, place, StepState.PENDING, StepState.SUBMITTING)
         cluster = self._clusters[operation.cluster]
-        result = await self._patiently(cluster, step, operation.id)
+        result = await self._patiently(cluster, timely(step, self._now()), operation.id)
         meta = result.get("metadata") or {}
         ends = StepState.SUBMITTED if step.wait else StepState.DONE
         await self._store.write(
@@ -135,6 +137,8 @@ class Executor:
             sent = current.advance(State.SUBMITTED, now, **names)
             tx.operations.advance(sent, current.revision)
             _record(tx, sent, "submitted", "done", now)
+            if plan.noun == "schedule":
+                record_intent(tx, sent, plan, now)
             if plan.noun not in AT_ONCE:
                 return sent
             over = sent.advance(State.SUCCEEDED, now)
@@ -227,8 +231,9 @@ async def _create(gateway: Gateway[Json], step: Step, operation: str) -> Json:
         return await gateway.create(step.manifest)
     except AlreadyThere:
         there = await gateway.find(step.name)
-        labels = ((there or {}).get("metadata") or {}).get("labels") or {}
-        if there is not None and labels.get(OPERATION) == operation:
+        meta = (there or {}).get("metadata") or {}
+        marks = {(meta.get("labels") or {}).get(OPERATION), (meta.get("annotations") or {}).get(SCHEDULE_OPERATION)}
+        if there is not None and operation in marks:
             return there
         raise
 

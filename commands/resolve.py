@@ -16,6 +16,8 @@ Json = dict[str, Any]
 OPERATION = "velero-chatops.io/operation"
 REQUESTED_BY = "velero-chatops.io/requested-by"
 REASON = "velero-chatops.io/reason"
+SCHEDULE_OPERATION = "velero-chatops.io/schedule-operation"
+SCHEDULE_REQUESTED_BY = "velero-chatops.io/schedule-requested-by"
 
 _FOREIGN = ("kubectl.kubernetes.io/last-applied-configuration", "argocd.argoproj.io/", "meta.helm.sh/")
 """Copied along from a schedule they would make another tool adopt the backup, or prune it."""
@@ -34,11 +36,21 @@ def _step(step: Step, facts: Facts, situation: Situation) -> Step:
         _pin_location(manifest, facts)
         _drop_foreign(manifest)
     metadata = manifest.setdefault("metadata", {})
+    if step.kind == "Schedule":
+        return replace(step, manifest=_marked_schedule(manifest, situation))
     if situation.operation:
         metadata["labels"] = {**(metadata.get("labels") or {}), OPERATION: situation.operation}
     marks = {REQUESTED_BY: situation.actor.name, REASON: situation.reason}
     metadata["annotations"] = {**(metadata.get("annotations") or {}), **{k: v for k, v in marks.items() if v}}
     return replace(step, manifest=manifest)
+
+
+def _marked_schedule(manifest: Json, situation: Situation) -> Json:
+    """Labels and annotations of a schedule are copied to all its backups: under their own keys nobody takes those for ours."""
+    marks = {SCHEDULE_OPERATION: situation.operation, SCHEDULE_REQUESTED_BY: situation.actor.name}
+    metadata = manifest["metadata"]
+    metadata["annotations"] = {**(metadata.get("annotations") or {}), **{k: v for k, v in marks.items() if v}}
+    return manifest
 
 
 def _pin_location(manifest: Json, facts: Facts) -> None:

@@ -2,39 +2,127 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from commands import checks
 from commands.backup import template
 from commands.command import Command
 from commands.facts import Facts, Needs, Want
+from commands.flags import BOOL, INT, Flag
+from commands.moments import Json
+from commands.policy.reach import schedule_reach
+from commands.reach_facts import cluster_facts
+from commands.schedule import horizon
+from commands.schedule.intent import Intent, Kind, evidence, seal_of
+from commands.schedule.outlook import Outlook, lines, listed, outlook
+from commands.schedule.soundness import version_guards, when_guards
 from commands.schedule.translate import FLAGS, translate
 from commands.situation import Situation
 from commands.verb import Args, Effect, Verb
-from domain.plan import Plan, Step, StepVerb
-from domain.reach import Reach
+from domain.errors import UsageError
+from domain.plan import Guard, Level, Plan, Step, StepVerb
+
+DESCRIPTION = "velero-chatops.io/description"
+DELETE_BACKUPS = "velero-chatops.io/delete-backups"
+LONGEST_DESCRIPTION = 300
+MOST_SKIPPED = 100
+
+OUR_FLAGS: tuple[Flag, ...] = (
+    Flag("skip", INT, "Skip so many of its first runs", group="When", ours=True),
+    Flag("delete-backups", BOOL, "Deleting the schedule will delete its backups too", group="Retention", ours=True),
+    *template.OUR_FLAGS,
+)
 
 
 def needs(cmd: Command, _known: Facts) -> Needs:
-    return Needs.of(*template.lookups(cmd), Want("schedules"), Want("backupstoragelocations"), Want("namespaces"))
+    return Needs.of(
+        *template.lookups(cmd),
+        Want("schedules", fresh=True),
+        Want("backupstoragelocations"),
+        Want("namespaces", optional=True),
+    )
 
 
 def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
-    manifest = translate(cmd, facts, situation)
+    manifest = described(cmd, translate(cmd, facts, situation))
     name = cmd.name
+    found = outlook(manifest, situation.cluster, situation.now)
+    until = _skipped(cmd, found)
+    if until is not None:
+        manifest["status"] = {"lastSkipped": horizon.stamp(until)}
+    shown = outlook(manifest, situation.cluster, situation.now)
+    skips = tuple(found.skipped(until)) if until is not None else ()
+    intent = Intent(
+        name,
+        "",
+        Kind.SKIP if until is not None else Kind.RUN,
+        horizon=until,
+        paused=found.paused,
+        skips=skips,
+        seal=seal_of(manifest["spec"]),
+    )
     return Plan(
         cluster=situation.cluster.name,
         noun="schedule",
         verb="create",
         subject=name,
         steps=(Step(StepVerb.CREATE, "Schedule", "schedules", name, manifest, situation.namespace),),
-        reach=Reach(),
+        reach=schedule_reach(manifest, cluster_facts(facts, situation)),
         guards=(
             *checks.name_guards("schedule", name, longest=63),
             *checks.exists_guard(facts, "schedules", "schedule", name),
             *checks.label_guards(cmd),
             *checks.spec_guards(manifest["spec"]["template"], facts),
+            *when_guards(manifest, facts, situation),
+            *unsupported(cmd),
+            *(version_guards(situation) if until is not None else ()),
         ),
         cli=f"velero {cmd.line}",
+        summary=f"Create schedule {name}",
+        evidence=evidence(intent),
+        notes=(*lines(shown, situation), *_notes(cmd, skips, situation)),
     )
+
+
+def described(cmd: Command, manifest: Json) -> Json:
+    """What the CLI has no field for stands in annotations."""
+    text = cmd.text("description")
+    if len(text) > LONGEST_DESCRIPTION:
+        raise UsageError(f"The description has {len(text)} signs; it may have {LONGEST_DESCRIPTION}.")
+    marks = {DESCRIPTION: text, DELETE_BACKUPS: "true" if cmd.true("delete-backups") else ""}
+    given = {key: value for key, value in marks.items() if value}
+    if given:
+        manifest["metadata"]["annotations"] = {**(manifest["metadata"].get("annotations") or {}), **given}
+    return manifest
+
+
+def _skipped(cmd: Command, found: Outlook) -> datetime | None:
+    if not cmd.given("skip"):
+        return None
+    count = cmd.number("skip")
+    if not 1 <= count <= MOST_SKIPPED:
+        raise UsageError(f"--skip {count} is not between 1 and {MOST_SKIPPED}.")
+    return found.nth(count)
+
+
+def unsupported(cmd: Command) -> tuple[Guard, ...]:
+    """Taking them without obeying them would back up something else than was asked for."""
+    given = [flag for flag in ("type", "app", "resource-policy", "namespaces") if cmd.given(flag)]
+    if not given:
+        return ()
+    text = f"--{given[0]} is not built into schedules yet: name the namespaces with --include-namespaces."
+    return (Guard("not-built-yet", Level.REFUSE, text),)
+
+
+def _notes(cmd: Command, skips: tuple[datetime, ...], situation: Situation) -> tuple[str, ...]:
+    notes: list[str] = []
+    if skips:
+        notes.append(f"Skipped: {listed(skips[:5], situation.timezone)}.")
+    if cmd.true("delete-backups"):
+        notes.append("Deleting this schedule here will offer to delete its backups with it.")
+    if cmd.true("use-owner-references-in-backup"):
+        notes.append("With owner references, deleting the schedule deletes Backup objects; they come back by sync.")
+    return tuple(notes)
 
 
 CREATE = Verb(
@@ -43,7 +131,12 @@ CREATE = Verb(
     summary="Back up again and again",
     effect=Effect.WRITE,
     args=Args("NAME", 1, 1),
-    flags=FLAGS,
+    flags=(*FLAGS, *OUR_FLAGS),
     needs=needs,
     plan=plan,
+    examples=(
+        "schedule create nightly --schedule '0 1 * * *' --include-namespaces shop --ttl 30d",
+        "schedule create weekly --schedule weekly --description 'everything, on Mondays'",
+        "schedule create often --schedule '@every 6h' --include-namespaces shop --skip 1",
+    ),
 )

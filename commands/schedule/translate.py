@@ -11,6 +11,7 @@ from commands.flags import BOOL, PEEKING_BOOL, TEXT, Flag
 from commands.output import OUTPUT_FLAGS
 from commands.situation import Situation
 from domain.errors import UsageError
+from velero.cron_words import PRESETS
 
 Json = dict[str, Any]
 
@@ -24,6 +25,11 @@ FLAGS: tuple[Flag, ...] = (
 )
 
 
+def expression(cmd: Command) -> str:
+    """As written; a preset is spelled out, since Velero does not know it."""
+    return PRESETS.get(cmd.text("schedule").strip().lower(), cmd.text("schedule"))
+
+
 def translate(cmd: Command, facts: Facts, situation: Situation) -> Json:
     if not cmd.text("schedule"):
         raise UsageError("--schedule is missing.", fix="schedule create NAME --schedule '0 1 * * *'")
@@ -32,7 +38,7 @@ def translate(cmd: Command, facts: Facts, situation: Situation) -> Json:
     if cmd.pairs("labels"):
         metadata["labels"] = cmd.pairs("labels")
     spec: Json = {
-        "schedule": cmd.text("schedule"),
+        "schedule": expression(cmd),
         "template": template.spec(cmd),
         "useOwnerReferencesInBackup": cmd.true("use-owner-references-in-backup"),
     }

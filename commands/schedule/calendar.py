@@ -1,0 +1,115 @@
+"""`schedule calendar`: the coming days over all schedules, as text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from commands.command import Command
+from commands.facts import Facts, Needs, Want, World
+from commands.flags import INT, TEXT, Flag
+from commands.output import ALL_CLUSTERS
+from commands.schedule.get import view_of
+from commands.schedule.outlook import Outlook, in_words, outlook, zone
+from commands.situation import Situation
+from commands.verb import Args, Effect, Verb
+from domain.answer import Answer, Part, Table, Text, Tone
+from domain.errors import ClusterError, UsageError
+
+MOST_DAYS = 31
+OFTEN = 4
+"""Runs a day: from there on they are told in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    at: datetime
+    name: str
+    cluster: str
+    skipped: bool
+
+
+def needs(cmd: Command, _known: Facts) -> Needs:
+    return Needs.of(Want("schedules", label=cmd.text("selector")), Want("namespaces", optional=True))
+
+
+def answer(cmd: Command, world: World, situation: Situation) -> Answer:
+    days = cmd.number("days", 7)
+    if not 1 <= days <= MOST_DAYS:
+        raise UsageError(f"--days {days} is not between 1 and {MOST_DAYS}.")
+    until = situation.now + timedelta(days=days)
+    parts: list[Part] = []
+    entries: list[Entry] = []
+    for cluster, facts in world.items():
+        if isinstance(facts, ClusterError):
+            parts.append(Text(f"{cluster} could not be asked: {facts.text}", untrusted=True))
+            continue
+        for found in _outlooks(cluster, facts, situation):
+            told = _told(found, cluster, until, days, situation)
+            if isinstance(told, str):
+                parts.append(Text(told, untrusted=True))
+            else:
+                entries += told
+    entries.sort(key=lambda entry: (entry.at, entry.name))
+    several = len(world) > 1
+    if entries:
+        columns = ("DAY", "TIME", *(("CLUSTER",) if several else ()), "SCHEDULE", "")
+        parts.insert(0, Table(columns, tuple(_rows(entries, situation, several=several)), caption=situation.timezone))
+    failed = any(isinstance(facts, ClusterError) for facts in world.values())
+    headline = f"The coming {days} days" if days > 1 else "The coming day"
+    return Answer(headline if parts else "No schedules found.", tuple(parts), Tone.WARNING if failed else Tone.PLAIN)
+
+
+def _outlooks(cluster: str, facts: Facts, situation: Situation) -> list[Outlook]:
+    found = [outlook(item, view_of(cluster, situation), situation.now) for item in facts.all("schedules")]
+    return sorted(found, key=lambda each: each.name)
+
+
+def _told(found: Outlook, cluster: str, until: datetime, days: int, situation: Situation) -> str | list[Entry]:
+    """Entries, or a sentence where they would bury the others."""
+    if found.schedule is None:
+        return f"{found.name}: does not run, {found.fault}"
+    if found.paused:
+        return f"{found.name}: paused ({in_words(found, view_of(cluster, situation))})"
+    runs = [run for run in found.runs(OFTEN * days + 1, without_horizon=True) if run <= until]
+    if len(runs) > OFTEN * days:
+        held = f", held back until {found.horizon:%Y-%m-%d %H:%M} UTC" if found.horizon is not None else ""
+        return f"{found.name}: {in_words(found, view_of(cluster, situation))}{held}"
+    held_until = found.horizon or situation.now
+    return [Entry(run, found.name, cluster, skipped=run <= held_until) for run in runs]
+
+
+def _rows(entries: list[Entry], situation: Situation, *, several: bool) -> Iterable[tuple[str, ...]]:
+    """The day once, where it begins."""
+    before = ""
+    for entry in entries:
+        shown = entry.at.astimezone(zone(situation.timezone))
+        day = shown.strftime("%a %Y-%m-%d")
+        where = (entry.cluster,) if several else ()
+        yield (
+            day if day != before else "",
+            shown.strftime("%H:%M"),
+            *where,
+            entry.name,
+            "skipped" if entry.skipped else "",
+        )
+        before = day
+
+
+CALENDAR = Verb(
+    noun="schedule",
+    name="calendar",
+    summary="The coming week over all schedules",
+    effect=Effect.READ,
+    args=Args(),
+    flags=(
+        Flag("days", INT, "How many days (7)", group="When", ours=True),
+        Flag("selector", TEXT, "Only those that match this label selector", short="l", group="Filter"),
+        ALL_CLUSTERS,
+    ),
+    needs=needs,
+    answer=answer,
+    fans_out=True,
+    examples=("schedule calendar", "schedule calendar --days 2 --cluster prod"),
+)

@@ -1,0 +1,143 @@
+"""`schedule delete`: the schedule alone, or with its backups, by requests and never through owner references."""
+
+from __future__ import annotations
+
+from commands import moments, selection
+from commands.backup import delete as backups
+from commands.command import Command
+from commands.facts import Facts, Needs, Want
+from commands.flags import OPTIONAL_BOOL, Flag
+from commands.moments import Json
+from commands.policy.reach import backup_reach, deletion_reach, schedule_reach, union
+from commands.reach_facts import cluster_facts
+from commands.schedule.create import DELETE_BACKUPS
+from commands.schedule.intent import Intent, Kind, evidence
+from commands.situation import Situation
+from commands.verb import Args, Effect, Verb
+from domain.plan import Guard, Level, Plan, Step, StepVerb
+from domain.reach import Reach
+from velero.names import SCHEDULE_NAME, label_value
+
+
+def needs(cmd: Command, _known: Facts) -> Needs:
+    return Needs.of(
+        *selection.wants(cmd, "schedules"),
+        Want("backups", fresh=True),
+        Want("backupstoragelocations"),
+        Want("namespaces", optional=True),
+    )
+
+
+def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
+    selection.check(cmd, "schedule")
+    chosen = selection.selected(cmd, facts, "schedules")
+    guards = list(selection.missing_guards(cmd, facts, "schedules", "schedule"))
+    about = cluster_facts(facts, situation)
+    steps = [_removal(item, situation) for item in chosen]
+    reaches: list[Reach] = [deletion_of(item, schedule_reach(item, about)) for item in chosen]
+    notes: list[str] = []
+    for item in chosen:
+        made = of_schedule(item, facts)
+        if not _takes_backups(cmd, item):
+            notes.append(_kept(item, made))
+            continue
+        notes.append(f"With it go {len(made)} backups and all their data: {_some(made)}.")
+        steps += [_request(each, situation) for each in made]
+        guards += _running(made)
+        reaches += [deletion_reach("backup", moments.name(each), backup_reach(each, about)) for each in made]
+    names = [moments.name(item) for item in chosen]
+    return Plan(
+        cluster=situation.cluster.name,
+        noun="schedule",
+        verb="delete",
+        subject=", ".join(names[:5]),
+        steps=tuple(steps),
+        reach=union(*reaches) if reaches else Reach(),
+        guards=tuple(guards),
+        cli=f"velero {cmd.line}" if not cmd.given("with-backups") else "",
+        summary=f"Delete {', '.join(names)}" if names else "No schedules found.",
+        evidence=evidence(*(Intent(moments.name(item), _uid(item), Kind.GONE) for item in chosen)),
+        notes=tuple(notes),
+    )
+
+
+def deletion_of(item: Json, of: Reach) -> Reach:
+    return deletion_reach("schedule", moments.name(item), of)
+
+
+def of_schedule(item: Json, facts: Facts) -> list[Json]:
+    """Its backups, oldest first."""
+    label = label_value(moments.name(item))
+    mine = [each for each in facts.all("backups") if moments.labels(each).get(SCHEDULE_NAME) == label]
+    return sorted(mine, key=lambda each: (str(moments.created(each) or ""), moments.name(each)))
+
+
+def _takes_backups(cmd: Command, item: Json) -> bool:
+    """Said now, else as it was said when the schedule was made."""
+    said = cmd.maybe("with-backups")
+    return said if said is not None else moments.remarks(item).get(DELETE_BACKUPS) == "true"
+
+
+def _removal(item: Json, situation: Situation) -> Step:
+    options = {"propagationPolicy": "Orphan"}
+    return Step(
+        StepVerb.DELETE, "Schedule", "schedules", moments.name(item), options, situation.namespace, uid=_uid(item)
+    )
+
+
+def _request(item: Json, situation: Situation) -> Step:
+    manifest = backups.request(item, situation.namespace)
+    return Step(
+        StepVerb.CREATE,
+        "DeleteBackupRequest",
+        "deletebackuprequests",
+        "",
+        manifest,
+        situation.namespace,
+        uid=_uid(item),
+    )
+
+
+def _running(made: list[Json]) -> list[Guard]:
+    return [
+        Guard(
+            "backup-running",
+            Level.REFUSE,
+            f"{moments.name(each)} is {moments.phase(each)}: Velero deletes nothing that it is still making.",
+        )
+        for each in made
+        if moments.phase(each) in backups.RUNNING
+    ]
+
+
+def _kept(item: Json, made: list[Json]) -> str:
+    if not made:
+        return f"{moments.name(item)} has no backups."
+    return f"{len(made)} backups of {moments.name(item)} stay until they expire: {_some(made)}. --with-backups deletes them."
+
+
+def _some(made: list[Json]) -> str:
+    names = [moments.name(each) for each in made]
+    items = sum(moments.number((moments.status(each).get("progress") or {}).get("totalItems")) for each in made)
+    shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    return f"{shown or 'none'}{f', {items} items' if items else ''}"
+
+
+def _uid(item: Json) -> str:
+    return str(item["metadata"].get("uid", ""))
+
+
+DELETE = Verb(
+    noun="schedule",
+    name="delete",
+    summary="Delete schedules; their backups stay unless asked for",
+    effect=Effect.WRITE,
+    args=Args("NAME", 0, 50, "schedules"),
+    flags=(
+        *selection.FLAGS,
+        Flag("with-backups", OPTIONAL_BOOL, "Delete its backups and their data too", group="Retention", ours=True),
+    ),
+    needs=needs,
+    plan=plan,
+    examples=("schedule delete nightly", "schedule delete nightly --with-backups --dry-run"),
+)

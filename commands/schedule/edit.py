@@ -1,0 +1,233 @@
+"""`schedule edit`: any field, as the smallest merge patch, with the horizon in the same patch so that nothing fires by it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from commands import checks
+from commands.backup import template
+from commands.command import Command
+from commands.facts import Facts, Needs, Want
+from commands.flags import BOOL, TEXT, Flag
+from commands.moments import Json, remarks, spec
+from commands.policy.reach import mapping, merged, schedule_reach, union
+from commands.reach_facts import cluster_facts
+from commands.schedule import horizon
+from commands.schedule.create import DELETE_BACKUPS, DESCRIPTION, described, unsupported
+from commands.schedule.intent import Intent, evidence, kind_of, known_intent, needed, seal_of
+from commands.schedule.intent import Kind as IntentKind
+from commands.schedule.outlook import Outlook, both, lines, outlook
+from commands.schedule.soundness import version_guards, when_guards
+from commands.schedule.translate import expression
+from commands.situation import Situation
+from commands.verb import Args, Effect, Verb
+from domain.errors import Unknown, UsageError
+from domain.plan import Guard, Level, Plan
+
+FLAGS: tuple[Flag, ...] = (
+    Flag("schedule", TEXT, "Cron expression, '@every 6h', or a preset: hourly, daily, weekly, monthly", group="When"),
+    Flag("paused", BOOL, "Pause it, or with =false let it go on", group="When"),
+    Flag("use-owner-references-in-backup", BOOL, "Deleting the schedule deletes its Backup objects", group="Retention"),
+    Flag("delete-backups", BOOL, "Deleting the schedule will delete its backups too", group="Retention", ours=True),
+    *template.FLAGS,
+    *template.OUR_FLAGS,
+)
+_FIELDS = {
+    "include-namespaces": "includedNamespaces",
+    "exclude-namespaces": "excludedNamespaces",
+    "include-resources": "includedResources",
+    "exclude-resources": "excludedResources",
+    "include-cluster-resources": "includeClusterResources",
+    "include-cluster-scoped-resources": "includedClusterScopedResources",
+    "exclude-cluster-scoped-resources": "excludedClusterScopedResources",
+    "include-namespace-scoped-resources": "includedNamespaceScopedResources",
+    "exclude-namespace-scoped-resources": "excludedNamespaceScopedResources",
+    "selector": "labelSelector",
+    "or-selector": "orLabelSelectors",
+    "ordered-resources": "orderedResources",
+    "snapshot-volumes": "snapshotVolumes",
+    "snapshot-move-data": "snapshotMoveData",
+    "default-volumes-to-fs-backup": "defaultVolumesToFsBackup",
+    "data-mover": "datamover",
+    "parallel-files-upload": "uploaderConfig",
+    "csi-snapshot-timeout": "csiSnapshotTimeout",
+    "item-operation-timeout": "itemOperationTimeout",
+    "resource-policies-configmap": "resourcePolicy",
+    "storage-location": "storageLocation",
+    "volume-snapshot-locations": "volumeSnapshotLocations",
+    "ttl": "ttl",
+}
+
+
+def needs(cmd: Command, known: Facts) -> Needs:
+    return Needs.of(
+        *template.lookups(cmd),
+        Want("schedules", fresh=True),
+        Want("backupstoragelocations"),
+        Want("namespaces", optional=True),
+        needed(known),
+    )
+
+
+def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
+    live = facts.get("schedules", cmd.name)
+    if live is None:
+        raise Unknown(f"There is no schedule {cmd.name!r}.", nearest=facts.nearest("schedules", cmd.name))
+    template.check(cmd, facts)
+    change = patch(cmd, live)
+    after = merged(live, change)
+    before_outlook = outlook(live, situation.cluster, situation.now)
+    full = _with_horizon(change, before_outlook)
+    uid = str(live["metadata"].get("uid", ""))
+    about = cluster_facts(facts, situation)
+    final = outlook(merged(live, full), situation.cluster, situation.now)
+    return Plan(
+        cluster=situation.cluster.name,
+        noun="schedule",
+        verb="edit",
+        subject=cmd.name,
+        steps=(horizon.patch(cmd.name, uid, situation.namespace, full),) if change else (),
+        reach=union(schedule_reach(live, about), schedule_reach(after, about)),
+        guards=_guards(cmd, after, change, facts, situation, final),
+        summary=f"Edit {cmd.name}" if change else f"{cmd.name} is already so: nothing to change.",
+        evidence=evidence(_intent(live, full, final, facts, uid)) if change else {},
+        notes=(*difference(live, change), *lines(final, situation)),
+    )
+
+
+def patch(cmd: Command, live: Json) -> Json:
+    """The smallest merge patch that makes the live object what the flags say, without the horizon."""
+    wanted = template.spec(cmd)
+    fields = {_FIELDS[flag]: wanted.get(_FIELDS[flag]) for flag in _FIELDS if cmd.given(flag)}
+    change = {key: value for key, value in _top(cmd).items() if _norm(spec(live).get(key)) != _norm(value)}
+    inner = delta(mapping(spec(live).get("template")), fields)
+    if inner:
+        change["template"] = inner
+    if "paused" in change and spec(live).get("skipImmediately") is True:
+        change["skipImmediately"] = False
+    made: Json = {"spec": change} if change else {}
+    marks = _marks(cmd, live)
+    if marks:
+        made["metadata"] = marks
+    return made
+
+
+def _top(cmd: Command) -> Json:
+    found: Json = {}
+    if cmd.given("schedule"):
+        if not cmd.text("schedule").strip():
+            raise UsageError("--schedule is empty.", fix="--schedule '0 1 * * *'")
+        found["schedule"] = expression(cmd)
+    if cmd.given("paused"):
+        found["paused"] = cmd.true("paused")
+    if cmd.given("use-owner-references-in-backup"):
+        found["useOwnerReferencesInBackup"] = cmd.true("use-owner-references-in-backup")
+    return found
+
+
+def _norm(value: Any) -> Any:
+    """Absent and zero are one to Velero."""
+    return value or None
+
+
+def delta(live: Mapping[str, Any], wanted: Mapping[str, Any]) -> Json:
+    """Merge patch (RFC 7386) over the fields of `wanted`; None or empty there takes the field away."""
+    change: Json = {}
+    for key, value in wanted.items():
+        there = live.get(key)
+        if value is None or value in ({}, []):
+            if there is not None:
+                change[key] = None
+        elif isinstance(value, Mapping) and isinstance(there, Mapping):
+            inner = delta(there, {**dict.fromkeys(there), **value})
+            if inner:
+                change[key] = inner
+        elif there != value:
+            change[key] = value
+    return change
+
+
+def _marks(cmd: Command, live: Json) -> Json:
+    """Labels and annotations that are given are set; the others stay."""
+    meta = mapping(live.get("metadata"))
+    found: Json = {}
+    given = described(cmd, {"metadata": {}})["metadata"].get("annotations", {})
+    if cmd.given("delete-backups") and not cmd.true("delete-backups") and DELETE_BACKUPS in remarks(live):
+        given[DELETE_BACKUPS] = None
+    if cmd.given("description") and not cmd.text("description") and DESCRIPTION in remarks(live):
+        given[DESCRIPTION] = None
+    for field, pairs in (("labels", cmd.pairs("labels")), ("annotations", {**cmd.pairs("annotations"), **given})):
+        there = mapping(meta.get(field))
+        change = {key: value for key, value in pairs.items() if there.get(key) != value}
+        if change:
+            found[field] = change
+    return found
+
+
+def _with_horizon(change: Json, found: Outlook) -> Json:
+    """A changed spec wakes the server, and what is overdue by the new one would start at once."""
+    if "spec" not in change:
+        return change
+    return {**change, "status": {"lastSkipped": horizon.stamp(horizon.forgotten(found))}}
+
+
+def _guards(
+    cmd: Command, after: Json, change: Json, facts: Facts, situation: Situation, final: Outlook
+) -> tuple[Guard, ...]:
+    guards = [
+        *checks.label_guards(cmd),
+        *checks.spec_guards(spec(after).get("template") or {}, facts),
+        *unsupported(cmd),
+    ]
+    if not change:
+        return tuple(guards)
+    guards += [*when_guards(after, facts, situation), *(version_guards(situation) if "spec" in change else ())]
+    if final.horizon is not None and "schedule" in change.get("spec", {}):
+        text = f"The skip until {both(final.horizon, situation)} stays: {len(final.skipped(final.horizon))} runs of the new times fall into it."
+        guards.append(Guard("skip-stays", Level.WARN, text))
+    return tuple(guards)
+
+
+def _intent(live: Json, full: Json, final: Outlook, facts: Facts, uid: str) -> Intent:
+    """What was promised goes on to hold, with the runs of the new times."""
+    state = known_intent(facts, live)
+    seal = seal_of(spec(merged(live, full)))
+    skips = tuple(final.skipped(final.horizon)) if final.horizon is not None else ()
+    default = IntentKind.SKIP if final.horizon is not None else IntentKind.RUN
+    kind = (kind_of(state) or default) if final.horizon is not None or final.paused else IntentKind.RUN
+    return Intent(final.name, uid, kind, horizon=final.horizon, paused=final.paused, skips=skips, seal=seal)
+
+
+def difference(live: Json, change: Json, at: str = "") -> tuple[str, ...]:
+    """`spec.template.ttl: 48h0m0s → 720h0m0s`, one line each."""
+    return tuple(_difference(live, change, at))
+
+
+def _difference(live: Mapping[str, Any], change: Mapping[str, Any], at: str) -> Iterable[str]:
+    for key, value in change.items():
+        there, path = live.get(key), f"{at}.{key}" if at else key
+        if isinstance(value, Mapping) and isinstance(there, Mapping):
+            yield from _difference(there, value, path)
+        else:
+            yield f"{path}: {_shown(there)} → {_shown(value)}"
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "(not set)"
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+
+
+EDIT = Verb(
+    noun="schedule",
+    name="edit",
+    summary="Change a schedule; what changes is shown, and nothing runs by it",
+    effect=Effect.WRITE,
+    args=Args("NAME", 1, 1, "schedules"),
+    flags=FLAGS,
+    needs=needs,
+    plan=plan,
+    examples=("schedule edit nightly --schedule '30 2 * * *'", "schedule edit nightly --ttl 60d --dry-run"),
+)

@@ -1,0 +1,168 @@
+"""`schedule get`: the list, with words and the next run."""
+
+from __future__ import annotations
+
+import json
+
+import yaml
+
+from commands import moments
+from commands.command import Command
+from commands.facts import Facts, Needs, Want, World
+from commands.flags import TEXT, Flag
+from commands.moments import Json
+from commands.output import ALL_CLUSTERS, LIST_FLAGS
+from commands.schedule.intent import known_intent, needed
+from commands.schedule.outlook import Outlook, clock, in_words, lines, outlook
+from commands.situation import ClusterView, Situation
+from commands.verb import Args, Effect, Verb
+from domain.answer import Answer, Button, Code, Part, Table, Text, Tone
+from domain.errors import ClusterError, Unknown
+from store.schedules import ScheduleState
+
+Row = tuple[str, Json, Outlook, ScheduleState | None]
+
+
+def needs(cmd: Command, known: Facts) -> Needs:
+    shared = (Want("namespaces", optional=True), needed(known))
+    if cmd.names and not cmd.text("selector"):
+        return Needs.of(*(Want("schedules", name) for name in cmd.names), *shared)
+    return Needs.of(Want("schedules", label=cmd.text("selector")), *shared)
+
+
+def answer(cmd: Command, world: World, situation: Situation) -> Answer:
+    rows: list[Row] = []
+    parts: list[Part] = []
+    for cluster, facts in world.items():
+        if isinstance(facts, ClusterError):
+            parts.append(Text(f"{cluster} could not be asked: {facts.text}", untrusted=True))
+            continue
+        all_there(cmd, facts)
+        rows += _rows(cluster, facts, situation)
+    rows.sort(key=lambda row: (row[2].name, row[0]))
+    if cmd.text("output") in {"json", "yaml"}:
+        return Answer(f"{len(rows)} schedules", (*parts, _dump(cmd, [row[1] for row in rows])))
+    several = len(world) > 1
+    if rows:
+        parts.append(
+            Table(_columns(cmd, several=several), tuple(_cells(cmd, row, situation, several=several) for row in rows))
+        )
+    if len(rows) == 1:
+        local = Situation(situation.now, situation.new_id, view_of(rows[0][0], situation), timezone=situation.timezone)
+        parts += [Text(line, untrusted=True) for line in lines(rows[0][2], local)]
+    tone = (
+        Tone.WARNING
+        if any(isinstance(part, Text) and "could not be asked" in part.body for part in parts)
+        else Tone.PLAIN
+    )
+    headline = {0: "No schedules found.", 1: "1 schedule"}.get(len(rows), f"{len(rows)} schedules")
+    return Answer(headline, tuple(parts), tone, buttons=_buttons(rows))
+
+
+def _rows(cluster: str, facts: Facts, situation: Situation) -> list[Row]:
+    view = view_of(cluster, situation)
+    return [
+        (cluster, item, outlook(item, view, situation.now), known_intent(facts, item))
+        for item in facts.all("schedules")
+    ]
+
+
+def view_of(cluster: str, situation: Situation) -> ClusterView:
+    return situation.clusters.get(cluster) or situation.cluster
+
+
+def all_there(cmd: Command, facts: Facts) -> None:
+    for name in cmd.names:
+        if facts.get("schedules", name) is None:
+            raise Unknown(f"There is no schedule {name!r}.", nearest=facts.nearest("schedules", name))
+
+
+def status_words(item: Json, found: Outlook, state: ScheduleState | None = None) -> str:
+    """Velero's phase, and in plain words what it means."""
+    phase = str(moments.status(item).get("phase") or "")
+    if phase == "FailedValidation":
+        return "FailedValidation (does not run)"
+    if found.paused:
+        by = f" by {state.who}" if state is not None and state.paused and state.who else ""
+        return f"Paused{by}"
+    if found.horizon is not None:
+        return f"{phase or 'New'} (skipping)"
+    if not phase:
+        return "New (not seen by Velero yet)"
+    return f"{phase} ({'active' if found.marks.last_backup else 'no run yet'})"
+
+
+def _columns(cmd: Command, *, several: bool) -> tuple[str, ...]:
+    names = ["NAME", "STATUS", "SCHEDULE", "WORDS", "NEXT RUN", "LAST BACKUP", "LAST SKIPPED", "BACKUP TTL", "PAUSED"]
+    wide = ["CREATED", "STORAGE LOCATION", "SELECTOR"] if cmd.text("output") == "wide" else []
+    extra = [*cmd.strings("label-columns"), *(["LABELS"] if cmd.true("show-labels") else [])]
+    return (*(["CLUSTER"] if several else []), *names, *wide, *extra)
+
+
+def _cells(cmd: Command, row: Row, situation: Situation, *, several: bool) -> tuple[str, ...]:
+    cluster, item, found, state = row
+    template = moments.spec(item).get("template") or {}
+    runs = [] if found.paused else found.runs(1)
+    cells = [
+        found.name,
+        status_words(item, found, state),
+        found.expr,
+        in_words(found, view_of(cluster, situation)),
+        clock(runs[0], situation.timezone) if runs else "-",
+        moments.ago(found.marks.last_backup, situation.now),
+        moments.at(found.marks.last_skipped, situation.timezone) if found.marks.last_skipped else "-",
+        str(template.get("ttl") or "0s"),
+        "true" if found.paused else "false",
+    ]
+    if cmd.text("output") == "wide":
+        cells += [
+            moments.at(found.marks.created, situation.timezone),
+            str(template.get("storageLocation") or "-"),
+            json.dumps(template["labelSelector"]) if template.get("labelSelector") else "<none>",
+        ]
+    marks = moments.labels(item)
+    cells += [str(marks.get(key, "")) for key in cmd.strings("label-columns")]
+    if cmd.true("show-labels"):
+        cells.append(",".join(f"{key}={value}" for key, value in sorted(marks.items())) or "<none>")
+    return (*([cluster] if several else []), *cells)
+
+
+def _buttons(rows: list[Row]) -> tuple[Button, ...]:
+    if len(rows) != 1:
+        return ()
+    return buttons(rows[0][2], rows[0][0])
+
+
+def buttons(found: Outlook, cluster: str) -> tuple[Button, ...]:
+    at = f" --cluster {cluster}" if cluster else ""
+    held = (
+        Button("Resume", f"schedule resume {found.name}{at}")
+        if found.paused
+        else Button("Unskip", f"schedule unskip {found.name}{at}")
+        if found.horizon is not None
+        else Button("Skip next", f"schedule skip {found.name}{at}")
+    )
+    return (Button("Run now", f"schedule run {found.name}{at}"), held)
+
+
+def _dump(cmd: Command, items: list[Json]) -> Code:
+    shown: object = items[0] if len(items) == 1 else {"apiVersion": "v1", "kind": "List", "items": items}
+    text = json.dumps(shown, indent=2) if cmd.text("output") == "json" else yaml.safe_dump(shown, sort_keys=False)
+    return Code(text, language=cmd.text("output"), copyable=True)
+
+
+GET = Verb(
+    noun="schedule",
+    name="get",
+    summary="List schedules, with their next runs",
+    effect=Effect.READ,
+    args=Args("NAME", 0, 50, "schedules"),
+    flags=(
+        *LIST_FLAGS,
+        Flag("selector", TEXT, "Only those that match this label selector", short="l", group="Filter"),
+        ALL_CLUSTERS,
+    ),
+    needs=needs,
+    answer=answer,
+    examples=("schedule get", "schedule get nightly", "schedule get -A -o wide"),
+)

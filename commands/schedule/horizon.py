@@ -1,0 +1,62 @@
+"""The arithmetic of the horizon `status.lastSkipped` (DESIGN §7), and the patches that move it.
+
+The server keeps it: it outlives us and needs no timer. Everything here is pure and in whole seconds, since Kubernetes
+keeps no more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from commands.moments import Json
+from commands.schedule.outlook import Outlook
+from domain.plan import Step, StepVerb
+
+
+def whole(at: datetime) -> datetime:
+    """Cut off: occurrences are whole seconds, so none lies in what is lost."""
+    return at.astimezone(UTC).replace(microsecond=0)
+
+
+def stamp(at: datetime) -> str:
+    return whole(at).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def forgotten(found: Outlook) -> datetime:
+    """Nothing overdue fires, a skip in force stays: max(now, horizon)."""
+    return max(whole(found.now), found.horizon or whole(found.now))
+
+
+def taken_back(found: Outlook, before: datetime | None = None) -> datetime:
+    """Never null: what was passed over would count as overdue."""
+    earlier = before if before is not None and before <= found.now else None
+    known = [each for each in (earlier, found.last_passed) if each is not None]
+    return max(known, default=found.marks.ran)
+
+
+def patch(name: str, uid: str, namespace: str, body: Json, note: str = "") -> Step:
+    return Step(StepVerb.PATCH, "Schedule", "schedules", name, body, namespace, uid=uid, note=note)
+
+
+def body(*, spec: Json | None = None, until: datetime | None = None) -> Json:
+    made: dict[str, Any] = {}
+    if spec:
+        made["spec"] = spec
+    if until is not None:
+        made["status"] = {"lastSkipped": stamp(until)}
+    return made
+
+
+def timely(step: Step, now: datetime) -> Step:
+    """A patch that waited (for an approval, a cluster, a restart) must not fire what fell due meanwhile.
+
+    Only where spec and horizon go together: a horizon alone wakes nobody.
+    """
+    until = (step.manifest.get("status") or {}).get("lastSkipped")
+    if step.verb is not StepVerb.PATCH or step.kind != "Schedule" or not until or "spec" not in step.manifest:
+        return step
+    if datetime.fromisoformat(until) >= whole(now):
+        return step
+    return replace(step, manifest={**step.manifest, "status": {**step.manifest["status"], "lastSkipped": stamp(now)}})

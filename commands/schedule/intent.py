@@ -1,0 +1,140 @@
+"""What somebody wants of a schedule: kept in the transaction in which the operation succeeds, re-asserted by the keeper."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from commands.facts import Facts, Records
+from commands.moments import Json, moment, name, spec
+from domain.operation import Operation
+from domain.plan import Plan, digest
+from store.schedules import ScheduleState
+from store.transaction import Transaction
+
+EVIDENCE = "intent"
+
+
+class Kind(StrEnum):
+    SKIP = "skip"
+    PAUSE = "pause"
+    RUN = "run"
+    """Runs by its expression: nothing is held back."""
+    GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """`before` is lastSkipped as it was before ours, for taking ours back; `skips` the runs that were promised to be skipped."""
+
+    name: str
+    uid: str
+    kind: Kind
+    horizon: datetime | None = None
+    paused: bool = False
+    before: datetime | None = None
+    skips: tuple[datetime, ...] = ()
+    seal: str = ""
+
+    def as_json(self) -> Json:
+        return {
+            "name": self.name,
+            "uid": self.uid,
+            "kind": self.kind.value,
+            "horizon": _text(self.horizon),
+            "paused": self.paused,
+            "before": _text(self.before),
+            "skips": [each.isoformat() for each in self.skips],
+            "seal": self.seal,
+        }
+
+
+def intent_of(source: Mapping[str, Any]) -> Intent:
+    return Intent(
+        name=str(source["name"]),
+        uid=str(source.get("uid", "")),
+        kind=Kind(source["kind"]),
+        horizon=moment(source.get("horizon")),
+        paused=source.get("paused") is True,
+        before=moment(source.get("before")),
+        skips=tuple(each for each in map(moment, source.get("skips") or []) if each is not None),
+        seal=str(source.get("seal", "")),
+    )
+
+
+def evidence(*intents: Intent) -> dict[str, Any]:
+    return {EVIDENCE: [each.as_json() for each in intents]}
+
+
+def seal_of(body: Mapping[str, Any]) -> str:
+    """Of a spec: changes when somebody changes the schedule. The same as velero.schedules.Schedule.seal."""
+    return digest({key: value for key, value in body.items() if key not in {"paused", "skipImmediately"}})
+
+
+def needed(known: Facts) -> Records:
+    """The store's intents of this cluster: a list of ScheduleState."""
+    return Records("schedule_state", (("cluster", known.cluster),))
+
+
+def known_intent(facts: Facts, schedule: Json) -> ScheduleState | None:
+    """What we keep of this very object: one that was made anew under the same name starts afresh."""
+    uid = str((schedule.get("metadata") or {}).get("uid", ""))
+    rows = facts.records.get(needed(facts)) or []
+    found = next((row for row in rows if isinstance(row, ScheduleState) and row.name == name(schedule)), None)
+    return found if found is not None and found.uid == uid else None
+
+
+def kind_of(state: ScheduleState | None) -> Kind | None:
+    if state is None:
+        return None
+    value = state.last.get("kind")
+    return Kind(value) if value in set(Kind) else None
+
+
+def seal_after(schedule: Json, patched_spec: Mapping[str, Any]) -> str:
+    return seal_of({**spec(schedule), **patched_spec})
+
+
+def record_intent(tx: Transaction, operation: Operation, plan: Plan, now: datetime) -> None:
+    """In the transaction of the operation's success: promise and success live or die together."""
+    for source in plan.evidence.get(EVIDENCE) or ():
+        _record(tx, intent_of(source), operation, now)
+
+
+def _record(tx: Transaction, intent: Intent, operation: Operation, now: datetime) -> None:
+    before = tx.schedules.get(operation.cluster, intent.name)
+    if intent.kind is Kind.GONE:
+        tx.schedules.forget(operation.cluster, intent.name)
+        return
+    uid = intent.uid or operation.object_uid
+    kept = dict(before.last) if before is not None and before.uid == uid else {}
+    kept |= {
+        "kind": intent.kind.value,
+        "before": _text(intent.before),
+        "skips": [each.isoformat() for each in intent.skips],
+    }
+    state = ScheduleState(
+        cluster=operation.cluster,
+        name=intent.name,
+        uid=uid,
+        changed_at=now,
+        horizon=intent.horizon,
+        paused=intent.paused,
+        reason=operation.reason,
+        who=operation.actor,
+        since=now,
+        spec_hash=intent.seal or (before.spec_hash if before is not None else ""),
+        last=kept,
+    )
+    tx.schedules.put(state, before.revision if before is not None else None)
+
+
+def with_last(state: ScheduleState, now: datetime, **changes: Any) -> ScheduleState:
+    return replace(state, last={**state.last, **changes}, changed_at=now)
+
+
+def _text(at: datetime | None) -> str | None:
+    return at.isoformat() if at is not None else None

@@ -1,0 +1,109 @@
+"""`schedule resume` (the CLI's `unpause`): goes on, and by default makes up for nothing."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from commands import selection
+from commands.command import Command
+from commands.facts import Facts
+from commands.flags import BOOL, PEEKING_BOOL, Flag
+from commands.moments import Json, spec
+from commands.schedule import horizon, several
+from commands.schedule.intent import Intent, Kind, kind_of, seal_of
+from commands.schedule.outlook import both
+from commands.schedule.several import Change, Subject
+from commands.situation import Situation
+from commands.verb import Args, Effect, Verb
+from domain.errors import UsageError
+from domain.plan import Plan
+
+FLAGS: tuple[Flag, ...] = (
+    *selection.FLAGS,
+    Flag("run-missed", BOOL, "Make up for a run that fell into the pause, at once", group="Missed", ours=True),
+    Flag("skip-missed", BOOL, "Make up for nothing (as without it)", group="Missed", ours=True),
+    Flag("skip-immediately", PEEKING_BOOL, "As the CLI: true is --skip-missed, false is --run-missed", group="Missed"),
+)
+
+
+def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
+    makes_up = run_missed(cmd)
+
+    def decide(subject: Subject) -> Change:
+        if subject.outlook.paused:
+            return _unpaused(subject, makes_up=makes_up)
+        return _ended_early(subject, situation, makes_up=makes_up)
+
+    return several.plan(cmd, facts, situation, decide)
+
+
+def run_missed(cmd: Command) -> bool:
+    """Raises UsageError where the flags contradict each other."""
+    if cmd.true("run-missed") and (cmd.true("skip-missed") or cmd.maybe("skip-immediately") is True):
+        raise UsageError("--run-missed and --skip-missed cannot stand together.", fix="Use one of them.")
+    return cmd.true("run-missed") or cmd.maybe("skip-immediately") is False
+
+
+def _unpaused(subject: Subject, *, makes_up: bool) -> Change:
+    change: Json = {"paused": False}
+    if spec(subject.item).get("skipImmediately") is True:
+        change["skipImmediately"] = False  # the server would set the horizon back to now
+    until = None if makes_up else horizon.forgotten(subject.outlook)
+    intent = _intent(subject, subject.outlook.horizon)
+    return Change(horizon.body(spec=change, until=until), intent, _said(subject, makes_up=makes_up))
+
+
+def _ended_early(subject: Subject, situation: Situation, *, makes_up: bool) -> Change:
+    there = subject.outlook.horizon
+    if there is None:
+        return Change({}, note=f"{subject.name} is not paused.")
+    if kind_of(subject.state) is Kind.SKIP:
+        note = (
+            f"{subject.name} is not paused; it skips until {both(there, situation)}. schedule unskip takes that back."
+        )
+        return Change({}, note=note)
+    before = subject.before
+    until = horizon.taken_back(subject.outlook, before)
+    if makes_up:
+        until = before if before is not None and before <= subject.outlook.now else subject.outlook.marks.ran
+    return Change(horizon.body(until=until), _intent(subject, None), _said(subject, makes_up=makes_up))
+
+
+def _said(subject: Subject, *, makes_up: bool) -> str:
+    missed = subject.outlook.last_passed
+    if missed is None or subject.outlook.paused is False:
+        return f"{subject.name} goes on."
+    if makes_up:
+        return f"{subject.name} goes on; one run that fell into the pause is made up for within a minute."
+    return f"{subject.name} goes on; what fell into the pause is not made up for (--run-missed would)."
+
+
+def _intent(subject: Subject, still: datetime | None) -> Intent:
+    kind = Kind.SKIP if still is not None else Kind.RUN
+    skips = tuple(subject.outlook.skipped(still)) if still is not None else ()
+    return Intent(
+        subject.name,
+        subject.uid,
+        kind,
+        horizon=still,
+        before=subject.before,
+        skips=skips,
+        seal=seal_of(spec(subject.item)),
+    )
+
+
+RESUME = Verb(
+    noun="schedule",
+    name="resume",
+    summary="Let a paused schedule go on (unpause is the same)",
+    effect=Effect.WRITE,
+    args=Args("NAME", 0, 50, "schedules"),
+    flags=FLAGS,
+    needs=several.needs,
+    plan=plan,
+    examples=(
+        "schedule resume nightly",
+        "schedule unpause --all --skip-missed",
+        "schedule resume nightly --run-missed",
+    ),
+)

@@ -1,0 +1,50 @@
+"""`schedule run`: a backup by the schedule's template now, as `backup create --from-schedule`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from commands.backup import create as backup
+from commands.command import Command
+from commands.facts import Facts, Needs
+from commands.flags import BOOL, PAIRS, TEXT, Flag
+from commands.schedule.outlook import lines, outlook
+from commands.situation import Situation
+from commands.verb import Args, Effect, Verb
+from domain.plan import Plan
+
+
+def _as_backup(cmd: Command) -> Command:
+    flags = {key: value for key, value in cmd.flags.items() if key != "name"} | {"from-schedule": cmd.name}
+    names = (cmd.text("name"),) if cmd.text("name") else ()
+    line = f"backup create {' '.join(names)} --from-schedule {cmd.name}".replace("  ", " ")
+    return replace(cmd, noun="backup", verb="create", names=names, flags=flags, line=line)
+
+
+def needs(cmd: Command, known: Facts) -> Needs:
+    return backup.needs(_as_backup(cmd), known)
+
+
+def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
+    made = backup.plan(_as_backup(cmd), facts, situation)
+    schedule = facts.get("schedules", cmd.name)
+    notes = lines(outlook(schedule, situation.cluster, situation.now), situation) if schedule is not None else ()
+    return replace(made, notes=(*made.notes, "The schedule's own next run is not affected.", *notes))
+
+
+RUN = Verb(
+    noun="schedule",
+    name="run",
+    summary="Back up now, as the schedule would",
+    effect=Effect.WRITE,
+    args=Args("NAME", 1, 1, "schedules"),
+    flags=(
+        Flag("name", TEXT, "Name of the backup (schedule and time)", group="Marks", ours=True),
+        Flag("labels", PAIRS, "More labels of the backup", group="Marks", ours=True),
+        Flag("annotations", PAIRS, "More annotations of the backup", group="Marks", ours=True),
+        Flag("wait", BOOL, "Accepted; the card follows the backup in any case", short="w", group="Other"),
+    ),
+    needs=needs,
+    plan=plan,
+    examples=("schedule run nightly", "schedule run nightly --name before-upgrade"),
+)

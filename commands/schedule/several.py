@@ -1,0 +1,141 @@
+"""Pause, resume, skip and unskip go over one or many schedules alike: choose, change each, say what each will do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from commands import selection
+from commands.command import Command
+from commands.facts import Facts, Needs, Want
+from commands.moments import Json, moment
+from commands.policy.reach import merged, schedule_reach, union
+from commands.reach_facts import cluster_facts
+from commands.schedule import horizon
+from commands.schedule.intent import Intent, Kind, evidence, kind_of, known_intent, needed
+from commands.schedule.outlook import Outlook, lines, outlook
+from commands.situation import Situation
+from domain.plan import Guard, Level, Plan
+from domain.reach import Reach
+from store.schedules import ScheduleState
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One schedule as it stands, with what we know of why."""
+
+    item: Json
+    outlook: Outlook
+    state: ScheduleState | None
+
+    @property
+    def name(self) -> str:
+        return self.outlook.name
+
+    @property
+    def uid(self) -> str:
+        return str(self.item["metadata"].get("uid", ""))
+
+    @property
+    def before(self) -> datetime | None:
+        """The value of lastSkipped before any of ours: what a horizon in force is taken back to."""
+        seen = self.outlook.marks.last_skipped
+        if self.outlook.horizon is None:
+            return seen
+        return moment(self.state.last.get("before")) if self.state is not None else None
+
+    @property
+    def is_pause(self) -> bool:
+        return kind_of(self.state) is Kind.PAUSE
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What one schedule gets: an empty body leaves it alone, `note` says why."""
+
+    body: Json
+    intent: Intent | None = None
+    note: str = ""
+    guards: tuple[Guard, ...] = ()
+
+
+Decide = Callable[[Subject], Change]
+
+
+def needs(cmd: Command, known: Facts) -> Needs:
+    return Needs.of(
+        *selection.wants(cmd, "schedules"),
+        Want("namespaces", optional=True),
+        Want("backupstoragelocations"),
+        needed(known),
+    )
+
+
+def plan(cmd: Command, facts: Facts, situation: Situation, decide: Decide, more: tuple[Guard, ...] = ()) -> Plan:
+    selection.check(cmd, "schedule")
+    subjects = [
+        Subject(item, outlook(item, situation.cluster, situation.now), known_intent(facts, item))
+        for item in selection.selected(cmd, facts, "schedules")
+    ]
+    changes = [(subject, decide(subject)) for subject in subjects]
+    guards = [*selection.missing_guards(cmd, facts, "schedules", "schedule"), *more]
+    for subject, change in changes:
+        guards += [*change.guards, *(_sick(subject) if change.body else ())]
+    touched = [(subject, change) for subject, change in changes if change.body]
+    return Plan(
+        cluster=situation.cluster.name,
+        noun="schedule",
+        verb=cmd.verb,
+        subject=", ".join(subject.name for subject, _ in (touched or changes)[:5]),
+        steps=tuple(
+            horizon.patch(subject.name, subject.uid, situation.namespace, change.body) for subject, change in touched
+        ),
+        reach=_reach([subject for subject, _ in touched], facts, situation),
+        guards=tuple(guards),
+        cli=_cli(cmd),
+        summary=_summary(cmd, changes, touched),
+        evidence=evidence(*(change.intent for _, change in touched if change.intent is not None)),
+        notes=_notes(changes, situation),
+    )
+
+
+def _sick(subject: Subject) -> Sequence[Guard]:
+    if subject.outlook.schedule is None:
+        text = f"{subject.name} is not valid and does not run: {subject.outlook.fault}. Mend it with schedule edit."
+        return (Guard("schedule-invalid", Level.WARN, text),)
+    return ()
+
+
+def _reach(subjects: Sequence[Subject], facts: Facts, situation: Situation) -> Reach:
+    about = cluster_facts(facts, situation)
+    return union(*(schedule_reach(subject.item, about) for subject in subjects)) if subjects else Reach()
+
+
+def _cli(cmd: Command) -> str:
+    """Only pause and unpause have a twin in the velero CLI."""
+    known = {"pause": "pause", "resume": "unpause"}
+    if cmd.verb not in known or cmd.given("until") or cmd.given("for"):
+        return ""
+    which = [*cmd.names, *(["--all"] if cmd.true("all") else [])]
+    if cmd.text("selector"):
+        which.append(f"--selector {cmd.text('selector')}")
+    return f"velero schedule {known[cmd.verb]} {' '.join(which)}"
+
+
+def _summary(cmd: Command, changes: Sequence[tuple[Subject, Change]], touched: Sequence[tuple[Subject, Change]]) -> str:
+    if not changes:
+        return "No schedules found."
+    if not touched:
+        return " ".join(change.note for _, change in changes[:10] if change.note) or "There is nothing to change."
+    return f"{cmd.verb.capitalize()} {', '.join(subject.name for subject, _ in touched[:10])}"
+
+
+def _notes(changes: Sequence[tuple[Subject, Change]], situation: Situation) -> tuple[str, ...]:
+    """What is done, and what each will do then; the runs of many would bury it."""
+    notes = [change.note for _, change in changes if change.note]
+    if len(changes) <= 5:
+        for subject, change in changes:
+            after = {**merged(subject.item, change.body)} if change.body else subject.item
+            notes += lines(outlook(after, situation.cluster, situation.now), situation)
+    return tuple(notes)

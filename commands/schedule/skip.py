@@ -1,0 +1,133 @@
+"""`schedule skip` and `schedule unskip`: exactly the next N runs, kept by the server."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from commands import selection
+from commands.command import Command
+from commands.facts import Facts
+from commands.flags import BOOL, INT, Flag
+from commands.moments import spec
+from commands.schedule import horizon, several
+from commands.schedule.intent import Intent, Kind, seal_of
+from commands.schedule.outlook import both, listed
+from commands.schedule.several import Change, Subject
+from commands.schedule.soundness import version_guards
+from commands.situation import Situation
+from commands.verb import Args, Effect, Verb
+from domain.errors import UsageError
+from domain.plan import Guard, Level, Plan
+
+MOST = 100
+FLAGS: tuple[Flag, ...] = (
+    *selection.FLAGS,
+    Flag("runs", INT, "How many of the next runs (1)", group="When", ours=True),
+    Flag("more", BOOL, "On top of what is skipped already", group="When", ours=True),
+)
+
+
+def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
+    count = cmd.number("runs", 1)
+    if not 1 <= count <= MOST:
+        raise UsageError(
+            f"--runs {count} is not between 1 and {MOST}.", fix="For longer: schedule pause NAME --until TIME"
+        )
+
+    def decide(subject: Subject) -> Change:
+        return _skip(subject, count, situation, more=cmd.true("more"))
+
+    return several.plan(cmd, facts, situation, decide, version_guards(situation))
+
+
+def _skip(subject: Subject, count: int, situation: Situation, *, more: bool) -> Change:
+    if subject.outlook.paused:
+        return Change({}, note=f"{subject.name} is paused: no run is coming that could be skipped.")
+    until = subject.outlook.nth(count, more=more)
+    if until is None:
+        return Change({}, guards=(_no_runs(subject),))
+    there = subject.outlook.horizon
+    if there is not None and there >= until:
+        held = listed(subject.outlook.skipped(there)[:5], situation.timezone)
+        return Change(
+            {}, note=f"{subject.name} already skips until {both(there, situation)}: {held}. Use --more to extend."
+        )
+    skips = tuple(subject.outlook.skipped(until))
+    intent = Intent(
+        subject.name,
+        subject.uid,
+        Kind.SKIP,
+        horizon=until,
+        before=subject.before,
+        skips=skips,
+        seal=seal_of(spec(subject.item)),
+    )
+    return Change(horizon.body(until=until), intent, _said(subject, skips, situation), _near(subject, skips, situation))
+
+
+def _said(subject: Subject, skips: tuple[datetime, ...], situation: Situation) -> str:
+    shown = listed(skips[:5], situation.timezone) + (f" and {len(skips) - 5} more" if len(skips) > 5 else "")
+    return f"{subject.name} skips {'its next run' if len(skips) == 1 else f'its next {len(skips)} runs'}: {shown}."
+
+
+def _near(subject: Subject, skips: tuple[datetime, ...], situation: Situation) -> tuple[Guard, ...]:
+    """What starts within the margin may have begun before the server reads of it."""
+    sure = situation.now + timedelta(seconds=situation.skip_margin)
+    near = [run for run in skips if run <= sure]
+    if not near:
+        return ()
+    promised = next((run for run in subject.outlook.runs(MOST + 1, without_horizon=True) if run > sure), None)
+    start = f" Promised from {both(promised, situation)} on." if promised is not None and promised in skips else ""
+    text = (
+        f"The run of {subject.name} at {both(near[-1], situation)} is less than {situation.skip_margin:g} s away: "
+        f"that it is skipped is not promised; you will be told.{start}"
+    )
+    return (Guard("inside-skip-margin", Level.WARN, text),)
+
+
+def _no_runs(subject: Subject) -> Guard:
+    why = subject.outlook.fault or "its expression has no coming run"
+    return Guard("no-runs", Level.REFUSE, f"{subject.name} has no runs to skip: {why}.")
+
+
+def unplan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
+    def decide(subject: Subject) -> Change:
+        there = subject.outlook.horizon
+        if there is None:
+            return Change({}, note=f"{subject.name} skips nothing.")
+        if subject.is_pause:
+            note = f"{subject.name} is paused until {both(there, situation)}. schedule resume ends that."
+            return Change({}, note=note)
+        until = horizon.taken_back(subject.outlook, subject.before)
+        intent = Intent(subject.name, subject.uid, Kind.RUN, before=until, seal=seal_of(spec(subject.item)))
+        return Change(horizon.body(until=until), intent, f"{subject.name} skips nothing any more.")
+
+    return several.plan(cmd, facts, situation, decide)
+
+
+SKIP = Verb(
+    noun="schedule",
+    name="skip",
+    summary="Skip exactly the next runs of a schedule",
+    effect=Effect.WRITE,
+    args=Args("NAME", 0, 50, "schedules"),
+    flags=FLAGS,
+    needs=several.needs,
+    plan=plan,
+    examples=(
+        "schedule skip nightly --reason migration",
+        "schedule skip nightly --runs 3",
+        "schedule skip nightly --more",
+    ),
+)
+UNSKIP = Verb(
+    noun="schedule",
+    name="unskip",
+    summary="Take a skip back",
+    effect=Effect.WRITE,
+    args=Args("NAME", 0, 50, "schedules"),
+    flags=selection.FLAGS,
+    needs=several.needs,
+    plan=unplan,
+    examples=("schedule unskip nightly",),
+)

@@ -1,0 +1,128 @@
+"""Guards on when a schedule runs: what Velero would take and regret, and what people mean otherwise."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from commands import moments
+from commands.facts import Facts
+from commands.moments import Json
+from commands.schedule.outlook import Outlook, dialect, outlook
+from commands.situation import Situation
+from domain.duration import SECOND, BadDuration, human
+from domain.duration import parse as parse_duration
+from domain.plan import Guard, Level
+from velero.cron_words import Trap, Warned, traps
+from velero.features import numbers
+
+DEFAULT_TTL = 720 * 3600 * SECOND
+"""Velero's own, where a template says none."""
+_REFUSED = {Trap.NEVER: "never-runs", Trap.UNDER_A_MINUTE: "too-often"}
+_MINUTE_FIELD = re.compile(r"((?:(?:CRON_)?TZ=\S+ +)?)(\d{1,2})( .+)")
+
+
+def when_guards(item: Json, facts: Facts, situation: Situation) -> tuple[Guard, ...]:
+    """Of a Schedule as it would stand."""
+    found = outlook(item, situation.cluster, situation.now)
+    warned = traps(found.expr, dialect(situation.cluster))
+    if found.schedule is None:
+        return (_unreadable(found, warned),)
+    guards = [_trapped(each) for each in warned]
+    if not any(guard.level is Level.REFUSE for guard in guards):
+        guards += [
+            *_same_minute(item, found, facts, situation),
+            *_short_lived(item, found),
+            *_too_close(found, item, situation),
+        ]
+    return tuple(guards)
+
+
+def _unreadable(found: Outlook, warned: Iterable[Warned]) -> Guard:
+    hints = " ".join(each.text for each in warned)
+    text = f"Velero would refuse {found.expr!r}: {found.fault}. {hints}".strip()
+    shorter = " ".join(found.expr.split()[1:])
+    near = (shorter,) if len(found.expr.split()) == 6 else ()
+    return Guard("bad-cron", Level.REFUSE, text, near)
+
+
+def _trapped(warned: Warned) -> Guard:
+    if warned.trap in _REFUSED:
+        return Guard(_REFUSED[warned.trap], Level.REFUSE, warned.text)
+    code = re.sub(r"[^a-z0-9]+", "-", warned.trap.name.lower())
+    return Guard(f"cron-{code}", Level.WARN, warned.text)
+
+
+def _same_minute(item: Json, found: Outlook, facts: Facts, situation: Situation) -> Iterable[Guard]:
+    runs = found.schedule.runs(situation.now, 1) if found.schedule is not None else []
+    if not runs or found.schedule is None or found.schedule.every is not None:
+        return
+    others = [each for each in _others(item, facts, situation) if each.schedule is not None]
+    meeting = [other.name for other in others if _runs_at(other, runs[0].timestamp())]
+    if meeting:
+        free = _free_minute(found, others, situation)
+        text = f"{', '.join(meeting[:3])} start{'s' if len(meeting) == 1 else ''} in the same minute; Velero runs one after the other."
+        offer = f" A free minute: {free}" if free else ""
+        yield Guard("same-minute", Level.WARN, text + offer, (free,) if free else ())
+
+
+def _others(item: Json, facts: Facts, situation: Situation) -> Iterable[Outlook]:
+    for other in facts.all("schedules"):
+        if moments.name(other) != moments.name(item):
+            seen = outlook(other, situation.cluster, situation.now)
+            if not seen.paused:
+                yield seen
+
+
+def _runs_at(other: Outlook, second: float) -> bool:
+    schedule = other.schedule
+    return schedule is not None and schedule.every is None and schedule.next_second(int(second) - 1) == int(second)
+
+
+def _free_minute(found: Outlook, others: list[Outlook], situation: Situation) -> str:
+    """The nearest later minute of the hour in which none of the others starts."""
+    parts = _MINUTE_FIELD.fullmatch(found.expr.strip())
+    if parts is None:
+        return ""
+    run = found.runs(1, without_horizon=True)
+    start = run[0].timestamp() if run else situation.now.timestamp()
+    for shift in range(5, 60, 5):
+        minute = int(parts[2]) + shift
+        if minute < 60 and not any(_runs_at(other, start + shift * 60) for other in others):
+            return f"{parts[1]}{minute}{parts[3]}"
+    return ""
+
+
+def _short_lived(item: Json, found: Outlook) -> Iterable[Guard]:
+    template = moments.spec(item).get("template")
+    ttl = _span(template.get("ttl") if isinstance(template, Mapping) else None)
+    if found.period is not None and 0 < ttl < 2 * found.period * SECOND:
+        text = (
+            f"Backups are kept {human(ttl)}, less than two periods of {human(int(found.period) * SECOND)}: "
+            "one run that fails leaves nothing."
+        )
+        yield Guard("ttl-short-of-two-periods", Level.WARN, text)
+
+
+def _span(value: object) -> int:
+    try:
+        return parse_duration(str(value or "0s")) or DEFAULT_TTL
+    except BadDuration:
+        return 0
+
+
+def _too_close(found: Outlook, item: Json, situation: Situation) -> Iterable[Guard]:
+    namespaces = (moments.spec(item).get("template") or {}).get("includedNamespaces") or ["*"]
+    usual = situation.usual.get(found.name) or situation.usual.get(",".join(sorted(map(str, namespaces)))) or 0.0
+    if found.closest is not None and usual > found.closest:
+        text = f"A run usually takes {human(int(usual) * SECOND)}; the next is due after {human(int(found.closest) * SECOND)}."
+        yield Guard("closer-than-usual", Level.WARN, text)
+
+
+def version_guards(situation: Situation) -> tuple[Guard, ...]:
+    """A future `status.lastSkipped` is known since Velero 1.13."""
+    known = numbers(situation.cluster.server_version)
+    if known is not None and known < (1, 13):
+        text = f"Velero {situation.cluster.server_version} cannot skip runs: status.lastSkipped came with 1.13. Pause it instead."
+        return (Guard("velero-too-old", Level.REFUSE, text),)
+    return ()
