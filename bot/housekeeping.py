@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -15,6 +16,8 @@ from store.notices import NoticeState
 from store.retention import Policy, prune
 from store.transaction import Transaction
 from store.writer import Store
+
+log = logging.getLogger(__name__)
 
 
 class Housekeeping:
@@ -68,6 +71,7 @@ class Housekeeping:
         made = anchor.head(tx, now, self._key)
         if made is None:
             return
+        log.info("audit head signed", extra={"facts": {"seq": made.seq, "note": made.note}})
         if channel:
             tx.outbox.add(_published(made.note, made.seq, channel, now))
 

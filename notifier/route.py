@@ -68,6 +68,8 @@ def destinations(event: Event, wiring: Wiring, subscribed: Sequence[Subscription
     """Distinct, in order of importance. What the bot's own operation shows in its thread needs no second message there."""
     if event.kind == "operation.started":
         return _own(event, Role.CARD, PRIORITY["new"])
+    if event.kind == "audit.anchored":
+        return _own(event, Role.NEWS, PRIORITY["routine"])
     if event.kind == "approval.requested":
         channel = str(
             event.facts.get("approvals_channel") or wiring.approvals_channel or event.facts.get("channel", "")

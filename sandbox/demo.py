@@ -38,6 +38,9 @@ PACE = VeleroSettings(
 )
 
 
+class BotDidNotStart(Exception): ...
+
+
 class Bot:
     """`python -m bot serve` as a process of its own."""
 
@@ -78,7 +81,7 @@ class Bot:
                 self._drain = asyncio.create_task(_copied(self.process.stderr, log))
                 return text
         log.close()
-        raise SystemExit(f"The bot did not start. Its words are in {self._log}.")
+        raise BotDidNotStart(f"The bot did not start. Its words are in {self._log}.")
 
     async def stop(self) -> None:
         if self.process is None or self.process.returncode is not None:
@@ -210,7 +213,11 @@ def main() -> None:
     parser.add_argument("--once", action="store_true", help="play the story, print it, leave")
     parser.add_argument("--port", type=int, default=0, help="of the page; any free one by default")
     arguments = parser.parse_args()
-    raise SystemExit(asyncio.run(run(once=arguments.once, port=arguments.port)))
+    try:
+        status = asyncio.run(run(once=arguments.once, port=arguments.port))
+    except BotDidNotStart as fault:
+        raise SystemExit(str(fault)) from None
+    raise SystemExit(status)
 
 
 if __name__ == "__main__":

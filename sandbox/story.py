@@ -83,7 +83,9 @@ async def first_act(told: Telling) -> None:
     await told.sees("the card says PartiallyFailed", told.shows("#ops", "backup create demo-bad", "PartiallyFailed"))
     await told.sees("the incident channel hears why", told.shows("#incidents", "demo-bad", "timed out"))
     await told.says("ada", "/velero backup create demo-all")
-    await told.sees("ada is refused, with the rule's name", lambda: told.world.slack.person("ada").was_told("rule"))
+    await told.sees(
+        "ada is refused, with the rule's name", lambda: told.world.slack.person("ada").was_told("Ask on-call")
+    )
 
 
 async def second_act(_told: Telling) -> None:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from domain.operation import Operation, State
+from store.audit import Entry
 from store.transaction import Transaction
 from velero.phases import BACKUP_PHASES
 
@@ -46,7 +47,22 @@ def _state(state: State, phase: str) -> State:
 def _moved(tx: Transaction, operation: Operation, to: State, now: datetime, **changes: str) -> Operation:
     moved = operation.advance(to, now, **changes)
     tx.operations.advance(moved, operation.revision)
+    if moved.over and not operation.over:
+        tx.audit.append(_ended(moved, now))
     return moved
+
+
+def _ended(operation: Operation, now: datetime) -> Entry:
+    return Entry(
+        at=now,
+        actor=operation.actor,
+        action=f"{operation.noun}.{operation.verb}.ended",
+        outcome=operation.state.value,
+        subject=operation.subject,
+        cluster=operation.cluster,
+        operation=operation.id,
+        detail={"phase": operation.phase},
+    )
 
 
 def vanished(tx: Transaction, ident: str, now: datetime, *, deleted: bool) -> None:

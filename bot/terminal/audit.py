@@ -1,0 +1,71 @@
+"""`velero-chatops audit`: verify, export, show. Reads while the bot runs; needs no settings, no secrets, no network."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from domain.errors import ChatopsError
+from store.connection import DATABASE_FILE, open_for_reading, reading
+from store.export import Format, export
+from store.verify import verify
+
+DATA_DIR = click.option("--data-dir", type=click.Path(path_type=Path), required=True, help="The bot's data directory.")
+
+
+@click.group("audit")
+def COMMAND() -> None:  # noqa: N802
+    """Look into the record."""
+
+
+@COMMAND.command("verify")
+@DATA_DIR
+@click.option("--anchor", "anchors", type=click.Path(path_type=Path), multiple=True, help="A file with signed heads.")
+def verify_command(data_dir: Path, anchors: tuple[Path, ...]) -> None:
+    """Check the chain and its signed heads: 0 ok, 3 broken, 4 truncated, 5 an anchor is missing."""
+    _there(data_dir)
+    try:
+        verdict = verify(data_dir, anchors=[path.read_text(encoding="utf-8") for path in anchors])
+    except (ChatopsError, OSError) as fault:
+        raise click.ClickException(str(fault)) from None
+    print(verdict)
+    raise SystemExit(verdict.exit_code)
+
+
+@COMMAND.command("export")
+@DATA_DIR
+@click.option("--format", "kind", type=click.Choice([each.value for each in Format]), default=Format.JSONL.value)
+def export_command(data_dir: Path, kind: str) -> None:
+    """Print the record as CSV or JSON Lines."""
+    _there(data_dir)
+    connection = open_for_reading(data_dir / DATABASE_FILE)
+    try:
+        for piece in export(connection, Format(kind)):
+            sys.stdout.write(piece)
+    finally:
+        connection.close()
+
+
+@COMMAND.command("show")
+@click.argument("operation")
+@DATA_DIR
+def show(operation: str, data_dir: Path) -> None:
+    """Tell the story of one operation."""
+    _there(data_dir)
+    with reading(data_dir) as tx:
+        rows = tx.audit.story(operation)
+    if not rows:
+        raise click.ClickException(f"There is no operation {operation!r} in the record.")
+    for row in rows:
+        entry = row.entry
+        more = ", ".join(f"{key}: {value}" for key, value in entry.detail.items() if value not in ("", None, [], {}))
+        print(
+            f"{entry.at:%Y-%m-%d %H:%M:%S}Z  #{row.seq}  {entry.actor}  {entry.action} {entry.subject}  {entry.outcome}  {more}"
+        )
+
+
+def _there(data_dir: Path) -> None:
+    if not (data_dir / DATABASE_FILE).exists():
+        raise click.ClickException(f"There is no record in {data_dir}.")
