@@ -25,7 +25,7 @@ from store.transaction import Transaction
 from store.writer import Store
 from velero.cluster import Cluster
 from velero.gateway import Gateway
-from velero.kinds import BACKUP, DELETION, KINDS
+from velero.kinds import BACKUP, DELETION, KINDS, RESTORE
 
 Json = dict[str, Any]
 
@@ -139,7 +139,7 @@ class Executor:
             _record(tx, sent, "submitted", "done", now)
             if plan.noun == "schedule":
                 record_intent(tx, sent, plan, now)
-            if plan.noun not in AT_ONCE:
+            if not (plan.noun in AT_ONCE or all(step.verb is StepVerb.DELETE for step in plan.steps)):
                 return sent
             over = sent.advance(State.SUCCEEDED, now)
             tx.operations.advance(over, sent.revision)
@@ -219,7 +219,7 @@ def _raw(source: Json) -> Json:
 
 
 async def _create(gateway: Gateway[Json], step: Step, operation: str) -> Json:
-    if step.kind == DELETION.name and step.uid:
+    if step.kind in {DELETION.name, RESTORE.name} and step.uid:
         backups: Gateway[Json] = Gateway(gateway.api, BACKUP, _raw, gateway.namespace)
         await _same_uid(backups, replace(step, kind=BACKUP.name, name=str(step.manifest["spec"]["backupName"])))
     if not step.name:

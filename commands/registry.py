@@ -13,6 +13,10 @@ from commands.general.elsewhere import ELSEWHERE
 from commands.general.status import CLUSTER_GET, STATUS
 from commands.general.whoami import WHOAMI
 from commands.restore.create import CREATE as RESTORE_CREATE
+from commands.restore.delete import DELETE as RESTORE_DELETE
+from commands.restore.describe import DESCRIBE as RESTORE_DESCRIBE
+from commands.restore.get import GET as RESTORE_GET
+from commands.restore.logs import LOGS as RESTORE_LOGS
 from commands.schedule.verbs import SCHEDULE_VERBS
 from commands.snapshot_location.create import CREATE as SNAPSHOT_LOCATION_CREATE
 from commands.verb import Verb
@@ -116,6 +120,10 @@ VERBS: tuple[Verb, ...] = (
     BACKUP_LOGS,
     BACKUP_DELETE,
     RESTORE_CREATE,
+    RESTORE_GET,
+    RESTORE_DESCRIBE,
+    RESTORE_LOGS,
+    RESTORE_DELETE,
     *SCHEDULE_VERBS,
     BACKUP_LOCATION_CREATE,
     SNAPSHOT_LOCATION_CREATE,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -24,7 +25,8 @@ _FOREIGN = ("kubectl.kubernetes.io/last-applied-configuration", "argocd.argoproj
 
 
 def resolve(plan: Plan, facts: Facts, situation: Situation) -> Plan:
-    steps = tuple(_step(step, facts, situation) for step in plan.steps)
+    source = plan.evidence.get("backup") or {}
+    steps = tuple(_step(_from(step, source), facts, situation) for step in plan.steps)
     return replace(plan, steps=steps, cluster=situation.cluster.name)
 
 
@@ -51,6 +53,15 @@ def _marked_schedule(manifest: Json, situation: Situation) -> Json:
     metadata = manifest["metadata"]
     metadata["annotations"] = {**(metadata.get("annotations") or {}), **{k: v for k, v in marks.items() if v}}
     return manifest
+
+
+def _from(step: Step, source: Mapping[str, Any]) -> Step:
+    """A restore is of the backup that was looked at, whatever its schedule makes meanwhile."""
+    if step.kind != "Restore" or step.verb is not StepVerb.CREATE or not source.get("name"):
+        return step
+    spec = {key: value for key, value in step.manifest["spec"].items() if key != "scheduleName"}
+    manifest = {**step.manifest, "spec": {**spec, "backupName": source["name"]}}
+    return replace(step, manifest=manifest, uid=str(source.get("uid", "")))
 
 
 def _pin_location(manifest: Json, facts: Facts) -> None:

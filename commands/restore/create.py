@@ -2,37 +2,148 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 from commands import checks
 from commands.command import Command
 from commands.facts import Facts, Needs, Want
+from commands.flags import BOOL, FREE_TEXT, TEXT, Flag
+from commands.policy.facts import BackupFacts
+from commands.policy.guards import restore_guards
+from commands.policy.restores import namespaces_in, restore_reach
+from commands.reach_facts import cluster_facts
+from commands.restore import guards, modifier, source
 from commands.restore.translate import FLAGS, translate
 from commands.situation import Situation
 from commands.verb import Args, Effect, Verb
-from domain.plan import Plan, Step, StepVerb
-from domain.reach import Reach
+from domain.errors import UsageError
+from domain.plan import Guard, Plan, Step, StepVerb
+
+Json = dict[str, Any]
+
+DESCRIPTION = "velero-chatops.io/description"
+
+OUR_FLAGS: tuple[Flag, ...] = (
+    Flag("latest", BOOL, "From the newest Completed backup of these namespaces", group="Source", ours=True),
+    Flag("before", TEXT, "From the last Completed backup before this time (14:30, 2h ago)", group="Source", ours=True),
+    Flag("allow-failed", BOOL, "Also from a backup that did not complete", group="Source", ours=True),
+    Flag("to-cluster", TEXT, "Restore into this cluster", group="Cluster", ours=True, source="clusters"),
+    Flag("modifier", FREE_TEXT, "Resource modifiers, written here as YAML", group="Existing objects", ours=True),
+    Flag("description", FREE_TEXT, "What it is for (at most 300 signs)", group="Marks", ours=True),
+)
 
 
-def needs(cmd: Command, _known: Facts) -> Needs:
+def needs(cmd: Command, known: Facts) -> Needs:
+    modifiers = cmd.text("resource-modifier-configmap")
     return Needs.of(
-        Want("backups", cmd.text("from-backup"), fresh=True) if cmd.text("from-backup") else None,
-        Want("backups") if cmd.text("from-schedule") else None,
-        Want("schedules") if cmd.text("from-schedule") else None,
-        Want("restores", cmd.name, fresh=True) if cmd.name else None,
+        *source.wants(cmd, known),
+        Want("schedules", optional=True),
+        Want("restores"),
+        Want("backupstoragelocations"),
+        Want("namespaces", optional=True),
+        Want("configmaps", modifiers, fresh=True, optional=True) if modifiers else None,
     )
 
 
 def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
-    manifest = translate(cmd, facts, situation)
+    cmd = settled(cmd, facts, situation)
+    manifest = written(cmd, facts, situation)
+    backup = source.chosen(cmd, facts, situation)
+    known = source.about(backup, facts)
+    inline = modifier.step(cmd, situation)
+    around = cluster_facts(facts, situation)
+    if inline is not None:
+        manifest["spec"]["resourceModifier"] = modifier.reference(inline.name)
+        around = replace(around, own_configmaps=frozenset({inline.name}))
+    reach = restore_reach(manifest, known, around)
     name = manifest["metadata"]["name"]
+    restore = Step(StepVerb.CREATE, "Restore", "restores", name, manifest, situation.namespace)
     return Plan(
         cluster=situation.cluster.name,
         noun="restore",
         verb="create",
         subject=name,
-        steps=(Step(StepVerb.CREATE, "Restore", "restores", name, manifest, situation.namespace),),
-        reach=Reach(),
-        guards=(*checks.name_guards("restore", name), *checks.exists_guard(facts, "restores", "restore", name)),
+        steps=(*((inline,) if inline else ()), restore),
+        reach=reach,
+        guards=(
+            *_guards(cmd, manifest, facts, known, situation),
+            *guards.running_guards(reach, facts, around),
+            *restore_guards(reach, known, around),
+        ),
         cli=f"velero {cmd.line}",
+        summary=summary(manifest, known),
+        evidence={**source.evidence(backup, facts), **modifier.evidence(cmd, facts)},
+        notes=(*_told(manifest, known), *guards.schedule_notes(reach, facts)),
+    )
+
+
+def settled(cmd: Command, facts: Facts, situation: Situation) -> Command:
+    """Our own words for a source, and regular expressions, become what the velero CLI would have been given."""
+    flags = dict(cmd.flags)
+    if source.by_us(cmd) or (cmd.text("before") and cmd.text("from-schedule")):
+        flags["from-backup"] = source.named(cmd, facts, situation)
+        flags.pop("from-schedule", None)
+    found = replace(cmd, flags=flags)
+    inside = _inside(source.about(source.chosen(found, facts, situation), facts))
+    for flag in ("include-namespaces", "exclude-namespaces"):
+        if any(source.is_regex(name) for name in found.strings(flag)):
+            flags[flag] = source.literal(found.strings(flag), inside)
+    return replace(cmd, flags=flags)
+
+
+def _inside(known: BackupFacts) -> list[str]:
+    if known.contents is not None:
+        return sorted(namespaces_in(known.contents))
+    return [name for name in (known.manifest.get("spec") or {}).get("includedNamespaces") or [] if name != "*"]
+
+
+def written(cmd: Command, facts: Facts, situation: Situation) -> Json:
+    manifest = translate(cmd, facts, situation)
+    if text := cmd.text("description"):
+        if len(text) > 300:
+            raise UsageError(f"--description has {len(text)} signs; at most 300 are kept.")
+        metadata = manifest["metadata"]
+        metadata["annotations"] = {**(metadata.get("annotations") or {}), DESCRIPTION: text}
+    return manifest
+
+
+def _guards(cmd: Command, manifest: Json, facts: Facts, known: BackupFacts, situation: Situation) -> tuple[Guard, ...]:
+    spec, name = manifest["spec"], manifest["metadata"]["name"]
+    backup = dict(known.manifest) or None
+    return (
+        *checks.name_guards("restore", name),
+        *checks.exists_guard(facts, "restores", "restore", name),
+        *checks.label_guards(cmd),
+        *guards.backup_guards(cmd, backup, facts),
+        *guards.scope_guards(spec, known),
+        *guards.mapping_guards(spec, known),
+        *guards.node_port_guards(spec, known, facts),
+        *guards.cross_guards(cmd, backup, facts, situation.cluster.server_version),
+    )
+
+
+def summary(manifest: Json, known: BackupFacts) -> str:
+    spec = manifest["spec"]
+    backup = (known.manifest.get("metadata") or {}).get("name") or spec.get("backupName") or spec.get("scheduleName")
+    included = spec.get("includedNamespaces") or ["*"]
+    what = "everything" if "*" in included else ", ".join(included)
+    mapped = spec.get("namespaceMapping") or {}
+    into = f" into {', '.join(f'{old}→{new}' for old, new in mapped.items())}" if mapped else ""
+    return f"Restore {what} from backup {backup}{into}"
+
+
+def _told(manifest: Json, known: BackupFacts) -> tuple[str, ...]:
+    spec = manifest["spec"]
+    kept = (
+        "Objects that are there are changed to what the backup has; nothing is deleted."
+        if spec.get("existingResourcePolicy") == "update"
+        else "Objects that are there stay as they are; nothing is deleted."
+    )
+    return (
+        f"{summary(manifest, known)}.",
+        kept,
+        "Claims that are there keep their data: it is not replaced.",
     )
 
 
@@ -42,7 +153,12 @@ CREATE = Verb(
     summary="Restore a backup",
     effect=Effect.WRITE,
     args=Args("NAME", 0, 1),
-    flags=FLAGS,
+    flags=(*FLAGS, *OUR_FLAGS),
     needs=needs,
     plan=plan,
+    examples=(
+        "restore create --from-backup shop-1",
+        "restore create --include-namespaces shop --before 14:30",
+        "restore create copy --from-schedule nightly --namespace-mappings shop:shop-copy",
+    ),
 )

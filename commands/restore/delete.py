@@ -1,0 +1,81 @@
+"""`restore delete`: the record and its files in the bucket; what was restored stays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from commands import moments, selection
+from commands.command import Command
+from commands.facts import Facts, Needs, Want
+from commands.policy.reach import deletion_reach, union
+from commands.policy.restores import restore_reach
+from commands.reach_facts import cluster_facts
+from commands.restore.guards import ENDED
+from commands.restore.source import about
+from commands.situation import Situation
+from commands.verb import Args, Effect, Verb
+from domain.plan import Guard, Level, Plan, Step, StepVerb
+from domain.reach import Reach
+
+Json = dict[str, Any]
+
+
+def needs(cmd: Command, _known: Facts) -> Needs:
+    return Needs.of(
+        *selection.wants(cmd, "restores"), Want("backups", optional=True), Want("namespaces", optional=True)
+    )
+
+
+def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
+    selection.check(cmd, "restore")
+    chosen = selection.selected(cmd, facts, "restores")
+    names = [moments.name(item) for item in chosen]
+    guards = [*selection.missing_guards(cmd, facts, "restores", "restore"), *_running(chosen)]
+    return Plan(
+        cluster=situation.cluster.name,
+        noun="restore",
+        verb="delete",
+        subject=names[0] if len(names) == 1 else ", ".join(names[:5]),
+        steps=tuple(_step(item, situation) for item in chosen),
+        reach=union(*(_reach(item, facts, situation) for item in chosen)) if chosen else Reach(),
+        guards=tuple(guards),
+        cli=f"velero {cmd.line}",
+        summary=f"Delete the record of {', '.join(names)}" if names else "No restores found.",
+        notes=("What was restored stays; only Velero's record and its files go.",) if names else (),
+    )
+
+
+def _step(item: Json, situation: Situation) -> Step:
+    uid = str((item.get("metadata") or {}).get("uid", ""))
+    return Step(StepVerb.DELETE, "Restore", "restores", moments.name(item), {}, situation.namespace, uid=uid)
+
+
+def _reach(item: Json, facts: Facts, situation: Situation) -> Reach:
+    backup = facts.get("backups", str(moments.spec(item).get("backupName", "")))
+    found = restore_reach(item, about(backup, facts), cluster_facts(facts, situation))
+    return deletion_reach("restore", moments.name(item), found)
+
+
+def _running(chosen: list[Json]) -> list[Guard]:
+    return [
+        Guard(
+            "restore-running",
+            Level.REFUSE,
+            f"{moments.name(item)} is {moments.phase(item)}: it goes on without its record.",
+        )
+        for item in chosen
+        if moments.phase(item) not in ENDED and moments.phase(item) != "New"
+    ]
+
+
+DELETE = Verb(
+    noun="restore",
+    name="delete",
+    summary="Delete the records of restores",
+    effect=Effect.WRITE,
+    args=Args("NAME", 0, 50, "restores"),
+    flags=selection.FLAGS,
+    needs=needs,
+    plan=plan,
+    examples=("restore delete shop-1",),
+)

@@ -1,0 +1,172 @@
+"""`restore describe`: what it read, what it wrote, what went wrong, what to look at next."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from commands import moments
+from commands.command import Command
+from commands.facts import Facts, File, Missing, Needs, Want, World
+from commands.flags import BOOL, TEXT, Flag, choice
+from commands.resolve import REASON
+from commands.restore.create import DESCRIPTION
+from commands.restore.get import creator
+from commands.restore.outcome import Outcome, lines, outcome
+from commands.situation import Situation
+from commands.verb import Args, Effect, Verb
+from domain.answer import Answer, Attachment, Button, Code, Fields, Part, Text, Tone
+from domain.errors import ClusterError, DownloadError, Unknown
+from velero.results import results_of
+
+Json = dict[str, Any]
+
+RESULTS = "RestoreResults"
+TOUCHED = "RestoreResourceList"
+ENDED = frozenset({"Completed", "PartiallyFailed", "Failed"})
+TONES = {"Completed": Tone.GOOD, "PartiallyFailed": Tone.WARNING, "Failed": Tone.BAD, "FailedValidation": Tone.BAD}
+
+
+def needs(cmd: Command, known: Facts) -> Needs:
+    item = known.get("restores", cmd.name)
+    hidden = ("restores", cmd.name) in known.redacted
+    files = item is not None and not hidden and moments.phase(item) in ENDED
+    backup = str(moments.spec(item).get("backupName", "")) if item is not None else ""
+    return Needs.of(
+        Want("restores", cmd.name, fresh=True),
+        Want("backups", backup, optional=True) if backup else None,
+        Want("namespaces", optional=True),
+        File(RESULTS, cmd.name) if files else None,
+        File(TOUCHED, cmd.name) if files and cmd.true("details") else None,
+    )
+
+
+def answer(cmd: Command, world: World, situation: Situation) -> Answer:
+    facts = next(iter(world.values()))
+    if isinstance(facts, ClusterError):
+        raise facts
+    item = facts.get("restores", cmd.name)
+    if item is None:
+        raise Unknown(f"There is no restore {cmd.name!r}.", nearest=facts.nearest("restores", cmd.name))
+    if cmd.text("output") in {"yaml", "json"}:
+        return Answer(cmd.name, (Code(yaml.safe_dump(item, sort_keys=False), "yaml", copyable=True),))
+    phase = moments.phase(item)
+    parts: list[Part] = [Fields(_rows(item, facts, situation)), *_trouble(item), *_results(cmd, facts)]
+    if cmd.true("details"):
+        parts.append(Attachment(f"{cmd.name}.yaml", yaml.safe_dump(item, sort_keys=False), f"Manifest of {cmd.name}"))
+        touched = facts.files.get(File(TOUCHED, cmd.name))
+        if isinstance(touched, bytes):
+            parts.append(Attachment(f"{cmd.name}-resources.json", touched.decode(errors="replace"), "Resources"))
+    return Answer(
+        f"Restore {cmd.name}: {phase}",
+        tuple(parts),
+        TONES.get(phase, Tone.PLAIN),
+        buttons=(Button("Logs", f"restore logs {cmd.name}"),) if phase in ENDED else (),
+        namespaces=_namespaces(item, facts),
+    )
+
+
+def _namespaces(item: Json, facts: Facts) -> frozenset[str]:
+    spec = moments.spec(item)
+    included = spec.get("includedNamespaces") or ["*"]
+    if "*" in included:
+        backup = facts.get("backups", str(spec.get("backupName", "")))
+        included = (moments.spec(backup).get("includedNamespaces") if backup else None) or ["*"]
+    mapped = spec.get("namespaceMapping") or {}
+    return frozenset([*included, *(mapped.get(name, name) for name in included)])
+
+
+def _rows(item: Json, facts: Facts, situation: Situation) -> tuple[tuple[str, str], ...]:
+    spec, status = moments.spec(item), moments.status(item)
+    progress = status.get("progress") or {}
+    begun, ended = (moments.moment(status.get(key)) for key in ("startTimestamp", "completionTimestamp"))
+    mapped = ", ".join(f"{old} → {new}" for old, new in (spec.get("namespaceMapping") or {}).items())
+    rows = [
+        ("Backup", _source(spec, facts, situation)),
+        ("Asked by", creator(item)),
+        ("Reason", str(moments.remarks(item).get(REASON) or "")),
+        ("Description", str(moments.remarks(item).get(DESCRIPTION) or "")),
+        ("Namespaces", _list(spec, "Namespaces")),
+        ("Resources", _list(spec, "Resources")),
+        ("Mapping", mapped),
+        ("Existing objects", "updated" if spec.get("existingResourcePolicy") == "update" else "kept"),
+        ("Cluster-scoped objects", _tri(spec.get("includeClusterResources"))),
+        ("Volumes", _tri(spec.get("restorePVs"))),
+        ("Items", f"{progress.get('itemsRestored', 0)} of {progress.get('totalItems', 0)}" if progress else ""),
+        ("Errors / warnings", f"{moments.number(status.get('errors'))} / {moments.number(status.get('warnings'))}"),
+        ("Started", moments.at(begun, situation.timezone)),
+        ("Took", moments.length(ended - begun) if begun and ended else ""),
+    ]
+    return tuple((label, value) for label, value in rows if value)
+
+
+def _source(spec: Json, facts: Facts, situation: Situation) -> str:
+    name = str(spec.get("backupName") or "-")
+    backup = facts.get("backups", name)
+    return f"{name} ({moments.at(moments.created(backup), situation.timezone)})" if backup else name
+
+
+def _list(spec: Json, what: str) -> str:
+    included = ", ".join(spec.get(f"included{what}") or ["all"])
+    excluded = ", ".join(spec.get(f"excluded{what}") or [])
+    return (included if included != "*" else "all") + (
+        f", without {excluded}" if excluded and what != "Resources" else ""
+    )
+
+
+def _tri(value: object) -> str:
+    return {True: "yes", False: "no"}.get(value, "auto") if isinstance(value, bool) else "auto"
+
+
+def _trouble(item: Json) -> list[Part]:
+    status = moments.status(item)
+    said = [
+        *(status.get("validationErrors") or []),
+        *([status["failureReason"]] if status.get("failureReason") else []),
+    ]
+    return [Text("\n".join(map(str, said)), untrusted=True)] if said else []
+
+
+def _results(cmd: Command, facts: Facts) -> list[Part]:
+    body = facts.files.get(File(RESULTS, cmd.name))
+    if body is None:
+        return []
+    if isinstance(body, Missing):
+        return [Text(f"Errors and warnings cannot be read: {body.why}", untrusted=True)]
+    try:
+        return shown(outcome(results_of(body)))
+    except DownloadError as fault:
+        return [Text(f"{fault.text} {fault.why}")]
+
+
+def shown(found: Outcome) -> list[Part]:
+    parts: list[Part] = []
+    if found.errors:
+        parts += [Text("Errors:"), Text(lines(found.errors), untrusted=True)]
+    if found.warnings:
+        parts += [Text("Warnings:"), Text(lines(found.warnings), untrusted=True)]
+    if found.folded:
+        said = "; ".join(f"{count} × {text}" for text, count in found.folded)
+        parts.append(Text(f"Harmless warnings, folded: {said}."))
+    if found.next_step:
+        parts.append(Text(f"Next: {found.next_step}"))
+    return parts
+
+
+DESCRIBE = Verb(
+    noun="restore",
+    name="describe",
+    summary="What a restore did, and what went wrong",
+    effect=Effect.READ,
+    args=Args("NAME", 1, 1, "restores"),
+    flags=(
+        Flag("details", BOOL, "With the manifest and every object it touched, as files", group="Output"),
+        Flag("output", choice("plaintext", "json", "yaml", ""), "Show the object itself", short="o", group="Output"),
+        Flag("insecure-skip-tls-verify", BOOL, "Accepted and without effect", hidden=True),
+        Flag("cacert", TEXT, "Accepted and without effect", hidden=True),
+    ),
+    needs=needs,
+    answer=answer,
+    examples=("restore describe shop-1", "restore describe shop-1 --details"),
+)

@@ -1,0 +1,131 @@
+"""`restore get`: the list, newest first; columns as the CLI's, plus who asked for it."""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+from collections.abc import Callable
+
+import yaml
+
+from commands import moments
+from commands.command import Command
+from commands.facts import Facts, Needs, Want, World
+from commands.flags import DURATION, STRINGS, TEXT, Flag
+from commands.output import ALL_CLUSTERS, LIST_FLAGS
+from commands.resolve import REQUESTED_BY
+from commands.situation import Situation
+from commands.verb import Args, Effect, Verb
+from domain.answer import Answer, Code, Part, Table, Text, Tone
+from domain.errors import ClusterError, Unknown
+
+Json = moments.Json
+
+FILTERS: tuple[Flag, ...] = (
+    Flag("selector", TEXT, "Only those that match this label selector", short="l", group="Filter"),
+    Flag("status", STRINGS, "Only these phases", group="Filter", ours=True),
+    Flag("backup", TEXT, "Only those from this backup", group="Filter", ours=True, source="backups"),
+    Flag("created-by", TEXT, "Only those that this person asked for", group="Filter", ours=True),
+    Flag("since", DURATION, "Only younger ones (24h, 7d)", group="Filter", ours=True),
+)
+
+
+def needs(cmd: Command, _known: Facts) -> Needs:
+    named = bool(cmd.names) and not cmd.text("selector")
+    wanted = [Want("restores", name) for name in cmd.names] if named else [Want("restores", label=cmd.text("selector"))]
+    return Needs.of(*wanted, Want("backups", optional=True), Want("namespaces", optional=True))
+
+
+def answer(cmd: Command, world: World, situation: Situation) -> Answer:
+    rows: list[tuple[str, Json]] = []
+    parts: list[Part] = []
+    for cluster, facts in world.items():
+        if isinstance(facts, ClusterError):
+            parts.append(Text(f"{cluster} could not be asked: {facts.text}", untrusted=True))
+            continue
+        _all_there(cmd, facts)
+        rows += [(cluster, item) for item in _wanted(cmd, facts) if _fits(cmd, item, situation)]
+    rows.sort(key=lambda row: str(moments.created(row[1]) or ""), reverse=True)
+    if cmd.text("output") in {"json", "yaml"}:
+        return Answer(_headline(len(rows)), (*parts, _dump(cmd, [item for _, item in rows])))
+    several = len(world) > 1
+    table = Table(_columns(cmd, several=several), tuple(_row(cmd, *row, situation, several=several) for row in rows))
+    tone = Tone.WARNING if parts else Tone.PLAIN
+    return Answer(_headline(len(rows)), (*parts, *((table,) if rows else ())), tone)
+
+
+def _headline(count: int) -> str:
+    return {0: "No restores found.", 1: "1 restore"}.get(count, f"{count} restores")
+
+
+def _wanted(cmd: Command, facts: Facts) -> list[Json]:
+    return [item for item in facts.all("restores") if not cmd.names or moments.name(item) in cmd.names]
+
+
+def _all_there(cmd: Command, facts: Facts) -> None:
+    for name in cmd.names:
+        if facts.get("restores", name) is None:
+            raise Unknown(f"There is no restore {name!r}.", nearest=facts.nearest("restores", name))
+
+
+def _fits(cmd: Command, item: Json, situation: Situation) -> bool:
+    checks: tuple[tuple[str, Callable[[], bool]], ...] = (
+        ("status", lambda: any(fnmatch.fnmatch(moments.phase(item).lower(), p.lower()) for p in cmd.strings("status"))),
+        ("backup", lambda: moments.spec(item).get("backupName") == cmd.text("backup")),
+        ("created-by", lambda: cmd.text("created-by").lstrip("@") in creator(item)),
+        ("since", lambda: _younger(item, cmd, situation)),
+    )
+    return all(check() for flag, check in checks if cmd.given(flag))
+
+
+def _younger(item: Json, cmd: Command, situation: Situation) -> bool:
+    made = moments.created(item)
+    return made is not None and (situation.now - made).total_seconds() * 1e9 <= cmd.nanoseconds("since")
+
+
+def creator(item: Json) -> str:
+    return str(moments.remarks(item).get(REQUESTED_BY) or "-")
+
+
+def _columns(cmd: Command, *, several: bool) -> tuple[str, ...]:
+    names = ["NAME", "BACKUP", "STATUS", "STARTED", "COMPLETED", "ERRORS", "WARNINGS", "CREATED BY"]
+    extra = [*cmd.strings("label-columns"), *(["LABELS"] if cmd.true("show-labels") else [])]
+    return (*(["CLUSTER"] if several else []), *names, *extra)
+
+
+def _row(cmd: Command, cluster: str, item: Json, situation: Situation, *, several: bool) -> tuple[str, ...]:
+    status, marks = moments.status(item), moments.labels(item)
+    cells = [
+        moments.name(item),
+        str(moments.spec(item).get("backupName") or "-"),
+        moments.phase(item),
+        moments.at(moments.moment(status.get("startTimestamp")), situation.timezone),
+        moments.at(moments.moment(status.get("completionTimestamp")), situation.timezone),
+        str(moments.number(status.get("errors"))),
+        str(moments.number(status.get("warnings"))),
+        creator(item),
+    ]
+    cells += [str(marks.get(key, "")) for key in cmd.strings("label-columns")]
+    if cmd.true("show-labels"):
+        cells.append(",".join(f"{key}={value}" for key, value in sorted(marks.items())) or "<none>")
+    return (*([cluster] if several else []), *cells)
+
+
+def _dump(cmd: Command, items: list[Json]) -> Code:
+    shown: object = items[0] if len(items) == 1 else {"apiVersion": "v1", "kind": "List", "items": items}
+    if cmd.text("output") == "json":
+        return Code(json.dumps(shown, indent=2), "json")
+    return Code(yaml.safe_dump(shown, sort_keys=False), "yaml")
+
+
+GET = Verb(
+    noun="restore",
+    name="get",
+    summary="List restores",
+    effect=Effect.READ,
+    args=Args("NAME", 0, 50, "restores"),
+    flags=(*FILTERS, *LIST_FLAGS, ALL_CLUSTERS),
+    needs=needs,
+    answer=answer,
+    examples=("restore get", "restore get --status PartiallyFailed --since 7d"),
+)

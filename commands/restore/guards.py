@@ -1,0 +1,207 @@
+"""What Velero would take and regret, or report as Completed although nothing came back. Pure.
+
+Sources: velero 1.18 restore_controller validateAndComplete (what it refuses itself), and what a real one was seen to do.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from commands import moments
+from commands.command import Command
+from commands.facts import Facts
+from commands.policy.facts import BackupFacts, ClusterFacts
+from commands.policy.globs import is_pattern, meet
+from commands.policy.restores import namespaces_in, restore_reach
+from commands.restore.source import about
+from domain.plan import Guard, Level
+from domain.reach import Reach
+
+Json = dict[str, Any]
+
+_NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+NEVER = frozenset(
+    {
+        "nodes",
+        "events",
+        "events.events.k8s.io",
+        "backups.velero.io",
+        "restores.velero.io",
+        "resticrepositories.velero.io",
+        "csinodes.storage.k8s.io",
+        "volumeattachments.storage.k8s.io",
+        "backuprepositories.velero.io",
+    }
+)
+ENDED = frozenset({"Completed", "PartiallyFailed", "Failed", "FailedValidation"})
+
+
+def backup_guards(cmd: Command, backup: Json | None, facts: Facts) -> Iterable[Guard]:
+    """Of the backup: there, finished well, reachable."""
+    if backup is None:
+        if schedule := cmd.text("from-schedule"):
+            text = f"There is no Completed backup of schedule {schedule!r} to restore."
+            yield Guard("no-good-backup", Level.REFUSE, text, facts.names("backups")[:5])
+        return
+    name, phase = moments.name(backup), moments.phase(backup)
+    yield from _phase_guard(cmd, name, phase)
+    if (backup.get("metadata") or {}).get("deletionTimestamp"):
+        yield Guard("backup-deleting", Level.REFUSE, f"Backup {name} is being deleted.")
+    where = str(moments.spec(backup).get("storageLocation", ""))
+    location = facts.get("backupstoragelocations", where)
+    if location is not None and moments.status(location).get("phase") == "Unavailable":
+        text = f"{name} lies in {where!r}, which is Unavailable: Velero could not read it."
+        yield Guard("location-unavailable", Level.REFUSE, text)
+
+
+def _phase_guard(cmd: Command, name: str, phase: str) -> Iterable[Guard]:
+    if phase == "Completed":
+        return
+    lifted = cmd.true("allow-failed") or (phase == "PartiallyFailed" and cmd.maybe("allow-partially-failed"))
+    if phase in {"PartiallyFailed", "Failed"} and lifted:
+        yield Guard("backup-not-completed", Level.APPROVE, f"Backup {name} is {phase}: part of it may be missing.")
+    elif phase in {"PartiallyFailed", "Failed"}:
+        text = f"Backup {name} is {phase}: part of it may be missing. --allow-failed restores it all the same."
+        yield Guard("backup-not-completed", Level.REFUSE, text)
+    else:
+        yield Guard("backup-not-completed", Level.REFUSE, f"Backup {name} is {phase}: there is nothing to restore.")
+
+
+def scope_guards(spec: Json, source: BackupFacts) -> Iterable[Guard]:
+    """Lists that Velero would refuse, or take and then restore nothing."""
+    included, excluded = spec.get("includedNamespaces") or ["*"], spec.get("excludedNamespaces") or []
+    yield from _list_guards("namespaces", included, excluded)
+    yield from _list_guards("resources", spec.get("includedResources") or ["*"], spec.get("excludedResources") or [])
+    for resource in spec.get("includedResources") or []:
+        if resource.lower() in NEVER:
+            yield Guard("non-restorable", Level.REFUSE, f"{resource} are never restored by Velero.")
+    inside = sorted(namespaces_in(source.contents)) if source.contents is not None else None
+    for name in included:
+        yield from _unknown(name, inside, source)
+
+
+def _list_guards(what: str, included: list[str], excluded: list[str]) -> Iterable[Guard]:
+    if "*" in included and len(included) > 1:
+        yield Guard("bad-list", Level.REFUSE, f"'*' stands alone among the included {what}.")
+    if "*" in excluded:
+        yield Guard("bad-list", Level.REFUSE, f"'*' cannot stand among the excluded {what}.")
+    both = sorted(set(included) & set(excluded))
+    if both:
+        yield Guard("bad-list", Level.REFUSE, f"Both included and excluded: {', '.join(both)}.")
+
+
+def _unknown(name: str, inside: list[str] | None, source: BackupFacts) -> Iterable[Guard]:
+    backup = moments.name(dict(source.manifest))
+    if name == "*":
+        return
+    if inside is None:
+        listed = (source.manifest.get("spec") or {}).get("includedNamespaces") or ["*"]
+        if source.manifest and not any(each == "*" or is_pattern(each) for each in listed) and name not in listed:
+            yield _missing(name, backup, sorted(listed))
+    elif not any(_fits(name, each) for each in inside):
+        yield _missing(name, backup, inside)
+
+
+def _fits(name: str, each: str) -> bool:
+    return meet(name, each) if is_pattern(name) else name == each
+
+
+def _missing(name: str, backup: str, inside: list[str]) -> Guard:
+    text = f"There is no namespace {name!r} in backup {backup}: Velero would say Completed and restore nothing."
+    return Guard("unknown-namespace", Level.REFUSE, text, tuple(inside[:8]))
+
+
+def mapping_guards(spec: Json, source: BackupFacts) -> Iterable[Guard]:
+    """Velero checks nothing of a mapping."""
+    mapped: Mapping[str, str] = spec.get("namespaceMapping") or {}
+    for origin, target in mapped.items():
+        if not _NAMESPACE.fullmatch(target):
+            text = f"{target!r} is no namespace's name: at most 63 small letters, digits and '-'."
+            yield Guard("bad-namespace", Level.REFUSE, text)
+        if source.contents is not None and origin not in namespaces_in(source.contents):
+            inside = tuple(sorted(namespaces_in(source.contents))[:8])
+            yield Guard(
+                "unknown-namespace",
+                Level.REFUSE,
+                f"--namespace-mappings names {origin!r}, which is not in the backup.",
+                inside,
+            )
+    targets = list(mapped.values())
+    for twice in sorted({target for target in targets if targets.count(target) > 1}):
+        text = f"Several namespaces would be mixed in {twice!r}; what has the same name overwrites or clashes."
+        yield Guard("mixed-namespaces", Level.REFUSE, text)
+
+
+def node_port_guards(spec: Json, source: BackupFacts, facts: Facts) -> Iterable[Guard]:
+    """Seen on a real cluster: a port that its author chose comes back although node ports are not kept."""
+    mapped: Mapping[str, str] = spec.get("namespaceMapping") or {}
+    services = [place.partition("/")[0] for place in (source.contents or {}).get("v1/Service", ())]
+    live = [name for name in mapped if name in services and facts.get("namespaces", name) is not None]
+    if live:
+        text = (
+            f"Services of {', '.join(live)} with a node port that their author chose clash with the original: "
+            "such a restore ends PartiallyFailed."
+        )
+        yield Guard("node-ports", Level.WARN, text)
+
+
+def running_guards(reach: Reach, facts: Facts, cluster: ClusterFacts) -> Iterable[Guard]:
+    """One restore per namespace at a time."""
+    for item in facts.all("restores"):
+        if moments.phase(item) in ENDED or (item.get("metadata") or {}).get("deletionTimestamp"):
+            continue
+        backup = facts.get("backups", str(moments.spec(item).get("backupName", "")))
+        other = restore_reach(item, about(backup, facts), cluster)
+        shared = _shared(reach.writes, other.writes)
+        if shared:
+            text = f"Restore {moments.name(item)} is under way in {shared}: one at a time."
+            yield Guard("restore-running", Level.REFUSE, text)
+
+
+def _shared(mine: frozenset[str], other: frozenset[str]) -> str:
+    if "*" in mine or "*" in other:
+        named = sorted((mine | other) - {"*"})
+        return ", ".join(named[:5]) or "the whole cluster"
+    return ", ".join(sorted(mine & other)[:5])
+
+
+def schedule_notes(reach: Reach, facts: Facts) -> tuple[str, ...]:
+    """Schedules that would back up a namespace while it is being restored."""
+    touching = [
+        moments.name(item)
+        for item in facts.all("schedules")
+        if not moments.spec(item).get("paused") and _touches(item, reach.writes)
+    ]
+    if not touching:
+        return ()
+    hint = f"schedule pause {touching[0]} --until +1h --reason restore"
+    return (f"Schedules back this up and go on meanwhile: {', '.join(touching[:5])}. To hold one: {hint}",)
+
+
+def _touches(schedule: Json, names: frozenset[str]) -> bool:
+    template = moments.spec(schedule).get("template") or {}
+    included = template.get("includedNamespaces") or ["*"]
+    excluded = set(template.get("excludedNamespaces") or [])
+    return "*" in names or any("*" in included or name in included for name in names if name not in excluded)
+
+
+def cross_guards(cmd: Command, backup: Json | None, facts: Facts, velero: str) -> Iterable[Guard]:
+    """Into another cluster: how its location is bound there, and which versions meet."""
+    if not cmd.text("to-cluster") or backup is None:
+        return
+    location = facts.get("backupstoragelocations", str(moments.spec(backup).get("storageLocation", "")))
+    if location is not None and moments.spec(location).get("accessMode") != "ReadOnly":
+        text = (
+            f"The location {moments.name(location)!r} is writable there: two clusters write and clean up in one bucket. "
+            f"Safer: backup-location set {moments.name(location)} --access-mode ReadOnly"
+        )
+        yield Guard("shared-location", Level.WARN, text)
+    made = str(moments.status(backup).get("formatVersion", ""))
+    minor = moments.remarks(backup).get("velero.io/source-cluster-k8s-minor-version", "")
+    if minor:
+        text = f"The backup was made on Kubernetes 1.{minor}; API versions that {cmd.text('to-cluster')} does not serve are not restored."
+        yield Guard("kubernetes-version", Level.WARN, text)
+    if made and velero and not velero.startswith("v1."):
+        yield Guard("velero-version", Level.WARN, f"Velero there is {velero}; the backup has format {made}.")

@@ -1,0 +1,80 @@
+"""Resource modifiers: what was approved is what runs, so the restore refers to an immutable copy of our own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from commands.command import Command
+from commands.facts import Facts
+from commands.situation import Situation
+from domain.errors import UsageError
+from domain.plan import Step, StepVerb, digest
+
+Json = dict[str, Any]
+
+KEY = "modifiers.yaml"
+LONGEST = 100_000
+_WAYS = ("patches", "mergePatches", "strategicPatches")
+
+
+def step(cmd: Command, situation: Situation) -> Step | None:
+    """Makes the ConfigMap of --modifier. Named by the operation: planned again it is the same, and nobody else's."""
+    text = cmd.text("modifier")
+    if not text:
+        return None
+    if cmd.text("resource-modifier-configmap"):
+        raise UsageError("--modifier and --resource-modifier-configmap cannot stand together.", fix="Use one of them.")
+    check(text)
+    return made(f"modifier-{situation.operation or digest(text)[:12]}", {KEY: text}, situation.namespace)
+
+
+def made(name: str, data: Json, namespace: str) -> Step:
+    manifest: Json = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": name, "namespace": namespace},
+        "immutable": True,
+        "data": data,
+    }
+    return Step(StepVerb.CREATE, "ConfigMap", "configmaps", name, manifest, namespace)
+
+
+def reference(name: str) -> Json:
+    return {"apiGroup": "", "kind": "configmap", "name": name}
+
+
+def check(text: str) -> None:
+    """What Velero would refuse only when it runs. Source: velero 1.18 internal/resourcemodifiers."""
+    if len(text) > LONGEST:
+        raise UsageError(f"--modifier has {len(text)} signs; at most {LONGEST} are taken.")
+    try:
+        found = yaml.safe_load(text)
+    except yaml.YAMLError as fault:
+        raise UsageError(f"--modifier is no YAML: {str(fault).splitlines()[0]}.") from None
+    rules = found.get("resourceModifierRules") if isinstance(found, dict) else None
+    if not isinstance(found, dict) or found.get("version") != "v1" or not isinstance(rules, list) or not rules:
+        raise UsageError(
+            "--modifier needs `version: v1` and at least one rule in `resourceModifierRules`.",
+            fix="version: v1, resourceModifierRules: [{conditions: {groupResource: configmaps}, mergePatches: […]}]",
+        )
+    for rule in rules:
+        _rule(rule)
+
+
+def _rule(rule: object) -> None:
+    conditions = rule.get("conditions") if isinstance(rule, dict) else None
+    if not isinstance(rule, dict) or not isinstance(conditions, dict) or not conditions.get("groupResource"):
+        raise UsageError("Each rule of --modifier needs conditions.groupResource.")
+    if sum(way in rule for way in _WAYS) != 1:
+        raise UsageError(f"Each rule of --modifier has exactly one of {', '.join(_WAYS)}.")
+
+
+def evidence(cmd: Command, facts: Facts) -> Json:
+    """Digest of the ConfigMap that the command refers to: changed after approval, it does not run."""
+    name = cmd.text("resource-modifier-configmap")
+    found = facts.get("configmaps", name) if name else None
+    if not name:
+        return {}
+    return {"modifier": digest([(found or {}).get("data"), (found or {}).get("binaryData")])}

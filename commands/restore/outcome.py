@@ -1,0 +1,86 @@
+"""What a restore left behind, from its results file: errors are errors only there, and most warnings are no news. Pure.
+
+A resource list's `(failed)` is not an error: objects that were there and differ in what a server fills in are listed so.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from velero.results import Entry, Group, Results, grouped
+
+_HARMLESS = (
+    (re.compile(r"already exists"), "was there already and stays as it is"),
+    (
+        re.compile(r"is invalid: .*(is immutable|immutable after|Forbidden)"),
+        "is there and Kubernetes lets nobody change it",
+    ),
+    (re.compile(r"is invalid: .*controller-uid"), "is a finished job that cannot be changed"),
+)
+_MADE_BY_OTHERS = frozenset({"endpoints", "endpointslices.discovery.k8s.io", "endpointslice", "events", "leases"})
+
+_NEXT = (
+    (
+        re.compile(r"provided port is already allocated"),
+        "A node port is taken: leave services out, or change the port with --modifier.",
+    ),
+    (
+        re.compile(r"daemonset not found|node agent"),
+        "The node agent is missing in this cluster: install it, then restore again.",
+    ),
+    (
+        re.compile(r"no matches for kind|could not find the requested resource"),
+        "The cluster does not serve an API version of the backup: install its definition first.",
+    ),
+    (re.compile(r"forbidden|cannot create resource"), "Velero lacks a right in this cluster: see its role binding."),
+    (re.compile(r"exceeded quota"), "A quota is full: raise it, or restore less."),
+    (re.compile(r"timed out|timeout"), "Something took too long: look at the pods, then restore again."),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`folded` counts warnings that mean nothing new, by what they say."""
+
+    errors: tuple[Group, ...]
+    warnings: tuple[Group, ...]
+    folded: tuple[tuple[str, int], ...]
+    next_step: str = ""
+
+
+def outcome(results: Results) -> Outcome:
+    folded: dict[str, int] = {}
+    news: list[Entry] = []
+    for entry in results.warnings:
+        if said := harmless(entry):
+            folded[said] = folded.get(said, 0) + 1
+        else:
+            news.append(entry)
+    return Outcome(grouped(results.errors), grouped(tuple(news)), tuple(folded.items()), next_step(results))
+
+
+def harmless(entry: Entry) -> str:
+    if entry.resource.lower() in _MADE_BY_OTHERS:
+        return "is made by the cluster itself"
+    text = f"{entry.message} is invalid: {entry.message}" if "Forbidden" in entry.message else entry.message
+    return next((said for pattern, said in _HARMLESS if pattern.search(text)), "")
+
+
+def next_step(results: Results) -> str:
+    texts = [f"{entry.message} {entry.detail}" for entry in results.errors]
+    return next((hint for pattern, hint in _NEXT for text in texts if pattern.search(text)), "")
+
+
+def lines(groups: tuple[Group, ...], most: int = 8) -> str:
+    shown = [_line(group) for group in groups[:most]]
+    if len(groups) > most:
+        shown.append(f"and {len(groups) - most} more kinds of it")
+    return "\n".join(shown)
+
+
+def _line(group: Group) -> str:
+    subjects = [entry.subject for entry in group.entries if entry.subject]
+    more = f" and {len(subjects) - 3} more" if len(subjects) > 3 else ""
+    where = f"{', '.join(subjects[:3])}{more}: " if subjects else ""
+    return f"{where}{group.message}"

@@ -1,0 +1,199 @@
+"""Which backup a restore reads: pinned to one that is there, by name and uid."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from commands import moments
+from commands.command import Command
+from commands.facts import Facts, File, Need, Want
+from commands.policy.facts import BackupFacts
+from commands.restore.translate import newest, of_schedule
+from commands.situation import Situation
+from domain.errors import DownloadError, Unknown, UsageError
+from domain.plan import digest
+from domain.when import Towards
+from domain.when import parse as parse_time
+from velero.resource_list import resources_of
+
+Json = dict[str, Any]
+
+GOOD = frozenset({"Completed"})
+LIST = "BackupResourceList"
+
+
+def wants(cmd: Command, known: Facts) -> tuple[Need, ...]:
+    """Those that could be it, and of the one that it is, the list of what is in it."""
+    named = cmd.text("from-backup")
+    lookups: list[Need] = [Want("backups", named, fresh=True)] if named else [Want("backups", fresh=True)]
+    found = likely(cmd, known)
+    if found is not None and readable(found, known):
+        lookups.append(File(LIST, moments.name(found)))
+    return tuple(lookups)
+
+
+def readable(backup: Json, facts: Facts) -> bool:
+    hidden = ("backups", moments.name(backup)) in facts.redacted
+    return not hidden and moments.phase(backup) in {"Completed", "PartiallyFailed", "Failed"}
+
+
+def likely(cmd: Command, facts: Facts) -> Json | None:
+    """For reading ahead: the choice that needs no clock."""
+    if name := cmd.text("from-backup"):
+        return facts.get("backups", name)
+    return newest(_of(cmd, facts), phases(cmd)) if not cmd.text("before") else None
+
+
+def chosen(cmd: Command, facts: Facts, situation: Situation) -> Json | None:
+    """The backup that is restored. None where none fits: the guards say why."""
+    if name := cmd.text("from-backup"):
+        return facts.get("backups", name)
+    fit = _of(cmd, facts)
+    if cmd.text("before"):
+        until = _until(cmd, situation)
+        fit = [item for item in fit if (made := moments.created(item)) is not None and made < until]
+    return newest(fit, phases(cmd))
+
+
+def phases(cmd: Command) -> set[str]:
+    found = {"Completed"}
+    if cmd.maybe("allow-partially-failed") or cmd.true("allow-failed"):
+        found.add("PartiallyFailed")
+    return found | ({"Failed"} if cmd.true("allow-failed") and cmd.text("from-backup") else set())
+
+
+def _until(cmd: Command, situation: Situation) -> datetime:
+    return parse_time(cmd.text("before"), situation.now, ZoneInfo(situation.timezone), Towards.PAST)
+
+
+def _of(cmd: Command, facts: Facts) -> list[Json]:
+    if schedule := cmd.text("from-schedule"):
+        return of_schedule(facts, schedule)
+    wanted = [name for name in cmd.strings("include-namespaces") if name != "*"]
+    return [item for item in facts.all("backups") if covers(item, wanted)]
+
+
+def covers(backup: Json, wanted: list[str]) -> bool:
+    """Whether the backup's own lists hold all of these."""
+    spec = moments.spec(backup)
+    included = spec.get("includedNamespaces") or ["*"]
+    excluded = spec.get("excludedNamespaces") or []
+    return ("*" in included or set(wanted) <= set(included)) and not set(wanted) & set(excluded)
+
+
+def by_us(cmd: Command) -> bool:
+    """Without --from-backup and --from-schedule, by our own words: the newest, or the last one before a time."""
+    return (
+        not cmd.text("from-backup")
+        and not cmd.text("from-schedule")
+        and (cmd.true("latest") or bool(cmd.text("before")))
+    )
+
+
+def named(cmd: Command, facts: Facts, situation: Situation) -> str:
+    """For `--latest` and `--before`: the name, or an error that says what there is."""
+    found = chosen(cmd, facts, situation)
+    if found is not None:
+        return moments.name(found)
+    if not cmd.text("from-schedule") and not [n for n in cmd.strings("include-namespaces") if n != "*"]:
+        raise UsageError(
+            "Of which namespaces, or of which schedule?", fix="--include-namespaces NS or --from-schedule S"
+        )
+    before = f" before {cmd.text('before')}" if cmd.text("before") else ""
+    raise Unknown(
+        f"There is no Completed backup of that{before}.", nearest=facts.names("backups")[:5], fix="backup get"
+    )
+
+
+def contents(backup: Json | None, facts: Facts) -> dict[str, list[str]] | None:
+    """Velero's own list of what is in it, as `v1/Pod` → `ns/name`; None where it was not read."""
+    if backup is None:
+        return None
+    body = facts.files.get(File(LIST, moments.name(backup)))
+    if not isinstance(body, bytes):
+        return None
+    try:
+        listed = resources_of(body)
+    except DownloadError:
+        return None
+    found: dict[str, list[str]] = {}
+    for one in listed:
+        place = f"{one.namespace}/{one.name}" if one.namespace else one.name
+        found.setdefault(f"{one.api_version}/{one.kind}", []).append(place)
+    return found
+
+
+def about(backup: Json | None, facts: Facts) -> BackupFacts:
+    return BackupFacts(backup or {}, contents(backup, facts))
+
+
+def evidence(backup: Json | None, facts: Facts) -> Json:
+    """What the plan stands on: this backup, with these contents, in this place."""
+    if backup is None:
+        return {}
+    meta, status, spec = backup.get("metadata") or {}, moments.status(backup), moments.spec(backup)
+    location = facts.get("backupstoragelocations", str(spec.get("storageLocation", "")))
+    ends = {key: status.get(key) for key in ("phase", "startTimestamp", "completionTimestamp", "formatVersion")}
+    found: Json = {
+        "backup": {"name": meta.get("name", ""), "uid": meta.get("uid", ""), "digest": digest([spec_of(spec), ends])}
+    }
+    if location is not None:
+        found["location"] = place(location)
+    return found
+
+
+def spec_of(spec: Json) -> Json:
+    """Without the time to live: a hold that keeps it longer changes nothing of what is in it."""
+    return {key: value for key, value in spec.items() if key != "ttl"}
+
+
+def place(location: Json) -> Json:
+    spec = moments.spec(location)
+    store, config = spec.get("objectStorage") or {}, spec.get("config") or {}
+    return {
+        "name": moments.name(location),
+        "provider": spec.get("provider", ""),
+        "bucket": store.get("bucket", ""),
+        "prefix": store.get("prefix", ""),
+        "url": config.get("s3Url", ""),
+        "region": config.get("region", ""),
+    }
+
+
+_SIGNS = re.compile(r"[\^$+(){}|\\]|\.\*|\.\+")
+
+
+def is_regex(text: str) -> bool:
+    """Devtron's fields take regular expressions; Velero's only globs. `re:` says so in doubt."""
+    return text.startswith("re:") or bool(_SIGNS.search(text))
+
+
+def literal(wanted: list[str], inside: list[str]) -> list[str]:
+    """Names, with every regular expression replaced by the names of the backup that it matches as a whole."""
+    found: list[str] = []
+    for name in wanted:
+        if not is_regex(name):
+            found.append(name)
+            continue
+        pattern = _compiled(name.removeprefix("re:"))
+        matched = [each for each in inside if pattern.fullmatch(each)]
+        if not matched:
+            raise Unknown(f"Nothing in the backup matches {name!r}.", nearest=tuple(inside[:5]))
+        found += matched
+    return list(dict.fromkeys(found))
+
+
+_ENDLESS = re.compile(r"\)[*+{]|[*+}][*+{]")
+
+
+def _compiled(text: str) -> re.Pattern[str]:
+    """Somebody else's pattern: one that could take for ever is not tried."""
+    if len(text) > 200 or _ENDLESS.search(text) or len(re.findall(r"[*+{]", text)) > 4:
+        raise UsageError(f"{text!r} repeats too much to be tried.", fix="Use fewer repetitions, or name them.")
+    try:
+        return re.compile(text)
+    except re.error as fault:
+        raise UsageError(f"{text!r} is no regular expression: {fault}.") from None
