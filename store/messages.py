@@ -10,6 +10,7 @@ from store.sqlite import Connection
 from store.times import micros, moment
 
 CARD = "card"
+APPROVAL = "approval"
 
 SCHEMA = (
     """CREATE TABLE message (
@@ -93,6 +94,18 @@ class Messages:
             " FROM message AS m JOIN operation AS o ON o.id = m.subject"
             " WHERE m.role = 'card' AND m.gone = 0 AND m.revision < m.wanted ORDER BY o.changed_at LIMIT ?",
             (limit,),
+        ).fetchall()
+        return tuple(map(_message, rows))
+
+    def stale_requests(self, limit: int = 50) -> tuple[Message, ...]:
+        """Requests for approval that show older votes than there are, or not yet how the run ended."""
+        rows = self._connection.execute(
+            "SELECT m.channel, m.ts, m.subject, m.role, m.revision, m.posted_at"
+            " FROM message AS m JOIN operation AS o ON o.id = m.subject JOIN approval AS a ON a.operation = o.id"
+            " WHERE m.role = ? AND m.gone = 0 AND m.revision < 2 * a.revision"
+            " + (o.state NOT IN ('planned', 'awaiting', 'approved', 'submitting', 'submitted', 'running'))"
+            " ORDER BY o.changed_at LIMIT ?",
+            (APPROVAL, limit),
         ).fetchall()
         return tuple(map(_message, rows))
 

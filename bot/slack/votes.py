@@ -1,0 +1,75 @@
+"""Clicks on a request for approval: a vote, a rejection with its reason, a withdrawal, a look at the whole plan."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import yaml
+
+from bot.slack.forms import REASON, metadata
+from bot.slack.payloads import Received
+from commands.approval.approvals import Approvals
+from domain.actor import Actor, Origin
+from domain.answer import Answer, Attachment, Code, Fields, Part, Text
+from domain.approval import Approval, VoteKind
+from domain.operation import Operation
+from domain.plan import Plan
+
+Say = Callable[[Origin, Actor, Answer], Awaitable[None]]
+Click = Callable[[Received, Actor, Origin, str], Awaitable[str]]
+
+APPROVE, REJECT, DETAILS, WITHDRAW = "approve:", "reject:", "details:", "withdraw:"
+
+
+def clicks(approvals: Approvals, say: Say) -> dict[str, Click]:
+    """By prefix of the action id. The value carries the fingerprint that the voter saw."""
+
+    async def approve(received: Received, actor: Actor, origin: Origin, _key: str) -> str:
+        told = await approvals.vote(_id(received, APPROVE), actor, VoteKind.APPROVE, seen=_seen(received))
+        await say(origin, actor, told)
+        return "voted"
+
+    async def reject(received: Received, actor: Actor, origin: Origin, _key: str) -> str:
+        reason = (received.extra.get("values") or {}).get(REASON, "").strip()
+        told = await approvals.vote(_id(received, REJECT), actor, VoteKind.REJECT, reason, _seen(received))
+        await say(origin, actor, told)
+        return "voted"
+
+    async def details(received: Received, actor: Actor, origin: Origin, _key: str) -> str:
+        await say(origin, actor, whole(*await approvals.details(_id(received, DETAILS), actor)))
+        return "shown"
+
+    async def withdraw(received: Received, actor: Actor, origin: Origin, _key: str) -> str:
+        await say(origin, actor, await approvals.withdraw(_id(received, WITHDRAW), actor))
+        return "withdrawn"
+
+    return {APPROVE: approve, REJECT: reject, DETAILS: details, WITHDRAW: withdraw}
+
+
+def _id(received: Received, prefix: str) -> str:
+    action = metadata(received.value).get("action", received.action) if received.kind == "form" else received.action
+    return action.removeprefix(prefix)
+
+
+def _seen(received: Received) -> str:
+    """A button without a fingerprint is none of ours."""
+    return metadata(received.value).get("fingerprint", "none")
+
+
+def whole(approval: Approval, operation: Operation, plan: Plan) -> Answer:
+    """Everything that a voter may want to read before: manifests, evidence, every object that it would change."""
+    manifests = yaml.safe_dump_all([step.manifest for step in plan.steps], sort_keys=False)
+    rows = (
+        ("Requested by", approval.requester),
+        ("Plan", plan.fingerprint),
+        ("Approval", approval.fingerprint),
+        ("Stands on", yaml.safe_dump(dict(plan.evidence), sort_keys=False).strip() or "-"),
+    )
+    notes = [Text(note, untrusted=True) for note in plan.notes]
+    files = [Attachment(f"{operation.subject}.yaml", manifests, "What would be written")]
+    if plan.impact:
+        files.append(Attachment(f"{operation.subject}-changes.txt", "\n".join(sorted(plan.impact)), "What it changes"))
+    parts: tuple[Part, ...] = (Fields(rows), *notes, Code(plan.cli, copyable=True), *files)
+    names = plan.reach.namespaces
+    title = f"{operation.noun} {operation.verb} {operation.subject}"
+    return Answer(f"The whole plan of {title}", parts, cluster=operation.cluster, namespaces=names)

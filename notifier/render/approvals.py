@@ -1,0 +1,145 @@
+"""The asking for approval: what would run, what it changes, who asked and why, and the votes so far."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from domain.approval import Approval, ApprovalState, VoteKind
+from domain.operation import Operation
+from domain.plan import Level, Plan, Step
+from notifier.render import limits
+from notifier.render.answers import LINE, Rendered
+from notifier.render.cards import phase_word, stamp
+from notifier.render.escape import code, escape, untrusted
+
+WORDS = {
+    ApprovalState.OPEN: ("🕐", "waits for approval"),
+    ApprovalState.DECIDING: ("🔎", "all votes are in, checked once more"),
+    ApprovalState.APPROVED: ("✅", "approved"),
+    ApprovalState.REJECTED: ("⛔", "rejected"),
+    ApprovalState.EXPIRED: ("⌛", "expired unapproved"),
+    ApprovalState.WITHDRAWN: ("↩️", "withdrawn"),
+    ApprovalState.STALE: ("🔄", "out of date: nothing runs"),
+}
+NOTES = 8
+
+
+def request(approval: Approval, operation: Operation, plan: Plan, said: Mapping[str, Any] | None = None) -> Rendered:
+    """`said`: what the event of its end told (`message`: the difference, or why not)."""
+    mark, word = WORDS[approval.state]
+    title = f"{operation.noun} {operation.verb} {operation.subject}"
+    state = _state(approval, operation, word)
+    blocks = [
+        limits.section(f"{mark} *{escape(title)}* in *{escape(operation.cluster)}*: {escape(state)}"),
+        *limits.fields(_facts(approval, plan)),
+        limits.section("\n".join(_would(plan))),
+    ]
+    if notes := [untrusted(note) for note in plan.notes[:NOTES]]:
+        blocks.append(limits.section("\n".join(f"• {note}" for note in notes)))
+    if warnings := [f"⚠️ {untrusted(guard.text)}" for guard in plan.guards if guard.level is not Level.REFUSE]:
+        blocks.append(limits.section("\n".join(warnings)))
+    if plan.cli:
+        blocks.append(limits.section(f"```{code(plan.cli)}```"))
+    blocks.append(limits.section(_votes(approval)))
+    if message := str((said or {}).get("message") or ""):
+        blocks.append(limits.section(untrusted(message)))
+    blocks += limits.actions(_buttons(approval, operation))
+    blocks.append(
+        limits.context(f"{operation.id} · plan {plan.fingerprint[:12]} · approval {approval.fingerprint[:12]}")
+    )
+    return Rendered(
+        limits.cut(_text(approval, operation, plan, f"{mark} {title}", state), limits.TEXT),
+        tuple(limits.bounded(blocks)),
+    )
+
+
+def revision(approval: Approval, operation: Operation) -> int:
+    """What an edit of the message has to be newer than: votes, and the end of the run."""
+    return 2 * approval.revision + (1 if operation.over else 0)
+
+
+def _state(approval: Approval, operation: Operation, word: str) -> str:
+    if approval.state is ApprovalState.APPROVED and operation.over:
+        return f"{word}, {phase_word(operation)}"
+    return word
+
+
+def _text(approval: Approval, operation: Operation, plan: Plan, title: str, state: str) -> str:
+    lines = [
+        f"{escape(title)} [{escape(operation.cluster)}]: {escape(state)}",
+        *_would(plan),
+        f"Asked by {_who(approval.requester)}" + (f": {untrusted(approval.reason)}" if approval.reason else ""),
+        *(untrusted(note) for note in plan.notes[:NOTES]),
+        _votes(approval),
+        f"Fingerprint {approval.fingerprint[:12]}",
+    ]
+    return "\n".join(lines)
+
+
+def _facts(approval: Approval, plan: Plan) -> tuple[tuple[str, str], ...]:
+    rows = [("Asked by", _who(approval.requester)), ("Reason", untrusted(approval.reason) or "none given")]
+    backup = (plan.evidence.get("backup") or {}).get("name")
+    if backup:
+        rows.append(("Backup", untrusted(str(backup))))
+    rows.append(("Rule", f"{escape(approval.rule)}: {approval.quorum} of {untrusted(', '.join(approval.approvers))}"))
+    if approval.state is ApprovalState.OPEN:
+        rows.append(("Expires", stamp(approval.expires_at)))
+    rows.append(("Reach", untrusted(_reach(plan))))
+    return tuple(rows)
+
+
+def _reach(plan: Plan) -> str:
+    names = sorted(plan.reach.writes or plan.reach.reads)
+    where = "all namespaces" if "*" in names else ", ".join(names[:8]) or "no namespace"
+    return where + (" and cluster-scoped objects" if plan.reach.cluster_scoped else "")
+
+
+def _would(plan: Plan) -> list[str]:
+    shown = [_step(step) for step in plan.steps[:6]]
+    more = [f"and {len(plan.steps) - 6} more steps"] if len(plan.steps) > 6 else []
+    return [*shown, *more]
+
+
+def _step(step: Step) -> str:
+    spec = step.manifest.get("spec") or {}
+    name = step.name or str(spec.get("backupName", ""))
+    source = (
+        f" from backup {untrusted(str(spec['backupName']))}"
+        if step.kind == "Restore" and spec.get("backupName")
+        else ""
+    )
+    wait = f", wait until {' or '.join(step.wait)}" if step.wait else ""
+    return f"{step.verb.value} {escape(step.kind)} {untrusted(name)}{source}{wait}"
+
+
+def _votes(approval: Approval) -> str:
+    marks = {VoteKind.APPROVE: "👍", VoteKind.REJECT: "👎"}
+    lines = [
+        f"{marks[vote.kind]} {_who(vote.voter)} {stamp(vote.at)}"
+        + (f": {untrusted(vote.reason)}" if vote.reason else "")
+        for vote in approval.votes
+    ]
+    given = sum(vote.kind is VoteKind.APPROVE for vote in approval.votes)
+    return "\n".join([f"*Votes: {given} of {approval.quorum}*", *lines])
+
+
+def _who(ident: str) -> str:
+    return f"<@{ident}>" if ident[:1] in {"U", "W"} else untrusted(ident)
+
+
+def _buttons(approval: Approval, operation: Operation) -> list[limits.Block]:
+    value = json.dumps({"fingerprint": approval.fingerprint})
+    details = limits.button("Show details", f"details:{approval.id}", value)
+    if approval.state is ApprovalState.OPEN:
+        return [
+            limits.button("Approve", f"approve:{approval.id}", value, "primary"),
+            limits.button("Reject", f"reason:reject:{approval.id}", value, "danger"),
+            details,
+            limits.button("Withdraw", f"withdraw:{approval.id}", value),
+        ]
+    if approval.state in {ApprovalState.STALE, ApprovalState.EXPIRED}:
+        line = json.dumps({"line": f"{operation.line} --cluster {operation.cluster}"})
+        return [limits.button("Ask again", f"{LINE}again", line, "primary"), details]
+    return [details]
