@@ -147,7 +147,12 @@ class App:
             self.store, utc_now, self._enrich, self.views.seen, self._approval, self._link, delivery.enrich
         )
         timing = Timing(
-            delivery.timeout, delivery.quarantine, delivery.read_gap, delivery.sweep, history=delivery.history
+            delivery.timeout,
+            delivery.quarantine,
+            delivery.read_gap,
+            delivery.sweep,
+            delivery.hurry,
+            history=delivery.history,
         )
         self.delivery = SlackDelivery(
             self.store,

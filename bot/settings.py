@@ -227,6 +227,8 @@ class Delivery(_Part):
     """How long a doubtful message is left alone before history is read."""
     read_gap: Seconds = 10.0
     sweep: Seconds = 900.0
+    hurry: Seconds = 10.0
+    """How soon a doubtful approval request or failure is sent again without looking: late is worse than twice."""
     history: bool = True
     """Read history to tell what arrived. Without it: at least once."""
     enrich: Seconds = 3.0
@@ -234,6 +236,15 @@ class Delivery(_Part):
     queued_too_long: Seconds = 300.0
     finalizing_too_long: Seconds = 300.0
     card_interval: Seconds = 2.0
+
+
+class Watching(_Part):
+    look_every: Seconds = 30.0
+    """How often a cluster is looked at as a whole, and its Velero asked whether it answers."""
+    answer_within: Seconds = 5.0
+    """How long Velero may take to answer. Two unanswered questions in a row are told."""
+    stalls_every: Seconds = 15.0
+    """How often runs are looked through for those that do not move."""
 
 
 class Store(_Part):
@@ -279,6 +290,7 @@ class Settings(_Part):
     approvals: Approvals = Approvals()
     schedules: Schedules = Schedules()
     delivery: Delivery = Delivery()
+    watching: Watching = Watching()
     store: Store = Store()
     audit: Audit = Audit()
 

@@ -22,9 +22,6 @@ from velero.cluster import Cluster
 
 log = logging.getLogger(__name__)
 
-LOOK_EVERY = 30.0
-STALLS_EVERY = 15.0
-
 
 class Watching:
     """`told` hears of new events and of operations that moved, after the commit."""
@@ -64,7 +61,7 @@ class Watching:
     async def look(self) -> float:
         """All at once: a cluster that hangs delays nobody else."""
         await asyncio.gather(*(self._look_at(cluster) for cluster in self._clusters.values()))
-        return LOOK_EVERY
+        return self._settings().watching.look_every
 
     async def _look_at(self, cluster: Cluster) -> None:
         await cluster.open()
@@ -73,7 +70,7 @@ class Watching:
         if not cluster.health.ok:
             return
         try:
-            answered = (await cluster.server_status()).answered
+            answered = (await cluster.server_status(within=self._settings().watching.answer_within)).answered
         except ClusterError as fault:
             log.info("velero could not be asked: %s", fault.text)
             return
@@ -93,7 +90,7 @@ class Watching:
                 setting = Setting(name, cluster.uid, now, first=False)
                 found += stalled(setting, kind.lower(), runs, limits, usual(runs))
         await self._tell(tuple(found))
-        return STALLS_EVERY
+        return self._settings().watching.stalls_every
 
     async def _tell(self, events: tuple[Event, ...]) -> None:
         if not events:
