@@ -15,6 +15,7 @@ from aiohttp import web
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.agreeing import approvals
 from bot.desks import SlackDesk
 from bot.housekeeping import Housekeeping
 from bot.http import Door, Readiness
@@ -27,6 +28,7 @@ from bot.settings_file import read
 from bot.slack.forms import Forms
 from bot.slack.identity import Identity
 from bot.slack.listeners import Listeners, bolt
+from bot.slack.votes import clicks
 from bot.supervise import Loop, Loops
 from bot.views import Views
 from bot.watching import Watching
@@ -39,15 +41,15 @@ from commands.track.follow import Known
 from domain.actor import Actor, ActorKind, Origin, Way
 from domain.answer import Answer, Text, Tone
 from domain.decision import Decision
-from domain.errors import ConfigError, Refused
+from domain.errors import ConfigError
 from domain.event import Event
 from domain.operation import Operation
 from domain.plan import Plan
 from notifier.deliver.allowance import Allowance
+from notifier.deliver.approvals import Requests
 from notifier.deliver.cards import Cards
 from notifier.deliver.letters import Letters
 from notifier.deliver.slack import SlackDelivery, Timing
-from notifier.render.answers import Rendered
 from notifier.speaker import Speaker
 from notifier.telling import Teller
 from store import anchor
@@ -126,7 +128,7 @@ class App:
             self.store,
             self.clusters,
             self.executor,
-            lambda: Policy(self.rules, self.identity.directory),
+            self._policy,
             self.views.situation,
             self._ask,
             book.reader,
@@ -134,8 +136,22 @@ class App:
             utc_now,
         )
 
-    async def _ask(self, _operation: Operation, _plan: Plan, _decision: Decision, _asked: Asked) -> Answer:
-        raise Refused("This needs approval, and approvals are not set up.")
+        self.approvals = approvals(
+            self.store,
+            self.conductor,
+            self.executor,
+            self.identity,
+            self.clusters,
+            lambda: self.settings,
+            self._policy,
+            utc_now,
+        )
+
+    def _policy(self) -> Policy:
+        return Policy(self.rules, self.identity.directory)
+
+    async def _ask(self, operation: Operation, plan: Plan, decision: Decision, asked: Asked) -> Answer:
+        return await self.approvals.ask(operation, plan, decision, asked)
 
     # what goes out
 
@@ -143,8 +159,9 @@ class App:
         delivery = self.settings.delivery
         self.speaker = Speaker(self.client, self.session, self._response_hosts, self.views.covers)
         allowance = Allowance(per_minute=self.settings.slack.posts_per_minute)
+        self.requests = Requests(self.store, self.client, allowance, utc_now)
         self.letters = Letters(
-            self.store, utc_now, self._enrich, self.views.seen, self._approval, self._link, delivery.enrich
+            self.store, utc_now, self._enrich, self.views.seen, self.requests.rendered, self._link, delivery.enrich
         )
         timing = Timing(
             delivery.timeout,
@@ -171,9 +188,6 @@ class App:
         cluster = self.clusters.get(event.cluster)
         return await enrich(event, cluster) if cluster is not None else {}
 
-    async def _approval(self, _event: Event) -> Rendered | None:
-        return None
-
     async def _link(self, channel: str, ts: str) -> str:
         try:
             answer = await self.client.chat_getPermalink(channel=channel, message_ts=ts)
@@ -191,7 +205,12 @@ class App:
 
     def _working(self) -> None:
         desk = SlackDesk(
-            self.identity, self.conductor, self.speaker.say, self.settings.cluster_of_channel, self._subject_of, {}
+            self.identity,
+            self.conductor,
+            self.speaker.say,
+            self.settings.cluster_of_channel,
+            self._subject_of,
+            clicks(self.approvals, self.speaker.say),
         )
         desks = dict.fromkeys(("command", "mention", "action", "form", "home"), desk)
         self.worker = Worker(self.store, desks, utc_now, self._aside)
@@ -256,6 +275,8 @@ class App:
         self._bells["tell"] = start("tell", self.teller.round)
         self._bells["send"] = start("send", self.delivery.round)
         self._bells["cards"] = start("cards", self.cards.round)
+        self._bells["requests"] = start("requests", self.requests.round)
+        start("approvals", self.approvals.round)
         start("reconcile", self.delivery.reconcile)
         start("sweep", self.delivery.sweep)
         start("slack", self._look_at_slack)
@@ -273,6 +294,7 @@ class App:
             self._ring("tell")
         if moved:
             self._ring("cards")
+            self._ring("requests")
 
     def _ring(self, name: str) -> None:
         if (loop := self._bells.get(name)) is not None:
@@ -282,8 +304,9 @@ class App:
 
     async def _recover(self) -> float | None:
         """What was granted before the last stop goes on; once."""
+        await self.approvals.recover()
         for operation in await self.store.read(lambda tx: tx.operations.open()):
-            if operation.state.value in {"approved", "submitting"}:
+            if operation.state.value in {"approved", "submitting"} and not await self.approvals.lapsed(operation):
                 try:
                     await self.executor.recover(operation)
                 except Exception:

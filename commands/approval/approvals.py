@@ -368,9 +368,20 @@ class Approvals:
             except (UserError, ClusterError, Lost):
                 continue
 
-    def lapsed(self, operation: Operation) -> bool:
-        """Approved, but so long ago that it may not start any more."""
-        return operation.state is State.APPROVED and self._now() - operation.changed_at > self._settings().window
+    async def lapsed(self, operation: Operation) -> bool:
+        """Approved, but so long ago that it may not start any more: then it is failed."""
+        now = self._now()
+        if operation.state is not State.APPROVED or now - operation.changed_at <= self._settings().window:
+            return False
+
+        def write(tx: Transaction) -> None:
+            late = operation.advance(State.SUBMITTING, now)
+            tx.operations.advance(late, operation.revision)
+            failed = late.advance(State.FAILED, now, reason="It was approved too long ago to start now; ask again.")
+            tx.operations.advance(failed, late.revision)
+
+        await self._store.write(write)
+        return True
 
     async def _known(self, ident: str) -> tuple[Approval, Operation]:
         return await self._store.read(lambda tx: rows.known(tx, ident))
