@@ -18,6 +18,7 @@ class _Late(click.Group):
         "docs": "bot.terminal.docs",
         "plan": "bot.terminal.plan",
         "serve": "bot.terminal.serve",
+        "slack": "bot.terminal.manifest",
     }
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature

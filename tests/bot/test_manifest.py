@@ -1,0 +1,138 @@
+"""The app manifest: what is configured, no more, and enough for every call that the bot makes."""
+
+import ast
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from bot.cli import cli
+from bot.settings import Settings
+from bot.slack.manifest import EVENTS, SHORTCUTS, hint, manifest, scopes
+from commands.registry import VERBS
+from domain.errors import ConfigError
+from sandbox.slack.web_api import METHODS
+
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "deploy" / "example.toml"
+HTTP = {"transport": "http", "public_url": "https://chatops.example.com/"}
+
+
+def settings(**slack) -> Settings:
+    return Settings.model_validate({"slack": slack})
+
+
+def granted(of: Settings) -> set[str]:
+    return {scope.name for scope in scopes(of)}
+
+
+def printed(*args: str) -> str:
+    done = CliRunner().invoke(cli, ["slack", "manifest", "--config", str(EXAMPLE), *args])
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+def test_yaml_and_json_say_the_same():
+    assert yaml.safe_load(printed()) == json.loads(printed("-o", "json"))
+
+
+def test_every_scope_has_its_reason_beside_it():
+    lines = [line.strip() for line in printed().splitlines()]
+    for scope in scopes(settings(transport="socket")):
+        assert any(line.startswith(f"- {scope.name}  # {scope.why}") for line in lines)
+
+
+def test_no_secret_is_read(monkeypatch):
+    monkeypatch.setenv("VELERO_CHATOPS_SLACK_BOT_TOKEN", "xoxb-do-not-show")
+    assert "do-not-show" not in printed()
+
+
+def test_commands_are_those_of_the_settings():
+    made = manifest(settings(transport="socket", command="/vel", aliases={"/bk": "backup"}))
+    commands = {each["command"]: each for each in made["features"]["slash_commands"]}
+    assert commands.keys() == {"/vel", "/bk"}
+    assert commands["/bk"]["description"] == "The same as /vel backup"
+    assert all(each["should_escape"] for each in commands.values())
+
+
+def test_hints_name_the_verbs_of_the_registry():
+    verbs = {verb.name for verb in VERBS if verb.noun == "backup"}
+    assert {"create", "get", "delete"} <= set(hint("backup").split(" | ")) <= verbs
+
+
+def test_socket_mode_needs_no_address():
+    made = manifest(settings(transport="socket"))
+    assert made["settings"]["socket_mode_enabled"] is True
+    assert "http" not in json.dumps(made)
+
+
+def test_http_tells_slack_where_to_send():
+    made = manifest(settings(**HTTP))
+    url = "https://chatops.example.com/slack/events"
+    assert made["settings"]["socket_mode_enabled"] is False
+    assert {each["url"] for each in made["features"]["slash_commands"]} == {url}
+    assert made["settings"]["interactivity"] == {
+        "is_enabled": True,
+        "request_url": url,
+        "message_menu_options_url": url,
+    }
+    assert made["settings"]["event_subscriptions"]["request_url"] == url
+
+
+def test_http_without_an_address_is_a_fault():
+    with pytest.raises(ConfigError) as fault:
+        manifest(settings(transport="http"))
+    assert "slack.public_url is missing" in fault.value.faults[0]
+
+
+def test_less_is_asked_for_where_less_is_configured():
+    everything = granted(settings())
+    assert everything - granted(settings(files=False)) == {"files:write"}
+    without = Settings.model_validate({"delivery": {"history": False}})
+    assert everything - granted(without) == {"channels:history", "groups:history"}
+
+
+def test_optional_scopes_are_among_those_asked_for():
+    asked = manifest(settings(**HTTP))["oauth_config"]["scopes"]
+    assert set(asked["bot_optional"]) < set(asked["bot"])
+
+
+def test_lengths_are_those_that_slack_takes():
+    """https://docs.slack.dev/reference/app-manifest"""
+    made = manifest(settings(**HTTP))
+    assert len(made["display_information"]["name"]) <= 35
+    assert len(made["display_information"]["description"]) <= 140
+    for each in made["features"]["slash_commands"]:
+        assert len(each["command"]) <= 32
+        assert len(each["usage_hint"]) <= 1000
+    assert len(SHORTCUTS) <= 10
+
+
+def called() -> set[str]:
+    """Methods of the Web API by the calls in the code."""
+    names = {"files_upload_v2": ("files.getUploadURLExternal", "files.completeUploadExternal")}
+    found: set[str] = set()
+    for path in [*(ROOT / "bot").rglob("*.py"), *(ROOT / "notifier").rglob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Attribute) and node.attr.partition("_")[0] in {
+                "auth", "chat", "conversations", "files", "reactions", "usergroups", "users", "views",
+            }:  # fmt: skip
+                found |= set(names.get(node.attr, (node.attr.replace("_", ".", 1),)))
+    return found & METHODS.keys()
+
+
+def test_every_call_that_the_code_makes_is_granted():
+    needed = {METHODS[name].scope for name in called()} - {""}
+    assert needed <= granted(settings())
+    assert {"chat:write", "users:read", "usergroups:read"} <= needed
+
+
+def test_every_event_that_a_listener_knows_is_subscribed_to():
+    listened = {
+        node.value
+        for node in ast.walk(ast.parse((ROOT / "bot/slack/listeners.py").read_text("utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    assert {name.partition(".")[0] for name in EVENTS} <= listened
