@@ -35,6 +35,8 @@ class RecordBook:
                     return list(
                         await self._store.read(lambda tx: tx.audit.latest(limit, cluster=query.get("cluster", "")))
                     )
+                case "schedule_state":
+                    return list(await self._store.read(lambda tx: tx.schedules.all(query.get("cluster", ""))))
                 case "story":
                     return list(await self._store.read(lambda tx: tx.audit.story(query.get("operation", ""))))
                 case _:

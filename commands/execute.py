@@ -138,7 +138,7 @@ class Executor:
             tx.operations.advance(sent, current.revision)
             _record(tx, sent, "submitted", "done", now)
             if plan.noun == "schedule":
-                record_intent(tx, sent, plan, now)
+                record_intent(tx, sent, plan, now, made)
             if not (plan.noun in AT_ONCE or all(step.verb is StepVerb.DELETE for step in plan.steps)):
                 return sent
             over = sent.advance(State.SUCCEEDED, now)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -70,8 +70,17 @@ def evidence(*intents: Intent) -> dict[str, Any]:
 
 
 def seal_of(body: Mapping[str, Any]) -> str:
-    """Of a spec: changes when somebody changes the schedule. The same as velero.schedules.Schedule.seal."""
-    return digest({key: value for key, value in body.items() if key not in {"paused", "skipImmediately"}})
+    """Of a spec: changes when somebody changes the schedule. The velero CLI writes zero values into what it touches, so absent,
+    null and zero are one here; pause and skipImmediately are not the schedule's substance.
+    """
+    return digest(_substance({key: value for key, value in body.items() if key not in {"paused", "skipImmediately"}}))
+
+
+def _substance(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        kept = {key: _substance(each) for key, each in value.items()}
+        return {key: each for key, each in kept.items() if each not in (None, False, {}, [], "", "0s")}
+    return [_substance(each) for each in value] if isinstance(value, list) else value
 
 
 def needed(known: Facts) -> Records:
@@ -98,24 +107,34 @@ def seal_after(schedule: Json, patched_spec: Mapping[str, Any]) -> str:
     return seal_of({**spec(schedule), **patched_spec})
 
 
-def record_intent(tx: Transaction, operation: Operation, plan: Plan, now: datetime) -> None:
-    """In the transaction of the operation's success: promise and success live or die together."""
+def record_intent(tx: Transaction, operation: Operation, plan: Plan, now: datetime, made: Sequence[Json] = ()) -> None:
+    """In the transaction of the operation's success: promise and success live or die together.
+
+    `made` are the objects as the API server answered; after a restart some are not known any more.
+    """
+    answered = {name(item): item for item in made if item.get("kind") in {None, "Schedule"}}
     for source in plan.evidence.get(EVIDENCE) or ():
-        _record(tx, intent_of(source), operation, now)
+        intent = intent_of(source)
+        if intent.kind is Kind.GONE:
+            tx.schedules.forget(operation.cluster, intent.name)
+        else:
+            _record(tx, intent, operation, now, answered.get(intent.name) or {})
 
 
-def _record(tx: Transaction, intent: Intent, operation: Operation, now: datetime) -> None:
+def _record(tx: Transaction, intent: Intent, operation: Operation, now: datetime, seen: Json) -> None:
     before = tx.schedules.get(operation.cluster, intent.name)
-    if intent.kind is Kind.GONE:
-        tx.schedules.forget(operation.cluster, intent.name)
-        return
-    uid = intent.uid or operation.object_uid
+    body = spec(seen)
+    uid = intent.uid or str((seen.get("metadata") or {}).get("uid", "")) or operation.object_uid
     kept = dict(before.last) if before is not None and before.uid == uid else {}
     kept |= {
         "kind": intent.kind.value,
         "before": _text(intent.before),
         "skips": [each.isoformat() for each in intent.skips],
+        "pause_outside": False,
+        "horizon_outside": False,
     }
+    if body:
+        kept["spec"] = {key: value for key, value in body.items() if key not in {"paused", "skipImmediately"}}
     state = ScheduleState(
         cluster=operation.cluster,
         name=intent.name,
@@ -126,14 +145,10 @@ def _record(tx: Transaction, intent: Intent, operation: Operation, now: datetime
         reason=operation.reason,
         who=operation.actor,
         since=now,
-        spec_hash=intent.seal or (before.spec_hash if before is not None else ""),
+        spec_hash=seal_of(body) if body else intent.seal,
         last=kept,
     )
     tx.schedules.put(state, before.revision if before is not None else None)
-
-
-def with_last(state: ScheduleState, now: datetime, **changes: Any) -> ScheduleState:
-    return replace(state, last={**state.last, **changes}, changed_at=now)
 
 
 def _text(at: datetime | None) -> str | None:

@@ -1,0 +1,115 @@
+"""Keeps what was promised of schedules, and tells what others changed. One round looks at all of them.
+
+The order makes it safe at any crash: what we know is read before the cluster; a change of ours that is under way leaves
+a schedule alone; the patch carries the version that was judged.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from commands.schedule.desired import Patch
+from commands.track.schedules import Verdict, judged, vanished
+from commands.track.sighting import Setting
+from domain.errors import ClusterError, Conflict, Lost, NotThere
+from domain.event import Event
+from domain.operation import State
+from store.schedules import ScheduleState
+from store.transaction import Transaction
+from store.writer import Store
+from velero.cluster import Cluster
+from velero.schedules import Schedule
+
+log = logging.getLogger(__name__)
+
+EVERY = 10.0
+Told = Callable[[tuple[Event, ...]], None]
+
+
+def nobody(_events: tuple[Event, ...]) -> None:
+    """Where nobody wants to hear of it at once: the outbox has it."""
+
+
+class Keeper:
+    """`told` is called after a commit with the new events."""
+
+    def __init__(
+        self,
+        store: Store,
+        clusters: Mapping[str, Cluster],
+        now: Callable[[], datetime],
+        told: Told = nobody,
+        every: float = EVERY,
+    ) -> None:
+        self._store = store
+        self._clusters = clusters
+        self._now = now
+        self._told = told
+        self._every = every
+
+    async def round(self) -> float:
+        for cluster in self._clusters.values():
+            try:
+                await self._keep(cluster)
+            except ClusterError as fault:
+                log.info("schedules of %s were not looked at: %s", cluster.name, fault.text)
+        return self._every
+
+    async def _keep(self, cluster: Cluster) -> None:
+        rows = await self._store.read(lambda tx: {row.name: row for row in tx.schedules.all(cluster.name)})
+        seen = await cluster.schedules.list()
+        now = self._now()
+        setting = Setting(cluster.name, cluster.uid, now, first=False)
+        for schedule in seen:
+            before = rows.pop(schedule.name, None)
+            verdict = judged(setting, before, schedule)
+            if verdict.patch is not None or verdict.state != before:
+                await self._settle(cluster, before, schedule, verdict)
+        for row in rows.values():
+            await self._gone(setting, row)
+
+    async def _settle(
+        self, cluster: Cluster, before: ScheduleState | None, schedule: Schedule, verdict: Verdict
+    ) -> None:
+        """First what is told, then the patch: after a crash in between it is still due."""
+
+        def commit(tx: Transaction) -> tuple[Event, ...] | None:
+            if _under_way(tx, cluster.name, schedule.name):
+                return None
+            tx.schedules.put(verdict.state, before.revision if before is not None else None)
+            return tuple(event for event in verdict.events if tx.outbox.add(event))
+
+        try:
+            fresh = await self._store.write(commit)
+        except Lost:
+            return
+        if fresh:
+            self._told(fresh)
+        if fresh is not None and verdict.patch is not None:
+            await self._put_right(cluster, schedule, verdict.patch)
+
+    async def _put_right(self, cluster: Cluster, schedule: Schedule, patch: Patch) -> None:
+        pinned = {**patch.body, "metadata": {"resourceVersion": schedule.meta.resource_version}}
+        try:
+            await cluster.schedules.patch(schedule.name, pinned)
+        except (Conflict, NotThere) as fault:
+            log.info("schedule %s moved on while it was put right: %s", schedule.name, fault.text)
+
+    async def _gone(self, setting: Setting, row: ScheduleState) -> None:
+        def commit(tx: Transaction) -> tuple[Event, ...]:
+            current = tx.schedules.get(row.cluster, row.name)
+            if current is None or current.revision != row.revision or _under_way(tx, row.cluster, row.name):
+                return ()
+            tx.schedules.forget(row.cluster, row.name)
+            told = vanished(setting, row)
+            return (told,) if tx.outbox.add(told) else ()
+
+        if fresh := await self._store.write(commit):
+            self._told(fresh)
+
+
+def _under_way(tx: Transaction, cluster: str, name: str) -> bool:
+    """A change of ours that may have reached the cluster and is not recorded yet."""
+    return any(operation.state is State.SUBMITTING for operation in tx.operations.by_object(cluster, "Schedule", name))
