@@ -26,13 +26,14 @@ from bot.records import RecordBook
 from bot.settings import Settings
 from bot.settings_file import read
 from bot.slack.forms import Forms
+from bot.slack.home import HomeDesk
 from bot.slack.identity import Identity
 from bot.slack.listeners import Listeners, bolt
 from bot.slack.votes import clicks
 from bot.supervise import Loop, Loops
 from bot.views import Views
 from bot.watching import Watching
-from bot.worker import Worker
+from bot.worker import Desk, Worker
 from commands.conduct import Asked, Conductor, Policy
 from commands.execute import Executor
 from commands.policy.rules import Rule
@@ -212,7 +213,8 @@ class App:
             self._subject_of,
             clicks(self.approvals, self.speaker.say),
         )
-        desks = dict.fromkeys(("command", "mention", "action", "form", "home"), desk)
+        desks: dict[str, Desk] = dict.fromkeys(("command", "mention", "action", "form"), desk)
+        desks["home"] = HomeDesk(self.client, self.identity, self.conductor)
         self.worker = Worker(self.store, desks, utc_now, self._aside)
         self.worker.wake = lambda: self._ring("work")
         self.intake = Intake(self.store, utc_now, lambda: self._ring("work"))

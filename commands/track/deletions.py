@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from commands.resolve import OPERATION
 from commands.track.sighting import Outcome, Setting, event
 from domain.event import Severity
 from store.observed import Observed
@@ -15,7 +16,12 @@ def observe(setting: Setting, prev: Observed | None, seen: Observation[Any]) -> 
     if seen.change in {Change.DELETED, Change.GONE} or seen.value is None:
         return Outcome()
     request: DeletionRequest = seen.value
-    facts = {"backup": request.backup, "backup_uid": request.backup_uid, "errors": list(request.errors)}
+    facts: dict[str, object] = {
+        "backup": request.backup,
+        "backup_uid": request.backup_uid,
+        "errors": list(request.errors),
+    }
+    facts["operation"] = request.labels.get(OPERATION, "")
     remember = Observed(seen.uid, seen.name, request.phase, setting.now, facts)
     failed = request.phase == "Processed" and bool(request.errors)
     if setting.first or not failed or (prev is not None and prev.phase == request.phase):

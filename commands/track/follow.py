@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from commands.moments import moment
 from commands.track import deletions, locations, operations, runs
 from commands.track.sighting import Outcome, Setting
-from domain.event import Event
+from domain.event import Event, Severity
 from store.observed import Observed
 from store.transaction import Transaction
 from store.writer import Store
@@ -106,7 +108,8 @@ class Follower:
     ) -> tuple[tuple[Event, ...], frozenset[str]]:
         name, fresh, moved = self._cluster.name, [], set[str]()
         for one, outcome in outcomes:
-            fresh += [event for event in outcome.events if tx.outbox.add(event)]
+            told = [self._claimed(tx, event, now) for event in outcome.events]
+            fresh += [event for event in told if tx.outbox.add(event)]
             if (ident := self._advanced(tx, one, outcome, now)) is not None:
                 moved.add(ident)
         tx.observed.put(name, self._kind, [outcome.remember for _, outcome in outcomes if outcome.remember is not None])
@@ -116,15 +119,41 @@ class Follower:
             tx.cursors.put(name, self._kind, batch.resource_version, now)
         return tuple(fresh), frozenset(moved)
 
+    def _claimed(self, tx: Transaction, event: Event, now: datetime) -> Event:
+        """A deletion belongs to the operation that asked for it; one that nobody asked for here is told as such."""
+        if event.kind != "backup.deleted":
+            return event
+        operation = operations.deletion_of(tx, event.cluster, event.object_uid)
+        if operation is not None:
+            return replace(event, operation=operation.id)
+        expires = moment(event.facts.get("expires"))
+        if expires is not None and expires <= now:
+            return replace(event, operation="")
+        facts = {**event.facts, "headline": f"Backup {event.object_name} was deleted outside approval"}
+        return replace(event, operation="", severity=Severity.SECURITY, facts=facts)
+
+    def _deletion(self, tx: Transaction, one: Observation[Any], outcome: Outcome, now: datetime) -> str | None:
+        """A request of ours: its operation ends with the backups that it meant, or with Velero's refusal."""
+        prev = self._known.of(self._kind).get(one.uid)
+        facts = outcome.remember.facts if outcome.remember else prev.facts if prev else {}
+        ident = str(facts.get("operation", ""))
+        if not ident:
+            return None
+        errors = facts.get("errors") or []
+        if outcome.remember is not None and outcome.remember.phase == "Processed" and errors:
+            moved = operations.deletion_failed(tx, ident, str(errors[0]), now)
+        else:
+            moved = operations.settle_deletion(tx, ident, self._known.of("Backup"), now)
+        return ident if moved is not None else None
+
     def _advanced(self, tx: Transaction, one: Observation[Any], outcome: Outcome, now: datetime) -> str | None:
+        if self._kind == "DeleteBackupRequest":
+            return self._deletion(tx, one, outcome, now)
         if self._kind not in {"Backup", "Restore"}:
             return None
         prev = self._known.of(self._kind).get(one.uid)
         if outcome.remember is None:
-            ident = str(prev.facts.get("operation", "")) if prev else ""
-            if ident:
-                operations.vanished(tx, ident, now, deleted=one.change is Change.DELETED)
-            return ident or None
+            return self._gone(tx, one, prev, now)
         facts = outcome.remember.facts
         ident = str(facts.get("operation", ""))
         if not ident:
@@ -134,6 +163,17 @@ class Follower:
         changed = {"progress": progress} if before != progress and any(progress) else {}
         operation = operations.advance(tx, ident, outcome.remember.phase, one.uid, now, changed)
         return ident if operation is not None else None
+
+    def _gone(self, tx: Transaction, one: Observation[Any], prev: Observed | None, now: datetime) -> str | None:
+        ident = str(prev.facts.get("operation", "")) if prev else ""
+        if ident:
+            operations.vanished(tx, ident, now, deleted=one.change is Change.DELETED)
+        asked = operations.deletion_of(tx, self._cluster.name, one.uid) if self._kind == "Backup" else None
+        if asked is None:
+            return ident or None
+        alive = set(self._known.of("Backup")) - {one.uid}
+        moved = operations.settle_deletion(tx, asked.id, alive, now)
+        return moved.id if moved else ident or None
 
     def _remember(self, outcomes: list[tuple[Observation[Any], Outcome]]) -> None:
         known = self._known.of(self._kind)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -72,3 +73,34 @@ def vanished(tx: Transaction, ident: str, now: datetime, *, deleted: bool) -> No
         return
     to = State.WITHDRAWN if operation.state is State.SUBMITTED and deleted else State.LOST
     _moved(tx, operation, to, now)
+
+
+def deletion_of(tx: Transaction, cluster: str, uid: str) -> Operation | None:
+    """The delete operation of ours that means this backup."""
+    for operation in tx.operations.open():
+        if operation.cluster == cluster and (operation.noun, operation.verb) in DELETES:
+            uids = tx.operations.load_plan(operation.id).evidence.get("uids") or {}
+            if uid in uids.values():
+                return operation
+    return None
+
+
+DELETES = frozenset({("backup", "delete"), ("backup", "cancel"), ("schedule", "delete")})
+
+
+def settle_deletion(tx: Transaction, ident: str, alive: Collection[str], now: datetime) -> Operation | None:
+    """A delete operation ends when none of the backups that it meant is there any more."""
+    operation = tx.operations.get(ident)
+    if operation is None or operation.state not in FOLLOWED or (operation.noun, operation.verb) not in DELETES:
+        return None
+    uids = tx.operations.load_plan(ident).evidence.get("uids") or {}
+    if any(uid in alive for uid in uids.values()):
+        return None
+    return _moved(tx, operation, State.SUCCEEDED, now, phase="Deleted")
+
+
+def deletion_failed(tx: Transaction, ident: str, reason: str, now: datetime) -> Operation | None:
+    operation = tx.operations.get(ident)
+    if operation is None or operation.state not in FOLLOWED:
+        return None
+    return _moved(tx, operation, State.FAILED, now, reason=reason)

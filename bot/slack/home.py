@@ -1,0 +1,46 @@
+"""App Home: how every cluster is, published when somebody opens it."""
+
+from __future__ import annotations
+
+import logging
+
+import aiohttp
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.slack.identity import Identity
+from bot.slack.payloads import from_stored
+from commands.conduct import Asked, Conductor
+from domain.actor import Origin, Way
+from domain.answer import Answer, Text, Tone
+from domain.errors import ClusterError, UserError
+from notifier.render.answers import render
+from store.inbox import Item
+
+log = logging.getLogger(__name__)
+
+
+class HomeDesk:
+    def __init__(self, client: AsyncWebClient, identity: Identity, conductor: Conductor) -> None:
+        self._client = client
+        self._identity = identity
+        self._conductor = conductor
+
+    async def see_through(self, item: Item) -> str:
+        received = from_stored(item.payload, "")
+        rendered = render(await self._status(received.user, received.team, item.key))
+        view = {"type": "home", "blocks": [*rendered.blocks]}
+        try:
+            await self._client.views_publish(user_id=received.user, view=view)
+        except (SlackApiError, aiohttp.ClientError, TimeoutError, OSError) as fault:
+            log.warning("a home could not be published: %s", type(fault).__name__)
+            return "failed"
+        return "done"
+
+    async def _status(self, user: str, team: str, key: str) -> Answer:
+        try:
+            actor = await self._identity.actor(user, team)
+            done = await self._conductor.conduct(Asked(key, "status", actor, Origin(Way.HOME)))
+        except (UserError, ClusterError) as fault:
+            return Answer(fault.text, (Text(fault.why),) if fault.why else (), Tone.BAD)
+        return done.answer or Answer("There is nothing to show.")
