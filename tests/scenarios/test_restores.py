@@ -1,0 +1,62 @@
+"""Two pairs of eyes: from the asking to the objects in the cluster, with two people's clicks."""
+
+ASK = "/velero restore create r1 --from-backup b1 --include-namespaces shop --reason oops"
+
+
+async def asked(house, line=ASK):
+    if house.prod.get("backups", "b1") is None:
+        await house.backed_up("b1")
+        await house.quiet()
+    await house.grace.says(line)
+    return await house.sees("#approvals", "restore create r1", "waits for approval")
+
+
+async def test_one_asks_and_another_approves(house):
+    request = await asked(house)
+    house.prod.objects.delete("configmaps", "shop", "settings-0")
+    for word in ("backup b1", "oops", f"<@{house.grace.id}>", "Fingerprint", "Votes: 0 of 1"):
+        assert word in request.text
+    await house.bob.clicks("Approve", on=request)
+    await house.ended("restores", "r1")
+    await house.sees("#ops", "restore create r1", "Completed")
+    await house.sees("#approvals", "restore create r1", "approved, Completed", "Votes: 1 of 1")
+    assert house.prod.objects.find("configmaps", "shop", "settings-0") is not None
+    assert house.prod.get("restores", "r1")["spec"]["backupName"] == "b1"
+
+
+async def test_who_asked_cannot_approve(house):
+    request = await asked(house)
+    answer = await house.grace.clicks("Approve", on=request)
+    await answer.reply("someone else has to approve it")
+    assert house.prod.all("restores") == []
+
+
+async def test_who_is_no_approver_cannot_approve(house):
+    request = await asked(house)
+    answer = await house.ada.clicks("Approve", on=request)
+    await answer.reply("not one of those who may approve this")
+    assert house.prod.all("restores") == []
+
+
+async def test_a_rejection_has_a_reason_and_ends_it(house):
+    request = await asked(house)
+    await house.bob.clicks("Reject", on=request)
+    await house.bob.submits(values={"reason": "not on a Friday"})
+    await house.sees("#approvals", "restore create r1", "rejected", "not on a Friday")
+    await house.sees("#ops", "was rejected by", "not on a Friday")
+    answer = await house.bob.clicks("Approve", on=request, stale=True)
+    await answer.reply("rejected already")
+    assert house.prod.all("restores") == []
+
+
+async def test_a_withdrawal_ends_it(house):
+    request = await asked(house)
+    await house.grace.clicks("Withdraw", on=request)
+    await house.sees("#approvals", "restore create r1", "withdrawn")
+    assert house.prod.all("restores") == []
+
+
+async def test_details_go_to_the_approver(house):
+    request = await asked(house)
+    answer = await house.bob.clicks("Show details", on=request)
+    await answer.reply("The whole plan of restore create r1")
