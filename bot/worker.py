@@ -92,10 +92,14 @@ class Worker:
             log.warning("item %s was finished by somebody else", item.seq)
 
     async def drain(self, seconds: float) -> None:
-        """Takes nothing new and lets what is under way finish, for so long. The rest is in the inbox."""
+        """Takes nothing new and lets what is under way finish, for so long. The rest is in the inbox, for the next start."""
         self.stopping = True
-        if self._under_way:
-            await asyncio.wait(self._under_way, timeout=seconds)
+        if not self._under_way:
+            return
+        _, late = await asyncio.wait(self._under_way, timeout=seconds)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
 
 
 def reference(item: Item) -> str:
