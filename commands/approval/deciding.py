@@ -1,0 +1,152 @@
+"""What the last vote sets going: everything is resolved again; what differs from what was shown does not run."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+
+from commands.approval import rows, tally, terms, words
+from commands.approval.difference import difference
+from commands.approval.terms import Terms
+from commands.conduct import Policy, Replanned
+from commands.execute import Executor
+from domain.actor import Actor, Origin
+from domain.answer import Answer, Text, Tone
+from domain.approval import Approval, ApprovalState, VoteKind
+from domain.decision import approved
+from domain.errors import ChatopsError, ClusterError, Lost, UserError
+from domain.event import Severity
+from domain.operation import Operation, State
+from domain.plan import Plan
+from store.transaction import Transaction
+from store.writer import Store
+
+Replan = Callable[[Operation, Plan, Actor, Origin], Awaitable[Replanned]]
+Who = Callable[[str], Awaitable[Actor]]
+"""The requester as they are now, by the id that the operation keeps. Raises UserError where they may ask no more."""
+
+
+class Deciding:
+    def __init__(
+        self,
+        store: Store,
+        executor: Executor,
+        replan: Replan,
+        policy: Callable[[], Policy],
+        who: Who,
+        settings: Callable[[], Terms],
+        now: Callable[[], datetime],
+    ) -> None:
+        self._store = store
+        self._executor = executor
+        self._replan = replan
+        self._policy = policy
+        self._who = who
+        self._settings = settings
+        self._now = now
+
+    async def decide(self, approval: Approval) -> Answer:
+        """Everything is resolved again; what differs from what was shown does not run."""
+        operation, stored, origin = await self._store.read(
+            lambda tx: (
+                rows.known(tx, approval.id)[1],
+                tx.operations.load_plan(approval.operation),
+                tx.operations.origin(approval.operation),
+            )
+        )
+        if operation.state is not State.AWAITING:
+            return await self._followed_up(approval)
+        directory = await self._policy().directory(approval.approvers)
+        if not (directory.known and tally.complete(approval, directory)):
+            return await self._reopened(approval, "The approvers have changed meanwhile: votes are missing.")
+        try:
+            again = await self._replan(operation, stored, await self._who(approval.requester), origin)
+        except ClusterError as fault:
+            return await self._reopened(approval, f"It cannot be checked now: {fault.text}")
+        except UserError as fault:
+            return await self._stale(approval, (fault.text, fault.why))
+        if stored.impact is not None and again.plan.impact is None:
+            return await self._reopened(approval, "What it would change cannot be looked at now.")
+        found = difference(approval, stored, again.plan, again.decision)
+        if found.stale:
+            return await self._stale(approval, found.stale)
+        return await self._run(approval, stored, found.notes)
+
+    async def _run(self, approval: Approval, plan: Plan, notes: tuple[str, ...]) -> Answer:
+        now, settings = self._now(), self._settings()
+
+        def write(tx: Transaction) -> tuple[Approval, Operation]:
+            _, operation = rows.known(tx, approval.id)
+            by = words.voters(approval, VoteKind.APPROVE)
+            said = f"{words.title(operation)} was approved by {by}"
+            tx.deadlines.put(terms.at(terms.START, operation.id, now + settings.start_deadline))
+            return rows.ended(tx, approval, ApprovalState.APPROVED, approval.votes[-1].voter, now, said, notes)
+
+        try:
+            settled, operation = await self._store.write(write)
+        except Lost:
+            return await self._overtaken(approval.id)
+        voters = tuple(vote.voter for vote in settled.votes if vote.kind is VoteKind.APPROVE)
+        grant = approved(operation.id, plan.fingerprint, operation.fingerprint, voters, settled.quorum)
+        try:
+            await self._executor.execute(grant)
+        except (ClusterError, UserError) as fault:
+            await self._not_taken(settled, operation, fault)
+            raise
+        return Answer(
+            f"Approved: {words.title(operation)} runs.",
+            tuple(Text(note) for note in notes),
+            Tone.GOOD,
+            cluster=operation.cluster,
+        )
+
+    async def _not_taken(self, approval: Approval, operation: Operation, fault: ChatopsError) -> None:
+        facts = {
+            "headline": f"{words.title(operation)} was approved, but did not start",
+            "message": " ".join(part for part in (fault.text, fault.why, fault.fix) if part),
+            "user": approval.requester,
+        }
+        told = words.event("not-started", approval, operation, self._now(), facts, Severity.FAILURE)
+        await self._store.write(lambda tx: tx.outbox.add(told))
+
+    async def _stale(self, approval: Approval, why: tuple[str, ...]) -> Answer:
+        lines = tuple(line for line in why if line)
+
+        def write(tx: Transaction) -> Operation:
+            _, operation = rows.known(tx, approval.id)
+            said = f"{words.title(operation)} does not run: it is no longer what was shown"
+            return rows.ended(tx, approval, ApprovalState.STALE, approval.votes[-1].voter, self._now(), said, lines)[1]
+
+        try:
+            operation = await self._store.write(write)
+        except Lost:
+            return await self._overtaken(approval.id)
+        parts = tuple(Text(line, untrusted=True) for line in lines)
+        return Answer("Nothing runs: it is no longer what was shown.", parts, Tone.WARNING, cluster=operation.cluster)
+
+    async def _reopened(self, approval: Approval, why: str) -> Answer:
+        """The votes stay; it is looked at again soon, until it expires."""
+        again = self._now() + self._settings().again
+
+        def write(tx: Transaction) -> None:
+            tx.approvals.reopen(approval.id, approval.revision)
+            tx.deadlines.put(terms.at(terms.DECIDE, approval.id, again))
+
+        try:
+            await self._store.write(write)
+        except Lost:
+            return await self._overtaken(approval.id)
+        return Answer("Your vote counts, but nothing runs yet.", (Text(why, untrusted=True),), Tone.WARNING)
+
+    async def _followed_up(self, approval: Approval) -> Answer:
+        def write(tx: Transaction) -> None:
+            _, operation = rows.known(tx, approval.id)
+            said = f"{words.title(operation)} was approved afterwards by {words.voters(approval, VoteKind.APPROVE)}"
+            rows.ended(tx, approval, ApprovalState.APPROVED, approval.votes[-1].voter, self._now(), said)
+
+        await self._store.write(write)
+        return Answer("Approved afterwards; it is in the record.", tone=Tone.GOOD)
+
+    async def _overtaken(self, ident: str) -> Answer:
+        approval, _ = await self._store.read(lambda tx: rows.known(tx, ident))
+        return Answer(words.settled(approval).text, tone=Tone.WARNING)
