@@ -19,3 +19,4 @@ LAST_SUCCESS = Gauge(
     "velero_chatops_backup_last_success_timestamp_seconds", "Last good backup", ["cluster", "schedule"]
 )
 READY = Gauge("velero_chatops_ready", "1 when every part is ready")
+SLACK_CONNECTIONS = Gauge("velero_chatops_slack_connections", "Open connections of Socket Mode")

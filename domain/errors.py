@@ -27,6 +27,7 @@ ChatopsError
 │   ├── StoreNewer          the file was written by a newer version
 │   ├── StoreFull           no space left
 │   └── StoreCorrupt
+├── SlackUnreachable        no connection for what comes in
 └── DeliveryError           what goes out
     ├── NotAccepted         definite: the receiver did not take it; may be sent again
     ├── Undeliverable       definite and permanent
@@ -152,6 +153,9 @@ class StoreFull(StoreError): ...
 
 
 class StoreCorrupt(StoreError): ...
+
+
+class SlackUnreachable(ChatopsError): ...
 
 
 class DeliveryError(ChatopsError):
