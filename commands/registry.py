@@ -8,10 +8,18 @@ from commands.backup.describe import DESCRIBE as BACKUP_DESCRIBE
 from commands.backup.get import GET as BACKUP_GET
 from commands.backup.logs import LOGS as BACKUP_LOGS
 from commands.backup_location.create import CREATE as BACKUP_LOCATION_CREATE
+from commands.backup_location.delete import DELETE as BACKUP_LOCATION_DELETE
+from commands.backup_location.get import GET as BACKUP_LOCATION_GET
+from commands.backup_location.set import DEFAULT as BACKUP_LOCATION_DEFAULT
+from commands.backup_location.set import SET as BACKUP_LOCATION_SET
 from commands.flags import BOOL, FREE_TEXT, OPTIONAL_BOOL, TEXT, Flag
+from commands.general.check import CHECK
 from commands.general.elsewhere import ELSEWHERE
 from commands.general.status import CLUSTER_GET, STATUS
+from commands.general.version import VERSION
 from commands.general.whoami import WHOAMI
+from commands.plugin.get import GET as PLUGIN_GET
+from commands.repo.get import GET as REPO_GET
 from commands.restore.create import CREATE as RESTORE_CREATE
 from commands.restore.delete import DELETE as RESTORE_DELETE
 from commands.restore.describe import DESCRIBE as RESTORE_DESCRIBE
@@ -19,6 +27,8 @@ from commands.restore.get import GET as RESTORE_GET
 from commands.restore.logs import LOGS as RESTORE_LOGS
 from commands.schedule.verbs import SCHEDULE_VERBS
 from commands.snapshot_location.create import CREATE as SNAPSHOT_LOCATION_CREATE
+from commands.snapshot_location.get import GET as SNAPSHOT_LOCATION_GET
+from commands.snapshot_location.set import SET as SNAPSHOT_LOCATION_SET
 from commands.verb import Verb
 
 NOUNS = {
@@ -126,9 +136,19 @@ VERBS: tuple[Verb, ...] = (
     RESTORE_DELETE,
     *SCHEDULE_VERBS,
     BACKUP_LOCATION_CREATE,
+    BACKUP_LOCATION_GET,
+    BACKUP_LOCATION_SET,
+    BACKUP_LOCATION_DEFAULT,
+    BACKUP_LOCATION_DELETE,
     SNAPSHOT_LOCATION_CREATE,
+    SNAPSHOT_LOCATION_GET,
+    SNAPSHOT_LOCATION_SET,
+    REPO_GET,
+    PLUGIN_GET,
     CLUSTER_GET,
     STATUS,
+    CHECK,
+    VERSION,
     WHOAMI,
     *ELSEWHERE,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 from commands.facts import Facts
@@ -14,6 +15,7 @@ from commands.policy.visible import Seen, View, protected, seen, seen_backup
 Json = dict[str, Any]
 
 REDACTED_NAMESPACE = "(others)"
+PART = "(some)"
 
 
 def sift(facts: Facts, view: View, about: ClusterFacts) -> None:
@@ -29,9 +31,24 @@ def sift(facts: Facts, view: View, about: ClusterFacts) -> None:
     for resource, verdicts in judged.items():
         for name, verdict in verdicts.items():
             _apply(facts, resource, name, verdict, view, about)
+    for resource, place in _INSIDE.items():
+        shelf = facts.objects.get(resource, {})
+        for name in [name for name, item in shelf.items() if not view.sees(place(item.get("spec") or {}))]:
+            del shelf[name]
+            facts.missing.add((resource, name))
     spaces = facts.objects.get("namespaces")
     if spaces is not None:
         facts.objects["namespaces"] = {name: item for name, item in spaces.items() if view.sees(name)}
+
+
+_INSIDE: dict[str, Callable[[Json], str]] = {
+    "backuprepositories": lambda spec: str(spec.get("volumeNamespace", "")),
+    "podvolumebackups": lambda spec: str((spec.get("pod") or {}).get("namespace", "")),
+    "podvolumerestores": lambda spec: str((spec.get("pod") or {}).get("namespace", "")),
+    "datauploads": lambda spec: str(spec.get("sourceNamespace", "")),
+    "datadownloads": lambda spec: str((spec.get("targetVolume") or {}).get("namespace", "")),
+}
+"""Objects of one namespace each, and where they say so."""
 
 
 def _apply(facts: Facts, resource: str, name: str, verdict: Seen, view: View, about: ClusterFacts) -> None:
@@ -59,12 +76,13 @@ def redacted(item: Json, view: View, about: ClusterFacts) -> Json:
     template = spec.get("template")
     mine = [*protected(view, {"spec": template or spec}, about), REDACTED_NAMESPACE]
     kept = {key: status[key] for key in _TELLABLE if key in status}
-    shown: Json = {"includedNamespaces": mine, "storageLocation": spec.get("storageLocation", "")}
+    partly = {"includedResources": [PART]} if _narrowed(template or spec) else {}
+    shown: Json = {"includedNamespaces": mine, "storageLocation": spec.get("storageLocation", ""), **partly}
     if template is not None:
         shown = {
             "schedule": spec.get("schedule", ""),
             "paused": spec.get("paused", False),
-            "template": {"includedNamespaces": mine},
+            "template": {"includedNamespaces": mine, **partly},
         }
     labels = {key: value for key, value in (meta.get("labels") or {}).items() if key == "velero.io/schedule-name"}
     return copy.deepcopy(
@@ -80,6 +98,13 @@ def redacted(item: Json, view: View, about: ClusterFacts) -> Json:
         }
     )
 
+
+def _narrowed(spec: Json) -> bool:
+    """Whether it leaves something of its namespaces out: told without saying what."""
+    return any(spec.get(field) not in (None, [], {}, ["*"]) for field in _NARROWING)
+
+
+_NARROWING = ("includedResources", "includedNamespaceScopedResources", "labelSelector", "orLabelSelectors")
 
 _TELLABLE = (
     "phase",

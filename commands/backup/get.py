@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import fnmatch
-import json
 from collections.abc import Callable
 
-import yaml
-
-from commands import moments
+from commands import moments, output
 from commands.command import Command
 from commands.facts import Facts, Needs, Want, World
 from commands.flags import DURATION, STRINGS, TEXT, Flag
@@ -16,7 +13,7 @@ from commands.output import ALL_CLUSTERS, LIST_FLAGS
 from commands.resolve import REQUESTED_BY
 from commands.situation import Situation
 from commands.verb import Args, Effect, Verb
-from domain.answer import Answer, Code, Part, Table, Text, Tone
+from domain.answer import Answer, Part, Table, Text, Tone
 from domain.errors import ClusterError, Unknown
 
 Json = moments.Json
@@ -47,8 +44,8 @@ def answer(cmd: Command, world: World, situation: Situation) -> Answer:
         _all_there(cmd, facts)
         rows += [(cluster, item) for item in facts.all("backups") if _fits(cmd, item, situation)]
     rows.sort(key=lambda row: str(moments.created(row[1]) or ""), reverse=True)
-    if cmd.text("output") in {"json", "yaml"}:
-        return Answer(f"{len(rows)} backups", (*parts, _dump(cmd, [item for _, item in rows])))
+    if output.dumps(cmd):
+        return Answer(_headline(len(rows)), (*parts, output.dump(cmd, [item for _, item in rows])))
     several = len(world) > 1
     table = Table(_columns(cmd, several=several), tuple(_row(cmd, *row, situation, several=several) for row in rows))
     tone = Tone.WARNING if parts else Tone.PLAIN
@@ -97,12 +94,11 @@ def creator(item: Json) -> str:
 
 def _columns(cmd: Command, *, several: bool) -> tuple[str, ...]:
     names = ["NAME", "STATUS", "ERRORS", "WARNINGS", "CREATED", "EXPIRES", "STORAGE LOCATION", "CREATED BY"]
-    extra = [*cmd.strings("label-columns"), *(["LABELS"] if cmd.true("show-labels") else [])]
-    return (*(["CLUSTER"] if several else []), *names, *extra)
+    return (*(["CLUSTER"] if several else []), *names, *output.label_columns(cmd))
 
 
 def _row(cmd: Command, cluster: str, item: Json, situation: Situation, *, several: bool) -> tuple[str, ...]:
-    status, marks = moments.status(item), moments.labels(item)
+    status = moments.status(item)
     expires = moments.moment(status.get("expiration"))
     cells = [
         moments.name(item),
@@ -114,17 +110,7 @@ def _row(cmd: Command, cluster: str, item: Json, situation: Situation, *, severa
         str(moments.spec(item).get("storageLocation") or "-"),
         creator(item),
     ]
-    cells += [str(marks.get(key, "")) for key in cmd.strings("label-columns")]
-    if cmd.true("show-labels"):
-        cells.append(",".join(f"{key}={value}" for key, value in sorted(marks.items())) or "<none>")
-    return (*([cluster] if several else []), *cells)
-
-
-def _dump(cmd: Command, items: list[Json]) -> Code:
-    shown: object = items[0] if len(items) == 1 else {"apiVersion": "v1", "kind": "List", "items": items}
-    if cmd.text("output") == "json":
-        return Code(json.dumps(shown, indent=2), "json")
-    return Code(yaml.safe_dump(shown, sort_keys=False), "yaml")
+    return (*([cluster] if several else []), *cells, *output.label_cells(cmd, item))
 
 
 GET = Verb(

@@ -3,43 +3,42 @@
 from __future__ import annotations
 
 from commands import checks
+from commands.backup_location import soundness
 from commands.backup_location.translate import FLAGS, translate
 from commands.command import Command
 from commands.facts import Facts, Needs, Want
+from commands.policy.reach import location_reach
 from commands.situation import Situation
 from commands.verb import Args, Effect, Verb
 from domain.plan import Plan, Step, StepVerb
-from domain.reach import Reach
+
+KIND, RESOURCE = "BackupStorageLocation", "backupstoragelocations"
 
 
 def needs(_cmd: Command, _known: Facts) -> Needs:
-    return Needs.of(Want("backupstoragelocations"))
+    return Needs.of(Want(RESOURCE, fresh=True))
 
 
 def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
     manifest = translate(cmd, situation)
+    spec = manifest["spec"]
     return Plan(
         cluster=situation.cluster.name,
         noun="backup-location",
         verb="create",
         subject=cmd.name,
-        steps=(
-            Step(
-                StepVerb.CREATE,
-                "BackupStorageLocation",
-                "backupstoragelocations",
-                cmd.name,
-                manifest,
-                situation.namespace,
-            ),
-        ),
-        reach=Reach(),
+        steps=(Step(StepVerb.CREATE, KIND, RESOURCE, cmd.name, manifest, situation.namespace),),
+        reach=location_reach("backup-location", cmd.name),
         guards=(
             *checks.name_guards("backup location", cmd.name),
-            *checks.exists_guard(facts, "backupstoragelocations", "backup location", cmd.name),
+            *checks.exists_guard(facts, RESOURCE, "backup location", cmd.name),
             *checks.label_guards(cmd),
+            *soundness.guards(cmd.name, spec, facts, situation),
+            *(soundness.default_guards(cmd.name, facts) if spec.get("default") else ()),
         ),
         cli=f"velero {cmd.line}",
+        summary=f"Add the backup location {cmd.name}",
+        notes=soundness.notes(spec),
     )
 
 
@@ -52,4 +51,9 @@ CREATE = Verb(
     flags=FLAGS,
     needs=needs,
     plan=plan,
+    examples=(
+        "backup-location create second --provider aws --bucket backups --prefix shop --config region=eu-central-1",
+        "backup-location create archive --provider gcp --bucket archive --access-mode ReadOnly",
+        "backup-location create minio --provider aws --bucket b --config region=minio,s3Url=https://minio.example.org",
+    ),
 )

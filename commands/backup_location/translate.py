@@ -35,7 +35,7 @@ def credential(cmd: Command) -> Json | None:
     pairs = cmd.pairs("credential")
     if len(pairs) > 1:
         raise UsageError("--credential takes one pair, secret=key.")
-    return next(({"name": name, "key": key} for name, key in pairs.items()), None)
+    return next(({**({"name": name} if name else {}), "key": key} for name, key in pairs.items()), None)
 
 
 def no_file(cmd: Command) -> None:

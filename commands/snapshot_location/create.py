@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from commands import checks
+from commands.backup_location.soundness import secret_guards
 from commands.command import Command
 from commands.facts import Facts, Needs, Want
+from commands.policy.reach import location_reach
 from commands.situation import Situation
 from commands.snapshot_location.translate import FLAGS, translate
 from commands.verb import Args, Effect, Verb
 from domain.plan import Plan, Step, StepVerb
-from domain.reach import Reach
+
+KIND, RESOURCE = "VolumeSnapshotLocation", "volumesnapshotlocations"
 
 
 def needs(_cmd: Command, _known: Facts) -> Needs:
-    return Needs.of(Want("volumesnapshotlocations"))
+    return Needs.of(Want(RESOURCE, fresh=True))
 
 
 def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
@@ -23,23 +26,16 @@ def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
         noun="snapshot-location",
         verb="create",
         subject=cmd.name,
-        steps=(
-            Step(
-                StepVerb.CREATE,
-                "VolumeSnapshotLocation",
-                "volumesnapshotlocations",
-                cmd.name,
-                manifest,
-                situation.namespace,
-            ),
-        ),
-        reach=Reach(),
+        steps=(Step(StepVerb.CREATE, KIND, RESOURCE, cmd.name, manifest, situation.namespace),),
+        reach=location_reach("snapshot-location", cmd.name),
         guards=(
             *checks.name_guards("snapshot location", cmd.name),
-            *checks.exists_guard(facts, "volumesnapshotlocations", "snapshot location", cmd.name),
+            *checks.exists_guard(facts, RESOURCE, "snapshot location", cmd.name),
             *checks.label_guards(cmd),
+            *secret_guards(manifest["spec"].get("config") or {}),
         ),
         cli=f"velero {cmd.line}",
+        summary=f"Add the snapshot location {cmd.name}",
     )
 
 
@@ -52,4 +48,5 @@ CREATE = Verb(
     flags=FLAGS,
     needs=needs,
     plan=plan,
+    examples=("snapshot-location create east --provider aws --config region=us-east-1",),
 )

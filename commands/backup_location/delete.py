@@ -1,0 +1,110 @@
+"""`backup-location delete`: the object goes; the data in the bucket stays, its backups are no longer known here."""
+
+from __future__ import annotations
+
+from commands import moments, selection
+from commands.backup_location.create import KIND, RESOURCE
+from commands.command import Command
+from commands.facts import Facts, Needs, Want
+from commands.policy.reach import location_reach, union
+from commands.situation import Situation
+from commands.verb import Args, Effect, Verb
+from domain.plan import Guard, Level, Plan, Step, StepVerb
+from domain.reach import Reach
+from velero.names import label_value
+from velero.phases import BACKUP_PHASES
+
+Json = moments.Json
+
+
+def needs(cmd: Command, _known: Facts) -> Needs:
+    return Needs.of(
+        *selection.wants(cmd, RESOURCE),
+        Want("backups", fresh=True),
+        Want("schedules", optional=True),
+        Want("backuprepositories", optional=True),
+    )
+
+
+def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
+    """As the CLI does: the location, then its Backup and BackupRepository objects, which would stay undeletable."""
+    selection.check(cmd, "backup-location")
+    chosen = selection.selected(cmd, facts, RESOURCE)
+    names = [moments.name(item) for item in chosen]
+    guards = [*selection.missing_guards(cmd, facts, RESOURCE, "backup-location")]
+    for name in names:
+        guards += _guards(name, facts)
+    steps = [_gone(KIND, RESOURCE, item, situation) for item in chosen]
+    for name in names:
+        steps += [_gone("Backup", "backups", item, situation) for item in _kept_in(name, facts, "backups")]
+        steps += [
+            _gone("BackupRepository", "backuprepositories", item, situation)
+            for item in _kept_in(name, facts, "backuprepositories")
+        ]
+    return Plan(
+        cluster=situation.cluster.name,
+        noun="backup-location",
+        verb="delete",
+        subject=names[0] if len(names) == 1 else ", ".join(names[:5]),
+        steps=tuple(steps),
+        reach=union(*(location_reach("backup-location", name) for name in names)) if names else Reach(),
+        guards=tuple(guards),
+        cli=f"velero {cmd.line}",
+        summary=f"Remove the location {', '.join(names)}" if names else "No backup-locations found.",
+        notes=tuple(_note(name, facts) for name in names),
+        evidence={"uids": {moments.name(item): item["metadata"].get("uid", "") for item in chosen}},
+    )
+
+
+def _kept_in(location: str, facts: Facts, resource: str) -> list[Json]:
+    mark = label_value(location)
+    return [item for item in facts.all(resource) if moments.labels(item).get("velero.io/storage-location") == mark]
+
+
+def _gone(kind: str, resource: str, item: Json, situation: Situation) -> Step:
+    uid = str(item["metadata"].get("uid", ""))
+    return Step(StepVerb.DELETE, kind, resource, moments.name(item), {}, situation.namespace, uid=uid)
+
+
+def _guards(name: str, facts: Facts) -> list[Guard]:
+    running = [
+        moments.name(item)
+        for item in facts.all("backups")
+        if moments.spec(item).get("storageLocation") == name and moments.phase(item) in BACKUP_PHASES.running
+    ]
+    users = [
+        moments.name(item)
+        for item in facts.all("schedules")
+        if (moments.spec(item).get("template") or {}).get("storageLocation") == name
+    ]
+    guards: list[Guard] = []
+    if running:
+        guards.append(
+            Guard("location-in-use", Level.REFUSE, f"{', '.join(running[:3])} is being kept in {name!r} now.")
+        )
+    if users:
+        text = f"Schedules keep their backups in {name!r} and would fail: {', '.join(users[:5])}."
+        guards.append(Guard("location-in-use", Level.REFUSE, text))
+    location = facts.get("backupstoragelocations", name)
+    if location is not None and moments.spec(location).get("default") is True:
+        text = f"{name!r} is the default location: backups without a location would be refused afterwards."
+        guards.append(Guard("default-location", Level.WARN, text))
+    return guards
+
+
+def _note(name: str, facts: Facts) -> str:
+    count = len(_kept_in(name, facts, "backups"))
+    return f"{count} backups in {name} are no longer known here; their data stays in the bucket."
+
+
+DELETE = Verb(
+    noun="backup-location",
+    name="delete",
+    summary="Remove a place for backups; the data stays in the bucket",
+    effect=Effect.WRITE,
+    args=Args("NAME", 0, 20, RESOURCE),
+    flags=selection.FLAGS,
+    needs=needs,
+    plan=plan,
+    examples=("backup-location delete second",),
+)

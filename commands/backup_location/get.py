@@ -1,0 +1,121 @@
+"""`backup-location get`: is it reachable, when was it last looked at, and what does it say."""
+
+from __future__ import annotations
+
+from commands import moments, output
+from commands.backup_location.create import RESOURCE
+from commands.command import Command
+from commands.facts import Facts, Needs, Want, World
+from commands.flags import BOOL, TEXT, Flag
+from commands.output import ALL_CLUSTERS, LIST_FLAGS
+from commands.situation import Situation
+from commands.track.hints import hint
+from commands.verb import Args, Effect, Verb
+from domain.answer import Answer, Part, Table, Text, Tone
+from domain.errors import ClusterError, Unknown
+from store.scrub import scrub
+
+Json = moments.Json
+
+FLAGS: tuple[Flag, ...] = (
+    Flag("default", BOOL, "Only the default location", group="Filter"),
+    Flag("selector", TEXT, "Only those that match this label selector", short="l", group="Filter"),
+    *LIST_FLAGS,
+    ALL_CLUSTERS,
+)
+COLUMNS = ("NAME", "PROVIDER", "BUCKET/PREFIX", "PHASE", "LAST VALIDATED", "LAST SYNCED", "ACCESS MODE", "DEFAULT")
+WIDE = ("CREDENTIAL", "CONFIG", "SYNC EVERY", "VALIDATED EVERY")
+
+
+def needs(cmd: Command, _known: Facts) -> Needs:
+    return Needs.of(Want(RESOURCE, label=cmd.text("selector"), fresh=True))
+
+
+def answer(cmd: Command, world: World, situation: Situation) -> Answer:
+    rows: list[tuple[str, Json]] = []
+    troubles: list[Part] = []
+    for cluster, facts in world.items():
+        if isinstance(facts, ClusterError):
+            troubles.append(Text(f"{cluster} could not be asked: {facts.text}", untrusted=True))
+            continue
+        for name in cmd.names:
+            if facts.get(RESOURCE, name) is None:
+                raise Unknown(f"There is no backup location {name!r}.", nearest=facts.nearest(RESOURCE, name))
+        rows += [(cluster, item) for item in _chosen(cmd, facts)]
+    if output.dumps(cmd):
+        return Answer(_headline(rows), (*troubles, output.dump(cmd, [item for _, item in rows])))
+    away = [(cluster, item) for cluster, item in rows if moments.status(item).get("phase") != "Available"]
+    parts = [*troubles, *_table(cmd, rows, situation, several=len(world) > 1), *(_why(item) for _, item in away)]
+    return Answer(_headline(rows), tuple(parts), Tone.WARNING if away or troubles else Tone.PLAIN)
+
+
+def _chosen(cmd: Command, facts: Facts) -> list[Json]:
+    found = sorted(facts.all(RESOURCE), key=moments.name)
+    named = [item for item in found if not cmd.names or moments.name(item) in cmd.names]
+    return [item for item in named if moments.spec(item).get("default") is True or not cmd.true("default")]
+
+
+def _headline(rows: list[tuple[str, Json]]) -> str:
+    bad = sum(1 for _, item in rows if moments.status(item).get("phase") == "Unavailable")
+    count = {0: "No backup locations found.", 1: "1 backup location"}.get(len(rows), f"{len(rows)} backup locations")
+    return f"{count}, {bad} Unavailable" if bad else count
+
+
+def place(item: Json) -> str:
+    store = moments.spec(item).get("objectStorage") or {}
+    return "/".join(str(part).strip("/") for part in (store.get("bucket"), store.get("prefix")) if part)
+
+
+def _table(cmd: Command, rows: list[tuple[str, Json]], situation: Situation, *, several: bool) -> list[Part]:
+    if not rows:
+        return []
+    first = ("CLUSTER",) if several else ()
+    columns = (*first, *COLUMNS, *(WIDE if output.wide(cmd) else ()), *output.label_columns(cmd))
+    cells = ((*((cluster,) if several else ()), *_row(cmd, item, situation)) for cluster, item in rows)
+    return [Table(columns, tuple(cells), "Backup locations")]
+
+
+def _row(cmd: Command, item: Json, situation: Situation) -> tuple[str, ...]:
+    spec, status = moments.spec(item), moments.status(item)
+    cells = [
+        moments.name(item),
+        str(spec.get("provider") or "-"),
+        place(item) or "-",
+        str(status.get("phase") or "not looked at yet"),
+        moments.ago(moments.moment(status.get("lastValidationTime")), situation.now),
+        moments.ago(moments.moment(status.get("lastSyncedTime")), situation.now),
+        str(spec.get("accessMode") or "ReadWrite"),
+        "true" if spec.get("default") is True else "",
+    ]
+    if output.wide(cmd):
+        secret = spec.get("credential") or {}
+        cells += [
+            f"{secret.get('name')}={secret.get('key')}" if secret else "-",
+            ",".join(f"{key}={value}" for key, value in sorted((spec.get("config") or {}).items())) or "-",
+            str(spec.get("backupSyncPeriod") or "1m"),
+            str(spec.get("validationFrequency") or "1m"),
+        ]
+    return (*cells, *output.label_cells(cmd, item))
+
+
+def _why(item: Json) -> Text:
+    """The server's own words, which hold addresses and may hold more."""
+    name, status = moments.name(item), moments.status(item)
+    message = scrub(str(status.get("message") or ""))
+    if not message:
+        return Text(f"{name} was not looked at yet: no Velero server has validated it.")
+    advice = hint([message])
+    return Text(f"{name}: {message[:600]}" + (f"\n{advice}" if advice else ""), untrusted=True)
+
+
+GET = Verb(
+    noun="backup-location",
+    name="get",
+    summary="The places for backups: reachable, last looked at, last synced",
+    effect=Effect.READ,
+    args=Args("NAME", 0, 50, RESOURCE),
+    flags=FLAGS,
+    needs=needs,
+    answer=answer,
+    examples=("backup-location get", "backup-location get -A -o wide"),
+)

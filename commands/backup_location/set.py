@@ -1,0 +1,138 @@
+"""`backup-location set` and `default`: field-minimal patches; what is not named stays as it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from commands import moments
+from commands.backup_location import soundness
+from commands.backup_location.create import KIND, RESOURCE, needs
+from commands.backup_location.translate import credential, no_file
+from commands.command import Command
+from commands.facts import Facts
+from commands.flags import DURATION, OPTIONAL_BOOL, PAIRS, TEXT, Flag, choice
+from commands.policy.reach import location_reach, merged
+from commands.situation import Situation
+from commands.verb import Args, Effect, Verb
+from domain.duration import format_go
+from domain.errors import Unknown, UsageError
+from domain.plan import Guard, Plan, Step, StepVerb
+
+Json = dict[str, Any]
+
+FLAGS: tuple[Flag, ...] = (
+    Flag("default", OPTIONAL_BOOL, "Make it the default location; --default=false: none is", group="Storage"),
+    Flag("credential", PAIRS, "An existing Secret: name=key. Never the secret itself", group="Storage"),
+    Flag("access-mode", choice("ReadWrite", "ReadOnly"), "ReadWrite or ReadOnly", group="Storage", ours=True),
+    Flag(
+        "config", PAIRS, "Settings of the provider to change; an empty value takes one out", group="Storage", ours=True
+    ),
+    Flag(
+        "backup-sync-period", DURATION, "How often backups in the bucket are made known here", group="Checks", ours=True
+    ),
+    Flag("validation-frequency", DURATION, "How often it is checked; 0s: never", group="Checks", ours=True),
+    Flag("cacert", TEXT, "Not from chat: a certificate is set in the cluster", group="Storage"),
+)
+
+
+def there(cmd: Command, facts: Facts) -> Json:
+    item = facts.get(RESOURCE, cmd.name)
+    if item is None:
+        raise Unknown(f"There is no backup location {cmd.name!r}.", nearest=facts.nearest(RESOURCE, cmd.name))
+    return item
+
+
+def changes(cmd: Command, spec: Json) -> Json:
+    """What the merge patch says of the spec. Nothing where everything is so already."""
+    no_file(cmd)
+    wanted: Json = {}
+    if cmd.maybe("default") is not None and cmd.maybe("default") != bool(spec.get("default")):
+        wanted["default"] = True if cmd.maybe("default") else None
+    if secret := credential(cmd):
+        wanted["credential"] = secret
+    if cmd.text("access-mode"):
+        wanted["accessMode"] = cmd.text("access-mode")
+    if cmd.pairs("config"):
+        wanted["config"] = {key: value or None for key, value in cmd.pairs("config").items()}
+    for flag, field in (("backup-sync-period", "backupSyncPeriod"), ("validation-frequency", "validationFrequency")):
+        if cmd.nanoseconds(flag) < 0:
+            raise UsageError(f"--{flag} cannot be negative.", fix=f"--{flag} 1m")
+        if cmd.given(flag):
+            wanted[field] = format_go(cmd.nanoseconds(flag))
+    return wanted if merged(spec, wanted) != spec else {}
+
+
+def patch(item: Json, spec: Json, note: str = "") -> Step:
+    name, uid = moments.name(item), str(item["metadata"].get("uid", ""))
+    return Step(StepVerb.PATCH, KIND, RESOURCE, name, {"spec": spec}, uid=uid, note=note)
+
+
+def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
+    item = there(cmd, facts)
+    wanted = changes(cmd, moments.spec(item))
+    after = merged(moments.spec(item), wanted)
+    guards: tuple[Guard, ...] = ()
+    if wanted:
+        guards = soundness.guards(cmd.name, after, facts, situation) if cmd.given("config") else ()
+        guards += soundness.default_guards(cmd.name, facts) if wanted.get("default") else ()
+    return Plan(
+        cluster=situation.cluster.name,
+        noun="backup-location",
+        verb="set",
+        subject=cmd.name,
+        steps=(patch(item, wanted),) if wanted else (),
+        reach=location_reach("backup-location", cmd.name),
+        guards=guards,
+        cli=f"velero {cmd.line}",
+        summary=f"Change {', '.join(sorted(wanted))} of {cmd.name}" if wanted else f"{cmd.name} is so already.",
+    )
+
+
+def plan_default(cmd: Command, facts: Facts, situation: Situation) -> Plan:
+    """First off the old one, then on: Velero itself settles two defaults by age, not by wish."""
+    item = there(cmd, facts)
+    olds = [name for name in soundness.defaults(facts) if name != cmd.name]
+    steps = [patch(facts.objects[RESOURCE][name], {"default": None}, f"no longer {name}") for name in olds]
+    if moments.spec(item).get("default") is not True:
+        steps.append(patch(item, {"default": True}))
+    return Plan(
+        cluster=situation.cluster.name,
+        noun="backup-location",
+        verb="default",
+        subject=cmd.name,
+        steps=tuple(steps),
+        reach=location_reach("backup-location", cmd.name),
+        cli=" && ".join(
+            [f"velero backup-location set {name} --default=false" for name in olds]
+            + [f"velero backup-location set {cmd.name} --default"]
+        ),
+        summary=f"Make {cmd.name} the default" if steps else f"{cmd.name} is the default already.",
+        notes=tuple(f"{name} is the default no longer." for name in olds),
+    )
+
+
+SET = Verb(
+    noun="backup-location",
+    name="set",
+    summary="Change a place for backups",
+    effect=Effect.WRITE,
+    args=Args("NAME", 1, 1, RESOURCE),
+    flags=FLAGS,
+    needs=needs,
+    plan=plan,
+    examples=(
+        "backup-location set second --access-mode ReadOnly",
+        "backup-location set second --credential cloud=keys",
+    ),
+)
+
+DEFAULT = Verb(
+    noun="backup-location",
+    name="default",
+    summary="Make one the default, in place of the one that is",
+    effect=Effect.WRITE,
+    args=Args("NAME", 1, 1, RESOURCE),
+    needs=needs,
+    plan=plan_default,
+    examples=("backup-location default second",),
+)

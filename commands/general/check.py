@@ -1,0 +1,253 @@
+"""`check NAMESPACE|APP`: is it protected? The last good backup and its age, its volumes, the next run, the expiry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from commands import moments, output
+from commands.backup.findings import VOLUMES, found
+from commands.command import Command
+from commands.facts import Facts, File, Needs, Want, World
+from commands.policy.globs import BadPattern, fits, is_pattern
+from commands.schedule.outlook import clock, outlook
+from commands.situation import Application, Situation
+from commands.verb import Args, Effect, Verb
+from domain.answer import Answer, Button, Fields, Part, Text, Tone
+from domain.errors import ClusterError, Unknown
+from velero.volumes import Volume
+
+Json = moments.Json
+
+OLD = 2.0
+"""Older than this many intervals of its schedule is stale."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    name: str
+    namespaces: tuple[str, ...]
+    app: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Protection:
+    """Of one subject. `partial` is a newer run that did not end well."""
+
+    good: Json | None
+    partial: Json | None
+    schedules: tuple[Json, ...]
+    volumes: tuple[Volume, ...] | None
+    redacted: bool = False
+
+
+def needs(cmd: Command, known: Facts) -> Needs:
+    """The lists of volumes are asked for once it is known which backups may be the last good one."""
+    return Needs.of(
+        Want("backups", fresh=True),
+        Want("schedules"),
+        Want("namespaces", optional=True),
+        *(File(VOLUMES, name) for name in candidates(cmd.name, known) if ("backups", name) not in known.redacted),
+    )
+
+
+def candidates(name: str, known: Facts) -> tuple[str, ...]:
+    """Of a namespace its last good one; of an application, whose namespaces are told later, the newest few."""
+    if known.get("namespaces", name) is not None:
+        good = last_good(known, (name,))
+        return (moments.name(good),) if good is not None else ()
+    whole = [
+        one for one in known.all("backups") if moments.phase(one) == "Completed" and not narrowed(moments.spec(one))
+    ]
+    return tuple(moments.name(one) for one in sorted(whole, key=_started, reverse=True)[:3])
+
+
+def answer(cmd: Command, world: World, situation: Situation) -> Answer:
+    facts = next(iter(world.values()))
+    if isinstance(facts, ClusterError):
+        raise facts
+    about = subject(cmd.name, facts, situation)
+    return told(about, protection(about, facts), situation)
+
+
+def subject(name: str, facts: Facts, situation: Situation) -> Subject:
+    app = next((one for one in situation.applications if one.name == name and _here(one, situation)), None)
+    if app is not None:
+        return Subject(name, app.namespaces, app=True)
+    if facts.absent("namespaces", name):
+        near = (*facts.nearest("namespaces", name), *(one.name for one in situation.applications))
+        raise Unknown(f"There is no namespace or application {name!r}.", nearest=near[:5])
+    return Subject(name, (name,))
+
+
+def _here(app: Application, situation: Situation) -> bool:
+    return not app.cluster or app.cluster == situation.cluster.name
+
+
+def takes(spec: Json, namespace: str) -> bool:
+    """Whether a backup of this spec holds the namespace as a whole: one that is narrowed to kinds or labels does not."""
+    included = [str(each) for each in spec.get("includedNamespaces") or ["*"]]
+    excluded = [str(each) for each in spec.get("excludedNamespaces") or []]
+    return any(_fits(each, namespace) for each in included) and not any(_fits(each, namespace) for each in excluded)
+
+
+def narrowed(spec: Json) -> bool:
+    fields = ("includedResources", "labelSelector", "orLabelSelectors", "includedNamespaceScopedResources")
+    return any(spec.get(field) not in (None, [], {}, ["*"]) for field in fields)
+
+
+def _fits(pattern: str, name: str) -> bool:
+    if pattern in {"*", name}:
+        return True
+    try:
+        return is_pattern(pattern) and fits(pattern, name)
+    except BadPattern:
+        return False
+
+
+def last_good(facts: Facts, namespaces: tuple[str, ...]) -> Json | None:
+    whole = [item for item in _of(facts, namespaces) if moments.phase(item) == "Completed"]
+    return max(whole, key=_started, default=None)
+
+
+def _of(facts: Facts, namespaces: tuple[str, ...]) -> list[Json]:
+    return [
+        item
+        for item in facts.all("backups")
+        if all(takes(moments.spec(item), one) for one in namespaces) and not narrowed(moments.spec(item))
+    ]
+
+
+def _started(item: Json) -> datetime:
+    return moments.created(item) or datetime.min.replace(tzinfo=UTC)
+
+
+def protection(about: Subject, facts: Facts) -> Protection:
+    good = last_good(facts, about.namespaces)
+    newer = [item for item in _of(facts, about.namespaces) if moments.phase(item) in {"PartiallyFailed", "Failed"}]
+    newer = [item for item in newer if good is None or _started(item) > _started(good)]
+    schedules = [
+        item
+        for item in facts.all("schedules")
+        if all(takes(moments.spec(item).get("template") or {}, one) for one in about.namespaces)
+        and not narrowed(moments.spec(item).get("template") or {})
+    ]
+    seen = found(facts, good).volumes if good is not None else None
+    mine = None if seen is None else tuple(one for one in seen if one.namespace in about.namespaces)
+    hidden = good is not None and ("backups", moments.name(good)) in facts.redacted
+    return Protection(good, max(newer, key=_started, default=None), tuple(schedules), mine, hidden)
+
+
+def told(about: Subject, state: Protection, situation: Situation) -> Answer:
+    verdict, tone = judged(about, state, situation)
+    rows = [*_good(state, situation), *_next(state, situation)]
+    parts: list[Part] = [Fields(tuple(rows))] if rows else []
+    parts += _volumes(state)
+    if state.partial is not None:
+        name, when = moments.name(state.partial), moments.ago(moments.created(state.partial), situation.now)
+        parts.append(Text(f"A newer one did not end well: {name}, {moments.phase(state.partial)}, {when}."))
+    if about.app:
+        parts.append(Text(f"Application over {', '.join(about.namespaces)}."))
+    return Answer(
+        verdict, tuple(parts), tone, _buttons(about, state, situation), namespaces=frozenset(about.namespaces)
+    )
+
+
+def judged(about: Subject, state: Protection, situation: Situation) -> tuple[str, Tone]:
+    """The sentence that was asked for."""
+    if state.good is None:
+        scheduled = (
+            " A schedule covers it, but none of its runs was good yet."
+            if state.schedules
+            else " No schedule covers it."
+        )
+        return f"{about.name} is NOT protected: there is no good backup of it.{scheduled}", Tone.BAD
+    age = moments.ago(_started(state.good), situation.now)
+    bare = [one for one in state.volumes or () if not one.saved]
+    if bare:
+        return (
+            f"{about.name} is protected in part: last good backup {age}, {len(bare)} volumes without data.",
+            Tone.WARNING,
+        )
+    if not any(moments.spec(item).get("paused") is not True for item in state.schedules):
+        return f"{about.name} has a good backup from {age}, but no schedule that makes the next one.", Tone.WARNING
+    if stale(state, situation):
+        return f"{about.name}: the last good backup is old, {age}.", Tone.WARNING
+    return f"{about.name} is protected: last good backup {age}.", Tone.GOOD
+
+
+def stale(state: Protection, situation: Situation) -> bool:
+    """Older than two intervals of the schedule that runs most often."""
+    views = (outlook(item, situation.cluster, situation.now) for item in state.schedules)
+    periods = [view.period for view in views if view.period and not view.paused]
+    if not periods or state.good is None:
+        return False
+    return (situation.now - _started(state.good)).total_seconds() > OLD * min(periods)
+
+
+def _good(state: Protection, situation: Situation) -> list[tuple[str, str]]:
+    if state.good is None:
+        return []
+    expires = moments.moment(moments.status(state.good).get("expiration"))
+    left = moments.ago(expires, situation.now) if expires else "-"
+    return [
+        (
+            "Last good backup",
+            f"{moments.name(state.good)}, {moments.at(moments.created(state.good), situation.timezone)}",
+        ),
+        ("Expires", left),
+        ("Kept in", str(moments.spec(state.good).get("storageLocation") or "-")),
+    ]
+
+
+def _next(state: Protection, situation: Situation) -> list[tuple[str, str]]:
+    rows: list[tuple[str, str]] = []
+    for item in state.schedules[:5]:
+        view = outlook(item, situation.cluster, situation.now)
+        runs = [] if view.paused else view.runs(1)
+        when = (
+            f"{clock(runs[0], situation.timezone)} {situation.timezone}"
+            if runs
+            else "paused"
+            if view.paused
+            else "never"
+        )
+        rows.append((f"Next run of {view.name}", when))
+    return rows
+
+
+def _volumes(state: Protection) -> list[Part]:
+    if state.redacted:
+        return [Text("Its list of volumes tells of other namespaces too and is not shown to you.")]
+    if state.volumes is None:
+        return [Text("Its list of volumes could not be read.")] if state.good is not None else []
+    saved = [one for one in state.volumes if one.saved]
+    bare = [f"• {one.shown}: {'; '.join(one.why) or 'nothing saved it'}" for one in state.volumes if not one.saved]
+    said = (
+        f"{len(saved)} of {len(state.volumes)} volumes have their data in it."
+        if state.volumes
+        else "It holds no volumes of it."
+    )
+    return [Text("\n".join([said, *bare[:10]]), untrusted=True)]
+
+
+def _buttons(about: Subject, state: Protection, situation: Situation) -> tuple[Button, ...]:
+    buttons = []
+    if state.good is not None:
+        buttons.append(Button("Show it", output.on_cluster(f"backup describe {moments.name(state.good)}", situation)))
+    elif len(about.namespaces) == 1:
+        line = f"backup create {about.name}-{situation.stamp()} --include-namespaces {about.name} --dry-run"
+        buttons.append(Button("Plan a backup", output.on_cluster(line, situation)))
+    return tuple(buttons)
+
+
+CHECK = Verb(
+    noun="check",
+    name="",
+    summary="Is it protected? The last good backup, its volumes, the next run, the expiry",
+    effect=Effect.READ,
+    args=Args("NAMESPACE|APP", 1, 1, "namespaces"),
+    needs=needs,
+    answer=answer,
+    examples=("check shop",),
+)

@@ -1,0 +1,48 @@
+"""`plugin get`: what the server says that it can do."""
+
+from __future__ import annotations
+
+from commands.command import Command
+from commands.facts import Facts, Needs, ServerStatus, World
+from commands.flags import DURATION, Flag
+from commands.output import LIST_FLAGS
+from commands.situation import Situation
+from commands.verb import Effect, Verb
+from domain.answer import Answer, Table, Text, Tone
+from domain.errors import ClusterError
+
+TIMEOUT = Flag("timeout", DURATION, "Accepted; the server is waited for as long as the settings say", hidden=True)
+
+
+def needs(_cmd: Command, _known: Facts) -> Needs:
+    return Needs.of(ServerStatus())
+
+
+def answer(_cmd: Command, world: World, _situation: Situation) -> Answer:
+    facts = next(iter(world.values()))
+    if isinstance(facts, ClusterError):
+        raise facts
+    if facts.status is None:
+        return silent(facts)
+    named = {(str(one.get("name", "")), str(one.get("kind", ""))) for one in facts.status.get("plugins") or []}
+    rows = tuple(sorted(named))
+    return Answer(f"{len(rows)} plugins", (Table(("NAME", "KIND"), rows, "Plugins"),) if rows else ())
+
+
+def silent(facts: Facts) -> Answer:
+    """The request is there and nobody takes it up."""
+    fault = facts.errors.get(ServerStatus())
+    why = fault.text if fault is not None else "It left our request unanswered: the server may be down or starting."
+    return Answer("Velero does not answer.", (Text(why, untrusted=True),), Tone.BAD)
+
+
+GET = Verb(
+    noun="plugin",
+    name="get",
+    summary="Plugins that the server has",
+    effect=Effect.READ,
+    flags=(TIMEOUT, *LIST_FLAGS),
+    needs=needs,
+    answer=answer,
+    examples=("plugin get",),
+)

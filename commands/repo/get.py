@@ -1,0 +1,96 @@
+"""`repo get`: where file data of each namespace is kept, and whether it can be used."""
+
+from __future__ import annotations
+
+from commands import moments, output
+from commands.command import Command
+from commands.facts import Facts, Needs, Want, World
+from commands.flags import TEXT, Flag
+from commands.output import ALL_CLUSTERS, LIST_FLAGS
+from commands.situation import Situation
+from commands.verb import Args, Effect, Verb
+from domain.answer import Answer, Part, Table, Text, Tone
+from domain.errors import ClusterError, Unknown
+from velero.repositories import Repository, repository_of
+
+RESOURCE = "backuprepositories"
+COLUMNS = ("NAME", "STATUS", "NAMESPACE", "LOCATION", "TYPE", "LAST MAINTENANCE")
+
+
+def needs(cmd: Command, _known: Facts) -> Needs:
+    return Needs.of(Want(RESOURCE, label=cmd.text("selector"), fresh=True), Want("namespaces", optional=True))
+
+
+def answer(cmd: Command, world: World, situation: Situation) -> Answer:
+    found: list[tuple[str, Repository]] = []
+    troubles: list[Part] = []
+    for cluster, facts in world.items():
+        if isinstance(facts, ClusterError):
+            troubles.append(Text(f"{cluster} could not be asked: {facts.text}", untrusted=True))
+            continue
+        for name in cmd.names:
+            if facts.get(RESOURCE, name) is None:
+                raise Unknown(f"There is no repository {name!r}.", nearest=facts.nearest(RESOURCE, name))
+        found += [(cluster, one) for one in _chosen(cmd, facts)]
+    told = frozenset(one.volume_namespace for _, one in found)
+    if output.dumps(cmd):
+        return Answer(_headline(found), (*troubles, output.dump(cmd, [one.raw for _, one in found])), namespaces=told)
+    bad = [one for _, one in found if trouble(one)]
+    parts = [*troubles, *_table(cmd, found, situation, several=len(world) > 1)]
+    parts += [Text(f"{one.meta.name}: {trouble(one)}", untrusted=True) for one in bad[:5]]
+    return Answer(_headline(found), tuple(parts), Tone.WARNING if bad or troubles else Tone.PLAIN, namespaces=told)
+
+
+def _chosen(cmd: Command, facts: Facts) -> list[Repository]:
+    every = [repository_of(item) for item in sorted(facts.all(RESOURCE), key=moments.name)]
+    return [one for one in every if not cmd.names or one.meta.name in cmd.names]
+
+
+def trouble(one: Repository) -> str:
+    """Why its data may not be saved or cleaned up; empty when all is well."""
+    if one.phase == "NotReady":
+        return one.message or "it is NotReady"
+    last = one.maintenance[-1] if one.maintenance else None
+    if last is not None and last.result == "Failed":
+        return f"the last maintenance failed: {last.message}"
+    return ""
+
+
+def _headline(found: list[tuple[str, Repository]]) -> str:
+    bad = sum(1 for _, one in found if trouble(one))
+    count = {0: "No repositories found.", 1: "1 repository"}.get(len(found), f"{len(found)} repositories")
+    return f"{count}, {bad} in trouble" if bad else count
+
+
+def _table(cmd: Command, found: list[tuple[str, Repository]], situation: Situation, *, several: bool) -> list[Part]:
+    if not found:
+        return []
+    rows = tuple((*((cluster,) if several else ()), *_row(cmd, one, situation)) for cluster, one in found)
+    return [Table((*(("CLUSTER",) if several else ()), *COLUMNS, *output.label_columns(cmd)), rows, "Repositories")]
+
+
+def _row(cmd: Command, one: Repository, situation: Situation) -> tuple[str, ...]:
+    return (
+        one.meta.name,
+        one.phase or "New",
+        one.volume_namespace,
+        one.storage_location,
+        one.type,
+        moments.ago(one.last_maintenance, situation.now),
+        *output.label_cells(cmd, one.raw),
+    )
+
+
+_SELECTOR = Flag("selector", TEXT, "Only those that match this label selector", short="l", group="Filter")
+
+GET = Verb(
+    noun="repo",
+    name="get",
+    summary="Repositories of file data: ready, last maintained",
+    effect=Effect.READ,
+    args=Args("NAME", 0, 50, RESOURCE),
+    flags=(_SELECTOR, *LIST_FLAGS, ALL_CLUSTERS),
+    needs=needs,
+    answer=answer,
+    examples=("repo get", "repo get -A"),
+)

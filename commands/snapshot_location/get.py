@@ -1,0 +1,81 @@
+"""`snapshot-location get`: the places for snapshots."""
+
+from __future__ import annotations
+
+from commands import moments, output
+from commands.command import Command
+from commands.facts import Facts, Needs, Want, World
+from commands.flags import TEXT, Flag
+from commands.output import ALL_CLUSTERS, LIST_FLAGS
+from commands.situation import Situation
+from commands.snapshot_location.create import RESOURCE
+from commands.verb import Args, Effect, Verb
+from domain.answer import Answer, Part, Table, Text, Tone
+from domain.errors import ClusterError, Unknown
+
+
+def needs(cmd: Command, _known: Facts) -> Needs:
+    return Needs.of(Want(RESOURCE, label=cmd.text("selector"), fresh=True))
+
+
+def answer(cmd: Command, world: World, _situation: Situation) -> Answer:
+    items: list[moments.Json] = []
+    rows: list[tuple[str, ...]] = []
+    troubles: list[Part] = []
+    several = len(world) > 1
+    for cluster, facts in world.items():
+        if isinstance(facts, ClusterError):
+            troubles.append(Text(f"{cluster} could not be asked: {facts.text}", untrusted=True))
+            continue
+        for name in cmd.names:
+            if facts.get(RESOURCE, name) is None:
+                raise Unknown(f"There is no snapshot location {name!r}.", nearest=facts.nearest(RESOURCE, name))
+        found = [
+            item
+            for item in sorted(facts.all(RESOURCE), key=moments.name)
+            if not cmd.names or moments.name(item) in cmd.names
+        ]
+        items += found
+        rows += [(*((cluster,) if several else ()), *_row(cmd, item)) for item in found]
+    headline = {0: "No snapshot locations found.", 1: "1 snapshot location"}.get(
+        len(rows), f"{len(rows)} snapshot locations"
+    )
+    if output.dumps(cmd):
+        return Answer(headline, (*troubles, output.dump(cmd, items)))
+    columns = (
+        *(("CLUSTER",) if several else ()),
+        "NAME",
+        "PROVIDER",
+        *(("CONFIG",) if output.wide(cmd) else ()),
+        *output.label_columns(cmd),
+    )
+    table = (Table(columns, tuple(rows), "Snapshot locations"),) if rows else ()
+    return Answer(headline, (*troubles, *table), Tone.WARNING if troubles else Tone.PLAIN)
+
+
+def _row(cmd: Command, item: moments.Json) -> tuple[str, ...]:
+    spec = moments.spec(item)
+    config = ",".join(f"{key}={value}" for key, value in sorted((spec.get("config") or {}).items())) or "-"
+    return (
+        moments.name(item),
+        str(spec.get("provider") or "-"),
+        *((config,) if output.wide(cmd) else ()),
+        *output.label_cells(cmd, item),
+    )
+
+
+GET = Verb(
+    noun="snapshot-location",
+    name="get",
+    summary="The places for snapshots",
+    effect=Effect.READ,
+    args=Args("NAME", 0, 50, RESOURCE),
+    flags=(
+        Flag("selector", TEXT, "Only those that match this label selector", short="l", group="Filter"),
+        *LIST_FLAGS,
+        ALL_CLUSTERS,
+    ),
+    needs=needs,
+    answer=answer,
+    examples=("snapshot-location get", "snapshot-location get -o wide"),
+)

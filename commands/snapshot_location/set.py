@@ -1,0 +1,50 @@
+"""`snapshot-location set`: which Secret it is opened with."""
+
+from __future__ import annotations
+
+from commands import moments
+from commands.backup_location.translate import credential
+from commands.command import Command
+from commands.facts import Facts
+from commands.flags import PAIRS, Flag
+from commands.policy.reach import location_reach, merged
+from commands.situation import Situation
+from commands.snapshot_location.create import KIND, RESOURCE, needs
+from commands.verb import Args, Effect, Verb
+from domain.errors import Unknown
+from domain.plan import Plan, Step, StepVerb
+
+
+def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
+    item = facts.get(RESOURCE, cmd.name)
+    if item is None:
+        raise Unknown(f"There is no snapshot location {cmd.name!r}.", nearest=facts.nearest(RESOURCE, cmd.name))
+    secret = credential(cmd)
+    wanted = {"credential": secret} if secret else {}
+    steps: tuple[Step, ...] = ()
+    if wanted and merged(moments.spec(item), wanted) != moments.spec(item):
+        uid = str(item["metadata"].get("uid", ""))
+        steps = (Step(StepVerb.PATCH, KIND, RESOURCE, cmd.name, {"spec": wanted}, uid=uid),)
+    return Plan(
+        cluster=situation.cluster.name,
+        noun="snapshot-location",
+        verb="set",
+        subject=cmd.name,
+        steps=steps,
+        reach=location_reach("snapshot-location", cmd.name),
+        cli=f"velero {cmd.line}",
+        summary=f"Change credential of {cmd.name}" if steps else f"{cmd.name} is so already.",
+    )
+
+
+SET = Verb(
+    noun="snapshot-location",
+    name="set",
+    summary="Change a place for snapshots",
+    effect=Effect.WRITE,
+    args=Args("NAME", 1, 1, RESOURCE),
+    flags=(Flag("credential", PAIRS, "An existing Secret: name=key. Never the secret itself", group="Storage"),),
+    needs=needs,
+    plan=plan,
+    examples=("snapshot-location set east --credential cloud=keys",),
+)
