@@ -13,6 +13,7 @@ from bot.metrics import INBOX_WAITING
 from commands.grammar import parse
 from domain.errors import StoreBusy, StoreError, StoreFull, UserError
 from store.inbox import Accepted, Duplicate
+from store.transaction import Transaction
 from store.writer import Store
 
 log = logging.getLogger(__name__)
@@ -41,14 +42,26 @@ class Intake:
         self.accepted = 0
 
     async def take(
-        self, key: str, source: str, payload: Mapping[str, Any], *, lane: str = "", response_url: str = ""
+        self,
+        key: str,
+        source: str,
+        payload: Mapping[str, Any],
+        *,
+        lane: str = "",
+        response_url: str = "",
+        also: Callable[[Transaction], None] | None = None,
     ) -> Taken:
+        """`also` shares the transaction of what is new."""
         now = self._now()
+
+        def accept(tx: Transaction) -> Accepted | Duplicate:
+            found = tx.inbox.accept(key, source, payload, lane, now, response_url=response_url)
+            if also is not None and isinstance(found, Accepted):
+                also(tx)
+            return found
+
         try:
-            found = await self._store.write(
-                lambda tx: tx.inbox.accept(key, source, payload, lane, now, response_url=response_url),
-                timeout=PATIENCE,
-            )
+            found = await self._store.write(accept, timeout=PATIENCE)
         except StoreBusy:
             return Taken(BUSY)
         except StoreFull:

@@ -6,6 +6,7 @@ Values are checked here; where a fault stands in the file is `settings_file`'s b
 from __future__ import annotations
 
 import os
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -162,6 +163,14 @@ class Route(_Part):
     allow_addresses: tuple[str, ...] = ()
     """Networks that a webhook may reach although they are private: CIDR."""
     timeout: Seconds = 15.0
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Route:
+        if self.kind != "slack" and not (self.name and self.url.startswith(("http://", "https://"))):
+            raise ValueError(f"a route of kind {self.kind} needs a name and a url with http or https")
+        for network in self.allow_addresses:
+            ip_network(network, strict=False)
+        return self
 
     def secret(self) -> str:
         return secret(None, self.secret_file, f"WEBHOOK_SECRET_{self.name.upper().replace('-', '_')}")

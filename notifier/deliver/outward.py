@@ -32,6 +32,8 @@ class Receiver:
     secrets: tuple[str, ...] = field(default=(), repr=False)
     allow: tuple[str, ...] = ()
     timeout: float = 15.0
+    fault: str = ""
+    """Why nothing can be sent now: a secret that cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)

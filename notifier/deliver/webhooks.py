@@ -152,6 +152,9 @@ class WebhookDelivery:
 
     async def _call(self, notice: Notice, event: Event, receiver: Receiver) -> None:
         begun = self._now()
+        if receiver.fault:
+            await self._failed(notice, begun, "secret", receiver.fault, 0.0)
+            return
         url = str(notice.body.get("callback") or receiver.url)
         parcel = PACKS[notice.kind](receiver, url, notice.id, event, begun)
         if parcel is None:
@@ -228,6 +231,8 @@ class WebhookDelivery:
         if name not in named:
             raise Unknown(f"There is no webhook {name!r}.", nearest=tuple(sorted(named)))
         receiver, begun = named[name], self._now()
+        if receiver.fault:
+            return Tried(False, "secret", 0, receiver.fault)
         event = tested(receiver, begun, ident)
         parcel = PACKS[receiver.kind](receiver, receiver.url, ident, event, begun)
         assert parcel is not None

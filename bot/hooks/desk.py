@@ -1,0 +1,75 @@
+"""Sees a pipeline's command through: the same conductor, rules, guards and approval as for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from bot.hooks.senders import Senders
+from bot.hooks.settling import pipeline, said_no
+from bot.hooks.standing import Json
+from bot.hooks.standing import answer as told
+from bot.settings import Sender
+from commands.conduct import Asked, Conductor
+from domain.actor import Origin, Way
+from domain.errors import ClusterError, Refused, UserError
+from store.inbox import Item
+from store.writer import Store
+
+
+class HookDesk:
+    """`cluster_of` a channel; `wake` rings whoever waits for an answer."""
+
+    def __init__(
+        self,
+        store: Store,
+        senders: Senders,
+        conductor: Conductor,
+        cluster_of: Callable[[str], str],
+        now: Callable[[], datetime],
+        wake: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._senders = senders
+        self._conductor = conductor
+        self._cluster_of = cluster_of
+        self._now = now
+        self._wake = wake
+
+    async def see_through(self, item: Item) -> str:
+        answer, how = await self._conducted(item)
+        ident, now = str(item.payload["operation"]), self._now()
+        await self._store.write(lambda tx: tx.hooks.answered(ident, answer, now))
+        self._wake()
+        return how
+
+    async def aside(self, item: Item, reference: str) -> None:
+        """What could not be done for a reason that nobody foresaw: the pipeline is told so."""
+        fault = Refused(
+            "Something went wrong on the bot's side.",
+            why="It was tried three times.",
+            fix=f"Give the reference {reference} to whoever runs the bot.",
+        )
+        ident, now = str(item.payload["operation"]), self._now()
+        await self._store.write(lambda tx: tx.hooks.answered(ident, said_no(fault), now))
+        self._wake()
+
+    async def _conducted(self, item: Item) -> tuple[Json, str]:
+        sender = self._senders.named(str(item.payload["sender"]))
+        if sender is None:
+            return said_no(Refused("This sender is not configured any more.")), "refused"
+        try:
+            done = await self._conductor.conduct(self._asked(item, sender))
+        except (UserError, ClusterError) as fault:
+            return said_no(fault), "refused"
+        return ({"answer": told(done.answer)} if done.answer is not None else {}), "done"
+
+    def _asked(self, item: Item, sender: Sender) -> Asked:
+        link = str(item.payload.get("link", ""))
+        return Asked(
+            key=item.key,
+            line=str(item.payload["line"]),
+            actor=pipeline(sender),
+            origin=Origin(Way.WEBHOOK, channel=sender.channel, link=link),
+            channel_cluster=self._cluster_of(sender.channel),
+        )

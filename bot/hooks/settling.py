@@ -1,0 +1,157 @@
+"""When a pipeline's operation is over: its gate is judged, the answer fixed, the callback put on its way. Once."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
+
+from bot.hooks import problems
+from bot.hooks.bodies import GateBody
+from bot.hooks.senders import Senders
+from bot.hooks.standing import KINDS, Json, Standing, brief, document, failed_gate
+from bot.settings import Sender
+from commands.gate import Reason, Request, Verdict
+from commands.protection import Protection
+from domain.actor import Actor, ActorKind
+from domain.errors import ClusterError, Lost, UserError
+from domain.event import Event, Severity
+from store.hooks import Hook
+from store.transaction import Transaction
+from store.writer import Store
+
+log = logging.getLogger(__name__)
+
+EVERY = 2.0
+BAD = frozenset({"refused", "rejected", "expired", "withdrawn", "stale", "partial", "failed", "lost"})
+
+
+def pipeline(sender: Sender) -> Actor:
+    return Actor(ActorKind.PIPELINE, sender.name, sender.name, groups=frozenset(sender.groups))
+
+
+class Settling:
+    """`base` is how the bot is reached, for the status address."""
+
+    def __init__(
+        self,
+        store: Store,
+        senders: Senders,
+        protection: Protection,
+        base: Callable[[], str],
+        now: Callable[[], datetime],
+        wake: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._senders = senders
+        self._protection = protection
+        self._base = base
+        self._now = now
+        self._wake = wake
+
+    async def round(self) -> float | None:
+        for standing in await self._store.read(lambda tx: [stand(tx, hook) for hook in tx.hooks.unsettled()]):
+            await self.settle(standing)
+        return EVERY
+
+    async def look(self, ident: str) -> Standing | None:
+        """As it is now, settled if it is over."""
+        standing = await self._standing(ident)
+        if standing is None or not await self.settle(standing):
+            return standing
+        return await self._standing(ident)
+
+    async def _standing(self, ident: str) -> Standing | None:
+        def read(tx: Transaction) -> Standing | None:
+            hook = tx.hooks.get(ident)
+            return stand(tx, hook) if hook is not None else None
+
+        return await self._store.read(read)
+
+    async def settle(self, standing: Standing) -> bool:
+        """Whether it is settled by this call, or was in the meantime."""
+        hook, now = standing.hook, self._now()
+        if hook.settled_at is not None:
+            return False
+        gate = "gate" in hook.asked
+        if not standing.final and not (gate and standing.late(now)):
+            return False
+        answer = dict(hook.answer)
+        if gate:
+            verdict = await self._verdict(standing, now)
+            if verdict is None:
+                return False
+            answer["gate"] = verdict.as_json()
+        with suppress(Lost):
+            await self._store.write(lambda tx: self._settled(tx, standing, answer, now))
+            self._wake()
+        return True
+
+    async def _verdict(self, standing: Standing, now: datetime) -> Verdict | None:
+        """None while the cluster does not answer and there is time left."""
+        if (failed := failed_gate(standing, now)) is not None:
+            return failed
+        asked = GateBody.model_validate(standing.hook.asked["gate"])
+        names = tuple(standing.hook.asked["namespaces"])
+        sender = self._senders.named(standing.hook.sender)
+        if sender is None:
+            return Verdict(False, Reason.NOT_ALLOWED, "This sender is not configured any more.")
+        cluster = str(standing.hook.asked["cluster"])
+        # What was taken for it is young enough, however long it ran.
+        age = asked.age + (now - standing.hook.received_at)
+        try:
+            return await self._protection.judged(pipeline(sender), cluster, Request(names, age, asked.require_volumes))
+        except UserError as fault:
+            return Verdict(False, Reason.NOT_ALLOWED, fault.text)
+        except ClusterError as fault:
+            return Verdict(False, Reason.TIMEOUT, f"It cannot be judged: {fault.text}") if standing.late(now) else None
+
+    def _settled(self, tx: Transaction, standing: Standing, answer: Json, now: datetime) -> None:
+        hook = standing.hook
+        tx.hooks.settled(hook.operation, answer, now)
+        if not hook.callback:
+            return
+        told = document(replace(standing, hook=replace(hook, answer=answer, settled_at=now)), self._base())
+        event = ended(hook, brief(told), now)
+        tx.outbox.add(event)
+        tx.outbox.routed(event.id)
+        address = callback_address(hook.sender)
+        ident = event.notice_id(address)
+        lane = f"webhook:{address}:{hook.operation}"
+        tx.notices.add(ident, event.id, "webhook", address, lane, {"callback": hook.callback}, now, priority=10)
+
+
+def callback_address(sender: str) -> str:
+    return f"callback:{sender}"
+
+
+def stand(tx: Transaction, hook: Hook) -> Standing:
+    operation = tx.operations.get(hook.operation)
+    if operation is None or not operation.object_uid or operation.noun not in KINDS:
+        return Standing(hook, operation)
+    seen = tx.observed.get(operation.cluster, KINDS[operation.noun], operation.object_uid)
+    return Standing(hook, operation, seen.facts if seen else {})
+
+
+def ended(hook: Hook, told: Json, now: datetime) -> Event:
+    passed = (told.get("gate") or {}).get("passed")
+    bad = passed is False or (passed is None and told["state"] in BAD)
+    return Event(
+        kind="operation.answered",
+        cluster=str(told.get("cluster", "")),
+        cluster_uid="",
+        object_kind="Operation",
+        object_uid=hook.operation,
+        object_name=hook.operation,
+        transition="answered",
+        at=now,
+        severity=Severity.FAILURE if bad else Severity.INFO,
+        operation=hook.operation,
+        facts={"result": told},
+    )
+
+
+def said_no(fault: UserError | ClusterError) -> Json:
+    return {"problem": problems.of_fault(fault)}
