@@ -148,7 +148,7 @@ class _Reader:
             flag = self._by_short.get(letter)
             if flag is None:
                 raise self._no_flag(word, f"-{letter}")
-            if letters.startswith("="):
+            if letters.startswith("=") and letters != "=":  # `-l=` alone has the value "=": so it is in pflag
                 self._take(flag, word, letters[1:], f"-{letter}")
                 return
             if flag.type.bare is None:

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from commands.batch import answer, fixtures
 from commands.situation import ClusterView, Situation
 from tests.commands.golden import expected_ok, normal
 
 DATA = Path(__file__).parents[1] / "data" / "golden-cli"
-ROWS = json.loads((DATA / "create.json").read_text())
+ROWS = [row for name in ("create.json", "found.json") for row in json.loads((DATA / name).read_text())]
 OBJECTS = json.loads((DATA / "fixtures.json").read_text())
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
