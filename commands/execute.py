@@ -31,8 +31,8 @@ Json = dict[str, Any]
 
 RETRIES = 4
 FIRST_WAIT = 0.5
-AT_ONCE = frozenset({"schedule", "backup-location", "snapshot-location"})
-"""Nouns whose write is the whole deed: nothing runs afterwards."""
+RUNS = frozenset({"Backup", "Restore", "DeleteBackupRequest"})
+"""Kinds whose making only begins the deed; every other write is the whole of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,7 @@ class Executor:
             _record(tx, sent, "submitted", "done", now)
             if plan.noun == "schedule":
                 record_intent(tx, sent, plan, now, made)
-            if not (plan.noun in AT_ONCE or all(step.verb is StepVerb.DELETE for step in plan.steps)):
+            if runs_on(plan):
                 return sent
             over = sent.advance(State.SUCCEEDED, now)
             tx.operations.advance(over, sent.revision)
@@ -161,6 +161,10 @@ class Executor:
             return failed
 
         return await self._store.write(record)
+
+
+def runs_on(plan: Plan) -> bool:
+    return any(step.verb is StepVerb.CREATE and step.kind in RUNS for step in plan.steps)
 
 
 def _there(tx: Transaction, ident: str) -> Operation:

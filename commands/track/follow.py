@@ -161,7 +161,7 @@ class Follower:
         before = (prev.facts.get("done"), prev.facts.get("total")) if prev else None
         progress = (facts.get("done"), facts.get("total"))
         changed = {"progress": progress} if before != progress and any(progress) else {}
-        operation = operations.advance(tx, ident, outcome.remember.phase, one.uid, now, changed)
+        operation = operations.advance(tx, ident, outcome.remember.phase, one.uid, one.name, now, changed)
         return ident if operation is not None else None
 
     def _gone(self, tx: Transaction, one: Observation[Any], prev: Observed | None, now: datetime) -> str | None:

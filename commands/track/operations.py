@@ -20,7 +20,7 @@ ENDS = {
 
 
 def advance(
-    tx: Transaction, ident: str, phase: str, uid: str, now: datetime, facts: dict[str, Any]
+    tx: Transaction, ident: str, phase: str, uid: str, name: str, now: datetime, facts: dict[str, Any]
 ) -> Operation | None:
     """Moves the operation where the phase moves it; its revision grows with progress too, so that its card follows."""
     operation = tx.operations.get(ident)
@@ -30,8 +30,8 @@ def advance(
     if state is operation.state and phase == operation.phase and facts.get("progress") is None:
         return None
     if operation.state is State.SUBMITTING:
-        operation = _moved(tx, operation, State.SUBMITTED, now, object_uid=uid)
-    return _moved(tx, operation, state, now, phase=phase, object_uid=uid)
+        operation = _moved(tx, operation, State.SUBMITTED, now, object_uid=uid, object_name=name)
+    return _moved(tx, operation, state, now, phase=phase, object_uid=uid, object_name=name)
 
 
 FOLLOWED = frozenset({State.SUBMITTING, State.SUBMITTED, State.RUNNING, State.LOST})
