@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from commands import help as helping
+from commands.at_hand import named, noun_of
 from commands.command import Command
 from commands.execute import Executor
 from commands.facts import Facts
@@ -116,19 +117,22 @@ class Conductor:
 
     async def conduct(self, asked: Asked) -> Conducted:
         """Raises UserError and ClusterError with what the person is told."""
-        command = parse(asked.line, lead=asked.lead)
+        lead = asked.lead or noun_of(asked.line, asked.subject)
+        command = parse(asked.line, lead=lead, subject=asked.subject)
         if command.help:
             return Conducted(helping.answer(command, self._policy().rules, asked.actor))
         verb = verb_of(command.key)
         if verb is None:
             raise UsageError(f"{command.key} is not known.")
-        command = at_hand(command, verb, asked.subject)
+        command = named(command, verb, asked.subject)
         if verb.effect is Effect.NOT_HERE:
             raise Refused(
                 f"{verb.usage.removesuffix(' [flags]')} does not run here.", why=verb.summary, fix=verb.instead
             )
         if verb.effect is Effect.READ:
             return Conducted(await self._read(asked, command, verb))
+        if verb.effect is Effect.NOTE:
+            return Conducted(await self._note(asked, command, verb))
         return await self._write(asked, command, verb)
 
     async def _read(self, asked: Asked, command: Command, verb: Verb) -> Answer:
@@ -143,6 +147,19 @@ class Conductor:
             raise failed[0]
         answer = verb.answer(command, world, self._situation(asked, names[0] if len(names) == 1 else "", ""))
         return replace(answer, cluster=answer.cluster or (names[0] if len(names) == 1 else ""))
+
+    async def _note(self, asked: Asked, command: Command, verb: Verb) -> Answer:
+        """Nothing in a cluster changes: what is kept is the asker's own affair, and may be taken twice."""
+        assert verb.note is not None
+        cluster = self._one(command, asked)
+        self._may_ask(asked, command, verb, cluster)
+        facts = await self._facts(asked, command, verb, cluster)
+        if isinstance(facts, ClusterError):
+            raise facts
+        note = verb.note(command, facts, self._situation(asked, cluster, ""))
+        if note.keep is not None and not command.dry_run:
+            await self._store.write(note.keep)
+        return replace(note.answer, cluster=cluster)
 
     async def replan(self, operation: Operation, stored: Plan, actor: Actor, origin: Origin) -> Replanned:
         """The stored line once more: name and moment as they were, cluster and rules as they are.
@@ -297,14 +314,6 @@ class Conductor:
         from difflib import get_close_matches
 
         raise Unknown(f"There is no cluster {name!r}.", nearest=tuple(get_close_matches(name, names, n=3)) or names)
-
-
-def at_hand(command: Command, verb: Verb, subject: tuple[str, str]) -> Command:
-    """In a card's thread the name is known: `logs` there means that backup."""
-    noun, name = subject
-    if command.names or not verb.args.least or noun != command.noun or not name:
-        return command
-    return replace(command, names=(name,))
 
 
 def again(command: Command, stored: Plan) -> Command:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from commands.command import Command
@@ -42,11 +43,20 @@ async def gather(
     for _ in range(ROUNDS):
         open_needs = [need for need in verb.needs(cmd, facts).wants if not facts.knows(need)]
         if not open_needs:
-            return facts
+            break
         for need in open_needs:
             await _read(need, facts, cluster, records, cached)
         sift(facts)
+    if any((verb.args.source, name) in facts.missing for name in cmd.names):
+        await _neighbours(verb.args.source, facts, cluster, cached)
+        sift(facts)
     return facts
+
+
+async def _neighbours(resource: str, facts: Facts, cluster: Cluster, cached: Cached) -> None:
+    """What else there is, where a name was not found: for the nearest valid ones."""
+    with suppress(ClusterError):
+        await _objects(Want(resource), facts, cluster, cached)
 
 
 async def _read(need: Need, facts: Facts, cluster: Cluster, records: RecordReader, cached: Cached) -> None:

@@ -21,8 +21,11 @@ _LEADS = frozenset({"velero", "/velero"})
 _HELP = frozenset({"help", "-h", "--help", "?"})
 
 
-def parse(line: str, *, lead: str = "") -> Command:
-    """`lead` is the noun that an alias command stands for (`/backup` → backup); it is not taken twice."""
+def parse(line: str, *, lead: str = "", subject: tuple[str, str] = ("", "")) -> Command:
+    """`lead` is the noun that an alias command stands for (`/backup` → backup); it is not taken twice.
+
+    `subject` is what the thread is about, (noun, name): there a verb that needs a name may go without.
+    """
     found = list(words(line))
     while found and found[0].text in _LEADS:
         found.pop(0)
@@ -37,7 +40,7 @@ def parse(line: str, *, lead: str = "") -> Command:
         return Command(noun, verb.name if verb else "", help=True, topic=(noun, verb.name) if verb else (noun,))
     if verb.effect is Effect.NOT_HERE:
         return Command(noun, verb.name, tuple(word.text for word in rest))
-    return _Reader(verb, rest, line).command()
+    return _Reader(verb, rest, line, subject[1] if subject[0] == noun else "").command()
 
 
 def _led(found: list[Word], lead: str) -> list[Word]:
@@ -98,8 +101,9 @@ def _nearest(word: str, among: Iterable[str]) -> tuple[str, ...]:
 
 
 class _Reader:
-    def __init__(self, verb: Verb, rest: list[Word], line: str) -> None:
+    def __init__(self, verb: Verb, rest: list[Word], line: str, at_hand: str = "") -> None:
         self._verb = verb
+        self._at_hand = at_hand
         self._rest = rest
         self._line = line
         self._flags: dict[str, Any] = {}
@@ -124,6 +128,8 @@ class _Reader:
                 self._short(word)
         if self._wants_help:
             return Command(self._verb.noun, self._verb.name, help=True, topic=(self._verb.noun, self._verb.name))
+        if not self._names and self._verb.args.least and self._verb.args.source and self._at_hand:
+            self._names.append(Word(self._at_hand, self._at_hand, (0, 0)))
         self._count_names()
         names = tuple(word.text for word in self._names)
         return Command(self._verb.noun, self._verb.name, names, self._flags, canonical(self._verb, names, self._flags))

@@ -209,8 +209,9 @@ async def test_a_mention_is_a_command_and_the_card_hangs_in_its_thread(house):
 async def test_in_a_cards_thread_the_name_is_known(house):
     await house.grace.says(CREATE)
     card = await house.sees("#ops", "backup create b1", "Completed")
-    answer = await house.grace.mentions("@velero logs", thread=card)
-    await answer.reply("Log of b1")
+    await (await house.grace.mentions("@velero logs", thread=card)).reply("Log of b1")
+    await (await house.grace.mentions("@velero describe", thread=card)).reply("b1: Completed")
+    await (await house.grace.mentions("@velero backup get", thread=card)).reply("1 backup")
 
 
 async def test_the_channel_chooses_the_cluster_and_the_flag_another(house):
