@@ -35,6 +35,14 @@ class Telling:
         person: Person = self.world.slack.person(who)
         await person.says(line, in_=channel)
 
+    async def clicks(self, who: str, button: str, word: str) -> None:
+        """On the newest message of the approvers' channel that has the word."""
+        asked = [message for message in self.messages("#approvals") if word in message.text]
+        if not asked:
+            return
+        self.line(who, f"clicks {button}")
+        await self.world.slack.person(who).clicks(button, on=asked[-1])
+
     async def sees(self, what: str, condition: Seen, within: float = 40.0) -> None:
         try:
             await self.world.slack.eventually(condition, within)
@@ -88,5 +96,16 @@ async def first_act(told: Telling) -> None:
     )
 
 
-async def second_act(_told: Telling) -> None:
-    """Restores need two pairs of eyes."""
+async def second_act(told: Telling) -> None:
+    """Restores need two pairs of eyes: grace asks, cannot approve herself, bob does."""
+    prod = told.world.prod
+    prod.objects.delete("configmaps", "shop", "settings-1")
+    told.line("", "somebody deletes the ConfigMap settings-1 in shop")
+    await told.says("grace", '/velero restore create demo-again --from-backup demo-good --reason "settings-1 is gone"')
+    await told.sees("the approvers are asked", told.shows("#approvals", "demo-again", "demo-good"))
+    await told.clicks("grace", "Approve", "demo-again")
+    await told.sees("grace cannot approve her own", lambda: told.world.slack.person("grace").was_told("someone else"))
+    await told.sees("nothing was restored yet", lambda: not prod.all("restores"))
+    await told.clicks("bob", "Approve", "demo-again")
+    await told.sees("the card says Completed", told.shows("#ops", "restore create demo-again", "Completed"))
+    await told.sees("settings-1 is back", lambda: prod.objects.find("configmaps", "shop", "settings-1"))
