@@ -16,8 +16,11 @@ class _Late(click.Group):
         "config": "bot.terminal.config",
         "cron": "bot.terminal.cron",
         "docs": "bot.terminal.docs",
+        "gate": "bot.terminal.gate",
+        "notices": "bot.terminal.notices",
         "plan": "bot.terminal.plan",
         "serve": "bot.terminal.serve",
+        "webhook": "bot.terminal.webhook",
         "slack": "bot.terminal.manifest",
     }
 

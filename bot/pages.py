@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import ast
 import inspect
+import json
+from collections.abc import Callable, Mapping
+from functools import partial
 from types import NoneType
 from typing import Any, get_args
 
@@ -55,6 +58,23 @@ def settings() -> str:
             )
         lines.append("")
     return "\n".join(lines)
+
+
+def openapi() -> str:
+    from bot.hooks.openapi import openapi as made
+
+    return _json(made())
+
+
+def event_schemas() -> Mapping[str, Callable[[], str]]:
+    """By kind of event."""
+    from notifier.render.cloudevents import schemas
+
+    return {name: partial(_json, schema) for name, schema in schemas().items()}
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
 
 
 def _tables(prefix: str, model: type[BaseModel]) -> list[tuple[str, type[BaseModel]]]:

@@ -13,6 +13,8 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/commands.md": pages.commands,
     "docs/settings.md": pages.settings,
     "docs/state-machine.md": pages.state_machine,
+    "docs/openapi.json": pages.openapi,
+    **{f"docs/events/{name}.schema.json": page for name, page in pages.event_schemas().items()},
 }
 
 
@@ -24,6 +26,7 @@ def COMMAND(*, write: bool, check: bool) -> None:  # noqa: N802
     stale = [name for name, page in PAGES.items() if not Path(name).exists() or Path(name).read_text("utf-8") != page()]
     if write:
         for name in stale:
+            Path(name).parent.mkdir(parents=True, exist_ok=True)
             Path(name).write_text(PAGES[name](), "utf-8")
             print(f"wrote {name}")
     elif check and stale:

@@ -1,0 +1,57 @@
+"""`velero-chatops notices`: what could not be delivered for good, to Slack and webhooks alike, and sending it again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from bot.terminal.webhook import DATA_DIR, asked
+from store.connection import DATABASE_FILE, reading
+from store.notices import Notice
+
+
+@click.group("notices")
+def COMMAND() -> None:  # noqa: N802
+    """What is told, and what could not be."""
+
+
+@COMMAND.command("failed")
+@DATA_DIR
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50)
+def failed(data_dir: Path, output: str, limit: int) -> None:
+    """List what failed for good, newest first. Reads while the bot runs."""
+    if not (data_dir / DATABASE_FILE).is_file():
+        raise click.ClickException(f"There is no database in {data_dir}.")
+    with reading(data_dir) as tx:
+        found = [
+            _told(each, getattr(tx.outbox.event(each.event), "kind", "")) for each in tx.notices.dead_letters(limit)
+        ]
+    if output == "json":
+        print(json.dumps(found, indent=2))
+        return
+    for each in found:
+        print(f"{each['id']}  {each['created']}  {each['kind']} {each['receiver']}  {each['event']}  {each['error']}")
+    print(f"{len(found)} failed" if found else "Nothing failed.")
+
+
+@COMMAND.command("retry")
+@click.argument("ident", metavar="ID")
+@DATA_DIR
+def retry(ident: str, data_dir: Path) -> None:
+    """Send the notice ID again, through the running bot."""
+    print(asked(data_dir, "notices.retry", id=ident)["text"])
+
+
+def _told(notice: Notice, event: str) -> dict[str, object]:
+    return {
+        "id": notice.id,
+        "created": f"{notice.created_at:%Y-%m-%dT%H:%M:%SZ}",
+        "kind": notice.kind,
+        "receiver": notice.address,
+        "event": event,
+        "attempts": notice.attempts,
+        "error": notice.error,
+    }

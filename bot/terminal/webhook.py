@@ -1,0 +1,45 @@
+"""`velero-chatops webhook`: test a receiver, or enable one that had said 410, through the running bot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from bot.control import Json, ask
+from domain.errors import ChatopsError
+
+DATA_DIR = click.option("--data-dir", type=click.Path(path_type=Path), required=True, help="The bot's data directory.")
+
+
+@click.group("webhook")
+def COMMAND() -> None:  # noqa: N802
+    """Receivers of webhooks and alerts."""
+
+
+@COMMAND.command("test")
+@click.argument("name")
+@DATA_DIR
+def test(name: str, data_dir: Path) -> None:
+    """Send one signed call to NAME and say what became of it. Success enables it again."""
+    tried = asked(data_dir, "webhook.test", name=name)["tried"]
+    print(f"{name}: {tried['text']} ({tried['code']}, {tried['milliseconds']} ms)")
+    raise SystemExit(0 if tried["ok"] else 1)
+
+
+@COMMAND.command("enable")
+@click.argument("name")
+@DATA_DIR
+def enable(name: str, data_dir: Path) -> None:
+    """Send to NAME again, which had answered 410."""
+    print(asked(data_dir, "webhook.enable", name=name)["text"])
+
+
+def asked(data_dir: Path, do: str, **arguments: object) -> Json:
+    try:
+        return ask(data_dir, do, **arguments)
+    except ChatopsError as fault:
+        near = f"Nearest: {', '.join(fault.nearest)}" if fault.nearest else ""
+        raise click.ClickException(
+            " ".join(part for part in (fault.text, fault.why, near, fault.fix) if part)
+        ) from None
