@@ -128,6 +128,7 @@ def _record(tx: Transaction, intent: Intent, operation: Operation, now: datetime
     kept = dict(before.last) if before is not None and before.uid == uid else {}
     kept |= {
         "kind": intent.kind.value,
+        "asked": intent.kind.value,
         "before": _text(intent.before),
         "skips": [each.isoformat() for each in intent.skips],
         "pause_outside": False,

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from commands.moments import moment
-from commands.track import deletions, locations, operations, runs
+from commands.track import deletions, locations, operations, runs, schedules
 from commands.track.sighting import Outcome, Setting
 from domain.event import Event, Severity
 from store.observed import Observed
@@ -28,6 +28,7 @@ OBSERVERS: Mapping[str, Observe] = {
     "Restore": runs.observe,
     "BackupStorageLocation": locations.observe,
     "DeleteBackupRequest": deletions.observe,
+    "Schedule": schedules.observe,
 }
 KEEPS_THE_GONE = frozenset({"DeleteBackupRequest"})
 """A request vanishes before the watch of backups tells what it did."""

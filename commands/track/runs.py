@@ -91,11 +91,21 @@ def _facts(run: Backup | Restore, prev: Observed | None, setting: Setting) -> di
             "location": run.storage_location,
             "expires": text(run.expires),
             "queue": run.queue_position,
+            "refused": " ".join(run.validation_errors)[:300],
+            "kots": kots_series(run),
             "labels": dict(run.meta.labels),
         }
     else:
         found |= {"backup": run.backup, "mapping": dict(run.namespace_mapping)}
     return {key: value for key, value in found.items() if value not in ("", [], {}, 0)}
+
+
+def kots_series(run: Backup) -> str:
+    """KOTS schedules without a Schedule object: its backups alone show that there is one."""
+    marks = run.meta.annotations
+    if marks.get("kots.io/snapshot-trigger") != "schedule":
+        return ""
+    return f"kots app {marks['kots.io/app-id']}" if marks.get("kots.io/app-id") else "kots instance"
 
 
 def _story(setting: Setting, run: Backup | Restore, prev: Observed | None) -> dict[str, Any]:

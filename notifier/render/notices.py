@@ -41,6 +41,27 @@ WORDS = {
     "restore.stuck-in-queue": "Restore {name} waits in Velero's queue",
     "restore.stuck-in-finalizing": "Restore {name} is stuck in Finalizing: the storage location may be in trouble",
     "restore.slow": "Restore {name} takes far longer than usual",
+    "schedule.changed": "Schedule {name} was changed",
+    "schedule.changed-outside": "Schedule {name} was changed outside of chat",
+    "schedule.paused-outside": "Schedule {name} was paused outside of chat",
+    "schedule.resumed-outside": "Schedule {name} was resumed outside of chat",
+    "schedule.skipped-outside": "Runs of schedule {name} were skipped outside of chat",
+    "schedule.deleted-outside": "Schedule {name} was deleted outside of chat",
+    "schedule.replaced-outside": "Schedule {name} was made anew outside of chat",
+    "schedule.skip-lost": "The skip of schedule {name} was taken away outside of chat; it is set again",
+    "schedule.pause-ended": "The pause of schedule {name} has ended; it goes on",
+    "schedule.failed-validation": "Schedule {name} FailedValidation: it does not run",
+    "schedule.fixed": "Schedule {name} is valid again",
+    "schedule.skipped-as-asked": "Schedule {name} skipped its run of {expected}, as asked",
+    "schedule.not-skipped": "Schedule {name} ran at {expected} although that run was to be skipped",
+    "schedule.missed": "Schedule {name} missed its run of {expected}",
+    "schedule.ran-late": "Schedule {name} ran late: its run of {expected}",
+    "schedule.recovered": "Schedule {name} runs again",
+    "schedule.unseen": "Whether schedule {name} ran at {expected} is not known",
+    "schedule.clock-skew": "Velero's clock is wrong, by schedule {name}",
+    "schedule.piling-up": "Runs of schedule {name} pile up in the queue",
+    "schedule.no-good-backup": "Schedule {name} has had no good backup for too long",
+    "schedule.near-period": "Runs of schedule {name} take nearly as long as the time between them",
     "location.unavailable": "Storage location {name} is Unavailable",
     "location.available": "Storage location {name} is Available again",
     "velero.silent": "Velero does not answer",
@@ -68,12 +89,19 @@ def notice(event: Event, to: Destination, extra: Mapping[str, Any], link: str) -
 
 def headline(event: Event) -> str:
     words = WORDS.get(event.kind, event.kind.replace(".", " ").replace("-", " ") + " {name}")
-    said = words.format(name=event.object_name, backup=event.facts.get("backup", event.object_name))
+    said = words.format(
+        name=event.object_name, backup=event.facts.get("backup", event.object_name), expected=_expected(event)
+    )
     if event.kind == "backup.completed" and event.severity is Severity.RECOVERY:
         said += ": recovered"
     if text := event.facts.get("headline"):
         said = str(text)
     return said
+
+
+def _expected(event: Event) -> str:
+    at = _moment(event.facts.get("expected"))
+    return f"{at:%a %Y-%m-%d %H:%M} UTC" if at else "an unknown time"
 
 
 def _mentions(to: Destination, event: Event) -> str:

@@ -1,0 +1,266 @@
+"""The watchdog at work: every cluster's schedules against what ran, and what was said against what was promised."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from commands.moments import moment
+from commands.policy.reach import mapping
+from commands.schedule.intent import Kind
+from commands.schedule.outlook import dialect, parsed
+from commands.situation import ClusterView
+from commands.track.follow import Known
+from commands.track.schedules import promised
+from commands.track.sighting import text
+from commands.track.watchdog import Finding, Limits, Run, Sight, judge, memory_of
+from commands.track.watchdog_kots import judge_series, series
+from domain.errors import ClusterError, Lost
+from domain.event import Event, Severity
+from store.observed import Observed
+from store.schedules import ScheduleState
+from store.transaction import Transaction
+from store.writer import Store
+from velero.cluster import Cluster
+from velero.health import Condition
+from velero.schedule_clock import Marks
+from velero.schedules import Schedule
+
+log = logging.getLogger(__name__)
+
+EVERY = 30.0
+SETTLED = timedelta(seconds=90)
+"""Velero's look comes within a minute; then a skipped run is surely skipped."""
+Told = Callable[[tuple[Event, ...]], None]
+
+
+def nobody(_events: tuple[Event, ...]) -> None:
+    """Where nobody wants to hear of it at once: the outbox has it."""
+
+
+class Watchdog:
+    """`known` is what the followers remember (its Backups are the runs); `view` says zone and version of a cluster."""
+
+    def __init__(
+        self,
+        store: Store,
+        clusters: Mapping[str, Cluster],
+        known: Mapping[str, Known],
+        view: Callable[[str], ClusterView],
+        now: Callable[[], datetime],
+        limits: Callable[[], Limits] = Limits,
+        told: Told = nobody,
+        every: float = EVERY,
+    ) -> None:
+        self._store = store
+        self._clusters = clusters
+        self._known = known
+        self._view = view
+        self._now = now
+        self._limits = limits
+        self._told = told
+        self._every = every
+
+    async def round(self) -> float:
+        for cluster in self._clusters.values():
+            rows = await self._rows(cluster.name)
+            try:
+                seen = await cluster.schedules.list()
+            except ClusterError as fault:
+                log.info("schedules of %s could not be watched: %s", cluster.name, fault.text)
+                await self._unseen(cluster, rows)
+                continue
+            if "Backup" in self._known[cluster.name].in_step:
+                await self._watch(cluster, {row.name: row for row in rows}, seen)
+        return self._every
+
+    async def _rows(self, cluster: str) -> tuple[ScheduleState, ...]:
+        return await self._store.read(lambda tx: tx.schedules.all(cluster))
+
+    async def _watch(self, cluster: Cluster, rows: Mapping[str, ScheduleState], seen: Iterable[Schedule]) -> None:
+        now, limits = self._now(), self._limits()
+        known = self._known[cluster.name]
+        runs = runs_by_schedule(known.of("Backup").values())
+        down = frozenset(one.name for one in known.of("BackupStorageLocation").values() if one.phase == "Unavailable")
+        for schedule in seen:
+            row = rows.get(schedule.name)
+            if row is None or row.uid != schedule.uid:
+                continue  # the keeper takes it up first
+            sight = sighted(
+                schedule, row, runs.get(schedule.name, ()), self._view(cluster.name), _answers(cluster), down
+            )
+            memory, findings = judge(sight, memory_of(mapping(row.last.get("watch"))), now, limits)
+            open_skips, skips = skipped(row, sight, now)
+            after = replace(
+                row, last={**row.last, "watch": memory.as_json(), "skips": [text(each) for each in open_skips]}
+            )
+            events = tuple(_event(cluster, schedule, each, now) for each in (*findings, *skips))
+            await self._keep(row, after, events)
+        await self._kots(cluster, known, now, limits)
+
+    async def _keep(self, row: ScheduleState, after: ScheduleState, events: tuple[Event, ...]) -> None:
+        if after.last == row.last and not events:
+            return
+
+        def commit(tx: Transaction) -> tuple[Event, ...]:
+            if after.last != row.last:
+                tx.schedules.put(after, row.revision)
+            return tuple(event for event in events if tx.outbox.add(event))
+
+        try:
+            fresh = await self._store.write(commit)
+        except Lost:
+            return  # somebody changed the intent meanwhile; the next round judges anew
+        if fresh:
+            self._told(fresh)
+
+    async def _kots(self, cluster: Cluster, known: Known, now: datetime, limits: Limits) -> None:
+        mine = ((str(one.facts["kots"]), run_of(one)) for one in known.of("Backup").values() if one.facts.get("kots"))
+        runs = series((key, run) for key, run in mine if run is not None)
+        events = tuple(
+            _named(cluster, key, key, finding, now)
+            for key, each in runs.items()
+            for finding in judge_series(key, each, now, limits)
+        )
+        if not events:
+            return
+        fresh = await self._store.write(lambda tx: tuple(event for event in events if tx.outbox.add(event)))
+        if fresh:
+            self._told(fresh)
+
+    async def _unseen(self, cluster: Cluster, rows: Iterable[ScheduleState]) -> None:
+        """Whether it ran is not known; once per schedule and outage, since nothing is judged meanwhile."""
+        now, limits = self._now(), self._limits()
+        events = [event for row in rows if (event := self._unknown(cluster, row, now, limits)) is not None]
+        if not events:
+            return
+        fresh = await self._store.write(lambda tx: tuple(event for event in events if tx.outbox.add(event)))
+        if fresh:
+            self._told(fresh)
+
+    def _unknown(self, cluster: Cluster, row: ScheduleState, now: datetime, limits: Limits) -> Event | None:
+        memory = memory_of(mapping(row.last.get("watch")))
+        found, _ = parsed(str(mapping(row.last.get("spec")).get("schedule", "")), self._view(cluster.name))
+        if found is None or row.paused or memory.checked is None:
+            return None
+        expected = found.next(max(memory.checked, row.horizon or memory.checked))
+        if expected is None or expected > now - timedelta(seconds=limits.grace):
+            return None
+        facts = {
+            "schedule": row.name,
+            "expected": expected.isoformat(),
+            "cause": "cluster-unreachable",
+            "message": "the cluster does not answer: whether it ran is not known",
+        }
+        finding = Finding("schedule.unseen", expected.isoformat(), Severity.WARNING, facts)
+        return _named(cluster, row.uid, row.name, finding, now)
+
+
+def runs_by_schedule(backups: Iterable[Observed]) -> Mapping[str, list[Run]]:
+    """Oldest first."""
+    found: dict[str, list[Run]] = {}
+    for one in backups:
+        name, run = str(one.facts.get("schedule", "")), run_of(one)
+        if name and run is not None:
+            found.setdefault(name, []).append(run)
+    for runs in found.values():
+        runs.sort(key=lambda run: (run.created, run.name))
+    return found
+
+
+def run_of(one: Observed) -> Run | None:
+    created = moment(one.facts.get("created"))
+    if created is None:
+        return None
+    return Run(
+        one.name,
+        one.phase,
+        created,
+        moment(one.facts.get("started")),
+        moment(one.facts.get("completed")),
+        str(one.facts.get("location", "")),
+        str(one.facts.get("refused", "")),
+        manual=bool(one.facts.get("operation")),
+    )
+
+
+def sighted(
+    schedule: Schedule,
+    row: ScheduleState,
+    runs: Iterable[Run],
+    view: ClusterView,
+    server: bool | None,
+    down: frozenset[str],
+) -> Sight:
+    found, _ = parsed(schedule.cron, view)
+    created = schedule.meta.created or row.changed_at
+    return Sight(
+        name=schedule.name,
+        key=f"{schedule.cron}|{view.velero_timezone}|{dialect(view).value}",
+        schedule=found,
+        marks=Marks(created, schedule.last_backup, schedule.last_skipped),
+        runs=tuple(runs),
+        paused=schedule.paused,
+        paused_by_us=row.paused and not row.last.get("pause_outside"),
+        valid=schedule.phase != "FailedValidation",
+        server=server,
+        down=down,
+    )
+
+
+def skipped(row: ScheduleState, sight: Sight, now: datetime) -> tuple[tuple[datetime, ...], tuple[Finding, ...]]:
+    """Of the promised skips: those still to come, and what became of those that have passed."""
+    still: list[datetime] = []
+    told: list[Finding] = []
+    for at in promised(row):
+        if at + SETTLED > now:
+            still.append(at)
+            continue
+        ran = _ran(sight, at)
+        if ran:
+            told.append(_not_skipped(row, at, ran))
+        elif row.last.get("asked") == Kind.SKIP.value:
+            facts = {"expected": text(at), "by": row.who, "message": row.reason}
+            told.append(Finding("schedule.skipped-as-asked", text(at), Severity.INFO, facts))
+    return tuple(still), tuple(told)
+
+
+def _ran(sight: Sight, at: datetime) -> str:
+    window = at + timedelta(seconds=65)
+    mine = (run.name for run in sight.runs if at <= run.created < window and not run.manual)
+    last = sight.marks.last_backup
+    return next(mine, "a run" if last is not None and at <= last < window else "")
+
+
+def _not_skipped(row: ScheduleState, at: datetime, run: str) -> Finding:
+    near = row.since is not None and at - row.since < SETTLED
+    why = "it was asked for too close to the run" if near else "somebody took the skip away before"
+    facts = {"expected": text(at), "by": row.who, "backup": run, "message": f"{run} ran: {why}"}
+    return Finding("schedule.not-skipped", text(at), Severity.FAILURE, facts)
+
+
+def _answers(cluster: Cluster) -> bool | None:
+    health = cluster.board.of("server")
+    return None if health.condition is Condition.STARTING else health.ok
+
+
+def _event(cluster: Cluster, schedule: Schedule, finding: Finding, now: datetime) -> Event:
+    facts = {"namespaces": [str(each) for each in schedule.template.get("includedNamespaces") or []], **finding.facts}
+    return _named(cluster, schedule.uid, schedule.name, replace(finding, facts=facts), now)
+
+
+def _named(cluster: Cluster, uid: str, name: str, finding: Finding, now: datetime) -> Event:
+    return Event(
+        kind=finding.kind,
+        cluster=cluster.name,
+        cluster_uid=cluster.uid,
+        object_kind="Schedule",
+        object_uid=uid,
+        object_name=name,
+        transition=finding.transition,
+        at=now,
+        severity=finding.severity,
+        facts={"schedule": name, **{key: value for key, value in finding.facts.items() if value}},
+    )
