@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import random
 from collections.abc import Mapping
@@ -12,7 +11,6 @@ from typing import Any
 
 import aiohttp
 from aiohttp import web
-from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.agreeing import approvals
@@ -24,13 +22,16 @@ from bot.metrics import NOTICES, READY
 from bot.reaching import cluster_settings
 from bot.records import RecordBook
 from bot.settings import Settings
-from bot.settings_file import read
 from bot.slack.forms import Forms
 from bot.slack.home import HomeDesk
 from bot.slack.identity import Identity
 from bot.slack.listeners import Listeners, bolt
+from bot.slack.presence import Presence
+from bot.slack.socket import SocketMode
 from bot.slack.votes import clicks
+from bot.standing import Standing
 from bot.supervise import Loop, Loops
+from bot.threads import Threads
 from bot.views import Views
 from bot.watching import Watching
 from bot.worker import Desk, Worker
@@ -42,7 +43,6 @@ from commands.track.follow import Known
 from domain.actor import Actor, ActorKind, Origin, Way
 from domain.answer import Answer, Text, Tone
 from domain.decision import Decision
-from domain.errors import ConfigError
 from domain.event import Event
 from domain.operation import Operation
 from domain.plan import Plan
@@ -71,13 +71,21 @@ class App:
     """`start()` until ready to take requests, `stop()` in the reverse order."""
 
     def __init__(self, settings: Settings, rules: tuple[Rule, ...], path: Path | None = None) -> None:
-        self.settings = settings
-        self.rules = rules
-        self._path = path
+        self.standing = Standing(settings, rules, path)
         self._bells: dict[str, Loop] = {}
-        self._bot_user = ""
-        self._slack_fault = "not asked yet"
         self.port = 0
+
+    @property
+    def settings(self) -> Settings:
+        """Those in force now."""
+        return self.standing.settings
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        return self.standing.rules
+
+    def reload(self) -> None:
+        self.standing.read_again()
 
     async def start(self) -> None:
         settings = self.settings
@@ -107,6 +115,7 @@ class App:
             retry_handlers=[],
             trust_env_in_session=False,
         )
+        self.presence = Presence(self.client)
         self.identity = Identity(
             self.client,
             lambda: self.settings.groups,
@@ -124,7 +133,7 @@ class App:
 
     def _deciding(self) -> None:
         self.executor = Executor(self.store, self.clusters, utc_now)
-        book = RecordBook(self.store, lambda: self.rules, lambda: tuple(self.clusters))
+        book = RecordBook(self.store, lambda: self.rules, lambda: tuple(self.clusters), self.views.scope)
         self.conductor = Conductor(
             self.store,
             self.clusters,
@@ -162,7 +171,13 @@ class App:
         allowance = Allowance(per_minute=self.settings.slack.posts_per_minute)
         self.requests = Requests(self.store, self.client, allowance, utc_now)
         self.letters = Letters(
-            self.store, utc_now, self._enrich, self.views.seen, self.requests.rendered, self._link, delivery.enrich
+            self.store,
+            utc_now,
+            self._enrich,
+            self.views.seen,
+            self.requests.rendered,
+            self.presence.link,
+            delivery.enrich,
         )
         timing = Timing(
             delivery.timeout,
@@ -189,13 +204,6 @@ class App:
         cluster = self.clusters.get(event.cluster)
         return await enrich(event, cluster) if cluster is not None else {}
 
-    async def _link(self, channel: str, ts: str) -> str:
-        try:
-            answer = await self.client.chat_getPermalink(channel=channel, message_ts=ts)
-        except (SlackApiError, aiohttp.ClientError, TimeoutError, OSError):
-            return ""
-        return str(answer.get("permalink") or "")
-
     def _response_hosts(self) -> tuple[str, ...]:
         from urllib.parse import urlsplit
 
@@ -209,8 +217,8 @@ class App:
             self.identity,
             self.conductor,
             self.speaker.say,
-            self.settings.cluster_of_channel,
-            self._subject_of,
+            self._cluster_of,
+            Threads(self.store).subject,
             clicks(self.approvals, self.speaker.say),
         )
         desks: dict[str, Desk] = dict.fromkeys(("command", "mention", "action", "form"), desk)
@@ -219,19 +227,8 @@ class App:
         self.worker.wake = lambda: self._ring("work")
         self.intake = Intake(self.store, utc_now, lambda: self._ring("work"))
 
-    async def _subject_of(self, channel: str, thread: str) -> tuple[str, str, str]:
-        """(cluster, noun, name) of the card that a thread hangs under."""
-        if not thread:
-            return "", "", ""
-        message = await self.store.read(lambda tx: tx.messages.at(channel, thread))
-        if message is None:
-            return "", "", ""
-        operation = await self.store.read(lambda tx: tx.operations.get(message.subject))
-        if operation is not None:
-            return operation.cluster, operation.noun, operation.object_name or operation.subject
-        cluster, _, rest = message.subject.partition("/")
-        kind, _, name = rest.partition("/")
-        return cluster, kind.lower(), name
+    def _cluster_of(self, channel: str) -> str:
+        return self.settings.cluster_of_channel(channel)
 
     async def _aside(self, item: Item, ref: str) -> None:
         payload = item.payload
@@ -249,15 +246,21 @@ class App:
             self.intake,
             Forms(self.client),
             {slack.command: "", **slack.aliases},
-            lambda: self._bot_user,
-            self.settings.cluster_of_channel,
+            lambda: self.presence.user,
+            self._cluster_of,
             self.identity.forget,
         )
         listeners.register(app)
         self.door = Door(app, self._secrets, self.readiness)
+        self.socket: SocketMode | None = None
+        if slack.transport == "socket":
+            self.socket = SocketMode(app, self.client, self.session, self._app_token)
 
     def _secrets(self) -> tuple[str, ...]:
         return self.settings.slack.signing_secrets()
+
+    def _app_token(self) -> str:
+        return self.settings.slack.app_token()
 
     async def _listen(self) -> None:
         host, _, port = self.settings.listen.rpartition(":")
@@ -279,16 +282,18 @@ class App:
         self._bells["cards"] = start("cards", self.cards.round)
         self._bells["requests"] = start("requests", self.requests.round)
         start("approvals", self.approvals.round)
+        if self.socket is not None:
+            start("slack socket", self.socket.round)
         start("reconcile", self.delivery.reconcile)
         start("sweep", self.delivery.sweep)
-        start("slack", self._look_at_slack)
+        start("slack", self.presence.round)
         start("recover operations", self._recover)
         key = anchor.load_key(self.settings.data_dir, _text(self.settings.audit.key_file))
         keeping = Housekeeping(self.store, key, lambda: self.settings, self.door.refused, utc_now)
         start("minute", keeping.minute)
         start("hour", keeping.hour)
         start("sign", keeping.sign)
-        start("settings", self._look_at_settings)
+        start("settings", self.standing.round)
         Watching(self.store, self.clusters, self.known, lambda: self.settings, utc_now, self._told).start(self._loops)
 
     def _told(self, events: tuple[Event, ...], moved: frozenset[str]) -> None:
@@ -315,19 +320,10 @@ class App:
                     log.exception("operation %s could not go on", operation.id)
         return 86400.0
 
-    async def _look_at_slack(self) -> float:
-        try:
-            answer = await asyncio.wait_for(self.client.auth_test(), 10)
-        except (SlackApiError, aiohttp.ClientError, TimeoutError, OSError) as fault:
-            code = fault.response.get("error") if isinstance(fault, SlackApiError) else type(fault).__name__
-            self._slack_fault = f"Slack: {code}"
-            return 10.0
-        self._bot_user = str(answer.get("user_id") or "")
-        self._slack_fault = ""
-        return 300.0
-
     def readiness(self) -> Readiness:
-        parts = {"store": str(self.store.fault or ""), "slack": self._slack_fault}
+        parts = {"store": str(self.store.fault or ""), "slack": self.presence.fault}
+        if self.socket is not None:
+            parts["slack socket"] = self.socket.fault
         for name, cluster in self.clusters.items():
             health = cluster.health
             parts[f"cluster {name}"] = ""
@@ -337,30 +333,11 @@ class App:
         READY.set(1 if found.ready else 0)
         return found
 
-    async def _look_at_settings(self) -> float:
-        """Read again when the file has changed; a bad one leaves the old in force, and says so."""
-        if self._path is None:
-            return 3600.0
-        stamp = self._path.stat().st_mtime_ns if self._path.exists() else 0
-        if stamp != getattr(self, "_stamp", stamp):
-            self.reload()
-        self._stamp = stamp
-        return 5.0
-
-    def reload(self) -> None:
-        if self._path is None:
-            return
-        try:
-            settings, rules = read(self._path)
-        except ConfigError as fault:
-            log.error("the settings were not read again: %s", "; ".join(fault.faults))  # noqa: TRY400 - told, not traced
-            return
-        self.settings, self.rules = settings, rules
-        log.info("settings read again")
-
     async def stop(self) -> None:
         """No acknowledged command is lost: what is not done in time is in the inbox."""
         self.door.closing = True
+        if self.socket is not None:
+            await self.socket.close(STOP_WITHIN / 4)
         await self.worker.drain(STOP_WITHIN / 2)
         await self._runner.cleanup()
         await self._loops.stop()

@@ -1,0 +1,40 @@
+"""Whether Slack takes our token, and who we are there."""
+
+from __future__ import annotations
+
+import asyncio
+
+import aiohttp
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+
+WHEN_WELL = 300.0
+WHEN_NOT = 10.0
+
+
+class Presence:
+    """`fault` is empty once Slack has answered; `user` is the bot's own id."""
+
+    def __init__(self, client: AsyncWebClient) -> None:
+        self._client = client
+        self.user = ""
+        self.fault = "not asked yet"
+
+    async def round(self) -> float:
+        try:
+            answer = await asyncio.wait_for(self._client.auth_test(), 10)
+        except (SlackApiError, aiohttp.ClientError, TimeoutError, OSError) as fault:
+            code = fault.response.get("error") if isinstance(fault, SlackApiError) else type(fault).__name__
+            self.fault = f"Slack: {code}"
+            return WHEN_NOT
+        self.user = str(answer.get("user_id") or "")
+        self.fault = ""
+        return WHEN_WELL
+
+    async def link(self, channel: str, ts: str) -> str:
+        """To a message; empty where Slack does not say."""
+        try:
+            answer = await self._client.chat_getPermalink(channel=channel, message_ts=ts)
+        except (SlackApiError, aiohttp.ClientError, TimeoutError, OSError):
+            return ""
+        return str(answer.get("permalink") or "")
