@@ -14,14 +14,19 @@ from store.writer import Store
 
 class RecordBook:
     def __init__(
-        self, store: Store, rules: Callable[[], Sequence[Rule]], clusters: Callable[[], Sequence[str]]
+        self,
+        store: Store,
+        rules: Callable[[], Sequence[Rule]],
+        clusters: Callable[[], Sequence[str]],
+        scope: Callable[[str], Sequence[str]],
     ) -> None:
         self._store = store
         self._rules = rules
         self._clusters = clusters
+        self._scope = scope
 
-    def reader(self, actor: Actor) -> Callable[[Records], Any]:
-        """For one asker: rights are theirs."""
+    def reader(self, actor: Actor, channel: str) -> Callable[[Records], Any]:
+        """For one asker, in one channel: rights and subscriptions are theirs."""
 
         async def read(need: Records) -> list[Any]:
             query = dict(need.query)
@@ -37,6 +42,11 @@ class RecordBook:
                     )
                 case "schedule_state":
                     return list(await self._store.read(lambda tx: tx.schedules.all(query.get("cluster", ""))))
+                case "subscriptions":
+                    who = channel if query.get("here") else actor.id
+                    return list(await self._store.read(lambda tx: tx.subscriptions.of(who)))
+                case "channel-scope":
+                    return list(self._scope(channel))
                 case "story":
                     return list(await self._store.read(lambda tx: tx.audit.story(query.get("operation", ""))))
                 case _:

@@ -79,6 +79,10 @@ class Views:
         )
         return route.Wiring(routes, settings.approvals.channel)
 
+    def scope(self, channel: str) -> tuple[str, ...]:
+        bound = self._settings().channel(channel)
+        return bound.namespaces if bound is not None else ()
+
     def covers(self, channel: str, namespaces: frozenset[str]) -> bool:
         """Whether a channel's own scope covers these namespaces. A channel that is not listed covers nothing."""
         bound = self._settings().channel(channel)

@@ -13,9 +13,12 @@ from commands.backup_location.get import GET as BACKUP_LOCATION_GET
 from commands.backup_location.set import DEFAULT as BACKUP_LOCATION_DEFAULT
 from commands.backup_location.set import SET as BACKUP_LOCATION_SET
 from commands.flags import BOOL, FREE_TEXT, OPTIONAL_BOOL, TEXT, Flag
+from commands.general.audit import AUDIT
 from commands.general.check import CHECK
+from commands.general.doctor import DOCTOR
 from commands.general.elsewhere import ELSEWHERE
 from commands.general.status import CLUSTER_GET, STATUS
+from commands.general.subscribe import SUBSCRIBE, UNSUBSCRIBE
 from commands.general.version import VERSION
 from commands.general.whoami import WHOAMI
 from commands.plugin.get import GET as PLUGIN_GET
@@ -148,6 +151,10 @@ VERBS: tuple[Verb, ...] = (
     CLUSTER_GET,
     STATUS,
     CHECK,
+    SUBSCRIBE,
+    UNSUBSCRIBE,
+    AUDIT,
+    DOCTOR,
     VERSION,
     WHOAMI,
     *ELSEWHERE,

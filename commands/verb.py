@@ -11,6 +11,7 @@ from commands.command import Command
 from commands.flags import Flag
 from domain.answer import Answer
 from domain.plan import Plan
+from store.transaction import Transaction
 
 if TYPE_CHECKING:
     from commands.facts import Facts, Needs, World
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 class Effect(StrEnum):
     READ = "read"
     WRITE = "write"
+    NOTE = "note"
+    """Changes our own memory alone: nothing in a cluster."""
     NOT_HERE = "not-here"
     """A verb of the velero CLI that chat does not run; it answers why, and what to do instead."""
 
@@ -41,8 +44,17 @@ class Args:
         return f"{shown}…" if self.most > 1 else shown
 
 
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What is said, and what is kept: a closure over one transaction; None where nothing changes."""
+
+    answer: Answer
+    keep: Callable[[Transaction], None] | None = None
+
+
 Planner = Callable[[Command, "Facts", "Situation"], Plan]
 Answerer = Callable[[Command, "World", "Situation"], Answer]
+Noter = Callable[[Command, "Facts", "Situation"], Note]
 Asks = Callable[[Command, "Facts"], "Needs"]
 
 
@@ -50,7 +62,7 @@ Asks = Callable[[Command, "Facts"], "Needs"]
 class Verb:
     """`needs` names what must be read, from what is known so far; it is asked again until it asks for nothing new.
 
-    A writing verb has `plan`, a reading one `answer`. `fans_out`: a read that goes over several clusters at once.
+    A writing verb has `plan`, a reading one `answer`, one that changes our memory alone `note`. `fans_out`: a read that goes over several clusters at once.
     """
 
     noun: str
@@ -62,6 +74,7 @@ class Verb:
     needs: Asks | None = None
     plan: Planner | None = None
     answer: Answerer | None = None
+    note: Noter | None = None
     examples: tuple[str, ...] = ()
     instead: str = ""
     fans_out: bool = False

@@ -1,0 +1,82 @@
+"""`audit`: who did what, newest first. A rule has to allow it: it tells of other people's deeds."""
+
+from __future__ import annotations
+
+from commands import moments
+from commands.command import Command
+from commands.facts import Facts, Needs, Records, World
+from commands.flags import INT, TEXT, Flag
+from commands.situation import Situation
+from commands.verb import Args, Effect, Verb
+from domain.answer import Answer, Table, Text
+from domain.errors import ClusterError, UsageError
+from store.audit import Recorded
+
+MOST = 200
+
+
+def rows_of(cmd: Command) -> Records:
+    if cmd.names:
+        return Records("story", (("operation", cmd.name),))
+    limit = cmd.number("limit", 20)
+    if not 0 < limit <= MOST:
+        raise UsageError(
+            f"--limit is from 1 to {MOST}.",
+            why="The whole record: velero-chatops audit export.",
+            fix="audit --limit 50",
+        )
+    return Records("audit", (("limit", str(limit)), ("cluster", cmd.cluster)))
+
+
+def needs(cmd: Command, _known: Facts) -> Needs:
+    return Needs.of(rows_of(cmd))
+
+
+def answer(cmd: Command, world: World, situation: Situation) -> Answer:
+    facts = next(iter(world.values()))
+    if isinstance(facts, ClusterError):
+        raise facts
+    found: list[Recorded] = facts.records.get(rows_of(cmd), [])
+    chosen = [one for one in found if cmd.text("subject") in one.entry.subject and _by(cmd, one)]
+    if not chosen:
+        return Answer("Nothing is recorded of that.")
+    rows = tuple(_row(one, situation) for one in chosen)
+    columns = ("ROW", "AT", "WHO", "WHAT", "SUBJECT", "CLUSTER", "OUTCOME", "OPERATION")
+    hint = Text("`audit OPERATION` tells one story; `velero-chatops audit verify` checks that nothing was changed.")
+    return Answer(f"{len(rows)} rows of the record", (Table(columns, rows, "Audit"), hint), namespaces=frozenset({"*"}))
+
+
+def _by(cmd: Command, one: Recorded) -> bool:
+    wanted = cmd.text("by").lstrip("@")
+    return not wanted or wanted in {one.entry.actor, str(one.entry.detail.get("actor", ""))}
+
+
+def _row(one: Recorded, situation: Situation) -> tuple[str, ...]:
+    entry = one.entry
+    return (
+        str(one.seq),
+        moments.at(entry.at, situation.timezone),
+        str(entry.detail.get("actor") or entry.actor),
+        entry.action,
+        entry.subject or "-",
+        entry.cluster or "-",
+        entry.outcome,
+        entry.operation or "-",
+    )
+
+
+AUDIT = Verb(
+    noun="audit",
+    name="",
+    summary="The record: who did what, newest first",
+    effect=Effect.READ,
+    args=Args("OPERATION", 0, 1),
+    flags=(
+        Flag("limit", INT, f"How many rows (at most {MOST})", group="Filter", ours=True),
+        Flag("by", TEXT, "Only what this person did", group="Filter", ours=True),
+        Flag("subject", TEXT, "Only rows about names with this in it", group="Filter", ours=True),
+    ),
+    needs=needs,
+    answer=answer,
+    examples=("audit", "audit --by ada --limit 50", "audit op-abcdefghijkl"),
+)

@@ -1,0 +1,161 @@
+"""`doctor`: what is not as it should be, cluster by cluster, each with what to do about it.
+
+Checks are functions of the facts; `Records("config-checks")` brings those that look at the settings and at rights.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from commands import moments
+from commands.command import Command
+from commands.facts import Facts, Needs, Records, ServerStatus, Want, World
+from commands.repo.get import trouble
+from commands.situation import Situation
+from commands.track.hints import hint
+from commands.verb import Effect, Verb
+from domain.answer import Answer, Part, Table, Text, Tone
+from domain.errors import ClusterError
+from store.scrub import scrub
+from velero.repositories import repository_of
+
+CONFIG = Records("config-checks")
+"""Rows (cluster, what, how it is, what to do); a row whose third cell is `ok` is well. An empty cluster is all."""
+OLDEST, NEWEST = 11, 18
+"""Minor versions of Velero 1 that this bot was made against."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    what: str
+    state: str
+    advice: str = ""
+
+    @property
+    def well(self) -> bool:
+        return self.state == "ok"
+
+
+def needs(_cmd: Command, _known: Facts) -> Needs:
+    return Needs.of(
+        ServerStatus(),
+        Want("backupstoragelocations", fresh=True, optional=True),
+        Want("schedules", optional=True),
+        Want("backups", optional=True),
+        Want("backuprepositories", fresh=True, optional=True),
+        Want("namespaces", optional=True),
+        CONFIG,
+    )
+
+
+def answer(_cmd: Command, world: World, situation: Situation) -> Answer:
+    found = [(cluster, each) for cluster, facts in world.items() for each in _of(cluster, facts, situation)]
+    bad = [(cluster, each) for cluster, each in found if not each.well]
+    rows = tuple((cluster, each.what, each.state) for cluster, each in sorted(found, key=lambda one: one[1].well))
+    advice = dict.fromkeys(f"{cluster}, {each.what}: {each.advice}" for cluster, each in bad if each.advice)
+    parts: list[Part] = [Table(("CLUSTER", "CHECK", "STATE"), rows)] if rows else []
+    parts += [Text(each, untrusted=True) for each in list(advice)[:10]]
+    if not bad:
+        return Answer(f"All {len(found)} checks are well.", tuple(parts), Tone.GOOD)
+    return Answer(f"{len(bad)} of {len(found)} checks need a look.", tuple(parts), Tone.WARNING)
+
+
+def _of(cluster: str, facts: Facts | ClusterError, situation: Situation) -> list[Finding]:
+    if isinstance(facts, ClusterError):
+        return [Finding("reachable", facts.text, " ".join(part for part in (facts.why, facts.fix) if part))]
+    found = [each for check in CHECKS for each in check(facts, situation)]
+    rows = [tuple(map(str, row)) for row in facts.records.get(CONFIG, [])]
+    return found + [Finding(row[1], row[2], row[3]) for row in rows if len(row) == 4 and row[0] in {"", cluster}]
+
+
+def _unreadable(facts: Facts, _situation: Situation) -> Iterable[Finding]:
+    for need, fault in facts.errors.items():
+        if isinstance(need, Want):
+            yield Finding(
+                f"{need.resource} readable", fault.text, fault.fix or "Give the bot's role `get, list, watch` on it."
+            )
+
+
+def _server(facts: Facts, _situation: Situation) -> Iterable[Finding]:
+    if facts.status is None:
+        yield Finding("Velero answers", "no", "Look at its pod: kubectl -n velero get pods, and its log.")
+        return
+    yield Finding("Velero answers", "ok")
+    version = str(facts.status.get("serverVersion") or "")
+    minor = re.match(r"v?1\.(\d+)", version)
+    if minor is None:
+        yield Finding("version", f"unknown {version}".strip(), "Set server_version in the settings.")
+    elif OLDEST <= int(minor[1]) <= NEWEST:
+        yield Finding("version", "ok")
+    else:
+        yield Finding("version", version, f"This bot was made against Velero 1.{OLDEST} to 1.{NEWEST}.")
+
+
+def _locations(facts: Facts, _situation: Situation) -> Iterable[Finding]:
+    items = facts.all("backupstoragelocations")
+    if not items:
+        yield Finding("storage location", "none", "backup-location create NAME --provider P --bucket B")
+        return
+    for item in items:
+        name, status = moments.name(item), moments.status(item)
+        message = scrub(str(status.get("message") or ""))
+        phase = str(status.get("phase") or "not looked at yet")
+        yield Finding(f"location {name}", "ok" if phase == "Available" else phase, hint([message]) or message[:300])
+    defaults = [moments.name(item) for item in items if moments.spec(item).get("default") is True]
+    state = "ok" if len(defaults) == 1 else f"{len(defaults)} defaults" if defaults else "none"
+    yield Finding("default location", state, "" if state == "ok" else "backup-location default NAME")
+
+
+def _schedules(facts: Facts, _situation: Situation) -> Iterable[Finding]:
+    items = facts.all("schedules")
+    if not items:
+        yield Finding(
+            "schedules", "none", "Nothing is backed up by itself: schedule create NAME --schedule '0 1 * * *'"
+        )
+    for item in items:
+        if moments.status(item).get("phase") == "FailedValidation":
+            why = "; ".join(map(str, moments.status(item).get("validationErrors") or []))
+            yield Finding(f"schedule {moments.name(item)}", "FailedValidation", why)
+    paused = [moments.name(item) for item in items if moments.spec(item).get("paused") is True]
+    if paused:
+        yield Finding("paused schedules", str(len(paused)), ", ".join(paused[:10]))
+
+
+def _repositories(facts: Facts, _situation: Situation) -> Iterable[Finding]:
+    for item in facts.all("backuprepositories"):
+        one = repository_of(item)
+        if why := trouble(one):
+            yield Finding(f"repository {one.meta.name}", one.phase or "New", why[:300])
+
+
+def _backups(facts: Facts, situation: Situation) -> Iterable[Finding]:
+    """A run that sits in Finalizing waits for its location; one in Deleting met an error on its way."""
+    for item in facts.all("backups"):
+        since = moments.moment(moments.status(item).get("completionTimestamp")) or moments.created(item)
+        long = since is not None and (situation.now - since).total_seconds() > 3600
+        if long and moments.phase(item) in {"Finalizing", "FinalizingPartiallyFailed", "Deleting"}:
+            advice = "Its storage location was away, or its deletion failed: backup describe tells."
+            yield Finding(f"backup {moments.name(item)}", moments.phase(item), advice)
+
+
+CHECKS: tuple[Callable[[Facts, Situation], Iterable[Finding]], ...] = (
+    _unreadable,
+    _server,
+    _locations,
+    _schedules,
+    _repositories,
+    _backups,
+)
+
+DOCTOR = Verb(
+    noun="doctor",
+    name="",
+    summary="What is not as it should be, and what to do about it",
+    effect=Effect.READ,
+    needs=needs,
+    answer=answer,
+    fans_out=True,
+    examples=("doctor", "doctor --cluster prod"),
+)

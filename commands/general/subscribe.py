@@ -1,0 +1,168 @@
+"""`subscribe` and `unsubscribe`: who else is told, of a namespace, a schedule or a backup. Kept in our own store."""
+
+from __future__ import annotations
+
+from commands import moments, output
+from commands.command import Command
+from commands.facts import Facts, Needs, Records, Want
+from commands.flags import BOOL, Flag, choice
+from commands.situation import Situation
+from commands.verb import Args, Effect, Note, Verb
+from domain.actor import ActorKind
+from domain.answer import Answer, Button, Part, Table, Text
+from domain.errors import Refused, Unknown, UsageError
+from store.audit import Entry
+from store.subscriptions import Subscription
+from store.transaction import Transaction
+
+KINDS = {
+    "namespace": "namespace",
+    "namespaces": "namespace",
+    "ns": "namespace",
+    "schedule": "schedule",
+    "schedules": "schedule",
+    "backup": "backup",
+    "backups": "backup",
+}
+RESOURCES = {"namespace": "namespaces", "schedule": "schedules", "backup": "backups"}
+
+FLAGS: tuple[Flag, ...] = (
+    Flag("on", choice("failures", "all", "none"), "failures, all, or none to end it", group="What", ours=True),
+    Flag("here", BOOL, "This channel instead of yourself; limited to the channel's scope", group="Who", ours=True),
+)
+PAGE = "subscriptions"
+
+
+def receiver(cmd: Command, situation: Situation) -> str:
+    if not cmd.true("here"):
+        return situation.actor.id
+    if not situation.origin.channel:
+        raise UsageError("--here needs a channel.", why="This was not asked in one.", fix="Say it in the channel.")
+    return situation.origin.channel
+
+
+def mine(cmd: Command) -> Records:
+    """Of the asker, and of the channel that it is asked in: the reader of records knows both."""
+    return Records(PAGE, (("here", "yes"),) if cmd.true("here") else ())
+
+
+SCOPE = Records("channel-scope")
+"""Namespaces that the channel may hear of; `*` is all, nothing is none."""
+
+
+def needs(cmd: Command, _known: Facts) -> Needs:
+    kind = KINDS.get(cmd.name, "")
+    resource = RESOURCES.get(kind, "namespaces")
+    return Needs.of(Want(resource), Want("namespaces", optional=True), mine(cmd), SCOPE if cmd.true("here") else None)
+
+
+def note(cmd: Command, facts: Facts, situation: Situation) -> Note:
+    if not cmd.names:
+        return Note(listed(cmd, facts))
+    wanted = _wanted(cmd, facts, situation)
+    over = cmd.text("on") == "none" or cmd.noun == "unsubscribe"
+    what = f"{wanted.kind} {wanted.name}"
+    who = "This channel is" if cmd.true("here") else "You are"
+    if over:
+        return Note(Answer(f"{who} no longer told of {what}."), lambda tx: _end(tx, wanted, situation))
+    told = "everything" if wanted.outcome == "all" else "failures"
+    line = f"unsubscribe {what}" + (" --here" if cmd.true("here") else "")
+    answer = Answer(f"{who} told of {told} of {what}.", buttons=(Button("Stop", output.on_cluster(line, situation)),))
+    return Note(answer, lambda tx: _begin(tx, wanted, situation))
+
+
+def _wanted(cmd: Command, facts: Facts, situation: Situation) -> Subscription:
+    kind = KINDS.get(cmd.name)
+    if kind is None or len(cmd.names) != 2:
+        raise UsageError(
+            f"{cmd.noun} to what?", nearest=("namespace", "schedule", "backup"), fix=f"{cmd.noun} namespace NAME"
+        )
+    name, who = cmd.names[1], receiver(cmd, situation)
+    if cmd.noun == "subscribe" and cmd.text("on") != "none":
+        if situation.actor.kind is not ActorKind.PERSON and not cmd.true("here"):
+            raise Refused("Only people and channels can be told.", fix="Ask in Slack.")
+        _visible(kind, name, facts)
+        if cmd.true("here"):
+            _within(kind, name, facts)
+    outcome = cmd.text("on") or "failures"
+    return Subscription(who, situation.cluster.name, kind, name, situation.actor.id, situation.now, outcome)
+
+
+def _visible(kind: str, name: str, facts: Facts) -> None:
+    resource = RESOURCES[kind]
+    if facts.absent(resource, name):
+        raise Unknown(f"There is no {kind} {name!r}.", nearest=facts.nearest(resource, name))
+    if (resource, name) in facts.redacted:
+        raise Refused(f"{name} tells of namespaces that are not yours.", fix="subscribe namespace NAME")
+
+
+def _within(kind: str, name: str, facts: Facts) -> None:
+    scope = frozenset(map(str, facts.records.get(SCOPE, [])))
+    item = facts.get(RESOURCES[kind], name) or {}
+    spec = moments.spec(item)
+    tells = {name} if kind == "namespace" else set((spec.get("template") or spec).get("includedNamespaces") or ["*"])
+    if "*" in scope or tells <= scope:
+        return
+    outside = ", ".join(sorted(map(str, tells - scope)))
+    raise Refused(
+        f"{name} tells of more than this channel may hear: {outside}.",
+        why=f"Its scope is {', '.join(sorted(scope)) or 'nothing'}.",
+        nearest=tuple(sorted(scope))[:5],
+        fix=f"subscribe {kind} {name}",
+    )
+
+
+def listed(cmd: Command, facts: Facts) -> Answer:
+    found: list[Subscription] = facts.records.get(mine(cmd), [])
+    rows = tuple((one.cluster, one.kind or "everything", one.name or "*", one.outcome) for one in found)
+    if not rows:
+        return Answer("Nothing is subscribed to.", (Text("`subscribe namespace NAME` tells you of its failures."),))
+    parts: tuple[Part, ...] = (Table(("CLUSTER", "KIND", "NAME", "TOLD OF"), rows),)
+    return Answer(f"{len(rows)} subscriptions", parts)
+
+
+def _begin(tx: Transaction, wanted: Subscription, situation: Situation) -> None:
+    tx.subscriptions.add(wanted)
+    tx.audit.append(_entry("subscribe", wanted, situation))
+
+
+def _end(tx: Transaction, wanted: Subscription, situation: Situation) -> None:
+    if tx.subscriptions.remove(wanted.receiver, wanted.cluster, wanted.kind, wanted.name):
+        tx.audit.append(_entry("unsubscribe", wanted, situation))
+
+
+def _entry(action: str, wanted: Subscription, situation: Situation) -> Entry:
+    return Entry(
+        at=situation.now,
+        actor=situation.actor.id,
+        action=action,
+        outcome="done",
+        subject=f"{wanted.kind} {wanted.name}",
+        cluster=wanted.cluster,
+        detail={"receiver": wanted.receiver, "on": wanted.outcome},
+    )
+
+
+SUBSCRIBE = Verb(
+    noun="subscribe",
+    name="",
+    summary="Be told of a namespace, a schedule or a backup; alone: what is subscribed to",
+    effect=Effect.NOTE,
+    args=Args("KIND NAME", 0, 2),
+    flags=FLAGS,
+    needs=needs,
+    note=note,
+    examples=("subscribe namespace shop", "subscribe schedule nightly --on all --here", "subscribe"),
+)
+
+UNSUBSCRIBE = Verb(
+    noun="unsubscribe",
+    name="",
+    summary="No longer be told",
+    effect=Effect.NOTE,
+    args=Args("KIND NAME", 0, 2),
+    flags=FLAGS[1:],
+    needs=needs,
+    note=note,
+    examples=("unsubscribe namespace shop",),
+)
