@@ -101,7 +101,7 @@ class Conductor:
         policy: Callable[[], Policy],
         situation: SituationFor,
         ask: Ask,
-        records: Callable[[Actor], RecordReader],
+        records: Callable[[Actor, str], RecordReader],
         cached: Cached,
         now: Callable[[], datetime],
     ) -> None:
@@ -195,7 +195,12 @@ class Conductor:
 
         try:
             return await gather(
-                verb, command, self._clusters[cluster], self._records(asked.actor), cached or self._cached, filtered
+                verb,
+                command,
+                self._clusters[cluster],
+                self._records(asked.actor, asked.origin.channel),
+                cached or self._cached,
+                filtered,
             )
         except ClusterError as fault:
             return fault
