@@ -30,7 +30,7 @@ from bot.slack.presence import Presence
 from bot.slack.socket import SocketMode
 from bot.slack.votes import clicks
 from bot.standing import Standing
-from bot.supervise import Loop, Loops
+from bot.supervise import Loop, Loops, contained
 from bot.threads import Threads
 from bot.views import Views
 from bot.watching import Watching
@@ -314,22 +314,19 @@ class App:
         await self.approvals.recover()
         for operation in await self.store.read(lambda tx: tx.operations.open()):
             if operation.state.value in {"approved", "submitting"} and not await self.approvals.lapsed(operation):
-                try:
-                    await self.executor.recover(operation)
-                except Exception:
-                    log.exception("operation %s could not go on", operation.id)
+                await contained(self.executor.recover(operation))
         return 86400.0
 
     def readiness(self) -> Readiness:
         parts = {"store": str(self.store.fault or ""), "slack": self.presence.fault}
         if self.socket is not None:
             parts["slack socket"] = self.socket.fault
-        for name, cluster in self.clusters.items():
-            health = cluster.health
-            parts[f"cluster {name}"] = ""
-            if not health.ok:
-                log.debug("cluster %s: %s", name, health.reason)
-        found = Readiness(parts)
+        ill = {
+            name: cluster.health.reason or "not asked yet"
+            for name, cluster in self.clusters.items()
+            if not cluster.health.ok
+        }
+        found = Readiness(parts, ill)
         READY.set(1 if found.ready else 0)
         return found
 

@@ -6,7 +6,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aiohttp import web
 from prometheus_client import REGISTRY
@@ -29,9 +29,10 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """`parts` by name: empty text is ready, else what is not."""
+    """`parts` by name: empty text is ready, else what is not. A cluster that is ill degrades itself only."""
 
     parts: dict[str, str]
+    clusters: dict[str, str] = field(default_factory=dict)
 
     @property
     def ready(self) -> bool:
@@ -111,7 +112,9 @@ class Door:
     async def ready(self, _request: web.Request) -> web.Response:
         found = self._readiness()
         told = {name: text or "ok" for name, text in found.parts.items()}
-        return web.json_response({"ready": found.ready, "parts": told}, status=200 if found.ready else 503)
+        return web.json_response(
+            {"ready": found.ready, "parts": told, "degraded": found.clusters}, status=200 if found.ready else 503
+        )
 
     async def metrics(self, _request: web.Request) -> web.Response:
         return web.Response(body=generate_latest(REGISTRY), content_type="text/plain", charset="utf-8")

@@ -65,7 +65,7 @@ class Loop:
         log.error("loop %s failed", self.name, exc_info=fault)
 
 
-async def contained(work: Awaitable[None]) -> Exception | None:
+async def contained(work: Awaitable[object]) -> Exception | None:
     """One piece of work whose fault must not end the others; the fault is logged and given back."""
     try:
         await work
