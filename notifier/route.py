@@ -85,7 +85,8 @@ def destinations(event: Event, wiring: Wiring, subscribed: Sequence[Subscription
 
 
 def _own(event: Event, role: Role, priority: int) -> tuple[Destination, ...]:
-    channel = str(event.facts.get("channel") or event.facts.get("user") or "")
+    user = str(event.facts.get("user") or "")
+    channel = str(event.facts.get("channel") or (user if user[:1] in {"U", "W"} else ""))
     return (Destination("slack", channel, role, priority),) if channel else ()
 
 

@@ -35,6 +35,12 @@ WHY = {
 }
 
 
+def _person(event: Event) -> str:
+    """Pipelines are not written to."""
+    user = str(event.facts.get("user", ""))
+    return user if user[:1] in {"U", "W"} else ""
+
+
 class Letters:
     """`enrich_for` seconds are waited at the most before a failure is told without its reason."""
 
@@ -85,7 +91,7 @@ class Letters:
             revision=operation.revision,
             subject=operation.id,
             role=Role.CARD.value,
-            fallback=str(event.facts.get("user", "")),
+            fallback=_person(event),
         )
 
     async def draw(self, ident: str) -> tuple[Operation, Rendered] | None:

@@ -91,14 +91,22 @@ def phase_word(operation: Operation) -> str:
 
 
 def _facts(operation: Operation, history: History, now: datetime) -> tuple[tuple[str, str], ...]:
-    who = f"<@{history.requester}>" if history.requester[:1] in {"U", "W"} else escape(history.requester or "-")
-    rows = [("Asked by", who), ("Cluster", escape(operation.cluster)), ("Time", _time(operation, history, now))]
+    rows = [("Asked by", _who(history)), ("Cluster", escape(operation.cluster)), ("Time", _time(operation, history, now))]
     if operation.reason:
         rows.append(("Reason", untrusted(operation.reason)))
     namespaces = history.seen.get("namespaces") or []
     if namespaces:
         rows.append(("Namespaces", untrusted(", ".join(map(str, namespaces[:8])))))
     return tuple(rows)
+
+
+def _who(history: History) -> str:
+    """A pipeline links to the page of its run."""
+    if history.requester[:1] in {"U", "W"}:
+        return f"<@{history.requester}>"
+    name = escape(history.requester or "-")
+    link = escape(str(history.started.get("link", ""))).replace("|", "%7C")
+    return f"<{link}|{name}>" if link.startswith(("https://", "http://")) else name
 
 
 def _time(operation: Operation, history: History, now: datetime) -> str:
