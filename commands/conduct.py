@@ -25,7 +25,9 @@ from commands.policy.rules import Rule
 from commands.policy.visible import view
 from commands.reach_facts import cluster_facts
 from commands.registry import verb_of
-from commands.resolve import REQUESTED_BY, resolve
+from commands.replan import Replanned, again, asked_by
+from commands.resolve import resolve
+from commands.restore.look import looked
 from commands.sight import sift
 from commands.situation import Situation
 from commands.verb import Effect, Verb
@@ -71,14 +73,6 @@ class Policy:
 
     rules: tuple[Rule, ...] = ()
     directory: Callable[[Sequence[str]], Awaitable[Directory]] = field(repr=False, default=None)  # type: ignore[assignment]
-
-
-@dataclass(frozen=True, slots=True)
-class Replanned:
-    """What the same line would do now, and what the rules say of it now."""
-
-    plan: Plan
-    decision: Decision
 
 
 Ask = Callable[[Operation, Plan, Decision, Asked], Awaitable[Answer]]
@@ -129,7 +123,7 @@ class Conductor:
             raise Refused(
                 f"{verb.usage.removesuffix(' [flags]')} does not run here.", why=verb.summary, fix=verb.instead
             )
-        if verb.effect is Effect.READ:
+        if verb.effect is Effect.READ and verb.plan is None:
             return Conducted(await self._read(asked, command, verb))
         if verb.effect is Effect.NOTE:
             return Conducted(await self._note(asked, command, verb))
@@ -180,7 +174,7 @@ class Conductor:
         plan = verb.plan(command, facts, as_then)
         if refusals := self._refusals(plan):
             raise refusals
-        plan = resolve(plan, facts, as_then)
+        plan = await looked(resolve(plan, facts, as_then), self._clusters[operation.cluster])
         return Replanned(plan, await self._decide(plan, asked, command, now, facts))
 
     async def _facts(
@@ -217,16 +211,25 @@ class Conductor:
             raise facts
         situation = replace(self._situation(asked, cluster, ident), reason=command.text("reason"))
         plan = verb.plan(command, facts, situation)
-        if command.dry_run:
+        if command.dry_run or verb.effect is Effect.READ:
+            plan = await self._shown(plan, facts, situation, command)
             decision = await self._decide(plan, asked, command, situation, facts)
             return Conducted(helping.dry_run(plan, decision, command.text("output")))
         if refusals := self._refusals(plan):
             raise refusals
         if not plan.steps:
             return Conducted(Answer(plan.summary or "There is nothing to change.", cluster=cluster))
-        plan = resolve(plan, facts, situation)
+        plan = await looked(resolve(plan, facts, situation), self._clusters[cluster])
+        if refusals := self._refusals(plan):
+            raise refusals
         decision = await self._decide(plan, asked, command, situation, facts)
         return await self._decided(asked, command, plan, decision, situation)
+
+    async def _shown(self, plan: Plan, facts: Facts, situation: Situation, command: Command) -> Plan:
+        """A dry run shows what the velero CLI would write; what it would change is looked at all the same."""
+        pinned = resolve(plan, facts, situation)
+        found = await looked(pinned, self._clusters[pinned.cluster]) if not command.text("output") else pinned
+        return replace(found, steps=plan.steps)
 
     def _refusals(self, plan: Plan) -> Refused | None:
         """Guards that no rule may lift; those that one may are the policy's business."""
@@ -321,20 +324,6 @@ class Conductor:
         raise Unknown(f"There is no cluster {name!r}.", nearest=tuple(get_close_matches(name, names, n=3)) or names)
 
 
-def again(command: Command, stored: Plan) -> Command:
-    """With the name that was fixed when it was planned first."""
-    named = command.names or command.true("all") or (command.given("selector") and command.verb != "create")
-    return command if named or not stored.subject else replace(command, names=(stored.subject,))
-
-
-def asked_by(stored: Plan) -> str:
-    for step in stored.steps:
-        name = ((step.manifest.get("metadata") or {}).get("annotations") or {}).get(REQUESTED_BY)
-        if name:
-            return str(name)
-    return ""
-
-
 def _keep(tx: Transaction, operation: Operation, plan: Plan, asked: Asked, decision: Decision) -> None:
     tx.operations.insert(operation, plan, asked.origin)
     if operation.state is State.APPROVED:
@@ -381,6 +370,7 @@ def started(operation: Operation, plan: Plan, asked: Asked) -> Event:
             "thread": asked.origin.thread,
             "user": asked.actor.id,
             "user_name": asked.actor.name,
+            "link": asked.origin.link,
             "cli": plan.cli,
             "notes": [*plan.notes, *(guard.text for guard in plan.guards)],
         },

@@ -15,7 +15,7 @@ from commands.policy.rules import Rule
 from commands.registry import NOUNS, SHARED_FLAGS, VERBS, verb_of
 from commands.verb import Effect, Verb
 from domain.actor import Actor
-from domain.answer import Answer, Button, Code, Fields, Part, Text, Tone
+from domain.answer import Answer, Attachment, Button, Code, Fields, Part, Text, Tone
 from domain.decision import Decision, Outcome
 from domain.plan import Level, Plan
 
@@ -114,12 +114,15 @@ def dry_run(plan: Plan, decision: Decision, output: str) -> Answer:
     parts.append(Fields((("Policy", _decision(decision)), ("Fingerprint", plan.fingerprint[:12]))))
     if plan.cli:
         parts.append(Code(plan.cli, copyable=True))
+    if plan.report:
+        parts.append(Attachment(f"{plan.subject}-preview.txt", plan.report, "Everything it would change"))
     tone = Tone.WARNING if plan.refusals() or decision.outcome is Outcome.DENY else Tone.PLAIN
     return Answer(
         f"Dry run: {plan.noun} {plan.verb} {plan.subject}. Nothing was changed.",
         tuple(parts),
         tone,
         cluster=plan.cluster,
+        namespaces=plan.reach.namespaces,
     )
 
 

@@ -28,6 +28,7 @@ from commands.restore.delete import DELETE as RESTORE_DELETE
 from commands.restore.describe import DESCRIBE as RESTORE_DESCRIBE
 from commands.restore.get import GET as RESTORE_GET
 from commands.restore.logs import LOGS as RESTORE_LOGS
+from commands.restore.plan import PLAN as RESTORE_PLAN
 from commands.schedule.verbs import SCHEDULE_VERBS
 from commands.snapshot_location.create import CREATE as SNAPSHOT_LOCATION_CREATE
 from commands.snapshot_location.get import GET as SNAPSHOT_LOCATION_GET
@@ -133,6 +134,7 @@ VERBS: tuple[Verb, ...] = (
     BACKUP_LOGS,
     BACKUP_DELETE,
     RESTORE_CREATE,
+    RESTORE_PLAN,
     RESTORE_GET,
     RESTORE_DESCRIBE,
     RESTORE_LOGS,

@@ -84,6 +84,8 @@ class Plan:
     notes: tuple[str, ...] = ()
     impact: frozenset[str] | None = None
     """What it would change, one line per object and class; None where nobody looked. Not in the fingerprint."""
+    report: str = ""
+    """The same in full, as text for a file."""
 
     @property
     def fingerprint(self) -> str:

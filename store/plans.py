@@ -23,6 +23,7 @@ def plan_to_json(plan: Plan) -> Json:
         "evidence": dict(plan.evidence),
         "notes": list(plan.notes),
         "impact": None if plan.impact is None else sorted(plan.impact),
+        "report": plan.report,
     }
 
 
@@ -40,6 +41,7 @@ def plan_from_json(stored: Json) -> Plan:
         evidence=stored["evidence"],
         notes=tuple(stored["notes"]),
         impact=None if stored.get("impact") is None else frozenset(stored["impact"]),
+        report=stored.get("report", ""),
     )
 
 

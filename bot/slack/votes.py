@@ -67,8 +67,8 @@ def whole(approval: Approval, operation: Operation, plan: Plan) -> Answer:
     )
     notes = [Text(note, untrusted=True) for note in plan.notes]
     files = [Attachment(f"{operation.subject}.yaml", manifests, "What would be written")]
-    if plan.impact:
-        files.append(Attachment(f"{operation.subject}-changes.txt", "\n".join(sorted(plan.impact)), "What it changes"))
+    if plan.report:
+        files.append(Attachment(f"{operation.subject}-preview.txt", plan.report, "Everything it would change"))
     parts: tuple[Part, ...] = (Fields(rows), *notes, Code(plan.cli, copyable=True), *files)
     names = plan.reach.namespaces
     title = f"{operation.noun} {operation.verb} {operation.subject}"

@@ -8,8 +8,9 @@ from datetime import datetime
 from commands.approval import rows, tally, terms, words
 from commands.approval.difference import difference
 from commands.approval.terms import Terms
-from commands.conduct import Policy, Replanned
+from commands.conduct import Policy
 from commands.execute import Executor
+from commands.replan import Replanned
 from domain.actor import Actor, Origin
 from domain.answer import Answer, Text, Tone
 from domain.approval import Approval, ApprovalState, VoteKind

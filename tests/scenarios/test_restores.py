@@ -12,8 +12,9 @@ async def asked(house, line=ASK):
 
 
 async def test_one_asks_and_another_approves(house):
-    request = await asked(house)
+    await house.backed_up("b1")
     house.prod.objects.delete("configmaps", "shop", "settings-0")
+    request = await asked(house)
     for word in ("backup b1", "oops", f"<@{house.grace.id}>", "Fingerprint", "Votes: 0 of 1"):
         assert word in request.text
     await house.bob.clicks("Approve", on=request)
@@ -60,3 +61,32 @@ async def test_details_go_to_the_approver(house):
     request = await asked(house)
     answer = await house.bob.clicks("Show details", on=request)
     await answer.reply("The whole plan of restore create r1")
+
+
+async def test_the_request_says_what_would_change(house):
+    await house.backed_up("b1")
+    house.prod.objects.delete("configmaps", "shop", "settings-0")
+    house.prod.objects.patch("configmaps", "shop", "settings-1", {"data": {"number": "99"}})
+    request = await asked(house)
+    assert "1 objects would be created: 1 ConfigMap" in request.text
+    assert "ConfigMap shop/settings-1 (data.number)" in request.text
+
+
+async def test_a_grown_impact_is_stale_and_one_button_asks_again(house):
+    request = await asked(house)
+    house.prod.objects.delete("configmaps", "shop", "settings-0")
+    answer = await house.bob.clicks("Approve", on=request)
+    await answer.reply("Nothing runs: it is no longer what was shown.")
+    stale = await house.sees("#approvals", "restore create r1", "out of date", "ConfigMap shop/settings-0 new")
+    assert house.prod.all("restores") == []
+    await house.grace.clicks("Ask again", on=stale)
+    again = await house.eventually(lambda: [m for m in house.told("#approvals", "waits for approval") if m.ts != request.ts])
+    await house.bob.clicks("Approve", on=again[0])
+    await house.ended("restores", "r1")
+
+
+async def test_a_plan_alone_writes_nothing(house):
+    await house.backed_up("b1")
+    answer = await house.grace.says("/velero restore plan r1 --from-backup b1 --include-namespaces shop")
+    await answer.reply("are there and equal")
+    assert house.prod.all("restores") == []

@@ -1,0 +1,16 @@
+"""`restore plan`: everything that `restore create` would do and change, and nothing is done."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from commands.restore.create import CREATE
+from commands.verb import Effect
+
+PLAN = replace(
+    CREATE,
+    name="plan",
+    summary="Show what a restore would change",
+    effect=Effect.READ,
+    examples=("restore plan --from-backup shop-1", "restore plan --include-namespaces shop --before 14:30"),
+)
