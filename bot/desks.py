@@ -11,6 +11,7 @@ from bot.slack.identity import Identity
 from bot.slack.payloads import Received, from_stored
 from bot.worker import reference
 from commands.conduct import Asked, Conductor
+from commands.correction import corrected, place
 from domain.actor import Actor, ActorKind, Origin, Way
 from domain.answer import Answer, Code, Part, Text, Tone
 from domain.errors import ChatopsError, ClusterError, UsageError, UserError
@@ -126,8 +127,8 @@ def origin_of(received: Received) -> Origin:
 def sorry(fault: ChatopsError, line: str, ref: str) -> Answer:
     """What failed with the part underlined, why, the nearest valid values, one corrected command to copy."""
     parts: list[Part] = []
-    if line and fault.part:
-        start, end = fault.part
+    if part := place(fault, line):
+        start, end = part
         parts.append(Code(f"{line}\n{' ' * start}{'^' * max(1, end - start)}"))
     if fault.why:
         parts.append(Text(fault.why, untrusted=True))
@@ -138,16 +139,3 @@ def sorry(fault: ChatopsError, line: str, ref: str) -> Answer:
     elif fault.fix:
         parts.append(Text(fault.fix))
     return Answer(fault.text, tuple(parts), Tone.BAD, reference=ref)
-
-
-def corrected(fault: ChatopsError, line: str) -> str:
-    """The line with the wrong part replaced by the nearest right one."""
-    if not (line and fault.part and fault.nearest):
-        return ""
-    start, end = fault.part
-    wrong = line[start:end]
-    value = fault.nearest[0]
-    if wrong.startswith("--") and "=" in wrong:
-        flag, _, rest = wrong.partition("=")
-        value = f"{value}={rest}" if value.startswith("--") else f"{flag}={value}"
-    return line[:start] + value + line[end:]

@@ -20,7 +20,8 @@ def check(cmd: Command, noun: str) -> None:
     if sum(ways) != 1:
         raise UsageError(
             f"Say which: names of {noun}s, --selector or --all" + (", one of the three." if sum(ways) else "."),
-            fix=f"{cmd.noun} {cmd.verb} NAME",
+            why="They exclude each other." if sum(ways) else "Nothing is taken for all of them.",
+            fix=f"{cmd.noun} {cmd.verb} {cmd.name or 'NAME'}",
         )
 
 
@@ -28,6 +29,14 @@ def wants(cmd: Command, resource: str) -> list[Need]:
     if cmd.text("selector"):
         return [Want(resource, label=cmd.text("selector"), fresh=True)]
     return [Want(resource, fresh=True)]
+
+
+def some(cmd: Command, known: Facts, resource: str) -> list[Need]:
+    """For reads: those that are named; all where none is, or where one is not there and a nearer name is wanted."""
+    if cmd.text("selector") or not cmd.names:
+        return [Want(resource, label=cmd.text("selector"), fresh=True)]
+    wanted: list[Need] = [Want(resource, name, fresh=True) for name in cmd.names]
+    return [*wanted, Want(resource)] if any((resource, name) in known.missing for name in cmd.names) else wanted
 
 
 def selected(cmd: Command, facts: Facts, resource: str) -> list[Json]:

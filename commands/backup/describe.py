@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import fnmatch
 
-from commands import moments
+from commands import moments, selection
 from commands.backup import sheet
 from commands.backup.findings import Findings, ended, found, wants
 from commands.backup.get import FILTERS, creator, inside
 from commands.command import Command
 from commands.facts import Facts, Needs, Want, World
 from commands.flags import BOOL, TEXT, Flag, choice
-from commands.output import FIND
+from commands.output import FIND, on_cluster
 from commands.situation import Situation
 from commands.track.hints import hint
 from commands.verb import Args, Effect, Verb
@@ -45,12 +45,7 @@ FLAGS: tuple[Flag, ...] = (
 
 
 def needs(cmd: Command, known: Facts) -> Needs:
-    named = bool(cmd.names) and not cmd.text("selector")
-    first = (
-        [Want("backups", name, fresh=True) for name in cmd.names]
-        if named
-        else [Want("backups", label=cmd.text("selector"), fresh=True)]
-    )
+    first = selection.some(cmd, known, "backups")
     item = known.get("backups", cmd.name) if len(cmd.names) == 1 else None
     shown = item is not None and ("backups", cmd.name) not in known.redacted
     more = wants(item, details=cmd.true("details"), items=cmd.given("find")) if shown and item is not None else ()
@@ -92,7 +87,7 @@ def one(cmd: Command, about: Findings, situation: Situation) -> Answer:
         *(Text(why, untrusted=True) for why in about.unread[:3]),
         Attachment(f"{name}.txt", body, f"All of {name}"),
     ]
-    return Answer(headline(about), tuple(parts), tone(about), _buttons(item), namespaces=told)
+    return Answer(headline(about), tuple(parts), tone(about), _buttons(item, situation), namespaces=told)
 
 
 def headline(about: Findings) -> str:
@@ -239,15 +234,21 @@ def _kind_fits(wanted: str, kind: str) -> bool:
     } or wanted in {"", "*"}
 
 
-def _buttons(item: Json) -> tuple[Button, ...]:
-    name = moments.name(item)
-    buttons = [Button("Log", f"backup logs {name}")]
-    if moments.phase(item) in {"Completed", "PartiallyFailed"}:
-        buttons.append(Button("Try a restore", f"restore create --from-backup {name} --dry-run"))
-    if not ended(item):
-        buttons = [Button("Look again", f"backup describe {name}")]
-    if moments.phase(item) in BACKUP_PHASES.queued:
-        buttons.append(Button("Cancel", f"backup cancel {name}", "danger", confirm=f"Take {name} out of the queue?"))
+def _buttons(item: Json, situation: Situation) -> tuple[Button, ...]:
+    name, phase = moments.name(item), moments.phase(item)
+
+    def button(text: str, line: str, **more: str) -> Button:
+        return Button(text, on_cluster(line, situation), **more)
+
+    buttons = (
+        [button("Log", f"backup logs {name}")] if ended(item) else [button("Look again", f"backup describe {name}")]
+    )
+    if phase in {"Completed", "PartiallyFailed"}:
+        buttons.append(button("Try a restore", f"restore create --from-backup {name} --dry-run"))
+    if phase in BACKUP_PHASES.queued:
+        buttons.append(
+            button("Cancel", f"backup cancel {name}", style="danger", confirm=f"Take {name} out of the queue?")
+        )
     return tuple(buttons)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -135,8 +136,13 @@ def hooks_of(log: bytes) -> tuple[HookRun, ...]:
     return hook_runs(line for line in lines if line is not None)
 
 
+_ASSIGNED = re.compile(r"(?i)(\w*(?:passw|passphrase|secret|token|credential|private|api_?key)\w*\s?[=:]\s?)\S+")
+
+
 def printed(run: HookRun) -> str:
-    return scrub("\n".join(part for part in (run.stdout, run.stderr, *run.errors) if part))
+    """Scripts print their environment: whatever is assigned to a secret's name goes, besides what looks like one."""
+    said = "\n".join(part for part in (run.stdout, run.stderr, *run.errors) if part)
+    return _ASSIGNED.sub(r"\1[scrubbed]", scrub(said))
 
 
 def moving(facts: Facts, name: str) -> tuple[Moving, ...]:

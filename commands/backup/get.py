@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Callable
 
-from commands import moments, output
+from commands import moments, output, selection
 from commands.command import Command
 from commands.facts import Facts, Needs, Want, World
 from commands.flags import DURATION, STRINGS, TEXT, Flag
@@ -28,10 +28,11 @@ FILTERS: tuple[Flag, ...] = (
 )
 
 
-def needs(cmd: Command, _known: Facts) -> Needs:
-    if cmd.names and not cmd.text("selector"):
-        return Needs.of(*(Want("backups", name) for name in cmd.names), Want("namespaces", optional=True))
-    return Needs.of(Want("backups", label=cmd.text("selector")), Want("namespaces", optional=True))
+def needs(cmd: Command, known: Facts) -> Needs:
+    """The list comes from memory where a table is asked for; objects as such come from the cluster."""
+    if cmd.names or output.dumps(cmd) or cmd.text("selector"):
+        return Needs.of(*selection.some(cmd, known, "backups"), Want("namespaces", optional=True))
+    return Needs.of(Want("backups"), Want("namespaces", optional=True))
 
 
 def answer(cmd: Command, world: World, situation: Situation) -> Answer:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from commands import moments
+from commands import moments, selection
 from commands.command import Command
 from commands.facts import Facts, File, Missing, Needs, Want, World
 from commands.flags import BOOL, DURATION, TEXT, Flag
@@ -29,7 +29,7 @@ def needs(cmd: Command, known: Facts) -> Needs:
     item = known.get("backups", cmd.name)
     readable = item is not None and ("backups", cmd.name) not in known.redacted and moments.phase(item) in READABLE
     return Needs.of(
-        Want("backups", cmd.name, fresh=True),
+        *selection.some(cmd, known, "backups"),
         Want("namespaces", optional=True),
         File("BackupLog", cmd.name) if readable else None,
     )
