@@ -1,0 +1,86 @@
+"""What the real velero CLI did to backups and locations: our steps leave the objects that it left."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+from commands.policy.reach import merged
+from tests.commands.test_golden_effects import ROWS, asks_first, plain, said, worlds
+
+Json = dict[str, Any]
+NOUNS = ("backup", "backup-location", "snapshot-location")
+PLURALS = {
+    "Backup": "backups",
+    "BackupStorageLocation": "backupstoragelocations",
+    "VolumeSnapshotLocation": "volumesnapshotlocations",
+    "DeleteBackupRequest": "deletebackuprequests",
+}
+CASES = [
+    pytest.param(row, world, id=f"{number} {row['line']}")
+    for number, (row, world) in enumerate(zip(ROWS, worlds(), strict=True))
+    if row["line"].split()[0] in NOUNS
+]
+
+
+def key_of(step: Json, changed: dict[str, Json]) -> str:
+    """The server makes the name of a request: the CLI's is taken for ours."""
+    start = step["name"] or step["manifest"]["metadata"]["generateName"]
+    exact = f"{PLURALS[step['kind']]}/{step['name']}"
+    return exact if step["name"] else next(key for key in changed if key.startswith(f"{PLURALS[step['kind']]}/{start}"))
+
+
+def taken(world: dict[str, Json], steps: list[Json], changed: dict[str, Json]) -> dict[str, Json]:
+    after = copy.deepcopy(world)
+    for step in steps:
+        key = key_of(step, changed)
+        match step["verb"]:
+            case "patch":
+                after[key] = merged(after[key], step["manifest"])
+            case "delete":
+                del after[key]
+            case "create":
+                name = key.partition("/")[2]
+                after[key] = {**step["manifest"], "metadata": {**step["manifest"]["metadata"], "name": name}}
+    return after
+
+
+def known(row: Json, world: dict[str, Json]) -> dict[str, Json]:
+    """The recording has only what changed: a backup that a request names was there."""
+    there = dict(world)
+    for key, change in row["changed"].items():
+        if key.startswith("deletebackuprequests/"):
+            marks = change["after"]["metadata"]["labels"]
+            name = change["after"]["spec"]["backupName"]
+            meta = {"name": name, "namespace": "velero", "uid": marks["velero.io/backup-uid"], "labels": {}}
+            if "grp=e" in row["line"]:
+                meta["labels"] = {"grp": "e"}
+            there[f"backups/{name}"] = {"apiVersion": "velero.io/v1", "kind": "Backup", "metadata": meta, "spec": {}}
+    return there
+
+
+@pytest.mark.parametrize(("row", "world"), [case for case in CASES if case.values[0]["rc"] == 0])
+def test_what_the_cli_did_our_steps_do(row: Json, world: dict[str, Json]) -> None:
+    if asks_first(row):
+        pytest.skip("the CLI was not answered")
+    found = said(row, known(row, world))
+    assert found["ok"], found["error"]
+    changed: dict[str, Json] = row["changed"]
+    assert {key_of(step, changed) for step in found["steps"]} == set(changed)
+    after = taken(known(row, world), found["steps"], changed)
+    for key, change in changed.items():
+        assert plain(after.get(key), row["line"]) == plain(change["after"], row["line"])
+
+
+@pytest.mark.parametrize(("row", "world"), [case for case in CASES if case.values[0]["rc"] != 0])
+def test_what_the_cli_refuses_is_refused(row: Json, world: dict[str, Json]) -> None:
+    found = said(row, world)
+    assert not found["ok"] or any(guard["level"] == "refuse" for guard in found["guards"])
+
+
+def test_a_location_inside_anothers_bucket_is_translated_and_refused() -> None:
+    row, world = next(case.values for case in CASES if case.values[0]["line"].endswith("--prefix p"))
+    found = said(row, world)
+    assert found["steps"]
+    assert "location-overlap" in [guard["code"] for guard in found["guards"] if guard["level"] == "refuse"]
