@@ -1,0 +1,95 @@
+"""10,000 backups listed, decoded and remembered as the bot remembers them, against json.loads of the same bytes.
+
+Over HTTP from another process. Measured in a process of its own: what it grew by is what the cache costs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import subprocess
+import sys
+import time
+from contextlib import aclosing
+from datetime import UTC, datetime
+from random import Random
+
+from benchmarks.figure import Figure, median
+from benchmarks.pages import rendered, server
+
+COUNT = 10_000
+TIMES = 3
+
+
+def measure() -> Figure:
+    with server(COUNT) as url:
+        lines = [
+            subprocess.run([sys.executable, "-m", "benchmarks.backups", url], capture_output=True, text=True, check=True)
+            for _ in range(TIMES)
+        ]
+    found = [json.loads(line.stdout) for line in lines]
+    return Figure(
+        "10,000 backups listed, decoded and cached",
+        median([each["took"] for each in found]),
+        1.5,
+        "s",
+        median([each["floor"] for each in found]),
+        more={"MiB": (median([each["grown"] for each in found]), 30)},
+    )
+
+
+def resident() -> float:
+    """MiB that this process holds."""
+    gc.collect()
+    with open("/proc/self/statm", encoding="ascii") as file:
+        return int(file.read().split()[1]) * 4096 / 2**20
+
+
+async def followed(url: str) -> tuple[float, float]:
+    """Seconds and MiB of the first list of a cluster, up to where it would be committed."""
+    from commands.track import runs
+    from commands.track.follow import Known
+    from commands.track.sighting import Setting
+    from velero.cluster import Cluster, ClusterSettings
+    from velero.connection import Direct
+
+    cluster = Cluster(ClusterSettings("prod", Direct(url)), now=lambda: datetime.now(UTC), random=Random(1))
+    await cluster.backups.page(limit=1)
+    known, before, began = Known(), resident(), time.perf_counter()
+    rows = known.of("Backup")
+    setting = Setting("prod", "uid", datetime.now(UTC), first=True, known=rows.values())
+
+    async def nothing() -> dict[str, str]:
+        return {}
+
+    async with aclosing(cluster.reflector("Backup", nothing).batches()) as batches:
+        async for batch in batches:
+            for one in batch.observations:
+                outcome = runs.observe(setting, None, one)
+                assert outcome.remember is not None
+                rows[one.uid] = outcome.remember
+            if batch.complete:
+                break
+    took = time.perf_counter() - began
+    assert len(rows) == COUNT
+    del batch
+    grown = resident() - before
+    await cluster.close()
+    return took, grown
+
+
+def loaded() -> float:
+    pages = rendered(COUNT)
+    found = []
+    for _ in range(3):
+        began = time.perf_counter()
+        for page in pages:
+            json.loads(page)
+        found.append(time.perf_counter() - began)
+    return median(found)
+
+
+if __name__ == "__main__":
+    took, grown = asyncio.run(followed(sys.argv[1]))
+    print(json.dumps({"took": took, "grown": grown, "floor": loaded()}))
