@@ -213,18 +213,14 @@ def _occurrences(sight: Sight, memory: Memory, until: datetime) -> Iterable[tupl
         if expected is not None and start < expected <= until:
             yield expected, expected + timedelta(seconds=schedule.every)
         return
-    first = schedule.next(start)
-    if first is None or first > until:
-        return
-    runs = schedule.runs(start, MANY)
-    if runs[-1] <= until:
-        latest = last_passed(schedule, start, until) or runs[-1]
-        runs = schedule.runs(latest - timedelta(seconds=1), 2)
-    for at in runs:
-        following = schedule.next(at)
-        if at > until or following is None:
+    at = schedule.next(start)
+    for _ in range(MANY):
+        if at is None or at > until or (following := schedule.next(at)) is None:
             return
         yield at, following
+        at = following
+    if at is not None and (latest := last_passed(schedule, at - timedelta(seconds=1), until)) is not None:
+        yield latest, schedule.next(latest) or latest
 
 
 def _excused(sight: Sight, occurrence: datetime) -> bool:
