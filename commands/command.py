@@ -17,6 +17,8 @@ class Command:
     flags: Mapping[str, Any] = field(default_factory=dict)
     line: str = ""
     """As understood: canonical words, without the cluster."""
+    cli: str = ""
+    """The same for the velero CLI: without what only this bot knows."""
     help: bool = False
     topic: tuple[str, ...] = ()
 

@@ -69,6 +69,7 @@ class Executor:
         """Takes every step that can be taken; one that waits for a phase leaves the rest to `continue_after`."""
         stored = await self._store.read(lambda tx: tx.steps.of(operation.id))
         made: list[Json] = []
+        whole = False
         try:
             for place, step in zip(stored, plan.steps, strict=True):
                 if place.state in {StepState.DONE, StepState.SKIPPED}:
@@ -78,10 +79,12 @@ class Executor:
                 made.append(await self._take(operation, place, step))
                 if step.wait:
                     break
+            else:
+                whole = True
         except (ClusterError, Refused, Stale) as fault:
             await self._failed(operation, fault.text)
             raise
-        return Done(await self._submitted(operation, plan, made), tuple(made))
+        return Done(await self._submitted(operation, plan, made, whole=whole), tuple(made))
 
     async def _take(self, operation: Operation, place: StoredStep, step: Step) -> Json:
         if place.state is StepState.PENDING:
@@ -124,16 +127,18 @@ class Executor:
         await self._store.write(lambda tx: tx.operations.advance(moved, operation.revision))
         return moved
 
-    async def _submitted(self, operation: Operation, plan: Plan, made: list[Json]) -> Operation:
+    async def _submitted(self, operation: Operation, plan: Plan, made: list[Json], *, whole: bool) -> Operation:
         """Records the outcome of submitting. What runs in Velero is followed by track; a patch is done when it is made."""
         now = self._now()
-        first = (made[0].get("metadata") or {}) if made else {}
+        last = (made[-1].get("metadata") or {}) if made and whole else {}
 
         def record(tx: Transaction) -> Operation:
             current = _there(tx, operation.id)
+            if current.state is State.SUBMITTED and whole and last and not current.object_uid:
+                return _found(tx, current, last, now)
             if current.state is not State.SUBMITTING:
                 return current
-            names = {"object_uid": str(first.get("uid", "")), "object_name": str(first.get("name", "") or plan.subject)}
+            names = {"object_uid": str(last.get("uid", "")), "object_name": str(last.get("name", "") or plan.subject)}
             sent = current.advance(State.SUBMITTED, now, **names)
             tx.operations.advance(sent, current.revision)
             _record(tx, sent, "submitted", "done", now)
@@ -172,6 +177,14 @@ def _there(tx: Transaction, ident: str) -> Operation:
     if operation is None:
         raise Lost(f"There is no operation {ident}.")
     return operation
+
+
+def _found(tx: Transaction, operation: Operation, made: Json, now: datetime) -> Operation:
+    """The object of the last step, made after others were waited for."""
+    uid, name = str(made.get("uid", "")), str(made.get("name", ""))
+    known = operation.advance(operation.state, now, object_uid=uid, object_name=name)
+    tx.operations.advance(known, operation.revision)
+    return known
 
 
 def _record(tx: Transaction, operation: Operation, action: str, outcome: str, now: datetime) -> None:

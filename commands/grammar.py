@@ -7,14 +7,16 @@ mix, an optional value is taken only after `=`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any
 
+from commands import spoken
 from commands.command import Command
 from commands.flags import Flag
 from commands.registry import NOUNS, REFUSED_FLAGS, SHARED_FLAGS, VERB_WORDS, VERBS
 from commands.verb import Effect, Verb
-from commands.words import Word, quote, words
+from commands.words import Word, words
 from domain.errors import UsageError
 
 _LEADS = frozenset({"velero", "/velero"})
@@ -132,7 +134,10 @@ class _Reader:
             self._names.append(Word(self._at_hand, self._at_hand, (0, 0)))
         self._count_names()
         names = tuple(word.text for word in self._names)
-        return Command(self._verb.noun, self._verb.name, names, self._flags, canonical(self._verb, names, self._flags))
+        made = Command(self._verb.noun, self._verb.name, names, self._flags)
+        return replace(
+            made, line=canonical(self._verb, names, self._flags), cli=spoken.cli_line(made, self._verb.flags)
+        )
 
     def _long(self, word: Word) -> None:
         name, equals, value = word.text[2:].partition("=")
@@ -237,19 +242,6 @@ def _why_too_many(word: str, flags: Mapping[str, Any]) -> str:
 
 
 def canonical(verb: Verb, names: tuple[str, ...], flags: Mapping[str, Any]) -> str:
-    """The command as the velero CLI would take it where it can: canonical words, sorted as declared, without `--cluster`."""
-    parts = [verb.noun, *([verb.name] if verb.name else []), *(quote(name) for name in names)]
-    told = (flag for flag in (*verb.flags, *SHARED_FLAGS) if flag.name in flags and flag.name != "cluster")
-    parts += [_flag_words(flag, flags[flag.name]) for flag in told]
-    return " ".join(part for part in parts if part)
-
-
-def _flag_words(flag: Flag, value: Any) -> str:
-    from commands.spoken import spoken
-
-    text = spoken(flag, value)
-    if text is None:
-        return ""
-    if flag.type.bare is not None:
-        return f"--{flag.name}" if value is True else f"--{flag.name}={text}"
-    return f"--{flag.name} {quote(text)}"
+    """Canonical words, sorted as declared, without `--cluster`: read again it is the same command."""
+    told = (flag for flag in (*verb.flags, *SHARED_FLAGS) if flag.name != "cluster")
+    return spoken.line(verb.noun, verb.name, names, told, flags)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from commands.command import Command
 from commands.flags import DURATION, MAPPINGS, OR_SELECTOR, PAIRS, SELECTOR, STRING_SLICE, STRINGS, Flag
 from commands.selectors import words_of
+from commands.words import quote
 from domain.duration import format_go
 
 
@@ -27,6 +30,27 @@ def spoken(flag: Flag, value: Any) -> str | None:
     if flag.type is OR_SELECTOR:
         return " or ".join(words_of(part) for part in value)
     return str(value)
+
+
+def line(noun: str, verb: str, names: Iterable[str], flags: Iterable[Flag], values: Mapping[str, Any]) -> str:
+    """A command in canonical words, its flags as declared."""
+    parts = [noun, verb, *(quote(name) for name in names)]
+    parts += [flag_words(flag, values[flag.name]) for flag in flags if flag.name in values]
+    return " ".join(part for part in parts if part)
+
+
+def cli_line(cmd: Command, flags: Iterable[Flag]) -> str:
+    """For the velero CLI: what only this bot knows is left out."""
+    return line(cmd.noun, cmd.verb, cmd.names, (flag for flag in flags if not flag.ours), cmd.flags)
+
+
+def flag_words(flag: Flag, value: Any) -> str:
+    text = spoken(flag, value)
+    if text is None:
+        return ""
+    if flag.type.bare is not None:
+        return f"--{flag.name}" if value is True else f"--{flag.name}={text}"
+    return f"--{flag.name} {quote(text)}"
 
 
 def _csv(field: str) -> str:
