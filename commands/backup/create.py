@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from commands import checks
-from commands.backup import template
+from commands.backup import policy, scope, template
 from commands.command import Command
 from commands.facts import Facts, Needs, Want
 from commands.flags import BOOL, TEXT, Flag
@@ -19,13 +19,18 @@ from domain.plan import Plan, Step, StepVerb
 
 Json = dict[str, Any]
 
+DESCRIPTION = "velero-chatops.io/description"
+LONGEST_DESCRIPTION = 300
+
 
 def needs(cmd: Command, _known: Facts) -> Needs:
-    schedule = cmd.text("from-schedule").strip()
+    schedule, policies = cmd.text("from-schedule").strip(), cmd.text("resource-policies-configmap")
     return Needs.of(
         *template.lookups(cmd),
         Want("schedules", schedule, fresh=True) if schedule else None,
         Want("backups", cmd.name, fresh=True) if cmd.name else None,
+        Want("backups") if cmd.given("type") else None,
+        Want("configmaps", policies, fresh=True, optional=True) if policies else None,
         Want("backupstoragelocations"),
         Want("namespaces"),
     )
@@ -59,7 +64,12 @@ def translate(cmd: Command, facts: Facts, situation: Situation) -> Json:
 
 
 def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
-    manifest = translate(cmd, facts, situation)
+    ours = scope.settled(cmd, facts, situation)
+    cmd = ours.command
+    manifest = marked(cmd, translate(cmd, facts, situation), ours)
+    inline = policy.step(cmd, situation)
+    if inline is not None:
+        manifest["spec"]["resourcePolicy"] = policy.reference(inline.name)
     name = manifest["metadata"]["name"]
     guards = (
         *checks.name_guards("backup", name),
@@ -67,17 +77,36 @@ def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
         *checks.label_guards(cmd),
         *checks.spec_guards(manifest["spec"], facts),
         *checks.location_guards(manifest["spec"], facts),
+        *policy.guards(cmd, facts),
     )
+    backup = Step(StepVerb.CREATE, "Backup", "backups", name, manifest, situation.namespace)
     return Plan(
         cluster=situation.cluster.name,
         noun="backup",
         verb="create",
         subject=name,
-        steps=(Step(StepVerb.CREATE, "Backup", "backups", name, manifest, situation.namespace),),
-        reach=backup_reach(manifest, cluster_facts(facts, situation)),
+        steps=(*((inline,) if inline else ()), backup),
+        reach=backup_reach(manifest, policy.known(cluster_facts(facts, situation), cmd, inline, facts)),
         guards=guards,
-        cli=f"velero {cmd.line}",
+        cli=f"velero {cmd.cli}",
+        evidence=policy.evidence(cmd, facts),
+        notes=ours.notes,
     )
+
+
+def marked(cmd: Command, manifest: Json, ours: scope.Settled) -> Json:
+    """What the CLI has no field for stands in annotations; an application's template fills what was not said."""
+    text = cmd.text("description")
+    if len(text) > LONGEST_DESCRIPTION:
+        raise UsageError(
+            f"--description has {len(text)} signs; at most {LONGEST_DESCRIPTION} are kept.", why="It is an annotation."
+        )
+    marks = {**ours.annotations, **({DESCRIPTION: text} if text else {})}
+    if marks:
+        manifest["metadata"]["annotations"] = {**(manifest["metadata"].get("annotations") or {}), **marks}
+    if ours.fields:
+        manifest["spec"] = scope.filled(manifest["spec"], ours.fields)
+    return manifest
 
 
 CREATE = Verb(
@@ -99,5 +128,7 @@ CREATE = Verb(
         "backup create shop-1 --include-namespaces shop --ttl 30d",
         "backup create --from-schedule nightly",
         "backup create full --exclude-namespaces kube-system -o yaml",
+        "backup create prod-1 --namespaces production --description 'before the upgrade'",
+        "backup create shop-2 --type partial --app shop",
     ),
 )

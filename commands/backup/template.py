@@ -22,6 +22,7 @@ from commands.flags import (
     STRINGS,
     TEXT,
     Flag,
+    choice,
 )
 from domain.duration import format_go
 from domain.errors import Unknown, UsageError
@@ -71,8 +72,8 @@ FLAGS: tuple[Flag, ...] = (
 OUR_FLAGS: tuple[Flag, ...] = (
     Flag("namespaces", TEXT, "A preset: all, production or non-production", group="Scope", ours=True),
     Flag("description", FREE_TEXT, "What it is for (at most 300 signs)", group="Marks", ours=True),
-    Flag("resource-policy", FREE_TEXT, "Resource policy, written here as YAML", group="Volumes", ours=True),
-    Flag("type", TEXT, "full or partial, over applications", group="Scope", ours=True, choices=("full", "partial")),
+    Flag("resource-policy", TEXT, "Resource policy, written here as YAML", group="Volumes", ours=True),
+    Flag("type", choice("full", "partial"), "full or partial, over applications", group="Scope", ours=True),
     Flag("app", TEXT, "Application that a partial backup takes", group="Scope", ours=True),
 )
 
