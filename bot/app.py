@@ -36,6 +36,7 @@ from bot.views import Views
 from bot.watching import Watching
 from bot.worker import Desk, Worker
 from commands.conduct import Asked, Conductor, Policy
+from commands.continuing import Continuing
 from commands.execute import Executor
 from commands.policy.rules import Rule
 from commands.track.enrich import enrich
@@ -133,6 +134,7 @@ class App:
 
     def _deciding(self) -> None:
         self.executor = Executor(self.store, self.clusters, utc_now)
+        self.continuing = Continuing(self.store, self.executor, utc_now)
         book = RecordBook(self.store, lambda: self.rules, lambda: tuple(self.clusters), self.views.scope)
         self.conductor = Conductor(
             self.store,
@@ -282,6 +284,7 @@ class App:
         self._bells["cards"] = start("cards", self.cards.round)
         self._bells["requests"] = start("requests", self.requests.round)
         start("approvals", self.approvals.round)
+        self._bells["steps"] = start("steps", self.continuing.round)
         if self.socket is not None:
             start("slack socket", self.socket.round)
         start("reconcile", self.delivery.reconcile)
@@ -299,6 +302,7 @@ class App:
     def _told(self, events: tuple[Event, ...], moved: frozenset[str]) -> None:
         if events:
             self._ring("tell")
+            self._ring("steps")
         if moved:
             self._ring("cards")
             self._ring("requests")

@@ -51,6 +51,7 @@ class Views:
             platform_namespaces=settings.platform_namespaces,
             presets={"production": settings.scopes.production, "non-production": settings.scopes.non_production},
             skip_margin=settings.schedules.skip_margin,
+            safety_backup=settings.approvals.safety_backup,
         )
 
     def _cluster(self, name: str) -> ClusterView:

@@ -27,6 +27,7 @@ from commands.reach_facts import cluster_facts
 from commands.registry import verb_of
 from commands.replan import Replanned, again, asked_by
 from commands.resolve import resolve
+from commands.restore import safety
 from commands.restore.look import looked
 from commands.sight import sift
 from commands.situation import Situation
@@ -372,6 +373,7 @@ def started(operation: Operation, plan: Plan, asked: Asked) -> Event:
             "user_name": asked.actor.name,
             "link": asked.origin.link,
             "cli": plan.cli,
+            "undo": safety.undo(plan),
             "notes": [*plan.notes, *(guard.text for guard in plan.guards)],
         },
     )

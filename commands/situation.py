@@ -50,6 +50,8 @@ class Situation:
     presets: Mapping[str, str] = field(default_factory=dict)
     """Scope preset → Kubernetes selector on namespaces (`production` → `env=prod`)."""
     skip_margin: float = 90.0
+    safety_backup: bool = False
+    """Whether a restore is preceded by a backup of what it overwrites unless told otherwise."""
     usual: Mapping[str, float] = field(default_factory=dict)
     """Usual duration in seconds per schedule or namespace list."""
     protected_namespaces: tuple[str, ...] = ("kube-system", "kube-public", "kube-node-lease")

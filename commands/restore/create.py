@@ -8,12 +8,13 @@ from typing import Any
 from commands import checks
 from commands.command import Command
 from commands.facts import Facts, Needs, Want
-from commands.flags import BOOL, FREE_TEXT, TEXT, Flag
+from commands.flags import BOOL, FREE_TEXT, OPTIONAL_BOOL, TEXT, Flag
 from commands.policy.facts import BackupFacts
 from commands.policy.guards import restore_guards
+from commands.policy.reach import backup_reach, union
 from commands.policy.restores import namespaces_in, restore_reach
 from commands.reach_facts import cluster_facts
-from commands.restore import guards, modifier, source
+from commands.restore import guards, modifier, safety, source
 from commands.restore.translate import FLAGS, translate
 from commands.situation import Situation
 from commands.verb import Args, Effect, Verb
@@ -30,6 +31,10 @@ OUR_FLAGS: tuple[Flag, ...] = (
     Flag("allow-failed", BOOL, "Also from a backup that did not complete", group="Source", ours=True),
     Flag("to-cluster", TEXT, "Restore into this cluster", group="Cluster", ours=True, source="clusters"),
     Flag("modifier", FREE_TEXT, "Resource modifiers, written here as YAML", group="Existing objects", ours=True),
+    Flag(
+        "safety-backup", OPTIONAL_BOOL, "First back up what it overwrites, and wait for it", group="Safety", ours=True
+    ),
+    Flag("undo", TEXT, "Take this restore back by its safety backup", group="Safety", ours=True, source="restores"),
     Flag("description", FREE_TEXT, "What it is for (at most 300 signs)", group="Marks", ours=True),
 )
 
@@ -37,7 +42,8 @@ OUR_FLAGS: tuple[Flag, ...] = (
 def needs(cmd: Command, known: Facts) -> Needs:
     modifiers = cmd.text("resource-modifier-configmap")
     return Needs.of(
-        *source.wants(cmd, known),
+        *source.wants(_undone(cmd), known),
+        *safety.needs(cmd, known),
         Want("schedules", optional=True),
         Want("restores"),
         Want("backupstoragelocations"),
@@ -59,27 +65,60 @@ def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
     reach = restore_reach(manifest, known, around)
     name = manifest["metadata"]["name"]
     restore = Step(StepVerb.CREATE, "Restore", "restores", name, manifest, situation.namespace)
+    net = safety.step(manifest, reach, around, situation.namespace) if safety.wanted(cmd, situation) else None
+    guarded = (
+        *_guards(cmd, manifest, facts, known, situation),
+        *guards.running_guards(reach, facts, around),
+        *restore_guards(reach, known, around),
+        *(_net_guards(net, facts) if net else ()),
+    )
     return Plan(
         cluster=situation.cluster.name,
         noun="restore",
         verb="create",
         subject=name,
-        steps=(*((inline,) if inline else ()), restore),
-        reach=reach,
-        guards=(
-            *_guards(cmd, manifest, facts, known, situation),
-            *guards.running_guards(reach, facts, around),
-            *restore_guards(reach, known, around),
-        ),
+        steps=tuple(step for step in (inline, net, restore) if step is not None),
+        reach=union(reach, backup_reach(net.manifest, around)) if net else reach,
+        guards=guarded,
         cli=f"velero {cmd.line}",
         summary=summary(manifest, known),
         evidence={**source.evidence(backup, facts), **modifier.evidence(cmd, facts)},
-        notes=(*_told(manifest, known), *guards.schedule_notes(reach, facts)),
+        notes=(
+            *_told(manifest, known),
+            *_net_notes(cmd, net, situation),
+            *safety.undo_notes(cmd, facts),
+            *guards.schedule_notes(reach, facts),
+        ),
     )
+
+
+def _net_guards(net: Step, facts: Facts) -> tuple[Guard, ...]:
+    return (
+        *checks.exists_guard(facts, "backups", "backup", net.name),
+        *checks.location_guards(net.manifest["spec"], facts),
+    )
+
+
+def _net_notes(cmd: Command, net: Step | None, situation: Situation) -> tuple[str, ...]:
+    if net is not None:
+        return (f"First backup {net.name} is made of what is there; if it is not Completed, nothing is restored.",)
+    return ("No safety backup: nothing of it is there yet.",) if safety.wanted(cmd, situation) else ()
+
+
+def _undone(cmd: Command) -> Command:
+    """Taking a restore back is a restore of its safety backup, over what is there."""
+    name = cmd.text("undo")
+    if not name:
+        return cmd
+    if cmd.text("from-backup") or cmd.text("from-schedule"):
+        raise UsageError("--undo names its own backup.", fix=f"restore create --undo {name}")
+    flags = {**cmd.flags, "from-backup": safety.backup_name(name), "existing-resource-policy": "update"}
+    return replace(cmd, flags=flags)
 
 
 def settled(cmd: Command, facts: Facts, situation: Situation) -> Command:
     """Our own words for a source, and regular expressions, become what the velero CLI would have been given."""
+    cmd = _undone(cmd)
     flags = dict(cmd.flags)
     if source.by_us(cmd) or (cmd.text("before") and cmd.text("from-schedule")):
         flags["from-backup"] = source.named(cmd, facts, situation)

@@ -26,12 +26,20 @@ def advance(
     operation = tx.operations.get(ident)
     if operation is None or operation.state not in FOLLOWED or (operation.object_uid and operation.object_uid != uid):
         return None
+    if _on_the_way(tx, ident, name):
+        return None
     state = _state(operation.state, phase)
     if state is operation.state and phase == operation.phase and facts.get("progress") is None:
         return None
     if operation.state is State.SUBMITTING:
         operation = _moved(tx, operation, State.SUBMITTED, now, object_uid=uid, object_name=name)
     return _moved(tx, operation, state, now, phase=phase, object_uid=uid, object_name=name)
+
+
+def _on_the_way(tx: Transaction, ident: str, name: str) -> bool:
+    """An object of an earlier step (a safety backup): the operation is over when that of its last step is."""
+    steps = tx.steps.of(ident)
+    return len(steps) > 1 and steps[-1].name not in {"", name}
 
 
 FOLLOWED = frozenset({State.SUBMITTING, State.SUBMITTED, State.RUNNING, State.LOST})

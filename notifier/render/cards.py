@@ -78,7 +78,7 @@ def card(operation: Operation, history: History, now: datetime) -> Rendered:
         blocks.append(limits.context(*(untrusted(str(note)) for note in notes[:5])))
     if cli := str(history.started.get("cli", "")):
         blocks.append(limits.section(f"```{code(cli)}```"))
-    blocks += limits.actions(buttons(operation))
+    blocks += limits.actions([*buttons(operation), *_undo(operation, history)])
     blocks.append(limits.context(f"{operation.id} · {escape(operation.cluster)} · plan {operation.fingerprint[:12]}"))
     summary = f"{title} [{operation.cluster}]" + (f" {_plain_bar(history.seen)}" if bar else "")
     return Rendered(limits.cut(escape(summary), limits.TEXT), tuple(limits.bounded(blocks)))
@@ -91,7 +91,11 @@ def phase_word(operation: Operation) -> str:
 
 
 def _facts(operation: Operation, history: History, now: datetime) -> tuple[tuple[str, str], ...]:
-    rows = [("Asked by", _who(history)), ("Cluster", escape(operation.cluster)), ("Time", _time(operation, history, now))]
+    rows = [
+        ("Asked by", _who(history)),
+        ("Cluster", escape(operation.cluster)),
+        ("Time", _time(operation, history, now)),
+    ]
     if operation.reason:
         rows.append(("Reason", untrusted(operation.reason)))
     namespaces = history.seen.get("namespaces") or []
@@ -168,6 +172,13 @@ def buttons(operation: Operation) -> list[limits.Block]:
         if operation.over and operation.noun == "backup":
             made.append(_typed("Delete", f"backup delete {name}{where}", name))
     return made
+
+
+def _undo(operation: Operation, history: History) -> list[limits.Block]:
+    """Where a safety backup was made before: the way back, through plan and approval of its own."""
+    line = str(history.started.get("undo") or "")
+    ended = operation.state in {State.SUCCEEDED, State.PARTIAL, State.FAILED} and operation.object_uid
+    return [_line("Undo", f"{line} --cluster {operation.cluster}", 3)] if line and ended else []
 
 
 def _again(operation: Operation) -> str:

@@ -90,3 +90,44 @@ async def test_a_plan_alone_writes_nothing(house):
     answer = await house.grace.says("/velero restore plan r1 --from-backup b1 --include-namespaces shop")
     await answer.reply("are there and equal")
     assert house.prod.all("restores") == []
+
+
+SAFE = f"{ASK} --existing-resource-policy update --safety-backup"
+
+
+async def test_a_safety_backup_comes_first_and_undo_brings_it_back(house):
+    await house.backed_up("b1")
+    house.prod.objects.patch("configmaps", "shop", "settings-1", {"data": {"number": "99"}})
+    request = await asked(house, SAFE)
+    assert "create Backup r1-safety, wait until Completed" in request.text
+    await house.bob.clicks("Approve", on=request)
+    card = await house.sees("#ops", "restore create r1", "Completed", "Undo")
+    assert number(house) == "1"
+    assert house.prod.get("backups", "r1-safety")["spec"]["includedNamespaces"] == ["shop"]
+    await house.grace.clicks("Undo", on=card)
+    undo = await house.sees("#approvals", "from backup r1-safety", "waits for approval", "Not undone")
+    await house.bob.clicks("Approve", on=undo)
+    await house.eventually(lambda: number(house) == "99")
+
+
+async def test_without_its_safety_backup_the_restore_does_not_start(house):
+    house.prod.velero.script("r1-safety", outcome="partial", reason="a volume was lost", kind="backup")
+    request = await asked(house, SAFE)
+    await house.bob.clicks("Approve", on=request)
+    await house.sees("#ops", "restore create r1", "failed", "Backup r1-safety ended PartiallyFailed")
+    assert house.prod.all("restores") == []
+
+
+async def test_a_restart_between_the_steps_loses_nothing(house):
+    house.prod.velero.script("r1-safety", items=20, seconds=1.5, kind="backup")
+    request = await asked(house, SAFE)
+    await house.bob.clicks("Approve", on=request)
+    await house.in_phase("backups", "r1-safety", "InProgress")
+    await house.restart()
+    await house.ended("restores", "r1")
+    await house.sees("#ops", "restore create r1", "Completed")
+    assert len(house.prod.all("restores")) == 1
+
+
+def number(house):
+    return house.prod.objects.find("configmaps", "shop", "settings-1")["data"]["number"]
