@@ -19,6 +19,7 @@ class _Late(click.Group):
         "gate": "bot.terminal.gate",
         "notices": "bot.terminal.notices",
         "plan": "bot.terminal.plan",
+        "policy": "bot.terminal.policy",
         "serve": "bot.terminal.serve",
         "webhook": "bot.terminal.webhook",
         "slack": "bot.terminal.manifest",

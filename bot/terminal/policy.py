@@ -1,0 +1,168 @@
+"""`velero-chatops policy explain|test`: what the rules say, before they go live; offline, without Slack or a cluster."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bot.settings_file import read
+from commands.batch import fixtures, planned
+from commands.facts import Facts
+from commands.grammar import parse
+from commands.policy.cases import CaseFaults, parse_cases, run_cases
+from commands.policy.decide import may_ask
+from commands.policy.directory import ASSUMED
+from commands.policy.explain import COLUMNS, explain
+from commands.policy.matching import Ask
+from commands.policy.parse import Faults, parse_rules
+from commands.policy.rules import Rule
+from commands.registry import verb_of
+from commands.resolve import resolve
+from commands.situation import ClusterView, Situation
+from commands.verb import Effect
+from domain.actor import Actor, ActorKind
+from domain.decision import Decision
+from domain.errors import ConfigError, UserError
+from domain.plan import Plan
+
+Labels = Mapping[str, Mapping[str, str]]
+
+
+@click.group("policy")
+def COMMAND() -> None:  # noqa: N802
+    """Ask the rules of a settings file."""
+
+
+@COMMAND.command("explain")
+@click.argument("line")
+@click.option("--as", "user", required=True, help="User id, group name or e-mail address of whoever asks.")
+@click.option("--group", "groups", multiple=True, help="A group that they are in; may be repeated.")
+@click.option("--email", default="")
+@click.option("--cluster", default="", help="Which cluster; without it the line's own, or the only one.")
+@click.option("--config", "path", type=click.Path(path_type=Path), required=True)
+@click.option("--fixtures", "fixture_file", type=click.Path(path_type=Path), help="JSON list of Kubernetes objects.")
+def explain_line(
+    line: str, user: str, groups: tuple[str, ...], email: str, cluster: str, path: Path, fixture_file: Path | None
+) -> None:
+    """Say which rule decides on LINE for a user, and why each other one does not. Exit 1 where it is refused."""
+    rules, names, own = _rules(path)
+    name = user.removeprefix("@")
+    mine = {group for group, members in own.items() if name in members or (email and email in members)}
+    actor = Actor(ActorKind.PERSON, name, name, email=email, groups=frozenset({*groups, *mine}))
+    facts = _facts(fixture_file)
+    try:
+        plan, where = _planned(line, cluster or (names[0] if len(names) == 1 else ""), facts, actor)
+    except UserError as fault:
+        raise click.ClickException(" ".join(part for part in (fault.text, fault.why, fault.fix) if part)) from None
+    decision = _explained(line, plan, where, rules, actor, facts)
+    if decision.outcome.value == "deny":
+        raise SystemExit(1)
+
+
+def _explained(
+    line: str, plan: Plan | None, cluster: str, rules: tuple[Rule, ...], actor: Actor, facts: Facts
+) -> Decision:
+    if plan is None:
+        command = parse(line)
+        decision = may_ask(rules, actor, command.key, cluster, writes=False)
+        print(f"{command.key} reads: {decision.outcome.value}. {decision.text}".rstrip())
+        return decision
+    labels = {item["metadata"]["name"]: item["metadata"].get("labels") or {} for item in facts.all("namespaces")}
+    found = explain(rules, Ask.of(actor, plan, datetime.now(UTC), labels=labels, reason="explained"), ASSUMED)
+    rows = [COLUMNS, *(row.cells for row in found.rows)]
+    widths = [max(len(row[at]) for row in rows) for at in range(3)]
+    for row in rows:
+        print("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3]]).rstrip())
+    for guard in plan.guards:
+        print(f"{guard.level.value}: {guard.text} ({guard.code})")
+    decision = found.decision
+    people = f" {decision.quorum} of {', '.join(sorted(decision.approvers))}" if decision.approvers else ""
+    print(f"{decision.outcome.value}{people}: {decision.text}".rstrip(": "))
+    return decision
+
+
+@COMMAND.command("test")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--config", "path", type=click.Path(path_type=Path), help="Where the rules are; without it, in FILE.")
+@click.option("--fixtures", "fixture_file", type=click.Path(path_type=Path), help="JSON list of Kubernetes objects.")
+def run_table(file: Path, path: Path | None, fixture_file: Path | None) -> None:
+    """Run the table of cases in FILE against the rules. Exit 1 where one comes out otherwise."""
+    data = _toml(file)
+    rules = _rules(path)[0] if path else _parsed(data.get("rules") or [], file)
+    cases = parse_cases(data.get("cases") or [])
+    if isinstance(cases, CaseFaults):
+        for text in cases.texts:
+            click.echo(text, err=True)
+        raise click.ClickException(f"{file} has faults.")
+    facts = _facts(fixture_file)
+    results = run_cases(rules, cases, lambda line, cluster: _planned(line, cluster, facts, _nobody())[0])
+    for result in results:
+        print(
+            f"{'ok  ' if result.passed else 'FAIL'}  {result.case.name}" + (f": {result.text}" if result.text else "")
+        )
+    failed = sum(not result.passed for result in results)
+    print(f"{len(results)} cases, {failed} failed")
+    if failed or not results:
+        raise SystemExit(1)
+
+
+def _nobody() -> Actor:
+    return Actor(ActorKind.TERMINAL, "terminal", "terminal")
+
+
+def _planned(line: str, cluster: str, facts: Facts, actor: Actor) -> tuple[Plan | None, str]:
+    """(plan, cluster); no plan for a line that only reads."""
+    command = parse(line)
+    name = command.text("to-cluster") or command.cluster or cluster
+    situation = Situation(
+        now=datetime.now(UTC), new_id=lambda: "", cluster=ClusterView(name), actor=actor, reason="explained"
+    )
+    verb = verb_of(command.key)
+    plan = planned(command, facts, situation) if verb is not None and verb.effect is Effect.WRITE else None
+    return (resolve(plan, facts, situation) if plan is not None else None), name
+
+
+def _rules(path: Path) -> tuple[tuple[Rule, ...], tuple[str, ...], Mapping[str, tuple[str, ...]]]:
+    """Rules, clusters and groups of a settings file; a file of rules alone will do."""
+    data = _toml(path)
+    if set(data) <= {"rules", "groups"}:
+        return _parsed(data.get("rules") or [], path), (), data.get("groups") or {}
+    try:
+        settings, rules = read(path)
+    except ConfigError as fault:
+        for text in fault.faults:
+            click.echo(text, err=True)
+        raise click.ClickException(fault.text) from None
+    return rules, tuple(each.name for each in settings.clusters), settings.groups
+
+
+def _parsed(entries: list[Any], path: Path) -> tuple[Rule, ...]:
+    rules = parse_rules(entries)
+    if isinstance(rules, Faults):
+        for text in rules.texts:
+            click.echo(text, err=True)
+        raise click.ClickException(f"The rules in {path} have faults.")
+    return rules
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as fault:
+        raise click.ClickException(f"{path} cannot be read: {fault}") from None
+
+
+def _facts(path: Path | None) -> Facts:
+    if path is None:
+        return Facts()
+    try:
+        loaded = json.loads(path.read_text(encoding="utf-8"))
+        return fixtures(loaded if isinstance(loaded, list) else [loaded])
+    except (OSError, ValueError, UserError) as fault:
+        raise click.ClickException(f"The fixtures {path} cannot be read: {fault}") from None
