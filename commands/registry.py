@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from commands.backup.cancel import CANCEL as BACKUP_CANCEL
 from commands.backup.create import CREATE as BACKUP_CREATE
 from commands.backup.delete import DELETE as BACKUP_DELETE
 from commands.backup.describe import DESCRIBE as BACKUP_DESCRIBE
@@ -133,6 +134,7 @@ VERBS: tuple[Verb, ...] = (
     BACKUP_DESCRIBE,
     BACKUP_LOGS,
     BACKUP_DELETE,
+    BACKUP_CANCEL,
     RESTORE_CREATE,
     RESTORE_PLAN,
     RESTORE_GET,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from commands import moments, selection
+from commands.backup import kots
 from commands.command import Command
 from commands.facts import Facts, Needs, Want
 from commands.policy.reach import backup_reach, deletion_reach, union
@@ -46,6 +48,7 @@ def request(item: Json, namespace: str) -> Json:
 
 def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
     selection.check(cmd, "backup")
+    cmd = replace(cmd, names=tuple(kots.with_pairs(cmd.names, facts.all("backups"))))
     chosen = selection.selected(cmd, facts, "backups")
     guards = list(selection.missing_guards(cmd, facts, "backups", "backup"))
     about = cluster_facts(facts, situation)

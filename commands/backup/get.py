@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from commands import moments, output, selection
+from commands.backup import kots
+from commands.backup.kots import Logical
+from commands.backup.sheet import items_of, selector_of
 from commands.command import Command
 from commands.facts import Facts, Needs, Want, World
 from commands.flags import DURATION, STRINGS, TEXT, Flag
-from commands.output import ALL_CLUSTERS, LIST_FLAGS
+from commands.output import ALL_CLUSTERS, LIST_FLAGS, PAGE
 from commands.resolve import REQUESTED_BY
 from commands.situation import Situation
 from commands.verb import Args, Effect, Verb
-from domain.answer import Answer, Part, Table, Text, Tone
+from domain.answer import Answer, Attachment, Part, Table, Text, Tone
 from domain.errors import ClusterError, Unknown
+from velero.data_movement import movement_of
+from velero.pod_volumes import pod_volume_of
 
 Json = moments.Json
 
@@ -26,34 +32,81 @@ FILTERS: tuple[Flag, ...] = (
     Flag("since", DURATION, "Only younger ones (24h, 7d)", group="Filter", ours=True),
     Flag("search", TEXT, "Only names with this in it", group="Filter", ours=True),
 )
+COLUMNS = ("NAME", "STATUS", "ERRORS", "WARNINGS", "CREATED", "EXPIRES", "STORAGE LOCATION", "CREATED BY")
+WIDE = ("SELECTOR", "NAMESPACES", "ITEMS", "SIZE", "TYPE")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    cluster: str
+    backup: Logical
+    size: int = 0
 
 
 def needs(cmd: Command, known: Facts) -> Needs:
     """The list comes from memory where a table is asked for; objects as such come from the cluster."""
-    if cmd.names or output.dumps(cmd) or cmd.text("selector"):
-        return Needs.of(*selection.some(cmd, known, "backups"), Want("namespaces", optional=True))
-    return Needs.of(Want("backups"), Want("namespaces", optional=True))
+    exact = cmd.names or output.dumps(cmd) or output.wide(cmd) or cmd.text("selector")
+    wanted = selection.some(cmd, known, "backups") if exact else [Want("backups")]
+    sizes = ("podvolumebackups", "datauploads") if output.wide(cmd) else ()
+    return Needs.of(*wanted, Want("namespaces", optional=True), *(Want(each, optional=True) for each in sizes))
 
 
 def answer(cmd: Command, world: World, situation: Situation) -> Answer:
-    rows: list[tuple[str, Json]] = []
+    rows: list[Row] = []
     parts: list[Part] = []
     for cluster, facts in world.items():
         if isinstance(facts, ClusterError):
             parts.append(Text(f"{cluster} could not be asked: {facts.text}", untrusted=True))
             continue
-        _all_there(cmd, facts)
-        rows += [(cluster, item) for item in facts.all("backups") if _fits(cmd, item, situation)]
-    rows.sort(key=lambda row: str(moments.created(row[1]) or ""), reverse=True)
+        rows += _rows(cmd, cluster, facts, situation)
+    rows.sort(key=lambda row: str(moments.created(row.backup.first) or ""), reverse=True)
+    items = [item for row in rows for item in row.backup.members]
     if output.dumps(cmd):
-        return Answer(_headline(len(rows)), (*parts, output.dump(cmd, [item for _, item in rows])))
+        return Answer(_headline(len(rows)), (*parts, output.dump(cmd, items)), namespaces=inside(items))
+    number, start, end = output.page(cmd, len(rows))
     several = len(world) > 1
-    table = Table(_columns(cmd, several=several), tuple(_row(cmd, *row, situation, several=several) for row in rows))
-    tone = Tone.WARNING if parts else Tone.PLAIN
-    return Answer(_headline(len(rows)), (*parts, *((table,) if rows else ())), tone)
+    cells = tuple(_cells(cmd, row, situation, several=several) for row in rows[start:end])
+    columns = _columns(cmd, several=several)
+    table: tuple[Part, ...] = (Table(columns, cells),) if rows else ()
+    if end - start < len(rows) and number == 1:
+        every = (_cells(cmd, row, situation, several=several) for row in rows)
+        table += (Attachment("backups.txt", "\n".join("\t".join(row) for row in (columns, *every)), "All backups"),)
+    more = f", page {number}: {start + 1} to {end}" if end - start < len(rows) else ""
+    return Answer(
+        _headline(len(rows)) + more,
+        (*parts, *table),
+        Tone.WARNING if parts else Tone.PLAIN,
+        output.turn(cmd, len(rows), situation),
+        namespaces=inside(items),
+    )
 
 
-def inside(items: list[Json]) -> frozenset[str]:
+def _rows(cmd: Command, cluster: str, facts: Facts, situation: Situation) -> Iterable[Row]:
+    found = kots.logical(facts.all("backups"))
+    names = {one.name for one in found} | {moments.name(item) for item in facts.all("backups")}
+    for name in cmd.names:
+        if name not in names:
+            raise Unknown(f"There is no backup {name!r}.", nearest=facts.nearest("backups", name))
+    sizes = _sizes(facts)
+    for one in found:
+        if cmd.names and not {one.name, *map(moments.name, one.members)} & set(cmd.names):
+            continue
+        if _fits(cmd, one, situation):
+            yield Row(cluster, one, sum(sizes.get(moments.name(item), 0) for item in one.members))
+
+
+def _sizes(facts: Facts) -> dict[str, int]:
+    """Of the data of volumes: what is known without opening a file for each backup."""
+    found: dict[str, int] = {}
+    volumes = [(one.meta, one.bytes_total) for one in map(pod_volume_of, facts.all("podvolumebackups"))]
+    moved = [(one.meta, one.bytes_total) for one in map(movement_of, facts.all("datauploads"))]
+    for meta, size in (*volumes, *moved):
+        name = str(meta.labels.get("velero.io/backup-name", ""))
+        found[name] = found.get(name, 0) + size
+    return found
+
+
+def inside(items: Iterable[Json]) -> frozenset[str]:
     """Which namespaces an answer on these backups tells of."""
     return frozenset(str(name) for item in items for name in moments.spec(item).get("includedNamespaces") or ["*"])
 
@@ -62,21 +115,26 @@ def _headline(count: int) -> str:
     return {0: "No backups found.", 1: "1 backup"}.get(count, f"{count} backups")
 
 
-def _all_there(cmd: Command, facts: Facts) -> None:
-    for name in cmd.names:
-        if facts.get("backups", name) is None:
-            raise Unknown(f"There is no backup {name!r}.", nearest=facts.nearest("backups", name))
-
-
-def _fits(cmd: Command, item: Json, situation: Situation) -> bool:
+def _fits(cmd: Command, one: Logical, situation: Situation) -> bool:
+    item = one.first
     checks: tuple[tuple[str, Callable[[], bool]], ...] = (
-        ("status", lambda: any(fnmatch.fnmatch(moments.phase(item).lower(), p.lower()) for p in cmd.strings("status"))),
+        ("status", lambda: any(_phase_fits(wanted, one, situation) for wanted in cmd.strings("status"))),
         ("schedule", lambda: moments.labels(item).get("velero.io/schedule-name") == cmd.text("schedule")),
         ("created-by", lambda: cmd.text("created-by").lstrip("@") in creator(item)),
-        ("search", lambda: cmd.text("search") in moments.name(item)),
+        ("search", lambda: cmd.text("search") in one.name),
         ("since", lambda: _younger(item, cmd, situation)),
     )
     return all(check() for flag, check in checks if cmd.given(flag))
+
+
+def _phase_fits(wanted: str, one: Logical, situation: Situation) -> bool:
+    return any(fnmatch.fnmatch(each.lower(), wanted.lower()) for each in (one.phase, state(one, situation)))
+
+
+def state(one: Logical, situation: Situation) -> str:
+    """Velero's phase; `Expired` is none of its own: past its time and not yet deleted."""
+    expires = moments.moment(moments.status(one.first).get("expiration"))
+    return "Expired" if expires is not None and expires <= situation.now else one.phase
 
 
 def _younger(item: Json, cmd: Command, situation: Situation) -> bool:
@@ -85,33 +143,46 @@ def _younger(item: Json, cmd: Command, situation: Situation) -> bool:
 
 
 def creator(item: Json) -> str:
-    """Who asked for it: a person, a schedule, or nobody known."""
+    """Who asked for it: a person, a schedule, KOTS, or nobody known."""
     asked = moments.remarks(item).get(REQUESTED_BY)
     if asked:
         return str(asked)
     schedule = moments.labels(item).get("velero.io/schedule-name")
-    return f"schedule {schedule}" if schedule else "-"
+    return f"schedule {schedule}" if schedule else kots.trigger(item) or "-"
 
 
 def _columns(cmd: Command, *, several: bool) -> tuple[str, ...]:
-    names = ["NAME", "STATUS", "ERRORS", "WARNINGS", "CREATED", "EXPIRES", "STORAGE LOCATION", "CREATED BY"]
-    return (*(["CLUSTER"] if several else []), *names, *output.label_columns(cmd))
+    extra = WIDE if output.wide(cmd) else ()
+    return (*(["CLUSTER"] if several else []), *COLUMNS, *extra, *output.label_columns(cmd))
 
 
-def _row(cmd: Command, cluster: str, item: Json, situation: Situation, *, several: bool) -> tuple[str, ...]:
-    status = moments.status(item)
-    expires = moments.moment(status.get("expiration"))
+def _cells(cmd: Command, row: Row, situation: Situation, *, several: bool) -> tuple[str, ...]:
+    one, item = row.backup, row.backup.first
+    expires = moments.moment(moments.status(item).get("expiration"))
+    pair = f" ({len(one.members)} parts)" if len(one.members) > 1 else ""
     cells = [
-        moments.name(item),
-        moments.phase(item),
-        str(moments.number(status.get("errors"))),
-        str(moments.number(status.get("warnings"))),
+        one.name + pair,
+        state(one, situation),
+        str(sum(moments.number(moments.status(each).get("errors")) for each in one.members)),
+        str(sum(moments.number(moments.status(each).get("warnings")) for each in one.members)),
         moments.at(moments.created(item), situation.timezone),
         moments.ago(expires, situation.now) if expires else "-",
         str(moments.spec(item).get("storageLocation") or "-"),
         creator(item),
     ]
-    return (*([cluster] if several else []), *cells, *output.label_cells(cmd, item))
+    cells += _wide(row) if output.wide(cmd) else []
+    return (*([row.cluster] if several else []), *cells, *output.label_cells(cmd, item))
+
+
+def _wide(row: Row) -> list[str]:
+    item = row.backup.first
+    return [
+        selector_of(item),
+        ",".join(map(str, moments.spec(item).get("includedNamespaces") or ["*"])),
+        items_of(item),
+        moments.size(row.size) if row.size else "-",
+        kots.kind(item) or str(moments.remarks(item).get("velero-chatops.io/type", "-")),
+    ]
 
 
 GET = Verb(
@@ -120,7 +191,7 @@ GET = Verb(
     summary="List backups",
     effect=Effect.READ,
     args=Args("NAME", 0, 50, "backups"),
-    flags=(*FILTERS, *LIST_FLAGS, ALL_CLUSTERS),
+    flags=(*FILTERS, PAGE, *LIST_FLAGS, ALL_CLUSTERS),
     needs=needs,
     answer=answer,
     examples=(

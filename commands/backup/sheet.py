@@ -49,7 +49,7 @@ def lines(found: Findings, zone: str = "UTC", *, details: bool = False) -> list[
         ),
         "",
         *_pairs((label, _value(moments.spec(item).get(field), default)) for label, field, default in _SPEC),
-        *_pairs((("Label selector", _selector(item)), ("Resource policy", _policy(item)))),
+        *_pairs((("Label selector", selector_of(item)), ("Resource policy", _policy(item)))),
         *_ordered(item),
         "",
         *_pairs(
@@ -94,7 +94,7 @@ def _map(pairs: Mapping[str, object]) -> str:
     return ", ".join(f"{key}={value}" for key, value in sorted(pairs.items())) or "<none>"
 
 
-def _selector(item: Json) -> str:
+def selector_of(item: Json) -> str:
     spec = moments.spec(item)
     several = [words_of(one) for one in spec.get("orLabelSelectors") or []]
     return " or ".join(several) or words_of(spec.get("labelSelector") or {}) or "<none>"

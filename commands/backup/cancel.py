@@ -1,0 +1,78 @@
+"""`backup cancel`: takes a backup out of Velero's queue. One that runs cannot be stopped by anybody."""
+
+from __future__ import annotations
+
+from commands import moments
+from commands.backup.delete import request
+from commands.command import Command
+from commands.facts import Facts, Needs, Want
+from commands.policy.reach import backup_reach, deletion_reach
+from commands.reach_facts import cluster_facts
+from commands.situation import Situation
+from commands.verb import Args, Effect, Verb
+from domain.errors import Unknown
+from domain.plan import Guard, Level, Plan, Step, StepVerb
+from velero.phases import BACKUP_PHASES
+
+Json = moments.Json
+
+
+def needs(_cmd: Command, _known: Facts) -> Needs:
+    return Needs.of(Want("backups", fresh=True), Want("backupstoragelocations"), Want("namespaces", optional=True))
+
+
+def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
+    item = facts.get("backups", cmd.name)
+    if item is None:
+        raise Unknown(f"There is no backup {cmd.name!r}.", nearest=_queued(facts) or facts.nearest("backups", cmd.name))
+    return Plan(
+        cluster=situation.cluster.name,
+        noun="backup",
+        verb="cancel",
+        subject=cmd.name,
+        steps=(_step(item, situation),),
+        reach=deletion_reach("backup", cmd.name, backup_reach(item, cluster_facts(facts, situation))),
+        guards=_guards(item, facts),
+        cli=f"velero backup delete {cmd.name} --confirm",
+        summary=f"Take {cmd.name} out of the queue",
+        evidence={"uids": {cmd.name: item["metadata"].get("uid", "")}},
+        notes=("Nothing of it was saved yet.",),
+    )
+
+
+def _queued(facts: Facts) -> tuple[str, ...]:
+    waiting = [moments.name(item) for item in facts.all("backups") if moments.phase(item) in BACKUP_PHASES.queued]
+    return tuple(sorted(waiting))[:5]
+
+
+def _step(item: Json, situation: Situation) -> Step:
+    """Velero carries out a request only for one that names its location; without, the object alone is taken back."""
+    name, uid = moments.name(item), str(item["metadata"].get("uid", ""))
+    if moments.spec(item).get("storageLocation"):
+        manifest = request(item, situation.namespace)
+        return Step(
+            StepVerb.CREATE, "DeleteBackupRequest", "deletebackuprequests", "", manifest, situation.namespace, uid=uid
+        )
+    return Step(StepVerb.DELETE, "Backup", "backups", name, {}, situation.namespace, uid=uid)
+
+
+def _guards(item: Json, facts: Facts) -> tuple[Guard, ...]:
+    name, phase = moments.name(item), moments.phase(item)
+    if phase in BACKUP_PHASES.queued:
+        return ()
+    if phase in BACKUP_PHASES.running:
+        text = f"{name} is {phase}: Velero cannot stop a backup that runs. When it is done it can be deleted."
+        return (Guard("backup-running", Level.REFUSE, text, _queued(facts)),)
+    return (Guard("not-queued", Level.REFUSE, f"{name} is {phase}, not queued any more.", (f"backup delete {name}",)),)
+
+
+CANCEL = Verb(
+    noun="backup",
+    name="cancel",
+    summary="Take a queued backup out of the queue",
+    effect=Effect.WRITE,
+    args=Args("NAME", 1, 1, "backups"),
+    needs=needs,
+    plan=plan,
+    examples=("backup cancel shop-1",),
+)
