@@ -14,10 +14,17 @@ CONNECTIONS, REQUESTS, TIMES = 64, 6400, 5
 
 
 def measure() -> Figure:
-    with tempfile.TemporaryDirectory() as name, door("bare", Path(name)) as floor, door("durable", Path(name) / "d") as ours:
+    with (
+        tempfile.TemporaryDirectory() as name,
+        door("bare", Path(name)) as floor,
+        door("durable", Path(name) / "d") as ours,
+    ):
         for port in (floor, ours):
             asyncio.run(run(port, CONNECTIONS, 640))
-        rounds = [(asyncio.run(run(ours, CONNECTIONS, REQUESTS)), asyncio.run(run(floor, CONNECTIONS, REQUESTS))) for _ in range(TIMES)]
+        rounds = [
+            (asyncio.run(run(ours, CONNECTIONS, REQUESTS)), asyncio.run(run(floor, CONNECTIONS, REQUESTS)))
+            for _ in range(TIMES)
+        ]
     return Figure(
         "durable acknowledgement, 64 connections",
         median([each[0][0] for each in rounds]),

@@ -13,6 +13,7 @@ import sys
 import time
 from contextlib import aclosing
 from datetime import UTC, datetime
+from pathlib import Path
 from random import Random
 
 from benchmarks.figure import Figure, median
@@ -25,7 +26,9 @@ TIMES = 3
 def measure() -> Figure:
     with server(COUNT) as url:
         lines = [
-            subprocess.run([sys.executable, "-m", "benchmarks.backups", url], capture_output=True, text=True, check=True)
+            subprocess.run(
+                [sys.executable, "-m", "benchmarks.backups", url], capture_output=True, text=True, check=True
+            )
             for _ in range(TIMES)
         ]
     found = [json.loads(line.stdout) for line in lines]
@@ -42,8 +45,8 @@ def measure() -> Figure:
 def resident() -> float:
     """MiB that this process holds."""
     gc.collect()
-    with open("/proc/self/statm", encoding="ascii") as file:
-        return int(file.read().split()[1]) * 4096 / 2**20
+    pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
+    return pages * 4096 / 2**20
 
 
 async def followed(url: str) -> tuple[float, float]:

@@ -42,7 +42,14 @@ async def bare(request: web.Request) -> web.Response:
 
 
 async def auth_test(_request: web.Request) -> web.Response:
-    told = {"ok": True, "team_id": "T000000001", "user_id": "U000000001", "bot_id": "B000000001", "team": "t", "user": "u"}
+    told = {
+        "ok": True,
+        "team_id": "T000000001",
+        "user_id": "U000000001",
+        "bot_id": "B000000001",
+        "team": "t",
+        "user": "u",
+    }
     return web.json_response(told)
 
 
@@ -51,9 +58,11 @@ async def durable(directory: Path, session: aiohttp.ClientSession, slack: str) -
     client = AsyncWebClient(token="xoxb-1", base_url=slack, session=session, retry_handlers=[])
     app = bolt(client)
     intake = Intake(store, lambda: datetime.now(UTC), lambda: None)
-    listeners = Listeners(intake, Forms(client), {"/velero": ""}, lambda: "U000000001", lambda _: "prod", lambda _: None)
+    listeners = Listeners(
+        intake, Forms(client), {"/velero": ""}, lambda: "U000000001", lambda _: "prod", lambda _: None
+    )
     listeners.register(app)
-    return Door(app, lambda: (SECRET,), lambda: Readiness({})).application(PATH)
+    return Door(app, lambda: (SECRET,), lambda: Readiness({}), slash=listeners.slash).application(PATH)
 
 
 async def listen(app: web.Application) -> int:

@@ -29,7 +29,11 @@ def _thing(kind: str, name: str, spec: dict, status: dict | None = None, labels:
 
 
 def world() -> list[dict]:
-    done = {"phase": "Completed", "startTimestamp": "2026-11-21T01:00:00Z", "completionTimestamp": "2026-11-21T01:05:00Z"}
+    done = {
+        "phase": "Completed",
+        "startTimestamp": "2026-11-21T01:00:00Z",
+        "completionTimestamp": "2026-11-21T01:05:00Z",
+    }
     daily = {"velero.io/schedule-name": "daily"}
     spec = {"includedNamespaces": ["shop"], "storageLocation": "default"}
     return [
@@ -41,7 +45,10 @@ def world() -> list[dict]:
         ),
         _thing("Schedule", "daily", {"schedule": "0 1 * * *", "template": spec}, {"phase": "Enabled"}),
         *(_thing("Backup", f"nightly-{number}", spec, done, daily) for number in range(1, 6)),
-        *({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in ("shop", "shop-db", "velero")),
+        *(
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+            for name in ("shop", "shop-db", "velero")
+        ),
     ]
 
 

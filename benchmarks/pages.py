@@ -24,8 +24,15 @@ def backup(number: int) -> dict:
         "team": f"team-{number % 12}",
     }
     versions = {"velero.io/source-cluster-k8s-gitversion": "v1.33.4", "velero.io/source-cluster-k8s-major-version": "1"}
-    manager = {"manager": "velero-server", "operation": "Update", "time": "2026-11-20T01:00:00Z", "apiVersion": "velero.io/v1"}
-    fields = {f"f:{key}": {} for key in ("phase", "progress", "startTimestamp", "expiration", "formatVersion", "version")}
+    manager = {
+        "manager": "velero-server",
+        "operation": "Update",
+        "time": "2026-11-20T01:00:00Z",
+        "apiVersion": "velero.io/v1",
+    }
+    fields = {
+        f"f:{key}": {} for key in ("phase", "progress", "startTimestamp", "expiration", "formatVersion", "version")
+    }
     return {
         "apiVersion": "velero.io/v1",
         "kind": "Backup",

@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl
 
 from aiohttp import web
 from prometheus_client import REGISTRY
@@ -25,6 +27,8 @@ MOST_AT_ONCE = 400
 FORMS = ("application/x-www-form-urlencoded", "application/json")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Slash = Callable[[dict[str, Any]], Awaitable[Mapping[str, Any]]]
+"""Fields of a slash command → what is said in its acknowledgement; empty: nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +52,10 @@ class Door:
         secrets: Callable[[], Sequence[str]],
         readiness: Callable[[], Readiness],
         wall: Callable[[], float] = time.time,
+        slash: Slash | None = None,
     ) -> None:
         self._app = app
+        self._slash = slash
         self._secrets = secrets
         self._readiness = readiness
         self._wall = wall
@@ -85,17 +91,20 @@ class Door:
         if self._under_way >= MOST_AT_ONCE or self.closing:
             self._count("shed")
             return web.json_response({"response_type": "ephemeral", "text": "I am busy: this was not done."})
-        return await self._to_bolt(request)
-
-    async def _to_bolt(self, request: web.Request) -> web.StreamResponse:
         self._under_way += 1
         try:
-            answer = await self._app.async_dispatch(await to_bolt_request(request))
-            return await to_aiohttp_response(answer)
+            return await self._answer(request, body)
         except (UnicodeDecodeError, ValueError):
             return self._no("malformed", 400)
         finally:
             self._under_way -= 1
+
+    async def _answer(self, request: web.Request, body: bytes) -> web.StreamResponse:
+        if self._slash is not None and (fields := slash_command(request.content_type, body)) is not None:
+            said = await self._slash(fields)
+            return web.json_response(said) if said else web.Response()
+        answer = await self._app.async_dispatch(await to_bolt_request(request))
+        return await to_aiohttp_response(answer)
 
     def _no(self, why: str, status: int) -> web.Response:
         """Nothing is said to strangers but the number."""
@@ -118,6 +127,17 @@ class Door:
 
     async def metrics(self, _request: web.Request) -> web.Response:
         return web.Response(body=generate_latest(REGISTRY), content_type="text/plain", charset="utf-8")
+
+
+def slash_command(content_type: str, body: bytes) -> dict[str, Any] | None:
+    """The fields of a slash command; None for what Bolt reads: events are JSON, clicks and forms one field `payload`.
+
+    Raises ValueError for a body that is no text.
+    """
+    if content_type != FORMS[0] or body.startswith(b"payload=") or b"command=" not in body:
+        return None
+    fields: dict[str, Any] = dict(parse_qsl(body.decode("utf-8"), keep_blank_values=True))
+    return fields if "command" in fields and "payload" not in fields else None
 
 
 @web.middleware

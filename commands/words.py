@@ -14,6 +14,9 @@ from domain.errors import UsageError
 
 MAX_LINE = 8000
 
+_SPECIAL = re.compile(r"[^\x00-\x7f]|[<>&'\"\\]")
+_ASCII_WORD = re.compile(r"[^ \t\n\r\f\v]+")
+
 _WRAPPED = re.compile(
     r"<(?P<sign>[@#!])(?P<id>[^<>|]*)(?:\|(?P<name>[^<>]*))?>"
     r"|<(?P<url>[A-Za-z][A-Za-z0-9+.-]*:[^<>|]*)(?:\|(?P<label>[^<>]*))?>"
@@ -51,6 +54,9 @@ def words(line: str) -> tuple[Word, ...]:
     """Raises UsageError for a line that is too long or whose quotes do not close."""
     if len(line) > MAX_LINE:
         raise UsageError(f"The line has {len(line)} characters; at most {MAX_LINE} are read.")
+    if _SPECIAL.search(line) is None:
+        # Most lines: nothing to undo. Every command passes here before it is acknowledged.
+        return tuple(Word(one[0], one[0], one.span()) for one in _ASCII_WORD.finditer(line))
     signs = _unwrap(line)
     found: list[Word] = []
     at = 0

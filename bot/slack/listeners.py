@@ -60,6 +60,10 @@ class Listeners:
         app.options(ANYTHING)(guarded(self.options))
         app.event(ANYTHING)(guarded(self.event))
 
+    async def slash(self, body: Body) -> Mapping[str, Any]:
+        """A slash command without Bolt around it (docs/adr/0009): the same listener behind the same guard."""
+        return await answered(self.command, body)
+
     async def command(self, body: Body) -> Mapping[str, Any]:
         lead = self._aliases.get(str(body.get("command", "")), "")
         received = payloads.command(body, lead)
@@ -120,18 +124,24 @@ def guarded(listener: Listener) -> Callable[..., Awaitable[None]]:
     """The Bolt listener wrapper: whatever happens, Slack gets one acknowledgement in time."""
 
     async def run(ack: Ack, body: Body) -> None:
-        began = time.perf_counter()
-        try:
-            said = await asyncio.wait_for(listener(body), LIMIT)
-        except TimeoutError:
-            said = {"text": "I was too slow: this may not have been done. Please look before you try again."}
-        except Exception:  # a fault in a listener is told, and never reaches Bolt's runner
-            log.exception("a listener failed")
-            said = {"text": "Something went wrong: this was not done."}
-        await ack(**said)
-        ACK_SECONDS.observe(time.perf_counter() - began)
+        await ack(**await answered(listener, body))
 
     return run
+
+
+async def answered(listener: Listener, body: Body) -> Mapping[str, Any]:
+    """What is said in the acknowledgement. Never raises."""
+    began = time.perf_counter()
+    try:
+        async with asyncio.timeout(LIMIT):
+            return await listener(body)
+    except TimeoutError:
+        return {"text": "I was too slow: this may not have been done. Please look before you try again."}
+    except Exception:  # a fault in a listener is told, and never reaches Bolt's runner
+        log.exception("a listener failed")
+        return {"text": "Something went wrong: this was not done."}
+    finally:
+        ACK_SECONDS.observe(time.perf_counter() - began)
 
 
 def bolt(client: AsyncWebClient) -> AsyncApp:
