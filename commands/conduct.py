@@ -15,6 +15,7 @@ from datetime import datetime
 from commands import help as helping
 from commands.at_hand import named, noun_of
 from commands.command import Command
+from commands.confirm import confirmation
 from commands.execute import Executor
 from commands.facts import Facts
 from commands.gather import Cached, RecordReader, gather, nothing_cached
@@ -34,7 +35,7 @@ from commands.situation import Situation
 from commands.verb import Effect, Verb
 from domain.actor import Actor, Origin
 from domain.answer import Answer
-from domain.decision import Decision, Outcome, allowed
+from domain.decision import Decision, Outcome, Reason, allowed
 from domain.errors import ClusterError, Refused, Unknown, UsageError
 from domain.event import Event
 from domain.operation import Operation, State
@@ -79,6 +80,9 @@ class Policy:
 Ask = Callable[[Operation, Plan, Decision, Asked], Awaitable[Answer]]
 """Opens the approval of a planned operation; says what the requester is told."""
 
+Bypassed = Callable[[Transaction, Operation, Plan, Decision, Asked], None]
+"""Keeps, with the operation, that the glass was broken for it."""
+
 SituationFor = Callable[[Asked, str, str], Situation]
 """(asked, cluster, operation) → situation."""
 
@@ -99,8 +103,10 @@ class Conductor:
         records: Callable[[Actor, str], RecordReader],
         cached: Cached,
         now: Callable[[], datetime],
+        bypassed: Bypassed | None = None,
     ) -> None:
         self._store = store
+        self._bypassed = bypassed
         self._clusters = clusters
         self._executor = executor
         self._policy = policy
@@ -144,7 +150,6 @@ class Conductor:
         return replace(answer, cluster=answer.cluster or (names[0] if len(names) == 1 else ""))
 
     async def _note(self, asked: Asked, command: Command, verb: Verb) -> Answer:
-        """Nothing in a cluster changes: what is kept is the asker's own affair, and may be taken twice."""
         assert verb.note is not None
         cluster = self._one(command, asked)
         self._may_ask(asked, command, verb, cluster)
@@ -224,6 +229,8 @@ class Conductor:
         if refusals := self._refusals(plan):
             raise refusals
         decision = await self._decide(plan, asked, command, situation, facts)
+        if decision.outcome is not Outcome.DENY and (first := confirmation(plan, command, situation)) is not None:
+            return Conducted(first)
         return await self._decided(asked, command, plan, decision, situation)
 
     async def _shown(self, plan: Plan, facts: Facts, situation: Situation, command: Command) -> Plan:
@@ -273,7 +280,7 @@ class Conductor:
             fingerprint=plan.fingerprint,
             created_at=now,
             changed_at=now,
-            reason=command.text("reason"),
+            reason=command.text("break-glass") or command.text("reason"),
         )
         if decision.outcome is Outcome.DENY:
             refused = operation.advance(State.REFUSED, now)
@@ -284,7 +291,13 @@ class Conductor:
         if decision.outcome is Outcome.REQUIRE_APPROVAL:
             return Conducted(await self._ask(operation, plan, decision, asked), operation)
         approved = operation.advance(State.APPROVED, now)
-        await self._store.write(lambda tx: _keep(tx, approved, plan, asked, decision))
+
+        def keep(tx: Transaction) -> None:
+            _keep(tx, approved, plan, asked, decision)
+            if decision.reason is Reason.BREAK_GLASS and self._bypassed is not None:
+                self._bypassed(tx, approved, plan, decision, asked)
+
+        await self._store.write(keep)
         done = await self._executor.execute(allowed(decision, ident, plan.fingerprint))
         return Conducted(None, done.operation)
 
