@@ -56,6 +56,7 @@ from notifier.speaker import Speaker
 from notifier.telling import Teller
 from store import anchor
 from store.inbox import Item
+from store.transaction import Transaction
 from store.writer import Store
 from velero.cluster import Cluster
 
@@ -146,6 +147,7 @@ class App:
             book.reader,
             self.views.cached,
             utc_now,
+            self._bypassed,
         )
 
         self.approvals = approvals(
@@ -164,6 +166,9 @@ class App:
 
     async def _ask(self, operation: Operation, plan: Plan, decision: Decision, asked: Asked) -> Answer:
         return await self.approvals.ask(operation, plan, decision, asked)
+
+    def _bypassed(self, tx: Transaction, operation: Operation, plan: Plan, decision: Decision, asked: Asked) -> None:
+        self.approvals.bypassed(tx, operation, plan, decision, asked)
 
     # what goes out
 
@@ -253,7 +258,7 @@ class App:
             self.identity.forget,
         )
         listeners.register(app)
-        self.door = Door(app, self._secrets, self.readiness)
+        self.door = Door(app, self._secrets, self.readiness, slash=listeners.slash)
         self.socket: SocketMode | None = None
         if slack.transport == "socket":
             self.socket = SocketMode(app, self.client, self.session, self._app_token)

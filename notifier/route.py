@@ -70,11 +70,12 @@ def destinations(event: Event, wiring: Wiring, subscribed: Sequence[Subscription
         return _own(event, Role.CARD, PRIORITY["new"])
     if event.kind == "audit.anchored":
         return _own(event, Role.NEWS, PRIORITY["routine"])
-    if event.kind == "approval.requested":
+    if event.kind in {"approval.requested", "approval.reminded"}:
         channel = str(
             event.facts.get("approvals_channel") or wiring.approvals_channel or event.facts.get("channel", "")
         )
-        return (Destination("slack", channel, Role.APPROVAL, PRIORITY["approval"]),) if channel else ()
+        role = Role.APPROVAL if event.kind == "approval.requested" else Role.NEWS
+        return (Destination("slack", channel, role, PRIORITY["approval"]),) if channel else ()
     found = [*_in_thread(event)]
     found += [each for route in wiring.routes if matches(route, event) for each in _by_route(route, event)]
     found += _subscribers(event, subscribed)

@@ -68,21 +68,15 @@ class Approvals:
         await self._store.write(write)
         return _asked_answer(approval, waiting, plan)
 
-    async def follow_up(self, operation: Operation, plan: Plan, decision: Decision, asked: Asked) -> None:
-        """After the glass was broken: the incident is told at once, and approval is asked for until it is given."""
+    def bypassed(self, tx: Transaction, operation: Operation, plan: Plan, decision: Decision, asked: Asked) -> None:
+        """The glass was broken: told at once, and approval is asked for until it is given."""
         now, settings = self._now(), self._settings()
         approval = _opened(operation, plan, decision, asked, now)
-        who = {"channel": asked.origin.channel, "user": asked.actor.id, "user_name": asked.actor.name}
-        facts = rows.facts_of(plan, decision, who, settings.channel)
-
-        def write(tx: Transaction) -> None:
-            headline = f"{asked.actor.name} broke the glass: {words.title(operation)} runs without approval"
-            told = {"headline": headline, "message": approval.reason, "user": asked.actor.id}
-            tx.outbox.add(words.event("bypassed", approval, operation, now, told, Severity.SECURITY))
-            if decision.quorum:
-                rows.asked(tx, approval, operation, plan, facts, settings)
-
-        await self._store.write(write)
+        tx.outbox.add(words.bypass(approval, operation, now, asked.actor))
+        if decision.quorum:
+            who = {"channel": asked.origin.channel, "user": asked.actor.id, "user_name": asked.actor.name}
+            facts = rows.facts_of(plan, decision, who, settings.channel)
+            rows.asked(tx, approval, operation, plan, facts, settings)
 
     async def vote(self, ident: str, actor: Actor, kind: VoteKind, reason: str = "", seen: str = "") -> Answer:
         """One person's vote. `seen` is the fingerprint that the button carried: a copied button of another request does nothing.
@@ -205,7 +199,7 @@ class Approvals:
                 tx.deadlines.put(terms.at(terms.EXPIRE, ident, now + self._settings().again))
             elif approval.state is ApprovalState.OPEN and operation.state is not State.AWAITING:
                 # A follow-up on what has run already: it does not lapse, it is asked for again.
-                _reminded(tx, approval, operation, now)
+                _reminded(tx, approval, operation, now, self._settings())
                 tx.deadlines.put(terms.at(terms.EXPIRE, ident, now + (approval.expires_at - approval.requested_at)))
             elif approval.state is ApprovalState.OPEN:
                 said = f"{words.title(operation)} expired unapproved ({len(approval.votes)} of {approval.quorum} votes)"
@@ -220,7 +214,7 @@ class Approvals:
             approval, operation = rows.known(tx, ident)
             if approval.state is ApprovalState.OPEN:
                 tx.approvals.reminded(ident, now)
-                _reminded(tx, approval, operation, now)
+                _reminded(tx, approval, operation, now, self._settings())
 
         await self._store.write(write)
 
@@ -292,9 +286,10 @@ def _opened(operation: Operation, plan: Plan, decision: Decision, asked: Asked, 
     )
 
 
-def _reminded(tx: Transaction, approval: Approval, operation: Operation, now: datetime) -> None:
+def _reminded(tx: Transaction, approval: Approval, operation: Operation, now: datetime, settings: Terms) -> None:
     headline = f"{words.title(operation)} still waits: {len(approval.votes)} of {approval.quorum} votes"
-    facts = {"headline": headline, "approvers": list(approval.approvers), "user": approval.requester}
+    channel = settings.channel or tx.operations.origin(operation.id).channel
+    facts = {"headline": headline, "message": f"Of {', '.join(approval.approvers)}", "approvals_channel": channel}
     tx.outbox.add(words.event("reminded", approval, operation, now, facts, Severity.WARNING))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from domain.approval import Approval, ApprovalState, VoteKind
-from domain.operation import Operation
+from domain.operation import Operation, State
 from domain.plan import Level, Plan, Step
 from notifier.render import limits
 from notifier.render.answers import LINE, Rendered
@@ -63,6 +63,8 @@ def revision(approval: Approval, operation: Operation) -> int:
 def _state(approval: Approval, operation: Operation, word: str) -> str:
     if approval.state is ApprovalState.APPROVED and operation.over:
         return f"{word}, {phase_word(operation)}"
+    if approval.state is ApprovalState.OPEN and operation.state is not State.AWAITING:
+        return "the glass was broken: it runs already, and has to be approved afterwards"
     return word
 
 

@@ -1,5 +1,7 @@
 """Two pairs of eyes: from the asking to the objects in the cluster, with two people's clicks."""
 
+from sandbox import world as worlds
+
 ASK = "/velero restore create r1 --from-backup b1 --include-namespaces shop --reason oops"
 
 
@@ -80,7 +82,9 @@ async def test_a_grown_impact_is_stale_and_one_button_asks_again(house):
     stale = await house.sees("#approvals", "restore create r1", "out of date", "ConfigMap shop/settings-0 new")
     assert house.prod.all("restores") == []
     await house.grace.clicks("Ask again", on=stale)
-    again = await house.eventually(lambda: [m for m in house.told("#approvals", "waits for approval") if m.ts != request.ts])
+    again = await house.eventually(
+        lambda: [m for m in house.told("#approvals", "waits for approval") if m.ts != request.ts]
+    )
     await house.bob.clicks("Approve", on=again[0])
     await house.ended("restores", "r1")
 
@@ -131,3 +135,37 @@ async def test_a_restart_between_the_steps_loses_nothing(house):
 
 def number(house):
     return house.prod.objects.find("configmaps", "shop", "settings-1")["data"]["number"]
+
+
+GLASS = worlds.RULES.replace("quorum = 1\n", 'quorum = 1\nbreak_glass = ["on-call"]\n')
+"""As ever, and on-call may break the glass."""
+
+
+async def test_a_broken_glass_runs_at_once_is_told_and_followed_up(build):
+    house = await build(rules=GLASS)
+    await house.start()
+    await house.backed_up("b1")
+    await house.quiet()
+    await house.grace.says(f'{ASK} --break-glass "checkout is down"')
+    await house.ended("restores", "r1")
+    await house.sees("#incidents", "broke the glass", "checkout is down")
+    request = await house.sees("#approvals", "restore create r1", "approved afterwards")
+    answer = await house.grace.clicks("Approve", on=request)
+    await answer.reply("someone else has to approve it")
+    await house.bob.clicks("Approve", on=request)
+    await house.sees("#approvals", "restore create r1", "approved", "Votes: 1 of 1")
+    assert len(house.prod.all("restores")) == 1
+
+
+HASTY = worlds.RULES.replace("quorum = 1\n", "quorum = 1\nexpires = 2\n")
+
+
+async def test_it_reminds_and_then_expires(build):
+    house = await build(rules=HASTY)
+    await house.start()
+    request = await asked(house)
+    await house.sees("#approvals", "still waits: 0 of 1 votes")
+    await house.sees("#approvals", "restore create r1", "expired unapproved")
+    answer = await house.bob.clicks("Approve", on=request, stale=True)
+    await answer.reply("This request has expired.")
+    assert house.prod.all("restores") == []
