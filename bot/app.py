@@ -14,7 +14,9 @@ from aiohttp import web
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.agreeing import approvals
+from bot.control import Control
 from bot.desks import SlackDesk
+from bot.hooks.webhooks import SOURCE, Webhooks
 from bot.housekeeping import Housekeeping
 from bot.http import Door, Readiness
 from bot.intake import Intake
@@ -39,8 +41,10 @@ from commands.conduct import Asked, Conductor, Policy
 from commands.continuing import Continuing
 from commands.execute import Executor
 from commands.policy.rules import Rule
+from commands.schedule.keeper import Keeper
 from commands.track.enrich import enrich
 from commands.track.follow import Known
+from commands.track.watchdog_round import Watchdog
 from domain.actor import Actor, ActorKind, Origin, Way
 from domain.answer import Answer, Text, Tone
 from domain.decision import Decision
@@ -100,6 +104,7 @@ class App:
         self._working()
         self._door()
         await self._listen()
+        await self.control.start()
         self._follow()
 
     # what the others stand on
@@ -205,7 +210,7 @@ class App:
             lambda outcome: NOTICES.labels("slack", outcome).inc(),
         )
         self.cards = Cards(self.store, self.client, self.letters, allowance, utc_now, delivery.card_interval)
-        self.teller = Teller(self.store, self.views.wiring, utc_now, lambda: self._ring("send"))
+        self.teller = Teller(self.store, self.views.wiring, utc_now, lambda: self._ring("send", "webhooks"))
 
     async def _enrich(self, event: Event) -> Mapping[str, Any]:
         cluster = self.clusters.get(event.cluster)
@@ -231,8 +236,25 @@ class App:
         desks: dict[str, Desk] = dict.fromkeys(("command", "mention", "action", "form"), desk)
         desks["home"] = HomeDesk(self.client, self.identity, self.conductor)
         self.worker = Worker(self.store, desks, utc_now, self._aside)
-        self.worker.wake = lambda: self._ring("work")
+        self.worker.wake = lambda: self._ring("work", "tell")
         self.intake = Intake(self.store, utc_now, lambda: self._ring("work"))
+        self.webhooks = Webhooks(
+            lambda: self.settings,
+            self.store,
+            self.intake,
+            self.conductor,
+            self.clusters,
+            self._policy,
+            utc_now,
+            random.Random(),  # noqa: S311 - jitter
+            self._refused,
+            lambda: self._ring("hooks", "webhooks"),
+        )
+        desks[SOURCE] = self.webhooks.desk
+        self.control = Control(self.settings.data_dir, self.webhooks.acts)
+
+    def _refused(self, why: str) -> None:
+        self.door.count(why)
 
     def _cluster_of(self, channel: str) -> str:
         return self.settings.cluster_of_channel(channel)
@@ -272,6 +294,7 @@ class App:
     async def _listen(self) -> None:
         host, _, port = self.settings.listen.rpartition(":")
         application = self.door.application(self.settings.slack.request_path)
+        application.add_routes(self.webhooks.routes())
         self._runner = web.AppRunner(application, access_log=None, handle_signals=False)
         await self._runner.setup()
         site = web.TCPSite(self._runner, host or "0.0.0.0", int(port), backlog=1024)  # noqa: S104 - as configured
@@ -292,6 +315,8 @@ class App:
         self._bells["steps"] = start("steps", self.continuing.round)
         if self.socket is not None:
             start("slack socket", self.socket.round)
+        for name, one_round in self.webhooks.rounds.items():
+            self._bells[name] = start(name, one_round)
         start("reconcile", self.delivery.reconcile)
         start("sweep", self.delivery.sweep)
         start("slack", self.presence.round)
@@ -302,21 +327,30 @@ class App:
         start("hour", keeping.hour)
         start("sign", keeping.sign)
         start("settings", self.standing.round)
+        self._schedules()
         Watching(self.store, self.clusters, self.known, lambda: self.settings, utc_now, self._told).start(self._loops)
+
+    def _schedules(self) -> None:
+        """What was promised of schedules is kept, and runs that never came are told."""
+        told = lambda events: self._told(events, frozenset())  # noqa: E731
+        keeper = Keeper(self.store, self.clusters, utc_now, told)
+        self._loops.start("keep schedules", keeper.round)
+        if self.settings.schedules.watch:
+            watchdog = Watchdog(
+                self.store, self.clusters, self.known, self.views.cluster, utc_now, self.views.limits, told
+            )
+            self._loops.start("watch schedules", watchdog.round)
 
     def _told(self, events: tuple[Event, ...], moved: frozenset[str]) -> None:
         if events:
             self._ring("tell")
-            self._ring("steps")
         if moved:
-            self._ring("cards")
-            self._ring("requests")
+            self._ring("cards", "requests", "hooks")
 
-    def _ring(self, name: str) -> None:
-        if (loop := self._bells.get(name)) is not None:
-            loop.wake()
-        if name == "work" and "tell" in self._bells:
-            self._bells["tell"].wake()
+    def _ring(self, *names: str) -> None:
+        for name in names:
+            if (loop := self._bells.get(name)) is not None:
+                loop.wake()
 
     async def _recover(self) -> float | None:
         """What was granted before the last stop goes on; once."""
@@ -344,6 +378,8 @@ class App:
         self.door.closing = True
         if self.socket is not None:
             await self.socket.close(STOP_WITHIN / 4)
+        await self.webhooks.stop()
+        await self.control.stop()
         await self.worker.drain(STOP_WITHIN / 2)
         await self._runner.cleanup()
         await self._loops.stop()

@@ -89,7 +89,7 @@ class Door:
         if fault is not None:
             return self._no(fault.value, 401)
         if self._under_way >= MOST_AT_ONCE or self.closing:
-            self._count("shed")
+            self.count("shed")
             return web.json_response({"response_type": "ephemeral", "text": "I am busy: this was not done."})
         self._under_way += 1
         try:
@@ -108,10 +108,10 @@ class Door:
 
     def _no(self, why: str, status: int) -> web.Response:
         """Nothing is said to strangers but the number."""
-        self._count(why)
+        self.count(why)
         return web.Response(status=status)
 
-    def _count(self, why: str) -> None:
+    def count(self, why: str) -> None:
         self.refused[why] += 1
         REQUESTS_REFUSED.labels(why).inc()
 

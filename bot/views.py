@@ -11,6 +11,7 @@ from bot.settings import Settings
 from commands.conduct import Asked
 from commands.situation import Application, ClusterView, Situation
 from commands.track.follow import Known
+from commands.track.watchdog import Limits
 from notifier import route
 from velero.cluster import Cluster
 
@@ -34,7 +35,7 @@ class Views:
 
     def situation(self, asked: Asked, cluster: str, operation: str) -> Situation:
         settings = self._settings()
-        views = {one.name: self._cluster(one.name) for one in settings.clusters}
+        views = {one.name: self.cluster(one.name) for one in settings.clusters}
         return Situation(
             now=self._now(),
             new_id=lambda: secrets.token_hex(5),
@@ -54,11 +55,15 @@ class Views:
             safety_backup=settings.approvals.safety_backup,
         )
 
-    def _cluster(self, name: str) -> ClusterView:
+    def cluster(self, name: str) -> ClusterView:
         one = self._settings().cluster(name)
         assert one is not None
         seen = self._clusters[name].features.velero if name in self._clusters else ""
         return ClusterView(name, one.velero_namespace, one.velero_timezone, one.server_version or seen)
+
+    def limits(self) -> Limits:
+        told = self._settings().schedules
+        return Limits(grace=told.grace, stale_after=told.stale_after)
 
     def wiring(self) -> route.Wiring:
         settings = self._settings()
