@@ -106,8 +106,12 @@ def _fits(pattern: str, name: str) -> bool:
 
 
 def last_good(facts: Facts, namespaces: tuple[str, ...]) -> Json | None:
-    whole = [item for item in _of(facts, namespaces) if moments.phase(item) == "Completed"]
+    whole = [item for item in _of(facts, namespaces) if moments.phase(item) == "Completed" and not _going(item)]
     return max(whole, key=_started, default=None)
+
+
+def _going(item: Json) -> bool:
+    return bool((item.get("metadata") or {}).get("deletionTimestamp"))
 
 
 def _of(facts: Facts, namespaces: tuple[str, ...]) -> list[Json]:
