@@ -1,0 +1,321 @@
+"""Two pairs of eyes: whatever people do and in whatever order, at most one restore runs, and it is the one they saw."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from commands.policy.directory import Directory
+from domain.approval import VoteKind
+from domain.decision import Decision, Outcome, Reason
+from domain.errors import Refused, Unreachable, UserError
+from domain.operation import State
+from tests.commands.approving import PEOPLE, Desk, cluster_in, member, plan_of
+
+
+@pytest.fixture
+async def desk(tmp_path):
+    async with cluster_in(tmp_path) as (store, cluster, objects):
+        desk = Desk(store, cluster, objects)
+        await desk.ask()
+        yield desk
+
+
+@pytest.fixture
+async def one(tmp_path):
+    """As `desk`, and one vote is enough."""
+    async with cluster_in(tmp_path) as (store, cluster, objects):
+        desk = Desk(store, cluster, objects, quorum=1)
+        await desk.ask()
+        yield desk
+
+
+async def test_the_last_vote_runs_it(desk):
+    assert await desk.votes("bob") == "Your vote counts: 1 of 2."
+    assert desk.restores == []
+    assert await desk.votes("eve") == "Approved: restore create r1 runs."
+    assert desk.runs_what_was_approved()
+    assert await desk.state() == ("approved", "submitted")
+
+
+async def test_asking_stores_and_tells_in_one_go(desk):
+    assert await desk.state() == ("open", "awaiting")
+    assert await desk.events() == ["operation.started", "approval.requested"]
+    timers = await desk.store.read(
+        lambda tx: [d.kind for k in ("approval.expire", "approval.remind") for d in tx.deadlines.open(k)]
+    )
+    assert timers == ["approval.expire", "approval.remind"]
+
+
+async def test_two_last_votes_at_once_run_one_restore(desk):
+    await desk.votes("bob")
+    told = await asyncio.gather(desk.votes("eve"), desk.votes("grace"))
+    assert desk.runs_what_was_approved()
+    assert sorted(text.startswith("Approved") for text in told) == [False, True]
+
+
+async def test_every_late_click_is_answered(one):
+    await one.votes("bob")
+    assert await one.votes("eve") == "This was approved already, by Bob."
+    assert await one.withdraws() == "This was approved already, by Bob."
+    assert len(one.restores) == 1
+
+
+# who may vote
+
+
+async def test_the_requester_cannot(desk):
+    assert await desk.votes("ada") == "You asked for this; someone else has to approve it."
+
+
+async def test_nor_by_another_account_of_theirs(desk):
+    assert await desk.votes("ada2") == "You asked for this; someone else has to approve it."
+
+
+async def test_nor_somebody_outside_the_group(desk):
+    assert await desk.votes("mallory") == "You are not one of those who may approve this."
+
+
+async def test_nor_one_person_twice(desk):
+    await desk.votes("bob")
+    assert await desk.votes("bob") == "You have already voted on this."
+    assert desk.restores == []
+
+
+async def test_nor_a_deactivated_one(desk):
+    desk.directory = Directory(groups={"dba": (member("bob", active=False), member("eve"))})
+    assert await desk.votes("bob") == "You are not one of those who may approve this."
+
+
+async def test_one_who_left_the_group_since_does_not_count(desk):
+    await desk.votes("bob")
+    desk.leaves("bob")
+    assert await desk.votes("eve") == "Your vote counts: 1 of 2."
+    assert await desk.votes("grace") == "Approved: restore create r1 runs."
+
+
+async def test_one_who_leaves_while_it_is_decided_does_not_count(one):
+    changes = iter([one.directory, Directory(groups={"dba": ()})])
+
+    async def directory(_names):
+        return next(changes, Directory(groups={"dba": ()}))
+
+    one._directory = directory
+    one.restart()
+    assert await one.votes("bob") == "Your vote counts, but nothing runs yet."
+    assert await one.state() == ("open", "awaiting")
+    assert one.restores == []
+
+
+async def test_the_groups_are_kept_with_the_vote(one):
+    await one.votes("bob")
+    story = await one.store.read(lambda tx: tx.audit.story("op-r1"))
+    votes = [row.entry for row in story if row.entry.action == "approval.approve"]
+    assert [(each.actor, each.detail["groups"]) for each in votes] == [("UBOB", ["dba"])]
+
+
+async def test_while_slack_cannot_be_asked_a_vote_waits(one):
+    known = one.directory
+    one.unknown()
+    assert await one.votes("bob") == "Your vote waits; it does not count yet."
+    await one.later(31)
+    assert one.restores == []
+    one.directory = known
+    await one.later(31)
+    assert one.runs_what_was_approved()
+
+
+async def test_a_copied_button_of_another_request_does_nothing(one):
+    with pytest.raises(UserError, match="belongs to another request"):
+        await one.approvals.vote(one.id, PEOPLE["bob"], VoteKind.APPROVE, seen="0" * 64)
+    assert one.restores == []
+
+
+async def test_a_forged_id_does_nothing(one):
+    with pytest.raises(UserError, match="no such request"):
+        await one.approvals.vote("ap-forged", PEOPLE["bob"], VoteKind.APPROVE)
+
+
+# what they voted on
+
+
+async def test_a_changed_plan_is_stale(one):
+    step = one.plan.steps[0]
+    wider = replace(step, manifest={**step.manifest, "spec": {"backupName": "b1", "includedNamespaces": ["*"]}})
+    one.plan = plan_of("r1", steps=(wider,))
+    assert await one.votes("bob") == "Nothing runs: it is no longer what was shown."
+    assert await one.state() == ("stale", "stale")
+    assert one.restores == []
+
+
+async def test_changed_evidence_is_named(one):
+    one.plan = plan_of("r1", evidence={"backup": {"uid": "another"}})
+    told = await one.approvals.vote(one.id, PEOPLE["bob"], VoteKind.APPROVE)
+    assert "Backup is not what it was" in told.parts[0].body
+    assert one.restores == []
+
+
+async def test_a_grown_impact_is_stale(one):
+    one.plan = plan_of("r1", impact=one.plan.impact | {"ConfigMap shop/b new"})
+    told = await one.approvals.vote(one.id, PEOPLE["bob"], VoteKind.APPROVE)
+    assert "It would change more than was shown: ConfigMap shop/b new." in told.parts[0].body
+    assert one.restores == []
+
+
+async def test_a_shrunken_one_is_noted_and_runs(one):
+    one.plan = plan_of("r1", impact=frozenset())
+    told = await one.approvals.vote(one.id, PEOPLE["bob"], VoteKind.APPROVE)
+    assert "1 objects fewer" in told.parts[0].body
+    assert one.runs_what_was_approved()
+
+
+async def test_an_impact_that_cannot_be_looked_at_decides_nothing(one):
+    one.plan = plan_of("r1", impact=None)
+    assert await one.votes("bob") == "Your vote counts, but nothing runs yet."
+    one.plan = plan_of("r1")
+    await one.later(31)
+    assert one.runs_what_was_approved()
+
+
+@pytest.mark.parametrize(
+    ("now", "why"),
+    [
+        (Decision(Outcome.DENY, Reason.FREEZE, "freeze", "Rule freeze freezes this."), "do not permit it any more"),
+        (Decision(Outcome.ALLOW, Reason.RULE, "free"), "needs no approval now"),
+        (Decision(Outcome.REQUIRE_APPROVAL, Reason.RULE, "other", quorum=1), "Another rule decides now"),
+        (Decision(Outcome.REQUIRE_APPROVAL, Reason.RULE, "prod", quorum=3), "The rules ask for 3 now"),
+    ],
+)
+async def test_rules_that_changed_meanwhile_make_it_stale(one, now, why):
+    one.decision = now
+    told = await one.approvals.vote(one.id, PEOPLE["bob"], VoteKind.APPROVE)
+    assert why in told.parts[0].body
+    assert one.restores == []
+
+
+async def test_a_requester_who_may_ask_no_more_makes_it_stale(one):
+    one.fault = Refused("This account is deactivated.")
+    assert await one.votes("bob") == "Nothing runs: it is no longer what was shown."
+    assert one.restores == []
+
+
+async def test_a_cluster_that_does_not_answer_lets_it_wait(one):
+    one.fault = Unreachable("prod", "prod does not answer.")
+    assert await one.votes("bob") == "Your vote counts, but nothing runs yet."
+    one.fault = None
+    await one.later(31)
+    assert one.runs_what_was_approved()
+
+
+# how it ends
+
+
+async def test_a_rejection_ends_it(desk):
+    await desk.votes("bob")
+    assert await desk.rejects("eve") == "Rejected. Nothing runs."
+    assert await desk.votes("grace") == "This was rejected already, by Eve."
+    assert await desk.state() == ("rejected", "rejected")
+    assert (await desk.events())[-1] == "approval.rejected"
+
+
+async def test_only_the_requester_withdraws(desk):
+    assert await desk.withdraws("bob") == "Only who asked for it can withdraw it."
+    assert await desk.withdraws("ada") == "Withdrawn. Nothing runs."
+    assert await desk.votes("bob") == "This request was withdrawn by whoever made it."
+
+
+async def test_a_withdrawal_while_it_is_decided_wins(one):
+    one.meanwhile = [one.withdraws]
+    assert await one.votes("bob") == "This request was withdrawn by whoever made it."
+    assert one.restores == []
+    assert await one.state() == ("withdrawn", "withdrawn")
+
+
+async def test_it_expires_without_anybody(desk):
+    await desk.votes("bob")
+    await desk.later(3601)
+    assert await desk.state() == ("expired", "expired")
+    assert await desk.votes("eve") == "This request has expired."
+
+
+async def test_a_click_after_expiry_comes_too_late_even_if_the_timer_is_late(one):
+    one.now = one.now.replace(hour=14)
+    assert await one.votes("bob") == "This request has expired."
+    assert one.restores == []
+
+
+async def test_half_way_it_reminds_once(desk):
+    await desk.later(1801)
+    await desk.later(60)
+    assert (await desk.events()).count("approval.reminded") == 1
+
+
+async def test_expiry_while_it_is_decided_does_not_take_it_away(one):
+    async def clock_strikes():
+        await one.later(3601)
+
+    one.meanwhile = [clock_strikes]
+    assert await one.votes("bob") == "Approved: restore create r1 runs."
+
+
+# restarts
+
+
+async def test_what_was_being_decided_is_decided_after_a_restart(one):
+    class Killed(BaseException): ...
+
+    async def dies():
+        raise Killed
+
+    one.meanwhile = [dies]
+    with pytest.raises(Killed):
+        await one.votes("bob")
+    assert await one.state() == ("deciding", "awaiting")
+    one.restart()
+    await one.approvals.recover()
+    assert one.runs_what_was_approved()
+    await one.approvals.recover()
+    assert len(one.restores) == 1
+
+
+async def test_what_was_approved_and_not_started_runs_within_its_window(one):
+    operation = await approved_but_not_started(one)
+    assert not await one.approvals.lapsed(operation)
+    await one.executor.recover(operation)
+    assert one.runs_what_was_approved()
+
+
+async def test_and_not_after_it(one):
+    operation = await approved_but_not_started(one)
+    one.now = one.now.replace(minute=16)
+    assert await one.approvals.lapsed(operation)
+    assert await one.state() == ("approved", "failed")
+    assert one.restores == []
+
+
+async def approved_but_not_started(desk):
+    class Killed(BaseException): ...
+
+    async def dies(_grant):
+        raise Killed
+
+    desk.executor.execute = dies
+    with pytest.raises(Killed):
+        await desk.votes("bob")
+    desk.restart()
+    operation = await desk.store.read(lambda tx: tx.operations.get("op-r1"))
+    assert operation.state is State.APPROVED
+    return operation
+
+
+async def test_the_record_tells_the_story(desk):
+    await desk.votes("bob")
+    await desk.votes("eve")
+    assert await desk.record() == [
+        ("restore.create", "UADA"),
+        ("approval.requested", "UADA"),
+        ("approval.approve", "UBOB"),
+        ("approval.approve", "UEVE"),
+        ("approval.approved", "UEVE"),
+        ("restore.create.submitted", "UADA"),
+    ]
