@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
 from commands.command import Command
 from commands.facts import Facts, File, Missing, Records, ServerStatus, Want, World
 from commands.gather import ROUNDS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from commands.facts import File, Missing
 from domain.answer import Table, Tone
 from domain.errors import Refused, Unknown

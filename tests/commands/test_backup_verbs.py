@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+
 from commands.backup.kots import logical
 from commands.situation import Application
 from domain.answer import Table

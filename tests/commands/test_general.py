@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from commands.facts import File
 from commands.situation import Application
 from domain.actor import Actor, ActorKind, Origin, Way

@@ -6,6 +6,7 @@ import copy
 from typing import Any
 
 import pytest
+
 from commands.policy.reach import merged
 from tests.commands.test_golden_effects import ROWS, asks_first, plain, said, worlds
 

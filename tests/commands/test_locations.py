@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from commands.confirm import confirmation
 from commands.grammar import parse
 from commands.situation import ClusterView
