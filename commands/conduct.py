@@ -251,7 +251,8 @@ class Conductor:
 
     async def _decide(self, plan: Plan, asked: Asked, command: Command, situation: Situation, facts: Facts) -> Decision:
         policy = self._policy()
-        approvers = [name for rule in policy.rules for name in rule.approvals.approvers]
+        asked_for = [rule for rule in policy.rules if rule.concerns(command.key)]
+        approvers = [name for rule in asked_for for name in rule.approvals.approvers]
         return decide(
             policy.rules,
             asked.actor,
@@ -325,7 +326,7 @@ class Conductor:
         return [self._one(command, asked)]
 
     def _one(self, command: Command, asked: Asked) -> str:
-        name = command.cluster or asked.channel_cluster
+        name = command.text("to-cluster") or command.cluster or asked.channel_cluster
         if name in self._clusters:
             return name
         names = tuple(self._clusters)
