@@ -251,8 +251,7 @@ class Conductor:
 
     async def _decide(self, plan: Plan, asked: Asked, command: Command, situation: Situation, facts: Facts) -> Decision:
         policy = self._policy()
-        asked_for = [rule for rule in policy.rules if rule.concerns(command.key)]
-        approvers = [name for rule in asked_for for name in rule.approvals.approvers]
+        approvers = [name for rule in policy.rules if rule.concerns(command.key) for name in rule.approvals.approvers]
         return decide(
             policy.rules,
             asked.actor,
