@@ -56,7 +56,8 @@ class Loop:
             await asyncio.sleep(0)
             return
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._bell.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._bell.wait()
 
     def _failed(self, fault: Exception) -> None:
         self.failing_since = self.failing_since or self.now()
@@ -102,7 +103,11 @@ class Loops:
         return tuple(loop for loop in self._loops.values() if loop.failing_since is not None)
 
     async def stop(self) -> None:
-        for task in reversed(self._tasks):
-            task.cancel()
+        """Asked again as long as one goes on: in Python 3.11 `wait_for` loses a cancellation that meets its result."""
+        left = set(self._tasks)
+        while left:
+            for task in reversed(self._tasks):
+                task.cancel()
+            _, left = await asyncio.wait(left, timeout=0.5)
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
