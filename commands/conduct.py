@@ -20,6 +20,7 @@ from commands.execute import Executor
 from commands.facts import Facts
 from commands.gather import Cached, RecordReader, gather, nothing_cached
 from commands.grammar import parse
+from commands.kept import keep
 from commands.policy.decide import decide, may_ask
 from commands.policy.directory import Directory
 from commands.policy.rules import Rule
@@ -28,7 +29,6 @@ from commands.reach_facts import cluster_facts
 from commands.registry import verb_of
 from commands.replan import Replanned, again, asked_by
 from commands.resolve import resolve
-from commands.restore import safety
 from commands.restore.look import looked
 from commands.sight import sift
 from commands.situation import Situation
@@ -37,10 +37,8 @@ from domain.actor import Actor, Origin
 from domain.answer import Answer
 from domain.decision import Decision, Outcome, Reason, allowed
 from domain.errors import ClusterError, Refused, Unknown, UsageError
-from domain.event import Event
 from domain.operation import Operation, State
 from domain.plan import Plan
-from store.audit import Entry
 from store.transaction import Transaction
 from store.writer import Store
 from velero.cluster import Cluster
@@ -284,7 +282,7 @@ class Conductor:
         )
         if decision.outcome is Outcome.DENY:
             refused = operation.advance(State.REFUSED, now)
-            await self._store.write(lambda tx: _keep(tx, refused, plan, asked, decision))
+            await self._store.write(lambda tx: keep(tx, refused, plan, asked, decision))
             raise Refused(
                 decision.text or "You may not do that.", why=_who_decided(decision), fix=_whom_to_ask(decision)
             )
@@ -292,12 +290,12 @@ class Conductor:
             return Conducted(await self._ask(operation, plan, decision, asked), operation)
         approved = operation.advance(State.APPROVED, now)
 
-        def keep(tx: Transaction) -> None:
-            _keep(tx, approved, plan, asked, decision)
+        def kept(tx: Transaction) -> None:
+            keep(tx, approved, plan, asked, decision)
             if decision.reason is Reason.BREAK_GLASS and self._bypassed is not None:
                 self._bypassed(tx, approved, plan, decision, asked)
 
-        await self._store.write(keep)
+        await self._store.write(kept)
         done = await self._executor.execute(allowed(decision, ident, plan.fingerprint))
         return Conducted(None, done.operation)
 
@@ -336,60 +334,6 @@ class Conductor:
         from difflib import get_close_matches
 
         raise Unknown(f"There is no cluster {name!r}.", nearest=tuple(get_close_matches(name, names, n=3)) or names)
-
-
-def _keep(tx: Transaction, operation: Operation, plan: Plan, asked: Asked, decision: Decision) -> None:
-    tx.operations.insert(operation, plan, asked.origin)
-    if operation.state is State.APPROVED:
-        tx.outbox.add(started(operation, plan, asked))
-    tx.audit.append(
-        Entry(
-            at=operation.created_at,
-            actor=asked.actor.id,
-            action=f"{plan.noun}.{plan.verb}",
-            outcome=operation.state.value,
-            subject=plan.subject,
-            cluster=plan.cluster,
-            operation=operation.id,
-            detail={
-                "line": operation.line,
-                "actor": asked.actor.name,
-                "way": asked.origin.way.value,
-                "reason": decision.reason.value,
-                "rule": decision.rule,
-                "rules": decision.rules_digest,
-                "fingerprint": plan.fingerprint,
-                "why": operation.reason,
-            },
-        )
-    )
-
-
-def started(operation: Operation, plan: Plan, asked: Asked) -> Event:
-    """Makes the card appear where it was asked for."""
-    return Event(
-        kind="operation.started",
-        cluster=plan.cluster,
-        cluster_uid="",
-        object_kind="operation",
-        object_uid=operation.id,
-        object_name=plan.subject,
-        transition="started",
-        at=operation.created_at,
-        operation=operation.id,
-        facts={
-            "noun": plan.noun,
-            "verb": plan.verb,
-            "channel": asked.origin.channel,
-            "thread": asked.origin.thread,
-            "user": asked.actor.id,
-            "user_name": asked.actor.name,
-            "link": asked.origin.link,
-            "cli": plan.cli,
-            "undo": safety.undo(plan),
-            "notes": [*plan.notes, *(guard.text for guard in plan.guards)],
-        },
-    )
 
 
 def _who_decided(decision: Decision) -> str:

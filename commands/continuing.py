@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from commands.execute import Executor
-from domain.errors import ClusterError, Lost, UserError
+from commands.execute import TIDY, Executor, tidying
+from domain.errors import ClusterError, Conflict, Lost, NotThere, UserError
 from domain.event import Event, Severity
 from domain.operation import Operation, State
 from domain.plan import Plan, Step
 from store.audit import Entry
+from store.deadlines import Deadline
 from store.steps import StepState, StoredStep
 from store.transaction import Transaction
 from store.writer import Store
@@ -36,7 +37,28 @@ class Continuing:
                 await self._resume(operation)
             elif phase := await self._phase(operation, place):
                 await self.continue_after(operation.id, place.uid, phase)
+        for deadline in await self._store.read(lambda tx: tx.deadlines.due(self._now())):
+            if deadline.kind == TIDY:
+                await self._tidied(deadline)
         return 2.0
+
+    async def _tidied(self, deadline: Deadline) -> None:
+        """Our own ConfigMap goes when the run that read it is over."""
+        ident, name, uid = (str(deadline.payload[key]) for key in ("operation", "name", "uid"))
+        operation = await self._store.read(lambda tx: tx.operations.get(ident))
+        later = tidying(ident, name, uid, self._now())
+        if operation is not None and not operation.over:
+            await self._store.write(lambda tx: tx.deadlines.put(later))
+            return
+        try:
+            if operation is not None:
+                await self._executor.removed(operation.cluster, name, uid)
+        except (Conflict, NotThere):
+            pass
+        except ClusterError:
+            await self._store.write(lambda tx: tx.deadlines.put(later))
+            return
+        await self._store.write(lambda tx: tx.deadlines.done(deadline.id))
 
     async def continue_after(self, ident: str, uid: str, phase: str) -> None:
         """The object with this uid has this phase: the next step runs, or none ever does. Anything else is no news."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from commands.resolve import OPERATION, SCHEDULE_OPERATION
@@ -20,17 +20,20 @@ from domain.event import Event, Severity
 from domain.operation import Operation, State
 from domain.plan import Plan, Step, StepVerb, digest
 from store.audit import Entry
+from store.deadlines import Deadline
 from store.steps import StepState, StoredStep
 from store.transaction import Transaction
 from store.writer import Store
 from velero.cluster import Cluster
 from velero.gateway import Gateway
-from velero.kinds import BACKUP, DELETION, KINDS, RESTORE
+from velero.kinds import BACKUP, CONFIG_MAP, DELETION, KINDS, RESTORE
 
 Json = dict[str, Any]
 
 RETRIES = 4
 FIRST_WAIT = 0.5
+TIDY = "configmap.remove"
+TIDY_AFTER = timedelta(minutes=10)
 RUNS = frozenset({"Backup", "Restore", "DeleteBackupRequest"})
 """Kinds whose making only begins the deed; every other write is the whole of it."""
 
@@ -93,18 +96,18 @@ class Executor:
         result = await self._patiently(cluster, timely(step, self._now()), operation.id)
         meta = result.get("metadata") or {}
         ends = StepState.SUBMITTED if step.wait else StepState.DONE
-        await self._store.write(
-            lambda tx: tx.steps.move(
-                operation.id,
-                place.position,
-                StepState.SUBMITTING,
-                ends,
-                self._now(),
-                uid=str(meta.get("uid", "")),
-                name=str(meta.get("name", "")),
-            )
-        )
+        uid, name, now = str(meta.get("uid", "")), str(meta.get("name", "")), self._now()
+
+        def taken(tx: Transaction) -> None:
+            tx.steps.move(operation.id, place.position, StepState.SUBMITTING, ends, now, uid=uid, name=name)
+            if step.kind == CONFIG_MAP.name and step.verb is StepVerb.CREATE:
+                tx.deadlines.put(tidying(operation.id, name, uid, now))
+
+        await self._store.write(taken)
         return result
+
+    async def removed(self, cluster: str, configmap: str, uid: str) -> None:
+        await self._clusters[cluster].config_maps.delete(configmap, uid=uid)
 
     async def _patiently(self, cluster: Cluster, step: Step, operation: str) -> Json:
         """A cluster that does not answer is asked again: the name and our label make that safe."""
@@ -170,6 +173,12 @@ class Executor:
 
 def runs_on(plan: Plan) -> bool:
     return any(step.verb is StepVerb.CREATE and step.kind in RUNS for step in plan.steps)
+
+
+def tidying(operation: str, name: str, uid: str, now: datetime) -> Deadline:
+    """A ConfigMap that we made for one run is looked at again, and removed when that is over."""
+    payload = {"operation": operation, "name": name, "uid": uid}
+    return Deadline(f"{TIDY}:{operation}", now + TIDY_AFTER, TIDY, payload)
 
 
 def _there(tx: Transaction, ident: str) -> Operation:

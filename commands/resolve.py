@@ -9,6 +9,7 @@ from typing import Any
 
 from commands.checks import chosen_location
 from commands.facts import Facts
+from commands.restore import modifier
 from commands.situation import Situation
 from domain.plan import Plan, Step, StepVerb
 
@@ -26,7 +27,11 @@ _FOREIGN = ("kubectl.kubernetes.io/last-applied-configuration", "argocd.argoproj
 
 def resolve(plan: Plan, facts: Facts, situation: Situation) -> Plan:
     source = plan.evidence.get("backup") or {}
-    steps = tuple(_step(_from(step, source), facts, situation) for step in plan.steps)
+    steps = tuple(
+        _step(each, facts, situation)
+        for step in plan.steps
+        for each in modifier.copied(_from(step, source), facts, situation)
+    )
     return replace(plan, steps=steps, cluster=situation.cluster.name)
 
 

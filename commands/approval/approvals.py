@@ -13,8 +13,9 @@ from datetime import datetime, timedelta
 from commands.approval import rows, tally, terms, words
 from commands.approval.deciding import Deciding, Replan, Who
 from commands.approval.terms import Terms
-from commands.conduct import Asked, Policy, started
+from commands.conduct import Asked, Policy
 from commands.execute import Executor
+from commands.kept import started
 from domain.actor import Actor, ActorKind
 from domain.answer import Answer, Fields, Text, Tone
 from domain.approval import Approval, ApprovalState, Vote, VoteKind, approval_fingerprint

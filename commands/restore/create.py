@@ -18,7 +18,7 @@ from commands.restore import guards, modifier, safety, source
 from commands.restore.translate import FLAGS, translate
 from commands.situation import Situation
 from commands.verb import Args, Effect, Verb
-from domain.errors import UsageError
+from domain.errors import Unknown, UsageError
 from domain.plan import Guard, Plan, Step, StepVerb
 
 Json = dict[str, Any]
@@ -67,7 +67,7 @@ def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
     restore = Step(StepVerb.CREATE, "Restore", "restores", name, manifest, situation.namespace)
     net = safety.step(manifest, reach, around, situation.namespace) if safety.wanted(cmd, situation) else None
     guarded = (
-        *_guards(cmd, manifest, facts, known, situation),
+        *_guards(cmd, manifest, facts, known),
         *guards.running_guards(reach, facts, around),
         *restore_guards(reach, known, around),
         *(_net_guards(net, facts) if net else ()),
@@ -138,6 +138,7 @@ def _inside(known: BackupFacts) -> list[str]:
 
 
 def written(cmd: Command, facts: Facts, situation: Situation) -> Json:
+    _synced(cmd, facts, situation)
     manifest = translate(cmd, facts, situation)
     if text := cmd.text("description"):
         if len(text) > 300:
@@ -147,18 +148,31 @@ def written(cmd: Command, facts: Facts, situation: Situation) -> Json:
     return manifest
 
 
-def _guards(cmd: Command, manifest: Json, facts: Facts, known: BackupFacts, situation: Situation) -> tuple[Guard, ...]:
+def _synced(cmd: Command, facts: Facts, situation: Situation) -> None:
+    """Into another cluster: its Velero has to have seen the backup in the bucket."""
+    name, cluster = cmd.text("from-backup"), cmd.text("to-cluster")
+    if cluster and name and facts.absent("backups", name):
+        raise Unknown(
+            f"Cluster {situation.cluster.name} does not know backup {name!r} yet.",
+            why="Its Velero looks through the bucket once a minute, if a storage location there points at it.",
+            nearest=facts.nearest("backups", name),
+            fix=f"backup-location create NAME --provider P --bucket B --access-mode ReadOnly --cluster {cluster}",
+        )
+
+
+def _guards(cmd: Command, manifest: Json, facts: Facts, known: BackupFacts) -> tuple[Guard, ...]:
     spec, name = manifest["spec"], manifest["metadata"]["name"]
     backup = dict(known.manifest) or None
     return (
         *checks.name_guards("restore", name),
         *checks.exists_guard(facts, "restores", "restore", name),
         *checks.label_guards(cmd),
+        *modifier.guards(cmd, facts),
         *guards.backup_guards(cmd, backup, facts),
         *guards.scope_guards(spec, known),
         *guards.mapping_guards(spec, known),
         *guards.node_port_guards(spec, known, facts),
-        *guards.cross_guards(cmd, backup, facts, situation.cluster.server_version),
+        *guards.cross_guards(cmd, backup, facts),
     )
 
 

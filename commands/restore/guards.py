@@ -187,21 +187,19 @@ def _touches(schedule: Json, names: frozenset[str]) -> bool:
     return "*" in names or any("*" in included or name in included for name in names if name not in excluded)
 
 
-def cross_guards(cmd: Command, backup: Json | None, facts: Facts, velero: str) -> Iterable[Guard]:
-    """Into another cluster: how its location is bound there, and which versions meet."""
+def cross_guards(cmd: Command, backup: Json | None, facts: Facts) -> Iterable[Guard]:
+    """Into another cluster: how its location is bound there, and on which Kubernetes it was made."""
     if not cmd.text("to-cluster") or backup is None:
         return
     location = facts.get("backupstoragelocations", str(moments.spec(backup).get("storageLocation", "")))
     if location is not None and moments.spec(location).get("accessMode") != "ReadOnly":
+        name = moments.name(location)
         text = (
-            f"The location {moments.name(location)!r} is writable there: two clusters write and clean up in one bucket. "
-            f"Safer: backup-location set {moments.name(location)} --access-mode ReadOnly"
+            f"The location {name!r} is writable there: two clusters write and clean up in one bucket. "
+            f"Safer: backup-location set {name} --access-mode ReadOnly --cluster {cmd.text('to-cluster')}"
         )
         yield Guard("shared-location", Level.WARN, text)
-    made = str(moments.status(backup).get("formatVersion", ""))
     minor = moments.remarks(backup).get("velero.io/source-cluster-k8s-minor-version", "")
     if minor:
-        text = f"The backup was made on Kubernetes 1.{minor}; API versions that {cmd.text('to-cluster')} does not serve are not restored."
+        text = f"The backup was made on Kubernetes 1.{minor}: API versions that are not served here are not restored."
         yield Guard("kubernetes-version", Level.WARN, text)
-    if made and velero and not velero.startswith("v1."):
-        yield Guard("velero-version", Level.WARN, f"Velero there is {velero}; the backup has format {made}.")

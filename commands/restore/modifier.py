@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import yaml
@@ -10,7 +11,7 @@ from commands.command import Command
 from commands.facts import Facts
 from commands.situation import Situation
 from domain.errors import UsageError
-from domain.plan import Step, StepVerb, digest
+from domain.plan import Guard, Level, Step, StepVerb, digest
 
 Json = dict[str, Any]
 
@@ -39,6 +40,31 @@ def made(name: str, data: Json, namespace: str) -> Step:
         "data": data,
     }
     return Step(StepVerb.CREATE, "ConfigMap", "configmaps", name, manifest, namespace)
+
+
+def copied(step: Step, facts: Facts, situation: Situation) -> tuple[Step, ...]:
+    """A restore that refers to somebody's ConfigMap refers to our copy of it instead, which is made first."""
+    named = ((step.manifest.get("spec") or {}).get("resourceModifier") or {}).get("name", "")
+    found = facts.get("configmaps", str(named)) if step.kind == "Restore" and named else None
+    if found is None or step.verb is not StepVerb.CREATE:
+        return (step,)
+    copy = made(
+        f"modifier-{situation.operation or digest(found.get('data'))[:12]}", found.get("data") or {}, step.namespace
+    )
+    spec = {**step.manifest["spec"], "resourceModifier": reference(copy.name)}
+    return copy, replace(step, manifest={**step.manifest, "spec": spec})
+
+
+def guards(cmd: Command, facts: Facts) -> tuple[Guard, ...]:
+    """Velero takes exactly one key in it."""
+    name = cmd.text("resource-modifier-configmap")
+    if ("configmaps", name) in facts.missing:
+        text = f"There is no ConfigMap {name!r} in Velero's namespace."
+        return (Guard("no-modifier", Level.REFUSE, text, facts.names("configmaps")[:5]),)
+    found = facts.get("configmaps", name) if name else None
+    if found is not None and len(found.get("data") or {}) != 1:
+        return (Guard("bad-modifier", Level.REFUSE, f"ConfigMap {name!r} has to have exactly one key."),)
+    return ()
 
 
 def reference(name: str) -> Json:

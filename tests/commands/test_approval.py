@@ -312,7 +312,6 @@ async def test_the_record_tells_the_story(desk):
     await desk.votes("bob")
     await desk.votes("eve")
     assert await desk.record() == [
-        ("restore.create", "UADA"),
         ("approval.requested", "UADA"),
         ("approval.approve", "UBOB"),
         ("approval.approve", "UEVE"),

@@ -1,0 +1,70 @@
+"""What is kept of a planned command, and the event that makes its card appear."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from commands.restore import safety
+from domain.decision import Decision
+from domain.event import Event
+from domain.operation import Operation, State
+from domain.plan import Plan
+from store.audit import Entry
+from store.transaction import Transaction
+
+if TYPE_CHECKING:
+    from commands.conduct import Asked
+
+
+def keep(tx: Transaction, operation: Operation, plan: Plan, asked: Asked, decision: Decision) -> None:
+    tx.operations.insert(operation, plan, asked.origin)
+    if operation.state is State.APPROVED:
+        tx.outbox.add(started(operation, plan, asked))
+    tx.audit.append(
+        Entry(
+            at=operation.created_at,
+            actor=asked.actor.id,
+            action=f"{plan.noun}.{plan.verb}",
+            outcome=operation.state.value,
+            subject=plan.subject,
+            cluster=plan.cluster,
+            operation=operation.id,
+            detail={
+                "line": operation.line,
+                "actor": asked.actor.name,
+                "way": asked.origin.way.value,
+                "reason": decision.reason.value,
+                "rule": decision.rule,
+                "rules": decision.rules_digest,
+                "fingerprint": plan.fingerprint,
+                "why": operation.reason,
+            },
+        )
+    )
+
+
+def started(operation: Operation, plan: Plan, asked: Asked) -> Event:
+    """Makes the card appear where it was asked for."""
+    return Event(
+        kind="operation.started",
+        cluster=plan.cluster,
+        cluster_uid="",
+        object_kind="operation",
+        object_uid=operation.id,
+        object_name=plan.subject,
+        transition="started",
+        at=operation.created_at,
+        operation=operation.id,
+        facts={
+            "noun": plan.noun,
+            "verb": plan.verb,
+            "channel": asked.origin.channel,
+            "thread": asked.origin.thread,
+            "user": asked.actor.id,
+            "user_name": asked.actor.name,
+            "link": asked.origin.link,
+            "cli": plan.cli,
+            "undo": safety.undo(plan),
+            "notes": [*plan.notes, *(guard.text for guard in plan.guards)],
+        },
+    )
