@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from bot.metrics import INBOX_WAITING
-from commands.grammar import parse
+from commands.grammar import glance
 from domain.errors import StoreBusy, StoreError, StoreFull, UserError
 from store.inbox import Accepted, Duplicate
 from store.transaction import Transaction
@@ -81,7 +81,7 @@ class Intake:
 def lane_of(line: str, lead: str, cluster: str) -> str:
     """Commands on one object keep their order; those that do not parse need none."""
     try:
-        command = parse(line, lead=lead)
+        command = glance(line, lead=lead)
     except UserError:
         return ""
     if not command.name or command.help:

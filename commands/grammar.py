@@ -28,6 +28,15 @@ def parse(line: str, *, lead: str = "", subject: tuple[str, str] = ("", "")) -> 
 
     `subject` is what the thread is about, (noun, name): there a verb that needs a name may go without.
     """
+    made = glance(line, lead=lead, subject=subject)
+    verb = None if made.help else _find(made.noun, made.verb)
+    if verb is None or verb.effect is Effect.NOT_HERE:
+        return made
+    return replace(made, line=canonical(verb, made.names, made.flags), cli=spoken.cli_line(made, verb.flags))
+
+
+def glance(line: str, *, lead: str = "", subject: tuple[str, str] = ("", "")) -> Command:
+    """The same without the canonical words: what has to be known of a command before it is acknowledged."""
     found = list(words(line))
     while found and found[0].text in _LEADS:
         found.pop(0)
@@ -134,10 +143,7 @@ class _Reader:
             self._names.append(Word(self._at_hand, self._at_hand, (0, 0)))
         self._count_names()
         names = tuple(word.text for word in self._names)
-        made = Command(self._verb.noun, self._verb.name, names, self._flags)
-        return replace(
-            made, line=canonical(self._verb, names, self._flags), cli=spoken.cli_line(made, self._verb.flags)
-        )
+        return Command(self._verb.noun, self._verb.name, names, self._flags)
 
     def _long(self, word: Word) -> None:
         name, equals, value = word.text[2:].partition("=")
