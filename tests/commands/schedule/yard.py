@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -23,6 +23,7 @@ from commands.track.sighting import Setting
 from commands.track.watchdog_round import Watchdog
 from domain.actor import Actor, ActorKind, Origin, Way
 from domain.decision import Decision, Outcome, Reason, allowed
+from domain.errors import ClusterError, Stale
 from domain.event import Event
 from domain.operation import Operation, State
 from domain.plan import Plan
@@ -146,7 +147,8 @@ class Yard:
         self.awake()
         for operation in await self.store.read(lambda tx: tx.operations.open()):
             if operation.state in {State.APPROVED, State.SUBMITTING}:
-                await self.executor.recover(operation)
+                with suppress(Stale, ClusterError):  # the operation is then `failed`, with the reason
+                    await self.executor.recover(operation)
 
     async def _records(self, need: Records) -> list[Any]:
         return list(await self.store.read(lambda tx: tx.schedules.all("prod")))
@@ -209,7 +211,9 @@ class Yard:
 
     def _note(self, kind: str, resource: str, _old: Json | None, new: Json | None) -> None:
         if kind == "ADDED" and resource == "backups" and new is not None:
-            self.created.append((self.clock.now(), new["metadata"]["labels"].get("velero.io/schedule-name", "")))
+            self.created.append(
+                (self.clock.now(), (new["metadata"].get("labels") or {}).get("velero.io/schedule-name", ""))
+            )
 
     def ran(self, name: str) -> list[str]:
         return [at.strftime("%H:%M") for at, schedule in self.created if schedule == name]
