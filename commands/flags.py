@@ -62,19 +62,13 @@ def _optional_bool(text: str) -> bool | None:
 
 
 def parse_int(text: str) -> int:
-    """Go's strconv.ParseInt with base 0: 0x, 0o, 0b, a leading 0 is octal, `_` only in based or plain literals."""
-    body = text.removeprefix("-").removeprefix("+") if text[:1] in "+-" and text else text
-    octal = len(body) > 1 and body[0] == "0" and body[1:].replace("_", "").isdigit()
+    """Go's strconv.ParseInt with base 0: 0x, 0o, 0b, a leading 0 is octal, `_` between digits."""
+    body = text[1:] if text[:1] in {"+", "-"} else text
+    octal = body[:1] == "0" and body[1:2] in set("0123456789_")
     try:
-        if not body or body[0] in "+-_ " or body != body.strip():
+        if not body.isascii() or not body[:1].isdigit() or body != body.strip():
             raise ValueError(text)
-        value = (
-            int(body.replace("_", ""), 8)
-            if octal
-            else int(body, 0)
-            if not ("_" in body and body[0] != "0")
-            else int("x")
-        )
+        value = int(body, 8 if octal else 0)
     except ValueError:
         raise UsageError(f"{text!r} is not a whole number.", fix="Write digits, like 4.") from None
     value = -value if text.startswith("-") else value
@@ -92,18 +86,15 @@ def _duration(text: str) -> int:
 
 def csv_record(text: str, *, comma: str = ",") -> list[str] | None:
     """One record as Go's encoding/csv reads it; None for no record at all. Raises ValueError on a bare or open quote."""
-    lines = text.replace("\r\n", "\n").split("\n")
-    body = next((line for line in lines if line), None)
-    if body is None:
+    body = text.removesuffix("\r").replace("\r\n", "\n").lstrip("\n")
+    if not body:
         return None
-    if body.count('"') % 2 and len(lines) > 1:
-        body = "\n".join(lines)
     fields: list[str] = []
     at = 0
     while True:
         at, value = _csv_quoted(body, at) if body[at : at + 1] == '"' else _csv_bare(body, at, comma)
         fields.append(value)
-        if at == len(body):
+        if at == len(body) or body[at] == "\n":
             return fields
         if body[at] != comma:
             raise ValueError('extraneous or missing " in quoted-field')
@@ -111,8 +102,8 @@ def csv_record(text: str, *, comma: str = ",") -> list[str] | None:
 
 
 def _csv_bare(body: str, at: int, comma: str) -> tuple[int, str]:
-    end = body.find(comma, at)
-    end = len(body) if end < 0 else end
+    ends = (found for sign in (comma, "\n") if (found := body.find(sign, at)) >= 0)
+    end = min(ends, default=len(body))
     value = body[at:end]
     if '"' in value:
         raise ValueError('bare " in non-quoted-field')
@@ -159,7 +150,10 @@ def _slice(text: str) -> list[str]:
     if text == "":
         return []
     try:
-        return csv_record(text) or []
+        record = csv_record(text)
+        if record is None:
+            raise ValueError("it has only ends of lines")
+        return record
     except ValueError as fault:
         raise UsageError(f"{text!r} does not read as a list: {fault}.") from None
 

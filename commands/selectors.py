@@ -119,9 +119,8 @@ class _Reader:
             raise self._fault("'('")
         values: list[str] = []
         if self._peek() == ")":
-            raise UsageError(
-                "The list of values in a selector cannot be empty.", why="Write for example: env in (prod,staging)"
-            )
+            self._next()
+            return [""]
         expect_value = True
         while True:
             token = self._next()
