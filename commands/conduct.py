@@ -170,11 +170,12 @@ class Conductor:
             raise UsageError(f"{command.key} is not known any more.")
         asked = Asked(operation.id, operation.line, actor, origin)
         self._may_ask(asked, command, verb, operation.cluster)
+        now = replace(self._situation(asked, operation.cluster, operation.id), reason=command.text("reason"))
+        as_then = replace(now, now=operation.created_at, actor=replace(actor, name=asked_by(stored) or actor.name))
+        command = verb.settle(command, as_then) if verb.settle else command
         facts = await self._facts(asked, command, verb, operation.cluster, cached=nothing_cached)
         if isinstance(facts, ClusterError):
             raise facts
-        now = replace(self._situation(asked, operation.cluster, operation.id), reason=command.text("reason"))
-        as_then = replace(now, now=operation.created_at, actor=replace(actor, name=asked_by(stored) or actor.name))
         plan = verb.plan(command, facts, as_then)
         if refusals := self._refusals(plan):
             raise refusals
@@ -210,10 +211,11 @@ class Conductor:
             return await self._again(begun)
         cluster = self._one(command, asked)
         self._may_ask(asked, command, verb, cluster)
+        situation = replace(self._situation(asked, cluster, ident), reason=command.text("reason"))
+        command = verb.settle(command, situation) if verb.settle else command
         facts = await self._facts(asked, command, verb, cluster)
         if isinstance(facts, ClusterError):
             raise facts
-        situation = replace(self._situation(asked, cluster, ident), reason=command.text("reason"))
         plan = verb.plan(command, facts, situation)
         if command.dry_run or verb.effect is Effect.READ:
             plan = await self._shown(plan, facts, situation, command)

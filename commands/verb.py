@@ -75,6 +75,8 @@ class Verb:
     plan: Planner | None = None
     answer: Answerer | None = None
     note: Noter | None = None
+    settle: Callable[[Command, Situation], Command] | None = None
+    """Fixes what depends on the clock, before anything is read."""
     examples: tuple[str, ...] = ()
     instead: str = ""
     fans_out: bool = False

@@ -209,6 +209,7 @@ CREATE = Verb(
     flags=(*FLAGS, *OUR_FLAGS),
     needs=needs,
     plan=plan,
+    settle=source.settle,
     examples=(
         "restore create --from-backup shop-1",
         "restore create --include-namespaces shop --before 14:30",

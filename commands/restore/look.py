@@ -62,7 +62,7 @@ async def looked(plan: Plan, cluster: Cluster) -> Plan:
         found = await preview(manifest, cluster)
     except (DownloadError, ClusterError) as fault:
         return replace(plan, notes=(*plan.notes, f"What it would change could not be looked at: {_words(fault)}"))
-    guards = plan.guards if found.rows else (*plan.guards, _nothing(manifest))
+    guards = plan.guards if any(row.kind != "Namespace" for row in found.rows) else (*plan.guards, _nothing(manifest))
     notes = (*plan.notes, *found.summary())
     return replace(plan, impact=found.impact, notes=notes, report=found.report(), guards=guards)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -44,18 +45,23 @@ def likely(cmd: Command, facts: Facts) -> Json | None:
     """For reading ahead: the choice that needs no clock."""
     if name := cmd.text("from-backup"):
         return facts.get("backups", name)
-    return newest(_of(cmd, facts), phases(cmd)) if not cmd.text("before") else None
+    return newest(_until(_of(cmd, facts), moments.moment(cmd.text("before"))), phases(cmd))
+
+
+def settle(cmd: Command, situation: Situation) -> Command:
+    """`--before 14:30` as the instant that it means to whoever wrote it."""
+    if not cmd.text("before"):
+        return cmd
+    until = parse_time(cmd.text("before"), situation.now, ZoneInfo(situation.timezone), Towards.PAST)
+    return replace(cmd, flags={**cmd.flags, "before": until.isoformat()})
 
 
 def chosen(cmd: Command, facts: Facts, situation: Situation) -> Json | None:
     """The backup that is restored. None where none fits: the guards say why."""
     if name := cmd.text("from-backup"):
         return facts.get("backups", name)
-    fit = _of(cmd, facts)
-    if cmd.text("before"):
-        until = _until(cmd, situation)
-        fit = [item for item in fit if (made := moments.created(item)) is not None and made < until]
-    return newest(fit, phases(cmd))
+    instant = moments.moment(settle(cmd, situation).text("before"))
+    return newest(_until(_of(cmd, facts), instant), phases(cmd))
 
 
 def phases(cmd: Command) -> set[str]:
@@ -65,8 +71,10 @@ def phases(cmd: Command) -> set[str]:
     return found | ({"Failed"} if cmd.true("allow-failed") and cmd.text("from-backup") else set())
 
 
-def _until(cmd: Command, situation: Situation) -> datetime:
-    return parse_time(cmd.text("before"), situation.now, ZoneInfo(situation.timezone), Towards.PAST)
+def _until(backups: list[Json], instant: datetime | None) -> list[Json]:
+    if instant is None:
+        return backups
+    return [item for item in backups if (made := moments.created(item)) is not None and made < instant]
 
 
 def _of(cmd: Command, facts: Facts) -> list[Json]:
@@ -95,13 +103,13 @@ def by_us(cmd: Command) -> bool:
 
 def named(cmd: Command, facts: Facts, situation: Situation) -> str:
     """For `--latest` and `--before`: the name, or an error that says what there is."""
-    found = chosen(cmd, facts, situation)
-    if found is not None:
-        return moments.name(found)
-    if not cmd.text("from-schedule") and not [n for n in cmd.strings("include-namespaces") if n != "*"]:
+    if not cmd.text("from-schedule") and not [name for name in cmd.strings("include-namespaces") if name != "*"]:
         raise UsageError(
             "Of which namespaces, or of which schedule?", fix="--include-namespaces NS or --from-schedule S"
         )
+    found = chosen(cmd, facts, situation)
+    if found is not None:
+        return moments.name(found)
     before = f" before {cmd.text('before')}" if cmd.text("before") else ""
     raise Unknown(
         f"There is no Completed backup of that{before}.", nearest=facts.names("backups")[:5], fix="backup get"

@@ -1,0 +1,187 @@
+"""Restores in all their ways: sources, scopes, modifiers, other clusters, and what is refused before anything is written."""
+
+import json
+
+import pytest
+
+from sandbox import world as worlds
+
+RULES = worlds.RULES.replace(
+    'effect = "approve"\nquorum = 1\napprovers = ["approvers"]', 'configmaps = true\neffect = "allow"'
+)
+"""As ever, but restores of the shop need nobody else."""
+
+
+@pytest.fixture
+async def house(build):
+    house = await build(rules=RULES)
+    await house.start()
+    await house.backed_up("b1")
+    earlier = {"startTimestamp": "2026-01-01T10:00:00Z"}
+    house.prod.objects.patch("backups", "velero", "b1", {"status": earlier})
+    await house.quiet()
+    return house
+
+
+async def restored(house, line, name="r1", place=None):
+    await house.grace.says(f"/velero restore create {name} {line}")
+    return await house.ended("restores", name, place)
+
+
+async def refused(house, line, words):
+    before = len(house.prod.all("restores"))
+    answer = await house.grace.says(f"/velero restore create r1 {line}")
+    reply = await answer.reply(words)
+    assert len(house.prod.all("restores")) == before
+    return reply
+
+
+SHOP = "--from-backup b1 --include-namespaces shop"
+
+
+async def test_the_latest_of_a_namespace(house):
+    await house.backed_up("b2")
+    made = await restored(house, "--latest --include-namespaces shop")
+    assert made["spec"]["backupName"] == "b2"
+
+
+async def test_the_last_one_before_the_mistake(house):
+    made = await restored(house, "--before now --include-namespaces shop")
+    assert made["spec"]["backupName"] == "b1"
+
+
+async def test_nothing_is_restored_where_nothing_was_good_before(house):
+    await refused(
+        house, '--before "2025-12-24 10:00" --include-namespaces shop', "There is no Completed backup of that"
+    )
+
+
+async def test_a_schedule_is_pinned_to_the_backup_that_was_looked_at(house):
+    await house.backed_up("s1")
+    house.prod.objects.patch(
+        "backups", "velero", "s1", {"metadata": {"labels": {"velero.io/schedule-name": "nightly"}}}
+    )
+    await house.quiet()
+    made = await restored(house, "--from-schedule nightly --include-namespaces shop")
+    assert made["spec"]["backupName"] == "s1"
+
+
+async def test_a_regular_expression_becomes_the_names_it_means(house):
+    made = await restored(house, '--from-backup b1 --include-namespaces "^sh.+$"')
+    assert made["spec"]["includedNamespaces"] == ["shop"]
+
+
+async def test_a_namespace_that_is_not_in_the_backup_is_refused(house):
+    reply = await refused(
+        house, "--from-backup b1 --include-namespaces shop-x", "There is no namespace 'shop-x' in backup b1"
+    )
+    assert "shop" in reply.text
+
+
+async def test_a_copy_in_another_namespace(house):
+    await restored(house, f"{SHOP} --namespace-mappings shop:shop-copy")
+    assert house.prod.objects.find("configmaps", "shop-copy", "settings-0") is not None
+
+
+@pytest.mark.parametrize(
+    ("mapping", "words"),
+    [("shop:Shop", "no namespace's name"), ("other:shop-copy", "not in the backup")],
+)
+async def test_a_mapping_that_velero_would_not_check(house, mapping, words):
+    await refused(house, f"{SHOP} --namespace-mappings {mapping}", words)
+
+
+async def test_only_good_backups(house):
+    house.prod.velero.script("bad", outcome="partial", kind="backup")
+    await house.backed_up("bad")
+    await refused(house, "--from-backup bad --include-namespaces shop", "is PartiallyFailed")
+
+
+async def test_one_restore_of_a_namespace_at_a_time(house):
+    house.prod.velero.script("r0", outcome="hangs", kind="restore")
+    await house.grace.says(f"/velero restore create r0 {SHOP}")
+    await house.in_phase("restores", "r0", "InProgress")
+    await refused(house, SHOP, "Restore r0 is under way in shop: one at a time.")
+
+
+async def test_reserved_and_unknown_things_are_refused(house):
+    await refused(house, "--from-backup nowhere --include-namespaces shop", "There is no backup 'nowhere'")
+    await refused(house, f"{SHOP} --labels velero.io/x=y", "reserved")
+    await refused(house, f"{SHOP} --include-resources nodes", "never restored")
+    await refused(house, f"{SHOP} --resource-modifier-configmap nothing", "no ConfigMap 'nothing'")
+
+
+async def test_a_selection_of_nothing_is_refused(house):
+    await refused(
+        house, f"{SHOP} --selector app=nobody --include-resources configmaps", "Nothing in backup b1 is selected"
+    )
+
+
+MODIFIERS = json.dumps(
+    {
+        "version": "v1",
+        "resourceModifierRules": [
+            {
+                "conditions": {"groupResource": "configmaps"},
+                "mergePatches": [{"patchData": json.dumps({"data": {"extra": "yes"}})}],
+            }
+        ],
+    }
+)
+
+
+async def test_an_inline_modifier_is_our_own_immutable_copy(house):
+    made = await restored(house, f"{SHOP} --namespace-mappings shop:shop-copy --modifier '{MODIFIERS}'")
+    name = made["spec"]["resourceModifier"]["name"]
+    assert house.prod.get("configmaps", name)["immutable"] is True
+    assert house.prod.objects.find("configmaps", "shop-copy", "settings-0")["data"]["extra"] == "yes"
+    assert await house.store.read(lambda tx: len(tx.deadlines.open("configmap.remove"))) == 1
+
+
+async def test_a_named_modifier_is_copied_before_it_is_used(house):
+    house.prod.objects.create("configmaps", "velero", {"metadata": {"name": "mods"}, "data": {"m.yaml": MODIFIERS}})
+    made = await restored(house, f"{SHOP} --namespace-mappings shop:shop-copy --resource-modifier-configmap mods")
+    assert made["spec"]["resourceModifier"]["name"] != "mods"
+
+
+async def test_a_modifier_that_velero_would_refuse_is_refused_here(house):
+    await refused(house, f'{SHOP} --modifier "version: v1"', "at least one rule")
+
+
+async def test_into_another_cluster_that_shares_the_bucket(house):
+    worlds.location(house.staging.objects, "prod-bucket", house.prod.bucket, mode="ReadOnly")
+    await house.eventually(lambda: house.staging.get("backups", "b1"))
+    house.staging.objects.delete("configmaps", "shop", "settings-0")
+    await restored(house, f"{SHOP} --to-cluster staging", place=house.staging)
+    assert house.staging.objects.find("configmaps", "shop", "settings-0") is not None
+    assert house.prod.all("restores") == []
+
+
+async def test_another_cluster_that_does_not_know_the_backup_says_how_to_get_it(house):
+    answer = await house.grace.says(f"/velero restore create r1 {SHOP} --to-cluster staging")
+    reply = await answer.reply("Cluster staging does not know backup 'b1' yet.")
+    assert "--access-mode ReadOnly" in reply.text
+
+
+# looking at them
+
+
+async def test_list_describe_logs_delete(house):
+    await restored(house, SHOP)
+    await (await house.grace.says("/velero restore get")).reply("r1")
+    told = await (await house.grace.says("/velero restore describe r1")).reply("Restore r1: Completed")
+    assert "b1" in told.text or told.blocks
+    await (await house.grace.says("/velero restore logs r1")).reply("Log of r1")
+    await house.grace.says("/velero restore delete r1")
+    await house.eventually(lambda: house.prod.get("restores", "r1") is None)
+    assert house.prod.objects.find("configmaps", "shop", "settings-0") is not None
+
+
+async def test_harmless_warnings_are_folded(house):
+    house.prod.objects.patch("configmaps", "shop", "settings-1", {"data": {"number": "99"}})
+    await restored(house, SHOP)
+    answer = await house.grace.says("/velero restore describe r1")
+    reply = await answer.reply("Restore r1: Completed")
+    shown = json.dumps(reply.blocks)
+    assert "Harmless warnings, folded" in shown
+    assert "was there already and stays as it is" in shown
