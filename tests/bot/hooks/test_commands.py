@@ -170,6 +170,7 @@ async def test_a_sender_without_a_rule_may_not_write(pipeline):
 
 async def test_a_read_is_answered_as_values(pipeline):
     await pipeline.house.backed_up("b1")
+    await pipeline.house.quiet()
     taken = await pipeline.asks("backup get --cluster prod")
     told = await pipeline.ends(taken.json["operation"])
     table = next(part for part in told["answer"]["parts"] if part["kind"] == "table")
