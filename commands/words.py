@@ -168,8 +168,13 @@ def _plain(char: str, *, first: bool) -> str:
     return _PLAIN.get(char, char)
 
 
+# What Slack's escaping would be taken for: a quote in between keeps it from being undone where nobody did it.
+_WRITTEN = re.compile(r"&(?=(?:amp|lt|gt);)|<(?=[@#!]|[A-Za-z][A-Za-z0-9+.-]*:)")
+
+
 def quote(word: str) -> str:
     """The word as a shell and this reader would read it back."""
     if word and re.fullmatch(r"[A-Za-z0-9_@%+=:,./!*?\[\]-]+", word) and word[0] not in "*?":
         return word
-    return "'" + word.replace("'", "'\"'\"'") + "'"
+    parts = (_WRITTEN.sub(lambda found: f"{found[0]}''", part) for part in word.split("'"))
+    return "'" + "'\"'\"'".join(parts) + "'"
