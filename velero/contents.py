@@ -84,6 +84,9 @@ class _Reader:
         return found
 
     def finish(self) -> None:
+        """What follows the archive's end is read too: the packing's own end may lie in a later piece."""
+        for _ in self._pieces:
+            pass
         self._unpacker.finish()
 
     def _unpacked(self) -> Iterator[bytes]:
