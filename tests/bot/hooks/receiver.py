@@ -1,6 +1,7 @@
 """Somebody else's server: takes what is posted and answers as a test says."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,6 +50,9 @@ class Receiver:
         return web.Response(status=status, headers=headers)
 
     async def got(self, count: int = 1, deadline: float = 10.0) -> list[Call]:
-        async with asyncio.timeout(deadline), self._more:
-            await self._more.wait_for(lambda: len(self.calls) >= count)
+        await self.until(lambda: len(self.calls) >= count, deadline)
         return self.calls
+
+    async def until(self, condition: Callable[[], bool], deadline: float = 10.0) -> None:
+        async with asyncio.timeout(deadline), self._more:
+            await self._more.wait_for(condition)

@@ -1,0 +1,111 @@
+"""Where a webhook may go, and that it goes nowhere else."""
+
+from ipaddress import ip_address, ip_network
+
+import pytest
+
+from domain.errors import NotAccepted, Undeliverable
+from notifier.deliver.addresses import parts_of, place_of, refusal
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1",
+        "127.8.9.10",
+        "0.0.0.0",
+        "10.1.2.3",
+        "172.16.0.1",
+        "192.168.1.1",
+        "100.64.1.1",
+        "169.254.1.1",
+        "169.254.169.254",
+        "192.0.2.1",
+        "198.18.0.1",
+        "224.0.0.1",
+        "240.0.0.1",
+        "255.255.255.255",
+        "::",
+        "::1",
+        "::127.0.0.1",
+        "::ffff:127.0.0.1",
+        "::ffff:169.254.169.254",
+        "64:ff9b::7f00:1",
+        "2002:7f00:1::",
+        "fe80::1",
+        "fc00::1",
+        "fd00:ec2::254",
+        "ff02::1",
+    ],
+)
+def test_inner_addresses_are_refused(address):
+    assert refusal(ip_address(address), ())
+
+
+@pytest.mark.parametrize("address", ["1.1.1.1", "93.184.215.14", "2606:4700::1111", "64:ff9b::101:101"])
+def test_public_ones_are_not(address):
+    assert refusal(ip_address(address), ()) == ""
+
+
+def test_what_is_listed_may_be_private():
+    allowed = [ip_network("10.1.0.0/16")]
+    assert refusal(ip_address("10.1.2.3"), allowed) == ""
+    assert refusal(ip_address("10.2.2.3"), allowed) == "a private network"
+
+
+def test_the_metadata_service_is_named():
+    assert refusal(ip_address("169.254.169.254"), ()) == "the metadata service"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://example.com/",
+        "file:///etc/passwd",
+        "//example.com",
+        "http://",
+        "https://user:pw@example.com/",
+        "http://[::1/",
+        "gopher://x",
+        "http://x:99999/",
+    ],
+)
+def test_other_addresses_cannot_be_called(url):
+    with pytest.raises(Undeliverable):
+        parts_of(url)
+
+
+def answering(*addresses):
+    async def resolve(_host, _port):
+        return addresses
+
+    return resolve
+
+
+async def test_a_name_is_resolved_once_and_pinned():
+    asked = []
+
+    async def resolve(host, port):
+        asked.append((host, port))
+        return ["93.184.215.14"]
+
+    place = await place_of("https://hooks.example.com/x", (), resolve)
+    assert (place.address, place.port, asked) == ("93.184.215.14", 443, [("hooks.example.com", 443)])
+
+
+async def test_a_name_that_points_inside_is_refused_with_its_address():
+    with pytest.raises(Undeliverable, match=r"hooks\.example\.com is 127\.0\.0\.1: loopback"):
+        await place_of("https://hooks.example.com/", (), answering("127.0.0.1"))
+
+
+async def test_of_several_addresses_only_a_public_one_is_used():
+    place = await place_of("https://hooks.example.com/", (), answering("10.0.0.1", "1.1.1.1"))
+    assert place.address == "1.1.1.1"
+
+
+async def test_an_unknown_name_may_be_known_later():
+    async def resolve(_host, _port):
+        raise OSError("no such host")
+
+    with pytest.raises(NotAccepted):
+        await place_of("https://hooks.example.com/", (), resolve)
