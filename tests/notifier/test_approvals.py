@@ -1,0 +1,119 @@
+"""The request for approval as it is read: who, what, why, the votes, and the buttons that its state allows."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from domain.approval import Approval, ApprovalState, Vote, VoteKind
+from domain.operation import Operation, State
+from domain.plan import Guard, Level, Plan, Step, StepVerb
+from domain.reach import Reach
+from notifier.render.approvals import request, revision
+from sandbox.slack.blockkit.check import check_blocks
+
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+STEP = Step(StepVerb.CREATE, "Restore", "restores", "r1", {"spec": {"backupName": "nightly-1"}}, "velero")
+PLAN = Plan(
+    "prod",
+    "restore",
+    "create",
+    (STEP,),
+    Reach(writes=frozenset({"shop"})),
+    guards=(Guard("node-ports", Level.WARN, "Ports may clash."),),
+    cli="velero restore create r1 --from-backup nightly-1",
+    subject="r1",
+    evidence={"backup": {"name": "nightly-1"}},
+    notes=("3 objects would be created: 3 ConfigMap.",),
+)
+OPERATION = Operation(
+    "op-1", "prod", "restore", "create", "r1", "UADA", State.AWAITING, "restore create r1", PLAN.fingerprint, NOW, NOW
+)
+ASKED = Approval(
+    "ap-1", "op-1", "f" * 64, "prod-restores", 2, ("dba",), ApprovalState.OPEN, "UADA", "", "oops", NOW,
+    NOW + timedelta(hours=1),
+)  # fmt: skip
+BOB = Vote("UBOB", "Bob", "", VoteKind.APPROVE, NOW, ("dba",))
+
+
+def labels(drawn):
+    return [each["text"]["text"] for block in drawn.blocks if block["type"] == "actions" for each in block["elements"]]
+
+
+def text(drawn):
+    return json.dumps([drawn.text, *drawn.blocks], ensure_ascii=False)
+
+
+def test_it_says_everything_that_a_voter_needs():
+    drawn = request(ASKED, OPERATION, PLAN)
+    for word in ("restore create r1", "prod", "nightly-1", "oops", "<@UADA>", "3 ConfigMap", "Ports may clash",
+                 "f" * 12, "Votes: 0 of 2", "dba", "shop", PLAN.cli):  # fmt: skip
+        assert word in text(drawn), word
+    assert list(check_blocks([*drawn.blocks])) == []
+
+
+def test_the_plain_text_alone_says_it_too():
+    said = request(ASKED, OPERATION, PLAN).text
+    for word in ("restore create r1", "nightly-1", "<@UADA>", "oops", "3 ConfigMap", "Votes: 0 of 2"):
+        assert word in said
+
+
+def test_its_buttons_carry_the_fingerprint():
+    drawn = request(ASKED, OPERATION, PLAN)
+    assert labels(drawn) == ["Approve", "Reject", "Show details", "Withdraw"]
+    (row,) = [block for block in drawn.blocks if block["type"] == "actions"]
+    assert [each["action_id"] for each in row["elements"]] == [
+        "approve:ap-1", "reason:reject:ap-1", "details:ap-1", "withdraw:ap-1",
+    ]  # fmt: skip
+    assert {json.loads(each["value"])["fingerprint"] for each in row["elements"]} == {"f" * 64}
+
+
+def test_votes_are_shown():
+    drawn = request(replace(ASKED, votes=(BOB,)), OPERATION, PLAN)
+    assert "Votes: 1 of 2" in text(drawn)
+    assert "<@UBOB>" in text(drawn)
+
+
+@pytest.mark.parametrize("state", [each for each in ApprovalState if each is not ApprovalState.OPEN])
+def test_once_settled_nobody_can_vote(state):
+    assert "Approve" not in labels(request(replace(ASKED, state=state), OPERATION, PLAN))
+
+
+@pytest.mark.parametrize("state", [ApprovalState.STALE, ApprovalState.EXPIRED])
+def test_one_button_asks_again(state):
+    drawn = request(replace(ASKED, state=state), OPERATION, PLAN)
+    assert labels(drawn) == ["Ask again", "Show details"]
+    assert '{\\"line\\": \\"restore create r1 --cluster prod\\"}' in json.dumps(drawn.blocks).replace("\\\\", "")
+
+
+def test_what_differs_is_shown():
+    drawn = request(replace(ASKED, state=ApprovalState.STALE), OPERATION, PLAN, {"message": "It would change more."})
+    assert "It would change more." in text(drawn)
+
+
+def test_after_the_end_it_says_how_it_ended():
+    over = replace(OPERATION, state=State.SUCCEEDED, phase="Completed")
+    drawn = request(replace(ASKED, state=ApprovalState.APPROVED, votes=(BOB,)), over, PLAN)
+    assert "approved, Completed" in drawn.text
+
+
+def test_each_vote_and_the_end_make_it_newer():
+    over = replace(OPERATION, state=State.SUCCEEDED)
+    assert revision(ASKED, OPERATION) < revision(replace(ASKED, revision=1), OPERATION)
+    assert revision(replace(ASKED, revision=1), OPERATION) < revision(replace(ASKED, revision=1), over)
+
+
+def test_what_others_wrote_mentions_and_formats_nothing():
+    hostile = replace(ASKED, reason="<!channel> *now* ```x```")
+    drawn = request(hostile, OPERATION, replace(PLAN, notes=("<@UEVE> & co",)))
+    assert "<!channel>" not in text(drawn)
+    assert "<@UEVE>" not in text(drawn)
+
+
+def test_a_plan_of_any_size_fits():
+    steps = tuple(replace(STEP, name=f"r{n}") for n in range(80))
+    notes = tuple("x" * 2000 for _ in range(50))
+    drawn = request(ASKED, OPERATION, replace(PLAN, steps=steps, notes=notes, cli="velero " + "y" * 5000))
+    assert list(check_blocks([*drawn.blocks])) == []
+    assert len(drawn.text) <= 4000
