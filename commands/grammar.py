@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from difflib import get_close_matches
+from functools import cache
 from typing import Any
 
 from commands import spoken
@@ -111,6 +112,14 @@ def _nearest(word: str, among: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*starts, *get_close_matches(word, names, n=3, cutoff=0.5)]))[:5]
 
 
+@cache
+def _flags_of(key: str) -> tuple[Mapping[str, Flag], Mapping[str, Flag]]:
+    """By name and by short name, of one verb of the registry."""
+    own = next(verb.flags for verb in VERBS if verb.key == key)
+    by_name = {flag.name: flag for flag in (*own, *SHARED_FLAGS)}
+    return by_name, {flag.short: flag for flag in (*SHARED_FLAGS, *own) if flag.short}
+
+
 class _Reader:
     def __init__(self, verb: Verb, rest: list[Word], line: str, at_hand: str = "") -> None:
         self._verb = verb
@@ -120,8 +129,7 @@ class _Reader:
         self._flags: dict[str, Any] = {}
         self._names: list[Word] = []
         self._at = 0
-        self._by_name = {flag.name: flag for flag in (*verb.flags, *SHARED_FLAGS)}
-        self._by_short = {flag.short: flag for flag in (*SHARED_FLAGS, *verb.flags) if flag.short}
+        self._by_name, self._by_short = _flags_of(verb.key)
         self._wants_help = False
 
     def command(self) -> Command:

@@ -84,16 +84,16 @@ class Store:
         was done); one that has begun is waited for. A cancelled caller's closure does not begin any more.
         """
         waiting = self._writer.submit(closure)
+        timer = None if timeout is None else asyncio.get_running_loop().call_later(timeout, _abandon, waiting)
         try:
-            if timeout is not None:
-                await asyncio.wait({waiting.future}, timeout=timeout)
-                if not waiting.future.done() and waiting.take():
-                    raise StoreBusy("The store is too busy; nothing was done.", fix="try again in a moment")
             return await waiting.future  # type: ignore[no-any-return]
         except asyncio.CancelledError:
             waiting.take()
             waiting.future.cancel()
             raise
+        finally:
+            if timer is not None:
+                timer.cancel()
 
     async def read(self, closure: Callable[[Transaction], T]) -> T:
         """Runs `closure` on a read-only connection, on one consistent state that holds every finished `write`."""
@@ -254,6 +254,12 @@ class _Writer:
     def _wake(self) -> None:
         woken, self._signal = self._signal, asyncio.Event()
         woken.set()
+
+
+def _abandon(waiting: Waiting) -> None:
+    if not waiting.future.done() and waiting.take():
+        busy = StoreBusy("The store is too busy; nothing was done.", fix="try again in a moment")
+        waiting.future.set_exception(busy)
 
 
 def _resolve(settled: Settled) -> None:
