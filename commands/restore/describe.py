@@ -148,7 +148,7 @@ def shown(found: Outcome) -> list[Part]:
         parts += [Text("Warnings:"), Text(lines(found.warnings), untrusted=True)]
     if found.folded:
         said = "; ".join(f"{count} × {text}" for text, count in found.folded)
-        parts.append(Text(f"Harmless warnings, folded: {said}."))
+        parts.append(Text(f"Routine warnings, folded: {said}."))
     if found.next_step:
         parts.append(Text(f"Next: {found.next_step}"))
     return parts

@@ -10,13 +10,12 @@ from dataclasses import dataclass
 
 from velero.results import Entry, Group, Results, grouped
 
-_HARMLESS = (
+_ROUTINE = (
     (re.compile(r"already exists"), "was there already and stays as it is"),
     (
-        re.compile(r"is invalid: .*(is immutable|immutable after|Forbidden)"),
-        "is there and Kubernetes lets nobody change it",
+        re.compile(r"field is immutable|immutable after creation|: Forbidden: "),
+        "stays: Kubernetes lets nobody change it",
     ),
-    (re.compile(r"is invalid: .*controller-uid"), "is a finished job that cannot be changed"),
 )
 _MADE_BY_OTHERS = frozenset({"endpoints", "endpointslices.discovery.k8s.io", "endpointslice", "events", "leases"})
 
@@ -53,18 +52,18 @@ def outcome(results: Results) -> Outcome:
     folded: dict[str, int] = {}
     news: list[Entry] = []
     for entry in results.warnings:
-        if said := harmless(entry):
+        if said := routine(entry):
             folded[said] = folded.get(said, 0) + 1
         else:
             news.append(entry)
     return Outcome(grouped(results.errors), grouped(tuple(news)), tuple(folded.items()), next_step(results))
 
 
-def harmless(entry: Entry) -> str:
+def routine(entry: Entry) -> str:
+    """What it says in our words; empty for a warning that is worth reading."""
     if entry.resource.lower() in _MADE_BY_OTHERS:
         return "is made by the cluster itself"
-    text = f"{entry.message} is invalid: {entry.message}" if "Forbidden" in entry.message else entry.message
-    return next((said for pattern, said in _HARMLESS if pattern.search(text)), "")
+    return next((said for pattern, said in _ROUTINE if pattern.search(entry.message)), "")
 
 
 def next_step(results: Results) -> str:

@@ -177,11 +177,11 @@ async def test_list_describe_logs_delete(house):
     assert house.prod.objects.find("configmaps", "shop", "settings-0") is not None
 
 
-async def test_harmless_warnings_are_folded(house):
+async def test_routine_warnings_are_folded(house):
     house.prod.objects.patch("configmaps", "shop", "settings-1", {"data": {"number": "99"}})
     await restored(house, SHOP)
     answer = await house.grace.says("/velero restore describe r1")
     reply = await answer.reply("Restore r1: Completed")
     shown = json.dumps(reply.blocks)
-    assert "Harmless warnings, folded" in shown
+    assert "Routine warnings, folded" in shown
     assert "was there already and stays as it is" in shown

@@ -1,0 +1,114 @@
+"""`velero-chatops policy`: what the rules say of a line, and whether a table of cases comes out as expected."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from bot.cli import cli
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+RULES, CASES = str(DEPLOY / "policies.example.toml"), str(DEPLOY / "policies.cases.example.toml")
+
+
+def run(*words):
+    return CliRunner().invoke(cli, ["policy", *words])
+
+
+def test_the_example_cases_come_out_as_they_say():
+    done = run("test", CASES, "--config", RULES)
+    assert done.exit_code == 0, done.output
+    assert "0 failed" in done.output
+
+
+def test_a_case_that_comes_out_otherwise_fails_the_run(tmp_path):
+    table = tmp_path / "cases.toml"
+    wrong = Path(CASES).read_text().replace('expect = "deny"', 'expect = "allow"', 1)
+    table.write_text(wrong)
+    done = run("test", str(table), "--config", RULES)
+    assert done.exit_code == 1
+    assert "FAIL" in done.output
+    assert "expected allow, got deny" in done.output
+
+
+def test_a_case_may_be_a_command_line(tmp_path):
+    table = tmp_path / "cases.toml"
+    table.write_text(
+        """
+        [[rules]]
+        name = "team"
+        who = { groups = ["team"] }
+        what = ["backup.create"]
+        namespaces = ["shop"]
+        effect = "allow"
+
+        [[cases]]
+        as = "ada"
+        groups = ["team"]
+        cluster = "prod"
+        command = "backup create b1 --include-namespaces shop"
+        expect = "allow"
+        rule = "team"
+
+        [[cases]]
+        as = "ada"
+        groups = ["team"]
+        cluster = "prod"
+        command = "backup create b1"
+        expect = "deny"
+        """
+    )
+    done = run("test", str(table))
+    assert done.exit_code == 0, done.output
+    assert "2 cases, 0 failed" in done.output
+
+
+def test_no_cases_are_no_success(tmp_path):
+    table = tmp_path / "cases.toml"
+    table.write_text("")
+    assert run("test", str(table), "--config", RULES).exit_code == 1
+
+
+def test_faults_of_a_case_are_named(tmp_path):
+    table = tmp_path / "cases.toml"
+    table.write_text('[[cases]]\nas = "ada"\n')
+    done = run("test", str(table), "--config", RULES)
+    assert done.exit_code == 1
+    assert "expect" in done.output
+
+
+BACKUP = "backup create b1 --include-namespaces shop"
+
+
+def test_explain_says_which_rule_decides_and_why_others_do_not():
+    done = run("explain", BACKUP, "--as", "ada", "--group", "shop-team", "--cluster", "prod-east", "--config", RULES)
+    assert done.exit_code == 0, done.output
+    decided = [line for line in done.output.splitlines() if "decides" in line]
+    assert len(decided) == 1
+    assert decided[0].startswith("shop-team ")
+
+
+def test_who_may_not_is_told_so():
+    done = run("explain", BACKUP, "--as", "mallory", "--cluster", "prod-east", "--config", RULES)
+    assert done.exit_code == 1
+    assert "deny" in done.output
+
+
+def test_a_reading_line_is_explained_too():
+    done = run("explain", "backup get", "--as", "ada", "--config", RULES)
+    assert done.exit_code == 0
+    assert "backup.get reads: allow" in done.output
+
+
+@pytest.mark.parametrize("line", ["backup crate x", "nothing here"])
+def test_a_line_that_does_not_parse_is_an_error(line):
+    done = run("explain", line, "--as", "ada", "--config", RULES)
+    assert done.exit_code == 1
+    assert "Error" in done.output
+
+
+def test_settings_with_faults_are_refused(tmp_path):
+    bad = tmp_path / "settings.toml"
+    bad.write_text("[slack]\nunknown = 1\n")
+    done = run("explain", BACKUP, "--as", "ada", "--config", str(bad))
+    assert done.exit_code == 1
