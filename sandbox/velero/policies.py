@@ -28,7 +28,7 @@ def policy_faults(spec: Json, namespace: str, configmaps: ConfigMaps) -> Iterato
     where = f"{namespace}/{name}"
     configmap = configmaps.get(name)
     if configmap is None:
-        yield f'fail to get ResourcePolicies {where} ConfigMap with error configmaps "{name}" not found'
+        yield f'fail to get ResourcePolicies {where} ConfigMap with error ConfigMap "{name}" not found'
         return
     if len(configmap.get("data") or {}) != 1:
         problem = f"illegal resource policies {where} configmap"

@@ -243,8 +243,8 @@ def list_faults(included: list[str] | None, excluded: list[str] | None, *, star:
             yield "when exclude is '*', include cannot have value"
     elif "*" in leaves:
         yield "excludes list cannot contain '*'"
-    for word in leaves:
-        if word in takes and word != "*":
+    for word in sorted(set(leaves)):
+        if word in takes:
             yield f"excludes list cannot contain an item in the includes list: {word}"
 
 

@@ -121,12 +121,16 @@ class Filter:
         return not named(kind, spec.get("excludedClusterScopedResources") or ())
 
     def takes_cluster_kind(self, kind: Kind) -> bool:
-        """Cluster-scoped objects for their own sake, not as what a taken object depends on."""
+        """Cluster-scoped objects for their own sake, not as what a taken object depends on.
+
+        With the new filters a backup of everything takes none: the server adds an exclude of its own before it looks
+        whether there are excludes (seen on 1.18.2).
+        """
         if (asked := self.spec.get("includeClusterResources")) is not None:
             return bool(asked)
         if words := self.spec.get("includedClusterScopedResources"):
             return named(kind, words)
-        return self.everything and not self.spec.get("includedNamespaceScopedResources")
+        return self.everything and any(self.spec.get(name) for name in OLD_FILTERS)
 
     @property
     def takes_dependencies(self) -> bool:

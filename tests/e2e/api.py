@@ -15,7 +15,9 @@ JSON_TYPE = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
 VELERO = "velero.io/v1"
 STARTING = frozenset({404, 429, 500, 503})  # what an API server may say in its first second
-CLUSTER_SCOPED = frozenset({"namespaces", "clusterroles", "clusterrolebindings", "persistentvolumes"})
+CLUSTER_SCOPED = frozenset(
+    {"namespaces", "clusterroles", "clusterrolebindings", "persistentvolumes", "customresourcedefinitions"}
+)
 
 Json = dict[str, Any]
 Predicate = Callable[[Json], bool]
@@ -144,8 +146,11 @@ class Api:
         return {"Authorization": f"Bearer {self.token}", "Content-Type": content_type}
 
     async def do(self, method: str, path: str, body: Any = None, **kwargs: Any) -> Json:
-        """A call that has to succeed."""
+        """A call that has to succeed, as soon as the storage of a new kind is ready."""
         answer = await self.call(method, path, body, **kwargs)
+        while answer.status == 429:
+            await asyncio.sleep(float(answer.headers.get("Retry-After", "1")))
+            answer = await self.call(method, path, body, **kwargs)
         if answer.status >= 400:
             raise Refused(answer.status, answer.body)
         assert isinstance(answer.body, dict)

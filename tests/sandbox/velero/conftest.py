@@ -187,6 +187,17 @@ class Outside:
         return self.file(f"{base}-results.gz"), self.file(f"{base}-resource-list.json.gz")
 
 
+async def furnish(world: World) -> None:
+    """A namespace `shop` with four ConfigMaps and a Deployment."""
+    await world.create("namespaces", "shop", namespace=None)
+    for number in range(4):
+        await world.create("configmaps", f"settings-{number}", namespace="shop", data={"color": "green"})
+    labels = {"app": "web"}
+    pod = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "web", "image": "web:1"}]}}
+    spec = {"replicas": 2, "selector": {"matchLabels": labels}, "template": pod}
+    await world.create("deployments", "web", spec, namespace="shop", metadata={"labels": labels})
+
+
 def new_ids() -> Callable[[], str]:
     numbers: Iterator[int] = itertools.count(1)
     return lambda: f"{next(numbers):08x}-0000-4000-8000-000000000000"
@@ -232,15 +243,6 @@ async def world(objects: Objects, clock: ManualClock, velero: VeleroEmulator, ou
     world = World(objects, clock)
     await velero.start()
     await world.location("default")
-    await world.create("namespaces", "shop", namespace=None)
-    for number in range(4):
-        await world.create("configmaps", f"settings-{number}", namespace="shop", data={"color": "green"})
-    containers = [{"name": "web", "image": "web:1"}]
-    spec = {
-        "replicas": 2,
-        "selector": {"matchLabels": {"app": "web"}},
-        "template": {"spec": {"containers": containers}},
-    }
-    await world.create("deployments", "web", spec, namespace="shop", metadata={"labels": {"app": "web"}})
+    await furnish(world)
     await world.reaches("backupstoragelocations", "default", "Available")
     return world
