@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
 from datetime import UTC, datetime
 
 import click
 
+from bot.terminal.lines import answered
 from velero.cron_lines import answer
 
 
@@ -25,8 +25,7 @@ from velero.cron_lines import answer
 def COMMAND(expr: str | None, dialect: str, zone: str, start: str | None, count: int, *, batch: bool) -> None:  # noqa: N802
     """Print the next runs of EXPR."""
     if batch:
-        for line in sys.stdin:
-            print(json.dumps(answer(_loaded(line)), ensure_ascii=False))
+        answered(lambda line: answer(_loaded(line)))
         return
     if expr is None:
         raise click.UsageError("A cron expression is missing.")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
+from bot.terminal.lines import answered
 from commands.batch import answer, fixtures
 from commands.facts import Facts
 from commands.situation import ClusterView, Situation
@@ -41,8 +41,7 @@ def COMMAND(line: str | None, output: str, fixture_file: Path | None, *, batch: 
     """Print what LINE would write: translation, guards and the velero command. Changes nothing."""
     facts, situation = _facts(fixture_file), _situation(namespace)
     if batch:
-        for row in sys.stdin:
-            print(json.dumps(answer(row.rstrip("\r\n"), facts, situation), ensure_ascii=False))
+        answered(lambda row: answer(row, facts, situation))
         return
     if line is None:
         raise click.UsageError("A command line is missing.")
