@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from difflib import get_close_matches
 from functools import cache
 from typing import Any
 
 from commands import spoken
 from commands.command import Command
 from commands.flags import Flag
+from commands.nearest import nearest
 from commands.registry import NOUNS, REFUSED_FLAGS, SHARED_FLAGS, VERB_WORDS, VERBS
 from commands.verb import Effect, Verb
 from commands.words import Word, words
@@ -101,20 +101,14 @@ def _unknown(word: Word, what: str, among: Iterable[str]) -> UsageError:
     names = list(dict.fromkeys(among))
     return UsageError(
         f"{word.text!r} is no {what} that I know.",
-        nearest=_nearest(word.text, names) or tuple(names[:12]),
+        nearest=nearest(word.text, names) or tuple(names[:12]),
         part=word.span,
     )
 
 
-def _nearest(word: str, among: Iterable[str]) -> tuple[str, ...]:
-    names = list(dict.fromkeys(among))
-    starts = [name for name in names if name.startswith(word) and word]
-    return tuple(dict.fromkeys([*starts, *get_close_matches(word, names, n=3, cutoff=0.5)]))[:5]
-
-
 @cache
 def _flags_of(key: str) -> tuple[Mapping[str, Flag], Mapping[str, Flag]]:
-    """By name and by short name, of one verb of the registry."""
+    """By name and by letter, for each verb once."""
     own = next(verb.flags for verb in VERBS if verb.key == key)
     by_name = {flag.name: flag for flag in (*own, *SHARED_FLAGS)}
     return by_name, {flag.short: flag for flag in (*SHARED_FLAGS, *own) if flag.short}
@@ -223,7 +217,7 @@ class _Reader:
     def _no_flag(self, word: Word, shown: str) -> UsageError:
         names = [f"--{name}" for name in self._by_name if name not in REFUSED_FLAGS]
         name = shown.lower() if shown.startswith("--") else shown
-        near = (name,) if name in names and name != shown else _nearest(name, names)
+        near = (name,) if name in names and name != shown else nearest(name, names)
         return UsageError(
             f"{self._verb.noun} {self._verb.name} has no flag {shown}.".replace("  ", " "),
             nearest=near,

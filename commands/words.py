@@ -8,6 +8,7 @@ non-breaking and zero-width blanks. Free text keeps its signs: `Word.raw` is wha
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from domain.errors import UsageError
@@ -27,6 +28,9 @@ _BLANK = frozenset(
 )
 _ZERO = frozenset("\u200b\u200c\u200d\u2060\ufeff")
 _PLAIN = {"‘": "'", "’": "'", "‚": "'", "“": '"', "”": '"', "„": '"', "\u00a0": " ", "…": "...", "—": "--", "―": "--"}
+_GAP = re.compile(f"[{re.escape(''.join(sorted(_BLANK | _ZERO)))}]+")
+_ORDINARY = re.compile(r"[A-Za-z0-9_@%+=:,./!*?#(){}\[\]-]+")
+_ORDINARY_INSIDE = re.compile(r"[A-Za-z0-9_@%+=:,./!*?#(){}\[\] -]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +45,13 @@ class Word:
 
 
 @dataclass(frozen=True, slots=True)
-class _Sign:
-    """One sign after unwrapping, where it stood, and whether Slack's escaping hides a plain one."""
+class _Unwrapped:
+    """The line as it was typed; of each sign where it stands in the received one, and the ids behind wrapped ones."""
 
-    char: str
-    start: int
-    end: int
-    mention: str = ""
+    text: str
+    starts: Sequence[int]
+    ends: Sequence[int]
+    mentions: Mapping[int, str]
 
 
 def words(line: str) -> tuple[Word, ...]:
@@ -57,27 +61,42 @@ def words(line: str) -> tuple[Word, ...]:
     if _SPECIAL.search(line) is None:
         # Most lines: nothing to undo. Every command passes here before it is acknowledged.
         return tuple(Word(one[0], one[0], one.span()) for one in _ASCII_WORD.finditer(line))
-    signs = _unwrap(line)
+    typed = _unwrap(line)
     found: list[Word] = []
-    at = 0
-    while True:
-        while at < len(signs) and (signs[at].char in _BLANK or signs[at].char in _ZERO):
-            at += 1
-        if at == len(signs):
-            return tuple(found)
-        at, word = _word(signs, at)
+    at = _past(_GAP, typed.text, 0)
+    while at < len(typed.text):
+        at, word = _word(typed, at)
         found.append(word)
+        at = _past(_GAP, typed.text, at)
+    return tuple(found)
 
 
-def _unwrap(line: str) -> list[_Sign]:
-    signs: list[_Sign] = []
+def _past(pattern: re.Pattern[str], text: str, at: int) -> int:
+    found = pattern.match(text, at)
+    return found.end() if found else at
+
+
+def _unwrap(line: str) -> _Unwrapped:
+    if "<" not in line and "&" not in line:
+        return _Unwrapped(line, range(len(line)), range(1, len(line) + 1), {})
+    parts: list[str] = []
+    starts: list[int] = []
+    ends: list[int] = []
+    mentions: dict[int, str] = {}
     at = 0
-    for match in _WRAPPED.finditer(line):
-        signs += _unescape(line, at, match.start())
+    for match in (*_WRAPPED.finditer(line), None):
+        _unescape(line[at : match.start() if match else len(line)], at, parts, starts, ends)
+        if match is None:
+            break
         shown, mention = _shown(match)
-        signs += [_Sign(s.char, match.start(), match.end(), mention) for s in _unescape(shown, 0, len(shown))]
+        plain = _ENTITIES.sub(lambda found: _ENTITY[found[0]], shown)
+        if mention:
+            mentions |= dict.fromkeys(range(len(starts), len(starts) + len(plain)), mention)
+        parts.append(plain)
+        starts += [match.start()] * len(plain)
+        ends += [match.end()] * len(plain)
         at = match.end()
-    return signs + _unescape(line, at, len(line))
+    return _Unwrapped("".join(parts), starts, ends, mentions)
 
 
 def _shown(match: re.Match[str]) -> tuple[str, str]:
@@ -94,66 +113,85 @@ def _shown(match: re.Match[str]) -> tuple[str, str]:
 
 
 _ENTITY = {"&amp;": "&", "&lt;": "<", "&gt;": ">"}
+_ENTITIES = re.compile("&(?:amp|lt|gt);")
 
 
-def _unescape(text: str, start: int, end: int) -> list[_Sign]:
-    signs: list[_Sign] = []
-    at = start
-    while at < end:
-        for entity, char in _ENTITY.items():
-            if text.startswith(entity, at) and at + len(entity) <= end:
-                signs.append(_Sign(char, at, at + len(entity)))
-                at += len(entity)
-                break
-        else:
-            signs.append(_Sign(text[at], at, at + 1))
-            at += 1
-    return signs
+def _unescape(text: str, start: int, parts: list[str], starts: list[int], ends: list[int]) -> None:
+    """Adds the signs of a piece of the line that begins at `start`."""
+    at = 0
+    for match in (*_ENTITIES.finditer(text), None):
+        end = match.start() if match else len(text)
+        parts.append(text[at:end])
+        starts.extend(range(start + at, start + end))
+        ends.extend(range(start + at + 1, start + end + 1))
+        if match is not None:
+            parts.append(_ENTITY[match[0]])
+            starts.append(start + end)
+            ends.append(start + match.end())
+            at = match.end()
 
 
-def _word(signs: list[_Sign], at: int) -> tuple[int, Word]:
-    start = at
-    text: list[str] = []
+def _word(typed: _Unwrapped, at: int) -> tuple[int, Word]:
+    text, start = typed.text, at
+    plain: list[str] = []
     raw: list[str] = []
     quoted = False
-    mention = ""
-    while at < len(signs) and signs[at].char not in _BLANK:
-        char = signs[at].char
+    while at < len(text) and text[at] not in _BLANK:
+        char = text[at]
         if char in _OPENING:
-            at = _quotation(signs, at, text, raw)
+            at = _quotation(typed, at, plain, raw)
             quoted = True
             continue
-        if char == "\\" and at + 1 < len(signs):
+        if char == "\\" and at + 1 < len(text):
             at += 1
-            text.append(signs[at].char)
-            raw.append(signs[at].char)
+            plain.append(text[at])
+            raw.append(text[at])
+        elif (end := _past(_ORDINARY, text, at)) > at:
+            plain.append(text[at:end])
+            raw.append(text[at:end])
+            at = end
+            continue
         elif char not in _ZERO:
-            text.append(_plain(char, first=not text))
+            plain.append(_plain(char, first=not any(plain)))
             raw.append(char)
-            mention = mention or signs[at].mention
         at += 1
-    span = (signs[start].start, signs[at - 1].end)
-    return at, Word("".join(text), "".join(raw), span, quoted, mention)
+    span = (typed.starts[start], typed.ends[at - 1])
+    mention = (
+        next((typed.mentions[each] for each in range(start, at) if each in typed.mentions), "")
+        if typed.mentions
+        else ""
+    )
+    return at, Word("".join(plain), "".join(raw), span, quoted, mention)
 
 
-def _quotation(signs: list[_Sign], at: int, text: list[str], raw: list[str]) -> int:
+def _quotation(typed: _Unwrapped, at: int, plain: list[str], raw: list[str]) -> int:
     """Reads from the opening to past the closing quote; any quote of the same family closes."""
-    opening = at
-    family = _OPENING[signs[at].char]
-    ascii_quote = signs[at].char == family
+    text, opening = typed.text, at
+    family = _OPENING[text[at]]
+    ascii_quote = text[at] == family
     at += 1
-    while at < len(signs):
-        char = signs[at].char
+    while at < len(text):
+        if (end := _past(_ORDINARY_INSIDE, text, at)) > at:
+            plain.append(text[at:end])
+            raw.append(text[at:end])
+            at = end
+            continue
+        char = text[at]
         if _closes(char, family, ascii_only=ascii_quote):
             return at + 1
-        if family == '"' and char == "\\" and at + 1 < len(signs) and signs[at + 1].char in '"\\$`':
+        if family == '"' and char == "\\" and at + 1 < len(text) and text[at + 1] in '"\\$`':
             at += 1
-            char = signs[at].char
-        text.append(_PLAIN.get(char, char))
+            char = text[at]
+        plain.append(_PLAIN.get(char, char))
         raw.append(char)
         at += 1
-    part = (signs[opening].start, signs[-1].end)
-    raise UsageError("A quote is opened and never closed.", why=f"It opens with {signs[opening].char}.", part=part)
+    part = (typed.starts[opening], typed.ends[-1])
+    raise UsageError(
+        "A quote is opened and never closed.",
+        why=f"It opens with {text[opening]}.",
+        fix="Close it with the same sign.",
+        part=part,
+    )
 
 
 def _closes(char: str, family: str, *, ascii_only: bool) -> bool:
