@@ -134,7 +134,11 @@ class App:
     def _clusters(self) -> None:
         self.clusters: dict[str, Cluster] = {}
         for one in self.settings.clusters:
-            self.clusters[one.name] = Cluster(cluster_settings(one), now=utc_now, random=random.Random())  # noqa: S311 - jitter
+            self.clusters[one.name] = Cluster(
+                cluster_settings(one, self.settings.watching),
+                now=utc_now,
+                random=random.Random(),  # noqa: S311 - jitter
+            )
         self.known: Mapping[str, Known] = {name: Known() for name in self.clusters}
         self.views = Views(lambda: self.settings, self.clusters, self.known, utc_now)
 

@@ -17,6 +17,7 @@ from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
 from slack_bolt.async_app import AsyncApp
 
 from bot.metrics import REQUESTS_REFUSED
+from bot.slack.shape import is_event, whole
 from bot.slack.signature import fault_of
 
 log = logging.getLogger(__name__)
@@ -89,8 +90,7 @@ class Door:
         if fault is not None:
             return self._no(fault.value, 401)
         if self._under_way >= MOST_AT_ONCE or self.closing:
-            self.count("shed")
-            return web.json_response({"response_type": "ephemeral", "text": "I am busy: this was not done."})
+            return self._shed(request)
         self._under_way += 1
         try:
             return await self._answer(request, body)
@@ -103,8 +103,17 @@ class Door:
         if self._slash is not None and (fields := slash_command(request.content_type, body)) is not None:
             said = await self._slash(fields)
             return web.json_response(said) if said else web.Response()
+        if not whole(request.content_type, body):
+            return self._no("malformed", 400)
         answer = await self._app.async_dispatch(await to_bolt_request(request))
         return await to_aiohttp_response(answer)
+
+    def _shed(self, request: web.Request) -> web.Response:
+        """A person is told; an event is refused, so that Slack brings it again."""
+        self.count("shed")
+        if is_event(request.content_type):
+            return web.Response(status=503)
+        return web.json_response({"response_type": "ephemeral", "text": "I am busy: this was not done."})
 
     def _no(self, why: str, status: int) -> web.Response:
         """Nothing is said to strangers but the number."""
@@ -136,7 +145,7 @@ def slash_command(content_type: str, body: bytes) -> dict[str, Any] | None:
     """
     if content_type != FORMS[0] or body.startswith(b"payload=") or b"command=" not in body:
         return None
-    fields: dict[str, Any] = dict(parse_qsl(body.decode("utf-8"), keep_blank_values=True))
+    fields: dict[str, Any] = dict(parse_qsl(body.decode("utf-8"), keep_blank_values=True, errors="strict"))
     return fields if "command" in fields and "payload" not in fields else None
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from bot import settings
 from velero.cluster import ClusterSettings
 from velero.connection import Access, Direct, InCluster, Kubeconfig
+from velero.reflector import Pace
 
 
-def cluster_settings(one: settings.Cluster) -> ClusterSettings:
+def cluster_settings(one: settings.Cluster, watching: settings.Watching) -> ClusterSettings:
     """Raises OSError where a token or certificate file cannot be read."""
-    return ClusterSettings(one.name, access(one), one.velero_namespace, one.object_store_hosts)
+    pace = Pace(lasting=watching.refused_every)
+    return ClusterSettings(one.name, access(one), one.velero_namespace, one.object_store_hosts, pace)
 
 
 def access(one: settings.Cluster) -> Access:

@@ -252,6 +252,8 @@ class Watching(_Part):
     """How often a cluster is looked at as a whole, and its Velero asked whether it answers."""
     answer_within: Seconds = 5.0
     """How long Velero may take to answer. Two unanswered questions in a row are told."""
+    refused_every: Seconds = 60.0
+    """How often a kind that the cluster refuses or does not have is asked for again."""
     stalls_every: Seconds = 15.0
     """How often runs are looked through for those that do not move."""
 

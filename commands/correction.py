@@ -50,7 +50,7 @@ def _start(line: str, text: str, span: Span) -> int:
 def corrected(fault: ChatopsError, line: str) -> str:
     """One command ready to copy: the line with the wrong part replaced, or the command that the error itself names."""
     for better in (*fault.nearest[:1], fault.fix):
-        if " " in better and better.split(" ", 1)[0] in NOUNS and "…" not in better:
+        if " " in better and better.split(" ", 1)[0] in NOUNS and "…" not in better and not better.endswith(" ?"):
             return better
     part = place(fault, line)
     if not (line and part and fault.nearest):

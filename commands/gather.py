@@ -8,6 +8,7 @@ from typing import Any
 
 from commands.command import Command
 from commands.facts import Facts, File, Json, Missing, Need, Records, ServerStatus, Want
+from commands.flags import TEXT
 from commands.verb import Verb
 from domain.errors import ChatopsError, ClusterError, DownloadError, NotThere
 from velero.cluster import Cluster
@@ -47,10 +48,17 @@ async def gather(
         for need in open_needs:
             await _read(need, facts, cluster, records, cached)
         sift(facts)
-    if any((verb.args.source, name) in facts.missing for name in cmd.names):
-        await _neighbours(verb.args.source, facts, cluster, cached)
+    for resource in _not_found(verb, cmd, facts):
+        await _neighbours(resource, facts, cluster, cached)
         sift(facts)
     return facts
+
+
+def _not_found(verb: Verb, cmd: Command, facts: Facts) -> set[str]:
+    """Kinds of which something was named, as the verb's name or by a flag, that is not there."""
+    named = [(verb.args.source, name) for name in cmd.names]
+    named += [(flag.source, cmd.text(flag.name).strip()) for flag in verb.flags if flag.source and flag.type is TEXT]
+    return {resource for resource, name in named if resource in _BY_PLURAL and (resource, name) in facts.missing}
 
 
 async def _neighbours(resource: str, facts: Facts, cluster: Cluster, cached: Cached) -> None:

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import aiohttp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
@@ -19,6 +20,8 @@ from bot.slack.payloads import Received
 log = logging.getLogger(__name__)
 
 Json = dict[str, Any]
+
+FAULTS = (SlackApiError, aiohttp.ClientError, TimeoutError, OSError)
 
 TYPED = "typed:"
 """Action ids of buttons that ask for a typed name first; the value holds the command line and the word."""
@@ -39,7 +42,7 @@ class Forms:
         view = typed_view(received) if received.action.startswith(TYPED) else reason_view(received)
         try:
             await asyncio.wait_for(self._client.views_open(trigger_id=received.trigger, view=view), 2.0)
-        except (SlackApiError, TimeoutError, OSError) as fault:
+        except FAULTS as fault:
             log.warning("a form could not be opened: %s", fault)
             await self.say(received, "The form could not be opened. Please click again.")
 
@@ -48,7 +51,7 @@ class Forms:
             return
         try:
             await self._client.chat_postEphemeral(channel=received.channel, user=received.user, text=text)
-        except (SlackApiError, TimeoutError, OSError) as fault:
+        except FAULTS as fault:
             log.warning("could not say %s", fault)
 
     def errors(self, received: Received) -> Mapping[str, str] | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import aiohttp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
@@ -83,7 +84,7 @@ class Identity:
             ):
                 return dict(kept.value)
             raise Refused("I cannot find out who you are.", why=f"Slack says {fault.response.get('error')}.") from None
-        except (TimeoutError, OSError) as fault:
+        except (aiohttp.ClientError, TimeoutError, OSError) as fault:
             raise Refused("I cannot find out who you are.", why="Slack does not answer.") from fault
         profile = dict(answer.get("user") or {})
         self._users[user] = _Kept(profile, self._now())

@@ -98,10 +98,16 @@ class Listeners:
         elif kind in {"app_mention", "message"}:
             received = payloads.mention(body, self._bot_user())
             if received is not None:
-                await self._take(received)
+                await self._heard(received)
         elif kind == "app_home_opened":
             await self._take(Received("home", f"home:{body.get('event_id')}", str(event.get("user", "")), ""))
         return {}
+
+    async def _heard(self, received: Received) -> None:
+        """The acknowledgement of an event is shown to nobody: what was not taken is said in words of its own."""
+        taken = await self._take(received)
+        if taken.text:
+            await self._forms.say(received, taken.text)
 
     async def shortcut(self, body: Body) -> Mapping[str, Any]:
         await self._forms.shortcut(body)

@@ -82,8 +82,6 @@ class Letters:
         if found is None:
             return None
         operation, rendered = found
-        if why := WHY.get(str(notice.body.get("why", "")), ""):
-            rendered = replace(rendered, blocks=(*rendered.blocks, context(why)), text=f"{rendered.text}\n{why}")
         return Letter(
             channel=notice.address,
             rendered=rendered,
@@ -97,14 +95,15 @@ class Letters:
     async def draw(self, ident: str) -> tuple[Operation, Rendered] | None:
         """The card as it is now."""
 
-        def read(tx: Transaction) -> tuple[Operation, tuple[Event, ...]] | None:
+        def read(tx: Transaction) -> tuple[Operation, tuple[Event, ...], str] | None:
             operation = tx.operations.get(ident)
-            return (operation, tx.outbox.of_operation(ident)) if operation else None
+            events = tx.outbox.of_operation(ident)
+            return (operation, events, _elsewhere(tx, events)) if operation else None
 
         found = await self._store.read(read)
         if found is None:
             return None
-        operation, events = found
+        operation, events, why = found
         started = next((each.facts for each in events if each.kind in {"operation.started", "approval.requested"}), {})
         ending = next(
             (each for each in reversed(events) if each.object_uid == operation.object_uid and operation.over), None
@@ -112,7 +111,10 @@ class Letters:
         extra = await self._extra(ending) if ending else {}
         seen = self._seen(operation.cluster, operation.noun.capitalize(), operation.object_uid)
         history = History(started, seen, ending, extra, requester=operation.actor)
-        return operation, card(operation, history, self._now())
+        drawn_now = card(operation, history, self._now())
+        if why:
+            drawn_now = replace(drawn_now, blocks=(*drawn_now.blocks, context(why)), text=f"{drawn_now.text}\n{why}")
+        return operation, drawn_now
 
     async def _asks(self, notice: Notice, event: Event) -> Letter | None:
         rendered = await self._approval(event)
@@ -158,3 +160,10 @@ class Letters:
         while len(self._extras) > 500:
             self._extras.pop(next(iter(self._extras)))
         return found
+
+
+def _elsewhere(tx: Transaction, events: tuple[Event, ...]) -> str:
+    """Why the card does not stand where it was asked for, and what to do; empty where it does."""
+    opened = [event for event in events if event.kind in {"operation.started", "approval.requested"}]
+    bodies = [notice.body for event in opened for notice in tx.notices.of_event(event.id)]
+    return next((WHY.get(str(body["why"]), "") for body in bodies if body.get("why")), "")

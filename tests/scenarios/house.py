@@ -28,6 +28,7 @@ card_interval = 0.1
 enrich = 2.0
 [watching]
 look_every = 0.5
+refused_every = 0.5
 stalls_every = 0.3
 answer_within = 0.3
 """

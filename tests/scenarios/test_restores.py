@@ -169,3 +169,12 @@ async def test_it_reminds_and_then_expires(build):
     answer = await house.bob.clicks("Approve", on=request, stale=True)
     await answer.reply("This request has expired.")
     assert house.prod.all("restores") == []
+
+
+async def test_who_may_not_restore_is_shown_no_preview(house):
+    await house.backed_up("b1", includedNamespaces=["shop", "billing"])
+    await house.quiet()
+    answer = await house.grace.says("/velero restore plan r1 --from-backup b1 --include-namespaces billing")
+    reply = await answer.reply("Nothing was changed")
+    assert "settings" not in reply.text
+    assert "are there and equal" not in reply.text

@@ -1,0 +1,3 @@
+from tests.scenarios.conftest import build, house
+
+__all__ = ["build", "house"]
