@@ -54,8 +54,24 @@ def causes(kind: Kind, item: JsonObject) -> Iterator[Cause]:
             yield from (invalid(f"data[{key}]", key, m) for m in validation.config_key(key))
     if kind.plural == "services" and not item["spec"].get("ports") and item["spec"].get("clusterIP") != "None":
         yield required("spec.ports")
+    if kind.plural == "customresourcedefinitions":
+        for number, version in enumerate(item["spec"].get("versions") or []):
+            if not (version.get("schema") or {}).get("openAPIV3Schema"):
+                yield required(f"spec.versions[{number}].schema.openAPIV3Schema")
+    if kind.plural in {"deployments", "daemonsets", "statefulsets", "replicasets"}:
+        yield from _selecting(item.get("spec") or {})
     if kind.plural == "pods" and not (item.get("spec") or {}).get("containers"):
         yield required("spec.containers")
+
+
+def _selecting(spec: JsonObject) -> Iterator[Cause]:
+    """A controller selects the pods that it makes."""
+    wanted = (spec.get("selector") or {}).get("matchLabels") or {}
+    labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels")
+    if not spec.get("selector"):
+        yield required("spec.selector")
+    if any((labels or {}).get(key) != value for key, value in wanted.items()):
+        yield invalid("spec.template.metadata.labels", labels, "`selector` does not match template `labels`")
 
 
 def defined(definition: JsonObject) -> dict[str, Kind]:

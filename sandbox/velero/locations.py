@@ -87,7 +87,7 @@ class Locations:
         marked = [b for b in self._server.all(RESOURCE) if b["spec"].get("default")]
         marked.sort(key=lambda b: (b["metadata"]["creationTimestamp"], int(b["metadata"]["resourceVersion"])))
         for location in marked[:-1]:
-            self._server.patch(RESOURCE, location["metadata"]["name"], spec={"default": False})
+            self._server.patch(RESOURCE, location["metadata"]["name"], spec={"default": None})
 
 
 def mark_default(server: Server) -> None:

@@ -48,14 +48,14 @@ def check(restore: Json, known: Known) -> Checked:
     spec: Json = {"excludedResources": list(dict.fromkeys((*(given.get("excludedResources") or ()), *NEVER_RESTORED)))}
     if given.get("itemOperationTimeout") in (None, "", "0s", "0"):
         spec["itemOperationTimeout"] = "4h0m0s"
-    errors = [*_lists(given)]
+    errors = [*_lists({**given, **spec})]
     backup, schedule = given.get("backupName"), given.get("scheduleName")
     if bool(backup) == bool(schedule):
         return Checked(spec, (*errors, NEITHER))
     errors += [*_policy(given)]
     if schedule:
-        backup, fault = _latest(schedule, known)
-        errors += [fault] if fault else []
+        backup, faults = _latest(schedule, known)
+        errors += faults
     found = known.backups.get(backup or "")
     if backup:
         spec["backupName"] = backup
@@ -82,15 +82,14 @@ def _policy(given: Json) -> Iterator[str]:
         yield f"Invalid ExistingResourcePolicy: {policy}"
 
 
-def _latest(schedule: str, known: Known) -> tuple[str | None, str | None]:
+def _latest(schedule: str, known: Known) -> tuple[str | None, tuple[str, ...]]:
     """The newest Completed backup of the schedule by its start."""
     mine = [b for b in known.backups.values() if (b["metadata"].get("labels") or {}).get(SCHEDULE_LABEL) == schedule]
-    if not mine:
-        return None, "No backups found for schedule"
+    none = () if mine else ("No backups found for schedule",)
     done = [b for b in mine if (b.get("status") or {}).get("phase") == "Completed"]
     if not done:
-        return None, "No completed backups found for schedule"
-    return str(max(done, key=lambda b: b["status"].get("startTimestamp") or "")["metadata"]["name"]), None
+        return None, (*none, "No completed backups found for schedule")
+    return str(max(done, key=lambda b: b["status"].get("startTimestamp") or "")["metadata"]["name"]), ()
 
 
 def _source(name: str, backup: Json | None, known: Known) -> Iterator[str]:

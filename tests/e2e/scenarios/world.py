@@ -224,6 +224,7 @@ async def clear(cluster: RealCluster, bucket: RealBucket, kept: Mapping[str, str
     bucket.delete_under("")
     for plural in KINDS:
         await api.do("DELETE", api.path(plural))
+    await api.do("DELETE", api.path(resource_of("configmaps")))
     stay = SYSTEM | ({SHOP} if kept and await versions(api) == kept else set())
     everywhere = resource_of("namespaces")
     going = [name for item in (await api.list(everywhere))["items"] if (name := item["metadata"]["name"]) not in stay]

@@ -127,3 +127,22 @@ async def test_a_definition_makes_a_kind(api):
     made = await api.call("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", body)
     assert made.status == 201
     assert made.json["spec"]["names"]["kind"] == "Theme"
+
+
+async def test_a_definition_has_a_schema(api):
+    names = {"plural": "moods", "singular": "mood", "kind": "Mood", "listKind": "MoodList"}
+    version = {"name": "v1", "served": True, "storage": True}
+    spec = {"group": "blog.example.com", "scope": "Namespaced", "names": names, "versions": [version]}
+    body = {"metadata": {"name": "moods.blog.example.com"}, "spec": spec}
+    answer = await api.call("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", body)
+    assert answer.causes["spec.versions[0].schema.openAPIV3Schema"] == "Required value"
+
+
+async def test_a_deployment_selects_the_pods_that_it_makes(api):
+    pod = {"metadata": {"labels": {"app": "blog"}}, "spec": {"containers": [{"name": "c", "image": "busybox:1"}]}}
+    spec = {"selector": {"matchLabels": {"app": "shop"}}, "template": pod}
+    answer = await make(api, "deployments", {"metadata": {"name": "d"}, "spec": spec}, "apps/v1")
+    said = "`selector` does not match template `labels`"
+    assert answer.causes["spec.template.metadata.labels"] == f'Invalid value: {{"app":"blog"}}: {said}'
+    answer = await make(api, "deployments", {"metadata": {"name": "d"}, "spec": {"template": pod}}, "apps/v1")
+    assert answer.causes["spec.selector"] == "Required value"

@@ -139,7 +139,8 @@ def test_generated_names_do_not_collide(objects):
 
 def test_a_definition_adds_a_kind(objects):
     names = {"plural": "themes", "kind": "Theme"}
-    version = {"name": "v1", "served": True, "storage": True}
+    schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
+    version = {"name": "v1", "served": True, "storage": True, "schema": schema}
     spec = {"group": "blog.example.com", "scope": "Namespaced", "names": names, "versions": [version]}
     objects.create("customresourcedefinitions", None, {"metadata": {"name": "themes.blog.example.com"}, "spec": spec})
     made = objects.create("themes", "default", {"metadata": {"name": "dark"}, "spec": {"any": {"thing": 1}}})

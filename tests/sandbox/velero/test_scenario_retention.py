@@ -63,7 +63,7 @@ async def test_collection_in_the_watch(world):
     await world.pause(1)
     mine = ("backups", "deletebackuprequests")
     told = [(x.type, x.phase) for x in world.lines[before:] if x.resource in mine]
-    assert told == [
+    assert told[told.index(("ADDED", "")) :] == [  # before it the collector may write the defaults of the spec
         ("ADDED", ""),
         ("MODIFIED", "InProgress"),
         ("MODIFIED", "Deleting"),

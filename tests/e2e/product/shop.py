@@ -1,0 +1,147 @@
+"""The bot as its own process on a real cluster, with the rights of `deploy/` and the sandbox's Slack, and words for what
+people do and see.
+"""
+
+import secrets
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import aiohttp
+import yaml
+
+from sandbox import world as worlds
+from sandbox.slack.emulator import SlackEmulator
+from tests.e2e.api import Json
+from tests.e2e.cluster import RealCluster
+from tests.e2e.ports import free_ports
+from tests.e2e.processes import Keeper, Process
+from tests.scenarios.house import BRISK, House
+
+ROOT = Path(__file__).parents[3]
+RIGHTS = ROOT / "deploy" / "rights"
+PREVIEWS = ROOT / "deploy" / "components" / "previews"
+BOT = {"kind": "User", "name": "bot", "apiGroup": "rbac.authorization.k8s.io"}
+START_SECONDS = 40.0
+
+EVERY_END = """
+[[routes]]
+name = "every end"
+channels = [{channel}]
+routine = true
+[routes.match]
+events = ["backup.completed"]
+"""
+
+
+def rights(*files: Path) -> list[Json]:
+    """The manifests as they are, bound to the token's user in place of the service account."""
+    manifests = [one for file in files for one in yaml.safe_load_all(file.read_text("utf-8"))]
+    for one in manifests:
+        if "subjects" in one:
+            one["subjects"] = [BOT]
+    return manifests
+
+
+def all_rights() -> list[Json]:
+    return rights(RIGHTS / "role.yaml", RIGHTS / "clusterrole.yaml", PREVIEWS / "clusterrole.yaml")
+
+
+async def new_slack() -> SlackEmulator:
+    slack = SlackEmulator(signing_secret=secrets.token_hex(16), bot_token=f"xoxb-{secrets.token_hex(12)}")
+    await slack.start()
+    worlds.people(slack)
+    return slack
+
+
+def written_settings(directory: Path, cluster: RealCluster, slack: SlackEmulator, port: int) -> Path:
+    place: Any = SimpleNamespace(name="prod", url=cluster.url, token=cluster.bot_token)
+    store: Any = SimpleNamespace(url=cluster.store.url)
+    world = worlds.World(directory, slack, store, worlds.RealClock(), {"prod": place})
+    extra = BRISK + EVERY_END.format(channel=f'"{world.channel("staging")}"')
+    path = worlds.settings(world, directory / "data", listen=f"127.0.0.1:{port}", extra=extra)
+    text = path.read_text("utf-8").replace('name = "prod"\n', f'name = "prod"\nca_file = "{cluster.ca}"\n')
+    path.write_text(text, "utf-8")
+    return path
+
+
+@dataclass(slots=True)
+class Bot:
+    """`velero-chatops serve`."""
+
+    process: Process
+    url: str
+    session: aiohttp.ClientSession
+
+    async def start(self) -> None:
+        self.process.start()
+        await self._until("readyz")
+
+    async def _until(self, page: str) -> None:
+        """A page that answers well."""
+        import asyncio
+
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                while not await self._well(page):
+                    self.process.check()
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            raise AssertionError(f"the bot is not ready:\n{self.process.last_words()}") from None
+
+    async def _well(self, page: str) -> bool:
+        try:
+            async with self.session.get(f"{self.url}/{page}") as response:
+                return response.status == 200
+        except aiohttp.ClientConnectionError:
+            return False
+
+    async def kill(self) -> None:
+        await self.process.kill()
+
+    async def restart(self) -> None:
+        await self.kill()
+        await self.start()
+
+
+class RealHouse(House):
+    """What people see and do, as in the scenarios; the cluster is a real one, and the bot a process."""
+
+    def __init__(self, cluster: RealCluster, slack: SlackEmulator, process: Bot, settings: Path) -> None:
+        self.cluster = cluster
+        self.process = process
+        self.settings = settings
+        self._slack = slack
+
+    @property
+    def slack(self) -> SlackEmulator:
+        return self._slack
+
+    @property
+    def api(self):
+        return self.cluster.api
+
+    async def eventually(self, condition, deadline: float = 30.0):
+        """On this machine everything else runs beside it."""
+        return await self.slack.eventually(condition, deadline)
+
+    async def sees(self, channel: str, *words: str, deadline: float = 30.0):
+        return await super().sees(channel, *words, deadline=deadline)
+
+    def told_of(self, name: str, channel: str) -> int:
+        """How many messages of their own say how this backup ended."""
+        return len([m for m in self.told(channel, f"Backup {name} ") if not m.is_reply])
+
+
+async def open_house(
+    cluster: RealCluster, keeper: Keeper, directory: Path, session: aiohttp.ClientSession
+) -> RealHouse:
+    slack = await new_slack()
+    (port,) = free_ports("127.0.0.1", 1)
+    settings = written_settings(directory, cluster, slack, port)
+    argv = [sys.executable, "-W", "error", "-m", "bot", "serve", "--config", str(settings)]
+    process = Process("bot", argv, directory / "bot.log", keeper, {"PYTHONPATH": str(ROOT)})
+    slack.connect(f"http://127.0.0.1:{port}/slack/events")
+    return RealHouse(cluster, slack, Bot(process, f"http://127.0.0.1:{port}", session), settings)
