@@ -9,7 +9,7 @@ from functools import lru_cache
 LONGEST = 64
 """A longer word is no slip of the finger."""
 ALIKE = 0.5
-LOOKED_AT = 8
+LOOKED_AT = 5
 
 
 def nearest(word: str, among: Iterable[str], most: int = 5) -> tuple[str, ...]:
