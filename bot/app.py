@@ -265,6 +265,9 @@ class App:
 
     async def _aside(self, item: Item, ref: str) -> None:
         payload = item.payload
+        if item.source == SOURCE:
+            await self.webhooks.desk.aside(item, ref)
+            return
         actor = Actor(ActorKind.PERSON, str(payload.get("user", "")), str(payload.get("user", "")))
         origin = Origin(Way.SLASH, str(payload.get("channel", "")), response_url=item.response_url)
         words = Text(f"It was tried three times. Give the reference {ref} to whoever runs this bot.")

@@ -92,8 +92,8 @@ class Hooks:
             raise Lost(f"The hook of operation {operation} is settled.")
 
     def unsettled(self, limit: int = 500) -> tuple[Hook, ...]:
-        """Answered and perhaps still running, oldest first."""
-        return self._select("WHERE settled_at IS NULL AND answered_at IS NOT NULL ORDER BY received_at LIMIT ?", limit)
+        """Accepted or still running, oldest first."""
+        return self._select("WHERE settled_at IS NULL ORDER BY received_at LIMIT ?", limit)
 
     def _select(self, where: str, *values: object) -> tuple[Hook, ...]:
         return tuple(map(_hook, self._connection.execute(f"{_SELECT} {where}", values).fetchall()))

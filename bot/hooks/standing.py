@@ -36,7 +36,8 @@ class Standing:
         if self.hook.settled_at is not None:
             return True
         if self.hook.answered_at is None:
-            return False
+            # The answer was lost in a crash, and the operation went on without it; a refusal's words still come.
+            return self.operation is not None and self.operation.over and self.operation.state is not State.REFUSED
         return self.operation is None or self.operation.over or "problem" in self.hook.answer
 
     def late(self, now: datetime) -> bool:
