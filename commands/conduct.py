@@ -9,6 +9,7 @@ import asyncio
 import hashlib
 from base64 import b32encode
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -36,7 +37,7 @@ from commands.verb import Effect, Verb
 from domain.actor import Actor, Origin
 from domain.answer import Answer
 from domain.decision import Decision, Outcome, Reason, allowed
-from domain.errors import ClusterError, Refused, Unknown, UsageError
+from domain.errors import ClusterError, Lost, Refused, Unknown, UsageError
 from domain.operation import Operation, State
 from domain.plan import Plan
 from store.transaction import Transaction
@@ -179,7 +180,7 @@ class Conductor:
         plan = verb.plan(command, facts, as_then)
         if refusals := self._refusals(plan):
             raise refusals
-        plan = await looked(resolve(plan, facts, as_then), self._clusters[operation.cluster])
+        plan = await self._looked(resolve(plan, facts, as_then))
         return Replanned(plan, await self._decide(plan, asked, command, now, facts))
 
     async def _facts(
@@ -218,26 +219,25 @@ class Conductor:
             raise facts
         plan = verb.plan(command, facts, situation)
         if command.dry_run or verb.effect is Effect.READ:
-            plan = await self._shown(plan, facts, situation, command)
             decision = await self._decide(plan, asked, command, situation, facts)
+            if decision.outcome is not Outcome.DENY and not command.text("output"):
+                plan = replace(await self._looked(resolve(plan, facts, situation)), steps=plan.steps)
             return Conducted(helping.dry_run(plan, decision, command.text("output")))
         if refusals := self._refusals(plan):
             raise refusals
         if not plan.steps:
             return Conducted(Answer(plan.summary or "There is nothing to change.", cluster=cluster))
-        plan = await looked(resolve(plan, facts, situation), self._clusters[cluster])
-        if refusals := self._refusals(plan):
-            raise refusals
+        plan = resolve(plan, facts, situation)
         decision = await self._decide(plan, asked, command, situation, facts)
+        if decision.outcome is not Outcome.DENY and (refusals := self._refusals(plan := await self._looked(plan))):
+            raise refusals
         if decision.outcome is not Outcome.DENY and (first := confirmation(plan, command, situation)) is not None:
             return Conducted(first)
         return await self._decided(asked, command, plan, decision, situation)
 
-    async def _shown(self, plan: Plan, facts: Facts, situation: Situation, command: Command) -> Plan:
-        """A dry run shows what the velero CLI would write; what it would change is looked at all the same."""
-        pinned = resolve(plan, facts, situation)
-        found = await looked(pinned, self._clusters[pinned.cluster]) if not command.text("output") else pinned
-        return replace(found, steps=plan.steps)
+    async def _looked(self, plan: Plan) -> Plan:
+        """Only for those who may do it: what is live is read with our rights, not with theirs."""
+        return await looked(plan, self._clusters[plan.cluster])
 
     def _refusals(self, plan: Plan) -> Refused | None:
         """Guards that no rule may lift; those that one may are the policy's business."""
@@ -251,7 +251,8 @@ class Conductor:
 
     async def _decide(self, plan: Plan, asked: Asked, command: Command, situation: Situation, facts: Facts) -> Decision:
         policy = self._policy()
-        approvers = [name for rule in policy.rules if rule.concerns(command.key) for name in rule.approvals.approvers]
+        verb = f"{plan.noun}.{plan.verb}"
+        approvers = [name for rule in policy.rules if rule.concerns(verb) for name in rule.approvals.approvers]
         return decide(
             policy.rules,
             asked.actor,
@@ -304,7 +305,8 @@ class Conductor:
     async def _again(self, operation: Operation) -> Conducted:
         """The command was taken up before the last crash: what was granted goes on, what was decided stays decided."""
         if operation.state in {State.APPROVED, State.SUBMITTING}:
-            await self._executor.recover(operation)
+            with suppress(Lost):  # the recovery at the start may be faster
+                await self._executor.recover(operation)
         fresh = await self._store.read(lambda tx: tx.operations.get(operation.id))
         if fresh is not None and fresh.state is State.REFUSED:
             raise Refused("This was refused before.", why=fresh.reason)
