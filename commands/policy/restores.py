@@ -72,9 +72,14 @@ def _base(backup: BackupFacts) -> frozenset[str]:
 
 def _targets(reads: frozenset[str], mapped: Mapping[str, Any]) -> frozenset[str]:
     """Every target counts, also of a source that is not included; an unmapped or unbounded source is its own target."""
-    targets = frozenset(text(target) or "*" for target in mapped.values())
+    targets = frozenset(_target(text(target)) for target in mapped.values())
     kept = frozenset(name for name in reads if name not in mapped)
     return EVERYTHING if "*" in kept | targets else kept | targets
+
+
+def _target(name: str) -> str:
+    """Nothing is written into a pattern: what Velero would make of it is in doubt, so it counts as everything."""
+    return "*" if not name or is_pattern(name) else name
 
 
 def _cluster_scoped(spec: Spec, backup: BackupFacts) -> bool:
