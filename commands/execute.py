@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
+from weakref import WeakValueDictionary
 
 from commands.resolve import OPERATION, SCHEDULE_OPERATION
 from commands.schedule.horizon import timely
@@ -51,17 +52,22 @@ class Executor:
         self._store = store
         self._clusters = clusters
         self._now = now
+        self._hands: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        """After a restart the inbox and the recovery may both come to one operation: the second waits, and finds it done."""
 
     async def execute(self, grant: Grant) -> Done:
         """Raises ClusterError when the cluster does not take it; the operation is then `failed` with the reason."""
-        operation, plan = await self._store.read(
-            lambda tx: (_there(tx, grant.operation), tx.operations.load_plan(grant.operation))
-        )
-        if plan.fingerprint != grant.fingerprint:
-            raise Stale("The plan is not the one that was granted.")
-        if operation.state is State.APPROVED:
-            operation = await self._advance(operation, State.SUBMITTING)
-        return await self.resume(operation, plan)
+        async with self._hand(grant.operation):
+            operation, plan = await self._store.read(
+                lambda tx: (_there(tx, grant.operation), tx.operations.load_plan(grant.operation))
+            )
+            if plan.fingerprint != grant.fingerprint:
+                raise Stale("The plan is not the one that was granted.")
+            if operation.over:
+                return Done(operation)
+            if operation.state is State.APPROVED:
+                operation = await self._advance(operation, State.SUBMITTING)
+            return await self._through(operation, plan)
 
     async def recover(self, operation: Operation) -> Done:
         """After a restart: the stored plan is hashed again, and goes on where it was."""
@@ -69,6 +75,13 @@ class Executor:
         return await self.execute(recovered(operation.id, plan, operation.fingerprint))
 
     async def resume(self, operation: Operation, plan: Plan) -> Done:
+        async with self._hand(operation.id):
+            return await self._through(operation, plan)
+
+    def _hand(self, operation: str) -> asyncio.Lock:
+        return self._hands.setdefault(operation, asyncio.Lock())
+
+    async def _through(self, operation: Operation, plan: Plan) -> Done:
         """Takes every step that can be taken; one that waits for a phase leaves the rest to `continue_after`."""
         stored = await self._store.read(lambda tx: tx.steps.of(operation.id))
         made: list[Json] = []
