@@ -101,7 +101,8 @@ def _held(found: Outlook, state: ScheduleState | None, situation: Situation) -> 
         if found.horizon is not None and not found.paused
         else "without an end"
     )
-    if state is None or state.since is None or not (state.paused or state.horizon):
+    outside = "pause_outside" if found.paused else "horizon_outside"
+    if state is None or state.since is None or state.last.get(outside) or not (state.paused or state.horizon):
         return f"{end}, by somebody outside"
     why = f": {state.reason}" if state.reason else ""
     skips = listed(found.skipped(found.horizon)[:3], situation.timezone) if found.horizon and not found.paused else ""

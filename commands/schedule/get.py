@@ -83,13 +83,18 @@ def status_words(item: Json, found: Outlook, state: ScheduleState | None = None)
     if phase == "FailedValidation":
         return "FailedValidation (does not run)"
     if found.paused:
-        by = f" by {state.who}" if state is not None and state.paused and state.who else ""
-        return f"Paused{by}"
+        return f"Paused{paused_by(state)}"
     if found.horizon is not None:
         return f"{phase or 'New'} (skipping)"
     if not phase:
         return "New (not seen by Velero yet)"
     return f"{phase} ({'active' if found.marks.last_backup else 'no run yet'})"
+
+
+def paused_by(state: ScheduleState | None) -> str:
+    if state is None or not state.paused:
+        return ""
+    return " outside of chat" if state.last.get("pause_outside") else f" by {state.who}" if state.who else ""
 
 
 def _columns(cmd: Command, *, several: bool) -> tuple[str, ...]:

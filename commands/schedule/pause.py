@@ -79,7 +79,7 @@ def _open(subject: Subject, cmd: Command) -> Change:
 
 def _since(subject: Subject) -> str:
     state = subject.state
-    if state is None or not state.paused or state.since is None:
+    if state is None or not state.paused or state.since is None or state.last.get("pause_outside"):
         return ", not by us"
     why = f", {state.reason}" if state.reason else ""
     return f" since {state.since:%Y-%m-%d %H:%M} UTC by {state.who}{why}"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from zoneinfo import available_timezones
 
 from commands import moments
 from commands.facts import Facts
@@ -38,12 +40,22 @@ def when_guards(item: Json, facts: Facts, situation: Situation) -> tuple[Guard, 
     return tuple(guards)
 
 
-def _unreadable(found: Outlook, warned: Iterable[Warned]) -> Guard:
+def _unreadable(found: Outlook, warned: list[Warned]) -> Guard:
     hints = " ".join(each.text for each in warned)
     text = f"Velero would refuse {found.expr!r}: {found.fault}. {hints}".strip()
-    shorter = " ".join(found.expr.split()[1:])
-    near = (shorter,) if len(found.expr.split()) == 6 else ()
+    near = _nearest(found, warned)
     return Guard("bad-cron", Level.REFUSE, text, near)
+
+
+def _nearest(found: Outlook, warned: list[Warned]) -> tuple[str, ...]:
+    """What is likely meant: five of six fields, or a zone that there is."""
+    zone = re.match(r"(?:CRON_)?TZ=(\S+)", found.expr)
+    if any(each.trap is Trap.SIX_FIELDS for each in warned):
+        kept = found.expr.split()
+        return (" ".join([*kept[:1], *kept[2:]] if zone else kept[1:]),)
+    if zone is not None and "time zone" in found.fault:
+        return tuple(get_close_matches(zone[1], sorted(available_timezones()), n=3))
+    return ()
 
 
 def _trapped(warned: Warned) -> Guard:
