@@ -94,7 +94,8 @@ async def preview(manifest: Json, cluster: Cluster) -> Preview:
     shelf = Shelf(frozenset(wanted))
     spaces = frozenset(namespace for _, namespace, _ in wanted if namespace)
     read = await live.read(cluster.api, kinds, spaces, shelf.put)
-    walk = Walk(scope, served, shelf, frozenset(kind.resource for kind in read.unread))
+    unread = frozenset(kind.resource for kind in read.unread)
+    walk = Walk(scope, served, shelf, unread, classes=await _storage_classes(cluster, served))
     await cluster.artifacts.contents(backup, walk.visit)
     return walk.preview(await _volumes(cluster, backup))
 
@@ -103,6 +104,18 @@ def _place(kind: Kind, scope: Scope, namespace: str, name: str) -> Place:
     if kind.resource == "namespaces":
         return kind.resource, "", scope.target(name)
     return kind.resource, scope.target(namespace) if namespace else "", name
+
+
+async def _storage_classes(cluster: Cluster, served: Served) -> frozenset[str] | None:
+    """None where they cannot be read."""
+    kind = served.of("storage.k8s.io/v1", "StorageClass")
+    if kind is None:
+        return None
+    names: set[str] = set()
+    read = await live.read(
+        cluster.api, [kind], frozenset({"*"}), lambda _, item: names.add(str((item.get("metadata") or {}).get("name")))
+    )
+    return None if read.unread else frozenset(names)
 
 
 async def _volumes(cluster: Cluster, backup: str) -> tuple[Volume, ...]:
@@ -124,6 +137,8 @@ class Walk:
     hooks: list[str] = field(default_factory=list)
     defined: set[str] = field(default_factory=set)
     resources: list[str] = field(default_factory=list)
+    classes: frozenset[str] | None = None
+    classless: list[str] = field(default_factory=list)
 
     def visit(self, stored: Stored) -> None:
         if not self.scope.has(stored.resource, stored.namespace, stored.object):
@@ -132,8 +147,16 @@ class Walk:
             self.defined.add(stored.name)
         if stored.kind == "Pod":
             self.hooks += _hooks(stored)
-        self.rows.append(self._row(stored))
+        row = self._row(stored)
+        if row.kind == "PersistentVolumeClaim" and row.fate is Fate.NEW:
+            self._class(row, stored.object)
+        self.rows.append(row)
         self.resources.append(stored.resource)
+
+    def _class(self, row: Row, claim: Json) -> None:
+        name = (claim.get("spec") or {}).get("storageClassName")
+        if self.classes is not None and isinstance(name, str) and name and name not in self.classes:
+            self.classless.append(f"{row.place} ({name})")
 
     def _row(self, stored: Stored) -> Row:
         namespace = self.scope.target(stored.namespace) if stored.namespace else ""
@@ -166,7 +189,8 @@ class Walk:
             replace(row, fate=Fate.NEW) if row.fate is Fate.NOT_SERVED and resource in self.defined else row
             for row, resource in zip(self.rows, self.resources, strict=True)
         )
-        return Preview(rows, tuple(_claims(rows, volumes, self.scope)), tuple(self.hooks + _spec_hooks(self.scope)))
+        hooks = tuple(self.hooks + _spec_hooks(self.scope))
+        return Preview(rows, tuple(_claims(rows, volumes, self.scope)), hooks, tuple(self.classless))
 
 
 def _claims(rows: tuple[Row, ...], volumes: tuple[Volume, ...], scope: Scope) -> list[Claim]:

@@ -81,6 +81,8 @@ class Preview:
     rows: tuple[Row, ...]
     claims: tuple[Claim, ...] = ()
     hooks: tuple[str, ...] = ()
+    classless: tuple[str, ...] = ()
+    """New claims whose storage class this cluster does not have."""
 
     @property
     def impact(self) -> frozenset[str]:
@@ -99,6 +101,8 @@ class Preview:
             lines.append(f"Volumes whose data comes back: {_names(back)}.")
         if not_back := [f"{claim.shown} ({claim.why})" for claim in self.claims if not claim.comes_back]:
             lines.append(f"Volumes whose data does NOT come back: {_names(not_back)}.")
+        if self.classless:
+            lines.append(f"These claims stay Pending, since their storage class is missing: {_names(self.classless)}.")
         if self.hooks:
             lines.append(
                 f"Hooks that run in pods, by an init container of Velero's or a command: {_names(self.hooks)}."

@@ -71,6 +71,7 @@ def preview(
     *,
     unread: Iterable[str] = (),
     served: Served = SERVED,
+    classes: frozenset[str] | None = None,
     **spec: Any,
 ) -> Preview:
     """What a restore with this spec would change."""
@@ -86,7 +87,7 @@ def preview(
     shelf = Shelf(frozenset(wanted))
     for item in live:
         shelf.put(KINDS[item["kind"]], item)
-    walk = Walk(scope, served, shelf, frozenset(unread))
+    walk = Walk(scope, served, shelf, frozenset(unread), classes=classes)
     for stored in stored_objects(archive(backup), Caps(unpacked=1 << 30, packed=1 << 30, ratio=10_000)):
         walk.visit(stored)
     return walk.preview(())

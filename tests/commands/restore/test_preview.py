@@ -188,6 +188,13 @@ def test_claims_that_are_there_keep_their_data():
     assert "keeps its data" in "\n".join(found.summary())
 
 
+def test_a_storage_class_that_is_missing_is_named():
+    claim = thing("PersistentVolumeClaim", "data", spec={"storageClassName": "fast"})
+    assert "shop/data (fast)" in "\n".join(preview([claim], classes=frozenset({"slow"})).summary())
+    assert preview([claim], classes=frozenset({"fast"})).classless == ()
+    assert preview([claim], classes=None).classless == ()
+
+
 def test_hooks_that_would_run_are_named():
     notes = {"annotations": {"post.hook.restore.velero.io/command": '["/migrate"]'}}
     found = preview([thing("Pod", "web", spec={}, metadata=notes)])
