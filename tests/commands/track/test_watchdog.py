@@ -124,7 +124,7 @@ def test_a_last_good_backup_older_than_three_periods_is_told() -> None:
     good = run(DUE - 4 * DAY + timedelta(seconds=19))
     found = look(ran(good, *bad))
     assert [(each.kind, each.transition) for each in found] == [("schedule.no-good-backup", good.name)]
-    assert look(ran(good, *bad[:-1]), now=NOW - DAY, memory=replace(SEEN, checked=DUE - DAY)) == ()
+    assert look(ran(good, *bad[:-2]), now=NOW - 2 * DAY, memory=replace(SEEN, checked=DUE - 3 * DAY)) == ()
 
 
 def test_a_run_that_takes_nearly_the_whole_period_is_told() -> None:
