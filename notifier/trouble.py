@@ -11,7 +11,7 @@ FIRING: Mapping[str, str] = {
     **{f"backup.{end}": BACKUP for end in ("failed", "partially-failed", "failed-validation")},
     **{f"restore.{end}": RESTORE for end in ("failed", "partially-failed", "failed-validation")},
     "schedule.missed": MISSED,
-    "schedule.stale": MISSED,
+    "schedule.no-good-backup": MISSED,
     "location.unavailable": LOCATION,
     "velero.silent": SILENT,
 }
