@@ -245,6 +245,7 @@ class Approvals:
 
     async def recover(self) -> None:
         """What a dead process was deciding is decided again; what was approved runs, if its window is still open."""
+        await self._store.write(lambda tx: _rewound(tx, self._now()))
         for approval in await self._store.read(lambda tx: tx.approvals.deciding()):
             try:
                 await self._deciding.decide(approval)
@@ -268,6 +269,14 @@ class Approvals:
 
     async def _known(self, ident: str) -> tuple[Approval, Operation]:
         return await self._store.read(lambda tx: rows.known(tx, ident))
+
+
+def _rewound(tx: Transaction, now: datetime) -> None:
+    """A timer that went off while the process died is set again; what has all its votes is looked at again."""
+    for approval in tx.approvals.open():
+        tx.deadlines.put(terms.at(terms.EXPIRE, approval.id, approval.expires_at))
+        if len(approval.votes) >= approval.quorum:
+            tx.deadlines.put(terms.at(terms.DECIDE, approval.id, now))
 
 
 def _opened(operation: Operation, plan: Plan, decision: Decision, asked: Asked, now: datetime) -> Approval:

@@ -308,6 +308,14 @@ async def approved_but_not_started(desk):
     return operation
 
 
+async def test_a_timer_that_went_off_while_the_process_died_is_set_again(one):
+    await one.store.write(lambda tx: tx.deadlines.done(f"approval.expire:{one.id}"))
+    one.restart()
+    await one.approvals.recover()
+    await one.later(3601)
+    assert await one.state() == ("expired", "expired")
+
+
 async def test_the_record_tells_the_story(desk):
     await desk.votes("bob")
     await desk.votes("eve")
