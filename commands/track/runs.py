@@ -63,9 +63,15 @@ def _vanished(setting: Setting, noun: str, prev: Observed | None) -> Outcome:
         return Outcome()
     if noun == "restore":
         return Outcome((of_known(setting, "restore.removed", "Restore", prev, "removed", Severity.INFO),))
-    if prev.phase == "Deleting" or prev.name in setting.asked:
+    if prev.phase == "Deleting" or _was_asked(setting, prev):
         return Outcome((of_known(setting, "backup.deleted", "Backup", prev, "deleted", Severity.INFO),))
     return Outcome((of_known(setting, "backup.gone", "Backup", prev, "gone", Severity.WARNING),))
+
+
+def _was_asked(setting: Setting, prev: Observed) -> bool:
+    """A name may be taken again: the request that ended the first one says nothing of the second."""
+    request = setting.asked.get(prev.name)
+    return request is not None and request.facts.get("backup_uid") in {prev.uid, "", None}
 
 
 def _facts(run: Backup | Restore, prev: Observed | None, setting: Setting) -> dict[str, Any]:

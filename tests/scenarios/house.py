@@ -87,12 +87,15 @@ class House:
 
     # the process
 
-    async def start(self) -> None:
+    async def start(self, *, in_step: bool = True) -> None:
+        """With `in_step`, until it has seen what there is: what comes then is news."""
         settings, rules = read(self.settings)
         self.bot = App(settings, rules, self.settings)
         await self.bot.start()
         self.slack.connect(f"{self.url}/slack/events")
         await self.until(lambda: self.bot.readiness().ready)
+        if in_step:
+            await self.until(lambda: all(set(FOLLOWED) <= known.in_step for known in self.bot.known.values()), 60)
 
     async def stop(self) -> None:
         if self.bot is not None:
@@ -195,11 +198,17 @@ Make = Callable[..., Awaitable[House]]
 
 
 async def made(
-    directory: Path, *, extra: str = BRISK, rules: str = worlds.RULES, velero: Any = None, **more: Any
+    directory: Path,
+    *,
+    extra: str = BRISK,
+    rules: str = worlds.RULES,
+    velero: Any = None,
+    listen: str = "127.0.0.1:0",
+    **more: Any,
 ) -> House:
     """The world runs, and the bot does not yet."""
     world = await worlds.build(directory, velero=velero or worlds.QUICK, **more)
     for place in world.places.values():
         for namespace in ("shop", "billing"):
             worlds.application(place.objects, namespace)
-    return House(world, worlds.settings(world, directory / "data", extra=extra, rules=rules))
+    return House(world, worlds.settings(world, directory / "data", extra=extra, rules=rules, listen=listen))

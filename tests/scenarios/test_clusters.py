@@ -81,7 +81,7 @@ async def test_a_velero_that_keeps_silent_is_named_in_status(house):
 async def test_a_bot_starts_while_a_cluster_is_down(build):
     house = await build()
     house.prod.api.faults.on(Trouble.RESET)
-    await house.start()
+    await house.start(in_step=False)
     await house.grace.says(f"{CREATE} --cluster staging", in_="#staging")
     await house.sees("#staging", "backup create b1", "Completed")
     house.prod.api.faults.clear()
