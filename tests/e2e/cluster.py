@@ -33,6 +33,7 @@ FLAGS = (
     "--store-validation-frequency=5s",
     "--garbage-collection-frequency=10s",
     "--resource-timeout=30s",
+    "--concurrent-backups=8",  # with one, what is queued behind a very short backup often waits for the minute's tick
 )
 
 NAMESPACES = Resource("v1", "namespaces")

@@ -17,11 +17,34 @@ from tests.e2e.processes import Keeper
 from tests.e2e.s3 import ObjectStore, start_store
 
 CLUSTERS = pytest.StashKey[list[RealCluster]]()
+ORDER = (
+    "/contract/",
+    "test_differential",
+    "test_bot",
+    "test_rights",
+    "test_horizon",
+    "test_schedules",
+    "test_outages",
+    "test_backup.",
+    "test_harness",
+    "/scenarios/",
+)
 LOG_LINES = {"velero": 40}  # the others: five
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[CLUSTERS] = []
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=place)
+
+
+def place(item: pytest.Item) -> int:
+    """What takes minutes of waiting begins first; what kills a server, and what clears the cluster, comes late."""
+    if item.name.startswith("test_the_stor"):
+        return -1
+    return next((n for n, part in enumerate(ORDER) if part in item.path.as_posix()), 0)
 
 
 @pytest.hookimpl(wrapper=True)

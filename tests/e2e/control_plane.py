@@ -18,6 +18,7 @@ from tests.e2e.processes import Keeper, Process
 
 ADMIN_TOKEN = "set-up-only"
 BOT_TOKEN = "bot"
+STRANGER_TOKEN = "stranger"
 READY_SECONDS = 30.0
 
 
@@ -142,13 +143,17 @@ def controller_manager_process(parts: Parts, directory: Path, keeper: Keeper, ap
 
 
 def write_identities(directory: Path) -> None:
-    """A signing key, a token that may do everything and one that may do what it is bound to."""
+    """A signing key, a token that may do everything, one that may do what it is bound to, and one that nobody binds."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     pem = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
     )
     (directory / "service-accounts.key").write_bytes(pem)
-    tokens = [f'{ADMIN_TOKEN},admin,admin,"system:masters"', f"{BOT_TOKEN},bot,bot"]
+    tokens = [
+        f'{ADMIN_TOKEN},admin,admin,"system:masters"',
+        f"{BOT_TOKEN},bot,bot",
+        f"{STRANGER_TOKEN},stranger,stranger",
+    ]
     (directory / "tokens.csv").write_text("\n".join(tokens) + "\n")
 
 

@@ -5,7 +5,7 @@ the same minutes, and each test waits for the end of its own. A run is told by t
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -301,19 +301,31 @@ STORIES: tuple[Story, ...] = (
 )
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 async def told(cluster: RealCluster) -> AsyncIterator[dict[Story, asyncio.Task[None]]]:
     """All stories, going on at once."""
     async with cluster.api.watching("backups") as backups:
         await enough_of_this_minute()
         ground = Ground(cluster, backups)
         tasks = {story: asyncio.ensure_future(story(ground)) for story in STORIES}
+        tidying = asyncio.ensure_future(tidy(cluster, tasks.values()))
         yield tasks
         for task in tasks.values():
             task.cancel()
-        await asyncio.gather(*tasks.values(), return_exceptions=True)
-        for story_schedule in (await cluster.api.list("schedules"))["items"]:
-            await cluster.api.delete("schedules", story_schedule["metadata"]["name"])
+        await tidying
+
+
+async def tidy(cluster: RealCluster, tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Once all are told, their schedules run no more."""
+    await asyncio.gather(*tasks, return_exceptions=True)
+    for item in (await cluster.api.list("schedules"))["items"]:
+        if (name := item["metadata"]["name"]).startswith("horizon-"):
+            await cluster.api.delete("schedules", name)
+
+
+async def test_the_stories_begin(told: dict[Story, asyncio.Task[None]]) -> None:
+    """Before the other tests, which go on meanwhile."""
+    assert len(told) == len(STORIES)
 
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)

@@ -12,7 +12,7 @@ from tests.e2e.processes import Keeper
 from tests.e2e.product.shop import RealHouse, all_rights, open_house
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 async def granted(cluster: RealCluster) -> AsyncIterator[None]:
     """The token may what `deploy/` says, and nothing else."""
     manifests = all_rights()
@@ -22,7 +22,7 @@ async def granted(cluster: RealCluster) -> AsyncIterator[None]:
         await cluster.api.delete(resource_of(one), one["metadata"]["name"], one["metadata"].get("namespace"))
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 async def running(
     cluster: RealCluster, granted: None, keeper: Keeper, e2e_directory: Path, http: aiohttp.ClientSession
 ) -> AsyncIterator[RealHouse]:
@@ -35,8 +35,8 @@ async def running(
 
 
 @pytest.fixture
-async def house(running: RealHouse, request: pytest.FixtureRequest) -> AsyncIterator[RealHouse]:
+async def house(running: RealHouse) -> RealHouse:
     """One bot for all tests; one that a test has killed is started again."""
     if not running.process.process.alive:
         await running.process.start()
-    yield running
+    return running

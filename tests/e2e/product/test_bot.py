@@ -50,20 +50,6 @@ async def test_a_namespace_that_is_not_there_is_refused_before_velero_fails_over
     assert await house.api.get("backups", "nowhere-1") is None
 
 
-async def test_a_failure_is_told_with_its_reason(house: RealHouse) -> None:
-    """The namespace goes while Velero is away."""
-    await house.api.apply(namespace("fading"))
-    await house.cluster.velero.kill()
-    await house.grace.says("/velero backup create half --include-namespaces fading")
-    await house.api.wait("backups", "half", lambda _: True)
-    await house.api.delete(NAMESPACES, "fading")
-    await house.api.wait_gone(NAMESPACES, "fading", within=60)
-    await house.cluster.velero.start()
-    news = await house.sees("#incidents", "Backup half PartiallyFailed", "fail to get the namespace", deadline=90)
-    assert "<!here>" in news.text
-    await house.sees("#ops", "backup create half", "PartiallyFailed")
-
-
 async def test_what_the_velero_cli_does_is_told_too(house: RealHouse) -> None:
     await house.cluster.cli("backup", "create", "by-cli", "--include-namespaces", "not-there-either")
     await house.sees("#incidents", "Backup by-cli PartiallyFailed", deadline=90)
@@ -141,22 +127,6 @@ async def test_killed_in_the_middle_every_command_is_done_once(house: RealHouse,
     for name in names:
         assert len([m for m in house.told("#ops", f"backup create {name}") if not m.is_reply]) == 1
         assert len([m for m in house.told("#ops", f"Backup {name} Completed") if m.is_reply]) == 1
-
-
-async def test_the_bot_goes_on_after_the_api_server_was_killed(house: RealHouse) -> None:
-    await house.cluster.apiserver.kill()
-    await house.cluster.apiserver.start()
-    await house.grace.says("/velero backup create after-the-kill --include-namespaces shop")
-    await house.sees("#ops", "backup create after-the-kill", "Completed", deadline=120)
-
-
-async def test_a_location_that_goes_and_comes_back_is_told(house: RealHouse) -> None:
-    url = house.cluster.store.url
-    await house.api.patch("backupstoragelocations", "default", {"spec": {"config": {"s3Url": "http://127.0.0.1:9"}}})
-    await house.sees("#incidents", "default", "connection refused", deadline=60)
-    await house.api.patch("backupstoragelocations", "default", {"spec": {"config": {"s3Url": url}}})
-    await house.api.wait_phase("backupstoragelocations", "default", "Available")
-    await house.sees("#incidents", "default", "available again", deadline=60)
 
 
 async def test_fifty_outcomes_while_the_bot_is_killed_ten_times_are_told_once_each(house: RealHouse) -> None:

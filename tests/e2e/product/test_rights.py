@@ -1,0 +1,100 @@
+"""Each right of the Role is used: without it the person reads which one is missing, and where."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from tests.e2e.api import Json, Resource
+from tests.e2e.objects import backup, make_shop, restore, schedule
+from tests.e2e.product.shop import RealHouse, all_rights
+
+RBAC = "rbac.authorization.k8s.io/v1"
+REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+CORE = {"configmaps": "", "namespaces": "", "deployments": "apps"}
+
+
+@asynccontextmanager
+async def without(house: RealHouse, resource: str, verb: str) -> AsyncIterator[None]:
+    """The Role of `deploy/` less one right, until the API server has noticed; and back."""
+    (role,) = [r for r in all_rights() if "rules" in r and grants(r, resource, verb) and "previews" not in named(r)]
+    plural = Resource(RBAC, f"{role['kind'].lower()}s")
+    namespace = role["metadata"].get("namespace")
+    less = [narrowed(rule, resource, verb) for rule in role["rules"]]
+    kept = [rule for rules in less for rule in rules]
+    await house.api.patch(plural, named(role), {"rules": kept}, namespace)
+    await noticed(house, resource, verb, allowed=False)
+    try:
+        yield
+    finally:
+        await house.api.patch(plural, named(role), {"rules": role["rules"]}, namespace)
+        await noticed(house, resource, verb, allowed=True)
+
+
+def named(role: Json) -> str:
+    return str(role["metadata"]["name"])
+
+
+def grants(role: Json, resource: str, verb: str) -> bool:
+    return any(resource in rule["resources"] and verb in rule["verbs"] for rule in role["rules"])
+
+
+def narrowed(rule: Json, resource: str, verb: str) -> list[Json]:
+    if resource not in rule["resources"] or verb not in rule["verbs"]:
+        return [rule]
+    others = [one for one in rule["resources"] if one != resource]
+    verbs = [one for one in rule["verbs"] if one != verb]
+    kept = [{**rule, "resources": others}] if others else []
+    return [*kept, {**rule, "resources": [resource], "verbs": verbs}] if verbs else kept
+
+
+async def noticed(house: RealHouse, resource: str, verb: str, *, allowed: bool) -> None:
+    asked = {"namespace": "velero", "verb": verb, "group": CORE.get(resource, "velero.io"), "resource": resource}
+    review = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectAccessReview",
+        "spec": {"resourceAttributes": asked},
+    }
+    mine = house.cluster.api_as(house.cluster.bot_token)
+    while (await mine.do("POST", REVIEWS, review))["status"]["allowed"] is not allowed:
+        pass
+
+
+@pytest.fixture(scope="module")
+async def standing(running: RealHouse) -> None:
+    """What the commands speak of."""
+    await make_shop(running.api, "shop")
+    await running.api.create("backups", backup("kept", "shop"))
+    await running.api.create("schedules", schedule("rights", "0 1 1 1 *", "shop"))
+    await running.api.wait_phase("backups", "kept", "Completed", within=90)
+    await running.api.create("restores", restore("kept", of="kept"))
+    await running.api.wait_phase("restores", "kept", "Completed", within=90)
+
+
+@pytest.mark.parametrize(
+    ("resource", "verb", "line"),
+    [
+        ("backups", "create", "backup create forbidden --include-namespaces shop"),
+        ("restores", "delete", "restore delete kept"),
+        ("schedules", "create", "schedule create forbidden --schedule '0 1 1 1 *' --include-namespaces shop"),
+        ("schedules", "patch", "schedule pause rights"),
+        ("schedules", "delete", "schedule delete rights"),
+        ("deletebackuprequests", "create", "backup delete kept"),
+        ("downloadrequests", "create", "backup logs kept"),
+        ("serverstatusrequests", "create", "version"),
+        ("backupstoragelocations", "create", "backup-location create forbidden --provider aws --bucket other"),
+        ("backupstoragelocations", "patch", "backup-location set default --validation-frequency 2m"),
+        ("volumesnapshotlocations", "create", "snapshot-location create forbidden --provider aws"),
+        ("backuprepositories", "list", "repo get"),
+        ("configmaps", "get", "backup create forbidden --resource-policies-configmap mine"),
+        ("namespaces", "list", "backup create forbidden --include-namespaces 'sho*'"),
+    ],
+)
+async def test_what_the_role_lacks_is_named(
+    house: RealHouse, standing: None, resource: str, verb: str, line: str
+) -> None:
+    async with without(house, resource, verb):
+        answer = await house.grace.says(f"/velero {line}")
+        await answer.reply(f"{verb} {resource}", deadline=30)
+    assert await house.api.get("backups", "forbidden") is None
+    assert await house.api.get("backups", "kept") is not None
