@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from commands.selectors import parse_or_selector, parse_selector
-from domain.duration import BadDuration
+from domain.duration import BadDuration, Flaw
 from domain.duration import parse as parse_duration
 from domain.errors import UsageError
 
@@ -81,7 +82,11 @@ def _duration(text: str) -> int:
     try:
         return parse_duration(text)
     except BadDuration as fault:
-        raise UsageError(str(fault), fix="Write for example 90m, 36h, 30d, 2w, 6mo or 1y.") from None
+        number = re.match(r"[0-9]+", text) if fault.flaw in {Flaw.NO_UNIT, Flaw.UNIT} else None
+        near = tuple(f"{number[0]}{unit}" for unit in ("h", "d", "mo")) if number else ()
+        words = f"{text!r} {fault.flaw.value}" + (f" {fault.unit!r}." if fault.unit else ".")
+        fix = "Write for example 90m, 36h, 30d, 2w, 6mo or 1y."
+        raise UsageError(words, nearest=near, fix=fix, why="Units: s, m, h, d, w, mo, y.") from None
 
 
 def csv_record(text: str, *, comma: str = ",") -> list[str] | None:

@@ -191,7 +191,10 @@ class _Reader:
             self._at += 1
         if flag.name in REFUSED_FLAGS:
             raise UsageError(
-                f"{shown} is not taken here.", why=REFUSED_FLAGS[flag.name], fix="--cluster NAME", part=word.span
+                f"{shown} is not taken here.",
+                why=f"{REFUSED_FLAGS[flag.name]} --cluster NAME says which one.",
+                fix=self._without(word, raw),
+                part=word.span,
             )
         if flag.type.free:
             value = raw.raw.partition("=")[2] if raw is word else raw.raw
@@ -204,6 +207,10 @@ class _Reader:
             raise
         before = self._flags.get(flag.name)
         self._flags[flag.name] = parsed if before is None else flag.type.merge(before, parsed)
+
+    def _without(self, first: Word, last: Word) -> str:
+        """The line as it would be without these words."""
+        return " ".join((self._line[: first.span[0]] + self._line[last.span[1] :]).split())
 
     def _peeked(self, flag: Flag) -> str:
         following = self._rest[self._at].text if self._at < len(self._rest) else ""

@@ -114,7 +114,7 @@ def check(cmd: Command, facts: Facts) -> None:
     """What the CLI refuses. Raises UsageError or Unknown."""
     if cmd.selector("selector") is not None and "or-selector" in cmd.flags:
         raise UsageError("--selector and --or-selector cannot stand together.", fix="Use one of them.")
-    check_namespaces(namespaces(cmd), cmd.strings("exclude-namespaces"))
+    check_namespaces(namespaces(cmd), cmd.strings("exclude-namespaces"), facts)
     old = any(cmd.strings(flag) for flag in _OLD) or cmd.maybe("include-cluster-resources") is not None
     scoped = [flag for flag in _SCOPED if cmd.strings(flag)]
     if old and scoped:
@@ -146,7 +146,7 @@ _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 MAX_NAMESPACE = 63
 
 
-def check_namespaces(included: list[str], excluded: list[str]) -> None:
+def check_namespaces(included: list[str], excluded: list[str], facts: Facts | None = None) -> None:
     if len(set(included)) > 1 and "*" in included:
         raise UsageError("'*' stands alone in a list of namespaces.", why="It already means every namespace.")
     if "*" in excluded:
@@ -157,7 +157,8 @@ def check_namespaces(included: list[str], excluded: list[str]) -> None:
     for name in sorted({*included, *excluded}):
         fault = namespace_fault(name)
         if fault:
-            raise UsageError(f"{name!r} is no namespace.", why=fault)
+            near = facts.nearest("namespaces", name.lower()) if facts is not None else ()
+            raise UsageError(f"{name!r} is no namespace.", why=fault, nearest=near, fix="Give names of namespaces.")
 
 
 def namespace_fault(name: str) -> str:

@@ -177,7 +177,8 @@ def judged(about: Subject, state: Protection, situation: Situation) -> tuple[str
         return f"{about.name} has a good backup from {age}, but no schedule that makes the next one.", Tone.WARNING
     if stale(state, situation):
         return f"{about.name}: the last good backup is old, {age}.", Tone.WARNING
-    return f"{about.name} is protected: last good backup {age}.", Tone.GOOD
+    tone = Tone.GOOD if state.partial is None else Tone.WARNING
+    return f"{about.name} is protected: last good backup {age}.", tone
 
 
 def stale(state: Protection, situation: Situation) -> bool:
