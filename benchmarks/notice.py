@@ -82,6 +82,8 @@ async def both(directory: Path) -> tuple[list[float], list[float]]:
     settings = worlds.settings(world, directory / "data", extra=SETTINGS)
     try:
         async with bot(settings):
+            while not any("/backups?" in seen.path and "watch=1" in seen.path for seen in world.prod.api.seen):
+                await asyncio.sleep(0.05)
             took = await notices(world)
         return took, await floors(world)
     finally:

@@ -9,8 +9,11 @@ from domain.errors import StoreBusy, StoreCorrupt, StoreError, StoreFull
 if TYPE_CHECKING:
     import sqlite3
 else:
-    # sqlite-utils prefers pysqlite3, which bundles a SQLite without the WAL-reset bug.
-    from sqlite_utils.utils import sqlite3
+    # The choice of sqlite-utils, without its imports: pysqlite3 bundles a SQLite without the WAL-reset bug.
+    try:
+        import pysqlite3 as sqlite3
+    except ImportError:
+        import sqlite3
 
 __all__ = ["SETTINGS", "Connection", "has_wal_reset_bug", "in_our_words", "sqlite3", "version"]
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from velero.api import Api
 from velero.fields import Json, section, text
 from velero.kinds import (
     ACCESS_REVIEW,
@@ -26,6 +26,9 @@ from velero.kinds import (
     STORAGE_LOCATION,
     Kind,
 )
+
+if TYPE_CHECKING:
+    from velero.api import Api
 
 _FOLLOW = ("get", "list", "watch")
 NEEDED: tuple[tuple[Kind, tuple[str, ...]], ...] = (

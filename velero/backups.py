@@ -6,14 +6,17 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from velero.api import Api
 from velero.fields import Json, flag, moment, number, parse_moment, section, strings, text
 from velero.gateway import Gateway
 from velero.kinds import BACKUP
 from velero.names import SCHEDULE_NAME
 from velero.objects import Object, meta_of
 from velero.phases import BACKUP_PHASES
+
+if TYPE_CHECKING:
+    from velero.api import Api
 
 
 @dataclass(frozen=True, slots=True)

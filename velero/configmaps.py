@@ -7,15 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from domain.errors import AlreadyThere, Conflict
 from domain.plan import digest
-from velero.api import Api
 from velero.fields import Json, string_map
 from velero.gateway import Gateway
 from velero.kinds import CONFIG_MAP
 from velero.names import COPY_OF, label_value
 from velero.objects import Object, meta_of
+
+if TYPE_CHECKING:
+    from velero.api import Api
 
 
 @dataclass(frozen=True, slots=True)

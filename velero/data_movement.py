@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from velero.api import Api
 from velero.fields import Json, moment, number, section, text
 from velero.gateway import Gateway
 from velero.kinds import DATA_DOWNLOAD, DATA_UPLOAD
 from velero.objects import Object, meta_of
 from velero.phases import VOLUME_PHASES
+
+if TYPE_CHECKING:
+    from velero.api import Api
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from velero.api import Api
 from velero.fields import Json, section, strings, text
 from velero.gateway import Gateway
 from velero.kinds import DELETION
 from velero.names import BACKUP_NAME, BACKUP_UID, label_value, prefix
 from velero.objects import Object, meta_of
+
+if TYPE_CHECKING:
+    from velero.api import Api
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,9 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from domain.errors import DownloadError
-from velero.api import Api
 from velero.fields import Json, section, text
 from velero.gateway import Gateway
 from velero.kinds import DOWNLOAD
@@ -20,6 +19,9 @@ from velero.objects import Object, meta_of
 from velero.phases import REQUEST_PHASES
 from velero.requests import answered
 from velero.unpacking import Caps, Unpacker
+
+if TYPE_CHECKING:
+    from velero.api import Api
 
 
 class File(StrEnum):

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from domain.errors import Forbidden, NotThere, VeleroMissing
-from velero.api import Api
 from velero.fields import Json, items, section, text
 from velero.kinds import KINDS, NAMESPACE
+
+if TYPE_CHECKING:
+    from velero.api import Api
 
 SINCE: dict[str, tuple[int, int]] = {
     "spec.paused": (1, 10),

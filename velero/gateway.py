@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from domain.errors import Expired, NotThere
-from velero.api import MERGE_PATCH, Api
 from velero.fields import Json, items, section, text
 from velero.kinds import Kind
 from velero.objects import without_managed_fields
 
+if TYPE_CHECKING:
+    from velero.api import Api
+
 V = TypeVar("V")
 PAGE = 500
+MERGE_PATCH = "application/merge-patch+json"
 
 
 @dataclass(frozen=True, slots=True)

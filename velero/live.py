@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from domain.errors import Expired, Forbidden, NotThere, VeleroMissing
-from velero.api import Api
 from velero.fields import Json, items, strings, text
 from velero.gateway import Gateway
 from velero.kinds import Kind
+
+if TYPE_CHECKING:
+    from velero.api import Api
 
 AT_ONCE = 6
 MANY_NAMESPACES = 20

@@ -7,12 +7,15 @@ import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from velero.api import Api
 from velero.fields import Json, flag, moment, section, string_map, text
 from velero.gateway import Gateway
 from velero.kinds import SNAPSHOT_LOCATION, STORAGE_LOCATION
 from velero.objects import Object, meta_of
+
+if TYPE_CHECKING:
+    from velero.api import Api
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from velero.api import Api
 from velero.fields import Json, section, text
 from velero.gateway import Gateway
 from velero.kinds import NAMESPACE
 from velero.names import EXCLUDE_FROM_BACKUP
 from velero.objects import Object, meta_of
+
+if TYPE_CHECKING:
+    from velero.api import Api
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from velero.api import Api
 from velero.fields import Json, items, moment, section, text
 from velero.gateway import Gateway
 from velero.kinds import REPOSITORY
 from velero.objects import Object, meta_of
+
+if TYPE_CHECKING:
+    from velero.api import Api
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from velero.api import Api
 from velero.fields import Json, flag, moment, number, section, string_map, strings, text
 from velero.gateway import Gateway
 from velero.kinds import RESTORE
 from velero.objects import Object, meta_of
 from velero.phases import RESTORE_PHASES
+
+if TYPE_CHECKING:
+    from velero.api import Api
 
 
 @dataclass(frozen=True, slots=True)

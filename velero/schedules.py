@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from domain.plan import digest
-from velero.api import Api
 from velero.fields import Json, flag, moment, section, strings, text
 from velero.gateway import Gateway
 from velero.kinds import SCHEDULE
 from velero.objects import Object, meta_of
+
+if TYPE_CHECKING:
+    from velero.api import Api
 
 
 @dataclass(frozen=True, slots=True)
