@@ -1,0 +1,51 @@
+"""Questions and small deeds of every day, from Slack to Velero and back."""
+
+
+async def test_describe_check_and_the_rest_answer(house):
+    await house.backed_up("b1")
+    for line, said in (
+        ("backup describe b1", "b1: Completed"),
+        ("backup get -o wide", "b1"),
+        ("check shop", "shop"),
+        ("backup-location get", "default"),
+        ("repo get", "repositor"),
+        ("plugin get", "plugins"),
+        ("version", "velero-chatops"),
+        ("doctor", "checks"),
+        ("whoami", "You are"),
+    ):
+        answer = await house.grace.says(f"/velero {line}")
+        await answer.reply(said)
+
+
+async def test_a_subscription_is_kept_and_listed_and_ends(house):
+    await (await house.grace.says("/velero subscribe namespace shop")).reply("You are told of failures")
+    await (await house.grace.says("/velero subscribe")).reply("1 subscriptions")
+    await (await house.grace.says("/velero unsubscribe namespace shop")).reply("no longer told")
+    await (await house.grace.says("/velero subscribe")).reply("Nothing is subscribed to.")
+
+
+async def test_an_inline_policy_is_made_before_the_backup(house):
+    policy = "{version: v1, volumePolicies: [{conditions: {nfs: {}}, action: {type: skip}}]}"
+    await house.grace.says(f"/velero backup create b1 --include-namespaces shop --resource-policy '{policy}'")
+    await house.sees("#ops", "backup create b1", "Completed")
+    name = house.prod.get("backups", "b1")["spec"]["resourcePolicy"]["name"]
+    assert house.prod.get("configmaps", name)["immutable"] is True
+
+
+async def test_a_wrong_word_is_underlined_and_mended(house):
+    answer = await house.grace.says("/velero backup create b1 --inclde-namespaces shop")
+    reply = await answer.reply("has no flag --inclde-namespaces")
+    assert "^^^^" in reply.text
+    assert "backup create b1 --include-namespaces shop" in reply.text
+
+
+async def test_a_location_goes_only_by_its_typed_name(house):
+    await house.grace.says("/velero backup-location create second --provider aws --bucket other --config region=eu")
+    await house.eventually(lambda: house.prod.get("backupstoragelocations", "second") is not None)
+    answer = await house.grace.says("/velero backup-location delete second")
+    reply = await answer.reply("Nothing was done yet")
+    assert house.prod.get("backupstoragelocations", "second") is not None
+    await house.grace.clicks("Delete…", on=reply)
+    await house.grace.submits(values={"word": "second"})
+    await house.eventually(lambda: house.prod.get("backupstoragelocations", "second") is None)
