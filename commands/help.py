@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from difflib import get_close_matches
 
 import yaml
 
 from commands.command import Command
 from commands.flags import Flag
+from commands.nearest import nearest
 from commands.policy.decide import may_ask
 from commands.policy.rules import Rule
 from commands.registry import NOUNS, SHARED_FLAGS, VERBS, verb_of
@@ -18,6 +18,33 @@ from domain.actor import Actor
 from domain.answer import Answer, Attachment, Button, Code, Fields, Part, Text, Tone
 from domain.decision import Decision, Outcome
 from domain.plan import Level, Plan
+
+TOPICS = {
+    "durations": (
+        "How long: 90m, 36h, 720h0m0s, 30d, 2w, 6mo, 1y, '3 years'",
+        "d is 24 hours, w 7 days, mo 30 days, y 365.25 days (8766h). A number without a unit is refused.",
+        ("backup create shop-1 --include-namespaces shop --ttl 30d", "backup get --since 24h"),
+    ),
+    "selectors": (
+        "Which, by labels",
+        "As kubectl takes them: app=web, env in (prod,staging), tier notin (cache), team, !team; a comma means and."
+        " --or-selector joins several with ' or '. Blanks and brackets stand in quotes.",
+        ("backup get -l team=shop", "backup create web-1 -l 'app in (web,api)'"),
+    ),
+    "namespaces": (
+        "Which namespaces",
+        "Names with commas, patterns with * ? [abc], '*' alone for all. --namespaces production takes what the settings"
+        " call production now, and shows it. Patterns and '*' stand in quotes.",
+        ("backup create shop-1 --include-namespaces 'shop,shop-*'", "backup create prod-1 --namespaces production"),
+    ),
+    "writing": (
+        "How a command is written",
+        "As for the velero CLI, with or without `velero` before it. Yes-or-no flags take their value after '=':"
+        " --wait=false. Smart quotes and long dashes of phones are understood. --dry-run shows what would be done.",
+        ("velero backup create shop-1 --include-namespaces shop --dry-run",),
+    ),
+}
+"""What help tells beside verbs: headline, text, examples."""
 
 MENU = ("status", "backup get", "schedule get", "restore get", "help")
 
@@ -32,10 +59,17 @@ def answer(command: Command, rules: Sequence[Rule], actor: Actor) -> Answer:
     verbs = [each for each in VERBS if topic and each.noun == topic[0]]
     if verbs:
         return of_noun(topic[0], verbs, rules, actor)
+    if topic and topic[0] in TOPICS:
+        return of_topic(topic[0])
     if not topic or not topic[0] or topic[0] == "help":
         return everything(rules, actor)
-    near = get_close_matches(topic[0], sorted({verb.noun for verb in VERBS}), n=3)
+    near = nearest(topic[0], sorted({*TOPICS, *(verb.noun for verb in VERBS)}), 3)
     return Answer(f"There is no help on {topic[0]!r}.", (Text(f"Nearest: {', '.join(near) or 'help'}"),), Tone.WARNING)
+
+
+def of_topic(name: str) -> Answer:
+    headline, text, examples = TOPICS[name]
+    return Answer(headline, (Text(text), Code("\n".join(examples), copyable=True)))
 
 
 def menu() -> Answer:
@@ -51,6 +85,7 @@ def everything(rules: Sequence[Rule], actor: Actor) -> Answer:
         lines = [_line(verb, rules, actor) for verb in VERBS if verb.noun == noun]
         parts.append(Code("\n".join(lines)))
     parts.append(Text("`help backup create` or `backup create ?` tells a verb's flags. --dry-run changes nothing."))
+    parts.append(Text(f"Also: {', '.join(f'`help {topic}`' for topic in TOPICS)}."))
     return Answer("Commands", tuple(parts))
 
 

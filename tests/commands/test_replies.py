@@ -150,6 +150,7 @@ REPLIES: dict[str, Callable[[], Answer]] = {
     "help-menu": lambda: helping.answer(parse(""), (), ADA),
     "help-noun": lambda: helping.answer(parse("help backup"), (), ADA),
     "help-verb": lambda: helping.answer(parse("backup create ?"), (), ADA),
+    "help-topic": lambda: helping.answer(parse("help durations"), (), ADA),
     "help-wrong": lambda: helping.answer(parse("help bakcup"), (), ADA),
 }
 
@@ -189,6 +190,11 @@ def test_every_example_reads_and_reads_back(line: str) -> None:
     assert verb.effect is not Effect.NOT_HERE
     apart = {name: value for name, value in command.flags.items() if name != "cluster"}
     assert parse(command.line).flags == apart
+
+
+@pytest.mark.parametrize("line", [line for _, _, lines in helping.TOPICS.values() for line in lines])
+def test_every_example_of_a_topic_reads(line: str) -> None:
+    assert not parse(line).help
 
 
 def test_every_noun_has_a_verb() -> None:
