@@ -25,6 +25,7 @@ from store.transaction import Transaction
 from store.writer import Store
 from velero.cluster import Cluster
 from velero.health import Condition
+from velero.phases import BACKUP_PHASES
 from velero.schedule_clock import Marks
 from velero.schedules import Schedule
 
@@ -171,14 +172,18 @@ def runs_by_schedule(backups: Iterable[Observed]) -> Mapping[str, list[Run]]:
 
 
 def run_of(one: Observed) -> Run | None:
-    created = moment(one.facts.get("created"))
+    created, started = moment(one.facts.get("created")), moment(one.facts.get("started"))
     if created is None:
         return None
+    if started is not None and one.phase in BACKUP_PHASES.terminal and int(one.facts.get("generation") or 0) == 1:
+        created = (
+            started  # synced from a bucket, or restored: the object is younger than the run, and no clock is wrong
+        )
     return Run(
         one.name,
         one.phase,
         created,
-        moment(one.facts.get("started")),
+        started,
         moment(one.facts.get("completed")),
         str(one.facts.get("location", "")),
         str(one.facts.get("refused", "")),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -164,22 +164,25 @@ class SlackDelivery:
 
     async def _undeliverable(self, notice: Notice, letter: Letter, fault: Undeliverable) -> None:
         """A channel out of reach: the person who asked is written to directly, with what to do."""
+        if fault.code == "thread_not_found" and notice.body.get("thread"):
+            # The message that was answered is gone: the channel itself, rather than nowhere.
+            body = {**notice.body, "thread": ""}
+            await self._settle(
+                notice, lambda tx: self._instead(tx, notice, "channel", notice.address, body, fault.code)
+            )
+            return
         if fault.code in OUT_OF_REACH and letter.fallback and not notice.body.get("fallback"):
             body = {**notice.body, "fallback": letter.fallback, "why": fault.code}
-            now = self._now()
-
-            def elsewhere(tx: Any) -> None:
-                tx.notices.dead(notice, fault.code)
-                ident = f"{notice.id}-dm"
-                tx.notices.add(
-                    ident, notice.event, "slack", letter.fallback, notice.lane, body, now, priority=notice.priority
-                )
-
-            await self._settle(notice, elsewhere)
+            await self._settle(notice, lambda tx: self._instead(tx, notice, "dm", letter.fallback, body, fault.code))
             return
         self._counted("dead")
         log.error("a notice cannot be delivered", extra={"facts": {"notice": notice.id, "code": fault.code}})
         await self._settle(notice, lambda tx: tx.notices.dead(notice, fault.code))
+
+    def _instead(self, tx: Any, notice: Notice, how: str, address: str, body: Mapping[str, Any], code: str) -> None:
+        tx.notices.dead(notice, code)
+        ident = f"{notice.id}-{how}"
+        tx.notices.add(ident, notice.event, "slack", address, notice.lane, body, self._now(), priority=notice.priority)
 
     async def _settle(self, notice: Notice, change: Callable[[Any], None]) -> None:
         try:
@@ -216,7 +219,8 @@ class SlackDelivery:
             return
         if found:
             channel, ts = found[0]
-            await self.sent(notice, letter, channel, ts)
+            # What it was drawn from is not known any more: it is taken for the oldest, so that a card is drawn again.
+            await self.sent(notice, replace(letter, revision=0), channel, ts)
             return
         reads = notice.reads + 1
         await self._settle(notice, lambda tx: self._absent(tx, notice, reads, now))

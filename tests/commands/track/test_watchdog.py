@@ -8,6 +8,8 @@ from typing import Any
 
 from commands.track.watchdog import Finding, Limits, Memory, Run, Sight, judge
 from commands.track.watchdog_kots import judge_series, rhythm
+from commands.track.watchdog_round import run_of
+from store.observed import Observed
 from velero import cron
 from velero.cron import Dialect
 from velero.schedule_clock import Marks
@@ -162,3 +164,21 @@ def test_a_series_of_kots_recovers_by_its_next_run() -> None:
     (recovered,) = judge_series("kots instance", after, DUE + 6 * DAY + timedelta(hours=1), Limits())
     assert (missed.kind, recovered.kind) == ("schedule.missed", "schedule.recovered")
     assert missed.transition == recovered.transition
+
+
+def seen(generation: int) -> Observed:
+    """A run of yesterday whose object was made today."""
+    facts = {"created": NOW.isoformat(), "started": YESTERDAY.created.isoformat(), "generation": generation}
+    return Observed("u1", YESTERDAY.name, "Completed", NOW, facts)
+
+
+def test_a_backup_that_came_from_the_bucket_says_nothing_of_clocks() -> None:
+    synced = run_of(seen(generation=1))
+    assert synced is not None
+    assert "schedule.clock-skew" not in [each.kind for each in look(replace(SIGHT, runs=(synced,)))]
+
+
+def test_one_that_ran_here_does() -> None:
+    ours = run_of(seen(generation=9))
+    assert ours is not None
+    assert "schedule.clock-skew" in [each.kind for each in look(replace(SIGHT, runs=(ours,)))]
