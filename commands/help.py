@@ -27,20 +27,26 @@ TOPICS = {
     ),
     "selectors": (
         "Which, by labels",
-        "As kubectl takes them: app=web, env in (prod,staging), tier notin (cache), team, !team; a comma means and."
-        " --or-selector joins several with ' or '. Blanks and brackets stand in quotes.",
+        (
+            "As kubectl takes them: app=web, env in (prod,staging), tier notin (cache), team, !team; a comma means and."
+            " --or-selector joins several with ' or '. Blanks and brackets stand in quotes."
+        ),
         ("backup get -l team=shop", "backup create web-1 -l 'app in (web,api)'"),
     ),
     "namespaces": (
         "Which namespaces",
-        "Names with commas, patterns with * ? [abc], '*' alone for all. --namespaces production takes what the settings"
-        " call production now, and shows it. Patterns and '*' stand in quotes.",
+        (
+            "Names with commas, patterns with * ? [abc], '*' alone for all. --namespaces production takes what the settings"
+            " call production now, and shows it. Patterns and '*' stand in quotes."
+        ),
         ("backup create shop-1 --include-namespaces 'shop,shop-*'", "backup create prod-1 --namespaces production"),
     ),
     "writing": (
         "How a command is written",
-        "As for the velero CLI, with or without `velero` before it. Yes-or-no flags take their value after '=':"
-        " --wait=false. Smart quotes and long dashes of phones are understood. --dry-run shows what would be done.",
+        (
+            "As for the velero CLI, with or without `velero` before it. Yes-or-no flags take their value after '=':"
+            " --wait=false. Smart quotes and long dashes of phones are understood. --dry-run shows what would be done."
+        ),
         ("velero backup create shop-1 --include-namespaces shop --dry-run",),
     ),
 }
@@ -97,6 +103,7 @@ def of_noun(noun: str, verbs: Sequence[Verb], rules: Sequence[Rule], actor: Acto
 def _line(verb: Verb, rules: Sequence[Rule], actor: Actor) -> str:
     decision = may_ask(rules, actor, verb.key, "", writes=verb.effect is Effect.WRITE)
     lock = " (not for you)" if decision.outcome is Outcome.DENY and rules else ""
+    lock = " (not here)" if verb.effect is Effect.NOT_HERE else lock
     return f"{f'{verb.noun} {verb.name} {verb.args.usage}'.strip():<42} {verb.summary}{lock}"
 
 
@@ -120,7 +127,7 @@ def _grouped(verb: Verb) -> list[tuple[str, list[Flag]]]:
 
 
 def _flags(group: str, flags: Sequence[Flag]) -> str:
-    return "\n".join([f"{group}:", *(f"  {_flag_name(flag):<40} {flag.help}" for flag in flags)])
+    return "\n".join([f"{group}:", *(f"  {_flag_name(flag):<46} {flag.help}" for flag in flags)])
 
 
 def _flag_name(flag: Flag) -> str:
