@@ -22,10 +22,10 @@ def confirmation(plan: Plan, cmd: Command, situation: Situation) -> Answer | Non
     """None where it may be done at once: one object that was named, and not a place of everybody's backups."""
     if situation.origin.way not in SPOKEN or cmd.verb != "delete" or not plan.steps:
         return None
-    names = _names(plan)
-    if len(names) == 1 and cmd.names and cmd.noun != "backup-location":
+    names, more = _names(plan), _backups(plan) if cmd.noun == "schedule" else []
+    if len(names) == 1 and cmd.names and cmd.noun != "backup-location" and not more:
         return None
-    line = " ".join([cmd.noun, "delete", *map(quote, names), *_reason(cmd)])
+    line = " ".join([cmd.noun, "delete", *map(quote, names), *_whole(cmd, more), *_reason(cmd)])
     if len(line) > LONGEST:
         raise Refused(
             f"{len(names)} {cmd.noun}s at once are too many to name.",
@@ -33,7 +33,7 @@ def confirmation(plan: Plan, cmd: Command, situation: Situation) -> Answer | Non
             fix="Narrow the selector.",
         )
     word = names[0] if len(names) == 1 else f"delete {len(names)}"
-    parts: list[Part] = [Table(("TO BE DELETED",), tuple((name,) for name in names))]
+    parts: list[Part] = [Table(("TO BE DELETED",), tuple((name,) for name in (*names, *more)))]
     parts += [Text(note, untrusted=True) for note in plan.notes]
     parts += [Text(guard.text, untrusted=True) for guard in plan.guards]
     parts.append(Text(f"Nothing was done yet. It asks for {word!r} to be typed."))
@@ -43,6 +43,8 @@ def confirmation(plan: Plan, cmd: Command, situation: Situation) -> Answer | Non
 
 def _names(plan: Plan) -> list[str]:
     """What was meant, without what goes with it."""
+    if plan.noun == "schedule":
+        return [step.name for step in plan.steps if step.verb is StepVerb.DELETE]
     found = []
     for step in plan.steps:
         if step.kind == "DeleteBackupRequest":
@@ -50,6 +52,16 @@ def _names(plan: Plan) -> list[str]:
         elif step.verb is StepVerb.DELETE and step.kind == plan.steps[0].kind:
             found.append(step.name or moments.name(step.manifest))
     return list(dict.fromkeys(found))
+
+
+def _backups(plan: Plan) -> list[str]:
+    requests = (step for step in plan.steps if step.kind == "DeleteBackupRequest")
+    return [str(step.manifest["spec"]["backupName"]) for step in requests]
+
+
+def _whole(cmd: Command, more: list[str]) -> list[str]:
+    """Said in full: what goes with a schedule is decided by what was shown."""
+    return [f"--with-backups={'true' if more else 'false'}"] if cmd.noun == "schedule" else []
 
 
 def _reason(cmd: Command) -> list[str]:

@@ -113,7 +113,8 @@ class Executor:
 
         def taken(tx: Transaction) -> None:
             tx.steps.move(operation.id, place.position, StepState.SUBMITTING, ends, now, uid=uid, name=name)
-            if step.kind == CONFIG_MAP.name and step.verb is StepVerb.CREATE:
+            lasting = operation.noun == "schedule"  # its backups go on to need it
+            if step.kind == CONFIG_MAP.name and step.verb is StepVerb.CREATE and not lasting:
                 tx.deadlines.put(tidying(operation.id, name, uid, now))
 
         await self._store.write(taken)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from commands.command import Command
-from commands.resolve import REQUESTED_BY
+from commands.resolve import REQUESTED_BY, SCHEDULE_REQUESTED_BY
 from domain.decision import Decision
 from domain.plan import Plan
 
@@ -26,7 +26,8 @@ def again(command: Command, stored: Plan) -> Command:
 
 def asked_by(stored: Plan) -> str:
     for step in stored.steps:
-        name = ((step.manifest.get("metadata") or {}).get("annotations") or {}).get(REQUESTED_BY)
+        marks = (step.manifest.get("metadata") or {}).get("annotations") or {}
+        name = marks.get(REQUESTED_BY) or marks.get(SCHEDULE_REQUESTED_BY)
         if name:
             return str(name)
     return ""

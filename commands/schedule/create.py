@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from commands import checks
-from commands.backup import template
+from commands.backup import policy, scope, template
 from commands.command import Command
 from commands.facts import Facts, Needs, Want
 from commands.flags import BOOL, INT, Flag
@@ -20,7 +20,7 @@ from commands.schedule.translate import FLAGS, translate
 from commands.situation import Situation
 from commands.verb import Args, Effect, Verb
 from domain.errors import UsageError
-from domain.plan import Guard, Level, Plan, Step, StepVerb
+from domain.plan import Plan, Step, StepVerb
 
 DESCRIPTION = "velero-chatops.io/description"
 DELETE_BACKUPS = "velero-chatops.io/delete-backups"
@@ -35,8 +35,11 @@ OUR_FLAGS: tuple[Flag, ...] = (
 
 
 def needs(cmd: Command, _known: Facts) -> Needs:
+    policies = cmd.text("resource-policies-configmap")
     return Needs.of(
         *template.lookups(cmd),
+        Want("backups") if cmd.given("type") else None,
+        Want("configmaps", policies, fresh=True, optional=True) if policies else None,
         Want("schedules", fresh=True),
         Want("backupstoragelocations"),
         Want("namespaces", optional=True),
@@ -44,8 +47,14 @@ def needs(cmd: Command, _known: Facts) -> Needs:
 
 
 def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
-    manifest = described(cmd, translate(cmd, facts, situation))
+    ours = scope.settled(cmd, facts, situation)
+    cmd = ours.command
+    manifest = described(cmd, translate(cmd, facts, situation), ours)
+    inline = policy.step(cmd, situation)
+    if inline is not None:
+        manifest["spec"]["template"]["resourcePolicy"] = policy.reference(inline.name)
     name = cmd.name
+    about = policy.known(cluster_facts(facts, situation), cmd, inline, facts)
     found = outlook(manifest, situation.cluster, situation.now)
     until = _skipped(cmd, found)
     if until is not None:
@@ -66,33 +75,38 @@ def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
         noun="schedule",
         verb="create",
         subject=name,
-        steps=(Step(StepVerb.CREATE, "Schedule", "schedules", name, manifest, situation.namespace),),
-        reach=schedule_reach(manifest, cluster_facts(facts, situation)),
+        steps=(
+            *((inline,) if inline else ()),
+            Step(StepVerb.CREATE, "Schedule", "schedules", name, manifest, situation.namespace),
+        ),
+        reach=schedule_reach(manifest, about),
         guards=(
             *checks.name_guards("schedule", name, longest=63),
             *checks.exists_guard(facts, "schedules", "schedule", name),
             *checks.label_guards(cmd),
             *checks.spec_guards(manifest["spec"]["template"], facts),
             *when_guards(manifest, facts, situation),
-            *unsupported(cmd),
+            *policy.guards(cmd, facts),
             *(version_guards(situation) if until is not None else ()),
         ),
-        cli=f"velero {cmd.line}",
+        cli=f"velero {cmd.cli}",
         summary=f"Create schedule {name}",
-        evidence=evidence(intent),
-        notes=(*lines(shown, situation), *_notes(cmd, skips, situation)),
+        evidence={**policy.evidence(cmd, facts), **evidence(intent)},
+        notes=(*ours.notes, *lines(shown, situation), *_notes(cmd, skips, situation)),
     )
 
 
-def described(cmd: Command, manifest: Json) -> Json:
-    """What the CLI has no field for stands in annotations."""
+def described(cmd: Command, manifest: Json, ours: scope.Settled | None = None) -> Json:
+    """What the CLI has no field for stands in annotations; an application's template fills what was not said."""
     text = cmd.text("description")
     if len(text) > LONGEST_DESCRIPTION:
         raise UsageError(f"The description has {len(text)} signs; it may have {LONGEST_DESCRIPTION}.")
     marks = {DESCRIPTION: text, DELETE_BACKUPS: "true" if cmd.true("delete-backups") else ""}
-    given = {key: value for key, value in marks.items() if value}
+    given = {**(ours.annotations if ours else {}), **{key: value for key, value in marks.items() if value}}
     if given:
         manifest["metadata"]["annotations"] = {**(manifest["metadata"].get("annotations") or {}), **given}
+    if ours is not None and ours.fields:
+        manifest["spec"]["template"] = scope.filled(manifest["spec"]["template"], ours.fields)
     return manifest
 
 
@@ -103,15 +117,6 @@ def _skipped(cmd: Command, found: Outlook) -> datetime | None:
     if not 1 <= count <= MOST_SKIPPED:
         raise UsageError(f"--skip {count} is not between 1 and {MOST_SKIPPED}.")
     return found.nth(count)
-
-
-def unsupported(cmd: Command) -> tuple[Guard, ...]:
-    """Taking them without obeying them would back up something else than was asked for."""
-    given = [flag for flag in ("type", "app", "resource-policy", "namespaces") if cmd.given(flag)]
-    if not given:
-        return ()
-    text = f"--{given[0]} is not built into schedules yet: name the namespaces with --include-namespaces."
-    return (Guard("not-built-yet", Level.REFUSE, text),)
 
 
 def _notes(cmd: Command, skips: tuple[datetime, ...], situation: Situation) -> tuple[str, ...]:
@@ -137,6 +142,7 @@ CREATE = Verb(
     examples=(
         "schedule create nightly --schedule '0 1 * * *' --include-namespaces shop --ttl 30d",
         "schedule create weekly --schedule weekly --description 'everything, on Mondays'",
+        "schedule create shop --schedule daily --type partial --app shop --ttl 14d",
         "schedule create often --schedule '@every 6h' --include-namespaces shop --skip 1",
     ),
 )

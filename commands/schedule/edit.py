@@ -15,7 +15,7 @@ from commands.moments import Json, remarks, spec
 from commands.policy.reach import mapping, merged, schedule_reach, union
 from commands.reach_facts import cluster_facts
 from commands.schedule import horizon
-from commands.schedule.create import DELETE_BACKUPS, DESCRIPTION, described, unsupported
+from commands.schedule.create import DELETE_BACKUPS, DESCRIPTION, described
 from commands.schedule.intent import Intent, evidence, kind_of, known_intent, needed, seal_of
 from commands.schedule.intent import Kind as IntentKind
 from commands.schedule.outlook import Outlook, both, lines, outlook
@@ -179,7 +179,7 @@ def _guards(
     guards = [
         *checks.label_guards(cmd),
         *checks.spec_guards(spec(after).get("template") or {}, facts),
-        *unsupported(cmd),
+        *_frozen(cmd),
     ]
     if not change:
         return tuple(guards)
@@ -188,6 +188,15 @@ def _guards(
         text = f"The skip until {both(final.horizon, situation)} stays: {len(final.skipped(final.horizon))} runs of the new times fall into it."
         guards.append(Guard("skip-stays", Level.WARN, text))
     return tuple(guards)
+
+
+def _frozen(cmd: Command) -> tuple[Guard, ...]:
+    """Taking them without obeying them would change something else than was asked for."""
+    given = [flag for flag in ("type", "app", "resource-policy", "namespaces") if cmd.given(flag)]
+    if not given:
+        return ()
+    text = f"--{given[0]} cannot be edited: name the fields themselves, or make the schedule anew with it."
+    return (Guard("not-editable", Level.REFUSE, text, ("--include-namespaces",)),)
 
 
 def _intent(live: Json, full: Json, final: Outlook, facts: Facts, uid: str) -> Intent:

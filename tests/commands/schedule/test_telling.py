@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from commands.batch import fixtures
+from commands.confirm import confirmation
 from commands.facts import Facts
 from commands.grammar import parse
 from commands.registry import verb_of
-from commands.situation import ClusterView, Situation
+from commands.situation import Application, ClusterView, Situation
+from domain.actor import Origin, Way
 from domain.answer import Answer, Fields, Table, Text
 from domain.errors import Unknown, Unreachable
 from domain.plan import Level, Plan
@@ -137,6 +139,37 @@ def test_description_and_delete_backups_stand_in_annotations() -> None:
         "velero-chatops.io/description": "for the audit",
         "velero-chatops.io/delete-backups": "true",
     }
+
+
+def test_a_partial_schedule_takes_its_application() -> None:
+    shop = Application("shop", ("shop", "shop-db"), "app=shop", {"ttl": "336h0m0s"})
+    with_shop = replace(HERE, applications=(shop,))
+    (step,) = planned("schedule create s2 --schedule daily --type partial --app shop", situation=with_shop).steps
+    template = step.manifest["spec"]["template"]
+    assert template["includedNamespaces"] == ["shop", "shop-db"]
+    assert template["ttl"] == "336h0m0s"
+    assert template["labelSelector"] == {"matchLabels": {"app": "shop"}}
+
+
+def test_a_policy_written_inline_becomes_a_configmap_before_the_schedule() -> None:
+    policy = "{version: v1, volumePolicies: [{conditions: {nfs: {}}, action: {type: skip}}]}"
+    first, second = planned(f"schedule create s2 --schedule daily --resource-policy '{policy}'").steps
+    assert (first.kind, second.kind) == ("ConfigMap", "Schedule")
+    assert second.manifest["spec"]["template"]["resourcePolicy"]["name"] == first.name
+
+
+def test_backups_that_go_with_a_schedule_are_named_and_a_word_is_asked_for() -> None:
+    spoken = replace(HERE, origin=Origin(Way.SLASH))
+    line = "schedule delete nightly --with-backups"
+    plan = planned(line, schedule("nightly"), backup("n-1", "Completed", 19))
+    asked = confirmation(plan, parse(line), spoken)
+    assert asked is not None
+    assert _table(asked) == (("nightly",), ("n-1",))
+    (button,) = asked.buttons
+    assert button.line.startswith("schedule delete nightly --with-backups=true")
+    assert button.typed == "nightly"
+    alone = "schedule delete nightly"
+    assert confirmation(planned(alone, schedule("nightly")), parse(alone), spoken) is None
 
 
 def test_every_reply_shows_the_next_three_runs_in_both_zones() -> None:
