@@ -85,7 +85,7 @@ class Watching:
         limits = Limits(delivery.queued_too_long, delivery.finalizing_too_long)
         found: list[Event] = []
         for name, cluster in self._clusters.items():
-            for kind in ("Backup", "Restore"):
+            for kind in ("Backup", "Restore") if cluster.uid else ():
                 runs = tuple(self._known[name].of(kind).values())
                 setting = Setting(name, cluster.uid, now, first=False)
                 found += stalled(setting, kind.lower(), runs, limits, usual(runs))

@@ -66,6 +66,8 @@ class Watchdog:
 
     async def round(self) -> float:
         for cluster in self._clusters.values():
+            if not cluster.uid:
+                continue  # not reached yet: what is told now would be told again under its proper name
             rows = await self._rows(cluster.name)
             try:
                 seen = await cluster.schedules.list()
