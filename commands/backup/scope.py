@@ -13,10 +13,11 @@ from typing import Any
 from commands import moments
 from commands.command import Command
 from commands.facts import Facts
+from commands.nearest import nearest
 from commands.selectors import matches, parse_selector
 from commands.situation import Application, Situation
 from commands.spoken import cli_line
-from domain.errors import Unknown, UsageError
+from domain.errors import Refused, Unknown, UsageError
 
 Json = dict[str, Any]
 
@@ -96,10 +97,18 @@ def _preset(cmd: Command, facts: Facts, situation: Situation) -> Settled:
 
 def applications(facts: Facts, situation: Situation) -> tuple[Application, ...]:
     """Configured ones of this cluster, then those that KOTS' own backups tell of."""
-    here = situation.cluster.name
-    configured = [one for one in situation.applications if one.cluster in {"", here}]
+    configured = [one for one in configured_here(situation) if visible(one, facts)]
     known = {one.name for one in configured}
     return (*configured, *(one for one in discovered(facts) if one.name not in known))
+
+
+def configured_here(situation: Situation) -> tuple[Application, ...]:
+    return tuple(one for one in situation.applications if one.cluster in {"", situation.cluster.name})
+
+
+def visible(app: Application, facts: Facts) -> bool:
+    """All of its namespaces are there, and the asker's to see: none is told by the name of an application."""
+    return not any(facts.absent("namespaces", name) for name in app.namespaces)
 
 
 def discovered(facts: Facts) -> Iterable[Application]:
@@ -129,6 +138,10 @@ def _slug(spec: Json) -> str:
 def _full(cmd: Command, facts: Facts, situation: Situation) -> Settled:
     """Every application's namespaces as a whole and the platform's: selectors of applications do not narrow it."""
     apps = applications(facts, situation)
+    if not all(visible(app, facts) for app in configured_here(situation)):
+        raise Refused(
+            "A full backup takes applications that are not there, or not yours to see.", fix="--type partial --app NAME"
+        )
     if not apps:
         raise UsageError(
             "No application is known here.", why="Neither configured nor left by KOTS.", fix="--include-namespaces '*'"
@@ -149,7 +162,11 @@ def _partial(cmd: Command, facts: Facts, situation: Situation) -> Settled:
         )
     app = next((one for one in apps if one.name == cmd.text("app")), None)
     if app is None:
-        raise Unknown(f"There is no application {cmd.text('app')!r}.", nearest=names[:5])
+        raise Unknown(
+            f"There is no application {cmd.text('app')!r}.",
+            why="All of its namespaces have to be there, and yours to see.",
+            nearest=nearest(cmd.text("app"), names) or names[:5],
+        )
     changes: dict[str, Any] = {"include_namespaces": list(app.namespaces)}
     if app.selector and not cmd.given("selector") and not cmd.given("or-selector"):
         changes["selector"] = parse_selector(app.selector)

@@ -36,7 +36,7 @@ def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
             *soundness.guards(cmd.name, spec, facts, situation),
             *(soundness.default_guards(cmd.name, facts) if spec.get("default") else ()),
         ),
-        cli=f"velero {cmd.line}",
+        cli=f"velero {cmd.cli}",
         summary=f"Add the backup location {cmd.name}",
         notes=soundness.notes(spec),
     )

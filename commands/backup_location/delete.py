@@ -49,7 +49,7 @@ def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
         steps=tuple(steps),
         reach=union(*(location_reach("backup-location", name) for name in names)) if names else Reach(),
         guards=tuple(guards),
-        cli=f"velero {cmd.line}",
+        cli=f"velero {cmd.cli}",
         summary=f"Remove the location {', '.join(names)}" if names else "No backup-locations found.",
         notes=tuple(_note(name, facts) for name in names),
         evidence={"uids": {moments.name(item): item["metadata"].get("uid", "") for item in chosen}},

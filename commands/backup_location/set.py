@@ -83,7 +83,7 @@ def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
         steps=(patch(item, wanted),) if wanted else (),
         reach=location_reach("backup-location", cmd.name),
         guards=guards,
-        cli=f"velero {cmd.line}",
+        cli=f"velero {cmd.cli}",
         summary=f"Change {', '.join(sorted(wanted))} of {cmd.name}" if wanted else f"{cmd.name} is so already.",
     )
 

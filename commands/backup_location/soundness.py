@@ -66,7 +66,14 @@ def _overlaps(spec: Json, others: Iterable[Json]) -> Iterable[Guard]:
                 f"It would share {where!r} with the location {other!r}, one inside the other: Velero finds foreign"
                 " directories there and makes the outer one Unavailable within a minute."
             )
-            yield Guard("location-overlap", Level.REFUSE, text, ("--prefix of its own, beside the other's",))
+            yield Guard("location-overlap", Level.REFUSE, text, (_beside(spec, item),))
+
+
+def _beside(spec: Json, other: Json) -> str:
+    """A corrected place, ready to copy: a directory that neither holds the other's nor lies in it."""
+    if prefix(spec) and not prefix(moments.spec(other)):
+        return "--bucket ANOTHER"
+    return f"--prefix {(prefix(spec) or 'velero').split('/')[0]}-2"
 
 
 def bucket(spec: Json) -> str:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from commands import moments, output
 from commands.backup.findings import VOLUMES, found
+from commands.backup.scope import visible
 from commands.command import Command
 from commands.facts import Facts, File, Needs, Want, World
 from commands.policy.globs import BadPattern, fits, is_pattern
@@ -71,11 +72,15 @@ def answer(cmd: Command, world: World, situation: Situation) -> Answer:
 
 
 def subject(name: str, facts: Facts, situation: Situation) -> Subject:
-    app = next((one for one in situation.applications if one.name == name and _here(one, situation)), None)
+    app = next(
+        (one for one in situation.applications if one.name == name and _here(one, situation) and visible(one, facts)),
+        None,
+    )
     if app is not None:
         return Subject(name, app.namespaces, app=True)
     if facts.absent("namespaces", name):
-        near = (*facts.nearest("namespaces", name), *(one.name for one in situation.applications))
+        apps = (one.name for one in situation.applications if visible(one, facts))
+        near = (*facts.nearest("namespaces", name), *apps)
         raise Unknown(f"There is no namespace or application {name!r}.", nearest=near[:5])
     return Subject(name, (name,))
 

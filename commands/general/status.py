@@ -40,9 +40,15 @@ def answer(_cmd: Command, world: World, situation: Situation) -> Answer:
     if undelivered:
         parts.append(Text(f"{len(undelivered)} notices could not be delivered: `velero-chatops notices failed`."))
     buttons = (Button("Backups", "backup get -A"), Button("Schedules", "schedule get -A"), Button("Help", "help"))
-    return Answer(
-        "Something needs a look." if bad else "All is well.", tuple(parts), Tone.WARNING if bad else Tone.GOOD, buttons
-    )
+    return Answer(_headline(rows, bad=bad), tuple(parts), Tone.WARNING if bad else Tone.GOOD, buttons)
+
+
+def _headline(rows: list[tuple[str, ...]], *, bad: bool) -> str:
+    if bad:
+        return "Something needs a look."
+    failed = sum(int(each[5]) for each in rows if each[5].isdigit())
+    ended = f"{failed} backup{'' if failed == 1 else 's'} of the last 24 hours did not end well"
+    return f"Every cluster answers; {ended}." if failed else "All is well."
 
 
 def row(cluster: str, facts: Facts | ClusterError, situation: Situation) -> tuple[str, ...]:

@@ -34,7 +34,7 @@ def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
             *checks.label_guards(cmd),
             *secret_guards(manifest["spec"].get("config") or {}),
         ),
-        cli=f"velero {cmd.line}",
+        cli=f"velero {cmd.cli}",
         summary=f"Add the snapshot location {cmd.name}",
     )
 

@@ -10,7 +10,7 @@ import pytest
 from commands.backup.kots import logical
 from commands.situation import Application
 from domain.answer import Table
-from domain.errors import Unknown, Unreachable, UsageError
+from domain.errors import Refused, Unknown, Unreachable, UsageError
 from tests.commands.shelf import Shelf, backup, dumped, location, namespace, resource, shown, situation
 
 DR = "replicated.com/backup-name"
@@ -256,7 +256,7 @@ def test_types_that_cannot_be(line: str) -> None:
 def test_an_unknown_application_gets_the_known_ones() -> None:
     with pytest.raises(Unknown) as fault:
         create("--type partial --app wbe")
-    assert set(fault.value.nearest) == {"web", "core"}
+    assert fault.value.nearest == ("web",)
 
 
 def test_a_description_keeps_its_signs() -> None:
@@ -315,3 +315,15 @@ def test_a_policy_of_the_cluster_is_part_of_what_is_approved() -> None:
 
 def test_a_policy_that_is_not_there_is_refused() -> None:
     assert "unknown-policy" in codes(create("--resource-policies-configmap nope"))
+
+
+def test_an_application_over_others_namespaces_is_not_told_of() -> None:
+    with pytest.raises(Unknown) as fault:
+        create("--type partial --app core", spaces().sees_only("shop"))
+    assert fault.value.nearest == ("web",)
+
+
+def test_a_full_backup_is_not_for_who_sees_a_part() -> None:
+    with pytest.raises(Refused) as fault:
+        create("--type full", spaces().sees_only("shop"))
+    assert "bank" not in f"{fault.value.text} {fault.value.why} {fault.value.fix}"
