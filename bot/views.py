@@ -14,6 +14,7 @@ from commands.track.follow import Known
 from commands.track.watchdog import Limits
 from notifier import route
 from velero.cluster import Cluster
+from velero.features import Features
 
 Json = dict[str, Any]
 
@@ -41,6 +42,7 @@ class Views:
             new_id=lambda: secrets.token_hex(5),
             cluster=views.get(cluster, ClusterView(cluster)),
             clusters=views,
+            channel_cluster=asked.channel_cluster,
             actor=asked.actor,
             origin=asked.origin,
             operation=operation,
@@ -58,8 +60,9 @@ class Views:
     def cluster(self, name: str) -> ClusterView:
         one = self._settings().cluster(name)
         assert one is not None
-        seen = self._clusters[name].features.velero if name in self._clusters else ""
-        return ClusterView(name, one.velero_namespace, one.velero_timezone, one.server_version or seen)
+        seen = self._clusters[name].features if name in self._clusters else Features()
+        version = one.server_version or seen.velero
+        return ClusterView(name, one.velero_namespace, one.velero_timezone, version, seen.kubernetes)
 
     def limits(self) -> Limits:
         told = self._settings().schedules

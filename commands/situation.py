@@ -19,6 +19,8 @@ class ClusterView:
     velero_namespace: str = "velero"
     velero_timezone: str = "UTC"
     server_version: str = ""
+    """Velero's."""
+    kubernetes: str = ""
     bot_namespace: str = ""
 
 
@@ -39,6 +41,8 @@ class Situation:
     new_id: Callable[[], str]
     cluster: ClusterView = field(default_factory=lambda: ClusterView(""))
     clusters: Mapping[str, ClusterView] = field(default_factory=dict)
+    channel_cluster: str = ""
+    """What the channel means without --cluster."""
     actor: Actor = NOBODY
     origin: Origin = field(default_factory=lambda: Origin(Way.TERMINAL))
     operation: str = ""

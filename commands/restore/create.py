@@ -14,7 +14,7 @@ from commands.policy.guards import restore_guards
 from commands.policy.reach import backup_reach, union
 from commands.policy.restores import namespaces_in, restore_reach
 from commands.reach_facts import cluster_facts
-from commands.restore import guards, modifier, safety, source
+from commands.restore import across, guards, modifier, safety, source
 from commands.restore.translate import FLAGS, translate
 from commands.situation import Situation
 from commands.verb import Args, Effect, Verb
@@ -68,6 +68,7 @@ def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
     net = safety.step(manifest, reach, around, situation.namespace) if safety.wanted(cmd, situation) else None
     guarded = (
         *_guards(cmd, manifest, facts, known),
+        *across.guards(cmd, backup, facts, situation),
         *guards.running_guards(reach, facts, around),
         *restore_guards(reach, known, around),
         *(_net_guards(net, facts) if net else ()),
@@ -172,7 +173,6 @@ def _guards(cmd: Command, manifest: Json, facts: Facts, known: BackupFacts) -> t
         *guards.scope_guards(spec, known),
         *guards.mapping_guards(spec, known),
         *guards.node_port_guards(spec, known, facts),
-        *guards.cross_guards(cmd, backup, facts),
     )
 
 

@@ -185,21 +185,3 @@ def _touches(schedule: Json, names: frozenset[str]) -> bool:
     included = template.get("includedNamespaces") or ["*"]
     excluded = set(template.get("excludedNamespaces") or [])
     return "*" in names or any("*" in included or name in included for name in names if name not in excluded)
-
-
-def cross_guards(cmd: Command, backup: Json | None, facts: Facts) -> Iterable[Guard]:
-    """Into another cluster: how its location is bound there, and on which Kubernetes it was made."""
-    if not cmd.text("to-cluster") or backup is None:
-        return
-    location = facts.get("backupstoragelocations", str(moments.spec(backup).get("storageLocation", "")))
-    if location is not None and moments.spec(location).get("accessMode") != "ReadOnly":
-        name = moments.name(location)
-        text = (
-            f"The location {name!r} is writable there: two clusters write and clean up in one bucket. "
-            f"Safer: backup-location set {name} --access-mode ReadOnly --cluster {cmd.text('to-cluster')}"
-        )
-        yield Guard("shared-location", Level.WARN, text)
-    minor = moments.remarks(backup).get("velero.io/source-cluster-k8s-minor-version", "")
-    if minor:
-        text = f"The backup was made on Kubernetes 1.{minor}: API versions that are not served here are not restored."
-        yield Guard("kubernetes-version", Level.WARN, text)

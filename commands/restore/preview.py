@@ -11,6 +11,11 @@ from commands.restore.compare import CHURNS, NOISE
 
 SHOWN = 8
 LONGEST = 2_000_000
+CLASSLESS = "These claims stay Pending, since their storage class is missing"
+CLASSES = (
+    "Make the class, or map it: a ConfigMap in Velero's namespace labelled velero.io/plugin-config= and "
+    "velero.io/change-storage-class=RestoreItemAction, with OLD: NEW as its data."
+)
 
 
 class Fate(StrEnum):
@@ -102,7 +107,7 @@ class Preview:
         if not_back := [f"{claim.shown} ({claim.why})" for claim in self.claims if not claim.comes_back]:
             lines.append(f"Volumes whose data does NOT come back: {_names(not_back)}.")
         if self.classless:
-            lines.append(f"These claims stay Pending, since their storage class is missing: {_names(self.classless)}.")
+            lines.append(f"{CLASSLESS}: {_names(self.classless)}. {CLASSES}")
         if self.hooks:
             lines.append(
                 f"Hooks that run in pods, by an init container of Velero's or a command: {_names(self.hooks)}."

@@ -190,7 +190,9 @@ def test_claims_that_are_there_keep_their_data():
 
 def test_a_storage_class_that_is_missing_is_named():
     claim = thing("PersistentVolumeClaim", "data", spec={"storageClassName": "fast"})
-    assert "shop/data (fast)" in "\n".join(preview([claim], classes=frozenset({"slow"})).summary())
+    said = "\n".join(preview([claim], classes=frozenset({"slow"})).summary())
+    assert "shop/data (fast)" in said
+    assert "velero.io/change-storage-class" in said
     assert preview([claim], classes=frozenset({"fast"})).classless == ()
     assert preview([claim], classes=None).classless == ()
 
