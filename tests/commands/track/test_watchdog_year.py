@@ -99,7 +99,7 @@ class Year:
             key=self.schedule.expr,
             schedule=self.schedule,
             marks=Marks(BEGIN, last, max(reached) if reached else None),
-            runs=self.runs[max(0, place - 60) : place],
+            runs=self.runs[max(0, place - 120) : place],
             paused=inside(self.paused, now) is not None,
             paused_by_us=True,
             server=inside(self.down, now) is None,
