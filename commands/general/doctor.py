@@ -17,7 +17,7 @@ from commands.situation import Situation
 from commands.track.hints import hint
 from commands.verb import Effect, Verb
 from domain.answer import Answer, Part, Table, Text, Tone
-from domain.errors import ClusterError
+from domain.errors import ClusterError, Forbidden
 from store.scrub import scrub
 from velero.repositories import repository_of
 
@@ -79,6 +79,10 @@ def _unreadable(facts: Facts, _situation: Situation) -> Iterable[Finding]:
 
 
 def _server(facts: Facts, _situation: Situation) -> Iterable[Finding]:
+    fault = facts.errors.get(ServerStatus())
+    if isinstance(fault, Forbidden):
+        yield Finding("Velero answers", fault.text, fault.fix)
+        return
     if facts.status is None:
         yield Finding("Velero answers", "no", "Look at its pod: kubectl -n velero get pods, and its log.")
         return

@@ -9,7 +9,7 @@ from commands.plugin.get import TIMEOUT
 from commands.situation import Situation
 from commands.verb import Effect, Verb
 from domain.answer import Answer, Part, Table
-from domain.errors import ClusterError
+from domain.errors import ClusterError, Forbidden
 
 UNKNOWN = "unknown (the server does not say)"
 
@@ -39,7 +39,8 @@ def told(facts: Facts | ClusterError) -> str:
     if isinstance(facts, ClusterError):
         return facts.text
     if facts.status is None:
-        return "Velero does not answer"
+        fault = facts.errors.get(ServerStatus())
+        return fault.text if isinstance(fault, Forbidden) else "Velero does not answer"
     return str(facts.status.get("serverVersion") or UNKNOWN)
 
 

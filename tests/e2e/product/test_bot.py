@@ -124,6 +124,7 @@ async def test_killed_in_the_middle_every_command_is_done_once(house: RealHouse,
     assert [answer.status for answer in answers] == [200] * len(names)
     for name in names:
         await house.sees("#ops", f"backup create {name}", "Completed", deadline=120)
+        await house.sees("#ops", f"Backup {name} Completed", f"<@{house.grace.id}>", deadline=60)
     for name in names:
         assert len([m for m in house.told("#ops", f"backup create {name}") if not m.is_reply]) == 1
         assert len([m for m in house.told("#ops", f"Backup {name} Completed") if m.is_reply]) == 1
