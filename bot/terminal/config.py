@@ -21,7 +21,8 @@ def COMMAND() -> None:  # noqa: N802
 
 @COMMAND.command("check")
 @click.option("--config", "path", type=click.Path(path_type=Path), required=True)
-def check(path: Path) -> None:
+@click.option("--live", "live", is_flag=True, help="Ask Slack and the clusters whether they agree.")
+def check(path: Path, *, live: bool) -> None:
     """Read the settings, report every fault, print what is in force."""
     try:
         settings, rules = read(path)
@@ -29,8 +30,19 @@ def check(path: Path) -> None:
         for line in fault.faults:
             click.echo(line, err=True)
         raise click.ClickException(fault.text) from None
+    if live:
+        raise SystemExit(_live(settings))
     print(json.dumps(shown(settings), indent=2, default=str))
     print(f"{len(rules)} rules, {len(settings.clusters)} clusters")
+
+
+def _live(settings: Settings) -> int:
+    from bot.terminal import check as checking
+
+    try:
+        return checking.live(settings)
+    except OSError as fault:
+        raise click.ClickException(f"A secret cannot be read: {fault}") from None
 
 
 def shown(settings: Settings) -> dict[str, object]:

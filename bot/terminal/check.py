@@ -1,0 +1,55 @@
+"""`velero-chatops config check --live`: one table of what was found, with the mend for each; 1 if anything failed."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+
+import aiohttp
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.doctor import Finding, Grade, examine, worst
+from bot.reaching import cluster_settings
+from bot.settings import Settings
+from velero.cluster import Cluster
+
+MARKS = {Grade.OK: "ok", Grade.WARNING: "warning", Grade.FAILURE: "FAILURE"}
+
+
+def live(settings: Settings) -> int:
+    """Prints the table; gives the exit code. Raises OSError where a secret cannot be read."""
+    findings = asyncio.run(_examined(settings))
+    print(table(findings))
+    return 1 if worst(findings) is Grade.FAILURE else 0
+
+
+async def _examined(settings: Settings) -> tuple[Finding, ...]:
+    async with AsyncExitStack() as stack:
+        limits = aiohttp.ClientTimeout(total=10)
+        session = await stack.enter_async_context(aiohttp.ClientSession(timeout=limits, trust_env=False))
+        slack = settings.slack
+        client = AsyncWebClient(token=slack.bot_token(), base_url=slack.api_url, session=session, retry_handlers=[])
+        clusters = {}
+        for one in settings.clusters:
+            made = Cluster(
+                cluster_settings(one, settings.watching), now=lambda: datetime.now(UTC), random=random.Random()
+            )  # noqa: S311
+            stack.push_async_callback(made.close)
+            clusters[one.name] = made
+        return await examine(settings, client, clusters)
+
+
+def table(findings: Sequence[Finding]) -> str:
+    """Marks and parts in columns; the mend stands under what it mends."""
+    wide = max((len(finding.part) for finding in findings), default=0)
+    lines = []
+    for finding in findings:
+        lines.append(f"{MARKS[finding.grade]:8} {finding.part:{wide}}  {finding.text}")
+        if finding.mend:
+            lines.append(f"{'':8} {'':{wide}}  → {finding.mend}")
+    counts = {grade: sum(finding.grade is grade for finding in findings) for grade in Grade}
+    lines.append(", ".join(f"{count} {grade}" for grade, count in counts.items()))
+    return "\n".join(lines)

@@ -1,0 +1,166 @@
+"""The doctor against emulated Slack and clusters: what is wrong is named with its mend."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from bot.doctor import Finding, Grade, of_locations, of_scopes, of_server, worst, zone_of
+from bot.settings import Settings
+from sandbox import world as worlds
+from sandbox.kubernetes.auth import Grant, User
+from sandbox.world import World
+from velero.access import NEEDED
+from velero.server_status import ServerStatus
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    made = await worlds.build(tmp_path, clusters=("prod",), velero=worlds.QUICK)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+def settings(world: World, tmp_path: Path) -> Path:
+    return worlds.settings(world, tmp_path / "data")
+
+
+async def checked(settings: Path) -> tuple[int | None, str]:
+    """As somebody runs it on a terminal."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "bot",
+        "config",
+        "check",
+        "--live",
+        "--config",
+        str(settings),
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    out, _ = await process.communicate()
+    return process.returncode, out.decode()
+
+
+async def available(world: World) -> None:
+    async with asyncio.timeout(10):
+        while (world.prod.get("backupstoragelocations", "default") or {}).get("status", {}).get("phase") != "Available":
+            await asyncio.sleep(0.05)
+
+
+async def test_a_world_that_is_as_it_should_be(world, settings):
+    await available(world)
+    code, said = await checked(settings)
+    assert (code, said.count("FAILURE")) == (os.EX_OK, 0), said
+    for words in ("scopes are granted", "every right that it needs", "Velero v1.18.2", "location default is available"):
+        assert words in said
+    assert "the server's time zone is UTC" in said
+
+
+async def test_nothing_is_left_behind(world, settings):
+    await available(world)
+    await checked(settings)
+    assert world.prod.all("serverstatusrequests") == []
+    assert world.slack.called("chat.postMessage") == []
+
+
+async def test_a_channel_that_the_bot_is_not_in(world, settings):
+    await available(world)
+    channel = world.slack.workspace.channel("approvals")
+    channel.members.discard(world.slack.workspace.bot.id)
+    code, said = await checked(settings)
+    assert code == 1
+    assert "the bot is not in #approvals (approvals)" in said
+    assert "→ /invite it to #approvals" in said
+
+
+async def test_scopes_that_are_missing(world, settings):
+    world.slack.site.scopes -= {"usergroups:read", "channels:history"}
+    code, said = await checked(settings)
+    assert code == 1
+    assert "usergroups:read is not granted. Rules and approvers may name Slack's user groups." in said
+    assert "warning  slack scopes" in said
+
+
+async def test_a_token_that_slack_does_not_know(world, settings):
+    world.slack.site.token_trouble = "token_revoked"
+    code, said = await checked(settings)
+    assert code == 1
+    assert "Slack refuses the bot token: token_revoked" in said
+
+
+async def test_rights_that_are_missing(world, settings):
+    grants = [
+        Grant([kind.resource], [verb for verb in verbs if (kind.name, verb) != ("Backup", "create")])
+        for kind, verbs in NEEDED
+    ]
+    world.prod.api.tokens[world.prod.token] = User("bot", grants)
+    code, said = await checked(settings)
+    assert code == 1
+    assert "the bot may not create backups.velero.io in velero" in said
+    assert "the server's time zone cannot be seen; UTC is taken" in said
+
+
+async def test_a_cluster_that_is_down_is_told_among_the_others(world, settings):
+    await world.prod.api.down()
+    code, said = await checked(settings)
+    assert code == 1
+    assert "Cluster prod does not answer." in said
+    assert "scopes are granted" in said
+
+
+async def test_another_time_zone_than_the_settings_say(world, settings):
+    await available(world)
+    container = {"name": "velero", "image": "velero/velero:v1.18.2", "env": [{"name": "TZ", "value": "Asia/Tokyo"}]}
+    patch = {"spec": {"template": {"spec": {"containers": [container]}}}}
+    world.prod.objects.patch("deployments", "velero", "velero", patch)
+    code, said = await checked(settings)
+    assert code == 1
+    assert 'set velero_timezone = "Asia/Tokyo"' in said
+
+
+async def test_a_server_that_is_down(world, settings):
+    await available(world)
+    await world.prod.velero.stop()
+    code, said = await checked(settings)
+    assert code == 1
+    assert "Velero's server does not answer" in said
+
+
+def test_the_worst_decides():
+    found = [Finding("a", Grade.OK, ""), Finding("b", Grade.WARNING, "")]
+    assert worst(found) is Grade.WARNING
+    assert worst([*found, Finding("c", Grade.FAILURE, "")]) is Grade.FAILURE
+    assert worst([]) is Grade.OK
+
+
+def test_scopes_that_slack_does_not_tell_are_doubted_not_missing():
+    assert [finding.grade for finding in of_scopes(Settings(), "")] == [Grade.WARNING]
+
+
+@pytest.mark.parametrize(
+    ("version", "grade"),
+    [("v1.18.2", Grade.OK), ("v1.13.0", Grade.OK), ("v1.12.4", Grade.WARNING), ("main", Grade.WARNING)],
+)
+def test_a_version_that_cannot_skip_is_a_warning(version, grade):
+    wanted = Settings.model_validate({"clusters": [{"name": "prod"}]}).clusters[0]
+    (found,) = of_server("cluster prod", wanted, ServerStatus(answered=True, version=version))
+    assert found.grade is grade
+
+
+def test_no_location_at_all():
+    wanted = Settings.model_validate({"clusters": [{"name": "prod"}]}).clusters[0]
+    (found,) = of_locations("cluster prod", wanted, [])
+    assert (found.grade, found.mend) == (Grade.FAILURE, "backup-location create")
+
+
+def test_a_deployment_without_a_zone_runs_in_utc():
+    assert zone_of({}) == "UTC"
