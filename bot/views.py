@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +11,7 @@ from bot.settings import Settings
 from commands.conduct import Asked
 from commands.situation import Application, ClusterView, Situation
 from commands.track.follow import Known
+from commands.track.runs import usual
 from commands.track.watchdog import Limits
 from notifier import route
 from velero.cluster import Cluster
@@ -54,6 +55,7 @@ class Views:
             platform_namespaces=settings.platform_namespaces,
             presets={"production": settings.scopes.production, "non-production": settings.scopes.non_production},
             skip_margin=settings.schedules.skip_margin,
+            usual=Durations(self._known[cluster]) if cluster in self._known else {},
             safety_backup=settings.approvals.safety_backup,
         )
 
@@ -112,6 +114,32 @@ class Views:
         known = self._known.get(cluster)
         one = known.of(kind).get(uid) if known else None
         return one.facts if one else {}
+
+
+class Durations(Mapping[str, float]):
+    """Usual seconds of a schedule, or of a list of namespaces joined by commas; worked out when it is asked for."""
+
+    def __init__(self, known: Known) -> None:
+        self._known = known
+
+    def __getitem__(self, key: str) -> float:
+        rows = self._known.of("Backup").values()
+        mine = [
+            one
+            for one in rows
+            if key in {one.facts.get("schedule"), ",".join(sorted(one.facts.get("namespaces") or []))}
+        ]
+        if not (found := usual(mine)):
+            raise KeyError(key)
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(
+            {str(one.facts["schedule"]) for one in self._known.of("Backup").values() if "schedule" in one.facts}
+        )
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 def as_object(name: str, uid: str, phase: str, facts: Mapping[str, Any]) -> Json:
