@@ -75,7 +75,15 @@ def body(event: Event, to: Destination) -> dict[str, Any]:
 
 
 def _subscribed(tx: Transaction, event: Event) -> tuple[Subscription, ...]:
+    """A run over every namespace is news for whoever follows any of them."""
     subjects = [("backup", event.object_name), ("schedule", str(event.facts.get("schedule") or ""))]
-    names = event.facts.get("namespaces")
-    subjects += [("namespace", str(name)) for name in names] if isinstance(names, list) else []
-    return tuple(one for kind, name in subjects if name for one in tx.subscriptions.to(event.cluster, kind, name))
+    names = (
+        [str(name) for name in event.facts.get("namespaces") or []]
+        if event.object_kind in {"Backup", "Restore"}
+        else []
+    )
+    subjects += [("namespace", name) for name in names]
+    told = [one for kind, name in subjects if name for one in tx.subscriptions.to(event.cluster, kind, name)]
+    if event.object_kind in {"Backup", "Restore"} and (not names or "*" in names):
+        told += tx.subscriptions.to_any(event.cluster, "namespace")
+    return tuple(told)

@@ -85,6 +85,10 @@ class Subscriptions:
             name,
         )
 
+    def to_any(self, cluster: str, kind: str) -> tuple[Subscription, ...]:
+        """Whoever wants to hear of any object of this kind: for what reaches all of them."""
+        return self._select("WHERE cluster = ? AND kind IN ('', ?) ORDER BY receiver, kind, name", cluster, kind)
+
     def of(self, receiver: str) -> tuple[Subscription, ...]:
         return self._select("WHERE receiver = ? ORDER BY cluster, kind, name", receiver)
 
