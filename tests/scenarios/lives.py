@@ -10,6 +10,7 @@ import sys
 from contextlib import closing
 from pathlib import Path
 from socket import create_connection, socket
+from typing import Self
 
 
 class Lives:
@@ -20,7 +21,7 @@ class Lives:
         self._nest: asyncio.subprocess.Process | None = None
         self.pid = 0
 
-    async def __aenter__(self) -> "Lives":
+    async def __aenter__(self) -> Self:
         pipe = asyncio.subprocess.PIPE
         words = [sys.executable, "-m", "tests.scenarios.lives", str(self._settings), str(self._log)]
         self._nest = await asyncio.create_subprocess_exec(*words, stdin=pipe, stdout=pipe)
@@ -37,10 +38,10 @@ class Lives:
         self.pid = int(await self._nest.stdout.readline())
         if listening:
             async with asyncio.timeout(20):
-                while not self._listens():
+                while not self.listens():
                     await asyncio.sleep(0.01)
 
-    def _listens(self) -> bool:
+    def listens(self) -> bool:
         try:
             with closing(create_connection(("127.0.0.1", self.port), 0.5)):
                 return True
