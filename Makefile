@@ -48,6 +48,7 @@ e2e-fuzz: e2e-build
 
 lock:  ## resolve the lock file again (needs uv)
 	@uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --group dev pyproject.toml -o requirements.lock
+	@$(BIN)/python deploy/locks.py
 
 clean:
 	@rm -rf $(VENV) .demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
