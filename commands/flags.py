@@ -183,7 +183,7 @@ OR_SELECTOR = FlagType("selector or selector", parse_or_selector)
 def choice(*allowed: str) -> FlagType:
     def parse(text: str) -> str:
         if text not in allowed:
-            raise UsageError(f"{text!r} is not one of its values.", nearest=allowed)
+            raise UsageError(f"{text!r} is not one of its values.", nearest=tuple(one for one in allowed if one))
         return text
 
     return FlagType("|".join(allowed), parse)

@@ -28,6 +28,8 @@ _BLANK = frozenset(
 )
 _ZERO = frozenset("\u200b\u200c\u200d\u2060\ufeff")
 _PLAIN = {"‘": "'", "’": "'", "‚": "'", "“": '"', "”": '"', "„": '"', "\u00a0": " ", "…": "...", "—": "--", "―": "--"}
+_PLAIN |= dict.fromkeys(_ZERO, "")
+"""Zero-width signs too: messages of this bot have them before `*`, where Slack would else make bold of it."""
 _GAP = re.compile(f"[{re.escape(''.join(sorted(_BLANK | _ZERO)))}]+")
 _ORDINARY = re.compile(r"[A-Za-z0-9_@%+=:,./!*?#(){}\[\]-]+")
 _ORDINARY_INSIDE = re.compile(r"[A-Za-z0-9_@%+=:,./!*?#(){}\[\] -]+")

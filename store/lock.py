@@ -59,6 +59,6 @@ def _held_by_another(data_dir: Path) -> StoreLocked:
     told = f"process {who.pid} on {who.host} since {who.since}" if who else "another process"
     return StoreLocked(
         f"The data directory {data_dir} is held by {told}.",
-        why="only one instance may write it at a time",
-        fix="stop that one first, or give this one its own data directory",
+        why="Only one instance may write it at a time.",
+        fix="Stop that one first, or give this one its own data directory.",
     )

@@ -10,6 +10,7 @@ from commands.facts import Facts, Needs
 from commands.flags import BOOL, PAIRS, TEXT, Flag
 from commands.schedule.outlook import lines, outlook
 from commands.situation import Situation
+from commands.spoken import cli_line
 from commands.verb import Args, Effect, Verb
 from domain.plan import Plan
 
@@ -29,6 +30,8 @@ def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
     made = backup.plan(_as_backup(cmd), facts, situation)
     schedule = facts.get("schedules", cmd.name)
     notes = lines(outlook(schedule, situation.cluster, situation.now), situation) if schedule is not None else ()
+    again = replace(_as_backup(cmd), names=(made.subject,))
+    made = replace(made, cli=f"velero {cli_line(again, backup.CREATE.flags)}")
     return replace(made, notes=(*made.notes, "The schedule's own next run is not affected.", *notes))
 
 

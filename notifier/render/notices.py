@@ -140,12 +140,17 @@ def _around(event: Event, extra: Mapping[str, Any]) -> list[str]:
     good = event.facts.get("last_good")
     if event.severity in {Severity.FAILURE, Severity.WARNING} and event.kind.startswith("backup."):
         if isinstance(good, Mapping) and good.get("name"):
-            lines.append(f"Last good backup: {untrusted(str(good['name']))}, {escape(str(good.get('at', '')))}")
+            lines.append(f"Last good backup: {untrusted(str(good['name']))}, {_when(good.get('at'))}")
         elif event.kind != "backup.deletion-failed":
             lines.append("There is no good backup of it before this one.")
     if extra.get("next_run"):
-        lines.append(f"Next run: {escape(str(extra['next_run']))}")
+        lines.append(f"Next run: {_when(extra['next_run'])}")
     return lines
+
+
+def _when(said: object) -> str:
+    at = _moment(said)
+    return stamp(at) if at else escape(str(said or ""))
 
 
 def _facts(event: Event) -> tuple[tuple[str, str], ...]:
