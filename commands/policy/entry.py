@@ -26,7 +26,7 @@ class Fault:
     def __str__(self) -> str:
         named = f" ({self.name})" if self.name else ""
         key = f".{self.key}" if self.key else ""
-        meant = f" Did you mean {self.nearest!r}?" if self.nearest else ""
+        meant = f" Did you mean {str(self.nearest)!r}?" if self.nearest else ""
         allowed = f" Allowed: {', '.join(self.allowed)}." if self.allowed else ""
         return f"[{self.index}]{named}{key}: {self.text}{meant}{allowed}"
 
