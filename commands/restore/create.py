@@ -17,6 +17,7 @@ from commands.reach_facts import cluster_facts
 from commands.restore import across, guards, modifier, safety, source
 from commands.restore.translate import FLAGS, translate
 from commands.situation import Situation
+from commands.spoken import cli_line
 from commands.verb import Args, Effect, Verb
 from domain.errors import Unknown, UsageError
 from domain.plan import Guard, Plan, Step, StepVerb
@@ -81,7 +82,7 @@ def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
         steps=tuple(step for step in (inline, net, restore) if step is not None),
         reach=union(reach, backup_reach(net.manifest, around)) if net else reach,
         guards=guarded,
-        cli=f"velero {cmd.line}",
+        cli=velero_line(cmd, name),
         summary=summary(manifest, known),
         evidence={**source.evidence(backup, facts), **modifier.evidence(cmd, facts)},
         notes=(
@@ -91,6 +92,12 @@ def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
             *guards.schedule_notes(reach, facts),
         ),
     )
+
+
+def velero_line(cmd: Command, name: str) -> str:
+    """What the velero CLI would be given: the backup that was found, and nothing that only this bot knows."""
+    shown = (flag for flag in FLAGS if flag.name != "output")
+    return f"velero {cli_line(replace(cmd, verb='create', names=(name,)), shown)}"
 
 
 def _net_guards(net: Step, facts: Facts) -> tuple[Guard, ...]:

@@ -1,0 +1,27 @@
+"""The equivalent velero command of a restore is one that the velero CLI takes."""
+
+import json
+
+from click.testing import CliRunner
+
+from bot.terminal.plan import COMMAND
+
+BACKUP = {
+    "apiVersion": "velero.io/v1",
+    "kind": "Backup",
+    "metadata": {"name": "shop-1", "namespace": "velero", "uid": "u1"},
+    "spec": {"includedNamespaces": ["shop"]},
+    "status": {"phase": "Completed", "startTimestamp": "2026-11-20T01:00:00Z"},
+}
+
+
+def cli(tmp_path, line):
+    fixtures = tmp_path / "fixtures.json"
+    fixtures.write_text(json.dumps([BACKUP]))
+    done = CliRunner().invoke(COMMAND, ["--batch", "--fixtures", str(fixtures)], input=f"{line}\n")
+    return json.loads(done.stdout)["cli"]
+
+
+def test_our_own_flags_are_left_out(tmp_path):
+    said = cli(tmp_path, "restore create r1 --from-backup shop-1 --safety-backup --reason oops --dry-run")
+    assert said == "velero restore create r1 --from-backup shop-1"
