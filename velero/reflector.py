@@ -47,7 +47,7 @@ class Pace:
     lasting: float = 60.0
     steady: float = 5.0
     deaf: int = 3
-    within: float = 0.05
+    within: float = 0.005
     most: int = 256
     page: int = 500
 
