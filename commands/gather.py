@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from commands.command import Command
 from commands.facts import Facts, File, Json, Missing, Need, Records, ServerStatus, Want
 from commands.flags import TEXT
 from commands.verb import Verb
-from domain.errors import ChatopsError, ClusterError, DownloadError, NotThere
+from domain.errors import ChatopsError, ClusterError, DownloadError, NotThere, Unreachable
 from velero.cluster import Cluster
 from velero.downloads import File as Kept
 from velero.gateway import Gateway
@@ -19,6 +20,11 @@ from velero.server_status import ServerStatus as Status
 
 ROUNDS = 4
 """A need may follow from what another brought; nothing in Velero is deeper than this."""
+
+PATIENCE = 10.0
+GLANCE = 8.0
+LONGEST = 120.0
+"""Seconds: for one look-up, for a look at every cluster, and for everything with its files."""
 
 RecordReader = Callable[[Records], Awaitable[list[Any]]]
 Cached = Callable[[str, str], list[Json] | None]
@@ -41,6 +47,31 @@ async def gather(
     facts = Facts(cluster=cluster.name)
     if verb.needs is None:
         return facts
+    async with in_time(cluster.name, GLANCE if verb.fans_out else LONGEST):
+        await _gathered(facts, verb, cmd, cluster, records, cached, sift)
+    return facts
+
+
+@asynccontextmanager
+async def in_time(cluster: str, seconds: float) -> AsyncIterator[None]:
+    """Somebody waits for the answer: a cluster that hangs is told as such, long before its connection gives up."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as late:
+        raise Unreachable(cluster, f"{cluster} does not answer.", why=f"No answer within {seconds:g} s.") from late
+
+
+async def _gathered(
+    facts: Facts,
+    verb: Verb,
+    cmd: Command,
+    cluster: Cluster,
+    records: RecordReader,
+    cached: Cached,
+    sift: Callable[[Facts], None],
+) -> None:
+    assert verb.needs is not None
     for _ in range(ROUNDS):
         open_needs = [need for need in verb.needs(cmd, facts).wants if not facts.knows(need)]
         if not open_needs:
@@ -51,7 +82,6 @@ async def gather(
     for resource in _not_found(verb, cmd, facts):
         await _neighbours(resource, facts, cluster, cached)
         sift(facts)
-    return facts
 
 
 def _not_found(verb: Verb, cmd: Command, facts: Facts) -> set[str]:
@@ -91,12 +121,13 @@ async def _objects(want: Want, facts: Facts, cluster: Cluster, cached: Cached) -
     kind = _BY_PLURAL[want.resource]
     gateway: Gateway[Json] = Gateway(cluster.api, kind, _raw, cluster.namespace)
     try:
-        if want.name:
-            facts.add(want.resource, [await gateway.get(want.name)])
-        else:
-            found = await gateway.list(selector=want.label)
-            facts.add(want.resource, found, whole=not want.label)
-            facts.listed.add(want)
+        async with in_time(cluster.name, PATIENCE):
+            if want.name:
+                facts.add(want.resource, [await gateway.get(want.name)])
+            else:
+                found = await gateway.list(selector=want.label)
+                facts.add(want.resource, found, whole=not want.label)
+                facts.listed.add(want)
     except NotThere:
         facts.missing.add((want.resource, want.name))
     except ClusterError as fault:

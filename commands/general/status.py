@@ -68,6 +68,8 @@ def row(cluster: str, facts: Facts | ClusterError, situation: Situation) -> tupl
         state = "Velero does not answer"
     elif away:
         state = f"{', '.join(away)} Unavailable"
+    elif facts.errors:
+        state = next(iter(facts.errors.values())).text
     return (
         cluster,
         state,

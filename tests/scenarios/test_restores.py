@@ -178,3 +178,30 @@ async def test_who_may_not_restore_is_shown_no_preview(house):
     reply = await answer.reply("Nothing was changed")
     assert "settings" not in reply.text
     assert "are there and equal" not in reply.text
+
+
+NIGHTLY = "/velero schedule create nightly --schedule '0 3 * * *' --include-namespaces shop"
+
+
+async def test_schedules_that_touch_it_are_held_by_one_button(house):
+    await house.grace.says(NIGHTLY)
+    await house.eventually(lambda: house.prod.get("schedules", "nightly"))
+    request = await asked(house)
+    await house.grace.clicks("Hold schedules", on=request)
+    held = await house.eventually(
+        lambda: (house.prod.get("schedules", "nightly").get("status") or {}).get("lastSkipped")
+    )
+    assert held
+    assert house.prod.all("restores") == []
+
+
+async def test_the_restore_holds_them_itself_from_the_approval_on(house):
+    await house.grace.says(NIGHTLY)
+    await house.eventually(lambda: house.prod.get("schedules", "nightly"))
+    request = await asked(house, f"{ASK} --hold-schedules")
+    assert "patch Schedule nightly" in request.text
+    assert not (house.prod.get("schedules", "nightly").get("status") or {}).get("lastSkipped")
+    await house.bob.clicks("Approve", on=request)
+    await house.ended("restores", "r1")
+    await house.sees("#ops", "restore create r1", "Completed")
+    assert house.prod.get("schedules", "nightly")["status"]["lastSkipped"]
