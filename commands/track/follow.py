@@ -89,7 +89,7 @@ class Follower:
 
     async def _take(self, batch: Batch[Any]) -> None:
         now = self._now()
-        outcomes = [(one, self._compared(one, now)) for one in batch.observations]
+        outcomes = self._compared(batch, now)
         events, moved = await self._store.write(lambda tx: self._commit(tx, batch, outcomes, now))
         self._remember(outcomes)
         if batch.complete:
@@ -98,11 +98,19 @@ class Follower:
         if events or moved:
             self._told(events, moved)
 
-    def _compared(self, one: Observation[Any], now: datetime) -> Outcome:
+    def _compared(self, batch: Batch[Any], now: datetime) -> list[tuple[Observation[Any], Outcome]]:
+        """Each with what it was right before, be that in the same batch: Deleting and gone come close together."""
         known = self._known.of(self._kind)
         asked = {str(each.facts.get("backup", "")): each for each in self._known.of("DeleteBackupRequest").values()}
         setting = Setting(self._cluster.name, self._cluster.uid, now, self._first, known.values(), asked)
-        return self._observe(setting, known.get(one.uid), one)
+        latest: dict[str, Observed | None] = {}
+        found: list[tuple[Observation[Any], Outcome]] = []
+        for one in batch.observations:
+            prev = latest[one.uid] if one.uid in latest else known.get(one.uid)
+            outcome = self._observe(setting, prev, one)
+            latest[one.uid] = outcome.remember
+            found.append((one, outcome))
+        return found
 
     def _commit(
         self, tx: Transaction, batch: Batch[Any], outcomes: list[tuple[Observation[Any], Outcome]], now: datetime

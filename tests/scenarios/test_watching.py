@@ -1,5 +1,6 @@
 """What is news and what is not: each told once, whoever made it, whatever happened to the bot meanwhile."""
 
+import dataclasses
 from datetime import UTC, datetime, timedelta
 
 from sandbox.bucket import Faults
@@ -191,6 +192,21 @@ async def test_deleted_is_said_only_after_a_request(house):
     assert house.told("#incidents", "vanished was deleted") == []
     assert house.told("#incidents", "asked is gone") == []
     assert house.told("#incidents", "record of backup asked") == []
+
+
+async def test_one_that_goes_in_one_breath_is_still_called_deleted(build):
+    house = await build(velero=dataclasses.replace(QUICK, deletion_seconds=0.0))
+    await house.start()
+    for number in range(5):
+        await house.backed_up(f"b{number}")
+    await house.quiet()
+    for number in range(5):
+        request = {"metadata": {"name": f"d{number}"}, "spec": {"backupName": f"b{number}"}}
+        house.prod.objects.create("deletebackuprequests", "velero", request)
+    await house.eventually(lambda: house.prod.all("backups") == [])
+    for number in range(5):
+        await house.sees("#incidents", f"Backup b{number} was deleted")
+    assert house.told("#incidents", "The record of") == []
 
 
 async def test_a_name_that_was_deleted_once_and_vanishes_later_is_gone_not_deleted(house):
