@@ -9,6 +9,8 @@ from collections.abc import Callable
 from datetime import datetime
 
 from commands.execute import TIDY, Executor, tidying
+from commands.holding import Holding
+from commands.restore.hold import RENEW
 from domain.errors import ClusterError, Conflict, Lost, NotThere, UserError
 from domain.event import Event, Severity
 from domain.operation import Operation, State
@@ -29,6 +31,7 @@ class Continuing:
         self._store = store
         self._executor = executor
         self._now = now
+        self._holding = Holding(store, executor.clusters, now)
 
     async def round(self) -> float | None:
         """Comes back when woken by tracking, or soon by itself."""
@@ -40,6 +43,8 @@ class Continuing:
         for deadline in await self._store.read(lambda tx: tx.deadlines.due(self._now())):
             if deadline.kind == TIDY:
                 await self._tidied(deadline)
+            elif deadline.kind == RENEW:
+                await self._holding.renew(deadline)
         return 2.0
 
     async def _tidied(self, deadline: Deadline) -> None:

@@ -12,7 +12,9 @@ from datetime import datetime, timedelta
 from typing import Any
 from weakref import WeakValueDictionary
 
+from commands.holding import known
 from commands.resolve import OPERATION, SCHEDULE_OPERATION
+from commands.restore import hold
 from commands.schedule.horizon import timely
 from commands.schedule.intent import record_intent
 from domain.decision import Grant, recovered
@@ -54,6 +56,10 @@ class Executor:
         self._now = now
         self._hands: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         """After a restart the inbox and the recovery may both come to one operation: the second waits, and finds it done."""
+
+    @property
+    def clusters(self) -> Mapping[str, Cluster]:
+        return self._clusters
 
     async def execute(self, grant: Grant) -> Done:
         """Raises ClusterError when the cluster does not take it; the operation is then `failed` with the reason."""
@@ -106,7 +112,8 @@ class Executor:
         if place.state is StepState.PENDING:
             await self._step(operation, place, StepState.PENDING, StepState.SUBMITTING)
         cluster = self._clusters[operation.cluster]
-        result = await self._patiently(cluster, timely(step, self._now()), operation.id)
+        step = hold.timely(timely(step, self._now()), self._now())
+        result = await self._patiently(cluster, step, operation.id)
         meta = result.get("metadata") or {}
         ends = StepState.SUBMITTED if step.wait else StepState.DONE
         uid, name, now = str(meta.get("uid", "")), str(meta.get("name", "")), self._now()
@@ -116,6 +123,9 @@ class Executor:
             lasting = operation.noun == "schedule"  # its backups go on to need it
             if step.kind == CONFIG_MAP.name and step.verb is StepVerb.CREATE and not lasting:
                 tx.deadlines.put(tidying(operation.id, name, uid, now))
+            if step.note == hold.NOTE and uid:
+                known(tx, operation.cluster, name, hold.until_of(step))
+                tx.deadlines.put(hold.renewal(operation.id, name, hold.until_of(step), now + hold.EVERY))
 
         await self._store.write(taken)
         return result
@@ -247,6 +257,8 @@ async def write(cluster: Cluster, step: Step, operation: str) -> Json:
     match step.verb:
         case StepVerb.CREATE:
             return await _create(gateway, step, operation)
+        case StepVerb.PATCH if step.note == hold.NOTE:
+            return await _hold(gateway, step)
         case StepVerb.PATCH:
             await _same_uid(gateway, step)
             return await gateway.patch(step.name, step.manifest)
@@ -256,6 +268,14 @@ async def write(cluster: Cluster, step: Step, operation: str) -> Json:
 
 def _raw(source: Json) -> Json:
     return source
+
+
+async def _hold(gateway: Gateway[Json], step: Step) -> Json:
+    """A schedule that is gone needs no holding, and one that is held for longer none of ours."""
+    there = await gateway.find(step.name)
+    if there is None:
+        return {"kind": step.kind, "metadata": {"name": step.name}}
+    return there if hold.shortens(there, step) else await gateway.patch(step.name, step.manifest)
 
 
 async def _create(gateway: Gateway[Json], step: Step, operation: str) -> Json:

@@ -163,6 +163,7 @@ def dry_run(plan: Plan, decision: Decision, output: str) -> Answer:
         f"Dry run: {plan.noun} {plan.verb} {plan.subject}. Nothing was changed.",
         tuple(parts),
         tone,
+        tuple(Button(word, line) for word, line in plan.offers.items()),
         cluster=plan.cluster,
         namespaces=plan.reach.namespaces,
     )

@@ -65,6 +65,7 @@ def started(operation: Operation, plan: Plan, asked: Asked) -> Event:
             "link": asked.origin.link,
             "cli": plan.cli,
             "undo": safety.undo(plan),
+            "offers": dict(plan.offers),
             "notes": [*plan.notes, *(guard.text for guard in plan.guards)],
         },
     )

@@ -86,6 +86,8 @@ class Plan:
     """What it would change, one line per object and class; None where nobody looked. Not in the fingerprint."""
     report: str = ""
     """The same in full, as text for a file."""
+    offers: Mapping[str, str] = field(default_factory=dict)
+    """What goes well with it: a button's word and the command line behind it."""
 
     @property
     def fingerprint(self) -> str:

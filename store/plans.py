@@ -24,6 +24,7 @@ def plan_to_json(plan: Plan) -> Json:
         "notes": list(plan.notes),
         "impact": None if plan.impact is None else sorted(plan.impact),
         "report": plan.report,
+        "offers": dict(plan.offers),
     }
 
 
@@ -42,6 +43,7 @@ def plan_from_json(stored: Json) -> Plan:
         notes=tuple(stored["notes"]),
         impact=None if stored.get("impact") is None else frozenset(stored["impact"]),
         report=stored.get("report", ""),
+        offers=stored.get("offers") or {},
     )
 
 

@@ -17,7 +17,7 @@ from commands.conduct import Asked, Policy
 from commands.execute import Executor
 from commands.kept import started
 from domain.actor import Actor, ActorKind
-from domain.answer import Answer, Fields, Text, Tone
+from domain.answer import Answer, Button, Fields, Text, Tone
 from domain.approval import Approval, ApprovalState, Vote, VoteKind, approval_fingerprint
 from domain.decision import Decision
 from domain.errors import ClusterError, Lost, Refused, Stale, UserError
@@ -311,4 +311,9 @@ def _asked_answer(approval: Approval, operation: Operation, plan: Plan) -> Answe
         ("Fingerprint", approval.fingerprint[:12]),
     )
     notes = tuple(Text(note, untrusted=True) for note in plan.notes[:5])
-    return Answer(f"Asked for approval: {words.title(operation)}.", (Fields(rows_), *notes), cluster=operation.cluster)
+    return Answer(
+        f"Asked for approval: {words.title(operation)}.",
+        (Fields(rows_), *notes),
+        buttons=tuple(Button(word, line) for word, line in plan.offers.items()),
+        cluster=operation.cluster,
+    )

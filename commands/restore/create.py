@@ -9,18 +9,19 @@ from commands import checks
 from commands.command import Command
 from commands.facts import Facts, Needs, Want
 from commands.flags import BOOL, FREE_TEXT, OPTIONAL_BOOL, TEXT, Flag
-from commands.policy.facts import BackupFacts
+from commands.policy.facts import BackupFacts, ClusterFacts
 from commands.policy.guards import restore_guards
 from commands.policy.reach import backup_reach, union
 from commands.policy.restores import namespaces_in, restore_reach
 from commands.reach_facts import cluster_facts
-from commands.restore import across, guards, modifier, safety, source
+from commands.restore import across, guards, hold, modifier, safety, source
 from commands.restore.translate import FLAGS, translate
 from commands.situation import Situation
 from commands.spoken import cli_line
 from commands.verb import Args, Effect, Verb
 from domain.errors import Unknown, UsageError
 from domain.plan import Guard, Plan, Step, StepVerb
+from domain.reach import Reach
 
 Json = dict[str, Any]
 
@@ -36,6 +37,9 @@ OUR_FLAGS: tuple[Flag, ...] = (
         "safety-backup", OPTIONAL_BOOL, "First back up what it overwrites, and wait for it", group="Safety", ours=True
     ),
     Flag("undo", TEXT, "Take this restore back by its safety backup", group="Safety", ours=True, source="restores"),
+    Flag(
+        "hold-schedules", BOOL, "Hold schedules that back up what it writes, while it runs", group="Safety", ours=True
+    ),
     Flag("description", FREE_TEXT, "What it is for (at most 300 signs)", group="Marks", ours=True),
 )
 
@@ -67,20 +71,22 @@ def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
     name = manifest["metadata"]["name"]
     restore = Step(StepVerb.CREATE, "Restore", "restores", name, manifest, situation.namespace)
     net = safety.step(manifest, reach, around, situation.namespace) if safety.wanted(cmd, situation) else None
+    held = hold.steps(cmd, reach, facts, situation)
     guarded = (
         *_guards(cmd, manifest, facts, known),
         *across.guards(cmd, backup, facts, situation),
         *guards.running_guards(reach, facts, around),
         *restore_guards(reach, known, around),
         *(_net_guards(net, facts) if net else ()),
+        *hold.guards(held, situation),
     )
     return Plan(
         cluster=situation.cluster.name,
         noun="restore",
         verb="create",
         subject=name,
-        steps=tuple(step for step in (inline, net, restore) if step is not None),
-        reach=union(reach, backup_reach(net.manifest, around)) if net else reach,
+        steps=tuple(step for step in (*held, inline, net, restore) if step is not None),
+        reach=union(reach, *_beside(net, around), *hold.reaches(held, facts, situation)),
         guards=guarded,
         cli=velero_line(cmd, name),
         summary=summary(manifest, known),
@@ -89,9 +95,14 @@ def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
             *_told(manifest, known),
             *_net_notes(cmd, net, situation),
             *safety.undo_notes(cmd, facts),
-            *guards.schedule_notes(reach, facts),
+            *hold.notes(cmd, reach, facts),
         ),
+        offers=hold.offers(cmd, reach, facts, name, situation),
     )
+
+
+def _beside(net: Step | None, around: ClusterFacts) -> tuple[Reach, ...]:
+    return (backup_reach(net.manifest, around),) if net is not None else ()
 
 
 def velero_line(cmd: Command, name: str) -> str:

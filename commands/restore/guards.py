@@ -165,23 +165,3 @@ def _shared(mine: frozenset[str], other: frozenset[str]) -> str:
         named = sorted((mine | other) - {"*"})
         return ", ".join(named[:5]) or "the whole cluster"
     return ", ".join(sorted(mine & other)[:5])
-
-
-def schedule_notes(reach: Reach, facts: Facts) -> tuple[str, ...]:
-    """Schedules that would back up a namespace while it is being restored."""
-    touching = [
-        moments.name(item)
-        for item in facts.all("schedules")
-        if not moments.spec(item).get("paused") and _touches(item, reach.writes)
-    ]
-    if not touching:
-        return ()
-    hint = f"schedule pause {touching[0]} --until +1h --reason restore"
-    return (f"Schedules back this up and go on meanwhile: {', '.join(touching[:5])}. To hold one: {hint}",)
-
-
-def _touches(schedule: Json, names: frozenset[str]) -> bool:
-    template = moments.spec(schedule).get("template") or {}
-    included = template.get("includedNamespaces") or ["*"]
-    excluded = set(template.get("excludedNamespaces") or [])
-    return "*" in names or any("*" in included or name in included for name in names if name not in excluded)

@@ -148,7 +148,8 @@ def _horizon(setting: Setting, state: ScheduleState, seen: Schedule) -> tuple[Sc
     ours = state.horizon is not None and not state.last.get("horizon_outside")
     if ahead is None or (state.horizon is not None and ahead <= state.horizon):
         return (state if ours else replace(state, horizon=ahead)), []
-    if state.last.get("ahead") == text(ahead):
+    held = moment(state.last.get("held"))
+    if state.last.get("ahead") == text(ahead) or (held is not None and ahead <= held):
         return state, []
     last = {**state.last, "ahead": text(ahead), "horizon_outside": not ours}
     facts = {"until": text(ahead), "message": f"nothing runs until {ahead:%Y-%m-%d %H:%M:%S} UTC"}

@@ -11,7 +11,7 @@ from domain.operation import Operation, State
 from domain.plan import Level, Plan, Step
 from notifier.render import limits
 from notifier.render.answers import LINE, Rendered
-from notifier.render.cards import phase_word, stamp
+from notifier.render.cards import offered, phase_word, stamp
 from notifier.render.escape import code, escape, untrusted
 
 WORDS = {
@@ -45,7 +45,7 @@ def request(approval: Approval, operation: Operation, plan: Plan, said: Mapping[
     blocks.append(limits.section(_votes(approval)))
     if message := str((said or {}).get("message") or ""):
         blocks.append(limits.section(untrusted(message)))
-    blocks += limits.actions(_buttons(approval, operation))
+    blocks += limits.actions(_buttons(approval, operation, plan))
     blocks.append(
         limits.context(f"{operation.id} · plan {plan.fingerprint[:12]} · approval {approval.fingerprint[:12]}")
     )
@@ -131,7 +131,7 @@ def _who(ident: str) -> str:
     return f"<@{ident}>" if ident[:1] in {"U", "W"} else untrusted(ident)
 
 
-def _buttons(approval: Approval, operation: Operation) -> list[limits.Block]:
+def _buttons(approval: Approval, operation: Operation, plan: Plan) -> list[limits.Block]:
     value = json.dumps({"fingerprint": approval.fingerprint})
     details = limits.button("Show details", f"details:{approval.id}", value)
     if approval.state is ApprovalState.OPEN:
@@ -140,6 +140,7 @@ def _buttons(approval: Approval, operation: Operation) -> list[limits.Block]:
             limits.button("Reject", f"reason:reject:{approval.id}", value, "danger"),
             details,
             limits.button("Withdraw", f"withdraw:{approval.id}", value),
+            *offered(plan.offers),
         ]
     if approval.state in {ApprovalState.STALE, ApprovalState.EXPIRED}:
         line = json.dumps({"line": f"{operation.line} --cluster {operation.cluster}"})

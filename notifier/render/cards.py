@@ -78,7 +78,7 @@ def card(operation: Operation, history: History, now: datetime) -> Rendered:
         blocks.append(limits.context(*(untrusted(str(note)) for note in notes[:5])))
     if cli := str(history.started.get("cli", "")):
         blocks.append(limits.section(f"```{code(cli)}```"))
-    blocks += limits.actions([*buttons(operation), *_undo(operation, history)])
+    blocks += limits.actions([*buttons(operation), *_undo(operation, history), *_offers(operation, history)])
     blocks.append(limits.context(f"{operation.id} · {escape(operation.cluster)} · plan {operation.fingerprint[:12]}"))
     summary = f"{title} [{operation.cluster}]" + (f" {_plain_bar(history.seen)}" if bar else "")
     return Rendered(limits.cut(escape(summary), limits.TEXT), tuple(limits.bounded(blocks)))
@@ -179,6 +179,15 @@ def _undo(operation: Operation, history: History) -> list[limits.Block]:
     line = str(history.started.get("undo") or "")
     ended = operation.state in {State.SUCCEEDED, State.PARTIAL, State.FAILED} and operation.object_uid
     return [_line("Undo", f"{line} --cluster {operation.cluster}", 3)] if line and ended else []
+
+
+def _offers(operation: Operation, history: History) -> list[limits.Block]:
+    """While it runs: what goes well with it."""
+    return [] if operation.over else offered(history.started.get("offers") or {})
+
+
+def offered(offers: Mapping[str, str]) -> list[limits.Block]:
+    return [_line(word, line, 4 + index) for index, (word, line) in enumerate(offers.items())]
 
 
 def _again(operation: Operation) -> str:

@@ -1,0 +1,141 @@
+"""Schedules that would back up what is being restored: an offer to hold them, and the hold that a restore renews. Pure.
+
+A hold is a short horizon (DESIGN §7): renewed while the restore runs, it ends by itself soon after, bot or no bot. It is
+no intent of anybody's: a longer skip stays, and who resumes the schedule meanwhile has the last word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from commands import moments
+from commands.command import Command
+from commands.facts import Facts
+from commands.output import on_cluster
+from commands.policy.globs import fits
+from commands.policy.reach import schedule_reach
+from commands.reach_facts import cluster_facts
+from commands.schedule import horizon
+from commands.schedule.soundness import version_guards
+from commands.situation import Situation
+from commands.words import quote
+from domain.plan import Guard, Step
+from domain.reach import Reach
+from store.deadlines import Deadline
+
+Json = dict[str, Any]
+
+NOTE = "hold"
+RENEW = "schedule.hold"
+LASTS = timedelta(minutes=20)
+EVERY = timedelta(minutes=5)
+AGAIN = timedelta(seconds=30)
+OFFER = "Hold schedules"
+OFFERED_FOR = "1h"
+MOST = 20
+
+
+def touching(reach: Reach, facts: Facts) -> list[Json]:
+    """Those that run, and back up a namespace that the restore writes."""
+    running = (item for item in facts.all("schedules") if not moments.spec(item).get("paused"))
+    return sorted((item for item in running if _touches(item, reach.writes)), key=moments.name)
+
+
+def _touches(schedule: Json, names: frozenset[str]) -> bool:
+    template = moments.spec(schedule).get("template") or {}
+    included, excluded = template.get("includedNamespaces") or ["*"], template.get("excludedNamespaces") or []
+    return "*" in names or any(_among(included, name) and not _among(excluded, name) for name in names)
+
+
+def _among(patterns: Iterable[str], name: str) -> bool:
+    return any(pattern in {"*", name} or fits(pattern, name) for pattern in patterns)
+
+
+def _whole(found: list[Json], facts: Facts) -> tuple[list[Json], list[str]]:
+    """Those that the asker sees whole, and the names of those that are mostly others'."""
+    partly = [moments.name(item) for item in found if ("schedules", moments.name(item)) in facts.redacted]
+    return [item for item in found if moments.name(item) not in partly], partly
+
+
+def steps(cmd: Command, reach: Reach, facts: Facts, situation: Situation) -> tuple[Step, ...]:
+    """Without a uid: one that GitOps makes anew under its name is held as well."""
+    if not cmd.true("hold-schedules"):
+        return ()
+    mine, _ = _whole(touching(reach, facts), facts)
+    body = horizon.body(until=situation.now + LASTS)
+    return tuple(horizon.patch(moments.name(item), "", situation.namespace, body, NOTE) for item in mine)
+
+
+def reaches(held: tuple[Step, ...], facts: Facts, situation: Situation) -> tuple[Reach, ...]:
+    """Holding a schedule concerns all that it backs up."""
+    about = cluster_facts(facts, situation)
+    found = (facts.get("schedules", step.name) for step in held)
+    return tuple(schedule_reach(item, about) for item in found if item is not None)
+
+
+def guards(held: tuple[Step, ...], situation: Situation) -> tuple[Guard, ...]:
+    return version_guards(situation) if held else ()
+
+
+def notes(cmd: Command, reach: Reach, facts: Facts) -> tuple[str, ...]:
+    mine, others = _whole(touching(reach, facts), facts)
+    names = ", ".join(moments.name(item) for item in mine[:5]) + (f" and {len(mine) - 5} more" if len(mine) > 5 else "")
+    said = []
+    if mine and cmd.true("hold-schedules"):
+        minutes = LASTS // timedelta(minutes=1)
+        said.append(f"Held while it runs, and at most {minutes} minutes longer: {names}. They go on by themselves.")
+    elif mine:
+        said.append(f"Schedules back this up and go on meanwhile: {names}. --hold-schedules holds them while it runs.")
+    if others:
+        said.append(f"These back up others' namespaces too and go on meanwhile: {', '.join(others[:5])}.")
+    return tuple(said)
+
+
+def offers(cmd: Command, reach: Reach, facts: Facts, name: str, situation: Situation) -> dict[str, str]:
+    """One button, where something would run within the time that it holds."""
+    until = situation.now + LASTS
+    mine, _ = _whole(touching(reach, facts), facts)
+    names = [moments.name(item) for item in mine if not _passed_over(item, until)]
+    if not names or len(names) > MOST or cmd.true("hold-schedules"):
+        return {}
+    words = " ".join(map(quote, names))
+    line = f"schedule pause {words} --for {OFFERED_FOR} --reason {quote(f'restore {name}')}"
+    return {OFFER: on_cluster(line, situation)}
+
+
+def _passed_over(schedule: Json, until: datetime) -> bool:
+    there = moments.moment(moments.status(schedule).get("lastSkipped"))
+    return there is not None and there >= until
+
+
+# while it runs
+
+
+def timely(step: Step, now: datetime) -> Step:
+    """A hold begins when it is taken: an approval may have waited for longer than it lasts."""
+    return replace(step, manifest=horizon.body(until=now + LASTS)) if step.note == NOTE else step
+
+
+def until_of(step: Step) -> datetime:
+    return datetime.fromisoformat(step.manifest["status"]["lastSkipped"])
+
+
+def shortens(there: Json, step: Step) -> bool:
+    """A longer skip is in force: it stays."""
+    found = moments.moment(moments.status(there).get("lastSkipped"))
+    return found is not None and found >= until_of(step)
+
+
+def renewal(operation: str, name: str, until: datetime, at: datetime) -> Deadline:
+    payload = {"operation": operation, "name": name, "until": until.isoformat()}
+    return Deadline(f"{RENEW}:{operation}:{name}", at, RENEW, payload)
+
+
+def renewed(there: datetime | None, ours: datetime, now: datetime) -> datetime | None:
+    """The next horizon; None where somebody took ours back, and the hold is over. Never shorter than what is there."""
+    if there is None or there < horizon.whole(ours):
+        return None
+    return max(there, horizon.whole(now + LASTS))
