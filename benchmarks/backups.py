@@ -51,6 +51,7 @@ def resident() -> float:
 
 async def followed(url: str) -> tuple[float, float]:
     """Seconds and MiB of the first list of a cluster, up to where it would be committed."""
+    from bot.garbage import settle
     from commands.track import runs
     from commands.track.follow import Known
     from commands.track.sighting import Setting
@@ -59,6 +60,7 @@ async def followed(url: str) -> tuple[float, float]:
 
     cluster = Cluster(ClusterSettings("prod", Direct(url)), now=lambda: datetime.now(UTC), random=Random(1))
     await cluster.backups.page(limit=1)
+    settle()
     known, before, began = Known(), resident(), time.perf_counter()
     rows = known.of("Backup")
     setting = Setting("prod", "uid", datetime.now(UTC), first=True, known=rows.values())
@@ -94,5 +96,6 @@ def loaded() -> float:
 
 
 if __name__ == "__main__":
+    floor = loaded()
     took, grown = asyncio.run(followed(sys.argv[1]))
-    print(json.dumps({"took": took, "grown": grown, "floor": loaded()}))
+    print(json.dumps({"took": took, "grown": grown, "floor": floor}))

@@ -21,6 +21,7 @@ import aiohttp
 from aiohttp import web
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.garbage import settle
 from bot.http import Door, Readiness
 from bot.intake import Intake
 from bot.slack.forms import Forms
@@ -81,6 +82,7 @@ async def serve(kind: str, directory: Path) -> None:
             slack = web.Application()
             slack.router.add_post("/api/auth.test", auth_test)
             app = await durable(directory, session, f"http://127.0.0.1:{await listen(slack)}/api/")
+            settle()
         print(await listen(app), flush=True)
         await asyncio.Event().wait()
 

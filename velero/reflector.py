@@ -17,11 +17,11 @@ from domain.errors import ClusterError, Expired, Throttled, Unreachable
 from velero.api import End, Lines
 from velero.backoff import Backoff
 from velero.errors import asked, event_failure
-from velero.fields import Json
+from velero.fields import Json, number, section, text
 from velero.gateway import Gateway
 from velero.gathering import handfuls
 from velero.health import LASTING, Board, condition_of
-from velero.objects import Meta, meta_of, without_managed_fields
+from velero.objects import without_managed_fields
 from velero.observations import Batch, Change, Observation
 from velero.watch import Line, Type, read_line
 
@@ -220,10 +220,11 @@ def _as_it_is(source: Json) -> Json:
 def _observation(change: Change, kind: str, source: Json, parse: Callable[[Json], V]) -> Observation[V] | None:
     """None for an object without an identity: nothing could be said of it later."""
     slim = without_managed_fields(source)
-    meta: Meta = meta_of(slim)
-    if not meta.uid or not meta.name:
+    meta = section(slim, "metadata")
+    uid, name = text(meta, "uid"), text(meta, "name")
+    if not uid or not name:
         return None
-    return Observation(change, kind, meta.uid, meta.name, parse(slim), meta.resource_version, meta.generation)
+    return Observation(change, kind, uid, name, parse(slim), text(meta, "resourceVersion"), number(meta, "generation"))
 
 
 def _against(known: set[str], one: Observation[V]) -> Observation[V]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from bot import logs
+from bot import garbage, logs
 from bot.settings import Settings
 from bot.settings_file import read
 from commands.policy.rules import Rule
@@ -58,6 +58,7 @@ async def _serve(settings: Settings, rules: tuple[Rule, ...], path: Path) -> Non
 
     app = App(settings, rules, path)
     await app.start()
+    garbage.settle()
     print(f"listening on {settings.listen.rpartition(':')[0]}:{app.port}", file=sys.stderr, flush=True)
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
