@@ -126,7 +126,7 @@ class App:
         self.identity = Identity(
             self.client,
             lambda: self.settings.groups,
-            lambda: self.settings.slack.teams,
+            lambda: self.settings.slack.teams or (self.presence.team,),
             utc_now,
             external=slack.external_people,
         )

@@ -145,7 +145,9 @@ class Conductor:
         failed = [value for value in world.values() if isinstance(value, ClusterError)]
         if failed and len(failed) == len(world) and not verb.fans_out:
             raise failed[0]
-        answer = verb.answer(command, world, self._situation(asked, names[0] if len(names) == 1 else "", ""))
+        answer = verb.answer(
+            command, world, self._situation(asked, names[0] if len(names) == 1 else asked.channel_cluster, "")
+        )
         return replace(answer, cluster=answer.cluster or (names[0] if len(names) == 1 else ""))
 
     async def _note(self, asked: Asked, command: Command, verb: Verb) -> Answer:

@@ -99,7 +99,7 @@ class Identity:
             return ""
         if profile.get("is_restricted") or profile.get("is_ultra_restricted"):
             return "Guests cannot ask."
-        teams = self._teams()
+        teams = [each for each in self._teams() if each]
         home = str(profile.get("team_id") or team)
         if profile.get("is_stranger") or (teams and home not in teams):
             return "People of another workspace cannot ask."
@@ -133,14 +133,20 @@ class Identity:
             return dict(self._handles.value)
         return {}
 
+    async def _asked_now(self) -> dict[str, tuple[str, ...]] | None:
+        """User groups as Slack tells them at this moment; None where it cannot be asked."""
+        asked_at = self._now()
+        await self._all_handles(timedelta(0))
+        kept = self._handles
+        return dict(kept.value) if kept is not None and kept.at >= asked_at else None
+
     async def directory(self, names: Sequence[str]) -> Directory:
         """Who is behind these approvers, asked of Slack now. `known` is false where Slack cannot be asked."""
         wanted = set(names)
         if not wanted:
             return Directory()
-        self._handles = None
-        handles = await self._all_handles(timedelta(0))
-        if self._handles is None:
+        handles = await self._asked_now()
+        if handles is None:
             return UNKNOWN
         own = self._groups()
         groups = {name: (*handles.get(name.lstrip("@"), ()), *own.get(name, ())) for name in wanted}

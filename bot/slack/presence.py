@@ -13,11 +13,12 @@ WHEN_NOT = 10.0
 
 
 class Presence:
-    """`fault` is empty once Slack has answered; `user` is the bot's own id."""
+    """`fault` is empty once Slack has answered; `user` is the bot's own id, `team` its workspace."""
 
     def __init__(self, client: AsyncWebClient) -> None:
         self._client = client
         self.user = ""
+        self.team = ""
         self.fault = "not asked yet"
 
     async def round(self) -> float:
@@ -28,6 +29,7 @@ class Presence:
             self.fault = f"Slack: {code}"
             return WHEN_NOT
         self.user = str(answer.get("user_id") or "")
+        self.team = str(answer.get("team_id") or "")
         self.fault = ""
         return WHEN_WELL
 

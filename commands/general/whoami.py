@@ -41,5 +41,6 @@ WHOAMI = Verb(
     effect=Effect.READ,
     needs=needs,
     answer=answer,
+    fans_out=True,
     examples=("whoami",),
 )
