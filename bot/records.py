@@ -8,6 +8,7 @@ from typing import Any
 from commands.facts import Records
 from commands.policy.explain import rights
 from commands.policy.rules import Rule
+from commands.restore import pending
 from domain.actor import Actor
 from store.writer import Store
 
@@ -42,6 +43,8 @@ class RecordBook:
                     )
                 case "schedule_state":
                     return list(await self._store.read(lambda tx: tx.schedules.all(query.get("cluster", ""))))
+                case pending.TABLE:
+                    return await self._store.read(lambda tx: pending.pending(tx, query.get("cluster", "")))
                 case "subscriptions":
                     who = channel if query.get("here") else actor.id
                     return list(await self._store.read(lambda tx: tx.subscriptions.of(who)))

@@ -11,6 +11,7 @@ from commands.policy.facts import BackupFacts, ClusterFacts
 from commands.policy.reach import schedule_reach
 from commands.policy.restores import restore_reach
 from commands.policy.visible import Seen, View, protected, seen, seen_backup
+from commands.restore import pending
 
 Json = dict[str, Any]
 
@@ -22,6 +23,7 @@ def sift(facts: Facts, view: View, about: ClusterFacts) -> None:
     """In place. Hidden objects become as good as absent; redacted ones keep phase, times and the visible namespaces."""
     if view.everything:
         return
+    pending.sifted(facts, view)
     judged: dict[str, dict[str, Seen]] = {}
     for resource in ("backups", "schedules", "restores"):
         shelf = facts.objects.get(resource)

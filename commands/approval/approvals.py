@@ -23,7 +23,7 @@ from domain.decision import Decision
 from domain.errors import ClusterError, Lost, Refused, Stale, UserError
 from domain.event import Severity
 from domain.operation import Operation, State
-from domain.plan import Plan
+from domain.plan import Level, Plan
 from store.deadlines import Deadline
 from store.transaction import Transaction
 from store.writer import Store
@@ -310,7 +310,8 @@ def _asked_answer(approval: Approval, operation: Operation, plan: Plan) -> Answe
         ("Expires", f"{approval.expires_at:%Y-%m-%d %H:%M} UTC"),
         ("Fingerprint", approval.fingerprint[:12]),
     )
-    notes = tuple(Text(note, untrusted=True) for note in plan.notes[:5])
+    warned = [guard.text for guard in plan.guards if guard.level is Level.WARN]
+    notes = tuple(Text(note, untrusted=True) for note in (*warned, *plan.notes[:5]))
     return Answer(
         f"Asked for approval: {words.title(operation)}.",
         (Fields(rows_), *notes),

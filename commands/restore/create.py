@@ -14,7 +14,7 @@ from commands.policy.guards import restore_guards
 from commands.policy.reach import backup_reach, union
 from commands.policy.restores import namespaces_in, restore_reach
 from commands.reach_facts import cluster_facts
-from commands.restore import across, guards, hold, modifier, safety, source
+from commands.restore import across, guards, hold, modifier, pending, safety, source
 from commands.restore.translate import FLAGS, translate
 from commands.situation import Situation
 from commands.spoken import cli_line
@@ -51,6 +51,7 @@ def needs(cmd: Command, known: Facts) -> Needs:
         *safety.needs(cmd, known),
         Want("schedules", optional=True),
         Want("restores"),
+        pending.needed(known),
         Want("backupstoragelocations"),
         Want("namespaces", optional=True),
         Want("configmaps", modifiers, fresh=True, optional=True) if modifiers else None,
@@ -76,6 +77,7 @@ def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
         *_guards(cmd, manifest, facts, known),
         *across.guards(cmd, backup, facts, situation),
         *guards.running_guards(reach, facts, around),
+        *pending.guards(reach, facts, situation),
         *restore_guards(reach, known, around),
         *(_net_guards(net, facts) if net else ()),
         *hold.guards(held, situation),

@@ -1,5 +1,7 @@
 """Two pairs of eyes: from the asking to the objects in the cluster, with two people's clicks."""
 
+import json
+
 from sandbox import world as worlds
 
 ASK = "/velero restore create r1 --from-backup b1 --include-namespaces shop --reason oops"
@@ -205,3 +207,23 @@ async def test_the_restore_holds_them_itself_from_the_approval_on(house):
     await house.ended("restores", "r1")
     await house.sees("#ops", "restore create r1", "Completed")
     assert house.prod.get("schedules", "nightly")["status"]["lastSkipped"]
+
+
+async def test_the_second_request_for_a_namespace_is_told_of_the_first(house):
+    await asked(house)
+    answer = await house.grace.says(ASK.replace(" r1 ", " r2 "))
+    await answer.reply("Restore r1 of the same namespaces waits for approval already")
+    second = await house.sees("#approvals", "restore create r2", "waits for approval")
+    assert "Restore r1 of the same namespaces" in json.dumps(second.blocks)
+
+
+async def test_of_two_requests_the_second_does_not_run_into_the_first(house):
+    house.prod.velero.script("r1", outcome="hangs", kind="restore")
+    first = await asked(house)
+    await house.grace.says(ASK.replace(" r1 ", " r2 "))
+    second = await house.sees("#approvals", "restore create r2", "waits for approval")
+    await house.bob.clicks("Approve", on=first)
+    await house.in_phase("restores", "r1", "InProgress")
+    answer = await house.bob.clicks("Approve", on=second)
+    await answer.reply("Nothing runs")
+    assert [one["metadata"]["name"] for one in house.prod.all("restores")] == ["r1"]

@@ -1,0 +1,76 @@
+"""Restores that were asked for and are not in Velero yet: two of one namespace must not get in each other's way. Pure.
+
+Of two that wait for approval the later one is told, and both may go on: whoever is approved second, while the first one
+runs, is refused then. One that was approved counts whenever it was asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from commands.facts import Facts, Records
+from commands.policy.visible import Seen, View, seen
+from commands.situation import Situation
+from domain.operation import State
+from domain.plan import Guard, Level
+from domain.reach import Reach
+from store.transaction import Transaction
+
+TABLE = "open-restores"
+COMING = frozenset({State.PLANNED, State.APPROVED, State.SUBMITTING, State.SUBMITTED})
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """`name` is empty where the reader may not see it: that there is one still counts."""
+
+    operation: str
+    name: str
+    state: State
+    asked_at: datetime
+    reach: Reach
+
+
+def needed(known: Facts) -> Records:
+    return Records(TABLE, (("cluster", known.cluster),))
+
+
+def pending(tx: Transaction, cluster: str) -> list[Pending]:
+    return [
+        Pending(one.id, one.subject, one.state, one.created_at, tx.operations.load_plan(one.id).reach)
+        for one in tx.operations.open()
+        if (one.cluster, one.noun, one.verb) == (cluster, "restore", "create")
+    ]
+
+
+def sifted(facts: Facts, view: View) -> None:
+    """In place: without the names of those that the reader may not see."""
+    for need, rows in facts.records.items():
+        if need.table == TABLE:
+            facts.records[need] = [_anonymous(row, view) for row in rows if isinstance(row, Pending)]
+
+
+def _anonymous(row: Pending, view: View) -> Pending:
+    return row if seen(view, row.reach) is Seen.FULL else replace(row, name="")
+
+
+def guards(reach: Reach, facts: Facts, situation: Situation) -> Iterable[Guard]:
+    for row in facts.records.get(needed(facts)) or []:
+        if not isinstance(row, Pending) or row.operation == situation.operation or not _meet(reach, row.reach):
+            continue
+        which = f"Restore {row.name}" if row.name else "Another restore"
+        if row.state in COMING and facts.get("restores", row.name) is None:
+            text = f"{which} of the same namespaces was granted and is about to run: one at a time."
+            yield Guard("restore-running", Level.REFUSE, text)
+        elif row.state is State.AWAITING and (row.asked_at, row.operation) < (situation.now, situation.operation):
+            text = (
+                f"{which} of the same namespaces waits for approval already: withdraw one of them, or settle it first."
+            )
+            yield Guard("restore-asked", Level.WARN, text)
+
+
+def _meet(one: Reach, other: Reach) -> bool:
+    everything = "*" in one.writes | other.writes
+    return bool(one.writes and other.writes) and (everything or bool(one.writes & other.writes))
