@@ -292,6 +292,9 @@ class Conductor:
                 decision.text or "You may not do that.", why=_who_decided(decision), fix=_whom_to_ask(decision)
             )
         if decision.outcome is Outcome.REQUIRE_APPROVAL:
+            if command.given("break-glass"):
+                fix = "Leave out --break-glass, and it waits for approval."
+                raise Refused("You may not run this without approval.", why=_who_decided(decision), fix=fix)
             return Conducted(await self._ask(operation, plan, decision, asked), operation)
         approved = operation.advance(State.APPROVED, now)
 
