@@ -61,7 +61,8 @@ def written_settings(directory: Path, cluster: RealCluster, slack: SlackEmulator
     store: Any = SimpleNamespace(url=cluster.store.url)
     world = worlds.World(directory, slack, store, worlds.RealClock(), {"prod": place})
     extra = BRISK + EVERY_END.format(channel=f'"{world.channel("staging")}"')
-    path = worlds.settings(world, directory / "data", listen=f"127.0.0.1:{port}", extra=extra)
+    rules = worlds.RULES.replace('what = ["restore.create"]', 'what = ["restore.create"]\nconfigmaps = true')
+    path = worlds.settings(world, directory / "data", listen=f"127.0.0.1:{port}", extra=extra, rules=rules)
     text = path.read_text("utf-8").replace('name = "prod"\n', f'name = "prod"\nca_file = "{cluster.ca}"\n')
     path.write_text(text, "utf-8")
     return path

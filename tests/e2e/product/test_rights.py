@@ -88,7 +88,11 @@ async def standing(running: RealHouse) -> None:
         ("backupstoragelocations", "patch", "backup-location set default --validation-frequency 2m"),
         ("volumesnapshotlocations", "create", "snapshot-location create forbidden --provider aws"),
         ("backuprepositories", "list", "repo get"),
-        ("configmaps", "get", "backup create forbidden --resource-policies-configmap mine"),
+        (
+            "configmaps",
+            "get",
+            "restore create forbidden --from-backup kept --include-namespaces shop --resource-modifier-configmap mine",
+        ),
         ("namespaces", "list", "backup create forbidden --include-namespaces 'sho*'"),
     ],
 )

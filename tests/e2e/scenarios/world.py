@@ -86,7 +86,17 @@ class RealWorld(World):
             body |= {"apiVersion": version, "kind": kind}
         if spec is not None:
             body["spec"] = spec
-        return await self._api.create(resource_of(resource), body, namespace)
+        made = await self._api.create(resource_of(resource), body, namespace)
+        if resource == "customresourcedefinitions":
+            await self._served(spec or {})
+        return made
+
+    async def _served(self, definition: Json) -> None:
+        """A new kind is served a little after it is defined."""
+        resource = Resource(f"{definition['group']}/{definition['versions'][0]['name']}", definition["names"]["plural"])
+        async with asyncio.timeout(GRACE):
+            while (await self._api.call("GET", resource.path(None))).status != 200:
+                await asyncio.sleep(POLL)
 
     async def get(self, resource: str, name: str, namespace: str | None = "velero") -> Json | None:
         return await self._api.get(resource_of(resource), name, namespace)
