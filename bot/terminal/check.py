@@ -34,9 +34,8 @@ async def _examined(settings: Settings) -> tuple[Finding, ...]:
         client = AsyncWebClient(token=slack.bot_token(), base_url=slack.api_url, session=session, retry_handlers=[])
         clusters = {}
         for one in settings.clusters:
-            made = Cluster(
-                cluster_settings(one, settings.watching), now=lambda: datetime.now(UTC), random=random.Random()
-            )  # noqa: S311
+            reached = cluster_settings(one, settings.watching)
+            made = Cluster(reached, now=lambda: datetime.now(UTC), random=random.Random())  # noqa: S311 - jitter
             stack.push_async_callback(made.close)
             clusters[one.name] = made
         return await examine(settings, client, clusters)
