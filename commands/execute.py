@@ -190,6 +190,7 @@ class Executor:
             failed = current.advance(State.FAILED, now, reason=reason)
             tx.operations.advance(failed, current.revision)
             _record(tx, failed, "submitted", "failed", now)
+            tx.outbox.add(not_taken(failed, now))
             return failed
 
         return await self._store.write(record)
@@ -248,6 +249,26 @@ def _changed(operation: Operation, plan: Plan, now: datetime) -> Event:
         severity=Severity.INFO,
         operation=operation.id,
         facts={"verb": operation.verb, "summary": plan.summary, "by": operation.actor},
+    )
+
+
+def not_taken(operation: Operation, now: datetime) -> Event:
+    """The cluster did not take it: said in the card's thread too, since nobody may be waiting any more."""
+    return Event(
+        kind="operation.failed",
+        cluster=operation.cluster,
+        cluster_uid="",
+        object_kind="operation",
+        object_uid=operation.id,
+        object_name=operation.subject,
+        transition="failed",
+        at=now,
+        severity=Severity.FAILURE,
+        operation=operation.id,
+        facts={
+            "headline": f"{operation.noun} {operation.verb} {operation.subject} was not taken by the cluster",
+            "failure_reason": operation.reason,
+        },
     )
 
 
