@@ -49,4 +49,5 @@ def terms(settings: Settings) -> Terms:
         remind_after=told.remind_after,
         window=timedelta(seconds=told.window),
         start_deadline=timedelta(seconds=told.start_deadline),
+        glass_per_day=told.break_glass_per_day,
     )

@@ -16,12 +16,14 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.agreeing import approvals
 from bot.control import Control
 from bot.desks import SlackDesk
+from bot.doctor import Finding, examine
 from bot.hooks.webhooks import SOURCE, Webhooks
 from bot.housekeeping import Housekeeping
 from bot.http import Door, Readiness
 from bot.intake import Intake
-from bot.metrics import NOTICES, READY
+from bot.metrics import NOTICES
 from bot.reaching import cluster_settings
+from bot.readiness import standing_of
 from bot.records import RecordBook
 from bot.settings import Settings
 from bot.slack.forms import Forms
@@ -145,7 +147,9 @@ class App:
     def _deciding(self) -> None:
         self.executor = Executor(self.store, self.clusters, utc_now)
         self.continuing = Continuing(self.store, self.executor, utc_now)
-        book = RecordBook(self.store, lambda: self.rules, lambda: tuple(self.clusters), self.views.scope)
+        book = RecordBook(
+            self.store, lambda: self.rules, lambda: tuple(self.clusters), self.views.scope, self._examined
+        )
         self.conductor = Conductor(
             self.store,
             self.clusters,
@@ -169,6 +173,9 @@ class App:
             self._policy,
             utc_now,
         )
+
+    async def _examined(self) -> tuple[Finding, ...]:
+        return await examine(self.settings, self.client, self.clusters)
 
     def _policy(self) -> Policy:
         return Policy(self.rules, self.identity.directory)
@@ -368,17 +375,7 @@ class App:
         return 86400.0
 
     def readiness(self) -> Readiness:
-        parts = {"store": str(self.store.fault or ""), "slack": self.presence.fault}
-        if self.socket is not None:
-            parts["slack socket"] = self.socket.fault
-        ill = {
-            name: cluster.health.reason or "not asked yet"
-            for name, cluster in self.clusters.items()
-            if not cluster.health.ok
-        }
-        found = Readiness(parts, ill)
-        READY.set(1 if found.ready else 0)
-        return found
+        return standing_of(self.store, self.presence, self.socket, self.clusters)
 
     async def stop(self) -> None:
         """No acknowledged command is lost: what is not done in time is in the inbox."""

@@ -2,7 +2,7 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
-COMMANDS = Counter("velero_chatops_commands_total", "Commands worked on", ["noun", "verb", "outcome"])
+COMMANDS = Counter("velero_chatops_commands_total", "Commands worked on", ["source", "noun", "outcome"])
 REQUESTS_REFUSED = Counter("velero_chatops_requests_refused_total", "Requests that failed at the door", ["why"])
 ACK_SECONDS = Histogram(
     "velero_chatops_ack_seconds",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+from bot.doctor import Finding, Grade
 from commands.facts import Records
 from commands.policy.explain import rights
 from commands.policy.rules import Rule
@@ -20,7 +21,9 @@ class RecordBook:
         rules: Callable[[], Sequence[Rule]],
         clusters: Callable[[], Sequence[str]],
         scope: Callable[[str], Sequence[str]],
+        checks: Callable[[], Awaitable[Sequence[Finding]]],
     ) -> None:
+        self._checks = checks
         self._store = store
         self._rules = rules
         self._clusters = clusters
@@ -30,6 +33,8 @@ class RecordBook:
         """For one asker, in one channel: rights and subscriptions are theirs."""
 
         async def read(need: Records) -> list[Any]:
+            if need.table == "config-checks":
+                return rows(await self._checks(), tuple(self._clusters()))
             query = dict(need.query)
             match need.table:
                 case "failed-notices":
@@ -56,3 +61,12 @@ class RecordBook:
                     return []
 
         return read
+
+
+def rows(findings: Sequence[Finding], clusters: Sequence[str]) -> list[tuple[str, str, str, str]]:
+    """(cluster, what, how it is, what to do) for `doctor`; what belongs to no cluster stands under the first."""
+    found = []
+    for each in findings:
+        named = next((name for name in clusters if name in each.part.split()), clusters[0] if clusters else "")
+        found.append((named, each.part, "ok" if each.grade is Grade.OK else each.text, each.mend))
+    return found

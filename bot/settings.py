@@ -218,6 +218,8 @@ class Approvals(_Part):
     """A restore that waits longer in Velero's queue is withdrawn."""
     safety_backup: bool = False
     break_glass_groups: tuple[str, ...] = ()
+    break_glass_per_day: int = Field(default=3, ge=1)
+    """How often one person may break the glass within 24 hours."""
 
 
 class Schedules(_Part):

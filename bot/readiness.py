@@ -1,0 +1,26 @@
+"""What is ready and what is not. A cluster that is ill degrades itself only; Slack has to have answered once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bot.http import Readiness
+from bot.metrics import READY
+from bot.slack.presence import Presence
+from bot.slack.socket import SocketMode
+from store.writer import Store
+from velero.cluster import Cluster
+
+
+def standing_of(
+    store: Store, presence: Presence, socket: SocketMode | None, clusters: Mapping[str, Cluster]
+) -> Readiness:
+    parts = {"store": str(store.fault or ""), "slack": "" if presence.user else presence.fault}
+    if socket is not None:
+        parts["slack socket"] = socket.fault
+    ill = {name: one.health.reason or "not asked yet" for name, one in clusters.items() if not one.health.ok}
+    if presence.fault:
+        ill["slack"] = presence.fault
+    found = Readiness(parts, ill)
+    READY.set(1 if found.ready else 0)
+    return found
