@@ -303,7 +303,12 @@ class Conductor:
             if decision.reason is Reason.BREAK_GLASS and self._bypassed is not None:
                 self._bypassed(tx, approved, plan, decision, asked)
 
-        await self._store.write(kept)
+        try:
+            await self._store.write(kept)
+        except Refused as fault:
+            refused = operation.advance(State.REFUSED, now, reason=fault.text)
+            await self._store.write(lambda tx: keep(tx, refused, plan, asked, decision))
+            raise
         done = await self._executor.execute(allowed(decision, ident, plan.fingerprint))
         return Conducted(None, done.operation)
 

@@ -74,8 +74,9 @@ def destinations(event: Event, wiring: Wiring, subscribed: Sequence[Subscription
         channel = str(
             event.facts.get("approvals_channel") or wiring.approvals_channel or event.facts.get("channel", "")
         )
-        role = Role.APPROVAL if event.kind == "approval.requested" else Role.NEWS
-        return (Destination("slack", channel, role, PRIORITY["approval"]),) if channel else ()
+        if event.kind == "approval.requested":
+            return (Destination("slack", channel, Role.APPROVAL, PRIORITY["approval"]),) if channel else ()
+        return _reminder(event, channel)
     found = [*_in_thread(event)]
     found += [each for route in wiring.routes if matches(route, event) for each in _by_route(route, event)]
     found += _subscribers(event, subscribed)
@@ -83,6 +84,13 @@ def destinations(event: Event, wiring: Wiring, subscribed: Sequence[Subscription
     for each in found:
         unique.setdefault(each.key, each)
     return tuple(unique.values())
+
+
+def _reminder(event: Event, channel: str) -> tuple[Destination, ...]:
+    """Where approval is asked for, and wherever the rule has it told; with the people whom it names."""
+    mention = tuple(str(each) for each in event.facts.get("mention") or ())
+    where = [each for each in (channel, *map(str, event.facts.get("channels") or ())) if each]
+    return tuple(Destination("slack", each, Role.NEWS, PRIORITY["approval"], mention) for each in dict.fromkeys(where))
 
 
 def _own(event: Event, role: Role, priority: int) -> tuple[Destination, ...]:

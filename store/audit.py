@@ -150,6 +150,13 @@ class Audit:
         ).fetchall()
         return tuple(map(recorded, rows))
 
+    def count(self, action: str, actor: str, since: datetime) -> int:
+        """How often somebody did this since then."""
+        row = self._connection.execute(
+            "SELECT count(*) FROM audit WHERE at >= ? AND action = ? AND actor = ?", (micros(since), action, actor)
+        ).fetchone()
+        return int(row[0])
+
     def latest(self, limit: int, *, before: int | None = None, cluster: str = "") -> tuple[Recorded, ...]:
         """Newest first; `before` pages on from a row's number."""
         rows = self._connection.execute(

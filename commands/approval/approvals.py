@@ -6,7 +6,7 @@ approved plan run, if it still is the plan that was shown. Whoever loses a race 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 
@@ -70,9 +70,11 @@ class Approvals:
         return _asked_answer(approval, waiting, plan)
 
     def bypassed(self, tx: Transaction, operation: Operation, plan: Plan, decision: Decision, asked: Asked) -> None:
-        """The glass was broken: told at once, and approval is asked for until it is given."""
+        """The glass was broken: told at once, and approval is asked for until it is given. Raises Refused if too often."""
         now, settings = self._now(), self._settings()
+        rows.glass(tx, asked.actor.id, settings.glass_per_day, now)
         approval = _opened(operation, plan, decision, asked, now)
+        rows.record(tx, approval, operation, asked.actor.id, rows.BYPASSED, now, {"why": operation.reason})
         tx.outbox.add(words.bypass(approval, operation, now, asked.actor))
         if decision.quorum:
             who = {"channel": asked.origin.channel, "user": asked.actor.id, "user_name": asked.actor.name}
@@ -192,7 +194,7 @@ class Approvals:
             return
 
     async def _expire(self, ident: str) -> None:
-        now = self._now()
+        now, told = self._now(), await self._told_too(ident)
 
         def write(tx: Transaction) -> None:
             approval, operation = rows.known(tx, ident)
@@ -200,7 +202,7 @@ class Approvals:
                 tx.deadlines.put(terms.at(terms.EXPIRE, ident, now + self._settings().again))
             elif approval.state is ApprovalState.OPEN and operation.state is not State.AWAITING:
                 # A follow-up on what has run already: it does not lapse, it is asked for again.
-                _reminded(tx, approval, operation, now, self._settings())
+                _reminded(tx, approval, operation, now, self._settings(), told)
                 tx.deadlines.put(terms.at(terms.EXPIRE, ident, now + (approval.expires_at - approval.requested_at)))
             elif approval.state is ApprovalState.OPEN:
                 said = f"{words.title(operation)} expired unapproved ({len(approval.votes)} of {approval.quorum} votes)"
@@ -208,14 +210,22 @@ class Approvals:
 
         await self._store.write(write)
 
+    async def _told_too(self, ident: str) -> Mapping[str, list[str]]:
+        """Whom the rule names in `notify`, as the groups are now."""
+        approval, _ = await self._known(ident)
+        named = next((rule.approvals.notify for rule in self._policy().rules if rule.name == approval.rule), ())
+        if not named:
+            return {}
+        return tally.notified(named, await self._policy().directory(tally.groups_named(named)), approval)
+
     async def _remind(self, ident: str) -> None:
-        now = self._now()
+        now, told = self._now(), await self._told_too(ident)
 
         def write(tx: Transaction) -> None:
             approval, operation = rows.known(tx, ident)
             if approval.state is ApprovalState.OPEN:
                 tx.approvals.reminded(ident, now)
-                _reminded(tx, approval, operation, now, self._settings())
+                _reminded(tx, approval, operation, now, self._settings(), told)
 
         await self._store.write(write)
 
@@ -296,10 +306,22 @@ def _opened(operation: Operation, plan: Plan, decision: Decision, asked: Asked, 
     )
 
 
-def _reminded(tx: Transaction, approval: Approval, operation: Operation, now: datetime, settings: Terms) -> None:
+def _reminded(
+    tx: Transaction,
+    approval: Approval,
+    operation: Operation,
+    now: datetime,
+    settings: Terms,
+    told: Mapping[str, list[str]],
+) -> None:
     headline = f"{words.title(operation)} still waits: {len(approval.votes)} of {approval.quorum} votes"
     channel = settings.channel or tx.operations.origin(operation.id).channel
-    facts = {"headline": headline, "message": f"Of {', '.join(approval.approvers)}", "approvals_channel": channel}
+    facts = {
+        "headline": headline,
+        "message": f"Of {', '.join(approval.approvers)}",
+        "approvals_channel": channel,
+        **told,
+    }
     tx.outbox.add(words.event("reminded", approval, operation, now, facts, Severity.WARNING))
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from commands.approval.terms import EXPIRE, REMIND, Terms, timers
 from commands.approval.words import event
 from domain.approval import Approval, ApprovalState, Vote
 from domain.decision import Decision
-from domain.errors import Lost, Unknown
+from domain.errors import Lost, Refused, Unknown
 from domain.event import Severity
 from domain.operation import Operation, State
 from domain.plan import Plan, digest
@@ -24,6 +24,7 @@ ENDS = {
     ApprovalState.WITHDRAWN: State.WITHDRAWN,
     ApprovalState.STALE: State.STALE,
 }
+BYPASSED = "bypassed"
 
 
 def known(tx: Transaction, ident: str) -> tuple[Approval, Operation]:
@@ -52,6 +53,16 @@ def asked(
         "preview": None if plan.impact is None else digest(sorted(plan.impact)),
     }
     record(tx, approval, operation, approval.requester, "requested", approval.requested_at, detail)
+
+
+def glass(tx: Transaction, actor: str, per_day: int, now: datetime) -> None:
+    """Raises Refused: who breaks it every day needs another rule, not another exception."""
+    if tx.audit.count(f"approval.{BYPASSED}", actor, now - timedelta(days=1)) >= per_day:
+        raise Refused(
+            f"You have broken the glass as often as one person may within 24 hours: {per_day}.",
+            why="More than that needs somebody else.",
+            fix="Ask without --break-glass, so that another person approves it.",
+        )
 
 
 def voted(tx: Transaction, approval: Approval, operation: Operation, vote: Vote) -> Approval:

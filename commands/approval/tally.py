@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from commands.approval.words import settled
@@ -34,6 +35,30 @@ def may_vote(approval: Approval, actor: Actor, now: datetime) -> None:
 def counts(approval: Approval, directory: Directory, voter: str, email: str) -> bool:
     among = eligible(directory, approval.approvers, requester(approval))
     return any(member.is_same(voter, email) for member in among)
+
+
+MENTIONS = 20
+
+
+def groups_named(named: Sequence[str]) -> tuple[str, ...]:
+    """What is neither a channel nor one person."""
+    bare = (name.removeprefix("@") for name in named)
+    return tuple(name for name in bare if not name.startswith("#") and not _is_id(name, "CGUW"))
+
+
+def notified(named: Sequence[str], directory: Directory, approval: Approval) -> dict[str, list[str]]:
+    """`notify` of a rule: channels, people, and groups by their members. The requester knows already."""
+    bare = [name.removeprefix("@") for name in named]
+    channels = [name for name in bare if name.startswith("#") or _is_id(name, "CG")]
+    people = [name for name in bare if _is_id(name, "UW")]
+    people += [one.id for name in groups_named(named) for one in directory.groups.get(name, ()) if one.active]
+    mention = [each for each in dict.fromkeys(people) if each != approval.requester]
+    return {"mention": mention[:MENTIONS], "channels": list(dict.fromkeys(channels))}
+
+
+def _is_id(name: str, kinds: str) -> bool:
+    """As Slack writes them: `U0123ABCD`."""
+    return len(name) > 1 and name[0] in kinds and name.isupper() and name.isalnum()
 
 
 def groups_of(approval: Approval, directory: Directory, actor: Actor) -> tuple[str, ...]:

@@ -28,6 +28,8 @@ class Terms:
     window: timedelta = timedelta(minutes=15)
     start_deadline: timedelta = timedelta(minutes=30)
     again: timedelta = timedelta(seconds=30)
+    glass_per_day: int = 3
+    """How often one person may break the glass within a day."""
 
 
 def timers(approval: Approval, terms: Terms) -> tuple[Deadline, ...]:

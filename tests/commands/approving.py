@@ -15,6 +15,7 @@ from commands.approval.terms import Terms
 from commands.conduct import Asked, Policy
 from commands.execute import Executor
 from commands.policy.directory import UNKNOWN, Directory, Member
+from commands.policy.rules import Rule
 from commands.replan import Replanned
 from domain.actor import Actor, ActorKind, Origin, Way
 from domain.answer import Answer
@@ -63,6 +64,7 @@ class Desk:
         )
         self.directory = Directory(groups={"dba": (member("bob"), member("eve"), member("grace"))})
         self.fault: Exception | None = None
+        self.rules: tuple[Rule, ...] = ()
         self.meanwhile: list = []
         self.restart()
 
@@ -73,7 +75,7 @@ class Desk:
             self.store,
             self.executor,
             self._replan,
-            lambda: Policy((), self._directory),
+            lambda: Policy(self.rules, self._directory),
             self._who,
             Terms,
             lambda: self.now,

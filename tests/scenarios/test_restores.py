@@ -227,3 +227,17 @@ async def test_of_two_requests_the_second_does_not_run_into_the_first(house):
     answer = await house.bob.clicks("Approve", on=second)
     await answer.reply("Nothing runs")
     assert [one["metadata"]["name"] for one in house.prod.all("restores")] == ["r1"]
+
+
+async def test_the_glass_is_broken_only_so_often(build):
+    house = await build(rules=GLASS)
+    text = house.settings.read_text("utf-8")
+    house.settings.write_text(text.replace("[approvals]\n", "[approvals]\nbreak_glass_per_day = 1\n"), "utf-8")
+    await house.start()
+    await house.backed_up("b1")
+    await house.quiet()
+    await house.grace.says(f'{ASK} --break-glass "checkout is down"')
+    await house.ended("restores", "r1")
+    answer = await house.grace.says(f'{ASK.replace(" r1 ", " r2 ")} --break-glass "again"')
+    await answer.reply("as often as one person may within 24 hours: 1")
+    assert house.prod.get("restores", "r2") is None
