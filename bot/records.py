@@ -33,34 +33,37 @@ class RecordBook:
         """For one asker, in one channel: rights and subscriptions are theirs."""
 
         async def read(need: Records) -> list[Any]:
-            if need.table == "config-checks":
-                return rows(await self._checks(), tuple(self._clusters()))
-            query = dict(need.query)
             match need.table:
-                case "failed-notices":
-                    return list(await self._store.read(lambda tx: tx.notices.dead_letters()))
+                case "config-checks":
+                    return rows(await self._checks(), tuple(self._clusters()))
                 case "rights":
                     return list(rights(self._rules(), actor, self._clusters()))
-                case "audit":
-                    limit = int(query.get("limit", "20"))
-                    return list(
-                        await self._store.read(lambda tx: tx.audit.latest(limit, cluster=query.get("cluster", "")))
-                    )
-                case "schedule_state":
-                    return list(await self._store.read(lambda tx: tx.schedules.all(query.get("cluster", ""))))
-                case pending.TABLE:
-                    return await self._store.read(lambda tx: pending.pending(tx, query.get("cluster", "")))
-                case "subscriptions":
-                    who = channel if query.get("here") else actor.id
-                    return list(await self._store.read(lambda tx: tx.subscriptions.of(who)))
                 case "channel-scope":
                     return list(self._scope(channel))
-                case "story":
-                    return list(await self._store.read(lambda tx: tx.audit.story(query.get("operation", ""))))
                 case _:
-                    return []
+                    return await self._stored(need, actor, channel)
 
         return read
+
+    async def _stored(self, need: Records, actor: Actor, channel: str) -> list[Any]:
+        query = dict(need.query)
+        match need.table:
+            case "failed-notices":
+                return list(await self._store.read(lambda tx: tx.notices.dead_letters()))
+            case "audit":
+                limit = int(query.get("limit", "20"))
+                return list(await self._store.read(lambda tx: tx.audit.latest(limit, cluster=query.get("cluster", ""))))
+            case "schedule_state":
+                return list(await self._store.read(lambda tx: tx.schedules.all(query.get("cluster", ""))))
+            case pending.TABLE:
+                return await self._store.read(lambda tx: pending.pending(tx, query.get("cluster", "")))
+            case "subscriptions":
+                who = channel if query.get("here") else actor.id
+                return list(await self._store.read(lambda tx: tx.subscriptions.of(who)))
+            case "story":
+                return list(await self._store.read(lambda tx: tx.audit.story(query.get("operation", ""))))
+            case _:
+                return []
 
 
 def rows(findings: Sequence[Finding], clusters: Sequence[str]) -> list[tuple[str, str, str, str]]:
