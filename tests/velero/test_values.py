@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import sys
-import time
 import tracemalloc
 from datetime import UTC, datetime
 
@@ -382,28 +381,6 @@ def test_ten_thousand_rows_are_small():
     tracemalloc.stop()
     assert len(kept) == len(rows)
     assert size / 1000 * 10_000 < 30 << 20
-
-
-def test_rows_cost_less_than_half_of_the_parser():
-    body = big_list(2000)
-
-    def best(measure) -> float:
-        return min(measure() for _ in range(5))
-
-    def loads() -> float:
-        began = time.process_time()
-        json.loads(body)
-        return time.process_time() - began
-
-    items = json.loads(body)["items"]
-
-    def project() -> float:
-        began = time.process_time()
-        kept = [row_of(item) for item in items]
-        assert kept
-        return time.process_time() - began
-
-    assert best(project) < 0.5 * best(loads)
 
 
 def test_words_that_recur_are_shared():
