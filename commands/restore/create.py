@@ -54,7 +54,7 @@ def needs(cmd: Command, known: Facts) -> Needs:
         pending.needed(known),
         Want("backupstoragelocations"),
         Want("namespaces", optional=True),
-        Want("configmaps", modifiers, fresh=True, optional=True) if modifiers else None,
+        Want("configmaps", modifiers, fresh=True) if modifiers else None,  # unread it could not be pinned
     )
 
 

@@ -19,14 +19,15 @@ from tests.e2e.s3 import ObjectStore, start_store
 CLUSTERS = pytest.StashKey[list[RealCluster]]()
 ORDER = (
     "/contract/",
-    "test_differential",
-    "test_bot",
-    "test_rights",
-    "test_horizon",
-    "test_schedules",
-    "test_outages",
-    "test_backup.",
-    "test_harness",
+    "e2e/test_differential",
+    "/product/test_bot",
+    "/product/test_rights",
+    "e2e/test_horizon",
+    "/product/test_schedules",
+    "/product/test_outages",
+    "/product/test_leaving",
+    "e2e/test_backup",
+    "e2e/test_harness",
     "/scenarios/",
 )
 LOG_LINES = {"velero": 40}  # the others: five

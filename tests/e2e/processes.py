@@ -67,6 +67,13 @@ class Process:
     def alive(self) -> bool:
         return self._running is not None and self._running.poll() is None
 
+    @property
+    def status(self) -> int:
+        """With which it ended."""
+        if self._running is None or self._running.returncode is None:
+            raise ProcessEnded(f"{self.name} has not ended by itself")
+        return self._running.returncode
+
     def start(self) -> None:
         assert not self.alive, f"{self.name} runs already"
         with self.log.open("ab") as output:

@@ -40,3 +40,17 @@ async def house(running: RealHouse) -> RealHouse:
     if not running.process.process.alive:
         await running.process.start()
     return running
+
+
+@pytest.fixture(scope="session")
+async def other(
+    cluster: RealCluster, granted: None, keeper: Keeper, e2e_directory: Path, http: aiohttp.ClientSession
+) -> AsyncIterator[RealHouse]:
+    """A second one, for a story of several minutes."""
+    directory = e2e_directory / "schedules"
+    directory.mkdir()
+    house = await open_house(cluster, keeper, directory, http)
+    await house.process.start()
+    yield house
+    await house.process.kill()
+    await house.slack.stop()

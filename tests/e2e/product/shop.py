@@ -2,7 +2,10 @@
 people do and see.
 """
 
+import asyncio
+import os
 import secrets
+import signal
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,8 +85,6 @@ class Bot:
 
     async def _until(self, page: str) -> None:
         """A page that answers well."""
-        import asyncio
-
         try:
             async with asyncio.timeout(START_SECONDS):
                 while not await self._well(page):
@@ -105,6 +106,14 @@ class Bot:
     async def restart(self) -> None:
         await self.kill()
         await self.start()
+
+    async def leaves(self) -> int:
+        """Its exit status after SIGTERM."""
+        os.kill(self.process.pid, signal.SIGTERM)
+        async with asyncio.timeout(15):
+            while self.process.alive:
+                await asyncio.sleep(0.05)
+        return self.process.status
 
 
 class RealHouse(House):

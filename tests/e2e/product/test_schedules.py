@@ -3,16 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
-import aiohttp
 import pytest
 
 from tests.e2e.api import Json
-from tests.e2e.cluster import RealCluster
 from tests.e2e.objects import make_shop
-from tests.e2e.processes import Keeper
-from tests.e2e.product.shop import RealHouse, open_house
+from tests.e2e.product.shop import RealHouse
 
 NAME = "minutely"
 RUN_SECONDS = 200.0
@@ -106,20 +102,12 @@ async def in_the_first_third_of_a_minute() -> None:
 
 
 @pytest.fixture(scope="session")
-async def story(
-    cluster: RealCluster, granted: None, keeper: Keeper, e2e_directory: Path, http: aiohttp.ClientSession
-) -> AsyncIterator[Story]:
-    directory = e2e_directory / "schedules"
-    directory.mkdir()
-    house = await open_house(cluster, keeper, directory, http)
-    await house.process.start()
-    story = Story(house)
+async def story(other: RealHouse) -> AsyncIterator[Story]:
+    story = Story(other)
     running = asyncio.create_task(story.run())
     yield story
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
-    await house.process.kill()
-    await house.slack.stop()
 
 
 async def test_the_story_begins(story: Story) -> None:
