@@ -20,6 +20,7 @@ CLUSTERS = pytest.StashKey[list[RealCluster]]()
 ORDER = (
     "/contract/",
     "e2e/test_differential",
+    "/product/test_preview",
     "/product/test_bot",
     "/product/test_rights",
     "e2e/test_horizon",

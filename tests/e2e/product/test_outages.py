@@ -31,4 +31,4 @@ async def test_a_location_that_goes_and_comes_back_is_told(house: RealHouse) -> 
     await house.sees("#incidents", "default", "connection refused", deadline=60)
     await house.api.patch("backupstoragelocations", "default", {"spec": {"config": {"s3Url": url}}})
     await house.api.wait_phase("backupstoragelocations", "default", "Available")
-    await house.sees("#incidents", "default", "available again", deadline=60)
+    await house.sees("#incidents", "default", "Available again", deadline=60)

@@ -31,8 +31,6 @@ ELSEWHERE = {
     "deployments": ("apps/v1", "Deployment"),
     "clusterroles": ("rbac.authorization.k8s.io/v1", "ClusterRole"),
     "clusterrolebindings": ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding"),
-    "customresourcedefinitions": ("apiextensions.k8s.io/v1", "CustomResourceDefinition"),
-    "themes": ("blog.example.com/v1", "Theme"),
 }
 GRACE = 20.0  # seconds that a busy machine may take on top of what the scenario allows
 POLL = 0.05
@@ -42,7 +40,7 @@ ANYBODY = "AWS4-HMAC-SHA256 Credential=anybody/20260101/us-east-1/s3/aws4_reques
 SPOKEN_OF = frozenset({"shop", "copy", "other", "sel", "shared", "gone", "a", "b", "n1", "n2", "n3"})
 SHOP = "shop"
 IN_SHOP = ("configmaps", "deployments", "secrets", "services", "serviceaccounts", "pods")
-OUR_CLUSTER_OBJECTS = frozenset({"reader", "other", "themes.blog.example.com"})
+OUR_CLUSTER_OBJECTS = frozenset({"reader", "other"})
 
 
 def resource_of(plural: str) -> Resource:
@@ -86,17 +84,7 @@ class RealWorld(World):
             body |= {"apiVersion": version, "kind": kind}
         if spec is not None:
             body["spec"] = spec
-        made = await self._api.create(resource_of(resource), body, namespace)
-        if resource == "customresourcedefinitions":
-            await self._served(spec or {})
-        return made
-
-    async def _served(self, definition: Json) -> None:
-        """A new kind is served a little after it is defined."""
-        resource = Resource(f"{definition['group']}/{definition['versions'][0]['name']}", definition["names"]["plural"])
-        async with asyncio.timeout(GRACE):
-            while (await self._api.call("GET", resource.path(None))).status != 200:
-                await asyncio.sleep(POLL)
+        return await self._api.create(resource_of(resource), body, namespace)
 
     async def get(self, resource: str, name: str, namespace: str | None = "velero") -> Json | None:
         return await self._api.get(resource_of(resource), name, namespace)
@@ -243,7 +231,7 @@ async def clear(cluster: RealCluster, bucket: RealBucket, kept: Mapping[str, str
         await remove_namespace(api, name)
     for name in going:
         await api.wait_gone(everywhere, name, within=60)
-    for plural in ("clusterroles", "clusterrolebindings", "customresourcedefinitions"):
+    for plural in ("clusterroles", "clusterrolebindings"):
         await remove_ours(api, plural)
 
 
