@@ -6,42 +6,28 @@ Values are checked here; where a fault stands in the file is `settings_file`'s b
 from __future__ import annotations
 
 import os
-from ipaddress import ip_network
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from domain.duration import BadDuration
-from domain.duration import parse_positive as parse_duration
+from bot.setting_values import (
+    ClusterName,
+    Listening,
+    Namespace,
+    Network,
+    PublicUrl,
+    RequestPath,
+    Seconds,
+    SenderName,
+    ServerUrl,
+    SlackApi,
+    SlashCommand,
+    Zone,
+)
 
 ENV = "VELERO_CHATOPS_"
-
-
-def _seconds(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        raise ValueError("a duration like '90s', '5m' or '30d', or a number of seconds")  # noqa: TRY004 - pydantic's way
-    if isinstance(value, str):
-        try:
-            return parse_duration(value) / 1e9
-        except BadDuration as fault:
-            raise ValueError(str(fault)) from None
-    if value <= 0:
-        raise ValueError("a duration is longer than nothing")
-    return float(value)
-
-
-def _zone(value: str) -> str:
-    try:
-        ZoneInfo(value)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(f"{value!r} is no time zone; write one like UTC or Europe/Berlin") from None
-    return value
-
-
-Seconds = Annotated[float, BeforeValidator(_seconds)]
-Zone = Annotated[str, AfterValidator(_zone)]
 
 
 class _Part(BaseModel):
@@ -60,10 +46,10 @@ def secret(value: SecretStr | None, file: Path | None, name: str) -> str:
 class Slack(_Part):
     transport: Literal["http", "socket"] = "http"
     """How commands come in. socket needs no open port."""
-    api_url: str = "https://slack.com/api/"
+    api_url: SlackApi = "https://slack.com/api/"
     """Base of the Web API; government Slack has another."""
-    request_path: str = Field(default="/slack/events", pattern=r"^/\S*$")
-    public_url: str = ""
+    request_path: RequestPath = "/slack/events"
+    public_url: PublicUrl = ""
     """Where Slack reaches the bot; only the manifest needs it."""
     bot_token_file: Path | None = None
     signing_secret_file: Path | None = None
@@ -72,8 +58,8 @@ class Slack(_Part):
     app_token_file: Path | None = None
     teams: tuple[str, ...] = ()
     """Workspaces whose people may ask; empty: the bot's own."""
-    command: str = Field(default="/velero", pattern=r"^/[a-z0-9_-]{1,31}$")
-    aliases: dict[str, Literal["backup", "restore", "schedule"]] = {
+    command: SlashCommand = "/velero"
+    aliases: dict[SlashCommand, Literal["backup", "restore", "schedule"]] = {
         "/backup": "backup",
         "/restore": "restore",
         "/schedule": "schedule",
@@ -99,21 +85,20 @@ class Slack(_Part):
 
 
 class Cluster(_Part):
-    name: str = Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$")
+    name: ClusterName
     in_cluster: bool = False
     """Use the service account of the pod."""
     kubeconfig: Path | None = None
     context: str = ""
-    url: str = ""
+    url: ServerUrl = ""
     """API server, with token_file and ca_file, instead of a kubeconfig."""
     token_file: Path | None = None
     ca_file: Path | None = None
-    velero_namespace: str = "velero"
+    velero_namespace: Namespace = "velero"
     velero_timezone: Zone = "UTC"
     """Zone of the Velero server's process: what its cron expressions mean."""
     object_store_hosts: tuple[str, ...] = ()
-    """host or host:port from which logs and results may be read; empty: none."""
-    object_store_ca_file: Path | None = None
+    """host or host:port from which logs and results may be read; empty: none. A store with an authority of its own: caCert of its location."""
     channels: tuple[str, ...] = ()
     """Channels whose commands mean this cluster."""
     server_version: str = ""
@@ -147,6 +132,14 @@ class Match(_Part):
     severities: tuple[Literal["info", "warning", "failure", "security", "recovery"], ...] = ()
 
 
+IDLE: Mapping[str, frozenset[str]] = {
+    "slack": frozenset({"url", "secret_file", "allow_addresses", "timeout"}),
+    "webhook": frozenset({"channels", "mention"}),
+    "alertmanager": frozenset({"channels", "mention", "secret_file"}),
+}
+"""Settings without effect, by kind of route."""
+
+
 class Route(_Part):
     """Where news goes. Without a match it takes everything that is not a routine success of a schedule."""
 
@@ -158,18 +151,21 @@ class Route(_Part):
     """User or user-group ids, or 'here', said with failures only."""
     routine: bool = False
     """Take routine successes of schedules too."""
-    url: str = ""
+    url: ServerUrl = ""
     secret_file: Path | None = None
-    allow_addresses: tuple[str, ...] = ()
+    allow_addresses: tuple[Network, ...] = ()
     """Networks that a webhook may reach although they are private: CIDR."""
     timeout: Seconds = 15.0
 
     @model_validator(mode="after")
     def _reachable(self) -> Route:
-        if self.kind != "slack" and not (self.name and self.url.startswith(("http://", "https://"))):
+        """What would do nothing is refused as well as what is missing."""
+        if self.kind == "slack" and not self.channels:
+            raise ValueError("a route of kind slack needs channels")
+        if self.kind != "slack" and not (self.name and self.url):
             raise ValueError(f"a route of kind {self.kind} needs a name and a url with http or https")
-        for network in self.allow_addresses:
-            ip_network(network, strict=False)
+        if idle := sorted(IDLE[self.kind] & self.model_fields_set):
+            raise ValueError(f"{', '.join(idle)}: without effect in a route of kind {self.kind}")
         return self
 
     def secret(self) -> str:
@@ -179,7 +175,7 @@ class Route(_Part):
 class Sender(_Part):
     """A pipeline that may ask by webhook."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")
+    name: SenderName
     secret_file: Path | None = None
     secret_previous_file: Path | None = None
     token_file: Path | None = None
@@ -188,7 +184,7 @@ class Sender(_Part):
     channel: str = ""
     """Where its cards go."""
     per_minute: int = Field(default=60, ge=1)
-    callback_addresses: tuple[str, ...] = ()
+    callback_addresses: tuple[Network, ...] = ()
 
     def secrets(self) -> tuple[str, ...]:
         key = f"SENDER_SECRET_{self.name.upper().replace('-', '_').replace('.', '_')}"
@@ -211,13 +207,13 @@ class Approvals(_Part):
     channel: str = ""
     """Where approvals are asked for; empty: where the command was given."""
     expires: Seconds = 3600.0
+    """How long an approval is asked where its rule does not say."""
     remind_after: float = Field(default=0.5, gt=0, lt=1)
     window: Seconds = 900.0
     """How long after the last vote it may start."""
     start_deadline: Seconds = 1800.0
     """A restore that waits longer in Velero's queue is withdrawn."""
     safety_backup: bool = False
-    break_glass_groups: tuple[str, ...] = ()
     break_glass_per_day: int = Field(default=3, ge=1)
     """How often one person may break the glass within 24 hours."""
 
@@ -285,7 +281,7 @@ class Scopes(_Part):
 
 class Settings(_Part):
     data_dir: Path = Path("data")
-    listen: str = Field(default="127.0.0.1:8080", pattern=r"^\S*:\d+$")
+    listen: Listening = "127.0.0.1:8080"
     timezone: Zone = "UTC"
     """For people whose Slack profile names none."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -307,23 +303,6 @@ class Settings(_Part):
     store: Store = Store()
     audit: Audit = Audit()
 
-    @model_validator(mode="after")
-    def _names_are_unique(self) -> Settings:
-        for what, names in (
-            ("cluster", [each.name for each in self.clusters]),
-            ("sender", [each.name for each in self.senders]),
-            ("route", [each.name for each in self.routes if each.name]),
-            ("channel", [each.id for each in self.channels]),
-        ):
-            twice = sorted({name for name in names if names.count(name) > 1})
-            if twice:
-                raise ValueError(f"two {what}s are named {twice[0]!r}")
-        known = {each.name for each in self.clusters}
-        for channel in self.channels:
-            if channel.cluster and channel.cluster not in known:
-                raise ValueError(f"channel {channel.id} is bound to a cluster {channel.cluster!r} that is not listed")
-        return self
-
     def cluster(self, name: str) -> Cluster | None:
         return next((each for each in self.clusters if each.name == name), None)
 
@@ -339,3 +318,29 @@ class Settings(_Part):
         if named:
             return named[0]
         return self.clusters[0].name if len(self.clusters) == 1 else ""
+
+
+Place = tuple[int | str, ...]
+
+
+def disagreements(settings: Settings) -> list[tuple[Place, str]]:
+    """Where parts of the settings contradict each other: place and words."""
+    found: list[tuple[Place, str]] = []
+    for table, key, names in (
+        ("clusters", "name", [each.name for each in settings.clusters]),
+        ("senders", "name", [each.name for each in settings.senders]),
+        ("routes", "name", [each.name for each in settings.routes]),
+        ("channels", "id", [each.id for each in settings.channels]),
+    ):
+        for at, name in enumerate(names):
+            if name and name in names[:at]:
+                found.append(((table, at, key), f"there is another with the {key} {name!r}"))
+    known = tuple(each.name for each in settings.clusters)
+    bound: list[tuple[Place, str]] = [
+        (("channels", at, "cluster"), each.cluster) for at, each in enumerate(settings.channels)
+    ]
+    bound += [(("applications", at, "cluster"), each.cluster) for at, each in enumerate(settings.applications)]
+    for place, name in bound:
+        if name and name not in known:
+            found.append((place, f"there is no cluster {name!r}; allowed: {', '.join(known) or 'none is listed'}"))
+    return found

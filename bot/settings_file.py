@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_args
@@ -12,12 +12,25 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from bot.settings import Settings
-from commands.policy.parse import Faults, parse_rules
+from bot.settings import Place as Location
+from bot.settings import Settings, disagreements
+from commands.policy.entry import Fault
+from commands.policy.parse import EXPIRES, Faults, Vocabulary, parse_rules
 from commands.policy.rules import Rule
+from commands.registry import VERB_WORDS, VERBS
+from domain.counting import counted
 from domain.errors import ConfigError
 
-Location = tuple[int | str, ...]
+Found = tuple[Location, str]
+"""Where a fault is, and what it is."""
+
+
+SYNONYMS = {
+    f"{verb.noun}.{word}": verb.key
+    for verb in VERBS
+    for word, name in VERB_WORDS.items()
+    if name == verb.name != word and f"{verb.noun}.{word}" not in {each.key for each in VERBS}
+}
 
 
 def read(path: Path) -> tuple[Settings, tuple[Rule, ...]]:
@@ -33,40 +46,129 @@ def parse(text: str, name: str) -> tuple[Settings, tuple[Rule, ...]]:
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as fault:
-        raise ConfigError(f"{name} is no TOML.", faults=(f"{name}: {fault}",)) from None
-    lines = positions(text)
-    faults: list[str] = []
-    settings: Settings | None = None
-    try:
-        settings = Settings.model_validate(data)
-    except ValidationError as found:
-        faults += [_said(name, lines, each) for each in found.errors(include_url=False)]
-    rules = parse_rules(data.get("rules") or [])
-    if isinstance(rules, Faults):
-        faults += [f"{name}:{lines.get(('rules', each.index), 1)}: rules{each}" for each in rules.faults]
-    if faults or settings is None or isinstance(rules, Faults):
-        raise ConfigError(
-            f"{name} has {len(faults)} {'fault' if len(faults) == 1 else 'faults'}.", faults=tuple(faults)
-        )
+        raise ConfigError(f"{name} is no TOML.", faults=(_broken(name, text, str(fault)),)) from None
+    settings, found = _validated(data)
+    rules = _rules(data, settings, found)
+    if found or settings is None:
+        raise ConfigError(f"{name} has {counted(len(found), 'fault')}.", faults=in_order(name, text, found))
     return settings, rules
 
 
-def _said(name: str, lines: dict[Location, int], fault: ErrorDetails) -> str:
+def in_order(name: str, text: str, found: Sequence[Found]) -> tuple[str, ...]:
+    """Each with file and line in front, by line."""
+    lines = positions(text)
+    placed = sorted((_line(lines, where), _called(where), words) for where, words in found)
+    return tuple(f"{name}:{line}: {key}: {words}" for line, key, words in placed)
+
+
+def of_entries(table: str, faults: Sequence[Fault]) -> list[Found]:
+    """Faults inside tables of an array, such as rules, with their places."""
+    return [((table, each.index, *_steps(each.key)), each.words) for each in faults]
+
+
+def _broken(name: str, text: str, fault: str) -> str:
+    """The parser's words with their place in front, as of every other fault."""
+    what, _, where = fault.rpartition(" (at ")
+    place = re.match(r"line (\d+), column (\d+)", where)
+    line = int(place[1]) if place else len(text.splitlines()) or 1
+    return f"{name}:{line}: {what[:1].lower()}{what[1:]}" + (f", in column {place[2]}" if place else ", at the end")
+
+
+def _validated(data: Mapping[str, Any]) -> tuple[Settings | None, list[Found]]:
+    try:
+        settings = Settings.model_validate(data)
+    except ValidationError as faults:
+        # What a rule holds is judged with the rules.
+        found = [_found(each) for each in faults.errors(include_url=False)]
+        return None, [each for each in found if each[0][0] != "rules" or len(each[0]) == 1]
+    return settings, disagreements(settings)
+
+
+def _rules(data: Mapping[str, Any], settings: Settings | None, found: list[Found]) -> tuple[Rule, ...]:
+    """Adds the faults of rules. Names of clusters are compared once the clusters themselves are right."""
+    entries = data.get("rules")
+    clusters = tuple(each.name for each in settings.clusters) if settings else ()
+    known = Vocabulary(tuple(verb.key for verb in VERBS), clusters, SYNONYMS)
+    expires = int(settings.approvals.expires) if settings else EXPIRES
+    rules = parse_rules(entries if isinstance(entries, list) else (), known, expires=max(1, expires))
+    if not isinstance(rules, Faults):
+        return rules
+    found += of_entries("rules", rules.faults)
+    return ()
+
+
+def _steps(key: str) -> Location:
+    """`during[0].from` → its steps."""
+    return tuple(int(step) if step.isdigit() else step for step in re.findall(r"[^.\[\]]+", key))
+
+
+def _line(lines: Mapping[Location, int], where: Location) -> int:
+    """Of the innermost part that has a line of its own."""
+    return next((lines[where[:cut]] for cut in range(len(where), 0, -1) if where[:cut] in lines), 1)
+
+
+def _called(where: Location) -> str:
+    """`rules[0].who`: tables counted from 0."""
+    steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in where)
+    return "".join(steps).removeprefix(".") or "settings"
+
+
+def _found(fault: ErrorDetails) -> Found:
     where = tuple(fault["loc"])
-    line = next((lines[where[:cut]] for cut in range(len(where), 0, -1) if where[:cut] in lines), 1)
-    key = ".".join(str(part) for part in where)
     if fault["type"] == "extra_forbidden":
-        allowed = _keys(where[:-1])
-        near = get_close_matches(str(where[-1]), allowed, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(allowed)}"
-        return f"{name}:{line}: {key}: there is no such setting; {hint}"
-    return f"{name}:{line}: {key or 'settings'}: {_words(fault)}"
+        return where, _unknown(where)
+    if where[-1:] == ("[key]",):
+        where = where[:-1]
+    return where, _words(fault)
+
+
+def _unknown(where: Location) -> str:
+    allowed = _keys(where[:-1])
+    near = get_close_matches(str(where[-1]), allowed, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(allowed)}"
+    return f"there is no such setting; {hint}"
+
+
+_KINDS = {
+    "bool": "this is true or false",
+    "string": 'this is a text, in quotes: "…"',
+    "path": 'this is a path, in quotes: "/…"',
+    "int": "this is a whole number",
+    "float": "this is a number",
+    "finite": "this is a number",
+    "tuple": 'this is a list: ["…", "…"]',
+    "list": 'this is a list: ["…", "…"]',
+    "dict": "this is a table",
+    "mapping": "this is a table",
+    "model": "this is a table",
+    "dataclass": "this is a table",
+    "missing": "this is missing",
+}
+"""By what the names of pydantic's faults begin with."""
+_BOUNDS = (
+    ("ge", "at least {}"),
+    ("gt", "more than {}"),
+    ("le", "at most {}"),
+    ("lt", "less than {}"),
+)
 
 
 def _words(fault: ErrorDetails) -> str:
-    message = fault["msg"].removeprefix("Value error, ")
-    expected = (fault.get("ctx") or {}).get("expected")
-    return f"{message}; allowed: {expected}" if expected and str(expected) not in message else message
+    """In this project's words: pydantic's name Python's types."""
+    context: Mapping[str, Any] = fault.get("ctx") or {}
+    for name, bound in _BOUNDS:
+        if name in context:
+            return f"{fault['input']} does not do; allowed: {bound.format(context[name])}"
+    if fault["type"] == "literal_error":
+        return _choice(fault["input"], re.findall(r"'([^']*)'", str(context.get("expected"))))
+    kind = fault["type"].partition("_")[0]
+    return _KINDS.get(kind) or fault["msg"].removeprefix("Value error, ")
+
+
+def _choice(given: object, allowed: Sequence[str]) -> str:
+    near = get_close_matches(str(given), allowed, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return f"{given!r} is not one of the values; {hint}allowed: {', '.join(allowed)}"
 
 
 def _keys(where: Location) -> list[str]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
-from bot.settings_file import read
+from bot.settings_file import SYNONYMS, Found, in_order, of_entries, read
 from commands.batch import fixtures, planned
 from commands.facts import Facts
 from commands.grammar import parse
@@ -20,13 +20,14 @@ from commands.policy.decide import may_ask
 from commands.policy.directory import ASSUMED
 from commands.policy.explain import COLUMNS, explain
 from commands.policy.matching import Ask
-from commands.policy.parse import Faults, parse_rules
+from commands.policy.parse import Faults, Vocabulary, parse_rules
 from commands.policy.rules import Rule
-from commands.registry import verb_of
+from commands.registry import VERBS, verb_of
 from commands.resolve import resolve
 from commands.situation import ClusterView, Situation
 from commands.verb import Effect
 from domain.actor import Actor, ActorKind
+from domain.counting import counted
 from domain.decision import Decision
 from domain.errors import ConfigError, UserError
 from domain.plan import Plan
@@ -93,13 +94,11 @@ def _explained(
 @click.option("--fixtures", "fixture_file", type=click.Path(path_type=Path), help="JSON list of Kubernetes objects.")
 def run_table(file: Path, path: Path | None, fixture_file: Path | None) -> None:
     """Run the table of cases in FILE against the rules. Exit 1 where one comes out otherwise."""
-    data = _toml(file)
-    rules = _rules(path)[0] if path else _parsed(data.get("rules") or [], file)
+    text, data = _toml(file)
+    rules = _rules(path)[0] if path else _parsed(text, data, file)
     cases = parse_cases(data.get("cases") or [])
     if isinstance(cases, CaseFaults):
-        for text in cases.texts:
-            click.echo(text, err=True)
-        raise click.ClickException(f"{file} has faults.")
+        raise _faulty(file, text, of_entries("cases", cases.faults))
     facts = _facts(fixture_file)
     results = run_cases(rules, cases, lambda line, cluster: _planned(line, cluster, facts, _nobody())[0])
     for result in results:
@@ -130,9 +129,9 @@ def _planned(line: str, cluster: str, facts: Facts, actor: Actor) -> tuple[Plan 
 
 def _rules(path: Path) -> tuple[tuple[Rule, ...], tuple[str, ...], Mapping[str, tuple[str, ...]]]:
     """Rules, clusters and groups of a settings file; a file of rules alone will do."""
-    data = _toml(path)
+    text, data = _toml(path)
     if set(data) <= {"rules", "groups"}:
-        return _parsed(data.get("rules") or [], path), (), data.get("groups") or {}
+        return _parsed(text, data, path), (), data.get("groups") or {}
     try:
         settings, rules = read(path)
     except ConfigError as fault:
@@ -142,18 +141,23 @@ def _rules(path: Path) -> tuple[tuple[Rule, ...], tuple[str, ...], Mapping[str, 
     return rules, tuple(each.name for each in settings.clusters), settings.groups
 
 
-def _parsed(entries: list[Any], path: Path) -> tuple[Rule, ...]:
-    rules = parse_rules(entries)
+def _parsed(text: str, data: Mapping[str, Any], path: Path) -> tuple[Rule, ...]:
+    rules = parse_rules(data.get("rules") or [], Vocabulary(tuple(verb.key for verb in VERBS), synonyms=SYNONYMS))
     if isinstance(rules, Faults):
-        for text in rules.texts:
-            click.echo(text, err=True)
-        raise click.ClickException(f"The rules in {path} have faults.")
+        raise _faulty(path, text, of_entries("rules", rules.faults))
     return rules
 
 
-def _toml(path: Path) -> dict[str, Any]:
+def _faulty(path: Path, text: str, found: Sequence[Found]) -> click.ClickException:
+    for line in in_order(str(path), text, found):
+        click.echo(line, err=True)
+    return click.ClickException(f"{path} has {counted(len(found), 'fault')}.")
+
+
+def _toml(path: Path) -> tuple[str, dict[str, Any]]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        return text, tomllib.loads(text)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as fault:
         raise click.ClickException(f"{path} cannot be read: {fault}") from None
 

@@ -26,9 +26,14 @@ class Fault:
     def __str__(self) -> str:
         named = f" ({self.name})" if self.name else ""
         key = f".{self.key}" if self.key else ""
+        return f"[{self.index}]{named}{key}: {self.words}"
+
+    @property
+    def words(self) -> str:
+        """What is wrong and what would do, without the place."""
         meant = f" Did you mean {str(self.nearest)!r}?" if self.nearest else ""
         allowed = f" Allowed: {', '.join(self.allowed)}." if self.allowed else ""
-        return f"[{self.index}]{named}{key}: {self.text}{meant}{allowed}"
+        return f"{self.text}{meant}{allowed}"
 
 
 @dataclass(slots=True)
@@ -44,7 +49,7 @@ class Entry:
         close = get_close_matches(got, list(allowed), n=1, cutoff=0.5)
         where = f"{self.path}.{key}" if self.path and key else self.path or key
         name = self.data.get("name", "") if not self.path else ""
-        known = tuple(allowed) if len(allowed) <= 24 else ()
+        known = tuple(allowed) if len(allowed) <= 24 or not close else ()
         self.faults.append(Fault(self.index, where, text, close[0] if close else "", known, str(name)))
 
     def only(self, allowed: Collection[str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import time
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -37,6 +37,7 @@ KEYS = (
     "reason_required",
     "break_glass",
 )
+EXPIRES = 3600
 _WHO = ("groups", "users", "pipelines", "anyone", "terminal", "timer")
 _WINDOW = ("days", "from", "to", "zone")
 _WHAT = re.compile(r"[a-z*?][a-z*?-]*(\.[a-z*?][a-z*?-]*)?")
@@ -46,10 +47,14 @@ _CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """Names to check against: `noun.verb` of every verb, clusters. Empty: not checked."""
+    """Names to check against: `noun.verb` of every verb, clusters. Empty: not checked.
+
+    `synonyms`: what people also call a verb, and rules do not.
+    """
 
     verbs: tuple[str, ...] = ()
     clusters: tuple[str, ...] = ()
+    synonyms: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +66,10 @@ class Faults:
         return tuple(f"rules{fault}" for fault in self.faults)
 
 
-def parse_rules(entries: Sequence[Any], known: Vocabulary | None = None) -> tuple[Rule, ...] | Faults:
+def parse_rules(
+    entries: Sequence[Any], known: Vocabulary | None = None, *, expires: int = EXPIRES
+) -> tuple[Rule, ...] | Faults:
+    """`expires`: how many seconds an approval is asked where its rule does not say."""
     found: list[Rule] = []
     faults: list[Fault] = []
     for index, data in enumerate(entries):
@@ -69,14 +77,14 @@ def parse_rules(entries: Sequence[Any], known: Vocabulary | None = None) -> tupl
             faults.append(Fault(index, "", "A rule has to be a table."))
             continue
         entry = Entry(index, data, faults=faults)
-        rule = _rule(entry, known or Vocabulary())
+        rule = _rule(entry, known or Vocabulary(), expires)
         if any(rule.name == each.name for each in found):
             entry.fault("name", f"There is a rule {rule.name!r} already: a decision names its rule.")
         found.append(rule)
     return Faults(tuple(faults)) if faults else tuple(found)
 
 
-def _rule(entry: Entry, known: Vocabulary) -> Rule:
+def _rule(entry: Entry, known: Vocabulary, expires: int) -> Rule:
     entry.only(KEYS)
     effect = Effect(entry.choice("effect", tuple(Effect), required=True) or Effect.DENY)
     rule = Rule(
@@ -88,7 +96,7 @@ def _rule(entry: Entry, known: Vocabulary) -> Rule:
         where=_where(entry),
         during=_windows(entry),
         lifts=_lifts(entry),
-        approvals=_approvals(entry, effect),
+        approvals=_approvals(entry, effect, expires),
         reason_required=bool(entry.flag("reason_required")),
         break_glass=_handles(entry.texts("break_glass")),
     )
@@ -133,6 +141,8 @@ def _what(entry: Entry, known: Vocabulary) -> tuple[str, ...]:
             entry.fault(
                 "what", f"{each!r} is not a verb like backup.create, backup.* or *.get.", got=each, allowed=known.verbs
             )
+        elif (meant := known.synonyms.get(each)) is not None:
+            entry.fault("what", f"{each!r} is {meant!r} in rules.", allowed=(meant,))
         elif known.verbs and not any(is_about(each, verb) for verb in known.verbs):
             entry.fault("what", f"No command is {each!r}.", got=each, allowed=known.verbs)
     return found
@@ -201,14 +211,14 @@ def _lifts(entry: Entry) -> frozenset[str]:
     return frozenset(found)
 
 
-def _approvals(entry: Entry, effect: Effect) -> Approvals:
+def _approvals(entry: Entry, effect: Effect, expires: int) -> Approvals:
     approvers = entry.texts("approvers", required=effect is Effect.APPROVE) or ()
     if not approvers and "quorum" in entry.data:
         entry.fault("quorum", "A quorum needs approvers.")
     return Approvals(
         quorum=entry.whole("quorum", 1, least=1),
         approvers=tuple(dict.fromkeys(name.removeprefix("@") for name in approvers)),
-        expires=entry.seconds("expires", 3600),
+        expires=entry.seconds("expires", expires),
         notify=entry.texts("notify") or (),
     )
 
