@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from domain.event import Event, Severity
-from notifier.trouble import concerns
+from notifier.trouble import concerns, troubles
 from store.subscriptions import Subscription
 
 
@@ -132,8 +132,8 @@ def matches(route: Route, event: Event) -> bool:
     labels: Any = event.facts.get("labels") or {}
     return (
         _any(route.clusters, event.cluster)
-        and _any(route.events, event.kind)
-        and _any(route.schedules, str(event.facts.get("schedule", "")))
+        and any(_any(route.events, kind) for kind in (event.kind, *(troubles(event.kind) if alert else ())))
+        and _any(route.schedules, _schedule(event))
         and (route.namespaces == ("*",) or any(_any(route.namespaces, name) for name in _names(event)))
         and all(labels.get(key) == value for key, value in route.labels)
     )
@@ -143,6 +143,11 @@ def routine(event: Event) -> bool:
     """Successes of schedules, and restores or backups that somebody follows in a thread anyway."""
     quiet = event.severity is Severity.INFO and event.kind in {"backup.completed", "backup.deleted", "restore.removed"}
     return quiet and bool(event.facts.get("schedule") or event.operation)
+
+
+def _schedule(event: Event) -> str:
+    named = str(event.facts.get("schedule", ""))
+    return named or (event.object_name if event.object_kind.lower() == "schedule" else "")
 
 
 def _names(event: Event) -> list[str]:

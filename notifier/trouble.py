@@ -4,25 +4,55 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from domain.event import Event
+
 BACKUP, RESTORE, MISSED = "VeleroBackupFailed", "VeleroRestoreFailed", "VeleroScheduleMissed"
 LOCATION, SILENT = "VeleroLocationUnavailable", "VeleroSilent"
+INVALID = "VeleroScheduleInvalid"
 
 FIRING: Mapping[str, str] = {
     **{f"backup.{end}": BACKUP for end in ("failed", "partially-failed", "failed-validation")},
     **{f"restore.{end}": RESTORE for end in ("failed", "partially-failed", "failed-validation")},
     "schedule.missed": MISSED,
     "schedule.no-good-backup": MISSED,
+    "schedule.failed-validation": INVALID,
     "location.unavailable": LOCATION,
     "velero.silent": SILENT,
 }
 RESOLVING: Mapping[str, tuple[str, ...]] = {
     "backup.completed": (BACKUP, MISSED),
     "schedule.recovered": (MISSED,),
+    "schedule.fixed": (INVALID,),
+    "schedule.deleted-outside": (BACKUP, MISSED, INVALID),
     "location.available": (LOCATION,),
     "velero.back": (SILENT,),
 }
+_BY_VERB: Mapping[tuple[str, str], tuple[str, ...]] = {
+    ("schedule.changed", "pause"): (MISSED,),
+    ("schedule.changed", "delete"): (BACKUP, MISSED, INVALID),
+}
+"""What was asked in chat: nobody is paged for the runs of a schedule that is not to run."""
+_ENDING = {*RESOLVING, *(kind for kind, _ in _BY_VERB)}
+
+LASTING = frozenset(name for names in RESOLVING.values() for name in names)
+"""What stands until something ends it."""
+
+
+def fired(event: Event) -> str:
+    """Under which name; empty where nothing is foreseen."""
+    return FIRING.get(event.kind, "")
+
+
+def resolved(event: Event) -> tuple[str, ...]:
+    return RESOLVING.get(event.kind) or _BY_VERB.get((event.kind, str(event.facts.get("verb", ""))), ())
 
 
 def concerns(kind: str) -> bool:
     """Whether an alert hangs on this kind of event, whatever its severity: recoveries follow their failures."""
-    return kind in FIRING or kind in RESOLVING
+    return kind in FIRING or kind in _ENDING
+
+
+def troubles(kind: str) -> tuple[str, ...]:
+    """Kinds of events whose alerts this one may end: whoever is told those is told this."""
+    names = {*RESOLVING.get(kind, ()), *(name for (of, _), each in _BY_VERB.items() if of == kind for name in each)}
+    return tuple(each for each, name in FIRING.items() if name in names)

@@ -6,6 +6,7 @@ from sqlite_utils import Database, Migrations
 
 from domain.errors import StoreNewer
 from store import (
+    alerts,
     anchors,
     approvals,
     audit,
@@ -56,6 +57,12 @@ TRIGGERS = {**audit.TRIGGERS, **anchors.TRIGGERS}
 @STEPS(name="001-tables")
 def _tables(db: Database) -> None:
     for statement in (*_META, *(statement for table in _FIRST for statement in table.SCHEMA)):
+        db.conn.execute(statement)
+
+
+@STEPS(name="002-alerts")
+def _alerts(db: Database) -> None:
+    for statement in alerts.SCHEMA:
         db.conn.execute(statement)
 
 

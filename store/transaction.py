@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from store.alerts import Alerts
 from store.anchors import Anchors
 from store.approvals import Approvals
 from store.audit import Audit
@@ -45,6 +46,7 @@ class Transaction:
         self.subscriptions = Subscriptions(connection)
         self.hooks = Hooks(connection)
         self.receivers = Receivers(connection)
+        self.alerts = Alerts(connection)
 
 
 def epoch(connection: Connection) -> int:

@@ -70,7 +70,11 @@ class Webhooks:
     @property
     def rounds(self) -> Mapping[str, Callable[[], Awaitable[float | None]]]:
         """Loops to supervise, by name."""
-        return {"hooks": self.settling.round, "webhooks": self.delivery.round}
+        return {
+            "hooks": self.settling.round,
+            "webhooks": self.delivery.round,
+            "alerts": self.delivery.repeats.round,
+        }
 
     async def stop(self) -> None:
         """Before the HTTP server is taken down: calls that wait are answered, deliveries let go."""

@@ -7,8 +7,10 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from threading import Thread
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -21,12 +23,21 @@ Network = IPv4Network | IPv6Network
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 """(host, port) → addresses. Raises OSError for a name that nobody knows."""
 
+MOST_LOOKUPS = 64
+
 _NAT64 = ip_network("64:ff9b::/96")
 _NAMED = (
     (ip_network("169.254.169.254/32"), "the metadata service"),
     (ip_network("fd00:ec2::254/128"), "the metadata service"),
+    (ip_network("168.63.129.16/32"), "a provider's own service"),
     (ip_network("100.64.0.0/10"), "a shared range of providers"),
+    (ip_network("192.0.0.0/24"), "reserved"),  # one of them is a provider's metadata service
+    (ip_network("192.88.99.0/24"), "reserved"),
+    (ip_network("2001::/32"), "a tunnel"),
+    (ip_network("3fff::/20"), "reserved"),
+    (ip_network("fec0::/10"), "a private network"),
 )
+"""What the library takes for public, in some version or always."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +112,57 @@ def _inner(address: Address) -> IPv4Address | None:
         return None
     if address in _NAT64:
         return IPv4Address(int(address) & 0xFFFFFFFF)
-    teredo = address.teredo
-    return address.ipv4_mapped or address.sixtofour or (teredo[1] if teredo else None)
+    return address.ipv4_mapped or address.sixtofour
 
 
-async def system_resolve(host: str, port: int) -> Sequence[str]:
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(each[4][0]) for each in found))
+class Lookups:
+    """Asks the system for addresses, each name once at a time and in a thread of its own: a name server that is silent
+    holds its thread for long, and the few threads that everything shares read the clusters' tokens.
+    """
+
+    def __init__(self) -> None:
+        self._under_way: dict[tuple[str, int], asyncio.Future[Sequence[str]]] = {}
+
+    async def __call__(self, host: str, port: int) -> Sequence[str]:
+        known = self._under_way.get((host, port))
+        if known is None:
+            if len(self._under_way) >= MOST_LOOKUPS:
+                raise OSError("too many names are being looked up")
+            known = self._begin(host, port)
+        return await asyncio.shield(known)
+
+    def _begin(self, host: str, port: int) -> asyncio.Future[Sequence[str]]:
+        loop = asyncio.get_running_loop()
+        found: asyncio.Future[Sequence[str]] = loop.create_future()
+        self._under_way[host, port] = found
+
+        def over(addresses: Sequence[str], fault: OSError | None) -> None:
+            del self._under_way[host, port]
+            if found.cancelled():
+                return
+            if fault is None:
+                found.set_result(addresses)
+            else:
+                found.set_exception(fault)
+                found.exception()  # whoever asked may have gone
+
+        def ask() -> None:
+            addresses, fault = _addresses(host, port)
+            with suppress(RuntimeError):  # the loop is closed: nobody waits
+                loop.call_soon_threadsafe(over, addresses, fault)
+
+        Thread(target=ask, name=f"lookup {host}", daemon=True).start()
+        return found
+
+
+def _addresses(host: str, port: int) -> tuple[Sequence[str], OSError | None]:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError as fault:
+        return (), fault
+    except UnicodeError:
+        return (), OSError("no name at all")
+    return list(dict.fromkeys(str(each[4][0]) for each in found)), None
 
 
 class Pinned(AbstractResolver):

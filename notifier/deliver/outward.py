@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 import aiohttp
 
@@ -65,9 +66,13 @@ def cloud_event(receiver: Receiver, url: str, ident: str, event: Event, now: dat
 
 def alert(_receiver: Receiver, url: str, _ident: str, event: Event, _now: datetime) -> Parcel | None:
     made = alerts(event)
+    return posted(url, made) if made else None
+
+
+def posted(url: str, made: Sequence[Mapping[str, Any]]) -> Parcel:
     where = url.rstrip("/")
     where = where if where.endswith(ALERTS_PATH) else where + ALERTS_PATH
-    return Parcel(where, encoded(made), {"Content-Type": "application/json"}) if made else None
+    return Parcel(where, encoded(made), {"Content-Type": "application/json"})
 
 
 PACKS: Mapping[str, Pack] = {"webhook": cloud_event, "alertmanager": alert}

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
+from typing import Any
 
 from domain.errors import DeliveryError, Lost, Undeliverable, Unknown
 from domain.event import Event, Severity
-from notifier.deliver.addresses import Resolve, system_resolve
+from notifier.deliver.addresses import Lookups, Resolve
 from notifier.deliver.outward import PACKS, Receiver, Reply, call
+from notifier.deliver.repeats import KIND as ALERTS_KIND
+from notifier.deliver.repeats import Repeats, noted
 from store.deliveries import Delivery
 from store.notices import Notice
 from store.transaction import Transaction
@@ -49,7 +52,7 @@ class Tried:
 
 def wait_before_next(notice: Notice, asked: float, now: datetime, random: Random) -> float | None:
     """Seconds until the next try; None when this was the last. A receiver that asks for longer gets it."""
-    if notice.kind == "alertmanager":
+    if notice.kind == ALERTS_KIND:
         if now - notice.created_at > ALERTS_LIVE:
             return None
         planned = ALERTS[min(notice.attempts, len(ALERTS)) - 1]
@@ -69,16 +72,17 @@ class WebhookDelivery:
         receivers: Receivers,
         now: Callable[[], datetime],
         random: Random,
-        resolve: Resolve = system_resolve,
+        resolve: Resolve | None = None,
         counted: Callable[[str, str], None] = lambda _kind, _outcome: None,
     ) -> None:
         self._store = store
         self._receivers = receivers
         self._now = now
         self._random = random
-        self._resolve = resolve
+        self._resolve = resolve or Lookups()
         self._counted = counted
         self._busy: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self.repeats = Repeats(store, receivers, self._alone, now, self._resolve, counted)
 
     async def round(self) -> float | None:
         """Gives every receiver that has something due a sender; comes back when one is done, or after a second."""
@@ -86,13 +90,18 @@ class WebhookDelivery:
         await self._again_what_may_have_arrived(now)
         due = await self._store.read(lambda tx: [(kind, one) for kind in PACKS for one in tx.notices.due(now, kind)])
         for key in due:
-            if key not in self._busy:
-                self._busy[key] = asyncio.create_task(self._serve(*key))
+            self._alone(key, lambda key=key: self._serve(*key))  # type: ignore[misc]
         if self._busy:
             await asyncio.wait(self._busy.values(), timeout=1.0, return_when=asyncio.FIRST_COMPLETED)
             self._collect()
             return 0
         return await self._until_next(now)
+
+    def _alone(self, key: tuple[str, str], work: Callable[[], Coroutine[Any, Any, None]]) -> bool:
+        if key in self._busy:
+            return False
+        self._busy[key] = asyncio.create_task(work())
+        return True
 
     async def close(self) -> None:
         """What is under way is sent again at the next start: at least once."""
@@ -158,7 +167,7 @@ class WebhookDelivery:
         url = str(notice.body.get("callback") or receiver.url)
         parcel = PACKS[notice.kind](receiver, url, notice.id, event, begun)
         if parcel is None:
-            await self._settle(lambda tx: tx.notices.sent(notice, "nothing to say"))
+            await self._settle(notice, lambda tx: tx.notices.sent(notice, "nothing to say"))
             return
         try:
             reply = await call(parcel, receiver.allow, receiver.timeout, self._resolve, begun)
@@ -174,7 +183,7 @@ class WebhookDelivery:
         if reply.taken:
             tried = self._tried(notice, begun, "sent", code)
             self._counted(notice.kind, "sent")
-            await self._settle(lambda tx: tx.notices.sent(notice, code), tried)
+            await self._settle(notice, lambda tx: tx.notices.sent(notice, code), tried)
         elif reply.status == 410 and notice.body.get("callback"):
             await self._dead(notice, "410: gone", self._tried(notice, begun, "dead", code))
         elif reply.status == 410:
@@ -194,7 +203,7 @@ class WebhookDelivery:
                 tx.outbox.add(told)
 
         self._counted(notice.kind, "disabled")
-        await self._settle(record, tried)
+        await self._settle(notice, record, tried)
 
     async def _failed(self, notice: Notice, begun: datetime, code: str, text: str, asked: float) -> None:
         now = self._now()
@@ -205,16 +214,19 @@ class WebhookDelivery:
         tried = self._tried(notice, begun, "pending", code, text)
         self._counted(notice.kind, "again")
         at = now + timedelta(seconds=wait)
-        await self._settle(lambda tx: tx.notices.again(notice, at, text), tried)
+        await self._settle(notice, lambda tx: tx.notices.again(notice, at, text), tried)
 
     async def _dead(self, notice: Notice, why: str, tried: Delivery | None = None) -> None:
         self._counted(notice.kind, "dead")
         log.error("a notice cannot be delivered", extra={"facts": {"notice": notice.id, "why": why}})
-        await self._settle(lambda tx: tx.notices.dead(notice, why), tried)
+        await self._settle(notice, lambda tx: tx.notices.dead(notice, why), tried)
 
-    async def _settle(self, change: Callable[[Transaction], None], tried: Delivery | None = None) -> None:
+    async def _settle(
+        self, notice: Notice, change: Callable[[Transaction], None], tried: Delivery | None = None
+    ) -> None:
         def record(tx: Transaction) -> None:
             change(tx)
+            noted(tx, notice)
             if tried is not None:
                 tx.deliveries.log(tried)
 

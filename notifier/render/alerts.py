@@ -8,45 +8,57 @@ from typing import Any
 
 from domain.event import Event, Severity
 from notifier.render.notices import headline
-from notifier.trouble import BACKUP, FIRING, LOCATION, MISSED, RESOLVING, SILENT
+from notifier.trouble import BACKUP, INVALID, LASTING, LOCATION, MISSED, SILENT, fired, resolved
 
 Json = dict[str, Any]
 
 STANDING = timedelta(days=7)
-"""How long what recovers by itself fires at the most: Alertmanager forgets an alert that nobody repeats."""
+"""How long what something else has to end fires at the most, should that never be heard of."""
 PASSING = timedelta(hours=24)
 """The same for what never recovers: a failed restore."""
+TESTING = timedelta(minutes=5)
+TEST = "receiver.tested"
 
 _OTHER = {Severity.FAILURE, Severity.SECURITY}
 
 
 def alerts(event: Event) -> Sequence[Json]:
     """Empty for what is neither trouble nor its end."""
-    if event.kind in RESOLVING:
-        names = [name for name in RESOLVING[event.kind] if name != MISSED or _schedule(event)]
-        return [_alert(name, event, event.at) for name in names]
-    name = FIRING.get(event.kind) or (_named(event.kind) if event.severity in _OTHER else "")
-    if not name:
-        return []
-    return [_alert(name, event, event.at + (PASSING if name not in _ENDING else STANDING))]
+    if names := resolved(event):
+        return [_alert(name, event, event.at) for name in names if _schedule(event) or name not in {MISSED, INVALID}]
+    name = fired(event) or (_named(event.kind) if event.severity in _OTHER else "")
+    return [_alert(name, event, event.at + _longest(name, event))] if name else []
 
 
-_ENDING = {name for names in RESOLVING.values() for name in names}
+def ends(alert: Json) -> datetime:
+    return datetime.fromisoformat(alert["endsAt"])
 
 
-def _alert(name: str, event: Event, ends: datetime) -> Json:
+def fires(alert: Json) -> bool:
+    return "startsAt" in alert
+
+
+def _longest(name: str, event: Event) -> timedelta:
+    if event.kind == TEST:
+        return TESTING
+    return STANDING if name in LASTING else PASSING
+
+
+def _alert(name: str, event: Event, until: datetime) -> Json:
     made: Json = {
         "labels": {"alertname": name, **_labels(name, event)},
-        "endsAt": _text(ends),
+        "endsAt": _text(until),
         "annotations": _annotations(event),
     }
-    return made if ends <= event.at else {**made, "startsAt": _text(event.at)}
+    return made if until <= event.at else {**made, "startsAt": _text(event.at)}
 
 
 def _labels(name: str, event: Event) -> dict[str, str]:
     """What stays the same between a failure and its recovery: the series, never the single run."""
-    labels = {"cluster": event.cluster, "severity": _severity(name), "source": "velero-chatops"}
-    if name in {BACKUP, MISSED}:
+    labels = {"severity": _severity(name, event), "source": "velero-chatops"}
+    if event.cluster:
+        labels["cluster"] = event.cluster
+    if name in {BACKUP, MISSED, INVALID}:
         return {**labels, **_series(event)}
     if name == LOCATION:
         return {**labels, "location": event.object_name}
@@ -67,13 +79,15 @@ def _schedule(event: Event) -> str:
     return named or (event.object_name if event.object_kind.lower() == "schedule" else "")
 
 
-def _severity(name: str) -> str:
+def _severity(name: str, event: Event) -> str:
+    if event.kind == TEST:
+        return "info"
     return "warning" if name == MISSED else "critical"
 
 
 def _annotations(event: Event) -> dict[str, str]:
     said = {
-        "summary": f"{headline(event)} in {event.cluster}",
+        "summary": f"{headline(event)} in {event.cluster}" if event.cluster else headline(event),
         "description": str(event.facts.get("failure_reason") or event.facts.get("message") or ""),
         event.object_kind.lower() or "object": event.object_name,
         "operation": event.operation,

@@ -24,6 +24,7 @@ HERE = ("127.0.0.0/8",)
 
 @dataclass
 class World:
+    directory: Path
     store: Store
     now: datetime = START
     receivers: dict = field(default_factory=dict)
@@ -53,6 +54,13 @@ class World:
             if await self.delivery.round():
                 return
 
+    async def restarts(self) -> None:
+        """On the same data."""
+        await self.delivery.close()
+        await self.store.close()
+        self.store = await Store.open(self.directory, self.now, ballast=0)
+        self.__post_init__()
+
     async def later(self, **span: float) -> None:
         self.now += timedelta(**span)
         await self.delivers()
@@ -79,13 +87,13 @@ def event(kind="backup.failed", name="b1", at=START, severity=Severity.FAILURE, 
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
-    store = await Store.open(tmp_path / "data", START, ballast=0)
-    made = World(store)
+    directory = tmp_path / "data"
+    made = World(directory, await Store.open(directory, START, ballast=0))
     yield made
     await made.delivery.close()
     for server in made.servers:
         await server.stop()
-    await store.close()
+    await made.store.close()
 
 
 @pytest.fixture

@@ -93,6 +93,29 @@ def test_a_location_fires_until_it_is_back():
     assert after(gone, event("location.available", "default", START, Severity.RECOVERY)) == []
 
 
+def test_a_schedule_that_is_not_valid_fires_until_it_is_mended():
+    wrong = event("schedule.failed-validation", "nightly")
+    assert after(wrong) == ["VeleroScheduleInvalid"]
+    assert after(wrong, event("schedule.fixed", "nightly", START, Severity.RECOVERY)) == []
+
+
+MISSED = event("schedule.missed", "nightly", severity=Severity.WARNING)
+
+
+@pytest.mark.parametrize(
+    ("kind", "verb", "still"),
+    [
+        ("schedule.changed", "pause", ["VeleroBackupFailed"]),
+        ("schedule.changed", "delete", []),
+        ("schedule.deleted-outside", "", []),
+        ("schedule.changed", "edit", ["VeleroBackupFailed", "VeleroScheduleMissed"]),
+    ],
+)
+def test_nobody_is_paged_for_a_schedule_that_is_not_to_run(kind, verb, still):
+    happens = event(kind, "nightly", START, Severity.INFO, facts={"verb": verb})
+    assert after(MISSED, of_schedule(), happens) == still
+
+
 def test_a_failed_restore_fires_for_a_day():
     failed = event("restore.failed", "r1")
     assert after(failed) == ["VeleroRestoreFailed"]
@@ -141,6 +164,16 @@ async def test_an_alert_of_yesterday_is_given_up(world):
     assert len(server.calls) == 2
 
 
+async def test_a_test_pages_nobody_for_long(world):
+    server = await world.server("pager", "alertmanager")
+    assert (await world.delivery.test("pager", "t1")).ok
+    manager = Alertmanager()
+    manager.take(json.loads(server.calls[0].body))
+    assert manager.firing(START) == ["VeleroReceiverTested"]
+    assert manager.firing(START + timedelta(minutes=6)) == []
+    assert dict(*manager.held)["severity"] == "info"
+
+
 async def test_what_is_no_trouble_is_not_posted(world):
     server = await world.server("pager", "alertmanager")
     await world.happens(event("restore.completed", severity=Severity.INFO))
@@ -153,3 +186,17 @@ def test_recoveries_follow_their_failures_through_the_severities_of_a_route():
     route = Route("pager", "alertmanager", ("pager",), severities=("failure",))
     assert matches(route, of_schedule("backup.completed", severity=Severity.RECOVERY))
     assert not matches(route, event("restore.removed", severity=Severity.INFO))
+
+
+@pytest.mark.parametrize("asked", ["schedule.missed", "backup.failed"])
+def test_recoveries_follow_their_failures_through_the_events_of_a_route(asked):
+    route = Route("pager", "alertmanager", ("pager",), events=(asked,))
+    assert matches(route, of_schedule("backup.completed", severity=Severity.RECOVERY))
+    assert matches(route, event("schedule.changed", "nightly", facts={"verb": "delete"}))
+    assert not matches(route, event("location.available", severity=Severity.RECOVERY))
+
+
+def test_a_route_of_one_schedule_hears_of_that_schedule():
+    route = Route("pager", "alertmanager", ("pager",), schedules=("nightly",))
+    assert matches(route, event("schedule.deleted-outside", "nightly"))
+    assert not matches(route, event("schedule.deleted-outside", "weekly"))
