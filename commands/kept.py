@@ -66,6 +66,6 @@ def started(operation: Operation, plan: Plan, asked: Asked) -> Event:
             "cli": plan.cli,
             "undo": safety.undo(plan),
             "offers": dict(plan.offers),
-            "notes": [*plan.notes, *(guard.text for guard in plan.guards)],
+            "notes": [*(guard.text for guard in plan.guards), *plan.notes],
         },
     )

@@ -17,7 +17,10 @@ from domain.actor import Actor, ActorKind
 from domain.errors import Refused
 
 FRESH = timedelta(seconds=60)
+AT_ONCE = timedelta(0)
 LONGEST_STALE = timedelta(minutes=10)
+GONE = frozenset({"user_not_found", "users_not_found", "user_not_visible"})
+"""Nobody of that name: one wrong id among the approvers keeps no vote waiting."""
 
 Json = Mapping[str, Any]
 
@@ -70,19 +73,23 @@ class Identity:
             timezone=str(profile.get("tz") or ""),
         )
 
-    async def _profile(self, user: str) -> Json:
+    async def _profile(self, user: str, fresh: timedelta = FRESH) -> Json:
+        """With less than the usual freshness an older one is no answer, also where Slack asks for patience."""
         kept = self._users.get(user)
-        if kept is not None and self._now() - kept.at < FRESH:
+        if kept is not None and self._now() - kept.at < fresh:
             return dict(kept.value)
         try:
             answer = await self._client.users_info(user=user)
         except SlackApiError as fault:
             if (
                 kept is not None
+                and fresh >= FRESH
                 and fault.response.get("error") == "ratelimited"
                 and self._now() - kept.at < LONGEST_STALE
             ):
                 return dict(kept.value)
+            if fault.response.get("error") in GONE:
+                return {}
             raise Refused("I cannot find out who you are.", why=f"Slack says {fault.response.get('error')}.") from None
         except (aiohttp.ClientError, TimeoutError, OSError) as fault:
             raise Refused("I cannot find out who you are.", why="Slack does not answer.") from fault
@@ -116,7 +123,7 @@ class Identity:
                 return dict(self._handles.value)
             try:
                 answer = await self._client.usergroups_list(include_users=True)
-            except (SlackApiError, TimeoutError, OSError) as fault:
+            except (SlackApiError, aiohttp.ClientError, TimeoutError, OSError) as fault:
                 return self._without_handles(fault)
             groups = {
                 str(each.get("handle", "")): tuple(each.get("users") or ()) for each in answer.get("usergroups") or []
@@ -162,7 +169,7 @@ class Identity:
         for name in dict.fromkeys(names):
             ident = await self._id_of(name)
             if ident:
-                profile = await self._profile(ident)
+                profile = await self._profile(ident, AT_ONCE)
                 email = str((profile.get("profile") or {}).get("email") or "")
                 found.append(Member(ident, email, active=not self._fault(profile, "")))
         return tuple(found)
@@ -172,8 +179,12 @@ class Identity:
             return name if name[:1] in {"U", "W"} and name[1:].isalnum() else ""
         try:
             answer = await self._client.users_lookupByEmail(email=name)
-        except SlackApiError:
-            return ""
+        except SlackApiError as fault:
+            if fault.response.get("error") in GONE:
+                return ""
+            raise Refused("I cannot find out who may approve.", why="Slack does not say.") from None
+        except (aiohttp.ClientError, TimeoutError, OSError) as fault:
+            raise Refused("I cannot find out who may approve.", why="Slack does not answer.") from fault
         return str((answer.get("user") or {}).get("id") or "")
 
     def forget(self, user: str = "") -> None:

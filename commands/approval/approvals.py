@@ -19,6 +19,7 @@ from commands.kept import started
 from domain.actor import Actor, ActorKind
 from domain.answer import Answer, Button, Fields, Text, Tone
 from domain.approval import Approval, ApprovalState, Vote, VoteKind, approval_fingerprint
+from domain.counting import counted
 from domain.decision import Decision
 from domain.errors import ClusterError, Lost, Refused, Stale, UserError
 from domain.event import Severity
@@ -64,7 +65,7 @@ class Approvals:
         def write(tx: Transaction) -> None:
             tx.operations.insert(waiting, plan, asked.origin)
             tx.outbox.add(started(waiting, plan, asked))
-            rows.asked(tx, approval, waiting, plan, facts, settings)
+            rows.asked(tx, approval, waiting, plan, facts, settings, decision.rules_digest)
 
         await self._store.write(write)
         return _asked_answer(approval, waiting, plan)
@@ -79,7 +80,7 @@ class Approvals:
         if decision.quorum:
             who = {"channel": asked.origin.channel, "user": asked.actor.id, "user_name": asked.actor.name}
             facts = rows.facts_of(plan, decision, who, settings.channel)
-            rows.asked(tx, approval, operation, plan, facts, settings)
+            rows.asked(tx, approval, operation, plan, facts, settings, decision.rules_digest)
 
     async def vote(self, ident: str, actor: Actor, kind: VoteKind, reason: str = "", seen: str = "") -> Answer:
         """One person's vote. `seen` is the fingerprint that the button carried: a copied button of another request does nothing.
@@ -89,7 +90,7 @@ class Approvals:
         approval, operation = await self._known(ident)
         if seen and seen != approval.fingerprint:
             raise Stale("This button belongs to another request.", fix="Use the buttons of the request itself.")
-        tally.may_vote(approval, actor, self._now())
+        tally.may_vote(approval, actor, self._now(), afterwards=operation.state is not State.AWAITING)
         directory = await self._policy().directory(approval.approvers)
         if not directory.known:
             return await self._waits(approval, actor, kind, reason)
@@ -104,10 +105,12 @@ class Approvals:
 
         def cast(tx: Transaction) -> Approval:
             current, operation = rows.known(tx, ident)
-            tally.may_vote(current, actor, self._now())
+            afterwards = operation.state is not State.AWAITING
+            tally.may_vote(current, actor, self._now(), afterwards=afterwards)
             fresh = rows.voted(tx, current, operation, vote)
             if kind is VoteKind.REJECT:
-                said = f"{words.title(operation)} was rejected by {actor.name}: {reason}"
+                late = " afterwards" if afterwards else ""
+                said = f"{words.title(operation)} was rejected{late} by {actor.name}: {reason}"
                 return rows.ended(tx, fresh, ApprovalState.REJECTED, actor.id, vote.at, said)[0]
             if tally.complete(fresh, directory):
                 return tx.approvals.begin_deciding(fresh.id, fresh.revision)
@@ -117,7 +120,9 @@ class Approvals:
         if fresh.state is ApprovalState.DECIDING:
             return await self._deciding.decide(fresh)
         if fresh.state is ApprovalState.REJECTED:
-            return Answer("Rejected. Nothing runs.", (Text(reason, untrusted=True),), cluster=operation.cluster)
+            ran = operation.state is not State.AWAITING
+            said = "Rejected; it has run already, and that is in the record." if ran else "Rejected. Nothing runs."
+            return Answer(said, (Text(reason, untrusted=True),), cluster=operation.cluster)
         have = len(tally.standing(fresh, directory))
         return Answer(f"Your vote counts: {have} of {fresh.quorum}.", tone=Tone.GOOD, cluster=operation.cluster)
 
@@ -131,6 +136,8 @@ class Approvals:
                 raise Refused("Only who asked for it can withdraw it.", fix="Reject it, with a reason.")
             if approval.state not in {ApprovalState.OPEN, ApprovalState.DECIDING}:
                 raise words.settled(approval)
+            if operation.state is not State.AWAITING:
+                raise Refused("It ran behind a broken glass: only somebody else can settle that.")
             rows.ended(
                 tx,
                 approval,
@@ -205,7 +212,7 @@ class Approvals:
                 _reminded(tx, approval, operation, now, self._settings(), told)
                 tx.deadlines.put(terms.at(terms.EXPIRE, ident, now + (approval.expires_at - approval.requested_at)))
             elif approval.state is ApprovalState.OPEN:
-                said = f"{words.title(operation)} expired unapproved ({len(approval.votes)} of {approval.quorum} votes)"
+                said = f"{words.title(operation)} expired unapproved ({len(approval.votes)} of {counted(approval.quorum, 'vote')})"
                 rows.ended(tx, approval, ApprovalState.EXPIRED, "timer", now, said)
 
         await self._store.write(write)
@@ -314,7 +321,7 @@ def _reminded(
     settings: Terms,
     told: Mapping[str, list[str]],
 ) -> None:
-    headline = f"{words.title(operation)} still waits: {len(approval.votes)} of {approval.quorum} votes"
+    headline = f"{words.title(operation)} still waits: {len(approval.votes)} of {counted(approval.quorum, 'vote')}"
     channel = settings.channel or tx.operations.origin(operation.id).channel
     facts = {
         "headline": headline,
@@ -322,7 +329,8 @@ def _reminded(
         "approvals_channel": channel,
         **told,
     }
-    tx.outbox.add(words.event("reminded", approval, operation, now, facts, Severity.WARNING))
+    told_now = words.event("reminded", approval, operation, now, facts, Severity.WARNING)
+    tx.outbox.add(replace(told_now, transition=f"{told_now.transition}:{now.isoformat()}"))
 
 
 def _asked_answer(approval: Approval, operation: Operation, plan: Plan) -> Answer:
@@ -333,7 +341,7 @@ def _asked_answer(approval: Approval, operation: Operation, plan: Plan) -> Answe
         ("Fingerprint", approval.fingerprint[:12]),
     )
     warned = [guard.text for guard in plan.guards if guard.level is Level.WARN]
-    notes = tuple(Text(note, untrusted=True) for note in (*warned, *plan.notes[:5]))
+    notes = tuple(Text(note, untrusted=True) for note in (*warned, *plan.notes))
     return Answer(
         f"Asked for approval: {words.title(operation)}.",
         (Fields(rows_), *notes),

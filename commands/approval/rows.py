@@ -36,8 +36,15 @@ def known(tx: Transaction, ident: str) -> tuple[Approval, Operation]:
 
 
 def asked(
-    tx: Transaction, approval: Approval, operation: Operation, plan: Plan, facts: Mapping[str, Any], terms: Terms
+    tx: Transaction,
+    approval: Approval,
+    operation: Operation,
+    plan: Plan,
+    facts: Mapping[str, Any],
+    terms: Terms,
+    rules: str,
 ) -> None:
+    """`rules`: the digest of those that decided."""
     tx.approvals.create(approval)
     for timer in timers(approval, terms):
         tx.deadlines.put(timer)
@@ -46,6 +53,7 @@ def asked(
         "line": operation.line,
         "reason": approval.reason,
         "rule": approval.rule,
+        "rules": rules,
         "quorum": approval.quorum,
         "approvers": list(approval.approvers),
         "plan": plan.fingerprint,
@@ -66,7 +74,7 @@ def glass(tx: Transaction, actor: str, per_day: int, now: datetime) -> None:
 
 
 def voted(tx: Transaction, approval: Approval, operation: Operation, vote: Vote) -> Approval:
-    fresh = tx.approvals.cast(approval.id, vote, approval.revision)
+    fresh = tx.approvals.cast(approval.id, vote, approval.revision, afterwards=operation.state is not State.AWAITING)
     detail = {"name": vote.voter_name, "groups": list(vote.groups), "reason": vote.reason}
     record(tx, fresh, operation, vote.voter, vote.kind.value, vote.at, detail)
     return fresh
@@ -133,7 +141,7 @@ def facts_of(plan: Plan, decision: Decision, who: Mapping[str, str], channel: st
         "verb": plan.verb,
         "approvals_channel": channel,
         "cli": plan.cli,
-        "notes": [*plan.notes, *(guard.text for guard in plan.guards)],
+        "notes": [*(guard.text for guard in plan.guards), *plan.notes],
         "rule": decision.rule,
         "quorum": decision.quorum,
         "approvers": sorted(decision.approvers),

@@ -20,13 +20,13 @@ def is_requester(approval: Approval, actor: Actor) -> bool:
     return Member(actor.id, actor.email).is_same(approval.requester, approval.requester_email)
 
 
-def may_vote(approval: Approval, actor: Actor, now: datetime) -> None:
-    """What needs no directory. Raises Refused."""
+def may_vote(approval: Approval, actor: Actor, now: datetime, *, afterwards: bool = False) -> None:
+    """What needs no directory. What ran behind a broken glass does not expire. Raises Refused."""
     if approval.state is not ApprovalState.OPEN:
         raise settled(approval)
     if is_requester(approval, actor):
         raise Refused("You asked for this; someone else has to approve it.")
-    if now >= approval.expires_at:
+    if now >= approval.expires_at and not afterwards:
         raise Refused("This request has expired.", fix="Ask for it again.")
     if any(Member(vote.voter, vote.email).is_same(actor.id, actor.email) for vote in approval.votes):
         raise Refused("You have already voted on this.", why="Each person votes once.")

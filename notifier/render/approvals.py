@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from domain.approval import Approval, ApprovalState, VoteKind
+from domain.counting import named
 from domain.operation import Operation, State
 from domain.plan import Level, Plan, Step
 from notifier.render import limits
@@ -23,7 +24,9 @@ WORDS = {
     ApprovalState.WITHDRAWN: ("↩️", "withdrawn"),
     ApprovalState.STALE: ("🔄", "out of date: nothing runs"),
 }
-NOTES = 8
+NOTES = 25
+"""What a restore says of itself, every class of its preview, volumes, hooks: whoever votes sees all of it."""
+NOTE = 600
 
 
 def request(approval: Approval, operation: Operation, plan: Plan, said: Mapping[str, Any] | None = None) -> Rendered:
@@ -33,11 +36,10 @@ def request(approval: Approval, operation: Operation, plan: Plan, said: Mapping[
     state = _state(approval, operation, word)
     blocks = [
         limits.section(f"{mark} *{escape(title)}* in *{escape(operation.cluster)}*: {escape(state)}"),
-        *limits.fields(_facts(approval, plan)),
+        *limits.fields(_facts(approval, operation, plan)),
         limits.section("\n".join(_would(plan))),
     ]
-    if notes := [untrusted(note) for note in plan.notes[:NOTES]]:
-        blocks.append(limits.section("\n".join(f"• {note}" for note in notes)))
+    blocks += limits.bullets([untrusted(note) for note in plan.notes], NOTES, NOTE)
     if warnings := [f"⚠️ {untrusted(guard.text)}" for guard in plan.guards if guard.level is not Level.REFUSE]:
         blocks.append(limits.section("\n".join(warnings)))
     if plan.cli:
@@ -73,20 +75,20 @@ def _text(approval: Approval, operation: Operation, plan: Plan, title: str, stat
         f"{escape(title)} [{escape(operation.cluster)}]: {escape(state)}",
         *_would(plan),
         f"Asked by {_who(approval.requester)}" + (f": {untrusted(approval.reason)}" if approval.reason else ""),
-        *(untrusted(note) for note in plan.notes[:NOTES]),
         _votes(approval),
         f"Fingerprint {approval.fingerprint[:12]}",
+        *(limits.cut(untrusted(note), NOTE) for note in plan.notes[:NOTES]),
     ]
     return "\n".join(lines)
 
 
-def _facts(approval: Approval, plan: Plan) -> tuple[tuple[str, str], ...]:
+def _facts(approval: Approval, operation: Operation, plan: Plan) -> tuple[tuple[str, str], ...]:
     rows = [("Asked by", _who(approval.requester)), ("Reason", untrusted(approval.reason) or "none given")]
     backup = (plan.evidence.get("backup") or {}).get("name")
     if backup:
         rows.append(("Backup", untrusted(str(backup))))
     rows.append(("Rule", f"{escape(approval.rule)}: {approval.quorum} of {untrusted(', '.join(approval.approvers))}"))
-    if approval.state is ApprovalState.OPEN:
+    if approval.state is ApprovalState.OPEN and operation.state is State.AWAITING:
         rows.append(("Expires", stamp(approval.expires_at)))
     rows.append(("Reach", untrusted(_reach(plan))))
     return tuple(rows)
@@ -100,7 +102,7 @@ def _reach(plan: Plan) -> str:
 
 def _would(plan: Plan) -> list[str]:
     shown = [_step(step) for step in plan.steps[:6]]
-    more = [f"and {len(plan.steps) - 6} more steps"] if len(plan.steps) > 6 else []
+    more = [f"and {len(plan.steps) - 6} more {named(len(plan.steps) - 6, 'step')}"] if len(plan.steps) > 6 else []
     return [*shown, *more]
 
 
@@ -135,13 +137,14 @@ def _buttons(approval: Approval, operation: Operation, plan: Plan) -> list[limit
     value = json.dumps({"fingerprint": approval.fingerprint})
     details = limits.button("Show details", f"details:{approval.id}", value)
     if approval.state is ApprovalState.OPEN:
-        return [
+        votes = [
             limits.button("Approve", f"approve:{approval.id}", value, "primary"),
             limits.button("Reject", f"reason:reject:{approval.id}", value, "danger"),
             details,
-            limits.button("Withdraw", f"withdraw:{approval.id}", value),
-            *offered(plan.offers),
         ]
+        if operation.state is not State.AWAITING:
+            return votes
+        return [*votes, limits.button("Withdraw", f"withdraw:{approval.id}", value), *offered(plan.offers)]
     if approval.state in {ApprovalState.STALE, ApprovalState.EXPIRED}:
         line = json.dumps({"line": f"{operation.line} --cluster {operation.cluster}"})
         return [limits.button("Ask again", f"{LINE}again", line, "primary"), details]

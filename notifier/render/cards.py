@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from domain.counting import counted
 from domain.event import Event
 from domain.operation import Operation, State
 from notifier.render import limits
@@ -50,6 +51,10 @@ OURS = {
 }
 
 
+NOTES = 20
+NOTE = 500
+
+
 @dataclass(frozen=True, slots=True)
 class History:
     """Beside the operation: how far its object is, what its end told, who asked."""
@@ -73,9 +78,8 @@ def card(operation: Operation, history: History, now: datetime) -> Rendered:
         blocks.append(limits.section(bar))
     if text := _trouble(operation, history):
         blocks.append(limits.section(text))
-    notes = history.started.get("notes") or []
-    if notes:
-        blocks.append(limits.context(*(untrusted(str(note)) for note in notes[:5])))
+    notes = [limits.cut(untrusted(str(note)), NOTE) for note in (history.started.get("notes") or [])[:NOTES]]
+    blocks += [limits.context(*notes[at : at + limits.CONTEXT]) for at in range(0, len(notes), limits.CONTEXT)]
     if cli := str(history.started.get("cli", "")):
         blocks.append(limits.section(f"```{code(cli)}```"))
     blocks += limits.actions([*buttons(operation), *_undo(operation, history), *_offers(operation, history)])
@@ -133,12 +137,12 @@ def progress(seen: Mapping[str, Any]) -> str:
     if not total:
         return ""
     filled = min(10, done * 10 // total)
-    return f"{'▰' * filled}{'▱' * (10 - filled)} {min(100, done * 100 // total)} % · {done} of {total} items"
+    return f"{'▰' * filled}{'▱' * (10 - filled)} {min(100, done * 100 // total)} % · {done} of {counted(total, 'item')}"
 
 
 def _plain_bar(seen: Mapping[str, Any]) -> str:
     done, total = int(seen.get("done", 0) or 0), int(seen.get("total", 0) or 0)
-    return f"{done} of {total} items" if total else ""
+    return f"{done} of {counted(total, 'item')}" if total else ""
 
 
 def _trouble(operation: Operation, history: History) -> str:
@@ -159,17 +163,19 @@ def _trouble(operation: Operation, history: History) -> str:
 
 
 def buttons(operation: Operation) -> list[limits.Block]:
-    """Each stands for a command line, decided at the click."""
+    """Each stands for a command line, decided at the click. Of what never came to be there is nothing to look at."""
     where = f" --cluster {operation.cluster}"
     name = operation.object_name or operation.subject
     made: list[limits.Block] = []
     if operation.noun in {"backup", "restore"} and operation.verb == "create" and name:
-        made.append(_line("Describe", f"{operation.noun} describe {name}{where}", 0))
-        if operation.over:
+        there = bool(operation.object_uid) and operation.state is not State.WITHDRAWN
+        if there:
+            made.append(_line("Describe", f"{operation.noun} describe {name}{where}", 0))
+        if there and operation.over:
             made.append(_line("Logs", f"{operation.noun} logs {name}{where}", 1))
         if operation.state in {State.FAILED, State.PARTIAL} and operation.noun == "backup":
             made.append(_line("Retry", _again(operation) + where, 2, "primary"))
-        if operation.over and operation.noun == "backup":
+        if there and operation.over and operation.noun == "backup":
             made.append(_typed("Delete", f"backup delete {name}{where}", name))
     return made
 

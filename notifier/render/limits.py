@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 Block = dict[str, Any]
@@ -63,6 +64,19 @@ def code_sections(text: str, most: int = 4) -> tuple[list[Block], bool]:
             piece = f"{piece}\n{short}" if piece else short
     pieces.append(piece)
     return [section(f"```{each}```") for each in pieces[:most]], len(pieces) > most
+
+
+def bullets(texts: Sequence[str], most: int, room: int) -> list[Block]:
+    """As many sections as it takes for the first `most`, none of them longer than `room`; the last says what was left out."""
+    lines = [f"• {cut(text, room)}" for text in texts[:most]]
+    lines += [f"{MORE} and {len(texts) - most} more"] if len(texts) > most else []
+    pieces: list[str] = []
+    for line in lines:
+        if pieces and len(pieces[-1]) + len(line) + 1 <= SECTION:
+            pieces[-1] += f"\n{line}"
+        else:
+            pieces.append(line)
+    return [section(each) for each in pieces]
 
 
 def button(text: str, action: str, value: str, style: str = "") -> Block:

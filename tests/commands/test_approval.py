@@ -165,7 +165,7 @@ async def test_a_grown_impact_is_stale(one):
 async def test_a_shrunken_one_is_noted_and_runs(one):
     one.plan = plan_of("r1", impact=frozenset())
     told = await one.approvals.vote(one.id, PEOPLE["bob"], VoteKind.APPROVE)
-    assert "1 objects fewer" in told.parts[0].body
+    assert "1 object fewer" in told.parts[0].body
     assert one.runs_what_was_approved()
 
 
@@ -326,3 +326,15 @@ async def test_the_record_tells_the_story(desk):
         ("approval.approved", "UEVE"),
         ("restore.create.submitted", "UADA"),
     ]
+
+
+async def test_the_record_keeps_what_was_shown_and_by_which_rules(tmp_path):
+    async with cluster_in(tmp_path) as (store, cluster, objects):
+        desk = Desk(store, cluster, objects)
+        desk.decision = replace(desk.decision, rules_digest="the rules of today")
+        await desk.ask()
+        (asked,) = await store.read(lambda tx: tx.audit.story("op-r1"))
+    kept = asked.entry.detail
+    assert kept["rules"] == "the rules of today"
+    assert kept["plan"] == desk.plan.fingerprint
+    assert len(kept["preview"]) == 64

@@ -75,6 +75,22 @@ def test_votes_are_shown():
     assert "<@UBOB>" in text(drawn)
 
 
+def test_what_ran_already_can_be_judged_and_no_more_withdrawn():
+    over = replace(OPERATION, state=State.SUCCEEDED)
+    assert labels(request(ASKED, over, PLAN)) == ["Approve", "Reject", "Show details"]
+    assert "Expires" not in text(request(ASKED, over, PLAN))
+
+
+WHOLE = tuple(f"line {n} of the preview: " + "x" * 150 for n in range(24))
+
+
+def test_a_whole_preview_is_shown_to_whoever_votes():
+    drawn = request(ASKED, OPERATION, replace(PLAN, notes=WHOLE))
+    for note in WHOLE:
+        assert note in text(drawn)
+    assert "Votes: 0 of 2" in drawn.text
+
+
 @pytest.mark.parametrize("state", [each for each in ApprovalState if each is not ApprovalState.OPEN])
 def test_once_settled_nobody_can_vote(state):
     assert "Approve" not in labels(request(replace(ASKED, state=state), OPERATION, PLAN))

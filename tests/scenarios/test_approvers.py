@@ -1,0 +1,78 @@
+"""Whose clicks count: the votes of people who are approvers at that moment, as Slack tells it then."""
+
+import pytest
+
+from sandbox import world as worlds
+from sandbox.slack.faults import Fault
+
+ASK = "/velero restore create r1 --from-backup b1 --include-namespaces shop --reason oops"
+TWO = worlds.RULES.replace("quorum = 1\n", "quorum = 2\n")
+
+
+@pytest.fixture
+async def house(build):
+    """Three may approve, two of them have to."""
+    house = await build(rules=TWO)
+    workspace = house.slack.workspace
+    for name in ("carol", "dan"):
+        workspace.channel("#approvals").members.add(workspace.add_user(name).id)
+    workspace.set_group_users("approvers", ["bob", "carol", "dan"])
+    await house.start()
+    await house.backed_up("b1")
+    await house.quiet()
+    return house
+
+
+async def asked(house):
+    await house.grace.says(ASK)
+    return await house.sees("#approvals", "restore create r1", "waits for approval")
+
+
+async def half_approved(house):
+    request = await asked(house)
+    await (await house.bob.clicks("Approve", on=request)).reply("Your vote counts: 1 of 2.")
+    return request
+
+
+async def test_two_of_three_are_enough(house):
+    request = await half_approved(house)
+    await house.slack.person("carol").clicks("Approve", on=request)
+    await house.ended("restores", "r1")
+
+
+@pytest.mark.parametrize("profile", [{"deleted": True}, {"is_restricted": True}, {"is_stranger": True}])
+async def test_a_vote_counts_no_more_once_its_voter_is_no_member(house, profile):
+    request = await half_approved(house)
+    house.slack.workspace.change_user("bob", **profile)
+    answer = await house.slack.person("carol").clicks("Approve", on=request)
+    await answer.reply("Your vote counts: 1 of 2.")
+    assert house.prod.all("restores") == []
+
+
+async def test_nor_once_they_left_the_group(house):
+    request = await half_approved(house)
+    house.slack.workspace.set_group_users("approvers", ["carol", "dan"])
+    answer = await house.slack.person("carol").clicks("Approve", on=request)
+    await answer.reply("Your vote counts: 1 of 2.")
+    assert house.prod.all("restores") == []
+
+
+@pytest.mark.parametrize("method", ["usergroups.list", "users.info"])
+@pytest.mark.parametrize("fault", [Fault.DROP, Fault.SERVER_ERROR, Fault.ERROR])
+async def test_while_slack_cannot_be_asked_a_vote_waits(house, method, fault):
+    request = await half_approved(house)
+    house.faults.add(fault, method, times=None, when=lambda args: args.get("user") != house.slack.person("carol").id)
+    answer = await house.slack.person("carol").clicks("Approve", on=request)
+    await answer.reply("Your vote waits; it does not count yet.")
+    assert house.prod.all("restores") == []
+
+
+async def test_one_wrong_id_among_the_approvers_keeps_nobody_waiting(build):
+    rules = worlds.RULES.replace('approvers = ["approvers"]', 'approvers = ["approvers", "U0NOBODY00"]')
+    house = await build(rules=rules)
+    await house.start()
+    await house.backed_up("b1")
+    await house.quiet()
+    request = await asked(house)
+    await house.bob.clicks("Approve", on=request)
+    await house.ended("restores", "r1")

@@ -1,0 +1,58 @@
+"""Before a restore runs, everybody has seen what it will change: who asks, who votes, who reads the channel."""
+
+import json
+
+from sandbox import world as worlds
+
+ASK = "/velero restore create r1 --from-backup b1 --include-namespaces shop --existing-resource-policy update"
+FREE = worlds.RULES.replace('effect = "approve"\nquorum = 1\napprovers = ["approvers"]', 'effect = "allow"')
+
+
+async def lived_in(house):
+    """One thing of every fate, a claim, a hook, a schedule: more than a few lines."""
+    objects = house.prod.objects
+    claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    for name in ("data", "logs"):
+        objects.create("persistentvolumeclaims", "shop", {"metadata": {"name": name}, "spec": claim})
+    marks = {"post.hook.restore.velero.io/command": '["/migrate"]'}
+    web = {"containers": [{"name": "web", "image": "web:1"}]}
+    objects.create("pods", "shop", {"metadata": {"name": "web-1", "annotations": marks}, "spec": web})
+    await house.grace.says("/velero schedule create nightly --schedule '0 3 * * *' --include-namespaces shop")
+    await house.eventually(lambda: house.prod.get("schedules", "nightly"))
+    await house.backed_up("b1")
+    objects.delete("configmaps", "shop", "settings-0")
+    objects.delete("persistentvolumeclaims", "shop", "logs")
+    objects.patch("configmaps", "shop", "settings-1", {"data": {"number": "99"}})
+    await house.quiet()
+
+
+SEEN = (
+    "would be created",
+    "would be changed",
+    "are there and equal",
+    "data does NOT come back",
+    "Hooks that run in pods",
+)
+
+
+def missing(message):
+    shown = message.text + json.dumps(message.blocks)
+    return [word for word in SEEN if word not in shown]
+
+
+async def test_with_a_request_for_approval(house):
+    await lived_in(house)
+    answer = await house.grace.says(f"{ASK} --safety-backup")
+    told = await answer.reply("Asked for approval")
+    request = await house.sees("#approvals", "restore create r1", "waits for approval")
+    assert [missing(told), missing(request), missing(house.card("restore create r1"))] == [[], [], []]
+
+
+async def test_also_where_nobody_else_has_to_agree(build):
+    house = await build(rules=FREE)
+    await house.start()
+    await lived_in(house)
+    await house.grace.says(ASK)
+    await house.ended("restores", "r1")
+    await house.sees("#ops", "restore create r1", "Completed")
+    assert missing(house.card("restore create r1")) == []
