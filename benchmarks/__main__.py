@@ -10,6 +10,7 @@ from benchmarks.figure import Figure
 ROWS = (
     "ack_throughput",
     "ack_latency",
+    "forgeries",
     "notice",
     "backups",
     "lines",

@@ -7,8 +7,10 @@ off meanwhile: what is measured is what Slack waits for.
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 import hmac
+import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +32,7 @@ from store.writer import Store
 
 SECRET = "0123456789abcdef0123456789abcdef"
 PATH = "/slack/events"
+HOOKS = "/hooks/v1/commands"
 
 
 async def bare(request: web.Request) -> web.Response:
@@ -40,6 +43,17 @@ async def bare(request: web.Request) -> web.Response:
     if not hmac.compare_digest(made, request.headers["X-Slack-Signature"]):
         return web.Response(status=401)
     return web.Response(text="" if dict(parse_qsl(body.decode())) else "empty")
+
+
+async def bare_hook(request: web.Request) -> web.Response:
+    """The same of a pipeline's call."""
+    body = await request.read()
+    given = request.headers
+    base = f"{given['webhook-id']}.{given['webhook-timestamp']}.".encode() + body
+    made = base64.b64encode(hmac.new(SECRET.encode(), base, hashlib.sha256).digest()).decode()
+    if not hmac.compare_digest("v1," + made, given["webhook-signature"]):
+        return web.Response(status=401)
+    return web.Response(text="" if json.loads(body) else "empty")
 
 
 async def auth_test(_request: web.Request) -> web.Response:
@@ -78,6 +92,7 @@ async def serve(kind: str, directory: Path) -> None:
         if kind == "bare":
             app = web.Application()
             app.router.add_post(PATH, bare)
+            app.router.add_post(HOOKS, bare_hook)
         else:
             slack = web.Application()
             slack.router.add_post("/api/auth.test", auth_test)

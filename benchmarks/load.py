@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 import hmac
 import itertools
+import json
 import time
+from collections.abc import Callable
 from urllib.parse import urlencode
 
-from benchmarks.door import PATH, SECRET
+from benchmarks.door import HOOKS, PATH, SECRET
 
 _numbers = itertools.count()
+
+Make = Callable[[int, int], bytes]
+"""(number, second) → the bytes of a request."""
 
 
 def signed(number: int, at: int) -> bytes:
@@ -41,11 +47,24 @@ def signed(number: int, at: int) -> bytes:
     return head.encode() + body
 
 
+def forged(number: int, at: int) -> bytes:
+    """A pipeline's command whose signature only looks like one."""
+    body = json.dumps({"line": f"backup create release-{number} --include-namespaces shop"}).encode()
+    made = base64.b64encode(hashlib.sha256(body).digest()).decode()
+    head = (
+        f"POST {HOOKS} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(body)}\r\nwebhook-id: msg_{number}\r\nwebhook-timestamp: {at}\r\n"
+        f"webhook-signature: v1,{made}\r\nAccept: */*\r\n\r\n"
+    )
+    return head.encode() + body
+
+
 class _Line(asyncio.Protocol):
     """One connection: the next request as soon as the answer is complete."""
 
-    def __init__(self, requests: list[bytes], took: list[float]) -> None:
+    def __init__(self, requests: list[bytes], took: list[float], status: int) -> None:
         self._requests, self._took = requests, took
+        self._good = b"HTTP/1.1 %d" % status
         self._begun = 0.0
         self._seen = b""
         self.over = asyncio.get_running_loop().create_future()
@@ -67,7 +86,7 @@ class _Line(asyncio.Protocol):
         head, gap, body = self._seen.partition(b"\r\n\r\n")
         if not gap:
             return
-        if not head.startswith(b"HTTP/1.1 200"):
+        if not head.startswith(self._good):
             raise RuntimeError(head.decode(errors="replace"))
         length = next((int(x[15:]) for x in head.split(b"\r\n") if x.lower().startswith(b"content-length:")), 0)
         if len(body) >= length:
@@ -78,13 +97,17 @@ class _Line(asyncio.Protocol):
             self._next()
 
 
-async def run(port: int, connections: int, requests: int) -> tuple[float, list[float]]:
+async def run(
+    port: int, connections: int, requests: int, make: Make = signed, status: int = 200
+) -> tuple[float, list[float]]:
     """Requests a second, and how long each took."""
     at = int(time.time())
-    ready = [[signed(next(_numbers), at) for _ in range(requests // connections)] for _ in range(connections)]
+    ready = [[make(next(_numbers), at) for _ in range(requests // connections)] for _ in range(connections)]
     took: list[float] = []
     loop = asyncio.get_running_loop()
     began = time.perf_counter()
-    lines = [await loop.create_connection(lambda mine=mine: _Line(mine, took), "127.0.0.1", port) for mine in ready]
+    lines = [
+        await loop.create_connection(lambda mine=mine: _Line(mine, took, status), "127.0.0.1", port) for mine in ready
+    ]
     await asyncio.gather(*(line.over for _, line in lines))
     return len(took) / (time.perf_counter() - began), took

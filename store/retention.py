@@ -52,23 +52,28 @@ _OLD: Mapping[str, tuple[str, str]] = {
     ),
     "schedule_history": ("schedule_history", "at < :before"),
     "deadline": ("deadlines", "done = 1 AND at < :before"),
-    "hook": ("operations", "settled_at < :before"),
 }
+
+_FORGET = """UPDATE hook SET asked = '{}', callback = '', answer = json_remove(answer, '$.answer')
+    WHERE operation IN (SELECT operation FROM hook WHERE settled_at < :before AND asked != '{}' LIMIT :limit)"""
+"""A pipeline's id is the same operation for ever, so its row stays; what was said at length goes."""
 
 
 def prune(tx: Transaction, now: datetime, policy: Policy, *, limit: int = 2000) -> dict[str, int]:
-    """Rows deleted per table; at most `limit` each, so that nobody waits for it long. Call again while it deletes.
+    """Rows deleted or shortened per table; at most `limit` each, so that nobody waits for it long. Call again while it deletes.
 
     Response URLs that no longer work go with it.
     """
     tx.inbox.forget_response_urls(now)
-    return {table: _prune(tx, table, now, policy, limit) for table in _OLD}
+    values = {"before": micros(now - policy.operations), "limit": limit}
+    shortened = tx.connection.execute(_FORGET, values).rowcount
+    return {**{table: _prune(tx, table, now, policy, limit) for table in _OLD}, "hook": shortened}
 
 
 def _prune(tx: Transaction, table: str, now: datetime, policy: Policy, limit: int) -> int:
     setting, condition = _OLD[table]
     condition = condition.replace("OVER", _OVER)
-    key = {"message": "(channel, ts)", "hook": "operation"}.get(table, "rowid")
+    key = {"message": "(channel, ts)"}.get(table, "rowid")
     columns = key.strip("()")
     before = micros(now - getattr(policy, setting))
     return tx.connection.execute(

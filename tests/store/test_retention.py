@@ -40,7 +40,7 @@ def finished(tx, now):
     tx.schedules.put(ScheduleState("prod", "nightly", "u", now), None)
     tx.deadlines.add(Deadline("d", now, "k", {}))
     tx.deadlines.done("d")
-    tx.hooks.add(Hook("op1", "hook:ci:1", "ci", "", now, settled_at=now))
+    tx.hooks.add(Hook("op1", "hook:ci:1", "ci", "", now, {"line": "backup get"}, settled_at=now))
     tx.audit.append(Entry(now, "ada", "backup.create", "refused"))
 
 
@@ -58,8 +58,17 @@ def test_what_is_old_and_finished_goes(tx, now):
     finished(tx, now)
     gone = prune(tx, now + LATER, Policy())
     assert set(gone.values()) == {1}
-    for table in (*gone, "step", "vote"):
+    for table in (*(gone.keys() - {"hook"}), "step", "vote"):
         assert tx.connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,), table
+
+
+def test_a_pipelines_id_is_remembered_for_ever_but_not_all_that_was_said(tx, now):
+    answer = {"answer": {"parts": ["long"]}, "gate": {"passed": True}}
+    tx.hooks.add(Hook("op1", "hook:ci:1", "ci", "digest", now, {"line": "x"}, "https://ci", answer, now, now))
+    assert prune(tx, now + LATER, Policy())["hook"] == 1
+    kept = tx.hooks.get("op1")
+    assert (kept.digest, kept.settled_at, kept.asked, kept.answer) == ("digest", now, {}, {"gate": {"passed": True}})
+    assert prune(tx, now + LATER, Policy())["hook"] == 0
 
 
 def test_what_is_young_stays(tx, now):

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from sandbox.slack.words import words
+from store.retention import Policy, prune
 from tests.bot.hooks.pipelines import OTHER, OTHER_TOKEN, PREVIOUS, minutes
 
 CREATE = "backup create release-1 --include-namespaces shop"
@@ -44,6 +45,18 @@ async def test_the_same_id_is_the_same_operation(pipeline):
     assert {answer.json["operation"] for answer in again} == {first.json["operation"]}
     assert {answer.status for answer in again} == {202}
     await pipeline.ends(first.json["operation"])
+    assert backups(pipeline) == ["release-1"]
+
+
+async def test_the_same_id_years_later_is_the_same_operation_still(pipeline):
+    first = await pipeline.asks(CREATE, ident="run-7")
+    await pipeline.ends(first.json["operation"])
+    gate = await pipeline.gate(ident="run-8")
+    await pipeline.house.store.write(lambda tx: prune(tx, datetime.now(UTC) + minutes(10 * 365 * 24 * 60), Policy()))
+    assert (await pipeline.asks(CREATE, ident="run-7")).json == first.json
+    assert (await pipeline.asks("backup get", ident="run-7")).status == 409
+    assert (await pipeline.gate(ident="run-8")).json == gate.json
+    assert (await pipeline.ends(first.json["operation"]))["done"]
     assert backups(pipeline) == ["release-1"]
 
 
