@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from hashlib import blake2b
 from typing import Any
 
 Json = dict[str, Any]
@@ -65,9 +66,8 @@ def normal(item: Json) -> Json:
     made["metadata"] = {key: _kept(meta.get(key), key) for key in _METADATA if _kept(meta.get(key), key)}
     if isinstance(made.get("spec"), dict):
         made["spec"] = {key: value for key, value in made["spec"].items() if key not in _FILLED.get(kind, ())}
-        _ports(kind, made["spec"])
     if kind == "Secret":
-        made = {**made, "data": sorted(made.get("data") or {}), "stringData": None}
+        made = {**made, "data": {key: _digest(value) for key, value in (made.get("data") or {}).items()}}
     found: Json = _pruned(made)
     return found
 
@@ -78,13 +78,44 @@ def _kept(found: object, which: str) -> Json:
     return {key: value for key, value in items if not key.startswith(skipped)}
 
 
-def _ports(kind: str, spec: Json) -> None:
-    """A node port is given by the server unless its author chose it, and nothing in the object tells which."""
-    if kind == "Service" and isinstance(spec.get("ports"), list):
-        spec["ports"] = [
-            {key: value for key, value in port.items() if key != "nodePort"} if isinstance(port, dict) else port
-            for port in spec["ports"]
-        ]
+def _digest(secret: object) -> str:
+    """Values of Secrets are compared, and never kept."""
+    return blake2b(str(secret).encode(), digest_size=16).hexdigest()
+
+
+def given(live: Json, wanted: Json) -> Json:
+    """The live Service without the node ports that nobody asks for: the server gave them."""
+    ports, asked = (live.get("spec") or {}).get("ports"), (wanted.get("spec") or {}).get("ports")
+    if not isinstance(ports, list) or not isinstance(asked, list):
+        return live
+    named = {_port(port) for port in asked if isinstance(port, dict) and "nodePort" in port}
+    kept = [
+        {key: value for key, value in port.items() if key != "nodePort" or _port(port) in named}
+        if isinstance(port, dict)
+        else port
+        for port in ports
+    ]
+    return {**live, "spec": {**live["spec"], "ports": kept}}
+
+
+def _port(port: Json) -> tuple[object, object]:
+    return port.get("port"), port.get("protocol", "TCP")
+
+
+def merged(wanted: Json, live: Json) -> tuple[str, ...]:
+    """What a ServiceAccount gains: both sides keep what they have, under every policy."""
+    found = [
+        f"metadata.{which}.{key}"
+        for which in sorted(_METADATA)
+        for key in (wanted["metadata"].get(which) or {} if "metadata" in wanted else {})
+        if key not in ((live.get("metadata") or {}).get(which) or {})
+    ]
+    lists = ("imagePullSecrets", "secrets")
+    return (*found, *(which for which in lists if _names(wanted, which) - _names(live, which)))
+
+
+def _names(account: Json, which: str) -> set[object]:
+    return {one.get("name") for one in account.get(which) or [] if isinstance(one, dict)}
 
 
 def _pruned(value: Any) -> Any:
@@ -115,16 +146,55 @@ def controlled(item: Json) -> bool:
     return isinstance(owners, list) and any(isinstance(owner, dict) and owner.get("controller") for owner in owners)
 
 
-def fixed(item: Json, differs: tuple[str, ...]) -> str:
-    """Why Kubernetes would not take the change, so that the live one stays under every policy; seen on a real cluster."""
-    kind = item.get("kind")
-    spec = any(path.startswith("spec") for path in differs)
-    if kind == "Pod" and spec:
+_FIXED: Mapping[str, tuple[str, ...]] = {
+    "Deployment": ("spec.selector",),
+    "DaemonSet": ("spec.selector",),
+    "ReplicaSet": ("spec.selector",),
+    "RoleBinding": ("roleRef",),
+    "ClusterRoleBinding": ("roleRef",),
+    "StorageClass": ("provisioner", "parameters", "reclaimPolicy", "volumeBindingMode"),
+    "PriorityClass": ("value", "preemptionPolicy"),
+}
+_CHANGEABLE: Mapping[str, tuple[str, ...]] = {
+    "StatefulSet": (
+        "spec.replicas",
+        "spec.ordinals",
+        "spec.template",
+        "spec.updateStrategy",
+        "spec.revisionHistoryLimit",
+        "spec.persistentVolumeClaimRetentionPolicy",
+        "spec.minReadySeconds",
+    ),
+    "PersistentVolume": (
+        "spec.capacity",
+        "spec.accessModes",
+        "spec.persistentVolumeReclaimPolicy",
+        "spec.storageClassName",
+        "spec.mountOptions",
+        "spec.volumeAttributesClassName",
+    ),
+    "PersistentVolumeClaim": ("spec.resources", "spec.volumeAttributesClassName"),
+}
+"""Of their spec; the rest is fixed."""
+
+
+def fixed(kind: str, live: Json, differs: tuple[str, ...], *, bound: bool = False) -> str:
+    """Why Kubernetes would not take the change, so that the live one stays under every policy; seen on a real cluster.
+
+    `bound`: a pod that has its node, or a claim that has its volume while Velero asks for another: then the patch
+    names that too, and is refused as a whole.
+    """
+    spec = [path for path in differs if path.startswith("spec")]
+    if kind == "Pod" and (spec or bound):
         return "a running pod cannot be changed"
-    if kind == "Job" and spec:
+    if kind == "Job":
         return "a job cannot be changed"
-    if kind in {"ConfigMap", "Secret"} and item.get("immutable") is True:
-        return "it is immutable"
-    if kind == "PersistentVolumeClaim" and spec and differs != ("spec.resources",):
+    if kind in {"ConfigMap", "Secret"} and live.get("immutable") is True:
+        return "it is immutable" if any(not path.startswith("metadata") for path in differs) else ""
+    if kind == "PersistentVolumeClaim" and bound:
         return "a bound claim cannot be changed"
+    if any(path.startswith(_FIXED.get(kind, ())) for path in differs if kind in _FIXED):
+        return "Kubernetes never changes that field of it"
+    if kind in _CHANGEABLE and any(not path.startswith(_CHANGEABLE[kind]) for path in spec):
+        return "Kubernetes never changes that field of it"
     return ""

@@ -17,6 +17,7 @@ from commands.resolve import REQUESTED_BY
 from commands.situation import Situation
 from commands.verb import Args, Effect, Verb
 from domain.answer import Answer, Code, Part, Table, Text, Tone
+from domain.counting import counted
 from domain.errors import ClusterError, Unknown
 
 Json = moments.Json
@@ -55,7 +56,7 @@ def answer(cmd: Command, world: World, situation: Situation) -> Answer:
 
 
 def _headline(count: int) -> str:
-    return {0: "No restores found.", 1: "1 restore"}.get(count, f"{count} restores")
+    return counted(count, "restore") if count else "No restores found."
 
 
 def _wanted(cmd: Command, facts: Facts) -> list[Json]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from domain.counting import named
 from velero.results import Entry, Group, Results, grouped
 
 _ROUTINE = (
@@ -74,7 +75,7 @@ def next_step(results: Results) -> str:
 def lines(groups: tuple[Group, ...], most: int = 8) -> str:
     shown = [_line(group) for group in groups[:most]]
     if len(groups) > most:
-        shown.append(f"and {len(groups) - most} more kinds of it")
+        shown.append(f"and {len(groups) - most} more {named(len(groups) - most, 'kind')} of it")
     return "\n".join(shown)
 
 

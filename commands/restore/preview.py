@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from commands.restore.compare import CHURNS, NOISE
+from domain.counting import counted
 
 SHOWN = 8
 LONGEST = 2_000_000
@@ -16,17 +17,27 @@ CLASSES = (
     "Make the class, or map it: a ConfigMap in Velero's namespace labelled velero.io/plugin-config= and "
     "velero.io/change-storage-class=RestoreItemAction, with OLD: NEW as its data."
 )
+WAITS = (
+    "Before it goes on, the restore waits for what is going away, InProgress and without a word, ten minutes at most "
+    "unless Velero is told otherwise (--terminating-resource-timeout)"
+)
 
 
 class Fate(StrEnum):
     NEW = "new"
     UNCHANGED = "unchanged"
     CHANGED = "changed"
-    """There and different, and the policy is update."""
+    """There and different, and Velero changes it."""
     KEPT = "kept"
     """There and different, and stays as it is."""
     FIXED = "stays"
     """There and different; Kubernetes takes no change of it."""
+    GOING = "going"
+    """There and being deleted."""
+    LEFT = "left out"
+    """In the backup, and not restored as an object."""
+    REFUSED = "refused"
+    """The API server takes it not, which is an error of the restore."""
     NOT_SERVED = "not served"
     UNREAD = "not looked at"
 
@@ -37,14 +48,21 @@ WORDS = {
     Fate.KEPT: "differ and stay as they are",
     Fate.FIXED: "differ and cannot be changed, so they stay",
     Fate.UNCHANGED: "are there and equal",
+    Fate.GOING: "are being deleted just now: Velero takes them as there and does not bring them back",
+    Fate.LEFT: "are left out by Velero",
+    Fate.REFUSED: "would be refused by the cluster",
     Fate.NOT_SERVED: "have an API version that this cluster does not serve, and are not restored",
     Fate.UNREAD: "were not looked at: I may not read them",
 }
+_NAMED = frozenset({Fate.CHANGED, Fate.KEPT, Fate.FIXED, Fate.GOING, Fate.REFUSED})
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`fields` differ; `why` it stays; `controlled` by another object, which looks after it."""
+    """`fields` differ; `why` it fares so; `controlled` by another object, which looks after it.
+
+    `modified` by resource modifiers on its way; `merged` with what is there, as ServiceAccounts are under every policy.
+    """
 
     kind: str
     namespace: str
@@ -54,6 +72,8 @@ class Row:
     why: str = ""
     controlled: bool = False
     across: bool = False
+    modified: bool = False
+    merged: bool = False
 
     @property
     def place(self) -> str:
@@ -62,6 +82,7 @@ class Row:
     @property
     def line(self) -> str:
         more = f" ({', '.join(self.fields[:SHOWN])})" if self.fields else ""
+        more += " [modified]" if self.modified else ""
         return f"{self.fate.value:<14} {self.kind} {self.place}{more}" + (f": {self.why}" if self.why else "")
 
     @property
@@ -71,14 +92,24 @@ class Row:
             return False
         return self.fate is Fate.NEW or not set(self.fields) <= CHURNS
 
+    @property
+    def warned(self) -> bool:
+        """Velero says a warning of what is there and differs. What a server filled in counts for it too, not for us."""
+        return self.fate in {Fate.KEPT, Fate.FIXED} and not self.merged
+
+    @property
+    def failed(self) -> bool:
+        return self.fate in {Fate.REFUSED, Fate.NOT_SERVED}
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A volume claim of the backup: whether its data comes back, and why not."""
+    """A volume of the backup: whether its data comes back, and why not. `over`: into a volume that is there already."""
 
     shown: str
     comes_back: bool
     why: str = ""
+    over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +119,28 @@ class Preview:
     hooks: tuple[str, ...] = ()
     classless: tuple[str, ...] = ()
     """New claims whose storage class this cluster does not have."""
+    waits: tuple[str, ...] = ()
+    """What has to be gone before it goes on."""
+    faults: tuple[str, ...] = ()
+    """Errors beside those of the rows that are refused."""
+    unsure: tuple[str, ...] = ()
+    """What could not be looked at, and may go wrong."""
 
     @property
     def impact(self) -> frozenset[str]:
         changed = {f"{row.kind} {row.place} {row.fate.value}" for row in self.rows if row.counts}
         return frozenset(changed | {f"Volume {claim.shown} restored" for claim in self.claims if claim.comes_back})
+
+    @property
+    def errors(self) -> tuple[str, ...]:
+        """What makes it PartiallyFailed."""
+        refused = (f"{row.kind} {row.place}: {row.why or row.fate.value}" for row in self.rows if row.failed)
+        return (*refused, *self.faults)
+
+    @property
+    def phase(self) -> str:
+        """In which it would end, as far as can be told."""
+        return "PartiallyFailed" if self.errors else "Completed"
 
     def of(self, *fates: Fate) -> tuple[Row, ...]:
         return tuple(row for row in self.rows if row.fate in fates)
@@ -100,19 +148,37 @@ class Preview:
     def summary(self) -> tuple[str, ...]:
         """Fits a message: counts per class with the kinds, and names where they matter."""
         lines = [_class(fate, self.of(fate)) for fate in WORDS if self.of(fate)]
+        if not lines:
+            return ("Nothing in the backup is selected.",)
+        return (*lines, *self._around(), *self._volumes(), *self._ending())
+
+    def _around(self) -> Iterable[str]:
         if across := [row for row in self.of(Fate.NEW, Fate.CHANGED) if row.across and row.kind != "Namespace"]:
-            lines.append(f"Cluster-scoped among them: {_names(row.place for row in across)}.")
+            yield f"Cluster-scoped among them: {_names(row.place for row in across)}."
+        if modified := [f"{row.kind} {row.place}" for row in self.rows if row.modified]:
+            yield f"Changed on the way by resource modifiers: {_names(modified)}."
+
+    def _volumes(self) -> Iterable[str]:
         if back := [claim.shown for claim in self.claims if claim.comes_back]:
-            lines.append(f"Volumes whose data comes back: {_names(back)}.")
+            yield f"Volumes whose data comes back: {_names(back)}."
+        if over := [claim.shown for claim in self.claims if claim.over]:
+            yield f"Among them volumes that are there: their files are overwritten: {_names(over)}."
         if not_back := [f"{claim.shown} ({claim.why})" for claim in self.claims if not claim.comes_back]:
-            lines.append(f"Volumes whose data does NOT come back: {_names(not_back)}.")
+            yield f"Volumes whose data does NOT come back: {_names(not_back)}."
         if self.classless:
-            lines.append(f"{CLASSLESS}: {_names(self.classless)}. {CLASSES}")
+            yield f"{CLASSLESS}: {_names(self.classless)}. {CLASSES}"
+
+    def _ending(self) -> Iterable[str]:
         if self.hooks:
-            lines.append(
-                f"Hooks that run in pods, by an init container of Velero's or a command: {_names(self.hooks)}."
-            )
-        return tuple(lines) or ("Nothing in the backup is selected.",)
+            yield f"Hooks that run in pods, by an init container of Velero's or a command: {_names(self.hooks)}."
+        if self.waits:
+            yield f"{WAITS}: {_names(self.waits)}."
+        if warned := sum(row.warned for row in self.rows):
+            yield f"Velero warns of {warned} of them, which by itself is no failure."
+        if self.unsure:
+            yield f"Not sure: {_names(self.unsure)}."
+        if self.errors:
+            yield f"As it stands it would end {self.phase}: {_names(self.errors)}."
 
     def report(self) -> str:
         """All of it, for a file."""
@@ -127,14 +193,15 @@ class Preview:
 def _class(fate: Fate, rows: tuple[Row, ...]) -> str:
     kinds = Counter(row.kind for row in rows)
     told = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(SHOWN))
-    text = f"{len(rows)} objects {WORDS[fate]}: {told}"
-    if fate in {Fate.CHANGED, Fate.KEPT, Fate.FIXED}:
+    text = f"{counted(len(rows), 'object')} {WORDS[fate]}: {told}"
+    if fate in _NAMED:
         text += f". {_names(_changed(row) for row in rows)}"
     return text + ("" if text.endswith(".") else ".")
 
 
 def _changed(row: Row) -> str:
-    return f"{row.kind} {row.place}" + (f" ({', '.join(row.fields[:3])})" if row.fields else "")
+    why = f": {row.why}" if row.fate is Fate.REFUSED else ""
+    return f"{row.kind} {row.place}" + (f" ({', '.join(row.fields[:3])})" if row.fields else "") + why
 
 
 def _names(found: Iterable[str]) -> str:

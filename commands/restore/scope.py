@@ -12,6 +12,8 @@ from commands.selectors import matches
 
 Json = Mapping[str, Any]
 
+FOLLOWERS = frozenset({"persistentvolumeclaims", "priorityclasses.scheduling.k8s.io", "persistentvolumes"})
+
 
 @dataclass(frozen=True, slots=True)
 class Scope:
@@ -52,12 +54,19 @@ class Scope:
             return False
         return self.has_namespace(namespace) if namespace else self.across
 
+    def may_follow(self, resource: str, namespace: str) -> bool:
+        """Whether it may come along with what needs it, whatever its labels: a pod's claims, their volumes."""
+        if resource not in FOLLOWERS or not self.has_kind(resource):
+            return False
+        return self.has_namespace(namespace) if namespace else self.spec.get("includeClusterResources") is not False
+
     def has(self, resource: str, namespace: str, item: Json) -> bool:
+        """A Namespace of its own accord only with everything; else it comes with what is in it."""
         meta = item.get("metadata") or {}
         if not self.has_place(resource, namespace, str(meta.get("name", ""))):
             return False
-        if resource == "namespaces":
-            return True
+        if resource == "namespaces" and not (self.across and self.has_kind(resource)):
+            return False
         return self._labelled(meta.get("labels") or {}) and not _finished(resource, item, meta)
 
     def _labelled(self, labels: dict[str, str]) -> bool:

@@ -186,7 +186,7 @@ def literal(wanted: list[str], inside: list[str]) -> list[str]:
         if not is_regex(name):
             found.append(name)
             continue
-        pattern = _compiled(name.removeprefix("re:"))
+        pattern = pattern_of(name.removeprefix("re:"))
         matched = [each for each in inside if pattern.fullmatch(each)]
         if not matched:
             raise Unknown(f"Nothing in the backup matches {name!r}.", nearest=tuple(inside[:5]))
@@ -197,7 +197,7 @@ def literal(wanted: list[str], inside: list[str]) -> list[str]:
 _ENDLESS = re.compile(r"\)[*+{]|[*+}][*+{]")
 
 
-def _compiled(text: str) -> re.Pattern[str]:
+def pattern_of(text: str) -> re.Pattern[str]:
     """Somebody else's pattern: one that could take for ever is not tried."""
     if len(text) > 200 or _ENDLESS.search(text) or len(re.findall(r"[*+{]", text)) > 4:
         raise UsageError(f"{text!r} repeats too much to be tried.", fix="Use fewer repetitions, or name them.")

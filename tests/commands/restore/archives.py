@@ -6,16 +6,20 @@ import gzip
 import io
 import json
 import tarfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from commands.restore.look import Shelf, Walk
+from commands.restore.claims import NodeAgent
+from commands.restore.modified import Modifiers
 from commands.restore.preview import Preview
 from commands.restore.scope import Scope
+from commands.restore.shelf import Shelf
+from commands.restore.walk import Walk
 from velero.contents import stored_objects
 from velero.kinds import Kind
 from velero.live import Served
 from velero.unpacking import Caps
+from velero.volumes import Volume
 
 Json = dict[str, Any]
 
@@ -26,11 +30,15 @@ KINDS = {
         Kind("Secret", "secrets", ""),
         Kind("Pod", "pods", ""),
         Kind("Service", "services", ""),
+        Kind("ServiceAccount", "serviceaccounts", ""),
+        Kind("PersistentVolume", "persistentvolumes", "", namespaced=False),
         Kind("PersistentVolumeClaim", "persistentvolumeclaims", ""),
         Kind("Namespace", "namespaces", "", namespaced=False),
         Kind("Deployment", "deployments", "apps"),
         Kind("Job", "jobs", "batch"),
         Kind("Lease", "leases", "coordination.k8s.io"),
+        Kind("StatefulSet", "statefulsets", "apps"),
+        Kind("RoleBinding", "rolebindings", "rbac.authorization.k8s.io"),
         Kind("ClusterRole", "clusterroles", "rbac.authorization.k8s.io", namespaced=False),
         Kind("CustomResourceDefinition", "customresourcedefinitions", "apiextensions.k8s.io", namespaced=False),
         Kind("Theme", "themes", "blog.example.com"),
@@ -72,22 +80,27 @@ def preview(
     unread: Iterable[str] = (),
     served: Served = SERVED,
     classes: frozenset[str] | None = None,
+    modifiers: Modifiers | None = None,
+    volumes: tuple[Volume, ...] = (),
+    ports: Mapping[int, str] | None = None,
+    agent: NodeAgent = NodeAgent.UNKNOWN,
+    spaces: Iterable[str] = ("shop", "billing", "copy"),
     **spec: Any,
 ) -> Preview:
     """What a restore with this spec would change."""
     backup, live, scope = list(backup), list(live), Scope(spec)
-    wanted = {
-        (
-            KINDS[each["kind"]].resource,
-            scope.target(each["metadata"].get("namespace", "")),
-            scope.target(each["metadata"]["name"]),
-        )
-        for each in backup
-    }
-    shelf = Shelf(frozenset(wanted))
-    for item in live:
+    wanted = {place for each in backup for place in _places(each, scope)}
+    shelf = Shelf(wanted)
+    for item in (*live, *(thing("Namespace", name) for name in spaces)):
         shelf.put(KINDS[item["kind"]], item)
-    walk = Walk(scope, served, shelf, frozenset(unread), classes=classes)
+    walk = Walk(scope, served, shelf, frozenset(unread), modifiers or Modifiers(), volumes, classes)
     for stored in stored_objects(archive(backup), Caps(unpacked=1 << 30, packed=1 << 30, ratio=10_000)):
         walk.visit(stored)
-    return walk.preview(())
+    return walk.preview(ports, agent)
+
+
+def _places(item: Json, scope: Scope) -> Iterator[tuple[str, str, str]]:
+    kind, meta = KINDS[item["kind"]], item["metadata"]
+    namespace = scope.target(meta.get("namespace", ""))
+    yield kind.resource, namespace, scope.target(meta["name"]) if item["kind"] == "Namespace" else meta["name"]
+    yield "namespaces", "", namespace

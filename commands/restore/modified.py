@@ -1,0 +1,134 @@
+"""What resource modifiers make of an object on its way back. Pure. Source: velero 1.18 internal/resourcemodifiers."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import yaml
+
+from commands.restore.patches import CannotApply, TestFailed, apply, merge, strategic
+from commands.restore.source import pattern_of
+from commands.selectors import matches
+from domain.errors import UsageError
+from velero.fields import items, section, strings, text
+
+Json = dict[str, Any]
+
+_MOST_STARS = 6
+_UNREADABLE = (CannotApply, UsageError, yaml.YAMLError, KeyError, TypeError)
+"""Somebody else's text: whatever is wrong in a rule is a fault of that rule."""
+
+
+@dataclass(frozen=True, slots=True)
+class Modified:
+    """`faults` are what Velero counts as errors; the object is restored all the same."""
+
+    item: Json
+    rules: tuple[int, ...] = ()
+    faults: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Modifiers:
+    rules: tuple[Json, ...] = ()
+
+    def changed(self, item: Json, resource: str) -> Modified:
+        """Conditions speak of the object before any rule, in the namespace that it came from."""
+        made, done, faults = item, [], []
+        for number, rule in enumerate(self.rules, start=1):
+            try:
+                if not fits(section(rule, "conditions"), item, resource):
+                    continue
+                made = _patched(made, rule)
+            except _UNREADABLE as fault:
+                faults.append(f"rule {number} of the resource modifiers cannot be applied: {fault}")
+            else:
+                done.append(number)
+        return Modified(made, tuple(done), tuple(faults))
+
+
+def read(data: Mapping[str, Any]) -> Modifiers | None:
+    """None where Velero could not read it either."""
+    if len(data) != 1:
+        return None
+    try:
+        found = yaml.safe_load(str(next(iter(data.values()))))
+    except yaml.YAMLError:
+        return None
+    rules = found.get("resourceModifierRules") if isinstance(found, dict) else None
+    if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
+        return None
+    return Modifiers(tuple(rules))
+
+
+def fits(conditions: Json, item: Json, resource: str) -> bool:
+    meta = section(item, "metadata")
+    namespace, namespaces = text(meta, "namespace"), strings(conditions, "namespaces")
+    if namespace and namespaces and not any(_globbed(one, namespace) for one in namespaces):
+        return False
+    if not _globbed(text(conditions, "groupResource"), resource):
+        return False
+    named = text(conditions, "resourceNameRegex")
+    if named and not pattern_of(named).search(text(meta, "name")):
+        return False
+    selector = conditions.get("labelSelector")
+    if isinstance(selector, dict) and not matches(selector, section(meta, "labels")):
+        return False
+    return _holds(item, items(conditions, "matches"))
+
+
+def _holds(item: Json, tests: list[Json]) -> bool:
+    try:
+        apply(item, [{"op": "test", "path": one.get("path"), "value": _value(one.get("value", ""))} for one in tests])
+    except (TestFailed, CannotApply):
+        return False
+    return True
+
+
+def _globbed(pattern: str, name: str) -> bool:
+    return bool(_glob(pattern).fullmatch(name))
+
+
+@lru_cache(maxsize=256)
+def _glob(pattern: str) -> re.Pattern[str]:
+    """A single star stops at a dot: `*` means `configmaps` and not `deployments.apps`."""
+    if pattern.count("*") > _MOST_STARS:
+        raise UsageError(f"{pattern!r} has too many stars to be tried.")
+    parts = re.split(r"(\*+|\?)", pattern)
+    signs = {"*": "[^.]*", "?": "[^.]"}
+    return re.compile("".join(signs.get(part, ".*" if part.startswith("**") else re.escape(part)) for part in parts))
+
+
+def _patched(item: Json, rule: Json) -> Json:
+    try:
+        made = apply(item, [_operation(patch) for patch in items(rule, "patches")])
+    except TestFailed:
+        return item
+    for ways, laid in (("mergePatches", merge), ("strategicPatches", strategic)):
+        for patch in items(rule, ways):
+            made = laid(made, yaml.safe_load(text(patch, "patchData")))
+    if not isinstance(made, dict):
+        raise CannotApply("it leaves no object")
+    return made
+
+
+def _operation(patch: Json) -> Json:
+    given = {"op": patch.get("operation"), "path": patch.get("path"), "from": patch.get("from")}
+    return {**given, "value": _value(patch.get("value", ""))}
+
+
+def _value(text: Any) -> Any:
+    """`7` is a number, `"7"` in quotes a string, and so is what is no JSON."""
+    if not isinstance(text, str):
+        return text
+    if text.lower() in {"true", "false"}:
+        return text.lower() == "true"
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

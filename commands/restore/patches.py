@@ -1,0 +1,180 @@
+"""JSON patch, merge patch and strategic merge patch on objects, as Velero's resource modifiers use them. Pure.
+
+Source of the rules: velero 1.18 internal/resourcemodifiers; RFC 6902 and 7396.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+Json = dict[str, Any]
+
+MERGE_KEYS: Mapping[str, str] = {
+    "containers": "name",
+    "initContainers": "name",
+    "ephemeralContainers": "name",
+    "env": "name",
+    "volumes": "name",
+    "imagePullSecrets": "name",
+    "secrets": "name",
+    "volumeMounts": "mountPath",
+    "volumeDevices": "devicePath",
+    "hostAliases": "ip",
+    "topologySpreadConstraints": "topologyKey",
+    "ownerReferences": "uid",
+}
+"""By which key Kubernetes merges the entries of these lists; all others it replaces."""
+
+
+class CannotApply(ValueError):
+    """The patch names something that is not there."""
+
+
+class TestFailed(ValueError):
+    """A `test` of the patch does not hold: then nothing of it is done."""
+
+    __test__ = False  # no test of ours
+
+
+def merge(target: Any, patch: Any) -> Any:
+    if not isinstance(patch, dict):
+        return patch
+    merged = dict(target) if isinstance(target, dict) else {}
+    for key, value in patch.items():
+        if value is None:
+            merged.pop(key, None)
+        else:
+            merged[key] = merge(merged.get(key), value)
+    return merged
+
+
+def strategic(target: Any, patch: Any) -> Any:
+    """Lists whose entries have a key are merged by it."""
+    if not isinstance(patch, dict):
+        return patch
+    merged = dict(target) if isinstance(target, dict) else {}
+    for key, value in patch.items():
+        if value is None:
+            merged.pop(key, None)
+        elif isinstance(value, list) and isinstance(merged.get(key), list) and (by := _merge_key(key, value)):
+            merged[key] = _entries(merged[key], value, by)
+        elif key != "$patch":
+            merged[key] = strategic(merged.get(key), value)
+    return merged
+
+
+def _merge_key(field: str, patch: list[Any]) -> str:
+    """Ports are of containers or of services."""
+    by = MERGE_KEYS.get(field, "")
+    if field == "ports":
+        by = "containerPort" if all(isinstance(one, dict) and "containerPort" in one for one in patch) else "port"
+    return by if all(isinstance(one, dict) and by in one for one in patch) else ""
+
+
+def _entries(here: list[Any], patch: list[Json], by: str) -> list[Any]:
+    merged = list(here)
+    for one in patch:
+        at = next((n for n, old in enumerate(merged) if isinstance(old, dict) and old.get(by) == one[by]), None)
+        if one.get("$patch") == "delete":
+            merged = merged if at is None else [*merged[:at], *merged[at + 1 :]]
+        elif at is None:
+            merged.append(one)
+        else:
+            merged[at] = strategic(merged[at], one)
+    return merged
+
+
+def apply(document: Any, operations: list[Json]) -> Any:
+    """All of them in order. Raises TestFailed or CannotApply."""
+    for operation in operations:
+        document = _step(document, operation)
+    return document
+
+
+def _step(document: Any, operation: Json) -> Any:
+    path, value = _keys(operation.get("path")), operation.get("value")
+    match operation.get("op"):
+        case "test":
+            if not _same(_at(document, path), value):
+                raise TestFailed(str(operation.get("path")))
+            return document
+        case "remove":
+            return _removed(document, path)
+        case "replace":
+            _at(document, path)
+            return _put(document, path, value, insert=False)
+        case "add":
+            return _put(document, path, value, insert=True)
+        case "copy":
+            return _put(document, path, _at(document, _keys(operation.get("from"))), insert=True)
+        case "move":
+            source = _keys(operation.get("from"))
+            return _put(_removed(document, source), path, _at(document, source), insert=True)
+        case other:
+            raise CannotApply(f"there is no operation {other!r}")
+
+
+def _keys(path: object) -> list[str]:
+    if not isinstance(path, str) or (path and not path.startswith("/")):
+        raise CannotApply(f"{path!r} is no path")
+    return [part.replace("~1", "/").replace("~0", "~") for part in path.split("/")[1:]]
+
+
+def _same(left: Any, right: Any) -> bool:
+    return bool(left == right) and isinstance(left, bool) == isinstance(right, bool)
+
+
+def _at(node: Any, keys: list[str]) -> Any:
+    for key in keys:
+        node = _child(node, key)
+    return node
+
+
+def _child(node: Any, key: str) -> Any:
+    if isinstance(node, dict) and key in node:
+        return node[key]
+    if isinstance(node, list):
+        return node[_index(key, len(node) - 1)]
+    raise CannotApply(f"there is no {key!r}")
+
+
+def _index(key: str, highest: int) -> int:
+    if not key.isdecimal() or int(key) > highest:
+        raise CannotApply(f"there is no entry {key!r}")
+    return int(key)
+
+
+def _put(node: Any, keys: list[str], value: Any, *, insert: bool) -> Any:
+    """A copy of `node` with the value in it."""
+    if not keys:
+        return value
+    first, rest = keys[0], keys[1:]
+    if isinstance(node, dict):
+        if rest and first not in node:
+            raise CannotApply(f"there is no {first!r}")
+        return {**node, first: _put(node.get(first), rest, value, insert=insert)}
+    if isinstance(node, list):
+        return _put_entry(node, first, rest, value, insert=insert)
+    raise CannotApply(f"there is no {first!r}")
+
+
+def _put_entry(node: list[Any], key: str, rest: list[str], value: Any, *, insert: bool) -> list[Any]:
+    if insert and not rest:
+        at = len(node) if key == "-" else _index(key, len(node))
+        return [*node[:at], value, *node[at:]]
+    at = _index(key, len(node) - 1)
+    return [*node[:at], _put(node[at], rest, value, insert=insert), *node[at + 1 :]]
+
+
+def _removed(node: Any, keys: list[str]) -> Any:
+    if not keys:
+        raise CannotApply("the whole object cannot be removed")
+    first, rest = keys[0], keys[1:]
+    child = _child(node, first)
+    if isinstance(node, dict):
+        if rest:
+            return {**node, first: _removed(child, rest)}
+        return {key: value for key, value in node.items() if key != first}
+    at = int(first)
+    return [*node[:at], *([_removed(child, rest)] if rest else []), *node[at + 1 :]]
