@@ -1,4 +1,7 @@
-"""One cluster for the whole run, a second one for those that ask for it, and the logs of both where a test fails."""
+"""One cluster for each half of the suite, a second one for those that ask for it, and their logs where a test fails.
+
+The halves run side by side, the later one in a network of its own; where that is not permitted they run one by one.
+"""
 
 import os
 import shutil
@@ -11,7 +14,7 @@ import pytest
 
 from tests.e2e.build import BuildError, Parts, ensure
 from tests.e2e.cluster import RealCluster, start_cluster
-from tests.e2e.network import Annex, NotPermitted, open_annex
+from tests.e2e.network import Annex, NotPermitted, may_move_out, move_out, open_annex
 from tests.e2e.ports import free_ports
 from tests.e2e.processes import Keeper
 from tests.e2e.s3 import ObjectStore, start_store
@@ -25,21 +28,33 @@ ORDER = (
     "/product/test_rights",
     "e2e/test_horizon",
     "/product/test_schedules",
+    "/product/test_alertmanager",
     "/product/test_outages",
+    "/product/test_story",
     "/product/test_leaving",
     "e2e/test_backup",
     "e2e/test_harness",
     "/scenarios/",
 )
+HALVES = ("product", "scenarios")
 LOG_LINES = {"velero": 40}  # the others: five
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    return len(HALVES) if may_move_out() else 0
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[CLUSTERS] = []
+    if os.environ.get("PYTEST_XDIST_WORKER", "gw0") != "gw0":
+        move_out()
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=place)
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(HALVES["/scenarios/" in item.path.as_posix()]))
 
 
 def place(item: pytest.Item) -> int:
@@ -57,6 +72,7 @@ def pytest_runtest_makereport(
     report = yield
     if report.failed:
         for cluster in item.config.stash[CLUSTERS]:
+            report.sections.append((f"{cluster.name}: all logs", str(cluster.directory)))
             for process in cluster.processes:
                 report.sections.append(
                     (f"{cluster.name}: {process.name}", process.last_words(LOG_LINES.get(process.name, 5)))
@@ -83,9 +99,7 @@ def e2e_directory(request: pytest.FixtureRequest) -> Iterator[Path]:
     """Logs, keys and etcd's data; kept where a test failed."""
     directory = Path(tempfile.mkdtemp(prefix="velero-chatops-e2e-"))
     yield directory
-    if request.session.testsfailed:
-        print(f"\nlogs are in {directory}")
-    else:
+    if not request.session.testsfailed:
         shutil.rmtree(directory, ignore_errors=True)
 
 

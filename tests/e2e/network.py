@@ -1,9 +1,10 @@
-"""A network namespace of its own for a second Velero: every Velero binds :8080, so one network holds only one.
+"""Network namespaces: every Velero binds :8080, so one network holds only one.
 
-The namespace has no name: it and its cable vanish with the last process inside, so a crash leaves nothing to clean.
+They have no names: a namespace and its cable vanish with the last process inside, so a crash leaves nothing to clean.
 """
 
 import asyncio
+import ctypes
 import os
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ from pathlib import Path
 from tests.e2e.processes import Keeper, Process
 
 TOOLS = ("ip", "nsenter", "unshare")
+NEW_NETWORK = 0x40000000  # CLONE_NEWNET
 
 
 class NotPermitted(Exception):
@@ -61,8 +63,28 @@ class Annex:
         await self.holder.kill()
 
 
+def move_out() -> None:
+    """This thread, and all that it starts from now on, into a network that holds nothing but loopback."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(NEW_NETWORK):
+        raise NotPermitted(os.strerror(ctypes.get_errno()))
+    _ip(["ip", "link", "set", "lo", "up"])
+
+
+def may_move_out() -> bool:
+    """Whether `move_out` would work; tried by a process that ends at once."""
+    if missing_tools():
+        return False
+    attempt = ["unshare", "--net", "ip", "link", "set", "lo", "up"]
+    return subprocess.run(attempt, check=False, capture_output=True).returncode == 0
+
+
+def missing_tools() -> list[str]:
+    return [tool for tool in TOOLS if shutil.which(tool) is None]
+
+
 async def open_annex(directory: Path, keeper: Keeper) -> Annex:
-    if missing := [tool for tool in TOOLS if shutil.which(tool) is None]:
+    if missing := missing_tools():
         raise NotPermitted(f"{', '.join(missing)} missing")
     cable = Cable(os.getpid() % 10_000)
     holder = Process("annex", ["unshare", "--net", "sleep", "infinity"], directory / "annex.log", keeper)
