@@ -20,6 +20,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.settings import Cluster as Wanted
 from bot.settings import Settings
 from bot.slack.manifest import scopes
+from domain.counting import counted, named
 from domain.errors import ClusterError
 from velero.access import Right
 from velero.cluster import Cluster
@@ -186,7 +187,10 @@ def of_kinds(part: str, features: Features) -> Iterator[Finding]:
     elif missing:
         yield warning(part, f"not installed: {', '.join(missing)}", "velero install --crds-only")
     else:
-        yield ok(part, f"{len(features.kinds)} kinds of Velero are installed")
+        yield ok(
+            part,
+            f"{counted(len(features.kinds), 'kind')} of Velero {named(len(features.kinds), 'is', 'are')} installed",
+        )
 
 
 def of_rights(part: str, missing: Sequence[Right]) -> Iterator[Finding]:
@@ -210,7 +214,7 @@ def of_server(part: str, wanted: Wanted, status: ServerStatus) -> Iterator[Findi
     elif known < OLDEST:
         yield warning(part, f"Velero {version}: runs cannot be skipped", "upgrade to Velero 1.13 or later")
     else:
-        yield ok(part, f"Velero {version}, {len(status.plugins)} plugins")
+        yield ok(part, f"Velero {version}, {counted(len(status.plugins), 'plugin')}")
 
 
 def of_locations(part: str, wanted: Wanted, locations: Sequence[StorageLocation]) -> Iterator[Finding]:

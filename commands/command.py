@@ -38,6 +38,12 @@ class Command:
     def dry_run(self) -> bool:
         return self.true("dry-run") or bool(self.text("output") and self.verb == "create")
 
+    @property
+    def why(self) -> str:
+        """What the record keeps as its reason: taking a restore back is one in itself."""
+        undone = f"takes back restore {self.text('undo')}" if self.text("undo") else ""
+        return self.text("reason") or self.text("break-glass") or undone
+
     def given(self, flag: str) -> bool:
         return flag in self.flags
 

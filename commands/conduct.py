@@ -262,7 +262,7 @@ class Conductor:
             situation.now,
             await policy.directory(approvers),
             labels=cluster_facts(facts, situation).labels,
-            reason=command.text("reason") or command.text("break-glass"),
+            reason=command.why,
             break_glass=command.given("break-glass"),
         )
 
@@ -283,7 +283,7 @@ class Conductor:
             fingerprint=plan.fingerprint,
             created_at=now,
             changed_at=now,
-            reason=command.text("break-glass") or command.text("reason"),
+            reason=command.text("break-glass") or command.why,
         )
         if decision.outcome is Outcome.DENY:
             refused = operation.advance(State.REFUSED, now)

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from domain.counting import counted
 from domain.errors import UsageError
 
 MAX_LINE = 8000
@@ -59,7 +60,7 @@ class _Unwrapped:
 def words(line: str) -> tuple[Word, ...]:
     """Raises UsageError for a line that is too long or whose quotes do not close."""
     if len(line) > MAX_LINE:
-        raise UsageError(f"The line has {len(line)} characters; at most {MAX_LINE} are read.")
+        raise UsageError(f"The line has {counted(len(line), 'character')}; at most {MAX_LINE} are read.")
     if _SPECIAL.search(line) is None:
         # Most lines: nothing to undo. Every command passes here before it is acknowledged.
         return tuple(Word(one[0], one[0], one.span()) for one in _ASCII_WORD.finditer(line))

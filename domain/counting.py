@@ -4,8 +4,8 @@ from __future__ import annotations
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:
-    """`1 backup`, `2 backups`, `2 copies`. Thousands are grouped."""
-    return f"{number:,} {named(number, noun, plural)}"
+    """`1 backup`, `2 backups`, `2 copies`."""
+    return f"{number} {named(number, noun, plural)}"
 
 
 def named(number: int, noun: str, plural: str = "") -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from domain.counting import counted
 from domain.errors import StoreError
 from store.anchor import PUBLIC_FILE, SIGNED, Head, check, digest, notes_in, said, stored_public_key
 from store.anchors import Anchor, Anchors
@@ -42,7 +43,7 @@ class Verdict:
     def __str__(self) -> str:
         match self.finding:
             case Finding.OK:
-                return f"ok: {self.seq} rows, {self.anchors} signed heads"
+                return f"ok: {counted(self.seq, 'row')}, {counted(self.anchors, 'signed head')}"
             case Finding.BROKEN:
                 return f"broken at seq {self.seq}: {self.why}"
             case _:

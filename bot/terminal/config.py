@@ -9,6 +9,7 @@ import click
 
 from bot.settings import Settings
 from bot.settings_file import read
+from domain.counting import counted
 from domain.errors import ConfigError
 
 MASK = "********"
@@ -33,7 +34,7 @@ def check(path: Path, *, live: bool) -> None:
     if live:
         raise SystemExit(_live(settings))
     print(json.dumps(shown(settings), indent=2, default=str))
-    print(f"{len(rules)} rules, {len(settings.clusters)} clusters")
+    print(f"{counted(len(rules), 'rule')}, {counted(len(settings.clusters), 'cluster')}")
 
 
 def _live(settings: Settings) -> int:

@@ -106,7 +106,7 @@ def run_table(file: Path, path: Path | None, fixture_file: Path | None) -> None:
             f"{'ok  ' if result.passed else 'FAIL'}  {result.case.name}" + (f": {result.text}" if result.text else "")
         )
     failed = sum(not result.passed for result in results)
-    print(f"{len(results)} cases, {failed} failed")
+    print(f"{counted(len(results), 'case')}, {failed} failed")
     if failed or not results:
         raise SystemExit(1)
 

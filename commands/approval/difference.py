@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from domain.approval import Approval, approval_fingerprint
+from domain.counting import counted
 from domain.decision import Decision, Outcome
 from domain.plan import Plan, Step, digest
 
@@ -45,7 +46,7 @@ def _plan(stored: Plan, plan: Plan) -> Iterator[str]:
     if stored.fingerprint == plan.fingerprint:
         return
     if len(stored.steps) != len(plan.steps):
-        yield f"It takes {len(plan.steps)} steps now, not {len(stored.steps)}."
+        yield f"It takes {counted(len(plan.steps), 'step')} now, not {len(stored.steps)}."
     for before, now in zip(stored.steps, plan.steps, strict=False):
         yield from _step(before, now)
     for key in sorted({*stored.evidence, *plan.evidence}):
@@ -76,7 +77,7 @@ def _grown(stored: Plan, plan: Plan) -> tuple[str, ...]:
 def _shrunk(stored: Plan, plan: Plan) -> tuple[str, ...]:
     if stored.impact is None or plan.impact is None or not stored.impact - plan.impact:
         return ()
-    return (f"It changes {len(stored.impact - plan.impact)} objects fewer than was shown.",)
+    return (f"It changes {counted(len(stored.impact - plan.impact), 'object')} fewer than was shown.",)
 
 
 def _short(value: object) -> str:

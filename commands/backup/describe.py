@@ -16,6 +16,7 @@ from commands.situation import Situation
 from commands.track.hints import hint
 from commands.verb import Args, Effect, Verb
 from domain.answer import Answer, Attachment, Button, Code, Fields, Part, Table, Text, Tone
+from domain.counting import counted, named
 from domain.errors import ClusterError, Refused, Unknown
 from velero.phases import BACKUP_PHASES
 from velero.results import Entry, grouped
@@ -94,14 +95,9 @@ def headline(about: Findings) -> str:
     item, status = about.item, moments.status(about.item)
     parts = [f"{moments.name(item)}: {moments.phase(item)}"]
     errors, warnings = moments.number(status.get("errors")), moments.number(status.get("warnings"))
-    counts = ((errors, "error"), (warnings, "warning"), (len(about.bare), "volume without data"))
-    parts += [plural(count, word) for count, word in counts if count]
+    parts += [counted(count, word) for count, word in ((errors, "error"), (warnings, "warning")) if count]
+    parts += [f"{counted(len(about.bare), 'volume')} without data"] if about.bare else []
     return ", ".join(parts)
-
-
-def plural(count: int, word: str) -> str:
-    first, blank, rest = word.partition(" ")
-    return f"{count} {first}{'' if count == 1 else 's'}{blank}{rest}"
 
 
 def tone(about: Findings) -> Tone:
@@ -137,7 +133,7 @@ def _running(item: Json) -> list[Part]:
         if "Finaliz" in moments.phase(item)
         else ""
     )
-    return [Text(f"Not completed yet: {sheet.items_of(item)} items.{waits}")]
+    return [Text(f"Not completed yet: {sheet.items_of(item)} {named(sheet.total_of(item), 'item')}.{waits}")]
 
 
 def _unprotected(about: Findings) -> list[Part]:
@@ -212,11 +208,11 @@ def _searched(cmd: Command, about: Findings, told: frozenset[str]) -> Answer:
     if not hits:
         return Answer(
             f"Nothing like {cmd.text('find')!r} is in {name}.",
-            (Text(f"It holds {len(about.listed)} objects."),),
+            (Text(f"It holds {counted(len(about.listed), 'object')}."),),
             Tone.WARNING,
         )
     return Answer(
-        f"{plural(len(hits), 'object')} in {name}",
+        f"{counted(len(hits), 'object')} in {name}",
         (Table(("KIND", "NAMESPACE", "NAME"), tuple(hits)),),
         namespaces=told,
     )
@@ -287,7 +283,7 @@ def several(chosen: list[Json], facts: Facts, situation: Situation) -> Answer:
     open_ones = [item for item in chosen if ("backups", moments.name(item)) not in facts.redacted]
     body = "\n\n".join("\n".join(sheet.lines(Findings(item), situation.timezone)) for item in open_ones)
     parts = (Table(("NAME", "STATUS", "ERRORS", "CREATED"), rows), Attachment("backups.txt", body, "All of them"))
-    return Answer(f"{len(rows)} backups", parts if open_ones else parts[:1], namespaces=inside(open_ones))
+    return Answer(counted(len(rows), "backup"), parts if open_ones else parts[:1], namespaces=inside(open_ones))
 
 
 DESCRIBE = Verb(

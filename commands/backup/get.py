@@ -18,6 +18,7 @@ from commands.resolve import REQUESTED_BY
 from commands.situation import Situation
 from commands.verb import Args, Effect, Verb
 from domain.answer import Answer, Attachment, Part, Table, Text, Tone
+from domain.counting import counted
 from domain.errors import ClusterError, Unknown
 from velero.data_movement import movement_of
 from velero.pod_volumes import pod_volume_of
@@ -112,7 +113,7 @@ def inside(items: Iterable[Json]) -> frozenset[str]:
 
 
 def _headline(count: int) -> str:
-    return {0: "No backups found.", 1: "1 backup"}.get(count, f"{count} backups")
+    return counted(count, "backup") if count else "No backups found."
 
 
 def _fits(cmd: Command, one: Logical, situation: Situation) -> bool:
@@ -159,7 +160,7 @@ def _columns(cmd: Command, *, several: bool) -> tuple[str, ...]:
 def _cells(cmd: Command, row: Row, situation: Situation, *, several: bool) -> tuple[str, ...]:
     one, item = row.backup, row.backup.first
     expires = moments.moment(moments.status(item).get("expiration"))
-    pair = f" ({len(one.members)} parts)" if len(one.members) > 1 else ""
+    pair = f" ({counted(len(one.members), 'part')})" if len(one.members) > 1 else ""
     cells = [
         one.name + pair,
         state(one, situation),

@@ -9,6 +9,7 @@ from commands.flags import BOOL, DURATION, TEXT, Flag
 from commands.situation import Situation
 from commands.verb import Args, Effect, Verb
 from domain.answer import Answer, Attachment, Text, Tone
+from domain.counting import counted
 from domain.errors import ClusterError, Refused, Unknown
 
 READABLE = frozenset(
@@ -61,7 +62,9 @@ def told(cmd: Command, world: World, _situation: Situation, *, resource: str, no
     bad = [line for line in text.splitlines() if "level=error" in line or '"level":"error"' in line]
     parts = [Attachment(f"{cmd.name}.log", text[-MAX_LOG:], f"Log of {cmd.name}")]
     first = Text("\n".join(bad[:5]), untrusted=True) if bad else Text("No line says error.")
-    head = f"Log of {cmd.name}: {lines} lines, {len(bad)} errors" + (", the end of it" if cut else "")
+    head = f"Log of {cmd.name}: {counted(lines, 'line')}, {counted(len(bad), 'error')}" + (
+        ", the end of it" if cut else ""
+    )
     namespaces = frozenset(moments.spec(item).get("includedNamespaces") or ["*"])
     return Answer(head, (first, *parts), Tone.BAD if bad else Tone.PLAIN, namespaces=namespaces)
 

@@ -78,6 +78,10 @@ def items_of(item: Json) -> str:
     return f"{done} of {total}" if progress else "-"
 
 
+def total_of(item: Json) -> int:
+    return moments.number((moments.status(item).get("progress") or {}).get("totalItems"))
+
+
 def _pairs(rows: Iterable[tuple[str, str]]) -> list[str]:
     return [f"{label + ':':<36} {value}" for label, value in rows]
 

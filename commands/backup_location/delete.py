@@ -9,6 +9,7 @@ from commands.facts import Facts, Needs, Want
 from commands.policy.reach import location_reach, union
 from commands.situation import Situation
 from commands.verb import Args, Effect, Verb
+from domain.counting import counted, named
 from domain.plan import Guard, Level, Plan, Step, StepVerb
 from domain.reach import Reach
 from velero.names import label_value
@@ -94,7 +95,7 @@ def _guards(name: str, facts: Facts) -> list[Guard]:
 
 def _note(name: str, facts: Facts) -> str:
     count = len(_kept_in(name, facts, "backups"))
-    return f"{count} backups in {name} are no longer known here; their data stays in the bucket."
+    return f"{counted(count, 'backup')} in {name} {named(count, 'is', 'are')} no longer known here; {named(count, 'its', 'their')} data stays in the bucket."
 
 
 DELETE = Verb(

@@ -9,6 +9,7 @@ from commands.flags import INT, TEXT, Flag
 from commands.situation import Situation
 from commands.verb import Args, Effect, Verb
 from domain.answer import Answer, Table, Text
+from domain.counting import counted
 from domain.errors import ClusterError, UsageError
 from store.audit import Recorded
 
@@ -43,7 +44,9 @@ def answer(cmd: Command, world: World, situation: Situation) -> Answer:
     rows = tuple(_row(one, situation) for one in chosen)
     columns = ("ROW", "AT", "WHO", "WHAT", "SUBJECT", "CLUSTER", "OUTCOME", "OPERATION")
     hint = Text("`audit OPERATION` tells one story; `velero-chatops audit verify` checks that nothing was changed.")
-    return Answer(f"{len(rows)} rows of the record", (Table(columns, rows, "Audit"), hint), namespaces=frozenset({"*"}))
+    return Answer(
+        f"{counted(len(rows), 'row')} of the record", (Table(columns, rows, "Audit"), hint), namespaces=frozenset({"*"})
+    )
 
 
 def _by(cmd: Command, one: Recorded) -> bool:

@@ -15,6 +15,7 @@ from commands.schedule.outlook import clock, outlook
 from commands.situation import Application, Situation
 from commands.verb import Args, Effect, Verb
 from domain.answer import Answer, Button, Fields, Part, Text, Tone
+from domain.counting import counted, named
 from domain.errors import ClusterError, Unknown
 from velero.volumes import Volume
 
@@ -175,7 +176,7 @@ def judged(about: Subject, state: Protection, situation: Situation) -> tuple[str
     bare = [one for one in state.volumes or () if not one.saved]
     if bare:
         return (
-            f"{about.name} is protected in part: last good backup {age}, {len(bare)} volumes without data.",
+            f"{about.name} is protected in part: last good backup {age}, {counted(len(bare), 'volume')} without data.",
             Tone.WARNING,
         )
     if not any(moments.spec(item).get("paused") is not True for item in state.schedules):
@@ -234,7 +235,7 @@ def _volumes(state: Protection) -> list[Part]:
     saved = [one for one in state.volumes if one.saved]
     bare = [f"• {one.shown}: {'; '.join(one.why) or 'nothing saved it'}" for one in state.volumes if not one.saved]
     said = (
-        f"{len(saved)} of {len(state.volumes)} volumes have their data in it."
+        f"{len(saved)} of {counted(len(state.volumes), 'volume')} {named(len(saved), 'has its', 'have their')} data in it."
         if state.volumes
         else "It holds no volumes of it."
     )

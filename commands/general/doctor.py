@@ -17,6 +17,7 @@ from commands.situation import Situation
 from commands.track.hints import hint
 from commands.verb import Effect, Verb
 from domain.answer import Answer, Part, Table, Text, Tone
+from domain.counting import counted, named
 from domain.errors import ClusterError, Forbidden
 from store.scrub import scrub
 from velero.repositories import repository_of
@@ -58,8 +59,16 @@ def answer(_cmd: Command, world: World, situation: Situation) -> Answer:
     parts: list[Part] = [Table(("CLUSTER", "CHECK", "STATE"), rows)] if rows else []
     parts += [Text(each, untrusted=True) for each in list(advice)[:10]]
     if not bad:
-        return Answer(f"All {len(found)} checks are well.", tuple(parts), Tone.GOOD)
-    return Answer(f"{len(bad)} of {len(found)} checks need a look.", tuple(parts), Tone.WARNING)
+        return Answer(
+            "The check is well." if len(found) == 1 else f"All {counted(len(found), 'check')} are well.",
+            tuple(parts),
+            Tone.GOOD,
+        )
+    return Answer(
+        f"{len(bad)} of {counted(len(found), 'check')} {named(len(bad), 'needs', 'need')} a look.",
+        tuple(parts),
+        Tone.WARNING,
+    )
 
 
 def _of(cluster: str, facts: Facts | ClusterError, situation: Situation) -> list[Finding]:

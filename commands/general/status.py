@@ -8,6 +8,7 @@ from commands.facts import Facts, Needs, Records, ServerStatus, Want, World
 from commands.situation import Situation
 from commands.verb import Effect, Verb
 from domain.answer import Answer, Button, Part, Table, Text, Tone
+from domain.counting import counted
 from domain.errors import ClusterError
 
 RUNNING = frozenset({"New", "Queued", "ReadyToStart", "InProgress", "WaitingForPluginOperations", "Finalizing"})
@@ -38,7 +39,9 @@ def answer(_cmd: Command, world: World, situation: Situation) -> Answer:
         item for facts in world.values() if isinstance(facts, Facts) for item in facts.records.get(FAILED_NOTICES, [])
     ]
     if undelivered:
-        parts.append(Text(f"{len(undelivered)} notices could not be delivered: `velero-chatops notices failed`."))
+        parts.append(
+            Text(f"{counted(len(undelivered), 'notice')} could not be delivered: `velero-chatops notices failed`.")
+        )
     buttons = (Button("Backups", "backup get -A"), Button("Schedules", "schedule get -A"), Button("Help", "help"))
     return Answer(_headline(rows, bad=bad), tuple(parts), Tone.WARNING if bad else Tone.GOOD, buttons)
 
@@ -47,7 +50,7 @@ def _headline(rows: list[tuple[str, ...]], *, bad: bool) -> str:
     if bad:
         return "Something needs a look."
     failed = sum(int(each[5]) for each in rows if each[5].isdigit())
-    ended = f"{failed} backup{'' if failed == 1 else 's'} of the last 24 hours did not end well"
+    ended = f"{counted(failed, 'backup')} of the last 24 hours did not end well"
     return f"Every cluster answers; {ended}." if failed else "All is well."
 
 

@@ -10,6 +10,7 @@ from commands.situation import Situation
 from commands.verb import Args, Effect, Note, Verb
 from domain.actor import ActorKind
 from domain.answer import Answer, Button, Part, Table, Text
+from domain.counting import counted
 from domain.errors import Refused, Unknown, UsageError
 from store.audit import Entry
 from store.subscriptions import Subscription
@@ -118,7 +119,7 @@ def listed(cmd: Command, facts: Facts) -> Answer:
     if not rows:
         return Answer("Nothing is subscribed to.", (Text("`subscribe namespace NAME` tells you of its failures."),))
     parts: tuple[Part, ...] = (Table(("CLUSTER", "KIND", "NAME", "TOLD OF"), rows),)
-    return Answer(f"{len(rows)} subscriptions", parts)
+    return Answer(counted(len(rows), "subscription"), parts)
 
 
 def _begin(tx: Transaction, wanted: Subscription, situation: Situation) -> None:

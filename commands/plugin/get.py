@@ -9,6 +9,7 @@ from commands.output import LIST_FLAGS
 from commands.situation import Situation
 from commands.verb import Effect, Verb
 from domain.answer import Answer, Table, Text, Tone
+from domain.counting import counted
 from domain.errors import ClusterError
 
 TIMEOUT = Flag("timeout", DURATION, "Accepted; the server is waited for as long as the settings say", hidden=True)
@@ -26,7 +27,7 @@ def answer(_cmd: Command, world: World, _situation: Situation) -> Answer:
         return silent(facts)
     named = {(str(one.get("name", "")), str(one.get("kind", ""))) for one in facts.status.get("plugins") or []}
     rows = tuple(sorted(named))
-    return Answer(f"{len(rows)} plugins", (Table(("NAME", "KIND"), rows, "Plugins"),) if rows else ())
+    return Answer(counted(len(rows), "plugin"), (Table(("NAME", "KIND"), rows, "Plugins"),) if rows else ())
 
 
 def silent(facts: Facts) -> Answer:

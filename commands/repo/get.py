@@ -10,6 +10,7 @@ from commands.output import ALL_CLUSTERS, LIST_FLAGS
 from commands.situation import Situation
 from commands.verb import Args, Effect, Verb
 from domain.answer import Answer, Part, Table, Text, Tone
+from domain.counting import counted
 from domain.errors import ClusterError, Unknown
 from velero.repositories import Repository, repository_of
 
@@ -58,7 +59,7 @@ def trouble(one: Repository) -> str:
 
 def _headline(found: list[tuple[str, Repository]]) -> str:
     bad = sum(1 for _, one in found if trouble(one))
-    count = {0: "No repositories found.", 1: "1 repository"}.get(len(found), f"{len(found)} repositories")
+    count = counted(len(found), "repository", "repositories") if found else "No repositories found."
     return f"{count}, {bad} in trouble" if bad else count
 
 

@@ -15,6 +15,7 @@ from commands.schedule.outlook import Outlook, in_words, outlook, zone
 from commands.situation import Situation
 from commands.verb import Args, Effect, Verb
 from domain.answer import Answer, Part, Table, Text, Tone
+from domain.counting import counted
 from domain.errors import ClusterError, UsageError
 
 MOST_DAYS = 31
@@ -57,7 +58,7 @@ def answer(cmd: Command, world: World, situation: Situation) -> Answer:
         columns = ("DAY", "TIME", *(("CLUSTER",) if several else ()), "SCHEDULE", "")
         parts.insert(0, Table(columns, tuple(_rows(entries, situation, several=several)), caption=situation.timezone))
     failed = any(isinstance(facts, ClusterError) for facts in world.values())
-    headline = f"The coming {days} days" if days > 1 else "The coming day"
+    headline = "The coming day" if days == 1 else f"The coming {counted(days, 'day')}"
     return Answer(headline if parts else "No schedules found.", tuple(parts), Tone.WARNING if failed else Tone.PLAIN)
 
 

@@ -19,6 +19,7 @@ from commands.schedule.soundness import version_guards, when_guards
 from commands.schedule.translate import FLAGS, translate
 from commands.situation import Situation
 from commands.verb import Args, Effect, Verb
+from domain.counting import counted
 from domain.errors import UsageError
 from domain.plan import Plan, Step, StepVerb
 
@@ -100,7 +101,7 @@ def described(cmd: Command, manifest: Json, ours: scope.Settled | None = None) -
     """What the CLI has no field for stands in annotations; an application's template fills what was not said."""
     text = cmd.text("description")
     if len(text) > LONGEST_DESCRIPTION:
-        raise UsageError(f"The description has {len(text)} signs; it may have {LONGEST_DESCRIPTION}.")
+        raise UsageError(f"The description has {counted(len(text), 'sign')}; it may have {LONGEST_DESCRIPTION}.")
     marks = {DESCRIPTION: text, DELETE_BACKUPS: "true" if cmd.true("delete-backups") else ""}
     given = {**(ours.annotations if ours else {}), **{key: value for key, value in marks.items() if value}}
     if given:

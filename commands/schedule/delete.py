@@ -14,6 +14,7 @@ from commands.schedule.create import DELETE_BACKUPS
 from commands.schedule.intent import Intent, Kind, evidence
 from commands.situation import Situation
 from commands.verb import Args, Effect, Verb
+from domain.counting import counted, named
 from domain.plan import Guard, Level, Plan, Step, StepVerb
 from domain.reach import Reach
 from velero.names import SCHEDULE_NAME, label_value
@@ -41,7 +42,9 @@ def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
         if not _takes_backups(cmd, item):
             notes.append(_kept(item, made))
             continue
-        notes.append(f"With it go {len(made)} backups and all their data: {_some(made)}.")
+        notes.append(
+            f"With it {named(len(made), 'goes', 'go')} {counted(len(made), 'backup')} and all {named(len(made), 'its', 'their')} data: {_some(made)}."
+        )
         steps += [_request(each, situation) for each in made]
         guards += _running(made)
         reaches += [deletion_reach("backup", moments.name(each), backup_reach(each, about)) for each in made]
@@ -113,14 +116,14 @@ def _running(made: list[Json]) -> list[Guard]:
 def _kept(item: Json, made: list[Json]) -> str:
     if not made:
         return f"{moments.name(item)} has no backups."
-    return f"{len(made)} backups of {moments.name(item)} stay until they expire: {_some(made)}. --with-backups deletes them."
+    return f"{counted(len(made), 'backup')} of {moments.name(item)} {named(len(made), 'stays until it expires', 'stay until they expire')}: {_some(made)}. --with-backups deletes {named(len(made), 'it', 'them')}."
 
 
 def _some(made: list[Json]) -> str:
     names = [moments.name(each) for each in made]
     items = sum(moments.number((moments.status(each).get("progress") or {}).get("totalItems")) for each in made)
     shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-    return f"{shown or 'none'}{f', {items} items' if items else ''}"
+    return (shown or "none") + (f", {counted(items, 'item')}" if items else "")
 
 
 def _uid(item: Json) -> str:

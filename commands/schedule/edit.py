@@ -23,6 +23,7 @@ from commands.schedule.soundness import version_guards, when_guards
 from commands.schedule.translate import expression
 from commands.situation import Situation
 from commands.verb import Args, Effect, Verb
+from domain.counting import counted, named
 from domain.errors import Unknown, UsageError
 from domain.plan import Guard, Level, Plan
 
@@ -185,7 +186,8 @@ def _guards(
         return tuple(guards)
     guards += [*when_guards(after, facts, situation), *(version_guards(situation) if "spec" in change else ())]
     if final.horizon is not None and "schedule" in change.get("spec", {}):
-        text = f"The skip until {both(final.horizon, situation)} stays: {len(final.skipped(final.horizon))} runs of the new times fall into it."
+        passed = len(final.skipped(final.horizon))
+        text = f"The skip until {both(final.horizon, situation)} stays: {counted(passed, 'run')} of the new times {named(passed, 'falls', 'fall')} into it."
         guards.append(Guard("skip-stays", Level.WARN, text))
     return tuple(guards)
 

@@ -17,6 +17,7 @@ from commands.schedule.outlook import Outlook, clock, in_words, lines, outlook
 from commands.situation import ClusterView, Situation
 from commands.verb import Args, Effect, Verb
 from domain.answer import Answer, Button, Code, Part, Table, Text, Tone
+from domain.counting import counted
 from domain.errors import ClusterError, Unknown
 from store.schedules import ScheduleState
 
@@ -41,7 +42,7 @@ def answer(cmd: Command, world: World, situation: Situation) -> Answer:
         rows += _rows(cluster, facts, situation)
     rows.sort(key=lambda row: (row[2].name, row[0]))
     if cmd.text("output") in {"json", "yaml"}:
-        return Answer(f"{len(rows)} schedules", (*parts, _dump(cmd, [row[1] for row in rows])))
+        return Answer(counted(len(rows), "schedule"), (*parts, _dump(cmd, [row[1] for row in rows])))
     several = len(world) > 1
     if rows:
         parts.append(
@@ -55,7 +56,7 @@ def answer(cmd: Command, world: World, situation: Situation) -> Answer:
         if any(isinstance(part, Text) and "could not be asked" in part.body for part in parts)
         else Tone.PLAIN
     )
-    headline = {0: "No schedules found.", 1: "1 schedule"}.get(len(rows), f"{len(rows)} schedules")
+    headline = counted(len(rows), "schedule") if rows else "No schedules found."
     return Answer(headline, tuple(parts), tone, buttons=_buttons(rows))
 
 

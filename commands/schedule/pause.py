@@ -17,6 +17,7 @@ from commands.schedule.soundness import version_guards
 from commands.situation import Situation
 from commands.verb import Args, Effect, Verb
 from domain import when
+from domain.counting import named
 from domain.duration import to_timedelta
 from domain.errors import UsageError
 from domain.plan import Guard, Level, Plan
@@ -99,7 +100,7 @@ def _until(subject: Subject, until: datetime, situation: Situation) -> Change:
     skips = tuple(subject.outlook.skipped(end))
     intent = _intent(subject, horizon_at=end, paused=False, skips=skips)
     guards = () if skips else (_nothing(subject, end, situation),)
-    count = f"{len(skips)}{' or more' if len(skips) >= 100 else ''} run{'s' if len(skips) != 1 else ''}"
+    count = f"{len(skips)}{' or more' if len(skips) >= 100 else ''} {named(len(skips), 'run')}"
     note = f"{subject.name} is paused until {both(end, situation)}: {count} will not happen. It goes on by itself."
     return Change(horizon.body(spec=spec_change, until=end), intent, note, guards)
 

@@ -16,6 +16,7 @@ from commands.schedule.several import Change, Subject
 from commands.schedule.soundness import version_guards
 from commands.situation import Situation
 from commands.verb import Args, Effect, Verb
+from domain.counting import counted
 from domain.errors import UsageError
 from domain.plan import Guard, Level, Plan
 
@@ -67,7 +68,7 @@ def _skip(subject: Subject, count: int, situation: Situation, *, more: bool) -> 
 
 def _said(subject: Subject, skips: tuple[datetime, ...], situation: Situation) -> str:
     shown = listed(skips[:5], situation.timezone) + (f" and {len(skips) - 5} more" if len(skips) > 5 else "")
-    return f"{subject.name} skips {'its next run' if len(skips) == 1 else f'its next {len(skips)} runs'}: {shown}."
+    return f"{subject.name} skips its next {'run' if len(skips) == 1 else counted(len(skips), 'run')}: {shown}."
 
 
 def _near(subject: Subject, skips: tuple[datetime, ...], situation: Situation) -> tuple[Guard, ...]:

@@ -12,6 +12,7 @@ from commands.facts import Facts
 from commands.moments import Json
 from commands.schedule.outlook import Outlook, dialect, outlook
 from commands.situation import Situation
+from domain.counting import named
 from domain.duration import SECOND, BadDuration, human
 from domain.duration import parse as parse_duration
 from domain.plan import Guard, Level
@@ -73,7 +74,7 @@ def _same_minute(item: Json, found: Outlook, facts: Facts, situation: Situation)
     meeting = [other.name for other in others if _runs_at(other, runs[0].timestamp())]
     if meeting:
         free = _free_minute(found, others, situation)
-        text = f"{', '.join(meeting[:3])} start{'s' if len(meeting) == 1 else ''} in the same minute; Velero runs one after the other."
+        text = f"{', '.join(meeting[:3])} {named(len(meeting), 'starts', 'start')} in the same minute; Velero runs one after the other."
         offer = f" A free minute: {free}" if free else ""
         yield Guard("same-minute", Level.WARN, text + offer, (free,) if free else ())
 

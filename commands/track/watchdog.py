@@ -15,6 +15,7 @@ from itertools import pairwise
 from typing import Any
 
 from commands.moments import moment
+from domain.counting import counted
 from domain.event import Severity
 from velero import cron
 from velero.phases import BACKUP_PHASES
@@ -296,7 +297,7 @@ def _late(occurrence: datetime, run: Run) -> Finding:
     facts = {
         "expected": occurrence.isoformat(),
         "backup": run.name,
-        "message": f"{run.name} began {minutes} minutes late",
+        "message": f"{run.name} began {counted(minutes, 'minute')} late",
     }
     return Finding("schedule.ran-late", occurrence.isoformat(), Severity.WARNING, facts)
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from domain.counting import named
 from domain.event import Event, Severity
 from notifier.render import limits
 from notifier.render.answers import LINE, Rendered
@@ -128,7 +129,7 @@ def _why(event: Event, extra: Mapping[str, Any]) -> list[str]:
     lines = [f"• {untrusted(limits.cut(str(each), 500))}" for each in said if each]
     lines += [f"• {untrusted(limits.cut(str(each), 500))}" for each in (extra.get("errors") or [])[:5]]
     if extra.get("more_errors"):
-        lines.append(f"and {extra['more_errors']} more errors")
+        lines.append(f"and {extra['more_errors']} more {named(int(extra['more_errors']), 'error')}")
     if extra.get("hint"):
         lines.append(f"Hint: {escape(str(extra['hint']))}")
     lines += [f"Not protected: {untrusted(str(each))}" for each in (extra.get("unprotected") or [])[:8]]

@@ -72,7 +72,7 @@ async def test_the_request_says_what_would_change(house):
     house.prod.objects.delete("configmaps", "shop", "settings-0")
     house.prod.objects.patch("configmaps", "shop", "settings-1", {"data": {"number": "99"}})
     request = await asked(house)
-    assert "1 objects would be created: 1 ConfigMap" in request.text
+    assert "1 object would be created: 1 ConfigMap" in request.text
     assert "ConfigMap shop/settings-1 (data.number)" in request.text
 
 
@@ -112,6 +112,8 @@ async def test_a_safety_backup_comes_first_and_undo_brings_it_back(house):
     assert house.prod.get("backups", "r1-safety")["spec"]["includedNamespaces"] == ["shop"]
     await house.grace.clicks("Undo", on=card)
     undo = await house.sees("#approvals", "from backup r1-safety", "waits for approval", "Not undone")
+    assert "takes back restore r1" in undo.text
+    assert "none given" not in str(undo.blocks)
     await house.bob.clicks("Approve", on=undo)
     await house.eventually(lambda: number(house) == "99")
 
@@ -166,7 +168,7 @@ async def test_it_reminds_and_then_expires(build):
     house = await build(rules=HASTY)
     await house.start()
     request = await asked(house)
-    await house.sees("#approvals", "still waits: 0 of 1 votes")
+    await house.sees("#approvals", "still waits: 0 of 1 vote")
     await house.sees("#approvals", "restore create r1", "expired unapproved")
     answer = await house.bob.clicks("Approve", on=request, stale=True)
     await answer.reply("This request has expired.")

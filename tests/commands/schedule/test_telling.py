@@ -213,7 +213,7 @@ def test_delete_keeps_dependents_and_tells_what_stays() -> None:
     plan = planned("schedule delete nightly", schedule("nightly"), backup("n-1", "Completed", 19))
     (step,) = plan.steps
     assert step.manifest == {"propagationPolicy": "Orphan"}
-    assert plan.notes == ("1 backups of nightly stay until they expire: n-1, 59 items. --with-backups deletes them.",)
+    assert plan.notes == ("1 backup of nightly stays until it expires: n-1, 59 items. --with-backups deletes it.",)
 
 
 def test_delete_with_backups_removes_the_schedule_first() -> None:

@@ -1,0 +1,44 @@
+"""The card as it is read: counts in words, and buttons for what is there to look at."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from domain.operation import Operation, State
+from notifier.render.cards import History, card
+
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+RAN = Operation(
+    "op-1", "prod", "restore", "create", "r1", "UADA", State.SUCCEEDED, "restore create r1", "f" * 64, NOW, NOW,
+    phase="Completed", object_uid="uid-1", object_name="r1",
+)  # fmt: skip
+
+
+def labels(operation: Operation) -> list[str]:
+    drawn = card(operation, History(), NOW)
+    return [each["text"]["text"] for block in drawn.blocks if block["type"] == "actions" for each in block["elements"]]
+
+
+def test_what_ran_can_be_looked_at():
+    assert labels(RAN) == ["Describe", "Logs"]
+
+
+def test_what_runs_has_no_log_yet():
+    assert labels(replace(RAN, state=State.RUNNING, phase="InProgress")) == ["Describe"]
+
+
+def test_what_was_taken_out_of_the_queue_is_not_there_any_more():
+    assert labels(replace(RAN, state=State.WITHDRAWN, phase="")) == []
+
+
+@pytest.mark.parametrize("state", [State.AWAITING, State.REJECTED, State.EXPIRED, State.WITHDRAWN, State.STALE])
+@pytest.mark.parametrize("noun", ["backup", "restore"])
+def test_what_never_came_to_be_has_nothing_to_look_at(state, noun):
+    assert labels(replace(RAN, noun=noun, state=state, phase="", object_uid="", object_name="")) == []
+
+
+def test_one_item_is_one_item():
+    drawn = card(replace(RAN, state=State.RUNNING), History(seen={"done": 0, "total": 1}), NOW)
+    assert "0 of 1 item" in drawn.text
+    assert "items" not in drawn.text
