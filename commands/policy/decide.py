@@ -84,6 +84,7 @@ def whom_to_ask(rules: Sequence[Rule], ask: Ask) -> tuple[str, ...]:
         and place(rule, ask).fit is Fit.INSIDE
         and not rule.who.includes(ask.actor)
         and not _refusing(rule, ask)
+        and not _forbidden(rule, ask)
     )
 
 
@@ -168,8 +169,9 @@ def _settled(walk: _Walk, end: Match, rules: Sequence[Rule], ask: Ask, directory
     if rule.effect is Effect.DENY:
         reason = Reason.FREEZE if rule.is_freeze else Reason.RULE
         return Decision(Outcome.DENY, reason, rule.name, _denied_by(rule))
-    if refusing := _refusing(rule, ask):
-        return _guarded(refusing, rule.name)
+    for each in (rule, *walk.duties, *walk.broken):
+        if refusing := _refusing(rule, ask) or _forbidden(each, ask):
+            return _guarded(refusing, each.name)
     if any(each.reason_required for each in (rule, *walk.duties)) and not ask.reason.strip():
         return Decision(Outcome.DENY, Reason.RULE, rule.name, f'Rule {rule.name} asks for a reason: add --reason "…".')
     pending = _standing(ask.guards, rule.lifts)
@@ -201,6 +203,11 @@ def _standing(guards: Sequence[Guard], lifts: frozenset[str]) -> tuple[Guard, ..
 
 def _refusing(rule: Rule, ask: Ask) -> tuple[Guard, ...]:
     return tuple(guard for guard in _standing(ask.guards, rule.lifts) if guard.level is Level.REFUSE)
+
+
+def _forbidden(rule: Rule, ask: Ask) -> tuple[Guard, ...]:
+    """What could be insisted on elsewhere."""
+    return tuple(guard for guard in ask.guards if guard.level is not Level.WARN and guard.code in rule.refuses)
 
 
 def _guarded(guards: tuple[Guard, ...], rule: str) -> Decision:

@@ -29,6 +29,11 @@ LIFTABLE = (
     BOT_NAMESPACE,
 )
 
+BACKUP_NOT_COMPLETED = "backup-not-completed"
+
+FORBIDDABLE = (BACKUP_NOT_COMPLETED,)
+"""They ask for approval where somebody insists by a flag; a rule may refuse them whoever approves."""
+
 RESERVED_DOMAINS = ("velero.io", "velero-chatops.io", "kots.io", "replicated.com")
 SYSTEM_NAMESPACES = ("kube-system", "kube-public", "kube-node-lease")
 

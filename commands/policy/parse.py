@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from commands.policy.entry import Entry, Fault
 from commands.policy.globs import BadPattern, fits, tokens
-from commands.policy.guards import LIFTABLE
+from commands.policy.guards import FORBIDDABLE, LIFTABLE
 from commands.policy.rules import Approvals, Effect, Rule, Who, is_about
 from commands.policy.where import Hooks, Namespaces, Where
 from commands.policy.windows import DAYS, Window
@@ -34,6 +34,7 @@ KEYS = (
     "notify",
     "during",
     "lifts",
+    "refuses",
     "reason_required",
     "break_glass",
 )
@@ -95,7 +96,8 @@ def _rule(entry: Entry, known: Vocabulary, expires: int) -> Rule:
         clusters=_clusters(entry, known),
         where=_where(entry),
         during=_windows(entry),
-        lifts=_lifts(entry),
+        lifts=_guards(entry, "lifts", LIFTABLE),
+        refuses=_guards(entry, "refuses", FORBIDDABLE),
         approvals=_approvals(entry, effect, expires),
         reason_required=bool(entry.flag("reason_required")),
         break_glass=_handles(entry.texts("break_glass")),
@@ -203,11 +205,11 @@ def _pattern_is_good(entry: Entry, key: str, pattern: str) -> bool:
     return True
 
 
-def _lifts(entry: Entry) -> frozenset[str]:
-    found = entry.texts("lifts") or ()
+def _guards(entry: Entry, key: str, known: tuple[str, ...]) -> frozenset[str]:
+    found = entry.texts(key) or ()
     for each in found:
-        if each not in LIFTABLE:
-            entry.fault("lifts", f"No guard that a rule may lift is {each!r}.", got=each, allowed=LIFTABLE)
+        if each not in known:
+            entry.fault(key, f"No guard that a rule {key.removesuffix('s')}s is {each!r}.", got=each, allowed=known)
     return frozenset(found)
 
 
@@ -265,6 +267,8 @@ def _fits_together(entry: Entry, rule: Rule) -> None:
     if rule.effect is Effect.DENY:
         if rule.lifts:
             entry.fault("lifts", "A rule that denies lifts nothing.")
+        if rule.refuses:
+            entry.fault("refuses", "A rule that denies refuses everything: leave this out.")
         for key, value in (("cluster_scoped", False), ("hooks", Hooks.NONE), ("configmaps", False)):
             if getattr(rule.where, key) == value and entry.data.get(key) is not None:
                 entry.fault(key, "A rule that denies names what it denies: leave this out, or turn it round.")

@@ -68,7 +68,9 @@ class Approvals:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """`lifts` names guards that this rule permits; `break_glass` groups that may pass it alone, with a reason."""
+    """`lifts` names guards that this rule permits, `refuses` those that nobody may insist on under it; `break_glass`
+    groups that may pass it alone, with a reason.
+    """
 
     name: str
     who: Who
@@ -78,6 +80,7 @@ class Rule:
     where: Where = field(default_factory=Where)
     during: tuple[Window, ...] = ()
     lifts: frozenset[str] = frozenset()
+    refuses: frozenset[str] = frozenset()
     approvals: Approvals = field(default_factory=Approvals)
     reason_required: bool = False
     break_glass: frozenset[str] = frozenset()

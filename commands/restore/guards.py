@@ -14,6 +14,7 @@ from commands.command import Command
 from commands.facts import Facts
 from commands.policy.facts import BackupFacts, ClusterFacts
 from commands.policy.globs import is_pattern, meet
+from commands.policy.guards import BACKUP_NOT_COMPLETED
 from commands.policy.restores import namespaces_in, restore_reach
 from commands.restore.source import about
 from domain.plan import Guard, Level
@@ -61,12 +62,12 @@ def _phase_guard(cmd: Command, name: str, phase: str) -> Iterable[Guard]:
         return
     lifted = cmd.true("allow-failed") or (phase == "PartiallyFailed" and cmd.maybe("allow-partially-failed"))
     if phase in {"PartiallyFailed", "Failed"} and lifted:
-        yield Guard("backup-not-completed", Level.APPROVE, f"Backup {name} is {phase}: part of it may be missing.")
+        yield Guard(BACKUP_NOT_COMPLETED, Level.APPROVE, f"Backup {name} is {phase}: part of it may be missing.")
     elif phase in {"PartiallyFailed", "Failed"}:
         text = f"Backup {name} is {phase}: part of it may be missing. --allow-failed restores it all the same."
-        yield Guard("backup-not-completed", Level.REFUSE, text)
+        yield Guard(BACKUP_NOT_COMPLETED, Level.REFUSE, text)
     else:
-        yield Guard("backup-not-completed", Level.REFUSE, f"Backup {name} is {phase}: there is nothing to restore.")
+        yield Guard(BACKUP_NOT_COMPLETED, Level.REFUSE, f"Backup {name} is {phase}: there is nothing to restore.")
 
 
 def scope_guards(spec: Json, source: BackupFacts) -> Iterable[Guard]:

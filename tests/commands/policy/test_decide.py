@@ -53,6 +53,7 @@ FREEZE = {
     "during": {"days": ["wed"], "from": "09:00", "to": "11:00"},
     "break_glass": ["on-call"],
 }
+FAILED = Guard("backup-not-completed", Level.APPROVE, "Backup b1 is PartiallyFailed.")
 PLATFORM = {"who": {"groups": ["platform"]}, "what": ["*"], "effect": "allow"}
 
 
@@ -337,6 +338,21 @@ class TestGuards:
         assert outcome(judge(rules(PLATFORM, fallback), asked, DIRECTORY)) == ("approve", "rule", "r1")
         own = rules({**PLATFORM, "approvers": ["approvers"]})
         assert outcome(judge(own, asked, DIRECTORY)) == ("approve", "rule", "r0")
+
+    def test_what_asks_for_approval_may_be_refused_whoever_approves(self) -> None:
+        asked = ask(ADA, "restore.create", "shop", guards=(FAILED,))
+        strict = {**ASKED, "refuses": ["backup-not-completed"]}
+        assert outcome(judge(rules(ASKED), asked, DIRECTORY)) == ("approve", "rule", "r0")
+        assert outcome(judge(rules(strict), asked, DIRECTORY)) == ("deny", "guard", "r0")
+        assert outcome(judge(rules(strict), replace(asked, guards=()), DIRECTORY)) == ("approve", "rule", "r0")
+
+    def test_also_by_a_rule_that_is_only_touched_or_whose_glass_is_broken(self) -> None:
+        strict = {**ASKED, "namespaces": ["shop"], "refuses": ["backup-not-completed"], "break_glass": ["shop-team"]}
+        wide = {**ASKED, "namespaces": ["shop*"]}
+        asked = ask(ADA, "restore.create", "shop", "shop-db", guards=(FAILED,))
+        assert outcome(judge(rules(strict, wide), asked, DIRECTORY)) == ("deny", "guard", "r0")
+        broken = replace(asked, break_glass=True, reason="checkout is down")
+        assert outcome(judge(rules(strict, wide), broken, DIRECTORY)) == ("deny", "guard", "r0")
 
     def test_breaking_the_glass_breaks_no_guard(self) -> None:
         table = rules({**ASKED, "break_glass": ["shop-team"]})

@@ -92,6 +92,8 @@ def test_what_a_rule_leaves_out() -> None:
         ({"expires": "soon"}, ("'soon' is not a duration such as 30m",)),
         ({"lifts": ["restore-rbac"]}, ("Did you mean 'restores-rbac'?", "system-namespace")),
         ({"effect": "deny", "lifts": ["restores-rbac"]}, ("A rule that denies lifts nothing.",)),
+        ({"refuses": ["backup-not-complete"]}, ("Did you mean 'backup-not-completed'?",)),
+        ({"effect": "deny", "refuses": ["backup-not-completed"]}, ("A rule that denies refuses everything",)),
         ({"effect": "deny", "cluster_scoped": False}, ("cluster_scoped: A rule that denies names what it denies",)),
         ({"break_glass": ["x"]}, ("There is no glass here",)),
         ({"during": []}, ("This names no hours",)),

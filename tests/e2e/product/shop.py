@@ -59,14 +59,20 @@ async def new_slack() -> SlackEmulator:
     return slack
 
 
-def written_settings(directory: Path, cluster: RealCluster, slack: SlackEmulator, port: int) -> Path:
-    place: Any = SimpleNamespace(name="prod", url=cluster.url, token=cluster.bot_token)
+def written_settings(
+    directory: Path, cluster: RealCluster, slack: SlackEmulator, port: int, second: RealCluster | None = None
+) -> Path:
+    """With a second one it is the bot's `staging`."""
+    clusters = {"prod": cluster} | ({"staging": second} if second else {})
+    places: Any = {name: SimpleNamespace(name=name, url=one.url, token=one.bot_token) for name, one in clusters.items()}
     store: Any = SimpleNamespace(url=cluster.store.url)
-    world = worlds.World(directory, slack, store, worlds.RealClock(), {"prod": place})
+    world = worlds.World(directory, slack, store, worlds.RealClock(), places)
     extra = BRISK + EVERY_END.format(channel=f'"{world.channel("staging")}"')
     rules = worlds.RULES.replace('what = ["restore.create"]', 'what = ["restore.create"]\nconfigmaps = true')
     path = worlds.settings(world, directory / "data", listen=f"127.0.0.1:{port}", extra=extra, rules=rules)
-    text = path.read_text("utf-8").replace('name = "prod"\n', f'name = "prod"\nca_file = "{cluster.ca}"\n')
+    text = path.read_text("utf-8")
+    for name, one in clusters.items():
+        text = text.replace(f'name = "{name}"\nurl', f'name = "{name}"\nca_file = "{one.ca}"\nurl')
     path.write_text(text, "utf-8")
     return path
 
@@ -146,11 +152,15 @@ class RealHouse(House):
 
 
 async def open_house(
-    cluster: RealCluster, keeper: Keeper, directory: Path, session: aiohttp.ClientSession
+    cluster: RealCluster,
+    keeper: Keeper,
+    directory: Path,
+    session: aiohttp.ClientSession,
+    second: RealCluster | None = None,
 ) -> RealHouse:
     slack = await new_slack()
     (port,) = free_ports("127.0.0.1", 1)
-    settings = written_settings(directory, cluster, slack, port)
+    settings = written_settings(directory, cluster, slack, port, second)
     argv = [sys.executable, "-W", "error", "-m", "bot", "serve", "--config", str(settings)]
     process = Process("bot", argv, directory / "bot.log", keeper, {"PYTHONPATH": str(ROOT)})
     slack.connect(f"http://127.0.0.1:{port}/slack/events")
