@@ -6,16 +6,16 @@ Not used, each for a reproduced defect: typed APIs, Watch, the dynamic client, i
 from __future__ import annotations
 
 import asyncio
-import json
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
+from msgspec.json import Decoder
 
 from domain.errors import ClusterError, Unauthenticated
 from velero.connection import Access, Connection, connect
@@ -25,8 +25,12 @@ from velero.fields import Json
 MERGE_PATCH = "application/merge-patch+json"
 _JSON = "application/json"
 _HEADERS = {"Accept": _JSON, "User-Agent": "velero-chatops"}
+_TIMEOUT = 30.0
 _LARGEST = 64 * 1024 * 1024
 _WRITES = frozenset({"POST", "PUT", "PATCH"})
+_OBJECT = Decoder(Json)
+
+T = TypeVar("T")
 
 
 class End(StrEnum):
@@ -92,19 +96,36 @@ class Api:
         query: Mapping[str, str] | None = None,
         body: Json | None = None,
         content_type: str | None = None,
-        timeout: float = 30.0,  # noqa: ASYNC109 - of the request, not of the coroutine
+        timeout: float = _TIMEOUT,  # noqa: ASYNC109 - of the request, not of the coroutine
     ) -> Json:
         """One call. A PATCH is a merge patch unless `content_type` says otherwise; writes refuse unknown fields."""
         what = asked(self.cluster, method, path)
         query = {**(query or {}), **({"fieldValidation": "Strict"} if method in _WRITES else {})}
+        headers = {"Content-Type": content_type or (MERGE_PATCH if method == "PATCH" else _JSON)}
+        return _parse(
+            what, await self._reply(what, method, _target(path, query), headers, body, timeout), _OBJECT.decode
+        )
+
+    async def read(self, path: str, query: Mapping[str, str], read: Callable[[bytes], T]) -> T:
+        """A GET whose answer `read` makes a value of; where it raises ValueError, it was no answer of Kubernetes."""
+        what = asked(self.cluster, "GET", path)
+        return _parse(what, await self._reply(what, "GET", _target(path, query), {}, None), read)
+
+    async def _reply(
+        self,
+        what: Asked,
+        method: str,
+        target: str,
+        headers: Mapping[str, str],
+        body: Json | None,
+        timeout: float = _TIMEOUT,  # noqa: ASYNC109 - of the request, not of the coroutine
+    ) -> Reply:
         limits = aiohttp.ClientTimeout(total=timeout, sock_connect=self._connect_timeout)
-        headers = {**_HEADERS, "Content-Type": content_type or (MERGE_PATCH if method == "PATCH" else _JSON)}
         try:
-            response = await self._send(what, method, _target(path, query), headers, body, limits)
-            reply = await _read(response)
+            response = await self._send(what, method, target, {**_HEADERS, **headers}, body, limits)
+            return await _read(response)
         except (aiohttp.ClientError, OSError) as error:
             raise unreachable(what, _cause(error, timeout)) from error
-        return _parse(what, reply)
 
     @asynccontextmanager
     async def stream(
@@ -222,16 +243,13 @@ async def _read(response: aiohttp.ClientResponse) -> Reply:
     return Reply(response.status, b"".join(chunks), headers.get("Content-Type", ""), headers.get("Retry-After", ""))
 
 
-def _parse(what: Asked, reply: Reply) -> Json:
+def _parse(what: Asked, reply: Reply, read: Callable[[bytes], T]) -> T:
     if not 200 <= reply.status < 300:
         raise refusal(what, reply)
     try:
-        parsed = json.loads(reply.body)
+        return read(reply.body)
     except (ValueError, RecursionError) as error:
         raise not_kubernetes(what, reply) from error
-    if not isinstance(parsed, dict):
-        raise not_kubernetes(what, reply)
-    return parsed
 
 
 def _cause(error: Exception, limit: float) -> str:

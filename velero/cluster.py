@@ -29,7 +29,7 @@ from velero.objects import Object
 from velero.pod_volumes import pod_volume_backups, pod_volume_restores
 from velero.reflector import Known, Pace, Reflector
 from velero.repositories import repositories
-from velero.restores import restores
+from velero.restores import restore_rows, restores
 from velero.schedules import schedules
 from velero.server_status import ServerStatus, server_status, status_requests
 
@@ -59,7 +59,6 @@ class Cluster:
         self._random = random
         api, inside = self.api, settings.namespace
         self.backups = backups(api, inside)
-        self.backup_rows = backup_rows(api, inside)
         self.restores = restores(api, inside)
         self.schedules = schedules(api, inside)
         self.storage_locations = storage_locations(api, inside)
@@ -75,6 +74,9 @@ class Cluster:
         self._status_requests = status_requests(api, inside)
         self._download_requests = download_requests(api, inside)
         self.artifacts = Artifacts(Downloads(self._download_requests, ObjectStore(settings.hosts), self._authority))
+        self._rows: Mapping[str, Gateway[Any]] = {
+            gateway.kind.name: gateway for gateway in (backup_rows(api, inside), restore_rows(api, inside))
+        }
         self._by_kind: Mapping[str, Gateway[Any]] = {
             gateway.kind.name: gateway
             for gateway in (
@@ -112,11 +114,13 @@ class Cluster:
             raise Unknown(f"There is no kind {kind!r}.", nearest=tuple(KINDS))
         return self._by_kind[kind]
 
-    def reflector(self, kind: str, known: Known, *, resource_version: str = "") -> Reflector[Object]:
-        """Of one watched kind; `Reflector.batches()` never ends. Run one per name in `WATCHED_KINDS`."""
-        return Reflector(
-            self.gateway(kind), self.board, known, self._random, resource_version=resource_version, pace=self._pace
-        )
+    def reflector(self, kind: str, known: Known, *, resource_version: str = "") -> Reflector[Any]:
+        """Of one watched kind; `Reflector.batches()` never ends. Run one per name in `WATCHED_KINDS`.
+
+        Of runs there are thousands: their values are rows.
+        """
+        gateway: Gateway[Any] = self._rows.get(kind) or self.gateway(kind)
+        return Reflector(gateway, self.board, known, self._random, resource_version=resource_version, pace=self._pace)
 
     async def open(self) -> Health:
         """Looks at the cluster; never raises. Call it again, every minute say, until and after it answers."""

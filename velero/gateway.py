@@ -6,8 +6,11 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from msgspec import Raw, Struct, field
+from msgspec.json import Decoder, decode
+
 from domain.errors import Expired, NotThere
-from velero.fields import Json, items, section, text
+from velero.fields import Json, section
 from velero.kinds import Kind
 from velero.objects import without_managed_fields
 
@@ -28,14 +31,40 @@ class Page(Generic[V]):
     next: str = ""
 
 
-class Gateway(Generic[V]):
-    """`parse` makes a value of an object's JSON and never raises on what it finds there."""
+class ListMeta(Struct, frozen=True):
+    resource_version: str = field(name="resourceVersion", default="")
+    next: str = field(name="continue", default="")
 
-    def __init__(self, api: Api, kind: Kind, parse: Callable[[Json], V], namespace: str = "") -> None:
+
+class Listed(Struct, frozen=True):
+    """Objects are left as the bytes that they came in: what reads them takes what it wants."""
+
+    metadata: ListMeta = ListMeta()
+    items: list[Raw] | None = None
+
+
+LISTED = Decoder(Listed)
+
+
+class Gateway(Generic[V]):
+    """`parse` makes a value of an object's JSON and never raises on what it finds there.
+
+    `read` makes one of an object's bytes in a list or a watch, where there is a shorter way; None for what is no object.
+    """
+
+    def __init__(
+        self,
+        api: Api,
+        kind: Kind,
+        parse: Callable[[Json], V],
+        namespace: str = "",
+        read: Callable[[Raw], V | None] | None = None,
+    ) -> None:
         self.api = api
         self.kind = kind
-        self.parse = parse
         self.namespace = namespace
+        self.read = read or self._whole
+        self._parse = parse
 
     async def get(self, name: str) -> V:
         return self._value(await self.api.request("GET", self._path(name)))
@@ -49,12 +78,8 @@ class Gateway(Generic[V]):
     async def page(self, *, selector: str = "", token: str = "", limit: int = PAGE) -> Page[V]:
         """Objects are projected page by page, so that ten thousand of them are never in memory as they came."""
         query = {"limit": str(limit), "labelSelector": selector, "continue": token}
-        answer = await self.api.request(
-            "GET", self.kind.path(self.namespace), query={key: value for key, value in query.items() if value}
-        )
-        meta = section(answer, "metadata")
-        values = tuple(self._value(self._item(item)) for item in items(answer, "items"))
-        return Page(values, text(meta, "resourceVersion"), text(meta, "continue"))
+        wanted = {key: value for key, value in query.items() if value}
+        return await self.api.read(self.kind.path(self.namespace), wanted, self._page)
 
     async def pages(self, *, selector: str = "", limit: int = PAGE) -> AsyncGenerator[Page[V], None]:
         """Raises Expired if the list grew too old between two pages; begin again then."""
@@ -105,12 +130,20 @@ class Gateway(Generic[V]):
     def _path(self, name: str) -> str:
         return self.kind.object_path(self.namespace, name)
 
-    def _value(self, source: Json) -> V:
-        return self.parse(without_managed_fields(source))
+    def _page(self, body: bytes) -> Page[V]:
+        listed = LISTED.decode(body)
+        values = [value for raw in listed.items or () if (value := self.read(raw)) is not None]
+        return Page(tuple(values), listed.metadata.resource_version, listed.metadata.next)
 
-    def _item(self, source: Json) -> Json:
+    def _value(self, source: Json) -> V:
+        return self._parse(without_managed_fields(source))
+
+    def _whole(self, raw: Raw) -> V | None:
         """Items of a core list come without their kind."""
-        return {"apiVersion": self.kind.api_version, "kind": self.kind.name, **source}
+        source = decode(raw)
+        if not isinstance(source, dict):
+            return None
+        return self._value({"apiVersion": self.kind.api_version, "kind": self.kind.name, **source})
 
 
 def _dry(dry_run: bool) -> Mapping[str, str]:

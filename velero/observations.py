@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic, TypeVar
 
+from msgspec import Struct
+
 V = TypeVar("V")
 
 
@@ -18,8 +20,7 @@ class Change(StrEnum):
     GONE = "gone"
 
 
-@dataclass(frozen=True, slots=True)
-class Observation(Generic[V]):
+class Observation(Struct, Generic[V], frozen=True):
     """`value` is the last state; None when `gone`."""
 
     change: Change
@@ -27,8 +28,6 @@ class Observation(Generic[V]):
     uid: str
     name: str
     value: V | None
-    resource_version: str = ""
-    generation: int = 0
 
 
 @dataclass(frozen=True, slots=True)

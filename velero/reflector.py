@@ -7,25 +7,32 @@ so nothing is lost by a crash and at most one batch is seen twice. resourceVersi
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from random import Random
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from domain.errors import ClusterError, Expired, Throttled, Unreachable
 from velero.api import End, Lines
 from velero.backoff import Backoff
 from velero.errors import asked, event_failure
-from velero.fields import Json, number, section, text
 from velero.gateway import Gateway
 from velero.gathering import handfuls
 from velero.health import LASTING, Board, condition_of
-from velero.objects import without_managed_fields
 from velero.observations import Batch, Change, Observation
 from velero.watch import Line, Type, read_line
 
-V = TypeVar("V")
+
+class Identified(Protocol):
+    @property
+    def uid(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+
+
+V = TypeVar("V", bound=Identified)
+S = TypeVar("S")
 Known = Callable[[], Awaitable[Mapping[str, str]]]
 
 _CHANGES = {Type.ADDED: Change.ADDED, Type.MODIFIED: Change.MODIFIED, Type.DELETED: Change.DELETED}
@@ -115,33 +122,30 @@ class Reflector(Generic[V]):
     # --- list
 
     async def _list(self) -> AsyncGenerator[Batch[V], None]:
-        missing = dict(await self._known())
-        fresh = set(missing)
-        place = ""
-        async with aclosing(self._pages()) as pages:
-            async for observations, at in pages:
-                place = place or at
-                for one in observations:
-                    missing.pop(one.uid, None)
-                for some in _slices(observations, self._pace.most):
-                    yield Batch(tuple(_against(fresh, one) for one in some), self._place)
+        known = await self._known()
+        missing, place = dict(known), ""
+        async with aclosing(self._gateway.pages(limit=self._pace.page)) as pages:
+            async for page in pages:
+                place = place or page.resource_version
+                for value in page.values:
+                    missing.pop(value.uid, None)
+                for some in _slices(page.values, self._pace.most):
+                    yield Batch(tuple(self._listed(known, some)), self._place)
         if not place:
             raise Unreachable(self._gateway.api.cluster, f"The list of {self.kind} has no resourceVersion.")
         self._board.ok(self.kind)
         gone: list[Observation[V]] = [
             Observation(Change.GONE, self.kind, uid, name, None) for uid, name in missing.items()
         ]
-        for some in _slices(gone, self._pace.most):
-            yield Batch(tuple(some), self._place)
+        for lost in _slices(gone, self._pace.most):
+            yield Batch(tuple(lost), self._place)
         yield Batch((), place, complete=True)
 
-    async def _pages(self) -> AsyncGenerator[tuple[list[Observation[V]], str], None]:
-        gateway, parse = self._gateway, self._gateway.parse
-        raw = Gateway[Json](gateway.api, gateway.kind, _as_it_is, gateway.namespace)
-        async with aclosing(raw.pages(limit=self._pace.page)) as pages:
-            async for page in pages:
-                found = [_observation(Change.ADDED, self.kind, source, parse) for source in page.values]
-                yield [one for one in found if one is not None], page.resource_version
+    def _listed(self, known: Mapping[str, str], values: Sequence[V]) -> Iterator[Observation[V]]:
+        for value in values:
+            change = Change.MODIFIED if value.uid in known else Change.ADDED
+            if (one := _observation(change, self.kind, value)) is not None:
+                yield one
 
     # --- watch
 
@@ -176,7 +180,7 @@ class Reflector(Generic[V]):
         seen: list[Observation[V]] = []
         place, broken = self._place, None
         for raw in hand:
-            line = read_line(raw)
+            line = read_line(raw, self._gateway.read)
             if line is None or line.type is Type.ERROR:
                 broken = self._fault(line)
                 break
@@ -186,16 +190,15 @@ class Reflector(Generic[V]):
         moved = seen or place != self._place
         return (Batch(tuple(seen), place) if moved else None), broken
 
-    def _change(self, line: Line) -> Observation[V] | None:
-        change = _CHANGES.get(line.type)
-        return _observation(change, self.kind, line.object, self._gateway.parse) if change else None
+    def _change(self, line: Line[V]) -> Observation[V] | None:
+        return _observation(_CHANGES[line.type], self.kind, line.value) if line.value is not None else None
 
-    def _fault(self, line: Line | None) -> ClusterError:
+    def _fault(self, line: Line[V] | None) -> ClusterError:
         gateway = self._gateway
         what = asked(gateway.api.cluster, "GET", gateway.kind.path(gateway.namespace), watch=True)
         if line is None:
             return Unreachable(what.cluster, f"The watch of {what.resource} sent something that is no event.")
-        return event_failure(what, line.object)
+        return event_failure(what, line.status)
 
     def _judge(self, lines: Lines, lived: float, *, heard: bool) -> None:
         """A stream that served its time is followed by the next at once; one that broke off early is not."""
@@ -213,27 +216,11 @@ class Reflector(Generic[V]):
             self._backoff.reset()
 
 
-def _as_it_is(source: Json) -> Json:
-    return source
-
-
-def _observation(change: Change, kind: str, source: Json, parse: Callable[[Json], V]) -> Observation[V] | None:
+def _observation(change: Change, kind: str, value: V) -> Observation[V] | None:
     """None for an object without an identity: nothing could be said of it later."""
-    slim = without_managed_fields(source)
-    meta = section(slim, "metadata")
-    uid, name = text(meta, "uid"), text(meta, "name")
-    if not uid or not name:
-        return None
-    return Observation(change, kind, uid, name, parse(slim), text(meta, "resourceVersion"), number(meta, "generation"))
+    uid, name = value.uid, value.name
+    return Observation(change, kind, uid, name, value) if uid and name else None
 
 
-def _against(known: set[str], one: Observation[V]) -> Observation[V]:
-    if one.uid not in known:
-        return one
-    return Observation(
-        Change.MODIFIED, one.resource, one.uid, one.name, one.value, one.resource_version, one.generation
-    )
-
-
-def _slices(observations: list[Observation[V]], size: int) -> list[list[Observation[V]]]:
-    return [observations[start : start + size] for start in range(0, len(observations), size)]
+def _slices(values: Sequence[S], size: int) -> Iterator[Sequence[S]]:
+    return (values[start : start + size] for start in range(0, len(values), size))

@@ -1,17 +1,21 @@
-"""Restore: one run from one backup."""
+"""Restore: one run from one backup. `Restore` is all of it, `RestoreRow` what is followed."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
+
+from msgspec import field
 
 from velero.fields import Json, flag, moment, number, section, string_map, strings, text
 from velero.gateway import Gateway
 from velero.kinds import RESTORE
 from velero.objects import Object, meta_of
 from velero.phases import RESTORE_PHASES
+from velero.rows import Part, Row, RunStatus, fitting, reader
 
 if TYPE_CHECKING:
     from velero.api import Api
@@ -78,5 +82,29 @@ def restore_of(source: Json) -> Restore:
     )
 
 
+class RestoreProgress(Part, frozen=True):
+    done: int = field(name="itemsRestored", default=0)
+    total: int = field(name="totalItems", default=0)
+
+
+class RestoreSpec(Part, frozen=True):
+    backup: str = field(name="backupName", default="")
+    namespaces: Sequence[str] = field(name="includedNamespaces", default=())
+    mapping: Mapping[str, str] = field(name="namespaceMapping", default_factory=dict)
+
+
+class RestoreStatus(RunStatus, frozen=True):
+    progress: RestoreProgress = field(default_factory=RestoreProgress)
+
+
+class RestoreRow(Row, frozen=True):
+    spec: RestoreSpec = field(default_factory=RestoreSpec)
+    status: RestoreStatus = field(default_factory=RestoreStatus)
+
+
 def restores(api: Api, namespace: str) -> Gateway[Restore]:
     return Gateway(api, RESTORE, restore_of, namespace)
+
+
+def restore_rows(api: Api, namespace: str) -> Gateway[RestoreRow]:
+    return Gateway(api, RESTORE, partial(fitting, RestoreRow), namespace, reader(RestoreRow))

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Generic, TypeVar
+
+from msgspec import Raw, Struct
+from msgspec.json import Decoder, decode
 
 from velero.fields import Json, section, text
+
+V = TypeVar("V")
 
 
 class Type(StrEnum):
@@ -18,24 +24,33 @@ class Type(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class Line(Generic[V]):
+    """`value` of an object that changed, `status` of an error."""
+
     type: Type
-    object: Json
-
-    @property
-    def resource_version(self) -> str:
-        return text(section(self.object, "metadata"), "resourceVersion")
+    resource_version: str
+    value: V | None = None
+    status: Json = field(default_factory=dict)
 
 
-def read_line(raw: bytes) -> Line | None:
+class _Event(Struct, frozen=True):
+    type: Type
+    object: Raw
+
+
+_EVENT = Decoder(_Event)
+
+
+def read_line(raw: bytes, read: Callable[[Raw], V | None]) -> Line[V] | None:
     """None for what is no event: an error page, a half line, an unknown type."""
     try:
-        parsed = json.loads(raw)
+        event = _EVENT.decode(raw)
+        source = decode(event.object)
+        if not isinstance(source, dict):
+            return None
+        place = text(section(source, "metadata"), "resourceVersion")
+        if event.type is Type.ERROR:
+            return Line(event.type, place, status=source)
+        return Line(event.type, place, None if event.type is Type.BOOKMARK else read(event.object))
     except (ValueError, RecursionError):
         return None
-    if not isinstance(parsed, dict):
-        return None
-    type_, source = parsed.get("type"), parsed.get("object")
-    if not isinstance(type_, str) or type_ not in Type.__members__ or not isinstance(source, dict):
-        return None
-    return Line(Type(type_), source)

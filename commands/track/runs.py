@@ -11,13 +11,15 @@ from typing import Any
 
 from commands.moments import moment
 from commands.resolve import OPERATION, REQUESTED_BY
-from commands.track.sighting import Outcome, Setting, event, of_known, text
+from commands.track.sighting import Outcome, Setting, event, of_known, text, time
 from domain.event import Event, Severity
 from store.observed import Observed
-from velero.backups import Backup
+from velero.backups import BackupRow
 from velero.observations import Change, Observation
 from velero.phases import BACKUP_PHASES
-from velero.restores import Restore
+from velero.restores import RestoreRow
+
+Run = BackupRow | RestoreRow
 
 KINDS = {
     "Completed": ("completed", Severity.INFO),
@@ -28,33 +30,34 @@ KINDS = {
 
 
 def observe(setting: Setting, prev: Observed | None, seen: Observation[Any]) -> Outcome:
-    """`seen.value` is a Backup or a Restore."""
+    """`seen.value` is the row of a Backup or a Restore."""
     noun = seen.resource.lower()
     if seen.change in {Change.DELETED, Change.GONE} or seen.value is None:
         return _vanished(setting, noun, prev)
-    run: Backup | Restore = seen.value
-    remember = Observed(seen.uid, seen.name, run.phase, setting.now, _facts(run, prev, setting))
-    if not _is_news(setting, prev, run, seen.generation):
+    run: Run = seen.value
+    facts = _facts(run, prev, setting)
+    remember = Observed(seen.uid, seen.name, run.phase, setting.now, facts)
+    if not _is_news(setting, prev, run):
         return Outcome((), remember)
-    return Outcome(tuple(_told(setting, noun, prev, run)), remember)
+    return Outcome(tuple(_told(setting, noun, prev, run, facts)), remember)
 
 
-def _is_news(setting: Setting, prev: Observed | None, run: Backup | Restore, generation: int) -> bool:
+def _is_news(setting: Setting, prev: Observed | None, run: Run) -> bool:
     if prev is not None:
         return prev.phase != run.phase
     if setting.first:
         return False
-    return not (run.ended and generation <= 1)
+    return not (run.ended and run.meta.generation <= 1)
 
 
-def _told(setting: Setting, noun: str, prev: Observed | None, run: Backup | Restore) -> Iterable[Event]:
-    facts = {**_facts(run, prev, setting), **_story(setting, run, prev)}
+def _told(setting: Setting, noun: str, prev: Observed | None, run: Run, facts: dict[str, Any]) -> Iterable[Event]:
+    facts = {**facts, **_story(setting, run, prev)}
     if run.ended:
         name, severity = KINDS[run.phase]
         if name == "completed" and facts.get("recovered"):
             severity = Severity.RECOVERY
         yield event(setting, f"{noun}.{name}", noun.capitalize(), run.meta, run.phase, facts, severity)
-    elif prev is None and not run.meta.labels.get(OPERATION) and isinstance(run, Restore):
+    elif prev is None and not run.meta.labels.get(OPERATION) and isinstance(run, RestoreRow):
         yield event(setting, "restore.outside", noun.capitalize(), run.meta, "outside", facts, Severity.SECURITY)
 
 
@@ -74,39 +77,40 @@ def _was_asked(setting: Setting, prev: Observed) -> bool:
     return request is not None and request.facts.get("backup_uid") in {prev.uid, "", None}
 
 
-def _facts(run: Backup | Restore, prev: Observed | None, setting: Setting) -> dict[str, Any]:
-    """Small and JSON: what lists, cards, stalls and the next comparison need."""
-    since = prev.facts.get("since") if prev is not None and prev.phase == run.phase else text(setting.now)
+def _facts(run: Run, prev: Observed | None, setting: Setting) -> dict[str, Any]:
+    """Small and JSON: what lists, cards, stalls and the next comparison need. Ten thousand come in a first list."""
+    meta, spec, status = run.meta, run.spec, run.status
     found: dict[str, Any] = {
-        "operation": run.meta.labels.get(OPERATION, ""),
-        "by": run.meta.annotations.get(REQUESTED_BY, ""),
-        "created": text(run.meta.created),
-        "started": text(run.started),
-        "completed": text(run.completed),
-        "since": since,
-        "errors": run.errors,
-        "warnings": run.warnings,
-        "done": run.items_done,
-        "total": run.items_total,
-        "namespaces": list(run.included_namespaces),
-        "generation": run.meta.generation,
+        "operation": meta.labels.get(OPERATION),
+        "by": meta.annotations.get(REQUESTED_BY),
+        "created": time(meta.created),
+        "started": time(status.started),
+        "completed": time(status.completed),
+        "since": prev.facts.get("since") if prev is not None and prev.phase == status.phase else text(setting.now),
+        "errors": status.errors,
+        "warnings": status.warnings,
+        "done": status.progress.done,
+        "total": status.progress.total,
+        "namespaces": spec.namespaces,
+        "generation": meta.generation,
     }
-    if isinstance(run, Backup):
-        found |= {
-            "schedule": run.schedule,
-            "location": run.storage_location,
-            "expires": text(run.expires),
-            "queue": run.queue_position,
-            "refused": " ".join(run.validation_errors)[:300],
-            "kots": kots_series(run),
-            "labels": dict(run.meta.labels),
-        }
-    else:
-        found |= {"backup": run.backup, "mapping": dict(run.namespace_mapping)}
-    return {key: value for key, value in found.items() if value not in ("", [], {}, 0)}
+    found |= _of_backup(run) if isinstance(run, BackupRow) else {"backup": run.spec.backup, "mapping": run.spec.mapping}
+    return {key: value for key, value in found.items() if value}
 
 
-def kots_series(run: Backup) -> str:
+def _of_backup(run: BackupRow) -> dict[str, Any]:
+    return {
+        "schedule": run.schedule,
+        "location": run.spec.location,
+        "expires": time(run.status.expires),
+        "queue": run.status.queue_position,
+        "refused": " ".join(run.status.validation_errors)[:300],
+        "kots": kots_series(run),
+        "labels": run.meta.labels,
+    }
+
+
+def kots_series(run: BackupRow) -> str:
     """KOTS schedules without a Schedule object: its backups alone show that there is one."""
     marks = run.meta.annotations
     if marks.get("kots.io/snapshot-trigger") != "schedule":
@@ -114,15 +118,15 @@ def kots_series(run: Backup) -> str:
     return f"kots app {marks['kots.io/app-id']}" if marks.get("kots.io/app-id") else "kots instance"
 
 
-def _story(setting: Setting, run: Backup | Restore, prev: Observed | None) -> dict[str, Any]:
+def _story(setting: Setting, run: Run, prev: Observed | None) -> dict[str, Any]:
     """What a notice of the end tells beside the facts."""
     story: dict[str, Any] = {
         "phase": run.phase,
-        "failure_reason": run.failure_reason,
-        "validation_errors": list(run.validation_errors),
+        "failure_reason": run.status.failure_reason,
+        "validation_errors": list(run.status.validation_errors),
         "was": prev.phase if prev else "",
     }
-    if isinstance(run, Backup):
+    if isinstance(run, BackupRow):
         peers = [one for one in setting.known if one.uid != run.meta.uid and _same_series(one, run)]
         last = max(peers, key=_when, default=None)
         good = max((one for one in peers if BACKUP_PHASES.good(one.phase)), key=_when, default=None)
@@ -133,12 +137,12 @@ def _story(setting: Setting, run: Backup | Restore, prev: Observed | None) -> di
     return {key: value for key, value in story.items() if value}
 
 
-def _same_series(one: Observed, run: Backup) -> bool:
+def _same_series(one: Observed, run: BackupRow) -> bool:
     if one.phase not in BACKUP_PHASES.terminal:
         return False
     if run.schedule:
         return one.facts.get("schedule") == run.schedule
-    return not one.facts.get("schedule") and one.facts.get("namespaces", []) == list(run.included_namespaces)
+    return not one.facts.get("schedule") and one.facts.get("namespaces", []) == run.spec.namespaces
 
 
 def _when(one: Observed) -> str:

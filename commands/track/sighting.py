@@ -5,14 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from functools import lru_cache
+from typing import Any, Protocol
 
+from msgspec import Struct
+
+from commands.moments import moment
 from commands.resolve import OPERATION
 from domain.event import Event, Severity
 from store.observed import Observed
-from velero.objects import Meta
 
 Facts = Mapping[str, Any]
+
+
+class Marks(Protocol):
+    """Of metadata, what an event says: whole objects and rows have it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def uid(self) -> str: ...
+    @property
+    def labels(self) -> Mapping[str, str]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,23 +43,29 @@ class Setting:
     """DeleteBackupRequests that were seen, by the backup's name."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """`remember` is what is known from now on; None: forget it."""
 
     events: tuple[Event, ...] = ()
     remember: Observed | None = None
 
 
-def text(moment: datetime | None) -> str:
-    return moment.isoformat() if moment else ""
+@lru_cache(maxsize=8)
+def text(at: datetime | None) -> str:
+    """The same `now` is written beside every object of a batch."""
+    return at.isoformat() if at else ""
+
+
+def time(told: str) -> str:
+    """A time as the cluster told it, if it is one."""
+    return told if moment(told) is not None else ""
 
 
 def event(
     setting: Setting,
     kind: str,
     object_kind: str,
-    meta: Meta,
+    meta: Marks,
     transition: str,
     facts: Facts,
     severity: Severity = Severity.INFO,

@@ -15,7 +15,7 @@ import yaml
 from aiohttp import web
 
 from velero.api import Api
-from velero.backups import backups
+from velero.backups import backup_rows
 from velero.connection import Direct, Kubeconfig
 from velero.health import Board
 from velero.reflector import Pace, Reflector
@@ -165,7 +165,7 @@ class Follower:
             self.slept.append(seconds)
             await asyncio.sleep(min(seconds, 0.05))
 
-        gateway = backups(self.api, "velero")
+        gateway = backup_rows(self.api, "velero")
         return Reflector(gateway, self.board, known, Random(1), resource_version=place, pace=pace, sleep=sleep)
 
     async def until(self, done: Callable[["Follower"], bool], place: str = "", pace: Pace = FAST) -> None:

@@ -2,17 +2,14 @@
 
 import dataclasses
 import json
-import sys
-import tracemalloc
 from datetime import UTC, datetime
 
 import pytest
-import yaml
 from hypothesis import given
-from hypothesis import strategies as st
 
 from tests.velero.conftest import RECORDINGS
-from velero.backups import backup_of, row_of
+from tests.velero.objects import OBJECTS, recorded
+from velero.backups import backup_of
 from velero.configmaps import config_map_of
 from velero.data_movement import movement_of
 from velero.deletions import deletion_manifest, deletion_of
@@ -30,7 +27,6 @@ from velero.server_status import status_request_of
 
 PARSERS = {
     "Backup": backup_of,
-    "BackupRow": row_of,
     "Restore": restore_of,
     "Schedule": schedule_of,
     "BackupStorageLocation": storage_location_of,
@@ -51,20 +47,6 @@ def at(*parts: int) -> datetime:
     return datetime(2026, 11, 21, *parts, tzinfo=UTC)
 
 
-class Plain(yaml.SafeLoader):
-    """Dates stay the strings that they are in JSON."""
-
-
-Plain.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in found if tag != "tag:yaml.org,2002:timestamp"]
-    for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-
-
-def recorded(path: str) -> dict:
-    return yaml.load((RECORDINGS / "artifacts" / path).read_text(), Loader=Plain)
-
-
 def test_a_backup():
     backup = backup_of(recorded("wp-plain/backup.yaml"))
     assert (backup.name, backup.phase, backup.ended) == ("wp-plain", "Completed", True)
@@ -77,18 +59,6 @@ def test_a_backup():
     assert (backup.csi_completed, backup.snapshots_completed, backup.operations_completed) == (1, 1, 1)
     assert backup.labels["team"] == "web"
     assert backup.spec["itemOperationTimeout"] == "4h0m0s"
-
-
-def test_a_row_says_the_same_as_the_whole():
-    backup = backup_of(recorded("wp-plain/backup.yaml"))
-    row = backup.row()
-    assert (row.name, row.uid, row.phase, row.items, row.expires) == (
-        backup.name,
-        backup.uid,
-        backup.phase,
-        backup.items_done,
-        backup.expires,
-    )
 
 
 def test_hooks_are_counted():
@@ -235,54 +205,8 @@ def test_a_good_end():
     assert not BACKUP_PHASES.good("InProgress")
 
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=10) | st.just("2026-11-21T11:05:46Z"),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3),
-    max_leaves=8,
-)
-KEYS = st.sampled_from(
-    [
-        "name",
-        "uid",
-        "labels",
-        "annotations",
-        "generation",
-        "resourceVersion",
-        "creationTimestamp",
-        "finalizers",
-        "ownerReferences",
-        "ttl",
-        "phase",
-        "progress",
-        "itemsBackedUp",
-        "hookStatus",
-        "startTimestamp",
-        "expiration",
-        "validationErrors",
-        "includedNamespaces",
-        "template",
-        "schedule",
-        "paused",
-        "config",
-        "objectStorage",
-        "caCert",
-        "credential",
-        "plugins",
-        "errors",
-        "recentMaintenance",
-        "pod",
-        "bytesDone",
-        "data",
-        "default",
-    ]
-)
-HOSTILE = st.fixed_dictionaries(
-    {}, optional={key: JSON | st.dictionaries(KEYS, JSON, max_size=6) for key in ("metadata", "spec", "status", "data")}
-)
-
-
 @pytest.mark.parametrize("parse", PARSERS.values(), ids=PARSERS.keys())
-@given(HOSTILE)
+@given(OBJECTS)
 def test_no_object_breaks_a_reader(parse, source):
     value = parse(source)
     for one in dataclasses.fields(value):
@@ -357,33 +281,3 @@ def test_a_prefix_leaves_room():
     assert prefix("nightly") == "nightly-"
     assert len(prefix("n" * 100)) == 58
     assert prefix("a." + "b" * 3) == "a.bbb-"
-
-
-# --- size and speed
-
-
-def big_list(count: int) -> bytes:
-    source = json.loads((RECORDINGS / "backups.jsonl").read_text().splitlines()[0])["object"]["items"]
-
-    def one(number: int) -> dict:
-        item = json.loads(json.dumps(source[number % len(source)]))
-        item["metadata"] |= {"name": f"nightly-{number}", "uid": f"7ab9ad90-8232-47a6-badf-{number:012d}"}
-        return item
-
-    return json.dumps({"items": [one(number) for number in range(count)]}).encode()
-
-
-def test_ten_thousand_rows_are_small():
-    rows = [row_of(item) for item in json.loads(big_list(1000))["items"]]
-    tracemalloc.start()
-    kept = [row_of(item) for item in json.loads(big_list(1000))["items"]]
-    size = tracemalloc.get_traced_memory()[0]
-    tracemalloc.stop()
-    assert len(kept) == len(rows)
-    assert size / 1000 * 10_000 < 30 << 20
-
-
-def test_words_that_recur_are_shared():
-    first, second = (row_of(json.loads(json.dumps({"status": {"phase": "Completed"}}))) for _ in range(2))
-    assert first.phase is second.phase
-    assert sys.getsizeof(first) < 200

@@ -21,7 +21,7 @@ def seen(phase: str, version: str = "1", errors: tuple[str, ...] = ()) -> Observ
         "spec": {"schedule": "0 1 * * *"},
         "status": {"phase": phase, "validationErrors": list(errors)},
     }
-    return Observation(Change.MODIFIED, "Schedule", "u1", "nightly", schedule_of(source), version, 1)
+    return Observation(Change.MODIFIED, "Schedule", "u1", "nightly", schedule_of(source))
 
 
 def before(phase: str) -> Observed:

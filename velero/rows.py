@@ -1,0 +1,104 @@
+"""Rows: of an object only the fields that lists and tracking use, read straight from its bytes.
+
+Ten thousand backups come at once, and most of each is bookkeeping that nobody here reads: it never becomes Python.
+What is missing or of the wrong type is as if absent, as in `velero/fields.py`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from msgspec import Raw, Struct, ValidationError, convert, field
+from msgspec.json import Decoder, decode
+from msgspec.structs import fields
+
+from velero.fields import Json
+from velero.phases import BACKUP_PHASES
+
+
+class Part(Struct, frozen=True, gc=False, rename="camel"):
+    """A JSON object; every field has a default. Trees without cycles are none of the collector's business."""
+
+
+P = TypeVar("P", bound=Part)
+
+
+class RowMeta(Part, frozen=True):
+    """Times stay the text that they are on the wire: they are kept as JSON, and most are never looked at."""
+
+    name: str = ""
+    uid: str = ""
+    generation: int = 0
+    created: str = field(name="creationTimestamp", default="")
+    labels: Mapping[str, str] = {}
+    annotations: Mapping[str, str] = {}
+
+
+class RunStatus(Part, frozen=True):
+    """What the status of a Backup and of a Restore have in common."""
+
+    phase: str = ""
+    started: str = field(name="startTimestamp", default="")
+    completed: str = field(name="completionTimestamp", default="")
+    errors: int = 0
+    warnings: int = 0
+    failure_reason: str = ""
+    validation_errors: Sequence[str] = ()
+
+
+class Row(Part, frozen=True):
+    """One run."""
+
+    meta: RowMeta = field(name="metadata", default_factory=RowMeta)
+    status: RunStatus = field(default_factory=RunStatus)
+
+    @property
+    def name(self) -> str:
+        return self.meta.name
+
+    @property
+    def uid(self) -> str:
+        return self.meta.uid
+
+    @property
+    def phase(self) -> str:
+        return self.status.phase
+
+    @property
+    def ended(self) -> bool:
+        return self.status.phase in BACKUP_PHASES.terminal
+
+
+def reader(wanted: type[P]) -> Callable[[Raw], P | None]:
+    """From the bytes of one object; None for what is none. Raises ValueError for what is no JSON."""
+    decoder = Decoder(wanted)
+
+    def read(raw: Raw) -> P | None:
+        try:
+            return decoder.decode(raw)
+        except ValidationError:
+            source = decode(raw)
+            return fitting(wanted, source) if isinstance(source, dict) else None
+
+    return read
+
+
+def fitting(wanted: type[P], source: Json) -> P:
+    """What of `source` is as it should be."""
+    found = {}
+    for each in fields(wanted):
+        with contextlib.suppress(ValidationError, KeyError):
+            found[each.name] = _fit(each.type, source[each.encode_name])
+    return wanted(**found)
+
+
+def _fit(wanted: Any, value: object) -> Any:
+    if isinstance(value, dict):
+        if isinstance(wanted, type) and issubclass(wanted, Part):
+            return fitting(wanted, value)
+        value = {key: each for key, each in value.items() if isinstance(each, str)}
+    elif isinstance(value, list):
+        value = [each for each in value if isinstance(each, str)]
+    return convert(value, wanted)
