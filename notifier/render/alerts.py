@@ -88,11 +88,20 @@ def _severity(name: str, event: Event) -> str:
 def _annotations(event: Event) -> dict[str, str]:
     said = {
         "summary": f"{headline(event)} in {event.cluster}" if event.cluster else headline(event),
-        "description": str(event.facts.get("failure_reason") or event.facts.get("message") or ""),
+        "description": _description(event),
         event.object_kind.lower() or "object": event.object_name,
         "operation": event.operation,
     }
     return {name: value[:1000] for name, value in said.items() if value}
+
+
+def _description(event: Event) -> str:
+    found = event.facts
+    reasons = found.get("validation_errors")
+    said = [found.get("failure_reason"), *(reasons if isinstance(reasons, list) else []), found.get("message")]
+    if isinstance(errors := found.get("errors"), int) and errors:
+        said.append(f"Errors: {errors}.")
+    return " ".join(str(each) for each in said if each)
 
 
 def _named(kind: str) -> str:

@@ -47,6 +47,7 @@ MODULES = (
             "kube-controller-manager": "k8s.io/kubernetes/cmd/kube-controller-manager",
         },
     ),
+    GoModule("alertmanager", {"alertmanager": "github.com/prometheus/alertmanager/cmd/alertmanager"}),
 )
 S3_LOCK = HERE / "s3.lock"
 
@@ -60,6 +61,7 @@ class Parts:
     controller_manager: Path
     velero: Path
     plugins: Path  # holds the plugin and nothing else: Velero runs whatever is executable in there
+    alertmanager: Path
     s3_python: Path
 
 
@@ -89,13 +91,14 @@ def s3_directory(cache: Path) -> Path:
 
 
 def locate(cache: Path) -> Parts:
-    velero, aws, kube = (module_directory(cache, module) for module in MODULES)
+    velero, aws, kube, alertmanager = (module_directory(cache, module) for module in MODULES)
     return Parts(
         etcd=kube / "etcd",
         apiserver=kube / "kube-apiserver",
         controller_manager=kube / "kube-controller-manager",
         velero=velero / "velero",
         plugins=aws,
+        alertmanager=alertmanager / "alertmanager",
         s3_python=s3_directory(cache) / "bin" / "python",
     )
 

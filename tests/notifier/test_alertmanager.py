@@ -131,6 +131,20 @@ def test_routine_is_nothing_to_page_for(kind):
     assert alerts(event(kind, severity=Severity.INFO)) == []
 
 
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        ({"failure_reason": "disk on fire"}, "disk on fire"),
+        ({"validation_errors": ["no location", "no namespace"]}, "no location no namespace"),
+        ({"errors": 3}, "Errors: 3."),
+        ({"message": "it is paused"}, "it is paused"),
+    ],
+)
+def test_it_says_why(facts, words):
+    (alert,) = alerts(event(facts=facts))
+    assert alert["annotations"]["description"] == words
+
+
 async def test_it_is_posted_where_alertmanager_listens(world):
     server = await world.server("pager", "alertmanager", secrets=())
     await world.happens(of_schedule())

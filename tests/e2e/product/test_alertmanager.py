@@ -1,0 +1,206 @@
+"""The bot pages through a real Alertmanager, watched by its own API and by whom it pages."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from store.connection import reading
+from store.notices import NoticeState
+from tests.e2e.build import Parts
+from tests.e2e.cluster import RealCluster
+from tests.e2e.objects import backup, make_shop, schedule
+from tests.e2e.pager import Pager, open_pager
+from tests.e2e.processes import Keeper
+from tests.e2e.product.shop import RealHouse, open_house
+
+SETTINGS = """
+[[routes]]
+name = "pager"
+kind = "alertmanager"
+url = "{url}"
+allow_addresses = ["127.0.0.0/8"]
+
+[schedules]
+grace = 5.0
+"""
+FAILED = {"alertname": "VeleroBackupFailed", "cluster": "prod"}
+MISSED = {"alertname": "VeleroScheduleMissed", "schedule": "paged-never"}
+REPEATED_SECONDS = 90.0
+MISSED_SECONDS = 180.0
+"""A minute until it is due, and a round of the watchdog."""
+
+
+def moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+class Story:
+    """One after the other, while other tests go on; each test waits for its own part."""
+
+    def __init__(self, house: RealHouse, pager: Pager) -> None:
+        self.house = house
+        self.pager = pager
+        names = ("fires", "comes_back", "missed", "killed", "resolved")
+        self.parts: dict[str, asyncio.Future[None]] = {
+            name: asyncio.get_running_loop().create_future() for name in names
+        }
+
+    async def run(self) -> None:
+        for name, part in self.parts.items():
+            try:
+                await getattr(self, name)()
+            except (Exception, asyncio.CancelledError) as error:
+                for waiting in self.parts.values():
+                    if not waiting.done():
+                        waiting.set_exception(AssertionError(f"{name}: {error!r}; firing: {await self.names()}"))
+                raise
+            part.set_result(None)
+
+    async def names(self) -> list[str]:
+        return [each["labels"]["alertname"] for each in await self.pager.firing()]
+
+    async def watches(self) -> None:
+        """What is there when the bot first looks is no news."""
+        await self.house.grace.says("/velero backup create paged-0 --include-namespaces paged")
+        await self.house.sees("#ops", "backup create paged-0", "Completed", deadline=90)
+
+    async def fails(self, name: str, namespace: str) -> None:
+        """A backup that the real Velero refuses."""
+        await self.house.api.create("backups", backup(name, namespace, storageLocation="nowhere"))
+        await self.house.api.wait_phase("backups", name, "FailedValidation", within=90)
+
+    async def fires(self) -> None:
+        await make_shop(self.house.api, "paged")
+        await self.watches()
+        await self.house.api.create("schedules", schedule("paged-never", "* * * * *", "paged", paused=True))
+        await self.fails("paged-1", "paged")
+        alert = await self.pager.fires(**FAILED, namespaces="paged")
+        assert alert["labels"] == {
+            **FAILED,
+            "namespaces": "paged",
+            "severity": "critical",
+            "source": "velero-chatops",
+        }
+        assert alert["annotations"]["summary"] == "Backup paged-1 FailedValidation in prod"
+        assert "nowhere" in alert["annotations"]["description"]
+        assert alert["annotations"]["backup"] == "paged-1"
+        assert abs(datetime.now(UTC) - moment(alert["startsAt"])) < timedelta(minutes=3)
+        assert moment(alert["endsAt"]) - moment(alert["startsAt"]) == timedelta(days=7)
+        await self.pager.paged(alert["fingerprint"], "firing")
+
+    async def comes_back(self) -> None:
+        """It forgets every alert when it is stopped, whatever its --storage.path; whom it has paged it remembers."""
+        before = await self.pager.fires(**FAILED, namespaces="paged")
+        await self.pager.process.stop()
+        await self.pager.start()
+        again = await self.pager.fires(**FAILED, namespaces="paged", within=REPEATED_SECONDS)
+        for part in ("fingerprint", "labels", "annotations", "startsAt", "endsAt"):
+            assert again[part] == before[part]
+        assert again["updatedAt"] > before["updatedAt"]
+
+    async def missed(self) -> None:
+        alert = await self.pager.fires(**MISSED, within=MISSED_SECONDS)
+        assert alert["labels"]["severity"] == "warning"
+        await self.pager.paged(alert["fingerprint"], "firing")
+
+    async def killed(self) -> None:
+        """While it hands an alert over: it does so again, and nobody is paged twice."""
+        await make_shop(self.house.api, "paged-too")
+        os.kill(self.pager.process.pid, signal.SIGSTOP)
+        try:
+            await self.fails("paged-2", "paged-too")
+            await self.until_sending()
+            await self.house.process.kill()
+        finally:
+            os.kill(self.pager.process.pid, signal.SIGCONT)
+        await self.house.process.start()
+        alert = await self.pager.fires(**FAILED, namespaces="paged-too")
+        await self.pager.paged(alert["fingerprint"], "firing")
+        await self.until_sent()
+        assert len(await self.pager.firing(**FAILED, namespaces="paged-too")) == 1
+        assert len(self.pager.pages(alert["fingerprint"], "firing")) == 1
+
+    def states(self) -> set[NoticeState]:
+        """Of all that goes to Alertmanager."""
+        with reading(self.house.settings.parent / "data") as tx:
+            rows = tx.connection.execute("SELECT DISTINCT state FROM notice WHERE kind = 'alertmanager'").fetchall()
+        return {NoticeState(row[0]) for row in rows}
+
+    async def until_sending(self) -> None:
+        async with asyncio.timeout(60):
+            while NoticeState.SENDING not in self.states():
+                await asyncio.sleep(0.05)
+
+    async def until_sent(self) -> None:
+        async with asyncio.timeout(60):
+            while self.states() != {NoticeState.SENT}:
+                await asyncio.sleep(0.05)
+
+    async def resolved(self) -> None:
+        failed = await self.pager.fires(**FAILED, namespaces="paged")
+        never = await self.pager.fires(**MISSED)
+        await self.house.api.create("backups", backup("paged-good", "paged"))
+        ended = await self.pager.paged(failed["fingerprint"], "resolved", within=90)
+        assert ended["startsAt"][:23] == failed["startsAt"][:23]  # its API cuts to milliseconds
+        assert moment(ended["startsAt"]) < moment(ended["endsAt"]) <= datetime.now(UTC)
+        await self.house.api.patch("schedules", "paged-never", {"spec": {"paused": False}})
+        await self.pager.paged(never["fingerprint"], "resolved", within=MISSED_SECONDS)
+        assert await self.pager.firing(namespaces="paged") == []
+        assert await self.pager.firing(**MISSED) == []
+        assert len(await self.pager.firing(namespaces="paged-too")) == 1
+        await self.house.api.delete("schedules", "paged-never")
+
+
+@pytest.fixture(scope="session")
+async def pager(parts: Parts, e2e_directory: Path, keeper: Keeper, http: aiohttp.ClientSession) -> AsyncIterator[Pager]:
+    opened = await open_pager(parts.alertmanager, e2e_directory / "alertmanager", keeper, http)
+    yield opened
+    await opened.process.kill()
+    await opened.on_call.stop()
+
+
+@pytest.fixture(scope="session")
+async def story(
+    cluster: RealCluster,
+    granted: None,
+    pager: Pager,
+    keeper: Keeper,
+    e2e_directory: Path,
+    http: aiohttp.ClientSession,
+) -> AsyncIterator[Story]:
+    directory = e2e_directory / "paging"
+    directory.mkdir()
+    house = await open_house(cluster, keeper, directory, http)
+    with house.settings.open("a", encoding="utf-8") as settings:
+        settings.write(SETTINGS.format(url=pager.url))
+    await house.process.start()
+    told = Story(house, pager)
+    running = asyncio.create_task(told.run())
+    yield told
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await house.process.kill()
+    await house.slack.stop()
+
+
+async def test_the_story_of_paging_begins(story: Story) -> None:
+    """Before the other tests, which go on meanwhile."""
+    assert story.house.process.process.alive
+
+
+@pytest.mark.timeout(700)
+@pytest.mark.parametrize("part", ["fires", "comes_back", "missed", "killed", "resolved"])
+async def test_paging(story: Story, part: str) -> None:
+    await asyncio.shield(story.parts[part])
+
+
+@pytest.mark.parametrize("wrong", [[{"labels": {}}], [{"labels": {"alertname": 3}}], [{"annotations": {}}], {}])
+async def test_it_is_strict_about_what_an_alert_is(pager: Pager, wrong) -> None:
+    """Its server is made of its published API: what it takes from the bot is as described."""
+    assert 400 <= await pager.takes(wrong) < 500
