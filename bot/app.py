@@ -128,10 +128,13 @@ class App:
         self.identity = Identity(
             self.client,
             lambda: self.settings.groups,
-            lambda: self.settings.slack.teams or (self.presence.team,),
+            self._teams,
             utc_now,
             external=slack.external_people,
         )
+
+    async def _teams(self) -> tuple[str, ...]:
+        return self.settings.slack.teams or (await self.presence.home(),)
 
     def _clusters(self) -> None:
         self.clusters: dict[str, Cluster] = {}

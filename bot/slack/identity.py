@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -32,13 +32,13 @@ class _Kept:
 
 
 class Identity:
-    """`groups` are those of the settings: name → user ids or e-mail addresses."""
+    """`groups` are those of the settings: name → user ids or e-mail addresses. `teams`: our own workspaces."""
 
     def __init__(
         self,
         client: AsyncWebClient,
         groups: Callable[[], Mapping[str, Sequence[str]]],
-        teams: Callable[[], Sequence[str]],
+        teams: Callable[[], Awaitable[Sequence[str]]],
         now: Callable[[], datetime],
         *,
         external: bool = False,
@@ -55,7 +55,7 @@ class Identity:
     async def actor(self, user: str, team: str) -> Actor:
         """Raises Refused where this person may not ask at all, or Slack cannot say who it is."""
         profile = await self._profile(user)
-        if fault := self._fault(profile, team):
+        if fault := self._fault(profile, team, await self._home()):
             raise Refused(fault, why="Only people of this workspace may ask.")
         return await self.known(user, profile)
 
@@ -97,7 +97,15 @@ class Identity:
         self._users[user] = _Kept(profile, self._now())
         return profile
 
-    def _fault(self, profile: Json, team: str) -> str:
+    async def _home(self) -> frozenset[str]:
+        """The workspaces whose people may ask. Without knowing them nobody may."""
+        known = frozenset(team for team in await self._teams() if team)
+        if not known and not self._external:
+            raise Refused("I cannot find out who you are.", why="Slack does not say which workspace is mine.")
+        return known
+
+    def _fault(self, profile: Json, team: str, home: frozenset[str]) -> str:
+        """`team`: where the request says that they come from. It and their profile have to agree with us."""
         if not profile or profile.get("deleted"):
             return "This account is deactivated."
         if profile.get("is_bot") or profile.get("is_workflow_bot"):
@@ -106,9 +114,8 @@ class Identity:
             return ""
         if profile.get("is_restricted") or profile.get("is_ultra_restricted"):
             return "Guests cannot ask."
-        teams = [each for each in self._teams() if each]
-        home = str(profile.get("team_id") or team)
-        if profile.get("is_stranger") or (teams and home not in teams):
+        said = {str(each) for each in (profile.get("team_id"), team) if each}
+        if profile.get("is_stranger") or not said or not said <= home:
             return "People of another workspace cannot ask."
         return ""
 
@@ -166,12 +173,13 @@ class Identity:
 
     async def _members(self, names: Sequence[str]) -> tuple[Member, ...]:
         found: list[Member] = []
+        home = await self._home()
         for name in dict.fromkeys(names):
             ident = await self._id_of(name)
             if ident:
                 profile = await self._profile(ident, AT_ONCE)
                 email = str((profile.get("profile") or {}).get("email") or "")
-                found.append(Member(ident, email, active=not self._fault(profile, "")))
+                found.append(Member(ident, email, active=not self._fault(profile, "", home)))
         return tuple(found)
 
     async def _id_of(self, name: str) -> str:

@@ -100,7 +100,7 @@ class Listeners:
             if received is not None:
                 await self._heard(received)
         elif kind == "app_home_opened":
-            await self._take(Received("home", f"home:{body.get('event_id')}", str(event.get("user", "")), ""))
+            await self._take(payloads.home(body))
         return {}
 
     async def _heard(self, received: Received) -> None:

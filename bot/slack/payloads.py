@@ -78,7 +78,7 @@ def mention(body: Body, bot_user: str) -> Received | None:
         kind="mention",
         key=f"msg:{event.get('channel')}:{ts}",
         user=str(event["user"]),
-        team=str(event.get("team") or body.get("team_id") or ""),
+        team=_of_event(body, event),
         channel=str(event.get("channel", "")),
         thread=str(event.get("thread_ts") or ("" if direct else ts)),
         message=ts,
@@ -96,7 +96,7 @@ def action(body: Body) -> Received:
         kind="action",
         key=f"act:{where}:{first.get('action_id')}:{user.get('id')}:{first.get('action_ts') or _digest(body)}",
         user=str(user.get("id", "")),
-        team=str(_map(body, "team").get("id") or user.get("team_id") or ""),
+        team=_of_person(body, user),
         channel=str(channel.get("id") or container.get("channel_id") or ""),
         thread=str(container.get("thread_ts") or message.get("thread_ts") or ts),
         message=ts,
@@ -115,12 +115,28 @@ def form(body: Body) -> Received:
         kind="form",
         key=f"form:{view.get('id')}:{digest}",
         user=str(user.get("id", "")),
-        team=str(_map(body, "team").get("id") or user.get("team_id") or ""),
+        team=_of_person(body, user),
         action=str(view.get("callback_id", "")),
         value=str(view.get("private_metadata", "")),
         trigger=_text(body, "trigger_id"),
         extra={"values": flat(values)},
     )
+
+
+def home(body: Body) -> Received:
+    event = _map(body, "event")
+    return Received("home", f"home:{body.get('event_id')}", str(event.get("user", "")), _of_event(body, event))
+
+
+def _of_event(body: Body, event: Body) -> str:
+    """Where its author comes from; the envelope's workspace where the event does not say."""
+    return next((str(value) for value in (event.get("user_team"), event.get("team"), body.get("team_id")) if value), "")
+
+
+def _of_person(body: Body, user: Body) -> str:
+    """Their own workspace. With a grid it may be the id of the organisation: then the one they are in."""
+    own = str(user.get("team_id") or "")
+    return own if own.startswith("T") else str(_map(body, "team").get("id") or "")
 
 
 def flat(values: Body) -> dict[str, str]:

@@ -33,6 +33,12 @@ class Presence:
         self.fault = ""
         return WHEN_WELL
 
+    async def home(self) -> str:
+        """The bot's own workspace; asked for where Slack has not told it yet, empty where it does not answer."""
+        if not self.team:
+            await self.round()
+        return self.team
+
     async def link(self, channel: str, ts: str) -> str:
         """To a message; empty where Slack does not say."""
         try:

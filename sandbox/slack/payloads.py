@@ -22,7 +22,7 @@ def channel_name(channel: Channel) -> str:
 def slash_command(site: Site, user: User, channel: Channel, command: str, text: str) -> dict[str, str]:
     return {
         "token": VERIFICATION_TOKEN,
-        "team_id": site.workspace.team_id,
+        "team_id": user.team_id,
         "team_domain": site.workspace.domain,
         "channel_id": channel.id,
         "channel_name": channel_name(channel),
@@ -43,7 +43,7 @@ def _interaction(site: Site, kind: str, user: User) -> JsonObject:
         "user": {"id": user.id, "username": user.name, "name": user.name, "team_id": user.team_id},
         "api_app_id": site.workspace.app_id,
         "token": VERIFICATION_TOKEN,
-        "team": {"id": site.workspace.team_id, "domain": site.workspace.domain},
+        "team": {"id": user.team_id, "domain": site.workspace.domain},
         "enterprise": None,
         "is_enterprise_install": False,
     }

@@ -46,7 +46,7 @@ def message_json(workspace: Workspace, message: Message, *, metadata: bool = Fal
     shown: JsonObject = {
         "type": "message",
         "user": message.user,
-        "team": workspace.team_id,
+        "team": workspace.users[message.user].team_id if message.user in workspace.users else workspace.team_id,
         "ts": message.ts,
         "text": message.text,
     }
