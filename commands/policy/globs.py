@@ -34,6 +34,20 @@ def fits(pattern: str, name: str) -> bool:
     return len(parts) in places
 
 
+def well_formed(pattern: str) -> bool:
+    """Clusters hold lists that Velero itself would refuse."""
+    try:
+        tokens(pattern)
+    except BadPattern:
+        return False
+    return True
+
+
+def takes_in(patterns: Iterable[str], name: str) -> bool:
+    """Whether one of them means the literal `name`; what cannot be read means nothing but itself."""
+    return any(pattern in {"*", name} or (well_formed(pattern) and fits(pattern, name)) for pattern in patterns)
+
+
 def holds(outers: Iterable[str], inner: str) -> bool:
     """Whether every name of `inner`, a literal or a pattern, is a name of one of `outers`."""
     wide = tuple(outers)

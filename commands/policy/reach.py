@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 from commands.policy.facts import ClusterFacts
-from commands.policy.globs import BadPattern, fits, is_pattern, tokens
+from commands.policy.globs import fits, is_pattern, well_formed
 from commands.policy.kinds import full, is_builtin, surely_namespaced
 from domain.reach import EVERYTHING, Reach
 
@@ -102,7 +102,7 @@ def namespaces(included: Any, excluded: Any, among: frozenset[str]) -> frozenset
     """
     wanted = strings(included)
     if not wanted or not all(
-        _is_name(name) or (is_pattern(name) and name != "*" and _readable(name)) for name in wanted
+        _is_name(name) or (is_pattern(name) and name != "*" and well_formed(name)) for name in wanted
     ):
         return EVERYTHING
     patterns = frozenset(name for name in wanted if is_pattern(name))
@@ -224,16 +224,8 @@ def _is_name(name: str) -> bool:
     return _NAME.fullmatch(name) is not None
 
 
-def _readable(name: str) -> bool:
-    try:
-        tokens(name)
-    except BadPattern:
-        return False
-    return True
-
-
 def _any_fits(patterns: Iterable[str], name: str) -> bool:
-    return any(_readable(pattern) and (pattern == "*" or fits(pattern, name)) for pattern in patterns)
+    return any(well_formed(pattern) and (pattern == "*" or fits(pattern, name)) for pattern in patterns)
 
 
 def _all(sets: Iterable[frozenset[str]]) -> frozenset[str]:

@@ -10,6 +10,7 @@ from commands.command import Command
 from commands.facts import Facts, Needs, Want
 from commands.flags import BOOL, FREE_TEXT, OPTIONAL_BOOL, TEXT, Flag
 from commands.policy.facts import BackupFacts, ClusterFacts
+from commands.policy.globs import is_pattern, takes_in
 from commands.policy.guards import restore_guards
 from commands.policy.reach import backup_reach, union
 from commands.policy.restores import namespaces_in, restore_reach
@@ -26,6 +27,7 @@ from domain.reach import Reach
 Json = dict[str, Any]
 
 DESCRIPTION = "velero-chatops.io/description"
+SHOWN = 12
 
 OUR_FLAGS: tuple[Flag, ...] = (
     Flag("latest", BOOL, "From the newest Completed backup of these namespaces", group="Source", ours=True),
@@ -215,9 +217,22 @@ def _told(manifest: Json, known: BackupFacts) -> tuple[str, ...]:
     )
     return (
         f"{summary(manifest, known)}.",
+        *_meant(spec, known),
         kept,
         "Claims that are there keep their data: it is not replaced.",
     )
+
+
+def _meant(spec: Json, known: BackupFacts) -> tuple[str, ...]:
+    """What patterns come to, by the backup's own list."""
+    included, excluded = spec.get("includedNamespaces") or ["*"], spec.get("excludedNamespaces") or []
+    patterns = [name for name in (*included, *excluded) if is_pattern(name)]
+    if known.contents is None or not patterns:
+        return ()
+    inside = sorted(namespaces_in(known.contents))
+    found = [name for name in inside if takes_in(included, name) and not takes_in(excluded, name)]
+    more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    return (f"That is {', '.join(found[:SHOWN]) or 'no namespace'}{more}.",)
 
 
 CREATE = Verb(

@@ -13,7 +13,7 @@ from commands import moments
 from commands.command import Command
 from commands.facts import Facts
 from commands.policy.facts import BackupFacts, ClusterFacts
-from commands.policy.globs import is_pattern, meet
+from commands.policy.globs import is_pattern, meet, well_formed
 from commands.policy.guards import BACKUP_NOT_COMPLETED
 from commands.policy.restores import namespaces_in, restore_reach
 from commands.restore.source import about
@@ -78,9 +78,16 @@ def scope_guards(spec: Json, source: BackupFacts) -> Iterable[Guard]:
     for resource in spec.get("includedResources") or []:
         if resource.lower() in NEVER:
             yield Guard("non-restorable", Level.REFUSE, f"{resource} are never restored by Velero.")
+    if odd := [name for name in (*included, *excluded) if not well_formed(name)]:
+        yield Guard("bad-list", Level.REFUSE, f"Brackets that Velero does not take: {', '.join(odd)}.")
+        return
     inside = sorted(namespaces_in(source.contents)) if source.contents is not None else None
     for name in included:
         yield from _unknown(name, inside, source)
+    for name in excluded:
+        if inside is not None and not any(_fits(name, each) for each in inside):
+            text = f"--exclude-namespaces names {name!r}, which is not in the backup: nothing is left out by it."
+            yield Guard("nothing-left-out", Level.WARN, text, tuple(inside[:8]))
 
 
 def _list_guards(what: str, included: list[str], excluded: list[str]) -> Iterable[Guard]:

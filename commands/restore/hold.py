@@ -6,7 +6,6 @@ no intent of anybody's: a longer skip stays, and who resumes the schedule meanwh
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,7 +14,7 @@ from commands import moments
 from commands.command import Command
 from commands.facts import Facts
 from commands.output import on_cluster
-from commands.policy.globs import fits
+from commands.policy.globs import takes_in
 from commands.policy.reach import schedule_reach
 from commands.reach_facts import cluster_facts
 from commands.schedule import horizon
@@ -47,11 +46,7 @@ def touching(reach: Reach, facts: Facts) -> list[Json]:
 def _touches(schedule: Json, names: frozenset[str]) -> bool:
     template = moments.spec(schedule).get("template") or {}
     included, excluded = template.get("includedNamespaces") or ["*"], template.get("excludedNamespaces") or []
-    return "*" in names or any(_among(included, name) and not _among(excluded, name) for name in names)
-
-
-def _among(patterns: Iterable[str], name: str) -> bool:
-    return any(pattern in {"*", name} or fits(pattern, name) for pattern in patterns)
+    return "*" in names or any(takes_in(included, name) and not takes_in(excluded, name) for name in names)
 
 
 def _whole(found: list[Json], facts: Facts) -> tuple[list[Json], list[str]]:

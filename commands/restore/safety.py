@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from commands import moments
 from commands.command import Command
 from commands.facts import Facts, File, Need
 from commands.policy.facts import ClusterFacts
+from commands.resolve import OPERATION
 from commands.situation import Situation
 from domain.errors import DownloadError
 from domain.plan import Plan, Step, StepVerb
@@ -30,6 +32,11 @@ def wanted(cmd: Command, situation: Situation) -> bool:
 
 def backup_name(restore: str) -> str:
     return f"{restore[:200]}{SUFFIX}"
+
+
+def is_net(backup: Json) -> bool:
+    """Made by a restore, of what it was about to overwrite."""
+    return moments.name(backup).endswith(SUFFIX) and OPERATION in moments.labels(backup)
 
 
 def step(restore: Json, reach: Reach, around: ClusterFacts, namespace: str) -> Step | None:

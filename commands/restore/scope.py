@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from commands.policy.globs import fits
+from commands.policy.globs import takes_in
 from commands.restore.guards import NEVER
 from commands.selectors import matches
 
@@ -27,7 +27,7 @@ class Scope:
     def has_namespace(self, namespace: str) -> bool:
         included = self.spec.get("includedNamespaces") or ["*"]
         excluded = self.spec.get("excludedNamespaces") or []
-        return _any(included, namespace) and not _any(excluded, namespace)
+        return takes_in(included, namespace) and not takes_in(excluded, namespace)
 
     @property
     def everywhere(self) -> bool:
@@ -74,10 +74,6 @@ class Scope:
         one = self.spec.get("labelSelector")
         chosen = [one] if one is not None else several
         return not chosen or any(matches(each, labels) for each in chosen)
-
-
-def _any(patterns: list[str], name: str) -> bool:
-    return any(pattern in {"*", name} or fits(pattern, name) for pattern in patterns)
 
 
 def _named(names: list[str], resource: str) -> bool:

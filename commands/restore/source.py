@@ -11,7 +11,10 @@ from zoneinfo import ZoneInfo
 from commands import moments
 from commands.command import Command
 from commands.facts import Facts, File, Need, Want
+from commands.general.check import narrowed
 from commands.policy.facts import BackupFacts
+from commands.policy.globs import is_pattern, meet, takes_in, well_formed
+from commands.restore.safety import is_net
 from commands.restore.translate import newest, of_schedule
 from commands.situation import Situation
 from domain.errors import DownloadError, Unknown, UsageError
@@ -74,7 +77,12 @@ def phases(cmd: Command) -> set[str]:
 def _until(backups: list[Json], instant: datetime | None) -> list[Json]:
     if instant is None:
         return backups
-    return [item for item in backups if (made := moments.created(item)) is not None and made < instant]
+    return [item for item in backups if (ended := _ended(item)) is not None and ended <= instant]
+
+
+def _ended(backup: Json) -> datetime | None:
+    """One that was still reading at the moment of a mistake may hold the mistake."""
+    return moments.moment(moments.status(backup).get("completionTimestamp")) or moments.created(backup)
 
 
 def _of(cmd: Command, facts: Facts) -> list[Json]:
@@ -85,11 +93,21 @@ def _of(cmd: Command, facts: Facts) -> list[Json]:
 
 
 def covers(backup: Json, wanted: list[str]) -> bool:
-    """Whether the backup's own lists hold all of these."""
+    """Whether the backup's own lists hold all of these whole. A safety backup is no source: it holds what was wrong."""
     spec = moments.spec(backup)
     included = spec.get("includedNamespaces") or ["*"]
     excluded = spec.get("excludedNamespaces") or []
-    return ("*" in included or set(wanted) <= set(included)) and not set(wanted) & set(excluded)
+    if narrowed(spec) or is_net(backup):
+        return False
+    return all(_among(included, name) and not takes_in(excluded, name) for name in wanted)
+
+
+def _among(included: list[str], name: str) -> bool:
+    if is_regex(name):
+        return "*" in included or any(pattern_of(name.removeprefix("re:")).fullmatch(each) for each in included)
+    if is_pattern(name) and well_formed(name):
+        return any(each == "*" or (well_formed(each) and meet(name, each)) for each in included)
+    return takes_in(included, name)
 
 
 def by_us(cmd: Command) -> bool:
@@ -110,7 +128,8 @@ def named(cmd: Command, facts: Facts, situation: Situation) -> str:
     found = chosen(cmd, facts, situation)
     if found is not None:
         return moments.name(found)
-    before = f" before {cmd.text('before')}" if cmd.text("before") else ""
+    until = moments.moment(settle(cmd, situation).text("before"))
+    before = f" from before {moments.at(until, situation.timezone)}" if until else ""
     raise Unknown(
         f"There is no Completed backup of that{before}.", nearest=facts.names("backups")[:5], fix="backup get"
     )
