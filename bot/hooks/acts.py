@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from bot.control import Act, Json
+from commands.nearest import nearest
 from domain.errors import Unknown
 from notifier.deliver.webhooks import WebhookDelivery
 from store.audit import Entry
@@ -23,8 +24,11 @@ def acts(
     wake: Callable[[], None],
 ) -> Mapping[str, Act]:
     async def test(asked: Mapping[str, Any]) -> Json:
-        tried = await delivery.test(str(asked.get("name", "")), f"test-{new_id()}")
-        return {"tried": asdict(tried)}
+        name = str(asked.get("name", ""))
+        try:
+            return {"tried": asdict(await delivery.test(name, f"test-{new_id()}"))}
+        except Unknown as fault:
+            raise Unknown(fault.text, nearest=nearest(name, fault.nearest) or fault.nearest[:5]) from None
 
     async def enable(asked: Mapping[str, Any]) -> Json:
         name = str(asked.get("name", ""))
@@ -51,7 +55,10 @@ def _enabled(tx: Transaction, name: str, now: datetime) -> None:
 
 def _retried(tx: Transaction, ident: str, now: datetime) -> None:
     if ident not in (dead := [each.id for each in tx.notices.dead_letters(1000)]):
-        raise Unknown(f"Notice {ident!r} is not among those that failed for good.", nearest=tuple(dead[:3]))
+        raise Unknown(
+            f"Notice {ident!r} is not among those that failed for good.",
+            nearest=nearest(ident, dead) or tuple(dead[:3]),
+        )
     tx.notices.retry(ident, now)
     tx.audit.append(_by_hand("notice.retry", ident, now))
 

@@ -105,6 +105,7 @@ def _errors() -> Json:
     return {
         "401": {"description": "Not signed as it should be; nothing is said"},
         "403": _answer("Refused", Problem, media),
+        "408": {"description": "The body did not come in time"},
         "409": _answer("This id was used with another body", Problem, media),
         "413": {"description": "Longer than 64 KiB"},
         "415": _answer("Not application/json", Problem, media),

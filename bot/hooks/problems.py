@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, get_args
 
 from aiohttp import web
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
+from commands.nearest import nearest
 from domain.errors import ChatopsError, ClusterError, Refused, Stale, StoreError, Unknown, UsageError
 
 TYPE = "urn:velero-chatops:problem:"
 CONTENT_TYPE = "application/problem+json"
+EXTRA = "extra_forbidden"
 
 _KINDS: tuple[tuple[type[ChatopsError], str, int], ...] = (
     (UsageError, "usage", 422),
@@ -52,11 +55,35 @@ def problem(
     return {"type": TYPE + name, "title": title, "status": status, **said}
 
 
-def of_validation(fault: ValidationError) -> dict[str, Any]:
-    """Where and what, never the value."""
-    found = fault.errors(include_url=False, include_input=False, include_context=False)
-    faults = [f"{'.'.join(map(str, each['loc'])) or 'body'}: {each['msg']}" for each in found[:20]]
-    return problem("body", 422, "The body is not as it should be.", faults=tuple(faults))
+def of_validation(fault: ValidationError, model: type[BaseModel]) -> dict[str, Any]:
+    """Where and what, never the value; for a field that is not there those that are nearest."""
+    found = fault.errors(include_url=False, include_input=False, include_context=False)[:20]
+    faults = [f"{'.'.join(map(str, each['loc'])) or 'body'}: {_words(each)}" for each in found]
+    near = [nearest(str(each["loc"][-1]), _fields(model, each["loc"])) for each in found if each["type"] == EXTRA]
+    unique = tuple(dict.fromkeys(name for names in near for name in names))
+    return problem("body", 422, "The body is not as it should be.", nearest=unique, faults=tuple(faults))
+
+
+def _words(fault: ErrorDetails) -> str:
+    match fault["type"]:
+        case "extra_forbidden":
+            return "there is no such field"
+        case "missing":
+            return "it has to be given"
+        case _:
+            return fault["msg"].removeprefix("Value error, ")
+
+
+def _fields(model: type[BaseModel], place: Sequence[int | str]) -> tuple[str, ...]:
+    """Those that may stand beside it."""
+    for part in place[:-1]:
+        field = model.model_fields.get(str(part))
+        kinds = (field.annotation, *get_args(field.annotation)) if field is not None else ()
+        inner = next((each for each in kinds if isinstance(each, type) and issubclass(each, BaseModel)), None)
+        if inner is None:
+            return ()
+        model = inner
+    return tuple(model.model_fields)
 
 
 def response(body: Mapping[str, Any], *, retry_after: float = 0.0) -> web.Response:

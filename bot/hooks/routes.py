@@ -27,6 +27,8 @@ from store.writer import Store
 COMMANDS, GATE, OPENAPI = "/hooks/v1/commands", "/hooks/v1/gate", "/hooks/v1/openapi.json"
 MAX_BODY = 64 * 1024
 LONGEST_WAIT = 60.0
+READ_WITHIN = 10.0
+"""Seconds for a body: who is not known yet holds nothing for long."""
 MOST_WAITING = 20
 """Waiting calls of one sender."""
 
@@ -103,7 +105,7 @@ class Hooks:
         try:
             return await act(who, model.model_validate_json(body))
         except ValidationError as fault:
-            return problems.response(problems.of_validation(fault))
+            return problems.response(problems.of_validation(fault, model))
         except Conflicting as fault:
             return problems.response(problems.problem("conflict", 409, fault.text, fix=fault.fix))
         except Busy as fault:
@@ -116,7 +118,11 @@ class Hooks:
         ident, timestamp, signature = (given.get(name, "") for name in (ID, TIMESTAMP, SIGNATURE))
         if (fault := unsound(ident, timestamp, signature, self._now().timestamp())) is not None:
             return self._no(fault.value, 401)
-        body = await _read(request)
+        try:
+            async with asyncio.timeout(READ_WITHIN):
+                body = await _read(request)
+        except TimeoutError:
+            return self._no("slow", 408)
         if body is None:
             return self._no("too-large", 413)
         sender = self._senders.by_signature(ident, timestamp, signature, body)

@@ -8,12 +8,13 @@ from commands.facts import Facts, Needs, Records, ServerStatus, Want, World
 from commands.situation import Situation
 from commands.verb import Effect, Verb
 from domain.answer import Answer, Button, Part, Table, Text, Tone
-from domain.counting import counted
+from domain.counting import counted, named
 from domain.errors import ClusterError
 
 RUNNING = frozenset({"New", "Queued", "ReadyToStart", "InProgress", "WaitingForPluginOperations", "Finalizing"})
 BAD = frozenset({"Failed", "PartiallyFailed", "FailedValidation"})
 FAILED_NOTICES = Records("failed-notices")
+SHOWN, MOST_READ, LONGEST = 5, 50, 120
 
 
 def needs(_cmd: Command, _known: Facts) -> Needs:
@@ -35,15 +36,24 @@ def answer(_cmd: Command, world: World, situation: Situation) -> Answer:
             ("CLUSTER", "STATE", "VELERO", "LAST GOOD", "RUNNING", "FAILED 24H", "SCHEDULES", "LOCATIONS"), tuple(rows)
         )
     ]
-    undelivered = [
-        item for facts in world.values() if isinstance(facts, Facts) for item in facts.records.get(FAILED_NOTICES, [])
-    ]
-    if undelivered:
-        parts.append(
-            Text(f"{counted(len(undelivered), 'notice')} could not be delivered: `velero-chatops notices failed`.")
-        )
+    parts += undelivered(world, situation)
     buttons = (Button("Backups", "backup get -A"), Button("Schedules", "schedule get -A"), Button("Help", "help"))
     return Answer(_headline(rows, bad=bad), tuple(parts), Tone.WARNING if bad else Tone.GOOD, buttons)
+
+
+def undelivered(world: World, situation: Situation) -> list[Part]:
+    """What failed for good, to Slack and webhooks alike, newest first. Every cluster's facts hold the same list."""
+    listed = (facts.records.get(FAILED_NOTICES, []) for facts in world.values() if isinstance(facts, Facts))
+    found = {each.id: each for some in listed for each in some}
+    if not found:
+        return []
+    rows = tuple(
+        (each.id, f"{each.kind} {each.address}", moments.ago(each.created_at, situation.now), each.error[:LONGEST])
+        for each in list(found.values())[:SHOWN]
+    )
+    count = f"{len(found)}{' or more' if len(found) >= MOST_READ else ''} {named(len(found), 'notice')}"
+    how = "`velero-chatops notices failed` lists all of them, `velero-chatops notices retry ID` sends one again."
+    return [Table(("NOT DELIVERED", "TO", "SINCE", "WHY"), rows), Text(f"{count} could not be delivered: {how}")]
 
 
 def _headline(rows: list[tuple[str, ...]], *, bad: bool) -> str:

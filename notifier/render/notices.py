@@ -67,6 +67,7 @@ WORDS = {
     "location.available": "Storage location {name} is Available again",
     "velero.silent": "Velero does not answer",
     "velero.back": "Velero answers again",
+    "receiver.disabled": "Receiver {name} is disabled",
 }
 
 
@@ -76,7 +77,12 @@ def notice(event: Event, to: Destination, extra: Mapping[str, Any], link: str) -
     mark = MARK[event.severity]
     mention = _mentions(to, event)
     lines = [*_why(event, extra), *_around(event, extra)]
-    blocks = [limits.section(f"{mark} *{escape(title)}* in {escape(event.cluster)} {mention}".rstrip())]
+    where = escape(event.cluster)
+    blocks = [
+        limits.section(
+            " ".join(each for each in (mark, f"*{escape(title)}*", where and f"in {where}", mention) if each)
+        )
+    ]
     if lines:
         blocks.append(limits.section("\n".join(lines)))
     if rows := _facts(event):
@@ -84,7 +90,8 @@ def notice(event: Event, to: Destination, extra: Mapping[str, Any], link: str) -
     blocks += limits.actions(_buttons(event))
     if link:
         blocks.append(limits.context(f"<{link}|Follow it in its thread>"))
-    text = "\n".join([f"{mark} {escape(title)} [{escape(event.cluster)}] {mention}".rstrip(), *lines])
+    first = " ".join(each for each in (mark, escape(title), where and f"[{where}]", mention) if each)
+    text = "\n".join([first, *lines])
     return Rendered(limits.cut(text, limits.TEXT), tuple(limits.bounded(blocks)))
 
 

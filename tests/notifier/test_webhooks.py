@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from random import Random
@@ -13,7 +14,7 @@ from standardwebhooks import Webhook
 
 from domain.event import Severity
 from notifier.deliver.outward import retry_after
-from notifier.deliver.webhooks import SCHEDULE, wait_before_next
+from notifier.deliver.webhooks import SCHEDULE, WebhookDelivery, wait_before_next
 from notifier.render.cloudevents import FACTS, LARGEST, encoded, envelope
 from store.notices import NoticeState
 from tests.notifier.conftest import SECRET, START, event
@@ -220,6 +221,27 @@ async def test_an_inner_address_is_never_called(world, allow):
     (notice,) = await world.notices()
     assert server.calls == []
     assert (notice.state, "loopback" in notice.error) == (NoticeState.DEAD, True)
+
+
+async def test_a_name_that_changes_its_mind_gains_nothing(world):
+    """Judged is 127.0.0.2, where nobody listens; by the time of the connection the name is that of an inner server."""
+    server = await world.server("ops", allow=("127.0.0.2/32",))
+    answers = iter(["127.0.0.2", "127.0.0.1"])
+
+    async def rebinding(_host, _port):
+        return [next(answers, "127.0.0.1")]
+
+    world.delivery = WebhookDelivery(world.store, lambda: world.receivers, lambda: world.now, Random(1), rebinding)
+    world.receivers["webhook", "ops"] = replace(
+        world.receivers["webhook", "ops"], url=server.url.replace("127.0.0.1", "hooks.example.com")
+    )
+    await world.happens(event())
+    await world.delivers()
+    assert (server.calls, await world.states()) == ([], [NoticeState.PENDING])
+    await world.later(seconds=10)
+    (notice,) = await world.notices()
+    assert (server.calls, notice.state) == ([], NoticeState.DEAD)
+    assert "hooks.example.com is 127.0.0.1: loopback" in notice.error
 
 
 async def test_no_proxy_is_asked(world, monkeypatch):

@@ -144,6 +144,20 @@ class TestTerminal:
         assert (code, "is sent again" in out) == (0, True)
         await receiver.until(lambda: [call.headers["webhook-id"] for call in receiver.calls].count(dead.id) == 2)
 
+    async def test_in_chat_status_lists_the_same(self, pipeline, receiver):
+        receiver.answers = [410]
+        house = pipeline.house
+        house.prod.velero.script("b1", outcome="fails")
+        await house.backed_up("b1")
+        await house.sees("#incidents", "Receiver ops-hook is disabled", "410 Gone")
+        failed = await self.dead(pipeline)
+        await house.quiet()
+        await house.ada.says("/velero status")
+        (told,) = await house.eventually(lambda: [m for m in house.ada.sees("#ops") if "NOT DELIVERED" in m.text])
+        (row,) = [line for line in told.text.splitlines() if line.startswith(failed[-1].id)]
+        assert ("webhook ops-hook" in row, "410" in row) == (True, True)
+        assert told.text.count(failed[-1].id) == 1
+
     async def dead(self, pipeline):
         async with asyncio.timeout(10):
             while not (found := await pipeline.house.store.read(lambda tx: tx.notices.dead_letters())):
