@@ -18,6 +18,7 @@ from tests.e2e.objects import backup, make_shop, schedule
 from tests.e2e.pager import Pager, open_pager
 from tests.e2e.processes import Keeper
 from tests.e2e.product.shop import RealHouse, open_house
+from tests.e2e.product.telling import Story
 
 SETTINGS = """
 [[routes]]
@@ -40,29 +41,15 @@ def moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-class Story:
-    """One after the other, while other tests go on; each test waits for its own part."""
+class Paging(Story):
+    PARTS = ("fires", "comes_back", "missed", "killed", "resolved")
 
     def __init__(self, house: RealHouse, pager: Pager) -> None:
+        super().__init__()
         self.house = house
         self.pager = pager
-        names = ("fires", "comes_back", "missed", "killed", "resolved")
-        self.parts: dict[str, asyncio.Future[None]] = {
-            name: asyncio.get_running_loop().create_future() for name in names
-        }
 
-    async def run(self) -> None:
-        for name, part in self.parts.items():
-            try:
-                await getattr(self, name)()
-            except (Exception, asyncio.CancelledError) as error:
-                for waiting in self.parts.values():
-                    if not waiting.done():
-                        waiting.set_exception(AssertionError(f"{name}: {error!r}; firing: {await self.names()}"))
-                raise
-            part.set_result(None)
-
-    async def names(self) -> list[str]:
+    async def seen(self) -> list[str]:
         return [each["labels"]["alertname"] for each in await self.pager.firing()]
 
     async def watches(self) -> None:
@@ -173,14 +160,14 @@ async def story(
     keeper: Keeper,
     e2e_directory: Path,
     http: aiohttp.ClientSession,
-) -> AsyncIterator[Story]:
+) -> AsyncIterator[Paging]:
     directory = e2e_directory / "paging"
     directory.mkdir()
     house = await open_house(cluster, keeper, directory, http)
     with house.settings.open("a", encoding="utf-8") as settings:
         settings.write(SETTINGS.format(url=pager.url))
     await house.process.start()
-    told = Story(house, pager)
+    told = Paging(house, pager)
     running = asyncio.create_task(told.run())
     yield told
     running.cancel()
@@ -189,14 +176,14 @@ async def story(
     await house.slack.stop()
 
 
-async def test_the_story_of_paging_begins(story: Story) -> None:
+async def test_the_story_of_paging_begins(story: Paging) -> None:
     """Before the other tests, which go on meanwhile."""
     assert story.house.process.process.alive
 
 
 @pytest.mark.timeout(700)
-@pytest.mark.parametrize("part", ["fires", "comes_back", "missed", "killed", "resolved"])
-async def test_paging(story: Story, part: str) -> None:
+@pytest.mark.parametrize("part", Paging.PARTS)
+async def test_paging(story: Paging, part: str) -> None:
     await asyncio.shield(story.parts[part])
 
 

@@ -9,6 +9,7 @@ import pytest
 from tests.e2e.api import Json
 from tests.e2e.objects import make_shop
 from tests.e2e.product.shop import RealHouse
+from tests.e2e.product.telling import Story
 
 NAME = "minutely"
 RUN_SECONDS = 200.0
@@ -19,27 +20,14 @@ def moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-class Story:
-    """One after the other, while other tests go on; each test waits for its own part."""
+class Minutely(Story):
+    PARTS = ("created", "skipped", "resumed", "deleted")
 
     def __init__(self, house: RealHouse) -> None:
+        super().__init__()
         self.house = house
-        self.parts: dict[str, asyncio.Future[None]] = {
-            name: asyncio.get_running_loop().create_future() for name in ("created", "skipped", "resumed", "deleted")
-        }
 
-    async def run(self) -> None:
-        for name, part in self.parts.items():
-            try:
-                await getattr(self, name)()
-            except (Exception, asyncio.CancelledError) as error:
-                for waiting in self.parts.values():
-                    if not waiting.done():
-                        waiting.set_exception(AssertionError(f"{name}: {error!r}; told: {self.heard()}"))
-                raise
-            part.set_result(None)
-
-    def heard(self) -> list[str]:
+    async def seen(self) -> list[str]:
         return [message.text for message in self.house.grace.sees("#ops")[-6:]]
 
     async def next_run(self, since: datetime) -> datetime:
@@ -102,20 +90,20 @@ async def in_the_first_third_of_a_minute() -> None:
 
 
 @pytest.fixture(scope="session")
-async def story(other: RealHouse) -> AsyncIterator[Story]:
-    story = Story(other)
+async def story(other: RealHouse) -> AsyncIterator[Minutely]:
+    story = Minutely(other)
     running = asyncio.create_task(story.run())
     yield story
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
 
 
-async def test_the_story_begins(story: Story) -> None:
+async def test_the_story_begins(story: Minutely) -> None:
     """Before the other tests, which go on meanwhile."""
     assert story.house.process.process.alive
 
 
 @pytest.mark.timeout(700)
-@pytest.mark.parametrize("part", ["created", "skipped", "resumed", "deleted"])
-async def test_schedule(story: Story, part: str) -> None:
+@pytest.mark.parametrize("part", Minutely.PARTS)
+async def test_schedule(story: Minutely, part: str) -> None:
     await asyncio.shield(story.parts[part])
