@@ -66,6 +66,6 @@ def _replaced(line: str, part: Span, value: str) -> str:
         value = f"{value}={rest}" if value.startswith("--") else f"{flag}={quote(value)}"
     elif " " in value and value.startswith("--"):
         return f"{line} {value}"
-    else:
-        value = value if " " in value else quote(value)
+    elif value.partition(" ")[0] not in NOUNS:
+        value = quote(value)
     return line[:start] + value + line[end:]

@@ -16,7 +16,7 @@ from commands.holding import known
 from commands.resolve import OPERATION, SCHEDULE_OPERATION
 from commands.restore import hold
 from commands.schedule.horizon import timely
-from commands.schedule.intent import record_intent
+from commands.schedule.intent import asked_by, record_intent
 from domain.decision import Grant, recovered
 from domain.errors import AlreadyThere, ClusterError, Conflict, Lost, NotThere, Refused, Stale, Throttled, Unreachable
 from domain.event import Event, Severity
@@ -175,7 +175,7 @@ class Executor:
                 return sent
             over = sent.advance(State.SUCCEEDED, now)
             tx.operations.advance(over, sent.revision)
-            tx.outbox.add(_changed(over, plan, now))
+            tx.outbox.add(_changed(over, plan, now, asked_by(tx, over)))
             return over
 
         return await self._store.write(record)
@@ -236,7 +236,7 @@ def _record(tx: Transaction, operation: Operation, action: str, outcome: str, no
     )
 
 
-def _changed(operation: Operation, plan: Plan, now: datetime) -> Event:
+def _changed(operation: Operation, plan: Plan, now: datetime, by: str) -> Event:
     return Event(
         kind=f"{operation.noun}.changed",
         cluster=operation.cluster,
@@ -248,7 +248,7 @@ def _changed(operation: Operation, plan: Plan, now: datetime) -> Event:
         at=now,
         severity=Severity.INFO,
         operation=operation.id,
-        facts={"verb": operation.verb, "summary": plan.summary, "by": operation.actor},
+        facts={"verb": operation.verb, "summary": plan.summary, "by": by},
     )
 
 

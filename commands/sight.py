@@ -58,8 +58,17 @@ def _apply(facts: Facts, resource: str, name: str, verdict: Seen, view: View, ab
         del facts.objects[resource][name]
         facts.missing.add((resource, name))
     elif verdict is Seen.REDACTED:
-        facts.objects[resource][name] = redacted(facts.objects[resource][name], view, about)
+        facts.objects[resource][name] = redacted(
+            facts.objects[resource][name], view, about, _source(facts, resource, name)
+        )
         facts.redacted.add((resource, name))
+
+
+def _source(facts: Facts, resource: str, name: str) -> str:
+    """Of a restore its backup's name, where they may know of that one. Backups were judged before restores."""
+    spec = facts.objects[resource][name].get("spec") or {}
+    source = str(spec.get("backupName") or "") if resource == "restores" else ""
+    return source if facts.get("backups", source) is not None else ""
 
 
 def _seen(resource: str, item: Json, facts: Facts, view: View, about: ClusterFacts) -> Seen:
@@ -71,7 +80,7 @@ def _seen(resource: str, item: Json, facts: Facts, view: View, about: ClusterFac
     return seen(view, restore_reach(item, BackupFacts(source or {}), about))
 
 
-def redacted(item: Json, view: View, about: ClusterFacts) -> Json:
+def redacted(item: Json, view: View, about: ClusterFacts, backup: str = "") -> Json:
     """What may be told of a wide object to somebody whose namespace is one of many in it."""
     meta, status = item.get("metadata") or {}, item.get("status") or {}
     spec = item.get("spec") or {}
@@ -80,6 +89,8 @@ def redacted(item: Json, view: View, about: ClusterFacts) -> Json:
     kept = {key: status[key] for key in _TELLABLE if key in status}
     partly = {"includedResources": [PART]} if _narrowed(template or spec) else {}
     shown: Json = {"includedNamespaces": mine, "storageLocation": spec.get("storageLocation", ""), **partly}
+    if backup:
+        shown["backupName"] = backup
     if template is not None:
         shown = {
             "schedule": spec.get("schedule", ""),

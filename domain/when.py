@@ -38,8 +38,8 @@ class BadTime(UsageError, ValueError):
     """The text says what was wrong and what is allowed."""
 
 
-def _bad(given: str, why: str) -> BadTime:
-    return BadTime(f"{given!r} {why}", why=why, fix=f"Write it like {ALLOWED}.")
+def _bad(given: str, why: str, *nearest: str) -> BadTime:
+    return BadTime(f"{given!r} {why}", nearest=nearest, fix=f"Write it like {ALLOWED}.")
 
 
 def parse(text: str, now: datetime, zone: tzinfo, towards: Towards = Towards.FUTURE) -> datetime:
@@ -54,7 +54,7 @@ def parse(text: str, now: datetime, zone: tzinfo, towards: Towards = Towards.FUT
                 return found
     except OverflowError as error:
         raise _bad(given, "is further away than the calendar goes") from error
-    raise _bad(given, f"is not a time. Allowed is {ALLOWED}.")
+    raise _bad(given, "is not a time.")
 
 
 def _instant(words: str, given: str, _now: datetime, _towards: Towards) -> datetime | None:
@@ -92,7 +92,7 @@ def _refuse_bare_duration(words: str, given: str, towards: Towards) -> None:
     except BadDuration:
         return
     meant = f"+{given}" if towards is Towards.FUTURE else f"{given} ago"
-    raise _bad(given, f"is a duration, not a time. Did you mean {meant!r}?")
+    raise _bad(given, f"is a duration, not a time. Did you mean {meant!r}?", meant)
 
 
 def _dated(words: str, given: str, now: datetime, _towards: Towards) -> datetime | None:
@@ -145,11 +145,9 @@ def _at(day: date, wall: time, zone: tzinfo | None, given: str) -> datetime:
         return first.astimezone(UTC)
     if first.astimezone(UTC).astimezone(zone).replace(tzinfo=None) != first.replace(tzinfo=None):
         after = second.astimezone(UTC).astimezone(zone), first.astimezone(UTC).astimezone(zone)
-        shown = " or ".join(moment.isoformat(timespec="minutes") for moment in after)
-        raise _bad(
-            given, f"does not exist: on {day} the clocks of {zone} are put forward over {wall:%H:%M}. Use {shown}."
-        )
-    shown = " or ".join(moment.isoformat(timespec="seconds") for moment in (first, second))
-    raise _bad(
-        given, f"happens twice: on {day} the clocks of {zone} are put back over {wall:%H:%M}. Say which: {shown}."
-    )
+        ways = [moment.isoformat(timespec="minutes") for moment in after]
+        why = f"does not exist: on {day} the clocks of {zone} are put forward over {wall:%H:%M}. Use"
+        raise _bad(given, f"{why} {' or '.join(ways)}.", *ways)
+    ways = [moment.isoformat(timespec="seconds") for moment in (first, second)]
+    why = f"happens twice: on {day} the clocks of {zone} are put back over {wall:%H:%M}. Say which:"
+    raise _bad(given, f"{why} {' or '.join(ways)}.", *ways)

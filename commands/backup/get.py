@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from commands import moments, output, selection
+from commands import moments, output, phases, selection
 from commands.backup import kots
 from commands.backup.kots import Logical
 from commands.backup.sheet import items_of, selector_of
@@ -21,6 +20,7 @@ from domain.answer import Answer, Attachment, Part, Table, Text, Tone
 from domain.counting import counted
 from domain.errors import ClusterError, Unknown
 from velero.data_movement import movement_of
+from velero.phases import BACKUP_PHASES
 from velero.pod_volumes import pod_volume_of
 
 Json = moments.Json
@@ -33,6 +33,7 @@ FILTERS: tuple[Flag, ...] = (
     Flag("since", DURATION, "Only younger ones (24h, 7d)", group="Filter", ours=True),
     Flag("search", TEXT, "Only names with this in it", group="Filter", ours=True),
 )
+PHASES = phases.every(BACKUP_PHASES, "Deleting", "Expired")
 COLUMNS = ("NAME", "STATUS", "ERRORS", "WARNINGS", "CREATED", "EXPIRES", "STORAGE LOCATION", "CREATED BY")
 WIDE = ("SELECTOR", "NAMESPACES", "ITEMS", "SIZE", "TYPE")
 
@@ -60,6 +61,7 @@ def answer(cmd: Command, world: World, situation: Situation) -> Answer:
             parts.append(Text(f"{cluster} could not be asked: {facts.text}", untrusted=True))
             continue
         rows += _rows(cmd, cluster, facts, situation)
+    phases.check(cmd, PHASES, (moments.phase(item) for item in _all(world)))
     rows.sort(key=lambda row: str(moments.created(row.backup.first) or ""), reverse=True)
     items = [item for row in rows for item in row.backup.members]
     if output.dumps(cmd):
@@ -80,6 +82,10 @@ def answer(cmd: Command, world: World, situation: Situation) -> Answer:
         output.turn(cmd, len(rows), situation),
         namespaces=inside(items),
     )
+
+
+def _all(world: World) -> list[Json]:
+    return [item for facts in world.values() if isinstance(facts, Facts) for item in facts.all("backups")]
 
 
 def _rows(cmd: Command, cluster: str, facts: Facts, situation: Situation) -> Iterable[Row]:
@@ -129,7 +135,7 @@ def _fits(cmd: Command, one: Logical, situation: Situation) -> bool:
 
 
 def _phase_fits(wanted: str, one: Logical, situation: Situation) -> bool:
-    return any(fnmatch.fnmatch(each.lower(), wanted.lower()) for each in (one.phase, state(one, situation)))
+    return any(phases.means(wanted, each) for each in (one.phase, state(one, situation)))
 
 
 def state(one: Logical, situation: Situation) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import fnmatch
 import json
 from collections.abc import Callable
 
 import yaml
 
-from commands import moments
+from commands import moments, phases
 from commands.command import Command
 from commands.facts import Facts, Needs, Want, World
 from commands.flags import DURATION, STRINGS, TEXT, Flag
@@ -19,8 +18,10 @@ from commands.verb import Args, Effect, Verb
 from domain.answer import Answer, Code, Part, Table, Text, Tone
 from domain.counting import counted
 from domain.errors import ClusterError, Unknown
+from velero.phases import RESTORE_PHASES
 
 Json = moments.Json
+PHASES = phases.every(RESTORE_PHASES)
 
 FILTERS: tuple[Flag, ...] = (
     Flag("selector", TEXT, "Only those that match this label selector", short="l", group="Filter"),
@@ -46,6 +47,10 @@ def answer(cmd: Command, world: World, situation: Situation) -> Answer:
             continue
         _all_there(cmd, facts)
         rows += [(cluster, item) for item in _wanted(cmd, facts) if _fits(cmd, item, situation)]
+    seen = (
+        moments.phase(item) for facts in world.values() if isinstance(facts, Facts) for item in facts.all("restores")
+    )
+    phases.check(cmd, PHASES, seen)
     rows.sort(key=lambda row: str(moments.created(row[1]) or ""), reverse=True)
     if cmd.text("output") in {"json", "yaml"}:
         return Answer(_headline(len(rows)), (*parts, _dump(cmd, [item for _, item in rows])))
@@ -71,7 +76,7 @@ def _all_there(cmd: Command, facts: Facts) -> None:
 
 def _fits(cmd: Command, item: Json, situation: Situation) -> bool:
     checks: tuple[tuple[str, Callable[[], bool]], ...] = (
-        ("status", lambda: any(fnmatch.fnmatch(moments.phase(item).lower(), p.lower()) for p in cmd.strings("status"))),
+        ("status", lambda: any(phases.means(each, moments.phase(item)) for each in cmd.strings("status"))),
         ("backup", lambda: moments.spec(item).get("backupName") == cmd.text("backup")),
         ("created-by", lambda: cmd.text("created-by").lstrip("@") in creator(item)),
         ("since", lambda: _younger(item, cmd, situation)),

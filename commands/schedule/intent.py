@@ -144,12 +144,18 @@ def _record(tx: Transaction, intent: Intent, operation: Operation, now: datetime
         horizon=intent.horizon,
         paused=intent.paused,
         reason=operation.reason,
-        who=operation.actor,
+        who=asked_by(tx, operation),
         since=now,
         spec_hash=seal_of(body) if body else intent.seal,
         last=kept,
     )
     tx.schedules.put(state, before.revision if before is not None else None)
+
+
+def asked_by(tx: Transaction, operation: Operation) -> str:
+    """By name, as it was asked for; the id where that is not known any more."""
+    told = (event.facts.get("user_name") for event in tx.outbox.of_operation(operation.id))
+    return next((str(name) for name in told if name), operation.actor)
 
 
 def _text(at: datetime | None) -> str | None:

@@ -10,6 +10,7 @@ from zoneinfo import available_timezones
 from commands import moments
 from commands.facts import Facts
 from commands.moments import Json
+from commands.schedule.cron_faults import in_words
 from commands.schedule.outlook import Outlook, dialect, outlook
 from commands.situation import Situation
 from domain.counting import named
@@ -43,7 +44,9 @@ def when_guards(item: Json, facts: Facts, situation: Situation) -> tuple[Guard, 
 
 def _unreadable(found: Outlook, warned: list[Warned]) -> Guard:
     hints = " ".join(each.text for each in warned)
-    text = f"Velero would refuse {found.expr!r}: {found.fault}. {hints}".strip()
+    ours = in_words(found.fault)
+    why = f"{ours}. Its own words: {found.fault}" if ours else found.fault
+    text = f"Velero would refuse {found.expr!r}: {why}. {hints}".strip()
     near = _nearest(found, warned)
     return Guard("bad-cron", Level.REFUSE, text, near)
 

@@ -83,8 +83,8 @@ def test_what_was_before_is_looked_for_in_the_past(text, instant):
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("", "is not a time. Allowed is 2026-11-21T14:30:00Z"),
-        ("soon", "is not a time. Allowed is .*tomorrow 09:00"),
+        ("", "is not a time"),
+        ("soon", "is not a time"),
         ("someday 09:00", "is not a time"),
         ("25:00", "hours go from 00 to 23"),
         ("14:60", "minutes and seconds from 00 to 59"),

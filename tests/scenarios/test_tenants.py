@@ -117,3 +117,24 @@ async def test_an_error_in_a_wide_backup_is_not_shown_to_her(shared):
     await shared.backed_up("wide-2", includedNamespaces=["*"])
     text = await heard(await shared.ada.says("/velero backup describe wide-2"), "wide-2: PartiallyFailed")
     assert "secret of billing" not in text
+
+
+async def restored(house, name, backup, **spec):
+    body = {"metadata": {"name": name}, "spec": {"backupName": backup, "excludedResources": ["nodes"], **spec}}
+    house.prod.objects.create("restores", "velero", body)
+    await house.ended("restores", name)
+
+
+async def test_a_restore_names_the_backup_that_it_read_where_she_may_know_of_it(shared):
+    await restored(shared, "r-mine", "shop-1")
+    await restored(shared, "r-wide", "everything-1", includedNamespaces=["shop", "billing"])
+    text = await heard(await shared.ada.says("/velero restore get"), "restores")
+    rows = {line.split()[0]: line.split()[1] for line in text.splitlines() if line.startswith("r-")}
+    assert rows == {"r-mine": "shop-1", "r-wide": "everything-1"}
+    assert "billing" not in text
+
+
+async def test_a_restore_of_a_backup_that_is_not_hers_does_not_name_it(shared):
+    await restored(shared, "r-foreign", "billing-1", namespaceMapping={"billing": "shop"})
+    text = await heard(await shared.ada.says("/velero restore get"))
+    assert "billing" not in text
