@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp import web
@@ -193,7 +194,9 @@ class App:
 
     def _telling(self) -> None:
         delivery = self.settings.delivery
-        self.speaker = Speaker(self.client, self.session, self._response_hosts, self.views.covers)
+        self.speaker = Speaker(
+            self.client, self.session, self._response_hosts, self.views.covers, lambda: self.settings.slack.files
+        )
         allowance = Allowance(per_minute=self.settings.slack.posts_per_minute)
         self.requests = Requests(self.store, self.client, allowance, utc_now)
         self.letters = Letters(
@@ -231,8 +234,6 @@ class App:
         return await enrich(event, cluster) if cluster is not None else {}
 
     def _response_hosts(self) -> tuple[str, ...]:
-        from urllib.parse import urlsplit
-
         api = urlsplit(self.settings.slack.api_url)
         return (*self.settings.slack.response_hosts, api.hostname or "", f"{api.hostname}:{api.port}")
 
@@ -338,7 +339,7 @@ class App:
         start("sweep", self.delivery.sweep)
         start("slack", self.presence.round)
         start("recover operations", self._recover)
-        key = anchor.load_key(self.settings.data_dir, _text(self.settings.audit.key_file))
+        key = anchor.load_key(self.settings.data_dir, self.settings.audit.key())
         keeping = Housekeeping(self.store, key, lambda: self.settings, self.door.refused, utc_now)
         start("minute", keeping.minute)
         start("hour", keeping.hour)
@@ -394,7 +395,3 @@ class App:
             await cluster.close()
         await self.session.close()
         await self.store.close()
-
-
-def _text(path: Path | None) -> str:
-    return path.read_text(encoding="utf-8") if path else ""

@@ -271,6 +271,9 @@ class Audit(_Part):
     """Ed25519 private key, PEM; without it one is made in the data directory."""
     anchor_every: Seconds = 3600.0
 
+    def key(self) -> str:
+        return self.key_file.read_text(encoding="utf-8") if self.key_file else ""
+
 
 class Scopes(_Part):
     """Selectors on namespaces behind the presets of --namespaces."""

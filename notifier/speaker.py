@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -15,7 +16,9 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from domain.actor import Actor, ActorKind, Origin
 from domain.answer import Answer, Attachment
+from notifier.render import limits
 from notifier.render.answers import Rendered, render
+from notifier.render.escape import escape
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +27,7 @@ FAULTS = (SlackApiError, aiohttp.ClientError, TimeoutError, OSError)
 
 
 class Speaker:
-    """`covers(channel, namespaces)`: may this be shown to all who read that channel?"""
+    """`covers(channel, namespaces)`: may this be shown to all who read that channel? `files`: may files be given at all?"""
 
     def __init__(
         self,
@@ -32,17 +35,21 @@ class Speaker:
         session: aiohttp.ClientSession,
         response_hosts: Callable[[], Sequence[str]],
         covers: Callable[[str, frozenset[str]], bool],
+        files: Callable[[], bool],
     ) -> None:
         self._client = client
         self._session = session
         self._hosts = response_hosts
         self._covers = covers
+        self._files = files
 
     async def say(self, origin: Origin, actor: Actor, answer: Answer) -> None:
         """Tries what the person can see, in order. Never raises: what cannot be said is logged."""
         if actor.kind is not ActorKind.PERSON:
             return
         rendered = render(answer)
+        if rendered.files and not self._files():
+            rendered = without_files(rendered)
         said = await self._respond(origin, rendered) or await self._whisper(origin, actor, rendered)
         if not said:
             await self._write_to(actor, rendered)
@@ -112,10 +119,24 @@ class Speaker:
                 filename=file.filename,
                 content=file.body or " ",
                 title=file.title or file.filename,
+                initial_comment=comment(file, answer, actor),
                 thread_ts=thread,
             )
         except FAULTS as fault:
             log.warning("a file could not be given: %s", _code(fault))
+
+
+def comment(file: Attachment, answer: Answer, actor: Actor) -> str:
+    """What stands over a file: others who read the channel have not seen the question."""
+    parts = [file.title or answer.headline, answer.cluster, f"for {actor.name}", answer.reference]
+    return limits.cut(escape(" · ".join(part for part in parts if part)), limits.SECTION)
+
+
+def without_files(rendered: Rendered) -> Rendered:
+    names = ", ".join(file.filename for file in rendered.files)
+    note = f"Not shown here: {names}. Files are switched off in the settings (slack.files)."
+    blocks = limits.bounded([*rendered.blocks, limits.context(escape(note))])
+    return replace(rendered, text=f"{rendered.text}\n{note}", blocks=tuple(blocks), files=())
 
 
 def _code(fault: Exception) -> str:

@@ -276,3 +276,24 @@ async def test_readiness_says_which_part_is_not_ready(build):
     async with house.bot.session.get(f"{house.url}/healthz") as answer:
         assert answer.status == 200
     assert phase(house.prod.get("backupstoragelocations", "default")) == "Available"
+
+
+async def test_a_file_in_a_channel_says_what_it_is_and_for_whom(house):
+    await house.backed_up("b1")
+    await house.grace.says("/velero backup logs b1")
+    await house.eventually(lambda: [m for m in house.messages("#ops") if m.files])
+    (message,) = [m for m in house.messages("#ops") if m.files]
+    assert message.text.startswith("Log of b1 · ")
+    assert "for Grace" in message.text
+
+
+async def test_where_files_are_switched_off_that_is_said(house):
+    house.settings.write_text(
+        house.settings.read_text("utf-8").replace("[slack]\n", "[slack]\nfiles = false\n"), "utf-8"
+    )
+    await house.restart()
+    await house.backed_up("b1")
+    answer = await house.grace.says("/velero backup logs b1")
+    assert "Not shown here: b1.log. Files are switched off" in (await answer.reply("Log of b1")).text
+    await house.quiet()
+    assert not house.slack.workspace.files
