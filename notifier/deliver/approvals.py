@@ -48,10 +48,20 @@ class Requests:
         return found[1] if found else None
 
     async def round(self) -> float | None:
+        """A request that we fail to draw holds up no other; its fault is the loop's."""
+        faults = []
         for message in await self._store.read(lambda tx: tx.messages.stale_requests()):
+            (found,) = await asyncio.gather(self._draw(message.subject), return_exceptions=True)
+            if isinstance(found, Exception):
+                faults.append(found)
+                continue
+            if isinstance(found, BaseException):
+                raise found
             if wait := self._allowance.take(self._now()):
                 return wait
-            await self._refresh(message)
+            await self._refresh(message, found)
+        if faults:
+            raise ExceptionGroup("requests for approval that cannot be drawn", faults)
         return 2.0
 
     async def _draw(self, operation: str) -> tuple[int, Rendered] | None:
@@ -61,8 +71,7 @@ class Requests:
         approval, about, plan, said = found
         return revision(approval, about), request(approval, about, plan, said)
 
-    async def _refresh(self, message: Message) -> None:
-        found = await self._draw(message.subject)
+    async def _refresh(self, message: Message, found: tuple[int, Rendered] | None) -> None:
         if found is None:
             await self._store.write(lambda tx: tx.messages.gone(message.channel, message.ts))
             return

@@ -45,15 +45,22 @@ class Cards:
         self._edited: dict[tuple[str, str], datetime] = {}
 
     async def round(self) -> float | None:
-        stale = await self._store.read(lambda tx: tx.messages.stale_cards())
-        soonest = 5.0
-        for message in stale:
-            soonest = min(soonest, await self._refresh(message))
+        """A card that we fail to draw holds up no other; its fault is the loop's."""
+        soonest, faults = 5.0, []
+        for message in await self._store.read(lambda tx: tx.messages.stale_cards()):
+            (found,) = await asyncio.gather(self._letters.draw(message.subject), return_exceptions=True)
+            if isinstance(found, Exception):
+                faults.append(found)
+            elif isinstance(found, BaseException):
+                raise found
+            else:
+                soonest = min(soonest, await self._refresh(message, found))
+        if faults:
+            raise ExceptionGroup("cards that cannot be drawn", faults)
         return soonest
 
-    async def _refresh(self, message: Message) -> float:
+    async def _refresh(self, message: Message, found: tuple[Operation, Rendered] | None) -> float:
         """Seconds until this card is worth another look."""
-        found = await self._letters.draw(message.subject)
         if found is None:
             await self._store.write(lambda tx: tx.messages.gone(message.channel, message.ts))
             return 5.0

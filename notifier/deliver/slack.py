@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -18,7 +18,7 @@ import aiohttp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from domain.errors import DeliveryError, Doubtful, Lost, NotAccepted, Undeliverable
+from domain.errors import DeliveryError, Doubtful, Lost, NotAccepted, StoreError, Undeliverable
 from domain.event import Event
 from notifier.deliver.allowance import Allowance
 from notifier.deliver.outcome import OUT_OF_REACH, of_fault
@@ -97,16 +97,45 @@ class SlackDelivery:
         claimed = await self._store.write(lambda tx: tx.notices.claim(now, AT_ONCE, kind="slack"))
         if not claimed:
             return await self._until_next(now)
-        await asyncio.gather(*(self._send(notice) for notice in claimed))
+        drawn, faults = await self._drawn(claimed)
+        await asyncio.gather(*(self._send(notice, letter) for notice, letter in drawn))
+        if faults:
+            raise ExceptionGroup("notices that cannot be drawn", faults)
         return 0
+
+    async def _drawn(self, notices: Sequence[Notice]) -> tuple[list[tuple[Notice, Letter | None]], list[Exception]]:
+        """A notice that we fail to draw goes aside: it must not hold up its lane, nor the others."""
+        letters = await asyncio.gather(*(self._draw(notice) for notice in notices), return_exceptions=True)
+        drawn: list[tuple[Notice, Letter | None]] = []
+        faults: list[Exception] = []
+        for notice, letter in zip(notices, letters, strict=True):
+            if isinstance(letter, Exception):
+                faults.append(letter)
+                await self._aside(notice, letter)
+            elif isinstance(letter, BaseException):
+                raise letter
+            else:
+                drawn.append((notice, letter))
+        return drawn, faults
+
+    async def _draw(self, notice: Notice) -> Letter | None:
+        event = await self._store.read(lambda tx: tx.outbox.event(notice.event))
+        return await self._writer.letter(notice, event)
+
+    async def _aside(self, notice: Notice, fault: Exception) -> None:
+        if isinstance(fault, StoreError):
+            soon = self._now() + timedelta(seconds=self._timing.hurry)
+            await self._settle(notice, lambda tx: tx.notices.again(notice, soon, fault.text))
+            return
+        self._counted("dead")
+        why = f"it cannot be drawn: {type(fault).__name__}"
+        await self._settle(notice, lambda tx: tx.notices.dead(notice, why))
 
     async def _until_next(self, now: datetime) -> float:
         due = await self._store.read(lambda tx: tx.notices.next_due(kind="slack"))
         return 5.0 if due is None else min(5.0, max(0.05, (due - now).total_seconds()))
 
-    async def _send(self, notice: Notice) -> None:
-        event = await self._store.read(lambda tx: tx.outbox.event(notice.event))
-        letter = await self._writer.letter(notice, event)
+    async def _send(self, notice: Notice, letter: Letter | None) -> None:
         if letter is None:
             await self._settle(notice, lambda tx: tx.notices.dead(notice, "there is nothing to say any more"))
             return
@@ -197,16 +226,20 @@ class SlackDelivery:
         hurry = timedelta(seconds=timing.hurry)
         hurried = await self._store.read(lambda tx: tx.notices.to_reconcile(now, hurry, gap, kind="slack"))
         ripe = now - timedelta(seconds=timing.quarantine)
+        looked_for: list[Notice] = []
         for notice in hurried:
             if urgent(notice) or (not timing.history and notice.last_at and notice.last_at <= ripe):
                 await self._settle(notice, lambda tx, one=notice: tx.notices.resend(one, now))  # type: ignore[misc]
             elif notice.last_at is None or notice.last_at <= ripe:
-                await self._look(notice, now)
+                looked_for.append(notice)
+        drawn, faults = await self._drawn(looked_for)
+        for notice, letter in drawn:
+            await self._look(notice, letter, now)
+        if faults:
+            raise ExceptionGroup("notices that cannot be drawn", faults)
         return 1.0 if hurried else min(5.0, timing.read_gap)
 
-    async def _look(self, notice: Notice, now: datetime) -> None:
-        event = await self._store.read(lambda tx: tx.outbox.event(notice.event))
-        letter = await self._writer.letter(notice, event)
+    async def _look(self, notice: Notice, letter: Letter | None, now: datetime) -> None:
         if letter is None:
             await self._settle(notice, lambda tx: tx.notices.dead(notice, "there is nothing to say any more"))
             return
@@ -284,9 +317,8 @@ class SlackDelivery:
 
     async def _sweep_one(self, notice: Notice, now: datetime) -> None:
         channel, _, kept = notice.receipt.partition("/")
-        event = await self._store.read(lambda tx: tx.outbox.event(notice.event))
-        letter = await self._writer.letter(notice, event)
-        thread = letter.thread if letter else ""
+        (letter,) = await asyncio.gather(self._draw(notice), return_exceptions=True)
+        thread = letter.thread if isinstance(letter, Letter) else ""
         try:
             copies = await self._copies(notice, Letter(channel, Rendered("", ()), thread))
             for where, ts in copies[1:]:
