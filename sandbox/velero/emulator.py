@@ -71,6 +71,10 @@ class VeleroEmulator:
         """Decides about the next runs whose name, or one of whose namespaces, matches the pattern."""
         self.scripts.add(Script(match, outcome, items, seconds, reason, kind, times))
 
+    def release(self, match: str) -> None:
+        """What was scripted with this pattern to hang goes on."""
+        self.scripts.release(match)
+
     def seed_history(self, past: Past) -> list[str]:
         """Backups of the past, straight into cluster and bucket; the location has to exist."""
         location = self._objects.get("backupstoragelocations", self.namespace, past.location)

@@ -1,6 +1,5 @@
 """One restore from the archive to the last object."""
 
-import asyncio
 from dataclasses import replace
 
 from sandbox.bucket import Bucket
@@ -13,7 +12,7 @@ from sandbox.velero.modifiers import modify
 from sandbox.velero.placing import Placing, Record
 from sandbox.velero.podrestores import PodRestores
 from sandbox.velero.progress import Progress
-from sandbox.velero.selection import Item
+from sandbox.velero.selection import Item, selected
 from sandbox.velero.server import Json, Server, phase
 from sandbox.velero.settings import Script
 from sandbox.velero.store import Unreachable, reach
@@ -81,7 +80,7 @@ class RestoreRun:
     async def _walk(self, archive: Archive) -> None:
         spaces = sorted({item.namespace for item in archive.items if item.namespace})
         missing = [name for name in spaces if self._server.live("namespaces", self._to(name)) is None]
-        known = [name for name in spaces if name in archive.namespaces]
+        known = [name for name in spaces if self._counted(archive.namespaces.get(name))]
         progress = Progress(self._server, "restores", self.name, "itemsRestored", 0)
         steps = max(len(archive.items), self.script.items or 0)
         progress.total = steps + len(known) + len(missing) if steps else 0
@@ -98,9 +97,13 @@ class RestoreRun:
         )
         await progress.settle()
         if self.script.outcome == "hangs":
-            await asyncio.Event().wait()
+            await self.script.gate.wait()
         progress.total = progress.done = steps + len(self._created)
         progress.tell()
+
+    def _counted(self, space: Json | None) -> bool:
+        """The estimate holds namespaces that the selector lets through, and those to be made come on top."""
+        return space is not None and selected(self._spec, space["metadata"].get("labels") or {})
 
     def _to(self, namespace: str) -> str:
         return self._mapping.get(namespace, namespace)

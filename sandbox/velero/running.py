@@ -1,6 +1,5 @@
 """One backup from its first item to its upload."""
 
-import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -96,7 +95,7 @@ class BackupRun:
         self.record.saved += await PodVolumes(self._server, self._backup).save(pod_volumes, progress, self.script)
         await progress.settle()
         if self.script.outcome == "hangs":
-            await asyncio.Event().wait()
+            await self.script.gate.wait()
         progress.done = progress.total = max(len(self.record.taken), self.script.items or 0)
         ended = {"progress": progress.json(), "hookStatus": self.record.hooks.json()}
         self._server.patch("backups", self.name, status=ended)

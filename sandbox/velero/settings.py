@@ -1,8 +1,9 @@
 """How fast this server is, and what its flags say."""
 
+import asyncio
 import fnmatch
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 
@@ -67,6 +68,8 @@ class Script:
     reason: str = ""
     kind: Literal["backup", "restore", "any"] = "any"
     times: int | None = None
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+    """What hangs goes on once it is open."""
 
     def fits(self, kind: str, name: str, namespaces: Iterable[str]) -> bool:
         if self.kind not in ("any", kind) or self.times == 0:
@@ -85,6 +88,11 @@ class Scripts:
 
     def clear(self) -> None:
         self._scripts.clear()
+
+    def release(self, match: str) -> None:
+        for script in self._scripts:
+            if script.match == match:
+                script.gate.set()
 
     def take(self, kind: str, name: str, namespaces: Iterable[str]) -> Script:
         names = tuple(namespaces)

@@ -32,7 +32,7 @@ class StatusRequests:
         self._work = Work(server.clock, self._reconcile, server.complain("server-status-request"))
 
     def seen(self, change: Change) -> None:
-        if change.resource == "serverstatusrequests" and change.type == "ADDED":
+        if change.resource == "serverstatusrequests" and change.type != "DELETED":
             self._work.add(change.name)
 
     def loops(self) -> Iterator[Any]:

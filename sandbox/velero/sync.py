@@ -35,7 +35,12 @@ class Sync:
         self._tick.touch()
 
     def loops(self) -> Iterator[Any]:
-        yield self._tick.run()
+        yield self._run()
+
+    async def _run(self) -> None:
+        """A server that starts looks at once, and from then on once a minute."""
+        self._sweep()
+        await self._tick.run()
 
     def killed(self) -> None:
         self._server.buckets.listeners.remove(self._changed)

@@ -60,8 +60,8 @@ class Line:
     async def patch(self, body: Json) -> Json:
         return await self.cluster.api.patch("schedules", self.name, body)
 
-    async def skip_until(self, horizon: datetime) -> Json:
-        return await self.patch({"status": {"lastSkipped": stamp(horizon)}})
+    async def skip_until(self, horizon: datetime | None) -> Json:
+        return await self.patch({"status": {"lastSkipped": None if horizon is None else stamp(horizon)}})
 
     async def seen(self) -> Json:
         found = await self.cluster.api.get("schedules", self.name)
@@ -102,6 +102,8 @@ class Ground:
 
     cluster: RealCluster
     backups: Recorder
+    restarted: asyncio.Future[datetime]
+    """When the server was started again, which one of the stories does before anything runs."""
 
     async def schedule(self, name: str, cron: str = EVERY_MINUTE) -> Line:
         name = f"horizon-{name}"
@@ -168,6 +170,7 @@ async def the_horizon_outlasts_the_server(ground: Ground) -> None:
     horizon = next_minute(line.created) + 60 * MINUTE
     await line.skip_until(horizon)
     await ground.cluster.velero.restart()
+    ground.restarted.set_result(now())
     await line.misses(next_minute(line.created))
     assert (await line.seen())["status"]["lastSkipped"] == stamp(horizon)
 
@@ -245,6 +248,15 @@ async def a_skip_taken_back_to_the_last_occurrence_runs_at_the_next_look(ground:
     await line.runs_next_at(passed + MINUTE)
 
 
+async def a_skip_taken_away_makes_the_passed_run_overdue(ground: Ground) -> None:
+    line = await ground.schedule("taken-away")
+    first = next_minute(line.created)
+    await line.skip_until(first + 60 * MINUTE)
+    await line.misses(first)
+    await line.skip_until(None)
+    await line.backups.until(lambda _: len(line.runs) == 1, LATE)
+
+
 async def a_pause_outlasts_any_horizon(ground: Ground) -> None:
     line = await ground.paused_schedule("paused")
     first = next_minute(line.created)
@@ -271,11 +283,18 @@ async def a_change_of_status_alone_counts_as_a_new_generation(ground: Ground) ->
 
 
 async def every_run_comes_in_the_same_second_of_its_minute(ground: Ground) -> None:
-    one, other = await ground.schedule("tick-one"), await ground.schedule("tick-other")
+    one, *others = [await ground.schedule(f"tick-{number}") for number in range(3)]
     first = next_minute(one.created)
     await one.runs_next_at(first)
-    await other.backups.until(lambda _: len(other.runs) == 1, AT_ONCE)
-    assert abs(one.runs[0] - other.runs[0]) <= timedelta(seconds=1)
+    await one.backups.until(lambda _: all(other.runs for other in others), AT_ONCE)
+    assert all(abs(one.runs[0] - other.runs[0]) <= timedelta(seconds=1) for other in others)
+
+
+async def looks_are_counted_from_the_start_of_the_server(ground: Ground) -> None:
+    line = await ground.schedule("counted")
+    await line.runs_next_at(next_minute(line.created))
+    since = line.runs[0] - await ground.restarted
+    assert (since + timedelta(seconds=AT_ONCE)) % MINUTE <= timedelta(seconds=AT_ONCE + 1), since
 
 
 STORIES: tuple[Story, ...] = (
@@ -294,25 +313,31 @@ STORIES: tuple[Story, ...] = (
     edited_with_the_horizon_at_now_nothing_overdue_runs,
     skip_immediately_sets_the_horizon_back_and_so_destroys_a_skip,
     a_skip_taken_back_to_the_last_occurrence_runs_at_the_next_look,
+    a_skip_taken_away_makes_the_passed_run_overdue,
     a_pause_outlasts_any_horizon,
     pausing_and_resuming_by_hand_keeps_the_horizon,
     a_change_of_status_alone_counts_as_a_new_generation,
     every_run_comes_in_the_same_second_of_its_minute,
+    looks_are_counted_from_the_start_of_the_server,
 )
 
 
 @pytest.fixture(scope="session")
-async def told(cluster: RealCluster) -> AsyncIterator[dict[Story, asyncio.Task[None]]]:
-    """All stories, going on at once."""
+async def ground(cluster: RealCluster) -> AsyncIterator[Ground]:
     async with cluster.api.watching("backups") as backups:
-        await enough_of_this_minute()
-        ground = Ground(cluster, backups)
-        tasks = {story: asyncio.ensure_future(story(ground)) for story in STORIES}
-        tidying = asyncio.ensure_future(tidy(cluster, tasks.values()))
-        yield tasks
-        for task in tasks.values():
-            task.cancel()
-        await tidying
+        yield Ground(cluster, backups, asyncio.get_running_loop().create_future())
+
+
+@pytest.fixture(scope="session")
+async def told(ground: Ground) -> AsyncIterator[dict[Story, asyncio.Task[None]]]:
+    """All stories, going on at once."""
+    await enough_of_this_minute()
+    tasks = {story: asyncio.ensure_future(story(ground)) for story in STORIES}
+    tidying = asyncio.ensure_future(tidy(ground.cluster, tasks.values()))
+    yield tasks
+    for task in tasks.values():
+        task.cancel()
+    await tidying
 
 
 async def tidy(cluster: RealCluster, tasks: Iterable[asyncio.Task[None]]) -> None:
@@ -323,9 +348,10 @@ async def tidy(cluster: RealCluster, tasks: Iterable[asyncio.Task[None]]) -> Non
             await cluster.api.delete("schedules", name)
 
 
-async def test_the_stories_begin(told: dict[Story, asyncio.Task[None]]) -> None:
-    """Before the other tests, which go on meanwhile."""
+async def test_the_stories_begin(told: dict[Story, asyncio.Task[None]], ground: Ground) -> None:
+    """Before the other tests, which go on meanwhile; none of them is struck by the restart."""
     assert len(told) == len(STORIES)
+    await asyncio.wait_for(asyncio.shield(ground.restarted), 60)
 
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)

@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.e2e.cluster import RealCluster, location
+from tests.e2e.door import Door
+from tests.e2e.ports import free_ports
 from tests.e2e.scenarios.emulated import reason_to_stay
 from tests.e2e.scenarios.world import RealOutside, RealWorld, clear, versions
 from tests.sandbox.velero.conftest import furnish
@@ -19,9 +21,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in left_out]
 
 
+@pytest.fixture(scope="session")
+async def door(cluster: RealCluster) -> AsyncIterator[Door]:
+    (port,) = free_ports("127.0.0.1", 1)
+    door = Door(cluster.store.url, "127.0.0.1", port)
+    await door.open()
+    yield door
+    await door.shut()
+
+
 @pytest.fixture
-def outside(cluster: RealCluster) -> RealOutside:
-    return RealOutside(cluster)
+def outside(cluster: RealCluster, door: Door) -> RealOutside:
+    return RealOutside(cluster, door)
 
 
 @pytest.fixture(scope="session")
@@ -31,11 +42,13 @@ def kept() -> dict[str, str]:
 
 
 @pytest.fixture
-async def world(cluster: RealCluster, outside: RealOutside, kept: dict[str, str]) -> AsyncIterator[RealWorld]:
+async def world(
+    cluster: RealCluster, door: Door, outside: RealOutside, kept: dict[str, str]
+) -> AsyncIterator[RealWorld]:
     """Velero running, its location available, and a namespace `shop` with a few things in it."""
     if not kept:
-        await clear(cluster, outside.bucket, kept)
-    world = RealWorld(cluster.api, cluster.store.url)
+        await clear(cluster, outside.files, kept)
+    world = RealWorld(cluster.api, door.url)
     async with world.watching():
         await world.location("default", default=True)
         if await versions(cluster.api) != kept or not kept:
@@ -43,9 +56,8 @@ async def world(cluster: RealCluster, outside: RealOutside, kept: dict[str, str]
             kept |= await versions(cluster.api)
         await world.reaches("backupstoragelocations", "default", "Available")
         yield world
-    if not cluster.velero.process.alive:
-        await cluster.velero.start()
-    await clear(cluster, outside.bucket, kept)
+    await outside.as_before()
+    await clear(cluster, outside.files, kept)
 
 
 @pytest.fixture(scope="session", autouse=True)

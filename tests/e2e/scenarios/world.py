@@ -7,7 +7,7 @@ import urllib.request
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
 import pytest
@@ -15,6 +15,8 @@ import pytest
 from tests.e2e.api import Api, Json, Recorder, Refused, Resource, velero_resource
 from tests.e2e.api import Seen as Event
 from tests.e2e.cluster import LOCATION, RealCluster, location
+from tests.e2e.door import Door
+from tests.e2e.s3 import BUCKET
 from tests.sandbox.velero.conftest import DEAD, Outside, Seen, World
 
 KINDS = {
@@ -31,6 +33,8 @@ ELSEWHERE = {
     "deployments": ("apps/v1", "Deployment"),
     "clusterroles": ("rbac.authorization.k8s.io/v1", "ClusterRole"),
     "clusterrolebindings": ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding"),
+    "customresourcedefinitions": ("apiextensions.k8s.io/v1", "CustomResourceDefinition"),
+    "themes": ("blog.example.com/v1", "Theme"),
 }
 GRACE = 20.0  # seconds that a busy machine may take on top of what the scenario allows
 POLL = 0.05
@@ -40,7 +44,7 @@ ANYBODY = "AWS4-HMAC-SHA256 Credential=anybody/20260101/us-east-1/s3/aws4_reques
 SPOKEN_OF = frozenset({"shop", "copy", "other", "sel", "shared", "gone", "a", "b", "n1", "n2", "n3"})
 SHOP = "shop"
 IN_SHOP = ("configmaps", "deployments", "secrets", "services", "serviceaccounts", "pods")
-OUR_CLUSTER_OBJECTS = frozenset({"reader", "other"})
+OUR_CLUSTER_OBJECTS = frozenset({"reader", "other", "themes.blog.example.com"})
 
 
 def resource_of(plural: str) -> Resource:
@@ -200,15 +204,53 @@ class RealBucket:
 
 
 class RealOutside(Outside):
-    def __init__(self, cluster: RealCluster) -> None:
+    """A run is held in its upload, at the door before the store."""
+
+    def __init__(self, cluster: RealCluster, door: Door) -> None:
         self._cluster = cluster
-        self.bucket = RealBucket(f"{cluster.store.url}/{cluster.bucket}")  # type: ignore[assignment]
+        self._door = door
+        self._said = self._log_size()
+        self.files = RealBucket(f"{cluster.store.url}/{cluster.bucket}")
+        self.bucket = self.files  # type: ignore[assignment]
+
+    def _log_size(self) -> int:
+        return self._cluster.velero.process.log.stat().st_size
+
+    def log(self) -> list[str]:
+        with self._cluster.velero.process.log.open("rb") as said:
+            said.seek(self._said)
+            return said.read().decode(errors="replace").splitlines()
+
+    def hold(self, name: str, kind: Literal["backup", "restore"] = "backup") -> None:
+        self._door.hold(upload(name, kind))
+
+    def release(self, name: str) -> None:
+        for kind in ("backup", "restore"):
+            self._door.release(upload(name, kind))
+
+    async def store_down(self) -> None:
+        await self._door.shut()
+
+    async def store_up(self) -> None:
+        await self._door.open()
+
+    async def as_before(self) -> None:
+        """Nothing held, the store within reach, Velero running."""
+        self._door.release()
+        await self._door.open()
+        if not self._cluster.velero.process.alive:
+            await self._cluster.velero.start()
 
     async def kill(self) -> None:
         await self._cluster.velero.kill()
 
     async def restart(self) -> None:
         await self._cluster.velero.start()
+
+
+def upload(name: str, kind: str) -> str:
+    pattern = name.replace("*", "[^/]*")
+    return f"PUT /{BUCKET}/{kind}s/{pattern}/"
 
 
 async def clear(cluster: RealCluster, bucket: RealBucket, kept: Mapping[str, str]) -> None:
@@ -233,6 +275,8 @@ async def clear(cluster: RealCluster, bucket: RealBucket, kept: Mapping[str, str
         await api.wait_gone(everywhere, name, within=60)
     for plural in ("clusterroles", "clusterrolebindings"):
         await remove_ours(api, plural)
+    if await remove_ours(api, "customresourcedefinitions"):
+        await cluster.velero.restart()  # what kinds there are it asks at its start
 
 
 async def versions(api: Api) -> dict[str, str]:
@@ -254,8 +298,11 @@ async def remove_namespace(api: Api, name: str) -> None:
             raise
 
 
-async def remove_ours(api: Api, plural: str) -> None:
-    for item in (await api.list(resource_of(plural)))["items"]:
-        name = item["metadata"]["name"]
-        if name in OUR_CLUSTER_OBJECTS:
-            await api.delete(resource_of(plural), name)
+async def remove_ours(api: Api, plural: str) -> bool:
+    """Whether there was any."""
+    there = [item["metadata"]["name"] for item in (await api.list(resource_of(plural)))["items"]]
+    ours = [name for name in there if name in OUR_CLUSTER_OBJECTS]
+    for name in ours:
+        await api.delete(resource_of(plural), name)
+        await api.wait_gone(resource_of(plural), name)
+    return bool(ours)

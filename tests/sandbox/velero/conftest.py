@@ -3,10 +3,11 @@
 import gzip
 import itertools
 import json
+import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -144,6 +145,27 @@ class World:
         await self.patch("backupstoragelocations", name, {"spec": {"config": {"s3Url": None}}})
         await self.reaches("backupstoragelocations", name, "Available")
 
+    async def overdue(self, schedule: str) -> None:
+        """As if its last run were years ago; a change of status alone wakes nobody."""
+        await self.patch("schedules", schedule, {"status": {"lastBackup": "2020-01-01T00:00:00Z"}})
+
+    async def runs_now(self, schedule: str) -> str:
+        """Overdue and looked at: the name of the run."""
+        before = len(self.runs(schedule))
+        await self.overdue(schedule)
+        await self.patch("schedules", schedule, {"spec": {"template": {"ttl": f"{100 + before}h0m0s"}}})
+        return await self.next_run(schedule, after=before)
+
+    async def next_run(self, schedule: str, *, after: int, deadline: float = 5) -> str:
+        """The name of the run that follows so many."""
+        await self.wait_for(lambda: len(self.runs(schedule)) > after, deadline)
+        return self.runs(schedule)[after]
+
+    def runs(self, schedule: str) -> list[str]:
+        """Names of the backups that it has made, in their order."""
+        added = [x for x in self.lines if x.type == "ADDED" and x.resource == "backups"]
+        return [x.name for x in added if re.fullmatch(re.escape(schedule) + r"-\d{14}", x.name)]
+
     async def vanish(self, namespace: str) -> None:
         await self.delete("namespaces", namespace, None)
         await self.wait_for(lambda: self._objects.find("namespaces", None, namespace) is None)
@@ -164,11 +186,29 @@ class Outside:
         await self.velero.start()
         await self.clock.settle()
 
-    def store_down(self) -> None:
+    async def store_down(self) -> None:
         self.bucket.fail(Faults(unavailable=True))
 
-    def store_up(self) -> None:
+    async def store_up(self) -> None:
         self.bucket.fail()
+
+    def hold(self, name: str, kind: Literal["backup", "restore"] = "backup") -> None:
+        """Runs of this name stay in progress until they are released."""
+        self.velero.script(name, outcome="hangs", kind=kind)
+
+    def release(self, name: str) -> None:
+        self.velero.release(name)
+
+    async def sync(self, world: World) -> None:
+        """A server that starts looks into the bucket, which else it does once a minute."""
+        await self.kill()
+        forgotten: Json = {"status": {"lastSyncedTime": None}}
+        await world.patch("backupstoragelocations", "default", forgotten)
+        await self.restart()
+
+    def log(self) -> list[str]:
+        """What the server has said to nobody in particular."""
+        return self.velero.log
 
     def file(self, key: str) -> Any:
         """What lies under a key, unpacked where it is packed JSON or text."""

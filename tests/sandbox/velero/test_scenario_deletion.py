@@ -39,16 +39,28 @@ async def test_wrong_uid_deletes_all_the_same_and_leaves_the_request(world):
     assert left["status"] == {"phase": "Processed"}
 
 
-async def test_of_three_requests_two_vanish_without_a_phase(world):
+async def test_of_three_requests_two_vanish_without_a_phase(world, outside):
+    """Made while the server is down, they are all there when it looks at the first."""
     await world.backup("b")
-    for number in range(3):
-        await world.delete_backup("b", f"dbr-{number}", **{"velero.io/backup-name": "b"})
-    await world.gone("backups", "b")
-    await world.pause(1)
-    assert world.phases("deletebackuprequests", "dbr-0") == ["", "InProgress", "Processed"]
-    for superseded in ("dbr-1", "dbr-2"):
-        assert world.phases("deletebackuprequests", superseded) == [""]
-        assert world.seen("deletebackuprequests", superseded)[-1].type == "DELETED"
+    await outside.kill()
+    names = [f"dbr-{number}" for number in range(3)]
+    for name in names:
+        await world.delete_backup("b", name, **{"velero.io/backup-name": "b"})
+    await outside.restart()
+    for name in names:
+        await world.gone("deletebackuprequests", name)
+    phases = [world.phases("deletebackuprequests", name) for name in names]
+    assert sorted(phases) == [[""], [""], ["", "InProgress", "Processed"]]
+    order = [x.name for x in world.lines if x.resource == "deletebackuprequests" and x.type == "DELETED"]
+    assert order[-1] == names[phases.index(["", "InProgress", "Processed"])]
+    assert await world.get("backups", "b") is None
+
+
+async def held(world, outside, name="slow"):
+    """A backup that stays in progress."""
+    outside.hold(name)
+    await world.create("backups", name, {"includedNamespaces": ["shop"], "storageLocation": "default"})
+    await world.reaches("backups", name, "InProgress")
 
 
 async def refused(world, backup):
@@ -61,28 +73,26 @@ async def test_no_such_backup(world):
     assert await refused(world, "gone") == ["backup not found"]
 
 
-async def test_in_progress(world, velero):
-    velero.script("slow", seconds=30)
-    await world.create("backups", "slow", {"includedNamespaces": ["shop"], "storageLocation": "default"})
-    await world.pause(2)
+async def test_in_progress(world, outside):
+    await held(world, outside)
     assert await refused(world, "slow") == ["backup is still in progress"]
+    assert world.phases("backups", "slow")[-1] == "InProgress"
+    outside.release("slow")
     assert (await world.ended("backups", "slow"))["status"]["phase"] == "Completed"
 
 
-async def test_queued_without_location_is_refused_with_two_blanks(world, velero):
-    velero.script("slow", seconds=30)
-    await world.create("backups", "slow", {"includedNamespaces": ["shop"]})
+async def test_queued_without_location_is_refused_with_two_blanks(world, outside):
+    await held(world, outside)
     await world.create("backups", "next", {"includedNamespaces": ["shop"]})
-    await world.pause(2)
+    await world.reaches("backups", "next", "Queued")
     assert await refused(world, "next") == ["backup storage location  not found"]
     assert world.phases("backups", "next") == ["", "Queued"]
 
 
-async def test_queued_with_location_is_withdrawn(world, velero):
-    velero.script("slow", seconds=30)
-    await world.create("backups", "slow", {"includedNamespaces": ["shop"]})
+async def test_queued_with_location_is_withdrawn(world, outside):
+    await held(world, outside)
     await world.create("backups", "next", {"includedNamespaces": ["shop"], "storageLocation": "default"})
-    await world.pause(2)
+    await world.reaches("backups", "next", "Queued")
     await world.delete_backup("next")
     await world.gone("backups", "next")
     await world.gone("deletebackuprequests", "dbr")

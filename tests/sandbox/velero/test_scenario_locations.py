@@ -4,7 +4,7 @@
 async def test_dead_port_is_noticed_after_three_attempts(world):
     start = world.now()
     await world.break_location()
-    assert (world.now() - start).total_seconds() == 2.8
+    assert 1 < (world.now() - start).total_seconds() < 15
     status = (await world.get("backupstoragelocations", "default"))["status"]
     assert status["message"] == (
         'BackupStorageLocation "default" is unavailable: rpc error: code = Unknown desc = operation error S3: '
@@ -16,11 +16,13 @@ async def test_dead_port_is_noticed_after_three_attempts(world):
 
 async def test_each_validation_is_a_line_without_a_change_of_phase(world):
     before = len(world.lines)
-    await world.pause(60)
-    mine = [x for x in world.lines[before:] if x.resource == "backupstoragelocations"]
-    validated = {x.object["status"]["lastValidationTime"] for x in mine}
-    assert {x.phase for x in mine} == {"Available"}
-    assert len(validated) >= 6
+
+    def validated():
+        mine = [x for x in world.lines[before:] if x.resource == "backupstoragelocations"]
+        assert {x.phase for x in mine} <= {"Available"}
+        return {x.object["status"]["lastValidationTime"] for x in mine}
+
+    await world.wait_for(lambda: len(validated()) >= 2, 21)
 
 
 async def test_recovery_is_immediate_and_takes_the_message_away(world):
@@ -42,9 +44,9 @@ async def test_missing_secret_is_named(world):
 
 
 async def test_a_real_outage_of_the_store_is_noticed_at_the_next_validation(world, outside):
-    outside.store_down()
+    await outside.store_down()
     await world.reaches("backupstoragelocations", "default", "Unavailable", 15)
-    outside.store_up()
+    await outside.store_up()
     await world.reaches("backupstoragelocations", "default", "Available", 15)
 
 
@@ -76,48 +78,53 @@ async def test_a_download_is_signed_for_the_dead_endpoint(world):
     assert request["status"]["downloadURL"].startswith("http://127.0.0.1:15999/velero/backups/b/b-logs.gz?")
 
 
-async def test_a_restore_cannot_be_deleted_until_it_is_back(world, velero):
+async def test_a_restore_cannot_be_deleted_until_it_is_back(world, outside):
     await world.backup("b")
     await world.restore("r", "b")
     await world.break_location()
     await world.delete("restores", "r")
-    await world.pause(30)
+    await world.pause(3)
     waiting = await world.get("restores", "r")
     assert waiting["metadata"]["deletionTimestamp"]
     assert waiting["metadata"]["finalizers"] == ["restores.velero.io/external-resources-finalizer"]
-    assert any("bsl default is unavailable, cannot get the backup info" in line for line in velero.log)
+    assert any("bsl default is unavailable, cannot get the backup info" in line for line in outside.log())
     await world.mend_location()
     await world.gone("restores", "r", 95)
 
 
-async def test_a_running_backup_stays_in_finalizing_until_it_is_back(world, velero):
-    velero.script("slow", seconds=20)
+async def test_a_running_backup_stays_in_finalizing_until_it_is_back(world, outside):
+    outside.hold("slow")
     await world.create("backups", "slow", {"includedNamespaces": ["shop"], "storageLocation": "default"})
-    await world.pause(5)
+    await world.reaches("backups", "slow", "InProgress")
     await world.break_location()
+    outside.release("slow")
+    await world.reaches("backups", "slow", "Finalizing")
     await world.pause(120)
     assert world.phases("backups", "slow")[-1] == "Finalizing"
     await world.mend_location()
     assert (await world.ended("backups", "slow", 10))["status"]["phase"] == "Completed"
 
 
-async def test_a_running_restore_stays_in_finalizing_until_it_is_back(world, velero):
+async def test_a_running_restore_stays_in_finalizing_until_it_is_back(world, outside):
     await world.backup("b")
-    velero.script("r", seconds=20, kind="restore")
+    outside.hold("r", "restore")
     await world.create("restores", "r", {"backupName": "b"})
-    await world.pause(5)
+    await world.reaches("restores", "r", "InProgress")
     await world.break_location()
+    outside.release("r")
+    await world.reaches("restores", "r", "Finalizing")
     await world.pause(120)
     assert world.phases("restores", "r")[-1] == "Finalizing"
     await world.mend_location()
     assert (await world.ended("restores", "r", 10))["status"]["phase"] == "Completed"
 
 
-async def test_a_store_that_dies_under_the_upload_fails_the_backup(world, velero, outside):
-    velero.script("slow", seconds=20)
+async def test_a_store_that_dies_under_the_upload_fails_the_backup(world, outside):
+    outside.hold("slow")
     await world.create("backups", "slow", {"includedNamespaces": ["shop"], "storageLocation": "default"})
-    await world.pause(5)
-    outside.store_down()
+    await world.wait_for(lambda: any("progress" in x.object.get("status", {}) for x in world.seen("backups", "slow")))
+    await outside.store_down()
+    outside.release("slow")
     backup = await world.ended("backups", "slow")
     assert backup["status"]["phase"] == "Failed"
     assert backup["status"]["failureReason"].startswith("error uploading backup: ")
@@ -163,10 +170,17 @@ async def test_deleting_the_location_leaves_its_backups(world):
     ]
 
 
-async def test_an_object_deleted_by_hand_comes_back_with_the_sync(world):
-    backup = await world.backup("b")
+async def test_an_object_deleted_by_hand_comes_back_within_a_minute(world):
+    await world.backup("b")
     await world.delete("backups", "b")
     await world.wait_for(lambda: world.seen("backups", "b")[-1].type == "ADDED", 61)
+
+
+async def test_an_object_deleted_by_hand_comes_back_with_the_sync(world, outside):
+    backup = await world.backup("b")
+    await world.delete("backups", "b")
+    await outside.sync(world)
+    await world.wait_for(lambda: world.seen("backups", "b")[-1].type == "ADDED")
     again = await world.get("backups", "b")
     assert again["metadata"]["generation"] == 1
     assert again["metadata"]["uid"] != backup["metadata"]["uid"]
@@ -176,12 +190,14 @@ async def test_an_object_deleted_by_hand_comes_back_with_the_sync(world):
 async def test_an_object_whose_files_are_gone_goes_too(world, outside):
     await world.backup("b")
     outside.bucket.delete_under("backups/b/")
-    await world.gone("backups", "b", 61)
+    await outside.sync(world)
+    await world.gone("backups", "b")
 
 
-async def test_a_period_of_zero_turns_the_sync_off(world):
+async def test_a_period_of_zero_turns_the_sync_off(world, outside):
     await world.patch("backupstoragelocations", "default", {"spec": {"backupSyncPeriod": "0s"}})
     await world.backup("b")
     await world.delete("backups", "b")
+    await outside.sync(world)
     await world.pause(600)
     assert await world.get("backups", "b") is None

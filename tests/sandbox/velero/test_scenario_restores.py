@@ -34,11 +34,13 @@ async def test_life_of_a_restore(world):
 
 
 async def test_server_completes_the_spec(world):
-    await world.create("schedules", "s1", {"schedule": "* * * * *", "template": {"includedNamespaces": ["shop"]}})
-    await world.pause(65)
+    await world.create("schedules", "s1", {"schedule": "0 1 1 1 *", "template": {"includedNamespaces": ["shop"]}})
+    await world.reaches("schedules", "s1", "Enabled")
+    run = await world.runs_now("s1")
+    await world.ended("backups", run)
     await world.create("restores", "r", {"scheduleName": "s1"})
     restore = await world.ended("restores", "r")
-    assert restore["spec"]["backupName"] == "s1-20261121111419"
+    assert restore["spec"]["backupName"] == run
     assert restore["spec"]["scheduleName"] == "s1"
     assert restore["spec"]["itemOperationTimeout"] == "4h0m0s"
     assert restore["spec"]["excludedResources"][0] == "nodes"
@@ -295,6 +297,8 @@ async def test_selector_takes_its_objects_and_their_namespace(world, outside):
     selector = {"matchLabels": {"app": "web"}}
     await world.restore("r", "b", labelSelector=selector, namespaceMapping={"shop": "sel"})
     assert outside.restored("r")[1] == {"apps/v1/Deployment": ["sel/web(created)"], "v1/Namespace": ["sel(created)"]}
+    told = [x.object.get("status", {}).get("progress", {}) for x in world.seen("restores", "r")]
+    assert {progress["totalItems"] for progress in told if "totalItems" in progress} == {2}
 
 
 async def test_nothing_matched_is_completed_without_a_word(world, outside):
@@ -312,32 +316,35 @@ async def test_fifty_objects_a_second_one_line_each_second(world):
     await world.backup("b", ("big",))
     restore = await world.restore("r", "b", namespaceMapping={"big": "copy"})
     progress = [x.object["status"].get("progress", {}) for x in world.seen("restores", "r")[2:]]
-    assert progress[1] == {"itemsRestored": 51, "totalItems": 502}
+    assert {told["totalItems"] for told in progress if "totalItems" in told} == {501, 502}
     assert restore["status"]["progress"] == {"itemsRestored": 501, "totalItems": 501}
-    assert 14 <= len(progress) <= 17
+    assert 8 <= len(progress) <= 17
 
 
-async def test_a_second_restore_waits_without_a_phase(world, velero):
+async def test_a_second_restore_waits_without_a_phase(world, outside):
     await world.backup("b")
-    velero.script("r1", seconds=30, kind="restore")
+    outside.hold("r1", "restore")
     for name in ("r1", "r2"):
         await world.create("restores", name, {"backupName": "b"})
+        await world.reaches("restores", "r1", "InProgress")
     await world.pause(20)
     waiting = await world.get("restores", "r2")
     assert "status" not in waiting
     assert "finalizers" not in waiting["metadata"]
+    outside.release("r1")
     await world.ended("restores", "r2")
 
 
-async def test_a_namespace_on_its_way_out_is_waited_for(world, objects):
+async def test_a_namespace_on_its_way_out_is_waited_for(world):
     await world.backup("b")
-    objects.collector.hold_namespaces = True
+    holding = {"finalizers": ["example.com/not-yet"]}
+    await world.create("configmaps", "holding", namespace="shop", metadata=holding)
     await world.delete("namespaces", "shop", None)
     await world.create("restores", "r", {"backupName": "b"})
+    await world.reaches("restores", "r", "InProgress")
     await world.pause(60)
     assert world.phases("restores", "r")[-1] == "InProgress"
-    objects.collector.hold_namespaces = False
-    objects.collector.drain("shop")
+    await world.patch("configmaps", "holding", {"metadata": {"finalizers": None}}, "shop")
     assert (await world.ended("restores", "r"))["status"]["phase"] == "Completed"
     assert len(await world.all("configmaps", "shop")) == 4
 
@@ -377,6 +384,8 @@ async def test_a_crd_and_its_objects_come_back(world, outside):
         ],
     }
     await world.create("customresourcedefinitions", "themes.blog.example.com", definition, namespace=None)
+    await outside.kill()
+    await outside.restart()  # else it learns of new kinds within five minutes
     await world.create("themes", "dark", {"color": "black"}, namespace="shop")
     await world.backup("b")
     listed = outside.file("backups/b/b-resource-list.json.gz")
