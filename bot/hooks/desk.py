@@ -14,6 +14,7 @@ from commands.conduct import Asked, Conductor
 from domain.actor import Origin, Way
 from domain.errors import ClusterError, Refused, UserError
 from store.inbox import Item
+from store.transaction import Transaction
 from store.writer import Store
 
 
@@ -38,9 +39,7 @@ class HookDesk:
 
     async def see_through(self, item: Item) -> str:
         answer, how = await self._conducted(item)
-        ident, now = str(item.payload["operation"]), self._now()
-        await self._store.write(lambda tx: tx.hooks.answered(ident, answer, now))
-        self._wake()
+        await self._answered(item, answer)
         return how
 
     async def aside(self, item: Item, reference: str) -> None:
@@ -50,8 +49,18 @@ class HookDesk:
             why="It was tried three times.",
             fix=f"Give the reference {reference} to whoever runs the bot.",
         )
+        await self._answered(item, said_no(fault))
+
+    async def _answered(self, item: Item, answer: Json) -> None:
+        """A gate's verdict so far stays: it is not over before its backup is."""
         ident, now = str(item.payload["operation"]), self._now()
-        await self._store.write(lambda tx: tx.hooks.answered(ident, said_no(fault), now))
+
+        def record(tx: Transaction) -> None:
+            known = tx.hooks.get(ident)
+            before = {"gate": known.answer["gate"]} if known is not None and "gate" in known.answer else {}
+            tx.hooks.answered(ident, before | answer, now)
+
+        await self._store.write(record)
         self._wake()
 
     async def _conducted(self, item: Item) -> tuple[Json, str]:

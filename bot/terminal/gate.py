@@ -24,7 +24,9 @@ from domain.duration import BadDuration, parse_positive
 from notifier.deliver.signature import headers, key_of
 
 PASS, FAIL, USAGE, UNREACHABLE = 0, 1, 2, 3
-TRIES = 4
+TRIES, TRIES_WAITING = 4, 9
+"""What was taken is waited for over a restart of the bot."""
+AGAIN = frozenset({408, 429})
 LONG_POLL = 30
 LONGEST_PAUSE = 30.0
 
@@ -117,7 +119,7 @@ def _awaited(url: str, told: Json, token: str, seconds: float) -> Json:
     said = ""
     while time.monotonic() < until:
         request = urllib.request.Request(f"{where}?wait={LONG_POLL}", headers={"Authorization": f"Bearer {token}"})  # noqa: S310
-        told = _patiently(lambda made=request: made)
+        told = _patiently(lambda made=request: made, TRIES_WAITING)
         if told["done"]:
             return told
         if told["state"] != said:
@@ -126,12 +128,12 @@ def _awaited(url: str, told: Json, token: str, seconds: float) -> Json:
     raise _stopped(UNREACHABLE, "The bot did not say in time how it ended.")
 
 
-def _patiently(make: Any) -> Json:
-    for attempt in range(TRIES):
+def _patiently(make: Any, tries: int = TRIES) -> Json:
+    for attempt in range(tries):
         reply = _call(make())
-        if reply is not None and reply.status < 500 and reply.status != 429:
+        if reply is not None and reply.status < 500 and reply.status not in AGAIN:
             return _understood(reply)
-        if attempt == TRIES - 1:
+        if attempt == tries - 1:
             break
         time.sleep(min(LONGEST_PAUSE, (reply.retry_after if reply else 0.0) or 0.5 * 2**attempt))
     if reply is not None and reply.body:

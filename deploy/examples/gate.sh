@@ -33,8 +33,9 @@ case $status in
 esac
 
 operation=$(field operation)
-while [ "$(field passed)" = null ]; do
-  curl --silent --show-error --fail --retry 3 --max-time 90 --output "$answer" \
+# A restart of the bot meanwhile is waited for.
+while [ "$(field passed)" != true ] && [ "$(field passed)" != false ]; do
+  curl --silent --show-error --fail --retry 9 --retry-connrefused --retry-max-time 90 --max-time 90 --output "$answer" \
     --header "Authorization: Bearer ${VELERO_CHATOPS_TOKEN:?needed to wait for the backup}" \
     "$url/hooks/v1/operations/$operation?wait=30" || { echo 'The bot cannot be reached.' >&2; exit 3; }
 done

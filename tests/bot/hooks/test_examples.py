@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from tests.bot.hooks.pipelines import SECRET, TOKEN
+from tests.e2e.ports import free_ports
 
 EXAMPLES = Path("deploy/examples")
 RUNNER = {
@@ -103,6 +104,25 @@ async def test_curl_takes_one_and_waits(pipeline, run):
     code, out = await run(str(EXAMPLES / "gate.sh"), json.dumps({**BODY, "take_if_older": True}))
     assert code == 0
     assert json.loads(out)["gate"]["passed"]
+    assert len(taken(pipeline)) == 1
+
+
+@pytest.mark.parametrize("with_curl", [True, False])
+async def test_a_restart_of_the_bot_is_waited_for(pipeline, run, with_curl):
+    await pipeline.house.stop()
+    settings, (port,) = pipeline.house.settings, free_ports("127.0.0.1", 1)
+    settings.write_text(settings.read_text().replace('"127.0.0.1:0"', f'"127.0.0.1:{port}"'))
+    await pipeline.house.start()
+    pipeline.house.prod.velero.script("gate-*", seconds=2)
+    asked = json.dumps({**BODY, "take_if_older": True})
+    words = ["gate", "--cluster", "prod", "--namespace", "shop", "--max-age", "24h", "--take-if-older"]
+    asking = asyncio.create_task(
+        run(*((str(EXAMPLES / "gate.sh"), asked) if with_curl else ("velero-chatops", *words)))
+    )
+    await pipeline.house.eventually(lambda: taken(pipeline))
+    await pipeline.house.restart()
+    code, out = await asking
+    assert code == 0, out
     assert len(taken(pipeline)) == 1
 
 

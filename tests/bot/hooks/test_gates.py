@@ -78,6 +78,26 @@ async def test_time_up_is_a_fail(pipeline):
     assert (told["gate"]["passed"], told["gate"]["reason"]) == (False, "timeout")
 
 
+async def test_while_a_backup_runs_there_is_no_verdict(pipeline):
+    pipeline.house.prod.velero.script("gate-*", seconds=60)
+    ident = (await pipeline.gate(ident="run-1", take_if_older=True)).json["operation"]
+    await pipeline.house.eventually(lambda: pipeline.house.prod.all("backups"))
+    await pipeline.house.quiet()
+    told = (await pipeline.looks(ident)).json
+    assert (told["state"], told["done"], told["gate"]["passed"]) == ("running", False, None)
+    again = await pipeline.gate(ident="run-1", take_if_older=True)
+    assert (again.status, again.json["operation"], again.json["gate"]["passed"]) == (202, ident, None)
+
+
+async def test_while_approval_is_waited_for_there_is_no_verdict(pipeline):
+    ident = (await pipeline.gate(namespaces=["billing"], take_if_older=True)).json["operation"]
+    asked = await pipeline.house.sees("#approvals", "backup create gate-")
+    told = (await pipeline.looks(ident)).json
+    assert (told["state"], told["gate"]["passed"]) == ("awaiting", None)
+    await pipeline.house.bob.clicks("Approve", on=asked)
+    assert (await pipeline.ends(ident))["gate"]["passed"]
+
+
 async def test_what_rules_forbid_is_not_taken(pipeline):
     answer = await pipeline.gate(namespaces=["kube-system"], take_if_older=True)
     assert answer.status == 422
