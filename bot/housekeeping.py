@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 
 from bot.metrics import INBOX_WAITING, NOTICES_PENDING
 from bot.settings import Settings
+from commands import continuing
+from commands.approval import terms
 from domain.event import Event
 from store import anchor
 from store.audit import Entry
@@ -16,6 +18,9 @@ from store.notices import NoticeState
 from store.retention import Policy, prune
 from store.transaction import Transaction
 from store.writer import Store
+
+KINDS = terms.KINDS | continuing.KINDS
+"""Of deadlines that somebody here sees to."""
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +55,12 @@ class Housekeeping:
         tx.inbox.forget_response_urls(now)
         if refused:
             tx.audit.append(Entry(now, "door", "requests.refused", "refused", detail=refused))
+        for stray in tx.deadlines.strays(now, KINDS):
+            log.warning(
+                "a deadline of an unknown kind is passed over: %s", stray.kind, extra={"facts": {"id": stray.id}}
+            )
+            tx.audit.append(Entry(now, "timer", "deadline.unknown", "passed over", subject=stray.id))
+            tx.deadlines.told(stray, now)
 
     async def hour(self) -> float:
         now, store = self._now(), self._settings().store

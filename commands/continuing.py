@@ -25,6 +25,9 @@ TERMINAL = frozenset({"Completed", "PartiallyFailed", "Failed", "FailedValidatio
 GOES_ON = frozenset({State.SUBMITTED, State.RUNNING})
 OPEN = frozenset({StepState.PENDING, StepState.SUBMITTING, StepState.SUBMITTED})
 
+KINDS = frozenset({TIDY, RENEW})
+"""Of deadlines that are seen to here."""
+
 
 class Continuing:
     def __init__(self, store: Store, executor: Executor, now: Callable[[], datetime]) -> None:
@@ -40,7 +43,7 @@ class Continuing:
                 await self._resume(operation)
             elif phase := await self._phase(operation, place):
                 await self.continue_after(operation.id, place.uid, phase)
-        for deadline in await self._store.read(lambda tx: tx.deadlines.due(self._now())):
+        for deadline in await self._store.read(lambda tx: tx.deadlines.due(self._now(), KINDS)):
             if deadline.kind == TIDY:
                 await self._tidied(deadline)
             elif deadline.kind == RENEW:

@@ -82,14 +82,16 @@ class Approvals:
             facts = rows.facts_of(plan, decision, who, settings.channel)
             rows.asked(tx, approval, operation, plan, facts, settings, decision.rules_digest)
 
-    async def vote(self, ident: str, actor: Actor, kind: VoteKind, reason: str = "", seen: str = "") -> Answer:
+    async def vote(self, ident: str, actor: Actor, kind: VoteKind, reason: str = "", seen: str | None = None) -> Answer:
         """One person's vote. `seen` is the fingerprint that the button carried: a copied button of another request does nothing.
 
         Raises UserError with why it does not count.
         """
         approval, operation = await self._known(ident)
-        if seen and seen != approval.fingerprint:
+        if seen is not None and seen != approval.fingerprint:
             raise Stale("This button belongs to another request.", fix="Use the buttons of the request itself.")
+        if kind is VoteKind.REJECT and not reason.strip():
+            raise Refused("A rejection needs a reason.", fix="Click Reject again, and say why.")
         tally.may_vote(approval, actor, self._now(), afterwards=operation.state is not State.AWAITING)
         directory = await self._policy().directory(approval.approvers)
         if not directory.known:
@@ -176,9 +178,8 @@ class Approvals:
     async def round(self) -> float | None:
         """What is due of approvals; comes back when the next may be."""
         now = self._now()
-        for deadline in await self._store.read(lambda tx: tx.deadlines.due(now)):
-            if deadline.kind in terms.KINDS:
-                await self.due(deadline)
+        for deadline in await self._store.read(lambda tx: tx.deadlines.due(now, terms.KINDS)):
+            await self.due(deadline)
         return 1.0
 
     async def due(self, deadline: Deadline) -> None:

@@ -89,17 +89,35 @@ def test_messages_are_found_by_their_subject(tx):
     assert tx.messages.of("op1", "card") == (card(revision=3),)
 
 
+def test_what_others_left_keeps_nobody_waiting(tx, now):
+    for number in range(200):
+        tx.deadlines.add(Deadline(f"future:{number}", now - timedelta(days=1), "future", {}))
+    tx.deadlines.add(Deadline("mine", now, "k", {}))
+    assert [one.id for one in tx.deadlines.due(now, {"k"})] == ["mine"]
+
+
+def test_a_stray_is_told_once_and_stays_for_the_version_that_knows_it(tx, now):
+    stray = Deadline("future:1", now, "future", {"id": 1})
+    tx.deadlines.add(stray)
+    tx.deadlines.add(Deadline("mine", now, "k", {}))
+    tx.deadlines.add(Deadline("future:2", now + timedelta(days=1), "future", {}))
+    assert tx.deadlines.strays(now, {"k"}) == (stray,)
+    tx.deadlines.told(stray, now)
+    assert tx.deadlines.strays(now, {"k"}) == ()
+    assert [one.id for one in tx.deadlines.due(now, {"future"})] == ["future:1"]
+
+
 def test_a_deadline_comes_when_it_is_due_and_once(tx, now):
     due = Deadline("expire-a1", now + timedelta(minutes=5), "approval.expire", {"approval": "a1"})
     assert tx.deadlines.add(due)
     assert not tx.deadlines.add(due)
-    assert tx.deadlines.due(now) == ()
+    assert tx.deadlines.due(now, {"k"}) == ()
     assert tx.deadlines.next_at() == due.at
-    assert tx.deadlines.due(due.at) == (due,)
+    assert tx.deadlines.due(due.at, {due.kind}) == (due,)
     assert tx.deadlines.done(due.id)
     assert not tx.deadlines.done(due.id)
     assert not tx.deadlines.add(due)
-    assert tx.deadlines.due(due.at) == ()
+    assert tx.deadlines.due(due.at, {due.kind}) == ()
 
 
 def test_a_deadline_can_be_moved_reopened_and_cancelled(tx, now):
@@ -223,7 +241,7 @@ HOT = {
     "unrouted events": lambda tx: tx.outbox.unrouted(),
     "claimable notices": lambda tx: tx.notices.claim(NOW),
     "doubtful notices": lambda tx: tx.notices.to_reconcile(NOW, timedelta(0), timedelta(0)),
-    "due deadlines": lambda tx: tx.deadlines.due(NOW),
+    "due deadlines": lambda tx: tx.deadlines.due(NOW, {"k"}),
     "next commands": lambda tx: tx.inbox.next(5),
     "open operations": lambda tx: tx.operations.open(),
     "expiring approvals": lambda tx: tx.approvals.due_to_expire(NOW),
