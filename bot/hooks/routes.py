@@ -20,7 +20,7 @@ from bot.hooks.senders import Senders
 from bot.hooks.settling import Settling
 from bot.hooks.standing import PATH, Json, document
 from bot.settings import Sender
-from domain.errors import ClusterError, UserError
+from domain.errors import ClusterError, StoreError, UserError
 from notifier.deliver.signature import ID, SIGNATURE, TIMESTAMP, Fault, unsound
 from store.writer import Store
 
@@ -29,6 +29,7 @@ MAX_BODY = 64 * 1024
 LONGEST_WAIT = 60.0
 READ_WITHIN = 10.0
 """Seconds for a body: who is not known yet holds nothing for long."""
+BUSY_FOR = 1.0
 MOST_WAITING = 20
 """Waiting calls of one sender."""
 
@@ -109,7 +110,9 @@ class Hooks:
         except Conflicting as fault:
             return problems.response(problems.problem("conflict", 409, fault.text, fix=fault.fix))
         except Busy as fault:
-            return problems.response(problems.problem("busy", 503, fault.text), retry_after=1.0)
+            return problems.response(problems.problem("busy", 503, fault.text), retry_after=BUSY_FOR)
+        except StoreError as fault:
+            return problems.response(problems.of_fault(fault), retry_after=BUSY_FOR)
         except (UserError, ClusterError) as fault:
             return problems.response(problems.of_fault(fault))
 

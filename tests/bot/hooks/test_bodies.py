@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+import threading
 from datetime import UTC, datetime
 
 import pytest
 from standardwebhooks import Webhook
 
+from bot import intake
 from bot.hooks import routes as doors
 from sandbox.kubernetes.faults import Trouble
 from tests.bot.hooks.pipelines import SECRET
@@ -119,3 +121,34 @@ async def test_a_gate_is_not_judged_by_what_is_not_known(pipeline, trouble):
     answer = await pipeline.gate()
     pipeline.house.prod.api.faults.clear()
     assert (answer.status, answer.json["type"]) == (502, "urn:velero-chatops:problem:cluster")
+
+
+async def test_a_busy_store_has_not_done_it(pipeline, monkeypatch):
+    monkeypatch.setattr(intake, "PATIENCE", 0.1)
+    over = threading.Event()
+    blocking = asyncio.create_task(pipeline.house.store.write(lambda _tx: over.wait(10)))
+    answer = await pipeline.asks(CREATE, ident="run-1")
+    over.set()
+    await blocking
+    assert (answer.status, answer.json["type"]) == (503, "urn:velero-chatops:problem:busy")
+    assert int(answer.headers["Retry-After"]) >= 1
+    await pipeline.house.quiet()
+    assert pipeline.house.prod.all("backups") == []
+    monkeypatch.setattr(intake, "PATIENCE", 5.0)
+    again = await pipeline.asks(CREATE, ident="run-1")
+    assert (await pipeline.ends(again.json["operation"]))["state"] == "succeeded"
+
+
+@pytest.mark.parametrize("path", ["/hooks/v1/commands", "/hooks/v1/gate"])
+async def test_a_full_disk_is_told_and_nothing_is_done(pipeline, path):
+    body = {"line": CREATE} if path.endswith("commands") else {"namespaces": ["shop"], "max_age": "1h"}
+    store = pipeline.house.store
+    (pages,) = await store.read(lambda tx: tx.connection.execute("PRAGMA page_count").fetchone())
+    limit = lambda most: store.write(lambda tx: tx.connection.execute(f"PRAGMA max_page_count={most}").fetchall())  # noqa: E731
+    await limit(pages)
+    told = [await pipeline.asks(path=path, reason="r" * 400, **body) for _ in range(60)]
+    await limit(1_000_000)
+    assert {answer.status for answer in told} <= {200, 202, 503}
+    full = next(answer for answer in told if answer.status == 503)
+    assert full.json["type"] == "urn:velero-chatops:problem:busy"
+    assert full.headers["Retry-After"]

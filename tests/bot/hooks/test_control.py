@@ -93,18 +93,7 @@ async def test_nobody_there_is_told(tmp_path):
         await asked(tmp_path, "echo")
 
 
-class TestTerminal:
-    @pytest.fixture
-    async def receiver(self):
-        made = await Receiver().start()
-        yield made
-        await made.stop()
-
-    @pytest.fixture
-    def routes(self, receiver, tmp_path):
-        (tmp_path / "hook-secret").write_text(SECRET)
-        return ROUTE.format(url=receiver.url, secret=tmp_path / "hook-secret")
-
+class Terminal:
     async def run(self, pipeline, *arguments):
         data = pipeline.house.bot.settings.data_dir
         process = await asyncio.create_subprocess_exec(
@@ -115,6 +104,25 @@ class TestTerminal:
         )
         out, _ = await process.communicate()
         return process.returncode, out.decode()
+
+    async def dead(self, pipeline):
+        async with asyncio.timeout(10):
+            while not (found := await pipeline.house.store.read(lambda tx: tx.notices.dead_letters())):
+                await pipeline.house.store.committed(pipeline.house.store.commits)
+        return found
+
+
+class TestTerminal(Terminal):
+    @pytest.fixture
+    async def receiver(self):
+        made = await Receiver().start()
+        yield made
+        await made.stop()
+
+    @pytest.fixture
+    def routes(self, receiver, tmp_path):
+        (tmp_path / "hook-secret").write_text(SECRET)
+        return ROUTE.format(url=receiver.url, secret=tmp_path / "hook-secret")
 
     async def test_a_receiver_is_tested(self, pipeline, receiver):
         code, out = await self.run(pipeline, "webhook", "test", "ops-hook")
@@ -158,12 +166,26 @@ class TestTerminal:
         assert ("webhook ops-hook" in row, "410" in row) == (True, True)
         assert told.text.count(failed[-1].id) == 1
 
-    async def dead(self, pipeline):
-        async with asyncio.timeout(10):
-            while not (found := await pipeline.house.store.read(lambda tx: tx.notices.dead_letters())):
-                await pipeline.house.store.committed(pipeline.house.store.commits)
-        return found
-
     async def test_what_is_not_failed_is_not_sent_again(self, pipeline):
         code, out = await self.run(pipeline, "notices", "retry", "nonsense")
         assert (code, "not among those that failed" in out) == (1, True)
+
+
+class TestSlackToo(Terminal):
+    """The same list, whoever could not be reached."""
+
+    @pytest.fixture
+    def routes(self):
+        return '[[routes]]\nname = "lost"\nchannels = ["C0NOWHERE"]\n'
+
+    async def test_a_channel_that_is_not_there(self, pipeline):
+        pipeline.house.prod.velero.script("b1", outcome="fails")
+        await pipeline.house.backed_up("b1")
+        (dead,) = await self.dead(pipeline)
+        code, out = await self.run(pipeline, "notices", "failed")
+        assert (code, out.splitlines()[0].split()[0]) == (0, dead.id)
+        assert "slack C0NOWHERE  backup.failed" in out
+        assert (await self.run(pipeline, "notices", "retry", dead.id))[0] == 0
+        async with asyncio.timeout(10):
+            while (await pipeline.house.store.read(lambda tx: tx.notices.get(dead.id))).attempts < 2:
+                await pipeline.house.store.committed(pipeline.house.store.commits)
