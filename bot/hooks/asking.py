@@ -9,7 +9,7 @@ from typing import Any
 from bot.hooks.bodies import CommandBody, GateBody
 from bot.hooks.lines import gate_line, line_of
 from bot.hooks.settling import pipeline
-from bot.hooks.standing import Json, status_url
+from bot.hooks.standing import Json, on_record, status_url
 from bot.intake import Intake, lane_of
 from bot.settings import Sender, Settings
 from commands.conduct import operation_id
@@ -115,6 +115,7 @@ class Asking:
         def add_once(tx: Any) -> None:
             if tx.hooks.get(kept.operation) is None:
                 tx.hooks.add(kept)
+                tx.audit.append(on_record(kept, verdict, now))
 
         await self._store.write(add_once)
         known = await self._known(kept.operation, kept.digest)

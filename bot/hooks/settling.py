@@ -11,7 +11,7 @@ from datetime import datetime
 from bot.hooks import problems
 from bot.hooks.bodies import GateBody
 from bot.hooks.senders import Senders
-from bot.hooks.standing import KINDS, Json, Standing, brief, document, failed_gate
+from bot.hooks.standing import KINDS, Json, Standing, brief, document, failed_gate, on_record
 from bot.settings import Sender
 from commands.gate import Reason, Request, Verdict
 from commands.protection import Protection
@@ -78,14 +78,14 @@ class Settling:
         gate = "gate" in hook.asked
         if not standing.final and not (gate and standing.late(now)):
             return False
-        answer = dict(hook.answer)
+        answer, verdict = dict(hook.answer), None
         if gate:
             verdict = await self._verdict(standing, now)
             if verdict is None:
                 return False
             answer["gate"] = verdict.as_json()
         with suppress(Lost):
-            await self._store.write(lambda tx: self._settled(tx, standing, answer, now))
+            await self._store.write(lambda tx: self._settled(tx, standing, answer, verdict, now))
             self._wake()
         return True
 
@@ -108,9 +108,13 @@ class Settling:
         except ClusterError as fault:
             return Verdict(False, Reason.TIMEOUT, f"It cannot be judged: {fault.text}") if standing.late(now) else None
 
-    def _settled(self, tx: Transaction, standing: Standing, answer: Json, now: datetime) -> None:
+    def _settled(
+        self, tx: Transaction, standing: Standing, answer: Json, verdict: Verdict | None, now: datetime
+    ) -> None:
         hook = standing.hook
         tx.hooks.settled(hook.operation, answer, now)
+        if verdict is not None:
+            tx.audit.append(on_record(hook, verdict, now))
         if not hook.callback:
             return
         told = document(replace(standing, hook=replace(hook, answer=answer, settled_at=now)), self._base())

@@ -11,6 +11,7 @@ from typing import Any
 from commands.gate import Reason, Verdict
 from domain.answer import Answer, Attachment, Part, Table
 from domain.operation import Operation, State
+from store.audit import Entry
 from store.hooks import Hook
 
 Json = dict[str, Any]
@@ -132,6 +133,24 @@ def failed_gate(standing: Standing, now: datetime) -> Verdict | None:
         state = operation.state.value if operation else "accepted"
         return Verdict(False, Reason.TIMEOUT, f"The backup that was taken is not done in time; it is {state}.")
     return None
+
+
+def on_record(hook: Hook, verdict: Verdict, now: datetime) -> Entry:
+    """Which backups a deployment was let through on, or why it was not."""
+    return Entry(
+        at=now,
+        actor=hook.sender,
+        action="gate",
+        outcome="passed" if verdict.passed else "failed",
+        subject=",".join(map(str, hook.asked.get("namespaces", ()))),
+        cluster=str(hook.asked.get("cluster", "")),
+        operation=hook.operation,
+        detail={
+            "reason": verdict.reason.value if verdict.reason else "",
+            "text": verdict.text,
+            "backups": {each.namespace: each.backup for each in verdict.evidence if each.backup},
+        },
+    )
 
 
 def _text(moment: datetime) -> str:

@@ -126,6 +126,19 @@ async def test_a_refusal_is_called_back_too(pipeline, receiver):
     assert (result["state"], result["problem"]["status"]) == ("refused", 403)
 
 
+async def test_every_verdict_is_on_record_once(pipeline):
+    await pipeline.gate(ident="run-1")
+    await pipeline.gate(ident="run-1")
+    taken = await pipeline.gate(take_if_older=True)
+    await pipeline.ends(taken.json["operation"])
+    rows = await pipeline.house.store.read(lambda tx: tx.audit.latest(50))
+    (passed, failed) = [row.entry for row in rows if row.entry.action == "gate"]
+    assert (failed.actor, failed.outcome, failed.subject) == ("deploy", "failed", "shop")
+    assert failed.detail["reason"] == "no-backup"
+    assert (passed.outcome, passed.operation) == ("passed", taken.json["operation"])
+    assert passed.detail["backups"]["shop"].startswith("gate-")
+
+
 async def test_others_do_not_see_a_gate(pipeline):
     answer = await pipeline.gate()
     assert (await pipeline.looks(answer.json["operation"], token=OTHER_TOKEN)).status == 404
