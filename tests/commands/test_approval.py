@@ -125,9 +125,10 @@ async def test_while_slack_cannot_be_asked_a_vote_waits(one):
     assert one.runs_what_was_approved()
 
 
-async def test_a_copied_button_of_another_request_does_nothing(one):
+@pytest.mark.parametrize("carried", ["0" * 64, "", "none"])
+async def test_a_copied_or_emptied_button_of_another_request_does_nothing(one, carried):
     with pytest.raises(UserError, match="belongs to another request"):
-        await one.approvals.vote(one.id, PEOPLE["bob"], VoteKind.APPROVE, seen="0" * 64)
+        await one.approvals.vote(one.id, PEOPLE["bob"], VoteKind.APPROVE, seen=carried)
     assert one.restores == []
 
 
@@ -216,6 +217,12 @@ async def test_a_rejection_ends_it(desk):
     assert await desk.votes("grace") == "This was rejected already, by Eve."
     assert await desk.state() == ("rejected", "rejected")
     assert (await desk.events())[-1] == "approval.rejected"
+
+
+@pytest.mark.parametrize("reason", ["", " \n"])
+async def test_a_rejection_without_a_reason_is_none(desk, reason):
+    assert await desk.votes("bob", VoteKind.REJECT, reason) == "A rejection needs a reason."
+    assert await desk.state() == ("open", "awaiting")
 
 
 async def test_only_the_requester_withdraws(desk):
