@@ -64,6 +64,11 @@ def words(line: str) -> tuple[Word, ...]:
     if _SPECIAL.search(line) is None:
         # Most lines: nothing to undo. Every command passes here before it is acknowledged.
         return tuple(Word(one[0], one[0], one.span()) for one in _ASCII_WORD.finditer(line))
+    return carefully(line)
+
+
+def carefully(line: str) -> tuple[Word, ...]:
+    """Any line, sign by sign."""
     typed = _unwrap(line)
     found: list[Word] = []
     at = _past(_GAP, typed.text, 0)

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from commands.grammar import parse
-from commands.words import quote, words
+from commands.words import MAX_LINE, carefully, quote, words
 from domain.errors import UsageError
 from sandbox.slack.emulator import SlackEmulator
 from sandbox.slack.mangle import as_a_phone_types, as_slack_sends
@@ -118,6 +118,23 @@ def test_free_text_keeps_its_signs(workspace: Workspace) -> None:
 def test_lines_that_cannot_be_read(line: str) -> None:
     with pytest.raises(UsageError):
         words(line)
+
+
+@settings(max_examples=800, deadline=None)
+@given(st.one_of(st.text(st.characters(max_codepoint=127), max_size=60), st.lists(PIECES, max_size=6).map("".join)))
+@example("\x1c\x1d a\x85b \x00")
+def test_the_short_way_and_the_careful_one_read_the_same(line: str) -> None:
+    try:
+        found = carefully(line)
+    except UsageError:
+        with pytest.raises(UsageError):
+            words(line)
+        return
+    assert words(line) == found
+
+
+def test_a_line_of_the_greatest_length_is_read() -> None:
+    assert [len(word.text) for word in words("x" * MAX_LINE)] == [MAX_LINE]
 
 
 @settings(max_examples=300, deadline=None)
