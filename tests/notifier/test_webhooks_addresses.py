@@ -122,6 +122,15 @@ async def test_an_unknown_name_may_be_known_later():
         await place_of("https://hooks.example.com/", (), resolve)
 
 
+@pytest.mark.parametrize(
+    "host",
+    ["localhost", "127.1", "2130706433", "0x7f000001", "017700000001", "0", "[::1]", "[::ffff:127.0.0.1]", "[::]"],
+)
+async def test_odd_spellings_of_here_are_seen_through(host):
+    with pytest.raises(Undeliverable, match="loopback|unspecified"):
+        await place_of(f"http://{host}/", (), Lookups())
+
+
 @pytest.fixture
 def names(monkeypatch):
     """The system's resolver: `dead.*` gets no answer until `names` is set."""
