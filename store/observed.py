@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from store.encode import from_json, storable, to_json
 from store.sqlite import Connection
@@ -26,15 +26,14 @@ SCHEMA = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Observed:
+class Observed(NamedTuple):
     """`facts` is small JSON: what tracking needs beside the phase (hashes, times, counts), never the object."""
 
     uid: str
     name: str
     phase: str
     seen_at: datetime
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = MappingProxyType({})
 
 
 class Sightings:

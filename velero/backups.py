@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from typing import TYPE_CHECKING
 
 from msgspec import field
@@ -16,7 +15,7 @@ from velero.kinds import BACKUP
 from velero.names import SCHEDULE_NAME
 from velero.objects import Object, meta_of
 from velero.phases import BACKUP_PHASES
-from velero.rows import Part, Row, RunStatus, fitting, reader
+from velero.rows import Part, Row, Rows, RunStatus
 
 if TYPE_CHECKING:
     from velero.api import Api
@@ -126,5 +125,5 @@ def backups(api: Api, namespace: str) -> Gateway[Backup]:
     return Gateway(api, BACKUP, backup_of, namespace)
 
 
-def backup_rows(api: Api, namespace: str) -> Gateway[BackupRow]:
-    return Gateway(api, BACKUP, partial(fitting, BackupRow), namespace, reader(BackupRow))
+def backup_rows(api: Api, namespace: str) -> Rows[BackupRow]:
+    return Rows(api, BACKUP, BackupRow, namespace)

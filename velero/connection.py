@@ -15,6 +15,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import yaml
 
@@ -100,12 +102,22 @@ async def _configuration() -> Any:
 
 
 def _connection(cluster: str, configuration: Any, token: Token, files: tuple[Path, ...]) -> Connection:
+    # Left to itself, aiohttp looks for a proxy and into ~/.netrc at every request, each in a thread; a netrc entry for
+    # the host then fails every request that carries a token.
+    configuration.client_session_kwargs = {"trust_env": False}
+    configuration.proxy = configuration.proxy or environments_proxy(configuration.host)
     try:
         client = importlib.import_module("kubernetes.aio.client").ApiClient(configuration)
     except (OSError, ValueError) as error:
         why = f"its certificates cannot be used ({type(error).__name__})"
         raise Unreachable(cluster, f"Cluster {cluster} is not set up.", why=why) from error
     return Connection(client, token, configuration.host.rstrip("/"), files, seal(files))
+
+
+def environments_proxy(url: str) -> str | None:
+    """As HTTPS_PROXY, HTTP_PROXY and NO_PROXY say, which kubectl honours too."""
+    target = urlsplit(url)
+    return None if proxy_bypass(target.netloc) else getproxies().get(target.scheme)
 
 
 def _direct(configuration: Any, access: Direct) -> None:

@@ -36,34 +36,21 @@ class ListMeta(Struct, frozen=True):
     next: str = field(name="continue", default="")
 
 
-class Listed(Struct, frozen=True):
-    """Objects are left as the bytes that they came in: what reads them takes what it wants."""
-
+class Listed(Struct, Generic[V], frozen=True):
     metadata: ListMeta = ListMeta()
-    items: list[Raw] | None = None
+    items: list[V] | None = None
 
 
-LISTED = Decoder(Listed)
+_LISTED = Decoder(Listed[Raw])
 
 
 class Gateway(Generic[V]):
-    """`parse` makes a value of an object's JSON and never raises on what it finds there.
+    """`parse` makes a value of an object's JSON and never raises on what it finds there."""
 
-    `read` makes one of an object's bytes in a list or a watch, where there is a shorter way; None for what is no object.
-    """
-
-    def __init__(
-        self,
-        api: Api,
-        kind: Kind,
-        parse: Callable[[Json], V],
-        namespace: str = "",
-        read: Callable[[Raw], V | None] | None = None,
-    ) -> None:
+    def __init__(self, api: Api, kind: Kind, parse: Callable[[Json], V], namespace: str = "") -> None:
         self.api = api
         self.kind = kind
         self.namespace = namespace
-        self.read = read or self._whole
         self._parse = parse
 
     async def get(self, name: str) -> V:
@@ -79,7 +66,7 @@ class Gateway(Generic[V]):
         """Objects are projected page by page, so that ten thousand of them are never in memory as they came."""
         query = {"limit": str(limit), "labelSelector": selector, "continue": token}
         wanted = {key: value for key, value in query.items() if value}
-        return await self.api.read(self.kind.path(self.namespace), wanted, self._page)
+        return await self.api.read(self.kind.path(self.namespace), wanted, self.read_page)
 
     async def pages(self, *, selector: str = "", limit: int = PAGE) -> AsyncGenerator[Page[V], None]:
         """Raises Expired if the list grew too old between two pages; begin again then."""
@@ -127,23 +114,24 @@ class Gateway(Generic[V]):
             options["propagationPolicy"] = propagation
         await self.api.request("DELETE", self._path(name), body=options)
 
-    def _path(self, name: str) -> str:
-        return self.kind.object_path(self.namespace, name)
-
-    def _page(self, body: bytes) -> Page[V]:
-        listed = LISTED.decode(body)
+    def read_page(self, body: bytes) -> Page[V]:
+        """Raises ValueError for what is no list."""
+        listed = _LISTED.decode(body)
         values = [value for raw in listed.items or () if (value := self.read(raw)) is not None]
         return Page(tuple(values), listed.metadata.resource_version, listed.metadata.next)
 
-    def _value(self, source: Json) -> V:
-        return self._parse(without_managed_fields(source))
-
-    def _whole(self, raw: Raw) -> V | None:
-        """Items of a core list come without their kind."""
+    def read(self, raw: Raw) -> V | None:
+        """One object of a list or a watch; None for what is none. Items of a core list come without their kind."""
         source = decode(raw)
         if not isinstance(source, dict):
             return None
         return self._value({"apiVersion": self.kind.api_version, "kind": self.kind.name, **source})
+
+    def _path(self, name: str) -> str:
+        return self.kind.object_path(self.namespace, name)
+
+    def _value(self, source: Json) -> V:
+        return self._parse(without_managed_fields(source))
 
 
 def _dry(dry_run: bool) -> Mapping[str, str]:

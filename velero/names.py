@@ -15,7 +15,10 @@ RESTORE_UID = "velero.io/restore-uid"
 GC_FAILURE = "velero.io/gc-failure"
 EXCLUDE_FROM_BACKUP = "velero.io/exclude-from-backup"
 OPERATION = "velero-chatops.io/operation"
+REQUESTED_BY = "velero-chatops.io/requested-by"
 COPY_OF = "velero-chatops.io/copy-of"
+KOTS_TRIGGER = "kots.io/snapshot-trigger"
+KOTS_APP = "kots.io/app-id"
 RESTORE_FINALIZER = "restores.velero.io/external-resources-finalizer"
 
 _LABEL_LIMIT = 63

@@ -20,7 +20,7 @@ class Change(StrEnum):
     GONE = "gone"
 
 
-class Observation(Struct, Generic[V], frozen=True):
+class Observation(Struct, Generic[V], frozen=True, gc=False):
     """`value` is the last state; None when `gone`."""
 
     change: Change

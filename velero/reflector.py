@@ -127,10 +127,8 @@ class Reflector(Generic[V]):
         async with aclosing(self._gateway.pages(limit=self._pace.page)) as pages:
             async for page in pages:
                 place = place or page.resource_version
-                for value in page.values:
-                    missing.pop(value.uid, None)
                 for some in _slices(page.values, self._pace.most):
-                    yield Batch(tuple(self._listed(known, some)), self._place)
+                    yield Batch(tuple(self._listed(known, missing, some)), self._place)
         if not place:
             raise Unreachable(self._gateway.api.cluster, f"The list of {self.kind} has no resourceVersion.")
         self._board.ok(self.kind)
@@ -141,11 +139,14 @@ class Reflector(Generic[V]):
             yield Batch(tuple(lost), self._place)
         yield Batch((), place, complete=True)
 
-    def _listed(self, known: Mapping[str, str], values: Sequence[V]) -> Iterator[Observation[V]]:
+    def _listed(
+        self, known: Mapping[str, str], missing: dict[str, str], values: Sequence[V]
+    ) -> Iterator[Observation[V]]:
         for value in values:
-            change = Change.MODIFIED if value.uid in known else Change.ADDED
-            if (one := _observation(change, self.kind, value)) is not None:
-                yield one
+            uid, name = value.uid, value.name
+            missing.pop(uid, None)
+            if uid and name:
+                yield Observation(Change.MODIFIED if uid in known else Change.ADDED, self.kind, uid, name, value)
 
     # --- watch
 
@@ -191,7 +192,11 @@ class Reflector(Generic[V]):
         return (Batch(tuple(seen), place) if moved else None), broken
 
     def _change(self, line: Line[V]) -> Observation[V] | None:
-        return _observation(_CHANGES[line.type], self.kind, line.value) if line.value is not None else None
+        """None for an object without an identity: nothing could be said of it later."""
+        value = line.value
+        if value is None or not value.uid or not value.name:
+            return None
+        return Observation(_CHANGES[line.type], self.kind, value.uid, value.name, value)
 
     def _fault(self, line: Line[V] | None) -> ClusterError:
         gateway = self._gateway
@@ -214,12 +219,6 @@ class Reflector(Generic[V]):
     def _settle(self, lived: float) -> None:
         if lived >= self._pace.steady:
             self._backoff.reset()
-
-
-def _observation(change: Change, kind: str, value: V) -> Observation[V] | None:
-    """None for an object without an identity: nothing could be said of it later."""
-    uid, name = value.uid, value.name
-    return Observation(change, kind, uid, name, value) if uid and name else None
 
 
 def _slices(values: Sequence[S], size: int) -> Iterator[Sequence[S]]:

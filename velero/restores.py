@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from typing import TYPE_CHECKING
 
 from msgspec import field
@@ -15,7 +14,7 @@ from velero.gateway import Gateway
 from velero.kinds import RESTORE
 from velero.objects import Object, meta_of
 from velero.phases import RESTORE_PHASES
-from velero.rows import Part, Row, RunStatus, fitting, reader
+from velero.rows import Part, Row, Rows, RunStatus
 
 if TYPE_CHECKING:
     from velero.api import Api
@@ -106,5 +105,5 @@ def restores(api: Api, namespace: str) -> Gateway[Restore]:
     return Gateway(api, RESTORE, restore_of, namespace)
 
 
-def restore_rows(api: Api, namespace: str) -> Gateway[RestoreRow]:
-    return Gateway(api, RESTORE, partial(fitting, RestoreRow), namespace, reader(RestoreRow))
+def restore_rows(api: Api, namespace: str) -> Rows[RestoreRow]:
+    return Rows(api, RESTORE, RestoreRow, namespace)

@@ -7,15 +7,22 @@ What is missing or of the wrong type is as if absent, as in `velero/fields.py`.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import Raw, Struct, ValidationError, convert, field
 from msgspec.json import Decoder, decode
 from msgspec.structs import fields
 
 from velero.fields import Json
+from velero.gateway import Gateway, Listed, Page
+from velero.kinds import Kind
+from velero.names import KOTS_APP, KOTS_TRIGGER, REQUESTED_BY
 from velero.phases import BACKUP_PHASES
+
+if TYPE_CHECKING:
+    from velero.api import Api
 
 
 class Part(Struct, frozen=True, gc=False, rename="camel"):
@@ -23,6 +30,12 @@ class Part(Struct, frozen=True, gc=False, rename="camel"):
 
 
 P = TypeVar("P", bound=Part)
+
+
+class RowAnnotations(Part, frozen=True):
+    by: str = field(name=REQUESTED_BY, default="")
+    kots_trigger: str = field(name=KOTS_TRIGGER, default="")
+    kots_app: str = field(name=KOTS_APP, default="")
 
 
 class RowMeta(Part, frozen=True):
@@ -33,7 +46,7 @@ class RowMeta(Part, frozen=True):
     generation: int = 0
     created: str = field(name="creationTimestamp", default="")
     labels: Mapping[str, str] = {}
-    annotations: Mapping[str, str] = {}
+    annotations: RowAnnotations = field(default_factory=RowAnnotations)
 
 
 class RunStatus(Part, frozen=True):
@@ -71,18 +84,29 @@ class Row(Part, frozen=True):
         return self.status.phase in BACKUP_PHASES.terminal
 
 
-def reader(wanted: type[P]) -> Callable[[Raw], P | None]:
-    """From the bytes of one object; None for what is none. Raises ValueError for what is no JSON."""
-    decoder = Decoder(wanted)
+class Rows(Gateway[P]):
+    """One kind as rows."""
 
-    def read(raw: Raw) -> P | None:
+    def __init__(self, api: Api, kind: Kind, wanted: type[P], namespace: str = "") -> None:
+        super().__init__(api, kind, partial(fitting, wanted), namespace)
+        self._wanted = wanted
+        self._one = Decoder(wanted)
+        self._listed = Decoder(Listed[wanted])  # type: ignore[valid-type] # known only now
+
+    def read_page(self, body: bytes) -> Page[P]:
+        """Where one object is not as it should be, they are read one by one."""
         try:
-            return decoder.decode(raw)
+            listed = self._listed.decode(body)
+        except ValidationError:
+            return super().read_page(body)
+        return Page(tuple(listed.items or ()), listed.metadata.resource_version, listed.metadata.next)
+
+    def read(self, raw: Raw) -> P | None:
+        try:
+            return self._one.decode(raw)
         except ValidationError:
             source = decode(raw)
-            return fitting(wanted, source) if isinstance(source, dict) else None
-
-    return read
+            return fitting(self._wanted, source) if isinstance(source, dict) else None
 
 
 def fitting(wanted: type[P], source: Json) -> P:

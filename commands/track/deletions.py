@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from commands.resolve import OPERATION
-from commands.track.sighting import Outcome, Setting, event
+from commands.track.sighting import VANISHED, Outcome, Setting, event
 from domain.event import Severity
 from store.observed import Observed
 from velero.deletions import DeletionRequest
-from velero.observations import Change, Observation
+from velero.observations import Observation
 
 
 def observe(setting: Setting, prev: Observed | None, seen: Observation[Any]) -> Outcome:
-    if seen.change in {Change.DELETED, Change.GONE} or seen.value is None:
+    if seen.change in VANISHED or seen.value is None:
         return Outcome()
     request: DeletionRequest = seen.value
     facts: dict[str, object] = {

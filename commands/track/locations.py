@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from commands.track.sighting import Outcome, Setting, event, text
+from commands.track.sighting import VANISHED, Outcome, Setting, event, text
 from domain.event import Severity
 from store.observed import Observed
 from velero.locations import StorageLocation
-from velero.observations import Change, Observation
+from velero.observations import Observation
 
 
 def observe(setting: Setting, prev: Observed | None, seen: Observation[Any]) -> Outcome:
-    if seen.change in {Change.DELETED, Change.GONE} or seen.value is None:
+    if seen.change in VANISHED or seen.value is None:
         return Outcome()
     location: StorageLocation = seen.value
     same = prev is not None and prev.phase == location.phase

@@ -10,12 +10,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from commands.moments import moment
-from commands.resolve import OPERATION, REQUESTED_BY
-from commands.track.sighting import Outcome, Setting, event, of_known, text, time
+from commands.resolve import OPERATION
+from commands.track.sighting import VANISHED, Outcome, Setting, event, of_known, text, time
 from domain.event import Event, Severity
 from store.observed import Observed
 from velero.backups import BackupRow
-from velero.observations import Change, Observation
+from velero.names import SCHEDULE_NAME
+from velero.observations import Observation
 from velero.phases import BACKUP_PHASES
 from velero.restores import RestoreRow
 
@@ -32,7 +33,7 @@ KINDS = {
 def observe(setting: Setting, prev: Observed | None, seen: Observation[Any]) -> Outcome:
     """`seen.value` is the row of a Backup or a Restore."""
     noun = seen.resource.lower()
-    if seen.change in {Change.DELETED, Change.GONE} or seen.value is None:
+    if seen.change in VANISHED or seen.value is None:
         return _vanished(setting, noun, prev)
     run: Run = seen.value
     facts = _facts(run, prev, setting)
@@ -82,7 +83,7 @@ def _facts(run: Run, prev: Observed | None, setting: Setting) -> dict[str, Any]:
     meta, spec, status = run.meta, run.spec, run.status
     found: dict[str, Any] = {
         "operation": meta.labels.get(OPERATION),
-        "by": meta.annotations.get(REQUESTED_BY),
+        "by": meta.annotations.by,
         "created": time(meta.created),
         "started": time(status.started),
         "completed": time(status.completed),
@@ -93,29 +94,30 @@ def _facts(run: Run, prev: Observed | None, setting: Setting) -> dict[str, Any]:
         "total": status.progress.total,
         "namespaces": spec.namespaces,
         "generation": meta.generation,
+        **(_of_backup(run) if isinstance(run, BackupRow) else {"backup": run.spec.backup, "mapping": run.spec.mapping}),
     }
-    found |= _of_backup(run) if isinstance(run, BackupRow) else {"backup": run.spec.backup, "mapping": run.spec.mapping}
     return {key: value for key, value in found.items() if value}
 
 
 def _of_backup(run: BackupRow) -> dict[str, Any]:
+    labels, spec, status = run.meta.labels, run.spec, run.status
     return {
-        "schedule": run.schedule,
-        "location": run.spec.location,
-        "expires": time(run.status.expires),
-        "queue": run.status.queue_position,
-        "refused": " ".join(run.status.validation_errors)[:300],
+        "schedule": labels.get(SCHEDULE_NAME),
+        "location": spec.location,
+        "expires": time(status.expires),
+        "queue": status.queue_position,
+        "refused": " ".join(status.validation_errors)[:300],
         "kots": kots_series(run),
-        "labels": run.meta.labels,
+        "labels": labels,
     }
 
 
 def kots_series(run: BackupRow) -> str:
     """KOTS schedules without a Schedule object: its backups alone show that there is one."""
     marks = run.meta.annotations
-    if marks.get("kots.io/snapshot-trigger") != "schedule":
+    if marks.kots_trigger != "schedule":
         return ""
-    return f"kots app {marks['kots.io/app-id']}" if marks.get("kots.io/app-id") else "kots instance"
+    return f"kots app {marks.kots_app}" if marks.kots_app else "kots instance"
 
 
 def _story(setting: Setting, run: Run, prev: Observed | None) -> dict[str, Any]:

@@ -12,11 +12,11 @@ from commands.policy.reach import mapping
 from commands.schedule.desired import Patch, desired
 from commands.schedule.edit import delta, difference
 from commands.schedule.intent import Kind, kind_of, seal_of
-from commands.track.sighting import Outcome, Setting, event, of_known, text
+from commands.track.sighting import VANISHED, Outcome, Setting, event, of_known, text
 from domain.event import Event, Severity
 from store.observed import Observed
 from store.schedules import ScheduleState
-from velero.observations import Change, Observation
+from velero.observations import Observation
 from velero.schedules import Schedule
 
 INVALID = "FailedValidation"
@@ -24,7 +24,7 @@ INVALID = "FailedValidation"
 
 def observe(setting: Setting, prev: Observed | None, seen: Observation[Any]) -> Outcome:
     """Only what Velero says of it: who changed what is the keeper's, who knows what was ours."""
-    if seen.change in {Change.DELETED, Change.GONE} or seen.value is None:
+    if seen.change in VANISHED or seen.value is None:
         return Outcome()
     schedule: Schedule = seen.value
     facts = _facts(schedule)
@@ -41,7 +41,7 @@ def observe(setting: Setting, prev: Observed | None, seen: Observation[Any]) -> 
         fixed = of_known(setting, "schedule.fixed", "Schedule", prev, f"fixed {text(prev.seen_at)}", Severity.RECOVERY)
         return Outcome((fixed,), remember)
     since = prev.seen_at if prev is not None and before == schedule.phase else setting.now
-    return Outcome((), replace(remember, seen_at=since))
+    return Outcome((), remember._replace(seen_at=since))
 
 
 def _facts(schedule: Schedule) -> dict[str, Any]:

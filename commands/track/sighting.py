@@ -10,10 +10,10 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-from commands.moments import moment
 from commands.resolve import OPERATION
 from domain.event import Event, Severity
 from store.observed import Observed
+from velero.observations import Change
 
 Facts = Mapping[str, Any]
 
@@ -27,6 +27,9 @@ class Marks(Protocol):
     def uid(self) -> str: ...
     @property
     def labels(self) -> Mapping[str, str]: ...
+
+
+VANISHED = (Change.DELETED, Change.GONE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ class Setting:
     """DeleteBackupRequests that were seen, by the backup's name."""
 
 
-class Outcome(Struct, frozen=True):
+class Outcome(Struct, frozen=True, gc=False):
     """`remember` is what is known from now on; None: forget it."""
 
     events: tuple[Event, ...] = ()
@@ -58,7 +61,11 @@ def text(at: datetime | None) -> str:
 
 def time(told: str) -> str:
     """A time as the cluster told it, if it is one."""
-    return told if moment(told) is not None else ""
+    try:
+        datetime.fromisoformat(told)
+    except ValueError:
+        return ""
+    return told
 
 
 def event(

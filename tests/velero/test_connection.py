@@ -22,8 +22,10 @@ from velero.connection import Direct, InCluster, Kubeconfig, connect, resolve
 async def authorization(server, access) -> str | None:
     server.other["GET /version"] = says_json({})
     api = Api("prod", access)
-    await api.request("GET", "/version")
-    await api.close()
+    try:
+        await api.request("GET", "/version")
+    finally:
+        await api.close()
     return server.requests[-1].headers.get("Authorization")
 
 
@@ -204,3 +206,41 @@ async def test_a_rotated_authority_is_taken_up(tmp_path, https):
 def test_the_written_kubeconfig_is_yaml(tmp_path):
     access = kubeconfig(tmp_path, "https://x", {"token": "t"})
     assert yaml.safe_load(Path(access.path).read_text())["current-context"] == "prod"
+
+
+@pytest.fixture
+def proxied(monkeypatch, server):
+    """The environment of a process behind a proxy, which is the scripted server."""
+    for name in ("HTTP_PROXY", "NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", server.url)
+    return monkeypatch
+
+
+async def test_the_environments_proxy_is_asked(server, proxied):
+    assert await authorization(server, Direct("http://cluster.invalid", "t1")) == "Bearer t1"
+    assert server.requests[-1].host == "cluster.invalid"
+
+
+async def test_with_the_credentials_in_its_address(server, proxied):
+    proxied.setenv("http_proxy", f"http://ada:p@{server.host}")
+    assert await authorization(server, Direct("http://cluster.invalid", "t1")) == "Bearer t1"
+    assert server.requests[-1].headers["Proxy-Authorization"] == "Basic YWRhOnA="
+
+
+async def test_but_not_where_it_is_left_out(server, proxied):
+    proxied.setenv("no_proxy", "cluster.invalid")
+    with pytest.raises(Unreachable):
+        await authorization(server, Direct("http://cluster.invalid", "t1"))
+
+
+async def test_the_kubeconfigs_own_proxy_goes_first(tmp_path, server, proxied):
+    proxied.setenv("http_proxy", "http://127.0.0.1:1")
+    access = kubeconfig(tmp_path, "http://cluster.invalid", {"token": "t1"}, **{"proxy-url": server.url})
+    assert await authorization(server, access) == "Bearer t1"
+
+
+async def test_a_netrc_has_no_say(tmp_path, server, monkeypatch):
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login mallory password p\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    assert await authorization(server, Direct(server.url, "t1")) == "Bearer t1"
