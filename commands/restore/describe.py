@@ -13,7 +13,7 @@ from commands.flags import BOOL, TEXT, Flag, choice
 from commands.resolve import REASON
 from commands.restore.create import DESCRIPTION
 from commands.restore.get import creator
-from commands.restore.outcome import Outcome, lines, outcome
+from commands.restore.outcome import Outcome, lines, outcome, routinely
 from commands.situation import Situation
 from commands.verb import Args, Effect, Verb
 from domain.answer import Answer, Attachment, Button, Code, Fields, Part, Text, Tone
@@ -146,8 +146,7 @@ def shown(found: Outcome) -> list[Part]:
         parts += [Text("Errors:"), Text(lines(found.errors), untrusted=True)]
     if found.warnings:
         parts += [Text("Warnings:"), Text(lines(found.warnings), untrusted=True)]
-    if found.folded:
-        said = "; ".join(f"{count} × {text}" for text, count in found.folded)
+    if said := routinely(found):
         parts.append(Text(f"Routine warnings, folded: {said}."))
     if found.next_step:
         parts.append(Text(f"Next: {found.next_step}"))

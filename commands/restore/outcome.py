@@ -72,14 +72,19 @@ def next_step(results: Results) -> str:
     return next((hint for pattern, hint in _NEXT for text in texts if pattern.search(text)), "")
 
 
+def routinely(found: Outcome) -> str:
+    """The folded ones in a line; empty where there are none."""
+    return "; ".join(f"{count} × {text}" for text, count in found.folded)
+
+
 def lines(groups: tuple[Group, ...], most: int = 8) -> str:
-    shown = [_line(group) for group in groups[:most]]
+    shown = [line(group) for group in groups[:most]]
     if len(groups) > most:
         shown.append(f"and {len(groups) - most} more {named(len(groups) - most, 'kind')} of it")
     return "\n".join(shown)
 
 
-def _line(group: Group) -> str:
+def line(group: Group) -> str:
     subjects = [entry.subject for entry in group.entries if entry.subject]
     more = f" and {len(subjects) - 3} more" if len(subjects) > 3 else ""
     where = f"{', '.join(subjects[:3])}{more}: " if subjects else ""

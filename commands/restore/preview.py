@@ -94,7 +94,10 @@ class Row:
 
     @property
     def warned(self) -> bool:
-        """Velero says a warning of what is there and differs. What a server filled in counts for it too, not for us."""
+        """Velero says a warning of what is there and differs.
+
+        It also does of objects that are equal to people: what a server filled in counts for it, and who wrote what when.
+        """
         return self.fate in {Fate.KEPT, Fate.FIXED} and not self.merged
 
     @property
@@ -174,7 +177,7 @@ class Preview:
         if self.waits:
             yield f"{WAITS}: {_names(self.waits)}."
         if warned := sum(row.warned for row in self.rows):
-            yield f"Velero warns of {warned} of them, which by itself is no failure."
+            yield f"Velero warns of {warned} of them or more, which by itself is no failure."
         if self.unsure:
             yield f"Not sure: {_names(self.unsure)}."
         if self.errors:

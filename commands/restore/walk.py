@@ -8,7 +8,7 @@ from typing import Any
 
 from commands.restore.claims import NodeAgent, claims
 from commands.restore.compare import controlled, fields, fixed, given, merged, normal
-from commands.restore.modified import Modifiers
+from commands.restore.modified import Modified, Modifiers
 from commands.restore.preview import Fate, Preview, Row
 from commands.restore.ready import followed, left_out, node_ports, ready
 from commands.restore.scope import Scope
@@ -95,7 +95,7 @@ class Walk:
             ports=node_ports(modified.item) if new and stored.kind == "Service" else (),
             hooks=tuple(_hooks(stored)) if new and stored.kind == "Pod" else (),
             lacks=self._lacking(modified.item) if new and stored.kind == "PersistentVolumeClaim" else "",
-            faults=tuple(f"{row.kind} {row.place}: {fault}" for fault in modified.faults),
+            faults=tuple(f"{row.kind} {row.place}: {fault}" for fault in self._faults(row, modified)),
         )
 
     def _row(self, stored: Stored) -> Row:
@@ -171,12 +171,21 @@ class Walk:
         why = fixed(row.kind, there, differs, bound=live.bound and self._asks_for_another(row))
         return replace(row, fate=Fate.FIXED if why else Fate.CHANGED, why=why)
 
+    def _faults(self, row: Row, modified: Modified) -> Iterator[str]:
+        """Seen on a real cluster: Velero waits for claims that it has volumes provisioned for, if they can be bound."""
+        yield from modified.faults
+        if row.kind == "PersistentVolumeClaim" and row.fate is Fate.NEW and self._provisioned(row):
+            name = section(modified.item, "spec").get("storageClassName")
+            if name == "" or self._lacking(modified.item):
+                yield "it stays Pending, since nothing provisions a volume for it"
+
     def _asks_for_another(self, row: Row) -> bool:
         """A bound claim is patched to be unbound where its volume would be provisioned anew."""
-        if row.kind != "PersistentVolumeClaim":
-            return True
-        volume = next((v for v in self.volumes if f"{self.scope.target(v.namespace)}/{v.claim}" == row.place), None)
-        return volume is not None and volume.method in _PROVISIONED
+        return row.kind != "PersistentVolumeClaim" or self._provisioned(row)
+
+    def _provisioned(self, claim: Row) -> bool:
+        saved = (one for one in self.volumes if one.claim and one.method in _PROVISIONED)
+        return any(f"{self.scope.target(one.namespace)}/{one.claim}" == claim.place for one in saved)
 
     def _lacking(self, claim: Json) -> str:
         name = section(claim, "spec").get("storageClassName")

@@ -156,7 +156,7 @@ async def start_cluster(
         write_kubeconfig(directory / "admin.kubeconfig", apiserver, ADMIN_TOKEN, NAMESPACE)
         await asyncio.to_thread(run_velero, parts.velero, directory, ["install", "--crds-only"], check=True)
         await api.apply(namespace(NAMESPACE), deployment(), location(store.url, access))
-        velero = VeleroServer(velero_process(parts, directory, keeper, annex), api)
+        velero = VeleroServer(velero_process(parts, directory, keeper, annex, store), api)
         await velero.start()
         await api.wait_phase("backupstoragelocations", LOCATION, "Available")
     except BaseException:
@@ -166,13 +166,14 @@ async def start_cluster(
     return RealCluster(name, directory, session, control_plane, store, velero, api, parts.velero, took)
 
 
-def velero_process(parts: Parts, directory: Path, keeper: Keeper, annex: Annex | None) -> Process:
+def velero_process(parts: Parts, directory: Path, keeper: Keeper, annex: Annex | None, store: ObjectStore) -> Process:
     credentials = directory / "credentials"
     credentials.write_text("[default]\naws_access_key_id = nobody\naws_secret_access_key = nothing\n")
     config = str(directory / "admin.kubeconfig")
     argv = [str(parts.velero), "--namespace", NAMESPACE, "server", "--plugin-dir", str(parts.plugins), *FLAGS]
     enter: Callable[[Sequence[str]], Sequence[str]] = list if annex is None else annex.enter
     environment = {
+        "AWS_ENDPOINT_URL_EC2": store.url,  # block devices and their snapshots
         "AWS_SHARED_CREDENTIALS_FILE": str(credentials),
         "HOME": str(directory),
         "KUBECONFIG": config,  # not a flag: plugins inherit the environment only

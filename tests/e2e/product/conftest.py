@@ -1,7 +1,9 @@
 """`house`: the bot runs as its own process, with exactly the rights of `deploy/`, on the real cluster."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
+from random import Random
 
 import aiohttp
 import pytest
@@ -10,6 +12,8 @@ from tests.e2e.api import resource_of
 from tests.e2e.cluster import RealCluster
 from tests.e2e.processes import Keeper
 from tests.e2e.product.shop import RealHouse, all_rights, open_house
+from velero.cluster import Cluster, ClusterSettings
+from velero.connection import Direct
 
 
 @pytest.fixture(scope="session")
@@ -54,3 +58,14 @@ async def other(
     yield house
     await house.process.kill()
     await house.slack.stop()
+
+
+@pytest.fixture(scope="session")
+async def eyes(cluster: RealCluster, granted: None) -> AsyncIterator[Cluster]:
+    """Our own gateway, with the bot's rights."""
+    access = Direct(cluster.url, cluster.bot_token, cluster.ca.read_text("utf-8"))
+    settings = ClusterSettings("prod", access, hosts=(cluster.store.url.removeprefix("http://"),))
+    one = Cluster(settings, now=lambda: datetime.now(UTC), random=Random(1))
+    await one.open()
+    yield one
+    await one.close()
