@@ -15,9 +15,10 @@ from typing import Any
 
 from sandbox.bucket import Buckets
 from sandbox.clock import Clock, RealClock
-from sandbox.kubernetes.auth import Grant, User, admin
+from sandbox.kubernetes.auth import admin
 from sandbox.kubernetes.objects import Objects
 from sandbox.kubernetes.server import KubernetesEmulator
+from sandbox.rights import bot_user
 from sandbox.slack.emulator import SlackEmulator
 from sandbox.velero.emulator import VeleroEmulator
 from sandbox.velero.settings import VeleroSettings
@@ -144,35 +145,6 @@ async def _place(name: str, world: World, settings: VeleroSettings) -> Place:
     await emulator.start()
     location(objects, "default", bucket, default=True)
     return Place(name, objects, api, emulator, token, bucket)
-
-
-def bot_user() -> User:
-    """What deploy/ grants, in the emulator's words."""
-    velero_kinds = (
-        "backups",
-        "restores",
-        "schedules",
-        "deletebackuprequests",
-        "downloadrequests",
-        "serverstatusrequests",
-        "backupstoragelocations",
-        "volumesnapshotlocations",
-        "backuprepositories",
-        "podvolumebackups",
-        "podvolumerestores",
-        "datauploads",
-        "datadownloads",
-    )
-    return User(
-        "bot",
-        (
-            Grant(velero_kinds, namespaces=(VELERO,)),
-            Grant(("configmaps",), verbs=("get", "list", "create", "delete"), namespaces=(VELERO,)),
-            Grant(("namespaces",), verbs=("get", "list", "watch")),
-            Grant(("*",), verbs=("get", "list")),
-            Grant(("selfsubjectaccessreviews",), verbs=("create",)),
-        ),
-    )
 
 
 def location(

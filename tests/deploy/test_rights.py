@@ -12,9 +12,10 @@ import pytest
 from domain.errors import Forbidden
 from sandbox.bucket import Buckets
 from sandbox.clock import RealClock
-from sandbox.kubernetes.auth import Grant, User
+from sandbox.kubernetes.auth import User
 from sandbox.kubernetes.objects import Objects
 from sandbox.kubernetes.server import KubernetesEmulator
+from sandbox.rights import RIGHTS, bot_user, granted
 from sandbox.velero.emulator import VeleroEmulator
 from tests.deploy.rendering import DEPLOY, load, one, render
 from velero.access import NEEDED, USEFUL
@@ -36,24 +37,6 @@ def rights(role: dict) -> set[Right]:
         for resource in rule["resources"]
         for verb in rule["verbs"]
     }
-
-
-def grants(*roles: dict) -> tuple[Grant, ...]:
-    """The Role as the emulated cluster knows it."""
-    return tuple(
-        Grant(
-            [
-                f"{resource}.{group}" if group else resource
-                for group in rule["apiGroups"]
-                for resource in rule["resources"]
-            ],
-            rule["verbs"],
-            [role["metadata"].get("namespace", "*")],
-            rule.get("resourceNames", ["*"]),
-        )
-        for role in roles
-        for rule in role["rules"]
-    )
 
 
 @pytest.fixture
@@ -83,6 +66,11 @@ def test_what_is_granted_everywhere_is_read_only(cluster_role):
     assert "secrets" not in {resource for _, resource, _ in rights(previews)}
 
 
+def test_the_sandbox_s_bot_has_the_rights_of_deploy_and_no_others(role, cluster_role):
+    previews = one(load(RIGHTS[-1]), "ClusterRole", "velero-chatops-previews")
+    assert bot_user().grants == granted([role, cluster_role, previews])
+
+
 @pytest.mark.parametrize(
     "file", ["rights/role.yaml", "rights/clusterrole.yaml", "components/previews/clusterrole.yaml"]
 )
@@ -104,7 +92,7 @@ class World:
         self.server, self.cluster = server, cluster
 
     def allow(self, *roles: dict) -> None:
-        self.server.tokens["bot"] = User("bot", grants(*roles))
+        self.server.tokens["bot"] = User("bot", granted(roles))
 
 
 @pytest.fixture

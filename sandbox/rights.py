@@ -1,0 +1,44 @@
+"""The bot's rights in a sandbox cluster: those of deploy/, so that one too few or too many shows before a real one tells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sandbox.kubernetes.auth import Grant, User
+
+Json = dict[str, Any]
+
+DEPLOY = Path(__file__).parents[1] / "deploy"
+RIGHTS = (
+    DEPLOY / "rights" / "role.yaml",
+    DEPLOY / "rights" / "clusterrole.yaml",
+    DEPLOY / "components" / "previews" / "clusterrole.yaml",
+)
+"""With the opt-in for previews."""
+
+
+def bot_user() -> User:
+    found = (each for path in RIGHTS for each in yaml.safe_load_all(path.read_text("utf-8")))
+    return User("bot", granted(role for role in found if role and role["kind"] in {"Role", "ClusterRole"}))
+
+
+def granted(roles: Iterable[Json]) -> tuple[Grant, ...]:
+    """Roles as the emulated cluster knows them."""
+    return tuple(
+        Grant(
+            [
+                f"{resource}.{group}" if group else resource
+                for group in rule["apiGroups"]
+                for resource in rule["resources"]
+            ],
+            rule["verbs"],
+            [role["metadata"].get("namespace", "*")],
+            rule.get("resourceNames", ["*"]),
+        )
+        for role in roles
+        for rule in role["rules"]
+    )
