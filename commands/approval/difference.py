@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from domain.approval import Approval, approval_fingerprint
 from domain.counting import counted
 from domain.decision import Decision, Outcome
-from domain.plan import Plan, Step, digest
+from domain.plan import Plan, Step, StepVerb, digest
 
 SHOWN = 10
 
@@ -47,17 +48,31 @@ def _plan(stored: Plan, plan: Plan) -> Iterator[str]:
         return
     if len(stored.steps) != len(plan.steps):
         yield f"It takes {counted(len(plan.steps), 'step')} now, not {len(stored.steps)}."
-    for before, now in zip(stored.steps, plan.steps, strict=False):
-        yield from _step(before, now)
+    for step, again in zip(stored.steps, plan.steps, strict=False):
+        yield from _step(step, again)
     for key in sorted({*stored.evidence, *plan.evidence}):
-        if digest(stored.evidence.get(key)) != digest(plan.evidence.get(key)):
-            yield f"{key.capitalize()} is not what it was: {_short(stored.evidence.get(key))} → {_short(plan.evidence.get(key))}"
+        before, now = stored.evidence.get(key), plan.evidence.get(key)
+        if digest(before) != digest(now):
+            yield _evidence(key, before if isinstance(before, Mapping) else {}, now if isinstance(now, Mapping) else {})
+
+
+def _evidence(key: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Digests and uids are for machines: what they mean is told."""
+    if key == "backup" and before.get("name") == now.get("name") and before.get("uid") != now.get("uid"):
+        return f"Backup {now.get('name')} was deleted and made anew."
+    if key == "backup" and before.get("name") == now.get("name"):
+        return f"Backup {now.get('name')} is not what it was: how it was made, or how it ended."
+    if key == "modifier":
+        return "The ConfigMap of modifiers is not what it was."
+    changed = [one for one in sorted({*before, *now} - {"digest", "uid"}) if before.get(one) != now.get(one)]
+    said = ", ".join(f"{one} {_short(before.get(one))} → {_short(now.get(one))}" for one in changed)
+    return f"{key.capitalize()} is not what it was{': ' if said else ''}{said}."
 
 
 def _step(before: Step, now: Step) -> Iterator[str]:
     if (before.verb, before.kind, before.name) != (now.verb, now.kind, now.name):
         yield f"{before.verb} {before.kind} {before.name} became {now.verb} {now.kind} {now.name}."
-    elif before.uid != now.uid:
+    elif before.uid != now.uid and before.verb is not StepVerb.CREATE:  # of what is made it is the source's
         yield f"{before.kind} {before.name} was deleted and made anew."
     elif digest(before.manifest) != digest(now.manifest):
         parts = {key for key in (*before.manifest, *now.manifest) if before.manifest.get(key) != now.manifest.get(key)}
@@ -81,5 +96,5 @@ def _shrunk(stored: Plan, plan: Plan) -> tuple[str, ...]:
 
 
 def _short(value: object) -> str:
-    text = str(value)
+    text = str(value or "none")
     return text if len(text) <= 200 else f"{text[:199]}…"

@@ -49,6 +49,7 @@ def bypass(approval: Approval, operation: Operation, now: datetime, actor: Actor
 def settled(approval: Approval) -> Refused:
     """Why a click comes too late; a click is never passed over in silence."""
     words = {
+        ApprovalState.OPEN: "It could not be decided yet; the votes stay, and it is tried again.",
         ApprovalState.DECIDING: "All votes are in; it is being checked once more.",
         ApprovalState.APPROVED: f"This was approved already, by {voters(approval, VoteKind.APPROVE)}.",
         ApprovalState.REJECTED: f"This was rejected already, by {voters(approval, VoteKind.REJECT)}.",

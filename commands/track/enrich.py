@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from commands.restore.outcome import line, outcome, routinely
 from commands.track.hints import hint
 from domain.errors import ClusterError, DownloadError
 from domain.event import Event
@@ -12,6 +13,9 @@ from velero.cluster import Cluster
 from velero.volumes import Volume
 
 FIRST = 5
+CHECK = "kubectl get pods,pvc -A -l velero.io/restore-name={name}"
+LABEL = 63
+"""Velero shortens longer names in labels."""
 
 
 async def enrich(event: Event, cluster: Cluster) -> Mapping[str, Any]:
@@ -21,8 +25,10 @@ async def enrich(event: Event, cluster: Cluster) -> Mapping[str, Any]:
         return _hinted({}, _own(event))
     restore = noun == "restore"
     found: dict[str, Any] = {}
-    if what in {"failed", "partially-failed"}:
-        found |= await _errors(event.object_name, cluster, restore=restore)
+    if restore:
+        found |= await _restored(event, cluster)
+    elif what in {"failed", "partially-failed"}:
+        found |= await _errors(event.object_name, cluster)
     if noun == "backup" and what in {"completed", "partially-failed"}:
         found |= await _volumes(event.object_name, cluster)
     return _hinted(found, [*_own(event), *found.get("errors", [])])
@@ -38,13 +44,33 @@ def _own(event: Event) -> list[str]:
 
 
 def _hinted(found: dict[str, Any], texts: list[str]) -> Mapping[str, Any]:
-    advice = hint(texts)
+    advice = found.get("hint") or hint(texts)
     return {**found, "hint": advice} if advice else found
 
 
-async def _errors(name: str, cluster: Cluster, *, restore: bool) -> dict[str, Any]:
+async def _restored(event: Event, cluster: Cluster) -> dict[str, Any]:
+    """Errors in groups, warnings that are news, the others in a line; what to look at now, what to do next."""
+    name = event.object_name
+    check = CHECK.format(name=name) if len(name) <= LABEL else ""
+    if not (event.facts.get("errors") or event.facts.get("warnings")):
+        return {"check": check} if event.kind.endswith(".completed") else {}
     try:
-        results = await cluster.artifacts.results(name, restore=restore)
+        found = outcome(await cluster.artifacts.results(name, restore=True))
+    except (DownloadError, ClusterError):
+        return {"check": check}
+    return {
+        "errors": [line(group) for group in found.errors[:FIRST]],
+        "more_errors": max(0, len(found.errors) - FIRST),
+        "warnings": [line(group) for group in found.warnings[:FIRST]],
+        "routine": routinely(found),
+        "check": check,
+        "hint": found.next_step,
+    }
+
+
+async def _errors(name: str, cluster: Cluster) -> dict[str, Any]:
+    try:
+        results = await cluster.artifacts.results(name)
     except (DownloadError, ClusterError):
         return {}
     texts = [f"{entry.subject}: {entry.message}" if entry.subject else entry.message for entry in results.errors]

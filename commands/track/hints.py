@@ -39,7 +39,7 @@ HINTS: tuple[tuple[str, str], ...] = (
     ),
     (
         r"provided port is already allocated",
-        "A node port is taken: restore with --preserve-nodeports=false, or change the port in the copy.",
+        "A node port is taken: leave services out, or change the port with --modifier.",
     ),
     (r"fail to get the namespace", "A namespace that was named does not exist."),
     (

@@ -24,9 +24,9 @@ WORDS = {
     ApprovalState.WITHDRAWN: ("↩️", "withdrawn"),
     ApprovalState.STALE: ("🔄", "out of date: nothing runs"),
 }
-NOTES = 25
+NOTES = 40
 """What a restore says of itself, every class of its preview, volumes, hooks: whoever votes sees all of it."""
-NOTE = 600
+NOTE = 450
 
 
 def request(approval: Approval, operation: Operation, plan: Plan, said: Mapping[str, Any] | None = None) -> Rendered:

@@ -51,8 +51,8 @@ OURS = {
 }
 
 
-NOTES = 20
-NOTE = 500
+NOTES = 40
+NOTE = 450
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +158,19 @@ def _trouble(operation: Operation, history: History) -> str:
         lines.append(f"_{escape(str(history.extra['hint']))}_")
     if operation.state is State.FAILED and operation.reason and not lines:
         lines.append(untrusted(operation.reason))
+    lines += left_behind(history.extra)
     lines += [f"⚠️ {untrusted(str(each))}" for each in (history.extra.get("unprotected") or [])[:8]]
     return "\n".join(lines)
+
+
+def left_behind(extra: Mapping[str, Any]) -> list[str]:
+    """Of a restore: warnings that are news, the routine ones in a line, and what to look at now."""
+    lines = [f"⚠️ {untrusted(limits.cut(str(each), 500))}" for each in (extra.get("warnings") or [])[:5]]
+    if extra.get("routine"):
+        lines.append(f"Routine warnings: {untrusted(str(extra['routine']))}.")
+    if extra.get("check"):
+        lines.append(f"Check now, pods Ready and claims Bound: `{code(str(extra['check']))}`")
+    return lines
 
 
 def buttons(operation: Operation) -> list[limits.Block]:

@@ -11,7 +11,7 @@ from domain.counting import named
 from domain.event import Event, Severity
 from notifier.render import limits
 from notifier.render.answers import LINE, Rendered
-from notifier.render.cards import span, stamp
+from notifier.render.cards import left_behind, span, stamp
 from notifier.render.escape import escape, untrusted
 from notifier.route import Destination, Role
 
@@ -139,6 +139,7 @@ def _why(event: Event, extra: Mapping[str, Any]) -> list[str]:
         lines.append(f"and {extra['more_errors']} more {named(int(extra['more_errors']), 'error')}")
     if extra.get("hint"):
         lines.append(f"Hint: {escape(str(extra['hint']))}")
+    lines += left_behind(extra)
     lines += [f"Not protected: {untrusted(str(each))}" for each in (extra.get("unprotected") or [])[:8]]
     return lines
 

@@ -149,11 +149,30 @@ async def test_a_changed_plan_is_stale(one):
     assert one.restores == []
 
 
-async def test_changed_evidence_is_named(one):
-    one.plan = plan_of("r1", evidence={"backup": {"uid": "another"}})
-    told = await one.approvals.vote(one.id, PEOPLE["bob"], VoteKind.APPROVE)
-    assert "Backup is not what it was" in told.parts[0].body
-    assert one.restores == []
+B1 = {"name": "b1", "uid": "u1", "digest": "d1"}
+PLACE = {"name": "default", "bucket": "prod-backups", "prefix": ""}
+
+
+@pytest.mark.parametrize(
+    ("now", "said"),
+    [
+        ({"backup": {**B1, "uid": "u2"}}, "Backup b1 was deleted and made anew."),
+        ({"backup": {**B1, "digest": "d2"}}, "Backup b1 is not what it was: how it was made, or how it ended."),
+        ({"backup": {**B1, "name": "b2", "uid": "u2"}}, "Backup is not what it was: name b1 → b2."),
+        ({"location": {**PLACE, "bucket": "other"}}, "Location is not what it was: bucket prod-backups → other."),
+        ({"location": {**PLACE, "prefix": "x"}}, "Location is not what it was: prefix none → x."),
+        ({"modifier": "d2"}, "The ConfigMap of modifiers is not what it was."),
+    ],
+)
+async def test_what_it_stands_on_is_compared_and_told_in_words(tmp_path, now, said):
+    async with cluster_in(tmp_path) as (store, cluster, objects):
+        desk = Desk(store, cluster, objects, quorum=1)
+        desk.plan = replace(desk.plan, evidence={"backup": B1, "location": PLACE, "modifier": "d1"})
+        await desk.ask()
+        desk.plan = replace(desk.plan, evidence={**desk.plan.evidence, **now})
+        told = await desk.approvals.vote(desk.id, PEOPLE["bob"], VoteKind.APPROVE)
+    assert [part.body for part in told.parts] == [said]
+    assert desk.restores == []
 
 
 async def test_a_grown_impact_is_stale(one):
@@ -283,6 +302,14 @@ async def test_what_was_being_decided_is_decided_after_a_restart(one):
     assert one.runs_what_was_approved()
     await one.approvals.recover()
     assert len(one.restores) == 1
+
+
+async def test_two_that_decide_at_once_find_what_the_other_left(one):
+    """A dead process's decision is taken up again while the vote's own still goes on; neither can be made now."""
+    one.meanwhile.append(one.approvals.recover)
+    one.fault = Unreachable("prod", "prod does not answer.")
+    assert await one.votes("bob") == "It could not be decided yet; the votes stay, and it is tried again."
+    assert await one.state() == ("open", "awaiting")
 
 
 async def test_what_was_approved_and_not_started_runs_within_its_window(one):

@@ -81,7 +81,7 @@ def test_what_ran_already_can_be_judged_and_no_more_withdrawn():
     assert "Expires" not in text(request(ASKED, over, PLAN))
 
 
-WHOLE = tuple(f"line {n} of the preview: " + "x" * 150 for n in range(24))
+WHOLE = tuple(f"line {n} of the preview: " + "x" * 80 for n in range(36))
 
 
 def test_a_whole_preview_is_shown_to_whoever_votes():

@@ -1,4 +1,4 @@
-"""Before a restore runs, everybody has seen what it will change: who asks, who votes, who reads the channel."""
+"""Before a restore runs, everybody has seen what it will change; after it, what it left behind and what to look at."""
 
 import json
 
@@ -22,6 +22,7 @@ async def lived_in(house):
     await house.backed_up("b1")
     objects.delete("configmaps", "shop", "settings-0")
     objects.delete("persistentvolumeclaims", "shop", "logs")
+    objects.delete("pods", "shop", "web-1")
     objects.patch("configmaps", "shop", "settings-1", {"data": {"number": "99"}})
     await house.quiet()
 
@@ -56,3 +57,15 @@ async def test_also_where_nobody_else_has_to_agree(build):
     await house.ended("restores", "r1")
     await house.sees("#ops", "restore create r1", "Completed")
     assert missing(house.card("restore create r1")) == []
+
+
+async def test_afterwards_the_card_and_its_thread_say_what_to_look_at(build):
+    house = await build(rules=FREE)
+    await house.start()
+    await house.backed_up("b1")
+    house.prod.objects.patch("configmaps", "shop", "settings-1", {"data": {"number": "99"}})
+    await house.quiet()
+    await house.grace.says(ASK.replace(" --existing-resource-policy update", ""))
+    for word in ("Completed", "× was there already and stays as it is", "velero.io/restore-name=r1"):
+        await house.sees("#ops", "restore create r1", word)
+        await house.sees("#ops", "Restore r1 Completed", word)
