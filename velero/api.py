@@ -19,7 +19,7 @@ from msgspec.json import Decoder
 
 from domain.errors import ClusterError, Unauthenticated
 from velero.connection import Access, Connection, connect
-from velero.errors import Asked, Reply, asked, not_kubernetes, refusal, unreachable
+from velero.errors import Asked, Body, Reply, asked, not_kubernetes, refusal, unreachable
 from velero.fields import Json
 
 MERGE_PATCH = "application/merge-patch+json"
@@ -106,7 +106,7 @@ class Api:
             what, await self._reply(what, method, _target(path, query), headers, body, timeout), _OBJECT.decode
         )
 
-    async def read(self, path: str, query: Mapping[str, str], read: Callable[[bytes], T]) -> T:
+    async def read(self, path: str, query: Mapping[str, str], read: Callable[[Body], T]) -> T:
         """A GET whose answer `read` makes a value of; where it raises ValueError, it was no answer of Kubernetes."""
         what = asked(self.cluster, "GET", path)
         return _parse(what, await self._reply(what, "GET", _target(path, query), {}, None), read)
@@ -230,20 +230,20 @@ async def _renewed(connection: Connection, rejected: str, error: ClusterError) -
 
 
 async def _read(response: aiohttp.ClientResponse) -> Reply:
-    chunks, size = [], 0
+    """One buffer that grows: chunks that wait to be joined are twice the memory, and its pages a fifth of the time."""
+    body = bytearray()
     try:
         async for chunk in response.content.iter_chunked(1 << 18):
-            size += len(chunk)
-            if size > _LARGEST:
+            body += chunk
+            if len(body) > _LARGEST:
                 raise aiohttp.ClientPayloadError("the answer is too large")
-            chunks.append(chunk)
     finally:
         response.release() if response.content.at_eof() else response.close()
     headers = response.headers
-    return Reply(response.status, b"".join(chunks), headers.get("Content-Type", ""), headers.get("Retry-After", ""))
+    return Reply(response.status, body, headers.get("Content-Type", ""), headers.get("Retry-After", ""))
 
 
-def _parse(what: Asked, reply: Reply, read: Callable[[bytes], T]) -> T:
+def _parse(what: Asked, reply: Reply, read: Callable[[Body], T]) -> T:
     if not 200 <= reply.status < 300:
         raise refusal(what, reply)
     try:

@@ -25,6 +25,8 @@ from domain.errors import (
 )
 from velero.fields import Json, items, number, section, text
 
+Body = bytes | bytearray
+
 _LIMIT = 500
 _LONGEST_WAIT = 600.0
 # A request without any credentials is not 401 but 403, as this user.
@@ -48,7 +50,7 @@ class Asked:
 @dataclass(frozen=True, slots=True)
 class Reply:
     status: int
-    body: bytes
+    body: Body
     content_type: str = ""
     retry_after: str = ""
 
@@ -139,7 +141,7 @@ def shorten(message: str, limit: int = _LIMIT) -> str:
     return first if len(first) <= limit else first[: limit - 1] + "…"
 
 
-def _status_object(body: bytes) -> Json:
+def _status_object(body: Body) -> Json:
     try:
         parsed = json.loads(body)
     except (ValueError, RecursionError):

@@ -16,6 +16,7 @@ from velero.objects import without_managed_fields
 
 if TYPE_CHECKING:
     from velero.api import Api
+    from velero.errors import Body
 
 V = TypeVar("V")
 PAGE = 500
@@ -114,7 +115,7 @@ class Gateway(Generic[V]):
             options["propagationPolicy"] = propagation
         await self.api.request("DELETE", self._path(name), body=options)
 
-    def read_page(self, body: bytes) -> Page[V]:
+    def read_page(self, body: Body) -> Page[V]:
         """Raises ValueError for what is no list."""
         listed = _LISTED.decode(body)
         values = [value for raw in listed.items or () if (value := self.read(raw)) is not None]

@@ -23,6 +23,7 @@ from velero.phases import BACKUP_PHASES
 
 if TYPE_CHECKING:
     from velero.api import Api
+    from velero.errors import Body
 
 
 class Part(Struct, frozen=True, gc=False, rename="camel"):
@@ -93,7 +94,7 @@ class Rows(Gateway[P]):
         self._one = Decoder(wanted)
         self._listed = Decoder(Listed[wanted])  # type: ignore[valid-type] # known only now
 
-    def read_page(self, body: bytes) -> Page[P]:
+    def read_page(self, body: Body) -> Page[P]:
         """Where one object is not as it should be, they are read one by one."""
         try:
             listed = self._listed.decode(body)
