@@ -66,6 +66,7 @@ class Door:
 
     def application(self, request_path: str) -> web.Application:
         made = web.Application(client_max_size=MAX_BODY, middlewares=[_last_resort])
+        made.on_response_prepare.append(_unnamed)
         made.router.add_post(request_path, self.slack)
         made.router.add_get("/healthz", self.health)
         made.router.add_get("/readyz", self.ready)
@@ -153,8 +154,14 @@ def slash_command(content_type: str, body: bytes) -> dict[str, Any] | None:
 async def _last_resort(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
-    except web.HTTPException:
-        raise
+    except web.HTTPException as refusal:
+        allow = {"Allow": refusal.headers["Allow"]} if "Allow" in refusal.headers else {}
+        return web.Response(status=refusal.status, headers=allow)
     except Exception:
         log.exception("a request failed: %s %s", request.method, request.path)
         return web.Response(status=500)
+
+
+async def _unnamed(_request: web.Request, response: web.StreamResponse) -> None:
+    """What runs here, and in which version, is nobody's business."""
+    response.headers.popall("Server", None)

@@ -220,3 +220,21 @@ async def test_while_it_stops_nothing_new_is_taken(house, post, kind):
     status, _ = await post(content, **kind_of, **signed(house, content))
     assert status in {200, 503}
     await nothing_happened(house)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/slack/events", 405),
+        ("GET", "/.env", 404),
+        ("DELETE", "/hooks/v1/commands", 405),
+        ("GET", "/healthz", 200),
+    ],
+)
+async def test_a_stranger_learns_nothing_of_what_runs_here(house, method, path, status):
+    async with house.bot.session.request(method, f"{house.url}{path}") as answer:
+        said = await answer.text()
+        assert answer.status == status
+        assert "Server" not in answer.headers
+        assert "Python" not in said
+        assert not said or status == 200
