@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
 import click
 
 from domain.errors import ChatopsError
+from store.audit import Recorded
 from store.connection import DATABASE_FILE, open_for_reading, reading
 from store.export import Format, export
 from store.verify import verify
 
+SILENT = frozenset({"approval"})
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 DATA_DIR = click.option("--data-dir", type=click.Path(path_type=Path), required=True, help="The bot's data directory.")
 
 
@@ -59,11 +63,22 @@ def show(operation: str, data_dir: Path) -> None:
     if not rows:
         raise click.ClickException(f"There is no operation {operation!r} in the record.")
     for row in rows:
-        entry = row.entry
-        more = ", ".join(f"{key}: {value}" for key, value in entry.detail.items() if value not in ("", None, [], {}))
-        print(
-            f"{entry.at:%Y-%m-%d %H:%M:%S}Z  #{row.seq}  {entry.actor}  {entry.action} {entry.subject}  {entry.outcome}  {more}"
-        )
+        print(told(row))
+
+
+def told(row: Recorded) -> str:
+    """One line: who did what when, and what of it somebody wants to read; digests by their beginning."""
+    entry = row.entry
+    said = ((key, _said(value)) for key, value in entry.detail.items() if key not in SILENT)
+    more = "  ".join(f"{key}={value}" for key, value in said if value)
+    return f"{entry.at:%Y-%m-%d %H:%M:%S}Z  #{row.seq}  {entry.actor}  {entry.action} {entry.subject}: {entry.outcome}  {more}".rstrip()
+
+
+def _said(value: object) -> str:
+    if isinstance(value, list):
+        return ",".join(map(str, value))
+    text = "" if value is None or value == {} else str(value)
+    return text[:12] if _DIGEST.fullmatch(text) else text
 
 
 def _there(data_dir: Path) -> None:

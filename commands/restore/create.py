@@ -141,6 +141,8 @@ def _undone(cmd: Command) -> Command:
 
 def settled(cmd: Command, facts: Facts, situation: Situation) -> Command:
     """Our own words for a source, and regular expressions, become what the velero CLI would have been given."""
+    if cmd.text("undo") and facts.absent("backups", safety.backup_name(cmd.text("undo"))):
+        raise safety.no_net(cmd.text("undo"))
     cmd = _undone(cmd)
     flags = dict(cmd.flags)
     if source.by_us(cmd) or (cmd.text("before") and cmd.text("from-schedule")):

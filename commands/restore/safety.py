@@ -11,7 +11,7 @@ from commands.facts import Facts, File, Need
 from commands.policy.facts import ClusterFacts
 from commands.resolve import OPERATION
 from commands.situation import Situation
-from domain.errors import DownloadError
+from domain.errors import DownloadError, Unknown
 from domain.plan import Plan, Step, StepVerb
 from domain.reach import Reach
 from velero.resource_list import Listed, Outcome, resources_of
@@ -20,7 +20,8 @@ Json = dict[str, Any]
 
 NOTE = "safety"
 SUFFIX = "-safety"
-KEPT = "168h0m0s"
+KEPT_DAYS = 7
+KEPT = f"{KEPT_DAYS * 24}h0m0s"
 SHOWN = 15
 TOUCHED = "RestoreResourceList"
 
@@ -72,6 +73,14 @@ def undo(plan: Plan) -> str:
     return f"restore create --undo {plan.subject}" if any(step.note == NOTE for step in plan.steps) else ""
 
 
+def no_net(restore: str) -> Unknown:
+    return Unknown(
+        f"Restore {restore!r} cannot be taken back: there is no safety backup of it.",
+        why=f"One is made by --safety-backup, before the restore, and kept for {KEPT_DAYS} days.",
+        fix=f"restore describe {restore}",
+    )
+
+
 def needs(cmd: Command, known: Facts) -> tuple[Need, ...]:
     """The list of what it created, for those who may see its safety backup whole."""
     name = backup_name(cmd.text("undo"))
@@ -100,6 +109,12 @@ def undo_notes(cmd: Command, facts: Facts) -> tuple[str, ...]:
 
 def _removals(made: Iterable[Listed]) -> list[str]:
     return [
-        f"kubectl delete {one.kind.lower()} {one.name}" + (f" -n {one.namespace}" if one.namespace else "")
+        f"kubectl delete {_resource(one)} {one.name}" + (f" -n {one.namespace}" if one.namespace else "")
         for one in list(made)[:SHOWN]
     ]
+
+
+def _resource(one: Listed) -> str:
+    """With its group, where another may have a kind of the same name."""
+    group = one.api_version.rpartition("/")[0]
+    return f"{one.kind.lower()}.{group}" if "." in group else one.kind.lower()

@@ -125,3 +125,36 @@ def test_somebody_elses_broken_schedule_is_in_nobodys_way() -> None:
     template = {"includedNamespaces": ["sh[op"]}
     odd = resource("Schedule", "odd", {"schedule": "0 3 * * *", "template": template}, {"phase": "FailedValidation"})
     assert chosen(shelf(NOON).put("schedules", odd), "--from-backup noon --include-namespaces shop") == "noon"
+
+
+LOCAL = "kubectl delete widget.example.org a -n shop"
+
+
+def undo(held: Shelf) -> Any:
+    return held.plans("restore create --undo r0")
+
+
+def test_taking_back_needs_the_safety_backup() -> None:
+    with pytest.raises(Unknown, match="Restore 'r0' cannot be taken back: there is no safety backup of it"):
+        undo(shelf(NOON))
+
+
+def test_what_a_restore_made_is_listed_with_the_command_that_removes_it() -> None:
+    held = shelf(NOON, NET)
+    made = {
+        "example.org/v1/Widget": ["shop/a(created)", "shop/b(skipped)"],
+        "v1/ConfigMap": ["shop/settings(created)", "shop/other(updated)"],
+        "apps/v1/Deployment": ["shop/web(created)"],
+        "v1/Namespace": ["shop-copy(created)"],
+    }
+    held.files[File("RestoreResourceList", "r0")] = json.dumps(made).encode()
+    (said,) = [note for note in undo(held).notes if "stay unless removed" in note]
+    for command in (
+        LOCAL,
+        "kubectl delete configmap settings -n shop",
+        "kubectl delete deployment web -n shop",
+        "kubectl delete namespace shop-copy",
+    ):
+        assert command in said
+    assert "other" not in said
+    assert " b " not in said
