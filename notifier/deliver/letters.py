@@ -136,6 +136,8 @@ class Letters:
 
     async def _news(self, notice: Notice, event: Event) -> Letter:
         to = Destination("slack", notice.address, Role.NEWS, 0, tuple(notice.body.get("mention") or ()))
+        # First what takes a while: the card that the news links to may appear meanwhile.
+        extra = await self._extra(event)
         cards = (
             await self._store.read(lambda tx: tx.messages.of(event.operation, Role.CARD.value))
             if event.operation
@@ -143,7 +145,7 @@ class Letters:
         )
         link = await self._link(cards[0].channel, cards[0].ts) if cards else ""
         subject = event.operation or f"{event.cluster}/{event.object_kind}/{event.object_name}"
-        rendered = drawn(event, to, await self._extra(event), link)
+        rendered = drawn(event, to, extra, link)
         return Letter(notice.address, rendered, subject=subject, role=Role.NEWS.value)
 
     async def _extra(self, event: Event) -> Mapping[str, Any]:
