@@ -28,12 +28,14 @@ ORDER = (
     "/product/test_rights",
     "e2e/test_horizon",
     "/product/test_schedules",
+    "e2e/test_rows",
     "/product/test_alertmanager",
     "/product/test_outages",
     "/product/test_story",
     "/product/test_leaving",
     "e2e/test_backup",
     "e2e/test_harness",
+    "e2e/test_forgetting",
     "/scenarios/",
 )
 HALVES = ("product", "scenarios")
