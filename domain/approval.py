@@ -55,6 +55,11 @@ class Approval:
     revision: int = 0
 
 
+def approval_id(operation: str) -> str:
+    """Of an operation: each is asked about once."""
+    return f"ap-{operation.removeprefix('op-')}"
+
+
 def approval_fingerprint(plan_fingerprint: str, rule: str, quorum: int) -> str:
     """What a vote is bound to: the plan, the rule that asked for it and how many must agree."""
     return digest({"plan": plan_fingerprint, "rule": rule, "quorum": quorum})

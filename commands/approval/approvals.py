@@ -18,7 +18,7 @@ from commands.execute import Executor
 from commands.kept import started
 from domain.actor import Actor, ActorKind
 from domain.answer import Answer, Button, Fields, Text, Tone
-from domain.approval import Approval, ApprovalState, Vote, VoteKind, approval_fingerprint
+from domain.approval import Approval, ApprovalState, Vote, VoteKind, approval_fingerprint, approval_id
 from domain.counting import counted
 from domain.decision import Decision
 from domain.errors import ClusterError, Lost, Refused, Stale, UserError
@@ -28,10 +28,6 @@ from domain.plan import Level, Plan
 from store.deadlines import Deadline
 from store.transaction import Transaction
 from store.writer import Store
-
-
-def approval_id(operation: str) -> str:
-    return f"ap-{operation.removeprefix('op-')}"
 
 
 class Approvals:

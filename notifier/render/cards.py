@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from domain.approval import approval_id
 from domain.counting import counted
 from domain.event import Event
 from domain.operation import Operation, State
@@ -178,6 +179,8 @@ def buttons(operation: Operation) -> list[limits.Block]:
     where = f" --cluster {operation.cluster}"
     name = operation.object_name or operation.subject
     made: list[limits.Block] = []
+    if operation.state is State.AWAITING:  # who asked need not be in the approvers' channel
+        made.append(limits.button("Withdraw", f"withdraw:{approval_id(operation.id)}", "{}"))
     if operation.noun in {"backup", "restore"} and operation.verb == "create" and name:
         there = bool(operation.object_uid) and operation.state is not State.WITHDRAWN
         if there:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 
-from commands.approval.approvals import Approvals, approval_id
+from commands.approval.approvals import Approvals
 from commands.approval.terms import Terms
 from commands.conduct import Asked, Policy
 from commands.execute import Executor
@@ -19,7 +19,7 @@ from commands.policy.rules import Rule
 from commands.replan import Replanned
 from domain.actor import Actor, ActorKind, Origin, Way
 from domain.answer import Answer
-from domain.approval import Approval, VoteKind
+from domain.approval import Approval, VoteKind, approval_id
 from domain.decision import Decision, Outcome, Reason
 from domain.errors import UserError
 from domain.operation import Operation, State

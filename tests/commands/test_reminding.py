@@ -5,11 +5,11 @@ from datetime import timedelta
 
 import pytest
 
-from commands.approval.approvals import approval_id
 from commands.conduct import Asked
 from commands.policy.directory import UNKNOWN, Directory
 from commands.policy.parse import parse_rules
 from domain.actor import Origin, Way
+from domain.approval import approval_id
 from domain.decision import Decision, Outcome, Reason
 from domain.errors import Refused
 from domain.operation import Operation, State

@@ -32,10 +32,14 @@ def test_what_was_taken_out_of_the_queue_is_not_there_any_more():
     assert labels(replace(RAN, state=State.WITHDRAWN, phase="")) == []
 
 
-@pytest.mark.parametrize("state", [State.AWAITING, State.REJECTED, State.EXPIRED, State.WITHDRAWN, State.STALE])
+@pytest.mark.parametrize("state", [State.REJECTED, State.EXPIRED, State.WITHDRAWN, State.STALE])
 @pytest.mark.parametrize("noun", ["backup", "restore"])
 def test_what_never_came_to_be_has_nothing_to_look_at(state, noun):
     assert labels(replace(RAN, noun=noun, state=state, phase="", object_uid="", object_name="")) == []
+
+
+def test_what_waits_for_approval_can_be_withdrawn_where_it_was_asked_for():
+    assert labels(replace(RAN, state=State.AWAITING, phase="", object_uid="", object_name="")) == ["Withdraw"]
 
 
 def test_one_item_is_one_item():
