@@ -22,6 +22,7 @@ Json = dict[str, Any]
 
 _HOOKS = ("init.hook.restore.velero.io/command", "post.hook.restore.velero.io/command")
 _PROVISIONED = frozenset({"PodVolumeBackup", "CSISnapshot"})
+_SNAPSHOTS = frozenset({"VolumeSnapshot", "VolumeSnapshotContent"})
 NAMESPACES = "namespaces"
 
 
@@ -81,7 +82,7 @@ class Walk:
         links = tuple(_linked(stored))
         row = self._row(stored)
         modified = self.modifiers.changed(ready(stored.object, self.scope), stored.resource)
-        if why := left_out(stored.object):
+        if why := left_out(stored.object) or self._of_snapshots(stored.kind):
             return Found(replace(row, fate=Fate.LEFT, why=why), origin, links)
         row = replace(row, modified=bool(modified.rules))
         if stored.resource == "persistentvolumes" and (found := self._volume(row, stored)) is not None:
@@ -97,6 +98,11 @@ class Walk:
             lacks=self._lacking(modified.item) if new and stored.kind == "PersistentVolumeClaim" else "",
             faults=tuple(f"{row.kind} {row.place}: {fault}" for fault in self._faults(row, modified)),
         )
+
+    def _of_snapshots(self, kind: str) -> str:
+        """Where Velero took CSI snapshots it makes their objects anew, for the claims that come back."""
+        took = kind in _SNAPSHOTS and "CSISnapshot" in self.methods.values()
+        return "Velero makes it anew for the claim that comes back from it" if took else ""
 
     def _row(self, stored: Stored) -> Row:
         namespace = self.scope.target(stored.namespace) if stored.namespace else ""

@@ -1,5 +1,6 @@
 """What a restore takes out of a backup's archive, and in which order."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,14 +27,18 @@ FIRST = (
     "services",
 )
 
+SNAPSHOTS = ".snapshot.storage.k8s.io"
+"""Made anew for the claims that come back from them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """What the backup holds, as far as this restore asks for it."""
+    """What the backup holds, as far as this restore asks for it. `own`: namespaces for their own sake."""
 
     items: tuple[Item, ...]
     namespaces: dict[str, Json]
     volumes: dict[tuple[str, str], Json]
+    own: tuple[str, ...] = ()
 
     def volume(self, persistent: str) -> Json | None:
         return next((info for info in self.volumes.values() if info.get("pvName") == persistent), None)
@@ -46,38 +51,81 @@ class Archive:
 
 
 def select(server: Server, contents: dict[str, list[Json]], spec: Json, volumes: dict[Any, Json]) -> Archive:
-    """The archive's objects that the filters let through, in the order in which they go in."""
+    """The archive's objects that the filters let through and what they need, in the order in which they go in."""
     rules = Filter(spec)
-    found: list[Item] = []
-    for qualified, entries in contents.items():
-        kind = server.objects.kinds.get(qualified.split(".")[0])
-        if kind is None or kind.qualified != qualified or kind.plural == "namespaces":
-            continue
-        if rules.takes_kind(kind) and not _excluded(kind, spec):
-            found += [Item(kind, body) for body in entries if _wanted(rules, kind, body)]
-    claims = {item.body.get("spec", {}).get("volumeName") for item in found if item.kind.plural.endswith("claims")}
-    kept = [item for item in found if item.namespace or _cluster(rules, item, claims)]
+    pool = [
+        Item(kind, body)
+        for qualified, entries in contents.items()
+        if qualified != "namespaces" and not qualified.endswith(SNAPSHOTS)
+        for body in entries
+        if takes_kind(rules, kind := _kind(server, qualified, body))
+    ]
+    kept = [item for item in pool if _wanted(rules, item)]
+    kept += _needed(rules, pool, kept)
     kept.sort(key=lambda item: (_rank(item.kind), item.kind.plural))
     spaces = {str(body["metadata"]["name"]): body for body in contents.get("namespaces", ())}
-    return Archive(tuple(kept), spaces, volumes)
+    own = (name for name, body in spaces.items() if _own(rules, server, name, body))
+    return Archive(tuple(kept), spaces, volumes, tuple(own))
 
 
-def _excluded(kind: Kind, spec: Json) -> bool:
-    return kind.qualified in (spec.get("excludedResources") or ())
+def takes_kind(rules: Filter, kind: Kind) -> bool:
+    return rules.takes_kind(kind) and kind.qualified not in (rules.spec.get("excludedResources") or ())
 
 
-def _wanted(rules: Filter, kind: Kind, body: Json) -> bool:
-    if kind.namespaced and not rules.takes_namespace(body["metadata"]["namespace"]):
-        return False
-    return selected(rules.spec, body["metadata"].get("labels") or {})
+def _kind(server: Server, qualified: str, body: Json) -> Kind:
+    """One that is served no more goes on its way all the same, and is refused."""
+    plural, _, group = qualified.partition(".")
+    known = server.objects.kinds.get(plural)
+    if known is not None and known.qualified == qualified:
+        return known
+    version = str(body["apiVersion"]).rpartition("/")[2]
+    return Kind(group, version, plural, str(body["kind"]), namespaced="namespace" in body["metadata"], custom=True)
 
 
-def _cluster(rules: Filter, item: Item, claims: set[Any]) -> bool:
-    """Cluster objects come along only with everything, or if asked for; volumes come with their claims."""
-    asked = rules.spec.get("includeClusterResources")
-    if asked is not None:
-        return bool(asked)
-    return rules.everything or (item.kind.plural == "persistentvolumes" and item.name in claims)
+def _wanted(rules: Filter, item: Item) -> bool:
+    if item.namespace:
+        placed = rules.takes_namespace(item.namespace)
+    else:
+        asked = rules.spec.get("includeClusterResources")
+        placed = rules.everything if asked is None else bool(asked)
+    return placed and selected(rules.spec, item.body["metadata"].get("labels") or {})
+
+
+def _needed(rules: Filter, pool: list[Item], kept: list[Item]) -> list[Item]:
+    """Claims of pods and volumes of claims come along whatever their labels."""
+    by_place = {(item.kind.plural, item.namespace, item.name): item for item in pool}
+    have = {(item.kind.plural, item.namespace, item.name) for item in kept}
+    todo, more = list(kept), []
+    while todo:
+        for place in _needs(todo.pop()):
+            found = by_place.get(place)
+            if found is not None and place not in have and _may_come(rules, found):
+                have.add(place)
+                more.append(found)
+                todo.append(found)
+    return more
+
+
+def _needs(item: Item) -> Iterator[tuple[str, str, str]]:
+    spec: Json = item.body.get("spec") or {}
+    if item.kind.plural == "pods":
+        for volume in spec.get("volumes") or ():
+            if claim := (volume.get("persistentVolumeClaim") or {}).get("claimName"):
+                yield "persistentvolumeclaims", item.namespace, claim
+    elif item.kind.plural == "persistentvolumeclaims" and spec.get("volumeName"):
+        yield "persistentvolumes", "", spec["volumeName"]
+
+
+def _may_come(rules: Filter, item: Item) -> bool:
+    if item.namespace:
+        return rules.takes_namespace(item.namespace)
+    return rules.spec.get("includeClusterResources") is not False
+
+
+def _own(rules: Filter, server: Server, name: str, body: Json) -> bool:
+    """With everything, also namespaces that nothing is in."""
+    kind = server.objects.kind("namespaces")
+    return takes_kind(rules, kind) and rules.takes_namespace(name) and _wanted(rules, Item(kind, body))
 
 
 def _rank(kind: Kind) -> int:

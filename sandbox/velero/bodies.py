@@ -2,8 +2,9 @@
 
 import copy
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
+from uuid import NAMESPACE_OID, uuid5
 
 Json = dict[str, Any]
 
@@ -33,7 +34,7 @@ def reset(body: Json) -> Json:
     return {**{key: value for key, value in body.items() if key != "status"}, "metadata": metadata}
 
 
-def ready(body: Json, plural: str, namespace: str, *, node_ports: bool) -> Json:
+def ready(body: Json, plural: str, namespace: str, to: Callable[[str], str] = str, *, node_ports: bool = False) -> Json:
     """As the restore actions of that kind leave it."""
     made = copy.deepcopy(reset(body))
     if namespace:
@@ -46,9 +47,13 @@ def ready(body: Json, plural: str, namespace: str, *, node_ports: bool) -> Json:
         case "persistentvolumeclaims":
             _claim(made)
         case "persistentvolumes":
-            _volume(made)
+            _volume(made, to)
         case "jobs":
             _job(made)
+        case "serviceaccounts":
+            _account(made)
+        case "rolebindings" | "clusterrolebindings":
+            _binding(made, to)
         case "namespaces":
             made.pop("spec", None)
     return made
@@ -102,11 +107,11 @@ def _service(made: Json, body: Json, *, keep_ports: bool) -> None:
 
 
 def _explicit_ports(body: Json) -> set[int]:
-    """Ports that the author set, by what was applied or by who owns the field; those come back whatever is asked."""
+    """Ports that the author set; those come back whatever is asked. What was applied tells, else who owns the field."""
     applied = (body["metadata"].get("annotations") or {}).get(LAST_APPLIED)
-    explicit: set[int] = set()
     if applied:
-        explicit = {p["nodePort"] for p in json.loads(applied)["spec"].get("ports") or () if "nodePort" in p}
+        return {p["nodePort"] for p in json.loads(applied)["spec"].get("ports") or () if "nodePort" in p}
+    explicit: set[int] = set()
     for entry in body["metadata"].get("managedFields") or ():
         ports = ((entry.get("fieldsV1") or {}).get("f:spec") or {}).get("f:ports") or {}
         owned = {json.loads(key[2:])["port"] for key, fields in ports.items() if _owns(key, fields)}
@@ -131,8 +136,31 @@ def _claim(made: Json) -> None:
         annotations.pop(key, None)
 
 
-def _volume(made: Json) -> None:
+def renamed(volume: Json, restore_uid: str) -> Json:
+    """Told by the restore and the old name, so that the same restore gives the same name."""
+    old = volume["metadata"]["name"]
+    name = f"velero-clone-{uuid5(NAMESPACE_OID, restore_uid + old)}"
+    notes = {**(volume["metadata"].get("annotations") or {}), "velero.io/original-pv-name": old}
+    return {**volume, "metadata": {**volume["metadata"], "name": name, "annotations": notes}}
+
+
+def _account(made: Json) -> None:
+    """Without the tokens that Kubernetes makes anew."""
+    tokens = f"{made['metadata']['name']}-token-"
+    if "secrets" in made:
+        made["secrets"] = [one for one in made["secrets"] if not one["name"].startswith(tokens)]
+
+
+def _binding(made: Json, to: Callable[[str], str]) -> None:
+    for subject in made.get("subjects") or ():
+        if subject.get("namespace"):
+            subject["namespace"] = to(subject["namespace"])
+
+
+def _volume(made: Json, to: Callable[[str], str]) -> None:
     claim = (made.get("spec") or {}).get("claimRef") or {}
+    if claim.get("namespace"):
+        claim["namespace"] = to(claim["namespace"])
     for key in ("uid", "resourceVersion"):
         claim.pop(key, None)
 

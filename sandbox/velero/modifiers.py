@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import yaml
@@ -14,20 +15,34 @@ from sandbox.velero.selection import matches
 Json = dict[str, Any]
 
 
-def modify(body: Json, resource: str, original_namespace: str, configmap: Json | None) -> Json:
-    """Conditions speak of the namespace that the object came from, also where it goes elsewhere."""
+@dataclass(frozen=True, slots=True)
+class Modified:
+    """The object goes on its way whatever is wrong with a rule; `errors` count for the restore."""
+
+    body: Json
+    errors: tuple[str, ...] = ()
+
+
+def modify(body: Json, resource: str, original_namespace: str, configmap: Json | None) -> Modified:
+    """Conditions speak of the object before any rule and of the namespace that it came from."""
     if configmap is None:
-        return body
+        return Modified(body)
+    origin, errors = body, []
     for rule in yaml.safe_load(next(iter(configmap["data"].values())))["resourceModifierRules"]:
-        if _fits(body, resource, original_namespace, rule["conditions"]):
+        if not _fits(origin, resource, original_namespace, rule["conditions"]):
+            continue
+        try:
             body = _changed(body, rule)
-    return body
+        except ApiFailure as failure:
+            errors.append(f"error in applying patch error in applying JSON Patch {failure.message}")
+    return Modified(body, tuple(errors))
 
 
 def _fits(body: Json, resource: str, namespace: str, conditions: Mapping[str, Any]) -> bool:
-    if conditions["groupResource"] not in ("*", resource):
+    if not _globbed(conditions["groupResource"], resource):
         return False
-    if (spaces := conditions.get("namespaces")) and namespace not in spaces:
+    spaces = conditions.get("namespaces") or ()
+    if namespace and spaces and not any(_globbed(space, namespace) for space in spaces):
         return False
     if (pattern := conditions.get("resourceNameRegex")) and not re.search(pattern, body["metadata"]["name"]):
         return False
@@ -36,10 +51,20 @@ def _fits(body: Json, resource: str, namespace: str, conditions: Mapping[str, An
     return matches(selector, labels) and all(_matches(body, one) for one in conditions.get("matches") or ())
 
 
+def _globbed(pattern: str, name: str) -> bool:
+    """A star ends at a dot, two do not."""
+    parts = re.split(r"(\*\*|\*|\?)", pattern)
+    signs = {"**": ".*", "*": "[^.]*", "?": "[^.]"}
+    return re.fullmatch("".join(signs.get(part, re.escape(part)) for part in parts), name) is not None
+
+
 def _matches(body: Json, one: Mapping[str, Any]) -> bool:
-    operation = {"op": "test", "path": one["path"], "value": _value(one.get("value", ""))}
+    return _holds(body, {"op": "test", "path": one["path"], "value": _value(one.get("value", ""))})
+
+
+def _holds(body: Json, test: Json) -> bool:
     try:
-        patches.apply(body, [operation])
+        patches.apply(body, [test])
     except ApiFailure:
         return False
     return True
@@ -57,11 +82,14 @@ def _value(text: Any) -> Any:
 
 def _changed(body: Json, rule: Mapping[str, Any]) -> Json:
     operations = [_operation(patch) for patch in rule.get("patches") or ()]
-    if operations:
-        body = patches.apply(body, operations)
+    made = body
+    for operation in operations:
+        if operation["op"] == "test" and not _holds(made, operation):
+            return body
+        made = patches.apply(made, [operation])
     for patch in (*(rule.get("mergePatches") or ()), *(rule.get("strategicPatches") or ())):
-        body = patches.merge(body, yaml.safe_load(patch["patchData"]))
-    return body
+        made = patches.merge(made, yaml.safe_load(patch["patchData"]))
+    return made
 
 
 def _operation(patch: Mapping[str, Any]) -> Json:

@@ -11,6 +11,7 @@ from sandbox.velero.names import valid_label
 from sandbox.velero.server import Json, Server
 
 ENGINE = "pkg/restore/restore.go:1506"
+NOT_SERVED = "the server could not find the requested resource"
 
 
 @dataclass(slots=True)
@@ -41,6 +42,8 @@ class Placing:
         name = made["metadata"]["name"]
         fields = {"groupResource": kind.qualified, "namespace": namespace}
         self.record.journal.info(f"Attempting to restore {kind.kind}: {name}.", ENGINE, **fields)
+        if kind.plural not in self._server.objects.kinds:
+            return self.failed(kind, namespace, name, ApiFailure(404, "NotFound", NOT_SERVED))
         try:
             self._server.objects.create(kind.plural, namespace or None, self.labelled(made))
         except ApiFailure as failure:
@@ -72,12 +75,12 @@ class Placing:
         return "failed"
 
     def _merged(self, namespace: str, name: str, present: Json, wanted: Json) -> str:
-        """Service accounts lose nothing: secrets of both sides stay."""
-        changes: Json = {}
-        for key in ("secrets", "imagePullSecrets"):
-            here, more = present.get(key) or [], wanted.get(key) or []
-            if extra := [one for one in more if one not in here]:
-                changes[key] = [*here, *extra]
+        """Service accounts lose nothing: what both sides have stays, and of two values that of the cluster."""
+        lists = {key: (present.get(key) or [], wanted.get(key) or []) for key in ("secrets", "imagePullSecrets")}
+        gains = {key: [one for one in more if one not in here] for key, (here, more) in lists.items()}
+        changes: Json = {key: [*lists[key][0], *extra] for key, extra in gains.items() if extra}
+        if marks := _gained_marks(present["metadata"], wanted["metadata"]):
+            changes["metadata"] = marks
         if not changes:
             return "skipped"
         self._server.objects.patch("serviceaccounts", namespace, name, changes)
@@ -93,10 +96,20 @@ class Placing:
         return "updated"
 
     def failed(self, kind: Kind, namespace: str, name: str, failure: ApiFailure) -> str:
-        where = f"{kind.plural}/{namespace}/{name}" if namespace else f"{kind.plural}/{name}"
+        where = f"{kind.qualified}/{namespace}/{name}" if namespace else f"{kind.qualified}/{name}"
         self.record.journal.errors.add(f"error restoring {where}: {failure.message}", namespace)
         return "failed"
 
     def note(self, kind: Kind, namespace: str, name: str, action: str) -> None:
         listed = f"{namespace}/{name}" if namespace else name
         self.record.done.append((f"{kind.api_version}/{kind.kind}", f"{listed}({action})"))
+
+
+def _gained_marks(present: Json, wanted: Json) -> Json:
+    """Labels and annotations of the backup that the live one does not have."""
+    found: Json = {}
+    for key in ("labels", "annotations"):
+        here = present.get(key) or {}
+        if extra := {name: value for name, value in (wanted.get(key) or {}).items() if name not in here}:
+            found[key] = extra
+    return found

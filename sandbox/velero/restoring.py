@@ -5,14 +5,14 @@ from dataclasses import replace
 from sandbox.bucket import Bucket
 from sandbox.kubernetes.failures import ApiFailure
 from sandbox.velero import bodies, files, snapshots
-from sandbox.velero.archive import Archive, select
+from sandbox.velero.archive import Archive, select, takes_kind
 from sandbox.velero.hooks import FAILED, NO_EXEC, run_restore_hooks
 from sandbox.velero.log import RunLog
 from sandbox.velero.modifiers import modify
 from sandbox.velero.placing import Placing, Record
 from sandbox.velero.podrestores import PodRestores
 from sandbox.velero.progress import Progress
-from sandbox.velero.selection import Item, selected
+from sandbox.velero.selection import Filter, Item, selected
 from sandbox.velero.server import Json, Server, phase
 from sandbox.velero.settings import Script
 from sandbox.velero.store import Unreachable, reach
@@ -78,7 +78,7 @@ class RestoreRun:
         return select(self._server, files.contents(packed), self._spec, volumes)
 
     async def _walk(self, archive: Archive) -> None:
-        spaces = sorted({item.namespace for item in archive.items if item.namespace})
+        spaces = sorted({item.namespace for item in archive.items if item.namespace} | set(archive.own))
         missing = [name for name in spaces if self._server.live("namespaces", self._to(name)) is None]
         known = [name for name in spaces if self._counted(archive.namespaces.get(name))]
         progress = Progress(self._server, "restores", self.name, "itemsRestored", 0)
@@ -86,15 +86,18 @@ class RestoreRun:
         progress.total = steps + len(known) + len(missing) if steps else 0
         seconds = self.script.seconds
         pace = 1 / self._server.settings.restore_items_per_second if seconds is None else seconds / max(steps, 1)
+        for name in archive.own:
+            await self._namespace(name, self._to(name), archive)
         for number in range(steps):
             if number < len(archive.items):
                 await self._item(archive.items[number], archive)
             progress.done = number + 1 + len(self._created)
             await progress.spend(pace)
         self._snapshots(archive)
-        self.record.volumes += await PodRestores(self._server, self._restore, self.record.journal).run(
-            archive.volumes.values(), self._to, progress
-        )
+        if self._takes("persistentvolumeclaims", "persistentvolumes"):
+            self.record.volumes += await PodRestores(self._server, self._restore, self.record.journal).run(
+                archive.volumes.values(), self._to, progress
+            )
         await progress.settle()
         if self.script.outcome == "hangs":
             await self.script.gate.wait()
@@ -108,23 +111,43 @@ class RestoreRun:
     def _to(self, namespace: str) -> str:
         return self._mapping.get(namespace, namespace)
 
+    def _takes(self, *plurals: str) -> bool:
+        rules = Filter(self._spec)
+        return all(takes_kind(rules, self._server.objects.kind(plural)) for plural in plurals)
+
     async def _item(self, item: Item, archive: Archive) -> None:
         namespace = self._to(item.namespace)
         if namespace and not await self._namespace(item.namespace, namespace, archive):
             return
-        if item.kind.plural == "persistentvolumes" and not await self._volume_wanted(item, archive):
-            self._placing.note(item.kind, "", item.name, "skipped")
+        if await self._left_out(item, archive):
+            self._placing.note(item.kind, namespace, item.name, "skipped")
             return
+        made = self._ready(item, namespace, archive)
+        if item.kind.plural == "persistentvolumes" and self._renamed(item, archive):
+            made = bodies.renamed(made, self._restore["metadata"]["uid"])
+        modified = modify(made, item.kind.qualified, item.namespace, self._modifier)
+        for error in modified.errors:
+            self.record.journal.errors.add(error, namespace)
+        action = self._placing.put(item.kind, namespace, modified.body)
+        failed = bool(modified.errors) and action == "skipped"
+        self._placing.note(item.kind, namespace, made["metadata"]["name"], "failed" if failed else action)
+
+    def _ready(self, item: Item, namespace: str, archive: Archive) -> Json:
         keep = bool(self._spec.get("preserveNodePorts"))
-        made = bodies.ready(item.body, item.kind.plural, namespace, node_ports=keep)
+        made = bodies.ready(item.body, item.kind.plural, namespace, self._to, node_ports=keep)
         if item.kind.plural == "pods" and (saved := archive.pod_volumes(item)):
             made = bodies.waiting(made, str(self._restore["metadata"]["uid"]), saved)
-        try:
-            made = modify(made, item.kind.qualified, item.namespace, self._modifier)
-        except ApiFailure as failure:
-            self._placing.failed(item.kind, namespace, item.name, failure)
-            return
-        self._placing.note(item.kind, namespace, item.name, self._placing.put(item.kind, namespace, made))
+        return made
+
+    async def _left_out(self, item: Item, archive: Archive) -> bool:
+        """What Velero's own actions discard."""
+        if item.kind.plural == "persistentvolumes":
+            return not await self._volume_wanted(item, archive)
+        if item.kind.plural == "secrets" and item.body.get("type") == "kubernetes.io/service-account-token":
+            accounts = self._server.objects.list("serviceaccounts", item.namespace)
+            return any(item.name.startswith(f"{one['metadata']['name']}-token-") for one in accounts)
+        labels = item.body["metadata"].get("labels") or {}
+        return item.kind.plural == "apiservices" and "kube-aggregator.kubernetes.io/automanaged" in labels
 
     async def _namespace(self, source: str, target: str, archive: Archive) -> bool:
         """Made from the backup's own where it is missing; one that is going is waited for."""
@@ -160,15 +183,23 @@ class RestoreRun:
         """A snapshotted volume comes back as it was; what can be provisioned anew is left to the provisioner."""
         info = archive.volume(item.name) or {}
         method = info.get("backupMethod")
-        if method in ("CSISnapshot", "PodVolumeBackup") or (self._spec.get("restorePVs") is False and method):
+        if method in ("CSISnapshot", "PodVolumeBackup"):
             return False
         if method == "NativeSnapshot":
-            await self._released(item.name)
+            if not self._renamed(item, archive):
+                await self._released(item.name)
             return True
         return bool(item.body.get("spec", {}).get("persistentVolumeReclaimPolicy") != "Delete")
 
+    def _renamed(self, item: Item, archive: Archive) -> bool:
+        """The copy's volume where the original is there."""
+        claim = item.body.get("spec", {}).get("claimRef") or {}
+        native = (archive.volume(item.name) or {}).get("backupMethod") == "NativeSnapshot"
+        there = self._server.live("persistentvolumes", item.name, "") is not None
+        return native and there and claim.get("namespace") in self._mapping
+
     async def _released(self, name: str) -> None:
-        """A volume whose claim went and that is deleted with it: nothing is told until it is gone."""
+        """A volume on its way out, or whose claim is: nothing is told until it is gone."""
         waited = 0.0
         while waited < self._server.settings.terminating_timeout:
             volume = self._server.live("persistentvolumes", name, "")
@@ -178,11 +209,14 @@ class RestoreRun:
             waited += 1
 
     def _leaving(self, volume: Json) -> bool:
-        spec = volume.get("spec") or {}
-        claim = spec.get("claimRef")
-        if spec.get("persistentVolumeReclaimPolicy") != "Delete" or not claim:
+        claim = (volume.get("spec") or {}).get("claimRef")
+        if phase(volume) == "Released" or volume["metadata"].get("deletionTimestamp"):
+            return True
+        if not claim:
             return False
-        return self._server.live("persistentvolumeclaims", claim["name"], claim["namespace"]) is None
+        found = self._server.live("persistentvolumeclaims", claim["name"], claim["namespace"])
+        space = self._server.live("namespaces", claim["namespace"])
+        return found is None or bool(found["metadata"].get("deletionTimestamp")) or phase(space or {}) == "Terminating"
 
     def _snapshots(self, archive: Archive) -> None:
         """What the info file says of volumes that came back from a snapshot."""
