@@ -18,6 +18,7 @@ ROWS = (
     "audit",
     "start",
     "memory",
+    "previews",
 )
 
 
