@@ -33,6 +33,7 @@ ORDER = (
     "/product/test_outages",
     "/product/test_story",
     "/product/test_leaving",
+    "e2e/test_rights_in_turn",
     "e2e/test_backup",
     "e2e/test_harness",
     "e2e/test_forgetting",

@@ -222,19 +222,6 @@ class TestNewerServerInAnotherZone:
         assert world.phases("schedules", "s")[-1] == "Enabled"
 
 
-class TestWithoutExec:
-    @pytest.fixture
-    def settings(self):
-        return VeleroSettings(exec_works=False)
-
-    async def test_every_hook_fails_as_without_a_kubelet(self, world, outside):
-        await world.create("pods", "web-0", {"containers": [{"name": "c", "image": "c:1"}]}, namespace="shop")
-        hook = {"name": "h", "pre": [{"exec": {"command": ["/bin/true"]}}]}
-        await start(world, "hooked", hooks={"resources": [hook]})
-        await world.ended("backups", "hooked")
-        assert "no preferred addresses found" in outside.results("hooked")["errors"]["velero"][0]
-
-
 async def test_starting_twice_is_starting_once(objects, buckets, clock):
     emulator = VeleroEmulator(objects, buckets, clock, settings=VeleroSettings(timezone="Europe/Berlin"))
     await emulator.start()

@@ -4,6 +4,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from sandbox.velero.settings import VeleroSettings
+
 
 async def test_small_backup_is_eight_lines(world):
     await world.backup("nightly")
@@ -260,3 +262,24 @@ async def test_a_selector_narrows_and_keeps_the_namespace(world, outside):
         "apps/v1/Deployment": ["shop/web"],
         "v1/Namespace": ["shop"],
     }
+
+
+class TestWithoutKubelet:
+    @pytest.fixture
+    def settings(self):
+        return VeleroSettings(exec_works=False)
+
+    async def test_a_hook_that_cannot_run_counts_twice(self, world, outside):
+        for number in range(3):
+            pod = {"containers": [{"name": "c", "image": "c:1"}], "nodeName": "node1"}
+            await world.create("pods", f"web-{number}", pod, namespace="shop")
+        hook = {"name": "h", "pre": [{"exec": {"command": ["/bin/true"]}}], "includedNamespaces": ["shop"]}
+        backup = await world.backup("hooked", hooks={"resources": [hook]})
+        assert backup["status"]["phase"] == "PartiallyFailed"
+        assert (backup["status"]["errors"], backup["status"]["hookStatus"]) == (
+            6,
+            {"hooksAttempted": 3, "hooksFailed": 3},
+        )
+        told = outside.results("hooked")["errors"]["velero"]
+        assert len([text for text in told if "message: /Error executing hook error: /" in text]) == 3
+        assert len([text for text in told if "message: /Error running pre hooks for pod error: /" in text]) == 3

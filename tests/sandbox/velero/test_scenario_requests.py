@@ -1,6 +1,7 @@
 """DownloadRequests and ServerStatusRequests: answered at once, cleaned up late."""
 
 from datetime import datetime, timedelta
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -80,6 +81,59 @@ async def test_the_link_points_below_the_prefix(world):
     await ask(world, "BackupContents", "b")
     request = await world.ended("downloadrequests", "d")
     assert "/velero/team/backups/b/b.tar.gz?" in request["status"]["downloadURL"]
+
+
+FILES = {
+    "backups/b/": [
+        "b-itemoperations.json.gz",
+        "b-logs.gz",
+        "b-podvolumebackups.json.gz",
+        "b-resource-list.json.gz",
+        "b-results.gz",
+        "b-volumeinfo.json.gz",
+        "b-volumesnapshots.json.gz",
+        "b.tar.gz",
+        "velero-backup.json",
+    ],
+    "restores/r/": [
+        "r-volumeinfo.json.gz",
+        "restore-r-itemoperations.json.gz",
+        "restore-r-logs.gz",
+        "restore-r-resource-list.json.gz",
+        "restore-r-results.gz",
+    ],
+}
+WHOLE = {
+    "b": ["Contents", "ItemOperations", "Log", "ResourceList", "Results", "VolumeInfos", "VolumeSnapshots"],
+    "r": ["ItemOperations", "Log", "ResourceList", "Results", "VolumeInfo"],
+}
+
+
+async def test_twelve_kinds_of_files_lie_where_their_links_point_and_two_never_do(world, outside):
+    await world.backup("b")
+    await world.restore("r", "b")
+    for prefix, files in FILES.items():
+        assert sorted(outside.bucket.keys(prefix)) == [f"{prefix}{name}" for name in files]
+    assert outside.results("b") == outside.restored("r")[0] == {"errors": {}, "warnings": {}}
+    kinds = [("b", f"Backup{kind}") for kind in WHOLE["b"]] + [("r", f"Restore{kind}") for kind in WHOLE["r"]]
+    for name, kind in kinds:
+        assert await behind(world, outside, kind, name) is not None
+    for kind in ("CSIBackupVolumeSnapshots", "CSIBackupVolumeSnapshotContents"):
+        assert await behind(world, outside, kind, "b") is None
+
+
+async def behind(world, outside, kind, name):
+    request = f"d-{kind.lower()}"
+    await ask(world, kind, name, request)
+    answered = await world.ended("downloadrequests", request)
+    return outside.bucket.get(urlsplit(answered["status"]["downloadURL"]).path.removeprefix("/velero/"))
+
+
+async def test_of_what_did_not_run_to_its_end_there_are_links_and_no_files(world, outside):
+    await world.create("backups", "bad", {"includedNamespaces": ["a"], "excludedNamespaces": ["a"]})
+    await world.ended("backups", "bad")
+    assert outside.bucket.keys("backups/bad/") == []
+    assert await behind(world, outside, "BackupLog", "bad") is None
 
 
 async def test_status_request(world):
