@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
+
+from msgspec import Struct
 
 from store.encode import from_json, storable, to_json
 from store.sqlite import Connection
@@ -26,14 +27,14 @@ SCHEMA = (
 )
 
 
-class Observed(NamedTuple):
+class Observed(Struct, frozen=True, gc=False):
     """`facts` is small JSON: what tracking needs beside the phase (hashes, times, counts), never the object."""
 
     uid: str
     name: str
     phase: str
     seen_at: datetime
-    facts: Mapping[str, Any] = MappingProxyType({})
+    facts: Mapping[str, Any] = {}
 
 
 class Sightings:

@@ -32,15 +32,14 @@ KINDS = {
 
 def observe(setting: Setting, prev: Observed | None, seen: Observation[Any]) -> Outcome:
     """`seen.value` is the row of a Backup or a Restore."""
-    noun = seen.resource.lower()
     if seen.change in VANISHED or seen.value is None:
-        return _vanished(setting, noun, prev)
+        return _vanished(setting, seen.resource.lower(), prev)
     run: Run = seen.value
     facts = _facts(run, prev, setting)
     remember = Observed(seen.uid, seen.name, run.phase, setting.now, facts)
     if not _is_news(setting, prev, run):
         return Outcome((), remember)
-    return Outcome(tuple(_told(setting, noun, prev, run, facts)), remember)
+    return Outcome(tuple(_told(setting, seen.resource.lower(), prev, run, facts)), remember)
 
 
 def _is_news(setting: Setting, prev: Observed | None, run: Run) -> bool:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from msgspec import structs
+
 from commands.moments import moment
 from commands.policy.reach import mapping
 from commands.schedule.desired import Patch, desired
@@ -41,7 +43,7 @@ def observe(setting: Setting, prev: Observed | None, seen: Observation[Any]) -> 
         fixed = of_known(setting, "schedule.fixed", "Schedule", prev, f"fixed {text(prev.seen_at)}", Severity.RECOVERY)
         return Outcome((fixed,), remember)
     since = prev.seen_at if prev is not None and before == schedule.phase else setting.now
-    return Outcome((), remember._replace(seen_at=since))
+    return Outcome((), structs.replace(remember, seen_at=since))
 
 
 def _facts(schedule: Schedule) -> dict[str, Any]:

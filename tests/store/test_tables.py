@@ -180,8 +180,8 @@ async def test_ten_thousand_sightings_go_in_and_come_out(store, now):
 
 def test_a_sighting_is_replaced_and_removed(tx, now):
     first = Observed("u1", "b1", "InProgress", now)
-    tx.observed.put("prod", "Backup", [first, replace(first, uid="u2")])
-    tx.observed.put("prod", "Backup", [replace(first, phase="Completed")])
+    tx.observed.put("prod", "Backup", [first, Observed("u2", "b1", "InProgress", now)])
+    tx.observed.put("prod", "Backup", [Observed("u1", "b1", "Completed", now)])
     assert tx.observed.get("prod", "Backup", "u1").phase == "Completed"
     tx.observed.remove("prod", "Backup", ["u1", "nope"])
     assert tx.observed.get("prod", "Backup", "u1") is None

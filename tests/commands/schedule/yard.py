@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -36,11 +37,12 @@ from sandbox.velero.emulator import VeleroEmulator
 from sandbox.velero.settings import VeleroSettings
 from store.schedules import ScheduleState
 from store.writer import Store
-from velero.backups import backup_of
+from velero.backups import BackupRow
 from velero.cluster import Cluster, ClusterSettings
 from velero.connection import Direct
 from velero.locations import storage_location_of
 from velero.observations import Change, Observation
+from velero.rows import fitting
 
 Json = dict[str, Any]
 START = datetime(2026, 11, 21, 11, 13, 19, tzinfo=UTC)
@@ -194,14 +196,14 @@ class Yard:
     def follow(self) -> None:
         setting = Setting("prod", "uid", self.clock.now(), first=True)
         for kind, resource, parse_one, observe in (
-            ("Backup", "backups", backup_of, runs.observe),
+            ("Backup", "backups", partial(fitting, BackupRow), runs.observe),
             ("BackupStorageLocation", "backupstoragelocations", storage_location_of, locations.observe),
         ):
             shelf = self.known["prod"].of(kind)
             shelf.clear()
             for item in self.objects.list(resource, "velero"):
                 meta = item["metadata"]
-                seen = Observation(Change.ADDED, kind, meta["uid"], meta["name"], parse_one(item), "", 1)
+                seen = Observation(Change.ADDED, kind, meta["uid"], meta["name"], parse_one(item))
                 remember = observe(setting, None, seen).remember
                 assert remember is not None
                 shelf[meta["uid"]] = remember
