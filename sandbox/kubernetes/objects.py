@@ -253,7 +253,16 @@ class Objects:
         return _copy(item)
 
     def drop(self, kind: Kind, old: Version, last: JsonObject) -> None:
+        if kind.plural == "customresourcedefinitions":
+            self._undefine(last)
         self._commit("DELETED", kind, _key_of(kind, old.object), last)
+
+    def _undefine(self, definition: JsonObject) -> None:
+        """With its definition a kind goes, and all its objects before it."""
+        for plural, kind in builtin.defined(definition).items():
+            for version in list(self.table(plural).now.values()):
+                self._commit("DELETED", kind, _key_of(kind, version.object), _copy(version.object))
+            self.kinds.pop(plural, None)
 
     def _commit(self, change_type: ChangeType, kind: Kind, key: Key, item: JsonObject) -> None:
         self.revision += 1
