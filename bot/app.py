@@ -137,6 +137,11 @@ class App:
     async def _teams(self) -> tuple[str, ...]:
         return self.settings.slack.teams or (await self.presence.home(),)
 
+    def _offered(self, team: str) -> tuple[str, ...]:
+        """Clusters that a form offers: to people of our own workspaces."""
+        ours = team in (self.settings.slack.teams or (self.presence.team,))
+        return tuple(one.name for one in self.settings.clusters) if ours else ()
+
     def _clusters(self) -> None:
         self.clusters: dict[str, Cluster] = {}
         for one in self.settings.clusters:
@@ -248,7 +253,7 @@ class App:
             Threads(self.store).subject,
             clicks(self.approvals, self.speaker.say),
         )
-        desks: dict[str, Desk] = dict.fromkeys(("command", "mention", "action", "form"), desk)
+        desks: dict[str, Desk] = dict.fromkeys(("command", "mention", "action", "form", "shortcut"), desk)
         desks["home"] = HomeDesk(self.client, self.identity, self.conductor)
         self.worker = Worker(self.store, desks, utc_now, self._aside)
         self.worker.wake = lambda: self._ring("work", "tell")
@@ -291,7 +296,7 @@ class App:
         app = bolt(self.client)
         listeners = Listeners(
             self.intake,
-            Forms(self.client),
+            Forms(self.client, self._offered),
             {slack.command: "", **slack.aliases},
             lambda: self.presence.user,
             self._cluster_of,
@@ -301,13 +306,10 @@ class App:
         self.door = Door(app, self._secrets, self.readiness, slash=listeners.slash)
         self.socket: SocketMode | None = None
         if slack.transport == "socket":
-            self.socket = SocketMode(app, self.client, self.session, self._app_token)
+            self.socket = SocketMode(app, self.client, self.session, lambda: self.settings.slack.app_token())  # noqa: PLW0108
 
     def _secrets(self) -> tuple[str, ...]:
         return self.settings.slack.signing_secrets()
-
-    def _app_token(self) -> str:
-        return self.settings.slack.app_token()
 
     async def _listen(self) -> None:
         host, _, port = self.settings.listen.rpartition(":")

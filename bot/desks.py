@@ -9,6 +9,7 @@ from dataclasses import replace
 from bot.slack.forms import metadata
 from bot.slack.identity import Identity
 from bot.slack.payloads import Received, from_stored
+from bot.slack.shortcuts import looking
 from bot.worker import reference
 from commands.conduct import Asked, Conductor
 from commands.correction import corrected, place
@@ -22,7 +23,14 @@ log = logging.getLogger(__name__)
 Say = Callable[[Origin, Actor, Answer], Awaitable[None]]
 """To the person alone."""
 
-WAYS = {"command": Way.SLASH, "mention": Way.MENTION, "action": Way.BUTTON, "form": Way.FORM, "home": Way.HOME}
+WAYS = {
+    "command": Way.SLASH,
+    "mention": Way.MENTION,
+    "action": Way.BUTTON,
+    "form": Way.FORM,
+    "shortcut": Way.BUTTON,
+    "home": Way.HOME,
+}
 
 LINE = "line:"
 """Action ids of buttons that stand for a command line."""
@@ -75,12 +83,11 @@ class SlackDesk:
             return "refused"
 
     async def _line(self, received: Received, actor: Actor, origin: Origin, item: Item) -> str:
-        line = line_of(received)
+        cluster, noun, name = await self._subject(received)
+        line = looking(cluster, noun, name) if received.kind == "shortcut" else line_of(received)
         if line is None:
-            stale = UsageError("This button is from an older message.", fix="Give the command again.")
-            await self._say(origin, actor, sorry(stale, "", reference(item)))
+            await self._say(origin, actor, sorry(unknown(received), "", reference(item)))
             return "stale"
-        cluster, noun, name = await self._subject_of(received.channel, received.thread)
         asked = Asked(
             key=item.key,
             line=line,
@@ -99,6 +106,20 @@ class SlackDesk:
             await self._say(origin, actor, replace(done.answer, reference=reference(item)))
         return "done"
 
+    async def _subject(self, received: Received) -> tuple[str, str, str]:
+        """What the thread is about; for a look at one message that message itself, else its thread."""
+        if received.kind == "shortcut":
+            found = await self._subject_of(received.channel, received.message)
+            if found[1]:
+                return found
+        return await self._subject_of(received.channel, received.thread)
+
+
+def unknown(received: Received) -> UsageError:
+    if received.kind == "shortcut":
+        return UsageError("This message is about no backup, restore, schedule or location of mine.")
+    return UsageError("This button is from an older message.", fix="Give the command again.")
+
 
 def action_of(received: Received) -> str:
     """Of a form: the action that its button stood for."""
@@ -111,6 +132,8 @@ def line_of(received: Received) -> str | None:
         return received.line
     if received.kind == "home":
         return "status"
+    if received.kind == "form" and received.line:
+        return received.line
     return metadata(received.value).get("line")
 
 

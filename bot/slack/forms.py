@@ -8,13 +8,15 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.slack import shortcuts
 from bot.slack.payloads import Received
 
 log = logging.getLogger(__name__)
@@ -30,27 +32,46 @@ REASONED = "reason:"
 WORD, REASON = "word", "reason"
 
 
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
 class Forms:
-    def __init__(self, client: AsyncWebClient) -> None:
+    """`clusters`: those that a form offers to people of a workspace."""
+
+    def __init__(
+        self,
+        client: AsyncWebClient,
+        clusters: Callable[[str], Sequence[str]] = lambda _team: (),
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
         self._client = client
+        self._clusters = clusters
+        self._now = now
 
     def opens(self, received: Received) -> bool:
-        return received.action.startswith((TYPED, REASONED))
+        return received.action.startswith((TYPED, REASONED)) or received.action in shortcuts.FORMS
 
     async def open(self, received: Received) -> None:
         """Two seconds at the most: the trigger is worth nothing afterwards."""
-        view = typed_view(received) if received.action.startswith(TYPED) else reason_view(received)
+        view = self._view(received)
         try:
             await asyncio.wait_for(self._client.views_open(trigger_id=received.trigger, view=view), 2.0)
         except FAULTS as fault:
             log.warning("a form could not be opened: %s", fault)
             await self.say(received, "The form could not be opened. Please click again.")
 
+    def _view(self, received: Received) -> Json:
+        if received.action in shortcuts.FORMS:
+            return shortcuts.view(received, self._clusters(received.team), self._now())
+        return typed_view(received) if received.action.startswith(TYPED) else reason_view(received)
+
     async def say(self, received: Received, text: str) -> None:
-        if not received.channel:
-            return
         try:
-            await self._client.chat_postEphemeral(channel=received.channel, user=received.user, text=text)
+            if received.channel:
+                await self._client.chat_postEphemeral(channel=received.channel, user=received.user, text=text)
+            else:
+                await self._client.chat_postMessage(channel=received.user, text=text)
         except FAULTS as fault:
             log.warning("could not say %s", fault)
 
@@ -62,7 +83,7 @@ class Forms:
             return {WORD: f"Type {about.get('word')} exactly."}
         if received.action == REASONED and not values.get(REASON, "").strip():
             return {REASON: "A reason is needed."}
-        return None
+        return shortcuts.faults(received)
 
     def closing(self, title: str, text: str) -> Json:
         return {
@@ -71,9 +92,6 @@ class Forms:
             "close": _plain("Close"),
             "blocks": [{"type": "section", "text": {"type": "plain_text", "text": text}}],
         }
-
-    async def shortcut(self, _body: Mapping[str, Any]) -> None:
-        """No shortcut is registered yet."""
 
     async def options(self, _body: Mapping[str, Any]) -> Sequence[Json]:
         return []

@@ -18,7 +18,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.intake import Intake, Taken, lane_of
 from bot.metrics import ACK_SECONDS
-from bot.slack import payloads
+from bot.slack import payloads, shortcuts
 from bot.slack.forms import Forms
 from bot.slack.payloads import Received
 
@@ -81,7 +81,7 @@ class Listeners:
         return {}
 
     async def form(self, body: Body) -> Mapping[str, Any]:
-        received = payloads.form(body)
+        received = shortcuts.asked(payloads.form(body))
         if (wrong := self._forms.errors(received)) is not None:
             return {"response_action": "errors", "errors": wrong}
         taken = await self._take(received)
@@ -110,7 +110,11 @@ class Listeners:
             await self._forms.say(received, taken.text)
 
     async def shortcut(self, body: Body) -> Mapping[str, Any]:
-        await self._forms.shortcut(body)
+        received = payloads.shortcut(body)
+        if self._forms.opens(received):
+            await self._forms.open(received)
+        elif received.action in shortcuts.known():
+            await self._heard(received)
         return {}
 
     async def options(self, body: Body) -> Mapping[str, Any]:

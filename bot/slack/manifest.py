@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.settings import Settings, Slack
+from bot.slack.shortcuts import SHORTCUTS, Shortcut
 from commands.registry import VERBS
 from commands.verb import Effect
 from domain.errors import ConfigError
@@ -28,20 +29,8 @@ class Scope:
     without: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Shortcut:
-    """One that `Forms.shortcut` answers to. `type`: message or global."""
-
-    name: str
-    type: str
-    callback_id: str
-    description: str
-
-
-SHORTCUTS: tuple[Shortcut, ...] = ()
-
 SCOPES: tuple[Scope, ...] = (
-    Scope("commands", "Slash commands are how people ask."),
+    Scope("commands", "Slash commands and shortcuts are how people ask."),
     Scope("chat:write", "Answers, cards and notices, in channels that the bot was invited to."),
     Scope("app_mentions:read", "@velero in a thread is a command about what the thread is about."),
     Scope("users:read", "Whoever asks has to be a member, active, and no guest; their time zone."),
@@ -102,9 +91,8 @@ def manifest(settings: Settings) -> Json:
         "slash_commands": [
             _command(slack, name, noun, url) for name, noun in {slack.command: "", **slack.aliases}.items()
         ],
+        "shortcuts": [_shortcut(each) for each in SHORTCUTS],
     }
-    if SHORTCUTS:
-        features["shortcuts"] = [_shortcut(each) for each in SHORTCUTS]
     return {
         "_metadata": {"major_version": 2},
         "display_information": {"name": NAME, "description": DESCRIPTION},

@@ -139,6 +139,25 @@ def _of_person(body: Body, user: Body) -> str:
     return own if own.startswith("T") else str(_map(body, "team").get("id") or "")
 
 
+def shortcut(body: Body) -> Received:
+    """Global: a form wants to be opened. On a message: what is it about?"""
+    user, channel, message = _map(body, "user"), _map(body, "channel"), _map(body, "message")
+    ts = str(body.get("message_ts") or message.get("ts") or "")
+    callback = _text(body, "callback_id")
+    return Received(
+        kind="shortcut",
+        key=f"cut:{ts}:{callback}:{user.get('id')}:{body.get('action_ts') or _digest(body)}",
+        user=str(user.get("id", "")),
+        team=_of_person(body, user),
+        channel=str(channel.get("id") or ""),
+        thread=str(message.get("thread_ts") or ""),
+        message=ts,
+        action=callback,
+        response_url=_text(body, "response_url"),
+        trigger=_text(body, "trigger_id"),
+    )
+
+
 def flat(values: Body) -> dict[str, str]:
     """Block id → what was put in; one element a block is all our forms have."""
     found: dict[str, str] = {}
@@ -157,7 +176,14 @@ def _chosen(element: Any) -> str:
     options = element.get("selected_options")
     if isinstance(options, list):
         return ",".join(str(each.get("value", "")) for each in options if isinstance(each, Mapping))
-    for name in ("value", "selected_user", "selected_channel", "selected_date", "selected_time"):
+    for name in (
+        "value",
+        "selected_user",
+        "selected_channel",
+        "selected_conversation",
+        "selected_date",
+        "selected_time",
+    ):
         if element.get(name) is not None:
             return str(element[name])
     return ""

@@ -10,8 +10,9 @@ from click.testing import CliRunner
 
 from bot.cli import cli
 from bot.settings import Settings
-from bot.slack.manifest import EVENTS, SHORTCUTS, hint, manifest, scopes
-from commands.registry import VERBS
+from bot.slack.manifest import EVENTS, hint, manifest, scopes
+from bot.slack.shortcuts import FORMS, SHORTCUTS, known
+from commands.registry import SHARED_FLAGS, VERBS
 from domain.errors import ConfigError
 from sandbox.slack.web_api import METHODS
 
@@ -108,6 +109,23 @@ def test_lengths_are_those_that_slack_takes():
         assert len(each["command"]) <= 32
         assert len(each["usage_hint"]) <= 1000
     assert len(SHORTCUTS) <= 10
+
+
+def test_every_shortcut_is_answered_and_every_answer_has_its_shortcut():
+    made = manifest(settings(**HTTP))["features"]["shortcuts"]
+    assert {each["callback_id"] for each in made} == known()
+    assert {each["type"] for each in made} <= {"global", "message"}
+    for each in made:
+        assert len(each["name"]) <= 24
+        assert len(each["description"]) <= 150
+
+
+@pytest.mark.parametrize("callback", FORMS)
+def test_every_box_of_a_form_fills_a_flag_that_there_is(callback):
+    form = FORMS[callback]
+    verb = next(verb for verb in VERBS if (verb.noun, verb.name) == (form.noun, "create"))
+    taken = {flag.name for flag in (*verb.flags, *SHARED_FLAGS)}
+    assert {box.flag for box in form.boxes if box.flag} <= taken
 
 
 def called() -> set[str]:
