@@ -31,6 +31,7 @@ from commands.registry import verb_of
 from commands.replan import Replanned, again, asked_by
 from commands.resolve import resolve
 from commands.restore.look import looked
+from commands.restore.pending import in_the_way
 from commands.sight import sift
 from commands.situation import Situation
 from commands.verb import Effect, Verb
@@ -299,6 +300,8 @@ class Conductor:
         approved = operation.advance(State.APPROVED, now)
 
         def kept(tx: Transaction) -> None:
+            if other := in_the_way(tx, approved, plan.reach):
+                raise Refused(other, fix="Ask again when it is over.")
             keep(tx, approved, plan, asked, decision)
             if decision.reason is Reason.BREAK_GLASS and self._bypassed is not None:
                 self._bypassed(tx, approved, plan, decision, asked)

@@ -11,11 +11,12 @@ from commands.approval.terms import Terms
 from commands.conduct import Policy
 from commands.execute import Executor
 from commands.replan import Replanned
+from commands.restore.pending import in_the_way
 from domain.actor import Actor, Origin
 from domain.answer import Answer, Text, Tone
 from domain.approval import Approval, ApprovalState, VoteKind
 from domain.decision import approved
-from domain.errors import ChatopsError, ClusterError, Lost, UserError
+from domain.errors import ChatopsError, ClusterError, Lost, Stale, UserError
 from domain.event import Severity
 from domain.operation import Operation, State
 from domain.plan import Plan
@@ -78,6 +79,8 @@ class Deciding:
 
         def write(tx: Transaction) -> tuple[Approval, Operation]:
             _, operation = rows.known(tx, approval.id)
+            if other := in_the_way(tx, operation, plan.reach):
+                raise Stale(other)
             by = words.voters(approval, VoteKind.APPROVE)
             said = f"{words.title(operation)} was approved by {by}"
             tx.deadlines.put(terms.at(terms.START, operation.id, now + settings.start_deadline))
@@ -85,6 +88,8 @@ class Deciding:
 
         try:
             settled, operation = await self._store.write(write)
+        except Stale as fault:
+            return await self._stale(approval, (fault.text,))
         except Lost:
             return await self._overtaken(approval.id)
         voters = tuple(vote.voter for vote in settled.votes if vote.kind is VoteKind.APPROVE)

@@ -13,13 +13,14 @@ from datetime import datetime
 from commands.facts import Facts, Records
 from commands.policy.visible import Seen, View, seen
 from commands.situation import Situation
-from domain.operation import State
+from domain.operation import Operation, State
 from domain.plan import Guard, Level
 from domain.reach import Reach
 from store.transaction import Transaction
 
 TABLE = "open-restores"
-COMING = frozenset({State.PLANNED, State.APPROVED, State.SUBMITTING, State.SUBMITTED})
+GRANTED = frozenset({State.APPROVED, State.SUBMITTING, State.SUBMITTED})
+COMING = GRANTED | {State.PLANNED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,23 @@ def pending(tx: Transaction, cluster: str) -> list[Pending]:
         for one in tx.operations.open()
         if (one.cluster, one.noun, one.verb) == (cluster, "restore", "create")
     ]
+
+
+def in_the_way(tx: Transaction, operation: Operation, reach: Reach) -> str:
+    """Asked in the transaction that grants: of two that were planned side by side only the first one runs."""
+    if (operation.noun, operation.verb) != ("restore", "create"):
+        return ""
+    granted = GRANTED | {State.RUNNING}
+    for row in pending(tx, operation.cluster):
+        if row.operation != operation.id and row.state in granted and _meet(reach, row.reach):
+            return f"Another restore of the same namespaces was granted a moment ago: {_shared(reach, row.reach)}, one at a time."
+    return ""
+
+
+def _shared(one: Reach, other: Reach) -> str:
+    """Of what this asker may write; nothing of the other's is named."""
+    names = sorted(one.writes if "*" in other.writes else one.writes & other.writes or one.writes)
+    return "the whole cluster" if "*" in names else ", ".join(names[:5])
 
 
 def sifted(facts: Facts, view: View) -> None:

@@ -1,5 +1,7 @@
 """Whose clicks count: the votes of people who are approvers at that moment, as Slack tells it then."""
 
+import asyncio
+
 import pytest
 
 from sandbox import world as worlds
@@ -86,3 +88,18 @@ async def test_who_asked_withdraws_where_they_asked_whoever_reads_the_approvers_
     await house.grace.clicks("Withdraw", on=house.card("restore create r1"))
     await house.sees("#ops", "restore create r1", "withdrawn")
     await house.sees("#approvals", "restore create r1", "withdrawn")
+
+
+async def test_of_several_approved_at_the_same_moment_one_runs(build):
+    house = await build()
+    await house.start()
+    await house.backed_up("b1")
+    await house.quiet()
+    requests = []
+    for name in ("r1", "r2", "r3"):
+        house.prod.velero.script(name, outcome="hangs", kind="restore")
+        await house.grace.says(ASK.replace(" r1 ", f" {name} "))
+        requests.append(await house.sees("#approvals", f"restore create {name}", "waits for approval"))
+    await asyncio.gather(*(house.bob.clicks("Approve", on=request) for request in requests))
+    await house.eventually(lambda: len(house.told("#approvals", "out of date", "one at a time")) == 2)
+    assert len(house.prod.all("restores")) == 1

@@ -1,5 +1,6 @@
 """Restores in all their ways: sources, scopes, modifiers, other clusters, and what is refused before anything is written."""
 
+import asyncio
 import json
 
 import pytest
@@ -185,3 +186,14 @@ async def test_routine_warnings_are_folded(house):
     shown = json.dumps(reply.blocks)
     assert "Routine warnings, folded" in shown
     assert "was there already and stays as it is" in shown
+
+
+async def test_of_several_at_the_same_moment_one_runs(house):
+    house.prod.velero.script("r1", outcome="hangs", kind="restore")
+    house.prod.velero.script("r2", outcome="hangs", kind="restore")
+    answers = await asyncio.gather(
+        *(house.grace.says(f"/velero restore create {name} {SHOP}") for name in ("r1", "r2"))
+    )
+    (name,) = await house.eventually(lambda: [one["metadata"]["name"] for one in house.prod.all("restores")])
+    await answers[name == "r1"].reply("one at a time")
+    assert len(house.prod.all("restores")) == 1
