@@ -39,6 +39,7 @@ from velero.cluster import Cluster
 SHOP = "pv-whole"
 THEMES = Resource("shop.example.org/v1", "themes")
 THEME = "themes.shop.example.org"
+GADGET = "gadgets.shop.example.org"
 MORE = {"secrets": "", "customresourcedefinitions": "apiextensions.k8s.io", "themes": "shop.example.org"}
 PATH = {"hostPath": {"path": "/data"}}
 
@@ -73,17 +74,28 @@ async def whole(cluster: RealCluster, eyes: Cluster) -> AsyncIterator[None]:
 
 
 async def known_kind(cluster: RealCluster, eyes: Cluster) -> None:
-    """Velero looks for new kinds every five minutes, or when it has restored a definition."""
-    await cluster.api.apply(labelled(definition("theme"), preview=SHOP))
-    only = {"includedResources": ["customresourcedefinitions"], "labelSelector": {"matchLabels": {"preview": SHOP}}}
+    """Velero looks for kinds every five minutes, and when it has restored a definition."""
+    await cluster.api.apply(
+        labelled(definition("theme"), preview=SHOP), labelled(definition("gadget"), preview="gadget")
+    )
+    ours = {"matchExpressions": [{"key": "preview", "operator": "In", "values": [SHOP, "gadget"]}]}
+    only = {"includedResources": ["customresourcedefinitions"], "labelSelector": ours}
     await cluster.api.create("backups", backup("pv-definition", "*", includeClusterResources=True, **only))
     await cluster.api.wait_phase("backups", "pv-definition", "Completed", within=90)
-    await cluster.api.delete(DEFINITIONS, THEME)
-    await cluster.api.wait_gone(DEFINITIONS, THEME)
+    await undefined(cluster, THEME)
     async with seeing(cluster, customresourcedefinitions="apiextensions.k8s.io"):
         foretold, real = await foretold_and_done(cluster, eyes, "pv-definition", "pv-definition")
     agree(foretold, real)
-    assert fates(foretold) == {("CustomResourceDefinition", THEME): Fate.NEW}
+    assert fates(foretold) == {
+        ("CustomResourceDefinition", THEME): Fate.NEW,
+        ("CustomResourceDefinition", GADGET): Fate.UNCHANGED,
+    }
+
+
+async def undefined(cluster: RealCluster, *names: str) -> None:
+    for name in names:
+        await cluster.api.delete(DEFINITIONS, name)
+        await cluster.api.wait_gone(DEFINITIONS, name)
 
 
 async def drifted(cluster: RealCluster) -> None:
@@ -167,9 +179,10 @@ async def test_volumes_of_a_copy_get_another_name(cluster: RealCluster, eyes: Cl
 
 
 async def test_without_its_definition_a_kind_is_refused(cluster: RealCluster, eyes: Cluster, whole: None) -> None:
-    await cluster.api.delete(DEFINITIONS, THEME)
-    await cluster.api.wait_gone(DEFINITIONS, THEME)
-    await cluster.velero.restart()  # one that remembers the kind waits for it for ever
+    """A Velero that remembers it would wait for it for ever: it looks anew when it has restored another definition."""
+    await undefined(cluster, THEME, GADGET)
+    another = {"labelSelector": {"matchLabels": {"preview": "gadget"}}}
+    await foretold_and_done(cluster, eyes, "pv-another", "pv-definition", **another)
     only = {"includedResources": [THEME], "includedNamespaces": [SHOP]}
     foretold, real = await foretold_and_done(cluster, eyes, "pv-unserved", SHOP, **only)
     agree(foretold, real)

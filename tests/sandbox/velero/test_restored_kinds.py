@@ -1,4 +1,4 @@
-"""Volumes on their way back, and kinds that are gone: seen on a real Velero in tests/e2e/product/test_preview_*.py."""
+"""Restores, kind by kind; volumes on their way back, and kinds that are gone. Seen on a real Velero in tests/e2e/product."""
 
 import pytest
 
@@ -84,6 +84,26 @@ async def test_bindings_go_where_their_subjects_go(world):
     await world.restore("r", "b", namespaceMapping={"shop": "copy"})
     found = await world.get("rolebindings", "web", "copy")
     assert found["subjects"] == [{**subject, "namespace": "copy"}]
+
+
+async def test_service_accounts_gain_labels_and_keep_their_own(world, outside):
+    await world.create("serviceaccounts", "web", namespace="shop", metadata={"labels": {"a": "1", "b": "1"}})
+    await world.backup("b")
+    await world.patch("serviceaccounts", "web", {"metadata": {"labels": {"a": "2", "b": None}}}, "shop")
+    await world.restore("r", "b")
+    labels = (await world.get("serviceaccounts", "web", "shop"))["metadata"]["labels"]
+    assert {key: labels[key] for key in ("a", "b")} == {"a": "2", "b": "1"}
+    assert actions(outside.restored("r")[1])["ServiceAccount:web"] == "updated"
+
+
+async def test_an_object_that_is_being_deleted_is_taken_as_there(world, outside):
+    await world.backup("b")
+    await world.patch("configmaps", "settings-0", {"metadata": {"finalizers": ["example.org/last"]}}, "shop")
+    await world.delete("configmaps", "settings-0", "shop")
+    await world.restore("r", "b")
+    assert actions(outside.restored("r")[1])["ConfigMap:settings-0"] in {"skipped", "failed"}
+    await world.patch("configmaps", "settings-0", {"metadata": {"finalizers": None}}, "shop")
+    assert await world.get("configmaps", "settings-0", "shop") is None
 
 
 async def test_tokens_of_service_accounts_are_left_out(world, outside):
