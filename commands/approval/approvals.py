@@ -7,6 +7,7 @@ approved plan run, if it still is the plan that was shown. Whoever loses a race 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 
@@ -28,6 +29,8 @@ from domain.plan import Level, Plan
 from store.deadlines import Deadline
 from store.transaction import Transaction
 from store.writer import Store
+
+WAITS = "Your vote waits; it does not count yet."
 
 
 class Approvals:
@@ -167,7 +170,7 @@ class Approvals:
         kept = replace(timer, id=f"{timer.id}:{actor.id}")
         await self._store.write(lambda tx: tx.deadlines.put(kept))
         why = Text("Slack cannot be asked who the approvers are. It is tried again until the request expires.")
-        return Answer("Your vote waits; it does not count yet.", (why,), Tone.WARNING)
+        return Answer(WAITS, (why,), Tone.WARNING)
 
     # timers
 
@@ -179,8 +182,10 @@ class Approvals:
         return 1.0
 
     async def due(self, deadline: Deadline) -> None:
-        """Done only if nobody has moved the timer meanwhile."""
-        await self._store.write(lambda tx: tx.deadlines.done(deadline.id))
+        """Done only if nobody has moved the timer meanwhile. A vote that waits is kept until it is cast or refused."""
+        later = replace(deadline, at=self._now() + self._settings().again)
+        votes = deadline.kind == terms.VOTE
+        await self._store.write(lambda tx: tx.deadlines.put(later) if votes else tx.deadlines.done(deadline.id))
         ident = str(deadline.payload.get("id", ""))
         try:
             match deadline.kind:
@@ -246,8 +251,14 @@ class Approvals:
             await self._deciding.decide(deciding)
 
     async def _late_vote(self, ident: str, deadline: Deadline) -> None:
+        """Lost to somebody faster it is tried again."""
         actor = Actor(ActorKind.PERSON, **dict(deadline.payload["voter"]))
-        await self.vote(ident, actor, VoteKind(deadline.payload["kind"]), str(deadline.payload.get("reason", "")))
+        kind, reason = VoteKind(deadline.payload["kind"]), str(deadline.payload.get("reason", ""))
+        with suppress(UserError, ClusterError):
+            told = await self.vote(ident, actor, kind, reason)
+            if told.headline == WAITS:
+                return
+        await self._store.write(lambda tx: tx.deadlines.done(deadline.id))
 
     async def _start_deadline(self, ident: str) -> None:
         operation = await self._store.read(lambda tx: tx.operations.get(ident))

@@ -64,6 +64,7 @@ class Desk:
         )
         self.directory = Directory(groups={"dba": (member("bob"), member("eve"), member("grace"))})
         self.fault: Exception | None = None
+        self.dying = False
         self.rules: tuple[Rule, ...] = ()
         self.meanwhile: list = []
         self.restart()
@@ -90,6 +91,8 @@ class Desk:
 
     async def _directory(self, _names: object) -> Directory:
         await asyncio.sleep(0)
+        if self.dying:
+            raise asyncio.CancelledError
         return self.directory
 
     async def _who(self, ident: str) -> Actor:

@@ -125,6 +125,19 @@ async def test_while_slack_cannot_be_asked_a_vote_waits(one):
     assert one.runs_what_was_approved()
 
 
+async def test_a_vote_that_waits_is_not_lost_with_the_process_that_casts_it(one):
+    known = one.directory
+    one.unknown()
+    await one.votes("bob")
+    one.dying = True
+    with pytest.raises(asyncio.CancelledError):
+        await one.later(31)
+    one.dying, one.directory = False, known
+    one.restart()
+    await one.later(31)
+    assert one.runs_what_was_approved()
+
+
 @pytest.mark.parametrize("carried", ["0" * 64, "", "none"])
 async def test_a_copied_or_emptied_button_of_another_request_does_nothing(one, carried):
     with pytest.raises(UserError, match="belongs to another request"):
