@@ -82,7 +82,7 @@ async def test_a_restore_waits_for_somebody_else_and_then_runs(house: RealHouse)
     await house.api.delete(CONFIG_MAPS, "price-0", "shop")
     await house.grace.says(ASK.format(name="wanted"))
     request = await house.sees("#approvals", "restore create wanted", "waits for approval", deadline=60)
-    assert "1 objects would be created: 1 ConfigMap" in request.text
+    assert "1 object would be created: 1 ConfigMap" in request.text
     answer = await house.grace.clicks("Approve", on=request)
     await answer.reply("someone else has to approve it", deadline=30)
     assert await house.api.get("restores", "wanted") is None
