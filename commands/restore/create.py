@@ -92,7 +92,7 @@ def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
         steps=tuple(step for step in (*held, inline, net, restore) if step is not None),
         reach=union(reach, *_beside(net, around), *hold.reaches(held, facts, situation)),
         guards=guarded,
-        cli=velero_line(cmd, name),
+        cli=velero_line(cmd, name, inline.name if inline else ""),
         summary=summary(manifest, known),
         evidence={**source.evidence(backup, facts), **modifier.evidence(cmd, facts)},
         notes=(
@@ -109,10 +109,11 @@ def _beside(net: Step | None, around: ClusterFacts) -> tuple[Reach, ...]:
     return (backup_reach(net.manifest, around),) if net is not None else ()
 
 
-def velero_line(cmd: Command, name: str) -> str:
+def velero_line(cmd: Command, name: str, modifiers: str = "") -> str:
     """What the velero CLI would be given: the backup that was found, and nothing that only this bot knows."""
     shown = (flag for flag in FLAGS if flag.name != "output")
-    return f"velero {cli_line(replace(cmd, verb='create', names=(name,)), shown)}"
+    flags = {**cmd.flags, "resource-modifier-configmap": modifiers} if modifiers else cmd.flags
+    return f"velero {cli_line(replace(cmd, verb='create', names=(name,), flags=flags), shown)}"
 
 
 def _net_guards(net: Step, facts: Facts) -> tuple[Guard, ...]:
@@ -221,7 +222,7 @@ def _told(manifest: Json, known: BackupFacts) -> tuple[str, ...]:
         f"{summary(manifest, known)}.",
         *_meant(spec, known),
         kept,
-        "Claims that are there keep their data: it is not replaced.",
+        "Claims that are there keep their data; files saved from a pod are written over it if that pod is made anew.",
     )
 
 

@@ -1,6 +1,7 @@
 """The equivalent velero command of a restore is one that the velero CLI takes."""
 
 import json
+import re
 
 from click.testing import CliRunner
 
@@ -25,3 +26,11 @@ def cli(tmp_path, line):
 def test_our_own_flags_are_left_out(tmp_path):
     said = cli(tmp_path, "restore create r1 --from-backup shop-1 --safety-backup --reason oops --dry-run")
     assert said == "velero restore create r1 --from-backup shop-1"
+
+
+def test_modifiers_written_in_the_line_are_named_by_their_configmap(tmp_path):
+    rules = "{version: v1, resourceModifierRules: [{conditions: {groupResource: configmaps}, mergePatches: []}]}"
+    said = cli(tmp_path, f"restore create r1 --from-backup shop-1 --modifier '{rules}' --dry-run")
+    assert re.fullmatch(
+        r"velero restore create r1 --from-backup shop-1 --resource-modifier-configmap modifier-\w+", said
+    )
