@@ -54,6 +54,8 @@ OURS = {
 
 NOTES = 40
 NOTE = 450
+PACE = 2.0
+"""Seconds before which a pace says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ def card(operation: Operation, history: History, now: datetime) -> Rendered:
     )
     blocks = [head, *limits.fields(_facts(operation, history, now))]
     if bar := progress(history.seen):
-        blocks.append(limits.section(bar))
+        blocks.append(limits.section(bar + ("" if operation.over else left(history.seen, now))))
     if text := _trouble(operation, history):
         blocks.append(limits.section(text))
     notes = [limits.cut(untrusted(str(note)), NOTE) for note in (history.started.get("notes") or [])[:NOTES]]
@@ -139,6 +141,18 @@ def progress(seen: Mapping[str, Any]) -> str:
         return ""
     filled = min(10, done * 10 // total)
     return f"{'▰' * filled}{'▱' * (10 - filled)} {min(100, done * 100 // total)} % · {done} of {counted(total, 'item')}"
+
+
+def left(seen: Mapping[str, Any], now: datetime) -> str:
+    """By the pace so far; the total is Velero's estimate and may sink or grow, so this may too."""
+    done, total = int(seen.get("done", 0) or 0), int(seen.get("total", 0) or 0)
+    try:
+        spent = (now - datetime.fromisoformat(str(seen.get("started", "")))).total_seconds()
+    except ValueError:
+        return ""
+    if not 0 < done < total or spent < PACE:
+        return ""
+    return f" · about {span(spent * (total - done) / done)} left"
 
 
 def _plain_bar(seen: Mapping[str, Any]) -> str:

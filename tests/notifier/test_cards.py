@@ -1,7 +1,8 @@
 """The card as it is read: counts in words, and buttons for what is there to look at."""
 
+import json
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -40,6 +41,29 @@ def test_what_never_came_to_be_has_nothing_to_look_at(state, noun):
 
 def test_what_waits_for_approval_can_be_withdrawn_where_it_was_asked_for():
     assert labels(replace(RAN, state=State.AWAITING, phase="", object_uid="", object_name="")) == ["Withdraw"]
+
+
+def running(done: int, total: int, seconds: float) -> str:
+    seen = {"done": done, "total": total, "started": (NOW - timedelta(seconds=seconds)).isoformat()}
+    drawn = card(replace(RAN, state=State.RUNNING, phase="InProgress"), History(seen=seen), NOW)
+    return json.dumps(drawn.blocks)
+
+
+def test_while_it_runs_it_says_how_long_it_will_by_its_pace():
+    assert "about 1m 30s left" in running(50, 200, 30)
+    assert "about 10s left" in running(50, 100, 10)
+
+
+@pytest.mark.parametrize(
+    ("done", "total", "seconds"), [(0, 10, 30), (5, 0, 30), (10, 10, 30), (12, 10, 30), (1, 10, 1)]
+)
+def test_a_pace_that_says_nothing_is_not_told(done, total, seconds):
+    assert "left" not in running(done, total, seconds)
+
+
+def test_what_ended_has_no_time_left():
+    seen = {"done": 5, "total": 10, "started": (NOW - timedelta(seconds=30)).isoformat()}
+    assert "left" not in json.dumps(card(RAN, History(seen=seen), NOW).blocks)
 
 
 def test_one_item_is_one_item():
