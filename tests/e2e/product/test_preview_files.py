@@ -14,7 +14,7 @@ from commands.restore.preview import Preview
 from tests.e2e.api import Json, Resource
 from tests.e2e.cluster import RealCluster, namespace
 from tests.e2e.objects import backup
-from tests.e2e.product.preview_compared import agree, foretold_and_done, seeing
+from tests.e2e.product.preview_compared import agree, foretold_and_done
 from tests.e2e.product.preview_objects import PODS, bound, pod, pods, status
 from velero.cluster import Cluster
 
@@ -166,9 +166,8 @@ async def test_without_the_node_agent_volumes_stay_empty(cluster: RealCluster, e
 async def test_a_claim_without_its_class_is_an_error(cluster: RealCluster, eyes: Cluster, saved: None) -> None:
     await cluster.api.do("DELETE", "/apis/storage.k8s.io/v1/storageclasses/pv-class")
     only = {"includedResources": ["persistentvolumeclaims"]}
-    async with seeing(cluster, storageclasses="storage.k8s.io"):
-        spec = into("pv-files-class", **only)
-        foretold, real = await foretold_and_done(cluster, eyes, "pv-files-class", FILES, **spec)
+    spec = into("pv-files-class", **only)
+    foretold, real = await foretold_and_done(cluster, eyes, "pv-files-class", FILES, **spec)
     agree(foretold, real)
     assert foretold.classless == ("pv-files-class/share (pv-class)",)
     assert real.said("fail to patch dynamic PV")

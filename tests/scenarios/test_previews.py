@@ -1,0 +1,48 @@
+"""What a plan says of a restore before anybody asks for it: how it would end, and what changes it on the way."""
+
+import json
+
+ASK = "/velero restore plan r1 --from-backup b1 --include-namespaces shop"
+
+
+async def planned(house, line):
+    await house.backed_up("b1")
+    await house.quiet()
+    answer = await house.grace.says(line)
+    return await answer.reply("Nothing was changed")
+
+
+async def test_a_node_port_that_is_taken_is_named_with_its_owner(house):
+    ports = [{"port": 80, "nodePort": 30080}]
+    applied = {"kubectl.kubernetes.io/last-applied-configuration": json.dumps({"spec": {"ports": ports}})}
+    body = {"metadata": {"name": "front", "annotations": applied}, "spec": {"type": "NodePort", "ports": ports}}
+    house.prod.objects.create("services", "shop", body)
+    reply = await planned(house, f"{ASK} --namespace-mappings shop:shop-copy")
+    assert "Service shop-copy/front: node port 30080 is taken by shop/front" in reply.text
+    assert "It would end PartiallyFailed" in reply.text
+
+
+async def test_where_no_port_is_chosen_nothing_is_feared(house):
+    body = {"metadata": {"name": "front"}, "spec": {"ports": [{"port": 80}]}}
+    house.prod.objects.create("services", "shop", body)
+    reply = await planned(house, f"{ASK} --namespace-mappings shop:shop-copy")
+    assert "clash" not in reply.text
+    assert "PartiallyFailed" not in reply.text
+
+
+RULES = {
+    "version": "v1",
+    "resourceModifierRules": [
+        {
+            "conditions": {"groupResource": "configmaps", "resourceNameRegex": "^settings-0$"},
+            "mergePatches": [{"patchData": "data: {color: red}"}],
+        }
+    ],
+}
+
+
+async def test_what_modifiers_change_is_named(house):
+    words = f"{ASK} --existing-resource-policy update --modifier '{json.dumps(RULES)}'"
+    reply = await planned(house, words)
+    assert "Changed on the way by resource modifiers: ConfigMap shop/settings-0." in reply.text
+    assert "ConfigMap shop/settings-0 (data.color)" in reply.text
