@@ -10,10 +10,10 @@ from domain.event import Event
 from domain.operation import Operation, State
 from domain.plan import Plan
 from store.audit import Entry
-from store.transaction import Transaction
 
 if TYPE_CHECKING:
     from commands.conduct import Asked
+    from store.transaction import Transaction
 
 
 def keep(tx: Transaction, operation: Operation, plan: Plan, asked: Asked, decision: Decision) -> None:

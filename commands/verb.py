@@ -11,11 +11,11 @@ from commands.command import Command
 from commands.flags import Flag
 from domain.answer import Answer
 from domain.plan import Plan
-from store.transaction import Transaction
 
 if TYPE_CHECKING:
     from commands.facts import Facts, Needs, World
     from commands.situation import Situation
+    from store.transaction import Transaction
 
 
 class Effect(StrEnum):

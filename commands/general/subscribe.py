@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from commands import moments, output
 from commands.command import Command
 from commands.facts import Facts, Needs, Records, Want
@@ -14,7 +16,9 @@ from domain.counting import counted
 from domain.errors import Refused, Unknown, UsageError
 from store.audit import Entry
 from store.subscriptions import Subscription
-from store.transaction import Transaction
+
+if TYPE_CHECKING:
+    from store.transaction import Transaction
 
 KINDS = {
     "namespace": "namespace",

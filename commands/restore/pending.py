@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from commands.facts import Facts, Records
 from commands.policy.visible import Seen, View, seen
@@ -16,7 +17,9 @@ from commands.situation import Situation
 from domain.operation import Operation, State
 from domain.plan import Guard, Level
 from domain.reach import Reach
-from store.transaction import Transaction
+
+if TYPE_CHECKING:
+    from store.transaction import Transaction
 
 TABLE = "open-restores"
 GRANTED = frozenset({State.APPROVED, State.SUBMITTING, State.SUBMITTED})

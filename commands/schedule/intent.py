@@ -6,14 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from commands.facts import Facts, Records
 from commands.moments import Json, moment, name, spec
 from domain.operation import Operation
 from domain.plan import Plan, digest
 from store.schedules import ScheduleState
-from store.transaction import Transaction
+
+if TYPE_CHECKING:
+    from store.transaction import Transaction
 
 EVIDENCE = "intent"
 
