@@ -74,7 +74,16 @@ def test_faults_of_a_case_are_named(tmp_path):
     table.write_text('[[cases]]\nas = "ada"\n')
     done = run("test", str(table), "--config", RULES)
     assert done.exit_code == 1
-    assert "expect" in done.output
+    assert f"{table}:1: cases[0].expect: " in done.output
+
+
+def test_faults_of_rules_alone_name_their_line(tmp_path):
+    rules = tmp_path / "rules.toml"
+    rules.write_text('[[rules]]\nname = "a"\nwho = "anyone"\nwhat = ["backup.get"]\neffect = "alow"\n')
+    done = run("explain", BACKUP, "--as", "ada", "--config", str(rules))
+    assert done.exit_code == 1
+    assert f"{rules}:5: rules[0].effect: 'alow' is not one of the values. Did you mean 'allow'?" in done.output
+    assert "rules.toml has 1 fault." in done.output
 
 
 BACKUP = "backup create b1 --include-namespaces shop"

@@ -42,8 +42,8 @@ def bare_counts(path: Path):
                     yield f"{path.relative_to(ROOT)} {said}{after.value}"
 
 
-NAMES = re.compile(r"name$|title|table$")
-"""What runs or skips is no number."""
+NAMES = re.compile(r"name$|title|table$|^[A-Z_]+$")
+"""What runs or skips is no number; a constant is not one."""
 ALWAYS_MORE = (
     "commands/restore/hold.py minutes minutes longer",
     "notifier/render/limits.py len(blocks) - BLOCKS + 1 more parts",
