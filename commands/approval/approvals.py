@@ -261,9 +261,15 @@ class Approvals:
         await self._store.write(lambda tx: tx.deadlines.done(deadline.id))
 
     async def _start_deadline(self, ident: str) -> None:
+        """Out of Velero's queue; while a step before it runs, or its cluster does not answer, it is looked at again."""
         operation = await self._store.read(lambda tx: tx.operations.get(ident))
         waits = operation is not None and operation.state is State.SUBMITTED and operation.phase in {"", "New"}
-        if operation is not None and waits and self._take_back is not None:
+        if operation is None or not waits or self._take_back is None:
+            return
+        settings = self._settings()
+        wait = settings.again if operation.object_uid else settings.start_deadline
+        await self._store.write(lambda tx: tx.deadlines.put(terms.at(terms.START, ident, self._now() + wait)))
+        if operation.object_uid:
             await self._take_back(operation)
 
     # after a restart

@@ -65,6 +65,7 @@ class Desk:
         self.directory = Directory(groups={"dba": (member("bob"), member("eve"), member("grace"))})
         self.fault: Exception | None = None
         self.dying = False
+        self.taken_back: list[str] = []
         self.rules: tuple[Rule, ...] = ()
         self.meanwhile: list = []
         self.restart()
@@ -80,6 +81,7 @@ class Desk:
             self._who,
             Terms,
             lambda: self.now,
+            withdraw=self._take_back,
         )
 
     async def _replan(self, _operation: Operation, _stored: Plan, _actor: Actor, _origin: Origin) -> Replanned:
@@ -88,6 +90,12 @@ class Desk:
         if self.fault is not None:
             raise self.fault
         return Replanned(self.plan, self.decision)
+
+    async def _take_back(self, operation: Operation) -> None:
+        """Out of Velero's queue."""
+        if self.fault is not None:
+            raise self.fault
+        self.taken_back.append(operation.subject)
 
     async def _directory(self, _names: object) -> Directory:
         await asyncio.sleep(0)

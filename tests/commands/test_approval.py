@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -10,6 +11,7 @@ from domain.approval import VoteKind
 from domain.decision import Decision, Outcome, Reason
 from domain.errors import Refused, Unreachable, UserError
 from domain.operation import State
+from domain.plan import Step, StepVerb
 from tests.commands.approving import PEOPLE, Desk, cluster_in, member, plan_of
 
 
@@ -353,6 +355,40 @@ async def approved_but_not_started(desk):
     operation = await desk.store.read(lambda tx: tx.operations.get("op-r1"))
     assert operation.state is State.APPROVED
     return operation
+
+
+async def test_what_waits_too_long_in_veleros_queue_is_taken_back(one):
+    await one.votes("bob")
+    await one.later(1790)
+    assert one.taken_back == []
+    await one.later(20)
+    assert one.taken_back == ["r1"]
+
+
+async def test_a_cluster_that_does_not_answer_then_is_asked_again(one):
+    await one.votes("bob")
+    one.fault = Unreachable("prod", "prod does not answer.")
+    await one.later(1801)
+    one.fault = None
+    await one.later(31)
+    assert one.taken_back == ["r1"]
+
+
+async def test_the_time_in_the_queue_begins_after_the_safety_backup(tmp_path):
+    async with cluster_in(tmp_path) as (store, cluster, objects):
+        desk = Desk(store, cluster, objects, quorum=1)
+        restore = desk.plan.steps[0]
+        net = {"apiVersion": "velero.io/v1", "kind": "Backup", "metadata": {"name": "r1-safety", "namespace": "velero"}}
+        first = Step(
+            StepVerb.CREATE, "Backup", "backups", "r1-safety", {**net, "spec": {}}, "velero", wait=("Completed",)
+        )
+        desk.plan = replace(desk.plan, steps=(first, restore))
+        await desk.ask()
+        await desk.votes("bob")
+        await desk.later(1801)
+        assert desk.taken_back == []
+        timers = await store.read(lambda tx: tx.deadlines.open("restore.start"))
+        assert [timer.at for timer in timers] == [desk.now + timedelta(minutes=30)]
 
 
 async def test_a_timer_that_went_off_while_the_process_died_is_set_again(one):
