@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from sandbox.velero.names import valid_label
-from sandbox.velero.server import TERMINAL, Change, Json, Server, labels, moment, phase, status
+from sandbox.velero.server import Change, Json, Server, labels, moment, phase, status
 from sandbox.velero.work import Tick, Work
 
 LABEL = "velero.io/gc-failure"
@@ -18,13 +18,11 @@ class GarbageCollection:
         self._tick = Tick(server.clock, server.settings.garbage_collection_period, self._due, self._sweep)
 
     def seen(self, change: Change) -> None:
-        """Creation counts, and an expiration moved after the fact; the one that a run sets for itself does not."""
+        """Creation counts; what is changed later waits for the next round."""
         if change.resource != "backups" or change.type == "DELETED":
             return
         self._tick.touch()
-        moved = status(change.new).get("expiration") != status(change.old or {}).get("expiration")
-        after = change.old is None or phase(change.old) in TERMINAL
-        if moved and after:
+        if change.type == "ADDED":
             self._work.add(change.name)
 
     def loops(self) -> Iterator[Any]:

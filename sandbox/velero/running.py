@@ -12,7 +12,7 @@ from sandbox.velero.progress import Progress
 from sandbox.velero.selection import Item, namespaces_of, select
 from sandbox.velero.server import Json, Server
 from sandbox.velero.settings import Script
-from sandbox.velero.store import Unreachable, reach
+from sandbox.velero.store import Unreachable, not_looked_for, not_put, reach
 from sandbox.velero.volumes import Saved, Volume
 
 
@@ -78,7 +78,9 @@ class BackupRun:
         try:
             return reach(self._server, self.location)
         except Unreachable as gone:
-            raise Fatal(f"error checking if backup already exists in object storage: {gone.text}") from gone
+            key = files.metadata_key(self.location, self.name)
+            text = not_looked_for(self._server, self.location, key) if gone.retried else gone.text
+            raise Fatal(f"error checking if backup already exists in object storage: {text}") from gone
 
     async def _take(self) -> None:
         journal = self.record.journal
@@ -195,7 +197,8 @@ class BackupRun:
         try:
             bucket = reach(self._server, self.location) if not self._moved() else self._old_bucket()
         except Unreachable as gone:
-            raise Fatal(f"error uploading backup: {gone.text}") from gone
+            key = files.metadata_key(self.location, self.name)
+            raise Fatal(not_put(self._server, self.location, key) if gone.retried else gone.text) from gone
         files.write(bucket, self.location, self.name, self._files())
         bucket.put(files.pod_volume_backups_key(self.location, self.name), files.packed(self._pod_volume_backups()))
         if self.script.outcome == "fails":

@@ -10,6 +10,7 @@ from sandbox.velero.server import Server
 
 Json = dict[str, Any]
 
+UNKNOWN = "rpc error: code = Unknown desc = "
 DIRECTORIES = ("backups", "restores", "restic", "metadata", "plugins", "kopia")
 
 
@@ -53,12 +54,28 @@ def public_endpoint(server: Server, location: Json) -> str:
 
 
 def _refused(url: str, bucket: str, prefix: str) -> str:
-    where = urlsplit(url).netloc
     query = f"delimiter=%2F&list-type=2&prefix={quote(prefix, safe='')}"
+    return UNKNOWN + _failed("ListObjectsV2", f'Get "{url}/{bucket}?{query}"', url)
+
+
+def not_looked_for(server: Server, location: Json, key: str) -> str:
+    """What a client says that could not ask whether there is such a file."""
+    url = endpoint(server, location)
+    return UNKNOWN + _failed("HeadObject", f'Head "{url}/{location["spec"]["objectStorage"]["bucket"]}/{key}"', url)
+
+
+def not_put(server: Server, location: Json, key: str) -> str:
+    """What a client says whose upload went nowhere."""
+    url, bucket = endpoint(server, location), location["spec"]["objectStorage"]["bucket"]
+    failed = _failed("PutObject", f'Put "{url}/{bucket}/{key}?x-id=PutObject"', url)
+    return f"{UNKNOWN}error putting object {key}: {failed}"
+
+
+def _failed(operation: str, asked: str, url: str) -> str:
     return (
-        "rpc error: code = Unknown desc = operation error S3: ListObjectsV2, exceeded maximum number of attempts, 3,"
+        f"operation error S3: {operation}, exceeded maximum number of attempts, 3,"
         " https response error StatusCode: 0, RequestID: , HostID: , request send failed,"
-        f' Get "{url}/{bucket}?{query}": dial tcp {where}: connect: connection refused'
+        f" {asked}: dial tcp {urlsplit(url).netloc}: connect: connection refused"
     )
 
 

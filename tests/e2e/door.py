@@ -48,11 +48,16 @@ class Door:
         """Requests like `PUT /velero/backups/b/` wait until they are released."""
         self._held.setdefault(pattern, asyncio.Event())
 
-    def release(self, pattern: str = "") -> None:
-        """This one, or all."""
-        for name in [pattern] if pattern else list(self._held):
-            if (gate := self._held.pop(name, None)) is not None:
-                gate.set()
+    def release(self, pattern: str) -> None:
+        if (gate := self._held.pop(pattern, None)) is not None:
+            gate.set()
+
+    def release_all(self) -> bool:
+        """Whether anything was held."""
+        held = list(self._held)
+        for pattern in held:
+            self.release(pattern)
+        return bool(held)
 
     async def _pass(self, request: web.Request) -> web.Response:
         body = await request.read()

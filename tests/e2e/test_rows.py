@@ -13,7 +13,7 @@ import pytest
 
 from tests.e2e.api import Json, Recorder, Seen
 from tests.e2e.cluster import NAMESPACES, RealCluster, location, namespace
-from tests.e2e.objects import CONFIG_MAPS, backup, config_map, make_shop, restore, schedule
+from tests.e2e.objects import CONFIG_MAPS, backup, config_map, download_request, make_shop, restore, schedule
 
 PLACE = "rows"
 """A location and a bucket of their own: what happens to the others is no concern of theirs."""
@@ -193,6 +193,29 @@ async def test_a_run_by_hand_is_named_like_one_and_counts_as_none(cluster: RealC
 
 def started(run: Json) -> str:
     return str(run["metadata"]["creationTimestamp"])
+
+
+async def test_a_link_to_what_was_never_written_leads_to_404_in_xml(cluster: RealCluster) -> None:
+    await make_shop(cluster.api, "rows-linked")
+    await cluster.api.create("backups", backup("rows-linked", "rows-linked"))
+    await cluster.api.wait_phase("backups", "rows-linked", "Completed")
+    wanted = download_request("rows-linked", "CSIBackupVolumeSnapshots", "rows-linked")
+    await cluster.api.create("downloadrequests", wanted)
+    answered = await cluster.api.wait_phase("downloadrequests", "rows-linked", "Processed")
+    async with cluster.session.get(answered["status"]["downloadURL"]) as response:
+        text = await response.text()
+    assert response.status == 404
+    assert "<Code>NoSuchKey</Code>" in text
+    assert "<Key>backups/rows-linked/rows-linked-csi-volumesnapshots.json.gz</Key>" in text
+
+
+async def test_while_a_location_is_away_what_is_there_is_listed(cluster: RealCluster) -> None:
+    await cluster.api.apply(location("http://127.0.0.1:9", "ReadWrite", "rows-away", "rows-away"))
+    await cluster.api.wait_phase("backupstoragelocations", "rows-away", "Unavailable", within=60)
+    listed = await cluster.cli("backup", "get")
+    assert "STORAGE LOCATION" in listed.stdout
+    assert "Unavailable" in (await cluster.cli("backup-location", "get")).stdout
+    await cluster.api.delete("backupstoragelocations", "rows-away")
 
 
 async def test_a_pause_of_nobody_is_well_and_one_of_somebody_and_nobody_is_not(cluster: RealCluster) -> None:

@@ -13,6 +13,7 @@ STAY = {
     "test_five_thousand_objects_are_over_before_a_bar_could_move": MINUTES,
     "test_requests_with_errors_stay_until_they_are_a_day_old": LONG,
     "test_an_object_deleted_by_hand_comes_back_within_a_minute": MINUTES,
+    "test_each_validation_is_a_line_without_a_change_of_phase": MINUTES,
     "test_same_namespace_waits_for_the_tick": RACE,
     "test_a_newcomer_sets_it_going": RACE,
     "test_after_a_failed_validation_nothing_runs_until_the_restart": RACE,

@@ -236,10 +236,10 @@ class RealOutside(Outside):
 
     async def as_before(self) -> None:
         """Nothing held, the store within reach, Velero running."""
-        self._door.release()
+        held = self._door.release_all()
         await self._door.open()
-        if not self._cluster.velero.process.alive:
-            await self._cluster.velero.start()
+        if not self._cluster.velero.process.alive or held:
+            await self._cluster.velero.restart()
 
     async def kill(self) -> None:
         await self._cluster.velero.kill()

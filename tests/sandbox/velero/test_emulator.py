@@ -230,3 +230,13 @@ async def test_starting_twice_is_starting_once(objects, buckets, clock):
     await emulator.stop()
     assert not emulator.running
     assert emulator.log == []
+
+
+async def test_an_expiration_moved_into_the_past_waits_for_the_next_round(world, velero):
+    assert velero.settings.garbage_collection_period == 10
+    await world.pause(2)
+    await world.backup("b")
+    await world.patch("backups", "b", {"status": {"expiration": "2026-11-21T10:00:00Z"}})
+    await world.pause(7)
+    assert await world.get("backups", "b") is not None
+    await world.gone("backups", "b", 3)

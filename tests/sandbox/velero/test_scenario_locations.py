@@ -127,7 +127,12 @@ async def test_a_store_that_dies_under_the_upload_fails_the_backup(world, outsid
     outside.release("slow")
     backup = await world.ended("backups", "slow")
     assert backup["status"]["phase"] == "Failed"
-    assert backup["status"]["failureReason"].startswith("error uploading backup: ")
+    reason = backup["status"]["failureReason"]
+    key = "backups/slow/velero-backup.json"
+    assert reason.startswith(
+        f"rpc error: code = Unknown desc = error putting object {key}: operation error S3: PutObject"
+    )
+    assert reason.endswith("connect: connection refused")
 
 
 async def test_another_location_below_a_prefix_of_the_same_bucket_is_an_intruder(world, outside):
