@@ -59,7 +59,7 @@ class Forms:
             await asyncio.wait_for(self._client.views_open(trigger_id=received.trigger, view=view), 2.0)
         except FAULTS as fault:
             log.warning("a form could not be opened: %s", fault)
-            await self.say(received, "The form could not be opened. Please click again.")
+            await self.say(received, "The form could not be opened. Please try again.")
 
     def _view(self, received: Received) -> Json:
         if received.action in shortcuts.FORMS:

@@ -11,6 +11,7 @@ import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from slack_bolt.async_app import AsyncApp
@@ -67,6 +68,9 @@ class Listeners:
     async def command(self, body: Body) -> Mapping[str, Any]:
         lead = self._aliases.get(str(body.get("command", "")), "")
         received = payloads.command(body, lead)
+        if form := shortcuts.meant(received):
+            await self._forms.open(replace(received, action=form))
+            return {}
         taken = await self._take(received)
         return {"text": taken.text, "response_type": "ephemeral"} if taken.text else {}
 

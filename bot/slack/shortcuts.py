@@ -104,6 +104,12 @@ SHORTCUTS: tuple[Shortcut, ...] = (
 )
 
 
+def meant(received: Received) -> str:
+    """The form that a bare `backup create` or `restore create` stands for; empty for every other line."""
+    words = f"{received.lead} {received.line}".split()
+    return next((ident for ident, form in FORMS.items() if words == [form.noun, "create"]), "")
+
+
 def view(received: Received, clusters: Sequence[str], now: datetime) -> Json:
     form = FORMS[received.action]
     blocks = [_cluster(clusters)] if clusters else []

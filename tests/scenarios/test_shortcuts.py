@@ -22,6 +22,13 @@ async def test_back_up_now(house):
     assert (spec["includedNamespaces"], spec["ttl"]) == (["shop", "billing"], "720h0m0s")
 
 
+@pytest.mark.parametrize(("line", "title"), [("backup  create", "Back up now"), ("restore create ", "Restore")])
+async def test_a_bare_command_opens_the_form(house, line, title):
+    await house.grace.says(f"/velero {line}")
+    view = await house.grace.sees_form()
+    assert view.title == title
+
+
 async def test_without_a_channel_the_card_comes_to_the_person_alone(house):
     view = await form(house, house.grace, "ask:backup")
     name = view.values["name"]["name"]["value"]
