@@ -25,7 +25,7 @@ from tests.e2e.product.preview_objects import (
 from velero.cluster import Cluster
 
 TOWN = "pv-town"
-CHOSEN = 30080
+CHOSEN = 30180
 HTTP = {"name": "http", "port": 80, "nodePort": CHOSEN}
 AUTO = {"name": "auto", "port": 81}
 
