@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -33,6 +34,7 @@ def advance(
         return None
     if operation.state is State.SUBMITTING:
         operation = _moved(tx, operation, State.SUBMITTED, now, object_uid=uid, object_name=name)
+        tx.audit.append(_sent(operation, now))  # the watch may be faster than the answer to what was sent
     return _moved(tx, operation, state, now, phase=phase, object_uid=uid, object_name=name)
 
 
@@ -61,17 +63,26 @@ def _moved(tx: Transaction, operation: Operation, to: State, now: datetime, **ch
     return moved
 
 
+def _sent(operation: Operation, now: datetime) -> Entry:
+    detail = {"reason": operation.reason, "fingerprint": operation.fingerprint}
+    return replace(_ended(operation, now), action=_about(operation, "submitted"), outcome="done", detail=detail)
+
+
 def _ended(operation: Operation, now: datetime) -> Entry:
     return Entry(
         at=now,
         actor=operation.actor,
-        action=f"{operation.noun}.{operation.verb}.ended",
+        action=_about(operation, "ended"),
         outcome=operation.state.value,
         subject=operation.subject,
         cluster=operation.cluster,
         operation=operation.id,
         detail={"phase": operation.phase},
     )
+
+
+def _about(operation: Operation, what: str) -> str:
+    return f"{operation.noun}.{operation.verb}.{what}"
 
 
 def vanished(tx: Transaction, ident: str, now: datetime, *, deleted: bool) -> None:

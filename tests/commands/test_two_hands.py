@@ -2,6 +2,7 @@
 
 import asyncio
 
+from commands.track.operations import advance
 from domain.operation import State
 from domain.plan import digest
 from tests.commands.approving import NOW, Desk, cluster_in, plan_of
@@ -37,3 +38,21 @@ async def test_what_failed_meanwhile_is_not_sent_again(tmp_path):
         assert "already" in str(first)
         assert second.operation.state is State.FAILED
         assert [digest(one["spec"]) for one in desk.restores] == [digest(plan_of(desk.name).steps[0].manifest["spec"])]
+
+
+async def test_the_record_has_the_run_also_where_the_watch_was_faster(tmp_path):
+    async with cluster_in(tmp_path) as (store, cluster, objects):
+        desk = Desk(store, cluster, objects)
+        operation = await approved(desk)
+        sending = operation.advance(State.SUBMITTING, NOW)
+
+        def seen(tx):
+            tx.operations.advance(sending, operation.revision)
+            advance(tx, operation.id, "Completed", "uid-1", desk.name, NOW, {})
+
+        await store.write(seen)
+        assert [action for action, _ in await desk.record()] == [
+            "approval.requested",
+            "restore.create.submitted",
+            "restore.create.ended",
+        ]
