@@ -190,6 +190,19 @@ async def test_what_it_stands_on_is_compared_and_told_in_words(tmp_path, now, sa
     assert desk.restores == []
 
 
+@pytest.mark.parametrize(("looked_at", "runs"), [("", True), ("another", False)])
+async def test_a_backup_made_anew_after_the_last_look_is_not_restored(tmp_path, looked_at, runs):
+    async with cluster_in(tmp_path) as (store, cluster, objects):
+        desk = Desk(store, cluster, objects, quorum=1)
+        there = objects.create("backups", "velero", {"metadata": {"name": "b1"}, "spec": {}})
+        uid = looked_at or there["metadata"]["uid"]
+        desk.plan = replace(desk.plan, steps=(replace(desk.plan.steps[0], uid=uid),))
+        await desk.ask()
+        told = await desk.votes("bob")
+    assert ("not the one that was planned" not in told) is runs
+    assert bool(desk.restores) is runs
+
+
 async def test_a_grown_impact_is_stale(one):
     one.plan = plan_of("r1", impact=one.plan.impact | {"ConfigMap shop/b new"})
     told = await one.approvals.vote(one.id, PEOPLE["bob"], VoteKind.APPROVE)
