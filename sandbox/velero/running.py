@@ -29,9 +29,14 @@ class Record:
 
     journal: RunLog
     taken: list[Item] = field(default_factory=list)
+    left_out: list[Item] = field(default_factory=list)
+    """Pods whose hook failed: counted and listed as taken, and not in the archive."""
     saved: list[Saved] = field(default_factory=list)
     operations: list[Json] = field(default_factory=list)
     hooks: Tally = field(default_factory=Tally)
+
+    def archived(self) -> list[Item]:
+        return [item for item in self.taken if item not in self.left_out]
 
     def counts(self) -> Json:
         """The counters of status; those at zero are left out."""
@@ -93,7 +98,7 @@ class BackupRun:
         progress.total = max(len(selection.items), self.script.items or 0)
         progress.tell()
         await self._walk(selection.items, planned, progress)
-        pod_volumes = [volume for volume in planned if volume.method == "PodVolumeBackup"]
+        pod_volumes = [v for v in planned if v.method == "PodVolumeBackup" and not self._without_pod(v)]
         self.record.saved += await PodVolumes(self._server, self._backup).save(pod_volumes, progress, self.script)
         await progress.settle()
         if self.script.outcome == "hangs":
@@ -112,42 +117,41 @@ class BackupRun:
         steps = max(len(items), self.script.items or 0)
         seconds = self.script.seconds
         pace = 1 / self._server.settings.backup_items_per_second if seconds is None else seconds / max(steps, 1)
-        refused = self._refused(items)
+        self.record.left_out += self._refused(items)
         for number in range(steps):
             if number < len(items):
-                await self._item(items[number], planned, progress, refused)
+                await self._item(items[number], planned, progress)
             progress.done = max(number + 1, len(self.record.taken))
             progress.total = max(progress.total, progress.done)
             await progress.spend(pace)
         if not steps and seconds:
             await progress.spend(seconds)
-        for pod in (item for item in self.record.taken if item.kind.plural == "pods"):
+        for pod in (item for item in self.record.archived() if item.kind.plural == "pods"):
             run_hooks(
                 pod, hooks_of(pod, self._spec, "post"), self._exec_error(), self.record.journal, self.record.hooks
             )
 
-    def _refused(self, items: tuple[Item, ...]) -> set[tuple[str, str]]:
-        """Pods whose hook failed, and the claims in the same block."""
-        refused: set[tuple[str, str]] = set()
-        for pod in (item for item in items if item.kind.plural == "pods"):
-            hooks = hooks_of(pod, self._spec, "pre")
-            if run_hooks(pod, hooks, self._exec_error(), self.record.journal, self.record.hooks):
-                continue
-            refused.add(("pods", pod.listed))
-            refused |= {("persistentvolumeclaims", claim) for claim in _claims(pod)}
-        return refused
+    def _refused(self, items: tuple[Item, ...]) -> list[Item]:
+        """Pods whose hook failed; what belongs to them is taken all the same."""
+        pods = [item for item in items if item.kind.plural == "pods"]
+        journal, tally = self.record.journal, self.record.hooks
+        went_well = [run_hooks(p, hooks_of(p, self._spec, "pre"), self._exec_error(), journal, tally) for p in pods]
+        return [pod for pod, well in zip(pods, went_well, strict=True) if not well]
+
+    def _without_pod(self, volume: Volume) -> bool:
+        return any(volume.pod is not None and _belongs(volume, pod) for pod in self.record.left_out)
 
     def _exec_error(self) -> str:
         if self.script.outcome == "hook-fails":
             return self.script.reason or FAILED
         return "" if self._server.settings.exec_works else NO_EXEC
 
-    async def _item(self, item: Item, planned: list[Volume], progress: Progress, refused: set[tuple[str, str]]) -> None:
-        if (item.kind.plural, item.listed) in refused:
+    async def _item(self, item: Item, planned: list[Volume], progress: Progress) -> None:
+        self.record.taken.append(item)
+        if item in self.record.left_out:
             return
         fields = {"name": item.name, "namespace": item.namespace, "resource": item.kind.qualified}
         self.record.journal.info("Backing up item", "pkg/backup/item_backupper.go:186", **fields)
-        self.record.taken.append(item)
         for volume in (v for v in planned if _belongs(v, item)):
             await self._volume(volume, progress)
 
@@ -220,7 +224,7 @@ class BackupRun:
         listed = files.resource_list((item.type, item.listed) for item in record.taken)
         return {
             "BackupLog": files.packed(record.journal.text),
-            "BackupContents": files.archive(record.taken),
+            "BackupContents": files.archive(record.archived()),
             "BackupResults": files.packed(record.journal.results),
             "BackupResourceList": files.packed(listed),
             "BackupItemOperations": files.packed(record.operations),
@@ -253,12 +257,6 @@ class BackupRun:
 
     def _ops(self) -> list[Json]:
         return self.record.operations
-
-
-def _claims(pod: Item) -> Iterator[str]:
-    for volume in pod.body.get("spec", {}).get("volumes") or ():
-        if claim := (volume.get("persistentVolumeClaim") or {}).get("claimName"):
-            yield f"{pod.namespace}/{claim}"
 
 
 def _belongs(volume: Volume, item: Item) -> bool:

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from sandbox.velero.files import contents
+
 DATA = Path(__file__).parents[2] / "data" / "recordings" / "artifacts"
 
 
@@ -260,7 +262,8 @@ class TestHooks:
         assert backup["status"]["hookStatus"] == {"hooksAttempted": 1, "hooksFailed": 1}
         there = real("wp-hooks", "BackupResults.json")["errors"]["velero"][:2]
         assert outside.results("hooked")["errors"]["velero"] == [text.replace("wp-csi", "web-0") for text in there]
-        assert "v1/Pod" not in outside.file("backups/hooked/hooked-resource-list.json.gz")
+        assert outside.file("backups/hooked/hooked-resource-list.json.gz")["v1/Pod"] == ["shop/web-0"]
+        assert "pods" not in contents(outside.bucket.get("backups/hooked/hooked.tar.gz"))
 
     async def test_continue_counts_once_and_goes_on(self, world, velero, outside):
         await self.pod(world)

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from sandbox.velero.files import contents
 from sandbox.velero.settings import VeleroSettings
 
 
@@ -269,17 +270,23 @@ class TestWithoutKubelet:
     def settings(self):
         return VeleroSettings(exec_works=False)
 
-    async def test_a_hook_that_cannot_run_counts_twice(self, world, outside):
+    @pytest.mark.parametrize("on_error", [None, "Continue", "Fail"])
+    async def test_a_hook_that_cannot_run_counts_twice_where_the_pod_is_left_out(self, world, outside, on_error):
+        """Which it is only if that is said; the list of resources names it all the same."""
         for number in range(3):
             pod = {"containers": [{"name": "c", "image": "c:1"}], "nodeName": "node1"}
             await world.create("pods", f"web-{number}", pod, namespace="shop")
-        hook = {"name": "h", "pre": [{"exec": {"command": ["/bin/true"]}}], "includedNamespaces": ["shop"]}
+        hook = {"name": "h", "pre": [{"exec": {"command": ["/bin/true"], "container": "c"}}]}
+        hook["pre"][0]["exec"] |= {"onError": on_error} if on_error else {}
         backup = await world.backup("hooked", hooks={"resources": [hook]})
         assert backup["status"]["phase"] == "PartiallyFailed"
-        assert (backup["status"]["errors"], backup["status"]["hookStatus"]) == (
-            6,
-            {"hooksAttempted": 3, "hooksFailed": 3},
-        )
+        assert backup["status"]["hookStatus"] == {"hooksAttempted": 3, "hooksFailed": 3}
+        left_out = 3 if on_error == "Fail" else 0
+        assert backup["status"]["errors"] == 3 + left_out
         told = outside.results("hooked")["errors"]["velero"]
         assert len([text for text in told if "message: /Error executing hook error: /" in text]) == 3
-        assert len([text for text in told if "message: /Error running pre hooks for pod error: /" in text]) == 3
+        assert len([text for text in told if "message: /Error running pre hooks for pod error: /" in text]) == left_out
+        listed = outside.file("backups/hooked/hooked-resource-list.json.gz")
+        assert listed["v1/Pod"] == [f"shop/web-{number}" for number in range(3)]
+        saved = contents(outside.bucket.get("backups/hooked/hooked.tar.gz"))
+        assert len(saved.get("pods", [])) == 3 - left_out

@@ -15,8 +15,8 @@ async def queued(world, outside, names):
     outside.hold(names[0])
     await many(world, names[:1])
     await world.reaches("backups", names[0], "InProgress")
-    await many(world, names[1:])
     for name in names[1:]:
+        await many(world, [name])
         await world.reaches("backups", name, "Queued")
 
 

@@ -112,6 +112,7 @@ async def test_a_change_of_the_template_alone_wakes_it_and_one_of_status_does_no
     await dormant(world, "s1")
     await outside.kill()
     await outside.restart()  # the next look is a minute away
+    await dormant(world, "behind")
     await world.overdue("s1")
     await world.pause(5)
     assert world.runs("s1") == []
