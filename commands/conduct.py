@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from base64 import b32encode
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -71,10 +71,10 @@ class Conducted:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Replaced as a whole when the settings are read again."""
+    """Replaced as a whole when the settings are read again. `directory` takes the approvers, and those whose vote counts."""
 
     rules: tuple[Rule, ...] = ()
-    directory: Callable[[Sequence[str]], Awaitable[Directory]] = field(repr=False, default=None)  # type: ignore[assignment]
+    directory: Callable[..., Awaitable[Directory]] = field(repr=False, default=None)  # type: ignore[assignment]
 
 
 Ask = Callable[[Operation, Plan, Decision, Asked], Awaitable[Answer]]

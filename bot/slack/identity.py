@@ -154,8 +154,11 @@ class Identity:
         kept = self._handles
         return dict(kept.value) if kept is not None and kept.at >= asked_at else None
 
-    async def directory(self, names: Sequence[str]) -> Directory:
-        """Who is behind these approvers, asked of Slack now. `known` is false where Slack cannot be asked."""
+    async def directory(self, names: Sequence[str], voters: Sequence[str] = ()) -> Directory:
+        """Who is behind these approvers, asked of Slack now: the groups, and the profiles of those whose vote counts.
+
+        `known` is false where Slack cannot be asked.
+        """
         wanted = set(names)
         if not wanted:
             return Directory()
@@ -165,19 +168,19 @@ class Identity:
         own = self._groups()
         groups = {name: (*handles.get(name.lstrip("@"), ()), *own.get(name, ())) for name in wanted}
         try:
-            members = {name: await self._members(ids) for name, ids in groups.items() if ids}
-            people = await self._members([name for name in wanted if name not in members])
+            members = {name: await self._members(ids, voters) for name, ids in groups.items() if ids}
+            people = await self._members([name for name in wanted if name not in members], voters)
         except Refused:
             return UNKNOWN
         return Directory(groups=members, people=people)
 
-    async def _members(self, names: Sequence[str]) -> tuple[Member, ...]:
+    async def _members(self, names: Sequence[str], voters: Sequence[str]) -> tuple[Member, ...]:
         found: list[Member] = []
         home = await self._home()
         for name in dict.fromkeys(names):
             ident = await self._id_of(name)
             if ident:
-                profile = await self._profile(ident, AT_ONCE)
+                profile = await self._profile(ident, AT_ONCE if ident in voters else FRESH)
                 email = str((profile.get("profile") or {}).get("email") or "")
                 found.append(Member(ident, email, active=not self._fault(profile, "", home)))
         return tuple(found)

@@ -92,7 +92,7 @@ class Approvals:
         if kind is VoteKind.REJECT and not reason.strip():
             raise Refused("A rejection needs a reason.", fix="Click Reject again, and say why.")
         tally.may_vote(approval, actor, self._now(), afterwards=operation.state is not State.AWAITING)
-        directory = await self._policy().directory(approval.approvers)
+        directory = await self._policy().directory(approval.approvers, (actor.id, *tally.voters(approval)))
         if not directory.known:
             return await self._waits(approval, actor, kind, reason)
         if not tally.counts(approval, directory, actor.id, actor.email):
@@ -242,7 +242,7 @@ class Approvals:
         approval, _ = await self._known(ident)
         if approval.state is not ApprovalState.OPEN:
             return
-        directory = await self._policy().directory(approval.approvers)
+        directory = await self._policy().directory(approval.approvers, tally.voters(approval))
         if not directory.known:
             again = self._now() + self._settings().again
             await self._store.write(lambda tx: tx.deadlines.put(terms.at(terms.DECIDE, ident, again)))

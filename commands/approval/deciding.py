@@ -58,7 +58,7 @@ class Deciding:
         )
         if operation.state is not State.AWAITING:
             return await self._followed_up(approval)
-        directory = await self._policy().directory(approval.approvers)
+        directory = await self._policy().directory(approval.approvers, tally.voters(approval))
         if not (directory.known and tally.complete(approval, directory)):
             return await self._reopened(approval, "The approvers have changed meanwhile: votes are missing.")
         try:

@@ -37,6 +37,10 @@ def counts(approval: Approval, directory: Directory, voter: str, email: str) -> 
     return any(member.is_same(voter, email) for member in among)
 
 
+def voters(approval: Approval) -> tuple[str, ...]:
+    return tuple(vote.voter for vote in approval.votes)
+
+
 MENTIONS = 20
 
 

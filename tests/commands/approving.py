@@ -97,7 +97,7 @@ class Desk:
             raise self.fault
         self.taken_back.append(operation.subject)
 
-    async def _directory(self, _names: object) -> Directory:
+    async def _directory(self, *_names: object) -> Directory:
         await asyncio.sleep(0)
         if self.dying:
             raise asyncio.CancelledError

@@ -99,7 +99,7 @@ async def test_one_who_left_the_group_since_does_not_count(desk):
 async def test_one_who_leaves_while_it_is_decided_does_not_count(one):
     changes = iter([one.directory, Directory(groups={"dba": ()})])
 
-    async def directory(_names):
+    async def directory(*_names):
         return next(changes, Directory(groups={"dba": ()}))
 
     one._directory = directory
