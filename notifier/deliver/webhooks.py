@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
-from domain.errors import DeliveryError, Lost, Undeliverable, Unknown
+from domain.errors import DeliveryError, Lost, StoreError, Undeliverable, Unknown
 from domain.event import Event, Severity
 from notifier.deliver.addresses import Lookups, Resolve
 from notifier.deliver.outward import PACKS, Receiver, Reply, call
@@ -139,7 +139,21 @@ class WebhookDelivery:
     async def _serve(self, kind: str, address: str) -> None:
         """Everything that is due for one receiver, a few lanes at a time."""
         while claimed := await self._claim(kind, address):
-            await asyncio.gather(*(self._send(notice) for notice in claimed))
+            ended = await asyncio.gather(*(self._send(notice) for notice in claimed), return_exceptions=True)
+            await self._aside(claimed, ended)
+
+    async def _aside(self, claimed: Sequence[Notice], ended: Sequence[BaseException | None]) -> None:
+        """What a fault of ours keeps from leaving must not hold up its lane; the store's faults are another matter."""
+        faults = []
+        for notice, fault in zip(claimed, ended, strict=True):
+            if isinstance(fault, Exception):
+                faults.append(fault)
+                if not isinstance(fault, StoreError):
+                    await self._dead(notice, f"it cannot be sent: {type(fault).__name__}")
+            elif fault is not None:
+                raise fault
+        if faults:
+            raise ExceptionGroup("notices that cannot be sent", faults)
 
     async def _claim(self, kind: str, address: str) -> tuple[Notice, ...]:
         now = self._now()

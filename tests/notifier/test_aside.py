@@ -125,3 +125,23 @@ async def test_what_may_have_arrived_does_not_hold_up_the_search_for_others(hous
     await house.delivery.reconcile()
     await until_quiet(house.delivery)
     assert await states(store, "broken", "other") == [NoticeState.DEAD, NoticeState.SENT]
+
+
+async def test_a_webhook_that_we_fail_to_send_goes_aside_too(world):
+    """A limit that is no number stands for any fault of ours in the middle of a call."""
+    await world.server("broken", timeout="soon")
+    whole = await world.server("whole")
+    await world.happens(event())
+    faults = []
+    for _ in range(20):
+        try:
+            if await world.delivery.round():
+                break
+        except* TypeError as group:
+            faults += group.exceptions
+    assert len(faults) == 1
+    assert len(whole.calls) == 1
+    assert [(n.address, n.state, n.error) for n in await world.notices()] == [
+        ("broken", NoticeState.DEAD, "it cannot be sent: TypeError"),
+        ("whole", NoticeState.SENT, ""),
+    ]

@@ -127,7 +127,7 @@ async def test_an_unknown_name_may_be_known_later():
     ["localhost", "127.1", "2130706433", "0x7f000001", "017700000001", "0", "[::1]", "[::ffff:127.0.0.1]", "[::]"],
 )
 async def test_odd_spellings_of_here_are_seen_through(host):
-    with pytest.raises(Undeliverable, match="loopback|unspecified"):
+    with pytest.raises(Undeliverable, match=r"loopback|unspecified"):
         await place_of(f"http://{host}/", (), Lookups())
 
 
