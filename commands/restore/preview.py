@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from commands.restore.compare import CHURNS, NOISE
-from domain.counting import counted
+from domain.counting import counted, named
 
 SHOWN = 8
 LONGEST = 2_000_000
-CLASSLESS = "These claims stay Pending, since their storage class is missing"
+CLASSLESS = (
+    "This claim stays Pending, since its storage class is missing",
+    "These claims stay Pending, since their storage class is missing",
+)
 CLASSES = (
     "Make the class, or map it: a ConfigMap in Velero's namespace labelled velero.io/plugin-config= and "
     "velero.io/change-storage-class=RestoreItemAction, with OLD: NEW as its data."
@@ -43,17 +46,24 @@ class Fate(StrEnum):
 
 
 WORDS = {
-    Fate.NEW: "would be created",
-    Fate.CHANGED: "would be changed",
-    Fate.KEPT: "differ and stay as they are",
-    Fate.FIXED: "differ and cannot be changed, so they stay",
-    Fate.UNCHANGED: "are there and equal",
-    Fate.GOING: "are being deleted just now: Velero takes them as there and does not bring them back",
-    Fate.LEFT: "are left out by Velero",
-    Fate.REFUSED: "would be refused by the cluster",
-    Fate.NOT_SERVED: "have an API version that this cluster does not serve, and are not restored",
-    Fate.UNREAD: "were not looked at: I may not read them",
+    Fate.NEW: ("would be created", "would be created"),
+    Fate.CHANGED: ("would be changed", "would be changed"),
+    Fate.KEPT: ("differs and stays as it is", "differ and stay as they are"),
+    Fate.FIXED: ("differs and cannot be changed, so it stays", "differ and cannot be changed, so they stay"),
+    Fate.UNCHANGED: ("is there and equal", "are there and equal"),
+    Fate.GOING: (
+        "is being deleted just now: Velero takes it as there and does not bring it back",
+        "are being deleted just now: Velero takes them as there and does not bring them back",
+    ),
+    Fate.LEFT: ("is left out by Velero", "are left out by Velero"),
+    Fate.REFUSED: ("would be refused by the cluster", "would be refused by the cluster"),
+    Fate.NOT_SERVED: (
+        "has an API version that this cluster does not serve, and is not restored",
+        "have an API version that this cluster does not serve, and are not restored",
+    ),
+    Fate.UNREAD: ("was not looked at: I may not read it", "were not looked at: I may not read them"),
 }
+"""Of one object, and of several."""
 _NAMED = frozenset({Fate.CHANGED, Fate.KEPT, Fate.FIXED, Fate.GOING, Fate.REFUSED})
 
 
@@ -169,7 +179,7 @@ class Preview:
         if not_back := [f"{claim.shown} ({claim.why})" for claim in self.claims if not claim.comes_back]:
             yield f"Volumes whose data does NOT come back: {_names(not_back)}."
         if self.classless:
-            yield f"{CLASSLESS}: {_names(self.classless)}. {CLASSES}"
+            yield f"{named(len(self.classless), *CLASSLESS)}: {_names(self.classless)}. {CLASSES}"
 
     def _ending(self) -> Iterable[str]:
         if self.hooks:
@@ -196,7 +206,7 @@ class Preview:
 def _class(fate: Fate, rows: tuple[Row, ...]) -> str:
     kinds = Counter(row.kind for row in rows)
     told = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(SHOWN))
-    text = f"{counted(len(rows), 'object')} {WORDS[fate]}: {told}"
+    text = f"{counted(len(rows), 'object')} {named(len(rows), *WORDS[fate])}: {told}"
     if fate in _NAMED:
         text += f". {_names(_changed(row) for row in rows)}"
     return text + ("" if text.endswith(".") else ".")

@@ -1,11 +1,12 @@
 """What a restore would change, told before it does: every class, with what a real server was seen to leave alone."""
 
+import re
 import time
 import tracemalloc
 
 import pytest
 
-from commands.restore.preview import Fate
+from commands.restore.preview import WORDS, Fate, Preview, Row
 from tests.commands.restore.archives import SERVED, preview, thing
 
 MAP = thing("ConfigMap", "settings", data={"color": "green", "size": "7"})
@@ -57,6 +58,20 @@ def test_under_update_it_is_changed_with_the_fields_that_differ():
     assert "ConfigMap shop/settings (data.color)" in "\n".join(found.summary())
 
 
+def test_one_object_and_several_have_verbs_of_their_own():
+    other = thing("ConfigMap", "other", data={"a": "1"})
+    assert "1 object differs and stays as it is: 1 ConfigMap. " in preview([MAP], [CHANGED]).summary()[0]
+    both = preview([MAP, other], [CHANGED, thing("ConfigMap", "other", data={"a": "2"})])
+    assert "2 objects differ and stay as they are: 2 ConfigMap. " in both.summary()[0]
+
+
+@pytest.mark.parametrize("fate", WORDS)
+def test_no_class_says_of_one_object_what_is_said_of_several(fate):
+    (line,) = Preview((Row("ConfigMap", "shop", "settings", fate),)).summary()[:1]
+    assert line.startswith("1 object ")
+    assert not re.search(r"object (differ|are|were|have)\b|\bthey\b|\bthem\b", line)
+
+
 @pytest.mark.parametrize(
     ("kind", "before", "now"),
     [
@@ -93,7 +108,7 @@ def test_values_of_secrets_are_compared_and_never_shown():
 def test_what_may_not_be_read_is_never_called_unchanged():
     found = preview([thing("Secret", "web", data={})], unread=["secrets"])
     assert fates(found) == {"web": Fate.UNREAD}
-    assert "were not looked at" in found.summary()[0]
+    assert "was not looked at" in found.summary()[0]
 
 
 def test_a_version_that_is_not_served_is_named():

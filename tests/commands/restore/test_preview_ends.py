@@ -225,7 +225,7 @@ def test_an_object_that_is_being_deleted_is_taken_as_there():
     saved = thing("ConfigMap", "settings", data={})
     found = preview([saved], [leaving(saved)])
     assert fates(found) == {("ConfigMap", "settings"): Fate.GOING}
-    assert "does not bring them back" in found.summary()[0]
+    assert "does not bring it back" in found.summary()[0]
 
 
 # what comes along
