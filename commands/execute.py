@@ -123,9 +123,10 @@ class Executor:
             lasting = operation.noun == "schedule"  # its backups go on to need it
             if step.kind == CONFIG_MAP.name and step.verb is StepVerb.CREATE and not lasting:
                 tx.deadlines.put(tidying(operation.id, name, uid, now))
-            if step.note == hold.NOTE and uid:
+            if hold.is_hold(step) and uid:
                 known(tx, operation.cluster, name, hold.until_of(step))
-                tx.deadlines.put(hold.renewal(operation.id, name, hold.until_of(step), now + hold.EVERY))
+                holder = hold.holder(step, operation.id)
+                tx.deadlines.put(hold.renewal(holder, name, hold.until_of(step), now + hold.EVERY))
 
         await self._store.write(taken)
         return result
@@ -278,7 +279,7 @@ async def write(cluster: Cluster, step: Step, operation: str) -> Json:
     match step.verb:
         case StepVerb.CREATE:
             return await _create(gateway, step, operation)
-        case StepVerb.PATCH if step.note == hold.NOTE:
+        case StepVerb.PATCH if hold.is_hold(step):
             return await _hold(gateway, step)
         case StepVerb.PATCH:
             await _same_uid(gateway, step)

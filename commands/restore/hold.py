@@ -1,7 +1,8 @@
 """Schedules that would back up what is being restored: an offer to hold them, and the hold that a restore renews. Pure.
 
-A hold is a short horizon (DESIGN §7): renewed while the restore runs, it ends by itself soon after, bot or no bot. It is
-no intent of anybody's: a longer skip stays, and who resumes the schedule meanwhile has the last word.
+A hold is a short horizon (DESIGN §7): renewed while the restore waits or runs, it ends by itself soon after, bot or no
+bot. It is no intent of anybody's: a longer skip stays, and who resumes the schedule meanwhile has the last word. Taken
+by the restore itself or, where the offer was clicked, by an operation of its own that is bound to the restore's.
 """
 
 from __future__ import annotations
@@ -33,7 +34,6 @@ LASTS = timedelta(minutes=20)
 EVERY = timedelta(minutes=5)
 AGAIN = timedelta(seconds=30)
 OFFER = "Hold schedules"
-OFFERED_FOR = "1h"
 MOST = 20
 
 
@@ -60,8 +60,14 @@ def steps(cmd: Command, reach: Reach, facts: Facts, situation: Situation) -> tup
     if not cmd.true("hold-schedules"):
         return ()
     mine, _ = _whole(touching(reach, facts), facts)
+    return tuple(step(item, situation) for item in mine)
+
+
+def step(schedule: Json, situation: Situation, holder: str = "") -> Step:
+    """`holder`: the operation that it is held for, where that is another one than the step's own."""
     body = horizon.body(until=situation.now + LASTS)
-    return tuple(horizon.patch(moments.name(item), "", situation.namespace, body, NOTE) for item in mine)
+    note = f"{NOTE}:{holder}" if holder else NOTE
+    return horizon.patch(moments.name(schedule), "", situation.namespace, body, note)
 
 
 def reaches(held: tuple[Step, ...], facts: Facts, situation: Situation) -> tuple[Reach, ...]:
@@ -90,14 +96,16 @@ def notes(cmd: Command, reach: Reach, facts: Facts) -> tuple[str, ...]:
 
 
 def offers(cmd: Command, reach: Reach, facts: Facts, name: str, situation: Situation) -> dict[str, str]:
-    """One button, where something would run within the time that it holds."""
+    """One button, where something would run within the time that it holds. What is only looked at has nothing to hold for."""
+    if not situation.operation or cmd.dry_run or cmd.verb == "plan":
+        return {}
     until = situation.now + LASTS
     mine, _ = _whole(touching(reach, facts), facts)
     names = [moments.name(item) for item in mine if not _passed_over(item, until)]
     if not names or len(names) > MOST or cmd.true("hold-schedules"):
         return {}
     words = " ".join(map(quote, names))
-    line = f"schedule pause {words} --for {OFFERED_FOR} --reason {quote(f'restore {name}')}"
+    line = f"schedule pause {words} --while {situation.operation} --reason {quote(f'restore {name}')}"
     return {OFFER: on_cluster(line, situation)}
 
 
@@ -111,7 +119,16 @@ def _passed_over(schedule: Json, until: datetime) -> bool:
 
 def timely(step: Step, now: datetime) -> Step:
     """A hold begins when it is taken: an approval may have waited for longer than it lasts."""
-    return replace(step, manifest=horizon.body(until=now + LASTS)) if step.note == NOTE else step
+    return replace(step, manifest=horizon.body(until=now + LASTS)) if is_hold(step) else step
+
+
+def is_hold(step: Step) -> bool:
+    return step.note.partition(":")[0] == NOTE
+
+
+def holder(step: Step, operation: str) -> str:
+    """The operation for which it is renewed."""
+    return step.note.partition(":")[2] or operation
 
 
 def until_of(step: Step) -> datetime:

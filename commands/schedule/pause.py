@@ -7,9 +7,9 @@ from datetime import datetime
 from commands import selection
 from commands.command import Command
 from commands.facts import Facts
-from commands.flags import DURATION, FREE_TEXT, PEEKING_BOOL, Flag
+from commands.flags import DURATION, FREE_TEXT, PEEKING_BOOL, TEXT, Flag
 from commands.moments import Json, spec
-from commands.schedule import horizon, several
+from commands.schedule import horizon, meanwhile, several
 from commands.schedule.intent import Intent, Kind, seal_of
 from commands.schedule.outlook import both, zone
 from commands.schedule.several import Change, Subject
@@ -28,11 +28,14 @@ FLAGS: tuple[Flag, ...] = (
         "until", FREE_TEXT, "Until then (2026-11-23 06:00, monday 07:00, tomorrow 09:00, +2h)", group="When", ours=True
     ),
     Flag("for", DURATION, "For so long (90m, 12h, 3d)", group="When", ours=True),
+    Flag(meanwhile.FLAG, TEXT, "While this restore waits or runs (its operation, op-…)", group="When", ours=True),
     Flag("skip-immediately", PEEKING_BOOL, "Forget a run that is already due", group="When"),
 )
 
 
 def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
+    if cmd.given(meanwhile.FLAG):
+        return meanwhile.plan(cmd, facts, situation)
     until = ends(cmd, situation)
     more = version_guards(situation) if until is not None else ()
 
@@ -130,7 +133,7 @@ PAUSE = Verb(
     effect=Effect.WRITE,
     args=Args("NAME", 0, 50, "schedules"),
     flags=FLAGS,
-    needs=several.needs,
+    needs=meanwhile.needs,
     plan=plan,
     examples=(
         "schedule pause nightly --until 'monday 07:00' --reason 'storage move'",

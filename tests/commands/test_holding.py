@@ -1,5 +1,6 @@
 """A hold is taken with the restore, renewed while that runs, and ends by itself; nobody is told of a skip by others."""
 
+from dataclasses import replace
 from datetime import timedelta
 from random import Random
 
@@ -24,6 +25,7 @@ HOLD = Step(
     note=hold.NOTE,
 )  # fmt: skip
 PLAN = Plan("prod", "restore", "create", (HOLD, made("Restore", "r1")), Reach(), subject="r1")
+CLICK = Plan("prod", "schedule", "pause", (replace(HOLD, note=f"{hold.NOTE}:op-r1"),), Reach(), subject="nightly")
 
 
 class House:
@@ -35,14 +37,25 @@ class House:
         self.keeper = Keeper(desk.store, clusters, lambda: desk.now)
         self.continuing = Continuing(desk.store, desk.executor, lambda: desk.now)
 
-    async def restores(self) -> None:
-        now = self.desk.now
+    async def _kept(self, ident: str, plan: Plan, state: State) -> None:
+        now, line = self.desk.now, f"{plan.noun} {plan.verb} {plan.subject}"
         operation = Operation(
-            "op-r1", "prod", "restore", "create", "r1", "UADA", State.APPROVED, "restore create r1",
-            PLAN.fingerprint, NOW, now,
-        )  # fmt: skip
-        await self.desk.store.write(lambda tx: tx.operations.insert(operation, PLAN, Origin(Way.SLASH)))
+            ident, "prod", plan.noun, plan.verb, plan.subject, "UADA", state, line, plan.fingerprint, NOW, now
+        )
+        await self.desk.store.write(lambda tx: tx.operations.insert(operation, plan, Origin(Way.SLASH)))
+
+    async def restores(self) -> None:
+        await self._kept("op-r1", PLAN, State.APPROVED)
         await self.desk.executor.execute(recovered("op-r1", PLAN, PLAN.fingerprint))
+
+    async def waits(self) -> None:
+        """It was asked for, and nobody has agreed yet."""
+        await self._kept("op-r1", PLAN, State.AWAITING)
+
+    async def clicks(self) -> None:
+        """`Hold schedules` on the restore's request: an operation of its own, bound to the restore's."""
+        await self._kept("op-click", CLICK, State.APPROVED)
+        await self.desk.executor.execute(recovered("op-click", CLICK, CLICK.fingerprint))
 
     async def later(self, minutes: float) -> None:
         self.desk.now += timedelta(minutes=minutes)
@@ -50,10 +63,10 @@ class House:
         await self.continuing.round()
         await self.keeper.round()
 
-    async def ends(self) -> None:
+    async def ends(self, state: State = State.SUCCEEDED) -> None:
         def write(tx) -> None:
             current = tx.operations.get("op-r1")
-            tx.operations.advance(current.advance(State.SUCCEEDED, self.desk.now), current.revision)
+            tx.operations.advance(current.advance(state, self.desk.now), current.revision)
 
         await self.desk.store.write(write)
 
@@ -176,3 +189,35 @@ async def test_a_cluster_that_does_not_answer_is_asked_again(house):
     assert house.skipped == "12:20"
     await house.later(1)
     assert house.skipped == "12:26"
+
+
+# held by a click
+
+
+async def test_a_click_holds_while_the_restore_waits_for_approval(house):
+    await house.waits()
+    await house.clicks()
+    assert house.skipped == "12:20"
+    for _ in range(12):
+        await house.later(5)
+    assert house.skipped == "13:20"
+
+
+async def test_a_click_ends_by_itself_after_the_request_is_settled(house):
+    await house.waits()
+    await house.clicks()
+    await house.later(5)
+    await house.ends(State.REJECTED)
+    for _ in range(6):
+        await house.later(5)
+    assert house.skipped == "12:25"
+    assert await house.holds() == 0
+
+
+async def test_a_click_goes_on_through_the_run(house):
+    await house.restores()
+    await house.clicks()
+    await house.later(5)
+    assert house.skipped == "12:25"
+    assert await house.holds() == 1
+    assert [kind for kind in await house.told() if kind == "schedule.skipped-outside"] == []

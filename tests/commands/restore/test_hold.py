@@ -5,9 +5,12 @@ from typing import Any
 
 import pytest
 
-from commands.restore import hold
+from commands.restore import hold, pending
 from commands.situation import ClusterView
-from domain.plan import StepVerb
+from domain.errors import UsageError
+from domain.operation import State
+from domain.plan import Plan, StepVerb
+from domain.reach import Reach
 from tests.commands.shelf import NOW, Shelf, backup, location, namespace, resource, situation
 
 Json = dict[str, Any]
@@ -23,7 +26,7 @@ def schedule(name: str, *included: str, excluded: tuple[str, ...] = (), skipped:
 
 def shelf(*schedules: Json) -> Shelf:
     return (
-        Shelf()
+        Shelf(situation=situation(operation="op-r1"))
         .put("backups", backup("b1", includedNamespaces=["shop"]))
         .put("backupstoragelocations", location("default", default=True))
         .put("namespaces", namespace("shop"), namespace("billing"))
@@ -76,15 +79,56 @@ def test_a_paused_one_does_not_run_anyway() -> None:
 def test_one_button_with_the_line_behind_it() -> None:
     plan = shelf(schedule("nightly", "shop"), schedule("hourly")).plans(LINE)
     assert plan.offers == {
-        "Hold schedules": "schedule pause hourly nightly --for 1h --reason 'restore r1' --cluster prod"
+        "Hold schedules": "schedule pause hourly nightly --while op-r1 --reason 'restore r1' --cluster prod"
     }
 
 
-def test_what_the_button_says_holds_them() -> None:
-    held = shelf(schedule("nightly", "shop"))
+def clicked(held: Shelf, state: State | None = State.AWAITING) -> Plan:
+    """What the button does then, with the restore in this state; None: it is over."""
     (line,) = held.plans(LINE).offers.values()
-    (step,) = held.plans(line.removesuffix(" --cluster prod")).steps
-    assert step.manifest == {"status": {"lastSkipped": "2026-11-21T13:00:00Z"}}
+    if state is not None:
+        held.records[pending.TABLE] = [pending.Pending("op-r1", "r1", state, NOW, Reach(writes=frozenset({"shop"})))]
+    held.situation = situation(operation="op-click")
+    return held.plans(line.removesuffix(" --cluster prod"))
+
+
+@pytest.mark.parametrize("state", [State.AWAITING, State.SUBMITTED, State.RUNNING])
+def test_what_the_button_says_holds_them_for_the_restore(state: State) -> None:
+    plan = clicked(shelf(schedule("nightly", "shop")), state)
+    (step,) = plan.steps
+    assert step.manifest == {"status": {"lastSkipped": "2026-11-21T12:20:00Z"}}
+    assert hold.is_hold(step)
+    assert hold.holder(step, "op-click") == "op-r1"
+    assert plan.summary == "Hold nightly while restore r1 waits or runs"
+    assert "shop" in plan.reach.reads
+
+
+def test_clicked_after_the_restore_nothing_is_held_and_that_is_said() -> None:
+    plan = clicked(shelf(schedule("nightly", "shop")), None)
+    assert plan.steps == ()
+    assert "is over: nothing is held" in plan.summary
+
+
+def test_one_that_was_paused_meanwhile_is_left_alone() -> None:
+    held = shelf(schedule("nightly", "shop"), schedule("hourly", "shop"))
+    held.objects["schedules"][1]["spec"]["paused"] = True
+    held.objects["schedules"][0]["spec"]["paused"] = False
+    line = "schedule pause nightly hourly --while op-r1"
+    held.records[pending.TABLE] = [pending.Pending("op-r1", "r1", State.AWAITING, NOW, Reach())]
+    assert [step.name for step in held.plans(line).steps] == ["nightly"]
+
+
+@pytest.mark.parametrize("more", ["--for 1h", "--until 'tomorrow 09:00'"])
+def test_it_has_no_other_end(more: str) -> None:
+    with pytest.raises(UsageError, match="--while ends by itself"):
+        shelf(schedule("nightly", "shop")).plans(f"schedule pause nightly --while op-r1 {more}")
+
+
+@pytest.mark.parametrize("line", [f"{LINE} --dry-run", LINE.replace("create", "plan")])
+def test_what_is_only_looked_at_has_nothing_to_hold_for(line: str) -> None:
+    plan = shelf(schedule("nightly", "shop")).plans(line)
+    assert plan.offers == {}
+    assert "--hold-schedules holds them" in "\n".join(plan.notes)
 
 
 def test_one_that_is_skipped_for_longer_needs_no_button() -> None:
