@@ -157,7 +157,7 @@ class App:
         self.executor = Executor(self.store, self.clusters, utc_now)
         self.continuing = Continuing(self.store, self.executor, utc_now)
         book = RecordBook(
-            self.store, lambda: self.rules, lambda: tuple(self.clusters), self.views.scope, self._examined
+            self.store, lambda: self.rules, self.clusters, self.views.scope, self._examined, self.presence.link
         )
         self.conductor = Conductor(
             self.store,

@@ -1,11 +1,14 @@
-"""What the store knows, for verbs that ask: undelivered notices, rights, the audit."""
+"""What the store knows, for verbs that ask: requests for approval, undelivered notices, rights, the audit."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import replace
 from typing import Any
 
 from bot.doctor import Finding, Grade
+from commands.approval import waiting
 from commands.facts import Records
 from commands.policy.explain import rights
 from commands.policy.rules import Rule
@@ -13,21 +16,27 @@ from commands.restore import pending
 from domain.actor import Actor
 from store.writer import Store
 
+LINKED, KEPT, PATIENCE = 20, 1000, 1.5
+"""Requests whose link is asked for, links that are kept, and seconds that somebody waits for them."""
+
 
 class RecordBook:
     def __init__(
         self,
         store: Store,
         rules: Callable[[], Sequence[Rule]],
-        clusters: Callable[[], Sequence[str]],
+        clusters: Collection[str],
         scope: Callable[[str], Sequence[str]],
         checks: Callable[[], Awaitable[Sequence[Finding]]],
+        link: Callable[[str, str], Awaitable[str]],
     ) -> None:
         self._checks = checks
         self._store = store
         self._rules = rules
         self._clusters = clusters
         self._scope = scope
+        self._link = link
+        self._links: dict[tuple[str, str], str] = {}
 
     def reader(self, actor: Actor, channel: str) -> Callable[[Records], Any]:
         """For one asker, in one channel: rights and subscriptions are theirs."""
@@ -35,15 +44,34 @@ class RecordBook:
         async def read(need: Records) -> list[Any]:
             match need.table:
                 case "config-checks":
-                    return rows(await self._checks(), tuple(self._clusters()))
+                    return rows(await self._checks(), tuple(self._clusters))
                 case "rights":
-                    return list(rights(self._rules(), actor, self._clusters()))
+                    return list(rights(self._rules(), actor, tuple(self._clusters)))
                 case "channel-scope":
                     return list(self._scope(channel))
+                case waiting.TABLE:
+                    return await self._waiting(dict(need.query).get("cluster", ""))
                 case _:
                     return await self._stored(need, actor, channel)
 
         return read
+
+    async def _waiting(self, cluster: str) -> list[waiting.Waiting]:
+        """Those that may be shown with a link to their message, as far as Slack says it in time."""
+        rows = await self._store.read(lambda tx: waiting.waiting(tx, cluster))
+        unknown = [row.message for row in rows[:LINKED] if row.message != ("", "") and row.message not in self._links]
+        if len(self._links) > KEPT:
+            self._links.clear()
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await asyncio.gather(*(self._learn(*message) for message in unknown))
+        except TimeoutError:
+            pass
+        return [replace(row, link=self._links.get(row.message, "")) for row in rows]
+
+    async def _learn(self, channel: str, ts: str) -> None:
+        if link := await self._link(channel, ts):
+            self._links[channel, ts] = link
 
     async def _stored(self, need: Records, actor: Actor, channel: str) -> list[Any]:
         query = dict(need.query)

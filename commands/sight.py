@@ -6,6 +6,7 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
+from commands.approval import waiting
 from commands.facts import Facts
 from commands.policy.facts import BackupFacts, ClusterFacts
 from commands.policy.reach import schedule_reach
@@ -24,6 +25,7 @@ def sift(facts: Facts, view: View, about: ClusterFacts) -> None:
     if view.everything:
         return
     pending.sifted(facts, view)
+    waiting.sifted(facts, view)
     judged: dict[str, dict[str, Seen]] = {}
     for resource in ("backups", "schedules", "restores"):
         shelf = facts.objects.get(resource)

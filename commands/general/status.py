@@ -1,8 +1,9 @@
-"""`status`: each cluster in a line, and what runs, waits or went wrong."""
+"""`status`: each cluster in a line, what waits for approval, and what went wrong."""
 
 from __future__ import annotations
 
 from commands import moments
+from commands.approval import waiting
 from commands.command import Command
 from commands.facts import Facts, Needs, Records, ServerStatus, Want, World
 from commands.situation import Situation
@@ -17,7 +18,7 @@ FAILED_NOTICES = Records("failed-notices")
 SHOWN, MOST_READ, LONGEST = 5, 50, 120
 
 
-def needs(_cmd: Command, _known: Facts) -> Needs:
+def needs(_cmd: Command, known: Facts) -> Needs:
     return Needs.of(
         Want("backups"),
         Want("schedules", optional=True),
@@ -25,6 +26,7 @@ def needs(_cmd: Command, _known: Facts) -> Needs:
         Want("namespaces", optional=True),
         ServerStatus(),
         FAILED_NOTICES,
+        waiting.needed(known),
     )
 
 
@@ -36,6 +38,7 @@ def answer(_cmd: Command, world: World, situation: Situation) -> Answer:
             ("CLUSTER", "STATE", "VELERO", "LAST GOOD", "RUNNING", "FAILED 24H", "SCHEDULES", "LOCATIONS"), tuple(rows)
         )
     ]
+    parts += waiting.parts((facts for facts in world.values() if isinstance(facts, Facts)), situation.now)
     parts += undelivered(world, situation)
     buttons = (Button("Backups", "backup get -A"), Button("Schedules", "schedule get -A"), Button("Help", "help"))
     return Answer(_headline(rows, bad=bad), tuple(parts), Tone.WARNING if bad else Tone.GOOD, buttons)

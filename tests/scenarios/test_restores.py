@@ -224,6 +224,36 @@ async def test_the_restore_holds_them_itself_from_the_approval_on(house):
     assert house.prod.get("schedules", "nightly")["status"]["lastSkipped"]
 
 
+async def test_what_waits_for_approval_stands_in_status_and_in_the_home(house):
+    request = await asked(house)
+    answer = await house.bob.says("/velero status")
+    told = await answer.reply("1 request waits for approval.")
+    assert "restore create r1" in told.text
+    link = f"/archives/{house.slack.workspace.channel('#approvals').id}/p{request.ts.replace('.', '')}"
+    assert link in told.text
+    assert link in json.dumps((await house.bob.opens_home()).blocks)
+    await house.grace.clicks("Withdraw", on=request)
+    await house.sees("#approvals", "restore create r1", "withdrawn")
+    after = await house.bob.says("/velero status")
+    assert "waits for approval" not in (await after.reply("CLUSTER")).text
+
+
+WIDER = worlds.RULES.replace(
+    'what = ["restore.create"]\nnamespaces = ["shop", "shop-*"]', 'what = ["restore.create"]\nnamespaces = ["billing"]'
+)
+"""As ever, and on-call restores what is no business of the developers."""
+
+
+async def test_of_a_restore_of_others_a_tenant_s_status_says_nothing(build):
+    house = await build(rules=WIDER)
+    await house.start()
+    await house.backed_up("b1", includedNamespaces=["billing"])
+    await house.quiet()
+    await asked(house, ASK.replace("--include-namespaces shop", "--include-namespaces billing"))
+    assert "waits for approval" in (await (await house.grace.says("/velero status")).reply("CLUSTER")).text
+    assert "approval" not in (await (await house.ada.says("/velero status")).reply("CLUSTER")).text
+
+
 async def test_the_second_request_for_a_namespace_is_told_of_the_first(house):
     await asked(house)
     answer = await house.grace.says(ASK.replace(" r1 ", " r2 "))
