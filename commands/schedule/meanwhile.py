@@ -13,6 +13,7 @@ from commands.restore import hold, pending
 from commands.schedule import several
 from commands.schedule.soundness import version_guards
 from commands.situation import Situation
+from domain.counting import counted
 from domain.errors import UsageError
 from domain.plan import Plan
 from domain.reach import Reach
@@ -62,5 +63,5 @@ def _summary(waiting: pending.Pending | None, names: list[str]) -> str:
 
 
 def _ends() -> str:
-    minutes = hold.LASTS // timedelta(minutes=1)
-    return f"Held for {minutes} minutes, again and again while it waits or runs. After that they go on by themselves."
+    span = counted(hold.LASTS // timedelta(minutes=1), "minute")
+    return f"Held for {span}, again and again while it waits or runs. After that they go on by themselves."
