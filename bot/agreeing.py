@@ -27,12 +27,12 @@ def approvals(
     policy: Callable[[], Policy],
     now: Callable[[], datetime],
 ) -> Approvals:
-    async def who(ident: str) -> Actor:
-        """The requester as they are now: who has left may not ask any more."""
+    async def who(ident: str, team: str = "") -> Actor:
+        """A requester or voter as they are now: who has left may not ask any more."""
         sender = next((each for each in settings().senders if each.name == ident), None)
         if sender is not None:
             return Actor(ActorKind.PIPELINE, sender.name, sender.name, groups=frozenset(sender.groups))
-        return await identity.actor(ident, "")
+        return await identity.actor(ident, team)
 
     async def take_back(operation: Operation) -> None:
         """Out of Velero's queue, where it has waited too long."""

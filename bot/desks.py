@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
 from bot.slack.forms import metadata
 from bot.slack.identity import Identity
 from bot.slack.payloads import Received, from_stored
 from bot.slack.shortcuts import looking
+from bot.slack.votes import Click, Clicks
 from bot.worker import reference
 from commands.conduct import Asked, Conductor
 from commands.correction import corrected, place
 from domain.actor import Actor, ActorKind, Origin, Way
 from domain.answer import Answer, Code, Part, Text, Tone
-from domain.errors import ChatopsError, ClusterError, UsageError, UserError
+from domain.errors import ChatopsError, ClusterError, Unsure, UsageError, UserError
 from store.inbox import Item
 
 log = logging.getLogger(__name__)
@@ -35,8 +37,8 @@ WAYS = {
 LINE = "line:"
 """Action ids of buttons that stand for a command line."""
 
-Click = Callable[[Received, Actor, Origin, str], Awaitable[str]]
-"""Sees a click through that is no command: a vote, a withdrawal. Returns how it ended."""
+PATIENCE = 1.3
+"""Seconds that a click waits for Slack to say who it is from."""
 
 
 class SlackDesk:
@@ -49,7 +51,7 @@ class SlackDesk:
         say: Say,
         cluster_of: Callable[[str], str],
         subject_of: Callable[[str, str], Awaitable[tuple[str, str, str]]],
-        clicks: dict[str, Click],
+        clicks: Clicks,
     ) -> None:
         self._identity = identity
         self._conductor = conductor
@@ -61,19 +63,22 @@ class SlackDesk:
     async def see_through(self, item: Item) -> str:
         received = from_stored(item.payload, item.response_url)
         origin = origin_of(received)
-        nobody = Actor(ActorKind.PERSON, received.user, received.user)
+        nobody = Actor(ActorKind.PERSON, received.user, received.user, team=received.team)
+        click = _of(self._clicks.known, received)
         try:
-            actor = await self._identity.actor(received.user, received.team)
+            async with asyncio.timeout(PATIENCE if click is not None else None):
+                actor = await self._identity.actor(received.user, received.team)
+        except (Unsure, TimeoutError) as fault:
+            if (kept := _of(self._clicks.unsure, received)) is not None:
+                return await self._clicked(kept, received, nobody, origin, item)
+            await self._say(origin, nobody, sorry(_unsure(fault), "", reference(item)))
+            return "refused"
         except UserError as fault:
             await self._say(origin, nobody, sorry(fault, "", reference(item)))
             return "refused"
-        if (click := self._click(received)) is not None:
+        if click is not None:
             return await self._clicked(click, received, actor, origin, item)
         return await self._line(received, actor, origin, item)
-
-    def _click(self, received: Received) -> Click | None:
-        action = action_of(received)
-        return next((click for prefix, click in self._clicks.items() if action.startswith(prefix)), None)
 
     async def _clicked(self, click: Click, received: Received, actor: Actor, origin: Origin, item: Item) -> str:
         try:
@@ -113,6 +118,17 @@ class SlackDesk:
             if found[1]:
                 return found
         return await self._subject_of(received.channel, received.thread)
+
+
+def _of(clicks: Mapping[str, Click], received: Received) -> Click | None:
+    action = action_of(received)
+    return next((click for prefix, click in clicks.items() if action.startswith(prefix)), None)
+
+
+def _unsure(fault: Unsure | TimeoutError) -> Unsure:
+    if isinstance(fault, Unsure):
+        return fault
+    return Unsure("I cannot find out who you are.", why="Slack does not answer.")
 
 
 def unknown(received: Received) -> UsageError:

@@ -4,6 +4,7 @@ ChatopsError
 ├── UserError               the person can mend it; nothing was written
 │   ├── UsageError          the line does not parse
 │   ├── Refused             policy, a guard or the state of things says no
+│   │   └── Unsure          Slack does not say who somebody is: not now, maybe later
 │   ├── Unknown             a name that is not there, or that this person may not see
 │   └── Stale               what was shown is no longer so
 ├── ConfigError             settings that cannot be used; `faults` lists every one of them
@@ -65,6 +66,9 @@ class UsageError(UserError): ...
 
 
 class Refused(UserError): ...
+
+
+class Unsure(Refused): ...
 
 
 class Unknown(UserError): ...

@@ -14,7 +14,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from commands.policy.directory import UNKNOWN, Directory, Member
 from domain.actor import Actor, ActorKind
-from domain.errors import Refused
+from domain.errors import Refused, Unsure
 
 FRESH = timedelta(seconds=60)
 AT_ONCE = timedelta(0)
@@ -53,7 +53,7 @@ class Identity:
         self._lock = asyncio.Lock()
 
     async def actor(self, user: str, team: str) -> Actor:
-        """Raises Refused where this person may not ask at all, or Slack cannot say who it is."""
+        """Raises Refused where this person may not ask at all, and Unsure where Slack does not say who it is."""
         profile = await self._profile(user)
         if fault := self._fault(profile, team, await self._home()):
             raise Refused(fault, why="Only people of this workspace may ask.")
@@ -90,9 +90,9 @@ class Identity:
                 return dict(kept.value)
             if fault.response.get("error") in GONE:
                 return {}
-            raise Refused("I cannot find out who you are.", why=f"Slack says {fault.response.get('error')}.") from None
+            raise Unsure("I cannot find out who you are.", why=f"Slack says {fault.response.get('error')}.") from None
         except (aiohttp.ClientError, TimeoutError, OSError) as fault:
-            raise Refused("I cannot find out who you are.", why="Slack does not answer.") from fault
+            raise Unsure("I cannot find out who you are.", why="Slack does not answer.") from fault
         profile = dict(answer.get("user") or {})
         self._users[user] = _Kept(profile, self._now())
         return profile
@@ -101,7 +101,7 @@ class Identity:
         """The workspaces whose people may ask. Without knowing them nobody may."""
         known = frozenset(team for team in await self._teams() if team)
         if not known and not self._external:
-            raise Refused("I cannot find out who you are.", why="Slack does not say which workspace is mine.")
+            raise Unsure("I cannot find out who you are.", why="Slack does not say which workspace is mine.")
         return known
 
     def _fault(self, profile: Json, team: str, home: frozenset[str]) -> str:
@@ -193,9 +193,9 @@ class Identity:
         except SlackApiError as fault:
             if fault.response.get("error") in GONE:
                 return ""
-            raise Refused("I cannot find out who may approve.", why="Slack does not say.") from None
+            raise Unsure("I cannot find out who may approve.", why="Slack does not say.") from None
         except (aiohttp.ClientError, TimeoutError, OSError) as fault:
-            raise Refused("I cannot find out who may approve.", why="Slack does not answer.") from fault
+            raise Unsure("I cannot find out who may approve.", why="Slack does not answer.") from fault
         return str((answer.get("user") or {}).get("id") or "")
 
     def forget(self, user: str = "") -> None:

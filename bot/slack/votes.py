@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 
 import yaml
 
@@ -17,23 +18,37 @@ from domain.plan import Plan
 
 Say = Callable[[Origin, Actor, Answer], Awaitable[None]]
 Click = Callable[[Received, Actor, Origin, str], Awaitable[str]]
+"""Sees a click through that is no command: a vote, a withdrawal. Returns how it ended."""
+Cast = Callable[[str, Actor, VoteKind, str, str], Awaitable[Answer]]
+"""(approval, voter, kind, reason, the fingerprint that was seen)"""
 
 APPROVE, REJECT, DETAILS, WITHDRAW = "approve:", "reject:", "details:", "withdraw:"
 
 
-def clicks(approvals: Approvals, say: Say) -> dict[str, Click]:
-    """By prefix of the action id. The value carries the fingerprint that the voter saw."""
+@dataclass(frozen=True, slots=True)
+class Clicks:
+    """By prefix of the action id. `unsure`: what may be clicked while Slack does not say who clicks; it is kept until then."""
 
-    async def approve(received: Received, actor: Actor, origin: Origin, _key: str) -> str:
-        told = await approvals.vote(_id(received, APPROVE), actor, VoteKind.APPROVE, seen=_seen(received))
-        await say(origin, actor, told)
-        return "voted"
+    known: Mapping[str, Click]
+    unsure: Mapping[str, Click]
 
-    async def reject(received: Received, actor: Actor, origin: Origin, _key: str) -> str:
-        reason = (received.extra.get("values") or {}).get(REASON, "").strip()
-        told = await approvals.vote(_id(received, REJECT), actor, VoteKind.REJECT, reason, _seen(received))
-        await say(origin, actor, told)
-        return "voted"
+
+def clicks(approvals: Approvals, say: Say) -> Clicks:
+    """The value carries the fingerprint that the voter saw."""
+
+    def voting(prefix: str, kind: VoteKind, cast: Cast) -> Click:
+        async def click(received: Received, actor: Actor, origin: Origin, _key: str) -> str:
+            why = (received.extra.get("values") or {}).get(REASON, "").strip()
+            await say(origin, actor, await cast(_id(received, prefix), actor, kind, why, _seen(received)))
+            return "voted"
+
+        return click
+
+    def both(cast: Cast) -> dict[str, Click]:
+        return {
+            APPROVE: voting(APPROVE, VoteKind.APPROVE, cast),
+            REJECT: voting(REJECT, VoteKind.REJECT, cast),
+        }
 
     async def details(received: Received, actor: Actor, origin: Origin, _key: str) -> str:
         await say(origin, actor, whole(*await approvals.details(_id(received, DETAILS), actor)))
@@ -43,7 +58,7 @@ def clicks(approvals: Approvals, say: Say) -> dict[str, Click]:
         await say(origin, actor, await approvals.withdraw(_id(received, WITHDRAW), actor))
         return "withdrawn"
 
-    return {APPROVE: approve, REJECT: reject, DETAILS: details, WITHDRAW: withdraw}
+    return Clicks({**both(approvals.vote), DETAILS: details, WITHDRAW: withdraw}, both(approvals.vote_unsure))
 
 
 def _id(received: Received, prefix: str) -> str:

@@ -6,29 +6,33 @@ approved plan run, if it still is the plan that was shown. Whoever loses a race 
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 from dataclasses import asdict, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from commands.approval import rows, tally, terms, words
+from commands.approval import asking, rows, tally, terms, words
 from commands.approval.deciding import Deciding, Replan, Who
 from commands.approval.terms import Terms
 from commands.conduct import Asked, Policy
 from commands.execute import Executor
 from commands.kept import started
-from domain.actor import Actor, ActorKind
-from domain.answer import Answer, Button, Fields, Text, Tone
-from domain.approval import Approval, ApprovalState, Vote, VoteKind, approval_fingerprint, approval_id
+from commands.policy.directory import UNKNOWN, Directory
+from domain.actor import Actor
+from domain.answer import Answer, Text, Tone
+from domain.approval import Approval, ApprovalState, Vote, VoteKind
 from domain.counting import counted
 from domain.decision import Decision
-from domain.errors import ClusterError, Lost, Refused, Stale, UserError
+from domain.errors import ClusterError, Lost, Refused, Stale, Unsure, UserError
 from domain.event import Severity
 from domain.operation import Operation, State
-from domain.plan import Level, Plan
+from domain.plan import Plan
 from store.deadlines import Deadline
 from store.transaction import Transaction
 from store.writer import Store
+
+log = logging.getLogger(__name__)
 
 WAITS = "Your vote waits; it does not count yet."
 
@@ -48,6 +52,7 @@ class Approvals:
         self._store = store
         self._deciding = Deciding(store, executor, replan, policy, who, settings, now)
         self._policy = policy
+        self._who = who
         self._settings = settings
         self._now = now
         self._take_back = withdraw
@@ -56,7 +61,7 @@ class Approvals:
         """Stores plan and approval; the requester is told who has to agree, and by when."""
         now, settings = self._now(), self._settings()
         waiting = operation.advance(State.AWAITING, now)
-        approval = _opened(waiting, plan, decision, asked, now)
+        approval = asking.opened(waiting, plan, decision, asked, now)
         who = {"channel": asked.origin.channel, "thread": asked.origin.thread}
         who |= {"user": asked.actor.id, "user_name": asked.actor.name}
         facts = rows.facts_of(plan, decision, who, settings.channel)
@@ -67,13 +72,13 @@ class Approvals:
             rows.asked(tx, approval, waiting, plan, facts, settings, decision.rules_digest)
 
         await self._store.write(write)
-        return _asked_answer(approval, waiting, plan)
+        return asking.answer(approval, waiting, plan)
 
     def bypassed(self, tx: Transaction, operation: Operation, plan: Plan, decision: Decision, asked: Asked) -> None:
         """The glass was broken: told at once, and approval is asked for until it is given. Raises Refused if too often."""
         now, settings = self._now(), self._settings()
         rows.glass(tx, asked.actor.id, settings.glass_per_day, now)
-        approval = _opened(operation, plan, decision, asked, now)
+        approval = asking.opened(operation, plan, decision, asked, now)
         rows.record(tx, approval, operation, asked.actor.id, rows.BYPASSED, now, {"why": operation.reason})
         tx.outbox.add(words.bypass(approval, operation, now, asked.actor))
         if decision.quorum:
@@ -86,15 +91,49 @@ class Approvals:
 
         Raises UserError with why it does not count.
         """
+        approval, operation = await self._votable(ident, actor, kind, reason, seen)
+        directory = await self._in_time(approval, actor)
+        if not directory.known:
+            return await self._waits(approval, actor, kind, reason)
+        return await self._cast(approval, operation, directory, actor, kind, reason)
+
+    async def vote_unsure(self, ident: str, actor: Actor, kind: VoteKind, reason: str, seen: str) -> Answer:
+        """Of somebody whom Slack does not tell us of just now: kept, and cast as soon as it does."""
+        approval, _ = await self._votable(ident, actor, kind, reason, seen)
+        return await self._waits(approval, actor, kind, reason)
+
+    async def _votable(
+        self, ident: str, actor: Actor, kind: VoteKind, reason: str, seen: str | None
+    ) -> tuple[Approval, Operation]:
+        """What needs no directory. Raises UserError."""
         approval, operation = await self._known(ident)
         if seen is not None and seen != approval.fingerprint:
             raise Stale("This button belongs to another request.", fix="Use the buttons of the request itself.")
         if kind is VoteKind.REJECT and not reason.strip():
             raise Refused("A rejection needs a reason.", fix="Click Reject again, and say why.")
         tally.may_vote(approval, actor, self._now(), afterwards=operation.state is not State.AWAITING)
-        directory = await self._policy().directory(approval.approvers, (actor.id, *tally.voters(approval)))
-        if not directory.known:
-            return await self._waits(approval, actor, kind, reason)
+        return approval, operation
+
+    async def _in_time(self, approval: Approval, actor: Actor) -> Directory:
+        """Somebody waits for the answer: a Slack that hangs is one that cannot be asked."""
+        try:
+            async with asyncio.timeout(self._settings().patience):
+                return await self._asked_of_slack(approval, actor)
+        except TimeoutError:
+            return UNKNOWN
+
+    async def _asked_of_slack(self, approval: Approval, actor: Actor) -> Directory:
+        return await self._policy().directory(approval.approvers, (actor.id, *tally.voters(approval)))
+
+    async def _cast(
+        self,
+        approval: Approval,
+        operation: Operation,
+        directory: Directory,
+        actor: Actor,
+        kind: VoteKind,
+        reason: str,
+    ) -> Answer:
         if not tally.counts(approval, directory, actor.id, actor.email):
             raise Refused(
                 "You are not one of those who may approve this.",
@@ -105,7 +144,7 @@ class Approvals:
         vote = Vote(actor.id, actor.name, actor.email, kind, self._now(), groups, reason)
 
         def cast(tx: Transaction) -> Approval:
-            current, operation = rows.known(tx, ident)
+            current, operation = rows.known(tx, approval.id)
             afterwards = operation.state is not State.AWAITING
             tally.may_vote(current, actor, self._now(), afterwards=afterwards)
             fresh = rows.voted(tx, current, operation, vote)
@@ -251,13 +290,20 @@ class Approvals:
             await self._deciding.decide(deciding)
 
     async def _late_vote(self, ident: str, deadline: Deadline) -> None:
-        """Lost to somebody faster it is tried again."""
-        actor = Actor(ActorKind.PERSON, **dict(deadline.payload["voter"]))
+        """By the voter as they are now. Nobody waits for it: Slack may take its time. Lost to somebody faster it is tried again."""
+        voter = deadline.payload["voter"]
         kind, reason = VoteKind(deadline.payload["kind"]), str(deadline.payload.get("reason", ""))
-        with suppress(UserError, ClusterError):
-            told = await self.vote(ident, actor, kind, reason)
-            if told.headline == WAITS:
+        try:
+            actor = await self._who(str(voter["id"]), str(voter.get("team", "")))
+            approval, operation = await self._votable(ident, actor, kind, reason, None)
+            directory = await self._asked_of_slack(approval, actor)
+            if not directory.known:
                 return
+            await self._cast(approval, operation, directory, actor, kind, reason)
+        except Unsure:
+            return
+        except (UserError, ClusterError) as fault:
+            log.info("a vote that waited was not cast: %s", fault.text)
         await self._store.write(lambda tx: tx.deadlines.done(deadline.id))
 
     async def _start_deadline(self, ident: str) -> None:
@@ -310,23 +356,6 @@ def _rewound(tx: Transaction, now: datetime) -> None:
             tx.deadlines.put(terms.at(terms.DECIDE, approval.id, now))
 
 
-def _opened(operation: Operation, plan: Plan, decision: Decision, asked: Asked, now: datetime) -> Approval:
-    return Approval(
-        id=approval_id(operation.id),
-        operation=operation.id,
-        fingerprint=approval_fingerprint(plan.fingerprint, decision.rule, decision.quorum),
-        rule=decision.rule,
-        quorum=max(1, decision.quorum),
-        approvers=tuple(sorted(decision.approvers)),
-        state=ApprovalState.OPEN,
-        requester=asked.actor.id,
-        requester_email=asked.actor.email,
-        reason=operation.reason,
-        requested_at=now,
-        expires_at=now + timedelta(seconds=decision.expires),
-    )
-
-
 def _reminded(
     tx: Transaction,
     approval: Approval,
@@ -345,20 +374,3 @@ def _reminded(
     }
     told_now = words.event("reminded", approval, operation, now, facts, Severity.WARNING)
     tx.outbox.add(replace(told_now, transition=f"{told_now.transition}:{now.isoformat()}"))
-
-
-def _asked_answer(approval: Approval, operation: Operation, plan: Plan) -> Answer:
-    people = f"{approval.quorum} of {', '.join(approval.approvers)}"
-    rows_ = (
-        ("Has to be approved by", people),
-        ("Expires", f"{approval.expires_at:%Y-%m-%d %H:%M} UTC"),
-        ("Fingerprint", approval.fingerprint[:12]),
-    )
-    warned = [guard.text for guard in plan.guards if guard.level is Level.WARN]
-    notes = tuple(Text(note, untrusted=True) for note in (*warned, *plan.notes))
-    return Answer(
-        f"Asked for approval: {words.title(operation)}.",
-        (Fields(rows_), *notes),
-        buttons=tuple(Button(word, line) for word, line in plan.offers.items()),
-        cluster=operation.cluster,
-    )

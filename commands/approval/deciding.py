@@ -16,7 +16,7 @@ from domain.actor import Actor, Origin
 from domain.answer import Answer, Text, Tone
 from domain.approval import Approval, ApprovalState, VoteKind
 from domain.decision import approved
-from domain.errors import ChatopsError, ClusterError, Lost, Stale, UserError
+from domain.errors import ChatopsError, ClusterError, Lost, Stale, Unsure, UserError
 from domain.event import Severity
 from domain.operation import Operation, State
 from domain.plan import Plan
@@ -24,8 +24,11 @@ from store.transaction import Transaction
 from store.writer import Store
 
 Replan = Callable[[Operation, Plan, Actor, Origin], Awaitable[Replanned]]
-Who = Callable[[str], Awaitable[Actor]]
-"""The requester as they are now, by the id that the operation keeps. Raises UserError where they may ask no more."""
+Who = Callable[..., Awaitable[Actor]]
+"""Somebody as they are now, by the id that the operation keeps, and the workspace that they came from where that is known.
+
+Raises UserError where they may ask no more, Unsure where nobody can say.
+"""
 
 
 class Deciding:
@@ -63,7 +66,7 @@ class Deciding:
             return await self._reopened(approval, "The approvers have changed meanwhile: votes are missing.")
         try:
             again = await self._replan(operation, stored, await self._who(approval.requester), origin)
-        except ClusterError as fault:
+        except (ClusterError, Unsure) as fault:
             return await self._reopened(approval, f"It cannot be checked now: {fault.text}")
         except UserError as fault:
             return await self._stale(approval, (fault.text, fault.why))

@@ -28,6 +28,8 @@ class Terms:
     window: timedelta = timedelta(minutes=15)
     start_deadline: timedelta = timedelta(minutes=30)
     again: timedelta = timedelta(seconds=30)
+    patience: float = 1.3
+    """Seconds that somebody who has voted waits for Slack to say who the approvers are."""
     glass_per_day: int = 3
     """How often one person may break the glass within a day."""
 

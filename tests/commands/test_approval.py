@@ -6,7 +6,9 @@ from datetime import timedelta
 
 import pytest
 
+from commands.approval import terms
 from commands.policy.directory import Directory
+from domain.actor import Actor, ActorKind
 from domain.approval import VoteKind
 from domain.decision import Decision, Outcome, Reason
 from domain.errors import Refused, Unreachable, UserError
@@ -123,6 +125,65 @@ async def test_while_slack_cannot_be_asked_a_vote_waits(one):
     await one.later(31)
     assert one.restores == []
     one.directory = known
+    await one.later(31)
+    assert one.runs_what_was_approved()
+
+
+async def test_while_slack_hangs_the_answer_comes_in_time_and_the_vote_is_cast_later(one):
+    one.hangs = True
+    began = asyncio.get_running_loop().time()
+    assert await one.votes("bob") == "Your vote waits; it does not count yet."
+    assert asyncio.get_running_loop().time() - began < 3
+    assert one.restores == []
+    one.hangs = False
+    await one.later(31)
+    assert one.runs_what_was_approved()
+
+
+async def unsure(one, name="bob", kind=VoteKind.APPROVE, reason="", seen=""):
+    """A click of somebody of whom Slack says nothing."""
+    approval = await one.store.read(lambda tx: tx.approvals.get(one.id))
+    actor = Actor(ActorKind.PERSON, PEOPLE[name].id, PEOPLE[name].id)
+    return await one.approvals.vote_unsure(one.id, actor, kind, reason, seen or approval.fingerprint)
+
+
+async def test_the_vote_of_whom_slack_does_not_know_just_now_waits_until_it_does(one):
+    one.unsure.add("UBOB")
+    assert (await unsure(one)).headline == "Your vote waits; it does not count yet."
+    await one.later(31)
+    assert one.restores == []
+    one.unsure.clear()
+    await one.later(31)
+    assert one.runs_what_was_approved()
+    found = await one.store.read(lambda tx: tx.approvals.get(one.id))
+    assert [(vote.voter_name, vote.email) for vote in found.votes] == [("Bob", "bob@example.com")]
+
+
+async def test_who_turns_out_to_be_no_approver_has_not_voted(one):
+    await unsure(one, "mallory")
+    await one.later(31)
+    assert await one.state() == ("open", "awaiting")
+    assert await one.store.read(lambda tx: tx.deadlines.open(terms.VOTE)) == ()
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"name": "ada"}, "someone else has to approve it"),
+        ({"seen": "copied"}, "belongs to another request"),
+        ({"kind": VoteKind.REJECT}, "needs a reason"),
+    ],
+)
+async def test_what_can_be_refused_without_slack_is_refused_at_once(one, given, words):
+    with pytest.raises(UserError, match=words):
+        await unsure(one, **given)
+
+
+async def test_while_slack_does_not_say_who_asked_it_is_decided_later_and_not_stale(one):
+    one.unsure.add("UADA")
+    assert await one.votes("bob") == "Your vote counts, but nothing runs yet."
+    assert await one.state() == ("open", "awaiting")
+    one.unsure.clear()
     await one.later(31)
     assert one.runs_what_was_approved()
 

@@ -1,9 +1,12 @@
 """Whose clicks count: the votes of people who are approvers at that moment, as Slack tells it then."""
 
 import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
+from commands.approval.terms import VOTE
 from sandbox import world as worlds
 from sandbox.slack.faults import Fault
 
@@ -67,6 +70,21 @@ async def test_while_slack_cannot_be_asked_a_vote_waits(house, method, fault):
     answer = await house.slack.person("carol").clicks("Approve", on=request)
     await answer.reply("Your vote waits; it does not count yet.")
     assert house.prod.all("restores") == []
+
+
+@pytest.mark.parametrize("method", ["usergroups.list", "users.info"])
+async def test_a_slack_that_hangs_keeps_no_voter_waiting(house, method):
+    """Nor does it matter whether it is of the voter or of the approvers that it says nothing."""
+    request = await half_approved(house)
+    house.bot.identity.forget()
+    rule = house.faults.add(Fault.HANG, method, times=None)
+    answer = await house.slack.person("carol").clicks("Approve", on=request)
+    await answer.reply("Your vote waits; it does not count yet.", deadline=3.0)
+    assert house.prod.all("restores") == []
+    house.faults.rules.remove(rule)
+    sooner = datetime.now(UTC)
+    await house.store.write(lambda tx: [tx.deadlines.put(replace(one, at=sooner)) for one in tx.deadlines.open(VOTE)])
+    await house.ended("restores", "r1")
 
 
 async def test_one_wrong_id_among_the_approvers_keeps_nobody_waiting(build):
