@@ -151,7 +151,7 @@ class App:
                 random=random.Random(),  # noqa: S311 - jitter
             )
         self.known: Mapping[str, Known] = {name: Known() for name in self.clusters}
-        self.views = Views(lambda: self.settings, self.clusters, self.known, utc_now)
+        self.views = Views(lambda: self.settings, self.clusters, self.known, utc_now, lambda: self.rules)
 
     def _deciding(self) -> None:
         self.executor = Executor(self.store, self.clusters, utc_now)

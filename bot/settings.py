@@ -214,6 +214,7 @@ class Approvals(_Part):
     start_deadline: Seconds = 1800.0
     """A restore that waits longer in Velero's queue is withdrawn."""
     safety_backup: bool = False
+    """Whether a restore is preceded by a backup of what it overwrites, where neither a rule nor the command says it."""
     break_glass_per_day: int = Field(default=3, ge=1)
     """How often one person may break the glass within 24 hours."""
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from bot.settings import Settings
 from commands.conduct import Asked
+from commands.policy.rules import Rule
 from commands.situation import Application, ClusterView, Situation
 from commands.track.follow import Known
 from commands.track.runs import usual
@@ -29,11 +30,13 @@ class Views:
         clusters: Mapping[str, Cluster],
         known: Mapping[str, Known],
         now: Callable[[], datetime],
+        rules: Callable[[], tuple[Rule, ...]],
     ) -> None:
         self._settings = settings
         self._clusters = clusters
         self._known = known
         self._now = now
+        self._rules = rules
 
     def situation(self, asked: Asked, cluster: str, operation: str) -> Situation:
         settings = self._settings()
@@ -57,6 +60,7 @@ class Views:
             skip_margin=settings.schedules.skip_margin,
             usual=Durations(self._known[cluster]) if cluster in self._known else {},
             safety_backup=settings.approvals.safety_backup,
+            rules=self._rules(),
         )
 
     def cluster(self, name: str) -> ClusterView:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from commands.policy.rules import Rule
 from domain.actor import Actor, ActorKind, Origin, Way
 
 NOBODY = Actor(ActorKind.TERMINAL, "terminal", "terminal")
@@ -55,7 +56,8 @@ class Situation:
     """Scope preset → Kubernetes selector on namespaces (`production` → `env=prod`)."""
     skip_margin: float = 90.0
     safety_backup: bool = False
-    """Whether a restore is preceded by a backup of what it overwrites unless told otherwise."""
+    """Whether a restore is preceded by a backup of what it overwrites unless a rule or the command says otherwise."""
+    rules: tuple[Rule, ...] = ()
     usual: Mapping[str, float] = field(default_factory=dict)
     """Usual duration in seconds per schedule or namespace list."""
     protected_namespaces: tuple[str, ...] = ("kube-system", "kube-public", "kube-node-lease")

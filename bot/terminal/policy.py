@@ -52,7 +52,7 @@ def explain_line(
     line: str, user: str, groups: tuple[str, ...], email: str, cluster: str, path: Path, fixture_file: Path | None
 ) -> None:
     """Say which rule decides on LINE for a user, and why each other one does not. Exit 1 where it is refused."""
-    rules, names, own = _rules(path)
+    rules, names, own, default = _rules(path)
     name = user.removeprefix("@")
     mine = {group for group, members in own.items() if name in members or (email and email in members)}
     actor = Actor(ActorKind.PERSON, name, name, email=email, groups=frozenset({*groups, *mine}))
@@ -61,27 +61,33 @@ def explain_line(
         plan, where = _planned(line, cluster or (names[0] if len(names) == 1 else ""), facts, actor)
     except UserError as fault:
         raise click.ClickException(" ".join(part for part in (fault.text, fault.why, fault.fix) if part)) from None
-    decision = _explained(line, plan, where, rules, actor, facts)
+    decision = _explained(line, plan, where, rules, actor, facts, default)
     if decision.outcome.value == "deny":
         raise SystemExit(1)
 
 
 def _explained(
-    line: str, plan: Plan | None, cluster: str, rules: tuple[Rule, ...], actor: Actor, facts: Facts
+    line: str, plan: Plan | None, cluster: str, rules: tuple[Rule, ...], actor: Actor, facts: Facts, default: bool
 ) -> Decision:
+    """`default`: whether the settings want a safety backup before a restore."""
     if plan is None:
         command = parse(line)
         decision = may_ask(rules, actor, command.key, cluster, writes=False)
         print(f"{command.key} reads: {decision.outcome.value}. {decision.text}".rstrip())
         return decision
     labels = {item["metadata"]["name"]: item["metadata"].get("labels") or {} for item in facts.all("namespaces")}
-    found = explain(rules, Ask.of(actor, plan, datetime.now(UTC), labels=labels, reason="explained"), ASSUMED)
+    ask = Ask.of(actor, plan, datetime.now(UTC), labels=labels, reason="explained")
+    found = explain(rules, ask, ASSUMED, safety_backup=default)
     rows = [COLUMNS, *(row.cells for row in found.rows)]
     widths = [max(len(row[at]) for row in rows) for at in range(3)]
     for row in rows:
         print("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3]]).rstrip())
     for guard in plan.guards:
         print(f"{guard.level.value}: {guard.text} ({guard.code})")
+    if found.net is not None:
+        asked = parse(line).maybe("safety-backup")
+        wanted, by = (found.net.wanted, found.net.by) if asked is None else (asked, "the command")
+        print(f"safety backup: {'yes' if wanted else 'no'}, by {by}")
     decision = found.decision
     people = f" {decision.quorum} of {', '.join(sorted(decision.approvers))}" if decision.approvers else ""
     print(f"{decision.outcome.value}{people}: {decision.text}".rstrip(": "))
@@ -127,18 +133,18 @@ def _planned(line: str, cluster: str, facts: Facts, actor: Actor) -> tuple[Plan 
     return (resolve(plan, facts, situation) if plan is not None else None), name
 
 
-def _rules(path: Path) -> tuple[tuple[Rule, ...], tuple[str, ...], Mapping[str, tuple[str, ...]]]:
-    """Rules, clusters and groups of a settings file; a file of rules alone will do."""
+def _rules(path: Path) -> tuple[tuple[Rule, ...], tuple[str, ...], Mapping[str, tuple[str, ...]], bool]:
+    """Rules, clusters, groups and default safety backup of a settings file; a file of rules alone will do."""
     text, data = _toml(path)
     if set(data) <= {"rules", "groups"}:
-        return _parsed(text, data, path), (), data.get("groups") or {}
+        return _parsed(text, data, path), (), data.get("groups") or {}, False
     try:
         settings, rules = read(path)
     except ConfigError as fault:
         for text in fault.faults:
             click.echo(text, err=True)
         raise click.ClickException(fault.text) from None
-    return rules, tuple(each.name for each in settings.clusters), settings.groups
+    return rules, tuple(each.name for each in settings.clusters), settings.groups, settings.approvals.safety_backup
 
 
 def _parsed(text: str, data: Mapping[str, Any], path: Path) -> tuple[Rule, ...]:

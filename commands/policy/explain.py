@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from commands.policy.decide import judge
 from commands.policy.directory import Directory
 from commands.policy.matching import Ask, Fit, Match, match
+from commands.policy.nets import RESTORE, Net, net
 from commands.policy.rules import Effect, Rule, Who
 from commands.policy.where import Namespaces
 from domain.actor import Actor
@@ -38,16 +39,21 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
+    """`net`: of a restore, who says whether a safety backup comes first where the command does not."""
+
     rows: tuple[Row, ...]
     decision: Decision
+    net: Net | None = None
 
 
 COLUMNS = ("rule", "effect", "", "why")
 
 
-def explain(rules: Sequence[Rule], ask: Ask, directory: Directory) -> Explanation:
+def explain(rules: Sequence[Rule], ask: Ask, directory: Directory, *, safety_backup: bool = False) -> Explanation:
+    """`safety_backup`: what the settings have for a restore of which no rule says it."""
     decision = judge(rules, ask, directory)
-    return Explanation(tuple(_row(match(rule, ask), ask, decision) for rule in rules), decision)
+    rows = tuple(_row(match(rule, ask), ask, decision) for rule in rules)
+    return Explanation(rows, decision, net(rules, ask, safety_backup) if ask.verb == RESTORE else None)
 
 
 def rights(rules: Sequence[Rule], actor: Actor, clusters: Sequence[str]) -> tuple[tuple[str, str, str, str], ...]:

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from commands.policy.entry import Entry, Fault
 from commands.policy.globs import BadPattern, fits, tokens
 from commands.policy.guards import FORBIDDABLE, LIFTABLE
+from commands.policy.nets import RESTORE
 from commands.policy.rules import Approvals, Effect, Rule, Who, is_about
 from commands.policy.where import Hooks, Namespaces, Where
 from commands.policy.windows import DAYS, Window
@@ -36,6 +37,7 @@ KEYS = (
     "lifts",
     "refuses",
     "reason_required",
+    "safety_backup",
     "break_glass",
 )
 EXPIRES = 3600
@@ -100,6 +102,7 @@ def _rule(entry: Entry, known: Vocabulary, expires: int) -> Rule:
         refuses=_guards(entry, "refuses", FORBIDDABLE),
         approvals=_approvals(entry, effect, expires),
         reason_required=bool(entry.flag("reason_required")),
+        safety_backup=entry.flag("safety_backup"),
         break_glass=_handles(entry.texts("break_glass")),
     )
     _fits_together(entry, rule)
@@ -264,6 +267,8 @@ def _clock(entry: Entry, key: str) -> time:
 
 
 def _fits_together(entry: Entry, rule: Rule) -> None:
+    if rule.safety_backup is not None and (rule.effect is Effect.DENY or not rule.concerns(RESTORE)):
+        entry.fault("safety_backup", f"Only a rule that permits {RESTORE} has something to say of it.")
     if rule.effect is Effect.DENY:
         if rule.lifts:
             entry.fault("lifts", "A rule that denies lifts nothing.")

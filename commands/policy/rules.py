@@ -69,7 +69,7 @@ class Approvals:
 @dataclass(frozen=True, slots=True)
 class Rule:
     """`lifts` names guards that this rule permits, `refuses` those that nobody may insist on under it; `break_glass`
-    groups that may pass it alone, with a reason.
+    groups that may pass it alone, with a reason; `safety_backup` whether a restore is preceded by one, None: it does not say.
     """
 
     name: str
@@ -83,6 +83,7 @@ class Rule:
     refuses: frozenset[str] = frozenset()
     approvals: Approvals = field(default_factory=Approvals)
     reason_required: bool = False
+    safety_backup: bool | None = None
     break_glass: frozenset[str] = frozenset()
 
     def concerns(self, verb: str) -> bool:

@@ -12,6 +12,7 @@ from commands.flags import BOOL, FREE_TEXT, OPTIONAL_BOOL, TEXT, Flag
 from commands.policy.facts import BackupFacts, ClusterFacts
 from commands.policy.globs import is_pattern, takes_in
 from commands.policy.guards import restore_guards
+from commands.policy.nets import Net
 from commands.policy.reach import backup_reach, union
 from commands.policy.restores import namespaces_in, restore_reach
 from commands.reach_facts import cluster_facts
@@ -73,7 +74,8 @@ def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
     reach = restore_reach(manifest, known, around)
     name = manifest["metadata"]["name"]
     restore = Step(StepVerb.CREATE, "Restore", "restores", name, manifest, situation.namespace)
-    net = safety.step(manifest, reach, around, situation.namespace) if safety.wanted(cmd, situation) else None
+    said = safety.said(cmd, reach, around, situation)
+    net = safety.step(manifest, reach, around, situation.namespace) if said.wanted else None
     held = hold.steps(cmd, reach, facts, situation)
     guarded = (
         *_guards(cmd, manifest, facts, known),
@@ -97,7 +99,7 @@ def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
         evidence={**source.evidence(backup, facts), **modifier.evidence(cmd, facts)},
         notes=(
             *_told(manifest, known),
-            *_net_notes(cmd, net, situation),
+            *_net_notes(net, said),
             *safety.undo_notes(cmd, facts),
             *hold.notes(cmd, reach, facts),
         ),
@@ -123,10 +125,13 @@ def _net_guards(net: Step, facts: Facts) -> tuple[Guard, ...]:
     )
 
 
-def _net_notes(cmd: Command, net: Step | None, situation: Situation) -> tuple[str, ...]:
+def _net_notes(net: Step | None, said: Net) -> tuple[str, ...]:
     if net is not None:
-        return (f"First backup {net.name} is made of what is there; if it is not Completed, nothing is restored.",)
-    return ("No safety backup: nothing of it is there yet.",) if safety.wanted(cmd, situation) else ()
+        by = f" Rule {said.rule} wants it." if said.rule else ""
+        return (f"First backup {net.name} is made of what is there; if it is not Completed, nothing is restored.{by}",)
+    if said.wanted:
+        return ("No safety backup: nothing of it is there yet.",)
+    return (f"No safety backup: rule {said.rule} spares it; --safety-backup makes one.",) if said.rule else ()
 
 
 def _undone(cmd: Command) -> Command:

@@ -9,6 +9,8 @@ from commands import moments
 from commands.command import Command
 from commands.facts import Facts, File, Need
 from commands.policy.facts import ClusterFacts
+from commands.policy.matching import Ask
+from commands.policy.nets import RESTORE, Net, net
 from commands.resolve import OPERATION
 from commands.situation import Situation
 from domain.errors import DownloadError, Unknown
@@ -26,9 +28,15 @@ SHOWN = 15
 TOUCHED = "RestoreResourceList"
 
 
-def wanted(cmd: Command, situation: Situation) -> bool:
-    said = cmd.maybe("safety-backup")
-    return situation.safety_backup if said is None else said
+def said(cmd: Command, reach: Reach, around: ClusterFacts, situation: Situation) -> Net:
+    """Whether one is made: as the command says, else the rules, else the settings."""
+    asked = cmd.maybe("safety-backup")
+    if asked is not None:
+        return Net(asked, "the command")
+    ask = Ask(
+        situation.actor, RESTORE, situation.cluster.name, reach, writes=True, now=situation.now, labels=around.labels
+    )
+    return net(situation.rules, ask, situation.safety_backup)
 
 
 def backup_name(restore: str) -> str:

@@ -121,3 +121,42 @@ def test_settings_with_faults_are_refused(tmp_path):
     bad.write_text("[slack]\nunknown = 1\n")
     done = run("explain", BACKUP, "--as", "ada", "--config", str(bad))
     assert done.exit_code == 1
+
+
+NETS = """
+[[rules]]
+name = "shop-restores"
+who = "anyone"
+what = ["restore.create"]
+namespaces = ["shop"]
+effect = "allow"
+safety_backup = true
+
+[[rules]]
+name = "all-restores"
+who = "anyone"
+what = ["restore.create"]
+effect = "allow"
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ("--include-namespaces shop", "safety backup: yes, by rule shop-restores"),
+        ("--include-namespaces billing", "safety backup: no, by the settings"),
+        ("--include-namespaces shop --safety-backup=false", "safety backup: no, by the command"),
+    ],
+)
+def test_who_wants_a_safety_backup_is_explained(tmp_path, more, says):
+    table = tmp_path / "rules.toml"
+    table.write_text(NETS)
+    done = run("explain", f"restore create r1 --from-backup b1 {more}", "--as", "ada", "--config", str(table))
+    assert says in done.output, done.output
+
+
+def test_of_what_is_no_restore_nothing_is_said_of_it(tmp_path):
+    table = tmp_path / "rules.toml"
+    table.write_text(NETS)
+    done = run("explain", "backup create b1 --include-namespaces shop", "--as", "ada", "--config", str(table))
+    assert "safety backup" not in done.output

@@ -127,6 +127,18 @@ async def test_without_its_safety_backup_the_restore_does_not_start(house):
     assert house.prod.all("restores") == []
 
 
+NETTED = worlds.RULES.replace("quorum = 1\n", "quorum = 1\nsafety_backup = true\n")
+
+
+async def test_a_rule_may_want_a_safety_backup_of_every_restore(build):
+    house = await build(rules=NETTED)
+    await house.start()
+    request = await asked(house)
+    await house.bob.clicks("Approve", on=request)
+    await house.ended("restores", "r1")
+    assert house.prod.get("backups", "r1-safety") is not None
+
+
 async def test_a_restart_between_the_steps_loses_nothing(house):
     house.prod.velero.script("r1-safety", items=20, seconds=1.5, kind="backup")
     request = await asked(house, SAFE)
