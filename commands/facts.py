@@ -54,11 +54,14 @@ Need = Want | File | ServerStatus | Records
 
 @dataclass(frozen=True, slots=True)
 class Needs:
+    """`partial`: what the store knows is told even where the cluster says nothing; its fault is in the facts then."""
+
     wants: tuple[Need, ...] = ()
+    partial: bool = False
 
     @staticmethod
-    def of(*wants: Need | None) -> Needs:
-        return Needs(tuple(want for want in wants if want is not None))
+    def of(*wants: Need | None, partial: bool = False) -> Needs:
+        return Needs(tuple(want for want in wants if want is not None), partial)
 
 
 NOTHING = Needs()
@@ -85,6 +88,8 @@ class Facts:
     status: Mapping[str, Any] | None = None
     status_asked: bool = False
     errors: dict[Need, ClusterError] = field(default_factory=dict)
+    fault: ClusterError | None = None
+    """The cluster as a whole could not be read."""
     listed: set[Want] = field(default_factory=set)
     redacted: set[tuple[str, str]] = field(default_factory=set)
     """Shown in part: no files, no errors, no other namespaces."""

@@ -42,13 +42,19 @@ async def gather(
 ) -> Facts:
     """Asks until the verb has all it wants. `sift` takes out, after every round, what the asker may not see.
 
-    Raises ClusterError where nothing can be read at all.
+    Raises ClusterError where nothing can be read at all, unless the verb takes what there is.
     """
     facts = Facts(cluster=cluster.name)
     if verb.needs is None:
         return facts
-    async with in_time(cluster.name, GLANCE if verb.fans_out else LONGEST):
-        await _gathered(facts, verb, cmd, cluster, records, cached, sift)
+    try:
+        async with in_time(cluster.name, GLANCE if verb.fans_out else LONGEST):
+            await _gathered(facts, verb, cmd, cluster, records, cached, sift)
+    except ClusterError as fault:
+        if not verb.needs(cmd, facts).partial:
+            raise
+        facts.fault = fault
+        sift(facts)
     return facts
 
 
@@ -76,7 +82,7 @@ async def _gathered(
         open_needs = [need for need in verb.needs(cmd, facts).wants if not facts.knows(need)]
         if not open_needs:
             break
-        for need in open_needs:
+        for need in sorted(open_needs, key=lambda need: not isinstance(need, Records)):
             await _read(need, facts, cluster, records, cached)
         sift(facts)
     for resource in _not_found(verb, cmd, facts):

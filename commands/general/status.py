@@ -27,6 +27,7 @@ def needs(_cmd: Command, known: Facts) -> Needs:
         ServerStatus(),
         FAILED_NOTICES,
         waiting.needed(known),
+        partial=True,
     )
 
 
@@ -69,7 +70,9 @@ def _headline(rows: list[tuple[str, ...]], *, bad: bool) -> str:
 
 def row(cluster: str, facts: Facts | ClusterError, situation: Situation) -> tuple[str, ...]:
     if isinstance(facts, ClusterError):
-        return (cluster, facts.text, "-", "-", "-", "-", "-", "-")
+        return _silent(cluster, facts)
+    if facts.fault is not None:
+        return _silent(cluster, facts.fault)
     backups = facts.all("backups")
     running = sum(1 for item in backups if moments.phase(item) in RUNNING)
     recent = [item for item in backups if _within_a_day(item, situation)]
@@ -96,6 +99,10 @@ def row(cluster: str, facts: Facts | ClusterError, situation: Situation) -> tupl
         f"{len(schedules)}" + (f" ({paused} paused)" if paused else ""),
         f"{len(locations) - len(away)}/{len(locations)}",
     )
+
+
+def _silent(cluster: str, fault: ClusterError) -> tuple[str, ...]:
+    return (cluster, fault.text, "-", "-", "-", "-", "-", "-")
 
 
 def _within_a_day(item: moments.Json, situation: Situation) -> bool:

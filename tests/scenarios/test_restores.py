@@ -3,7 +3,10 @@
 import json
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from sandbox import world as worlds
+from sandbox.kubernetes.faults import Trouble
 
 ASK = "/velero restore create r1 --from-backup b1 --include-namespaces shop --reason oops"
 
@@ -248,6 +251,15 @@ async def test_what_waits_for_approval_stands_in_status_and_in_the_home(house):
     await house.sees("#approvals", "restore create r1", "withdrawn")
     after = await house.bob.says("/velero status")
     assert "waits for approval" not in (await after.reply("CLUSTER")).text
+
+
+@pytest.mark.parametrize("trouble", [Trouble.RESET, Trouble.HANG])
+async def test_what_waits_is_listed_also_while_its_cluster_is_silent(house, trouble):
+    await asked(house)
+    house.prod.api.faults.on(trouble)
+    answer = await house.bob.says("/velero status")
+    told = await answer.reply("1 request waits for approval.", deadline=40)
+    assert "restore create r1" in told.text
 
 
 WIDER = worlds.RULES.replace(
