@@ -1,5 +1,6 @@
 """`api`, the door that the contract tests go through, opened on a real API server: a namespace of its own for each."""
 
+import asyncio
 import itertools
 from collections.abc import AsyncIterator
 
@@ -38,5 +39,9 @@ async def trusting(cluster: RealCluster) -> AsyncIterator[aiohttp.ClientSession]
 async def api(cluster: RealCluster, trusting: aiohttp.ClientSession) -> AsyncIterator[RawApi]:
     name = f"contract-{next(NUMBERS)}"
     await cluster.api.apply(namespace(name), *reader(name))
-    yield RawApi(cluster.url, cluster.admin_token, cluster.bot_token, trusting, name)
+    door = RawApi(cluster.url, cluster.admin_token, cluster.bot_token, trusting, name)
+    async with asyncio.timeout(10):  # the authorizer hears of a new role by a watch of its own
+        while (await door.call("GET", door.path("backups"), token=door.bot_token)).status == 403:
+            await asyncio.sleep(0.02)
+    yield door
     await cluster.api.call("DELETE", NAMESPACES.path(None, name))
