@@ -69,7 +69,8 @@ class Listeners:
         lead = self._aliases.get(str(body.get("command", "")), "")
         received = payloads.command(body, lead)
         if form := shortcuts.meant(received):
-            await self._forms.open(replace(received, action=form))
+            here = {shortcuts.CLUSTER: self._cluster_of(received.channel)}
+            await self._forms.open(replace(received, action=form, extra=here))
             return {}
         taken = await self._take(received)
         return {"text": taken.text, "response_type": "ephemeral"} if taken.text else {}

@@ -112,7 +112,7 @@ def meant(received: Received) -> str:
 
 def view(received: Received, clusters: Sequence[str], now: datetime) -> Json:
     form = FORMS[received.action]
-    blocks = [_cluster(clusters)] if clusters else []
+    blocks = [_cluster(clusters, str(received.extra.get(CLUSTER, "")))] if clusters else []
     initial = {"name": f"{form.noun}-{now:%Y%m%d-%H%M%S}"}
     blocks += [_input(box, initial.get(box.block, "")) for box in form.boxes]
     return {
@@ -190,11 +190,13 @@ def looking(cluster: str, noun: str, name: str) -> str | None:
     return f"{_LOOKS[noun]} {quote(name)}" + (f" --cluster {quote(cluster)}" if cluster else "")
 
 
-def _cluster(clusters: Sequence[str]) -> Json:
+def _cluster(clusters: Sequence[str], here: str) -> Json:
+    """`here`: that of the channel, or empty."""
     options = [{"text": _plain(name), "value": name} for name in clusters[:100]]
     element: Json = {"type": "static_select", "action_id": CLUSTER, "options": options}
-    if len(options) == 1:
-        element["initial_option"] = options[0]
+    chosen = options if len(options) == 1 else [option for option in options if option["value"] == here]
+    if chosen:
+        element["initial_option"] = chosen[0]
     return {"type": "input", "block_id": CLUSTER, "label": _plain("Cluster"), "element": element}
 
 

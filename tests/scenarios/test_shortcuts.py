@@ -29,6 +29,15 @@ async def test_a_bare_command_opens_the_form(house, line, title):
     assert view.title == title
 
 
+@pytest.mark.parametrize(("place", "cluster"), [("#ops", "prod"), ("#staging", "staging")])
+async def test_the_cluster_of_the_channel_is_chosen_already(house, place, cluster):
+    await house.grace.says("/velero backup create", in_=place)
+    view = await house.grace.sees_form()
+    await house.grace.submits(view, {"Namespaces": "shop", "Name": "b1", "channel": house.world.channel("ops")})
+    await house.sees("#ops", "backup create b1", "Completed")
+    assert [where.name for where in (house.prod, house.staging) if where.get("backups", "b1")] == [cluster]
+
+
 async def test_without_a_channel_the_card_comes_to_the_person_alone(house):
     view = await form(house, house.grace, "ask:backup")
     name = view.values["name"]["name"]["value"]
