@@ -11,7 +11,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
-from aiohttp import web
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.agreeing import approvals
@@ -20,7 +19,7 @@ from bot.desks import SlackDesk
 from bot.doctor import Finding, examine
 from bot.hooks.webhooks import SOURCE, Webhooks
 from bot.housekeeping import Housekeeping
-from bot.http import Door, Readiness
+from bot.http import Door, Readiness, leave, listen
 from bot.intake import Intake
 from bot.metrics import NOTICES
 from bot.reaching import cluster_settings
@@ -315,12 +314,7 @@ class App:
         host, _, port = self.settings.listen.rpartition(":")
         application = self.door.application(self.settings.slack.request_path)
         application.add_routes(self.webhooks.routes())
-        self._runner = web.AppRunner(application, access_log=None, handle_signals=False)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, host or "0.0.0.0", int(port), backlog=1024)  # noqa: S104 - as configured
-        await site.start()
-        server = site._server  # noqa: SLF001 - the only way to learn a port that the system chose
-        self.port = server.sockets[0].getsockname()[1] if server and server.sockets else int(port)  # type: ignore[attr-defined]
+        self._runner, self.port = await listen(application, host or "0.0.0.0", int(port))  # noqa: S104 - as configured
 
     # what goes on
 
@@ -391,7 +385,7 @@ class App:
         await self.webhooks.stop()
         await self.control.stop()
         await self.worker.drain(STOP_WITHIN / 2)
-        await self._runner.cleanup()
+        await leave(self._runner)
         await self._loops.stop()
         for cluster in self.clusters.values():
             await cluster.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections import Counter
@@ -165,3 +166,19 @@ async def _last_resort(request: web.Request, handler: Handler) -> web.StreamResp
 async def _unnamed(_request: web.Request, response: web.StreamResponse) -> None:
     """What runs here, and in which version, is nobody's business."""
     response.headers.popall("Server", None)
+
+
+async def listen(application: web.Application, host: str, port: int) -> tuple[web.AppRunner, int]:
+    """What is to be closed, and the port: the system's choice where 0 was asked for."""
+    runner = web.AppRunner(application, access_log=None, handle_signals=False)
+    await runner.setup()
+    await web.TCPSite(runner, host, port, backlog=1024).start()
+    return runner, int(runner.addresses[0][1])
+
+
+async def leave(runner: web.AppRunner) -> None:
+    """A connection that was accepted while the door closed is known a few turns of the loop later only."""
+    for site in tuple(runner.sites):
+        await site.stop()
+    await asyncio.sleep(0.02)
+    await runner.cleanup()
