@@ -14,6 +14,7 @@ from domain.errors import NotAccepted, Undeliverable
 from domain.event import Event
 from domain.operation import Operation
 from domain.plan import Plan
+from notifier.deliver import apart
 from notifier.deliver.allowance import Allowance
 from notifier.deliver.outcome import of_fault
 from notifier.deliver.slack import FAULTS
@@ -51,17 +52,14 @@ class Requests:
         """A request that we fail to draw holds up no other; its fault is the loop's."""
         faults = []
         for message in await self._store.read(lambda tx: tx.messages.stale_requests()):
-            (found,) = await asyncio.gather(self._draw(message.subject), return_exceptions=True)
+            found = await apart.one(self._draw(message.subject))
             if isinstance(found, Exception):
                 faults.append(found)
                 continue
-            if isinstance(found, BaseException):
-                raise found
             if wait := self._allowance.take(self._now()):
                 return wait
             await self._refresh(message, found)
-        if faults:
-            raise ExceptionGroup("requests for approval that cannot be drawn", faults)
+        apart.told("requests for approval that cannot be drawn", faults)
         return 2.0
 
     async def _draw(self, operation: str) -> tuple[int, Rendered] | None:

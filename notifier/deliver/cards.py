@@ -11,6 +11,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from domain.errors import NotAccepted, Undeliverable
 from domain.operation import Operation
+from notifier.deliver import apart
 from notifier.deliver.allowance import Allowance
 from notifier.deliver.letters import Letters
 from notifier.deliver.outcome import of_fault
@@ -48,15 +49,12 @@ class Cards:
         """A card that we fail to draw holds up no other; its fault is the loop's."""
         soonest, faults = 5.0, []
         for message in await self._store.read(lambda tx: tx.messages.stale_cards()):
-            (found,) = await asyncio.gather(self._letters.draw(message.subject), return_exceptions=True)
+            found = await apart.one(self._letters.draw(message.subject))
             if isinstance(found, Exception):
                 faults.append(found)
-            elif isinstance(found, BaseException):
-                raise found
             else:
                 soonest = min(soonest, await self._refresh(message, found))
-        if faults:
-            raise ExceptionGroup("cards that cannot be drawn", faults)
+        apart.told("cards that cannot be drawn", faults)
         return soonest
 
     async def _refresh(self, message: Message, found: tuple[Operation, Rendered] | None) -> float:

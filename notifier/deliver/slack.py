@@ -20,6 +20,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from domain.errors import DeliveryError, Doubtful, Lost, NotAccepted, StoreError, Undeliverable
 from domain.event import Event
+from notifier.deliver import apart
 from notifier.deliver.allowance import Allowance
 from notifier.deliver.outcome import OUT_OF_REACH, of_fault
 from notifier.render.answers import Rendered
@@ -32,6 +33,7 @@ log = logging.getLogger(__name__)
 
 EVENT_TYPE = "velero_operation"
 AT_ONCE = 8
+UNDRAWN = "notices that cannot be drawn"
 FAULTS = (SlackApiError, aiohttp.ClientError, TimeoutError, OSError, ValueError)
 
 
@@ -99,21 +101,18 @@ class SlackDelivery:
             return await self._until_next(now)
         drawn, faults = await self._drawn(claimed)
         await asyncio.gather(*(self._send(notice, letter) for notice, letter in drawn))
-        if faults:
-            raise ExceptionGroup("notices that cannot be drawn", faults)
+        apart.told(UNDRAWN, faults)
         return 0
 
     async def _drawn(self, notices: Sequence[Notice]) -> tuple[list[tuple[Notice, Letter | None]], list[Exception]]:
         """A notice that we fail to draw goes aside: it must not hold up its lane, nor the others."""
-        letters = await asyncio.gather(*(self._draw(notice) for notice in notices), return_exceptions=True)
+        letters = await apart.each(self._draw(notice) for notice in notices)
         drawn: list[tuple[Notice, Letter | None]] = []
         faults: list[Exception] = []
         for notice, letter in zip(notices, letters, strict=True):
             if isinstance(letter, Exception):
                 faults.append(letter)
                 await self._aside(notice, letter)
-            elif isinstance(letter, BaseException):
-                raise letter
             else:
                 drawn.append((notice, letter))
         return drawn, faults
@@ -235,8 +234,7 @@ class SlackDelivery:
         drawn, faults = await self._drawn(looked_for)
         for notice, letter in drawn:
             await self._look(notice, letter, now)
-        if faults:
-            raise ExceptionGroup("notices that cannot be drawn", faults)
+        apart.told(UNDRAWN, faults)
         return 1.0 if hurried else min(5.0, timing.read_gap)
 
     async def _look(self, notice: Notice, letter: Letter | None, now: datetime) -> None:
@@ -317,7 +315,7 @@ class SlackDelivery:
 
     async def _sweep_one(self, notice: Notice, now: datetime) -> None:
         channel, _, kept = notice.receipt.partition("/")
-        (letter,) = await asyncio.gather(self._draw(notice), return_exceptions=True)
+        letter = await apart.one(self._draw(notice))
         thread = letter.thread if isinstance(letter, Letter) else ""
         try:
             copies = await self._copies(notice, Letter(channel, Rendered("", ()), thread))

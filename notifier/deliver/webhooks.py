@@ -16,6 +16,7 @@ from typing import Any
 
 from domain.errors import DeliveryError, Lost, StoreError, Undeliverable, Unknown
 from domain.event import Event, Severity
+from notifier.deliver import apart
 from notifier.deliver.addresses import Lookups, Resolve
 from notifier.deliver.outward import PACKS, Receiver, Reply, call
 from notifier.deliver.repeats import KIND as ALERTS_KIND
@@ -139,21 +140,15 @@ class WebhookDelivery:
     async def _serve(self, kind: str, address: str) -> None:
         """Everything that is due for one receiver, a few lanes at a time."""
         while claimed := await self._claim(kind, address):
-            ended = await asyncio.gather(*(self._send(notice) for notice in claimed), return_exceptions=True)
-            await self._aside(claimed, ended)
+            await self._aside(claimed, await apart.each(self._send(notice) for notice in claimed))
 
-    async def _aside(self, claimed: Sequence[Notice], ended: Sequence[BaseException | None]) -> None:
+    async def _aside(self, claimed: Sequence[Notice], ended: Sequence[Exception | None]) -> None:
         """What a fault of ours keeps from leaving must not hold up its lane; the store's faults are another matter."""
-        faults = []
-        for notice, fault in zip(claimed, ended, strict=True):
-            if isinstance(fault, Exception):
-                faults.append(fault)
-                if not isinstance(fault, StoreError):
-                    await self._dead(notice, f"it cannot be sent: {type(fault).__name__}")
-            elif fault is not None:
-                raise fault
-        if faults:
-            raise ExceptionGroup("notices that cannot be sent", faults)
+        faults = [(notice, fault) for notice, fault in zip(claimed, ended, strict=True) if fault is not None]
+        for notice, fault in faults:
+            if not isinstance(fault, StoreError):
+                await self._dead(notice, f"it cannot be sent: {type(fault).__name__}")
+        apart.told("notices that cannot be sent", [fault for _, fault in faults])
 
     async def _claim(self, kind: str, address: str) -> tuple[Notice, ...]:
         now = self._now()
