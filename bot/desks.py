@@ -174,7 +174,7 @@ def sorry(fault: ChatopsError, line: str, ref: str) -> Answer:
     if fault.nearest:
         parts.append(Text(f"Nearest: {', '.join(fault.nearest)}", untrusted=True))
     if (better := corrected(fault, line)) and better != line:
-        parts.append(Code(better, copyable=True))
+        parts.append(Code(better))
     elif fault.fix:
         parts.append(Text(fault.fix))
     return Answer(fault.text, tuple(parts), Tone.BAD, reference=ref)

@@ -39,7 +39,6 @@ class Housekeeping:
         self._settings = settings
         self._refused = refused
         self._now = now
-        self._anchored: datetime | None = None
 
     async def minute(self) -> float:
         now = self._now()

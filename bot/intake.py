@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -87,9 +86,3 @@ def lane_of(line: str, lead: str, cluster: str) -> str:
     if not command.name or command.help:
         return ""
     return f"{command.cluster or cluster}/{command.noun}/{command.name}"
-
-
-async def gone_quiet(tasks: set[asyncio.Task[None]], seconds: float) -> None:
-    """Lets what is under way finish, for so long."""
-    if tasks:
-        await asyncio.wait(tasks, timeout=seconds)

@@ -64,9 +64,6 @@ class Needs:
         return Needs(tuple(want for want in wants if want is not None), partial)
 
 
-NOTHING = Needs()
-
-
 @dataclass(frozen=True, slots=True)
 class Missing:
     """A file that is not there; `why` in words for a person."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -163,10 +163,3 @@ def words(fault: ChatopsError) -> str:
 
 def nothing_cached(_cluster: str, _resource: str) -> list[Json] | None:
     return None
-
-
-async def no_records(_need: Records) -> list[Any]:
-    return []
-
-
-Clusters = Mapping[str, Cluster]

@@ -75,7 +75,7 @@ def answer(command: Command, rules: Sequence[Rule], actor: Actor) -> Answer:
 
 def of_topic(name: str) -> Answer:
     headline, text, examples = TOPICS[name]
-    return Answer(headline, (Text(text), Code("\n".join(examples), copyable=True)))
+    return Answer(headline, (Text(text), Code("\n".join(examples))))
 
 
 def menu() -> Answer:
@@ -112,7 +112,7 @@ def of_verb(verb: Verb) -> Answer:
     for group, flags in _grouped(verb):
         parts.append(Code(_flags(group, flags)))
     if verb.examples:
-        parts.append(Code("\n".join(verb.examples), copyable=True))
+        parts.append(Code("\n".join(verb.examples)))
     if verb.instead:
         parts.append(Text(verb.instead))
     return Answer(verb.summary, tuple(parts))
@@ -146,7 +146,7 @@ def dry_run(plan: Plan, decision: Decision, output: str) -> Answer:
         manifests = [step.manifest for step in plan.steps]
         shown = manifests[0] if len(manifests) == 1 else manifests
         text = json.dumps(shown, indent=2) if output == "json" else yaml.safe_dump(shown, sort_keys=False)
-        parts.append(Code(text, language=output, copyable=True))
+        parts.append(Code(text, language=output))
     else:
         parts += [Text(f"{step.verb.value} {step.kind} {step.name}".strip()) for step in plan.steps]
         if not plan.steps:
@@ -155,7 +155,7 @@ def dry_run(plan: Plan, decision: Decision, output: str) -> Answer:
     parts += [Text(note, untrusted=True) for note in plan.notes]
     parts.append(Fields((("Policy", _decision(decision)), ("Fingerprint", plan.fingerprint[:12]))))
     if plan.cli:
-        parts.append(Code(plan.cli, copyable=True))
+        parts.append(Code(plan.cli))
     if plan.report:
         parts.append(Attachment(f"{plan.subject}-preview.txt", plan.report, "Everything it would change"))
     tone = Tone.WARNING if plan.refusals() or decision.outcome is Outcome.DENY else Tone.PLAIN

@@ -60,7 +60,6 @@ class Situation:
     rules: tuple[Rule, ...] = ()
     usual: Mapping[str, float] = field(default_factory=dict)
     """Usual duration in seconds per schedule or namespace list."""
-    protected_namespaces: tuple[str, ...] = ("kube-system", "kube-public", "kube-node-lease")
 
     @property
     def namespace(self) -> str:

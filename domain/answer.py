@@ -40,11 +40,10 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """Shown in a fixed font; `copyable` is a command line or a manifest to paste."""
+    """Shown in a fixed font."""
 
     body: str
     language: str = ""
-    copyable: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ import json
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -270,7 +269,3 @@ def settings(world: World, data_dir: Path, *, listen: str = "127.0.0.1:0", extra
     path = world.directory / "settings.toml"
     path.write_text("\n".join(parts) + "\n" + extra + "\n" + rules)
     return path
-
-
-def weeks_ago(weeks: int) -> datetime:
-    return datetime.now(UTC) - timedelta(weeks=weeks)

@@ -84,7 +84,7 @@ def whole(approval: Approval, operation: Operation, plan: Plan) -> Answer:
     files = [Attachment(f"{operation.subject}.yaml", manifests, "What would be written")]
     if plan.report:
         files.append(Attachment(f"{operation.subject}-preview.txt", plan.report, "Everything it would change"))
-    parts: tuple[Part, ...] = (Fields(rows), *notes, Code(plan.cli, copyable=True), *files)
+    parts: tuple[Part, ...] = (Fields(rows), *notes, Code(plan.cli), *files)
     names = plan.reach.namespaces
     title = f"{operation.noun} {operation.verb} {operation.subject}"
     return Answer(f"The whole plan of {title}", parts, cluster=operation.cluster, namespaces=names)

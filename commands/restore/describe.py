@@ -50,7 +50,7 @@ def answer(cmd: Command, world: World, situation: Situation) -> Answer:
     if item is None:
         raise Unknown(f"There is no restore {cmd.name!r}.", nearest=facts.nearest("restores", cmd.name))
     if cmd.text("output") in {"yaml", "json"}:
-        return Answer(cmd.name, (Code(yaml.safe_dump(item, sort_keys=False), "yaml", copyable=True),))
+        return Answer(cmd.name, (Code(yaml.safe_dump(item, sort_keys=False), "yaml"),))
     phase = moments.phase(item)
     parts: list[Part] = [Fields(_rows(item, facts, situation)), *_trouble(item), *_results(cmd, facts)]
     if cmd.true("details"):

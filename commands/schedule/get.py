@@ -154,7 +154,7 @@ def buttons(found: Outlook, cluster: str) -> tuple[Button, ...]:
 def _dump(cmd: Command, items: list[Json]) -> Code:
     shown: object = items[0] if len(items) == 1 else {"apiVersion": "v1", "kind": "List", "items": items}
     text = json.dumps(shown, indent=2) if cmd.text("output") == "json" else yaml.safe_dump(shown, sort_keys=False)
-    return Code(text, language=cmd.text("output"), copyable=True)
+    return Code(text, language=cmd.text("output"))
 
 
 GET = Verb(

@@ -105,10 +105,6 @@ def kind_of(state: ScheduleState | None) -> Kind | None:
     return Kind(value) if value in set(Kind) else None
 
 
-def seal_after(schedule: Json, patched_spec: Mapping[str, Any]) -> str:
-    return seal_of({**spec(schedule), **patched_spec})
-
-
 def record_intent(tx: Transaction, operation: Operation, plan: Plan, now: datetime, made: Sequence[Json] = ()) -> None:
     """In the transaction of the operation's success: promise and success live or die together.
 

@@ -15,7 +15,6 @@ PRESSABLE = frozenset(
     }
 )  # fmt: skip
 READABLE = ("text", "title", "label", "hint", "description", "fields", "elements", "accessory", "rows", "element")
-FORM_ONLY = ("options", "placeholder", "confirm")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sandbox.velero import durations
-from sandbox.velero.server import Change, Json, Server, moment, phase, status
+from sandbox.velero.server import Change, Json, Server, moment, status
 from sandbox.velero.store import Unreachable, intruders, reach
 from sandbox.velero.work import Tick, Work
 
@@ -96,8 +96,3 @@ def mark_default(server: Server) -> None:
     location = server.live(RESOURCE, name)
     if location is not None and not location["spec"].get("default"):
         server.patch(RESOURCE, name, spec={"default": True})
-
-
-def usable(server: Server, name: str) -> bool:
-    location = server.find(RESOURCE, name)
-    return location is not None and phase(location) == "Available"
