@@ -8,6 +8,7 @@ from typing import Any
 from commands.command import Command
 from commands.facts import Facts
 from commands.grammar import parse
+from commands.policy.canonical import with_list_guards
 from commands.registry import verb_of
 from commands.situation import Situation
 from commands.verb import Effect
@@ -40,7 +41,7 @@ def planned(command: Command, facts: Facts, situation: Situation) -> Plan | None
         return None
     if verb.plan is None:
         raise UsageError(f"{verb.usage} does not run here.", why=verb.instead)
-    return verb.plan(command, facts, situation)
+    return with_list_guards(verb.plan(command, facts, situation))
 
 
 def sentence(fault: UserError) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 from commands.command import Command
 from commands.facts import Facts
+from commands.policy import canonical
 from commands.selectors import valid_key, valid_value
 from domain.duration import BadDuration
 from domain.duration import parse as parse_duration
@@ -69,16 +70,6 @@ def _malformed(flag: str, pairs: Mapping[str, str]) -> Iterable[Guard]:
             )
 
 
-_LISTS = (
-    "includedNamespaces",
-    "excludedNamespaces",
-    "includedResources",
-    "excludedResources",
-    "includedClusterScopedResources",
-    "excludedClusterScopedResources",
-    "includedNamespaceScopedResources",
-    "excludedNamespaceScopedResources",
-)
 _DURATIONS = {
     "ttl": "--ttl",
     "csiSnapshotTimeout": "--csi-snapshot-timeout",
@@ -87,14 +78,12 @@ _DURATIONS = {
 
 
 def spec_guards(spec: Json, facts: Facts) -> tuple[Guard, ...]:
-    return (*_blank_guards(spec), *_duration_guards(spec), *_namespace_guards(spec, facts), *_order_guards(spec))
-
-
-def _blank_guards(spec: Json) -> Iterable[Guard]:
-    for field in _LISTS:
-        for item in spec.get(field) or []:
-            if item != item.strip() or not item:
-                yield Guard("blank-item", Level.REFUSE, f"{field} has a blank item: {item!r}.")
+    return (
+        *canonical.spec_guards(spec),
+        *_duration_guards(spec),
+        *_namespace_guards(spec, facts),
+        *_order_guards(spec),
+    )
 
 
 def _duration_guards(spec: Json) -> Iterable[Guard]:

@@ -22,6 +22,7 @@ from commands.facts import Facts
 from commands.gather import Cached, RecordReader, gather, nothing_cached
 from commands.grammar import parse
 from commands.kept import keep
+from commands.policy.canonical import with_list_guards
 from commands.policy.decide import decide, may_ask
 from commands.policy.directory import Directory
 from commands.policy.rules import Rule
@@ -180,7 +181,7 @@ class Conductor:
         facts = await self._facts(asked, command, verb, operation.cluster, cached=nothing_cached)
         if isinstance(facts, ClusterError):
             raise facts
-        plan = verb.plan(command, facts, as_then)
+        plan = with_list_guards(verb.plan(command, facts, as_then))
         if refusals := self._refusals(plan):
             raise refusals
         plan = await self._looked(resolve(plan, facts, as_then))
@@ -220,7 +221,7 @@ class Conductor:
         facts = await self._facts(asked, command, verb, cluster)
         if isinstance(facts, ClusterError):
             raise facts
-        plan = verb.plan(command, facts, situation)
+        plan = with_list_guards(verb.plan(command, facts, situation))
         if command.dry_run or verb.effect is Effect.READ:
             decision = await self._decide(plan, asked, command, situation, facts)
             if decision.outcome is not Outcome.DENY and not command.text("output"):

@@ -1,12 +1,20 @@
 """Names of Kubernetes resources as people write them: `po`, `Pod`, `pods`, `deployments.apps` mean what Velero resolves.
 
-Velero asks the API server's discovery, which takes plural, singular, short name and a prefix of the group. Built-in
-resources are in this table; of others two names count as possibly the same unless their groups say otherwise.
+Velero asks the API server's discovery: it takes plural and singular in any case, short names and groups as they are
+written, and a prefix of the group. Nothing trims blanks. A name that does not resolve stays as it is written and is
+matched as a pattern against `plural.group`. Built-in resources are in this table; of others two names count as possibly
+the same unless their groups say otherwise.
+Source: velero 1.18 pkg/discovery/helper.go ResourceFor, third_party/.../shortcut_expander.go; apimachinery
+pkg/api/meta/restmapper.go ResourcesFor.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
+
+_WRITTEN = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
+_PATTERN = re.compile(r"[a-z0-9.*?-]+")
 
 _TABLE = """
 configmaps configmap cm|secrets secret|services service svc|serviceaccounts serviceaccount sa|pods pod po
@@ -37,6 +45,8 @@ volumesnapshots.snapshot.storage.k8s.io volumesnapshot vs
 volumesnapshotcontents.snapshot.storage.k8s.io volumesnapshotcontent vsc vscs
 volumesnapshotclasses.snapshot.storage.k8s.io volumesnapshotclass vsclass vsclasses
 """
+
+_SNAPSHOTS = "snapshot.storage.k8s.io"
 
 _CLUSTER = frozenset(
     [
@@ -81,13 +91,43 @@ _FULL = _names()
 
 
 def full(name: str) -> str:
-    """`Deploy` → `deployments.apps`; a name that is not built in stays, lower case."""
-    plain = name.strip().lower()
+    """`Deploy` → `deployments.apps`; a name that is not built in stays, lower case.
+
+    The wide reading, for what is included and what rules name: what may mean a resource means it.
+    """
+    plain = name.lower()
     stem, _, group = plain.partition(".")
     known = _FULL.get(stem, "")
     if known and known.partition(".")[2].startswith(group):
         return known
     return plain
+
+
+def is_canonical(name: str) -> bool:
+    """Spelled as Kubernetes spells resources: `plural`, `plural.group`. Nothing then is left to fold, trim or escape."""
+    return bool(_WRITTEN.fullmatch(name))
+
+
+def is_canonical_pattern(name: str) -> bool:
+    """A name in canonical letters, or one with stars and question marks, which cannot be malformed."""
+    return is_canonical(name) or (bool(_PATTERN.fullmatch(name)) and bool({"*", "?"} & set(name)))
+
+
+def proven(name: str) -> str:
+    """The resource that Velero certainly means by this name in any cluster; empty where that is not certain.
+
+    A name of something built in: its API groups come first in discovery, so no custom resource can claim it; where
+    custom resources themselves are in the table, only their plural. Or a plural with its whole group, which is matched
+    as it is written even where discovery does not know it. A part of a group may mean another one.
+    """
+    if not is_canonical(name):
+        return ""
+    stem, _, group = name.partition(".")
+    known = _FULL.get(stem, "")
+    plural, _, home = known.partition(".")
+    if known and (name == stem or group == home):
+        return known if stem == plural or home != _SNAPSHOTS else ""
+    return name if "." in group else ""
 
 
 def all_full(names: Iterable[str]) -> frozenset[str]:

@@ -16,7 +16,7 @@ from typing import Any
 
 from commands.policy.facts import ClusterFacts
 from commands.policy.globs import fits, is_pattern, well_formed
-from commands.policy.kinds import full, is_builtin, surely_namespaced
+from commands.policy.kinds import is_builtin, is_canonical, is_canonical_pattern, proven, surely_namespaced
 from domain.reach import EVERYTHING, Reach
 
 Spec = Mapping[str, Any]
@@ -108,7 +108,17 @@ def namespaces(included: Any, excluded: Any, among: frozenset[str]) -> frozenset
     patterns = frozenset(name for name in wanted if is_pattern(name))
     literal = frozenset(wanted) - patterns
     matched = frozenset(name for name in among for pattern in patterns if fits(pattern, name))
-    return literal | (matched - frozenset(strings(excluded))) | patterns
+    return literal | (matched - names_left_out(excluded)) | patterns
+
+
+def names_left_out(excluded: Any) -> frozenset[str]:
+    """Literal names of namespaces. One malformed pattern beside them turns off Velero's whole list."""
+    names = strings(excluded)
+    return frozenset(names) if all(_is_name(each) or _is_pattern(each) for each in names) else frozenset()
+
+
+def _is_pattern(name: str) -> bool:
+    return is_pattern(name) and well_formed(name)
 
 
 def _of_spec(spec: Spec, facts: ClusterFacts) -> Reach:
@@ -153,20 +163,29 @@ def _kinds(spec: Spec, whole_cluster: bool) -> frozenset[str]:
 
 
 def kinds_named(names: Iterable[str]) -> frozenset[str]:
-    """Velero keeps names that it cannot resolve and matches them as patterns: `sec*` takes secrets."""
-    found = frozenset(name.strip().lower() for name in names)
-    return EVERYTHING if not found or any(not name or is_pattern(name) for name in found) else found
+    """Velero keeps names that it cannot resolve and matches them as patterns: `sec*` takes secrets.
+
+    What is folded beyond ASCII, trimmed or escaped is not second-guessed: such a list takes everything.
+    """
+    found = frozenset(name.lower() if name.isascii() else "" for name in names)
+    return found if found and all(is_canonical(name.removesuffix(".")) for name in found) else EVERYTHING
 
 
 def _without(spec: Spec) -> frozenset[str]:
     """Only of names whose meaning is certain; each scope's list leaves out objects of that scope alone."""
-    inside = {name for name in strings(spec.get(_SCOPED[3])) if surely_namespaced([name])}
-    across = {name for name in strings(spec.get(_SCOPED[1])) if not surely_namespaced([name])}
-    return left_out((*strings(spec.get("excludedResources")), *inside, *across))
+    inside = {name for name in left_out(strings(spec.get(_SCOPED[3]))) if surely_namespaced([name])}
+    across = {
+        name for name in left_out(strings(spec.get(_SCOPED[1]))) if is_builtin(name) and not surely_namespaced([name])
+    }
+    return left_out(strings(spec.get("excludedResources"))) | inside | across
 
 
 def left_out(names: Iterable[str]) -> frozenset[str]:
-    return frozenset(full(name) for name in names if is_builtin(name))
+    """What is proven to be meant. One malformed pattern turns off Velero's whole list (its matcher gives up there)."""
+    listed = tuple(names)
+    if not all(is_canonical_pattern(name) for name in listed):
+        return frozenset()
+    return frozenset(found for name in listed if (found := proven(name)))
 
 
 def _policy_filters(name: str, facts: ClusterFacts) -> bool:

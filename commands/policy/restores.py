@@ -19,6 +19,7 @@ from commands.policy.reach import (
     kinds_named,
     left_out,
     mapping,
+    names_left_out,
     namespaces,
     strings,
     text,
@@ -60,7 +61,7 @@ def _sources(spec: Spec, backup: BackupFacts) -> frozenset[str]:
     bounded = "*" not in base and not any(is_pattern(name) for name in base)
     wanted = namespaces(spec.get("includedNamespaces"), spec.get("excludedNamespaces"), base)
     if "*" in wanted:
-        return base - frozenset(strings(spec.get("excludedNamespaces")))
+        return base - names_left_out(spec.get("excludedNamespaces"))
     return frozenset(name for name in wanted if not is_pattern(name)) if bounded else wanted
 
 

@@ -168,9 +168,7 @@ class Where:
 
 def _kinds_meet(kinds: frozenset[str], reach: Reach) -> bool:
     left_out = all_full(reach.without)
-    return any(
-        may_be_same(mine, theirs) for mine in kinds for theirs in reach.kinds if mine == "*" or mine not in left_out
-    )
+    return any(may_be_same(mine, theirs) for mine in all_full(kinds) for theirs in reach.kinds if mine not in left_out)
 
 
 def _locations_meet(locations: tuple[str, ...], reached: frozenset[str]) -> bool:
