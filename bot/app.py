@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
+from aiohttp import web
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.agreeing import approvals
@@ -19,7 +20,7 @@ from bot.desks import SlackDesk
 from bot.doctor import Finding, examine
 from bot.hooks.webhooks import SOURCE, Webhooks
 from bot.housekeeping import Housekeeping
-from bot.http import Door, Readiness, leave, listen
+from bot.http import Door, Listener, Readiness, listen
 from bot.intake import Intake
 from bot.metrics import NOTICES
 from bot.reaching import cluster_settings
@@ -81,7 +82,7 @@ class App:
     def __init__(self, settings: Settings, rules: tuple[Rule, ...], path: Path | None = None) -> None:
         self.standing = Standing(settings, rules, path)
         self._bells: dict[str, Loop] = {}
-        self.port = 0
+        self.port = self.status_port = 0
 
     @property
     def settings(self) -> Settings:
@@ -311,10 +312,16 @@ class App:
         return self.settings.slack.signing_secrets()
 
     async def _listen(self) -> None:
-        host, _, port = self.settings.listen.rpartition(":")
         application = self.door.application(self.settings.slack.request_path)
         application.add_routes(self.webhooks.routes())
-        self._runner, self.port = await listen(application, host or "0.0.0.0", int(port))  # noqa: S104 - as configured
+        status = self.door.status_application()
+        self._listeners = [await self._on(status, self.settings.status_listen)]
+        self._listeners.append(await self._on(application, self.settings.listen))
+        self.status_port, self.port = (each.port for each in self._listeners)
+
+    async def _on(self, application: web.Application, address: str) -> Listener:
+        host, _, port = address.rpartition(":")
+        return await listen(application, host or "0.0.0.0", int(port), self.door.limits, self.door.count)  # noqa: S104
 
     # what goes on
 
@@ -385,7 +392,8 @@ class App:
         await self.webhooks.stop()
         await self.control.stop()
         await self.worker.drain(STOP_WITHIN / 2)
-        await leave(self._runner)
+        for listener in reversed(self._listeners):
+            await listener.close()
         await self._loops.stop()
         for cluster in self.clusters.values():
             await cluster.close()

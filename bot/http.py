@@ -1,4 +1,4 @@
-"""The HTTP door: size, signature, shedding, health, metrics. Bolt answers behind it; nothing unsigned gets that far."""
+"""The HTTP door: headers, load, body, signature, in that order. Bolt answers behind it; nothing unsigned gets that far."""
 
 from __future__ import annotations
 
@@ -14,12 +14,22 @@ from urllib.parse import parse_qsl
 from aiohttp import web
 from prometheus_client import REGISTRY
 from prometheus_client.exposition import generate_latest
-from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
+from slack_bolt.adapter.aiohttp import to_aiohttp_response
 from slack_bolt.async_app import AsyncApp
+from slack_bolt.request.async_request import AsyncBoltRequest
 
+from bot.connections import (
+    BodyRefused,
+    ConnectionGuard,
+    Limits,
+    connection_of,
+    mark_verified,
+    read_body,
+    server_logger,
+)
 from bot.metrics import REQUESTS_REFUSED
 from bot.slack.shape import is_event, whole
-from bot.slack.signature import fault_of
+from bot.slack.signature import Fault, head_fault, is_signed
 
 log = logging.getLogger(__name__)
 
@@ -64,35 +74,41 @@ class Door:
         self._under_way = 0
         self.refused: Counter[str] = Counter()
         self.closing = False
+        self.limits = Limits()
 
     def application(self, request_path: str) -> web.Application:
-        made = web.Application(client_max_size=MAX_BODY, middlewares=[_last_resort])
-        made.on_response_prepare.append(_unnamed)
+        """What Slack and pipelines reach: nothing here names a cluster or a part."""
+        made = bounded_application()
         made.router.add_post(request_path, self.slack)
+        made.router.add_get("/healthz", self.health)
+        made.router.add_get("/readyz", self.ready_status)
+        return made
+
+    def status_application(self) -> web.Application:
+        """For the kubelet and Prometheus, on a port of its own: it names clusters, schedules and what is wrong."""
+        made = bounded_application()
         made.router.add_get("/healthz", self.health)
         made.router.add_get("/readyz", self.ready)
         made.router.add_get("/metrics", self.metrics)
         return made
 
     async def slack(self, request: web.Request) -> web.StreamResponse:
+        """In the order of what it costs: headers, load, and only then the body."""
         if request.content_type not in FORMS:
             return self._no("content-type", 415)
-        try:
-            body = await request.read()
-        except web.HTTPRequestEntityTooLarge:
-            return self._no("too-large", 413)
-        headers = request.headers
-        fault = fault_of(
-            headers.get("X-Slack-Request-Timestamp", ""),
-            headers.get("X-Slack-Signature", ""),
-            body,
-            self._secrets(),
-            self._wall(),
-        )
-        if fault is not None:
+        timestamp = request.headers.get("X-Slack-Request-Timestamp", "")
+        signature = request.headers.get("X-Slack-Signature", "")
+        if (fault := head_fault(timestamp, signature, self._wall())) is not None:
             return self._no(fault.value, 401)
         if self._under_way >= MOST_AT_ONCE or self.closing:
             return self._shed(request)
+        try:
+            body = await read_body(request, MAX_BODY, self.limits.body_s)
+        except BodyRefused as refusal:
+            return self._no(refusal.reason, refusal.status)
+        if not is_signed(timestamp, signature, body, self._secrets()):
+            return self._no(Fault.FORGED.value, 401)
+        mark_verified(request)
         self._under_way += 1
         try:
             return await self._answer(request, body)
@@ -107,8 +123,8 @@ class Door:
             return web.json_response(said) if said else web.Response()
         if not whole(request.content_type, body):
             return self._no("malformed", 400)
-        answer = await self._app.async_dispatch(await to_bolt_request(request))
-        return await to_aiohttp_response(answer)
+        asked = AsyncBoltRequest(body=body.decode(), query=request.query_string, headers=dict(request.headers))
+        return await to_aiohttp_response(await self._app.async_dispatch(asked))
 
     def _shed(self, request: web.Request) -> web.Response:
         """A person is told; an event is refused, so that Slack brings it again."""
@@ -128,6 +144,10 @@ class Door:
 
     async def health(self, _request: web.Request) -> web.Response:
         return web.json_response({"status": "ok"})
+
+    async def ready_status(self, _request: web.Request) -> web.Response:
+        """For a load balancer in front of Slack's port: the number alone."""
+        return web.Response(status=200 if self._readiness().ready else 503)
 
     async def ready(self, _request: web.Request) -> web.Response:
         found = self._readiness()
@@ -151,16 +171,30 @@ def slash_command(content_type: str, body: bytes) -> dict[str, Any] | None:
     return fields if "command" in fields and "payload" not in fields else None
 
 
+def bounded_application() -> web.Application:
+    made = web.Application(client_max_size=MAX_BODY, middlewares=[_last_resort])
+    made.on_response_prepare.append(_unnamed)
+    return made
+
+
 @web.middleware
 async def _last_resort(request: web.Request, handler: Handler) -> web.StreamResponse:
+    connection = connection_of(request)
+    if connection is not None:
+        connection.begin()
     try:
         return await handler(request)
     except web.HTTPException as refusal:
         allow = {"Allow": refusal.headers["Allow"]} if "Allow" in refusal.headers else {}
         return web.Response(status=refusal.status, headers=allow)
     except Exception:
-        log.exception("a request failed: %s %s", request.method, request.path)
+        # The route, not the path: a stranger writes the path.
+        resource = request.match_info.route.resource
+        log.exception("A request failed: %s %s", request.method, resource.canonical if resource else "no route")
         return web.Response(status=500)
+    finally:
+        if connection is not None:
+            connection.end()
 
 
 async def _unnamed(_request: web.Request, response: web.StreamResponse) -> None:
@@ -168,17 +202,38 @@ async def _unnamed(_request: web.Request, response: web.StreamResponse) -> None:
     response.headers.popall("Server", None)
 
 
-async def listen(application: web.Application, host: str, port: int) -> tuple[web.AppRunner, int]:
-    """What is to be closed, and the port: the system's choice where 0 was asked for."""
-    runner = web.AppRunner(application, access_log=None, handle_signals=False)
+class Listener:
+    """An application on a port, with bounded connections. `port` is the system's choice where 0 was asked for."""
+
+    def __init__(self, runner: web.AppRunner, server: asyncio.Server, guard: ConnectionGuard) -> None:
+        self._runner = runner
+        self._server = server
+        self.guard = guard
+        self.port = int(server.sockets[0].getsockname()[1])
+
+    async def close(self) -> None:
+        """A connection that was accepted while the listener closed is known a few turns of the loop later only."""
+        self._server.close()
+        await asyncio.sleep(0.02)
+        await self._runner.cleanup()
+
+
+async def listen(
+    application: web.Application, host: str, port: int, limits: Limits, count: Callable[[str], None]
+) -> Listener:
+    runner = web.AppRunner(
+        application,
+        access_log=None,
+        handle_signals=False,
+        logger=server_logger(count),
+        keepalive_timeout=limits.idle_s,
+        lingering_time=limits.lingering_s,
+        # Nobody who speaks to us compresses, and an unpacked body would be counted by its packed size.
+        auto_decompress=False,
+    )
     await runner.setup()
-    await web.TCPSite(runner, host, port, backlog=1024).start()
-    return runner, int(runner.addresses[0][1])
-
-
-async def leave(runner: web.AppRunner) -> None:
-    """A connection that was accepted while the door closed is known a few turns of the loop later only."""
-    for site in tuple(runner.sites):
-        await site.stop()
-    await asyncio.sleep(0.02)
-    await runner.cleanup()
+    assert runner.server is not None
+    guard = ConnectionGuard(limits, count)
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(guard.guarded(runner.server), host, port, backlog=1024)
+    return Listener(runner, server, guard)

@@ -286,6 +286,9 @@ class Scopes(_Part):
 class Settings(_Part):
     data_dir: Path = Path("data")
     listen: Listening = "127.0.0.1:8080"
+    """Where Slack and pipelines reach the bot: host:port."""
+    status_listen: Listening = "127.0.0.1:8081"
+    """Where probes and Prometheus reach it: /healthz, /readyz, /metrics. These name clusters: never expose it to Slack's side."""
     timezone: Zone = "UTC"
     """For people whose Slack profile names none."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -12,6 +12,7 @@ from typing import Any
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
+from bot.connections import BodyRefused, mark_verified, read_body
 from bot.hooks import problems
 from bot.hooks.asking import Asking, Busy, Conflicting
 from bot.hooks.bodies import CommandBody, GateBody
@@ -122,15 +123,13 @@ class Hooks:
         if (fault := unsound(ident, timestamp, signature, self._now().timestamp())) is not None:
             return self._no(fault.value, 401)
         try:
-            async with asyncio.timeout(READ_WITHIN):
-                body = await _read(request)
-        except TimeoutError:
-            return self._no("slow", 408)
-        if body is None:
-            return self._no("too-large", 413)
+            body = await read_body(request, MAX_BODY, READ_WITHIN)
+        except BodyRefused as refusal:
+            return self._no(refusal.reason, refusal.status)
         sender = self._senders.by_signature(ident, timestamp, signature, body)
         if sender is None:
             return self._no(Fault.FORGED.value, 401)
+        mark_verified(request)
         return Signed(sender, ident, hashlib.sha256(request.path.encode() + b"\n" + body).hexdigest()), body
 
     def _no(self, why: str, status: int) -> web.Response:
@@ -191,18 +190,6 @@ class Hooks:
             for each in waits:
                 each.cancel()
             await asyncio.gather(*waits, return_exceptions=True)
-
-
-async def _read(request: web.Request) -> bytes | None:
-    """None for a body that is too large; of such a one no more is read than shows it."""
-    if (request.content_length or 0) > MAX_BODY:
-        return None
-    body = bytearray()
-    async for chunk in request.content.iter_chunked(16 * 1024):
-        body += chunk
-        if len(body) > MAX_BODY:
-            return None
-    return bytes(body)
 
 
 def _seconds(text: str) -> float | None:

@@ -178,6 +178,13 @@ def test_the_last_stage_is_small_and_without_rights():
     assert "pip" not in last
 
 
+def test_the_base_can_be_pinned_by_digest():
+    """One argument holds the whole reference, digest included, for both stages."""
+    assert instructions("\n" + STAGES[0], "ARG") == ["BASE=python:3.12-slim-bookworm"]
+    assert [stage.split()[0] for stage in STAGES[1:]] == ["${BASE}", "${BASE}"]
+    assert "Pin the base image" in (ROOT / "docs" / "runbook.md").read_text("utf-8")
+
+
 def test_the_pod_is_that_user():
     deployment = (DEPLOY / "manifests" / "deployment.yaml").read_text("utf-8")
     assert "runAsUser: 10001" in deployment

@@ -2,6 +2,7 @@
 
 import json
 from functools import cache
+from ipaddress import ip_address, ip_network
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -126,10 +127,31 @@ def test_probes_and_service_find_the_port_that_is_listened_on(applied, pod):
     settings, _ = parse(one(applied, "ConfigMap")["data"]["velero-chatops.toml"], MOUNTED)
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
     assert settings.listen == f"0.0.0.0:{ports['http']}"
+    assert settings.status_listen == f"0.0.0.0:{ports['status']}"
     for probe in ("livenessProbe", "readinessProbe", "startupProbe"):
-        assert container[probe]["httpGet"]["port"] in ports
-    assert one(applied, "Service")["spec"]["ports"][0]["targetPort"] in ports
-    assert one(applied, "NetworkPolicy")["spec"]["ingress"][0]["ports"][0]["port"] in ports
+        assert container[probe]["httpGet"]["port"] == "status"
+    assert [each["targetPort"] for each in one(applied, "Service")["spec"]["ports"]] == ["http"]
+    metrics = one(applied, "Service", "velero-chatops-metrics")
+    assert [each["targetPort"] for each in metrics["spec"]["ports"]] == ["status"]
+    assert metrics["metadata"]["annotations"]["prometheus.io/port"] == str(ports["status"])
+
+
+def test_slack_s_side_cannot_reach_the_status_port(applied):
+    into = one(applied, "NetworkPolicy")["spec"]["ingress"]
+    by_port = {rule["ports"][0]["port"]: rule["from"] for rule in into}
+    assert by_port.keys() == {"http", "status"}
+    assert by_port["http"] != by_port["status"]
+
+
+def test_egress_goes_where_it_is_needed_and_never_to_the_node_s_metadata(applied):
+    out = one(applied, "NetworkPolicy")["spec"]["egress"]
+    assert all(rule.get("to") and rule.get("ports") for rule in out)
+    metadata_service = ip_address("169.254.169.254")
+    blocks = [block["ipBlock"] for rule in out for block in rule["to"] if "ipBlock" in block]
+    for block in blocks:
+        reaches = metadata_service in ip_network(block["cidr"])
+        assert not reaches or any(metadata_service in ip_network(each) for each in block["except"])
+    assert {port["port"] for rule in out for port in rule["ports"]} == {53, 443, 6443, 9000}
 
 
 def test_everything_selects_the_pod(applied):

@@ -14,6 +14,7 @@ from benchmarks.process import bot
 from bot import metrics
 from sandbox import world as worlds
 from tests.deploy.rendering import DEPLOY, ROOT
+from tests.scenarios.lives import free_port
 
 RULES = yaml.safe_load((DEPLOY / "monitoring" / "alerts.yaml").read_text("utf-8"))["groups"]
 DASHBOARD = json.loads((DEPLOY / "monitoring" / "dashboard.json").read_text("utf-8"))
@@ -34,7 +35,10 @@ def exposed(tmp_path_factory) -> str:
     async def ask(directory: Path) -> str:
         world = await worlds.build(directory, clusters=("prod",))
         try:
-            async with bot(worlds.settings(world, directory / "data")) as (_, port, _):
+            settings, port = worlds.settings(world, directory / "data"), free_port()
+            text = settings.read_text("utf-8")
+            settings.write_text(text.replace('status_listen = "127.0.0.1:0"', f'status_listen = "127.0.0.1:{port}"'))
+            async with bot(settings):
                 return await asyncio.to_thread(_read, f"http://127.0.0.1:{port}/metrics")
         finally:
             await world.close()

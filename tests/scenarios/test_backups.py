@@ -270,9 +270,11 @@ async def test_readiness_says_which_part_is_not_ready(build):
     house.bot = App(*read(house.settings), house.settings)
     await house.bot.start()
     await house.until(lambda: "invalid_auth" in house.bot.readiness().parts["slack"])
-    async with house.bot.session.get(f"{house.url}/readyz") as answer:
+    async with house.bot.session.get(f"http://127.0.0.1:{house.bot.status_port}/readyz") as answer:
         assert answer.status == 503
         assert "invalid_auth" in (await answer.json())["parts"]["slack"]
+    async with house.bot.session.get(f"{house.url}/readyz") as answer:
+        assert (answer.status, await answer.text()) == (503, "")
     async with house.bot.session.get(f"{house.url}/healthz") as answer:
         assert answer.status == 200
     assert phase(house.prod.get("backupstoragelocations", "default")) == "Available"
