@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bot.metrics import EVENTS, LAST_SUCCESS, WATCH_OK
 from bot.settings import Settings
 from bot.supervise import Loops
+from commands.track import settling
 from commands.track.follow import OBSERVERS, Follower, Known
 from commands.track.runs import usual
 from commands.track.sighting import Setting
@@ -46,10 +47,11 @@ class Watching:
     def start(self, loops: Loops) -> None:
         for name, cluster in self._clusters.items():
             for kind in OBSERVERS:
-                follower = Follower(self._store, cluster, kind, self._known[name], self._now, self._hear)
+                follower = Follower(self._store, cluster, kind, self._known[name], self._now, self._hear, self._lag())
                 loops.spawn(f"follow {name}/{kind}", follower.run)
         loops.start("look at clusters", self.look)
         loops.start("stalls", self.stalls)
+        loops.start("vanished backups", self.vanished)
 
     def _hear(self, events: tuple[Event, ...], moved: frozenset[str]) -> None:
         for event in events:
@@ -91,6 +93,18 @@ class Watching:
                 found += stalled(setting, kind.lower(), runs, limits, usual(runs))
         await self._tell(tuple(found))
         return self._settings().watching.stalls_every
+
+    async def vanished(self) -> float:
+        for name, cluster in self._clusters.items():
+            if cluster.uid:
+                setting = Setting(name, cluster.uid, self._now(), first=False)
+                events, moved = await settling.review(self._store, setting, self._lag())
+                if events or moved:
+                    self._hear(events, moved)
+        return self._settings().watching.answer_within
+
+    def _lag(self) -> timedelta:
+        return timedelta(seconds=self._settings().watching.answer_within)
 
     async def _tell(self, events: tuple[Event, ...]) -> None:
         if not events:

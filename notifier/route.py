@@ -54,7 +54,10 @@ class Destination:
 
 
 PRIORITY = {"approval": 0, "end": 10, "new": 20, "routine": 30}
-_ENDS = ("completed", "partially-failed", "failed", "failed-validation", "deleted", "deletion-failed", "changed")
+_ENDS = (
+    *("completed", "partially-failed", "failed", "failed-validation"),
+    *("deleted", "deletion-failed", "returned", "changed"),
+)
 BAD = frozenset({Severity.FAILURE, Severity.SECURITY, Severity.WARNING})
 
 
@@ -139,9 +142,12 @@ def matches(route: Route, event: Event) -> bool:
     )
 
 
+_QUIET = frozenset({"backup.completed", "backup.deleted", "backup.gone", "restore.removed"})
+
+
 def routine(event: Event) -> bool:
     """Successes of schedules, and restores or backups that somebody follows in a thread anyway."""
-    quiet = event.severity is Severity.INFO and event.kind in {"backup.completed", "backup.deleted", "restore.removed"}
+    quiet = event.severity is Severity.INFO and event.kind in _QUIET
     return quiet and bool(event.facts.get("schedule") or event.operation)
 
 

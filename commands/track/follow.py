@@ -6,13 +6,13 @@ import logging
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from commands.moments import moment
-from commands.track import deletions, locations, operations, runs, schedules
+from commands.resolve import OPERATION
+from commands.track import deletions, locations, operations, runs, schedules, settling, vanished
 from commands.track.sighting import Outcome, Setting
-from domain.event import Event, Severity
+from domain.event import Event
 from store.observed import Observed
 from store.transaction import Transaction
 from store.writer import Store
@@ -30,8 +30,8 @@ OBSERVERS: Mapping[str, Observe] = {
     "DeleteBackupRequest": deletions.observe,
     "Schedule": schedules.observe,
 }
-KEEPS_THE_GONE = frozenset({"DeleteBackupRequest"})
-"""A request vanishes before the watch of backups tells what it did."""
+LAG = timedelta(seconds=5)
+"""How far the watch of one kind may be behind that of another."""
 
 
 class Known:
@@ -56,7 +56,7 @@ class Follower:
         known: Known,
         now: Callable[[], datetime],
         told: Callable[[tuple[Event, ...], frozenset[str]], None],
-        observers: Mapping[str, Observe] = OBSERVERS,
+        lag: timedelta = LAG,
     ) -> None:
         self._store = store
         self._cluster = cluster
@@ -64,7 +64,8 @@ class Follower:
         self._known = known
         self._now = now
         self._told = told
-        self._observe = observers[kind]
+        self._observe = OBSERVERS[kind]
+        self._lag = lag
         self._first = False
 
     async def run(self) -> None:
@@ -89,8 +90,12 @@ class Follower:
 
     async def _take(self, batch: Batch[Any]) -> None:
         now = self._now()
-        outcomes = self._compared(batch, now)
-        events, moved = await self._store.write(lambda tx: self._commit(tx, batch, outcomes, now))
+        granted = await self._granted(batch)
+        setting = Setting(
+            self._cluster.name, self._cluster.uid, now, self._first, self._known.of(self._kind).values(), granted
+        )
+        outcomes = self._compared(batch, setting)
+        events, moved = await self._store.write(lambda tx: self._commit(tx, batch, outcomes, setting))
         self._remember(outcomes)
         if batch.complete:
             self._first = False
@@ -98,11 +103,20 @@ class Follower:
         if events or moved:
             self._told(events, moved)
 
-    def _compared(self, batch: Batch[Any], now: datetime) -> list[tuple[Observation[Any], Outcome]]:
+    async def _granted(self, batch: Batch[Any]) -> frozenset[str]:
+        """Of the operations that the labels name, those that did make these objects."""
+        known = self._known.of(self._kind)
+        named = [(ident, one.name) for one in batch.observations if (ident := _named(one, known.get(one.uid)))]
+        if not named:
+            return frozenset()
+        cluster, kind = self._cluster.name, self._kind
+        return await self._store.read(
+            lambda tx: frozenset(ident for ident, name in named if operations.made(tx, ident, cluster, kind, name))
+        )
+
+    def _compared(self, batch: Batch[Any], setting: Setting) -> list[tuple[Observation[Any], Outcome]]:
         """Each with what it was right before, be that in the same batch: Deleting and gone come close together."""
         known = self._known.of(self._kind)
-        asked = {str(each.facts.get("backup", "")): each for each in self._known.of("DeleteBackupRequest").values()}
-        setting = Setting(self._cluster.name, self._cluster.uid, now, self._first, known.values(), asked)
         latest: dict[str, Observed | None] = {}
         found: list[tuple[Observation[Any], Outcome]] = []
         for one in batch.observations:
@@ -113,51 +127,53 @@ class Follower:
         return found
 
     def _commit(
-        self, tx: Transaction, batch: Batch[Any], outcomes: list[tuple[Observation[Any], Outcome]], now: datetime
+        self, tx: Transaction, batch: Batch[Any], outcomes: list[tuple[Observation[Any], Outcome]], setting: Setting
     ) -> tuple[tuple[Event, ...], frozenset[str]]:
         name, fresh, moved = self._cluster.name, [], set[str]()
         for one, outcome in outcomes:
-            told = [self._claimed(tx, event, now) for event in outcome.events]
-            fresh += [event for event in told if tx.outbox.add(event)]
-            if (ident := self._advanced(tx, one, outcome, now)) is not None:
+            fresh += [event for each in outcome.events if tx.outbox.add(event := _owned(each, setting))]
+            if (ident := self._advanced(tx, one, outcome, setting.now)) is not None:
                 moved.add(ident)
         tx.observed.put(name, self._kind, [outcome.remember for _, outcome in outcomes if outcome.remember is not None])
-        gone = [one.uid for one, outcome in outcomes if outcome.remember is None and self._kind not in KEEPS_THE_GONE]
-        tx.observed.remove(name, self._kind, gone)
+        tx.observed.remove(name, self._kind, [one.uid for one, outcome in outcomes if outcome.remember is None])
+        told, ended = self._settled(tx, outcomes, setting)
         if batch.resource_version:
-            tx.cursors.put(name, self._kind, batch.resource_version, now)
-        return tuple(fresh), frozenset(moved)
+            tx.cursors.put(name, self._kind, batch.resource_version, setting.now)
+        return (*fresh, *told), frozenset(moved | ended)
 
-    def _claimed(self, tx: Transaction, event: Event, now: datetime) -> Event:
-        """A deletion belongs to the operation that asked for it; one that nobody asked for here is told as such."""
-        if event.kind != "backup.deleted":
-            return event
-        operation = operations.deletion_of(tx, event.cluster, event.object_uid)
-        if operation is not None:
-            return replace(event, operation=operation.id)
-        expires = moment(event.facts.get("expires"))
-        if expires is not None and expires <= now:
-            return replace(event, operation="")
-        facts = {**event.facts, "headline": f"Backup {event.object_name} was deleted outside approval"}
-        return replace(event, operation="", severity=Severity.SECURITY, facts=facts)
+    def _settled(
+        self, tx: Transaction, outcomes: list[tuple[Observation[Any], Outcome]], setting: Setting
+    ) -> tuple[list[Event], set[str]]:
+        """Backups and the requests for their deletion come on two watches, in any order."""
+        if self._kind not in {"Backup", settling.REQUEST}:
+            return [], set()
+        known = self._known.of("Backup")
+        vanished_now = [outcome.vanished for _, outcome in outcomes if outcome.vanished is not None]
+        tx.observed.put(setting.cluster, vanished.KIND, vanished_now)
+        told: list[Event] = []
+        if self._kind == "Backup" and not setting.first:
+            appeared = (one.remember for _, one in outcomes if one.remember and one.remember.uid not in known)
+            told += settling.returned(tx, setting, appeared)
+        events, moved = settling.settle(tx, setting, self._lag)
+        return [*told, *events], moved
 
-    def _deletion(self, tx: Transaction, one: Observation[Any], outcome: Outcome, now: datetime) -> str | None:
+    def _deletion(self, tx: Transaction, outcome: Outcome, now: datetime) -> str | None:
         """A request of ours: its operation ends with the backups that it meant, or with Velero's refusal."""
-        prev = self._known.of(self._kind).get(one.uid)
-        facts = outcome.remember.facts if outcome.remember else prev.facts if prev else {}
-        ident = str(facts.get("operation", ""))
-        if not ident:
+        request = outcome.remember
+        ident = str(request.facts.get("operation", "")) if request is not None else ""
+        if request is None or not ident:
             return None
-        errors = facts.get("errors") or []
-        if outcome.remember is not None and outcome.remember.phase == "Processed" and errors:
-            moved = operations.deletion_failed(tx, ident, str(errors[0]), now)
+        if vanished.failed(request):
+            moved = operations.deletion_failed(tx, ident, str(request.facts["errors"][0]), now)
+        elif request.phase == "Processed" or request.facts.get("removed") == "unseen":
+            moved = operations.settle_deletion(tx, ident, settling.there(tx, self._cluster.name), now)
         else:
-            moved = operations.settle_deletion(tx, ident, self._known.of("Backup"), now)
+            return None
         return ident if moved is not None else None
 
     def _advanced(self, tx: Transaction, one: Observation[Any], outcome: Outcome, now: datetime) -> str | None:
         if self._kind == "DeleteBackupRequest":
-            return self._deletion(tx, one, outcome, now)
+            return self._deletion(tx, outcome, now)
         if self._kind not in {"Backup", "Restore"}:
             return None
         prev = self._known.of(self._kind).get(one.uid)
@@ -177,17 +193,23 @@ class Follower:
         ident = str(prev.facts.get("operation", "")) if prev else ""
         if ident:
             operations.vanished(tx, ident, now, deleted=one.change is Change.DELETED)
-        asked = operations.deletion_of(tx, self._cluster.name, one.uid) if self._kind == "Backup" else None
-        if asked is None:
-            return ident or None
-        alive = set(self._known.of("Backup")) - {one.uid}
-        moved = operations.settle_deletion(tx, asked.id, alive, now)
-        return moved.id if moved else ident or None
+        return ident or None
 
     def _remember(self, outcomes: list[tuple[Observation[Any], Outcome]]) -> None:
         known = self._known.of(self._kind)
         for one, outcome in outcomes:
             if outcome.remember is not None:
                 known[one.uid] = outcome.remember
-            elif self._kind not in KEEPS_THE_GONE:
+            else:
                 known.pop(one.uid, None)
+
+
+def _named(one: Observation[Any], prev: Observed | None) -> str:
+    if one.value is not None:
+        return str(one.value.meta.labels.get(OPERATION, ""))
+    return str(prev.facts.get("operation", "")) if prev is not None else ""
+
+
+def _owned(event: Event, setting: Setting) -> Event:
+    """A label says which operation made an object; only one that was granted did."""
+    return event if event.operation in setting.granted else replace(event, operation="")

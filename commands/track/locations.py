@@ -17,7 +17,9 @@ def observe(setting: Setting, prev: Observed | None, seen: Observation[Any]) -> 
     location: StorageLocation = seen.value
     same = prev is not None and prev.phase == location.phase
     since = str(prev.facts.get("since", "")) if same and prev else text(setting.now)
-    remember = Observed(seen.uid, seen.name, location.phase, setting.now, {"since": since})
+    remember = Observed(
+        seen.uid, seen.name, location.phase, setting.now, {"since": since, "synced": text(location.last_synced)}
+    )
     facts = {"message": location.message, "since": since, "was_since": str(prev.facts.get("since", "")) if prev else ""}
     if location.phase == "Unavailable" and not same:
         transition = f"unavailable {since}"

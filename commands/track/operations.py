@@ -95,13 +95,48 @@ def vanished(tx: Transaction, ident: str, now: datetime, *, deleted: bool) -> No
 
 
 def deletion_of(tx: Transaction, cluster: str, uid: str) -> Operation | None:
-    """The delete operation of ours that means this backup."""
+    """The granted delete operation of ours that means this backup: a plan that waits for approval deletes nothing."""
     for operation in tx.operations.open():
-        if operation.cluster == cluster and (operation.noun, operation.verb) in DELETES:
-            uids = tx.operations.load_plan(operation.id).evidence.get("uids") or {}
-            if uid in uids.values():
-                return operation
+        if operation.state in FOLLOWED and operation.cluster == cluster and _means(tx, operation, uid):
+            return operation
     return None
+
+
+def asked_for(tx: Transaction, ident: str, cluster: str, uid: str) -> Operation | None:
+    """The operation that a request names, if it was granted and means this backup: anybody may write a label."""
+    operation = tx.operations.get(ident) if ident else None
+    if operation is None or operation.state in NOT_GRANTED or operation.cluster != cluster:
+        return None
+    return operation if _means(tx, operation, uid) else None
+
+
+def _means(tx: Transaction, operation: Operation, uid: str) -> bool:
+    if (operation.noun, operation.verb) not in DELETES:
+        return False
+    return uid in (tx.operations.load_plan(operation.id).evidence.get("uids") or {}).values()
+
+
+NOT_GRANTED = frozenset(
+    {
+        State.PLANNED,
+        State.REFUSED,
+        State.AWAITING,
+        State.REJECTED,
+        State.EXPIRED,
+        State.WITHDRAWN,
+        State.STALE,
+        State.APPROVED,
+    }
+)
+"""Nothing was sent to a cluster in these: they explain nothing that happens there."""
+
+
+def made(tx: Transaction, ident: str, cluster: str, kind: str, name: str) -> bool:
+    """Whether this operation, granted, has a step that makes such an object."""
+    operation = tx.operations.get(ident)
+    if operation is None or operation.state in NOT_GRANTED or operation.cluster != cluster:
+        return False
+    return any(step.kind == kind and step.name in {"", name} for step in tx.steps.of(ident))
 
 
 DELETES = frozenset({("backup", "delete"), ("backup", "cancel"), ("schedule", "delete")})

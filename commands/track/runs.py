@@ -11,6 +11,7 @@ from typing import Any
 
 from commands.moments import moment
 from commands.resolve import OPERATION
+from commands.track import vanished
 from commands.track.sighting import VANISHED, Outcome, Setting, event, of_known, text, time
 from domain.event import Event, Severity
 from store.observed import Observed
@@ -52,13 +53,13 @@ def _is_news(setting: Setting, prev: Observed | None, run: Run) -> bool:
 
 def _told(setting: Setting, noun: str, prev: Observed | None, run: Run, facts: dict[str, Any]) -> Iterable[Event]:
     facts = {**facts, **_story(setting, run, prev)}
+    if prev is None and isinstance(run, RestoreRow) and run.meta.labels.get(OPERATION) not in setting.granted:
+        yield event(setting, "restore.outside", noun.capitalize(), run.meta, "outside", facts, Severity.SECURITY)
     if run.ended:
         name, severity = KINDS[run.phase]
         if name == "completed" and facts.get("recovered"):
             severity = Severity.RECOVERY
         yield event(setting, f"{noun}.{name}", noun.capitalize(), run.meta, run.phase, facts, severity)
-    elif prev is None and not run.meta.labels.get(OPERATION) and isinstance(run, RestoreRow):
-        yield event(setting, "restore.outside", noun.capitalize(), run.meta, "outside", facts, Severity.SECURITY)
 
 
 def _vanished(setting: Setting, noun: str, prev: Observed | None) -> Outcome:
@@ -66,15 +67,7 @@ def _vanished(setting: Setting, noun: str, prev: Observed | None) -> Outcome:
         return Outcome()
     if noun == "restore":
         return Outcome((of_known(setting, "restore.removed", "Restore", prev, "removed", Severity.INFO),))
-    if prev.phase == "Deleting" or _was_asked(setting, prev):
-        return Outcome((of_known(setting, "backup.deleted", "Backup", prev, "deleted", Severity.INFO),))
-    return Outcome((of_known(setting, "backup.gone", "Backup", prev, "gone", Severity.WARNING),))
-
-
-def _was_asked(setting: Setting, prev: Observed) -> bool:
-    """A name may be taken again: the request that ended the first one says nothing of the second."""
-    request = setting.asked.get(prev.name)
-    return request is not None and request.facts.get("backup_uid") in {prev.uid, "", None}
+    return Outcome(vanished=vanished.row_of(prev, setting.now))
 
 
 def _facts(run: Run, prev: Observed | None, setting: Setting) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Protocol
@@ -42,15 +42,16 @@ class Setting:
     first: bool
     known: Iterable[Observed] = ()
     """All that is known of this kind: for the last good one, and what is usual."""
-    asked: Mapping[str, Observed] = field(default_factory=dict)
-    """DeleteBackupRequests that were seen, by the backup's name."""
+    granted: frozenset[str] = frozenset()
+    """Of the operations named in labels, those that were granted: anybody may write a label."""
 
 
 class Outcome(Struct, frozen=True, gc=False):
-    """`remember` is what is known from now on; None: forget it."""
+    """`remember` is what is known from now on; None: forget it. `vanished`: what became of it is not known yet."""
 
     events: tuple[Event, ...] = ()
     remember: Observed | None = None
+    vanished: Observed | None = None
 
 
 @lru_cache(maxsize=8)

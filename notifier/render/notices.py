@@ -28,7 +28,9 @@ WORDS = {
     "backup.failed": "Backup {name} Failed",
     "backup.failed-validation": "Backup {name} FailedValidation",
     "backup.deleted": "Backup {name} was deleted, with its data",
-    "backup.gone": "The record of backup {name} is gone; its data may remain",
+    "backup.gone": "The record of backup {name} is gone",
+    "backup.returned": "Backup {name} is back",
+    "backup.data-gone": "The data of backup {name} are gone too",
     "backup.deletion-failed": "Backup {backup} could not be deleted",
     "backup.stuck-in-queue": "Backup {name} is stuck in the queue",
     "backup.stuck-in-finalizing": "Backup {name} is stuck in Finalizing: the storage location may be in trouble",
@@ -201,7 +203,9 @@ def _moment(value: object) -> datetime | None:
 
 
 def _buttons(event: Event) -> list[limits.Block]:
-    if event.object_kind not in {"Backup", "Restore"} or event.kind.endswith((".deleted", ".gone", ".removed")):
+    if event.object_kind not in {"Backup", "Restore"} or event.kind.endswith(
+        (".deleted", ".gone", ".data-gone", ".removed")
+    ):
         return []
     noun, where = event.object_kind.lower(), f" --cluster {event.cluster}"
     lines = [

@@ -186,7 +186,7 @@ async def test_deleted_is_said_only_after_a_request(house):
     await house.eventually(lambda: house.prod.get("backups", "asked") is None)
     await house.prod.velero.stop()
     house.prod.objects.delete("backups", "velero", "vanished")
-    gone = await house.sees("#incidents", "The record of backup vanished is gone; its data may remain")
+    gone = await house.sees("#incidents", "The record of backup vanished is gone", "next sync brings the record back")
     await house.quiet()
     assert gone
     assert house.told("#incidents", "vanished was deleted") == []
@@ -222,6 +222,32 @@ async def test_a_name_that_was_deleted_once_and_vanishes_later_is_gone_not_delet
     await house.prod.velero.stop()
     house.prod.objects.delete("backups", "velero", "b1")
     await house.sees("#incidents", "The record of backup b1 is gone")
+
+
+async def test_a_refused_request_and_a_record_that_vanishes_are_no_deletion(house):
+    """Velero refuses while the location is read-only; the record that somebody removes then comes back by sync."""
+    await house.backed_up("b1")
+    await house.quiet()
+    house.prod.objects.patch("backupstoragelocations", "velero", "default", {"spec": {"accessMode": "ReadOnly"}})
+    house.prod.objects.create(
+        "deletebackuprequests", "velero", {"metadata": {"name": "d1"}, "spec": {"backupName": "b1"}}
+    )
+    await house.sees("#incidents", "Backup b1 could not be deleted", "read-only")
+    house.prod.objects.delete("backups", "velero", "b1")
+    await house.eventually(lambda: house.prod.get("backups", "b1") is not None)
+    await house.sees("#incidents", "The record of backup b1 is gone")
+    await house.sees("#incidents", "Backup b1 is back", "reported as gone", "sync restored the record")
+    assert house.told("#incidents", "b1 was deleted") == []
+
+
+async def test_a_deletion_by_other_hands_is_outside_approval_while_one_waits_for_it(house):
+    await house.backed_up("b1")
+    await house.quiet()
+    await house.bob.says("/velero backup delete b1 --reason cleanup")
+    house.prod.objects.create(
+        "deletebackuprequests", "velero", {"metadata": {"name": "d1"}, "spec": {"backupName": "b1"}}
+    )
+    await house.sees("#incidents", "Backup b1 was deleted outside approval")
 
 
 async def test_a_restore_by_hand_is_told_as_outside(house):
