@@ -55,19 +55,29 @@ def _faults(spec: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 
 def _told(place: str, item: Any, what: str, fits: Fits) -> tuple[str, tuple[str, ...]]:
-    text = f"{place} has an item that is not {what}: {shown(item)}. Velero would not read it as the name that it looks like."
-    meant = _meant(item) if isinstance(item, str) else ""
-    return text, (meant,) if meant and meant != item and fits(meant) else ()
+    if not isinstance(item, str):
+        return f"{place} has an item that is not text: {item!r}.", ()
+    meant = _meant(item)
+    if not meant:
+        return f"{place} has a blank item: {shown(item)}.", ()
+    unseen = any(_is_unseen(sign) for sign in item)
+    fault = "has blanks or invisible characters in it" if unseen else f"is not {what}"
+    text = f"{place}: {shown(item)} {fault}. Velero takes it as it is written, not as the name that it looks like."
+    return text, (meant,) if meant != item and fits(meant) else ()
 
 
-def shown(item: Any) -> str:
+def shown(item: str) -> str:
     """With what cannot be seen made visible."""
-    return ascii(item) if isinstance(item, str) else repr(item)
+    return ascii(item)
 
 
 def _meant(item: str) -> str:
-    kept = (sign for sign in unicodedata.normalize("NFKC", item) if unicodedata.category(sign)[0] not in "ZC")
+    kept = (sign for sign in unicodedata.normalize("NFKC", item) if not _is_unseen(sign))
     return "".join(kept).lower().strip(".")
+
+
+def _is_unseen(sign: str) -> bool:
+    return unicodedata.category(sign)[0] in "ZC"
 
 
 def _items(spec: Mapping[str, Any], at: str) -> Iterator[tuple[str, Any, Fits, str]]:

@@ -52,13 +52,13 @@ class Archive:
 
 def select(server: Server, contents: dict[str, list[Json]], spec: Json, volumes: dict[Any, Json]) -> Archive:
     """The archive's objects that the filters let through and what they need, in the order in which they go in."""
-    rules = Filter(spec)
+    rules = Filter(spec, server.objects.kinds.values())
     pool = [
         Item(kind, body)
         for qualified, entries in contents.items()
         if qualified != "namespaces" and not qualified.endswith(SNAPSHOTS)
         for body in entries
-        if takes_kind(rules, kind := _kind(server, qualified, body))
+        if rules.takes_kind(kind := _kind(server, qualified, body))
     ]
     kept = [item for item in pool if _wanted(rules, item)]
     kept += _needed(rules, pool, kept)
@@ -66,10 +66,6 @@ def select(server: Server, contents: dict[str, list[Json]], spec: Json, volumes:
     spaces = {str(body["metadata"]["name"]): body for body in contents.get("namespaces", ())}
     own = (name for name, body in spaces.items() if _own(rules, server, name, body))
     return Archive(tuple(kept), spaces, volumes, tuple(own))
-
-
-def takes_kind(rules: Filter, kind: Kind) -> bool:
-    return rules.takes_kind(kind) and kind.qualified not in (rules.spec.get("excludedResources") or ())
 
 
 def _kind(server: Server, qualified: str, body: Json) -> Kind:
@@ -125,7 +121,7 @@ def _may_come(rules: Filter, item: Item) -> bool:
 def _own(rules: Filter, server: Server, name: str, body: Json) -> bool:
     """With everything, also namespaces that nothing is in."""
     kind = server.objects.kind("namespaces")
-    return takes_kind(rules, kind) and rules.takes_namespace(name) and _wanted(rules, Item(kind, body))
+    return rules.takes_kind(kind) and rules.takes_namespace(name) and _wanted(rules, Item(kind, body))
 
 
 def _rank(kind: Kind) -> int:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from sandbox.bucket import Bucket
 from sandbox.kubernetes.failures import ApiFailure
 from sandbox.velero import bodies, files, snapshots
-from sandbox.velero.archive import Archive, select, takes_kind
+from sandbox.velero.archive import Archive, select
 from sandbox.velero.hooks import FAILED, NO_EXEC, run_restore_hooks
 from sandbox.velero.log import RunLog
 from sandbox.velero.modifiers import modify
@@ -112,8 +112,8 @@ class RestoreRun:
         return self._mapping.get(namespace, namespace)
 
     def _takes(self, *plurals: str) -> bool:
-        rules = Filter(self._spec)
-        return all(takes_kind(rules, self._server.objects.kind(plural)) for plural in plurals)
+        rules = Filter(self._spec, self._server.objects.kinds.values())
+        return all(rules.takes_kind(self._server.objects.kind(plural)) for plural in plurals)
 
     async def _item(self, item: Item, archive: Archive) -> None:
         namespace = self._to(item.namespace)

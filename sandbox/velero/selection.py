@@ -1,12 +1,13 @@
 """Which live objects a backup takes, by the rules of its filters."""
 
 import fnmatch
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from sandbox.kubernetes.kinds import Kind
 from sandbox.kubernetes.objects import Objects
+from sandbox.velero.resources import Names, listed
 
 Json = dict[str, Any]
 
@@ -82,21 +83,22 @@ def selected(spec: Json, labels: Mapping[str, str]) -> bool:
     return matches(spec.get("labelSelector"), labels)
 
 
-def named(kind: Kind, words: Iterable[str]) -> bool:
-    """Whether one of a filter's words means this kind: plural, plural.group or *."""
-    return any(word in ("*", kind.plural, kind.qualified, kind.singular, *kind.short_names) for word in words)
-
-
-def covers(kind: Kind, included: list[str] | None, excluded: list[str] | None) -> bool:
-    return (not included or named(kind, included)) and not named(kind, excluded or ())
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Filter:
-    """The filters of one spec, read once."""
+    """The filters of one spec, read once by what the server knows of `kinds`."""
 
     spec: Json
+    kinds: Collection[Kind]
     excluded_namespaces: frozenset[str] = frozenset()
+    lists: dict[str, Names] = field(init=False)
+
+    def __post_init__(self) -> None:
+        known = tuple(self.kinds)
+        scopes = {**dict.fromkeys(OLD_FILTERS[:2]), **dict.fromkeys(NEW_FILTERS[:2], False)}
+        scopes |= dict.fromkeys(NEW_FILTERS[2:], True)
+        self.lists = {name: listed(self.spec.get(name), known, namespaced=scope) for name, scope in scopes.items()}
+        unwanted = self.lists[OLD_FILTERS[1]].names
+        self.lists[OLD_FILTERS[1]] = Names(tuple(name for name in unwanted if name != "*"))
 
     @property
     def everything(self) -> bool:
@@ -112,13 +114,18 @@ class Filter:
         return _any_glob(name, self.spec.get("includedNamespaces") or ["*"])
 
     def takes_kind(self, kind: Kind) -> bool:
-        spec = self.spec
-        if kind.plural in NEVER or not covers(kind, spec.get("includedResources"), spec.get("excludedResources")):
+        if kind.plural in NEVER or not self._covers(kind, *OLD_FILTERS[:2]):
             return False
         if kind.namespaced:
-            included = spec.get("includedNamespaceScopedResources")
-            return covers(kind, included, spec.get("excludedNamespaceScopedResources"))
-        return not named(kind, spec.get("excludedClusterScopedResources") or ())
+            return self._covers(kind, *NEW_FILTERS[2:])
+        excluded = self.lists[NEW_FILTERS[1]]
+        return not excluded.all and not excluded.matches(kind.qualified)
+
+    def _covers(self, kind: Kind, including: str, excluding: str) -> bool:
+        included, excluded = self.lists[including], self.lists[excluding]
+        if (excluding in NEW_FILTERS and excluded.all) or excluded.matches(kind.qualified):
+            return False
+        return not included.names or included.all or included.matches(kind.qualified)
 
     def takes_cluster_kind(self, kind: Kind) -> bool:
         """Cluster-scoped objects for their own sake, not as what a taken object depends on.
@@ -128,8 +135,8 @@ class Filter:
         """
         if (asked := self.spec.get("includeClusterResources")) is not None:
             return bool(asked)
-        if words := self.spec.get("includedClusterScopedResources"):
-            return named(kind, words)
+        if (included := self.lists[NEW_FILTERS[0]]).names:
+            return included.all or included.matches(kind.qualified)
         return self.everything and any(self.spec.get(name) for name in OLD_FILTERS)
 
     @property
@@ -151,7 +158,7 @@ def select(objects: Objects, spec: Json) -> Selection:
     """What would be written for this spec now."""
     spaces = objects.list("namespaces")
     hidden = frozenset(_name(s) for s in spaces if _labels(s).get(EXCLUDE_LABEL) == "true")
-    rules = Filter(spec, hidden)
+    rules = Filter(spec, objects.kinds.values(), hidden)
     names = [_name(space) for space in spaces if rules.takes_namespace(_name(space))]
     items = [item for kind in _ordered(objects) if kind.namespaced for item in _namespaced(objects, kind, rules, names)]
     items += _cluster(objects, rules, names, items)
