@@ -10,7 +10,8 @@ from typing import Any
 
 from bot.metrics import INBOX_WAITING
 from commands.grammar import glance
-from domain.errors import StoreBusy, StoreError, StoreFull, UserError
+from commands.secret_values import refuse_in_line
+from domain.errors import Refused, StoreBusy, StoreError, StoreFull, UserError
 from store.inbox import Accepted, Duplicate
 from store.transaction import Transaction
 from store.writer import Store
@@ -52,6 +53,10 @@ class Intake:
     ) -> Taken:
         """`also` shares the transaction of what is new."""
         now = self._now()
+        try:
+            refuse_in_line(str(payload.get("line", "")), str(payload.get("lead", "")))
+        except Refused as refusal:
+            return Taken(f"{refusal.text} {refusal.why} {refusal.fix}")
 
         def accept(tx: Transaction) -> Accepted | Duplicate:
             found = tx.inbox.accept(key, source, payload, lane, now, response_url=response_url)

@@ -12,7 +12,7 @@ from commands.approval import waiting
 from commands.facts import Records
 from commands.policy.explain import rights
 from commands.policy.rules import Rule
-from commands.restore import pending
+from commands.restore import pending, safety
 from domain.actor import Actor
 from store.writer import Store
 
@@ -83,6 +83,9 @@ class RecordBook:
                 return list(await self._store.read(lambda tx: tx.audit.latest(limit, cluster=query.get("cluster", ""))))
             case "schedule_state":
                 return list(await self._store.read(lambda tx: tx.schedules.all(query.get("cluster", ""))))
+            case safety.TABLE:
+                of = query.get("cluster", ""), query.get("restore", "")
+                return list(await self._store.read(lambda tx: safety.safety_backups(tx, *of)))
             case pending.TABLE:
                 return await self._store.read(lambda tx: pending.pending(tx, query.get("cluster", "")))
             case "subscriptions":

@@ -9,7 +9,7 @@ from typing import Any
 
 from domain.errors import Lost
 from store.encode import from_json, storable, to_json
-from store.scrub import scrub_json
+from store.scrub import scrub, scrub_json
 from store.sqlite import Connection
 from store.times import maybe_moment, micros, moment
 
@@ -64,7 +64,7 @@ class Hooks:
                 hook.sender,
                 hook.digest,
                 micros(hook.received_at),
-                to_json(scrub_json(hook.asked)),
+                to_json({**hook.asked, **_told(hook.asked)}),
                 hook.callback,
                 to_json(scrub_json(hook.answer)),
                 micros(hook.answered_at) if hook.answered_at else None,
@@ -97,6 +97,11 @@ class Hooks:
 
     def _select(self, where: str, *values: object) -> tuple[Hook, ...]:
         return tuple(map(_hook, self._connection.execute(f"{_SELECT} {where}", values).fetchall()))
+
+
+def _told(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """What is only shown. The gate and its namespaces are read again when the verdict is due: they stay as asked."""
+    return {name: scrub(str(asked[name])) for name in ("line",) if name in asked}
 
 
 def _hook(row: tuple[Any, ...]) -> Hook:

@@ -13,6 +13,12 @@ from store.scrub import scrub, scrub_json
 from store.sqlite import Connection
 from store.times import micros, moment
 
+EXECUTED = frozenset({"line", "value", "extra"})
+"""Parts of a payload that become a manifest: a scrubbed one would write `[scrubbed]` into a cluster.
+
+Commands with the values of secrets in them are refused before they get here (commands/secret_values.py), and the payload
+is emptied as soon as it is done.
+"""
 RESPONSE_URL_LIVES = timedelta(minutes=30)
 
 SCHEMA = (
@@ -88,7 +94,10 @@ class Inbox:
         *,
         response_url: str = "",
     ) -> Accepted | Duplicate:
-        """Keeps the payload without its secrets. Where `response_url` is not given, it is taken from the payload."""
+        """Keeps what will be executed to the letter, and everything else without its secrets.
+
+        Where `response_url` is not given, it is taken from the payload.
+        """
         stored = self._connection.execute(
             "INSERT INTO inbox (key, source, lane, payload, response_url, received_at) VALUES (?,?,?,?,?,?)"
             " ON CONFLICT (key) DO NOTHING RETURNING seq",
@@ -96,7 +105,7 @@ class Inbox:
                 storable(key),
                 source,
                 storable(lane),
-                to_json(scrub_json(payload)),
+                to_json(_kept(payload)),
                 response_url or _response_url(payload),
                 micros(now),
             ),
@@ -116,9 +125,9 @@ class Inbox:
         return tuple(_item(row) for row in sorted(rows))
 
     def done(self, seq: int, result: str, now: datetime) -> None:
-        """Finished, well or not: `result` says how. Forgets the response URL. Lost unless it was claimed."""
+        """Finished, well or not: `result` says how. Forgets payload and response URL. Lost unless it was claimed."""
         self._move(
-            "UPDATE inbox SET state = 'done', result = ?, done_at = ?, response_url = ''"
+            "UPDATE inbox SET state = 'done', result = ?, done_at = ?, response_url = '', payload = '{}'"
             " WHERE seq = ? AND state = 'claimed'",
             (scrub(result), micros(now), seq),
         )
@@ -155,6 +164,10 @@ class Inbox:
     def _move(self, statement: str, values: tuple[object, ...]) -> None:
         if self._connection.execute(statement, values).rowcount == 0:
             raise Lost("This inbox row is not claimed.")
+
+
+def _kept(payload: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value if name in EXECUTED else scrub_json({name: value})[name] for name, value in payload.items()}
 
 
 def _response_url(payload: Mapping[str, Any]) -> str:

@@ -12,6 +12,7 @@ from domain.operation import Operation, State
 from domain.plan import Plan
 from store.encode import from_json, storable, to_json
 from store.plans import plan_from_json, plan_to_json
+from store.scrub import scrub
 from store.sqlite import Connection
 from store.steps import Steps
 from store.times import micros, moment
@@ -75,7 +76,7 @@ class Operations:
                 storable(new.phase),
                 new.object_uid,
                 new.object_name,
-                storable(new.reason),
+                scrub(new.reason),
                 new.revision,
                 new.id,
                 expected_revision,
@@ -169,7 +170,7 @@ def _values(operation: Operation) -> tuple[object, ...]:
         storable(operation.phase),
         operation.object_uid,
         operation.object_name,
-        storable(operation.reason),
+        scrub(operation.reason),
         operation.revision,
     )
 

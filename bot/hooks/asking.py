@@ -15,6 +15,7 @@ from bot.settings import Sender, Settings
 from commands.conduct import operation_id
 from commands.gate import Request, Verdict
 from commands.protection import Protection
+from commands.secret_values import refuse_in_line
 from domain.errors import ChatopsError, Unknown, UsageError
 from store.hooks import Hook
 from store.writer import Store
@@ -46,11 +47,12 @@ class Asking:
         self._now = now
 
     async def command(self, sender: Sender, ident: str, digest: str, body: CommandBody) -> Json:
-        """Raises UsageError, Conflicting, Busy."""
+        """Raises UsageError, Refused, Conflicting, Busy."""
         key, operation = names(sender, ident)
         if (known := await self._known(operation, digest)) is not None:
             return self._accepted(known)
         line = line_of(body)
+        refuse_in_line(line)
         hook = Hook(operation, key, sender.name, digest, self._now(), {"line": line}, body.callback or "")
         return await self._take(hook, sender, line, body.link or "")
 

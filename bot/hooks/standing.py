@@ -13,6 +13,7 @@ from domain.answer import Answer, Attachment, Part, Table
 from domain.operation import Operation, State
 from store.audit import Entry
 from store.hooks import Hook
+from store.scrub import scrub
 
 Json = dict[str, Any]
 
@@ -85,7 +86,7 @@ def _of_operation(operation: Operation, seen: Mapping[str, Any]) -> Json:
     name = operation.object_name or operation.subject
     return {
         "cluster": operation.cluster,
-        "line": operation.line,
+        "line": scrub(operation.line),
         "phase": operation.phase,
         "object": {"kind": KINDS.get(operation.noun, operation.noun), "name": name, "uid": operation.object_uid},
         "errors": _count(seen, "errors"),

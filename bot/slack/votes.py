@@ -15,6 +15,7 @@ from domain.answer import Answer, Attachment, Code, Fields, Part, Text
 from domain.approval import Approval, VoteKind
 from domain.operation import Operation
 from domain.plan import Plan
+from store.scrub import scrub
 
 Say = Callable[[Origin, Actor, Answer], Awaitable[None]]
 Click = Callable[[Received, Actor, Origin, str], Awaitable[str]]
@@ -73,7 +74,7 @@ def _seen(received: Received) -> str:
 
 def whole(approval: Approval, operation: Operation, plan: Plan) -> Answer:
     """Everything that a voter may want to read before: manifests, evidence, every object that it would change."""
-    manifests = yaml.safe_dump_all([step.manifest for step in plan.steps], sort_keys=False)
+    manifests = scrub(yaml.safe_dump_all([step.manifest for step in plan.steps], sort_keys=False))
     rows = (
         ("Requested by", approval.requester),
         ("Plan", plan.fingerprint),
@@ -84,7 +85,7 @@ def whole(approval: Approval, operation: Operation, plan: Plan) -> Answer:
     files = [Attachment(f"{operation.subject}.yaml", manifests, "What would be written")]
     if plan.report:
         files.append(Attachment(f"{operation.subject}-preview.txt", plan.report, "Everything it would change"))
-    parts: tuple[Part, ...] = (Fields(rows), *notes, Code(plan.cli), *files)
+    parts: tuple[Part, ...] = (Fields(rows), *notes, Code(scrub(plan.cli)), *files)
     names = plan.reach.namespaces
     title = f"{operation.noun} {operation.verb} {operation.subject}"
     return Answer(f"The whole plan of {title}", parts, cluster=operation.cluster, namespaces=names)

@@ -50,11 +50,12 @@ OUR_FLAGS: tuple[Flag, ...] = (
 def needs(cmd: Command, known: Facts) -> Needs:
     modifiers = cmd.text("resource-modifier-configmap")
     return Needs.of(
-        *source.wants(_undone(cmd), known),
+        *source.wants(_undone(cmd, known), known),
         *safety.needs(cmd, known),
         Want("schedules", optional=True),
         Want("restores"),
         pending.needed(known),
+        Want("backups", safety.usual_name(cmd.name), fresh=True, optional=True) if cmd.name else None,
         Want("backupstoragelocations"),
         Want("namespaces", optional=True),
         Want("configmaps", modifiers, fresh=True) if modifiers else None,  # unread it could not be pinned
@@ -75,7 +76,10 @@ def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
     name = manifest["metadata"]["name"]
     restore = Step(StepVerb.CREATE, "Restore", "restores", name, manifest, situation.namespace)
     said = safety.said(cmd, reach, around, situation)
-    net = safety.step(manifest, reach, around, situation.namespace) if said.wanted else None
+    net = None
+    if said.wanted:
+        safe = safety.free_name(manifest["metadata"]["name"], facts, situation.operation)
+        net = safety.step(manifest, reach, around, situation.namespace, safe)
     held = hold.steps(cmd, reach, facts, situation)
     guarded = (
         *_guards(cmd, manifest, facts, known),
@@ -134,22 +138,24 @@ def _net_notes(net: Step | None, said: Net) -> tuple[str, ...]:
     return (f"No safety backup: rule {said.rule} spares it; --safety-backup makes one.",) if said.rule else ()
 
 
-def _undone(cmd: Command) -> Command:
+def _undone(cmd: Command, facts: Facts) -> Command:
     """Taking a restore back is a restore of its safety backup, over what is there."""
     name = cmd.text("undo")
     if not name:
         return cmd
     if cmd.text("from-backup") or cmd.text("from-schedule"):
         raise UsageError("--undo names its own backup.", fix=f"restore create --undo {name}")
-    flags = {**cmd.flags, "from-backup": safety.backup_name(name), "existing-resource-policy": "update"}
+    net = safety.kept(cmd, facts)
+    flags = {**cmd.flags, "from-backup": net.name if net else "", "existing-resource-policy": "update"}
     return replace(cmd, flags=flags)
 
 
 def settled(cmd: Command, facts: Facts, situation: Situation) -> Command:
     """Our own words for a source, and regular expressions, become what the velero CLI would have been given."""
-    if cmd.text("undo") and facts.absent("backups", safety.backup_name(cmd.text("undo"))):
-        raise safety.no_net(cmd.text("undo"))
-    cmd = _undone(cmd)
+    undo = cmd.text("undo")
+    cmd = _undone(cmd, facts)
+    if undo and not cmd.text("from-backup"):
+        raise safety.no_net(undo)
     flags = dict(cmd.flags)
     if source.by_us(cmd) or (cmd.text("before") and cmd.text("from-schedule")):
         flags["from-backup"] = source.named(cmd, facts, situation)

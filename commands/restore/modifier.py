@@ -9,6 +9,7 @@ import yaml
 
 from commands.command import Command
 from commands.facts import Facts
+from commands.secret_values import refuse_in_document
 from commands.situation import Situation
 from domain.errors import UsageError
 from domain.plan import Guard, Level, Step, StepVerb, digest
@@ -28,6 +29,7 @@ def step(cmd: Command, situation: Situation) -> Step | None:
     if cmd.text("resource-modifier-configmap"):
         raise UsageError("--modifier and --resource-modifier-configmap cannot stand together.", fix="Use one of them.")
     check(text)
+    refuse_in_document("--modifier", text)
     return made(f"modifier-{situation.operation or digest(text)[:12]}", {KEY: text}, situation.namespace)
 
 
@@ -48,6 +50,7 @@ def copied(step: Step, facts: Facts, situation: Situation) -> tuple[Step, ...]:
     found = facts.get("configmaps", str(named)) if step.kind == "Restore" and named else None
     if found is None or step.verb is not StepVerb.CREATE:
         return (step,)
+    refuse_in_document(f"ConfigMap {named}", "\n".join(map(str, (found.get("data") or {}).values())))
     copy = made(
         f"modifier-{situation.operation or digest(found.get('data'))[:12]}", found.get("data") or {}, step.namespace
     )

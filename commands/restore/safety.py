@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from commands import moments
 from commands.command import Command
-from commands.facts import Facts, File, Need
+from commands.facts import Facts, File, Need, Records, Want
 from commands.policy.facts import ClusterFacts
 from commands.policy.matching import Ask
 from commands.policy.nets import RESTORE, Net, net
@@ -18,10 +19,14 @@ from domain.plan import Plan, Step, StepVerb
 from domain.reach import Reach
 from velero.resource_list import Listed, Outcome, resources_of
 
+if TYPE_CHECKING:
+    from store.transaction import Transaction
+
 Json = dict[str, Any]
 
 NOTE = "safety"
 SUFFIX = "-safety"
+TABLE = "safety-backups"
 KEPT_DAYS = 7
 KEPT = f"{KEPT_DAYS * 24}h0m0s"
 SHOWN = 15
@@ -39,18 +44,72 @@ def said(cmd: Command, reach: Reach, around: ClusterFacts, situation: Situation)
     return net(situation.rules, ask, situation.safety_backup)
 
 
-def backup_name(restore: str) -> str:
+@dataclass(frozen=True, slots=True)
+class SafetyBackup:
+    """What the operation that made a restore keeps of the backup that it made first. By uid: names can be planted."""
+
+    restore_uid: str
+    name: str
+    uid: str
+
+
+def safety_backups(tx: Transaction, cluster: str, restore: str) -> list[SafetyBackup]:
+    """Of every restore that we made under this name, newest first."""
+    found: list[SafetyBackup] = []
+    for operation in tx.operations.by_object(cluster, "Restore", restore):
+        planned, made = tx.operations.load_plan(operation.id).steps, tx.steps.of(operation.id)
+        ours = next((one.uid for one in reversed(made) if one.kind == "Restore" and one.name == restore), "")
+        found += [
+            SafetyBackup(ours, done.name, done.uid)
+            for step, done in zip(planned, made, strict=True)
+            if step.note == NOTE and done.uid and ours
+        ]
+    return found
+
+
+def records(cmd: Command, known: Facts) -> Records:
+    return Records(TABLE, (("cluster", known.cluster), ("restore", cmd.text("undo"))))
+
+
+def kept(cmd: Command, facts: Facts) -> SafetyBackup | None:
+    """The safety backup of the restore that is there now, or of the last one of this name once it is deleted.
+
+    Raises Unknown where the cluster has another backup under its name.
+    """
+    restore = facts.get("restores", cmd.text("undo"))
+    rows = [row for row in facts.records.get(records(cmd, facts)) or [] if isinstance(row, SafetyBackup)]
+    uid = (restore.get("metadata") or {}).get("uid", "") if restore is not None else ""
+    found = next((row for row in rows if restore is None or row.restore_uid == uid), None)
+    there = facts.get("backups", found.name) if found is not None else None
+    if found is None or there is None:
+        return None
+    if (there.get("metadata") or {}).get("uid") != found.uid:
+        raise Unknown(
+            f"Restore {cmd.text('undo')!r} can't be undone: {found.name!r} is not the safety backup that it made.",
+            why="The safety backup was deleted, and another backup has its name now.",
+            fix=f"backup describe {found.name}",
+        )
+    return found
+
+
+def usual_name(restore: str) -> str:
     return f"{restore[:200]}{SUFFIX}"
+
+
+def free_name(restore: str, facts: Facts, operation: str) -> str:
+    """Whoever takes the usual name first keeps nobody from restoring."""
+    usual = usual_name(restore)
+    return usual if facts.get("backups", usual) is None else f"{usual}-{operation[-6:] or 'new'}"
 
 
 def is_net(backup: Json) -> bool:
     """Made by a restore, of what it was about to overwrite."""
-    return moments.name(backup).endswith(SUFFIX) and OPERATION in moments.labels(backup)
+    return SUFFIX in moments.name(backup) and OPERATION in moments.labels(backup)
 
 
-def step(restore: Json, reach: Reach, around: ClusterFacts, namespace: str) -> Step | None:
+def step(restore: Json, reach: Reach, around: ClusterFacts, namespace: str, name: str) -> Step | None:
     """A backup of exactly what the restore writes; None where nothing of it is there yet."""
-    spec, name = restore["spec"], restore["metadata"]["name"]
+    spec = restore["spec"]
     targets = ["*"] if "*" in reach.writes else sorted(reach.writes & around.live)
     if not targets:
         return None
@@ -68,12 +127,10 @@ def step(restore: Json, reach: Reach, around: ClusterFacts, namespace: str) -> S
     manifest: Json = {
         "apiVersion": "velero.io/v1",
         "kind": "Backup",
-        "metadata": {"name": backup_name(name), "namespace": namespace},
+        "metadata": {"name": name, "namespace": namespace},
         "spec": made,
     }
-    return Step(
-        StepVerb.CREATE, "Backup", "backups", backup_name(name), manifest, namespace, wait=("Completed",), note=NOTE
-    )
+    return Step(StepVerb.CREATE, "Backup", "backups", name, manifest, namespace, wait=("Completed",), note=NOTE)
 
 
 def undo(plan: Plan) -> str:
@@ -91,9 +148,15 @@ def no_net(restore: str) -> Unknown:
 
 def needs(cmd: Command, known: Facts) -> tuple[Need, ...]:
     """The list of what it created, for those who may see its safety backup whole."""
-    name = backup_name(cmd.text("undo"))
-    seen = known.get("backups", name) is not None and ("backups", name) not in known.redacted
-    return (File(TOUCHED, cmd.text("undo")),) if cmd.text("undo") and seen else ()
+    if not cmd.text("undo"):
+        return ()
+    need = records(cmd, known)
+    if need not in known.records:
+        return (need,)
+    rows = [row for row in known.records[need] if isinstance(row, SafetyBackup)]
+    lookups: list[Need] = [need, *(Want("backups", row.name, fresh=True) for row in rows[:1])]
+    seen = any(known.get("backups", row.name) and ("backups", row.name) not in known.redacted for row in rows)
+    return (*lookups, File(TOUCHED, cmd.text("undo"))) if seen else tuple(lookups)
 
 
 def undo_notes(cmd: Command, facts: Facts) -> tuple[str, ...]:

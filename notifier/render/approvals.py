@@ -14,6 +14,7 @@ from notifier.render import limits
 from notifier.render.answers import LINE, Rendered
 from notifier.render.cards import offered, phase_word, stamp
 from notifier.render.escape import code, escape, untrusted
+from store.scrub import scrub
 
 WORDS = {
     ApprovalState.OPEN: ("🕐", "waits for approval"),
@@ -39,11 +40,11 @@ def request(approval: Approval, operation: Operation, plan: Plan, said: Mapping[
         *limits.fields(_facts(approval, operation, plan)),
         limits.section("\n".join(_would(plan))),
     ]
-    blocks += limits.bullets([untrusted(note) for note in plan.notes], NOTES, NOTE)
+    blocks += limits.bullets([untrusted(scrub(note)) for note in plan.notes], NOTES, NOTE)
     if warnings := [f"⚠️ {untrusted(guard.text)}" for guard in plan.guards if guard.level is not Level.REFUSE]:
         blocks.append(limits.section("\n".join(warnings)))
     if plan.cli:
-        blocks.append(limits.section(f"```{code(plan.cli)}```"))
+        blocks.append(limits.section(f"```{code(scrub(plan.cli))}```"))
     blocks.append(limits.section(_votes(approval)))
     if message := str((said or {}).get("message") or ""):
         blocks.append(limits.section(untrusted(message)))
@@ -77,7 +78,7 @@ def _text(approval: Approval, operation: Operation, plan: Plan, title: str, stat
         f"Asked by {_who(approval.requester)}" + (f": {untrusted(approval.reason)}" if approval.reason else ""),
         _votes(approval),
         f"Fingerprint {approval.fingerprint[:12]}",
-        *(limits.cut(untrusted(note), NOTE) for note in plan.notes[:NOTES]),
+        *(limits.cut(untrusted(scrub(note)), NOTE) for note in plan.notes[:NOTES]),
     ]
     return "\n".join(lines)
 
@@ -146,6 +147,8 @@ def _buttons(approval: Approval, operation: Operation, plan: Plan) -> list[limit
             return votes
         return [*votes, limits.button("Withdraw", f"withdraw:{approval.id}", value), *offered(plan.offers)]
     if approval.state in {ApprovalState.STALE, ApprovalState.EXPIRED}:
+        if scrub(operation.line) != operation.line:  # a button's value is kept by Slack
+            return [details]
         line = json.dumps({"line": f"{operation.line} --cluster {operation.cluster}"})
         return [limits.button("Ask again", f"{LINE}again", line, "primary"), details]
     return [details]

@@ -15,6 +15,7 @@ from domain.operation import Operation, State
 from notifier.render import limits
 from notifier.render.answers import LINE, TYPED, Rendered
 from notifier.render.escape import code, escape, untrusted
+from store.scrub import scrub
 
 MARK = {
     State.PLANNED: "📝",
@@ -201,7 +202,9 @@ def buttons(operation: Operation) -> list[limits.Block]:
             made.append(_line("Describe", f"{operation.noun} describe {name}{where}", 0))
         if there and operation.over:
             made.append(_line("Logs", f"{operation.noun} logs {name}{where}", 1))
-        if operation.state in {State.FAILED, State.PARTIAL} and operation.noun == "backup":
+        # Slack keeps a button's value: a line with something like a secret in it is not offered again.
+        failed = operation.state in {State.FAILED, State.PARTIAL}
+        if failed and operation.noun == "backup" and scrub(operation.line) == operation.line:
             made.append(_line("Retry", _again(operation) + where, 2, "primary"))
         if there and operation.over and operation.noun == "backup":
             made.append(_typed("Delete", f"backup delete {name}{where}", name))

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from commands.facts import File
+from commands.restore.safety import SafetyBackup
 from domain.errors import Unknown
 from domain.plan import Level
 from tests.commands.shelf import Shelf, backup, location, namespace, resource
@@ -130,8 +131,44 @@ def test_somebody_elses_broken_schedule_is_in_nobodys_way() -> None:
 LOCAL = "kubectl delete widget.example.org a -n shop"
 
 
+def kept(held: Shelf, *, restore: str = "", uid: str = NET["metadata"]["uid"], name: str = "r0-safety") -> Shelf:
+    """With what the operation that made r0 keeps of its safety backup."""
+    held.records["safety-backups"] = [SafetyBackup(restore, name, uid)]
+    return held
+
+
 def undo(held: Shelf) -> Any:
     return held.plans("restore create --undo r0")
+
+
+def test_a_backup_under_the_name_of_a_safety_backup_is_none() -> None:
+    with pytest.raises(Unknown, match="there is no safety backup of it"):
+        undo(shelf(NOON, NET))
+
+
+def test_one_that_was_put_in_its_place_is_none() -> None:
+    with pytest.raises(Unknown, match="is not the safety backup that it made"):
+        undo(kept(shelf(NOON, NET), uid="uid-of-the-real-one"))
+
+
+def test_nor_is_that_of_an_earlier_restore_of_the_same_name() -> None:
+    held = kept(shelf(NOON, NET), restore="uid-of-the-earlier-r0")
+    assert undo(held).steps[-1].manifest["spec"]["backupName"] == "r0-safety"
+    with pytest.raises(Unknown, match="there is no safety backup of it"):
+        undo(held.put("restores", resource("Restore", "r0", {"backupName": "noon"}, {"phase": "Completed"})))
+
+
+def test_whatever_its_name_is() -> None:
+    other = made("r0-safety-abc", "10:00", "10:05")
+    held = kept(shelf(NOON, NET, other), name="r0-safety-abc", uid=other["metadata"]["uid"])
+    assert undo(held).steps[-1].manifest["spec"]["backupName"] == "r0-safety-abc"
+
+
+def test_a_name_that_was_taken_first_keeps_nobody_from_restoring() -> None:
+    plan = shelf(NOON, NET).plans("restore create r0 --from-backup noon --safety-backup")
+    (first, last) = (step.name for step in plan.steps)
+    assert (first.startswith("r0-safety-"), last) == (True, "r0")
+    assert "name-exists" not in {guard.code for guard in plan.guards}
 
 
 def test_taking_back_needs_the_safety_backup() -> None:
@@ -140,7 +177,7 @@ def test_taking_back_needs_the_safety_backup() -> None:
 
 
 def test_what_a_restore_made_is_listed_with_the_command_that_removes_it() -> None:
-    held = shelf(NOON, NET)
+    held = kept(shelf(NOON, NET))
     made = {
         "example.org/v1/Widget": ["shop/a(created)", "shop/b(skipped)"],
         "v1/ConfigMap": ["shop/settings(created)", "shop/other(updated)"],
