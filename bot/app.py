@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp import web
-from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.agreeing import approvals
 from bot.control import Control
@@ -22,7 +21,7 @@ from bot.hooks.webhooks import SOURCE, Webhooks
 from bot.housekeeping import Housekeeping
 from bot.http import Door, Listener, Readiness, listen
 from bot.intake import Intake
-from bot.metrics import NOTICES
+from bot.outgoing import Outgoing
 from bot.reaching import cluster_settings
 from bot.readiness import standing_of
 from bot.records import RecordBook
@@ -54,11 +53,8 @@ from domain.decision import Decision
 from domain.event import Event
 from domain.operation import Operation
 from domain.plan import Plan
-from notifier.deliver.allowance import Allowance
-from notifier.deliver.approvals import Requests
-from notifier.deliver.cards import Cards
-from notifier.deliver.letters import Letters
-from notifier.deliver.slack import SlackDelivery, Timing
+from notifier.deliver.rate_limit import RateLimiter
+from notifier.deliver.slack_client import LimitedClient
 from notifier.speaker import Speaker
 from notifier.telling import Teller
 from store import anchor
@@ -118,7 +114,9 @@ class App:
             connector=connector, timeout=aiohttp.ClientTimeout(total=15), trust_env=False
         )
         slack = self.settings.slack
-        self.client = AsyncWebClient(
+        self.limiter = RateLimiter(utc_now, slack.posts_per_minute, slack.posts_per_channel)
+        self.client = LimitedClient(
+            self.limiter,
             token=slack.bot_token(),
             base_url=slack.api_url,
             session=self.session,
@@ -198,40 +196,24 @@ class App:
     # what goes out
 
     def _telling(self) -> None:
-        delivery = self.settings.delivery
         self.speaker = Speaker(
-            self.client, self.session, self._response_hosts, self.views.covers, lambda: self.settings.slack.files
+            self.client,
+            self.session,
+            self.limiter,
+            self._response_hosts,
+            self.views.covers,
+            lambda: self.settings.slack.files,
         )
-        allowance = Allowance(per_minute=self.settings.slack.posts_per_minute)
-        self.requests = Requests(self.store, self.client, allowance, utc_now)
-        self.letters = Letters(
+        self.outgoing = Outgoing(
             self.store,
+            self.client,
+            self.settings.delivery,
             utc_now,
             self._enrich,
             self.views.seen,
-            self.requests.rendered,
             self.presence.link,
-            delivery.enrich,
-        )
-        timing = Timing(
-            delivery.timeout,
-            delivery.quarantine,
-            delivery.read_gap,
-            delivery.sweep,
-            delivery.hurry,
-            history=delivery.history,
-        )
-        self.delivery = SlackDelivery(
-            self.store,
-            self.client,
-            self.letters,
-            allowance,
-            utc_now,
-            timing,
             lambda: self._ring("cards"),
-            lambda outcome: NOTICES.labels("slack", outcome).inc(),
         )
-        self.cards = Cards(self.store, self.client, self.letters, allowance, utc_now, delivery.card_interval)
         self.teller = Teller(self.store, self.views.wiring, utc_now, lambda: self._ring("send", "webhooks"))
 
     async def _enrich(self, event: Event) -> Mapping[str, Any]:
@@ -329,17 +311,17 @@ class App:
         start = self._loops.start
         self._bells["work"] = start("work", self.worker.round)
         self._bells["tell"] = start("tell", self.teller.round)
-        self._bells["send"] = start("send", self.delivery.round)
-        self._bells["cards"] = start("cards", self.cards.round)
-        self._bells["requests"] = start("requests", self.requests.round)
+        self._bells["send"] = start("send", self.outgoing.delivery.round)
+        self._bells["cards"] = start("cards", self.outgoing.cards.round)
+        self._bells["requests"] = start("requests", self.outgoing.requests.round)
         start("approvals", self.approvals.round)
         self._bells["steps"] = start("steps", self.continuing.round)
         if self.socket is not None:
             start("slack socket", self.socket.round)
         for name, one_round in self.webhooks.rounds.items():
             self._bells[name] = start(name, one_round)
-        start("reconcile", self.delivery.reconcile)
-        start("sweep", self.delivery.sweep)
+        start("reconcile", self.outgoing.reconciler.round)
+        start("sweep", self.outgoing.reconciler.sweep)
         start("slack", self.presence.round)
         start("recover operations", self._recover)
         key = anchor.load_key(self.settings.data_dir, self.settings.audit.key())
@@ -395,6 +377,7 @@ class App:
         for listener in reversed(self._listeners):
             await listener.close()
         await self._loops.stop()
+        await self.outgoing.delivery.close()
         for cluster in self.clusters.values():
             await cluster.close()
         await self.session.close()

@@ -70,7 +70,10 @@ class Slack(_Part):
     external_people: bool = False
     """Guests and people of shared channels may ask."""
     files: bool = True
-    posts_per_minute: int = Field(default=50, ge=1)
+    posts_per_minute: int = Field(default=300, ge=1)
+    """New messages in the whole workspace; Slack takes several hundred."""
+    posts_per_channel: int = Field(default=5, ge=1)
+    """New messages in one channel within five seconds; Slack takes one a second and short bursts."""
 
     def bot_token(self) -> str:
         return secret(None, self.bot_token_file, "SLACK_BOT_TOKEN")

@@ -16,6 +16,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from domain.actor import Actor, ActorKind, Origin
 from domain.answer import Answer, Attachment
+from domain.errors import NotAccepted
+from notifier.deliver.rate_limit import RESPONSE, RateLimiter
 from notifier.render import limits
 from notifier.render.answers import Rendered, render
 from notifier.render.escape import escape
@@ -33,12 +35,14 @@ class Speaker:
         self,
         client: AsyncWebClient,
         session: aiohttp.ClientSession,
+        limiter: RateLimiter,
         response_hosts: Callable[[], Sequence[str]],
         covers: Callable[[str, frozenset[str]], bool],
         files: Callable[[], bool],
     ) -> None:
         self._client = client
         self._session = session
+        self._limiter = limiter
         self._hosts = response_hosts
         self._covers = covers
         self._files = files
@@ -66,6 +70,10 @@ class Speaker:
             "blocks": [*rendered.blocks],
         }
         try:
+            token = await self._limiter.token(RESPONSE)
+        except NotAccepted:
+            return False
+        try:
             async with self._session.post(
                 origin.response_url, json=body, timeout=TIMEOUT, allow_redirects=False
             ) as answer:
@@ -73,6 +81,8 @@ class Speaker:
         except FAULTS:
             log.info("a response address did not take the answer")
             return False
+        finally:
+            self._limiter.done(token)
 
     def _allowed(self, url: str) -> bool:
         parts = urlsplit(url)

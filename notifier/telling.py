@@ -61,6 +61,9 @@ def lane(event: Event, to: Destination) -> str:
     if to.kind == "alertmanager":
         return f"{to.kind}:{to.address}:{event.cluster}"
     story = event.operation or f"{event.cluster}/{event.object_kind}/{event.object_uid}"
+    if to.role is Role.APPROVAL:
+        # Behind its operation's card it would wait for everything that is told before cards.
+        return f"{to.kind}:{to.role.value}:{story}"
     return f"{to.kind}:{to.address if to.role is Role.NEWS else ''}:{story}"
 
 

@@ -240,7 +240,7 @@ def settings(world: World, data_dir: Path, *, listen: str = "127.0.0.1:0", extra
         f"signing_secret_file = {json.dumps(str(secret / 'signing-secret'))}",
         f"app_token_file = {json.dumps(str(secret / 'app-token'))}",
         'response_hosts = ["127.0.0.1", "localhost"]',
-        "posts_per_minute = 600",
+        f"posts_per_channel = {world.slack.rates.posts_per_channel}",
     ]
     for place in world.places.values():
         channels = [world.channel("ops")] if place.name == "prod" else [world.channel("staging")]

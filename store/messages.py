@@ -11,6 +11,7 @@ from store.times import micros, moment
 
 CARD = "card"
 APPROVAL = "approval"
+OPEN = "('planned', 'awaiting', 'approved', 'submitting', 'submitted', 'running')"
 
 SCHEMA = (
     """CREATE TABLE message (
@@ -88,11 +89,12 @@ class Messages:
         )
 
     def stale_cards(self, limit: int = 50) -> tuple[Message, ...]:
-        """Cards that show an older revision than their operation has, the oldest change first."""
+        """Cards that show an older revision than their operation has: those of runs that ended, then the oldest change."""
         rows = self._connection.execute(
-            "SELECT m.channel, m.ts, m.subject, m.role, m.revision, m.posted_at"
+            "SELECT m.channel, m.ts, m.subject, m.role, m.revision, m.posted_at"  # noqa: S608 - constants
             " FROM message AS m JOIN operation AS o ON o.id = m.subject"
-            " WHERE m.role = 'card' AND m.gone = 0 AND m.revision < m.wanted ORDER BY o.changed_at LIMIT ?",
+            " WHERE m.role = 'card' AND m.gone = 0 AND m.revision < m.wanted"
+            f" ORDER BY o.state IN {OPEN}, o.changed_at LIMIT ?",
             (limit,),
         ).fetchall()
         return tuple(map(_message, rows))
@@ -100,10 +102,10 @@ class Messages:
     def stale_requests(self, limit: int = 50) -> tuple[Message, ...]:
         """Requests for approval that show older votes than there are, or not yet how the run ended."""
         rows = self._connection.execute(
-            "SELECT m.channel, m.ts, m.subject, m.role, m.revision, m.posted_at"
+            "SELECT m.channel, m.ts, m.subject, m.role, m.revision, m.posted_at"  # noqa: S608 - constants
             " FROM message AS m JOIN operation AS o ON o.id = m.subject JOIN approval AS a ON a.operation = o.id"
             " WHERE m.role = ? AND m.gone = 0 AND m.revision < 2 * a.revision"
-            " + (o.state NOT IN ('planned', 'awaiting', 'approved', 'submitting', 'submitted', 'running'))"
+            f" + (o.state NOT IN {OPEN})"
             " ORDER BY o.changed_at LIMIT ?",
             (APPROVAL, limit),
         ).fetchall()

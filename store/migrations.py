@@ -66,6 +66,12 @@ def _alerts(db: Database) -> None:
         db.conn.execute(statement)
 
 
+@STEPS(name="003-sweep-tries")
+def _sweep_tries(db: Database) -> None:
+    for statement in notices.SWEEP_TRIES:
+        db.conn.execute(statement)
+
+
 def wrapped(connection: Connection) -> Database:
     # Plugins would run foreign code on our connection.
     return Database(connection, execute_plugins=False)

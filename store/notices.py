@@ -1,12 +1,12 @@
 """Events on their way to a receiver: at most one attempt in flight per lane, and nothing leaves before it is written.
 
-pending → sending → sent | dead | unknown | pending;  unknown → sent | pending;  dead → pending.
+pending → sending → sent | dead | unknown | pending;  pending → suppressed;  unknown → sent | pending;  dead → pending.
 `unknown` means that the receiver may show it: only reading it back decides.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -53,6 +53,7 @@ SCHEMA = (
     "CREATE INDEX notice_by_event ON notice (event)",
     "CREATE INDEX notice_by_age ON notice (created_at)",
 )
+SWEEP_TRIES = ("ALTER TABLE notice ADD COLUMN sweep_tries INTEGER NOT NULL DEFAULT 0",)
 
 
 class NoticeState(StrEnum):
@@ -66,7 +67,10 @@ class NoticeState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """`receipt` is what the receiver gave back (a message's ts); `ambiguous`: some attempt may have arrived unseen."""
+    """`receipt` is what the receiver gave back (a message's ts); `ambiguous`: some attempt may have arrived unseen.
+
+    `sweeps` went through; `sweep_tries` failed since the last that did.
+    """
 
     id: str
     event: str
@@ -89,11 +93,12 @@ class Notice:
     sweeps: int
     receipt: str
     error: str
+    sweep_tries: int = 0
 
 
 _COLUMNS = (
     "id, event, kind, address, lane, body, priority, state, created_at, next_at, attempts, ambiguous, epoch,"
-    " first_at, last_at, reads, read_at, sweep_at, sweeps, receipt, error"
+    " first_at, last_at, reads, read_at, sweep_at, sweeps, receipt, error, sweep_tries"
 )
 _SELECT = f"SELECT {_COLUMNS} FROM notice"  # noqa: S608 - constants
 
@@ -110,10 +115,26 @@ WHERE seq IN (
     ORDER BY priority, seq LIMIT :limit)
 RETURNING seq, {_COLUMNS}"""  # noqa: S608 - constants
 
+# A reply goes to where its operation's card stands.
+_PLACE = """CASE WHEN address LIKE 'op:%' THEN ifnull((SELECT channel FROM message
+    WHERE subject = substr(mine.address, 4) AND role = 'card' AND gone = 0 ORDER BY posted_at, ts LIMIT 1), address)
+    ELSE address END"""
+
 # At the head of its lane.
 _FREE = """state = 'pending' AND (:kind = '' OR kind = :kind) AND (lane = '' OR NOT EXISTS (
     SELECT 1 FROM notice AS earlier WHERE earlier.lane = mine.lane AND earlier.seq < mine.seq
         AND earlier.state IN ('pending', 'sending', 'unknown')))"""
+
+
+_READY = f"""SELECT {_COLUMNS}, {_PLACE} AS place FROM notice AS mine
+WHERE {_FREE} AND next_at <= :now AND priority BETWEEN :first AND :last
+    AND {_PLACE} NOT IN (SELECT value FROM json_each(:closed))
+    AND id NOT IN (SELECT value FROM json_each(:taken))
+ORDER BY priority, seq LIMIT :limit"""  # noqa: S608 - constants
+
+_BEGIN = f"""UPDATE notice AS mine SET state = 'sending', attempts = attempts + 1, epoch = :epoch,
+    first_at = ifnull(first_at, :now), last_at = :now
+WHERE id = :id AND attempts = :attempts AND {_FREE} RETURNING {_COLUMNS}"""  # noqa: S608 - constants
 
 
 class Notices:
@@ -167,6 +188,41 @@ class Notices:
         rows = self._connection.execute(_CLAIM, values).fetchall()
         return tuple(_notice(row[1:]) for row in sorted(rows, key=lambda row: (row[7], row[0])))
 
+    def ready(
+        self,
+        now: datetime,
+        kind: str,
+        priorities: tuple[int, int],
+        limit: int,
+        *,
+        closed: Iterable[str] = (),
+        taken: Iterable[str] = (),
+    ) -> tuple[tuple[Notice, str], ...]:
+        """Due, at the head of its lane, with the channel it goes to; nothing is claimed.
+
+        `priorities` are the first and the last of a band. Left out: `closed` channels, and notices `taken` in hand.
+        """
+        first, last = priorities
+        values = {
+            "now": micros(now),
+            "kind": kind,
+            "first": first,
+            "last": last,
+            "limit": limit,
+            "closed": to_json(sorted(closed)),
+            "taken": to_json(sorted(taken)),
+        }
+        rows = self._connection.execute(_READY, values).fetchall()
+        return tuple((_notice(row[:-1]), str(row[-1])) for row in rows)
+
+    def begin(self, notice: Notice, now: datetime) -> Notice:
+        """The write-ahead intent for one notice that is ready. Raises Lost where it is not ready any more."""
+        values = {"id": notice.id, "attempts": notice.attempts, "kind": notice.kind}
+        row = self._connection.execute(_BEGIN, values | {"epoch": self._epoch, "now": micros(now)}).fetchone()
+        if row is None:
+            raise Lost(f"Notice {notice.id} is not ready any more.")
+        return _notice(row)
+
     def sent(self, notice: Notice, receipt: str, *, sweep_at: datetime | None = None) -> None:
         """Proof in hand: the receiver said so, or its history shows it. `sweep_at`: look again for a second copy."""
         self._mark(
@@ -178,8 +234,10 @@ class Notices:
         )
 
     def again(self, notice: Notice, at: datetime, error: str) -> None:
-        """The receiver certainly did not take it: pending until `at`."""
-        self._mark(notice, ("sending",), "state = 'pending', next_at = ?, error = ?", micros(at), scrub(error))
+        """The receiver certainly did not take it, or it was not given to it: pending until `at`."""
+        self._mark(
+            notice, ("pending", "sending"), "state = 'pending', next_at = ?, error = ?", micros(at), scrub(error)
+        )
 
     def unknown(self, notice: Notice, error: str) -> None:
         """Nobody can say whether it arrived."""
@@ -197,10 +255,6 @@ class Notices:
     def suppress(self, notice: Notice, reason: str) -> None:
         """Deliberately not said: a digest says it, or it is old news."""
         self._mark(notice, ("pending", "unknown"), "state = 'suppressed', error = ?", scrub(reason))
-
-    def rewrite(self, notice: Notice, body: Mapping[str, Any]) -> None:
-        """Other words, as long as nothing has left."""
-        self._mark(notice, ("pending",), "body = ?", to_json(body))
 
     def absent(self, notice: Notice, now: datetime) -> int:
         """A complete read of the receiver's history did not show it. How many such reads there are now."""
@@ -245,7 +299,17 @@ class Notices:
 
     def swept(self, notice: Notice, receipt: str, *, next_at: datetime | None = None) -> None:
         """`receipt` is the copy that stays; `next_at` when to look once more."""
-        self._mark(notice, ("sent",), "sweeps = sweeps + 1, receipt = ?, sweep_at = ?", receipt, maybe_micros(next_at))
+        self._mark(
+            notice,
+            ("sent",),
+            "sweeps = sweeps + 1, sweep_tries = 0, receipt = ?, sweep_at = ?",
+            receipt,
+            maybe_micros(next_at),
+        )
+
+    def sweep_failed(self, notice: Notice, next_at: datetime) -> None:
+        """It is still to be swept: once more at `next_at`."""
+        self._mark(notice, ("sent",), "sweep_tries = sweep_tries + 1, sweep_at = ?", micros(next_at))
 
     def get(self, id: str) -> Notice | None:  # noqa: A002
         return next(iter(self._select("WHERE id = ?", id)), None)
@@ -260,11 +324,11 @@ class Notices:
         """Pending for one receiver, in order: too many of them are better told as one digest."""
         return self._select("WHERE state = 'pending' AND kind = ? AND address = ? ORDER BY seq", kind, address)
 
-    def next_due(self, *, kind: str = "") -> datetime | None:
-        """When the earliest row that may leave wants to: how long the sender may sleep."""
+    def next_due(self, *, kind: str = "", after: datetime | None = None) -> datetime | None:
+        """When the earliest row that may leave (and is not due until `after`) wants to."""
         row = self._connection.execute(
-            f"SELECT min(next_at) FROM notice AS mine WHERE {_FREE}",  # noqa: S608 - a constant
-            {"kind": kind},
+            f"SELECT min(next_at) FROM notice AS mine WHERE {_FREE} AND next_at > :after",  # noqa: S608 - a constant
+            {"kind": kind, "after": micros(after) if after else -1},
         ).fetchone()
         return maybe_moment(row[0])
 
@@ -301,7 +365,7 @@ class Notices:
 
 def _notice(row: tuple[Any, ...]) -> Notice:
     id_, event, kind, address, lane, body, priority, state, created_at, next_at, attempts, ambiguous, *tail = row
-    epoch, first_at, last_at, reads, read_at, sweep_at, sweeps, receipt, error = tail
+    epoch, first_at, last_at, reads, read_at, sweep_at, sweeps, receipt, error, sweep_tries = tail
     return Notice(
         id=id_,
         event=event,
@@ -324,4 +388,5 @@ def _notice(row: tuple[Any, ...]) -> Notice:
         sweeps=sweeps,
         receipt=receipt,
         error=error,
+        sweep_tries=sweep_tries,
     )

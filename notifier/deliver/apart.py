@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Iterable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -21,6 +21,20 @@ async def each(work: Iterable[Awaitable[T]]) -> list[T | Exception]:
 
 async def one(work: Awaitable[T]) -> T | Exception:
     return (await each([work]))[0]
+
+
+def faults_of(done: Iterable[asyncio.Task[Any]]) -> list[Exception]:
+    """Of tasks that ended: every fault, those in groups one by one. A task that was cancelled has none."""
+    faults: list[Exception] = []
+    for task in done:
+        fault = None if task.cancelled() else task.exception()
+        if isinstance(fault, ExceptionGroup):
+            faults += fault.exceptions
+        elif isinstance(fault, Exception):
+            faults.append(fault)
+        elif fault is not None:
+            raise fault
+    return faults
 
 
 def told(what: str, faults: Sequence[Exception]) -> None:

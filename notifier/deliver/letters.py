@@ -10,6 +10,8 @@ from typing import Any
 
 from domain.event import Event, Severity
 from domain.operation import Operation
+from notifier.deliver.projection import Drawn
+from notifier.deliver.rate_limit import Priority
 from notifier.deliver.slack import Letter
 from notifier.render.answers import Rendered
 from notifier.render.cards import History, card
@@ -81,18 +83,17 @@ class Letters:
         found = await self.draw(event.operation)
         if found is None:
             return None
-        operation, rendered = found
         return Letter(
             channel=notice.address,
-            rendered=rendered,
+            rendered=found.rendered,
             thread=str(notice.body.get("thread", "")) if not notice.body.get("fallback") else "",
-            revision=operation.revision,
-            subject=operation.id,
+            revision=found.revision,
+            subject=event.operation,
             role=Role.CARD.value,
             fallback=_person(event),
         )
 
-    async def draw(self, ident: str) -> tuple[Operation, Rendered] | None:
+    async def draw(self, ident: str) -> Drawn | None:
         """The card as it is now."""
 
         def read(tx: Transaction) -> tuple[Operation, tuple[Event, ...], str] | None:
@@ -114,7 +115,8 @@ class Letters:
         drawn_now = card(operation, history, self._now())
         if why:
             drawn_now = replace(drawn_now, blocks=(*drawn_now.blocks, context(why)), text=f"{drawn_now.text}\n{why}")
-        return operation, drawn_now
+        priority = Priority.URGENT if operation.over else Priority.PROGRESS
+        return Drawn(operation.revision, drawn_now, priority)
 
     async def _asks(self, notice: Notice, event: Event) -> Letter | None:
         rendered = await self._approval(event)
@@ -149,7 +151,7 @@ class Letters:
         return Letter(notice.address, rendered, subject=subject, role=Role.NEWS.value)
 
     async def _extra(self, event: Event) -> Mapping[str, Any]:
-        """Once found it is kept; not found in time, the message goes without and a later edit brings it."""
+        """Once found it is kept; not found in time, the message goes without it."""
         if event.id in self._extras:
             return self._extras[event.id]
         if event.kind.partition(".")[0] not in {"backup", "restore"} or event.severity is Severity.SECURITY:

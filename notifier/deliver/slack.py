@@ -1,16 +1,16 @@
 """Creating messages in Slack, each exactly once as far as Slack lets one tell.
 
-Write-ahead claim → post with the notice's id as metadata → classify. What may have arrived unseen is quarantined, looked
-for in the channel's history, and only then sent again; a second copy that turns up late is swept away. Approvals and
-news of failures do not wait: they are sent again soon and swept, since hearing twice is better than late.
+A notice is drawn and has its token before it is claimed; claim → post with the notice's id as metadata → classify. So a
+kill between claim and post is a matter of milliseconds, and no more is claimed than may leave. What may have arrived
+unseen is looked for in the channel's history before it is sent again (`reconcile`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -18,11 +18,11 @@ import aiohttp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from domain.errors import DeliveryError, Doubtful, Lost, NotAccepted, StoreError, Undeliverable
+from domain.errors import Doubtful, Lost, NotAccepted, StoreError, Undeliverable
 from domain.event import Event
 from notifier.deliver import apart
-from notifier.deliver.allowance import Allowance
 from notifier.deliver.outcome import OUT_OF_REACH, of_fault
+from notifier.deliver.rate_limit import POST, Priority, RateLimiter, Token, using
 from notifier.render.answers import Rendered
 from notifier.route import Role
 from store.messages import Message
@@ -32,14 +32,34 @@ from store.writer import Store
 log = logging.getLogger(__name__)
 
 EVENT_TYPE = "velero_operation"
-AT_ONCE = 8
 UNDRAWN = "notices that cannot be drawn"
+NOTHING_TO_SAY = "there is nothing to say any more"
 FAULTS = (SlackApiError, aiohttp.ClientError, TimeoutError, OSError, ValueError)
+LONGEST_REST_S = 5.0
+RECHECK_S = 0.2
+TOKEN_PATIENCE_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """Notices whose `priorities` lie between these; `room`: how many of them are under way at once."""
+
+    priority: Priority
+    priorities: tuple[int, int]
+    room: int
+
+
+BANDS = (
+    Band(Priority.APPROVAL, (0, 0), 4),
+    Band(Priority.URGENT, (1, 19), 8),
+    Band(Priority.NEW, (20, 1_000_000), 8),
+)
+"""Each has room of its own: what asks for votes waits for nothing else, and nothing urgent for routine."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Seconds. `hurry`: how soon a doubtful approval or failure is sent again."""
+    """Seconds. `hurry`: how soon a doubtful approval or failure is looked for and sent again."""
 
     timeout: float = 10.0
     quarantine: float = 90.0
@@ -75,7 +95,7 @@ class SlackDelivery:
         store: Store,
         client: AsyncWebClient,
         writer: Writer,
-        allowance: Allowance,
+        limiter: RateLimiter,
         now: Callable[[], datetime],
         timing: Timing,
         wake_cards: Callable[[], None] = lambda: None,
@@ -84,62 +104,104 @@ class SlackDelivery:
         self._store = store
         self._client = client
         self._writer = writer
-        self._allowance = allowance
+        self._limiter = limiter
         self._now = now
         self._timing = timing
         self._wake_cards = wake_cards
         self._counted = counted
+        self._busy: dict[str, tuple[Band, asyncio.Task[None]]] = {}
 
     async def round(self) -> float | None:
-        """Claims what is due and sends it, lanes side by side."""
-        now = self._now()
-        wait = self._allowance.take(now)
-        if wait:
-            return min(wait, 5.0)
-        claimed = await self._store.write(lambda tx: tx.notices.claim(now, AT_ONCE, kind="slack"))
-        if not claimed:
-            return await self._until_next(now)
-        drawn, faults = await self._drawn(claimed)
-        await asyncio.gather(*(self._send(notice, letter) for notice, letter in drawn))
-        apart.told(UNDRAWN, faults)
-        return 0
+        """Begins what is due and has a token, lanes side by side; comes back when one is done, or soon."""
+        rests = [await self._begin(band) for band in BANDS]
+        if self._busy:
+            tasks = [task for _, task in self._busy.values()]
+            await asyncio.wait(tasks, timeout=RECHECK_S, return_when=asyncio.FIRST_COMPLETED)
+            self._collect()
+            return 0
+        return min(rests)
 
-    async def _drawn(self, notices: Sequence[Notice]) -> tuple[list[tuple[Notice, Letter | None]], list[Exception]]:
-        """A notice that we fail to draw goes aside: it must not hold up its lane, nor the others."""
-        letters = await apart.each(self._draw(notice) for notice in notices)
-        drawn: list[tuple[Notice, Letter | None]] = []
-        faults: list[Exception] = []
-        for notice, letter in zip(notices, letters, strict=True):
+    async def close(self) -> None:
+        """What was claimed and not answered is looked for after the next start."""
+        tasks = [task for _, task in self._busy.values()]
+        self._busy.clear()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _collect(self) -> None:
+        done = {ident: task for ident, (_, task) in self._busy.items() if task.done()}
+        for ident in done:
+            del self._busy[ident]
+        apart.told(UNDRAWN, apart.faults_of(done.values()))
+
+    async def _begin(self, band: Band) -> float:
+        """Seconds until more of this band may leave. A channel without a token keeps no other waiting."""
+        now, rest = self._now(), LONGEST_REST_S
+        closed: set[str] = set()
+        while room := band.room - sum(1 for each, _ in self._busy.values() if each is band):
+            if wait := self._limiter.wait(POST, "", band.priority):
+                return min(rest, wait)
+            if not (found := await self._ready(now, band, room, closed)):
+                return min(rest, await self._until_next(now))
+            for notice, place in found:
+                if (token := self._limiter.take(POST, place, band.priority)) is None:
+                    closed.add(place)
+                    rest = min(rest, self._limiter.wait(POST, place, band.priority))
+                else:
+                    task = asyncio.create_task(self._deliver(notice, place, band, token))
+                    self._busy[notice.id] = (band, task)
+        return rest
+
+    async def _ready(self, now: datetime, band: Band, room: int, closed: set[str]) -> tuple[tuple[Notice, str], ...]:
+        taken = tuple(self._busy)
+        return await self._store.read(
+            lambda tx: tx.notices.ready(now, "slack", band.priorities, room, closed=closed, taken=taken)
+        )
+
+    async def _until_next(self, now: datetime) -> float:
+        """What is due already waits for a token: its bucket says how long."""
+        due = await self._store.read(lambda tx: tx.notices.next_due(kind="slack", after=now))
+        return LONGEST_REST_S if due is None else min(LONGEST_REST_S, max(0.05, (due - now).total_seconds()))
+
+    async def _deliver(self, notice: Notice, place: str, band: Band, token: Token) -> None:
+        """Raises what kept the notice from being drawn, once it is put aside."""
+        try:
+            letter = await apart.one(self.draw(notice))
             if isinstance(letter, Exception):
-                faults.append(letter)
-                await self._aside(notice, letter)
-            else:
-                drawn.append((notice, letter))
-        return drawn, faults
+                await self.aside(notice, letter)
+                raise letter
+            if letter is None:
+                await self.settle(notice, lambda tx: tx.notices.suppress(notice, NOTHING_TO_SAY))
+                return
+            if letter.channel != place:
+                token.give_back()
+                token = await self._limiter.token(POST, letter.channel, band.priority, TOKEN_PATIENCE_S)
+            now = self._now()
+            claimed = await self._store.write(lambda tx: tx.notices.begin(notice, now))
+            await self._send(claimed, letter, token)
+        except (Lost, NotAccepted) as fault:
+            log.info("notice %s waits: %s", notice.id, fault.text)
+        finally:
+            token.give_back()
 
-    async def _draw(self, notice: Notice) -> Letter | None:
+    async def draw(self, notice: Notice) -> Letter | None:
         event = await self._store.read(lambda tx: tx.outbox.event(notice.event))
         return await self._writer.letter(notice, event)
 
-    async def _aside(self, notice: Notice, fault: Exception) -> None:
+    async def aside(self, notice: Notice, fault: Exception) -> None:
+        """A notice that we fail to draw must not hold up its lane; where the store failed it is tried again."""
         if isinstance(fault, StoreError):
             soon = self._now() + timedelta(seconds=self._timing.hurry)
-            await self._settle(notice, lambda tx: tx.notices.again(notice, soon, fault.text))
+            await self.settle(notice, lambda tx: tx.notices.again(notice, soon, fault.text))
             return
         self._counted("dead")
         why = f"it cannot be drawn: {type(fault).__name__}"
-        await self._settle(notice, lambda tx: tx.notices.dead(notice, why))
+        await self.settle(notice, lambda tx: tx.notices.dead(notice, why))
 
-    async def _until_next(self, now: datetime) -> float:
-        due = await self._store.read(lambda tx: tx.notices.next_due(kind="slack"))
-        return 5.0 if due is None else min(5.0, max(0.05, (due - now).total_seconds()))
-
-    async def _send(self, notice: Notice, letter: Letter | None) -> None:
-        if letter is None:
-            await self._settle(notice, lambda tx: tx.notices.dead(notice, "there is nothing to say any more"))
-            return
+    async def _send(self, notice: Notice, letter: Letter, token: Token) -> None:
         try:
-            channel, ts = await self._post(notice, letter)
+            channel, ts = await self._post(notice, letter, token)
         except NotAccepted as fault:
             await self._not_accepted(notice, fault)
         except Undeliverable as fault:
@@ -147,11 +209,11 @@ class SlackDelivery:
         except Doubtful as fault:
             self._counted("doubtful")
             why = fault.code or fault.text
-            await self._settle(notice, lambda tx: tx.notices.unknown(notice, why))
+            await self.settle(notice, lambda tx: tx.notices.unknown(notice, why))
         else:
             await self.sent(notice, letter, channel, ts)
 
-    async def _post(self, notice: Notice, letter: Letter) -> tuple[str, str]:
+    async def _post(self, notice: Notice, letter: Letter, token: Token) -> tuple[str, str]:
         """(channel, ts). Raises DeliveryError. The client never tries again by itself."""
         arguments: dict[str, Any] = {
             "channel": letter.channel,
@@ -164,9 +226,12 @@ class SlackDelivery:
         if letter.thread:
             arguments["thread_ts"] = letter.thread
         try:
-            answer = await asyncio.wait_for(self._client.chat_postMessage(**arguments), self._timing.timeout)
+            with using(token):
+                answer = await asyncio.wait_for(self._client.chat_postMessage(**arguments), self._timing.timeout)
         except FAULTS as fault:
             raise of_fault(fault) from fault
+        finally:
+            self._limiter.done(token)
         return str(answer.get("channel") or letter.channel), str(answer["ts"])
 
     async def sent(self, notice: Notice, letter: Letter, channel: str, ts: str) -> None:
@@ -178,158 +243,38 @@ class SlackDelivery:
             tx.notices.sent(notice, f"{channel}/{ts}", sweep_at=sweep)
             tx.messages.posted(Message(channel, ts, letter.subject, letter.role, letter.revision, now))
 
-        await self._settle(notice, record)
+        await self.settle(notice, record)
         if letter.role == Role.CARD.value:
             self._wake_cards()
 
     async def _not_accepted(self, notice: Notice, fault: NotAccepted) -> None:
-        now = self._now()
         wait = fault.retry_after or min(300.0, 2.0**notice.attempts)
-        if fault.code == "ratelimited":
-            self._allowance.closed(now, wait)
+        at = self._now() + timedelta(seconds=wait)
         self._counted("again")
-        await self._settle(notice, lambda tx: tx.notices.again(notice, now + timedelta(seconds=wait), fault.code))
+        await self.settle(notice, lambda tx: tx.notices.again(notice, at, fault.code))
 
     async def _undeliverable(self, notice: Notice, letter: Letter, fault: Undeliverable) -> None:
         """A channel out of reach: the person who asked is written to directly, with what to do."""
         if fault.code == "thread_not_found" and notice.body.get("thread"):
             # The message that was answered is gone: the channel itself, rather than nowhere.
             body = {**notice.body, "thread": ""}
-            await self._settle(
-                notice, lambda tx: self._instead(tx, notice, "channel", notice.address, body, fault.code)
-            )
+            await self.settle(notice, lambda tx: self._instead(tx, notice, "channel", notice.address, body, fault.code))
             return
         if fault.code in OUT_OF_REACH and letter.fallback and not notice.body.get("fallback"):
             body = {**notice.body, "fallback": letter.fallback, "why": fault.code}
-            await self._settle(notice, lambda tx: self._instead(tx, notice, "dm", letter.fallback, body, fault.code))
+            await self.settle(notice, lambda tx: self._instead(tx, notice, "dm", letter.fallback, body, fault.code))
             return
         self._counted("dead")
         log.error("a notice cannot be delivered", extra={"facts": {"notice": notice.id, "code": fault.code}})
-        await self._settle(notice, lambda tx: tx.notices.dead(notice, fault.code))
+        await self.settle(notice, lambda tx: tx.notices.dead(notice, fault.code))
 
     def _instead(self, tx: Any, notice: Notice, how: str, address: str, body: Mapping[str, Any], code: str) -> None:
         tx.notices.dead(notice, code)
         ident = f"{notice.id}-{how}"
         tx.notices.add(ident, notice.event, "slack", address, notice.lane, body, self._now(), priority=notice.priority)
 
-    async def _settle(self, notice: Notice, change: Callable[[Any], None]) -> None:
+    async def settle(self, notice: Notice, change: Callable[[Any], None]) -> None:
         try:
             await self._store.write(change)
         except Lost:
             log.warning("notice %s was settled by somebody else", notice.id)
-
-    async def reconcile(self) -> float | None:
-        """What may have arrived: history decides, after the quarantine; the urgent is sent again without waiting."""
-        now, timing = self._now(), self._timing
-        gap = timedelta(seconds=timing.read_gap)
-        hurry = timedelta(seconds=timing.hurry)
-        hurried = await self._store.read(lambda tx: tx.notices.to_reconcile(now, hurry, gap, kind="slack"))
-        ripe = now - timedelta(seconds=timing.quarantine)
-        looked_for: list[Notice] = []
-        for notice in hurried:
-            if urgent(notice) or (not timing.history and notice.last_at and notice.last_at <= ripe):
-                await self._settle(notice, lambda tx, one=notice: tx.notices.resend(one, now))  # type: ignore[misc]
-            elif notice.last_at is None or notice.last_at <= ripe:
-                looked_for.append(notice)
-        drawn, faults = await self._drawn(looked_for)
-        for notice, letter in drawn:
-            await self._look(notice, letter, now)
-        apart.told(UNDRAWN, faults)
-        return 1.0 if hurried else min(5.0, timing.read_gap)
-
-    async def _look(self, notice: Notice, letter: Letter | None, now: datetime) -> None:
-        if letter is None:
-            await self._settle(notice, lambda tx: tx.notices.dead(notice, "there is nothing to say any more"))
-            return
-        try:
-            found = await self._copies(notice, letter)
-        except DeliveryError as fault:
-            log.warning("history cannot be read: %s", fault.code)
-            if fault.code in {"missing_scope", "not_in_channel", "channel_not_found", "is_archived"}:
-                await self._settle(notice, lambda tx: tx.notices.resend(notice, now))
-            return
-        if found:
-            channel, ts = found[0]
-            # What it was drawn from is not known any more: it is taken for the oldest, so that a card is drawn again.
-            await self.sent(notice, replace(letter, revision=0), channel, ts)
-            return
-        reads = notice.reads + 1
-        await self._settle(notice, lambda tx: self._absent(tx, notice, reads, now))
-
-    def _absent(self, tx: Any, notice: Notice, reads: int, now: datetime) -> None:
-        tx.notices.absent(notice, now)
-        if reads >= 2:
-            fresh = tx.notices.get(notice.id)
-            tx.notices.resend(fresh, now)
-
-    async def _copies(self, notice: Notice, letter: Letter) -> list[tuple[str, str]]:
-        """(channel, ts) of every message with this notice's id, oldest first. Raises DeliveryError."""
-        channel = await self._channel(letter.channel)
-        begun = (notice.first_at or notice.created_at) - timedelta(seconds=self._timing.skew)
-        found: list[tuple[str, str]] = []
-        cursor = ""
-        while True:
-            answer = await self._read(channel, letter.thread, begun, cursor)
-            for message in answer.get("messages") or []:
-                metadata = message.get("metadata") or {}
-                if (metadata.get("event_payload") or {}).get("id") == notice.id:
-                    found.append((channel, str(message["ts"])))
-            cursor = str((answer.get("response_metadata") or {}).get("next_cursor") or "")
-            if not cursor:
-                return sorted(set(found), key=lambda one: float(one[1]))
-
-    async def _read(self, channel: str, thread: str, begun: datetime, cursor: str) -> Mapping[str, Any]:
-        arguments: dict[str, Any] = {
-            "channel": channel,
-            "oldest": f"{begun.timestamp():.6f}",
-            "include_all_metadata": True,
-            "limit": 200,
-        }
-        if cursor:
-            arguments["cursor"] = cursor
-        call: Callable[..., Awaitable[Any]] = self._client.conversations_history
-        if thread:
-            call, arguments["ts"] = self._client.conversations_replies, thread
-        try:
-            answer = await asyncio.wait_for(call(**arguments), self._timing.timeout)
-        except FAULTS as fault:
-            raise of_fault(fault) from fault
-        return answer.data if isinstance(answer.data, dict) else {}
-
-    async def _channel(self, address: str) -> str:
-        """A person's direct messages have a channel of their own."""
-        if address[:1] not in {"U", "W"}:
-            return address
-        try:
-            opened = await self._client.conversations_open(users=[address])
-        except FAULTS as fault:
-            raise of_fault(fault) from fault
-        return str((opened.get("channel") or {}).get("id") or address)
-
-    async def sweep(self) -> float | None:
-        """Long after: of two copies the older stays."""
-        now = self._now()
-        for notice in await self._store.read(lambda tx: tx.notices.to_sweep(now)):
-            await self._sweep_one(notice, now)
-        return 5.0
-
-    async def _sweep_one(self, notice: Notice, now: datetime) -> None:
-        channel, _, kept = notice.receipt.partition("/")
-        letter = await apart.one(self._draw(notice))
-        thread = letter.thread if isinstance(letter, Letter) else ""
-        try:
-            copies = await self._copies(notice, Letter(channel, Rendered("", ()), thread))
-            for where, ts in copies[1:]:
-                await self._client.chat_delete(channel=where, ts=ts)
-            kept = copies[0][1] if copies else kept
-        except (DeliveryError, *FAULTS) as fault:
-            log.warning("a sweep has to wait: %s", type(fault).__name__)
-        again = now + timedelta(hours=24) if notice.sweeps == 0 else None
-        await self._settle(notice, lambda tx: tx.notices.swept(notice, f"{channel}/{kept}", next_at=again))
-
-
-def urgent(notice: Notice) -> bool:
-    """An approval request, or news of a failure: its buttons are idempotent, and late is worse than twice."""
-    return notice.body.get("role") == Role.APPROVAL.value or (
-        notice.body.get("role") == Role.NEWS.value and bool(notice.body.get("mention"))
-    )

@@ -115,8 +115,7 @@ class WebhookDelivery:
         done = {key: task for key, task in self._busy.items() if task.done()}
         for key in done:
             del self._busy[key]
-        for task in done.values():
-            task.result()
+        apart.told("notices that cannot be sent", apart.faults_of(done.values()))
 
     async def _until_next(self, now: datetime) -> float:
         times = await self._store.read(lambda tx: [tx.notices.next_due(kind=kind) for kind in PACKS])

@@ -1,4 +1,7 @@
-"""`world`: a real store, a delivery with a clock of its own, and receivers that answer as a test says."""
+"""`world`: a real store, a delivery with a clock of its own, and receivers that answer as a test says.
+
+`house`: the delivery to Slack's emulator, which counts by the same clock and at Slack's real figures.
+"""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -6,13 +9,21 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 
+import aiohttp
 import pytest
 
 from domain.event import Event, Severity
+from notifier.deliver.history import History
 from notifier.deliver.outward import Receiver
+from notifier.deliver.rate_limit import RateLimiter
+from notifier.deliver.reconcile import Reconciler
+from notifier.deliver.slack import Letter, SlackDelivery, Timing
+from notifier.deliver.slack_client import LimitedClient
 from notifier.deliver.webhooks import WebhookDelivery
+from notifier.render.answers import Rendered
 from notifier.route import Route, Wiring
 from notifier.telling import Teller
+from sandbox.slack.emulator import SlackEmulator
 from store.notices import NoticeState
 from store.writer import Store
 from tests.bot.hooks.receiver import Receiver as Server
@@ -83,6 +94,104 @@ def event(kind="backup.failed", name="b1", at=START, severity=Severity.FAILURE, 
     return Event(
         kind=kind, object_kind=noun.capitalize(), object_name=name, at=at, severity=severity, facts=facts, **values
     )
+
+
+class Pen:
+    """Draws every notice for the channel that it is addressed to, but those that a test says otherwise of."""
+
+    def __init__(self) -> None:
+        self.fails_at: set[str] = set()
+        self.silent_at: set[str] = set()
+        self.drawn: list[str] = []
+
+    async def letter(self, notice, _event) -> Letter | None:
+        self.drawn.append(notice.id)
+        if notice.id in self.fails_at:
+            raise KeyError("phase")
+        if notice.id in self.silent_at:
+            return None
+        role = notice.body.get("role", "news")
+        return Letter(notice.address, Rendered(notice.id, ()), notice.body.get("thread", ""), role=role)
+
+
+@dataclass
+class Clock:
+    now: datetime = START
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@dataclass
+class House:
+    clock: Clock
+    slack: SlackEmulator
+    store: Store
+    limiter: RateLimiter
+    client: LimitedClient
+    pen: Pen = field(default_factory=Pen)
+
+    def __post_init__(self) -> None:
+        clock, timing = self.clock, Timing()
+        self.delivery = SlackDelivery(self.store, self.client, self.pen, self.limiter, clock, timing)
+        history = History(self.client, self.limiter, clock, timing.read_gap, timing.timeout)
+        self.reconciler = Reconciler(self.store, self.client, self.delivery, history, clock, timing)
+
+    def later(self, **span: float) -> None:
+        self.clock.now += timedelta(**span)
+
+    async def has(self, *names: str, channel: str = "#ops", lane: str = "", priority: int = 20, **body) -> None:
+        told, address = event(), self.slack.workspace.channel(channel).id
+
+        def add(tx):
+            tx.outbox.add(told)
+            for name in names:
+                more = {"role": "news"} | body
+                tx.notices.add(name, told.id, "slack", address, lane, more, self.clock.now, priority=priority)
+
+        await self.store.write(add)
+
+    async def delivers(self) -> float:
+        """Until nothing more leaves with the clock standing still; how long the delivery then wants to rest."""
+        while not (rest := await self.delivery.round()):
+            pass
+        return rest
+
+    async def notice(self, name: str):
+        return await self.store.read(lambda tx: tx.notices.get(name))
+
+    async def state(self, *names: str) -> list[NoticeState]:
+        return [(await self.notice(name)).state for name in names]
+
+    def calls(self, method: str, status: int | None = None) -> int:
+        return sum(1 for each in self.slack.called(method) if status in {None, each.status})
+
+    def texts(self, channel: str = "#ops") -> list[str]:
+        return [message.text for message in self.slack.workspace.messages(channel)]
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    store = await Store.open(tmp_path / "slack", START, ballast=0)
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+async def house(store: Store) -> AsyncIterator[House]:
+    clock = Clock()
+    slack = SlackEmulator(signing_secret="s", bot_token="xoxb-1", app_token="xapp-1", now=clock)
+    slack.workspace.add_user("ada")
+    for name in ("ops", "incidents", "approvals"):
+        slack.workspace.add_channel(name, ["ada"])
+    await slack.start()
+    limiter = RateLimiter(clock)
+    async with aiohttp.ClientSession() as session:
+        client = LimitedClient(limiter, token="xoxb-1", base_url=slack.api_url, session=session, retry_handlers=[])
+        made = House(clock, slack, store, limiter, client)
+        yield made
+        await made.delivery.close()
+    await slack.stop()
 
 
 @pytest.fixture

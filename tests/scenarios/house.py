@@ -34,6 +34,8 @@ answer_within = 0.3
 """
 """As a real bot set to hurry: for scenarios that wait for its periods."""
 
+ANY_NUMBER = 1000
+
 FOLLOWED = {"Backup": "backups", "Restore": "restores", "BackupStorageLocation": "backupstoragelocations"}
 
 
@@ -208,6 +210,8 @@ async def made(
 ) -> House:
     """The world runs, and the bot does not yet."""
     world = await worlds.build(directory, velero=velero or worlds.QUICK, **more)
+    # What happens here in seconds takes minutes elsewhere: these are not about how fast a channel may fill.
+    world.slack.rates.posts_per_channel = ANY_NUMBER
     for place in world.places.values():
         for namespace in ("shop", "billing"):
             worlds.application(place.objects, namespace)

@@ -101,7 +101,8 @@ async def test_one_wrong_id_among_the_approvers_keeps_nobody_waiting(build):
 async def test_who_asked_withdraws_where_they_asked_whoever_reads_the_approvers_channel(house):
     house.slack.workspace.channel("#approvals").members.discard(house.grace.id)
     await asked(house)
-    await house.ada.clicks("Withdraw", on=house.card("restore create r1"))
+    card = await house.sees("#ops", "restore create r1")
+    await house.ada.clicks("Withdraw", on=card)
     await house.ada.hears("Only who asked for it can withdraw it.")
     await house.grace.clicks("Withdraw", on=house.card("restore create r1"))
     await house.sees("#ops", "restore create r1", "withdrawn")

@@ -46,7 +46,8 @@ async def test_with_a_request_for_approval(house):
     answer = await house.grace.says(f"{ASK} --safety-backup")
     told = await answer.reply("Asked for approval")
     request = await house.sees("#approvals", "restore create r1", "waits for approval")
-    assert [missing(told), missing(request), missing(house.card("restore create r1"))] == [[], [], []]
+    card = await house.sees("#ops", "restore create r1")
+    assert [missing(told), missing(request), missing(card)] == [[], [], []]
 
 
 async def test_also_where_nobody_else_has_to_agree(build):

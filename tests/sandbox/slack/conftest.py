@@ -30,6 +30,7 @@ async def slack() -> AsyncIterator[SlackEmulator]:
     slack.workspace.add_channel("ops", ["ada", "grace"])
     slack.workspace.add_channel("vault", ["ada"], is_private=True)
     slack.workspace.add_channel("lounge", ["ada", "mallory"], bot=False)
+    slack.rates.posts_per_channel = 1000  # what is tried here by the dozen is not about how fast a channel may fill
     await slack.start()
     yield slack
     await slack.stop()

@@ -5,6 +5,8 @@ from datetime import timedelta
 import pytest
 from slack_sdk.errors import SlackApiError
 
+from sandbox.slack.rates import BURST_OF_POSTS
+
 
 async def refused(call) -> dict:
     with pytest.raises(SlackApiError) as caught:
@@ -285,8 +287,8 @@ async def test_permalinks(client, ops):
     assert link.endswith(f"/archives/{ops}/p{sent['ts'].replace('.', '')}")
 
 
-async def test_rate_limits_when_they_are_on(slack, client, ops):
-    slack.rates.enabled = True
+async def test_a_channel_takes_a_burst_and_then_one_a_second(slack, client, ops):
+    slack.rates.posts_per_channel = BURST_OF_POSTS
     for _ in range(5):
         await client.chat_postMessage(channel=ops, text="x")
     with pytest.raises(SlackApiError) as caught:
@@ -294,6 +296,14 @@ async def test_rate_limits_when_they_are_on(slack, client, ops):
     assert caught.value.response.status_code == 429
     assert 1 <= int(caught.value.response.headers["Retry-After"]) <= 5
     await client.chat_postMessage(channel=slack.workspace.channel("vault").id, text="other channels are free")
+
+
+async def test_the_limits_of_every_method_are_in_force(slack, client):
+    for _ in range(20):
+        await client.usergroups_list()
+    assert await error_of(client.usergroups_list()) == "ratelimited"
+    slack.rates.enabled = False
+    await client.usergroups_list()
 
 
 async def test_every_call_is_kept(slack, client, ops):

@@ -1,0 +1,214 @@
+"""What may have arrived unseen, and what arrived twice: the channel's history decides both.
+
+Looked for before it is sent again: after the quarantine, and approvals and news of failures already after the hurry,
+since for them late is worse than twice. Where history cannot be known in time the urgent is sent again without it. A
+second copy that turns up late is swept away; a sweep that failed is tried again until it went through.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from slack_sdk.web.async_client import AsyncWebClient
+
+from domain.errors import DeliveryError
+from notifier.deliver import apart
+from notifier.deliver.history import UNREADABLE, Copies, History, Place, asked_wait
+from notifier.deliver.outcome import of_fault
+from notifier.deliver.slack import FAULTS, NOTHING_TO_SAY, UNDRAWN, Letter, SlackDelivery, Timing
+from notifier.route import Role
+from store.notices import Notice
+from store.transaction import Transaction
+from store.writer import Store
+
+log = logging.getLogger(__name__)
+
+READS = 2
+"""How many complete reads must not show a notice before it is sent again; one where it is urgent."""
+FIRST_RETRY_S, LONGEST_RETRY_S = 60.0, 6 * 3600.0
+SECOND_SWEEP = timedelta(hours=24)
+GONE = frozenset({"message_not_found", "channel_not_found"})
+
+
+class Reconciler:
+    """`round` settles what is in doubt, `sweep` removes second copies."""
+
+    def __init__(
+        self,
+        store: Store,
+        client: AsyncWebClient,
+        delivery: SlackDelivery,
+        history: History,
+        now: Callable[[], datetime],
+        timing: Timing,
+    ) -> None:
+        self._store = store
+        self._client = client
+        self._delivery = delivery
+        self._history = history
+        self._now = now
+        self._timing = timing
+        self._not_before: dict[str, datetime] = {}
+
+    async def round(self) -> float | None:
+        now, timing = self._now(), self._timing
+        hurry = timedelta(seconds=timing.hurry)
+        doubtful = await self._store.read(lambda tx: tx.notices.to_reconcile(now, hurry, timedelta(), kind="slack"))
+        self._not_before = {each.id: self._not_before[each.id] for each in doubtful if each.id in self._not_before}
+        ripe = [each for each in doubtful if self._is_ripe(each, now)]
+        if not timing.history:
+            for notice in ripe:
+                await self._resend(notice)
+            return min(5.0, timing.read_gap)
+        groups, faults = await self._by_place(ripe)
+        for place, group in groups.items():
+            await self._look(place, group, now)
+        apart.told(UNDRAWN, faults)
+        return 1.0 if doubtful else min(5.0, timing.read_gap)
+
+    def _is_ripe(self, notice: Notice, now: datetime) -> bool:
+        if notice.id in self._not_before and now < self._not_before[notice.id]:
+            return False
+        if notice.read_at is not None and now - notice.read_at < timedelta(seconds=self._timing.read_gap):
+            return False
+        quarantine = timedelta(seconds=self._timing.quarantine)
+        return is_urgent(notice) or notice.last_at is None or now - notice.last_at >= quarantine
+
+    async def _by_place(
+        self, notices: Sequence[Notice]
+    ) -> tuple[Mapping[Place, list[tuple[Notice, Letter]]], list[Exception]]:
+        """A notice that cannot be drawn goes aside: it must not hold up the search for the others."""
+        letters = await apart.each(self._delivery.draw(notice) for notice in notices)
+        groups: dict[Place, list[tuple[Notice, Letter]]] = defaultdict(list)
+        faults: list[Exception] = []
+        for notice, letter in zip(notices, letters, strict=True):
+            if isinstance(letter, Exception):
+                faults.append(letter)
+                await self._delivery.aside(notice, letter)
+            elif letter is None:
+                await self._settle_silent(notice)
+            else:
+                groups[Place(letter.channel, letter.thread)].append((notice, letter))
+        return groups, faults
+
+    async def _settle_silent(self, notice: Notice) -> None:
+        await self._delivery.settle(notice, lambda tx: tx.notices.suppress(notice, NOTHING_TO_SAY))
+
+    async def _look(self, place: Place, group: Sequence[tuple[Notice, Letter]], now: datetime) -> None:
+        """One read serves the whole group."""
+        since = min(self._since(notice) for notice, _ in group)
+        try:
+            channel = await self._history.channel(place.channel)
+            copies = await self._history.copies(place, since)
+        except DeliveryError as fault:
+            log.warning("history cannot be read: %s", fault.code)
+            await self._unknown(place, [notice for notice, _ in group], fault, now)
+            return
+        for notice, letter in group:
+            if found := copies.get(notice.id):
+                # What it was drawn from is not known any more: as the oldest, so that a card is drawn again.
+                await self._delivery.sent(notice, replace(letter, revision=0), channel, found[0])
+            else:
+                await self._absent(notice, now)
+
+    async def _unknown(self, place: Place, notices: Sequence[Notice], fault: DeliveryError, now: datetime) -> None:
+        again = now + timedelta(seconds=max(asked_wait(fault), self._history.wait(place), self._timing.read_gap))
+        for notice in notices:
+            if fault.code in UNREADABLE or (is_urgent(notice) and self._overdue(notice, again)):
+                await self._resend(notice)
+            else:
+                self._not_before[notice.id] = again
+
+    def _overdue(self, notice: Notice, again: datetime) -> bool:
+        """Whether the next look would come later than an urgent notice may wait: twice the hurry."""
+        return notice.last_at is None or again - notice.last_at > 2 * timedelta(seconds=self._timing.hurry)
+
+    def _since(self, notice: Notice) -> datetime:
+        return (notice.first_at or notice.created_at) - timedelta(seconds=self._timing.skew)
+
+    async def _absent(self, notice: Notice, now: datetime) -> None:
+        enough = is_urgent(notice) or notice.reads + 1 >= READS
+
+        def record(tx: Transaction) -> None:
+            tx.notices.absent(notice, now)
+            fresh = tx.notices.get(notice.id)
+            if enough and fresh is not None:
+                tx.notices.resend(fresh, now)
+
+        await self._delivery.settle(notice, record)
+
+    async def _resend(self, notice: Notice) -> None:
+        now = self._now()
+        await self._delivery.settle(notice, lambda tx: tx.notices.resend(notice, now))
+
+    async def sweep(self) -> float | None:
+        """Long after: of two copies the older stays."""
+        now = self._now()
+        groups: dict[Place, list[Notice]] = defaultdict(list)
+        for notice, place in await self._store.read(lambda tx: _to_sweep(tx, now)):
+            groups[place].append(notice)
+        for place, group in groups.items():
+            try:
+                copies = await self._history.copies(place, min(map(self._since, group)))
+            except DeliveryError as fault:
+                log.warning("a sweep has to wait: %s", fault.code)
+                for notice in group:
+                    await self._later(notice, now, asked_wait(fault))
+            else:
+                for notice in group:
+                    await self._sweep_one(notice, place, copies, now)
+        return 5.0
+
+    async def _sweep_one(self, notice: Notice, place: Place, copies: Copies, now: datetime) -> None:
+        standing = copies.get(notice.id, ())
+        for ts in standing[1:]:
+            try:
+                await self._client.chat_delete(channel=place.channel, ts=ts)
+            except FAULTS as fault:
+                said = of_fault(fault)
+                if said.code not in GONE:
+                    log.warning("a second copy cannot be removed yet: %s", said.code)
+                    await self._later(notice, now, asked_wait(said))
+                    return
+        receipt = f"{place.channel}/{standing[0]}" if standing else notice.receipt
+        again = now + SECOND_SWEEP if notice.sweeps == 0 else None
+        await self._delivery.settle(notice, lambda tx: tx.notices.swept(notice, receipt, next_at=again))
+
+    async def _later(self, notice: Notice, now: datetime, asked: float) -> None:
+        at = now + timedelta(seconds=max(asked, sweep_retry_wait(notice.sweep_tries)))
+        await self._delivery.settle(notice, lambda tx: tx.notices.sweep_failed(notice, at))
+
+
+def sweep_retry_wait(tries: int) -> float:
+    """Seconds until a sweep that failed after `tries` failures before is tried again."""
+    return min(LONGEST_RETRY_S, FIRST_RETRY_S * 2.0 ** min(tries, 12))
+
+
+def _to_sweep(tx: Transaction, now: datetime) -> list[tuple[Notice, Place]]:
+    found = []
+    for notice in tx.notices.to_sweep(now):
+        channel = notice.receipt.partition("/")[0]
+        found.append((notice, Place(channel, _thread(tx, notice, channel))))
+    return found
+
+
+def _thread(tx: Transaction, notice: Notice, channel: str) -> str:
+    """Where its copies stand: a reply below its operation's card, a card where it was asked for."""
+    body: Mapping[str, Any] = notice.body
+    if body.get("role") == Role.REPLY.value:
+        cards = tx.messages.of(str(body.get("operation", "")), Role.CARD.value)
+        return next((card.ts for card in cards if card.channel == channel), "")
+    fallback = body.get("fallback")
+    return str(body.get("thread") or "") if body.get("role") == Role.CARD.value and not fallback else ""
+
+
+def is_urgent(notice: Notice) -> bool:
+    """An approval request, or news of a failure: its buttons are idempotent, and late is worse than twice."""
+    return notice.body.get("role") == Role.APPROVAL.value or (
+        notice.body.get("role") == Role.NEWS.value and bool(notice.body.get("mention"))
+    )
