@@ -14,7 +14,7 @@ from bot.slack.shortcuts import looking
 from bot.slack.votes import Click, Clicks
 from bot.worker import reference
 from commands.conduct import Asked, Conductor
-from commands.correction import corrected, place
+from commands.correction import Typed, corrected, is_shown, place
 from domain.actor import Actor, ActorKind, Origin, Way
 from domain.answer import Answer, Code, Part, Text, Tone
 from domain.errors import ChatopsError, ClusterError, Unsure, UsageError, UserError
@@ -105,7 +105,11 @@ class SlackDesk:
         try:
             done = await self._conductor.conduct(asked)
         except (UserError, ClusterError) as fault:
-            await self._say(origin, actor, sorry(fault, line, reference(item)))
+            typed = Typed(line, asked.lead, asked.subject)
+            better = corrected(fault, typed)
+            if better and not await self._conductor.accepts(replace(asked, line=better)):
+                better = ""
+            await self._say(origin, actor, sorry(fault, line, reference(item), better))
             return "refused"
         if done.answer is not None:
             await self._say(origin, actor, replace(done.answer, reference=reference(item)))
@@ -163,7 +167,7 @@ def origin_of(received: Received) -> Origin:
     )
 
 
-def sorry(fault: ChatopsError, line: str, ref: str) -> Answer:
+def sorry(fault: ChatopsError, line: str, ref: str, better: str = "") -> Answer:
     """What failed with the part underlined, why, the nearest valid values, one corrected command to copy."""
     parts: list[Part] = []
     if part := place(fault, line):
@@ -173,8 +177,8 @@ def sorry(fault: ChatopsError, line: str, ref: str) -> Answer:
         parts.append(Text(fault.why, untrusted=True))
     if fault.nearest:
         parts.append(Text(f"Nearest: {', '.join(fault.nearest)}", untrusted=True))
-    if (better := corrected(fault, line)) and better != line:
+    if better:
         parts.append(Code(better))
-    elif fault.fix:
+    elif fault.fix and is_shown(fault.fix, line):
         parts.append(Text(fault.fix))
     return Answer(fault.text, tuple(parts), Tone.BAD, reference=ref)

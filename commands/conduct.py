@@ -35,11 +35,11 @@ from commands.restore.look import looked
 from commands.restore.pending import in_the_way
 from commands.sight import sift
 from commands.situation import Situation
-from commands.verb import Effect, Verb
+from commands.verb import Effect, Note, Verb
 from domain.actor import Actor, Origin
 from domain.answer import Answer
 from domain.decision import Decision, Outcome, Reason, allowed
-from domain.errors import ClusterError, Lost, Refused, Unknown, UsageError
+from domain.errors import ClusterError, Lost, Refused, Unknown, UsageError, UserError
 from domain.operation import Operation, State
 from domain.plan import Plan
 from store.transaction import Transaction
@@ -137,6 +137,35 @@ class Conductor:
             return Conducted(await self._note(asked, command, verb))
         return await self._write(asked, command, verb)
 
+    async def accepts(self, asked: Asked) -> bool:
+        """Whether this line would be taken if it were typed now. Nothing is written."""
+        try:
+            command = parse(asked.line, lead=asked.lead or noun_of(asked.line, asked.subject), subject=asked.subject)
+            verb = verb_of(command.key)
+            if command.help or verb is None or verb.effect is Effect.NOT_HERE:
+                return False
+            await self._rehearse(asked, named(command, verb, asked.subject), verb)
+        except (UserError, ClusterError):
+            return False
+        return True
+
+    async def _rehearse(self, asked: Asked, command: Command, verb: Verb) -> None:
+        """Everything up to the decision. Raises UserError and ClusterError as the line itself would."""
+        if verb.plan is None:
+            await (self._read if verb.effect is Effect.READ else self._noted)(asked, command, verb)
+            return
+        cluster = self._one(command, asked)
+        self._may_ask(asked, command, verb, cluster)
+        situation = replace(self._situation(asked, cluster, operation_id(asked.key)), reason=command.text("reason"))
+        command = verb.settle(command, situation) if verb.settle else command
+        facts = await self._facts(asked, command, verb, cluster)
+        if isinstance(facts, ClusterError):
+            raise facts
+        plan = verb.plan(command, facts, situation)
+        decision = await self._decide(plan, asked, command, situation, facts)
+        if (refusals := self._refusals(plan)) or decision.outcome is Outcome.DENY:
+            raise refusals or Refused(decision.text)
+
     async def _read(self, asked: Asked, command: Command, verb: Verb) -> Answer:
         assert verb.answer is not None
         names = self._named(command, asked, verb)
@@ -153,6 +182,12 @@ class Conductor:
         return replace(answer, cluster=answer.cluster or (names[0] if len(names) == 1 else ""))
 
     async def _note(self, asked: Asked, command: Command, verb: Verb) -> Answer:
+        note = await self._noted(asked, command, verb)
+        if note.keep is not None and not command.dry_run:
+            await self._store.write(note.keep)
+        return note.answer
+
+    async def _noted(self, asked: Asked, command: Command, verb: Verb) -> Note:
         assert verb.note is not None
         cluster = self._one(command, asked)
         self._may_ask(asked, command, verb, cluster)
@@ -160,9 +195,7 @@ class Conductor:
         if isinstance(facts, ClusterError):
             raise facts
         note = verb.note(command, facts, self._situation(asked, cluster, ""))
-        if note.keep is not None and not command.dry_run:
-            await self._store.write(note.keep)
-        return replace(note.answer, cluster=cluster)
+        return replace(note, answer=replace(note.answer, cluster=cluster))
 
     async def replan(self, operation: Operation, stored: Plan, actor: Actor, origin: Origin) -> Replanned:
         """The stored line once more: name and moment as they were, cluster and rules as they are.

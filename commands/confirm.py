@@ -65,4 +65,4 @@ def _whole(cmd: Command, more: list[str]) -> list[str]:
 
 
 def _reason(cmd: Command) -> list[str]:
-    return [f"--reason {quote(cmd.text('reason'))}"] if cmd.text("reason") else []
+    return [f"--reason={quote(cmd.text('reason'))}"] if cmd.text("reason") else []

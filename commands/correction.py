@@ -6,13 +6,21 @@ An error that knows its place says so; one that was found out later (a name that
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 
-from commands.registry import NOUNS
+from commands.command import Command
+from commands.grammar import LEADS, BadValue, parse
+from commands.nearest import meant
+from commands.registry import NOUNS, VERB_WORDS, VERBS, verb_of
+from commands.safety import held_back_by
+from commands.verb import Effect
 from commands.words import Word, quote, words
 from domain.errors import ChatopsError, UsageError
 
 Span = tuple[int, int]
 
+_PLACEHOLDER = re.compile(r"\b[A-Z][A-Z_]{1,}\b|…|\.\.\.|<[a-z ]+>")
 _QUOTED = re.compile(r"'((?:[^'\\]|\\.)+)'|\"((?:[^\"\\]|\\.)+)\"")
 
 
@@ -47,15 +55,125 @@ def _start(line: str, text: str, span: Span) -> int:
     return found.start() if found else -1
 
 
-def corrected(fault: ChatopsError, line: str) -> str:
-    """One command ready to copy: the line with the wrong part replaced, or the command that the error itself names."""
-    for better in (*fault.nearest[:1], fault.fix):
-        if " " in better and better.split(" ", 1)[0] in NOUNS and "…" not in better and not better.endswith(" ?"):
-            return better
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """A line as it arrived; `lead` and `subject` as the grammar takes them."""
+
+    line: str
+    lead: str = ""
+    subject: tuple[str, str] = ("", "")
+
+
+def corrected(fault: ChatopsError, typed: Typed) -> str:
+    """One line ready to copy, or nothing: it reads, differs, holds back what the original did, and does no more."""
+    candidates = [better for better in (*_only(fault.nearest), fault.fix) if _is_command(better)]
+    if (part := place(fault, typed.line)) and (value := _meant(fault, typed.line[slice(*part)])):
+        candidates.append(_replaced(typed.line, part, value))
+    return next((better for better in candidates if sound(better, typed, fault)), "")
+
+
+def _only(nearest: tuple[str, ...]) -> tuple[str, ...]:
+    return nearest if len(nearest) == 1 else ()
+
+
+def is_shown(fix: str, line: str) -> bool:
+    """Whether the advice may be read out: a command in it never drops a flag that holds the original back."""
+    return not _is_command(fix) or _held_back(fix) >= _held_back(line)
+
+
+def sound(better: str, typed: Typed, fault: ChatopsError) -> bool:
+    if _texts(better) == _texts(typed.line):
+        return False
+    if any(found[0] not in typed.line for found in _PLACEHOLDER.finditer(better)):
+        return False
+    try:
+        made = parse(better, lead=typed.lead, subject=typed.subject)
+    except UsageError:
+        return False
+    verb = None if made.help else verb_of(made.key)
+    if verb is None or verb.effect is Effect.NOT_HERE or not _keeps(made, better, typed, fault):
+        return False
+    return verb.effect is Effect.READ or _same_verb(made, typed)
+
+
+def _is_command(text: str) -> bool:
+    return " " in text and text.split(" ", 1)[0] in NOUNS and not text.endswith((" ?", "."))
+
+
+def _words(line: str) -> list[Word]:
+    try:
+        return [word for word in words(line) if word.text not in LEADS]
+    except UsageError:
+        return []
+
+
+def _texts(line: str) -> list[str]:
+    return [word.text for word in _words(line)]
+
+
+def _held_back(line: str) -> frozenset[str]:
+    return frozenset(filter(None, map(held_back_by, _texts(line))))
+
+
+def _keeps(made: Command, better: str, typed: Typed, fault: ChatopsError) -> bool:
+    """What holds the original back still does, and every word but those at fault is still there."""
+    if not all(made.given(flag) for flag in _held_back(typed.line)):
+        return False
+    if _says_dry_run(typed.line) and not made.dry_run:
+        return False
+    left = _texts(better)
+    for text in _beside_the_fault(typed.line, fault):
+        if text not in left:
+            return False
+        left.remove(text)
+    return not any(_repeats(value) for value in made.flags.values())
+
+
+def _repeats(value: object) -> bool:
+    """An item of a list that stands there twice was not what was meant."""
+    return isinstance(value, list) and any(item in value[:at] for at, item in enumerate(value))
+
+
+def _beside_the_fault(line: str, fault: ChatopsError) -> Iterator[str]:
+    """Words that the fault isn't about. A flag that it is about takes its value with it."""
     part = place(fault, line)
-    if not (line and part and fault.nearest):
-        return ""
-    return _replaced(line, part, fault.nearest[0])
+    with_flag = False
+    for word in _words(line):
+        within = part is not None and word.span[0] < part[1] and part[0] < word.span[1]
+        name = word.text.partition("=")[0]
+        named = f"{word.text!r}" in fault.text or (name.startswith("--") and re.search(rf"{name}\b(?!-)", fault.text))
+        if not within and not named and not (with_flag and not word.text.startswith("-")):
+            yield word.text
+        with_flag = bool(within or named) and word.text.startswith("-") and "=" not in word.text
+
+
+def _says_dry_run(line: str) -> bool:
+    """Also where it doesn't read: `--dry-run=maybe` was meant to hold back."""
+    return any(held_back_by(text) == "dry-run" and not text.endswith("=false") for text in _texts(line))
+
+
+def _same_verb(made: Command, typed: Typed) -> bool:
+    """A verb that was typed right stays what it is; else it is one that was meant."""
+    heads = _texts(typed.line)[:2]
+    if not made.verb:
+        return any(NOUNS.get(text, text) == made.noun or meant(text, NOUNS) == made.noun for text in heads)
+    if known := {VERB_WORDS[text] for text in heads if text in VERB_WORDS}:
+        return made.verb in known
+    return any(meant(text, [each.name for each in VERBS if each.noun == made.noun]) == made.verb for text in heads)
+
+
+def _meant(fault: ChatopsError, wrong: str) -> str:
+    """Values that the grammar offers are taken; of names the one that this is a slip of."""
+    if not fault.nearest or isinstance(fault, BadValue):
+        return fault.nearest[0] if fault.nearest else ""
+    text = next(iter(_texts(wrong)), wrong)
+    text = text.partition("=")[0] if text.startswith("--") else text
+    first = fault.nearest[0]
+    if re.sub(r"[^a-z0-9]", "", text.lower()) == re.sub(r"[^a-z0-9]", "", first) or re.fullmatch(
+        rf"{re.escape(text)}-\d+", first
+    ):
+        return first
+    return meant(text, fault.nearest)
 
 
 def _replaced(line: str, part: Span, value: str) -> str:
@@ -64,8 +182,6 @@ def _replaced(line: str, part: Span, value: str) -> str:
     if wrong.startswith("--") and "=" in wrong:
         flag, _, rest = wrong.partition("=")
         value = f"{value}={rest}" if value.startswith("--") else f"{flag}={quote(value)}"
-    elif " " in value and value.startswith("--"):
-        return f"{line} {value}"
-    elif value.partition(" ")[0] not in NOUNS:
+    elif not value.startswith("--"):
         value = quote(value)
     return line[:start] + value + line[end:]

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from commands.nearest import meant
 from commands.selectors import parse_or_selector, parse_selector
 from domain.duration import BadDuration, Flaw
 from domain.duration import parse as parse_duration
@@ -55,7 +56,10 @@ def parse_bool(text: str) -> bool:
         return True
     if text in _FALSE:
         return False
-    raise UsageError(f"{text!r} is neither true nor false.", nearest=("true", "false"))
+    said = {"yes": "true", "y": "true", "on": "true", "no": "false", "n": "false", "off": "false"}.get(text.lower(), "")
+    raise UsageError(
+        f"{text!r} is neither true nor false.", nearest=(said,) if said else (), fix="Write true or false."
+    )
 
 
 def _optional_bool(text: str) -> bool | None:
@@ -82,11 +86,27 @@ def _duration(text: str) -> int:
     try:
         return parse_duration(text)
     except BadDuration as fault:
-        number = re.match(r"[0-9]+", text) if fault.flaw in {Flaw.NO_UNIT, Flaw.UNIT} else None
-        near = tuple(f"{number[0]}{unit}" for unit in ("h", "d", "mo")) if number else ()
+        near = _near_duration(text, fault)
         words = f"{text!r} {fault.flaw.value}" + (f" {fault.unit!r}." if fault.unit else ".")
         fix = "Write for example 90m, 36h, 30d, 2w, 6mo or 1y."
         raise UsageError(words, nearest=near, fix=fix, why="Units: s, m, h, d, w, mo, y.") from None
+
+
+_UNITS = {"second": "s", "minute": "m", "hour": "h", "day": "d", "week": "w", "month": "mo", "year": "y"}
+
+
+def _near_duration(text: str, fault: BadDuration) -> tuple[str, ...]:
+    """A lone number with the units that people mean; a unit that is spelled out, as the one that it begins."""
+    number = re.fullmatch(r"([0-9]+)\s*([A-Za-z]*)", text)
+    if number is None or fault.flaw not in {Flaw.NO_UNIT, Flaw.UNIT}:
+        return ()
+    spelled = number[2].lower().removesuffix("s")
+    if not spelled:
+        return tuple(f"{number[1]}{unit}" for unit in ("h", "d", "mo"))
+    fits = {
+        unit for word, unit in _UNITS.items() if spelled in {unit, word} or (spelled[1:] and word.startswith(spelled))
+    }
+    return (f"{number[1]}{fits.pop()}",) if len(fits) == 1 else ()
 
 
 def csv_record(text: str, *, comma: str = ",") -> list[str] | None:
@@ -163,9 +183,15 @@ def _slice(text: str) -> list[str]:
         raise UsageError(f"{text!r} does not read as a list: {fault}.") from None
 
 
+def _either(before: bool, now: bool) -> bool:
+    return before or now
+
+
 TEXT = FlagType("text", str)
 FREE_TEXT = FlagType("free text", str, free=True)
 BOOL = FlagType("true|false", parse_bool, bare="true")
+STICKY_BOOL = FlagType("true|false", parse_bool, bare="true", merge=_either)
+"""Once said it holds: a later `=false` doesn't take it back."""
 OPTIONAL_BOOL = FlagType("true|false", _optional_bool, bare="true")
 PEEKING_BOOL = FlagType("true|false", _optional_bool, bare="true", peeks=True)
 INT = FlagType("number", parse_int)
@@ -183,7 +209,9 @@ OR_SELECTOR = FlagType("selector or selector", parse_or_selector)
 def choice(*allowed: str) -> FlagType:
     def parse(text: str) -> str:
         if text not in allowed:
-            raise UsageError(f"{text!r} is not one of its values.", nearest=tuple(one for one in allowed if one))
+            values = [one for one in allowed if one]
+            near = tuple(dict.fromkeys([*filter(None, [meant(text, values)]), *values]))
+            raise UsageError(f"{text!r} is not one of its values.", nearest=near)
         return text
 
-    return FlagType("|".join(allowed), parse)
+    return FlagType("|".join(allowed), parse, merge=lambda before, now: now or before)

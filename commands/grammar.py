@@ -16,11 +16,12 @@ from commands.command import Command
 from commands.flags import Flag
 from commands.nearest import nearest
 from commands.registry import NOUNS, REFUSED_FLAGS, SHARED_FLAGS, VERB_WORDS, VERBS
+from commands.safety import swallowed
 from commands.verb import Effect, Verb
-from commands.words import Word, words
+from commands.words import Word, quote, words
 from domain.errors import UsageError
 
-_LEADS = frozenset({"velero", "/velero"})
+LEADS = frozenset({"velero", "/velero"})
 _HELP = frozenset({"help", "-h", "--help", "?"})
 
 
@@ -39,7 +40,7 @@ def parse(line: str, *, lead: str = "", subject: tuple[str, str] = ("", "")) -> 
 def glance(line: str, *, lead: str = "", subject: tuple[str, str] = ("", "")) -> Command:
     """The same without the canonical words: what has to be known of a command before it is acknowledged."""
     found = list(words(line))
-    while found and found[0].text in _LEADS:
+    while found and found[0].text in LEADS:
         found.pop(0)
     if lead:
         found = _led(found, lead)
@@ -98,10 +99,13 @@ def _verb(noun: str, word: Word) -> Verb:
 
 
 def _unknown(word: Word, what: str, among: Iterable[str]) -> UsageError:
+    """A verb that another noun has is no slip of the finger."""
     names = list(dict.fromkeys(among))
+    near = () if word.text in VERB_WORDS else nearest(word.text, names)
     return UsageError(
         f"{word.text!r} is no {what} that I know.",
-        nearest=nearest(word.text, names) or tuple(names[:12]),
+        nearest=near,
+        fix="" if near else f"There are {', '.join(dict.fromkeys(NOUNS.get(name, name) for name in names))}.",
         part=word.span,
     )
 
@@ -112,6 +116,21 @@ def _flags_of(key: str) -> tuple[Mapping[str, Flag], Mapping[str, Flag]]:
     own = next(verb.flags for verb in VERBS if verb.key == key)
     by_name = {flag.name: flag for flag in (*own, *SHARED_FLAGS)}
     return by_name, {flag.short: flag for flag in (*SHARED_FLAGS, *own) if flag.short}
+
+
+@cache
+def _shown_flags(key: str) -> tuple[str, ...]:
+    return tuple(f"--{name}" for name, flag in _flags_of(key)[0].items() if not flag.hidden)
+
+
+@cache
+def _flag_names() -> frozenset[str]:
+    """Of all verbs: a name that another verb has is no slip of the finger."""
+    return frozenset(flag.name for verb in VERBS for flag in verb.flags)
+
+
+class BadValue(UsageError):
+    """A flag's value that doesn't read; the first of `nearest` is what it most likely was meant to be."""
 
 
 class _Reader:
@@ -187,6 +206,8 @@ class _Reader:
                     f"{shown} needs a value.", why=flag.help, fix=f"{shown} <{flag.type.name}>", part=word.span
                 )
             raw = self._rest[self._at]
+            if swallowed(flag, raw, self._by_name.values()):
+                raise self._no_value(raw, shown)
             value = raw.text
             self._at += 1
         if flag.name in REFUSED_FLAGS:
@@ -201,12 +222,19 @@ class _Reader:
         try:
             parsed = flag.type.parse(value)
         except UsageError as fault:
-            fault.part = raw.span
-            fault.text = f"{shown}: {fault.text}"
-            fault.args = (fault.text,)
-            raise
+            raise BadValue(
+                f"{shown}: {fault.text}", why=fault.why, nearest=fault.nearest, fix=fault.fix, part=raw.span
+            ) from None
         before = self._flags.get(flag.name)
         self._flags[flag.name] = parsed if before is None else flag.type.merge(before, parsed)
+
+    def _no_value(self, word: Word, shown: str) -> UsageError:
+        return UsageError(
+            f"{shown} needs a value, but {word.text} follows, which reads as a flag.",
+            why="A flag is never taken as the value of another one.",
+            fix=f"If it is the value, write {shown}{'=' if shown.startswith('--') else ''}{quote(word.text)}.",
+            part=word.span,
+        )
 
     def _without(self, first: Word, last: Word) -> str:
         """The line as it would be without these words."""
@@ -222,9 +250,7 @@ class _Reader:
         return following
 
     def _no_flag(self, word: Word, shown: str) -> UsageError:
-        names = [f"--{name}" for name in self._by_name if name not in REFUSED_FLAGS]
-        name = shown.lower() if shown.startswith("--") else shown
-        near = (name,) if name in names and name != shown else nearest(name, names)
+        near = () if shown[2:] in _flag_names() else nearest(shown, _shown_flags(self._verb.key))
         return UsageError(
             f"{self._verb.noun} {self._verb.name} has no flag {shown}.".replace("  ", " "),
             nearest=near,

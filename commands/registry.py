@@ -13,7 +13,7 @@ from commands.backup_location.delete import DELETE as BACKUP_LOCATION_DELETE
 from commands.backup_location.get import GET as BACKUP_LOCATION_GET
 from commands.backup_location.set import DEFAULT as BACKUP_LOCATION_DEFAULT
 from commands.backup_location.set import SET as BACKUP_LOCATION_SET
-from commands.flags import BOOL, FREE_TEXT, OPTIONAL_BOOL, TEXT, Flag
+from commands.flags import BOOL, FREE_TEXT, OPTIONAL_BOOL, STICKY_BOOL, TEXT, Flag
 from commands.general.audit import AUDIT
 from commands.general.check import CHECK
 from commands.general.doctor import DOCTOR
@@ -111,7 +111,7 @@ SHARED_FLAGS: tuple[Flag, ...] = (
     Flag(
         "cluster", TEXT, "Which cluster; without it, the channel's own", group="Cluster", ours=True, source="clusters"
     ),
-    Flag("dry-run", BOOL, "Show plan, guards and decision; write nothing", group="Output", ours=True),
+    Flag("dry-run", STICKY_BOOL, "Show plan, guards and decision; write nothing", group="Output", ours=True),
     Flag("reason", FREE_TEXT, "Why; kept in the record", group="Record", ours=True),
     Flag(
         "break-glass",

@@ -21,7 +21,7 @@ def check(cmd: Command, noun: str) -> None:
         raise UsageError(
             f"Say which: names of {noun}s, --selector or --all" + (", one of the three." if sum(ways) else "."),
             why="They exclude each other." if sum(ways) else "Nothing is taken for all of them.",
-            fix=f"{cmd.noun} {cmd.verb} {cmd.name or 'NAME'}",
+            fix="Use one of them." if sum(ways) else f"{cmd.noun} {cmd.verb} NAME",
         )
 
 

@@ -50,7 +50,7 @@ def flag_words(flag: Flag, value: Any) -> str:
         return ""
     if flag.type.bare is not None:
         return f"--{flag.name}" if value is True else f"--{flag.name}={text}"
-    return f"--{flag.name} {quote(text)}"
+    return f"--{flag.name}{'=' if text.startswith('-') else ' '}{quote(text)}"
 
 
 def _csv(field: str) -> str:

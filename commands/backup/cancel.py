@@ -63,7 +63,8 @@ def _guards(item: Json, facts: Facts) -> tuple[Guard, ...]:
     if phase in BACKUP_PHASES.running:
         text = f"{name} is {phase}: Velero cannot stop a backup that runs. When it is done it can be deleted."
         return (Guard("backup-running", Level.REFUSE, text, _queued(facts)),)
-    return (Guard("not-queued", Level.REFUSE, f"{name} is {phase}, not queued any more.", (f"backup delete {name}",)),)
+    text = f"{name} is {phase} and no longer queued. To remove it with its data, delete it."
+    return (Guard("not-queued", Level.REFUSE, text),)
 
 
 CANCEL = Verb(
