@@ -167,8 +167,12 @@ def origin_of(received: Received) -> Origin:
     )
 
 
-def sorry(fault: ChatopsError, line: str, ref: str, better: str = "") -> Answer:
-    """What failed with the part underlined, why, the nearest valid values, one corrected command to copy."""
+def sorry(fault: ChatopsError, line: str, ref: str, better: str | None = None) -> Answer:
+    """What failed with the part underlined, why, the nearest valid values, one corrected command to copy.
+
+    `better`: that command where it was tried already; empty, if it would not be accepted.
+    """
+    better = corrected(fault, Typed(line)) if better is None else better
     parts: list[Part] = []
     if part := place(fault, line):
         start, end = part

@@ -28,7 +28,9 @@ def test_no_flag_takes_a_dry_run_for_its_value(taker, word):
 
 
 @pytest.mark.parametrize("flag", ["--reason", "--break-glass", "--description", "--namespaces", "--cluster"])
-@pytest.mark.parametrize("word", ["--ttl", "--ttl=1h", "-o", "-oyaml", "-w", "--wait", "--nosuch", "--help", "--confirm"])
+@pytest.mark.parametrize(
+    "word", ["--ttl", "--ttl=1h", "-o", "-oyaml", "-w", "--wait", "--nosuch", "--help", "--confirm"]
+)
 def test_our_own_flags_take_no_flag_for_a_value(flag, word):
     with pytest.raises(UsageError) as caught:
         parse(f"backup create x {flag} {word}")
