@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from domain.errors import ChatopsError, Refused, Unknown
+from velero.documents import MANIFEST, MESSAGE, BadDocument, read_json
 
 NAME = "control.sock"
 MAX_LINE = 64 * 1024
@@ -62,8 +63,8 @@ class Control:
 
     async def _answer(self, line: bytes) -> Json:
         try:
-            asked = json.loads(line)
-        except ValueError:
+            asked = read_json(line, MESSAGE)
+        except BadDocument:
             return _no(Refused("That is no JSON."))
         if not isinstance(asked, dict) or not isinstance(asked.get("do"), str):
             return _no(Refused("`do` names what to do.", why=f"Known: {', '.join(sorted(self._acts))}."))
@@ -102,7 +103,7 @@ def _talk(path: Path, line: bytes) -> Json:
         client.connect(name)
         client.sendall(line)
         with client.makefile("rb") as answers:
-            answer = json.loads(answers.readline(4 * MAX_LINE))
+            answer = read_json(answers.readline(4 * MAX_LINE), MANIFEST)
     if not isinstance(answer, dict):
         raise ValueError("not an answer")  # noqa: TRY004 - one kind of fault for all that is no answer
     return answer

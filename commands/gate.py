@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from fnmatch import fnmatchcase
 from typing import Any
 
 from domain.duration import from_timedelta, human
+from domain.wildcards import matches_wildcard
 from velero.backups import Backup
 from velero.phases import BACKUP_PHASES
 from velero.volumes import Volume
@@ -114,7 +114,7 @@ def covers(backup: Backup, namespace: str) -> bool:
 
 
 def _listed(patterns: Iterable[str], namespace: str) -> bool:
-    return any(fnmatchcase(namespace, pattern) for pattern in patterns)
+    return any(matches_wildcard(pattern, namespace) for pattern in patterns)
 
 
 def _newest_first(backups: Iterable[Backup], now: datetime) -> list[Backup]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Iterable
 
 from commands.command import Command
 from commands.nearest import nearest
 from domain.errors import UsageError
+from domain.wildcards import matches_wildcard
 from velero.phases import Phases
 
 
@@ -29,4 +29,4 @@ def check(cmd: Command, known: frozenset[str], seen: Iterable[str]) -> None:
 
 
 def means(given: str, name: str) -> bool:
-    return fnmatch.fnmatchcase(name.lower(), given.lower())
+    return matches_wildcard(given.lower(), name.lower())

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from fnmatch import fnmatchcase
 from typing import Any
 
 from domain.event import Event, Severity
+from domain.wildcards import matches_wildcard
 from notifier.trouble import concerns, troubles
 from store.subscriptions import Subscription
 
@@ -162,4 +162,4 @@ def _names(event: Event) -> list[str]:
 
 
 def _any(patterns: Sequence[str], name: str) -> bool:
-    return any(fnmatchcase(name, pattern) or name == "*" for pattern in patterns)
+    return any(matches_wildcard(pattern, name) or name == "*" for pattern in patterns)

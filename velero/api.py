@@ -19,6 +19,7 @@ from msgspec.json import Decoder
 
 from domain.errors import ClusterError, Unauthenticated
 from velero.connection import Access, Connection, connect
+from velero.documents import MANIFEST, check_json
 from velero.errors import Asked, Body, Reply, asked, not_kubernetes, refusal, unreachable
 from velero.fields import Json
 
@@ -102,9 +103,7 @@ class Api:
         what = asked(self.cluster, method, path)
         query = {**(query or {}), **({"fieldValidation": "Strict"} if method in _WRITES else {})}
         headers = {"Content-Type": content_type or (MERGE_PATCH if method == "PATCH" else _JSON)}
-        return _parse(
-            what, await self._reply(what, method, _target(path, query), headers, body, timeout), _OBJECT.decode
-        )
+        return _parse(what, await self._reply(what, method, _target(path, query), headers, body, timeout), _object)
 
     async def read(self, path: str, query: Mapping[str, str], read: Callable[[Body], T]) -> T:
         """A GET whose answer `read` makes a value of; where it raises ValueError, it was no answer of Kubernetes."""
@@ -241,6 +240,11 @@ async def _read(response: aiohttp.ClientResponse) -> Reply:
         response.release() if response.content.at_eof() else response.close()
     headers = response.headers
     return Reply(response.status, body, headers.get("Content-Type", ""), headers.get("Retry-After", ""))
+
+
+def _object(body: Body) -> Json:
+    check_json(bytes(body), MANIFEST)
+    return _OBJECT.decode(body)
 
 
 def _parse(what: Asked, reply: Reply, read: Callable[[Body], T]) -> T:

@@ -18,9 +18,8 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-import yaml
-
 from domain.errors import Unauthenticated, Unreachable
+from velero.documents import CONFIG_MAP, BadDocument, read_yaml
 from velero.fields import Json, items, section, text
 from velero.token import Reading, Token, fixed, from_exec, from_file
 
@@ -196,18 +195,21 @@ def _absolute(source: Json, home: Path) -> Json:
     return {**source, **{key: str(home / source[key]) for key in _PATHS if text(source, key)}}
 
 
+def _unreadable(path: Path, error: Exception) -> str:
+    """Of the file's own text nothing is told: it holds secrets."""
+    return f"{path.name} cannot be read" + (f": {error}" if isinstance(error, BadDocument) else "")
+
+
 def _read_all(cluster: str, where: str) -> list[tuple[Path, Json]]:
     paths = [Path(part).expanduser().absolute() for part in where.split(os.pathsep) if part]
     found: list[tuple[Path, Json]] = []
     for path in paths:
         try:
-            data = yaml.safe_load(path.read_text())
+            data = read_yaml(path.read_text(), CONFIG_MAP)
         except FileNotFoundError:
             continue
-        except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
-            raise Unreachable(
-                cluster, f"Cluster {cluster} is not set up.", why=f"{path.name} cannot be read"
-            ) from error
+        except (OSError, ValueError) as error:
+            raise Unreachable(cluster, f"Cluster {cluster} is not set up.", why=_unreadable(path, error)) from error
         found.append((path, data if isinstance(data, dict) else {}))
     if not found:
         raise Unreachable(cluster, f"Cluster {cluster} is not set up.", why="its kubeconfig is not there")

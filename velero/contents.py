@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO
 
 from velero.archive import Limits, members, refused
+from velero.documents import MANIFEST, BadDocument, read_json
 from velero.fields import Json, text
 from velero.unpacking import Caps, Unpacker
 
@@ -55,9 +55,9 @@ def _place(name: str) -> tuple[str, str, str] | None:
 
 def _object(body: bytes) -> Json:
     try:
-        parsed = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise refused("an object in it is not JSON") from error
+        parsed = read_json(body, MANIFEST)
+    except BadDocument as fault:
+        raise refused(f"an object in it cannot be read: {fault}") from fault
     if not isinstance(parsed, dict):
         raise refused("an object in it is no object")
     return parsed

@@ -23,6 +23,7 @@ from domain.errors import (
     Unreachable,
     VeleroMissing,
 )
+from velero.documents import MESSAGE, BadDocument, read_json
 from velero.fields import Json, items, number, section, text
 
 Body = bytes | bytearray
@@ -143,8 +144,8 @@ def shorten(message: str, limit: int = _LIMIT) -> str:
 
 def _status_object(body: Body) -> Json:
     try:
-        parsed = json.loads(body)
-    except (ValueError, RecursionError):
+        parsed = read_json(body, MESSAGE)
+    except BadDocument:
         return {}
     return parsed if isinstance(parsed, dict) and parsed.get("kind") == "Status" else {}
 

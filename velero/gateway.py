@@ -10,6 +10,7 @@ from msgspec import Raw, Struct, field
 from msgspec.json import Decoder, decode
 
 from domain.errors import Expired, NotThere
+from velero.documents import MANIFEST, check_json
 from velero.fields import Json, section
 from velero.kinds import Kind
 from velero.objects import without_managed_fields
@@ -122,7 +123,8 @@ class Gateway(Generic[V]):
         return Page(tuple(values), listed.metadata.resource_version, listed.metadata.next)
 
     def read(self, raw: Raw) -> V | None:
-        """One object of a list or a watch; None for what is none. Items of a core list come without their kind."""
+        """One object of a list or a watch; None for what is none. Raises BadDocument. Items of a core list come without their kind."""
+        check_json(bytes(raw), MANIFEST)
         source = decode(raw)
         if not isinstance(source, dict):
             return None

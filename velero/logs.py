@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from velero.documents import MESSAGE, BadDocument, read_json
 from velero.fields import parse_moment
 
 _LONGEST = 1 << 20
@@ -99,8 +100,8 @@ def log_line(raw: str) -> LogLine | None:
 
 def _from_json(line: str) -> dict[str, str]:
     try:
-        parsed = json.loads(line)
-    except (ValueError, RecursionError):
+        parsed = read_json(line, MESSAGE)
+    except BadDocument:
         return {}
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in parsed.items()}
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from domain.errors import DownloadError
+from velero.documents import ARTIFACT, BadDocument, read_json
 from velero.fields import Json, section
 
 _MOST = 20_000
@@ -69,9 +69,9 @@ def grouped(entries: tuple[Entry, ...]) -> tuple[Group, ...]:
 
 def parse_json(body: bytes, what: str) -> object:
     try:
-        parsed: object = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise DownloadError(f"{what} cannot be read.", why="it is not JSON") from error
+        parsed: object = read_json(body, ARTIFACT)
+    except BadDocument as fault:
+        raise DownloadError(f"{what} cannot be read.", why=str(fault)) from fault
     return parsed
 
 

@@ -15,6 +15,7 @@ from msgspec import Raw, Struct, ValidationError, convert, field
 from msgspec.json import Decoder, decode
 from msgspec.structs import fields
 
+from velero.documents import MANIFEST, check_json
 from velero.fields import Json
 from velero.gateway import Gateway, Listed, Page
 from velero.kinds import Kind
@@ -106,6 +107,7 @@ class Rows(Gateway[P]):
         try:
             return self._one.decode(raw)
         except ValidationError:
+            check_json(bytes(raw), MANIFEST)
             source = decode(raw)
             return fitting(self._wanted, source) if isinstance(source, dict) else None
 

@@ -19,6 +19,7 @@ from datetime import datetime
 from pathlib import Path
 
 from domain.errors import Unauthenticated
+from velero.documents import MESSAGE, BadDocument, read_json
 from velero.fields import Json, items, moment, section, strings, text
 
 TTL = 60.0
@@ -164,8 +165,8 @@ def _plugin_environment(config: Json) -> dict[str, str]:
 def _credential(cluster: str, output: bytes, config: Json) -> Reading:
     plugin = Path(text(config, "command")).name
     try:
-        answer = json.loads(output)
-    except (ValueError, RecursionError) as error:
+        answer = read_json(output, MESSAGE)
+    except BadDocument as error:
         raise _failed(cluster, f"the plugin {plugin} printed something that is not an ExecCredential") from error
     status = section(answer, "status")
     if not text(status, "token"):

@@ -24,6 +24,7 @@ from bot.settings import Sender
 from domain.errors import ClusterError, StoreError, UserError
 from notifier.deliver.signature import ID, SIGNATURE, TIMESTAMP, Fault, unsound
 from store.writer import Store
+from velero.documents import MESSAGE, BadDocument, check_json
 
 COMMANDS, GATE, OPENAPI = "/hooks/v1/commands", "/hooks/v1/gate", "/hooks/v1/openapi.json"
 MAX_BODY = 64 * 1024
@@ -105,7 +106,10 @@ class Hooks:
         if request.content_type != "application/json":
             return problems.response(problems.problem("media", 415, "The body has to be application/json."))
         try:
+            check_json(body, MESSAGE)
             return await act(who, model.model_validate_json(body))
+        except BadDocument as fault:
+            return problems.response(problems.problem("document", 400, f"The body was not read: {fault}."))
         except ValidationError as fault:
             return problems.response(problems.of_validation(fault, model))
         except Conflicting as fault:

@@ -18,6 +18,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.slack import shortcuts
 from bot.slack.payloads import Received
+from velero.documents import MESSAGE, BadDocument, read_json
 
 log = logging.getLogger(__name__)
 
@@ -99,8 +100,8 @@ class Forms:
 
 def metadata(value: str) -> dict[str, str]:
     try:
-        found = json.loads(value)
-    except ValueError:
+        found = read_json(value, MESSAGE)
+    except BadDocument:
         return {}
     return {str(key): str(item) for key, item in found.items()} if isinstance(found, dict) else {}
 

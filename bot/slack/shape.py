@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs
+
+from velero.documents import MESSAGE, read_json
 
 JSON = "application/json"
 
@@ -26,10 +27,10 @@ def whole(content_type: str, body: bytes) -> bool:
     try:
         text = body.decode("utf-8")
         if is_event(content_type):
-            return _fits(json.loads(text))
+            return _fits(read_json(text, MESSAGE))
         payload = parse_qs(text, errors="strict").get("payload")
-        return payload is None or _fits(json.loads(payload[0]))
-    except (ValueError, RecursionError):
+        return payload is None or _fits(read_json(payload[0], MESSAGE))
+    except ValueError:
         return False
 
 

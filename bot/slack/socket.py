@@ -24,6 +24,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.metrics import SLACK_CONNECTIONS
 from bot.supervise import contained
 from domain.errors import SlackUnreachable
+from velero.documents import MESSAGE, BadDocument, read_json
 
 log = logging.getLogger(__name__)
 
@@ -242,7 +243,7 @@ def payload_of(answer: BoltResponse) -> Json | None:
     body = answer.body or ""
     if answer.headers.get("content-type", [""])[0].startswith("application/json"):
         with suppress(ValueError):
-            found = json.loads(body)
+            found = read_json(body, MESSAGE)
             return found if isinstance(found, dict) else {}
     return {"text": body} if body else {}
 
@@ -251,8 +252,8 @@ def _read(frame: aiohttp.WSMessage) -> Json:
     if frame.type is not aiohttp.WSMsgType.TEXT:
         return {}
     try:
-        said = json.loads(frame.data)
-    except ValueError:
+        said = read_json(frame.data, MESSAGE)
+    except BadDocument:
         return {}
     return said if isinstance(said, Mapping) else {}  # type: ignore[return-value]
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 
 import click
 
 from bot.terminal.lines import answered
 from velero.cron_lines import answer
+from velero.documents import MESSAGE, BadDocument, read_json
 
 
 @click.command("cron")
@@ -39,6 +39,6 @@ def COMMAND(expr: str | None, dialect: str, zone: str, start: str | None, count:
 
 def _loaded(line: str) -> object:
     try:
-        return json.loads(line)
-    except ValueError:
+        return read_json(line, MESSAGE)
+    except BadDocument:
         return line

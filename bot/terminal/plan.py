@@ -14,13 +14,14 @@ from commands.batch import answer, fixtures
 from commands.facts import Facts
 from commands.situation import ClusterView, Situation
 from domain.errors import UserError
+from velero.documents import ARTIFACT, read_json
 
 
 def _facts(path: Path | None) -> Facts:
     if path is None:
         return Facts()
     try:
-        loaded = json.loads(path.read_text(encoding="utf-8"))
+        loaded = read_json(path.read_bytes(), ARTIFACT)
         return fixtures(loaded if isinstance(loaded, list) else [loaded])
     except (OSError, ValueError, UserError) as fault:
         raise click.ClickException(f"The fixtures {path} cannot be read: {fault}") from None

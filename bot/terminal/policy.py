@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -31,6 +30,7 @@ from domain.counting import counted
 from domain.decision import Decision
 from domain.errors import ConfigError, UserError
 from domain.plan import Plan
+from velero.documents import ARTIFACT, read_json
 
 Labels = Mapping[str, Mapping[str, str]]
 
@@ -172,7 +172,7 @@ def _facts(path: Path | None) -> Facts:
     if path is None:
         return Facts()
     try:
-        loaded = json.loads(path.read_text(encoding="utf-8"))
+        loaded = read_json(path.read_bytes(), ARTIFACT)
         return fixtures(loaded if isinstance(loaded, list) else [loaded])
     except (OSError, ValueError, UserError) as fault:
         raise click.ClickException(f"The fixtures {path} cannot be read: {fault}") from None

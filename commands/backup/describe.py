@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
-
 from commands import moments, selection
 from commands.backup import sheet
 from commands.backup.findings import Findings, ended, found, wants
@@ -18,6 +16,7 @@ from commands.verb import Args, Effect, Verb
 from domain.answer import Answer, Attachment, Button, Code, Fields, Part, Table, Text, Tone
 from domain.counting import counted, named
 from domain.errors import ClusterError, Refused, Unknown
+from domain.wildcards import matches_wildcard
 from velero.phases import BACKUP_PHASES
 from velero.results import Entry, grouped
 from velero.volumes import Data, Volume
@@ -219,7 +218,7 @@ def _searched(cmd: Command, about: Findings, told: frozenset[str]) -> Answer:
 
 
 def _fits(wanted: str, name: str) -> bool:
-    return fnmatch.fnmatchcase(name, wanted) if any(sign in wanted for sign in "*?[") else wanted in name
+    return matches_wildcard(wanted, name) if any(sign in wanted for sign in "*?[") else wanted in name
 
 
 def _kind_fits(wanted: str, kind: str) -> bool:

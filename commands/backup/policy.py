@@ -5,19 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import yaml
-
 from commands.command import Command
 from commands.facts import Facts
 from commands.policy.facts import ClusterFacts
 from commands.situation import Situation
 from domain.errors import UsageError
 from domain.plan import Guard, Level, Step, StepVerb, digest
+from velero.documents import CONFIG_MAP, TYPED, BadDocument, read_yaml
 
 Json = dict[str, Any]
 
 KEY = "policies.yaml"
-LONGEST = 100_000
 ACTIONS = ("skip", "fs-backup", "snapshot")
 _KEYS = frozenset({"version", "volumePolicies", "includeExcludePolicy"})
 _EXAMPLE = "{version: v1, volumePolicies: [{conditions: {nfs: {}}, action: {type: skip}}]}"
@@ -50,11 +48,14 @@ def reference(name: str) -> Json:
 
 def check(text: str) -> Json:
     """What Velero would refuse only when it runs. Source: velero 1.18 internal/resourcepolicies."""
-    if len(text) > LONGEST:
-        raise UsageError(f"--resource-policy has {len(text)} signs; at most {LONGEST} are taken.")
-    found = _document(text)
-    if found is None:
-        raise UsageError("--resource-policy is no YAML document.", fix=_EXAMPLE)
+    try:
+        found = read_yaml(text, TYPED)
+    except BadDocument as fault:
+        raise UsageError(
+            "--resource-policy cannot be read.", why=f"The document is refused: {fault}.", fix=_EXAMPLE
+        ) from None
+    if not isinstance(found, dict):
+        raise UsageError("--resource-policy is no YAML mapping.", fix=_EXAMPLE)
     unknown = sorted(set(found) - _KEYS)
     if unknown:
         raise UsageError(f"--resource-policy: {unknown[0]!r} is no part of a policy.", nearest=tuple(sorted(_KEYS)))
@@ -79,8 +80,8 @@ def _rule(rule: object) -> None:
 
 def _document(text: str) -> Json | None:
     try:
-        found = yaml.safe_load(text)
-    except yaml.YAMLError:
+        found = read_yaml(text, CONFIG_MAP)
+    except BadDocument:
         return None
     return found if isinstance(found, dict) else None
 

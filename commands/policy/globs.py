@@ -8,13 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 
-_ANY: frozenset[str] = frozenset()
-_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-")
-_MOST_STATES = 5_000
-"""A pattern such as `*a????????????????????` has millions; beyond this the answer is the careful one."""
-
-Token = frozenset[str] | None
+Range = tuple[str, str]
+"""First and last character."""
+Token = tuple[Range, ...] | None
 """The characters that fit one place, none named = any; `None` is the star."""
+
+MAX_PATTERN_LENGTH = 128
+_MAX_STEPS = 200_000
+"""Of one comparison. A pattern such as `*a????????????????????` has millions; beyond this the answer is the careful one."""
+_ANY: tuple[Range, ...] = ()
+_LETTERS = "-0123456789abcdefghijklmnopqrstuvwxyz"
+_LAST_CODE = 0x10FFFF
 
 
 class BadPattern(ValueError):
@@ -75,6 +79,9 @@ def meet(left: str, right: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def tokens(pattern: str) -> tuple[Token, ...]:
+    """Raises BadPattern."""
+    if len(pattern) > MAX_PATTERN_LENGTH:
+        raise BadPattern(f"A pattern has at most {MAX_PATTERN_LENGTH} characters; this one has {len(pattern)}")
     found: list[Token] = []
     at = 0
     while at < len(pattern):
@@ -85,27 +92,30 @@ def tokens(pattern: str) -> tuple[Token, ...]:
             at = end
         elif sign == "]":
             raise BadPattern(f"{pattern!r} has a closing bracket without an opening one")
-        else:
-            found.append({"*": None, "?": _ANY}.get(sign, frozenset(sign)))
+        elif sign != "*" or not found or found[-1] is not None:
+            found.append({"*": None, "?": _ANY}.get(sign, ((sign, sign),)))
         at += 1
     return tuple(found)
 
 
-def _letters(pattern: str, inside: str) -> frozenset[str]:
+def _letters(pattern: str, inside: str) -> tuple[Range, ...]:
+    """Ranges stay ranges: a class may name all of Unicode."""
     if not inside or inside[0] in "!^" or "[" in inside:
         raise BadPattern(f"{pattern!r} has brackets that Velero does not take")
-    found: set[str] = set()
+    found: list[Range] = []
     at = 0
     while at < len(inside):
-        if inside[at + 1 : at + 2] == "-" and at + 2 < len(inside):
-            found.update(chr(code) for code in range(ord(inside[at]), ord(inside[at + 2]) + 1))
-            at += 3
-        else:
-            found.add(inside[at])
-            at += 1
+        last = inside[at + 2] if inside[at + 1 : at + 2] == "-" and at + 2 < len(inside) else ""
+        if not last or inside[at] <= last:
+            found.append((inside[at], last or inside[at]))
+        at += 3 if last else 1
     if not found:
         raise BadPattern(f"{pattern!r} has an empty range")
-    return frozenset(found)
+    return tuple(found)
+
+
+def _has(ranges: tuple[Range, ...], letter: str) -> bool:
+    return any(first <= letter <= last for first, last in ranges)
 
 
 def _closure(parts: tuple[Token, ...], places: frozenset[int]) -> frozenset[int]:
@@ -125,7 +135,7 @@ def _step(parts: tuple[Token, ...], places: frozenset[int], letter: str) -> froz
             token = parts[place]
             if token is None:
                 after.add(place)
-            elif not token or letter in token:
+            elif not token or _has(token, letter):
                 after.add(place + 1)
     return _closure(parts, frozenset(after))
 
@@ -133,12 +143,15 @@ def _step(parts: tuple[Token, ...], places: frozenset[int], letter: str) -> froz
 def _included(inner: str, outers: tuple[str, ...]) -> bool:
     """Walks both as automata over sets of places, until a name of `inner` is found that no outer has."""
     small, wide = tokens(inner), tuple(tokens(outer) for outer in outers)
-    alphabet = sorted(_alphabet((small, *wide)))
+    alphabet = _alphabet((small, *wide))
     start = (_closure(small, frozenset({0})), tuple(_closure(parts, frozenset({0})) for parts in wide))
-    todo, seen = [start], {start}
+    todo, seen, steps = [start], {start}, 0
     while todo:
         mine, theirs = todo.pop()
         if len(small) in mine and not any(len(p) in places for p, places in zip(wide, theirs, strict=True)):
+            return False
+        steps += len(alphabet) * (len(mine) + sum(map(len, theirs)))
+        if steps > _MAX_STEPS:
             return False
         for letter in alphabet:
             onward = _step(small, mine, letter)
@@ -146,20 +159,24 @@ def _included(inner: str, outers: tuple[str, ...]) -> bool:
             if onward and after not in seen:
                 seen.add(after)
                 todo.append(after)
-        if len(seen) > _MOST_STATES:
-            return False
     return True
 
 
-def _alphabet(patterns: tuple[tuple[Token, ...], ...]) -> frozenset[str]:
-    """The letters that the patterns name, and one for all the others, which they cannot tell apart."""
-    named = frozenset(letter for parts in patterns for token in parts if token for letter in token)
-    return named | frozenset(sorted(_LETTERS - named)[:1])
+def _alphabet(patterns: tuple[tuple[Token, ...], ...]) -> list[str]:
+    """One letter of each kind that the patterns can tell apart, and one of those that none names.
+
+    Between two borders of ranges all characters fare alike, so the first one speaks for them.
+    """
+    ranges = {each for parts in patterns for token in parts if token for each in token}
+    borders = {ord(first) for first, _ in ranges} | {ord(last) + 1 for _, last in ranges}
+    named = tuple(ranges)
+    told = [chr(code) for code in sorted(borders) if code <= _LAST_CODE and _has(named, chr(code))]
+    return told + [letter for letter in _LETTERS if not _has(named, letter)][:1]
 
 
 def _together(one: tuple[Token, ...], two: tuple[Token, ...], i: int, j: int) -> list[tuple[int, int]]:
-    left = one[i] if i < len(one) else frozenset("/")
-    right = two[j] if j < len(two) else frozenset("/")
+    left = one[i] if i < len(one) else (("/", "/"),)
+    right = two[j] if j < len(two) else (("/", "/"),)
     onward: list[tuple[int, int]] = []
     if left is None:
         onward.append((i + 1, j))
@@ -174,5 +191,5 @@ def _together(one: tuple[Token, ...], two: tuple[Token, ...], i: int, j: int) ->
     return onward
 
 
-def _share(left: frozenset[str], right: frozenset[str]) -> bool:
-    return not left or not right or bool(left & right)
+def _share(left: tuple[Range, ...], right: tuple[Range, ...]) -> bool:
+    return not left or not right or any(a <= d and c <= b for a, b in left for c, d in right)

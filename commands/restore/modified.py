@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
-
-import yaml
 
 from commands.restore.patches import CannotApply, TestFailed, apply, merge, strategic
 from commands.restore.source import pattern_of
 from commands.selectors import matches
 from domain.errors import UsageError
+from velero.documents import CONFIG_MAP, BadDocument, read_json, read_yaml
 from velero.fields import items, section, strings, text
 
 Json = dict[str, Any]
 
-_MOST_STARS = 6
-_UNREADABLE = (CannotApply, UsageError, yaml.YAMLError, KeyError, TypeError)
+_UNREADABLE = (CannotApply, UsageError, BadDocument, KeyError, TypeError)
 """Somebody else's text: whatever is wrong in a rule is a fault of that rule."""
 
 
@@ -57,8 +53,8 @@ def read(data: Mapping[str, Any]) -> Modifiers | None:
     if len(data) != 1:
         return None
     try:
-        found = yaml.safe_load(str(next(iter(data.values()))))
-    except yaml.YAMLError:
+        found = read_yaml(str(next(iter(data.values()))), CONFIG_MAP)
+    except BadDocument:
         return None
     rules = found.get("resourceModifierRules") if isinstance(found, dict) else None
     if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
@@ -74,7 +70,7 @@ def fits(conditions: Json, item: Json, resource: str) -> bool:
     if not _globbed(text(conditions, "groupResource"), resource):
         return False
     named = text(conditions, "resourceNameRegex")
-    if named and not pattern_of(named).search(text(meta, "name")):
+    if named and not pattern_of(named).matches_part(text(meta, "name")):
         return False
     selector = conditions.get("labelSelector")
     if isinstance(selector, dict) and not matches(selector, section(meta, "labels")):
@@ -91,17 +87,14 @@ def _holds(item: Json, tests: list[Json]) -> bool:
 
 
 def _globbed(pattern: str, name: str) -> bool:
-    return bool(_glob(pattern).fullmatch(name))
+    return pattern_of(_as_regex(pattern)).matches_all(name)
 
 
-@lru_cache(maxsize=256)
-def _glob(pattern: str) -> re.Pattern[str]:
+def _as_regex(pattern: str) -> str:
     """A single star stops at a dot: `*` means `configmaps` and not `deployments.apps`."""
-    if pattern.count("*") > _MOST_STARS:
-        raise UsageError(f"{pattern!r} has too many stars to be tried.")
     parts = re.split(r"(\*+|\?)", pattern)
     signs = {"*": "[^.]*", "?": "[^.]"}
-    return re.compile("".join(signs.get(part, ".*" if part.startswith("**") else re.escape(part)) for part in parts))
+    return "".join(signs.get(part, ".*" if part.startswith("**") else re.escape(part)) for part in parts)
 
 
 def _patched(item: Json, rule: Json) -> Json:
@@ -111,7 +104,7 @@ def _patched(item: Json, rule: Json) -> Json:
         return item
     for ways, laid in (("mergePatches", merge), ("strategicPatches", strategic)):
         for patch in items(rule, ways):
-            made = laid(made, yaml.safe_load(text(patch, "patchData")))
+            made = laid(made, read_yaml(text(patch, "patchData"), CONFIG_MAP))
     if not isinstance(made, dict):
         raise CannotApply("it leaves no object")
     return made
@@ -129,6 +122,6 @@ def _value(text: Any) -> Any:
     if text.lower() in {"true", "false"}:
         return text.lower() == "true"
     try:
-        return json.loads(text)
+        return read_json(text, CONFIG_MAP)
     except ValueError:
         return text

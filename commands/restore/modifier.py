@@ -5,19 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import yaml
-
 from commands.command import Command
 from commands.facts import Facts
 from commands.secret_values import refuse_in_document
 from commands.situation import Situation
 from domain.errors import UsageError
 from domain.plan import Guard, Level, Step, StepVerb, digest
+from velero.documents import TYPED, BadDocument, read_yaml
 
 Json = dict[str, Any]
 
 KEY = "modifiers.yaml"
-LONGEST = 100_000
 _WAYS = ("patches", "mergePatches", "strategicPatches")
 
 
@@ -76,12 +74,10 @@ def reference(name: str) -> Json:
 
 def check(text: str) -> None:
     """What Velero would refuse only when it runs. Source: velero 1.18 internal/resourcemodifiers."""
-    if len(text) > LONGEST:
-        raise UsageError(f"--modifier has {len(text)} signs; at most {LONGEST} are taken.")
     try:
-        found = yaml.safe_load(text)
-    except yaml.YAMLError as fault:
-        raise UsageError(f"--modifier is no YAML: {str(fault).splitlines()[0]}.") from None
+        found = read_yaml(text, TYPED)
+    except BadDocument as fault:
+        raise UsageError("--modifier cannot be read.", why=f"The document is refused: {fault}.") from None
     rules = found.get("resourceModifierRules") if isinstance(found, dict) else None
     if not isinstance(found, dict) or found.get("version") != "v1" or not isinstance(rules, list) or not rules:
         raise UsageError(

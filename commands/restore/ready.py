@@ -5,11 +5,11 @@ Source of the rules: velero 1.18 pkg/restore (resetMetadataAndStatus) and its ac
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
 from commands.restore.scope import Scope
+from velero.documents import MANIFEST, BadDocument, read_json
 from velero.fields import items, number, section, text
 
 Json = dict[str, Any]
@@ -86,8 +86,8 @@ def _owned(item: Json) -> Iterator[tuple[str, object]]:
 
 def _parsed(words: str) -> Json:
     try:
-        found = json.loads(words)
-    except (ValueError, RecursionError):
+        found = read_json(words, MANIFEST)
+    except BadDocument:
         return {}
     return found if isinstance(found, dict) else {}
 

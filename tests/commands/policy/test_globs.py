@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from commands.policy.globs import BadPattern, fits, holds, is_pattern, meet, tokens
+from commands.policy.globs import BadPattern, fits, holds, is_pattern, meet, tokens, well_formed
 
 PATTERNS = st.lists(st.sampled_from(["a", "b", "-", "*", "?", "[ab]", "[a-c]"]), min_size=1, max_size=5).map("".join)
 NAMES = ["".join(letters) for size in range(5) for letters in itertools.product("abc-", repeat=size)]
@@ -83,3 +83,27 @@ def test_a_pattern_made_to_be_slow_is_answered_carefully_and_soon() -> None:
     assert not holds(["*a" + "?" * 40], "*a" + "?" * 40 + "*")
     assert not holds(["*a" + "?" * 16], "b*a" + "?" * 16)
     assert holds(["*a" + "?" * 6], "b*a" + "?" * 6)
+
+
+EVERY_CHARACTER = "[\x01-\U0010ffff]"
+
+
+def test_a_class_over_all_of_unicode_is_one_range() -> None:
+    assert tokens(EVERY_CHARACTER) == ((("\x01", "\U0010ffff"),),)
+    assert fits(f"{EVERY_CHARACTER}*", "shop")
+    assert meet(f"{EVERY_CHARACTER}x", "*[w-z]")
+    assert not meet("[a-m]x", "[n-z]x")
+    assert holds([f"{EVERY_CHARACTER}*"], "[a-z]?x")
+    assert not holds(["[a-y]*"], "[a-z]")
+    assert not holds([f"shop{EVERY_CHARACTER}"], "shop*")
+
+
+def test_a_pattern_longer_than_any_that_names_a_namespace_is_refused() -> None:
+    assert not well_formed("a" * 65 + "*" * 64)
+    assert well_formed("[a-z]" * 20)
+    assert tokens("a***b") == tokens("a*b")
+
+
+@pytest.mark.parametrize("inner", ["*a" + "?" * 60, "*[a-c]" + "?" * 60, "*?a" * 20])
+def test_a_comparison_without_end_is_answered_with_no(inner: str) -> None:
+    assert not holds(["*b" + "?" * 60, "*b" + "?" * 50, "*c" + "[a-f]" * 9], inner)
