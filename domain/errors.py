@@ -20,7 +20,8 @@ ChatopsError
 │   ├── Rejected            400, 415, 422: the API server does not take this object
 │   └── Throttled           429 or 503 with Retry-After
 ├── DownloadError           an object store's file: refused, too large, not there (yet)
-│   └── NotUploaded         404: not there, or not yet
+│   ├── NotUploaded         404: not there, or not yet
+│   └── Overran             reading it took too long or too much memory, and was stopped
 ├── StoreError
 │   ├── Lost                a compare-and-set that somebody else won
 │   ├── StoreBusy           the writer did not get to it in time; nothing was done
@@ -136,6 +137,9 @@ class DownloadError(ChatopsError): ...
 
 
 class NotUploaded(DownloadError): ...
+
+
+class Overran(DownloadError): ...
 
 
 class StoreError(ChatopsError): ...

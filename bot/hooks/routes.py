@@ -109,7 +109,7 @@ class Hooks:
             check_json(body, MESSAGE)
             return await act(who, model.model_validate_json(body))
         except BadDocument as fault:
-            return problems.response(problems.problem("document", 400, f"The body was not read: {fault}."))
+            return problems.response(problems.problem("body", 422, f"The body was not read: {fault}."))
         except ValidationError as fault:
             return problems.response(problems.of_validation(fault, model))
         except Conflicting as fault:

@@ -84,7 +84,7 @@ async def preview(manifest: Json, cluster: Cluster, own: Mapping[str, Json] | No
     shelf, unread = await _shelf(cluster, served, wanted)
     classes = await _storage_classes(cluster, served)
     walk = Walk(scope, served, shelf, unread, modifiers or Modifiers(), volumes, classes)
-    await cluster.artifacts.contents(backup, walk.visit)
+    walk = await cluster.artifacts.contents(backup, walk)
     ports = await _ports_in_use(cluster, served) if walk.asks_for_ports else {}
     agent = await _node_agent(cluster, served) if any(one.method == FILES for one in volumes) else NodeAgent.UNKNOWN
     found = walk.preview(ports, agent)

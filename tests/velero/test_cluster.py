@@ -25,6 +25,7 @@ from velero.backups import BackupRow
 from velero.cluster import SERVER, WATCHED_KINDS, Cluster, ClusterSettings
 from velero.configmaps import copied
 from velero.connection import Direct
+from velero.contents import Stored
 from velero.deletions import delete_backup
 from velero.downloads import File
 from velero.health import Condition
@@ -158,10 +159,17 @@ async def test_a_backup_and_what_is_kept_beside_it(cluster):
     assert await cluster.artifacts.operations("nightly") == ()
 
 
+@dataclass
+class Seen:
+    places: list[tuple[str, str, str]] = field(default_factory=list)
+
+    def visit(self, stored: Stored) -> None:
+        self.places.append((stored.kind, stored.namespace, stored.name))
+
+
 async def test_the_contents_of_a_backup(cluster):
     await backed_up(cluster)
-    seen: list[tuple[str, str, str]] = []
-    await cluster.artifacts.contents("nightly", lambda one: seen.append((one.kind, one.namespace, one.name)))
+    seen = (await cluster.artifacts.contents("nightly", Seen())).places
     assert ("ConfigMap", "shop", "settings") in seen
     assert len(seen) == len(set(seen))
 

@@ -1,0 +1,130 @@
+"""Long work in a process of its own: its result, its refusal, and its end where it takes too much."""
+
+import io
+import json
+import os
+import time
+from dataclasses import dataclass, field
+
+import pytest
+
+import velero.artifacts
+from commands.restore.scope import Scope
+from commands.restore.shelf import Shelf
+from commands.restore.walk import Walk
+from domain.errors import DownloadError, Overran
+from tests.commands.restore.archives import SERVED, archive, thing
+from velero.artifacts import _visited
+from velero.contents import Stored
+from velero.unpacking import Caps
+from velero.worker import WorkLimits, run_in_worker
+
+OBJECTS = [thing("ConfigMap", f"map-{n}", data={"n": str(n)}) for n in range(20)]
+
+
+@dataclass
+class Seen:
+    names: list[str] = field(default_factory=list)
+
+    def visit(self, stored: Stored) -> None:
+        self.names.append(f"{stored.name} {os.getpid()}")
+
+
+def spin() -> None:
+    while True:
+        pass
+
+
+def hoard() -> int:
+    return len([bytearray(1 << 20) for _ in range(4_000)])
+
+
+def refuse() -> None:
+    raise DownloadError("The archive is refused.", why="it is damaged")
+
+
+def crash() -> None:
+    os.abort()
+
+
+def environment() -> list[str]:
+    return sorted(os.environ)
+
+
+def spooled(body: io.BytesIO, tmp_path):
+    path = tmp_path / "archive"
+    path.write_bytes(body.getvalue())
+    return path.open("rb")
+
+
+@pytest.fixture
+def large(monkeypatch):
+    monkeypatch.setattr(velero.artifacts, "INLINE_ARCHIVE_BYTES", 100)
+
+
+def test_it_gives_what_the_function_gives():
+    assert run_in_worker("Reading it", json.loads, '{"a": [1]}') == {"a": [1]}
+
+
+def test_a_refusal_is_the_same_refusal():
+    with pytest.raises(DownloadError, match="The archive is refused") as refused:
+        run_in_worker("Reading it", refuse)
+    assert refused.value.why == "it is damaged"
+
+
+def test_work_without_end_is_stopped_and_said_so():
+    before = time.process_time()
+    with pytest.raises(Overran, match=r"^Reading it took longer than 0.3 s and was stopped\.$"):
+        run_in_worker("Reading it", spin, limits=WorkLimits(seconds=0.3))
+    assert time.process_time() - before < 0.3  # the work is not done here
+
+
+def test_work_that_needs_too_much_memory_is_stopped_and_said_so():
+    with pytest.raises(Overran, match=r"^Reading it needed more than 384 MiB of memory and was stopped\.$"):
+        run_in_worker("Reading it", hoard)
+
+
+def test_a_crash_is_no_crash_of_the_bot():
+    with pytest.raises(Overran, match="ended before its time"):
+        run_in_worker("Reading it", crash)
+
+
+def test_it_does_not_get_the_bots_secrets(monkeypatch):
+    monkeypatch.setenv("SLACK_BOT_TOKEN", "xoxb-secret")
+    assert not set(run_in_worker("Reading it", environment)) - {
+        "PATH",
+        "PYTHONPATH",
+        "LANG",
+        "LC_ALL",
+        "TZ",
+        "LC_CTYPE",
+    }
+
+
+def test_a_small_archive_is_read_here_and_a_large_one_elsewhere(tmp_path, monkeypatch):
+    with spooled(archive(OBJECTS), tmp_path) as packed:
+        here = _visited("nightly", packed, Seen(), Caps())
+    monkeypatch.setattr(velero.artifacts, "INLINE_ARCHIVE_BYTES", 100)
+    with spooled(archive(OBJECTS), tmp_path) as packed:
+        there = _visited("nightly", packed, Seen(), Caps())
+    assert [line.split()[0] for line in here.names] == [line.split()[0] for line in there.names]
+    assert len(here.names) == len(OBJECTS)
+    assert {line.split()[1] for line in here.names} == {str(os.getpid())}
+    assert str(os.getpid()) not in {line.split()[1] for line in there.names}
+
+
+def test_a_walk_elsewhere_sees_what_a_walk_here_sees(tmp_path, large):
+    def walk() -> Walk:
+        return Walk(Scope({"includedNamespaces": ["shop"]}), SERVED, Shelf(set()), frozenset())
+
+    with spooled(archive(OBJECTS), tmp_path) as packed:
+        there = _visited("nightly", packed, walk(), Caps())
+    here = velero.artifacts._shown(archive(OBJECTS), walk(), Caps())
+    assert there.preview() == here.preview()
+    assert len(there.taken) == len(OBJECTS)
+
+
+def test_an_archive_that_is_refused_elsewhere_is_refused_as_here(tmp_path, large):
+    broken = archive(OBJECTS).getvalue()[:-30]
+    with spooled(io.BytesIO(broken), tmp_path) as packed, pytest.raises(DownloadError):
+        _visited("nightly", packed, Seen(), Caps())
