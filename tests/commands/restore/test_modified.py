@@ -114,12 +114,13 @@ def test_merge_and_strategic_patches():
     "wrong",
     [
         rule(patches=[{"operation": "remove", "path": "/data/none"}]),
-        rule({"resourceNameRegex": "((a+)+)+$"}, patches=[]),
         rule({"resourceNameRegex": "("}, patches=[]),
-        rule({"groupResource": "*a*b*c*d*e*f*g*"}, patches=[]),
+        rule({"resourceNameRegex": "(?=a)"}, patches=[]),
         rule({"labelSelector": {"matchExpressions": [{"key": "app", "operator": "Like"}]}}, patches=[]),
         rule(mergePatches=[{"patchData": "a: ["}]),
         rule(mergePatches=[{"patchData": "nothing but words"}]),
+        rule(mergePatches=[{"patchData": "data: &all {size: '9'}"}]),
+        rule(mergePatches=[{"patchData": "[" * 5_000}]),
     ],
 )
 def test_what_cannot_be_applied_is_a_fault_of_its_rule_alone(wrong):
@@ -127,6 +128,14 @@ def test_what_cannot_be_applied_is_a_fault_of_its_rule_alone(wrong):
     assert data(found)["size"] == "8"
     assert len(found.faults) == 1
     assert found.faults[0].startswith("rule 1 ")
+
+
+@pytest.mark.parametrize(
+    "conditions", [{"resourceNameRegex": "((s+)+)+!$"}, {"groupResource": "*c*o*n*f*i*g*m*a*p*s*!"}]
+)
+def test_a_pattern_without_end_elsewhere_simply_does_not_match(conditions):
+    found = modifiers(rule(conditions, patches=[]), sized('"8"')).changed(MAP, "configmaps")
+    assert (found.rules, found.faults) == ((2,), ())
 
 
 @pytest.mark.parametrize("text", ["a: [", "just words", "version: v1", "resourceModifierRules: [words]"])
