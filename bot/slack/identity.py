@@ -21,6 +21,8 @@ AT_ONCE = timedelta(0)
 LONGEST_STALE = timedelta(minutes=10)
 GONE = frozenset({"user_not_found", "users_not_found", "user_not_visible"})
 """Nobody of that name: one wrong id among the approvers keeps no vote waiting."""
+NO_GROUPS = frozenset({"plan_upgrade_required", "missing_scope", "not_allowed_token_type"})
+"""A workspace that has no user groups, as far as we may know."""
 
 Json = Mapping[str, Any]
 
@@ -51,6 +53,10 @@ class Identity:
         self._users: dict[str, _Kept] = {}
         self._handles: _Kept | None = None
         self._lock = asyncio.Lock()
+        self._begun = 0
+        """Calls for the user groups; `_told` holds the last that ended, and what it said."""
+        self._told: tuple[int, Mapping[str, tuple[str, ...]] | None] = (0, None)
+        self._changes = 0
 
     async def actor(self, user: str, team: str) -> Actor:
         """Raises Refused where this person may not ask at all, and Unsure where Slack does not say who it is."""
@@ -120,49 +126,63 @@ class Identity:
         return ""
 
     async def _handles_of(self, user: str) -> set[str]:
-        found = await self._all_handles(FRESH)
+        found = await self._all_handles() or {}
         return {handle for handle, members in found.items() if user in members}
 
-    async def _all_handles(self, fresh: timedelta) -> dict[str, tuple[str, ...]]:
-        """User groups by handle. A workspace without user groups has none; that is no fault."""
+    async def _all_handles(self) -> Mapping[str, tuple[str, ...]] | None:
+        """User groups by handle, from memory as long as they are fresh and no event said that they changed.
+
+        None where they are not known and Slack does not tell them.
+        """
         async with self._lock:
-            if self._handles is not None and self._now() - self._handles.at < fresh:
-                return dict(self._handles.value)
-            try:
-                answer = await self._client.usergroups_list(include_users=True)
-            except (SlackApiError, aiohttp.ClientError, TimeoutError, OSError) as fault:
-                return self._without_handles(fault)
-            groups = {
-                str(each.get("handle", "")): tuple(each.get("users") or ()) for each in answer.get("usergroups") or []
-            }
-            self._handles = _Kept(groups, self._now())
-            return dict(groups)
+            if self._handles is None or self._now() - self._handles.at >= FRESH:
+                found = await self._ask_handles()
+                if found is not None:
+                    return found
+            kept = self._handles
+            return kept.value if kept is not None and self._now() - kept.at < LONGEST_STALE else None
 
-    def _without_handles(self, fault: Exception) -> dict[str, tuple[str, ...]]:
-        code = fault.response.get("error") if isinstance(fault, SlackApiError) else ""
-        if code in {"plan_upgrade_required", "missing_scope", "not_allowed_token_type"}:
-            self._handles = _Kept({}, self._now())
-            return {}
-        if self._handles is not None and self._now() - self._handles.at < LONGEST_STALE:
-            return dict(self._handles.value)
-        return {}
+    async def _ask_handles(self) -> Mapping[str, tuple[str, ...]] | None:
+        """Under the lock. A workspace without user groups has none; that is no fault."""
+        self._begun += 1
+        call, changes = self._begun, self._changes
+        try:
+            answer: Any = await self._client.usergroups_list(include_users=True)
+        except (SlackApiError, aiohttp.ClientError, TimeoutError, OSError) as fault:
+            code = fault.response.get("error") if isinstance(fault, SlackApiError) else ""
+            if code not in NO_GROUPS:
+                self._told = (call, None)
+                return None
+            answer = {}
+        groups = {
+            str(each.get("handle", "")): tuple(each.get("users") or ()) for each in answer.get("usergroups") or []
+        }
+        self._told = (call, groups)
+        # What a change overtook is an answer to those who asked, and nothing to remember.
+        self._handles = _Kept(groups, self._now()) if changes == self._changes else None
+        return groups
 
-    async def _asked_now(self) -> dict[str, tuple[str, ...]] | None:
-        """User groups as Slack tells them at this moment; None where it cannot be asked."""
-        asked_at = self._now()
-        await self._all_handles(timedelta(0))
-        kept = self._handles
-        return dict(kept.value) if kept is not None and kept.at >= asked_at else None
+    async def _asked_now(self) -> Mapping[str, tuple[str, ...]] | None:
+        """User groups by a call that began after this was asked; None where Slack does not answer it.
+
+        Whoever asks while another call is under way shares the next one: a burst of votes costs two calls.
+        """
+        wanted = self._begun + 1
+        async with self._lock:
+            if self._told[0] < wanted:
+                await self._ask_handles()
+            return self._told[1]
 
     async def directory(self, names: Sequence[str], voters: Sequence[str] = ()) -> Directory:
-        """Who is behind these approvers, asked of Slack now: the groups, and the profiles of those whose vote counts.
+        """Who is behind these approvers. With `voters`, of whom a vote counts, Slack is asked now: groups and profiles.
 
-        `known` is false where Slack cannot be asked.
+        Without, it is known from memory: enough people for a plan that nobody votes on yet. `known` is false where
+        Slack cannot be asked.
         """
         wanted = set(names)
         if not wanted:
             return Directory()
-        handles = await self._asked_now()
+        handles = await (self._asked_now() if voters else self._all_handles())
         if handles is None:
             return UNKNOWN
         own = self._groups()
@@ -200,6 +220,7 @@ class Identity:
 
     def forget(self, user: str = "") -> None:
         """Something changed: ask again."""
+        self._changes += 1
         self._handles = None
         if user:
             self._users.pop(user, None)
