@@ -38,7 +38,7 @@ from bot.supervise import Loop, Loops, contained
 from bot.threads import Threads
 from bot.views import Views
 from bot.watching import Watching
-from bot.worker import Desk, Worker
+from bot.worker import ATTEMPTS, Desk, Worker
 from commands.conduct import Asked, Conductor, Policy
 from commands.continuing import Continuing
 from commands.execute import Executor
@@ -239,7 +239,9 @@ class App:
         desks["home"] = HomeDesk(self.client, self.identity, self.conductor)
         self.worker = Worker(self.store, desks, utc_now, self._aside)
         self.worker.wake = lambda: self._ring("work", "tell")
-        self.intake = Intake(self.store, utc_now, lambda: self._ring("work"))
+        self.intake = Intake(
+            self.store, utc_now, lambda: self._ring("work"), lambda: self.settings.limits, self._refused
+        )
         self.webhooks = Webhooks(
             lambda: self.settings,
             self.store,
@@ -268,7 +270,7 @@ class App:
             return
         actor = Actor(ActorKind.PERSON, str(payload.get("user", "")), str(payload.get("user", "")))
         origin = Origin(Way.SLASH, str(payload.get("channel", "")), response_url=item.response_url)
-        words = Text(f"It was tried three times. Give the reference {ref} to whoever runs this bot.")
+        words = Text(f"It was tried {ATTEMPTS} times. Give the reference {ref} to whoever runs this bot.")
         await self.speaker.say(
             origin, actor, Answer("Something went wrong on my side.", (words,), Tone.BAD, reference=ref)
         )

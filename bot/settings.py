@@ -268,6 +268,17 @@ class Store(_Part):
     keep_inbox: Seconds = 30 * 86400.0
 
 
+class Limits(_Part):
+    """What one person, and everybody together, may send. What is over a limit is answered and not done."""
+
+    commands_per_minute: int = Field(default=60, ge=1)
+    """Commands, clicks and forms of one person within a minute."""
+    waiting_per_person: int = Field(default=100, ge=1)
+    """Commands of one person, or of one sender of webhooks, that may wait at once."""
+    waiting: int = Field(default=10_000, ge=1)
+    """Commands that may wait in all."""
+
+
 class Audit(_Part):
     channel: str = ""
     """Where signed heads are published."""
@@ -311,6 +322,7 @@ class Settings(_Part):
     delivery: Delivery = Delivery()
     watching: Watching = Watching()
     store: Store = Store()
+    limits: Limits = Limits()
     audit: Audit = Audit()
 
     def cluster(self, name: str) -> Cluster | None:

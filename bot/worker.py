@@ -11,21 +11,30 @@ from typing import Protocol
 from bot.logs import REFERENCE
 from bot.metrics import COMMANDS, INBOX_WAITING
 from bot.supervise import contained
-from domain.errors import Lost
+from domain.errors import ChatopsError, Lost, StoreError
+from store.failed_items import ItemKind, Subject
 from store.inbox import Item
+from store.transaction import Transaction
 from store.writer import Store
 
 log = logging.getLogger(__name__)
 
 AT_ONCE = 16
 ATTEMPTS = 3
-"""An item that fails so often for a reason nobody foresaw is set aside, and the person told."""
+"""An item that fails so often, or ends the process so often, is set aside, and the person told."""
+SUSPECT_ALONE = 5.0
+"""Seconds. An item that was claimed before may be what ended the process: the next such item starts so long after it."""
+RECORD_AGAIN = 1.0
 
 
 class Desk(Protocol):
     """Sees one kind of item through; returns in a word how it ended. Raises only what nobody foresaw."""
 
     async def see_through(self, item: Item) -> str: ...
+
+
+class Crashed(ChatopsError):
+    """The process ended while it was worked on, each time."""
 
 
 class Worker:
@@ -43,13 +52,22 @@ class Worker:
         self._now = now
         self._aside = aside
         self._under_way: set[asyncio.Task[None]] = set()
+        self._unrecorded: dict[int, Callable[[Transaction], None]] = {}
+        self._suspect: asyncio.Task[None] | None = None
+        self._suspect_since = 0.0
         self._room = asyncio.Event()
         self.wake: Callable[[], None] = self._room.set
         """Rung when a lane becomes free; replaced by the loop's own bell."""
         self.stopping = False
 
     async def round(self) -> float | None:
-        """Claims what can be claimed; comes back when woken by the intake or by a finished item."""
+        """Claims what can be claimed; comes back when woken by the intake or by a finished item.
+
+        First what could not be recorded is: an item whose end is not on the disk holds its lane.
+        """
+        for seq, change in tuple(self._unrecorded.items()):
+            await self._store.write(suppressing_lost(change))
+            del self._unrecorded[seq]
         if self.stopping:
             return None
         room = AT_ONCE - len(self._under_way)
@@ -57,12 +75,23 @@ class Worker:
             self._room.clear()
             await self._room.wait()
             return 0
-        items = await self._store.write(lambda tx: tx.inbox.next(room))
+        suspects = self._takes_suspects()
+        items = await self._store.write(lambda tx: tx.inbox.next(room, suspects=suspects))
         for item in items:
-            task = asyncio.create_task(self._see_through(item))
-            self._under_way.add(task)
-            task.add_done_callback(self._finished)
+            self._start(item)
         return 0 if len(items) == room else 5.0
+
+    def _takes_suspects(self) -> bool:
+        if self._suspect is None or self._suspect.done():
+            return True
+        return asyncio.get_running_loop().time() - self._suspect_since >= SUSPECT_ALONE
+
+    def _start(self, item: Item) -> None:
+        task = asyncio.create_task(self._see_through(item))
+        if item.attempts > 1:
+            self._suspect, self._suspect_since = task, asyncio.get_running_loop().time()
+        self._under_way.add(task)
+        task.add_done_callback(self._finished)
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._under_way.discard(task)
@@ -71,6 +100,19 @@ class Worker:
 
     async def _see_through(self, item: Item) -> None:
         REFERENCE.set(reference(item))
+        try:
+            await self._worked_on(item)
+        except asyncio.CancelledError:
+            # Stopped in order: the next start takes it again, and this try is not held against it.
+            await self._record(item, lambda tx: tx.inbox.release(item.seq, counted=False))
+            raise
+
+    async def _worked_on(self, item: Item) -> None:
+        if item.attempts > ATTEMPTS:
+            crashed = Crashed(f"the bot ended {item.attempts - 1} times while it worked on this")
+            # Once more than that, and it was the telling that ended the process.
+            await self._set_aside(item, crashed, told=item.attempts == ATTEMPTS + 1)
+            return
         result = "failed"
 
         async def work() -> None:
@@ -80,16 +122,39 @@ class Worker:
         fault = await contained(work())
         if fault is not None and item.attempts < ATTEMPTS:
             await asyncio.sleep(0.2 * item.attempts)
-            await self._store.write(lambda tx: tx.inbox.release(item.seq))
-            return
-        if fault is not None:
+            await self._record(item, lambda tx: tx.inbox.release(item.seq))
+        elif fault is not None:
+            await self._set_aside(item, fault, told=True)
+        else:
+            await self._record(item, lambda tx: tx.inbox.done(item.seq, result, self._now()))
+            self._count(item, result)
+
+    async def _set_aside(self, item: Item, fault: Exception, *, told: bool) -> None:
+        """Its lane goes on without it; `items retry` brings it back."""
+        if told:
             await contained(self._aside(item, reference(item)))
+        subject = Subject(ItemKind.COMMAND, str(item.seq), f"{item.source} {reference(item)}")
+        log.error("%s was set aside", subject.text, extra={"facts": {"attempts": item.attempts, "fault": repr(fault)}})
+
+        def record(tx: Transaction) -> None:
+            tx.inbox.done(item.seq, "failed", self._now(), keep=True)
+            tx.failed_items.add(subject, fault, self._now(), automatic=False)
+
+        await self._record(item, record)
+        self._count(item, "failed")
+
+    async def _record(self, item: Item, change: Callable[[Transaction], None]) -> None:
+        """Where the store does not take it (a full disk), it is kept for the next round: nobody else would free the lane."""
+        try:
+            await self._store.write(suppressing_lost(change))
+        except StoreError as fault:
+            log.warning("the end of item %s is not recorded yet: %s", item.seq, fault.text)
+            self._unrecorded[item.seq] = change
+            asyncio.get_running_loop().call_later(RECORD_AGAIN, self.wake)
+
+    def _count(self, item: Item, result: str) -> None:
         COMMANDS.labels(item.source, item.lane.partition("/")[2].partition("/")[0] or "-", result).inc()
         INBOX_WAITING.dec()
-        try:
-            await self._store.write(lambda tx: tx.inbox.done(item.seq, result, self._now()))
-        except Lost:
-            log.warning("item %s was finished by somebody else", item.seq)
 
     async def drain(self, seconds: float) -> None:
         """Takes nothing new and lets what is under way finish, for so long. The rest is in the inbox, for the next start."""
@@ -100,6 +165,18 @@ class Worker:
         for task in late:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
+
+
+def suppressing_lost(change: Callable[[Transaction], None]) -> Callable[[Transaction], None]:
+    """Another has finished the row meanwhile: then there is nothing to record."""
+
+    def record(tx: Transaction) -> None:
+        try:
+            change(tx)
+        except Lost:
+            log.warning("an inbox row was finished by another process")
+
+    return record
 
 
 def reference(item: Item) -> str:

@@ -1,4 +1,9 @@
-"""What was asked, kept before it is acknowledged. One lane is worked through in order, lanes side by side."""
+"""What was asked, kept before it is acknowledged. One lane is worked through in order, lanes side by side.
+
+People take turns (start-time fair queueing): a row's turn is at least one after the same person's row before it, and
+at least the turn that is being served. So whoever asks for the first time is next, however many rows of others wait.
+`ready` is kept up to date with the lanes, so that a claim reads as many rows as it takes.
+"""
 
 from __future__ import annotations
 
@@ -41,6 +46,23 @@ SCHEMA = (
     "CREATE INDEX inbox_response_urls ON inbox (received_at) WHERE response_url != ''",
 )
 
+FAIRNESS = (
+    "ALTER TABLE inbox ADD COLUMN person TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE inbox ADD COLUMN writes INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE inbox ADD COLUMN turn INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE inbox ADD COLUMN ready INTEGER NOT NULL DEFAULT 0",
+    """UPDATE inbox SET ready = 1 WHERE state != 'done' AND (lane = '' OR NOT EXISTS (
+        SELECT 1 FROM inbox AS earlier
+        WHERE earlier.lane = inbox.lane AND earlier.seq < inbox.seq AND earlier.state != 'done'))""",
+    "DROP INDEX inbox_waiting",
+    "CREATE INDEX inbox_fresh ON inbox (turn, writes, seq) WHERE state = 'waiting' AND ready = 1 AND attempts = 0",
+    "CREATE INDEX inbox_suspect ON inbox (attempts DESC, seq) WHERE state = 'waiting' AND ready = 1 AND attempts > 0",
+    "CREATE INDEX inbox_claimed ON inbox (turn) WHERE state = 'claimed'",
+    "CREATE INDEX inbox_by_person ON inbox (person, writes, turn) WHERE state != 'done'",
+    "CREATE INDEX inbox_lane_of_person ON inbox (lane, person) WHERE state != 'done'",
+    "CREATE INDEX inbox_done ON inbox (done_at) WHERE state = 'done'",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
@@ -71,12 +93,20 @@ class Item:
 _COLUMNS = "seq, key, source, lane, payload, response_url, received_at, attempts"
 
 _CLAIM = f"""
-UPDATE inbox SET state = 'claimed', attempts = attempts + 1, epoch = :epoch WHERE seq IN (
-    SELECT seq FROM inbox AS mine WHERE state = 'waiting' AND (lane = '' OR NOT EXISTS (
-        SELECT 1 FROM inbox AS earlier
-        WHERE earlier.lane = mine.lane AND earlier.seq < mine.seq AND earlier.state != 'done'))
-    ORDER BY seq LIMIT :limit)
-RETURNING {_COLUMNS}"""  # noqa: S608 - constants
+UPDATE inbox SET state = 'claimed', attempts = attempts + 1, epoch = :epoch
+WHERE seq IN (SELECT seq FROM inbox WHERE CONDITION LIMIT :limit) RETURNING {_COLUMNS}"""  # noqa: S608 - constants
+_CLAIM_FRESH = _CLAIM.replace(
+    "CONDITION", "state = 'waiting' AND ready = 1 AND attempts = 0 ORDER BY turn, writes, seq"
+)
+_CLAIM_SUSPECT = _CLAIM.replace(
+    "CONDITION", "state = 'waiting' AND ready = 1 AND attempts > 0 ORDER BY attempts DESC, seq"
+)
+
+_SERVED = """
+SELECT coalesce(
+    (SELECT max(turn) FROM inbox WHERE state = 'claimed'),
+    (SELECT min(turn) FROM inbox WHERE state = 'waiting' AND ready = 1 AND attempts = 0), 0)"""
+_LAST_TURN = "SELECT coalesce(max(turn) + 1, 0) FROM inbox WHERE person = ? AND writes = ? AND state != 'done'"
 
 
 class Inbox:
@@ -93,48 +123,109 @@ class Inbox:
         now: datetime,
         *,
         response_url: str = "",
+        person: str = "",
+        writes: bool = False,
     ) -> Accepted | Duplicate:
         """Keeps what will be executed to the letter, and everything else without its secrets.
 
         Where `response_url` is not given, it is taken from the payload.
         """
+        if (before := self.seq_of(key)) is not None:
+            return Duplicate(before)
+        lane, person = storable(lane), storable(person)
         stored = self._connection.execute(
-            "INSERT INTO inbox (key, source, lane, payload, response_url, received_at) VALUES (?,?,?,?,?,?)"
-            " ON CONFLICT (key) DO NOTHING RETURNING seq",
+            "INSERT INTO inbox (key, source, lane, payload, response_url, received_at, person, writes, turn, ready)"
+            " VALUES (?,?,?,?,?,?,?,?,?,?) RETURNING seq",
             (
                 storable(key),
                 source,
-                storable(lane),
+                lane,
                 to_json(_kept(payload)),
                 response_url or _response_url(payload),
                 micros(now),
+                person,
+                writes,
+                self._turn(person, writes=writes),
+                self._ready(lane, person, writes=writes),
             ),
         ).fetchone()
-        if stored:
-            return Accepted(stored[0])
-        return Duplicate(
-            self._connection.execute("SELECT seq FROM inbox WHERE key = ?", (storable(key),)).fetchone()[0]
+        return Accepted(stored[0])
+
+    def _turn(self, person: str, *, writes: bool) -> int:
+        served: int = self._connection.execute(_SERVED).fetchone()[0]
+        after_mine: int = self._connection.execute(_LAST_TURN, (person, writes)).fetchone()[0]
+        return max(served, after_mine)
+
+    def _ready(self, lane: str, person: str, *, writes: bool) -> bool:
+        """The first of its lane. A read waits for what the same person asked before it, not for the writes of others."""
+        if not lane:
+            return True
+        mine = ("", ()) if writes or not person else (" AND person = ?", (person,))
+        return (
+            self._connection.execute(
+                f"SELECT 1 FROM inbox WHERE lane = ? AND state != 'done'{mine[0]} LIMIT 1",  # noqa: S608 - constants
+                (lane, *mine[1]),
+            ).fetchone()
+            is None
         )
 
-    def next(self, limit: int = 1) -> tuple[Item, ...]:
-        """Claims up to `limit` rows, oldest first, none whose lane holds an earlier unfinished one.
+    def seq_of(self, key: str) -> int | None:
+        row = self._connection.execute("SELECT seq FROM inbox WHERE key = ?", (storable(key),)).fetchone()
+        return row[0] if row else None
 
-        The empty lane keeps no order.
+    def next(self, limit: int = 1, *, suspects: bool = True) -> tuple[Item, ...]:
+        """Claims up to `limit` rows, people in turn, reads first, none whose lane holds an earlier unfinished one.
+
+        Each claim counts as an attempt, whatever becomes of the process. Of rows that were claimed before, and so
+        may be what ended the last process, one comes at a time, the most often claimed first. The empty lane keeps
+        no order.
         """
-        rows = self._connection.execute(_CLAIM, {"epoch": self._epoch, "limit": limit}).fetchall()
-        return tuple(_item(row) for row in sorted(rows))
+        rows: list[tuple[Any, ...]] = []
+        if suspects and limit > 0:
+            rows = self._connection.execute(_CLAIM_SUSPECT, {"epoch": self._epoch, "limit": 1}).fetchall()
+        fresh = {"epoch": self._epoch, "limit": limit - len(rows)}
+        rows += sorted(self._connection.execute(_CLAIM_FRESH, fresh).fetchall())
+        return tuple(map(_item, rows))
 
-    def done(self, seq: int, result: str, now: datetime) -> None:
-        """Finished, well or not: `result` says how. Forgets payload and response URL. Lost unless it was claimed."""
+    def done(self, seq: int, result: str, now: datetime, *, keep: bool = False) -> None:
+        """Finished, well or not: `result` says how. Forgets the response URL, and what was asked unless it is kept for
+        another try. Lost unless it was claimed.
+        """
+        (lane,) = self._move(
+            "UPDATE inbox SET state = 'done', result = ?, done_at = ?, response_url = '',"
+            " payload = CASE WHEN ? THEN payload ELSE '{}' END WHERE seq = ? AND state = 'claimed' RETURNING lane",
+            (scrub(result), micros(now), keep, seq),
+        )
+        if lane:
+            self._connection.execute(
+                "UPDATE inbox SET ready = 1"
+                " WHERE seq = (SELECT min(seq) FROM inbox WHERE lane = ? AND state != 'done')",
+                (lane,),
+            )
+
+    def release(self, seq: int, *, counted: bool = True) -> None:
+        """Back to waiting, at its old place in its lane. Not `counted`: it was taken back before it could end."""
         self._move(
-            "UPDATE inbox SET state = 'done', result = ?, done_at = ?, response_url = '', payload = '{}'"
-            " WHERE seq = ? AND state = 'claimed'",
-            (scrub(result), micros(now), seq),
+            "UPDATE inbox SET state = 'waiting', attempts = attempts - ?"
+            " WHERE seq = ? AND state = 'claimed' RETURNING lane",
+            (0 if counted else 1, seq),
         )
 
-    def release(self, seq: int) -> None:
-        """Back to waiting, at its old place in its lane."""
-        self._move("UPDATE inbox SET state = 'waiting' WHERE seq = ? AND state = 'claimed'", (seq,))
+    def reopen(self, seq: int) -> bool:
+        """A finished row waits again, before the later ones of its lane, its attempts forgotten. False if it is gone."""
+        row = self._connection.execute(
+            "UPDATE inbox SET state = 'waiting', attempts = 0, result = '', done_at = NULL, ready = 1"
+            " WHERE seq = ? AND state = 'done' AND payload != '{}' RETURNING lane",
+            (seq,),
+        ).fetchone()
+        if row is not None and row[0]:
+            self._connection.execute("UPDATE inbox SET ready = 0 WHERE lane = ? AND state = 'waiting'", row)
+            self._connection.execute(
+                "UPDATE inbox SET ready = 1 WHERE seq = ?"
+                " AND NOT EXISTS (SELECT 1 FROM inbox WHERE lane = ? AND state = 'claimed')",
+                (seq, *row),
+            )
+        return row is not None
 
     def recover(self) -> int:
         """At start: what a dead process had claimed waits again. How many there were."""
@@ -154,6 +245,13 @@ class Inbox:
         row = self._connection.execute("SELECT count(*) FROM inbox WHERE state != 'done'").fetchone()
         return int(row[0])
 
+    def count_of(self, person: str) -> int:
+        """Unfinished rows of one person."""
+        row = self._connection.execute(
+            "SELECT count(*) FROM inbox WHERE person = ? AND state != 'done'", (storable(person),)
+        ).fetchone()
+        return int(row[0])
+
     def result(self, key: str) -> str | None:
         """How the command with this key ended; None while it has not, or was never seen."""
         row = self._connection.execute(
@@ -161,9 +259,11 @@ class Inbox:
         ).fetchone()
         return row[0] if row else None
 
-    def _move(self, statement: str, values: tuple[object, ...]) -> None:
-        if self._connection.execute(statement, values).rowcount == 0:
+    def _move(self, statement: str, values: tuple[object, ...]) -> tuple[str]:
+        row = self._connection.execute(statement, values).fetchone()
+        if row is None:
             raise Lost("This inbox row is not claimed.")
+        return (row[0],)
 
 
 def _kept(payload: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from store import (
     cursors,
     deadlines,
     deliveries,
+    failed_items,
     hooks,
     inbox,
     messages,
@@ -69,6 +70,18 @@ def _alerts(db: Database) -> None:
 @STEPS(name="003-sweep-tries")
 def _sweep_tries(db: Database) -> None:
     for statement in notices.SWEEP_TRIES:
+        db.conn.execute(statement)
+
+
+@STEPS(name="004-failed-items")
+def _failed_items(db: Database) -> None:
+    for statement in failed_items.SCHEMA:
+        db.conn.execute(statement)
+
+
+@STEPS(name="005-fair-inbox")
+def _fair_inbox(db: Database) -> None:
+    for statement in inbox.FAIRNESS:
         db.conn.execute(statement)
 
 

@@ -28,7 +28,11 @@ _OVER = "('refused', 'rejected', 'expired', 'withdrawn', 'stale', 'succeeded', '
 
 # Unfinished rows stay however old they are.
 _OLD: Mapping[str, tuple[str, str]] = {
-    "inbox": ("inbox", "state = 'done' AND done_at < :before"),
+    "inbox": (
+        "inbox",
+        """state = 'done' AND done_at < :before AND NOT EXISTS (
+            SELECT 1 FROM failed_item WHERE kind = 'command' AND key = CAST(inbox.seq AS TEXT))""",
+    ),
     "approval": (
         "operations",
         """operation IN (SELECT id FROM operation WHERE state IN OVER AND changed_at < :before)
@@ -42,7 +46,8 @@ _OLD: Mapping[str, tuple[str, str]] = {
     "notice": ("notices", "state IN ('sent', 'suppressed', 'dead') AND sweep_at IS NULL AND created_at < :before"),
     "outbox": (
         "events",
-        "routed = 1 AND at < :before AND NOT EXISTS (SELECT 1 FROM notice WHERE notice.event = outbox.id)",
+        """routed = 1 AND at < :before AND NOT EXISTS (SELECT 1 FROM notice WHERE notice.event = outbox.id)
+            AND NOT EXISTS (SELECT 1 FROM failed_item WHERE kind = 'event' AND key = outbox.id)""",
     ),
     "delivery": ("deliveries", "at < :before"),
     "message": (

@@ -9,6 +9,7 @@ from store.audit import Audit
 from store.cursors import Cursors
 from store.deadlines import Deadlines
 from store.deliveries import Deliveries
+from store.failed_items import FailedItems
 from store.hooks import Hooks
 from store.inbox import Inbox
 from store.messages import Messages
@@ -47,6 +48,7 @@ class Transaction:
         self.hooks = Hooks(connection)
         self.receivers = Receivers(connection)
         self.alerts = Alerts(connection)
+        self.failed_items = FailedItems(connection)
 
 
 def epoch(connection: Connection) -> int:

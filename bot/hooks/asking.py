@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +11,7 @@ from bot.hooks.bodies import CommandBody, GateBody
 from bot.hooks.lines import gate_line, line_of
 from bot.hooks.settling import pipeline
 from bot.hooks.standing import Json, on_record, status_url
-from bot.intake import Intake, lane_of
+from bot.intake import Intake, queueing_of
 from bot.settings import Sender, Settings
 from commands.conduct import operation_id
 from commands.gate import Request, Verdict
@@ -96,9 +97,12 @@ class Asking:
         return known
 
     async def _take(self, hook: Hook, sender: Sender, line: str, link: str) -> Json:
-        lane = lane_of(line, "", self._settings().cluster_of_channel(sender.channel))
+        cluster = self._settings().cluster_of_channel(sender.channel)
+        queueing = replace(queueing_of(line, "", cluster, f"sender/{sender.name}"), rated=False)
         payload = {"sender": sender.name, "operation": hook.operation, "line": line, "link": link}
-        taken = await self._intake.take(hook.key, SOURCE, payload, lane=lane, also=lambda tx: tx.hooks.add(hook))
+        taken = await self._intake.take(
+            hook.key, SOURCE, payload, queueing=queueing, also=lambda tx: tx.hooks.add(hook)
+        )
         if taken.text:
             raise Busy(taken.text)
         if taken.duplicate:

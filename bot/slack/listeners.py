@@ -17,7 +17,7 @@ from typing import Any
 from slack_bolt.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.intake import Intake, Taken, lane_of
+from bot.intake import Intake, Queueing, Taken, queueing_of
 from bot.metrics import ACK_SECONDS
 from bot.slack import payloads, shortcuts
 from bot.slack.forms import Forms
@@ -129,9 +129,12 @@ class Listeners:
         return {}
 
     async def _take(self, received: Received) -> Taken:
-        lane = lane_of(received.line, received.lead, self._cluster_of(received.channel)) if received.line else ""
+        person = f"{received.team}/{received.user}"
+        queueing = Queueing(person=person)
+        if received.line:
+            queueing = queueing_of(received.line, received.lead, self._cluster_of(received.channel), person)
         return await self._intake.take(
-            received.key, received.kind, received.stored(), lane=lane, response_url=received.response_url
+            received.key, received.kind, received.stored(), queueing=queueing, response_url=received.response_url
         )
 
 

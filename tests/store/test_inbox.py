@@ -135,7 +135,7 @@ class Lanes(RuleBasedStateMachine):
         self.directory = tempfile.TemporaryDirectory()
         self.epoch = 1
         self.open()
-        self.asked, self.claimed, self.finished = [], {}, set()
+        self.asked, self.claimed, self.finished, self.attempts = [], {}, set(), {}
 
     def open(self):
         self.connection = open_for_writing(Path(self.directory.name), NOW)
@@ -161,8 +161,13 @@ class Lanes(RuleBasedStateMachine):
             if key not in self.finished and lane not in busy:
                 busy.add(lane)
                 heads.append(key)
+        suspects = sorted((key for key in heads if key in self.attempts), key=lambda key: -self.attempts[key])[:1]
+        fresh = [key for key in heads if key not in self.attempts]
         taken = self.tx.inbox.next(limit)
-        assert [item.key for item in taken] == heads[:limit]
+        assert [item.key for item in taken] == [*suspects, *fresh][:limit]
+        for item in taken:
+            self.attempts[item.key] = self.attempts.get(item.key, 0) + 1
+            assert item.attempts == self.attempts[item.key]
         self.claimed |= {item.key: (item.seq, item.lane) for item in taken}
 
     @precondition(lambda self: self.claimed)
@@ -196,6 +201,116 @@ class Lanes(RuleBasedStateMachine):
 
 Lanes.TestCase.settings = settings(max_examples=25, stateful_step_count=30, deadline=None)
 TestLanes = Lanes.TestCase
+
+
+def waits(tx, key, person, lane="", *, writes=False):
+    tx.inbox.accept(key, "slack", {"text": key}, lane, NOW, person=person, writes=writes)
+
+
+def flooded(tx, count=40, lane=""):
+    for number in range(count):
+        waits(tx, f"f{number}", "flooder", lane, writes=True)
+
+
+def test_whoever_asks_for_the_first_time_is_next_however_many_rows_of_another_wait(tx):
+    flooded(tx)
+    tx.inbox.next(5)
+    waits(tx, "help", "ada")
+    assert "help" in [item.key for item in tx.inbox.next(2)]
+
+
+def test_people_take_turns(tx, now):
+    flooded(tx)
+    for item in tx.inbox.next(10):
+        tx.inbox.done(item.seq, "ok", now)
+    for number in range(20):
+        waits(tx, f"g{number}", "second flooder", writes=True)
+    taken = [item.key[0] for item in tx.inbox.next(20)]
+    assert taken.count("f") == taken.count("g") == 10
+
+
+def test_a_person_s_reads_do_not_wait_for_their_writes(tx):
+    flooded(tx)
+    waits(tx, "read", "flooder")
+    assert tx.inbox.next(1)[0].key == "read"
+
+
+def test_a_read_waits_for_what_its_person_asked_before_it_and_not_for_the_writes_of_others(tx, now):
+    waits(tx, "create", "ada", "prod/backup/shop", writes=True)
+    waits(tx, "delete", "bob", "prod/backup/shop", writes=True)
+    waits(tx, "hers", "ada", "prod/backup/shop")
+    waits(tx, "another's", "cy", "prod/backup/shop")
+    taken = tx.inbox.next(10)
+    assert {item.key for item in taken} == {"create", "another's"}
+    for expected in (["delete"], ["hers"]):
+        for item in taken:
+            tx.inbox.done(item.seq, "ok", now)
+        taken = tx.inbox.next(10)
+        assert [item.key for item in taken] == expected
+
+
+def test_what_may_have_ended_the_process_is_claimed_alone_and_the_fresh_go_on_beside_it(tx):
+    for key in ("a", "b", "c"):
+        waits(tx, key, "ada")
+    tx.inbox.next(3)
+    waits(tx, "fresh", "ada")
+    later = Transaction(tx.connection, epoch=2)
+    later.inbox.recover()
+    assert [item.key for item in later.inbox.next(10)] == ["a", "fresh"]
+    assert later.inbox.next(10, suspects=False) == ()
+
+
+def test_the_most_often_claimed_comes_first(tx):
+    for key in ("a", "killer"):
+        waits(tx, key, "ada")
+    tx.inbox.next(2)
+    for epoch in (2, 3):
+        tx = Transaction(tx.connection, epoch)
+        tx.inbox.recover()
+        tx.connection.execute("UPDATE inbox SET attempts = attempts + 1 WHERE key = 'killer'")
+    assert tx.inbox.next(1)[0].key == "killer"
+
+
+def test_what_was_taken_back_in_order_is_not_counted(tx):
+    ask(tx, "t1")
+    (item,) = tx.inbox.next()
+    tx.inbox.release(item.seq, counted=False)
+    assert tx.inbox.next()[0].attempts == 1
+
+
+def test_a_finished_row_forgets_what_was_asked_unless_it_is_kept(tx, now):
+    for key, keep in (("t1", False), ("t2", True)):
+        ask(tx, key, lane="")
+        (item,) = tx.inbox.next()
+        tx.inbox.done(item.seq, "ok", now, keep=keep)
+        assert tx.inbox.reopen(item.seq) is keep
+
+
+def test_a_reopened_row_keeps_its_place_in_its_lane(tx, now):
+    for key in ("a1", "a2", "a3"):
+        ask(tx, key, "a")
+    (first,) = tx.inbox.next()
+    tx.inbox.done(first.seq, "failed", now, keep=True)
+    (second,) = tx.inbox.next()
+    assert tx.inbox.reopen(first.seq)
+    assert tx.inbox.next(5) == ()
+    tx.inbox.done(second.seq, "ok", now)
+    assert [(item.key, item.attempts) for item in tx.inbox.next(5)] == [("a1", 1)]
+
+
+def test_a_claim_reads_the_index_alone_however_many_rows_wait(tx):
+    tx.connection.execute("BEGIN")
+    flooded(tx, 10_000, "prod/backup/shop")
+    tx.connection.execute("COMMIT")
+    steps = []
+    tx.connection.set_progress_handler(lambda: steps.append(1), 100)
+    try:
+        assert [item.key for item in tx.inbox.next(16)] == ["f0"]
+        waits(tx, "help", "ada")
+        assert [item.key for item in tx.inbox.next(16)] == ["help"]
+    finally:
+        tx.connection.set_progress_handler(None, 0)
+    assert len(steps) < 30
 
 
 def test_a_long_lane_does_not_slow_the_others(tmp_path, now):

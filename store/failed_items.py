@@ -1,0 +1,147 @@
+"""What a fault of ours keeps from being done: set aside with the fault, so that the others go on, until it is retried."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from store.scrub import scrub
+from store.sqlite import Connection
+from store.times import maybe_moment, micros, moment
+
+SCHEMA = (
+    """CREATE TABLE failed_item (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        kind TEXT NOT NULL,
+        key TEXT NOT NULL,
+        subject TEXT NOT NULL,
+        error_type TEXT NOT NULL,
+        error TEXT NOT NULL,
+        failed_since INTEGER NOT NULL,
+        failures INTEGER NOT NULL,
+        retry_at INTEGER,
+        UNIQUE (kind, key)
+    ) STRICT""",
+    "CREATE INDEX failed_item_due ON failed_item (kind, retry_at)",
+)
+
+RETRY_DELAYS = (timedelta(seconds=10), timedelta(seconds=60))
+"""After the first failure and the second; from then on a person has to ask for it."""
+MAX_ERROR_LENGTH = 500
+
+
+class ItemKind(StrEnum):
+    COMMAND = "command"
+    """Key: the inbox row."""
+    EVENT = "event"
+    OBJECT = "object"
+    """One object of a cluster that tracking cannot take in. Key: cluster/kind/uid."""
+    OPERATION = "operation"
+    TIMER = "timer"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """`text` says to people what it is."""
+
+    kind: ItemKind
+    key: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class FailedItem:
+    """`retry_at` is None where only a command brings it back."""
+
+    id: int
+    kind: ItemKind
+    key: str
+    subject: str
+    error_type: str
+    error: str
+    failed_since: datetime
+    failures: int
+    retry_at: datetime | None
+
+
+_COLUMNS = "id, kind, key, subject, error_type, error, failed_since, failures, retry_at"
+
+
+def next_retry(failures: int, now: datetime) -> datetime | None:
+    return now + RETRY_DELAYS[failures - 1] if failures <= len(RETRY_DELAYS) else None
+
+
+class FailedItems:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def add(self, subject: Subject, fault: Exception, now: datetime, *, automatic: bool = True) -> FailedItem:
+        """One more failure of it. `automatic`: tried again by itself the first times."""
+        before = self.find(subject.kind, subject.key)
+        failures = before.failures + 1 if before is not None else 1
+        retry_at = next_retry(failures, now) if automatic else None
+        error = scrub(str(fault))[:MAX_ERROR_LENGTH]
+        self._connection.execute(
+            "INSERT INTO failed_item (kind, key, subject, error_type, error, failed_since, failures, retry_at)"
+            " VALUES (?,?,?,?,?,?,?,?) ON CONFLICT (kind, key) DO UPDATE SET subject = excluded.subject,"
+            " error_type = excluded.error_type, error = excluded.error, failures = excluded.failures,"
+            " retry_at = excluded.retry_at",
+            (
+                subject.kind.value,
+                subject.key,
+                scrub(subject.text),
+                type(fault).__name__,
+                error,
+                micros(now),
+                failures,
+                micros(retry_at) if retry_at is not None else None,
+            ),
+        )
+        found = self.find(subject.kind, subject.key)
+        assert found is not None
+        return found
+
+    def clear(self, kind: ItemKind, key: str) -> None:
+        self._connection.execute("DELETE FROM failed_item WHERE kind = ? AND key = ?", (kind.value, key))
+
+    def retry(self, item_id: int, now: datetime) -> FailedItem | None:
+        """Due at once, as if it had never failed. None if it is not there (any more)."""
+        self._connection.execute(
+            "UPDATE failed_item SET retry_at = ?, failures = 0 WHERE id = ?", (micros(now), item_id)
+        )
+        found = self._select("WHERE id = ?", item_id)
+        return found[0] if found else None
+
+    def find(self, kind: ItemKind, key: str) -> FailedItem | None:
+        found = self._select("WHERE kind = ? AND key = ?", kind.value, key)
+        return found[0] if found else None
+
+    def of(self, kind: ItemKind) -> dict[str, FailedItem]:
+        """By key."""
+        return {item.key: item for item in self._select("WHERE kind = ?", kind.value)}
+
+    def due(self, kind: ItemKind, now: datetime, limit: int = 100) -> tuple[FailedItem, ...]:
+        return self._select(
+            "WHERE kind = ? AND retry_at <= ? ORDER BY retry_at, id LIMIT ?", kind.value, micros(now), limit
+        )
+
+    def all(self, limit: int = 100) -> tuple[FailedItem, ...]:
+        """Newest first."""
+        return self._select("ORDER BY failed_since DESC, id DESC LIMIT ?", limit)
+
+    def counts(self) -> dict[ItemKind, int]:
+        rows = self._connection.execute("SELECT kind, count(*) FROM failed_item GROUP BY kind").fetchall()
+        return {ItemKind(kind): count for kind, count in rows}
+
+    def _select(self, where: str, *values: object) -> tuple[FailedItem, ...]:
+        rows = self._connection.execute(f"SELECT {_COLUMNS} FROM failed_item {where}", values).fetchall()  # noqa: S608
+        return tuple(map(_item, rows))
+
+
+def _item(row: tuple[Any, ...]) -> FailedItem:
+    item_id, kind, key, subject, error_type, error, since, failures, retry_at = row
+    return FailedItem(
+        item_id, ItemKind(kind), key, subject, error_type, error, moment(since), failures, maybe_moment(retry_at)
+    )

@@ -1,0 +1,156 @@
+"""The worker by itself: what fails or ends the process is set aside, and nobody waits for it."""
+
+import asyncio
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from bot.worker import ATTEMPTS, Worker
+from domain.errors import StoreFull
+from store.failed_items import ItemKind
+from store.writer import Store
+
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
+LIVES = Path(__file__).parent / "lives.py"
+
+
+@pytest.fixture
+async def store(tmp_path):
+    opened = await Store.open(tmp_path, NOW, ballast=0)
+    yield opened
+    await opened.close()
+
+
+class Desk:
+    """Ends as told by what the item says; remembers what it saw."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+        self.waits = asyncio.Event()
+
+    async def see_through(self, item):
+        self.seen.append(item.key)
+        if item.payload.get("waits"):
+            await self.waits.wait()
+        if item.payload.get("fails"):
+            raise KeyError(item.key)
+        return "done"
+
+
+class Bench:
+    def __init__(self, store: Store) -> None:
+        self.store, self.desk, self.told = store, Desk(), []
+        self.worker = Worker(store, {"slack": self.desk}, lambda: NOW, self.aside)
+
+    async def aside(self, item, reference):
+        self.told.append((item.key, reference))
+
+    async def asked(self, *keys, lane="", **payload):
+        for key in keys:
+            await self.store.write(lambda tx, key=key: tx.inbox.accept(key, "slack", payload, lane, NOW))
+
+    async def works(self) -> None:
+        """Until nothing is left that can be done."""
+        async with asyncio.timeout(20):
+            while await self.store.read(lambda tx: tx.inbox.count()):
+                seen = self.store.commits
+                await self.worker.round()
+                await self.store.committed(seen)
+
+    async def results(self):
+        rows = await self.store.read(lambda tx: tx.connection.execute("SELECT key, result FROM inbox").fetchall())
+        return dict(rows)
+
+
+@pytest.fixture
+def bench(store):
+    return Bench(store)
+
+
+async def test_an_item_that_fails_is_set_aside_its_person_told_and_its_lane_goes_on(bench):
+    await bench.asked("bad", lane="shop", fails=True)
+    await bench.asked("behind", lane="shop")
+    await bench.works()
+    assert bench.desk.seen == ["bad"] * ATTEMPTS + ["behind"]
+    assert await bench.results() == {"bad": "failed", "behind": "done"}
+    assert bench.told == [("bad", "ref-00001")]
+    (failed,) = await bench.store.read(lambda tx: tx.failed_items.all())
+    assert (failed.kind, failed.key, failed.error_type, failed.retry_at) == (ItemKind.COMMAND, "1", "KeyError", None)
+
+
+async def test_a_fault_while_the_person_is_told_does_not_keep_the_item(bench):
+    async def fails(_item, _reference):
+        raise RuntimeError
+
+    bench.worker._aside = fails
+    await bench.asked("bad", fails=True)
+    await bench.works()
+    assert await bench.results() == {"bad": "failed"}
+
+
+@pytest.mark.parametrize("how", ["killed", "out of memory"])
+async def test_an_item_that_ends_the_process_is_set_aside_and_the_others_are_done(tmp_path, how):
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, str(LIVES), str(tmp_path), how, stdout=asyncio.subprocess.PIPE, cwd=LIVES.parents[2]
+    )
+    out, _ = await process.communicate()
+    found = json.loads(out)
+    assert found["codes"] == [-9] * ATTEMPTS + [0]
+    assert found["results"] == {"before": "done", "deadly": "failed", "behind": "done", "beside": "done"}
+    assert found["failed"] == [["command", "Crashed"]]
+    assert found["told"] == ["told-deadly"]
+
+
+async def test_where_the_telling_itself_ends_the_process_nobody_is_told_again(bench):
+    await bench.asked("deadly")
+    await bench.store.write(lambda tx: tx.connection.execute("UPDATE inbox SET attempts = ?", (ATTEMPTS + 1,)))
+    await bench.works()
+    assert (bench.desk.seen, bench.told) == ([], [])
+    assert await bench.results() == {"deadly": "failed"}
+
+
+async def test_a_full_disk_while_an_item_is_finished_holds_its_lane_until_there_is_room_and_no_longer(bench):
+    await bench.asked("first", "second", lane="shop")
+    write, full = bench.store.write, True
+
+    async def refusing(closure, **more):
+        if full and bench.desk.seen:
+            raise StoreFull("There is no space left for the database.")
+        return await write(closure, **more)
+
+    bench.store.write = refusing
+    await bench.worker.round()
+    await asyncio.gather(*bench.worker._under_way)
+    with pytest.raises(StoreFull):
+        await bench.worker.round()
+    full = False
+    await bench.works()
+    assert bench.desk.seen == ["first", "second"]
+    assert await bench.results() == {"first": "done", "second": "done"}
+
+
+async def test_what_is_stopped_in_order_is_not_held_against_the_item(bench):
+    await bench.asked("slow", waits=True)
+    await bench.worker.round()
+    while not bench.desk.seen:
+        await asyncio.sleep(0)
+    await bench.worker.drain(0)
+    (item,) = await bench.store.write(lambda tx: tx.inbox.next())
+    assert item.attempts == 1
+
+
+async def test_one_suspect_at_a_time_and_the_fresh_beside_it(bench):
+    await bench.asked("one", "two", waits=True)
+    await bench.store.write(lambda tx: tx.connection.execute("UPDATE inbox SET attempts = 1"))
+    await bench.worker.round()
+    await bench.asked("fresh")
+    await bench.worker.round()
+    while "fresh" not in bench.desk.seen:
+        await asyncio.sleep(0)
+    assert bench.desk.seen == ["one", "fresh"]
+    bench.desk.waits.set()
+    await bench.works()
+    assert sorted(bench.desk.seen) == ["fresh", "one", "two"]
