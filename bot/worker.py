@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 
@@ -24,6 +25,9 @@ ATTEMPTS = 3
 """An item that fails so often, or ends the process so often, is set aside, and the person told."""
 SUSPECT_ALONE = 5.0
 """Seconds. An item that was claimed before may be what ended the process: the next such item starts so long after it."""
+PROBATION = 5.0
+"""Seconds that the process has to live before such an item gets its last try: what dies sooner dies of something else,
+and the item is not blamed for it."""
 RECORD_AGAIN = 1.0
 
 
@@ -55,6 +59,8 @@ class Worker:
         self._unrecorded: dict[int, Callable[[Transaction], None]] = {}
         self._suspect: asyncio.Task[None] | None = None
         self._suspect_since = 0.0
+        self._began: float | None = None
+        self.probation = PROBATION
         self._room = asyncio.Event()
         self.wake: Callable[[], None] = self._room.set
         """Rung when a lane becomes free; replaced by the loop's own bell."""
@@ -75,8 +81,8 @@ class Worker:
             self._room.clear()
             await self._room.wait()
             return 0
-        suspects = self._takes_suspects()
-        items = await self._store.write(lambda tx: tx.inbox.next(room, suspects=suspects))
+        suspects, spared = self._takes_suspects(), self._spared()
+        items = await self._store.write(lambda tx: tx.inbox.next(room, suspects=suspects, spared=spared))
         for item in items:
             self._start(item)
         return 0 if len(items) == room else 5.0
@@ -85,6 +91,12 @@ class Worker:
         if self._suspect is None or self._suspect.done():
             return True
         return asyncio.get_running_loop().time() - self._suspect_since >= SUSPECT_ALONE
+
+    def _spared(self) -> int | None:
+        """Suspects with so many attempts wait: while the process is young, those whose next one is the last."""
+        now = asyncio.get_running_loop().time()
+        self._began = self._began if self._began is not None else now
+        return ATTEMPTS - 1 if now - self._began < self.probation else None
 
     def _start(self, item: Item) -> None:
         task = asyncio.create_task(self._see_through(item))
@@ -119,15 +131,26 @@ class Worker:
             nonlocal result
             result = await self._desks[item.source].see_through(item)
 
-        fault = await contained(work())
-        if fault is not None and item.attempts < ATTEMPTS:
-            await asyncio.sleep(0.2 * item.attempts)
+        while (fault := await contained(work())) is not None:
+            if item.attempts >= ATTEMPTS:
+                await self._set_aside(item, fault, told=True)
+                return
+            again = await self._another_attempt(item)
+            if again is None:
+                return
+            item = again
+        await self._record(item, lambda tx: tx.inbox.done(item.seq, result, self._now()))
+        self._count(item, result)
+
+    async def _another_attempt(self, item: Item) -> Item | None:
+        """Counted before the work. None where it cannot be: then it waits, for its turn."""
+        await asyncio.sleep(0.2 * item.attempts)
+        try:
+            await self._store.write(lambda tx: tx.inbox.count_attempt(item.seq))
+        except StoreError:
             await self._record(item, lambda tx: tx.inbox.release(item.seq))
-        elif fault is not None:
-            await self._set_aside(item, fault, told=True)
-        else:
-            await self._record(item, lambda tx: tx.inbox.done(item.seq, result, self._now()))
-            self._count(item, result)
+            return None
+        return replace(item, attempts=item.attempts + 1)
 
     async def _set_aside(self, item: Item, fault: Exception, *, told: bool) -> None:
         """Its lane goes on without it; `items retry` brings it back."""

@@ -99,7 +99,8 @@ _CLAIM_FRESH = _CLAIM.replace(
     "CONDITION", "state = 'waiting' AND ready = 1 AND attempts = 0 ORDER BY turn, writes, seq"
 )
 _CLAIM_SUSPECT = _CLAIM.replace(
-    "CONDITION", "state = 'waiting' AND ready = 1 AND attempts > 0 ORDER BY attempts DESC, seq"
+    "CONDITION",
+    "state = 'waiting' AND ready = 1 AND attempts > 0 AND attempts != :spared ORDER BY attempts DESC, seq",
 )
 
 _SERVED = """
@@ -173,16 +174,17 @@ class Inbox:
         row = self._connection.execute("SELECT seq FROM inbox WHERE key = ?", (storable(key),)).fetchone()
         return row[0] if row else None
 
-    def next(self, limit: int = 1, *, suspects: bool = True) -> tuple[Item, ...]:
+    def next(self, limit: int = 1, *, suspects: bool = True, spared: int | None = None) -> tuple[Item, ...]:
         """Claims up to `limit` rows, people in turn, reads first, none whose lane holds an earlier unfinished one.
 
         Each claim counts as an attempt, whatever becomes of the process. Of rows that were claimed before, and so
-        may be what ended the last process, one comes at a time, the most often claimed first. The empty lane keeps
-        no order.
+        may be what ended the last process, one comes at a time, the most often claimed first, but for those with as
+        many attempts as are `spared`. The empty lane keeps no order.
         """
         rows: list[tuple[Any, ...]] = []
         if suspects and limit > 0:
-            rows = self._connection.execute(_CLAIM_SUSPECT, {"epoch": self._epoch, "limit": 1}).fetchall()
+            values = {"epoch": self._epoch, "limit": 1, "spared": -1 if spared is None else spared}
+            rows = self._connection.execute(_CLAIM_SUSPECT, values).fetchall()
         fresh = {"epoch": self._epoch, "limit": limit - len(rows)}
         rows += sorted(self._connection.execute(_CLAIM_FRESH, fresh).fetchall())
         return tuple(map(_item, rows))
@@ -209,6 +211,12 @@ class Inbox:
             "UPDATE inbox SET state = 'waiting', attempts = attempts - ?"
             " WHERE seq = ? AND state = 'claimed' RETURNING lane",
             (0 if counted else 1, seq),
+        )
+
+    def count_attempt(self, seq: int) -> None:
+        """Of a claimed row, before it is tried again in the same claim."""
+        self._move(
+            "UPDATE inbox SET attempts = attempts + 1 WHERE seq = ? AND state = 'claimed' RETURNING lane", (seq,)
         )
 
     def reopen(self, seq: int) -> bool:

@@ -47,6 +47,7 @@ async def life(directory: Path, how: str) -> None:
         (directory / f"told-{item.payload['what']}").touch()
 
     worker = Worker(store, {"slack": Desk(how)}, lambda: NOW, aside)
+    worker.probation = 0.0
     while await store.read(lambda tx: tx.inbox.count()):
         seen = store.commits
         await worker.round()

@@ -37,7 +37,7 @@ class Desk:
             await self.waits.wait()
         if item.payload.get("fails"):
             raise KeyError(item.key)
-        return "done"
+        return item.payload.get("ends", "done")
 
 
 class Bench:
@@ -113,23 +113,19 @@ async def test_where_the_telling_itself_ends_the_process_nobody_is_told_again(be
 
 
 async def test_a_full_disk_while_an_item_is_finished_holds_its_lane_until_there_is_room_and_no_longer(bench):
-    await bench.asked("first", "second", lane="shop")
-    write, full = bench.store.write, True
-
-    async def refusing(closure, **more):
-        if full and bench.desk.seen:
-            raise StoreFull("There is no space left for the database.")
-        return await write(closure, **more)
-
-    bench.store.write = refusing
+    limit = lambda most: bench.store.write(lambda tx: tx.connection.execute(f"PRAGMA max_page_count={most}").fetchall())  # noqa: E731
+    await bench.asked("first", "second", lane="shop", ends="x" * 100_000, waits=True)
     await bench.worker.round()
+    await limit(1)
+    bench.desk.waits.set()
     await asyncio.gather(*bench.worker._under_way)
     with pytest.raises(StoreFull):
         await bench.worker.round()
-    full = False
+    assert bench.desk.seen == ["first"]
+    await limit(100_000)
     await bench.works()
     assert bench.desk.seen == ["first", "second"]
-    assert await bench.results() == {"first": "done", "second": "done"}
+    assert [len(result) for result in (await bench.results()).values()] == [100_000, 100_000]
 
 
 async def test_what_is_stopped_in_order_is_not_held_against_the_item(bench):
@@ -140,6 +136,20 @@ async def test_what_is_stopped_in_order_is_not_held_against_the_item(bench):
     await bench.worker.drain(0)
     (item,) = await bench.store.write(lambda tx: tx.inbox.next())
     assert item.attempts == 1
+
+
+async def test_a_process_that_dies_young_is_not_held_against_what_it_had_claimed(bench):
+    """Killed over and over by something else: the item is not claimed for its last try, and is done in the end."""
+    await bench.asked("innocent", waits=True)
+    for _ in range(10):
+        await bench.worker.round()
+        await bench.store.write(lambda tx: tx.connection.execute("UPDATE inbox SET state = 'waiting'"))
+        bench.worker._under_way.clear()
+        bench.worker = Worker(bench.store, {"slack": bench.desk}, lambda: NOW, bench.aside)
+    bench.worker.probation = 0.0
+    bench.desk.waits.set()
+    await bench.works()
+    assert (await bench.results(), bench.told) == ({"innocent": "done"}, [])
 
 
 async def test_one_suspect_at_a_time_and_the_fresh_beside_it(bench):
