@@ -8,6 +8,8 @@ from typing import Any
 
 from domain.event import Event
 from notifier.route import Destination, Role, Wiring, destinations
+from store.failed_items import ItemKind, Subject
+from store.isolation import attempt
 from store.subscriptions import Subscription
 from store.transaction import Transaction
 from store.writer import Store
@@ -35,22 +37,31 @@ class Teller:
         return 0 if made >= MANY else 2.0
 
     def _route(self, tx: Transaction, now: datetime) -> int:
-        events = tx.outbox.unrouted(MANY)
+        """An event that cannot be routed is set aside; those after it go on."""
+        again = {item.key: item.subject for item in tx.failed_items.due(ItemKind.EVENT, now, MANY)}
+        fresh = {ident: f"event {kind}" for ident, kind in tx.outbox.unrouted_kinds(MANY).items()}
         wiring = self._wiring()
-        for event in events:
-            if tx.outbox.routed(event.id):
-                for to in destinations(event, wiring, _subscribed(tx, event)):
-                    tx.notices.add(
-                        event.notice_id(to.key),
-                        event.id,
-                        to.kind,
-                        to.address,
-                        lane(event, to),
-                        body(event, to),
-                        now,
-                        priority=to.priority,
-                    )
-        return len(events)
+        for ident, text in (again | fresh).items():
+            subject = Subject(ItemKind.EVENT, ident, text)
+            attempt(tx, subject, lambda ident=ident: _expanded(tx, ident, wiring, now), now)  # type: ignore[misc]
+            tx.outbox.routed(ident)
+        return len(again) + len(fresh)
+
+
+def _expanded(tx: Transaction, ident: str, wiring: Wiring, now: datetime) -> None:
+    event = tx.outbox.event(ident)
+    for to in () if event is None else destinations(event, wiring, _subscribed(tx, event)):
+        tx.notices.add(
+            event.notice_id(to.key),
+            event.id,
+            to.kind,
+            to.address,
+            lane(event, to),
+            body(event, to),
+            now,
+            priority=to.priority,
+        )
+    tx.failed_items.clear(ItemKind.EVENT, ident)
 
 
 def lane(event: Event, to: Destination) -> str:

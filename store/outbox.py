@@ -67,6 +67,11 @@ class Outbox:
         rows = self._connection.execute(f"{_SELECT} WHERE routed = 0 ORDER BY seq LIMIT ?", (limit,)).fetchall()
         return tuple(map(_event, rows))
 
+    def unrouted_kinds(self, limit: int = 100) -> dict[str, str]:
+        """The same as id and kind: one that cannot be read keeps none of the others from being seen."""
+        rows = self._connection.execute("SELECT id, kind FROM outbox WHERE routed = 0 ORDER BY seq LIMIT ?", (limit,))
+        return dict(rows.fetchall())
+
     def routed(self, event_id: str) -> bool:
         """In the transaction that inserts its notices. False if it was routed before."""
         return (
