@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 
 from bot.metrics import EVENTS, LAST_SUCCESS, WATCH_OK
@@ -18,6 +17,7 @@ from commands.track.silence import Silence, heard
 from commands.track.stalls import Limits, stalled
 from domain.errors import ClusterError
 from domain.event import Event
+from notifier.deliver import apart
 from store.writer import Store
 from velero.cluster import Cluster
 
@@ -43,15 +43,28 @@ class Watching:
         self._now = now
         self._told = told
         self._silence: dict[str, Silence] = {}
+        self._followers: dict[tuple[str, str], Follower] = {}
 
     def start(self, loops: Loops) -> None:
         for name, cluster in self._clusters.items():
             for kind in OBSERVERS:
                 follower = Follower(self._store, cluster, kind, self._known[name], self._now, self._hear, self._lag())
+                self._followers[name, kind] = follower
                 loops.spawn(f"follow {name}/{kind}", follower.run)
         loops.start("look at clusters", self.look)
         loops.start("stalls", self.stalls)
         loops.start("vanished backups", self.vanished)
+
+    def retry(self, key: str) -> None:
+        """Of an object that was set aside: cluster/kind/uid."""
+        name, kind, _ = key.split("/", 2)
+        if (follower := self._followers.get((name, kind))) is not None:
+            follower.retry()
+
+    async def _each(self, work: Callable[[Cluster], Awaitable[None]]) -> None:
+        """All at once: a cluster that hangs delays nobody else, and neither does one that fails."""
+        ended = await apart.each(work(cluster) for cluster in self._clusters.values())
+        apart.told("clusters that cannot be looked at", [fault for fault in ended if isinstance(fault, Exception)])
 
     def _hear(self, events: tuple[Event, ...], moved: frozenset[str]) -> None:
         for event in events:
@@ -61,8 +74,7 @@ class Watching:
         self._told(events, moved)
 
     async def look(self) -> float:
-        """All at once: a cluster that hangs delays nobody else."""
-        await asyncio.gather(*(self._look_at(cluster) for cluster in self._clusters.values()))
+        await self._each(self._look_at)
         return self._settings().watching.look_every
 
     async def _look_at(self, cluster: Cluster) -> None:
@@ -83,25 +95,31 @@ class Watching:
             await self._tell((event,))
 
     async def stalls(self) -> float:
-        now, delivery = self._now(), self._settings().delivery
-        limits = Limits(delivery.queued_too_long, delivery.finalizing_too_long)
-        found: list[Event] = []
-        for name, cluster in self._clusters.items():
-            for kind in ("Backup", "Restore") if cluster.uid else ():
-                runs = tuple(self._known[name].of(kind).values())
-                setting = Setting(name, cluster.uid, now, first=False)
-                found += stalled(setting, kind.lower(), runs, limits, usual(runs))
-        await self._tell(tuple(found))
+        await self._each(self._stalls_of)
         return self._settings().watching.stalls_every
 
+    async def _stalls_of(self, cluster: Cluster) -> None:
+        if not cluster.uid:
+            return
+        delivery, found = self._settings().delivery, list[Event]()
+        limits = Limits(delivery.queued_too_long, delivery.finalizing_too_long)
+        for kind in ("Backup", "Restore"):
+            runs = tuple(self._known[cluster.name].of(kind).values())
+            setting = Setting(cluster.name, cluster.uid, self._now(), first=False)
+            found += stalled(setting, kind.lower(), runs, limits, usual(runs))
+        await self._tell(tuple(found))
+
     async def vanished(self) -> float:
-        for name, cluster in self._clusters.items():
-            if cluster.uid:
-                setting = Setting(name, cluster.uid, self._now(), first=False)
-                events, moved = await settling.review(self._store, setting, self._lag())
-                if events or moved:
-                    self._hear(events, moved)
+        await self._each(self._vanished_of)
         return self._settings().watching.answer_within
+
+    async def _vanished_of(self, cluster: Cluster) -> None:
+        if not cluster.uid:
+            return
+        setting = Setting(cluster.name, cluster.uid, self._now(), first=False)
+        events, moved = await settling.review(self._store, setting, self._lag())
+        if events or moved:
+            self._hear(events, moved)
 
     def _lag(self) -> timedelta:
         return timedelta(seconds=self._settings().watching.answer_within)

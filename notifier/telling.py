@@ -49,8 +49,10 @@ class Teller:
 
 
 def _expanded(tx: Transaction, ident: str, wiring: Wiring, now: datetime) -> None:
-    event = tx.outbox.event(ident)
-    for to in () if event is None else destinations(event, wiring, _subscribed(tx, event)):
+    tx.failed_items.clear(ItemKind.EVENT, ident)
+    if (event := tx.outbox.event(ident)) is None:
+        return
+    for to in destinations(event, wiring, _subscribed(tx, event)):
         tx.notices.add(
             event.notice_id(to.key),
             event.id,
@@ -61,7 +63,6 @@ def _expanded(tx: Transaction, ident: str, wiring: Wiring, now: datetime) -> Non
             now,
             priority=to.priority,
         )
-    tx.failed_items.clear(ItemKind.EVENT, ident)
 
 
 def lane(event: Event, to: Destination) -> str:

@@ -103,8 +103,9 @@ class FailedItems:
         assert found is not None
         return found
 
-    def clear(self, kind: ItemKind, key: str) -> None:
-        self._connection.execute("DELETE FROM failed_item WHERE kind = ? AND key = ?", (kind.value, key))
+    def clear(self, kind: ItemKind, *keys: str) -> None:
+        for key in keys:
+            self._connection.execute("DELETE FROM failed_item WHERE kind = ? AND key = ?", (kind.value, key))
 
     def retry(self, item_id: int, now: datetime) -> FailedItem | None:
         """Due at once, as if it had never failed. None if it is not there (any more)."""

@@ -59,7 +59,7 @@ class Isolation:
             before = failed.get(key)
             if before is not None and (before.retry_at is None or before.retry_at > self._now()):
                 continue
-            fault = await _fault_of(work())
+            fault = await fault_of(work())
             if fault is not None:
                 await self._set_aside(Subject(self._kind, key, text), fault)
             elif before is not None:
@@ -72,7 +72,8 @@ class Isolation:
         await self._store.write(lambda tx: tx.failed_items.clear(self._kind, key))
 
 
-async def _fault_of(work: Awaitable[object]) -> Exception | None:
+async def fault_of(work: Awaitable[object]) -> Exception | None:
+    """What went wrong with it, unless that is the store's."""
     (ended,) = await asyncio.gather(work, return_exceptions=True)
     if isinstance(ended, STORE_FAULTS) or (isinstance(ended, BaseException) and not isinstance(ended, Exception)):
         raise ended

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
@@ -13,6 +14,8 @@ from commands.resolve import OPERATION
 from commands.track import deletions, locations, operations, runs, schedules, settling, vanished
 from commands.track.sighting import Outcome, Setting
 from domain.event import Event
+from store.failed_items import FailedItem, ItemKind, Subject
+from store.isolation import fault_of, set_aside
 from store.observed import Observed
 from store.transaction import Transaction
 from store.writer import Store
@@ -67,9 +70,34 @@ class Follower:
         self._observe = OBSERVERS[kind]
         self._lag = lag
         self._first = False
+        self._failed: dict[str, FailedItem] = {}
+        self._retrying: asyncio.Timeout | None = None
+        self._relisting = False
 
     async def run(self) -> None:
-        """Never ends by itself."""
+        """Never ends by itself. Lists anew when an object that was set aside is to be tried again."""
+        while True:
+            try:
+                async with asyncio.timeout(None) as self._retrying:
+                    await self._follow()
+            except TimeoutError:
+                if self._retrying is None or not self._retrying.expired():
+                    raise
+                self._relisting = True
+            finally:
+                self._retrying = None
+
+    def retry(self) -> None:
+        """What was set aside is tried again now."""
+        self._retry_in(0.0)
+
+    def _retry_in(self, seconds: float) -> None:
+        if self._retrying is None or self._retrying.expired():
+            return
+        when, planned = asyncio.get_running_loop().time() + seconds, self._retrying.when()
+        self._retrying.reschedule(when if planned is None else min(when, planned))
+
+    async def _follow(self) -> None:
         place, rows = await self._store.read(
             lambda tx: (
                 tx.cursors.get(self._cluster.name, self._kind),
@@ -78,17 +106,68 @@ class Follower:
         )
         self._known.by_kind[self._kind] = rows
         self._first = place is None
-        reflector = self._cluster.reflector(self._kind, self._names, resource_version=place or "")
+        await self._load_failed()
+        before = frozenset(self._failed) if self._relisting else frozenset[str]()
+        start = "" if self._relisting else place or ""
+        reflector = self._cluster.reflector(self._kind, self._names, resource_version=start)
         if place is not None:
             self._known.in_step.add(self._kind)
         async with aclosing(reflector.batches()) as batches:
             async for batch in batches:
-                await self._take(batch)
+                failed_again = await self._take(batch)
+                before -= failed_again
+                if batch.complete and self._relisting:
+                    # Taken in by this list, or not in the cluster any more.
+                    self._relisting = False
+                    await self._clear(before)
+
+    async def _load_failed(self) -> None:
+        prefix, now = f"{self._cluster.name}/{self._kind}/", self._now()
+        failed = await self._store.read(lambda tx: tx.failed_items.of(ItemKind.OBJECT))
+        self._failed = {key.removeprefix(prefix): one for key, one in failed.items() if key.startswith(prefix)}
+        for one in self._failed.values():
+            if one.retry_at is not None and not (self._relisting and one.retry_at <= now):
+                self._retry_in(max(0.0, (one.retry_at - now).total_seconds()))
+
+    def _subject(self, uid: str) -> Subject:
+        name, kind = self._cluster.name, self._kind
+        return Subject(ItemKind.OBJECT, f"{name}/{kind}/{uid}", f"{kind} in {name}")
+
+    async def _clear(self, uids: frozenset[str]) -> None:
+        if not (keys := [self._subject(uid).key for uid in uids]):
+            return
+        await self._store.write(lambda tx: tx.failed_items.clear(ItemKind.OBJECT, *keys))
+        self._failed = {uid: one for uid, one in self._failed.items() if uid not in uids}
 
     async def _names(self) -> dict[str, str]:
         return {uid: one.name for uid, one in self._known.of(self._kind).items()}
 
-    async def _take(self, batch: Batch[Any]) -> None:
+    async def _take(self, batch: Batch[Any]) -> frozenset[str]:
+        """An object that cannot be taken in is set aside; the place moves on past it. The uids of those."""
+        if await fault_of(self._take_whole(batch)) is None:
+            taken = frozenset(one.uid for one in batch.observations) & frozenset(self._failed)
+            if taken:
+                await self._clear(taken)
+            return frozenset()
+        # What keeps even an empty batch from being taken is no object's fault: it is raised, for the loop.
+        await self._take_whole(replace(batch, observations=(), resource_version="", complete=False))
+        failed = set[str]()
+        for one in batch.observations:
+            fault = await fault_of(
+                self._take_whole(replace(batch, observations=(one,), resource_version="", complete=False))
+            )
+            if fault is not None:
+                failed.add(one.uid)
+                await self._set_aside(one.uid, fault)
+        await self._take_whole(replace(batch, observations=()))
+        return frozenset(failed)
+
+    async def _set_aside(self, uid: str, fault: Exception) -> None:
+        subject = self._subject(uid)
+        await self._store.write(lambda tx: set_aside(tx, subject, fault, self._now()))
+        await self._load_failed()
+
+    async def _take_whole(self, batch: Batch[Any]) -> None:
         now = self._now()
         granted = await self._granted(batch)
         setting = Setting(
