@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
 from commands.execute import TIDY, Executor, tidying
 from commands.holding import Holding
@@ -17,6 +18,8 @@ from domain.operation import Operation, State
 from domain.plan import Plan, Step
 from store.audit import Entry
 from store.deadlines import Deadline
+from store.failed_items import ItemKind
+from store.isolation import Isolation
 from store.steps import StepState, StoredStep
 from store.transaction import Transaction
 from store.writer import Store
@@ -35,20 +38,31 @@ class Continuing:
         self._executor = executor
         self._now = now
         self._holding = Holding(store, executor.clusters, now)
+        self._operations = Isolation(store, ItemKind.OPERATION, now)
+        self._timers = Isolation(store, ItemKind.TIMER, now)
 
     async def round(self) -> float | None:
         """Comes back when woken by tracking, or soon by itself."""
-        for operation, place in await self._store.read(_open):
-            if place.state is not StepState.SUBMITTED:
-                await self._resume(operation)
-            elif phase := await self._phase(operation, place):
-                await self.continue_after(operation.id, place.uid, phase)
-        for deadline in await self._store.read(lambda tx: tx.deadlines.due(self._now(), KINDS)):
-            if deadline.kind == TIDY:
-                await self._tidied(deadline)
-            elif deadline.kind == RENEW:
-                await self._holding.renew(deadline)
+        opened = await self._store.read(_open)
+        await self._operations.each(
+            (operation.id, f"operation {operation.id}", partial(self._go_on, operation, place))
+            for operation, place in opened
+        )
+        due = await self._store.read(lambda tx: tx.deadlines.due(self._now(), KINDS))
+        await self._timers.each((one.id, f"timer {one.kind}", partial(self._due, one)) for one in due)
         return 2.0
+
+    async def _go_on(self, operation: Operation, place: StoredStep) -> None:
+        if place.state is not StepState.SUBMITTED:
+            await self._resume(operation)
+        elif phase := await self._phase(operation, place):
+            await self.continue_after(operation.id, place.uid, phase)
+
+    async def _due(self, deadline: Deadline) -> None:
+        if deadline.kind == TIDY:
+            await self._tidied(deadline)
+        elif deadline.kind == RENEW:
+            await self._holding.renew(deadline)
 
     async def _tidied(self, deadline: Deadline) -> None:
         """Our own ConfigMap goes when the run that read it is over."""

@@ -24,6 +24,9 @@ SCHEMA = (
 )
 
 
+_NOT_SET_ASIDE = """NOT EXISTS (SELECT 1 FROM failed_item WHERE failed_item.kind = 'timer'
+    AND failed_item.key = deadline.id AND (retry_at IS NULL OR retry_at > ?))"""
+
 TOLD = "told_as_unknown"
 
 
@@ -58,11 +61,10 @@ class Deadlines:
         )
 
     def due(self, now: datetime, kinds: Collection[str], limit: int = 100) -> tuple[Deadline, ...]:
-        """Of these kinds alone: each loop sees its own, whatever else waits before them."""
+        """Of these kinds alone: each loop sees its own, whatever else waits before them. Not those that are set aside."""
         marks = ",".join("?" * len(kinds))
-        return self._select(
-            f"WHERE done = 0 AND at <= ? AND kind IN ({marks}) ORDER BY at, id LIMIT ?", micros(now), *kinds, limit
-        )
+        where = f"WHERE done = 0 AND at <= ? AND kind IN ({marks}) AND {_NOT_SET_ASIDE} ORDER BY at, id LIMIT ?"
+        return self._select(where, micros(now), *kinds, micros(now), limit)
 
     def strays(self, now: datetime, known: Collection[str], limit: int = 100) -> tuple[Deadline, ...]:
         """Due, of a kind that nobody here knows, and not told yet: a newer version may have left them."""
@@ -90,6 +92,16 @@ class Deadlines:
         """Whether this call did it."""
         return (
             self._connection.execute("UPDATE deadline SET done = 1 WHERE id = ? AND done = 0", (deadline_id,)).rowcount
+            == 1
+        )
+
+    def done_unless_moved(self, deadline: Deadline) -> bool:
+        """Whether it was still open, and as it is given here."""
+        return (
+            self._connection.execute(
+                "UPDATE deadline SET done = 1 WHERE id = ? AND at = ? AND kind = ? AND payload = ? AND done = 0",
+                _values(deadline),
+            ).rowcount
             == 1
         )
 

@@ -66,6 +66,13 @@ class FailedItem:
     retry_at: datetime | None
 
 
+_SETTLED = """DELETE FROM failed_item WHERE
+    (kind = 'command' AND NOT EXISTS (SELECT 1 FROM inbox WHERE seq = CAST(key AS INTEGER) AND state = 'done'))
+    OR (kind = 'event' AND NOT EXISTS (SELECT 1 FROM outbox WHERE id = key))
+    OR (kind = 'timer' AND NOT EXISTS (SELECT 1 FROM deadline WHERE id = key AND done = 0))
+    OR (kind = 'operation' AND NOT EXISTS (SELECT 1 FROM operation WHERE id = key AND state NOT IN (
+        'refused', 'rejected', 'expired', 'withdrawn', 'stale', 'succeeded', 'partial', 'failed')))"""
+
 _COLUMNS = "id, kind, key, subject, error_type, error, failed_since, failures, retry_at"
 
 
@@ -106,6 +113,10 @@ class FailedItems:
     def clear(self, kind: ItemKind, *keys: str) -> None:
         for key in keys:
             self._connection.execute("DELETE FROM failed_item WHERE kind = ? AND key = ?", (kind.value, key))
+
+    def forget_settled(self) -> int:
+        """Those that have been done meanwhile, or are not there any more."""
+        return self._connection.execute(_SETTLED).rowcount
 
     def retry(self, item_id: int, now: datetime) -> FailedItem | None:
         """Due at once, as if it had never failed. None if it is not there (any more)."""

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, replace
 from datetime import datetime
+from functools import partial
 
 from commands.approval import asking, rows, tally, terms, words
 from commands.approval.deciding import Deciding, Replan, Who
@@ -29,6 +30,8 @@ from domain.event import Severity
 from domain.operation import Operation, State
 from domain.plan import Plan
 from store.deadlines import Deadline
+from store.failed_items import ItemKind
+from store.isolation import Isolation
 from store.transaction import Transaction
 from store.writer import Store
 
@@ -55,6 +58,7 @@ class Approvals:
         self._who = who
         self._settings = settings
         self._now = now
+        self._timers = Isolation(store, ItemKind.TIMER, now)
         self._take_back = withdraw
 
     async def ask(self, operation: Operation, plan: Plan, decision: Decision, asked: Asked) -> Answer:
@@ -216,15 +220,18 @@ class Approvals:
     async def round(self) -> float | None:
         """What is due of approvals; comes back when the next may be."""
         now = self._now()
-        for deadline in await self._store.read(lambda tx: tx.deadlines.due(now, terms.KINDS)):
-            await self.due(deadline)
+        due = await self._store.read(lambda tx: tx.deadlines.due(now, terms.KINDS))
+        await self._timers.each((one.id, f"timer {one.kind}", partial(self.due, one)) for one in due)
         return 1.0
 
     async def due(self, deadline: Deadline) -> None:
-        """Done only if nobody has moved the timer meanwhile. A vote that waits is kept until it is cast or refused."""
-        later = replace(deadline, at=self._now() + self._settings().again)
-        votes = deadline.kind == terms.VOTE
-        await self._store.write(lambda tx: tx.deadlines.put(later) if votes else tx.deadlines.done(deadline.id))
+        """Put off while it is seen to, and done after, unless somebody has moved it meanwhile: what a crash interrupts
+        comes again, so every effect may be asked for twice. A vote that waits is kept until it is cast or refused.
+        """
+        now = self._now()
+        taken = {**deadline.payload, "taken_at": now.isoformat()}
+        later = replace(deadline, at=now + self._settings().again, payload=taken)
+        await self._store.write(lambda tx: tx.deadlines.put(later))
         ident = str(deadline.payload.get("id", ""))
         try:
             match deadline.kind:
@@ -238,8 +245,12 @@ class Approvals:
                     await self._late_vote(ident, deadline)
                 case terms.START:
                     await self._start_deadline(ident)
-        except (UserError, ClusterError, Lost):
+        except (ClusterError, Lost):
             return
+        except UserError as fault:
+            log.info("timer %s has nothing to do: %s", deadline.id, fault.text)
+        if deadline.kind != terms.VOTE:
+            await self._store.write(lambda tx: tx.deadlines.done_unless_moved(later))
 
     async def _expire(self, ident: str) -> None:
         now, told = self._now(), await self._told_too(ident)
@@ -271,6 +282,7 @@ class Approvals:
 
         def write(tx: Transaction) -> None:
             approval, operation = rows.known(tx, ident)
+            tx.deadlines.done(terms.at(terms.REMIND, ident, now).id)
             if approval.state is ApprovalState.OPEN:
                 tx.approvals.reminded(ident, now)
                 _reminded(tx, approval, operation, now, self._settings(), told)

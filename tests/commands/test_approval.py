@@ -11,9 +11,10 @@ from commands.policy.directory import Directory
 from domain.actor import Actor, ActorKind
 from domain.approval import VoteKind
 from domain.decision import Decision, Outcome, Reason
-from domain.errors import Refused, Unreachable, UserError
+from domain.errors import Refused, StoreFull, Unreachable, UserError
 from domain.operation import State
 from domain.plan import Step, StepVerb
+from store.failed_items import ItemKind
 from tests.commands.approving import PEOPLE, Desk, cluster_in, member, plan_of
 
 
@@ -471,6 +472,41 @@ async def test_a_timer_that_went_off_while_the_process_died_is_set_again(one):
     await one.approvals.recover()
     await one.later(3601)
     assert await one.state() == ("expired", "expired")
+
+
+async def test_a_process_that_dies_between_the_mark_and_the_effect_loses_no_timer(one):
+    """The store goes away right after the timer was taken up: it is due again, and the request expires."""
+    await one.later(1801)
+    write, writes = one.store.write, 0
+
+    async def dying(closure, **more):
+        nonlocal writes
+        writes += 1
+        if writes > 1:
+            raise StoreFull("There is no space left for the database.")
+        return await write(closure, **more)
+
+    one.store.write = dying
+    with pytest.raises(StoreFull):
+        await one.later(1801)
+    one.store.write = write
+    one.restart()
+    await one.later(31)
+    assert await one.state() == ("expired", "expired")
+
+
+async def test_a_timer_that_fails_holds_up_no_other_and_comes_again(tmp_path):
+    async with cluster_in(tmp_path) as (store, cluster, objects):
+        desks = [Desk(store, cluster, objects, name) for name in ("r1", "r2")]
+        for desk in desks:
+            await desk.ask()
+        bad, good = desks
+        spoilt = terms.at(terms.VOTE, bad.id, bad.now - timedelta(days=1))
+        await store.write(lambda tx: tx.deadlines.put(spoilt))
+        await good.later(3601)
+        assert await good.state() == ("expired", "expired")
+        (failed,) = (await store.read(lambda tx: tx.failed_items.of(ItemKind.TIMER))).values()
+        assert (failed.key, failed.error_type) == (spoilt.id, "KeyError")
 
 
 async def test_the_record_tells_the_story(desk):

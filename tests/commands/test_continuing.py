@@ -1,13 +1,19 @@
 """Plans of several steps: the next one runs when the object before it got there, once, and never when it did not."""
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 
 from commands.continuing import Continuing
+from commands.execute import TIDY, tidying
 from domain.actor import Origin, Way
 from domain.decision import recovered
 from domain.operation import Operation, State
 from domain.plan import Plan, Step, StepVerb
 from domain.reach import Reach
+from store.deadlines import Deadline
+from store.failed_items import ItemKind
 from store.observed import Observed
 from tests.commands.approving import NOW, Desk, cluster_in
 
@@ -101,3 +107,35 @@ async def test_a_round_finds_what_was_missed(desk):
     await continuing(desk).round()
     await continuing(desk).round()
     assert len(desk.restores) == 1
+
+
+async def test_an_operation_that_fails_holds_up_no_other_nor_the_timers(desk):
+    """Its stored plan cannot be read any more; another one's timer and step go on."""
+    other = Operation(
+        "op-r2", "prod", "restore", "create", "r2", "UADA", State.APPROVED, "restore create r2",
+        "broken", NOW, NOW,
+    )  # fmt: skip
+    await desk.store.write(lambda tx: tx.operations.insert(other, PLAN, Origin(Way.SLASH)))
+    spoil = "UPDATE operation SET state = 'submitted', plan = '{}', created_at = 0 WHERE id = 'op-r2'"
+    await desk.store.write(lambda tx: tx.connection.execute(spoil))
+    bad, good = Deadline("bad", NOW, TIDY, {}), tidying("op-none", "config", "uid", NOW)
+    await desk.store.write(lambda tx: [tx.deadlines.put(one) for one in (bad, replace(good, at=NOW))])
+    await seen(desk, "Completed")
+    await continuing(desk).round()
+    assert len(desk.restores) == 1
+    failed = await desk.store.read(lambda tx: tx.failed_items.all())
+    assert {(one.kind, one.key) for one in failed} == {(ItemKind.OPERATION, "op-r2"), (ItemKind.TIMER, "bad")}
+    assert [one.id for one in await desk.store.read(lambda tx: tx.deadlines.open(TIDY))] == ["bad"]
+
+
+async def test_what_is_set_aside_is_tried_again_when_it_is_due_and_forgotten_when_it_is_done(desk):
+    await desk.store.write(lambda tx: tx.deadlines.put(Deadline("bad", NOW, TIDY, {})))
+    for seconds in (0, 5, 5, 30, 30, 999):
+        desk.now += timedelta(seconds=seconds)
+        await continuing(desk).round()
+    (kept,) = await desk.store.read(lambda tx: tx.failed_items.all())
+    assert (kept.failures, kept.retry_at) == (3, None)
+    mended = Deadline("bad", NOW, TIDY, {"operation": "op-none", "name": "config", "uid": "uid"})
+    await desk.store.write(lambda tx: (tx.deadlines.put(mended), tx.failed_items.retry(kept.id, desk.now)))
+    await continuing(desk).round()
+    assert await desk.store.read(lambda tx: (tx.failed_items.all(), tx.deadlines.open(TIDY))) == ((), ())
