@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from commands import help as helping
+from commands import offload
 from commands.at_hand import named, noun_of
 from commands.command import Command
 from commands.confirm import confirmation
@@ -176,9 +177,8 @@ class Conductor:
         failed = [value for value in world.values() if isinstance(value, ClusterError)]
         if failed and len(failed) == len(world) and not verb.fans_out:
             raise failed[0]
-        answer = verb.answer(
-            command, world, self._situation(asked, names[0] if len(names) == 1 else asked.channel_cluster, "")
-        )
+        situation = self._situation(asked, names[0] if len(names) == 1 else asked.channel_cluster, "")
+        answer = await offload.decide(world.values(), verb.answer, command, world, situation)
         return replace(answer, cluster=answer.cluster or (names[0] if len(names) == 1 else ""))
 
     async def _note(self, asked: Asked, command: Command, verb: Verb) -> Answer:
@@ -214,7 +214,7 @@ class Conductor:
         facts = await self._facts(asked, command, verb, operation.cluster, cached=nothing_cached)
         if isinstance(facts, ClusterError):
             raise facts
-        plan = with_list_guards(verb.plan(command, facts, as_then))
+        plan = with_list_guards(await offload.decide([facts], verb.plan, command, facts, as_then))
         if refusals := self._refusals(plan):
             raise refusals
         plan = await self._looked(resolve(plan, facts, as_then))
@@ -254,7 +254,7 @@ class Conductor:
         facts = await self._facts(asked, command, verb, cluster)
         if isinstance(facts, ClusterError):
             raise facts
-        plan = with_list_guards(verb.plan(command, facts, situation))
+        plan = with_list_guards(await offload.decide([facts], verb.plan, command, facts, situation))
         if command.dry_run or verb.effect is Effect.READ:
             decision = await self._decide(plan, asked, command, situation, facts)
             if decision.outcome is not Outcome.DENY and not command.text("output"):

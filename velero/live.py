@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 AT_ONCE = 6
 MANY_NAMESPACES = 20
+PAGE_OBJECTS = 100
+"""Each page is made small on the event loop, in about 10 ms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +96,8 @@ async def _pages(api: Api, kind: Kind, namespace: str, visit: Callable[[Kind, Js
     where = kind if namespace or not kind.namespaced else Kind(kind.name, kind.plural, kind.group, kind.version, False)
     gateway: Gateway[None] = Gateway(api, where, lambda source: visit(kind, source), namespace)
     try:
-        async for _ in gateway.pages():
+        async for _ in gateway.pages(limit=PAGE_OBJECTS):
             await asyncio.sleep(0)
     except Expired:
-        async for _ in gateway.pages():
+        async for _ in gateway.pages(limit=PAGE_OBJECTS):
             await asyncio.sleep(0)

@@ -1,10 +1,12 @@
 """Long work in a process of its own: its result, its refusal, and its end where it takes too much."""
 
+import asyncio
 import io
 import json
 import os
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
@@ -128,3 +130,25 @@ def test_an_archive_that_is_refused_elsewhere_is_refused_as_here(tmp_path, large
     broken = archive(OBJECTS).getvalue()[:-30]
     with spooled(io.BytesIO(broken), tmp_path) as packed, pytest.raises(DownloadError):
         _visited("nightly", packed, Seen(), Caps())
+
+
+@dataclass
+class Waiting:
+    """Reads on only when somebody has written into the pipe."""
+
+    pipe: str
+    heard: str = ""
+
+    def visit(self, stored: Stored) -> None:
+        if not self.heard:
+            self.heard = Path(self.pipe).read_text("utf-8")
+
+
+async def test_the_loop_goes_on_while_a_large_archive_is_read(tmp_path, large):
+    os.mkfifo(tmp_path / "pipe")
+    with spooled(archive(OBJECTS), tmp_path) as packed:
+        reading = asyncio.create_task(
+            asyncio.to_thread(_visited, "nightly", packed, Waiting(str(tmp_path / "pipe")), Caps())
+        )
+        await asyncio.to_thread((tmp_path / "pipe").write_text, "the loop goes on")  # nobody but the loop starts this
+        assert (await reading).heard == "the loop goes on"

@@ -230,9 +230,9 @@ def test_fifty_megabytes_are_seen_through_in_time_and_memory():
     text = "x" * 4000
     objects = [thing("ConfigMap", f"m-{n}", data={"text": text, "n": str(n)}) for n in range(12_000)]
     live = objects[:6000]
-    began = time.perf_counter()
+    began = time.process_time()
     found = preview(objects, live, existingResourcePolicy="update")
-    spent = time.perf_counter() - began
+    spent = time.process_time() - began
     assert (len(found.of(Fate.UNCHANGED)), len(found.of(Fate.NEW))) == (6000, 6000)
     assert spent < 10  # with packing the archive, on a busy machine
 
