@@ -9,15 +9,16 @@ from datetime import datetime, timedelta
 from bot.metrics import EVENTS, LAST_SUCCESS, WATCH_OK
 from bot.settings import Settings
 from bot.supervise import Loops
-from commands.track import settling
+from commands.track import conditions, settling
+from commands.track.conditions import Sign
 from commands.track.follow import OBSERVERS, Follower, Known
 from commands.track.runs import usual
 from commands.track.sighting import Setting
-from commands.track.silence import Silence, heard
 from commands.track.stalls import Limits, stalled
 from domain.errors import ClusterError
 from domain.event import Event
 from notifier.deliver import apart
+from store.transaction import Transaction
 from store.writer import Store
 from velero.cluster import Cluster
 
@@ -42,7 +43,6 @@ class Watching:
         self._settings = settings
         self._now = now
         self._told = told
-        self._silence: dict[str, Silence] = {}
         self._followers: dict[tuple[str, str], Follower] = {}
 
     def start(self, loops: Loops) -> None:
@@ -81,18 +81,32 @@ class Watching:
         await cluster.open()
         for health in cluster.board.all():
             WATCH_OK.labels(cluster.name, health.kind).set(1 if health.ok else 0)
+        await self._note(cluster, [*conditions.signs(cluster.health), *await self._asked(cluster)])
+
+    async def _asked(self, cluster: Cluster) -> list[Sign]:
+        """Whether Velero itself answers; nothing is known of it where the cluster can't be asked."""
         if not cluster.health.ok:
-            return
+            return []
         try:
             answered = (await cluster.server_status(within=self._settings().watching.answer_within)).answered
         except ClusterError as fault:
             log.info("velero could not be asked: %s", fault.text)
+            return []
+        return [Sign(conditions.Kind.SILENT, holds=not answered)]
+
+    async def _note(self, cluster: Cluster, found: list[Sign]) -> None:
+        standing = await self._store.read(lambda tx: tx.conditions.all_standing(cluster.name))
+        changed, events = conditions.seen(standing, found, cluster.name, cluster.uid, self._now())
+        if not changed:
             return
-        before = self._silence.get(cluster.name, Silence())
-        after, event = heard(before, cluster.name, cluster.uid, self._now(), answered=answered)
-        self._silence[cluster.name] = after
-        if event is not None:
-            await self._tell((event,))
+
+        def commit(tx: Transaction) -> tuple[Event, ...]:
+            for each in changed:
+                tx.conditions.put(each)
+            return tuple(event for event in events if tx.outbox.add(event))
+
+        if fresh := await self._store.write(commit):
+            self._hear(fresh, frozenset())
 
     async def stalls(self) -> float:
         await self._each(self._stalls_of)

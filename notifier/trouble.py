@@ -9,6 +9,7 @@ from domain.event import Event
 BACKUP, RESTORE, MISSED = "VeleroBackupFailed", "VeleroRestoreFailed", "VeleroScheduleMissed"
 LOCATION, SILENT = "VeleroLocationUnavailable", "VeleroSilent"
 INVALID = "VeleroScheduleInvalid"
+UNREACHABLE, ACCESS = "VeleroClusterUnreachable", "VeleroClusterAccessLost"
 
 FIRING: Mapping[str, str] = {
     **{f"backup.{end}": BACKUP for end in ("failed", "partially-failed", "failed-validation")},
@@ -18,6 +19,8 @@ FIRING: Mapping[str, str] = {
     "schedule.failed-validation": INVALID,
     "location.unavailable": LOCATION,
     "velero.silent": SILENT,
+    "cluster.unreachable": UNREACHABLE,
+    "cluster.access-lost": ACCESS,
 }
 RESOLVING: Mapping[str, tuple[str, ...]] = {
     "backup.completed": (BACKUP, MISSED),
@@ -25,7 +28,10 @@ RESOLVING: Mapping[str, tuple[str, ...]] = {
     "schedule.fixed": (INVALID,),
     "schedule.deleted-outside": (BACKUP, MISSED, INVALID),
     "location.available": (LOCATION,),
+    "location.removed": (LOCATION,),
     "velero.back": (SILENT,),
+    "cluster.reachable": (UNREACHABLE,),
+    "cluster.access-back": (ACCESS,),
 }
 _BY_VERB: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("schedule.changed", "pause"): (MISSED,),

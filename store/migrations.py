@@ -10,6 +10,7 @@ from store import (
     anchors,
     approvals,
     audit,
+    conditions,
     cursors,
     deadlines,
     deliveries,
@@ -82,6 +83,12 @@ def _failed_items(db: Database) -> None:
 @STEPS(name="005-fair-inbox")
 def _fair_inbox(db: Database) -> None:
     for statement in inbox.FAIRNESS:
+        db.conn.execute(statement)
+
+
+@STEPS(name="006-conditions")
+def _conditions(db: Database) -> None:
+    for statement in conditions.SCHEMA:
         db.conn.execute(statement)
 
 

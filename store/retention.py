@@ -22,6 +22,7 @@ class Policy:
     messages: timedelta = timedelta(days=90)
     schedule_history: timedelta = timedelta(days=365)
     deadlines: timedelta = timedelta(days=30)
+    conditions: timedelta = timedelta(days=90)
 
 
 _OVER = "('refused', 'rejected', 'expired', 'withdrawn', 'stale', 'succeeded', 'partial', 'failed')"
@@ -56,6 +57,7 @@ _OLD: Mapping[str, tuple[str, str]] = {
             AND NOT EXISTS (SELECT 1 FROM operation WHERE id = message.subject AND state NOT IN OVER)""",
     ),
     "schedule_history": ("schedule_history", "at < :before"),
+    "condition": ("conditions", "until < :before"),
     "deadline": ("deadlines", "done = 1 AND at < :before"),
 }
 
@@ -78,7 +80,7 @@ def prune(tx: Transaction, now: datetime, policy: Policy, *, limit: int = 2000) 
 def _prune(tx: Transaction, table: str, now: datetime, policy: Policy, limit: int) -> int:
     setting, condition = _OLD[table]
     condition = condition.replace("OVER", _OVER)
-    key = {"message": "(channel, ts)"}.get(table, "rowid")
+    key = {"message": "(channel, ts)", "condition": "(cluster, kind, subject, since)"}.get(table, "rowid")
     columns = key.strip("()")
     before = micros(now - getattr(policy, setting))
     return tx.connection.execute(

@@ -6,6 +6,7 @@ from store.alerts import Alerts
 from store.anchors import Anchors
 from store.approvals import Approvals
 from store.audit import Audit
+from store.conditions import Conditions
 from store.cursors import Cursors
 from store.deadlines import Deadlines
 from store.deliveries import Deliveries
@@ -49,6 +50,7 @@ class Transaction:
         self.receivers = Receivers(connection)
         self.alerts = Alerts(connection)
         self.failed_items = FailedItems(connection)
+        self.conditions = Conditions(connection)
 
 
 def epoch(connection: Connection) -> int:

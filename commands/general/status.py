@@ -83,7 +83,10 @@ def row(cluster: str, facts: Facts | ClusterError, situation: Situation) -> tupl
     locations = facts.all("backupstoragelocations")
     away = [moments.name(item) for item in locations if moments.status(item).get("phase") == "Unavailable"]
     state = "ok"
-    if facts.status is None:
+    unknown = facts.errors.get(ServerStatus())
+    if unknown is not None:
+        state = unknown.text
+    elif facts.status is None:
         state = "Velero does not answer"
     elif away:
         state = f"{', '.join(away)} Unavailable"

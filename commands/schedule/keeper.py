@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from commands.schedule.desired import Patch
+from commands.track import conditions
 from commands.track.schedules import Verdict, judged, vanished
 from commands.track.sighting import Setting
 from domain.errors import ClusterError, Conflict, Lost, NotThere
@@ -79,6 +80,8 @@ class Keeper:
             if _under_way(tx, cluster.name, schedule.name):
                 return None
             tx.schedules.put(verdict.state, before.revision if before is not None else None)
+            for event in verdict.events:
+                conditions.note(tx, event)
             return tuple(event for event in verdict.events if tx.outbox.add(event))
 
         try:
@@ -104,6 +107,7 @@ class Keeper:
                 return ()
             tx.schedules.forget(row.cluster, row.name)
             told = vanished(setting, row)
+            conditions.note(tx, told)
             return (told,) if tx.outbox.add(told) else ()
 
         if fresh := await self._store.write(commit):

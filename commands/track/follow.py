@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from commands.resolve import OPERATION
-from commands.track import deletions, locations, operations, runs, schedules, settling, vanished
+from commands.track import conditions, deletions, locations, operations, runs, schedules, settling, vanished
 from commands.track.sighting import Outcome, Setting
 from domain.event import Event
 from store.failed_items import FailedItem, ItemKind, Subject
@@ -211,6 +211,8 @@ class Follower:
         name, fresh, moved = self._cluster.name, [], set[str]()
         for one, outcome in outcomes:
             fresh += [event for each in outcome.events if tx.outbox.add(event := _owned(each, setting))]
+            for event in outcome.events:
+                conditions.note(tx, event)
             if (ident := self._advanced(tx, one, outcome, setting.now)) is not None:
                 moved.add(ident)
         tx.observed.put(name, self._kind, [outcome.remember for _, outcome in outcomes if outcome.remember is not None])

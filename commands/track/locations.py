@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from commands.track.sighting import VANISHED, Outcome, Setting, event, text
-from domain.event import Severity
+from commands.track.sighting import VANISHED, Outcome, Setting, event, of_known, text
+from domain.event import Event, Severity
 from store.observed import Observed
 from velero.locations import StorageLocation
 from velero.observations import Observation
@@ -13,7 +13,7 @@ from velero.observations import Observation
 
 def observe(setting: Setting, prev: Observed | None, seen: Observation[Any]) -> Outcome:
     if seen.change in VANISHED or seen.value is None:
-        return Outcome()
+        return Outcome(() if prev is None or prev.phase != "Unavailable" else (_removed(setting, prev),))
     location: StorageLocation = seen.value
     same = prev is not None and prev.phase == location.phase
     since = str(prev.facts.get("since", "")) if same and prev else text(setting.now)
@@ -34,3 +34,9 @@ def observe(setting: Setting, prev: Observed | None, seen: Observation[Any]) -> 
         )
         return Outcome((told,), remember)
     return Outcome((), remember)
+
+
+def _removed(setting: Setting, prev: Observed) -> Event:
+    """The end of its trouble, too: nothing else would be heard of it."""
+    since = str(prev.facts.get("since", ""))
+    return of_known(setting, "location.removed", "BackupStorageLocation", prev, f"removed {since}", Severity.RECOVERY)

@@ -11,12 +11,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
 from commands.moments import moment
+from commands.track.conditions import Kind, explains
 from domain.counting import counted
 from domain.event import Severity
+from store.conditions import Condition
 from velero import cron
 from velero.phases import BACKUP_PHASES
 from velero.schedule_clock import TICK, Marks, last_passed
@@ -29,6 +32,8 @@ FREQUENT = timedelta(hours=1)
 BLOCKING = frozenset({"", "New", "InProgress"})
 WAITING = frozenset({"", "New", "Queued", "ReadyToStart"})
 LONGEST_NAME = 63
+EXPLAINED = timedelta(minutes=2)
+"""How long after a run was due what began still explains its absence: Velero looks once a minute, the bot not much oftener."""
 
 
 class Cause(StrEnum):
@@ -40,6 +45,7 @@ class Cause(StrEnum):
     LOCATION = "location-unavailable"
     REFUSED = "failed-validation"
     CLOCK_SKEW = "clock-skew"
+    UNREACHABLE = "cluster-unreachable"
     UNKNOWN = "unknown"
 
 
@@ -47,11 +53,12 @@ WORDS = {
     Cause.INVALID: "Velero does not accept the schedule",
     Cause.NAME_TOO_LONG: "its name is longer than 63 signs: Velero cannot label its backups and makes none",
     Cause.PAUSED_OUTSIDE: "somebody paused it outside of chat",
-    Cause.SERVER_DOWN: "Velero's server does not answer",
+    Cause.SERVER_DOWN: "Velero's server did not answer",
     Cause.BLOCKED: "its own run {run} is not done yet, and Velero does not start another beside it",
     Cause.LOCATION: "the storage location was not available; Velero does not make up for it",
     Cause.REFUSED: "Velero refused the backup {run}; it does not make up for it",
     Cause.CLOCK_SKEW: "the server's clock is wrong",
+    Cause.UNREACHABLE: "the cluster's API did not answer the bot at that time either",
     Cause.UNKNOWN: "nothing in the cluster says why",
 }
 
@@ -82,7 +89,10 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """One schedule as it is seen now. `runs` oldest first; `server` None where it was not asked."""
+    """One schedule as it is seen now. `runs` oldest first; `server` None where it was not asked.
+
+    `history` are the conditions that stood lately: the cause of a miss may be over when the miss is found.
+    """
 
     name: str
     key: str
@@ -94,6 +104,7 @@ class Sight:
     valid: bool = True
     server: bool | None = None
     down: frozenset[str] = frozenset()
+    history: tuple[Condition, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +198,8 @@ def _scan(
         if _excused(sight, occurrence):
             continue
         window = occurrence + min(grace, max(following - occurrence, SLACK))
+        if following - occurrence < grace and _good_in(sight, occurrence, occurrence + grace):
+            continue
         run = _run_in(sight, occurrence, window, used)
         if run is not None:
             used.add(run.name)
@@ -236,6 +249,11 @@ def _run_in(sight: Sight, since: datetime, until: datetime, used: set[str]) -> R
     return next(mine, None)
 
 
+def _good_in(sight: Sight, since: datetime, until: datetime) -> bool:
+    """Of a schedule that runs every few minutes nothing is missing while any run comes within the grace."""
+    return any(since <= run.created < until for run in sight.runs if run.phase != "FailedValidation" and not run.manual)
+
+
 def _last_backup_in(sight: Sight, since: datetime, until: datetime) -> bool:
     """The Backup itself may be gone again; the schedule remembers its last."""
     last = sight.marks.last_backup
@@ -251,17 +269,20 @@ def _lost(sight: Sight, occurrence: datetime, following: datetime, run: Run) -> 
 def _why(sight: Sight, occurrence: datetime, following: datetime, now: datetime) -> Miss:
     blocking = next((run for run in reversed(sight.runs) if _blocks(run, occurrence)), None)
     period = following - occurrence
-    if not sight.valid:
+    stood = partial(explains, sight.history, since=occurrence, until=occurrence + EXPLAINED)
+    if not sight.valid or stood(Kind.INVALID, subject=sight.name):
         return Miss(occurrence, Cause.INVALID, period)
     if len(sight.name) > LONGEST_NAME:
         return Miss(occurrence, Cause.NAME_TOO_LONG, period)
-    if sight.paused:
+    if sight.paused or stood(Kind.PAUSED, subject=sight.name):
         return Miss(occurrence, Cause.PAUSED_OUTSIDE, period)
     if blocking is not None:
         return Miss(occurrence, Cause.BLOCKED, period, blocking.name)
     if any(_skewed(sight, now)):
         return Miss(occurrence, Cause.CLOCK_SKEW, period)
-    return Miss(occurrence, Cause.SERVER_DOWN if sight.server is False else Cause.UNKNOWN, period)
+    if sight.server is False or stood(Kind.SILENT):
+        return Miss(occurrence, Cause.SERVER_DOWN, period)
+    return Miss(occurrence, Cause.UNREACHABLE if stood(Kind.UNREACHABLE) else Cause.UNKNOWN, period)
 
 
 def _blocks(run: Run, occurrence: datetime) -> bool:
@@ -310,11 +331,20 @@ def _recovered(sight: Sight, memory: Memory) -> tuple[list[Finding], Memory]:
     held = sight.paused and sight.paused_by_us
     if not after and not held:
         return [], memory
+    if not held and _may_go_on(memory):
+        return [], memory
     clear = replace(memory, missing=None, latest=None, cause="")
     if held or (after[0].phase in WAITING and memory.cause in {Cause.LOCATION, Cause.REFUSED}):
         return [], clear if held else memory
     facts = {"expected": memory.missing.isoformat(), "backup": after[0].name, "cause": memory.cause}
     return [Finding("schedule.recovered", memory.missing.isoformat(), Severity.RECOVERY, facts)], clear
+
+
+def _may_go_on(memory: Memory) -> bool:
+    """What runs often has recovered after two runs in a row: one that comes between two misses is no recovery."""
+    if memory.checked is None or memory.latest is None or not 0 < memory.period < FREQUENT.total_seconds():
+        return False
+    return memory.checked - memory.latest < timedelta(seconds=2 * memory.period)
 
 
 def _skewed(sight: Sight, now: datetime) -> tuple[Finding, ...]:

@@ -5,24 +5,27 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from commands.moments import moment
 from commands.policy.reach import mapping
 from commands.schedule.intent import Kind
 from commands.schedule.outlook import dialect, parsed
 from commands.situation import ClusterView
+from commands.track.conditions import LOOKED_BACK, explains, note
+from commands.track.conditions import Kind as Doubt
 from commands.track.follow import Known
 from commands.track.schedules import promised
 from commands.track.sighting import text
-from commands.track.watchdog import Finding, Limits, Run, Sight, judge, memory_of
+from commands.track.watchdog import MANY, Finding, Limits, Memory, Run, Sight, judge, memory_of
 from commands.track.watchdog_kots import judge_series, series
-from domain.errors import ClusterError, Lost
+from domain.errors import ClusterError, Forbidden, Lost, Unauthenticated
 from domain.event import Event, Severity
 from store.observed import Observed
 from store.schedules import ScheduleState
 from store.transaction import Transaction
 from store.writer import Store
+from velero import cron
 from velero.cluster import Cluster
 from velero.health import Condition
 from velero.phases import BACKUP_PHASES
@@ -73,7 +76,7 @@ class Watchdog:
                 seen = await cluster.schedules.list()
             except ClusterError as fault:
                 log.info("schedules of %s could not be watched: %s", cluster.name, fault.text)
-                await self._unseen(cluster, rows)
+                await self._unseen(cluster, rows, fault)
                 continue
             if "Backup" in self._known[cluster.name].in_step:
                 await self._watch(cluster, {row.name: row for row in rows}, seen)
@@ -84,6 +87,7 @@ class Watchdog:
 
     async def _watch(self, cluster: Cluster, rows: Mapping[str, ScheduleState], seen: Iterable[Schedule]) -> None:
         now, limits = self._now(), self._limits()
+        history = await self._store.read(lambda tx: tx.conditions.since(cluster.name, now - LOOKED_BACK))
         known = self._known[cluster.name]
         runs = runs_by_schedule(known.of("Backup").values())
         down = frozenset(one.name for one in known.of("BackupStorageLocation").values() if one.phase == "Unavailable")
@@ -94,7 +98,10 @@ class Watchdog:
             sight = sighted(
                 schedule, row, runs.get(schedule.name, ()), self._view(cluster.name), _answers(cluster), down
             )
-            memory, findings = judge(sight, memory_of(mapping(row.last.get("watch"))), now, limits)
+            sight = replace(sight, history=history)
+            before = memory_of(mapping(row.last.get("watch")))
+            memory, findings = judge(sight, before, now, limits)
+            findings = (*findings, *seen_after_all(sight, before, findings))
             open_skips, skips = skipped(row, sight, now)
             after = replace(
                 row, last={**row.last, "watch": memory.as_json(), "skips": [text(each) for each in open_skips]}
@@ -110,6 +117,8 @@ class Watchdog:
         def commit(tx: Transaction) -> tuple[Event, ...]:
             if after.last != row.last:
                 tx.schedules.put(after, row.revision)
+            for event in events:
+                note(tx, event)
             return tuple(event for event in events if tx.outbox.add(event))
 
         try:
@@ -133,32 +142,69 @@ class Watchdog:
         if fresh:
             self._told(fresh)
 
-    async def _unseen(self, cluster: Cluster, rows: Iterable[ScheduleState]) -> None:
+    async def _unseen(self, cluster: Cluster, rows: Iterable[ScheduleState], fault: ClusterError) -> None:
         """Whether it ran is not known; once per schedule and outage, since nothing is judged meanwhile."""
         now, limits = self._now(), self._limits()
-        events = [event for row in rows if (event := self._unknown(cluster, row, now, limits)) is not None]
+        runs = runs_by_schedule(self._known[cluster.name].of("Backup").values())
+        events = []
+        for row in rows:
+            found, _ = parsed(str(mapping(row.last.get("spec")).get("schedule", "")), self._view(cluster.name))
+            finding = unknown(row, found, runs.get(row.name, ()), fault, now - timedelta(seconds=limits.grace))
+            if finding is not None:
+                events.append(_named(cluster, row.uid, row.name, finding, now))
         if not events:
             return
-        fresh = await self._store.write(lambda tx: tuple(event for event in events if tx.outbox.add(event)))
-        if fresh:
+
+        def commit(tx: Transaction) -> tuple[Event, ...]:
+            fresh = tuple(event for event in events if tx.outbox.add(event))
+            for event in fresh:
+                note(tx, event)
+            return fresh
+
+        if fresh := await self._store.write(commit):
             self._told(fresh)
 
-    def _unknown(self, cluster: Cluster, row: ScheduleState, now: datetime, limits: Limits) -> Event | None:
-        memory = memory_of(mapping(row.last.get("watch")))
-        found, _ = parsed(str(mapping(row.last.get("spec")).get("schedule", "")), self._view(cluster.name))
-        if found is None or row.paused or memory.checked is None:
+
+def unknown(
+    row: ScheduleState, schedule: cron.Schedule | None, runs: Iterable[Run], fault: ClusterError, until: datetime
+) -> Finding | None:
+    """The first run that was due by then and that nobody saw: what was seen before the cluster went silent is known."""
+    memory, ran = memory_of(mapping(row.last.get("watch"))), [run.created for run in runs if not run.manual]
+    if schedule is None or row.paused or memory.checked is None:
+        return None
+    at = schedule.next(max(memory.checked, row.horizon or memory.checked))
+    for _ in range(MANY):
+        if at is None or at > until or (following := schedule.next(at)) is None:
             return None
-        expected = found.next(max(memory.checked, row.horizon or memory.checked))
-        if expected is None or expected > now - timedelta(seconds=limits.grace):
-            return None
-        facts = {
-            "schedule": row.name,
-            "expected": expected.isoformat(),
-            "cause": "cluster-unreachable",
-            "message": "the cluster does not answer: whether it ran is not known",
-        }
-        finding = Finding("schedule.unseen", expected.isoformat(), Severity.WARNING, facts)
-        return _named(cluster, row.uid, row.name, finding, now)
+        if not any(at <= each < following for each in ran):
+            break
+        at = following
+    else:
+        return None
+    refused = isinstance(fault, Unauthenticated | Forbidden)
+    said = "the cluster refuses the bot's credentials" if refused else "the cluster does not answer"
+    facts = {
+        "schedule": row.name,
+        "expected": at.isoformat(),
+        "cause": "access-lost" if refused else "cluster-unreachable",
+        "message": f"{said}: whether it ran is not known",
+    }
+    return Finding("schedule.unseen", at.isoformat(), Severity.WARNING, facts)
+
+
+def seen_after_all(sight: Sight, before: Memory, findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """The end of what was told as not known; a run that turns out to be missed or late is told as that."""
+    doubt = explains(sight.history, Doubt.UNSEEN, sight.marks.created, datetime.max.replace(tzinfo=UTC), sight.name)
+    if doubt is None or doubt.until is not None or before.checked is None or sight.schedule is None:
+        return ()
+    if any(each.kind in {"schedule.missed", "schedule.ran-late"} for each in findings):
+        return ()
+    run = next((run for run in sight.runs if run.created > before.checked and not run.manual), None)
+    facts = {"headline": f"No run of schedule {sight.name} was missed meanwhile"}
+    if run is not None:
+        due = sight.schedule.next(before.checked)
+        facts = {"expected": text(due), "backup": run.name, "message": f"its run is {run.name}"}
+    return (Finding("schedule.seen", text(doubt.since), Severity.RECOVERY, facts),)
 
 
 def runs_by_schedule(backups: Iterable[Observed]) -> Mapping[str, list[Run]]:

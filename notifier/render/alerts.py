@@ -8,7 +8,7 @@ from typing import Any
 
 from domain.event import Event, Severity
 from notifier.render.notices import headline
-from notifier.trouble import BACKUP, INVALID, LASTING, LOCATION, MISSED, SILENT, fired, resolved
+from notifier.trouble import ACCESS, BACKUP, INVALID, LASTING, LOCATION, MISSED, SILENT, UNREACHABLE, fired, resolved
 
 Json = dict[str, Any]
 
@@ -62,7 +62,7 @@ def _labels(name: str, event: Event) -> dict[str, str]:
         return {**labels, **_series(event)}
     if name == LOCATION:
         return {**labels, "location": event.object_name}
-    if name == SILENT:
+    if name in {SILENT, UNREACHABLE, ACCESS}:
         return labels
     return {**labels, event.object_kind.lower() or "object": event.object_name}
 

@@ -290,3 +290,30 @@ async def test_a_velero_of_an_older_kind_of_clock_changes_nothing(build):
     await house.start()
     await house.backed_up("b1")
     await house.quiet()
+
+
+async def test_a_silence_of_velero_is_told_once_however_often_the_bot_restarts_and_its_end_after_one(house):
+    await house.prod.velero.stop()
+    await house.sees("#incidents", "Velero does not answer", "prod", deadline=20)
+    await house.restart()
+    await house.until(lambda: house.bot.clusters["prod"].board.of("server").condition.value == "unreachable", 20)
+    await house.quiet()
+    assert len(house.told("#incidents", "Velero does not answer")) == 1
+    await house.stop()
+    await house.prod.velero.start()
+    await house.start()
+    await house.sees("#incidents", "Velero answers again", deadline=20)
+
+
+async def test_a_revoked_token_is_told_as_such_and_so_is_its_end(house):
+    tokens = house.prod.api.tokens
+    kept = dict(tokens)
+    tokens.clear()
+    await house.sees("#incidents", "Cluster prod refuses the bot's credentials", deadline=20)
+    answer = await house.grace.says("/velero status")
+    reply = await answer.reply("staging", deadline=20)
+    line = next(line for line in reply.text.splitlines() if line.startswith("prod"))
+    assert "does not accept the bot's credentials" in line
+    tokens.update(kept)
+    await house.sees("#incidents", "Cluster prod accepts the bot's credentials again", deadline=20)
+    assert house.told("#incidents", "does not answer") == []

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from domain.operation import State
 from store.audit import Entry
+from store.conditions import Condition
 from store.deadlines import Deadline
 from store.deliveries import Delivery
 from store.hooks import Hook
@@ -40,6 +41,7 @@ def finished(tx, now):
     tx.schedules.put(ScheduleState("prod", "nightly", "u", now), None)
     tx.deadlines.add(Deadline("d", now, "k", {}))
     tx.deadlines.done("d")
+    tx.conditions.put(Condition("prod", "velero-silent", "", now, now))
     tx.hooks.add(Hook("op1", "hook:ci:1", "ci", "", now, {"line": "backup get"}, settled_at=now))
     tx.audit.append(Entry(now, "ada", "backup.create", "refused"))
 
@@ -52,6 +54,7 @@ def unfinished(tx, now):
     post(tx, "n1")
     tx.messages.posted(Message("C1", "17.1", "op1", "card", 0, now))
     tx.deadlines.add(Deadline("d", now, "k", {}))
+    tx.conditions.put(Condition("prod", "velero-silent", "", now))
 
 
 def test_what_is_old_and_finished_goes(tx, now):

@@ -217,10 +217,31 @@ async def test_a_cluster_that_does_not_answer_is_told_as_not_known(yard: Yard) -
     await known(yard)
     await yard.watched(at(12, 30))
     await yard.api.down()
-    await yard.watched(at(13, 30), every=timedelta(minutes=10))
+    await yard.watched(at(13, 30), every=timedelta(minutes=10), blind=True)
     await yard.api.up()
     await yard.watched(at(14, 30))
-    assert await yard.kinds() == ["schedule.unseen"]
+    unseen, seen = await yard.told()
+    assert (unseen.kind, unseen.facts["expected"]) == ("schedule.unseen", at(13).isoformat())
+    assert (seen.kind, seen.facts["expected"]) == ("schedule.seen", at(13).isoformat())
+    assert seen.facts["backup"].startswith("nightly-")
+
+
+async def test_a_run_that_was_seen_before_the_cluster_went_silent_is_not_called_unknown(yard: Yard) -> None:
+    await known(yard)
+    await yard.pass_until(at(12, 2))
+    yard.follow()
+    await yard.api.down()
+    await yard.watched(at(12, 40), every=timedelta(minutes=10), blind=True)
+    assert await yard.kinds() == []
+
+
+async def test_a_cluster_that_refuses_the_bot_is_not_said_not_to_answer(yard: Yard) -> None:
+    await known(yard)
+    await yard.watched(at(12, 30))
+    yard.api.tokens.clear()
+    await yard.watched(at(13, 30), every=timedelta(minutes=10), blind=True)
+    (event,) = await yard.told()
+    assert event.facts["message"] == "the cluster refuses the bot's credentials: whether it ran is not known"
 
 
 async def test_what_was_missed_while_we_were_down_is_found_at_the_start(yard: Yard) -> None:

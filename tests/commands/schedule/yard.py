@@ -182,16 +182,18 @@ class Yard:
     async def pass_(self, **span: float) -> None:
         await self.clock.advance(timedelta(**span).total_seconds())
 
-    async def rounds(self) -> None:
+    async def rounds(self, *, blind: bool = False) -> None:
         """One of each loop, after what the followers would have seen."""
-        self.follow()
+        if not blind:
+            self.follow()
         await self.keeper.round()
         await self.watchdog.round()
 
-    async def watched(self, until: datetime, every: timedelta = timedelta(minutes=2)) -> None:
+    async def watched(self, until: datetime, every: timedelta = timedelta(minutes=2), *, blind: bool = False) -> None:
+        """`blind`: the cluster is not reached, so the followers see nothing either."""
         while self.clock.now() < until:
             await self.pass_until(min(until, self.clock.now() + every))
-            await self.rounds()
+            await self.rounds(blind=blind)
 
     def follow(self) -> None:
         setting = Setting("prod", "uid", self.clock.now(), first=True)

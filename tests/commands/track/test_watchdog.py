@@ -6,9 +6,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
+from commands.track.conditions import Kind
 from commands.track.watchdog import Finding, Limits, Memory, Run, Sight, judge
 from commands.track.watchdog_kots import judge_series, rhythm
 from commands.track.watchdog_round import run_of
+from store.conditions import Condition
 from store.observed import Observed
 from velero import cron
 from velero.cron import Dialect
@@ -182,3 +186,60 @@ def test_one_that_ran_here_does() -> None:
     ours = run_of(seen(generation=9))
     assert ours is not None
     assert "schedule.clock-skew" in [each.kind for each in look(replace(SIGHT, runs=(ours,)))]
+
+
+def stood(kind: Kind, since: timedelta, until: timedelta | None, subject: str = "") -> Condition:
+    """A condition that began and ended relative to when the run was due."""
+    return Condition("prod", kind.value, subject, DUE + since, None if until is None else DUE + until, told=True)
+
+
+BRIEF = timedelta(seconds=50)
+
+
+@pytest.mark.parametrize(
+    ("condition", "cause"),
+    [
+        (stood(Kind.SILENT, BRIEF, 3 * BRIEF), "server-down"),
+        (stood(Kind.SILENT, -BRIEF, None), "server-down"),
+        (stood(Kind.PAUSED, -BRIEF, BRIEF, "nightly"), "paused-outside"),
+        (stood(Kind.INVALID, -BRIEF, BRIEF, "nightly"), "schedule-invalid"),
+        (stood(Kind.UNREACHABLE, -BRIEF, BRIEF), "cluster-unreachable"),
+        (stood(Kind.PAUSED, -BRIEF, BRIEF, "weekly"), "unknown"),
+        (stood(Kind.SILENT, -3 * BRIEF, -BRIEF), "unknown"),
+        (stood(Kind.SILENT, timedelta(minutes=3), None), "unknown"),
+    ],
+)
+def test_a_cause_that_is_over_still_explains_the_miss(condition: Condition, cause: str) -> None:
+    (finding,) = look(replace(SIGHT, server=True, history=(condition,)))
+    assert finding.facts["cause"] == cause
+
+
+def told_of(period: int, starts: list[int], minutes: int, lasts: int = 0) -> list[str]:
+    """What is told of a schedule with this period that begins a run at these minutes, looked at every half minute."""
+    every = cron.parse(f"*/{period} * * * *", "UTC", Dialect.ROBFIG)
+    runs = [run(DUE + timedelta(minutes=minute, seconds=20)) for minute in starts]
+    runs = [replace(each, completed=each.created + timedelta(minutes=lasts, seconds=20)) for each in runs]
+    memory = Memory(DUE, "k", period=60.0 * period)
+    told: list[str] = []
+    for step in range(2 * minutes):
+        now = DUE + timedelta(seconds=30 * step)
+        begun = tuple(each for each in runs if each.created <= now)
+        marks = Marks(DUE - DAY, begun[-1].created if begun else None)
+        sight = Sight("nightly", "k", every, marks, begun)
+        memory, findings = judge(sight, memory, now, Limits())
+        told += [each.kind for each in findings if each.kind in {"schedule.missed", "schedule.recovered"}]
+    return told
+
+
+@pytest.mark.parametrize("starts", [list(range(0, 60, 2)), list(range(0, 60, 4)), list(range(60))])
+def test_a_schedule_of_a_minute_that_leaves_runs_out_is_not_missed(starts: list[int]) -> None:
+    assert told_of(1, starts, 60) == []
+
+
+def test_a_schedule_of_a_minute_that_stops_is_missed_once_and_recovers_once() -> None:
+    starts = [*range(10), *range(30, 60)]
+    assert told_of(1, starts, 60) == ["schedule.missed", "schedule.recovered"]
+
+
+def test_every_other_run_blocked_by_the_one_before_is_one_story() -> None:
+    assert told_of(10, list(range(0, 240, 20)), 240, lasts=12) == ["schedule.missed"]

@@ -1,0 +1,85 @@
+"""Conditions with a beginning and an end: what stands, what was told of it, and when it was over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from store.sqlite import Connection
+from store.times import maybe_micros, maybe_moment, micros, moment
+
+SCHEMA = (
+    """CREATE TABLE condition (
+        cluster TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        subject TEXT NOT NULL,
+        since INTEGER NOT NULL,
+        until INTEGER,
+        looks INTEGER NOT NULL,
+        told INTEGER NOT NULL CHECK (told IN (0, 1)),
+        PRIMARY KEY (cluster, kind, subject, since)
+    ) STRICT, WITHOUT ROWID""",
+    "CREATE UNIQUE INDEX condition_standing ON condition (cluster, kind, subject) WHERE until IS NULL",
+    "CREATE INDEX condition_by_age ON condition (until) WHERE until IS NOT NULL",
+)
+
+_COLUMNS = "cluster, kind, subject, since, until, looks, told"
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """`looks` in a row that found it; `told` whether its beginning was told, so that its end has to be."""
+
+    cluster: str
+    kind: str
+    subject: str
+    since: datetime
+    until: datetime | None = None
+    looks: int = 1
+    told: bool = False
+
+    def overlaps(self, since: datetime, until: datetime) -> bool:
+        return self.since <= until and (self.until is None or self.until >= since)
+
+
+class Conditions:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def put(self, one: Condition) -> None:
+        values = (
+            one.cluster,
+            one.kind,
+            one.subject,
+            micros(one.since),
+            maybe_micros(one.until),
+            one.looks,
+            one.told,
+        )
+        self._connection.execute(
+            f"INSERT INTO condition ({_COLUMNS}) VALUES (?,?,?,?,?,?,?)"  # noqa: S608 - constants
+            " ON CONFLICT (cluster, kind, subject, since) DO UPDATE"
+            " SET until = excluded.until, looks = excluded.looks, told = excluded.told",
+            values,
+        )
+
+    def standing(self, cluster: str, kind: str, subject: str) -> Condition | None:
+        where = "cluster = ? AND kind = ? AND subject = ? AND until IS NULL"
+        return next(iter(self._select(where, cluster, kind, subject)), None)
+
+    def all_standing(self, cluster: str) -> tuple[Condition, ...]:
+        return self._select("cluster = ? AND until IS NULL ORDER BY since", cluster)
+
+    def since(self, cluster: str, since: datetime) -> tuple[Condition, ...]:
+        """Those that stood at that time or later: what explains what happened meanwhile."""
+        return self._select("cluster = ? AND (until IS NULL OR until >= ?) ORDER BY since", cluster, micros(since))
+
+    def _select(self, where: str, *values: object) -> tuple[Condition, ...]:
+        rows = self._connection.execute(f"SELECT {_COLUMNS} FROM condition WHERE {where}", values)  # noqa: S608
+        return tuple(map(_condition, rows.fetchall()))
+
+
+def _condition(row: tuple[Any, ...]) -> Condition:
+    cluster, kind, subject, since, until, looks, told = row
+    return Condition(cluster, kind, subject, moment(since), maybe_moment(until), looks, bool(told))
