@@ -249,7 +249,7 @@ def _changed(operation: Operation, plan: Plan, now: datetime, by: str) -> Event:
         at=now,
         severity=Severity.INFO,
         operation=operation.id,
-        facts={"verb": operation.verb, "summary": plan.summary, "by": by},
+        facts={"verb": operation.verb, "summary": plan.summary, "by": by, "changes": list(plan.notes[:3])},
     )
 
 

@@ -56,7 +56,7 @@ class Destination:
 PRIORITY = {"approval": 0, "end": 10, "new": 20, "routine": 30}
 _ENDS = (
     *("completed", "partially-failed", "failed", "failed-validation"),
-    *("deleted", "deletion-failed", "returned", "changed"),
+    *("deleted", "deletion-failed", "returned"),
 )
 BAD = frozenset({Severity.FAILURE, Severity.SECURITY, Severity.WARNING})
 

@@ -52,7 +52,10 @@ def _expanded(tx: Transaction, ident: str, wiring: Wiring, now: datetime) -> Non
     tx.failed_items.clear(ItemKind.EVENT, ident)
     if (event := tx.outbox.event(ident)) is None:
         return
+    shown = _shown(tx, event)
     for to in destinations(event, wiring, _subscribed(tx, event)):
+        if shown and to.kind == "slack" and to.role is Role.NEWS and to.address == shown:
+            continue
         tx.notices.add(
             event.notice_id(to.key),
             event.id,
@@ -63,6 +66,14 @@ def _expanded(tx: Transaction, ident: str, wiring: Wiring, now: datetime) -> Non
             now,
             priority=to.priority,
         )
+
+
+def _shown(tx: Transaction, event: Event) -> str:
+    """The channel whose card says it already: what is done at once is one message there, not two."""
+    if not event.operation or not event.kind.endswith(".changed"):
+        return ""
+    started = (each for each in tx.outbox.of_operation(event.operation) if each.kind == "operation.started")
+    return next((str(each.facts.get("channel") or "") for each in started), "")
 
 
 def lane(event: Event, to: Destination) -> str:

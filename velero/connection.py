@@ -42,12 +42,14 @@ class InCluster:
 
 @dataclass(frozen=True, slots=True)
 class Direct:
-    """`ca` is PEM text; empty means the system's authorities."""
+    """`ca` is PEM text; empty means the system's authorities. Files win over texts, and are read again when they change."""
 
     url: str
     token: str = ""
     ca: str = ""
     verify: bool = True
+    token_file: Path | None = None
+    ca_file: Path | None = None
 
 
 Access = Kubeconfig | InCluster | Direct
@@ -84,7 +86,8 @@ async def connect(cluster: str, access: Access, environment: Mapping[str, str] |
         case Direct():
             configuration = await _configuration()
             _direct(configuration, access)
-            return _connection(cluster, configuration, fixed(f"Bearer {access.token}" if access.token else ""), ())
+            files = (access.ca_file,) if access.ca_file else ()
+            return _connection(cluster, configuration, _direct_token(cluster, access), files)
         case InCluster():
             return await _in_cluster(cluster, access, settings)
         case Kubeconfig():
@@ -123,6 +126,13 @@ def _direct(configuration: Any, access: Direct) -> None:
     configuration.host = access.url
     configuration.verify_ssl = access.verify
     configuration.ca_cert_data = access.ca or None
+    configuration.ssl_ca_cert = str(access.ca_file) if access.ca_file else None
+
+
+def _direct_token(cluster: str, access: Direct) -> Token:
+    if access.token_file is not None:
+        return from_file(cluster, access.token_file)
+    return fixed(f"Bearer {access.token}" if access.token else "")
 
 
 async def _in_cluster(cluster: str, access: InCluster, environment: Mapping[str, str]) -> Connection:

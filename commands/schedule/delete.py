@@ -11,7 +11,7 @@ from commands.moments import Json
 from commands.policy.reach import backup_reach, deletion_reach, schedule_reach, union
 from commands.reach_facts import cluster_facts
 from commands.schedule.create import DELETE_BACKUPS
-from commands.schedule.intent import Intent, Kind, evidence
+from commands.schedule.intent import Intent, Kind, evidence, known_intent, needed, void
 from commands.situation import Situation
 from commands.verb import Args, Effect, Verb
 from domain.counting import counted, named
@@ -20,9 +20,10 @@ from domain.reach import Reach
 from velero.names import SCHEDULE_NAME, label_value
 
 
-def needs(cmd: Command, _known: Facts) -> Needs:
+def needs(cmd: Command, known: Facts) -> Needs:
     return Needs.of(
         *selection.wants(cmd, "schedules"),
+        needed(known),
         Want("backups", fresh=True),
         Want("backupstoragelocations"),
         Want("namespaces", optional=True),
@@ -38,6 +39,8 @@ def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
     reaches: list[Reach] = [deletion_of(item, schedule_reach(item, about)) for item in chosen]
     notes: list[str] = []
     for item in chosen:
+        state = known_intent(facts, item)
+        notes += [text] if state is not None and (text := void(situation.now, state)) else []
         made = of_schedule(item, facts)
         if not _takes_backups(cmd, item):
             notes.append(_kept(item, made))

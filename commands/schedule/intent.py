@@ -105,6 +105,16 @@ def kind_of(state: ScheduleState | None) -> Kind | None:
     return Kind(value) if value in set(Kind) else None
 
 
+def void(now: datetime, state: ScheduleState) -> str:
+    """The promise that ends with a schedule: one that is created again under its name runs."""
+    ahead = state.horizon is not None and state.horizon > now
+    if state.horizon is None or not ahead or state.last.get("horizon_outside"):
+        return ""
+    what = "pause" if kind_of(state) is Kind.PAUSE else "skip"
+    by = f" that {state.who} requested" if state.who else ""
+    return f"The {what} until {state.horizon:%Y-%m-%d %H:%M} UTC{by} is void."
+
+
 def record_intent(tx: Transaction, operation: Operation, plan: Plan, now: datetime, made: Sequence[Json] = ()) -> None:
     """In the transaction of the operation's success: promise and success live or die together.
 

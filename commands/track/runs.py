@@ -125,6 +125,7 @@ def _story(setting: Setting, run: Run, prev: Observed | None) -> dict[str, Any]:
         last = max(peers, key=_when, default=None)
         good = max((one for one in peers if BACKUP_PHASES.good(one.phase)), key=_when, default=None)
         story["last_good"] = {"name": good.name, "at": _when(good)} if good else None
+        story["none_good"] = good is None
         story["recovered"] = bool(run.phase == "Completed" and last is not None and not BACKUP_PHASES.good(last.phase))
         story["usual"] = usual(peers)
         story["last_items"] = good.facts.get("done", 0) if good else 0

@@ -13,7 +13,7 @@ from commands.moments import moment
 from commands.policy.reach import mapping
 from commands.schedule.desired import Patch, desired
 from commands.schedule.edit import delta, difference
-from commands.schedule.intent import Kind, kind_of, seal_of
+from commands.schedule.intent import Kind, kind_of, seal_of, void
 from commands.track.sighting import VANISHED, Outcome, Setting, event, of_known, text
 from domain.event import Event, Severity
 from store.observed import Observed
@@ -81,7 +81,7 @@ def judged(setting: Setting, state: ScheduleState | None, seen: Schedule) -> Ver
     events += told
     patch = desired(state, seen, setting.now)
     if patch is not None:
-        facts = {"message": patch.why, "until": text(state.horizon), "by": state.who}
+        facts = {"message": f"{_intended(setting, state)} {patch.why}".strip(), "until": text(state.horizon)}
         events.append(_event(setting, "schedule.skip-lost", seen, Severity.WARNING, facts))
     state, told = _horizon(setting, state, seen)
     return Verdict(state, (*events, *told), patch)
@@ -132,13 +132,25 @@ def changed_fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple
 def _paused(setting: Setting, state: ScheduleState, seen: Schedule) -> tuple[ScheduleState, list[Event]]:
     if seen.paused == state.paused:
         return state, []
-    facts = {"by": state.who, "message": state.reason} if state.paused and state.who else {}
     kind = "schedule.paused-outside" if seen.paused else "schedule.resumed-outside"
     held = state.horizon is not None and state.horizon > setting.now
-    after = Kind.PAUSE if seen.paused else kind_of(state) if held else Kind.RUN
-    last = {**state.last, "kind": (after or Kind.RUN).value, "pause_outside": seen.paused}
+    after = (kind_of(state) or Kind.SKIP) if held else Kind.PAUSE if seen.paused else Kind.RUN
+    last = {**state.last, "kind": after.value, "pause_outside": seen.paused}
     kept = replace(state, paused=seen.paused, last=last, since=setting.now if seen.paused else state.since)
+    facts = {"message": _intended(setting, state)}
     return kept, [_event(setting, kind, seen, Severity.WARNING, facts)]
+
+
+def _intended(setting: Setting, state: ScheduleState) -> str:
+    """What was asked for in chat, named as that: who changed the schedule outside of it is not known."""
+    why = f' ("{state.reason}")' if state.reason else ""
+    whose = f"that {state.who} requested{why}" if state.who else "requested in chat"
+    if state.paused and not state.last.get("pause_outside"):
+        return f"The pause {whose} no longer holds."
+    if state.horizon is None or state.horizon <= setting.now or state.last.get("horizon_outside"):
+        return ""
+    what = "pause" if kind_of(state) is Kind.PAUSE else "skip"
+    return f"The {what} until {state.horizon:%Y-%m-%d %H:%M} UTC {whose} still holds."
 
 
 def _horizon(setting: Setting, state: ScheduleState, seen: Schedule) -> tuple[ScheduleState, list[Event]]:
@@ -173,7 +185,7 @@ def _ended(setting: Setting, state: ScheduleState, seen: Schedule) -> tuple[Sche
 
 def vanished(setting: Setting, state: ScheduleState) -> Event:
     """Nobody of us deleted it: that would have been forgotten in the same transaction."""
-    facts = {"by": state.who, "cron": str(mapping(state.last.get("spec")).get("schedule", ""))}
+    facts = {"cron": str(mapping(state.last.get("spec")).get("schedule", "")), "message": void(setting.now, state)}
     gone = Observed(state.uid, state.name, "", setting.now, facts)
     transition = f"deleted {state.uid or text(state.changed_at)}"
     return of_known(setting, "schedule.deleted-outside", "Schedule", gone, transition, Severity.WARNING)

@@ -40,11 +40,11 @@ WORDS = {
     "restore.failed": "Restore {name} Failed",
     "restore.failed-validation": "Restore {name} FailedValidation",
     "restore.removed": "Restore {name} was removed",
-    "restore.outside": "Restore {name} was made outside approval",
+    "restore.outside": "Restore {name} of backup {backup} was made outside approval",
     "restore.stuck-in-queue": "Restore {name} waits in Velero's queue",
     "restore.stuck-in-finalizing": "Restore {name} is stuck in Finalizing: the storage location may be in trouble",
     "restore.slow": "Restore {name} takes far longer than usual",
-    "schedule.changed": "Schedule {name} was changed",
+    "schedule.changed": "Schedule {name} was changed: {verb}",
     "schedule.changed-outside": "Schedule {name} was changed outside of chat",
     "schedule.paused-outside": "Schedule {name} was paused outside of chat",
     "schedule.resumed-outside": "Schedule {name} was resumed outside of chat",
@@ -106,7 +106,10 @@ def notice(event: Event, to: Destination, extra: Mapping[str, Any], link: str) -
 def headline(event: Event) -> str:
     words = WORDS.get(event.kind, event.kind.replace(".", " ").replace("-", " ") + " {name}")
     said = words.format(
-        name=event.object_name, backup=event.facts.get("backup", event.object_name), expected=_expected(event)
+        name=event.object_name,
+        backup=event.facts.get("backup", event.object_name),
+        expected=_expected(event),
+        verb=event.facts.get("verb", ""),
     )
     if event.kind == "backup.completed" and event.severity is Severity.RECOVERY:
         said += ": recovered"
@@ -139,6 +142,8 @@ def _why(event: Event, extra: Mapping[str, Any]) -> list[str]:
         *(event.facts.get("validation_errors") or []),
         event.facts.get("message"),
     ]
+    changes = event.facts.get("changes")
+    said += changes if isinstance(changes, list) and not event.facts.get("message") else []
     listed = event.facts.get("errors")
     said += listed if isinstance(listed, list) else []
     lines = [f"• {untrusted(limits.cut(str(each), 500))}" for each in said if each]
@@ -158,7 +163,7 @@ def _around(event: Event, extra: Mapping[str, Any]) -> list[str]:
     if event.severity in {Severity.FAILURE, Severity.WARNING} and event.kind.startswith("backup."):
         if isinstance(good, Mapping) and good.get("name"):
             lines.append(f"Last good backup: {untrusted(str(good['name']))}, {_when(good.get('at'))}")
-        elif event.kind != "backup.deletion-failed":
+        elif event.facts.get("none_good"):
             lines.append("There is no good backup of it before this one.")
     if extra.get("next_run"):
         lines.append(f"Next run: {_when(extra['next_run'])}")
@@ -175,6 +180,11 @@ def _facts(event: Event) -> tuple[tuple[str, str], ...]:
     rows: list[tuple[str, str]] = []
     if facts.get("schedule"):
         rows.append(("Schedule", untrusted(str(facts["schedule"]))))
+    if event.object_kind == "Restore" and facts.get("backup"):
+        rows.append(("Backup", untrusted(str(facts["backup"]))))
+    if isinstance(mapping := facts.get("mapping"), Mapping) and mapping:
+        pairs = ", ".join(f"{source} → {target}" for source, target in list(mapping.items())[:8])
+        rows.append(("Namespace mapping", untrusted(pairs)))
     if facts.get("namespaces"):
         rows.append(("Namespaces", untrusted(", ".join(map(str, facts["namespaces"][:8])))))
     if facts.get("done") or facts.get("total"):

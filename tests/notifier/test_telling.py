@@ -132,3 +132,20 @@ async def test_an_event_that_is_set_aside_is_not_pruned(telling):
 
 async def test_and_not_of_others(tmp_path):
     assert await receivers(tmp_path, failed("billing")) == []
+
+
+@pytest.mark.parametrize(("asked_in", "told"), [("C1", []), ("C2", ["C1"])])
+async def test_what_is_done_at_once_is_one_message_in_the_channel_that_shows_its_card(tmp_path, asked_in, told):
+    started = replace(
+        failed(), kind="operation.started", operation="op-1", transition="started", facts={"channel": asked_in}
+    )
+    changed = replace(failed(), kind="schedule.changed", operation="op-1", severity=Severity.INFO, facts={})
+    store = await Store.open(tmp_path, NOW)
+    try:
+        await store.write(lambda tx: (tx.outbox.add(started), tx.outbox.add(changed)))
+        wiring = Wiring((Route("all", "slack", ("C1",)),))
+        await Teller(store, lambda: wiring, lambda: NOW, lambda: None).round()
+        found = await store.read(lambda tx: (tx.notices.of_event(started.id), tx.notices.of_event(changed.id)))
+    finally:
+        await store.close()
+    assert [[notice.address for notice in notices] for notices in found] == [[asked_in], told]

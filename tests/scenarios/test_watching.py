@@ -258,7 +258,7 @@ async def test_a_restore_by_hand_is_told_as_outside(house):
         "velero",
         {"metadata": {"name": "r1"}, "spec": {"backupName": "b1", "namespaceMapping": {"shop": "copy"}}},
     )
-    await house.sees("#incidents", "Restore r1 was made outside approval")
+    await house.sees("#incidents", "Restore r1 of backup b1 was made outside approval")
 
 
 async def test_one_that_was_made_while_the_bot_was_down_is_told_too(house):
@@ -269,7 +269,7 @@ async def test_one_that_was_made_while_the_bot_was_down_is_told_too(house):
     house.prod.objects.create("restores", "velero", {"metadata": {"name": "r1"}, "spec": spec})
     await house.ended("restores", "r1")
     await house.start()
-    await house.sees("#incidents", "Restore r1 was made outside approval")
+    await house.sees("#incidents", "Restore r1 of backup b1 was made outside approval")
 
 
 async def test_a_backup_that_velero_dropped_at_its_restart_is_told_with_the_cause(house):

@@ -38,6 +38,31 @@ async def test_a_token_file_beside_the_kubeconfig(tmp_path, server):
     assert await authorization(server, kubeconfig(tmp_path, server.url, {"tokenFile": "token"})) == "Bearer t2"
 
 
+async def test_a_token_file_beside_an_address_is_read_again_when_it_is_refused(tmp_path, server):
+    file = tmp_path / "token"
+    file.write_text("t1")
+
+    async def only_the_second(request: web.Request) -> web.Response:
+        taken = request.headers.get("Authorization") == "Bearer t2"
+        return await says_json({}, 200 if taken else 401)(request)
+
+    server.other["GET /version"] = only_the_second
+    api = Api("prod", Direct(server.url, token_file=file))
+    try:
+        with pytest.raises(Unauthenticated):
+            await api.request("GET", "/version")
+        file.write_text("t2")
+        await api.request("GET", "/version")
+    finally:
+        await api.close()
+
+
+async def test_a_token_file_that_is_missing_is_named(tmp_path, server):
+    with pytest.raises(Unauthenticated) as caught:
+        await authorization(server, Direct(server.url, token_file=tmp_path / "nowhere"))
+    assert "token file cannot be read" in caught.value.why
+
+
 async def test_a_plugin_of_the_kubeconfig(tmp_path, server):
     user = {"exec": plugin(prints({"token": "t3"}))}
     assert await authorization(server, kubeconfig(tmp_path, server.url, user)) == "Bearer t3"

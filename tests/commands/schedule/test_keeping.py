@@ -89,7 +89,53 @@ async def test_a_pause_of_ours_that_somebody_ends_is_told(yard: Yard) -> None:
     yard.patched("nightly", {"spec": {"paused": False}})
     await yard.rounds()
     (event,) = await yard.told()
-    assert (event.kind, event.facts["by"]) == ("schedule.resumed-outside", "U1")
+    assert event.kind == "schedule.resumed-outside"
+    assert event.facts["message"].startswith("The pause that U1 requested")
+    assert "by" not in event.facts
+
+
+async def test_a_pause_by_other_hands_over_a_skip_of_ours_is_theirs_and_the_skip_ours(yard: Yard) -> None:
+    await known(yard)
+    await yard.does("schedule skip nightly --runs 3 --reason migration")
+    yard.patched("nightly", {"spec": {"paused": True}})
+    await yard.rounds()
+    yard.patched("nightly", {"spec": {"paused": False}})
+    await yard.rounds()
+    await yard.watched(at(14, 30), every=timedelta(minutes=30))
+    told = [event for event in await yard.told() if event.kind != "schedule.skipped-as-asked"]
+    assert [event.kind for event in told] == ["schedule.paused-outside", "schedule.resumed-outside"]
+    skip = "The skip until 2026-11-21 14:00 UTC that U1 requested"
+    assert [event.facts["message"].startswith(skip) for event in told] == [True, True]
+    assert all(event.facts["message"].endswith("still holds.") for event in told)
+    assert not any("by" in event.facts for event in told)
+
+
+async def test_a_pause_by_other_hands_that_they_end_is_no_word_of_ours(yard: Yard) -> None:
+    await known(yard)
+    yard.patched("nightly", {"spec": {"paused": True}})
+    await yard.rounds()
+    yard.patched("nightly", {"spec": {"paused": False}})
+    await yard.rounds()
+    assert [event.facts["message"] for event in await yard.told()] == ["", ""]
+
+
+async def test_a_deleted_schedule_says_that_its_skip_is_void(yard: Yard) -> None:
+    await known(yard)
+    await yard.does("schedule skip nightly")
+    plan = await yard.planned("schedule delete nightly")
+    assert plan.notes[0] == "The skip until 2026-11-21 12:00 UTC that U1 requested is void."
+    yard.objects.delete("schedules", "velero", "nightly")
+    await yard.rounds()
+    (event,) = await yard.told()
+    assert event.facts["message"] == plan.notes[0]
+
+
+async def test_a_change_of_ours_says_what_changed(yard: Yard) -> None:
+    await known(yard)
+    await yard.does("schedule edit nightly --ttl 3d")
+    events = await yard.store.read(lambda tx: tx.outbox.unrouted())
+    (changed,) = [event for event in events if event.kind == "schedule.changed"]
+    assert "24h0m0s → 72h0m0s" in changed.facts["changes"][0]
 
 
 async def test_a_deletion_outside_is_told_once(yard: Yard) -> None:
