@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from commands import checks
+from commands import checks, equivalent
 from commands.backup import policy, scope, template
 from commands.command import Command
 from commands.facts import Facts, Needs, Want
@@ -15,7 +15,7 @@ from commands.reach_facts import cluster_facts
 from commands.situation import Situation
 from commands.verb import Args, Effect, Verb
 from domain.errors import Unknown, UsageError
-from domain.plan import Plan, Step, StepVerb
+from domain.plan import Guard, Level, Plan, Step, StepVerb
 
 Json = dict[str, Any]
 
@@ -65,6 +65,7 @@ def translate(cmd: Command, facts: Facts, situation: Situation) -> Json:
 
 def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
     ours = scope.settled(cmd, facts, situation)
+    dropped = unused(cmd, facts, situation)
     cmd = ours.command
     manifest = marked(cmd, translate(cmd, facts, situation), ours)
     inline = policy.step(cmd, situation)
@@ -78,20 +79,76 @@ def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
         *checks.spec_guards(manifest["spec"], facts),
         *checks.location_guards(manifest["spec"], facts),
         *policy.guards(cmd, facts),
+        *dropped,
     )
     backup = Step(StepVerb.CREATE, "Backup", "backups", name, manifest, situation.namespace)
+    steps = (*((inline,) if inline else ()), backup)
     return Plan(
         cluster=situation.cluster.name,
         noun="backup",
         verb="create",
         subject=name,
-        steps=(*((inline,) if inline else ()), backup),
+        steps=steps,
         reach=backup_reach(manifest, policy.known(cluster_facts(facts, situation), cmd, inline, facts)),
         guards=guards,
-        cli=f"velero {cmd.cli}",
+        cli=_line(cmd, steps, facts, situation),
         evidence=policy.evidence(cmd, facts),
         notes=ours.notes,
     )
+
+
+def _line(cmd: Command, steps: tuple[Step, ...], facts: Facts, situation: Situation) -> str:
+    """What our own words came to is said by annotations, and by the flags of an application's template."""
+    manifest = steps[-1].manifest
+    marks = {"annotations": {**cmd.pairs("annotations"), **_ours(manifest)}}
+    full = {} if cmd.given("from-schedule") else template.as_flags(manifest["spec"]) or {}
+    return equivalent.creating(
+        steps,
+        cmd,
+        CREATE.flags,
+        (marks, {**full, **marks}),
+        lambda one: translate(one, facts, situation),
+        situation.namespace,
+    )
+
+
+def _ours(manifest: Json) -> Json:
+    found = manifest["metadata"].get("annotations") or {}
+    return {key: value for key, value in found.items() if key in {DESCRIPTION, scope.TYPE, scope.APPLICATION}}
+
+
+def unused(cmd: Command, facts: Facts, situation: Situation) -> tuple[Guard, ...]:
+    """The velero CLI takes everything from the schedule and ignores other flags in silence. Here that is refused.
+
+    A flag that says what the template says already is none of those.
+    """
+    source = cmd.text("from-schedule").strip()
+    schedule = facts.get("schedules", source) if source else None
+    if schedule is None:
+        return ()
+    _, there = template.from_schedule(schedule)
+    wanted = template.spec(cmd)
+    given = {flag: wanted.get(field) for flag, field in template.FIELDS.items() if cmd.given(flag)}
+    idle = [flag for flag, value in given.items() if (value or None) != (there.get(template.FIELDS[flag]) or None)]
+    if not idle:
+        return ()
+    named = ", ".join(f"--{flag}" for flag in idle)
+    text = f"{named} can't be combined with --from-schedule: Velero takes all of it from schedule {source!r}."
+    line = _spelled_out(cmd, there, source, situation)
+    return (Guard("unused-flags", Level.REFUSE, text, (line,) if line else ()),)
+
+
+def _spelled_out(cmd: Command, there: Json, source: str, situation: Situation) -> str:
+    """A backup of its own with the schedule's settings and the changes to them; empty where flags can't say them."""
+    from commands.grammar import canonical
+
+    settings = template.as_flags(there)
+    if settings is None:
+        return ""
+    kept = {name: value for name, value in cmd.flags.items() if name != "from-schedule"}
+    name = cmd.name or f"{source}-{situation.stamp()}"
+    line = canonical(CREATE, (name,), {**settings, **kept})
+    return line + (f" --cluster {cmd.cluster}" if cmd.cluster else "")
 
 
 def marked(cmd: Command, manifest: Json, ours: scope.Settled) -> Json:

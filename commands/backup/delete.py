@@ -13,6 +13,7 @@ from commands.policy.reach import backup_reach, deletion_reach, union
 from commands.reach_facts import cluster_facts
 from commands.situation import Situation
 from commands.verb import Args, Effect, Verb
+from commands.words import quote
 from domain.plan import Guard, Level, Plan, Step, StepVerb
 from domain.reach import Reach
 from velero.names import label_value
@@ -78,11 +79,16 @@ def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
         steps=tuple(steps),
         reach=union(*reaches) if reaches else Reach(),
         guards=tuple(guards),
-        cli=f"velero {cmd.line}",
+        cli=velero_line(cmd, names),
         summary="No backups found." if not names else f"Delete {', '.join(names)} with all data",
         evidence={"uids": {moments.name(item): item["metadata"].get("uid", "") for item in chosen}},
         notes=_notes(chosen, facts),
     )
+
+
+def velero_line(cmd: Command, names: list[str]) -> str:
+    """By name: what was shown, whatever is there when somebody runs it."""
+    return f"velero {cmd.noun} delete {' '.join(map(quote, names))} --confirm" if names else ""
 
 
 def _guards(item: Json, facts: Facts) -> list[Guard]:

@@ -25,6 +25,7 @@ from commands.flags import (
     choice,
 )
 from domain.duration import format_go
+from domain.duration import parse as parse_duration
 from domain.errors import Unknown, UsageError
 
 Json = dict[str, Any]
@@ -100,6 +101,34 @@ _SWITCHES = {
     "snapshot-move-data": "snapshotMoveData",
     "default-volumes-to-fs-backup": "defaultVolumesToFsBackup",
 }
+
+
+FIELDS = {
+    "include-namespaces": "includedNamespaces",
+    "exclude-namespaces": "excludedNamespaces",
+    "include-resources": "includedResources",
+    "exclude-resources": "excludedResources",
+    "include-cluster-resources": "includeClusterResources",
+    "include-cluster-scoped-resources": "includedClusterScopedResources",
+    "exclude-cluster-scoped-resources": "excludedClusterScopedResources",
+    "include-namespace-scoped-resources": "includedNamespaceScopedResources",
+    "exclude-namespace-scoped-resources": "excludedNamespaceScopedResources",
+    "selector": "labelSelector",
+    "or-selector": "orLabelSelectors",
+    "ordered-resources": "orderedResources",
+    "snapshot-volumes": "snapshotVolumes",
+    "snapshot-move-data": "snapshotMoveData",
+    "default-volumes-to-fs-backup": "defaultVolumesToFsBackup",
+    "data-mover": "datamover",
+    "parallel-files-upload": "uploaderConfig",
+    "csi-snapshot-timeout": "csiSnapshotTimeout",
+    "item-operation-timeout": "itemOperationTimeout",
+    "resource-policies-configmap": "resourcePolicy",
+    "storage-location": "storageLocation",
+    "volume-snapshot-locations": "volumeSnapshotLocations",
+    "ttl": "ttl",
+}
+"""Flag → field of the BackupSpec."""
 
 
 def lookups(cmd: Command) -> list[Need]:
@@ -226,6 +255,30 @@ def spec(cmd: Command) -> Json:
     if cmd.number("parallel-files-upload") > 0:
         made["uploaderConfig"] = {"parallelFilesUpload": cmd.number("parallel-files-upload")}
     return made
+
+
+def as_flags(found: Json) -> Json | None:
+    """The flags that make this BackupSpec; None where none do: hooks, labels of the template, fields of newer servers."""
+    flags: Json = {}
+    for flag, field in FIELDS.items():
+        value = found.get(field)
+        if value in (None, [], {}, "", "0s"):
+            continue
+        if field in {"ttl", "csiSnapshotTimeout", "itemOperationTimeout"}:
+            flags[flag] = parse_duration(value)
+        elif field == "orderedResources":
+            flags[flag] = ";".join(f"{kind}={names}" for kind, names in value.items())
+        elif field == "uploaderConfig":
+            flags[flag] = value.get("parallelFilesUpload")
+        elif field == "resourcePolicy":
+            flags[flag] = value.get("name")
+        else:
+            flags[flag] = value
+    try:
+        same = spec(Command("backup", "create", flags=flags)) == _normal(found)
+    except (UsageError, TypeError, ValueError):
+        return None
+    return flags if same else None
 
 
 def ordered(text: str) -> dict[str, str]:

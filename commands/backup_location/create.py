@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from commands import checks
+from commands import checks, equivalent
 from commands.backup_location import soundness
 from commands.backup_location.translate import FLAGS, translate
 from commands.command import Command
@@ -36,7 +36,7 @@ def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
             *soundness.guards(cmd.name, spec, facts, situation),
             *(soundness.default_guards(cmd.name, facts) if spec.get("default") else ()),
         ),
-        cli=f"velero {cmd.cli}",
+        cli=equivalent.velero(cmd, FLAGS),
         summary=f"Add the backup location {cmd.name}",
         notes=soundness.notes(spec),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from commands import moments, selection
+from commands.backup.delete import velero_line
 from commands.backup_location.create import KIND, RESOURCE
 from commands.command import Command
 from commands.facts import Facts, Needs, Want
@@ -50,7 +51,7 @@ def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
         steps=tuple(steps),
         reach=union(*(location_reach("backup-location", name) for name in names)) if names else Reach(),
         guards=tuple(guards),
-        cli=f"velero {cmd.cli}",
+        cli=velero_line(cmd, names),
         summary=f"Remove the location {', '.join(names)}" if names else "No backup-locations found.",
         notes=tuple(_note(name, facts) for name in names),
         evidence={"uids": {moments.name(item): item["metadata"].get("uid", "") for item in chosen}},

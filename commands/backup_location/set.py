@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from commands import moments
+from commands import equivalent, moments
 from commands.backup_location import soundness
 from commands.backup_location.create import KIND, RESOURCE, needs
 from commands.backup_location.translate import credential, no_file
@@ -83,9 +83,18 @@ def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
         steps=(patch(item, wanted),) if wanted else (),
         reach=location_reach("backup-location", cmd.name),
         guards=guards,
-        cli=f"velero {cmd.cli}",
+        cli=_line(cmd, item, wanted, situation),
         summary=f"Change {', '.join(sorted(wanted))} of {cmd.name}" if wanted else f"{cmd.name} is so already.",
     )
+
+
+def _line(cmd: Command, item: Json, wanted: Json, situation: Situation) -> str:
+    """The velero CLI knows --default and --credential alone."""
+    if not wanted:
+        return ""
+    if wanted.keys() <= {"default", "credential"}:
+        return equivalent.velero(cmd, FLAGS)
+    return equivalent.kubectl((patch(item, wanted),), situation.namespace)
 
 
 def plan_default(cmd: Command, facts: Facts, situation: Situation) -> Plan:

@@ -7,6 +7,7 @@ from typing import Any
 
 from commands import checks
 from commands.command import Command
+from commands.equivalent import velero
 from commands.facts import Facts, Needs, Want
 from commands.flags import BOOL, FREE_TEXT, OPTIONAL_BOOL, TEXT, Flag
 from commands.policy.facts import BackupFacts, ClusterFacts
@@ -19,10 +20,9 @@ from commands.reach_facts import cluster_facts
 from commands.restore import across, guards, hold, modifier, pending, safety, source
 from commands.restore.translate import FLAGS, translate
 from commands.situation import Situation
-from commands.spoken import cli_line
 from commands.verb import Args, Effect, Verb
 from domain.errors import Unknown, UsageError
-from domain.plan import Guard, Plan, Step, StepVerb
+from domain.plan import Guard, Level, Plan, Step, StepVerb
 from domain.reach import Reach
 
 Json = dict[str, Any]
@@ -117,9 +117,10 @@ def _beside(net: Step | None, around: ClusterFacts) -> tuple[Reach, ...]:
 
 def velero_line(cmd: Command, name: str, modifiers: str = "") -> str:
     """What the velero CLI would be given: the backup that was found, and nothing that only this bot knows."""
-    shown = (flag for flag in FLAGS if flag.name != "output")
-    flags = {**cmd.flags, "resource-modifier-configmap": modifiers} if modifiers else cmd.flags
-    return f"velero {cli_line(replace(cmd, verb='create', names=(name,), flags=flags), shown)}"
+    flags = {**cmd.flags, "resource-modifier-configmap": modifiers} if modifiers else dict(cmd.flags)
+    if text := cmd.text("description"):
+        flags["annotations"] = {**cmd.pairs("annotations"), DESCRIPTION: text}
+    return velero(replace(cmd, verb="create", names=(name,), flags=flags), FLAGS)
 
 
 def _net_guards(net: Step, facts: Facts) -> tuple[Guard, ...]:
@@ -153,6 +154,11 @@ def _undone(cmd: Command, facts: Facts) -> Command:
 def settled(cmd: Command, facts: Facts, situation: Situation) -> Command:
     """Our own words for a source, and regular expressions, become what the velero CLI would have been given."""
     undo = cmd.text("undo")
+    for flag in ("latest", "before"):
+        if cmd.text("from-backup") and cmd.given(flag):
+            raise UsageError(
+                f"--{flag} can't be combined with --from-backup.", why="Both say which backup.", fix="Use one of them."
+            )
     cmd = _undone(cmd, facts)
     if undo and not cmd.text("from-backup"):
         raise safety.no_net(undo)
@@ -209,7 +215,20 @@ def _guards(cmd: Command, manifest: Json, facts: Facts, known: BackupFacts) -> t
         *guards.scope_guards(spec, known),
         *guards.mapping_guards(spec, known),
         *guards.node_port_guards(spec, known, facts),
+        *_unused(cmd, spec),
     )
+
+
+def _unused(cmd: Command, spec: Json) -> tuple[Guard, ...]:
+    """The velero CLI takes these and does nothing with them."""
+    found = []
+    if cmd.strings("status-exclude-resources") and "restoreStatus" not in spec:
+        text = "--status-exclude-resources has no effect without --status-include-resources: no status is restored."
+        found.append(Guard("unused-flags", Level.REFUSE, text))
+    if cmd.given("allow-partially-failed") and not cmd.text("from-schedule"):
+        text = "--allow-partially-failed has no effect here: it goes with --from-schedule."
+        found.append(Guard("unused-flags", Level.WARN, text))
+    return tuple(found)
 
 
 def summary(manifest: Json, known: BackupFacts) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from commands import moments, selection
+from commands.backup.delete import velero_line
 from commands.command import Command
 from commands.facts import Facts, Needs, Want
 from commands.policy.reach import deletion_reach, union
@@ -39,7 +40,7 @@ def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
         steps=tuple(_step(item, situation) for item in chosen),
         reach=union(*(_reach(item, facts, situation) for item in chosen)) if chosen else Reach(),
         guards=tuple(guards),
-        cli=f"velero {cmd.line}",
+        cli=velero_line(cmd, names),
         summary=f"Delete the record of {', '.join(names)}" if names else "No restores found.",
         notes=("What was restored stays; only Velero's record and its files go.",) if names else (),
     )

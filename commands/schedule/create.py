@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
-from commands import checks
+from commands import checks, equivalent
 from commands.backup import policy, scope, template
 from commands.command import Command
 from commands.facts import Facts, Needs, Want
@@ -16,12 +17,12 @@ from commands.schedule import horizon
 from commands.schedule.intent import Intent, Kind, evidence, seal_of
 from commands.schedule.outlook import Outlook, lines, listed, outlook
 from commands.schedule.soundness import version_guards, when_guards
-from commands.schedule.translate import FLAGS, translate
+from commands.schedule.translate import FLAGS, expression, translate
 from commands.situation import Situation
 from commands.verb import Args, Effect, Verb
 from domain.counting import counted
 from domain.errors import UsageError
-from domain.plan import Plan, Step, StepVerb
+from domain.plan import Guard, Level, Plan, Step, StepVerb
 
 DESCRIPTION = "velero-chatops.io/description"
 DELETE_BACKUPS = "velero-chatops.io/delete-backups"
@@ -71,15 +72,14 @@ def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
         skips=skips,
         seal=seal_of(manifest["spec"]),
     )
+    schedule = Step(StepVerb.CREATE, "Schedule", "schedules", name, manifest, situation.namespace)
+    steps = (*((inline,) if inline else ()), schedule)
     return Plan(
         cluster=situation.cluster.name,
         noun="schedule",
         verb="create",
         subject=name,
-        steps=(
-            *((inline,) if inline else ()),
-            Step(StepVerb.CREATE, "Schedule", "schedules", name, manifest, situation.namespace),
-        ),
+        steps=steps,
         reach=schedule_reach(manifest, about),
         guards=(
             *checks.name_guards("schedule", name, longest=63),
@@ -89,11 +89,34 @@ def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
             *when_guards(manifest, facts, situation),
             *policy.guards(cmd, facts),
             *(version_guards(situation) if until is not None else ()),
+            *_unused(cmd),
         ),
-        cli=f"velero {cmd.cli}",
+        cli=_line(cmd, steps, facts, situation),
         summary=f"Create schedule {name}",
         evidence={**policy.evidence(cmd, facts), **evidence(intent)},
         notes=(*ours.notes, *lines(shown, situation), *_notes(cmd, skips, situation)),
+    )
+
+
+def _unused(cmd: Command) -> tuple[Guard, ...]:
+    """The velero CLI takes this flag and does nothing with it."""
+    if not cmd.pairs("annotations"):
+        return ()
+    text = f"Velero takes --annotations for a new schedule and ignores it. Set it afterwards: schedule edit {cmd.name}."
+    return (Guard("unused-flags", Level.REFUSE, text),)
+
+
+def _line(cmd: Command, steps: tuple[Step, ...], facts: Facts, situation: Situation) -> str:
+    """A preset is spelled out: Velero has no word for it."""
+    cmd = replace(cmd, flags={**cmd.flags, "schedule": expression(cmd)})
+    full = template.as_flags(steps[-1].manifest["spec"]["template"]) or {}
+    return equivalent.creating(
+        steps,
+        cmd,
+        FLAGS,
+        (full,),
+        lambda one: translate(one, facts, situation),
+        situation.namespace,
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from commands import moments, selection
 from commands.backup import delete as backups
 from commands.command import Command
@@ -60,11 +62,19 @@ def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
         steps=tuple(steps),
         reach=union(*reaches) if reaches else Reach(),
         guards=tuple(guards),
-        cli=f"velero {cmd.line}" if not cmd.given("with-backups") else "",
+        cli=_line(cmd, chosen, facts),
         summary=f"Delete {', '.join(names)}" if names else "No schedules found.",
         evidence=evidence(*(Intent(moments.name(item), _uid(item), Kind.GONE) for item in chosen)),
         notes=tuple(notes),
     )
+
+
+def _line(cmd: Command, chosen: list[Json], facts: Facts) -> str:
+    """The schedules, then the backups that go with them."""
+    taken = [each for item in chosen if _takes_backups(cmd, item) for each in of_schedule(item, facts)]
+    first = backups.velero_line(cmd, [moments.name(item) for item in chosen])
+    second = backups.velero_line(replace(cmd, noun="backup"), [moments.name(each) for each in taken])
+    return " && ".join(filter(None, (first, second)))
 
 
 def deletion_of(item: Json, of: Reach) -> Reach:

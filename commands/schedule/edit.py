@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from commands import checks
+from commands import checks, equivalent
 from commands.backup import template
 from commands.command import Command
 from commands.facts import Facts, Needs, Want
@@ -35,31 +35,6 @@ FLAGS: tuple[Flag, ...] = (
     *template.FLAGS,
     *template.OUR_FLAGS,
 )
-_FIELDS = {
-    "include-namespaces": "includedNamespaces",
-    "exclude-namespaces": "excludedNamespaces",
-    "include-resources": "includedResources",
-    "exclude-resources": "excludedResources",
-    "include-cluster-resources": "includeClusterResources",
-    "include-cluster-scoped-resources": "includedClusterScopedResources",
-    "exclude-cluster-scoped-resources": "excludedClusterScopedResources",
-    "include-namespace-scoped-resources": "includedNamespaceScopedResources",
-    "exclude-namespace-scoped-resources": "excludedNamespaceScopedResources",
-    "selector": "labelSelector",
-    "or-selector": "orLabelSelectors",
-    "ordered-resources": "orderedResources",
-    "snapshot-volumes": "snapshotVolumes",
-    "snapshot-move-data": "snapshotMoveData",
-    "default-volumes-to-fs-backup": "defaultVolumesToFsBackup",
-    "data-mover": "datamover",
-    "parallel-files-upload": "uploaderConfig",
-    "csi-snapshot-timeout": "csiSnapshotTimeout",
-    "item-operation-timeout": "itemOperationTimeout",
-    "resource-policies-configmap": "resourcePolicy",
-    "storage-location": "storageLocation",
-    "volume-snapshot-locations": "volumeSnapshotLocations",
-    "ttl": "ttl",
-}
 
 
 def needs(cmd: Command, known: Facts) -> Needs:
@@ -92,6 +67,9 @@ def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
         steps=(horizon.patch(cmd.name, uid, situation.namespace, full),) if change else (),
         reach=union(schedule_reach(live, about), schedule_reach(after, about)),
         guards=_guards(cmd, after, change, facts, situation, final),
+        cli=equivalent.kubectl((horizon.patch(cmd.name, uid, situation.namespace, full),), situation.namespace)
+        if change
+        else "",
         summary=f"Edit {cmd.name}" if change else f"{cmd.name} is already so: nothing to change.",
         evidence=evidence(_intent(live, full, final, facts, uid)) if change else {},
         notes=(*difference(live, change), *lines(final, situation)),
@@ -101,7 +79,7 @@ def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
 def patch(cmd: Command, live: Json) -> Json:
     """The smallest merge patch that makes the live object what the flags say, without the horizon."""
     wanted = template.spec(cmd)
-    fields = {_FIELDS[flag]: wanted.get(_FIELDS[flag]) for flag in _FIELDS if cmd.given(flag)}
+    fields = {template.FIELDS[flag]: wanted.get(template.FIELDS[flag]) for flag in template.FIELDS if cmd.given(flag)}
     change = {key: value for key, value in _top(cmd).items() if _norm(spec(live).get(key)) != _norm(value)}
     inner = delta(mapping(spec(live).get("template")), fields)
     if inner:

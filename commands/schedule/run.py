@@ -6,11 +6,11 @@ from dataclasses import replace
 
 from commands.backup import create as backup
 from commands.command import Command
+from commands.equivalent import velero
 from commands.facts import Facts, Needs
 from commands.flags import BOOL, PAIRS, TEXT, Flag
 from commands.schedule.outlook import lines, outlook
 from commands.situation import Situation
-from commands.spoken import cli_line
 from commands.verb import Args, Effect, Verb
 from domain.plan import Plan
 
@@ -31,7 +31,7 @@ def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
     schedule = facts.get("schedules", cmd.name)
     notes = lines(outlook(schedule, situation.cluster, situation.now), situation) if schedule is not None else ()
     again = replace(_as_backup(cmd), names=(made.subject,))
-    made = replace(made, cli=f"velero {cli_line(again, backup.CREATE.flags)}")
+    made = replace(made, cli=velero(again, backup.CREATE.flags))
     return replace(made, notes=(*made.notes, "The schedule's own next run is not affected.", *notes))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from commands import selection
+from commands import equivalent, selection
 from commands.command import Command
 from commands.facts import Facts, Needs, Want
 from commands.moments import Json, moment
@@ -16,6 +16,7 @@ from commands.schedule import horizon
 from commands.schedule.intent import Intent, Kind, evidence, kind_of, known_intent, needed
 from commands.schedule.outlook import Outlook, lines, outlook
 from commands.situation import Situation
+from commands.words import quote
 from domain.plan import Guard, Level, Plan
 from domain.reach import Reach
 from store.schedules import ScheduleState
@@ -93,7 +94,7 @@ def plan(cmd: Command, facts: Facts, situation: Situation, decide: Decide, more:
         ),
         reach=_reach([subject for subject, _ in touched], facts, situation),
         guards=tuple(guards),
-        cli=_cli(cmd),
+        cli=_cli(cmd, touched, situation),
         summary=_summary(cmd, changes, touched),
         evidence=evidence(*(change.intent for _, change in touched if change.intent is not None)),
         notes=_notes(changes, situation),
@@ -112,15 +113,17 @@ def _reach(subjects: Sequence[Subject], facts: Facts, situation: Situation) -> R
     return union(*(schedule_reach(subject.item, about) for subject in subjects)) if subjects else Reach()
 
 
-def _cli(cmd: Command) -> str:
-    """Only pause and unpause have a twin in the velero CLI."""
-    known = {"pause": "pause", "resume": "unpause"}
-    if cmd.verb not in known or cmd.given("until") or cmd.given("for"):
-        return ""
-    which = [*cmd.names, *(["--all"] if cmd.true("all") else [])]
-    if cmd.text("selector"):
-        which.append(f"--selector {cmd.text('selector')}")
-    return f"velero schedule {known[cmd.verb]} {' '.join(which)}"
+def _cli(cmd: Command, touched: Sequence[tuple[Subject, Change]], situation: Situation) -> str:
+    """Pause and unpause have a twin in the velero CLI where they change `paused` alone; the rest are patches."""
+    names = [subject.name for subject, _ in touched]
+    bodies = [change.body for _, change in touched]
+    known = {"pause": ("pause", True), "resume": ("unpause", False)}
+    if cmd.verb in known and bodies:
+        verb, paused = known[cmd.verb]
+        if all(body == {"spec": {"paused": paused}} for body in bodies):
+            return f"velero schedule {verb} {' '.join(map(quote, names))}"
+    steps = [horizon.patch(subject.name, "", situation.namespace, change.body) for subject, change in touched]
+    return equivalent.kubectl(steps, situation.namespace)
 
 
 def _summary(cmd: Command, changes: Sequence[tuple[Subject, Change]], touched: Sequence[tuple[Subject, Change]]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from commands import checks
+from commands import checks, equivalent
 from commands.backup_location.soundness import secret_guards
 from commands.command import Command
 from commands.facts import Facts, Needs, Want
@@ -34,7 +34,7 @@ def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
             *checks.label_guards(cmd),
             *secret_guards(manifest["spec"].get("config") or {}),
         ),
-        cli=f"velero {cmd.cli}",
+        cli=equivalent.velero(cmd, FLAGS),
         summary=f"Add the snapshot location {cmd.name}",
     )
 

@@ -32,7 +32,7 @@ def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
         subject=cmd.name,
         steps=steps,
         reach=location_reach("snapshot-location", cmd.name),
-        cli=f"velero {cmd.cli}",
+        cli=f"velero {cmd.cli}" if steps else "",
         summary=f"Change credential of {cmd.name}" if steps else f"{cmd.name} is so already.",
     )
 

@@ -6,10 +6,12 @@ A difference becomes a row of `tests/data/golden-cli/found.json`, which the ordi
 import asyncio
 import json
 import os
+import shlex
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 import yaml
@@ -30,6 +32,17 @@ CALLS_AT_ONCE = 4
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 KINDS = ("backups", "restores", "schedules", "backupstoragelocations", "volumesnapshotlocations")
 NAMED = "velero.io/schedule-name"
+GOLDEN = Path(__file__).parents[1] / "data" / "golden-cli"
+OUR_WORDS = (
+    "backup create x --namespaces all --description 'before the upgrade'",
+    "backup create x --from-schedule daily --description 'by hand' --labels a=b",
+    "backup create x --dry-run --ttl 30d --reason test",
+    "schedule create x --schedule weekly --namespaces all --ttl 14d",
+    "schedule create x --schedule hourly --paused --skip-immediately=false --reason test",
+    "schedule run daily --name by-hand --labels a=b",
+    "restore create r --from-backup done --description why --existing-resource-policy update",
+    "backup-location create x --provider aws --bucket b --config region=eu --validation-frequency 1h -o json",
+)
 
 
 def standing_objects(store_url: str) -> list[Json]:
@@ -156,3 +169,35 @@ async def test_drawn_lines_mean_the_same_to_velero_and_to_us(cluster: RealCluste
     rows = json.dumps([one.row for one, _ in differences])
     if differences:
         pytest.fail("\n".join([*(found for _, found in differences), rows]), pytrace=False)
+
+
+def equivalent_of(line: str, facts: Facts) -> tuple[str, Json] | None:
+    """The velero line that we show for a creating command, and the object that it has to make."""
+    ours = answer(line, facts, Situation(now=NOW, new_id=lambda: "op1", cluster=ClusterView("prod")))
+    refused = any(guard["level"] == "refuse" for guard in ours["guards"])
+    if not ours["ok"] or refused or not (ours["cli"] or "").startswith("velero ") or " create " not in ours["cli"]:
+        return None
+    (step,) = ours["steps"]
+    return ours["cli"], step["manifest"]
+
+
+def golden_lines() -> list[str]:
+    rows: list[Json] = json.loads((GOLDEN / "create.json").read_text())
+    return [row["line"] for row in rows] + list(OUR_WORDS)
+
+
+@pytest.mark.timeout(3600)
+async def test_the_equivalent_line_makes_the_same_object_on_the_real_cli(cluster: RealCluster, standing: Facts) -> None:
+    shown = [found for line in golden_lines() if (found := equivalent_of(line, standing)) is not None]
+    assert len(shown) > len(golden_lines()) / 2
+    loop = asyncio.get_running_loop()
+    with ThreadPoolExecutor(CALLS_AT_ONCE) as pool:
+        lines = [CommandLine((*shlex.split(cli)[1:], "-o", "yaml")) for cli, _ in shown]
+        said = await asyncio.gather(*(loop.run_in_executor(pool, asked, cluster, line) for line in lines))
+    differences = [
+        f"{cli}\n  velero: {one.object and normal(one.object)} {one.error}\n  ours:   {normal(manifest)}"
+        for (cli, manifest), one in zip(shown, said, strict=True)
+        if one.object is None or normal(one.object) != normal(manifest)
+    ]
+    if differences:
+        pytest.fail("\n".join(differences), pytrace=False)
