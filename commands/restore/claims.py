@@ -15,6 +15,7 @@ from velero.volumes import Volume
 
 FILES = "PodVolumeBackup"
 KEEPS = "the claim is there and keeps its data"
+GOES = "it is being deleted and is not restored, so nothing of it is left"
 
 
 class NodeAgent(StrEnum):
@@ -47,10 +48,12 @@ class _Known:
     agent: NodeAgent
 
     def claim(self, row: Row, volume: Volume | None) -> Claim:
-        if volume is not None and volume.method == FILES and volume.saved:
+        if volume is not None and volume.method == FILES and volume.saved and row.fate is not Fate.GOING:
             return self._by_files(row.place, volume, over=row.fate not in {Fate.NEW, Fate.UNREAD})
         if row.fate is Fate.UNREAD:
             return Claim(row.place, comes_back=False, why="not looked at")
+        if row.fate is Fate.GOING:
+            return Claim(row.place, comes_back=False, why=GOES)
         if row.fate is not Fate.NEW:
             return Claim(row.place, comes_back=False, why=KEEPS)
         return self._by_snapshot(row, volume)

@@ -214,6 +214,7 @@ def _guards(cmd: Command, manifest: Json, facts: Facts, known: BackupFacts) -> t
         *guards.backup_guards(cmd, backup, facts),
         *guards.scope_guards(spec, known),
         *guards.mapping_guards(spec, known),
+        *guards.terminating_guards(spec, known, facts),
         *guards.node_port_guards(spec, known, facts),
         *_unused(cmd, spec),
     )

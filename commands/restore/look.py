@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from commands.restore.claims import FILES, NodeAgent
+from commands.restore.guards import TERMINATING, terminating_guard
 from commands.restore.modified import Modifiers, read
-from commands.restore.preview import Preview
+from commands.restore.preview import Fate, Preview
 from commands.restore.ready import node_ports
 from commands.restore.scope import FOLLOWERS, Scope
 from commands.restore.shelf import Place, Shelf
@@ -55,10 +56,28 @@ def _guards(plan: Plan, manifest: Json, found: Preview) -> tuple[Guard, ...]:
     kept = tuple(guard for guard in plan.guards if guard.code != "node-ports" or found.unsure)
     if all(row.kind == "Namespace" for row in found.rows):
         return (*kept, _nothing(manifest))
+    if found.terminating and not any(guard.code == TERMINATING for guard in kept):
+        kept = (*kept, terminating_guard(found.terminating))
     return (
         *kept,
+        *_warnings(found),
         *(Guard("would-fail", Level.WARN, f"It would end {found.phase}: {one}.") for one in found.errors[:5]),
     )
+
+
+def _warnings(found: Preview) -> Iterable[Guard]:
+    """What ends Completed and is not what was wanted."""
+    if going := [f"{row.kind} {row.place}" for row in found.of(Fate.GOING)]:
+        text = f"Being deleted, so Velero won't restore them: {', '.join(going[:8])}. Wait until they are gone."
+        yield Guard("objects-terminating", Level.WARN, text)
+    if found.pending:
+        yield Guard("pvc-pending", Level.WARN, f"PVCs would stay Pending: {', '.join(found.pending[:5])}.")
+    if found.originals:
+        text = f"PVCs would take the original volume itself, not a copy: {', '.join(found.originals[:5])}."
+        yield Guard("original-volume", Level.WARN, text)
+    if found.idle_hooks:
+        text = f"Hooks that would not run: {', '.join(found.idle_hooks[:5])}. Hooks go by the target namespace."
+        yield Guard("idle-hooks", Level.WARN, text)
 
 
 def _nothing(manifest: Json) -> Guard:
@@ -118,8 +137,8 @@ def _wanted(listed: Iterable[Listed], served: Served, scope: Scope) -> _Wanted:
 
 
 def _concerns(scope: Scope, resource: str, one: Listed) -> bool:
-    if scope.has_place(resource, one.namespace, one.name):
-        return True
+    if scope.has_place(resource, one.namespace, one.name) or resource == "persistentvolumes":
+        return True  # a PVC may name a volume that is left out of the restore
     return resource in FOLLOWERS and scope.may_follow(resource, one.namespace)
 
 

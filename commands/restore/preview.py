@@ -20,6 +20,7 @@ CLASSES = (
     "Make the class, or map it: a ConfigMap in Velero's namespace labelled velero.io/plugin-config= and "
     "velero.io/change-storage-class=RestoreItemAction, with OLD: NEW as its data."
 )
+EMPTY_VOLUMES = 'For new, empty volumes use a --modifier: groupResource persistentvolumeclaims, mergePatches, {"spec":{"volumeName":null}}.'
 WAITS = (
     "Before it goes on, the restore waits for what is going away, InProgress and without a word, ten minutes at most "
     "unless Velero is told otherwise (--terminating-resource-timeout)"
@@ -138,6 +139,15 @@ class Preview:
     """Errors beside those of the rows that are refused."""
     unsure: tuple[str, ...] = ()
     """What could not be looked at, and may go wrong."""
+    terminating: tuple[str, ...] = ()
+    """Namespaces that it goes into and that are being deleted."""
+    pending: tuple[str, ...] = ()
+    """PVCs that find no volume, with the reason."""
+    originals: tuple[str, ...] = ()
+    """PVCs in another namespace that take the original's volume itself."""
+    addresses: tuple[str, ...] = ()
+    """Services that get something anew."""
+    idle_hooks: tuple[str, ...] = ()
 
     @property
     def impact(self) -> frozenset[str]:
@@ -180,10 +190,18 @@ class Preview:
             yield f"Volumes whose data does NOT come back: {_names(not_back)}."
         if self.classless:
             yield f"{named(len(self.classless), *CLASSLESS)}: {_names(self.classless)}. {CLASSES}"
+        if self.pending:
+            yield f"PVCs that stay Pending: {_names(self.pending)}. {EMPTY_VOLUMES}"
+        if self.originals:
+            yield f"PVCs that take the original volume itself, not a copy: {_names(self.originals)}. {EMPTY_VOLUMES}"
 
     def _ending(self) -> Iterable[str]:
         if self.hooks:
             yield f"Hooks that run in pods, by an init container of Velero's or a command: {_names(self.hooks)}."
+        if self.idle_hooks:
+            yield f"Hooks that do not run, since they do not name a target namespace: {_names(self.idle_hooks)}."
+        if self.addresses:
+            yield f"Services that get new addresses: {_names(self.addresses)}. Whatever uses the old ones has to change."
         if self.waits:
             yield f"{WAITS}: {_names(self.waits)}."
         if warned := sum(row.warned for row in self.rows):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from commands.policy.globs import takes_in
+from commands.restore.bindings import Asked, Binding, binding, new_addresses, volume_asked_for
 from commands.restore.claims import NodeAgent, claims
 from commands.restore.compare import controlled, fields, fixed, given, merged, normal
 from commands.restore.modified import Modified, Modifiers
@@ -14,7 +16,7 @@ from commands.restore.ready import followed, left_out, node_ports, ready
 from commands.restore.scope import Scope
 from commands.restore.shelf import Live, Place, Shelf, digest, packed_form
 from velero.contents import Stored
-from velero.fields import items, section, text
+from velero.fields import items, section, strings, text
 from velero.live import Served
 from velero.volumes import Volume
 
@@ -39,6 +41,9 @@ class Found:
     """The storage class that is missing."""
     waits: str = ""
     faults: tuple[str, ...] = ()
+    volume: str = ""
+    """Of a new PVC without data in the backup: the volume that it asks for by name."""
+    addresses: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -94,10 +99,17 @@ class Walk:
             origin,
             links,
             ports=node_ports(modified.item) if new and stored.kind == "Service" else (),
-            hooks=tuple(_hooks(stored)) if new and stored.kind == "Pod" else (),
+            hooks=tuple(_hooks(stored, row.place)) if new and stored.kind == "Pod" else (),
             lacks=self._lacking(modified.item) if new and stored.kind == "PersistentVolumeClaim" else "",
             faults=tuple(f"{row.kind} {row.place}: {fault}" for fault in self._faults(row, modified)),
+            volume=self._volume_named(row, modified.item) if new and stored.kind == "PersistentVolumeClaim" else "",
+            addresses=new_addresses(stored.object, modified.item) if new and stored.kind == "Service" else (),
         )
+
+    def _volume_named(self, row: Row, claim: Json) -> str:
+        """Where the backup has data of it Velero gives it a volume of its own."""
+        volume = volume_asked_for(claim)
+        return "" if self.methods.get(volume) or self._provisioned(row) else volume
 
     def _of_snapshots(self, kind: str) -> str:
         """Where Velero took CSI snapshots it makes their objects anew, for the claims that come back."""
@@ -207,15 +219,39 @@ class Walk:
         rows = (*(_beside(one, ports) for one in found), *self._namespaces(found))
         volumes = claims(rows, self.volumes, self.scope, agent)
         unsure = (one for one in found if one.ports and ports is None)
+        bound = self._bindings(found)
         return Preview(
             rows,
             volumes.claims,
             (*(hook for one in found for hook in one.hooks), *_spec_hooks(self.scope)),
             tuple(f"{one.row.place} ({one.lacks})" for one in found if one.lacks),
-            waits=(*(one.waits for one in found if one.waits), *self._spaces_going(found)),
+            waits=tuple(one.waits for one in found if one.waits),
             faults=(*(fault for one in found for fault in one.faults), *volumes.faults),
-            unsure=tuple(f"whether the node ports of Service {one.row.place} are free" for one in unsure),
+            unsure=(
+                *(f"whether the node ports of Service {one.row.place} are free" for one in unsure),
+                *bound[Binding.UNSURE],
+            ),
+            terminating=tuple(name for name in self._targets(found) if self._space_going(name)),
+            pending=bound[Binding.PENDING],
+            originals=bound[Binding.ORIGINAL],
+            addresses=tuple(f"{one.row.place} ({', '.join(one.addresses)})" for one in found if one.addresses),
+            idle_hooks=tuple(_idle_hooks(self.scope, {one.row.namespace for one in found})),
         )
+
+    def _bindings(self, found: Iterable[Found]) -> Mapping[Binding, tuple[str, ...]]:
+        found = tuple(found)
+        volumes = {one.row.name: one.row for one in found if one.row.kind == "PersistentVolume"}
+        told: dict[Binding, tuple[str, ...]] = dict.fromkeys(Binding, ())
+        for one in found:
+            if not one.volume:
+                continue
+            place = ("persistentvolumes", "", one.volume)
+            known = place in self.shelf.wanted and "persistentvolumes" not in self.unread
+            mapped = one.origin[1] != one.row.namespace
+            asked = Asked(one.row, one.volume, volumes.get(one.volume), self.shelf.find(place), known, mapped)
+            which, why = binding(asked)
+            told[which] += (why if which is Binding.UNSURE else f"{one.row.place} ({why})",)
+        return told
 
     def _following(self) -> Iterator[Found]:
         """What comes along with what is taken, and with what comes along."""
@@ -245,11 +281,6 @@ class Walk:
     def _targets(self, found: Iterable[Found]) -> list[str]:
         return sorted(self.spaces | {one.row.namespace for one in found if one.row.namespace})
 
-    def _spaces_going(self, found: Iterable[Found]) -> Iterator[str]:
-        for name in self._targets(found):
-            if self._space_going(name):
-                yield f"Namespace {name} (it is being deleted)"
-
 
 def _linked(stored: Stored) -> Iterator[Place]:
     for resource, name in followed(stored.object):
@@ -265,11 +296,19 @@ def _beside(found: Found, ports: Mapping[int, str] | None) -> Row:
     return replace(found.row, fate=Fate.REFUSED, why=why)
 
 
-def _hooks(stored: Stored) -> Iterator[str]:
+def _hooks(stored: Stored, place: str) -> Iterator[str]:
     notes = section(stored.object, "metadata", "annotations")
     for key in _HOOKS:
         if key in notes:
-            yield f"{stored.namespace}/{stored.name}: {str(notes[key])[:120]}"
+            yield f"{place}: {str(notes[key])[:120]}"
+
+
+def _idle_hooks(scope: Scope, targets: Collection[str]) -> Iterator[str]:
+    """Hooks go by the namespace that a pod comes into; of one that names another none runs, and nothing is said."""
+    for each in items(section(dict(scope.spec), "hooks"), "resources"):
+        names = strings(each, "includedNamespaces")
+        if names and not any(takes_in(names, target) for target in targets if target):
+            yield f"{text(each, 'name')} (it names {', '.join(names)})"
 
 
 def _spec_hooks(scope: Scope) -> Iterator[str]:

@@ -46,3 +46,15 @@ async def test_what_modifiers_change_is_named(house):
     reply = await planned(house, words)
     assert "Changed on the way by resource modifiers: ConfigMap shop/settings-0." in reply.text
     assert "ConfigMap shop/settings-0 (data.color)" in reply.text
+
+
+async def test_into_a_namespace_that_is_being_deleted_nothing_is_restored(house):
+    await house.backed_up("b1")
+    await house.quiet()
+    house.prod.objects.create("namespaces", None, {"metadata": {"name": "drill", "finalizers": ["example.com/slow"]}})
+    house.prod.objects.collector.hold_namespaces = True
+    house.prod.objects.delete("namespaces", None, "drill")
+    line = "/velero restore create r1 --from-backup b1 --include-namespaces shop --namespace-mappings shop:drill"
+    answer = await house.grace.says(f"{line} --reason drill")
+    assert await answer.reply("Namespace drill is being deleted")
+    assert house.prod.objects.list("restores", "velero") == []

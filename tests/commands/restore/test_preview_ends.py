@@ -214,10 +214,10 @@ def test_a_volume_that_goes_away_is_waited_for(live, reason):
     assert any("InProgress and without a word" in line for line in found.summary())
 
 
-def test_a_namespace_that_goes_away_is_waited_for_and_made_anew():
+def test_a_namespace_that_goes_away_is_named_and_made_anew():
     saved = thing("ConfigMap", "settings", data={})
     found = preview([saved], [saved, leaving(thing("Namespace", "shop"))], spaces=())
-    assert found.waits == ("Namespace shop (it is being deleted)",)
+    assert found.terminating == ("shop",)
     assert found.impact == {"ConfigMap shop/settings new", "Namespace shop new"}
 
 
