@@ -10,6 +10,7 @@ ChatopsError
 ├── ConfigError             settings that cannot be used; `faults` lists every one of them
 ├── ClusterError            one cluster; the others are unaffected
 │   ├── Unreachable         no answer, cut off, or an answer that is not Kubernetes'
+│   │   └── Unanswered      a write was sent and nothing says whether it was taken
 │   ├── Unauthenticated     401
 │   ├── Forbidden           403; names verb and resource
 │   ├── VeleroMissing       404 of a whole resource: CRDs are not installed
@@ -103,7 +104,12 @@ class ClusterError(ChatopsError):
         self.retry_after = retry_after
 
 
-class Unreachable(ClusterError): ...
+class Unreachable(ClusterError):
+    """Of a write: it was not taken, unless it is Unanswered."""
+
+
+class Unanswered(Unreachable):
+    """A write may have reached the cluster: look for what it makes before it is called failed or sent again."""
 
 
 class Unauthenticated(ClusterError): ...

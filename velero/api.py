@@ -18,9 +18,9 @@ from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from msgspec.json import Decoder
 
 from domain.errors import ClusterError, Unauthenticated
-from velero.connection import Access, Connection, connect
+from velero.connection import Access, Connection, connect, sending
 from velero.documents import MANIFEST, check_json
-from velero.errors import Asked, Body, Reply, asked, not_kubernetes, refusal, unreachable
+from velero.errors import Asked, Body, Reply, asked, not_kubernetes, refusal, unanswered, unreachable
 from velero.fields import Json
 
 MERGE_PATCH = "application/merge-patch+json"
@@ -120,11 +120,12 @@ class Api:
         timeout: float = _TIMEOUT,  # noqa: ASYNC109 - of the request, not of the coroutine
     ) -> Reply:
         limits = aiohttp.ClientTimeout(total=timeout, sock_connect=self._connect_timeout)
-        try:
-            response = await self._send(what, method, target, {**_HEADERS, **headers}, body, limits)
-            return await _read(response)
-        except (aiohttp.ClientError, OSError) as error:
-            raise unreachable(what, _cause(error, timeout)) from error
+        with sending() as sent:
+            try:
+                response = await self._send(what, method, target, {**_HEADERS, **headers}, body, limits)
+                return await _read(response)
+            except (aiohttp.ClientError, OSError) as error:
+                raise (unanswered if what.writes and sent else unreachable)(what, _cause(error, timeout)) from error
 
     @asynccontextmanager
     async def stream(

@@ -11,12 +11,16 @@ import asyncio
 import hashlib
 import importlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
 
 from domain.errors import Unauthenticated, Unreachable
 from velero.documents import CONFIG_MAP, BadDocument, read_yaml
@@ -103,10 +107,39 @@ async def _configuration() -> Any:
     return configuration
 
 
+_CONNECTED: ContextVar[list[bool] | None] = ContextVar("connected", default=None)
+
+
+@contextmanager
+def sending() -> Iterator[list[bool]]:
+    """Empty while no connection came about (name, socket, TLS): until then nothing of a request can have been sent.
+
+    The exception alone doesn't say it: aiohttp sends a DELETE again on a second connection when the first one breaks.
+    """
+    attempts: list[bool] = []
+    token = _CONNECTED.set(attempts)
+    try:
+        yield attempts
+    finally:
+        _CONNECTED.reset(token)
+
+
+async def _connected(*_: object) -> None:
+    if (attempts := _CONNECTED.get()) is not None:
+        attempts.append(True)
+
+
+def _tracing() -> aiohttp.TraceConfig:
+    trace = aiohttp.TraceConfig()
+    trace.on_connection_create_end.append(_connected)
+    trace.on_connection_reuseconn.append(_connected)
+    return trace
+
+
 def _connection(cluster: str, configuration: Any, token: Token, files: tuple[Path, ...]) -> Connection:
     # Left to itself, aiohttp looks for a proxy and into ~/.netrc at every request, each in a thread; a netrc entry for
     # the host then fails every request that carries a token.
-    configuration.client_session_kwargs = {"trust_env": False}
+    configuration.client_session_kwargs = {"trust_env": False, "trace_configs": [_tracing()]}
     configuration.proxy = configuration.proxy or environments_proxy(configuration.host)
     try:
         client = importlib.import_module("kubernetes.aio.client").ApiClient(configuration)

@@ -19,6 +19,7 @@ from domain.errors import (
     NotThere,
     Rejected,
     Throttled,
+    Unanswered,
     Unauthenticated,
     Unreachable,
     VeleroMissing,
@@ -46,6 +47,10 @@ class Asked:
 
     def __str__(self) -> str:
         return f"{self.verb} {self.resource}" + (f" {self.name}" if self.name else "")
+
+    @property
+    def writes(self) -> bool:
+        return self.verb not in {"get", "list", "watch", "head"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +115,20 @@ def unreachable(what: Asked, why: str) -> Unreachable:
     return Unreachable(what.cluster, f"Cluster {what.cluster} does not answer.", why=why)
 
 
+def unanswered(what: Asked, why: str, status: int = 0) -> Unanswered:
+    text_ = f"Cluster {what.cluster} has not confirmed the request to {what}; it may have been carried out."
+    return Unanswered(what.cluster, text_, status=status, why=why)
+
+
 def not_kubernetes(what: Asked, reply: Reply) -> Unreachable:
-    """Of the body only its type and size are told: an error page may hold anything."""
+    """Of the body only its type and size are told: an error page may hold anything.
+
+    A proxy that answers a write in the API server's place may have passed it on before.
+    """
     media = reply.content_type.partition(";")[0].strip()[:60] or "no type"
     why = f"it answered {reply.status} with {len(reply.body)} bytes of {media}, which is not Kubernetes' answer"
+    if what.writes:
+        return unanswered(what, why, reply.status)
     return Unreachable(
         what.cluster, f"Cluster {what.cluster} does not answer as Kubernetes does.", status=reply.status, why=why
     )
@@ -162,6 +177,9 @@ def _by_code(what: Asked, code: int, status: Json, why: str) -> ClusterError:
         return _forbidden(what, why)
     if status and code in {400, 403, 405, 413, 415, 422}:
         return _rejected(what, code, status, why)
+    if what.writes and (code >= 500 or code == 408):
+        # A server's own trouble: etcd's timeout is one, and says nothing of the write.
+        return unanswered(what, why or f"it answered {code}", code)
     text_ = f"Cluster {what.cluster} could not {what}."
     return Unreachable(what.cluster, text_, status=code, why=why or f"it answered {code}")
 

@@ -12,7 +12,16 @@ from typing import Self
 
 import pytest
 
-from domain.errors import Conflict, DownloadError, Forbidden, NotThere, NotUploaded, Rejected, Unknown, Unreachable
+from domain.errors import (
+    Conflict,
+    DownloadError,
+    Forbidden,
+    NotThere,
+    NotUploaded,
+    Rejected,
+    Unanswered,
+    Unknown,
+)
 from sandbox.bucket import Buckets
 from sandbox.clock import RealClock
 from sandbox.kubernetes.auth import Grant, User, admin
@@ -461,10 +470,10 @@ async def test_every_watched_kind_has_a_reflector(cluster):
             await watcher.until(lambda w: bool(w.place))
 
 
-async def test_an_answer_that_is_lost_after_the_write_is_unreachable(world, cluster):
-    """Nobody can tell whether it was done: the caller asks again by name."""
+async def test_an_answer_that_is_lost_after_the_write_is_unanswered(world, cluster):
+    """Nobody can tell whether it was done: the caller looks for it."""
     world.server.faults.on(Trouble.LOST_ANSWER, times=1)
     body = {"metadata": {"name": "x"}, "spec": {"storageLocation": "default"}}
-    with pytest.raises(Unreachable):
+    with pytest.raises(Unanswered):
         await cluster.backups.create(body)
     assert (await cluster.backups.get("x")).name == "x"
