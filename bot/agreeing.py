@@ -47,7 +47,6 @@ def terms(settings: Settings) -> Terms:
     return Terms(
         channel=told.channel,
         remind_after=told.remind_after,
-        window=timedelta(seconds=told.window),
         start_deadline=timedelta(seconds=told.start_deadline),
         glass_per_day=told.break_glass_per_day,
     )

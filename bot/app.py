@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -40,6 +40,7 @@ from bot.views import Views
 from bot.watching import Watching
 from bot.worker import ATTEMPTS, Desk, Worker
 from commands.conduct import Asked, Conductor, Policy
+from commands.confirming import Confirming
 from commands.continuing import Continuing
 from commands.execute import Executor
 from commands.policy.rules import Rule
@@ -51,7 +52,7 @@ from domain.actor import Actor, ActorKind, Origin, Way
 from domain.answer import Answer, Text, Tone
 from domain.decision import Decision
 from domain.event import Event
-from domain.operation import Operation
+from domain.operation import Operation, State
 from domain.plan import Plan
 from notifier.deliver.rate_limit import RateLimiter
 from notifier.deliver.slack_client import LimitedClient
@@ -152,7 +153,9 @@ class App:
         self.views = Views(lambda: self.settings, self.clusters, self.known, utc_now, lambda: self.rules)
 
     def _deciding(self) -> None:
-        self.executor = Executor(self.store, self.clusters, utc_now)
+        window = lambda: timedelta(seconds=self.settings.approvals.window)  # noqa: E731
+        self.executor = Executor(self.store, self.clusters, utc_now, window)
+        self.confirming = Confirming(self.store, self.executor, utc_now)
         self.continuing = Continuing(self.store, self.executor, utc_now)
         book = RecordBook(
             self.store, lambda: self.rules, self.clusters, self.views.scope, self._examined, self.presence.link
@@ -318,6 +321,7 @@ class App:
         self._bells["requests"] = start("requests", self.outgoing.requests.round)
         start("approvals", self.approvals.round)
         self._bells["steps"] = start("steps", self.continuing.round)
+        start("confirm operations", self.confirming.round)
         if self.socket is not None:
             start("slack socket", self.socket.round)
         for name, one_round in self.webhooks.rounds.items():
@@ -361,7 +365,7 @@ class App:
         """What was granted before the last stop goes on; once."""
         await self.approvals.recover()
         for operation in await self.store.read(lambda tx: tx.operations.open()):
-            if operation.state.value in {"approved", "submitting"} and not await self.approvals.lapsed(operation):
+            if operation.state in {State.APPROVED, State.SUBMITTING}:
                 await contained(self.executor.recover(operation))
         return 86400.0
 

@@ -101,11 +101,8 @@ class Continuing:
             await self._stopped(operation, plan, place, step, phase)
 
     async def _resume(self, operation: Operation) -> None:
-        plan = await self._store.read(lambda tx: tx.operations.load_plan(operation.id))
-        if plan.fingerprint != operation.fingerprint:
-            return
         try:
-            await self._executor.resume(operation, plan)
+            await self._executor.recover(operation)
         except (ClusterError, UserError, Lost):
             return
 

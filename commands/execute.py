@@ -1,44 +1,87 @@
-"""Carries out a granted plan, step by step, so that a crash anywhere leaves nothing twice.
+"""Carries out a granted plan, step by step, so that a crash or a lost answer anywhere leaves nothing twice.
 
-Each create carries our label and a name fixed in the plan: a 409 that shows our own object is a success.
+`execute` is the only way to a cluster: it takes a Grant, and looks in the store whether the operation may run now. A
+step is marked before its write is sent. Where the answer is missing, be that through the network or a crash, the step
+is looked for before it is sent again, and the operation is `unconfirmed` until that is known. It is never called
+failed while a write may have been carried out.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any
 from weakref import WeakValueDictionary
 
+from commands import submit_events as events
 from commands.holding import known
-from commands.resolve import OPERATION, SCHEDULE_OPERATION
 from commands.restore import hold
 from commands.schedule.horizon import timely
 from commands.schedule.intent import asked_by, record_intent
+from commands.submit import Gone, look, not_carried_out, write
+from commands.track import settling
+from commands.track.operations import settle_deletion
 from domain.decision import Grant, recovered
-from domain.errors import AlreadyThere, ClusterError, Conflict, Lost, NotThere, Refused, Stale, Throttled, Unreachable
-from domain.event import Event, Severity
-from domain.operation import Operation, State
-from domain.plan import Plan, Step, StepVerb, digest
-from store.audit import Entry
+from domain.errors import ClusterError, Lost, Refused, Stale, Throttled, Unanswered, Unreachable
+from domain.event import Event
+from domain.operation import GRANTED, Operation, State
+from domain.plan import Plan, Step, StepVerb
 from store.deadlines import Deadline
 from store.steps import StepState, StoredStep
 from store.transaction import Transaction
 from store.writer import Store
 from velero.cluster import Cluster
-from velero.gateway import Gateway
-from velero.kinds import BACKUP, CONFIG_MAP, DELETION, KINDS, RESTORE
+from velero.kinds import CONFIG_MAP
 
 Json = dict[str, Any]
 
 RETRIES = 4
 FIRST_WAIT = 0.5
+WINDOW = timedelta(minutes=15)
+IN_FLIGHT = timedelta(seconds=90)
+"""After the start of a write it may still be carried out for so long: our own 30 s, then an API server's 60 s."""
 TIDY = "configmap.remove"
 TIDY_AFTER = timedelta(minutes=10)
 RUNS = frozenset({"Backup", "Restore", "DeleteBackupRequest"})
 """Kinds whose making only begins the deed; every other write is the whole of it."""
+WITNESSED = "witnessed"
+TOO_LATE = "It was granted too long ago to start now."
+
+
+class Entry(StrEnum):
+    """What may be done for an operation now."""
+
+    WRITE = "write"
+    LOOK = "look"
+    LAPSED = "lapsed"
+    OVER = "over"
+
+
+def entry(operation: Operation, plan: Plan, grant: Grant, now: datetime, window: timedelta) -> Entry:
+    """Raises Refused or Stale where the grant does not open it.
+
+    `window`: how long after it was granted something may begin; what may be in the cluster is still looked for after that.
+    """
+    if not plan.fingerprint == grant.fingerprint == operation.fingerprint:
+        raise Stale("The plan is not the one that was granted.")
+    if operation.over:
+        return Entry.OVER
+    if operation.state not in GRANTED:
+        raise Refused(f"Operation {operation.id} may not run: it is {operation.state}.")
+    if operation.state in {State.SUBMITTED, State.RUNNING} or now - operation.changed_at <= window:
+        return Entry.WRITE
+    return Entry.LAPSED if operation.state is State.APPROVED else Entry.LOOK
+
+
+class Unseen(Unanswered):
+    """It could not be looked whether an earlier write was carried out."""
+
+
+class Untraced(Stale):
+    """What would show whether our write was carried out is gone: looking on makes nobody wiser."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +93,21 @@ class Done:
 
 
 class Executor:
-    def __init__(self, store: Store, clusters: Mapping[str, Cluster], now: Callable[[], datetime]) -> None:
+    """`window`: see `entry`. `first_wait`: seconds before the second try of a write; it doubles."""
+
+    def __init__(
+        self,
+        store: Store,
+        clusters: Mapping[str, Cluster],
+        now: Callable[[], datetime],
+        window: Callable[[], timedelta] = lambda: WINDOW,
+        first_wait: float = FIRST_WAIT,
+    ) -> None:
         self._store = store
         self._clusters = clusters
         self._now = now
+        self._window = window
+        self._first_wait = first_wait
         self._hands: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         """After a restart the inbox and the recovery may both come to one operation: the second waits, and finds it done."""
 
@@ -62,32 +116,29 @@ class Executor:
         return self._clusters
 
     async def execute(self, grant: Grant) -> Done:
-        """Raises ClusterError when the cluster does not take it; the operation is then `failed` with the reason."""
-        async with self._hand(grant.operation):
+        """The operation is `unconfirmed` afterwards where nobody can say yet what the cluster did.
+
+        Raises ClusterError or UserError when the cluster certainly did not take it; the operation is then `failed`.
+        """
+        async with self._hands.setdefault(grant.operation, asyncio.Lock()):
             operation, plan = await self._store.read(
                 lambda tx: (_there(tx, grant.operation), tx.operations.load_plan(grant.operation))
             )
-            if plan.fingerprint != grant.fingerprint:
-                raise Stale("The plan is not the one that was granted.")
-            if operation.over:
+            may = entry(operation, plan, grant, self._now(), self._window())
+            if may is Entry.OVER:
                 return Done(operation)
+            if may is Entry.LAPSED:
+                return Done(await self._lapsed(operation))
             if operation.state is State.APPROVED:
                 operation = await self._advance(operation, State.SUBMITTING)
-            return await self._through(operation, plan)
+            return await self._through(operation, plan, writes=may is Entry.WRITE)
 
     async def recover(self, operation: Operation) -> Done:
-        """After a restart: the stored plan is hashed again, and goes on where it was."""
+        """For what was granted before: after a restart, a lost answer, or when the next step of its plan is due."""
         plan = await self._store.read(lambda tx: tx.operations.load_plan(operation.id))
-        return await self.execute(recovered(operation.id, plan, operation.fingerprint))
+        return await self.execute(recovered(operation, plan))
 
-    async def resume(self, operation: Operation, plan: Plan) -> Done:
-        async with self._hand(operation.id):
-            return await self._through(operation, plan)
-
-    def _hand(self, operation: str) -> asyncio.Lock:
-        return self._hands.setdefault(operation, asyncio.Lock())
-
-    async def _through(self, operation: Operation, plan: Plan) -> Done:
+    async def _through(self, operation: Operation, plan: Plan, *, writes: bool) -> Done:
         """Takes every step that can be taken; one that waits for a phase leaves the rest to `continue_after`."""
         stored = await self._store.read(lambda tx: tx.steps.of(operation.id))
         made: list[Json] = []
@@ -98,22 +149,28 @@ class Executor:
                     continue
                 if place.state is StepState.SUBMITTED:
                     break
-                made.append(await self._take(operation, place, step))
+                made.append(await self._take(operation, place, step, writes=writes))
                 if step.wait:
                     break
             else:
                 whole = True
+        except Unanswered as fault:
+            return Done(await self._unconfirmed(operation, fault), tuple(made))
+        except Untraced as fault:
+            return Done(await self._untraced(operation, fault), tuple(made))
         except (ClusterError, Refused, Stale) as fault:
-            await self._failed(operation, fault.text)
+            await self._failed(operation, fault)
             raise
         return Done(await self._submitted(operation, plan, made, whole=whole), tuple(made))
 
-    async def _take(self, operation: Operation, place: StoredStep, step: Step) -> Json:
-        if place.state is StepState.PENDING:
-            await self._step(operation, place, StepState.PENDING, StepState.SUBMITTING)
-        cluster = self._clusters[operation.cluster]
+    async def _take(self, operation: Operation, place: StoredStep, step: Step, *, writes: bool) -> Json:
+        sent = place.changed_at if place.state is StepState.SUBMITTING else None
+        if sent is None and not writes:
+            raise Stale(TOO_LATE, why="What was to follow did not start.", fix="Ask again.")
+        if sent is None:
+            await self._begin(operation, place, StepState.PENDING)
         step = hold.timely(timely(step, self._now()), self._now())
-        result = await self._patiently(cluster, step, operation.id)
+        result = await self._patiently(operation, place, step, sent, writes=writes)
         meta = result.get("metadata") or {}
         ends = StepState.SUBMITTED if step.wait else StepState.DONE
         uid, name, now = str(meta.get("uid", "")), str(meta.get("name", "")), self._now()
@@ -134,21 +191,60 @@ class Executor:
     async def removed(self, cluster: str, configmap: str, uid: str) -> None:
         await self._clusters[cluster].config_maps.delete(configmap, uid=uid)
 
-    async def _patiently(self, cluster: Cluster, step: Step, operation: str) -> Json:
-        """A cluster that does not answer is asked again: the name and our label make that safe."""
-        wait = FIRST_WAIT
-        for attempt in range(RETRIES):
+    async def _patiently(
+        self, operation: Operation, place: StoredStep, step: Step, sent: datetime | None, *, writes: bool
+    ) -> Json:
+        """`sent`: when a write was last begun of which nobody knows what became of it.
+
+        Raises Unanswered while that is not known; any other error means that the step was certainly not carried out.
+        """
+        wait = self._first_wait
+        for left in reversed(range(RETRIES)):
             try:
-                return await write(cluster, step, operation)
+                return await self._once(operation, place, step, sent, writes=writes)
             except (Unreachable, Throttled) as fault:
-                if attempt == RETRIES - 1:
-                    raise
+                if isinstance(fault, Unanswered) and not isinstance(fault, Unseen):
+                    sent = self._now()
+                if not left or _timed_out(fault):
+                    if sent is None:
+                        raise
+                    raise _in_doubt(fault) from fault
                 await asyncio.sleep(min(fault.retry_after or wait, 5.0))
                 wait *= 2
+            except (ClusterError, Stale) as fault:
+                if sent is not None and self._now() - sent < IN_FLIGHT:
+                    raise _in_doubt(fault) from fault
+                if sent is not None and isinstance(fault, Gone):
+                    raise Untraced(fault.text, why=fault.why) from fault
+                raise
         raise AssertionError("unreachable")
 
-    async def _step(self, operation: Operation, place: StoredStep, before: StepState, after: StepState) -> None:
-        await self._store.write(lambda tx: tx.steps.move(operation.id, place.position, before, after, self._now()))
+    async def _once(
+        self, operation: Operation, place: StoredStep, step: Step, sent: datetime | None, *, writes: bool
+    ) -> Json:
+        cluster = self._clusters[operation.cluster]
+        if sent is not None:
+            try:
+                found = await self._found(operation, cluster, step)
+            except ClusterError as fault:
+                raise Unseen(fault.cluster, fault.text, why=fault.why, retry_after=fault.retry_after) from fault
+            if found is not None:
+                return found
+            if not writes:
+                raise not_carried_out(cluster.name, step)
+            await self._begin(operation, place, StepState.SUBMITTING)
+        return await write(cluster, step, operation.id)
+
+    async def _found(self, operation: Operation, cluster: Cluster, step: Step) -> Json | None:
+        """In the cluster, or seen there before it went: Velero removes a request that it has processed."""
+        if (there := await look(cluster, step, operation.id)) is not None:
+            return there
+        return await self._store.read(lambda tx: _witnessed(tx, operation, step))
+
+    async def _begin(self, operation: Operation, place: StoredStep, before: StepState) -> None:
+        """Marks, before it is sent, that a write may be under way from now on."""
+        now, to = self._now(), StepState.SUBMITTING
+        await self._store.write(lambda tx: tx.steps.move(operation.id, place.position, before, to, now))
 
     async def _advance(self, operation: Operation, to: State, **changes: str) -> Operation:
         moved = operation.advance(to, self._now(), **changes)
@@ -158,41 +254,64 @@ class Executor:
     async def _submitted(self, operation: Operation, plan: Plan, made: list[Json], *, whole: bool) -> Operation:
         """Records the outcome of submitting. What runs in Velero is followed by track; a patch is done when it is made."""
         now = self._now()
-        last = (made[-1].get("metadata") or {}) if made and whole else {}
 
         def record(tx: Transaction) -> Operation:
             current = _there(tx, operation.id)
-            if current.state is State.SUBMITTED and whole and last and not current.object_uid:
-                return _found(tx, current, last, now)
-            if current.state is not State.SUBMITTING:
+            last = tx.steps.of(operation.id)[-1] if whole else None
+            if current.state is State.SUBMITTED and last is not None and not current.object_uid:
+                return _moved(tx, current, current.state, now, object_uid=last.uid, object_name=last.name)
+            if current.state not in {State.SUBMITTING, State.UNCONFIRMED}:
                 return current
-            names = {"object_uid": str(last.get("uid", "")), "object_name": str(last.get("name", "") or plan.subject)}
-            sent = current.advance(State.SUBMITTED, now, **names)
-            tx.operations.advance(sent, current.revision)
-            _record(tx, sent, "submitted", "done", now)
+            uid, name = (last.uid, last.name) if last is not None else ("", "")
+            sent = _moved(tx, current, State.SUBMITTED, now, object_uid=uid, object_name=name or plan.subject)
+            events.record(tx, sent, "submitted", "done", now)
             if plan.noun == "schedule":
                 record_intent(tx, sent, plan, now, made)
             if runs_on(plan):
-                return sent
-            over = sent.advance(State.SUCCEEDED, now)
-            tx.operations.advance(over, sent.revision)
-            tx.outbox.add(_changed(over, plan, now, asked_by(tx, over)))
+                return _settled(tx, sent, made, now)
+            over = _moved(tx, sent, State.SUCCEEDED, now)
+            tx.outbox.add(events.changed(over, plan, now, asked_by(tx, over)))
             return over
 
         return await self._store.write(record)
 
-    async def _failed(self, operation: Operation, reason: str) -> Operation:
+    async def _unconfirmed(self, operation: Operation, fault: Unanswered) -> Operation:
+        now = self._now()
+
+        def record(tx: Transaction) -> Operation:
+            current = _there(tx, operation.id)
+            if current.state is State.UNCONFIRMED or current.over or current.object_uid:
+                return current  # known already, or seen by the watch before the answer was missed
+            doubtful = _moved(tx, current, State.UNCONFIRMED, now)
+            why = " ".join(part for part in (fault.text, fault.why) if part)
+            events.record(tx, doubtful, "submitted", "unconfirmed", now, why)
+            tx.outbox.add(events.unconfirmed(doubtful, why, now))
+            return doubtful
+
+        return await self._store.write(record)
+
+    async def _failed(self, operation: Operation, fault: ClusterError | Refused | Stale) -> Operation:
+        return await self._ended(operation, State.FAILED, fault.text, events.not_taken)
+
+    async def _lapsed(self, operation: Operation) -> Operation:
+        return await self._ended(operation, State.FAILED, f"{TOO_LATE} Ask again.", events.lapsed)
+
+    async def _untraced(self, operation: Operation, fault: Untraced) -> Operation:
+        return await self._ended(operation, State.LOST, fault.text, events.lost)
+
+    async def _ended(
+        self, operation: Operation, to: State, reason: str, told: Callable[[Operation, datetime], Event]
+    ) -> Operation:
         now = self._now()
 
         def record(tx: Transaction) -> Operation:
             current = _there(tx, operation.id)
             if current.over:
                 return current
-            failed = current.advance(State.FAILED, now, reason=reason)
-            tx.operations.advance(failed, current.revision)
-            _record(tx, failed, "submitted", "failed", now)
-            tx.outbox.add(not_taken(failed, now))
-            return failed
+            ended = _moved(tx, current, to, now, reason=reason)
+            events.record(tx, ended, "submitted", to.value, now)
+            tx.outbox.add(told(ended, now))
+            return ended
 
         return await self._store.write(record)
 
@@ -214,132 +333,37 @@ def _there(tx: Transaction, ident: str) -> Operation:
     return operation
 
 
-def _found(tx: Transaction, operation: Operation, made: Json, now: datetime) -> Operation:
-    """The object of the last step, made after others were waited for."""
-    uid, name = str(made.get("uid", "")), str(made.get("name", ""))
-    known = operation.advance(operation.state, now, object_uid=uid, object_name=name)
-    tx.operations.advance(known, operation.revision)
-    return known
+def _moved(tx: Transaction, operation: Operation, to: State, now: datetime, **changes: str) -> Operation:
+    moved = operation.advance(to, now, **changes)
+    tx.operations.advance(moved, operation.revision)
+    return moved
 
 
-def _record(tx: Transaction, operation: Operation, action: str, outcome: str, now: datetime) -> None:
-    tx.audit.append(
-        Entry(
-            at=now,
-            actor=operation.actor,
-            action=f"{operation.noun}.{operation.verb}.{action}",
-            outcome=outcome,
-            subject=operation.subject,
-            cluster=operation.cluster,
-            operation=operation.id,
-            detail={"reason": operation.reason, "fingerprint": operation.fingerprint},
-        )
-    )
+def _witnessed(tx: Transaction, operation: Operation, step: Step) -> Json | None:
+    """The watch saw our object, which may be gone since."""
+    if step.verb is not StepVerb.CREATE or step.kind not in RUNS:
+        return None
+    backup = (step.manifest.get("spec") or {}).get("backupName")
+    for row in tx.observed.load(operation.cluster, step.kind).values():
+        same = row.name == step.name if step.name else row.facts.get("backup") == backup
+        if same and row.facts.get("operation") == operation.id:
+            return {"metadata": {"name": row.name, "uid": row.uid}, WITNESSED: True}
+    return None
 
 
-def _changed(operation: Operation, plan: Plan, now: datetime, by: str) -> Event:
-    return Event(
-        kind=f"{operation.noun}.changed",
-        cluster=operation.cluster,
-        cluster_uid="",
-        object_kind=operation.noun,
-        object_uid=operation.object_uid,
-        object_name=operation.object_name,
-        transition=operation.id,
-        at=now,
-        severity=Severity.INFO,
-        operation=operation.id,
-        facts={"verb": operation.verb, "summary": plan.summary, "by": by, "changes": list(plan.notes[:3])},
-    )
+def _settled(tx: Transaction, operation: Operation, made: list[Json], now: datetime) -> Operation:
+    """A request that is gone already has no more news to bring: its deletion is settled by what is left."""
+    if not made or WITNESSED not in made[-1]:
+        return operation
+    return settle_deletion(tx, operation.id, settling.there(tx, operation.cluster), now) or operation
 
 
-def not_taken(operation: Operation, now: datetime) -> Event:
-    """The cluster did not take it: said in the card's thread too, since nobody may be waiting any more."""
-    return Event(
-        kind="operation.failed",
-        cluster=operation.cluster,
-        cluster_uid="",
-        object_kind="operation",
-        object_uid=operation.id,
-        object_name=operation.subject,
-        transition="failed",
-        at=now,
-        severity=Severity.FAILURE,
-        operation=operation.id,
-        facts={
-            "headline": f"{operation.noun} {operation.verb} {operation.subject} was not taken by the cluster",
-            "failure_reason": operation.reason,
-        },
-    )
+def _in_doubt(fault: ClusterError | Stale) -> Unanswered:
+    if isinstance(fault, Unanswered):
+        return fault
+    return Unanswered(getattr(fault, "cluster", ""), fault.text, why=fault.why)
 
 
-async def write(cluster: Cluster, step: Step, operation: str) -> Json:
-    """One write, exactly once however often it is tried."""
-    gateway: Gateway[Json] = Gateway(cluster.api, KINDS[step.kind], _raw, step.namespace or cluster.namespace)
-    match step.verb:
-        case StepVerb.CREATE:
-            return await _create(gateway, step, operation)
-        case StepVerb.PATCH if hold.is_hold(step):
-            return await _hold(gateway, step)
-        case StepVerb.PATCH:
-            await _same_uid(gateway, step)
-            return await gateway.patch(step.name, step.manifest)
-        case StepVerb.DELETE:
-            return await _delete(gateway, step)
-
-
-def _raw(source: Json) -> Json:
-    return source
-
-
-async def _hold(gateway: Gateway[Json], step: Step) -> Json:
-    """A schedule that is gone needs no holding, and one that is held for longer none of ours."""
-    there = await gateway.find(step.name)
-    if there is None:
-        return {"kind": step.kind, "metadata": {"name": step.name}}
-    return there if hold.shortens(there, step) else await gateway.patch(step.name, step.manifest)
-
-
-async def _create(gateway: Gateway[Json], step: Step, operation: str) -> Json:
-    if step.kind in {DELETION.name, RESTORE.name} and step.uid:
-        backups: Gateway[Json] = Gateway(gateway.api, BACKUP, _raw, gateway.namespace)
-        await _same_uid(backups, replace(step, kind=BACKUP.name, name=str(step.manifest["spec"]["backupName"])))
-    if not step.name:
-        mine = await gateway.list(selector=f"{OPERATION}={operation}")
-        same = [item for item in mine if _spec_digest(item) == _spec_digest(step.manifest)]
-        if same:
-            return same[0]
-    try:
-        return await gateway.create(step.manifest)
-    except AlreadyThere:
-        there = await gateway.find(step.name)
-        meta = (there or {}).get("metadata") or {}
-        marks = {(meta.get("labels") or {}).get(OPERATION), (meta.get("annotations") or {}).get(SCHEDULE_OPERATION)}
-        if there is not None and operation in marks:
-            return there
-        raise
-
-
-def _spec_digest(item: Json) -> str:
-    return digest((item.get("spec") or {}).get("backupName") or item.get("spec"))
-
-
-async def _same_uid(gateway: Gateway[Json], step: Step) -> None:
-    if not step.uid:
-        return
-    there = await gateway.find(step.name)
-    uid = ((there or {}).get("metadata") or {}).get("uid")
-    if uid != step.uid:
-        raise Stale(
-            f"{step.kind} {step.name} is not the one that was planned any more.", why="It was deleted and made anew."
-        )
-
-
-async def _delete(gateway: Gateway[Json], step: Step) -> Json:
-    try:
-        await gateway.delete(step.name, uid=step.uid, propagation=str(step.manifest.get("propagationPolicy", "")))
-    except NotThere:
-        pass
-    except Conflict as fault:
-        raise Stale(f"{step.kind} {step.name} is not the one that was planned any more.", why=fault.text) from fault
-    return {"metadata": {"name": step.name, "uid": step.uid}}
+def _timed_out(fault: BaseException | None) -> bool:
+    """Who let the longest time pass once is not asked again at once."""
+    return fault is not None and (isinstance(fault, TimeoutError) or _timed_out(fault.__cause__))

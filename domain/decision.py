@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+
+from domain.errors import Refused, Stale
+from domain.operation import GRANTED, Operation
+from domain.plan import Plan
 
 
 class Outcome(StrEnum):
@@ -72,10 +75,13 @@ def approved(
     return Grant(_KEY, operation, fingerprint, voters, "approved")
 
 
-def recovered(operation: str, stored: Any, stored_digest: str) -> Grant:
-    """After a restart: the stored plan is hashed again and must be what was granted."""
-    from domain.plan import Plan
+def recovered(operation: Operation, stored: Plan) -> Grant:
+    """For what was granted before: its state says so, and the stored plan, hashed again, is the one that was granted.
 
-    if not isinstance(stored, Plan) or stored.fingerprint != stored_digest:
-        raise ValueError("the stored plan is not the one that was granted")
-    return Grant(_KEY, operation, stored_digest, (), "granted before the restart")
+    Raises Refused or Stale.
+    """
+    if operation.state not in GRANTED:
+        raise Refused(f"Operation {operation.id} may not run: it is {operation.state}, and nobody granted it.")
+    if stored.fingerprint != operation.fingerprint:
+        raise Stale("The stored plan is not the one that was granted.")
+    return Grant(_KEY, operation.id, operation.fingerprint, (), "granted before")

@@ -20,6 +20,8 @@ class State(StrEnum):
     STALE = "stale"
     APPROVED = "approved"
     SUBMITTING = "submitting"
+    UNCONFIRMED = "unconfirmed"
+    """A write was sent and its answer never came: it may be in the cluster or not, and is looked for."""
     SUBMITTED = "submitted"
     RUNNING = "running"
     SUCCEEDED = "succeeded"
@@ -33,15 +35,23 @@ _ENDS = frozenset({State.SUCCEEDED, State.PARTIAL, State.FAILED, State.LOST})
 MOVES: Mapping[State, frozenset[State]] = {
     State.PLANNED: frozenset({State.REFUSED, State.AWAITING, State.APPROVED}),
     State.AWAITING: frozenset({State.REJECTED, State.EXPIRED, State.WITHDRAWN, State.STALE, State.APPROVED}),
-    State.APPROVED: frozenset({State.SUBMITTING}),
-    State.SUBMITTING: frozenset({State.SUBMITTED, State.FAILED}),
-    State.SUBMITTED: frozenset({State.RUNNING, State.WITHDRAWN}) | _ENDS,
+    State.APPROVED: frozenset({State.SUBMITTING, State.FAILED}),
+    State.SUBMITTING: frozenset({State.SUBMITTED, State.UNCONFIRMED, State.FAILED}),
+    State.UNCONFIRMED: frozenset({State.SUBMITTED, State.FAILED, State.LOST}),
+    State.SUBMITTED: frozenset({State.RUNNING, State.UNCONFIRMED, State.WITHDRAWN}) | _ENDS,
     State.RUNNING: _ENDS,
     State.LOST: frozenset({State.SUCCEEDED, State.PARTIAL, State.FAILED}),
 }
-"""`lost` is left again when the object turns up after all: an unreachable cluster comes back."""
+"""`approved` fails without being sent when it was granted too long ago to start. `submitted` is unconfirmed again when
+the answer to a later step is lost. `lost` is left again when the object turns up after all: an unreachable cluster
+comes back."""
 
 TERMINAL = frozenset(State) - frozenset(MOVES)
+OPEN = frozenset(State) - TERMINAL - {State.LOST}
+"""These still change by themselves or by somebody's click."""
+
+GRANTED = frozenset({State.APPROVED, State.SUBMITTING, State.UNCONFIRMED, State.SUBMITTED, State.RUNNING})
+"""Only these may write to a cluster."""
 
 
 class IllegalMove(Lost):

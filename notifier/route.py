@@ -54,6 +54,7 @@ class Destination:
 
 
 PRIORITY = {"approval": 0, "end": 10, "new": 20, "routine": 30}
+_DOUBTS = ("unconfirmed", "unresolved", "lost")
 _ENDS = (
     *("completed", "partially-failed", "failed", "failed-validation"),
     *("deleted", "deletion-failed", "returned"),
@@ -103,8 +104,8 @@ def _own(event: Event, role: Role, priority: int) -> tuple[Destination, ...]:
 
 
 def _in_thread(event: Event) -> tuple[Destination, ...]:
-    """An edit notifies nobody: the end of what somebody asked for is also said in its thread."""
-    if event.operation and event.kind.partition(".")[2] in _ENDS:
+    """An edit notifies nobody: the end of what somebody asked for, and doubts of it, are also said in its thread."""
+    if event.operation and event.kind.partition(".")[2] in (*_ENDS, *_DOUBTS):
         return (Destination("slack", f"op:{event.operation}", Role.REPLY, PRIORITY["end"]),)
     if event.operation and event.kind.startswith("approval."):
         return (Destination("slack", f"op:{event.operation}", Role.REPLY, PRIORITY["end"]),)

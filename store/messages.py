@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from store.operations import IS_OPEN
 from store.sqlite import Connection
 from store.times import micros, moment
 
 CARD = "card"
 APPROVAL = "approval"
-OPEN = "('planned', 'awaiting', 'approved', 'submitting', 'submitted', 'running')"
 
 SCHEMA = (
     """CREATE TABLE message (
@@ -94,7 +94,7 @@ class Messages:
             "SELECT m.channel, m.ts, m.subject, m.role, m.revision, m.posted_at"  # noqa: S608 - constants
             " FROM message AS m JOIN operation AS o ON o.id = m.subject"
             " WHERE m.role = 'card' AND m.gone = 0 AND m.revision < m.wanted"
-            f" ORDER BY o.state IN {OPEN}, o.changed_at LIMIT ?",
+            f" ORDER BY o.{IS_OPEN}, o.changed_at LIMIT ?",
             (limit,),
         ).fetchall()
         return tuple(map(_message, rows))
@@ -102,10 +102,10 @@ class Messages:
     def stale_requests(self, limit: int = 50) -> tuple[Message, ...]:
         """Requests for approval that show older votes than there are, or not yet how the run ended."""
         rows = self._connection.execute(
-            "SELECT m.channel, m.ts, m.subject, m.role, m.revision, m.posted_at"  # noqa: S608 - constants
+            "SELECT m.channel, m.ts, m.subject, m.role, m.revision, m.posted_at"  # noqa: S608 - a constant
             " FROM message AS m JOIN operation AS o ON o.id = m.subject JOIN approval AS a ON a.operation = o.id"
             " WHERE m.role = ? AND m.gone = 0 AND m.revision < 2 * a.revision"
-            f" + (o.state NOT IN {OPEN})"
+            f" + NOT (o.{IS_OPEN})"
             " ORDER BY o.changed_at LIMIT ?",
             (APPROVAL, limit),
         ).fetchall()

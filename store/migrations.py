@@ -92,6 +92,11 @@ def _conditions(db: Database) -> None:
         db.conn.execute(statement)
 
 
+@STEPS(name="007-unconfirmed")
+def _unconfirmed(db: Database) -> None:
+    operations.unconfirmed(db.conn)
+
+
 def wrapped(connection: Connection) -> Database:
     # Plugins would run foreign code on our connection.
     return Database(connection, execute_plugins=False)

@@ -8,7 +8,7 @@ from typing import Any
 
 from domain.actor import Origin, Way
 from domain.errors import Lost, Unknown
-from domain.operation import Operation, State
+from domain.operation import OPEN, Operation, State
 from domain.plan import Plan
 from store.encode import from_json, storable, to_json
 from store.plans import plan_from_json, plan_to_json
@@ -17,6 +17,10 @@ from store.sqlite import Connection
 from store.steps import Steps
 from store.times import micros, moment
 
+_FIRST_STATES = (
+    "'planned', 'refused', 'awaiting', 'rejected', 'expired', 'withdrawn', 'stale', 'approved', 'submitting',"
+    " 'submitted', 'running', 'succeeded', 'partial', 'failed', 'lost'"
+)
 SCHEMA = (
     f"""CREATE TABLE operation (
         id TEXT PRIMARY KEY,
@@ -25,7 +29,7 @@ SCHEMA = (
         verb TEXT NOT NULL,
         subject TEXT NOT NULL,
         actor TEXT NOT NULL,
-        state TEXT NOT NULL CHECK (state IN ({", ".join(f"'{state}'" for state in State)})),
+        state TEXT NOT NULL CHECK (state IN ({_FIRST_STATES})),
         line TEXT NOT NULL,
         fingerprint TEXT NOT NULL,
         created_at INTEGER NOT NULL,
@@ -44,6 +48,28 @@ SCHEMA = (
     "CREATE INDEX operation_by_subject ON operation (cluster, noun, subject, created_at)",
     "CREATE INDEX operation_by_actor ON operation (actor, created_at)",
 )
+
+IS_OPEN = f"state IN {tuple(state.value for state in State if state in OPEN)}"
+
+
+def unconfirmed(connection: Connection) -> None:
+    """The state `unconfirmed` joins the CHECK and the index. Rewriting the table would delete steps and approvals by their
+    foreign keys; SQLite's own way to change a CHECK is to change its text (sqlite.org/lang_altertable.html, section 7).
+    """
+    version = connection.execute("PRAGMA schema_version").fetchone()[0]
+    connection.execute("PRAGMA writable_schema=ON")
+    connection.execute(
+        "UPDATE sqlite_master SET sql = replace(sql, ?, ?) WHERE type = 'table' AND name = 'operation'",
+        (_FIRST_STATES, f"{_FIRST_STATES}, 'unconfirmed'"),
+    )
+    connection.execute(f"PRAGMA schema_version={version + 1}")
+    connection.execute("PRAGMA writable_schema=OFF")
+    connection.execute("DROP INDEX operation_open")
+    connection.execute(
+        "CREATE INDEX operation_open ON operation (created_at) WHERE state IN"
+        " ('planned', 'awaiting', 'approved', 'submitting', 'unconfirmed', 'submitted', 'running')"
+    )
+
 
 _COLUMNS = (
     "id, cluster, noun, verb, subject, actor, state, line, fingerprint, created_at, changed_at,"
@@ -98,10 +124,7 @@ class Operations:
 
     def open(self) -> tuple[Operation, ...]:
         """Those that will still move by themselves or by somebody's click, oldest first."""
-        return self._select(
-            "WHERE state IN ('planned', 'awaiting', 'approved', 'submitting', 'submitted', 'running')"
-            " ORDER BY created_at, id"
-        )
+        return self._select(f"WHERE {IS_OPEN} ORDER BY created_at, id")
 
     def by_uid(self, uid: str) -> tuple[Operation, ...]:
         """Operations that made or touch the object with this uid, newest first."""

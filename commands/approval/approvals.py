@@ -321,7 +321,8 @@ class Approvals:
     async def _start_deadline(self, ident: str) -> None:
         """Out of Velero's queue; while a step before it runs, or its cluster does not answer, it is looked at again."""
         operation = await self._store.read(lambda tx: tx.operations.get(ident))
-        waits = operation is not None and operation.state is State.SUBMITTED and operation.phase in {"", "New"}
+        waiting = {State.SUBMITTING, State.UNCONFIRMED, State.SUBMITTED}
+        waits = operation is not None and operation.state in waiting and operation.phase in {"", "New"}
         if operation is None or not waits or self._take_back is None:
             return
         settings = self._settings()
@@ -340,21 +341,6 @@ class Approvals:
                 await self._deciding.decide(approval)
             except (UserError, ClusterError, Lost):
                 continue
-
-    async def lapsed(self, operation: Operation) -> bool:
-        """Approved, but so long ago that it may not start any more: then it is failed."""
-        now = self._now()
-        if operation.state is not State.APPROVED or now - operation.changed_at <= self._settings().window:
-            return False
-
-        def write(tx: Transaction) -> None:
-            late = operation.advance(State.SUBMITTING, now)
-            tx.operations.advance(late, operation.revision)
-            failed = late.advance(State.FAILED, now, reason="It was approved too long ago to start now; ask again.")
-            tx.operations.advance(failed, late.revision)
-
-        await self._store.write(write)
-        return True
 
     async def _known(self, ident: str) -> tuple[Approval, Operation]:
         return await self._store.read(lambda tx: rows.known(tx, ident))

@@ -98,14 +98,16 @@ class Deciding:
         voters = tuple(vote.voter for vote in settled.votes if vote.kind is VoteKind.APPROVE)
         grant = approved(operation.id, plan.fingerprint, operation.fingerprint, voters, settled.quorum)
         try:
-            await self._executor.execute(grant)
+            done = await self._executor.execute(grant)
         except (ClusterError, UserError) as fault:
             await self._not_taken(settled, operation, fault)
             raise
+        unconfirmed = done.operation.state is State.UNCONFIRMED
+        title = words.title(operation)
         return Answer(
-            f"Approved: {words.title(operation)} runs.",
+            f"Approved. Velero hasn't confirmed {title} yet; checking." if unconfirmed else f"Approved: {title} runs.",
             tuple(Text(note) for note in notes),
-            Tone.GOOD,
+            Tone.WARNING if unconfirmed else Tone.GOOD,
             cluster=operation.cluster,
         )
 

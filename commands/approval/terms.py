@@ -18,14 +18,13 @@ KINDS = frozenset({EXPIRE, REMIND, DECIDE, VOTE, START})
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """`remind_after` is a part of the time until expiry; `window` how long after the last vote a run may start.
+    """`remind_after` is a part of the time until expiry.
 
     `start_deadline`: a run that waits longer than this in Velero's queue is taken back.
     """
 
     channel: str = ""
     remind_after: float = 0.5
-    window: timedelta = timedelta(minutes=15)
     start_deadline: timedelta = timedelta(minutes=30)
     again: timedelta = timedelta(seconds=30)
     patience: float = 1.3

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from store.transaction import Transaction
 
 TABLE = "open-restores"
-GRANTED = frozenset({State.APPROVED, State.SUBMITTING, State.SUBMITTED})
+GRANTED = frozenset({State.APPROVED, State.SUBMITTING, State.UNCONFIRMED, State.SUBMITTED})
 COMING = GRANTED | {State.PLANNED}
 
 
@@ -84,6 +84,10 @@ def guards(reach: Reach, facts: Facts, situation: Situation) -> Iterable[Guard]:
         which = f"Restore {row.name}" if row.name else "Another restore"
         if row.state in COMING and facts.get("restores", row.name) is None:
             text = f"{which} of the same namespaces was granted and is about to run: one at a time."
+            if row.state is State.UNCONFIRMED:
+                text = (
+                    f"Velero hasn't confirmed {which[0].lower()}{which[1:]} of the same namespaces yet: one at a time."
+                )
             yield Guard("restore-running", Level.REFUSE, text)
         elif row.state is State.AWAITING and (row.asked_at, row.operation) < (situation.now, situation.operation):
             text = (

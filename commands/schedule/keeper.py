@@ -116,4 +116,5 @@ class Keeper:
 
 def _under_way(tx: Transaction, cluster: str, name: str) -> bool:
     """A change of ours that may have reached the cluster and is not recorded yet."""
-    return any(operation.state is State.SUBMITTING for operation in tx.operations.by_object(cluster, "Schedule", name))
+    unanswered = {State.SUBMITTING, State.UNCONFIRMED}
+    return any(operation.state in unanswered for operation in tx.operations.by_object(cluster, "Schedule", name))

@@ -29,12 +29,10 @@ def advance(
         return None
     if _on_the_way(tx, ident, name):
         return None
-    state = _state(operation.state, phase)
+    state = _state(State.SUBMITTED if operation.state in UNANSWERED else operation.state, phase)
     if state is operation.state and phase == operation.phase and facts.get("progress") is None:
         return None
-    if operation.state is State.SUBMITTING:
-        operation = _moved(tx, operation, State.SUBMITTED, now, object_uid=uid, object_name=name)
-        tx.audit.append(_sent(operation, now))  # the watch may be faster than the answer to what was sent
+    operation = _as_sent(tx, operation, now, object_uid=uid, object_name=name)
     return _moved(tx, operation, state, now, phase=phase, object_uid=uid, object_name=name)
 
 
@@ -44,7 +42,17 @@ def _on_the_way(tx: Transaction, ident: str, name: str) -> bool:
     return len(steps) > 1 and steps[-1].name not in {"", name}
 
 
-FOLLOWED = frozenset({State.SUBMITTING, State.SUBMITTED, State.RUNNING, State.LOST})
+UNANSWERED = frozenset({State.SUBMITTING, State.UNCONFIRMED})
+FOLLOWED = UNANSWERED | {State.SUBMITTED, State.RUNNING, State.LOST}
+
+
+def _as_sent(tx: Transaction, operation: Operation, now: datetime, **changes: str) -> Operation:
+    """What is seen in the cluster was taken there: the watch may be faster than the answer, or the answer was lost."""
+    if operation.state not in UNANSWERED:
+        return operation
+    sent = _moved(tx, operation, State.SUBMITTED, now, **changes)
+    tx.audit.append(_sent(sent, now))
+    return sent
 
 
 def _state(state: State, phase: str) -> State:
@@ -52,7 +60,7 @@ def _state(state: State, phase: str) -> State:
         return ENDS[phase]
     if state is State.SUBMITTED and phase in BACKUP_PHASES.running:
         return State.RUNNING
-    return state if state is not State.SUBMITTING else State.SUBMITTED
+    return state
 
 
 def _moved(tx: Transaction, operation: Operation, to: State, now: datetime, **changes: str) -> Operation:
@@ -148,13 +156,21 @@ def settle_deletion(tx: Transaction, ident: str, alive: Collection[str], now: da
     if operation is None or operation.state not in FOLLOWED or (operation.noun, operation.verb) not in DELETES:
         return None
     uids = tx.operations.load_plan(ident).evidence.get("uids") or {}
-    if any(uid in alive for uid in uids.values()):
+    if any(uid in alive for uid in uids.values()) or not _requested(tx, operation):
         return None
-    return _moved(tx, operation, State.SUCCEEDED, now, phase="Deleted")
+    return _moved(tx, _as_sent(tx, operation, now), State.SUCCEEDED, now, phase="Deleted")
+
+
+def _requested(tx: Transaction, operation: Operation) -> bool:
+    """Where our request was not confirmed, somebody else may have removed the backup: then the watch has to have seen it."""
+    if operation.state is not State.UNCONFIRMED:
+        return True
+    requests = tx.observed.load(operation.cluster, "DeleteBackupRequest").values()
+    return any(request.facts.get("operation") == operation.id for request in requests)
 
 
 def deletion_failed(tx: Transaction, ident: str, reason: str, now: datetime) -> Operation | None:
     operation = tx.operations.get(ident)
     if operation is None or operation.state not in FOLLOWED:
         return None
-    return _moved(tx, operation, State.FAILED, now, reason=reason)
+    return _moved(tx, _as_sent(tx, operation, now), State.FAILED, now, reason=reason)

@@ -22,6 +22,7 @@ MARK = {
     State.AWAITING: "🕐",
     State.APPROVED: "👍",
     State.SUBMITTING: "📨",
+    State.UNCONFIRMED: "❓",
     State.SUBMITTED: "📨",
     State.RUNNING: "⏳",
     State.SUCCEEDED: "✅",
@@ -39,6 +40,7 @@ OURS = {
     State.AWAITING: "waiting for approval",
     State.APPROVED: "approved",
     State.SUBMITTING: "being sent to Velero",
+    State.UNCONFIRMED: "not confirmed by Velero yet; checking",
     State.SUBMITTED: "sent to Velero",
     State.RUNNING: "running",
     State.SUCCEEDED: "done",
@@ -93,7 +95,7 @@ def card(operation: Operation, history: History, now: datetime) -> Rendered:
 
 
 def phase_word(operation: Operation) -> str:
-    if operation.phase and operation.state not in {State.WITHDRAWN, State.STALE}:
+    if operation.phase and operation.state not in {State.UNCONFIRMED, State.WITHDRAWN, State.STALE}:
         return operation.phase
     return OURS[operation.state]
 

@@ -404,7 +404,6 @@ async def test_two_that_decide_at_once_find_what_the_other_left(one):
 
 async def test_what_was_approved_and_not_started_runs_within_its_window(one):
     operation = await approved_but_not_started(one)
-    assert not await one.approvals.lapsed(operation)
     await one.executor.recover(operation)
     assert one.runs_what_was_approved()
 
@@ -412,9 +411,11 @@ async def test_what_was_approved_and_not_started_runs_within_its_window(one):
 async def test_and_not_after_it(one):
     operation = await approved_but_not_started(one)
     one.now = one.now.replace(minute=16)
-    assert await one.approvals.lapsed(operation)
+    await one.executor.recover(operation)
     assert await one.state() == ("approved", "failed")
     assert one.restores == []
+    assert (await one.events())[-1] == "operation.failed"
+    assert (await one.record())[-1] == ("restore.create.submitted", PEOPLE["ada"].id)
 
 
 async def approved_but_not_started(desk):

@@ -43,7 +43,7 @@ async def desk(tmp_path):
             PLAN.fingerprint, NOW, NOW,
         )  # fmt: skip
         await store.write(lambda tx: tx.operations.insert(operation, PLAN, Origin(Way.SLASH)))
-        await desk.executor.execute(recovered("op-r1", PLAN, PLAN.fingerprint))
+        await desk.executor.execute(recovered(operation, PLAN))
         yield desk
 
 

@@ -44,9 +44,15 @@ class House:
         )
         await self.desk.store.write(lambda tx: tx.operations.insert(operation, plan, Origin(Way.SLASH)))
 
+    async def runs(self, ident: str) -> None:
+        operation, plan = await self.desk.store.read(
+            lambda tx: (tx.operations.get(ident), tx.operations.load_plan(ident))
+        )
+        await self.desk.executor.execute(recovered(operation, plan))
+
     async def restores(self) -> None:
         await self._kept("op-r1", PLAN, State.APPROVED)
-        await self.desk.executor.execute(recovered("op-r1", PLAN, PLAN.fingerprint))
+        await self.runs("op-r1")
 
     async def waits(self) -> None:
         """It was asked for, and nobody has agreed yet."""
@@ -55,7 +61,7 @@ class House:
     async def clicks(self) -> None:
         """`Hold schedules` on the restore's request: an operation of its own, bound to the restore's."""
         await self._kept("op-click", CLICK, State.APPROVED)
-        await self.desk.executor.execute(recovered("op-click", CLICK, CLICK.fingerprint))
+        await self.runs("op-click")
 
     async def later(self, minutes: float) -> None:
         self.desk.now += timedelta(minutes=minutes)

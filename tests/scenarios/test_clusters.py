@@ -92,9 +92,19 @@ async def test_a_bot_starts_while_a_cluster_is_down(build):
     await house.sees("#incidents", "Backup b3 Failed")
 
 
-async def test_an_operation_that_a_cluster_did_not_take_is_told_as_failed(house):
-    house.prod.api.faults.on(Trouble.RESET, which=lambda r: r.method == "POST" and r.path.endswith("/backups"))
+async def test_an_operation_that_a_cluster_refused_is_told_as_failed(house):
+    house.prod.api.faults.on(Trouble.THROTTLED, which=lambda r: r.method == "POST" and r.path.endswith("/backups"))
     answer = await house.grace.says(CREATE)
     await answer.reply("❌", deadline=20)
     await house.sees("#ops", "backup create b1", "failed")
     assert house.prod.all("backups") == []
+
+
+async def test_a_write_without_an_answer_is_told_as_such_until_it_is_known(house):
+    house.prod.api.faults.on(Trouble.RESET, which=lambda r: r.method == "POST" and r.path.endswith("/backups"))
+    await house.grace.says(CREATE)
+    await house.sees("#ops", "backup create b1", "not confirmed by Velero yet; checking", deadline=20)
+    await house.sees("#ops", "Velero hasn't confirmed backup create b1 yet; checking", deadline=20)
+    house.prod.api.faults.clear()
+    await house.sees("#ops", "backup create b1", "Completed", deadline=30)
+    assert [each["metadata"]["name"] for each in house.prod.all("backups")] == ["b1"]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from domain.actor import Origin, Way
 from domain.decision import recovered
-from domain.errors import Lost, StoreError, Unknown
+from domain.errors import Lost, Refused, StoreError, Unknown
 from domain.operation import Operation, State
 from domain.plan import Guard, Level, Plan, Step, StepVerb
 from domain.reach import EVERYTHING, Reach
@@ -65,7 +65,10 @@ def test_the_stored_plan_is_the_one_that_was_granted(tx):
     stored = tx.operations.load_plan("op1")
     assert stored.fingerprint == plan.fingerprint
     assert replace(stored, evidence={}) == replace(plan, evidence={})
-    assert recovered("op1", stored, operation.fingerprint).fingerprint == plan.fingerprint
+    granted = replace(operation, state=State.APPROVED)
+    assert recovered(granted, stored).fingerprint == plan.fingerprint
+    with pytest.raises(Refused, match="it is planned"):
+        recovered(operation, stored)
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
