@@ -40,6 +40,7 @@ class RestoreRun:
         self._mapping: dict[str, str] = self._spec.get("namespaceMapping") or {}
         self._modifier = self._configmap()
         self._created: set[str] = set()
+        self._waited: dict[tuple[str, str], float] = {}
 
     def _targets(self) -> list[str]:
         mapping: dict[str, str] = self._spec.get("namespaceMapping") or {}
@@ -117,7 +118,7 @@ class RestoreRun:
 
     async def _item(self, item: Item, archive: Archive) -> None:
         namespace = self._to(item.namespace)
-        if namespace and not await self._namespace(item.namespace, namespace, archive):
+        if namespace and not await self._namespace(item.namespace, namespace, archive, item.kind.kind):
             return
         if await self._left_out(item, archive):
             self._placing.note(item.kind, namespace, item.name, "skipped")
@@ -137,7 +138,19 @@ class RestoreRun:
         made = bodies.ready(item.body, item.kind.plural, namespace, self._to, node_ports=keep)
         if item.kind.plural == "pods" and (saved := archive.pod_volumes(item)):
             made = bodies.waiting(made, str(self._restore["metadata"]["uid"]), saved)
+        if item.kind.plural == "persistentvolumeclaims" and self._keeps_volume(item, namespace, archive):
+            made["spec"]["volumeName"] = item.body["spec"]["volumeName"]
         return made
+
+    def _keeps_volume(self, item: Item, namespace: str, archive: Archive) -> bool:
+        """A new claim without data names the original's volume, unless that is restored and provisioned anew."""
+        name = (item.body.get("spec") or {}).get("volumeName")
+        if not name or self._server.live("persistentvolumeclaims", item.name, namespace) is not None:
+            return False
+        if (archive.volume(name) or {}).get("backupMethod"):
+            return False
+        volumes = (one.body for one in archive.items if one.kind.plural == "persistentvolumes" and one.name == name)
+        return all((volume.get("spec") or {}).get("persistentVolumeReclaimPolicy") != "Delete" for volume in volumes)
 
     async def _left_out(self, item: Item, archive: Archive) -> bool:
         """What Velero's own actions discard."""
@@ -149,12 +162,12 @@ class RestoreRun:
         labels = item.body["metadata"].get("labels") or {}
         return item.kind.plural == "apiservices" and "kube-aggregator.kubernetes.io/automanaged" in labels
 
-    async def _namespace(self, source: str, target: str, archive: Archive) -> bool:
-        """Made from the backup's own where it is missing; one that is going is waited for."""
-        waited = 0.0
+    async def _namespace(self, source: str, target: str, archive: Archive, kind: str = "Namespace") -> bool:
+        """Made from the backup's own where it is missing; one that is going is waited for, once per kind of object."""
+        waited = self._waited.get((target, kind), 0.0)
         while (found := self._server.live("namespaces", target)) is not None and phase(found) == "Terminating":
             if waited >= self._server.settings.terminating_timeout:
-                return self._refused(target, f"timed out waiting for terminating namespace {target} to disappear")
+                return self._timed_out(target, kind)
             await self._server.clock.sleep(1)
             waited += 1
         if found is not None:
@@ -171,6 +184,13 @@ class RestoreRun:
         self._created.add(target)
         self._placing.note(self._server.objects.kind("namespaces"), "", target, "created")
         return True
+
+    def _timed_out(self, target: str, kind: str) -> bool:
+        if (target, kind) not in self._waited:
+            why = "to disappear before restoring: context deadline exceeded"
+            self.record.journal.errors.add(f"timed out waiting for terminating namespace {target} {why}", None)
+        self._waited[target, kind] = self._server.settings.terminating_timeout
+        return False
 
     def _refused(self, namespace: str, error: str) -> bool:
         """Told once, however many objects were to go there."""

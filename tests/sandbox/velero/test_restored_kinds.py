@@ -133,3 +133,40 @@ async def test_a_kind_that_is_served_no_more_is_an_error(world, outside):
     assert results["errors"]["namespaces"]["shop"] == [said]
     assert actions(listed)["Theme:dark"] == "failed"
     assert restore["status"]["phase"] == "PartiallyFailed"
+
+
+@pytest.mark.parametrize(
+    ("reclaim", "spec", "kept"),
+    [
+        ("Retain", {}, "pv-keep"),
+        ("Delete", {}, None),
+        ("Delete", {"includeClusterResources": False}, "pv-keep"),
+    ],
+)
+async def test_a_copied_claim_without_data_names_the_original_volume_unless_it_is_provisioned_anew(
+    world, reclaim, spec, kept
+):
+    holder = {"namespace": "shop", "name": "keep"}
+    disk = {**DISK, "claimRef": holder, "persistentVolumeReclaimPolicy": reclaim}
+    await world.create("persistentvolumes", "pv-keep", disk, namespace=None)
+    await world.create("persistentvolumeclaims", "keep", {"volumeName": "pv-keep"}, namespace="shop")
+    await world.backup("b", snapshotVolumes=False)
+    await world.restore("r", "b", namespaceMapping={"shop": "copy"}, includedNamespaces=["shop"], **spec)
+    made = await world.get("persistentvolumeclaims", "keep", "copy")
+    assert made["spec"].get("volumeName") == kept
+
+
+async def test_a_namespace_that_stays_terminating_is_waited_for_once_per_kind(world, objects, outside):
+    await world.backup("b")
+    await world.create("namespaces", "copy", namespace=None)
+    objects.collector.hold_namespaces = True
+    await world.delete("namespaces", "copy", None)
+    begun = world.now()
+    await world.create("restores", "r", {"backupName": "b", "namespaceMapping": {"shop": "copy"}})
+    ended = await world.ended("restores", "r", deadline=3_000)
+    told = outside.restored("r")[0]["errors"]["velero"]
+    text = "timed out waiting for terminating namespace copy to disappear before restoring: context deadline exceeded"
+    assert told == [text] * len(told)
+    assert len(told) >= 2  # ConfigMaps and the Deployment
+    assert (world.now() - begun).total_seconds() >= 600 * len(told)
+    assert ended["status"]["phase"] == "PartiallyFailed"
