@@ -133,6 +133,9 @@ class App:
             external=slack.external_people,
         )
 
+    async def _person(self, user: str) -> Actor:
+        return await self.identity.actor(user, "")
+
     async def _teams(self) -> tuple[str, ...]:
         return self.settings.slack.teams or (await self.presence.home(),)
 
@@ -150,7 +153,7 @@ class App:
                 random=random.Random(),  # noqa: S311 - jitter
             )
         self.known: Mapping[str, Known] = {name: Known() for name in self.clusters}
-        self.views = Views(lambda: self.settings, self.clusters, self.known, utc_now, lambda: self.rules)
+        self.views = Views(lambda: self.settings, self.clusters, self.known, utc_now, lambda: self.rules, self._person)
 
     def _deciding(self) -> None:
         window = lambda: timedelta(seconds=self.settings.approvals.window)  # noqa: E731
@@ -215,6 +218,7 @@ class App:
             self._enrich,
             self.views.seen,
             self.presence.link,
+            self.views.receiver_view,
             lambda: self._ring("cards"),
         )
         self.teller = Teller(self.store, self.views.wiring, utc_now, lambda: self._ring("send", "webhooks"))

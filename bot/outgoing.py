@@ -9,7 +9,7 @@ from bot.metrics import NOTICES
 from bot.settings import Delivery
 from notifier.deliver.approvals import Requests
 from notifier.deliver.history import History
-from notifier.deliver.letters import Enrich, Letters, Link, Seen
+from notifier.deliver.letters import Enrich, Letters, Link, ReceiverView, Watched
 from notifier.deliver.projection import Projection
 from notifier.deliver.reconcile import Reconciler
 from notifier.deliver.slack import SlackDelivery, Timing
@@ -27,8 +27,9 @@ class Outgoing:
         settings: Delivery,
         now: Callable[[], datetime],
         enrich: Enrich,
-        seen: Seen,
+        seen: Watched,
         link: Link,
+        view: ReceiverView,
         wake_cards: Callable[[], None],
     ) -> None:
         limiter = client.limiter
@@ -41,7 +42,7 @@ class Outgoing:
             history=settings.history,
         )
         requests = Requests(store)
-        letters = Letters(store, now, enrich, seen, requests.rendered, link, settings.enrich)
+        letters = Letters(store, now, enrich, seen, requests.rendered, link, view, settings.enrich)
         self.delivery = SlackDelivery(
             store,
             client,

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
 from bot.settings import Settings
 from commands.conduct import Asked
 from commands.policy.rules import Rule
+from commands.policy.visible import View, limited_to, may_have_file, view
 from commands.situation import Application, ClusterView, Situation
 from commands.track.follow import Known
 from commands.track.runs import usual
 from commands.track.watchdog import Limits
+from domain.actor import Actor
+from domain.errors import NotAccepted, Refused, Unsure
+from domain.reach import Reach
 from notifier import route
 from velero.cluster import Cluster
 from velero.features import Features
 
 Json = dict[str, Any]
+ASK_AGAIN_S = 10.0
 
 
 class Views:
@@ -31,12 +36,14 @@ class Views:
         known: Mapping[str, Known],
         now: Callable[[], datetime],
         rules: Callable[[], tuple[Rule, ...]],
+        actor: Callable[[str], Awaitable[Actor]],
     ) -> None:
         self._settings = settings
         self._clusters = clusters
         self._known = known
         self._now = now
         self._rules = rules
+        self._actor = actor
 
     def situation(self, asked: Asked, cluster: str, operation: str) -> Situation:
         settings = self._settings()
@@ -103,7 +110,24 @@ class Views:
         bound = self._settings().channel(channel)
         if bound is None:
             return False
-        return "*" in bound.namespaces or namespaces <= frozenset(bound.namespaces)
+        return may_have_file(limited_to(bound.namespaces), Reach(namespaces, cluster_scoped="*" in namespaces))
+
+    async def receiver_view(self, receiver: str, cluster: str, noun: str) -> View:
+        """What a channel's scope, or a person's rules, let be told there. A channel that is not listed is not bounded:
+        only the operator's routes and the people in it send notices there.
+
+        Raises NotAccepted where Slack does not say who somebody is.
+        """
+        if receiver[:1] not in {"U", "W"}:
+            bound = self._settings().channel(receiver)
+            return limited_to(bound.namespaces if bound is not None else ("*",))
+        try:
+            actor = await self._actor(receiver)
+        except Unsure as fault:
+            raise NotAccepted(fault.text, code="identity-unknown", retry_after=ASK_AGAIN_S) from fault
+        except Refused:
+            return View()
+        return view(self._rules(), actor, cluster, f"{noun}.get")
 
     def cached(self, cluster: str, resource: str) -> list[Json] | None:
         """Backups from memory, as far as lists need them; None while the watch is not in step."""

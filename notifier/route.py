@@ -9,6 +9,7 @@ from typing import Any
 
 from domain.event import Event, Severity
 from domain.wildcards import matches_wildcard
+from notifier.scope import reach_of
 from notifier.trouble import concerns, troubles
 from store.subscriptions import Subscription
 
@@ -47,6 +48,8 @@ class Destination:
     priority: int
     mention: tuple[str, ...] = ()
     route: str = ""
+    viewer: str = ""
+    """Whose subscription it is: more than this person may see is not told."""
 
     @property
     def key(self) -> str:
@@ -122,7 +125,7 @@ def _by_route(route: Route, event: Event) -> tuple[Destination, ...]:
 
 def _subscribers(event: Event, subscribed: Sequence[Subscription]) -> list[Destination]:
     wanted = [each for each in subscribed if each.outcome == "all" or event.severity in BAD]
-    return [Destination("slack", each.receiver, Role.NEWS, PRIORITY["new"]) for each in wanted]
+    return [Destination("slack", each.receiver, Role.NEWS, PRIORITY["new"], viewer=each.created_by) for each in wanted]
 
 
 def matches(route: Route, event: Event) -> bool:
@@ -138,7 +141,7 @@ def matches(route: Route, event: Event) -> bool:
         _any(route.clusters, event.cluster)
         and any(_any(route.events, kind) for kind in (event.kind, *(troubles(event.kind) if alert else ())))
         and _any(route.schedules, _schedule(event))
-        and (route.namespaces == ("*",) or any(_any(route.namespaces, name) for name in _names(event)))
+        and (route.namespaces == ("*",) or _reaches(event, route.namespaces))
         and all(labels.get(key) == value for key, value in route.labels)
     )
 
@@ -157,10 +160,11 @@ def _schedule(event: Event) -> str:
     return named or (event.object_name if event.object_kind.lower() == "schedule" else "")
 
 
-def _names(event: Event) -> list[str]:
-    names = event.facts.get("namespaces")
-    return [str(name) for name in names] if isinstance(names, list) and names else ["*"]
+def _reaches(event: Event, namespaces: Sequence[str]) -> bool:
+    """What is not known to reach anything goes only to routes that take everything; what reaches all, to every route."""
+    reach = reach_of(event)
+    return reach is not None and any(name == "*" or _any(namespaces, name) for name in reach.namespaces)
 
 
 def _any(patterns: Sequence[str], name: str) -> bool:
-    return any(matches_wildcard(pattern, name) or name == "*" for pattern in patterns)
+    return any(matches_wildcard(pattern, name) for pattern in patterns)

@@ -95,6 +95,7 @@ def body(event: Event, to: Destination) -> dict[str, Any]:
         "role": to.role.value,
         "mention": list(to.mention),
         "route": to.route,
+        **({"viewer": to.viewer} if to.viewer else {}),
         "operation": event.operation,
         "thread": str(event.facts.get("thread") or "") if to.role is Role.CARD else "",
     }

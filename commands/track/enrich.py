@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from commands.restore.outcome import line, outcome, routinely
@@ -10,6 +10,7 @@ from commands.track.hints import hint
 from domain.errors import ClusterError, DownloadError
 from domain.event import Event
 from velero.cluster import Cluster
+from velero.results import Entry
 from velero.volumes import Volume
 
 FIRST = 5
@@ -55,12 +56,14 @@ async def _restored(event: Event, cluster: Cluster) -> dict[str, Any]:
     if not (event.facts.get("errors") or event.facts.get("warnings")):
         return {"check": check} if event.kind.endswith(".completed") else {}
     try:
-        found = outcome(await cluster.artifacts.results(name, restore=True))
+        results = await cluster.artifacts.results(name, restore=True)
     except (DownloadError, ClusterError):
         return {"check": check}
+    found = outcome(results)
     return {
         "errors": [line(group) for group in found.errors[:FIRST]],
         "more_errors": max(0, len(found.errors) - FIRST),
+        "results": by_namespace(results.errors),
         "warnings": [line(group) for group in found.warnings[:FIRST]],
         "routine": routinely(found),
         "check": check,
@@ -73,8 +76,27 @@ async def _errors(name: str, cluster: Cluster) -> dict[str, Any]:
         results = await cluster.artifacts.results(name)
     except (DownloadError, ClusterError):
         return {}
-    texts = [f"{entry.subject}: {entry.message}" if entry.subject else entry.message for entry in results.errors]
-    return {"errors": texts[:FIRST], "more_errors": max(0, len(texts) - FIRST)}
+    texts = [_text(entry) for entry in results.errors]
+    return {
+        "errors": texts[:FIRST],
+        "more_errors": max(0, len(texts) - FIRST),
+        "results": by_namespace(results.errors),
+    }
+
+
+def by_namespace(entries: Sequence[Entry]) -> dict[str, Any]:
+    """The first errors of each namespace, in the shape of a results file: for receivers that may see only some."""
+    namespaces: dict[str, list[str]] = {}
+    of_all: list[str] = []
+    for entry in entries:
+        texts = namespaces.setdefault(entry.scope, []) if entry.scope else of_all
+        if len(texts) < FIRST:
+            texts.append(_text(entry))
+    return {"cluster": of_all, "namespaces": namespaces}
+
+
+def _text(entry: Entry) -> str:
+    return f"{entry.subject}: {entry.message}" if entry.subject else entry.message
 
 
 async def _volumes(name: str, cluster: Cluster) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from notifier.deliver.projection import Drawn
 from notifier.deliver.rate_limit import Priority
 from notifier.render.answers import Rendered
 from notifier.render.approvals import request, revision
+from store.messages import Message
 from store.transaction import Transaction
 from store.writer import Store
 
@@ -21,10 +22,13 @@ class Requests:
         self._store = store
 
     async def rendered(self, event: Event) -> Rendered | None:
-        drawn = await self.draw(event.operation)
+        drawn = await self._drawn(event.operation)
         return drawn.rendered if drawn else None
 
-    async def draw(self, operation: str) -> Drawn | None:
+    async def draw(self, message: Message) -> Drawn | None:
+        return await self._drawn(message.subject)
+
+    async def _drawn(self, operation: str) -> Drawn | None:
         found = await self._store.read(lambda tx: _stored(tx, operation))
         if found is None:
             return None

@@ -38,8 +38,8 @@ class Drawn:
     priority: Priority
 
 
-Draw = Callable[[str], Awaitable[Drawn | None]]
-"""By subject; None where there is nothing to show any more."""
+Draw = Callable[[Message], Awaitable[Drawn | None]]
+"""None where there is nothing to show any more."""
 
 Stale = Callable[[Transaction], Sequence[Message]]
 
@@ -73,7 +73,7 @@ class Projection:
     async def round(self) -> float | None:
         """A message that we fail to draw, and an edit that hangs, hold up no other; the fault is the loop's."""
         messages = await self._store.read(self._stale)
-        drawn = await apart.each(self._draw(message.subject) for message in messages)
+        drawn = await apart.each(self._draw(message) for message in messages)
         faults = [each for each in drawn if isinstance(each, Exception)]
         wanted = [
             (message, found) for message, found in zip(messages, drawn, strict=True) if not isinstance(found, Exception)

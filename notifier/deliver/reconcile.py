@@ -16,7 +16,7 @@ from typing import Any
 
 from slack_sdk.web.async_client import AsyncWebClient
 
-from domain.errors import DeliveryError
+from domain.errors import DeliveryError, NotAccepted
 from notifier.deliver import apart
 from notifier.deliver.history import UNREADABLE, Copies, History, Place, asked_wait
 from notifier.deliver.outcome import of_fault
@@ -88,8 +88,9 @@ class Reconciler:
         faults: list[Exception] = []
         for notice, letter in zip(notices, letters, strict=True):
             if isinstance(letter, Exception):
-                faults.append(letter)
-                await self._delivery.aside(notice, letter)
+                if not isinstance(letter, NotAccepted):
+                    faults.append(letter)
+                    await self._delivery.aside(notice, letter)
             elif letter is None:
                 await self._settle_silent(notice)
             else:

@@ -190,9 +190,10 @@ class SlackDelivery:
         return await self._writer.letter(notice, event)
 
     async def aside(self, notice: Notice, fault: Exception) -> None:
-        """A notice that we fail to draw must not hold up its lane; where the store failed it is tried again."""
-        if isinstance(fault, StoreError):
-            soon = self._now() + timedelta(seconds=self._timing.hurry)
+        """A notice that we fail to draw must not hold up its lane; where others failed us it is tried again."""
+        if isinstance(fault, (StoreError, NotAccepted)):
+            asked = fault.retry_after if isinstance(fault, NotAccepted) else None
+            soon = self._now() + timedelta(seconds=asked or self._timing.hurry)
             await self.settle(notice, lambda tx: tx.notices.again(notice, soon, fault.text))
             return
         self._counted("dead")

@@ -206,7 +206,7 @@ def buttons(operation: Operation) -> list[limits.Block]:
             made.append(_line("Logs", f"{operation.noun} logs {name}{where}", 1))
         # Slack keeps a button's value: a line with something like a secret in it is not offered again.
         failed = operation.state in {State.FAILED, State.PARTIAL}
-        if failed and operation.noun == "backup" and scrub(operation.line) == operation.line:
+        if failed and operation.noun == "backup" and operation.line and scrub(operation.line) == operation.line:
             made.append(_line("Retry", _again(operation) + where, 2, "primary"))
         if there and operation.over and operation.noun == "backup":
             made.append(_typed("Delete", f"backup delete {name}{where}", name))

@@ -206,12 +206,15 @@ async def made(
     rules: str = worlds.RULES,
     velero: Any = None,
     listen: str = "127.0.0.1:0",
+    posts_per_channel: int = ANY_NUMBER,
     **more: Any,
 ) -> House:
-    """The world runs, and the bot does not yet."""
+    """The world runs, and the bot does not yet.
+
+    What happens here in seconds takes minutes elsewhere: few scenarios are about how fast a channel may fill.
+    """
     world = await worlds.build(directory, velero=velero or worlds.QUICK, **more)
-    # What happens here in seconds takes minutes elsewhere: these are not about how fast a channel may fill.
-    world.slack.rates.posts_per_channel = ANY_NUMBER
+    world.slack.rates.posts_per_channel = posts_per_channel
     for place in world.places.values():
         for namespace in ("shop", "billing"):
             worlds.application(place.objects, namespace)

@@ -5,6 +5,8 @@ import asyncio
 import pytest
 
 from sandbox.slack.faults import Fault
+from sandbox.slack.rates import BURST_OF_POSTS
+from tests.notifier.conftest import event
 
 DOUBTFUL = [
     (Fault.RATE_LIMITED, 1),
@@ -103,3 +105,18 @@ async def test_slack_is_away_and_comes_back(house):
         await house.sees("#incidents", f"Backup b{number} Failed", deadline=30)
     await house.quiet(deadline=30)
     await once_each(house)
+
+
+async def test_in_a_storm_a_request_for_approval_goes_first_and_slack_never_has_to_refuse(build):
+    house = await build(posts_per_channel=BURST_OF_POSTS)
+    await house.start()
+    await house.backed_up("nightly-1")
+    await house.quiet()
+    storm = [event(name=f"storm{number}", facts={"schedule": f"s{number}"}) for number in range(60)]
+    await house.store.write(lambda tx: [tx.outbox.add(each) for each in storm])
+    await house.eventually(lambda: house.told("#incidents", "storm"))
+    await house.grace.says("/velero restore create r1 --from-backup nightly-1 --include-namespaces shop")
+    await house.sees("#approvals", "restore create r1", "waits for approval")
+    pending = await house.store.read(lambda tx: tx.notices.counts()["pending"])
+    assert pending > len(storm) / 2
+    assert [call.method for call in house.slack.calls if call.status == 429] == []
