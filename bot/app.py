@@ -13,10 +13,12 @@ from urllib.parse import urlsplit
 import aiohttp
 from aiohttp import web
 
+from bot import retrying
 from bot.agreeing import approvals
 from bot.control import Control
 from bot.desks import SlackDesk
 from bot.doctor import Finding, examine
+from bot.health import Health
 from bot.hooks.webhooks import SOURCE, Webhooks
 from bot.housekeeping import Housekeeping
 from bot.http import Door, Listener, Readiness, listen
@@ -97,6 +99,7 @@ class App:
         settings = self.settings
         self.store = await Store.open(settings.data_dir, utc_now(), ballast=settings.store.ballast)
         self._loops = Loops(utc_now)
+        self.health = Health(self.store, self._loops, lambda: self.settings, utc_now)
         self._slack()
         self._clusters()
         self._deciding()
@@ -161,7 +164,13 @@ class App:
         self.confirming = Confirming(self.store, self.executor, utc_now)
         self.continuing = Continuing(self.store, self.executor, utc_now)
         book = RecordBook(
-            self.store, lambda: self.rules, self.clusters, self.views.scope, self._examined, self.presence.link
+            self.store,
+            lambda: self.rules,
+            self.clusters,
+            self.views.scope,
+            self._examined,
+            self.presence.link,
+            self.health.fresh,
         )
         self.conductor = Conductor(
             self.store,
@@ -262,7 +271,8 @@ class App:
             lambda: self._ring("hooks", "webhooks"),
         )
         desks[SOURCE] = self.webhooks.desk
-        self.control = Control(self.settings.data_dir, self.webhooks.acts)
+        retry = retrying.acts(self.store, utc_now, self._ring, lambda key: self.watching.retry(key))  # noqa: PLW0108 - made later
+        self.control = Control(self.settings.data_dir, {**self.webhooks.acts, **retry})
 
     def _refused(self, why: str) -> None:
         self.door.count(why)
@@ -340,8 +350,10 @@ class App:
         start("hour", keeping.hour)
         start("sign", keeping.sign)
         start("settings", self.standing.round)
+        start("health", self.health.round)
         self._schedules()
-        Watching(self.store, self.clusters, self.known, lambda: self.settings, utc_now, self._told).start(self._loops)
+        self.watching = Watching(self.store, self.clusters, self.known, lambda: self.settings, utc_now, self._told)
+        self.watching.start(self._loops)
 
     def _schedules(self) -> None:
         """What was promised of schedules is kept, and runs that never came are told."""
@@ -374,7 +386,7 @@ class App:
         return 86400.0
 
     def readiness(self) -> Readiness:
-        return standing_of(self.store, self.presence, self.socket, self.clusters)
+        return standing_of(self.store, self.presence, self.socket, self.clusters, self.health)
 
     async def stop(self) -> None:
         """No acknowledged command is lost: what is not done in time is in the inbox."""

@@ -17,6 +17,7 @@ class _Late(click.Group):
         "cron": "bot.terminal.cron",
         "docs": "bot.terminal.docs",
         "gate": "bot.terminal.gate",
+        "items": "bot.terminal.items",
         "notices": "bot.terminal.notices",
         "plan": "bot.terminal.plan",
         "policy": "bot.terminal.policy",

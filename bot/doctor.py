@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import groupby
 from typing import Any
@@ -17,6 +17,7 @@ import aiohttp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.misconfiguration import misconfigured
 from bot.settings import Cluster as Wanted
 from bot.settings import Settings
 from bot.slack.manifest import scopes
@@ -47,6 +48,8 @@ class Finding:
     grade: Grade
     text: str
     mend: str = ""
+    cluster: str = ""
+    """Of which cluster it is; empty: of Slack or the bot."""
 
 
 def ok(part: str, said: str) -> Finding:
@@ -68,6 +71,13 @@ async def examine(settings: Settings, client: AsyncWebClient, clusters: Mapping[
         *(of_cluster(one, clusters[one.name]) for one in settings.clusters if one.name in clusters),
     )
     return tuple(finding for part in found for finding in part)
+
+
+def of_settings(settings: Settings) -> tuple[Finding, ...]:
+    """What keeps a part from working, known without asking anybody."""
+    return tuple(
+        Finding(each.part, Grade.FAILURE, each.text, each.fix, each.cluster) for each in misconfigured(settings)
+    )
 
 
 def worst(findings: Iterable[Finding]) -> Grade:
@@ -162,21 +172,25 @@ async def _channel(client: AsyncWebClient, ident: str, why: str) -> Finding:
 
 
 async def of_cluster(wanted: Wanted, cluster: Cluster) -> list[Finding]:
-    part = f"cluster {wanted.name}"
+    return [replace(each, cluster=wanted.name) for each in await _of_cluster(wanted, cluster)]
+
+
+async def _of_cluster(wanted: Wanted, cluster: Cluster) -> list[Finding]:
     health = await cluster.open()
     if not health.ok:
-        return [failure(part, health.reason, "reach its API server; check the context, the token and the certificate")]
-    found = [ok(part, f"Kubernetes {cluster.features.kubernetes}")]
+        mend = "reach its API server; check the context, the token and the certificate"
+        return [failure("API server", health.reason, mend)]
+    found = [ok("API server", f"Kubernetes {cluster.features.kubernetes}")]
     try:
-        found += of_kinds(part, cluster.features)
+        found += of_kinds("Velero's kinds", cluster.features)
         if not cluster.features.installed:
             return found
-        found += of_rights(part, await cluster.missing_rights())
-        found += of_server(part, wanted, await cluster.server_status())
-        found += of_locations(part, wanted, await cluster.storage_locations.list())
-        found.append(await _zone(part, wanted, cluster))
+        found += of_rights("rights", await cluster.missing_rights())
+        found += of_server("Velero server", wanted, await cluster.server_status())
+        found += of_locations("storage locations", wanted, await cluster.storage_locations.list())
+        found.append(await _zone("time zone", wanted, cluster))
     except ClusterError as fault:
-        found.append(failure(part, f"{fault.text} {fault.why}".strip(), ROLE))
+        found.append(failure("rights", f"{fault.text} {fault.why}".strip(), ROLE))
     return found
 
 
@@ -224,16 +238,20 @@ def of_locations(part: str, wanted: Wanted, locations: Sequence[StorageLocation]
         yield warning(part, "no location is the default", "backup-location set NAME --default")
     for location in locations:
         if location.available:
-            yield ok(part, f"location {location.name} is available")
+            yield ok(f"location {location.name}", f"location {location.name} is available")
         else:
             why = location.phase or "not validated yet"
-            yield failure(part, f"location {location.name}: {why}", "check its bucket, credential and endpoint")
+            yield failure(
+                f"location {location.name}",
+                f"location {location.name}: {why}",
+                "check its bucket, credential and endpoint",
+            )
         if (host := _host(location)) and host not in wanted.object_store_hosts:
             mend = f'add "{host}" to object_store_hosts'
-            yield warning(part, f"logs in location {location.name} may not be fetched from {host}", mend)
+            yield warning("object store", f"logs in location {location.name} may not be fetched from {host}", mend)
     if locations and not wanted.object_store_hosts:
         mend = "name the object store's hosts in object_store_hosts"
-        yield warning(part, "no logs, results or contents can be fetched", mend)
+        yield warning("object store", "no logs, results or contents can be fetched", mend)
 
 
 def _host(location: StorageLocation) -> str:

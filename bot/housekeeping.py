@@ -22,6 +22,8 @@ from store.writer import Store
 KINDS = terms.KINDS | continuing.KINDS
 """Of deadlines that somebody here sees to."""
 
+PRUNED_AT_ONCE = 2000
+
 log = logging.getLogger(__name__)
 
 
@@ -52,6 +54,7 @@ class Housekeeping:
 
     def _tidy(self, tx: Transaction, refused: dict[str, int], now: datetime) -> None:
         tx.inbox.forget_response_urls(now)
+        tx.failed_items.forget_settled()
         if refused:
             tx.audit.append(Entry(now, "door", "requests.refused", "refused", detail=refused))
         for stray in tx.deadlines.strays(now, KINDS):
@@ -67,9 +70,11 @@ class Housekeeping:
             inbox=timedelta(seconds=store.keep_inbox),
             operations=timedelta(seconds=store.keep_operations),
             notices=timedelta(seconds=store.keep_notices),
+            inbox_rows=store.keep_inbox_rows,
         )
-        await self._store.write(lambda tx: prune(tx, now, policy))
-        return 3600.0
+        deleted = await self._store.write(lambda tx: prune(tx, now, policy, limit=PRUNED_AT_ONCE))
+        # As many as may be deleted at once: there may be more, and rows must not come faster than they go.
+        return 1.0 if any(count >= PRUNED_AT_ONCE for count in deleted.values()) else 3600.0
 
     async def sign(self) -> float:
         """A signed head, and where a channel is set the event that publishes it there."""

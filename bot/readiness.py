@@ -1,9 +1,10 @@
-"""What is ready and what is not. A cluster that is ill degrades itself only; Slack has to have answered once."""
+"""What is ready and what is not. A cluster that is ill degrades itself only; Slack has to have answered once; a loop that everything needs has to go."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from bot.health import Health
 from bot.http import Readiness
 from bot.metrics import READY
 from bot.slack.presence import Presence
@@ -13,12 +14,14 @@ from velero.cluster import Cluster
 
 
 def standing_of(
-    store: Store, presence: Presence, socket: SocketMode | None, clusters: Mapping[str, Cluster]
+    store: Store, presence: Presence, socket: SocketMode | None, clusters: Mapping[str, Cluster], health: Health
 ) -> Readiness:
-    parts = {"store": str(store.fault or ""), "slack": "" if presence.user else presence.fault}
+    blocking, degraded = health.summary()
+    parts = {**blocking, "store": str(store.fault or ""), "slack": "" if presence.user else presence.fault}
     if socket is not None:
         parts["slack socket"] = socket.fault
     ill = {name: one.health.reason or "not asked yet" for name, one in clusters.items() if not one.health.ok}
+    ill |= degraded
     if presence.fault:
         ill["slack"] = presence.fault
     found = Readiness(parts, ill)

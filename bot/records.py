@@ -14,6 +14,7 @@ from commands.policy.explain import rights
 from commands.policy.rules import Rule
 from commands.restore import pending, safety
 from domain.actor import Actor
+from domain.problem import Problem
 from store.writer import Store
 
 LINKED, KEPT, PATIENCE = 20, 1000, 1.5
@@ -29,7 +30,9 @@ class RecordBook:
         scope: Callable[[str], Sequence[str]],
         checks: Callable[[], Awaitable[Sequence[Finding]]],
         link: Callable[[str, str], Awaitable[str]],
+        problems: Callable[[], Awaitable[Sequence[Problem]]],
     ) -> None:
+        self._problems = problems
         self._checks = checks
         self._store = store
         self._rules = rules
@@ -44,7 +47,9 @@ class RecordBook:
         async def read(need: Records) -> list[Any]:
             match need.table:
                 case "config-checks":
-                    return rows(await self._checks(), tuple(self._clusters))
+                    return [*map(of_problem, await self._problems()), *map(of_finding, await self._checks())]
+                case "problems":
+                    return list(await self._problems())
                 case "rights":
                     return list(rights(self._rules(), actor, tuple(self._clusters)))
                 case "channel-scope":
@@ -97,10 +102,11 @@ class RecordBook:
                 return []
 
 
-def rows(findings: Sequence[Finding], clusters: Sequence[str]) -> list[tuple[str, str, str, str]]:
-    """(cluster, what, how it is, what to do) for `doctor`; what belongs to no cluster stands under the first."""
-    found = []
-    for each in findings:
-        named = next((name for name in clusters if name in each.part.split()), clusters[0] if clusters else "")
-        found.append((named, each.part, "ok" if each.grade is Grade.OK else each.text, each.mend))
-    return found
+def of_finding(each: Finding) -> tuple[str, str, str, str]:
+    """(cluster, what, how it is, what to do) for `doctor`; no cluster: of the bot as a whole."""
+    return each.cluster, each.part, "ok" if each.grade is Grade.OK else each.text, each.mend
+
+
+def of_problem(each: Problem) -> tuple[str, str, str, str]:
+    since = f" since {each.since:%Y-%m-%d %H:%M} UTC" if each.since else ""
+    return each.cluster, each.part, f"{each.text}{since}", each.fix

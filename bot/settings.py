@@ -266,6 +266,8 @@ class Store(_Part):
     keep_operations: Seconds = 400 * 86400.0
     keep_notices: Seconds = 90 * 86400.0
     keep_inbox: Seconds = 30 * 86400.0
+    keep_inbox_rows: int = Field(default=100_000, ge=1)
+    """Commands that are done and still known: the oldest go first, but none of the last hour."""
 
 
 class Limits(_Part):

@@ -61,9 +61,16 @@ class Loop:
 
     def _failed(self, fault: Exception) -> None:
         self.failing_since = self.failing_since or self.now()
-        self.reason = f"{type(fault).__name__}: {fault}"
+        self.reason = reason_of(fault)
         LOOP_FAILURES.labels(self.name).inc()
         log.error("loop %s failed", self.name, exc_info=fault)
+
+
+def reason_of(fault: BaseException) -> str:
+    """Of a group what is in it, each kind once."""
+    if isinstance(fault, BaseExceptionGroup):
+        return f"{fault.message}: " + "; ".join(dict.fromkeys(map(reason_of, fault.exceptions)))
+    return f"{type(fault).__name__}: {fault}"
 
 
 async def contained(work: Awaitable[object]) -> Exception | None:
@@ -99,8 +106,8 @@ class Loops:
 
         return self.start(name, one_round)
 
-    def failing(self) -> tuple[Loop, ...]:
-        return tuple(loop for loop in self._loops.values() if loop.failing_since is not None)
+    def all(self) -> tuple[Loop, ...]:
+        return tuple(self._loops.values())
 
     async def stop(self) -> None:
         """Asked again as long as one goes on: in Python 3.11 `wait_for` loses a cancellation that meets its result."""

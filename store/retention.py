@@ -14,6 +14,8 @@ from store.transaction import Transaction
 class Policy:
     inbox: timedelta = timedelta(days=7)
     """Also how long a replayed command is recognised."""
+    inbox_rows: int = 100_000
+    """So many finished rows are kept at most, and all of the last hour: longer nobody can replay one."""
     operations: timedelta = timedelta(days=365)
     """With their steps, approvals and votes."""
     events: timedelta = timedelta(days=90)
@@ -31,7 +33,8 @@ _OVER = "('refused', 'rejected', 'expired', 'withdrawn', 'stale', 'succeeded', '
 _OLD: Mapping[str, tuple[str, str]] = {
     "inbox": (
         "inbox",
-        """state = 'done' AND done_at < :before AND NOT EXISTS (
+        """state = 'done' AND (done_at < :before
+            OR done_at < :hour_ago AND seq <= (SELECT max(seq) FROM inbox) - :rows) AND NOT EXISTS (
             SELECT 1 FROM failed_item WHERE kind = 'command' AND key = CAST(inbox.seq AS TEXT))""",
     ),
     "approval": (
@@ -85,5 +88,10 @@ def _prune(tx: Transaction, table: str, now: datetime, policy: Policy, limit: in
     before = micros(now - getattr(policy, setting))
     return tx.connection.execute(
         f"DELETE FROM {table} WHERE {key} IN (SELECT {columns} FROM {table} WHERE {condition} LIMIT :limit)",  # noqa: S608
-        {"before": before, "limit": limit},
+        {
+            "before": before,
+            "limit": limit,
+            "hour_ago": micros(now - timedelta(hours=1)),
+            "rows": policy.inbox_rows,
+        },
     ).rowcount

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import aiohttp
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.doctor import Finding, Grade, examine, worst
+from bot.doctor import Finding, Grade, examine, of_settings, worst
 from bot.reaching import cluster_settings
 from bot.settings import Settings
 from velero.cluster import Cluster
@@ -21,7 +21,7 @@ MARKS = {Grade.OK: "ok", Grade.WARNING: "warning", Grade.FAILURE: "FAILURE"}
 
 def live(settings: Settings) -> int:
     """Prints the table; gives the exit code. Raises OSError where a secret cannot be read."""
-    findings = asyncio.run(_examined(settings))
+    findings = (*of_settings(settings), *asyncio.run(_examined(settings)))
     print(table(findings))
     return 1 if worst(findings) is Grade.FAILURE else 0
 
@@ -34,7 +34,10 @@ async def _examined(settings: Settings) -> tuple[Finding, ...]:
         client = AsyncWebClient(token=slack.bot_token(), base_url=slack.api_url, session=session, retry_handlers=[])
         clusters = {}
         for one in settings.clusters:
-            reached = cluster_settings(one, settings.watching)
+            try:
+                reached = cluster_settings(one, settings.watching)
+            except OSError:
+                continue  # `of_settings` names the file
             made = Cluster(reached, now=lambda: datetime.now(UTC), random=random.Random())  # noqa: S311 - jitter
             stack.push_async_callback(made.close)
             clusters[one.name] = made
@@ -43,10 +46,11 @@ async def _examined(settings: Settings) -> tuple[Finding, ...]:
 
 def table(findings: Sequence[Finding]) -> str:
     """Marks and parts in columns; the mend stands under what it mends."""
-    wide = max((len(finding.part) for finding in findings), default=0)
+    parts = [f"{finding.cluster} {finding.part}".strip() for finding in findings]
+    wide = max(map(len, parts), default=0)
     lines = []
-    for finding in findings:
-        lines.append(f"{MARKS[finding.grade]:8} {finding.part:{wide}}  {finding.text}")
+    for part, finding in zip(parts, findings, strict=True):
+        lines.append(f"{MARKS[finding.grade]:8} {part:{wide}}  {finding.text}")
         if finding.mend:
             lines.append(f"{'':8} {'':{wide}}  → {finding.mend}")
     counts = {grade: sum(finding.grade is grade for finding in findings) for grade in Grade}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from bot.misconfiguration import misconfigured
 from bot.settings import Settings
 from bot.settings_file import read
 from domain.counting import counted
@@ -22,8 +23,9 @@ def COMMAND() -> None:  # noqa: N802
 
 @COMMAND.command("check")
 @click.option("--config", "path", type=click.Path(path_type=Path), required=True)
+@click.option("--strict", is_flag=True, help="Fail where a part cannot work, such as a webhook without its secret.")
 @click.option("--live", "live", is_flag=True, help="Ask Slack and the clusters whether they agree.")
-def check(path: Path, *, live: bool) -> None:
+def check(path: Path, *, live: bool, strict: bool) -> None:
     """Read the settings, report every fault, print what is in force."""
     try:
         settings, rules = read(path)
@@ -35,6 +37,10 @@ def check(path: Path, *, live: bool) -> None:
         raise SystemExit(_live(settings))
     print(json.dumps(shown(settings), indent=2, default=str))
     print(f"{counted(len(rules), 'rule')}, {counted(len(settings.clusters), 'cluster')}")
+    found = misconfigured(settings)
+    for problem in found:
+        click.echo(f"{problem.part}: {problem.text}. To mend it: {problem.fix}", err=True)
+    raise SystemExit(1 if found and strict else 0)
 
 
 def _live(settings: Settings) -> int:

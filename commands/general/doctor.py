@@ -23,7 +23,8 @@ from store.scrub import scrub
 from velero.repositories import repository_of
 
 CONFIG = Records("config-checks")
-"""Rows (cluster, what, how it is, what to do); a row whose third cell is `ok` is well. An empty cluster is all."""
+"""Rows (cluster, what, how it is, what to do); a row whose third cell is `ok` is well. An empty cluster is the bot itself."""
+NO_CLUSTER = "-"
 OLDEST, NEWEST = 11, 18
 """Minor versions of Velero 1 that this bot was made against."""
 
@@ -53,9 +54,14 @@ def needs(_cmd: Command, _known: Facts) -> Needs:
 
 def answer(_cmd: Command, world: World, situation: Situation) -> Answer:
     found = [(cluster, each) for cluster, facts in world.items() for each in _of(cluster, facts, situation)]
+    found += [(NO_CLUSTER, each) for each in _of_the_bot(world)]
     bad = [(cluster, each) for cluster, each in found if not each.well]
     rows = tuple((cluster, each.what, each.state) for cluster, each in sorted(found, key=lambda one: one[1].well))
-    advice = dict.fromkeys(f"{cluster}, {each.what}: {each.advice}" for cluster, each in bad if each.advice)
+    advice = dict.fromkeys(
+        f"{'' if cluster == NO_CLUSTER else f'{cluster}, '}{each.what}: {each.advice}"
+        for cluster, each in bad
+        if each.advice
+    )
     parts: list[Part] = [Table(("CLUSTER", "CHECK", "STATE"), rows)] if rows else []
     parts += [Text(each, untrusted=True) for each in list(advice)[:10]]
     if not bad:
@@ -75,8 +81,17 @@ def _of(cluster: str, facts: Facts | ClusterError, situation: Situation) -> list
     if isinstance(facts, ClusterError):
         return [Finding("reachable", facts.text, " ".join(part for part in (facts.why, facts.fix) if part))]
     found = [each for check in CHECKS for each in check(facts, situation)]
-    rows = [tuple(map(str, row)) for row in facts.records.get(CONFIG, [])]
-    return found + [Finding(row[1], row[2], row[3]) for row in rows if len(row) == 4 and row[0] in {"", cluster}]
+    return found + [Finding(*row[1:]) for row in _rows(facts) if row[0] == cluster]
+
+
+def _of_the_bot(world: World) -> list[Finding]:
+    """Every cluster's facts hold the same rows: each is told once."""
+    rows = (row for facts in world.values() if isinstance(facts, Facts) for row in _rows(facts) if not row[0])
+    return [Finding(*row[1:]) for row in dict.fromkeys(rows)]
+
+
+def _rows(facts: Facts) -> list[tuple[str, ...]]:
+    return [row for row in (tuple(map(str, each)) for each in facts.records.get(CONFIG, [])) if len(row) == 4]
 
 
 def _unreadable(facts: Facts, _situation: Situation) -> Iterable[Finding]:

@@ -11,11 +11,14 @@ from commands.verb import Effect, Verb
 from domain.answer import Answer, Button, Part, Table, Text, Tone
 from domain.counting import counted, named
 from domain.errors import ClusterError
+from domain.problem import Problem
 
 RUNNING = frozenset({"New", "Queued", "ReadyToStart", "InProgress", "WaitingForPluginOperations", "Finalizing"})
 BAD = frozenset({"Failed", "PartiallyFailed", "FailedValidation"})
 FAILED_NOTICES = Records("failed-notices")
+PROBLEMS = Records("problems")
 SHOWN, MOST_READ, LONGEST = 5, 50, 120
+MOST_PROBLEMS = 10
 
 
 def needs(_cmd: Command, known: Facts) -> Needs:
@@ -26,6 +29,7 @@ def needs(_cmd: Command, known: Facts) -> Needs:
         Want("namespaces", optional=True),
         ServerStatus(),
         FAILED_NOTICES,
+        PROBLEMS,
         waiting.needed(known),
         partial=True,
     )
@@ -33,16 +37,37 @@ def needs(_cmd: Command, known: Facts) -> Needs:
 
 def answer(_cmd: Command, world: World, situation: Situation) -> Answer:
     rows = [row(cluster, facts, situation) for cluster, facts in world.items()]
-    bad = any(each[1] != "ok" for each in rows)
+    bad = any(each[1] != "ok" for each in rows) or bool(problems(world))
     parts: list[Part] = [
         Table(
             ("CLUSTER", "STATE", "VELERO", "LAST GOOD", "RUNNING", "FAILED 24H", "SCHEDULES", "LOCATIONS"), tuple(rows)
         )
     ]
+    found = problems(world)
+    parts += troubles(found, situation)
     parts += waiting.parts((facts for facts in world.values() if isinstance(facts, Facts)), situation.now)
     parts += undelivered(world, situation)
     buttons = (Button("Backups", "backup get -A"), Button("Schedules", "schedule get -A"), Button("Help", "help"))
     return Answer(_headline(rows, bad=bad), tuple(parts), Tone.WARNING if bad else Tone.GOOD, buttons)
+
+
+def problems(world: World) -> list[Problem]:
+    """Of the bot itself. Every cluster's facts hold the same list."""
+    listed = (facts.records.get(PROBLEMS, []) for facts in world.values() if isinstance(facts, Facts))
+    return list(dict.fromkeys(each for some in listed for each in some))
+
+
+def troubles(found: list[Problem], situation: Situation) -> list[Part]:
+    """Loops that fail, settings that keep something from working, what was set aside."""
+    if not found:
+        return []
+    rows = tuple(
+        (each.part, moments.ago(each.since, situation.now) if each.since else "-", each.text[:LONGEST])
+        for each in found[:MOST_PROBLEMS]
+    )
+    fixes = dict.fromkeys(f"{each.part}: {each.fix}" for each in found[:SHOWN] if each.fix)
+    more = [f"{len(found) - MOST_PROBLEMS} more: `doctor` lists all."] if len(found) > MOST_PROBLEMS else []
+    return [Table(("NOT WORKING", "SINCE", "WHY"), rows), *(Text(each, untrusted=True) for each in [*fixes, *more])]
 
 
 def undelivered(world: World, situation: Situation) -> list[Part]:

@@ -102,3 +102,12 @@ def test_it_works_in_bites(tx, now):
         tx.inbox.next()
         tx.inbox.done(found.seq, "ok", now)
     assert [prune(tx, now + LATER, Policy(), limit=2)["inbox"] for _ in range(4)] == [2, 2, 1, 0]
+
+
+def test_so_many_finished_commands_are_kept_and_all_of_the_last_hour(tx, now):
+    for number in range(10):
+        tx.inbox.accept(f"k{number}", "slack", {}, "", now)
+        (item,) = tx.inbox.next()
+        tx.inbox.done(item.seq, "ok", now)
+    assert prune(tx, now + timedelta(minutes=59), Policy(inbox_rows=3))["inbox"] == 0
+    assert prune(tx, now + timedelta(minutes=61), Policy(inbox_rows=3))["inbox"] == 7

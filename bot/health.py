@@ -1,0 +1,120 @@
+"""What of the bot itself does not work, gathered for /readyz, `status`, `doctor` and the log."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import datetime
+
+from bot.metrics import FAILED_ITEMS, LOOP_FAILING
+from bot.misconfiguration import misconfigured
+from bot.settings import Settings
+from bot.supervise import Loop, Loops
+from domain.counting import counted
+from domain.problem import Problem
+from store.failed_items import FailedItem, ItemKind
+from store.receivers import Disabled
+from store.scrub import scrub
+from store.transaction import Transaction
+from store.writer import Store
+
+log = logging.getLogger(__name__)
+
+EVERY = 10.0
+LONGEST_REASON = 200
+BLOCKING_LOOPS = frozenset({"work", "tell", "send", "approvals", "steps"})
+"""Without these no command is done, or nobody is told of it."""
+RETRY = "velero-chatops items retry ID"
+
+
+class Health:
+    """Settings and what was set aside are looked at again each round; loops whenever it is asked."""
+
+    def __init__(
+        self, store: Store, loops: Loops, settings: Callable[[], Settings], now: Callable[[], datetime]
+    ) -> None:
+        self._store = store
+        self._loops = loops
+        self._settings = settings
+        self._now = now
+        self._misconfigured: dict[Problem, datetime] = {}
+        self._stored: tuple[Problem, ...] = ()
+
+    async def round(self) -> float:
+        settings = self._settings()
+        found = await asyncio.to_thread(misconfigured, settings)
+        for problem in found:
+            if problem not in self._misconfigured:
+                log.error("%s: %s. To mend it: %s", problem.part, problem.text, problem.fix)
+        for problem in self._misconfigured.keys() - set(found):
+            log.info("%s: mended (%s)", problem.part, problem.text)
+        now = self._now()
+        self._misconfigured = {problem: self._misconfigured.get(problem, now) for problem in found}
+        await self._look()
+        return EVERY
+
+    async def _look(self) -> None:
+        failed, disabled, counts = await self._store.read(_stored)
+        self._stored = (*map(of_item, failed), *map(of_receiver, disabled))
+        for kind in ItemKind:
+            FAILED_ITEMS.labels(kind.value).set(counts.get(kind, 0))
+
+    async def fresh(self) -> tuple[Problem, ...]:
+        """With what the store holds now."""
+        await self._look()
+        return self.problems()
+
+    def problems(self) -> tuple[Problem, ...]:
+        settled = (_since(problem, since) for problem, since in self._misconfigured.items())
+        return (*self.loops(), *settled, *self._stored)
+
+    def loops(self) -> Iterator[Problem]:
+        for loop in self._loops.all():
+            LOOP_FAILING.labels(loop.name).set(1 if loop.failing_since is not None else 0)
+            if loop.failing_since is not None:
+                yield of_loop(loop)
+
+    def summary(self) -> tuple[dict[str, str], dict[str, str]]:
+        """What keeps the bot from being ready, and what is only degraded, by part, for /readyz."""
+        blocking, degraded = dict[str, str](), dict[str, str]()
+        for problem in (*self.loops(), *(_since(*each) for each in self._misconfigured.items())):
+            (blocking if problem.blocks else degraded)[problem.part] = _words(problem)
+        for part, count in Counter(problem.part for problem in self._stored).items():
+            degraded[part] = counted(count, "problem") + ": see `status`" if count > 1 else _words(self._named(part))
+        return blocking, degraded
+
+    def _named(self, part: str) -> Problem:
+        return next(problem for problem in self._stored if problem.part == part)
+
+
+def _stored(tx: Transaction) -> tuple[tuple[FailedItem, ...], tuple[Disabled, ...], dict[ItemKind, int]]:
+    return tx.failed_items.all(), tx.receivers.all(), tx.failed_items.counts()
+
+
+def _since(problem: Problem, since: datetime) -> Problem:
+    return Problem(problem.part, problem.text, problem.fix, since, problem.cluster, problem.blocks)
+
+
+def _words(problem: Problem) -> str:
+    return f"since {problem.since:%Y-%m-%dT%H:%M:%SZ}: {problem.text}" if problem.since else problem.text
+
+
+def of_loop(loop: Loop) -> Problem:
+    reason = scrub(loop.reason)[:LONGEST_REASON]
+    fix = "It is tried again by itself; the log has the whole fault."
+    return Problem(f"loop {loop.name}", reason, fix, loop.failing_since, blocks=loop.name in BLOCKING_LOOPS)
+
+
+def of_item(item: FailedItem) -> Problem:
+    """The kind of the fault only: its words may hold what not everybody may see, and stand in the log."""
+    again = f"tried again at {item.retry_at:%H:%M:%S} UTC" if item.retry_at else "not tried again by itself"
+    text = f"{item.subject}: {item.error_type} ({counted(item.failures, 'failure')}, {again})"
+    fix = f"`{RETRY.replace('ID', str(item.id))}` tries it again; the log has the whole fault."
+    return Problem("set aside", text, fix, item.failed_since)
+
+
+def of_receiver(one: Disabled) -> Problem:
+    fix = f"`velero-chatops webhook enable {one.address}`"
+    return Problem(f"receiver {one.address}", f"disabled: {one.reason}", fix, one.at)

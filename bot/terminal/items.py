@@ -1,0 +1,56 @@
+"""`velero-chatops items`: what a fault kept from being done and was set aside, and trying it again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from bot.terminal.webhook import DATA_DIR, asked
+from store.connection import DATABASE_FILE, reading
+from store.failed_items import FailedItem
+
+
+@click.group("items")
+def COMMAND() -> None:  # noqa: N802
+    """Commands, events, objects and timers that failed and were set aside."""
+
+
+@COMMAND.command("failed")
+@DATA_DIR
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50)
+def failed(data_dir: Path, output: str, limit: int) -> None:
+    """List what was set aside, newest first, with its fault. Reads while the bot runs."""
+    if not (data_dir / DATABASE_FILE).is_file():
+        raise click.ClickException(f"There is no database in {data_dir}.")
+    with reading(data_dir) as tx:
+        found = [_told(each) for each in tx.failed_items.all(limit)]
+    if output == "json":
+        print(json.dumps(found, indent=2))
+        return
+    for each in found:
+        print(f"{each['id']}  {each['since']}  {each['subject']}  {each['key']}  {each['failures']}×  {each['error']}")
+    print(f"{len(found)} set aside" if found else "Nothing was set aside.")
+
+
+@COMMAND.command("retry")
+@click.argument("ident", metavar="ID")
+@DATA_DIR
+def retry(ident: str, data_dir: Path) -> None:
+    """Try the item ID again, through the running bot."""
+    print(asked(data_dir, "items.retry", id=ident)["text"])
+
+
+def _told(item: FailedItem) -> dict[str, object]:
+    return {
+        "id": item.id,
+        "since": f"{item.failed_since:%Y-%m-%dT%H:%M:%SZ}",
+        "kind": item.kind.value,
+        "subject": item.subject,
+        "key": item.key,
+        "failures": item.failures,
+        "error": f"{item.error_type}: {item.error}",
+        "retry_at": f"{item.retry_at:%Y-%m-%dT%H:%M:%SZ}" if item.retry_at else None,
+    }
