@@ -11,17 +11,17 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
-from aiohttp import web
 
 from bot import retrying
 from bot.agreeing import approvals
+from bot.attempts import RefusedAttempts
 from bot.control import Control
 from bot.desks import SlackDesk
 from bot.doctor import Finding, examine
 from bot.health import Health
 from bot.hooks.webhooks import SOURCE, Webhooks
 from bot.housekeeping import Housekeeping
-from bot.http import Door, Listener, Readiness, listen
+from bot.http import Door, Readiness
 from bot.intake import Intake
 from bot.outgoing import Outgoing
 from bot.reaching import cluster_settings
@@ -82,6 +82,7 @@ class App:
         self.standing = Standing(settings, rules, path)
         self._bells: dict[str, Loop] = {}
         self.port = self.status_port = 0
+        self.attempts = RefusedAttempts()
 
     @property
     def settings(self) -> Settings:
@@ -141,11 +142,6 @@ class App:
 
     async def _teams(self) -> tuple[str, ...]:
         return self.settings.slack.teams or (await self.presence.home(),)
-
-    def _offered(self, team: str) -> tuple[str, ...]:
-        """Clusters that a form offers: to people of our own workspaces."""
-        ours = team in (self.settings.slack.teams or (self.presence.team,))
-        return tuple(one.name for one in self.settings.clusters) if ours else ()
 
     def _clusters(self) -> None:
         self.clusters: dict[str, Cluster] = {}
@@ -250,6 +246,7 @@ class App:
             self._cluster_of,
             Threads(self.store).subject,
             clicks(self.approvals, self.speaker.say),
+            self.attempts,
         )
         desks: dict[str, Desk] = dict.fromkeys(("command", "mention", "action", "form", "shortcut"), desk)
         desks["home"] = HomeDesk(self.client, self.identity, self.conductor)
@@ -269,6 +266,7 @@ class App:
             random.Random(),  # noqa: S311 - jitter
             self._refused,
             lambda: self._ring("hooks", "webhooks"),
+            self.attempts,
         )
         desks[SOURCE] = self.webhooks.desk
         retry = retrying.acts(self.store, utc_now, self._ring, lambda key: self.watching.retry(key))  # noqa: PLW0108 - made later
@@ -297,7 +295,7 @@ class App:
         app = bolt(self.client)
         listeners = Listeners(
             self.intake,
-            Forms(self.client, self._offered),
+            Forms(self.client, lambda: [one.name for one in self.settings.clusters], self.identity.actor),
             {slack.command: "", **slack.aliases},
             lambda: self.presence.user,
             self._cluster_of,
@@ -315,14 +313,9 @@ class App:
     async def _listen(self) -> None:
         application = self.door.application(self.settings.slack.request_path)
         application.add_routes(self.webhooks.routes())
-        status = self.door.status_application()
-        self._listeners = [await self._on(status, self.settings.status_listen)]
-        self._listeners.append(await self._on(application, self.settings.listen))
-        self.status_port, self.port = (each.port for each in self._listeners)
-
-    async def _on(self, application: web.Application, address: str) -> Listener:
-        host, _, port = address.rpartition(":")
-        return await listen(application, host or "0.0.0.0", int(port), self.door.limits, self.door.count)  # noqa: S104
+        self._status = await self.door.listen(self.door.status_application(), self.settings.status_listen)
+        self._public = await self.door.listen(application, self.settings.listen)
+        self.status_port, self.port = self._status.port, self._public.port
 
     # what goes on
 
@@ -345,7 +338,9 @@ class App:
         start("slack", self.presence.round)
         start("recover operations", self._recover)
         key = anchor.load_key(self.settings.data_dir, self.settings.audit.key())
-        keeping = Housekeeping(self.store, key, lambda: self.settings, self.door.refused, utc_now)
+        self._keeping = keeping = Housekeeping(
+            self.store, key, lambda: self.settings, self.door.refused, utc_now, self.attempts
+        )
         start("minute", keeping.minute)
         start("hour", keeping.hour)
         start("sign", keeping.sign)
@@ -396,10 +391,11 @@ class App:
         await self.webhooks.stop()
         await self.control.stop()
         await self.worker.drain(STOP_WITHIN / 2)
-        for listener in reversed(self._listeners):
-            await listener.close()
+        await self._public.close()
+        await self._status.close()
         await self._loops.stop()
         await self.outgoing.delivery.close()
+        await contained(self._keeping.minute())
         for cluster in self.clusters.values():
             await cluster.close()
         await self.session.close()

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
+from bot.attempts import RefusedAttempts
 from bot.slack.forms import metadata
 from bot.slack.identity import Identity
 from bot.slack.payloads import Received, from_stored
@@ -17,7 +18,7 @@ from commands.conduct import Asked, Conductor
 from commands.correction import Typed, corrected, is_shown, place
 from domain.actor import Actor, ActorKind, Origin, Way
 from domain.answer import Answer, Code, Part, Text, Tone
-from domain.errors import ChatopsError, ClusterError, Unsure, UsageError, UserError
+from domain.errors import ChatopsError, ClusterError, Refused, Unsure, UsageError, UserError
 from store.inbox import Item
 
 log = logging.getLogger(__name__)
@@ -52,7 +53,9 @@ class SlackDesk:
         cluster_of: Callable[[str], str],
         subject_of: Callable[[str, str], Awaitable[tuple[str, str, str]]],
         clicks: Clicks,
+        attempts: RefusedAttempts | None = None,
     ) -> None:
+        self._attempts = attempts or RefusedAttempts()
         self._identity = identity
         self._conductor = conductor
         self._say = say
@@ -74,6 +77,7 @@ class SlackDesk:
             await self._say(origin, nobody, sorry(_unsure(fault), "", reference(item)))
             return "refused"
         except UserError as fault:
+            self._attempts.add(received.user, line_of(received) or "", received.lead, origin.way.value)
             await self._say(origin, nobody, sorry(fault, "", reference(item)))
             return "refused"
         if click is not None:
@@ -84,6 +88,8 @@ class SlackDesk:
         try:
             return await click(received, actor, origin, item.key)
         except ChatopsError as fault:
+            if isinstance(fault, Refused):
+                self._attempts.add(actor.id, action_of(received).partition(":")[0], way=origin.way.value)
             await self._say(origin, actor, sorry(fault, "", reference(item)))
             return "refused"
 
@@ -105,6 +111,8 @@ class SlackDesk:
         try:
             done = await self._conductor.conduct(asked)
         except (UserError, ClusterError) as fault:
+            if isinstance(fault, Refused):
+                self._attempts.add(actor.id, line, received.lead, origin.way.value)
             typed = Typed(line, asked.lead, asked.subject)
             better = corrected(fault, typed)
             if better and not await self._conductor.accepts(replace(asked, line=better)):

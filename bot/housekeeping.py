@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
+from bot.attempts import RefusedAttempts
 from bot.metrics import INBOX_WAITING, NOTICES_PENDING
 from bot.settings import Settings
 from commands import continuing
@@ -35,24 +36,29 @@ class Housekeeping:
         settings: Callable[[], Settings],
         refused: Counter[str],
         now: Callable[[], datetime],
+        attempts: RefusedAttempts | None = None,
     ) -> None:
         self._store = store
         self._key = key
         self._settings = settings
         self._refused = refused
         self._now = now
+        self._attempts = attempts or RefusedAttempts()
 
     async def minute(self) -> float:
         now = self._now()
         refused = dict(self._refused)
         self._refused.clear()
-        await self._store.write(lambda tx: self._tidy(tx, refused, now))
+        attempts = tuple(self._attempts.drain(now))
+        await self._store.write(lambda tx: self._tidy(tx, refused, attempts, now))
         waiting, counts = await self._store.read(lambda tx: (tx.inbox.count(), tx.notices.counts()))
         INBOX_WAITING.set(waiting)
         NOTICES_PENDING.set(counts.get(NoticeState.PENDING, 0))
         return 60.0
 
-    def _tidy(self, tx: Transaction, refused: dict[str, int], now: datetime) -> None:
+    def _tidy(self, tx: Transaction, refused: dict[str, int], attempts: Sequence[Entry], now: datetime) -> None:
+        for entry in attempts:
+            tx.audit.append(entry)
         tx.inbox.forget_response_urls(now)
         tx.failed_items.forget_settled()
         if refused:

@@ -92,6 +92,10 @@ class Door:
         made.router.add_get("/metrics", self.metrics)
         return made
 
+    async def listen(self, application: web.Application, address: str) -> Listener:
+        host, _, port = address.rpartition(":")
+        return await listen(application, host or "0.0.0.0", int(port), self.limits, self.count)  # noqa: S104
+
     async def slack(self, request: web.Request) -> web.StreamResponse:
         """In the order of what it costs: headers, load, and only then the body."""
         if request.content_type not in FORMS:

@@ -88,6 +88,8 @@ class Facts:
     fault: ClusterError | None = None
     """The cluster as a whole could not be read."""
     listed: set[Want] = field(default_factory=set)
+    sources: dict[str, Json | None] = field(default_factory=dict)
+    """Backups that restores read, by name and whole, None where there is none: to judge a restore by, never to be told."""
     redacted: set[tuple[str, str]] = field(default_factory=set)
     """Shown in part: no files, no errors, no other namespaces."""
 

@@ -84,10 +84,31 @@ async def _gathered(
             break
         for need in sorted(open_needs, key=lambda need: not isinstance(need, Records)):
             await _read(need, facts, cluster, records, cached)
+        await _sources(facts, cluster, cached)
         sift(facts)
     for resource in _not_found(verb, cmd, facts):
         await _neighbours(resource, facts, cluster, cached)
+        await _sources(facts, cluster, cached)
         sift(facts)
+
+
+async def _sources(facts: Facts, cluster: Cluster, cached: Cached) -> None:
+    """Reads the backups of restores: who may see a restore depends on what it read. Unread, it is judged as unknown."""
+    names = {
+        str((item.get("spec") or {}).get("backupName") or "")
+        for name, item in facts.objects.get("restores", {}).items()
+        if ("restores", name) not in facts.redacted
+    }
+    unknown = names - facts.sources.keys() - facts.objects.get("backups", {}).keys() - {""}
+    if not unknown:
+        return
+    with suppress(ClusterError):
+        async with in_time(cluster.name, PATIENCE):
+            kind = _BY_PLURAL["backups"]
+            gateway: Gateway[Json] = Gateway(cluster.api, kind, _raw, cluster.namespace)
+            held = cached(cluster.name, "backups") or await gateway.list()
+        found: dict[str, Json] = {item["metadata"]["name"]: item for item in held}
+        facts.sources |= {name: found.get(name) for name in unknown}
 
 
 def _not_found(verb: Verb, cmd: Command, facts: Facts) -> set[str]:

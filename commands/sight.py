@@ -26,6 +26,7 @@ def sift(facts: Facts, view: View, about: ClusterFacts) -> None:
         return
     pending.sifted(facts, view)
     waiting.sifted(facts, view)
+    _remember_sources(facts)
     judged: dict[str, dict[str, Seen]] = {}
     for resource in ("backups", "schedules", "restores"):
         shelf = facts.objects.get(resource)
@@ -43,6 +44,12 @@ def sift(facts: Facts, view: View, about: ClusterFacts) -> None:
     spaces = facts.objects.get("namespaces")
     if spaces is not None:
         facts.objects["namespaces"] = {name: item for name, item in spaces.items() if view.sees(name)}
+
+
+def _remember_sources(facts: Facts) -> None:
+    """Whole, as they were read: restores are judged by them after they were taken out."""
+    backups = facts.objects.get("backups", {})
+    facts.sources |= {name: item for name, item in backups.items() if ("backups", name) not in facts.redacted}
 
 
 _INSIDE: dict[str, Callable[[Json], str]] = {
@@ -78,8 +85,12 @@ def _seen(resource: str, item: Json, facts: Facts, view: View, about: ClusterFac
         return seen_backup(view, item, about)
     if resource == "schedules":
         return seen(view, schedule_reach(item, about))
-    source = facts.get("backups", str((item.get("spec") or {}).get("backupName", "")))
-    return seen(view, restore_reach(item, BackupFacts(source or {}), about))
+    spec = item.get("spec") or {}
+    source = facts.sources.get(str(spec.get("backupName") or ""))
+    found = seen(view, restore_reach(item, BackupFacts(source or {}), about))
+    # Without its source a restore may reach everything: it is theirs only where it names a namespace of theirs.
+    named = [*(spec.get("includedNamespaces") or ()), *(spec.get("namespaceMapping") or {}).values()]
+    return found if source or found is Seen.FULL or any(map(view.sees, named)) else Seen.HIDDEN
 
 
 def redacted(item: Json, view: View, about: ClusterFacts, backup: str = "") -> Json:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from domain.errors import ConfigError
 from store.anchors import Anchor
 from store.audit import Entry
+from store.private import write_new
 from store.transaction import Transaction
 
 if TYPE_CHECKING:
@@ -64,7 +65,8 @@ def load_key(data_dir: Path, configured: str = "") -> Key:
     public = base64.b64encode(key.public).decode() + "\n"
     path = data_dir / PUBLIC_FILE
     if not path.exists() or path.read_text() != public:
-        path.write_text(public)
+        path.unlink(missing_ok=True)
+        write_new(path, public, 0o644)
     return key
 
 
@@ -168,9 +170,7 @@ def _decoded(text: str) -> bytes | None:
 
 def _own_secret(path: Path) -> str:
     if not path.exists():
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(base64.b64encode(os.urandom(32)).decode() + "\n")
+        write_new(path, base64.b64encode(os.urandom(32)).decode() + "\n")
     return path.read_text()
 
 

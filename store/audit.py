@@ -150,10 +150,12 @@ class Audit:
         ).fetchall()
         return tuple(map(recorded, rows))
 
-    def count(self, action: str, actor: str, since: datetime) -> int:
-        """How often somebody did this since then."""
+    def count(self, action: str, actor: str, since: datetime, person: str = "") -> int:
+        """How often somebody did this since then: under this id, or as this `person` under any id."""
         row = self._connection.execute(
-            "SELECT count(*) FROM audit WHERE at >= ? AND action = ? AND actor = ?", (micros(since), action, actor)
+            "SELECT count(*) FROM audit WHERE at >= ?1 AND action = ?2"
+            " AND (actor = ?3 OR (?4 != '' AND json_extract(detail, '$.person') = ?4))",
+            (micros(since), action, actor, person),
         ).fetchone()
         return int(row[0])
 

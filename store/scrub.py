@@ -1,6 +1,7 @@
 """Takes secrets out of what is kept: tokens, signing secrets, signed URLs, response URLs.
 
-Two ways in: by the name of a field, and by the look of a value inside any text.
+Two ways in: by the name of a field, and by the look of a value inside any text. Every expression takes linear time: what
+repeats is bounded, and no two neighbours can match the same sign.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 from store.encode import storable
 
 GONE = "[scrubbed]"
+SECRET_DATA = ("data", "stringData")
 
 # What the name of a secret ends with. Kubernetes names references to secrets with hyphens (`image-pull-secret`),
 # environments join with `_`, headers begin with x-: that tells a reference from the thing itself.
@@ -39,48 +41,84 @@ _VALUE = (
 _IN_QUERY = r"(?:signature|sig|token|access_token|secret|password|key|awsaccesskeyid)"
 _PRESIGNED = r"x-(?:amz|goog)-(?:signature|credential|security-token)"
 _AND = r"(?:[?&]|&amp;|\\u0026|%26)"
-_LOOKS = re.compile(
-    r"\b(?:xox[a-z](?:\.xox[a-z])?|xapp|xwfp)-[A-Za-z0-9-]{8,}"
+# Keys whose prefix tells whose they are. The shapes follow the vendors' own documentation.
+_KEYS = (
+    r"\b(?:xox[a-z](?:\.xox[a-z])?|xapp|xwfp)-[A-Za-z0-9-]{8,}"  # Slack
     r"|\bwhsec_[A-Za-z0-9+/=]{8,}"
-    r"|\b(?:gh[pousr]_|github_pat_|glpat-)[A-Za-z0-9_-]{16,}"
-    r"|https?://hooks\.slack(?:-gov)?\.com/[^\s\"'<>|\\]*"
-    r"|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"
+    r"|\b(?:gh[pousr]_|github_pat_)[A-Za-z0-9_-]{16,}"
+    r"|\b(?:glpat|gldt|glrt|glcbt|glptt|glft|glimt|glagent|glsoat|glffct)-[A-Za-z0-9_.-]{16,}"
+    r"|\bGR1348941[A-Za-z0-9_-]{20,}"  # GitLab runner registration
+    r"|\b(?:A3T[A-Z0-9]|AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}\b"  # AWS
+    r"|\bAIza[A-Za-z0-9_-]{35}"  # Google API
+    r"|\bGOCSPX-[A-Za-z0-9_-]{20,}|\bya29\.[A-Za-z0-9_.-]{20,}|\bGOOG[A-Z0-9]{20,60}\b"
+    r"|(?<![A-Za-z0-9_~.-])[A-Za-z0-9_~.]{3}[78]Q~[A-Za-z0-9_~.-]{31,34}"  # Azure client secret
+    r"|\b[A-Za-z0-9+/]{76}\+(?:ASt|AC[A-Za-z0-9])[A-Za-z0-9+/]{5,6}(?:==?)?"  # Azure storage and service keys
+    r"|\bdop_v1_[a-f0-9]{32,}|\bdo[or]_v1_[a-f0-9]{32,}"  # DigitalOcean
+    r"|\bnpm_[A-Za-z0-9]{30,}|\bpypi-[A-Za-z0-9_-]{50,}|\brubygems_[a-f0-9]{40,}"
+    r"|\bdckr_(?:pat|oat)_[A-Za-z0-9_-]{20,}"
+    r"|\b(?:sk|rk)_(?:live|test)_[A-Za-z0-9]{10,}"  # Stripe
+    r"|\bsk-(?=[a-z0-9_-]{0,60}[A-Z])[A-Za-z0-9_-]{20,}"
+    r"|\bhf_[A-Za-z0-9]{30,}|\bSG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}"
+    r"|\b(?:hvs|hvb|hvr)\.[A-Za-z0-9_-]{20,}|\b[a-z0-9]{14}\.atlasv1\.[A-Za-z0-9_=-]{40,}"  # HashiCorp
+    r"|\bglsa_[A-Za-z0-9]{20,}_[a-f0-9]{8}|\bglc_[A-Za-z0-9+/=]{30,}"  # Grafana
+    r"|\bPMAK-[a-f0-9]{24}-[a-f0-9]{34}|\bshp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}|\bNRAK-[A-Z0-9]{27}"
+    r"|\bAGE-SECRET-KEY-1[A-Z0-9]{50,}|\bATATT3[A-Za-z0-9_=-]{50,}|\blin_api_[A-Za-z0-9]{30,}|\bsq0[a-z]{3}-[A-Za-z0-9_-]{22,}"
+    r"|\b\d{8,10}:AA[A-Za-z0-9_-]{32,}"  # Telegram bot
+    r"|\bK10[a-f0-9]{64}::[A-Za-z0-9:._-]+|\bsha256~[A-Za-z0-9_-]{40,}"  # k3s, OpenShift
+)
+# Whoever has such an address can write into the chat.
+_CHAT_WEBHOOKS = (
+    r"https?://(?:hooks\.slack(?:-gov)?\.com/"
+    r"|(?:[a-z0-9-]{1,40}\.)?discord(?:app)?\.com/api/(?:v\d{1,2}/)?webhooks/"
+    r"|[a-z0-9-]{1,60}\.webhook\.office\.com/|outlook\.office(?:365)?\.com/webhook"
+    r"|[a-z0-9.-]{1,80}\.logic\.azure\.com(?::443)?/|[a-z0-9.-]{1,80}\.api\.powerplatform\.com/"
+    r"|chat\.googleapis\.com/v1/spaces/|api\.telegram\.org/bot|events\.pagerduty\.com/integration/"
+    r"|hooks\.zapier\.com/|[a-z0-9.-]{1,80}/hooks/[a-z0-9]{26}\b)[^\s\"'<>|\\]*"
+)
+_PEM_LINE = r"(?:[A-Z0-9]{1,12} ){0,4}PRIVATE KEY(?: BLOCK)?-----"
+# Whole with its dashes (RFC 1421 headers have them), and cut off: as far as it can be the key's own text.
+_PEM = (
+    rf"-----BEGIN {_PEM_LINE}(?:(?:(?!-----(?:BEGIN|END) )[^\x00]){{0,20000}}-----END {_PEM_LINE}"
+    r"|(?:(?!-----BEGIN )[A-Za-z0-9+/=\\:,.\s-]){0,20000})"
+)
+# Programs that take a password by a letter: `mysql -pPASS`, `docker login -p PASS`, `redis-cli -a PASS`, `ldapsearch -w PASS`.
+_BETWEEN = r"\b[^\r\n]{0,300}?[ \t]"
+_PROGRAM = (
+    rf"(?P<program>\b(?:(?:mysql[a-z]{{0,10}}|mariadb(?:-[a-z]{{1,10}})?|xtrabackup){_BETWEEN}-p(?=[^\s])"
+    rf"|(?:mongo[a-z]{{0,10}}|sshpass|docker|podman|nerdctl|skopeo|buildah|oras|crane|helm|az|cqlsh|influx){_BETWEEN}-p[ \t]{{0,2}}"
+    r"(?![ \t\d-])"
+    rf"|(?:sqlcmd|bcp){_BETWEEN}-P[ \t]{{0,2}}(?![ \t-])"
+    rf"|(?:redis|valkey)-cli{_BETWEEN}-a[ \t]{{1,2}}(?![ \t-])"
+    rf"|ldap(?:search|modify|add|delete|passwd){_BETWEEN}-w[ \t]{{0,2}}(?![ \t-])"
+    rf"|openssl{_BETWEEN}-pass(?:in|out)?[ \t]{{1,2}}(?:pass:)?(?![ \t-])"
+    rf"|curl{_BETWEEN}(?:-[a-zA-Z]{{0,5}}[uU]|--(?:proxy-)?user)[ \t=]{{0,2}}[\"']?[^\s:\"'/]{{1,200}}:))"
+)
+
+_LOOKS = re.compile(
+    rf"{_KEYS}"
+    rf"|(?i:{_CHAT_WEBHOOKS})"
     r"|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"
-    r"|-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----[^-]{0,10000}(?:-----END [A-Z ]{0,30}PRIVATE KEY-----)?"
+    rf"|{_PEM}"
     r"|(?i:(?P<scheme>\bbearer|\bbasic)\s+[A-Za-z0-9._~+/=%-]{8,})"
     rf"|(?i:(?P<query>(?:{_AND}{_IN_QUERY}|{_PRESIGNED})(?:=|%3D))[^\s&\"'<>|\\#]+)"
     rf"|(?i:(?P<name>(?<![a-z0-9_.-])(?<!credential[= ])-{{0,2}}{_NAME}\\{{0,3}}[\"']?[ \t]{{0,4}}[:=][ \t]{{0,4}}){_VALUE})"
     r"|(?i:(?P<flag>(?<![a-z0-9-])--?(?:[a-z0-9]{1,30}-){0,4}(?:password|passwd|passphrase|token|api-key)[ \t]{1,4})"
     rf"(?!-){_VALUE})"
+    rf"|(?i:{_PROGRAM})(?:\"[^\"\r\n]*\"|'[^'\r\n]*'|[^\s\"']+)"
     r"|(?i:(?P<cookie>\b(?:set-)?cookie:[ \t]{0,4})[^\r\n\"]+)"
-    r"|(?P<userinfo>://[^\s/@:\"'<>]{0,200}:)[^\s/?#\"'<>]{1,300}(?=@)"
+    r"|(?P<userinfo>://[^\s/@:\"'<>]{0,200}:)[^\s/\"'<>]{1,300}(?=@)"
     r"|(?P<user>://)[A-Za-z0-9_.~%+-]{20,200}(?=@)"
 )
-_KEPT = ("scheme", "name", "query", "flag", "cookie", "userinfo", "user")
+_KEPT = ("scheme", "name", "query", "flag", "program", "cookie", "userinfo", "user")
 # One of these stands in whatever _LOOKS matches: most texts are let through without the long search.
-_HINTS = (
-    "xox",
-    "xapp-",
-    "xwfp-",
-    "whsec_",
-    "gh",
-    "glpat-",
-    "://",
-    "akia",
-    "asia",
-    "eyj",
-    "private key",
-    "bearer",
-    "basic",
-    "secret",
-    "pass",
-    "pwd",
-    "token",
-    "cookie",
-    "sig",
-    "credential",
-    "key",
-)
+_HINT_WORDS = """
+    xox xapp- xwfp- whsec_ gh github_pat_ gl gr1348941 a3t akia asia abia acca aiza gocspx- ya29. goog q~ +as +ac _v1_ npm_
+    pypi- rubygems_ dckr_ _live_ _test_ sk- hf_ sg. hvs. hvb. hvr. atlasv1. pmak- shp nrak- age-secret- atatt3 lin_api_ sq0
+    :aa k10 sha256~ :// eyj bearer basic secret pass pwd token cookie sig credential key
+    mysql mariadb xtrabackup mongo docker podman nerdctl skopeo buildah oras crane helm az cqlsh influx sqlcmd bcp -cli ldap
+    openssl curl
+"""
+_HINTS = tuple(_HINT_WORDS.split())
 _SHORTEST = 6
 """Nothing shorter is matched by _LOOKS: `?sig=1`."""
 
@@ -88,8 +126,47 @@ _SHORTEST = 6
 def scrub(text: str) -> str:
     """The text with everything that looks like a secret replaced; safe to store and to log."""
     if len(text) >= _SHORTEST and _hinted(text.lower()):
-        text = _LOOKS.sub(_replaced, text)
+        text = _LOOKS.sub(_replaced, _without_secret_data(text))
     return storable(text)
+
+
+_KIND_SECRET = re.compile(r"""\bkind\\{0,3}["']?\s{0,4}:\s{0,4}\\{0,3}["']?Secret\b""")
+_DATA = re.compile(r"""\b(?:data|stringData)\\{0,3}["']?[ \t]{0,4}:(?=\s{0,40}(?:\{|\\?n|$))""", re.MULTILINE)
+_ENTRY = re.compile(
+    r"""(?P<key>(?:^|[{,]|\\n|\n)\s{0,40}\\{0,3}["']?[A-Za-z0-9._-]{1,253}\\{0,3}["']?[ \t]{0,4}:\s{0,4})"""
+    r"""(?P<quote>\\{0,3}["'])?(?P<value>[^\s"'\\{},|>][^\s"'\\{},]*)"""
+)
+
+
+def _without_secret_data(text: str) -> str:
+    """Of a Secret's manifest, in YAML or JSON or JSON inside a text: every value of `data` and `stringData`."""
+    if _KIND_SECRET.search(text) is None:
+        return text
+    parts, at = [], 0
+    for found in _DATA.finditer(text):
+        if found.end() < at:
+            continue
+        end = _end_of_data(text, found.end(), found.start())
+        parts += [text[at : found.end()], _ENTRY.sub(rf"\g<key>\g<quote>{GONE}", text[found.end() : end])]
+        at = end
+    return "".join([*parts, text[at:]])
+
+
+def _end_of_data(text: str, start: int, field: int) -> int:
+    """A JSON object's closing brace; in YAML the first line that is indented no deeper than the field."""
+    if text[start : start + 40].lstrip()[:1] == "{":
+        closing = text.find("}", start)
+        return len(text) if closing < 0 else closing
+    line = text.rfind("\n", 0, field) + 1
+    indent = field - line
+    at = text.find("\n", start)
+    while 0 <= at < len(text) - 1:
+        following = text.find("\n", at + 1)
+        row = text[at + 1 : following if following >= 0 else len(text)]
+        if row.strip() and len(row) - len(row.lstrip()) <= indent:
+            return at
+        at = following
+    return len(text)
 
 
 def _hinted(lowered: str) -> bool:
@@ -125,6 +202,8 @@ def _is_secret(name: str) -> bool:
 def _pairs(value: Mapping[Any, Any]) -> dict[str, Any]:
     """As a pod has its environment, `{name: PGPASSWORD, value: …}` says the name in a field of its own."""
     told = {_name(str(name)): _field(str(name), inner) for name, inner in value.items()}
+    if value.get("kind") == "Secret":
+        told |= {name: dict.fromkeys(value[name], GONE) for name in SECRET_DATA if isinstance(value.get(name), Mapping)}
     label = value.get("name", value.get("key"))
     if isinstance(label, str) and isinstance(value.get("value"), str) and value["value"] and _is_secret(label):
         told["value"] = GONE
@@ -149,7 +228,7 @@ def _marked(kept: str, prefix: str, value: str) -> str:
     """The quotes around a value stay, so that what was JSON is JSON."""
     if kept == "scheme":
         return f"{prefix} {GONE}"
-    quote = _QUOTE.match(value) if kept in {"name", "flag"} else None
+    quote = _QUOTE.match(value) if kept in {"name", "flag", "program"} else None
     if quote is None:
         return f"{prefix}{GONE}"
     return f"{prefix}{quote[0]}{GONE}{quote[0] if value[len(quote[0]) :].endswith(quote[0]) else ''}"

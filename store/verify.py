@@ -29,12 +29,16 @@ _EXIT = {Finding.OK: 0, Finding.BROKEN: 3, Finding.TRUNCATED: 4, Finding.ANCHOR_
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`seq` is the first row that is wrong (broken), or the last that is there; `anchors` how many heads agreed."""
+    """`seq` is the first row that is wrong (broken), or the last that is there; `anchors` how many signed heads agreed.
+
+    `unchecked`: heads whose signature could not be checked without the public key. They prove nothing.
+    """
 
     finding: Finding
     seq: int
     why: str = ""
     anchors: int = 0
+    unchecked: int = 0
 
     @property
     def exit_code(self) -> int:
@@ -43,7 +47,12 @@ class Verdict:
     def __str__(self) -> str:
         match self.finding:
             case Finding.OK:
-                return f"ok: {counted(self.seq, 'row')}, {counted(self.anchors, 'signed head')}"
+                left = (
+                    f"; {counted(self.unchecked, 'head')} not checked: {PUBLIC_FILE} is missing"
+                    if self.unchecked
+                    else ""
+                )
+                return f"ok: {counted(self.seq, 'row')}, {counted(self.anchors, 'signed head')}{left}"
             case Finding.BROKEN:
                 return f"broken at seq {self.seq}: {self.why}"
             case _:
@@ -112,7 +121,11 @@ def _judge(connection: Connection, outside: list[str], public: bytes | None) -> 
         _truncated(walk, claims)
         or _written_past_the_note(walk, noted[0])
         or _missing(connection, walk, stored, outside)
-        or Verdict(Finding.OK, walk.seq, anchors=len(stored))
+        or (
+            Verdict(Finding.OK, walk.seq, anchors=len(stored))
+            if public is not None
+            else Verdict(Finding.OK, walk.seq, unchecked=len(stored))
+        )
     )
 
 

@@ -22,6 +22,7 @@ from store.commit import Settled, Waiting, commit
 from store.connection import DATABASE_FILE, open_for_reading, open_for_writing, snapshot, translated
 from store.lock import DirectoryLock
 from store.migrations import STEPS
+from store.private import make_private
 from store.sqlite import Connection
 from store.transaction import Transaction, next_epoch
 
@@ -116,7 +117,7 @@ class Store:
 
 
 def _opened(data_dir: Path, now: datetime, steps: Migrations, ballast: int, loop: asyncio.AbstractEventLoop) -> Store:
-    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private(data_dir)
     lock = DirectoryLock(data_dir, now)
     try:
         connection = open_for_writing(data_dir, now, steps)

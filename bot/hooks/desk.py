@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
+from bot.attempts import RefusedAttempts
 from bot.hooks.senders import Senders
 from bot.hooks.settling import pipeline, said_no
 from bot.hooks.standing import Json
@@ -29,7 +30,9 @@ class HookDesk:
         cluster_of: Callable[[str], str],
         now: Callable[[], datetime],
         wake: Callable[[], None],
+        attempts: RefusedAttempts | None = None,
     ) -> None:
+        self._attempts = attempts or RefusedAttempts()
         self._store = store
         self._senders = senders
         self._conductor = conductor
@@ -70,6 +73,8 @@ class HookDesk:
         try:
             done = await self._conductor.conduct(self._asked(item, sender))
         except (UserError, ClusterError) as fault:
+            if isinstance(fault, Refused):
+                self._attempts.add(sender.name, str(item.payload["line"]), way=Way.WEBHOOK.value)
             return said_no(fault), "refused"
         return ({"answer": told(done.answer)} if done.answer is not None else {}), "done"
 

@@ -9,6 +9,7 @@ from random import Random
 
 from aiohttp import web
 
+from bot.attempts import RefusedAttempts
 from bot.control import Act
 from bot.hooks.acts import acts
 from bot.hooks.asking import Asking, base
@@ -45,13 +46,14 @@ class Webhooks:
         random: Random,
         refused: Callable[[str], None],
         wake: Callable[[], None],
+        attempts: RefusedAttempts | None = None,
     ) -> None:
         protection = Protection(clusters, policy, now)
         senders = Senders(settings, now)
         reached = lambda: base(settings())  # noqa: E731 - the address may change with the settings
         self.settling = Settling(store, senders, protection, reached, now, wake)
         self.desk = HookDesk(
-            store, senders, conductor, lambda channel: settings().cluster_of_channel(channel), now, wake
+            store, senders, conductor, lambda channel: settings().cluster_of_channel(channel), now, wake, attempts
         )
         asking = Asking(store, intake, protection, settings, now)
         self.hooks = Hooks(store, senders, asking, self.settling, reached, now, refused)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,6 +18,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.slack import shortcuts
 from bot.slack.payloads import Received
+from domain.actor import Actor
+from domain.errors import UserError
 from velero.documents import MESSAGE, BadDocument, read_json
 
 log = logging.getLogger(__name__)
@@ -30,6 +32,8 @@ TYPED = "typed:"
 """Action ids of buttons that ask for a typed name first; the value holds the command line and the word."""
 REASONED = "reason:"
 """Action ids of buttons that ask for a reason first."""
+IDENTIFY_WITHIN = 0.8
+"""Seconds until a form opens without the names of clusters: its trigger lives three."""
 WORD, REASON = "word", "reason"
 
 
@@ -38,16 +42,18 @@ def utc_now() -> datetime:
 
 
 class Forms:
-    """`clusters`: those that a form offers to people of a workspace."""
+    """`clusters`: those that a form offers to whom `identify` (user, team) knows; guests see none of their names."""
 
     def __init__(
         self,
         client: AsyncWebClient,
-        clusters: Callable[[str], Sequence[str]] = lambda _team: (),
+        clusters: Callable[[], Sequence[str]] = tuple,
+        identify: Callable[[str, str], Awaitable[Actor]] | None = None,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._client = client
         self._clusters = clusters
+        self._identify = identify
         self._now = now
 
     def opens(self, received: Received) -> bool:
@@ -55,17 +61,27 @@ class Forms:
 
     async def open(self, received: Received) -> None:
         """Two seconds at the most: the trigger is worth nothing afterwards."""
-        view = self._view(received)
+        view = await self._view(received)
         try:
             await asyncio.wait_for(self._client.views_open(trigger_id=received.trigger, view=view), 2.0)
         except FAULTS as fault:
             log.warning("a form could not be opened: %s", fault)
             await self.say(received, "The form could not be opened. Please try again.")
 
-    def _view(self, received: Received) -> Json:
+    async def _view(self, received: Received) -> Json:
         if received.action in shortcuts.FORMS:
-            return shortcuts.view(received, self._clusters(received.team), self._now())
+            return shortcuts.view(received, await self._offered(received), self._now())
         return typed_view(received) if received.action.startswith(TYPED) else reason_view(received)
+
+    async def _offered(self, received: Received) -> Sequence[str]:
+        if self._identify is None:
+            return ()
+        try:
+            async with asyncio.timeout(IDENTIFY_WITHIN):
+                await self._identify(received.user, received.team)
+        except (UserError, TimeoutError):
+            return ()
+        return self._clusters()
 
     async def say(self, received: Received, text: str) -> None:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from pathlib import Path
@@ -31,6 +32,7 @@ def COMMAND(path: Path) -> None:  # noqa: N802
         raise click.ClickException(f"A secret cannot be read: {fault}") from None
     if problems:
         raise click.ClickException(" ".join(problems))
+    os.umask(0o077)
     logs.set_up(settings.log_level)
     try:
         asyncio.run(_serve(settings, rules, path))

@@ -81,9 +81,10 @@ class Approvals:
     def bypassed(self, tx: Transaction, operation: Operation, plan: Plan, decision: Decision, asked: Asked) -> None:
         """The glass was broken: told at once, and approval is asked for until it is given. Raises Refused if too often."""
         now, settings = self._now(), self._settings()
-        rows.glass(tx, asked.actor.id, settings.glass_per_day, now)
+        rows.glass(tx, asked.actor, settings.glass_per_day, now)
         approval = asking.opened(operation, plan, decision, asked, now)
-        rows.record(tx, approval, operation, asked.actor.id, rows.BYPASSED, now, {"why": operation.reason})
+        why = {"why": operation.reason, "person": rows.person_of(asked.actor)}
+        rows.record(tx, approval, operation, asked.actor.id, rows.BYPASSED, now, why)
         tx.outbox.add(words.bypass(approval, operation, now, asked.actor))
         if decision.quorum:
             who = {"channel": asked.origin.channel, "user": asked.actor.id, "user_name": asked.actor.name}

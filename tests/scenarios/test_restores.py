@@ -310,3 +310,9 @@ async def test_the_glass_is_broken_only_so_often(build):
     answer = await house.grace.says(f'{ASK.replace(" r1 ", " r2 ")} --break-glass "again"')
     await answer.reply("as often as one person may within 24 hours: 1")
     assert house.prod.get("restores", "r2") is None
+    house.slack.workspace.set_group_users("on-call", ["grace", "bob"])
+    house.bot.identity.forget()
+    house.slack.workspace.change_user("bob", email=house.grace.user.email.upper())
+    answer = await house.bob.says(f'{ASK.replace(" r1 ", " r3 ")} --break-glass "with another account"')
+    await answer.reply("as often as one person may within 24 hours: 1")
+    assert house.prod.get("restores", "r3") is None

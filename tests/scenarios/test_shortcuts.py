@@ -165,3 +165,14 @@ async def test_a_shortcut_that_nobody_knows_does_nothing(house):
     assert answer.ack.status == 200
     await house.quiet()
     assert house.prod.all("backups") == []
+
+
+@pytest.mark.parametrize("profile", [{"is_restricted": True}, {"is_ultra_restricted": True}, {"is_stranger": True}])
+async def test_whoever_may_not_ask_sees_no_names_of_clusters(house, profile):
+    house.slack.workspace.change_user("bob", **profile)
+    view = await form(house, house.bob, "ask:backup")
+    assert "staging" not in json.dumps(view.blocks)
+    house.bot.identity.forget()
+    house.faults.refuse("internal_error", "users.info", times=None)
+    view = await form(house, house.grace, "ask:restore")
+    assert "staging" not in json.dumps(view.blocks)

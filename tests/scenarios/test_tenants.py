@@ -1,5 +1,7 @@
 """A team that may back up only its own namespaces sees only these: lists, sheets, logs, errors, suggestions, files."""
 
+import re
+
 import pytest
 
 
@@ -138,3 +140,30 @@ async def test_a_restore_of_a_backup_that_is_not_hers_does_not_name_it(shared):
     await restored(shared, "r-foreign", "billing-1", namespaceMapping={"billing": "shop"})
     text = await heard(await shared.ada.says("/velero restore get"))
     assert "billing" not in text
+
+
+ABOUT = ["restore describe {}", "restore logs {}", "restore get {}", "restore create --undo {}", "restore delete {}"]
+
+
+@pytest.mark.parametrize("line", ABOUT)
+@pytest.mark.parametrize("source_there", [True, False])
+async def test_a_foreign_restore_is_answered_as_one_that_does_not_exist(shared, line, source_there):
+    """It names no namespace itself: only its source tells whose it is."""
+    await restored(shared, "r-billing", "billing-1")
+    if not source_there:
+        shared.prod.objects.delete("backups", "velero", "billing-1")
+    await shared.quiet()
+    foreign = await heard(await shared.ada.says("/velero " + line.format("r-billing")))
+    absent = await heard(await shared.ada.says("/velero " + line.format("r-nothing")))
+    assert unreferenced(foreign).replace("r-billing", "r-nothing") == unreferenced(absent)
+
+
+async def test_a_foreign_restore_is_not_suggested(shared):
+    await restored(shared, "r-billing", "billing-1")
+    await restored(shared, "r-shop", "shop-1")
+    assert "r-billing" not in await heard(await shared.ada.says("/velero restore describe r-bilin"), "❌")
+    assert "r-shop: " in await heard(await shared.ada.says("/velero restore describe r-shop"))
+
+
+def unreferenced(text: str) -> str:
+    return re.sub(r"ref-\d+", "ref", text)

@@ -219,6 +219,14 @@ def test_heads_from_outside_need_the_public_key(record):
         record.verdict(anchors=record.notes)
 
 
+def test_heads_that_cannot_be_checked_do_not_count_as_signed(record):
+    assert str(verify(record.path)) == "ok: 21 rows, 2 signed heads"
+    (record.path / "audit.pub").unlink()
+    found = verify(record.path)
+    assert (found.anchors, found.unchecked) == (0, 2)
+    assert str(found) == "ok: 21 rows, 0 signed heads; 2 heads not checked: audit.pub is missing"
+
+
 def test_without_a_file_there_is_no_verdict(tmp_path):
     with pytest.raises(StoreError, match="no database"):
         verify(tmp_path)
