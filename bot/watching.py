@@ -24,6 +24,8 @@ from velero.cluster import Cluster
 
 log = logging.getLogger(__name__)
 
+LEFTOVERS_EVERY = 600.0
+
 
 class Watching:
     """`told` hears of new events and of operations that moved, after the commit."""
@@ -53,6 +55,7 @@ class Watching:
                 loops.spawn(f"follow {name}/{kind}", follower.run)
         loops.start("look at clusters", self.look)
         loops.start("stalls", self.stalls)
+        loops.start("leftovers", self.leftovers)
         loops.start("vanished backups", self.vanished)
 
     def retry(self, key: str) -> None:
@@ -107,6 +110,20 @@ class Watching:
 
         if fresh := await self._store.write(commit):
             self._hear(fresh, frozenset())
+
+    async def leftovers(self) -> float:
+        """Requests that a killed process of ours left in the clusters."""
+        await self._each(self._remove_leftovers)
+        return LEFTOVERS_EVERY
+
+    async def _remove_leftovers(self, cluster: Cluster) -> None:
+        try:
+            removed = await cluster.remove_leftovers(self._now())
+        except ClusterError as fault:
+            log.info("requests that were left behind could not be looked for in %s: %s", cluster.name, fault.text)
+            return
+        if removed:
+            log.info("removed %s requests that were left behind in %s", removed, cluster.name)
 
     async def stalls(self) -> float:
         await self._each(self._stalls_of)

@@ -29,6 +29,7 @@ from velero.objects import Object
 from velero.pod_volumes import pod_volume_backups, pod_volume_restores
 from velero.reflector import Known, Pace, Reflector
 from velero.repositories import repositories
+from velero.requests import remove_leftovers
 from velero.restores import restore_rows, restores
 from velero.schedules import schedules
 from velero.server_status import ServerStatus, server_status, status_requests
@@ -141,6 +142,10 @@ class Cluster:
         else:
             self.board.failed(SERVER, ClusterError(self.name, f"Velero in {self.name} does not answer."))
         return status
+
+    async def remove_leftovers(self, now: datetime) -> int:
+        """Requests of ours that a killed process left behind. Raises if the cluster does not answer."""
+        return await remove_leftovers(self._status_requests, now) + await remove_leftovers(self._download_requests, now)
 
     async def _authority(self, file: File, name: str) -> str:
         backup = (await self.restores.get(name)).backup if file.of_restore else name

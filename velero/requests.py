@@ -6,16 +6,20 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
 from typing import TypeVar
 
-from domain.errors import ClusterError, NotThere
-from velero.fields import Json
+from domain.errors import ClusterError, Conflict, NotThere
+from velero.fields import Json, section
 from velero.gateway import Gateway
 from velero.objects import Object
 
 R = TypeVar("R", bound=Object)
 _STEPS = (0.05, 0.1, 0.2, 0.4)
 _PATIENCE = 4
+OURS = {"app.kubernetes.io/managed-by": "velero-chatops"}
+LEFT_AFTER = timedelta(minutes=10)
+"""Far beyond the longest time that one is waited for; another bot of ours may be waiting for a younger one."""
 
 
 def _never(_: object) -> bool:
@@ -34,9 +38,12 @@ async def answered(
     """None if Velero gave no answer in time: a server that is down shows itself by nothing else.
 
     A request that is `stuck` several times in a row is handed over as it is.
-    The request is removed afterwards whatever happened; a leftover is removed by Velero itself.
+    The request is removed afterwards whatever happened; what a killed process or a lost answer leaves behind is
+    found by its label (`remove_leftovers`): Velero itself removes only those that it has answered.
     """
-    request = await gateway.create(manifest)
+    metadata = section(manifest, "metadata")
+    labels = {**section(metadata, "labels"), **OURS}
+    request = await gateway.create({**manifest, "metadata": {**metadata, "labels": labels}})
     try:
         yield await _wait(gateway, request, done, stuck, within)
     finally:
@@ -62,6 +69,19 @@ def _steps() -> Iterator[float]:
     yield from _STEPS
     while True:
         yield 1.0
+
+
+async def remove_leftovers(gateway: Gateway[R], now: datetime) -> int:
+    """How many requests of ours, that nobody waits for any more, were removed."""
+    selector = ",".join(f"{key}={value}" for key, value in OURS.items())
+    removed = 0
+    for request in await gateway.list(selector=selector):
+        if request.meta.created is None or now - request.meta.created < LEFT_AFTER:
+            continue
+        with contextlib.suppress(NotThere, Conflict):
+            await gateway.delete(request.name, uid=request.meta.uid)
+            removed += 1
+    return removed
 
 
 async def _remove(gateway: Gateway[R], name: str) -> None:

@@ -124,6 +124,7 @@ async def run(cluster: Cluster) -> None:
     """A backup from its creation to its deletion, and all that is read on the way."""
     await cluster.open()
     assert (await cluster.server_status()).answered
+    assert await cluster.remove_leftovers(datetime.now(UTC)) == 0
     made = await cluster.backups.create({"metadata": {"name": "b"}, "spec": {"storageLocation": "default"}})
     for kind in WATCHED_KINDS:
         async with aclosing(cluster.reflector(kind, _nothing).batches()) as batches:

@@ -41,6 +41,7 @@ from velero.health import Condition
 from velero.names import label_value
 from velero.pod_volumes import of_backup
 from velero.reflector import Pace
+from velero.requests import LEFT_AFTER, OURS
 from velero.resource_list import Outcome
 from velero.volumes import Data
 
@@ -187,6 +188,31 @@ async def test_no_request_is_left_behind(world, cluster):
     await backed_up(cluster)
     await cluster.artifacts.results("nightly")
     assert world.objects.list("downloadrequests", "velero") == []
+
+
+async def test_requests_that_a_killed_process_left_are_removed(world, cluster):
+    """Those of others stay, and those that somebody may still wait for."""
+    await world.velero.stop()
+    now = datetime.now(UTC)
+    target = {"target": {"kind": "BackupLog", "name": "nightly"}}
+    for kind, spec in (("downloadrequests", target), ("serverstatusrequests", {})):
+        for name, labels in (("ours", OURS), ("foreign", {})):
+            world.objects.create(kind, "velero", {"metadata": {"name": name, "labels": labels}, "spec": spec})
+    assert await cluster.remove_leftovers(now) == 0
+    assert await cluster.remove_leftovers(now + LEFT_AFTER * 2) == 2
+    for kind in ("downloadrequests", "serverstatusrequests"):
+        assert [each["metadata"]["name"] for each in world.objects.list(kind, "velero")] == ["foreign"]
+
+
+async def test_every_request_carries_the_mark_by_which_it_is_found(world, cluster):
+    seen = []
+    world.objects.on_change(seen.append)
+    await backed_up(cluster)
+    await cluster.server_status()
+    await cluster.artifacts.results("nightly")
+    requests = [one for one in seen if one.resource in {"serverstatusrequests", "downloadrequests"}]
+    assert {one.resource for one in requests} == {"serverstatusrequests", "downloadrequests"}
+    assert all(one.version.object["metadata"]["labels"] == OURS for one in requests)
 
 
 async def test_nothing_is_fetched_from_a_host_that_is_not_listed(world):
