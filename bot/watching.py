@@ -158,6 +158,8 @@ class Watching:
     async def _tell(self, events: tuple[Event, ...]) -> None:
         if not events:
             return
-        fresh = await self._store.write(lambda tx: tuple(event for event in events if tx.outbox.add(event)))
+        fresh = await self._store.write(
+            lambda tx: tuple(event for event in events if tx.outbox.add(conditions.note(tx, event)))
+        )
         if fresh:
             self._hear(fresh, frozenset())

@@ -80,9 +80,7 @@ class Keeper:
             if _under_way(tx, cluster.name, schedule.name):
                 return None
             tx.schedules.put(verdict.state, before.revision if before is not None else None)
-            for event in verdict.events:
-                conditions.note(tx, event)
-            return tuple(event for event in verdict.events if tx.outbox.add(event))
+            return tuple(event for event in verdict.events if tx.outbox.add(conditions.note(tx, event)))
 
         try:
             fresh = await self._store.write(commit)
@@ -106,8 +104,7 @@ class Keeper:
             if current is None or current.revision != row.revision or _under_way(tx, row.cluster, row.name):
                 return ()
             tx.schedules.forget(row.cluster, row.name)
-            told = vanished(setting, row)
-            conditions.note(tx, told)
+            told = conditions.note(tx, vanished(setting, row))
             return (told,) if tx.outbox.add(told) else ()
 
         if fresh := await self._store.write(commit):

@@ -25,6 +25,7 @@ class Kind(StrEnum):
     PAUSED = "schedule-paused-outside"
     INVALID = "schedule-invalid"
     UNSEEN = "schedule-unseen"
+    STALLED = "run-stalled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,10 @@ _ENDS: Mapping[str, tuple[Kind, ...]] = {
     "schedule.missed": (Kind.UNSEEN,),
     "schedule.ran-late": (Kind.UNSEEN,),
 }
+
+
+STALLS = frozenset({"stuck-in-queue", "stuck-in-finalizing", "slow"})
+ENDS_OF_RUNS = frozenset({"completed", "partially-failed", "failed", "failed-validation", "deleted", "gone", "removed"})
 
 
 def signs(health: Health) -> tuple[Sign, ...]:
@@ -126,15 +131,40 @@ def _event(after: Condition, sign: Sign, cluster_uid: str, now: datetime) -> Eve
     )
 
 
-def note(tx: Transaction, event: Event) -> None:
-    """In the transaction that tells of it: what other watches tell becomes part of the same history."""
+def note(tx: Transaction, event: Event) -> Event:
+    """In the transaction that tells of it, and before: what other watches tell becomes part of the same history.
+
+    The event as it is to be told: the good end of a run that was reported as stuck is a recovery.
+    """
+    stalled = _ended(tx, event, Kind.STALLED, event.object_uid) if _is_end(event.kind) else False
     for kind in _ENDS.get(event.kind, ()):
-        if (prev := tx.conditions.standing(event.cluster, kind.value, event.object_name)) is not None:
-            tx.conditions.put(replace(prev, until=event.at))
-    kind_begun = _BEGINS.get(event.kind)
-    if kind_begun is None or tx.conditions.standing(event.cluster, kind_begun.value, event.object_name):
-        return
-    tx.conditions.put(Condition(event.cluster, kind_begun.value, event.object_name, event.at, told=True))
+        _ended(tx, event, kind, event.object_name)
+    if (begun := _begun(event)) is not None and tx.conditions.standing(event.cluster, *begun) is None:
+        kind, subject = begun
+        tx.conditions.put(Condition(event.cluster, kind.value, subject, event.at, told=True))
+    if stalled and event.severity is Severity.INFO and event.kind.endswith(".completed"):
+        facts = {**event.facts, "message": "It was reported as stuck or slow."}
+        return replace(event, severity=Severity.RECOVERY, facts=facts)
+    return event
+
+
+def _begun(event: Event) -> tuple[Kind, str] | None:
+    if event.kind.partition(".")[2] in STALLS:
+        return Kind.STALLED, event.object_uid
+    kind = _BEGINS.get(event.kind)
+    return (kind, event.object_name) if kind is not None else None
+
+
+def _ended(tx: Transaction, event: Event, kind: Kind, subject: str) -> bool:
+    prev = tx.conditions.standing(event.cluster, kind.value, subject)
+    if prev is not None:
+        tx.conditions.put(replace(prev, until=event.at))
+    return prev is not None
+
+
+def _is_end(kind: str) -> bool:
+    noun, _, what = kind.partition(".")
+    return noun in {"backup", "restore"} and what in ENDS_OF_RUNS
 
 
 def explains(

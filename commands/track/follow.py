@@ -210,17 +210,16 @@ class Follower:
     ) -> tuple[tuple[Event, ...], frozenset[str]]:
         name, fresh, moved = self._cluster.name, [], set[str]()
         for one, outcome in outcomes:
-            fresh += [event for each in outcome.events if tx.outbox.add(event := _owned(each, setting))]
-            for event in outcome.events:
-                conditions.note(tx, event)
+            told = (conditions.note(tx, _owned(each, setting)) for each in outcome.events)
+            fresh += [event for event in told if tx.outbox.add(event)]
             if (ident := self._advanced(tx, one, outcome, setting.now)) is not None:
                 moved.add(ident)
         tx.observed.put(name, self._kind, [outcome.remember for _, outcome in outcomes if outcome.remember is not None])
         tx.observed.remove(name, self._kind, [one.uid for one, outcome in outcomes if outcome.remember is None])
-        told, ended = self._settled(tx, outcomes, setting)
+        settled, ended = self._settled(tx, outcomes, setting)
         if batch.resource_version:
             tx.cursors.put(name, self._kind, batch.resource_version, setting.now)
-        return (*fresh, *told), frozenset(moved | ended)
+        return (*fresh, *settled), frozenset(moved | ended)
 
     def _settled(
         self, tx: Transaction, outcomes: list[tuple[Observation[Any], Outcome]], setting: Setting

@@ -10,7 +10,7 @@ from functools import partial
 from msgspec import structs
 
 from commands.moments import moment
-from commands.track import operations, vanished
+from commands.track import conditions, operations, vanished
 from commands.track.sighting import Setting
 from commands.track.vanished import Fate, Settled
 from domain.event import Event, Severity
@@ -47,7 +47,7 @@ def _keep(tx: Transaction, setting: Setting, settled: Iterable[Settled]) -> tupl
         elif event is not None:
             event = replace(event, operation="")
         tx.observed.put(setting.cluster, vanished.KIND, [row])
-        if event is not None and tx.outbox.add(event):
+        if event is not None and tx.outbox.add(conditions.note(tx, event)):
             told.append(event)
         if event is not None and event.operation and _ended(tx, event.operation, setting):
             moved.add(event.operation)

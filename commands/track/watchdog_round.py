@@ -117,9 +117,7 @@ class Watchdog:
         def commit(tx: Transaction) -> tuple[Event, ...]:
             if after.last != row.last:
                 tx.schedules.put(after, row.revision)
-            for event in events:
-                note(tx, event)
-            return tuple(event for event in events if tx.outbox.add(event))
+            return tuple(event for event in events if tx.outbox.add(note(tx, event)))
 
         try:
             fresh = await self._store.write(commit)
@@ -156,10 +154,7 @@ class Watchdog:
             return
 
         def commit(tx: Transaction) -> tuple[Event, ...]:
-            fresh = tuple(event for event in events if tx.outbox.add(event))
-            for event in fresh:
-                note(tx, event)
-            return fresh
+            return tuple(event for event in events if tx.outbox.add(note(tx, event)))
 
         if fresh := await self._store.write(commit):
             self._told(fresh)

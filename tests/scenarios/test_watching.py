@@ -140,6 +140,13 @@ async def test_stuck_in_the_queue_is_told_once(build):
     await house.restart()
     await house.quiet()
     assert len(house.told("#incidents", "second is stuck")) == 1
+    await house.stop()
+    house.prod.velero.script("second", seconds=0.0)
+    await house.prod.velero.stop()
+    await house.prod.velero.start()
+    await house.ended("backups", "second")
+    await house.start()
+    await house.sees("#incidents", "Backup second Completed", "It was reported as stuck")
 
 
 async def test_stuck_in_finalizing_is_told_with_the_likely_cause(build):
@@ -317,3 +324,26 @@ async def test_a_revoked_token_is_told_as_such_and_so_is_its_end(house):
     tokens.update(kept)
     await house.sees("#incidents", "Cluster prod accepts the bot's credentials again", deadline=20)
     assert house.told("#incidents", "does not answer") == []
+
+
+async def test_an_emptied_bucket_is_told_as_the_loss_that_it_is(build):
+    house = await build(velero=dataclasses.replace(QUICK, heartbeats=True, sync_tick=0.3, sync_period=0.3))
+    await house.start()
+    await house.backed_up("b1")
+    await house.quiet()
+    house.world.buckets.find("prod-backups").delete_under("backups/b1/")
+    await house.sees("#incidents", "The record of backup b1 is gone", deadline=20)
+    await house.sees("#incidents", "The data of backup b1 are gone too", "did not find the backup", deadline=20)
+
+
+async def test_a_schedule_verb_is_one_message_in_its_channel(build):
+    house = await build()
+    everything = f'\n[[routes]]\nname = "all"\nchannels = ["{house.world.channel("ops")}"]\n'
+    house.settings.write_text(house.settings.read_text().replace("[delivery]", everything + "[delivery]"))
+    house.prod.objects.create("schedules", "velero", {"metadata": {"name": "nightly"}, "spec": NIGHTLY})
+    await house.start()
+    await house.grace.says("/velero schedule skip nightly")
+    card = await house.sees("#ops", "schedule skip nightly", "done")
+    await house.quiet()
+    assert house.told("#ops", "nightly") == [card]
+    assert house.thread(card) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -106,3 +107,21 @@ def test_what_stands_is_never_pruned(tx: Transaction) -> None:
     conditions.note(tx, event("location.available", at=NOW + MINUTE))
     prune(tx, NOW + timedelta(days=100), Policy())
     assert [each.subject for each in tx.conditions.since("prod", NOW)] == ["other"]
+
+
+@pytest.mark.parametrize(
+    ("end", "severity", "told_as"),
+    [
+        ("completed", Severity.INFO, Severity.RECOVERY),
+        ("failed", Severity.FAILURE, Severity.FAILURE),
+        ("gone", Severity.WARNING, Severity.WARNING),
+    ],
+)
+def test_a_run_that_was_stuck_is_told_when_it_ends(tx: Transaction, end: str, severity: Severity, told_as: Any) -> None:
+    stuck = replace(event("backup.stuck-in-queue", "b1"), object_uid="u1")
+    ended = replace(event(f"backup.{end}", "b1"), object_uid="u1", severity=severity)
+    conditions.note(tx, stuck)
+    assert conditions.note(tx, replace(ended, object_uid="u2")).severity is severity
+    assert conditions.note(tx, ended).severity is told_as
+    assert tx.conditions.all_standing("prod") == ()
+    assert conditions.note(tx, ended).severity is severity
