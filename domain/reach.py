@@ -28,6 +28,8 @@ class Reach:
     """Commands that pods carry in their annotations may run."""
     configmaps: frozenset[str] = frozenset()
     """ConfigMaps of Velero's namespace that the manifest refers to and that this plan does not make itself."""
+    modified: frozenset[str] = frozenset()
+    """What resource modifiers patch, as `kind pointer`; the kind is `*` where a pattern names it."""
     locations: frozenset[str] = frozenset()
     own_objects: frozenset[str] = frozenset()
     """Velero objects deleted or changed themselves, as `kind/name`."""

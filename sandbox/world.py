@@ -205,6 +205,7 @@ name = "restores-need-an-approver"
 who = { groups = ["on-call"] }
 what = ["restore.create"]
 namespaces = ["shop", "shop-*"]
+modifiers = { most = "any", kinds = ["configmaps", "deployments.apps"], paths = ["/data", "/metadata/labels", "/spec/replicas"] }
 effect = "approve"
 quorum = 1
 approvers = ["approvers"]

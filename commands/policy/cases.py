@@ -35,6 +35,7 @@ KEYS = (
     "cluster_scoped",
     "hooks",
     "configmaps",
+    "modified",
     "locations",
     "guards",
     "at",
@@ -155,6 +156,7 @@ def _reach(entry: Entry) -> Reach:
         kinds=frozenset(entry.texts("kinds") or EVERYTHING),
         hooks=bool(entry.flag("hooks")),
         configmaps=frozenset(entry.texts("configmaps") or ()),
+        modified=frozenset(each if " " in each else f"{each} " for each in entry.texts("modified") or ()),
         locations=frozenset(entry.texts("locations") or ()),
     )
 

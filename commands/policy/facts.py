@@ -11,7 +11,8 @@ from commands.policy.where import Labels
 
 @dataclass(frozen=True, slots=True)
 class ClusterFacts:
-    """`labels` has every live namespace as key. `policies` are resource policies (ConfigMap name → parsed document).
+    """`labels` has every live namespace as key. `policies` are resource policies (ConfigMap name → parsed document),
+    `modifiers` resource modifiers in the same way; one that is not here was not read.
 
     `own_configmaps` are those that the plan makes itself, from text that the person gave.
     """
@@ -21,6 +22,7 @@ class ClusterFacts:
     velero_namespace: str = "velero"
     bot_namespace: str = ""
     policies: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    modifiers: Mapping[str, Any] = field(default_factory=dict)
     own_configmaps: frozenset[str] = frozenset()
 
     @property

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from commands.policy.facts import BackupFacts, ClusterFacts
 from commands.policy.globs import is_pattern, meet
 from commands.policy.kinds import all_full, may_be_same
+from commands.policy.reserved import is_reserved
 from commands.policy.restores import kinds_in
 from domain.plan import Guard, Level
 from domain.reach import Reach
@@ -34,7 +35,6 @@ BACKUP_NOT_COMPLETED = "backup-not-completed"
 FORBIDDABLE = (BACKUP_NOT_COMPLETED,)
 """They ask for approval where somebody insists by a flag; a rule may refuse them whoever approves."""
 
-RESERVED_DOMAINS = ("velero.io", "velero-chatops.io", "kots.io", "replicated.com")
 SYSTEM_NAMESPACES = ("kube-system", "kube-public", "kube-node-lease")
 
 _RBAC_INSIDE = ("roles", "rolebindings")
@@ -53,12 +53,6 @@ _WEBHOOKS = (
 
 def can_lift(code: str) -> bool:
     return code in LIFTABLE
-
-
-def is_reserved(key: str) -> bool:
-    """`velero.io/x` and `hook.backup.velero.io/x` alike: annotations under a sub-domain steer Velero too."""
-    domain = key.strip().lower().rpartition("/")[0]
-    return any(domain == each or domain.endswith(f".{each}") for each in RESERVED_DOMAINS)
 
 
 def label_guards(given: Mapping[str, str], own: Collection[str] = ()) -> tuple[Guard, ...]:

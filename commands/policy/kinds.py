@@ -150,6 +150,11 @@ def surely_namespaced(names: Iterable[str]) -> bool:
     return all(_builtin(name := full(each)) and name.partition(".")[0] not in _CLUSTER for each in names)
 
 
+def is_cluster_scoped(name: str) -> bool:
+    """Whether this is a built-in resource outside namespaces; of others that is not known here."""
+    return _builtin(found := full(name)) and found.partition(".")[0] in _CLUSTER
+
+
 def of_kind(gvk: str) -> str:
     """`rbac.authorization.k8s.io/v1/Role`, as Velero's resource list has it → `roles.rbac.authorization.k8s.io`."""
     group, _, kind = gvk.rpartition("/")

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from commands.policy.entry import Entry, Fault
 from commands.policy.globs import BadPattern, fits, tokens
 from commands.policy.guards import FORBIDDABLE, LIFTABLE
+from commands.policy.modifiers import Limits, Most
 from commands.policy.nets import RESTORE
 from commands.policy.rules import Approvals, Effect, Rule, Who, is_about
 from commands.policy.where import Hooks, Namespaces, Where
@@ -27,6 +28,7 @@ KEYS = (
     "cluster_scoped",
     "hooks",
     "configmaps",
+    "modifiers",
     "locations",
     "effect",
     "quorum",
@@ -174,7 +176,28 @@ def _where(entry: Entry) -> Where:
         cluster_scoped=entry.flag("cluster_scoped"),
         hooks=Hooks(hooks) if hooks else None,
         configmaps=entry.flag("configmaps"),
+        modifiers=_modifiers(entry),
         locations=locations,
+    )
+
+
+def _modifiers(entry: Entry) -> Limits | None:
+    """`"metadata"`, or `{ most = "any", kinds = ["deployments.apps"], paths = ["/spec/replicas"] }`."""
+    value = entry.data.get("modifiers")
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return Limits(Most(entry.choice("modifiers", tuple(Most)) or Most.NONE))
+    table = entry.inside("modifiers", value)
+    table.only(("most", "kinds", "paths"))
+    kinds, paths = table.texts("kinds"), table.texts("paths")
+    for path in paths or ():
+        if not path.startswith("/") or path == "/":
+            table.fault("paths", f"{path!r} is not a JSON pointer such as /spec/replicas.")
+    return Limits(
+        Most(table.choice("most", tuple(Most), required=True) or Most.NONE),
+        None if kinds is None else frozenset(kind.lower() for kind in kinds),
+        paths,
     )
 
 
@@ -277,6 +300,8 @@ def _fits_together(entry: Entry, rule: Rule) -> None:
         for key, value in (("cluster_scoped", False), ("hooks", Hooks.NONE), ("configmaps", False)):
             if getattr(rule.where, key) == value and entry.data.get(key) is not None:
                 entry.fault(key, "A rule that denies names what it denies: leave this out, or turn it round.")
+        if rule.where.modifiers is not None and rule.where.modifiers.most is Most.NONE and "modifiers" in entry.data:
+            entry.fault("modifiers", "A rule that denies names what it denies: leave this out, or turn it round.")
     if rule.break_glass and not (rule.effect is Effect.APPROVE or rule.is_freeze):
         entry.fault(
             "break_glass", "There is no glass here: only approvals and freezes (deny with `during`) can be broken."

@@ -69,6 +69,7 @@ def union(*reaches: Reach) -> Reach:
         hooks=any(each.hooks for each in reaches),
         annotation_hooks=any(each.annotation_hooks for each in reaches),
         configmaps=_all(each.configmaps for each in reaches),
+        modified=frozenset(patched for each in reaches for patched in each.modified),
         locations=_all(each.locations for each in reaches),
         own_objects=_all(each.own_objects for each in reaches),
     )

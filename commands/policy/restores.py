@@ -11,6 +11,7 @@ from typing import Any
 from commands.policy.facts import BackupFacts, ClusterFacts
 from commands.policy.globs import is_pattern
 from commands.policy.kinds import of_kind, surely_namespaced
+from commands.policy.modifiers import patched
 from commands.policy.reach import (
     Spec,
     backup_reach,
@@ -42,6 +43,9 @@ def restore_reach(manifest: Spec, backup: BackupFacts, facts: ClusterFacts) -> R
         annotation_hooks=True,
         locations=_location(backup, facts),
         configmaps=configmap_of(spec.get("resourceModifier")) - facts.own_configmaps,
+        modified=frozenset(
+            each for name in configmap_of(spec.get("resourceModifier")) for each in patched(facts.modifiers.get(name))
+        ),
     )
 
 

@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from commands.policy.globs import fits, holds, is_pattern, meet
 from commands.policy.kinds import all_full, may_be_same
+from commands.policy.modifiers import Limits, Most
 from domain.reach import Reach
 
 Labels = Mapping[str, Mapping[str, str]]
@@ -78,6 +79,7 @@ class Where:
     cluster_scoped: bool | None = None
     hooks: Hooks | None = None
     configmaps: bool | None = None
+    modifiers: Limits | None = None
     locations: tuple[str, ...] | None = None
 
     @property
@@ -87,12 +89,14 @@ class Where:
 
     @property
     def flagged(self) -> bool:
-        return bool(self.cluster_scoped or self.configmaps or self.hooks in {Hooks.ANNOTATED, Hooks.ANY})
+        modified = self.modifiers is not None and self.modifiers.most is not Most.NONE
+        return bool(self.cluster_scoped or self.configmaps or modified or self.hooks in {Hooks.ANNOTATED, Hooks.ANY})
 
     @property
     def unlimited(self) -> bool:
         return not self.confined and all(
-            each is None for each in (self.kinds, self.cluster_scoped, self.hooks, self.configmaps, self.locations)
+            each is None
+            for each in (self.kinds, self.cluster_scoped, self.hooks, self.configmaps, self.modifiers, self.locations)
         )
 
     def outside(self, reach: Reach, labels: Labels) -> tuple[Outside, ...]:
@@ -103,6 +107,7 @@ class Where:
             self._said(reach.cluster_scoped, self.cluster_scoped, "cluster-scoped objects"),
             self._hooks_outside(reach),
             self._said(bool(reach.configmaps), self.configmaps, "ConfigMaps of Velero's namespace"),
+            self._modifiers_outside(reach),
             self._locations_outside(reach),
         )
         return tuple(each for each in found if each is not None)
@@ -110,7 +115,7 @@ class Where:
     def untouched(self, reach: Reach, labels: Labels, *, flags: bool) -> str:
         """The dimension in which the reach stays clear of the box; empty: it touches.
 
-        `flags`: whether `cluster_scoped`, `hooks` and `configmaps` are conditions here, and not what the box also holds.
+        `flags`: whether `cluster_scoped`, `hooks`, `configmaps` and `modifiers` are conditions here, and not what the box also holds.
         """
         clear = {
             "namespaces": self._namespaces_clear(reach, labels),
@@ -118,6 +123,7 @@ class Where:
             "cluster_scoped": flags and self.cluster_scoped is True and not reach.cluster_scoped,
             "hooks": flags and self._hooks_clear(reach),
             "configmaps": flags and self.configmaps is True and not reach.configmaps,
+            "modifiers": flags and self.modifiers is not None and not self.modifiers.meets(reach.modified),
             "locations": self.locations is not None and not _locations_meet(self.locations, reach.locations),
         }
         return next((name for name, is_clear in clear.items() if is_clear), "")
@@ -156,6 +162,11 @@ class Where:
         if self.hooks is Hooks.ANNOTATED:
             return not (reach.hooks or reach.annotation_hooks)
         return self.hooks is Hooks.ANY and not reach.hooks
+
+    def _modifiers_outside(self, reach: Reach) -> Outside | None:
+        limits = self.modifiers or Limits(Most.METADATA if self.confined else Most.ANY)
+        beyond = tuple(sorted(each for each in reach.modified if not limits.permits(each, self.kinds)))
+        return Outside("fields that resource modifiers change", beyond) if beyond else None
 
     def _locations_outside(self, reach: Reach) -> Outside | None:
         names = () if self.locations is None else _not_of(self.locations, reach.locations)

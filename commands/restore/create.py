@@ -68,10 +68,9 @@ def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
     backup = source.chosen(cmd, facts, situation)
     known = source.about(backup, facts)
     inline = modifier.step(cmd, situation)
-    around = cluster_facts(facts, situation)
+    around = modifier.known(cluster_facts(facts, situation), cmd, inline, facts)
     if inline is not None:
         manifest["spec"]["resourceModifier"] = modifier.reference(inline.name)
-        around = replace(around, own_configmaps=frozenset({inline.name}))
     reach = restore_reach(manifest, known, around)
     name = manifest["metadata"]["name"]
     restore = Step(StepVerb.CREATE, "Restore", "restores", name, manifest, situation.namespace)

@@ -33,6 +33,7 @@ Json = dict[str, Any]
 EVERYWHERE = frozenset({"*"})
 _AGENTS = frozenset({"node-agent", "node-agent-windows"})
 _UNREADABLE = "its resource modifiers cannot be read"
+_UNTRIED = "The resource modifiers cannot be read: Velero could not apply them either."
 
 
 async def looked(plan: Plan, cluster: Cluster) -> Plan:
@@ -58,8 +59,10 @@ def _guards(plan: Plan, manifest: Json, found: Preview) -> tuple[Guard, ...]:
         return (*kept, _nothing(manifest))
     if found.terminating and not any(guard.code == TERMINATING for guard in kept):
         kept = (*kept, terminating_guard(found.terminating))
+    refused = (*found.unpatched, *((_UNTRIED,) if _UNREADABLE in found.faults else ()))
     return (
         *kept,
+        *(Guard("modifier-fails", Level.REFUSE, text) for text in refused[:5]),
         *_warnings(found),
         *(Guard("would-fail", Level.WARN, f"It would end {found.phase}: {one}.") for one in found.errors[:5]),
     )

@@ -16,16 +16,22 @@ from velero.fields import items, section, strings, text
 
 Json = dict[str, Any]
 
+_STRATEGIC_GROUPS = frozenset({"", "apps", "batch", "snapshot.storage.k8s.io", "velero.io"})
+"""What Velero's server has in its scheme (pkg/cmd/server/server.go); it knows how to merge lists of nothing else."""
 _UNREADABLE = (CannotApply, UsageError, BadDocument, KeyError, TypeError)
 """Somebody else's text: whatever is wrong in a rule is a fault of that rule."""
 
 
 @dataclass(frozen=True, slots=True)
 class Modified:
-    """`faults` are what Velero counts as errors; the object is restored all the same."""
+    """`faults` are what Velero counts as errors; the object is restored all the same, unpatched by that rule.
+
+    `named`: rules whose groupResource means this kind; `rules`: those whose other conditions hold too, and that were applied.
+    """
 
     item: Json
     rules: tuple[int, ...] = ()
+    named: tuple[int, ...] = ()
     faults: tuple[str, ...] = ()
 
 
@@ -35,17 +41,20 @@ class Modifiers:
 
     def changed(self, item: Json, resource: str) -> Modified:
         """Conditions speak of the object before any rule, in the namespace that it came from."""
-        made, done, faults = item, [], []
+        made, done, named, faults = item, [], [], []
         for number, rule in enumerate(self.rules, start=1):
             try:
-                if not fits(section(rule, "conditions"), item, resource):
+                conditions = section(rule, "conditions")
+                if _globbed(text(conditions, "groupResource"), resource):
+                    named.append(number)
+                if not fits(conditions, item, resource):
                     continue
                 made = _patched(made, rule)
             except _UNREADABLE as fault:
                 faults.append(f"rule {number} of the resource modifiers cannot be applied: {fault}")
             else:
                 done.append(number)
-        return Modified(made, tuple(done), tuple(faults))
+        return Modified(made, tuple(done), tuple(named), tuple(faults))
 
 
 def read(data: Mapping[str, Any]) -> Modifiers | None:
@@ -102,6 +111,9 @@ def _patched(item: Json, rule: Json) -> Json:
         made = apply(item, [_operation(patch) for patch in items(rule, "patches")])
     except TestFailed:
         return item
+    version = text(item, "apiVersion")
+    if rule.get("strategicPatches") and version.rpartition("/")[0] not in _STRATEGIC_GROUPS:
+        raise CannotApply(f"Velero knows no strategic patch of {text(item, 'kind')} ({version}): use mergePatches")
     for ways, laid in (("mergePatches", merge), ("strategicPatches", strategic)):
         for patch in items(rule, ways):
             made = laid(made, read_yaml(text(patch, "patchData"), CONFIG_MAP))

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from commands.command import Command
 from commands.facts import Facts
+from commands.policy.facts import ClusterFacts
+from commands.policy.modifiers import CONDITION_KEYS, RULE_KEYS, WAYS, is_plain_patch
 from commands.secret_values import refuse_in_document
 from commands.situation import Situation
 from domain.errors import UsageError
 from domain.plan import Guard, Level, Step, StepVerb, digest
-from velero.documents import TYPED, BadDocument, read_yaml
+from velero.documents import TYPED, BadDocument, read_json, read_yaml
 
 Json = dict[str, Any]
 
 KEY = "modifiers.yaml"
-_WAYS = ("patches", "mergePatches", "strategicPatches")
 
 
 def step(cmd: Command, situation: Situation) -> Step | None:
@@ -63,37 +65,107 @@ def guards(cmd: Command, facts: Facts) -> tuple[Guard, ...]:
         text = f"There is no ConfigMap {name!r} in Velero's namespace."
         return (Guard("no-modifier", Level.REFUSE, text, facts.names("configmaps")[:5]),)
     found = facts.get("configmaps", name) if name else None
-    if found is not None and len(found.get("data") or {}) != 1:
+    if found is None:
+        return ()
+    data = found.get("data") or {}
+    if len(data) != 1:
         return (Guard("bad-modifier", Level.REFUSE, f"ConfigMap {name!r} has to have exactly one key."),)
+    try:
+        check(str(next(iter(data.values()))), f"ConfigMap {name!r}")
+    except UsageError as fault:
+        return (Guard("bad-modifier", Level.REFUSE, " ".join(filter(None, (fault.text, fault.why)))),)
     return ()
+
+
+def known(around: ClusterFacts, cmd: Command, inline: Step | None, facts: Facts) -> ClusterFacts:
+    """With the modifiers that the restore refers to, as far as they were read."""
+    if inline is not None:
+        own, data = frozenset({inline.name}), inline.manifest["data"]
+        return replace(around, own_configmaps=own, modifiers={inline.name: document(data)})
+    name = cmd.text("resource-modifier-configmap")
+    found = facts.get("configmaps", name) if name else None
+    return replace(around, modifiers={name: document(found.get("data") or {})}) if found is not None else around
+
+
+def document(data: Mapping[str, Any]) -> Json | None:
+    """With each patchData read in its place. None where it cannot be read, or where there is more than one key."""
+    if len(data) != 1:
+        return None
+    try:
+        found = read_yaml(str(next(iter(data.values()))), TYPED)
+        return {**found, "resourceModifierRules": [_with_data(rule) for rule in found["resourceModifierRules"]]}
+    except (BadDocument, TypeError, KeyError, AttributeError):
+        return None
+
+
+def _with_data(rule: Json) -> Json:
+    return {**rule, **{way: [_read_patch(patch) for patch in rule[way]] for way in WAYS if rule.get(way)}}
+
+
+def _read_patch(patch: Json) -> Json:
+    """Its patchData, or a value that Velero takes as JSON."""
+    return {key: _read_text(key, text) for key, text in patch.items()}
+
+
+def _read_text(key: str, text: Any) -> Any:
+    if key == "patchData":
+        return read_yaml(text, TYPED)
+    if key == "value" and isinstance(text, str) and text.startswith(("{", "[")):
+        return read_json(text, TYPED)
+    return text
 
 
 def reference(name: str) -> Json:
     return {"apiGroup": "", "kind": "configmap", "name": name}
 
 
-def check(text: str) -> None:
-    """What Velero would refuse only when it runs. Source: velero 1.18 internal/resourcemodifiers."""
+def check(text: str, source: str = "--modifier") -> None:
+    """What Velero would refuse only when it runs, or read otherwise. Source: velero 1.18 internal/resourcemodifiers."""
     try:
         found = read_yaml(text, TYPED)
     except BadDocument as fault:
-        raise UsageError("--modifier cannot be read.", why=f"The document is refused: {fault}.") from None
+        raise UsageError(f"{source} cannot be read.", why=f"The document is refused: {fault}.") from None
     rules = found.get("resourceModifierRules") if isinstance(found, dict) else None
     if not isinstance(found, dict) or found.get("version") != "v1" or not isinstance(rules, list) or not rules:
         raise UsageError(
-            "--modifier needs `version: v1` and at least one rule in `resourceModifierRules`.",
+            f"{source} needs `version: v1` and at least one rule in `resourceModifierRules`.",
             fix="version: v1, resourceModifierRules: [{conditions: {groupResource: configmaps}, mergePatches: […]}]",
         )
+    _only(found, ("version", "resourceModifierRules"), source)
     for rule in rules:
-        _rule(rule)
+        _rule(rule, source)
 
 
-def _rule(rule: object) -> None:
+def _rule(rule: object, source: str) -> None:
     conditions = rule.get("conditions") if isinstance(rule, dict) else None
     if not isinstance(rule, dict) or not isinstance(conditions, dict) or not conditions.get("groupResource"):
-        raise UsageError("Each rule of --modifier needs conditions.groupResource.")
-    if sum(way in rule for way in _WAYS) != 1:
-        raise UsageError(f"Each rule of --modifier has exactly one of {', '.join(_WAYS)}.")
+        raise UsageError(f"Each rule of {source} needs conditions.groupResource.")
+    _only(rule, RULE_KEYS, source)
+    _only(conditions, CONDITION_KEYS, source)
+    if sum(way in rule for way in WAYS) != 1:
+        raise UsageError(f"Each rule of {source} has exactly one of {', '.join(WAYS)}.")
+    for patch in rule.get("patches") or ():
+        if not _reads_plainly(patch):
+            raise UsageError(
+                f"{source} has a patch that Velero would read in another way than it is written: {str(patch)[:200]!r}.",
+                why="Velero writes operation, from, path and value between quotes without escapes.",
+                fix="Use mergePatches for values with quotes or backslashes in them.",
+            )
+
+
+def _reads_plainly(patch: Any) -> bool:
+    try:
+        return isinstance(patch, dict) and is_plain_patch(_read_patch(patch))
+    except BadDocument:
+        return False
+
+
+def _only(table: Json, keys: tuple[str, ...], source: str) -> None:
+    for key in table:
+        if key not in keys:
+            raise UsageError(
+                f"{source}: {str(key)!r} is no key there; Velero takes {', '.join(keys)}.", nearest=keys[:3]
+            )
 
 
 def evidence(cmd: Command, facts: Facts) -> Json:

@@ -148,6 +148,12 @@ class Preview:
     addresses: tuple[str, ...] = ()
     """Services that get something anew."""
     idle_hooks: tuple[str, ...] = ()
+    patches: tuple[str, ...] = ()
+    """What resource modifiers change, field by field."""
+    unpatched: tuple[str, ...] = ()
+    """Rules of the resource modifiers that Velero could not apply, or that mean nothing in the backup."""
+    idle: tuple[str, ...] = ()
+    """Rules whose conditions hold for nothing that is restored."""
 
     @property
     def impact(self) -> frozenset[str]:
@@ -180,6 +186,10 @@ class Preview:
             yield f"Cluster-scoped among them: {_names(row.place for row in across)}."
         if modified := [f"{row.kind} {row.place}" for row in self.rows if row.modified]:
             yield f"Changed on the way by resource modifiers: {_names(modified)}."
+        yield from self.patches[:SHOWN]
+        if len(self.patches) > SHOWN:
+            yield f"… and {len(self.patches) - SHOWN} more fields, all of them in the report."
+        yield from self.idle
 
     def _volumes(self) -> Iterable[str]:
         if back := [claim.shown for claim in self.claims if claim.comes_back]:
@@ -217,6 +227,7 @@ class Preview:
         lines += [
             f"volume         {claim.shown}: {'restored' if claim.comes_back else claim.why}" for claim in self.claims
         ]
+        lines += [f"modifier       {patch}" for patch in self.patches[SHOWN:]]
         text = "\n".join(lines) + "\n"
         return text if len(text) <= LONGEST else text[:LONGEST] + "… and more\n"
 

@@ -11,6 +11,7 @@ from commands.restore.bindings import Asked, Binding, binding, new_addresses, vo
 from commands.restore.claims import NodeAgent, claims
 from commands.restore.compare import controlled, fields, fixed, given, merged, normal
 from commands.restore.modified import Modified, Modifiers
+from commands.restore.patching import Patching
 from commands.restore.preview import Fate, Preview, Row
 from commands.restore.ready import followed, left_out, node_ports, ready
 from commands.restore.scope import Scope
@@ -62,6 +63,7 @@ class Walk:
     spaces: set[str] = field(default_factory=set)
     """Namespaces that are taken of their own accord."""
     defined: set[str] = field(default_factory=set)
+    patching: Patching = field(default_factory=Patching)
     methods: Mapping[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -74,7 +76,7 @@ class Walk:
             return
         if not taken and not self.scope.may_follow(stored.resource, stored.namespace):
             return
-        found = self._found(stored)
+        found = self._found(stored, taken=taken)
         if not taken:
             self.followers[found.origin] = found
             return
@@ -82,11 +84,14 @@ class Walk:
             self.defined.add(stored.name)
         self.taken.append(found)
 
-    def _found(self, stored: Stored) -> Found:
+    def _found(self, stored: Stored, *, taken: bool) -> Found:
         origin = (stored.resource, stored.namespace, stored.name)
         links = tuple(_linked(stored))
         row = self._row(stored)
-        modified = self.modifiers.changed(ready(stored.object, self.scope), stored.resource)
+        wanted = ready(stored.object, self.scope)
+        modified = self.modifiers.changed(wanted, stored.resource)
+        if taken:
+            self.patching.note(stored.resource, f"{row.kind} {row.place}", wanted, modified)
         if why := left_out(stored.object) or self._of_snapshots(stored.kind):
             return Found(replace(row, fate=Fate.LEFT, why=why), origin, links)
         row = replace(row, modified=bool(modified.rules))
@@ -236,6 +241,9 @@ class Walk:
             originals=bound[Binding.ORIGINAL],
             addresses=tuple(f"{one.row.place} ({', '.join(one.addresses)})" for one in found if one.addresses),
             idle_hooks=tuple(_idle_hooks(self.scope, {one.row.namespace for one in found})),
+            patches=tuple(self.patching.changes),
+            unpatched=self.patching.refusals(self.modifiers),
+            idle=self.patching.idle(self.modifiers),
         )
 
     def _bindings(self, found: Iterable[Found]) -> Mapping[Binding, tuple[str, ...]]:

@@ -1,6 +1,7 @@
 """Whose clicks count: the votes of people who are approvers at that moment, as Slack tells it then."""
 
 import asyncio
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -37,6 +38,14 @@ async def half_approved(house):
     request = await asked(house)
     await (await house.bob.clicks("Approve", on=request)).reply("Your vote counts: 1 of 2.")
     return request
+
+
+async def test_they_see_what_a_modifier_changes(house):
+    patch = '{"data": {"extra": "yes"}}'
+    rules = [{"conditions": {"groupResource": "configmaps"}, "mergePatches": [{"patchData": patch}]}]
+    text = json.dumps({"version": "v1", "resourceModifierRules": rules})
+    await house.grace.says(f"{ASK} --namespace-mappings shop:shop-copy --modifier '{text}'")
+    await house.sees("#approvals", "restore create r1", 'data.extra: absent → "yes"')
 
 
 async def test_two_of_three_are_enough(house):

@@ -149,6 +149,46 @@ async def test_a_modifier_that_velero_would_refuse_is_refused_here(house):
     await refused(house, f'{SHOP} --modifier "version: v1"', "at least one rule")
 
 
+def modifier(kind, **ways):
+    rules = [{"conditions": {"groupResource": kind}, **ways}]
+    return f"{SHOP} --namespace-mappings shop:shop-copy --modifier '{json.dumps({'version': 'v1', 'resourceModifierRules': rules})}'"
+
+
+@pytest.mark.parametrize(
+    ("kind", "ways", "words"),
+    [
+        (
+            "deployments",
+            {"mergePatches": [{"patchData": '{"spec": {"replicas": 0}}'}]},
+            "groupResource 'deployments' is no `plural.group` of it. Meant: deployments.apps",
+        ),
+        (
+            "configmaps",
+            {"patches": [{"operation": "remove", "path": "/data/none"}]},
+            "Velero would restore it unmodified",
+        ),
+        (
+            "deployments.apps",
+            {"mergePatches": [{"patchData": '{"spec": {"template": {"spec": {"hostPID": true}}}}'}]},
+            "also reaches fields that resource modifiers change",
+        ),
+        ("configmaps", {"MergePatches": [{"patchData": "{}"}]}, "'MergePatches' is no key there"),
+        (
+            "configmaps",
+            {"patches": [{"operation": "add", "path": '/data/x","path":"/metadata/namespace', "value": "velero"}]},
+            "Velero would read in another way",
+        ),
+    ],
+)
+async def test_a_modifier_that_goes_too_far_or_fails_or_means_nothing_is_refused(house, kind, ways, words):
+    await refused(house, modifier(kind, **ways), words)
+
+
+@pytest.mark.parametrize("blank", [" ", "\t", "\u00a0"])
+async def test_an_exclude_that_excludes_nothing_is_refused(house, blank):
+    await refused(house, f"{SHOP} --exclude-resources 'roles{blank},rolebindings{blank}'", "blanks or invisible")
+
+
 async def test_into_another_cluster_that_shares_the_bucket(house):
     worlds.location(house.staging.objects, "prod-bucket", house.prod.bucket, mode="ReadOnly")
     await house.eventually(lambda: house.staging.get("backups", "b1"))
