@@ -32,6 +32,7 @@ from bot.slack.forms import Forms
 from bot.slack.home import HomeDesk
 from bot.slack.identity import Identity
 from bot.slack.listeners import Listeners, bolt
+from bot.slack.people import People
 from bot.slack.presence import Presence
 from bot.slack.socket import SocketMode
 from bot.slack.votes import clicks
@@ -167,6 +168,7 @@ class App:
             self._examined,
             self.presence.link,
             self.health.fresh,
+            People(self.client, utc_now).names,
         )
         self.conductor = Conductor(
             self.store,

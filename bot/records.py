@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +15,8 @@ from commands.policy.rules import Rule
 from commands.restore import pending, safety
 from domain.actor import Actor
 from domain.problem import Problem
+from store.audit import Recorded
+from store.transaction import Transaction
 from store.writer import Store
 
 LINKED, KEPT, PATIENCE = 20, 1000, 1.5
@@ -31,8 +33,10 @@ class RecordBook:
         checks: Callable[[], Awaitable[Sequence[Finding]]],
         link: Callable[[str, str], Awaitable[str]],
         problems: Callable[[], Awaitable[Sequence[Problem]]],
+        people: Callable[[str], Awaitable[Collection[str]]],
     ) -> None:
         self._problems = problems
+        self._people = people
         self._checks = checks
         self._store = store
         self._rules = rules
@@ -84,8 +88,9 @@ class RecordBook:
             case "failed-notices":
                 return list(await self._store.read(lambda tx: tx.notices.dead_letters()))
             case "audit":
-                limit = int(query.get("limit", "20"))
-                return list(await self._store.read(lambda tx: tx.audit.latest(limit, cluster=query.get("cluster", ""))))
+                return list(await self._store.read(lambda tx: _audit(tx, query)))
+            case "people":
+                return sorted(await self._people(query.get("who", "")))
             case "schedule_state":
                 return list(await self._store.read(lambda tx: tx.schedules.all(query.get("cluster", ""))))
             case safety.TABLE:
@@ -110,3 +115,16 @@ def of_finding(each: Finding) -> tuple[str, str, str, str]:
 def of_problem(each: Problem) -> tuple[str, str, str, str]:
     since = f" since {each.since:%Y-%m-%d %H:%M} UTC" if each.since else ""
     return each.cluster, each.part, f"{each.text}{since}", each.fix
+
+
+def _audit(tx: Transaction, query: Mapping[str, str]) -> tuple[Recorded, ...]:
+    return tx.audit.latest(
+        int(query.get("limit", "20")),
+        cluster=query.get("cluster", ""),
+        by=query.get("by", "").split("\n") if query.get("by") else (),
+        subject=query.get("subject", ""),
+    )
+
+
+async def _nobody(_who: str) -> Collection[str]:
+    return ()

@@ -26,6 +26,8 @@ class FlagType:
     merge: Merge = lambda _before, now: now
     peeks: bool = False
     """Takes the next word only if it reads as a value, else stands alone."""
+    mentions: bool = False
+    """A mention stands for the id behind it."""
     free: bool = False
     """Free text: the signs as typed are kept."""
 
@@ -188,6 +190,7 @@ def _either(before: bool, now: bool) -> bool:
 
 
 TEXT = FlagType("text", str)
+PERSON = FlagType("person", str, mentions=True)
 FREE_TEXT = FlagType("free text", str, free=True)
 BOOL = FlagType("true|false", parse_bool, bare="true")
 STICKY_BOOL = FlagType("true|false", parse_bool, bare="true", merge=_either)

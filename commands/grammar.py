@@ -219,6 +219,8 @@ class _Reader:
             )
         if flag.type.free:
             value = raw.raw.partition("=")[2] if raw is word else raw.raw
+        if flag.type.mentions and raw.mention:
+            value = raw.mention
         try:
             parsed = flag.type.parse(value)
         except UsageError as fault:

@@ -7,7 +7,7 @@ database inside the transaction, never remembered: a rolled back row leaves no t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
@@ -159,12 +159,22 @@ class Audit:
         ).fetchone()
         return int(row[0])
 
-    def latest(self, limit: int, *, before: int | None = None, cluster: str = "") -> tuple[Recorded, ...]:
-        """Newest first; `before` pages on from a row's number."""
+    def latest(
+        self,
+        limit: int,
+        *,
+        before: int | None = None,
+        cluster: str = "",
+        by: Collection[str] = (),
+        subject: str = "",
+    ) -> tuple[Recorded, ...]:
+        """Newest first; `before` pages on from a row's number. `by`: all that one person is called, as it is and in small letters."""
         rows = self._connection.execute(
             f"SELECT {COLUMNS} FROM audit WHERE (?1 IS NULL OR seq < ?1) AND (?2 = '' OR cluster = ?2)"  # noqa: S608
-            " ORDER BY seq DESC LIMIT ?3",
-            (before, cluster, limit),
+            " AND (?4 = '[]' OR lower(actor) IN (SELECT value FROM json_each(?4))"
+            " OR lower(json_extract(detail, '$.actor')) IN (SELECT value FROM json_each(?4)))"
+            " AND (?5 = '' OR instr(subject, ?5) > 0) ORDER BY seq DESC LIMIT ?3",
+            (before, cluster, limit, to_json(sorted(by)), subject),
         ).fetchall()
         return tuple(map(recorded, rows))
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from commands import moments, output, phases, selection
+from commands import moments, output, people, phases, selection
 from commands.backup import kots
 from commands.backup.kots import Logical
 from commands.backup.sheet import items_of, selector_of
 from commands.command import Command
 from commands.facts import Facts, Needs, Want, World
-from commands.flags import DURATION, STRINGS, TEXT, Flag
+from commands.flags import DURATION, PERSON, STRINGS, TEXT, Flag
 from commands.output import ALL_CLUSTERS, LIST_FLAGS, PAGE
 from commands.resolve import REQUESTED_BY
 from commands.situation import Situation
@@ -29,7 +29,7 @@ FILTERS: tuple[Flag, ...] = (
     Flag("selector", TEXT, "Only those that match this label selector", short="l", group="Filter"),
     Flag("status", STRINGS, "Only these phases", group="Filter", ours=True),
     Flag("schedule", TEXT, "Only those of this schedule", group="Filter", ours=True, source="schedules"),
-    Flag("created-by", TEXT, "Only those that this person asked for", group="Filter", ours=True),
+    Flag("created-by", PERSON, "Only those that this person asked for", group="Filter", ours=True),
     Flag("since", DURATION, "Only younger ones (24h, 7d)", group="Filter", ours=True),
     Flag("search", TEXT, "Only names with this in it", group="Filter", ours=True),
 )
@@ -50,7 +50,8 @@ def needs(cmd: Command, known: Facts) -> Needs:
     exact = cmd.names or output.dumps(cmd) or output.wide(cmd) or cmd.text("selector")
     wanted = selection.some(cmd, known, "backups") if exact else [Want("backups")]
     sizes = ("podvolumebackups", "datauploads") if output.wide(cmd) else ()
-    return Needs.of(*wanted, Want("namespaces", optional=True), *(Want(each, optional=True) for each in sizes))
+    more = (Want(each, optional=True) for each in ("namespaces", *sizes))
+    return Needs.of(*wanted, *more, people.needed(cmd, "created-by"))
 
 
 def answer(cmd: Command, world: World, situation: Situation) -> Answer:
@@ -94,11 +95,11 @@ def _rows(cmd: Command, cluster: str, facts: Facts, situation: Situation) -> Ite
     for name in cmd.names:
         if name not in names:
             raise Unknown(f"There is no backup {name!r}.", nearest=facts.nearest("backups", name))
-    sizes = _sizes(facts)
+    sizes, who = _sizes(facts), people.names(cmd, "created-by", facts)
     for one in found:
         if cmd.names and not {one.name, *map(moments.name, one.members)} & set(cmd.names):
             continue
-        if _fits(cmd, one, situation):
+        if _fits(cmd, one, situation, who):
             yield Row(cluster, one, sum(sizes.get(moments.name(item), 0) for item in one.members))
 
 
@@ -122,12 +123,12 @@ def _headline(count: int) -> str:
     return counted(count, "backup") if count else "No backups found."
 
 
-def _fits(cmd: Command, one: Logical, situation: Situation) -> bool:
+def _fits(cmd: Command, one: Logical, situation: Situation, who: frozenset[str]) -> bool:
     item = one.first
     checks: tuple[tuple[str, Callable[[], bool]], ...] = (
         ("status", lambda: any(_phase_fits(wanted, one, situation) for wanted in cmd.strings("status"))),
         ("schedule", lambda: moments.labels(item).get("velero.io/schedule-name") == cmd.text("schedule")),
-        ("created-by", lambda: cmd.text("created-by").lstrip("@") in creator(item)),
+        ("created-by", lambda: creator(item).casefold() in who),
         ("search", lambda: cmd.text("search") in one.name),
         ("since", lambda: _younger(item, cmd, situation)),
     )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from commands import moments
+from commands import moments, people
 from commands.command import Command
 from commands.facts import Facts, Needs, Records, World
-from commands.flags import INT, TEXT, Flag
+from commands.flags import INT, PERSON, TEXT, Flag
 from commands.situation import Situation
 from commands.verb import Args, Effect, Verb
 from domain.answer import Answer, Table, Text
@@ -16,7 +16,7 @@ from store.audit import Recorded
 MOST = 200
 
 
-def rows_of(cmd: Command) -> Records:
+def rows_of(cmd: Command, known: Facts) -> Records:
     if cmd.names:
         return Records("story", (("operation", cmd.name),))
     limit = cmd.number("limit", 20)
@@ -26,19 +26,22 @@ def rows_of(cmd: Command) -> Records:
             why="The whole record: velero-chatops audit export.",
             fix="audit --limit 50",
         )
-    return Records("audit", (("limit", str(limit)), ("cluster", cmd.cluster)))
+    by = "\n".join(sorted(people.names(cmd, "by", known)))
+    query = (("limit", str(limit)), ("cluster", cmd.cluster), ("by", by), ("subject", cmd.text("subject")))
+    return Records("audit", query)
 
 
-def needs(cmd: Command, _known: Facts) -> Needs:
-    return Needs.of(rows_of(cmd))
+def needs(cmd: Command, known: Facts) -> Needs:
+    who = people.needed(cmd, "by")
+    return Needs.of(who) if who is not None and who not in known.records else Needs.of(who, rows_of(cmd, known))
 
 
 def answer(cmd: Command, world: World, situation: Situation) -> Answer:
     facts = next(iter(world.values()))
     if isinstance(facts, ClusterError):
         raise facts
-    found: list[Recorded] = facts.records.get(rows_of(cmd), [])
-    chosen = [one for one in found if cmd.text("subject") in one.entry.subject and _by(cmd, one)]
+    found: list[Recorded] = facts.records.get(rows_of(cmd, facts), [])
+    chosen = [one for one in found if cmd.text("subject") in one.entry.subject and _by(cmd, one, facts)]
     if not chosen:
         return Answer("Nothing is recorded of that.")
     rows = tuple(_row(one, situation) for one in chosen)
@@ -49,9 +52,11 @@ def answer(cmd: Command, world: World, situation: Situation) -> Answer:
     )
 
 
-def _by(cmd: Command, one: Recorded) -> bool:
-    wanted = cmd.text("by").lstrip("@")
-    return not wanted or wanted in {one.entry.actor, str(one.entry.detail.get("actor", ""))}
+def _by(cmd: Command, one: Recorded, facts: Facts) -> bool:
+    """Of one operation's story, which is read whole; of the record, what was chosen there already."""
+    wanted = people.names(cmd, "by", facts)
+    said = {one.entry.actor.casefold(), str(one.entry.detail.get("actor", "")).casefold()}
+    return not wanted or bool(wanted & said)
 
 
 def _row(one: Recorded, situation: Situation) -> tuple[str, ...]:
@@ -76,7 +81,7 @@ AUDIT = Verb(
     args=Args("OPERATION", 0, 1),
     flags=(
         Flag("limit", INT, f"How many rows (at most {MOST})", group="Filter", ours=True),
-        Flag("by", TEXT, "Only what this person did", group="Filter", ours=True),
+        Flag("by", PERSON, "Only what this person did", group="Filter", ours=True),
         Flag("subject", TEXT, "Only rows about names with this in it", group="Filter", ours=True),
     ),
     needs=needs,

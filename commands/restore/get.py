@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import yaml
 
-from commands import moments, phases
+from commands import moments, people, phases
 from commands.command import Command
 from commands.facts import Facts, Needs, Want, World
-from commands.flags import DURATION, STRINGS, TEXT, Flag
+from commands.flags import DURATION, PERSON, STRINGS, TEXT, Flag
 from commands.output import ALL_CLUSTERS, LIST_FLAGS
 from commands.resolve import REQUESTED_BY
 from commands.situation import Situation
@@ -27,7 +27,7 @@ FILTERS: tuple[Flag, ...] = (
     Flag("selector", TEXT, "Only those that match this label selector", short="l", group="Filter"),
     Flag("status", STRINGS, "Only these phases", group="Filter", ours=True),
     Flag("backup", TEXT, "Only those from this backup", group="Filter", ours=True, source="backups"),
-    Flag("created-by", TEXT, "Only those that this person asked for", group="Filter", ours=True),
+    Flag("created-by", PERSON, "Only those that this person asked for", group="Filter", ours=True),
     Flag("since", DURATION, "Only younger ones (24h, 7d)", group="Filter", ours=True),
 )
 
@@ -35,7 +35,9 @@ FILTERS: tuple[Flag, ...] = (
 def needs(cmd: Command, _known: Facts) -> Needs:
     named = bool(cmd.names) and not cmd.text("selector")
     wanted = [Want("restores", name) for name in cmd.names] if named else [Want("restores", label=cmd.text("selector"))]
-    return Needs.of(*wanted, Want("backups", optional=True), Want("namespaces", optional=True))
+    return Needs.of(
+        *wanted, Want("backups", optional=True), Want("namespaces", optional=True), people.needed(cmd, "created-by")
+    )
 
 
 def answer(cmd: Command, world: World, situation: Situation) -> Answer:
@@ -46,7 +48,8 @@ def answer(cmd: Command, world: World, situation: Situation) -> Answer:
             parts.append(Text(f"{cluster} could not be asked: {facts.text}", untrusted=True))
             continue
         _all_there(cmd, facts)
-        rows += [(cluster, item) for item in _wanted(cmd, facts) if _fits(cmd, item, situation)]
+        who = people.names(cmd, "created-by", facts)
+        rows += [(cluster, item) for item in _wanted(cmd, facts) if _fits(cmd, item, situation, who)]
     seen = (
         moments.phase(item) for facts in world.values() if isinstance(facts, Facts) for item in facts.all("restores")
     )
@@ -74,11 +77,11 @@ def _all_there(cmd: Command, facts: Facts) -> None:
             raise Unknown(f"There is no restore {name!r}.", nearest=facts.nearest("restores", name))
 
 
-def _fits(cmd: Command, item: Json, situation: Situation) -> bool:
+def _fits(cmd: Command, item: Json, situation: Situation, who: frozenset[str]) -> bool:
     checks: tuple[tuple[str, Callable[[], bool]], ...] = (
         ("status", lambda: any(phases.means(each, moments.phase(item)) for each in cmd.strings("status"))),
         ("backup", lambda: moments.spec(item).get("backupName") == cmd.text("backup")),
-        ("created-by", lambda: cmd.text("created-by").lstrip("@") in creator(item)),
+        ("created-by", lambda: creator(item).casefold() in who),
         ("since", lambda: _younger(item, cmd, situation)),
     )
     return all(check() for flag, check in checks if cmd.given(flag))

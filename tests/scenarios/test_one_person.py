@@ -1,0 +1,36 @@
+"""One person by any of their names: in the record, and among who asked for backups and restores."""
+
+import pytest
+
+RULES = """
+[[rules]]
+name = "all"
+who = "anyone"
+what = ["*"]
+effect = "allow"
+"""
+
+
+@pytest.fixture
+async def house(build):
+    house = await build(rules=RULES)
+    await house.start()
+    return house
+
+
+async def test_everything_of_hers_is_found_by_any_name(house):
+    await house.grace.says("/velero backup create b1 --include-namespaces shop")
+    await house.ended("backups", "b1")
+    await house.ada.says("/velero backup create b2 --include-namespaces shop")
+    await house.ended("backups", "b2")
+    mine = house.grace.id
+    for who in ("grace", "Grace", "GRACE", "@grace", "grace@example.com", mine, f"<@{mine}|grace>"):
+        record = await (await house.grace.says(f"/velero audit --limit 1 --by {who}", raw=True)).reply("of the record")
+        assert ("1 row" in record.text, "b1" in record.text, "b2" in record.text) == (True, True, False), who
+        listed = await (await house.grace.says(f"/velero backup get --created-by {who}", raw=True)).reply("CREATED BY")
+        assert ("b1" in listed.text, "b2" in listed.text) == (True, False), who
+
+
+async def test_of_somebody_unknown_nothing_is_found(house):
+    await house.backed_up("b1")
+    assert "Nothing" in (await (await house.grace.says("/velero audit --by nobody")).reply()).text
