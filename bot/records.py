@@ -124,7 +124,3 @@ def _audit(tx: Transaction, query: Mapping[str, str]) -> tuple[Recorded, ...]:
         by=query.get("by", "").split("\n") if query.get("by") else (),
         subject=query.get("subject", ""),
     )
-
-
-async def _nobody(_who: str) -> Collection[str]:
-    return ()
