@@ -101,7 +101,7 @@ def _told(setting: Setting, row: Observed, fate: Fate, request: Observed | None 
     else:
         kind, severity, said = "backup.gone", Severity.WARNING, _gone(row, ran=ran)
     kept = structs.replace(row, facts={**row.facts, "fate": fate.value})
-    event = of_known(setting, kind, "Backup", row, kind.partition(".")[2], severity)
+    event = of_known(setting, kind, "Backup", kept, kind.partition(".")[2], severity)
     return Settled(kept, _with(event, said), request)
 
 
@@ -150,8 +150,9 @@ def missed_by_sync(setting: Setting, row: Observed, last_synced: datetime | None
         return Settled(structs.replace(row, facts={**row.facts, "synced": text(last_synced)}))
     where = row.facts.get("location") or "its storage location"
     said = {"message": f"Velero synced {where} twice since the record vanished and did not find the backup there."}
-    event = of_known(setting, "backup.data-gone", "Backup", row, "data-gone", Severity.FAILURE)
-    return Settled(structs.replace(row, facts={**row.facts, "fate": Fate.LOST.value}), _with(event, said))
+    lost = structs.replace(row, facts={**row.facts, "fate": Fate.LOST.value})
+    event = of_known(setting, "backup.data-gone", "Backup", lost, "data-gone", Severity.FAILURE)
+    return Settled(lost, _with(event, said))
 
 
 def _with(event: Event, facts: Mapping[str, Any]) -> Event:

@@ -49,6 +49,7 @@ _BACKUP: Json = {
     "queue": _WHOLE,
     "labels": _WORDS,
     "last_good": {"type": "object", "properties": {"name": _TEXT, "at": _TIME}},
+    "none_good": _YES_OR_NO,
     "recovered": _YES_OR_NO,
     "usual": _NUMBER,
     "last_items": _WHOLE,
@@ -56,21 +57,38 @@ _BACKUP: Json = {
 _RESTORE: Json = {**_RUN, "backup": _TEXT, "mapping": _WORDS}
 _DELETION: Json = {"backup": _TEXT, "backup_uid": _TEXT, "errors": _TEXTS}
 _LOCATION: Json = {"message": _TEXT, "since": _TIME, "was_since": _TIME}
-_SCHEDULE: Json = {"schedule": _TEXT, "cron": _TEXT, "expected": _TIME, "verb": _TEXT, "summary": _TEXT, "by": _TEXT}
+_CONDITION: Json = {"message": _TEXT, "since": _TIME}
+_VANISHED: Json = {"fate": _TEXT, "vanished": _TIME, "message": _TEXT}
+_SCHEDULE: Json = {
+    "schedule": _TEXT,
+    "cron": _TEXT,
+    "expected": _TIME,
+    "verb": _TEXT,
+    "summary": _TEXT,
+    "by": _TEXT,
+    "changes": _TEXTS,
+}
 _RECEIVER: Json = {"receiver": _TEXT, "status": _WHOLE, "message": _TEXT}
 
 ENDS = ("completed", "partially-failed", "failed", "failed-validation")
 STALLS = ("stuck-in-queue", "stuck-in-finalizing", "slow")
 
 FACTS: Mapping[str, Json] = {
-    **{f"backup.{end}": _BACKUP for end in (*ENDS, *STALLS, "deleted", "gone")},
+    **{f"backup.{end}": _BACKUP for end in (*ENDS, *STALLS)},
+    **{f"backup.{end}": {**_BACKUP, **_VANISHED} for end in ("deleted", "gone", "data-gone")},
+    "backup.returned": {**_BACKUP, "message": _TEXT, "was": _TEXT},
     "backup.deletion-failed": _DELETION,
     **{f"restore.{end}": _RESTORE for end in (*ENDS, *STALLS, "removed", "outside")},
     "location.unavailable": _LOCATION,
     "location.available": _LOCATION,
+    "location.removed": {"since": _TIME},
+    **{f"velero.{what}": _CONDITION for what in ("silent", "back")},
+    **{f"cluster.{what}": _CONDITION for what in ("unreachable", "reachable", "access-lost", "access-back")},
     "schedule.missed": _SCHEDULE,
     "schedule.recovered": _SCHEDULE,
     "schedule.changed": _SCHEDULE,
+    "schedule.unseen": _SCHEDULE,
+    "schedule.seen": _SCHEDULE,
     "operation.answered": {"result": {"type": "object"}},
     "receiver.disabled": _RECEIVER,
     "receiver.tested": _RECEIVER,

@@ -55,6 +55,7 @@ def test_a_request_that_velero_processed_is_a_deletion(tx: Transaction) -> None:
     gone(tx, request())
     (event,) = told(tx)
     assert (event.kind, event.severity) == ("backup.deleted", Severity.SECURITY)
+    assert event.facts["fate"] == Fate.DELETED
     assert "outside approval" in event.facts["headline"]
 
 
