@@ -177,3 +177,27 @@ def test_a_step_moves_once(tx, now):
         tx.steps.move("op1", 0, StepState.SUBMITTING, StepState.FAILED, now, reason="late")
     (one,) = tx.steps.by_uid("u-1")
     assert (one.name, one.state, one.reason) == ("shop-20260301", StepState.SUBMITTED, "")
+
+
+async def test_an_older_database_learns_the_state_without_losing_a_row(tmp_path):
+    """The CHECK changes in place: rewriting the table would take steps and approvals along by their foreign keys."""
+    older = Migrations(STEPS.name)
+    for step in STEPS._migrations:
+        if step.name != "007-unconfirmed":
+            older(name=step.name)(step.fn)
+    with closing(open_for_writing(tmp_path, NOW, older)) as connection:
+        tx = Transaction(connection, 1)
+        planned(tx)
+        sending = moved(tx, State.SUBMITTING, State.APPROVED)
+        with pytest.raises(sqlite3.IntegrityError):
+            tx.operations.advance(sending.advance(State.UNCONFIRMED, NOW), sending.revision)
+    with closing(open_for_writing(tmp_path, NOW)) as connection:
+        tx = Transaction(connection, 2)
+        tx.operations.advance(sending.advance(State.UNCONFIRMED, NOW), sending.revision)
+        assert [one.state for one in tx.operations.open()] == [State.UNCONFIRMED]
+        assert tx.steps.of(sending.id)
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        with pytest.raises(sqlite3.IntegrityError):
+            connection.execute("UPDATE operation SET state = 'unheard-of'")
+        plan = " ".join(map(str, connection.execute("EXPLAIN QUERY PLAN SELECT id FROM operation WHERE " + IS_OPEN)))
+        assert "operation_open" in plan

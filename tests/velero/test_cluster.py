@@ -205,14 +205,17 @@ async def test_requests_that_a_killed_process_left_are_removed(world, cluster):
 
 
 async def test_every_request_carries_the_mark_by_which_it_is_found(world, cluster):
-    seen = []
-    world.objects.on_change(seen.append)
+    marks = {}
+
+    def note(_type, resource, _old, new):
+        if new is not None:
+            marks.setdefault(resource, new["metadata"].get("labels"))
+
+    world.objects.on_change(note)
     await backed_up(cluster)
     await cluster.server_status()
     await cluster.artifacts.results("nightly")
-    requests = [one for one in seen if one.resource in {"serverstatusrequests", "downloadrequests"}]
-    assert {one.resource for one in requests} == {"serverstatusrequests", "downloadrequests"}
-    assert all(one.version.object["metadata"]["labels"] == OURS for one in requests)
+    assert marks["serverstatusrequests"] == marks["downloadrequests"] == OURS
 
 
 async def test_nothing_is_fetched_from_a_host_that_is_not_listed(world):

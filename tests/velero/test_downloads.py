@@ -17,6 +17,7 @@ from tests.velero.test_connection import authority
 from velero.downloads import Downloads, File, download_requests
 from velero.hosts import judge
 from velero.object_store import ObjectStore
+from velero.requests import OURS
 from velero.unpacking import Caps, Unpacker
 
 REQUESTS = "/apis/velero.io/v1/namespaces/velero/downloadrequests"
@@ -73,7 +74,7 @@ async def test_a_file_is_asked_for_fetched_unpacked_and_the_request_removed(serv
     assert await read(downloads) == b'{"errors":{}}'
     made = json.loads(server.bodies[0])
     assert made["spec"] == {"target": {"kind": "BackupResults", "name": "nightly"}}
-    assert made["metadata"] == {"generateName": "nightly-"}
+    assert made["metadata"] == {"generateName": "nightly-", "labels": OURS}
     assert velero.removed
 
 
