@@ -238,3 +238,13 @@ async def test_a_stranger_learns_nothing_of_what_runs_here(house, method, path, 
         assert "Server" not in answer.headers
         assert "Python" not in said
         assert not said or status == 200
+
+
+async def test_slack_s_port_names_no_cluster(house):
+    """What names clusters stands on the other port alone."""
+    for path, status in (("/metrics", 404), ("/readyz", 200), ("/healthz", 200)):
+        async with house.bot.session.get(f"{house.url}{path}") as answer:
+            assert answer.status == status
+            assert "prod" not in await answer.text()
+    async with house.bot.session.get(f"http://127.0.0.1:{house.bot.status_port}/metrics") as answer:
+        assert 'cluster="prod"' in await answer.text()
