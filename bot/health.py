@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime
 
-from bot.metrics import FAILED_ITEMS, LOOP_FAILING
+from bot.metrics import FAILED_ITEMS
 from bot.misconfiguration import misconfigured
 from bot.settings import Settings
 from bot.supervise import Loop, Loops
@@ -70,11 +70,8 @@ class Health:
         settled = (_since(problem, since) for problem, since in self._misconfigured.items())
         return (*self.loops(), *settled, *self._stored)
 
-    def loops(self) -> Iterator[Problem]:
-        for loop in self._loops.all():
-            LOOP_FAILING.labels(loop.name).set(1 if loop.failing_since is not None else 0)
-            if loop.failing_since is not None:
-                yield of_loop(loop)
+    def loops(self) -> tuple[Problem, ...]:
+        return tuple(map(of_loop, self._loops.failing()))
 
     def summary(self) -> tuple[dict[str, str], dict[str, str]]:
         """What keeps the bot from being ready, and what is only degraded, by part, for /readyz."""

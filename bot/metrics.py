@@ -11,7 +11,6 @@ ACK_SECONDS = Histogram(
 )
 INBOX_WAITING = Gauge("velero_chatops_inbox_waiting", "Commands accepted and not yet done")
 LOOP_FAILURES = Counter("velero_chatops_loop_failures_total", "Rounds of supervised loops that failed", ["loop"])
-LOOP_FAILING = Gauge("velero_chatops_loop_failing", "1 while a supervised loop fails", ["loop"])
 FAILED_ITEMS = Gauge("velero_chatops_failed_items", "Items that failed and were set aside", ["kind"])
 WATCH_OK = Gauge("velero_chatops_watch_ok", "1 while a kind of a cluster is followed", ["cluster", "kind"])
 EVENTS = Counter("velero_chatops_events_total", "Events told by tracking", ["cluster", "kind"])

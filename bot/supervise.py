@@ -106,8 +106,8 @@ class Loops:
 
         return self.start(name, one_round)
 
-    def all(self) -> tuple[Loop, ...]:
-        return tuple(self._loops.values())
+    def failing(self) -> tuple[Loop, ...]:
+        return tuple(loop for loop in self._loops.values() if loop.failing_since is not None)
 
     async def stop(self) -> None:
         """Asked again as long as one goes on: in Python 3.11 `wait_for` loses a cancellation that meets its result."""

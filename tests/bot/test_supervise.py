@@ -1,0 +1,100 @@
+"""A loop that fails comes again after growing pauses; one piece of work that fails ends no other."""
+
+import asyncio
+from datetime import UTC, datetime
+
+import pytest
+
+from bot.supervise import FIRST_BACKOFF, Loops, contained, reason_of
+
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+async def loops():
+    made = Loops(lambda: NOW)
+    yield made
+    await made.stop()
+
+
+async def turns() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def test_a_loop_that_fails_is_named_with_since_when_and_why_and_goes_on(loops):
+    rounds = []
+
+    async def fails():
+        rounds.append(1)
+        raise KeyError("x")
+
+    loop = loops.start("bad", fails)
+    await turns()
+    assert [(one.name, one.failing_since, one.reason) for one in loops.failing()] == [("bad", NOW, "KeyError: 'x'")]
+    loop.wake()
+    await turns()
+    assert len(rounds) == 2
+
+
+async def test_one_that_fails_keeps_no_other_from_going(loops):
+    went = []
+
+    async def fails():
+        raise KeyError
+
+    async def goes():
+        went.append(1)
+
+    loops.start("bad", fails)
+    good = loops.start("good", goes)
+    await turns()
+    good.wake()
+    await turns()
+    assert len(went) == 2
+    assert [one.name for one in loops.failing()] == ["bad"]
+
+
+async def test_a_fault_is_over_with_the_next_round_that_ends_well(loops):
+    faults = [KeyError()]
+
+    async def once():
+        if faults:
+            raise faults.pop()
+
+    loop = loops.start("once", once)
+    await turns()
+    assert loops.failing() == (loop,)
+    loop.wake()
+    await turns()
+    assert (loops.failing(), loop.reason, loop.last_ok) == ((), "", NOW)
+
+
+async def test_what_runs_by_itself_and_ends_is_started_again(loops):
+    begun = []
+
+    async def ends():
+        begun.append(1)
+
+    loop = loops.spawn("ends", ends)
+    await turns()
+    assert await loop.round() == FIRST_BACKOFF
+    assert len(begun) == 2
+
+
+async def test_a_piece_of_work_gives_its_fault_back():
+    async def fails():
+        raise KeyError("x")
+
+    async def works():
+        return 7
+
+    assert isinstance(await contained(fails()), KeyError)
+    assert await contained(works()) is None
+
+
+def test_a_group_says_each_kind_of_fault_once():
+    nested = ExceptionGroup("inner", [ValueError("b")])
+    assert reason_of(ExceptionGroup("outer", [KeyError("a"), KeyError("a"), nested])) == (
+        "outer: KeyError: 'a'; inner: ValueError: b"
+    )
