@@ -33,6 +33,8 @@ SCHEMA = (
     BEGIN UPDATE message SET wanted = NEW.revision WHERE subject = NEW.id AND role = 'card'; END""",
 )
 
+REQUESTS = ("CREATE INDEX message_requests ON message (subject) WHERE role = 'approval' AND gone = 0",)
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
@@ -104,10 +106,10 @@ class Messages:
         rows = self._connection.execute(
             "SELECT m.channel, m.ts, m.subject, m.role, m.revision, m.posted_at"  # noqa: S608 - a constant
             " FROM message AS m JOIN operation AS o ON o.id = m.subject JOIN approval AS a ON a.operation = o.id"
-            " WHERE m.role = ? AND m.gone = 0 AND m.revision < 2 * a.revision"
+            " WHERE m.role = 'approval' AND m.gone = 0 AND m.revision < 2 * a.revision"
             f" + NOT (o.{IS_OPEN})"
             " ORDER BY o.changed_at LIMIT ?",
-            (APPROVAL, limit),
+            (limit,),
         ).fetchall()
         return tuple(map(_message, rows))
 

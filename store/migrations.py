@@ -97,6 +97,12 @@ def _unconfirmed(db: Database) -> None:
     operations.unconfirmed(db.conn)
 
 
+@STEPS(name="008-requests")
+def _requests(db: Database) -> None:
+    for statement in messages.REQUESTS:
+        db.conn.execute(statement)
+
+
 def wrapped(connection: Connection) -> Database:
     # Plugins would run foreign code on our connection.
     return Database(connection, execute_plugins=False)

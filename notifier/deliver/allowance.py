@@ -1,39 +1,27 @@
-"""One allowance per workspace: Slack counts edits and posts together, so everything leaves through one bucket.
-
-Approvals, ends and new messages may use all of it; progress leaves a part for them.
-"""
+"""How much one sender may still ask: so many a minute, with a burst."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 
 @dataclass(slots=True)
 class Allowance:
-    """`per_minute` with a burst of `burst`; progress is refused below `kept`."""
+    """`burst` at once, and `per_minute` from then on."""
 
-    per_minute: float = 50.0
-    burst: float = 12.0
-    kept: float = 4.0
+    per_minute: float
+    burst: float
     _tokens: float = -1.0
     _at: datetime | None = None
-    _closed_until: datetime | None = None
 
-    def take(self, now: datetime, *, progress: bool = False) -> float:
-        """0 when it may leave now; else in how many seconds to ask again."""
+    def take(self, now: datetime) -> float:
+        """0 when it may go on now; else in how many seconds to ask again."""
         self._refill(now)
-        if self._closed_until is not None and now < self._closed_until:
-            return (self._closed_until - now).total_seconds()
-        least = 1.0 + (self.kept if progress else 0.0)
-        if self._tokens >= least:
+        if self._tokens >= 1.0:
             self._tokens -= 1.0
             return 0.0
-        return (least - self._tokens) * 60.0 / self.per_minute
-
-    def closed(self, now: datetime, seconds: float) -> None:
-        """Slack said 429: everybody waits, not only the one who was told."""
-        self._closed_until = now + timedelta(seconds=seconds)
+        return (1.0 - self._tokens) * 60.0 / self.per_minute
 
     def _refill(self, now: datetime) -> None:
         if self._at is None or self._tokens < 0:
