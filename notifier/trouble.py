@@ -25,6 +25,7 @@ FIRING: Mapping[str, str] = {
 RESOLVING: Mapping[str, tuple[str, ...]] = {
     "backup.completed": (BACKUP, MISSED),
     "schedule.recovered": (MISSED,),
+    "schedule.good-again": (MISSED,),
     "schedule.fixed": (INVALID,),
     "schedule.deleted-outside": (BACKUP, MISSED, INVALID),
     "location.available": (LOCATION,),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from commands.facts import Facts, Records
 from commands.moments import Json, moment, name, spec
+from commands.track import conditions
 from domain.operation import Operation
 from domain.plan import Plan, digest
 from store.schedules import ScheduleState
@@ -125,6 +126,7 @@ def record_intent(tx: Transaction, operation: Operation, plan: Plan, now: dateti
         intent = intent_of(source)
         if intent.kind is Kind.GONE:
             tx.schedules.forget(operation.cluster, intent.name)
+            conditions.end(tx, operation.cluster, intent.name, now, *conditions.OF_SCHEDULES)
         else:
             _record(tx, intent, operation, now, answered.get(intent.name) or {})
 
@@ -158,6 +160,7 @@ def _record(tx: Transaction, intent: Intent, operation: Operation, now: datetime
         last=kept,
     )
     tx.schedules.put(state, before.revision if before is not None else None)
+    conditions.end(tx, operation.cluster, intent.name, now, conditions.Kind.PAUSED)
 
 
 def asked_by(tx: Transaction, operation: Operation) -> str:

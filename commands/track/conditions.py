@@ -26,6 +26,9 @@ class Kind(StrEnum):
     INVALID = "schedule-invalid"
     UNSEEN = "schedule-unseen"
     STALLED = "run-stalled"
+    SKEWED = "clock-skew"
+    PILING = "runs-piling-up"
+    STALE = "no-good-backup"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +59,20 @@ _BEGINS: Mapping[str, Kind] = {
     "schedule.paused-outside": Kind.PAUSED,
     "schedule.failed-validation": Kind.INVALID,
     "schedule.unseen": Kind.UNSEEN,
+    "schedule.clock-skew": Kind.SKEWED,
+    "schedule.piling-up": Kind.PILING,
+    "schedule.no-good-backup": Kind.STALE,
 }
+OF_SCHEDULES = (Kind.PAUSED, Kind.INVALID, Kind.UNSEEN, Kind.SKEWED, Kind.PILING, Kind.STALE)
 _ENDS: Mapping[str, tuple[Kind, ...]] = {
     "location.available": (Kind.LOCATION,),
     "location.removed": (Kind.LOCATION,),
     "schedule.resumed-outside": (Kind.PAUSED,),
     "schedule.fixed": (Kind.INVALID,),
-    "schedule.deleted-outside": (Kind.PAUSED, Kind.INVALID, Kind.UNSEEN),
+    "schedule.clock-right": (Kind.SKEWED,),
+    "schedule.drained": (Kind.PILING,),
+    "schedule.good-again": (Kind.STALE,),
+    "schedule.deleted-outside": OF_SCHEDULES,
     "schedule.seen": (Kind.UNSEEN,),
     "schedule.missed": (Kind.UNSEEN,),
     "schedule.ran-late": (Kind.UNSEEN,),
@@ -146,6 +156,13 @@ def note(tx: Transaction, event: Event) -> Event:
         facts = {**event.facts, "message": "It was reported as stuck or slow."}
         return replace(event, severity=Severity.RECOVERY, facts=facts)
     return event
+
+
+def end(tx: Transaction, cluster: str, subject: str, now: datetime, *kinds: Kind) -> None:
+    """What was asked for in chat ended them: nobody has to be told."""
+    for kind in kinds:
+        if (prev := tx.conditions.standing(cluster, kind.value, subject)) is not None:
+            tx.conditions.put(replace(prev, until=now))
 
 
 def _begun(event: Event) -> tuple[Kind, str] | None:

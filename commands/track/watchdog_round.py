@@ -19,6 +19,7 @@ from commands.track.schedules import promised
 from commands.track.sighting import text
 from commands.track.watchdog import MANY, Finding, Limits, Memory, Run, Sight, judge, memory_of
 from commands.track.watchdog_kots import judge_series, series
+from commands.track.watchdog_lasting import told_once
 from domain.errors import ClusterError, Forbidden, Lost, Unauthenticated
 from domain.event import Event, Severity
 from store.observed import Observed
@@ -101,7 +102,7 @@ class Watchdog:
             sight = replace(sight, history=history)
             before = memory_of(mapping(row.last.get("watch")))
             memory, findings = judge(sight, before, now, limits)
-            findings = (*findings, *seen_after_all(sight, before, findings))
+            findings = (*told_once(sight, findings), *seen_after_all(sight, before, findings))
             open_skips, skips = skipped(row, sight, now)
             after = replace(
                 row, last={**row.last, "watch": memory.as_json(), "skips": [text(each) for each in open_skips]}

@@ -326,3 +326,14 @@ async def test_a_schedule_of_kots_is_missed_by_its_rhythm(yard: Yard) -> None:
     await yard.rounds()
     (event,) = await yard.told()
     assert (event.kind, event.object_name) == ("schedule.missed", "kots instance")
+
+
+async def test_what_chat_ends_of_other_hands_explains_nothing_later(yard: Yard) -> None:
+    await known(yard)
+    for line in ("schedule resume nightly", "schedule delete nightly"):
+        yard.patched("nightly", {"spec": {"paused": True}})
+        await yard.rounds()
+        assert len(await yard.store.read(lambda tx: tx.conditions.all_standing("prod"))) == 1
+        await yard.does(line)
+        assert await yard.store.read(lambda tx: tx.conditions.all_standing("prod")) == ()
+        await yard.pass_(seconds=5)
