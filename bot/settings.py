@@ -218,6 +218,8 @@ class Approvals(_Part):
     """A restore that waits longer in Velero's queue is withdrawn."""
     safety_backup: bool = False
     """Whether a restore is preceded by a backup of what it overwrites, where neither a rule nor the command says it."""
+    powerful_kinds: tuple[str, ...] = ()
+    """Kinds (`plural.group`) that grant rights or act on the whole cluster, beside those that are known to."""
     break_glass_per_day: int = Field(default=3, ge=1)
     """How often one person may break the glass within 24 hours."""
 

@@ -67,6 +67,7 @@ class Views:
             skip_margin=settings.schedules.skip_margin,
             usual=Durations(self._known[cluster]) if cluster in self._known else {},
             safety_backup=settings.approvals.safety_backup,
+            powerful_kinds=settings.approvals.powerful_kinds,
             rules=self._rules(),
         )
 

@@ -15,4 +15,5 @@ def cluster_facts(facts: Facts, situation: Situation) -> ClusterFacts:
         default_location=location["metadata"]["name"] if location else "",
         velero_namespace=situation.namespace,
         bot_namespace=situation.cluster.bot_namespace,
+        powerful_kinds=situation.powerful_kinds,
     )

@@ -57,6 +57,8 @@ class Situation:
     skip_margin: float = 90.0
     safety_backup: bool = False
     """Whether a restore is preceded by a backup of what it overwrites unless a rule or the command says otherwise."""
+    powerful_kinds: tuple[str, ...] = ()
+    """Kinds that act on the whole cluster, beside those that are known to."""
     rules: tuple[Rule, ...] = ()
     usual: Mapping[str, float] = field(default_factory=dict)
     """Usual duration in seconds per schedule or namespace list."""

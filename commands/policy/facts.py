@@ -24,6 +24,7 @@ class ClusterFacts:
     policies: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     modifiers: Mapping[str, Any] = field(default_factory=dict)
     own_configmaps: frozenset[str] = frozenset()
+    powerful_kinds: tuple[str, ...] = ()
 
     @property
     def live(self) -> frozenset[str]:
