@@ -10,7 +10,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from bot.hooks.receivers import receivers
-from bot.settings import ENV, Cluster, Route, Sender, Settings
+from bot.setting_values import ENV
+from bot.settings import Cluster, Route, Sender, Settings
 from domain.problem import Problem
 from notifier.deliver.signature import key_of
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import ast
 import inspect
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from types import NoneType
-from typing import Any, get_args
+from typing import Annotated, Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, BeforeValidator, SecretStr
 from pydantic_core import PydanticUndefined
 
 from bot import settings as settings_module
@@ -54,7 +55,7 @@ def settings() -> str:
         for name, field in model.model_fields.items():
             default = "" if field.default is PydanticUndefined else _default(field.default)
             lines.append(
-                f"| `{name}` | {_type(field.annotation)} | {default} | {comments.get((model.__name__, name), '')} |"
+                f"| `{name}` | {_type(field.annotation, field.metadata)} | {default} | {comments.get((model.__name__, name), '')} |"
             )
         lines.append("")
     return "\n".join(lines)
@@ -82,7 +83,7 @@ def _tables(prefix: str, model: type[BaseModel]) -> list[tuple[str, type[BaseMod
     for name, field in model.model_fields.items():
         many = "tuple" in str(field.annotation)
         for inner in _models(field.annotation):
-            path = f"{prefix}.{name}".strip(".[]") if prefix else name
+            path = f"{prefix.strip('[]')}.{name}" if prefix else name
             found += _tables(f"[[{path}]]" if many else f"[{path}]", inner)
     return found
 
@@ -96,18 +97,54 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
 def _default(value: Any) -> str:
     if isinstance(value, BaseModel) or value in ((), {}, None, ""):
         return ""
-    return f"`{value}`"
+    if isinstance(value, bool | int | float):
+        return f"`{json.dumps(value)}`"
+    if isinstance(value, dict | tuple):
+        return f"`{_toml(value)}`"
+    return f'`"{value}"`'
 
 
-def _type(annotation: Any) -> str:
-    if _models(annotation):
+def _toml(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{json.dumps(key)} = {_toml(each)}" for key, each in value.items()) + " }"
+    return json.dumps(list(value) if isinstance(value, tuple) else value)
+
+
+_NAMES: Mapping[Any, str] = {
+    str: "text",
+    bool: "true or false",
+    int: "whole number",
+    float: "number",
+    Path: "path",
+    Any: "any value",
+    SecretStr: "text",
+}
+
+
+def _type(annotation: Any, metadata: Sequence[Any] = ()) -> str:
+    """As it is written in TOML."""
+    if annotation in _NAMES:
+        # A time in seconds takes a duration too: so do its checks.
+        return (
+            "seconds or duration" if any(isinstance(each, BeforeValidator) for each in metadata) else _NAMES[annotation]
+        )
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return "table"
+    origin = get_origin(annotation)
     parts = [part for part in get_args(annotation) if part is not NoneType and part is not Ellipsis]
-    if not parts:
-        return str(getattr(annotation, "__name__", annotation))
-    if str(annotation).startswith("typing.Literal"):
-        return " or ".join(str(part) for part in parts)
-    return "list" if "tuple" in str(annotation) else _type(parts[0])
+    if origin is Annotated:
+        return _type(parts[0], parts[1:])
+    if origin is Literal:
+        return " or ".join(f"`{part}`" for part in parts)
+    if origin is tuple:
+        return f"list of {_plural(_type(parts[0]))}"
+    if origin is dict:
+        return f"table: {_type(parts[0])} → {_type(parts[1])}"
+    return " or ".join(_type(part) for part in parts)
+
+
+def _plural(name: str) -> str:
+    return name if name.startswith(("list", "table:", "`")) else f"{name}s"
 
 
 def _docstrings() -> dict[tuple[str, str], str]:

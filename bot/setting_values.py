@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from ipaddress import ip_address, ip_network
+from pathlib import Path
 from typing import Annotated
 from urllib.parse import SplitResult, urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, SecretStr
 
 from domain.duration import ALLOWED, BadDuration
 from domain.duration import parse_positive as parse_duration
+from domain.when import known_zone
 
 
 def _seconds(value: object) -> float:
@@ -29,10 +31,8 @@ def _seconds(value: object) -> float:
 
 
 def _zone(value: str) -> str:
-    try:
-        ZoneInfo(value)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(f"{value!r} is no time zone; allowed: names like UTC or Europe/Berlin") from None
+    if not known_zone(value):
+        raise ValueError(f"{value!r} is no time zone; allowed: names like UTC or Europe/Berlin")
     return value
 
 
@@ -116,3 +116,21 @@ SlashCommand = Annotated[str, shaped(r"/[a-z0-9_-]{1,31}", "/ and up to 31 lower
 ClusterName = Annotated[str, shaped(r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?", f"up to 63 {NAME}")]
 SenderName = Annotated[str, shaped(r"[a-z0-9][a-z0-9._-]{0,62}", f"up to 63 {NAME} and _")]
 Namespace = Annotated[str, shaped(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", "up to 63 lower-case letters, digits and -")]
+
+ENV = "VELERO_CHATOPS_"
+
+IDLE: Mapping[str, frozenset[str]] = {
+    "slack": frozenset({"url", "secret_file", "allow_addresses", "timeout"}),
+    "webhook": frozenset({"channels", "mention"}),
+    "alertmanager": frozenset({"channels", "mention", "secret_file"}),
+}
+"""Settings without effect, by kind of route."""
+
+
+def secret(value: SecretStr | None, file: Path | None, name: str) -> str:
+    """From the environment first, then the file, then what the settings hold. Empty when there is none."""
+    if given := os.environ.get(ENV + name):
+        return given.strip()
+    if file is not None:
+        return file.read_text(encoding="utf-8").strip()
+    return value.get_secret_value().strip() if value else ""

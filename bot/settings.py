@@ -5,14 +5,13 @@ Values are checked here; where a fault stands in the file is `settings_file`'s b
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from bot.setting_values import (
+    IDLE,
     ClusterName,
     Listening,
     Namespace,
@@ -25,22 +24,12 @@ from bot.setting_values import (
     SlackApi,
     SlashCommand,
     Zone,
+    secret,
 )
-
-ENV = "VELERO_CHATOPS_"
 
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, validate_default=True)
-
-
-def secret(value: SecretStr | None, file: Path | None, name: str) -> str:
-    """From the environment first, then the file, then what the settings hold. Empty when there is none."""
-    if given := os.environ.get(ENV + name):
-        return given.strip()
-    if file is not None:
-        return file.read_text(encoding="utf-8").strip()
-    return value.get_secret_value().strip() if value else ""
 
 
 class Slack(_Part):
@@ -49,16 +38,21 @@ class Slack(_Part):
     api_url: SlackApi = "https://slack.com/api/"
     """Base of the Web API; government Slack has another."""
     request_path: RequestPath = "/slack/events"
+    """Path at `listen` to which Slack sends commands, events and clicks."""
     public_url: PublicUrl = ""
     """Where Slack reaches the bot; only the manifest needs it."""
     bot_token_file: Path | None = None
+    """File with the bot token (xoxb-…), or VELERO_CHATOPS_SLACK_BOT_TOKEN."""
     signing_secret_file: Path | None = None
+    """File with the signing secret; needed for http. Or VELERO_CHATOPS_SLACK_SIGNING_SECRET."""
     signing_secret_previous_file: Path | None = None
     """Accepted beside the current one while a secret is being replaced."""
     app_token_file: Path | None = None
+    """File with the app-level token (xapp-…); needed for socket. Or VELERO_CHATOPS_SLACK_APP_TOKEN."""
     teams: tuple[str, ...] = ()
     """Workspaces whose people may ask; empty: the bot's own."""
     command: SlashCommand = "/velero"
+    """The slash command."""
     aliases: dict[SlashCommand, Literal["backup", "restore", "schedule"]] = {
         "/backup": "backup",
         "/restore": "restore",
@@ -70,6 +64,7 @@ class Slack(_Part):
     external_people: bool = False
     """Guests and people of shared channels may ask."""
     files: bool = True
+    """Upload logs and long lists as files, where a channel's scope allows it."""
     posts_per_minute: int = Field(default=300, ge=1)
     """New messages in the whole workspace; Slack takes several hundred."""
     posts_per_channel: int = Field(default=5, ge=1)
@@ -89,15 +84,21 @@ class Slack(_Part):
 
 class Cluster(_Part):
     name: ClusterName
+    """What people call it in `--cluster` and in rules."""
     in_cluster: bool = False
     """Use the service account of the pod."""
     kubeconfig: Path | None = None
+    """Kubeconfig file; empty with `context`: the usual one."""
     context: str = ""
+    """Context of the kubeconfig; empty: its current one."""
     url: ServerUrl = ""
     """API server, with token_file and ca_file, instead of a kubeconfig."""
     token_file: Path | None = None
+    """File with the bearer token for `url`."""
     ca_file: Path | None = None
+    """File with the authority that signed the API server's certificate."""
     velero_namespace: Namespace = "velero"
+    """Namespace of the Velero server."""
     velero_timezone: Zone = "UTC"
     """Zone of the Velero server's process: what its cron expressions mean."""
     object_store_hosts: tuple[str, ...] = ()
@@ -119,46 +120,55 @@ class Channel(_Part):
     """What a channel is for. `namespaces` is its scope: what files and lists may go into it; '*' is everything."""
 
     id: str
+    """Slack's id of the channel (C…)."""
     name: str = ""
+    """For people who read this file; not used."""
     cluster: str = ""
+    """Cluster that commands in this channel mean."""
     namespaces: tuple[str, ...] = ("*",)
+    """Scope: what files and lists may show here; '*' is everything."""
 
 
 class Match(_Part):
     """All that is given must fit; globs."""
 
     clusters: tuple[str, ...] = ("*",)
+    """Names of clusters; globs."""
     namespaces: tuple[str, ...] = ("*",)
+    """Namespaces that the notice is about; globs."""
     schedules: tuple[str, ...] = ("*",)
+    """Names of schedules; globs."""
     labels: dict[str, str] = {}
+    """Labels that the object has."""
     events: tuple[str, ...] = ("*",)
+    """Kinds of notices, such as `backup.failed`; globs."""
     severities: tuple[Literal["info", "warning", "failure", "security", "recovery"], ...] = ()
-
-
-IDLE: Mapping[str, frozenset[str]] = {
-    "slack": frozenset({"url", "secret_file", "allow_addresses", "timeout"}),
-    "webhook": frozenset({"channels", "mention"}),
-    "alertmanager": frozenset({"channels", "mention", "secret_file"}),
-}
-"""Settings without effect, by kind of route."""
+    """Empty: all of them."""
 
 
 class Route(_Part):
     """Where news goes. Without a match it takes everything that is not a routine success of a schedule."""
 
     name: str = ""
+    """Needed for webhook and alertmanager: part of the variable that holds the secret."""
     kind: Literal["slack", "webhook", "alertmanager"] = "slack"
+    """slack posts messages, webhook sends CloudEvents, alertmanager sends alerts."""
     match: Match = Match()
+    """Which notices; empty: all that are not a schedule's routine success."""
     channels: tuple[str, ...] = ()
+    """Slack channel ids; for kind slack."""
     mention: tuple[str, ...] = ()
     """User or user-group ids, or 'here', said with failures only."""
     routine: bool = False
     """Take routine successes of schedules too."""
     url: ServerUrl = ""
+    """Receiver; for webhook and alertmanager."""
     secret_file: Path | None = None
+    """File with the webhook's signing secret, or VELERO_CHATOPS_WEBHOOK_SECRET_<NAME>."""
     allow_addresses: tuple[Network, ...] = ()
     """Networks that a webhook may reach although they are private: CIDR."""
     timeout: Seconds = 15.0
+    """Longest wait for the receiver: seconds, or a duration such as 15s."""
 
     @model_validator(mode="after")
     def _reachable(self) -> Route:
@@ -179,15 +189,21 @@ class Sender(_Part):
     """A pipeline that may ask by webhook."""
 
     name: SenderName
+    """What rules call it in `pipelines`."""
     secret_file: Path | None = None
+    """File with its signing secret, or VELERO_CHATOPS_SENDER_SECRET_<NAME>."""
     secret_previous_file: Path | None = None
+    """Accepted beside the current one while a secret is being replaced."""
     token_file: Path | None = None
     """Bearer token for reading operations."""
     groups: tuple[str, ...] = ()
+    """Groups that it belongs to, for rules."""
     channel: str = ""
     """Where its cards go."""
     per_minute: int = Field(default=60, ge=1)
+    """Requests that are taken from it in a minute."""
     callback_addresses: tuple[Network, ...] = ()
+    """Private networks that its callbacks may go to: CIDR."""
 
     def secrets(self) -> tuple[str, ...]:
         key = f"SENDER_SECRET_{self.name.upper().replace('-', '_').replace('.', '_')}"
@@ -200,10 +216,15 @@ class Sender(_Part):
 
 class App(_Part):
     name: str
+    """What `--app` takes."""
     cluster: str = ""
+    """Empty: it is on every cluster."""
     namespaces: tuple[str, ...] = ()
+    """All of its namespaces."""
     selector: str = ""
+    """Label selector of its objects."""
     template: dict[str, Any] = {}
+    """Fields of Velero's BackupSpec, where the command says nothing else."""
 
 
 class Approvals(_Part):
@@ -212,6 +233,7 @@ class Approvals(_Part):
     expires: Seconds = 3600.0
     """How long an approval is asked where its rule does not say."""
     remind_after: float = Field(default=0.5, gt=0, lt=1)
+    """Share of the waiting time after which approvers are reminded; 0.5 is half."""
     window: Seconds = 900.0
     """How long after the last vote it may start."""
     start_deadline: Seconds = 1800.0
@@ -230,16 +252,20 @@ class Schedules(_Part):
     grace: Seconds = 300.0
     """How late a run may be before it counts as missed: Velero's tick of 60 s and its queue."""
     watch: bool = True
+    """Tell of missed runs and of schedules without a recent good backup."""
     stale_after: float = Field(default=3.0, gt=1)
     """Periods without a good backup until it is told."""
 
 
 class Delivery(_Part):
     timeout: Seconds = 10.0
+    """Longest wait for one call to Slack."""
     quarantine: Seconds = 90.0
     """How long a doubtful message is left alone before history is read."""
     read_gap: Seconds = 10.0
+    """Shortest time between two reads of one channel's history."""
     sweep: Seconds = 900.0
+    """How long after a message was sent again its channel is searched for a second copy."""
     hurry: Seconds = 10.0
     """How soon a doubtful approval request or failure is sent again without looking: late is worse than twice."""
     history: bool = True
@@ -247,8 +273,11 @@ class Delivery(_Part):
     enrich: Seconds = 3.0
     """How long a failure notice waits for Velero's results file."""
     queued_too_long: Seconds = 300.0
+    """A backup or restore that waits longer in Velero's queue is told."""
     finalizing_too_long: Seconds = 300.0
+    """One that stays longer in Finalizing is told."""
     card_interval: Seconds = 2.0
+    """Shortest time between two edits of one card."""
 
 
 class Watching(_Part):
@@ -266,8 +295,11 @@ class Store(_Part):
     ballast: int = 16 * 1024 * 1024
     """Bytes kept free for the day the disk is full."""
     keep_operations: Seconds = 400 * 86400.0
+    """How long operations are kept after they end."""
     keep_notices: Seconds = 90 * 86400.0
+    """How long delivered notices are kept."""
     keep_inbox: Seconds = 30 * 86400.0
+    """How long handled requests are kept."""
     keep_inbox_rows: int = Field(default=100_000, ge=1)
     """Commands that are done and still known: the oldest go first, but none of the last hour."""
 
@@ -289,6 +321,7 @@ class Audit(_Part):
     key_file: Path | None = None
     """Ed25519 private key, PEM; without it one is made in the data directory."""
     anchor_every: Seconds = 3600.0
+    """How often the signed head of the audit log is published."""
 
     def key(self) -> str:
         return self.key_file.read_text(encoding="utf-8") if self.key_file else ""
@@ -298,11 +331,14 @@ class Scopes(_Part):
     """Selectors on namespaces behind the presets of --namespaces."""
 
     production: str = ""
+    """Label selector on namespaces: what `--namespaces production` means."""
     non_production: str = ""
+    """Label selector on namespaces: what `--namespaces non-production` means."""
 
 
 class Settings(_Part):
     data_dir: Path = Path("data")
+    """Directory of the database. One process holds it at a time."""
     listen: Listening = "127.0.0.1:8080"
     """Where Slack and pipelines reach the bot: host:port."""
     status_listen: Listening = "127.0.0.1:8081"
@@ -310,24 +346,41 @@ class Settings(_Part):
     timezone: Zone = "UTC"
     """For people whose Slack profile names none."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """From which level on lines are logged."""
     slack: Slack = Slack()
+    """How the bot talks to Slack."""
     clusters: tuple[Cluster, ...] = ()
+    """Clusters whose Velero is driven. If there is only one, commands need not name it."""
     channels: tuple[Channel, ...] = ()
+    """Channels with a cluster or a scope of their own."""
     groups: dict[str, tuple[str, ...]] = {}
     """Groups of our own: name → user ids or e-mail addresses. Slack's user groups are known by handle."""
     rules: tuple[dict[str, Any], ...] = ()
+    """Who may do what; the first rule that matches decides. See deploy/policies.example.toml."""
     routes: tuple[Route, ...] = ()
+    """Where notices go."""
     senders: tuple[Sender, ...] = ()
+    """Pipelines that may ask by webhook."""
     applications: tuple[App, ...] = ()
+    """Named namespaces with a selector and backup settings, for `--type partial --app NAME`."""
     platform_namespaces: tuple[str, ...] = ()
+    """Namespaces that `--type full` takes beside those of the applications."""
     scopes: Scopes = Scopes()
+    """What the presets of `--namespaces` mean."""
     approvals: Approvals = Approvals()
+    """How approvals are asked for and how long they wait."""
     schedules: Schedules = Schedules()
+    """Skips, and the watch over missed runs."""
     delivery: Delivery = Delivery()
+    """How notices and cards are sent."""
     watching: Watching = Watching()
+    """How clusters are watched."""
     store: Store = Store()
+    """How long records are kept."""
     limits: Limits = Limits()
+    """Bounds on work at the same time."""
     audit: Audit = Audit()
+    """Where the audit log is anchored."""
 
     def cluster(self, name: str) -> Cluster | None:
         return next((each for each in self.clusters if each.name == name), None)
@@ -344,29 +397,3 @@ class Settings(_Part):
         if named:
             return named[0]
         return self.clusters[0].name if len(self.clusters) == 1 else ""
-
-
-Place = tuple[int | str, ...]
-
-
-def disagreements(settings: Settings) -> list[tuple[Place, str]]:
-    """Where parts of the settings contradict each other: place and words."""
-    found: list[tuple[Place, str]] = []
-    for table, key, names in (
-        ("clusters", "name", [each.name for each in settings.clusters]),
-        ("senders", "name", [each.name for each in settings.senders]),
-        ("routes", "name", [each.name for each in settings.routes]),
-        ("channels", "id", [each.id for each in settings.channels]),
-    ):
-        for at, name in enumerate(names):
-            if name and name in names[:at]:
-                found.append(((table, at, key), f"there is another with the {key} {name!r}"))
-    known = tuple(each.name for each in settings.clusters)
-    bound: list[tuple[Place, str]] = [
-        (("channels", at, "cluster"), each.cluster) for at, each in enumerate(settings.channels)
-    ]
-    bound += [(("applications", at, "cluster"), each.cluster) for at, each in enumerate(settings.applications)]
-    for place, name in bound:
-        if name and name not in known:
-            found.append((place, f"there is no cluster {name!r}; allowed: {', '.join(known) or 'none is listed'}"))
-    return found

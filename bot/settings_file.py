@@ -12,8 +12,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from bot.settings import Place as Location
-from bot.settings import Settings, disagreements
+from bot.settings import Settings
 from commands.policy.entry import Fault
 from commands.policy.parse import EXPIRES, Faults, Vocabulary, parse_rules
 from commands.policy.rules import Rule
@@ -21,6 +20,7 @@ from commands.registry import VERB_WORDS, VERBS
 from domain.counting import counted
 from domain.errors import ConfigError
 
+Location = tuple[int | str, ...]
 Found = tuple[Location, str]
 """Where a fault is, and what it is."""
 
@@ -82,6 +82,29 @@ def _validated(data: Mapping[str, Any]) -> tuple[Settings | None, list[Found]]:
         found = [_found(each) for each in faults.errors(include_url=False)]
         return None, [each for each in found if each[0][0] != "rules" or len(each[0]) == 1]
     return settings, disagreements(settings)
+
+
+def disagreements(settings: Settings) -> list[tuple[Location, str]]:
+    """Where parts of the settings contradict each other: place and words."""
+    found: list[tuple[Location, str]] = []
+    for table, key, names in (
+        ("clusters", "name", [each.name for each in settings.clusters]),
+        ("senders", "name", [each.name for each in settings.senders]),
+        ("routes", "name", [each.name for each in settings.routes]),
+        ("channels", "id", [each.id for each in settings.channels]),
+    ):
+        for at, name in enumerate(names):
+            if name and name in names[:at]:
+                found.append(((table, at, key), f"there is another with the {key} {name!r}"))
+    known = tuple(each.name for each in settings.clusters)
+    bound: list[tuple[Location, str]] = [
+        (("channels", at, "cluster"), each.cluster) for at, each in enumerate(settings.channels)
+    ]
+    bound += [(("applications", at, "cluster"), each.cluster) for at, each in enumerate(settings.applications)]
+    for place, name in bound:
+        if name and name not in known:
+            found.append((place, f"there is no cluster {name!r}; allowed: {', '.join(known) or 'none is listed'}"))
+    return found
 
 
 def _rules(data: Mapping[str, Any], settings: Settings | None, found: list[Found]) -> tuple[Rule, ...]:

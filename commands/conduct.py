@@ -388,7 +388,8 @@ class Conductor:
 
 
 def _who_decided(decision: Decision) -> str:
-    return f"Decided by rule {decision.rule!r}." if decision.rule else ""
+    """A guard's refusal is no rule's: the rule that stands beside it is the one that would have allowed this."""
+    return f"Decided by rule {decision.rule!r}." if decision.rule and decision.reason is not Reason.GUARD else ""
 
 
 def _whom_to_ask(decision: Decision) -> str:

@@ -16,7 +16,7 @@ from commands.registry import NOUNS, SHARED_FLAGS, VERBS, verb_of
 from commands.verb import Effect, Verb
 from domain.actor import Actor
 from domain.answer import Answer, Attachment, Button, Code, Fields, Part, Text, Tone
-from domain.decision import Decision, Outcome
+from domain.decision import Decision, Outcome, Reason
 from domain.plan import Level, Plan
 
 TOPICS = {
@@ -175,7 +175,8 @@ def _decision(decision: Decision) -> str:
         Outcome.DENY: "refused",
         Outcome.REQUIRE_APPROVAL: f"needs {decision.quorum} to approve",
     }
-    rule = f" by rule {decision.rule!r}" if decision.rule else f" ({decision.reason.value})"
+    ruled = decision.rule and decision.reason is not Reason.GUARD
+    rule = f" by rule {decision.rule!r}" if ruled else f" ({decision.reason.value})"
     return words[decision.outcome] + rule + (f". {decision.text}" if decision.text else "")
 
 

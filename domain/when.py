@@ -8,6 +8,7 @@ import re
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from enum import Enum
 from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from domain import duration
 from domain.duration import BadDuration
@@ -25,6 +26,15 @@ _INSTANT: Final = re.compile(
 _DATE: Final = re.compile(rf"(\d{{4}})-(\d{{2}})-(\d{{2}})(?:[t ]{_CLOCK})?", re.ASCII)
 _WORD: Final = re.compile(rf"(?:next |last |on )?([a-z]+)(?: (?:at )?{_CLOCK})?", re.ASCII)
 _TIME: Final = re.compile(rf"(?:at )?{_CLOCK}", re.ASCII)
+
+
+def known_zone(name: str) -> str:
+    """The name, if the time zones of this machine have it; else nothing. Names from outside pass here once."""
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return ""
+    return name
 
 
 class Towards(Enum):

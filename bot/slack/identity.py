@@ -15,6 +15,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from commands.policy.directory import UNKNOWN, Directory, Member
 from domain.actor import Actor, ActorKind
 from domain.errors import Refused, Unsure
+from domain.when import known_zone
 
 FRESH = timedelta(seconds=60)
 AT_ONCE = timedelta(0)
@@ -76,7 +77,7 @@ class Identity:
             team=str(profile.get("team_id") or ""),
             email=email,
             groups=frozenset(handles | own),
-            timezone=str(profile.get("tz") or ""),
+            timezone=known_zone(str(profile.get("tz") or "")),
         )
 
     async def _profile(self, user: str, fresh: timedelta = FRESH) -> Json:

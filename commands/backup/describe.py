@@ -110,7 +110,12 @@ def facts_of(about: Findings, situation: Situation) -> tuple[tuple[str, str], ..
     expires = moments.moment(status.get("expiration"))
     took = f" ({moments.length(over - started)})" if started and over else ""
     rows = [
-        ("Namespaces", ", ".join(map(str, spec.get("includedNamespaces") or ["all"])).replace("*", "all")),
+        (
+            "Namespaces",
+            "all"
+            if (spec.get("includedNamespaces") or ["*"]) == ["*"]
+            else ", ".join(map(str, spec["includedNamespaces"])),
+        ),
         ("Started", f"{moments.at(started, situation.timezone)}{took}"),
         ("Items", sheet.items_of(item)),
         ("Expires", moments.ago(expires, situation.now) if expires else "-"),

@@ -30,7 +30,12 @@ def answer(_cmd: Command, world: World, situation: Situation) -> Answer:
     rows = tuple(tuple(str(cell) for cell in row) for row in (facts.records.get(RIGHTS, []) if facts else []))
     if rows:
         parts.append(Table(("VERB", "CLUSTER", "FOLLOWS", "RULE"), rows))
-    parts.append(Text("Reads are allowed unless a rule says otherwise; writes are refused unless a rule allows them."))
+    parts.append(
+        Text(
+            "The first rule that fits decides. Reads are allowed unless a rule denies them; writes are denied unless a rule"
+            " allows them. Guards can still refuse what a rule allows. `--dry-run` shows the decision for one command."
+        )
+    )
     return Answer(f"You are {actor.name}.", tuple(parts))
 
 

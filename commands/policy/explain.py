@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from commands.policy.decide import judge
 from commands.policy.directory import Directory
-from commands.policy.matching import Ask, Fit, Match, match
+from commands.policy.globs import fits
+from commands.policy.matching import Ask, Fit, Match, adds_duty_only, match
 from commands.policy.nets import RESTORE, Net, net
 from commands.policy.rules import Effect, Rule, Who
-from commands.policy.where import Namespaces
+from commands.policy.where import Hooks, Namespaces
 from domain.actor import Actor
 from domain.decision import Decision
 
@@ -58,20 +59,54 @@ def explain(rules: Sequence[Rule], ask: Ask, directory: Directory, *, safety_bac
 
 def rights(rules: Sequence[Rule], actor: Actor, clusters: Sequence[str]) -> tuple[tuple[str, str, str, str], ...]:
     """What the rules hold for somebody, in their order: verb, cluster, what follows, rule."""
+    mine = [rule for rule in rules if rule.who.includes(actor)]
     return tuple(
-        (", ".join(rule.what), ", ".join(named), f"{rule.effect} {_scope(rule)}", rule.name)
-        for rule in rules
-        if rule.who.includes(actor) and (named := [each for each in clusters if rule.on(each)])
+        (", ".join(rule.what), ", ".join(named), _follows(rule, mine[:at], named), rule.name)
+        for at, rule in enumerate(mine)
+        if (named := [each for each in clusters if rule.on(each)])
     )
 
 
+def _follows(rule: Rule, before: Sequence[Rule], clusters: Sequence[str]) -> str:
+    """Never more than the rule gives: one that is never reached, or only adds a duty, permits nothing."""
+    for each in before:
+        if rule.permits and _shuts_out(each, rule, clusters):
+            return f"nothing: rule {each.name} denies it first"
+    if rule.effect is Effect.APPROVE and adds_duty_only(rule):
+        return f"approval needed {_scope(rule)}; permits nothing by itself"
+    return f"{rule.effect} {_scope(rule)}"
+
+
+def _shuts_out(denying: Rule, rule: Rule, clusters: Sequence[str]) -> bool:
+    always = not denying.permits and denying.where.unlimited and not denying.during and not denying.break_glass
+    covers = all(any(fits(each, what) for each in denying.what) for what in rule.what)
+    return always and covers and all(denying.on(name) for name in clusters)
+
+
 def _scope(rule: Rule) -> str:
-    place = rule.where.namespaces
     terms = rule.approvals
-    where = "everywhere" if place is None or place.everything else "in " + ", ".join(_places(place))
     agreed = f", {terms.quorum} of {', '.join(terms.approvers)}" if rule.effect is Effect.APPROVE else ""
+    reason = ", with a reason" if rule.permits and rule.reason_required else ""
     hours = f", {'; '.join(window.says() for window in rule.during)}" if rule.during else ""
-    return f"{where}{agreed}{hours}"
+    return f"{_where(rule)}{agreed}{reason}{hours}"
+
+
+def _where(rule: Rule) -> str:
+    where, place = rule.where, rule.where.namespaces
+    limits = ["in " + ", ".join(_places(place))] if place is not None and not place.everything else []
+    if where.kinds is not None and "*" not in where.kinds:
+        limits.append("for " + ", ".join(sorted(where.kinds)))
+    if where.locations is not None and "*" not in where.locations:
+        limits.append("at locations " + ", ".join(where.locations))
+    if where.cluster_scoped is not None:
+        limits.append(f"{'with' if where.cluster_scoped else 'without'} cluster-scoped objects")
+    if where.hooks is not None:
+        limits.append(
+            {Hooks.NONE: "without hooks", Hooks.ANNOTATED: "with annotated hooks"}.get(where.hooks, "with hooks")
+        )
+    if where.configmaps is not None:
+        limits.append(f"{'with' if where.configmaps else 'without'} ConfigMaps of Velero's namespace")
+    return " ".join(limits) or "everywhere"
 
 
 def _places(place: Namespaces) -> tuple[str, ...]:

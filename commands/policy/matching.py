@@ -91,6 +91,11 @@ def match(rule: Rule, ask: Ask) -> Match:
     return place(rule, ask)
 
 
+def adds_duty_only(rule: Rule) -> bool:
+    """It asks for approval on a condition, wherever that is, and permits nothing."""
+    return rule.effect is Effect.APPROVE and not rule.where.confined and rule.where.flagged
+
+
 def place(rule: Rule, ask: Ask) -> Match:
     """Time and place alone: what a rule would say of this asking if others had it.
 
@@ -104,9 +109,8 @@ def place(rule: Rule, ask: Ask) -> Match:
     outside = rule.where.outside(ask.reach, ask.labels)
     if rule.effect is Effect.ALLOW:
         return Match(rule, Fit.OUTSIDE if outside else Fit.INSIDE, outside)
-    conditional = not rule.where.confined and rule.where.flagged
-    conditions = rule.effect is Effect.DENY or conditional
+    duty_only = adds_duty_only(rule)
+    conditions = rule.effect is Effect.DENY or (not rule.where.confined and rule.where.flagged)
     if clear := rule.where.untouched(ask.reach, ask.labels, flags=conditions):
         return Match(rule, Fit.CLEAR, clear=clear)
-    duty_only = rule.effect is Effect.APPROVE and conditional
     return Match(rule, Fit.TOUCHED if outside or duty_only else Fit.INSIDE, outside)

@@ -165,3 +165,10 @@ def test_a_wrong_name_gets_the_nearest() -> None:
     with pytest.raises(Unknown) as fault:
         Shelf().put("backups", backup("nightly-1")).says("backup describe nigthly-1")
     assert fault.value.nearest == ("nightly-1",)
+
+
+def test_a_pattern_is_told_as_it_was_written() -> None:
+    held = Shelf().put("backups", backup("a", includedNamespaces=["sho*", "billing"]))
+    assert "sho*, billing" in text_of(held.says("backup describe a"))
+    held = Shelf().put("backups", backup("a", includedNamespaces=["*"]))
+    assert "Namespaces: all" in text_of(held.says("backup describe a"))

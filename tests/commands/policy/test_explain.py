@@ -174,3 +174,23 @@ def test_a_time_without_zone_is_utc() -> None:
     (found,) = cases({"at": WEDNESDAY.replace(tzinfo=None)})
     assert found.ask.now == WEDNESDAY
     assert found.expect is Outcome.ALLOW
+
+
+def test_rights_claim_nothing_that_is_refused() -> None:
+    table = rules(
+        {"name": "no-deletes", "who": "anyone", "what": ["*.delete"], "effect": "deny"},
+        {"name": "deletes", "who": "anyone", "what": ["backup.delete"], "effect": "allow"},
+        {
+            "name": "cluster-wide",
+            "who": "anyone",
+            "what": ["restore.create"],
+            "effect": "approve",
+            "approvers": ["dba"],
+            "cluster_scoped": True,
+        },
+        {"name": "pods", "who": "anyone", "what": ["backup.create"], "kinds": ["pods"], "effect": "allow"},
+    )
+    told = {rule: follows for _, _, follows, rule in rights(table, ADA, ("prod",))}
+    assert told["deletes"] == "nothing: rule no-deletes denies it first"
+    assert told["cluster-wide"].endswith("permits nothing by itself")
+    assert "everywhere" not in told["cluster-wide"] + told["pods"]
