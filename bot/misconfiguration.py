@@ -6,13 +6,13 @@ The parser refuses what can never be right; here is what depends on files, on th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 from bot.hooks.receivers import receivers
 from bot.setting_values import ENV
 from bot.settings import Cluster, Route, Sender, Settings
 from domain.problem import Problem
+from domain.wildcards import matches_wildcard
 from notifier.deliver.signature import key_of
 
 SECRET_FORM = "whsec_ and base64 of 16 to 64 bytes"
@@ -65,7 +65,7 @@ def _route(route: Route, settings: Settings) -> Iterator[Problem]:
         variable = f"{ENV}WEBHOOK_SECRET_{route.name.upper().replace('-', '_')}"
         yield Problem(part, f"nothing is sent: {receiver.fault}", f"set {variable} or secret_file to {SECRET_FORM}")
     names = [cluster.name for cluster in settings.clusters]
-    if names and not any(fnmatchcase(name, glob) for glob in route.match.clusters for name in names):
+    if names and not any(matches_wildcard(glob, name) for glob in route.match.clusters for name in names):
         said = f"match.clusters {', '.join(route.match.clusters)} fits no cluster: nothing is ever sent by it"
         yield Problem(part, said, f"name one of {', '.join(names)}")
 

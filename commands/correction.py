@@ -141,7 +141,9 @@ def _beside_the_fault(line: str, fault: ChatopsError) -> Iterator[str]:
     for word in _words(line):
         within = part is not None and word.span[0] < part[1] and part[0] < word.span[1]
         name = word.text.partition("=")[0]
-        named = f"{word.text!r}" in fault.text or (name.startswith("--") and re.search(rf"{name}\b(?!-)", fault.text))
+        named = f"{word.text!r}" in fault.text or (
+            name.startswith("--") and re.search(rf"{re.escape(name)}\b(?!-)", fault.text)
+        )
         if not within and not named and not (with_flag and not word.text.startswith("-")):
             yield word.text
         with_flag = bool(within or named) and word.text.startswith("-") and "=" not in word.text
