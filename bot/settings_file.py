@@ -96,6 +96,8 @@ def disagreements(settings: Settings) -> list[tuple[Location, str]]:
         for at, name in enumerate(names):
             if name and name in names[:at]:
                 found.append(((table, at, key), f"there is another with the {key} {name!r}"))
+    if settings.listen == settings.status_listen and not settings.listen.endswith(":0"):
+        found.append((("status_listen",), f"{settings.status_listen!r} is taken by listen; give it another port"))
     known = tuple(each.name for each in settings.clusters)
     bound: list[tuple[Location, str]] = [
         (("channels", at, "cluster"), each.cluster) for at, each in enumerate(settings.channels)

@@ -234,7 +234,7 @@ def settings(world: World, data_dir: Path, *, listen: str = "127.0.0.1:0", extra
     parts = [
         f"data_dir = {json.dumps(str(data_dir))}",
         f"listen = {json.dumps(listen)}",
-        'status_listen = "127.0.0.1:0"',
+        "status_listen = '127.0.0.1:0'",
         "[slack]",
         f"api_url = {json.dumps(world.slack.api_url)}",
         f"bot_token_file = {json.dumps(str(secret / 'bot-token'))}",

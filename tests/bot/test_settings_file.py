@@ -92,6 +92,7 @@ def test_every_fault_has_its_line_and_they_come_in_that_order(tmp_path):
         ("data_dir = 5", 'this is a path, in quotes: "/…"'),
         ('listen = "here"', "allowed: address:port, such as 127.0.0.1:8080"),
         ('listen = "0.0.0.0:70000"', "allowed: address:port"),
+        ('status_listen = "[::]:80"\nlisten = "[::]:80"', "s.toml:1: status_listen: '[::]:80' is taken by listen"),
         ("[approvals]\nremind_after = 2", "s.toml:2: approvals.remind_after: 2 does not do; allowed: less than 1"),
         ('[approvals]\nwindow = "soon"', "'soon' is not a duration; allowed: a number with a unit: 90m"),
         ("[approvals]\nwindow = [1]", "this is a duration; allowed: a number with a unit"),

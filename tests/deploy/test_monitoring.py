@@ -37,7 +37,7 @@ def exposed(tmp_path_factory) -> str:
         try:
             settings, port = worlds.settings(world, directory / "data"), free_port()
             text = settings.read_text("utf-8")
-            settings.write_text(text.replace('status_listen = "127.0.0.1:0"', f'status_listen = "127.0.0.1:{port}"'))
+            settings.write_text(text.replace("'127.0.0.1:0'", f"'127.0.0.1:{port}'"))
             async with bot(settings):
                 return await asyncio.to_thread(_read, f"http://127.0.0.1:{port}/metrics")
         finally:
