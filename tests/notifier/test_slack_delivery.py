@@ -37,18 +37,20 @@ async def test_in_the_end_all_of_it_left_and_slack_never_had_to_refuse(house):
     assert house.calls("chat.postMessage") == len(MANY)
 
 
+@pytest.mark.parametrize("others", [10, 30])
 @pytest.mark.parametrize("channel", ["#ops", "#approvals"])
-async def test_what_asks_for_votes_leaves_at_once_whatever_else_waits(house, channel):
-    await house.has(*MANY, priority=10, role="news", mention=["here"])
+async def test_what_asks_for_votes_leaves_at_once_whatever_else_waits(house, channel, others):
+    await house.has(*MANY, priority=others, role="news", mention=["here"])
     await house.delivers()
     await house.has("vote", channel=channel, priority=0, role="approval")
     await house.delivers()
     assert "vote" in house.texts(channel)
 
 
-async def test_a_channel_that_has_its_fill_keeps_no_other_waiting(house):
+@pytest.mark.parametrize("priority", [10, 30])
+async def test_a_channel_that_has_its_fill_keeps_no_other_waiting(house, priority):
     await house.has(*MANY, priority=10)
-    await house.has("elsewhere", channel="#incidents", priority=30)
+    await house.has("elsewhere", channel="#incidents", priority=priority)
     await house.delivers()
     assert house.texts("#incidents") == ["elsewhere"]
 
