@@ -48,8 +48,8 @@ def flag_words(flag: Flag, value: Any) -> str:
     text = spoken(flag, value)
     if text is None:
         return ""
-    if flag.type.bare is not None:
-        return f"--{flag.name}" if value is True else f"--{flag.name}={text}"
+    if flag.type.bare is not None:  # the velero CLI takes the next word for one that peeks
+        return f"--{flag.name}" if value is True and not flag.type.peeks else f"--{flag.name}={text}"
     return f"--{flag.name}{'=' if text.startswith('-') else ' '}{quote(text)}"
 
 

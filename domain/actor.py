@@ -17,7 +17,7 @@ class ActorKind(StrEnum):
 class Actor:
     """Somebody who may ask. `id` is Slack's user id for a person, the sender's name for a pipeline.
 
-    `groups` holds Slack user-group handles and configured group names, as resolved at `groups_at` (seconds, epoch).
+    `groups` holds Slack user-group handles and configured group names, as resolved when they asked.
     """
 
     kind: ActorKind

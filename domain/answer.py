@@ -1,6 +1,6 @@
 """What is said back at once: a small document that the notifier lays out for Slack and the terminal prints.
 
-Text inside is plain: escaping and limits are the renderer's business. `Said.untrusted` marks text from a cluster.
+Text inside is plain: escaping and limits are the renderer's business. `Text.untrusted` marks text from a cluster.
 """
 
 from __future__ import annotations

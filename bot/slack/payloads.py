@@ -17,7 +17,7 @@ Body = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """`kind`: command, mention, action, form. `line` is the command line where there is one."""
+    """`kind`: command, mention, action, form, shortcut, home. `line` is the command line where there is one."""
 
     kind: str
     key: str

@@ -138,6 +138,10 @@ def test_it_makes_the_same(line: str) -> None:
         ("backup create x -o yaml", "velero backup create x"),
         ("backup delete done --dry-run", "velero backup delete done --confirm"),
         ("schedule pause live", "velero schedule pause live"),
+        (
+            "schedule create x --schedule @daily --skip-immediately",
+            "velero schedule create x --schedule @daily --skip-immediately=true",
+        ),
     ],
 )
 def test_as_shown(line: str, shown: str) -> None:
