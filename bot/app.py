@@ -16,7 +16,7 @@ from bot import retrying
 from bot.agreeing import approvals
 from bot.attempts import RefusedAttempts
 from bot.control import Control
-from bot.desks import SlackDesk
+from bot.desks import SlackDesk, not_done
 from bot.doctor import Finding, examine
 from bot.health import Health
 from bot.hooks.webhooks import SOURCE, Webhooks
@@ -41,7 +41,7 @@ from bot.supervise import Loop, Loops, contained
 from bot.threads import Threads
 from bot.views import Views
 from bot.watching import Watching
-from bot.worker import ATTEMPTS, Desk, Worker
+from bot.worker import Desk, Worker
 from commands.conduct import Asked, Conductor, Policy
 from commands.confirming import Confirming
 from commands.continuing import Continuing
@@ -51,8 +51,8 @@ from commands.schedule.keeper import Keeper
 from commands.track.enrich import enrich
 from commands.track.follow import Known
 from commands.track.watchdog_round import Watchdog
-from domain.actor import Actor, ActorKind, Origin, Way
-from domain.answer import Answer, Text, Tone
+from domain.actor import Actor
+from domain.answer import Answer
 from domain.decision import Decision
 from domain.event import Event
 from domain.operation import Operation, State
@@ -281,16 +281,10 @@ class App:
         return self.settings.cluster_of_channel(channel)
 
     async def _aside(self, item: Item, ref: str) -> None:
-        payload = item.payload
         if item.source == SOURCE:
             await self.webhooks.desk.aside(item, ref)
-            return
-        actor = Actor(ActorKind.PERSON, str(payload.get("user", "")), str(payload.get("user", "")))
-        origin = Origin(Way.SLASH, str(payload.get("channel", "")), response_url=item.response_url)
-        words = Text(f"It was tried {ATTEMPTS} times. Give the reference {ref} to whoever runs this bot.")
-        await self.speaker.say(
-            origin, actor, Answer("Something went wrong on my side.", (words,), Tone.BAD, reference=ref)
-        )
+        else:
+            await self.speaker.say(*not_done(item, ref))
 
     def _door(self) -> None:
         slack = self.settings.slack
@@ -356,7 +350,7 @@ class App:
         """What was promised of schedules is kept, and runs that never came are told."""
         told = lambda events: self._told(events, frozenset())  # noqa: E731
         keeper = Keeper(self.store, self.clusters, utc_now, told)
-        self._loops.start("keep schedules", keeper.round)
+        self._bells["keep schedules"] = self._loops.start("keep schedules", keeper.round)
         if self.settings.schedules.watch:
             watchdog = Watchdog(
                 self.store, self.clusters, self.known, self.views.cluster, utc_now, self.views.limits, told

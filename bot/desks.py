@@ -13,7 +13,7 @@ from bot.slack.identity import Identity
 from bot.slack.payloads import Received, from_stored
 from bot.slack.shortcuts import looking
 from bot.slack.votes import Click, Clicks
-from bot.worker import reference
+from bot.worker import ATTEMPTS, reference
 from commands.conduct import Asked, Conductor
 from commands.correction import Typed, corrected, is_shown, place
 from domain.actor import Actor, ActorKind, Origin, Way
@@ -194,3 +194,14 @@ def sorry(fault: ChatopsError, line: str, ref: str, better: str | None = None) -
     elif fault.fix and is_shown(fault.fix, line):
         parts.append(Text(fault.fix))
     return Answer(fault.text, tuple(parts), Tone.BAD, reference=ref)
+
+
+def not_done(item: Item, ref: str) -> tuple[Origin, Actor, Answer]:
+    """To the person of an item that was set aside."""
+    user = str(item.payload.get("user", ""))
+    words = Text(f"It was tried {ATTEMPTS} times. Give the reference {ref} to whoever runs this bot.")
+    return (
+        Origin(Way.SLASH, str(item.payload.get("channel", "")), response_url=item.response_url),
+        Actor(ActorKind.PERSON, user, user),
+        Answer("Something went wrong on my side.", (words,), Tone.BAD, reference=ref),
+    )

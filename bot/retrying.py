@@ -18,6 +18,8 @@ LOOPS = {
     ItemKind.EVENT: "tell",
     ItemKind.OPERATION: "steps",
     ItemKind.TIMER: "steps",
+    ItemKind.SCHEDULE: "keep schedules",
+    ItemKind.REQUEST: "hooks",
 }
 SHOWN = 5
 

@@ -38,6 +38,10 @@ class ItemKind(StrEnum):
     EVENT = "event"
     OBJECT = "object"
     """One object of a cluster that tracking cannot take in. Key: cluster/kind/uid."""
+    SCHEDULE = "schedule"
+    """Key: cluster/name."""
+    REQUEST = "request"
+    """Of a pipeline, by webhook. Key: its operation."""
     OPERATION = "operation"
     TIMER = "timer"
 
@@ -70,6 +74,7 @@ _SETTLED = """DELETE FROM failed_item WHERE
     (kind = 'command' AND NOT EXISTS (SELECT 1 FROM inbox WHERE seq = CAST(key AS INTEGER) AND state = 'done'))
     OR (kind = 'event' AND NOT EXISTS (SELECT 1 FROM outbox WHERE id = key))
     OR (kind = 'timer' AND NOT EXISTS (SELECT 1 FROM deadline WHERE id = key AND done = 0))
+    OR (kind = 'request' AND NOT EXISTS (SELECT 1 FROM hook WHERE operation = key AND settled_at IS NULL))
     OR (kind = 'operation' AND NOT EXISTS (SELECT 1 FROM operation WHERE id = key AND state NOT IN (
         'refused', 'rejected', 'expired', 'withdrawn', 'stale', 'succeeded', 'partial', 'failed')))"""
 

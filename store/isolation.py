@@ -20,6 +20,9 @@ from store.writer import Store
 
 T = TypeVar("T")
 
+Item = tuple[str, str, Callable[[], Awaitable[object]]]
+"""Its key, what it is called, and the work."""
+
 STORE_FAULTS = (StoreBusy, StoreCorrupt, StoreFull)
 
 log = logging.getLogger(__name__)
@@ -52,10 +55,14 @@ class Isolation:
         self._kind = kind
         self._now = now
 
-    async def each(self, items: Iterable[tuple[str, str, Callable[[], Awaitable[object]]]]) -> None:
-        """(key, text, work) in turn. What is set aside is passed over until it is due again."""
-        failed = await self._store.read(lambda tx: tx.failed_items.of(self._kind))
+    async def each(self, items: Iterable[Item], *, all_of: str | None = None) -> None:
+        """In turn. What is set aside is passed over until it is due again.
+
+        `all_of`: these are all that there are whose keys begin so; what failed and is not among them is over.
+        """
+        failed, seen = await self._store.read(lambda tx: tx.failed_items.of(self._kind)), set[str]()
         for key, text, work in items:
+            seen.add(key)
             before = failed.get(key)
             if before is not None and (before.retry_at is None or before.retry_at > self._now()):
                 continue
@@ -64,12 +71,15 @@ class Isolation:
                 await self._set_aside(Subject(self._kind, key, text), fault)
             elif before is not None:
                 await self._clear(key)
+        over = [key for key in failed if all_of is not None and key.startswith(all_of) and key not in seen]
+        if over:
+            await self._clear(*over)
 
     async def _set_aside(self, subject: Subject, fault: Exception) -> None:
         await self._store.write(lambda tx: set_aside(tx, subject, fault, self._now()))
 
-    async def _clear(self, key: str) -> None:
-        await self._store.write(lambda tx: tx.failed_items.clear(self._kind, key))
+    async def _clear(self, *keys: str) -> None:
+        await self._store.write(lambda tx: tx.failed_items.clear(self._kind, *keys))
 
 
 async def fault_of(work: Awaitable[object]) -> Exception | None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 from bot.hooks import problems
 from bot.hooks.bodies import GateBody
@@ -18,7 +19,9 @@ from commands.protection import Protection
 from domain.actor import Actor, ActorKind
 from domain.errors import ClusterError, Lost, UserError
 from domain.event import Event, Severity
+from store.failed_items import ItemKind
 from store.hooks import Hook
+from store.isolation import Isolation
 from store.transaction import Transaction
 from store.writer import Store
 
@@ -50,10 +53,13 @@ class Settling:
         self._base = base
         self._now = now
         self._wake = wake
+        self._isolation = Isolation(store, ItemKind.REQUEST, now)
 
     async def round(self) -> float | None:
-        for standing in await self._store.read(lambda tx: [stand(tx, hook) for hook in tx.hooks.unsettled()]):
-            await self.settle(standing)
+        """A request that cannot be settled holds up no other."""
+        hooks = await self._store.read(lambda tx: tx.hooks.unsettled())
+        requests = ((hook.operation, f"request {hook.operation}", partial(self.look, hook.operation)) for hook in hooks)
+        await self._isolation.each(requests)
         return EVERY
 
     async def look(self, ident: str) -> Standing | None:

@@ -7,16 +7,19 @@ a schedule alone; the patch carries the version that was judged.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
+from functools import partial
 
 from commands.schedule.desired import Patch
 from commands.track import conditions
 from commands.track.schedules import Verdict, judged, vanished
 from commands.track.sighting import Setting
-from domain.errors import ClusterError, Conflict, Lost, NotThere
+from domain.errors import ClusterError, Lost
 from domain.event import Event
 from domain.operation import State
+from store.failed_items import ItemKind
+from store.isolation import Isolation, Item
 from store.schedules import ScheduleState
 from store.transaction import Transaction
 from store.writer import Store
@@ -49,6 +52,7 @@ class Keeper:
         self._now = now
         self._told = told
         self._every = every
+        self._isolation = Isolation(store, ItemKind.SCHEDULE, now)
 
     async def round(self) -> float:
         for cluster in self._clusters.values():
@@ -63,13 +67,19 @@ class Keeper:
         seen = await cluster.schedules.list()
         now = self._now()
         setting = Setting(cluster.name, cluster.uid, now, first=False)
+        work: list[Item] = []
         for schedule in seen:
             before = rows.pop(schedule.name, None)
-            verdict = judged(setting, before, schedule)
-            if verdict.patch is not None or verdict.state != before:
-                await self._settle(cluster, before, schedule, verdict)
-        for row in rows.values():
-            await self._gone(setting, row)
+            work.append(_named(cluster, schedule.name, partial(self._keep_one, cluster, setting, before, schedule)))
+        work += [_named(cluster, row.name, partial(self._gone, setting, row)) for row in rows.values()]
+        await self._isolation.each(work, all_of=f"{cluster.name}/")
+
+    async def _keep_one(
+        self, cluster: Cluster, setting: Setting, before: ScheduleState | None, schedule: Schedule
+    ) -> None:
+        verdict = judged(setting, before, schedule)
+        if verdict.patch is not None or verdict.state != before:
+            await self._settle(cluster, before, schedule, verdict)
 
     async def _settle(
         self, cluster: Cluster, before: ScheduleState | None, schedule: Schedule, verdict: Verdict
@@ -95,8 +105,9 @@ class Keeper:
         pinned = {**patch.body, "metadata": {"resourceVersion": schedule.meta.resource_version}}
         try:
             await cluster.schedules.patch(schedule.name, pinned)
-        except (Conflict, NotThere) as fault:
-            log.info("schedule %s moved on while it was put right: %s", schedule.name, fault.text)
+        except ClusterError as fault:
+            # It is still due at the next round.
+            log.info("schedule %s was not put right: %s", schedule.name, fault.text)
 
     async def _gone(self, setting: Setting, row: ScheduleState) -> None:
         def commit(tx: Transaction) -> tuple[Event, ...]:
@@ -109,6 +120,10 @@ class Keeper:
 
         if fresh := await self._store.write(commit):
             self._told(fresh)
+
+
+def _named(cluster: Cluster, name: str, work: Callable[[], Awaitable[None]]) -> Item:
+    return f"{cluster.name}/{name}", f"a schedule in {cluster.name}", work
 
 
 def _under_way(tx: Transaction, cluster: str, name: str) -> bool:

@@ -183,6 +183,8 @@ class Retrying:
         (ItemKind.EVENT, ["tell"], []),
         (ItemKind.TIMER, ["steps"], []),
         (ItemKind.OPERATION, ["steps"], []),
+        (ItemKind.SCHEDULE, ["keep schedules"], []),
+        (ItemKind.REQUEST, ["hooks"], []),
         (ItemKind.OBJECT, [], ["prod/Backup/u1"]),
     ],
 )
@@ -221,7 +223,7 @@ async def test_what_has_been_done_meanwhile_is_forgotten(store):
     retrying = Retrying(store)
     for kind in ItemKind:
         await retrying.aside(kind, "1")
-    assert await store.write(lambda tx: tx.failed_items.forget_settled()) == 4
-    (kept,) = await store.read(lambda tx: tx.failed_items.all())
-    assert kept.kind is ItemKind.OBJECT
-    assert kept.retry_at == NOW + timedelta(seconds=10)
+    assert await store.write(lambda tx: tx.failed_items.forget_settled()) == 5
+    kept = await store.read(lambda tx: tx.failed_items.all())
+    assert {one.kind for one in kept} == {ItemKind.OBJECT, ItemKind.SCHEDULE}
+    assert {one.retry_at for one in kept} == {NOW + timedelta(seconds=10)}
