@@ -29,10 +29,12 @@ def test_what_json_says_is_read_as_it_is(value):
 
 @given(VALUES)
 def test_what_a_writer_of_yaml_says_is_read_as_it_is(value):
+    """In ASCII: PyYAML folds a written U+0085 into a blank."""
+
     class Plain(yaml.SafeDumper):
         ignore_aliases = staticmethod(lambda _: True)
 
-    assert read_yaml(yaml.dump(value, Dumper=Plain, allow_unicode=True), TYPED) == value
+    assert read_yaml(yaml.dump(value, Dumper=Plain), TYPED) == value
 
 
 def test_keys_and_dates_are_text_as_in_json():
