@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: install check format test demo bench e2e e2e-build e2e-fuzz lock clean docs
+.PHONY: install check format test soak demo bench e2e e2e-build e2e-fuzz lock clean docs
 
 install: $(VENV)/.installed  ## the project and its tools, from the lock file with hashes
 
@@ -30,6 +30,9 @@ docs: install  ## write the generated pages again
 
 test: install
 	@$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+
+soak: install  ## cuts connections at every STEP bytes of every write of every verb (default: every byte)
+	@SOAK=$(or $(STEP),1) $(BIN)/python -m pytest -n 2 --dist worksteal tests/commands/test_cut_connections.py $(ARGS)
 
 demo: install  ## the whole product on an embedded world; ARGS=--once plays the story and leaves
 	@$(BIN)/python -m sandbox.demo $(ARGS)

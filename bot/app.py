@@ -55,7 +55,7 @@ from domain.actor import Actor
 from domain.answer import Answer
 from domain.decision import Decision
 from domain.event import Event
-from domain.operation import Operation, State
+from domain.operation import Operation
 from domain.plan import Plan
 from notifier.deliver.rate_limit import RateLimiter
 from notifier.deliver.slack_client import LimitedClient
@@ -158,7 +158,6 @@ class App:
     def _deciding(self) -> None:
         window = lambda: timedelta(seconds=self.settings.approvals.window)  # noqa: E731
         self.executor = Executor(self.store, self.clusters, utc_now, window)
-        self.confirming = Confirming(self.store, self.executor, utc_now)
         self.continuing = Continuing(self.store, self.executor, utc_now)
         book = RecordBook(
             self.store,
@@ -324,7 +323,7 @@ class App:
         self._bells["requests"] = start("requests", self.outgoing.requests.round)
         start("approvals", self.approvals.round)
         self._bells["steps"] = start("steps", self.continuing.round)
-        start("confirm operations", self.confirming.round)
+        start("confirm operations", Confirming(self.store, self.executor, utc_now).round)
         if self.socket is not None:
             start("slack socket", self.socket.round)
         for name, one_round in self.webhooks.rounds.items():
@@ -332,7 +331,7 @@ class App:
         start("reconcile", self.outgoing.reconciler.round)
         start("sweep", self.outgoing.reconciler.sweep)
         start("slack", self.presence.round)
-        start("recover operations", self._recover)
+        start("recover approvals", self._recover)
         key = anchor.load_key(self.settings.data_dir, self.settings.audit.key())
         self._keeping = keeping = Housekeeping(
             self.store, key, lambda: self.settings, self.door.refused, utc_now, self.attempts
@@ -369,11 +368,8 @@ class App:
                 loop.wake()
 
     async def _recover(self) -> float | None:
-        """What was granted before the last stop goes on; once."""
+        """What was being decided at the last stop is decided; once."""
         await self.approvals.recover()
-        for operation in await self.store.read(lambda tx: tx.operations.open()):
-            if operation.state in {State.APPROVED, State.SUBMITTING}:
-                await contained(self.executor.recover(operation))
         return 86400.0
 
     def readiness(self) -> Readiness:

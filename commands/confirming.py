@@ -1,6 +1,7 @@
 """Checks operations whose write nobody confirmed, until it is known what the cluster did; asks a person after a while.
 
-What is stored says what to check, so a restart loses nothing.
+What is stored says what to check, so a restart loses nothing. The first round also takes up what was granted and not
+yet sent, or in the middle of being sent, when the last process ended.
 """
 
 from __future__ import annotations
@@ -28,12 +29,14 @@ class Confirming:
         self._executor = executor
         self._now = now
         self._next: dict[str, datetime] = {}
+        self._states = frozenset({State.APPROVED, State.SUBMITTING, State.UNCONFIRMED})
 
     async def round(self) -> float:
-        waiting = await self._store.read(_unconfirmed)
+        waiting = await self._store.read(lambda tx: [one for one in tx.operations.open() if one.state in self._states])
         self._next = {one.id: self._next[one.id] for one in waiting if one.id in self._next}
         due = [one for one in waiting if self._next.get(one.id, self._now()) <= self._now()]
         await asyncio.gather(*map(self._check, due))
+        self._states = frozenset({State.UNCONFIRMED})
         return 1.0
 
     async def _check(self, operation: Operation) -> None:
@@ -45,12 +48,8 @@ class Confirming:
                 await self._executor.recover(operation)
         except (ClusterError, UserError, Lost, TimeoutError):
             pass
-        if silence >= ASK_AFTER:
+        if operation.state is State.UNCONFIRMED and silence >= ASK_AFTER:
             await self._store.write(lambda tx: _ask(tx, operation.id, silence, self._now()))
-
-
-def _unconfirmed(tx: Transaction) -> tuple[Operation, ...]:
-    return tuple(one for one in tx.operations.open() if one.state is State.UNCONFIRMED)
 
 
 def _ask(tx: Transaction, ident: str, silence: timedelta, now: datetime) -> None:

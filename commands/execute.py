@@ -343,6 +343,9 @@ def _witnessed(tx: Transaction, operation: Operation, step: Step) -> Json | None
     """The watch saw our object, which may be gone since."""
     if step.verb is not StepVerb.CREATE or step.kind not in RUNS:
         return None
+    current = _there(tx, operation.id)
+    if step.name and current.object_uid and current.object_name == step.name:
+        return {"metadata": {"name": step.name, "uid": current.object_uid}}
     backup = (step.manifest.get("spec") or {}).get("backupName")
     for row in tx.observed.load(operation.cluster, step.kind).values():
         same = row.name == step.name if step.name else row.facts.get("backup") == backup

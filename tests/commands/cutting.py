@@ -122,7 +122,11 @@ class Bench:
         first = await self._told(operation.id, number, before)
         self.proxy.heal()
         await self.check()
-        return first, await self._told(operation.id, number, before)
+        last = await self._told(operation.id, number, before)
+        for resource in RESOURCES:
+            for each in self._mine(resource, number):
+                self.objects.delete(resource, "velero", each["metadata"]["name"])
+        return first, last
 
     async def state(self, operation: Operation) -> State:
         return (await self.stored(operation)).state
@@ -153,12 +157,14 @@ class Bench:
         changes = {name: after.get(name) for name in names if before.get(name) != after.get(name)}
         return Told(operation.state, tuple(event.kind for event in events), changes)
 
+    def _mine(self, resource: str, number: str) -> list[dict[str, Any]]:
+        return [each for each in self.objects.list(resource, "velero") if number in json.dumps(each)]
+
     def _seen(self, number: str) -> dict[str, Any]:
         """Objects of this run, without what differs from run to run."""
         found: dict[str, Any] = {}
         for resource in RESOURCES:
-            mine = [each for each in self.objects.list(resource, "velero") if number in json.dumps(each)]
-            for index, each in enumerate(mine):
+            for index, each in enumerate(self._mine(resource, number)):
                 name = f"{index}" if resource in RANDOM_NAMES else each["metadata"]["name"]
                 meta = {key: value for key, value in each["metadata"].items() if key not in VOLATILE}
                 if resource in RANDOM_NAMES:

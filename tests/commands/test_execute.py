@@ -117,6 +117,18 @@ async def test_the_watch_may_find_it_first(desk):
     assert await desk.state(operation) is State.RUNNING
 
 
+async def test_what_the_watch_saw_is_not_made_again_after_it_went(desk):
+    operation, _ = await left_open(desk, "restore.create", LOST)
+    [restore] = found(desk, "restores", operation)
+    name, uid = restore["metadata"]["name"], restore["metadata"]["uid"]
+    await desk.store.write(lambda tx: following.advance(tx, operation.id, "InProgress", uid, name, NOW, {}))
+    desk.objects.delete("restores", "velero", name)
+    desk.proxy.heal()
+    await desk.executor.recover(await desk.stored(operation))
+    assert found(desk, "restores", operation) == []
+    assert await desk.state(operation) is State.RUNNING
+
+
 async def test_a_second_restore_of_the_same_namespaces_waits_for_the_first(desk):
     await left_open(desk, "restore.create", LOST)
     _, second, _ = await desk.granted("restore.create")
@@ -319,3 +331,23 @@ async def test_no_sequence_of_calls_writes_for_what_was_not_granted(desk, state,
                     desk.now += timedelta(minutes=5)
     assert len(desk.objects.list("restores", "velero")) == written
     assert await desk.state(operation) is state
+
+
+async def test_a_write_that_is_repeated_finds_its_own_object(desk):
+    """Before the backup is looked at: our first request may have removed it."""
+    _, operation, plan = await desk.granted("backup.delete")
+    first = await write(desk.cluster, plan.steps[0], operation.id)
+    processed(desk, operation)
+    again = await write(desk.cluster, plan.steps[0], operation.id)
+    assert again["metadata"]["uid"] == first["metadata"]["uid"]
+
+
+@pytest.mark.parametrize("sent", [True, False])
+async def test_a_restart_takes_up_what_was_granted(desk, sent):
+    if sent:
+        operation = await dead_after_sending(desk, "restore.create")
+    else:
+        _, operation, _ = await desk.granted("restore.create")
+    await desk.check()
+    assert await desk.state(operation) is State.SUBMITTED
+    assert len(found(desk, "restores", operation)) == 1
