@@ -36,6 +36,7 @@ from commands.restore.look import looked
 from commands.restore.pending import in_the_way
 from commands.sight import sift
 from commands.situation import Situation
+from commands.twice import asked_before
 from commands.verb import Effect, Note, Verb
 from domain.actor import Actor, Origin
 from domain.answer import Answer
@@ -270,6 +271,8 @@ class Conductor:
             raise refusals
         if decision.outcome is not Outcome.DENY and (first := confirmation(plan, command, situation)) is not None:
             return Conducted(first)
+        if (twin := await self._store.read(lambda tx: asked_before(tx, cluster, command))) is not None:
+            return Conducted(Answer(f"Already requested: {twin.line}. It is {twin.state}.", cluster=cluster), twin)
         return await self._decided(asked, command, plan, decision, situation)
 
     async def _looked(self, plan: Plan) -> Plan:
