@@ -16,7 +16,10 @@ RUN python -m venv --without-pip /opt/velero-chatops
 RUN /build/bin/python -m pip --python /opt/velero-chatops/bin/python install --quiet --require-hashes --no-deps --only-binary :all: -r requirements.lock
 COPY pyproject.toml README.md ./
 COPY bot bot
+COPY operations operations
+COPY tracking tracking
 COPY commands commands
+COPY policy policy
 COPY notifier notifier
 COPY velero velero
 COPY store store

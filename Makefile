@@ -32,7 +32,7 @@ test: install
 	@$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 soak: install  ## cuts connections at every STEP bytes of every write of every verb (default: every byte)
-	@SOAK=$(or $(STEP),1) $(BIN)/python -m pytest -n 2 --dist worksteal tests/commands/test_cut_connections.py $(ARGS)
+	@SOAK=$(or $(STEP),1) $(BIN)/python -m pytest -n 2 --dist worksteal tests/operations/test_cut_connections.py $(ARGS)
 
 demo: install  ## the whole product on an embedded world; ARGS=--once plays the story and leaves
 	@$(BIN)/python -m sandbox.demo $(ARGS)

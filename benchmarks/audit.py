@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from benchmarks.figure import Figure, in_turn
-from store.audit import Entry, pages
+from store.audit_chain.verify import verify
 from store.connection import DATABASE_FILE, open_for_reading
+from store.tables.audit import Entry, pages
 from store.transaction import Transaction
-from store.verify import verify
 from store.writer import Store
 
 ROWS = 60_000

@@ -18,7 +18,7 @@ from random import Random
 
 from benchmarks.figure import Figure, median
 from benchmarks.pages import rendered, server
-from bot.garbage import settle
+from bot.garbage_collection import settle
 
 COUNT = 10_000
 TIMES = 5
@@ -53,9 +53,9 @@ def resident() -> float:
 
 async def followed(url: str) -> tuple[float, float]:
     """Seconds and MiB of the first list of a cluster, up to where it would be committed."""
-    from commands.track import runs
-    from commands.track.follow import Known
-    from commands.track.sighting import Setting
+    from tracking import runs
+    from tracking.follower import Known
+    from tracking.observation import Setting
     from velero.cluster import Cluster, ClusterSettings
     from velero.connection import Direct
 

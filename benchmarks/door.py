@@ -23,10 +23,10 @@ import aiohttp
 from aiohttp import web
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.garbage import settle
+from bot.configuration.settings import Limits
+from bot.garbage_collection import settle
 from bot.http import Door, Readiness
 from bot.intake import Intake
-from bot.settings import Limits
 from bot.slack.forms import Forms
 from bot.slack.listeners import Listeners, bolt
 from store.writer import Store

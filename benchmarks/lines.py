@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from benchmarks.figure import Figure, in_turn, seconds
 from commands.batch import answer, fixtures
-from commands.situation import ClusterView, Situation
+from commands.planning.context import ClusterView, Situation
 
 LINES = (
     "backup create nightly --include-namespaces shop,shop-db --ttl 720h --snapshot-volumes=false",

@@ -21,16 +21,16 @@ from typing import Any
 
 from benchmarks.figure import Figure
 from benchmarks.process import resident
-from commands.restore.claims import NodeAgent
-from commands.restore.modified import Modifiers
-from commands.restore.preview import Preview
-from commands.restore.scope import Scope
-from commands.restore.shelf import Shelf
-from commands.restore.walk import Walk
-from velero.contents import stored_objects
+from operations.restore_preview.live_index import Shelf
+from operations.restore_preview.modifiers import Modifiers
+from operations.restore_preview.preview import Preview
+from operations.restore_preview.scope import Scope
+from operations.restore_preview.volume_claims import NodeAgent
+from operations.restore_preview.walk import Walk
+from velero.artifacts.contents import stored_objects
+from velero.artifacts.unpacking import Caps
 from velero.kinds import Kind
 from velero.live import Served
-from velero.unpacking import Caps
 
 Json = dict[str, Any]
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from croniter import croniter
 
 from benchmarks.figure import Figure, in_turn
-from velero.cron import Dialect, parse
+from velero.cron.expression import Dialect, parse
 
 FORMS = ("{m} * * * *", "{m} {h} * * *", "{m} {h} * * 1-5", "*/15 {h} * * *", "{m} {h} 1,15 * *")
 EXPRESSIONS = [FORMS[n % 5].format(m=n % 60, h=n % 24) for n in range(100)]

@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmarks.figure import Figure, median, seconds
 from benchmarks.process import bot
 from sandbox import world as worlds
-from store.observed import Observed
+from store.tables.observed import Observed
 from store.transaction import Transaction
 from store.writer import Store
 

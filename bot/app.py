@@ -12,59 +12,61 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from bot import retrying
-from bot.agreeing import approvals
-from bot.attempts import RefusedAttempts
+from bot import retry_items
+from bot.approval_wiring import approvals
+from bot.cluster_loops import Watching
+from bot.configuration.cluster_settings import cluster_settings
+from bot.configuration.live_settings import Standing
+from bot.configuration.settings import Settings
+from bot.context_factory import Views
 from bot.control import Control
-from bot.desks import SlackDesk, not_done
+from bot.delivery_wiring import Outgoing
 from bot.doctor import Finding, examine
 from bot.health import Health
-from bot.hooks.webhooks import SOURCE, Webhooks
 from bot.housekeeping import Housekeeping
 from bot.http import Door, Readiness
 from bot.intake import Intake
-from bot.outgoing import Outgoing
-from bot.reaching import cluster_settings
 from bot.readiness import standing_of
-from bot.records import RecordBook
-from bot.settings import Settings
+from bot.record_queries import RecordBook
+from bot.refused_attempts import RefusedAttempts
+from bot.slack.connection_status import Presence
 from bot.slack.forms import Forms
 from bot.slack.home import HomeDesk
 from bot.slack.identity import Identity
+from bot.slack.item_processor import SlackDesk, not_done
 from bot.slack.listeners import Listeners, bolt
-from bot.slack.people import People
-from bot.slack.presence import Presence
+from bot.slack.person_names import People
 from bot.slack.socket import SocketMode
 from bot.slack.votes import clicks
-from bot.standing import Standing
 from bot.supervise import Loop, Loops, contained
-from bot.threads import Threads
-from bot.views import Views
-from bot.watching import Watching
+from bot.thread_subjects import Threads
+from bot.webhooks.wiring import SOURCE, Webhooks
 from bot.worker import Desk, Worker
-from commands.conduct import Asked, Conductor, Policy
-from commands.confirming import Confirming
-from commands.continuing import Continuing
-from commands.execute import Executor
-from commands.policy.rules import Rule
-from commands.schedule.keeper import Keeper
-from commands.track.enrich import enrich
-from commands.track.follow import Known
-from commands.track.watchdog_round import Watchdog
 from domain.actor import Actor
 from domain.answer import Answer
 from domain.decision import Decision
 from domain.event import Event
 from domain.operation import Operation
 from domain.plan import Plan
+from notifier.answer_sender import Speaker
 from notifier.deliver.rate_limit import RateLimiter
 from notifier.deliver.slack_client import LimitedClient
-from notifier.speaker import Speaker
-from notifier.telling import Teller
-from store import anchor
-from store.inbox import Item
+from notifier.router import Teller
+from operations.executor import Executor
+from operations.pipeline import Conductor
+from operations.request import Asked, Policy
+from operations.step_runner import Continuing
+from operations.unconfirmed_writes import Confirming
+from policy.rules import Rule
+from store.audit_chain import checkpoint
+from store.tables.inbox import Item
 from store.transaction import Transaction
 from store.writer import Store
+from tracking.enrichment import enrich
+from tracking.follower import Known
+from tracking.schedule_reconciler import Keeper
+from tracking.vanished_settlement import settle_operation
+from tracking.watchdog_round import Watchdog
 from velero.cluster import Cluster
 
 log = logging.getLogger(__name__)
@@ -157,7 +159,7 @@ class App:
 
     def _deciding(self) -> None:
         window = lambda: timedelta(seconds=self.settings.approvals.window)  # noqa: E731
-        self.executor = Executor(self.store, self.clusters, utc_now, window)
+        self.executor = Executor(self.store, self.clusters, utc_now, window, settle_deletion=settle_operation)
         self.continuing = Continuing(self.store, self.executor, utc_now)
         book = RecordBook(
             self.store,
@@ -199,11 +201,11 @@ class App:
     def _policy(self) -> Policy:
         return Policy(self.rules, self.identity.directory)
 
-    async def _ask(self, operation: Operation, plan: Plan, decision: Decision, asked: Asked) -> Answer:
-        return await self.approvals.ask(operation, plan, decision, asked)
+    async def _ask(self, operation: Operation, plan: Plan, decision: Decision, request: Asked) -> Answer:
+        return await self.approvals.ask(operation, plan, decision, request)
 
-    def _bypassed(self, tx: Transaction, operation: Operation, plan: Plan, decision: Decision, asked: Asked) -> None:
-        self.approvals.bypassed(tx, operation, plan, decision, asked)
+    def _bypassed(self, tx: Transaction, operation: Operation, plan: Plan, decision: Decision, request: Asked) -> None:
+        self.approvals.bypassed(tx, operation, plan, decision, request)
 
     # what goes out
 
@@ -270,7 +272,7 @@ class App:
             self.attempts,
         )
         desks[SOURCE] = self.webhooks.desk
-        retry = retrying.acts(self.store, utc_now, self._ring, lambda key: self.watching.retry(key))  # noqa: PLW0108 - made later
+        retry = retry_items.acts(self.store, utc_now, self._ring, lambda key: self.watching.retry(key))  # noqa: PLW0108 - made later
         self.control = Control(self.settings.data_dir, {**self.webhooks.acts, **retry})
 
     def _refused(self, why: str) -> None:
@@ -332,7 +334,7 @@ class App:
         start("sweep", self.outgoing.reconciler.sweep)
         start("slack", self.presence.round)
         start("recover approvals", self._recover)
-        key = anchor.load_key(self.settings.data_dir, self.settings.audit.key())
+        key = checkpoint.load_key(self.settings.data_dir, self.settings.audit.key())
         self._keeping = keeping = Housekeeping(
             self.store, key, lambda: self.settings, self.door.refused, utc_now, self.attempts
         )

@@ -73,12 +73,12 @@ class Control:
             return _no(Unknown(f"{asked['do']!r} is not known.", nearest=tuple(sorted(self._acts))))
         try:
             return {"ok": True, **await act(asked)}
-        except ChatopsError as fault:
-            return _no(fault)
+        except ChatopsError as error:
+            return _no(error)
 
 
-def _no(fault: ChatopsError) -> Json:
-    return {"ok": False, "text": fault.text, "why": fault.why, "nearest": list(fault.nearest), "fix": fault.fix}
+def _no(error: ChatopsError) -> Json:
+    return {"ok": False, "text": error.text, "why": error.why, "nearest": list(error.nearest), "fix": error.fix}
 
 
 def ask(data_dir: Path, do: str, **arguments: object) -> Json:

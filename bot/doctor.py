@@ -17,9 +17,9 @@ import aiohttp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.misconfiguration import misconfigured
-from bot.settings import Cluster as Wanted
-from bot.settings import Settings
+from bot.configuration.misconfiguration import misconfigured
+from bot.configuration.settings import Cluster as Wanted
+from bot.configuration.settings import Settings
 from bot.slack.manifest import scopes
 from domain.counting import counted, named
 from domain.errors import ClusterError
@@ -28,8 +28,8 @@ from velero.cluster import Cluster
 from velero.features import Features, numbers
 from velero.fields import items, section, text
 from velero.kinds import DEPLOYMENT, WATCHED
-from velero.locations import StorageLocation
-from velero.server_status import ServerStatus
+from velero.resources.locations import StorageLocation
+from velero.resources.server_status import ServerStatus
 
 OLDEST = (1, 13)
 """Before it a schedule keeps no horizon: runs cannot be skipped."""
@@ -91,11 +91,11 @@ def worst(findings: Iterable[Finding]) -> Grade:
 async def of_slack(settings: Settings, client: AsyncWebClient) -> list[Finding]:
     try:
         who = await client.auth_test()
-    except SlackApiError as fault:
-        said = f"Slack refuses the bot token: {fault.response.get('error')}"
+    except SlackApiError as error:
+        said = f"Slack refuses the bot token: {error.response.get('error')}"
         return [failure("slack", said, "set VELERO_CHATOPS_SLACK_BOT_TOKEN to the app's bot token (xoxb-…)")]
-    except (aiohttp.ClientError, TimeoutError, OSError) as fault:
-        return [failure("slack", f"Slack does not answer: {type(fault).__name__}", f"reach {settings.slack.api_url}")]
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        return [failure("slack", f"Slack does not answer: {type(error).__name__}", f"reach {settings.slack.api_url}")]
     found = [ok("slack", f"the bot is {who.get('user')} in {who.get('team')}")]
     found += of_scopes(settings, _header(who.headers or {}, "x-oauth-scopes"))
     if settings.slack.transport == "socket":
@@ -128,11 +128,11 @@ def of_scopes(settings: Settings, header: str) -> Iterator[Finding]:
 async def _socket(settings: Settings, client: AsyncWebClient) -> Finding:
     try:
         await client.apps_connections_open(app_token=settings.slack.app_token())
-    except SlackApiError as fault:
+    except SlackApiError as error:
         mend = "make an app-level token with connections:write, and switch Socket Mode on"
-        return failure("slack socket", f"no connection is given: {fault.response.get('error')}", mend)
-    except (aiohttp.ClientError, TimeoutError, OSError) as fault:
-        return failure("slack socket", f"no answer: {type(fault).__name__}", f"reach {settings.slack.api_url}")
+        return failure("slack socket", f"no connection is given: {error.response.get('error')}", mend)
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        return failure("slack socket", f"no answer: {type(error).__name__}", f"reach {settings.slack.api_url}")
     return ok("slack socket", "Socket Mode gives connections")
 
 
@@ -153,13 +153,13 @@ async def _channel(client: AsyncWebClient, ident: str, why: str) -> Finding:
     part = f"channel {ident}"
     try:
         channel = (await client.conversations_info(channel=ident)).get("channel") or {}
-    except SlackApiError as fault:
-        code = str(fault.response.get("error"))
+    except SlackApiError as error:
+        code = str(error.response.get("error"))
         if code == "missing_scope":
-            return warning(part, f"cannot be looked at ({why})", f"grant {fault.response.get('needed')}")
+            return warning(part, f"cannot be looked at ({why})", f"grant {error.response.get('needed')}")
         return failure(part, f"{code} ({why})", "use the channel's id, and invite the bot if it is private")
-    except (aiohttp.ClientError, TimeoutError, OSError) as fault:
-        return warning(part, f"Slack does not answer: {type(fault).__name__}", "look again")
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        return warning(part, f"Slack does not answer: {type(error).__name__}", "look again")
     name = f"#{channel.get('name', '')}"
     if channel.get("is_archived"):
         return failure(part, f"{name} is archived ({why})", "name another channel")
@@ -189,8 +189,8 @@ async def _of_cluster(wanted: Wanted, cluster: Cluster) -> list[Finding]:
         found += of_server("Velero server", wanted, await cluster.server_status())
         found += of_locations("storage locations", wanted, await cluster.storage_locations.list())
         found.append(await _zone("time zone", wanted, cluster))
-    except ClusterError as fault:
-        found.append(failure("rights", f"{fault.text} {fault.why}".strip(), ROLE))
+    except ClusterError as error:
+        found.append(failure("rights", f"{error.text} {error.why}".strip(), ROLE))
     return found
 
 

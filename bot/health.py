@@ -8,15 +8,15 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
 
+from bot.configuration.misconfiguration import misconfigured
+from bot.configuration.settings import Settings
 from bot.metrics import FAILED_ITEMS
-from bot.misconfiguration import misconfigured
-from bot.settings import Settings
 from bot.supervise import Loop, Loops
 from domain.counting import counted
 from domain.problem import Problem
-from store.failed_items import FailedItem, ItemKind
-from store.receivers import Disabled
 from store.scrub import scrub
+from store.tables.failed_items import FailedItem, ItemKind
+from store.tables.receivers import Disabled
 from store.transaction import Transaction
 from store.writer import Store
 

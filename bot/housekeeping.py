@@ -7,20 +7,20 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
-from bot.attempts import RefusedAttempts
+from bot.configuration.settings import Settings
 from bot.metrics import INBOX_WAITING, NOTICES_PENDING
-from bot.settings import Settings
-from commands import continuing
-from commands.approval import terms
+from bot.refused_attempts import RefusedAttempts
 from domain.event import Event
-from store import anchor
-from store.audit import Entry
-from store.notices import NoticeState
+from operations import step_runner
+from operations.approval import timers
+from store.audit_chain import checkpoint
 from store.retention import Policy, prune
+from store.tables.audit import Entry
+from store.tables.notices import NoticeState
 from store.transaction import Transaction
 from store.writer import Store
 
-KINDS = terms.KINDS | continuing.KINDS
+KINDS = timers.KINDS | step_runner.KINDS
 """Of deadlines that somebody here sees to."""
 
 PRUNED_AT_ONCE = 2000
@@ -32,7 +32,7 @@ class Housekeeping:
     def __init__(
         self,
         store: Store,
-        key: anchor.Key,
+        key: checkpoint.Key,
         settings: Callable[[], Settings],
         refused: Counter[str],
         now: Callable[[], datetime],
@@ -89,7 +89,7 @@ class Housekeeping:
         return audit.anchor_every
 
     def _sign(self, tx: Transaction, now: datetime, channel: str) -> None:
-        made = anchor.head(tx, now, self._key)
+        made = checkpoint.head(tx, now, self._key)
         if made is None:
             return
         log.info("audit head signed", extra={"facts": {"seq": made.seq, "note": made.note}})

@@ -18,7 +18,7 @@ from slack_bolt.adapter.aiohttp import to_aiohttp_response
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.request.async_request import AsyncBoltRequest
 
-from bot.connections import (
+from bot.connection_limits import (
     BodyRefused,
     ConnectionGuard,
     Limits,
@@ -28,7 +28,7 @@ from bot.connections import (
     server_logger,
 )
 from bot.metrics import REQUESTS_REFUSED
-from bot.slack.shape import is_event, whole
+from bot.slack.payload_check import is_event, whole
 from bot.slack.signature import Fault, head_fault, is_signed
 
 log = logging.getLogger(__name__)

@@ -14,15 +14,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from bot.configuration.settings import Limits
 from bot.metrics import INBOX_WAITING
-from bot.settings import Limits
-from commands.grammar import glance
+from commands.grammar.parser import glance
+from commands.grammar.verb import Effect
 from commands.registry import VERBS
 from commands.secret_values import refuse_in_line
-from commands.verb import Effect
 from domain.counting import counted
 from domain.errors import Refused, StoreBusy, StoreError, StoreFull, UserError
-from store.inbox import Accepted, Duplicate
+from store.tables.inbox import Accepted, Duplicate
 from store.transaction import Transaction
 from store.writer import Store
 

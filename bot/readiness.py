@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from bot.health import Health
 from bot.http import Readiness
 from bot.metrics import READY
-from bot.slack.presence import Presence
+from bot.slack.connection_status import Presence
 from bot.slack.socket import SocketMode
 from store.writer import Store
 from velero.cluster import Cluster

@@ -43,8 +43,8 @@ class Loop:
             self._bell.clear()
             try:
                 rest = await self.round()
-            except Exception as fault:  # noqa: BLE001 - the supervised loop: a fault delays the next round, never ends it
-                self._failed(fault)
+            except Exception as error:  # noqa: BLE001 - the supervised loop: a fault delays the next round, never ends it
+                self._failed(error)
                 rest, backoff = backoff, min(backoff * 2, LONGEST_BACKOFF)
             else:
                 self.failing_since, self.last_ok, self.reason = None, self.now(), ""
@@ -77,9 +77,9 @@ async def contained(work: Awaitable[object]) -> Exception | None:
     """One piece of work whose fault must not end the others; the fault is logged and given back."""
     try:
         await work
-    except Exception as fault:
+    except Exception as error:
         log.exception("a piece of work failed")
-        return fault
+        return error
     return None
 
 

@@ -13,8 +13,8 @@ from bot.logs import REFERENCE
 from bot.metrics import COMMANDS, INBOX_WAITING
 from bot.supervise import contained
 from domain.errors import ChatopsError, Lost, StoreError
-from store.failed_items import ItemKind, Subject
-from store.inbox import Item
+from store.tables.failed_items import ItemKind, Subject
+from store.tables.inbox import Item
 from store.transaction import Transaction
 from store.writer import Store
 
@@ -170,8 +170,8 @@ class Worker:
         """Where the store does not take it (a full disk), it is kept for the next round: nobody else would free the lane."""
         try:
             await self._store.write(suppressing_lost(change))
-        except StoreError as fault:
-            log.warning("the end of item %s is not recorded yet: %s", item.seq, fault.text)
+        except StoreError as error:
+            log.warning("the end of item %s is not recorded yet: %s", item.seq, error.text)
             self._unrecorded[item.seq] = change
             asyncio.get_running_loop().call_later(RECORD_AGAIN, self.wake)
 

@@ -1,6 +1,6 @@
-"""What is decided and done.
+"""The language and its verbs: what a command line means and what it would write. Pure.
 
-Belongs here: the grammar and its registry, one file per verb (flags, needs, plan), policy, approval, execution, tracking.
-Does not: how something is said (notifier), who speaks which protocol (bot), how a cluster or the store is reached.
-May import: velero, store, domain; never notifier, bot, slack_sdk, aiohttp, kubernetes.
+Belongs here: the grammar, planning, and one package per noun with one file per verb (flags, needs, plan, answer).
+Does not belong here: reading clusters or running plans (operations), following runs (tracking), rendering (notifier).
+May import: policy, velero, store (types of rows and transactions), domain.
 """

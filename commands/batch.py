@@ -5,34 +5,34 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from commands.command import Command
-from commands.facts import Facts
-from commands.grammar import parse
-from commands.policy.canonical import with_list_guards
+from commands.grammar.command import Command
+from commands.grammar.parser import parse
+from commands.grammar.verb import Effect
+from commands.planning.context import Situation
+from commands.planning.facts import Facts
 from commands.registry import verb_of
-from commands.situation import Situation
-from commands.verb import Effect
 from domain.errors import UsageError, UserError
 from domain.plan import Guard, Plan
+from policy.canonical import with_list_guards
 
 Json = dict[str, Any]
 
 
-def answer(line: str, facts: Facts, situation: Situation) -> Json:
+def answer(line: str, facts: Facts, context: Situation) -> Json:
     """Every line is answered; `ok` speaks of the translation alone."""
     try:
         command = parse(line)
         if not command.noun and not command.topic:
             raise UsageError("The line is empty.", fix="help")
-        plan = planned(command, facts, situation)
-    except UserError as fault:
-        return _said(line, ok=False, error=sentence(fault))
+        plan = planned(command, facts, context)
+    except UserError as error:
+        return _said(line, ok=False, error=sentence(error))
     if plan is None:
         return _said(line, ok=True)
     return _said(line, ok=True, plan=plan)
 
 
-def planned(command: Command, facts: Facts, situation: Situation) -> Plan | None:
+def planned(command: Command, facts: Facts, context: Situation) -> Plan | None:
     """None for a line that writes nothing: help and reads. Raises UserError."""
     if command.help:
         return None
@@ -41,11 +41,11 @@ def planned(command: Command, facts: Facts, situation: Situation) -> Plan | None
         return None
     if verb.plan is None:
         raise UsageError(f"{verb.usage} does not run here.", why=verb.instead)
-    return with_list_guards(verb.plan(command, facts, situation))
+    return with_list_guards(verb.plan(command, facts, context))
 
 
-def sentence(fault: UserError) -> str:
-    parts = [fault.text, fault.why, f"Nearest: {', '.join(fault.nearest)}." if fault.nearest else "", fault.fix]
+def sentence(error: UserError) -> str:
+    parts = [error.text, error.why, f"Nearest: {', '.join(error.nearest)}." if error.nearest else "", error.fix]
     return " ".join(part for part in parts if part)
 
 

@@ -9,13 +9,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from commands.command import Command
-from commands.grammar import LEADS, BadValue, parse
-from commands.nearest import meant
+from commands.grammar.command import Command
+from commands.grammar.nearest import meant
+from commands.grammar.parser import LEADS, BadValue, parse
+from commands.grammar.safety_flags import held_back_by
+from commands.grammar.tokenizer import Word, quote, words
+from commands.grammar.verb import Effect
 from commands.registry import NOUNS, VERB_WORDS, VERBS, verb_of
-from commands.safety import held_back_by
-from commands.verb import Effect
-from commands.words import Word, quote, words
 from domain.errors import ChatopsError, UsageError
 
 Span = tuple[int, int]
@@ -24,15 +24,15 @@ _PLACEHOLDER = re.compile(r"\b[A-Z][A-Z_]{1,}\b|…|\.\.\.|<[a-z ]+>")
 _QUOTED = re.compile(r"'((?:[^'\\]|\\.)+)'|\"((?:[^\"\\]|\\.)+)\"")
 
 
-def place(fault: ChatopsError, line: str) -> Span | None:
+def place(error: ChatopsError, line: str) -> Span | None:
     """Of the wrong part in the line as it was received."""
-    if fault.part is not None or not line:
-        return fault.part
+    if error.part is not None or not line:
+        return error.part
     try:
         found = words(line)
     except UsageError:
         return None
-    quoted = [one or other for one, other in _QUOTED.findall(fault.text)]
+    quoted = [one or other for one, other in _QUOTED.findall(error.text)]
     spans = (_span(word, text, line) for text in quoted for word in found)
     return next((span for span in spans if span is not None), None)
 
@@ -64,12 +64,12 @@ class Typed:
     subject: tuple[str, str] = ("", "")
 
 
-def corrected(fault: ChatopsError, typed: Typed) -> str:
+def corrected(error: ChatopsError, typed: Typed) -> str:
     """One line ready to copy, or nothing: it reads, differs, holds back what the original did, and does no more."""
-    candidates = [better for better in (*_only(fault.nearest), fault.fix) if _is_command(better)]
-    if (part := place(fault, typed.line)) and (value := _meant(fault, typed.line[slice(*part)])):
+    candidates = [better for better in (*_only(error.nearest), error.fix) if _is_command(better)]
+    if (part := place(error, typed.line)) and (value := _meant(error, typed.line[slice(*part)])):
         candidates.append(_replaced(typed.line, part, value))
-    return next((better for better in candidates if sound(better, typed, fault)), "")
+    return next((better for better in candidates if sound(better, typed, error)), "")
 
 
 def _only(nearest: tuple[str, ...]) -> tuple[str, ...]:
@@ -81,7 +81,7 @@ def is_shown(fix: str, line: str) -> bool:
     return not _is_command(fix) or _held_back(fix) >= _held_back(line)
 
 
-def sound(better: str, typed: Typed, fault: ChatopsError) -> bool:
+def sound(better: str, typed: Typed, error: ChatopsError) -> bool:
     if _texts(better) == _texts(typed.line):
         return False
     if any(found[0] not in typed.line for found in _PLACEHOLDER.finditer(better)):
@@ -91,7 +91,7 @@ def sound(better: str, typed: Typed, fault: ChatopsError) -> bool:
     except UsageError:
         return False
     verb = None if made.help else verb_of(made.key)
-    if verb is None or verb.effect is Effect.NOT_HERE or not _keeps(made, better, typed, fault):
+    if verb is None or verb.effect is Effect.NOT_HERE or not _keeps(made, better, typed, error):
         return False
     return verb.effect is Effect.READ or _same_verb(made, typed)
 
@@ -115,14 +115,14 @@ def _held_back(line: str) -> frozenset[str]:
     return frozenset(filter(None, map(held_back_by, _texts(line))))
 
 
-def _keeps(made: Command, better: str, typed: Typed, fault: ChatopsError) -> bool:
+def _keeps(made: Command, better: str, typed: Typed, error: ChatopsError) -> bool:
     """What holds the original back still does, and every word but those at fault is still there."""
     if not all(made.given(flag) for flag in _held_back(typed.line)):
         return False
     if _says_dry_run(typed.line) and not made.dry_run:
         return False
     left = _texts(better)
-    for text in _beside_the_fault(typed.line, fault):
+    for text in _beside_the_fault(typed.line, error):
         if text not in left:
             return False
         left.remove(text)
@@ -134,15 +134,15 @@ def _repeats(value: object) -> bool:
     return isinstance(value, list) and any(item in value[:at] for at, item in enumerate(value))
 
 
-def _beside_the_fault(line: str, fault: ChatopsError) -> Iterator[str]:
+def _beside_the_fault(line: str, error: ChatopsError) -> Iterator[str]:
     """Words that the fault isn't about. A flag that it is about takes its value with it."""
-    part = place(fault, line)
+    part = place(error, line)
     with_flag = False
     for word in _words(line):
         within = part is not None and word.span[0] < part[1] and part[0] < word.span[1]
         name = word.text.partition("=")[0]
-        named = f"{word.text!r}" in fault.text or (
-            name.startswith("--") and re.search(rf"{re.escape(name)}\b(?!-)", fault.text)
+        named = f"{word.text!r}" in error.text or (
+            name.startswith("--") and re.search(rf"{re.escape(name)}\b(?!-)", error.text)
         )
         if not within and not named and not (with_flag and not word.text.startswith("-")):
             yield word.text
@@ -164,18 +164,18 @@ def _same_verb(made: Command, typed: Typed) -> bool:
     return any(meant(text, [each.name for each in VERBS if each.noun == made.noun]) == made.verb for text in heads)
 
 
-def _meant(fault: ChatopsError, wrong: str) -> str:
+def _meant(error: ChatopsError, wrong: str) -> str:
     """Values that the grammar offers are taken; of names the one that this is a slip of."""
-    if not fault.nearest or isinstance(fault, BadValue):
-        return fault.nearest[0] if fault.nearest else ""
+    if not error.nearest or isinstance(error, BadValue):
+        return error.nearest[0] if error.nearest else ""
     text = next(iter(_texts(wrong)), wrong)
     text = text.partition("=")[0] if text.startswith("--") else text
-    first = fault.nearest[0]
+    first = error.nearest[0]
     if re.sub(r"[^a-z0-9]", "", text.lower()) == re.sub(r"[^a-z0-9]", "", first) or re.fullmatch(
         rf"{re.escape(text)}-\d+", first
     ):
         return first
-    return meant(text, fault.nearest)
+    return meant(text, error.nearest)
 
 
 def _replaced(line: str, part: Span, value: str) -> str:

@@ -7,17 +7,17 @@ from collections.abc import Sequence
 
 import yaml
 
-from commands.command import Command
-from commands.flags import Flag
-from commands.nearest import nearest
-from commands.policy.decide import may_ask
-from commands.policy.rules import Rule
+from commands.grammar.command import Command
+from commands.grammar.flags import Flag
+from commands.grammar.nearest import nearest
+from commands.grammar.verb import Effect, Verb
 from commands.registry import NOUNS, SHARED_FLAGS, VERBS, verb_of
-from commands.verb import Effect, Verb
 from domain.actor import Actor
 from domain.answer import Answer, Attachment, Button, Code, Fields, Part, Text, Tone
 from domain.decision import Decision, Outcome, Reason
 from domain.plan import Level, Plan
+from policy.decide import may_ask
+from policy.rules import Rule
 
 TOPICS = {
     "durations": (

@@ -13,15 +13,16 @@ from commands.backup_location.delete import DELETE as BACKUP_LOCATION_DELETE
 from commands.backup_location.get import GET as BACKUP_LOCATION_GET
 from commands.backup_location.set import DEFAULT as BACKUP_LOCATION_DEFAULT
 from commands.backup_location.set import SET as BACKUP_LOCATION_SET
-from commands.flags import BOOL, FREE_TEXT, OPTIONAL_BOOL, STICKY_BOOL, TEXT, Flag
 from commands.general.audit import AUDIT
 from commands.general.check import CHECK
 from commands.general.doctor import DOCTOR
-from commands.general.elsewhere import ELSEWHERE
 from commands.general.status import CLUSTER_GET, STATUS
 from commands.general.subscribe import SUBSCRIBE, UNSUBSCRIBE
+from commands.general.unsupported import ELSEWHERE
 from commands.general.version import VERSION
 from commands.general.whoami import WHOAMI
+from commands.grammar.flags import BOOL, FREE_TEXT, OPTIONAL_BOOL, STICKY_BOOL, TEXT, Flag
+from commands.grammar.verb import Verb
 from commands.plugin.get import GET as PLUGIN_GET
 from commands.repo.get import GET as REPO_GET
 from commands.restore.create import CREATE as RESTORE_CREATE
@@ -34,7 +35,6 @@ from commands.schedule.verbs import SCHEDULE_VERBS
 from commands.snapshot_location.create import CREATE as SNAPSHOT_LOCATION_CREATE
 from commands.snapshot_location.get import GET as SNAPSHOT_LOCATION_GET
 from commands.snapshot_location.set import SET as SNAPSHOT_LOCATION_SET
-from commands.verb import Verb
 
 NOUNS = {
     "backup": "backup",

@@ -38,7 +38,7 @@ def refuse_in_line(line: str, lead: str = "") -> None:
     """Before the line is stored. Raises Refused; a line that does not parse is refused later, in its own words."""
     if not _HINT.search(line):
         return
-    from commands.grammar import glance
+    from commands.grammar.parser import glance
 
     try:
         command = glance(line, lead=lead)

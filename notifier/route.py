@@ -9,9 +9,9 @@ from typing import Any
 
 from domain.event import Event, Severity
 from domain.wildcards import matches_wildcard
-from notifier.scope import reach_of
-from notifier.trouble import concerns, troubles
-from store.subscriptions import Subscription
+from notifier.alert_names import concerns, troubles
+from notifier.audience import reach_of
+from store.tables.subscriptions import Subscription
 
 
 class Role(StrEnum):

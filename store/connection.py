@@ -11,9 +11,9 @@ from pathlib import Path
 from sqlite_utils import Migrations
 
 from domain.errors import StoreCorrupt, StoreError
-from store.audit import Audit, Entry
 from store.migrations import STEPS, mend_triggers, migrate, pending, refuse_newer
 from store.sqlite import SETTINGS, Connection, in_our_words, sqlite3
+from store.tables.audit import Audit, Entry
 from store.transaction import Transaction, epoch
 
 DATABASE_FILE = "velero-chatops.db"

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from domain.errors import StoreBusy, StoreCorrupt, StoreFull
 from store.commit import Savepoint
-from store.failed_items import ItemKind, Subject
+from store.tables.failed_items import ItemKind, Subject
 from store.transaction import Transaction
 from store.writer import Store
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from sqlite_utils import Database, Migrations
 
 from domain.errors import StoreNewer
-from store import (
+from store.sqlite import Connection
+from store.tables import (
     alerts,
     anchors,
     approvals,
@@ -15,19 +16,18 @@ from store import (
     deadlines,
     deliveries,
     failed_items,
-    hooks,
     inbox,
     messages,
     notices,
     observed,
     operations,
     outbox,
+    pipeline_calls,
     receivers,
     schedules,
     steps,
     subscriptions,
 )
-from store.sqlite import Connection
 
 STEPS = Migrations("velero-chatops")
 
@@ -48,7 +48,7 @@ _FIRST = (
     cursors,
     observed,
     subscriptions,
-    hooks,
+    pipeline_calls,
     receivers,
 )
 

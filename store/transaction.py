@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from store.alerts import Alerts
-from store.anchors import Anchors
-from store.approvals import Approvals
-from store.audit import Audit
-from store.conditions import Conditions
-from store.cursors import Cursors
-from store.deadlines import Deadlines
-from store.deliveries import Deliveries
-from store.failed_items import FailedItems
-from store.hooks import Hooks
-from store.inbox import Inbox
-from store.messages import Messages
-from store.notices import Notices
-from store.observed import Sightings
-from store.operations import Operations
-from store.outbox import Outbox
-from store.receivers import Receivers
-from store.schedules import Schedules
 from store.sqlite import Connection
-from store.steps import Steps
-from store.subscriptions import Subscriptions
+from store.tables.alerts import Alerts
+from store.tables.anchors import Anchors
+from store.tables.approvals import Approvals
+from store.tables.audit import Audit
+from store.tables.conditions import Conditions
+from store.tables.cursors import Cursors
+from store.tables.deadlines import Deadlines
+from store.tables.deliveries import Deliveries
+from store.tables.failed_items import FailedItems
+from store.tables.inbox import Inbox
+from store.tables.messages import Messages
+from store.tables.notices import Notices
+from store.tables.observed import Sightings
+from store.tables.operations import Operations
+from store.tables.outbox import Outbox
+from store.tables.pipeline_calls import Hooks
+from store.tables.receivers import Receivers
+from store.tables.schedules import Schedules
+from store.tables.steps import Steps
+from store.tables.subscriptions import Subscriptions
 
 
 class Transaction:

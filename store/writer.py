@@ -17,12 +17,12 @@ from typing import Any, TypeVar
 from sqlite_utils import Migrations
 
 from domain.errors import StoreBusy, StoreCorrupt, StoreError, StoreFull
-from store.ballast import Ballast
 from store.commit import Settled, Waiting, commit
 from store.connection import DATABASE_FILE, open_for_reading, open_for_writing, snapshot, translated
 from store.lock import DirectoryLock
 from store.migrations import STEPS
-from store.private import make_private
+from store.private_files import make_private
+from store.reserve_file import Ballast
 from store.sqlite import Connection
 from store.transaction import Transaction, next_epoch
 

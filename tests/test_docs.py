@@ -9,7 +9,7 @@ import pytest
 
 from bot.cli import main
 from bot.terminal.docs import PAGES
-from commands.grammar import parse
+from commands.grammar.parser import parse
 
 ROOT = Path(__file__).parents[1]
 TEXTS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])

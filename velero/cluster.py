@@ -11,28 +11,28 @@ from typing import Any
 from domain.errors import ClusterError, Unknown
 from velero.access import Right, missing_rights
 from velero.api import Api
-from velero.artifacts import Artifacts
-from velero.backups import backup_rows, backups
-from velero.configmaps import config_maps
+from velero.artifacts.downloads import Downloads, File, download_requests
+from velero.artifacts.object_store import ObjectStore
+from velero.artifacts.reader import Artifacts
 from velero.connection import Access
-from velero.data_movement import data_downloads, data_uploads
-from velero.deletions import deletions
-from velero.downloads import Downloads, File, download_requests
 from velero.features import Features, look
 from velero.gateway import Gateway
 from velero.health import Board, Health
 from velero.kinds import KINDS, WATCHED
-from velero.locations import snapshot_locations, storage_locations
-from velero.namespaces import namespaces
-from velero.object_store import ObjectStore
 from velero.objects import Object
-from velero.pod_volumes import pod_volume_backups, pod_volume_restores
 from velero.reflector import Known, Pace, Reflector
-from velero.repositories import repositories
-from velero.requests import remove_leftovers
-from velero.restores import restore_rows, restores
-from velero.schedules import schedules
-from velero.server_status import ServerStatus, server_status, status_requests
+from velero.resources.backups import backup_rows, backups
+from velero.resources.configmaps import config_maps
+from velero.resources.data_movement import data_downloads, data_uploads
+from velero.resources.deletions import deletions
+from velero.resources.locations import snapshot_locations, storage_locations
+from velero.resources.namespaces import namespaces
+from velero.resources.pod_volumes import pod_volume_backups, pod_volume_restores
+from velero.resources.repositories import repositories
+from velero.resources.requests import remove_leftovers
+from velero.resources.restores import restore_rows, restores
+from velero.resources.schedules import schedules
+from velero.resources.server_status import ServerStatus, server_status, status_requests
 
 SERVER = "server"
 _API = "api"

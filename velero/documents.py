@@ -53,8 +53,8 @@ def read_json(text: str | bytes | bytearray, bounds: Bounds) -> Any:
     check_json(body, bounds)
     try:
         return json.loads(body.decode("utf-8-sig"))
-    except ValueError as fault:
-        raise BadDocument("it is not JSON") from fault
+    except ValueError as error:
+        raise BadDocument("it is not JSON") from error
 
 
 def check_json(body: bytes, bounds: Bounds) -> None:
@@ -84,10 +84,10 @@ def read_yaml(text: str, bounds: Bounds) -> Any:
     try:
         for event in _events(text):
             builder.take(event)
-    except yaml.YAMLError as fault:
-        raise BadDocument(f"it is not YAML: {_first_line(fault)}") from fault
-    except (ValueError, OverflowError) as fault:
-        raise fault if isinstance(fault, BadDocument) else BadDocument("it is not YAML") from fault
+    except yaml.YAMLError as error:
+        raise BadDocument(f"it is not YAML: {_first_line(error)}") from error
+    except (ValueError, OverflowError) as error:
+        raise error if isinstance(error, BadDocument) else BadDocument("it is not YAML") from error
     return builder.root
 
 
@@ -200,8 +200,8 @@ def _value(text: str) -> Any:
 def _encoded(text: str) -> bytes:
     try:
         return text.encode()
-    except UnicodeEncodeError as fault:
-        raise BadDocument("it has characters that are not Unicode text") from fault
+    except UnicodeEncodeError as error:
+        raise BadDocument("it has characters that are not Unicode text") from error
 
 
 def _check_size(size: int, bounds: Bounds) -> None:
@@ -217,7 +217,7 @@ def _too_many(bounds: Bounds) -> BadDocument:
     return BadDocument(f"it has more than {bounds.values} values")
 
 
-def _first_line(fault: yaml.YAMLError) -> str:
-    problem, mark = getattr(fault, "problem", None), getattr(fault, "problem_mark", None)
+def _first_line(error: yaml.YAMLError) -> str:
+    problem, mark = getattr(error, "problem", None), getattr(error, "problem_mark", None)
     where = f" in line {mark.line + 1}" if mark is not None else ""
-    return f"{problem or str(fault).splitlines()[0]}{where}"
+    return f"{problem or str(error).splitlines()[0]}{where}"

@@ -43,8 +43,8 @@ def compile_pattern(text: str) -> Pattern:
     options.log_errors = False
     try:
         return Pattern(text, re2.compile(text, options))
-    except re2.error as fault:
-        raise BadPattern(_said(fault)) from None
+    except re2.error as error:
+        raise BadPattern(_said(error)) from None
     except UnicodeEncodeError:
         raise BadPattern("it has characters that are not Unicode text") from None
 

@@ -18,8 +18,8 @@ from velero.api import End, Lines
 from velero.backoff import Backoff
 from velero.errors import asked, event_failure
 from velero.gateway import Gateway
-from velero.gathering import handfuls
 from velero.health import LASTING, Board, condition_of
+from velero.line_batches import handfuls
 from velero.observations import Batch, Change, Observation
 from velero.watch import Line, Type, read_line
 

@@ -98,8 +98,8 @@ def _work(order: bytes) -> tuple[bool, object]:
     signal.setitimer(signal.ITIMER_REAL, bounds.seconds)
     try:
         return False, function(*args)
-    except DownloadError as fault:
-        return True, fault
+    except DownloadError as error:
+        return True, error
 
 
 def main() -> None:

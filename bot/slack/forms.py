@@ -64,8 +64,8 @@ class Forms:
         view = await self._view(received)
         try:
             await asyncio.wait_for(self._client.views_open(trigger_id=received.trigger, view=view), 2.0)
-        except FAULTS as fault:
-            log.warning("a form could not be opened: %s", fault)
+        except FAULTS as error:
+            log.warning("a form could not be opened: %s", error)
             await self.say(received, "The form could not be opened. Please try again.")
 
     async def _view(self, received: Received) -> Json:
@@ -89,8 +89,8 @@ class Forms:
                 await self._client.chat_postEphemeral(channel=received.channel, user=received.user, text=text)
             else:
                 await self._client.chat_postMessage(channel=received.user, text=text)
-        except FAULTS as fault:
-            log.warning("could not say %s", fault)
+        except FAULTS as error:
+            log.warning("could not say %s", error)
 
     def errors(self, received: Received) -> Mapping[str, str] | None:
         """Block id → what is wrong with it; None when it may be taken."""

@@ -10,12 +10,13 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.slack.identity import Identity
 from bot.slack.payloads import from_stored
-from commands.conduct import Asked, Conductor
 from domain.actor import Origin, Way
 from domain.answer import Answer, Text, Tone
 from domain.errors import ClusterError, UserError
 from notifier.render.answers import render
-from store.inbox import Item
+from operations.pipeline import Conductor
+from operations.request import Asked
+from store.tables.inbox import Item
 
 log = logging.getLogger(__name__)
 
@@ -32,8 +33,8 @@ class HomeDesk:
         view = {"type": "home", "blocks": [*rendered.blocks]}
         try:
             await self._client.views_publish(user_id=received.user, view=view)
-        except (SlackApiError, aiohttp.ClientError, TimeoutError, OSError) as fault:
-            log.warning("a home could not be published: %s", type(fault).__name__)
+        except (SlackApiError, aiohttp.ClientError, TimeoutError, OSError) as error:
+            log.warning("a home could not be published: %s", type(error).__name__)
             return "failed"
         return "done"
 
@@ -41,6 +42,6 @@ class HomeDesk:
         try:
             actor = await self._identity.actor(user, team)
             done = await self._conductor.conduct(Asked(key, "status", actor, Origin(Way.HOME)))
-        except (UserError, ClusterError) as fault:
-            return Answer(fault.text, (Text(fault.why),) if fault.why else (), Tone.BAD)
+        except (UserError, ClusterError) as error:
+            return Answer(error.text, (Text(error.why),) if error.why else (), Tone.BAD)
         return done.answer or Answer("There is nothing to show.")

@@ -12,10 +12,10 @@ import aiohttp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from commands.policy.directory import UNKNOWN, Directory, Member
 from domain.actor import Actor, ActorKind
 from domain.errors import Refused, Unsure
 from domain.when import known_zone
+from policy.directory import UNKNOWN, Directory, Member
 
 FRESH = timedelta(seconds=60)
 AT_ONCE = timedelta(0)
@@ -87,19 +87,19 @@ class Identity:
             return dict(kept.value)
         try:
             answer = await self._client.users_info(user=user)
-        except SlackApiError as fault:
+        except SlackApiError as error:
             if (
                 kept is not None
                 and fresh >= FRESH
-                and fault.response.get("error") == "ratelimited"
+                and error.response.get("error") == "ratelimited"
                 and self._now() - kept.at < LONGEST_STALE
             ):
                 return dict(kept.value)
-            if fault.response.get("error") in GONE:
+            if error.response.get("error") in GONE:
                 return {}
-            raise Unsure("I cannot find out who you are.", why=f"Slack says {fault.response.get('error')}.") from None
-        except (aiohttp.ClientError, TimeoutError, OSError) as fault:
-            raise Unsure("I cannot find out who you are.", why="Slack does not answer.") from fault
+            raise Unsure("I cannot find out who you are.", why=f"Slack says {error.response.get('error')}.") from None
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise Unsure("I cannot find out who you are.", why="Slack does not answer.") from error
         profile = dict(answer.get("user") or {})
         self._users[user] = _Kept(profile, self._now())
         return profile
@@ -149,8 +149,8 @@ class Identity:
         call, changes = self._begun, self._changes
         try:
             answer: Any = await self._client.usergroups_list(include_users=True)
-        except (SlackApiError, aiohttp.ClientError, TimeoutError, OSError) as fault:
-            code = fault.response.get("error") if isinstance(fault, SlackApiError) else ""
+        except (SlackApiError, aiohttp.ClientError, TimeoutError, OSError) as error:
+            code = error.response.get("error") if isinstance(error, SlackApiError) else ""
             if code not in NO_GROUPS:
                 self._told = (call, None)
                 return None
@@ -211,12 +211,12 @@ class Identity:
             return name if name[:1] in {"U", "W"} and name[1:].isalnum() else ""
         try:
             answer = await self._client.users_lookupByEmail(email=name)
-        except SlackApiError as fault:
-            if fault.response.get("error") in GONE:
+        except SlackApiError as error:
+            if error.response.get("error") in GONE:
                 return ""
             raise Unsure("I cannot find out who may approve.", why="Slack does not say.") from None
-        except (aiohttp.ClientError, TimeoutError, OSError) as fault:
-            raise Unsure("I cannot find out who may approve.", why="Slack does not answer.") from fault
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise Unsure("I cannot find out who may approve.", why="Slack does not answer.") from error
         return str((answer.get("user") or {}).get("id") or "")
 
     def forget(self, user: str = "") -> None:

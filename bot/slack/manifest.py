@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bot.settings import Settings, Slack
+from bot.configuration.settings import Settings, Slack
 from bot.slack.shortcuts import SHORTCUTS, Shortcut
+from commands.grammar.verb import Effect
 from commands.registry import VERBS
-from commands.verb import Effect
 from domain.errors import ConfigError
 
 Json = dict[str, Any]

@@ -12,8 +12,8 @@ from datetime import datetime
 from typing import Any
 
 from bot.slack.payloads import Received
-from commands.grammar import parse
-from commands.words import quote
+from commands.grammar.parser import parse
+from commands.grammar.tokenizer import quote
 from domain.errors import UsageError
 
 Json = dict[str, Any]
@@ -159,9 +159,9 @@ def faults(received: Received) -> Mapping[str, str] | None:
         return empty
     try:
         parse(received.line)
-    except UsageError as fault:
-        wrong = (box.block for box in form.boxes if box.flag and f"--{box.flag}" in fault.text)
-        return {next(wrong, form.boxes[0].block): " ".join(each for each in (fault.text, fault.why, fault.fix) if each)}
+    except UsageError as error:
+        wrong = (box.block for box in form.boxes if box.flag and f"--{box.flag}" in error.text)
+        return {next(wrong, form.boxes[0].block): " ".join(each for each in (error.text, error.why, error.fix) if each)}
     return None
 
 

@@ -122,9 +122,9 @@ class SocketMode:
     async def _opened(self) -> Link:
         try:
             link = await self._connect()
-        except SlackUnreachable as fault:
+        except SlackUnreachable as error:
             if not self.connections:
-                self.fault = fault.text
+                self.fault = error.text
             raise
         self.fault = ""
         self._links.append(link)
@@ -136,8 +136,8 @@ class SocketMode:
         url = await self._address()
         try:
             socket = await self._session.ws_connect(url, heartbeat=self._patience.heartbeat, max_msg_size=4 << 20)
-        except (aiohttp.ClientError, OSError) as fault:
-            raise SlackUnreachable(f"Slack's socket cannot be opened: {type(fault).__name__}.") from fault
+        except (aiohttp.ClientError, OSError) as error:
+            raise SlackUnreachable(f"Slack's socket cannot be opened: {type(error).__name__}.") from error
         link = Link(socket, asyncio.get_running_loop().time())
         try:
             await self._greeted(link)
@@ -149,10 +149,10 @@ class SocketMode:
     async def _address(self) -> str:
         try:
             answer = await self._client.apps_connections_open(app_token=self._token())
-        except SlackApiError as fault:
-            raise SlackUnreachable(f"Slack gives no connection: {fault.response.get('error')}.") from fault
-        except (aiohttp.ClientError, OSError) as fault:
-            raise SlackUnreachable(f"Slack does not answer: {type(fault).__name__}.") from fault
+        except SlackApiError as error:
+            raise SlackUnreachable(f"Slack gives no connection: {error.response.get('error')}.") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise SlackUnreachable(f"Slack does not answer: {type(error).__name__}.") from error
         url = str(answer.get("url") or "")
         if not url.startswith("wss://") and not self._client.base_url.startswith("http://"):
             raise SlackUnreachable("Slack gave an address that is not encrypted.")
@@ -161,8 +161,8 @@ class SocketMode:
     async def _greeted(self, link: Link) -> None:
         try:
             said = _read(await link.socket.receive(timeout=self._patience.hello))
-        except TimeoutError as fault:
-            raise SlackUnreachable("Slack's socket says nothing.") from fault
+        except TimeoutError as error:
+            raise SlackUnreachable("Slack's socket says nothing.") from error
         if said.get("type") != "hello":
             raise SlackUnreachable(_words(str(said.get("reason") or "no greeting")))
 

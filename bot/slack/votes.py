@@ -9,12 +9,12 @@ import yaml
 
 from bot.slack.forms import REASON, metadata
 from bot.slack.payloads import Received
-from commands.approval.approvals import Approvals
 from domain.actor import Actor, Origin
 from domain.answer import Answer, Attachment, Code, Fields, Part, Text
 from domain.approval import Approval, VoteKind
 from domain.operation import Operation
 from domain.plan import Plan
+from operations.approval.approvals import Approvals
 from store.scrub import scrub
 
 Say = Callable[[Origin, Actor, Answer], Awaitable[None]]

@@ -9,10 +9,10 @@ from pathlib import Path
 import click
 
 from domain.errors import ChatopsError
-from store.audit import Recorded
+from store.audit_chain.export import Format, export
+from store.audit_chain.verify import verify
 from store.connection import DATABASE_FILE, open_for_reading, reading
-from store.export import Format, export
-from store.verify import verify
+from store.tables.audit import Recorded
 
 SILENT = frozenset({"approval"})
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -32,8 +32,8 @@ def verify_command(data_dir: Path, anchors: tuple[Path, ...]) -> None:
     _there(data_dir)
     try:
         verdict = verify(data_dir, anchors=[path.read_text(encoding="utf-8") for path in anchors])
-    except (ChatopsError, OSError) as fault:
-        raise click.ClickException(str(fault)) from None
+    except (ChatopsError, OSError) as error:
+        raise click.ClickException(str(error)) from None
     print(verdict)
     raise SystemExit(verdict.exit_code)
 

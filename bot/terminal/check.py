@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 import aiohttp
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.configuration.cluster_settings import cluster_settings
+from bot.configuration.settings import Settings
 from bot.doctor import Finding, Grade, examine, of_settings, worst
-from bot.reaching import cluster_settings
-from bot.settings import Settings
 from velero.cluster import Cluster
 
 MARKS = {Grade.OK: "ok", Grade.WARNING: "warning", Grade.FAILURE: "FAILURE"}

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from bot.misconfiguration import misconfigured
-from bot.settings import Settings
-from bot.settings_file import read
+from bot.configuration.misconfiguration import misconfigured
+from bot.configuration.settings import Settings
+from bot.configuration.settings_file import read
 from domain.counting import counted
 from domain.errors import ConfigError
 
@@ -29,10 +29,10 @@ def check(path: Path, *, live: bool, strict: bool) -> None:
     """Read the settings, report every fault, print what is in force."""
     try:
         settings, rules = read(path)
-    except ConfigError as fault:
-        for line in fault.faults:
+    except ConfigError as error:
+        for line in error.faults:
             click.echo(line, err=True)
-        raise click.ClickException(fault.text) from None
+        raise click.ClickException(error.text) from None
     if live:
         raise SystemExit(_live(settings))
     print(json.dumps(shown(settings), indent=2, default=str))
@@ -48,8 +48,8 @@ def _live(settings: Settings) -> int:
 
     try:
         return checking.live(settings)
-    except OSError as fault:
-        raise click.ClickException(f"A secret cannot be read: {fault}") from None
+    except OSError as error:
+        raise click.ClickException(f"A secret cannot be read: {error}") from None
 
 
 def shown(settings: Settings) -> dict[str, object]:
@@ -67,5 +67,5 @@ def _masked(read_secret: object) -> str:
     assert callable(read_secret)
     try:
         return MASK if read_secret() else "missing"
-    except OSError as fault:
-        return f"cannot be read: {fault.strerror}"
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import click
 
-from bot.terminal.lines import answered
-from velero.cron_lines import answer
+from bot.terminal.line_batches import answered
+from velero.cron.line_answers import answer
 from velero.documents import MESSAGE, BadDocument, read_json
 
 

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import click
 
-from bot import pages
+from bot.terminal import generated_pages
 
 PAGES: dict[str, Callable[[], str]] = {
-    "docs/commands.md": pages.commands,
-    "docs/settings.md": pages.settings,
-    "docs/state-machine.md": pages.state_machine,
-    "docs/openapi.json": pages.openapi,
-    **{f"docs/events/{name}.schema.json": page for name, page in pages.event_schemas().items()},
+    "docs/commands.md": generated_pages.commands,
+    "docs/settings.md": generated_pages.settings,
+    "docs/state-machine.md": generated_pages.state_machine,
+    "docs/openapi.json": generated_pages.openapi,
+    **{f"docs/events/{name}.schema.json": page for name, page in generated_pages.event_schemas().items()},
 }
 
 

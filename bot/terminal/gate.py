@@ -83,8 +83,8 @@ def COMMAND(  # noqa: N802
         raise click.UsageError("The secret is whsec_ and base64 of 16 to 64 bytes.")
     try:
         seconds = parse_positive(timeout) / 1e9
-    except BadDuration as fault:
-        raise click.UsageError(str(fault)) from None
+    except BadDuration as error:
+        raise click.UsageError(str(error)) from None
     opens = _given(token, token_file, "token") if asked["take_if_older"] else ""
     names = [name.strip() for each in namespaces for name in each.split(",") if name.strip()]
     body = {name: value for name, value in {**asked, "namespaces": names, "timeout": timeout}.items() if value}
@@ -147,10 +147,10 @@ def _call(request: urllib.request.Request) -> Reply | None:
     try:
         with opener.open(request, timeout=LONG_POLL + 30) as answer:
             return Reply(answer.status, _json(answer.read()), 0.0)
-    except urllib.error.HTTPError as fault:
-        with fault:
-            after = fault.headers.get("Retry-After", "")
-            return Reply(fault.code, _json(fault.read()), float(after) if after.isdigit() else 0.0)
+    except urllib.error.HTTPError as error:
+        with error:
+            after = error.headers.get("Retry-After", "")
+            return Reply(error.code, _json(error.read()), float(after) if after.isdigit() else 0.0)
     except (OSError, ValueError):
         return None
 

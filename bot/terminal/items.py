@@ -9,7 +9,7 @@ import click
 
 from bot.terminal.webhook import DATA_DIR, asked
 from store.connection import DATABASE_FILE, reading
-from store.failed_items import FailedItem
+from store.tables.failed_items import FailedItem
 
 
 @click.group("items")

@@ -10,7 +10,7 @@ from typing import Any
 import click
 import yaml
 
-from bot.settings_file import read
+from bot.configuration.settings_file import read
 from bot.slack.manifest import Scope, manifest, scopes
 from domain.errors import ConfigError
 
@@ -28,10 +28,10 @@ def show(path: Path, output: str) -> None:
     try:
         settings, _ = read(path)
         made = manifest(settings)
-    except ConfigError as fault:
-        for line in fault.faults:
+    except ConfigError as error:
+        for line in error.faults:
             click.echo(line, err=True)
-        raise click.ClickException(fault.text) from None
+        raise click.ClickException(error.text) from None
     if output == "yaml":
         print(commented(made, scopes(settings)), end="")
         return

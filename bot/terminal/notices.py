@@ -9,7 +9,7 @@ import click
 
 from bot.terminal.webhook import DATA_DIR, asked
 from store.connection import DATABASE_FILE, reading
-from store.notices import Notice
+from store.tables.notices import Notice
 
 
 @click.group("notices")

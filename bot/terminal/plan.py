@@ -9,10 +9,10 @@ from typing import Any
 
 import click
 
-from bot.terminal.lines import answered
+from bot.terminal.line_batches import answered
 from commands.batch import answer, fixtures
-from commands.facts import Facts
-from commands.situation import ClusterView, Situation
+from commands.planning.context import ClusterView, Situation
+from commands.planning.facts import Facts
 from domain.errors import UserError
 from velero.documents import ARTIFACT, read_json
 
@@ -23,8 +23,8 @@ def _facts(path: Path | None) -> Facts:
     try:
         loaded = read_json(path.read_bytes(), ARTIFACT)
         return fixtures(loaded if isinstance(loaded, list) else [loaded])
-    except (OSError, ValueError, UserError) as fault:
-        raise click.ClickException(f"The fixtures {path} cannot be read: {fault}") from None
+    except (OSError, ValueError, UserError) as error:
+        raise click.ClickException(f"The fixtures {path} cannot be read: {error}") from None
 
 
 def _situation(namespace: str) -> Situation:

@@ -10,26 +10,26 @@ from typing import Any
 
 import click
 
-from bot.settings_file import SYNONYMS, Found, in_order, of_entries, read
+from bot.configuration.settings_file import SYNONYMS, Found, in_order, of_entries, read
 from commands.batch import fixtures, planned
-from commands.facts import Facts
-from commands.grammar import parse
-from commands.policy.cases import CaseFaults, parse_cases, run_cases
-from commands.policy.decide import may_ask
-from commands.policy.directory import ASSUMED
-from commands.policy.explain import COLUMNS, explain
-from commands.policy.matching import Ask
-from commands.policy.parse import Faults, Vocabulary, parse_rules
-from commands.policy.rules import Rule
+from commands.grammar.parser import parse
+from commands.grammar.verb import Effect
+from commands.planning.context import ClusterView, Situation
+from commands.planning.facts import Facts
+from commands.planning.resolve import resolve
 from commands.registry import VERBS, verb_of
-from commands.resolve import resolve
-from commands.situation import ClusterView, Situation
-from commands.verb import Effect
 from domain.actor import Actor, ActorKind
 from domain.counting import counted
 from domain.decision import Decision
 from domain.errors import ConfigError, UserError
 from domain.plan import Plan
+from policy.cases import CaseFaults, parse_cases, run_cases
+from policy.decide import may_ask
+from policy.directory import ASSUMED
+from policy.explain import COLUMNS, explain
+from policy.matching import Ask
+from policy.parse import Faults, Vocabulary, parse_rules
+from policy.rules import Rule
 from velero.documents import ARTIFACT, read_json
 
 Labels = Mapping[str, Mapping[str, str]]
@@ -59,8 +59,8 @@ def explain_line(
     facts = _facts(fixture_file)
     try:
         plan, where = _planned(line, cluster or (names[0] if len(names) == 1 else ""), facts, actor)
-    except UserError as fault:
-        raise click.ClickException(" ".join(part for part in (fault.text, fault.why, fault.fix) if part)) from None
+    except UserError as error:
+        raise click.ClickException(" ".join(part for part in (error.text, error.why, error.fix) if part)) from None
     decision = _explained(line, plan, where, rules, actor, facts, default)
     if decision.outcome.value == "deny":
         raise SystemExit(1)
@@ -140,10 +140,10 @@ def _rules(path: Path) -> tuple[tuple[Rule, ...], tuple[str, ...], Mapping[str, 
         return _parsed(text, data, path), (), data.get("groups") or {}, False
     try:
         settings, rules = read(path)
-    except ConfigError as fault:
-        for text in fault.faults:
+    except ConfigError as error:
+        for text in error.faults:
             click.echo(text, err=True)
-        raise click.ClickException(fault.text) from None
+        raise click.ClickException(error.text) from None
     return rules, tuple(each.name for each in settings.clusters), settings.groups, settings.approvals.safety_backup
 
 
@@ -164,8 +164,8 @@ def _toml(path: Path) -> tuple[str, dict[str, Any]]:
     try:
         text = path.read_text(encoding="utf-8")
         return text, tomllib.loads(text)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as fault:
-        raise click.ClickException(f"{path} cannot be read: {fault}") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise click.ClickException(f"{path} cannot be read: {error}") from None
 
 
 def _facts(path: Path | None) -> Facts:
@@ -174,5 +174,5 @@ def _facts(path: Path | None) -> Facts:
     try:
         loaded = read_json(path.read_bytes(), ARTIFACT)
         return fixtures(loaded if isinstance(loaded, list) else [loaded])
-    except (OSError, ValueError, UserError) as fault:
-        raise click.ClickException(f"The fixtures {path} cannot be read: {fault}") from None
+    except (OSError, ValueError, UserError) as error:
+        raise click.ClickException(f"The fixtures {path} cannot be read: {error}") from None

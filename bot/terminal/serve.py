@@ -10,11 +10,11 @@ from pathlib import Path
 
 import click
 
-from bot import garbage, logs
-from bot.settings import Settings
-from bot.settings_file import read
-from commands.policy.rules import Rule
+from bot import garbage_collection, logs
+from bot.configuration.settings import Settings
+from bot.configuration.settings_file import read
 from domain.errors import ChatopsError, ConfigError
+from policy.rules import Rule
 
 
 @click.command("serve")
@@ -24,20 +24,20 @@ def COMMAND(path: Path) -> None:  # noqa: N802
     try:
         settings, rules = read(path)
         problems = missing(settings)
-    except ConfigError as fault:
-        for line in fault.faults:
+    except ConfigError as error:
+        for line in error.faults:
             click.echo(line, err=True)
-        raise click.ClickException(fault.text) from None
-    except OSError as fault:
-        raise click.ClickException(f"A secret cannot be read: {fault}") from None
+        raise click.ClickException(error.text) from None
+    except OSError as error:
+        raise click.ClickException(f"A secret cannot be read: {error}") from None
     if problems:
         raise click.ClickException(" ".join(problems))
     os.umask(0o077)
     logs.set_up(settings.log_level)
     try:
         asyncio.run(_serve(settings, rules, path))
-    except ChatopsError as fault:
-        raise click.ClickException(" ".join(part for part in (fault.text, fault.why, fault.fix) if part)) from None
+    except ChatopsError as error:
+        raise click.ClickException(" ".join(part for part in (error.text, error.why, error.fix) if part)) from None
 
 
 def missing(settings: Settings) -> list[str]:
@@ -60,7 +60,7 @@ async def _serve(settings: Settings, rules: tuple[Rule, ...], path: Path) -> Non
 
     app = App(settings, rules, path)
     await app.start()
-    garbage.settle()
+    garbage_collection.settle()
     print(f"status on {settings.status_listen.rpartition(':')[0]}:{app.status_port}", file=sys.stderr, flush=True)
     print(f"listening on {settings.listen.rpartition(':')[0]}:{app.port}", file=sys.stderr, flush=True)
     ended = asyncio.Event()

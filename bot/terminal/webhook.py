@@ -38,8 +38,8 @@ def enable(name: str, data_dir: Path) -> None:
 def asked(data_dir: Path, do: str, **arguments: object) -> Json:
     try:
         return ask(data_dir, do, **arguments)
-    except ChatopsError as fault:
-        near = f"Nearest: {', '.join(fault.nearest)}" if fault.nearest else ""
+    except ChatopsError as error:
+        near = f"Nearest: {', '.join(error.nearest)}" if error.nearest else ""
         raise click.ClickException(
-            " ".join(part for part in (fault.text, fault.why, near, fault.fix) if part)
+            " ".join(part for part in (error.text, error.why, near, error.fix) if part)
         ) from None

@@ -2,36 +2,36 @@
 
 from __future__ import annotations
 
-from commands import moments
 from commands.backup.delete import request
-from commands.command import Command
-from commands.facts import Facts, Needs, Want
-from commands.policy.reach import backup_reach, deletion_reach
-from commands.reach_facts import cluster_facts
-from commands.situation import Situation
-from commands.verb import Args, Effect, Verb
+from commands.grammar.command import Command
+from commands.grammar.verb import Args, Effect, Verb
+from commands.planning import object_fields
+from commands.planning.context import Situation
+from commands.planning.facts import Facts, Needs, Want
+from commands.planning.reach_facts import cluster_facts
 from domain.errors import Unknown
 from domain.plan import Guard, Level, Plan, Step, StepVerb
+from policy.reach import backup_reach, deletion_reach
 from velero.phases import BACKUP_PHASES
 
-Json = moments.Json
+Json = object_fields.Json
 
 
 def needs(_cmd: Command, _known: Facts) -> Needs:
     return Needs.of(Want("backups", fresh=True), Want("backupstoragelocations"), Want("namespaces", optional=True))
 
 
-def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
+def plan(cmd: Command, facts: Facts, context: Situation) -> Plan:
     item = facts.get("backups", cmd.name)
     if item is None:
         raise Unknown(f"There is no backup {cmd.name!r}.", nearest=_queued(facts) or facts.nearest("backups", cmd.name))
     return Plan(
-        cluster=situation.cluster.name,
+        cluster=context.cluster.name,
         noun="backup",
         verb="cancel",
         subject=cmd.name,
-        steps=(_step(item, situation),),
-        reach=deletion_reach("backup", cmd.name, backup_reach(item, cluster_facts(facts, situation))),
+        steps=(_step(item, context),),
+        reach=deletion_reach("backup", cmd.name, backup_reach(item, cluster_facts(facts, context))),
         guards=_guards(item, facts),
         cli=f"velero backup delete {cmd.name} --confirm",
         summary=f"Take {cmd.name} out of the queue",
@@ -41,23 +41,25 @@ def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
 
 
 def _queued(facts: Facts) -> tuple[str, ...]:
-    waiting = [moments.name(item) for item in facts.all("backups") if moments.phase(item) in BACKUP_PHASES.queued]
+    waiting = [
+        object_fields.name(item) for item in facts.all("backups") if object_fields.phase(item) in BACKUP_PHASES.queued
+    ]
     return tuple(sorted(waiting))[:5]
 
 
-def _step(item: Json, situation: Situation) -> Step:
+def _step(item: Json, context: Situation) -> Step:
     """Velero carries out a request only for one that names its location; without, the object alone is taken back."""
-    name, uid = moments.name(item), str(item["metadata"].get("uid", ""))
-    if moments.spec(item).get("storageLocation"):
-        manifest = request(item, situation.namespace)
+    name, uid = object_fields.name(item), str(item["metadata"].get("uid", ""))
+    if object_fields.spec(item).get("storageLocation"):
+        manifest = request(item, context.namespace)
         return Step(
-            StepVerb.CREATE, "DeleteBackupRequest", "deletebackuprequests", "", manifest, situation.namespace, uid=uid
+            StepVerb.CREATE, "DeleteBackupRequest", "deletebackuprequests", "", manifest, context.namespace, uid=uid
         )
-    return Step(StepVerb.DELETE, "Backup", "backups", name, {}, situation.namespace, uid=uid)
+    return Step(StepVerb.DELETE, "Backup", "backups", name, {}, context.namespace, uid=uid)
 
 
 def _guards(item: Json, facts: Facts) -> tuple[Guard, ...]:
-    name, phase = moments.name(item), moments.phase(item)
+    name, phase = object_fields.name(item), object_fields.phase(item)
     if phase in BACKUP_PHASES.queued:
         return ()
     if phase in BACKUP_PHASES.running:

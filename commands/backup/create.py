@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from commands import checks, equivalent
-from commands.backup import policy, scope, template
-from commands.command import Command
-from commands.facts import Facts, Needs, Want
-from commands.flags import BOOL, TEXT, Flag
-from commands.output import OUTPUT_FLAGS
-from commands.policy.reach import backup_reach
-from commands.reach_facts import cluster_facts
-from commands.situation import Situation
-from commands.verb import Args, Effect, Verb
+from commands.backup import namespace_presets, resource_policy
+from commands.backup import spec as template
+from commands.grammar.command import Command
+from commands.grammar.flags import BOOL, TEXT, Flag
+from commands.grammar.verb import Args, Effect, Verb
+from commands.planning import checks, equivalent_command
+from commands.planning.context import Situation
+from commands.planning.facts import Facts, Needs, Want
+from commands.planning.output import OUTPUT_FLAGS
+from commands.planning.reach_facts import cluster_facts
 from domain.errors import Unknown, UsageError
 from domain.plan import Guard, Level, Plan, Step, StepVerb
+from policy.reach import backup_reach
 
 Json = dict[str, Any]
 
@@ -36,7 +37,7 @@ def needs(cmd: Command, _known: Facts) -> Needs:
     )
 
 
-def translate(cmd: Command, facts: Facts, situation: Situation) -> Json:
+def translate(cmd: Command, facts: Facts, context: Situation) -> Json:
     """The Backup that the CLI would POST. Raises UsageError or Unknown where the CLI fails."""
     source = cmd.text("from-schedule").strip()
     if cmd.given("from-schedule") and not source:
@@ -54,8 +55,8 @@ def translate(cmd: Command, facts: Facts, situation: Situation) -> Json:
         metadata, spec = template.from_schedule(schedule)
     else:
         metadata, spec = {}, template.spec(cmd)
-    metadata["name"] = cmd.name or f"{source}-{situation.stamp()}"
-    metadata["namespace"] = situation.namespace
+    metadata["name"] = cmd.name or f"{source}-{context.stamp()}"
+    metadata["namespace"] = context.namespace
     for field in ("labels", "annotations"):
         laid = {**metadata.get(field, {}), **cmd.pairs(field)}
         if laid:
@@ -63,14 +64,14 @@ def translate(cmd: Command, facts: Facts, situation: Situation) -> Json:
     return {"apiVersion": "velero.io/v1", "kind": "Backup", "metadata": metadata, "spec": spec}
 
 
-def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
-    ours = scope.settled(cmd, facts, situation)
-    dropped = unused(cmd, facts, situation)
+def plan(cmd: Command, facts: Facts, context: Situation) -> Plan:
+    ours = namespace_presets.settled(cmd, facts, context)
+    dropped = unused(cmd, facts, context)
     cmd = ours.command
-    manifest = marked(cmd, translate(cmd, facts, situation), ours)
-    inline = policy.step(cmd, situation)
+    manifest = marked(cmd, translate(cmd, facts, context), ours)
+    inline = resource_policy.step(cmd, context)
     if inline is not None:
-        manifest["spec"]["resourcePolicy"] = policy.reference(inline.name)
+        manifest["spec"]["resourcePolicy"] = resource_policy.reference(inline.name)
     name = manifest["metadata"]["name"]
     guards = (
         *checks.name_guards("backup", name),
@@ -78,46 +79,50 @@ def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
         *checks.label_guards(cmd),
         *checks.spec_guards(manifest["spec"], facts),
         *checks.location_guards(manifest["spec"], facts),
-        *policy.guards(cmd, facts),
+        *resource_policy.guards(cmd, facts),
         *dropped,
     )
-    backup = Step(StepVerb.CREATE, "Backup", "backups", name, manifest, situation.namespace)
+    backup = Step(StepVerb.CREATE, "Backup", "backups", name, manifest, context.namespace)
     steps = (*((inline,) if inline else ()), backup)
     return Plan(
-        cluster=situation.cluster.name,
+        cluster=context.cluster.name,
         noun="backup",
         verb="create",
         subject=name,
         steps=steps,
-        reach=backup_reach(manifest, policy.known(cluster_facts(facts, situation), cmd, inline, facts)),
+        reach=backup_reach(manifest, resource_policy.known(cluster_facts(facts, context), cmd, inline, facts)),
         guards=guards,
-        cli=_line(cmd, steps, facts, situation),
-        evidence=policy.evidence(cmd, facts),
+        cli=_line(cmd, steps, facts, context),
+        evidence=resource_policy.evidence(cmd, facts),
         notes=ours.notes,
     )
 
 
-def _line(cmd: Command, steps: tuple[Step, ...], facts: Facts, situation: Situation) -> str:
+def _line(cmd: Command, steps: tuple[Step, ...], facts: Facts, context: Situation) -> str:
     """What our own words came to is said by annotations, and by the flags of an application's template."""
     manifest = steps[-1].manifest
     marks = {"annotations": {**cmd.pairs("annotations"), **_ours(manifest)}}
     full = {} if cmd.given("from-schedule") else template.as_flags(manifest["spec"]) or {}
-    return equivalent.creating(
+    return equivalent_command.creating(
         steps,
         cmd,
         CREATE.flags,
         (marks, {**full, **marks}),
-        lambda one: translate(one, facts, situation),
-        situation.namespace,
+        lambda one: translate(one, facts, context),
+        context.namespace,
     )
 
 
 def _ours(manifest: Json) -> Json:
     found = manifest["metadata"].get("annotations") or {}
-    return {key: value for key, value in found.items() if key in {DESCRIPTION, scope.TYPE, scope.APPLICATION}}
+    return {
+        key: value
+        for key, value in found.items()
+        if key in {DESCRIPTION, namespace_presets.TYPE, namespace_presets.APPLICATION}
+    }
 
 
-def unused(cmd: Command, facts: Facts, situation: Situation) -> tuple[Guard, ...]:
+def unused(cmd: Command, facts: Facts, context: Situation) -> tuple[Guard, ...]:
     """The velero CLI takes everything from the schedule and ignores other flags in silence. Here that is refused.
 
     A flag that says what the template says already is none of those.
@@ -134,24 +139,24 @@ def unused(cmd: Command, facts: Facts, situation: Situation) -> tuple[Guard, ...
         return ()
     named = ", ".join(f"--{flag}" for flag in idle)
     text = f"{named} can't be combined with --from-schedule: Velero takes all of it from schedule {source!r}."
-    line = _spelled_out(cmd, there, source, situation)
+    line = _spelled_out(cmd, there, source, context)
     return (Guard("unused-flags", Level.REFUSE, text, (line,) if line else ()),)
 
 
-def _spelled_out(cmd: Command, there: Json, source: str, situation: Situation) -> str:
+def _spelled_out(cmd: Command, there: Json, source: str, context: Situation) -> str:
     """A backup of its own with the schedule's settings and the changes to them; empty where flags can't say them."""
-    from commands.grammar import canonical
+    from commands.grammar.parser import canonical
 
     settings = template.as_flags(there)
     if settings is None:
         return ""
     kept = {name: value for name, value in cmd.flags.items() if name != "from-schedule"}
-    name = cmd.name or f"{source}-{situation.stamp()}"
+    name = cmd.name or f"{source}-{context.stamp()}"
     line = canonical(CREATE, (name,), {**settings, **kept})
     return line + (f" --cluster {cmd.cluster}" if cmd.cluster else "")
 
 
-def marked(cmd: Command, manifest: Json, ours: scope.Settled) -> Json:
+def marked(cmd: Command, manifest: Json, ours: namespace_presets.Settled) -> Json:
     """What the CLI has no field for stands in annotations; an application's template fills what was not said."""
     text = cmd.text("description")
     if len(text) > LONGEST_DESCRIPTION:
@@ -162,7 +167,7 @@ def marked(cmd: Command, manifest: Json, ours: scope.Settled) -> Json:
     if marks:
         manifest["metadata"]["annotations"] = {**(manifest["metadata"].get("annotations") or {}), **marks}
     if ours.fields:
-        manifest["spec"] = scope.filled(manifest["spec"], ours.fields)
+        manifest["spec"] = namespace_presets.filled(manifest["spec"], ours.fields)
     return manifest
 
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from commands import moments, selection
 from commands.backup import kots
-from commands.command import Command
-from commands.facts import Facts, Needs, Want
-from commands.policy.reach import backup_reach, deletion_reach, union
-from commands.reach_facts import cluster_facts
-from commands.situation import Situation
-from commands.verb import Args, Effect, Verb
-from commands.words import quote
+from commands.grammar.command import Command
+from commands.grammar.tokenizer import quote
+from commands.grammar.verb import Args, Effect, Verb
+from commands.planning import object_fields, selection
+from commands.planning.context import Situation
+from commands.planning.facts import Facts, Needs, Want
+from commands.planning.reach_facts import cluster_facts
 from domain.plan import Guard, Level, Plan, Step, StepVerb
 from domain.reach import Reach
+from policy.reach import backup_reach, deletion_reach, union
 from velero.names import label_value
 
 Json = dict[str, Any]
@@ -34,7 +34,7 @@ def needs(cmd: Command, _known: Facts) -> Needs:
 
 def request(item: Json, namespace: str) -> Json:
     """What the CLI POSTs. The name is made by the server: a second try never meets a first one."""
-    name, uid = moments.name(item), str(item["metadata"].get("uid", ""))
+    name, uid = object_fields.name(item), str(item["metadata"].get("uid", ""))
     return {
         "apiVersion": "velero.io/v1",
         "kind": "DeleteBackupRequest",
@@ -47,16 +47,16 @@ def request(item: Json, namespace: str) -> Json:
     }
 
 
-def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
+def plan(cmd: Command, facts: Facts, context: Situation) -> Plan:
     selection.check(cmd, "backup")
     cmd = replace(cmd, names=tuple(kots.with_pairs(cmd.names, facts.all("backups"))))
     chosen = selection.selected(cmd, facts, "backups")
     guards = list(selection.missing_guards(cmd, facts, "backups", "backup"))
-    about = cluster_facts(facts, situation)
+    about = cluster_facts(facts, context)
     reaches: list[Reach] = []
     steps: list[Step] = []
     for item in chosen:
-        name = moments.name(item)
+        name = object_fields.name(item)
         guards += _guards(item, facts)
         reaches.append(deletion_reach("backup", name, backup_reach(item, about)))
         steps.append(
@@ -65,14 +65,14 @@ def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
                 "DeleteBackupRequest",
                 "deletebackuprequests",
                 "",
-                request(item, situation.namespace),
-                situation.namespace,
+                request(item, context.namespace),
+                context.namespace,
                 uid=str(item["metadata"].get("uid", "")),
             )
         )
-    names = [moments.name(item) for item in chosen]
+    names = [object_fields.name(item) for item in chosen]
     return Plan(
-        cluster=situation.cluster.name,
+        cluster=context.cluster.name,
         noun="backup",
         verb="delete",
         subject=names[0] if len(names) == 1 else ", ".join(names[:5]),
@@ -81,7 +81,7 @@ def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
         guards=tuple(guards),
         cli=velero_line(cmd, names),
         summary="No backups found." if not names else f"Delete {', '.join(names)} with all data",
-        evidence={"uids": {moments.name(item): item["metadata"].get("uid", "") for item in chosen}},
+        evidence={"uids": {object_fields.name(item): item["metadata"].get("uid", "") for item in chosen}},
         notes=_notes(chosen, facts),
     )
 
@@ -92,26 +92,30 @@ def velero_line(cmd: Command, names: list[str]) -> str:
 
 
 def _guards(item: Json, facts: Facts) -> list[Guard]:
-    name, phase = moments.name(item), moments.phase(item)
+    name, phase = object_fields.name(item), object_fields.phase(item)
     if phase in RUNNING:
         return [
             Guard("backup-running", Level.REFUSE, f"{name} is {phase}: Velero deletes nothing that it is still making.")
         ]
-    location = facts.get("backupstoragelocations", str(moments.spec(item).get("storageLocation", "")))
+    location = facts.get("backupstoragelocations", str(object_fields.spec(item).get("storageLocation", "")))
     if location is None:
         return []
-    where = moments.name(location)
-    if moments.spec(location).get("accessMode") == "ReadOnly":
+    where = object_fields.name(location)
+    if object_fields.spec(location).get("accessMode") == "ReadOnly":
         return [Guard("read-only-location", Level.REFUSE, f"{name} lies in {where!r}, which is read-only.")]
-    if moments.status(location).get("phase") == "Unavailable":
+    if object_fields.status(location).get("phase") == "Unavailable":
         text = f"{name} lies in {where!r}, which is Unavailable: Velero would refuse."
         return [Guard("location-unavailable", Level.REFUSE, text)]
     return []
 
 
 def _notes(chosen: list[Json], facts: Facts) -> tuple[str, ...]:
-    names = {moments.name(item) for item in chosen}
-    restores = [moments.name(item) for item in facts.all("restores") if moments.spec(item).get("backupName") in names]
+    names = {object_fields.name(item) for item in chosen}
+    restores = [
+        object_fields.name(item)
+        for item in facts.all("restores")
+        if object_fields.spec(item).get("backupName") in names
+    ]
     return (f"Restores that go with it: {', '.join(restores[:10])}.",) if restores else ()
 
 

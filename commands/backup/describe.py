@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from commands import moments, selection
-from commands.backup import sheet
+from commands.backup import details_file
 from commands.backup.findings import Findings, ended, found, wants
 from commands.backup.get import FILTERS, creator, inside
-from commands.command import Command
-from commands.facts import Facts, Needs, Want, World
-from commands.flags import BOOL, TEXT, Flag, choice
-from commands.output import FIND, on_cluster
-from commands.situation import Situation
-from commands.track.hints import hint
-from commands.verb import Args, Effect, Verb
+from commands.grammar.command import Command
+from commands.grammar.flags import BOOL, TEXT, Flag, choice
+from commands.grammar.verb import Args, Effect, Verb
+from commands.planning import object_fields, selection
+from commands.planning.context import Situation
+from commands.planning.facts import Facts, Needs, Want, World
+from commands.planning.hints import hint
+from commands.planning.output import FIND, on_cluster
 from domain.answer import Answer, Attachment, Button, Code, Fields, Part, Table, Text, Tone
 from domain.counting import counted, named
 from domain.errors import ClusterError, Refused, Unknown
 from domain.wildcards import matches_wildcard
+from velero.artifacts.results import Entry, grouped
+from velero.artifacts.volumes import Data, Volume
 from velero.phases import BACKUP_PHASES
-from velero.results import Entry, grouped
-from velero.volumes import Data, Volume
 
-Json = moments.Json
+Json = object_fields.Json
 
 FIRST = 5
 ROWS = 15
@@ -52,7 +52,7 @@ def needs(cmd: Command, known: Facts) -> Needs:
     return Needs.of(*first, Want("namespaces", optional=True), *more)
 
 
-def answer(cmd: Command, world: World, situation: Situation) -> Answer:
+def answer(cmd: Command, world: World, context: Situation) -> Answer:
     facts = next(iter(world.values()))
     if isinstance(facts, ClusterError):
         raise facts
@@ -63,23 +63,23 @@ def answer(cmd: Command, world: World, situation: Situation) -> Answer:
         [facts.objects["backups"][name] for name in dict.fromkeys(cmd.names)] if cmd.names else facts.all("backups")
     )
     if len(chosen) != 1:
-        return several(chosen, facts, situation)
+        return several(chosen, facts, context)
     item = chosen[0]
-    if ("backups", moments.name(item)) in facts.redacted:
-        return redacted(cmd, item, situation)
-    return one(cmd, found(facts, item), situation)
+    if ("backups", object_fields.name(item)) in facts.redacted:
+        return redacted(cmd, item, context)
+    return one(cmd, found(facts, item), context)
 
 
-def one(cmd: Command, about: Findings, situation: Situation) -> Answer:
-    item, name = about.item, moments.name(about.item)
+def one(cmd: Command, about: Findings, context: Situation) -> Answer:
+    item, name = about.item, object_fields.name(about.item)
     told = inside([item])
     if cmd.text("output") == "json":
-        return Answer(headline(about), (Code(sheet.as_json(about), "json"),), namespaces=told)
+        return Answer(headline(about), (Code(details_file.as_json(about), "json"),), namespaces=told)
     if cmd.given("find"):
         return _searched(cmd, about, told)
-    body = "\n".join(sheet.lines(about, situation.timezone, details=cmd.true("details")))
+    body = "\n".join(details_file.lines(about, context.timezone, details=cmd.true("details")))
     parts: list[Part] = [
-        Fields(facts_of(about, situation)),
+        Fields(facts_of(about, context)),
         *_running(item),
         *_unprotected(about),
         *_wrong(about),
@@ -87,28 +87,28 @@ def one(cmd: Command, about: Findings, situation: Situation) -> Answer:
         *(Text(why, untrusted=True) for why in about.unread[:3]),
         Attachment(f"{name}.txt", body, f"All of {name}"),
     ]
-    return Answer(headline(about), tuple(parts), tone(about), _buttons(item, situation), namespaces=told)
+    return Answer(headline(about), tuple(parts), tone(about), _buttons(item, context), namespaces=told)
 
 
 def headline(about: Findings) -> str:
-    item, status = about.item, moments.status(about.item)
-    parts = [f"{moments.name(item)}: {moments.phase(item)}"]
-    errors, warnings = moments.number(status.get("errors")), moments.number(status.get("warnings"))
+    item, status = about.item, object_fields.status(about.item)
+    parts = [f"{object_fields.name(item)}: {object_fields.phase(item)}"]
+    errors, warnings = object_fields.number(status.get("errors")), object_fields.number(status.get("warnings"))
     parts += [counted(count, word) for count, word in ((errors, "error"), (warnings, "warning")) if count]
     parts += [f"{counted(len(about.bare), 'volume')} without data"] if about.bare else []
     return ", ".join(parts)
 
 
 def tone(about: Findings) -> Tone:
-    found_tone = TONES.get(moments.phase(about.item), Tone.PLAIN)
+    found_tone = TONES.get(object_fields.phase(about.item), Tone.PLAIN)
     return Tone.WARNING if found_tone is Tone.GOOD and about.bare else found_tone
 
 
-def facts_of(about: Findings, situation: Situation) -> tuple[tuple[str, str], ...]:
-    item, status, spec = about.item, moments.status(about.item), moments.spec(about.item)
-    started, over = moments.created(item), moments.moment(status.get("completionTimestamp"))
-    expires = moments.moment(status.get("expiration"))
-    took = f" ({moments.length(over - started)})" if started and over else ""
+def facts_of(about: Findings, context: Situation) -> tuple[tuple[str, str], ...]:
+    item, status, spec = about.item, object_fields.status(about.item), object_fields.spec(about.item)
+    started, over = object_fields.created(item), object_fields.moment(status.get("completionTimestamp"))
+    expires = object_fields.moment(status.get("expiration"))
+    took = f" ({object_fields.length(over - started)})" if started and over else ""
     rows = [
         (
             "Namespaces",
@@ -116,28 +116,30 @@ def facts_of(about: Findings, situation: Situation) -> tuple[tuple[str, str], ..
             if (spec.get("includedNamespaces") or ["*"]) == ["*"]
             else ", ".join(map(str, spec["includedNamespaces"])),
         ),
-        ("Started", f"{moments.at(started, situation.timezone)}{took}"),
-        ("Items", sheet.items_of(item)),
-        ("Expires", moments.ago(expires, situation.now) if expires else "-"),
+        ("Started", f"{object_fields.at(started, context.timezone)}{took}"),
+        ("Items", details_file.items_of(item)),
+        ("Expires", object_fields.ago(expires, context.now) if expires else "-"),
         ("Location", str(spec.get("storageLocation") or "-")),
         ("Created by", creator(item)),
     ]
-    return tuple([*rows, ("Size of volumes", moments.size(about.size))] if about.size else rows)
+    return tuple([*rows, ("Size of volumes", object_fields.size(about.size))] if about.size else rows)
 
 
 def _running(item: Json) -> list[Part]:
     if ended(item):
         return []
-    status = moments.status(item)
-    place = moments.number(status.get("queuePosition"))
-    if moments.phase(item) in BACKUP_PHASES.queued:
+    status = object_fields.status(item)
+    place = object_fields.number(status.get("queuePosition"))
+    if object_fields.phase(item) in BACKUP_PHASES.queued:
         return [Text(f"Not started yet: {place - 1} before it in the queue." if place > 1 else "Not started yet.")]
     waits = (
         " Waiting for the object store: a backup stays here while its location is away."
-        if "Finaliz" in moments.phase(item)
+        if "Finaliz" in object_fields.phase(item)
         else ""
     )
-    return [Text(f"Not completed yet: {sheet.items_of(item)} {named(sheet.total_of(item), 'item')}.{waits}")]
+    return [
+        Text(f"Not completed yet: {details_file.items_of(item)} {named(details_file.total_of(item), 'item')}.{waits}")
+    ]
 
 
 def _unprotected(about: Findings) -> list[Part]:
@@ -159,7 +161,7 @@ def reason(one: Volume) -> str:
 
 
 def _wrong(about: Findings) -> list[Part]:
-    status = moments.status(about.item)
+    status = object_fields.status(about.item)
     invalid = [str(each) for each in status.get("validationErrors") or []]
     failure = [str(status["failureReason"])] if status.get("failureReason") else []
     said = [*invalid, *failure]
@@ -189,7 +191,7 @@ def _volume_table(about: Findings) -> list[Part]:
             one.shown,
             one.method or "-",
             WHERE[one.data],
-            progress.get(one.shown) or (moments.size(one.size) if one.size else "-"),
+            progress.get(one.shown) or (object_fields.size(one.size) if one.size else "-"),
         )
         for one in about.volumes or ()
     ]
@@ -199,7 +201,7 @@ def _volume_table(about: Findings) -> list[Part]:
 
 
 def _searched(cmd: Command, about: Findings, told: frozenset[str]) -> Answer:
-    name = moments.name(about.item)
+    name = object_fields.name(about.item)
     if about.listed is None:
         why = "; ".join(about.unread) or "It is there once Velero is done with it."
         raise Refused(f"What is in {name} cannot be read.", why=why)
@@ -234,11 +236,11 @@ def _kind_fits(wanted: str, kind: str) -> bool:
     } or wanted in {"", "*"}
 
 
-def _buttons(item: Json, situation: Situation) -> tuple[Button, ...]:
-    name, phase = moments.name(item), moments.phase(item)
+def _buttons(item: Json, context: Situation) -> tuple[Button, ...]:
+    name, phase = object_fields.name(item), object_fields.phase(item)
 
     def button(text: str, line: str, **more: str) -> Button:
-        return Button(text, on_cluster(line, situation), **more)
+        return Button(text, on_cluster(line, context), **more)
 
     buttons = (
         [button("Log", f"backup logs {name}")] if ended(item) else [button("Look again", f"backup describe {name}")]
@@ -252,40 +254,40 @@ def _buttons(item: Json, situation: Situation) -> tuple[Button, ...]:
     return tuple(buttons)
 
 
-def redacted(cmd: Command, item: Json, situation: Situation) -> Answer:
+def redacted(cmd: Command, item: Json, context: Situation) -> Answer:
     """For somebody of whose namespaces it holds some: how it ended and when, no files, no errors, nobody else's names."""
     if cmd.given("find") or cmd.true("details"):
         raise Refused(
-            f"The list of what is in {moments.name(item)} tells of namespaces that are not yours.",
-            fix=f"backup describe {moments.name(item)}",
+            f"The list of what is in {object_fields.name(item)} tells of namespaces that are not yours.",
+            fix=f"backup describe {object_fields.name(item)}",
         )
     about = Findings(item)
-    mine = [name for name in moments.spec(item).get("includedNamespaces") or [] if not str(name).startswith("(")]
+    mine = [name for name in object_fields.spec(item).get("includedNamespaces") or [] if not str(name).startswith("(")]
     note = Text("It holds more namespaces than yours: its log, errors and lists are not shown to you.")
     return Answer(
-        f"{moments.name(item)}: {moments.phase(item)}",
-        (Fields(facts_of(about, situation)), note),
+        f"{object_fields.name(item)}: {object_fields.phase(item)}",
+        (Fields(facts_of(about, context)), note),
         tone(about),
         namespaces=frozenset(map(str, mine)),
     )
 
 
-def several(chosen: list[Json], facts: Facts, situation: Situation) -> Answer:
+def several(chosen: list[Json], facts: Facts, context: Situation) -> Answer:
     """More than one: a line each, and the sheets of those that may be seen in full in one file."""
-    chosen = sorted(chosen, key=lambda item: str(moments.created(item) or ""), reverse=True)
+    chosen = sorted(chosen, key=lambda item: str(object_fields.created(item) or ""), reverse=True)
     rows = tuple(
         (
-            moments.name(item),
-            moments.phase(item),
-            str(moments.number(moments.status(item).get("errors"))),
-            moments.at(moments.created(item), situation.timezone),
+            object_fields.name(item),
+            object_fields.phase(item),
+            str(object_fields.number(object_fields.status(item).get("errors"))),
+            object_fields.at(object_fields.created(item), context.timezone),
         )
         for item in chosen
     )
     if not rows:
         return Answer("No backups found.")
-    open_ones = [item for item in chosen if ("backups", moments.name(item)) not in facts.redacted]
-    body = "\n\n".join("\n".join(sheet.lines(Findings(item), situation.timezone)) for item in open_ones)
+    open_ones = [item for item in chosen if ("backups", object_fields.name(item)) not in facts.redacted]
+    body = "\n\n".join("\n".join(details_file.lines(Findings(item), context.timezone)) for item in open_ones)
     parts = (Table(("NAME", "STATUS", "ERRORS", "CREATED"), rows), Attachment("backups.txt", body, "All of them"))
     return Answer(counted(len(rows), "backup"), parts if open_ones else parts[:1], namespaces=inside(open_ones))
 

@@ -7,20 +7,20 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from commands import moments
-from commands.facts import Facts, File, Missing, Need, Want
+from commands.planning import object_fields
+from commands.planning.facts import Facts, File, Missing, Need, Want
 from domain.errors import DownloadError
 from store.scrub import scrub
-from velero.data_movement import movement_of
-from velero.item_operations import ItemOperation, item_operations_of
-from velero.logs import HookRun, hook_runs, log_line
+from velero.artifacts.item_operations import ItemOperation, item_operations_of
+from velero.artifacts.logs import HookRun, hook_runs, log_line
+from velero.artifacts.resource_list import Listed, resources_of
+from velero.artifacts.results import Results, results_of
+from velero.artifacts.volumes import Data, Volume, volumes_of
 from velero.phases import BACKUP_PHASES
-from velero.pod_volumes import of_backup, pod_volume_of
-from velero.resource_list import Listed, resources_of
-from velero.results import Results, results_of
-from velero.volumes import Data, Volume, volumes_of
+from velero.resources.data_movement import movement_of
+from velero.resources.pod_volumes import of_backup, pod_volume_of
 
-Json = moments.Json
+Json = object_fields.Json
 T = TypeVar("T")
 
 RESULTS, VOLUMES, RESOURCES, OPERATIONS, LOG = (
@@ -45,7 +45,7 @@ class Moving:
     @property
     def told(self) -> str:
         share = f" ({self.done * 100 // self.total} %)" if self.total else ""
-        return f"{self.phase or 'New'} {moments.size(self.done)}/{moments.size(self.total)}{share}"
+        return f"{self.phase or 'New'} {object_fields.size(self.done)}/{object_fields.size(self.total)}{share}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,26 +73,26 @@ class Findings:
 
 
 def ended(item: Json) -> bool:
-    return moments.phase(item) in BACKUP_PHASES.terminal or moments.phase(item) == "Deleting"
+    return object_fields.phase(item) in BACKUP_PHASES.terminal or object_fields.phase(item) == "Deleting"
 
 
 def has_files(item: Json) -> bool:
     """A run that was never started, or that died with the server, left none."""
-    return moments.phase(item) not in {"New", "Queued", "ReadyToStart", "InProgress", "FailedValidation"}
+    return object_fields.phase(item) not in {"New", "Queued", "ReadyToStart", "InProgress", "FailedValidation"}
 
 
 def wants(item: Json, *, details: bool, items: bool) -> Iterable[Need]:
     """What is worth asking for, of a backup that may be seen in full."""
-    name, status = moments.name(item), moments.status(item)
+    name, status = object_fields.name(item), object_fields.status(item)
     yield Want("podvolumebackups", label=of_backup(name), optional=True)
     yield Want("datauploads", label=of_backup(name), optional=True)
     yield Want("deletebackuprequests", label=of_backup(name), optional=True)
     if not has_files(item):
         return
     yield File(VOLUMES, name)
-    if moments.number(status.get("errors")) or moments.number(status.get("warnings")):
+    if object_fields.number(status.get("errors")) or object_fields.number(status.get("warnings")):
         yield File(RESULTS, name)
-    if moments.number((status.get("hookStatus") or {}).get("hooksAttempted")):
+    if object_fields.number((status.get("hookStatus") or {}).get("hooksAttempted")):
         yield File(LOG, name)
     if details or items:
         yield File(RESOURCES, name)
@@ -101,7 +101,7 @@ def wants(item: Json, *, details: bool, items: bool) -> Iterable[Need]:
 
 
 def found(facts: Facts, item: Json) -> Findings:
-    name = moments.name(item)
+    name = object_fields.name(item)
     unread: list[str] = []
 
     def read(kind: str, parse: Callable[[bytes], T]) -> T | None:
@@ -113,8 +113,8 @@ def found(facts: Facts, item: Json) -> Findings:
             return None
         try:
             return parse(body)
-        except DownloadError as fault:
-            unread.append(f"{fault.text} {fault.why}".strip())
+        except DownloadError as error:
+            unread.append(f"{error.text} {error.why}".strip())
             return None
 
     return Findings(
@@ -169,4 +169,4 @@ def _of(facts: Facts, resource: str, backup: str) -> list[Json]:
     from velero.names import label_value
 
     mark = label_value(backup)
-    return [item for item in facts.all(resource) if moments.labels(item).get("velero.io/backup-name") == mark]
+    return [item for item in facts.all(resource) if object_fields.labels(item).get("velero.io/backup-name") == mark]

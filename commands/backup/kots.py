@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from commands import moments
+from commands.planning import object_fields
 from velero.phases import BACKUP_PHASES
 
-Json = moments.Json
+Json = object_fields.Json
 
 NAME = "replicated.com/backup-name"
 KIND = "replicated.com/backup-type"
@@ -32,7 +32,7 @@ class Logical:
     @property
     def phase(self) -> str:
         """The worst that is; of several of which one is missing, Failed."""
-        phases = [moments.phase(item) for item in self.members]
+        phases = [object_fields.phase(item) for item in self.members]
         if self.missing:
             return "Failed"
         for bad in _ORDER:
@@ -47,7 +47,7 @@ class Logical:
 
 
 def _count(item: Json) -> int:
-    text = str(moments.remarks(item).get(COUNT, "1"))
+    text = str(object_fields.remarks(item).get(COUNT, "1"))
     return int(text) if text.isdecimal() else 1
 
 
@@ -55,24 +55,26 @@ def logical(items: Iterable[Json]) -> list[Logical]:
     """In the order in which they came; a pair stands where its first member does."""
     groups: dict[str, list[Json]] = {}
     for item in items:
-        mark = str(moments.labels(item).get(NAME) or "")
-        groups.setdefault(f"pair {mark}" if mark else f"one {moments.name(item)}", []).append(item)
+        mark = str(object_fields.labels(item).get(NAME) or "")
+        groups.setdefault(f"pair {mark}" if mark else f"one {object_fields.name(item)}", []).append(item)
     return [
-        Logical(key.partition(" ")[2], tuple(sorted(group, key=lambda item: str(moments.remarks(item).get(KIND, "")))))
+        Logical(
+            key.partition(" ")[2], tuple(sorted(group, key=lambda item: str(object_fields.remarks(item).get(KIND, ""))))
+        )
         for key, group in groups.items()
     ]
 
 
 def kind(item: Json) -> str:
     """What KOTS calls it; empty for what it did not make."""
-    marks = moments.remarks(item)
+    marks = object_fields.remarks(item)
     if marks.get(DR) or marks.get(INSTANCE) == "true":
         return "full (KOTS)"
     return "partial (KOTS)" if marks.get(APP) else ""
 
 
 def trigger(item: Json) -> str:
-    how = moments.remarks(item).get(TRIGGER)
+    how = object_fields.remarks(item).get(TRIGGER)
     return f"KOTS {how}" if how else "KOTS" if kind(item) else ""
 
 
@@ -81,7 +83,7 @@ def with_pairs(names: Iterable[str], items: Iterable[Json]) -> list[str]:
     found = list(items)
     wanted: list[str] = []
     for name in names:
-        marks = {moments.labels(item).get(NAME) for item in found if moments.name(item) == name} - {None}
-        of_pair = [moments.name(item) for item in found if moments.labels(item).get(NAME) in {name, *marks}]
+        marks = {object_fields.labels(item).get(NAME) for item in found if object_fields.name(item) == name} - {None}
+        of_pair = [object_fields.name(item) for item in found if object_fields.labels(item).get(NAME) in {name, *marks}]
         wanted += sorted(of_pair) or [name]
     return list(dict.fromkeys(wanted))

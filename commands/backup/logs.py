@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from commands import moments, selection
-from commands.command import Command
-from commands.facts import Facts, File, Missing, Needs, Want, World
-from commands.flags import BOOL, DURATION, TEXT, Flag
-from commands.situation import Situation
-from commands.verb import Args, Effect, Verb
+from commands.grammar.command import Command
+from commands.grammar.flags import BOOL, DURATION, TEXT, Flag
+from commands.grammar.verb import Args, Effect, Verb
+from commands.planning import object_fields, selection
+from commands.planning.context import Situation
+from commands.planning.facts import Facts, File, Missing, Needs, Want, World
 from domain.answer import Answer, Attachment, Text, Tone
 from domain.counting import counted
 from domain.errors import ClusterError, Refused, Unknown
@@ -28,7 +28,9 @@ MAX_LOG = 4 * 1024 * 1024
 
 def needs(cmd: Command, known: Facts) -> Needs:
     item = known.get("backups", cmd.name)
-    readable = item is not None and ("backups", cmd.name) not in known.redacted and moments.phase(item) in READABLE
+    readable = (
+        item is not None and ("backups", cmd.name) not in known.redacted and object_fields.phase(item) in READABLE
+    )
     return Needs.of(
         *selection.some(cmd, known, "backups"),
         Want("namespaces", optional=True),
@@ -36,11 +38,11 @@ def needs(cmd: Command, known: Facts) -> Needs:
     )
 
 
-def answer(cmd: Command, world: World, situation: Situation) -> Answer:
-    return told(cmd, world, situation, resource="backups", noun="backup", kind="BackupLog")
+def answer(cmd: Command, world: World, context: Situation) -> Answer:
+    return told(cmd, world, context, resource="backups", noun="backup", kind="BackupLog")
 
 
-def told(cmd: Command, world: World, _situation: Situation, *, resource: str, noun: str, kind: str) -> Answer:
+def told(cmd: Command, world: World, _context: Situation, *, resource: str, noun: str, kind: str) -> Answer:
     facts = next(iter(world.values()))
     if isinstance(facts, ClusterError):
         raise facts
@@ -49,7 +51,7 @@ def told(cmd: Command, world: World, _situation: Situation, *, resource: str, no
         raise Unknown(f"There is no {noun} {cmd.name!r}.", nearest=facts.nearest(resource, cmd.name))
     if (resource, cmd.name) in facts.redacted:
         raise Refused(f"The log of {cmd.name} tells of namespaces that are not yours.")
-    phase = moments.phase(item)
+    phase = object_fields.phase(item)
     log = facts.files.get(File(kind, cmd.name))
     if log is None:
         why = "It is there once Velero is done with it." if phase != "FailedValidation" else "Velero never started it."
@@ -65,7 +67,7 @@ def told(cmd: Command, world: World, _situation: Situation, *, resource: str, no
     head = f"Log of {cmd.name}: {counted(lines, 'line')}, {counted(len(bad), 'error')}" + (
         ", the end of it" if cut else ""
     )
-    namespaces = frozenset(moments.spec(item).get("includedNamespaces") or ["*"])
+    namespaces = frozenset(object_fields.spec(item).get("includedNamespaces") or ["*"])
     return Answer(head, (first, *parts), Tone.BAD if bad else Tone.PLAIN, namespaces=namespaces)
 
 

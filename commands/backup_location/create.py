@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from commands import checks, equivalent
-from commands.backup_location import soundness
+from commands.backup_location import validation
 from commands.backup_location.translate import FLAGS, translate
-from commands.command import Command
-from commands.facts import Facts, Needs, Want
-from commands.policy.reach import location_reach
-from commands.situation import Situation
-from commands.verb import Args, Effect, Verb
+from commands.grammar.command import Command
+from commands.grammar.verb import Args, Effect, Verb
+from commands.planning import checks, equivalent_command
+from commands.planning.context import Situation
+from commands.planning.facts import Facts, Needs, Want
 from domain.plan import Plan, Step, StepVerb
+from policy.reach import location_reach
 
 KIND, RESOURCE = "BackupStorageLocation", "backupstoragelocations"
 
@@ -19,26 +19,26 @@ def needs(_cmd: Command, _known: Facts) -> Needs:
     return Needs.of(Want(RESOURCE, fresh=True))
 
 
-def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
-    manifest = translate(cmd, situation)
+def plan(cmd: Command, facts: Facts, context: Situation) -> Plan:
+    manifest = translate(cmd, context)
     spec = manifest["spec"]
     return Plan(
-        cluster=situation.cluster.name,
+        cluster=context.cluster.name,
         noun="backup-location",
         verb="create",
         subject=cmd.name,
-        steps=(Step(StepVerb.CREATE, KIND, RESOURCE, cmd.name, manifest, situation.namespace),),
+        steps=(Step(StepVerb.CREATE, KIND, RESOURCE, cmd.name, manifest, context.namespace),),
         reach=location_reach("backup-location", cmd.name),
         guards=(
             *checks.name_guards("backup location", cmd.name),
             *checks.exists_guard(facts, RESOURCE, "backup location", cmd.name),
             *checks.label_guards(cmd),
-            *soundness.guards(cmd.name, spec, facts, situation),
-            *(soundness.default_guards(cmd.name, facts) if spec.get("default") else ()),
+            *validation.guards(cmd.name, spec, facts, context),
+            *(validation.default_guards(cmd.name, facts) if spec.get("default") else ()),
         ),
-        cli=equivalent.velero(cmd, FLAGS),
+        cli=equivalent_command.velero(cmd, FLAGS),
         summary=f"Add the backup location {cmd.name}",
-        notes=soundness.notes(spec),
+        notes=validation.notes(spec),
     )
 
 

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from commands import moments, selection
 from commands.backup.delete import velero_line
 from commands.backup_location.create import KIND, RESOURCE
-from commands.command import Command
-from commands.facts import Facts, Needs, Want
-from commands.policy.reach import location_reach, union
-from commands.situation import Situation
-from commands.verb import Args, Effect, Verb
+from commands.grammar.command import Command
+from commands.grammar.verb import Args, Effect, Verb
+from commands.planning import object_fields, selection
+from commands.planning.context import Situation
+from commands.planning.facts import Facts, Needs, Want
 from domain.counting import counted, named
 from domain.plan import Guard, Level, Plan, Step, StepVerb
 from domain.reach import Reach
+from policy.reach import location_reach, union
 from velero.names import label_value
 from velero.phases import BACKUP_PHASES
 
-Json = moments.Json
+Json = object_fields.Json
 
 
 def needs(cmd: Command, _known: Facts) -> Needs:
@@ -28,23 +28,23 @@ def needs(cmd: Command, _known: Facts) -> Needs:
     )
 
 
-def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
+def plan(cmd: Command, facts: Facts, context: Situation) -> Plan:
     """As the CLI does: the location, then its Backup and BackupRepository objects, which would stay undeletable."""
     selection.check(cmd, "backup-location")
     chosen = selection.selected(cmd, facts, RESOURCE)
-    names = [moments.name(item) for item in chosen]
+    names = [object_fields.name(item) for item in chosen]
     guards = [*selection.missing_guards(cmd, facts, RESOURCE, "backup-location")]
     for name in names:
         guards += _guards(name, facts)
-    steps = [_gone(KIND, RESOURCE, item, situation) for item in chosen]
+    steps = [_gone(KIND, RESOURCE, item, context) for item in chosen]
     for name in names:
-        steps += [_gone("Backup", "backups", item, situation) for item in _kept_in(name, facts, "backups")]
+        steps += [_gone("Backup", "backups", item, context) for item in _kept_in(name, facts, "backups")]
         steps += [
-            _gone("BackupRepository", "backuprepositories", item, situation)
+            _gone("BackupRepository", "backuprepositories", item, context)
             for item in _kept_in(name, facts, "backuprepositories")
         ]
     return Plan(
-        cluster=situation.cluster.name,
+        cluster=context.cluster.name,
         noun="backup-location",
         verb="delete",
         subject=names[0] if len(names) == 1 else ", ".join(names[:5]),
@@ -54,30 +54,33 @@ def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
         cli=velero_line(cmd, names),
         summary=f"Remove the location {', '.join(names)}" if names else "No backup-locations found.",
         notes=tuple(_note(name, facts) for name in names),
-        evidence={"uids": {moments.name(item): item["metadata"].get("uid", "") for item in chosen}},
+        evidence={"uids": {object_fields.name(item): item["metadata"].get("uid", "") for item in chosen}},
     )
 
 
 def _kept_in(location: str, facts: Facts, resource: str) -> list[Json]:
     mark = label_value(location)
-    return [item for item in facts.all(resource) if moments.labels(item).get("velero.io/storage-location") == mark]
+    return [
+        item for item in facts.all(resource) if object_fields.labels(item).get("velero.io/storage-location") == mark
+    ]
 
 
-def _gone(kind: str, resource: str, item: Json, situation: Situation) -> Step:
+def _gone(kind: str, resource: str, item: Json, context: Situation) -> Step:
     uid = str(item["metadata"].get("uid", ""))
-    return Step(StepVerb.DELETE, kind, resource, moments.name(item), {}, situation.namespace, uid=uid)
+    return Step(StepVerb.DELETE, kind, resource, object_fields.name(item), {}, context.namespace, uid=uid)
 
 
 def _guards(name: str, facts: Facts) -> list[Guard]:
     running = [
-        moments.name(item)
+        object_fields.name(item)
         for item in facts.all("backups")
-        if moments.spec(item).get("storageLocation") == name and moments.phase(item) in BACKUP_PHASES.running
+        if object_fields.spec(item).get("storageLocation") == name
+        and object_fields.phase(item) in BACKUP_PHASES.running
     ]
     users = [
-        moments.name(item)
+        object_fields.name(item)
         for item in facts.all("schedules")
-        if (moments.spec(item).get("template") or {}).get("storageLocation") == name
+        if (object_fields.spec(item).get("template") or {}).get("storageLocation") == name
     ]
     guards: list[Guard] = []
     if running:
@@ -88,7 +91,7 @@ def _guards(name: str, facts: Facts) -> list[Guard]:
         text = f"Schedules keep their backups in {name!r} and would fail: {', '.join(users[:5])}."
         guards.append(Guard("location-in-use", Level.REFUSE, text))
     location = facts.get("backupstoragelocations", name)
-    if location is not None and moments.spec(location).get("default") is True:
+    if location is not None and object_fields.spec(location).get("default") is True:
         text = f"{name!r} is the default location: backups without a location would be refused afterwards."
         guards.append(Guard("default-location", Level.WARN, text))
     return guards

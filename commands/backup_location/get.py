@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from commands import moments, output
 from commands.backup_location.create import RESOURCE
-from commands.command import Command
-from commands.facts import Facts, Needs, Want, World
-from commands.flags import BOOL, TEXT, Flag
-from commands.output import ALL_CLUSTERS, LIST_FLAGS
-from commands.situation import Situation
-from commands.track.hints import hint
-from commands.verb import Args, Effect, Verb
+from commands.grammar.command import Command
+from commands.grammar.flags import BOOL, TEXT, Flag
+from commands.grammar.verb import Args, Effect, Verb
+from commands.planning import object_fields, output
+from commands.planning.context import Situation
+from commands.planning.facts import Facts, Needs, Want, World
+from commands.planning.hints import hint
+from commands.planning.output import ALL_CLUSTERS, LIST_FLAGS
 from domain.answer import Answer, Part, Table, Text, Tone
 from domain.errors import ClusterError, Unknown
 from store.scrub import scrub
 
-Json = moments.Json
+Json = object_fields.Json
 
 FLAGS: tuple[Flag, ...] = (
     Flag("default", BOOL, "Only the default location", group="Filter"),
@@ -31,7 +31,7 @@ def needs(cmd: Command, _known: Facts) -> Needs:
     return Needs.of(Want(RESOURCE, label=cmd.text("selector"), fresh=True))
 
 
-def answer(cmd: Command, world: World, situation: Situation) -> Answer:
+def answer(cmd: Command, world: World, context: Situation) -> Answer:
     rows: list[tuple[str, Json]] = []
     troubles: list[Part] = []
     for cluster, facts in world.items():
@@ -44,46 +44,46 @@ def answer(cmd: Command, world: World, situation: Situation) -> Answer:
         rows += [(cluster, item) for item in _chosen(cmd, facts)]
     if output.dumps(cmd):
         return Answer(_headline(rows), (*troubles, output.dump(cmd, [item for _, item in rows])))
-    away = [(cluster, item) for cluster, item in rows if moments.status(item).get("phase") != "Available"]
-    parts = [*troubles, *_table(cmd, rows, situation, several=len(world) > 1), *(_why(item) for _, item in away)]
+    away = [(cluster, item) for cluster, item in rows if object_fields.status(item).get("phase") != "Available"]
+    parts = [*troubles, *_table(cmd, rows, context, several=len(world) > 1), *(_why(item) for _, item in away)]
     return Answer(_headline(rows), tuple(parts), Tone.WARNING if away or troubles else Tone.PLAIN)
 
 
 def _chosen(cmd: Command, facts: Facts) -> list[Json]:
-    found = sorted(facts.all(RESOURCE), key=moments.name)
-    named = [item for item in found if not cmd.names or moments.name(item) in cmd.names]
-    return [item for item in named if moments.spec(item).get("default") is True or not cmd.true("default")]
+    found = sorted(facts.all(RESOURCE), key=object_fields.name)
+    named = [item for item in found if not cmd.names or object_fields.name(item) in cmd.names]
+    return [item for item in named if object_fields.spec(item).get("default") is True or not cmd.true("default")]
 
 
 def _headline(rows: list[tuple[str, Json]]) -> str:
-    bad = sum(1 for _, item in rows if moments.status(item).get("phase") == "Unavailable")
+    bad = sum(1 for _, item in rows if object_fields.status(item).get("phase") == "Unavailable")
     count = {0: "No backup locations found.", 1: "1 backup location"}.get(len(rows), f"{len(rows)} backup locations")
     return f"{count}, {bad} Unavailable" if bad else count
 
 
 def place(item: Json) -> str:
-    store = moments.spec(item).get("objectStorage") or {}
+    store = object_fields.spec(item).get("objectStorage") or {}
     return "/".join(str(part).strip("/") for part in (store.get("bucket"), store.get("prefix")) if part)
 
 
-def _table(cmd: Command, rows: list[tuple[str, Json]], situation: Situation, *, several: bool) -> list[Part]:
+def _table(cmd: Command, rows: list[tuple[str, Json]], context: Situation, *, several: bool) -> list[Part]:
     if not rows:
         return []
     first = ("CLUSTER",) if several else ()
     columns = (*first, *COLUMNS, *(WIDE if output.wide(cmd) else ()), *output.label_columns(cmd))
-    cells = ((*((cluster,) if several else ()), *_row(cmd, item, situation)) for cluster, item in rows)
+    cells = ((*((cluster,) if several else ()), *_row(cmd, item, context)) for cluster, item in rows)
     return [Table(columns, tuple(cells), "Backup locations")]
 
 
-def _row(cmd: Command, item: Json, situation: Situation) -> tuple[str, ...]:
-    spec, status = moments.spec(item), moments.status(item)
+def _row(cmd: Command, item: Json, context: Situation) -> tuple[str, ...]:
+    spec, status = object_fields.spec(item), object_fields.status(item)
     cells = [
-        moments.name(item),
+        object_fields.name(item),
         str(spec.get("provider") or "-"),
         place(item) or "-",
         str(status.get("phase") or "not looked at yet"),
-        moments.ago(moments.moment(status.get("lastValidationTime")), situation.now),
-        moments.ago(moments.moment(status.get("lastSyncedTime")), situation.now),
+        object_fields.ago(object_fields.moment(status.get("lastValidationTime")), context.now),
+        object_fields.ago(object_fields.moment(status.get("lastSyncedTime")), context.now),
         str(spec.get("accessMode") or "ReadWrite"),
         "true" if spec.get("default") is True else "",
     ]
@@ -100,7 +100,7 @@ def _row(cmd: Command, item: Json, situation: Situation) -> tuple[str, ...]:
 
 def _why(item: Json) -> Text:
     """The server's own words, which hold addresses and may hold more."""
-    name, status = moments.name(item), moments.status(item)
+    name, status = object_fields.name(item), object_fields.status(item)
     message = scrub(str(status.get("message") or ""))
     if not message:
         return Text(f"{name} was not looked at yet: no Velero server has validated it.")

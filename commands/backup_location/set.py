@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from commands import equivalent, moments
-from commands.backup_location import soundness
+from commands.backup_location import validation
 from commands.backup_location.create import KIND, RESOURCE, needs
 from commands.backup_location.translate import credential, no_file
-from commands.command import Command
-from commands.facts import Facts
-from commands.flags import DURATION, OPTIONAL_BOOL, PAIRS, TEXT, Flag, choice
-from commands.policy.reach import location_reach, merged
-from commands.situation import Situation
-from commands.verb import Args, Effect, Verb
+from commands.grammar.command import Command
+from commands.grammar.flags import DURATION, OPTIONAL_BOOL, PAIRS, TEXT, Flag, choice
+from commands.grammar.verb import Args, Effect, Verb
+from commands.planning import equivalent_command, object_fields
+from commands.planning.context import Situation
+from commands.planning.facts import Facts
 from domain.duration import format_go
 from domain.errors import Unknown, UsageError
 from domain.plan import Guard, Plan, Step, StepVerb
+from policy.reach import location_reach, merged
 
 Json = dict[str, Any]
 
@@ -63,49 +63,49 @@ def changes(cmd: Command, spec: Json) -> Json:
 
 
 def patch(item: Json, spec: Json, note: str = "") -> Step:
-    name, uid = moments.name(item), str(item["metadata"].get("uid", ""))
+    name, uid = object_fields.name(item), str(item["metadata"].get("uid", ""))
     return Step(StepVerb.PATCH, KIND, RESOURCE, name, {"spec": spec}, uid=uid, note=note)
 
 
-def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
+def plan(cmd: Command, facts: Facts, context: Situation) -> Plan:
     item = there(cmd, facts)
-    wanted = changes(cmd, moments.spec(item))
-    after = merged(moments.spec(item), wanted)
+    wanted = changes(cmd, object_fields.spec(item))
+    after = merged(object_fields.spec(item), wanted)
     guards: tuple[Guard, ...] = ()
     if wanted:
-        guards = soundness.guards(cmd.name, after, facts, situation) if cmd.given("config") else ()
-        guards += soundness.default_guards(cmd.name, facts) if wanted.get("default") else ()
+        guards = validation.guards(cmd.name, after, facts, context) if cmd.given("config") else ()
+        guards += validation.default_guards(cmd.name, facts) if wanted.get("default") else ()
     return Plan(
-        cluster=situation.cluster.name,
+        cluster=context.cluster.name,
         noun="backup-location",
         verb="set",
         subject=cmd.name,
         steps=(patch(item, wanted),) if wanted else (),
         reach=location_reach("backup-location", cmd.name),
         guards=guards,
-        cli=_line(cmd, item, wanted, situation),
+        cli=_line(cmd, item, wanted, context),
         summary=f"Change {', '.join(sorted(wanted))} of {cmd.name}" if wanted else f"{cmd.name} is so already.",
     )
 
 
-def _line(cmd: Command, item: Json, wanted: Json, situation: Situation) -> str:
+def _line(cmd: Command, item: Json, wanted: Json, context: Situation) -> str:
     """The velero CLI knows --default and --credential alone."""
     if not wanted:
         return ""
     if wanted.keys() <= {"default", "credential"}:
-        return equivalent.velero(cmd, FLAGS)
-    return equivalent.kubectl((patch(item, wanted),), situation.namespace)
+        return equivalent_command.velero(cmd, FLAGS)
+    return equivalent_command.kubectl((patch(item, wanted),), context.namespace)
 
 
-def plan_default(cmd: Command, facts: Facts, situation: Situation) -> Plan:
+def plan_default(cmd: Command, facts: Facts, context: Situation) -> Plan:
     """First off the old one, then on: Velero itself settles two defaults by age, not by wish."""
     item = there(cmd, facts)
-    olds = [name for name in soundness.defaults(facts) if name != cmd.name]
+    olds = [name for name in validation.defaults(facts) if name != cmd.name]
     steps = [patch(facts.objects[RESOURCE][name], {"default": None}, f"no longer {name}") for name in olds]
-    if moments.spec(item).get("default") is not True:
+    if object_fields.spec(item).get("default") is not True:
         steps.append(patch(item, {"default": True}))
     return Plan(
-        cluster=situation.cluster.name,
+        cluster=context.cluster.name,
         noun="backup-location",
         verb="default",
         subject=cmd.name,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from commands.command import Command
-from commands.flags import BOOL, DURATION, PAIRS, TEXT, Flag, choice
-from commands.output import OUTPUT_FLAGS
-from commands.situation import Situation
+from commands.grammar.command import Command
+from commands.grammar.flags import BOOL, DURATION, PAIRS, TEXT, Flag, choice
+from commands.planning.context import Situation
+from commands.planning.output import OUTPUT_FLAGS
 from domain.duration import format_go
 from domain.errors import UsageError
 
@@ -46,7 +46,7 @@ def no_file(cmd: Command) -> None:
         )
 
 
-def translate(cmd: Command, situation: Situation) -> Json:
+def translate(cmd: Command, context: Situation) -> Json:
     for flag in ("provider", "bucket"):
         if not cmd.text(flag):
             raise UsageError(f"--{flag} is missing.", fix="backup-location create NAME --provider aws --bucket BUCKET")
@@ -69,7 +69,7 @@ def translate(cmd: Command, situation: Situation) -> Json:
             spec[field] = format_go(cmd.nanoseconds(flag))
     if secret:
         spec["credential"] = secret
-    metadata: Json = {"name": cmd.name, "namespace": situation.namespace}
+    metadata: Json = {"name": cmd.name, "namespace": context.namespace}
     if cmd.pairs("labels"):
         metadata["labels"] = cmd.pairs("labels")
     return {"apiVersion": "velero.io/v1", "kind": "BackupStorageLocation", "metadata": metadata, "spec": spec}

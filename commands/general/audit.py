@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from commands import moments, people
-from commands.command import Command
-from commands.facts import Facts, Needs, Records, World
-from commands.flags import INT, PERSON, TEXT, Flag
-from commands.situation import Situation
-from commands.verb import Args, Effect, Verb
+from commands.grammar.command import Command
+from commands.grammar.flags import INT, PERSON, TEXT, Flag
+from commands.grammar.verb import Args, Effect, Verb
+from commands.planning import object_fields, person_filter
+from commands.planning.context import Situation
+from commands.planning.facts import Facts, Needs, Records, World
 from domain.answer import Answer, Table, Text
 from domain.counting import counted
 from domain.errors import ClusterError, UsageError
-from store.audit import Recorded
+from store.tables.audit import Recorded
 
 MOST = 200
 
@@ -26,17 +26,17 @@ def rows_of(cmd: Command, known: Facts) -> Records:
             why="The whole record: velero-chatops audit export.",
             fix="audit --limit 50",
         )
-    by = "\n".join(sorted(people.names(cmd, "by", known)))
+    by = "\n".join(sorted(person_filter.names(cmd, "by", known)))
     query = (("limit", str(limit)), ("cluster", cmd.cluster), ("by", by), ("subject", cmd.text("subject")))
     return Records("audit", query)
 
 
 def needs(cmd: Command, known: Facts) -> Needs:
-    who = people.needed(cmd, "by")
+    who = person_filter.needed(cmd, "by")
     return Needs.of(who) if who is not None and who not in known.records else Needs.of(who, rows_of(cmd, known))
 
 
-def answer(cmd: Command, world: World, situation: Situation) -> Answer:
+def answer(cmd: Command, world: World, context: Situation) -> Answer:
     facts = next(iter(world.values()))
     if isinstance(facts, ClusterError):
         raise facts
@@ -44,7 +44,7 @@ def answer(cmd: Command, world: World, situation: Situation) -> Answer:
     chosen = [one for one in found if cmd.text("subject") in one.entry.subject and _by(cmd, one, facts)]
     if not chosen:
         return Answer("Nothing is recorded of that.")
-    rows = tuple(_row(one, situation) for one in chosen)
+    rows = tuple(_row(one, context) for one in chosen)
     columns = ("ROW", "AT", "WHO", "WHAT", "SUBJECT", "CLUSTER", "OUTCOME", "OPERATION")
     hint = Text("`audit OPERATION` tells one story; `velero-chatops audit verify` checks that nothing was changed.")
     return Answer(
@@ -54,16 +54,16 @@ def answer(cmd: Command, world: World, situation: Situation) -> Answer:
 
 def _by(cmd: Command, one: Recorded, facts: Facts) -> bool:
     """Of one operation's story, which is read whole; of the record, what was chosen there already."""
-    wanted = people.names(cmd, "by", facts)
+    wanted = person_filter.names(cmd, "by", facts)
     said = {one.entry.actor.casefold(), str(one.entry.detail.get("actor", "")).casefold()}
     return not wanted or bool(wanted & said)
 
 
-def _row(one: Recorded, situation: Situation) -> tuple[str, ...]:
+def _row(one: Recorded, context: Situation) -> tuple[str, ...]:
     entry = one.entry
     return (
         str(one.seq),
-        moments.at(entry.at, situation.timezone),
+        object_fields.at(entry.at, context.timezone),
         str(entry.detail.get("actor") or entry.actor),
         entry.action,
         entry.subject or "-",

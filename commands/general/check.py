@@ -5,21 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from commands import moments, output
 from commands.backup.findings import VOLUMES, found
-from commands.backup.scope import visible
-from commands.command import Command
-from commands.facts import Facts, File, Needs, Want, World
-from commands.policy.globs import BadPattern, fits, is_pattern
-from commands.schedule.outlook import clock, outlook
-from commands.situation import Application, Situation
-from commands.verb import Args, Effect, Verb
+from commands.backup.namespace_presets import visible
+from commands.grammar.command import Command
+from commands.grammar.verb import Args, Effect, Verb
+from commands.planning import object_fields, output
+from commands.planning.context import Application, Situation
+from commands.planning.facts import Facts, File, Needs, Want, World
+from commands.schedule.forecast import clock, outlook
 from domain.answer import Answer, Button, Fields, Part, Text, Tone
 from domain.counting import counted, named
 from domain.errors import ClusterError, Unknown
-from velero.volumes import Volume
+from policy.globs import BadPattern, fits, is_pattern
+from velero.artifacts.volumes import Volume
 
-Json = moments.Json
+Json = object_fields.Json
 
 OLD = 2.0
 """Older than this many intervals of its schedule is stale."""
@@ -57,37 +57,39 @@ def candidates(name: str, known: Facts) -> tuple[str, ...]:
     """Of a namespace its last good one; of an application, whose namespaces are told later, the newest few."""
     if known.get("namespaces", name) is not None:
         good = last_good(known, (name,))
-        return (moments.name(good),) if good is not None else ()
+        return (object_fields.name(good),) if good is not None else ()
     whole = [
-        one for one in known.all("backups") if moments.phase(one) == "Completed" and not narrowed(moments.spec(one))
+        one
+        for one in known.all("backups")
+        if object_fields.phase(one) == "Completed" and not narrowed(object_fields.spec(one))
     ]
-    return tuple(moments.name(one) for one in sorted(whole, key=_started, reverse=True)[:3])
+    return tuple(object_fields.name(one) for one in sorted(whole, key=_started, reverse=True)[:3])
 
 
-def answer(cmd: Command, world: World, situation: Situation) -> Answer:
+def answer(cmd: Command, world: World, context: Situation) -> Answer:
     facts = next(iter(world.values()))
     if isinstance(facts, ClusterError):
         raise facts
-    about = subject(cmd.name, facts, situation)
-    return told(about, protection(about, facts), situation)
+    about = subject(cmd.name, facts, context)
+    return told(about, protection(about, facts), context)
 
 
-def subject(name: str, facts: Facts, situation: Situation) -> Subject:
+def subject(name: str, facts: Facts, context: Situation) -> Subject:
     app = next(
-        (one for one in situation.applications if one.name == name and _here(one, situation) and visible(one, facts)),
+        (one for one in context.applications if one.name == name and _here(one, context) and visible(one, facts)),
         None,
     )
     if app is not None:
         return Subject(name, app.namespaces, app=True)
     if facts.absent("namespaces", name):
-        apps = (one.name for one in situation.applications if visible(one, facts))
+        apps = (one.name for one in context.applications if visible(one, facts))
         near = (*facts.nearest("namespaces", name), *apps)
         raise Unknown(f"There is no namespace or application {name!r}.", nearest=near[:5])
     return Subject(name, (name,))
 
 
-def _here(app: Application, situation: Situation) -> bool:
-    return not app.cluster or app.cluster == situation.cluster.name
+def _here(app: Application, context: Situation) -> bool:
+    return not app.cluster or app.cluster == context.cluster.name
 
 
 def takes(spec: Json, namespace: str) -> bool:
@@ -112,7 +114,7 @@ def _fits(pattern: str, name: str) -> bool:
 
 
 def last_good(facts: Facts, namespaces: tuple[str, ...]) -> Json | None:
-    whole = [item for item in _of(facts, namespaces) if moments.phase(item) == "Completed" and not _going(item)]
+    whole = [item for item in _of(facts, namespaces) if object_fields.phase(item) == "Completed" and not _going(item)]
     return max(whole, key=_started, default=None)
 
 
@@ -124,46 +126,49 @@ def _of(facts: Facts, namespaces: tuple[str, ...]) -> list[Json]:
     return [
         item
         for item in facts.all("backups")
-        if all(takes(moments.spec(item), one) for one in namespaces) and not narrowed(moments.spec(item))
+        if all(takes(object_fields.spec(item), one) for one in namespaces) and not narrowed(object_fields.spec(item))
     ]
 
 
 def _started(item: Json) -> datetime:
-    return moments.created(item) or datetime.min.replace(tzinfo=UTC)
+    return object_fields.created(item) or datetime.min.replace(tzinfo=UTC)
 
 
 def protection(about: Subject, facts: Facts) -> Protection:
     good = last_good(facts, about.namespaces)
-    newer = [item for item in _of(facts, about.namespaces) if moments.phase(item) in {"PartiallyFailed", "Failed"}]
+    newer = [
+        item for item in _of(facts, about.namespaces) if object_fields.phase(item) in {"PartiallyFailed", "Failed"}
+    ]
     newer = [item for item in newer if good is None or _started(item) > _started(good)]
     schedules = [
         item
         for item in facts.all("schedules")
-        if all(takes(moments.spec(item).get("template") or {}, one) for one in about.namespaces)
-        and not narrowed(moments.spec(item).get("template") or {})
+        if all(takes(object_fields.spec(item).get("template") or {}, one) for one in about.namespaces)
+        and not narrowed(object_fields.spec(item).get("template") or {})
     ]
     seen = found(facts, good).volumes if good is not None else None
     mine = None if seen is None else tuple(one for one in seen if one.namespace in about.namespaces)
-    hidden = good is not None and ("backups", moments.name(good)) in facts.redacted
+    hidden = good is not None and ("backups", object_fields.name(good)) in facts.redacted
     return Protection(good, max(newer, key=_started, default=None), tuple(schedules), mine, hidden)
 
 
-def told(about: Subject, state: Protection, situation: Situation) -> Answer:
-    verdict, tone = judged(about, state, situation)
-    rows = [*_good(state, situation), *_next(state, situation)]
+def told(about: Subject, state: Protection, context: Situation) -> Answer:
+    verdict, tone = judged(about, state, context)
+    rows = [*_good(state, context), *_next(state, context)]
     parts: list[Part] = [Fields(tuple(rows))] if rows else []
     parts += _volumes(state)
     if state.partial is not None:
-        name, when = moments.name(state.partial), moments.ago(moments.created(state.partial), situation.now)
-        parts.append(Text(f"A newer one did not end well: {name}, {moments.phase(state.partial)}, {when}."))
+        name, when = (
+            object_fields.name(state.partial),
+            object_fields.ago(object_fields.created(state.partial), context.now),
+        )
+        parts.append(Text(f"A newer one did not end well: {name}, {object_fields.phase(state.partial)}, {when}."))
     if about.app:
         parts.append(Text(f"Application over {', '.join(about.namespaces)}."))
-    return Answer(
-        verdict, tuple(parts), tone, _buttons(about, state, situation), namespaces=frozenset(about.namespaces)
-    )
+    return Answer(verdict, tuple(parts), tone, _buttons(about, state, context), namespaces=frozenset(about.namespaces))
 
 
-def judged(about: Subject, state: Protection, situation: Situation) -> tuple[str, Tone]:
+def judged(about: Subject, state: Protection, context: Situation) -> tuple[str, Tone]:
     """The sentence that was asked for."""
     if state.good is None:
         scheduled = (
@@ -172,56 +177,52 @@ def judged(about: Subject, state: Protection, situation: Situation) -> tuple[str
             else " No schedule covers it."
         )
         return f"{about.name} is NOT protected: there is no good backup of it.{scheduled}", Tone.BAD
-    age = moments.ago(_started(state.good), situation.now)
+    age = object_fields.ago(_started(state.good), context.now)
     bare = [one for one in state.volumes or () if not one.saved]
     if bare:
         return (
             f"{about.name} is protected in part: last good backup {age}, {counted(len(bare), 'volume')} without data.",
             Tone.WARNING,
         )
-    if not any(moments.spec(item).get("paused") is not True for item in state.schedules):
+    if not any(object_fields.spec(item).get("paused") is not True for item in state.schedules):
         return f"{about.name} has a good backup from {age}, but no schedule that makes the next one.", Tone.WARNING
-    if stale(state, situation):
+    if stale(state, context):
         return f"{about.name}: the last good backup is old, {age}.", Tone.WARNING
     tone = Tone.GOOD if state.partial is None else Tone.WARNING
     return f"{about.name} is protected: last good backup {age}.", tone
 
 
-def stale(state: Protection, situation: Situation) -> bool:
+def stale(state: Protection, context: Situation) -> bool:
     """Older than two intervals of the schedule that runs most often."""
-    views = (outlook(item, situation.cluster, situation.now) for item in state.schedules)
+    views = (outlook(item, context.cluster, context.now) for item in state.schedules)
     periods = [view.period for view in views if view.period and not view.paused]
     if not periods or state.good is None:
         return False
-    return (situation.now - _started(state.good)).total_seconds() > OLD * min(periods)
+    return (context.now - _started(state.good)).total_seconds() > OLD * min(periods)
 
 
-def _good(state: Protection, situation: Situation) -> list[tuple[str, str]]:
+def _good(state: Protection, context: Situation) -> list[tuple[str, str]]:
     if state.good is None:
         return []
-    expires = moments.moment(moments.status(state.good).get("expiration"))
-    left = moments.ago(expires, situation.now) if expires else "-"
+    expires = object_fields.moment(object_fields.status(state.good).get("expiration"))
+    left = object_fields.ago(expires, context.now) if expires else "-"
     return [
         (
             "Last good backup",
-            f"{moments.name(state.good)}, {moments.at(moments.created(state.good), situation.timezone)}",
+            f"{object_fields.name(state.good)}, {object_fields.at(object_fields.created(state.good), context.timezone)}",
         ),
         ("Expires", left),
-        ("Kept in", str(moments.spec(state.good).get("storageLocation") or "-")),
+        ("Kept in", str(object_fields.spec(state.good).get("storageLocation") or "-")),
     ]
 
 
-def _next(state: Protection, situation: Situation) -> list[tuple[str, str]]:
+def _next(state: Protection, context: Situation) -> list[tuple[str, str]]:
     rows: list[tuple[str, str]] = []
     for item in state.schedules[:5]:
-        view = outlook(item, situation.cluster, situation.now)
+        view = outlook(item, context.cluster, context.now)
         runs = [] if view.paused else view.runs(1)
         when = (
-            f"{clock(runs[0], situation.timezone)} {situation.timezone}"
-            if runs
-            else "paused"
-            if view.paused
-            else "never"
+            f"{clock(runs[0], context.timezone)} {context.timezone}" if runs else "paused" if view.paused else "never"
         )
         rows.append((f"Next run of {view.name}", when))
     return rows
@@ -242,13 +243,15 @@ def _volumes(state: Protection) -> list[Part]:
     return [Text("\n".join([said, *bare[:10]]), untrusted=True)]
 
 
-def _buttons(about: Subject, state: Protection, situation: Situation) -> tuple[Button, ...]:
+def _buttons(about: Subject, state: Protection, context: Situation) -> tuple[Button, ...]:
     buttons = []
     if state.good is not None:
-        buttons.append(Button("Show it", output.on_cluster(f"backup describe {moments.name(state.good)}", situation)))
+        buttons.append(
+            Button("Show it", output.on_cluster(f"backup describe {object_fields.name(state.good)}", context))
+        )
     elif len(about.namespaces) == 1:
-        line = f"backup create {about.name}-{situation.stamp()} --include-namespaces {about.name} --dry-run"
-        buttons.append(Button("Plan a backup", output.on_cluster(line, situation)))
+        line = f"backup create {about.name}-{context.stamp()} --include-namespaces {about.name} --dry-run"
+        buttons.append(Button("Plan a backup", output.on_cluster(line, context)))
     return tuple(buttons)
 
 

@@ -9,18 +9,18 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from commands import moments
-from commands.command import Command
-from commands.facts import Facts, Needs, Records, ServerStatus, Want, World
+from commands.grammar.command import Command
+from commands.grammar.verb import Effect, Verb
+from commands.planning import object_fields
+from commands.planning.context import Situation
+from commands.planning.facts import Facts, Needs, Records, ServerStatus, Want, World
+from commands.planning.hints import hint
 from commands.repo.get import trouble
-from commands.situation import Situation
-from commands.track.hints import hint
-from commands.verb import Effect, Verb
 from domain.answer import Answer, Part, Table, Text, Tone
 from domain.counting import counted, named
 from domain.errors import ClusterError, Forbidden
 from store.scrub import scrub
-from velero.repositories import repository_of
+from velero.resources.repositories import repository_of
 
 CONFIG = Records("config-checks")
 """Rows (cluster, what, how it is, what to do); a row whose third cell is `ok` is well. An empty cluster is the bot itself."""
@@ -52,8 +52,8 @@ def needs(_cmd: Command, _known: Facts) -> Needs:
     )
 
 
-def answer(_cmd: Command, world: World, situation: Situation) -> Answer:
-    found = [(cluster, each) for cluster, facts in world.items() for each in _of(cluster, facts, situation)]
+def answer(_cmd: Command, world: World, context: Situation) -> Answer:
+    found = [(cluster, each) for cluster, facts in world.items() for each in _of(cluster, facts, context)]
     found += [(NO_CLUSTER, each) for each in _of_the_bot(world)]
     bad = [(cluster, each) for cluster, each in found if not each.well]
     rows = tuple((cluster, each.what, each.state) for cluster, each in sorted(found, key=lambda one: one[1].well))
@@ -77,10 +77,10 @@ def answer(_cmd: Command, world: World, situation: Situation) -> Answer:
     )
 
 
-def _of(cluster: str, facts: Facts | ClusterError, situation: Situation) -> list[Finding]:
+def _of(cluster: str, facts: Facts | ClusterError, context: Situation) -> list[Finding]:
     if isinstance(facts, ClusterError):
         return [Finding("reachable", facts.text, " ".join(part for part in (facts.why, facts.fix) if part))]
-    found = [each for check in CHECKS for each in check(facts, situation)]
+    found = [each for check in CHECKS for each in check(facts, context)]
     return found + [Finding(*row[1:]) for row in _rows(facts) if row[0] == cluster]
 
 
@@ -94,7 +94,7 @@ def _rows(facts: Facts) -> list[tuple[str, ...]]:
     return [row for row in (tuple(map(str, each)) for each in facts.records.get(CONFIG, [])) if len(row) == 4]
 
 
-def _unreadable(facts: Facts, _situation: Situation) -> Iterable[Finding]:
+def _unreadable(facts: Facts, _context: Situation) -> Iterable[Finding]:
     for need, fault in facts.errors.items():
         if isinstance(need, Want):
             yield Finding(
@@ -102,7 +102,7 @@ def _unreadable(facts: Facts, _situation: Situation) -> Iterable[Finding]:
             )
 
 
-def _server(facts: Facts, _situation: Situation) -> Iterable[Finding]:
+def _server(facts: Facts, _context: Situation) -> Iterable[Finding]:
     fault = facts.errors.get(ServerStatus())
     if isinstance(fault, Forbidden):
         yield Finding("Velero answers", fault.text, fault.fix)
@@ -121,51 +121,53 @@ def _server(facts: Facts, _situation: Situation) -> Iterable[Finding]:
         yield Finding("version", version, f"This bot was made against Velero 1.{OLDEST} to 1.{NEWEST}.")
 
 
-def _locations(facts: Facts, _situation: Situation) -> Iterable[Finding]:
+def _locations(facts: Facts, _context: Situation) -> Iterable[Finding]:
     items = facts.all("backupstoragelocations")
     if not items:
         yield Finding("storage location", "none", "backup-location create NAME --provider P --bucket B")
         return
     for item in items:
-        name, status = moments.name(item), moments.status(item)
+        name, status = object_fields.name(item), object_fields.status(item)
         message = scrub(str(status.get("message") or ""))
         phase = str(status.get("phase") or "not looked at yet")
         yield Finding(f"location {name}", "ok" if phase == "Available" else phase, hint([message]) or message[:300])
-    defaults = [moments.name(item) for item in items if moments.spec(item).get("default") is True]
+    defaults = [object_fields.name(item) for item in items if object_fields.spec(item).get("default") is True]
     state = "ok" if len(defaults) == 1 else f"{len(defaults)} defaults" if defaults else "none"
     yield Finding("default location", state, "" if state == "ok" else "backup-location default NAME")
 
 
-def _schedules(facts: Facts, _situation: Situation) -> Iterable[Finding]:
+def _schedules(facts: Facts, _context: Situation) -> Iterable[Finding]:
     items = facts.all("schedules")
     if not items:
         yield Finding(
             "schedules", "none", "Nothing is backed up by itself: schedule create NAME --schedule '0 1 * * *'"
         )
     for item in items:
-        if moments.status(item).get("phase") == "FailedValidation":
-            why = "; ".join(map(str, moments.status(item).get("validationErrors") or []))
-            yield Finding(f"schedule {moments.name(item)}", "FailedValidation", why)
-    paused = [moments.name(item) for item in items if moments.spec(item).get("paused") is True]
+        if object_fields.status(item).get("phase") == "FailedValidation":
+            why = "; ".join(map(str, object_fields.status(item).get("validationErrors") or []))
+            yield Finding(f"schedule {object_fields.name(item)}", "FailedValidation", why)
+    paused = [object_fields.name(item) for item in items if object_fields.spec(item).get("paused") is True]
     if paused:
         yield Finding("paused schedules", str(len(paused)), ", ".join(paused[:10]))
 
 
-def _repositories(facts: Facts, _situation: Situation) -> Iterable[Finding]:
+def _repositories(facts: Facts, _context: Situation) -> Iterable[Finding]:
     for item in facts.all("backuprepositories"):
         one = repository_of(item)
         if why := trouble(one):
             yield Finding(f"repository {one.meta.name}", one.phase or "New", why[:300])
 
 
-def _backups(facts: Facts, situation: Situation) -> Iterable[Finding]:
+def _backups(facts: Facts, context: Situation) -> Iterable[Finding]:
     """A run that sits in Finalizing waits for its location; one in Deleting met an error on its way."""
     for item in facts.all("backups"):
-        since = moments.moment(moments.status(item).get("completionTimestamp")) or moments.created(item)
-        long = since is not None and (situation.now - since).total_seconds() > 3600
-        if long and moments.phase(item) in {"Finalizing", "FinalizingPartiallyFailed", "Deleting"}:
+        since = object_fields.moment(object_fields.status(item).get("completionTimestamp")) or object_fields.created(
+            item
+        )
+        long = since is not None and (context.now - since).total_seconds() > 3600
+        if long and object_fields.phase(item) in {"Finalizing", "FinalizingPartiallyFailed", "Deleting"}:
             advice = "Its storage location was away, or its deletion failed: backup describe tells."
-            yield Finding(f"backup {moments.name(item)}", moments.phase(item), advice)
+            yield Finding(f"backup {object_fields.name(item)}", object_fields.phase(item), advice)
 
 
 CHECKS: tuple[Callable[[Facts, Situation], Iterable[Finding]], ...] = (

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from commands import moments
-from commands.approval import waiting
-from commands.command import Command
-from commands.facts import Facts, Needs, Records, ServerStatus, Want, World
-from commands.situation import Situation
-from commands.verb import Effect, Verb
+from commands.grammar.command import Command
+from commands.grammar.verb import Effect, Verb
+from commands.planning import object_fields, pending_approvals
+from commands.planning.context import Situation
+from commands.planning.facts import Facts, Needs, Records, ServerStatus, Want, World
 from domain.answer import Answer, Button, Part, Table, Text, Tone
 from domain.counting import counted, named
 from domain.errors import ClusterError
@@ -30,13 +29,13 @@ def needs(_cmd: Command, known: Facts) -> Needs:
         ServerStatus(),
         FAILED_NOTICES,
         PROBLEMS,
-        waiting.needed(known),
+        pending_approvals.needed(known),
         partial=True,
     )
 
 
-def answer(_cmd: Command, world: World, situation: Situation) -> Answer:
-    rows = [row(cluster, facts, situation) for cluster, facts in world.items()]
+def answer(_cmd: Command, world: World, context: Situation) -> Answer:
+    rows = [row(cluster, facts, context) for cluster, facts in world.items()]
     bad = any(each[1] != "ok" for each in rows) or bool(problems(world))
     parts: list[Part] = [
         Table(
@@ -44,9 +43,9 @@ def answer(_cmd: Command, world: World, situation: Situation) -> Answer:
         )
     ]
     found = problems(world)
-    parts += troubles(found, situation)
-    parts += waiting.parts((facts for facts in world.values() if isinstance(facts, Facts)), situation.now)
-    parts += undelivered(world, situation)
+    parts += troubles(found, context)
+    parts += pending_approvals.parts((facts for facts in world.values() if isinstance(facts, Facts)), context.now)
+    parts += undelivered(world, context)
     buttons = (Button("Backups", "backup get -A"), Button("Schedules", "schedule get -A"), Button("Help", "help"))
     return Answer(_headline(rows, bad=bad), tuple(parts), Tone.WARNING if bad else Tone.GOOD, buttons)
 
@@ -57,12 +56,12 @@ def problems(world: World) -> list[Problem]:
     return list(dict.fromkeys(each for some in listed for each in some))
 
 
-def troubles(found: list[Problem], situation: Situation) -> list[Part]:
+def troubles(found: list[Problem], context: Situation) -> list[Part]:
     """Loops that fail, settings that keep something from working, what was set aside."""
     if not found:
         return []
     rows = tuple(
-        (each.part, moments.ago(each.since, situation.now) if each.since else "-", each.text[:LONGEST])
+        (each.part, object_fields.ago(each.since, context.now) if each.since else "-", each.text[:LONGEST])
         for each in found[:MOST_PROBLEMS]
     )
     fixes = dict.fromkeys(f"{each.part}: {each.fix}" for each in found[:SHOWN] if each.fix)
@@ -70,14 +69,14 @@ def troubles(found: list[Problem], situation: Situation) -> list[Part]:
     return [Table(("NOT WORKING", "SINCE", "WHY"), rows), *(Text(each, untrusted=True) for each in [*fixes, *more])]
 
 
-def undelivered(world: World, situation: Situation) -> list[Part]:
+def undelivered(world: World, context: Situation) -> list[Part]:
     """What failed for good, to Slack and webhooks alike, newest first. Every cluster's facts hold the same list."""
     listed = (facts.records.get(FAILED_NOTICES, []) for facts in world.values() if isinstance(facts, Facts))
     found = {each.id: each for some in listed for each in some}
     if not found:
         return []
     rows = tuple(
-        (each.id, f"{each.kind} {each.address}", moments.ago(each.created_at, situation.now), each.error[:LONGEST])
+        (each.id, f"{each.kind} {each.address}", object_fields.ago(each.created_at, context.now), each.error[:LONGEST])
         for each in list(found.values())[:SHOWN]
     )
     count = f"{len(found)}{' or more' if len(found) >= MOST_READ else ''} {named(len(found), 'notice')}"
@@ -93,20 +92,22 @@ def _headline(rows: list[tuple[str, ...]], *, bad: bool) -> str:
     return f"Every cluster answers; {ended}." if failed else "All is well."
 
 
-def row(cluster: str, facts: Facts | ClusterError, situation: Situation) -> tuple[str, ...]:
+def row(cluster: str, facts: Facts | ClusterError, context: Situation) -> tuple[str, ...]:
     if isinstance(facts, ClusterError):
         return _silent(cluster, facts)
     if facts.fault is not None:
         return _silent(cluster, facts.fault)
     backups = facts.all("backups")
-    running = sum(1 for item in backups if moments.phase(item) in RUNNING)
-    recent = [item for item in backups if _within_a_day(item, situation)]
-    failed = sum(1 for item in recent if moments.phase(item) in BAD)
-    good = max((str(moments.created(item)) for item in backups if moments.phase(item) == "Completed"), default="")
+    running = sum(1 for item in backups if object_fields.phase(item) in RUNNING)
+    recent = [item for item in backups if _within_a_day(item, context)]
+    failed = sum(1 for item in recent if object_fields.phase(item) in BAD)
+    good = max(
+        (str(object_fields.created(item)) for item in backups if object_fields.phase(item) == "Completed"), default=""
+    )
     schedules = facts.all("schedules")
-    paused = sum(1 for item in schedules if moments.spec(item).get("paused"))
+    paused = sum(1 for item in schedules if object_fields.spec(item).get("paused"))
     locations = facts.all("backupstoragelocations")
-    away = [moments.name(item) for item in locations if moments.status(item).get("phase") == "Unavailable"]
+    away = [object_fields.name(item) for item in locations if object_fields.status(item).get("phase") == "Unavailable"]
     state = "ok"
     unknown = facts.errors.get(ServerStatus())
     if unknown is not None:
@@ -121,7 +122,7 @@ def row(cluster: str, facts: Facts | ClusterError, situation: Situation) -> tupl
         cluster,
         state,
         str((facts.status or {}).get("serverVersion") or ("unknown" if facts.status is not None else "-")),
-        moments.ago(moments.moment(good), situation.now) if good else "never",
+        object_fields.ago(object_fields.moment(good), context.now) if good else "never",
         str(running),
         str(failed),
         f"{len(schedules)}" + (f" ({paused} paused)" if paused else ""),
@@ -129,13 +130,13 @@ def row(cluster: str, facts: Facts | ClusterError, situation: Situation) -> tupl
     )
 
 
-def _silent(cluster: str, fault: ClusterError) -> tuple[str, ...]:
-    return (cluster, fault.text, "-", "-", "-", "-", "-", "-")
+def _silent(cluster: str, error: ClusterError) -> tuple[str, ...]:
+    return (cluster, error.text, "-", "-", "-", "-", "-", "-")
 
 
-def _within_a_day(item: moments.Json, situation: Situation) -> bool:
-    made = moments.created(item)
-    return made is not None and (situation.now - made).total_seconds() < 86400
+def _within_a_day(item: object_fields.Json, context: Situation) -> bool:
+    made = object_fields.created(item)
+    return made is not None and (context.now - made).total_seconds() < 86400
 
 
 STATUS = Verb(

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from commands import moments, output
-from commands.command import Command
-from commands.facts import Facts, Needs, Records, Want
-from commands.flags import BOOL, Flag, choice
-from commands.situation import Situation
-from commands.verb import Args, Effect, Note, Verb
+from commands.grammar.command import Command
+from commands.grammar.flags import BOOL, Flag, choice
+from commands.grammar.verb import Args, Effect, Note, Verb
+from commands.planning import object_fields, output
+from commands.planning.context import Situation
+from commands.planning.facts import Facts, Needs, Records, Want
 from domain.actor import ActorKind
 from domain.answer import Answer, Button, Part, Table, Text
 from domain.counting import counted
 from domain.errors import Refused, Unknown, UsageError
-from store.audit import Entry
-from store.subscriptions import Subscription
+from store.tables.audit import Entry
+from store.tables.subscriptions import Subscription
 
 if TYPE_CHECKING:
     from store.transaction import Transaction
@@ -38,12 +38,12 @@ FLAGS: tuple[Flag, ...] = (
 PAGE = "subscriptions"
 
 
-def receiver(cmd: Command, situation: Situation) -> str:
+def receiver(cmd: Command, context: Situation) -> str:
     if not cmd.true("here"):
-        return situation.actor.id
-    if not situation.origin.channel:
+        return context.actor.id
+    if not context.origin.channel:
         raise UsageError("--here needs a channel.", why="This was not asked in one.", fix="Say it in the channel.")
-    return situation.origin.channel
+    return context.origin.channel
 
 
 def mine(cmd: Command) -> Records:
@@ -61,36 +61,36 @@ def needs(cmd: Command, _known: Facts) -> Needs:
     return Needs.of(Want(resource), Want("namespaces", optional=True), mine(cmd), SCOPE if cmd.true("here") else None)
 
 
-def note(cmd: Command, facts: Facts, situation: Situation) -> Note:
+def note(cmd: Command, facts: Facts, context: Situation) -> Note:
     if not cmd.names:
         return Note(listed(cmd, facts))
-    wanted = _wanted(cmd, facts, situation)
+    wanted = _wanted(cmd, facts, context)
     over = cmd.text("on") == "none" or cmd.noun == "unsubscribe"
     what = f"{wanted.kind} {wanted.name}"
     who = "This channel is" if cmd.true("here") else "You are"
     if over:
-        return Note(Answer(f"{who} no longer told of {what}."), lambda tx: _end(tx, wanted, situation))
+        return Note(Answer(f"{who} no longer told of {what}."), lambda tx: _end(tx, wanted, context))
     told = "everything" if wanted.outcome == "all" else "failures"
     line = f"unsubscribe {what}" + (" --here" if cmd.true("here") else "")
-    answer = Answer(f"{who} told of {told} of {what}.", buttons=(Button("Stop", output.on_cluster(line, situation)),))
-    return Note(answer, lambda tx: _begin(tx, wanted, situation))
+    answer = Answer(f"{who} told of {told} of {what}.", buttons=(Button("Stop", output.on_cluster(line, context)),))
+    return Note(answer, lambda tx: _begin(tx, wanted, context))
 
 
-def _wanted(cmd: Command, facts: Facts, situation: Situation) -> Subscription:
+def _wanted(cmd: Command, facts: Facts, context: Situation) -> Subscription:
     kind = KINDS.get(cmd.name)
     if kind is None or len(cmd.names) != 2:
         raise UsageError(
             f"{cmd.noun} to what?", nearest=("namespace", "schedule", "backup"), fix=f"{cmd.noun} namespace NAME"
         )
-    name, who = cmd.names[1], receiver(cmd, situation)
+    name, who = cmd.names[1], receiver(cmd, context)
     if cmd.noun == "subscribe" and cmd.text("on") != "none":
-        if situation.actor.kind is not ActorKind.PERSON and not cmd.true("here"):
+        if context.actor.kind is not ActorKind.PERSON and not cmd.true("here"):
             raise Refused("Only people and channels can be told.", fix="Ask in Slack.")
         _visible(kind, name, facts)
         if cmd.true("here"):
             _within(kind, name, facts)
     outcome = cmd.text("on") or "failures"
-    return Subscription(who, situation.cluster.name, kind, name, situation.actor.id, situation.now, outcome)
+    return Subscription(who, context.cluster.name, kind, name, context.actor.id, context.now, outcome)
 
 
 def _visible(kind: str, name: str, facts: Facts) -> None:
@@ -104,7 +104,7 @@ def _visible(kind: str, name: str, facts: Facts) -> None:
 def _within(kind: str, name: str, facts: Facts) -> None:
     scope = frozenset(map(str, facts.records.get(SCOPE, [])))
     item = facts.get(RESOURCES[kind], name) or {}
-    spec = moments.spec(item)
+    spec = object_fields.spec(item)
     tells = {name} if kind == "namespace" else set((spec.get("template") or spec).get("includedNamespaces") or ["*"])
     if "*" in scope or tells <= scope:
         return
@@ -126,20 +126,20 @@ def listed(cmd: Command, facts: Facts) -> Answer:
     return Answer(counted(len(rows), "subscription"), parts)
 
 
-def _begin(tx: Transaction, wanted: Subscription, situation: Situation) -> None:
+def _begin(tx: Transaction, wanted: Subscription, context: Situation) -> None:
     tx.subscriptions.add(wanted)
-    tx.audit.append(_entry("subscribe", wanted, situation))
+    tx.audit.append(_entry("subscribe", wanted, context))
 
 
-def _end(tx: Transaction, wanted: Subscription, situation: Situation) -> None:
+def _end(tx: Transaction, wanted: Subscription, context: Situation) -> None:
     if tx.subscriptions.remove(wanted.receiver, wanted.cluster, wanted.kind, wanted.name):
-        tx.audit.append(_entry("unsubscribe", wanted, situation))
+        tx.audit.append(_entry("unsubscribe", wanted, context))
 
 
-def _entry(action: str, wanted: Subscription, situation: Situation) -> Entry:
+def _entry(action: str, wanted: Subscription, context: Situation) -> Entry:
     return Entry(
-        at=situation.now,
-        actor=situation.actor.id,
+        at=context.now,
+        actor=context.actor.id,
         action=action,
         outcome="done",
         subject=f"{wanted.kind} {wanted.name}",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from commands.command import Command
-from commands.facts import Facts, Needs, ServerStatus, World
-from commands.flags import BOOL, Flag
+from commands.grammar.command import Command
+from commands.grammar.flags import BOOL, Flag
+from commands.grammar.verb import Effect, Verb
+from commands.planning.context import Situation
+from commands.planning.facts import Facts, Needs, ServerStatus, World
 from commands.plugin.get import TIMEOUT
-from commands.situation import Situation
-from commands.verb import Effect, Verb
 from domain.answer import Answer, Part, Table
 from domain.errors import ClusterError, Forbidden
 
@@ -18,7 +18,7 @@ def needs(cmd: Command, _known: Facts) -> Needs:
     return Needs() if cmd.true("client-only") else Needs.of(ServerStatus())
 
 
-def answer(cmd: Command, world: World, _situation: Situation) -> Answer:
+def answer(cmd: Command, world: World, _context: Situation) -> Answer:
     parts: tuple[Part, ...] = ()
     if not cmd.true("client-only"):
         rows = tuple((cluster, told(facts)) for cluster, facts in world.items())

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from commands.command import Command
-from commands.facts import Facts, Needs, Records, World
-from commands.situation import Situation
-from commands.verb import Effect, Verb
+from commands.grammar.command import Command
+from commands.grammar.verb import Effect, Verb
+from commands.planning.context import Situation
+from commands.planning.facts import Facts, Needs, Records, World
 from domain.answer import Answer, Fields, Part, Table, Text
 
 RIGHTS = Records("rights")
@@ -16,14 +16,14 @@ def needs(_cmd: Command, _known: Facts) -> Needs:
     return Needs.of(RIGHTS)
 
 
-def answer(_cmd: Command, world: World, situation: Situation) -> Answer:
-    actor = situation.actor
+def answer(_cmd: Command, world: World, context: Situation) -> Answer:
+    actor = context.actor
     known = (
         ("You are", f"{actor.name} ({actor.id})"),
         ("E-mail", actor.email or "-"),
         ("Groups", ", ".join(sorted(actor.groups)) or "none"),
-        ("Time zone", situation.timezone),
-        ("This channel means", situation.cluster.name or "no cluster; name one with --cluster"),
+        ("Time zone", context.timezone),
+        ("This channel means", context.cluster.name or "no cluster; name one with --cluster"),
     )
     parts: list[Part] = [Fields(known)]
     facts = next((each for each in world.values() if isinstance(each, Facts)), None)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from commands.command import Command
-from commands.facts import Facts, Needs, ServerStatus, World
-from commands.flags import DURATION, Flag
-from commands.output import LIST_FLAGS
-from commands.situation import Situation
-from commands.verb import Effect, Verb
+from commands.grammar.command import Command
+from commands.grammar.flags import DURATION, Flag
+from commands.grammar.verb import Effect, Verb
+from commands.planning.context import Situation
+from commands.planning.facts import Facts, Needs, ServerStatus, World
+from commands.planning.output import LIST_FLAGS
 from domain.answer import Answer, Table, Text, Tone
 from domain.counting import counted
 from domain.errors import ClusterError
@@ -19,7 +19,7 @@ def needs(_cmd: Command, _known: Facts) -> Needs:
     return Needs.of(ServerStatus())
 
 
-def answer(_cmd: Command, world: World, _situation: Situation) -> Answer:
+def answer(_cmd: Command, world: World, _context: Situation) -> Answer:
     facts = next(iter(world.values()))
     if isinstance(facts, ClusterError):
         raise facts

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from commands import moments, output
-from commands.command import Command
-from commands.facts import Facts, Needs, Want, World
-from commands.flags import TEXT, Flag
-from commands.output import ALL_CLUSTERS, LIST_FLAGS
-from commands.situation import Situation
-from commands.verb import Args, Effect, Verb
+from commands.grammar.command import Command
+from commands.grammar.flags import TEXT, Flag
+from commands.grammar.verb import Args, Effect, Verb
+from commands.planning import object_fields, output
+from commands.planning.context import Situation
+from commands.planning.facts import Facts, Needs, Want, World
+from commands.planning.output import ALL_CLUSTERS, LIST_FLAGS
 from domain.answer import Answer, Part, Table, Text, Tone
 from domain.counting import counted
 from domain.errors import ClusterError, Unknown
-from velero.repositories import Repository, repository_of
+from velero.resources.repositories import Repository, repository_of
 
 RESOURCE = "backuprepositories"
 COLUMNS = ("NAME", "STATUS", "NAMESPACE", "LOCATION", "TYPE", "LAST MAINTENANCE")
@@ -22,7 +22,7 @@ def needs(cmd: Command, _known: Facts) -> Needs:
     return Needs.of(Want(RESOURCE, label=cmd.text("selector"), fresh=True), Want("namespaces", optional=True))
 
 
-def answer(cmd: Command, world: World, situation: Situation) -> Answer:
+def answer(cmd: Command, world: World, context: Situation) -> Answer:
     found: list[tuple[str, Repository]] = []
     troubles: list[Part] = []
     for cluster, facts in world.items():
@@ -37,13 +37,13 @@ def answer(cmd: Command, world: World, situation: Situation) -> Answer:
     if output.dumps(cmd):
         return Answer(_headline(found), (*troubles, output.dump(cmd, [one.raw for _, one in found])), namespaces=told)
     bad = [one for _, one in found if trouble(one)]
-    parts = [*troubles, *_table(cmd, found, situation, several=len(world) > 1)]
+    parts = [*troubles, *_table(cmd, found, context, several=len(world) > 1)]
     parts += [Text(f"{one.meta.name}: {trouble(one)}", untrusted=True) for one in bad[:5]]
     return Answer(_headline(found), tuple(parts), Tone.WARNING if bad or troubles else Tone.PLAIN, namespaces=told)
 
 
 def _chosen(cmd: Command, facts: Facts) -> list[Repository]:
-    every = [repository_of(item) for item in sorted(facts.all(RESOURCE), key=moments.name)]
+    every = [repository_of(item) for item in sorted(facts.all(RESOURCE), key=object_fields.name)]
     return [one for one in every if not cmd.names or one.meta.name in cmd.names]
 
 
@@ -63,21 +63,21 @@ def _headline(found: list[tuple[str, Repository]]) -> str:
     return f"{count}, {bad} in trouble" if bad else count
 
 
-def _table(cmd: Command, found: list[tuple[str, Repository]], situation: Situation, *, several: bool) -> list[Part]:
+def _table(cmd: Command, found: list[tuple[str, Repository]], context: Situation, *, several: bool) -> list[Part]:
     if not found:
         return []
-    rows = tuple((*((cluster,) if several else ()), *_row(cmd, one, situation)) for cluster, one in found)
+    rows = tuple((*((cluster,) if several else ()), *_row(cmd, one, context)) for cluster, one in found)
     return [Table((*(("CLUSTER",) if several else ()), *COLUMNS, *output.label_columns(cmd)), rows, "Repositories")]
 
 
-def _row(cmd: Command, one: Repository, situation: Situation) -> tuple[str, ...]:
+def _row(cmd: Command, one: Repository, context: Situation) -> tuple[str, ...]:
     return (
         one.meta.name,
         one.phase or "New",
         one.volume_namespace,
         one.storage_location,
         one.type,
-        moments.ago(one.last_maintenance, situation.now),
+        object_fields.ago(one.last_maintenance, context.now),
         *output.label_cells(cmd, one.raw),
     )
 

@@ -5,25 +5,25 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from commands import checks
-from commands.command import Command
-from commands.equivalent import velero
-from commands.facts import Facts, Needs, Want
-from commands.flags import BOOL, FREE_TEXT, OPTIONAL_BOOL, TEXT, Flag
-from commands.policy.facts import BackupFacts, ClusterFacts
-from commands.policy.globs import is_pattern, takes_in
-from commands.policy.guards import restore_guards
-from commands.policy.nets import Net
-from commands.policy.reach import backup_reach, union
-from commands.policy.restores import namespaces_in, restore_reach
-from commands.reach_facts import cluster_facts
-from commands.restore import across, guards, hold, modifier, pending, safety, source
+from commands.grammar.command import Command
+from commands.grammar.flags import BOOL, FREE_TEXT, OPTIONAL_BOOL, TEXT, Flag
+from commands.grammar.verb import Args, Effect, Verb
+from commands.planning import checks
+from commands.planning.context import Situation
+from commands.planning.equivalent_command import velero
+from commands.planning.facts import Facts, Needs, Want
+from commands.planning.reach_facts import cluster_facts
+from commands.restore import conflicts, cross_cluster, guards, modifier_config_map, safety_backup, schedule_hold, source
 from commands.restore.translate import FLAGS, translate
-from commands.situation import Situation
-from commands.verb import Args, Effect, Verb
 from domain.errors import Unknown, UsageError
 from domain.plan import Guard, Level, Plan, Step, StepVerb
 from domain.reach import Reach
+from policy.cluster_facts import BackupFacts, ClusterFacts
+from policy.globs import is_pattern, takes_in
+from policy.guards import restore_guards
+from policy.reach import backup_reach, union
+from policy.restore_reach import namespaces_in, restore_reach
+from policy.safety_backup import Net
 
 Json = dict[str, Any]
 
@@ -51,62 +51,62 @@ def needs(cmd: Command, known: Facts) -> Needs:
     modifiers = cmd.text("resource-modifier-configmap")
     return Needs.of(
         *source.wants(_undone(cmd, known), known),
-        *safety.needs(cmd, known),
+        *safety_backup.needs(cmd, known),
         Want("schedules", optional=True),
         Want("restores"),
-        pending.needed(known),
-        Want("backups", safety.usual_name(cmd.name), fresh=True, optional=True) if cmd.name else None,
+        conflicts.needed(known),
+        Want("backups", safety_backup.usual_name(cmd.name), fresh=True, optional=True) if cmd.name else None,
         Want("backupstoragelocations"),
         Want("namespaces", optional=True),
         Want("configmaps", modifiers, fresh=True) if modifiers else None,  # unread it could not be pinned
     )
 
 
-def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
-    cmd = settled(cmd, facts, situation)
-    manifest = written(cmd, facts, situation)
-    backup = source.chosen(cmd, facts, situation)
+def plan(cmd: Command, facts: Facts, context: Situation) -> Plan:
+    cmd = settled(cmd, facts, context)
+    manifest = written(cmd, facts, context)
+    backup = source.chosen(cmd, facts, context)
     known = source.about(backup, facts)
-    inline = modifier.step(cmd, situation)
-    around = modifier.known(cluster_facts(facts, situation), cmd, inline, facts)
+    inline = modifier_config_map.step(cmd, context)
+    around = modifier_config_map.known(cluster_facts(facts, context), cmd, inline, facts)
     if inline is not None:
-        manifest["spec"]["resourceModifier"] = modifier.reference(inline.name)
+        manifest["spec"]["resourceModifier"] = modifier_config_map.reference(inline.name)
     reach = restore_reach(manifest, known, around)
     name = manifest["metadata"]["name"]
-    restore = Step(StepVerb.CREATE, "Restore", "restores", name, manifest, situation.namespace)
-    said = safety.said(cmd, reach, around, situation)
+    restore = Step(StepVerb.CREATE, "Restore", "restores", name, manifest, context.namespace)
+    said = safety_backup.said(cmd, reach, around, context)
     net = None
     if said.wanted:
-        safe = safety.free_name(manifest["metadata"]["name"], facts, situation.operation)
-        net = safety.step(manifest, reach, around, situation.namespace, safe)
-    held = hold.steps(cmd, reach, facts, situation)
+        safe = safety_backup.free_name(manifest["metadata"]["name"], facts, context.operation)
+        net = safety_backup.step(manifest, reach, around, context.namespace, safe)
+    held = schedule_hold.steps(cmd, reach, facts, context)
     guarded = (
         *_guards(cmd, manifest, facts, known),
-        *across.guards(cmd, backup, facts, situation),
+        *cross_cluster.guards(cmd, backup, facts, context),
         *guards.running_guards(reach, facts, around),
-        *pending.guards(reach, facts, situation),
+        *conflicts.guards(reach, facts, context),
         *restore_guards(reach, known, around),
         *(_net_guards(net, facts) if net else ()),
-        *hold.guards(held, situation),
+        *schedule_hold.guards(held, context),
     )
     return Plan(
-        cluster=situation.cluster.name,
+        cluster=context.cluster.name,
         noun="restore",
         verb="create",
         subject=name,
         steps=tuple(step for step in (*held, inline, net, restore) if step is not None),
-        reach=union(reach, *_beside(net, around), *hold.reaches(held, facts, situation)),
+        reach=union(reach, *_beside(net, around), *schedule_hold.reaches(held, facts, context)),
         guards=guarded,
         cli=velero_line(cmd, name, inline.name if inline else ""),
         summary=summary(manifest, known),
-        evidence={**source.evidence(backup, facts), **modifier.evidence(cmd, facts)},
+        evidence={**source.evidence(backup, facts), **modifier_config_map.evidence(cmd, facts)},
         notes=(
             *_told(manifest, known),
             *_net_notes(net, said),
-            *safety.undo_notes(cmd, facts),
-            *hold.notes(cmd, reach, facts),
+            *safety_backup.undo_notes(cmd, facts),
+            *schedule_hold.notes(cmd, reach, facts),
         ),
-        offers=hold.offers(cmd, reach, facts, name, situation),
+        offers=schedule_hold.offers(cmd, reach, facts, name, context),
     )
 
 
@@ -145,12 +145,12 @@ def _undone(cmd: Command, facts: Facts) -> Command:
         return cmd
     if cmd.text("from-backup") or cmd.text("from-schedule"):
         raise UsageError("--undo names its own backup.", fix=f"restore create --undo {name}")
-    net = safety.kept(cmd, facts)
+    net = safety_backup.kept(cmd, facts)
     flags = {**cmd.flags, "from-backup": net.name if net else "", "existing-resource-policy": "update"}
     return replace(cmd, flags=flags)
 
 
-def settled(cmd: Command, facts: Facts, situation: Situation) -> Command:
+def settled(cmd: Command, facts: Facts, context: Situation) -> Command:
     """Our own words for a source, and regular expressions, become what the velero CLI would have been given."""
     undo = cmd.text("undo")
     for flag in ("latest", "before"):
@@ -160,13 +160,13 @@ def settled(cmd: Command, facts: Facts, situation: Situation) -> Command:
             )
     cmd = _undone(cmd, facts)
     if undo and not cmd.text("from-backup"):
-        raise safety.no_net(undo)
+        raise safety_backup.no_net(undo)
     flags = dict(cmd.flags)
     if source.by_us(cmd) or (cmd.text("before") and cmd.text("from-schedule")):
-        flags["from-backup"] = source.named(cmd, facts, situation)
+        flags["from-backup"] = source.named(cmd, facts, context)
         flags.pop("from-schedule", None)
     found = replace(cmd, flags=flags)
-    inside = _inside(source.about(source.chosen(found, facts, situation), facts))
+    inside = _inside(source.about(source.chosen(found, facts, context), facts))
     for flag in ("include-namespaces", "exclude-namespaces"):
         if any(source.is_regex(name) for name in found.strings(flag)):
             flags[flag] = source.literal(found.strings(flag), inside)
@@ -179,9 +179,9 @@ def _inside(known: BackupFacts) -> list[str]:
     return [name for name in (known.manifest.get("spec") or {}).get("includedNamespaces") or [] if name != "*"]
 
 
-def written(cmd: Command, facts: Facts, situation: Situation) -> Json:
-    _synced(cmd, facts, situation)
-    manifest = translate(cmd, facts, situation)
+def written(cmd: Command, facts: Facts, context: Situation) -> Json:
+    _synced(cmd, facts, context)
+    manifest = translate(cmd, facts, context)
     if text := cmd.text("description"):
         if len(text) > 300:
             raise UsageError(f"--description has {len(text)} signs; at most 300 are kept.")
@@ -190,12 +190,12 @@ def written(cmd: Command, facts: Facts, situation: Situation) -> Json:
     return manifest
 
 
-def _synced(cmd: Command, facts: Facts, situation: Situation) -> None:
+def _synced(cmd: Command, facts: Facts, context: Situation) -> None:
     """Into another cluster: its Velero has to have seen the backup in the bucket."""
     name, cluster = cmd.text("from-backup"), cmd.text("to-cluster")
     if cluster and name and facts.absent("backups", name):
         raise Unknown(
-            f"Cluster {situation.cluster.name} does not know backup {name!r} yet.",
+            f"Cluster {context.cluster.name} does not know backup {name!r} yet.",
             why="Its Velero looks through the bucket once a minute, if a storage location there points at it.",
             nearest=facts.nearest("backups", name),
             fix=f"backup-location create NAME --provider P --bucket B --access-mode ReadOnly --cluster {cluster}",
@@ -209,7 +209,7 @@ def _guards(cmd: Command, manifest: Json, facts: Facts, known: BackupFacts) -> t
         *checks.name_guards("restore", name),
         *checks.exists_guard(facts, "restores", "restore", name),
         *checks.label_guards(cmd),
-        *modifier.guards(cmd, facts),
+        *modifier_config_map.guards(cmd, facts),
         *guards.backup_guards(cmd, backup, facts),
         *guards.scope_guards(spec, known),
         *guards.mapping_guards(spec, known),

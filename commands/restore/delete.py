@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from commands import moments, selection
 from commands.backup.delete import velero_line
-from commands.command import Command
-from commands.facts import Facts, Needs, Want
-from commands.policy.reach import deletion_reach, union
-from commands.policy.restores import restore_reach
-from commands.reach_facts import cluster_facts
+from commands.grammar.command import Command
+from commands.grammar.verb import Args, Effect, Verb
+from commands.planning import object_fields, selection
+from commands.planning.context import Situation
+from commands.planning.facts import Facts, Needs, Want
+from commands.planning.reach_facts import cluster_facts
 from commands.restore.guards import ENDED
 from commands.restore.source import about
-from commands.situation import Situation
-from commands.verb import Args, Effect, Verb
 from domain.plan import Guard, Level, Plan, Step, StepVerb
 from domain.reach import Reach
+from policy.reach import deletion_reach, union
+from policy.restore_reach import restore_reach
 
 Json = dict[str, Any]
 
@@ -27,18 +27,18 @@ def needs(cmd: Command, _known: Facts) -> Needs:
     )
 
 
-def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
+def plan(cmd: Command, facts: Facts, context: Situation) -> Plan:
     selection.check(cmd, "restore")
     chosen = selection.selected(cmd, facts, "restores")
-    names = [moments.name(item) for item in chosen]
+    names = [object_fields.name(item) for item in chosen]
     guards = [*selection.missing_guards(cmd, facts, "restores", "restore"), *_running(chosen)]
     return Plan(
-        cluster=situation.cluster.name,
+        cluster=context.cluster.name,
         noun="restore",
         verb="delete",
         subject=names[0] if len(names) == 1 else ", ".join(names[:5]),
-        steps=tuple(_step(item, situation) for item in chosen),
-        reach=union(*(_reach(item, facts, situation) for item in chosen)) if chosen else Reach(),
+        steps=tuple(_step(item, context) for item in chosen),
+        reach=union(*(_reach(item, facts, context) for item in chosen)) if chosen else Reach(),
         guards=tuple(guards),
         cli=velero_line(cmd, names),
         summary=f"Delete the record of {', '.join(names)}" if names else "No restores found.",
@@ -46,15 +46,15 @@ def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
     )
 
 
-def _step(item: Json, situation: Situation) -> Step:
+def _step(item: Json, context: Situation) -> Step:
     uid = str((item.get("metadata") or {}).get("uid", ""))
-    return Step(StepVerb.DELETE, "Restore", "restores", moments.name(item), {}, situation.namespace, uid=uid)
+    return Step(StepVerb.DELETE, "Restore", "restores", object_fields.name(item), {}, context.namespace, uid=uid)
 
 
-def _reach(item: Json, facts: Facts, situation: Situation) -> Reach:
-    backup = facts.get("backups", str(moments.spec(item).get("backupName", "")))
-    found = restore_reach(item, about(backup, facts), cluster_facts(facts, situation))
-    return deletion_reach("restore", moments.name(item), found)
+def _reach(item: Json, facts: Facts, context: Situation) -> Reach:
+    backup = facts.get("backups", str(object_fields.spec(item).get("backupName", "")))
+    found = restore_reach(item, about(backup, facts), cluster_facts(facts, context))
+    return deletion_reach("restore", object_fields.name(item), found)
 
 
 def _running(chosen: list[Json]) -> list[Guard]:
@@ -62,10 +62,10 @@ def _running(chosen: list[Json]) -> list[Guard]:
         Guard(
             "restore-running",
             Level.REFUSE,
-            f"{moments.name(item)} is {moments.phase(item)}: it goes on without its record.",
+            f"{object_fields.name(item)} is {object_fields.phase(item)}: it goes on without its record.",
         )
         for item in chosen
-        if moments.phase(item) not in ENDED and moments.phase(item) != "New"
+        if object_fields.phase(item) not in ENDED and object_fields.phase(item) != "New"
     ]
 
 

@@ -6,19 +6,19 @@ from typing import Any
 
 import yaml
 
-from commands import moments
-from commands.command import Command
-from commands.facts import Facts, File, Missing, Needs, Want, World
-from commands.flags import BOOL, TEXT, Flag, choice
-from commands.resolve import REASON
+from commands.grammar.command import Command
+from commands.grammar.flags import BOOL, TEXT, Flag, choice
+from commands.grammar.verb import Args, Effect, Verb
+from commands.planning import object_fields
+from commands.planning.context import Situation
+from commands.planning.facts import Facts, File, Missing, Needs, Want, World
+from commands.planning.resolve import REASON
 from commands.restore.create import DESCRIPTION
 from commands.restore.get import creator
 from commands.restore.outcome import Outcome, lines, outcome, routinely
-from commands.situation import Situation
-from commands.verb import Args, Effect, Verb
 from domain.answer import Answer, Attachment, Button, Code, Fields, Part, Text, Tone
 from domain.errors import ClusterError, DownloadError, Unknown
-from velero.results import results_of
+from velero.artifacts.results import results_of
 
 Json = dict[str, Any]
 
@@ -31,8 +31,8 @@ TONES = {"Completed": Tone.GOOD, "PartiallyFailed": Tone.WARNING, "Failed": Tone
 def needs(cmd: Command, known: Facts) -> Needs:
     item = known.get("restores", cmd.name)
     hidden = ("restores", cmd.name) in known.redacted
-    files = item is not None and not hidden and moments.phase(item) in ENDED
-    backup = str(moments.spec(item).get("backupName", "")) if item is not None else ""
+    files = item is not None and not hidden and object_fields.phase(item) in ENDED
+    backup = str(object_fields.spec(item).get("backupName", "")) if item is not None else ""
     return Needs.of(
         Want("restores", cmd.name, fresh=True),
         Want("backups", backup, optional=True) if backup else None,
@@ -42,7 +42,7 @@ def needs(cmd: Command, known: Facts) -> Needs:
     )
 
 
-def answer(cmd: Command, world: World, situation: Situation) -> Answer:
+def answer(cmd: Command, world: World, context: Situation) -> Answer:
     facts = next(iter(world.values()))
     if isinstance(facts, ClusterError):
         raise facts
@@ -51,8 +51,8 @@ def answer(cmd: Command, world: World, situation: Situation) -> Answer:
         raise Unknown(f"There is no restore {cmd.name!r}.", nearest=facts.nearest("restores", cmd.name))
     if cmd.text("output") in {"yaml", "json"}:
         return Answer(cmd.name, (Code(yaml.safe_dump(item, sort_keys=False), "yaml"),))
-    phase = moments.phase(item)
-    parts: list[Part] = [Fields(_rows(item, facts, situation)), *_trouble(item), *_results(cmd, facts)]
+    phase = object_fields.phase(item)
+    parts: list[Part] = [Fields(_rows(item, facts, context)), *_trouble(item), *_results(cmd, facts)]
     if cmd.true("details"):
         parts.append(Attachment(f"{cmd.name}.yaml", yaml.safe_dump(item, sort_keys=False), f"Manifest of {cmd.name}"))
         touched = facts.files.get(File(TOUCHED, cmd.name))
@@ -68,25 +68,25 @@ def answer(cmd: Command, world: World, situation: Situation) -> Answer:
 
 
 def _namespaces(item: Json, facts: Facts) -> frozenset[str]:
-    spec = moments.spec(item)
+    spec = object_fields.spec(item)
     included = spec.get("includedNamespaces") or ["*"]
     if "*" in included:
         backup = facts.get("backups", str(spec.get("backupName", "")))
-        included = (moments.spec(backup).get("includedNamespaces") if backup else None) or ["*"]
+        included = (object_fields.spec(backup).get("includedNamespaces") if backup else None) or ["*"]
     mapped = spec.get("namespaceMapping") or {}
     return frozenset([*included, *(mapped.get(name, name) for name in included)])
 
 
-def _rows(item: Json, facts: Facts, situation: Situation) -> tuple[tuple[str, str], ...]:
-    spec, status = moments.spec(item), moments.status(item)
+def _rows(item: Json, facts: Facts, context: Situation) -> tuple[tuple[str, str], ...]:
+    spec, status = object_fields.spec(item), object_fields.status(item)
     progress = status.get("progress") or {}
-    begun, ended = (moments.moment(status.get(key)) for key in ("startTimestamp", "completionTimestamp"))
+    begun, ended = (object_fields.moment(status.get(key)) for key in ("startTimestamp", "completionTimestamp"))
     mapped = ", ".join(f"{old} → {new}" for old, new in (spec.get("namespaceMapping") or {}).items())
     rows = [
-        ("Backup", _source(spec, facts, situation)),
+        ("Backup", _source(spec, facts, context)),
         ("Asked by", creator(item)),
-        ("Reason", str(moments.remarks(item).get(REASON) or "")),
-        ("Description", str(moments.remarks(item).get(DESCRIPTION) or "")),
+        ("Reason", str(object_fields.remarks(item).get(REASON) or "")),
+        ("Description", str(object_fields.remarks(item).get(DESCRIPTION) or "")),
         ("Namespaces", _list(spec, "Namespaces")),
         ("Resources", _list(spec, "Resources")),
         ("Mapping", mapped),
@@ -94,17 +94,20 @@ def _rows(item: Json, facts: Facts, situation: Situation) -> tuple[tuple[str, st
         ("Cluster-scoped objects", _tri(spec.get("includeClusterResources"))),
         ("Volumes", _tri(spec.get("restorePVs"))),
         ("Items", f"{progress.get('itemsRestored', 0)} of {progress.get('totalItems', 0)}" if progress else ""),
-        ("Errors / warnings", f"{moments.number(status.get('errors'))} / {moments.number(status.get('warnings'))}"),
-        ("Started", moments.at(begun, situation.timezone)),
-        ("Took", moments.length(ended - begun) if begun and ended else ""),
+        (
+            "Errors / warnings",
+            f"{object_fields.number(status.get('errors'))} / {object_fields.number(status.get('warnings'))}",
+        ),
+        ("Started", object_fields.at(begun, context.timezone)),
+        ("Took", object_fields.length(ended - begun) if begun and ended else ""),
     ]
     return tuple((label, value) for label, value in rows if value)
 
 
-def _source(spec: Json, facts: Facts, situation: Situation) -> str:
+def _source(spec: Json, facts: Facts, context: Situation) -> str:
     name = str(spec.get("backupName") or "-")
     backup = facts.get("backups", name)
-    return f"{name} ({moments.at(moments.created(backup), situation.timezone)})" if backup else name
+    return f"{name} ({object_fields.at(object_fields.created(backup), context.timezone)})" if backup else name
 
 
 def _list(spec: Json, what: str) -> str:
@@ -120,7 +123,7 @@ def _tri(value: object) -> str:
 
 
 def _trouble(item: Json) -> list[Part]:
-    status = moments.status(item)
+    status = object_fields.status(item)
     said = [
         *(status.get("validationErrors") or []),
         *([status["failureReason"]] if status.get("failureReason") else []),
@@ -136,8 +139,8 @@ def _results(cmd: Command, facts: Facts) -> list[Part]:
         return [Text(f"Errors and warnings cannot be read: {body.why}", untrusted=True)]
     try:
         return shown(outcome(results_of(body)))
-    except DownloadError as fault:
-        return [Text(f"{fault.text} {fault.why}")]
+    except DownloadError as error:
+        return [Text(f"{error.text} {error.why}")]
 
 
 def shown(found: Outcome) -> list[Part]:

@@ -7,20 +7,20 @@ from collections.abc import Callable
 
 import yaml
 
-from commands import moments, people, phases
-from commands.command import Command
-from commands.facts import Facts, Needs, Want, World
-from commands.flags import DURATION, PERSON, STRINGS, TEXT, Flag
-from commands.output import ALL_CLUSTERS, LIST_FLAGS
-from commands.resolve import REQUESTED_BY
-from commands.situation import Situation
-from commands.verb import Args, Effect, Verb
+from commands.grammar.command import Command
+from commands.grammar.flags import DURATION, PERSON, STRINGS, TEXT, Flag
+from commands.grammar.verb import Args, Effect, Verb
+from commands.planning import object_fields, person_filter, phases
+from commands.planning.context import Situation
+from commands.planning.facts import Facts, Needs, Want, World
+from commands.planning.output import ALL_CLUSTERS, LIST_FLAGS
+from commands.planning.resolve import REQUESTED_BY
 from domain.answer import Answer, Code, Part, Table, Text, Tone
 from domain.counting import counted
 from domain.errors import ClusterError, Unknown
 from velero.phases import RESTORE_PHASES
 
-Json = moments.Json
+Json = object_fields.Json
 PHASES = phases.every(RESTORE_PHASES)
 
 FILTERS: tuple[Flag, ...] = (
@@ -36,11 +36,14 @@ def needs(cmd: Command, _known: Facts) -> Needs:
     named = bool(cmd.names) and not cmd.text("selector")
     wanted = [Want("restores", name) for name in cmd.names] if named else [Want("restores", label=cmd.text("selector"))]
     return Needs.of(
-        *wanted, Want("backups", optional=True), Want("namespaces", optional=True), people.needed(cmd, "created-by")
+        *wanted,
+        Want("backups", optional=True),
+        Want("namespaces", optional=True),
+        person_filter.needed(cmd, "created-by"),
     )
 
 
-def answer(cmd: Command, world: World, situation: Situation) -> Answer:
+def answer(cmd: Command, world: World, context: Situation) -> Answer:
     rows: list[tuple[str, Json]] = []
     parts: list[Part] = []
     for cluster, facts in world.items():
@@ -48,17 +51,20 @@ def answer(cmd: Command, world: World, situation: Situation) -> Answer:
             parts.append(Text(f"{cluster} could not be asked: {facts.text}", untrusted=True))
             continue
         _all_there(cmd, facts)
-        who = people.names(cmd, "created-by", facts)
-        rows += [(cluster, item) for item in _wanted(cmd, facts) if _fits(cmd, item, situation, who)]
+        who = person_filter.names(cmd, "created-by", facts)
+        rows += [(cluster, item) for item in _wanted(cmd, facts) if _fits(cmd, item, context, who)]
     seen = (
-        moments.phase(item) for facts in world.values() if isinstance(facts, Facts) for item in facts.all("restores")
+        object_fields.phase(item)
+        for facts in world.values()
+        if isinstance(facts, Facts)
+        for item in facts.all("restores")
     )
     phases.check(cmd, PHASES, seen)
-    rows.sort(key=lambda row: str(moments.created(row[1]) or ""), reverse=True)
+    rows.sort(key=lambda row: str(object_fields.created(row[1]) or ""), reverse=True)
     if cmd.text("output") in {"json", "yaml"}:
         return Answer(_headline(len(rows)), (*parts, _dump(cmd, [item for _, item in rows])))
     several = len(world) > 1
-    table = Table(_columns(cmd, several=several), tuple(_row(cmd, *row, situation, several=several) for row in rows))
+    table = Table(_columns(cmd, several=several), tuple(_row(cmd, *row, context, several=several) for row in rows))
     tone = Tone.WARNING if parts else Tone.PLAIN
     return Answer(_headline(len(rows)), (*parts, *((table,) if rows else ())), tone)
 
@@ -68,7 +74,7 @@ def _headline(count: int) -> str:
 
 
 def _wanted(cmd: Command, facts: Facts) -> list[Json]:
-    return [item for item in facts.all("restores") if not cmd.names or moments.name(item) in cmd.names]
+    return [item for item in facts.all("restores") if not cmd.names or object_fields.name(item) in cmd.names]
 
 
 def _all_there(cmd: Command, facts: Facts) -> None:
@@ -77,23 +83,23 @@ def _all_there(cmd: Command, facts: Facts) -> None:
             raise Unknown(f"There is no restore {name!r}.", nearest=facts.nearest("restores", name))
 
 
-def _fits(cmd: Command, item: Json, situation: Situation, who: frozenset[str]) -> bool:
+def _fits(cmd: Command, item: Json, context: Situation, who: frozenset[str]) -> bool:
     checks: tuple[tuple[str, Callable[[], bool]], ...] = (
-        ("status", lambda: any(phases.means(each, moments.phase(item)) for each in cmd.strings("status"))),
-        ("backup", lambda: moments.spec(item).get("backupName") == cmd.text("backup")),
+        ("status", lambda: any(phases.means(each, object_fields.phase(item)) for each in cmd.strings("status"))),
+        ("backup", lambda: object_fields.spec(item).get("backupName") == cmd.text("backup")),
         ("created-by", lambda: creator(item).casefold() in who),
-        ("since", lambda: _younger(item, cmd, situation)),
+        ("since", lambda: _younger(item, cmd, context)),
     )
     return all(check() for flag, check in checks if cmd.given(flag))
 
 
-def _younger(item: Json, cmd: Command, situation: Situation) -> bool:
-    made = moments.created(item)
-    return made is not None and (situation.now - made).total_seconds() * 1e9 <= cmd.nanoseconds("since")
+def _younger(item: Json, cmd: Command, context: Situation) -> bool:
+    made = object_fields.created(item)
+    return made is not None and (context.now - made).total_seconds() * 1e9 <= cmd.nanoseconds("since")
 
 
 def creator(item: Json) -> str:
-    return str(moments.remarks(item).get(REQUESTED_BY) or "-")
+    return str(object_fields.remarks(item).get(REQUESTED_BY) or "-")
 
 
 def _columns(cmd: Command, *, several: bool) -> tuple[str, ...]:
@@ -102,16 +108,16 @@ def _columns(cmd: Command, *, several: bool) -> tuple[str, ...]:
     return (*(["CLUSTER"] if several else []), *names, *extra)
 
 
-def _row(cmd: Command, cluster: str, item: Json, situation: Situation, *, several: bool) -> tuple[str, ...]:
-    status, marks = moments.status(item), moments.labels(item)
+def _row(cmd: Command, cluster: str, item: Json, context: Situation, *, several: bool) -> tuple[str, ...]:
+    status, marks = object_fields.status(item), object_fields.labels(item)
     cells = [
-        moments.name(item),
-        str(moments.spec(item).get("backupName") or "-"),
-        moments.phase(item),
-        moments.at(moments.moment(status.get("startTimestamp")), situation.timezone),
-        moments.at(moments.moment(status.get("completionTimestamp")), situation.timezone),
-        str(moments.number(status.get("errors"))),
-        str(moments.number(status.get("warnings"))),
+        object_fields.name(item),
+        str(object_fields.spec(item).get("backupName") or "-"),
+        object_fields.phase(item),
+        object_fields.at(object_fields.moment(status.get("startTimestamp")), context.timezone),
+        object_fields.at(object_fields.moment(status.get("completionTimestamp")), context.timezone),
+        str(object_fields.number(status.get("errors"))),
+        str(object_fields.number(status.get("warnings"))),
         creator(item),
     ]
     cells += [str(marks.get(key, "")) for key in cmd.strings("label-columns")]

@@ -9,16 +9,16 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from commands import moments
-from commands.command import Command
-from commands.facts import Facts
-from commands.policy.facts import BackupFacts, ClusterFacts
-from commands.policy.globs import is_pattern, meet, takes_in, well_formed
-from commands.policy.guards import BACKUP_NOT_COMPLETED
-from commands.policy.restores import namespaces_in, restore_reach
+from commands.grammar.command import Command
+from commands.planning import object_fields
+from commands.planning.facts import Facts
 from commands.restore.source import about
 from domain.plan import Guard, Level
 from domain.reach import Reach
+from policy.cluster_facts import BackupFacts, ClusterFacts
+from policy.globs import is_pattern, meet, takes_in, well_formed
+from policy.guards import BACKUP_NOT_COMPLETED
+from policy.restore_reach import namespaces_in, restore_reach
 
 Json = dict[str, Any]
 
@@ -46,13 +46,13 @@ def backup_guards(cmd: Command, backup: Json | None, facts: Facts) -> Iterable[G
             text = f"There is no Completed backup of schedule {schedule!r} to restore."
             yield Guard("no-good-backup", Level.REFUSE, text, facts.names("backups")[:5])
         return
-    name, phase = moments.name(backup), moments.phase(backup)
+    name, phase = object_fields.name(backup), object_fields.phase(backup)
     yield from _phase_guard(cmd, name, phase)
     if (backup.get("metadata") or {}).get("deletionTimestamp"):
         yield Guard("backup-deleting", Level.REFUSE, f"Backup {name} is being deleted.")
-    where = str(moments.spec(backup).get("storageLocation", ""))
+    where = str(object_fields.spec(backup).get("storageLocation", ""))
     location = facts.get("backupstoragelocations", where)
-    if location is not None and moments.status(location).get("phase") == "Unavailable":
+    if location is not None and object_fields.status(location).get("phase") == "Unavailable":
         text = f"{name} lies in {where!r}, which is Unavailable: Velero could not read it."
         yield Guard("location-unavailable", Level.REFUSE, text)
 
@@ -101,7 +101,7 @@ def _list_guards(what: str, included: list[str], excluded: list[str]) -> Iterabl
 
 
 def _unknown(name: str, inside: list[str] | None, source: BackupFacts) -> Iterable[Guard]:
-    backup = moments.name(dict(source.manifest))
+    backup = object_fields.name(dict(source.manifest))
     if name == "*":
         return
     if inside is None:
@@ -173,7 +173,7 @@ def _is_going(namespace: Json | None) -> bool:
     if namespace is None:
         return False
     deleted = bool((namespace.get("metadata") or {}).get("deletionTimestamp"))
-    return deleted or moments.phase(namespace) == "Terminating"
+    return deleted or object_fields.phase(namespace) == "Terminating"
 
 
 def node_port_guards(spec: Json, source: BackupFacts, facts: Facts) -> Iterable[Guard]:
@@ -192,13 +192,13 @@ def node_port_guards(spec: Json, source: BackupFacts, facts: Facts) -> Iterable[
 def running_guards(reach: Reach, facts: Facts, cluster: ClusterFacts) -> Iterable[Guard]:
     """One restore per namespace at a time."""
     for item in facts.all("restores"):
-        if moments.phase(item) in ENDED or (item.get("metadata") or {}).get("deletionTimestamp"):
+        if object_fields.phase(item) in ENDED or (item.get("metadata") or {}).get("deletionTimestamp"):
             continue
-        backup = facts.get("backups", str(moments.spec(item).get("backupName", "")))
+        backup = facts.get("backups", str(object_fields.spec(item).get("backupName", "")))
         other = restore_reach(item, about(backup, facts), cluster)
         shared = _shared(reach.writes, other.writes)
         if shared:
-            text = f"Restore {moments.name(item)} is under way in {shared}: one at a time."
+            text = f"Restore {object_fields.name(item)} is under way in {shared}: one at a time."
             yield Guard("restore-running", Level.REFUSE, text)
 
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from commands import moments
 from commands.backup.logs import LOG_FLAGS, READABLE, told
-from commands.command import Command
-from commands.facts import Facts, File, Needs, Want, World
-from commands.situation import Situation
-from commands.verb import Args, Effect, Verb
+from commands.grammar.command import Command
+from commands.grammar.verb import Args, Effect, Verb
+from commands.planning import object_fields
+from commands.planning.context import Situation
+from commands.planning.facts import Facts, File, Needs, Want, World
 from domain.answer import Answer
 
 
 def needs(cmd: Command, known: Facts) -> Needs:
     item = known.get("restores", cmd.name)
     hidden = ("restores", cmd.name) in known.redacted
-    readable = item is not None and not hidden and moments.phase(item) in READABLE
-    backup = str(moments.spec(item).get("backupName", "")) if item is not None else ""
+    readable = item is not None and not hidden and object_fields.phase(item) in READABLE
+    backup = str(object_fields.spec(item).get("backupName", "")) if item is not None else ""
     return Needs.of(
         Want("restores", cmd.name, fresh=True),
         Want("backups", backup, optional=True) if backup else None,
@@ -24,8 +24,8 @@ def needs(cmd: Command, known: Facts) -> Needs:
     )
 
 
-def answer(cmd: Command, world: World, situation: Situation) -> Answer:
-    return told(cmd, world, situation, resource="restores", noun="restore", kind="RestoreLog")
+def answer(cmd: Command, world: World, context: Situation) -> Answer:
+    return told(cmd, world, context, resource="restores", noun="restore", kind="RestoreLog")
 
 
 LOGS = Verb(

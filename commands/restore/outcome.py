@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 
 from domain.counting import named
-from velero.results import Entry, Group, Results, grouped
+from velero.artifacts.results import Entry, Group, Results, grouped
 
 _ROUTINE = (
     (re.compile(r"already exists"), "was there already and stays as it is"),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from commands.grammar.verb import Effect
 from commands.restore.create import CREATE
-from commands.verb import Effect
 
 PLAN = replace(
     CREATE,

@@ -8,21 +8,21 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from commands import moments
-from commands.command import Command
-from commands.facts import Facts, File, Need, Want
 from commands.general.check import narrowed
-from commands.policy.facts import BackupFacts
-from commands.policy.globs import is_pattern, meet, takes_in, well_formed
-from commands.restore.safety import is_net
+from commands.grammar.command import Command
+from commands.planning import object_fields
+from commands.planning.context import Situation
+from commands.planning.facts import Facts, File, Need, Want
+from commands.restore.safety_backup import is_net
 from commands.restore.translate import newest, of_schedule
-from commands.situation import Situation
 from domain.errors import DownloadError, Unknown, UsageError
 from domain.plan import digest
 from domain.when import Towards
 from domain.when import parse as parse_time
+from policy.cluster_facts import BackupFacts
+from policy.globs import is_pattern, meet, takes_in, well_formed
+from velero.artifacts.resource_list import resources_of
 from velero.patterns import BadPattern, Pattern, compile_pattern
-from velero.resource_list import resources_of
 
 Json = dict[str, Any]
 
@@ -36,35 +36,35 @@ def wants(cmd: Command, known: Facts) -> tuple[Need, ...]:
     lookups: list[Need] = [Want("backups", named, fresh=True)] if named else [Want("backups", fresh=True)]
     found = likely(cmd, known)
     if found is not None and readable(found, known):
-        lookups.append(File(LIST, moments.name(found)))
+        lookups.append(File(LIST, object_fields.name(found)))
     return tuple(lookups)
 
 
 def readable(backup: Json, facts: Facts) -> bool:
-    hidden = ("backups", moments.name(backup)) in facts.redacted
-    return not hidden and moments.phase(backup) in {"Completed", "PartiallyFailed", "Failed"}
+    hidden = ("backups", object_fields.name(backup)) in facts.redacted
+    return not hidden and object_fields.phase(backup) in {"Completed", "PartiallyFailed", "Failed"}
 
 
 def likely(cmd: Command, facts: Facts) -> Json | None:
     """For reading ahead: the choice that needs no clock."""
     if name := cmd.text("from-backup"):
         return facts.get("backups", name)
-    return newest(_until(_of(cmd, facts), moments.moment(cmd.text("before"))), phases(cmd))
+    return newest(_until(_of(cmd, facts), object_fields.moment(cmd.text("before"))), phases(cmd))
 
 
-def settle(cmd: Command, situation: Situation) -> Command:
+def settle(cmd: Command, context: Situation) -> Command:
     """`--before 14:30` as the instant that it means to whoever wrote it."""
     if not cmd.text("before"):
         return cmd
-    until = parse_time(cmd.text("before"), situation.now, ZoneInfo(situation.timezone), Towards.PAST)
+    until = parse_time(cmd.text("before"), context.now, ZoneInfo(context.timezone), Towards.PAST)
     return replace(cmd, flags={**cmd.flags, "before": until.isoformat()})
 
 
-def chosen(cmd: Command, facts: Facts, situation: Situation) -> Json | None:
+def chosen(cmd: Command, facts: Facts, context: Situation) -> Json | None:
     """The backup that is restored. None where none fits: the guards say why."""
     if name := cmd.text("from-backup"):
         return facts.get("backups", name)
-    instant = moments.moment(settle(cmd, situation).text("before"))
+    instant = object_fields.moment(settle(cmd, context).text("before"))
     return newest(_until(_of(cmd, facts), instant), phases(cmd))
 
 
@@ -83,7 +83,9 @@ def _until(backups: list[Json], instant: datetime | None) -> list[Json]:
 
 def _ended(backup: Json) -> datetime | None:
     """One that was still reading at the moment of a mistake may hold the mistake."""
-    return moments.moment(moments.status(backup).get("completionTimestamp")) or moments.created(backup)
+    return object_fields.moment(object_fields.status(backup).get("completionTimestamp")) or object_fields.created(
+        backup
+    )
 
 
 def _of(cmd: Command, facts: Facts) -> list[Json]:
@@ -95,7 +97,7 @@ def _of(cmd: Command, facts: Facts) -> list[Json]:
 
 def covers(backup: Json, wanted: list[str]) -> bool:
     """Whether the backup's own lists hold all of these whole. A safety backup is no source: it holds what was wrong."""
-    spec = moments.spec(backup)
+    spec = object_fields.spec(backup)
     included = spec.get("includedNamespaces") or ["*"]
     excluded = spec.get("excludedNamespaces") or []
     if narrowed(spec) or is_net(backup):
@@ -120,17 +122,17 @@ def by_us(cmd: Command) -> bool:
     )
 
 
-def named(cmd: Command, facts: Facts, situation: Situation) -> str:
+def named(cmd: Command, facts: Facts, context: Situation) -> str:
     """For `--latest` and `--before`: the name, or an error that says what there is."""
     if not cmd.text("from-schedule") and not [name for name in cmd.strings("include-namespaces") if name != "*"]:
         raise UsageError(
             "Of which namespaces, or of which schedule?", fix="--include-namespaces NS or --from-schedule S"
         )
-    found = chosen(cmd, facts, situation)
+    found = chosen(cmd, facts, context)
     if found is not None:
-        return moments.name(found)
-    until = moments.moment(settle(cmd, situation).text("before"))
-    before = f" from before {moments.at(until, situation.timezone)}" if until else ""
+        return object_fields.name(found)
+    until = object_fields.moment(settle(cmd, context).text("before"))
+    before = f" from before {object_fields.at(until, context.timezone)}" if until else ""
     raise Unknown(
         f"There is no Completed backup of that{before}.", nearest=facts.names("backups")[:5], fix="backup get"
     )
@@ -140,7 +142,7 @@ def contents(backup: Json | None, facts: Facts) -> dict[str, list[str]] | None:
     """Velero's own list of what is in it, as `v1/Pod` → `ns/name`; None where it was not read."""
     if backup is None:
         return None
-    body = facts.files.get(File(LIST, moments.name(backup)))
+    body = facts.files.get(File(LIST, object_fields.name(backup)))
     if not isinstance(body, bytes):
         return None
     try:
@@ -162,7 +164,7 @@ def evidence(backup: Json | None, facts: Facts) -> Json:
     """What the plan stands on: this backup, with these contents, in this place."""
     if backup is None:
         return {}
-    meta, status, spec = backup.get("metadata") or {}, moments.status(backup), moments.spec(backup)
+    meta, status, spec = backup.get("metadata") or {}, object_fields.status(backup), object_fields.spec(backup)
     location = facts.get("backupstoragelocations", str(spec.get("storageLocation", "")))
     ends = {key: status.get(key) for key in ("phase", "startTimestamp", "completionTimestamp", "formatVersion")}
     found: Json = {
@@ -179,10 +181,10 @@ def spec_of(spec: Json) -> Json:
 
 
 def place(location: Json) -> Json:
-    spec = moments.spec(location)
+    spec = object_fields.spec(location)
     store, config = spec.get("objectStorage") or {}, spec.get("config") or {}
     return {
-        "name": moments.name(location),
+        "name": object_fields.name(location),
         "provider": spec.get("provider", ""),
         "bucket": store.get("bucket", ""),
         "prefix": store.get("prefix", ""),
@@ -218,7 +220,7 @@ def pattern_of(text: str) -> Pattern:
     """Raises UsageError."""
     try:
         return compile_pattern(text)
-    except BadPattern as fault:
+    except BadPattern as error:
         raise UsageError(
-            f"{text[:200]!r} isn't a valid regular expression.", why=f"The engine (RE2) says: {fault}."
+            f"{text[:200]!r} isn't a valid regular expression.", why=f"The engine (RE2) says: {error}."
         ) from None

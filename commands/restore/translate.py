@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from commands.command import Command
-from commands.facts import Facts
-from commands.flags import (
+from commands.grammar.command import Command
+from commands.grammar.flags import (
     BOOL,
     DURATION,
     INT,
@@ -19,8 +18,9 @@ from commands.flags import (
     TEXT,
     Flag,
 )
-from commands.output import OUTPUT_FLAGS
-from commands.situation import Situation
+from commands.planning.context import Situation
+from commands.planning.facts import Facts
+from commands.planning.output import OUTPUT_FLAGS
 from domain.duration import format_go
 from domain.errors import Unknown, UsageError
 
@@ -86,15 +86,15 @@ def source(cmd: Command) -> tuple[str, str]:
     return backup, schedule
 
 
-def translate(cmd: Command, facts: Facts, situation: Situation) -> Json:
+def translate(cmd: Command, facts: Facts, context: Situation) -> Json:
     backup, schedule = source(cmd)
     _check(cmd, facts, backup, schedule)
-    name = cmd.name or f"{schedule or backup}-{situation.stamp()}"
+    name = cmd.name or f"{schedule or backup}-{context.stamp()}"
     if schedule and cmd.maybe("allow-partially-failed"):
         latest = newest(of_schedule(facts, schedule), {"Completed", "PartiallyFailed"})
         if latest is not None:
             backup, schedule = latest["metadata"]["name"], ""
-    metadata: Json = {"name": name, "namespace": situation.namespace}
+    metadata: Json = {"name": name, "namespace": context.namespace}
     metadata |= {field: cmd.pairs(field) for field in ("labels", "annotations") if cmd.pairs(field)}
     return {
         "apiVersion": "velero.io/v1",

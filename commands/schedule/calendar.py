@@ -6,14 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from commands.command import Command
-from commands.facts import Facts, Needs, Want, World
-from commands.flags import INT, TEXT, Flag
-from commands.output import ALL_CLUSTERS
+from commands.grammar.command import Command
+from commands.grammar.flags import INT, TEXT, Flag
+from commands.grammar.verb import Args, Effect, Verb
+from commands.planning.context import Situation
+from commands.planning.facts import Facts, Needs, Want, World
+from commands.planning.output import ALL_CLUSTERS
+from commands.schedule.forecast import Outlook, in_words, outlook, zone
 from commands.schedule.get import view_of
-from commands.schedule.outlook import Outlook, in_words, outlook, zone
-from commands.situation import Situation
-from commands.verb import Args, Effect, Verb
 from domain.answer import Answer, Part, Table, Text, Tone
 from domain.counting import counted
 from domain.errors import ClusterError, UsageError
@@ -35,19 +35,19 @@ def needs(cmd: Command, _known: Facts) -> Needs:
     return Needs.of(Want("schedules", label=cmd.text("selector")), Want("namespaces", optional=True))
 
 
-def answer(cmd: Command, world: World, situation: Situation) -> Answer:
+def answer(cmd: Command, world: World, context: Situation) -> Answer:
     days = cmd.number("days", 7)
     if not 1 <= days <= MOST_DAYS:
         raise UsageError(f"--days {days} is not between 1 and {MOST_DAYS}.")
-    until = situation.now + timedelta(days=days)
+    until = context.now + timedelta(days=days)
     parts: list[Part] = []
     entries: list[Entry] = []
     for cluster, facts in world.items():
         if isinstance(facts, ClusterError):
             parts.append(Text(f"{cluster} could not be asked: {facts.text}", untrusted=True))
             continue
-        for found in _outlooks(cluster, facts, situation):
-            told = _told(found, cluster, until, days, situation)
+        for found in _outlooks(cluster, facts, context):
+            told = _told(found, cluster, until, days, context)
             if isinstance(told, str):
                 parts.append(Text(told, untrusted=True))
             else:
@@ -56,36 +56,36 @@ def answer(cmd: Command, world: World, situation: Situation) -> Answer:
     several = len(world) > 1
     if entries:
         columns = ("DAY", "TIME", *(("CLUSTER",) if several else ()), "SCHEDULE", "")
-        parts.insert(0, Table(columns, tuple(_rows(entries, situation, several=several)), caption=situation.timezone))
+        parts.insert(0, Table(columns, tuple(_rows(entries, context, several=several)), caption=context.timezone))
     failed = any(isinstance(facts, ClusterError) for facts in world.values())
     headline = "The coming day" if days == 1 else f"The coming {counted(days, 'day')}"
     return Answer(headline if parts else "No schedules found.", tuple(parts), Tone.WARNING if failed else Tone.PLAIN)
 
 
-def _outlooks(cluster: str, facts: Facts, situation: Situation) -> list[Outlook]:
-    found = [outlook(item, view_of(cluster, situation), situation.now) for item in facts.all("schedules")]
+def _outlooks(cluster: str, facts: Facts, context: Situation) -> list[Outlook]:
+    found = [outlook(item, view_of(cluster, context), context.now) for item in facts.all("schedules")]
     return sorted(found, key=lambda each: each.name)
 
 
-def _told(found: Outlook, cluster: str, until: datetime, days: int, situation: Situation) -> str | list[Entry]:
+def _told(found: Outlook, cluster: str, until: datetime, days: int, context: Situation) -> str | list[Entry]:
     """Entries, or a sentence where they would bury the others."""
     if found.schedule is None:
         return f"{found.name}: does not run, {found.fault}"
     if found.paused:
-        return f"{found.name}: paused ({in_words(found, view_of(cluster, situation))})"
+        return f"{found.name}: paused ({in_words(found, view_of(cluster, context))})"
     runs = [run for run in found.runs(OFTEN * days + 1, without_horizon=True) if run <= until]
     if len(runs) > OFTEN * days:
         held = f", held back until {found.horizon:%Y-%m-%d %H:%M} UTC" if found.horizon is not None else ""
-        return f"{found.name}: {in_words(found, view_of(cluster, situation))}{held}"
-    held_until = found.horizon or situation.now
+        return f"{found.name}: {in_words(found, view_of(cluster, context))}{held}"
+    held_until = found.horizon or context.now
     return [Entry(run, found.name, cluster, skipped=run <= held_until) for run in runs]
 
 
-def _rows(entries: list[Entry], situation: Situation, *, several: bool) -> Iterable[tuple[str, ...]]:
+def _rows(entries: list[Entry], context: Situation, *, several: bool) -> Iterable[tuple[str, ...]]:
     """The day once, where it begins."""
     before = ""
     for entry in entries:
-        shown = entry.at.astimezone(zone(situation.timezone))
+        shown = entry.at.astimezone(zone(context.timezone))
         day = shown.strftime("%a %Y-%m-%d")
         where = (entry.cluster,) if several else ()
         yield (

@@ -5,24 +5,24 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from commands import checks, equivalent
-from commands.backup import policy, scope, template
-from commands.command import Command
-from commands.facts import Facts, Needs, Want
-from commands.flags import BOOL, INT, Flag
-from commands.moments import Json
-from commands.policy.reach import schedule_reach
-from commands.reach_facts import cluster_facts
+from commands.backup import namespace_presets, resource_policy, spec
+from commands.grammar.command import Command
+from commands.grammar.flags import BOOL, INT, Flag
+from commands.grammar.verb import Args, Effect, Verb
+from commands.planning import checks, equivalent_command
+from commands.planning.context import Situation
+from commands.planning.facts import Facts, Needs, Want
+from commands.planning.object_fields import Json
+from commands.planning.reach_facts import cluster_facts
 from commands.schedule import horizon
+from commands.schedule.forecast import Outlook, lines, listed, outlook
 from commands.schedule.intent import Intent, Kind, evidence, seal_of
-from commands.schedule.outlook import Outlook, lines, listed, outlook
-from commands.schedule.soundness import version_guards, when_guards
 from commands.schedule.translate import FLAGS, expression, translate
-from commands.situation import Situation
-from commands.verb import Args, Effect, Verb
+from commands.schedule.validation import version_guards, when_guards
 from domain.counting import counted
 from domain.errors import UsageError
 from domain.plan import Guard, Level, Plan, Step, StepVerb
+from policy.reach import schedule_reach
 
 DESCRIPTION = "velero-chatops.io/description"
 DELETE_BACKUPS = "velero-chatops.io/delete-backups"
@@ -32,14 +32,14 @@ MOST_SKIPPED = 100
 OUR_FLAGS: tuple[Flag, ...] = (
     Flag("skip", INT, "Skip so many of its first runs", group="When", ours=True),
     Flag("delete-backups", BOOL, "Deleting the schedule will delete its backups too", group="Retention", ours=True),
-    *template.OUR_FLAGS,
+    *spec.OUR_FLAGS,
 )
 
 
 def needs(cmd: Command, _known: Facts) -> Needs:
     policies = cmd.text("resource-policies-configmap")
     return Needs.of(
-        *template.lookups(cmd),
+        *spec.lookups(cmd),
         Want("backups") if cmd.given("type") else None,
         Want("configmaps", policies, fresh=True, optional=True) if policies else None,
         Want("schedules", fresh=True),
@@ -48,20 +48,20 @@ def needs(cmd: Command, _known: Facts) -> Needs:
     )
 
 
-def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
-    ours = scope.settled(cmd, facts, situation)
+def plan(cmd: Command, facts: Facts, context: Situation) -> Plan:
+    ours = namespace_presets.settled(cmd, facts, context)
     cmd = ours.command
-    manifest = described(cmd, translate(cmd, facts, situation), ours)
-    inline = policy.step(cmd, situation)
+    manifest = described(cmd, translate(cmd, facts, context), ours)
+    inline = resource_policy.step(cmd, context)
     if inline is not None:
-        manifest["spec"]["template"]["resourcePolicy"] = policy.reference(inline.name)
+        manifest["spec"]["template"]["resourcePolicy"] = resource_policy.reference(inline.name)
     name = cmd.name
-    about = policy.known(cluster_facts(facts, situation), cmd, inline, facts)
-    found = outlook(manifest, situation.cluster, situation.now)
+    about = resource_policy.known(cluster_facts(facts, context), cmd, inline, facts)
+    found = outlook(manifest, context.cluster, context.now)
     until = _skipped(cmd, found)
     if until is not None:
         manifest["status"] = {"lastSkipped": horizon.stamp(until)}
-    shown = outlook(manifest, situation.cluster, situation.now)
+    shown = outlook(manifest, context.cluster, context.now)
     skips = tuple(found.skipped(until)) if until is not None else ()
     intent = Intent(
         name,
@@ -72,10 +72,10 @@ def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
         skips=skips,
         seal=seal_of(manifest["spec"]),
     )
-    schedule = Step(StepVerb.CREATE, "Schedule", "schedules", name, manifest, situation.namespace)
+    schedule = Step(StepVerb.CREATE, "Schedule", "schedules", name, manifest, context.namespace)
     steps = (*((inline,) if inline else ()), schedule)
     return Plan(
-        cluster=situation.cluster.name,
+        cluster=context.cluster.name,
         noun="schedule",
         verb="create",
         subject=name,
@@ -86,15 +86,15 @@ def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
             *checks.exists_guard(facts, "schedules", "schedule", name),
             *checks.label_guards(cmd),
             *checks.spec_guards(manifest["spec"]["template"], facts),
-            *when_guards(manifest, facts, situation),
-            *policy.guards(cmd, facts),
-            *(version_guards(situation) if until is not None else ()),
+            *when_guards(manifest, facts, context),
+            *resource_policy.guards(cmd, facts),
+            *(version_guards(context) if until is not None else ()),
             *_unused(cmd),
         ),
-        cli=_line(cmd, steps, facts, situation),
+        cli=_line(cmd, steps, facts, context),
         summary=f"Create schedule {name}",
-        evidence={**policy.evidence(cmd, facts), **evidence(intent)},
-        notes=(*ours.notes, *lines(shown, situation), *_notes(cmd, skips, situation)),
+        evidence={**resource_policy.evidence(cmd, facts), **evidence(intent)},
+        notes=(*ours.notes, *lines(shown, context), *_notes(cmd, skips, context)),
     )
 
 
@@ -106,21 +106,21 @@ def _unused(cmd: Command) -> tuple[Guard, ...]:
     return (Guard("unused-flags", Level.REFUSE, text),)
 
 
-def _line(cmd: Command, steps: tuple[Step, ...], facts: Facts, situation: Situation) -> str:
+def _line(cmd: Command, steps: tuple[Step, ...], facts: Facts, context: Situation) -> str:
     """A preset is spelled out: Velero has no word for it."""
     cmd = replace(cmd, flags={**cmd.flags, "schedule": expression(cmd)})
-    full = template.as_flags(steps[-1].manifest["spec"]["template"]) or {}
-    return equivalent.creating(
+    full = spec.as_flags(steps[-1].manifest["spec"]["template"]) or {}
+    return equivalent_command.creating(
         steps,
         cmd,
         FLAGS,
         (full,),
-        lambda one: translate(one, facts, situation),
-        situation.namespace,
+        lambda one: translate(one, facts, context),
+        context.namespace,
     )
 
 
-def described(cmd: Command, manifest: Json, ours: scope.Settled | None = None) -> Json:
+def described(cmd: Command, manifest: Json, ours: namespace_presets.Settled | None = None) -> Json:
     """What the CLI has no field for stands in annotations; an application's template fills what was not said."""
     text = cmd.text("description")
     if len(text) > LONGEST_DESCRIPTION:
@@ -130,7 +130,7 @@ def described(cmd: Command, manifest: Json, ours: scope.Settled | None = None) -
     if given:
         manifest["metadata"]["annotations"] = {**(manifest["metadata"].get("annotations") or {}), **given}
     if ours is not None and ours.fields:
-        manifest["spec"]["template"] = scope.filled(manifest["spec"]["template"], ours.fields)
+        manifest["spec"]["template"] = namespace_presets.filled(manifest["spec"]["template"], ours.fields)
     return manifest
 
 
@@ -143,10 +143,10 @@ def _skipped(cmd: Command, found: Outlook) -> datetime | None:
     return found.nth(count)
 
 
-def _notes(cmd: Command, skips: tuple[datetime, ...], situation: Situation) -> tuple[str, ...]:
+def _notes(cmd: Command, skips: tuple[datetime, ...], context: Situation) -> tuple[str, ...]:
     notes: list[str] = []
     if skips:
-        notes.append(f"Skipped: {listed(skips[:5], situation.timezone)}.")
+        notes.append(f"Skipped: {listed(skips[:5], context.timezone)}.")
     if cmd.true("delete-backups"):
         notes.append("Deleting this schedule here will offer to delete its backups with it.")
     if cmd.true("use-owner-references-in-backup"):

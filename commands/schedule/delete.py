@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from commands import moments, selection
 from commands.backup import delete as backups
-from commands.command import Command
-from commands.facts import Facts, Needs, Want
-from commands.flags import OPTIONAL_BOOL, Flag
-from commands.moments import Json
-from commands.policy.reach import backup_reach, deletion_reach, schedule_reach, union
-from commands.reach_facts import cluster_facts
+from commands.grammar.command import Command
+from commands.grammar.flags import OPTIONAL_BOOL, Flag
+from commands.grammar.verb import Args, Effect, Verb
+from commands.planning import object_fields, selection
+from commands.planning.context import Situation
+from commands.planning.facts import Facts, Needs, Want
+from commands.planning.object_fields import Json
+from commands.planning.reach_facts import cluster_facts
 from commands.schedule.create import DELETE_BACKUPS
 from commands.schedule.intent import Intent, Kind, evidence, known_intent, needed, void
-from commands.situation import Situation
-from commands.verb import Args, Effect, Verb
 from domain.counting import counted, named
 from domain.plan import Guard, Level, Plan, Step, StepVerb
 from domain.reach import Reach
+from policy.reach import backup_reach, deletion_reach, schedule_reach, union
 from velero.names import SCHEDULE_NAME, label_value
 
 
@@ -32,17 +32,17 @@ def needs(cmd: Command, known: Facts) -> Needs:
     )
 
 
-def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
+def plan(cmd: Command, facts: Facts, context: Situation) -> Plan:
     selection.check(cmd, "schedule")
     chosen = selection.selected(cmd, facts, "schedules")
     guards = list(selection.missing_guards(cmd, facts, "schedules", "schedule"))
-    about = cluster_facts(facts, situation)
-    steps = [_removal(item, situation) for item in chosen]
+    about = cluster_facts(facts, context)
+    steps = [_removal(item, context) for item in chosen]
     reaches: list[Reach] = [deletion_of(item, schedule_reach(item, about)) for item in chosen]
     notes: list[str] = []
     for item in chosen:
         state = known_intent(facts, item)
-        notes += [text] if state is not None and (text := void(situation.now, state)) else []
+        notes += [text] if state is not None and (text := void(context.now, state)) else []
         made = of_schedule(item, facts)
         if not _takes_backups(cmd, item):
             notes.append(_kept(item, made))
@@ -50,12 +50,12 @@ def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
         notes.append(
             f"With it {named(len(made), 'goes', 'go')} {counted(len(made), 'backup')} and all {named(len(made), 'its', 'their')} data: {_some(made)}."
         )
-        steps += [_request(each, situation) for each in made]
+        steps += [_request(each, context) for each in made]
         guards += _running(made)
-        reaches += [deletion_reach("backup", moments.name(each), backup_reach(each, about)) for each in made]
-    names = [moments.name(item) for item in chosen]
+        reaches += [deletion_reach("backup", object_fields.name(each), backup_reach(each, about)) for each in made]
+    names = [object_fields.name(item) for item in chosen]
     return Plan(
-        cluster=situation.cluster.name,
+        cluster=context.cluster.name,
         noun="schedule",
         verb="delete",
         subject=", ".join(names[:5]),
@@ -64,7 +64,7 @@ def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
         guards=tuple(guards),
         cli=_line(cmd, chosen, facts),
         summary=f"Delete {', '.join(names)}" if names else "No schedules found.",
-        evidence=evidence(*(Intent(moments.name(item), _uid(item), Kind.GONE) for item in chosen)),
+        evidence=evidence(*(Intent(object_fields.name(item), _uid(item), Kind.GONE) for item in chosen)),
         notes=tuple(notes),
     )
 
@@ -72,44 +72,44 @@ def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
 def _line(cmd: Command, chosen: list[Json], facts: Facts) -> str:
     """The schedules, then the backups that go with them."""
     taken = [each for item in chosen if _takes_backups(cmd, item) for each in of_schedule(item, facts)]
-    first = backups.velero_line(cmd, [moments.name(item) for item in chosen])
-    second = backups.velero_line(replace(cmd, noun="backup"), [moments.name(each) for each in taken])
+    first = backups.velero_line(cmd, [object_fields.name(item) for item in chosen])
+    second = backups.velero_line(replace(cmd, noun="backup"), [object_fields.name(each) for each in taken])
     return " && ".join(filter(None, (first, second)))
 
 
 def deletion_of(item: Json, of: Reach) -> Reach:
-    return deletion_reach("schedule", moments.name(item), of)
+    return deletion_reach("schedule", object_fields.name(item), of)
 
 
 def of_schedule(item: Json, facts: Facts) -> list[Json]:
     """Its backups, oldest first."""
-    label = label_value(moments.name(item))
-    mine = [each for each in facts.all("backups") if moments.labels(each).get(SCHEDULE_NAME) == label]
-    return sorted(mine, key=lambda each: (str(moments.created(each) or ""), moments.name(each)))
+    label = label_value(object_fields.name(item))
+    mine = [each for each in facts.all("backups") if object_fields.labels(each).get(SCHEDULE_NAME) == label]
+    return sorted(mine, key=lambda each: (str(object_fields.created(each) or ""), object_fields.name(each)))
 
 
 def _takes_backups(cmd: Command, item: Json) -> bool:
     """Said now, else as it was said when the schedule was made."""
     said = cmd.maybe("with-backups")
-    return said if said is not None else moments.remarks(item).get(DELETE_BACKUPS) == "true"
+    return said if said is not None else object_fields.remarks(item).get(DELETE_BACKUPS) == "true"
 
 
-def _removal(item: Json, situation: Situation) -> Step:
+def _removal(item: Json, context: Situation) -> Step:
     options = {"propagationPolicy": "Orphan"}
     return Step(
-        StepVerb.DELETE, "Schedule", "schedules", moments.name(item), options, situation.namespace, uid=_uid(item)
+        StepVerb.DELETE, "Schedule", "schedules", object_fields.name(item), options, context.namespace, uid=_uid(item)
     )
 
 
-def _request(item: Json, situation: Situation) -> Step:
-    manifest = backups.request(item, situation.namespace)
+def _request(item: Json, context: Situation) -> Step:
+    manifest = backups.request(item, context.namespace)
     return Step(
         StepVerb.CREATE,
         "DeleteBackupRequest",
         "deletebackuprequests",
         "",
         manifest,
-        situation.namespace,
+        context.namespace,
         uid=_uid(item),
     )
 
@@ -119,22 +119,24 @@ def _running(made: list[Json]) -> list[Guard]:
         Guard(
             "backup-running",
             Level.REFUSE,
-            f"{moments.name(each)} is {moments.phase(each)}: Velero deletes nothing that it is still making.",
+            f"{object_fields.name(each)} is {object_fields.phase(each)}: Velero deletes nothing that it is still making.",
         )
         for each in made
-        if moments.phase(each) in backups.RUNNING
+        if object_fields.phase(each) in backups.RUNNING
     ]
 
 
 def _kept(item: Json, made: list[Json]) -> str:
     if not made:
-        return f"{moments.name(item)} has no backups."
-    return f"{counted(len(made), 'backup')} of {moments.name(item)} {named(len(made), 'stays until it expires', 'stay until they expire')}: {_some(made)}. --with-backups deletes {named(len(made), 'it', 'them')}."
+        return f"{object_fields.name(item)} has no backups."
+    return f"{counted(len(made), 'backup')} of {object_fields.name(item)} {named(len(made), 'stays until it expires', 'stay until they expire')}: {_some(made)}. --with-backups deletes {named(len(made), 'it', 'them')}."
 
 
 def _some(made: list[Json]) -> str:
-    names = [moments.name(each) for each in made]
-    items = sum(moments.number((moments.status(each).get("progress") or {}).get("totalItems")) for each in made)
+    names = [object_fields.name(each) for each in made]
+    items = sum(
+        object_fields.number((object_fields.status(each).get("progress") or {}).get("totalItems")) for each in made
+    )
     shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
     return (shown or "none") + (f", {counted(items, 'item')}" if items else "")
 

@@ -6,26 +6,26 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from commands import checks, equivalent
-from commands.backup import template
-from commands.command import Command
-from commands.facts import Facts, Needs, Want
-from commands.flags import BOOL, TEXT, Flag
-from commands.moments import Json, remarks, spec
-from commands.policy.reach import mapping, merged, schedule_reach, union
-from commands.reach_facts import cluster_facts
+from commands.backup import spec as template
+from commands.grammar.command import Command
+from commands.grammar.flags import BOOL, TEXT, Flag
+from commands.grammar.verb import Args, Effect, Verb
+from commands.planning import checks, equivalent_command
+from commands.planning.context import Situation
+from commands.planning.facts import Facts, Needs, Want
+from commands.planning.object_fields import Json, remarks, spec
+from commands.planning.reach_facts import cluster_facts
 from commands.schedule import horizon
 from commands.schedule.create import DELETE_BACKUPS, DESCRIPTION, described
+from commands.schedule.forecast import Outlook, both, lines, outlook
 from commands.schedule.intent import Intent, evidence, kind_of, known_intent, needed, seal_of
 from commands.schedule.intent import Kind as IntentKind
-from commands.schedule.outlook import Outlook, both, lines, outlook
-from commands.schedule.soundness import version_guards, when_guards
 from commands.schedule.translate import expression
-from commands.situation import Situation
-from commands.verb import Args, Effect, Verb
+from commands.schedule.validation import version_guards, when_guards
 from domain.counting import counted, named
 from domain.errors import Unknown, UsageError
 from domain.plan import Guard, Level, Plan
+from policy.reach import mapping, merged, schedule_reach, union
 
 FLAGS: tuple[Flag, ...] = (
     Flag("schedule", TEXT, "Cron expression, '@every 6h', or a preset: hourly, daily, weekly, monthly", group="When"),
@@ -47,32 +47,32 @@ def needs(cmd: Command, known: Facts) -> Needs:
     )
 
 
-def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
+def plan(cmd: Command, facts: Facts, context: Situation) -> Plan:
     live = facts.get("schedules", cmd.name)
     if live is None:
         raise Unknown(f"There is no schedule {cmd.name!r}.", nearest=facts.nearest("schedules", cmd.name))
     template.check(cmd, facts)
     change = patch(cmd, live)
     after = merged(live, change)
-    before_outlook = outlook(live, situation.cluster, situation.now)
+    before_outlook = outlook(live, context.cluster, context.now)
     full = _with_horizon(change, before_outlook)
     uid = str(live["metadata"].get("uid", ""))
-    about = cluster_facts(facts, situation)
-    final = outlook(merged(live, full), situation.cluster, situation.now)
+    about = cluster_facts(facts, context)
+    final = outlook(merged(live, full), context.cluster, context.now)
     return Plan(
-        cluster=situation.cluster.name,
+        cluster=context.cluster.name,
         noun="schedule",
         verb="edit",
         subject=cmd.name,
-        steps=(horizon.patch(cmd.name, uid, situation.namespace, full),) if change else (),
+        steps=(horizon.patch(cmd.name, uid, context.namespace, full),) if change else (),
         reach=union(schedule_reach(live, about), schedule_reach(after, about)),
-        guards=_guards(cmd, after, change, facts, situation, final),
-        cli=equivalent.kubectl((horizon.patch(cmd.name, uid, situation.namespace, full),), situation.namespace)
+        guards=_guards(cmd, after, change, facts, context, final),
+        cli=equivalent_command.kubectl((horizon.patch(cmd.name, uid, context.namespace, full),), context.namespace)
         if change
         else "",
         summary=f"Edit {cmd.name}" if change else f"{cmd.name} is already so: nothing to change.",
         evidence=evidence(_intent(live, full, final, facts, uid)) if change else {},
-        notes=(*difference(live, change), *lines(final, situation)),
+        notes=(*difference(live, change), *lines(final, context)),
     )
 
 
@@ -153,7 +153,7 @@ def _with_horizon(change: Json, found: Outlook) -> Json:
 
 
 def _guards(
-    cmd: Command, after: Json, change: Json, facts: Facts, situation: Situation, final: Outlook
+    cmd: Command, after: Json, change: Json, facts: Facts, context: Situation, final: Outlook
 ) -> tuple[Guard, ...]:
     guards = [
         *checks.label_guards(cmd),
@@ -162,10 +162,10 @@ def _guards(
     ]
     if not change:
         return tuple(guards)
-    guards += [*when_guards(after, facts, situation), *(version_guards(situation) if "spec" in change else ())]
+    guards += [*when_guards(after, facts, context), *(version_guards(context) if "spec" in change else ())]
     if final.horizon is not None and "schedule" in change.get("spec", {}):
         passed = len(final.skipped(final.horizon))
-        text = f"The skip until {both(final.horizon, situation)} stays: {counted(passed, 'run')} of the new times {named(passed, 'falls', 'fall')} into it."
+        text = f"The skip until {both(final.horizon, context)} stays: {counted(passed, 'run')} of the new times {named(passed, 'falls', 'fall')} into it."
         guards.append(Guard("skip-stays", Level.WARN, text))
     return tuple(guards)
 

@@ -6,20 +6,20 @@ import json
 
 import yaml
 
-from commands import moments
-from commands.command import Command
-from commands.facts import Facts, Needs, Want, World
-from commands.flags import TEXT, Flag
-from commands.moments import Json
-from commands.output import ALL_CLUSTERS, LIST_FLAGS
+from commands.grammar.command import Command
+from commands.grammar.flags import TEXT, Flag
+from commands.grammar.verb import Args, Effect, Verb
+from commands.planning import object_fields
+from commands.planning.context import ClusterView, Situation
+from commands.planning.facts import Facts, Needs, Want, World
+from commands.planning.object_fields import Json
+from commands.planning.output import ALL_CLUSTERS, LIST_FLAGS
+from commands.schedule.forecast import Outlook, clock, in_words, lines, outlook
 from commands.schedule.intent import known_intent, needed
-from commands.schedule.outlook import Outlook, clock, in_words, lines, outlook
-from commands.situation import ClusterView, Situation
-from commands.verb import Args, Effect, Verb
 from domain.answer import Answer, Button, Code, Part, Table, Text, Tone
 from domain.counting import counted
 from domain.errors import ClusterError, Unknown
-from store.schedules import ScheduleState
+from store.tables.schedules import ScheduleState
 
 Row = tuple[str, Json, Outlook, ScheduleState | None]
 
@@ -31,7 +31,7 @@ def needs(cmd: Command, known: Facts) -> Needs:
     return Needs.of(Want("schedules", label=cmd.text("selector")), *shared)
 
 
-def answer(cmd: Command, world: World, situation: Situation) -> Answer:
+def answer(cmd: Command, world: World, context: Situation) -> Answer:
     rows: list[Row] = []
     parts: list[Part] = []
     for cluster, facts in world.items():
@@ -39,17 +39,17 @@ def answer(cmd: Command, world: World, situation: Situation) -> Answer:
             parts.append(Text(f"{cluster} could not be asked: {facts.text}", untrusted=True))
             continue
         all_there(cmd, facts)
-        rows += _rows(cluster, facts, situation)
+        rows += _rows(cluster, facts, context)
     rows.sort(key=lambda row: (row[2].name, row[0]))
     if cmd.text("output") in {"json", "yaml"}:
         return Answer(counted(len(rows), "schedule"), (*parts, _dump(cmd, [row[1] for row in rows])))
     several = len(world) > 1
     if rows:
         parts.append(
-            Table(_columns(cmd, several=several), tuple(_cells(cmd, row, situation, several=several) for row in rows))
+            Table(_columns(cmd, several=several), tuple(_cells(cmd, row, context, several=several) for row in rows))
         )
     if len(rows) == 1:
-        local = Situation(situation.now, situation.new_id, view_of(rows[0][0], situation), timezone=situation.timezone)
+        local = Situation(context.now, context.new_id, view_of(rows[0][0], context), timezone=context.timezone)
         parts += [Text(line, untrusted=True) for line in lines(rows[0][2], local)]
     tone = (
         Tone.WARNING
@@ -60,16 +60,15 @@ def answer(cmd: Command, world: World, situation: Situation) -> Answer:
     return Answer(headline, tuple(parts), tone, buttons=_buttons(rows))
 
 
-def _rows(cluster: str, facts: Facts, situation: Situation) -> list[Row]:
-    view = view_of(cluster, situation)
+def _rows(cluster: str, facts: Facts, context: Situation) -> list[Row]:
+    view = view_of(cluster, context)
     return [
-        (cluster, item, outlook(item, view, situation.now), known_intent(facts, item))
-        for item in facts.all("schedules")
+        (cluster, item, outlook(item, view, context.now), known_intent(facts, item)) for item in facts.all("schedules")
     ]
 
 
-def view_of(cluster: str, situation: Situation) -> ClusterView:
-    return situation.clusters.get(cluster) or situation.cluster
+def view_of(cluster: str, context: Situation) -> ClusterView:
+    return context.clusters.get(cluster) or context.cluster
 
 
 def all_there(cmd: Command, facts: Facts) -> None:
@@ -80,7 +79,7 @@ def all_there(cmd: Command, facts: Facts) -> None:
 
 def status_words(item: Json, found: Outlook, state: ScheduleState | None = None) -> str:
     """Velero's phase, and in plain words what it means."""
-    phase = str(moments.status(item).get("phase") or "")
+    phase = str(object_fields.status(item).get("phase") or "")
     if phase == "FailedValidation":
         return "FailedValidation (does not run)"
     if found.paused:
@@ -105,28 +104,28 @@ def _columns(cmd: Command, *, several: bool) -> tuple[str, ...]:
     return (*(["CLUSTER"] if several else []), *names, *wide, *extra)
 
 
-def _cells(cmd: Command, row: Row, situation: Situation, *, several: bool) -> tuple[str, ...]:
+def _cells(cmd: Command, row: Row, context: Situation, *, several: bool) -> tuple[str, ...]:
     cluster, item, found, state = row
-    template = moments.spec(item).get("template") or {}
+    template = object_fields.spec(item).get("template") or {}
     runs = [] if found.paused else found.runs(1)
     cells = [
         found.name,
         status_words(item, found, state),
         found.expr,
-        in_words(found, view_of(cluster, situation)),
-        clock(runs[0], situation.timezone) if runs else "-",
-        moments.ago(found.marks.last_backup, situation.now),
-        moments.at(found.marks.last_skipped, situation.timezone) if found.marks.last_skipped else "-",
+        in_words(found, view_of(cluster, context)),
+        clock(runs[0], context.timezone) if runs else "-",
+        object_fields.ago(found.marks.last_backup, context.now),
+        object_fields.at(found.marks.last_skipped, context.timezone) if found.marks.last_skipped else "-",
         str(template.get("ttl") or "0s"),
         "true" if found.paused else "false",
     ]
     if cmd.text("output") == "wide":
         cells += [
-            moments.at(found.marks.created, situation.timezone),
+            object_fields.at(found.marks.created, context.timezone),
             str(template.get("storageLocation") or "-"),
             json.dumps(template["labelSelector"]) if template.get("labelSelector") else "<none>",
         ]
-    marks = moments.labels(item)
+    marks = object_fields.labels(item)
     cells += [str(marks.get(key, "")) for key in cmd.strings("label-columns")]
     if cmd.true("show-labels"):
         cells.append(",".join(f"{key}={value}" for key, value in sorted(marks.items())) or "<none>")

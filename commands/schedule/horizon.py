@@ -10,8 +10,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from commands.moments import Json
-from commands.schedule.outlook import Outlook
+from commands.planning.object_fields import Json
+from commands.schedule.forecast import Outlook
 from domain.plan import Step, StepVerb
 
 

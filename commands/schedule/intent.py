@@ -8,12 +8,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from commands.facts import Facts, Records
-from commands.moments import Json, moment, name, spec
-from commands.track import conditions
+from commands import conditions
+from commands.planning.facts import Facts, Records
+from commands.planning.object_fields import Json, moment, name, spec
 from domain.operation import Operation
 from domain.plan import Plan, digest
-from store.schedules import ScheduleState
+from store.tables.schedules import ScheduleState
 
 if TYPE_CHECKING:
     from store.transaction import Transaction

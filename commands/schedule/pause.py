@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from commands import selection
-from commands.command import Command
-from commands.facts import Facts
-from commands.flags import DURATION, FREE_TEXT, PEEKING_BOOL, TEXT, Flag
-from commands.moments import Json, spec
-from commands.schedule import horizon, meanwhile, several
+from commands.grammar.command import Command
+from commands.grammar.flags import DURATION, FREE_TEXT, PEEKING_BOOL, TEXT, Flag
+from commands.grammar.verb import Args, Effect, Verb
+from commands.planning import selection
+from commands.planning.context import Situation
+from commands.planning.facts import Facts
+from commands.planning.object_fields import Json, spec
+from commands.schedule import bulk, horizon, pause_while
+from commands.schedule.bulk import Change, Subject
+from commands.schedule.forecast import both, zone
 from commands.schedule.intent import Intent, Kind, seal_of
-from commands.schedule.outlook import both, zone
-from commands.schedule.several import Change, Subject
-from commands.schedule.soundness import version_guards
-from commands.situation import Situation
-from commands.verb import Args, Effect, Verb
+from commands.schedule.validation import version_guards
 from domain import when
 from domain.counting import named
 from domain.duration import to_timedelta
@@ -28,24 +28,24 @@ FLAGS: tuple[Flag, ...] = (
         "until", FREE_TEXT, "Until then (2026-11-23 06:00, monday 07:00, tomorrow 09:00, +2h)", group="When", ours=True
     ),
     Flag("for", DURATION, "For so long (90m, 12h, 3d)", group="When", ours=True),
-    Flag(meanwhile.FLAG, TEXT, "While this restore waits or runs (its operation, op-…)", group="When", ours=True),
+    Flag(pause_while.FLAG, TEXT, "While this restore waits or runs (its operation, op-…)", group="When", ours=True),
     Flag("skip-immediately", PEEKING_BOOL, "Forget a run that is already due", group="When"),
 )
 
 
-def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
-    if cmd.given(meanwhile.FLAG):
-        return meanwhile.plan(cmd, facts, situation)
-    until = ends(cmd, situation)
-    more = version_guards(situation) if until is not None else ()
+def plan(cmd: Command, facts: Facts, context: Situation) -> Plan:
+    if cmd.given(pause_while.FLAG):
+        return pause_while.plan(cmd, facts, context)
+    until = ends(cmd, context)
+    more = version_guards(context) if until is not None else ()
 
     def decide(subject: Subject) -> Change:
-        return _until(subject, until, situation) if until is not None else _open(subject, cmd)
+        return _until(subject, until, context) if until is not None else _open(subject, cmd)
 
-    return several.plan(cmd, facts, situation, decide, more)
+    return bulk.plan(cmd, facts, context, decide, more)
 
 
-def ends(cmd: Command, situation: Situation) -> datetime | None:
+def ends(cmd: Command, context: Situation) -> datetime | None:
     """When the pause ends; None: never by itself. Raises UsageError."""
     if cmd.given("until") and cmd.given("for"):
         raise UsageError("--until and --for cannot stand together.", fix="Use one of them.")
@@ -53,21 +53,21 @@ def ends(cmd: Command, situation: Situation) -> datetime | None:
         span = cmd.nanoseconds("for")
         if span <= 0:
             raise UsageError("--for needs a duration longer than nothing.", fix="--for 12h")
-        return _reachable(situation, span)
+        return _reachable(context, span)
     if not cmd.given("until"):
         return None
-    found = when.parse(cmd.text("until"), situation.now, zone(situation.timezone))
-    if found <= situation.now:
+    found = when.parse(cmd.text("until"), context.now, zone(context.timezone))
+    if found <= context.now:
         raise UsageError(
-            f"--until {cmd.text('until')} has passed: it was {both(found, situation)}.",
+            f"--until {cmd.text('until')} has passed: it was {both(found, context)}.",
             fix="Write a time that is to come.",
         )
     return found
 
 
-def _reachable(situation: Situation, span: int) -> datetime:
+def _reachable(context: Situation, span: int) -> datetime:
     try:
-        return situation.now + to_timedelta(span)
+        return context.now + to_timedelta(span)
     except OverflowError:
         raise UsageError("--for is further away than the calendar goes.") from None
 
@@ -89,7 +89,7 @@ def _since(subject: Subject) -> str:
     return f" since {state.since:%Y-%m-%d %H:%M} UTC by {state.who}{why}"
 
 
-def _until(subject: Subject, until: datetime, situation: Situation) -> Change:
+def _until(subject: Subject, until: datetime, context: Situation) -> Change:
     """Until T. A longer skip that is in force stays; a pause of ours is moved, later or earlier."""
     there = subject.outlook.horizon
     end = horizon.whole(until)
@@ -99,17 +99,17 @@ def _until(subject: Subject, until: datetime, situation: Situation) -> Change:
     if spec_change and spec(subject.item).get("skipImmediately") is True:
         spec_change["skipImmediately"] = False
     if not spec_change and there == end:
-        return Change({}, note=f"{subject.name} is already held back until {both(end, situation)}.")
+        return Change({}, note=f"{subject.name} is already held back until {both(end, context)}.")
     skips = tuple(subject.outlook.skipped(end))
     intent = _intent(subject, horizon_at=end, paused=False, skips=skips)
-    guards = () if skips else (_nothing(subject, end, situation),)
+    guards = () if skips else (_nothing(subject, end, context),)
     count = f"{len(skips)}{' or more' if len(skips) >= 100 else ''} {named(len(skips), 'run')}"
-    note = f"{subject.name} is paused until {both(end, situation)}: {count} will not happen. It goes on by itself."
+    note = f"{subject.name} is paused until {both(end, context)}: {count} will not happen. It goes on by itself."
     return Change(horizon.body(spec=spec_change, until=end), intent, note, guards)
 
 
-def _nothing(subject: Subject, end: datetime, situation: Situation) -> Guard:
-    text = f"No run of {subject.name} is due before {both(end, situation)}: this pause skips nothing."
+def _nothing(subject: Subject, end: datetime, context: Situation) -> Guard:
+    text = f"No run of {subject.name} is due before {both(end, context)}: this pause skips nothing."
     return Guard("pauses-nothing", Level.WARN, text)
 
 
@@ -133,7 +133,7 @@ PAUSE = Verb(
     effect=Effect.WRITE,
     args=Args("NAME", 0, 50, "schedules"),
     flags=FLAGS,
-    needs=meanwhile.needs,
+    needs=pause_while.needs,
     plan=plan,
     examples=(
         "schedule pause nightly --until 'monday 07:00' --reason 'storage move'",

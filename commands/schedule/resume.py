@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from commands import selection
-from commands.command import Command
-from commands.facts import Facts
-from commands.flags import BOOL, PEEKING_BOOL, Flag
-from commands.moments import Json, spec
-from commands.schedule import horizon, several
+from commands.grammar.command import Command
+from commands.grammar.flags import BOOL, PEEKING_BOOL, Flag
+from commands.grammar.verb import Args, Effect, Verb
+from commands.planning import selection
+from commands.planning.context import Situation
+from commands.planning.facts import Facts
+from commands.planning.object_fields import Json, spec
+from commands.schedule import bulk, horizon
+from commands.schedule.bulk import Change, Subject
+from commands.schedule.forecast import both
 from commands.schedule.intent import Intent, Kind, kind_of, seal_of
-from commands.schedule.outlook import both
-from commands.schedule.several import Change, Subject
-from commands.situation import Situation
-from commands.verb import Args, Effect, Verb
 from domain.errors import UsageError
 from domain.plan import Plan
 
@@ -26,15 +26,15 @@ FLAGS: tuple[Flag, ...] = (
 )
 
 
-def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
+def plan(cmd: Command, facts: Facts, context: Situation) -> Plan:
     makes_up = run_missed(cmd)
 
     def decide(subject: Subject) -> Change:
         if subject.outlook.paused:
             return _unpaused(subject, makes_up=makes_up)
-        return _ended_early(subject, situation, makes_up=makes_up)
+        return _ended_early(subject, context, makes_up=makes_up)
 
-    return several.plan(cmd, facts, situation, decide)
+    return bulk.plan(cmd, facts, context, decide)
 
 
 def run_missed(cmd: Command) -> bool:
@@ -53,14 +53,12 @@ def _unpaused(subject: Subject, *, makes_up: bool) -> Change:
     return Change(horizon.body(spec=change, until=until), intent, _said(subject, makes_up=makes_up))
 
 
-def _ended_early(subject: Subject, situation: Situation, *, makes_up: bool) -> Change:
+def _ended_early(subject: Subject, context: Situation, *, makes_up: bool) -> Change:
     there = subject.outlook.horizon
     if there is None:
         return Change({}, note=f"{subject.name} is not paused.")
     if kind_of(subject.state) is Kind.SKIP:
-        note = (
-            f"{subject.name} is not paused; it skips until {both(there, situation)}. schedule unskip takes that back."
-        )
+        note = f"{subject.name} is not paused; it skips until {both(there, context)}. schedule unskip takes that back."
         return Change({}, note=note)
     before = subject.before
     until = horizon.taken_back(subject.outlook, before)
@@ -99,7 +97,7 @@ RESUME = Verb(
     effect=Effect.WRITE,
     args=Args("NAME", 0, 50, "schedules"),
     flags=FLAGS,
-    needs=several.needs,
+    needs=bulk.needs,
     plan=plan,
     examples=(
         "schedule resume nightly",

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from commands.backup import create as backup
-from commands.command import Command
-from commands.equivalent import velero
-from commands.facts import Facts, Needs
-from commands.flags import BOOL, PAIRS, TEXT, Flag
-from commands.schedule.outlook import lines, outlook
-from commands.situation import Situation
-from commands.verb import Args, Effect, Verb
+from commands.grammar.command import Command
+from commands.grammar.flags import BOOL, PAIRS, TEXT, Flag
+from commands.grammar.verb import Args, Effect, Verb
+from commands.planning.context import Situation
+from commands.planning.equivalent_command import velero
+from commands.planning.facts import Facts, Needs
+from commands.schedule.forecast import lines, outlook
 from domain.plan import Plan
 
 
@@ -26,10 +26,10 @@ def needs(cmd: Command, known: Facts) -> Needs:
     return backup.needs(_as_backup(cmd), known)
 
 
-def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
-    made = backup.plan(_as_backup(cmd), facts, situation)
+def plan(cmd: Command, facts: Facts, context: Situation) -> Plan:
+    made = backup.plan(_as_backup(cmd), facts, context)
     schedule = facts.get("schedules", cmd.name)
-    notes = lines(outlook(schedule, situation.cluster, situation.now), situation) if schedule is not None else ()
+    notes = lines(outlook(schedule, context.cluster, context.now), context) if schedule is not None else ()
     again = replace(_as_backup(cmd), names=(made.subject,))
     made = replace(made, cli=velero(again, backup.CREATE.flags))
     return replace(made, notes=(*made.notes, "The schedule's own next run is not affected.", *notes))

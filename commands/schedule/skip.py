@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from commands import selection
-from commands.command import Command
-from commands.facts import Facts
-from commands.flags import BOOL, INT, Flag
-from commands.moments import spec
-from commands.schedule import horizon, several
+from commands.grammar.command import Command
+from commands.grammar.flags import BOOL, INT, Flag
+from commands.grammar.verb import Args, Effect, Verb
+from commands.planning import selection
+from commands.planning.context import Situation
+from commands.planning.facts import Facts
+from commands.planning.object_fields import spec
+from commands.schedule import bulk, horizon
+from commands.schedule.bulk import Change, Subject
+from commands.schedule.forecast import both, listed
 from commands.schedule.intent import Intent, Kind, seal_of
-from commands.schedule.outlook import both, listed
-from commands.schedule.several import Change, Subject
-from commands.schedule.soundness import version_guards
-from commands.situation import Situation
-from commands.verb import Args, Effect, Verb
+from commands.schedule.validation import version_guards
 from domain.counting import counted
 from domain.errors import UsageError
 from domain.plan import Guard, Level, Plan
@@ -28,7 +28,7 @@ FLAGS: tuple[Flag, ...] = (
 )
 
 
-def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
+def plan(cmd: Command, facts: Facts, context: Situation) -> Plan:
     count = cmd.number("runs", 1)
     if not 1 <= count <= MOST:
         raise UsageError(
@@ -36,12 +36,12 @@ def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
         )
 
     def decide(subject: Subject) -> Change:
-        return _skip(subject, count, situation, more=cmd.true("more"))
+        return _skip(subject, count, context, more=cmd.true("more"))
 
-    return several.plan(cmd, facts, situation, decide, version_guards(situation))
+    return bulk.plan(cmd, facts, context, decide, version_guards(context))
 
 
-def _skip(subject: Subject, count: int, situation: Situation, *, more: bool) -> Change:
+def _skip(subject: Subject, count: int, context: Situation, *, more: bool) -> Change:
     if subject.outlook.paused:
         return Change({}, note=f"{subject.name} is paused: no run is coming that could be skipped.")
     until = subject.outlook.nth(count, more=more)
@@ -49,9 +49,9 @@ def _skip(subject: Subject, count: int, situation: Situation, *, more: bool) -> 
         return Change({}, guards=(_no_runs(subject),))
     there = subject.outlook.horizon
     if there is not None and there >= until:
-        held = listed(subject.outlook.skipped(there)[:5], situation.timezone)
+        held = listed(subject.outlook.skipped(there)[:5], context.timezone)
         return Change(
-            {}, note=f"{subject.name} already skips until {both(there, situation)}: {held}. Use --more to extend."
+            {}, note=f"{subject.name} already skips until {both(there, context)}: {held}. Use --more to extend."
         )
     skips = tuple(subject.outlook.skipped(until))
     intent = Intent(
@@ -63,24 +63,24 @@ def _skip(subject: Subject, count: int, situation: Situation, *, more: bool) -> 
         skips=skips,
         seal=seal_of(spec(subject.item)),
     )
-    return Change(horizon.body(until=until), intent, _said(subject, skips, situation), _near(subject, skips, situation))
+    return Change(horizon.body(until=until), intent, _said(subject, skips, context), _near(subject, skips, context))
 
 
-def _said(subject: Subject, skips: tuple[datetime, ...], situation: Situation) -> str:
-    shown = listed(skips[:5], situation.timezone) + (f" and {len(skips) - 5} more" if len(skips) > 5 else "")
+def _said(subject: Subject, skips: tuple[datetime, ...], context: Situation) -> str:
+    shown = listed(skips[:5], context.timezone) + (f" and {len(skips) - 5} more" if len(skips) > 5 else "")
     return f"{subject.name} skips its next {'run' if len(skips) == 1 else counted(len(skips), 'run')}: {shown}."
 
 
-def _near(subject: Subject, skips: tuple[datetime, ...], situation: Situation) -> tuple[Guard, ...]:
+def _near(subject: Subject, skips: tuple[datetime, ...], context: Situation) -> tuple[Guard, ...]:
     """What starts within the margin may have begun before the server reads of it."""
-    sure = situation.now + timedelta(seconds=situation.skip_margin)
+    sure = context.now + timedelta(seconds=context.skip_margin)
     near = [run for run in skips if run <= sure]
     if not near:
         return ()
     promised = next((run for run in subject.outlook.runs(MOST + 1, without_horizon=True) if run > sure), None)
-    start = f" Promised from {both(promised, situation)} on." if promised is not None and promised in skips else ""
+    start = f" Promised from {both(promised, context)} on." if promised is not None and promised in skips else ""
     text = (
-        f"The run of {subject.name} at {both(near[-1], situation)} is less than {situation.skip_margin:g} s away: "
+        f"The run of {subject.name} at {both(near[-1], context)} is less than {context.skip_margin:g} s away: "
         f"that it is skipped is not promised; you will be told.{start}"
     )
     return (Guard("inside-skip-margin", Level.WARN, text),)
@@ -91,19 +91,19 @@ def _no_runs(subject: Subject) -> Guard:
     return Guard("no-runs", Level.REFUSE, f"{subject.name} has no runs to skip: {why}.")
 
 
-def unplan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
+def unplan(cmd: Command, facts: Facts, context: Situation) -> Plan:
     def decide(subject: Subject) -> Change:
         there = subject.outlook.horizon
         if there is None:
             return Change({}, note=f"{subject.name} skips nothing.")
         if subject.is_pause:
-            note = f"{subject.name} is paused until {both(there, situation)}. schedule resume ends that."
+            note = f"{subject.name} is paused until {both(there, context)}. schedule resume ends that."
             return Change({}, note=note)
         until = horizon.taken_back(subject.outlook, subject.before)
         intent = Intent(subject.name, subject.uid, Kind.RUN, before=until, seal=seal_of(spec(subject.item)))
         return Change(horizon.body(until=until), intent, f"{subject.name} skips nothing any more.")
 
-    return several.plan(cmd, facts, situation, decide)
+    return bulk.plan(cmd, facts, context, decide)
 
 
 SKIP = Verb(
@@ -113,7 +113,7 @@ SKIP = Verb(
     effect=Effect.WRITE,
     args=Args("NAME", 0, 50, "schedules"),
     flags=FLAGS,
-    needs=several.needs,
+    needs=bulk.needs,
     plan=plan,
     examples=(
         "schedule skip nightly --reason migration",
@@ -128,7 +128,7 @@ UNSKIP = Verb(
     effect=Effect.WRITE,
     args=Args("NAME", 0, 50, "schedules"),
     flags=selection.FLAGS,
-    needs=several.needs,
+    needs=bulk.needs,
     plan=unplan,
     examples=("schedule unskip nightly",),
 )

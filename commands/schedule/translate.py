@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from commands.backup import template
-from commands.command import Command
-from commands.facts import Facts
-from commands.flags import BOOL, PEEKING_BOOL, TEXT, Flag
-from commands.output import OUTPUT_FLAGS
-from commands.situation import Situation
+from commands.backup import spec as template
+from commands.grammar.command import Command
+from commands.grammar.flags import BOOL, PEEKING_BOOL, TEXT, Flag
+from commands.planning.context import Situation
+from commands.planning.facts import Facts
+from commands.planning.output import OUTPUT_FLAGS
 from domain.errors import UsageError
-from velero.cron_words import PRESETS
+from velero.cron.description import PRESETS
 
 Json = dict[str, Any]
 
@@ -30,11 +30,11 @@ def expression(cmd: Command) -> str:
     return PRESETS.get(cmd.text("schedule").strip().lower(), cmd.text("schedule"))
 
 
-def translate(cmd: Command, facts: Facts, situation: Situation) -> Json:
+def translate(cmd: Command, facts: Facts, context: Situation) -> Json:
     if not cmd.text("schedule"):
         raise UsageError("--schedule is missing.", fix="schedule create NAME --schedule '0 1 * * *'")
     template.check(cmd, facts)
-    metadata: Json = {"name": cmd.name, "namespace": situation.namespace}
+    metadata: Json = {"name": cmd.name, "namespace": context.namespace}
     if cmd.pairs("labels"):
         metadata["labels"] = cmd.pairs("labels")
     spec: Json = {

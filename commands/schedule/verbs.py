@@ -1,5 +1,6 @@
 """All verbs of the noun, in the order in which help shows them."""
 
+from commands.grammar.verb import Verb
 from commands.schedule.calendar import CALENDAR
 from commands.schedule.create import CREATE
 from commands.schedule.delete import DELETE
@@ -10,7 +11,6 @@ from commands.schedule.pause import PAUSE
 from commands.schedule.resume import RESUME
 from commands.schedule.run import RUN
 from commands.schedule.skip import SKIP, UNSKIP
-from commands.verb import Verb
 
 SCHEDULE_VERBS: tuple[Verb, ...] = (
     CREATE,

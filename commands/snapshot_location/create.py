@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from commands import checks, equivalent
-from commands.backup_location.soundness import secret_guards
-from commands.command import Command
-from commands.facts import Facts, Needs, Want
-from commands.policy.reach import location_reach
-from commands.situation import Situation
+from commands.backup_location.validation import secret_guards
+from commands.grammar.command import Command
+from commands.grammar.verb import Args, Effect, Verb
+from commands.planning import checks, equivalent_command
+from commands.planning.context import Situation
+from commands.planning.facts import Facts, Needs, Want
 from commands.snapshot_location.translate import FLAGS, translate
-from commands.verb import Args, Effect, Verb
 from domain.plan import Plan, Step, StepVerb
+from policy.reach import location_reach
 
 KIND, RESOURCE = "VolumeSnapshotLocation", "volumesnapshotlocations"
 
@@ -19,14 +19,14 @@ def needs(_cmd: Command, _known: Facts) -> Needs:
     return Needs.of(Want(RESOURCE, fresh=True))
 
 
-def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
-    manifest = translate(cmd, situation)
+def plan(cmd: Command, facts: Facts, context: Situation) -> Plan:
+    manifest = translate(cmd, context)
     return Plan(
-        cluster=situation.cluster.name,
+        cluster=context.cluster.name,
         noun="snapshot-location",
         verb="create",
         subject=cmd.name,
-        steps=(Step(StepVerb.CREATE, KIND, RESOURCE, cmd.name, manifest, situation.namespace),),
+        steps=(Step(StepVerb.CREATE, KIND, RESOURCE, cmd.name, manifest, context.namespace),),
         reach=location_reach("snapshot-location", cmd.name),
         guards=(
             *checks.name_guards("snapshot location", cmd.name),
@@ -34,7 +34,7 @@ def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
             *checks.label_guards(cmd),
             *secret_guards(manifest["spec"].get("config") or {}),
         ),
-        cli=equivalent.velero(cmd, FLAGS),
+        cli=equivalent_command.velero(cmd, FLAGS),
         summary=f"Add the snapshot location {cmd.name}",
     )
 

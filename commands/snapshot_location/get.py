@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from commands import moments, output
-from commands.command import Command
-from commands.facts import Facts, Needs, Want, World
-from commands.flags import TEXT, Flag
-from commands.output import ALL_CLUSTERS, LIST_FLAGS
-from commands.situation import Situation
+from commands.grammar.command import Command
+from commands.grammar.flags import TEXT, Flag
+from commands.grammar.verb import Args, Effect, Verb
+from commands.planning import object_fields, output
+from commands.planning.context import Situation
+from commands.planning.facts import Facts, Needs, Want, World
+from commands.planning.output import ALL_CLUSTERS, LIST_FLAGS
 from commands.snapshot_location.create import RESOURCE
-from commands.verb import Args, Effect, Verb
 from domain.answer import Answer, Part, Table, Text, Tone
 from domain.errors import ClusterError, Unknown
 
@@ -18,8 +18,8 @@ def needs(cmd: Command, _known: Facts) -> Needs:
     return Needs.of(Want(RESOURCE, label=cmd.text("selector"), fresh=True))
 
 
-def answer(cmd: Command, world: World, _situation: Situation) -> Answer:
-    items: list[moments.Json] = []
+def answer(cmd: Command, world: World, _context: Situation) -> Answer:
+    items: list[object_fields.Json] = []
     rows: list[tuple[str, ...]] = []
     troubles: list[Part] = []
     several = len(world) > 1
@@ -32,8 +32,8 @@ def answer(cmd: Command, world: World, _situation: Situation) -> Answer:
                 raise Unknown(f"There is no snapshot location {name!r}.", nearest=facts.nearest(RESOURCE, name))
         found = [
             item
-            for item in sorted(facts.all(RESOURCE), key=moments.name)
-            if not cmd.names or moments.name(item) in cmd.names
+            for item in sorted(facts.all(RESOURCE), key=object_fields.name)
+            if not cmd.names or object_fields.name(item) in cmd.names
         ]
         items += found
         rows += [(*((cluster,) if several else ()), *_row(cmd, item)) for item in found]
@@ -53,11 +53,11 @@ def answer(cmd: Command, world: World, _situation: Situation) -> Answer:
     return Answer(headline, (*troubles, *table), Tone.WARNING if troubles else Tone.PLAIN)
 
 
-def _row(cmd: Command, item: moments.Json) -> tuple[str, ...]:
-    spec = moments.spec(item)
+def _row(cmd: Command, item: object_fields.Json) -> tuple[str, ...]:
+    spec = object_fields.spec(item)
     config = ",".join(f"{key}={value}" for key, value in sorted((spec.get("config") or {}).items())) or "-"
     return (
-        moments.name(item),
+        object_fields.name(item),
         str(spec.get("provider") or "-"),
         *((config,) if output.wide(cmd) else ()),
         *output.label_cells(cmd, item),

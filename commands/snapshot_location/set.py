@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-from commands import moments
 from commands.backup_location.translate import credential
-from commands.command import Command
-from commands.facts import Facts
-from commands.flags import PAIRS, Flag
-from commands.policy.reach import location_reach, merged
-from commands.situation import Situation
+from commands.grammar.command import Command
+from commands.grammar.flags import PAIRS, Flag
+from commands.grammar.verb import Args, Effect, Verb
+from commands.planning import object_fields
+from commands.planning.context import Situation
+from commands.planning.facts import Facts
 from commands.snapshot_location.create import KIND, RESOURCE, needs
-from commands.verb import Args, Effect, Verb
 from domain.errors import Unknown
 from domain.plan import Plan, Step, StepVerb
+from policy.reach import location_reach, merged
 
 
-def plan(cmd: Command, facts: Facts, situation: Situation) -> Plan:
+def plan(cmd: Command, facts: Facts, context: Situation) -> Plan:
     item = facts.get(RESOURCE, cmd.name)
     if item is None:
         raise Unknown(f"There is no snapshot location {cmd.name!r}.", nearest=facts.nearest(RESOURCE, cmd.name))
     secret = credential(cmd)
     wanted = {"credential": secret} if secret else {}
     steps: tuple[Step, ...] = ()
-    if wanted and merged(moments.spec(item), wanted) != moments.spec(item):
+    if wanted and merged(object_fields.spec(item), wanted) != object_fields.spec(item):
         uid = str(item["metadata"].get("uid", ""))
         steps = (Step(StepVerb.PATCH, KIND, RESOURCE, cmd.name, {"spec": wanted}, uid=uid),)
     return Plan(
-        cluster=situation.cluster.name,
+        cluster=context.cluster.name,
         noun="snapshot-location",
         verb="set",
         subject=cmd.name,

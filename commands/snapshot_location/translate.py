@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from commands.backup_location.translate import credential
-from commands.command import Command
-from commands.flags import PAIRS, TEXT, Flag
-from commands.output import OUTPUT_FLAGS
-from commands.situation import Situation
+from commands.grammar.command import Command
+from commands.grammar.flags import PAIRS, TEXT, Flag
+from commands.planning.context import Situation
+from commands.planning.output import OUTPUT_FLAGS
 from domain.errors import UsageError
 
 Json = dict[str, Any]
@@ -22,7 +22,7 @@ FLAGS: tuple[Flag, ...] = (
 )
 
 
-def translate(cmd: Command, situation: Situation) -> Json:
+def translate(cmd: Command, context: Situation) -> Json:
     if not cmd.text("provider"):
         raise UsageError("--provider is missing.", fix="snapshot-location create NAME --provider aws")
     secret = credential(cmd)
@@ -31,7 +31,7 @@ def translate(cmd: Command, situation: Situation) -> Json:
         spec["config"] = cmd.pairs("config")
     if secret:
         spec["credential"] = secret
-    metadata: Json = {"name": cmd.name, "namespace": situation.namespace}
+    metadata: Json = {"name": cmd.name, "namespace": context.namespace}
     if cmd.pairs("labels"):
         metadata["labels"] = cmd.pairs("labels")
     return {"apiVersion": "velero.io/v1", "kind": "VolumeSnapshotLocation", "metadata": metadata, "spec": spec}

@@ -136,14 +136,14 @@ class Lookups:
         found: asyncio.Future[Sequence[str]] = loop.create_future()
         self._under_way[host, port] = found
 
-        def over(addresses: Sequence[str], fault: OSError | None) -> None:
+        def over(addresses: Sequence[str], error: OSError | None) -> None:
             del self._under_way[host, port]
             if found.cancelled():
                 return
-            if fault is None:
+            if error is None:
                 found.set_result(addresses)
             else:
-                found.set_exception(fault)
+                found.set_exception(error)
                 found.exception()  # whoever asked may have gone
 
         def ask() -> None:
@@ -158,8 +158,8 @@ class Lookups:
 def _addresses(host: str, port: int) -> tuple[Sequence[str], OSError | None]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except OSError as fault:
-        return (), fault
+    except OSError as error:
+        return (), error
     except UnicodeError:
         return (), OSError("no name at all")
     return list(dict.fromkeys(str(each[4][0]) for each in found)), None

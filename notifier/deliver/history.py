@@ -70,8 +70,8 @@ class History:
             raise NotAccepted("It is too early to read the history again.", code="ratelimited", retry_after=wait)
         try:
             found = await self._all(place, since)
-        except DeliveryError as fault:
-            self._refused(place, asked_wait(fault))
+        except DeliveryError as error:
+            self._refused(place, asked_wait(error))
             raise
         self._rests.pop(place, None)
         return {ident: tuple(sorted(each, key=float)) for ident, each in found.items()}
@@ -113,8 +113,8 @@ class History:
         try:
             with using(token):
                 answer = await asyncio.wait_for(call(**arguments), self._timeout)
-        except FAULTS as fault:
-            raise of_fault(fault) from fault
+        except FAULTS as error:
+            raise of_fault(error) from error
         finally:
             self._limiter.done(token)
         return answer.data if isinstance(answer.data, dict) else {}
@@ -126,17 +126,17 @@ class History:
         if address not in self._direct:
             try:
                 opened = await asyncio.wait_for(self._client.conversations_open(users=[address]), self._timeout)
-            except FAULTS as fault:
-                raise of_fault(fault) from fault
+            except FAULTS as error:
+                raise of_fault(error) from error
             self._direct[address] = str((opened.get("channel") or {}).get("id") or address)
             while len(self._direct) > MOST_PLACES:
                 self._direct.pop(next(iter(self._direct)))
         return self._direct[address]
 
 
-def asked_wait(fault: DeliveryError) -> float:
+def asked_wait(error: DeliveryError) -> float:
     """Seconds that Slack, or our own bucket, asks to wait; 0 where it asks for nothing."""
-    return (fault.retry_after or 0.0) if isinstance(fault, NotAccepted) else 0.0
+    return (error.retry_after or 0.0) if isinstance(error, NotAccepted) else 0.0
 
 
 def _method(place: Place) -> str:

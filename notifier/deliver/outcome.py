@@ -24,8 +24,8 @@ def of_fault(fault: Exception) -> DeliveryError:
     return Doubtful(f"Slack did not say whether it took it ({type(fault).__name__}).", code=type(fault).__name__)
 
 
-def _of_answer(fault: SlackApiError) -> DeliveryError:
-    response = fault.response
+def _of_answer(error: SlackApiError) -> DeliveryError:
+    response = error.response
     status = int(getattr(response, "status_code", 200) or 200)
     data = getattr(response, "data", None)
     code = str(data.get("error", "")) if isinstance(data, dict) else ""

@@ -14,12 +14,12 @@ from datetime import datetime, timedelta
 from slack_sdk.web.async_client import AsyncWebClient
 
 from domain.errors import Undeliverable
-from notifier.deliver import apart
+from notifier.deliver import isolation
 from notifier.deliver.outcome import of_fault
 from notifier.deliver.rate_limit import EDIT, Priority, RateLimiter, Token, using
 from notifier.deliver.slack import FAULTS
 from notifier.render.answers import Rendered
-from store.messages import Message
+from store.tables.messages import Message
 from store.transaction import Transaction
 from store.writer import Store
 
@@ -73,7 +73,7 @@ class Projection:
     async def round(self) -> float | None:
         """A message that we fail to draw, and an edit that hangs, hold up no other; the fault is the loop's."""
         messages = await self._store.read(self._stale)
-        drawn = await apart.each(self._draw(message) for message in messages)
+        drawn = await isolation.each(self._draw(message) for message in messages)
         faults = [each for each in drawn if isinstance(each, Exception)]
         wanted = [
             (message, found) for message, found in zip(messages, drawn, strict=True) if not isinstance(found, Exception)
@@ -90,8 +90,8 @@ class Projection:
                 edits.append(self._edit(message, found, token))
             else:
                 rests.append(self._limiter.wait(EDIT, message.channel, found.priority))
-        faults += [each for each in await apart.each(edits) if isinstance(each, Exception)]
-        apart.told(f"{self._what} that cannot be drawn", faults)
+        faults += [each for each in await isolation.each(edits) if isinstance(each, Exception)]
+        isolation.told(f"{self._what} that cannot be drawn", faults)
         return min(rests)
 
     def _rest(self, message: Message, drawn: Drawn) -> float:
@@ -112,8 +112,8 @@ class Projection:
                     channel=message.channel, ts=message.ts, text=shown.text, blocks=[*shown.blocks]
                 )
                 await asyncio.wait_for(call, self._timeout)
-        except FAULTS as fault:
-            await self._failed(message, fault)
+        except FAULTS as error:
+            await self._failed(message, error)
             return
         finally:
             self._limiter.done(token)

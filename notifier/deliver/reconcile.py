@@ -17,12 +17,12 @@ from typing import Any
 from slack_sdk.web.async_client import AsyncWebClient
 
 from domain.errors import DeliveryError, NotAccepted
-from notifier.deliver import apart
+from notifier.deliver import isolation
 from notifier.deliver.history import UNREADABLE, Copies, History, Place, asked_wait
 from notifier.deliver.outcome import of_fault
 from notifier.deliver.slack import FAULTS, NOTHING_TO_SAY, UNDRAWN, Letter, SlackDelivery, Timing
 from notifier.route import Role
-from store.notices import Notice
+from store.tables.notices import Notice
 from store.transaction import Transaction
 from store.writer import Store
 
@@ -68,7 +68,7 @@ class Reconciler:
         groups, faults = await self._by_place(ripe)
         for place, group in groups.items():
             await self._look(place, group, now)
-        apart.told(UNDRAWN, faults)
+        isolation.told(UNDRAWN, faults)
         return 1.0 if doubtful else min(5.0, timing.read_gap)
 
     def _is_ripe(self, notice: Notice, now: datetime) -> bool:
@@ -83,7 +83,7 @@ class Reconciler:
         self, notices: Sequence[Notice]
     ) -> tuple[Mapping[Place, list[tuple[Notice, Letter]]], list[Exception]]:
         """A notice that cannot be drawn goes aside: it must not hold up the search for the others."""
-        letters = await apart.each(self._delivery.draw(notice) for notice in notices)
+        letters = await isolation.each(self._delivery.draw(notice) for notice in notices)
         groups: dict[Place, list[tuple[Notice, Letter]]] = defaultdict(list)
         faults: list[Exception] = []
         for notice, letter in zip(notices, letters, strict=True):
@@ -106,9 +106,9 @@ class Reconciler:
         try:
             channel = await self._history.channel(place.channel)
             copies = await self._history.copies(place, since)
-        except DeliveryError as fault:
-            log.warning("history cannot be read: %s", fault.code)
-            await self._unknown(place, [notice for notice, _ in group], fault, now)
+        except DeliveryError as error:
+            log.warning("history cannot be read: %s", error.code)
+            await self._unknown(place, [notice for notice, _ in group], error, now)
             return
         for notice, letter in group:
             if found := copies.get(notice.id):
@@ -117,10 +117,10 @@ class Reconciler:
             else:
                 await self._absent(notice, now)
 
-    async def _unknown(self, place: Place, notices: Sequence[Notice], fault: DeliveryError, now: datetime) -> None:
-        again = now + timedelta(seconds=max(asked_wait(fault), self._history.wait(place), self._timing.read_gap))
+    async def _unknown(self, place: Place, notices: Sequence[Notice], error: DeliveryError, now: datetime) -> None:
+        again = now + timedelta(seconds=max(asked_wait(error), self._history.wait(place), self._timing.read_gap))
         for notice in notices:
-            if fault.code in UNREADABLE or (is_urgent(notice) and self._overdue(notice, again)):
+            if error.code in UNREADABLE or (is_urgent(notice) and self._overdue(notice, again)):
                 await self._resend(notice)
             else:
                 self._not_before[notice.id] = again
@@ -156,10 +156,10 @@ class Reconciler:
         for place, group in groups.items():
             try:
                 copies = await self._history.copies(place, min(map(self._since, group)))
-            except DeliveryError as fault:
-                log.warning("a sweep has to wait: %s", fault.code)
+            except DeliveryError as error:
+                log.warning("a sweep has to wait: %s", error.code)
                 for notice in group:
-                    await self._later(notice, now, asked_wait(fault))
+                    await self._later(notice, now, asked_wait(error))
             else:
                 for notice in group:
                     await self._sweep_one(notice, place, copies, now)
@@ -170,8 +170,8 @@ class Reconciler:
         for ts in standing[1:]:
             try:
                 await self._client.chat_delete(channel=place.channel, ts=ts)
-            except FAULTS as fault:
-                said = of_fault(fault)
+            except FAULTS as error:
+                said = of_fault(error)
                 if said.code not in GONE:
                     log.warning("a second copy cannot be removed yet: %s", said.code)
                     await self._later(notice, now, asked_wait(said))

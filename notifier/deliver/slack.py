@@ -20,13 +20,13 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from domain.errors import Doubtful, Lost, NotAccepted, StoreError, Undeliverable
 from domain.event import Event
-from notifier.deliver import apart
+from notifier.deliver import isolation
 from notifier.deliver.outcome import OUT_OF_REACH, of_fault
 from notifier.deliver.rate_limit import POST, Priority, RateLimiter, Token, using
 from notifier.render.answers import Rendered
 from notifier.route import Role
-from store.messages import Message
-from store.notices import Notice
+from store.tables.messages import Message
+from store.tables.notices import Notice
 from store.writer import Store
 
 log = logging.getLogger(__name__)
@@ -133,7 +133,7 @@ class SlackDelivery:
         done = {ident: task for ident, (_, task) in self._busy.items() if task.done()}
         for ident in done:
             del self._busy[ident]
-        apart.told(UNDRAWN, apart.faults_of(done.values()))
+        isolation.told(UNDRAWN, isolation.faults_of(done.values()))
 
     async def _begin(self, band: Band) -> float:
         """Seconds until more of this band may leave. A channel without a token keeps no other waiting."""
@@ -167,7 +167,7 @@ class SlackDelivery:
     async def _deliver(self, notice: Notice, place: str, band: Band, token: Token) -> None:
         """Raises what kept the notice from being drawn, once it is put aside."""
         try:
-            letter = await apart.one(self.draw(notice))
+            letter = await isolation.one(self.draw(notice))
             if isinstance(letter, Exception):
                 await self.aside(notice, letter)
                 raise letter
@@ -180,8 +180,8 @@ class SlackDelivery:
             now = self._now()
             claimed = await self._store.write(lambda tx: tx.notices.begin(notice, now))
             await self._send(claimed, letter, token)
-        except (Lost, NotAccepted) as fault:
-            log.info("notice %s waits: %s", notice.id, fault.text)
+        except (Lost, NotAccepted) as error:
+            log.info("notice %s waits: %s", notice.id, error.text)
         finally:
             token.give_back()
 
@@ -203,13 +203,13 @@ class SlackDelivery:
     async def _send(self, notice: Notice, letter: Letter, token: Token) -> None:
         try:
             channel, ts = await self._post(notice, letter, token)
-        except NotAccepted as fault:
-            await self._not_accepted(notice, fault)
-        except Undeliverable as fault:
-            await self._undeliverable(notice, letter, fault)
-        except Doubtful as fault:
+        except NotAccepted as error:
+            await self._not_accepted(notice, error)
+        except Undeliverable as error:
+            await self._undeliverable(notice, letter, error)
+        except Doubtful as error:
             self._counted("doubtful")
-            why = fault.code or fault.text
+            why = error.code or error.text
             await self.settle(notice, lambda tx: tx.notices.unknown(notice, why))
         else:
             await self.sent(notice, letter, channel, ts)
@@ -229,8 +229,8 @@ class SlackDelivery:
         try:
             with using(token):
                 answer = await asyncio.wait_for(self._client.chat_postMessage(**arguments), self._timing.timeout)
-        except FAULTS as fault:
-            raise of_fault(fault) from fault
+        except FAULTS as error:
+            raise of_fault(error) from error
         finally:
             self._limiter.done(token)
         return str(answer.get("channel") or letter.channel), str(answer["ts"])

@@ -27,8 +27,8 @@ class LimitedClient(AsyncWebClient):
         token = held(api_method) or await self._token(api_method, channel)
         try:
             return await super().api_call(api_method, **arguments)
-        except SlackApiError as fault:
-            said = of_fault(fault)
+        except SlackApiError as error:
+            said = of_fault(error)
             if isinstance(said, NotAccepted) and said.code == "ratelimited":
                 self.limiter.close(api_method, channel, said.retry_after or 1.0)
             raise
@@ -38,17 +38,17 @@ class LimitedClient(AsyncWebClient):
     async def _token(self, api_method: str, channel: str) -> Token:
         try:
             return await self.limiter.token(api_method, channel)
-        except NotAccepted as fault:
+        except NotAccepted as error:
             answer = AsyncSlackResponse(
                 client=self,
                 http_verb="POST",
                 api_url=api_method,
                 req_args={},
                 data={"ok": False, "error": "ratelimited"},
-                headers={"Retry-After": str(fault.retry_after)},
+                headers={"Retry-After": str(error.retry_after)},
                 status_code=429,
             )
-            raise SlackApiError(fault.text, answer) from None  # type: ignore[no-untyped-call]
+            raise SlackApiError(error.text, answer) from None  # type: ignore[no-untyped-call]
 
 
 def channel_of(arguments: Mapping[str, Any]) -> str:

@@ -16,13 +16,13 @@ from typing import Any
 
 from domain.errors import DeliveryError, Lost, StoreError, Undeliverable, Unknown
 from domain.event import Event, Severity
-from notifier.deliver import apart
+from notifier.deliver import isolation
 from notifier.deliver.addresses import Lookups, Resolve
-from notifier.deliver.outward import PACKS, Receiver, Reply, call
-from notifier.deliver.repeats import KIND as ALERTS_KIND
-from notifier.deliver.repeats import Repeats, noted
-from store.deliveries import Delivery
-from store.notices import Notice
+from notifier.deliver.alert_resend import KIND as ALERTS_KIND
+from notifier.deliver.alert_resend import Repeats, noted
+from notifier.deliver.http_client import PACKS, Receiver, Reply, call
+from store.tables.deliveries import Delivery
+from store.tables.notices import Notice
 from store.transaction import Transaction
 from store.writer import Store
 
@@ -115,7 +115,7 @@ class WebhookDelivery:
         done = {key: task for key, task in self._busy.items() if task.done()}
         for key in done:
             del self._busy[key]
-        apart.told("notices that cannot be sent", apart.faults_of(done.values()))
+        isolation.told("notices that cannot be sent", isolation.faults_of(done.values()))
 
     async def _until_next(self, now: datetime) -> float:
         times = await self._store.read(lambda tx: [tx.notices.next_due(kind=kind) for kind in PACKS])
@@ -139,7 +139,7 @@ class WebhookDelivery:
     async def _serve(self, kind: str, address: str) -> None:
         """Everything that is due for one receiver, a few lanes at a time."""
         while claimed := await self._claim(kind, address):
-            await self._aside(claimed, await apart.each(self._send(notice) for notice in claimed))
+            await self._aside(claimed, await isolation.each(self._send(notice) for notice in claimed))
 
     async def _aside(self, claimed: Sequence[Notice], ended: Sequence[Exception | None]) -> None:
         """What a fault of ours keeps from leaving must not hold up its lane; the store's faults are another matter."""
@@ -147,7 +147,7 @@ class WebhookDelivery:
         for notice, fault in faults:
             if not isinstance(fault, StoreError):
                 await self._dead(notice, f"it cannot be sent: {type(fault).__name__}")
-        apart.told("notices that cannot be sent", [fault for _, fault in faults])
+        isolation.told("notices that cannot be sent", [fault for _, fault in faults])
 
     async def _claim(self, kind: str, address: str) -> tuple[Notice, ...]:
         now = self._now()
@@ -179,10 +179,10 @@ class WebhookDelivery:
             return
         try:
             reply = await call(parcel, receiver.allow, receiver.timeout, self._resolve, begun)
-        except Undeliverable as fault:
-            await self._dead(notice, fault.text, self._tried(notice, begun, "dead", fault.code, fault.text))
-        except DeliveryError as fault:
-            await self._failed(notice, begun, fault.code, fault.text, 0.0)
+        except Undeliverable as error:
+            await self._dead(notice, error.text, self._tried(notice, begun, "dead", error.code, error.text))
+        except DeliveryError as error:
+            await self._failed(notice, begun, error.code, error.text, 0.0)
         else:
             await self._answered(notice, receiver, begun, reply)
 
@@ -258,8 +258,8 @@ class WebhookDelivery:
         assert parcel is not None
         try:
             reply = await call(parcel, receiver.allow, receiver.timeout, self._resolve, begun)
-        except DeliveryError as fault:
-            return Tried(False, fault.code, self._since(begun), fault.text)
+        except DeliveryError as error:
+            return Tried(False, error.code, self._since(begun), error.text)
         if not reply.taken:
             return Tried(False, str(reply.status), self._since(begun), f"The receiver answered {reply.status}.")
         await self._store.write(lambda tx: tx.receivers.enable(receiver.kind, name))

@@ -7,8 +7,19 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from domain.event import Event, Severity
+from notifier.alert_names import (
+    ACCESS,
+    BACKUP,
+    INVALID,
+    LASTING,
+    LOCATION,
+    MISSED,
+    SILENT,
+    UNREACHABLE,
+    fired,
+    resolved,
+)
 from notifier.render.notices import headline
-from notifier.trouble import ACCESS, BACKUP, INVALID, LASTING, LOCATION, MISSED, SILENT, UNREACHABLE, fired, resolved
 
 Json = dict[str, Any]
 

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
-from sandbox.kubernetes import builtin, failures, patches, schema, validation
+from sandbox.kubernetes import builtin, failures, patches, validation
 from sandbox.kubernetes.failures import JsonObject
-from sandbox.kubernetes.kinds import Kind
 from sandbox.kubernetes.patches import clone
+from sandbox.kubernetes.schemas import structural
+from sandbox.kubernetes.schemas.kinds import Kind
 
 FieldValidation = Literal["Strict", "Warn", "Ignore"]
 Warn = Callable[[str], None]
@@ -79,7 +80,7 @@ def _applied(current: JsonObject, patch: Any, content_type: str) -> Any:
     if content_type == patches.JSON:
         return patches.apply(current, patch)
     if not isinstance(patch, dict):
-        array = "array" if isinstance(patch, list) else schema.json_type(patch)
+        array = "array" if isinstance(patch, list) else structural.json_type(patch)
         said = f"error decoding patch: json: cannot unmarshal {array} into Go value of type map[string]interface {{}}"
         raise failures.bad_request(said)
     return patches.merge(current, patch)
@@ -112,7 +113,7 @@ def _pruned(kind: Kind, item: JsonObject) -> tuple[JsonObject, list[str]]:
     metadata = {k: v for k, v in item["metadata"].items() if k in _METADATA_FIELDS and v is not None}
     inner = {k: v for k, v in item.items() if k not in _TYPE_FIELDS}
     if kind.schema is not None:
-        inner, more = schema.prune(inner, kind.schema)
+        inner, more = structural.prune(inner, kind.schema)
     elif not kind.custom:
         inner, more = builtin.pruned(kind, inner)
     else:

@@ -4,15 +4,12 @@ import base64
 import difflib
 import json
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING
 
 from sandbox.kubernetes import failures, validation
 from sandbox.kubernetes.failures import Cause, JsonObject, forbidden_field, invalid, required
-from sandbox.kubernetes.kinds import Kind, custom
+from sandbox.kubernetes.history import Table
 from sandbox.kubernetes.patches import clone
-
-if TYPE_CHECKING:
-    from sandbox.kubernetes.objects import Objects
+from sandbox.kubernetes.schemas.kinds import Kind, custom
 
 NODE_PORTS = range(30000, 32768)
 _IMMUTABLE = "field is immutable when `immutable` is set"
@@ -26,15 +23,15 @@ _CLAIM_FIELDS = (
 )
 
 
-def admit_create(objects: "Objects", kind: Kind, item: JsonObject) -> None:
+def admit_create(services: Table, kind: Kind, item: JsonObject) -> None:
     """Fills in what the server would, and takes what only one may have."""
     if fill := _DEFAULTS.get(kind.plural):
         fill(item)
     if kind.plural == "services":
-        _allocate(objects, kind, item)
+        _allocate(services, kind, item)
 
 
-def admit_update(objects: "Objects", kind: Kind, old: JsonObject, item: JsonObject) -> None:
+def admit_update(services: Table, kind: Kind, old: JsonObject, item: JsonObject) -> None:
     if kind.plural == "services":
         item["spec"].setdefault("clusterIP", old["spec"].get("clusterIP"))
         item["spec"].setdefault("clusterIPs", old["spec"].get("clusterIPs"))
@@ -44,7 +41,7 @@ def admit_update(objects: "Objects", kind: Kind, old: JsonObject, item: JsonObje
         if causes:
             raise failures.invalid_object(kind, item["metadata"]["name"], causes)
     if kind.plural == "services":
-        _allocate(objects, kind, item)
+        _allocate(services, kind, item)
 
 
 def causes(kind: Kind, item: JsonObject) -> Iterator[Cause]:
@@ -192,10 +189,10 @@ _DEFAULTS: Mapping[str, Callable[[JsonObject], None]] = {
 # services
 
 
-def _allocate(objects: "Objects", kind: Kind, item: JsonObject) -> None:
+def _allocate(services: Table, kind: Kind, item: JsonObject) -> None:
     """Cluster address and node ports; what another service has is refused."""
     me, spec = item["metadata"]["uid"], item["spec"]
-    versions = objects.table("services").now.values()
+    versions = services.now.values()
     others = [v.object["spec"] for v in versions if v.object["metadata"]["uid"] != me]
     found = [*_address(spec, {o.get("clusterIP") for o in others})]
     found += _node_ports(spec, {p["nodePort"] for o in others for p in o.get("ports") or [] if "nodePort" in p})

@@ -1,16 +1,13 @@
 """What happens to objects when others go: finalizers, owners, namespaces."""
 
 from collections import defaultdict
-from typing import TYPE_CHECKING
 
 from sandbox.kubernetes import failures
 from sandbox.kubernetes.failures import JsonObject
 from sandbox.kubernetes.history import Change, Key, Version
-from sandbox.kubernetes.kinds import Kind
 from sandbox.kubernetes.patches import clone
-
-if TYPE_CHECKING:
-    from sandbox.kubernetes.objects import Objects
+from sandbox.kubernetes.schemas.kinds import Kind
+from sandbox.kubernetes.storage import ObjectStorage
 
 _FOREGROUND = "foregroundDeletion"
 _IMMORTAL = frozenset({"default", "kube-system", "kube-public"})
@@ -22,7 +19,7 @@ class Collector:
     `hold_namespaces`: while True, a deleted namespace stays Terminating with its contents until `drain` is called.
     """
 
-    def __init__(self, objects: "Objects") -> None:
+    def __init__(self, objects: ObjectStorage) -> None:
         self._objects = objects
         self._dependents: dict[str, set[tuple[str, Key]]] = defaultdict(set)
         self._alive: set[str] = set()

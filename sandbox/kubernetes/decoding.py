@@ -9,7 +9,7 @@ from aiohttp import web
 from sandbox.kubernetes import failures
 from sandbox.kubernetes.bodies import FieldValidation
 from sandbox.kubernetes.failures import JsonObject
-from sandbox.kubernetes.kinds import Kind
+from sandbox.kubernetes.schemas.kinds import Kind
 
 _BODY_TYPES = ("application/json", "application/yaml", "application/vnd.kubernetes.protobuf")
 _PROPAGATIONS = ("Foreground", "Background", "Orphan")

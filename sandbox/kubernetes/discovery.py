@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from sandbox.kubernetes.kinds import Kind
+from sandbox.kubernetes.schemas.kinds import Kind
 
 JsonObject = dict[str, Any]
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.kubernetes.kinds import Kind
+from sandbox.kubernetes.schemas.kinds import Kind
 
 JsonObject = dict[str, Any]
 

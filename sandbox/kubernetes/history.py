@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sandbox.kubernetes.kinds import Kind
+from sandbox.kubernetes.schemas.kinds import Kind
 
 JsonObject = dict[str, Any]
 Key = tuple[str, str]  # namespace, name

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 
 from sandbox.kubernetes import failures
 from sandbox.kubernetes.failures import ApiFailure, Cause
-from sandbox.kubernetes.kinds import Kind
 from sandbox.kubernetes.lists import ListQuery, Page, page
 from sandbox.kubernetes.objects import Objects
+from sandbox.kubernetes.schemas.kinds import Kind
 
 _FRESHNESS_WAIT = 3.0  # how long the server waits for a revision from the future
 

@@ -14,9 +14,9 @@ from sandbox.kubernetes.bodies import FieldValidation, Warn
 from sandbox.kubernetes.collector import Collector
 from sandbox.kubernetes.failures import ApiFailure, Cause, JsonObject
 from sandbox.kubernetes.history import Change, ChangeType, Key, Table, Version
-from sandbox.kubernetes.kinds import KINDS, Kind
 from sandbox.kubernetes.lists import ListQuery, Page, page
 from sandbox.kubernetes.patches import clone
+from sandbox.kubernetes.schemas.kinds import KINDS, Kind
 from sandbox.kubernetes.subscription import Subscription
 
 Listener = Callable[[ChangeType, str, JsonObject | None, JsonObject | None], None]
@@ -145,7 +145,7 @@ class Objects:
         versioned = metadata.get("resourceVersion")
         self._fill(kind, metadata)
         self.collector.admit(kind, metadata)
-        builtin.admit_create(self, kind, item)
+        builtin.admit_create(self.table("services"), kind, item)
         self._check(kind, item, [*validation.name_causes(kind, metadata)])
         if versioned not in {None, "", "0"}:
             raise failures.internal("resourceVersion should not be set on objects to be created")
@@ -304,7 +304,7 @@ class Objects:
                 metadata[key] = have[key]
         # custom resources have their metadata checked twice, and say so twice
         self._check(kind, item, [*validation.update_causes(have, metadata)] * (2 if kind.custom else 1))
-        builtin.admit_update(self, kind, old.object, item)
+        builtin.admit_update(self.table("services"), kind, old.object, item)
         if item == old.object:
             return _copy(old.object)
         if bodies.differs_in_content(kind, old.object, item):

@@ -13,10 +13,10 @@ from sandbox.kubernetes import auth, bodies, decoding, discovery, failures, patc
 from sandbox.kubernetes.auth import User
 from sandbox.kubernetes.failures import ApiFailure
 from sandbox.kubernetes.faults import Faults, Trouble, reset
-from sandbox.kubernetes.kinds import Kind
 from sandbox.kubernetes.listing import encode, list_answer, read_list_query
 from sandbox.kubernetes.lists import Page
 from sandbox.kubernetes.objects import Objects
+from sandbox.kubernetes.schemas.kinds import Kind
 from sandbox.kubernetes.target import Target, target
 
 _LARGEST_BODY = 3 * 1024 * 1024

@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from sandbox.kubernetes import schema
 from sandbox.kubernetes.failures import (
     Cause,
     JsonObject,
@@ -17,7 +16,8 @@ from sandbox.kubernetes.failures import (
     unsupported,
     wrong_type,
 )
-from sandbox.kubernetes.kinds import Kind
+from sandbox.kubernetes.schemas import structural
+from sandbox.kubernetes.schemas.kinds import Kind
 
 _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
@@ -203,11 +203,11 @@ def schema_causes(kind: Kind, body: JsonObject) -> Iterator[Cause]:
     if kind.schema is None:
         return
     inner = {k: v for k, v in body.items() if k not in {"apiVersion", "kind", "metadata"}}
-    for fault in schema.faults(inner, kind.schema):
+    for fault in structural.faults(inner, kind.schema):
         yield _cause(fault)
 
 
-def _cause(fault: schema.Fault) -> Cause:
+def _cause(fault: structural.Fault) -> Cause:
     field = fault.path
     if fault.of == "required":
         return required(field)
@@ -215,7 +215,7 @@ def _cause(fault: schema.Fault) -> Cause:
         return unsupported(field, fault.value, fault.node.enum)
     if fault.of == "items":
         return invalid(field, 0, f"{field} in body should have at least 1 items")
-    found = schema.json_type(fault.value)
+    found = structural.json_type(fault.value)
     wanted = {"map": "object"}.get(fault.node.type, fault.node.type)
     if found == wanted and fault.node.format:
         said = f"{field} in body must be of type {fault.node.format}: {quoted(fault.value)}"
@@ -260,7 +260,7 @@ def _parts(value: Any) -> list[Any]:
 
 
 def _go_type(value: Any) -> str:
-    name = schema.json_type(value)
+    name = structural.json_type(value)
     return {"integer": "number", "boolean": "bool"}.get(name, name)
 
 

@@ -12,9 +12,9 @@ from sandbox.kubernetes import failures, selectors
 from sandbox.kubernetes.failures import ApiFailure, Cause
 from sandbox.kubernetes.faults import Faults, Trouble
 from sandbox.kubernetes.history import Change, Version
-from sandbox.kubernetes.kinds import Kind
 from sandbox.kubernetes.lists import revision_of
 from sandbox.kubernetes.objects import Objects
+from sandbox.kubernetes.schemas.kinds import Kind
 from sandbox.kubernetes.selectors import Match
 from sandbox.kubernetes.subscription import Subscription
 from sandbox.kubernetes.target import Target, is_true

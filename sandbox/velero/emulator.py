@@ -9,15 +9,15 @@ from sandbox.bucket import Buckets
 from sandbox.clock import Clock
 from sandbox.kubernetes.objects import Objects
 from sandbox.velero import locations, restart
-from sandbox.velero.backup import Backups
+from sandbox.velero.backups.controller import Backups
+from sandbox.velero.backups.finalize import Finalizer
+from sandbox.velero.backups.queue import Queue
 from sandbox.velero.deletion import Deletions
 from sandbox.velero.downloads import Downloads
-from sandbox.velero.finalize import Finalizer
 from sandbox.velero.gc import GarbageCollection
 from sandbox.velero.history import Past, seed
 from sandbox.velero.install import install
-from sandbox.velero.queue import Queue
-from sandbox.velero.restore import Restores
+from sandbox.velero.restores.controller import Restores
 from sandbox.velero.schedule import Schedules
 from sandbox.velero.server import WATCHED, Change, Json, Part, Server, decodable
 from sandbox.velero.settings import Outcome, Script, Scripts, VeleroSettings

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sandbox.bucket import Bucket
-from sandbox.kubernetes.kinds import KINDS
 from sandbox.kubernetes.objects import Objects
+from sandbox.kubernetes.schemas.kinds import KINDS
 from sandbox.velero import durations, files
 from sandbox.velero.log import RunLog, stamp
 from sandbox.velero.names import timestamped

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from sandbox.kubernetes.kinds import Kind
+from sandbox.kubernetes.schemas.kinds import Kind
 
 _SIGNS = re.compile(r"(\*+|\?|\[!?[^\[\]]+\])")
 

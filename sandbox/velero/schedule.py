@@ -10,7 +10,7 @@ from sandbox.kubernetes.failures import ApiFailure
 from sandbox.velero.names import timestamped
 from sandbox.velero.server import Change, Json, Server, labels, moment, phase, status
 from sandbox.velero.work import Tick, Work
-from velero import cron
+from velero.cron import expression as cron
 
 LABEL = "velero.io/schedule-name"
 BLOCKING = ("", "New", "InProgress")

@@ -5,8 +5,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox.kubernetes.kinds import Kind
 from sandbox.kubernetes.objects import Objects
+from sandbox.kubernetes.schemas.kinds import Kind
 from sandbox.velero.resources import Names, listed
 
 Json = dict[str, Any]

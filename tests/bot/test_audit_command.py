@@ -3,7 +3,7 @@
 from click.testing import CliRunner
 
 from bot.terminal.audit import COMMAND
-from tests.commands.approving import Desk, cluster_in
+from tests.operations.approving import Desk, cluster_in
 
 
 def shown(directory, operation):

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from bot.configuration.settings import Settings
 from bot.doctor import Finding, Grade, of_locations, of_scopes, of_server, worst, zone_of
-from bot.settings import Settings
 from sandbox import world as worlds
 from sandbox.kubernetes.auth import Grant, User
 from sandbox.world import World
 from velero.access import NEEDED
-from velero.server_status import ServerStatus
+from velero.resources.server_status import ServerStatus
 
 ROOT = Path(__file__).parents[2]
 

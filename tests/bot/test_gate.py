@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from commands.gate import Reason, Request, candidates, judge
-from velero.backups import backup_of
-from velero.volumes import Data, Volume
+from commands.deploy_gate import Reason, Request, candidates, judge
+from velero.artifacts.volumes import Data, Volume
+from velero.resources.backups import backup_of
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 ASKED = Request(("shop",), timedelta(hours=24))

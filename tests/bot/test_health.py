@@ -6,14 +6,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from bot.configuration.misconfiguration import misconfigured
+from bot.configuration.settings import Settings
 from bot.health import Health
-from bot.misconfiguration import misconfigured
-from bot.retrying import acts
-from bot.settings import Settings
+from bot.retry_items import acts
 from bot.supervise import Loops
 from domain.errors import StoreFull, Unknown
-from store.failed_items import ItemKind, Subject
-from store.inbox import Accepted
+from store.tables.failed_items import ItemKind, Subject
+from store.tables.inbox import Accepted
 from store.writer import Store
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)

@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from bot.configuration.settings import Settings
 from bot.housekeeping import Housekeeping
-from bot.settings import Settings
-from store import anchor
-from store.deadlines import Deadline
+from store.audit_chain import checkpoint
+from store.tables.deadlines import Deadline
 from store.writer import Store
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -22,7 +22,7 @@ async def store(tmp_path):
 
 
 def keeping(store, tmp_path):
-    return Housekeeping(store, anchor.load_key(tmp_path, ""), Settings, Counter(), lambda: NOW)
+    return Housekeeping(store, checkpoint.load_key(tmp_path, ""), Settings, Counter(), lambda: NOW)
 
 
 async def test_a_deadline_of_a_newer_version_is_told_once(store, tmp_path):

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from bot.configuration.settings import Limits
 from bot.intake import Intake, Queueing, queueing_of
-from bot.settings import Limits
 from store.writer import Store
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)

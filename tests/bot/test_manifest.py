@@ -9,7 +9,7 @@ import yaml
 from click.testing import CliRunner
 
 from bot.cli import cli
-from bot.settings import Settings
+from bot.configuration.settings import Settings
 from bot.slack.manifest import EVENTS, hint, manifest, scopes
 from bot.slack.shortcuts import FORMS, SHORTCUTS, known
 from commands.registry import SHARED_FLAGS, VERBS

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.cli import cli
-from bot.settings import Settings
-from bot.settings_file import parse
+from bot.configuration.settings import Settings
+from bot.configuration.settings_file import parse
 from bot.terminal.docs import PAGES
 from domain.errors import ConfigError
 
@@ -32,8 +32,8 @@ PYTHONS = (
 def faults(text: str) -> list[str]:
     try:
         parse(text, "s.toml")
-    except ConfigError as fault:
-        return list(fault.faults)
+    except ConfigError as error:
+        return list(error.faults)
     return []
 
 

@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from bot import pages
+from bot.terminal import generated_pages
 
-ROWS = [line.split(" | ") for line in pages.settings().splitlines() if line.startswith("| `")]
+ROWS = [line.split(" | ") for line in generated_pages.settings().splitlines() if line.startswith("| `")]
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[row[0] for row in ROWS])
@@ -17,6 +17,6 @@ def test_each_setting_has_a_type_and_a_meaning(row):
 
 
 def test_tables_are_named_as_toml_has_them():
-    heads = [line.removeprefix("## ") for line in pages.settings().splitlines() if line.startswith("## [")]
+    heads = [line.removeprefix("## ") for line in generated_pages.settings().splitlines() if line.startswith("## [")]
     assert "[routes.match]" in heads
     assert all(re.fullmatch(r"\[[a-z_.]+\]|\[\[[a-z_.]+\]\]", head) for head in heads), heads

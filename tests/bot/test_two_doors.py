@@ -19,7 +19,7 @@ from bot.supervise import Loops
 from sandbox.slack import payloads
 from sandbox.slack.delivery import COMMAND, EVENT, Ack, Transport
 from sandbox.slack.emulator import SlackEmulator
-from store.inbox import Item
+from store.tables.inbox import Item
 from store.writer import Store
 
 TOKEN, APP_TOKEN, SECRET = "xoxb-1", "xapp-1", "shh"

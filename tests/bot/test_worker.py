@@ -10,7 +10,7 @@ import pytest
 
 from bot.worker import ATTEMPTS, Worker
 from domain.errors import StoreFull
-from store.failed_items import ItemKind
+from store.tables.failed_items import ItemKind
 from store.writer import Store
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)

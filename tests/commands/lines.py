@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
-from commands.flags import BOOL, DURATION, INT, MAPPINGS, OPTIONAL_BOOL, OR_SELECTOR, PAIRS, SELECTOR
+from commands.grammar.flags import BOOL, DURATION, INT, MAPPINGS, OPTIONAL_BOOL, OR_SELECTOR, PAIRS, SELECTOR
+from commands.grammar.verb import Verb
 from commands.registry import SHARED_FLAGS, VERBS
-from commands.verb import Verb
 
 GOLDEN = Path(__file__).parents[1] / "data" / "golden-cli"
 NAMES = ("done", "failed", "daily", "default", "secondary", "aws-east", "shop", "x", "Bad_Name", "a" * 300, "nope")

@@ -10,21 +10,21 @@ from typing import Any
 
 import yaml
 
-from commands.command import Command
-from commands.facts import Facts, File, Missing, Records, ServerStatus, Want, World
-from commands.gather import ROUNDS
-from commands.grammar import parse
-from commands.policy.visible import EVERYWHERE, Layer, View, limited_to
-from commands.reach_facts import cluster_facts
+from commands.grammar.command import Command
+from commands.grammar.parser import parse
+from commands.grammar.verb import Note
+from commands.planning.context import ClusterView, Situation
+from commands.planning.facts import Facts, File, Missing, Records, ServerStatus, Want, World
+from commands.planning.reach_facts import cluster_facts
 from commands.registry import verb_of
-from commands.selectors import matches, parse_selector
-from commands.sight import sift
-from commands.situation import ClusterView, Situation
-from commands.verb import Note
 from domain.actor import Actor, ActorKind, Origin, Way
 from domain.answer import Answer, Attachment, Code, Fields, Part, Table, Text
 from domain.errors import ClusterError
 from domain.plan import Plan
+from domain.selectors import matches, parse_selector
+from operations.facts_reader import ROUNDS
+from operations.visibility import sift
+from policy.visible import EVERYWHERE, Layer, View, limited_to
 
 Json = dict[str, Any]
 

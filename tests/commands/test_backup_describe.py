@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from commands.facts import File, Missing
+from commands.planning.facts import File, Missing
 from domain.answer import Table, Tone
 from domain.errors import Refused, Unknown
 from tests.commands.shelf import Shelf, backup, dumped, namespace, recorded, resource, shown, text_of

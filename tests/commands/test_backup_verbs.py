@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from commands.backup.kots import logical
-from commands.situation import Application
+from commands.planning.context import Application
 from domain.answer import Table
 from domain.errors import Refused, Unknown, Unreachable, UsageError
 from tests.commands.shelf import Shelf, backup, dumped, location, namespace, resource, shown, situation

@@ -7,7 +7,7 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from commands.correction import Typed, corrected, is_shown, place
-from commands.flags import (
+from commands.grammar.flags import (
     BOOL,
     DURATION,
     INT,
@@ -20,11 +20,11 @@ from commands.flags import (
     STICKY_BOOL,
     Flag,
 )
-from commands.grammar import parse
-from commands.nearest import nearest
+from commands.grammar.nearest import nearest
+from commands.grammar.parser import parse
+from commands.grammar.tokenizer import words
+from commands.grammar.verb import Effect
 from commands.registry import SHARED_FLAGS, VERBS, verb_of
-from commands.verb import Effect
-from commands.words import words
 from domain.errors import Refused, Unknown, UsageError, UserError
 from tests.commands.shelf import Shelf, backup, location, namespace
 
@@ -199,8 +199,8 @@ def test_what_is_shown_reads_differs_holds_back_and_does_no_more(lines: tuple[st
     try:
         if planned(wrong):
             shelf().plans(wrong)
-    except UserError as fault:
-        better = corrected(fault, Typed(wrong))
+    except UserError as error:
+        better = corrected(error, Typed(wrong))
     else:
         return
     event("suggested" if better else "nothing")

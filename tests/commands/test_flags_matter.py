@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from commands.batch import fixtures
-from commands.facts import Facts
-from commands.flags import Flag
-from commands.grammar import parse
+from commands.grammar.flags import Flag
+from commands.grammar.parser import parse
+from commands.grammar.verb import Effect, Verb
+from commands.planning.context import Situation
+from commands.planning.facts import Facts
 from commands.registry import SHARED_FLAGS, VERBS, verb_of
-from commands.situation import Situation
-from commands.verb import Effect, Verb
 from domain.errors import UserError
 from tests.commands.lines import GOLDEN
 from tests.commands.shelf import namespace, situation
@@ -114,8 +114,8 @@ def seen(line: str, held: Facts, about: Situation) -> Any:
         assert verb.plan is not None
         command = verb.settle(command, about) if verb.settle else command
         plan = verb.plan(command, held, about)
-    except UserError as fault:
-        return fault.text
+    except UserError as error:
+        return error.text
     return [plan.fingerprint, plan.reach, plan.guards, plan.notes, dict(plan.offers), plan.summary]
 
 

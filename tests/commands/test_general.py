@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from commands.facts import File
-from commands.situation import Application
+from commands.planning.context import Application
+from commands.planning.facts import File
 from domain.actor import Actor, ActorKind, Origin, Way
 from domain.answer import Fields, Tone
 from domain.errors import Refused, Unknown, Unreachable, UsageError
-from store.audit import Entry, Recorded
-from store.subscriptions import Subscription
+from store.tables.audit import Entry, Recorded
+from store.tables.subscriptions import Subscription
 from tests.commands.shelf import (
     ADA,
     NOW,

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from commands.batch import answer, fixtures
-from commands.situation import ClusterView, Situation
+from commands.planning.context import ClusterView, Situation
 from tests.commands.golden import expected_ok, normal
 
 DATA = Path(__file__).parents[1] / "data" / "golden-cli"

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from commands.batch import answer, fixtures
-from commands.policy.reach import merged
-from commands.situation import ClusterView, Situation
+from commands.planning.context import ClusterView, Situation
+from policy.reach import merged
 
 Json = dict[str, Any]
 DATA = Path(__file__).parents[1] / "data" / "golden-cli"

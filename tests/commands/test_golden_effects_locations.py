@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from commands.policy.reach import merged
+from policy.reach import merged
 from tests.commands.test_golden_effects import ROWS, asks_first, plain, said, worlds
 
 Json = dict[str, Any]

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from commands.confirm import confirmation
-from commands.grammar import parse
-from commands.situation import ClusterView
+from commands.grammar.parser import parse
+from commands.planning.context import ClusterView
 from domain.actor import Origin, Way
 from domain.answer import Tone
 from domain.errors import Unknown, UsageError
 from domain.plan import Level, StepVerb
 from domain.reach import EVERYTHING
+from operations.confirmation import confirmation
 from tests.commands.shelf import Shelf, backup, dumped, location, resource, shown, situation
 
 CREATE = "backup-location create new --provider aws --bucket fresh --config region=eu"

@@ -10,19 +10,19 @@ from typing import Any
 
 import pytest
 
-from bot.desks import sorry
+from bot.slack.item_processor import sorry
 from commands import help as helping
-from commands.confirm import confirmation
-from commands.grammar import parse
+from commands.grammar.parser import parse
+from commands.grammar.verb import Effect
+from commands.planning.context import Application
 from commands.registry import NOUNS, VERBS
-from commands.situation import Application
-from commands.verb import Effect
 from domain.answer import Answer
 from domain.decision import Decision, Outcome, Reason
 from domain.errors import UserError
 from notifier.render.answers import render
+from operations.confirmation import confirmation
 from sandbox.slack.blockkit.check import check_blocks
-from store.subscriptions import Subscription
+from store.tables.subscriptions import Subscription
 from tests.commands.shelf import ADA, NOW, Shelf, backup, location, namespace, recorded, resource, situation
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "answers"
@@ -72,8 +72,8 @@ def refused(line: str) -> Callable[[], Answer]:
         held = world()
         try:
             plan = held.plans(line)
-        except UserError as fault:
-            return sorry(fault, line, "ref 1234")
+        except UserError as error:
+            return sorry(error, line, "ref 1234")
         raise AssertionError(f"{plan} was not refused")
 
     return say

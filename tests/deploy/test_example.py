@@ -3,8 +3,8 @@
 from click.testing import CliRunner
 
 from bot.cli import cli
-from bot.settings import Settings
-from bot.settings_file import read
+from bot.configuration.settings import Settings
+from bot.configuration.settings_file import read
 from tests.deploy.rendering import DEPLOY
 
 EXAMPLE = DEPLOY / "example.toml"

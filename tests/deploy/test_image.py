@@ -127,7 +127,7 @@ def test_versions_are_those_of_the_lock_file(image):
 
 def test_no_sandbox_and_no_tests(image):
     packages = {path.name for path in next(image.venv.glob("lib/python*/site-packages")).iterdir()}
-    assert {"bot", "commands", "notifier", "velero", "store", "domain"} <= packages
+    assert {"bot", "operations", "tracking", "commands", "policy", "notifier", "velero", "store", "domain"} <= packages
     assert not packages & {"sandbox", "tests", "benchmarks", "deploy"}
 
 

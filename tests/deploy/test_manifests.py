@@ -7,7 +7,7 @@ from ipaddress import ip_address, ip_network
 import pytest
 from jsonschema import Draft202012Validator
 
-from bot.settings_file import parse
+from bot.configuration.settings_file import parse
 from tests.deploy.rendering import DEPLOY, ROOT, load, one, render
 
 VERSIONS = ["v1.25", "v1.37"]

@@ -14,7 +14,7 @@ from benchmarks.process import bot
 from bot import metrics
 from sandbox import world as worlds
 from tests.deploy.rendering import DEPLOY, ROOT
-from tests.scenarios.lives import free_port
+from tests.scenarios.process import free_port
 
 RULES = yaml.safe_load((DEPLOY / "monitoring" / "alerts.yaml").read_text("utf-8"))["groups"]
 DASHBOARD = json.loads((DEPLOY / "monitoring" / "dashboard.json").read_text("utf-8"))

@@ -19,12 +19,12 @@ from sandbox.rights import RIGHTS, bot_user, granted
 from sandbox.velero.emulator import VeleroEmulator
 from tests.deploy.rendering import DEPLOY, load, one, render
 from velero.access import NEEDED, USEFUL
+from velero.artifacts.downloads import File
 from velero.cluster import WATCHED_KINDS, Cluster, ClusterSettings
-from velero.configmaps import copied
 from velero.connection import Direct
-from velero.deletions import delete_backup
-from velero.downloads import File
-from velero.pod_volumes import of_backup
+from velero.resources.configmaps import copied
+from velero.resources.deletions import delete_backup
+from velero.resources.pod_volumes import of_backup
 
 Right = tuple[str, str, str]
 

@@ -9,7 +9,7 @@ import pytest
 from domain.counting import counted, named
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("bot", "commands", "notifier", "velero", "store", "domain")
+PACKAGES = ("bot", "operations", "tracking", "commands", "policy", "notifier", "velero", "store", "domain")
 NOUNS = (
     "backup restore schedule object error warning item run namespace volume check rule cluster case fault row notice"
     " step vote plugin kind part skip subscription line minute hour day location repository approval people"
@@ -45,9 +45,9 @@ def bare_counts(path: Path):
 NAMES = re.compile(r"name$|title|table$|^[A-Z_]+$")
 """What runs or skips is no number; a constant is not one."""
 ALWAYS_MORE = (
-    "commands/restore/hold.py minutes minutes longer",
+    "commands/restore/schedule_hold.py minutes minutes longer",
     "notifier/render/limits.py len(blocks) - BLOCKS + 1 more parts",
-    "velero/cron_words.py step ",
+    "velero/cron/description.py step ",
 )
 """Numbers that are never one."""
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
-from commands import flags as types
-from commands.flags import Flag, FlagType
+from commands.grammar import flags as types
+from commands.grammar.flags import Flag, FlagType
+from commands.grammar.verb import Verb
 from commands.registry import VERBS
-from commands.verb import Verb
 
 NOUNS = ("backup", "restore", "schedule", "backup-location", "snapshot-location")
 LEFT_OUT = frozenset(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import aiohttp
 
-from tests.bot.hooks.receiver import Receiver
+from tests.bot.webhooks.receiver import Receiver
 from tests.e2e.api import Json
 from tests.e2e.ports import free_ports
 from tests.e2e.processes import Keeper, Process

@@ -18,8 +18,8 @@ import yaml
 from hypothesis import HealthCheck, Phase, given, settings
 
 from commands.batch import answer, fixtures
-from commands.facts import Facts
-from commands.situation import ClusterView, Situation
+from commands.planning.context import ClusterView, Situation
+from commands.planning.facts import Facts
 from tests.commands.golden import expected_ok, normal
 from tests.e2e.api import Api, Json
 from tests.e2e.cluster import RealCluster, location

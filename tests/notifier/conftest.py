@@ -14,7 +14,7 @@ import pytest
 
 from domain.event import Event, Severity
 from notifier.deliver.history import History
-from notifier.deliver.outward import Receiver
+from notifier.deliver.http_client import Receiver
 from notifier.deliver.rate_limit import RateLimiter
 from notifier.deliver.reconcile import Reconciler
 from notifier.deliver.slack import Letter, SlackDelivery, Timing
@@ -22,11 +22,11 @@ from notifier.deliver.slack_client import LimitedClient
 from notifier.deliver.webhooks import WebhookDelivery
 from notifier.render.answers import Rendered
 from notifier.route import Route, Wiring
-from notifier.telling import Teller
+from notifier.router import Teller
 from sandbox.slack.emulator import SlackEmulator
-from store.notices import NoticeState
+from store.tables.notices import NoticeState
 from store.writer import Store
-from tests.bot.hooks.receiver import Receiver as Server
+from tests.bot.webhooks.receiver import Receiver as Server
 
 START = datetime(2026, 11, 21, 12, tzinfo=UTC)
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

@@ -6,8 +6,8 @@ import pytest
 
 from domain.event import Severity
 from notifier.route import Role, Route, Wiring, destinations, matches
-from notifier.telling import body, lane
-from store.subscriptions import Subscription
+from notifier.router import body, lane
+from store.tables.subscriptions import Subscription
 from tests.notifier.conftest import event
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)

@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from notifier.deliver import apart
+from notifier.deliver import isolation
 from notifier.deliver.reconcile import FIRST_RETRY_S, LONGEST_RETRY_S, sweep_retry_wait
 from sandbox.slack.faults import Fault
-from store.notices import NoticeState
+from store.tables.notices import NoticeState
 
 MANY = [f"n{number:03}" for number in range(40)]
 
@@ -149,7 +149,7 @@ async def test_of_tasks_every_fault_is_kept_and_groups_are_opened():
     cancelled = asyncio.create_task(asyncio.Event().wait())
     cancelled.cancel()
     await asyncio.wait([*tasks, cancelled])
-    assert [type(each) for each in apart.faults_of([*tasks, cancelled])] == [ValueError, KeyError, OSError]
+    assert [type(each) for each in isolation.faults_of([*tasks, cancelled])] == [ValueError, KeyError, OSError]
 
 
 # what may have arrived

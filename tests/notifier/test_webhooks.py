@@ -13,10 +13,10 @@ from cloudevents.core.bindings.http import HTTPMessage, from_structured_event
 from standardwebhooks import Webhook
 
 from domain.event import Severity
-from notifier.deliver.outward import retry_after
+from notifier.deliver.http_client import retry_after
 from notifier.deliver.webhooks import SCHEDULE, WebhookDelivery, wait_before_next
 from notifier.render.cloudevents import FACTS, LARGEST, encoded, envelope
-from store.notices import NoticeState
+from store.tables.notices import NoticeState
 from tests.notifier.conftest import SECRET, START, event
 
 SCHEMAS = Path("docs/events")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.scenarios.house import House, Make, made
+from tests.scenarios.product import House, Make, made
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from commands.approval.terms import VOTE
+from operations.approval.timers import VOTE
 from sandbox import world as worlds
 from sandbox.slack.faults import Fault
 

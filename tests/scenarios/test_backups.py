@@ -1,10 +1,10 @@
 """The main job: from a signed slash command to Velero, and back to the channel."""
 
 from bot.app import App
-from bot.settings_file import read
+from bot.configuration.settings_file import read
 from sandbox.kubernetes.faults import Trouble
 from sandbox.slack.words import words
-from tests.scenarios.house import phase
+from tests.scenarios.product import phase
 
 CREATE = "/velero backup create b1 --include-namespaces shop"
 

@@ -5,7 +5,7 @@ import asyncio
 from click.testing import CliRunner
 
 from bot.cli import cli
-from tests.scenarios.house import BRISK
+from tests.scenarios.product import BRISK
 
 HOOK = """
 [[routes]]

@@ -12,11 +12,11 @@ from collections import Counter
 import pytest
 
 from sandbox.slack.faults import Fault
+from store.audit_chain.verify import Finding, verify
 from store.connection import DATABASE_FILE
 from store.sqlite import sqlite3
-from store.verify import Finding, verify
-from tests.scenarios.house import BRISK, phase
-from tests.scenarios.lives import Lives, free_port
+from tests.scenarios.process import Lives, free_port
+from tests.scenarios.product import BRISK, phase
 
 SHARES = {
     Fault.COMMIT_THEN_RESET: 0.06,

@@ -1,8 +1,8 @@
 """The inbox takes commands from elsewhere than Slack; nothing downstream differs."""
 
-from commands.conduct import Asked
 from domain.actor import Actor, ActorKind, Origin, Way
 from domain.errors import Refused
+from operations.request import Asked
 
 RULE = """
 [[rules]]

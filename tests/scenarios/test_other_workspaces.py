@@ -7,7 +7,7 @@ import pytest
 from bot.slack import payloads
 from domain.errors import Refused
 from sandbox.slack import payloads as sent
-from tests.scenarios.house import House
+from tests.scenarios.product import House
 
 CREATE = "backup create b1 --include-namespaces shop"
 ELSEWHERE = "T999999999"

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from store.subscriptions import Subscription
+from store.tables.subscriptions import Subscription
 
 OTHERS = "billing"
 

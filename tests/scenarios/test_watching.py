@@ -8,7 +8,7 @@ from sandbox.kubernetes.faults import Trouble
 from sandbox.velero.history import Past
 from sandbox.velero.settings import VeleroSettings
 from sandbox.world import QUICK
-from tests.scenarios.house import BRISK
+from tests.scenarios.product import BRISK
 
 NIGHTLY = {"schedule": "0 1 * * *", "template": {"includedNamespaces": ["shop"], "storageLocation": "default"}}
 

@@ -6,9 +6,9 @@ from contextlib import closing
 
 import pytest
 
-from store.audit import Entry
 from store.connection import DATABASE_FILE, open_for_reading
 from store.sqlite import sqlite3
+from store.tables.audit import Entry
 
 THE_REST = "at, actor, action, subject, cluster, operation, outcome, detail, prev, hash"
 

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from store.verify import verify
+from store.audit_chain.verify import verify
 from store.writer import Store
 
 WRITES_FOR_EVER = """

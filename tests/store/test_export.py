@@ -9,8 +9,8 @@ from datetime import timedelta
 
 import pytest
 
-from store.audit import Entry
-from store.export import Format, export, neutral
+from store.audit_chain.export import Format, export, neutral
+from store.tables.audit import Entry
 
 
 def filled(tx, now):

@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from domain.errors import Lost
 from store.connection import DATABASE_FILE, open_for_writing
-from store.inbox import Accepted, Duplicate
+from store.tables.inbox import Accepted, Duplicate
 from store.transaction import Transaction
 from tests.store.conftest import NOW
 

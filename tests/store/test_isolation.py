@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from domain.errors import Lost, StoreBusy, StoreFull
-from store.failed_items import ItemKind, Subject
 from store.isolation import Isolation, attempt
+from store.tables.failed_items import ItemKind, Subject
 from tests.store.conftest import NOW
 
 SUBJECT = Subject(ItemKind.EVENT, "e1", "event backup.failed")

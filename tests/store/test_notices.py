@@ -13,8 +13,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from domain.errors import Lost
 from store.connection import open_for_writing
-from store.messages import Message
-from store.notices import NoticeState
+from store.tables.messages import Message
+from store.tables.notices import NoticeState
 from store.transaction import Transaction
 from tests.store.conftest import NOW
 

@@ -12,11 +12,11 @@ import pytest
 from sqlite_utils import Migrations
 
 from domain.errors import StoreCorrupt, StoreError, StoreLocked, StoreNewer
-from store.audit import Entry
 from store.connection import DATABASE_FILE, open_for_reading, open_for_writing, reading
 from store.lock import DirectoryLock, holder
 from store.migrations import STEPS, TRIGGERS
 from store.sqlite import has_wal_reset_bug, sqlite3, version
+from store.tables.audit import Entry
 from store.transaction import Transaction
 from store.writer import Store
 

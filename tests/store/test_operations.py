@@ -19,9 +19,9 @@ from domain.plan import Guard, Level, Plan, Step, StepVerb
 from domain.reach import EVERYTHING, Reach
 from store.connection import open_for_writing
 from store.migrations import STEPS
-from store.operations import IS_OPEN
 from store.sqlite import sqlite3
-from store.steps import StepState
+from store.tables.operations import IS_OPEN
+from store.tables.steps import StepState
 from store.transaction import Transaction
 from tests.store.conftest import NOW
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 
 from domain.operation import State
-from store.audit import Entry
-from store.conditions import Condition
-from store.deadlines import Deadline
-from store.deliveries import Delivery
-from store.hooks import Hook
-from store.messages import Message
 from store.retention import Policy, prune
-from store.schedules import ScheduleState
+from store.tables.audit import Entry
+from store.tables.conditions import Condition
+from store.tables.deadlines import Deadline
+from store.tables.deliveries import Delivery
+from store.tables.messages import Message
+from store.tables.pipeline_calls import Hook
+from store.tables.schedules import ScheduleState
 from tests.store.test_approvals import asked
 from tests.store.test_inbox import URL, ask
 from tests.store.test_notices import post

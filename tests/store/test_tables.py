@@ -10,12 +10,12 @@ import pytest
 from domain.errors import Lost
 from domain.event import Event, Severity
 from domain.operation import State
-from store.deadlines import Deadline
-from store.deliveries import Delivery
-from store.messages import Message
-from store.observed import Observed
-from store.schedules import ScheduleState
-from store.subscriptions import Subscription
+from store.tables.deadlines import Deadline
+from store.tables.deliveries import Delivery
+from store.tables.messages import Message
+from store.tables.observed import Observed
+from store.tables.schedules import ScheduleState
+from store.tables.subscriptions import Subscription
 from store.times import micros, moment
 from tests.store.conftest import NOW
 from tests.store.test_operations import planned

@@ -14,11 +14,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from domain.errors import ConfigError, StoreError
-from store import anchor
-from store.audit import GENESIS, TRIGGERS, Entry, row_hash
+from store.audit_chain import checkpoint
+from store.audit_chain.verify import Finding, verify
 from store.connection import DATABASE_FILE, open_for_writing
+from store.tables.audit import GENESIS, TRIGGERS, Entry, row_hash
 from store.transaction import Transaction
-from store.verify import Finding, verify
 
 KEY = base64.b64encode(bytes(range(32))).decode()
 
@@ -26,13 +26,13 @@ KEY = base64.b64encode(bytes(range(32))).decode()
 @pytest.fixture
 def record(tmp_path, now):
     """Twenty rows, heads signed after ten and after all; the bot is not running."""
-    key = anchor.load_key(tmp_path, KEY)
+    key = checkpoint.load_key(tmp_path, KEY)
     with closing(open_for_writing(tmp_path, now)) as connection:
         tx = Transaction(connection, 1)
         add(tx, now, 10)
-        first = anchor.head(tx, now, key)
+        first = checkpoint.head(tx, now, key)
         add(tx, now, 9)
-        second = anchor.head(tx, now + timedelta(minutes=5), key)
+        second = checkpoint.head(tx, now + timedelta(minutes=5), key)
     return Record(tmp_path, [first.note, second.note])
 
 
@@ -176,7 +176,7 @@ def test_an_older_copy_shows_against_a_head_from_outside(record, tmp_path_factor
     with closing(open_for_writing(record.path, now)) as connection:
         tx = Transaction(connection, 2)
         add(tx, now, 5)
-        newest = anchor.head(tx, now, anchor.load_key(record.path, KEY))
+        newest = checkpoint.head(tx, now, checkpoint.load_key(record.path, KEY))
     assert verify(record.path, anchors=[newest.note]).exit_code == 0
     assert verify(copy, anchors=[newest.note]).finding is Finding.TRUNCATED
 
@@ -194,7 +194,7 @@ def test_an_edited_head_is_named(record):
 
 def test_a_head_signed_by_another_key_is_named(record, tmp_path_factory, now):
     elsewhere = tmp_path_factory.mktemp("elsewhere")
-    mallory = anchor.load_key(elsewhere)
+    mallory = checkpoint.load_key(elsewhere)
     assert record.verdict(public=mallory.public) == (Finding.BROKEN, 10, 3)
 
 
@@ -203,7 +203,7 @@ def test_a_head_published_in_a_file_must_still_be_there(record, tmp_path_factory
     with closing(open_for_writing(record.path, now)) as connection:
         tx = Transaction(connection, 2)
         due = tx.anchors.unpublished(f"file:{place}")
-        anchor.append_to_file(place, [one.note for one in due])
+        checkpoint.append_to_file(place, [one.note for one in due])
         for one in due:
             tx.anchors.published(one.number, f"file:{place}", "", now)
         assert tx.anchors.unpublished(f"file:{place}") == ()
@@ -248,41 +248,43 @@ def test_a_flipped_byte_in_the_record_is_never_served_silently(record, data, tmp
     copy.write_bytes(content)
     with closing(plain.connect(copy)) as connection:
         connection.text_factory = bytes
-        read = connection.execute("SELECT action FROM audit WHERE action NOT IN ('backup.create', ?)", (anchor.SIGNED,))
+        read = connection.execute(
+            "SELECT action FROM audit WHERE action NOT IN ('backup.create', ?)", (checkpoint.SIGNED,)
+        )
         harmless = read.fetchall() == []
     assert harmless or verify(copy).finding is Finding.BROKEN
 
 
 def test_nothing_new_needs_no_new_head(tmp_path, now):
-    key = anchor.load_key(tmp_path, KEY)
+    key = checkpoint.load_key(tmp_path, KEY)
     with closing(open_for_writing(tmp_path, now)) as connection:
         tx = Transaction(connection, 1)
-        assert anchor.head(tx, now, key) is None
+        assert checkpoint.head(tx, now, key) is None
         add(tx, now, 1)
-        assert anchor.head(tx, now, key).seq == 1
-        assert anchor.head(tx, now, key) is None
+        assert checkpoint.head(tx, now, key).seq == 1
+        assert checkpoint.head(tx, now, key) is None
         add(tx, now, 1)
-        assert anchor.head(tx, now, key).seq == 3
+        assert checkpoint.head(tx, now, key).seq == 3
 
 
 def test_a_note_tells_what_was_signed_and_by_whom(tmp_path, now, record):
-    key = anchor.load_key(tmp_path, KEY)
-    said = anchor.check(record.notes[0], key.public)
+    key = checkpoint.load_key(tmp_path, KEY)
+    said = checkpoint.check(record.notes[0], key.public)
     assert (said.number, said.seq, said.previous) == (1, 10, b"")
-    assert anchor.check(record.notes[1], key.public).previous == anchor.digest(record.notes[0])
+    assert checkpoint.check(record.notes[1], key.public).previous == checkpoint.digest(record.notes[0])
     for forged in (record.notes[0].replace("\n10\n", "\n11\n"), record.notes[0][:-6] + "\n", "", "nonsense"):
-        assert anchor.check(forged, key.public) is None
+        assert checkpoint.check(forged, key.public) is None
 
 
 def test_notes_are_found_between_other_lines(record):
     log = f"12:00 info anchored\n{record.notes[0]}12:05 info\n\n{record.notes[1]}"
-    assert list(anchor.notes_in(log)) == record.notes
+    assert list(checkpoint.notes_in(log)) == record.notes
 
 
 def test_the_own_key_is_kept_and_secret(tmp_path):
-    first, second = anchor.load_key(tmp_path), anchor.load_key(tmp_path)
-    assert first.public == second.public == anchor.stored_public_key(tmp_path)
-    assert (tmp_path / anchor.KEY_FILE).stat().st_mode & 0o077 == 0
+    first, second = checkpoint.load_key(tmp_path), checkpoint.load_key(tmp_path)
+    assert first.public == second.public == checkpoint.stored_public_key(tmp_path)
+    assert (tmp_path / checkpoint.KEY_FILE).stat().st_mode & 0o077 == 0
 
 
 def test_a_key_may_be_a_pem(tmp_path):
@@ -291,13 +293,13 @@ def test_a_key_may_be_a_pem(tmp_path):
 
     private = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
     pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
-    assert anchor.load_key(tmp_path, pem).public == anchor.load_key(tmp_path, KEY).public
+    assert checkpoint.load_key(tmp_path, pem).public == checkpoint.load_key(tmp_path, KEY).public
 
 
 @pytest.mark.parametrize("wrong", ["c2hvcnQ=", "not base64!", "-----BEGIN PRIVATE KEY-----\nnope\n"])
 def test_a_wrong_key_is_a_setting_at_fault(tmp_path, wrong):
     with pytest.raises(ConfigError, match="signing key"):
-        anchor.load_key(tmp_path, wrong)
+        checkpoint.load_key(tmp_path, wrong)
 
 
 def test_every_trigger_of_the_record_is_named_after_it():

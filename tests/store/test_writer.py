@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from domain.errors import Lost, StoreBusy, StoreError, StoreFull
-from store.audit import Entry
+from store.tables.audit import Entry
 from store.writer import Store
 
 

@@ -15,13 +15,13 @@ import yaml
 from aiohttp import web
 
 from velero.api import Api
-from velero.backups import backup_rows
 from velero.connection import Direct, Kubeconfig
 from velero.health import Board
 from velero.reflector import Pace, Reflector
+from velero.resources.backups import backup_rows
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
-RECORDINGS = Path(__file__).parent.parent / "data" / "recordings"
+RECORDINGS = Path(__file__).parents[1] / "data" / "recordings"
 FAST = Pace(silence=0.3, base=0.01, cap=0.05, lasting=0.02, steady=0.2, within=0.005, page=2)
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]

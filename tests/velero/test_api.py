@@ -20,9 +20,9 @@ from domain.errors import (
 )
 from tests.velero.conftest import backup, failed, kubeconfig, lists, says, says_json, streams
 from velero.api import Api
-from velero.backups import backups
 from velero.connection import Direct, InCluster
 from velero.kinds import BACKUP, KINDS
+from velero.resources.backups import backups
 
 BACKUPS = "/apis/velero.io/v1/namespaces/velero/backups"
 ONE = f"{BACKUPS}/nightly"

@@ -30,20 +30,20 @@ from sandbox.kubernetes.objects import Objects
 from sandbox.kubernetes.server import KubernetesEmulator
 from sandbox.velero.emulator import VeleroEmulator
 from velero.access import NEEDED
-from velero.backups import BackupRow
+from velero.artifacts.contents import Stored
+from velero.artifacts.downloads import File
+from velero.artifacts.resource_list import Outcome
+from velero.artifacts.volumes import Data
 from velero.cluster import SERVER, WATCHED_KINDS, Cluster, ClusterSettings
-from velero.configmaps import copied
 from velero.connection import Direct
-from velero.contents import Stored
-from velero.deletions import delete_backup
-from velero.downloads import File
 from velero.health import Condition
 from velero.names import label_value
-from velero.pod_volumes import of_backup
 from velero.reflector import Pace
-from velero.requests import LEFT_AFTER, OURS
-from velero.resource_list import Outcome
-from velero.volumes import Data
+from velero.resources.backups import BackupRow
+from velero.resources.configmaps import copied
+from velero.resources.deletions import delete_backup
+from velero.resources.pod_volumes import of_backup
+from velero.resources.requests import LEFT_AFTER, OURS
 
 PACE = Pace(silence=5.0, base=0.01, cap=0.1, lasting=0.05, steady=0.5, within=0.005)
 

@@ -9,21 +9,21 @@ from hypothesis import given
 
 from tests.velero.conftest import RECORDINGS
 from tests.velero.objects import OBJECTS, recorded
-from velero.backups import backup_of
-from velero.configmaps import config_map_of
-from velero.data_movement import movement_of
-from velero.deletions import deletion_manifest, deletion_of
-from velero.downloads import download_of
-from velero.locations import default_location, snapshot_location_of, storage_location_of
+from velero.artifacts.downloads import download_of
 from velero.names import label_value, name_fault, prefix, schedule_name_fault, timestamped
-from velero.namespaces import namespace_of
 from velero.objects import without_managed_fields
 from velero.phases import BACKUP_PHASES, REQUEST_PHASES, RESTORE_PHASES, VOLUME_PHASES
-from velero.pod_volumes import pod_volume_of
-from velero.repositories import repository_of
-from velero.restores import restore_of
-from velero.schedules import schedule_of
-from velero.server_status import status_request_of
+from velero.resources.backups import backup_of
+from velero.resources.configmaps import config_map_of
+from velero.resources.data_movement import movement_of
+from velero.resources.deletions import deletion_manifest, deletion_of
+from velero.resources.locations import default_location, snapshot_location_of, storage_location_of
+from velero.resources.namespaces import namespace_of
+from velero.resources.pod_volumes import pod_volume_of
+from velero.resources.repositories import repository_of
+from velero.resources.restores import restore_of
+from velero.resources.schedules import schedule_of
+from velero.resources.server_status import status_request_of
 
 PARSERS = {
     "Backup": backup_of,

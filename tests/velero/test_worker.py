@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-import velero.artifacts
-from commands.restore.scope import Scope
-from commands.restore.shelf import Shelf
-from commands.restore.walk import Walk
+import velero.artifacts.reader
 from domain.errors import DownloadError, Overran
-from tests.commands.restore.archives import SERVED, archive, thing
-from velero.artifacts import _visited
-from velero.contents import Stored
-from velero.unpacking import Caps
+from operations.restore_preview.live_index import Shelf
+from operations.restore_preview.scope import Scope
+from operations.restore_preview.walk import Walk
+from tests.operations.restore_preview.archives import SERVED, archive, thing
+from velero.artifacts.contents import Stored
+from velero.artifacts.reader import _visited
+from velero.artifacts.unpacking import Caps
 from velero.worker import WorkLimits, run_in_worker
 
 OBJECTS = [thing("ConfigMap", f"map-{n}", data={"n": str(n)}) for n in range(20)]
@@ -61,7 +61,7 @@ def spooled(body: io.BytesIO, tmp_path):
 
 @pytest.fixture
 def large(monkeypatch):
-    monkeypatch.setattr(velero.artifacts, "INLINE_ARCHIVE_BYTES", 100)
+    monkeypatch.setattr(velero.artifacts.reader, "INLINE_ARCHIVE_BYTES", 100)
 
 
 def test_it_gives_what_the_function_gives():
@@ -106,7 +106,7 @@ def test_it_does_not_get_the_bots_secrets(monkeypatch):
 def test_a_small_archive_is_read_here_and_a_large_one_elsewhere(tmp_path, monkeypatch):
     with spooled(archive(OBJECTS), tmp_path) as packed:
         here = _visited("nightly", packed, Seen(), Caps())
-    monkeypatch.setattr(velero.artifacts, "INLINE_ARCHIVE_BYTES", 100)
+    monkeypatch.setattr(velero.artifacts.reader, "INLINE_ARCHIVE_BYTES", 100)
     with spooled(archive(OBJECTS), tmp_path) as packed:
         there = _visited("nightly", packed, Seen(), Caps())
     assert [line.split()[0] for line in here.names] == [line.split()[0] for line in there.names]
@@ -121,7 +121,7 @@ def test_a_walk_elsewhere_sees_what_a_walk_here_sees(tmp_path, large):
 
     with spooled(archive(OBJECTS), tmp_path) as packed:
         there = _visited("nightly", packed, walk(), Caps())
-    here = velero.artifacts._shown(archive(OBJECTS), walk(), Caps())
+    here = velero.artifacts.reader._shown(archive(OBJECTS), walk(), Caps())
     assert there.preview() == here.preview()
     assert len(there.taken) == len(OBJECTS)
 

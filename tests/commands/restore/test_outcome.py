@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from commands.restore.outcome import lines, outcome
-from velero.results import Entry, Results, results_of
+from velero.artifacts.results import Entry, Results, results_of
 
 RECORDED = Path(__file__).parents[2] / "data" / "recordings" / "artifacts"
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from commands.facts import File
-from commands.restore.safety import SafetyBackup
+from commands.planning.facts import File
+from commands.restore.safety_backup import SafetyBackup
 from domain.errors import Unknown
 from domain.plan import Level
 from tests.commands.shelf import Shelf, backup, location, namespace, resource

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from sandbox.kubernetes.kinds import KINDS
-from sandbox.kubernetes.schema import Field, Node
+from sandbox.kubernetes.schemas.kinds import KINDS
+from sandbox.kubernetes.schemas.structural import Field, Node
 from tests.e2e.api import Json, Resource
 from tests.e2e.cluster import RealCluster
 

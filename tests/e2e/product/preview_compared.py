@@ -6,14 +6,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from commands.restore.look import preview
-from commands.restore.preview import Fate, Preview, Row
+from operations.restore_preview.preview import Fate, Preview, Row
+from operations.restore_preview.reader import preview
 from tests.e2e.api import Json
 from tests.e2e.cluster import RealCluster
 from tests.e2e.objects import restore
+from velero.artifacts.resource_list import Outcome
+from velero.artifacts.results import Entry
 from velero.cluster import Cluster
-from velero.resource_list import Outcome
-from velero.results import Entry
 
 Key = tuple[str, str]
 """Kind and name."""

@@ -21,7 +21,7 @@ from tests.e2e.api import Json
 from tests.e2e.cluster import RealCluster
 from tests.e2e.ports import free_ports
 from tests.e2e.processes import Keeper, Process
-from tests.scenarios.house import BRISK, House
+from tests.scenarios.product import BRISK, House
 
 ROOT = Path(__file__).parents[3]
 RIGHTS = ROOT / "deploy" / "rights"

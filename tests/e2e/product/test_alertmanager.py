@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from store.connection import reading
-from store.notices import NoticeState
+from store.tables.notices import NoticeState
 from tests.e2e.build import Parts
 from tests.e2e.cluster import RealCluster
 from tests.e2e.objects import backup, make_shop, schedule

@@ -8,12 +8,12 @@ import asyncio
 
 import pytest
 
-from tests.commands.policy import restmapper
-from tests.commands.policy.restmapper import RBAC, Api
 from tests.e2e.api import Json
 from tests.e2e.cluster import RealCluster, namespace
 from tests.e2e.objects import backup, config_map
 from tests.e2e.product.preview_objects import account, made, secret
+from tests.policy import restmapper
+from tests.policy.restmapper import RBAC, Api
 from velero.cluster import Cluster
 
 SPACE = "spellings"

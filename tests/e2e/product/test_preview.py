@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from commands.restore.preview import Fate, Preview
+from operations.restore_preview.preview import Fate, Preview
 from tests.e2e.cluster import RealCluster
 from tests.e2e.objects import CONFIG_MAPS, backup
 from tests.e2e.product.preview_compared import Done, agree, fates, foretold_and_done

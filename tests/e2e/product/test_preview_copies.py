@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from commands.restore.preview import Fate
+from operations.restore_preview.preview import Fate
 from tests.e2e.api import Json
 from tests.e2e.cluster import RealCluster, namespace
 from tests.e2e.objects import CONFIG_MAPS, backup, config_map

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from commands.restore.preview import Preview
+from operations.restore_preview.preview import Preview
 from tests.e2e.api import Json, Resource
 from tests.e2e.cluster import RealCluster, namespace
 from tests.e2e.objects import backup

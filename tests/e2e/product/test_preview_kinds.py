@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from commands.restore.look import preview
-from commands.restore.preview import Fate
+from operations.restore_preview.preview import Fate
+from operations.restore_preview.reader import preview
 from tests.e2e.api import Json, Resource
 from tests.e2e.cluster import RealCluster
 from tests.e2e.objects import CONFIG_MAPS, backup, config_map, restore

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.kubernetes import schema
-from sandbox.kubernetes.kinds import KINDS
+from sandbox.kubernetes.schemas import structural
+from sandbox.kubernetes.schemas.kinds import KINDS
 
 SHAPE = {
     "name!": "string",
@@ -17,7 +17,7 @@ SHAPE = {
     "key": {"name=": "string"},
     "commands+": ["string"],
 }
-NODE = schema.parse(SHAPE)
+NODE = structural.parse(SHAPE)
 KEYS = [key.rstrip("!?+=") for key in SHAPE]
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=3),
@@ -28,7 +28,7 @@ OBJECTS = st.dictionaries(st.sampled_from([*KEYS, "other"]), VALUES)
 
 
 def faults(value):
-    return {(fault.of, fault.path) for fault in schema.faults(value, NODE)}
+    return {(fault.of, fault.path) for fault in structural.faults(value, NODE)}
 
 
 def test_a_good_value():
@@ -69,27 +69,27 @@ def test_each_fault_has_its_place():
 
 
 def test_a_whole_number_may_be_written_as_a_fraction():
-    node = schema.parse({"n": "integer"})
-    assert list(schema.faults({"n": 2.0}, node)) == []
-    assert [f.path for f in schema.faults({"n": 2.5}, node)] == ["n"]
+    node = structural.parse({"n": "integer"})
+    assert list(structural.faults({"n": 2.0}, node)) == []
+    assert [f.path for f in structural.faults({"n": 2.5}, node)] == ["n"]
 
 
 def test_pruning_names_what_it_drops():
     value = {"name": "n", "zz": 1, "key": {"yy": 2}, "free": {"stays": 1}, "labels": {"x": "y", "gone": None}}
-    kept, unknown = schema.prune(value, NODE)
+    kept, unknown = structural.prune(value, NODE)
     assert kept == {"name": "n", "key": {"name": ""}, "free": {"stays": 1}, "labels": {"x": "y"}}
     assert unknown == ["zz", "key.yy"]
 
 
 @given(OBJECTS)
 def test_pruning_is_done_after_once(value):
-    kept, _ = schema.prune(value, NODE)
-    assert schema.prune(kept, NODE) == (kept, [])
+    kept, _ = structural.prune(value, NODE)
+    assert structural.prune(kept, NODE) == (kept, [])
 
 
 @given(OBJECTS)
 def test_pruning_leaves_known_fields_only(value):
-    kept, unknown = schema.prune(value, NODE)
+    kept, unknown = structural.prune(value, NODE)
     assert set(kept) <= set(KEYS)
     assert ("other" in value) == ("other" in unknown)
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sandbox.kubernetes.kinds import KINDS
 from sandbox.kubernetes.objects import ApiFailure, Objects
 from sandbox.kubernetes.patches import JSON, MERGE
+from sandbox.kubernetes.schemas.kinds import KINDS
 
 WORDS = st.sampled_from(
     [

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sandbox.kubernetes.kinds import KINDS, Kind
+from sandbox.kubernetes.schemas.kinds import KINDS, Kind
 from sandbox.velero.resources import resolved
 from sandbox.velero.selection import Filter
-from tests.commands.policy import restmapper
+from tests.policy import restmapper
 
 ROLES, SECRETS = "roles.rbac.authorization.k8s.io", "secrets"
 OPENSHIFT = Kind("authorization.openshift.io", "v1", "roles", "Role", custom=True)

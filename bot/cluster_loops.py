@@ -1,0 +1,166 @@
+"""The loops over clusters: each kind followed, each cluster looked at, stalls told, Velero's silence heard."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime, timedelta
+
+from bot.configuration.settings import Settings
+from bot.metrics import EVENTS, LAST_SUCCESS, WATCH_OK
+from bot.supervise import Loops
+from commands import conditions
+from commands.conditions import Sign
+from domain.errors import ClusterError
+from domain.event import Event
+from notifier.deliver import isolation
+from store.transaction import Transaction
+from store.writer import Store
+from tracking import vanished_settlement
+from tracking.follower import OBSERVERS, Follower, Known
+from tracking.observation import Setting
+from tracking.runs import usual
+from tracking.stalled_runs import Limits, stalled
+from velero.cluster import Cluster
+
+log = logging.getLogger(__name__)
+
+LEFTOVERS_EVERY = 600.0
+
+
+class Watching:
+    """`told` hears of new events and of operations that moved, after the commit."""
+
+    def __init__(
+        self,
+        store: Store,
+        clusters: Mapping[str, Cluster],
+        known: Mapping[str, Known],
+        settings: Callable[[], Settings],
+        now: Callable[[], datetime],
+        told: Callable[[tuple[Event, ...], frozenset[str]], None],
+    ) -> None:
+        self._store = store
+        self._clusters = clusters
+        self._known = known
+        self._settings = settings
+        self._now = now
+        self._told = told
+        self._followers: dict[tuple[str, str], Follower] = {}
+
+    def start(self, loops: Loops) -> None:
+        for name, cluster in self._clusters.items():
+            for kind in OBSERVERS:
+                follower = Follower(self._store, cluster, kind, self._known[name], self._now, self._hear, self._lag())
+                self._followers[name, kind] = follower
+                loops.spawn(f"follow {name}/{kind}", follower.run)
+        loops.start("look at clusters", self.look)
+        loops.start("stalls", self.stalls)
+        loops.start("leftovers", self.leftovers)
+        loops.start("vanished backups", self.vanished)
+
+    def retry(self, key: str) -> None:
+        """Of an object that was set aside: cluster/kind/uid."""
+        name, kind, _ = key.split("/", 2)
+        if (follower := self._followers.get((name, kind))) is not None:
+            follower.retry()
+
+    async def _each(self, work: Callable[[Cluster], Awaitable[None]]) -> None:
+        """All at once: a cluster that hangs delays nobody else, and neither does one that fails."""
+        ended = await isolation.each(work(cluster) for cluster in self._clusters.values())
+        isolation.told("clusters that cannot be looked at", [fault for fault in ended if isinstance(fault, Exception)])
+
+    def _hear(self, events: tuple[Event, ...], moved: frozenset[str]) -> None:
+        for event in events:
+            EVENTS.labels(event.cluster, event.kind).inc()
+            if event.kind == "backup.completed":
+                LAST_SUCCESS.labels(event.cluster, str(event.facts.get("schedule", ""))).set(event.at.timestamp())
+        self._told(events, moved)
+
+    async def look(self) -> float:
+        await self._each(self._look_at)
+        return self._settings().watching.look_every
+
+    async def _look_at(self, cluster: Cluster) -> None:
+        await cluster.open()
+        for health in cluster.board.all():
+            WATCH_OK.labels(cluster.name, health.kind).set(1 if health.ok else 0)
+        await self._note(cluster, [*conditions.signs(cluster.health), *await self._asked(cluster)])
+
+    async def _asked(self, cluster: Cluster) -> list[Sign]:
+        """Whether Velero itself answers; nothing is known of it where the cluster can't be asked."""
+        if not cluster.health.ok:
+            return []
+        try:
+            answered = (await cluster.server_status(within=self._settings().watching.answer_within)).answered
+        except ClusterError as error:
+            log.info("velero could not be asked: %s", error.text)
+            return []
+        return [Sign(conditions.Kind.SILENT, holds=not answered)]
+
+    async def _note(self, cluster: Cluster, found: list[Sign]) -> None:
+        standing = await self._store.read(lambda tx: tx.conditions.all_standing(cluster.name))
+        changed, events = conditions.seen(standing, found, cluster.name, cluster.uid, self._now())
+        if not changed:
+            return
+
+        def commit(tx: Transaction) -> tuple[Event, ...]:
+            for each in changed:
+                tx.conditions.put(each)
+            return tuple(event for event in events if tx.outbox.add(event))
+
+        if fresh := await self._store.write(commit):
+            self._hear(fresh, frozenset())
+
+    async def leftovers(self) -> float:
+        """Requests that a killed process of ours left in the clusters."""
+        await self._each(self._remove_leftovers)
+        return LEFTOVERS_EVERY
+
+    async def _remove_leftovers(self, cluster: Cluster) -> None:
+        try:
+            removed = await cluster.remove_leftovers(self._now())
+        except ClusterError as error:
+            log.info("requests that were left behind could not be looked for in %s: %s", cluster.name, error.text)
+            return
+        if removed:
+            log.info("removed %s requests that were left behind in %s", removed, cluster.name)
+
+    async def stalls(self) -> float:
+        await self._each(self._stalls_of)
+        return self._settings().watching.stalls_every
+
+    async def _stalls_of(self, cluster: Cluster) -> None:
+        if not cluster.uid:
+            return
+        delivery, found = self._settings().delivery, list[Event]()
+        limits = Limits(delivery.queued_too_long, delivery.finalizing_too_long)
+        for kind in ("Backup", "Restore"):
+            runs = tuple(self._known[cluster.name].of(kind).values())
+            setting = Setting(cluster.name, cluster.uid, self._now(), first=False)
+            found += stalled(setting, kind.lower(), runs, limits, usual(runs))
+        await self._tell(tuple(found))
+
+    async def vanished(self) -> float:
+        await self._each(self._vanished_of)
+        return self._settings().watching.answer_within
+
+    async def _vanished_of(self, cluster: Cluster) -> None:
+        if not cluster.uid:
+            return
+        setting = Setting(cluster.name, cluster.uid, self._now(), first=False)
+        events, moved = await vanished_settlement.review(self._store, setting, self._lag())
+        if events or moved:
+            self._hear(events, moved)
+
+    def _lag(self) -> timedelta:
+        return timedelta(seconds=self._settings().watching.answer_within)
+
+    async def _tell(self, events: tuple[Event, ...]) -> None:
+        if not events:
+            return
+        fresh = await self._store.write(
+            lambda tx: tuple(event for event in events if tx.outbox.add(conditions.note(tx, event)))
+        )
+        if fresh:
+            self._hear(fresh, frozenset())

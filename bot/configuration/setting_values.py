@@ -1,0 +1,136 @@
+"""Kinds of values that settings have. What is wrong with one is said here, in words, with what would do."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import SplitResult, urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, SecretStr
+
+from domain.duration import ALLOWED, BadDuration
+from domain.duration import parse_positive as parse_duration
+from domain.when import known_zone
+
+
+def _seconds(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        raise ValueError(f"this is a duration; allowed: {ALLOWED}, or a number of seconds")  # noqa: TRY004 - pydantic's way
+    if isinstance(value, str):
+        try:
+            return parse_duration(value) / 1e9
+        except BadDuration as error:
+            raise ValueError(str(error).replace(". Allowed is", "; allowed:").removesuffix(".")) from None
+    if not 0 < value < float("inf"):
+        raise ValueError("a duration is longer than nothing, and ends")
+    return float(value)
+
+
+def _zone(value: str) -> str:
+    if not known_zone(value):
+        raise ValueError(f"{value!r} is no time zone; allowed: names like UTC or Europe/Berlin")
+    return value
+
+
+def shaped(pattern: str, allowed: str) -> AfterValidator:
+    """A text that has a shape; `allowed` describes it for people."""
+    shape = re.compile(pattern)
+
+    def check(value: str) -> str:
+        if shape.fullmatch(value) is None:
+            raise ValueError(f"{value!r} does not do; allowed: {allowed}")
+        return value
+
+    return AfterValidator(check)
+
+
+def _listening(value: str) -> str:
+    host, colon, port = value.rpartition(":")
+    if not colon or " " in host or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise ValueError(f"{value!r} is no place to listen; allowed: address:port, such as 127.0.0.1:8080")
+    return value
+
+
+def _network(value: str) -> str:
+    try:
+        ip_network(value, strict=False)
+    except ValueError:
+        raise ValueError(f"{value!r} is no network; allowed: an address or CIDR, such as 10.0.0.0/8") from None
+    return value
+
+
+def address(*, encrypted: bool, allowed: str) -> Callable[[str], str]:
+    """Of a server. With `encrypted`, plain http is for this machine itself alone: what is sent there is a secret."""
+
+    def check(value: str) -> str:
+        parts = _split(value)
+        plain = parts is not None and parts.scheme == "http" and (not encrypted or _is_here(parts.hostname or ""))
+        if parts is None or not parts.hostname or not (plain or parts.scheme == "https"):
+            raise ValueError(f"{_without_secrets(value)!r} does not do; allowed: {allowed}")
+        return value
+
+    return check
+
+
+def _split(value: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(value)
+        _ = parts.port
+    except ValueError:
+        return None
+    return None if any(sign.isspace() for sign in value) else parts
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _without_secrets(value: str) -> str:
+    """An address may hold a password, and a fault is printed."""
+    return re.sub(r"//[^/@]*@", "//…@", value.partition("?")[0])
+
+
+def _or_nothing(check: Callable[[str], str]) -> AfterValidator:
+    return AfterValidator(lambda value: check(value) if value else value)
+
+
+NAME = "lower-case letters, digits, - and ."
+Seconds = Annotated[float, BeforeValidator(_seconds)]
+Zone = Annotated[str, AfterValidator(_zone)]
+Listening = Annotated[str, AfterValidator(_listening)]
+Network = Annotated[str, AfterValidator(_network)]
+SlackApi = Annotated[
+    str, AfterValidator(address(encrypted=True, allowed="https://…/ (plain http on this machine alone)"))
+]
+PublicUrl = Annotated[str, _or_nothing(address(encrypted=True, allowed="https://…, as Slack reaches the bot"))]
+ServerUrl = Annotated[str, _or_nothing(address(encrypted=False, allowed="https://host or https://host:port"))]
+RequestPath = Annotated[str, shaped(r"/\S*", "a path that begins with /")]
+SlashCommand = Annotated[str, shaped(r"/[a-z0-9_-]{1,31}", "/ and up to 31 lower-case letters, digits, - and _")]
+ClusterName = Annotated[str, shaped(r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?", f"up to 63 {NAME}")]
+SenderName = Annotated[str, shaped(r"[a-z0-9][a-z0-9._-]{0,62}", f"up to 63 {NAME} and _")]
+Namespace = Annotated[str, shaped(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", "up to 63 lower-case letters, digits and -")]
+
+ENV = "VELERO_CHATOPS_"
+
+IDLE: Mapping[str, frozenset[str]] = {
+    "slack": frozenset({"url", "secret_file", "allow_addresses", "timeout"}),
+    "webhook": frozenset({"channels", "mention"}),
+    "alertmanager": frozenset({"channels", "mention", "secret_file"}),
+}
+"""Settings without effect, by kind of route."""
+
+
+def secret(value: SecretStr | None, file: Path | None, name: str) -> str:
+    """From the environment first, then the file, then what the settings hold. Empty when there is none."""
+    if given := os.environ.get(ENV + name):
+        return given.strip()
+    if file is not None:
+        return file.read_text(encoding="utf-8").strip()
+    return value.get_secret_value().strip() if value else ""

@@ -1,0 +1,199 @@
+"""Settings and what was seen → the values that decisions and messages take: situations, routes, cached lists."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from bot.configuration.settings import Settings
+from commands.planning.context import Application, ClusterView, Situation
+from domain.actor import Actor
+from domain.errors import NotAccepted, Refused, Unsure
+from domain.reach import Reach
+from notifier import route
+from operations.request import Asked
+from policy.rules import Rule
+from policy.visible import View, limited_to, may_have_file, view
+from tracking.follower import Known
+from tracking.runs import usual
+from tracking.watchdog import Limits
+from velero.cluster import Cluster
+from velero.features import Features
+
+Json = dict[str, Any]
+ASK_AGAIN_S = 10.0
+
+
+class Views:
+    """`settings` is asked each time: they change while the process runs."""
+
+    def __init__(
+        self,
+        settings: Callable[[], Settings],
+        clusters: Mapping[str, Cluster],
+        known: Mapping[str, Known],
+        now: Callable[[], datetime],
+        rules: Callable[[], tuple[Rule, ...]],
+        actor: Callable[[str], Awaitable[Actor]],
+    ) -> None:
+        self._settings = settings
+        self._clusters = clusters
+        self._known = known
+        self._now = now
+        self._rules = rules
+        self._actor = actor
+
+    def situation(self, request: Asked, cluster: str, operation: str) -> Situation:
+        settings = self._settings()
+        views = {one.name: self.cluster(one.name) for one in settings.clusters}
+        return Situation(
+            now=self._now(),
+            new_id=lambda: secrets.token_hex(5),
+            cluster=views.get(cluster, ClusterView(cluster)),
+            clusters=views,
+            channel_cluster=request.channel_cluster,
+            actor=request.actor,
+            origin=request.origin,
+            operation=operation,
+            timezone=request.actor.timezone or settings.timezone,
+            applications=tuple(
+                Application(app.name, app.namespaces, app.selector, app.template, app.cluster)
+                for app in settings.applications
+            ),
+            platform_namespaces=settings.platform_namespaces,
+            presets={"production": settings.scopes.production, "non-production": settings.scopes.non_production},
+            skip_margin=settings.schedules.skip_margin,
+            usual=Durations(self._known[cluster]) if cluster in self._known else {},
+            safety_backup=settings.approvals.safety_backup,
+            powerful_kinds=settings.approvals.powerful_kinds,
+            rules=self._rules(),
+        )
+
+    def cluster(self, name: str) -> ClusterView:
+        one = self._settings().cluster(name)
+        assert one is not None
+        seen = self._clusters[name].features if name in self._clusters else Features()
+        version = one.server_version or seen.velero
+        return ClusterView(name, one.velero_namespace, one.velero_timezone, version, seen.kubernetes)
+
+    def limits(self) -> Limits:
+        told = self._settings().schedules
+        return Limits(grace=told.grace, stale_after=told.stale_after)
+
+    def wiring(self) -> route.Wiring:
+        settings = self._settings()
+        routes = tuple(
+            route.Route(
+                name=each.name,
+                kind=each.kind,
+                addresses=each.channels if each.kind == "slack" else (each.name,),
+                clusters=each.match.clusters,
+                namespaces=each.match.namespaces,
+                schedules=each.match.schedules,
+                labels=tuple(each.match.labels.items()),
+                events=each.match.events,
+                severities=each.match.severities,
+                mention=each.mention,
+                routine=each.routine,
+            )
+            for each in settings.routes
+        )
+        return route.Wiring(routes, settings.approvals.channel)
+
+    def scope(self, channel: str) -> tuple[str, ...]:
+        bound = self._settings().channel(channel)
+        return bound.namespaces if bound is not None else ()
+
+    def covers(self, channel: str, namespaces: frozenset[str]) -> bool:
+        """Whether a channel's own scope covers these namespaces. A channel that is not listed covers nothing."""
+        bound = self._settings().channel(channel)
+        if bound is None:
+            return False
+        return may_have_file(limited_to(bound.namespaces), Reach(namespaces, cluster_scoped="*" in namespaces))
+
+    async def receiver_view(self, receiver: str, cluster: str, noun: str) -> View:
+        """What a channel's scope, or a person's rules, let be told there. A channel that is not listed is not bounded:
+        only the operator's routes and the people in it send notices there.
+
+        Raises NotAccepted where Slack does not say who somebody is.
+        """
+        if receiver[:1] not in {"U", "W"}:
+            bound = self._settings().channel(receiver)
+            return limited_to(bound.namespaces if bound is not None else ("*",))
+        try:
+            actor = await self._actor(receiver)
+        except Unsure as error:
+            raise NotAccepted(error.text, code="identity-unknown", retry_after=ASK_AGAIN_S) from error
+        except Refused:
+            return View()
+        return view(self._rules(), actor, cluster, f"{noun}.get")
+
+    def cached(self, cluster: str, resource: str) -> list[Json] | None:
+        """Backups from memory, as far as lists need them; None while the watch is not in step."""
+        known = self._known.get(cluster)
+        if known is None or resource != "backups" or "Backup" not in known.in_step:
+            return None
+        if not self._clusters[cluster].board.of("Backup").ok:
+            return None
+        return [as_object(one.name, one.uid, one.phase, one.facts) for one in known.of("Backup").values()]
+
+    def seen(self, cluster: str, kind: str, uid: str) -> Mapping[str, Any]:
+        known = self._known.get(cluster)
+        one = known.of(kind).get(uid) if known else None
+        return one.facts if one else {}
+
+
+class Durations(Mapping[str, float]):
+    """Usual seconds of a schedule, or of a list of namespaces joined by commas; worked out when it is asked for."""
+
+    def __init__(self, known: Known) -> None:
+        self._known = known
+
+    def __getitem__(self, key: str) -> float:
+        rows = self._known.of("Backup").values()
+        mine = [
+            one
+            for one in rows
+            if key in {one.facts.get("schedule"), ",".join(sorted(one.facts.get("namespaces") or []))}
+        ]
+        if not (found := usual(mine)):
+            raise KeyError(key)
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(
+            {str(one.facts["schedule"]) for one in self._known.of("Backup").values() if "schedule" in one.facts}
+        )
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def as_object(name: str, uid: str, phase: str, facts: Mapping[str, Any]) -> Json:
+    """What tracking remembers of a backup, in the shape of the object."""
+    marks = {"velero-chatops.io/requested-by": facts["by"]} if facts.get("by") else {}
+    status = {
+        "phase": phase,
+        "startTimestamp": facts.get("started"),
+        "completionTimestamp": facts.get("completed"),
+        "expiration": facts.get("expires"),
+        "errors": facts.get("errors", 0),
+        "warnings": facts.get("warnings", 0),
+        "progress": {"itemsBackedUp": facts.get("done", 0), "totalItems": facts.get("total", 0)},
+        "queuePosition": facts.get("queue", 0),
+    }
+    return {
+        "apiVersion": "velero.io/v1",
+        "kind": "Backup",
+        "metadata": {
+            "name": name,
+            "uid": uid,
+            "creationTimestamp": facts.get("created"),
+            "labels": facts.get("labels") or {},
+            "annotations": marks,
+        },
+        "spec": {"includedNamespaces": facts.get("namespaces") or [], "storageLocation": facts.get("location", "")},
+        "status": {key: value for key, value in status.items() if value is not None},
+    }

@@ -1,0 +1,126 @@
+"""What the store knows, for verbs that ask: requests for approval, undelivered notices, rights, the audit."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from bot.doctor import Finding, Grade
+from commands.planning import pending_approvals
+from commands.planning.facts import Records
+from commands.restore import conflicts, safety_backup
+from domain.actor import Actor
+from domain.problem import Problem
+from policy.explain import rights
+from policy.rules import Rule
+from store.tables.audit import Recorded
+from store.transaction import Transaction
+from store.writer import Store
+
+LINKED, KEPT, PATIENCE = 20, 1000, 1.5
+"""Requests whose link is asked for, links that are kept, and seconds that somebody waits for them."""
+
+
+class RecordBook:
+    def __init__(
+        self,
+        store: Store,
+        rules: Callable[[], Sequence[Rule]],
+        clusters: Collection[str],
+        scope: Callable[[str], Sequence[str]],
+        checks: Callable[[], Awaitable[Sequence[Finding]]],
+        link: Callable[[str, str], Awaitable[str]],
+        problems: Callable[[], Awaitable[Sequence[Problem]]],
+        people: Callable[[str], Awaitable[Collection[str]]],
+    ) -> None:
+        self._problems = problems
+        self._people = people
+        self._checks = checks
+        self._store = store
+        self._rules = rules
+        self._clusters = clusters
+        self._scope = scope
+        self._link = link
+        self._links: dict[tuple[str, str], str] = {}
+
+    def reader(self, actor: Actor, channel: str) -> Callable[[Records], Any]:
+        """For one asker, in one channel: rights and subscriptions are theirs."""
+
+        async def read(need: Records) -> list[Any]:
+            match need.table:
+                case "config-checks":
+                    return [*map(of_problem, await self._problems()), *map(of_finding, await self._checks())]
+                case "problems":
+                    return list(await self._problems())
+                case "rights":
+                    return list(rights(self._rules(), actor, tuple(self._clusters)))
+                case "channel-scope":
+                    return list(self._scope(channel))
+                case pending_approvals.TABLE:
+                    return await self._waiting(dict(need.query).get("cluster", ""))
+                case _:
+                    return await self._stored(need, actor, channel)
+
+        return read
+
+    async def _waiting(self, cluster: str) -> list[pending_approvals.Waiting]:
+        """Those that may be shown with a link to their message, as far as Slack says it in time."""
+        rows = await self._store.read(lambda tx: pending_approvals.waiting(tx, cluster))
+        unknown = [row.message for row in rows[:LINKED] if row.message != ("", "") and row.message not in self._links]
+        if len(self._links) > KEPT:
+            self._links.clear()
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await asyncio.gather(*(self._learn(*message) for message in unknown))
+        except TimeoutError:
+            pass
+        return [replace(row, link=self._links.get(row.message, "")) for row in rows]
+
+    async def _learn(self, channel: str, ts: str) -> None:
+        if link := await self._link(channel, ts):
+            self._links[channel, ts] = link
+
+    async def _stored(self, need: Records, actor: Actor, channel: str) -> list[Any]:
+        query = dict(need.query)
+        match need.table:
+            case "failed-notices":
+                return list(await self._store.read(lambda tx: tx.notices.dead_letters()))
+            case "audit":
+                return list(await self._store.read(lambda tx: _audit(tx, query)))
+            case "people":
+                return sorted(await self._people(query.get("who", "")))
+            case "schedule_state":
+                return list(await self._store.read(lambda tx: tx.schedules.all(query.get("cluster", ""))))
+            case safety_backup.TABLE:
+                of = query.get("cluster", ""), query.get("restore", "")
+                return list(await self._store.read(lambda tx: safety_backup.safety_backups(tx, *of)))
+            case conflicts.TABLE:
+                return await self._store.read(lambda tx: conflicts.pending(tx, query.get("cluster", "")))
+            case "subscriptions":
+                who = channel if query.get("here") else actor.id
+                return list(await self._store.read(lambda tx: tx.subscriptions.of(who)))
+            case "story":
+                return list(await self._store.read(lambda tx: tx.audit.story(query.get("operation", ""))))
+            case _:
+                return []
+
+
+def of_finding(each: Finding) -> tuple[str, str, str, str]:
+    """(cluster, what, how it is, what to do) for `doctor`; no cluster: of the bot as a whole."""
+    return each.cluster, each.part, "ok" if each.grade is Grade.OK else each.text, each.mend
+
+
+def of_problem(each: Problem) -> tuple[str, str, str, str]:
+    since = f" since {each.since:%Y-%m-%d %H:%M} UTC" if each.since else ""
+    return each.cluster, each.part, f"{each.text}{since}", each.fix
+
+
+def _audit(tx: Transaction, query: Mapping[str, str]) -> tuple[Recorded, ...]:
+    return tx.audit.latest(
+        int(query.get("limit", "20")),
+        cluster=query.get("cluster", ""),
+        by=query.get("by", "").split("\n") if query.get("by") else (),
+        subject=query.get("subject", ""),
+    )

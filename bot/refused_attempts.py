@@ -1,0 +1,37 @@
+"""Counts refused attempts: one row of the audit log per person, verb and minute, however often they try."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime
+
+from commands.grammar.parser import glance
+from domain.errors import UserError
+from store.tables.audit import Entry
+
+MOST_KEYS = 1000
+"""People and verbs of one minute that are counted apart; what comes beyond is counted together."""
+OTHERS = ("others", "-", "-")
+
+
+class RefusedAttempts:
+    def __init__(self) -> None:
+        self._counts: Counter[tuple[str, str, str]] = Counter()
+
+    def add(self, person: str, line: str, lead: str = "", way: str = "") -> None:
+        key = (person, _verb(line, lead), way)
+        self._counts[key if key in self._counts or len(self._counts) < MOST_KEYS else OTHERS] += 1
+
+    def drain(self, now: datetime) -> Iterator[Entry]:
+        counts, self._counts = self._counts, Counter()
+        for (person, verb, way), count in sorted(counts.items()):
+            yield Entry(now, person, verb, "refused", detail={"attempts": count, "way": way})
+
+
+def _verb(line: str, lead: str) -> str:
+    """Of the command's own words only those that we know: the rest is a stranger's text."""
+    try:
+        return glance(line, lead=lead).key or "-"
+    except UserError:
+        return "-"

@@ -1,0 +1,67 @@
+"""What an operator may do to webhooks and notices of a running bot, by the control socket."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from bot.control import Act, Json
+from commands.grammar.nearest import nearest
+from domain.errors import Unknown
+from notifier.deliver.webhooks import WebhookDelivery
+from store.tables.audit import Entry
+from store.transaction import Transaction
+from store.writer import Store
+
+
+def acts(
+    store: Store,
+    delivery: WebhookDelivery,
+    now: Callable[[], datetime],
+    new_id: Callable[[], str],
+    wake: Callable[[], None],
+) -> Mapping[str, Act]:
+    async def test(asked: Mapping[str, Any]) -> Json:
+        name = str(asked.get("name", ""))
+        try:
+            return {"tried": asdict(await delivery.test(name, f"test-{new_id()}"))}
+        except Unknown as error:
+            raise Unknown(error.text, nearest=nearest(name, error.nearest) or error.nearest[:5]) from None
+
+    async def enable(asked: Mapping[str, Any]) -> Json:
+        name = str(asked.get("name", ""))
+        await store.write(lambda tx: _enabled(tx, name, now()))
+        return {"text": f"{name} is enabled."}
+
+    async def retry(asked: Mapping[str, Any]) -> Json:
+        ident = str(asked.get("id", ""))
+        await store.write(lambda tx: _retried(tx, ident, now()))
+        wake()
+        return {"text": f"Notice {ident} is sent again."}
+
+    return {"webhook.test": test, "webhook.enable": enable, "notices.retry": retry}
+
+
+def _enabled(tx: Transaction, name: str, now: datetime) -> None:
+    found = [each for each in tx.receivers.all() if each.address == name]
+    if not found:
+        raise Unknown(f"{name!r} is not disabled.", nearest=tuple(each.address for each in tx.receivers.all()))
+    for each in found:
+        tx.receivers.enable(each.kind, each.address)
+    tx.audit.append(_by_hand("webhook.enable", name, now))
+
+
+def _retried(tx: Transaction, ident: str, now: datetime) -> None:
+    if ident not in (dead := [each.id for each in tx.notices.dead_letters(1000)]):
+        raise Unknown(
+            f"Notice {ident!r} is not among those that failed for good.",
+            nearest=nearest(ident, dead) or tuple(dead[:3]),
+        )
+    tx.notices.retry(ident, now)
+    tx.audit.append(_by_hand("notice.retry", ident, now))
+
+
+def _by_hand(action: str, subject: str, now: datetime) -> Entry:
+    return Entry(at=now, actor="terminal", action=action, outcome="done", subject=subject)

@@ -1,0 +1,168 @@
+"""What pipelines send and are sent: validated here, and the OpenAPI document is made of it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from domain.duration import BadDuration, parse_positive, to_timedelta
+from store.scrub import scrub
+
+LONGEST_WAIT = timedelta(hours=24)
+
+
+def _address(value: str) -> str:
+    try:
+        split = urlsplit(value)
+    except ValueError:
+        raise ValueError("is no address") from None
+    if split.scheme not in {"http", "https"} or not split.hostname:
+        raise ValueError("is neither http nor https")
+    if scrub(value) != value or split.username is not None:
+        raise ValueError("carries what looks like a secret, and addresses are kept; callbacks are signed instead")
+    return value
+
+
+def _duration(value: str) -> str:
+    try:
+        parse_positive(value)
+    except BadDuration as error:
+        raise ValueError(str(error)) from None
+    return value
+
+
+Address = Annotated[str, Field(max_length=2000), AfterValidator(_address)]
+Duration = Annotated[str, Field(max_length=40), AfterValidator(_duration)]
+Name = Annotated[str, Field(min_length=1, max_length=253)]
+Value = str | bool | int | tuple[str, ...] | dict[str, str]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class Structured(_Body):
+    """A command without quoting: the same nouns, verbs and flags as in chat."""
+
+    noun: Name
+    verb: str = Field(default="", max_length=40)
+    names: tuple[Name, ...] = Field(default=(), max_length=50)
+    flags: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")], Value] = {}
+
+
+class _Asking(_Body):
+    reason: str = Field(default="", max_length=500, description="Why; kept in the record")
+    callback: Address | None = Field(default=None, description="Told the end, signed with the sender's secret")
+    link: Address | None = Field(default=None, description="The page of this run; shown on the card")
+
+
+class CommandBody(_Asking):
+    """Either a command line or its structured form."""
+
+    line: str | None = Field(default=None, min_length=1, max_length=4000, examples=["backup create shop-1"])
+    command: Structured | None = None
+    cluster: str = Field(default="", max_length=63, description="Without it: --cluster, or the sender's channel's own")
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> CommandBody:
+        if (self.line is None) == (self.command is None):
+            raise ValueError("give either line or command")
+        return self
+
+
+class GateBody(_Asking):
+    """Is there a good backup of all of these namespaces, young enough?"""
+
+    cluster: str = Field(default="", max_length=63)
+    namespaces: tuple[Name, ...] = Field(default=(), max_length=50)
+    app: str = Field(default="", max_length=100, description="An application of the settings, instead of namespaces")
+    max_age: Duration = Field(examples=["24h"])
+    take_if_older: bool = Field(default=False, description="Take a backup where there is none that is young enough")
+    timeout: Duration = Field(default="1h", description="How long the backup may take, approval included; 24h at most")
+    require_volumes: bool = Field(default=False, description="Every volume has to have its data in the backup")
+    ttl: Duration | None = Field(default=None, description="How long a backup that is taken is kept")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> GateBody:
+        if bool(self.namespaces) == bool(self.app):
+            raise ValueError("give either namespaces or app")
+        if self.longest > LONGEST_WAIT:
+            raise ValueError("timeout is at most 24h")
+        return self
+
+    @property
+    def age(self) -> timedelta:
+        return to_timedelta(parse_positive(self.max_age))
+
+    @property
+    def longest(self) -> timedelta:
+        return to_timedelta(parse_positive(self.timeout))
+
+
+class Problem(BaseModel):
+    """RFC 9457, with the words and the nearest values of chat."""
+
+    type: str
+    title: str
+    status: int
+    detail: str = ""
+    nearest: tuple[str, ...] = ()
+    fix: str = ""
+    part: tuple[int, int] | None = Field(default=None, description="Span of the wrong part in the line, in characters")
+    faults: tuple[str, ...] = ()
+
+
+class NamespaceEvidence(BaseModel):
+    namespace: str
+    reason: str
+    backup: str
+    uid: str
+    started: str | None
+    completed: str | None
+    expires: str | None
+    age_seconds: int | None
+    volumes_without_data: tuple[str, ...]
+
+
+class GateVerdict(BaseModel):
+    passed: bool | None = Field(description="null while a backup that was taken for it still runs")
+    reason: str | None
+    text: str
+    evidence: tuple[NamespaceEvidence, ...] = ()
+
+
+class Thing(BaseModel):
+    kind: str
+    name: str
+    uid: str
+
+
+class OperationStatus(BaseModel):
+    """`state` is accepted, answered, or a state of the state machine; `done` says that nothing more will come."""
+
+    operation: str
+    status_url: str
+    state: str
+    done: bool
+    cluster: str = ""
+    line: str = ""
+    phase: str = Field(default="", description="Velero's own word")
+    object: Thing | None = None
+    errors: int = 0
+    warnings: int = 0
+    reason: str = ""
+    created_at: str | None = None
+    changed_at: str | None = None
+    evidence: dict[str, Any] = {}
+    answer: dict[str, Any] | None = None
+    problem: Problem | None = None
+    gate: GateVerdict | None = None
+
+
+class Accepted(BaseModel):
+    operation: str
+    status_url: str
+    gate: GateVerdict | None = Field(default=None, description="Of a gate: how things stood before the backup")

@@ -1,0 +1,90 @@
+"""Sees a pipeline's command through: the same conductor, rules, guards and approval as for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from bot.configuration.settings import Sender
+from bot.refused_attempts import RefusedAttempts
+from bot.webhooks.completion import pipeline, said_no
+from bot.webhooks.senders import Senders
+from bot.webhooks.status import Json
+from bot.webhooks.status import answer as told
+from domain.actor import Origin, Way
+from domain.errors import ClusterError, Refused, UserError
+from operations.pipeline import Conductor
+from operations.request import Asked
+from store.tables.inbox import Item
+from store.transaction import Transaction
+from store.writer import Store
+
+
+class HookDesk:
+    """`cluster_of` a channel; `wake` rings whoever waits for an answer."""
+
+    def __init__(
+        self,
+        store: Store,
+        senders: Senders,
+        conductor: Conductor,
+        cluster_of: Callable[[str], str],
+        now: Callable[[], datetime],
+        wake: Callable[[], None],
+        attempts: RefusedAttempts | None = None,
+    ) -> None:
+        self._attempts = attempts or RefusedAttempts()
+        self._store = store
+        self._senders = senders
+        self._conductor = conductor
+        self._cluster_of = cluster_of
+        self._now = now
+        self._wake = wake
+
+    async def see_through(self, item: Item) -> str:
+        answer, how = await self._conducted(item)
+        await self._answered(item, answer)
+        return how
+
+    async def aside(self, item: Item, reference: str) -> None:
+        """What could not be done for a reason that nobody foresaw: the pipeline is told so."""
+        fault = Refused(
+            "Something went wrong on the bot's side.",
+            why="It was tried three times.",
+            fix=f"Give the reference {reference} to whoever runs the bot.",
+        )
+        await self._answered(item, said_no(fault))
+
+    async def _answered(self, item: Item, answer: Json) -> None:
+        """A gate's verdict so far stays: it is not over before its backup is."""
+        ident, now = str(item.payload["operation"]), self._now()
+
+        def record(tx: Transaction) -> None:
+            known = tx.hooks.get(ident)
+            before = {"gate": known.answer["gate"]} if known is not None and "gate" in known.answer else {}
+            tx.hooks.answered(ident, before | answer, now)
+
+        await self._store.write(record)
+        self._wake()
+
+    async def _conducted(self, item: Item) -> tuple[Json, str]:
+        sender = self._senders.named(str(item.payload["sender"]))
+        if sender is None:
+            return said_no(Refused("This sender is not configured any more.")), "refused"
+        try:
+            done = await self._conductor.conduct(self._asked(item, sender))
+        except (UserError, ClusterError) as error:
+            if isinstance(error, Refused):
+                self._attempts.add(sender.name, str(item.payload["line"]), way=Way.WEBHOOK.value)
+            return said_no(error), "refused"
+        return ({"answer": told(done.answer)} if done.answer is not None else {}), "done"
+
+    def _asked(self, item: Item, sender: Sender) -> Asked:
+        link = str(item.payload.get("link", ""))
+        return Asked(
+            key=item.key,
+            line=str(item.payload["line"]),
+            actor=pipeline(sender),
+            origin=Origin(Way.WEBHOOK, channel=sender.channel, link=link),
+            channel_cluster=self._cluster_of(sender.channel),
+        )

@@ -1,0 +1,158 @@
+"""What a pipeline is told of its operation: pure, from what is stored."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from commands.deploy_gate import Reason, Verdict
+from domain.answer import Answer, Attachment, Part, Table
+from domain.operation import Operation, State
+from store.scrub import scrub
+from store.tables.audit import Entry
+from store.tables.pipeline_calls import Hook
+
+Json = dict[str, Any]
+
+PATH = "/hooks/v1/operations/"
+MOST_ROWS = 200
+LONGEST_BODY = 20_000
+KINDS = {"backup": "Backup", "restore": "Restore", "schedule": "Schedule"}
+_EVIDENCE = ("created", "started", "completed", "expires", "done", "total", "location", "backup", "namespaces")
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """`seen` is what tracking knows of the object now."""
+
+    hook: Hook
+    operation: Operation | None = None
+    seen: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def final(self) -> bool:
+        """Nothing more will come of the command itself; a gate's verdict is still to be made of it."""
+        if self.hook.settled_at is not None:
+            return True
+        if self.hook.answered_at is None:
+            # The answer was lost in a crash, and the operation went on without it; a refusal's words still come.
+            return self.operation is not None and self.operation.over and self.operation.state is not State.REFUSED
+        return self.operation is None or self.operation.over or "problem" in self.hook.answer
+
+    def late(self, now: datetime) -> bool:
+        """A gate that waited longer than it was told to."""
+        longest = self.hook.asked.get("timeout")
+        return longest is not None and now > self.hook.received_at + timedelta(seconds=float(longest))
+
+
+def document(standing: Standing, base: str) -> Json:
+    hook, operation = standing.hook, standing.operation
+    told: Json = {
+        "operation": hook.operation,
+        "status_url": status_url(base, hook.operation),
+        "state": _state(standing),
+        "done": hook.settled_at is not None if "gate" in hook.asked else standing.final,
+        "line": str(hook.asked.get("line", "")),
+    }
+    if operation is not None:
+        told |= _of_operation(operation, standing.seen)
+    return told | {name: hook.answer[name] for name in ("answer", "problem", "gate") if name in hook.answer}
+
+
+def brief(told: Json) -> Json:
+    """For a callback, whose body has to stay small: what was answered is fetched by whoever wants it."""
+    if "answer" not in told:
+        return told
+    return {**told, "answer": {key: value for key, value in told["answer"].items() if key != "parts"}}
+
+
+def status_url(base: str, operation: str) -> str:
+    """Relative where the settings do not say how the bot is reached."""
+    return base.rstrip("/") + PATH + operation
+
+
+def _state(standing: Standing) -> str:
+    if standing.operation is not None:
+        return standing.operation.state.value
+    if "problem" in standing.hook.answer:
+        return State.REFUSED.value
+    return "answered" if standing.hook.answered_at is not None else "accepted"
+
+
+def _of_operation(operation: Operation, seen: Mapping[str, Any]) -> Json:
+    name = operation.object_name or operation.subject
+    return {
+        "cluster": operation.cluster,
+        "line": scrub(operation.line),
+        "phase": operation.phase,
+        "object": {"kind": KINDS.get(operation.noun, operation.noun), "name": name, "uid": operation.object_uid},
+        "errors": _count(seen, "errors"),
+        "warnings": _count(seen, "warnings"),
+        "reason": operation.reason,
+        "created_at": _text(operation.created_at),
+        "changed_at": _text(operation.changed_at),
+        "evidence": {key: seen[key] for key in _EVIDENCE if key in seen},
+    }
+
+
+def _count(seen: Mapping[str, Any], name: str) -> int:
+    value = seen.get(name)
+    return value if isinstance(value, int) else 0
+
+
+def answer(said: Answer) -> Json:
+    return {
+        "headline": said.headline,
+        "tone": said.tone.value,
+        "cluster": said.cluster,
+        "parts": [_part(each) for each in said.parts],
+    }
+
+
+def _part(part: Part) -> Json:
+    told = json.loads(json.dumps(asdict(part), default=str))
+    if isinstance(part, Table):
+        told["rows"] = told["rows"][:MOST_ROWS]
+    if isinstance(part, Attachment) or "body" in told:
+        told["body"] = told["body"][:LONGEST_BODY]
+    return {"kind": type(part).__name__.lower(), **told}
+
+
+def failed_gate(standing: Standing, now: datetime) -> Verdict | None:
+    """The verdict where it needs no look at the backups: it took too long, was refused, or the backup failed."""
+    operation, problem = standing.operation, standing.hook.answer.get("problem")
+    if problem:
+        return Verdict(False, Reason.NOT_ALLOWED, f"No backup was taken: {problem.get('title', '')}")
+    if standing.final and (operation is None or operation.state is not State.SUCCEEDED):
+        state = operation.state.value if operation else "never made"
+        why = f": {operation.reason}" if operation and operation.reason else ""
+        return Verdict(False, Reason.BACKUP_FAILED, f"The backup that was taken is {state}{why}.")
+    if not standing.final and standing.late(now):
+        state = operation.state.value if operation else "accepted"
+        return Verdict(False, Reason.TIMEOUT, f"The backup that was taken is not done in time; it is {state}.")
+    return None
+
+
+def on_record(hook: Hook, verdict: Verdict, now: datetime) -> Entry:
+    """Which backups a deployment was let through on, or why it was not."""
+    return Entry(
+        at=now,
+        actor=hook.sender,
+        action="gate",
+        outcome="passed" if verdict.passed else "failed",
+        subject=",".join(map(str, hook.asked.get("namespaces", ()))),
+        cluster=str(hook.asked.get("cluster", "")),
+        operation=hook.operation,
+        detail={
+            "reason": verdict.reason.value if verdict.reason else "",
+            "text": verdict.text,
+            "backups": {each.namespace: each.backup for each in verdict.evidence if each.backup},
+        },
+    )
+
+
+def _text(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")

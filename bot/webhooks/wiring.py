@@ -1,0 +1,85 @@
+"""Webhooks in and out as one part of the process: what the composition root builds, starts and stops."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+from random import Random
+
+from aiohttp import web
+
+from bot.configuration.settings import Settings
+from bot.control import Act
+from bot.intake import Intake
+from bot.metrics import NOTICES
+from bot.refused_attempts import RefusedAttempts
+from bot.webhooks.admin_actions import acts
+from bot.webhooks.completion import Settling
+from bot.webhooks.intake import Asking, base
+from bot.webhooks.item_processor import HookDesk
+from bot.webhooks.receivers import receivers
+from bot.webhooks.routes import Hooks
+from bot.webhooks.senders import Senders
+from notifier.deliver.webhooks import WebhookDelivery
+from operations.deploy_gate_reader import Protection
+from operations.pipeline import Conductor
+from operations.request import Policy
+from store.writer import Store
+from velero.cluster import Cluster
+
+SOURCE = "webhook"
+"""Of inbox items that are this part's: the worker's key for `desk`."""
+
+
+class Webhooks:
+    """`wake` rings the loop "webhooks" (`rounds`); `refused` counts what failed at the door."""
+
+    def __init__(
+        self,
+        settings: Callable[[], Settings],
+        store: Store,
+        intake: Intake,
+        conductor: Conductor,
+        clusters: Mapping[str, Cluster],
+        policy: Callable[[], Policy],
+        now: Callable[[], datetime],
+        random: Random,
+        refused: Callable[[str], None],
+        wake: Callable[[], None],
+        attempts: RefusedAttempts | None = None,
+    ) -> None:
+        protection = Protection(clusters, policy, now)
+        senders = Senders(settings, now)
+        reached = lambda: base(settings())  # noqa: E731 - the address may change with the settings
+        self.settling = Settling(store, senders, protection, reached, now, wake)
+        self.desk = HookDesk(
+            store, senders, conductor, lambda channel: settings().cluster_of_channel(channel), now, wake, attempts
+        )
+        asking = Asking(store, intake, protection, settings, now)
+        self.hooks = Hooks(store, senders, asking, self.settling, reached, now, refused)
+        self.delivery = WebhookDelivery(
+            store,
+            lambda: receivers(settings()),
+            now,
+            random,
+            counted=lambda kind, outcome: NOTICES.labels(kind, outcome).inc(),
+        )
+        self.acts: Mapping[str, Act] = acts(store, self.delivery, now, lambda: secrets.token_hex(8), wake)
+
+    def routes(self) -> list[web.RouteDef]:
+        return self.hooks.routes()
+
+    @property
+    def rounds(self) -> Mapping[str, Callable[[], Awaitable[float | None]]]:
+        """Loops to supervise, by name."""
+        return {
+            "hooks": self.settling.round,
+            "webhooks": self.delivery.round,
+            "alerts": self.delivery.repeats.round,
+        }
+
+    async def stop(self) -> None:
+        """Before the HTTP server is taken down: calls that wait are answered, deliveries let go."""
+        self.hooks.stop()
+        await self.delivery.close()

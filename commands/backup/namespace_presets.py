@@ -1,0 +1,183 @@
+"""Our own words for a scope become what the velero CLI would have been given: literal namespaces, a selector.
+
+Presets are labels of namespaces that the settings name; applications come from the settings, or from what KOTS left.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from commands.grammar.command import Command
+from commands.grammar.format_flags import cli_line
+from commands.grammar.nearest import nearest
+from commands.planning import object_fields
+from commands.planning.context import Application, Situation
+from commands.planning.facts import Facts
+from domain.errors import Refused, Unknown, UsageError
+from domain.selectors import matches, parse_selector
+
+Json = dict[str, Any]
+
+TYPE = "velero-chatops.io/type"
+APPLICATION = "velero-chatops.io/application"
+APP_SLUG = "kots.io/app-slug"
+NOT_FOR_DISASTERS = "A partial backup is not suitable for disaster recovery: it cannot be restored into a new cluster. Take --type full for that."
+_SCOPES = ("include-namespaces", "namespaces", "type")
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """`command` as the CLI's own; `notes` say what our words came to; `fields` are of the template of an application."""
+
+    command: Command
+    notes: tuple[str, ...] = ()
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+
+def settled(cmd: Command, facts: Facts, context: Situation) -> Settled:
+    """Raises UsageError or Unknown."""
+    given = [flag for flag in _SCOPES if cmd.given(flag)]
+    ours = [flag for flag in given if flag != "include-namespaces"]
+    if ours and cmd.given("from-schedule"):
+        raise UsageError(
+            f"--{ours[0]} cannot stand with --from-schedule.",
+            why="The schedule's template says what is taken.",
+            fix=f"backup create --from-schedule {cmd.text('from-schedule')}",
+        )
+    if len(given) > 1:
+        raise UsageError(
+            f"--{given[0]} and --{given[1]} cannot stand together.", why="Each says which namespaces are taken."
+        )
+    if cmd.given("app") and cmd.text("type") != "partial":
+        raise UsageError("--app goes with --type partial.", fix=f"--type partial --app {cmd.text('app')}")
+    if cmd.given("namespaces"):
+        return _preset(cmd, facts, context)
+    if cmd.given("type"):
+        return _full(cmd, facts, context) if cmd.text("type") == "full" else _partial(cmd, facts, context)
+    return Settled(cmd)
+
+
+def _with(cmd: Command, **changes: Any) -> Command:
+    """The command without our words, and its line as the velero CLI takes it."""
+    from commands.backup.spec import FLAGS
+
+    kept = {name: value for name, value in cmd.flags.items() if name not in {"namespaces", "type", "app"}}
+    changed = {name.replace("_", "-"): value for name, value in changes.items()}
+    made = replace(cmd, flags={**kept, **changed})
+    return replace(made, cli=cli_line(made, FLAGS))
+
+
+def _preset(cmd: Command, facts: Facts, context: Situation) -> Settled:
+    name = cmd.text("namespaces")
+    configured = tuple(key for key, selector in context.presets.items() if selector)
+    if name == "all":
+        return Settled(_with(cmd, include_namespaces=["*"]), ("all means every namespace, those to come too.",))
+    if name not in context.presets:
+        raise UsageError(f"{name!r} is no preset of namespaces.", nearest=("all", *configured), fix="--namespaces all")
+    selector = context.presets[name]
+    if not selector:
+        raise UsageError(
+            f"The preset {name!r} is not configured.",
+            why="The settings name no labels for it: [scopes].",
+            nearest=("all", *configured),
+        )
+    found = sorted(
+        object_fields.name(item)
+        for item in facts.all("namespaces")
+        if matches(parse_selector(selector), {key: str(value) for key, value in object_fields.labels(item).items()})
+    )
+    if not found:
+        raise Unknown(f"No namespace that you may see is {name!r}.", why=f"None has the labels {selector}.")
+    return Settled(_with(cmd, include_namespaces=found), (f"{name} means now: {', '.join(found)} ({selector}).",))
+
+
+def applications(facts: Facts, context: Situation) -> tuple[Application, ...]:
+    """Configured ones of this cluster, then those that KOTS' own backups tell of."""
+    configured = [one for one in configured_here(context) if visible(one, facts)]
+    known = {one.name for one in configured}
+    return (*configured, *(one for one in discovered(facts) if one.name not in known))
+
+
+def configured_here(context: Situation) -> tuple[Application, ...]:
+    return tuple(one for one in context.applications if one.cluster in {"", context.cluster.name})
+
+
+def visible(app: Application, facts: Facts) -> bool:
+    """All of its namespaces are there, and the asker's to see: none is told by the name of an application."""
+    return not any(facts.absent("namespaces", name) for name in app.namespaces)
+
+
+def discovered(facts: Facts) -> Iterable[Application]:
+    found: dict[str, set[str]] = {}
+    for item in facts.all("namespaces"):
+        if slug := object_fields.labels(item).get(APP_SLUG):
+            found.setdefault(str(slug), set()).add(object_fields.name(item))
+    for item in facts.all("backups"):
+        spec = object_fields.spec(item)
+        if "kots.io/app-id" in object_fields.remarks(item) and (slug := _slug(spec)):
+            found.setdefault(slug, set()).update(
+                name for name in map(str, spec.get("includedNamespaces") or []) if name != "*"
+            )
+    for slug, names in sorted(found.items()):
+        if names:
+            yield Application(slug, tuple(sorted(names)), f"{APP_SLUG}={slug}")
+
+
+def _slug(spec: Json) -> str:
+    for selector in (spec.get("labelSelector"), *(spec.get("orLabelSelectors") or [])):
+        slug = ((selector or {}).get("matchLabels") or {}).get(APP_SLUG)
+        if slug:
+            return str(slug)
+    return ""
+
+
+def _full(cmd: Command, facts: Facts, context: Situation) -> Settled:
+    """Every application's namespaces as a whole and the platform's: selectors of applications do not narrow it."""
+    apps = applications(facts, context)
+    if not all(visible(app, facts) for app in configured_here(context)):
+        raise Refused(
+            "A full backup takes applications that are not there, or not yours to see.", fix="--type partial --app NAME"
+        )
+    if not apps:
+        raise UsageError(
+            "No application is known here.", why="Neither configured nor left by KOTS.", fix="--include-namespaces '*'"
+        )
+    names = sorted({name for app in apps for name in app.namespaces} | set(context.platform_namespaces))
+    changed = _with(cmd, include_namespaces=names, include_cluster_resources=True)
+    notes = (f"full takes {', '.join(app.name for app in apps)} and the platform: {', '.join(names)}.",)
+    marks = {TYPE: "full", APPLICATION: json.dumps([app.name for app in apps])}
+    return Settled(changed, notes, marks)
+
+
+def _partial(cmd: Command, facts: Facts, context: Situation) -> Settled:
+    apps = applications(facts, context)
+    names = tuple(app.name for app in apps)
+    if not cmd.text("app"):
+        raise UsageError(
+            "--type partial needs an application.", nearest=names, fix=f"--app {names[0] if names else 'NAME'}"
+        )
+    app = next((one for one in apps if one.name == cmd.text("app")), None)
+    if app is None:
+        raise Unknown(
+            f"There is no application {cmd.text('app')!r}.",
+            why="All of its namespaces have to be there, and yours to see.",
+            nearest=nearest(cmd.text("app"), names) or names[:5],
+        )
+    changes: dict[str, Any] = {"include_namespaces": list(app.namespaces)}
+    if app.selector and not cmd.given("selector") and not cmd.given("or-selector"):
+        changes["selector"] = parse_selector(app.selector)
+    notes = (
+        f"{app.name} is {', '.join(app.namespaces)}" + (f", {app.selector}." if app.selector else "."),
+        NOT_FOR_DISASTERS,
+    )
+    return Settled(_with(cmd, **changes), notes, {TYPE: "partial", APPLICATION: app.name}, dict(app.template))
+
+
+def filled(spec: Json, fields: Mapping[str, Any]) -> Json:
+    """An application's template stands where the command says nothing of its own."""
+    said = {key: value for key, value in spec.items() if value not in ("0s", {}, None)}
+    return {**spec, **fields, **said}

@@ -1,0 +1,348 @@
+"""What a backup takes and keeps: the flags and the BackupSpec that `backup create` and `schedule create` share.
+
+Source of every rule: velero CLI v1.18 `backup create` (Validate, BuildBackup) and ValidateNamespaceIncludesExcludes.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from commands.grammar.command import Command
+from commands.grammar.flags import (
+    DURATION,
+    FREE_TEXT,
+    INT,
+    OPTIONAL_BOOL,
+    OR_SELECTOR,
+    PAIRS,
+    SELECTOR,
+    STRING_SLICE,
+    STRINGS,
+    TEXT,
+    Flag,
+    choice,
+)
+from commands.planning.facts import Facts, Need, Want
+from domain.duration import format_go
+from domain.duration import parse as parse_duration
+from domain.errors import Unknown, UsageError
+
+Json = dict[str, Any]
+
+FLAGS: tuple[Flag, ...] = (
+    Flag(
+        "include-namespaces",
+        STRINGS,
+        "Namespaces to include ('*' for all, globs allowed)",
+        group="Scope",
+        source="namespaces",
+    ),
+    Flag("exclude-namespaces", STRINGS, "Namespaces to leave out", group="Scope", source="namespaces"),
+    Flag("include-resources", STRINGS, "Kinds to include, as resource.group ('*' for all)", group="Scope"),
+    Flag("exclude-resources", STRINGS, "Kinds to leave out, as resource.group", group="Scope"),
+    Flag("include-cluster-resources", OPTIONAL_BOOL, "Include cluster-scoped objects", group="Scope"),
+    Flag("include-cluster-scoped-resources", STRINGS, "Cluster-scoped kinds to include", group="Scope"),
+    Flag("exclude-cluster-scoped-resources", STRINGS, "Cluster-scoped kinds to leave out", group="Scope"),
+    Flag("include-namespace-scoped-resources", STRINGS, "Namespaced kinds to include", group="Scope"),
+    Flag("exclude-namespace-scoped-resources", STRINGS, "Namespaced kinds to leave out", group="Scope"),
+    Flag("selector", SELECTOR, "Only objects that match this label selector", short="l", group="Scope"),
+    Flag("or-selector", OR_SELECTOR, "Objects that match any of these selectors, separated by ' or '", group="Scope"),
+    Flag("ordered-resources", TEXT, "Order within a kind: 'pods=ns/a,ns/b;persistentvolumes=pv1'", group="Scope"),
+    Flag("snapshot-volumes", OPTIONAL_BOOL, "Take volume snapshots", group="Volumes"),
+    Flag("snapshot-move-data", OPTIONAL_BOOL, "Move snapshot data to the object store", group="Volumes"),
+    Flag("default-volumes-to-fs-backup", OPTIONAL_BOOL, "File-system backup for every pod volume", group="Volumes"),
+    Flag("data-mover", TEXT, "Data mover ('velero' or nothing: the built-in one)", group="Volumes"),
+    Flag("parallel-files-upload", INT, "Files uploaded at the same time (kopia)", group="Volumes"),
+    Flag("csi-snapshot-timeout", DURATION, "How long a CSI snapshot may take", group="Volumes"),
+    Flag("item-operation-timeout", DURATION, "How long asynchronous work of plugins may take", group="Volumes"),
+    Flag("resource-policies-configmap", TEXT, "ConfigMap with resource policies", group="Volumes"),
+    Flag("storage-location", TEXT, "Where it is kept", group="Storage", source="backupstoragelocations"),
+    Flag(
+        "volume-snapshot-locations",
+        STRING_SLICE,
+        "Where snapshots are kept, one per provider",
+        group="Storage",
+        source="volumesnapshotlocations",
+    ),
+    Flag("ttl", DURATION, "How long it is kept (30d, 2w, 6mo, 1y, 720h)", group="Retention"),
+    Flag("labels", PAIRS, "Labels of the object", group="Marks"),
+    Flag("annotations", PAIRS, "Annotations of the object", group="Marks"),
+)
+
+OUR_FLAGS: tuple[Flag, ...] = (
+    Flag("namespaces", TEXT, "A preset: all, production or non-production", group="Scope", ours=True),
+    Flag("description", FREE_TEXT, "What it is for (at most 300 signs)", group="Marks", ours=True),
+    Flag("resource-policy", TEXT, "Resource policy, written here as YAML", group="Volumes", ours=True),
+    Flag("type", choice("full", "partial"), "full or partial, over applications", group="Scope", ours=True),
+    Flag("app", TEXT, "Application that a partial backup takes", group="Scope", ours=True),
+)
+
+_OLD = ("include-resources", "exclude-resources")
+_SCOPED = (
+    "include-cluster-scoped-resources",
+    "exclude-cluster-scoped-resources",
+    "include-namespace-scoped-resources",
+    "exclude-namespace-scoped-resources",
+)
+_LISTS = {
+    "exclude-namespaces": "excludedNamespaces",
+    "include-resources": "includedResources",
+    "exclude-resources": "excludedResources",
+    "include-cluster-scoped-resources": "includedClusterScopedResources",
+    "exclude-cluster-scoped-resources": "excludedClusterScopedResources",
+    "include-namespace-scoped-resources": "includedNamespaceScopedResources",
+    "exclude-namespace-scoped-resources": "excludedNamespaceScopedResources",
+    "volume-snapshot-locations": "volumeSnapshotLocations",
+}
+_SWITCHES = {
+    "include-cluster-resources": "includeClusterResources",
+    "snapshot-volumes": "snapshotVolumes",
+    "snapshot-move-data": "snapshotMoveData",
+    "default-volumes-to-fs-backup": "defaultVolumesToFsBackup",
+}
+
+
+FIELDS = {
+    "include-namespaces": "includedNamespaces",
+    "exclude-namespaces": "excludedNamespaces",
+    "include-resources": "includedResources",
+    "exclude-resources": "excludedResources",
+    "include-cluster-resources": "includeClusterResources",
+    "include-cluster-scoped-resources": "includedClusterScopedResources",
+    "exclude-cluster-scoped-resources": "excludedClusterScopedResources",
+    "include-namespace-scoped-resources": "includedNamespaceScopedResources",
+    "exclude-namespace-scoped-resources": "excludedNamespaceScopedResources",
+    "selector": "labelSelector",
+    "or-selector": "orLabelSelectors",
+    "ordered-resources": "orderedResources",
+    "snapshot-volumes": "snapshotVolumes",
+    "snapshot-move-data": "snapshotMoveData",
+    "default-volumes-to-fs-backup": "defaultVolumesToFsBackup",
+    "data-mover": "datamover",
+    "parallel-files-upload": "uploaderConfig",
+    "csi-snapshot-timeout": "csiSnapshotTimeout",
+    "item-operation-timeout": "itemOperationTimeout",
+    "resource-policies-configmap": "resourcePolicy",
+    "storage-location": "storageLocation",
+    "volume-snapshot-locations": "volumeSnapshotLocations",
+    "ttl": "ttl",
+}
+"""Flag → field of the BackupSpec."""
+
+
+def lookups(cmd: Command) -> list[Need]:
+    """What the CLI looks up before it writes."""
+    wants: list[Need] = []
+    if cmd.text("storage-location"):
+        wants.append(Want("backupstoragelocations", cmd.text("storage-location")))
+    return wants + [Want("volumesnapshotlocations", name) for name in cmd.strings("volume-snapshot-locations")]
+
+
+def check(cmd: Command, facts: Facts) -> None:
+    """What the CLI refuses. Raises UsageError or Unknown."""
+    if cmd.selector("selector") is not None and "or-selector" in cmd.flags:
+        raise UsageError("--selector and --or-selector cannot stand together.", fix="Use one of them.")
+    check_namespaces(namespaces(cmd), cmd.strings("exclude-namespaces"), facts)
+    old = any(cmd.strings(flag) for flag in _OLD) or cmd.maybe("include-cluster-resources") is not None
+    scoped = [flag for flag in _SCOPED if cmd.strings(flag)]
+    if old and scoped:
+        raise UsageError(
+            f"--{scoped[0]} cannot stand with --include-resources, --exclude-resources or --include-cluster-resources.",
+            why="They are two ways of filtering; Velero takes one of them.",
+        )
+    check_locations(cmd, facts)
+    negative = cmd.nanoseconds("ttl") < 0
+    if negative:
+        raise UsageError("--ttl cannot be negative.", why="Velero would delete the backup as soon as it is done.")
+
+
+def check_locations(cmd: Command, facts: Facts) -> None:
+    name = cmd.text("storage-location")
+    if name and facts.absent("backupstoragelocations", name):
+        raise Unknown(f"There is no storage location {name!r}.", nearest=facts.nearest("backupstoragelocations", name))
+    for snapshot in cmd.strings("volume-snapshot-locations"):
+        if facts.absent("volumesnapshotlocations", snapshot):
+            near = facts.nearest("volumesnapshotlocations", snapshot)
+            raise Unknown(f"There is no snapshot location {snapshot!r}.", nearest=near)
+
+
+def namespaces(cmd: Command) -> list[str]:
+    return cmd.strings("include-namespaces") if cmd.given("include-namespaces") else ["*"]
+
+
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
+MAX_NAMESPACE = 63
+
+
+def check_namespaces(included: list[str], excluded: list[str], facts: Facts | None = None) -> None:
+    if len(set(included)) > 1 and "*" in included:
+        raise UsageError("'*' stands alone in a list of namespaces.", why="It already means every namespace.")
+    if "*" in excluded:
+        raise UsageError("Every namespace would be left out by '*'.", fix="Name the namespaces to leave out.")
+    both = sorted(set(included) & set(excluded))
+    if both:
+        raise UsageError(f"{both[0]!r} is both included and left out.")
+    for name in sorted({*included, *excluded}):
+        fault = namespace_fault(name)
+        if fault:
+            near = facts.nearest("namespaces", name.lower()) if facts is not None else ()
+            raise UsageError(f"{name!r} is no namespace.", why=fault, nearest=near, fix="Give names of namespaces.")
+
+
+def namespace_fault(name: str) -> str:
+    """Why Velero would not take this as a namespace or a pattern of namespaces; empty when it would, and for ''."""
+    if name == "":
+        return ""
+    wrong = next((sign for sign in name if sign in "|()!{},"), "")
+    if wrong:
+        return f"{wrong!r} cannot stand in a pattern; '*', '?' and [abc] can."
+    if "**" in name:
+        return "A single '*' already stands for any number of signs."
+    bracket = _bracket_fault(name)
+    if bracket:
+        return bracket
+    plain = re.sub(r"[*?\[\]]", "x", name)
+    if not _LABEL.fullmatch(plain) or len(plain) > MAX_NAMESPACE:
+        return "At most 63 small letters, digits and '-', with a letter or digit at both ends."
+    return ""
+
+
+def _bracket_fault(name: str) -> str:
+    at = 0
+    while at < len(name):
+        if name[at] == "]":
+            return "']' closes nothing."
+        if name[at] == "[":
+            end = name.find("]", at + 1)
+            if end < 0:
+                return "'[' is not closed."
+            if end == at + 1:
+                return "'[]' is empty."
+            at = end
+        at += 1
+    return ""
+
+
+def spec(cmd: Command) -> Json:
+    """BackupSpec, as the CLI sends it: durations always present, lists and switches only when given."""
+    made: Json = {
+        "csiSnapshotTimeout": format_go(cmd.nanoseconds("csi-snapshot-timeout")),
+        "hooks": {},
+        "includedNamespaces": namespaces(cmd),
+        "itemOperationTimeout": format_go(cmd.nanoseconds("item-operation-timeout")),
+        "metadata": {},
+        "ttl": format_go(cmd.nanoseconds("ttl")),
+    }
+    made |= {field: cmd.strings(flag) for flag, field in _LISTS.items() if cmd.strings(flag)}
+    made |= {field: cmd.maybe(flag) for flag, field in _SWITCHES.items() if cmd.maybe(flag) is not None}
+    if cmd.selector("selector") is not None:
+        made["labelSelector"] = cmd.selector("selector")
+    if "or-selector" in cmd.flags:
+        made["orLabelSelectors"] = cmd.flags["or-selector"]
+    if cmd.text("ordered-resources"):
+        made["orderedResources"] = ordered(cmd.text("ordered-resources"))
+    if cmd.text("storage-location"):
+        made["storageLocation"] = cmd.text("storage-location")
+    if cmd.text("data-mover"):
+        made["datamover"] = cmd.text("data-mover")
+    if cmd.text("resource-policies-configmap"):
+        made["resourcePolicy"] = {
+            "apiGroup": None,
+            "kind": "configmap",
+            "name": cmd.text("resource-policies-configmap"),
+        }
+    if cmd.number("parallel-files-upload") > 0:
+        made["uploaderConfig"] = {"parallelFilesUpload": cmd.number("parallel-files-upload")}
+    return made
+
+
+def as_flags(found: Json) -> Json | None:
+    """The flags that make this BackupSpec; None where none do: hooks, labels of the template, fields of newer servers."""
+    flags: Json = {}
+    for flag, field in FIELDS.items():
+        value = found.get(field)
+        if value in (None, [], {}, "", "0s"):
+            continue
+        if field in {"ttl", "csiSnapshotTimeout", "itemOperationTimeout"}:
+            flags[flag] = parse_duration(value)
+        elif field == "orderedResources":
+            flags[flag] = ";".join(f"{kind}={names}" for kind, names in value.items())
+        elif field == "uploaderConfig":
+            flags[flag] = value.get("parallelFilesUpload")
+        elif field == "resourcePolicy":
+            flags[flag] = value.get("name")
+        else:
+            flags[flag] = value
+    try:
+        same = spec(Command("backup", "create", flags=flags)) == _normal(found)
+    except (UsageError, TypeError, ValueError):
+        return None
+    return flags if same else None
+
+
+def ordered(text: str) -> dict[str, str]:
+    orders: dict[str, str] = {}
+    for entry in text.split(";"):
+        parts = entry.split("=")
+        if len(parts) != 2:
+            raise UsageError(
+                f"{entry!r} in --ordered-resources is not kind=names.", fix="pods=ns1/a,ns1/b;persistentvolumes=pv1"
+            )
+        orders[parts[0].strip()] = parts[1].strip()
+    return orders
+
+
+def from_schedule(schedule: Json) -> tuple[Json, Json]:
+    """(metadata without a name, spec) of a backup made from a schedule, by the same function as the server's.
+
+    Source: velero 1.18 BackupBuilder.FromSchedule. The labels map is shared with the template's, so the schedule's name
+    appears inside spec.metadata.labels too.
+    """
+    name = schedule["metadata"]["name"]
+    template = _normal(schedule.get("spec", {}).get("template") or {})
+    own = (template.get("metadata") or {}).get("labels")
+    labels = {**(own if own is not None else schedule["metadata"].get("labels") or {}), "velero.io/schedule-name": name}
+    if own is not None:
+        template["metadata"] = {"labels": dict(labels)}
+    metadata: Json = {"labels": labels}
+    if schedule["metadata"].get("annotations"):
+        metadata["annotations"] = dict(schedule["metadata"]["annotations"])
+    if schedule["spec"].get("useOwnerReferencesInBackup"):
+        metadata["ownerReferences"] = [
+            {
+                "apiVersion": "velero.io/v1",
+                "kind": "Schedule",
+                "name": name,
+                "uid": schedule["metadata"].get("uid", ""),
+                "controller": True,
+            }
+        ]
+    if template.get("resourcePolicy"):
+        template["resourcePolicy"] = {
+            "apiGroup": None,
+            "kind": "configmap",
+            "name": template["resourcePolicy"].get("name", ""),
+        }
+    return metadata, template
+
+
+_ZERO = {"csiSnapshotTimeout": "0s", "itemOperationTimeout": "0s", "ttl": "0s", "hooks": {}, "metadata": {}}
+
+
+def _normal(template: Json) -> Json:
+    """As a Go client writes it back: fields without omitempty are always there, null ones are not."""
+    made = {**_ZERO, **{key: value for key, value in template.items() if value is not None and value not in ([], "")}}
+    made["hooks"] = _hooks(made["hooks"])
+    return made
+
+
+def _hooks(hooks: Json) -> Json:
+    resources = []
+    for entry in hooks.get("resources") or []:
+        made = {key: value for key, value in entry.items() if value not in (None, [], "") or key == "name"}
+        for phase in ("pre", "post"):
+            if entry.get(phase):
+                made[phase] = [{"exec": {"timeout": "0s", **(hook.get("exec") or {})}} for hook in entry[phase]]
+        resources.append(made)
+    return {"resources": resources} if resources else {}

@@ -1,0 +1,196 @@
+"""Conditions of a cluster that begin and end: told once each way, whatever restarts meanwhile, and kept as causes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from domain.event import Event, Severity
+from store.tables.conditions import Condition
+from store.transaction import Transaction
+from velero.health import Condition as State
+from velero.health import Health
+
+PATIENCE = 2
+"""Looks in a row that find it before it is told."""
+
+
+class Kind(StrEnum):
+    SILENT = "velero-silent"
+    UNREACHABLE = "cluster-unreachable"
+    ACCESS = "access-lost"
+    LOCATION = "location-unavailable"
+    PAUSED = "schedule-paused-outside"
+    INVALID = "schedule-invalid"
+    UNSEEN = "schedule-unseen"
+    STALLED = "run-stalled"
+    SKEWED = "clock-skew"
+    PILING = "runs-piling-up"
+    STALE = "no-good-backup"
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """What one look found of a condition: whether it holds, since when, and the cluster's own words."""
+
+    kind: Kind
+    holds: bool
+    since: datetime | None = None
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    begun: str
+    ended: str
+    object_kind: str
+    object_name: str
+
+
+_TOLD: Mapping[Kind, Told] = {
+    Kind.SILENT: Told("velero.silent", "velero.back", "Velero", "velero"),
+    Kind.UNREACHABLE: Told("cluster.unreachable", "cluster.reachable", "Cluster", ""),
+    Kind.ACCESS: Told("cluster.access-lost", "cluster.access-back", "Cluster", ""),
+}
+_BEGINS: Mapping[str, Kind] = {
+    "location.unavailable": Kind.LOCATION,
+    "schedule.paused-outside": Kind.PAUSED,
+    "schedule.failed-validation": Kind.INVALID,
+    "schedule.unseen": Kind.UNSEEN,
+    "schedule.clock-skew": Kind.SKEWED,
+    "schedule.piling-up": Kind.PILING,
+    "schedule.no-good-backup": Kind.STALE,
+}
+OF_SCHEDULES = (Kind.PAUSED, Kind.INVALID, Kind.UNSEEN, Kind.SKEWED, Kind.PILING, Kind.STALE)
+_ENDS: Mapping[str, tuple[Kind, ...]] = {
+    "location.available": (Kind.LOCATION,),
+    "location.removed": (Kind.LOCATION,),
+    "schedule.resumed-outside": (Kind.PAUSED,),
+    "schedule.fixed": (Kind.INVALID,),
+    "schedule.clock-right": (Kind.SKEWED,),
+    "schedule.drained": (Kind.PILING,),
+    "schedule.good-again": (Kind.STALE,),
+    "schedule.deleted-outside": OF_SCHEDULES,
+    "schedule.seen": (Kind.UNSEEN,),
+    "schedule.missed": (Kind.UNSEEN,),
+    "schedule.ran-late": (Kind.UNSEEN,),
+}
+
+
+STALLS = frozenset({"stuck-in-queue", "stuck-in-finalizing", "slow"})
+ENDS_OF_RUNS = frozenset({"completed", "partially-failed", "failed", "failed-validation", "deleted", "gone", "removed"})
+
+
+def signs(health: Health) -> tuple[Sign, ...]:
+    """Of the API's health. A cluster that refuses the bot answers; one that doesn't answer says nothing about access."""
+    state, since, why = health.condition, health.since, health.reason
+    if state is State.UNREACHABLE:
+        return (Sign(Kind.UNREACHABLE, holds=True, since=since, message=why),)
+    refused = state in {State.UNAUTHENTICATED, State.FORBIDDEN}
+    if refused or state in {State.OK, State.MISSING}:
+        access = Sign(Kind.ACCESS, holds=refused, since=since, message=why if refused else "")
+        return (Sign(Kind.UNREACHABLE, holds=False), access)
+    return ()
+
+
+def seen(
+    standing: Iterable[Condition], found: Iterable[Sign], cluster: str, cluster_uid: str, now: datetime
+) -> tuple[tuple[Condition, ...], tuple[Event, ...]]:
+    """The conditions that changed, and what is told of them."""
+    before = {each.kind: each for each in standing}
+    changed: list[Condition] = []
+    told: list[Event] = []
+    for sign in found:
+        prev = before.get(sign.kind.value)
+        after = _after(prev, sign, cluster, now)
+        if after is None or after == prev:
+            continue
+        changed.append(after)
+        begins = after.told and not (prev is not None and prev.told)
+        if begins or (after.until is not None and after.told):
+            told.append(_event(after, sign, cluster_uid, now))
+    return tuple(changed), tuple(told)
+
+
+def _after(prev: Condition | None, sign: Sign, cluster: str, now: datetime) -> Condition | None:
+    if not sign.holds:
+        return replace(prev, until=now) if prev is not None else None
+    if prev is None:
+        return Condition(cluster, sign.kind.value, "", sign.since or now)
+    looks = min(prev.looks + 1, PATIENCE)
+    return replace(prev, looks=looks, told=prev.told or looks >= PATIENCE)
+
+
+def _event(after: Condition, sign: Sign, cluster_uid: str, now: datetime) -> Event:
+    what, since = _TOLD[sign.kind], after.since.isoformat()
+    kind = what.begun if after.until is None else what.ended
+    facts = {"since": since, "message": sign.message}
+    return Event(
+        kind=kind,
+        cluster=after.cluster,
+        cluster_uid=cluster_uid,
+        object_kind=what.object_kind,
+        object_uid=after.cluster,
+        object_name=what.object_name or after.cluster,
+        transition=f"{kind} {since}",
+        at=now,
+        severity=Severity.FAILURE if after.until is None else Severity.RECOVERY,
+        facts={key: value for key, value in facts.items() if value},
+    )
+
+
+def note(tx: Transaction, event: Event) -> Event:
+    """In the transaction that tells of it, and before: what other watches tell becomes part of the same history.
+
+    The event as it is to be told: the good end of a run that was reported as stuck is a recovery.
+    """
+    stalled = _ended(tx, event, Kind.STALLED, event.object_uid) if _is_end(event.kind) else False
+    for kind in _ENDS.get(event.kind, ()):
+        _ended(tx, event, kind, event.object_name)
+    if (begun := _begun(event)) is not None and tx.conditions.standing(event.cluster, *begun) is None:
+        kind, subject = begun
+        tx.conditions.put(Condition(event.cluster, kind.value, subject, event.at, told=True))
+    if stalled and event.severity is Severity.INFO and event.kind.endswith(".completed"):
+        facts = {**event.facts, "message": "It was reported as stuck or slow."}
+        return replace(event, severity=Severity.RECOVERY, facts=facts)
+    return event
+
+
+def end(tx: Transaction, cluster: str, subject: str, now: datetime, *kinds: Kind) -> None:
+    """What was asked for in chat ended them: nobody has to be told."""
+    for kind in kinds:
+        if (prev := tx.conditions.standing(cluster, kind.value, subject)) is not None:
+            tx.conditions.put(replace(prev, until=now))
+
+
+def _begun(event: Event) -> tuple[Kind, str] | None:
+    if event.kind.partition(".")[2] in STALLS:
+        return Kind.STALLED, event.object_uid
+    kind = _BEGINS.get(event.kind)
+    return (kind, event.object_name) if kind is not None else None
+
+
+def _ended(tx: Transaction, event: Event, kind: Kind, subject: str) -> bool:
+    prev = tx.conditions.standing(event.cluster, kind.value, subject)
+    if prev is not None:
+        tx.conditions.put(replace(prev, until=event.at))
+    return prev is not None
+
+
+def _is_end(kind: str) -> bool:
+    noun, _, what = kind.partition(".")
+    return noun in {"backup", "restore"} and what in ENDS_OF_RUNS
+
+
+def explains(
+    history: Sequence[Condition], kind: Kind, since: datetime, until: datetime, subject: str = ""
+) -> Condition | None:
+    """The last condition of this kind that stood at some time between the two."""
+    mine = (each for each in reversed(history) if each.kind == kind.value and each.subject == subject)
+    return next((each for each in mine if each.overlaps(since, until)), None)
+
+
+LOOKED_BACK = timedelta(days=8)
+"""How old a condition may be to explain what is found out now."""

@@ -1,0 +1,290 @@
+"""The registry's reader: text → Command, or a UsageError with the wrong part's place, the usage and the nearest right words.
+
+Semantics are pflag's: `--flag v`, `--flag=v`, `-fv`, `-f=v`, grouped short ones, `--` ends the flags, flags and names may
+mix, an optional value is taken only after `=`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+from commands.grammar import format_flags
+from commands.grammar.command import Command
+from commands.grammar.flags import Flag
+from commands.grammar.nearest import nearest
+from commands.grammar.safety_flags import swallowed
+from commands.grammar.tokenizer import Word, quote, words
+from commands.grammar.verb import Effect, Verb
+from commands.registry import NOUNS, REFUSED_FLAGS, SHARED_FLAGS, VERB_WORDS, VERBS
+from domain.errors import UsageError
+
+LEADS = frozenset({"velero", "/velero"})
+_HELP = frozenset({"help", "-h", "--help", "?"})
+
+
+def parse(line: str, *, lead: str = "", subject: tuple[str, str] = ("", "")) -> Command:
+    """`lead` is the noun that an alias command stands for (`/backup` → backup); it is not taken twice.
+
+    `subject` is what the thread is about, (noun, name): there a verb that needs a name may go without.
+    """
+    made = glance(line, lead=lead, subject=subject)
+    verb = None if made.help else _find(made.noun, made.verb)
+    if verb is None or verb.effect is Effect.NOT_HERE:
+        return made
+    return replace(made, line=canonical(verb, made.names, made.flags), cli=format_flags.cli_line(made, verb.flags))
+
+
+def glance(line: str, *, lead: str = "", subject: tuple[str, str] = ("", "")) -> Command:
+    """The same without the canonical words: what has to be known of a command before it is acknowledged."""
+    found = list(words(line))
+    while found and found[0].text in LEADS:
+        found.pop(0)
+    if lead:
+        found = _led(found, lead)
+    if not found:
+        return Command("", "", help=True)
+    if found[0].text in _HELP:
+        return Command("help", "", help=True, topic=tuple(word.text for word in found[1:]))
+    noun, verb, rest = _heads(found)
+    if verb is None or any(word.text == "?" and not word.quoted for word in rest):
+        return Command(noun, verb.name if verb else "", help=True, topic=(noun, verb.name) if verb else (noun,))
+    if verb.effect is Effect.NOT_HERE:
+        return Command(noun, verb.name, tuple(word.text for word in rest))
+    return _Reader(verb, rest, line, subject[1] if subject[0] == noun else "").command()
+
+
+def _led(found: list[Word], lead: str) -> list[Word]:
+    first = NOUNS.get(found[0].text) if found else None
+    if first == lead or (found and found[0].text in _HELP):
+        return found
+    return [Word(lead, lead, (0, 0)), *found]
+
+
+def _heads(found: list[Word]) -> tuple[str, Verb | None, list[Word]]:
+    """Noun and verb in either order, plural and short nouns too."""
+    first, second = found[0], found[1] if len(found) > 1 else None
+    noun = NOUNS.get(first.text)
+    if noun is None and first.text in VERB_WORDS and second is not None:
+        swapped = NOUNS.get(second.text)
+        if swapped is None:
+            raise _unknown(second, "noun", NOUNS)
+        return swapped, _verb(swapped, first), found[2:]
+    if noun is None:
+        if first.text in VERB_WORDS:
+            fits = sorted({verb.noun for verb in VERBS if verb.name == first.text})
+            raise UsageError(
+                f"{first.text} what?", nearest=tuple(f"{noun} {first.text}" for noun in fits), part=first.span
+            )
+        raise _unknown(first, "noun", [*NOUNS, "help"])
+    alone = _find(noun, "")
+    if alone is not None:
+        return noun, alone, found[1:]
+    if second is None or second.text in _HELP:
+        return noun, None, []
+    return noun, _verb(noun, second), found[2:]
+
+
+def _find(noun: str, name: str) -> Verb | None:
+    return next((verb for verb in VERBS if verb.noun == noun and verb.name == name), None)
+
+
+def _verb(noun: str, word: Word) -> Verb:
+    verb = _find(noun, VERB_WORDS.get(word.text, word.text))
+    if verb is None:
+        raise _unknown(word, f"verb of {noun}", [verb.name for verb in VERBS if verb.noun == noun])
+    return verb
+
+
+def _unknown(word: Word, what: str, among: Iterable[str]) -> UsageError:
+    """A verb that another noun has is no slip of the finger."""
+    names = list(dict.fromkeys(among))
+    near = () if word.text in VERB_WORDS else nearest(word.text, names)
+    return UsageError(
+        f"{word.text!r} is no {what} that I know.",
+        nearest=near,
+        fix="" if near else f"There are {', '.join(dict.fromkeys(NOUNS.get(name, name) for name in names))}.",
+        part=word.span,
+    )
+
+
+@cache
+def _flags_of(key: str) -> tuple[Mapping[str, Flag], Mapping[str, Flag]]:
+    """By name and by letter, for each verb once."""
+    own = next(verb.flags for verb in VERBS if verb.key == key)
+    by_name = {flag.name: flag for flag in (*own, *SHARED_FLAGS)}
+    return by_name, {flag.short: flag for flag in (*SHARED_FLAGS, *own) if flag.short}
+
+
+@cache
+def _shown_flags(key: str) -> tuple[str, ...]:
+    return tuple(f"--{name}" for name, flag in _flags_of(key)[0].items() if not flag.hidden)
+
+
+@cache
+def _flag_names() -> frozenset[str]:
+    """Of all verbs: a name that another verb has is no slip of the finger."""
+    return frozenset(flag.name for verb in VERBS for flag in verb.flags)
+
+
+class BadValue(UsageError):
+    """A flag's value that doesn't read; the first of `nearest` is what it most likely was meant to be."""
+
+
+class _Reader:
+    def __init__(self, verb: Verb, rest: list[Word], line: str, at_hand: str = "") -> None:
+        self._verb = verb
+        self._at_hand = at_hand
+        self._rest = rest
+        self._line = line
+        self._flags: dict[str, Any] = {}
+        self._names: list[Word] = []
+        self._at = 0
+        self._by_name, self._by_short = _flags_of(verb.key)
+        self._wants_help = False
+
+    def command(self) -> Command:
+        ended = False
+        while self._at < len(self._rest):
+            word = self._rest[self._at]
+            self._at += 1
+            if ended or word.text in {"", "-"} or not word.text.startswith("-"):
+                self._names.append(word)
+            elif word.text == "--" and not word.quoted:
+                ended = True
+            elif word.text.startswith("--"):
+                self._long(word)
+            else:
+                self._short(word)
+        if self._wants_help:
+            return Command(self._verb.noun, self._verb.name, help=True, topic=(self._verb.noun, self._verb.name))
+        if not self._names and self._verb.args.least and self._verb.args.source and self._at_hand:
+            self._names.append(Word(self._at_hand, self._at_hand, (0, 0)))
+        self._count_names()
+        names = tuple(word.text for word in self._names)
+        return Command(self._verb.noun, self._verb.name, names, self._flags)
+
+    def _long(self, word: Word) -> None:
+        name, equals, value = word.text[2:].partition("=")
+        if name == "help":
+            self._wants_help = True
+            return
+        flag = self._by_name.get(name)
+        if flag is None:
+            raise self._no_flag(word, f"--{name}")
+        self._take(flag, word, value if equals else None, f"--{name}")
+
+    def _short(self, word: Word) -> None:
+        letters = word.text[1:]
+        while letters:
+            letter, letters = letters[0], letters[1:]
+            if letter == "h":
+                self._wants_help = True
+                return
+            flag = self._by_short.get(letter)
+            if flag is None:
+                raise self._no_flag(word, f"-{letter}")
+            if letters.startswith("=") and letters != "=":  # `-l=` alone has the value "=": so it is in pflag
+                self._take(flag, word, letters[1:], f"-{letter}")
+                return
+            if flag.type.bare is None:
+                self._take(flag, word, letters or None, f"-{letter}")
+                return
+            self._take(flag, word, None, f"-{letter}")
+
+    def _take(self, flag: Flag, word: Word, value: str | None, shown: str) -> None:
+        raw = word
+        if value is None and flag.type.peeks:
+            value = self._peeked(flag)
+        elif value is None and flag.type.bare is not None:
+            value = flag.type.bare
+        elif value is None:
+            if self._at == len(self._rest):
+                raise UsageError(
+                    f"{shown} needs a value.", why=flag.help, fix=f"{shown} <{flag.type.name}>", part=word.span
+                )
+            raw = self._rest[self._at]
+            if swallowed(flag, raw, self._by_name.values()):
+                raise self._no_value(raw, shown)
+            value = raw.text
+            self._at += 1
+        if flag.name in REFUSED_FLAGS:
+            raise UsageError(
+                f"{shown} is not taken here.",
+                why=f"{REFUSED_FLAGS[flag.name]} --cluster NAME says which one.",
+                fix=self._without(word, raw),
+                part=word.span,
+            )
+        if flag.type.free:
+            value = raw.raw.partition("=")[2] if raw is word else raw.raw
+        if flag.type.mentions and raw.mention:
+            value = raw.mention
+        try:
+            parsed = flag.type.parse(value)
+        except UsageError as error:
+            raise BadValue(
+                f"{shown}: {error.text}", why=error.why, nearest=error.nearest, fix=error.fix, part=raw.span
+            ) from None
+        before = self._flags.get(flag.name)
+        self._flags[flag.name] = parsed if before is None else flag.type.merge(before, parsed)
+
+    def _no_value(self, word: Word, shown: str) -> UsageError:
+        return UsageError(
+            f"{shown} needs a value, but {word.text} follows, which reads as a flag.",
+            why="A flag is never taken as the value of another one.",
+            fix=f"If it is the value, write {shown}{'=' if shown.startswith('--') else ''}{quote(word.text)}.",
+            part=word.span,
+        )
+
+    def _without(self, first: Word, last: Word) -> str:
+        """The line as it would be without these words."""
+        return " ".join((self._line[: first.span[0]] + self._line[last.span[1] :]).split())
+
+    def _peeked(self, flag: Flag) -> str:
+        following = self._rest[self._at].text if self._at < len(self._rest) else ""
+        try:
+            flag.type.parse(following or "x")
+        except UsageError:
+            return flag.type.bare or ""
+        self._at += 1
+        return following
+
+    def _no_flag(self, word: Word, shown: str) -> UsageError:
+        near = () if shown[2:] in _flag_names() else nearest(shown, _shown_flags(self._verb.key))
+        return UsageError(
+            f"{self._verb.noun} {self._verb.name} has no flag {shown}.".replace("  ", " "),
+            nearest=near,
+            fix=f"{self._verb.noun} {self._verb.name} ?".replace("  ", " "),
+            part=word.span,
+        )
+
+    def _count_names(self) -> None:
+        args, count = self._verb.args, len(self._names)
+        if args.least <= count <= args.most:
+            return
+        wrong = self._names[args.most] if count > args.most else None
+        if wrong is None:
+            raise UsageError(f"A {args.word.lower()} is missing.", fix=self._verb.usage)
+        raise UsageError(
+            f"{wrong.text!r} is one name too many." if args.most else f"{self._verb.usage} takes no name.",
+            why=_why_too_many(wrong.text, self._flags),
+            fix=self._verb.usage,
+            part=wrong.span,
+        )
+
+
+def _why_too_many(word: str, flags: Mapping[str, Any]) -> str:
+    given = [name for name, value in flags.items() if isinstance(value, bool)]
+    if word in {"true", "false"} and given:
+        return f"A yes-or-no flag takes its value after '=': --{given[-1]}={word}"
+    if word == "*" or " " in word:
+        return "Words with blanks or '*' stand in quotes."
+    return ""
+
+
+def canonical(verb: Verb, names: tuple[str, ...], flags: Mapping[str, Any]) -> str:
+    """Canonical words, sorted as declared, without `--cluster`: read again it is the same command."""
+    told = (flag for flag in (*verb.flags, *SHARED_FLAGS) if flag.name != "cluster")
+    return format_flags.line(verb.noun, verb.name, names, told, flags)

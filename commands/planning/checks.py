@@ -1,0 +1,148 @@
+"""Guards that look at names, labels, durations and locations: what Velero would take and regret.
+
+They stand after the translation, so that a line still translates as the CLI's, and is refused with a reason.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from commands.grammar.command import Command
+from commands.planning.facts import Facts
+from domain.duration import BadDuration
+from domain.duration import parse as parse_duration
+from domain.plan import Guard, Level
+from domain.selectors import valid_key, valid_value
+from policy import canonical
+
+Json = dict[str, Any]
+
+RESERVED = ("velero.io/", "velero-chatops.io/", "kots.io/", "replicated.com/")
+_SUBDOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
+
+
+def name_guards(noun: str, name: str, *, longest: int = 253) -> tuple[Guard, ...]:
+    if len(name) > longest:
+        why = " Velero keeps the name in a label, and the schedule would never run." if noun == "schedule" else ""
+        return (
+            Guard("name-too-long", Level.REFUSE, f"The name has {len(name)} signs; a {noun} may have {longest}.{why}"),
+        )
+    if not _SUBDOMAIN.fullmatch(name):
+        fixed = re.sub(r"[^a-z0-9.-]+", "-", name.lower()).strip("-.") or noun
+        text = f"{name!r} is no name that Kubernetes takes: small letters, digits, '-' and '.', beginning and ending with one."
+        return (Guard("bad-name", Level.REFUSE, text, (fixed,)),)
+    return ()
+
+
+def exists_guard(facts: Facts, resource: str, noun: str, name: str) -> tuple[Guard, ...]:
+    if facts.get(resource, name) is None:
+        return ()
+    return (Guard("name-exists", Level.REFUSE, f"There already is a {noun} named {name!r}.", (f"{name[:60]}-2",)),)
+
+
+def label_guards(given: Command) -> tuple[Guard, ...]:
+    """Of the labels and annotations on the command: what a schedule brings along is Velero's own doing."""
+    guards: list[Guard] = []
+    for flag in ("labels", "annotations"):
+        pairs = given.pairs(flag)
+        guards += _reserved(flag, pairs)
+        guards += _malformed(flag, pairs)
+    return tuple(guards)
+
+
+def _reserved(flag: str, pairs: Mapping[str, str]) -> Iterable[Guard]:
+    for key in pairs:
+        prefix = next((mine for mine in RESERVED if key.startswith(mine) or f".{mine}" in key), "")
+        if prefix:
+            text = f"{key!r} in --{flag} is reserved: {prefix} belongs to the system that reads it."
+            yield Guard("reserved-labels", Level.REFUSE, text)
+
+
+def _malformed(flag: str, pairs: Mapping[str, str]) -> Iterable[Guard]:
+    for key, value in pairs.items():
+        if not valid_key(key):
+            yield Guard("bad-label", Level.REFUSE, f"{key!r} in --{flag} is no label's name.")
+        elif flag == "labels" and not valid_value(value):
+            yield Guard(
+                "bad-label", Level.REFUSE, f"{value!r} is no label value: at most 63 letters, digits, '-', '_' and '.'."
+            )
+
+
+_DURATIONS = {
+    "ttl": "--ttl",
+    "csiSnapshotTimeout": "--csi-snapshot-timeout",
+    "itemOperationTimeout": "--item-operation-timeout",
+}
+
+
+def spec_guards(spec: Json, facts: Facts) -> tuple[Guard, ...]:
+    return (
+        *canonical.spec_guards(spec),
+        *_duration_guards(spec),
+        *_namespace_guards(spec, facts),
+        *_order_guards(spec),
+    )
+
+
+def _duration_guards(spec: Json) -> Iterable[Guard]:
+    for field, flag in _DURATIONS.items():
+        try:
+            value = parse_duration(spec.get(field) or "0s")
+        except BadDuration as error:
+            yield Guard("bad-duration", Level.REFUSE, f"{flag}: {error} It would stop all of Velero's backups.")
+            continue
+        if value < 0:
+            yield Guard("negative-duration", Level.REFUSE, f"{flag} cannot be negative.")
+        elif field == "ttl" and 0 < value < 3600 * 10**9:
+            yield Guard("short-ttl", Level.WARN, f"It is deleted after {spec[field]}, as soon as Velero cleans up.")
+
+
+def _namespace_guards(spec: Json, facts: Facts) -> Iterable[Guard]:
+    if "namespaces" not in facts.whole:
+        return
+    for name in spec.get("includedNamespaces") or []:
+        if name and name.strip() == name and not re.search(r"[*?\[]", name) and facts.get("namespaces", name) is None:
+            text = f"There is no namespace {name!r} in this cluster: Velero would end PartiallyFailed."
+            yield Guard("unknown-namespace", Level.REFUSE, text, facts.nearest("namespaces", name))
+
+
+def _order_guards(spec: Json) -> Iterable[Guard]:
+    for selector in [spec.get("labelSelector"), *(spec.get("orLabelSelectors") or [])]:
+        if selector == {}:
+            yield Guard("empty-selector", Level.WARN, "An empty selector matches every object.")
+
+
+def location_guards(spec: Json, facts: Facts) -> tuple[Guard, ...]:
+    """Of the location that it would be kept in: there, writable, reachable."""
+    if not facts.looked("backupstoragelocations", spec.get("storageLocation") or ""):
+        return ()
+    location = chosen_location(spec, facts)
+    if location is None:
+        text = (
+            "No storage location is set and there is no default one."
+            if facts.all("backupstoragelocations")
+            else NO_LOCATION
+        )
+        return (Guard("no-location", Level.REFUSE, text, facts.names("backupstoragelocations")),)
+    name = location["metadata"]["name"]
+    if location.get("spec", {}).get("accessMode") == "ReadOnly":
+        return (Guard("read-only-location", Level.REFUSE, f"The storage location {name!r} is read-only."),)
+    if location.get("status", {}).get("phase") == "Unavailable":
+        text = f"The storage location {name!r} is Unavailable: Velero would refuse the backup."
+        return (Guard("location-unavailable", Level.REFUSE, text),)
+    return ()
+
+
+NO_LOCATION = "There is no storage location yet. Make one: backup-location create NAME --provider P --bucket B"
+
+
+def chosen_location(spec: Json, facts: Facts) -> Json | None:
+    name = spec.get("storageLocation")
+    if name:
+        return facts.get("backupstoragelocations", name)
+    defaults = [item for item in facts.all("backupstoragelocations") if item.get("spec", {}).get("default")]
+    if defaults:
+        return max(defaults, key=lambda item: str(item["metadata"].get("creationTimestamp", "")))
+    return facts.get("backupstoragelocations", "default")

@@ -1,0 +1,93 @@
+"""Flags that say how an answer looks, and what follows from them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import yaml
+
+from commands.grammar.command import Command
+from commands.grammar.flags import BOOL, INT, STRING_SLICE, TEXT, Flag, choice
+from commands.planning.context import Situation
+from domain.answer import Button, Code
+
+Json = dict[str, Any]
+
+OUTPUT_FLAGS: tuple[Flag, ...] = (
+    Flag("output", choice("table", "json", "yaml", ""), "Show the object and write nothing", short="o", group="Output"),
+    Flag("label-columns", STRING_SLICE, "Labels shown as columns", short="L", group="Output"),
+    Flag("show-labels", BOOL, "Labels in the last column", group="Output"),
+)
+
+LIST_FLAGS: tuple[Flag, ...] = (
+    Flag("output", choice("table", "wide", "json", "yaml", ""), "table, wide, json or yaml", short="o", group="Output"),
+    Flag("label-columns", STRING_SLICE, "Labels shown as columns", short="L", group="Output"),
+    Flag("show-labels", BOOL, "Labels in the last column", group="Output"),
+)
+
+ALL_CLUSTERS = Flag("all-clusters", BOOL, "Over every cluster", short="A", group="Cluster", ours=True)
+
+FIND = Flag("find", TEXT, "Only items like kind/name", group="Output", ours=True)
+
+PAGE = Flag("page", INT, "Which page of a long list", group="Output", ours=True)
+PAGE_SIZE = 20
+
+
+def wide(cmd: Command) -> bool:
+    return cmd.text("output") == "wide"
+
+
+def dumps(cmd: Command) -> bool:
+    """The objects themselves are asked for, not a table of them."""
+    return cmd.text("output") in {"json", "yaml"}
+
+
+def dump(cmd: Command, items: Sequence[Json]) -> Code:
+    """One object as it is, several as a List, as kubectl and the velero CLI do."""
+    shown: object = items[0] if len(items) == 1 else {"apiVersion": "v1", "kind": "List", "items": list(items)}
+    if cmd.text("output") == "json":
+        return Code(json.dumps(shown, indent=2), "json")
+    return Code(yaml.safe_dump(shown, sort_keys=False), "yaml")
+
+
+def label_columns(cmd: Command) -> list[str]:
+    return [*cmd.strings("label-columns"), *(["LABELS"] if cmd.true("show-labels") else [])]
+
+
+def label_cells(cmd: Command, item: Json) -> list[str]:
+    found = (item.get("metadata") or {}).get("labels")
+    marks: Json = found if isinstance(found, dict) else {}
+    cells = [str(marks.get(key, "")) for key in cmd.strings("label-columns")]
+    if cmd.true("show-labels"):
+        cells.append(",".join(f"{key}={value}" for key, value in sorted(marks.items())) or "<none>")
+    return cells
+
+
+def on_cluster(line: str, context: Situation) -> str:
+    """A line for a button: it says its cluster itself, whichever channel it is clicked in."""
+    return f"{line} --cluster {context.cluster.name}" if context.cluster.name else line
+
+
+def page(cmd: Command, count: int) -> tuple[int, int, int]:
+    """(number, start, end) of the page that was asked for; the last one where there are fewer."""
+    pages = max(1, -(-count // PAGE_SIZE))
+    number = min(max(1, cmd.number("page", 1)), pages)
+    return number, (number - 1) * PAGE_SIZE, min(count, number * PAGE_SIZE)
+
+
+def turn(cmd: Command, count: int, context: Situation) -> tuple[Button, ...]:
+    """Buttons to the pages before and after."""
+    number, start, end = page(cmd, count)
+    line = " ".join(word for word in cmd.line.split(" ") if word)
+    bare = _without_page(line)
+    buttons = [Button("Previous page", on_cluster(f"{bare} --page {number - 1}", context))] if start else []
+    if end < count:
+        buttons.append(Button("Next page", on_cluster(f"{bare} --page {number + 1}", context)))
+    return tuple(buttons)
+
+
+def _without_page(line: str) -> str:
+    before, found, after = line.partition(" --page ")
+    return f"{before} {after.partition(' ')[2]}".strip() if found else line

@@ -1,0 +1,113 @@
+"""Requests that nobody has settled yet: those that wait, and what ran behind a broken glass and was not agreed to since."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from commands.planning import object_fields
+from commands.planning.facts import Facts, Records
+from commands.schedule.intent import asked_by
+from domain.answer import Part, Table, Text
+from domain.approval import VoteKind
+from domain.counting import counted
+from domain.operation import State
+from domain.reach import Reach
+from policy.visible import Seen, View, seen
+from store.tables.messages import APPROVAL
+
+if TYPE_CHECKING:
+    from store.transaction import Transaction
+
+TABLE = "open-approvals"
+SHOWN = 5
+OTHERS = "(others)"
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """`ran`: behind a broken glass. `message`: (channel, ts) of the asking; `link` leads there."""
+
+    operation: str
+    cluster: str
+    title: str
+    requester: str
+    asked_at: datetime
+    votes: int
+    quorum: int
+    reach: Reach
+    ran: bool = False
+    message: tuple[str, str] = ("", "")
+    link: str = ""
+
+
+def needed(known: Facts) -> Records:
+    return Records(TABLE, (("cluster", known.cluster),))
+
+
+def waiting(tx: Transaction, cluster: str) -> list[Waiting]:
+    """Oldest first."""
+    found = []
+    for approval in sorted((*tx.approvals.open(), *tx.approvals.deciding()), key=lambda one: one.requested_at):
+        operation = tx.operations.get(approval.operation)
+        if operation is None or operation.cluster != cluster:
+            continue
+        posted = tx.messages.of(operation.id, APPROVAL)
+        found.append(
+            Waiting(
+                operation.id,
+                cluster,
+                f"{operation.noun} {operation.verb} {operation.subject}",
+                asked_by(tx, operation),
+                approval.requested_at,
+                sum(vote.kind is VoteKind.APPROVE for vote in approval.votes),
+                approval.quorum,
+                tx.operations.load_plan(operation.id).reach,
+                operation.state is not State.AWAITING,
+                (posted[0].channel, posted[0].ts) if posted else ("", ""),
+            )
+        )
+    return found
+
+
+def sifted(facts: Facts, view: View) -> None:
+    """In place: without those of others; of what also reaches others only that it is there."""
+    for need, rows in facts.records.items():
+        if need.table == TABLE:
+            told = (_told(row, view) for row in rows if isinstance(row, Waiting))
+            facts.records[need] = [row for row in told if row is not None]
+
+
+def _told(row: Waiting, view: View) -> Waiting | None:
+    match seen(view, row.reach):
+        case Seen.FULL:
+            return row
+        case Seen.REDACTED:
+            words = " ".join(row.title.split(" ")[:2])
+            return replace(row, title=f"{words} {OTHERS}", requester=OTHERS, message=("", ""), link="")
+        case Seen.HIDDEN:
+            return None
+
+
+def parts(of_each: Iterable[Facts], now: datetime) -> list[Part]:
+    """The oldest of them, how many there are, and where to find them."""
+    rows = [row for facts in of_each for row in facts.records.get(needed(facts)) or [] if isinstance(row, Waiting)]
+    if not rows:
+        return []
+    rows.sort(key=lambda row: (row.asked_at, row.operation))
+    shown = rows[:SHOWN]
+    table = Table(
+        ("WAITS FOR APPROVAL", "CLUSTER", "ASKED BY", "SINCE", "VOTES"), tuple(_row(row, now) for row in shown)
+    )
+    more = f"; the {SHOWN} oldest are shown" if len(rows) > SHOWN else ""
+    verb = "waits" if len(rows) == 1 else "wait"
+    lines = [f"{counted(len(rows), 'request')} {verb} for approval{more}."]
+    lines += [f"{row.title}: {row.link}" for row in shown if row.link]
+    return [table, Text("\n".join(lines))]
+
+
+def _row(row: Waiting, now: datetime) -> tuple[str, ...]:
+    title = f"{row.title} (ran behind a broken glass)" if row.ran else row.title
+    return (title, row.cluster, row.requester, object_fields.ago(row.asked_at, now), f"{row.votes} of {row.quorum}")

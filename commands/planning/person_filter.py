@@ -1,0 +1,24 @@
+"""People in filters: by whichever of their names somebody writes, it is one person."""
+
+from __future__ import annotations
+
+from commands.grammar.command import Command
+from commands.planning.facts import Facts, Records
+
+
+def needed(cmd: Command, flag: str) -> Records | None:
+    """Rows are all that this person is called: id, names, e-mail address."""
+    who = wanted(cmd, flag)
+    return Records("people", (("who", who),)) if who else None
+
+
+def wanted(cmd: Command, flag: str) -> str:
+    return cmd.text(flag).strip().removeprefix("<@").removesuffix(">").lstrip("@")
+
+
+def names(cmd: Command, flag: str, known: Facts) -> frozenset[str]:
+    """As they are and in small letters. Of somebody that Slack doesn't know, what was written."""
+    need = needed(cmd, flag)
+    rows = known.records.get(need, []) if need is not None else []
+    said = frozenset(filter(None, (wanted(cmd, flag), *map(str, rows))))
+    return said | {name.casefold() for name in said}

@@ -1,0 +1,86 @@
+"""Translation → what is really sent: the location named, our mark on it, other tools' marks off it."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from commands.planning.checks import chosen_location
+from commands.planning.context import Situation
+from commands.planning.facts import Facts
+from commands.restore import modifier_config_map
+from domain.plan import Plan, Step, StepVerb
+
+Json = dict[str, Any]
+
+OPERATION = "velero-chatops.io/operation"
+REQUESTED_BY = "velero-chatops.io/requested-by"
+REASON = "velero-chatops.io/reason"
+SCHEDULE_OPERATION = "velero-chatops.io/schedule-operation"
+SCHEDULE_REQUESTED_BY = "velero-chatops.io/schedule-requested-by"
+
+_FOREIGN = ("kubectl.kubernetes.io/last-applied-configuration", "argocd.argoproj.io/", "meta.helm.sh/")
+"""Copied along from a schedule they would make another tool adopt the backup, or prune it."""
+
+
+def resolve(plan: Plan, facts: Facts, context: Situation) -> Plan:
+    source = plan.evidence.get("backup") or {}
+    steps = tuple(
+        _step(each, facts, context)
+        for step in plan.steps
+        for each in modifier_config_map.copied(_from(step, source), facts, context)
+    )
+    return replace(plan, steps=steps, cluster=context.cluster.name)
+
+
+def _step(step: Step, facts: Facts, context: Situation) -> Step:
+    if step.verb is not StepVerb.CREATE:
+        return step
+    manifest = copy.deepcopy(step.manifest)
+    if step.kind == "Backup":
+        _pin_location(manifest, facts)
+        _drop_foreign(manifest)
+    metadata = manifest.setdefault("metadata", {})
+    if step.kind == "Schedule":
+        return replace(step, manifest=_marked_schedule(manifest, context))
+    if context.operation:
+        metadata["labels"] = {**(metadata.get("labels") or {}), OPERATION: context.operation}
+    marks = {REQUESTED_BY: context.actor.name, REASON: context.reason}
+    metadata["annotations"] = {**(metadata.get("annotations") or {}), **{k: v for k, v in marks.items() if v}}
+    return replace(step, manifest=manifest)
+
+
+def _marked_schedule(manifest: Json, context: Situation) -> Json:
+    """Labels and annotations of a schedule are copied to all its backups: under their own keys nobody takes those for ours."""
+    marks = {SCHEDULE_OPERATION: context.operation, SCHEDULE_REQUESTED_BY: context.actor.name}
+    metadata = manifest["metadata"]
+    metadata["annotations"] = {**(metadata.get("annotations") or {}), **{k: v for k, v in marks.items() if v}}
+    return manifest
+
+
+def _from(step: Step, source: Mapping[str, Any]) -> Step:
+    """A restore is of the backup that was looked at, whatever its schedule makes meanwhile."""
+    if step.kind != "Restore" or step.verb is not StepVerb.CREATE or not source.get("name"):
+        return step
+    spec = {key: value for key, value in step.manifest["spec"].items() if key != "scheduleName"}
+    manifest = {**step.manifest, "spec": {**spec, "backupName": source["name"]}}
+    return replace(step, manifest=manifest, uid=str(source.get("uid", "")))
+
+
+def _pin_location(manifest: Json, facts: Facts) -> None:
+    """A queued backup can only be cancelled by request if its location is written in it."""
+    spec = manifest.setdefault("spec", {})
+    location = chosen_location(spec, facts)
+    if location is not None:
+        spec["storageLocation"] = location["metadata"]["name"]
+
+
+def _drop_foreign(manifest: Json) -> None:
+    annotations = manifest["metadata"].get("annotations") or {}
+    kept = {key: value for key, value in annotations.items() if not key.startswith(_FOREIGN)}
+    if kept:
+        manifest["metadata"]["annotations"] = kept
+    else:
+        manifest["metadata"].pop("annotations", None)

@@ -1,0 +1,66 @@
+"""Which objects a verb means: names, a selector or all of them, exactly one of the three, as the velero CLI has it."""
+
+from __future__ import annotations
+
+from commands.grammar.command import Command
+from commands.grammar.flags import BOOL, TEXT, Flag
+from commands.planning.facts import Facts, Need, Want
+from commands.planning.object_fields import Json
+from domain.errors import UsageError
+from domain.plan import Guard, Level
+
+FLAGS: tuple[Flag, ...] = (
+    Flag("selector", TEXT, "All that match this label selector", short="l", group="Which"),
+    Flag("all", BOOL, "All of them", group="Which"),
+)
+
+
+def check(cmd: Command, noun: str) -> None:
+    ways = [bool(cmd.names), bool(cmd.text("selector")), cmd.true("all")]
+    if sum(ways) != 1:
+        raise UsageError(
+            f"Say which: names of {noun}s, --selector or --all" + (", one of the three." if sum(ways) else "."),
+            why="They exclude each other." if sum(ways) else "Nothing is taken for all of them.",
+            fix="Use one of them." if sum(ways) else f"{cmd.noun} {cmd.verb} NAME",
+        )
+
+
+def wants(cmd: Command, resource: str) -> list[Need]:
+    if cmd.text("selector"):
+        return [Want(resource, label=cmd.text("selector"), fresh=True)]
+    return [Want(resource, fresh=True)]
+
+
+def some(cmd: Command, known: Facts, resource: str) -> list[Need]:
+    """For reads: those that are named; all where none is, or where one is not there and a nearer name is wanted."""
+    if cmd.text("selector") or not cmd.names:
+        return [Want(resource, label=cmd.text("selector"), fresh=True)]
+    wanted: list[Need] = [Want(resource, name, fresh=True) for name in cmd.names]
+    return [*wanted, Want(resource)] if any((resource, name) in known.missing for name in cmd.names) else wanted
+
+
+def selected(cmd: Command, facts: Facts, resource: str) -> list[Json]:
+    """In the order in which they were named, else by name; what is missing is a guard's business."""
+    if cmd.names:
+        found = (facts.get(resource, name) for name in dict.fromkeys(cmd.names))
+        return [item for item in found if item is not None]
+    chosen = facts.all(resource)
+    if cmd.text("selector"):
+        chosen = [item for item in chosen if _matches(item, cmd.text("selector"))]
+    return sorted(chosen, key=lambda item: str(item["metadata"]["name"]))
+
+
+def missing_guards(cmd: Command, facts: Facts, resource: str, noun: str) -> tuple[Guard, ...]:
+    guards = [
+        Guard(f"unknown-{noun}", Level.REFUSE, f"There is no {noun} {name!r}.", facts.nearest(resource, name))
+        for name in cmd.names
+        if facts.absent(resource, name)
+    ]
+    return tuple(guards)
+
+
+def _matches(item: Json, selector: str) -> bool:
+    """Facts from fixtures were not filtered by a server."""
+    from domain.selectors import matches, parse_selector
+
+    return matches(parse_selector(selector), (item["metadata"].get("labels") or {}))

@@ -1,0 +1,101 @@
+"""Restores that were asked for and are not in Velero yet: two of one namespace must not get in each other's way. Pure.
+
+Of two that wait for approval the later one is told, and both may go on: whoever is approved second, while the first one
+runs, is refused then. One that was approved counts whenever it was asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from commands.planning.context import Situation
+from commands.planning.facts import Facts, Records
+from domain.operation import Operation, State
+from domain.plan import Guard, Level
+from domain.reach import Reach
+from policy.visible import Seen, View, seen
+
+if TYPE_CHECKING:
+    from store.transaction import Transaction
+
+TABLE = "open-restores"
+GRANTED = frozenset({State.APPROVED, State.SUBMITTING, State.UNCONFIRMED, State.SUBMITTED})
+COMING = GRANTED | {State.PLANNED}
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """`name` is empty where the reader may not see it: that there is one still counts."""
+
+    operation: str
+    name: str
+    state: State
+    asked_at: datetime
+    reach: Reach
+
+
+def needed(known: Facts) -> Records:
+    return Records(TABLE, (("cluster", known.cluster),))
+
+
+def pending(tx: Transaction, cluster: str) -> list[Pending]:
+    return [
+        Pending(one.id, one.subject, one.state, one.created_at, tx.operations.load_plan(one.id).reach)
+        for one in tx.operations.open()
+        if (one.cluster, one.noun, one.verb) == (cluster, "restore", "create")
+    ]
+
+
+def in_the_way(tx: Transaction, operation: Operation, reach: Reach) -> str:
+    """Asked in the transaction that grants: of two that were planned side by side only the first one runs."""
+    if (operation.noun, operation.verb) != ("restore", "create"):
+        return ""
+    granted = GRANTED | {State.RUNNING}
+    for row in pending(tx, operation.cluster):
+        if row.operation != operation.id and row.state in granted and _meet(reach, row.reach):
+            return f"Another restore of the same namespaces was granted a moment ago: {_shared(reach, row.reach)}, one at a time."
+    return ""
+
+
+def _shared(one: Reach, other: Reach) -> str:
+    """Of what this asker may write; nothing of the other's is named."""
+    names = sorted(one.writes if "*" in other.writes else one.writes & other.writes or one.writes)
+    return "the whole cluster" if "*" in names else ", ".join(names[:5])
+
+
+def sifted(facts: Facts, view: View) -> None:
+    """In place: without the names of those that the reader may not see."""
+    for need, rows in facts.records.items():
+        if need.table == TABLE:
+            facts.records[need] = [_anonymous(row, view) for row in rows if isinstance(row, Pending)]
+
+
+def _anonymous(row: Pending, view: View) -> Pending:
+    return row if seen(view, row.reach) is Seen.FULL else replace(row, name="")
+
+
+def guards(reach: Reach, facts: Facts, context: Situation) -> Iterable[Guard]:
+    for row in facts.records.get(needed(facts)) or []:
+        if not isinstance(row, Pending) or row.operation == context.operation or not _meet(reach, row.reach):
+            continue
+        which = f"Restore {row.name}" if row.name else "Another restore"
+        if row.state in COMING and facts.get("restores", row.name) is None:
+            text = f"{which} of the same namespaces was granted and is about to run: one at a time."
+            if row.state is State.UNCONFIRMED:
+                text = (
+                    f"Velero hasn't confirmed {which[0].lower()}{which[1:]} of the same namespaces yet: one at a time."
+                )
+            yield Guard("restore-running", Level.REFUSE, text)
+        elif row.state is State.AWAITING and (row.asked_at, row.operation) < (context.now, context.operation):
+            text = (
+                f"{which} of the same namespaces waits for approval already: withdraw one of them, or settle it first."
+            )
+            yield Guard("restore-asked", Level.WARN, text)
+
+
+def _meet(one: Reach, other: Reach) -> bool:
+    everything = "*" in one.writes | other.writes
+    return bool(one.writes and other.writes) and (everything or bool(one.writes & other.writes))

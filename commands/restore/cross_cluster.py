@@ -1,0 +1,100 @@
+"""Into another cluster: what is bound, served and understood differently there, and what to do about it. Pure.
+
+What of it is no surprise is a warning: the preview names every object that the other cluster does not serve.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from commands.grammar.command import Command
+from commands.planning import object_fields
+from commands.planning.context import ClusterView, Situation
+from commands.planning.facts import Facts
+from domain.plan import Guard, Level
+from velero.features import SINCE, numbers
+
+Json = dict[str, Any]
+Version = tuple[int, int]
+
+MAJOR = "velero.io/source-cluster-k8s-major-version"
+MINOR = "velero.io/source-cluster-k8s-minor-version"
+
+
+def guards(cmd: Command, backup: Json | None, facts: Facts, context: Situation) -> Iterable[Guard]:
+    if not cmd.text("to-cluster") or backup is None:
+        return
+    yield from _location(backup, facts, context.cluster)
+    yield from _kubernetes(made_on(backup), context.cluster)
+    source = context.clusters.get(cmd.cluster or context.channel_cluster)
+    if source is not None and source.name != context.cluster.name:
+        yield from _velero(source, context.cluster)
+    yield from _moved_data(backup, context.cluster)
+
+
+def made_on(backup: Json) -> Version | None:
+    """Some providers write the minor version as `28+`."""
+    marks = object_fields.remarks(backup)
+    found = [re.match(r"\d{1,4}", str(marks.get(key, ""))) for key in (MAJOR, MINOR)]
+    major, minor = found
+    return (int(major[0]), int(minor[0])) if major and minor else None
+
+
+def _location(backup: Json, facts: Facts, target: ClusterView) -> Iterable[Guard]:
+    location = facts.get("backupstoragelocations", str(object_fields.spec(backup).get("storageLocation", "")))
+    if location is not None and object_fields.spec(location).get("accessMode") != "ReadOnly":
+        name = object_fields.name(location)
+        text = (
+            f"The location {name!r} is writable there: two clusters write and clean up in one bucket. "
+            f"Safer: backup-location set {name} --access-mode ReadOnly --cluster {target.name}"
+        )
+        yield Guard("shared-location", Level.WARN, text)
+
+
+def _kubernetes(made: Version | None, target: ClusterView) -> Iterable[Guard]:
+    here = numbers(target.kubernetes)
+    if made is None or made == here:
+        return
+    begins = f"The backup was made on Kubernetes {_text(made)}"
+    if here is None:
+        text = f"{begins}: API versions that {target.name} does not serve are not restored."
+    elif here < made:
+        text = (
+            f"{begins}, {target.name} runs the older {_text(here)}: objects of newer API versions are not restored. "
+            "restore plan names them; leave them out by --exclude-resources, or upgrade the cluster first."
+        )
+    else:
+        text = (
+            f"{begins}, {target.name} runs {_text(here)}: objects of API versions that it serves no more are not restored. "
+            "restore plan names them; a Velero with --features=EnableAPIGroupVersions keeps every version in its backups."
+        )
+    yield Guard("kubernetes-version", Level.WARN, text)
+
+
+def _velero(source: ClusterView, target: ClusterView) -> Iterable[Guard]:
+    there, here = numbers(source.server_version), numbers(target.server_version)
+    if there is None or here is None or there == here:
+        return
+    begins = f"Velero is {source.server_version} in {source.name} and {target.server_version} in {target.name}"
+    if here < there:
+        text = f"{begins}: what a newer Velero wrote may not be understood. Update Velero in {target.name} first."
+    else:
+        text = f"{begins}: an older backup is read, but update Velero in {source.name} too, so that both agree."
+    yield Guard("velero-version", Level.WARN, text)
+
+
+def _moved_data(backup: Json, target: ClusterView) -> Iterable[Guard]:
+    """Its volumes would silently come back empty."""
+    here, since = numbers(target.server_version), SINCE["spec.snapshotMoveData"]
+    if object_fields.spec(backup).get("snapshotMoveData") is True and here is not None and here < since:
+        text = (
+            f"The volumes of this backup were moved by Velero's data mover, which Velero {target.server_version} "
+            f"in {target.name} does not have: they would come back empty. Update it to {_text(since)} or newer."
+        )
+        yield Guard("data-mover", Level.REFUSE, text)
+
+
+def _text(version: Version) -> str:
+    return f"{version[0]}.{version[1]}"

@@ -1,0 +1,177 @@
+"""Resource modifiers: what was approved is what runs, so the restore refers to an immutable copy of our own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from commands.grammar.command import Command
+from commands.planning.context import Situation
+from commands.planning.facts import Facts
+from commands.secret_values import refuse_in_document
+from domain.errors import UsageError
+from domain.plan import Guard, Level, Step, StepVerb, digest
+from policy.cluster_facts import ClusterFacts
+from policy.modifiers import CONDITION_KEYS, RULE_KEYS, WAYS, is_plain_patch
+from velero.documents import TYPED, BadDocument, read_json, read_yaml
+
+Json = dict[str, Any]
+
+KEY = "modifiers.yaml"
+
+
+def step(cmd: Command, context: Situation) -> Step | None:
+    """Makes the ConfigMap of --modifier. Named by the operation: planned again it is the same, and nobody else's."""
+    text = cmd.text("modifier")
+    if not text:
+        return None
+    if cmd.text("resource-modifier-configmap"):
+        raise UsageError("--modifier and --resource-modifier-configmap cannot stand together.", fix="Use one of them.")
+    check(text)
+    refuse_in_document("--modifier", text)
+    return made(f"modifier-{context.operation or digest(text)[:12]}", {KEY: text}, context.namespace)
+
+
+def made(name: str, data: Json, namespace: str) -> Step:
+    manifest: Json = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": name, "namespace": namespace},
+        "immutable": True,
+        "data": data,
+    }
+    return Step(StepVerb.CREATE, "ConfigMap", "configmaps", name, manifest, namespace)
+
+
+def copied(step: Step, facts: Facts, context: Situation) -> tuple[Step, ...]:
+    """A restore that refers to somebody's ConfigMap refers to our copy of it instead, which is made first."""
+    named = ((step.manifest.get("spec") or {}).get("resourceModifier") or {}).get("name", "")
+    found = facts.get("configmaps", str(named)) if step.kind == "Restore" and named else None
+    if found is None or step.verb is not StepVerb.CREATE:
+        return (step,)
+    refuse_in_document(f"ConfigMap {named}", "\n".join(map(str, (found.get("data") or {}).values())))
+    copy = made(
+        f"modifier-{context.operation or digest(found.get('data'))[:12]}", found.get("data") or {}, step.namespace
+    )
+    spec = {**step.manifest["spec"], "resourceModifier": reference(copy.name)}
+    return copy, replace(step, manifest={**step.manifest, "spec": spec})
+
+
+def guards(cmd: Command, facts: Facts) -> tuple[Guard, ...]:
+    """Velero takes exactly one key in it."""
+    name = cmd.text("resource-modifier-configmap")
+    if ("configmaps", name) in facts.missing:
+        text = f"There is no ConfigMap {name!r} in Velero's namespace."
+        return (Guard("no-modifier", Level.REFUSE, text, facts.names("configmaps")[:5]),)
+    found = facts.get("configmaps", name) if name else None
+    if found is None:
+        return ()
+    data = found.get("data") or {}
+    if len(data) != 1:
+        return (Guard("bad-modifier", Level.REFUSE, f"ConfigMap {name!r} has to have exactly one key."),)
+    try:
+        check(str(next(iter(data.values()))), f"ConfigMap {name!r}")
+    except UsageError as error:
+        return (Guard("bad-modifier", Level.REFUSE, " ".join(filter(None, (error.text, error.why)))),)
+    return ()
+
+
+def known(around: ClusterFacts, cmd: Command, inline: Step | None, facts: Facts) -> ClusterFacts:
+    """With the modifiers that the restore refers to, as far as they were read."""
+    if inline is not None:
+        own, data = frozenset({inline.name}), inline.manifest["data"]
+        return replace(around, own_configmaps=own, modifiers={inline.name: document(data)})
+    name = cmd.text("resource-modifier-configmap")
+    found = facts.get("configmaps", name) if name else None
+    return replace(around, modifiers={name: document(found.get("data") or {})}) if found is not None else around
+
+
+def document(data: Mapping[str, Any]) -> Json | None:
+    """With each patchData read in its place. None where it cannot be read, or where there is more than one key."""
+    if len(data) != 1:
+        return None
+    try:
+        found = read_yaml(str(next(iter(data.values()))), TYPED)
+        return {**found, "resourceModifierRules": [_with_data(rule) for rule in found["resourceModifierRules"]]}
+    except (BadDocument, TypeError, KeyError, AttributeError):
+        return None
+
+
+def _with_data(rule: Json) -> Json:
+    return {**rule, **{way: [_read_patch(patch) for patch in rule[way]] for way in WAYS if rule.get(way)}}
+
+
+def _read_patch(patch: Json) -> Json:
+    """Its patchData, or a value that Velero takes as JSON."""
+    return {key: _read_text(key, text) for key, text in patch.items()}
+
+
+def _read_text(key: str, text: Any) -> Any:
+    if key == "patchData":
+        return read_yaml(text, TYPED)
+    if key == "value" and isinstance(text, str) and text.startswith(("{", "[")):
+        return read_json(text, TYPED)
+    return text
+
+
+def reference(name: str) -> Json:
+    return {"apiGroup": "", "kind": "configmap", "name": name}
+
+
+def check(text: str, source: str = "--modifier") -> None:
+    """What Velero would refuse only when it runs, or read otherwise. Source: velero 1.18 internal/resourcemodifiers."""
+    try:
+        found = read_yaml(text, TYPED)
+    except BadDocument as error:
+        raise UsageError(f"{source} cannot be read.", why=f"The document is refused: {error}.") from None
+    rules = found.get("resourceModifierRules") if isinstance(found, dict) else None
+    if not isinstance(found, dict) or found.get("version") != "v1" or not isinstance(rules, list) or not rules:
+        raise UsageError(
+            f"{source} needs `version: v1` and at least one rule in `resourceModifierRules`.",
+            fix="version: v1, resourceModifierRules: [{conditions: {groupResource: configmaps}, mergePatches: […]}]",
+        )
+    _only(found, ("version", "resourceModifierRules"), source)
+    for rule in rules:
+        _rule(rule, source)
+
+
+def _rule(rule: object, source: str) -> None:
+    conditions = rule.get("conditions") if isinstance(rule, dict) else None
+    if not isinstance(rule, dict) or not isinstance(conditions, dict) or not conditions.get("groupResource"):
+        raise UsageError(f"Each rule of {source} needs conditions.groupResource.")
+    _only(rule, RULE_KEYS, source)
+    _only(conditions, CONDITION_KEYS, source)
+    if sum(way in rule for way in WAYS) != 1:
+        raise UsageError(f"Each rule of {source} has exactly one of {', '.join(WAYS)}.")
+    for patch in rule.get("patches") or ():
+        if not _reads_plainly(patch):
+            raise UsageError(
+                f"{source} has a patch that Velero would read in another way than it is written: {str(patch)[:200]!r}.",
+                why="Velero writes operation, from, path and value between quotes without escapes.",
+                fix="Use mergePatches for values with quotes or backslashes in them.",
+            )
+
+
+def _reads_plainly(patch: Any) -> bool:
+    try:
+        return isinstance(patch, dict) and is_plain_patch(_read_patch(patch))
+    except BadDocument:
+        return False
+
+
+def _only(table: Json, keys: tuple[str, ...], source: str) -> None:
+    for key in table:
+        if key not in keys:
+            raise UsageError(
+                f"{source}: {str(key)!r} is no key there; Velero takes {', '.join(keys)}.", nearest=keys[:3]
+            )
+
+
+def evidence(cmd: Command, facts: Facts) -> Json:
+    """Digest of the ConfigMap that the command refers to: changed after approval, it does not run."""
+    name = cmd.text("resource-modifier-configmap")
+    found = facts.get("configmaps", name) if name else None
+    if not name:
+        return {}
+    return {"modifier": digest([(found or {}).get("data"), (found or {}).get("binaryData")])}

@@ -1,0 +1,144 @@
+"""Pause, resume, skip and unskip go over one or many schedules alike: choose, change each, say what each will do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from commands.grammar.command import Command
+from commands.grammar.tokenizer import quote
+from commands.planning import equivalent_command, selection
+from commands.planning.context import Situation
+from commands.planning.facts import Facts, Needs, Want
+from commands.planning.object_fields import Json, moment
+from commands.planning.reach_facts import cluster_facts
+from commands.schedule import horizon
+from commands.schedule.forecast import Outlook, lines, outlook
+from commands.schedule.intent import Intent, Kind, evidence, kind_of, known_intent, needed
+from domain.plan import Guard, Level, Plan
+from domain.reach import Reach
+from policy.reach import merged, schedule_reach, union
+from store.tables.schedules import ScheduleState
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One schedule as it stands, with what we know of why."""
+
+    item: Json
+    outlook: Outlook
+    state: ScheduleState | None
+
+    @property
+    def name(self) -> str:
+        return self.outlook.name
+
+    @property
+    def uid(self) -> str:
+        return str(self.item["metadata"].get("uid", ""))
+
+    @property
+    def before(self) -> datetime | None:
+        """The value of lastSkipped before any of ours: what a horizon in force is taken back to."""
+        seen = self.outlook.marks.last_skipped
+        if self.outlook.horizon is None:
+            return seen
+        return moment(self.state.last.get("before")) if self.state is not None else None
+
+    @property
+    def is_pause(self) -> bool:
+        return kind_of(self.state) is Kind.PAUSE
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What one schedule gets: an empty body leaves it alone, `note` says why."""
+
+    body: Json
+    intent: Intent | None = None
+    note: str = ""
+    guards: tuple[Guard, ...] = ()
+
+
+Decide = Callable[[Subject], Change]
+
+
+def needs(cmd: Command, known: Facts) -> Needs:
+    return Needs.of(
+        *selection.wants(cmd, "schedules"),
+        Want("namespaces", optional=True),
+        Want("backupstoragelocations"),
+        needed(known),
+    )
+
+
+def plan(cmd: Command, facts: Facts, context: Situation, decide: Decide, more: tuple[Guard, ...] = ()) -> Plan:
+    selection.check(cmd, "schedule")
+    subjects = [
+        Subject(item, outlook(item, context.cluster, context.now), known_intent(facts, item))
+        for item in selection.selected(cmd, facts, "schedules")
+    ]
+    changes = [(subject, decide(subject)) for subject in subjects]
+    guards = [*selection.missing_guards(cmd, facts, "schedules", "schedule"), *more]
+    for subject, change in changes:
+        guards += [*change.guards, *(_sick(subject) if change.body else ())]
+    touched = [(subject, change) for subject, change in changes if change.body]
+    return Plan(
+        cluster=context.cluster.name,
+        noun="schedule",
+        verb=cmd.verb,
+        subject=", ".join(subject.name for subject, _ in (touched or changes)[:5]),
+        steps=tuple(
+            horizon.patch(subject.name, subject.uid, context.namespace, change.body) for subject, change in touched
+        ),
+        reach=_reach([subject for subject, _ in touched], facts, context),
+        guards=tuple(guards),
+        cli=_cli(cmd, touched, context),
+        summary=_summary(cmd, changes, touched),
+        evidence=evidence(*(change.intent for _, change in touched if change.intent is not None)),
+        notes=_notes(changes, context),
+    )
+
+
+def _sick(subject: Subject) -> Sequence[Guard]:
+    if subject.outlook.schedule is None:
+        text = f"{subject.name} is not valid and does not run: {subject.outlook.fault}. Mend it with schedule edit."
+        return (Guard("schedule-invalid", Level.WARN, text),)
+    return ()
+
+
+def _reach(subjects: Sequence[Subject], facts: Facts, context: Situation) -> Reach:
+    about = cluster_facts(facts, context)
+    return union(*(schedule_reach(subject.item, about) for subject in subjects)) if subjects else Reach()
+
+
+def _cli(cmd: Command, touched: Sequence[tuple[Subject, Change]], context: Situation) -> str:
+    """Pause and unpause have a twin in the velero CLI where they change `paused` alone; the rest are patches."""
+    names = [subject.name for subject, _ in touched]
+    bodies = [change.body for _, change in touched]
+    known = {"pause": ("pause", True), "resume": ("unpause", False)}
+    if cmd.verb in known and bodies:
+        verb, paused = known[cmd.verb]
+        if all(body == {"spec": {"paused": paused}} for body in bodies):
+            return f"velero schedule {verb} {' '.join(map(quote, names))}"
+    steps = [horizon.patch(subject.name, "", context.namespace, change.body) for subject, change in touched]
+    return equivalent_command.kubectl(steps, context.namespace)
+
+
+def _summary(cmd: Command, changes: Sequence[tuple[Subject, Change]], touched: Sequence[tuple[Subject, Change]]) -> str:
+    if not changes:
+        return "No schedules found."
+    if not touched:
+        return " ".join(change.note for _, change in changes[:10] if change.note) or "There is nothing to change."
+    return f"{cmd.verb.capitalize()} {', '.join(subject.name for subject, _ in touched[:10])}"
+
+
+def _notes(changes: Sequence[tuple[Subject, Change]], context: Situation) -> tuple[str, ...]:
+    """What is done, and what each will do then; the runs of many would bury it."""
+    notes = [change.note for _, change in changes if change.note]
+    if len(changes) <= 5:
+        for subject, change in changes:
+            after = {**merged(subject.item, change.body)} if change.body else subject.item
+            notes += lines(outlook(after, context.cluster, context.now), context)
+    return tuple(notes)

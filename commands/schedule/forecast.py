@@ -1,0 +1,145 @@
+"""What a schedule will do: its expression as this server reads it, what the server counts from, and the runs that come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from itertools import pairwise
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from commands.planning import object_fields
+from commands.planning.context import ClusterView, Situation
+from commands.planning.object_fields import Json
+from velero.cron import expression, schedule_clock
+from velero.cron.description import describe
+from velero.cron.schedule_clock import Marks
+
+SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """`schedule` is None where the server refuses the expression; `fault` is why."""
+
+    name: str
+    expr: str
+    schedule: expression.Schedule | None
+    fault: str
+    marks: Marks
+    paused: bool
+    now: datetime
+
+    @property
+    def horizon(self) -> datetime | None:
+        """Until when nothing fires; None when that has passed."""
+        until = self.marks.last_skipped
+        return until if until is not None and until > self.now else None
+
+    def runs(self, count: int = SHOWN, *, without_horizon: bool = False) -> list[datetime]:
+        """The coming ones. Of a paused schedule: those that there would be."""
+        if self.schedule is None:
+            return []
+        horizon = None if without_horizon else self.marks.last_skipped
+        return schedule_clock.coming(self.schedule, self.marks.ran, horizon, self.now, count)
+
+    def nth(self, count: int, *, more: bool = False) -> datetime | None:
+        if self.schedule is None:
+            return None
+        horizon = self.horizon if more else None
+        return schedule_clock.nth_occurrence(self.schedule, self.marks.ran, self.now, count, horizon=horizon)
+
+    def skipped(self, until: datetime, limit: int = 100) -> list[datetime]:
+        if self.schedule is None:
+            return []
+        return schedule_clock.skipped_by(self.schedule, self.marks.ran, until, self.now, limit)
+
+    @property
+    def last_passed(self) -> datetime | None:
+        if self.schedule is None:
+            return None
+        return schedule_clock.last_passed(self.schedule, self.marks.ran, self.now)
+
+    @property
+    def period(self) -> float | None:
+        """Seconds of the widest gap among the coming runs."""
+        gaps = self._gaps()
+        return max(gaps) if gaps else None
+
+    @property
+    def closest(self) -> float | None:
+        gaps = self._gaps()
+        return min(gaps) if gaps else None
+
+    def _gaps(self) -> list[float]:
+        runs = self.schedule.runs(self.now, 9) if self.schedule is not None else []
+        return [(after - before).total_seconds() for before, after in pairwise(runs)]
+
+
+def outlook(item: Json, view: ClusterView, now: datetime) -> Outlook:
+    """Of a Schedule object, as the server of this cluster sees it."""
+    spec, status = object_fields.spec(item), object_fields.status(item)
+    expr = str(spec.get("schedule") or "")
+    found, fault = parsed(expr, view)
+    created = object_fields.moment((item.get("metadata") or {}).get("creationTimestamp"))
+    marks = Marks(
+        created or now, object_fields.moment(status.get("lastBackup")), object_fields.moment(status.get("lastSkipped"))
+    )
+    return Outlook(object_fields.name(item), expr, found, fault, marks, spec.get("paused") is True, now)
+
+
+def parsed(expr: str, view: ClusterView) -> tuple[expression.Schedule | None, str]:
+    try:
+        return expression.parse(expr, view.velero_timezone, dialect(view)), ""
+    except expression.CronError as wrong:
+        return None, wrong.as_velero_says
+
+
+def dialect(view: ClusterView) -> expression.Dialect:
+    return expression.dialect_for(view.server_version or None)
+
+
+def in_words(found: Outlook, view: ClusterView) -> str:
+    return describe(found.expr, dialect(view)) if found.schedule is not None else "never: Velero refuses the expression"
+
+
+def lines(found: Outlook, context: Situation) -> tuple[str, ...]:
+    """The schedule in words, and its next three runs in the reader's zone and the server's."""
+    if found.schedule is None:
+        return (f"{found.name}: Velero refuses {found.expr!r}: {found.fault}",)
+    said = [f"{found.name} runs {in_words(found, context.cluster)} ({found.expr})."]
+    if found.paused:
+        return (*said, "It is paused: there is no next run.")
+    runs = found.runs()
+    if not runs:
+        return (*said, "There is no next run.")
+    if found.horizon is not None:
+        said.append(f"Nothing runs until {both(found.horizon, context)}.")
+    said.append(f"Next runs: {listed(runs, context.timezone)}.")
+    if zone(context.timezone) != zone(context.cluster.velero_timezone):
+        said.append(f"In the server's zone: {listed(runs, context.cluster.velero_timezone)}.")
+    return tuple(said)
+
+
+def zone(name: str) -> tzinfo:
+    try:
+        return ZoneInfo(name or "UTC")
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return UTC
+
+
+def clock(at: datetime, where: str) -> str:
+    shown = at.astimezone(zone(where))
+    return shown.strftime("%a %Y-%m-%d %H:%M" + (":%S" if shown.second else ""))
+
+
+def listed(runs: Iterable[datetime], where: str) -> str:
+    return f"{', '.join(clock(run, where) for run in runs)} ({where or 'UTC'})"
+
+
+def both(at: datetime, context: Situation) -> str:
+    """One instant in the reader's zone, and in the server's where that shows another clock."""
+    mine, server = context.timezone or "UTC", context.cluster.velero_timezone
+    if at.astimezone(zone(mine)).utcoffset() == at.astimezone(zone(server)).utcoffset():
+        return f"{clock(at, mine)} {mine}"
+    return f"{clock(at, mine)} {mine} ({clock(at, server)} {server})"

@@ -1,0 +1,67 @@
+"""`schedule pause --while OPERATION`: held as the restore itself would hold them, as long as it waits or runs. Pure."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from commands.grammar.command import Command
+from commands.planning import object_fields, selection
+from commands.planning.context import Situation
+from commands.planning.facts import Facts, Needs
+from commands.planning.reach_facts import cluster_facts
+from commands.restore import conflicts, schedule_hold
+from commands.schedule import bulk
+from commands.schedule.validation import version_guards
+from domain.counting import counted
+from domain.errors import UsageError
+from domain.plan import Plan
+from domain.reach import Reach
+from policy.reach import schedule_reach, union
+
+FLAG = "while"
+OVER = "The restore that they were to be held for is over: nothing is held, and they go on."
+
+
+def needs(cmd: Command, known: Facts) -> Needs:
+    found = bulk.needs(cmd, known)
+    return Needs((*found.wants, conflicts.needed(known))) if cmd.given(FLAG) else found
+
+
+def plan(cmd: Command, facts: Facts, context: Situation) -> Plan:
+    if cmd.given("until") or cmd.given("for"):
+        raise UsageError("--while ends by itself, soon after the restore.", fix="Leave out --until and --for.")
+    selection.check(cmd, "schedule")
+    found = selection.selected(cmd, facts, "schedules")
+    waiting = _restore(cmd.text(FLAG), facts)
+    running = [item for item in found if not object_fields.spec(item).get("paused")]
+    held = running if waiting is not None else []
+    about = cluster_facts(facts, context)
+    return Plan(
+        cluster=context.cluster.name,
+        noun="schedule",
+        verb=cmd.verb,
+        subject=", ".join(object_fields.name(item) for item in found[:5]),
+        steps=tuple(schedule_hold.step(item, context, cmd.text(FLAG)) for item in held),
+        reach=union(*(schedule_reach(item, about) for item in held)) if held else Reach(),
+        guards=(*selection.missing_guards(cmd, facts, "schedules", "schedule"), *version_guards(context)),
+        summary=_summary(waiting, [object_fields.name(item) for item in held]),
+        evidence={"held for": cmd.text(FLAG)},
+        notes=(_ends(),) if held else (),
+    )
+
+
+def _restore(operation: str, facts: Facts) -> conflicts.Pending | None:
+    rows = facts.records.get(conflicts.needed(facts)) or []
+    return next((row for row in rows if isinstance(row, conflicts.Pending) and row.operation == operation), None)
+
+
+def _summary(waiting: conflicts.Pending | None, names: list[str]) -> str:
+    if waiting is None:
+        return OVER
+    which = f"restore {waiting.name}" if waiting.name else "the restore"
+    return f"Hold {', '.join(names)} while {which} waits or runs" if names else "They are paused already."
+
+
+def _ends() -> str:
+    span = counted(schedule_hold.LASTS // timedelta(minutes=1), "minute")
+    return f"Held for {span}, again and again while it waits or runs. After that they go on by themselves."

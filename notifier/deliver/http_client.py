@@ -1,0 +1,112 @@
+"""One signed call to one receiver: judged address, pinned connection, no redirect, no proxy, a limit of time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import aiohttp
+
+from domain.errors import NotAccepted
+from domain.event import Event
+from notifier.deliver.addresses import Resolve, place_of, session_to
+from notifier.deliver.signature import headers
+from notifier.render.alerts import alerts
+from notifier.render.cloudevents import encoded, envelope
+
+LONGEST = 30.0
+USER_AGENT = "velero-chatops"
+ALERTS_PATH = "/api/v2/alerts"
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """As the settings have it. Callbacks have no `url` of their own: each notice brings one."""
+
+    name: str
+    kind: str
+    url: str = ""
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    allow: tuple[str, ...] = ()
+    timeout: float = 15.0
+    fault: str = ""
+    """Why nothing can be sent now: a secret that cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    url: str
+    body: bytes
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    status: int
+    retry_after: float = 0.0
+
+    @property
+    def taken(self) -> bool:
+        return 200 <= self.status < 300
+
+
+Pack = Callable[[Receiver, str, str, Event, datetime], Parcel | None]
+"""(receiver, url, id, event, now) → what is sent; None when there is nothing to say."""
+
+
+def cloud_event(receiver: Receiver, url: str, ident: str, event: Event, now: datetime) -> Parcel | None:
+    body = encoded(envelope(ident, event))
+    signed = headers(receiver.secrets, ident, now, body)
+    return Parcel(url, body, {"Content-Type": "application/cloudevents+json; charset=utf-8", **signed})
+
+
+def alert(_receiver: Receiver, url: str, _ident: str, event: Event, _now: datetime) -> Parcel | None:
+    made = alerts(event)
+    return posted(url, made) if made else None
+
+
+def posted(url: str, made: Sequence[Mapping[str, Any]]) -> Parcel:
+    where = url.rstrip("/")
+    where = where if where.endswith(ALERTS_PATH) else where + ALERTS_PATH
+    return Parcel(where, encoded(made), {"Content-Type": "application/json"})
+
+
+PACKS: Mapping[str, Pack] = {"webhook": cloud_event, "alertmanager": alert}
+
+
+async def call(parcel: Parcel, allow: Sequence[str], seconds: float, resolve: Resolve, now: datetime) -> Reply:
+    """Raises NotAccepted where nobody answered, Undeliverable where nobody may be asked."""
+    limit = min(seconds, LONGEST)
+    try:
+        async with asyncio.timeout(limit):
+            place = await place_of(parcel.url, allow, resolve)
+            async with (
+                session_to(place, limit) as session,
+                session.post(
+                    place.url,
+                    data=parcel.body,
+                    headers={"User-Agent": USER_AGENT, **parcel.headers},
+                    allow_redirects=False,
+                ) as response,
+            ):
+                return Reply(response.status, retry_after(response.headers.get("Retry-After", ""), now))
+    except TimeoutError:
+        raise NotAccepted(f"No answer within {limit:g} s.", code="timeout") from None
+    except (aiohttp.ClientError, OSError, ValueError) as error:
+        # The library's words quote the address, which may carry a secret.
+        raise NotAccepted("The receiver cannot be reached.", code=type(error).__name__) from None
+
+
+def retry_after(value: str, now: datetime) -> float:
+    """Seconds, or a date; 0 for anything else."""
+    text = value.strip()
+    if text.isascii() and text.isdigit() and len(text) <= 9:
+        return float(text)
+    try:
+        return max(0.0, (parsedate_to_datetime(text) - now).total_seconds())
+    except (ValueError, TypeError):
+        return 0.0

@@ -1,0 +1,218 @@
+"""Draws each notice when it leaves, from what is stored then: a card is never older than its operation."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from domain.event import Event, Severity
+from domain.operation import Operation
+from domain.reach import Reach
+from notifier.audience import OPEN_KINDS, own_event, own_extra, own_history, reach_of, seen_by
+from notifier.deliver.projection import Drawn
+from notifier.deliver.rate_limit import Priority
+from notifier.deliver.slack import Letter
+from notifier.render.answers import Rendered
+from notifier.render.cards import History, card
+from notifier.render.limits import context
+from notifier.render.notices import notice as drawn
+from notifier.route import Destination, Role
+from policy.visible import Seen, View
+from store.tables.messages import Message
+from store.tables.notices import Notice
+from store.transaction import Transaction
+from store.writer import Store
+
+Enrich = Callable[[Event], Awaitable[Mapping[str, Any]]]
+"""First errors, a hint, volumes without data, the next run: found out beside the event, in time or not at all."""
+
+Watched = Callable[[str, str, str], Mapping[str, Any]]
+"""(cluster, kind, uid) → what tracking knows of the object now."""
+
+Link = Callable[[str, str], Awaitable[str]]
+
+ReceiverView = Callable[[str, str, str], Awaitable[View]]
+"""(channel or person, cluster, noun) → what may be told there. Raises NotAccepted where that is not known now."""
+
+WHY = {
+    "not_in_channel": "I am not in that channel. Invite me there to see the card where you asked.",
+    "channel_not_found": "I cannot see that channel. Invite me there to see the card where you asked.",
+    "is_archived": "That channel is archived.",
+}
+
+
+def _person(event: Event) -> str:
+    """Pipelines are not written to."""
+    user = str(event.facts.get("user", ""))
+    return user if user[:1] in {"U", "W"} else ""
+
+
+class Letters:
+    """`enrich_for` seconds are waited at the most before a failure is told without its reason."""
+
+    def __init__(
+        self,
+        store: Store,
+        now: Callable[[], datetime],
+        enrich: Enrich,
+        watched: Watched,
+        approval: Callable[[Event], Awaitable[Rendered | None]],
+        link: Link,
+        view: ReceiverView,
+        enrich_for: float = 3.0,
+    ) -> None:
+        self._store = store
+        self._now = now
+        self._enrich = enrich
+        self._watched = watched
+        self._approval = approval
+        self._link = link
+        self._view = view
+        self._enrich_for = enrich_for
+        self._extras: dict[str, Mapping[str, Any]] = {}
+
+    async def letter(self, notice: Notice, event: Event | None) -> Letter | None:
+        if event is None:
+            return None
+        role = Role(str(notice.body.get("role", Role.NEWS.value)))
+        match role:
+            case Role.CARD:
+                return await self._card(notice, event)
+            case Role.APPROVAL:
+                return await self._asks(notice, event)
+            case Role.REPLY:
+                return await self._reply(event)
+            case Role.NEWS:
+                return await self._news(notice, event)
+
+    async def _card(self, notice: Notice, event: Event) -> Letter | None:
+        found = await self._drawn(event.operation, notice.address)
+        if found is None:
+            return None
+        return Letter(
+            channel=notice.address,
+            rendered=found.rendered,
+            thread=str(notice.body.get("thread", "")) if not notice.body.get("fallback") else "",
+            revision=found.revision,
+            subject=event.operation,
+            role=Role.CARD.value,
+            fallback=_person(event),
+        )
+
+    async def draw(self, message: Message) -> Drawn | None:
+        """The card as it is now, for where it stands."""
+        return await self._drawn(message.subject, message.channel)
+
+    async def _drawn(self, ident: str, channel: str) -> Drawn | None:
+        def read(tx: Transaction) -> tuple[Operation, tuple[Event, ...], str, Reach] | None:
+            operation = tx.operations.get(ident)
+            if operation is None:
+                return None
+            events = tx.outbox.of_operation(ident)
+            return operation, events, _elsewhere(tx, events), tx.operations.load_plan(ident).reach
+
+        found = await self._store.read(read)
+        if found is None:
+            return None
+        operation, events, why, reach = found
+        started = next((each.facts for each in events if each.kind in {"operation.started", "approval.requested"}), {})
+        ending = next(
+            (each for each in reversed(events) if each.object_uid == operation.object_uid and operation.over), None
+        )
+        extra = await self._extra(ending) if ending else {}
+        seen = self._watched(operation.cluster, operation.noun.capitalize(), operation.object_uid)
+        history = History(started, seen, ending, extra, requester=operation.actor)
+        views = [await self._view(_reader(channel, operation), operation.cluster, operation.noun)]
+        bounded = seen_by(views, reach) is not Seen.FULL
+        shown = own_history(operation, history, views) if bounded else (operation, history)
+        drawn_now = card(*shown, self._now())
+        if why:
+            drawn_now = replace(drawn_now, blocks=(*drawn_now.blocks, context(why)), text=f"{drawn_now.text}\n{why}")
+        priority = Priority.URGENT if operation.over else Priority.PROGRESS
+        return Drawn(operation.revision, drawn_now, priority)
+
+    async def _asks(self, notice: Notice, event: Event) -> Letter | None:
+        rendered = await self._approval(event)
+        if rendered is None:
+            return None
+        return Letter(notice.address, rendered, subject=event.operation, role=Role.APPROVAL.value)
+
+    async def _reply(self, event: Event) -> Letter | None:
+        """Into the card's thread; where there is no card, to the person who asked."""
+        cards = await self._store.read(lambda tx: tx.messages.of(event.operation, Role.CARD.value))
+        operation = await self._store.read(lambda tx: tx.operations.get(event.operation))
+        if operation is None or not (cards or operation.actor[:1] in {"U", "W"}):
+            return None
+        channel, thread = (cards[0].channel, cards[0].ts) if cards else (operation.actor, "")
+        views = [await self._view(_reader(channel, operation), event.cluster, _noun(event))]
+        told, extra, _ = await self._bounded(event, views)
+        told = replace(told, facts={**told.facts, "user": operation.actor})
+        rendered = drawn(told, Destination("slack", "", Role.REPLY, 0), extra, "")
+        return Letter(channel, rendered, thread, subject=event.operation, role=Role.REPLY.value)
+
+    async def _news(self, notice: Notice, event: Event) -> Letter | None:
+        to = Destination("slack", notice.address, Role.NEWS, 0, tuple(notice.body.get("mention") or ()))
+        receivers = dict.fromkeys(each for each in (notice.address, str(notice.body.get("viewer") or "")) if each)
+        views = [await self._view(each, event.cluster, _noun(event)) for each in receivers]
+        # First what takes a while: the card that the news links to may appear meanwhile.
+        told, extra, verdict = await self._bounded(event, views)
+        if verdict is Seen.HIDDEN:
+            return None
+        cards = (
+            await self._store.read(lambda tx: tx.messages.of(event.operation, Role.CARD.value))
+            if event.operation
+            else ()
+        )
+        link = await self._link(cards[0].channel, cards[0].ts) if cards else ""
+        subject = event.operation or f"{event.cluster}/{event.object_kind}/{event.object_name}"
+        return Letter(notice.address, drawn(told, to, extra, link), subject=subject, role=Role.NEWS.value)
+
+    async def _bounded(self, event: Event, views: Sequence[View]) -> tuple[Event, Mapping[str, Any], Seen]:
+        """What of it these may be told, and how much of it that is."""
+        extra = await self._extra(event)
+        if event.kind in OPEN_KINDS:
+            return event, extra, Seen.FULL
+        planned = await self._store.read(lambda tx: _planned(tx, event.operation))
+        verdict = seen_by(views, reach_of(event, planned))
+        if verdict is Seen.FULL:
+            return event, extra, verdict
+        return own_event(event, views), own_extra(extra, views), verdict
+
+    async def _extra(self, event: Event) -> Mapping[str, Any]:
+        """Once found it is kept; not found in time, the message goes without it."""
+        if event.id in self._extras:
+            return self._extras[event.id]
+        if event.kind.partition(".")[0] not in {"backup", "restore"} or event.severity is Severity.SECURITY:
+            return {}
+        try:
+            found = await asyncio.wait_for(self._enrich(event), self._enrich_for)
+        except TimeoutError:
+            return {}
+        self._extras[event.id] = found
+        while len(self._extras) > 500:
+            self._extras.pop(next(iter(self._extras)))
+        return found
+
+
+def _reader(channel: str, operation: Operation) -> str:
+    """A direct message is read by whoever asked."""
+    return operation.actor if channel[:1] == "D" and operation.actor[:1] in {"U", "W"} else channel
+
+
+def _noun(event: Event) -> str:
+    return event.kind.partition(".")[0]
+
+
+def _planned(tx: Transaction, operation: str) -> Reach | None:
+    known = tx.operations.get(operation) if operation else None
+    return tx.operations.load_plan(operation).reach if known is not None else None
+
+
+def _elsewhere(tx: Transaction, events: tuple[Event, ...]) -> str:
+    """Why the card does not stand where it was asked for, and what to do; empty where it does."""
+    opened = [event for event in events if event.kind in {"operation.started", "approval.requested"}]
+    bodies = [notice.body for event in opened for notice in tx.notices.of_event(event.id)]
+    return next((WHY.get(str(body["why"]), "") for body in bodies if body.get("why")), "")

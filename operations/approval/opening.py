@@ -1,0 +1,47 @@
+"""How a request begins: the approval that is opened for a plan, and what who asked is told. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from domain.answer import Answer, Button, Fields, Text
+from domain.approval import Approval, ApprovalState, approval_fingerprint, approval_id
+from domain.decision import Decision
+from domain.operation import Operation
+from domain.plan import Level, Plan
+from operations.approval import messages
+from operations.request import Asked
+
+
+def opened(operation: Operation, plan: Plan, decision: Decision, request: Asked, now: datetime) -> Approval:
+    return Approval(
+        id=approval_id(operation.id),
+        operation=operation.id,
+        fingerprint=approval_fingerprint(plan.fingerprint, decision.rule, decision.quorum),
+        rule=decision.rule,
+        quorum=max(1, decision.quorum),
+        approvers=tuple(sorted(decision.approvers)),
+        state=ApprovalState.OPEN,
+        requester=request.actor.id,
+        requester_email=request.actor.email,
+        reason=operation.reason,
+        requested_at=now,
+        expires_at=now + timedelta(seconds=decision.expires),
+    )
+
+
+def answer(approval: Approval, operation: Operation, plan: Plan) -> Answer:
+    people = f"{approval.quorum} of {', '.join(approval.approvers)}"
+    rows_ = (
+        ("Has to be approved by", people),
+        ("Expires", f"{approval.expires_at:%Y-%m-%d %H:%M} UTC"),
+        ("Fingerprint", approval.fingerprint[:12]),
+    )
+    warned = [guard.text for guard in plan.guards if guard.level is Level.WARN]
+    notes = tuple(Text(note, untrusted=True) for note in (*warned, *plan.notes))
+    return Answer(
+        f"Asked for approval: {messages.title(operation)}.",
+        (Fields(rows_), *notes),
+        buttons=tuple(Button(word, line) for word, line in plan.offers.items()),
+        cluster=operation.cluster,
+    )

@@ -1,0 +1,157 @@
+"""What one moment of an approval writes: state, operation, audit row, event and timers, in one transaction."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from domain.actor import Actor
+from domain.approval import Approval, ApprovalState, Vote
+from domain.decision import Decision
+from domain.errors import Lost, Refused, Unknown
+from domain.event import Severity
+from domain.operation import Operation, State
+from domain.plan import Plan, digest
+from operations.approval.messages import event
+from operations.approval.timers import EXPIRE, REMIND, Terms, timers
+from store.tables.audit import Entry
+from store.transaction import Transaction
+
+ENDS = {
+    ApprovalState.APPROVED: State.APPROVED,
+    ApprovalState.REJECTED: State.REJECTED,
+    ApprovalState.EXPIRED: State.EXPIRED,
+    ApprovalState.WITHDRAWN: State.WITHDRAWN,
+    ApprovalState.STALE: State.STALE,
+}
+BYPASSED = "bypassed"
+
+
+def known(tx: Transaction, ident: str) -> tuple[Approval, Operation]:
+    approval = tx.approvals.get(ident)
+    operation = tx.operations.get(approval.operation) if approval else None
+    if approval is None or operation is None:
+        raise Unknown("There is no such request.", why="The button belongs to something that is no longer kept.")
+    return approval, operation
+
+
+def asked(
+    tx: Transaction,
+    approval: Approval,
+    operation: Operation,
+    plan: Plan,
+    facts: Mapping[str, Any],
+    terms: Terms,
+    rules: str,
+) -> None:
+    """`rules`: the digest of those that decided."""
+    tx.approvals.create(approval)
+    for timer in timers(approval, terms):
+        tx.deadlines.put(timer)
+    tx.outbox.add(event("requested", approval, operation, approval.requested_at, facts))
+    detail = {
+        "line": operation.line,
+        "reason": approval.reason,
+        "rule": approval.rule,
+        "rules": rules,
+        "quorum": approval.quorum,
+        "approvers": list(approval.approvers),
+        "plan": plan.fingerprint,
+        "fingerprint": approval.fingerprint,
+        "preview": None if plan.impact is None else digest(sorted(plan.impact)),
+    }
+    record(tx, approval, operation, approval.requester, "requested", approval.requested_at, detail)
+
+
+def person_of(actor: Actor) -> str:
+    """The same for every account with this e-mail address; empty where Slack tells none. Not the address itself."""
+    email = actor.email.strip().casefold()
+    return hashlib.sha256(email.encode()).hexdigest()[:32] if email else ""
+
+
+def glass(tx: Transaction, actor: Actor, per_day: int, now: datetime) -> None:
+    """Raises Refused: who breaks it every day needs another rule, not another exception."""
+    since = now - timedelta(days=1)
+    if tx.audit.count(f"approval.{BYPASSED}", actor.id, since, person_of(actor)) >= per_day:
+        raise Refused(
+            f"You have broken the glass as often as one person may within 24 hours: {per_day}.",
+            why="More than that needs somebody else.",
+            fix="Ask without --break-glass, so that another person approves it.",
+        )
+
+
+def voted(tx: Transaction, approval: Approval, operation: Operation, vote: Vote) -> Approval:
+    fresh = tx.approvals.cast(approval.id, vote, approval.revision, afterwards=operation.state is not State.AWAITING)
+    detail = {"name": vote.voter_name, "groups": list(vote.groups), "reason": vote.reason}
+    record(tx, fresh, operation, vote.voter, vote.kind.value, vote.at, detail)
+    return fresh
+
+
+def ended(
+    tx: Transaction,
+    approval: Approval,
+    state: ApprovalState,
+    by: str,
+    now: datetime,
+    headline: str,
+    details: Sequence[str] = (),
+) -> tuple[Approval, Operation]:
+    """Settled, and the operation with it, unless it is a follow-up on what has run already. Lost if somebody was faster."""
+    approval = tx.approvals.finish(approval.id, state, approval.revision)
+    operation = tx.operations.get(approval.operation)
+    if operation is None:
+        raise Lost(f"There is no operation {approval.operation}.")
+    if operation.state is State.AWAITING:
+        moved = operation.advance(ENDS[state], now)
+        tx.operations.advance(moved, operation.revision)
+        operation = moved
+    for kind in (EXPIRE, REMIND):
+        tx.deadlines.cancel(f"{kind}:{approval.id}")
+    severity = Severity.INFO if state is ApprovalState.APPROVED else Severity.WARNING
+    facts = {"headline": headline, "message": "\n".join(details), "user": approval.requester}
+    tx.outbox.add(event(state.value, approval, operation, now, facts, severity))
+    record(tx, approval, operation, by, state.value, now, {"details": list(details), **fingerprints(approval)})
+    return approval, operation
+
+
+def fingerprints(approval: Approval) -> dict[str, Any]:
+    return {"fingerprint": approval.fingerprint, "votes": [vote.voter for vote in approval.votes]}
+
+
+def record(
+    tx: Transaction,
+    approval: Approval,
+    operation: Operation,
+    actor: str,
+    outcome: str,
+    now: datetime,
+    detail: Mapping[str, Any],
+) -> None:
+    tx.audit.append(
+        Entry(
+            at=now,
+            actor=actor,
+            action=f"approval.{outcome}",
+            outcome=outcome,
+            subject=operation.subject,
+            cluster=operation.cluster,
+            operation=operation.id,
+            detail={"approval": approval.id, **detail},
+        )
+    )
+
+
+def facts_of(plan: Plan, decision: Decision, who: Mapping[str, str], channel: str) -> dict[str, Any]:
+    return {
+        **who,
+        "noun": plan.noun,
+        "verb": plan.verb,
+        "approvals_channel": channel,
+        "cli": plan.cli,
+        "notes": [*(guard.text for guard in plan.guards), *plan.notes],
+        "rule": decision.rule,
+        "quorum": decision.quorum,
+        "approvers": sorted(decision.approvers),
+    }

@@ -1,0 +1,68 @@
+"""What cannot be taken back is named, one by one, and waits for a typed word before it is done."""
+
+from __future__ import annotations
+
+from commands.grammar.command import Command
+from commands.grammar.tokenizer import quote
+from commands.planning import object_fields
+from commands.planning.context import Situation
+from commands.planning.output import on_cluster
+from domain.actor import Way
+from domain.answer import Answer, Button, Part, Table, Text, Tone
+from domain.errors import Refused
+from domain.plan import Plan, StepVerb
+
+SPOKEN = frozenset({Way.SLASH, Way.MENTION, Way.BUTTON})
+"""Ways that carry no typed word. A form does; a pipeline and the terminal are no people in a hurry."""
+LONGEST = 1500
+"""Of the line that a button can carry."""
+
+
+def confirmation(plan: Plan, cmd: Command, context: Situation) -> Answer | None:
+    """None where it may be done at once: one object that was named, and not a place of everybody's backups."""
+    if context.origin.way not in SPOKEN or cmd.verb != "delete" or not plan.steps:
+        return None
+    names, more = _names(plan), _backups(plan) if cmd.noun == "schedule" else []
+    if len(names) == 1 and cmd.names and cmd.noun != "backup-location" and not more:
+        return None
+    line = " ".join([cmd.noun, "delete", *map(quote, names), *_whole(cmd, more), *_reason(cmd)])
+    if len(line) > LONGEST:
+        raise Refused(
+            f"{len(names)} {cmd.noun}s at once are too many to name.",
+            why="Each is named before it goes.",
+            fix="Narrow the selector.",
+        )
+    word = names[0] if len(names) == 1 else f"delete {len(names)}"
+    parts: list[Part] = [Table(("TO BE DELETED",), tuple((name,) for name in (*names, *more)))]
+    parts += [Text(note, untrusted=True) for note in plan.notes]
+    parts += [Text(guard.text, untrusted=True) for guard in plan.guards]
+    parts.append(Text(f"Nothing was done yet. It asks for {word!r} to be typed."))
+    button = Button("Delete…", on_cluster(line, context), "danger", typed=word)
+    return Answer(plan.summary or f"Delete {', '.join(names)}", tuple(parts), Tone.WARNING, (button,), plan.cluster)
+
+
+def _names(plan: Plan) -> list[str]:
+    """What was meant, without what goes with it."""
+    if plan.noun == "schedule":
+        return [step.name for step in plan.steps if step.verb is StepVerb.DELETE]
+    found = []
+    for step in plan.steps:
+        if step.kind == "DeleteBackupRequest":
+            found.append(str(step.manifest["spec"]["backupName"]))
+        elif step.verb is StepVerb.DELETE and step.kind == plan.steps[0].kind:
+            found.append(step.name or object_fields.name(step.manifest))
+    return list(dict.fromkeys(found))
+
+
+def _backups(plan: Plan) -> list[str]:
+    requests = (step for step in plan.steps if step.kind == "DeleteBackupRequest")
+    return [str(step.manifest["spec"]["backupName"]) for step in requests]
+
+
+def _whole(cmd: Command, more: list[str]) -> list[str]:
+    """Said in full: what goes with a schedule is decided by what was shown."""
+    return [f"--with-backups={'true' if more else 'false'}"] if cmd.noun == "schedule" else []
+
+
+def _reason(cmd: Command) -> list[str]:
+    return [f"--reason={quote(cmd.text('reason'))}"] if cmd.text("reason") else []

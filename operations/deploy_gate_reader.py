@@ -1,0 +1,90 @@
+"""Reads what the deploy gate judges, of namespaces that the asker may see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from difflib import get_close_matches
+
+from commands.deploy_gate import Request, Verdict, candidates, covers, judge
+from domain.actor import Actor
+from domain.decision import Outcome
+from domain.errors import ClusterError, DownloadError, Expired, Refused, Unknown
+from operations.request import Policy
+from policy.decide import may_ask
+from policy.visible import view
+from velero.artifacts.volumes import Volume
+from velero.cluster import Cluster
+from velero.resources.backups import Backup
+from velero.resources.namespaces import Namespace
+
+VERB = "backup.get"
+
+
+class Protection:
+    def __init__(
+        self, clusters: Mapping[str, Cluster], policy: Callable[[], Policy], now: Callable[[], datetime]
+    ) -> None:
+        self._clusters = clusters
+        self._policy = policy
+        self._now = now
+
+    async def judged(self, actor: Actor, cluster: str, request: Request) -> Verdict:
+        """Raises Unknown, Refused and ClusterError."""
+        where = self._cluster(cluster)
+        await self._allowed(actor, where, request.namespaces)
+        found = await self._backups(where, request.namespaces)
+        names = candidates(found, request, self._now())
+        volumes = {name: await _volumes(where, name) for name in names}
+        return judge(found, request, self._now(), volumes)
+
+    def _cluster(self, name: str) -> Cluster:
+        if name not in self._clusters:
+            names = tuple(self._clusters)
+            near = tuple(get_close_matches(name, names, n=3)) or names
+            raise Unknown(f"There is no cluster {name!r}." if name else "Which cluster?", nearest=near)
+        return self._clusters[name]
+
+    async def _allowed(self, actor: Actor, cluster: Cluster, namespaces: Sequence[str]) -> None:
+        rules = self._policy().rules
+        decision = may_ask(rules, actor, VERB, cluster.name, writes=False)
+        if decision.outcome is Outcome.DENY:
+            raise Refused(decision.text or "You may not ask for that.")
+        live = {each.meta.name: each for each in await cluster.namespaces.list()}
+        seen = view(rules, actor, cluster.name, VERB, {name: each.meta.labels for name, each in live.items()})
+        for name in namespaces:
+            if name not in live or not seen.sees(name):
+                near = get_close_matches(name, seen.only(live), n=3)
+                raise Unknown(f"There is no namespace {name!r} in {cluster.name}.", nearest=tuple(near))
+            _not_left_out(live[name], cluster)
+
+    async def _backups(self, cluster: Cluster, namespaces: Sequence[str]) -> list[Backup]:
+        """Page by page: of ten thousand only those that hold one of these namespaces are kept."""
+        try:
+            return await _holding(cluster, namespaces)
+        except Expired:
+            return await _holding(cluster, namespaces)
+
+
+def _not_left_out(namespace: Namespace, cluster: Cluster) -> None:
+    if namespace.excluded:
+        raise Refused(
+            f"Namespace {namespace.meta.name} in {cluster.name} is left out of every backup.",
+            why="It carries the label velero.io/exclude-from-backup.",
+        )
+
+
+async def _holding(cluster: Cluster, namespaces: Sequence[str]) -> list[Backup]:
+    return [
+        backup
+        async for page in cluster.backups.pages()
+        for backup in page.values
+        if any(covers(backup, name) for name in namespaces)
+    ]
+
+
+async def _volumes(cluster: Cluster, backup: str) -> tuple[Volume, ...] | None:
+    try:
+        return await cluster.artifacts.volumes(backup)
+    except (DownloadError, ClusterError):
+        return None

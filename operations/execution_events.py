@@ -1,0 +1,102 @@
+"""Audit rows and events of sending an operation to its cluster. Pure, but for the audit row that `record` appends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from domain.event import Event, Severity
+from domain.operation import Operation
+from domain.plan import Plan
+from store.tables.audit import Entry
+from store.transaction import Transaction
+
+
+def record(tx: Transaction, operation: Operation, action: str, outcome: str, now: datetime, reason: str = "") -> None:
+    detail = {"reason": reason or operation.reason, "fingerprint": operation.fingerprint}
+    tx.audit.append(
+        Entry(
+            at=now,
+            actor=operation.actor,
+            action=f"{operation.noun}.{operation.verb}.{action}",
+            outcome=outcome,
+            subject=operation.subject,
+            cluster=operation.cluster,
+            operation=operation.id,
+            detail=detail,
+        )
+    )
+
+
+def title(operation: Operation) -> str:
+    return f"{operation.noun} {operation.verb} {operation.subject}".rstrip()
+
+
+def changed(operation: Operation, plan: Plan, now: datetime, by: str) -> Event:
+    return Event(
+        kind=f"{operation.noun}.changed",
+        cluster=operation.cluster,
+        cluster_uid="",
+        object_kind=operation.noun,
+        object_uid=operation.object_uid,
+        object_name=operation.object_name,
+        transition=operation.id,
+        at=now,
+        severity=Severity.INFO,
+        operation=operation.id,
+        facts={"verb": operation.verb, "summary": plan.summary, "by": by, "changes": list(plan.notes[:3])},
+    )
+
+
+def not_taken(operation: Operation, now: datetime) -> Event:
+    """The cluster did not take it: said in the card's thread too, since nobody may be waiting any more."""
+    facts = {"headline": f"{title(operation)} was not taken by the cluster", "failure_reason": operation.reason}
+    return _event("failed", operation, "failed", now, facts, Severity.FAILURE)
+
+
+def lapsed(operation: Operation, now: datetime) -> Event:
+    facts = {"headline": f"{title(operation)} did not start", "failure_reason": operation.reason}
+    return _event("failed", operation, "failed", now, facts, Severity.FAILURE)
+
+
+def unconfirmed(operation: Operation, why: str, now: datetime) -> Event:
+    """`revision` tells one lost answer from the next: a plan may have several writes."""
+    facts = {"headline": f"Velero hasn't confirmed {title(operation)} yet; checking", "message": why}
+    return _event("unconfirmed", operation, f"unconfirmed {operation.revision}", now, facts, Severity.WARNING)
+
+
+def unresolved(operation: Operation, minutes: int, now: datetime) -> Event:
+    """Asks a person. The checks go on."""
+    facts = {
+        "headline": f"Velero still hasn't confirmed {title(operation)} after {minutes} minutes",
+        "message": f"It may have been carried out. Check {operation.cluster} yourself before you ask for it again; "
+        "the bot keeps checking, and until it knows, nothing else runs in the same namespaces.",
+    }
+    return _event("unresolved", operation, f"unresolved {operation.revision}", now, facts, Severity.FAILURE)
+
+
+def lost(operation: Operation, now: datetime) -> Event:
+    facts = {
+        "headline": f"It isn't known whether Velero carried out {title(operation)}",
+        "message": f"{operation.reason} Its data may remain in the storage location.",
+    }
+    return _event("lost", operation, "lost", now, facts, Severity.FAILURE)
+
+
+def _event(
+    kind: str, operation: Operation, transition: str, now: datetime, facts: Mapping[str, Any], severity: Severity
+) -> Event:
+    return Event(
+        kind=f"operation.{kind}",
+        cluster=operation.cluster,
+        cluster_uid="",
+        object_kind="operation",
+        object_uid=operation.id,
+        object_name=operation.subject,
+        transition=transition,
+        at=now,
+        severity=severity,
+        operation=operation.id,
+        facts=facts,
+    )

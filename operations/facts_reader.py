@@ -1,0 +1,186 @@
+"""Reads what verbs need: from the cache where it is in step with the cluster, else from the cluster itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from commands.grammar.command import Command
+from commands.grammar.flags import TEXT
+from commands.grammar.verb import Verb
+from commands.planning.facts import Facts, File, Json, Missing, Need, Records, ServerStatus, Want
+from domain.errors import ChatopsError, ClusterError, DownloadError, NotThere, Unreachable
+from velero.artifacts.downloads import File as Kept
+from velero.cluster import Cluster
+from velero.gateway import Gateway
+from velero.kinds import KINDS
+from velero.resources.server_status import ServerStatus as Status
+
+ROUNDS = 4
+"""A need may follow from what another brought; nothing in Velero is deeper than this."""
+
+PATIENCE = 10.0
+GLANCE = 8.0
+LONGEST = 120.0
+"""Seconds: for one look-up, for a look at every cluster, and for everything with its files."""
+
+RecordReader = Callable[[Records], Awaitable[list[Any]]]
+Cached = Callable[[str, str], list[Json] | None]
+"""(cluster, resource) → all of them, or None where the cache is not in step."""
+
+_BY_PLURAL = {kind.plural: kind for kind in KINDS.values()}
+
+
+def _raw(source: Json) -> Json:
+    return source
+
+
+async def gather(
+    verb: Verb, cmd: Command, cluster: Cluster, records: RecordReader, cached: Cached, sift: Callable[[Facts], None]
+) -> Facts:
+    """Asks until the verb has all it wants. `sift` takes out, after every round, what the asker may not see.
+
+    Raises ClusterError where nothing can be read at all, unless the verb takes what there is.
+    """
+    facts = Facts(cluster=cluster.name)
+    if verb.needs is None:
+        return facts
+    try:
+        async with in_time(cluster.name, GLANCE if verb.fans_out else LONGEST):
+            await _gathered(facts, verb, cmd, cluster, records, cached, sift)
+    except ClusterError as error:
+        if not verb.needs(cmd, facts).partial:
+            raise
+        facts.fault = error
+        sift(facts)
+    return facts
+
+
+@asynccontextmanager
+async def in_time(cluster: str, seconds: float) -> AsyncIterator[None]:
+    """Somebody waits for the answer: a cluster that hangs is told as such, long before its connection gives up."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as late:
+        raise Unreachable(cluster, f"{cluster} does not answer.", why=f"No answer within {seconds:g} s.") from late
+
+
+async def _gathered(
+    facts: Facts,
+    verb: Verb,
+    cmd: Command,
+    cluster: Cluster,
+    records: RecordReader,
+    cached: Cached,
+    sift: Callable[[Facts], None],
+) -> None:
+    assert verb.needs is not None
+    for _ in range(ROUNDS):
+        open_needs = [need for need in verb.needs(cmd, facts).wants if not facts.knows(need)]
+        if not open_needs:
+            break
+        for need in sorted(open_needs, key=lambda need: not isinstance(need, Records)):
+            await _read(need, facts, cluster, records, cached)
+        await _sources(facts, cluster, cached)
+        sift(facts)
+    for resource in _not_found(verb, cmd, facts):
+        await _neighbours(resource, facts, cluster, cached)
+        await _sources(facts, cluster, cached)
+        sift(facts)
+
+
+async def _sources(facts: Facts, cluster: Cluster, cached: Cached) -> None:
+    """Reads the backups of restores: who may see a restore depends on what it read. Unread, it is judged as unknown."""
+    names = {
+        str((item.get("spec") or {}).get("backupName") or "")
+        for name, item in facts.objects.get("restores", {}).items()
+        if ("restores", name) not in facts.redacted
+    }
+    unknown = names - facts.sources.keys() - facts.objects.get("backups", {}).keys() - {""}
+    if not unknown:
+        return
+    with suppress(ClusterError):
+        async with in_time(cluster.name, PATIENCE):
+            kind = _BY_PLURAL["backups"]
+            gateway: Gateway[Json] = Gateway(cluster.api, kind, _raw, cluster.namespace)
+            held = cached(cluster.name, "backups") or await gateway.list()
+        found: dict[str, Json] = {item["metadata"]["name"]: item for item in held}
+        facts.sources |= {name: found.get(name) for name in unknown}
+
+
+def _not_found(verb: Verb, cmd: Command, facts: Facts) -> set[str]:
+    """Kinds of which something was named, as the verb's name or by a flag, that is not there."""
+    named = [(verb.args.source, name) for name in cmd.names]
+    named += [(flag.source, cmd.text(flag.name).strip()) for flag in verb.flags if flag.source and flag.type is TEXT]
+    return {resource for resource, name in named if resource in _BY_PLURAL and (resource, name) in facts.missing}
+
+
+async def _neighbours(resource: str, facts: Facts, cluster: Cluster, cached: Cached) -> None:
+    """What else there is, where a name was not found: for the nearest valid ones."""
+    with suppress(ClusterError):
+        await _objects(Want(resource), facts, cluster, cached)
+
+
+async def _read(need: Need, facts: Facts, cluster: Cluster, records: RecordReader, cached: Cached) -> None:
+    match need:
+        case Want():
+            await _objects(need, facts, cluster, cached)
+        case File():
+            await _file(need, facts, cluster)
+        case ServerStatus():
+            facts.status_asked = True
+            try:
+                facts.status = _told(await cluster.server_status())
+            except ClusterError as error:
+                facts.errors[need] = error
+        case Records():
+            facts.records[need] = await records(need)
+
+
+async def _objects(want: Want, facts: Facts, cluster: Cluster, cached: Cached) -> None:
+    held = None if want.fresh else cached(cluster.name, want.resource)
+    if held is not None and not want.label:
+        facts.add(want.resource, held, whole=True)
+        return
+    kind = _BY_PLURAL[want.resource]
+    gateway: Gateway[Json] = Gateway(cluster.api, kind, _raw, cluster.namespace)
+    try:
+        async with in_time(cluster.name, PATIENCE):
+            if want.name:
+                facts.add(want.resource, [await gateway.get(want.name)])
+            else:
+                found = await gateway.list(selector=want.label)
+                facts.add(want.resource, found, whole=not want.label)
+                facts.listed.add(want)
+    except NotThere:
+        facts.missing.add((want.resource, want.name))
+    except ClusterError as error:
+        if not want.optional:
+            raise
+        facts.errors[want] = error
+
+
+def _told(status: Status) -> Json | None:
+    """None for a server that does not answer."""
+    if not status.answered:
+        return None
+    plugins = [{"name": plugin.name, "kind": plugin.kind} for plugin in status.plugins]
+    return {"serverVersion": status.version, "plugins": plugins}
+
+
+async def _file(need: File, facts: Facts, cluster: Cluster) -> None:
+    try:
+        facts.files[need] = await cluster.artifacts.downloads.read(Kept(need.kind), need.name)
+    except (DownloadError, ClusterError) as error:
+        facts.files[need] = Missing(words(error))
+
+
+def words(error: ChatopsError) -> str:
+    return " ".join(part for part in (error.text, error.why, error.fix) if part)
+
+
+def nothing_cached(_cluster: str, _resource: str) -> list[Json] | None:
+    return None

@@ -1,0 +1,22 @@
+"""Pure decisions over large files run in a thread, so that the event loop goes on meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+from commands.planning.facts import Facts
+from domain.errors import ClusterError
+
+T = TypeVar("T")
+
+INLINE_FILE_BYTES = 1 << 18
+
+
+async def decide(about: Iterable[Facts | ClusterError], function: Callable[..., T], *args: object) -> T:
+    """`function(*args)`, which reads the files of `about`. Small ones are not worth a thread."""
+    files = (body for facts in about if isinstance(facts, Facts) for body in facts.files.values())
+    if sum(len(body) for body in files if isinstance(body, bytes)) <= INLINE_FILE_BYTES:
+        return function(*args)
+    return await asyncio.to_thread(function, *args)

@@ -1,0 +1,71 @@
+"""What is kept of a planned command, and the event that makes its card appear."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from commands.restore import safety_backup
+from domain.decision import Decision
+from domain.event import Event
+from domain.operation import Operation, State
+from domain.plan import Plan
+from store.tables.audit import Entry
+
+if TYPE_CHECKING:
+    from operations.request import Asked
+    from store.transaction import Transaction
+
+
+def keep(tx: Transaction, operation: Operation, plan: Plan, request: Asked, decision: Decision) -> None:
+    tx.operations.insert(operation, plan, request.origin)
+    if operation.state is State.APPROVED:
+        tx.outbox.add(started(operation, plan, request))
+    tx.audit.append(
+        Entry(
+            at=operation.created_at,
+            actor=request.actor.id,
+            action=f"{plan.noun}.{plan.verb}",
+            outcome=operation.state.value,
+            subject=plan.subject,
+            cluster=plan.cluster,
+            operation=operation.id,
+            detail={
+                "line": operation.line,
+                "actor": request.actor.name,
+                "way": request.origin.way.value,
+                "reason": decision.reason.value,
+                "rule": decision.rule,
+                "rules": decision.rules_digest,
+                "fingerprint": plan.fingerprint,
+                "why": operation.reason,
+            },
+        )
+    )
+
+
+def started(operation: Operation, plan: Plan, request: Asked) -> Event:
+    """Makes the card appear where it was asked for."""
+    return Event(
+        kind="operation.started",
+        cluster=plan.cluster,
+        cluster_uid="",
+        object_kind="operation",
+        object_uid=operation.id,
+        object_name=plan.subject,
+        transition="started",
+        at=operation.created_at,
+        operation=operation.id,
+        facts={
+            "noun": plan.noun,
+            "verb": plan.verb,
+            "channel": request.origin.channel,
+            "thread": request.origin.thread,
+            "user": request.actor.id,
+            "user_name": request.actor.name,
+            "link": request.origin.link,
+            "cli": plan.cli,
+            "undo": safety_backup.undo(plan),
+            "offers": dict(plan.offers),
+            "notes": [*(guard.text for guard in plan.guards), *plan.notes],
+        },
+    )

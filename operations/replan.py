@@ -1,0 +1,33 @@
+"""The same line once more, later: with the names that were fixed when it was planned first. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from commands.grammar.command import Command
+from commands.planning.resolve import REQUESTED_BY, SCHEDULE_REQUESTED_BY
+from domain.decision import Decision
+from domain.plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Replanned:
+    """What the line would do now, and what the rules say of it now."""
+
+    plan: Plan
+    decision: Decision
+
+
+def again(command: Command, stored: Plan) -> Command:
+    """With the name that was fixed when it was planned first."""
+    named = command.names or command.true("all") or (command.given("selector") and command.verb != "create")
+    return command if named or not stored.subject else replace(command, names=(stored.subject,))
+
+
+def asked_by(stored: Plan) -> str:
+    for step in stored.steps:
+        marks = (step.manifest.get("metadata") or {}).get("annotations") or {}
+        name = marks.get(REQUESTED_BY) or marks.get(SCHEDULE_REQUESTED_BY)
+        if name:
+            return str(name)
+    return ""

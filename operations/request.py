@@ -1,0 +1,41 @@
+"""What the pipeline is given and what it returns: the request, the result, and the policy in force."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from domain.actor import Actor, Origin
+from domain.answer import Answer
+from domain.operation import Operation
+from policy.directory import Directory
+from policy.rules import Rule
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """`channel_cluster` is what the channel means without --cluster; `subject` what the thread is about: (noun, name)."""
+
+    key: str
+    line: str
+    actor: Actor
+    origin: Origin
+    lead: str = ""
+    channel_cluster: str = ""
+    subject: tuple[str, str] = ("", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Conducted:
+    """What to say at once, and the operation that now runs or waits, if one does."""
+
+    answer: Answer | None
+    operation: Operation | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Replaced as a whole when the settings are read again. `directory` takes the approvers, and those whose vote counts."""
+
+    rules: tuple[Rule, ...]
+    directory: Callable[..., Awaitable[Directory]] = field(repr=False)

@@ -1,0 +1,143 @@
+"""Takes out of the facts what this actor may not see: before anything is suggested, listed, downloaded or planned."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+from commands.planning import pending_approvals
+from commands.planning.facts import Facts
+from commands.restore import conflicts
+from policy.cluster_facts import BackupFacts, ClusterFacts
+from policy.reach import schedule_reach
+from policy.restore_reach import restore_reach
+from policy.visible import Seen, View, protected, seen, seen_backup
+
+Json = dict[str, Any]
+
+REDACTED_NAMESPACE = "(others)"
+PART = "(some)"
+
+
+def sift(facts: Facts, view: View, about: ClusterFacts) -> None:
+    """In place. Hidden objects become as good as absent; redacted ones keep phase, times and the visible namespaces."""
+    if view.everything:
+        return
+    conflicts.sifted(facts, view)
+    pending_approvals.sifted(facts, view)
+    _remember_sources(facts)
+    judged: dict[str, dict[str, Seen]] = {}
+    for resource in ("backups", "schedules", "restores"):
+        shelf = facts.objects.get(resource)
+        if shelf is None:
+            continue
+        judged[resource] = {name: _seen(resource, item, facts, view, about) for name, item in shelf.items()}
+    for resource, verdicts in judged.items():
+        for name, verdict in verdicts.items():
+            _apply(facts, resource, name, verdict, view, about)
+    for resource, place in _INSIDE.items():
+        shelf = facts.objects.get(resource, {})
+        for name in [name for name, item in shelf.items() if not view.sees(place(item.get("spec") or {}))]:
+            del shelf[name]
+            facts.missing.add((resource, name))
+    spaces = facts.objects.get("namespaces")
+    if spaces is not None:
+        facts.objects["namespaces"] = {name: item for name, item in spaces.items() if view.sees(name)}
+
+
+def _remember_sources(facts: Facts) -> None:
+    """Whole, as they were read: restores are judged by them after they were taken out."""
+    backups = facts.objects.get("backups", {})
+    facts.sources |= {name: item for name, item in backups.items() if ("backups", name) not in facts.redacted}
+
+
+_INSIDE: dict[str, Callable[[Json], str]] = {
+    "backuprepositories": lambda spec: str(spec.get("volumeNamespace", "")),
+    "podvolumebackups": lambda spec: str((spec.get("pod") or {}).get("namespace", "")),
+    "podvolumerestores": lambda spec: str((spec.get("pod") or {}).get("namespace", "")),
+    "datauploads": lambda spec: str(spec.get("sourceNamespace", "")),
+    "datadownloads": lambda spec: str((spec.get("targetVolume") or {}).get("namespace", "")),
+}
+"""Objects of one namespace each, and where they say so."""
+
+
+def _apply(facts: Facts, resource: str, name: str, verdict: Seen, view: View, about: ClusterFacts) -> None:
+    if verdict is Seen.HIDDEN:
+        del facts.objects[resource][name]
+        facts.missing.add((resource, name))
+    elif verdict is Seen.REDACTED:
+        facts.objects[resource][name] = redacted(
+            facts.objects[resource][name], view, about, _source(facts, resource, name)
+        )
+        facts.redacted.add((resource, name))
+
+
+def _source(facts: Facts, resource: str, name: str) -> str:
+    """Of a restore its backup's name, where they may know of that one. Backups were judged before restores."""
+    spec = facts.objects[resource][name].get("spec") or {}
+    source = str(spec.get("backupName") or "") if resource == "restores" else ""
+    return source if facts.get("backups", source) is not None else ""
+
+
+def _seen(resource: str, item: Json, facts: Facts, view: View, about: ClusterFacts) -> Seen:
+    if resource == "backups":
+        return seen_backup(view, item, about)
+    if resource == "schedules":
+        return seen(view, schedule_reach(item, about))
+    spec = item.get("spec") or {}
+    source = facts.sources.get(str(spec.get("backupName") or ""))
+    found = seen(view, restore_reach(item, BackupFacts(source or {}), about))
+    # Without its source a restore may reach everything: it is theirs only where it names a namespace of theirs.
+    named = [*(spec.get("includedNamespaces") or ()), *(spec.get("namespaceMapping") or {}).values()]
+    return found if source or found is Seen.FULL or any(map(view.sees, named)) else Seen.HIDDEN
+
+
+def redacted(item: Json, view: View, about: ClusterFacts, backup: str = "") -> Json:
+    """What may be told of a wide object to somebody whose namespace is one of many in it."""
+    meta, status = item.get("metadata") or {}, item.get("status") or {}
+    spec = item.get("spec") or {}
+    template = spec.get("template")
+    mine = [*protected(view, {"spec": template or spec}, about), REDACTED_NAMESPACE]
+    kept = {key: status[key] for key in _TELLABLE if key in status}
+    partly = {"includedResources": [PART]} if _narrowed(template or spec) else {}
+    shown: Json = {"includedNamespaces": mine, "storageLocation": spec.get("storageLocation", ""), **partly}
+    if backup:
+        shown["backupName"] = backup
+    if template is not None:
+        shown = {
+            "schedule": spec.get("schedule", ""),
+            "paused": spec.get("paused", False),
+            "template": {"includedNamespaces": mine, **partly},
+        }
+    labels = {key: value for key, value in (meta.get("labels") or {}).items() if key == "velero.io/schedule-name"}
+    return copy.deepcopy(
+        {
+            "apiVersion": item.get("apiVersion", ""),
+            "kind": item.get("kind", ""),
+            "metadata": {
+                **{key: meta[key] for key in ("name", "namespace", "uid", "creationTimestamp") if key in meta},
+                "labels": labels,
+            },
+            "spec": shown,
+            "status": kept,
+        }
+    )
+
+
+def _narrowed(spec: Json) -> bool:
+    """Whether it leaves something of its namespaces out: told without saying what."""
+    return any(spec.get(field) not in (None, [], {}, ["*"]) for field in _NARROWING)
+
+
+_NARROWING = ("includedResources", "includedNamespaceScopedResources", "labelSelector", "orLabelSelectors")
+
+_TELLABLE = (
+    "phase",
+    "startTimestamp",
+    "completionTimestamp",
+    "expiration",
+    "lastBackup",
+    "lastSkipped",
+    "queuePosition",
+)

@@ -1,0 +1,149 @@
+"""Which rules were looked at, and why each did or did not decide: for `policy explain` and for refusals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from domain.actor import Actor
+from domain.decision import Decision
+from policy.decide import judge
+from policy.directory import Directory
+from policy.globs import fits
+from policy.matching import Ask, Fit, Match, adds_duty_only, match
+from policy.rules import Effect, Rule, Who
+from policy.safety_backup import RESTORE, Net, net
+from policy.scope import Hooks, Namespaces
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """`names` says namespaces: for the operator's terminal, not for somebody who may not see them."""
+
+    rule: str
+    effect: str
+    applies: bool
+    decided: bool
+    why: str
+    names: tuple[str, ...] = ()
+
+    @property
+    def cells(self) -> tuple[str, str, str, str]:
+        named = f" ({', '.join(self.names)})" if self.names else ""
+        return (
+            self.rule,
+            self.effect,
+            "decides" if self.decided else "applies" if self.applies else "-",
+            self.why + named,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """`net`: of a restore, who says whether a safety backup comes first where the command does not."""
+
+    rows: tuple[Row, ...]
+    decision: Decision
+    net: Net | None = None
+
+
+COLUMNS = ("rule", "effect", "", "why")
+
+
+def explain(rules: Sequence[Rule], ask: Ask, directory: Directory, *, safety_backup: bool = False) -> Explanation:
+    """`safety_backup`: what the settings have for a restore of which no rule says it."""
+    decision = judge(rules, ask, directory)
+    rows = tuple(_row(match(rule, ask), ask, decision) for rule in rules)
+    return Explanation(rows, decision, net(rules, ask, safety_backup) if ask.verb == RESTORE else None)
+
+
+def rights(rules: Sequence[Rule], actor: Actor, clusters: Sequence[str]) -> tuple[tuple[str, str, str, str], ...]:
+    """What the rules hold for somebody, in their order: verb, cluster, what follows, rule."""
+    mine = [rule for rule in rules if rule.who.includes(actor)]
+    return tuple(
+        (", ".join(rule.what), ", ".join(named), _follows(rule, mine[:at], named), rule.name)
+        for at, rule in enumerate(mine)
+        if (named := [each for each in clusters if rule.on(each)])
+    )
+
+
+def _follows(rule: Rule, before: Sequence[Rule], clusters: Sequence[str]) -> str:
+    """Never more than the rule gives: one that is never reached, or only adds a duty, permits nothing."""
+    for each in before:
+        if rule.permits and _shuts_out(each, rule, clusters):
+            return f"nothing: rule {each.name} denies it first"
+    if rule.effect is Effect.APPROVE and adds_duty_only(rule):
+        return f"approval needed {_scope(rule)}; permits nothing by itself"
+    return f"{rule.effect} {_scope(rule)}"
+
+
+def _shuts_out(denying: Rule, rule: Rule, clusters: Sequence[str]) -> bool:
+    always = not denying.permits and denying.where.unlimited and not denying.during and not denying.break_glass
+    covers = all(any(fits(each, what) for each in denying.what) for what in rule.what)
+    return always and covers and all(denying.on(name) for name in clusters)
+
+
+def _scope(rule: Rule) -> str:
+    terms = rule.approvals
+    agreed = f", {terms.quorum} of {', '.join(terms.approvers)}" if rule.effect is Effect.APPROVE else ""
+    reason = ", with a reason" if rule.permits and rule.reason_required else ""
+    hours = f", {'; '.join(window.says() for window in rule.during)}" if rule.during else ""
+    return f"{_where(rule)}{agreed}{reason}{hours}"
+
+
+def _where(rule: Rule) -> str:
+    where, place = rule.where, rule.where.namespaces
+    limits = ["in " + ", ".join(_places(place))] if place is not None and not place.everything else []
+    if where.kinds is not None and "*" not in where.kinds:
+        limits.append("for " + ", ".join(sorted(where.kinds)))
+    if where.locations is not None and "*" not in where.locations:
+        limits.append("at locations " + ", ".join(where.locations))
+    if where.cluster_scoped is not None:
+        limits.append(f"{'with' if where.cluster_scoped else 'without'} cluster-scoped objects")
+    if where.hooks is not None:
+        limits.append(
+            {Hooks.NONE: "without hooks", Hooks.ANNOTATED: "with annotated hooks"}.get(where.hooks, "with hooks")
+        )
+    if where.configmaps is not None:
+        limits.append(f"{'with' if where.configmaps else 'without'} ConfigMaps of Velero's namespace")
+    return " ".join(limits) or "everywhere"
+
+
+def _places(place: Namespaces) -> tuple[str, ...]:
+    labels = (f"label:{key}={value}" if value else f"label:{key}" for key, value in place.labels)
+    return (*place.names, *labels)
+
+
+def _row(found: Match, ask: Ask, decision: Decision) -> Row:
+    names = tuple(name for each in found.outside for name in each.names)
+    decided = found.applies and found.rule.name == decision.rule
+    return Row(found.rule.name, found.rule.effect.value, found.applies, decided, _why(found, ask), names)
+
+
+def _why(found: Match, ask: Ask) -> str:
+    rule = found.rule
+    outside = " and ".join(each.what for each in found.outside)
+    match found.fit:
+        case Fit.OTHER_VERB:
+            return f"it is about {', '.join(rule.what)}, not {ask.verb}"
+        case Fit.OTHER_CLUSTER:
+            return f"it is for cluster {', '.join(rule.clusters)}, not {ask.cluster}"
+        case Fit.OTHER_PEOPLE:
+            return f"it is for {_people(rule.who)}, and {ask.actor.name or ask.actor.id} is none of them"
+        case Fit.OTHER_TIME:
+            return f"it holds only {'; '.join(window.says() for window in rule.during)}"
+        case Fit.CLEAR:
+            return f"the command does not touch its {found.clear.replace('_', '-')}"
+        case Fit.OUTSIDE:
+            return f"the command also reaches {outside}"
+        case Fit.TOUCHED if rule.effect is Effect.APPROVE:
+            beyond = f"it also reaches {outside}" if outside else "this rule adds a duty and permits nothing"
+            return f"the command touches it, so approval is needed, but {beyond}"
+        case _:
+            return "the command touches it" if rule.effect is Effect.DENY else "the command lies inside it whole"
+
+
+def _people(who: Who) -> str:
+    named = (*who.people, *sorted(who.pipelines))
+    kinds = (("anyone", who.anyone), ("the terminal", who.terminal), ("timers", who.timer))
+    return ", ".join((*named, *(word for word, included in kinds if included)))

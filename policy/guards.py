@@ -1,0 +1,140 @@
+"""Guards that refuse unless a rule lifts them by name: what no broad rule should permit by accident."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+
+from domain.plan import Guard, Level
+from domain.reach import Reach
+from policy.cluster_facts import BackupFacts, ClusterFacts
+from policy.globs import is_pattern, meet
+from policy.kinds import all_full, full, is_cluster_scoped, may_be_same, of_kind
+from policy.powerful_kinds import ASSUMED, Power, power_of, power_of_object, spelled_in
+from policy.reserved_labels import is_reserved
+
+RESERVED_LABELS = "reserved-labels"
+RESTORES_RBAC = "restores-rbac"
+RESTORES_CRDS = "restores-crds"
+RESTORES_WEBHOOKS = "restores-webhooks"
+RESTORES_CLUSTER_WIDE = "restores-cluster-wide"
+SYSTEM_NAMESPACE = "system-namespace"
+VELERO_NAMESPACE = "velero-namespace"
+BOT_NAMESPACE = "bot-namespace"
+
+LIFTABLE = (
+    RESERVED_LABELS,
+    RESTORES_RBAC,
+    RESTORES_CRDS,
+    RESTORES_WEBHOOKS,
+    RESTORES_CLUSTER_WIDE,
+    SYSTEM_NAMESPACE,
+    VELERO_NAMESPACE,
+    BOT_NAMESPACE,
+)
+
+BACKUP_NOT_COMPLETED = "backup-not-completed"
+
+FORBIDDABLE = (BACKUP_NOT_COMPLETED,)
+"""They ask for approval where somebody insists by a flag; a rule may refuse them whoever approves."""
+
+SYSTEM_NAMESPACES = ("kube-system", "kube-public", "kube-node-lease")
+
+_POWERS = (
+    (Power.RIGHTS, RESTORES_RBAC, "what grants rights (roles, role bindings and the like)"),
+    (Power.DEFINITIONS, RESTORES_CRDS, "definitions of kinds"),
+    (Power.ADMISSION, RESTORES_WEBHOOKS, "admission webhooks, policies or API services"),
+    (Power.CLUSTER, RESTORES_CLUSTER_WIDE, "what acts on the whole cluster"),
+)
+
+
+def can_lift(code: str) -> bool:
+    return code in LIFTABLE
+
+
+def label_guards(given: Mapping[str, str], own: Collection[str] = ()) -> tuple[Guard, ...]:
+    """`given`: labels and annotations as a person asked for them; `own`: keys that the plan sets itself."""
+    keys = sorted(key for key in given if is_reserved(key) and key not in own)
+    if not keys:
+        return ()
+    text = f"Labels and annotations under these prefixes are reserved: {', '.join(keys)}."
+    return (Guard(RESERVED_LABELS, Level.REFUSE, text),)
+
+
+def restore_guards(reach: Reach, backup: BackupFacts, facts: ClusterFacts) -> tuple[Guard, ...]:
+    """Of what a restore writes, and of what it reads from protected namespaces to write it elsewhere."""
+    found = _powerful(reach, backup, facts)
+    return (
+        *(
+            guard
+            for power, code, what in _POWERS
+            for guard in _kind_guard(code, what, found.get(power, ()), known=backup.contents is not None)
+        ),
+        *_namespace_guard(SYSTEM_NAMESPACE, SYSTEM_NAMESPACES, "system namespaces", reach),
+        *_namespace_guard(VELERO_NAMESPACE, (facts.velero_namespace,), "Velero's own namespace", reach),
+        *_namespace_guard(BOT_NAMESPACE, (facts.bot_namespace,), "this service's own namespace", reach),
+    )
+
+
+def _powerful(reach: Reach, backup: BackupFacts, facts: ClusterFacts) -> Mapping[Power, tuple[str, ...]]:
+    """Kinds that this restores or may restore, by what they can do."""
+    found: dict[Power, list[str]] = {}
+    for name, power in _in_contents(reach, backup, facts) if backup.contents is not None else _assumed(reach, facts):
+        found.setdefault(power, []).append(name)
+    return {power: tuple(sorted(set(names))) for power, names in found.items()}
+
+
+def _in_contents(reach: Reach, backup: BackupFacts, facts: ClusterFacts) -> Iterator[tuple[str, Power]]:
+    left_out = all_full(reach.without)
+    for gvk, items in (backup.contents or {}).items():
+        name, across = of_kind(gvk), any("/" not in item for item in items)
+        if not items or (across and not reach.cluster_scoped) or spelled_in(name, left_out):
+            continue
+        power = power_of_object(name, across=across, extra=facts.powerful_kinds)
+        if power is not None and _may_be_in(name, reach.kinds):
+            yield name, power
+
+
+def _assumed(reach: Reach, facts: ClusterFacts) -> Iterator[tuple[str, Power]]:
+    """Of a backup whose contents are not known: what any cluster has, what settings name, and what the command names."""
+    left_out = all_full(reach.without)
+    everywhere = [(name, power) for power, (inside, _) in ASSUMED.items() for name in inside]
+    if reach.cluster_scoped:
+        everywhere += [(name, power) for power, (_, across) in ASSUMED.items() for name in across]
+    everywhere += [(name, Power.CLUSTER) for name in facts.powerful_kinds]
+    for name, power in everywhere:
+        if full(name) not in left_out and _may_be_in(name, reach.kinds):
+            yield full(name), power
+    for name in all_full(reach.kinds) - left_out:
+        named = power_of(name, extra=facts.powerful_kinds)
+        if named is not None and (reach.cluster_scoped or not is_cluster_scoped(name)):
+            yield name, named
+
+
+def _may_be_in(name: str, kinds: frozenset[str]) -> bool:
+    return any(may_be_same(name, each) or spelled_in(name, frozenset({full(each)})) for each in kinds)
+
+
+def _kind_guard(code: str, what: str, kinds: tuple[str, ...], *, known: bool) -> tuple[Guard, ...]:
+    if not kinds:
+        return ()
+    doubt = "restores" if known else "may restore"
+    left_out = f"--exclude-resources {','.join(kinds)}"
+    return (Guard(code, Level.REFUSE, f"This {doubt} {what}: {', '.join(kinds[:8])}.", nearest=(left_out,)),)
+
+
+def _namespace_guard(code: str, names: tuple[str, ...], what: str, reach: Reach) -> tuple[Guard, ...]:
+    met = [name for name in names if name and any(_is_or_matches(each, name) for each in reach.namespaces)]
+    if not met:
+        return ()
+    return (
+        Guard(
+            code,
+            Level.REFUSE,
+            f"This reaches {what}: {', '.join(met)}.",
+            nearest=("--exclude-namespaces " + ",".join(met),),
+        ),
+    )
+
+
+def _is_or_matches(reached: str, name: str) -> bool:
+    return meet(reached, name) if is_pattern(reached) else reached == name

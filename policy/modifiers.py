@@ -1,0 +1,179 @@
+"""What resource modifiers can touch: which fields of which kinds, read as Velero reads them and wider where in doubt.
+
+Labels and annotations are one thing, everything else is what an object does: commands, images, host access, subjects.
+Source: velero 1.18 internal/resourcemodifiers. Its JSON patches are put together by a format string without escapes, and
+its keys are matched in any case: what would read differently there counts as a patch of everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from policy.kinds import all_full, full, is_canonical, is_cluster_scoped
+from policy.reserved_labels import is_reserved
+
+Patched = str
+"""`deployments.apps /spec/replicas`: the kind that a condition names (`*`: a pattern of them) and the JSON pointer of the
+field (empty: the whole object).
+"""
+
+EVERY_FIELD: frozenset[Patched] = frozenset({"* "})
+
+RULE_KEYS = ("conditions", "patches", "mergePatches", "strategicPatches")
+CONDITION_KEYS = ("groupResource", "namespaces", "resourceNameRegex", "labelSelector", "matches")
+PATCH_KEYS = ("operation", "from", "path", "value")
+WAYS = ("patches", "mergePatches", "strategicPatches")
+_DEEPEST = 40
+
+
+class Most(StrEnum):
+    """How far modifiers may go: not at all, labels and annotations, any field."""
+
+    NONE = "none"
+    METADATA = "metadata"
+    ANY = "any"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a rule says of modifiers. `kinds` and `paths` narrow; None: not said."""
+
+    most: Most
+    kinds: frozenset[str] | None = None
+    paths: tuple[str, ...] | None = None
+
+    def permits(self, patched: Patched, own_kinds: frozenset[str] | None) -> bool:
+        """`own_kinds`: those of the rule itself, to which a limit without kinds keeps."""
+        kind, _, path = patched.partition(" ")
+        kinds = self.kinds if self.kinds is not None else own_kinds
+        if self.most is Most.NONE or not _among(kind, kinds):
+            return False
+        if self.paths is not None and not any(_under(path, each) for each in self.paths):
+            return False
+        return self.most is Most.ANY or is_metadata(patched)
+
+    def meets(self, patched: Iterable[Patched]) -> bool:
+        """As a condition: `any` is met by what goes beyond metadata, `metadata` by every modifier, `none` by nothing."""
+        return self.most is not Most.NONE and any(
+            self._concerns(each) and (self.most is Most.METADATA or not is_metadata(each)) for each in patched
+        )
+
+    def _concerns(self, patched: Patched) -> bool:
+        kind, _, path = patched.partition(" ")
+        if kind != "*" and not _among(kind, self.kinds):
+            return False
+        return self.paths is None or any(_under(path, each) or _under(each, path) for each in self.paths)
+
+
+def is_metadata(patched: Patched) -> bool:
+    """One label or annotation of something that lives in a namespace, and none that steers Velero.
+
+    Labels of a namespace decide what its pods may do.
+    """
+    kind, _, path = patched.partition(" ")
+    if not is_canonical(kind) or is_cluster_scoped(kind):
+        return False
+    parts = path.split("/")
+    key = parts[3].replace("~1", "/").replace("~0", "~") if len(parts) == 4 else ""
+    return (
+        parts[:2] == ["", "metadata"] and parts[2] in {"labels", "annotations"} and bool(key) and not is_reserved(key)
+    )
+
+
+def patched(document: Any) -> frozenset[Patched]:
+    """Of a document of modifiers, each `patchData` and JSON value in it read as well. What could not be read patches everything."""
+    if not isinstance(document, Mapping) or set(document) - {"version", "resourceModifierRules"}:
+        return EVERY_FIELD
+    rules = document.get("resourceModifierRules")
+    if not isinstance(rules, list):
+        return EVERY_FIELD
+    return frozenset(each for rule in rules for each in _of_rule(rule))
+
+
+def _of_rule(rule: Any) -> Iterator[Patched]:
+    conditions = rule.get("conditions") if isinstance(rule, Mapping) else None
+    if not isinstance(conditions, Mapping) or set(rule) - set(RULE_KEYS) or set(conditions) - set(CONDITION_KEYS):
+        yield from EVERY_FIELD
+        return
+    named = conditions.get("groupResource")
+    kind = named if isinstance(named, str) and is_canonical(named) else "*"
+    for way in WAYS:
+        listed = rule.get(way) or []
+        for patch in listed if isinstance(listed, list) else [None]:
+            paths = _of_patch(patch) if way == "patches" else _of_data(patch)
+            yield from (f"{kind} {path}" for path in paths)
+
+
+def _of_patch(patch: Any) -> Iterator[str]:
+    if not is_plain_patch(patch):
+        yield ""
+        return
+    operation, path = patch["operation"], patch["path"]
+    if operation == "move":
+        yield patch.get("from", "")
+    if operation in {"add", "replace"} and path in {"/metadata/labels", "/metadata/annotations"}:
+        value = patch.get("value", "")
+        yield from (f"{path}/{_escaped(key)}" for key in value) if isinstance(value, dict) else (path,)
+        if operation == "replace" or not isinstance(value, dict):
+            yield path
+    elif operation != "test":
+        yield path
+
+
+def is_plain_patch(patch: Any) -> bool:
+    """Whether every text in it means itself where Velero writes it between quotes. A value that is JSON has been read."""
+    if (
+        not isinstance(patch, Mapping)
+        or set(patch) - set(PATCH_KEYS)
+        or not patch.get("operation")
+        or not patch.get("path")
+    ):
+        return False
+    quoted = (patch["operation"], patch["path"], patch.get("from", ""))
+    value = patch.get("value", "")
+    if not all(isinstance(each, str) for each in quoted) or not isinstance(value, str | int | float | dict | list):
+        return False
+    return all(_is_plain(each) for each in quoted) and (not isinstance(value, str) or _is_plain_value(value))
+
+
+def _is_plain_value(value: str) -> bool:
+    if value.startswith(("{", "[")):
+        return False
+    inner = value[1:-1] if len(value) > 1 and value.startswith('"') and value.endswith('"') else value
+    return _is_plain(inner)
+
+
+def _is_plain(text: str) -> bool:
+    return not any(sign in '"\\' or ord(sign) < 32 for sign in text)
+
+
+def _of_data(patch: Any) -> Iterator[str]:
+    data = patch.get("patchData") if isinstance(patch, Mapping) and set(patch) == {"patchData"} else None
+    yield from _leaves(data, "", 0) if isinstance(data, dict) and data else ("",)
+
+
+def _leaves(node: Any, path: str, depth: int) -> Iterator[str]:
+    """Where a merge patch sets or removes something. A key that is no text could be written in another way there."""
+    if not isinstance(node, dict) or not node or depth > _DEEPEST:
+        yield path
+        return
+    for key, value in node.items():
+        if isinstance(key, str) and not key.startswith("$"):
+            yield from _leaves(value, f"{path}/{_escaped(key)}", depth + 1)
+        else:
+            yield path
+
+
+def _escaped(key: str) -> str:
+    return key.replace("~", "~0").replace("/", "~1")
+
+
+def _among(kind: str, kinds: frozenset[str] | None) -> bool:
+    return kinds is None or "*" in kinds or full(kind) in all_full(kinds)
+
+
+def _under(path: str, root: str) -> bool:
+    return path == root or path.startswith(f"{root.rstrip('/')}/")

@@ -1,0 +1,308 @@
+"""Plain mappings, as a settings file has them, into rules: all of them, or every fault with its place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import time
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from policy.globs import BadPattern, fits, tokens
+from policy.guards import FORBIDDABLE, LIFTABLE
+from policy.modifiers import Limits, Most
+from policy.rules import Approvals, Effect, Rule, Who, is_about
+from policy.safety_backup import RESTORE
+from policy.scope import Hooks, Namespaces, Where
+from policy.table_reader import Entry, Fault
+from policy.time_windows import DAYS, Window
+
+KEYS = (
+    "name",
+    "who",
+    "what",
+    "clusters",
+    "namespaces",
+    "kinds",
+    "cluster_scoped",
+    "hooks",
+    "configmaps",
+    "modifiers",
+    "locations",
+    "effect",
+    "quorum",
+    "approvers",
+    "expires",
+    "notify",
+    "during",
+    "lifts",
+    "refuses",
+    "reason_required",
+    "safety_backup",
+    "break_glass",
+)
+EXPIRES = 3600
+_WHO = ("groups", "users", "pipelines", "anyone", "terminal", "timer")
+_WINDOW = ("days", "from", "to", "zone")
+_WHAT = re.compile(r"[a-z*?][a-z*?-]*(\.[a-z*?][a-z*?-]*)?")
+_NAME = re.compile(r"[a-z0-9*?\[]([a-z0-9*?\[\]-]*[a-z0-9*?\]])?")
+_CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """Names to check against: `noun.verb` of every verb, clusters. Empty: not checked.
+
+    `synonyms`: what people also call a verb, and rules do not.
+    """
+
+    verbs: tuple[str, ...] = ()
+    clusters: tuple[str, ...] = ()
+    synonyms: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Faults:
+    faults: tuple[Fault, ...]
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        return tuple(f"rules{fault}" for fault in self.faults)
+
+
+def parse_rules(
+    entries: Sequence[Any], known: Vocabulary | None = None, *, expires: int = EXPIRES
+) -> tuple[Rule, ...] | Faults:
+    """`expires`: how many seconds an approval is asked where its rule does not say."""
+    found: list[Rule] = []
+    faults: list[Fault] = []
+    for index, data in enumerate(entries):
+        if not isinstance(data, Mapping):
+            faults.append(Fault(index, "", "A rule has to be a table."))
+            continue
+        entry = Entry(index, data, faults=faults)
+        rule = _rule(entry, known or Vocabulary(), expires)
+        if any(rule.name == each.name for each in found):
+            entry.fault("name", f"There is a rule {rule.name!r} already: a decision names its rule.")
+        found.append(rule)
+    return Faults(tuple(faults)) if faults else tuple(found)
+
+
+def _rule(entry: Entry, known: Vocabulary, expires: int) -> Rule:
+    entry.only(KEYS)
+    effect = Effect(entry.choice("effect", tuple(Effect), required=True) or Effect.DENY)
+    rule = Rule(
+        name=entry.text("name", required=True),
+        who=_who(entry),
+        what=_what(entry, known),
+        effect=effect,
+        clusters=_clusters(entry, known),
+        where=_where(entry),
+        during=_windows(entry),
+        lifts=_guards(entry, "lifts", LIFTABLE),
+        refuses=_guards(entry, "refuses", FORBIDDABLE),
+        approvals=_approvals(entry, effect, expires),
+        reason_required=bool(entry.flag("reason_required")),
+        safety_backup=entry.flag("safety_backup"),
+        break_glass=_handles(entry.texts("break_glass")),
+    )
+    _fits_together(entry, rule)
+    return rule
+
+
+def _who(entry: Entry) -> Who:
+    value = entry.data.get("who")
+    if value is None:
+        entry.fault("who", "This is missing.", allowed=("anyone", *_WHO))
+        return Who()
+    if isinstance(value, str):
+        if value != "anyone":
+            entry.fault("who", f'{value!r} is not a table like {{ groups = ["…"] }}.', got=value, allowed=("anyone",))
+        return Who(anyone=True)
+    table = entry.inside("who", value)
+    table.only(_WHO)
+    who = Who(
+        groups=_handles(table.texts("groups")),
+        users=_handles(table.texts("users")),
+        pipelines=_handles(table.texts("pipelines")),
+        anyone=bool(table.flag("anyone")),
+        terminal=bool(table.flag("terminal")),
+        timer=bool(table.flag("timer")),
+    )
+    if who == Who() and not table.faults:
+        entry.fault("who", "This names nobody.", allowed=_WHO)
+    return who
+
+
+def _handles(names: tuple[str, ...] | None) -> frozenset[str]:
+    """`@oncall` and `oncall` are one; e-mail addresses compare without case."""
+    plain = (name.removeprefix("@") for name in names or ())
+    return frozenset(name.casefold() if "@" in name else name for name in plain)
+
+
+def _what(entry: Entry, known: Vocabulary) -> tuple[str, ...]:
+    found = entry.texts("what", required=True) or ()
+    for each in found:
+        if not _WHAT.fullmatch(each):
+            entry.fault(
+                "what", f"{each!r} is not a verb like backup.create, backup.* or *.get.", got=each, allowed=known.verbs
+            )
+        elif (meant := known.synonyms.get(each)) is not None:
+            entry.fault("what", f"{each!r} is {meant!r} in rules.", allowed=(meant,))
+        elif known.verbs and not any(is_about(each, verb) for verb in known.verbs):
+            entry.fault("what", f"No command is {each!r}.", got=each, allowed=known.verbs)
+    return found
+
+
+def _clusters(entry: Entry, known: Vocabulary) -> tuple[str, ...]:
+    found = entry.texts("clusters")
+    for each in found or ():
+        if not _pattern_is_good(entry, "clusters", each):
+            continue
+        if known.clusters and not any(fits(each, name) for name in known.clusters):
+            entry.fault("clusters", f"No cluster is {each!r}.", got=each, allowed=known.clusters)
+    return found or ("*",)
+
+
+def _where(entry: Entry) -> Where:
+    kinds, locations = entry.texts("kinds"), entry.texts("locations")
+    for each in locations or ():
+        _pattern_is_good(entry, "locations", each)
+    hooks = entry.choice("hooks", tuple(Hooks))
+    return Where(
+        namespaces=_namespaces(entry),
+        kinds=None if kinds is None else frozenset(kind.lower() for kind in kinds),
+        cluster_scoped=entry.flag("cluster_scoped"),
+        hooks=Hooks(hooks) if hooks else None,
+        configmaps=entry.flag("configmaps"),
+        modifiers=_modifiers(entry),
+        locations=locations,
+    )
+
+
+def _modifiers(entry: Entry) -> Limits | None:
+    """`"metadata"`, or `{ most = "any", kinds = ["deployments.apps"], paths = ["/spec/replicas"] }`."""
+    value = entry.data.get("modifiers")
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return Limits(Most(entry.choice("modifiers", tuple(Most)) or Most.NONE))
+    table = entry.inside("modifiers", value)
+    table.only(("most", "kinds", "paths"))
+    kinds, paths = table.texts("kinds"), table.texts("paths")
+    for path in paths or ():
+        if not path.startswith("/") or path == "/":
+            table.fault("paths", f"{path!r} is not a JSON pointer such as /spec/replicas.")
+    return Limits(
+        Most(table.choice("most", tuple(Most), required=True) or Most.NONE),
+        None if kinds is None else frozenset(kind.lower() for kind in kinds),
+        paths,
+    )
+
+
+def _namespaces(entry: Entry) -> Namespaces | None:
+    found = entry.texts("namespaces")
+    if found is None:
+        return None
+    names, labels = [], []
+    for each in found:
+        if each.startswith("label:"):
+            key, _, value = each.removeprefix("label:").partition("=")
+            labels.append((key.strip(), value.strip()))
+            if not key.strip():
+                entry.fault("namespaces", f"{each!r} names no label: it is label:team=shop or label:team.")
+        elif _pattern_is_good(entry, "namespaces", each):
+            names.append(each)
+            if not _NAME.fullmatch(each):
+                entry.fault(
+                    "namespaces",
+                    f"{each!r} cannot be a namespace: lower-case letters, digits and -, or a pattern of them.",
+                )
+    return Namespaces(tuple(names), tuple(labels))
+
+
+def _pattern_is_good(entry: Entry, key: str, pattern: str) -> bool:
+    try:
+        tokens(pattern)
+    except BadPattern as bad:
+        entry.fault(key, f"{bad}.")
+        return False
+    return True
+
+
+def _guards(entry: Entry, key: str, known: tuple[str, ...]) -> frozenset[str]:
+    found = entry.texts(key) or ()
+    for each in found:
+        if each not in known:
+            entry.fault(key, f"No guard that a rule {key.removesuffix('s')}s is {each!r}.", got=each, allowed=known)
+    return frozenset(found)
+
+
+def _approvals(entry: Entry, effect: Effect, expires: int) -> Approvals:
+    approvers = entry.texts("approvers", required=effect is Effect.APPROVE) or ()
+    if not approvers and "quorum" in entry.data:
+        entry.fault("quorum", "A quorum needs approvers.")
+    return Approvals(
+        quorum=entry.whole("quorum", 1, least=1),
+        approvers=tuple(dict.fromkeys(name.removeprefix("@") for name in approvers)),
+        expires=entry.seconds("expires", expires),
+        notify=entry.texts("notify") or (),
+    )
+
+
+def _windows(entry: Entry) -> tuple[Window, ...]:
+    value = entry.data.get("during")
+    if value is None:
+        return ()
+    tables = value if isinstance(value, (list, tuple)) else [value]
+    if not tables:
+        entry.fault(
+            "during",
+            'This names no hours: leave it out, or give a table like { days = ["fri"], from = "16:00", to = "23:59" }.',
+        )
+    return tuple(_window(entry.inside(f"during[{at}]", table)) for at, table in enumerate(tables))
+
+
+def _window(entry: Entry) -> Window:
+    entry.only(_WINDOW)
+    days = entry.texts("days")
+    for day in days or ():
+        if day not in DAYS:
+            entry.fault("days", f"{day!r} is not a day.", got=day, allowed=DAYS)
+    zone = entry.text("zone") or "UTC"
+    try:
+        ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        entry.fault("zone", f"There is no time zone {zone!r}: a name such as Europe/Berlin or UTC.")
+    chosen = DAYS if days is None else tuple(day for day in DAYS if day in days)
+    return Window(chosen, _clock(entry, "from"), _clock(entry, "to"), zone)
+
+
+def _clock(entry: Entry, key: str) -> time:
+    value = entry.data.get(key, "00:00")
+    if isinstance(value, time):
+        return value
+    if isinstance(value, str) and (found := _CLOCK.fullmatch(value)):
+        return time(int(found[1]), int(found[2]))
+    entry.fault(key, f"{value!r} is not a time of day such as 16:30.")
+    return time(0)
+
+
+def _fits_together(entry: Entry, rule: Rule) -> None:
+    if rule.safety_backup is not None and (rule.effect is Effect.DENY or not rule.concerns(RESTORE)):
+        entry.fault("safety_backup", f"Only a rule that permits {RESTORE} has something to say of it.")
+    if rule.effect is Effect.DENY:
+        if rule.lifts:
+            entry.fault("lifts", "A rule that denies lifts nothing.")
+        if rule.refuses:
+            entry.fault("refuses", "A rule that denies refuses everything: leave this out.")
+        for key, value in (("cluster_scoped", False), ("hooks", Hooks.NONE), ("configmaps", False)):
+            if getattr(rule.where, key) == value and entry.data.get(key) is not None:
+                entry.fault(key, "A rule that denies names what it denies: leave this out, or turn it round.")
+        if rule.where.modifiers is not None and rule.where.modifiers.most is Most.NONE and "modifiers" in entry.data:
+            entry.fault("modifiers", "A rule that denies names what it denies: leave this out, or turn it round.")
+    if rule.break_glass and not (rule.effect is Effect.APPROVE or rule.is_freeze):
+        entry.fault(
+            "break_glass", "There is no glass here: only approvals and freezes (deny with `during`) can be broken."
+        )

@@ -1,0 +1,105 @@
+"""Everything that a Restore can touch: it reads its source and writes its mapped targets.
+
+Source of the rules: velero 1.18 pkg/restore/restore.go getOrderedResourceCollection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from domain.reach import EVERYTHING, Reach
+from policy.cluster_facts import BackupFacts, ClusterFacts
+from policy.globs import is_pattern
+from policy.kinds import of_kind, surely_namespaced
+from policy.modifiers import patched
+from policy.reach import (
+    Spec,
+    backup_reach,
+    configmap_of,
+    has_hooks,
+    kinds_named,
+    left_out,
+    mapping,
+    names_left_out,
+    namespaces,
+    strings,
+    text,
+)
+
+_OWN_FACTS = ClusterFacts()
+
+
+def restore_reach(manifest: Spec, backup: BackupFacts, facts: ClusterFacts) -> Reach:
+    spec = mapping(manifest.get("spec"))
+    reads = _sources(spec, backup)
+    return Reach(
+        reads=reads,
+        writes=_targets(reads, mapping(spec.get("namespaceMapping"))),
+        cluster_scoped=_cluster_scoped(spec, backup),
+        kinds=kinds_named(strings(spec.get("includedResources"))),
+        without=left_out(strings(spec.get("excludedResources"))),
+        hooks=has_hooks(spec),
+        annotation_hooks=True,
+        locations=_location(backup, facts),
+        configmaps=configmap_of(spec.get("resourceModifier")) - facts.own_configmaps,
+        modified=frozenset(
+            each for name in configmap_of(spec.get("resourceModifier")) for each in patched(facts.modifiers.get(name))
+        ),
+    )
+
+
+def kinds_in(contents: Mapping[str, Sequence[str]]) -> frozenset[str]:
+    return frozenset(of_kind(kind) for kind, items in contents.items() if items)
+
+
+def namespaces_in(contents: Mapping[str, Sequence[str]]) -> frozenset[str]:
+    """Of the objects, and of the Namespace objects themselves, which a restore creates."""
+    inside = {item.partition("/")[0] for items in contents.values() for item in items if "/" in item}
+    return frozenset(inside | {item for item in contents.get("v1/Namespace", ()) if "/" not in item})
+
+
+def _sources(spec: Spec, backup: BackupFacts) -> frozenset[str]:
+    """A finished backup's contents are fixed, so a pattern or "everything" means what is in it, if that is known."""
+    base = _base(backup)
+    bounded = "*" not in base and not any(is_pattern(name) for name in base)
+    wanted = namespaces(spec.get("includedNamespaces"), spec.get("excludedNamespaces"), base)
+    if "*" in wanted:
+        return base - names_left_out(spec.get("excludedNamespaces"))
+    return frozenset(name for name in wanted if not is_pattern(name)) if bounded else wanted
+
+
+def _base(backup: BackupFacts) -> frozenset[str]:
+    if backup.contents is not None:
+        return namespaces_in(backup.contents)
+    return backup_reach(backup.manifest, _OWN_FACTS).reads if backup.manifest else EVERYTHING
+
+
+def _targets(reads: frozenset[str], mapped: Mapping[str, Any]) -> frozenset[str]:
+    """Every target counts, also of a source that is not included; an unmapped or unbounded source is its own target."""
+    targets = frozenset(_target(text(target)) for target in mapped.values())
+    kept = frozenset(name for name in reads if name not in mapped)
+    return EVERYTHING if "*" in kept | targets else kept | targets
+
+
+def _target(name: str) -> str:
+    """Nothing is written into a pattern: what Velero would make of it is in doubt, so it counts as everything."""
+    return "*" if not name or is_pattern(name) else name
+
+
+def _cluster_scoped(spec: Spec, backup: BackupFacts) -> bool:
+    said = spec.get("includeClusterResources")
+    included = strings(spec.get("includedNamespaces"))
+    everything = not included or any(name.strip() in {"", "*"} for name in included)
+    wanted = strings(spec.get("includedResources"))
+    if said is False or (said is not True and not everything) or (wanted and surely_namespaced(wanted)):
+        return False
+    return backup.contents is None or any(
+        kind != "v1/Namespace" and any("/" not in item for item in items) for kind, items in backup.contents.items()
+    )
+
+
+def _location(backup: BackupFacts, facts: ClusterFacts) -> frozenset[str]:
+    return frozenset(
+        {text(mapping(backup.manifest.get("spec")).get("storageLocation")) or facts.default_location or "*"}
+    )

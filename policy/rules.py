@@ -1,0 +1,132 @@
+"""One rule: who, what, where, when, and what follows. First match wins; `parse` reads rules from the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from functools import lru_cache
+
+from domain.actor import Actor, ActorKind
+from domain.plan import digest
+from policy.globs import fits
+from policy.scope import Where
+from policy.time_windows import Window
+
+
+class Effect(StrEnum):
+    ALLOW = "allow"
+    DENY = "deny"
+    APPROVE = "approve"
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """`anyone` means every person; a pipeline, the terminal and timers have to be named."""
+
+    groups: frozenset[str] = frozenset()
+    users: frozenset[str] = frozenset()
+    pipelines: frozenset[str] = frozenset()
+    anyone: bool = False
+    terminal: bool = False
+    timer: bool = False
+
+    def includes(self, actor: Actor) -> bool:
+        return self.names(actor) or (self.anyone and actor.kind is ActorKind.PERSON)
+
+    def names(self, actor: Actor) -> bool:
+        """Included by name or group, not merely as anyone."""
+        match actor.kind:
+            case ActorKind.PERSON:
+                return bool(self.groups & actor.groups) or not self.users.isdisjoint(_known_as(actor))
+            case ActorKind.PIPELINE:
+                return any(fits(name, actor.id) for name in self.pipelines)
+            case ActorKind.TERMINAL:
+                return self.terminal
+            case ActorKind.TIMER:
+                return self.timer
+
+    @property
+    def people(self) -> tuple[str, ...]:
+        return (*sorted(self.groups), *sorted(self.users))
+
+
+def _known_as(actor: Actor) -> frozenset[str]:
+    return frozenset(name for name in (actor.id, actor.email.casefold()) if name)
+
+
+@dataclass(frozen=True, slots=True)
+class Approvals:
+    """`approvers` are group names, user ids or e-mail addresses; `expires` seconds; `notify` groups or channels."""
+
+    quorum: int = 1
+    approvers: tuple[str, ...] = ()
+    expires: int = 3600
+    notify: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """`lifts` names guards that this rule permits, `refuses` those that nobody may insist on under it; `break_glass`
+    groups that may pass it alone, with a reason; `safety_backup` whether a restore is preceded by one, None: it does not say.
+    """
+
+    name: str
+    who: Who
+    what: tuple[str, ...]
+    effect: Effect
+    clusters: tuple[str, ...] = ("*",)
+    where: Where = field(default_factory=Where)
+    during: tuple[Window, ...] = ()
+    lifts: frozenset[str] = frozenset()
+    refuses: frozenset[str] = frozenset()
+    approvals: Approvals = field(default_factory=Approvals)
+    reason_required: bool = False
+    safety_backup: bool | None = None
+    break_glass: frozenset[str] = frozenset()
+
+    def concerns(self, verb: str) -> bool:
+        """`audit.*` is about a verb without a noun too: `audit`."""
+        return any(is_about(each, verb) for each in self.what)
+
+    def on(self, cluster: str) -> bool:
+        return any(fits(each, cluster) for each in self.clusters)
+
+    def holds_at(self, now: datetime) -> bool:
+        return not self.during or any(window.is_open(now) for window in self.during)
+
+    @property
+    def is_freeze(self) -> bool:
+        return self.effect is Effect.DENY and bool(self.during)
+
+    @property
+    def permits(self) -> bool:
+        return self.effect is not Effect.DENY
+
+
+def is_about(pattern: str, verb: str) -> bool:
+    return fits(pattern, verb) or ("." not in verb and fits(pattern, f"{verb}."))
+
+
+def need_labels(rules: Sequence[Rule]) -> bool:
+    """Whether namespaces have to be read before anything is decided or shown: without labels such rules hold nothing."""
+    return any(rule.where.namespaces and rule.where.namespaces.labels for rule in rules)
+
+
+def rules_digest(rules: Sequence[Rule]) -> str:
+    """What a decision records: equal rules in equal order, equal digest."""
+    return _digest(tuple(rules))
+
+
+@lru_cache(maxsize=64)
+def _digest(rules: tuple[Rule, ...]) -> str:
+    return digest([_plain(asdict(rule)) for rule in rules])
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, frozenset):
+        return sorted(value)
+    return [_plain(each) for each in value] if isinstance(value, (tuple, list)) else value

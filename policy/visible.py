@@ -1,0 +1,158 @@
+"""What an actor may see. What is not visible is not listed, suggested, logged or counted to them.
+
+An actor's view of a cluster, for one read verb (`backup.get`; what a write may look at is what its noun's `get` shows):
+
+1. Rules whose `what` covers the verb and that include the actor are read in order. A rule that denies hides its
+   namespaces from then on (without namespaces: everything); one that allows or asks for approval shows its own, less
+   what was hidden before it (without namespaces: everything else).
+2. If one of those showed something, that is the view.
+3. Otherwise, if rules for other verbs permit something to the actor by name or group (not as anyone): when each of them
+   is confined to namespaces, the actor is a tenant and sees just these; when one is not, everything.
+4. Otherwise everything, since reads are allowed by default; less what was hidden.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from domain.actor import Actor
+from domain.reach import Reach
+from policy.cluster_facts import ClusterFacts
+from policy.reach import backup_reach, mapping, names_selected
+from policy.rules import Rule
+from policy.scope import EVERYWHERE, NO_LABELS, Labels, Namespaces
+
+READ_VERBS = frozenset(
+    {"get", "describe", "logs", "plan", "check", "status", "show", "list", "verify", "export", "explain"}
+)
+
+
+class Seen(StrEnum):
+    FULL = "full"
+    REDACTED = "redacted"
+    HIDDEN = "hidden"
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """What one rule shows, less what rules before it hid."""
+
+    shown: Namespaces
+    hidden: tuple[Namespaces, ...] = ()
+
+    def covers(self, name: str, labels: Labels) -> bool:
+        return self.shown.holds(name, labels) and not any(each.touches(name, labels) for each in self.hidden)
+
+    def touches(self, name: str, labels: Labels) -> bool:
+        return self.shown.touches(name, labels) and not any(each.holds(name, labels) for each in self.hidden)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    layers: tuple[Layer, ...] = ()
+    labels: Labels = field(default_factory=dict)
+
+    @property
+    def everything(self) -> bool:
+        return any(layer.shown.everything and not layer.hidden for layer in self.layers)
+
+    def sees(self, namespace: str) -> bool:
+        """A literal name, or the whole language of a pattern."""
+        return any(layer.covers(namespace, self.labels) for layer in self.layers)
+
+    def covers(self, reach: Reach) -> bool:
+        """Whether all of it may be shown; what belongs to no namespace only to those who see everything."""
+        if self.everything:
+            return True
+        whole = not reach.cluster_scoped and bool(reach.namespaces)
+        return whole and all(self.sees(name) for name in reach.namespaces)
+
+    def touches(self, reach: Reach) -> bool:
+        return any(layer.touches(name, self.labels) for layer in self.layers for name in reach.namespaces)
+
+    def only(self, names: Iterable[str]) -> tuple[str, ...]:
+        return tuple(name for name in names if self.sees(name))
+
+
+def view(rules: Sequence[Rule], actor: Actor, cluster: str, verb: str, labels: Labels = NO_LABELS) -> View:
+    mine = [rule for rule in rules if rule.on(cluster) and rule.who.includes(actor)]
+    reads = [rule for rule in mine if rule.concerns(_reading(verb))]
+    layers, hidden = _layers(reads)
+    if layers:
+        return View(layers, labels)
+    named = [rule for rule in mine if rule.permits and rule.who.names(actor)]
+    if named and all(rule.where.confined for rule in named):
+        shown = tuple(Layer(rule.where.namespaces, hidden) for rule in named if rule.where.namespaces)
+        return View(shown, labels)
+    return View((Layer(EVERYWHERE, hidden),), labels)
+
+
+def limited_to(names: Sequence[str], labels: Labels = NO_LABELS) -> View:
+    """The view of a channel whose scope is these namespaces: what goes into it has to be covered by it."""
+    return View((Layer(Namespaces(tuple(names))),), labels)
+
+
+def _reading(verb: str) -> str:
+    noun, dot, what = verb.partition(".")
+    return verb if not dot or what in READ_VERBS else f"{noun}.get"
+
+
+def _layers(reads: Sequence[Rule]) -> tuple[tuple[Layer, ...], tuple[Namespaces, ...]]:
+    layers: list[Layer] = []
+    hidden: list[Namespaces] = []
+    for rule in reads:
+        place = rule.where.namespaces if rule.where.confined and rule.where.namespaces else EVERYWHERE
+        if rule.permits:
+            layers.append(Layer(place, tuple(hidden)))
+        else:
+            hidden.append(place)
+    return tuple(layers), tuple(hidden)
+
+
+def seen(view: View, reach: Reach) -> Seen:
+    """A restore, a schedule, or a backup of which only the reach is known."""
+    if view.covers(reach):
+        return Seen.FULL
+    return Seen.REDACTED if view.touches(reach) else Seen.HIDDEN
+
+
+def seen_backup(view: View, manifest: Mapping[str, Any], facts: ClusterFacts) -> Seen:
+    """A wide backup shows redacted only to those of whose live namespaces it protects one."""
+    found = seen(view, backup_reach(manifest, facts))
+    if found is not Seen.REDACTED or not facts.live:
+        return found
+    return Seen.REDACTED if protected(view, manifest, facts) else Seen.HIDDEN
+
+
+def protected(view: View, manifest: Mapping[str, Any], facts: ClusterFacts) -> tuple[str, ...]:
+    """Visible live namespaces that the backup's lists select."""
+    spec = mapping(manifest.get("spec"))
+    names = names_selected(spec.get("includedNamespaces"), spec.get("excludedNamespaces"), facts.live)
+    return view.only(sorted(names))
+
+
+def may_have_file(view: View, reach: Reach) -> bool:
+    """Logs, results and lists as files tell of all that the object reached."""
+    return view.covers(reach)
+
+
+def own_results(view: View, results: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a results file's errors or warnings, those of visible namespaces; Velero's and the cluster's name others."""
+    if view.everything:
+        return dict(results)
+    inside = {name: texts for name, texts in mapping(results.get("namespaces")).items() if view.sees(name)}
+    return {"namespaces": inside} if inside else {}
+
+
+def own_items(view: View, contents: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
+    """Of a resource list, what lies in visible namespaces."""
+    if view.everything:
+        return {kind: tuple(items) for kind, items in contents.items()}
+    mine = {
+        kind: tuple(item for item in items if "/" in item and view.sees(item.partition("/")[0]))
+        for kind, items in contents.items()
+    }
+    return {kind: items for kind, items in mine.items() if items}

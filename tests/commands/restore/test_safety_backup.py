@@ -1,0 +1,53 @@
+"""The net under a restore: asked for by the command, else by a rule, else by the settings."""
+
+from typing import Any
+
+import pytest
+
+from tests.commands.shelf import Shelf, backup, location, namespace, situation
+from tests.policy.people import rules
+
+LINE = "restore create r1 --from-backup b1 --include-namespaces shop"
+WANTED = {
+    "who": "anyone", "what": ["restore.create"], "namespaces": ["shop"], "effect": "allow", "safety_backup": True,
+}  # fmt: skip
+SPARED = {**WANTED, "safety_backup": False}
+
+
+def shelf(*table: dict[str, Any], default: bool = False) -> Shelf:
+    held = Shelf(situation=situation(rules=rules(*table), safety_backup=default))
+    return (
+        held.put("backups", backup("b1", includedNamespaces=["shop"]))
+        .put("backupstoragelocations", location("default", default=True))
+        .put("namespaces", namespace("shop"))
+    )
+
+
+def made(held: Shelf, line: str = LINE) -> list[str]:
+    return [step.name for step in held.plans(line).steps]
+
+
+@pytest.mark.parametrize(
+    ("table", "default", "flag", "net"),
+    [
+        ((), False, "", False),
+        ((), True, "", True),
+        ((WANTED,), False, "", True),
+        ((SPARED,), True, "", False),
+        ((WANTED,), False, "--safety-backup=false", False),
+        ((SPARED,), True, "--safety-backup", True),
+    ],
+)
+def test_the_command_before_the_rules_before_the_settings(
+    table: tuple[dict[str, Any], ...], default: bool, flag: str, net: bool
+) -> None:
+    assert made(shelf(*table, default=default), f"{LINE} {flag}") == (["r1-safety", "r1"] if net else ["r1"])
+
+
+def test_which_rule_says_it_is_told() -> None:
+    assert "nothing is restored. Rule r0 wants it." in "\n".join(shelf(WANTED).plans(LINE).notes)
+    assert "No safety backup: rule r0 spares it" in "\n".join(shelf(SPARED).plans(LINE).notes)
+
+
+def test_a_plan_alone_tells_the_same() -> None:
+    assert made(shelf(WANTED), LINE.replace("create", "plan")) == ["r1-safety", "r1"]

@@ -1,0 +1,250 @@
+"""What a restore would change, told before it does: every class, with what a real server was seen to leave alone."""
+
+import re
+import time
+import tracemalloc
+
+import pytest
+
+from operations.restore_preview.preview import WORDS, Fate, Preview, Row
+from tests.operations.restore_preview.archives import SERVED, preview, thing
+
+MAP = thing("ConfigMap", "settings", data={"color": "green", "size": "7"})
+
+
+def fates(found):
+    """Of what is in namespaces and beside them; the namespaces themselves are told apart."""
+    return {row.name: row.fate for row in found.rows if row.kind != "Namespace"}
+
+
+def test_what_is_missing_is_new():
+    found = preview([MAP])
+    assert fates(found) == {"settings": Fate.NEW}
+    assert found.impact == {"ConfigMap shop/settings new"}
+
+
+def test_what_is_equal_is_unchanged_whatever_the_server_filled_in():
+    live = thing(
+        "ConfigMap",
+        "settings",
+        data={"size": "7", "color": "green"},
+        metadata={
+            "uid": "other",
+            "resourceVersion": "99",
+            "managedFields": [{"manager": "kubectl"}],
+            "labels": {"velero.io/restore-name": "r0"},
+            "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{}"},
+        },
+    )
+    found = preview([MAP], [live])
+    assert fates(found) == {"settings": Fate.UNCHANGED}
+    assert found.impact == frozenset()
+
+
+CHANGED = thing("ConfigMap", "settings", data={"color": "red", "size": "7"})
+
+
+def test_what_differs_stays_unless_the_policy_is_update():
+    found = preview([MAP], [CHANGED])
+    assert fates(found) == {"settings": Fate.KEPT}
+    assert found.rows[0].fields == ("data.color",)
+    assert found.impact == frozenset()
+
+
+def test_under_update_it_is_changed_with_the_fields_that_differ():
+    found = preview([MAP], [CHANGED], existingResourcePolicy="update")
+    assert fates(found) == {"settings": Fate.CHANGED}
+    assert found.impact == {"ConfigMap shop/settings changed"}
+    assert "ConfigMap shop/settings (data.color)" in "\n".join(found.summary())
+
+
+def test_one_object_and_several_have_verbs_of_their_own():
+    other = thing("ConfigMap", "other", data={"a": "1"})
+    assert "1 object differs and stays as it is: 1 ConfigMap. " in preview([MAP], [CHANGED]).summary()[0]
+    both = preview([MAP, other], [CHANGED, thing("ConfigMap", "other", data={"a": "2"})])
+    assert "2 objects differ and stay as they are: 2 ConfigMap. " in both.summary()[0]
+
+
+@pytest.mark.parametrize("fate", WORDS)
+def test_no_class_says_of_one_object_what_is_said_of_several(fate):
+    (line,) = Preview((Row("ConfigMap", "shop", "settings", fate),)).summary()[:1]
+    assert line.startswith("1 object ")
+    assert not re.search(r"object (differ|are|were|have)\b|\bthey\b|\bthem\b", line)
+
+
+@pytest.mark.parametrize(
+    ("kind", "before", "now"),
+    [
+        ("Pod", {"spec": {"containers": [{"image": "web:1"}]}}, {"spec": {"containers": [{"image": "web:2"}]}}),
+        ("Job", {"spec": {"parallelism": 1}}, {"spec": {"parallelism": 2}}),
+        ("ConfigMap", {"immutable": True, "data": {"a": "1"}}, {"immutable": True, "data": {"a": "2"}}),
+        ("PersistentVolumeClaim", {"spec": {"storageClassName": "fast"}}, {"spec": {"storageClassName": "slow"}}),
+    ],
+)
+def test_what_kubernetes_lets_nobody_change_stays(kind, before, now):
+    found = preview([thing(kind, "x", **before)], [thing(kind, "x", **now)], existingResourcePolicy="update")
+    assert fates(found) == {"x": Fate.FIXED}
+    assert found.rows[0].why
+    assert found.impact == frozenset()
+
+
+def test_a_clusters_own_fields_of_a_service_are_no_difference():
+    saved = thing("Service", "web", spec={"clusterIP": "10.0.0.1", "ports": [{"port": 80, "nodePort": 30080}]})
+    live = thing("Service", "web", spec={"clusterIP": "10.0.0.9", "ports": [{"port": 80, "nodePort": 31000}]})
+    assert fates(preview([saved], [live], existingResourcePolicy="update")) == {"web": Fate.UNCHANGED}
+
+
+def test_values_of_secrets_are_compared_and_never_shown():
+    saved = thing("Secret", "web", data={"password": "b25l"})
+    other = thing("Secret", "web", data={"password": "dHdv"})
+    found = preview([saved], [other], existingResourcePolicy="update")
+    assert fates(found) == {"web": Fate.CHANGED}
+    assert found.rows[0].fields == ("data.password",)
+    assert fates(preview([saved], [saved])) == {"web": Fate.UNCHANGED}
+    assert "b25l" not in found.report()
+    assert "dHdv" not in found.report()
+
+
+def test_what_may_not_be_read_is_never_called_unchanged():
+    found = preview([thing("Secret", "web", data={})], unread=["secrets"])
+    assert fates(found) == {"web": Fate.UNREAD}
+    assert "was not looked at" in found.summary()[0]
+
+
+def test_a_version_that_is_not_served_is_named():
+    assert fates(preview([thing("Theme", "dark", spec={})])) == {"dark": Fate.NOT_SERVED}
+
+
+def test_unless_the_backup_brings_its_definition():
+    definition = thing("CustomResourceDefinition", "themes.blog.example.com", spec={})
+    found = preview([thing("Theme", "dark", spec={}), definition], includeClusterResources=True)
+    assert fates(found)["dark"] is Fate.NEW
+
+
+def test_an_extension_that_does_not_answer_is_not_looked_at():
+    served = type(SERVED)(SERVED.kinds, frozenset({"blog.example.com/v1"}))
+    assert fates(preview([thing("Theme", "dark", spec={})], served=served)) == {"dark": Fate.UNREAD}
+
+
+# scope
+
+
+BOTH = [MAP, thing("ConfigMap", "other", "billing", data={})]
+
+
+@pytest.mark.parametrize(
+    ("spec", "names"),
+    [
+        ({}, {"settings", "other"}),
+        ({"includedNamespaces": ["shop"]}, {"settings"}),
+        ({"includedNamespaces": ["sh*"]}, {"settings"}),
+        ({"excludedNamespaces": ["shop"]}, {"other"}),
+        ({"includedResources": ["secrets"]}, set()),
+        ({"includedResources": ["configmap"]}, {"settings", "other"}),
+        ({"excludedResources": ["configmaps"]}, set()),
+        ({"labelSelector": {"matchLabels": {"app": "web"}}}, set()),
+    ],
+)
+def test_only_what_the_restore_takes_is_told(spec, names):
+    assert set(fates(preview(BOTH, **spec))) == names
+
+
+def test_cluster_scoped_objects_come_along_only_with_everything_or_when_asked_for():
+    role = thing("ClusterRole", "admin", rules=[])
+    assert fates(preview([role])) == {"admin": Fate.NEW}
+    assert fates(preview([role], includedNamespaces=["shop"])) == {}
+    assert fates(preview([role], includedNamespaces=["shop"], includeClusterResources=True)) == {"admin": Fate.NEW}
+    assert fates(preview([role], includeClusterResources=False)) == {}
+
+
+def test_what_has_run_to_its_end_is_left_out():
+    assert fates(preview([thing("Pod", "done", status={"phase": "Succeeded"})])) == {}
+    assert fates(preview([thing("Job", "done", status={"completionTime": "2026-01-01T00:00:00Z"})])) == {}
+
+
+def test_a_mapped_namespace_is_compared_with_its_target():
+    there = thing("ConfigMap", "settings", "copy", data=MAP["data"])
+    found = preview([MAP], [there], namespaceMapping={"shop": "copy"})
+    assert [(row.namespace, row.fate) for row in found.rows] == [("copy", Fate.UNCHANGED)]
+
+
+# the impact that an approval is bound to
+
+
+OWNED = {"ownerReferences": [{"kind": "ReplicaSet", "name": "web-1", "controller": True}]}
+
+
+def test_a_churning_namespace_has_a_still_impact():
+    saved = [
+        thing("Deployment", "web", spec={"replicas": 3, "template": {"image": "web:1"}}),
+        thing("Pod", "web-abc", spec={}, metadata=OWNED),
+        thing("Lease", "leader", spec={"holderIdentity": "a"}),
+        MAP,
+    ]
+    calm = [thing("Deployment", "web", spec={"replicas": 3, "template": {"image": "web:1"}}), MAP]
+    busy = [
+        thing("Deployment", "web", spec={"replicas": 9, "template": {"image": "web:1"}}, status={"replicas": 9}),
+        thing("Lease", "leader", spec={"holderIdentity": "b"}),
+        MAP,
+    ]
+    before = preview(saved, calm, existingResourcePolicy="update").impact
+    after = preview(saved, busy, existingResourcePolicy="update").impact
+    assert before == after == frozenset()
+
+
+def test_a_real_change_is_in_it():
+    saved = [thing("Deployment", "web", spec={"replicas": 3, "template": {"image": "web:1"}})]
+    live = [thing("Deployment", "web", spec={"replicas": 3, "template": {"image": "web:2"}})]
+    assert preview(saved, live, existingResourcePolicy="update").impact == {"Deployment shop/web changed"}
+
+
+def test_claims_that_are_there_keep_their_data():
+    claim = thing("PersistentVolumeClaim", "data", spec={})
+    found = preview([claim], [claim])
+    assert [(one.shown, one.comes_back) for one in found.claims] == [("shop/data", False)]
+    assert "keeps its data" in "\n".join(found.summary())
+
+
+def test_a_storage_class_that_is_missing_is_named():
+    claim = thing("PersistentVolumeClaim", "data", spec={"storageClassName": "fast"})
+    said = "\n".join(preview([claim], classes=frozenset({"slow"})).summary())
+    assert "shop/data (fast)" in said
+    assert "velero.io/change-storage-class" in said
+    assert preview([claim], classes=frozenset({"fast"})).classless == ()
+    assert preview([claim], classes=None).classless == ()
+
+
+def test_hooks_that_would_run_are_named():
+    notes = {"annotations": {"post.hook.restore.velero.io/command": '["/migrate"]'}}
+    found = preview([thing("Pod", "web", spec={}, metadata=notes)])
+    assert any("/migrate" in line for line in found.summary())
+
+
+def test_the_summary_fits_a_message_and_the_report_holds_everything():
+    found = preview([thing("ConfigMap", f"settings-{n}", data={}) for n in range(3000)])
+    assert len("\n".join(found.summary())) < 3000
+    assert found.report().count("new ") >= 3000
+
+
+def test_fifty_megabytes_are_seen_through_in_time_and_memory():
+    text = "x" * 4000
+    objects = [thing("ConfigMap", f"m-{n}", data={"text": text, "n": str(n)}) for n in range(12_000)]
+    live = objects[:6000]
+    began = time.process_time()
+    found = preview(objects, live, existingResourcePolicy="update")
+    spent = time.process_time() - began
+    assert (len(found.of(Fate.UNCHANGED)), len(found.of(Fate.NEW))) == (6000, 6000)
+    assert spent < 10  # with packing the archive, on a busy machine
+
+
+def test_what_is_kept_of_the_live_side_is_small():
+    from operations.restore_preview.live_index import Shelf
+    from tests.operations.restore_preview.archives import KINDS
+
+    shelf = Shelf({("configmaps", "shop", f"m-{n}") for n in range(12_000)})
+    tracemalloc.start()
+    for n in range(12_000):
+        shelf.put(KINDS["ConfigMap"], thing("ConfigMap", f"m-{n}", data={"text": f"{n}" * 1000}))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 60 << 20

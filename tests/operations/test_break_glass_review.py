@@ -1,0 +1,44 @@
+"""What ran behind a broken glass is asked about until somebody else has answered for it."""
+
+import pytest
+
+from domain.operation import State
+from tests.operations.approving import Desk, cluster_in
+from tests.operations.test_reminding import breaks
+
+
+@pytest.fixture
+async def desk(tmp_path):
+    """It has run already; one of the approvers has to look at it."""
+    async with cluster_in(tmp_path) as (store, cluster, objects):
+        desk = Desk(store, cluster, objects, name="glass0")
+        await breaks(desk, 0)
+        yield desk
+
+
+async def test_it_is_approved_afterwards(desk):
+    assert await desk.votes("bob") == "Approved afterwards; it is in the record."
+    assert await desk.state() == ("approved", State.APPROVED.value)
+
+
+async def test_also_long_after_it_was_due(desk):
+    await desk.later(9 * 3600)
+    assert await desk.votes("bob") == "Approved afterwards; it is in the record."
+
+
+async def test_each_time_that_it_is_due_it_is_asked_for_again(desk):
+    for _ in range(3):
+        await desk.later(3601)
+    assert (await desk.events()).count("approval.reminded") >= 3
+
+
+async def test_whoever_broke_the_glass_can_neither_approve_nor_withdraw_that(desk):
+    assert await desk.votes("ada") == "You asked for this; someone else has to approve it."
+    assert "only somebody else can settle that" in await desk.withdraws("ada")
+    assert (await desk.state())[0] == "open"
+
+
+async def test_a_rejection_says_that_it_has_run(desk):
+    assert await desk.rejects("bob") == "Rejected; it has run already, and that is in the record."
+    assert await desk.state() == ("rejected", State.APPROVED.value)
+    assert ("approval.reject", "UBOB") in await desk.record()

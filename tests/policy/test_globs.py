@@ -1,0 +1,109 @@
+"""Patterns compared as languages."""
+
+from __future__ import annotations
+
+import itertools
+from fnmatch import fnmatchcase
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policy.globs import BadPattern, fits, holds, is_pattern, meet, tokens, well_formed
+
+PATTERNS = st.lists(st.sampled_from(["a", "b", "-", "*", "?", "[ab]", "[a-c]"]), min_size=1, max_size=5).map("".join)
+NAMES = ["".join(letters) for size in range(5) for letters in itertools.product("abc-", repeat=size)]
+
+
+@given(PATTERNS, st.sampled_from(NAMES))
+def test_a_name_fits_as_in_a_shell(pattern: str, name: str) -> None:
+    assert fits(pattern, name) == fnmatchcase(name, pattern)
+
+
+@given(st.lists(PATTERNS, min_size=1, max_size=3), PATTERNS)
+def test_a_pattern_that_is_held_has_no_name_outside(outers: list[str], inner: str) -> None:
+    counter = [name for name in NAMES if fits(inner, name) and not any(fits(outer, name) for outer in outers)]
+    if holds(outers, inner):
+        assert counter == []
+
+
+@given(PATTERNS, PATTERNS)
+def test_patterns_with_a_common_name_meet(left: str, right: str) -> None:
+    if any(fits(left, name) and fits(right, name) for name in NAMES):
+        assert meet(left, right)
+
+
+@given(PATTERNS)
+def test_a_pattern_holds_and_meets_itself(pattern: str) -> None:
+    assert holds([pattern], pattern)
+    assert meet(pattern, pattern)
+
+
+@pytest.mark.parametrize(
+    ("outers", "inner"),
+    [
+        (["shop-*"], "shop-a*"),
+        (["shop-[ab]", "shop-c"], "shop-[abc]"),
+        (["a*", "[b-z]*", "[0-9]*", "-*"], "?x"),
+        (["*"], "?"),
+        (["shop", "shop-*"], "shop"),
+    ],
+)
+def test_held(outers: list[str], inner: str) -> None:
+    assert holds(outers, inner)
+
+
+@pytest.mark.parametrize(
+    ("outers", "inner"),
+    [
+        (["shop-*"], "shop*"),
+        (["shop-?"], "shop-*"),
+        (["shop-a", "shop-b"], "shop-?"),
+        (["shop-a", "shop-b"], "*"),
+        ([], "shop"),
+    ],
+)
+def test_not_held(outers: list[str], inner: str) -> None:
+    assert not holds(outers, inner)
+
+
+@pytest.mark.parametrize(("left", "right"), [("a*", "b*"), ("shop", "shop-db"), ("a?", "a"), ("[ab]x", "cx")])
+def test_strangers_do_not_meet(left: str, right: str) -> None:
+    assert not meet(left, right)
+
+
+@pytest.mark.parametrize("pattern", ["a[", "a]", "[]", "[!a]", "[^a]", "a[b[c]"])
+def test_brackets_that_velero_does_not_take(pattern: str) -> None:
+    assert is_pattern(pattern)
+    with pytest.raises(BadPattern):
+        tokens(pattern)
+
+
+def test_a_pattern_made_to_be_slow_is_answered_carefully_and_soon() -> None:
+    assert not holds(["*a" + "?" * 40], "*a" + "?" * 40 + "*")
+    assert not holds(["*a" + "?" * 16], "b*a" + "?" * 16)
+    assert holds(["*a" + "?" * 6], "b*a" + "?" * 6)
+
+
+EVERY_CHARACTER = "[\x01-\U0010ffff]"
+
+
+def test_a_class_over_all_of_unicode_is_one_range() -> None:
+    assert tokens(EVERY_CHARACTER) == ((("\x01", "\U0010ffff"),),)
+    assert fits(f"{EVERY_CHARACTER}*", "shop")
+    assert meet(f"{EVERY_CHARACTER}x", "*[w-z]")
+    assert not meet("[a-m]x", "[n-z]x")
+    assert holds([f"{EVERY_CHARACTER}*"], "[a-z]?x")
+    assert not holds(["[a-y]*"], "[a-z]")
+    assert not holds([f"shop{EVERY_CHARACTER}"], "shop*")
+
+
+def test_a_pattern_longer_than_any_that_names_a_namespace_is_refused() -> None:
+    assert not well_formed("a" * 65 + "*" * 64)
+    assert well_formed("[a-z]" * 20)
+    assert tokens("a***b") == tokens("a*b")
+
+
+@pytest.mark.parametrize("inner", ["*a" + "?" * 60, "*[a-c]" + "?" * 60, "*?a" * 20])
+def test_a_comparison_without_end_is_answered_with_no(inner: str) -> None:
+    assert not holds(["*b" + "?" * 60, "*b" + "?" * 50, "*c" + "[a-f]" * 9], inner)

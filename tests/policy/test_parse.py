@@ -1,0 +1,167 @@
+"""Rules from plain mappings: read whole, or every fault with its place."""
+
+from __future__ import annotations
+
+from datetime import time
+from typing import Any
+
+import pytest
+
+from policy.parse import Faults, Vocabulary, parse_rules
+from policy.rules import Approvals, Effect, Rule, Who, need_labels, rules_digest
+from policy.scope import Hooks, Namespaces
+from policy.time_windows import Window
+from tests.policy.people import ADA, BOB, DEPLOYS, MALLORY, rules
+
+GOOD = {"name": "shop", "who": "anyone", "what": ["backup.create"], "effect": "allow"}
+KNOWN = Vocabulary(verbs=("backup.create", "backup.get", "restore.create"), clusters=("east", "west"))
+
+
+def faults(**changes: Any) -> tuple[str, ...]:
+    """Of one rule that is good but for these keys; `None` takes a key away."""
+    entry = {key: value for key, value in {**GOOD, **changes}.items() if value is not None}
+    found = parse_rules([entry], KNOWN)
+    assert isinstance(found, Faults)
+    return found.texts
+
+
+def test_a_rule_with_everything() -> None:
+    (found,) = rules(
+        {
+            "name": "prod-restores",
+            "who": {"groups": ["@on-call"], "users": ["UBOB", "Ada@Example.com"]},
+            "what": ["restore.*"],
+            "clusters": ["east"],
+            "namespaces": ["shop", "shop-*", "label:team=shop", "label:critical"],
+            "kinds": ["Deployments"],
+            "cluster_scoped": True,
+            "hooks": "any",
+            "locations": ["west"],
+            "effect": "approve",
+            "quorum": 2,
+            "approvers": ["@approvers", "UGRACE"],
+            "expires": "1h30m",
+            "notify": ["#approvals"],
+            "during": [{"days": ["fri", "mon"], "from": "16:00", "to": "23:30", "zone": "Europe/Berlin"}],
+            "lifts": ["restores-rbac"],
+            "reason_required": True,
+            "break_glass": ["seniors"],
+        }
+    )
+    assert found.who == Who(groups=frozenset({"on-call"}), users=frozenset({"UBOB", "ada@example.com"}))
+    assert found.where.namespaces == Namespaces(("shop", "shop-*"), (("team", "shop"), ("critical", "")))
+    assert found.where.hooks is Hooks.ANY
+    assert found.approvals == Approvals(2, ("approvers", "UGRACE"), 5400, ("#approvals",))
+    assert found.during == (Window(("mon", "fri"), time(16), time(23, 30), "Europe/Berlin"),)
+    assert found.effect is Effect.APPROVE
+
+
+def test_what_a_rule_leaves_out() -> None:
+    (found,) = rules(GOOD)
+    assert found.clusters == ("*",)
+    assert found.where.unlimited
+    assert found.approvals.expires == 3600
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"name": None}, ("rules[0].name: This is missing.",)),
+        ({"efect": "deny"}, ("rules[0] (shop).efect: There is no setting 'efect' here. Did you mean 'effect'?",)),
+        ({"effect": "permit"}, ("Allowed: allow, deny, approve.",)),
+        ({"effect": None}, ("rules[0] (shop).effect: This is missing.",)),
+        ({"who": None}, ("who: This is missing.",)),
+        ({"who": {}}, ("who: This names nobody.",)),
+        ({"who": "everyone"}, ("Did you mean 'anyone'?",)),
+        ({"who": {"group": ["x"]}}, ("who.group: There is no setting 'group' here. Did you mean 'groups'?",)),
+        ({"who": 7}, ("who: This has to be a table.",)),
+        ({"what": ["backup.creat"]}, ("No command is 'backup.creat'. Did you mean 'backup.create'?",)),
+        ({"what": ["Backup create"]}, ("is not a verb like backup.create",)),
+        ({"what": []}, ("what: This has to be a list of texts, none of them empty.",)),
+        ({"clusters": ["eastt"]}, ("No cluster is 'eastt'. Did you mean 'east'?",)),
+        ({"clusters": ["e["]}, ("clusters: 'e[' has brackets that Velero does not take.",)),
+        ({"namespaces": ["Shop"]}, ("namespaces: 'Shop' cannot be a namespace",)),
+        ({"namespaces": ["shop]"]}, ("closing bracket without an opening one",)),
+        ({"namespaces": ["label:=x"]}, ("names no label",)),
+        ({"namespaces": [1]}, ("namespaces: This has to be a list of texts",)),
+        ({"hooks": "al"}, ("Allowed: none, annotated, any.",)),
+        ({"cluster_scoped": "yes"}, ("This is true or false.",)),
+        ({"effect": "approve"}, ("approvers: This is missing.",)),
+        ({"effect": "approve", "approvers": ["a"], "quorum": 0}, ("quorum: This is a whole number, at least 1.",)),
+        ({"quorum": 2}, ("A quorum needs approvers.",)),
+        ({"expires": "soon"}, ("'soon' is not a duration such as 30m",)),
+        ({"lifts": ["restore-rbac"]}, ("Did you mean 'restores-rbac'?", "system-namespace")),
+        ({"effect": "deny", "lifts": ["restores-rbac"]}, ("A rule that denies lifts nothing.",)),
+        ({"refuses": ["backup-not-complete"]}, ("Did you mean 'backup-not-completed'?",)),
+        ({"effect": "deny", "refuses": ["backup-not-completed"]}, ("A rule that denies refuses everything",)),
+        ({"effect": "deny", "cluster_scoped": False}, ("cluster_scoped: A rule that denies names what it denies",)),
+        ({"break_glass": ["x"]}, ("There is no glass here",)),
+        ({"during": []}, ("This names no hours",)),
+        ({"during": [{"days": ["friday"]}]}, ("during[0].days: 'friday' is not a day. Did you mean 'fri'?",)),
+        ({"during": {"zone": "Mars/Base"}}, ("There is no time zone 'Mars/Base'",)),
+        ({"during": {"from": "25:00"}}, ("'25:00' is not a time of day",)),
+    ],
+)
+def test_a_fault_says_where_what_and_what_would_do(changes: dict[str, Any], says: tuple[str, ...]) -> None:
+    found = " ".join(faults(**changes))
+    assert all(text in found for text in says), found
+
+
+def test_all_faults_at_once() -> None:
+    found = parse_rules([{"nam": "x"}, 7, {**GOOD, "effect": "x"}, GOOD, GOOD])
+    assert isinstance(found, Faults)
+    places = {(fault.index, fault.key) for fault in found.faults}
+    assert places >= {
+        (0, "nam"),
+        (0, "name"),
+        (0, "who"),
+        (0, "what"),
+        (0, "effect"),
+        (1, ""),
+        (2, "effect"),
+        (4, "name"),
+    }
+
+
+def test_the_digest_follows_meaning_and_order() -> None:
+    one, two = rules(GOOD, {**GOOD, "name": "other"})
+    assert rules_digest((one, two)) == rules_digest(rules(GOOD, {**GOOD, "name": "other"}))
+    assert rules_digest((one, two)) != rules_digest((two, one))
+
+
+@pytest.mark.parametrize(
+    ("who", "included", "left_out"),
+    [
+        ("anyone", [ADA, MALLORY], [DEPLOYS]),
+        ({"groups": ["shop-team"]}, [ADA], [MALLORY, DEPLOYS]),
+        ({"users": ["UBOB"]}, [BOB], [ADA]),
+        ({"users": ["ADA@example.com"]}, [ADA], [BOB]),
+        ({"pipelines": ["deploys"]}, [DEPLOYS], [ADA]),
+        ({"pipelines": ["*"]}, [DEPLOYS], [ADA]),
+        ({"users": ["deploys"]}, [], [DEPLOYS]),
+        ({"terminal": True}, [], [ADA, DEPLOYS]),
+    ],
+)
+def test_who(who: Any, included: list[Any], left_out: list[Any]) -> None:
+    (rule,) = rules({**GOOD, "who": who})
+    assert all(rule.who.includes(actor) for actor in included)
+    assert not any(rule.who.includes(actor) for actor in left_out)
+
+
+def test_rules_about_labels_need_them_read() -> None:
+    assert need_labels(rules({**GOOD, "namespaces": ["shop", "label:team=shop"]}))
+    assert not need_labels(rules(GOOD, {**GOOD, "name": "other", "namespaces": ["shop"]}))
+
+
+def test_a_verb_without_a_noun() -> None:
+    (found,) = rules({**GOOD, "what": ["audit.*"]})
+    assert found.concerns("audit")
+    assert found.concerns("audit.show")
+    assert not found.concerns("status")
+    assert isinstance(parse_rules([{**GOOD, "what": ["audit.*"]}], Vocabulary(verbs=("audit",))), tuple)
+
+
+def test_a_rule_is_a_value() -> None:
+    found = rules(GOOD)
+    assert isinstance(found[0], Rule)
+    assert hash(found) == hash(rules(GOOD))

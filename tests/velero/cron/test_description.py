@@ -1,0 +1,124 @@
+"""Expressions in words, and warnings of what people trip over."""
+
+from __future__ import annotations
+
+import pytest
+
+from velero.cron.description import PRESETS, Trap, describe, preset, traps
+from velero.cron.expression import CronError, Dialect
+
+
+@pytest.mark.parametrize(
+    ("expr", "words"),
+    [
+        ("* * * * *", "every minute"),
+        ("*/5 * * * *", "every 5 minutes"),
+        ("0 * * * *", "every hour"),
+        ("15 * * * *", "at minute 15 of every hour"),
+        ("5/15 * * * *", "at minutes 5, 20, 35 and 50 of every hour"),
+        ("0 2 * * *", "every day at 02:00"),
+        ("30 2,14 * * *", "every day at 02:30 and 14:30"),
+        ("0 */6 * * *", "every 6 hours"),
+        ("15 */6 * * 1", "every 6 hours at minute 15, every Monday"),
+        ("*/15 8-18 * * 1-5", "every 15 minutes in the hours 8 to 18, on Monday to Friday"),
+        ("0-29 7 * * *", "at minutes 0 to 29 in the hour 7"),
+        ("0 0 * * 0", "every Sunday at 00:00"),
+        ("0 0 * * MON-FRI", "on Monday to Friday at 00:00"),
+        ("0 9 * jun 1,3", "on Monday and Wednesday in June at 09:00"),
+        ("0 0 1 * *", "on the 1st of the month at 00:00"),
+        ("0 3 1,15,22,23 jan,jul *", "on the 1st, 15th, 22nd and 23rd of January and July at 03:00"),
+        ("0 0 11-13 * *", "on the 11th to 13th of the month at 00:00"),
+        ("15 0 */4 * *", "on every 4th day, 1st to 29th, of the month at 00:15"),
+        ("0 0 * 6 *", "every day in June at 00:00"),
+        ("*/5 * * 1 *", "every 5 minutes, every day in January"),
+        ("@weekly", "every Sunday at 00:00"),
+        ("@yearly", "on the 1st of January at 00:00"),
+        ("@every 90m", "every 90 minutes from the start of the last run"),
+        ("@every 24h", "every day from the start of the last run"),
+        ("@every 1m30s", "every 90 seconds from the start of the last run"),
+        ("CRON_TZ=Europe/Berlin 30 2 * * *", "every day at 02:30 (Europe/Berlin time)"),
+        ("TZ= @daily", "every day at 00:00 (UTC time)"),
+        (", * * * *", "never: a field names no value"),
+    ],
+)
+def test_in_words(expr, words):
+    assert describe(expr) == words
+
+
+@pytest.mark.parametrize(
+    ("dialect", "words"),
+    [
+        (Dialect.ROBFIG, "on the 13th of the month and also every Friday at 00:00"),
+        (Dialect.NETRESEARCH, "on the 13th of the month if it is a Friday, at 00:00"),
+    ],
+)
+def test_the_same_expression_means_different_days(dialect, words):
+    assert describe("0 0 13 * 5", dialect) == words
+
+
+def test_in_words_of_what_only_the_newer_server_reads():
+    assert describe("0 22-1 * * FRI-MON", Dialect.NETRESEARCH) == (
+        "on Sunday, Monday, Friday and Saturday at 00:00, 01:00, 22:00 and 23:00"
+    )
+    assert describe("@triggered", Dialect.NETRESEARCH) == "never by itself"
+    assert describe("0 0 , * 1", Dialect.NETRESEARCH) == "never: a field names no value"
+
+
+def test_what_the_server_refuses_has_no_words():
+    with pytest.raises(CronError, match="found 6"):
+        describe("0 0 2 * * *")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("hourly", "every hour"),
+        ("daily", "every day at 00:00"),
+        ("weekly", "every Monday at 00:00"),
+        ("monthly", "on the 1st of the month at 00:00"),
+    ],
+)
+def test_presets(name, words):
+    assert describe(PRESETS[name]) == words
+    assert preset(PRESETS[name]) == name
+
+
+def test_a_preset_is_known_however_it_is_written():
+    assert preset(" 0 0  * * mon") == "weekly"
+    assert preset("0 0 * * 2") is None
+
+
+@pytest.mark.parametrize(
+    ("expr", "dialect", "trap", "says"),
+    [
+        ("0 0 * * 7", Dialect.ROBFIG, Trap.WEEKDAY_SEVEN, "Sunday is 0"),
+        ("0 0 * * 1,7", Dialect.ROBFIG, Trap.WEEKDAY_SEVEN, "Sunday is 0"),
+        ("CRON_TZ=Asia/Tokyo 0 0 * * 5-7", Dialect.ROBFIG, Trap.WEEKDAY_SEVEN, "Sunday is 0"),
+        ("0 0 2 * * *", Dialect.ROBFIG, Trap.SIX_FIELDS, "perhaps '0 2 * * *'"),
+        ("0 0 2 * * *", Dialect.NETRESEARCH, Trap.SIX_FIELDS, "perhaps '0 2 * * *'"),
+        ("@weekly", Dialect.ROBFIG, Trap.WEEKLY_IS_SUNDAY, "Monday"),
+        ("0 0 13 * 5", Dialect.ROBFIG, Trap.DATE_AND_WEEKDAY, "by its date or by its weekday"),
+        ("0 0 13 * 5", Dialect.NETRESEARCH, Trap.DATE_AND_WEEKDAY, "both the date and the weekday"),
+        ("0 0 30 2 *", Dialect.ROBFIG, Trap.NEVER, "There is no such date"),
+        ("0 0 29 2 1", Dialect.NETRESEARCH, Trap.NEVER, "no such date for five years"),
+        ("@triggered", Dialect.NETRESEARCH, Trap.NEVER, "due at any time"),
+        ("@never", Dialect.ROBFIG, Trap.KOTS_WORD, "switch the schedule off"),
+        ("@default", Dialect.ROBFIG, Trap.KOTS_WORD, "write the expression"),
+        ("@Daily", Dialect.ROBFIG, Trap.CAPITALS, "@daily"),
+        ("@every 30s", Dialect.ROBFIG, Trap.UNDER_A_MINUTE, "once a minute"),
+        ("@every 24h", Dialect.ROBFIG, Trap.DRIFT, "drifts"),
+    ],
+)
+def test_traps(expr, dialect, trap, says):
+    assert any(warned.trap is trap and says in warned.text for warned in traps(expr, dialect))
+
+
+@pytest.mark.parametrize(
+    "expr", ["0 2 * * *", "0 0 * * MON", "0 0 29 2 *", "*/15 * * * *", "0 0 */2 * *", "@daily", "x"]
+)
+def test_nothing_to_warn_of(expr):
+    assert traps(expr, Dialect.ROBFIG) == []
+
+
+def test_weekday_seven_is_no_trap_from_1_19():
+    assert traps("0 0 * * 7", Dialect.NETRESEARCH) == []

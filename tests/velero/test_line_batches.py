@@ -1,0 +1,89 @@
+"""Handfuls of lines, over a real connection."""
+
+import asyncio
+from contextlib import aclosing
+
+import pytest
+
+from domain.errors import Unauthenticated, Unreachable
+from tests.velero.conftest import failed, says, says_json, streams
+from velero.api import End
+from velero.kinds import BACKUP
+from velero.line_batches import handfuls
+
+PATH = BACKUP.path("velero")
+
+
+async def gathered(api, silence: float = 1.0, **limits) -> tuple[list[list[bytes]], End]:
+    async with api.stream(PATH, {}, silence=silence) as lines:
+        async with aclosing(handfuls(lines, **limits)) as hands:
+            found = [hand async for hand in hands]
+        return found, lines.end
+
+
+async def test_what_comes_together_is_handed_over_together(server, api):
+    server.watches = [streams(b"1\n2\n", b"3\n")]
+    found, end = await gathered(api, within=0.05)
+    assert [line for hand in found for line in hand] == [b"1\n", b"2\n", b"3\n"]
+    assert len(found) == 1
+    assert end is End.CLOSED
+
+
+async def test_never_more_than_the_most(server, api):
+    server.watches = [streams(b"x\n" * 25)]
+    found, _ = await gathered(api, most=10)
+    assert [len(hand) for hand in found] == [10, 10, 5]
+
+
+async def test_a_single_line_does_not_wait_for_company(server, api):
+    server.watches = [streams(b"1\n", then="hang")]
+    async with api.stream(PATH, silence=5.0) as lines, aclosing(handfuls(lines, within=0.01)) as hands:
+        async with asyncio.timeout(1):
+            assert await anext(hands) == [b"1\n"]
+
+
+async def test_an_incomplete_last_line_is_none(server, api):
+    server.watches = [streams(b"1\n2")]
+    found, end = await gathered(api)
+    assert found == [[b"1\n"]]
+    assert end is End.CUT
+
+
+async def test_silence_ends_the_stream(server, api):
+    server.watches = [streams(b"1\n", then="hang")]
+    found, end = await gathered(api, silence=0.1, within=0.01)
+    assert found == [[b"1\n"]]
+    assert end is End.SILENT
+
+
+async def test_a_slow_consumer_slows_the_server(server, api):
+    """What waits here is bounded by the queue, however much is sent."""
+    server.watches = [streams(*[b"x" * 1000 + b"\n"] * 5000)]
+    async with api.stream(PATH, silence=5.0) as lines, aclosing(handfuls(lines, most=10, within=0.01)) as hands:
+        await anext(hands)
+        await asyncio.sleep(0.05)
+        total = 10
+        async for hand in hands:
+            total += len(hand)
+    assert total == 5000
+
+
+async def test_leaving_early_closes_the_connection(server, api):
+    server.watches = [streams(b"1\n", then="hang")]
+    async with api.stream(PATH, silence=5.0) as lines, aclosing(handfuls(lines)) as hands:
+        await anext(hands)
+    assert len(asyncio.all_tasks()) <= 3
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (says_json(failed(401, "Unauthorized", "Unauthorized"), 401), Unauthenticated),
+        (says("<html>", 200, "text/html"), Unreachable),
+        (says("x", 500, "text/plain"), Unreachable),
+    ],
+)
+async def test_what_fails_at_the_start_raises(server, api, answer, error):
+    server.watches = [answer]
+    with pytest.raises(error):
+        await gathered(api)

@@ -1,0 +1,44 @@
+"""DeleteBackupRequests: remembered beyond their end, since only they say what became of a backup; told when they fail."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import structs
+
+from commands.planning.resolve import OPERATION
+from domain.event import Severity
+from store.tables.observed import Observed
+from tracking.observation import VANISHED, Outcome, Setting, event, text
+from velero.observations import Observation
+from velero.resources.deletions import DeletionRequest
+
+
+def observe(setting: Setting, prev: Observed | None, seen: Observation[Any]) -> Outcome:
+    """A watch brings the last state of a request that is removed; a list only shows that it isn't there any more."""
+    if seen.value is None:
+        return Outcome((), _removed(setting, prev))
+    request: DeletionRequest = seen.value
+    facts: dict[str, object] = {
+        "backup": request.backup,
+        "backup_uid": request.backup_uid,
+        "errors": list(request.errors),
+        "created": text(request.meta.created),
+        "operation": request.labels.get(OPERATION, ""),
+    }
+    remember = Observed(seen.uid, seen.name, request.phase, setting.now, facts)
+    if seen.change in VANISHED:
+        remember = structs.replace(remember, facts={**facts, "removed": "seen"})
+    failed = request.phase == "Processed" and bool(request.errors)
+    if setting.first or not failed or (prev is not None and prev.phase == request.phase):
+        return Outcome((), remember)
+    told = event(
+        setting, "backup.deletion-failed", "DeleteBackupRequest", request.meta, "failed", facts, Severity.FAILURE
+    )
+    return Outcome((told,), remember)
+
+
+def _removed(setting: Setting, prev: Observed | None) -> Observed | None:
+    if prev is None or prev.facts.get("removed"):
+        return prev
+    return structs.replace(prev, seen_at=setting.now, facts={**prev.facts, "removed": "unseen"})

@@ -1,0 +1,116 @@
+"""What is found out beside an event, from the object store: the first real errors, a hint, volumes without data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from commands.planning.hints import hint
+from commands.restore.outcome import line, outcome, routinely
+from domain.errors import ClusterError, DownloadError
+from domain.event import Event
+from velero.artifacts.results import Entry
+from velero.artifacts.volumes import Volume
+from velero.cluster import Cluster
+
+FIRST = 5
+CHECK = "kubectl get pods,pvc -A -l velero.io/restore-name={name}"
+LABEL = 63
+"""Velero shortens longer names in labels."""
+
+
+async def enrich(event: Event, cluster: Cluster) -> Mapping[str, Any]:
+    """Never raises: what cannot be read is left out."""
+    noun, _, what = event.kind.partition(".")
+    if what in {"failed-validation", "deleted", "gone", "removed", "stuck-in-queue"}:
+        return _hinted({}, _own(event))
+    restore = noun == "restore"
+    found: dict[str, Any] = {}
+    if restore:
+        found |= await _restored(event, cluster)
+    elif what in {"failed", "partially-failed"}:
+        found |= await _errors(event.object_name, cluster)
+    if noun == "backup" and what in {"completed", "partially-failed"}:
+        found |= await _volumes(event.object_name, cluster)
+    return _hinted(found, [*_own(event), *found.get("errors", [])])
+
+
+def _own(event: Event) -> list[str]:
+    said = [
+        event.facts.get("failure_reason"),
+        *(event.facts.get("validation_errors") or []),
+        event.facts.get("message"),
+    ]
+    return [str(each) for each in said if each]
+
+
+def _hinted(found: dict[str, Any], texts: list[str]) -> Mapping[str, Any]:
+    advice = found.get("hint") or hint(texts)
+    return {**found, "hint": advice} if advice else found
+
+
+async def _restored(event: Event, cluster: Cluster) -> dict[str, Any]:
+    """Errors in groups, warnings that are news, the others in a line; what to look at now, what to do next."""
+    name = event.object_name
+    check = CHECK.format(name=name) if len(name) <= LABEL else ""
+    if not (event.facts.get("errors") or event.facts.get("warnings")):
+        return {"check": check} if event.kind.endswith(".completed") else {}
+    try:
+        results = await cluster.artifacts.results(name, restore=True)
+    except (DownloadError, ClusterError):
+        return {"check": check}
+    found = outcome(results)
+    return {
+        "errors": [line(group) for group in found.errors[:FIRST]],
+        "more_errors": max(0, len(found.errors) - FIRST),
+        "results": by_namespace(results.errors),
+        "warnings": [line(group) for group in found.warnings[:FIRST]],
+        "routine": routinely(found),
+        "check": check,
+        "hint": found.next_step,
+    }
+
+
+async def _errors(name: str, cluster: Cluster) -> dict[str, Any]:
+    try:
+        results = await cluster.artifacts.results(name)
+    except (DownloadError, ClusterError):
+        return {}
+    texts = [_text(entry) for entry in results.errors]
+    return {
+        "errors": texts[:FIRST],
+        "more_errors": max(0, len(texts) - FIRST),
+        "results": by_namespace(results.errors),
+    }
+
+
+def by_namespace(entries: Sequence[Entry]) -> dict[str, Any]:
+    """The first errors of each namespace, in the shape of a results file: for receivers that may see only some."""
+    namespaces: dict[str, list[str]] = {}
+    of_all: list[str] = []
+    for entry in entries:
+        texts = namespaces.setdefault(entry.scope, []) if entry.scope else of_all
+        if len(texts) < FIRST:
+            texts.append(_text(entry))
+    return {"cluster": of_all, "namespaces": namespaces}
+
+
+def _text(entry: Entry) -> str:
+    return f"{entry.subject}: {entry.message}" if entry.subject else entry.message
+
+
+async def _volumes(name: str, cluster: Cluster) -> dict[str, Any]:
+    try:
+        volumes = await cluster.artifacts.volumes(name)
+    except (DownloadError, ClusterError):
+        return {}
+    bare = [volume for volume in volumes if not volume.saved]
+    return {
+        "volumes": len(volumes),
+        "unprotected": [_bare(volume) for volume in bare],
+    }
+
+
+def _bare(volume: Volume) -> str:
+    why = f": {'; '.join(volume.why)}" if volume.why else ""
+    return f"{volume.shown} has no data in this backup{why}"

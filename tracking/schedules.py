@@ -1,0 +1,202 @@
+"""Schedules: their validity as Velero says it, and what others changed against what we know and were promised."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from msgspec import structs
+
+from commands.planning.object_fields import moment
+from commands.schedule.edit import delta, difference
+from commands.schedule.intent import Kind, kind_of, seal_of, void
+from domain.event import Event, Severity
+from policy.reach import mapping
+from store.tables.observed import Observed
+from store.tables.schedules import ScheduleState
+from tracking.desired_schedule import Patch, desired
+from tracking.observation import VANISHED, Outcome, Setting, event, of_known, text
+from velero.observations import Observation
+from velero.resources.schedules import Schedule
+
+INVALID = "FailedValidation"
+
+
+def observe(setting: Setting, prev: Observed | None, seen: Observation[Any]) -> Outcome:
+    """Only what Velero says of it: who changed what is the keeper's, who knows what was ours."""
+    if seen.change in VANISHED or seen.value is None:
+        return Outcome()
+    schedule: Schedule = seen.value
+    facts = _facts(schedule)
+    remember = Observed(seen.uid, seen.name, schedule.phase, setting.now, facts)
+    before = prev.phase if prev is not None else ""
+    if schedule.phase == INVALID and before != INVALID:
+        facts = {**facts, "validation_errors": list(schedule.validation_errors)}
+        transition = f"invalid {schedule.meta.resource_version}"
+        told = event(
+            setting, "schedule.failed-validation", "Schedule", schedule.meta, transition, facts, Severity.FAILURE
+        )
+        return Outcome((told,), remember)
+    if before == INVALID and schedule.phase == "Enabled" and prev is not None:
+        fixed = of_known(setting, "schedule.fixed", "Schedule", prev, f"fixed {text(prev.seen_at)}", Severity.RECOVERY)
+        return Outcome((fixed,), remember)
+    since = prev.seen_at if prev is not None and before == schedule.phase else setting.now
+    return Outcome((), structs.replace(remember, seen_at=since))
+
+
+def _facts(schedule: Schedule) -> dict[str, Any]:
+    return {
+        "schedule": schedule.name,
+        "cron": schedule.cron,
+        "paused": schedule.paused,
+        "last_backup": text(schedule.last_backup),
+        "last_skipped": text(schedule.last_skipped),
+        "namespaces": [str(each) for each in schedule.template.get("includedNamespaces") or []],
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`state` is what to keep from now on; `patch` what the cluster should be told."""
+
+    state: ScheduleState
+    events: tuple[Event, ...] = ()
+    patch: Patch | None = None
+
+
+def judged(setting: Setting, state: ScheduleState | None, seen: Schedule) -> Verdict:
+    """What others did to a schedule since we last knew it, and what of it is put right."""
+    if state is None:
+        return Verdict(_baseline(setting, seen))
+    events: list[Event] = []
+    if state.uid != seen.uid:
+        if state.uid:
+            events.append(_event(setting, "schedule.replaced-outside", seen, Severity.WARNING, {"was": state.uid}))
+        state = replace(state, uid=seen.uid)
+    state, told = _changed(setting, state, seen)
+    events += told
+    state, told = _paused(setting, state, seen)
+    events += told
+    patch = desired(state, seen, setting.now)
+    if patch is not None:
+        facts = {"message": f"{_intended(setting, state)} {patch.why}".strip(), "until": text(state.horizon)}
+        events.append(_event(setting, "schedule.skip-lost", seen, Severity.WARNING, facts))
+    state, told = _horizon(setting, state, seen)
+    return Verdict(state, (*events, *told), patch)
+
+
+def _baseline(setting: Setting, seen: Schedule) -> ScheduleState:
+    kept = {
+        "kind": (Kind.PAUSE if seen.paused else Kind.RUN).value,
+        "spec": _substance(seen),
+        "pause_outside": seen.paused,
+        "horizon_outside": True,
+    }
+    ahead = seen.last_skipped if seen.last_skipped is not None and seen.last_skipped > setting.now else None
+    return ScheduleState(
+        cluster=setting.cluster,
+        name=seen.name,
+        uid=seen.uid,
+        changed_at=setting.now,
+        horizon=ahead,
+        paused=seen.paused,
+        spec_hash=seal_of(seen.spec),
+        last=kept,
+    )
+
+
+def _substance(seen: Schedule) -> dict[str, Any]:
+    return {key: value for key, value in seen.spec.items() if key not in {"paused", "skipImmediately"}}
+
+
+def _changed(setting: Setting, state: ScheduleState, seen: Schedule) -> tuple[ScheduleState, list[Event]]:
+    seal = seal_of(seen.spec)
+    if seal == state.spec_hash:
+        return state, []
+    before = mapping(state.last.get("spec"))
+    kept = replace(state, spec_hash=seal, last={**state.last, "spec": _substance(seen)})
+    changes = changed_fields(before, _substance(seen)) if before else ()
+    facts: dict[str, Any] = {"changes": list(changes), "message": "; ".join(changes[:8])}
+    if state.horizon is not None and state.horizon > setting.now:
+        facts["message"] += f"; the skip until {state.horizon:%Y-%m-%d %H:%M} UTC stays"
+    return kept, [_event(setting, "schedule.changed-outside", seen, Severity.WARNING, facts)]
+
+
+def changed_fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[str, ...]:
+    """`template.ttl: 48h0m0s → 720h0m0s`."""
+    return difference(dict(before), delta(before, {**dict.fromkeys(before), **after}))
+
+
+def _paused(setting: Setting, state: ScheduleState, seen: Schedule) -> tuple[ScheduleState, list[Event]]:
+    if seen.paused == state.paused:
+        return state, []
+    kind = "schedule.paused-outside" if seen.paused else "schedule.resumed-outside"
+    held = state.horizon is not None and state.horizon > setting.now
+    after = (kind_of(state) or Kind.SKIP) if held else Kind.PAUSE if seen.paused else Kind.RUN
+    last = {**state.last, "kind": after.value, "pause_outside": seen.paused}
+    kept = replace(state, paused=seen.paused, last=last, since=setting.now if seen.paused else state.since)
+    facts = {"message": _intended(setting, state)}
+    return kept, [_event(setting, kind, seen, Severity.WARNING, facts)]
+
+
+def _intended(setting: Setting, state: ScheduleState) -> str:
+    """What was asked for in chat, named as that: who changed the schedule outside of it is not known."""
+    why = f' ("{state.reason}")' if state.reason else ""
+    whose = f"that {state.who} requested{why}" if state.who else "requested in chat"
+    if state.paused and not state.last.get("pause_outside"):
+        return f"The pause {whose} no longer holds."
+    if state.horizon is None or state.horizon <= setting.now or state.last.get("horizon_outside"):
+        return ""
+    what = "pause" if kind_of(state) is Kind.PAUSE else "skip"
+    return f"The {what} until {state.horizon:%Y-%m-%d %H:%M} UTC {whose} still holds."
+
+
+def _horizon(setting: Setting, state: ScheduleState, seen: Schedule) -> tuple[ScheduleState, list[Event]]:
+    """Ends what has passed; takes over what somebody else set further."""
+    now, there = setting.now, seen.last_skipped
+    if state.horizon is not None and state.horizon <= now:
+        return _ended(setting, state, seen)
+    ahead = there if there is not None and there > now else None
+    ours = state.horizon is not None and not state.last.get("horizon_outside")
+    if ahead is None or (state.horizon is not None and ahead <= state.horizon):
+        return (state if ours else replace(state, horizon=ahead)), []
+    held = moment(state.last.get("held"))
+    if state.last.get("ahead") == text(ahead) or (held is not None and ahead <= held):
+        return state, []
+    last = {**state.last, "ahead": text(ahead), "horizon_outside": not ours}
+    facts = {"until": text(ahead), "message": f"nothing runs until {ahead:%Y-%m-%d %H:%M:%S} UTC"}
+    told = _event(setting, "schedule.skipped-outside", seen, Severity.WARNING, facts)
+    return replace(state, horizon=state.horizon if ours else ahead, last=last), [told]
+
+
+def _ended(setting: Setting, state: ScheduleState, seen: Schedule) -> tuple[ScheduleState, list[Event]]:
+    timed = kind_of(state) is Kind.PAUSE and not state.paused
+    last = state.last if state.paused else {**state.last, "kind": Kind.RUN.value, "horizon_outside": False}
+    ended = replace(state, horizon=None, last=last)
+    if not timed:
+        return ended, []
+    facts = {"by": state.who, "until": text(state.horizon)}
+    transition = f"pause-ended {text(state.horizon)}"
+    told = event(setting, "schedule.pause-ended", "Schedule", seen.meta, transition, facts, Severity.INFO)
+    return ended, [told]
+
+
+def vanished(setting: Setting, state: ScheduleState) -> Event:
+    """Nobody of us deleted it: that would have been forgotten in the same transaction."""
+    facts = {"cron": str(mapping(state.last.get("spec")).get("schedule", "")), "message": void(setting.now, state)}
+    gone = Observed(state.uid, state.name, "", setting.now, facts)
+    transition = f"deleted {state.uid or text(state.changed_at)}"
+    return of_known(setting, "schedule.deleted-outside", "Schedule", gone, transition, Severity.WARNING)
+
+
+def _event(setting: Setting, kind: str, seen: Schedule, severity: Severity, facts: Mapping[str, Any]) -> Event:
+    """The version names the change: seen twice, it is one event."""
+    full = {"schedule": seen.name, **facts}
+    return event(setting, kind, "Schedule", seen.meta, seen.meta.resource_version, full, severity)
+
+
+def promised(state: ScheduleState) -> tuple[datetime, ...]:
+    """The runs that were to be skipped and of which nothing was said yet."""
+    return tuple(each for each in map(moment, state.last.get("skips") or []) if each is not None)

@@ -1,0 +1,164 @@
+"""Backups whose records vanished: deleted, gone, or back again. Pure; a row is kept of each until it can't come back.
+
+Only a DeleteBackupRequest that Velero processed without errors means that the data are deleted. The request ends after
+the record, and on another watch: until its end is seen, nothing is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from msgspec import structs
+
+from commands.planning.object_fields import moment
+from domain.event import Event, Severity
+from store.tables.observed import Observed
+from tracking.observation import Setting, of_known, text
+
+KIND = "VanishedBackup"
+"""Under which `observed` keeps them, by the uid that the record had."""
+KEPT = timedelta(days=8)
+"""How long one that comes back is recognised."""
+REQUESTED = timedelta(minutes=10)
+"""How long the end of a request that Velero has taken up is waited for."""
+
+
+class Fate(StrEnum):
+    UNKNOWN = "unknown"
+    DELETED = "deleted"
+    EXPIRED = "expired"
+    GONE = "gone"
+    LOST = "lost"
+    """Gone, and Velero's sync does not find its data in the bucket any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """`row` is what to keep of it; `request` the one that Velero processed."""
+
+    row: Observed
+    event: Event | None = None
+    request: Observed | None = None
+
+
+def row_of(prev: Observed, now: datetime) -> Observed:
+    return structs.replace(prev, seen_at=now, facts={**prev.facts, "fate": Fate.UNKNOWN.value, "vanished": text(now)})
+
+
+def fate_of(row: Observed) -> Fate:
+    return Fate(row.facts.get("fate", Fate.UNKNOWN.value))
+
+
+def settle(setting: Setting, row: Observed, requests: Iterable[Observed], within: timedelta) -> Settled | None:
+    """None while it isn't known yet. `within`: how long the other watch may lag behind."""
+    mine = [request for request in requests if concerns(request, row)]
+    processed = next((request for request in mine if _processed(request, row)), None)
+    if processed is not None:
+        return _told(setting, row, Fate.DELETED, processed)
+    waited = setting.now - (moment(row.facts.get("vanished")) or setting.now)
+    if waited < (REQUESTED if any(map(_open, mine)) else within):
+        return None
+    expires = moment(row.facts.get("expires"))
+    return _told(setting, row, Fate.EXPIRED if expires is not None and expires <= setting.now else Fate.GONE)
+
+
+def concerns(request: Observed, row: Observed) -> bool:
+    """Velero deletes whatever has the name; a name may be taken again, so an older request says nothing of a newer backup."""
+    if request.facts.get("backup") != row.name:
+        return False
+    if request.facts.get("backup_uid") == row.uid:
+        return True
+    asked, made = moment(request.facts.get("created")), moment(row.facts.get("created"))
+    return asked is not None and made is not None and asked > made
+
+
+def failed(request: Observed) -> bool:
+    return request.phase == "Processed" and bool(request.facts.get("errors"))
+
+
+def _processed(request: Observed, row: Observed) -> bool:
+    """Velero removes a request that it carried out: one that vanished unseen while its backup was Deleting was."""
+    if request.phase == "Processed":
+        return not request.facts.get("errors")
+    taken_up = request.phase == "InProgress" and row.phase == "Deleting"
+    return taken_up and request.facts.get("removed") == "unseen"
+
+
+def _open(request: Observed) -> bool:
+    return request.phase != "Processed" and not request.facts.get("removed")
+
+
+def _told(setting: Setting, row: Observed, fate: Fate, request: Observed | None = None) -> Settled:
+    ran = bool(row.facts.get("started"))
+    if fate is Fate.DELETED:
+        kind, severity, said = "backup.deleted", Severity.INFO, _deleted(row, ran=ran)
+    elif fate is Fate.EXPIRED:
+        kind, severity, said = "backup.gone", Severity.INFO, _expired(row)
+    else:
+        kind, severity, said = "backup.gone", Severity.WARNING, _gone(row, ran=ran)
+    kept = structs.replace(row, facts={**row.facts, "fate": fate.value})
+    event = of_known(setting, kind, "Backup", kept, kind.partition(".")[2], severity)
+    return Settled(kept, _with(event, said), request)
+
+
+def _deleted(row: Observed, *, ran: bool) -> Mapping[str, Any]:
+    return {} if ran else {"headline": f"Backup {row.name} was deleted before it ran"}
+
+
+def _expired(row: Observed) -> Mapping[str, Any]:
+    return {"headline": f"The record of backup {row.name} is gone: it had expired"}
+
+
+def _gone(row: Observed, *, ran: bool) -> Mapping[str, Any]:
+    if not ran:
+        return {"message": "It never ran, so no data were lost."}
+    where = row.facts.get("location") or "the storage location"
+    return {
+        "message": f"Velero did not delete it on request. If its data are still in {where}, "
+        "Velero's next sync brings the record back; you will be told."
+    }
+
+
+def returned(setting: Setting, row: Observed, now_there: Observed) -> Event | None:
+    """The same run under a new uid: Velero's sync found it in the bucket. A new run of that name is another backup."""
+    started = row.facts.get("started")
+    if not started or started != now_there.facts.get("started") or fate_of(row) is Fate.UNKNOWN:
+        return None
+    earlier = "deleted" if fate_of(row) is Fate.DELETED else "gone"
+    where = now_there.facts.get("location") or "its storage location"
+    facts = {
+        "message": f"It was reported as {earlier} at {_at(row)}, but its data are in {where}: "
+        "Velero's sync restored the record.",
+        "was": row.uid,
+    }
+    event = of_known(setting, "backup.returned", "Backup", now_there, f"returned {row.uid}", Severity.RECOVERY)
+    return replace(_with(event, facts), operation=str(row.facts.get("deleted_by", "")))
+
+
+def missed_by_sync(setting: Setting, row: Observed, last_synced: datetime | None) -> Settled | None:
+    """Two syncs that began after the record vanished and did not bring it back: its data aren't in the bucket."""
+    vanished, seen = moment(row.facts.get("vanished")), moment(row.facts.get("synced"))
+    if fate_of(row) is not Fate.GONE or not row.facts.get("started") or last_synced is None or vanished is None:
+        return None
+    if last_synced <= vanished or last_synced == seen:
+        return None
+    if seen is None:
+        return Settled(structs.replace(row, facts={**row.facts, "synced": text(last_synced)}))
+    where = row.facts.get("location") or "its storage location"
+    said = {"message": f"Velero synced {where} twice since the record vanished and did not find the backup there."}
+    lost = structs.replace(row, facts={**row.facts, "fate": Fate.LOST.value})
+    event = of_known(setting, "backup.data-gone", "Backup", lost, "data-gone", Severity.FAILURE)
+    return Settled(lost, _with(event, said))
+
+
+def _with(event: Event, facts: Mapping[str, Any]) -> Event:
+    return replace(event, facts={**event.facts, **facts})
+
+
+def _at(row: Observed) -> str:
+    at = moment(row.facts.get("vanished"))
+    return f"{at:%Y-%m-%d %H:%M} UTC" if at is not None else "an earlier time"

@@ -1,0 +1,71 @@
+"""Schedules of KOTS, which are no objects: what its backups show of them. Nothing is kept, everything follows from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from domain.event import Severity
+from tracking.watchdog import Finding, Limits, Run
+
+LEAST = 4
+"""Runs before a rhythm is believed."""
+TOLERANCE = 0.25
+UNEVEN = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """Every so often since the last run."""
+
+    last: datetime
+    period: timedelta
+
+    @property
+    def expected(self) -> datetime:
+        return self.last + self.period
+
+    def late_after(self, limits: Limits) -> datetime:
+        return self.expected + max(self.period * TOLERANCE, timedelta(seconds=limits.grace))
+
+
+def rhythm(times: Sequence[datetime]) -> Rhythm | None:
+    """None where the gaps are too few or too uneven to expect anything."""
+    if len(times) < LEAST:
+        return None
+    gaps = sorted(after - before for before, after in pairwise(times[-11:]))
+    middle = gaps[len(gaps) // 2]
+    odd = sum(abs(gap - middle) > middle * UNEVEN for gap in gaps)
+    if middle <= timedelta(0) or odd * 2 > len(gaps):
+        return None
+    return Rhythm(times[-1], middle)
+
+
+def series(runs: Iterable[tuple[str, Run]]) -> Mapping[str, list[Run]]:
+    """By series, oldest first; infra and application of one snapshot are one run."""
+    found: dict[str, list[Run]] = {}
+    for key, run in sorted(runs, key=lambda each: (each[1].created, each[1].name)):
+        mine = found.setdefault(key, [])
+        if not mine or run.created - mine[-1].created > timedelta(minutes=2):
+            mine.append(run)
+    return found
+
+
+def judge_series(name: str, runs: Sequence[Run], now: datetime, limits: Limits) -> tuple[Finding, ...]:
+    """The present miss, or that the last run ended one."""
+    times = [run.created for run in runs]
+    known = rhythm(times)
+    before = rhythm(times[:-1])
+    if before is not None and times[-1] > before.late_after(limits):
+        facts = {"schedule": name, "expected": before.expected.isoformat(), "backup": runs[-1].name}
+        recovered = Finding("schedule.recovered", before.expected.isoformat(), Severity.RECOVERY, facts)
+        if known is None or now <= known.late_after(limits):
+            return (recovered,)
+    if known is None or now <= known.late_after(limits):
+        return ()
+    at = known.expected.isoformat()
+    words = f"by its rhythm a run was due at {known.expected:%Y-%m-%d %H:%M} UTC; the last is {runs[-1].name}"
+    facts = {"schedule": name, "expected": at, "cause": "kots", "message": words}
+    return (Finding("schedule.missed", at, Severity.FAILURE, facts),)

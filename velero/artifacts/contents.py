@@ -1,0 +1,94 @@
+"""The objects inside a backup (BackupContents), one after another, never all in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO
+
+from velero.artifacts.archive import Limits, members, refused
+from velero.artifacts.unpacking import Caps, Unpacker
+from velero.documents import MANIFEST, BadDocument, read_json
+from velero.fields import Json, text
+
+_CHUNK = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """`resource` as Velero's directories name it (`deployments.apps`); `namespace` empty for cluster-scoped ones."""
+
+    resource: str
+    namespace: str
+    name: str
+    object: Json
+
+    @property
+    def kind(self) -> str:
+        return text(self.object, "kind")
+
+    @property
+    def api_version(self) -> str:
+        return text(self.object, "apiVersion")
+
+
+def stored_objects(packed: IO[bytes], caps: Caps, limits: Limits | None = None) -> Iterator[Stored]:
+    """Each object once, in its preferred version. Blocking: run it in a thread. Raises DownloadError where refused."""
+    reader = _Reader(packed, Unpacker(caps, "The archive"))
+    for name, body in members(reader.read, lambda name: _place(name) is not None, limits or Limits()):
+        place = _place(name)
+        assert place is not None
+        yield Stored(*place, _object(body))
+    reader.finish()
+
+
+def _place(name: str) -> tuple[str, str, str] | None:
+    """Objects lie twice: directly under the resource, and again under each version; only the first is read."""
+    match name.removesuffix(".json").split("/"):
+        case ["resources", resource, "namespaces", namespace, one] if name.endswith(".json"):
+            return resource, namespace, one
+        case ["resources", resource, "cluster", one] if name.endswith(".json"):
+            return resource, "", one
+        case _:
+            return None
+
+
+def _object(body: bytes) -> Json:
+    try:
+        parsed = read_json(body, MANIFEST)
+    except BadDocument as error:
+        raise refused(f"an object in it cannot be read: {error}") from error
+    if not isinstance(parsed, dict):
+        raise refused("an object in it is no object")
+    return parsed
+
+
+class _Reader:
+    """A bounded view of the packed file: `read(n)` gives n bytes of what is inside, fewer at the end."""
+
+    def __init__(self, packed: IO[bytes], unpacker: Unpacker) -> None:
+        self._packed = packed
+        self._unpacker = unpacker
+        self._buffer = bytearray()
+        self._at = 0
+        self._pieces = self._unpacked()
+
+    def read(self, size: int) -> bytes:
+        while len(self._buffer) - self._at < size and (piece := next(self._pieces, None)) is not None:
+            if self._at:
+                del self._buffer[: self._at]
+                self._at = 0
+            self._buffer += piece
+        found = bytes(self._buffer[self._at : self._at + size])
+        self._at += len(found)
+        return found
+
+    def finish(self) -> None:
+        """What follows the archive's end is read too: the packing's own end may lie in a later piece."""
+        for _ in self._pieces:
+            pass
+        self._unpacker.finish()
+
+    def _unpacked(self) -> Iterator[bytes]:
+        while chunk := self._packed.read(_CHUNK):
+            yield from self._unpacker.feed(chunk)

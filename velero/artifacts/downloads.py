@@ -1,0 +1,186 @@
+"""Files that Velero keeps beside a backup or restore, fetched by a DownloadRequest of our own, removed afterwards."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import IO, TYPE_CHECKING
+
+from domain.errors import DownloadError
+from velero.artifacts.object_store import ObjectStore, Untrusted
+from velero.artifacts.unpacking import Caps, Unpacker
+from velero.fields import Json, section, text
+from velero.gateway import Gateway
+from velero.kinds import DOWNLOAD
+from velero.names import prefix
+from velero.objects import Object, meta_of
+from velero.phases import REQUEST_PHASES
+from velero.resources.requests import answered
+
+if TYPE_CHECKING:
+    from velero.api import Api
+
+
+class File(StrEnum):
+    """As DownloadRequest names them, with what people call them."""
+
+    BACKUP_LOG = "BackupLog"
+    BACKUP_CONTENTS = "BackupContents"
+    BACKUP_RESULTS = "BackupResults"
+    BACKUP_RESOURCE_LIST = "BackupResourceList"
+    BACKUP_ITEM_OPERATIONS = "BackupItemOperations"
+    BACKUP_VOLUME_INFOS = "BackupVolumeInfos"
+    BACKUP_VOLUME_SNAPSHOTS = "BackupVolumeSnapshots"
+    RESTORE_LOG = "RestoreLog"
+    RESTORE_RESULTS = "RestoreResults"
+    RESTORE_RESOURCE_LIST = "RestoreResourceList"
+    RESTORE_ITEM_OPERATIONS = "RestoreItemOperations"
+    RESTORE_VOLUME_INFO = "RestoreVolumeInfo"
+
+    @property
+    def of_restore(self) -> bool:
+        return self.value.startswith("Restore")
+
+
+WORDS = {
+    File.BACKUP_LOG: "The log",
+    File.BACKUP_CONTENTS: "The archive",
+    File.BACKUP_RESULTS: "The list of errors",
+    File.BACKUP_RESOURCE_LIST: "The list of resources",
+    File.BACKUP_ITEM_OPERATIONS: "The list of operations",
+    File.BACKUP_VOLUME_INFOS: "The list of volumes",
+    File.BACKUP_VOLUME_SNAPSHOTS: "The list of snapshots",
+    File.RESTORE_LOG: "The log",
+    File.RESTORE_RESULTS: "The list of errors",
+    File.RESTORE_RESOURCE_LIST: "The list of resources",
+    File.RESTORE_ITEM_OPERATIONS: "The list of operations",
+    File.RESTORE_VOLUME_INFO: "The list of volumes",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadRequest(Object):
+    """`url` is a bearer secret: not in its repr, nor in `raw`'s; never logged."""
+
+    phase: str
+    message: str
+
+    @property
+    def url(self) -> str:
+        return text(self.status, "downloadURL")
+
+
+def download_of(source: Json) -> DownloadRequest:
+    status = section(source, "status")
+    return DownloadRequest(meta_of(source), source, text(status, "phase"), text(status, "message"))
+
+
+def download_requests(api: Api, namespace: str) -> Gateway[DownloadRequest]:
+    return Gateway(api, DOWNLOAD, download_of, namespace)
+
+
+# Thousands of objects that differ by a name are packed as tightly as a bomb; only the size tells them apart.
+ARCHIVE = Caps(packed=256 << 20, unpacked=1 << 30, ratio=1100)
+
+Authority = Callable[[File, str], Awaitable[str]]
+
+
+async def _nobody(_file: File, _name: str) -> str:
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Downloads:
+    """`authority` gives the certificates (PEM) that the file's location names, or nothing.
+
+    `answer_within` is for Velero to sign an address, `within` for the whole transfer.
+    """
+
+    gateway: Gateway[DownloadRequest]
+    store: ObjectStore
+    authority: Authority = _nobody
+    caps: Caps = field(default_factory=Caps)
+    archive_caps: Caps = ARCHIVE
+    answer_within: float = 20.0
+    within: float = 60.0
+
+    async def read(self, file: File, name: str) -> bytes:
+        """The whole file, unpacked. NotUploaded if it is not there (yet), DownloadError for everything else."""
+        async with aclosing(self.stream(file, name)) as pieces:
+            return b"".join([piece async for piece in pieces])
+
+    async def stream(self, file: File, name: str) -> AsyncGenerator[bytes, None]:
+        unpacker = Unpacker(self.caps, _what(file, name))
+        async with aclosing(self._packed(file, name)) as chunks:
+            async for chunk in chunks:
+                for piece in unpacker.feed(chunk):
+                    yield piece
+        unpacker.finish()
+
+    async def spool(self, file: File, name: str) -> IO[bytes]:
+        """The file as it is packed, on disk above 8 MiB: for archives, which are read from a file. Close it."""
+        what, size = _what(file, name), 0
+        spooled: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=8 << 20)  # noqa: SIM115 - the caller's to close
+        try:
+            async with aclosing(self._packed(file, name)) as chunks:
+                async for chunk in chunks:
+                    size += len(chunk)
+                    if size > self.archive_caps.packed:
+                        why = f"more than {self.archive_caps.packed / (1 << 20):g} MiB"
+                        raise DownloadError(f"{what} is too large.", why=why)
+                    spooled.write(chunk)
+        except BaseException:
+            spooled.close()
+            raise
+        spooled.seek(0)
+        return spooled
+
+    async def _packed(self, file: File, name: str) -> AsyncGenerator[bytes, None]:
+        what = _what(file, name)
+        manifest: Json = {
+            "metadata": {"generateName": prefix(name)},
+            "spec": {"target": {"kind": file.value, "name": name}},
+        }
+        async with answered(self.gateway, manifest, _ready, within=self.answer_within, stuck=_touched) as request:
+            if request is None or not request.url:
+                raise DownloadError(f"{what} could not be asked for.", why=_silence(request, name))
+            async with aclosing(self._transferred(request.url, file, name)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+
+    async def _transferred(self, url: str, file: File, name: str) -> AsyncGenerator[bytes, None]:
+        """With the system's authorities first, then with the location's own: most stores need no look at the location."""
+        ca = ""
+        while True:
+            try:
+                async with aclosing(self.store.chunks(url, _what(file, name), within=self.within, ca=ca)) as chunks:
+                    async for chunk in chunks:
+                        yield chunk
+                return
+            except Untrusted:
+                if ca or not (ca := await self.authority(file, name)):
+                    raise
+
+
+def _ready(request: DownloadRequest) -> bool:
+    return request.phase in REQUEST_PHASES.terminal
+
+
+def _touched(request: DownloadRequest) -> bool:
+    """Up to 1.18 Velero says no more than this where the run or its location does not exist."""
+    return request.phase in REQUEST_PHASES.queued and bool(text(request.status, "expiration"))
+
+
+def _silence(request: DownloadRequest | None, name: str) -> str:
+    if request is None:
+        return "Velero did not answer"
+    if request.phase in REQUEST_PHASES.queued:
+        return f"Velero finds no {name}, or not its location"
+    return request.message or "Velero gave no address"
+
+
+def _what(file: File, name: str) -> str:
+    return f"{WORDS[file]} of {name}"

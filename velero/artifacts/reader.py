@@ -1,0 +1,122 @@
+"""What Velero keeps beside a run, read: errors, volumes, resources, operations, log, contents."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing, closing
+from dataclasses import dataclass, field
+from typing import IO, Protocol, TypeVar
+
+from velero.artifacts.contents import Stored, stored_objects
+from velero.artifacts.downloads import Downloads, File
+from velero.artifacts.item_operations import ItemOperation, item_operations_of
+from velero.artifacts.logs import LogLine, Splitter, log_line
+from velero.artifacts.resource_list import Listed, resources_of
+from velero.artifacts.results import Results, results_of
+from velero.artifacts.unpacking import Caps, Unpacker
+from velero.artifacts.volumes import Volume, volumes_of
+from velero.worker import run_in_worker
+
+INLINE_JSON_BYTES = 1 << 20
+INLINE_ARCHIVE_BYTES = 4 << 20
+"""Unpacked. Up to here a thread reads it in well under a second, and no process has to be started."""
+_CHUNK = 1 << 16
+
+
+class Visitor(Protocol):
+    """Can be pickled."""
+
+    def visit(self, stored: Stored) -> None: ...
+
+
+T = TypeVar("T")
+V = TypeVar("V", bound=Visitor)
+
+
+@dataclass(frozen=True, slots=True)
+class Artifacts:
+    """Of one cluster. Every reading may raise NotUploaded (not there, or not yet) or DownloadError."""
+
+    downloads: Downloads
+    gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
+    """One large file at a time: each may take as much memory as the worker's limit."""
+
+    async def results(self, name: str, *, restore: bool = False) -> Results:
+        return await self._read(File.RESTORE_RESULTS if restore else File.BACKUP_RESULTS, name, results_of)
+
+    async def volumes(self, name: str, *, restore: bool = False) -> tuple[Volume, ...]:
+        return await self._read(File.RESTORE_VOLUME_INFO if restore else File.BACKUP_VOLUME_INFOS, name, volumes_of)
+
+    async def resources(self, name: str, *, restore: bool = False) -> tuple[Listed, ...]:
+        return await self._read(
+            File.RESTORE_RESOURCE_LIST if restore else File.BACKUP_RESOURCE_LIST, name, resources_of
+        )
+
+    async def operations(self, name: str, *, restore: bool = False) -> tuple[ItemOperation, ...]:
+        file = File.RESTORE_ITEM_OPERATIONS if restore else File.BACKUP_ITEM_OPERATIONS
+        return await self._read(file, name, item_operations_of)
+
+    async def _read(self, file: File, name: str, parse: Callable[[bytes], T]) -> T:
+        body = await self.downloads.read(file, name)
+        if len(body) <= INLINE_JSON_BYTES:
+            return parse(body)
+        async with self.gate:
+            return await asyncio.to_thread(run_in_worker, f"Reading {file.value} of {name}", parse, body)
+
+    async def log_text(self, name: str, *, restore: bool = False) -> AsyncGenerator[str, None]:
+        """Line by line, as Velero wrote it. Close it with `aclosing` if you stop early."""
+        splitter = Splitter()
+        file = File.RESTORE_LOG if restore else File.BACKUP_LOG
+        async with aclosing(self.downloads.stream(file, name)) as pieces:
+            async for piece in pieces:
+                for line in splitter.feed(piece):
+                    yield line
+        for line in splitter.finish():
+            yield line
+
+    async def log(self, name: str, *, restore: bool = False) -> tuple[LogLine, ...]:
+        async with aclosing(self.log_text(name, restore=restore)) as lines:
+            read = [log_line(line) async for line in lines]
+        return tuple(line for line in read if line is not None)
+
+    async def contents(self, name: str, visitor: V) -> V:
+        """Shows each object to the visitor, who keeps only what is needed, and gives the visitor back.
+
+        A large archive is read in a process of its own, by a copy of the visitor.
+        """
+        packed = await self.downloads.spool(File.BACKUP_CONTENTS, name)
+        with closing(packed):
+            async with self.gate:
+                return await asyncio.to_thread(_visited, name, packed, visitor, self.downloads.archive_caps)
+
+
+def _visited(name: str, packed: IO[bytes], visitor: V, caps: Caps) -> V:
+    if _is_small(packed, caps):
+        return _shown(packed, visitor, caps)
+    packed.flush()
+    shown: V = run_in_worker(f"Reading the archive of {name}", _shown_input, visitor, caps, file=packed.fileno())
+    return shown
+
+
+def _is_small(packed: IO[bytes], caps: Caps) -> bool:
+    """By what comes out of it; how it is packed tells nothing."""
+    size, unpacker = 0, Unpacker(caps, "The archive")
+    try:
+        while size <= INLINE_ARCHIVE_BYTES and (chunk := packed.read(_CHUNK)):
+            for piece in unpacker.feed(chunk):
+                size += len(piece)
+    finally:
+        packed.seek(0)
+    return size <= INLINE_ARCHIVE_BYTES
+
+
+def _shown_input(visitor: V, caps: Caps) -> V:
+    return _shown(sys.stdin.buffer, visitor, caps)
+
+
+def _shown(packed: IO[bytes], visitor: V, caps: Caps) -> V:
+    for stored in stored_objects(packed, caps):
+        visitor.visit(stored)
+    return visitor

@@ -1,0 +1,60 @@
+"""What a backup holds or a restore touched (BackupResourceList, RestoreResourceList)."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from domain.errors import DownloadError
+from velero.artifacts.results import parse_json
+
+
+class Outcome(StrEnum):
+    """FAILED is no error by itself: objects that were there already and differ are listed so. Errors are in Results."""
+
+    NONE = ""
+    CREATED = "created"
+    UPDATED = "updated"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    api_version: str
+    kind: str
+    namespace: str
+    name: str
+    outcome: Outcome = Outcome.NONE
+
+
+_OUTCOME = re.compile(r"(.*)\((created|updated|failed|skipped)\)", re.DOTALL)
+
+
+def resources_of(body: bytes) -> tuple[Listed, ...]:
+    parsed = parse_json(body, "The list of resources")
+    if not isinstance(parsed, dict):
+        raise DownloadError("The list of resources cannot be read.", why="it is no object")
+    return tuple(
+        _listed(key, item)
+        for key, found in parsed.items()
+        if isinstance(found, list)
+        for item in found
+        if isinstance(item, str)
+    )
+
+
+def _listed(key: str, item: str) -> Listed:
+    api_version, _, kind = key.rpartition("/")
+    outcome = Outcome.NONE
+    if (found := _OUTCOME.fullmatch(item)) is not None:
+        item, outcome = found[1], Outcome(found[2])
+    namespace, _, name = item.rpartition("/")
+    return Listed(api_version, kind, namespace, name, outcome)
+
+
+def outcomes(listed: Iterable[Listed]) -> Counter[Outcome]:
+    return Counter(one.outcome for one in listed)

@@ -1,0 +1,116 @@
+"""What went wrong in a run, line by line (BackupResults, RestoreResults), in groups that people can read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from domain.errors import DownloadError
+from velero.documents import ARTIFACT, BadDocument, read_json
+from velero.fields import Json, section
+
+_MOST = 20_000
+_LONGEST = 4_000
+_MARKS = (("resource", " resource: /"), ("name", " name: /"), ("message", " message: /"), ("error", " error: /"))
+_FREE_TEXTS = (
+    re.compile(r'could not restore, (?P<kind>[\w.]+)(?::| ")(?P<name>[^\s"]+)"? (?P<text>already exists.*)'),
+    re.compile(r"error restoring (?P<kind>[\w.-]+)/(?:[^/\s]+/)?(?P<name>[^/\s]+): (?P<text>.*)"),
+    re.compile(r'(?P<kind>[A-Z][\w.]*) "(?P<name>[^"]+)" is invalid: (?P<text>.*)'),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """`scope` is a namespace, or empty for the cluster's and Velero's own; `detail` the lines after the first."""
+
+    scope: str
+    resource: str
+    name: str
+    message: str
+    detail: str = ""
+
+    @property
+    def subject(self) -> str:
+        where = f"{self.scope}/{self.name}" if self.scope and self.name else self.name or self.scope
+        return " ".join(part for part in (self.resource, where) if part)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The same thing said of several objects."""
+
+    message: str
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    errors: tuple[Entry, ...] = ()
+    warnings: tuple[Entry, ...] = ()
+
+
+def results_of(body: bytes) -> Results:
+    parsed = parse_json(body, "The list of errors")
+    if not isinstance(parsed, dict):
+        raise DownloadError("The list of errors cannot be read.", why="it is no object")
+    return Results(_entries(section(parsed, "errors")), _entries(section(parsed, "warnings")))
+
+
+def grouped(entries: tuple[Entry, ...]) -> tuple[Group, ...]:
+    """Largest group first; within one, in Velero's order."""
+    groups: dict[str, list[Entry]] = {}
+    for entry in entries:
+        groups.setdefault(entry.message, []).append(entry)
+    return tuple(
+        Group(message, tuple(found)) for message, found in sorted(groups.items(), key=lambda item: -len(item[1]))
+    )
+
+
+def parse_json(body: bytes, what: str) -> object:
+    try:
+        parsed: object = read_json(body, ARTIFACT)
+    except BadDocument as error:
+        raise DownloadError(f"{what} cannot be read.", why=str(error)) from error
+    return parsed
+
+
+def _entries(source: Json) -> tuple[Entry, ...]:
+    lines = [("", line) for key in ("velero", "cluster") for line in _lines(source.get(key))]
+    for namespace, found in section(source, "namespaces").items():
+        lines += [(namespace, line) for line in _lines(found)]
+    return tuple(_entry(scope, line[:_LONGEST]) for scope, line in lines[:_MOST])
+
+
+def _lines(found: object) -> Iterator[str]:
+    if isinstance(found, list):
+        yield from (line for line in found if isinstance(line, str))
+
+
+def _entry(scope: str, line: str) -> Entry:
+    if line.startswith(" "):
+        return _marked(scope, line)
+    first, _, rest = line.partition("\n")
+    for pattern in _FREE_TEXTS:
+        if (found := pattern.fullmatch(first)) is not None:
+            return Entry(scope, found["kind"], found["name"], found["text"], rest.strip("\n"))
+    return Entry(scope, "", "", first, rest.strip("\n"))
+
+
+def _marked(scope: str, line: str) -> Entry:
+    """As Velero's log hook writes it: ` resource: /pods name: /web-0 message: /Error backing up item error: /…`."""
+    parts = dict.fromkeys(("resource", "name", "message", "error"), "")
+    last, rest = "", line
+    for field, mark in _MARKS:
+        before, found, after = rest.partition(mark)
+        if not found:
+            continue
+        if last:
+            parts[last] = before
+        last, rest = field, after
+    if not last:
+        return Entry(scope, "", "", line.strip())
+    parts[last] = rest
+    said = ": ".join(part for part in (parts["message"], parts["error"]) if part)
+    first, _, detail = said.partition("\n")
+    return Entry(scope, parts["resource"], parts["name"], first.strip(), detail.strip("\n"))

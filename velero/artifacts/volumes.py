@@ -1,0 +1,119 @@
+"""Which volumes have data in a backup and which have none, and why (BackupVolumeInfos, RestoreVolumeInfo).
+
+Velero calls a run Completed although volumes were left out; only this list tells.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from domain.errors import DownloadError
+from velero.artifacts.results import parse_json
+from velero.fields import Json, moment, number, section, text
+
+
+class Data(StrEnum):
+    """Where the volume's data is. IN_LOCATION survives the cluster, IN_SNAPSHOT only its storage."""
+
+    IN_LOCATION = "in-location"
+    IN_SNAPSHOT = "in-snapshot"
+    UNDER_WAY = "under-way"
+    FAILED = "failed"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """`pod` and `pod_volume` name volumes that have no claim (emptyDir)."""
+
+    namespace: str
+    claim: str
+    volume: str
+    pod: str
+    pod_volume: str
+    method: str
+    data: Data
+    why: tuple[str, ...]
+    size: int
+    incremental: int
+    started: datetime | None
+    completed: datetime | None
+
+    @property
+    def saved(self) -> bool:
+        return self.data in {Data.IN_LOCATION, Data.IN_SNAPSHOT}
+
+    @property
+    def shown(self) -> str:
+        if self.claim:
+            return f"{self.namespace}/{self.claim}"
+        return f"{self.namespace}/{self.pod}:{self.pod_volume}" if self.pod else self.volume
+
+
+def volumes_of(body: bytes) -> tuple[Volume, ...]:
+    parsed = parse_json(body, "The list of volumes")
+    if not isinstance(parsed, list):
+        raise DownloadError("The list of volumes cannot be read.", why="it is no list")
+    return tuple(_volume(item) for item in parsed if isinstance(item, dict))
+
+
+def _volume(source: Json) -> Volume:
+    files = section(source, "pvbInfo") or section(source, "pvrInfo")
+    moved, csi = section(source, "snapshotDataMovementInfo"), section(source, "csiSnapshotInfo")
+    return Volume(
+        namespace=text(source, "pvcNamespace") or text(files, "podNamespace"),
+        claim=text(source, "pvcName"),
+        volume=text(source, "pvName"),
+        pod=text(files, "podName"),
+        pod_volume=text(files, "volumeName"),
+        method=text(source, "backupMethod") or text(source, "restoreMethod"),
+        data=_data(source),
+        why=reasons(text(source, "skippedReason")),
+        size=number(files, "size") or number(moved, "size") or number(csi, "size"),
+        incremental=number(files, "incrementalSize") or number(moved, "incrementalSize"),
+        started=moment(source, "startTimestamp"),
+        completed=moment(source, "completionTimestamp"),
+    )
+
+
+def _data(source: Json) -> Data:
+    method = text(source, "backupMethod") or text(source, "restoreMethod")
+    if source.get("skipped") is True or not method:
+        return Data.NONE
+    if text(source, "result") == "failed":
+        return Data.FAILED
+    if "backupMethod" in source and not text(source, "result"):
+        return Data.UNDER_WAY
+    by_file = method in {"PodVolumeBackup", "PodVolumeRestore"} or source.get("snapshotDataMoved") is True
+    return Data.IN_LOCATION if by_file else Data.IN_SNAPSHOT
+
+
+# Velero's texts, as a real 1.18.2 writes them. "opted out" is also said of a pod without any annotation.
+_WORDS: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"csiSnapshot: skipped b/c it's not a CSI volume"), "no CSI snapshot: it is not a CSI volume"),
+    (
+        re.compile(r"podvolume: opted out due to annotation in pod (\S+)"),
+        "not copied file by file: pod {0} does not ask for it (annotation backup.velero.io/backup-volumes)",
+    ),
+    (re.compile(r"volumeSnapshot: no applicable volumesnapshotter found"), "no snapshot: no snapshot plugin fits it"),
+    (
+        re.compile(r"volumeSnapshot: not satisfy the criteria for VolumePolicy or the legacy snapshot way"),
+        "no snapshot: snapshots are off for this backup, or its volume policy leaves this volume out",
+    ),
+    (re.compile(r"any: skipped due to resource policy ?"), "a volume policy leaves it out"),
+)
+
+
+def reasons(skipped: str) -> tuple[str, ...]:
+    """One sentence per method that could have saved it; a text that is not known here is shown as it is."""
+    return tuple(_reason(part.strip()) for part in skipped.split(";") if part.strip())
+
+
+def _reason(part: str) -> str:
+    for pattern, words in _WORDS:
+        if (found := pattern.fullmatch(part)) is not None:
+            return words.format(*found.groups())
+    return part

@@ -1,0 +1,237 @@
+"""A cron expression in plain English, the presets by name, and the traps that people fall into."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from itertools import pairwise
+from typing import Final
+
+from domain.duration import MINUTE, SECOND, human
+from velero.cron.expression import CronError, Dialect, Schedule, parse
+from velero.cron.fields import Fields
+
+PRESETS: Final[Mapping[str, str]] = {
+    "hourly": "0 * * * *",
+    "daily": "0 0 * * *",
+    "weekly": "0 0 * * MON",
+    "monthly": "0 0 1 * *",
+}
+"""As in KOTS: its week begins on Monday, that of `@weekly` on Sunday."""
+
+_DAYS: Final = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
+_MONTHS: Final = (
+    *("", "January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
+_MOST_TIMES: Final = 6
+_ALL_MINUTES: Final = frozenset(range(60))
+_ALL_HOURS: Final = frozenset(range(24))
+_ALL_DATES: Final = frozenset(range(1, 32))
+_ALL_MONTHS: Final = frozenset(range(1, 13))
+_ALL_DAYS: Final = frozenset(range(7))
+_ZONE: Final = re.compile(r"(?:CRON_)?TZ=(\S*) +(.*)", re.DOTALL)
+
+
+class Trap(Enum):
+    WEEKDAY_SEVEN = "weekday 7"
+    SIX_FIELDS = "six fields"
+    WEEKLY_IS_SUNDAY = "@weekly is Sunday"
+    DATE_AND_WEEKDAY = "day of month and day of week"
+    NEVER = "never runs"
+    KOTS_WORD = "a word of KOTS"
+    CAPITALS = "capitals"
+    UNDER_A_MINUTE = "under a minute"
+    DRIFT = "drifts"
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    trap: Trap
+    text: str
+
+
+def describe(expr: str, dialect: Dialect = Dialect.ROBFIG) -> str:
+    """In words, as this dialect understands it. Raises CronError where the server would refuse it."""
+    schedule = parse(expr, "UTC", dialect)
+    zone = _zone_words(expr)
+    if schedule.every is not None:
+        return f"every {_every(schedule.every)} from the start of the last run"
+    if schedule.table is None:
+        return "never by itself"
+    return _fields(schedule.table.fields) + zone
+
+
+def preset(expr: str) -> str | None:
+    """The name of the preset that this expression is."""
+    written = " ".join(expr.split()).upper()
+    return next((name for name, known in PRESETS.items() if known == written), None)
+
+
+def _zone_words(expr: str) -> str:
+    found = _ZONE.match(expr)
+    return f" ({found[1].strip(chr(34) + chr(39)) or 'UTC'} time)" if found else ""
+
+
+def _every(seconds: int) -> str:
+    words = human(seconds * SECOND)
+    return words.removeprefix("1 ") if words.startswith("1 ") else words
+
+
+def _values(bits: int) -> frozenset[int]:
+    return frozenset(value for value in range(64) if bits >> value & 1)
+
+
+def _fields(fields: Fields) -> str:
+    minutes, hours, months = _values(fields.minute), _values(fields.hour), _values(fields.month)
+    days_named = fields.dom | fields.dow if fields.either else fields.dom and fields.dow
+    if not (minutes and hours and months and days_named):
+        return "never: a field names no value"
+    days = _days_words(fields, "" if months == _ALL_MONTHS else _span(months, _MONTHS.__getitem__))
+    when, many = _times(minutes, hours)
+    if many:
+        return f"{when}, {days}" if days else when
+    return f"{days or 'every day'} at {when}"
+
+
+def _times(minutes: frozenset[int], hours: frozenset[int]) -> tuple[str, bool]:
+    """The words, and whether they say by themselves how often within a day."""
+    if hours == _ALL_HOURS:
+        return _hourly(minutes, " of every hour"), True
+    step = _step(hours, 24)
+    if step and len(minutes) == 1 and len(hours) > 2:
+        minute = min(minutes)
+        return f"every {step} hours" + (f" at minute {minute}" if minute else ""), True
+    if len(minutes) * len(hours) <= _MOST_TIMES:
+        return _listed([f"{hour:02d}:{minute:02d}" for hour in sorted(hours) for minute in sorted(minutes)]), False
+    return f"{_hourly(minutes, '')} in {_hour_spans(hours)}", True
+
+
+def _hourly(minutes: frozenset[int], of: str) -> str:
+    if minutes == _ALL_MINUTES:
+        return "every minute"
+    if minutes == {0}:
+        return "every hour"
+    if len(minutes) > 1 and (step := _step(minutes, 60)):
+        return f"every {step} minutes"
+    return f"at {'minute' if len(minutes) == 1 else 'minutes'} {_span(minutes, str)}{of}"
+
+
+def _hour_spans(hours: frozenset[int]) -> str:
+    return f"the {'hour' if len(hours) == 1 else 'hours'} {_span(hours, str)}"
+
+
+def _days_words(fields: Fields, months: str) -> str:
+    dates, weekdays = _values(fields.dom), _values(fields.dow)
+    any_date, any_weekday = dates == _ALL_DATES, weekdays == _ALL_DAYS
+    within = f" in {months}" if months else ""
+    if (any_date and any_weekday) or (fields.either and (any_date or any_weekday)):
+        return within and f"every day{within}"
+    on_days = f"{'on' if len(weekdays) > 1 else 'every'} {_span(weekdays, _DAYS.__getitem__)}" if weekdays else ""
+    if any_date or not dates:
+        return on_days + within
+    on_dates = f"on {_dates(dates)} of {months or 'the month'}"
+    if any_weekday or not weekdays:
+        return on_dates
+    if fields.either:
+        return f"{on_dates} and also {on_days}{within}"
+    return f"{on_dates} if it is a {_span(weekdays, _DAYS.__getitem__, last='or')},"
+
+
+def _dates(dates: frozenset[int]) -> str:
+    ordered = sorted(dates)
+    steps = {after - before for before, after in pairwise(ordered)}
+    if len(dates) > 4 and len(steps) == 1 and (step := steps.pop()) > 1:
+        return f"every {_ordinal(step)} day, {_ordinal(ordered[0])} to {_ordinal(ordered[-1])},"
+    return f"the {_span(dates, _ordinal)}"
+
+
+def _step(values: frozenset[int], size: int) -> int | None:
+    """The distance, where values are evenly spread from zero over the whole size."""
+    step = size // len(values)
+    return step if step > 1 and values == frozenset(range(0, size, step)) else None
+
+
+def _runs(values: frozenset[int]) -> Iterator[tuple[int, int]]:
+    ordered = sorted(values)
+    low = ordered[0]
+    for here, following in zip(ordered, [*ordered[1:], 99], strict=True):
+        if following != here + 1:
+            yield low, here
+            low = following
+
+
+def _span(values: frozenset[int], name: Callable[[int], str], last: str = "and") -> str:
+    words: list[str] = []
+    for low, high in _runs(values):
+        if high - low >= 2:
+            words.append(f"{name(low)} to {name(high)}")
+        else:
+            words.extend(name(value) for value in range(low, high + 1))
+    return _listed(words, last)
+
+
+def _listed(words: list[str], last: str = "and") -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {last} {words[-1]}"
+
+
+def _ordinal(day: int) -> str:
+    ending = "th" if 11 <= day <= 13 else {1: "st", 2: "nd", 3: "rd"}.get(day % 10, "th")
+    return f"{day}{ending}"
+
+
+def traps(expr: str, dialect: Dialect) -> list[Warned]:
+    """What is likely meant otherwise, also where the server refuses it: then it says what to write instead."""
+    found = _ZONE.match(expr)
+    body = (found[2] if found else expr).strip()
+    warned = list(_refused(body, dialect))
+    try:
+        schedule = parse(expr, "UTC", dialect)
+    except CronError:
+        return warned
+    return warned + list(_accepted(schedule, body))
+
+
+def _refused(body: str, dialect: Dialect) -> Iterator[Warned]:
+    words = body.split()
+    if body in {"@never", "@default"}:
+        mend = "switch the schedule off instead" if body == "@never" else "write the expression itself"
+        yield Warned(Trap.KOTS_WORD, f"{body} is a word of KOTS that Velero does not know: {mend}.")
+    elif body.startswith("@") and body != body.lower() and not body.lower().startswith("@every"):
+        yield Warned(Trap.CAPITALS, f"Velero knows {body.lower()} in small letters only.")
+    elif len(words) == 6:
+        shorter = " ".join(words[1:])
+        yield Warned(Trap.SIX_FIELDS, f"Velero reads five fields, without seconds: perhaps {shorter!r}.")
+    elif len(words) == 5 and dialect is Dialect.ROBFIG and re.search(r"(?<!/)\b7\b", words[4]):
+        yield Warned(Trap.WEEKDAY_SEVEN, "Weekday 7 is unknown before Velero 1.19: Sunday is 0 or SUN.")
+
+
+def _accepted(schedule: Schedule, body: str) -> Iterator[Warned]:
+    if body == "@weekly":
+        yield Warned(Trap.WEEKLY_IS_SUNDAY, "@weekly is Sunday 00:00; KOTS's weekly is Monday, '0 0 * * MON'.")
+    if schedule.every is not None:
+        if schedule.every * SECOND < MINUTE:
+            yield Warned(Trap.UNDER_A_MINUTE, "Velero looks once a minute: runs closer together do not happen.")
+        yield Warned(Trap.DRIFT, "@every counts from the start of the last run, so the time of day drifts.")
+    elif schedule.table is None:
+        yield _never("It never runs by itself")
+    elif barren := schedule.table.barren_years:
+        yield _never("There can be no such date for five years" if barren < 28 else "There is no such date")
+    elif both := _both_restricted(schedule.table.fields):
+        yield Warned(Trap.DATE_AND_WEEKDAY, both)
+
+
+def _never(what: str) -> Warned:
+    return Warned(Trap.NEVER, f"{what}. Velero takes that for due at any time and backs up again and again.")
+
+
+def _both_restricted(fields: Fields) -> str | None:
+    if _values(fields.dom) == _ALL_DATES or _values(fields.dow) == _ALL_DAYS:
+        return None
+    if fields.gap_runs:
+        return "From Velero 1.19 on a day has to match both the date and the weekday; before, either was enough."
+    if fields.either:
+        return "A day matches by its date or by its weekday: both run it. From Velero 1.19 on it has to match both."
+    return "A day has to match both the date and the weekday, because one of the fields is left open with a star."

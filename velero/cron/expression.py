@@ -1,0 +1,193 @@
+"""When Velero's server will run a schedule, exactly as the server computes it.
+
+Velero to 1.18 uses robfig/cron v3.0.1, from 1.19 on netresearch/go-cron v0.15: two dialects that differ in what they
+accept, in how day of month and day of week combine, and where clocks change. croniter agrees with neither of them on
+errors, `@every`, zones, `L` or clock changes, so that it serves as the yardstick of speed only (docs/adr/0003).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from domain.duration import SECOND
+from domain.errors import UsageError
+from velero.cron import go_text, go_zone
+from velero.cron.fields import Dialect, read
+from velero.cron.go_text import GoError, quote
+from velero.cron.search import Timetable, following, timetable
+
+__all__ = ["CronError", "Dialect", "Schedule", "dialect_for", "parse"]
+
+LONGEST: Final = 1024
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_ONE_SECOND: Final = timedelta(seconds=1)
+_VERSION: Final = re.compile(r"v?(\d{1,6})\.(\d{1,6})(?:\.|-|\+|\Z)", re.ASCII)
+_PREFIXES: Final = ("TZ=", "CRON_TZ=")
+_NETRESEARCH_SINCE: Final = (1, 19)
+_DESCRIPTORS: Final = {
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+    "@monthly": "0 0 1 * *",
+    "@weekly": "0 0 * * 0",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@hourly": "0 * * * *",
+}
+_NEVER: Final = frozenset({"@triggered", "@manual", "@none"})
+_ZONE_CHARS: Final = re.compile(r"[A-Za-z0-9/_+:-]")
+
+
+class CronError(UsageError, ValueError):
+    """The text is the Go library's own. `panic`: the parser crashes on it and Velero catches that."""
+
+    def __init__(self, text: str, *, panic: bool = False) -> None:
+        super().__init__(text)
+        self.panic = panic
+
+    @property
+    def as_velero_says(self) -> str:
+        """What Velero writes into status.validationErrors of the Schedule."""
+        if self.text == _EMPTY:
+            return "Schedule must be a non-empty valid Cron expression"
+        return f"invalid schedule: {self.text}"
+
+
+_EMPTY: Final = "empty spec string"
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """A parsed expression in its zone. `every` is a fixed distance in seconds; with neither it never runs."""
+
+    expr: str
+    dialect: Dialect
+    zone: ZoneInfo
+    table: Timetable | None = None
+    every: int | None = None
+
+    def next(self, after: datetime) -> datetime | None:
+        """The first run later than `after`, in UTC. None: never, which Velero takes for *due at any time*."""
+        return _moment(self.next_second((after - _EPOCH) // _ONE_SECOND))
+
+    def next_second(self, after: int) -> int | None:
+        """The same in whole seconds since 1970: fractions of a second play no part."""
+        if self.every is not None:
+            return after + self.every
+        return None if self.table is None else following(self.table, go_zone.of(self.zone), after)
+
+    def runs(self, after: datetime, count: int) -> list[datetime]:
+        """The next `count` runs; fewer where there are no more."""
+        found: list[datetime] = []
+        at: int | None = (after - _EPOCH) // _ONE_SECOND
+        while at is not None and len(found) < count:
+            at = self.next_second(at)
+            if (moment := _moment(at)) is None:
+                break
+            found.append(moment)
+        return found
+
+
+def _moment(at: int | None) -> datetime | None:
+    if at is None:
+        return None
+    try:
+        return _EPOCH + timedelta(seconds=at)
+    except OverflowError:
+        return None
+
+
+def dialect_for(version: str | None) -> Dialect:
+    """By the version a Velero server reports. Builds of its main branch are ahead; unknown is taken for a release."""
+    if version is None:
+        return Dialect.ROBFIG
+    if found := _VERSION.match(version.strip()):
+        return Dialect.NETRESEARCH if (int(found[1]), int(found[2])) >= _NETRESEARCH_SINCE else Dialect.ROBFIG
+    return Dialect.NETRESEARCH if version.strip().startswith("main") else Dialect.ROBFIG
+
+
+def parse(expr: str, server_zone: str | ZoneInfo, dialect: Dialect) -> Schedule:
+    """Read `spec.schedule` as a server in this zone would."""
+    text = expr.encode(errors="replace").decode()
+    try:
+        server = server_zone if isinstance(server_zone, ZoneInfo) else go_zone.load(server_zone)
+        zone, rest = _zone(text, dialect)
+        return _schedule(expr, rest, zone or server or ZoneInfo("UTC"), dialect)
+    except GoError as error:
+        raise CronError(str(error)) from error
+
+
+def _zone(text: str, dialect: Dialect) -> tuple[ZoneInfo | None, str]:
+    """What `CRON_TZ=` says, and the rest. None: the server's own zone."""
+    if not text:
+        raise CronError(_EMPTY)
+    if dialect is Dialect.NETRESEARCH and (size := len(text.encode())) > LONGEST:
+        raise CronError(f"spec too long: {size} > {LONGEST}")
+    if not text.startswith(_PREFIXES):
+        return None, text
+    head, blank, rest = text.partition(" ")
+    name = head.partition("=")[2]
+    if dialect is Dialect.NETRESEARCH:
+        return _netresearch_zone(name, text, rest, blank=blank)
+    if not blank:
+        raise CronError("runtime error: slice bounds out of range [:-1]", panic=True)
+    try:
+        return go_zone.load(name), go_text.trim(rest)
+    except GoError as error:
+        raise CronError(f"provided bad location {name}: {error}") from error
+
+
+def _netresearch_zone(name: str, text: str, rest: str, *, blank: str) -> tuple[ZoneInfo | None, str]:
+    if not blank:
+        raise CronError(f"missing fields after timezone in spec {quote(text)}")
+    if len(name) >= 2 and name[0] == name[-1] and name[0] in "\"'":
+        name = name[1:-1]
+    if fault := _zone_fault(name):
+        raise CronError(f"invalid timezone {quote(name)}: {fault}")
+    try:
+        zone = go_zone.load(name)
+    except GoError as error:
+        raise CronError(f"unknown time zone {quote(name)}: {error}") from error
+    if not (remaining := go_text.trim(rest)):
+        raise CronError(f"missing fields after timezone {quote(name)}")
+    return zone, remaining
+
+
+def _zone_fault(name: str) -> str | None:
+    if not name:
+        return "empty timezone string"
+    if len(name.encode()) > 64:
+        return "timezone string too long (max 64 chars)"
+    position = 0
+    for char in name:
+        if not _ZONE_CHARS.match(char):
+            return f"invalid character {go_text.quote_rune(char)} at position {position} in timezone"
+        position += len(char.encode())
+    return None
+
+
+def _schedule(expr: str, rest: str, zone: ZoneInfo, dialect: Dialect) -> Schedule:
+    if not rest.startswith("@"):
+        return Schedule(expr, dialect, zone, table=timetable(read(go_text.fields(rest), dialect)))
+    if plain := _DESCRIPTORS.get(rest):
+        return Schedule(expr, dialect, zone, table=timetable(read(plain.split(), dialect)))
+    if rest.startswith("@every "):
+        return Schedule(expr, dialect, zone, every=_every(rest, dialect))
+    if dialect is Dialect.NETRESEARCH and rest in _NEVER:
+        return Schedule(expr, dialect, zone)
+    shown = quote(rest) if dialect is Dialect.NETRESEARCH else rest
+    raise CronError(f"unrecognized descriptor: {shown}")
+
+
+def _every(rest: str, dialect: Dialect) -> int:
+    shown = quote(rest) if dialect is Dialect.NETRESEARCH else rest
+    try:
+        span = go_text.duration(rest.removeprefix("@every "))
+    except GoError as error:
+        raise CronError(f"failed to parse duration {shown}: {error}") from error
+    if dialect is Dialect.NETRESEARCH and span < SECOND:
+        raise CronError(f"@every duration must be at least 1s: {shown}")
+    return max(span, SECOND) // SECOND

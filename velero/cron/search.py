@@ -1,0 +1,248 @@
+"""The next run of five fields. Two ways that agree: a jump by calendar, and the libraries' own walk.
+
+The jump answers nearly every question: bit sets by field, the matching days of a month as one integer.
+The walk repeats the libraries' loops step by step, oddities included. It is taken where clocks change on the way,
+because what happens there follows from the order of those steps and from nothing else.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+from typing import Final
+
+from velero.cron.fields import Fields
+from velero.cron.go_zone import DAY, EPOCH_DAY, Zone
+
+YEARS: Final = 5
+"""Both libraries give up after the fifth year."""
+
+_ROUNDS: Final = 20_000
+"""More than a walk of five years needs."""
+_STANDSTILLS: Final = 50
+"""More midnights than five years can lack."""
+
+_MONTH_LENGTHS: Final = (0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+
+
+def _first_of(year: int, month: int) -> int:
+    """Day number of the first; `month` may be 13. Beyond year 9999 there is no calendar: ValueError."""
+    return date(year + (month - 1) // 12, (month - 1) % 12 + 1, 1).toordinal() - EPOCH_DAY
+
+
+def _length(year: int, month: int) -> int:
+    leap = month == 2 and year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+    return 29 if leap else _MONTH_LENGTHS[month]
+
+
+@dataclass(frozen=True, slots=True)
+class Timetable:
+    """Fields unrolled: `moments` are the seconds of a day, `patterns` the days of a month by the weekday of its first."""
+
+    fields: Fields
+    moments: tuple[int, ...]
+    patterns: tuple[int, ...]
+
+    @property
+    def barren_years(self) -> int:
+        """In how many years of 28, which have every kind of year, a search finds nothing. All of them: it never runs."""
+        starts = (date(year, 1, 1).toordinal() - EPOCH_DAY for year in range(2000, 2028))
+        return sum(1 for start in starts if not self.moments or self.first_day(start) is None)
+
+    def first_day(self, day: int) -> int | None:
+        """The first matching day from `day` on, within the years the libraries look at."""
+        start = date.fromordinal(day + EPOCH_DAY)
+        year, month, skip = start.year, start.month, start.day
+        limit = year + YEARS
+        first = day - skip + 1
+        while year <= limit:
+            length = _length(year, month)
+            if self.fields.month >> month & 1:
+                days = self.patterns[(first + 4) % 7] >> skip & (1 << (length - skip + 1)) - 1
+                if days:
+                    return first + skip - 1 + (days & -days).bit_length() - 1
+            first += length
+            skip, month = 1, month + 1
+            if month > 12:
+                year, month = year + 1, 1
+        return None
+
+
+@lru_cache(maxsize=1024)
+def timetable(fields: Fields) -> Timetable:
+    minutes = [minute * 60 for minute in range(60) if fields.minute >> minute & 1]
+    moments = tuple(hour * 3600 + minute for hour in range(24) if fields.hour >> hour & 1 for minute in minutes)
+    return Timetable(fields, moments, tuple(_pattern(fields, first) for first in range(7)))
+
+
+def _pattern(fields: Fields, first: int) -> int:
+    """Days of a month that begins on weekday `first`, Sunday 0."""
+    weekdays = sum(1 << day for day in range(1, 32) if fields.dow >> (first + day - 1) % 7 & 1)
+    return (fields.dom | weekdays if fields.either else fields.dom & weekdays) & ~1
+
+
+def following(table: Timetable, zone: Zone, after: int) -> int | None:
+    """The first run later than `after`; both in seconds since 1970 UTC. None: there is none in five years."""
+    moments = table.moments
+    if not moments:
+        return None
+    now = after + 1
+    offset = zone.lookup(now)[0]
+    today, second = divmod(now + offset, DAY)
+    try:
+        # A run of today has to be later than the second before; one of a later day is the first of that day.
+        day = table.first_day(today)
+        later = bisect_right(moments, second - 1)
+        if day == today and later == len(moments):
+            day = _from_tomorrow(table, today)
+        if day is None:
+            return _unheard_of(table, zone, today, now)
+        moment = moments[later] if day == today else moments[0]
+        if zone.is_plain(_start_of_way(table, today, day), day) and zone.is_plain(today, day):
+            return day * DAY + moment - zone.lookup(day * DAY + moment - offset)[0]
+        try:
+            return _Walk(table, zone, now).run()
+        except _AstrayError:
+            return _astray(table, zone, day, after)
+    except (ValueError, OverflowError):  # beyond the calendar's last year
+        return None
+
+
+def _from_tomorrow(table: Timetable, today: int) -> int | None:
+    """The years are counted from today, also where the search goes on tomorrow, in another year."""
+    day = table.first_day(today + 1)
+    year = date.fromordinal(today + EPOCH_DAY).year
+    return day if day is None or date.fromordinal(day + EPOCH_DAY).year <= year + YEARS else None
+
+
+def _unheard_of(table: Timetable, zone: Zone, today: int, now: int) -> int | None:
+    """A date that never comes; yet the walk can stumble over a midnight that a zone lacks, into a day it did not check."""
+    if zone.is_plain(today, today) and not zone.lacks_midnights(today, today + (YEARS + 1) * 366):
+        return None
+    try:
+        return _Walk(table, zone, now).run()
+    except _AstrayError:
+        return None
+
+
+def _astray(table: Timetable, zone: Zone, first: int, after: int) -> int | None:
+    """Where the libraries never come back: the plain calendar, always onwards."""
+    day: int | None = first
+    while day is not None:
+        if (run := zone.instant(day, table.moments[0])) > after:
+            return run
+        day = table.first_day(day + 1)
+    return None
+
+
+def _start_of_way(table: Timetable, today: int, day: int) -> int:
+    """The walk goes back to the first of a month that does not match before it goes on."""
+    if day == today:
+        return today
+    start = date.fromordinal(today + EPOCH_DAY)
+    return today if table.fields.month >> start.month & 1 else today - start.day + 1
+
+
+class _AstrayError(Exception):
+    """The libraries never come back from a day that a zone left out altogether (Samoa, 30 December 2011)."""
+
+
+class _Walk:
+    """One search as the libraries make it: an instant, and whether something was already counted up."""
+
+    def __init__(self, table: Timetable, zone: Zone, now: int) -> None:
+        self.table = table
+        self.zone = zone
+        self.now = now
+        self.moved = False
+        self.stuck = 0
+
+    def run(self) -> int | None:
+        limit = self._date().year + YEARS
+        for _ in range(_ROUNDS):
+            if self._date().year > limit:
+                return None
+            if not (self._month() or self._day() or self._hour() or self._minute() or self._second()):
+                return self.now
+        raise _AstrayError
+
+    def _wall(self) -> tuple[int, int]:
+        return divmod(self.now + self.zone.lookup(self.now)[0], DAY)
+
+    def _date(self) -> date:
+        return date.fromordinal(self._wall()[0] + EPOCH_DAY)
+
+    def _second_of_hour(self) -> int:
+        return self._wall()[1] % 3600
+
+    def _hour_now(self) -> int:
+        return self._wall()[1] // 3600
+
+    def _month(self) -> bool:
+        while not self.table.fields.month >> self._date().month & 1:
+            if not self.moved:
+                self.moved = True
+                start = self._date()
+                self.now = self.zone.instant(_first_of(start.year, start.month), 0)
+            here, second = self._date(), self._wall()[1]
+            self.now = self.zone.instant(_first_of(here.year, here.month + 1) + here.day - 1, second)
+            if self._date().month == 1:
+                return True
+        return False
+
+    def _matches(self, day: int) -> bool:
+        here = date.fromordinal(day + EPOCH_DAY)
+        return bool(self.table.patterns[(day - here.day + 5) % 7] >> here.day & 1)
+
+    def _day(self) -> bool:
+        while not self._matches(self._wall()[0]):
+            if not self.moved:
+                self.moved = True
+                self.now = self.zone.instant(self._wall()[0], 0)
+            day, second = self._wall()
+            self.now = self.zone.instant(day + 1, second)
+            hour = self._hour_now()
+            self.now += (24 - hour if hour > 12 else -hour) * 3600
+            if self._date().day == 1:
+                return True
+            if self._wall()[0] <= day:
+                self.stuck += 1
+            if self.stuck > _STANDSTILLS:
+                raise _AstrayError
+        return False
+
+    def _hour(self) -> bool:
+        hours = self.table.fields.hour
+        while not hours >> self._hour_now() & 1:
+            if not self.moved:
+                self.moved = True
+                day, second = self._wall()
+                self.now = self.zone.instant(day, second - second % 3600)
+            before = self._hour_now()
+            self.now += 3600
+            hour = self._hour_now()
+            if self.table.fields.gap_runs and hour - before == 2 and hours >> (hour - 1) & 1:
+                return False
+            if hour == 0:
+                return True
+        return False
+
+    def _minute(self) -> bool:
+        while not self.table.fields.minute >> self._second_of_hour() // 60 & 1:
+            if not self.moved:
+                self.moved = True
+                self.now -= self.now % 60
+            self.now += 60
+            if self._second_of_hour() < 60:
+                return True
+        return False
+
+    def _second(self) -> bool:
+        if not (second := self._second_of_hour() % 60):
+            return False
+        self.now += 60 - second
+        if not self.table.fields.gap_runs:  # only the older library remembers it
+            self.moved = True
+        return True
