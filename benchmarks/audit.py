@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks.figure import Figure, in_turn
 from store.audit_chain.verify import verify
 from store.connection import DATABASE_FILE, open_for_reading
-from store.tables.audit import Entry, pages
+from store.tables.audit import AuditEntry, pages
 from store.transaction import Transaction
 from store.writer import Store
 
@@ -29,7 +29,7 @@ async def fill(directory: Path) -> None:
 def _some(tx: Transaction, begin: int) -> None:
     for number in range(begin, begin + 5000):
         tx.audit.append(
-            Entry(
+            AuditEntry(
                 at=START + timedelta(seconds=number),
                 actor="U0000000001",
                 action="backup.create.submitted",

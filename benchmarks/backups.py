@@ -18,7 +18,7 @@ from random import Random
 
 from benchmarks.figure import Figure, median
 from benchmarks.pages import rendered, server
-from bot.garbage_collection import settle
+from bot.garbage_collection import freeze_startup_objects
 
 COUNT = 10_000
 TIMES = 5
@@ -54,17 +54,17 @@ def resident() -> float:
 async def followed(url: str) -> tuple[float, float]:
     """Seconds and MiB of the first list of a cluster, up to where it would be committed."""
     from tracking import runs
-    from tracking.follower import Known
-    from tracking.observation import Setting
+    from tracking.follower import ClusterMemory
+    from tracking.observation import TrackingContext
     from velero.cluster import Cluster, ClusterSettings
     from velero.connection import Direct
 
     cluster = Cluster(ClusterSettings("prod", Direct(url)), now=lambda: datetime.now(UTC), random=Random(1))
     await cluster.backups.page(limit=1)
-    settle()
-    known, before, began = Known(), resident(), time.perf_counter()
+    freeze_startup_objects()
+    known, before, began = ClusterMemory(), resident(), time.perf_counter()
     rows = known.of("Backup")
-    setting = Setting("prod", "uid", datetime.now(UTC), first=True, known=rows.values())
+    setting = TrackingContext("prod", "uid", datetime.now(UTC), first=True, known=rows.values())
 
     async def nothing() -> dict[str, str]:
         return {}
@@ -88,7 +88,7 @@ async def followed(url: str) -> tuple[float, float]:
 def loaded() -> float:
     """Under the bot's own collector, or the floor would be twice as high."""
     pages = rendered(COUNT)
-    settle()
+    freeze_startup_objects()
     found = []
     for _ in range(3):
         began = time.perf_counter()

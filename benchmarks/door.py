@@ -24,11 +24,11 @@ from aiohttp import web
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.configuration.settings import Limits
-from bot.garbage_collection import settle
-from bot.http import Door, Readiness
+from bot.garbage_collection import freeze_startup_objects
+from bot.http import HttpServer, Readiness
 from bot.intake import Intake
 from bot.slack.forms import Forms
-from bot.slack.listeners import Listeners, bolt
+from bot.slack.listeners import Listeners, build_bolt_app
 from store.writer import Store
 
 SECRET = "0123456789abcdef0123456789abcdef"
@@ -72,14 +72,14 @@ async def auth_test(_request: web.Request) -> web.Response:
 async def durable(directory: Path, session: aiohttp.ClientSession, slack: str) -> web.Application:
     store = await Store.open(directory, datetime.now(UTC), ballast=0)
     client = AsyncWebClient(token="xoxb-1", base_url=slack, session=session, retry_handlers=[])
-    app = bolt(client)
+    app = build_bolt_app(client)
     unlimited = Limits(commands_per_minute=10**9, waiting_per_person=10**9, waiting=10**9)
     intake = Intake(store, lambda: datetime.now(UTC), lambda: None, lambda: unlimited)
     listeners = Listeners(
         intake, Forms(client), {"/velero": ""}, lambda: "U000000001", lambda _: "prod", lambda _: None
     )
     listeners.register(app)
-    return Door(app, lambda: (SECRET,), lambda: Readiness({}), slash=listeners.slash).application(PATH)
+    return HttpServer(app, lambda: (SECRET,), lambda: Readiness({}), slash=listeners.slash).application(PATH)
 
 
 async def listen(app: web.Application) -> int:
@@ -99,7 +99,7 @@ async def serve(kind: str, directory: Path) -> None:
             slack = web.Application()
             slack.router.add_post("/api/auth.test", auth_test)
             app = await durable(directory, session, f"http://127.0.0.1:{await listen(slack)}/api/")
-            settle()
+            freeze_startup_objects()
         print(await listen(app), flush=True)
         await asyncio.Event().wait()
 

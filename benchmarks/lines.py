@@ -6,8 +6,8 @@ import shlex
 from datetime import UTC, datetime
 
 from benchmarks.figure import Figure, in_turn, seconds
-from commands.batch import answer, fixtures
-from commands.planning.context import ClusterView, Situation
+from commands.batch import answer_line, facts_from_objects
+from commands.planning.context import ClusterView, PlanContext
 
 LINES = (
     "backup create nightly --include-namespaces shop,shop-db --ttl 720h --snapshot-volumes=false",
@@ -53,18 +53,18 @@ def world() -> list[dict]:
 
 
 def measure() -> Figure:
-    facts = fixtures(world())
-    situation = Situation(
+    facts = facts_from_objects(world())
+    situation = PlanContext(
         now=datetime(2026, 11, 21, 12, tzinfo=UTC), new_id=lambda: "0123456789", cluster=ClusterView("prod")
     )
-    faults = [said["error"] for said in (answer(line, facts, situation) for line in LINES) if not said["ok"]]
+    faults = [said["error"] for said in (answer_line(line, facts, situation) for line in LINES) if not said["ok"]]
     assert not faults, faults
     repeat = 40
 
     def planned() -> None:
         for _ in range(repeat):
             for line in LINES:
-                answer(line, facts, situation)
+                answer_line(line, facts, situation)
 
     def split() -> None:
         for _ in range(repeat):

@@ -21,14 +21,14 @@ from typing import Any
 
 from benchmarks.figure import Figure
 from benchmarks.process import resident
-from operations.restore_preview.live_index import Shelf
+from operations.restore_preview.live_index import LiveIndex
 from operations.restore_preview.modifiers import Modifiers
 from operations.restore_preview.preview import Preview
 from operations.restore_preview.scope import Scope
 from operations.restore_preview.volume_claims import NodeAgent
 from operations.restore_preview.walk import Walk
 from velero.artifacts.contents import stored_objects
-from velero.artifacts.unpacking import Caps
+from velero.artifacts.unpacking import UnpackLimits
 from velero.kinds import Kind
 from velero.live import Served
 
@@ -67,13 +67,15 @@ def pack(path: Path) -> int:
 
 
 def foretold(path: Path) -> Preview:
-    shelf = Shelf({("configmaps", "shop", f"m-{number}") for number in range(OBJECTS)} | {("namespaces", "", "shop")})
-    shelf.put(SPACES, {"kind": "Namespace", "metadata": {"name": "shop"}})
+    shelf = LiveIndex(
+        {("configmaps", "shop", f"m-{number}") for number in range(OBJECTS)} | {("namespaces", "", "shop")}
+    )
+    shelf.add(SPACES, {"kind": "Namespace", "metadata": {"name": "shop"}})
     for number in range(LIVE):
-        shelf.put(MAPS, config_map(number, changed=number % 10 == 0))
+        shelf.add(MAPS, config_map(number, changed=number % 10 == 0))
     walk = Walk(Scope(SPEC), SERVED, shelf, frozenset(), Modifiers(), (), None)
     with path.open("rb") as packed:
-        for stored in stored_objects(packed, Caps(unpacked=1 << 30, packed=1 << 30, ratio=100)):
+        for stored in stored_objects(packed, UnpackLimits(unpacked=1 << 30, packed=1 << 30, ratio=100)):
             walk.visit(stored)
     return walk.preview({}, NodeAgent.UNKNOWN)
 

@@ -13,58 +13,58 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from bot import retry_items
-from bot.approval_wiring import approvals
-from bot.cluster_loops import Watching
+from bot.approval_wiring import build_approvals
+from bot.cluster_loops import ClusterLoops
 from bot.configuration.cluster_settings import cluster_settings
-from bot.configuration.live_settings import Standing
+from bot.configuration.live_settings import LiveSettings
 from bot.configuration.settings import Settings
-from bot.context_factory import Views
+from bot.context_factory import ContextFactory
 from bot.control import Control
-from bot.delivery_wiring import Outgoing
-from bot.doctor import Finding, examine
-from bot.health import Health
+from bot.delivery_wiring import SlackDeliveryLoops
+from bot.doctor import CheckResult, run_checks
+from bot.health import SelfHealth
 from bot.housekeeping import Housekeeping
-from bot.http import Door, Readiness
+from bot.http import HttpServer, Readiness
 from bot.intake import Intake
-from bot.readiness import standing_of
-from bot.record_queries import RecordBook
+from bot.readiness import build_readiness
+from bot.record_queries import RecordQueries
 from bot.refused_attempts import RefusedAttempts
-from bot.slack.connection_status import Presence
+from bot.slack.connection_status import ConnectionStatus
 from bot.slack.forms import Forms
-from bot.slack.home import HomeDesk
+from bot.slack.home import HomeProcessor
 from bot.slack.identity import Identity
-from bot.slack.item_processor import SlackDesk, not_done
-from bot.slack.listeners import Listeners, bolt
-from bot.slack.person_names import People
+from bot.slack.item_processor import SlackItemProcessor, not_done
+from bot.slack.listeners import Listeners, build_bolt_app
+from bot.slack.person_names import PersonDirectory
 from bot.slack.socket import SocketMode
-from bot.slack.votes import clicks
-from bot.supervise import Loop, Loops, contained
-from bot.thread_subjects import Threads
+from bot.slack.votes import vote_clicks
+from bot.supervise import Loop, Loops, run_contained
+from bot.thread_subjects import ThreadSubjects
 from bot.webhooks.wiring import SOURCE, Webhooks
-from bot.worker import Desk, Worker
+from bot.worker import ItemProcessor, Worker
 from domain.actor import Actor
 from domain.answer import Answer
 from domain.decision import Decision
 from domain.event import Event
 from domain.operation import Operation
 from domain.plan import Plan
-from notifier.answer_sender import Speaker
+from notifier.answer_sender import AnswerSender
 from notifier.deliver.rate_limit import RateLimiter
 from notifier.deliver.slack_client import LimitedClient
-from notifier.router import Teller
+from notifier.router import EventRouter
 from operations.executor import Executor
-from operations.pipeline import Conductor
-from operations.request import Asked, Policy
-from operations.step_runner import Continuing
-from operations.unconfirmed_writes import Confirming
+from operations.pipeline import CommandPipeline
+from operations.request import CommandRequest, Policy
+from operations.step_runner import StepRunner
+from operations.unconfirmed_writes import UnconfirmedWrites
 from policy.rules import Rule
 from store.audit_chain import checkpoint
 from store.tables.inbox import Item
 from store.transaction import Transaction
 from store.writer import Store
 from tracking.enrichment import enrich
-from tracking.follower import Known
-from tracking.schedule_reconciler import Keeper
+from tracking.follower import ClusterMemory
+from tracking.schedule_reconciler import ScheduleReconciler
 from tracking.vanished_settlement import settle_operation
 from tracking.watchdog_round import Watchdog
 from velero.cluster import Cluster
@@ -82,7 +82,7 @@ class App:
     """`start()` until ready to take requests, `stop()` in the reverse order."""
 
     def __init__(self, settings: Settings, rules: tuple[Rule, ...], path: Path | None = None) -> None:
-        self.standing = Standing(settings, rules, path)
+        self.standing = LiveSettings(settings, rules, path)
         self._bells: dict[str, Loop] = {}
         self.port = self.status_port = 0
         self.attempts = RefusedAttempts()
@@ -97,13 +97,13 @@ class App:
         return self.standing.rules
 
     def reload(self) -> None:
-        self.standing.read_again()
+        self.standing.reload()
 
     async def start(self) -> None:
         settings = self.settings
         self.store = await Store.open(settings.data_dir, utc_now(), ballast=settings.store.ballast)
         self._loops = Loops(utc_now)
-        self.health = Health(self.store, self._loops, lambda: self.settings, utc_now)
+        self.health = SelfHealth(self.store, self._loops, lambda: self.settings, utc_now)
         self._slack()
         self._clusters()
         self._deciding()
@@ -131,7 +131,7 @@ class App:
             retry_handlers=[],
             trust_env_in_session=False,
         )
-        self.presence = Presence(self.client)
+        self.presence = ConnectionStatus(self.client)
         self.identity = Identity(
             self.client,
             lambda: self.settings.groups,
@@ -154,14 +154,16 @@ class App:
                 now=utc_now,
                 random=random.Random(),  # noqa: S311 - jitter
             )
-        self.known: Mapping[str, Known] = {name: Known() for name in self.clusters}
-        self.views = Views(lambda: self.settings, self.clusters, self.known, utc_now, lambda: self.rules, self._person)
+        self.known: Mapping[str, ClusterMemory] = {name: ClusterMemory() for name in self.clusters}
+        self.views = ContextFactory(
+            lambda: self.settings, self.clusters, self.known, utc_now, lambda: self.rules, self._person
+        )
 
     def _deciding(self) -> None:
         window = lambda: timedelta(seconds=self.settings.approvals.window)  # noqa: E731
         self.executor = Executor(self.store, self.clusters, utc_now, window, settle_deletion=settle_operation)
-        self.continuing = Continuing(self.store, self.executor, utc_now)
-        book = RecordBook(
+        self.continuing = StepRunner(self.store, self.executor, utc_now)
+        book = RecordQueries(
             self.store,
             lambda: self.rules,
             self.clusters,
@@ -169,14 +171,14 @@ class App:
             self._examined,
             self.presence.link,
             self.health.fresh,
-            People(self.client, utc_now).names,
+            PersonDirectory(self.client, utc_now).names,
         )
-        self.conductor = Conductor(
+        self.conductor = CommandPipeline(
             self.store,
             self.clusters,
             self.executor,
             self._policy,
-            self.views.situation,
+            self.views.plan_context,
             self._ask,
             book.reader,
             self.views.cached,
@@ -184,7 +186,7 @@ class App:
             self._bypassed,
         )
 
-        self.approvals = approvals(
+        self.approvals = build_approvals(
             self.store,
             self.conductor,
             self.executor,
@@ -195,22 +197,24 @@ class App:
             utc_now,
         )
 
-    async def _examined(self) -> tuple[Finding, ...]:
-        return await examine(self.settings, self.client, self.clusters)
+    async def _examined(self) -> tuple[CheckResult, ...]:
+        return await run_checks(self.settings, self.client, self.clusters)
 
     def _policy(self) -> Policy:
         return Policy(self.rules, self.identity.directory)
 
-    async def _ask(self, operation: Operation, plan: Plan, decision: Decision, request: Asked) -> Answer:
-        return await self.approvals.ask(operation, plan, decision, request)
+    async def _ask(self, operation: Operation, plan: Plan, decision: Decision, request: CommandRequest) -> Answer:
+        return await self.approvals.open(operation, plan, decision, request)
 
-    def _bypassed(self, tx: Transaction, operation: Operation, plan: Plan, decision: Decision, request: Asked) -> None:
-        self.approvals.bypassed(tx, operation, plan, decision, request)
+    def _bypassed(
+        self, tx: Transaction, operation: Operation, plan: Plan, decision: Decision, request: CommandRequest
+    ) -> None:
+        self.approvals.record_break_glass(tx, operation, plan, decision, request)
 
     # what goes out
 
     def _telling(self) -> None:
-        self.speaker = Speaker(
+        self.speaker = AnswerSender(
             self.client,
             self.session,
             self.limiter,
@@ -218,18 +222,18 @@ class App:
             self.views.covers,
             lambda: self.settings.slack.files,
         )
-        self.outgoing = Outgoing(
+        self.outgoing = SlackDeliveryLoops(
             self.store,
             self.client,
             self.settings.delivery,
             utc_now,
             self._enrich,
-            self.views.seen,
+            self.views.observed_facts,
             self.presence.link,
             self.views.receiver_view,
             lambda: self._ring("cards"),
         )
-        self.teller = Teller(self.store, self.views.wiring, utc_now, lambda: self._ring("send", "webhooks"))
+        self.teller = EventRouter(self.store, self.views.wiring, utc_now, lambda: self._ring("send", "webhooks"))
 
     async def _enrich(self, event: Event) -> Mapping[str, Any]:
         cluster = self.clusters.get(event.cluster)
@@ -242,17 +246,17 @@ class App:
     # what comes in
 
     def _working(self) -> None:
-        desk = SlackDesk(
+        desk = SlackItemProcessor(
             self.identity,
             self.conductor,
-            self.speaker.say,
+            self.speaker.send,
             self._cluster_of,
-            Threads(self.store).subject,
-            clicks(self.approvals, self.speaker.say),
+            ThreadSubjects(self.store).subject,
+            vote_clicks(self.approvals, self.speaker.send),
             self.attempts,
         )
-        desks: dict[str, Desk] = dict.fromkeys(("command", "mention", "action", "form", "shortcut"), desk)
-        desks["home"] = HomeDesk(self.client, self.identity, self.conductor)
+        desks: dict[str, ItemProcessor] = dict.fromkeys(("command", "mention", "action", "form", "shortcut"), desk)
+        desks["home"] = HomeProcessor(self.client, self.identity, self.conductor)
         self.worker = Worker(self.store, desks, utc_now, self._aside)
         self.worker.wake = lambda: self._ring("work", "tell")
         self.intake = Intake(
@@ -272,7 +276,7 @@ class App:
             self.attempts,
         )
         desks[SOURCE] = self.webhooks.desk
-        retry = retry_items.acts(self.store, utc_now, self._ring, lambda key: self.watching.retry(key))  # noqa: PLW0108 - made later
+        retry = retry_items.retry_actions(self.store, utc_now, self._ring, lambda key: self.watching.retry(key))  # noqa: PLW0108 - made later
         self.control = Control(self.settings.data_dir, {**self.webhooks.acts, **retry})
 
     def _refused(self, why: str) -> None:
@@ -283,13 +287,13 @@ class App:
 
     async def _aside(self, item: Item, ref: str) -> None:
         if item.source == SOURCE:
-            await self.webhooks.desk.aside(item, ref)
+            await self.webhooks.desk.set_aside(item, ref)
         else:
-            await self.speaker.say(*not_done(item, ref))
+            await self.speaker.send(*not_done(item, ref))
 
     def _door(self) -> None:
         slack = self.settings.slack
-        app = bolt(self.client)
+        app = build_bolt_app(self.client)
         listeners = Listeners(
             self.intake,
             Forms(self.client, lambda: [one.name for one in self.settings.clusters], self.identity.actor),
@@ -299,7 +303,7 @@ class App:
             self.identity.forget,
         )
         listeners.register(app)
-        self.door = Door(app, self._secrets, self.readiness, slash=listeners.slash)
+        self.door = HttpServer(app, self._secrets, self.readiness, slash=listeners.slash)
         self.socket: SocketMode | None = None
         if slack.transport == "socket":
             self.socket = SocketMode(app, self.client, self.session, lambda: self.settings.slack.app_token())  # noqa: PLW0108
@@ -325,7 +329,7 @@ class App:
         self._bells["requests"] = start("requests", self.outgoing.requests.round)
         start("approvals", self.approvals.round)
         self._bells["steps"] = start("steps", self.continuing.round)
-        start("confirm operations", Confirming(self.store, self.executor, utc_now).round)
+        start("confirm operations", UnconfirmedWrites(self.store, self.executor, utc_now).round)
         if self.socket is not None:
             start("slack socket", self.socket.round)
         for name, one_round in self.webhooks.rounds.items():
@@ -338,19 +342,19 @@ class App:
         self._keeping = keeping = Housekeeping(
             self.store, key, lambda: self.settings, self.door.refused, utc_now, self.attempts
         )
-        start("minute", keeping.minute)
-        start("hour", keeping.hour)
-        start("sign", keeping.sign)
+        start("minute", keeping.run_minute_tasks)
+        start("hour", keeping.run_hourly_tasks)
+        start("sign", keeping.sign_audit_head)
         start("settings", self.standing.round)
         start("health", self.health.round)
         self._schedules()
-        self.watching = Watching(self.store, self.clusters, self.known, lambda: self.settings, utc_now, self._told)
+        self.watching = ClusterLoops(self.store, self.clusters, self.known, lambda: self.settings, utc_now, self._told)
         self.watching.start(self._loops)
 
     def _schedules(self) -> None:
         """What was promised of schedules is kept, and runs that never came are told."""
         told = lambda events: self._told(events, frozenset())  # noqa: E731
-        keeper = Keeper(self.store, self.clusters, utc_now, told)
+        keeper = ScheduleReconciler(self.store, self.clusters, utc_now, told)
         self._bells["keep schedules"] = self._loops.start("keep schedules", keeper.round)
         if self.settings.schedules.watch:
             watchdog = Watchdog(
@@ -375,7 +379,7 @@ class App:
         return 86400.0
 
     def readiness(self) -> Readiness:
-        return standing_of(self.store, self.presence, self.socket, self.clusters, self.health)
+        return build_readiness(self.store, self.presence, self.socket, self.clusters, self.health)
 
     async def stop(self) -> None:
         """No acknowledged command is lost: what is not done in time is in the inbox."""
@@ -389,7 +393,7 @@ class App:
         await self._status.close()
         await self._loops.stop()
         await self.outgoing.delivery.close()
-        await contained(self._keeping.minute())
+        await run_contained(self._keeping.run_minute_tasks())
         for cluster in self.clusters.values():
             await cluster.close()
         await self.session.close()

@@ -10,17 +10,17 @@ from bot.slack.identity import Identity
 from domain.actor import Actor, ActorKind
 from domain.operation import Operation
 from operations.approval.approvals import Approvals
-from operations.approval.timers import Terms
+from operations.approval.timers import ApprovalTimes
 from operations.executor import Executor
-from operations.pipeline import Conductor
+from operations.pipeline import CommandPipeline
 from operations.request import Policy
 from store.writer import Store
 from velero.cluster import Cluster
 
 
-def approvals(
+def build_approvals(
     store: Store,
-    conductor: Conductor,
+    conductor: CommandPipeline,
     executor: Executor,
     identity: Identity,
     clusters: Mapping[str, Cluster],
@@ -40,12 +40,14 @@ def approvals(
         if operation.noun == "restore" and operation.object_uid:
             await clusters[operation.cluster].restores.delete(operation.object_name, uid=operation.object_uid)
 
-    return Approvals(store, executor, conductor.replan, policy, who, lambda: terms(settings()), now, withdraw=take_back)
+    return Approvals(
+        store, executor, conductor.replan, policy, who, lambda: approval_times(settings()), now, withdraw=take_back
+    )
 
 
-def terms(settings: Settings) -> Terms:
+def approval_times(settings: Settings) -> ApprovalTimes:
     told = settings.approvals
-    return Terms(
+    return ApprovalTimes(
         channel=told.channel,
         remind_after=told.remind_after,
         start_deadline=timedelta(seconds=told.start_deadline),

@@ -10,17 +10,17 @@ from bot.configuration.settings import Settings
 from bot.metrics import EVENTS, LAST_SUCCESS, WATCH_OK
 from bot.supervise import Loops
 from commands import conditions
-from commands.conditions import Sign
+from commands.conditions import ConditionSign
 from domain.errors import ClusterError
 from domain.event import Event
 from notifier.deliver import isolation
 from store.transaction import Transaction
 from store.writer import Store
 from tracking import vanished_settlement
-from tracking.follower import OBSERVERS, Follower, Known
-from tracking.observation import Setting
-from tracking.runs import usual
-from tracking.stalled_runs import Limits, stalled
+from tracking.follower import OBSERVERS, ClusterMemory, Follower
+from tracking.observation import TrackingContext
+from tracking.runs import usual_duration
+from tracking.stalled_runs import StallLimits, stall_events
 from velero.cluster import Cluster
 
 log = logging.getLogger(__name__)
@@ -28,14 +28,14 @@ log = logging.getLogger(__name__)
 LEFTOVERS_EVERY = 600.0
 
 
-class Watching:
+class ClusterLoops:
     """`told` hears of new events and of operations that moved, after the commit."""
 
     def __init__(
         self,
         store: Store,
         clusters: Mapping[str, Cluster],
-        known: Mapping[str, Known],
+        known: Mapping[str, ClusterMemory],
         settings: Callable[[], Settings],
         now: Callable[[], datetime],
         told: Callable[[tuple[Event, ...], frozenset[str]], None],
@@ -54,7 +54,7 @@ class Watching:
                 follower = Follower(self._store, cluster, kind, self._known[name], self._now, self._hear, self._lag())
                 self._followers[name, kind] = follower
                 loops.spawn(f"follow {name}/{kind}", follower.run)
-        loops.start("look at clusters", self.look)
+        loops.start("look at clusters", self.examine_clusters)
         loops.start("stalls", self.stalls)
         loops.start("leftovers", self.leftovers)
         loops.start("vanished backups", self.vanished)
@@ -67,8 +67,10 @@ class Watching:
 
     async def _each(self, work: Callable[[Cluster], Awaitable[None]]) -> None:
         """All at once: a cluster that hangs delays nobody else, and neither does one that fails."""
-        ended = await isolation.each(work(cluster) for cluster in self._clusters.values())
-        isolation.told("clusters that cannot be looked at", [fault for fault in ended if isinstance(fault, Exception)])
+        ended = await isolation.run_each(work(cluster) for cluster in self._clusters.values())
+        isolation.raise_all(
+            "clusters that cannot be looked at", [fault for fault in ended if isinstance(fault, Exception)]
+        )
 
     def _hear(self, events: tuple[Event, ...], moved: frozenset[str]) -> None:
         for event in events:
@@ -77,7 +79,7 @@ class Watching:
                 LAST_SUCCESS.labels(event.cluster, str(event.facts.get("schedule", ""))).set(event.at.timestamp())
         self._told(events, moved)
 
-    async def look(self) -> float:
+    async def examine_clusters(self) -> float:
         await self._each(self._look_at)
         return self._settings().watching.look_every
 
@@ -85,9 +87,9 @@ class Watching:
         await cluster.open()
         for health in cluster.board.all():
             WATCH_OK.labels(cluster.name, health.kind).set(1 if health.ok else 0)
-        await self._note(cluster, [*conditions.signs(cluster.health), *await self._asked(cluster)])
+        await self._note(cluster, [*conditions.signs_of_health(cluster.health), *await self._asked(cluster)])
 
-    async def _asked(self, cluster: Cluster) -> list[Sign]:
+    async def _asked(self, cluster: Cluster) -> list[ConditionSign]:
         """Whether Velero itself answers; nothing is known of it where the cluster can't be asked."""
         if not cluster.health.ok:
             return []
@@ -96,11 +98,11 @@ class Watching:
         except ClusterError as error:
             log.info("velero could not be asked: %s", error.text)
             return []
-        return [Sign(conditions.Kind.SILENT, holds=not answered)]
+        return [ConditionSign(conditions.ConditionKind.SILENT, holds=not answered)]
 
-    async def _note(self, cluster: Cluster, found: list[Sign]) -> None:
+    async def _note(self, cluster: Cluster, found: list[ConditionSign]) -> None:
         standing = await self._store.read(lambda tx: tx.conditions.all_standing(cluster.name))
-        changed, events = conditions.seen(standing, found, cluster.name, cluster.uid, self._now())
+        changed, events = conditions.update_conditions(standing, found, cluster.name, cluster.uid, self._now())
         if not changed:
             return
 
@@ -134,11 +136,11 @@ class Watching:
         if not cluster.uid:
             return
         delivery, found = self._settings().delivery, list[Event]()
-        limits = Limits(delivery.queued_too_long, delivery.finalizing_too_long)
+        limits = StallLimits(delivery.queued_too_long, delivery.finalizing_too_long)
         for kind in ("Backup", "Restore"):
             runs = tuple(self._known[cluster.name].of(kind).values())
-            setting = Setting(cluster.name, cluster.uid, self._now(), first=False)
-            found += stalled(setting, kind.lower(), runs, limits, usual(runs))
+            setting = TrackingContext(cluster.name, cluster.uid, self._now(), first=False)
+            found += stall_events(setting, kind.lower(), runs, limits, usual_duration(runs))
         await self._tell(tuple(found))
 
     async def vanished(self) -> float:
@@ -148,8 +150,8 @@ class Watching:
     async def _vanished_of(self, cluster: Cluster) -> None:
         if not cluster.uid:
             return
-        setting = Setting(cluster.name, cluster.uid, self._now(), first=False)
-        events, moved = await vanished_settlement.review(self._store, setting, self._lag())
+        setting = TrackingContext(cluster.name, cluster.uid, self._now(), first=False)
+        events, moved = await vanished_settlement.review_vanished(self._store, setting, self._lag())
         if events or moved:
             self._hear(events, moved)
 
@@ -160,7 +162,7 @@ class Watching:
         if not events:
             return
         fresh = await self._store.write(
-            lambda tx: tuple(event for event in events if tx.outbox.add(conditions.note(tx, event)))
+            lambda tx: tuple(event for event in events if tx.outbox.add(conditions.record_event(tx, event)))
         )
         if fresh:
             self._hear(fresh, frozenset())

@@ -22,7 +22,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 log = logging.getLogger(__name__)
 
-CHUNK = 16 * 1024
+READ_CHUNK_BYTES = 16 * 1024
 
 Count = Callable[[str], None]
 """Takes the reason why something was refused."""
@@ -35,7 +35,7 @@ def _connection_limit() -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ConnectionLimits:
     """Bytes and seconds. `head_s`: from the first byte of a request until its head is complete."""
 
     connections: int = 0
@@ -47,7 +47,7 @@ class Limits:
     lingering_s: float = 1.0
 
     @property
-    def most_connections(self) -> int:
+    def max_connections(self) -> int:
         return self.connections or _connection_limit()
 
 
@@ -148,10 +148,10 @@ class GuardedConnection(asyncio.Protocol):
 class ConnectionGuard:
     """Knows every open connection of one listener and what each of them holds."""
 
-    def __init__(self, limits: Limits, count: Count) -> None:
+    def __init__(self, limits: ConnectionLimits, count: Count) -> None:
         self.limits = limits
         self.count = count
-        self._most = limits.most_connections
+        self._most = limits.max_connections
         self._open: dict[GuardedConnection, None] = {}
         self._by_peer: Counter[str] = Counter()
         self._total = 0
@@ -230,7 +230,7 @@ async def read_body(request: web.Request, limit: int, seconds: float) -> bytes:
     body = bytearray()
     try:
         async with asyncio.timeout(seconds):
-            async for chunk in request.content.iter_chunked(CHUNK):
+            async for chunk in request.content.iter_chunked(READ_CHUNK_BYTES):
                 body += chunk
                 if len(body) > limit:
                     raise BodyRefused("too-large", 413)

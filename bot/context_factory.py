@@ -8,16 +8,16 @@ from datetime import datetime
 from typing import Any
 
 from bot.configuration.settings import Settings
-from commands.planning.context import Application, ClusterView, Situation
+from commands.planning.context import Application, ClusterView, PlanContext
 from domain.actor import Actor
-from domain.errors import NotAccepted, Refused, Unsure
+from domain.errors import IdentityUnknown, NotAccepted, Refused
 from domain.reach import Reach
 from notifier import route
-from operations.request import Asked
+from operations.request import CommandRequest
 from policy.rules import Rule
-from policy.visible import View, limited_to, may_have_file, view
-from tracking.follower import Known
-from tracking.runs import usual
+from policy.visible import View, may_have_file, view_for, view_of_channel
+from tracking.follower import ClusterMemory
+from tracking.runs import usual_duration
 from tracking.watchdog import Limits
 from velero.cluster import Cluster
 from velero.features import Features
@@ -26,14 +26,14 @@ Json = dict[str, Any]
 ASK_AGAIN_S = 10.0
 
 
-class Views:
+class ContextFactory:
     """`settings` is asked each time: they change while the process runs."""
 
     def __init__(
         self,
         settings: Callable[[], Settings],
         clusters: Mapping[str, Cluster],
-        known: Mapping[str, Known],
+        known: Mapping[str, ClusterMemory],
         now: Callable[[], datetime],
         rules: Callable[[], tuple[Rule, ...]],
         actor: Callable[[str], Awaitable[Actor]],
@@ -45,10 +45,10 @@ class Views:
         self._rules = rules
         self._actor = actor
 
-    def situation(self, request: Asked, cluster: str, operation: str) -> Situation:
+    def plan_context(self, request: CommandRequest, cluster: str, operation: str) -> PlanContext:
         settings = self._settings()
         views = {one.name: self.cluster(one.name) for one in settings.clusters}
-        return Situation(
+        return PlanContext(
             now=self._now(),
             new_id=lambda: secrets.token_hex(5),
             cluster=views.get(cluster, ClusterView(cluster)),
@@ -82,7 +82,7 @@ class Views:
         told = self._settings().schedules
         return Limits(grace=told.grace, stale_after=told.stale_after)
 
-    def wiring(self) -> route.Wiring:
+    def wiring(self) -> route.RoutingTable:
         settings = self._settings()
         routes = tuple(
             route.Route(
@@ -100,7 +100,7 @@ class Views:
             )
             for each in settings.routes
         )
-        return route.Wiring(routes, settings.approvals.channel)
+        return route.RoutingTable(routes, settings.approvals.channel)
 
     def scope(self, channel: str) -> tuple[str, ...]:
         bound = self._settings().channel(channel)
@@ -111,7 +111,7 @@ class Views:
         bound = self._settings().channel(channel)
         if bound is None:
             return False
-        return may_have_file(limited_to(bound.namespaces), Reach(namespaces, cluster_scoped="*" in namespaces))
+        return may_have_file(view_of_channel(bound.namespaces), Reach(namespaces, cluster_scoped="*" in namespaces))
 
     async def receiver_view(self, receiver: str, cluster: str, noun: str) -> View:
         """What a channel's scope, or a person's rules, let be told there. A channel that is not listed is not bounded:
@@ -121,14 +121,14 @@ class Views:
         """
         if receiver[:1] not in {"U", "W"}:
             bound = self._settings().channel(receiver)
-            return limited_to(bound.namespaces if bound is not None else ("*",))
+            return view_of_channel(bound.namespaces if bound is not None else ("*",))
         try:
             actor = await self._actor(receiver)
-        except Unsure as error:
+        except IdentityUnknown as error:
             raise NotAccepted(error.text, code="identity-unknown", retry_after=ASK_AGAIN_S) from error
         except Refused:
             return View()
-        return view(self._rules(), actor, cluster, f"{noun}.get")
+        return view_for(self._rules(), actor, cluster, f"{noun}.get")
 
     def cached(self, cluster: str, resource: str) -> list[Json] | None:
         """Backups from memory, as far as lists need them; None while the watch is not in step."""
@@ -139,7 +139,7 @@ class Views:
             return None
         return [as_object(one.name, one.uid, one.phase, one.facts) for one in known.of("Backup").values()]
 
-    def seen(self, cluster: str, kind: str, uid: str) -> Mapping[str, Any]:
+    def observed_facts(self, cluster: str, kind: str, uid: str) -> Mapping[str, Any]:
         known = self._known.get(cluster)
         one = known.of(kind).get(uid) if known else None
         return one.facts if one else {}
@@ -148,7 +148,7 @@ class Views:
 class Durations(Mapping[str, float]):
     """Usual seconds of a schedule, or of a list of namespaces joined by commas; worked out when it is asked for."""
 
-    def __init__(self, known: Known) -> None:
+    def __init__(self, known: ClusterMemory) -> None:
         self._known = known
 
     def __getitem__(self, key: str) -> float:
@@ -158,7 +158,7 @@ class Durations(Mapping[str, float]):
             for one in rows
             if key in {one.facts.get("schedule"), ",".join(sorted(one.facts.get("namespaces") or []))}
         ]
-        if not (found := usual(mine)):
+        if not (found := usual_duration(mine)):
             raise KeyError(key)
         return found
 

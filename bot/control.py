@@ -13,22 +13,22 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from domain.errors import ChatopsError, Refused, Unknown
-from velero.documents import MANIFEST, MESSAGE, BadDocument, read_json
+from domain.errors import ChatopsError, NotFound, Refused
+from velero.documents import MANIFEST_BOUNDS, MESSAGE_BOUNDS, BadDocument, read_json
 
 NAME = "control.sock"
 MAX_LINE = 64 * 1024
-PATIENCE = 60.0
+CONTROL_TIMEOUT_S = 60.0
 
 Json = dict[str, Any]
-Act = Callable[[Mapping[str, Any]], Awaitable[Json]]
+ControlAction = Callable[[Mapping[str, Any]], Awaitable[Json]]
 """Arguments → what is told. Raises ChatopsError with what the person reads."""
 
 
 class Control:
     """`acts` by name. The caller holds the directory's lock: a socket that is there is a dead one's."""
 
-    def __init__(self, data_dir: Path, acts: Mapping[str, Act]) -> None:
+    def __init__(self, data_dir: Path, acts: Mapping[str, ControlAction]) -> None:
         self._path = data_dir / NAME
         self._acts = acts
         self._server: asyncio.Server | None = None
@@ -63,14 +63,14 @@ class Control:
 
     async def _answer(self, line: bytes) -> Json:
         try:
-            asked = read_json(line, MESSAGE)
+            asked = read_json(line, MESSAGE_BOUNDS)
         except BadDocument:
             return _no(Refused("That is no JSON."))
         if not isinstance(asked, dict) or not isinstance(asked.get("do"), str):
             return _no(Refused("`do` names what to do.", why=f"Known: {', '.join(sorted(self._acts))}."))
         act = self._acts.get(asked["do"])
         if act is None:
-            return _no(Unknown(f"{asked['do']!r} is not known.", nearest=tuple(sorted(self._acts))))
+            return _no(NotFound(f"{asked['do']!r} is not known.", nearest=tuple(sorted(self._acts))))
         try:
             return {"ok": True, **await act(asked)}
         except ChatopsError as error:
@@ -81,7 +81,7 @@ def _no(error: ChatopsError) -> Json:
     return {"ok": False, "text": error.text, "why": error.why, "nearest": list(error.nearest), "fix": error.fix}
 
 
-def ask(data_dir: Path, do: str, **arguments: object) -> Json:
+def call_running_bot(data_dir: Path, do: str, **arguments: object) -> Json:
     """What the running bot says. Raises Refused with its words, or where no bot runs on this directory."""
     try:
         answer = _talk(data_dir / NAME, json.dumps({"do": do, **arguments}).encode() + b"\n")
@@ -99,11 +99,11 @@ def ask(data_dir: Path, do: str, **arguments: object) -> Json:
 
 def _talk(path: Path, line: bytes) -> Json:
     with socket.socket(socket.AF_UNIX) as client, _short(path) as name:
-        client.settimeout(PATIENCE)
+        client.settimeout(CONTROL_TIMEOUT_S)
         client.connect(name)
         client.sendall(line)
         with client.makefile("rb") as answers:
-            answer = read_json(answers.readline(4 * MAX_LINE), MANIFEST)
+            answer = read_json(answers.readline(4 * MAX_LINE), MANIFEST_BOUNDS)
     if not isinstance(answer, dict):
         raise ValueError("not an answer")  # noqa: TRY004 - one kind of fault for all that is no answer
     return answer

@@ -7,9 +7,9 @@ from datetime import datetime
 
 from bot.configuration.settings import Delivery
 from bot.metrics import NOTICES
-from notifier.deliver.approval_messages import Requests
-from notifier.deliver.history import History
-from notifier.deliver.message_builder import Enrich, Letters, Link, ReceiverView, Watched
+from notifier.deliver.approval_messages import ApprovalMessages
+from notifier.deliver.history import ChannelHistory
+from notifier.deliver.message_builder import Enrich, Link, MessageBuilder, ReceiverView, Watched
 from notifier.deliver.projection import Projection
 from notifier.deliver.reconcile import Reconciler
 from notifier.deliver.slack import SlackDelivery, Timing
@@ -17,7 +17,7 @@ from notifier.deliver.slack_client import LimitedClient
 from store.writer import Store
 
 
-class Outgoing:
+class SlackDeliveryLoops:
     """Its rounds are the loops `send`, `reconcile`, `sweep`, `cards` and `requests`."""
 
     def __init__(
@@ -41,8 +41,8 @@ class Outgoing:
             settings.hurry,
             history=settings.history,
         )
-        requests = Requests(store)
-        letters = Letters(store, now, enrich, seen, requests.rendered, link, view, settings.enrich)
+        requests = ApprovalMessages(store)
+        letters = MessageBuilder(store, now, enrich, seen, requests.render, link, view, settings.enrich)
         self.delivery = SlackDelivery(
             store,
             client,
@@ -53,7 +53,7 @@ class Outgoing:
             wake_cards,
             lambda outcome: NOTICES.labels("slack", outcome).inc(),
         )
-        history = History(client, limiter, now, settings.read_gap, settings.timeout)
+        history = ChannelHistory(client, limiter, now, settings.read_gap, settings.timeout)
         self.reconciler = Reconciler(store, client, self.delivery, history, now, timing)
         self.cards = Projection(
             "cards",
@@ -61,7 +61,7 @@ class Outgoing:
             client,
             limiter,
             lambda tx: tx.messages.stale_cards(),
-            letters.draw,
+            letters.draw_card,
             now,
             settings.card_interval,
         )

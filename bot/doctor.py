@@ -17,11 +17,11 @@ import aiohttp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.configuration.misconfiguration import misconfigured
+from bot.configuration.misconfiguration import find_misconfiguration
 from bot.configuration.settings import Cluster as Wanted
 from bot.configuration.settings import Settings
-from bot.slack.manifest import scopes
-from domain.counting import counted, named
+from bot.slack.manifest import required_scopes
+from domain.counting import counted, plural_of
 from domain.errors import ClusterError
 from velero.access import Right
 from velero.cluster import Cluster
@@ -36,71 +36,74 @@ OLDEST = (1, 13)
 ROLE = "apply deploy/rights to it"
 
 
-class Grade(StrEnum):
+class CheckGrade(StrEnum):
     OK = "ok"
     WARNING = "warning"
     FAILURE = "failure"
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckResult:
     part: str
-    grade: Grade
+    grade: CheckGrade
     text: str
     mend: str = ""
     cluster: str = ""
     """Of which cluster it is; empty: of Slack or the bot."""
 
 
-def ok(part: str, said: str) -> Finding:
-    return Finding(part, Grade.OK, said)
+def passed(part: str, said: str) -> CheckResult:
+    return CheckResult(part, CheckGrade.OK, said)
 
 
-def warning(part: str, said: str, mend: str) -> Finding:
-    return Finding(part, Grade.WARNING, said, mend)
+def warning(part: str, said: str, mend: str) -> CheckResult:
+    return CheckResult(part, CheckGrade.WARNING, said, mend)
 
 
-def failure(part: str, said: str, mend: str) -> Finding:
-    return Finding(part, Grade.FAILURE, said, mend)
+def failed(part: str, said: str, mend: str) -> CheckResult:
+    return CheckResult(part, CheckGrade.FAILURE, said, mend)
 
 
-async def examine(settings: Settings, client: AsyncWebClient, clusters: Mapping[str, Cluster]) -> tuple[Finding, ...]:
+async def run_checks(
+    settings: Settings, client: AsyncWebClient, clusters: Mapping[str, Cluster]
+) -> tuple[CheckResult, ...]:
     """Everything at once: one cluster that hangs delays nobody else."""
     found = await asyncio.gather(
-        of_slack(settings, client),
-        *(of_cluster(one, clusters[one.name]) for one in settings.clusters if one.name in clusters),
+        check_slack(settings, client),
+        *(check_cluster(one, clusters[one.name]) for one in settings.clusters if one.name in clusters),
     )
     return tuple(finding for part in found for finding in part)
 
 
-def of_settings(settings: Settings) -> tuple[Finding, ...]:
+def of_settings(settings: Settings) -> tuple[CheckResult, ...]:
     """What keeps a part from working, known without asking anybody."""
     return tuple(
-        Finding(each.part, Grade.FAILURE, each.text, each.fix, each.cluster) for each in misconfigured(settings)
+        CheckResult(each.part, CheckGrade.FAILURE, each.text, each.fix, each.cluster)
+        for each in find_misconfiguration(settings)
     )
 
 
-def worst(findings: Iterable[Finding]) -> Grade:
+def worst_grade(findings: Iterable[CheckResult]) -> CheckGrade:
     grades = {finding.grade for finding in findings}
-    return next((grade for grade in (Grade.FAILURE, Grade.WARNING) if grade in grades), Grade.OK)
+    return next((grade for grade in (CheckGrade.FAILURE, CheckGrade.WARNING) if grade in grades), CheckGrade.OK)
 
 
 # --- Slack
 
 
-async def of_slack(settings: Settings, client: AsyncWebClient) -> list[Finding]:
+async def check_slack(settings: Settings, client: AsyncWebClient) -> list[CheckResult]:
     try:
         who = await client.auth_test()
     except SlackApiError as error:
         said = f"Slack refuses the bot token: {error.response.get('error')}"
-        return [failure("slack", said, "set VELERO_CHATOPS_SLACK_BOT_TOKEN to the app's bot token (xoxb-…)")]
+        return [failed("slack", said, "set VELERO_CHATOPS_SLACK_BOT_TOKEN to the app's bot token (xoxb-…)")]
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        return [failure("slack", f"Slack does not answer: {type(error).__name__}", f"reach {settings.slack.api_url}")]
-    found = [ok("slack", f"the bot is {who.get('user')} in {who.get('team')}")]
-    found += of_scopes(settings, _header(who.headers or {}, "x-oauth-scopes"))
+        return [failed("slack", f"Slack does not answer: {type(error).__name__}", f"reach {settings.slack.api_url}")]
+    found = [passed("slack", f"the bot is {who.get('user')} in {who.get('team')}")]
+    found += check_scopes(settings, _header(who.headers or {}, "x-oauth-scopes"))
     if settings.slack.transport == "socket":
         found.append(await _socket(settings, client))
-    for ident, why in channels(settings).items():
+    for ident, why in channel_uses(settings).items():
         found.append(await _channel(client, ident, why))
     return found
 
@@ -109,34 +112,34 @@ def _header(headers: Mapping[str, Any], name: str) -> str:
     return next((str(value) for key, value in headers.items() if key.lower() == name), "")
 
 
-def of_scopes(settings: Settings, header: str) -> Iterator[Finding]:
+def check_scopes(settings: Settings, header: str) -> Iterator[CheckResult]:
     granted = {scope.strip() for scope in header.split(",") if scope.strip()}
     if not granted:
         yield warning("slack scopes", "Slack does not tell the scopes", "compare the app with `slack manifest`")
         return
-    missing = [scope for scope in scopes(settings) if scope.name not in granted]
+    missing = [scope for scope in required_scopes(settings) if scope.name not in granted]
     for scope in missing:
         mend = f"add {scope.name} to the app (`slack manifest` prints it) and install it again"
         if scope.without:
             yield warning("slack scopes", f"{scope.name} is not granted: {scope.without}", mend)
         else:
-            yield failure("slack scopes", f"{scope.name} is not granted. {scope.why}", mend)
+            yield failed("slack scopes", f"{scope.name} is not granted. {scope.why}", mend)
     if not missing:
-        yield ok("slack scopes", f"{len(scopes(settings))} scopes are granted")
+        yield passed("slack scopes", f"{len(required_scopes(settings))} scopes are granted")
 
 
-async def _socket(settings: Settings, client: AsyncWebClient) -> Finding:
+async def _socket(settings: Settings, client: AsyncWebClient) -> CheckResult:
     try:
         await client.apps_connections_open(app_token=settings.slack.app_token())
     except SlackApiError as error:
         mend = "make an app-level token with connections:write, and switch Socket Mode on"
-        return failure("slack socket", f"no connection is given: {error.response.get('error')}", mend)
+        return failed("slack socket", f"no connection is given: {error.response.get('error')}", mend)
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        return failure("slack socket", f"no answer: {type(error).__name__}", f"reach {settings.slack.api_url}")
-    return ok("slack socket", "Socket Mode gives connections")
+        return failed("slack socket", f"no answer: {type(error).__name__}", f"reach {settings.slack.api_url}")
+    return passed("slack socket", "Socket Mode gives connections")
 
 
-def channels(settings: Settings) -> dict[str, str]:
+def channel_uses(settings: Settings) -> dict[str, str]:
     """Channel → what the settings want of it first."""
     wanted = [(settings.approvals.channel, "approvals"), (settings.audit.channel, "signed heads of the audit")]
     wanted += [(each, f"route {route.name}") for route in settings.routes for each in route.channels]
@@ -149,7 +152,7 @@ def channels(settings: Settings) -> dict[str, str]:
     return found
 
 
-async def _channel(client: AsyncWebClient, ident: str, why: str) -> Finding:
+async def _channel(client: AsyncWebClient, ident: str, why: str) -> CheckResult:
     part = f"channel {ident}"
     try:
         channel = (await client.conversations_info(channel=ident)).get("channel") or {}
@@ -157,69 +160,69 @@ async def _channel(client: AsyncWebClient, ident: str, why: str) -> Finding:
         code = str(error.response.get("error"))
         if code == "missing_scope":
             return warning(part, f"cannot be looked at ({why})", f"grant {error.response.get('needed')}")
-        return failure(part, f"{code} ({why})", "use the channel's id, and invite the bot if it is private")
+        return failed(part, f"{code} ({why})", "use the channel's id, and invite the bot if it is private")
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         return warning(part, f"Slack does not answer: {type(error).__name__}", "look again")
     name = f"#{channel.get('name', '')}"
     if channel.get("is_archived"):
-        return failure(part, f"{name} is archived ({why})", "name another channel")
+        return failed(part, f"{name} is archived ({why})", "name another channel")
     if not channel.get("is_member"):
-        return failure(part, f"the bot is not in {name} ({why})", f"/invite it to {name}")
-    return ok(part, f"{name}: {why}")
+        return failed(part, f"the bot is not in {name} ({why})", f"/invite it to {name}")
+    return passed(part, f"{name}: {why}")
 
 
 # --- clusters
 
 
-async def of_cluster(wanted: Wanted, cluster: Cluster) -> list[Finding]:
+async def check_cluster(wanted: Wanted, cluster: Cluster) -> list[CheckResult]:
     return [replace(each, cluster=wanted.name) for each in await _of_cluster(wanted, cluster)]
 
 
-async def _of_cluster(wanted: Wanted, cluster: Cluster) -> list[Finding]:
+async def _of_cluster(wanted: Wanted, cluster: Cluster) -> list[CheckResult]:
     health = await cluster.open()
     if not health.ok:
         mend = "reach its API server; check the context, the token and the certificate"
-        return [failure("API server", health.reason, mend)]
-    found = [ok("API server", f"Kubernetes {cluster.features.kubernetes}")]
+        return [failed("API server", health.reason, mend)]
+    found = [passed("API server", f"Kubernetes {cluster.features.kubernetes}")]
     try:
-        found += of_kinds("Velero's kinds", cluster.features)
-        if not cluster.features.installed:
+        found += check_kinds("Velero's kinds", cluster.features)
+        if not cluster.features.is_installed:
             return found
-        found += of_rights("rights", await cluster.missing_rights())
-        found += of_server("Velero server", wanted, await cluster.server_status())
-        found += of_locations("storage locations", wanted, await cluster.storage_locations.list())
+        found += check_rights("rights", await cluster.missing_rights())
+        found += check_server("Velero server", wanted, await cluster.server_status())
+        found += check_locations("storage locations", wanted, await cluster.storage_locations.list())
         found.append(await _zone("time zone", wanted, cluster))
     except ClusterError as error:
-        found.append(failure("rights", f"{error.text} {error.why}".strip(), ROLE))
+        found.append(failed("rights", f"{error.text} {error.why}".strip(), ROLE))
     return found
 
 
-def of_kinds(part: str, features: Features) -> Iterator[Finding]:
+def check_kinds(part: str, features: Features) -> Iterator[CheckResult]:
     missing = [kind.name for kind in WATCHED if kind.name not in features.kinds]
-    if not features.installed:
-        yield failure(part, "Velero's kinds are not installed", "velero install")
+    if not features.is_installed:
+        yield failed(part, "Velero's kinds are not installed", "velero install")
     elif missing:
         yield warning(part, f"not installed: {', '.join(missing)}", "velero install --crds-only")
     else:
-        yield ok(
+        yield passed(
             part,
-            f"{counted(len(features.kinds), 'kind')} of Velero {named(len(features.kinds), 'is', 'are')} installed",
+            f"{counted(len(features.kinds), 'kind')} of Velero {plural_of(len(features.kinds), 'is', 'are')} installed",
         )
 
 
-def of_rights(part: str, missing: Sequence[Right]) -> Iterator[Finding]:
+def check_rights(part: str, missing: Sequence[Right]) -> Iterator[CheckResult]:
     if not missing:
-        yield ok(part, "the bot has every right that it needs")
+        yield passed(part, "the bot has every right that it needs")
     for resource, rights in groupby(sorted(missing, key=lambda right: right.resource), lambda right: right.resource):
         listed = list(rights)
         where = f" in {listed[0].namespace}" if listed[0].namespace else ""
         verbs = ", ".join(right.verb for right in listed)
-        yield failure(part, f"the bot may not {verbs} {resource}{where}", ROLE)
+        yield failed(part, f"the bot may not {verbs} {resource}{where}", ROLE)
 
 
-def of_server(part: str, wanted: Wanted, status: ServerStatus) -> Iterator[Finding]:
+def check_server(part: str, wanted: Wanted, status: ServerStatus) -> Iterator[CheckResult]:
     if not status.answered:
-        yield failure(part, "Velero's server does not answer", "look at deployment/velero and its log")
+        yield failed(part, "Velero's server does not answer", "look at deployment/velero and its log")
         return
     version = wanted.server_version or status.version
     known = numbers(version)
@@ -228,20 +231,20 @@ def of_server(part: str, wanted: Wanted, status: ServerStatus) -> Iterator[Findi
     elif known < OLDEST:
         yield warning(part, f"Velero {version}: runs cannot be skipped", "upgrade to Velero 1.13 or later")
     else:
-        yield ok(part, f"Velero {version}, {counted(len(status.plugins), 'plugin')}")
+        yield passed(part, f"Velero {version}, {counted(len(status.plugins), 'plugin')}")
 
 
-def of_locations(part: str, wanted: Wanted, locations: Sequence[StorageLocation]) -> Iterator[Finding]:
+def check_locations(part: str, wanted: Wanted, locations: Sequence[StorageLocation]) -> Iterator[CheckResult]:
     if not locations:
-        yield failure(part, "there is no backup storage location", "backup-location create")
+        yield failed(part, "there is no backup storage location", "backup-location create")
     if locations and not any(location.default for location in locations):
         yield warning(part, "no location is the default", "backup-location set NAME --default")
     for location in locations:
-        if location.available:
-            yield ok(f"location {location.name}", f"location {location.name} is available")
+        if location.is_available:
+            yield passed(f"location {location.name}", f"location {location.name} is available")
         else:
             why = location.phase or "not validated yet"
-            yield failure(
+            yield failed(
                 f"location {location.name}",
                 f"location {location.name}: {why}",
                 "check its bucket, credential and endpoint",
@@ -258,7 +261,7 @@ def _host(location: StorageLocation) -> str:
     return urlsplit(location.url).netloc if location.url else ""
 
 
-async def _zone(part: str, wanted: Wanted, cluster: Cluster) -> Finding:
+async def _zone(part: str, wanted: Wanted, cluster: Cluster) -> CheckResult:
     """The server's own is the zone of its container: TZ in its Deployment, else UTC as in Velero's image."""
     try:
         deployment = await cluster.api.request("GET", DEPLOYMENT.object_path(cluster.namespace, "velero"))
@@ -267,8 +270,8 @@ async def _zone(part: str, wanted: Wanted, cluster: Cluster) -> Finding:
     seen = zone_of(deployment)
     if seen != wanted.velero_timezone:
         said = f"the server runs in {seen}, the settings say {wanted.velero_timezone}"
-        return failure(part, said, f'set velero_timezone = "{seen}"')
-    return ok(part, f"the server's time zone is {seen}")
+        return failed(part, said, f'set velero_timezone = "{seen}"')
+    return passed(part, f"the server's time zone is {seen}")
 
 
 def zone_of(deployment: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
 
-from bot.configuration.misconfiguration import misconfigured
+from bot.configuration.misconfiguration import find_misconfiguration
 from bot.configuration.settings import Settings
 from bot.metrics import FAILED_ITEMS
 from bot.supervise import Loop, Loops
@@ -22,14 +22,14 @@ from store.writer import Store
 
 log = logging.getLogger(__name__)
 
-EVERY = 10.0
-LONGEST_REASON = 200
+CHECK_INTERVAL_S = 10.0
+MAX_REASON_LENGTH = 200
 BLOCKING_LOOPS = frozenset({"work", "tell", "send", "approvals", "steps"})
 """Without these no command is done, or nobody is told of it."""
-RETRY = "velero-chatops items retry ID"
+RETRY_COMMAND = "velero-chatops items retry ID"
 
 
-class Health:
+class SelfHealth:
     """Settings and what was set aside are looked at again each round; loops whenever it is asked."""
 
     def __init__(
@@ -44,7 +44,7 @@ class Health:
 
     async def round(self) -> float:
         settings = self._settings()
-        found = await asyncio.to_thread(misconfigured, settings)
+        found = await asyncio.to_thread(find_misconfiguration, settings)
         for problem in found:
             if problem not in self._misconfigured:
                 log.error("%s: %s. To mend it: %s", problem.part, problem.text, problem.fix)
@@ -53,11 +53,11 @@ class Health:
         now = self._now()
         self._misconfigured = {problem: self._misconfigured.get(problem, now) for problem in found}
         await self._look()
-        return EVERY
+        return CHECK_INTERVAL_S
 
     async def _look(self) -> None:
         failed, disabled, counts = await self._store.read(_stored)
-        self._stored = (*map(of_item, failed), *map(of_receiver, disabled))
+        self._stored = (*map(problem_of_item, failed), *map(problem_of_receiver, disabled))
         for kind in ItemKind:
             FAILED_ITEMS.labels(kind.value).set(counts.get(kind, 0))
 
@@ -71,7 +71,7 @@ class Health:
         return (*self.loops(), *settled, *self._stored)
 
     def loops(self) -> tuple[Problem, ...]:
-        return tuple(map(of_loop, self._loops.failing()))
+        return tuple(map(problem_of_loop, self._loops.failing()))
 
     def summary(self) -> tuple[dict[str, str], dict[str, str]]:
         """What keeps the bot from being ready, and what is only degraded, by part, for /readyz."""
@@ -98,20 +98,20 @@ def _words(problem: Problem) -> str:
     return f"since {problem.since:%Y-%m-%dT%H:%M:%SZ}: {problem.text}" if problem.since else problem.text
 
 
-def of_loop(loop: Loop) -> Problem:
-    reason = scrub(loop.reason)[:LONGEST_REASON]
+def problem_of_loop(loop: Loop) -> Problem:
+    reason = scrub(loop.reason)[:MAX_REASON_LENGTH]
     fix = "It is tried again by itself; the log has the whole fault."
     return Problem(f"loop {loop.name}", reason, fix, loop.failing_since, blocks=loop.name in BLOCKING_LOOPS)
 
 
-def of_item(item: FailedItem) -> Problem:
+def problem_of_item(item: FailedItem) -> Problem:
     """The kind of the fault only: its words may hold what not everybody may see, and stand in the log."""
     again = f"tried again at {item.retry_at:%H:%M:%S} UTC" if item.retry_at else "not tried again by itself"
     text = f"{item.subject}: {item.error_type} ({counted(item.failures, 'failure')}, {again})"
-    fix = f"`{RETRY.replace('ID', str(item.id))}` tries it again; the log has the whole fault."
+    fix = f"`{RETRY_COMMAND.replace('ID', str(item.id))}` tries it again; the log has the whole fault."
     return Problem("set aside", text, fix, item.failed_since)
 
 
-def of_receiver(one: Disabled) -> Problem:
+def problem_of_receiver(one: Disabled) -> Problem:
     fix = f"`velero-chatops webhook enable {one.address}`"
     return Problem(f"receiver {one.address}", f"disabled: {one.reason}", fix, one.at)

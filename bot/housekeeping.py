@@ -14,13 +14,13 @@ from domain.event import Event
 from operations import step_runner
 from operations.approval import timers
 from store.audit_chain import checkpoint
-from store.retention import Policy, prune
-from store.tables.audit import Entry
+from store.retention import RetentionPolicy, prune
+from store.tables.audit import AuditEntry
 from store.tables.notices import NoticeState
 from store.transaction import Transaction
 from store.writer import Store
 
-KINDS = timers.KINDS | step_runner.KINDS
+DEADLINE_KINDS = timers.DEADLINE_KINDS | step_runner.DEADLINE_KINDS
 """Of deadlines that somebody here sees to."""
 
 PRUNED_AT_ONCE = 2000
@@ -45,7 +45,7 @@ class Housekeeping:
         self._now = now
         self._attempts = attempts or RefusedAttempts()
 
-    async def minute(self) -> float:
+    async def run_minute_tasks(self) -> float:
         now = self._now()
         refused = dict(self._refused)
         self._refused.clear()
@@ -56,23 +56,23 @@ class Housekeeping:
         NOTICES_PENDING.set(counts.get(NoticeState.PENDING, 0))
         return 60.0
 
-    def _tidy(self, tx: Transaction, refused: dict[str, int], attempts: Sequence[Entry], now: datetime) -> None:
+    def _tidy(self, tx: Transaction, refused: dict[str, int], attempts: Sequence[AuditEntry], now: datetime) -> None:
         for entry in attempts:
             tx.audit.append(entry)
         tx.inbox.forget_response_urls(now)
         tx.failed_items.forget_settled()
         if refused:
-            tx.audit.append(Entry(now, "door", "requests.refused", "refused", detail=refused))
-        for stray in tx.deadlines.strays(now, KINDS):
+            tx.audit.append(AuditEntry(now, "door", "requests.refused", "refused", detail=refused))
+        for stray in tx.deadlines.without_kind(now, DEADLINE_KINDS):
             log.warning(
                 "a deadline of an unknown kind is passed over: %s", stray.kind, extra={"facts": {"id": stray.id}}
             )
-            tx.audit.append(Entry(now, "timer", "deadline.unknown", "passed over", subject=stray.id))
-            tx.deadlines.told(stray, now)
+            tx.audit.append(AuditEntry(now, "timer", "deadline.unknown", "passed over", subject=stray.id))
+            tx.deadlines.mark_told(stray, now)
 
-    async def hour(self) -> float:
+    async def run_hourly_tasks(self) -> float:
         now, store = self._now(), self._settings().store
-        policy = Policy(
+        policy = RetentionPolicy(
             inbox=timedelta(seconds=store.keep_inbox),
             operations=timedelta(seconds=store.keep_operations),
             notices=timedelta(seconds=store.keep_notices),
@@ -82,7 +82,7 @@ class Housekeeping:
         # As many as may be deleted at once: there may be more, and rows must not come faster than they go.
         return 1.0 if any(count >= PRUNED_AT_ONCE for count in deleted.values()) else 3600.0
 
-    async def sign(self) -> float:
+    async def sign_audit_head(self) -> float:
         """A signed head, and where a channel is set the event that publishes it there."""
         now, audit = self._now(), self._settings().audit
         await self._store.write(lambda tx: self._sign(tx, now, audit.channel))

@@ -21,22 +21,22 @@ from slack_bolt.request.async_request import AsyncBoltRequest
 from bot.connection_limits import (
     BodyRefused,
     ConnectionGuard,
-    Limits,
+    ConnectionLimits,
     connection_of,
     mark_verified,
     read_body,
     server_logger,
 )
 from bot.metrics import REQUESTS_REFUSED
-from bot.slack.payload_check import is_event, whole
-from bot.slack.signature import Fault, head_fault, is_signed
+from bot.slack.payload_check import is_event, is_valid_payload
+from bot.slack.signature import SignatureError, head_fault, is_signed
 
 log = logging.getLogger(__name__)
 
 MAX_BODY = 1024 * 1024
-MOST_AT_ONCE = 400
+MAX_CONCURRENT_REQUESTS = 400
 """Slack requests under way; more are told busy. At about a thousand a second they are answered well within 3 s."""
-FORMS = ("application/x-www-form-urlencoded", "application/json")
+ACCEPTED_CONTENT_TYPES = ("application/x-www-form-urlencoded", "application/json")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Slash = Callable[[dict[str, Any]], Awaitable[Mapping[str, Any]]]
@@ -55,7 +55,7 @@ class Readiness:
         return not any(self.parts.values())
 
 
-class Door:
+class HttpServer:
     """`refused` counts what failed at the door since it was last asked: one aggregated audit row a minute is made of it."""
 
     def __init__(
@@ -74,7 +74,7 @@ class Door:
         self._under_way = 0
         self.refused: Counter[str] = Counter()
         self.closing = False
-        self.limits = Limits()
+        self.limits = ConnectionLimits()
 
     def application(self, request_path: str) -> web.Application:
         """What Slack and pipelines reach: nothing here names a cluster or a part."""
@@ -98,20 +98,20 @@ class Door:
 
     async def slack(self, request: web.Request) -> web.StreamResponse:
         """In the order of what it costs: headers, load, and only then the body."""
-        if request.content_type not in FORMS:
+        if request.content_type not in ACCEPTED_CONTENT_TYPES:
             return self._no("content-type", 415)
         timestamp = request.headers.get("X-Slack-Request-Timestamp", "")
         signature = request.headers.get("X-Slack-Signature", "")
         if (fault := head_fault(timestamp, signature, self._wall())) is not None:
             return self._no(fault.value, 401)
-        if self._under_way >= MOST_AT_ONCE or self.closing:
+        if self._under_way >= MAX_CONCURRENT_REQUESTS or self.closing:
             return self._shed(request)
         try:
             body = await read_body(request, MAX_BODY, self.limits.body_s)
         except BodyRefused as refusal:
             return self._no(refusal.reason, refusal.status)
         if not is_signed(timestamp, signature, body, self._secrets()):
-            return self._no(Fault.FORGED.value, 401)
+            return self._no(SignatureError.FORGED.value, 401)
         mark_verified(request)
         self._under_way += 1
         try:
@@ -125,7 +125,7 @@ class Door:
         if self._slash is not None and (fields := slash_command(request.content_type, body)) is not None:
             said = await self._slash(fields)
             return web.json_response(said) if said else web.Response()
-        if not whole(request.content_type, body):
+        if not is_valid_payload(request.content_type, body):
             return self._no("malformed", 400)
         asked = AsyncBoltRequest(body=body.decode(), query=request.query_string, headers=dict(request.headers))
         return await to_aiohttp_response(await self._app.async_dispatch(asked))
@@ -169,7 +169,7 @@ def slash_command(content_type: str, body: bytes) -> dict[str, Any] | None:
 
     Raises ValueError for a body that is no text.
     """
-    if content_type != FORMS[0] or body.startswith(b"payload=") or b"command=" not in body:
+    if content_type != ACCEPTED_CONTENT_TYPES[0] or body.startswith(b"payload=") or b"command=" not in body:
         return None
     fields: dict[str, Any] = dict(parse_qsl(body.decode("utf-8"), keep_blank_values=True, errors="strict"))
     return fields if "command" in fields and "payload" not in fields else None
@@ -223,7 +223,7 @@ class Listener:
 
 
 async def listen(
-    application: web.Application, host: str, port: int, limits: Limits, count: Callable[[str], None]
+    application: web.Application, host: str, port: int, limits: ConnectionLimits, count: Callable[[str], None]
 ) -> Listener:
     runner = web.AppRunner(
         application,

@@ -16,7 +16,7 @@ from typing import Any
 
 from bot.configuration.settings import Limits
 from bot.metrics import INBOX_WAITING
-from commands.grammar.parser import glance
+from commands.grammar.parser import parse_quickly
 from commands.grammar.verb import Effect
 from commands.registry import VERBS
 from commands.secret_values import refuse_in_line
@@ -28,7 +28,7 @@ from store.writer import Store
 
 log = logging.getLogger(__name__)
 
-PATIENCE = 2.0
+INTAKE_TIMEOUT_S = 2.0
 """Seconds: Slack shows an error after three."""
 MINUTE = timedelta(minutes=1)
 MANY_PEOPLE = 1000
@@ -41,7 +41,7 @@ WRITES = frozenset(verb.key for verb in VERBS if verb.effect is Effect.WRITE)
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class IntakeResult:
     """`text` is what the person is told in the acknowledgement; empty when the answer follows."""
 
     text: str = ""
@@ -104,7 +104,7 @@ class Intake:
         self._room = 0
         self.accepted = 0
 
-    async def take(
+    async def accept(
         self,
         key: str,
         source: str,
@@ -113,14 +113,14 @@ class Intake:
         queueing: Queueing | None = None,
         response_url: str = "",
         also: Callable[[Transaction], None] | None = None,
-    ) -> Taken:
+    ) -> IntakeResult:
         """`also` shares the transaction of what is new."""
         now, queueing, limits = self._now(), queueing or Queueing(), self._limits()
         rated = bool(queueing.person) and queueing.rated
         try:
             refuse_in_line(str(payload.get("line", "")), str(payload.get("lead", "")))
         except Refused as refusal:
-            return Taken(f"{refusal.text} {refusal.why} {refusal.fix}")
+            return IntakeResult(f"{refusal.text} {refusal.why} {refusal.fix}")
         try:
             if not await self._has_room(limits):
                 return await self._over(key, "inbox-full", TOO_MANY_WAIT)
@@ -132,29 +132,29 @@ class Intake:
             def accept(tx: Transaction) -> Accepted | Duplicate | None:
                 return _accepted(tx, (key, source, payload), queueing, limits, now, response_url, also)
 
-            found = await self._store.write(accept, timeout=PATIENCE)
+            found = await self._store.write(accept, timeout=INTAKE_TIMEOUT_S)
         except StoreBusy:
-            return Taken(BUSY)
+            return IntakeResult(BUSY)
         except StoreFull:
-            return Taken(FULL)
+            return IntakeResult(FULL)
         except StoreError:
             log.exception("the inbox cannot be written")
-            return Taken(BUSY)
+            return IntakeResult(BUSY)
         if not isinstance(found, Accepted) and rated:
             self._rates.take_back(queueing.person)
         return self._told(found, limits)
 
-    def _told(self, found: Accepted | Duplicate | None, limits: Limits) -> Taken:
+    def _told(self, found: Accepted | Duplicate | None, limits: Limits) -> IntakeResult:
         if found is None:
             self._refused("person-waiting")
-            return Taken(waits_already(limits.waiting_per_person))
+            return IntakeResult(waits_already(limits.waiting_per_person))
         if isinstance(found, Duplicate):
-            return Taken(duplicate=True, seq=found.seq)
+            return IntakeResult(duplicate=True, seq=found.seq)
         INBOX_WAITING.inc()
         self.accepted += 1
         self._room -= 1
         self._wake()
-        return Taken(seq=found.seq)
+        return IntakeResult(seq=found.seq)
 
     async def _has_room(self, limits: Limits) -> bool:
         """Counted again only after as many were taken as there was room for."""
@@ -162,12 +162,12 @@ class Intake:
             self._room = limits.waiting - await self._store.read(lambda tx: tx.inbox.count())
         return self._room > 0
 
-    async def _over(self, key: str, why: str, text: str) -> Taken:
+    async def _over(self, key: str, why: str, text: str) -> IntakeResult:
         """What was taken before is not refused when it is sent again."""
         if (seq := await self._store.read(lambda tx: tx.inbox.seq_of(key))) is not None:
-            return Taken(duplicate=True, seq=seq)
+            return IntakeResult(duplicate=True, seq=seq)
         self._refused(why)
-        return Taken(text)
+        return IntakeResult(text)
 
 
 def _accepted(
@@ -204,7 +204,7 @@ def waits_already(most: int) -> str:
 def queueing_of(line: str, lead: str, cluster: str, person: str) -> Queueing:
     """Commands on one object keep their order; those that do not parse need none."""
     try:
-        command = glance(line, lead=lead)
+        command = parse_quickly(line, lead=lead)
     except UserError:
         return Queueing(person=person)
     if command.help:

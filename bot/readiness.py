@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bot.health import Health
+from bot.health import SelfHealth
 from bot.http import Readiness
 from bot.metrics import READY
-from bot.slack.connection_status import Presence
+from bot.slack.connection_status import ConnectionStatus
 from bot.slack.socket import SocketMode
 from store.writer import Store
 from velero.cluster import Cluster
 
 
-def standing_of(
-    store: Store, presence: Presence, socket: SocketMode | None, clusters: Mapping[str, Cluster], health: Health
+def build_readiness(
+    store: Store,
+    presence: ConnectionStatus,
+    socket: SocketMode | None,
+    clusters: Mapping[str, Cluster],
+    health: SelfHealth,
 ) -> Readiness:
     blocking, degraded = health.summary()
     parts = {**blocking, "store": str(store.fault or ""), "slack": "" if presence.user else presence.fault}

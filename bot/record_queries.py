@@ -7,15 +7,15 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from bot.doctor import Finding, Grade
+from bot.doctor import CheckGrade, CheckResult
 from commands.planning import pending_approvals
-from commands.planning.facts import Records
+from commands.planning.facts import RecordsNeed
 from commands.restore import conflicts, safety_backup
 from domain.actor import Actor
 from domain.problem import Problem
-from policy.explain import rights
+from policy.explain import list_rights
 from policy.rules import Rule
-from store.tables.audit import Recorded
+from store.tables.audit import AuditRow
 from store.transaction import Transaction
 from store.writer import Store
 
@@ -23,14 +23,14 @@ LINKED, KEPT, PATIENCE = 20, 1000, 1.5
 """Requests whose link is asked for, links that are kept, and seconds that somebody waits for them."""
 
 
-class RecordBook:
+class RecordQueries:
     def __init__(
         self,
         store: Store,
         rules: Callable[[], Sequence[Rule]],
         clusters: Collection[str],
         scope: Callable[[str], Sequence[str]],
-        checks: Callable[[], Awaitable[Sequence[Finding]]],
+        checks: Callable[[], Awaitable[Sequence[CheckResult]]],
         link: Callable[[str, str], Awaitable[str]],
         problems: Callable[[], Awaitable[Sequence[Problem]]],
         people: Callable[[str], Awaitable[Collection[str]]],
@@ -45,17 +45,17 @@ class RecordBook:
         self._link = link
         self._links: dict[tuple[str, str], str] = {}
 
-    def reader(self, actor: Actor, channel: str) -> Callable[[Records], Any]:
+    def reader(self, actor: Actor, channel: str) -> Callable[[RecordsNeed], Any]:
         """For one asker, in one channel: rights and subscriptions are theirs."""
 
-        async def read(need: Records) -> list[Any]:
+        async def read(need: RecordsNeed) -> list[Any]:
             match need.table:
                 case "config-checks":
                     return [*map(of_problem, await self._problems()), *map(of_finding, await self._checks())]
                 case "problems":
                     return list(await self._problems())
                 case "rights":
-                    return list(rights(self._rules(), actor, tuple(self._clusters)))
+                    return list(list_rights(self._rules(), actor, tuple(self._clusters)))
                 case "channel-scope":
                     return list(self._scope(channel))
                 case pending_approvals.TABLE:
@@ -65,9 +65,9 @@ class RecordBook:
 
         return read
 
-    async def _waiting(self, cluster: str) -> list[pending_approvals.Waiting]:
+    async def _waiting(self, cluster: str) -> list[pending_approvals.PendingApproval]:
         """Those that may be shown with a link to their message, as far as Slack says it in time."""
-        rows = await self._store.read(lambda tx: pending_approvals.waiting(tx, cluster))
+        rows = await self._store.read(lambda tx: pending_approvals.read_pending_approvals(tx, cluster))
         unknown = [row.message for row in rows[:LINKED] if row.message != ("", "") and row.message not in self._links]
         if len(self._links) > KEPT:
             self._links.clear()
@@ -82,7 +82,7 @@ class RecordBook:
         if link := await self._link(channel, ts):
             self._links[channel, ts] = link
 
-    async def _stored(self, need: Records, actor: Actor, channel: str) -> list[Any]:
+    async def _stored(self, need: RecordsNeed, actor: Actor, channel: str) -> list[Any]:
         query = dict(need.query)
         match need.table:
             case "failed-notices":
@@ -97,19 +97,19 @@ class RecordBook:
                 of = query.get("cluster", ""), query.get("restore", "")
                 return list(await self._store.read(lambda tx: safety_backup.safety_backups(tx, *of)))
             case conflicts.TABLE:
-                return await self._store.read(lambda tx: conflicts.pending(tx, query.get("cluster", "")))
+                return await self._store.read(lambda tx: conflicts.read_pending_restores(tx, query.get("cluster", "")))
             case "subscriptions":
                 who = channel if query.get("here") else actor.id
                 return list(await self._store.read(lambda tx: tx.subscriptions.of(who)))
             case "story":
-                return list(await self._store.read(lambda tx: tx.audit.story(query.get("operation", ""))))
+                return list(await self._store.read(lambda tx: tx.audit.history_of(query.get("operation", ""))))
             case _:
                 return []
 
 
-def of_finding(each: Finding) -> tuple[str, str, str, str]:
+def of_finding(each: CheckResult) -> tuple[str, str, str, str]:
     """(cluster, what, how it is, what to do) for `doctor`; no cluster: of the bot as a whole."""
-    return each.cluster, each.part, "ok" if each.grade is Grade.OK else each.text, each.mend
+    return each.cluster, each.part, "ok" if each.grade is CheckGrade.OK else each.text, each.mend
 
 
 def of_problem(each: Problem) -> tuple[str, str, str, str]:
@@ -117,7 +117,7 @@ def of_problem(each: Problem) -> tuple[str, str, str, str]:
     return each.cluster, each.part, f"{each.text}{since}", each.fix
 
 
-def _audit(tx: Transaction, query: Mapping[str, str]) -> tuple[Recorded, ...]:
+def _audit(tx: Transaction, query: Mapping[str, str]) -> tuple[AuditRow, ...]:
     return tx.audit.latest(
         int(query.get("limit", "20")),
         cluster=query.get("cluster", ""),

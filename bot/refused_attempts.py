@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 
-from commands.grammar.parser import glance
+from commands.grammar.parser import parse_quickly
 from domain.errors import UserError
-from store.tables.audit import Entry
+from store.tables.audit import AuditEntry
 
-MOST_KEYS = 1000
+MAX_KEYS = 1000
 """People and verbs of one minute that are counted apart; what comes beyond is counted together."""
-OTHERS = ("others", "-", "-")
+OVERFLOW_KEY = ("others", "-", "-")
 
 
 class RefusedAttempts:
@@ -21,17 +21,17 @@ class RefusedAttempts:
 
     def add(self, person: str, line: str, lead: str = "", way: str = "") -> None:
         key = (person, _verb(line, lead), way)
-        self._counts[key if key in self._counts or len(self._counts) < MOST_KEYS else OTHERS] += 1
+        self._counts[key if key in self._counts or len(self._counts) < MAX_KEYS else OVERFLOW_KEY] += 1
 
-    def drain(self, now: datetime) -> Iterator[Entry]:
+    def drain(self, now: datetime) -> Iterator[AuditEntry]:
         counts, self._counts = self._counts, Counter()
         for (person, verb, way), count in sorted(counts.items()):
-            yield Entry(now, person, verb, "refused", detail={"attempts": count, "way": way})
+            yield AuditEntry(now, person, verb, "refused", detail={"attempts": count, "way": way})
 
 
 def _verb(line: str, lead: str) -> str:
     """Of the command's own words only those that we know: the rest is a stranger's text."""
     try:
-        return glance(line, lead=lead).key or "-"
+        return parse_quickly(line, lead=lead).key or "-"
     except UserError:
         return "-"

@@ -73,7 +73,7 @@ def reason_of(fault: BaseException) -> str:
     return f"{type(fault).__name__}: {fault}"
 
 
-async def contained(work: Awaitable[object]) -> Exception | None:
+async def run_contained(work: Awaitable[object]) -> Exception | None:
     """One piece of work whose fault must not end the others; the fault is logged and given back."""
     try:
         await work

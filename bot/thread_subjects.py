@@ -6,7 +6,7 @@ from store.transaction import Transaction
 from store.writer import Store
 
 
-class Threads:
+class ThreadSubjects:
     def __init__(self, store: Store) -> None:
         self._store = store
 

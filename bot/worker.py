@@ -11,8 +11,8 @@ from typing import Protocol
 
 from bot.logs import REFERENCE
 from bot.metrics import COMMANDS, INBOX_WAITING
-from bot.supervise import contained
-from domain.errors import ChatopsError, Lost, StoreError
+from bot.supervise import run_contained
+from domain.errors import ChatopsError, ConcurrentChange, StoreError
 from store.tables.failed_items import ItemKind, Subject
 from store.tables.inbox import Item
 from store.transaction import Transaction
@@ -20,8 +20,8 @@ from store.writer import Store
 
 log = logging.getLogger(__name__)
 
-AT_ONCE = 16
-ATTEMPTS = 3
+MAX_CONCURRENT_ITEMS = 16
+MAX_ATTEMPTS = 3
 """An item that fails so often, or ends the process so often, is set aside, and the person told."""
 SUSPECT_ALONE = 5.0
 """Seconds. An item that was claimed before may be what ended the process: the next such item starts so long after it."""
@@ -31,10 +31,10 @@ and the item is not blamed for it."""
 RECORD_AGAIN = 1.0
 
 
-class Desk(Protocol):
+class ItemProcessor(Protocol):
     """Sees one kind of item through; returns in a word how it ended. Raises only what nobody foresaw."""
 
-    async def see_through(self, item: Item) -> str: ...
+    async def process(self, item: Item) -> str: ...
 
 
 class Crashed(ChatopsError):
@@ -47,7 +47,7 @@ class Worker:
     def __init__(
         self,
         store: Store,
-        desks: Mapping[str, Desk],
+        desks: Mapping[str, ItemProcessor],
         now: Callable[[], datetime],
         aside: Callable[[Item, str], Awaitable[None]],
     ) -> None:
@@ -76,7 +76,7 @@ class Worker:
             del self._unrecorded[seq]
         if self.stopping:
             return None
-        room = AT_ONCE - len(self._under_way)
+        room = MAX_CONCURRENT_ITEMS - len(self._under_way)
         if room <= 0:
             self._room.clear()
             await self._room.wait()
@@ -96,7 +96,7 @@ class Worker:
         """Suspects with so many attempts wait: while the process is young, those whose next one is the last."""
         now = asyncio.get_running_loop().time()
         self._began = self._began if self._began is not None else now
-        return ATTEMPTS - 1 if now - self._began < self.probation else None
+        return MAX_ATTEMPTS - 1 if now - self._began < self.probation else None
 
     def _start(self, item: Item) -> None:
         task = asyncio.create_task(self._see_through(item))
@@ -120,19 +120,19 @@ class Worker:
             raise
 
     async def _worked_on(self, item: Item) -> None:
-        if item.attempts > ATTEMPTS:
+        if item.attempts > MAX_ATTEMPTS:
             crashed = Crashed(f"the bot ended {item.attempts - 1} times while it worked on this")
             # Once more than that, and it was the telling that ended the process.
-            await self._set_aside(item, crashed, told=item.attempts == ATTEMPTS + 1)
+            await self._set_aside(item, crashed, told=item.attempts == MAX_ATTEMPTS + 1)
             return
         result = "failed"
 
         async def work() -> None:
             nonlocal result
-            result = await self._desks[item.source].see_through(item)
+            result = await self._desks[item.source].process(item)
 
-        while (fault := await contained(work())) is not None:
-            if item.attempts >= ATTEMPTS:
+        while (fault := await run_contained(work())) is not None:
+            if item.attempts >= MAX_ATTEMPTS:
                 await self._set_aside(item, fault, told=True)
                 return
             again = await self._another_attempt(item)
@@ -155,7 +155,7 @@ class Worker:
     async def _set_aside(self, item: Item, fault: Exception, *, told: bool) -> None:
         """Its lane goes on without it; `items retry` brings it back."""
         if told:
-            await contained(self._aside(item, reference(item)))
+            await run_contained(self._aside(item, reference(item)))
         subject = Subject(ItemKind.COMMAND, str(item.seq), f"{item.source} {reference(item)}")
         log.error("%s was set aside", subject.text, extra={"facts": {"attempts": item.attempts, "fault": repr(fault)}})
 
@@ -196,7 +196,7 @@ def suppressing_lost(change: Callable[[Transaction], None]) -> Callable[[Transac
     def record(tx: Transaction) -> None:
         try:
             change(tx)
-        except Lost:
+        except ConcurrentChange:
             log.warning("an inbox row was finished by another process")
 
     return record

@@ -8,7 +8,7 @@ from typing import Any
 from commands.grammar.command import Command
 from commands.grammar.parser import parse
 from commands.grammar.verb import Effect
-from commands.planning.context import Situation
+from commands.planning.context import PlanContext
 from commands.planning.facts import Facts
 from commands.registry import verb_of
 from domain.errors import UsageError, UserError
@@ -18,21 +18,21 @@ from policy.canonical import with_list_guards
 Json = dict[str, Any]
 
 
-def answer(line: str, facts: Facts, context: Situation) -> Json:
+def answer_line(line: str, facts: Facts, context: PlanContext) -> Json:
     """Every line is answered; `ok` speaks of the translation alone."""
     try:
         command = parse(line)
         if not command.noun and not command.topic:
             raise UsageError("The line is empty.", fix="help")
-        plan = planned(command, facts, context)
+        plan = plan_command(command, facts, context)
     except UserError as error:
-        return _said(line, ok=False, error=sentence(error))
+        return _said(line, ok=False, error=error_sentence(error))
     if plan is None:
         return _said(line, ok=True)
     return _said(line, ok=True, plan=plan)
 
 
-def planned(command: Command, facts: Facts, context: Situation) -> Plan | None:
+def plan_command(command: Command, facts: Facts, context: PlanContext) -> Plan | None:
     """None for a line that writes nothing: help and reads. Raises UserError."""
     if command.help:
         return None
@@ -44,7 +44,7 @@ def planned(command: Command, facts: Facts, context: Situation) -> Plan | None:
     return with_list_guards(verb.plan(command, facts, context))
 
 
-def sentence(error: UserError) -> str:
+def error_sentence(error: UserError) -> str:
     parts = [error.text, error.why, f"Nearest: {', '.join(error.nearest)}." if error.nearest else "", error.fix]
     return " ".join(part for part in parts if part)
 
@@ -93,7 +93,7 @@ _VELERO = frozenset(
 )
 
 
-def fixtures(objects: Iterable[Json]) -> Facts:
+def facts_from_objects(objects: Iterable[Json]) -> Facts:
     """Facts from Kubernetes objects, a List or a list of them. Raises UsageError for what is not one."""
     facts = Facts()
     for resource in _VELERO:

@@ -13,11 +13,11 @@ from store.transaction import Transaction
 from velero.health import Condition as State
 from velero.health import Health
 
-PATIENCE = 2
+MIN_LOOKS = 2
 """Looks in a row that find it before it is told."""
 
 
-class Kind(StrEnum):
+class ConditionKind(StrEnum):
     SILENT = "velero-silent"
     UNREACHABLE = "cluster-unreachable"
     ACCESS = "access-lost"
@@ -32,71 +32,78 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Sign:
+class ConditionSign:
     """What one look found of a condition: whether it holds, since when, and the cluster's own words."""
 
-    kind: Kind
+    kind: ConditionKind
     holds: bool
     since: datetime | None = None
     message: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ConditionMessage:
     begun: str
     ended: str
     object_kind: str
     object_name: str
 
 
-_TOLD: Mapping[Kind, Told] = {
-    Kind.SILENT: Told("velero.silent", "velero.back", "Velero", "velero"),
-    Kind.UNREACHABLE: Told("cluster.unreachable", "cluster.reachable", "Cluster", ""),
-    Kind.ACCESS: Told("cluster.access-lost", "cluster.access-back", "Cluster", ""),
+_TOLD: Mapping[ConditionKind, ConditionMessage] = {
+    ConditionKind.SILENT: ConditionMessage("velero.silent", "velero.back", "Velero", "velero"),
+    ConditionKind.UNREACHABLE: ConditionMessage("cluster.unreachable", "cluster.reachable", "Cluster", ""),
+    ConditionKind.ACCESS: ConditionMessage("cluster.access-lost", "cluster.access-back", "Cluster", ""),
 }
-_BEGINS: Mapping[str, Kind] = {
-    "location.unavailable": Kind.LOCATION,
-    "schedule.paused-outside": Kind.PAUSED,
-    "schedule.failed-validation": Kind.INVALID,
-    "schedule.unseen": Kind.UNSEEN,
-    "schedule.clock-skew": Kind.SKEWED,
-    "schedule.piling-up": Kind.PILING,
-    "schedule.no-good-backup": Kind.STALE,
+_BEGINS: Mapping[str, ConditionKind] = {
+    "location.unavailable": ConditionKind.LOCATION,
+    "schedule.paused-outside": ConditionKind.PAUSED,
+    "schedule.failed-validation": ConditionKind.INVALID,
+    "schedule.unseen": ConditionKind.UNSEEN,
+    "schedule.clock-skew": ConditionKind.SKEWED,
+    "schedule.piling-up": ConditionKind.PILING,
+    "schedule.no-good-backup": ConditionKind.STALE,
 }
-OF_SCHEDULES = (Kind.PAUSED, Kind.INVALID, Kind.UNSEEN, Kind.SKEWED, Kind.PILING, Kind.STALE)
-_ENDS: Mapping[str, tuple[Kind, ...]] = {
-    "location.available": (Kind.LOCATION,),
-    "location.removed": (Kind.LOCATION,),
-    "schedule.resumed-outside": (Kind.PAUSED,),
-    "schedule.fixed": (Kind.INVALID,),
-    "schedule.clock-right": (Kind.SKEWED,),
-    "schedule.drained": (Kind.PILING,),
-    "schedule.good-again": (Kind.STALE,),
-    "schedule.deleted-outside": OF_SCHEDULES,
-    "schedule.seen": (Kind.UNSEEN,),
-    "schedule.missed": (Kind.UNSEEN,),
-    "schedule.ran-late": (Kind.UNSEEN,),
+SCHEDULE_CONDITIONS = (
+    ConditionKind.PAUSED,
+    ConditionKind.INVALID,
+    ConditionKind.UNSEEN,
+    ConditionKind.SKEWED,
+    ConditionKind.PILING,
+    ConditionKind.STALE,
+)
+_ENDS: Mapping[str, tuple[ConditionKind, ...]] = {
+    "location.available": (ConditionKind.LOCATION,),
+    "location.removed": (ConditionKind.LOCATION,),
+    "schedule.resumed-outside": (ConditionKind.PAUSED,),
+    "schedule.fixed": (ConditionKind.INVALID,),
+    "schedule.clock-right": (ConditionKind.SKEWED,),
+    "schedule.drained": (ConditionKind.PILING,),
+    "schedule.good-again": (ConditionKind.STALE,),
+    "schedule.deleted-outside": SCHEDULE_CONDITIONS,
+    "schedule.seen": (ConditionKind.UNSEEN,),
+    "schedule.missed": (ConditionKind.UNSEEN,),
+    "schedule.ran-late": (ConditionKind.UNSEEN,),
 }
 
 
 STALLS = frozenset({"stuck-in-queue", "stuck-in-finalizing", "slow"})
-ENDS_OF_RUNS = frozenset({"completed", "partially-failed", "failed", "failed-validation", "deleted", "gone", "removed"})
+RUN_ENDS = frozenset({"completed", "partially-failed", "failed", "failed-validation", "deleted", "gone", "removed"})
 
 
-def signs(health: Health) -> tuple[Sign, ...]:
+def signs_of_health(health: Health) -> tuple[ConditionSign, ...]:
     """Of the API's health. A cluster that refuses the bot answers; one that doesn't answer says nothing about access."""
     state, since, why = health.condition, health.since, health.reason
     if state is State.UNREACHABLE:
-        return (Sign(Kind.UNREACHABLE, holds=True, since=since, message=why),)
+        return (ConditionSign(ConditionKind.UNREACHABLE, holds=True, since=since, message=why),)
     refused = state in {State.UNAUTHENTICATED, State.FORBIDDEN}
     if refused or state in {State.OK, State.MISSING}:
-        access = Sign(Kind.ACCESS, holds=refused, since=since, message=why if refused else "")
-        return (Sign(Kind.UNREACHABLE, holds=False), access)
+        access = ConditionSign(ConditionKind.ACCESS, holds=refused, since=since, message=why if refused else "")
+        return (ConditionSign(ConditionKind.UNREACHABLE, holds=False), access)
     return ()
 
 
-def seen(
-    standing: Iterable[Condition], found: Iterable[Sign], cluster: str, cluster_uid: str, now: datetime
+def update_conditions(
+    standing: Iterable[Condition], found: Iterable[ConditionSign], cluster: str, cluster_uid: str, now: datetime
 ) -> tuple[tuple[Condition, ...], tuple[Event, ...]]:
     """The conditions that changed, and what is told of them."""
     before = {each.kind: each for each in standing}
@@ -114,16 +121,16 @@ def seen(
     return tuple(changed), tuple(told)
 
 
-def _after(prev: Condition | None, sign: Sign, cluster: str, now: datetime) -> Condition | None:
+def _after(prev: Condition | None, sign: ConditionSign, cluster: str, now: datetime) -> Condition | None:
     if not sign.holds:
         return replace(prev, until=now) if prev is not None else None
     if prev is None:
         return Condition(cluster, sign.kind.value, "", sign.since or now)
-    looks = min(prev.looks + 1, PATIENCE)
-    return replace(prev, looks=looks, told=prev.told or looks >= PATIENCE)
+    looks = min(prev.looks + 1, MIN_LOOKS)
+    return replace(prev, looks=looks, told=prev.told or looks >= MIN_LOOKS)
 
 
-def _event(after: Condition, sign: Sign, cluster_uid: str, now: datetime) -> Event:
+def _event(after: Condition, sign: ConditionSign, cluster_uid: str, now: datetime) -> Event:
     what, since = _TOLD[sign.kind], after.since.isoformat()
     kind = what.begun if after.until is None else what.ended
     facts = {"since": since, "message": sign.message}
@@ -141,12 +148,12 @@ def _event(after: Condition, sign: Sign, cluster_uid: str, now: datetime) -> Eve
     )
 
 
-def note(tx: Transaction, event: Event) -> Event:
+def record_event(tx: Transaction, event: Event) -> Event:
     """In the transaction that tells of it, and before: what other watches tell becomes part of the same history.
 
     The event as it is to be told: the good end of a run that was reported as stuck is a recovery.
     """
-    stalled = _ended(tx, event, Kind.STALLED, event.object_uid) if _is_end(event.kind) else False
+    stalled = _ended(tx, event, ConditionKind.STALLED, event.object_uid) if _is_end(event.kind) else False
     for kind in _ENDS.get(event.kind, ()):
         _ended(tx, event, kind, event.object_name)
     if (begun := _begun(event)) is not None and tx.conditions.standing(event.cluster, *begun) is None:
@@ -158,21 +165,21 @@ def note(tx: Transaction, event: Event) -> Event:
     return event
 
 
-def end(tx: Transaction, cluster: str, subject: str, now: datetime, *kinds: Kind) -> None:
+def end_conditions(tx: Transaction, cluster: str, subject: str, now: datetime, *kinds: ConditionKind) -> None:
     """What was asked for in chat ended them: nobody has to be told."""
     for kind in kinds:
         if (prev := tx.conditions.standing(cluster, kind.value, subject)) is not None:
             tx.conditions.put(replace(prev, until=now))
 
 
-def _begun(event: Event) -> tuple[Kind, str] | None:
+def _begun(event: Event) -> tuple[ConditionKind, str] | None:
     if event.kind.partition(".")[2] in STALLS:
-        return Kind.STALLED, event.object_uid
+        return ConditionKind.STALLED, event.object_uid
     kind = _BEGINS.get(event.kind)
     return (kind, event.object_name) if kind is not None else None
 
 
-def _ended(tx: Transaction, event: Event, kind: Kind, subject: str) -> bool:
+def _ended(tx: Transaction, event: Event, kind: ConditionKind, subject: str) -> bool:
     prev = tx.conditions.standing(event.cluster, kind.value, subject)
     if prev is not None:
         tx.conditions.put(replace(prev, until=event.at))
@@ -181,16 +188,16 @@ def _ended(tx: Transaction, event: Event, kind: Kind, subject: str) -> bool:
 
 def _is_end(kind: str) -> bool:
     noun, _, what = kind.partition(".")
-    return noun in {"backup", "restore"} and what in ENDS_OF_RUNS
+    return noun in {"backup", "restore"} and what in RUN_ENDS
 
 
-def explains(
-    history: Sequence[Condition], kind: Kind, since: datetime, until: datetime, subject: str = ""
+def find_cause(
+    history: Sequence[Condition], kind: ConditionKind, since: datetime, until: datetime, subject: str = ""
 ) -> Condition | None:
     """The last condition of this kind that stood at some time between the two."""
     mine = (each for each in reversed(history) if each.kind == kind.value and each.subject == subject)
     return next((each for each in mine if each.overlaps(since, until)), None)
 
 
-LOOKED_BACK = timedelta(days=8)
+HISTORY_LENGTH = timedelta(days=8)
 """How old a condition may be to explain what is found out now."""

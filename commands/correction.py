@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from commands.grammar.command import Command
 from commands.grammar.nearest import meant
 from commands.grammar.parser import LEADS, BadValue, parse
-from commands.grammar.safety_flags import held_back_by
-from commands.grammar.tokenizer import Word, quote, words
+from commands.grammar.safety_flags import safety_flag_of
+from commands.grammar.tokenizer import Word, quote, tokenize
 from commands.grammar.verb import Effect
 from commands.registry import NOUNS, VERB_WORDS, VERBS, verb_of
 from domain.errors import ChatopsError, UsageError
@@ -24,12 +24,12 @@ _PLACEHOLDER = re.compile(r"\b[A-Z][A-Z_]{1,}\b|…|\.\.\.|<[a-z ]+>")
 _QUOTED = re.compile(r"'((?:[^'\\]|\\.)+)'|\"((?:[^\"\\]|\\.)+)\"")
 
 
-def place(error: ChatopsError, line: str) -> Span | None:
+def find_place(error: ChatopsError, line: str) -> Span | None:
     """Of the wrong part in the line as it was received."""
     if error.part is not None or not line:
         return error.part
     try:
-        found = words(line)
+        found = tokenize(line)
     except UsageError:
         return None
     quoted = [one or other for one, other in _QUOTED.findall(error.text)]
@@ -64,10 +64,10 @@ class Typed:
     subject: tuple[str, str] = ("", "")
 
 
-def corrected(error: ChatopsError, typed: Typed) -> str:
+def correct_line(error: ChatopsError, typed: Typed) -> str:
     """One line ready to copy, or nothing: it reads, differs, holds back what the original did, and does no more."""
     candidates = [better for better in (*_only(error.nearest), error.fix) if _is_command(better)]
-    if (part := place(error, typed.line)) and (value := _meant(error, typed.line[slice(*part)])):
+    if (part := find_place(error, typed.line)) and (value := _meant(error, typed.line[slice(*part)])):
         candidates.append(_replaced(typed.line, part, value))
     return next((better for better in candidates if sound(better, typed, error)), "")
 
@@ -91,7 +91,7 @@ def sound(better: str, typed: Typed, error: ChatopsError) -> bool:
     except UsageError:
         return False
     verb = None if made.help else verb_of(made.key)
-    if verb is None or verb.effect is Effect.NOT_HERE or not _keeps(made, better, typed, error):
+    if verb is None or verb.effect is Effect.UNSUPPORTED or not _keeps(made, better, typed, error):
         return False
     return verb.effect is Effect.READ or _same_verb(made, typed)
 
@@ -102,7 +102,7 @@ def _is_command(text: str) -> bool:
 
 def _words(line: str) -> list[Word]:
     try:
-        return [word for word in words(line) if word.text not in LEADS]
+        return [word for word in tokenize(line) if word.text not in LEADS]
     except UsageError:
         return []
 
@@ -112,12 +112,12 @@ def _texts(line: str) -> list[str]:
 
 
 def _held_back(line: str) -> frozenset[str]:
-    return frozenset(filter(None, map(held_back_by, _texts(line))))
+    return frozenset(filter(None, map(safety_flag_of, _texts(line))))
 
 
 def _keeps(made: Command, better: str, typed: Typed, error: ChatopsError) -> bool:
     """What holds the original back still does, and every word but those at fault is still there."""
-    if not all(made.given(flag) for flag in _held_back(typed.line)):
+    if not all(made.has_flag(flag) for flag in _held_back(typed.line)):
         return False
     if _says_dry_run(typed.line) and not made.dry_run:
         return False
@@ -136,7 +136,7 @@ def _repeats(value: object) -> bool:
 
 def _beside_the_fault(line: str, error: ChatopsError) -> Iterator[str]:
     """Words that the fault isn't about. A flag that it is about takes its value with it."""
-    part = place(error, line)
+    part = find_place(error, line)
     with_flag = False
     for word in _words(line):
         within = part is not None and word.span[0] < part[1] and part[0] < word.span[1]
@@ -151,7 +151,7 @@ def _beside_the_fault(line: str, error: ChatopsError) -> Iterator[str]:
 
 def _says_dry_run(line: str) -> bool:
     """Also where it doesn't read: `--dry-run=maybe` was meant to hold back."""
-    return any(held_back_by(text) == "dry-run" and not text.endswith("=false") for text in _texts(line))
+    return any(safety_flag_of(text) == "dry-run" and not text.endswith("=false") for text in _texts(line))
 
 
 def _same_verb(made: Command, typed: Typed) -> bool:

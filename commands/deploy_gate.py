@@ -8,20 +8,20 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from domain.duration import from_timedelta, human
+from domain.duration import format_human, from_timedelta
 from domain.wildcards import matches_wildcard
 from velero.artifacts.volumes import Volume
 from velero.phases import BACKUP_PHASES
 from velero.resources.backups import Backup
 
-LOOKED_AT = 3
+MAX_CANDIDATES = 3
 """So many young backups of a namespace are asked for their volumes, newest first."""
 
 Volumes = Mapping[str, Sequence[Volume] | None]
 """By backup; None where the list cannot be read."""
 
 
-class Reason(StrEnum):
+class GateReason(StrEnum):
     FRESH = "fresh"
     NO_BACKUP = "no-backup"
     TOO_OLD = "too-old"
@@ -33,18 +33,18 @@ class Reason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class GateRequest:
     namespaces: tuple[str, ...]
     max_age: timedelta
     require_volumes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class GateEvidence:
     """What stands behind the verdict on one namespace. `age` in seconds, from when the backup began to read."""
 
     namespace: str
-    reason: Reason
+    reason: GateReason
     backup: str = ""
     uid: str = ""
     started: datetime | None = None
@@ -68,13 +68,13 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class GateVerdict:
     """`passed` is None while a backup that was taken for it still runs."""
 
     passed: bool | None
-    reason: Reason | None
+    reason: GateReason | None
     text: str
-    evidence: tuple[Evidence, ...] = field(default_factory=tuple)
+    evidence: tuple[GateEvidence, ...] = field(default_factory=tuple)
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -85,24 +85,26 @@ class Verdict:
         }
 
 
-def judge(backups: Iterable[Backup], request: Request, now: datetime, volumes: Volumes) -> Verdict:
+def judge(backups: Iterable[Backup], request: GateRequest, now: datetime, volumes: Volumes) -> GateVerdict:
     """Each namespace needs a good one; the verdict's reason is that of the first that has none."""
     good = _newest_first(backups, now)
     evidence = tuple(_evidence(name, good, request, now, volumes) for name in request.namespaces)
-    bad = next((each for each in evidence if each.reason is not Reason.FRESH), None)
-    return Verdict(bad is None, bad.reason if bad else Reason.FRESH, _words(bad or evidence[0], request), evidence)
+    bad = next((each for each in evidence if each.reason is not GateReason.FRESH), None)
+    return GateVerdict(
+        bad is None, bad.reason if bad else GateReason.FRESH, _words(bad or evidence[0], request), evidence
+    )
 
 
-def candidates(backups: Iterable[Backup], request: Request, now: datetime) -> tuple[str, ...]:
+def candidates(backups: Iterable[Backup], request: GateRequest, now: datetime) -> tuple[str, ...]:
     """Whose volumes the verdict depends on; none unless volumes are asked for."""
     if not request.require_volumes:
         return ()
     good = _newest_first(backups, now)
-    young = (each for name in request.namespaces for each in _young(name, good, request, now)[:LOOKED_AT])
+    young = (each for name in request.namespaces for each in _young(name, good, request, now)[:MAX_CANDIDATES])
     return tuple(dict.fromkeys(each.meta.name for each in young))
 
 
-def covers(backup: Backup, namespace: str) -> bool:
+def covers_namespace(backup: Backup, namespace: str) -> bool:
     """The whole namespace: a backup narrowed by labels or kinds protects less than it seems."""
     spec = backup.raw.get("spec") or {}
     if any(spec.get(key) for key in ("labelSelector", "orLabelSelectors")):
@@ -121,50 +123,54 @@ def _newest_first(backups: Iterable[Backup], now: datetime) -> list[Backup]:
     good = (
         each
         for each in backups
-        if BACKUP_PHASES.good(each.phase)
+        if BACKUP_PHASES.is_good(each.phase)
         and each.meta.deleting is None
         and (each.expires is None or each.expires > now)
     )
-    return sorted(good, key=lambda each: (begun(each) is not None, begun(each)), reverse=True)
+    return sorted(good, key=lambda each: (started_at(each) is not None, started_at(each)), reverse=True)
 
 
-def begun(backup: Backup) -> datetime | None:
+def started_at(backup: Backup) -> datetime | None:
     """What it holds is at least as old as its start."""
     return backup.started or backup.meta.created
 
 
-def _young(namespace: str, good: Iterable[Backup], request: Request, now: datetime) -> list[Backup]:
-    return [each for each in good if covers(each, namespace) and _age(each, now) <= request.max_age]
+def _young(namespace: str, good: Iterable[Backup], request: GateRequest, now: datetime) -> list[Backup]:
+    return [each for each in good if covers_namespace(each, namespace) and _age(each, now) <= request.max_age]
 
 
 def _age(backup: Backup, now: datetime) -> timedelta:
-    since = begun(backup)
+    since = started_at(backup)
     return max(timedelta(), now - since) if since else timedelta.max
 
 
-def _evidence(namespace: str, good: list[Backup], request: Request, now: datetime, volumes: Volumes) -> Evidence:
+def _evidence(
+    namespace: str, good: list[Backup], request: GateRequest, now: datetime, volumes: Volumes
+) -> GateEvidence:
     young = _young(namespace, good, request, now)
     if not young:
-        last = next((each for each in good if covers(each, namespace)), None)
+        last = next((each for each in good if covers_namespace(each, namespace)), None)
         if last is None:
-            return Evidence(namespace, Reason.NO_BACKUP)
-        return _of(last, namespace, Reason.TOO_OLD, now)
+            return GateEvidence(namespace, GateReason.NO_BACKUP)
+        return _of(last, namespace, GateReason.TOO_OLD, now)
     if not request.require_volumes:
-        return _of(young[0], namespace, Reason.FRESH, now)
-    judged = [_with_volumes(each, namespace, now, volumes) for each in young[:LOOKED_AT]]
-    return next((each for each in judged if each.reason is Reason.FRESH), judged[0])
+        return _of(young[0], namespace, GateReason.FRESH, now)
+    judged = [_with_volumes(each, namespace, now, volumes) for each in young[:MAX_CANDIDATES]]
+    return next((each for each in judged if each.reason is GateReason.FRESH), judged[0])
 
 
-def _with_volumes(backup: Backup, namespace: str, now: datetime, volumes: Volumes) -> Evidence:
+def _with_volumes(backup: Backup, namespace: str, now: datetime, volumes: Volumes) -> GateEvidence:
     listed = volumes.get(backup.meta.name)
     if listed is None:
-        return _of(backup, namespace, Reason.VOLUMES_UNKNOWN, now)
-    without = tuple(each.shown for each in listed if each.namespace == namespace and not each.saved)
-    return _of(backup, namespace, Reason.VOLUMES_WITHOUT_DATA if without else Reason.FRESH, now, without)
+        return _of(backup, namespace, GateReason.VOLUMES_UNKNOWN, now)
+    without = tuple(each.shown for each in listed if each.namespace == namespace and not each.has_data)
+    return _of(backup, namespace, GateReason.VOLUMES_WITHOUT_DATA if without else GateReason.FRESH, now, without)
 
 
-def _of(backup: Backup, namespace: str, reason: Reason, now: datetime, without: tuple[str, ...] = ()) -> Evidence:
-    return Evidence(
+def _of(
+    backup: Backup, namespace: str, reason: GateReason, now: datetime, without: tuple[str, ...] = ()
+) -> GateEvidence:
+    return GateEvidence(
         namespace,
         reason,
         backup.meta.name,
@@ -177,24 +183,24 @@ def _of(backup: Backup, namespace: str, reason: Reason, now: datetime, without: 
     )
 
 
-def _words(one: Evidence, request: Request) -> str:
+def _words(one: GateEvidence, request: GateRequest) -> str:
     age = _span(timedelta(seconds=one.age)) if one.backup else ""
     match one.reason:
-        case Reason.FRESH:
+        case GateReason.FRESH:
             return f"Namespace {one.namespace} is in backup {one.backup}, {age} old."
-        case Reason.NO_BACKUP:
+        case GateReason.NO_BACKUP:
             return f"No good backup holds the whole of namespace {one.namespace}."
-        case Reason.TOO_OLD:
+        case GateReason.TOO_OLD:
             most = _span(request.max_age)
             return f"The last good backup of namespace {one.namespace}, {one.backup}, is {age} old; {most} is allowed."
-        case Reason.VOLUMES_WITHOUT_DATA:
+        case GateReason.VOLUMES_WITHOUT_DATA:
             return f"Backup {one.backup} holds no data of {', '.join(one.without_data[:5])}."
         case _:
             return f"Which volumes backup {one.backup} holds cannot be read."
 
 
 def _span(age: timedelta) -> str:
-    return human(from_timedelta(timedelta(seconds=age.total_seconds() // 1)))
+    return format_human(from_timedelta(timedelta(seconds=age.total_seconds() // 1)))
 
 
 def _text(moment: datetime | None) -> str | None:

@@ -87,7 +87,7 @@ def menu() -> Answer:
 
 def everything(rules: Sequence[Rule], actor: Actor) -> Answer:
     parts: list[Part] = []
-    for noun in dict.fromkeys(verb.noun for verb in VERBS if verb.effect is not Effect.NOT_HERE):
+    for noun in dict.fromkeys(verb.noun for verb in VERBS if verb.effect is not Effect.UNSUPPORTED):
         lines = [_line(verb, rules, actor) for verb in VERBS if verb.noun == noun]
         parts.append(Code("\n".join(lines)))
     parts.append(Text("`help backup create` or `backup create ?` tells a verb's flags. --dry-run changes nothing."))
@@ -103,7 +103,7 @@ def of_noun(noun: str, verbs: Sequence[Verb], rules: Sequence[Rule], actor: Acto
 def _line(verb: Verb, rules: Sequence[Rule], actor: Actor) -> str:
     decision = may_ask(rules, actor, verb.key, "", writes=verb.effect is Effect.WRITE)
     lock = " (not for you)" if decision.outcome is Outcome.DENY and rules else ""
-    lock = " (not here)" if verb.effect is Effect.NOT_HERE else lock
+    lock = " (not here)" if verb.effect is Effect.UNSUPPORTED else lock
     return f"{f'{verb.noun} {verb.name} {verb.args.usage}'.strip():<42} {verb.summary}{lock}"
 
 

@@ -38,10 +38,10 @@ def refuse_in_line(line: str, lead: str = "") -> None:
     """Before the line is stored. Raises Refused; a line that does not parse is refused later, in its own words."""
     if not _HINT.search(line):
         return
-    from commands.grammar.parser import glance
+    from commands.grammar.parser import parse_quickly
 
     try:
-        command = glance(line, lead=lead)
+        command = parse_quickly(line, lead=lead)
     except ChatopsError:
         documents = {"The command": line}
     else:

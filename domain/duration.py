@@ -61,7 +61,7 @@ _PART: Final = re.compile(r"([0-9]*)(?:(\.)([0-9]*))?([^0-9.]*)", re.ASCII)
 _PHRASE: Final = re.compile(r"([0-9]+)[ \t\u00a0]+([a-z]+)", re.ASCII | re.IGNORECASE)
 
 
-class Flaw(Enum):
+class DurationFlaw(Enum):
     """What is wrong with a duration."""
 
     SHAPE = "is not a duration"
@@ -74,7 +74,7 @@ class Flaw(Enum):
 class BadDuration(UsageError, ValueError):
     """`flaw` names the fault, `unit` the unit nobody knows."""
 
-    def __init__(self, given: str, flaw: Flaw, unit: str = "") -> None:
+    def __init__(self, given: str, flaw: DurationFlaw, unit: str = "") -> None:
         words = f"{given!r} {flaw.value}" + (f" {unit!r}" if unit else "")
         super().__init__(f"{words}. Allowed is {ALLOWED}.", why=flaw.value, fix=f"Use {ALLOWED}.")
         self.given = given
@@ -85,7 +85,7 @@ class BadDuration(UsageError, ValueError):
 def _whole(digits: str, text: str) -> int:
     significant = digits.lstrip("0")
     if len(significant) > 19 or int(significant or 0) > _OVERFLOW:
-        raise BadDuration(text, Flaw.TOO_LONG)
+        raise BadDuration(text, DurationFlaw.TOO_LONG)
     return int(significant or 0)
 
 
@@ -102,11 +102,11 @@ def _fraction(digits: str) -> tuple[int, float]:
 def _size(whole: int, fraction: str, unit: int, text: str) -> int:
     """In double precision, as Go computes fractions: other arithmetic differs in the last nanosecond."""
     if whole > _OVERFLOW // unit:
-        raise BadDuration(text, Flaw.TOO_LONG)
+        raise BadDuration(text, DurationFlaw.TOO_LONG)
     value, scale = _fraction(fraction)
     size = whole * unit + (int(float(value) * (float(unit) / scale)) if value else 0)
     if size > _OVERFLOW:
-        raise BadDuration(text, Flaw.TOO_LONG)
+        raise BadDuration(text, DurationFlaw.TOO_LONG)
     return size
 
 
@@ -115,15 +115,15 @@ def _sum(text: str, body: str, units: Mapping[str, int]) -> int:
     while at < len(body):
         part = _PART.match(body, at)
         if part is None or not (part[1] or part[3]):
-            raise BadDuration(text, Flaw.SHAPE)
+            raise BadDuration(text, DurationFlaw.SHAPE)
         whole = _whole(part[1], text)
         if not part[4]:
-            raise BadDuration(text, Flaw.NO_UNIT)
+            raise BadDuration(text, DurationFlaw.NO_UNIT)
         if part[4] not in units:
-            raise BadDuration(text, Flaw.UNIT, part[4])
+            raise BadDuration(text, DurationFlaw.UNIT, part[4])
         total += _size(whole, part[3] or "", units[part[4]], text)
         if total > _OVERFLOW:
-            raise BadDuration(text, Flaw.TOO_LONG)
+            raise BadDuration(text, DurationFlaw.TOO_LONG)
         at = part.end()
     return total
 
@@ -133,12 +133,12 @@ def _read(text: str, units: Mapping[str, int]) -> int:
     if body == "0":
         return 0
     if not body:
-        raise BadDuration(text, Flaw.SHAPE)
+        raise BadDuration(text, DurationFlaw.SHAPE)
     total = _sum(text, body, units)
     if text[0] == "-":
         return -total
     if total > LARGEST:
-        raise BadDuration(text, Flaw.TOO_LONG)
+        raise BadDuration(text, DurationFlaw.TOO_LONG)
     return total
 
 
@@ -154,10 +154,10 @@ def parse(text: str) -> int:
         word = phrase[2].lower()
         unit = _SPOKEN.get(word) or GO_UNITS.get(word) or _LONG_UNITS.get(word)
         if unit is None:
-            raise BadDuration(text, Flaw.UNIT, phrase[2])
+            raise BadDuration(text, DurationFlaw.UNIT, phrase[2])
         number = _whole(phrase[1], text)
         if number * unit > LARGEST:
-            raise BadDuration(text, Flaw.TOO_LONG)
+            raise BadDuration(text, DurationFlaw.TOO_LONG)
         return number * unit
     return _read(given, {**GO_UNITS, **_LONG_UNITS})
 
@@ -165,7 +165,7 @@ def parse(text: str) -> int:
 def parse_positive(text: str) -> int:
     """For what has to last: a TTL, a pause, a timeout."""
     if (size := parse(text)) <= 0:
-        raise BadDuration(text, Flaw.NEGATIVE)
+        raise BadDuration(text, DurationFlaw.NEGATIVE)
     return size
 
 
@@ -195,10 +195,10 @@ def format_go(ns: int) -> str:
     return f"{sign}{minutes}m{text}" if minutes else sign + text
 
 
-def human(ns: int) -> str:
+def format_human(ns: int) -> str:
     """In the largest unit that divides it: "30 days" reads as 1 month."""
     if ns < 0:
-        return f"-{human(-ns)}"
+        return f"-{format_human(-ns)}"
     for word, unit in _WORDS.items():
         if ns >= unit and ns % unit == 0:
             return f"{ns // unit} {word}{'' if ns == unit else 's'}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from domain.errors import Lost
+from domain.errors import ConcurrentChange
 
 
 class State(StrEnum):
@@ -54,7 +54,7 @@ GRANTED = frozenset({State.APPROVED, State.SUBMITTING, State.UNCONFIRMED, State.
 """Only these may write to a cluster."""
 
 
-class IllegalMove(Lost):
+class IllegalMove(ConcurrentChange):
     """Names both ends."""
 
 
@@ -86,5 +86,5 @@ class Operation:
         return replace(self, state=to, changed_at=now, revision=self.revision + 1, **changes)  # type: ignore[arg-type]
 
     @property
-    def over(self) -> bool:
+    def is_over(self) -> bool:
         return self.state in TERMINAL or self.state is State.LOST

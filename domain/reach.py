@@ -38,6 +38,6 @@ class Reach:
     def namespaces(self) -> frozenset[str]:
         return self.reads | self.writes
 
-    def within(self, scope: frozenset[str]) -> bool:
+    def is_within(self, scope: frozenset[str]) -> bool:
         """Whether every namespace lies inside `scope`; a scope of `{"*"}` holds all."""
         return "*" in scope or self.namespaces <= scope

@@ -15,14 +15,14 @@ _PREFIX = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-
 _OPERATORS = frozenset({"=", "==", "!=", "in", "notin", ">", "<"})
 
 
-def valid_key(key: str) -> bool:
+def is_valid_key(key: str) -> bool:
     prefix, slash, name = key.rpartition("/")
     if slash and (len(prefix) > 253 or not _PREFIX.fullmatch(prefix)):
         return False
     return bool(_NAME.fullmatch(name))
 
 
-def valid_value(value: str) -> bool:
+def is_valid_value(value: str) -> bool:
     return value == "" or bool(_NAME.fullmatch(value))
 
 
@@ -100,7 +100,7 @@ class _Reader:
             raise self._fault("=, in, notin, a comma or the end")
         values = self._values() if operator in {"in", "notin"} else [self._exact()]
         for value in values:
-            if not valid_value(value) or (operator in "<>" and not value.lstrip("-").isdigit()):
+            if not is_valid_value(value) or (operator in "<>" and not value.lstrip("-").isdigit()):
                 raise UsageError(
                     f"{value!r} is not a label value.", why="At most 63 letters, digits, '-', '_' and '.'."
                 )
@@ -138,7 +138,7 @@ class _Reader:
     def _check_key(self, token: str) -> None:
         if not token or token[0] in _SPECIAL:
             raise self._fault("a label's name")
-        if not valid_key(token):
+        if not is_valid_key(token):
             raise UsageError(
                 f"{token!r} is not a label's name.", why="Like app or example.org/app, 63 signs after the slash."
             )
@@ -176,7 +176,7 @@ def _tokens(text: str) -> list[str]:
     return found
 
 
-def words_of(selector: Selector) -> str:
+def format_selector(selector: Selector) -> str:
     """The selector as one would type it."""
     parts = [f"{key}={value}" for key, value in sorted((selector.get("matchLabels") or {}).items())]
     for entry in selector.get("matchExpressions") or []:
@@ -192,7 +192,7 @@ def words_of(selector: Selector) -> str:
     return ",".join(parts)
 
 
-def matches(selector: Selector, labels: dict[str, str]) -> bool:
+def selector_matches(selector: Selector, labels: dict[str, str]) -> bool:
     """As the API server selects."""
     if any(labels.get(key) != value for key, value in (selector.get("matchLabels") or {}).items()):
         return False

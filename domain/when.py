@@ -37,7 +37,7 @@ def known_zone(name: str) -> str:
     return name
 
 
-class Towards(Enum):
+class Direction(Enum):
     """Which of the times a bare clock or weekday means."""
 
     FUTURE = "future"
@@ -52,7 +52,7 @@ def _bad(given: str, why: str, *nearest: str) -> BadTime:
     return BadTime(f"{given!r} {why}", nearest=nearest, fix=f"Write it like {ALLOWED}.")
 
 
-def parse(text: str, now: datetime, zone: tzinfo, towards: Towards = Towards.FUTURE) -> datetime:
+def parse(text: str, now: datetime, zone: tzinfo, towards: Direction = Direction.FUTURE) -> datetime:
     """An instant in UTC. `now` knows its zone; `zone` is the reader's."""
     given = " ".join(text.split())
     words = given.lower()
@@ -67,7 +67,7 @@ def parse(text: str, now: datetime, zone: tzinfo, towards: Towards = Towards.FUT
     raise _bad(given, "is not a time.")
 
 
-def _instant(words: str, given: str, _now: datetime, _towards: Towards) -> datetime | None:
+def _instant(words: str, given: str, _now: datetime, _towards: Direction) -> datetime | None:
     if not (found := _INSTANT.fullmatch(words)):
         return None
     offset = "+00:00" if found[4] in {"z", "utc"} else found[4]
@@ -79,7 +79,7 @@ def _instant(words: str, given: str, _now: datetime, _towards: Towards) -> datet
         raise _bad(given, f"is not a time: {error}") from error
 
 
-def _relative(words: str, given: str, now: datetime, towards: Towards) -> datetime | None:
+def _relative(words: str, given: str, now: datetime, towards: Direction) -> datetime | None:
     if words.startswith(("+", "-")):
         sign, span = (1 if words[0] == "+" else -1), words[1:]
     elif words.startswith("in "):
@@ -96,16 +96,16 @@ def _relative(words: str, given: str, now: datetime, towards: Towards) -> dateti
     return now.astimezone(UTC) + sign * duration.to_timedelta(size)  # in a zone Python would move the wall clock
 
 
-def _refuse_bare_duration(words: str, given: str, towards: Towards) -> None:
+def _refuse_bare_duration(words: str, given: str, towards: Direction) -> None:
     try:
         duration.parse(words)
     except BadDuration:
         return
-    meant = f"+{given}" if towards is Towards.FUTURE else f"{given} ago"
+    meant = f"+{given}" if towards is Direction.FUTURE else f"{given} ago"
     raise _bad(given, f"is a duration, not a time. Did you mean {meant!r}?", meant)
 
 
-def _dated(words: str, given: str, now: datetime, _towards: Towards) -> datetime | None:
+def _dated(words: str, given: str, now: datetime, _towards: Direction) -> datetime | None:
     if not (found := _DATE.fullmatch(words)):
         return None
     try:
@@ -115,17 +115,17 @@ def _dated(words: str, given: str, now: datetime, _towards: Towards) -> datetime
     return _at(day, _wall(found.groups()[3:], given), now.tzinfo, given)
 
 
-def _clock(words: str, given: str, now: datetime, towards: Towards) -> datetime | None:
+def _clock(words: str, given: str, now: datetime, towards: Direction) -> datetime | None:
     if not (found := _TIME.fullmatch(words)):
         return None
     wall = _wall(found.groups(), given)
     today = now.date()
-    if towards is Towards.FUTURE:
+    if towards is Direction.FUTURE:
         return _at(today if wall > now.time() else today + timedelta(days=1), wall, now.tzinfo, given)
     return _at(today if wall <= now.time() else today - timedelta(days=1), wall, now.tzinfo, given)
 
 
-def _worded(words: str, given: str, now: datetime, towards: Towards) -> datetime | None:
+def _worded(words: str, given: str, now: datetime, towards: Direction) -> datetime | None:
     if not (found := _WORD.fullmatch(words)):
         return None
     wall = _wall(found.groups()[1:], given)
@@ -135,7 +135,7 @@ def _worded(words: str, given: str, now: datetime, towards: Towards) -> datetime
     if not weekday:
         return None
     ahead = (weekday[0] - now.weekday()) % 7
-    if words.startswith("last ") or (towards is Towards.PAST and not words.startswith("next ")):
+    if words.startswith("last ") or (towards is Direction.PAST and not words.startswith("next ")):
         back = -ahead % 7
         return _at(now.date() - timedelta(days=back or (0 if wall <= now.time() else 7)), wall, now.tzinfo, given)
     return _at(now.date() + timedelta(days=ahead or (0 if wall > now.time() else 7)), wall, now.tzinfo, given)

@@ -45,21 +45,21 @@ LASTING = frozenset(name for names in RESOLVING.values() for name in names)
 """What stands until something ends it."""
 
 
-def fired(event: Event) -> str:
+def fired_alert(event: Event) -> str:
     """Under which name; empty where nothing is foreseen."""
     return FIRING.get(event.kind, "")
 
 
-def resolved(event: Event) -> tuple[str, ...]:
+def resolved_alerts(event: Event) -> tuple[str, ...]:
     return RESOLVING.get(event.kind) or _BY_VERB.get((event.kind, str(event.facts.get("verb", ""))), ())
 
 
-def concerns(kind: str) -> bool:
+def concerns_alert(kind: str) -> bool:
     """Whether an alert hangs on this kind of event, whatever its severity: recoveries follow their failures."""
     return kind in FIRING or kind in _ENDING
 
 
-def troubles(kind: str) -> tuple[str, ...]:
+def troubles_ended_by(kind: str) -> tuple[str, ...]:
     """Kinds of events whose alerts this one may end: whoever is told those is told this."""
     names = {*RESOLVING.get(kind, ()), *(name for (of, _), each in _BY_VERB.items() if of == kind for name in each)}
     return tuple(each for each, name in FIRING.items() if name in names)

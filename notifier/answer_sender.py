@@ -28,7 +28,7 @@ TIMEOUT = aiohttp.ClientTimeout(total=10)
 FAULTS = (SlackApiError, aiohttp.ClientError, TimeoutError, OSError)
 
 
-class Speaker:
+class AnswerSender:
     """`covers(channel, namespaces)`: may this be shown to all who read that channel? `files`: may files be given at all?"""
 
     def __init__(
@@ -47,7 +47,7 @@ class Speaker:
         self._covers = covers
         self._files = files
 
-    async def say(self, origin: Origin, actor: Actor, answer: Answer) -> None:
+    async def send(self, origin: Origin, actor: Actor, answer: Answer) -> None:
         """Tries what the person can see, in order. Never raises: what cannot be said is logged."""
         if actor.kind is not ActorKind.PERSON:
             return
@@ -129,14 +129,14 @@ class Speaker:
                 filename=file.filename,
                 content=file.body or " ",
                 title=file.title or file.filename,
-                initial_comment=comment(file, answer, actor),
+                initial_comment=file_comment(file, answer, actor),
                 thread_ts=thread,
             )
         except FAULTS as error:
             log.warning("a file could not be given: %s", _code(error))
 
 
-def comment(file: Attachment, answer: Answer, actor: Actor) -> str:
+def file_comment(file: Attachment, answer: Answer, actor: Actor) -> str:
     """What stands over a file: others who read the channel have not seen the question."""
     parts = [file.title or answer.headline, answer.cluster, f"for {actor.name}", answer.reference]
     return limits.cut(escape(" · ".join(part for part in parts if part)), limits.SECTION)

@@ -15,10 +15,10 @@ from domain.event import Event
 from domain.operation import Operation
 from domain.reach import EVERYTHING, Reach
 from notifier.render.cards import History
-from policy.visible import Seen, View, own_items, own_results, seen
+from policy.visible import View, Visibility, visibility_of, visible_items, visible_results
 
-OTHERS = "(others)"
-NOT_SHOWN = "It reaches more than may be told here: errors, names and numbers of the rest are left out."
+HIDDEN_NAMES = "(others)"
+REDACTION_NOTE = "It reaches more than may be told here: errors, names and numbers of the rest are left out."
 OPEN_KINDS = frozenset({"approval.requested", "approval.reminded", "audit.anchored"})
 """These go where the settings have them decided or kept; whoever decides has to read what it is about."""
 
@@ -41,46 +41,49 @@ def reach_of(event: Event, planned: Reach | None = None) -> Reach | None:
     return None
 
 
-def seen_by(views: Sequence[View], reach: Reach | None) -> Seen:
+def visibility_for(views: Sequence[View], reach: Reach | None) -> Visibility:
     """By the least that one of them may see. Without a known reach only those who see everything are told."""
-    found = [Seen.FULL if view.everything else Seen.HIDDEN if reach is None else seen(view, reach) for view in views]
-    return next((each for each in (Seen.HIDDEN, Seen.REDACTED) if each in found), Seen.FULL)
+    found = [
+        Visibility.FULL if view.everything else Visibility.HIDDEN if reach is None else visibility_of(view, reach)
+        for view in views
+    ]
+    return next((each for each in (Visibility.HIDDEN, Visibility.REDACTED) if each in found), Visibility.FULL)
 
 
-def own_event(event: Event, views: Sequence[View]) -> Event:
+def redact_event(event: Event, views: Sequence[View]) -> Event:
     """Of an event whose reach is seen in part: what may be told."""
     facts = {key: value for key, value in event.facts.items() if key in _TELLABLE}
     return replace(event, facts=facts | {"namespaces": _own_names(event.facts.get("namespaces"), views)})
 
 
-def own_extra(extra: Mapping[str, Any], views: Sequence[View]) -> dict[str, Any]:
+def redact_extra(extra: Mapping[str, Any], views: Sequence[View]) -> dict[str, Any]:
     """Of what was found out beside it: errors in visible namespaces, and volumes there without data."""
     results: Mapping[str, Any] = extra.get("results") or {}
     volumes: Mapping[str, Sequence[str]] = {"volumes": list(extra.get("unprotected") or [])}
     for view in views:
-        results, volumes = own_results(view, results), own_items(view, volumes)
+        results, volumes = visible_results(view, results), visible_items(view, volumes)
     errors = [text for texts in (results.get("namespaces") or {}).values() for text in texts]
     errors += [text for key in ("velero", "cluster") for text in results.get(key) or []]
     kept = {"errors": errors, "unprotected": list(volumes.get("volumes") or ()), "next_run": extra.get("next_run")}
     return {key: value for key, value in kept.items() if value}
 
 
-def own_history(operation: Operation, history: History, views: Sequence[View]) -> tuple[Operation, History]:
+def redact_history(operation: Operation, history: History, views: Sequence[View]) -> tuple[Operation, History]:
     """Of a card: who asked, how far it is and how it ended; neither its plan nor what others' namespaces said."""
     seen_now = {key: value for key, value in history.seen.items() if key in _TELLABLE}
     seen_now["namespaces"] = _own_names(history.seen.get("namespaces"), views)
     started = {key: value for key, value in history.started.items() if key in {"link", "user"}}
-    ending = own_event(history.ending, views) if history.ending else None
+    ending = redact_event(history.ending, views) if history.ending else None
     bounded = replace(
         history,
-        started=started | {"notes": [NOT_SHOWN]},
+        started=started | {"notes": [REDACTION_NOTE]},
         seen=seen_now,
         ending=ending,
-        extra=own_extra(history.extra, views),
+        extra=redact_extra(history.extra, views),
     )
     return replace(operation, reason="", line=""), bounded
 
 
 def _own_names(names: object, views: Sequence[View]) -> list[str]:
     listed = [str(each) for each in names] if isinstance(names, (list, tuple)) else []
-    return [*(name for name in listed if all(view.sees(name) for view in views)), OTHERS]
+    return [*(name for name in listed if all(view.covers_namespace(name) for view in views)), HIDDEN_NAMES]

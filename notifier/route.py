@@ -9,7 +9,7 @@ from typing import Any
 
 from domain.event import Event, Severity
 from domain.wildcards import matches_wildcard
-from notifier.alert_names import concerns, troubles
+from notifier.alert_names import concerns_alert, troubles_ended_by
 from notifier.audience import reach_of
 from store.tables.subscriptions import Subscription
 
@@ -66,12 +66,14 @@ BAD = frozenset({Severity.FAILURE, Severity.SECURITY, Severity.WARNING})
 
 
 @dataclass(frozen=True, slots=True)
-class Wiring:
+class RoutingTable:
     routes: tuple[Route, ...] = ()
     approvals_channel: str = ""
 
 
-def destinations(event: Event, wiring: Wiring, subscribed: Sequence[Subscription] = ()) -> tuple[Destination, ...]:
+def destinations(
+    event: Event, wiring: RoutingTable, subscribed: Sequence[Subscription] = ()
+) -> tuple[Destination, ...]:
     """Distinct, in order of importance. What the bot's own operation shows in its thread needs no second message there."""
     if event.kind == "operation.started":
         return _own(event, Role.CARD, PRIORITY["new"])
@@ -85,7 +87,7 @@ def destinations(event: Event, wiring: Wiring, subscribed: Sequence[Subscription
             return (Destination("slack", channel, Role.APPROVAL, PRIORITY["approval"]),) if channel else ()
         return _reminder(event, channel)
     found = [*_in_thread(event)]
-    found += [each for route in wiring.routes if matches(route, event) for each in _by_route(route, event)]
+    found += [each for route in wiring.routes if route_matches(route, event) for each in _by_route(route, event)]
     found += _subscribers(event, subscribed)
     unique: dict[str, Destination] = {}
     for each in found:
@@ -128,18 +130,18 @@ def _subscribers(event: Event, subscribed: Sequence[Subscription]) -> list[Desti
     return [Destination("slack", each.receiver, Role.NEWS, PRIORITY["new"], viewer=each.created_by) for each in wanted]
 
 
-def matches(route: Route, event: Event) -> bool:
+def route_matches(route: Route, event: Event) -> bool:
     if event.kind.startswith(("operation.", "approval.")) and route.kind == "slack":
         return False
-    alert = route.kind == "alertmanager" and concerns(event.kind)
-    if routine(event) and not (route.routine or alert):
+    alert = route.kind == "alertmanager" and concerns_alert(event.kind)
+    if is_routine(event) and not (route.routine or alert):
         return False
     if route.severities and event.severity.value not in route.severities and not alert:
         return False
     labels: Any = event.facts.get("labels") or {}
     return (
         _any(route.clusters, event.cluster)
-        and any(_any(route.events, kind) for kind in (event.kind, *(troubles(event.kind) if alert else ())))
+        and any(_any(route.events, kind) for kind in (event.kind, *(troubles_ended_by(event.kind) if alert else ())))
         and _any(route.schedules, _schedule(event))
         and (route.namespaces == ("*",) or _reaches(event, route.namespaces))
         and all(labels.get(key) == value for key, value in route.labels)
@@ -149,7 +151,7 @@ def matches(route: Route, event: Event) -> bool:
 _QUIET = frozenset({"backup.completed", "backup.deleted", "backup.gone", "restore.removed"})
 
 
-def routine(event: Event) -> bool:
+def is_routine(event: Event) -> bool:
     """Successes of schedules, and restores or backups that somebody follows in a thread anyway."""
     quiet = event.severity is Severity.INFO and event.kind in _QUIET
     return quiet and bool(event.facts.get("schedule") or event.operation)

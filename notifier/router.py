@@ -7,21 +7,21 @@ from datetime import datetime
 from typing import Any
 
 from domain.event import Event
-from notifier.route import Destination, Role, Wiring, destinations
+from notifier.route import Destination, Role, RoutingTable, destinations
 from store.isolation import attempt
 from store.tables.failed_items import ItemKind, Subject
 from store.tables.subscriptions import Subscription
 from store.transaction import Transaction
 from store.writer import Store
 
-MANY = 100
+ROUTE_BATCH = 100
 
 
-class Teller:
+class EventRouter:
     """`wiring` is asked each round: routes change with the settings."""
 
     def __init__(
-        self, store: Store, wiring: Callable[[], Wiring], now: Callable[[], datetime], wake: Callable[[], None]
+        self, store: Store, wiring: Callable[[], RoutingTable], now: Callable[[], datetime], wake: Callable[[], None]
     ) -> None:
         self._store = store
         self._wiring = wiring
@@ -34,12 +34,12 @@ class Teller:
         made = await self._store.write(lambda tx: self._route(tx, now))
         if made:
             self._wake()
-        return 0 if made >= MANY else 2.0
+        return 0 if made >= ROUTE_BATCH else 2.0
 
     def _route(self, tx: Transaction, now: datetime) -> int:
         """An event that cannot be routed is set aside; those after it go on."""
-        again = {item.key: item.subject for item in tx.failed_items.due(ItemKind.EVENT, now, MANY)}
-        fresh = {ident: f"event {kind}" for ident, kind in tx.outbox.unrouted_kinds(MANY).items()}
+        again = {item.key: item.subject for item in tx.failed_items.due(ItemKind.EVENT, now, ROUTE_BATCH)}
+        fresh = {ident: f"event {kind}" for ident, kind in tx.outbox.unrouted_kinds(ROUTE_BATCH).items()}
         wiring = self._wiring()
         for ident, text in (again | fresh).items():
             subject = Subject(ItemKind.EVENT, ident, text)
@@ -48,7 +48,7 @@ class Teller:
         return len(again) + len(fresh)
 
 
-def _expanded(tx: Transaction, ident: str, wiring: Wiring, now: datetime) -> None:
+def _expanded(tx: Transaction, ident: str, wiring: RoutingTable, now: datetime) -> None:
     tx.failed_items.clear(ItemKind.EVENT, ident)
     if (event := tx.outbox.event(ident)) is None:
         return
@@ -61,8 +61,8 @@ def _expanded(tx: Transaction, ident: str, wiring: Wiring, now: datetime) -> Non
             event.id,
             to.kind,
             to.address,
-            lane(event, to),
-            body(event, to),
+            lane_of(event, to),
+            notice_body(event, to),
             now,
             priority=to.priority,
         )
@@ -76,7 +76,7 @@ def _shown(tx: Transaction, event: Event) -> str:
     return next((str(each.facts.get("channel") or "") for each in started), "")
 
 
-def lane(event: Event, to: Destination) -> str:
+def lane_of(event: Event, to: Destination) -> str:
     """One doubtful message holds back only its own story, at its own receiver.
 
     A recovery must not overtake its failure: both are other objects, so alerts keep the order of their cluster.
@@ -90,7 +90,7 @@ def lane(event: Event, to: Destination) -> str:
     return f"{to.kind}:{to.address if to.role is Role.NEWS else ''}:{story}"
 
 
-def body(event: Event, to: Destination) -> dict[str, Any]:
+def notice_body(event: Event, to: Destination) -> dict[str, Any]:
     return {
         "role": to.role.value,
         "mention": list(to.mention),

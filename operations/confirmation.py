@@ -5,22 +5,22 @@ from __future__ import annotations
 from commands.grammar.command import Command
 from commands.grammar.tokenizer import quote
 from commands.planning import object_fields
-from commands.planning.context import Situation
-from commands.planning.output import on_cluster
+from commands.planning.context import PlanContext
+from commands.planning.output import with_cluster_flag
 from domain.actor import Way
 from domain.answer import Answer, Button, Part, Table, Text, Tone
 from domain.errors import Refused
 from domain.plan import Plan, StepVerb
 
-SPOKEN = frozenset({Way.SLASH, Way.MENTION, Way.BUTTON})
+NOUN_LABELS = frozenset({Way.SLASH, Way.MENTION, Way.BUTTON})
 """Ways that carry no typed word. A form does; a pipeline and the terminal are no people in a hurry."""
 LONGEST = 1500
 """Of the line that a button can carry."""
 
 
-def confirmation(plan: Plan, cmd: Command, context: Situation) -> Answer | None:
+def confirmation(plan: Plan, cmd: Command, context: PlanContext) -> Answer | None:
     """None where it may be done at once: one object that was named, and not a place of everybody's backups."""
-    if context.origin.way not in SPOKEN or cmd.verb != "delete" or not plan.steps:
+    if context.origin.way not in NOUN_LABELS or cmd.verb != "delete" or not plan.steps:
         return None
     names, more = _names(plan), _backups(plan) if cmd.noun == "schedule" else []
     if len(names) == 1 and cmd.names and cmd.noun != "backup-location" and not more:
@@ -37,7 +37,7 @@ def confirmation(plan: Plan, cmd: Command, context: Situation) -> Answer | None:
     parts += [Text(note, untrusted=True) for note in plan.notes]
     parts += [Text(guard.text, untrusted=True) for guard in plan.guards]
     parts.append(Text(f"Nothing was done yet. It asks for {word!r} to be typed."))
-    button = Button("Delete…", on_cluster(line, context), "danger", typed=word)
+    button = Button("Delete…", with_cluster_flag(line, context), "danger", typed=word)
     return Answer(plan.summary or f"Delete {', '.join(names)}", tuple(parts), Tone.WARNING, (button,), plan.cluster)
 
 

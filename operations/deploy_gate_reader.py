@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from difflib import get_close_matches
 
-from commands.deploy_gate import Request, Verdict, candidates, covers, judge
+from commands.deploy_gate import GateRequest, GateVerdict, candidates, covers_namespace, judge
 from domain.actor import Actor
 from domain.decision import Outcome
-from domain.errors import ClusterError, DownloadError, Expired, Refused, Unknown
+from domain.errors import ClusterError, DownloadError, NotFound, Refused, ResourceVersionExpired
 from operations.request import Policy
 from policy.decide import may_ask
-from policy.visible import view
+from policy.visible import view_for
 from velero.artifacts.volumes import Volume
 from velero.cluster import Cluster
 from velero.resources.backups import Backup
@@ -21,7 +21,7 @@ from velero.resources.namespaces import Namespace
 VERB = "backup.get"
 
 
-class Protection:
+class DeployGateReader:
     def __init__(
         self, clusters: Mapping[str, Cluster], policy: Callable[[], Policy], now: Callable[[], datetime]
     ) -> None:
@@ -29,7 +29,7 @@ class Protection:
         self._policy = policy
         self._now = now
 
-    async def judged(self, actor: Actor, cluster: str, request: Request) -> Verdict:
+    async def judge(self, actor: Actor, cluster: str, request: GateRequest) -> GateVerdict:
         """Raises Unknown, Refused and ClusterError."""
         where = self._cluster(cluster)
         await self._allowed(actor, where, request.namespaces)
@@ -42,7 +42,7 @@ class Protection:
         if name not in self._clusters:
             names = tuple(self._clusters)
             near = tuple(get_close_matches(name, names, n=3)) or names
-            raise Unknown(f"There is no cluster {name!r}." if name else "Which cluster?", nearest=near)
+            raise NotFound(f"There is no cluster {name!r}." if name else "Which cluster?", nearest=near)
         return self._clusters[name]
 
     async def _allowed(self, actor: Actor, cluster: Cluster, namespaces: Sequence[str]) -> None:
@@ -51,18 +51,18 @@ class Protection:
         if decision.outcome is Outcome.DENY:
             raise Refused(decision.text or "You may not ask for that.")
         live = {each.meta.name: each for each in await cluster.namespaces.list()}
-        seen = view(rules, actor, cluster.name, VERB, {name: each.meta.labels for name, each in live.items()})
+        seen = view_for(rules, actor, cluster.name, VERB, {name: each.meta.labels for name, each in live.items()})
         for name in namespaces:
-            if name not in live or not seen.sees(name):
-                near = get_close_matches(name, seen.only(live), n=3)
-                raise Unknown(f"There is no namespace {name!r} in {cluster.name}.", nearest=tuple(near))
+            if name not in live or not seen.covers_namespace(name):
+                near = get_close_matches(name, seen.visible_names(live), n=3)
+                raise NotFound(f"There is no namespace {name!r} in {cluster.name}.", nearest=tuple(near))
             _not_left_out(live[name], cluster)
 
     async def _backups(self, cluster: Cluster, namespaces: Sequence[str]) -> list[Backup]:
         """Page by page: of ten thousand only those that hold one of these namespaces are kept."""
         try:
             return await _holding(cluster, namespaces)
-        except Expired:
+        except ResourceVersionExpired:
             return await _holding(cluster, namespaces)
 
 
@@ -79,7 +79,7 @@ async def _holding(cluster: Cluster, namespaces: Sequence[str]) -> list[Backup]:
         backup
         async for page in cluster.backups.pages()
         for backup in page.values
-        if any(covers(backup, name) for name in namespaces)
+        if any(covers_namespace(backup, name) for name in namespaces)
     ]
 
 

@@ -12,9 +12,9 @@ _BESIDE = frozenset({"reason", "break-glass", "cluster", "wait", "confirm"})
 """What may differ between two askings for the same thing."""
 
 
-def asked_before(tx: Transaction, cluster: str, command: Command) -> Operation | None:
+def find_open_duplicate(tx: Transaction, cluster: str, command: Command) -> Operation | None:
     """Only of what is one of a kind: a new object under a name, or a restore that is taken back."""
-    if command.verb != "create" or not (command.names or command.given("undo")):
+    if command.verb != "create" or not (command.names or command.has_flag("undo")):
         return None
     return next((each for each in tx.operations.open() if each.cluster == cluster and _same(each.line, command)), None)
 

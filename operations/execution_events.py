@@ -9,14 +9,16 @@ from typing import Any
 from domain.event import Event, Severity
 from domain.operation import Operation
 from domain.plan import Plan
-from store.tables.audit import Entry
+from store.tables.audit import AuditEntry
 from store.transaction import Transaction
 
 
-def record(tx: Transaction, operation: Operation, action: str, outcome: str, now: datetime, reason: str = "") -> None:
+def append_audit(
+    tx: Transaction, operation: Operation, action: str, outcome: str, now: datetime, reason: str = ""
+) -> None:
     detail = {"reason": reason or operation.reason, "fingerprint": operation.fingerprint}
     tx.audit.append(
-        Entry(
+        AuditEntry(
             at=now,
             actor=operation.actor,
             action=f"{operation.noun}.{operation.verb}.{action}",
@@ -29,11 +31,11 @@ def record(tx: Transaction, operation: Operation, action: str, outcome: str, now
     )
 
 
-def title(operation: Operation) -> str:
+def operation_title(operation: Operation) -> str:
     return f"{operation.noun} {operation.verb} {operation.subject}".rstrip()
 
 
-def changed(operation: Operation, plan: Plan, now: datetime, by: str) -> Event:
+def changed_event(operation: Operation, plan: Plan, now: datetime, by: str) -> Event:
     return Event(
         kind=f"{operation.noun}.changed",
         cluster=operation.cluster,
@@ -49,36 +51,39 @@ def changed(operation: Operation, plan: Plan, now: datetime, by: str) -> Event:
     )
 
 
-def not_taken(operation: Operation, now: datetime) -> Event:
+def failed_event(operation: Operation, now: datetime) -> Event:
     """The cluster did not take it: said in the card's thread too, since nobody may be waiting any more."""
-    facts = {"headline": f"{title(operation)} was not taken by the cluster", "failure_reason": operation.reason}
+    facts = {
+        "headline": f"{operation_title(operation)} was not taken by the cluster",
+        "failure_reason": operation.reason,
+    }
     return _event("failed", operation, "failed", now, facts, Severity.FAILURE)
 
 
-def lapsed(operation: Operation, now: datetime) -> Event:
-    facts = {"headline": f"{title(operation)} did not start", "failure_reason": operation.reason}
+def lapsed_event(operation: Operation, now: datetime) -> Event:
+    facts = {"headline": f"{operation_title(operation)} did not start", "failure_reason": operation.reason}
     return _event("failed", operation, "failed", now, facts, Severity.FAILURE)
 
 
-def unconfirmed(operation: Operation, why: str, now: datetime) -> Event:
+def unconfirmed_event(operation: Operation, why: str, now: datetime) -> Event:
     """`revision` tells one lost answer from the next: a plan may have several writes."""
-    facts = {"headline": f"Velero hasn't confirmed {title(operation)} yet; checking", "message": why}
+    facts = {"headline": f"Velero hasn't confirmed {operation_title(operation)} yet; checking", "message": why}
     return _event("unconfirmed", operation, f"unconfirmed {operation.revision}", now, facts, Severity.WARNING)
 
 
-def unresolved(operation: Operation, minutes: int, now: datetime) -> Event:
+def unresolved_event(operation: Operation, minutes: int, now: datetime) -> Event:
     """Asks a person. The checks go on."""
     facts = {
-        "headline": f"Velero still hasn't confirmed {title(operation)} after {minutes} minutes",
+        "headline": f"Velero still hasn't confirmed {operation_title(operation)} after {minutes} minutes",
         "message": f"It may have been carried out. Check {operation.cluster} yourself before you ask for it again; "
         "the bot keeps checking, and until it knows, nothing else runs in the same namespaces.",
     }
     return _event("unresolved", operation, f"unresolved {operation.revision}", now, facts, Severity.FAILURE)
 
 
-def lost(operation: Operation, now: datetime) -> Event:
+def lost_event(operation: Operation, now: datetime) -> Event:
     facts = {
-        "headline": f"It isn't known whether Velero carried out {title(operation)}",
+        "headline": f"It isn't known whether Velero carried out {operation_title(operation)}",
         "message": f"{operation.reason} Its data may remain in the storage location.",
     }
     return _event("lost", operation, "lost", now, facts, Severity.FAILURE)

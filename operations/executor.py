@@ -17,16 +17,16 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from commands.restore import schedule_hold
-from commands.schedule.horizon import timely
-from commands.schedule.intent import asked_by, record_intent
+from commands.schedule.horizon import refresh_horizon
+from commands.schedule.intent import record_intent, requester_of
 from domain.decision import Grant, recovered
-from domain.errors import ClusterError, Lost, Refused, Stale, Throttled, Unanswered, Unreachable
+from domain.errors import ClusterError, ConcurrentChange, Refused, Stale, Throttled, Unanswered, Unreachable
 from domain.event import Event
 from domain.operation import GRANTED, Operation, State
 from domain.plan import Plan, Step, StepVerb
 from operations import execution_events as events
-from operations.hold_renewal import known
-from operations.write_step import Gone, look, not_carried_out, write
+from operations.hold_renewal import remember_hold
+from operations.write_step import TargetGone, find_written, not_carried_out_error, write_step
 from store.tables.deadlines import Deadline
 from store.tables.steps import StepState, StoredStep
 from store.transaction import Transaction
@@ -36,20 +36,20 @@ from velero.kinds import CONFIG_MAP
 
 Json = dict[str, Any]
 
-RETRIES = 4
-FIRST_WAIT = 0.5
-WINDOW = timedelta(minutes=15)
-IN_FLIGHT = timedelta(seconds=90)
+WRITE_ATTEMPTS = 4
+FIRST_RETRY_WAIT_S = 0.5
+START_WINDOW = timedelta(minutes=15)
+WRITE_MAY_ARRIVE_FOR = timedelta(seconds=90)
 """After the start of a write it may still be carried out for so long: our own 30 s, then an API server's 60 s."""
-TIDY = "configmap.remove"
-TIDY_AFTER = timedelta(minutes=10)
-RUNS = frozenset({"Backup", "Restore", "DeleteBackupRequest"})
+CONFIG_MAP_CLEANUP = "configmap.remove"
+CONFIG_MAP_CLEANUP_AFTER = timedelta(minutes=10)
+RUN_KINDS = frozenset({"Backup", "Restore", "DeleteBackupRequest"})
 """Kinds whose making only begins the deed; every other write is the whole of it."""
-WITNESSED = "witnessed"
-TOO_LATE = "It was granted too long ago to start now."
+SEEN_BY_WATCH = "witnessed"
+LAPSED_REASON = "It was granted too long ago to start now."
 
 
-class Entry(StrEnum):
+class ExecutionEntry(StrEnum):
     """What may be done for an operation now."""
 
     WRITE = "write"
@@ -58,32 +58,32 @@ class Entry(StrEnum):
     OVER = "over"
 
 
-def entry(operation: Operation, plan: Plan, grant: Grant, now: datetime, window: timedelta) -> Entry:
+def check_entry(operation: Operation, plan: Plan, grant: Grant, now: datetime, window: timedelta) -> ExecutionEntry:
     """Raises Refused or Stale where the grant does not open it.
 
     `window`: how long after it was granted something may begin; what may be in the cluster is still looked for after that.
     """
     if not plan.fingerprint == grant.fingerprint == operation.fingerprint:
         raise Stale("The plan is not the one that was granted.")
-    if operation.over:
-        return Entry.OVER
+    if operation.is_over:
+        return ExecutionEntry.OVER
     if operation.state not in GRANTED:
         raise Refused(f"Operation {operation.id} may not run: it is {operation.state}.")
     if operation.state in {State.SUBMITTED, State.RUNNING} or now - operation.changed_at <= window:
-        return Entry.WRITE
-    return Entry.LAPSED if operation.state is State.APPROVED else Entry.LOOK
+        return ExecutionEntry.WRITE
+    return ExecutionEntry.LAPSED if operation.state is State.APPROVED else ExecutionEntry.LOOK
 
 
-class Unseen(Unanswered):
+class CheckFailed(Unanswered):
     """It could not be looked whether an earlier write was carried out."""
 
 
-class Untraced(Stale):
+class OutcomeUnknowable(Stale):
     """What would show whether our write was carried out is gone: looking on makes nobody wiser."""
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class ExecutionResult:
     """How far it got: the operation after its last step that could be taken now."""
 
     operation: Operation
@@ -102,8 +102,8 @@ class Executor:
         store: Store,
         clusters: Mapping[str, Cluster],
         now: Callable[[], datetime],
-        window: Callable[[], timedelta] = lambda: WINDOW,
-        first_wait: float = FIRST_WAIT,
+        window: Callable[[], timedelta] = lambda: START_WINDOW,
+        first_wait: float = FIRST_RETRY_WAIT_S,
         settle_deletion: SettleDeletion | None = None,
     ) -> None:
         self._store = store
@@ -119,30 +119,30 @@ class Executor:
     def clusters(self) -> Mapping[str, Cluster]:
         return self._clusters
 
-    async def execute(self, grant: Grant) -> Done:
+    async def execute(self, grant: Grant) -> ExecutionResult:
         """The operation is `unconfirmed` afterwards where nobody can say yet what the cluster did.
 
         Raises ClusterError or UserError when the cluster certainly did not take it; the operation is then `failed`.
         """
         async with self._hands.setdefault(grant.operation, asyncio.Lock()):
             operation, plan = await self._store.read(
-                lambda tx: (_there(tx, grant.operation), tx.operations.load_plan(grant.operation))
+                lambda tx: (_load_operation(tx, grant.operation), tx.operations.load_plan(grant.operation))
             )
-            may = entry(operation, plan, grant, self._now(), self._window())
-            if may is Entry.OVER:
-                return Done(operation)
-            if may is Entry.LAPSED:
-                return Done(await self._lapsed(operation))
+            may = check_entry(operation, plan, grant, self._now(), self._window())
+            if may is ExecutionEntry.OVER:
+                return ExecutionResult(operation)
+            if may is ExecutionEntry.LAPSED:
+                return ExecutionResult(await self._lapsed(operation))
             if operation.state is State.APPROVED:
                 operation = await self._advance(operation, State.SUBMITTING)
-            return await self._through(operation, plan, writes=may is Entry.WRITE)
+            return await self._run_steps(operation, plan, writes=may is ExecutionEntry.WRITE)
 
-    async def recover(self, operation: Operation) -> Done:
+    async def recover(self, operation: Operation) -> ExecutionResult:
         """For what was granted before: after a restart, a lost answer, or when the next step of its plan is due."""
         plan = await self._store.read(lambda tx: tx.operations.load_plan(operation.id))
         return await self.execute(recovered(operation, plan))
 
-    async def _through(self, operation: Operation, plan: Plan, *, writes: bool) -> Done:
+    async def _run_steps(self, operation: Operation, plan: Plan, *, writes: bool) -> ExecutionResult:
         """Takes every step that can be taken; one that waits for a phase leaves the rest to `continue_after`."""
         stored = await self._store.read(lambda tx: tx.steps.of(operation.id))
         made: list[Json] = []
@@ -153,28 +153,28 @@ class Executor:
                     continue
                 if place.state is StepState.SUBMITTED:
                     break
-                made.append(await self._take(operation, place, step, writes=writes))
+                made.append(await self._run_step(operation, place, step, writes=writes))
                 if step.wait:
                     break
             else:
                 whole = True
         except Unanswered as error:
-            return Done(await self._unconfirmed(operation, error), tuple(made))
-        except Untraced as error:
-            return Done(await self._untraced(operation, error), tuple(made))
+            return ExecutionResult(await self._unconfirmed(operation, error), tuple(made))
+        except OutcomeUnknowable as error:
+            return ExecutionResult(await self._untraced(operation, error), tuple(made))
         except (ClusterError, Refused, Stale) as error:
-            await self._failed(operation, error)
+            await self._record_failed(operation, error)
             raise
-        return Done(await self._submitted(operation, plan, made, whole=whole), tuple(made))
+        return ExecutionResult(await self._record_submitted(operation, plan, made, whole=whole), tuple(made))
 
-    async def _take(self, operation: Operation, place: StoredStep, step: Step, *, writes: bool) -> Json:
+    async def _run_step(self, operation: Operation, place: StoredStep, step: Step, *, writes: bool) -> Json:
         sent = place.changed_at if place.state is StepState.SUBMITTING else None
         if sent is None and not writes:
-            raise Stale(TOO_LATE, why="What was to follow did not start.", fix="Ask again.")
+            raise Stale(LAPSED_REASON, why="What was to follow did not start.", fix="Ask again.")
         if sent is None:
             await self._begin(operation, place, StepState.PENDING)
-        step = schedule_hold.timely(timely(step, self._now()), self._now())
-        result = await self._patiently(operation, place, step, sent, writes=writes)
+        step = schedule_hold.refresh_hold(refresh_horizon(step, self._now()), self._now())
+        result = await self._write_with_retries(operation, place, step, sent, writes=writes)
         meta = result.get("metadata") or {}
         ends = StepState.SUBMITTED if step.wait else StepState.DONE
         uid, name, now = str(meta.get("uid", "")), str(meta.get("name", "")), self._now()
@@ -183,21 +183,23 @@ class Executor:
             tx.steps.move(operation.id, place.position, StepState.SUBMITTING, ends, now, uid=uid, name=name)
             lasting = operation.noun == "schedule"  # its backups go on to need it
             if step.kind == CONFIG_MAP.name and step.verb is StepVerb.CREATE and not lasting:
-                tx.deadlines.put(tidying(operation.id, name, uid, now))
+                tx.deadlines.put(config_map_cleanup(operation.id, name, uid, now))
             if schedule_hold.is_hold(step) and uid:
-                known(tx, operation.cluster, name, schedule_hold.until_of(step))
+                remember_hold(tx, operation.cluster, name, schedule_hold.until_of(step))
                 holder = schedule_hold.holder(step, operation.id)
                 tx.deadlines.put(
-                    schedule_hold.renewal(holder, name, schedule_hold.until_of(step), now + schedule_hold.EVERY)
+                    schedule_hold.renewal(
+                        holder, name, schedule_hold.until_of(step), now + schedule_hold.RENEW_INTERVAL
+                    )
                 )
 
         await self._store.write(taken)
         return result
 
-    async def removed(self, cluster: str, configmap: str, uid: str) -> None:
+    async def delete_config_map(self, cluster: str, configmap: str, uid: str) -> None:
         await self._clusters[cluster].config_maps.delete(configmap, uid=uid)
 
-    async def _patiently(
+    async def _write_with_retries(
         self, operation: Operation, place: StoredStep, step: Step, sent: datetime | None, *, writes: bool
     ) -> Json:
         """`sent`: when a write was last begun of which nobody knows what became of it.
@@ -205,11 +207,11 @@ class Executor:
         Raises Unanswered while that is not known; any other error means that the step was certainly not carried out.
         """
         wait = self._first_wait
-        for left in reversed(range(RETRIES)):
+        for left in reversed(range(WRITE_ATTEMPTS)):
             try:
                 return await self._once(operation, place, step, sent, writes=writes)
             except (Unreachable, Throttled) as error:
-                if isinstance(error, Unanswered) and not isinstance(error, Unseen):
+                if isinstance(error, Unanswered) and not isinstance(error, CheckFailed):
                     sent = self._now()
                 if not left or _timed_out(error):
                     if sent is None:
@@ -218,10 +220,10 @@ class Executor:
                 await asyncio.sleep(min(error.retry_after or wait, 5.0))
                 wait *= 2
             except (ClusterError, Stale) as error:
-                if sent is not None and self._now() - sent < IN_FLIGHT:
+                if sent is not None and self._now() - sent < WRITE_MAY_ARRIVE_FOR:
                     raise _in_doubt(error) from error
-                if sent is not None and isinstance(error, Gone):
-                    raise Untraced(error.text, why=error.why) from error
+                if sent is not None and isinstance(error, TargetGone):
+                    raise OutcomeUnknowable(error.text, why=error.why) from error
                 raise
         raise AssertionError("unreachable")
 
@@ -233,17 +235,17 @@ class Executor:
             try:
                 found = await self._found(operation, cluster, step)
             except ClusterError as error:
-                raise Unseen(error.cluster, error.text, why=error.why, retry_after=error.retry_after) from error
+                raise CheckFailed(error.cluster, error.text, why=error.why, retry_after=error.retry_after) from error
             if found is not None:
                 return found
             if not writes:
-                raise not_carried_out(cluster.name, step)
+                raise not_carried_out_error(cluster.name, step)
             await self._begin(operation, place, StepState.SUBMITTING)
-        return await write(cluster, step, operation.id)
+        return await write_step(cluster, step, operation.id)
 
     async def _found(self, operation: Operation, cluster: Cluster, step: Step) -> Json | None:
         """In the cluster, or seen there before it went: Velero removes a request that it has processed."""
-        if (there := await look(cluster, step, operation.id)) is not None:
+        if (there := await find_written(cluster, step, operation.id)) is not None:
             return there
         return await self._store.read(lambda tx: _witnessed(tx, operation, step))
 
@@ -257,12 +259,12 @@ class Executor:
         await self._store.write(lambda tx: tx.operations.advance(moved, operation.revision))
         return moved
 
-    async def _submitted(self, operation: Operation, plan: Plan, made: list[Json], *, whole: bool) -> Operation:
+    async def _record_submitted(self, operation: Operation, plan: Plan, made: list[Json], *, whole: bool) -> Operation:
         """Records the outcome of submitting. What runs in Velero is followed by track; a patch is done when it is made."""
         now = self._now()
 
         def record(tx: Transaction) -> Operation:
-            current = _there(tx, operation.id)
+            current = _load_operation(tx, operation.id)
             last = tx.steps.of(operation.id)[-1] if whole else None
             if current.state is State.SUBMITTED and last is not None and not current.object_uid:
                 return _moved(tx, current, current.state, now, object_uid=last.uid, object_name=last.name)
@@ -270,20 +272,20 @@ class Executor:
                 return current
             uid, name = (last.uid, last.name) if last is not None else ("", "")
             sent = _moved(tx, current, State.SUBMITTED, now, object_uid=uid, object_name=name or plan.subject)
-            events.record(tx, sent, "submitted", "done", now)
+            events.append_audit(tx, sent, "submitted", "done", now)
             if plan.noun == "schedule":
                 record_intent(tx, sent, plan, now, made)
-            if runs_on(plan):
+            if has_run(plan):
                 return self._settled(tx, sent, made, now)
             over = _moved(tx, sent, State.SUCCEEDED, now)
-            tx.outbox.add(events.changed(over, plan, now, asked_by(tx, over)))
+            tx.outbox.add(events.changed_event(over, plan, now, requester_of(tx, over)))
             return over
 
         return await self._store.write(record)
 
     def _settled(self, tx: Transaction, operation: Operation, made: list[Json], now: datetime) -> Operation:
         """A deletion request that is gone already brings no more news: what is left of its backups decides."""
-        if not made or WITNESSED not in made[-1] or self._settle_deletion is None:
+        if not made or SEEN_BY_WATCH not in made[-1] or self._settle_deletion is None:
             return operation
         return self._settle_deletion(tx, operation, now) or operation
 
@@ -291,25 +293,25 @@ class Executor:
         now = self._now()
 
         def record(tx: Transaction) -> Operation:
-            current = _there(tx, operation.id)
-            if current.state is State.UNCONFIRMED or current.over or current.object_uid:
+            current = _load_operation(tx, operation.id)
+            if current.state is State.UNCONFIRMED or current.is_over or current.object_uid:
                 return current  # known already, or seen by the watch before the answer was missed
             doubtful = _moved(tx, current, State.UNCONFIRMED, now)
             why = " ".join(part for part in (fault.text, fault.why) if part)
-            events.record(tx, doubtful, "submitted", "unconfirmed", now, why)
-            tx.outbox.add(events.unconfirmed(doubtful, why, now))
+            events.append_audit(tx, doubtful, "submitted", "unconfirmed", now, why)
+            tx.outbox.add(events.unconfirmed_event(doubtful, why, now))
             return doubtful
 
         return await self._store.write(record)
 
-    async def _failed(self, operation: Operation, error: ClusterError | Refused | Stale) -> Operation:
-        return await self._ended(operation, State.FAILED, error.text, events.not_taken)
+    async def _record_failed(self, operation: Operation, error: ClusterError | Refused | Stale) -> Operation:
+        return await self._ended(operation, State.FAILED, error.text, events.failed_event)
 
     async def _lapsed(self, operation: Operation) -> Operation:
-        return await self._ended(operation, State.FAILED, f"{TOO_LATE} Ask again.", events.lapsed)
+        return await self._ended(operation, State.FAILED, f"{LAPSED_REASON} Ask again.", events.lapsed_event)
 
-    async def _untraced(self, operation: Operation, fault: Untraced) -> Operation:
-        return await self._ended(operation, State.LOST, fault.text, events.lost)
+    async def _untraced(self, operation: Operation, fault: OutcomeUnknowable) -> Operation:
+        return await self._ended(operation, State.LOST, fault.text, events.lost_event)
 
     async def _ended(
         self, operation: Operation, to: State, reason: str, told: Callable[[Operation, datetime], Event]
@@ -317,31 +319,31 @@ class Executor:
         now = self._now()
 
         def record(tx: Transaction) -> Operation:
-            current = _there(tx, operation.id)
-            if current.over:
+            current = _load_operation(tx, operation.id)
+            if current.is_over:
                 return current
             ended = _moved(tx, current, to, now, reason=reason)
-            events.record(tx, ended, "submitted", to.value, now)
+            events.append_audit(tx, ended, "submitted", to.value, now)
             tx.outbox.add(told(ended, now))
             return ended
 
         return await self._store.write(record)
 
 
-def runs_on(plan: Plan) -> bool:
-    return any(step.verb is StepVerb.CREATE and step.kind in RUNS for step in plan.steps)
+def has_run(plan: Plan) -> bool:
+    return any(step.verb is StepVerb.CREATE and step.kind in RUN_KINDS for step in plan.steps)
 
 
-def tidying(operation: str, name: str, uid: str, now: datetime) -> Deadline:
+def config_map_cleanup(operation: str, name: str, uid: str, now: datetime) -> Deadline:
     """A ConfigMap that we made for one run is looked at again, and removed when that is over."""
     payload = {"operation": operation, "name": name, "uid": uid}
-    return Deadline(f"{TIDY}:{operation}", now + TIDY_AFTER, TIDY, payload)
+    return Deadline(f"{CONFIG_MAP_CLEANUP}:{operation}", now + CONFIG_MAP_CLEANUP_AFTER, CONFIG_MAP_CLEANUP, payload)
 
 
-def _there(tx: Transaction, ident: str) -> Operation:
+def _load_operation(tx: Transaction, ident: str) -> Operation:
     operation = tx.operations.get(ident)
     if operation is None:
-        raise Lost(f"There is no operation {ident}.")
+        raise ConcurrentChange(f"There is no operation {ident}.")
     return operation
 
 
@@ -353,16 +355,16 @@ def _moved(tx: Transaction, operation: Operation, to: State, now: datetime, **ch
 
 def _witnessed(tx: Transaction, operation: Operation, step: Step) -> Json | None:
     """The watch saw our object, which may be gone since."""
-    if step.verb is not StepVerb.CREATE or step.kind not in RUNS:
+    if step.verb is not StepVerb.CREATE or step.kind not in RUN_KINDS:
         return None
-    current = _there(tx, operation.id)
+    current = _load_operation(tx, operation.id)
     if step.name and current.object_uid and current.object_name == step.name:
         return {"metadata": {"name": step.name, "uid": current.object_uid}}
     backup = (step.manifest.get("spec") or {}).get("backupName")
     for row in tx.observed.load(operation.cluster, step.kind).values():
         same = row.name == step.name if step.name else row.facts.get("backup") == backup
         if same and row.facts.get("operation") == operation.id:
-            return {"metadata": {"name": row.name, "uid": row.uid}, WITNESSED: True}
+            return {"metadata": {"name": row.name, "uid": row.uid}, SEEN_BY_WATCH: True}
     return None
 
 

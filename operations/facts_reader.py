@@ -10,23 +10,23 @@ from typing import Any
 from commands.grammar.command import Command
 from commands.grammar.flags import TEXT
 from commands.grammar.verb import Verb
-from commands.planning.facts import Facts, File, Json, Missing, Need, Records, ServerStatus, Want
-from domain.errors import ChatopsError, ClusterError, DownloadError, NotThere, Unreachable
+from commands.planning.facts import Facts, FileNeed, Json, MissingFile, Need, ObjectNeed, RecordsNeed, ServerStatusNeed
+from domain.errors import ChatopsError, ClusterError, DownloadError, ObjectNotFound, Unreachable
 from velero.artifacts.downloads import File as Kept
 from velero.cluster import Cluster
 from velero.gateway import Gateway
 from velero.kinds import KINDS
 from velero.resources.server_status import ServerStatus as Status
 
-ROUNDS = 4
+MAX_ROUNDS = 4
 """A need may follow from what another brought; nothing in Velero is deeper than this."""
 
-PATIENCE = 10.0
+READ_TIMEOUT_S = 10.0
 GLANCE = 8.0
 LONGEST = 120.0
 """Seconds: for one look-up, for a look at every cluster, and for everything with its files."""
 
-RecordReader = Callable[[Records], Awaitable[list[Any]]]
+RecordReader = Callable[[RecordsNeed], Awaitable[list[Any]]]
 Cached = Callable[[str, str], list[Json] | None]
 """(cluster, resource) → all of them, or None where the cache is not in step."""
 
@@ -37,7 +37,7 @@ def _raw(source: Json) -> Json:
     return source
 
 
-async def gather(
+async def read_facts(
     verb: Verb, cmd: Command, cluster: Cluster, records: RecordReader, cached: Cached, sift: Callable[[Facts], None]
 ) -> Facts:
     """Asks until the verb has all it wants. `sift` takes out, after every round, what the asker may not see.
@@ -48,7 +48,7 @@ async def gather(
     if verb.needs is None:
         return facts
     try:
-        async with in_time(cluster.name, GLANCE if verb.fans_out else LONGEST):
+        async with read_within(cluster.name, GLANCE if verb.fans_out else LONGEST):
             await _gathered(facts, verb, cmd, cluster, records, cached, sift)
     except ClusterError as error:
         if not verb.needs(cmd, facts).partial:
@@ -59,7 +59,7 @@ async def gather(
 
 
 @asynccontextmanager
-async def in_time(cluster: str, seconds: float) -> AsyncIterator[None]:
+async def read_within(cluster: str, seconds: float) -> AsyncIterator[None]:
     """Somebody waits for the answer: a cluster that hangs is told as such, long before its connection gives up."""
     try:
         async with asyncio.timeout(seconds):
@@ -78,11 +78,11 @@ async def _gathered(
     sift: Callable[[Facts], None],
 ) -> None:
     assert verb.needs is not None
-    for _ in range(ROUNDS):
+    for _ in range(MAX_ROUNDS):
         open_needs = [need for need in verb.needs(cmd, facts).wants if not facts.knows(need)]
         if not open_needs:
             break
-        for need in sorted(open_needs, key=lambda need: not isinstance(need, Records)):
+        for need in sorted(open_needs, key=lambda need: not isinstance(need, RecordsNeed)):
             await _read(need, facts, cluster, records, cached)
         await _sources(facts, cluster, cached)
         sift(facts)
@@ -103,7 +103,7 @@ async def _sources(facts: Facts, cluster: Cluster, cached: Cached) -> None:
     if not unknown:
         return
     with suppress(ClusterError):
-        async with in_time(cluster.name, PATIENCE):
+        async with read_within(cluster.name, READ_TIMEOUT_S):
             kind = _BY_PLURAL["backups"]
             gateway: Gateway[Json] = Gateway(cluster.api, kind, _raw, cluster.namespace)
             held = cached(cluster.name, "backups") or await gateway.list()
@@ -121,26 +121,26 @@ def _not_found(verb: Verb, cmd: Command, facts: Facts) -> set[str]:
 async def _neighbours(resource: str, facts: Facts, cluster: Cluster, cached: Cached) -> None:
     """What else there is, where a name was not found: for the nearest valid ones."""
     with suppress(ClusterError):
-        await _objects(Want(resource), facts, cluster, cached)
+        await _objects(ObjectNeed(resource), facts, cluster, cached)
 
 
 async def _read(need: Need, facts: Facts, cluster: Cluster, records: RecordReader, cached: Cached) -> None:
     match need:
-        case Want():
+        case ObjectNeed():
             await _objects(need, facts, cluster, cached)
-        case File():
+        case FileNeed():
             await _file(need, facts, cluster)
-        case ServerStatus():
+        case ServerStatusNeed():
             facts.status_asked = True
             try:
                 facts.status = _told(await cluster.server_status())
             except ClusterError as error:
                 facts.errors[need] = error
-        case Records():
+        case RecordsNeed():
             facts.records[need] = await records(need)
 
 
-async def _objects(want: Want, facts: Facts, cluster: Cluster, cached: Cached) -> None:
+async def _objects(want: ObjectNeed, facts: Facts, cluster: Cluster, cached: Cached) -> None:
     held = None if want.fresh else cached(cluster.name, want.resource)
     if held is not None and not want.label:
         facts.add(want.resource, held, whole=True)
@@ -148,14 +148,14 @@ async def _objects(want: Want, facts: Facts, cluster: Cluster, cached: Cached) -
     kind = _BY_PLURAL[want.resource]
     gateway: Gateway[Json] = Gateway(cluster.api, kind, _raw, cluster.namespace)
     try:
-        async with in_time(cluster.name, PATIENCE):
+        async with read_within(cluster.name, READ_TIMEOUT_S):
             if want.name:
                 facts.add(want.resource, [await gateway.get(want.name)])
             else:
                 found = await gateway.list(selector=want.label)
                 facts.add(want.resource, found, whole=not want.label)
                 facts.listed.add(want)
-    except NotThere:
+    except ObjectNotFound:
         facts.missing.add((want.resource, want.name))
     except ClusterError as error:
         if not want.optional:
@@ -171,16 +171,16 @@ def _told(status: Status) -> Json | None:
     return {"serverVersion": status.version, "plugins": plugins}
 
 
-async def _file(need: File, facts: Facts, cluster: Cluster) -> None:
+async def _file(need: FileNeed, facts: Facts, cluster: Cluster) -> None:
     try:
         facts.files[need] = await cluster.artifacts.downloads.read(Kept(need.kind), need.name)
     except (DownloadError, ClusterError) as error:
-        facts.files[need] = Missing(words(error))
+        facts.files[need] = MissingFile(describe_need(error))
 
 
-def words(error: ChatopsError) -> str:
+def describe_need(error: ChatopsError) -> str:
     return " ".join(part for part in (error.text, error.why, error.fix) if part)
 
 
-def nothing_cached(_cluster: str, _resource: str) -> list[Json] | None:
+def no_cache(_cluster: str, _resource: str) -> list[Json] | None:
     return None

@@ -16,7 +16,7 @@ from store.writer import Store
 from velero.cluster import Cluster
 
 
-class Holding:
+class HoldRenewal:
     def __init__(self, store: Store, clusters: Mapping[str, Cluster], now: Callable[[], datetime]) -> None:
         self._store = store
         self._clusters = clusters
@@ -25,32 +25,32 @@ class Holding:
     async def renew(self, deadline: Deadline) -> None:
         """One schedule of one restore."""
         operation = await self._store.read(lambda tx: tx.operations.get(str(deadline.payload["operation"])))
-        if operation is None or operation.over or operation.cluster not in self._clusters:
+        if operation is None or operation.is_over or operation.cluster not in self._clusters:
             await self._store.write(lambda tx: tx.deadlines.done(deadline.id))
             return
         try:
             await self._renew(operation, deadline)
         except ClusterError:
-            later = replace(deadline, at=self._now() + schedule_hold.AGAIN)
+            later = replace(deadline, at=self._now() + schedule_hold.RETRY_AFTER)
             await self._store.write(lambda tx: tx.deadlines.put(later))
 
     async def _renew(self, operation: Operation, deadline: Deadline) -> None:
         name, ours = str(deadline.payload["name"]), datetime.fromisoformat(deadline.payload["until"])
         schedules, now = self._clusters[operation.cluster].schedules, self._now()
         there = await schedules.find(name)
-        until = schedule_hold.renewed(there.last_skipped, ours, now) if there is not None else None
+        until = schedule_hold.was_renewed(there.last_skipped, ours, now) if there is not None else None
         if there is None or until is None:
             await self._store.write(lambda tx: tx.deadlines.done(deadline.id))
             return
         if until != there.last_skipped:
-            await self._store.write(lambda tx: known(tx, operation.cluster, name, until))
+            await self._store.write(lambda tx: remember_hold(tx, operation.cluster, name, until))
             version = there.meta.resource_version
             await schedules.patch(name, horizon.body(until=until), resource_version=version)
-        kept = schedule_hold.renewal(operation.id, name, until, now + schedule_hold.EVERY)
+        kept = schedule_hold.renewal(operation.id, name, until, now + schedule_hold.RENEW_INTERVAL)
         await self._store.write(lambda tx: tx.deadlines.put(kept))
 
 
-def known(tx: Transaction, cluster: str, name: str, until: datetime) -> None:
+def remember_hold(tx: Transaction, cluster: str, name: str, until: datetime) -> None:
     """Ours, so that the keeper does not take it for somebody else's skip; it has to know before it can see it."""
     state = tx.schedules.get(cluster, name)
     if state is not None:

@@ -14,7 +14,7 @@ T = TypeVar("T")
 INLINE_FILE_BYTES = 1 << 18
 
 
-async def decide(about: Iterable[Facts | ClusterError], function: Callable[..., T], *args: object) -> T:
+async def run_offloaded(about: Iterable[Facts | ClusterError], function: Callable[..., T], *args: object) -> T:
     """`function(*args)`, which reads the files of `about`. Small ones are not worth a thread."""
     files = (body for facts in about if isinstance(facts, Facts) for body in facts.files.values())
     if sum(len(body) for body in files if isinstance(body, bytes)) <= INLINE_FILE_BYTES:

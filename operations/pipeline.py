@@ -16,33 +16,33 @@ from datetime import datetime
 from commands import help as helping
 from commands.grammar.command import Command
 from commands.grammar.parser import parse
-from commands.grammar.thread_defaults import named, noun_of
-from commands.grammar.verb import Effect, Note, Verb
-from commands.planning.context import Situation
+from commands.grammar.thread_defaults import noun_from_thread, with_thread_name
+from commands.grammar.verb import Effect, MemoryChange, Verb
+from commands.planning.context import PlanContext
 from commands.planning.facts import Facts
 from commands.planning.reach_facts import cluster_facts
 from commands.planning.resolve import resolve
 from commands.registry import verb_of
-from commands.restore.conflicts import in_the_way
+from commands.restore.conflicts import find_conflict
 from domain.actor import Actor, Origin
 from domain.answer import Answer
 from domain.decision import Decision, Outcome, Reason, allowed
-from domain.errors import ClusterError, Lost, Refused, Unknown, UsageError, UserError
+from domain.errors import ClusterError, ConcurrentChange, NotFound, Refused, UsageError, UserError
 from domain.operation import Operation, State
 from domain.plan import Plan
 from operations import offload
 from operations.confirmation import confirmation
-from operations.duplicate_requests import asked_before
+from operations.duplicate_requests import find_open_duplicate
 from operations.executor import Executor
-from operations.facts_reader import Cached, RecordReader, gather, nothing_cached
-from operations.records import keep
-from operations.replan import Replanned, again, asked_by
-from operations.request import Asked, Conducted, Policy
-from operations.restore_preview.reader import looked
-from operations.visibility import sift
+from operations.facts_reader import Cached, RecordReader, no_cache, read_facts
+from operations.records import record_planned
+from operations.replan import Replanned, command_of_plan, requested_by
+from operations.request import CommandRequest, CommandResult, Policy
+from operations.restore_preview.reader import add_preview
+from operations.visibility import redact_facts
 from policy.canonical import with_list_guards
 from policy.decide import decide, may_ask
-from policy.visible import view
+from policy.visible import view_for
 from store.transaction import Transaction
 from store.writer import Store
 from velero.cluster import Cluster
@@ -50,13 +50,13 @@ from velero.cluster import Cluster
 ALL = "*"
 
 
-Ask = Callable[[Operation, Plan, Decision, Asked], Awaitable[Answer]]
+OpenApproval = Callable[[Operation, Plan, Decision, CommandRequest], Awaitable[Answer]]
 """Opens the approval of a planned operation; says what the requester is told."""
 
-Bypassed = Callable[[Transaction, Operation, Plan, Decision, Asked], None]
+RecordBreakGlass = Callable[[Transaction, Operation, Plan, Decision, CommandRequest], None]
 """Keeps, with the operation, that the glass was broken for it."""
 
-SituationFor = Callable[[Asked, str, str], Situation]
+ContextFactory = Callable[[CommandRequest, str, str], PlanContext]
 """(asked, cluster, operation) → situation."""
 
 
@@ -64,19 +64,19 @@ def operation_id(key: str) -> str:
     return "op-" + b32encode(hashlib.sha256(key.encode()).digest())[:12].decode().lower()
 
 
-class Conductor:
+class CommandPipeline:
     def __init__(
         self,
         store: Store,
         clusters: Mapping[str, Cluster],
         executor: Executor,
         policy: Callable[[], Policy],
-        situation: SituationFor,
-        ask: Ask,
+        situation: ContextFactory,
+        ask: OpenApproval,
         records: Callable[[Actor, str], RecordReader],
         cached: Cached,
         now: Callable[[], datetime],
-        bypassed: Bypassed | None = None,
+        bypassed: RecordBreakGlass | None = None,
     ) -> None:
         self._store = store
         self._bypassed = bypassed
@@ -89,41 +89,43 @@ class Conductor:
         self._cached = cached
         self._now = now
 
-    async def conduct(self, request: Asked) -> Conducted:
+    async def run(self, request: CommandRequest) -> CommandResult:
         """Raises UserError and ClusterError with what the person is told."""
-        lead = request.lead or noun_of(request.line, request.subject)
+        lead = request.lead or noun_from_thread(request.line, request.subject)
         command = parse(request.line, lead=lead, subject=request.subject)
         if command.help:
-            return Conducted(helping.answer(command, self._policy().rules, request.actor))
+            return CommandResult(helping.answer(command, self._policy().rules, request.actor))
         verb = verb_of(command.key)
         if verb is None:
             raise UsageError(f"{command.key} is not known.")
-        command = named(command, verb, request.subject)
-        if verb.effect is Effect.NOT_HERE:
+        command = with_thread_name(command, verb, request.subject)
+        if verb.effect is Effect.UNSUPPORTED:
             raise Refused(
                 f"{verb.usage.removesuffix(' [flags]')} does not run here.", why=verb.summary, fix=verb.instead
             )
         if verb.effect is Effect.READ and verb.plan is None:
-            return Conducted(await self._read(request, command, verb))
-        if verb.effect is Effect.NOTE:
-            return Conducted(await self._note(request, command, verb))
+            return CommandResult(await self._read(request, command, verb))
+        if verb.effect is Effect.MEMORY:
+            return CommandResult(await self._note(request, command, verb))
         return await self._write(request, command, verb)
 
-    async def accepts(self, request: Asked) -> bool:
+    async def accepts(self, request: CommandRequest) -> bool:
         """Whether this line would be taken if it were typed now. Nothing is written."""
         try:
             command = parse(
-                request.line, lead=request.lead or noun_of(request.line, request.subject), subject=request.subject
+                request.line,
+                lead=request.lead or noun_from_thread(request.line, request.subject),
+                subject=request.subject,
             )
             verb = verb_of(command.key)
-            if command.help or verb is None or verb.effect is Effect.NOT_HERE:
+            if command.help or verb is None or verb.effect is Effect.UNSUPPORTED:
                 return False
-            await self._rehearse(request, named(command, verb, request.subject), verb)
+            await self._rehearse(request, with_thread_name(command, verb, request.subject), verb)
         except (UserError, ClusterError):
             return False
         return True
 
-    async def _rehearse(self, request: Asked, command: Command, verb: Verb) -> None:
+    async def _rehearse(self, request: CommandRequest, command: Command, verb: Verb) -> None:
         """Everything up to the decision. Raises UserError and ClusterError as the line itself would."""
         if verb.plan is None:
             await (self._read if verb.effect is Effect.READ else self._noted)(request, command, verb)
@@ -140,7 +142,7 @@ class Conductor:
         if (refusals := self._refusals(plan)) or decision.outcome is Outcome.DENY:
             raise refusals or Refused(decision.text)
 
-    async def _read(self, request: Asked, command: Command, verb: Verb) -> Answer:
+    async def _read(self, request: CommandRequest, command: Command, verb: Verb) -> Answer:
         assert verb.answer is not None
         names = self._named(command, request, verb)
         for name in names:
@@ -151,23 +153,23 @@ class Conductor:
         if failed and len(failed) == len(world) and not verb.fans_out:
             raise failed[0]
         situation = self._situation(request, names[0] if len(names) == 1 else request.channel_cluster, "")
-        answer = await offload.decide(world.values(), verb.answer, command, world, situation)
+        answer = await offload.run_offloaded(world.values(), verb.answer, command, world, situation)
         return replace(answer, cluster=answer.cluster or (names[0] if len(names) == 1 else ""))
 
-    async def _note(self, request: Asked, command: Command, verb: Verb) -> Answer:
+    async def _note(self, request: CommandRequest, command: Command, verb: Verb) -> Answer:
         note = await self._noted(request, command, verb)
-        if note.keep is not None and not command.dry_run:
-            await self._store.write(note.keep)
+        if note.write is not None and not command.dry_run:
+            await self._store.write(note.write)
         return note.answer
 
-    async def _noted(self, request: Asked, command: Command, verb: Verb) -> Note:
-        assert verb.note is not None
+    async def _noted(self, request: CommandRequest, command: Command, verb: Verb) -> MemoryChange:
+        assert verb.change_memory is not None
         cluster = self._one(command, request)
         self._may_ask(request, command, verb, cluster)
         facts = await self._facts(request, command, verb, cluster)
         if isinstance(facts, ClusterError):
             raise facts
-        note = verb.note(command, facts, self._situation(request, cluster, ""))
+        note = verb.change_memory(command, facts, self._situation(request, cluster, ""))
         return replace(note, answer=replace(note.answer, cluster=cluster))
 
     async def replan(self, operation: Operation, stored: Plan, actor: Actor, origin: Origin) -> Replanned:
@@ -175,36 +177,36 @@ class Conductor:
 
         Raises UserError where it could not be asked now, ClusterError where the cluster cannot be read.
         """
-        command = again(parse(operation.line), stored)
+        command = command_of_plan(parse(operation.line), stored)
         verb = verb_of(command.key)
         if verb is None or verb.plan is None:
             raise UsageError(f"{command.key} is not known any more.")
-        asked = Asked(operation.id, operation.line, actor, origin)
+        asked = CommandRequest(operation.id, operation.line, actor, origin)
         self._may_ask(asked, command, verb, operation.cluster)
         now = replace(self._situation(asked, operation.cluster, operation.id), reason=command.text("reason"))
-        as_then = replace(now, now=operation.created_at, actor=replace(actor, name=asked_by(stored) or actor.name))
+        as_then = replace(now, now=operation.created_at, actor=replace(actor, name=requested_by(stored) or actor.name))
         command = verb.settle(command, as_then) if verb.settle else command
-        facts = await self._facts(asked, command, verb, operation.cluster, cached=nothing_cached)
+        facts = await self._facts(asked, command, verb, operation.cluster, cached=no_cache)
         if isinstance(facts, ClusterError):
             raise facts
-        plan = with_list_guards(await offload.decide([facts], verb.plan, command, facts, as_then))
+        plan = with_list_guards(await offload.run_offloaded([facts], verb.plan, command, facts, as_then))
         if refusals := self._refusals(plan):
             raise refusals
         plan = await self._looked(resolve(plan, facts, as_then))
         return Replanned(plan, await self._decide(plan, asked, command, now, facts))
 
     async def _facts(
-        self, request: Asked, command: Command, verb: Verb, cluster: str, cached: Cached | None = None
+        self, request: CommandRequest, command: Command, verb: Verb, cluster: str, cached: Cached | None = None
     ) -> Facts | ClusterError:
         situation = self._situation(request, cluster, "")
         rules = self._policy().rules
 
         def filtered(facts: Facts) -> None:
             about = cluster_facts(facts, situation)
-            sift(facts, view(rules, request.actor, cluster, command.key, about.labels), about)
+            redact_facts(facts, view_for(rules, request.actor, cluster, command.key, about.labels), about)
 
         try:
-            return await gather(
+            return await read_facts(
                 verb,
                 command,
                 self._clusters[cluster],
@@ -215,7 +217,7 @@ class Conductor:
         except ClusterError as error:
             return error
 
-    async def _write(self, request: Asked, command: Command, verb: Verb) -> Conducted:
+    async def _write(self, request: CommandRequest, command: Command, verb: Verb) -> CommandResult:
         assert verb.plan is not None
         ident = operation_id(request.key)
         if (begun := await self._store.read(lambda tx: tx.operations.get(ident))) is not None:
@@ -227,29 +229,29 @@ class Conductor:
         facts = await self._facts(request, command, verb, cluster)
         if isinstance(facts, ClusterError):
             raise facts
-        plan = with_list_guards(await offload.decide([facts], verb.plan, command, facts, situation))
+        plan = with_list_guards(await offload.run_offloaded([facts], verb.plan, command, facts, situation))
         if command.dry_run or verb.effect is Effect.READ:
             decision = await self._decide(plan, request, command, situation, facts)
             if decision.outcome is not Outcome.DENY and not command.text("output"):
                 plan = replace(await self._looked(resolve(plan, facts, situation)), steps=plan.steps)
-            return Conducted(helping.dry_run(plan, decision, command.text("output")))
+            return CommandResult(helping.dry_run(plan, decision, command.text("output")))
         if refusals := self._refusals(plan):
             raise refusals
         if not plan.steps:
-            return Conducted(Answer(plan.summary or "There is nothing to change.", cluster=cluster))
+            return CommandResult(Answer(plan.summary or "There is nothing to change.", cluster=cluster))
         plan = resolve(plan, facts, situation)
         decision = await self._decide(plan, request, command, situation, facts)
         if decision.outcome is not Outcome.DENY and (refusals := self._refusals(plan := await self._looked(plan))):
             raise refusals
         if decision.outcome is not Outcome.DENY and (first := confirmation(plan, command, situation)) is not None:
-            return Conducted(first)
-        if (twin := await self._store.read(lambda tx: asked_before(tx, cluster, command))) is not None:
-            return Conducted(Answer(f"Already requested: {twin.line}. It is {twin.state}.", cluster=cluster), twin)
+            return CommandResult(first)
+        if (twin := await self._store.read(lambda tx: find_open_duplicate(tx, cluster, command))) is not None:
+            return CommandResult(Answer(f"Already requested: {twin.line}. It is {twin.state}.", cluster=cluster), twin)
         return await self._decided(request, command, plan, decision, situation)
 
     async def _looked(self, plan: Plan) -> Plan:
         """Only for those who may do it: what is live is read with our rights, not with theirs."""
-        return await looked(plan, self._clusters[plan.cluster])
+        return await add_preview(plan, self._clusters[plan.cluster])
 
     def _refusals(self, plan: Plan) -> Refused | None:
         """Guards that no rule may lift; those that one may are the policy's business."""
@@ -261,10 +263,12 @@ class Conductor:
         why = " ".join(guard.text for guard in hard[1:])
         return Refused(hard[0].text, why=why, nearest=hard[0].nearest)
 
-    async def _decide(self, plan: Plan, request: Asked, command: Command, context: Situation, facts: Facts) -> Decision:
+    async def _decide(
+        self, plan: Plan, request: CommandRequest, command: Command, context: PlanContext, facts: Facts
+    ) -> Decision:
         policy = self._policy()
         verb = f"{plan.noun}.{plan.verb}"
-        approvers = [name for rule in policy.rules if rule.concerns(verb) for name in rule.approvals.approvers]
+        approvers = [name for rule in policy.rules if rule.is_about_verb(verb) for name in rule.approvals.approvers]
         return decide(
             policy.rules,
             request.actor,
@@ -272,13 +276,13 @@ class Conductor:
             context.now,
             await policy.directory(approvers),
             labels=cluster_facts(facts, context).labels,
-            reason=command.why,
-            break_glass=command.given("break-glass"),
+            reason=command.reason,
+            break_glass=command.has_flag("break-glass"),
         )
 
     async def _decided(
-        self, request: Asked, command: Command, plan: Plan, decision: Decision, context: Situation
-    ) -> Conducted:
+        self, request: CommandRequest, command: Command, plan: Plan, decision: Decision, context: PlanContext
+    ) -> CommandResult:
         """`created_at` is the moment of planning, so that planning again gives the same names."""
         now, ident = context.now, context.operation
         operation = Operation(
@@ -293,25 +297,25 @@ class Conductor:
             fingerprint=plan.fingerprint,
             created_at=now,
             changed_at=now,
-            reason=command.text("break-glass") or command.why,
+            reason=command.text("break-glass") or command.reason,
         )
         if decision.outcome is Outcome.DENY:
             refused = operation.advance(State.REFUSED, now)
-            await self._store.write(lambda tx: keep(tx, refused, plan, request, decision))
+            await self._store.write(lambda tx: record_planned(tx, refused, plan, request, decision))
             raise Refused(
                 decision.text or "You may not do that.", why=_who_decided(decision), fix=_whom_to_ask(decision)
             )
         if decision.outcome is Outcome.REQUIRE_APPROVAL:
-            if command.given("break-glass"):
+            if command.has_flag("break-glass"):
                 fix = "Leave out --break-glass, and it waits for approval."
                 raise Refused("You may not run this without approval.", why=_who_decided(decision), fix=fix)
-            return Conducted(await self._ask(operation, plan, decision, request), operation)
+            return CommandResult(await self._ask(operation, plan, decision, request), operation)
         approved = operation.advance(State.APPROVED, now)
 
         def kept(tx: Transaction) -> None:
-            if other := in_the_way(tx, approved, plan.reach):
+            if other := find_conflict(tx, approved, plan.reach):
                 raise Refused(other, fix="Ask again when it is over.")
-            keep(tx, approved, plan, request, decision)
+            record_planned(tx, approved, plan, request, decision)
             if decision.reason is Reason.BREAK_GLASS and self._bypassed is not None:
                 self._bypassed(tx, approved, plan, decision, request)
 
@@ -319,22 +323,22 @@ class Conductor:
             await self._store.write(kept)
         except Refused as error:
             refused = operation.advance(State.REFUSED, now, reason=error.text)
-            await self._store.write(lambda tx: keep(tx, refused, plan, request, decision))
+            await self._store.write(lambda tx: record_planned(tx, refused, plan, request, decision))
             raise
         done = await self._executor.execute(allowed(decision, ident, plan.fingerprint))
-        return Conducted(None, done.operation)
+        return CommandResult(None, done.operation)
 
-    async def _again(self, operation: Operation) -> Conducted:
+    async def _again(self, operation: Operation) -> CommandResult:
         """The command was taken up before the last crash: what was granted goes on, what was decided stays decided."""
         if operation.state in {State.APPROVED, State.SUBMITTING}:
-            with suppress(Lost):  # the recovery at the start may be faster
+            with suppress(ConcurrentChange):  # the recovery at the start may be faster
                 await self._executor.recover(operation)
         fresh = await self._store.read(lambda tx: tx.operations.get(operation.id))
         if fresh is not None and fresh.state is State.REFUSED:
             raise Refused("This was refused before.", why=fresh.reason)
-        return Conducted(None, fresh)
+        return CommandResult(None, fresh)
 
-    def _may_ask(self, request: Asked, command: Command, verb: Verb, cluster: str) -> None:
+    def _may_ask(self, request: CommandRequest, command: Command, verb: Verb, cluster: str) -> None:
         decision = may_ask(
             self._policy().rules, request.actor, command.key, cluster, writes=verb.effect is Effect.WRITE
         )
@@ -343,14 +347,14 @@ class Conductor:
                 decision.text or "You may not ask for that.", why=_who_decided(decision), fix=_whom_to_ask(decision)
             )
 
-    def _named(self, command: Command, request: Asked, verb: Verb) -> list[str]:
+    def _named(self, command: Command, request: CommandRequest, verb: Verb) -> list[str]:
         if not self._clusters:
             raise Refused("No cluster is configured.", fix="Add [[clusters]] to the settings.")
-        if command.true("all-clusters") or (verb.fans_out and not command.cluster):
+        if command.is_true("all-clusters") or (verb.fans_out and not command.cluster):
             return list(self._clusters)
         return [self._one(command, request)]
 
-    def _one(self, command: Command, request: Asked) -> str:
+    def _one(self, command: Command, request: CommandRequest) -> str:
         name = command.text("to-cluster") or command.cluster or request.channel_cluster
         if name in self._clusters:
             return name
@@ -361,7 +365,7 @@ class Conductor:
             )
         from difflib import get_close_matches
 
-        raise Unknown(f"There is no cluster {name!r}.", nearest=tuple(get_close_matches(name, names, n=3)) or names)
+        raise NotFound(f"There is no cluster {name!r}.", nearest=tuple(get_close_matches(name, names, n=3)) or names)
 
 
 def _who_decided(decision: Decision) -> str:

@@ -9,19 +9,21 @@ from domain.decision import Decision
 from domain.event import Event
 from domain.operation import Operation, State
 from domain.plan import Plan
-from store.tables.audit import Entry
+from store.tables.audit import AuditEntry
 
 if TYPE_CHECKING:
-    from operations.request import Asked
+    from operations.request import CommandRequest
     from store.transaction import Transaction
 
 
-def keep(tx: Transaction, operation: Operation, plan: Plan, request: Asked, decision: Decision) -> None:
+def record_planned(
+    tx: Transaction, operation: Operation, plan: Plan, request: CommandRequest, decision: Decision
+) -> None:
     tx.operations.insert(operation, plan, request.origin)
     if operation.state is State.APPROVED:
-        tx.outbox.add(started(operation, plan, request))
+        tx.outbox.add(started_event(operation, plan, request))
     tx.audit.append(
-        Entry(
+        AuditEntry(
             at=operation.created_at,
             actor=request.actor.id,
             action=f"{plan.noun}.{plan.verb}",
@@ -43,7 +45,7 @@ def keep(tx: Transaction, operation: Operation, plan: Plan, request: Asked, deci
     )
 
 
-def started(operation: Operation, plan: Plan, request: Asked) -> Event:
+def started_event(operation: Operation, plan: Plan, request: CommandRequest) -> Event:
     """Makes the card appear where it was asked for."""
     return Event(
         kind="operation.started",
@@ -64,7 +66,7 @@ def started(operation: Operation, plan: Plan, request: Asked) -> Event:
             "user_name": request.actor.name,
             "link": request.origin.link,
             "cli": plan.cli,
-            "undo": safety_backup.undo(plan),
+            "undo": safety_backup.undo_command(plan),
             "offers": dict(plan.offers),
             "notes": [*(guard.text for guard in plan.guards), *plan.notes],
         },

@@ -18,13 +18,13 @@ class Replanned:
     decision: Decision
 
 
-def again(command: Command, stored: Plan) -> Command:
+def command_of_plan(command: Command, stored: Plan) -> Command:
     """With the name that was fixed when it was planned first."""
-    named = command.names or command.true("all") or (command.given("selector") and command.verb != "create")
+    named = command.names or command.is_true("all") or (command.has_flag("selector") and command.verb != "create")
     return command if named or not stored.subject else replace(command, names=(stored.subject,))
 
 
-def asked_by(stored: Plan) -> str:
+def requested_by(stored: Plan) -> str:
     for step in stored.steps:
         marks = (step.manifest.get("metadata") or {}).get("annotations") or {}
         name = marks.get(REQUESTED_BY) or marks.get(SCHEDULE_REQUESTED_BY)

@@ -13,7 +13,7 @@ from policy.rules import Rule
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class CommandRequest:
     """`channel_cluster` is what the channel means without --cluster; `subject` what the thread is about: (noun, name)."""
 
     key: str
@@ -26,7 +26,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Conducted:
+class CommandResult:
     """What to say at once, and the operation that now runs or waits, if one does."""
 
     answer: Answer | None

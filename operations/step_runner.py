@@ -9,47 +9,47 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 
-from commands.restore.schedule_hold import RENEW
-from domain.errors import ClusterError, Conflict, Lost, NotThere, UserError
+from commands.restore.schedule_hold import RENEW_KIND
+from domain.errors import ClusterError, ConcurrentChange, Conflict, ObjectNotFound, UserError
 from domain.event import Event, Severity
 from domain.operation import Operation, State
 from domain.plan import Plan, Step
-from operations.executor import TIDY, Executor, tidying
-from operations.hold_renewal import Holding
+from operations.executor import CONFIG_MAP_CLEANUP, Executor, config_map_cleanup
+from operations.hold_renewal import HoldRenewal
 from store.isolation import Isolation
-from store.tables.audit import Entry
+from store.tables.audit import AuditEntry
 from store.tables.deadlines import Deadline
 from store.tables.failed_items import ItemKind
 from store.tables.steps import StepState, StoredStep
 from store.transaction import Transaction
 from store.writer import Store
 
-TERMINAL = frozenset({"Completed", "PartiallyFailed", "Failed", "FailedValidation"})
-GOES_ON = frozenset({State.SUBMITTED, State.RUNNING})
-OPEN = frozenset({StepState.PENDING, StepState.SUBMITTING, StepState.SUBMITTED})
+TERMINAL_PHASES = frozenset({"Completed", "PartiallyFailed", "Failed", "FailedValidation"})
+CONTINUABLE_STATES = frozenset({State.SUBMITTED, State.RUNNING})
+OPEN_STEP_STATES = frozenset({StepState.PENDING, StepState.SUBMITTING, StepState.SUBMITTED})
 
-KINDS = frozenset({TIDY, RENEW})
+DEADLINE_KINDS = frozenset({CONFIG_MAP_CLEANUP, RENEW_KIND})
 """Of deadlines that are seen to here."""
 
 
-class Continuing:
+class StepRunner:
     def __init__(self, store: Store, executor: Executor, now: Callable[[], datetime]) -> None:
         self._store = store
         self._executor = executor
         self._now = now
-        self._holding = Holding(store, executor.clusters, now)
+        self._holding = HoldRenewal(store, executor.clusters, now)
         self._operations = Isolation(store, ItemKind.OPERATION, now)
         self._timers = Isolation(store, ItemKind.TIMER, now)
 
     async def round(self) -> float | None:
         """Comes back when woken by tracking, or soon by itself."""
         opened = await self._store.read(_open)
-        await self._operations.each(
+        await self._operations.run_each(
             (operation.id, f"operation {operation.id}", partial(self._go_on, operation, place))
             for operation, place in opened
         )
-        due = await self._store.read(lambda tx: tx.deadlines.due(self._now(), KINDS))
-        await self._timers.each((one.id, f"timer {one.kind}", partial(self._due, one)) for one in due)
+        due = await self._store.read(lambda tx: tx.deadlines.due(self._now(), DEADLINE_KINDS))
+        await self._timers.run_each((one.id, f"timer {one.kind}", partial(self._due, one)) for one in due)
         return 2.0
 
     async def _go_on(self, operation: Operation, place: StoredStep) -> None:
@@ -59,23 +59,23 @@ class Continuing:
             await self.continue_after(operation.id, place.uid, phase)
 
     async def _due(self, deadline: Deadline) -> None:
-        if deadline.kind == TIDY:
+        if deadline.kind == CONFIG_MAP_CLEANUP:
             await self._tidied(deadline)
-        elif deadline.kind == RENEW:
+        elif deadline.kind == RENEW_KIND:
             await self._holding.renew(deadline)
 
     async def _tidied(self, deadline: Deadline) -> None:
         """Our own ConfigMap goes when the run that read it is over."""
         ident, name, uid = (str(deadline.payload[key]) for key in ("operation", "name", "uid"))
         operation = await self._store.read(lambda tx: tx.operations.get(ident))
-        later = tidying(ident, name, uid, self._now())
-        if operation is not None and not operation.over:
+        later = config_map_cleanup(ident, name, uid, self._now())
+        if operation is not None and not operation.is_over:
             await self._store.write(lambda tx: tx.deadlines.put(later))
             return
         try:
             if operation is not None:
-                await self._executor.removed(operation.cluster, name, uid)
-        except (Conflict, NotThere):
+                await self._executor.delete_config_map(operation.cluster, name, uid)
+        except (Conflict, ObjectNotFound):
             pass
         except ClusterError:
             await self._store.write(lambda tx: tx.deadlines.put(later))
@@ -88,22 +88,22 @@ class Continuing:
             lambda tx: (tx.operations.get(ident), tx.operations.load_plan(ident), tx.steps.of(ident))
         )
         place = next((one for one in steps if one.uid == uid and one.state is StepState.SUBMITTED), None)
-        if operation is None or place is None or operation.state not in GOES_ON:
+        if operation is None or place is None or operation.state not in CONTINUABLE_STATES:
             return
         step = plan.steps[place.position]
         if phase in step.wait:
             try:
                 await self._store.write(lambda tx: self._moved(tx, place, StepState.DONE))
-            except Lost:
+            except ConcurrentChange:
                 return
             await self._resume(operation)
-        elif phase in TERMINAL:
+        elif phase in TERMINAL_PHASES:
             await self._stopped(operation, plan, place, step, phase)
 
     async def _resume(self, operation: Operation) -> None:
         try:
             await self._executor.recover(operation)
-        except (ClusterError, UserError, Lost):
+        except (ClusterError, UserError, ConcurrentChange):
             return
 
     async def _stopped(self, operation: Operation, plan: Plan, place: StoredStep, step: Step, phase: str) -> None:
@@ -112,7 +112,7 @@ class Continuing:
 
         def write(tx: Transaction) -> None:
             current = tx.operations.get(operation.id)
-            if current is None or current.over:
+            if current is None or current.is_over:
                 return
             self._moved(tx, place, StepState.FAILED)
             for later in tx.steps.of(operation.id):
@@ -137,16 +137,16 @@ def _open(tx: Transaction) -> tuple[tuple[Operation, StoredStep], ...]:
     """Operations with a step that is not yet behind them, and that step."""
     found: list[tuple[Operation, StoredStep]] = []
     for operation in tx.operations.open():
-        if operation.state in GOES_ON:
+        if operation.state in CONTINUABLE_STATES:
             steps = tx.steps.of(operation.id)
-            first = next((step for step in steps if step.state in OPEN), None)
+            first = next((step for step in steps if step.state in OPEN_STEP_STATES), None)
             if first is not None:
                 found.append((operation, first))
     return tuple(found)
 
 
-def _row(operation: Operation, why: str, now: datetime) -> Entry:
-    return Entry(
+def _row(operation: Operation, why: str, now: datetime) -> AuditEntry:
+    return AuditEntry(
         at=now,
         actor=operation.actor,
         action=f"{operation.noun}.{operation.verb}.stopped",

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from domain.errors import ClusterError, Lost, UserError
+from domain.errors import ClusterError, ConcurrentChange, UserError
 from domain.operation import Operation, State
 from operations import execution_events as events
 from operations.executor import Executor
@@ -18,12 +18,12 @@ from store.transaction import Transaction
 from store.writer import Store
 
 SOONEST, LATEST = timedelta(seconds=2), timedelta(minutes=1)
-ASK_AFTER = timedelta(minutes=10)
-LONGEST_CHECK = 15.0
+ASK_REQUESTER_AFTER = timedelta(minutes=10)
+CHECK_TIMEOUT_S = 15.0
 """Seconds: a cluster that hangs does not delay the checks of others for longer. A write that is cut off stays in doubt."""
 
 
-class Confirming:
+class UnconfirmedWrites:
     def __init__(self, store: Store, executor: Executor, now: Callable[[], datetime]) -> None:
         self._store = store
         self._executor = executor
@@ -44,11 +44,11 @@ class Confirming:
         silence = self._now() - operation.changed_at
         self._next[operation.id] = self._now() + min(max(silence / 4, SOONEST), LATEST)
         try:
-            async with asyncio.timeout(LONGEST_CHECK):
+            async with asyncio.timeout(CHECK_TIMEOUT_S):
                 await self._executor.recover(operation)
-        except (ClusterError, UserError, Lost, TimeoutError):
+        except (ClusterError, UserError, ConcurrentChange, TimeoutError):
             pass
-        if operation.state is State.UNCONFIRMED and silence >= ASK_AFTER:
+        if operation.state is State.UNCONFIRMED and silence >= ASK_REQUESTER_AFTER:
             await self._store.write(lambda tx: _ask(tx, operation.id, silence, self._now()))
 
 
@@ -57,5 +57,5 @@ def _ask(tx: Transaction, ident: str, silence: timedelta, now: datetime) -> None
     operation = tx.operations.get(ident)
     if operation is None or operation.state is not State.UNCONFIRMED:
         return
-    if tx.outbox.add(events.unresolved(operation, silence // timedelta(minutes=1), now)):
-        events.record(tx, operation, "submitted", "unresolved", now)
+    if tx.outbox.add(events.unresolved_event(operation, silence // timedelta(minutes=1), now)):
+        events.append_audit(tx, operation, "submitted", "unresolved", now)

@@ -12,22 +12,22 @@ from commands.restore import conflicts
 from policy.cluster_facts import BackupFacts, ClusterFacts
 from policy.reach import schedule_reach
 from policy.restore_reach import restore_reach
-from policy.visible import Seen, View, protected, seen, seen_backup
+from policy.visible import View, Visibility, protected_namespaces, visibility_of, visibility_of_backup
 
 Json = dict[str, Any]
 
 REDACTED_NAMESPACE = "(others)"
-PART = "(some)"
+PARTLY_VISIBLE = "(some)"
 
 
-def sift(facts: Facts, view: View, about: ClusterFacts) -> None:
+def redact_facts(facts: Facts, view: View, about: ClusterFacts) -> None:
     """In place. Hidden objects become as good as absent; redacted ones keep phase, times and the visible namespaces."""
     if view.everything:
         return
-    conflicts.sifted(facts, view)
-    pending_approvals.sifted(facts, view)
+    conflicts.redact_pending_restores(facts, view)
+    pending_approvals.redact_pending_approvals(facts, view)
     _remember_sources(facts)
-    judged: dict[str, dict[str, Seen]] = {}
+    judged: dict[str, dict[str, Visibility]] = {}
     for resource in ("backups", "schedules", "restores"):
         shelf = facts.objects.get(resource)
         if shelf is None:
@@ -38,12 +38,12 @@ def sift(facts: Facts, view: View, about: ClusterFacts) -> None:
             _apply(facts, resource, name, verdict, view, about)
     for resource, place in _INSIDE.items():
         shelf = facts.objects.get(resource, {})
-        for name in [name for name, item in shelf.items() if not view.sees(place(item.get("spec") or {}))]:
+        for name in [name for name, item in shelf.items() if not view.covers_namespace(place(item.get("spec") or {}))]:
             del shelf[name]
             facts.missing.add((resource, name))
     spaces = facts.objects.get("namespaces")
     if spaces is not None:
-        facts.objects["namespaces"] = {name: item for name, item in spaces.items() if view.sees(name)}
+        facts.objects["namespaces"] = {name: item for name, item in spaces.items() if view.covers_namespace(name)}
 
 
 def _remember_sources(facts: Facts) -> None:
@@ -62,12 +62,12 @@ _INSIDE: dict[str, Callable[[Json], str]] = {
 """Objects of one namespace each, and where they say so."""
 
 
-def _apply(facts: Facts, resource: str, name: str, verdict: Seen, view: View, about: ClusterFacts) -> None:
-    if verdict is Seen.HIDDEN:
+def _apply(facts: Facts, resource: str, name: str, verdict: Visibility, view: View, about: ClusterFacts) -> None:
+    if verdict is Visibility.HIDDEN:
         del facts.objects[resource][name]
         facts.missing.add((resource, name))
-    elif verdict is Seen.REDACTED:
-        facts.objects[resource][name] = redacted(
+    elif verdict is Visibility.REDACTED:
+        facts.objects[resource][name] = redact_object(
             facts.objects[resource][name], view, about, _source(facts, resource, name)
         )
         facts.redacted.add((resource, name))
@@ -80,27 +80,27 @@ def _source(facts: Facts, resource: str, name: str) -> str:
     return source if facts.get("backups", source) is not None else ""
 
 
-def _seen(resource: str, item: Json, facts: Facts, view: View, about: ClusterFacts) -> Seen:
+def _seen(resource: str, item: Json, facts: Facts, view: View, about: ClusterFacts) -> Visibility:
     if resource == "backups":
-        return seen_backup(view, item, about)
+        return visibility_of_backup(view, item, about)
     if resource == "schedules":
-        return seen(view, schedule_reach(item, about))
+        return visibility_of(view, schedule_reach(item, about))
     spec = item.get("spec") or {}
     source = facts.sources.get(str(spec.get("backupName") or ""))
-    found = seen(view, restore_reach(item, BackupFacts(source or {}), about))
+    found = visibility_of(view, restore_reach(item, BackupFacts(source or {}), about))
     # Without its source a restore may reach everything: it is theirs only where it names a namespace of theirs.
     named = [*(spec.get("includedNamespaces") or ()), *(spec.get("namespaceMapping") or {}).values()]
-    return found if source or found is Seen.FULL or any(map(view.sees, named)) else Seen.HIDDEN
+    return found if source or found is Visibility.FULL or any(map(view.covers_namespace, named)) else Visibility.HIDDEN
 
 
-def redacted(item: Json, view: View, about: ClusterFacts, backup: str = "") -> Json:
+def redact_object(item: Json, view: View, about: ClusterFacts, backup: str = "") -> Json:
     """What may be told of a wide object to somebody whose namespace is one of many in it."""
     meta, status = item.get("metadata") or {}, item.get("status") or {}
     spec = item.get("spec") or {}
     template = spec.get("template")
-    mine = [*protected(view, {"spec": template or spec}, about), REDACTED_NAMESPACE]
+    mine = [*protected_namespaces(view, {"spec": template or spec}, about), REDACTED_NAMESPACE]
     kept = {key: status[key] for key in _TELLABLE if key in status}
-    partly = {"includedResources": [PART]} if _narrowed(template or spec) else {}
+    partly = {"includedResources": [PARTLY_VISIBLE]} if _narrowed(template or spec) else {}
     shown: Json = {"includedNamespaces": mine, "storageLocation": spec.get("storageLocation", ""), **partly}
     if backup:
         shown["backupName"] = backup

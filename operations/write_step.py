@@ -11,7 +11,7 @@ from typing import Any
 
 from commands.planning.resolve import OPERATION, SCHEDULE_OPERATION
 from commands.restore import schedule_hold
-from domain.errors import AlreadyThere, Conflict, NotThere, Stale
+from domain.errors import AlreadyExists, Conflict, ObjectNotFound, Stale
 from domain.plan import Step, StepVerb, digest
 from velero.cluster import Cluster
 from velero.gateway import Gateway
@@ -20,7 +20,7 @@ from velero.kinds import BACKUP, DELETION, KINDS, RESTORE
 Json = dict[str, Any]
 
 
-def not_carried_out(cluster: str, step: Step) -> Stale:
+def not_carried_out_error(cluster: str, step: Step) -> Stale:
     """What it means that `look` found nothing, when nothing can be under way any more."""
     name = f"{step.kind} {step.name}".rstrip()
     match step.verb:
@@ -32,11 +32,11 @@ def not_carried_out(cluster: str, step: Step) -> Stale:
             return Stale(f"{name} is still in {cluster}.", fix="Ask again.")
 
 
-class Gone(Stale):
+class TargetGone(Stale):
     """What was to be deleted is not there, and nothing shows that our request was taken."""
 
 
-async def look(cluster: Cluster, step: Step, operation: str) -> Json | None:
+async def find_written(cluster: Cluster, step: Step, operation: str) -> Json | None:
     """The object that shows that this step was carried out; None where nothing does."""
     gateway = _gateway(cluster, step)
     match step.verb:
@@ -50,7 +50,7 @@ async def look(cluster: Cluster, step: Step, operation: str) -> Json | None:
             return None if there is not None and _stays(there, step) else _removed(step)
 
 
-async def write(cluster: Cluster, step: Step, operation: str) -> Json:
+async def write_step(cluster: Cluster, step: Step, operation: str) -> Json:
     """Raises Stale where the object is not the planned one any more, ClusterError for what the cluster says."""
     gateway = _gateway(cluster, step)
     match step.verb:
@@ -81,7 +81,7 @@ async def _create(gateway: Gateway[Json], step: Step, operation: str) -> Json:
         await _same_backup(gateway, step)
     try:
         return await gateway.create(step.manifest)
-    except AlreadyThere:
+    except AlreadyExists:
         if (mine := await _own(gateway, step, operation)) is not None:
             return mine
         raise
@@ -110,7 +110,7 @@ async def _same_backup(gateway: Gateway[Json], step: Step) -> None:
     name = str(step.manifest["spec"]["backupName"])
     there = await backups.find(name)
     if there is None and step.kind == DELETION.name:
-        raise Gone(f"There is no backup {name} any more.", why="It was removed meanwhile.")
+        raise TargetGone(f"There is no backup {name} any more.", why="It was removed meanwhile.")
     _check(there, replace(step, kind=BACKUP.name, name=name))
 
 
@@ -157,7 +157,7 @@ async def _hold(gateway: Gateway[Json], step: Step) -> Json:
 async def _delete(gateway: Gateway[Json], step: Step) -> Json:
     try:
         await gateway.delete(step.name, uid=step.uid, propagation=str(step.manifest.get("propagationPolicy", "")))
-    except NotThere:
+    except ObjectNotFound:
         pass
     except Conflict as error:
         raise Stale(f"{step.kind} {step.name} is not the one that was planned any more.", why=error.text) from error

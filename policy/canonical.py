@@ -14,18 +14,18 @@ from dataclasses import replace
 from typing import Any
 
 from domain.plan import Guard, Level, Plan, StepVerb
-from domain.selectors import valid_key, valid_value
-from policy.globs import is_pattern, well_formed
+from domain.selectors import is_valid_key, is_valid_value
+from policy.globs import is_pattern, is_valid_glob
 from policy.kinds import is_canonical, is_canonical_pattern
 from policy.reach import mapping
 
-BAD_ITEM = "bad-item"
+NOT_CANONICAL = "bad-item"
 
 _NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 _NAMESPACE_PATTERN = re.compile(r"[a-z0-9*?\[\]-]+")
 _KINDS = ("Backup", "Restore", "Schedule")
 
-Fits = Callable[[str], bool]
+IsCanonical = Callable[[str], bool]
 
 
 def with_list_guards(plan: Plan) -> Plan:
@@ -45,7 +45,7 @@ def spec_guards(spec: Any) -> tuple[Guard, ...]:
     given = mapping(spec)
     template = given.get("template")
     found = dict.fromkeys((*_faults(given), *(_faults(mapping(template)) if template else ())))
-    return tuple(Guard(BAD_ITEM, Level.REFUSE, text, nearest) for text, nearest in found)
+    return tuple(Guard(NOT_CANONICAL, Level.REFUSE, text, nearest) for text, nearest in found)
 
 
 def _faults(spec: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -54,19 +54,21 @@ def _faults(spec: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str, ...]]]:
             yield _told(place, item, what, fits)
 
 
-def _told(place: str, item: Any, what: str, fits: Fits) -> tuple[str, tuple[str, ...]]:
+def _told(place: str, item: Any, what: str, fits: IsCanonical) -> tuple[str, tuple[str, ...]]:
     if not isinstance(item, str):
         return f"{place} has an item that is not text: {item!r}.", ()
     meant = _meant(item)
     if not meant:
-        return f"{place} has a blank item: {shown(item)}.", ()
+        return f"{place} has a blank item: {make_visible(item)}.", ()
     unseen = any(_is_unseen(sign) for sign in item)
     fault = "has blanks or invisible characters in it" if unseen else f"is not {what}"
-    text = f"{place}: {shown(item)} {fault}. Velero takes it as it is written, not as the name that it looks like."
+    text = (
+        f"{place}: {make_visible(item)} {fault}. Velero takes it as it is written, not as the name that it looks like."
+    )
     return text, (meant,) if meant != item and fits(meant) else ()
 
 
-def shown(item: str) -> str:
+def make_visible(item: str) -> str:
     """With what cannot be seen made visible."""
     return ascii(item)
 
@@ -80,7 +82,7 @@ def _is_unseen(sign: str) -> bool:
     return unicodedata.category(sign)[0] in "ZC"
 
 
-def _items(spec: Mapping[str, Any], at: str) -> Iterator[tuple[str, Any, Fits, str]]:
+def _items(spec: Mapping[str, Any], at: str) -> Iterator[tuple[str, Any, IsCanonical, str]]:
     for field, value in spec.items():
         place = f"{at}{field}"
         if field == "resources" and at == "hooks.":
@@ -96,7 +98,7 @@ def _items(spec: Mapping[str, Any], at: str) -> Iterator[tuple[str, Any, Fits, s
             yield from _others(field, place, value)
 
 
-def _others(field: str, place: str, value: Any) -> Iterator[tuple[str, Any, Fits, str]]:
+def _others(field: str, place: str, value: Any) -> Iterator[tuple[str, Any, IsCanonical, str]]:
     match field:
         case "namespaceMapping":
             names = [*mapping(value), *mapping(value).values()]
@@ -118,7 +120,7 @@ def _others(field: str, place: str, value: Any) -> Iterator[tuple[str, Any, Fits
                 yield from _selector(place, each)
 
 
-def _selector(place: str, value: Any) -> Iterator[tuple[str, Any, Fits, str]]:
+def _selector(place: str, value: Any) -> Iterator[tuple[str, Any, IsCanonical, str]]:
     selector = mapping(value)
     labels, terms = (
         mapping(selector.get("matchLabels")),
@@ -126,8 +128,8 @@ def _selector(place: str, value: Any) -> Iterator[tuple[str, Any, Fits, str]]:
     )
     keys = [*labels, *(term.get("key") for term in terms)]
     values = [*labels.values(), *(each for term in terms for each in _list(term.get("values")))]
-    yield from ((place, item, valid_key, "a label's name") for item in keys)
-    yield from ((place, item, valid_value, "a label's value") for item in values)
+    yield from ((place, item, is_valid_key, "a label's name") for item in keys)
+    yield from ((place, item, is_valid_value, "a label's value") for item in values)
 
 
 def _list(value: Any) -> Iterable[Any]:
@@ -144,7 +146,7 @@ def _is_namespace(name: str) -> bool:
 def _is_namespace_or_pattern(name: str) -> bool:
     if not is_pattern(name):
         return _is_namespace(name)
-    return bool(_NAMESPACE_PATTERN.fullmatch(name)) and well_formed(name)
+    return bool(_NAMESPACE_PATTERN.fullmatch(name)) and is_valid_glob(name)
 
 
 def _is_place(name: str) -> bool:

@@ -14,10 +14,10 @@ from domain.plan import Guard, Level, Plan
 from domain.reach import EVERYTHING, Reach
 from policy.decide import judge
 from policy.directory import ASSUMED, Directory
-from policy.matching import Ask
+from policy.matching import PolicyRequest
 from policy.rules import Rule
 from policy.scope import NO_LABELS, Labels
-from policy.table_reader import Entry, Fault
+from policy.table_reader import TableError, TableReader
 from policy.visible import READ_VERBS
 
 KEYS = (
@@ -55,7 +55,7 @@ class Case:
     """`command` is planned by the caller; otherwise `ask` holds the verb and the reach as the table says them."""
 
     name: str
-    ask: Ask
+    ask: PolicyRequest
     expect: Outcome
     rule: str = ""
     command: str = ""
@@ -63,7 +63,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class CaseFaults:
-    faults: tuple[Fault, ...]
+    faults: tuple[TableError, ...]
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -79,13 +79,13 @@ class Result:
 
 
 def parse_cases(entries: Sequence[Any], labels: Labels = NO_LABELS) -> tuple[Case, ...] | CaseFaults:
-    faults: list[Fault] = []
+    faults: list[TableError] = []
     found = []
     for index, data in enumerate(entries):
         if isinstance(data, Mapping):
-            found.append(_case(Entry(index, data, faults=faults), labels))
+            found.append(_case(TableReader(index, data, faults=faults), labels))
         else:
-            faults.append(Fault(index, "", "A case has to be a table."))
+            faults.append(TableError(index, "", "A case has to be a table."))
     return CaseFaults(tuple(faults)) if faults else tuple(found)
 
 
@@ -104,7 +104,9 @@ def _run(rules: Sequence[Rule], case: Case, planner: Planner | None, directory: 
             return Result(case, None, passed=False, text=f"{case.command!r} cannot be planned: {error.text}")
         if plan is None:
             return Result(case, None, passed=False, text=f"{case.command!r} cannot be planned here")
-        ask = Ask.of(ask.actor, plan, ask.now, labels=ask.labels, reason=ask.reason, break_glass=ask.break_glass)
+        ask = PolicyRequest.of(
+            ask.actor, plan, ask.now, labels=ask.labels, reason=ask.reason, break_glass=ask.break_glass
+        )
     decision = judge(rules, ask, directory)
     wrong = _wrong(case, decision)
     return Result(case, decision, passed=not wrong, text=wrong)
@@ -119,13 +121,13 @@ def _wrong(case: Case, decision: Decision) -> str:
     return ""
 
 
-def _case(entry: Entry, labels: Labels) -> Case:
-    entry.only(KEYS)
+def _case(entry: TableReader, labels: Labels) -> Case:
+    entry.allow_only(KEYS)
     command = entry.text("command")
     verb = entry.text("verb", required=not command)
     if command and verb:
         entry.fault("verb", "A case has a command or a verb, not both.")
-    ask = Ask(
+    ask = PolicyRequest(
         actor=_actor(entry),
         verb=verb,
         cluster=entry.text("cluster", required=True),
@@ -141,14 +143,14 @@ def _case(entry: Entry, labels: Labels) -> Case:
     return Case(entry.text("name") or command or verb, ask, expect, entry.text("rule"), command)
 
 
-def _actor(entry: Entry) -> Actor:
+def _actor(entry: TableReader) -> Actor:
     kind = ActorKind(entry.choice("kind", tuple(ActorKind)) or ActorKind.PERSON)
     name = entry.text("as", required=True).removeprefix("@")
     groups = frozenset(each.removeprefix("@") for each in entry.texts("groups") or ())
     return Actor(kind, name, name, email=entry.text("email"), groups=groups)
 
 
-def _reach(entry: Entry) -> Reach:
+def _reach(entry: TableReader) -> Reach:
     return Reach(
         reads=frozenset(entry.texts("reads") or ()),
         writes=frozenset(entry.texts("writes") or ()),
@@ -161,7 +163,7 @@ def _reach(entry: Entry) -> Reach:
     )
 
 
-def _at(entry: Entry) -> datetime:
+def _at(entry: TableReader) -> datetime:
     value = entry.data.get("at", _NOON)
     if isinstance(value, str):
         try:

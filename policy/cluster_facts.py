@@ -27,7 +27,7 @@ class ClusterFacts:
     powerful_kinds: tuple[str, ...] = ()
 
     @property
-    def live(self) -> frozenset[str]:
+    def live_namespaces(self) -> frozenset[str]:
         return frozenset(self.labels)
 
 

@@ -14,10 +14,10 @@ from datetime import datetime
 from domain.actor import Actor
 from domain.decision import Decision, Outcome, Reason
 from domain.plan import Guard, Level, Plan
-from policy.directory import Directory, enough
-from policy.globs import fits
+from policy.directory import Directory, has_quorum
+from policy.globs import matches_glob
 from policy.guards import can_lift
-from policy.matching import Ask, Fit, Match, match, place
+from policy.matching import Match, MatchResult, PolicyRequest, match_place, match_rule
 from policy.rules import Effect, Rule, rules_digest
 from policy.scope import NO_LABELS, Labels
 
@@ -36,11 +36,11 @@ def decide(
     reason: str = "",
     break_glass: bool = False,
 ) -> Decision:
-    ask = Ask.of(actor, plan, now, labels=labels, reason=reason, break_glass=break_glass)
+    ask = PolicyRequest.of(actor, plan, now, labels=labels, reason=reason, break_glass=break_glass)
     return judge(rules, ask, directory)
 
 
-def judge(rules: Sequence[Rule], ask: Ask, directory: Directory) -> Decision:
+def judge(rules: Sequence[Rule], ask: PolicyRequest, directory: Directory) -> Decision:
     walk = _walk(rules, ask)
     decision = _ends(walk, ask) if walk.end is None else _settled(walk, walk.end, rules, ask, directory)
     asked = whom_to_ask(rules, ask) if decision.outcome is Outcome.DENY else ()
@@ -52,36 +52,36 @@ def may_ask(rules: Sequence[Rule], actor: Actor, verb: str, cluster: str, *, wri
 
     Without a cluster: on any of them.
     """
-    about = [rule for rule in rules if rule.concerns(verb) and _somewhere(rule, cluster)]
+    about = [rule for rule in rules if rule.is_about_verb(verb) and _somewhere(rule, cluster)]
     found = next((rule for rule in about if rule.who.includes(actor) and _settles(rule, cluster)), None)
-    if found is not None and found.permits:
+    if found is not None and found.is_permissive:
         return Decision(Outcome.ALLOW, Reason.RULE, found.name, rules_digest=rules_digest(rules))
     decision = _default(verb, writes=writes)
     if found is not None:
         decision = Decision(Outcome.DENY, Reason.RULE, found.name, _denied_by(found))
-    people = _people(rule for rule in about if rule.permits) if decision.outcome is Outcome.DENY else ()
+    people = _people(rule for rule in about if rule.is_permissive) if decision.outcome is Outcome.DENY else ()
     return replace(decision, ask=people, rules_digest=rules_digest(rules))
 
 
 def _somewhere(rule: Rule, cluster: str) -> bool:
-    return rule.on(cluster) if cluster else True
+    return rule.is_on_cluster(cluster) if cluster else True
 
 
 def _settles(rule: Rule, cluster: str) -> bool:
     """A rule that permits something does; one that denies only if it denies everything, always and here."""
     everywhere = bool(cluster) or "*" in rule.clusters
-    return rule.permits or (rule.where.unlimited and not rule.during and everywhere)
+    return rule.is_permissive or (rule.where.is_unlimited and not rule.during and everywhere)
 
 
-def whom_to_ask(rules: Sequence[Rule], ask: Ask) -> tuple[str, ...]:
+def whom_to_ask(rules: Sequence[Rule], ask: PolicyRequest) -> tuple[str, ...]:
     """Groups and people of whom a rule says that they could have done this, here and now."""
     return _people(
         rule
         for rule in rules
-        if rule.permits
-        and rule.concerns(ask.verb)
-        and rule.on(ask.cluster)
-        and place(rule, ask).fit is Fit.INSIDE
+        if rule.is_permissive
+        and rule.is_about_verb(ask.verb)
+        and rule.is_on_cluster(ask.cluster)
+        and match_place(rule, ask).fit is MatchResult.INSIDE
         and not rule.who.includes(ask.actor)
         and not _refusing(rule, ask)
         and not _forbidden(rule, ask)
@@ -98,11 +98,11 @@ class _Walk:
     near: tuple[Match, ...] = ()
 
 
-def _walk(rules: Sequence[Rule], ask: Ask) -> _Walk:
+def _walk(rules: Sequence[Rule], ask: PolicyRequest) -> _Walk:
     walk = _Walk()
     for rule in rules:
-        found = match(rule, ask)
-        if found.fit is Fit.OUTSIDE:
+        found = match_rule(rule, ask)
+        if found.fit is MatchResult.OUTSIDE:
             walk = replace(walk, near=(*walk.near, found))
         elif found.applies:
             walk = _passed(walk, found, ask)
@@ -111,7 +111,7 @@ def _walk(rules: Sequence[Rule], ask: Ask) -> _Walk:
     return walk
 
 
-def _passed(walk: _Walk, found: Match, ask: Ask) -> _Walk:
+def _passed(walk: _Walk, found: Match, ask: PolicyRequest) -> _Walk:
     """A rule that applies: a freeze that is broken lets on, an approval that is touched is owed and lets on."""
     rule = found.rule
     broken = (*walk.broken, rule) if _may_break(rule, ask) else walk.broken
@@ -120,7 +120,7 @@ def _passed(walk: _Walk, found: Match, ask: Ask) -> _Walk:
     if rule.effect is not Effect.APPROVE:
         return replace(walk, end=found)
     duties = walk.duties if broken is not walk.broken else (*walk.duties, rule)
-    if found.fit is Fit.INSIDE:
+    if found.fit is MatchResult.INSIDE:
         return replace(walk, end=found, duties=duties, broken=broken)
     return replace(walk, duties=duties, broken=broken, near=(*walk.near, found))
 
@@ -130,11 +130,11 @@ def _strictest(duties: Sequence[Rule]) -> Rule | None:
     return max(duties, key=lambda rule: rule.approvals.quorum, default=None)
 
 
-def _may_break(rule: Rule, ask: Ask) -> bool:
+def _may_break(rule: Rule, ask: PolicyRequest) -> bool:
     return ask.break_glass and bool(ask.reason.strip()) and bool(rule.break_glass & ask.actor.groups)
 
 
-def _ends(walk: _Walk, ask: Ask) -> Decision:
+def _ends(walk: _Walk, ask: PolicyRequest) -> Decision:
     """No rule settled it."""
     decision = _default(ask.verb, writes=ask.writes)
     if decision.outcome is Outcome.ALLOW:
@@ -157,14 +157,14 @@ def _default(verb: str, *, writes: bool) -> Decision:
             Reason.WRITE_DEFAULT,
             text=f"No rule lets you do {verb}: what changes something is refused unless a rule allows it.",
         )
-    if any(fits(each, verb) for each in GUARDED_READS):
+    if any(matches_glob(each, verb) for each in GUARDED_READS):
         return Decision(
             Outcome.DENY, Reason.NOT_A_MEMBER, text=f"{verb} tells of other people's deeds: a rule has to allow it."
         )
     return Decision(Outcome.ALLOW, Reason.READ_DEFAULT, text="Reading is allowed unless a rule denies it.")
 
 
-def _settled(walk: _Walk, end: Match, rules: Sequence[Rule], ask: Ask, directory: Directory) -> Decision:
+def _settled(walk: _Walk, end: Match, rules: Sequence[Rule], ask: PolicyRequest, directory: Directory) -> Decision:
     rule = end.rule
     if rule.effect is Effect.DENY:
         reason = Reason.FREEZE if rule.is_freeze else Reason.RULE
@@ -185,11 +185,11 @@ def _settled(walk: _Walk, end: Match, rules: Sequence[Rule], ask: Ask, directory
     return Decision(Outcome.ALLOW, Reason.RULE, rule.name, f"Rule {rule.name} allows it.")
 
 
-def _for_guards(rule: Rule, rules: Sequence[Rule], ask: Ask) -> tuple[Rule, ...]:
+def _for_guards(rule: Rule, rules: Sequence[Rule], ask: PolicyRequest) -> tuple[Rule, ...]:
     """Who approves what a guard wants approved: the rule that permits says, or else those that ask for approval here."""
     if rule.approvals.approvers:
         return (rule,)
-    return tuple(each for each in rules if each.effect is Effect.APPROVE and match(each, ask).applies)
+    return tuple(each for each in rules if each.effect is Effect.APPROVE and match_rule(each, ask).applies)
 
 
 def _standing(guards: Sequence[Guard], lifts: frozenset[str]) -> tuple[Guard, ...]:
@@ -201,11 +201,11 @@ def _standing(guards: Sequence[Guard], lifts: frozenset[str]) -> tuple[Guard, ..
     )
 
 
-def _refusing(rule: Rule, ask: Ask) -> tuple[Guard, ...]:
+def _refusing(rule: Rule, ask: PolicyRequest) -> tuple[Guard, ...]:
     return tuple(guard for guard in _standing(ask.guards, rule.lifts) if guard.level is Level.REFUSE)
 
 
-def _forbidden(rule: Rule, ask: Ask) -> tuple[Guard, ...]:
+def _forbidden(rule: Rule, ask: PolicyRequest) -> tuple[Guard, ...]:
     """What could be insisted on elsewhere."""
     return tuple(guard for guard in ask.guards if guard.level is not Level.WARN and guard.code in rule.refuses)
 
@@ -217,9 +217,9 @@ def _guarded(guards: tuple[Guard, ...], rule: str) -> Decision:
     return Decision(Outcome.DENY, Reason.GUARD, rule, f"{said}{hint}")
 
 
-def _approval(duty: Rule, ask: Ask, directory: Directory) -> Decision:
+def _approval(duty: Rule, ask: PolicyRequest, directory: Directory) -> Decision:
     terms = duty.approvals
-    if not enough(directory, terms.approvers, terms.quorum, ask.actor):
+    if not has_quorum(directory, terms.approvers, terms.quorum, ask.actor):
         return Decision(Outcome.DENY, Reason.NOT_ENOUGH_APPROVERS, duty.name, _too_few(duty, directory))
     text = f"Rule {duty.name} asks for {terms.quorum} of {', '.join(terms.approvers)}."
     return _follow_up(duty, Decision(Outcome.REQUIRE_APPROVAL, Reason.RULE, duty.name, text))
@@ -253,7 +253,7 @@ def _too_few(duty: Rule, directory: Directory) -> str:
 
 def _denied_by(rule: Rule) -> str:
     if rule.is_freeze:
-        return f"Rule {rule.name} freezes this: {'; '.join(window.says() for window in rule.during)}."
+        return f"Rule {rule.name} freezes this: {'; '.join(window.describe() for window in rule.during)}."
     return f"Rule {rule.name} denies this."
 
 

@@ -36,7 +36,7 @@ ASSUMED = Directory(assumed=True)
 UNKNOWN = Directory(known=False)
 
 
-def eligible(directory: Directory, approvers: Iterable[str], requester: Actor) -> tuple[Member, ...]:
+def eligible_approvers(directory: Directory, approvers: Iterable[str], requester: Actor) -> tuple[Member, ...]:
     """Distinct people among the approvers, the requester and their other accounts left out."""
     found: list[Member] = []
     for name in approvers:
@@ -48,8 +48,8 @@ def eligible(directory: Directory, approvers: Iterable[str], requester: Actor) -
     return tuple(found)
 
 
-def enough(directory: Directory, approvers: Iterable[str], quorum: int, requester: Actor) -> bool:
-    return directory.assumed or (directory.known and len(eligible(directory, approvers, requester)) >= quorum)
+def has_quorum(directory: Directory, approvers: Iterable[str], quorum: int, requester: Actor) -> bool:
+    return directory.assumed or (directory.known and len(eligible_approvers(directory, approvers, requester)) >= quorum)
 
 
 def _people(directory: Directory, name: str) -> tuple[Member, ...]:

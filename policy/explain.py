@@ -9,15 +9,15 @@ from domain.actor import Actor
 from domain.decision import Decision
 from policy.decide import judge
 from policy.directory import Directory
-from policy.globs import fits
-from policy.matching import Ask, Fit, Match, adds_duty_only, match
+from policy.globs import matches_glob
+from policy.matching import Match, MatchResult, PolicyRequest, adds_duty_only, match_rule
 from policy.rules import Effect, Rule, Who
-from policy.safety_backup import RESTORE, Net, net
-from policy.scope import Hooks, Namespaces
+from policy.safety_backup import RESTORE, SafetyBackupRule, safety_backup_rule
+from policy.scope import Hooks, NamespaceScope
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ExplainedRule:
     """`names` says namespaces: for the operator's terminal, not for somebody who may not see them."""
 
     rule: str
@@ -42,35 +42,37 @@ class Row:
 class Explanation:
     """`net`: of a restore, who says whether a safety backup comes first where the command does not."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[ExplainedRule, ...]
     decision: Decision
-    net: Net | None = None
+    net: SafetyBackupRule | None = None
 
 
 COLUMNS = ("rule", "effect", "", "why")
 
 
-def explain(rules: Sequence[Rule], ask: Ask, directory: Directory, *, safety_backup: bool = False) -> Explanation:
+def explain(
+    rules: Sequence[Rule], ask: PolicyRequest, directory: Directory, *, safety_backup: bool = False
+) -> Explanation:
     """`safety_backup`: what the settings have for a restore of which no rule says it."""
     decision = judge(rules, ask, directory)
-    rows = tuple(_row(match(rule, ask), ask, decision) for rule in rules)
-    return Explanation(rows, decision, net(rules, ask, safety_backup) if ask.verb == RESTORE else None)
+    rows = tuple(_row(match_rule(rule, ask), ask, decision) for rule in rules)
+    return Explanation(rows, decision, safety_backup_rule(rules, ask, safety_backup) if ask.verb == RESTORE else None)
 
 
-def rights(rules: Sequence[Rule], actor: Actor, clusters: Sequence[str]) -> tuple[tuple[str, str, str, str], ...]:
+def list_rights(rules: Sequence[Rule], actor: Actor, clusters: Sequence[str]) -> tuple[tuple[str, str, str, str], ...]:
     """What the rules hold for somebody, in their order: verb, cluster, what follows, rule."""
     mine = [rule for rule in rules if rule.who.includes(actor)]
     return tuple(
         (", ".join(rule.what), ", ".join(named), _follows(rule, mine[:at], named), rule.name)
         for at, rule in enumerate(mine)
-        if (named := [each for each in clusters if rule.on(each)])
+        if (named := [each for each in clusters if rule.is_on_cluster(each)])
     )
 
 
 def _follows(rule: Rule, before: Sequence[Rule], clusters: Sequence[str]) -> str:
     """Never more than the rule gives: one that is never reached, or only adds a duty, permits nothing."""
     for each in before:
-        if rule.permits and _shuts_out(each, rule, clusters):
+        if rule.is_permissive and _shuts_out(each, rule, clusters):
             return f"nothing: rule {each.name} denies it first"
     if rule.effect is Effect.APPROVE and adds_duty_only(rule):
         return f"approval needed {_scope(rule)}; permits nothing by itself"
@@ -78,16 +80,16 @@ def _follows(rule: Rule, before: Sequence[Rule], clusters: Sequence[str]) -> str
 
 
 def _shuts_out(denying: Rule, rule: Rule, clusters: Sequence[str]) -> bool:
-    always = not denying.permits and denying.where.unlimited and not denying.during and not denying.break_glass
-    covers = all(any(fits(each, what) for each in denying.what) for what in rule.what)
-    return always and covers and all(denying.on(name) for name in clusters)
+    always = not denying.is_permissive and denying.where.is_unlimited and not denying.during and not denying.break_glass
+    covers = all(any(matches_glob(each, what) for each in denying.what) for what in rule.what)
+    return always and covers and all(denying.is_on_cluster(name) for name in clusters)
 
 
 def _scope(rule: Rule) -> str:
     terms = rule.approvals
     agreed = f", {terms.quorum} of {', '.join(terms.approvers)}" if rule.effect is Effect.APPROVE else ""
-    reason = ", with a reason" if rule.permits and rule.reason_required else ""
-    hours = f", {'; '.join(window.says() for window in rule.during)}" if rule.during else ""
+    reason = ", with a reason" if rule.is_permissive and rule.reason_required else ""
+    hours = f", {'; '.join(window.describe() for window in rule.during)}" if rule.during else ""
     return f"{_where(rule)}{agreed}{reason}{hours}"
 
 
@@ -109,34 +111,34 @@ def _where(rule: Rule) -> str:
     return " ".join(limits) or "everywhere"
 
 
-def _places(place: Namespaces) -> tuple[str, ...]:
+def _places(place: NamespaceScope) -> tuple[str, ...]:
     labels = (f"label:{key}={value}" if value else f"label:{key}" for key, value in place.labels)
     return (*place.names, *labels)
 
 
-def _row(found: Match, ask: Ask, decision: Decision) -> Row:
+def _row(found: Match, ask: PolicyRequest, decision: Decision) -> ExplainedRule:
     names = tuple(name for each in found.outside for name in each.names)
     decided = found.applies and found.rule.name == decision.rule
-    return Row(found.rule.name, found.rule.effect.value, found.applies, decided, _why(found, ask), names)
+    return ExplainedRule(found.rule.name, found.rule.effect.value, found.applies, decided, _why(found, ask), names)
 
 
-def _why(found: Match, ask: Ask) -> str:
+def _why(found: Match, ask: PolicyRequest) -> str:
     rule = found.rule
     outside = " and ".join(each.what for each in found.outside)
     match found.fit:
-        case Fit.OTHER_VERB:
+        case MatchResult.OTHER_VERB:
             return f"it is about {', '.join(rule.what)}, not {ask.verb}"
-        case Fit.OTHER_CLUSTER:
+        case MatchResult.OTHER_CLUSTER:
             return f"it is for cluster {', '.join(rule.clusters)}, not {ask.cluster}"
-        case Fit.OTHER_PEOPLE:
+        case MatchResult.OTHER_PEOPLE:
             return f"it is for {_people(rule.who)}, and {ask.actor.name or ask.actor.id} is none of them"
-        case Fit.OTHER_TIME:
-            return f"it holds only {'; '.join(window.says() for window in rule.during)}"
-        case Fit.CLEAR:
+        case MatchResult.OTHER_TIME:
+            return f"it holds only {'; '.join(window.describe() for window in rule.during)}"
+        case MatchResult.CLEAR:
             return f"the command does not touch its {found.clear.replace('_', '-')}"
-        case Fit.OUTSIDE:
+        case MatchResult.OUTSIDE:
             return f"the command also reaches {outside}"
-        case Fit.TOUCHED if rule.effect is Effect.APPROVE:
+        case MatchResult.TOUCHED if rule.effect is Effect.APPROVE:
             beyond = f"it also reaches {outside}" if outside else "this rule adds a duty and permits nothing"
             return f"the command touches it, so approval is needed, but {beyond}"
         case _:

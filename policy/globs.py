@@ -29,7 +29,7 @@ def is_pattern(name: str) -> bool:
     return any(sign in name for sign in "*?[]")
 
 
-def fits(pattern: str, name: str) -> bool:
+def matches_glob(pattern: str, name: str) -> bool:
     """Whether the literal `name` is one of the pattern's."""
     parts = tokens(pattern)
     places = _closure(parts, frozenset({0}))
@@ -38,7 +38,7 @@ def fits(pattern: str, name: str) -> bool:
     return len(parts) in places
 
 
-def well_formed(pattern: str) -> bool:
+def is_valid_glob(pattern: str) -> bool:
     """Clusters hold lists that Velero itself would refuse."""
     try:
         tokens(pattern)
@@ -47,22 +47,24 @@ def well_formed(pattern: str) -> bool:
     return True
 
 
-def takes_in(patterns: Iterable[str], name: str) -> bool:
+def any_matches(patterns: Iterable[str], name: str) -> bool:
     """Whether one of them means the literal `name`; what cannot be read means nothing but itself."""
-    return any(pattern in {"*", name} or (well_formed(pattern) and fits(pattern, name)) for pattern in patterns)
+    return any(
+        pattern in {"*", name} or (is_valid_glob(pattern) and matches_glob(pattern, name)) for pattern in patterns
+    )
 
 
-def holds(outers: Iterable[str], inner: str) -> bool:
+def covers_glob(outers: Iterable[str], inner: str) -> bool:
     """Whether every name of `inner`, a literal or a pattern, is a name of one of `outers`."""
     wide = tuple(outers)
     if inner in wide or "*" in wide:
         return True
     if not is_pattern(inner):
-        return any(fits(outer, inner) for outer in wide)
+        return any(matches_glob(outer, inner) for outer in wide)
     return _included(inner, wide)
 
 
-def meet(left: str, right: str) -> bool:
+def globs_overlap(left: str, right: str) -> bool:
     """Whether some name is of both."""
     one, two = tokens(left), tokens(right)
     todo, seen = [(0, 0)], {(0, 0)}

@@ -7,9 +7,15 @@ from collections.abc import Collection, Iterator, Mapping
 from domain.plan import Guard, Level
 from domain.reach import Reach
 from policy.cluster_facts import BackupFacts, ClusterFacts
-from policy.globs import is_pattern, meet
-from policy.kinds import all_full, full, is_cluster_scoped, may_be_same, of_kind
-from policy.powerful_kinds import ASSUMED, Power, power_of, power_of_object, spelled_in
+from policy.globs import globs_overlap, is_pattern
+from policy.kinds import (
+    full_resource_name,
+    full_resource_names,
+    is_cluster_scoped,
+    may_be_same_resource,
+    resource_of_kind,
+)
+from policy.powerful_kinds import KINDS_OF_UNKNOWN_CONTENTS, Power, is_among, power_of, power_of_object
 from policy.reserved_labels import is_reserved
 
 RESERVED_LABELS = "reserved-labels"
@@ -84,10 +90,10 @@ def _powerful(reach: Reach, backup: BackupFacts, facts: ClusterFacts) -> Mapping
 
 
 def _in_contents(reach: Reach, backup: BackupFacts, facts: ClusterFacts) -> Iterator[tuple[str, Power]]:
-    left_out = all_full(reach.without)
+    left_out = full_resource_names(reach.without)
     for gvk, items in (backup.contents or {}).items():
-        name, across = of_kind(gvk), any("/" not in item for item in items)
-        if not items or (across and not reach.cluster_scoped) or spelled_in(name, left_out):
+        name, across = resource_of_kind(gvk), any("/" not in item for item in items)
+        if not items or (across and not reach.cluster_scoped) or is_among(name, left_out):
             continue
         power = power_of_object(name, across=across, extra=facts.powerful_kinds)
         if power is not None and _may_be_in(name, reach.kinds):
@@ -96,22 +102,24 @@ def _in_contents(reach: Reach, backup: BackupFacts, facts: ClusterFacts) -> Iter
 
 def _assumed(reach: Reach, facts: ClusterFacts) -> Iterator[tuple[str, Power]]:
     """Of a backup whose contents are not known: what any cluster has, what settings name, and what the command names."""
-    left_out = all_full(reach.without)
-    everywhere = [(name, power) for power, (inside, _) in ASSUMED.items() for name in inside]
+    left_out = full_resource_names(reach.without)
+    everywhere = [(name, power) for power, (inside, _) in KINDS_OF_UNKNOWN_CONTENTS.items() for name in inside]
     if reach.cluster_scoped:
-        everywhere += [(name, power) for power, (_, across) in ASSUMED.items() for name in across]
+        everywhere += [(name, power) for power, (_, across) in KINDS_OF_UNKNOWN_CONTENTS.items() for name in across]
     everywhere += [(name, Power.CLUSTER) for name in facts.powerful_kinds]
     for name, power in everywhere:
-        if full(name) not in left_out and _may_be_in(name, reach.kinds):
-            yield full(name), power
-    for name in all_full(reach.kinds) - left_out:
+        if full_resource_name(name) not in left_out and _may_be_in(name, reach.kinds):
+            yield full_resource_name(name), power
+    for name in full_resource_names(reach.kinds) - left_out:
         named = power_of(name, extra=facts.powerful_kinds)
         if named is not None and (reach.cluster_scoped or not is_cluster_scoped(name)):
             yield name, named
 
 
 def _may_be_in(name: str, kinds: frozenset[str]) -> bool:
-    return any(may_be_same(name, each) or spelled_in(name, frozenset({full(each)})) for each in kinds)
+    return any(
+        may_be_same_resource(name, each) or is_among(name, frozenset({full_resource_name(each)})) for each in kinds
+    )
 
 
 def _kind_guard(code: str, what: str, kinds: tuple[str, ...], *, known: bool) -> tuple[Guard, ...]:
@@ -137,4 +145,4 @@ def _namespace_guard(code: str, names: tuple[str, ...], what: str, reach: Reach)
 
 
 def _is_or_matches(reached: str, name: str) -> bool:
-    return meet(reached, name) if is_pattern(reached) else reached == name
+    return globs_overlap(reached, name) if is_pattern(reached) else reached == name

@@ -90,7 +90,7 @@ def _names() -> Mapping[str, str]:
 _FULL = _names()
 
 
-def full(name: str) -> str:
+def full_resource_name(name: str) -> str:
     """`Deploy` → `deployments.apps`; a name that is not built in stays, lower case.
 
     The wide reading, for what is included and what rules name: what may mean a resource means it.
@@ -130,13 +130,13 @@ def proven(name: str) -> str:
     return name if "." in group else ""
 
 
-def all_full(names: Iterable[str]) -> frozenset[str]:
-    return frozenset(full(name) for name in names)
+def full_resource_names(names: Iterable[str]) -> frozenset[str]:
+    return frozenset(full_resource_name(name) for name in names)
 
 
-def may_be_same(left: str, right: str) -> bool:
+def may_be_same_resource(left: str, right: str) -> bool:
     """Whether both could mean one resource."""
-    one, two = full(left), full(right)
+    one, two = full_resource_name(left), full_resource_name(right)
     if "*" in {one, two} or one == two:
         return True
     if _builtin(one) or _builtin(two):
@@ -145,25 +145,25 @@ def may_be_same(left: str, right: str) -> bool:
     return ours.startswith(theirs) or theirs.startswith(ours)
 
 
-def surely_namespaced(names: Iterable[str]) -> bool:
+def are_all_namespaced(names: Iterable[str]) -> bool:
     """Whether all of these are built-in resources that live in namespaces."""
-    return all(_builtin(name := full(each)) and name.partition(".")[0] not in _CLUSTER for each in names)
+    return all(_builtin(name := full_resource_name(each)) and name.partition(".")[0] not in _CLUSTER for each in names)
 
 
 def is_cluster_scoped(name: str) -> bool:
     """Whether this is a built-in resource outside namespaces; of others that is not known here."""
-    return _builtin(found := full(name)) and found.partition(".")[0] in _CLUSTER
+    return _builtin(found := full_resource_name(name)) and found.partition(".")[0] in _CLUSTER
 
 
-def of_kind(gvk: str) -> str:
+def resource_of_kind(gvk: str) -> str:
     """`rbac.authorization.k8s.io/v1/Role`, as Velero's resource list has it → `roles.rbac.authorization.k8s.io`."""
     group, _, kind = gvk.rpartition("/")
     group = group.rpartition("/")[0]
-    return full(f"{kind}.{group}" if group else kind)
+    return full_resource_name(f"{kind}.{group}" if group else kind)
 
 
 def is_builtin(name: str) -> bool:
-    return _builtin(full(name))
+    return _builtin(full_resource_name(name))
 
 
 def _builtin(name: str) -> bool:

@@ -10,11 +10,11 @@ from domain.actor import Actor
 from domain.plan import Guard, Plan
 from domain.reach import Reach
 from policy.rules import Effect, Rule
-from policy.scope import NO_LABELS, Labels, Outside
+from policy.scope import NO_LABELS, Labels, ScopeBreach
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class PolicyRequest:
     """`labels` are those of live and configured namespaces. `reason` is what the person typed with `--reason`."""
 
     actor: Actor
@@ -38,7 +38,7 @@ class Ask:
         labels: Labels = NO_LABELS,
         reason: str = "",
         break_glass: bool = False,
-    ) -> Ask:
+    ) -> PolicyRequest:
         return cls(
             actor=actor,
             verb=f"{plan.noun}.{plan.verb}",
@@ -53,7 +53,7 @@ class Ask:
         )
 
 
-class Fit(StrEnum):
+class MatchResult(StrEnum):
     """How a rule stands to an asking, in the order in which it is looked at."""
 
     OTHER_VERB = "other-verb"
@@ -72,45 +72,45 @@ class Fit(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Match:
     rule: Rule
-    fit: Fit
-    outside: tuple[Outside, ...] = ()
+    fit: MatchResult
+    outside: tuple[ScopeBreach, ...] = ()
     clear: str = ""
 
     @property
     def applies(self) -> bool:
-        return self.fit in {Fit.TOUCHED, Fit.INSIDE}
+        return self.fit in {MatchResult.TOUCHED, MatchResult.INSIDE}
 
 
-def match(rule: Rule, ask: Ask) -> Match:
-    if not rule.concerns(ask.verb):
-        return Match(rule, Fit.OTHER_VERB)
-    if not rule.on(ask.cluster):
-        return Match(rule, Fit.OTHER_CLUSTER)
+def match_rule(rule: Rule, ask: PolicyRequest) -> Match:
+    if not rule.is_about_verb(ask.verb):
+        return Match(rule, MatchResult.OTHER_VERB)
+    if not rule.is_on_cluster(ask.cluster):
+        return Match(rule, MatchResult.OTHER_CLUSTER)
     if not rule.who.includes(ask.actor):
-        return Match(rule, Fit.OTHER_PEOPLE)
-    return place(rule, ask)
+        return Match(rule, MatchResult.OTHER_PEOPLE)
+    return match_place(rule, ask)
 
 
 def adds_duty_only(rule: Rule) -> bool:
     """It asks for approval on a condition, wherever that is, and permits nothing."""
-    return rule.effect is Effect.APPROVE and not rule.where.confined and rule.where.flagged
+    return rule.effect is Effect.APPROVE and not rule.where.is_confined and rule.where.flagged
 
 
-def place(rule: Rule, ask: Ask) -> Match:
+def match_place(rule: Rule, ask: PolicyRequest) -> Match:
     """Time and place alone: what a rule would say of this asking if others had it.
 
     A rule that asks for approval on a condition (cluster-scoped objects, say, wherever) adds a duty and permits nothing:
     else a command would become easier to get by meeting the condition. A read that is about no object yet (a list) passes rules that name namespaces: the view filters what it shows.
     """
-    if not rule.holds_at(ask.now):
-        return Match(rule, Fit.OTHER_TIME)
-    if not ask.writes and not ask.reach.namespaces and rule.where.confined:
-        return Match(rule, Fit.INSIDE if rule.permits else Fit.CLEAR, clear="namespaces")
-    outside = rule.where.outside(ask.reach, ask.labels)
+    if not rule.is_in_force(ask.now):
+        return Match(rule, MatchResult.OTHER_TIME)
+    if not ask.writes and not ask.reach.namespaces and rule.where.is_confined:
+        return Match(rule, MatchResult.INSIDE if rule.is_permissive else MatchResult.CLEAR, clear="namespaces")
+    outside = rule.where.breaches(ask.reach, ask.labels)
     if rule.effect is Effect.ALLOW:
-        return Match(rule, Fit.OUTSIDE if outside else Fit.INSIDE, outside)
+        return Match(rule, MatchResult.OUTSIDE if outside else MatchResult.INSIDE, outside)
     duty_only = adds_duty_only(rule)
-    conditions = rule.effect is Effect.DENY or (not rule.where.confined and rule.where.flagged)
-    if clear := rule.where.untouched(ask.reach, ask.labels, flags=conditions):
-        return Match(rule, Fit.CLEAR, clear=clear)
-    return Match(rule, Fit.TOUCHED if outside or duty_only else Fit.INSIDE, outside)
+    conditions = rule.effect is Effect.DENY or (not rule.where.is_confined and rule.where.flagged)
+    if clear := rule.where.untouched_dimension(ask.reach, ask.labels, flags=conditions):
+        return Match(rule, MatchResult.CLEAR, clear=clear)
+    return Match(rule, MatchResult.TOUCHED if outside or duty_only else MatchResult.INSIDE, outside)

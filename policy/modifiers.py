@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from policy.kinds import all_full, full, is_canonical, is_cluster_scoped
+from policy.kinds import full_resource_name, full_resource_names, is_canonical, is_cluster_scoped
 from policy.reserved_labels import is_reserved
 
 Patched = str
@@ -25,11 +25,11 @@ EVERY_FIELD: frozenset[Patched] = frozenset({"* "})
 RULE_KEYS = ("conditions", "patches", "mergePatches", "strategicPatches")
 CONDITION_KEYS = ("groupResource", "namespaces", "resourceNameRegex", "labelSelector", "matches")
 PATCH_KEYS = ("operation", "from", "path", "value")
-WAYS = ("patches", "mergePatches", "strategicPatches")
+PATCH_LISTS = ("patches", "mergePatches", "strategicPatches")
 _DEEPEST = 40
 
 
-class Most(StrEnum):
+class ModifierReach(StrEnum):
     """How far modifiers may go: not at all, labels and annotations, any field."""
 
     NONE = "none"
@@ -38,10 +38,10 @@ class Most(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ModifierLimits:
     """What a rule says of modifiers. `kinds` and `paths` narrow; None: not said."""
 
-    most: Most
+    most: ModifierReach
     kinds: frozenset[str] | None = None
     paths: tuple[str, ...] | None = None
 
@@ -49,16 +49,16 @@ class Limits:
         """`own_kinds`: those of the rule itself, to which a limit without kinds keeps."""
         kind, _, path = patched.partition(" ")
         kinds = self.kinds if self.kinds is not None else own_kinds
-        if self.most is Most.NONE or not _among(kind, kinds):
+        if self.most is ModifierReach.NONE or not _among(kind, kinds):
             return False
         if self.paths is not None and not any(_under(path, each) for each in self.paths):
             return False
-        return self.most is Most.ANY or is_metadata(patched)
+        return self.most is ModifierReach.ANY or is_metadata(patched)
 
-    def meets(self, patched: Iterable[Patched]) -> bool:
+    def is_met_by(self, patched: Iterable[Patched]) -> bool:
         """As a condition: `any` is met by what goes beyond metadata, `metadata` by every modifier, `none` by nothing."""
-        return self.most is not Most.NONE and any(
-            self._concerns(each) and (self.most is Most.METADATA or not is_metadata(each)) for each in patched
+        return self.most is not ModifierReach.NONE and any(
+            self._concerns(each) and (self.most is ModifierReach.METADATA or not is_metadata(each)) for each in patched
         )
 
     def _concerns(self, patched: Patched) -> bool:
@@ -83,7 +83,7 @@ def is_metadata(patched: Patched) -> bool:
     )
 
 
-def patched(document: Any) -> frozenset[Patched]:
+def patched_fields(document: Any) -> frozenset[Patched]:
     """Of a document of modifiers, each `patchData` and JSON value in it read as well. What could not be read patches everything."""
     if not isinstance(document, Mapping) or set(document) - {"version", "resourceModifierRules"}:
         return EVERY_FIELD
@@ -100,7 +100,7 @@ def _of_rule(rule: Any) -> Iterator[Patched]:
         return
     named = conditions.get("groupResource")
     kind = named if isinstance(named, str) and is_canonical(named) else "*"
-    for way in WAYS:
+    for way in PATCH_LISTS:
         listed = rule.get(way) or []
         for patch in listed if isinstance(listed, list) else [None]:
             paths = _of_patch(patch) if way == "patches" else _of_data(patch)
@@ -172,7 +172,7 @@ def _escaped(key: str) -> str:
 
 
 def _among(kind: str, kinds: frozenset[str] | None) -> bool:
-    return kinds is None or "*" in kinds or full(kind) in all_full(kinds)
+    return kinds is None or "*" in kinds or full_resource_name(kind) in full_resource_names(kinds)
 
 
 def _under(path: str, root: str) -> bool:

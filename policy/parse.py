@@ -9,14 +9,14 @@ from datetime import time
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from policy.globs import BadPattern, fits, tokens
+from policy.globs import BadPattern, matches_glob, tokens
 from policy.guards import FORBIDDABLE, LIFTABLE
-from policy.modifiers import Limits, Most
-from policy.rules import Approvals, Effect, Rule, Who, is_about
+from policy.modifiers import ModifierLimits, ModifierReach
+from policy.rules import ApprovalTerms, Effect, Rule, Who, is_about
 from policy.safety_backup import RESTORE
-from policy.scope import Hooks, Namespaces, Where
-from policy.table_reader import Entry, Fault
-from policy.time_windows import DAYS, Window
+from policy.scope import Hooks, NamespaceScope, RuleScope
+from policy.table_reader import TableError, TableReader
+from policy.time_windows import DAYS, TimeWindow
 
 KEYS = (
     "name",
@@ -64,7 +64,7 @@ class Vocabulary:
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    faults: tuple[Fault, ...]
+    faults: tuple[TableError, ...]
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -76,12 +76,12 @@ def parse_rules(
 ) -> tuple[Rule, ...] | Faults:
     """`expires`: how many seconds an approval is asked where its rule does not say."""
     found: list[Rule] = []
-    faults: list[Fault] = []
+    faults: list[TableError] = []
     for index, data in enumerate(entries):
         if not isinstance(data, Mapping):
-            faults.append(Fault(index, "", "A rule has to be a table."))
+            faults.append(TableError(index, "", "A rule has to be a table."))
             continue
-        entry = Entry(index, data, faults=faults)
+        entry = TableReader(index, data, faults=faults)
         rule = _rule(entry, known or Vocabulary(), expires)
         if any(rule.name == each.name for each in found):
             entry.fault("name", f"There is a rule {rule.name!r} already: a decision names its rule.")
@@ -89,8 +89,8 @@ def parse_rules(
     return Faults(tuple(faults)) if faults else tuple(found)
 
 
-def _rule(entry: Entry, known: Vocabulary, expires: int) -> Rule:
-    entry.only(KEYS)
+def _rule(entry: TableReader, known: Vocabulary, expires: int) -> Rule:
+    entry.allow_only(KEYS)
     effect = Effect(entry.choice("effect", tuple(Effect), required=True) or Effect.DENY)
     rule = Rule(
         name=entry.text("name", required=True),
@@ -111,7 +111,7 @@ def _rule(entry: Entry, known: Vocabulary, expires: int) -> Rule:
     return rule
 
 
-def _who(entry: Entry) -> Who:
+def _who(entry: TableReader) -> Who:
     value = entry.data.get("who")
     if value is None:
         entry.fault("who", "This is missing.", allowed=("anyone", *_WHO))
@@ -120,8 +120,8 @@ def _who(entry: Entry) -> Who:
         if value != "anyone":
             entry.fault("who", f'{value!r} is not a table like {{ groups = ["…"] }}.', got=value, allowed=("anyone",))
         return Who(anyone=True)
-    table = entry.inside("who", value)
-    table.only(_WHO)
+    table = entry.nested("who", value)
+    table.allow_only(_WHO)
     who = Who(
         groups=_handles(table.texts("groups")),
         users=_handles(table.texts("users")),
@@ -141,7 +141,7 @@ def _handles(names: tuple[str, ...] | None) -> frozenset[str]:
     return frozenset(name.casefold() if "@" in name else name for name in plain)
 
 
-def _what(entry: Entry, known: Vocabulary) -> tuple[str, ...]:
+def _what(entry: TableReader, known: Vocabulary) -> tuple[str, ...]:
     found = entry.texts("what", required=True) or ()
     for each in found:
         if not _WHAT.fullmatch(each):
@@ -155,22 +155,22 @@ def _what(entry: Entry, known: Vocabulary) -> tuple[str, ...]:
     return found
 
 
-def _clusters(entry: Entry, known: Vocabulary) -> tuple[str, ...]:
+def _clusters(entry: TableReader, known: Vocabulary) -> tuple[str, ...]:
     found = entry.texts("clusters")
     for each in found or ():
         if not _pattern_is_good(entry, "clusters", each):
             continue
-        if known.clusters and not any(fits(each, name) for name in known.clusters):
+        if known.clusters and not any(matches_glob(each, name) for name in known.clusters):
             entry.fault("clusters", f"No cluster is {each!r}.", got=each, allowed=known.clusters)
     return found or ("*",)
 
 
-def _where(entry: Entry) -> Where:
+def _where(entry: TableReader) -> RuleScope:
     kinds, locations = entry.texts("kinds"), entry.texts("locations")
     for each in locations or ():
         _pattern_is_good(entry, "locations", each)
     hooks = entry.choice("hooks", tuple(Hooks))
-    return Where(
+    return RuleScope(
         namespaces=_namespaces(entry),
         kinds=None if kinds is None else frozenset(kind.lower() for kind in kinds),
         cluster_scoped=entry.flag("cluster_scoped"),
@@ -181,27 +181,27 @@ def _where(entry: Entry) -> Where:
     )
 
 
-def _modifiers(entry: Entry) -> Limits | None:
+def _modifiers(entry: TableReader) -> ModifierLimits | None:
     """`"metadata"`, or `{ most = "any", kinds = ["deployments.apps"], paths = ["/spec/replicas"] }`."""
     value = entry.data.get("modifiers")
     if value is None:
         return None
     if isinstance(value, str):
-        return Limits(Most(entry.choice("modifiers", tuple(Most)) or Most.NONE))
-    table = entry.inside("modifiers", value)
-    table.only(("most", "kinds", "paths"))
+        return ModifierLimits(ModifierReach(entry.choice("modifiers", tuple(ModifierReach)) or ModifierReach.NONE))
+    table = entry.nested("modifiers", value)
+    table.allow_only(("most", "kinds", "paths"))
     kinds, paths = table.texts("kinds"), table.texts("paths")
     for path in paths or ():
         if not path.startswith("/") or path == "/":
             table.fault("paths", f"{path!r} is not a JSON pointer such as /spec/replicas.")
-    return Limits(
-        Most(table.choice("most", tuple(Most), required=True) or Most.NONE),
+    return ModifierLimits(
+        ModifierReach(table.choice("most", tuple(ModifierReach), required=True) or ModifierReach.NONE),
         None if kinds is None else frozenset(kind.lower() for kind in kinds),
         paths,
     )
 
 
-def _namespaces(entry: Entry) -> Namespaces | None:
+def _namespaces(entry: TableReader) -> NamespaceScope | None:
     found = entry.texts("namespaces")
     if found is None:
         return None
@@ -219,10 +219,10 @@ def _namespaces(entry: Entry) -> Namespaces | None:
                     "namespaces",
                     f"{each!r} cannot be a namespace: lower-case letters, digits and -, or a pattern of them.",
                 )
-    return Namespaces(tuple(names), tuple(labels))
+    return NamespaceScope(tuple(names), tuple(labels))
 
 
-def _pattern_is_good(entry: Entry, key: str, pattern: str) -> bool:
+def _pattern_is_good(entry: TableReader, key: str, pattern: str) -> bool:
     try:
         tokens(pattern)
     except BadPattern as bad:
@@ -231,7 +231,7 @@ def _pattern_is_good(entry: Entry, key: str, pattern: str) -> bool:
     return True
 
 
-def _guards(entry: Entry, key: str, known: tuple[str, ...]) -> frozenset[str]:
+def _guards(entry: TableReader, key: str, known: tuple[str, ...]) -> frozenset[str]:
     found = entry.texts(key) or ()
     for each in found:
         if each not in known:
@@ -239,19 +239,19 @@ def _guards(entry: Entry, key: str, known: tuple[str, ...]) -> frozenset[str]:
     return frozenset(found)
 
 
-def _approvals(entry: Entry, effect: Effect, expires: int) -> Approvals:
+def _approvals(entry: TableReader, effect: Effect, expires: int) -> ApprovalTerms:
     approvers = entry.texts("approvers", required=effect is Effect.APPROVE) or ()
     if not approvers and "quorum" in entry.data:
         entry.fault("quorum", "A quorum needs approvers.")
-    return Approvals(
-        quorum=entry.whole("quorum", 1, least=1),
+    return ApprovalTerms(
+        quorum=entry.integer("quorum", 1, least=1),
         approvers=tuple(dict.fromkeys(name.removeprefix("@") for name in approvers)),
         expires=entry.seconds("expires", expires),
         notify=entry.texts("notify") or (),
     )
 
 
-def _windows(entry: Entry) -> tuple[Window, ...]:
+def _windows(entry: TableReader) -> tuple[TimeWindow, ...]:
     value = entry.data.get("during")
     if value is None:
         return ()
@@ -261,11 +261,11 @@ def _windows(entry: Entry) -> tuple[Window, ...]:
             "during",
             'This names no hours: leave it out, or give a table like { days = ["fri"], from = "16:00", to = "23:59" }.',
         )
-    return tuple(_window(entry.inside(f"during[{at}]", table)) for at, table in enumerate(tables))
+    return tuple(_window(entry.nested(f"during[{at}]", table)) for at, table in enumerate(tables))
 
 
-def _window(entry: Entry) -> Window:
-    entry.only(_WINDOW)
+def _window(entry: TableReader) -> TimeWindow:
+    entry.allow_only(_WINDOW)
     days = entry.texts("days")
     for day in days or ():
         if day not in DAYS:
@@ -276,10 +276,10 @@ def _window(entry: Entry) -> Window:
     except (ZoneInfoNotFoundError, ValueError, OSError):
         entry.fault("zone", f"There is no time zone {zone!r}: a name such as Europe/Berlin or UTC.")
     chosen = DAYS if days is None else tuple(day for day in DAYS if day in days)
-    return Window(chosen, _clock(entry, "from"), _clock(entry, "to"), zone)
+    return TimeWindow(chosen, _clock(entry, "from"), _clock(entry, "to"), zone)
 
 
-def _clock(entry: Entry, key: str) -> time:
+def _clock(entry: TableReader, key: str) -> time:
     value = entry.data.get(key, "00:00")
     if isinstance(value, time):
         return value
@@ -289,8 +289,8 @@ def _clock(entry: Entry, key: str) -> time:
     return time(0)
 
 
-def _fits_together(entry: Entry, rule: Rule) -> None:
-    if rule.safety_backup is not None and (rule.effect is Effect.DENY or not rule.concerns(RESTORE)):
+def _fits_together(entry: TableReader, rule: Rule) -> None:
+    if rule.safety_backup is not None and (rule.effect is Effect.DENY or not rule.is_about_verb(RESTORE)):
         entry.fault("safety_backup", f"Only a rule that permits {RESTORE} has something to say of it.")
     if rule.effect is Effect.DENY:
         if rule.lifts:
@@ -300,7 +300,11 @@ def _fits_together(entry: Entry, rule: Rule) -> None:
         for key, value in (("cluster_scoped", False), ("hooks", Hooks.NONE), ("configmaps", False)):
             if getattr(rule.where, key) == value and entry.data.get(key) is not None:
                 entry.fault(key, "A rule that denies names what it denies: leave this out, or turn it round.")
-        if rule.where.modifiers is not None and rule.where.modifiers.most is Most.NONE and "modifiers" in entry.data:
+        if (
+            rule.where.modifiers is not None
+            and rule.where.modifiers.most is ModifierReach.NONE
+            and "modifiers" in entry.data
+        ):
             entry.fault("modifiers", "A rule that denies names what it denies: leave this out, or turn it round.")
     if rule.break_glass and not (rule.effect is Effect.APPROVE or rule.is_freeze):
         entry.fault(

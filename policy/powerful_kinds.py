@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 
-from policy.kinds import full, is_builtin
+from policy.kinds import full_resource_name, is_builtin
 
 
 class Power(StrEnum):
@@ -84,7 +84,7 @@ _HARMLESS = frozenset(
 )
 """Cluster-scoped, and no power of this sort in them, or never restored."""
 
-ASSUMED: Mapping[Power, tuple[tuple[str, ...], tuple[str, ...]]] = {
+KINDS_OF_UNKNOWN_CONTENTS: Mapping[Power, tuple[tuple[str, ...], tuple[str, ...]]] = {
     Power.RIGHTS: (
         ("roles", "rolebindings"),
         ("clusterroles", "clusterrolebindings", "securitycontextconstraints.security.openshift.io"),
@@ -109,26 +109,26 @@ ASSUMED: Mapping[Power, tuple[tuple[str, ...], tuple[str, ...]]] = {
 
 def power_of(name: str, *, extra: Iterable[str] = ()) -> Power | None:
     """Of a `plural.group`, or of a `kind.group` as a backup's list of its contents has it."""
-    spelled = {full(each) for each in _spellings(name)}
-    if spelled & {full(each) for each in extra}:
+    spelled = {full_resource_name(each) for each in _spellings(name)}
+    if spelled & {full_resource_name(each) for each in extra}:
         return Power.CLUSTER
     if found := next((_KINDS[each] for each in spelled if each in _KINDS), None):
         return found
-    group = full(name).partition(".")[2]
+    group = full_resource_name(name).partition(".")[2]
     return next((power for home, power in _GROUPS.items() if group == home or group.endswith(f".{home}")), None)
 
 
 def power_of_object(name: str, *, across: bool, extra: Iterable[str] = ()) -> Power | None:
     """`across`: it lives outside namespaces, where an unknown kind is taken to act on all of them."""
     known = power_of(name, extra=extra)
-    if known is not None or not across or full(name) in _HARMLESS:
+    if known is not None or not across or full_resource_name(name) in _HARMLESS:
         return known
     return Power.CLUSTER
 
 
-def spelled_in(name: str, names: frozenset[str]) -> bool:
+def is_among(name: str, names: frozenset[str]) -> bool:
     """Whether an object's kind is among these `plural.group`."""
-    return any(full(each) in names for each in _spellings(name))
+    return any(full_resource_name(each) in names for each in _spellings(name))
 
 
 def _spellings(name: str) -> Iterator[str]:

@@ -16,8 +16,8 @@ from typing import Any
 
 from domain.reach import EVERYTHING, Reach
 from policy.cluster_facts import ClusterFacts
-from policy.globs import fits, is_pattern, well_formed
-from policy.kinds import is_builtin, is_canonical, is_canonical_pattern, proven, surely_namespaced
+from policy.globs import is_pattern, is_valid_glob, matches_glob
+from policy.kinds import are_all_namespaced, is_builtin, is_canonical, is_canonical_pattern, proven
 
 Spec = Mapping[str, Any]
 
@@ -58,7 +58,7 @@ def location_reach(kind: str, name: str) -> Reach:
     )
 
 
-def union(*reaches: Reach) -> Reach:
+def union_reach(*reaches: Reach) -> Reach:
     """Of several steps, or of what is there and what it would become."""
     return Reach(
         reads=_all(each.reads for each in reaches),
@@ -75,20 +75,20 @@ def union(*reaches: Reach) -> Reach:
     )
 
 
-def merged(live: Spec, patch: Spec) -> dict[str, Any]:
+def apply_merge_patch(live: Spec, patch: Spec) -> dict[str, Any]:
     """The object that a JSON merge patch leaves (RFC 7386): a patch reaches what was there and what it becomes."""
     found = dict(live)
     for key, value in patch.items():
         if value is None:
             found.pop(key, None)
         elif isinstance(value, Mapping):
-            found[key] = merged(mapping(found.get(key)), value)
+            found[key] = apply_merge_patch(mapping(found.get(key)), value)
         else:
             found[key] = value
     return found
 
 
-def names_selected(included: Any, excluded: Any, live: Iterable[str]) -> frozenset[str]:
+def select_names(included: Any, excluded: Any, live: Iterable[str]) -> frozenset[str]:
     """Of these names, those that a manifest's lists select: for showing what a backup protects, never for deciding."""
     wanted, unwanted = strings(included), strings(excluded)
     return frozenset(name for name in live if (not wanted or _any_fits(wanted, name)) and not _any_fits(unwanted, name))
@@ -103,12 +103,12 @@ def namespaces(included: Any, excluded: Any, among: frozenset[str]) -> frozenset
     """
     wanted = strings(included)
     if not wanted or not all(
-        _is_name(name) or (is_pattern(name) and name != "*" and well_formed(name)) for name in wanted
+        _is_name(name) or (is_pattern(name) and name != "*" and is_valid_glob(name)) for name in wanted
     ):
         return EVERYTHING
     patterns = frozenset(name for name in wanted if is_pattern(name))
     literal = frozenset(wanted) - patterns
-    matched = frozenset(name for name in among for pattern in patterns if fits(pattern, name))
+    matched = frozenset(name for name in among for pattern in patterns if matches_glob(pattern, name))
     return literal | (matched - names_left_out(excluded)) | patterns
 
 
@@ -119,11 +119,11 @@ def names_left_out(excluded: Any) -> frozenset[str]:
 
 
 def _is_pattern(name: str) -> bool:
-    return is_pattern(name) and well_formed(name)
+    return is_pattern(name) and is_valid_glob(name)
 
 
 def _of_spec(spec: Spec, facts: ClusterFacts) -> Reach:
-    reads = namespaces(spec.get("includedNamespaces"), spec.get("excludedNamespaces"), facts.live)
+    reads = namespaces(spec.get("includedNamespaces"), spec.get("excludedNamespaces"), facts.live_namespaces)
     configmaps = configmap_of(spec.get("resourcePolicy"))
     widened = any(_policy_filters(name, facts) for name in configmaps)
     whole_cluster = widened or _cluster_scoped(spec, reads)
@@ -149,7 +149,7 @@ def _cluster_scoped(spec: Spec, reads: frozenset[str]) -> bool:
     if "*" in strings(spec.get("excludedClusterScopedResources")):
         return False
     wanted = strings(spec.get("includedResources"))
-    return "*" in reads and not (wanted and surely_namespaced(wanted))
+    return "*" in reads and not (wanted and are_all_namespaced(wanted))
 
 
 def _kinds(spec: Spec, whole_cluster: bool) -> frozenset[str]:
@@ -174,14 +174,16 @@ def kinds_named(names: Iterable[str]) -> frozenset[str]:
 
 def _without(spec: Spec) -> frozenset[str]:
     """Only of names whose meaning is certain; each scope's list leaves out objects of that scope alone."""
-    inside = {name for name in left_out(strings(spec.get(_SCOPED[3]))) if surely_namespaced([name])}
+    inside = {name for name in excluded_kinds(strings(spec.get(_SCOPED[3]))) if are_all_namespaced([name])}
     across = {
-        name for name in left_out(strings(spec.get(_SCOPED[1]))) if is_builtin(name) and not surely_namespaced([name])
+        name
+        for name in excluded_kinds(strings(spec.get(_SCOPED[1])))
+        if is_builtin(name) and not are_all_namespaced([name])
     }
-    return left_out(strings(spec.get("excludedResources"))) | inside | across
+    return excluded_kinds(strings(spec.get("excludedResources"))) | inside | across
 
 
-def left_out(names: Iterable[str]) -> frozenset[str]:
+def excluded_kinds(names: Iterable[str]) -> frozenset[str]:
     """What is proven to be meant. One malformed pattern turns off Velero's whole list (its matcher gives up there)."""
     listed = tuple(names)
     if not all(is_canonical_pattern(name) for name in listed):
@@ -245,7 +247,7 @@ def _is_name(name: str) -> bool:
 
 
 def _any_fits(patterns: Iterable[str], name: str) -> bool:
-    return any(well_formed(pattern) and (pattern == "*" or fits(pattern, name)) for pattern in patterns)
+    return any(is_valid_glob(pattern) and (pattern == "*" or matches_glob(pattern, name)) for pattern in patterns)
 
 
 def _all(sets: Iterable[frozenset[str]]) -> frozenset[str]:

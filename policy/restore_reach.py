@@ -11,15 +11,15 @@ from typing import Any
 from domain.reach import EVERYTHING, Reach
 from policy.cluster_facts import BackupFacts, ClusterFacts
 from policy.globs import is_pattern
-from policy.kinds import of_kind, surely_namespaced
-from policy.modifiers import patched
+from policy.kinds import are_all_namespaced, resource_of_kind
+from policy.modifiers import patched_fields
 from policy.reach import (
     Spec,
     backup_reach,
     configmap_of,
+    excluded_kinds,
     has_hooks,
     kinds_named,
-    left_out,
     mapping,
     names_left_out,
     namespaces,
@@ -38,19 +38,21 @@ def restore_reach(manifest: Spec, backup: BackupFacts, facts: ClusterFacts) -> R
         writes=_targets(reads, mapping(spec.get("namespaceMapping"))),
         cluster_scoped=_cluster_scoped(spec, backup),
         kinds=kinds_named(strings(spec.get("includedResources"))),
-        without=left_out(strings(spec.get("excludedResources"))),
+        without=excluded_kinds(strings(spec.get("excludedResources"))),
         hooks=has_hooks(spec),
         annotation_hooks=True,
         locations=_location(backup, facts),
         configmaps=configmap_of(spec.get("resourceModifier")) - facts.own_configmaps,
         modified=frozenset(
-            each for name in configmap_of(spec.get("resourceModifier")) for each in patched(facts.modifiers.get(name))
+            each
+            for name in configmap_of(spec.get("resourceModifier"))
+            for each in patched_fields(facts.modifiers.get(name))
         ),
     )
 
 
 def kinds_in(contents: Mapping[str, Sequence[str]]) -> frozenset[str]:
-    return frozenset(of_kind(kind) for kind, items in contents.items() if items)
+    return frozenset(resource_of_kind(kind) for kind, items in contents.items() if items)
 
 
 def namespaces_in(contents: Mapping[str, Sequence[str]]) -> frozenset[str]:
@@ -92,7 +94,7 @@ def _cluster_scoped(spec: Spec, backup: BackupFacts) -> bool:
     included = strings(spec.get("includedNamespaces"))
     everything = not included or any(name.strip() in {"", "*"} for name in included)
     wanted = strings(spec.get("includedResources"))
-    if said is False or (said is not True and not everything) or (wanted and surely_namespaced(wanted)):
+    if said is False or (said is not True and not everything) or (wanted and are_all_namespaced(wanted)):
         return False
     return backup.contents is None or any(
         kind != "v1/Namespace" and any("/" not in item for item in items) for kind, items in backup.contents.items()

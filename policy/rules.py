@@ -10,9 +10,9 @@ from functools import lru_cache
 
 from domain.actor import Actor, ActorKind
 from domain.plan import digest
-from policy.globs import fits
-from policy.scope import Where
-from policy.time_windows import Window
+from policy.globs import matches_glob
+from policy.scope import RuleScope
+from policy.time_windows import TimeWindow
 
 
 class Effect(StrEnum):
@@ -33,15 +33,15 @@ class Who:
     timer: bool = False
 
     def includes(self, actor: Actor) -> bool:
-        return self.names(actor) or (self.anyone and actor.kind is ActorKind.PERSON)
+        return self.names_actor(actor) or (self.anyone and actor.kind is ActorKind.PERSON)
 
-    def names(self, actor: Actor) -> bool:
+    def names_actor(self, actor: Actor) -> bool:
         """Included by name or group, not merely as anyone."""
         match actor.kind:
             case ActorKind.PERSON:
                 return bool(self.groups & actor.groups) or not self.users.isdisjoint(_known_as(actor))
             case ActorKind.PIPELINE:
-                return any(fits(name, actor.id) for name in self.pipelines)
+                return any(matches_glob(name, actor.id) for name in self.pipelines)
             case ActorKind.TERMINAL:
                 return self.terminal
             case ActorKind.TIMER:
@@ -57,7 +57,7 @@ def _known_as(actor: Actor) -> frozenset[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Approvals:
+class ApprovalTerms:
     """`approvers` are group names, user ids or e-mail addresses; `expires` seconds; `notify` groups or channels."""
 
     quorum: int = 1
@@ -77,23 +77,23 @@ class Rule:
     what: tuple[str, ...]
     effect: Effect
     clusters: tuple[str, ...] = ("*",)
-    where: Where = field(default_factory=Where)
-    during: tuple[Window, ...] = ()
+    where: RuleScope = field(default_factory=RuleScope)
+    during: tuple[TimeWindow, ...] = ()
     lifts: frozenset[str] = frozenset()
     refuses: frozenset[str] = frozenset()
-    approvals: Approvals = field(default_factory=Approvals)
+    approvals: ApprovalTerms = field(default_factory=ApprovalTerms)
     reason_required: bool = False
     safety_backup: bool | None = None
     break_glass: frozenset[str] = frozenset()
 
-    def concerns(self, verb: str) -> bool:
+    def is_about_verb(self, verb: str) -> bool:
         """`audit.*` is about a verb without a noun too: `audit`."""
         return any(is_about(each, verb) for each in self.what)
 
-    def on(self, cluster: str) -> bool:
-        return any(fits(each, cluster) for each in self.clusters)
+    def is_on_cluster(self, cluster: str) -> bool:
+        return any(matches_glob(each, cluster) for each in self.clusters)
 
-    def holds_at(self, now: datetime) -> bool:
+    def is_in_force(self, now: datetime) -> bool:
         return not self.during or any(window.is_open(now) for window in self.during)
 
     @property
@@ -101,15 +101,15 @@ class Rule:
         return self.effect is Effect.DENY and bool(self.during)
 
     @property
-    def permits(self) -> bool:
+    def is_permissive(self) -> bool:
         return self.effect is not Effect.DENY
 
 
 def is_about(pattern: str, verb: str) -> bool:
-    return fits(pattern, verb) or ("." not in verb and fits(pattern, f"{verb}."))
+    return matches_glob(pattern, verb) or ("." not in verb and matches_glob(pattern, f"{verb}."))
 
 
-def need_labels(rules: Sequence[Rule]) -> bool:
+def needs_labels(rules: Sequence[Rule]) -> bool:
     """Whether namespaces have to be read before anything is decided or shown: without labels such rules hold nothing."""
     return any(rule.where.namespaces and rule.where.namespaces.labels for rule in rules)
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from domain.reach import Reach
-from policy.globs import fits, holds, is_pattern, meet
-from policy.kinds import all_full, may_be_same
-from policy.modifiers import Limits, Most
+from policy.globs import covers_glob, globs_overlap, is_pattern, matches_glob
+from policy.kinds import full_resource_names, may_be_same_resource
+from policy.modifiers import ModifierLimits, ModifierReach
 
 Labels = Mapping[str, Mapping[str, str]]
 """Namespace → labels: of the live cluster, laid over by the settings. Never labels that stand in a command."""
@@ -29,7 +29,7 @@ class Hooks(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Namespaces:
+class NamespaceScope:
     """Names, patterns, and `(key, value)` of labels; an empty value means that the key is there."""
 
     names: tuple[str, ...] = ()
@@ -39,31 +39,33 @@ class Namespaces:
     def everything(self) -> bool:
         return "*" in self.names
 
-    def holds(self, reached: str, labels: Labels) -> bool:
+    def covers(self, reached: str, labels: Labels) -> bool:
         """A label holds only a name that is alive or configured: what is created later has labels of its own."""
-        return holds(self.names, reached) or (reached in labels and self._labelled(labels[reached]))
+        return covers_glob(self.names, reached) or (reached in labels and self._labelled(labels[reached]))
 
     def touches(self, reached: str, labels: Labels) -> bool:
         """A name of which nothing is known, and every pattern, may turn out to carry the label."""
-        if any(meet(name, reached) if is_pattern(reached) else fits(name, reached) for name in self.names):
+        if any(
+            globs_overlap(name, reached) if is_pattern(reached) else matches_glob(name, reached) for name in self.names
+        ):
             return True
         return bool(self.labels) and (reached not in labels or self._labelled(labels[reached]))
 
     def outside(self, reached: frozenset[str], labels: Labels) -> tuple[str, ...]:
-        return () if self.everything else tuple(sorted(name for name in reached if not self.holds(name, labels)))
+        return () if self.everything else tuple(sorted(name for name in reached if not self.covers(name, labels)))
 
-    def met(self, reached: frozenset[str], labels: Labels) -> tuple[str, ...]:
+    def touched_names(self, reached: frozenset[str], labels: Labels) -> tuple[str, ...]:
         return tuple(sorted(name for name in reached if self.touches(name, labels)))
 
     def _labelled(self, labels: Mapping[str, str]) -> bool:
         return any(key in labels and value in {"", labels[key]} for key, value in self.labels)
 
 
-EVERYWHERE = Namespaces(("*",))
+EVERYWHERE = NamespaceScope(("*",))
 
 
 @dataclass(frozen=True, slots=True)
-class Outside:
+class ScopeBreach:
     """One way in which a reach leaves a box. `names` are for the operator: a person may not be allowed to see them."""
 
     what: str
@@ -71,35 +73,35 @@ class Outside:
 
 
 @dataclass(frozen=True, slots=True)
-class Where:
+class RuleScope:
     """`None` in a dimension: the rule does not name it."""
 
-    namespaces: Namespaces | None = None
+    namespaces: NamespaceScope | None = None
     kinds: frozenset[str] | None = None
     cluster_scoped: bool | None = None
     hooks: Hooks | None = None
     configmaps: bool | None = None
-    modifiers: Limits | None = None
+    modifiers: ModifierLimits | None = None
     locations: tuple[str, ...] | None = None
 
     @property
-    def confined(self) -> bool:
+    def is_confined(self) -> bool:
         """Limited to some namespaces, and therefore to them alone unless it says more."""
         return self.namespaces is not None and not self.namespaces.everything
 
     @property
     def flagged(self) -> bool:
-        modified = self.modifiers is not None and self.modifiers.most is not Most.NONE
+        modified = self.modifiers is not None and self.modifiers.most is not ModifierReach.NONE
         return bool(self.cluster_scoped or self.configmaps or modified or self.hooks in {Hooks.ANNOTATED, Hooks.ANY})
 
     @property
-    def unlimited(self) -> bool:
-        return not self.confined and all(
+    def is_unlimited(self) -> bool:
+        return not self.is_confined and all(
             each is None
             for each in (self.kinds, self.cluster_scoped, self.hooks, self.configmaps, self.modifiers, self.locations)
         )
 
-    def outside(self, reach: Reach, labels: Labels) -> tuple[Outside, ...]:
+    def breaches(self, reach: Reach, labels: Labels) -> tuple[ScopeBreach, ...]:
         """In which ways the reach leaves the box; none: it lies inside whole."""
         found = (
             self._namespaces_outside(reach, labels),
@@ -112,7 +114,7 @@ class Where:
         )
         return tuple(each for each in found if each is not None)
 
-    def untouched(self, reach: Reach, labels: Labels, *, flags: bool) -> str:
+    def untouched_dimension(self, reach: Reach, labels: Labels, *, flags: bool) -> str:
         """The dimension in which the reach stays clear of the box; empty: it touches.
 
         `flags`: whether `cluster_scoped`, `hooks`, `configmaps` and `modifiers` are conditions here, and not what the box also holds.
@@ -123,39 +125,39 @@ class Where:
             "cluster_scoped": flags and self.cluster_scoped is True and not reach.cluster_scoped,
             "hooks": flags and self._hooks_clear(reach),
             "configmaps": flags and self.configmaps is True and not reach.configmaps,
-            "modifiers": flags and self.modifiers is not None and not self.modifiers.meets(reach.modified),
+            "modifiers": flags and self.modifiers is not None and not self.modifiers.is_met_by(reach.modified),
             "locations": self.locations is not None and not _locations_meet(self.locations, reach.locations),
         }
         return next((name for name, is_clear in clear.items() if is_clear), "")
 
-    def _namespaces_outside(self, reach: Reach, labels: Labels) -> Outside | None:
-        if self.namespaces is None or not self.confined:
+    def _namespaces_outside(self, reach: Reach, labels: Labels) -> ScopeBreach | None:
+        if self.namespaces is None or not self.is_confined:
             return None
         if not reach.namespaces:
-            return Outside("the whole cluster")
+            return ScopeBreach("the whole cluster")
         names = self.namespaces.outside(reach.namespaces, labels)
         if not names:
             return None
-        return Outside("every namespace" if "*" in names else "namespaces outside it", names)
+        return ScopeBreach("every namespace" if "*" in names else "namespaces outside it", names)
 
     def _namespaces_clear(self, reach: Reach, labels: Labels) -> bool:
         """A reach without namespaces is something of the whole cluster: it stays clear of none."""
-        if self.namespaces is None or not self.confined or not reach.namespaces:
+        if self.namespaces is None or not self.is_confined or not reach.namespaces:
             return False
-        return not self.namespaces.met(reach.namespaces, labels)
+        return not self.namespaces.touched_names(reach.namespaces, labels)
 
-    def _kinds_outside(self, reach: Reach) -> Outside | None:
+    def _kinds_outside(self, reach: Reach) -> ScopeBreach | None:
         if self.kinds is None or "*" in self.kinds:
             return None
-        names = all_full(reach.kinds) - all_full(self.kinds)
-        return Outside("other kinds of objects", tuple(sorted(names))) if names else None
+        names = full_resource_names(reach.kinds) - full_resource_names(self.kinds)
+        return ScopeBreach("other kinds of objects", tuple(sorted(names))) if names else None
 
-    def _hooks_outside(self, reach: Reach) -> Outside | None:
-        most = self.hooks or (Hooks.ANNOTATED if self.confined else Hooks.ANY)
+    def _hooks_outside(self, reach: Reach) -> ScopeBreach | None:
+        most = self.hooks or (Hooks.ANNOTATED if self.is_confined else Hooks.ANY)
         if reach.hooks and most is not Hooks.ANY:
-            return Outside("commands in pods that the manifest names")
+            return ScopeBreach("commands in pods that the manifest names")
         if reach.annotation_hooks and most is Hooks.NONE:
-            return Outside("commands in pods that their annotations name")
+            return ScopeBreach("commands in pods that their annotations name")
         return None
 
     def _hooks_clear(self, reach: Reach) -> bool:
@@ -163,28 +165,33 @@ class Where:
             return not (reach.hooks or reach.annotation_hooks)
         return self.hooks is Hooks.ANY and not reach.hooks
 
-    def _modifiers_outside(self, reach: Reach) -> Outside | None:
-        limits = self.modifiers or Limits(Most.METADATA if self.confined else Most.ANY)
+    def _modifiers_outside(self, reach: Reach) -> ScopeBreach | None:
+        limits = self.modifiers or ModifierLimits(ModifierReach.METADATA if self.is_confined else ModifierReach.ANY)
         beyond = tuple(sorted(each for each in reach.modified if not limits.permits(each, self.kinds)))
-        return Outside("fields that resource modifiers change", beyond) if beyond else None
+        return ScopeBreach("fields that resource modifiers change", beyond) if beyond else None
 
-    def _locations_outside(self, reach: Reach) -> Outside | None:
+    def _locations_outside(self, reach: Reach) -> ScopeBreach | None:
         names = () if self.locations is None else _not_of(self.locations, reach.locations)
-        return Outside("other storage locations", names) if names else None
+        return ScopeBreach("other storage locations", names) if names else None
 
-    def _said(self, reached: bool, allowed: bool | None, what: str) -> Outside | None:
-        permitted = allowed if allowed is not None else not self.confined
-        return Outside(what) if reached and not permitted else None
+    def _said(self, reached: bool, allowed: bool | None, what: str) -> ScopeBreach | None:
+        permitted = allowed if allowed is not None else not self.is_confined
+        return ScopeBreach(what) if reached and not permitted else None
 
 
 def _kinds_meet(kinds: frozenset[str], reach: Reach) -> bool:
-    left_out = all_full(reach.without)
-    return any(may_be_same(mine, theirs) for mine in all_full(kinds) for theirs in reach.kinds if mine not in left_out)
+    left_out = full_resource_names(reach.without)
+    return any(
+        may_be_same_resource(mine, theirs)
+        for mine in full_resource_names(kinds)
+        for theirs in reach.kinds
+        if mine not in left_out
+    )
 
 
 def _locations_meet(locations: tuple[str, ...], reached: frozenset[str]) -> bool:
-    return "*" in reached or any(fits(mine, theirs) for mine in locations for theirs in reached)
+    return "*" in reached or any(matches_glob(mine, theirs) for mine in locations for theirs in reached)
 
 
 def _not_of(locations: tuple[str, ...], reached: frozenset[str]) -> tuple[str, ...]:
-    return tuple(sorted(name for name in reached if not holds(locations, name)))
+    return tuple(sorted(name for name in reached if not covers_glob(locations, name)))

@@ -13,7 +13,7 @@ _SECONDS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class TableError:
     """`index` counts rules from 0, `key` is the wrong one inside, dotted. `allowed` are the values that would do."""
 
     index: int
@@ -37,22 +37,22 @@ class Fault:
 
 
 @dataclass(slots=True)
-class Entry:
+class TableReader:
     """Readers return an empty value where they have found a fault: the whole is thrown away then."""
 
     index: int
     data: Mapping[str, Any]
     path: str = ""
-    faults: list[Fault] = field(default_factory=list)
+    faults: list[TableError] = field(default_factory=list)
 
     def fault(self, key: str, text: str, *, got: str = "", allowed: Collection[str] = ()) -> None:
         close = get_close_matches(got, list(allowed), n=1, cutoff=0.5)
         where = f"{self.path}.{key}" if self.path and key else self.path or key
         name = self.data.get("name", "") if not self.path else ""
         known = tuple(allowed) if len(allowed) <= 24 or not close else ()
-        self.faults.append(Fault(self.index, where, text, close[0] if close else "", known, str(name)))
+        self.faults.append(TableError(self.index, where, text, close[0] if close else "", known, str(name)))
 
-    def only(self, allowed: Collection[str]) -> None:
+    def allow_only(self, allowed: Collection[str]) -> None:
         for key in self.data:
             if key not in allowed:
                 self.fault(key, f"There is no setting {key!r} here.", got=key, allowed=allowed)
@@ -93,7 +93,7 @@ class Entry:
         self.fault(key, "This is true or false.", allowed=("true", "false"))
         return None
 
-    def whole(self, key: str, default: int, *, least: int) -> int:
+    def integer(self, key: str, default: int, *, least: int) -> int:
         value = self.data.get(key, default)
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             self.fault(key, f"This is a whole number, at least {least}.")
@@ -110,10 +110,10 @@ class Entry:
             return default
         return value
 
-    def inside(self, key: str, value: Any) -> Entry:
+    def nested(self, key: str, value: Any) -> TableReader:
         """A table within this one; its faults are ours."""
         path = f"{self.path}.{key}" if self.path else key
         if isinstance(value, Mapping):
-            return Entry(self.index, value, path, self.faults)
+            return TableReader(self.index, value, path, self.faults)
         self.fault(key, "This has to be a table.")
-        return Entry(self.index, {}, path, [])
+        return TableReader(self.index, {}, path, [])

@@ -10,7 +10,7 @@ DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class TimeWindow:
     """Wall-clock hours; `until` at or before `since` runs over midnight, and its night belongs to the day it began."""
 
     days: tuple[str, ...] = DAYS
@@ -25,7 +25,7 @@ class Window:
             return today and self.since <= at < self.until
         return (today and at >= self.since) or (yesterday and at < self.until)
 
-    def says(self) -> str:
+    def describe(self) -> str:
         days = "every day" if self.days == DAYS else ", ".join(self.days)
         return f"{days} {self.since:%H:%M}-{self.until:%H:%M} {self.zone}"
 

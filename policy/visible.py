@@ -21,16 +21,16 @@ from typing import Any
 from domain.actor import Actor
 from domain.reach import Reach
 from policy.cluster_facts import ClusterFacts
-from policy.reach import backup_reach, mapping, names_selected
+from policy.reach import backup_reach, mapping, select_names
 from policy.rules import Rule
-from policy.scope import EVERYWHERE, NO_LABELS, Labels, Namespaces
+from policy.scope import EVERYWHERE, NO_LABELS, Labels, NamespaceScope
 
 READ_VERBS = frozenset(
     {"get", "describe", "logs", "plan", "check", "status", "show", "list", "verify", "export", "explain"}
 )
 
 
-class Seen(StrEnum):
+class Visibility(StrEnum):
     FULL = "full"
     REDACTED = "redacted"
     HIDDEN = "hidden"
@@ -40,14 +40,14 @@ class Seen(StrEnum):
 class Layer:
     """What one rule shows, less what rules before it hid."""
 
-    shown: Namespaces
-    hidden: tuple[Namespaces, ...] = ()
+    shown: NamespaceScope
+    hidden: tuple[NamespaceScope, ...] = ()
 
     def covers(self, name: str, labels: Labels) -> bool:
-        return self.shown.holds(name, labels) and not any(each.touches(name, labels) for each in self.hidden)
+        return self.shown.covers(name, labels) and not any(each.touches(name, labels) for each in self.hidden)
 
     def touches(self, name: str, labels: Labels) -> bool:
-        return self.shown.touches(name, labels) and not any(each.holds(name, labels) for each in self.hidden)
+        return self.shown.touches(name, labels) and not any(each.covers(name, labels) for each in self.hidden)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class View:
     def everything(self) -> bool:
         return any(layer.shown.everything and not layer.hidden for layer in self.layers)
 
-    def sees(self, namespace: str) -> bool:
+    def covers_namespace(self, namespace: str) -> bool:
         """A literal name, or the whole language of a pattern."""
         return any(layer.covers(namespace, self.labels) for layer in self.layers)
 
@@ -68,31 +68,31 @@ class View:
         if self.everything:
             return True
         whole = not reach.cluster_scoped and bool(reach.namespaces)
-        return whole and all(self.sees(name) for name in reach.namespaces)
+        return whole and all(self.covers_namespace(name) for name in reach.namespaces)
 
     def touches(self, reach: Reach) -> bool:
         return any(layer.touches(name, self.labels) for layer in self.layers for name in reach.namespaces)
 
-    def only(self, names: Iterable[str]) -> tuple[str, ...]:
-        return tuple(name for name in names if self.sees(name))
+    def visible_names(self, names: Iterable[str]) -> tuple[str, ...]:
+        return tuple(name for name in names if self.covers_namespace(name))
 
 
-def view(rules: Sequence[Rule], actor: Actor, cluster: str, verb: str, labels: Labels = NO_LABELS) -> View:
-    mine = [rule for rule in rules if rule.on(cluster) and rule.who.includes(actor)]
-    reads = [rule for rule in mine if rule.concerns(_reading(verb))]
+def view_for(rules: Sequence[Rule], actor: Actor, cluster: str, verb: str, labels: Labels = NO_LABELS) -> View:
+    mine = [rule for rule in rules if rule.is_on_cluster(cluster) and rule.who.includes(actor)]
+    reads = [rule for rule in mine if rule.is_about_verb(_reading(verb))]
     layers, hidden = _layers(reads)
     if layers:
         return View(layers, labels)
-    named = [rule for rule in mine if rule.permits and rule.who.names(actor)]
-    if named and all(rule.where.confined for rule in named):
+    named = [rule for rule in mine if rule.is_permissive and rule.who.names_actor(actor)]
+    if named and all(rule.where.is_confined for rule in named):
         shown = tuple(Layer(rule.where.namespaces, hidden) for rule in named if rule.where.namespaces)
         return View(shown, labels)
     return View((Layer(EVERYWHERE, hidden),), labels)
 
 
-def limited_to(names: Sequence[str], labels: Labels = NO_LABELS) -> View:
+def view_of_channel(names: Sequence[str], labels: Labels = NO_LABELS) -> View:
     """The view of a channel whose scope is these namespaces: what goes into it has to be covered by it."""
-    return View((Layer(Namespaces(tuple(names))),), labels)
+    return View((Layer(NamespaceScope(tuple(names))),), labels)
 
 
 def _reading(verb: str) -> str:
@@ -100,38 +100,38 @@ def _reading(verb: str) -> str:
     return verb if not dot or what in READ_VERBS else f"{noun}.get"
 
 
-def _layers(reads: Sequence[Rule]) -> tuple[tuple[Layer, ...], tuple[Namespaces, ...]]:
+def _layers(reads: Sequence[Rule]) -> tuple[tuple[Layer, ...], tuple[NamespaceScope, ...]]:
     layers: list[Layer] = []
-    hidden: list[Namespaces] = []
+    hidden: list[NamespaceScope] = []
     for rule in reads:
-        place = rule.where.namespaces if rule.where.confined and rule.where.namespaces else EVERYWHERE
-        if rule.permits:
+        place = rule.where.namespaces if rule.where.is_confined and rule.where.namespaces else EVERYWHERE
+        if rule.is_permissive:
             layers.append(Layer(place, tuple(hidden)))
         else:
             hidden.append(place)
     return tuple(layers), tuple(hidden)
 
 
-def seen(view: View, reach: Reach) -> Seen:
+def visibility_of(view: View, reach: Reach) -> Visibility:
     """A restore, a schedule, or a backup of which only the reach is known."""
     if view.covers(reach):
-        return Seen.FULL
-    return Seen.REDACTED if view.touches(reach) else Seen.HIDDEN
+        return Visibility.FULL
+    return Visibility.REDACTED if view.touches(reach) else Visibility.HIDDEN
 
 
-def seen_backup(view: View, manifest: Mapping[str, Any], facts: ClusterFacts) -> Seen:
+def visibility_of_backup(view: View, manifest: Mapping[str, Any], facts: ClusterFacts) -> Visibility:
     """A wide backup shows redacted only to those of whose live namespaces it protects one."""
-    found = seen(view, backup_reach(manifest, facts))
-    if found is not Seen.REDACTED or not facts.live:
+    found = visibility_of(view, backup_reach(manifest, facts))
+    if found is not Visibility.REDACTED or not facts.live_namespaces:
         return found
-    return Seen.REDACTED if protected(view, manifest, facts) else Seen.HIDDEN
+    return Visibility.REDACTED if protected_namespaces(view, manifest, facts) else Visibility.HIDDEN
 
 
-def protected(view: View, manifest: Mapping[str, Any], facts: ClusterFacts) -> tuple[str, ...]:
+def protected_namespaces(view: View, manifest: Mapping[str, Any], facts: ClusterFacts) -> tuple[str, ...]:
     """Visible live namespaces that the backup's lists select."""
     spec = mapping(manifest.get("spec"))
-    names = names_selected(spec.get("includedNamespaces"), spec.get("excludedNamespaces"), facts.live)
-    return view.only(sorted(names))
+    names = select_names(spec.get("includedNamespaces"), spec.get("excludedNamespaces"), facts.live_namespaces)
+    return view.visible_names(sorted(names))
 
 
 def may_have_file(view: View, reach: Reach) -> bool:
@@ -139,20 +139,20 @@ def may_have_file(view: View, reach: Reach) -> bool:
     return view.covers(reach)
 
 
-def own_results(view: View, results: Mapping[str, Any]) -> dict[str, Any]:
+def visible_results(view: View, results: Mapping[str, Any]) -> dict[str, Any]:
     """Of a results file's errors or warnings, those of visible namespaces; Velero's and the cluster's name others."""
     if view.everything:
         return dict(results)
-    inside = {name: texts for name, texts in mapping(results.get("namespaces")).items() if view.sees(name)}
+    inside = {name: texts for name, texts in mapping(results.get("namespaces")).items() if view.covers_namespace(name)}
     return {"namespaces": inside} if inside else {}
 
 
-def own_items(view: View, contents: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
+def visible_items(view: View, contents: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
     """Of a resource list, what lies in visible namespaces."""
     if view.everything:
         return {kind: tuple(items) for kind, items in contents.items()}
     mine = {
-        kind: tuple(item for item in items if "/" in item and view.sees(item.partition("/")[0]))
+        kind: tuple(item for item in items if "/" in item and view.covers_namespace(item.partition("/")[0]))
         for kind, items in contents.items()
     }
     return {kind: items for kind, items in mine.items() if items}

@@ -10,11 +10,11 @@ from types import TracebackType
 from typing import Any, Self
 
 from domain.errors import StoreCorrupt, StoreError, StoreFull
-from store.sqlite import Connection, in_our_words, sqlite3
+from store.sqlite import Connection, sqlite3, translate_error
 from store.transaction import Transaction
 
 
-class Waiting:
+class QueuedWrite:
     """A closure in the queue. Whoever takes it first decides: the writer runs it, its caller abandons it."""
 
     __slots__ = ("_taken", "closure", "future")
@@ -29,8 +29,8 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
-    waiting: Waiting
+class WriteResult:
+    waiting: QueuedWrite
     result: Any = None
     error: BaseException | None = None
 
@@ -57,7 +57,7 @@ class Savepoint:
         if isinstance(error, sqlite3.Error):
             if _is_fatal(error, self._connection):
                 return False
-            own_words = in_our_words(error)
+            own_words = translate_error(error)
             own_words.__cause__ = error
             error = own_words
         self._connection.execute("ROLLBACK TO closure")
@@ -67,39 +67,39 @@ class Savepoint:
 
 
 def _is_fatal(error: sqlite3.Error, connection: Connection) -> bool:
-    return not connection.in_transaction or isinstance(in_our_words(error), (StoreFull, StoreCorrupt))
+    return not connection.in_transaction or isinstance(translate_error(error), (StoreFull, StoreCorrupt))
 
 
-def commit(transaction: Transaction, batch: Sequence[Waiting]) -> tuple[list[Settled], StoreError | None]:
+def commit(transaction: Transaction, batch: Sequence[QueuedWrite]) -> tuple[list[WriteResult], StoreError | None]:
     """What became of each closure that was still wanted, and why the commit failed if it did: then of none of them."""
     connection = transaction.connection
-    settled: list[Settled] = []
+    settled: list[WriteResult] = []
     try:
         connection.execute("BEGIN IMMEDIATE")
         for waiting in batch:
             if waiting.take():
                 # Noted before it runs: if the transaction breaks under it, its caller hears of that too.
-                settled.append(Settled(waiting))
+                settled.append(WriteResult(waiting))
                 settled[-1] = _run(transaction, waiting)
         connection.execute("COMMIT")
     except sqlite3.Error as error:
-        failure = in_our_words(error)
+        failure = translate_error(error)
         failure.__cause__ = error
         _roll_back(connection)
-        settled += [Settled(waiting) for waiting in batch if waiting.take()]
+        settled += [WriteResult(waiting) for waiting in batch if waiting.take()]
         return [_failed(one, failure) for one in settled], failure
     return settled, None
 
 
-def _run(transaction: Transaction, waiting: Waiting) -> Settled:
+def _run(transaction: Transaction, waiting: QueuedWrite) -> WriteResult:
     result = None
     with Savepoint(transaction.connection) as savepoint:
         result = waiting.closure(transaction)
-    return Settled(waiting, result, savepoint.error)
+    return WriteResult(waiting, result, savepoint.error)
 
 
-def _failed(settled: Settled, failure: StoreError) -> Settled:
-    return Settled(settled.waiting, error=settled.error or failure)
+def _failed(settled: WriteResult, failure: StoreError) -> WriteResult:
+    return WriteResult(settled.waiting, error=settled.error or failure)
 
 
 def _roll_back(connection: Connection) -> None:

@@ -11,9 +11,9 @@ from pathlib import Path
 from sqlite_utils import Migrations
 
 from domain.errors import StoreCorrupt, StoreError
-from store.migrations import STEPS, mend_triggers, migrate, pending, refuse_newer
-from store.sqlite import SETTINGS, Connection, in_our_words, sqlite3
-from store.tables.audit import Audit, Entry
+from store.migrations import STEPS, migrate, pending_steps, refuse_newer, restore_triggers
+from store.sqlite import SETTINGS, Connection, sqlite3, translate_error
+from store.tables.audit import Audit, AuditEntry
 from store.transaction import Transaction, epoch
 
 DATABASE_FILE = "velero-chatops.db"
@@ -26,7 +26,7 @@ def open_for_writing(data_dir: Path, now: datetime, steps: Migrations = STEPS) -
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     connection = _connect(f"{path.absolute().as_uri()}?mode=rw")
     try:
-        with translated():
+        with translate_errors():
             _prepare(connection, data_dir, now, steps)
     except BaseException:
         connection.close()
@@ -38,18 +38,18 @@ def open_for_reading(path: Path) -> Connection:
     """Beside a running bot: never writes, never checkpoints."""
     if not path.is_file():
         raise StoreError(f"There is no database at {path}.", fix="give the data directory of the bot")
-    with translated():
+    with translate_errors():
         connection = _connect(f"{path.absolute().as_uri()}?mode=ro{_unchanging(path)}")
         connection.execute("PRAGMA busy_timeout=5000")
     return connection
 
 
 @contextmanager
-def reading(data_dir: Path) -> Iterator[Transaction]:
+def read_transaction(data_dir: Path) -> Iterator[Transaction]:
     """For the terminal: one consistent state of the tables, while the bot runs or not."""
     connection = open_for_reading(data_dir / DATABASE_FILE)
     try:
-        with translated():
+        with translate_errors():
             connection.execute("BEGIN")
             yield Transaction(connection, epoch(connection))
     finally:
@@ -63,11 +63,11 @@ def _unchanging(path: Path) -> str:
 
 
 @contextmanager
-def translated() -> Iterator[None]:
+def translate_errors() -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise in_our_words(error) from error
+        raise translate_error(error) from error
 
 
 def _connect(uri: str) -> Connection:
@@ -82,7 +82,7 @@ def _prepare(connection: Connection, data_dir: Path, now: datetime, steps: Migra
     connection.execute("PRAGMA journal_mode=WAL")
     for setting in SETTINGS:
         connection.execute(setting)
-    if waiting := pending(connection, steps):
+    if waiting := pending_steps(connection, steps):
         if used_before:
             snapshot(connection, data_dir / SNAPSHOTS / f"before-{waiting[0]}-{now:%Y%m%dT%H%M%S}.db")
         migrate(connection, steps)
@@ -110,11 +110,13 @@ def snapshot(connection: Connection, path: Path) -> None:
 def _guard_audit(connection: Connection, now: datetime) -> None:
     """Triggers stand as written, and what was mended is itself a row; a record that was cut is not written on."""
     connection.execute("BEGIN IMMEDIATE")
-    mended = mend_triggers(connection)
+    mended = restore_triggers(connection)
     audit = Audit(connection)
     audit.check_end()
     if mended:
         audit.append(
-            Entry(at=now, actor="store", action="audit.triggers-mended", outcome="done", detail={"triggers": mended})
+            AuditEntry(
+                at=now, actor="store", action="audit.triggers-mended", outcome="done", detail={"triggers": mended}
+            )
         )
     connection.commit()

@@ -23,7 +23,7 @@ T = TypeVar("T")
 Item = tuple[str, str, Callable[[], Awaitable[object]]]
 """Its key, what it is called, and the work."""
 
-STORE_FAULTS = (StoreBusy, StoreCorrupt, StoreFull)
+STORE_ERRORS = (StoreBusy, StoreCorrupt, StoreFull)
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ def attempt(tx: Transaction, subject: Subject, work: Callable[[], T], now: datet
         result = work()
     if savepoint.error is None:
         return result
-    if isinstance(savepoint.error, STORE_FAULTS) or not isinstance(savepoint.error, Exception):
+    if isinstance(savepoint.error, STORE_ERRORS) or not isinstance(savepoint.error, Exception):
         raise savepoint.error
     set_aside(tx, subject, savepoint.error, now)
     return None
@@ -55,18 +55,18 @@ class Isolation:
         self._kind = kind
         self._now = now
 
-    async def each(self, items: Iterable[Item], *, all_of: str | None = None) -> None:
+    async def run_each(self, items: Iterable[Item], *, all_of: str | None = None) -> None:
         """In turn. What is set aside is passed over until it is due again.
 
         `all_of`: these are all that there are whose keys begin so; what failed and is not among them is over.
         """
-        failed, seen = await self._store.read(lambda tx: tx.failed_items.of(self._kind)), set[str]()
+        failed, seen = await self._store.read(lambda tx: tx.failed_items.by_key(self._kind)), set[str]()
         for key, text, work in items:
             seen.add(key)
             before = failed.get(key)
             if before is not None and (before.retry_at is None or before.retry_at > self._now()):
                 continue
-            fault = await fault_of(work())
+            fault = await error_of(work())
             if fault is not None:
                 await self._set_aside(Subject(self._kind, key, text), fault)
             elif before is not None:
@@ -82,9 +82,9 @@ class Isolation:
         await self._store.write(lambda tx: tx.failed_items.clear(self._kind, *keys))
 
 
-async def fault_of(work: Awaitable[object]) -> Exception | None:
+async def error_of(work: Awaitable[object]) -> Exception | None:
     """What went wrong with it, unless that is the store's."""
     (ended,) = await asyncio.gather(work, return_exceptions=True)
-    if isinstance(ended, STORE_FAULTS) or (isinstance(ended, BaseException) and not isinstance(ended, Exception)):
+    if isinstance(ended, STORE_ERRORS) or (isinstance(ended, BaseException) and not isinstance(ended, Exception)):
         raise ended
     return ended if isinstance(ended, Exception) else None

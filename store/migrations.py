@@ -103,18 +103,18 @@ def _requests(db: Database) -> None:
         db.conn.execute(statement)
 
 
-def wrapped(connection: Connection) -> Database:
+def wrap_database(connection: Connection) -> Database:
     # Plugins would run foreign code on our connection.
     return Database(connection, execute_plugins=False)
 
 
-def pending(connection: Connection, steps: Migrations) -> tuple[str, ...]:
-    return tuple(step.name for step in steps.pending(wrapped(connection)))
+def pending_steps(connection: Connection, steps: Migrations) -> tuple[str, ...]:
+    return tuple(step.name for step in steps.pending(wrap_database(connection)))
 
 
 def refuse_newer(connection: Connection, steps: Migrations) -> bool:
     """Raises StoreNewer for a file with steps that this version does not know; tells whether any step was applied."""
-    db = wrapped(connection)
+    db = wrap_database(connection)
     applied = [step.name for step in steps.applied(db)]
     known = {step.name for step in steps.pending(db)} | {step.name for step in _all(steps)}
     if unknown := [name for name in applied if name not in known]:
@@ -134,14 +134,14 @@ def migrate(connection: Connection, steps: Migrations) -> None:
     """All pending steps or none: inside one BEGIN IMMEDIATE each step is a savepoint, so a crash leaves the old schema."""
     connection.execute("BEGIN IMMEDIATE")
     try:
-        steps.apply(wrapped(connection))
+        steps.apply(wrap_database(connection))
     except BaseException:
         connection.rollback()
         raise
     connection.commit()
 
 
-def mend_triggers(connection: Connection) -> tuple[str, ...]:
+def restore_triggers(connection: Connection) -> tuple[str, ...]:
     """Creates again what is missing or differs, and names it: `transform` drops triggers, and so may an attacker."""
     found = dict(connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall())
     wrong = tuple(name for name, text in TRIGGERS.items() if found.get(name) != text)

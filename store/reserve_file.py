@@ -7,18 +7,18 @@ import shutil
 from pathlib import Path
 
 
-class Ballast:
+class ReserveFile:
     def __init__(self, path: Path, size: int) -> None:
         self._path = path
         self._size = size
 
     @property
-    def spent(self) -> bool:
+    def is_released(self) -> bool:
         return not self._path.exists()
 
     def fill(self) -> bool:
         """Whether it stands. Only where as much again stays free: it must not be what fills the disk."""
-        if not self.spent:
+        if not self.is_released:
             return True
         if shutil.disk_usage(self._path.parent).free < 2 * self._size:
             return False
@@ -29,7 +29,7 @@ class Ballast:
             return False
         return True
 
-    def spend(self) -> None:
+    def release(self) -> None:
         self._path.unlink(missing_ok=True)
 
     def _allocate(self) -> None:

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from store.times import micros
+from store.times import to_micros
 from store.transaction import Transaction
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class RetentionPolicy:
     inbox: timedelta = timedelta(days=7)
     """Also how long a replayed command is recognised."""
     inbox_rows: int = 100_000
@@ -69,29 +69,29 @@ _FORGET = """UPDATE hook SET asked = '{}', callback = '', answer = json_remove(a
 """A pipeline's id is the same operation for ever, so its row stays; what was said at length goes."""
 
 
-def prune(tx: Transaction, now: datetime, policy: Policy, *, limit: int = 2000) -> dict[str, int]:
+def prune(tx: Transaction, now: datetime, policy: RetentionPolicy, *, limit: int = 2000) -> dict[str, int]:
     """Rows deleted or shortened per table; at most `limit` each, so that nobody waits for it long. Call again while it deletes.
 
     Response URLs that no longer work go with it.
     """
     tx.inbox.forget_response_urls(now)
-    values = {"before": micros(now - policy.operations), "limit": limit}
+    values = {"before": to_micros(now - policy.operations), "limit": limit}
     shortened = tx.connection.execute(_FORGET, values).rowcount
     return {**{table: _prune(tx, table, now, policy, limit) for table in _OLD}, "hook": shortened}
 
 
-def _prune(tx: Transaction, table: str, now: datetime, policy: Policy, limit: int) -> int:
+def _prune(tx: Transaction, table: str, now: datetime, policy: RetentionPolicy, limit: int) -> int:
     setting, condition = _OLD[table]
     condition = condition.replace("OVER", _OVER)
     key = {"message": "(channel, ts)", "condition": "(cluster, kind, subject, since)"}.get(table, "rowid")
     columns = key.strip("()")
-    before = micros(now - getattr(policy, setting))
+    before = to_micros(now - getattr(policy, setting))
     return tx.connection.execute(
         f"DELETE FROM {table} WHERE {key} IN (SELECT {columns} FROM {table} WHERE {condition} LIMIT :limit)",  # noqa: S608
         {
             "before": before,
             "limit": limit,
-            "hour_ago": micros(now - timedelta(hours=1)),
+            "hour_ago": to_micros(now - timedelta(hours=1)),
             "rows": policy.inbox_rows,
         },
     ).rowcount

@@ -13,7 +13,7 @@ from typing import Any
 
 from store.encode import storable
 
-GONE = "[scrubbed]"
+SCRUBBED = "[scrubbed]"
 SECRET_DATA = ("data", "stringData")
 
 # What the name of a secret ends with. Kubernetes names references to secrets with hyphens (`image-pull-secret`),
@@ -147,7 +147,7 @@ def _without_secret_data(text: str) -> str:
         if found.end() < at:
             continue
         end = _end_of_data(text, found.end(), found.start())
-        parts += [text[at : found.end()], _ENTRY.sub(rf"\g<key>\g<quote>{GONE}", text[found.end() : end])]
+        parts += [text[at : found.end()], _ENTRY.sub(rf"\g<key>\g<quote>{SCRUBBED}", text[found.end() : end])]
         at = end
     return "".join([*parts, text[at:]])
 
@@ -203,10 +203,12 @@ def _pairs(value: Mapping[Any, Any]) -> dict[str, Any]:
     """As a pod has its environment, `{name: PGPASSWORD, value: …}` says the name in a field of its own."""
     told = {_name(str(name)): _field(str(name), inner) for name, inner in value.items()}
     if value.get("kind") == "Secret":
-        told |= {name: dict.fromkeys(value[name], GONE) for name in SECRET_DATA if isinstance(value.get(name), Mapping)}
+        told |= {
+            name: dict.fromkeys(value[name], SCRUBBED) for name in SECRET_DATA if isinstance(value.get(name), Mapping)
+        }
     label = value.get("name", value.get("key"))
     if isinstance(label, str) and isinstance(value.get("value"), str) and value["value"] and _is_secret(label):
-        told["value"] = GONE
+        told["value"] = SCRUBBED
     return told
 
 
@@ -214,24 +216,24 @@ def _field(name: str, value: Any) -> Any:
     if not _is_secret(name) or value is None or value == "":
         return scrub_json(value)
     # A mapping under such a name is a form's block or a Kubernetes reference, not the secret itself.
-    return scrub_json(value) if isinstance(value, Mapping) else GONE
+    return scrub_json(value) if isinstance(value, Mapping) else SCRUBBED
 
 
 def _replaced(found: re.Match[str]) -> str:
     for kept in _KEPT:
         if prefix := found[kept]:
             return _marked(kept, prefix, found[0][len(prefix) :])
-    return GONE
+    return SCRUBBED
 
 
 def _marked(kept: str, prefix: str, value: str) -> str:
     """The quotes around a value stay, so that what was JSON is JSON."""
     if kept == "scheme":
-        return f"{prefix} {GONE}"
+        return f"{prefix} {SCRUBBED}"
     quote = _QUOTE.match(value) if kept in {"name", "flag", "program"} else None
     if quote is None:
-        return f"{prefix}{GONE}"
-    return f"{prefix}{quote[0]}{GONE}{quote[0] if value[len(quote[0]) :].endswith(quote[0]) else ''}"
+        return f"{prefix}{SCRUBBED}"
+    return f"{prefix}{quote[0]}{SCRUBBED}{quote[0] if value[len(quote[0]) :].endswith(quote[0]) else ''}"
 
 
 _QUOTE = re.compile(r"\\{0,3}[\"']")

@@ -15,7 +15,7 @@ else:
     except ImportError:
         import sqlite3
 
-__all__ = ["SETTINGS", "Connection", "has_wal_reset_bug", "in_our_words", "sqlite3", "version"]
+__all__ = ["SETTINGS", "Connection", "has_wal_reset_bug", "sqlite3", "translate_error", "version"]
 
 Connection = sqlite3.Connection
 
@@ -33,7 +33,7 @@ SETTINGS = (
 )
 
 
-def in_our_words(error: sqlite3.Error) -> StoreError:
+def translate_error(error: sqlite3.Error) -> StoreError:
     """What a caller of the store can tell apart: no space, damaged, busy, anything else."""
     text = str(error)
     match getattr(error, "sqlite_errorcode", 0) & 0xFF:

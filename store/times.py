@@ -11,18 +11,18 @@ _START = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
-def micros(at: datetime) -> int:
+def to_micros(at: datetime) -> int:
     """A naive time raises TypeError: nobody can know which moment it means."""
     return (at - _START) // _MICROSECOND
 
 
-def moment(value: int) -> datetime:
+def from_micros(value: int) -> datetime:
     return _START + timedelta(microseconds=value)
 
 
 def maybe_micros(at: datetime | None) -> int | None:
-    return None if at is None else micros(at)
+    return None if at is None else to_micros(at)
 
 
 def maybe_moment(value: int | None) -> datetime | None:
-    return None if value is None else moment(value)
+    return None if value is None else from_micros(value)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from store.sqlite import Connection
 from store.tables.alerts import Alerts
 from store.tables.anchors import Anchors
-from store.tables.approvals import Approvals
+from store.tables.approvals import ApprovalTable
 from store.tables.audit import Audit
-from store.tables.conditions import Conditions
+from store.tables.conditions import ConditionTable
 from store.tables.cursors import Cursors
 from store.tables.deadlines import Deadlines
 from store.tables.deliveries import Deliveries
@@ -15,10 +15,10 @@ from store.tables.failed_items import FailedItems
 from store.tables.inbox import Inbox
 from store.tables.messages import Messages
 from store.tables.notices import Notices
-from store.tables.observed import Sightings
+from store.tables.observed import Observations
 from store.tables.operations import Operations
 from store.tables.outbox import Outbox
-from store.tables.pipeline_calls import Hooks
+from store.tables.pipeline_calls import PipelineCalls
 from store.tables.receivers import Receivers
 from store.tables.schedules import Schedules
 from store.tables.steps import Steps
@@ -34,7 +34,7 @@ class Transaction:
         self.inbox = Inbox(connection, epoch)
         self.operations = Operations(connection)
         self.steps = Steps(connection)
-        self.approvals = Approvals(connection)
+        self.approvals = ApprovalTable(connection)
         self.audit = Audit(connection)
         self.anchors = Anchors(connection)
         self.outbox = Outbox(connection)
@@ -44,13 +44,13 @@ class Transaction:
         self.schedules = Schedules(connection)
         self.deadlines = Deadlines(connection)
         self.cursors = Cursors(connection)
-        self.observed = Sightings(connection)
+        self.observed = Observations(connection)
         self.subscriptions = Subscriptions(connection)
-        self.hooks = Hooks(connection)
+        self.hooks = PipelineCalls(connection)
         self.receivers = Receivers(connection)
         self.alerts = Alerts(connection)
         self.failed_items = FailedItems(connection)
-        self.conditions = Conditions(connection)
+        self.conditions = ConditionTable(connection)
 
 
 def epoch(connection: Connection) -> int:

@@ -17,24 +17,24 @@ from typing import Any, TypeVar
 from sqlite_utils import Migrations
 
 from domain.errors import StoreBusy, StoreCorrupt, StoreError, StoreFull
-from store.commit import Settled, Waiting, commit
-from store.connection import DATABASE_FILE, open_for_reading, open_for_writing, snapshot, translated
+from store.commit import QueuedWrite, WriteResult, commit
+from store.connection import DATABASE_FILE, open_for_reading, open_for_writing, snapshot, translate_errors
 from store.lock import DirectoryLock
 from store.migrations import STEPS
 from store.private_files import make_private
-from store.reserve_file import Ballast
+from store.reserve_file import ReserveFile
 from store.sqlite import Connection
 from store.transaction import Transaction, next_epoch
 
 T = TypeVar("T")
 
-BATCH = 256
-BALLAST = 16 * 1024 * 1024
+MAX_BATCH = 256
+RESERVE_BYTES = 16 * 1024 * 1024
 HEAL_EVERY = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Recovered:
+class RecoveredCounts:
     """What the process before left in the middle: commands claimed, notices whose fate nobody knows."""
 
     commands: int
@@ -44,14 +44,16 @@ class Recovered:
 class Store:
     """`await Store.open(data_dir, now)`, then `write`, `read`, at the end `close`. Used from one event loop."""
 
-    def __init__(self, writer: _Writer, reader: _Reader, lock: DirectoryLock, recovered: Recovered) -> None:
+    def __init__(self, writer: _Writer, reader: _Reader, lock: DirectoryLock, recovered: RecoveredCounts) -> None:
         self._writer = writer
         self._reader = reader
         self._lock = lock
         self.recovered = recovered
 
     @classmethod
-    async def open(cls, data_dir: Path, now: datetime, *, steps: Migrations = STEPS, ballast: int = BALLAST) -> Store:
+    async def open(
+        cls, data_dir: Path, now: datetime, *, steps: Migrations = STEPS, ballast: int = RESERVE_BYTES
+    ) -> Store:
         """Locks the directory, checks and migrates the file, starts a new epoch and takes back what a dead one held.
 
         Raises StoreLocked, StoreNewer, StoreCorrupt, StoreFull.
@@ -131,15 +133,15 @@ def _opened(data_dir: Path, now: datetime, steps: Migrations, ballast: int, loop
         connection.close()
         lock.release()
         raise
-    writer = _Writer(transaction, Ballast(data_dir / "ballast", ballast), loop)
+    writer = _Writer(transaction, ReserveFile(data_dir / "ballast", ballast), loop)
     return Store(writer, reader, lock, recovered)
 
 
-def _begin_epoch(connection: Connection) -> tuple[Transaction, Recovered]:
-    with translated():
+def _begin_epoch(connection: Connection) -> tuple[Transaction, RecoveredCounts]:
+    with translate_errors():
         connection.execute("BEGIN IMMEDIATE")
         transaction = Transaction(connection, next_epoch(connection))
-        recovered = Recovered(transaction.inbox.recover(), transaction.notices.recover())
+        recovered = RecoveredCounts(transaction.inbox.recover(), transaction.notices.recover())
         connection.execute("COMMIT")
     return transaction, recovered
 
@@ -147,14 +149,14 @@ def _begin_epoch(connection: Connection) -> tuple[Transaction, Recovered]:
 class _Writer:
     """The thread that owns the writing connection, and the queue in front of it."""
 
-    def __init__(self, transaction: Transaction, ballast: Ballast, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, transaction: Transaction, ballast: ReserveFile, loop: asyncio.AbstractEventLoop) -> None:
         self.transaction = transaction
         self.commits = 0
         self.fault: StoreError | None = None
         self._ballast = ballast
         self.short_of_space = not ballast.fill()
         self._loop = loop
-        self._queue: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[QueuedWrite | None] = queue.SimpleQueue()
         self._signal = asyncio.Event()
         self._closed = False
         self._heal_at = 0.0
@@ -162,12 +164,12 @@ class _Writer:
         self._thread = threading.Thread(target=self._work, name="store-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, closure: Callable[[Transaction], T]) -> Waiting:
+    def submit(self, closure: Callable[[Transaction], T]) -> QueuedWrite:
         if self.fault is not None:
             raise self.fault
         if self._closed:
             raise StoreError("The store is closed.")
-        waiting = Waiting(closure, self._loop.create_future())
+        waiting = QueuedWrite(closure, self._loop.create_future())
         self._queue.put(waiting)
         return waiting
 
@@ -183,12 +185,12 @@ class _Writer:
         self._wake()
 
     def finish(self) -> None:
-        with suppress(StoreError), translated():
+        with suppress(StoreError), translate_errors():
             self.transaction.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self.transaction.connection.close()
 
     def _work(self) -> None:
-        batch: list[Waiting] = []
+        batch: list[QueuedWrite] = []
         going_on = True
         try:
             while going_on:
@@ -199,24 +201,24 @@ class _Writer:
         finally:
             self._fail_the_rest(batch)
 
-    def _take_batch(self) -> tuple[list[Waiting], bool]:
+    def _take_batch(self) -> tuple[list[QueuedWrite], bool]:
         """Everything that waits, and whether to go on afterwards."""
-        batch: list[Waiting] = []
+        batch: list[QueuedWrite] = []
         try:
             first = self._queue.get(timeout=HEAL_EVERY if self.short_of_space else None)
             while first is not None:
                 batch.append(first)
-                if len(batch) == BATCH:
+                if len(batch) == MAX_BATCH:
                     return batch, True
                 first = self._queue.get_nowait()
         except queue.Empty:
             return batch, True
         return batch, False
 
-    def _settle(self, batch: list[Waiting]) -> None:
+    def _settle(self, batch: list[QueuedWrite]) -> None:
         settled, failure = commit(self.transaction, batch)
         if isinstance(failure, StoreFull):
-            self._ballast.spend()
+            self._ballast.release()
             self.short_of_space = True
             self._heal_at = time.monotonic() + HEAL_EVERY
         if isinstance(failure, StoreCorrupt):
@@ -228,7 +230,7 @@ class _Writer:
             self.short_of_space = not self._ballast.fill()
             self._heal_at = time.monotonic() + HEAL_EVERY
 
-    def _fail_the_rest(self, batch: list[Waiting]) -> None:
+    def _fail_the_rest(self, batch: list[QueuedWrite]) -> None:
         """The thread ends: nobody may wait for ever."""
         if not self._closed:
             self.fault = StoreError("The writer stopped.", fix="restart the service")
@@ -238,14 +240,14 @@ class _Writer:
             while True:
                 if (waiting := self._queue.get_nowait()) is not None:
                     rest.append(waiting)
-        self._tell([Settled(waiting, error=ended) for waiting in rest if waiting.take()], committed=False)
+        self._tell([WriteResult(waiting, error=ended) for waiting in rest if waiting.take()], committed=False)
 
-    def _tell(self, settled: list[Settled], *, committed: bool) -> None:
+    def _tell(self, settled: list[WriteResult], *, committed: bool) -> None:
         # The loop may be gone already when the process ends in a hurry.
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._deliver, settled, committed)
 
-    def _deliver(self, settled: list[Settled], committed: bool) -> None:
+    def _deliver(self, settled: list[WriteResult], committed: bool) -> None:
         for one in settled:
             _resolve(one)
         if committed:
@@ -257,13 +259,13 @@ class _Writer:
         woken.set()
 
 
-def _abandon(waiting: Waiting) -> None:
+def _abandon(waiting: QueuedWrite) -> None:
     if not waiting.future.done() and waiting.take():
         busy = StoreBusy("The store is too busy; nothing was done.", fix="try again in a moment")
         waiting.future.set_exception(busy)
 
 
-def _resolve(settled: Settled) -> None:
+def _resolve(settled: WriteResult) -> None:
     future, error = settled.waiting.future, settled.error
     if future.done():
         return
@@ -299,7 +301,7 @@ class _Reader:
 
     def _run(self, closure: Callable[[Transaction], Any]) -> Any:
         connection = self._transaction.connection
-        with translated():
+        with translate_errors():
             connection.execute("BEGIN")
             try:
                 return closure(self._transaction)
@@ -308,5 +310,5 @@ class _Reader:
                     connection.execute("ROLLBACK")
 
     def _snapshot(self, path: Path) -> None:
-        with translated():
+        with translate_errors():
             snapshot(self._transaction.connection, path)

@@ -9,21 +9,21 @@ from msgspec import structs
 from commands.planning.resolve import OPERATION
 from domain.event import Severity
 from store.tables.observed import Observed
-from tracking.observation import VANISHED, Outcome, Setting, event, text
+from tracking.observation import VANISHED, TrackingContext, TrackingOutcome, format_time, make_event
 from velero.observations import Observation
 from velero.resources.deletions import DeletionRequest
 
 
-def observe(setting: Setting, prev: Observed | None, seen: Observation[Any]) -> Outcome:
+def observe(setting: TrackingContext, prev: Observed | None, seen: Observation[Any]) -> TrackingOutcome:
     """A watch brings the last state of a request that is removed; a list only shows that it isn't there any more."""
     if seen.value is None:
-        return Outcome((), _removed(setting, prev))
+        return TrackingOutcome((), _removed(setting, prev))
     request: DeletionRequest = seen.value
     facts: dict[str, object] = {
         "backup": request.backup,
         "backup_uid": request.backup_uid,
         "errors": list(request.errors),
-        "created": text(request.meta.created),
+        "created": format_time(request.meta.created),
         "operation": request.labels.get(OPERATION, ""),
     }
     remember = Observed(seen.uid, seen.name, request.phase, setting.now, facts)
@@ -31,14 +31,14 @@ def observe(setting: Setting, prev: Observed | None, seen: Observation[Any]) -> 
         remember = structs.replace(remember, facts={**facts, "removed": "seen"})
     failed = request.phase == "Processed" and bool(request.errors)
     if setting.first or not failed or (prev is not None and prev.phase == request.phase):
-        return Outcome((), remember)
-    told = event(
+        return TrackingOutcome((), remember)
+    told = make_event(
         setting, "backup.deletion-failed", "DeleteBackupRequest", request.meta, "failed", facts, Severity.FAILURE
     )
-    return Outcome((told,), remember)
+    return TrackingOutcome((told,), remember)
 
 
-def _removed(setting: Setting, prev: Observed | None) -> Observed | None:
+def _removed(setting: TrackingContext, prev: Observed | None) -> Observed | None:
     if prev is None or prev.facts.get("removed"):
         return prev
     return structs.replace(prev, seen_at=setting.now, facts={**prev.facts, "removed": "unseen"})

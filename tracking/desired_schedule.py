@@ -12,14 +12,14 @@ from velero.resources.schedules import Schedule
 
 
 @dataclass(frozen=True, slots=True)
-class Patch:
+class SchedulePatch:
     """A merge patch, and why it is needed in words."""
 
     body: Json
     why: str
 
 
-def desired(intent: ScheduleState | None, seen: Schedule, now: datetime) -> Patch | None:
+def desired_patch(intent: ScheduleState | None, seen: Schedule, now: datetime) -> SchedulePatch | None:
     """A promised horizon that is still to come holds, whoever took it away; everything else is theirs to change.
 
     By name, not by uid: GitOps that makes a schedule anew must not run what was to be skipped.
@@ -30,7 +30,9 @@ def desired(intent: ScheduleState | None, seen: Schedule, now: datetime) -> Patc
     if until is None or until <= now:
         return None
     there = seen.last_skipped
-    if there is not None and there >= horizon.whole(until):
+    if there is not None and there >= horizon.whole_seconds(until):
         return None
     shown = "nothing" if there is None else f"{there:%Y-%m-%d %H:%M:%S} UTC"
-    return Patch(horizon.body(until=until), f"lastSkipped stood at {shown}, not at {until:%Y-%m-%d %H:%M:%S} UTC")
+    return SchedulePatch(
+        horizon.body(until=until), f"lastSkipped stood at {shown}, not at {until:%Y-%m-%d %H:%M:%S} UTC"
+    )

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from commands.planning.hints import hint
-from commands.restore.outcome import line, outcome, routinely
+from commands.planning.hints import find_hint
+from commands.restore.outcome import line, routine_line, summarize_restore
 from domain.errors import ClusterError, DownloadError
 from domain.event import Event
-from velero.artifacts.results import Entry
+from velero.artifacts.results import ResultEntry
 from velero.artifacts.volumes import Volume
 from velero.cluster import Cluster
 
-FIRST = 5
+MAX_ERRORS_SHOWN = 5
 CHECK = "kubectl get pods,pvc -A -l velero.io/restore-name={name}"
-LABEL = 63
+MAX_LABEL_LENGTH = 63
 """Velero shortens longer names in labels."""
 
 
@@ -45,27 +45,27 @@ def _own(event: Event) -> list[str]:
 
 
 def _hinted(found: dict[str, Any], texts: list[str]) -> Mapping[str, Any]:
-    advice = found.get("hint") or hint(texts)
+    advice = found.get("hint") or find_hint(texts)
     return {**found, "hint": advice} if advice else found
 
 
 async def _restored(event: Event, cluster: Cluster) -> dict[str, Any]:
     """Errors in groups, warnings that are news, the others in a line; what to look at now, what to do next."""
     name = event.object_name
-    check = CHECK.format(name=name) if len(name) <= LABEL else ""
+    check = CHECK.format(name=name) if len(name) <= MAX_LABEL_LENGTH else ""
     if not (event.facts.get("errors") or event.facts.get("warnings")):
         return {"check": check} if event.kind.endswith(".completed") else {}
     try:
         results = await cluster.artifacts.results(name, restore=True)
     except (DownloadError, ClusterError):
         return {"check": check}
-    found = outcome(results)
+    found = summarize_restore(results)
     return {
-        "errors": [line(group) for group in found.errors[:FIRST]],
-        "more_errors": max(0, len(found.errors) - FIRST),
+        "errors": [line(group) for group in found.errors[:MAX_ERRORS_SHOWN]],
+        "more_errors": max(0, len(found.errors) - MAX_ERRORS_SHOWN),
         "results": by_namespace(results.errors),
-        "warnings": [line(group) for group in found.warnings[:FIRST]],
-        "routine": routinely(found),
+        "warnings": [line(group) for group in found.warnings[:MAX_ERRORS_SHOWN]],
+        "routine": routine_line(found),
         "check": check,
         "hint": found.next_step,
     }
@@ -78,24 +78,24 @@ async def _errors(name: str, cluster: Cluster) -> dict[str, Any]:
         return {}
     texts = [_text(entry) for entry in results.errors]
     return {
-        "errors": texts[:FIRST],
-        "more_errors": max(0, len(texts) - FIRST),
+        "errors": texts[:MAX_ERRORS_SHOWN],
+        "more_errors": max(0, len(texts) - MAX_ERRORS_SHOWN),
         "results": by_namespace(results.errors),
     }
 
 
-def by_namespace(entries: Sequence[Entry]) -> dict[str, Any]:
+def by_namespace(entries: Sequence[ResultEntry]) -> dict[str, Any]:
     """The first errors of each namespace, in the shape of a results file: for receivers that may see only some."""
     namespaces: dict[str, list[str]] = {}
     of_all: list[str] = []
     for entry in entries:
         texts = namespaces.setdefault(entry.scope, []) if entry.scope else of_all
-        if len(texts) < FIRST:
+        if len(texts) < MAX_ERRORS_SHOWN:
             texts.append(_text(entry))
     return {"cluster": of_all, "namespaces": namespaces}
 
 
-def _text(entry: Entry) -> str:
+def _text(entry: ResultEntry) -> str:
     return f"{entry.subject}: {entry.message}" if entry.subject else entry.message
 
 
@@ -104,7 +104,7 @@ async def _volumes(name: str, cluster: Cluster) -> dict[str, Any]:
         volumes = await cluster.artifacts.volumes(name)
     except (DownloadError, ClusterError):
         return {}
-    bare = [volume for volume in volumes if not volume.saved]
+    bare = [volume for volume in volumes if not volume.has_data]
     return {
         "volumes": len(volumes),
         "unprotected": [_bare(volume) for volume in bare],

@@ -13,19 +13,19 @@ from typing import Any
 from commands import conditions
 from commands.planning.resolve import OPERATION
 from domain.event import Event
-from store.isolation import fault_of, set_aside
+from store.isolation import error_of, set_aside
 from store.tables.failed_items import FailedItem, ItemKind, Subject
 from store.tables.observed import Observed
 from store.transaction import Transaction
 from store.writer import Store
 from tracking import deletions, locations, operations, runs, schedules, vanished_backups, vanished_settlement
-from tracking.observation import Outcome, Setting
+from tracking.observation import TrackingContext, TrackingOutcome
 from velero.cluster import Cluster
 from velero.observations import Batch, Change, Observation
 
 log = logging.getLogger(__name__)
 
-Observe = Callable[[Setting, Observed | None, Observation[Any]], Outcome]
+Observe = Callable[[TrackingContext, Observed | None, Observation[Any]], TrackingOutcome]
 
 OBSERVERS: Mapping[str, Observe] = {
     "Backup": runs.observe,
@@ -38,7 +38,7 @@ LAG = timedelta(seconds=5)
 """How far the watch of one kind may be behind that of another."""
 
 
-class Known:
+class ClusterMemory:
     """What is known of a cluster, by kind and uid: in memory what `observed` holds."""
 
     def __init__(self) -> None:
@@ -57,7 +57,7 @@ class Follower:
         store: Store,
         cluster: Cluster,
         kind: str,
-        known: Known,
+        known: ClusterMemory,
         now: Callable[[], datetime],
         told: Callable[[tuple[Event, ...], frozenset[str]], None],
         lag: timedelta = LAG,
@@ -124,7 +124,7 @@ class Follower:
 
     async def _load_failed(self) -> None:
         prefix, now = f"{self._cluster.name}/{self._kind}/", self._now()
-        failed = await self._store.read(lambda tx: tx.failed_items.of(ItemKind.OBJECT))
+        failed = await self._store.read(lambda tx: tx.failed_items.by_key(ItemKind.OBJECT))
         self._failed = {key.removeprefix(prefix): one for key, one in failed.items() if key.startswith(prefix)}
         for one in self._failed.values():
             if one.retry_at is not None and not (self._relisting and one.retry_at <= now):
@@ -145,7 +145,7 @@ class Follower:
 
     async def _take(self, batch: Batch[Any]) -> frozenset[str]:
         """An object that cannot be taken in is set aside; the place moves on past it. The uids of those."""
-        if await fault_of(self._take_whole(batch)) is None:
+        if await error_of(self._take_whole(batch)) is None:
             taken = frozenset(one.uid for one in batch.observations) & frozenset(self._failed)
             if taken:
                 await self._clear(taken)
@@ -154,7 +154,7 @@ class Follower:
         await self._take_whole(replace(batch, observations=(), resource_version="", complete=False))
         failed = set[str]()
         for one in batch.observations:
-            fault = await fault_of(
+            fault = await error_of(
                 self._take_whole(replace(batch, observations=(one,), resource_version="", complete=False))
             )
             if fault is not None:
@@ -171,7 +171,7 @@ class Follower:
     async def _take_whole(self, batch: Batch[Any]) -> None:
         now = self._now()
         granted = await self._granted(batch)
-        setting = Setting(
+        setting = TrackingContext(
             self._cluster.name, self._cluster.uid, now, self._first, self._known.of(self._kind).values(), granted
         )
         outcomes = self._compared(batch, setting)
@@ -194,11 +194,11 @@ class Follower:
             lambda tx: frozenset(ident for ident, name in named if operations.made(tx, ident, cluster, kind, name))
         )
 
-    def _compared(self, batch: Batch[Any], setting: Setting) -> list[tuple[Observation[Any], Outcome]]:
+    def _compared(self, batch: Batch[Any], setting: TrackingContext) -> list[tuple[Observation[Any], TrackingOutcome]]:
         """Each with what it was right before, be that in the same batch: Deleting and gone come close together."""
         known = self._known.of(self._kind)
         latest: dict[str, Observed | None] = {}
-        found: list[tuple[Observation[Any], Outcome]] = []
+        found: list[tuple[Observation[Any], TrackingOutcome]] = []
         for one in batch.observations:
             prev = latest[one.uid] if one.uid in latest else known.get(one.uid)
             outcome = self._observe(setting, prev, one)
@@ -207,11 +207,15 @@ class Follower:
         return found
 
     def _commit(
-        self, tx: Transaction, batch: Batch[Any], outcomes: list[tuple[Observation[Any], Outcome]], setting: Setting
+        self,
+        tx: Transaction,
+        batch: Batch[Any],
+        outcomes: list[tuple[Observation[Any], TrackingOutcome]],
+        setting: TrackingContext,
     ) -> tuple[tuple[Event, ...], frozenset[str]]:
         name, fresh, moved = self._cluster.name, [], set[str]()
         for one, outcome in outcomes:
-            told = (conditions.note(tx, _owned(each, setting)) for each in outcome.events)
+            told = (conditions.record_event(tx, _owned(each, setting)) for each in outcome.events)
             fresh += [event for event in told if tx.outbox.add(event)]
             if (ident := self._advanced(tx, one, outcome, setting.now)) is not None:
                 moved.add(ident)
@@ -223,36 +227,38 @@ class Follower:
         return (*fresh, *settled), frozenset(moved | ended)
 
     def _settled(
-        self, tx: Transaction, outcomes: list[tuple[Observation[Any], Outcome]], setting: Setting
+        self, tx: Transaction, outcomes: list[tuple[Observation[Any], TrackingOutcome]], setting: TrackingContext
     ) -> tuple[list[Event], set[str]]:
         """Backups and the requests for their deletion come on two watches, in any order."""
-        if self._kind not in {"Backup", vanished_settlement.REQUEST}:
+        if self._kind not in {"Backup", vanished_settlement.REQUEST_KIND}:
             return [], set()
         known = self._known.of("Backup")
         vanished_now = [outcome.vanished for _, outcome in outcomes if outcome.vanished is not None]
-        tx.observed.put(setting.cluster, vanished_backups.KIND, vanished_now)
+        tx.observed.put(setting.cluster, vanished_backups.VANISHED_KIND, vanished_now)
         told: list[Event] = []
         if self._kind == "Backup" and not setting.first:
             appeared = (one.remember for _, one in outcomes if one.remember and one.remember.uid not in known)
-            told += vanished_settlement.returned(tx, setting, appeared)
+            told += vanished_settlement.handle_returned(tx, setting, appeared)
         events, moved = vanished_settlement.settle(tx, setting, self._lag)
         return [*told, *events], moved
 
-    def _deletion(self, tx: Transaction, outcome: Outcome, now: datetime) -> str | None:
+    def _deletion(self, tx: Transaction, outcome: TrackingOutcome, now: datetime) -> str | None:
         """A request of ours: its operation ends with the backups that it meant, or with Velero's refusal."""
         request = outcome.remember
         ident = str(request.facts.get("operation", "")) if request is not None else ""
         if request is None or not ident:
             return None
-        if vanished_backups.failed(request):
-            moved = operations.deletion_failed(tx, ident, str(request.facts["errors"][0]), now)
+        if vanished_backups.has_failed(request):
+            moved = operations.fail_deletion(tx, ident, str(request.facts["errors"][0]), now)
         elif request.phase == "Processed" or request.facts.get("removed") == "unseen":
-            moved = operations.settle_deletion(tx, ident, vanished_settlement.there(tx, self._cluster.name), now)
+            moved = operations.settle_deletion(
+                tx, ident, vanished_settlement.existing_uids(tx, self._cluster.name), now
+            )
         else:
             return None
         return ident if moved is not None else None
 
-    def _advanced(self, tx: Transaction, one: Observation[Any], outcome: Outcome, now: datetime) -> str | None:
+    def _advanced(self, tx: Transaction, one: Observation[Any], outcome: TrackingOutcome, now: datetime) -> str | None:
         if self._kind == "DeleteBackupRequest":
             return self._deletion(tx, outcome, now)
         if self._kind not in {"Backup", "Restore"}:
@@ -273,10 +279,10 @@ class Follower:
     def _gone(self, tx: Transaction, one: Observation[Any], prev: Observed | None, now: datetime) -> str | None:
         ident = str(prev.facts.get("operation", "")) if prev else ""
         if ident:
-            operations.vanished(tx, ident, now, deleted=one.change is Change.DELETED)
+            operations.handle_vanished(tx, ident, now, deleted=one.change is Change.DELETED)
         return ident or None
 
-    def _remember(self, outcomes: list[tuple[Observation[Any], Outcome]]) -> None:
+    def _remember(self, outcomes: list[tuple[Observation[Any], TrackingOutcome]]) -> None:
         known = self._known.of(self._kind)
         for one, outcome in outcomes:
             if outcome.remember is not None:
@@ -291,6 +297,6 @@ def _named(one: Observation[Any], prev: Observed | None) -> str:
     return str(prev.facts.get("operation", "")) if prev is not None else ""
 
 
-def _owned(event: Event, setting: Setting) -> Event:
+def _owned(event: Event, setting: TrackingContext) -> Event:
     """A label says which operation made an object; only one that was granted did."""
     return event if event.operation in setting.granted else replace(event, operation="")

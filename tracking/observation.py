@@ -18,7 +18,7 @@ from velero.observations import Change
 Facts = Mapping[str, Any]
 
 
-class Marks(Protocol):
+class ObjectMeta(Protocol):
     """Of metadata, what an event says: whole objects and rows have it."""
 
     @property
@@ -33,7 +33,7 @@ VANISHED = (Change.DELETED, Change.GONE)
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class TrackingContext:
     """Of one comparison. `first`: this kind of this cluster was never seen before, so all that has ended is baseline."""
 
     cluster: str
@@ -46,7 +46,7 @@ class Setting:
     """Of the operations named in labels, those that were granted: anybody may write a label."""
 
 
-class Outcome(Struct, frozen=True, gc=False):
+class TrackingOutcome(Struct, frozen=True, gc=False):
     """`remember` is what is known from now on; None: forget it. `vanished`: what became of it is not known yet."""
 
     events: tuple[Event, ...] = ()
@@ -55,12 +55,12 @@ class Outcome(Struct, frozen=True, gc=False):
 
 
 @lru_cache(maxsize=8)
-def text(at: datetime | None) -> str:
+def format_time(at: datetime | None) -> str:
     """The same `now` is written beside every object of a batch."""
     return at.isoformat() if at else ""
 
 
-def time(told: str) -> str:
+def valid_time(told: str) -> str:
     """A time as the cluster told it, if it is one."""
     try:
         datetime.fromisoformat(told)
@@ -69,11 +69,11 @@ def time(told: str) -> str:
     return told
 
 
-def event(
-    setting: Setting,
+def make_event(
+    setting: TrackingContext,
     kind: str,
     object_kind: str,
-    meta: Marks,
+    meta: ObjectMeta,
     transition: str,
     facts: Facts,
     severity: Severity = Severity.INFO,
@@ -93,8 +93,8 @@ def event(
     )
 
 
-def of_known(
-    setting: Setting, kind: str, object_kind: str, seen: Observed, transition: str, severity: Severity
+def event_of_known(
+    setting: TrackingContext, kind: str, object_kind: str, seen: Observed, transition: str, severity: Severity
 ) -> Event:
     """About an object that is not there any more: all that is left is what was remembered."""
     return Event(

@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import Any
 
 from domain.operation import Operation, State
-from store.tables.audit import Entry
+from store.tables.audit import AuditEntry
 from store.transaction import Transaction
 from velero.phases import BACKUP_PHASES
 
-ENDS = {
+STATE_OF_PHASE = {
     "Completed": State.SUCCEEDED,
     "PartiallyFailed": State.PARTIAL,
     "Failed": State.FAILED,
@@ -56,8 +56,8 @@ def _as_sent(tx: Transaction, operation: Operation, now: datetime, **changes: st
 
 
 def _state(state: State, phase: str) -> State:
-    if phase in ENDS:
-        return ENDS[phase]
+    if phase in STATE_OF_PHASE:
+        return STATE_OF_PHASE[phase]
     if state is State.SUBMITTED and phase in BACKUP_PHASES.running:
         return State.RUNNING
     return state
@@ -66,18 +66,18 @@ def _state(state: State, phase: str) -> State:
 def _moved(tx: Transaction, operation: Operation, to: State, now: datetime, **changes: str) -> Operation:
     moved = operation.advance(to, now, **changes)
     tx.operations.advance(moved, operation.revision)
-    if moved.over and not operation.over:
+    if moved.is_over and not operation.is_over:
         tx.audit.append(_ended(moved, now))
     return moved
 
 
-def _sent(operation: Operation, now: datetime) -> Entry:
+def _sent(operation: Operation, now: datetime) -> AuditEntry:
     detail = {"reason": operation.reason, "fingerprint": operation.fingerprint}
     return replace(_ended(operation, now), action=_about(operation, "submitted"), outcome="done", detail=detail)
 
 
-def _ended(operation: Operation, now: datetime) -> Entry:
-    return Entry(
+def _ended(operation: Operation, now: datetime) -> AuditEntry:
+    return AuditEntry(
         at=now,
         actor=operation.actor,
         action=_about(operation, "ended"),
@@ -93,7 +93,7 @@ def _about(operation: Operation, what: str) -> str:
     return f"{operation.noun}.{operation.verb}.{what}"
 
 
-def vanished(tx: Transaction, ident: str, now: datetime, *, deleted: bool) -> None:
+def handle_vanished(tx: Transaction, ident: str, now: datetime, *, deleted: bool) -> None:
     """Its object is gone: withdrawn if it never ran, lost if it did."""
     operation = tx.operations.get(ident)
     if operation is None or operation.state not in {State.SUBMITTED, State.RUNNING}:
@@ -102,7 +102,7 @@ def vanished(tx: Transaction, ident: str, now: datetime, *, deleted: bool) -> No
     _moved(tx, operation, to, now)
 
 
-def deletion_of(tx: Transaction, cluster: str, uid: str) -> Operation | None:
+def deletion_operation(tx: Transaction, cluster: str, uid: str) -> Operation | None:
     """The granted delete operation of ours that means this backup: a plan that waits for approval deletes nothing."""
     for operation in tx.operations.open():
         if operation.state in FOLLOWED and operation.cluster == cluster and _means(tx, operation, uid):
@@ -169,7 +169,7 @@ def _requested(tx: Transaction, operation: Operation) -> bool:
     return any(request.facts.get("operation") == operation.id for request in requests)
 
 
-def deletion_failed(tx: Transaction, ident: str, reason: str, now: datetime) -> Operation | None:
+def fail_deletion(tx: Transaction, ident: str, reason: str, now: datetime) -> Operation | None:
     operation = tx.operations.get(ident)
     if operation is None or operation.state not in FOLLOWED:
         return None

@@ -9,12 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from commands.planning.object_fields import moment
+from commands.planning.object_fields import parse_time
 from commands.planning.resolve import OPERATION
 from domain.event import Event, Severity
 from store.tables.observed import Observed
 from tracking import vanished_backups
-from tracking.observation import VANISHED, Outcome, Setting, event, of_known, text, time
+from tracking.observation import (
+    VANISHED,
+    TrackingContext,
+    TrackingOutcome,
+    event_of_known,
+    format_time,
+    make_event,
+    valid_time,
+)
 from velero.names import SCHEDULE_NAME
 from velero.observations import Observation
 from velero.phases import BACKUP_PHASES
@@ -31,7 +39,7 @@ KINDS = {
 }
 
 
-def observe(setting: Setting, prev: Observed | None, seen: Observation[Any]) -> Outcome:
+def observe(setting: TrackingContext, prev: Observed | None, seen: Observation[Any]) -> TrackingOutcome:
     """`seen.value` is the row of a Backup or a Restore."""
     if seen.change in VANISHED or seen.value is None:
         return _vanished(setting, seen.resource.lower(), prev)
@@ -39,47 +47,51 @@ def observe(setting: Setting, prev: Observed | None, seen: Observation[Any]) -> 
     facts = _facts(run, prev, setting)
     remember = Observed(seen.uid, seen.name, run.phase, setting.now, facts)
     if not _is_news(setting, prev, run):
-        return Outcome((), remember)
-    return Outcome(tuple(_told(setting, seen.resource.lower(), prev, run, facts)), remember)
+        return TrackingOutcome((), remember)
+    return TrackingOutcome(tuple(_told(setting, seen.resource.lower(), prev, run, facts)), remember)
 
 
-def _is_news(setting: Setting, prev: Observed | None, run: Run) -> bool:
+def _is_news(setting: TrackingContext, prev: Observed | None, run: Run) -> bool:
     if prev is not None:
         return prev.phase != run.phase
     if setting.first:
         return False
-    return not (run.ended and run.meta.generation <= 1)
+    return not (run.has_ended and run.meta.generation <= 1)
 
 
-def _told(setting: Setting, noun: str, prev: Observed | None, run: Run, facts: dict[str, Any]) -> Iterable[Event]:
+def _told(
+    setting: TrackingContext, noun: str, prev: Observed | None, run: Run, facts: dict[str, Any]
+) -> Iterable[Event]:
     facts = {**facts, **_story(setting, run, prev)}
     if prev is None and isinstance(run, RestoreRow) and run.meta.labels.get(OPERATION) not in setting.granted:
-        yield event(setting, "restore.outside", noun.capitalize(), run.meta, "outside", facts, Severity.SECURITY)
-    if run.ended:
+        yield make_event(setting, "restore.outside", noun.capitalize(), run.meta, "outside", facts, Severity.SECURITY)
+    if run.has_ended:
         name, severity = KINDS[run.phase]
         if name == "completed" and facts.get("recovered"):
             severity = Severity.RECOVERY
-        yield event(setting, f"{noun}.{name}", noun.capitalize(), run.meta, run.phase, facts, severity)
+        yield make_event(setting, f"{noun}.{name}", noun.capitalize(), run.meta, run.phase, facts, severity)
 
 
-def _vanished(setting: Setting, noun: str, prev: Observed | None) -> Outcome:
+def _vanished(setting: TrackingContext, noun: str, prev: Observed | None) -> TrackingOutcome:
     if prev is None:
-        return Outcome()
+        return TrackingOutcome()
     if noun == "restore":
-        return Outcome((of_known(setting, "restore.removed", "Restore", prev, "removed", Severity.INFO),))
-    return Outcome(vanished=vanished_backups.row_of(prev, setting.now))
+        return TrackingOutcome((event_of_known(setting, "restore.removed", "Restore", prev, "removed", Severity.INFO),))
+    return TrackingOutcome(vanished=vanished_backups.row_of(prev, setting.now))
 
 
-def _facts(run: Run, prev: Observed | None, setting: Setting) -> dict[str, Any]:
+def _facts(run: Run, prev: Observed | None, setting: TrackingContext) -> dict[str, Any]:
     """Small and JSON: what lists, cards, stalls and the next comparison need. Ten thousand come in a first list."""
     meta, spec, status = run.meta, run.spec, run.status
     found: dict[str, Any] = {
         "operation": meta.labels.get(OPERATION),
         "by": meta.annotations.by,
-        "created": time(meta.created),
-        "started": time(status.started),
-        "completed": time(status.completed),
-        "since": prev.facts.get("since") if prev is not None and prev.phase == status.phase else text(setting.now),
+        "created": valid_time(meta.created),
+        "started": valid_time(status.started),
+        "completed": valid_time(status.completed),
+        "since": prev.facts.get("since")
+        if prev is not None and prev.phase == status.phase
+        else format_time(setting.now),
         "errors": status.errors,
         "warnings": status.warnings,
         "done": status.progress.done,
@@ -96,7 +108,7 @@ def _of_backup(run: BackupRow) -> dict[str, Any]:
     return {
         "schedule": labels.get(SCHEDULE_NAME),
         "location": spec.location,
-        "expires": time(status.expires),
+        "expires": valid_time(status.expires),
         "queue": status.queue_position,
         "refused": " ".join(status.validation_errors)[:300],
         "kots": kots_series(run),
@@ -112,7 +124,7 @@ def kots_series(run: BackupRow) -> str:
     return f"kots app {marks.kots_app}" if marks.kots_app else "kots instance"
 
 
-def _story(setting: Setting, run: Run, prev: Observed | None) -> dict[str, Any]:
+def _story(setting: TrackingContext, run: Run, prev: Observed | None) -> dict[str, Any]:
     """What a notice of the end tells beside the facts."""
     story: dict[str, Any] = {
         "phase": run.phase,
@@ -123,11 +135,13 @@ def _story(setting: Setting, run: Run, prev: Observed | None) -> dict[str, Any]:
     if isinstance(run, BackupRow):
         peers = [one for one in setting.known if one.uid != run.meta.uid and _same_series(one, run)]
         last = max(peers, key=_when, default=None)
-        good = max((one for one in peers if BACKUP_PHASES.good(one.phase)), key=_when, default=None)
+        good = max((one for one in peers if BACKUP_PHASES.is_good(one.phase)), key=_when, default=None)
         story["last_good"] = {"name": good.name, "at": _when(good)} if good else None
         story["none_good"] = good is None
-        story["recovered"] = bool(run.phase == "Completed" and last is not None and not BACKUP_PHASES.good(last.phase))
-        story["usual"] = usual(peers)
+        story["recovered"] = bool(
+            run.phase == "Completed" and last is not None and not BACKUP_PHASES.is_good(last.phase)
+        )
+        story["usual"] = usual_duration(peers)
         story["last_items"] = good.facts.get("done", 0) if good else 0
     return {key: value for key, value in story.items() if value}
 
@@ -144,12 +158,12 @@ def _when(one: Observed) -> str:
     return str(one.facts.get("started") or one.facts.get("created") or "")
 
 
-def usual(peers: Iterable[Observed]) -> float:
+def usual_duration(peers: Iterable[Observed]) -> float:
     """Median duration in seconds of the last ten that went well; 0 where nothing is known."""
     spans: list[float] = []
     for one in sorted(peers, key=_when, reverse=True):
-        begun, ended = moment(one.facts.get("started")), moment(one.facts.get("completed"))
-        if BACKUP_PHASES.good(one.phase) and begun and ended:
+        begun, ended = parse_time(one.facts.get("started")), parse_time(one.facts.get("completed"))
+        if BACKUP_PHASES.is_good(one.phase) and begun and ended:
             spans.append((ended - begun).total_seconds())
         if len(spans) == 10:
             break

@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import partial
 
 from commands import conditions
-from domain.errors import ClusterError, Lost
+from domain.errors import ClusterError, ConcurrentChange
 from domain.event import Event
 from domain.operation import State
 from store.isolation import Isolation, Item
@@ -20,23 +20,23 @@ from store.tables.failed_items import ItemKind
 from store.tables.schedules import ScheduleState
 from store.transaction import Transaction
 from store.writer import Store
-from tracking.desired_schedule import Patch
-from tracking.observation import Setting
-from tracking.schedules import Verdict, judged, vanished
+from tracking.desired_schedule import SchedulePatch
+from tracking.observation import TrackingContext
+from tracking.schedules import ScheduleVerdict, judge_change, vanished_event
 from velero.cluster import Cluster
 from velero.resources.schedules import Schedule
 
 log = logging.getLogger(__name__)
 
-EVERY = 10.0
-Told = Callable[[tuple[Event, ...]], None]
+RECONCILE_INTERVAL_S = 10.0
+EventListener = Callable[[tuple[Event, ...]], None]
 
 
-def nobody(_events: tuple[Event, ...]) -> None:
+def ignore_events(_events: tuple[Event, ...]) -> None:
     """Where nobody wants to hear of it at once: the outbox has it."""
 
 
-class Keeper:
+class ScheduleReconciler:
     """`told` is called after a commit with the new events."""
 
     def __init__(
@@ -44,8 +44,8 @@ class Keeper:
         store: Store,
         clusters: Mapping[str, Cluster],
         now: Callable[[], datetime],
-        told: Told = nobody,
-        every: float = EVERY,
+        told: EventListener = ignore_events,
+        every: float = RECONCILE_INTERVAL_S,
     ) -> None:
         self._store = store
         self._clusters = clusters
@@ -66,23 +66,23 @@ class Keeper:
         rows = await self._store.read(lambda tx: {row.name: row for row in tx.schedules.all(cluster.name)})
         seen = await cluster.schedules.list()
         now = self._now()
-        setting = Setting(cluster.name, cluster.uid, now, first=False)
+        setting = TrackingContext(cluster.name, cluster.uid, now, first=False)
         work: list[Item] = []
         for schedule in seen:
             before = rows.pop(schedule.name, None)
             work.append(_named(cluster, schedule.name, partial(self._keep_one, cluster, setting, before, schedule)))
         work += [_named(cluster, row.name, partial(self._gone, setting, row)) for row in rows.values()]
-        await self._isolation.each(work, all_of=f"{cluster.name}/")
+        await self._isolation.run_each(work, all_of=f"{cluster.name}/")
 
     async def _keep_one(
-        self, cluster: Cluster, setting: Setting, before: ScheduleState | None, schedule: Schedule
+        self, cluster: Cluster, setting: TrackingContext, before: ScheduleState | None, schedule: Schedule
     ) -> None:
-        verdict = judged(setting, before, schedule)
+        verdict = judge_change(setting, before, schedule)
         if verdict.patch is not None or verdict.state != before:
             await self._settle(cluster, before, schedule, verdict)
 
     async def _settle(
-        self, cluster: Cluster, before: ScheduleState | None, schedule: Schedule, verdict: Verdict
+        self, cluster: Cluster, before: ScheduleState | None, schedule: Schedule, verdict: ScheduleVerdict
     ) -> None:
         """First what is told, then the patch: after a crash in between it is still due."""
 
@@ -90,18 +90,18 @@ class Keeper:
             if _under_way(tx, cluster.name, schedule.name):
                 return None
             tx.schedules.put(verdict.state, before.revision if before is not None else None)
-            return tuple(event for event in verdict.events if tx.outbox.add(conditions.note(tx, event)))
+            return tuple(event for event in verdict.events if tx.outbox.add(conditions.record_event(tx, event)))
 
         try:
             fresh = await self._store.write(commit)
-        except Lost:
+        except ConcurrentChange:
             return
         if fresh:
             self._told(fresh)
         if fresh is not None and verdict.patch is not None:
             await self._put_right(cluster, schedule, verdict.patch)
 
-    async def _put_right(self, cluster: Cluster, schedule: Schedule, patch: Patch) -> None:
+    async def _put_right(self, cluster: Cluster, schedule: Schedule, patch: SchedulePatch) -> None:
         pinned = {**patch.body, "metadata": {"resourceVersion": schedule.meta.resource_version}}
         try:
             await cluster.schedules.patch(schedule.name, pinned)
@@ -109,13 +109,13 @@ class Keeper:
             # It is still due at the next round.
             log.info("schedule %s was not put right: %s", schedule.name, error.text)
 
-    async def _gone(self, setting: Setting, row: ScheduleState) -> None:
+    async def _gone(self, setting: TrackingContext, row: ScheduleState) -> None:
         def commit(tx: Transaction) -> tuple[Event, ...]:
             current = tx.schedules.get(row.cluster, row.name)
             if current is None or current.revision != row.revision or _under_way(tx, row.cluster, row.name):
                 return ()
             tx.schedules.forget(row.cluster, row.name)
-            told = conditions.note(tx, vanished(setting, row))
+            told = conditions.record_event(tx, vanished_event(setting, row))
             return (told,) if tx.outbox.add(told) else ()
 
         if fresh := await self._store.write(commit):

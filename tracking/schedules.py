@@ -9,25 +9,25 @@ from typing import Any
 
 from msgspec import structs
 
-from commands.planning.object_fields import moment
-from commands.schedule.edit import delta, difference
-from commands.schedule.intent import Kind, kind_of, seal_of, void
+from commands.planning.object_fields import parse_time
+from commands.schedule.edit import describe_difference, spec_delta
+from commands.schedule.intent import IntentKind, kind_of, spec_hash, void
 from domain.event import Event, Severity
 from policy.reach import mapping
 from store.tables.observed import Observed
 from store.tables.schedules import ScheduleState
-from tracking.desired_schedule import Patch, desired
-from tracking.observation import VANISHED, Outcome, Setting, event, of_known, text
+from tracking.desired_schedule import SchedulePatch, desired_patch
+from tracking.observation import VANISHED, TrackingContext, TrackingOutcome, event_of_known, format_time, make_event
 from velero.observations import Observation
 from velero.resources.schedules import Schedule
 
 INVALID = "FailedValidation"
 
 
-def observe(setting: Setting, prev: Observed | None, seen: Observation[Any]) -> Outcome:
+def observe(setting: TrackingContext, prev: Observed | None, seen: Observation[Any]) -> TrackingOutcome:
     """Only what Velero says of it: who changed what is the keeper's, who knows what was ours."""
     if seen.change in VANISHED or seen.value is None:
-        return Outcome()
+        return TrackingOutcome()
     schedule: Schedule = seen.value
     facts = _facts(schedule)
     remember = Observed(seen.uid, seen.name, schedule.phase, setting.now, facts)
@@ -35,15 +35,17 @@ def observe(setting: Setting, prev: Observed | None, seen: Observation[Any]) -> 
     if schedule.phase == INVALID and before != INVALID:
         facts = {**facts, "validation_errors": list(schedule.validation_errors)}
         transition = f"invalid {schedule.meta.resource_version}"
-        told = event(
+        told = make_event(
             setting, "schedule.failed-validation", "Schedule", schedule.meta, transition, facts, Severity.FAILURE
         )
-        return Outcome((told,), remember)
+        return TrackingOutcome((told,), remember)
     if before == INVALID and schedule.phase == "Enabled" and prev is not None:
-        fixed = of_known(setting, "schedule.fixed", "Schedule", prev, f"fixed {text(prev.seen_at)}", Severity.RECOVERY)
-        return Outcome((fixed,), remember)
+        fixed = event_of_known(
+            setting, "schedule.fixed", "Schedule", prev, f"fixed {format_time(prev.seen_at)}", Severity.RECOVERY
+        )
+        return TrackingOutcome((fixed,), remember)
     since = prev.seen_at if prev is not None and before == schedule.phase else setting.now
-    return Outcome((), structs.replace(remember, seen_at=since))
+    return TrackingOutcome((), structs.replace(remember, seen_at=since))
 
 
 def _facts(schedule: Schedule) -> dict[str, Any]:
@@ -51,25 +53,25 @@ def _facts(schedule: Schedule) -> dict[str, Any]:
         "schedule": schedule.name,
         "cron": schedule.cron,
         "paused": schedule.paused,
-        "last_backup": text(schedule.last_backup),
-        "last_skipped": text(schedule.last_skipped),
+        "last_backup": format_time(schedule.last_backup),
+        "last_skipped": format_time(schedule.last_skipped),
         "namespaces": [str(each) for each in schedule.template.get("includedNamespaces") or []],
     }
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ScheduleVerdict:
     """`state` is what to keep from now on; `patch` what the cluster should be told."""
 
     state: ScheduleState
     events: tuple[Event, ...] = ()
-    patch: Patch | None = None
+    patch: SchedulePatch | None = None
 
 
-def judged(setting: Setting, state: ScheduleState | None, seen: Schedule) -> Verdict:
+def judge_change(setting: TrackingContext, state: ScheduleState | None, seen: Schedule) -> ScheduleVerdict:
     """What others did to a schedule since we last knew it, and what of it is put right."""
     if state is None:
-        return Verdict(_baseline(setting, seen))
+        return ScheduleVerdict(_baseline(setting, seen))
     events: list[Event] = []
     if state.uid != seen.uid:
         if state.uid:
@@ -79,17 +81,17 @@ def judged(setting: Setting, state: ScheduleState | None, seen: Schedule) -> Ver
     events += told
     state, told = _paused(setting, state, seen)
     events += told
-    patch = desired(state, seen, setting.now)
+    patch = desired_patch(state, seen, setting.now)
     if patch is not None:
-        facts = {"message": f"{_intended(setting, state)} {patch.why}".strip(), "until": text(state.horizon)}
+        facts = {"message": f"{_intended(setting, state)} {patch.why}".strip(), "until": format_time(state.horizon)}
         events.append(_event(setting, "schedule.skip-lost", seen, Severity.WARNING, facts))
     state, told = _horizon(setting, state, seen)
-    return Verdict(state, (*events, *told), patch)
+    return ScheduleVerdict(state, (*events, *told), patch)
 
 
-def _baseline(setting: Setting, seen: Schedule) -> ScheduleState:
+def _baseline(setting: TrackingContext, seen: Schedule) -> ScheduleState:
     kept = {
-        "kind": (Kind.PAUSE if seen.paused else Kind.RUN).value,
+        "kind": (IntentKind.PAUSE if seen.paused else IntentKind.RUN).value,
         "spec": _substance(seen),
         "pause_outside": seen.paused,
         "horizon_outside": True,
@@ -102,7 +104,7 @@ def _baseline(setting: Setting, seen: Schedule) -> ScheduleState:
         changed_at=setting.now,
         horizon=ahead,
         paused=seen.paused,
-        spec_hash=seal_of(seen.spec),
+        spec_hash=spec_hash(seen.spec),
         last=kept,
     )
 
@@ -111,8 +113,8 @@ def _substance(seen: Schedule) -> dict[str, Any]:
     return {key: value for key, value in seen.spec.items() if key not in {"paused", "skipImmediately"}}
 
 
-def _changed(setting: Setting, state: ScheduleState, seen: Schedule) -> tuple[ScheduleState, list[Event]]:
-    seal = seal_of(seen.spec)
+def _changed(setting: TrackingContext, state: ScheduleState, seen: Schedule) -> tuple[ScheduleState, list[Event]]:
+    seal = spec_hash(seen.spec)
     if seal == state.spec_hash:
         return state, []
     before = mapping(state.last.get("spec"))
@@ -126,22 +128,22 @@ def _changed(setting: Setting, state: ScheduleState, seen: Schedule) -> tuple[Sc
 
 def changed_fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[str, ...]:
     """`template.ttl: 48h0m0s → 720h0m0s`."""
-    return difference(dict(before), delta(before, {**dict.fromkeys(before), **after}))
+    return describe_difference(dict(before), spec_delta(before, {**dict.fromkeys(before), **after}))
 
 
-def _paused(setting: Setting, state: ScheduleState, seen: Schedule) -> tuple[ScheduleState, list[Event]]:
+def _paused(setting: TrackingContext, state: ScheduleState, seen: Schedule) -> tuple[ScheduleState, list[Event]]:
     if seen.paused == state.paused:
         return state, []
     kind = "schedule.paused-outside" if seen.paused else "schedule.resumed-outside"
     held = state.horizon is not None and state.horizon > setting.now
-    after = (kind_of(state) or Kind.SKIP) if held else Kind.PAUSE if seen.paused else Kind.RUN
+    after = (kind_of(state) or IntentKind.SKIP) if held else IntentKind.PAUSE if seen.paused else IntentKind.RUN
     last = {**state.last, "kind": after.value, "pause_outside": seen.paused}
     kept = replace(state, paused=seen.paused, last=last, since=setting.now if seen.paused else state.since)
     facts = {"message": _intended(setting, state)}
     return kept, [_event(setting, kind, seen, Severity.WARNING, facts)]
 
 
-def _intended(setting: Setting, state: ScheduleState) -> str:
+def _intended(setting: TrackingContext, state: ScheduleState) -> str:
     """What was asked for in chat, named as that: who changed the schedule outside of it is not known."""
     why = f' ("{state.reason}")' if state.reason else ""
     whose = f"that {state.who} requested{why}" if state.who else "requested in chat"
@@ -149,11 +151,11 @@ def _intended(setting: Setting, state: ScheduleState) -> str:
         return f"The pause {whose} no longer holds."
     if state.horizon is None or state.horizon <= setting.now or state.last.get("horizon_outside"):
         return ""
-    what = "pause" if kind_of(state) is Kind.PAUSE else "skip"
+    what = "pause" if kind_of(state) is IntentKind.PAUSE else "skip"
     return f"The {what} until {state.horizon:%Y-%m-%d %H:%M} UTC {whose} still holds."
 
 
-def _horizon(setting: Setting, state: ScheduleState, seen: Schedule) -> tuple[ScheduleState, list[Event]]:
+def _horizon(setting: TrackingContext, state: ScheduleState, seen: Schedule) -> tuple[ScheduleState, list[Event]]:
     """Ends what has passed; takes over what somebody else set further."""
     now, there = setting.now, seen.last_skipped
     if state.horizon is not None and state.horizon <= now:
@@ -162,41 +164,41 @@ def _horizon(setting: Setting, state: ScheduleState, seen: Schedule) -> tuple[Sc
     ours = state.horizon is not None and not state.last.get("horizon_outside")
     if ahead is None or (state.horizon is not None and ahead <= state.horizon):
         return (state if ours else replace(state, horizon=ahead)), []
-    held = moment(state.last.get("held"))
-    if state.last.get("ahead") == text(ahead) or (held is not None and ahead <= held):
+    held = parse_time(state.last.get("held"))
+    if state.last.get("ahead") == format_time(ahead) or (held is not None and ahead <= held):
         return state, []
-    last = {**state.last, "ahead": text(ahead), "horizon_outside": not ours}
-    facts = {"until": text(ahead), "message": f"nothing runs until {ahead:%Y-%m-%d %H:%M:%S} UTC"}
+    last = {**state.last, "ahead": format_time(ahead), "horizon_outside": not ours}
+    facts = {"until": format_time(ahead), "message": f"nothing runs until {ahead:%Y-%m-%d %H:%M:%S} UTC"}
     told = _event(setting, "schedule.skipped-outside", seen, Severity.WARNING, facts)
     return replace(state, horizon=state.horizon if ours else ahead, last=last), [told]
 
 
-def _ended(setting: Setting, state: ScheduleState, seen: Schedule) -> tuple[ScheduleState, list[Event]]:
-    timed = kind_of(state) is Kind.PAUSE and not state.paused
-    last = state.last if state.paused else {**state.last, "kind": Kind.RUN.value, "horizon_outside": False}
+def _ended(setting: TrackingContext, state: ScheduleState, seen: Schedule) -> tuple[ScheduleState, list[Event]]:
+    timed = kind_of(state) is IntentKind.PAUSE and not state.paused
+    last = state.last if state.paused else {**state.last, "kind": IntentKind.RUN.value, "horizon_outside": False}
     ended = replace(state, horizon=None, last=last)
     if not timed:
         return ended, []
-    facts = {"by": state.who, "until": text(state.horizon)}
-    transition = f"pause-ended {text(state.horizon)}"
-    told = event(setting, "schedule.pause-ended", "Schedule", seen.meta, transition, facts, Severity.INFO)
+    facts = {"by": state.who, "until": format_time(state.horizon)}
+    transition = f"pause-ended {format_time(state.horizon)}"
+    told = make_event(setting, "schedule.pause-ended", "Schedule", seen.meta, transition, facts, Severity.INFO)
     return ended, [told]
 
 
-def vanished(setting: Setting, state: ScheduleState) -> Event:
+def vanished_event(setting: TrackingContext, state: ScheduleState) -> Event:
     """Nobody of us deleted it: that would have been forgotten in the same transaction."""
     facts = {"cron": str(mapping(state.last.get("spec")).get("schedule", "")), "message": void(setting.now, state)}
     gone = Observed(state.uid, state.name, "", setting.now, facts)
-    transition = f"deleted {state.uid or text(state.changed_at)}"
-    return of_known(setting, "schedule.deleted-outside", "Schedule", gone, transition, Severity.WARNING)
+    transition = f"deleted {state.uid or format_time(state.changed_at)}"
+    return event_of_known(setting, "schedule.deleted-outside", "Schedule", gone, transition, Severity.WARNING)
 
 
-def _event(setting: Setting, kind: str, seen: Schedule, severity: Severity, facts: Mapping[str, Any]) -> Event:
+def _event(setting: TrackingContext, kind: str, seen: Schedule, severity: Severity, facts: Mapping[str, Any]) -> Event:
     """The version names the change: seen twice, it is one event."""
     full = {"schedule": seen.name, **facts}
-    return event(setting, kind, "Schedule", seen.meta, seen.meta.resource_version, full, severity)
+    return make_event(setting, kind, "Schedule", seen.meta, seen.meta.resource_version, full, severity)
 
 
-def promised(state: ScheduleState) -> tuple[datetime, ...]:
+def promised_skips(state: ScheduleState) -> tuple[datetime, ...]:
     """The runs that were to be skipped and of which nothing was said yet."""
-    return tuple(each for each in map(moment, state.last.get("skips") or []) if each is not None)
+    return tuple(each for each in map(parse_time, state.last.get("skips") or []) if each is not None)

@@ -6,27 +6,27 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from commands.planning.object_fields import moment
+from commands.planning.object_fields import parse_time
 from domain.event import Event, Severity
 from store.tables.observed import Observed
-from tracking.observation import Setting, of_known
+from tracking.observation import TrackingContext, event_of_known
 from velero.phases import BACKUP_PHASES
 
 QUEUED = BACKUP_PHASES.queued
 FINALIZING = frozenset({"Finalizing", "FinalizingPartiallyFailed"})
-FAR_BEYOND = 3.0
-LEAST = 600.0
+SLOW_FACTOR = 3.0
+MIN_SLOW_SECONDS = 600.0
 """Seconds: shorter runs are not called slow."""
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class StallLimits:
     queued: float = 300.0
     finalizing: float = 300.0
 
 
-def stalled(
-    setting: Setting, noun: str, runs: Iterable[Observed], limits: Limits, usual: float = 0.0
+def stall_events(
+    setting: TrackingContext, noun: str, runs: Iterable[Observed], limits: StallLimits, usual: float = 0.0
 ) -> tuple[Event, ...]:
     """One event a run and a kind of stall: the transition names the phase and since when."""
     found: list[Event] = []
@@ -37,12 +37,14 @@ def stalled(
         if kind:
             object_kind = noun.capitalize()
             since = str(run.facts.get("since", ""))
-            found.append(of_known(setting, f"{noun}.{kind}", object_kind, run, f"{kind} {since}", Severity.WARNING))
+            found.append(
+                event_of_known(setting, f"{noun}.{kind}", object_kind, run, f"{kind} {since}", Severity.WARNING)
+            )
     return tuple(found)
 
 
-def _stall(run: Observed, now: datetime, limits: Limits, usual: float) -> str:
-    since = moment(run.facts.get("since"))
+def _stall(run: Observed, now: datetime, limits: StallLimits, usual: float) -> str:
+    since = parse_time(run.facts.get("since"))
     if since is None:
         return ""
     waited = (now - since).total_seconds()
@@ -50,9 +52,9 @@ def _stall(run: Observed, now: datetime, limits: Limits, usual: float) -> str:
         return "stuck-in-queue"
     if run.phase in FINALIZING and waited > limits.finalizing:
         return "stuck-in-finalizing"
-    started = moment(run.facts.get("started"))
+    started = parse_time(run.facts.get("started"))
     if started is not None and usual:
         lasted = (now - started).total_seconds()
-        if lasted > max(usual * FAR_BEYOND, LEAST):
+        if lasted > max(usual * SLOW_FACTOR, MIN_SLOW_SECONDS):
             return "slow"
     return ""

@@ -14,20 +14,20 @@ from typing import Any
 
 from msgspec import structs
 
-from commands.planning.object_fields import moment
+from commands.planning.object_fields import parse_time
 from domain.event import Event, Severity
 from store.tables.observed import Observed
-from tracking.observation import Setting, of_known, text
+from tracking.observation import TrackingContext, event_of_known, format_time
 
-KIND = "VanishedBackup"
+VANISHED_KIND = "VanishedBackup"
 """Under which `observed` keeps them, by the uid that the record had."""
-KEPT = timedelta(days=8)
+KEEP_FOR = timedelta(days=8)
 """How long one that comes back is recognised."""
-REQUESTED = timedelta(minutes=10)
+REQUEST_TIMEOUT = timedelta(minutes=10)
 """How long the end of a request that Velero has taken up is waited for."""
 
 
-class Fate(StrEnum):
+class VanishedFate(StrEnum):
     UNKNOWN = "unknown"
     DELETED = "deleted"
     EXPIRED = "expired"
@@ -37,7 +37,7 @@ class Fate(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class SettledBackup:
     """`row` is what to keep of it; `request` the one that Velero processed."""
 
     row: Observed
@@ -46,37 +46,43 @@ class Settled:
 
 
 def row_of(prev: Observed, now: datetime) -> Observed:
-    return structs.replace(prev, seen_at=now, facts={**prev.facts, "fate": Fate.UNKNOWN.value, "vanished": text(now)})
+    return structs.replace(
+        prev, seen_at=now, facts={**prev.facts, "fate": VanishedFate.UNKNOWN.value, "vanished": format_time(now)}
+    )
 
 
-def fate_of(row: Observed) -> Fate:
-    return Fate(row.facts.get("fate", Fate.UNKNOWN.value))
+def fate_of(row: Observed) -> VanishedFate:
+    return VanishedFate(row.facts.get("fate", VanishedFate.UNKNOWN.value))
 
 
-def settle(setting: Setting, row: Observed, requests: Iterable[Observed], within: timedelta) -> Settled | None:
+def settle_backup(
+    setting: TrackingContext, row: Observed, requests: Iterable[Observed], within: timedelta
+) -> SettledBackup | None:
     """None while it isn't known yet. `within`: how long the other watch may lag behind."""
-    mine = [request for request in requests if concerns(request, row)]
+    mine = [request for request in requests if request_concerns(request, row)]
     processed = next((request for request in mine if _processed(request, row)), None)
     if processed is not None:
-        return _told(setting, row, Fate.DELETED, processed)
-    waited = setting.now - (moment(row.facts.get("vanished")) or setting.now)
-    if waited < (REQUESTED if any(map(_open, mine)) else within):
+        return _told(setting, row, VanishedFate.DELETED, processed)
+    waited = setting.now - (parse_time(row.facts.get("vanished")) or setting.now)
+    if waited < (REQUEST_TIMEOUT if any(map(_open, mine)) else within):
         return None
-    expires = moment(row.facts.get("expires"))
-    return _told(setting, row, Fate.EXPIRED if expires is not None and expires <= setting.now else Fate.GONE)
+    expires = parse_time(row.facts.get("expires"))
+    return _told(
+        setting, row, VanishedFate.EXPIRED if expires is not None and expires <= setting.now else VanishedFate.GONE
+    )
 
 
-def concerns(request: Observed, row: Observed) -> bool:
+def request_concerns(request: Observed, row: Observed) -> bool:
     """Velero deletes whatever has the name; a name may be taken again, so an older request says nothing of a newer backup."""
     if request.facts.get("backup") != row.name:
         return False
     if request.facts.get("backup_uid") == row.uid:
         return True
-    asked, made = moment(request.facts.get("created")), moment(row.facts.get("created"))
+    asked, made = parse_time(request.facts.get("created")), parse_time(row.facts.get("created"))
     return asked is not None and made is not None and asked > made
 
 
-def failed(request: Observed) -> bool:
+def has_failed(request: Observed) -> bool:
     return request.phase == "Processed" and bool(request.facts.get("errors"))
 
 
@@ -92,17 +98,19 @@ def _open(request: Observed) -> bool:
     return request.phase != "Processed" and not request.facts.get("removed")
 
 
-def _told(setting: Setting, row: Observed, fate: Fate, request: Observed | None = None) -> Settled:
+def _told(
+    setting: TrackingContext, row: Observed, fate: VanishedFate, request: Observed | None = None
+) -> SettledBackup:
     ran = bool(row.facts.get("started"))
-    if fate is Fate.DELETED:
+    if fate is VanishedFate.DELETED:
         kind, severity, said = "backup.deleted", Severity.INFO, _deleted(row, ran=ran)
-    elif fate is Fate.EXPIRED:
+    elif fate is VanishedFate.EXPIRED:
         kind, severity, said = "backup.gone", Severity.INFO, _expired(row)
     else:
         kind, severity, said = "backup.gone", Severity.WARNING, _gone(row, ran=ran)
     kept = structs.replace(row, facts={**row.facts, "fate": fate.value})
-    event = of_known(setting, kind, "Backup", kept, kind.partition(".")[2], severity)
-    return Settled(kept, _with(event, said), request)
+    event = event_of_known(setting, kind, "Backup", kept, kind.partition(".")[2], severity)
+    return SettledBackup(kept, _with(event, said), request)
 
 
 def _deleted(row: Observed, *, ran: bool) -> Mapping[str, Any]:
@@ -123,36 +131,36 @@ def _gone(row: Observed, *, ran: bool) -> Mapping[str, Any]:
     }
 
 
-def returned(setting: Setting, row: Observed, now_there: Observed) -> Event | None:
+def returned_event(setting: TrackingContext, row: Observed, now_there: Observed) -> Event | None:
     """The same run under a new uid: Velero's sync found it in the bucket. A new run of that name is another backup."""
     started = row.facts.get("started")
-    if not started or started != now_there.facts.get("started") or fate_of(row) is Fate.UNKNOWN:
+    if not started or started != now_there.facts.get("started") or fate_of(row) is VanishedFate.UNKNOWN:
         return None
-    earlier = "deleted" if fate_of(row) is Fate.DELETED else "gone"
+    earlier = "deleted" if fate_of(row) is VanishedFate.DELETED else "gone"
     where = now_there.facts.get("location") or "its storage location"
     facts = {
         "message": f"It was reported as {earlier} at {_at(row)}, but its data are in {where}: "
         "Velero's sync restored the record.",
         "was": row.uid,
     }
-    event = of_known(setting, "backup.returned", "Backup", now_there, f"returned {row.uid}", Severity.RECOVERY)
+    event = event_of_known(setting, "backup.returned", "Backup", now_there, f"returned {row.uid}", Severity.RECOVERY)
     return replace(_with(event, facts), operation=str(row.facts.get("deleted_by", "")))
 
 
-def missed_by_sync(setting: Setting, row: Observed, last_synced: datetime | None) -> Settled | None:
+def missed_by_sync(setting: TrackingContext, row: Observed, last_synced: datetime | None) -> SettledBackup | None:
     """Two syncs that began after the record vanished and did not bring it back: its data aren't in the bucket."""
-    vanished, seen = moment(row.facts.get("vanished")), moment(row.facts.get("synced"))
-    if fate_of(row) is not Fate.GONE or not row.facts.get("started") or last_synced is None or vanished is None:
+    vanished, seen = parse_time(row.facts.get("vanished")), parse_time(row.facts.get("synced"))
+    if fate_of(row) is not VanishedFate.GONE or not row.facts.get("started") or last_synced is None or vanished is None:
         return None
     if last_synced <= vanished or last_synced == seen:
         return None
     if seen is None:
-        return Settled(structs.replace(row, facts={**row.facts, "synced": text(last_synced)}))
+        return SettledBackup(structs.replace(row, facts={**row.facts, "synced": format_time(last_synced)}))
     where = row.facts.get("location") or "its storage location"
     said = {"message": f"Velero synced {where} twice since the record vanished and did not find the backup there."}
-    lost = structs.replace(row, facts={**row.facts, "fate": Fate.LOST.value})
-    event = of_known(setting, "backup.data-gone", "Backup", lost, "data-gone", Severity.FAILURE)
-    return Settled(lost, _with(event, said))
+    lost = structs.replace(row, facts={**row.facts, "fate": VanishedFate.LOST.value})
+    event = event_of_known(setting, "backup.data-gone", "Backup", lost, "data-gone", Severity.FAILURE)
+    return SettledBackup(lost, _with(event, said))
 
 
 def _with(event: Event, facts: Mapping[str, Any]) -> Event:
@@ -160,5 +168,5 @@ def _with(event: Event, facts: Mapping[str, Any]) -> Event:
 
 
 def _at(row: Observed) -> str:
-    at = moment(row.facts.get("vanished"))
+    at = parse_time(row.facts.get("vanished"))
     return f"{at:%Y-%m-%d %H:%M} UTC" if at is not None else "an earlier time"

@@ -10,99 +10,101 @@ from functools import partial
 from msgspec import structs
 
 from commands import conditions
-from commands.planning.object_fields import moment
+from commands.planning.object_fields import parse_time
 from domain.event import Event, Severity
 from domain.operation import Operation
 from store.tables.observed import Observed
 from store.transaction import Transaction
 from store.writer import Store
 from tracking import operations, vanished_backups
-from tracking.observation import Setting
-from tracking.vanished_backups import Fate, Settled
+from tracking.observation import TrackingContext
+from tracking.vanished_backups import SettledBackup, VanishedFate
 
-REQUEST = "DeleteBackupRequest"
-REQUESTS_KEPT = timedelta(days=2)
+REQUEST_KIND = "DeleteBackupRequest"
+KEEP_REQUESTS_FOR = timedelta(days=2)
 """How long a request that was removed is remembered; Velero itself removes the others after a day."""
 
 
-def settle(tx: Transaction, setting: Setting, within: timedelta) -> tuple[list[Event], set[str]]:
+def settle(tx: Transaction, setting: TrackingContext, within: timedelta) -> tuple[list[Event], set[str]]:
     """The new events, and the operations that moved."""
-    rows = tx.observed.load(setting.cluster, vanished_backups.KIND)
-    unknown = [row for row in rows.values() if vanished_backups.fate_of(row) is Fate.UNKNOWN]
+    rows = tx.observed.load(setting.cluster, vanished_backups.VANISHED_KIND)
+    unknown = [row for row in rows.values() if vanished_backups.fate_of(row) is VanishedFate.UNKNOWN]
     if not unknown:
         return [], set()
-    requests = tx.observed.load(setting.cluster, REQUEST).values()
+    requests = tx.observed.load(setting.cluster, REQUEST_KIND).values()
     settled = [
-        found for row in unknown if (found := vanished_backups.settle(setting, row, requests, within)) is not None
+        found
+        for row in unknown
+        if (found := vanished_backups.settle_backup(setting, row, requests, within)) is not None
     ]
     return _keep(tx, setting, settled)
 
 
-def _keep(tx: Transaction, setting: Setting, settled: Iterable[Settled]) -> tuple[list[Event], set[str]]:
+def _keep(tx: Transaction, setting: TrackingContext, settled: Iterable[SettledBackup]) -> tuple[list[Event], set[str]]:
     told: list[Event] = []
     moved: set[str] = set()
     for one in settled:
         row, event = one.row, one.event
-        if vanished_backups.fate_of(row) is Fate.DELETED and event is not None:
+        if vanished_backups.fate_of(row) is VanishedFate.DELETED and event is not None:
             operation = _explained_by(tx, row, one.request, setting.cluster)
             event = _attributed(event, row, operation, setting.now)
             row = structs.replace(row, facts={**row.facts, "deleted_by": event.operation})
         elif event is not None:
             event = replace(event, operation="")
-        tx.observed.put(setting.cluster, vanished_backups.KIND, [row])
-        if event is not None and tx.outbox.add(conditions.note(tx, event)):
+        tx.observed.put(setting.cluster, vanished_backups.VANISHED_KIND, [row])
+        if event is not None and tx.outbox.add(conditions.record_event(tx, event)):
             told.append(event)
         if event is not None and event.operation and _ended(tx, event.operation, setting):
             moved.add(event.operation)
     return told, moved
 
 
-def _ended(tx: Transaction, operation: str, setting: Setting) -> bool:
+def _ended(tx: Transaction, operation: str, setting: TrackingContext) -> bool:
     """A delete operation is over when none of the backups that it meant is there or unexplained any more."""
-    return operations.settle_deletion(tx, operation, there(tx, setting.cluster), setting.now) is not None
+    return operations.settle_deletion(tx, operation, existing_uids(tx, setting.cluster), setting.now) is not None
 
 
 def settle_operation(tx: Transaction, operation: Operation, now: datetime) -> Operation | None:
     """Ends a delete operation if none of its backups exists or is unexplained any more; None otherwise."""
-    return operations.settle_deletion(tx, operation.id, there(tx, operation.cluster), now)
+    return operations.settle_deletion(tx, operation.id, existing_uids(tx, operation.cluster), now)
 
 
-def there(tx: Transaction, cluster: str) -> frozenset[str]:
+def existing_uids(tx: Transaction, cluster: str) -> frozenset[str]:
     """The uids of backups that exist, or of which it isn't known yet what became of them."""
-    rows = tx.observed.load(cluster, vanished_backups.KIND).values()
-    unknown = [row.uid for row in rows if vanished_backups.fate_of(row) is Fate.UNKNOWN]
+    rows = tx.observed.load(cluster, vanished_backups.VANISHED_KIND).values()
+    unknown = [row.uid for row in rows if vanished_backups.fate_of(row) is VanishedFate.UNKNOWN]
     return frozenset((*tx.observed.load(cluster, "Backup"), *unknown))
 
 
 def _explained_by(tx: Transaction, row: Observed, request: Observed | None, cluster: str) -> Operation | None:
     named = str(request.facts.get("operation", "")) if request is not None else ""
-    return operations.asked_for(tx, named, cluster, row.uid) or operations.deletion_of(tx, cluster, row.uid)
+    return operations.asked_for(tx, named, cluster, row.uid) or operations.deletion_operation(tx, cluster, row.uid)
 
 
 def _attributed(event: Event, row: Observed, operation: Operation | None, now: datetime) -> Event:
     """A deletion belongs to the granted operation that asked for it; one that nobody asked for here is told as such."""
     if operation is not None:
         return replace(event, operation=operation.id)
-    expires = moment(row.facts.get("expires"))
+    expires = parse_time(row.facts.get("expires"))
     if expires is not None and expires <= now:
         return replace(event, operation="")
     facts = {**event.facts, "headline": f"Backup {row.name} was deleted outside approval"}
     return replace(event, operation="", severity=Severity.SECURITY, facts=facts)
 
 
-def returned(tx: Transaction, setting: Setting, appeared: Iterable[Observed]) -> list[Event]:
+def handle_returned(tx: Transaction, setting: TrackingContext, appeared: Iterable[Observed]) -> list[Event]:
     """Of records that are new: those that were told as deleted or gone before."""
     by_name: dict[str, list[Observed]] = {}
-    for row in tx.observed.load(setting.cluster, vanished_backups.KIND).values():
+    for row in tx.observed.load(setting.cluster, vanished_backups.VANISHED_KIND).values():
         by_name.setdefault(row.name, []).append(row)
     told: list[Event] = []
     for one in appeared if by_name else ():
         for row in by_name.get(one.name, ()):
-            event = vanished_backups.returned(setting, row, one)
+            event = vanished_backups.returned_event(setting, row, one)
             if event is not None and tx.outbox.add(event):
                 told.append(event)
             if event is not None or _same_run(row, one):
-                tx.observed.remove(setting.cluster, vanished_backups.KIND, [row.uid])
+                tx.observed.remove(setting.cluster, vanished_backups.VANISHED_KIND, [row.uid])
     return told
 
 
@@ -110,28 +112,30 @@ def _same_run(row: Observed, one: Observed) -> bool:
     return bool(row.facts.get("started")) and row.facts.get("started") == one.facts.get("started")
 
 
-async def review(store: Store, setting: Setting, within: timedelta) -> tuple[tuple[Event, ...], frozenset[str]]:
+async def review_vanished(
+    store: Store, setting: TrackingContext, within: timedelta
+) -> tuple[tuple[Event, ...], frozenset[str]]:
     """What time settles: a request that never came or never ended, and what two syncs did not find."""
-    kind = vanished_backups.KIND
+    kind = vanished_backups.VANISHED_KIND
     if not await store.read(lambda tx: tx.observed.count(setting.cluster, kind)):
         return (), frozenset()
     events, moved = await store.write(partial(_review, setting=setting, within=within))
     return tuple(events), frozenset(moved)
 
 
-def _review(tx: Transaction, setting: Setting, within: timedelta) -> tuple[list[Event], set[str]]:
+def _review(tx: Transaction, setting: TrackingContext, within: timedelta) -> tuple[list[Event], set[str]]:
     cluster, now = setting.cluster, setting.now
     events, moved = settle(tx, setting, within)
     synced = {one.name: one.facts.get("synced") for one in tx.observed.load(cluster, "BackupStorageLocation").values()}
-    rows = tx.observed.load(cluster, vanished_backups.KIND).values()
+    rows = tx.observed.load(cluster, vanished_backups.VANISHED_KIND).values()
     checked = (
-        vanished_backups.missed_by_sync(setting, row, moment(synced.get(str(row.facts.get("location", "")))))
+        vanished_backups.missed_by_sync(setting, row, parse_time(synced.get(str(row.facts.get("location", "")))))
         for row in rows
     )
     more, _ = _keep(tx, setting, [found for found in checked if found is not None])
-    old = [row.uid for row in rows if now - row.seen_at > vanished_backups.KEPT]
-    tx.observed.remove(cluster, vanished_backups.KIND, old)
-    requests = tx.observed.load(cluster, REQUEST).values()
-    done = [one.uid for one in requests if one.facts.get("removed") and now - one.seen_at > REQUESTS_KEPT]
-    tx.observed.remove(cluster, REQUEST, done)
+    old = [row.uid for row in rows if now - row.seen_at > vanished_backups.KEEP_FOR]
+    tx.observed.remove(cluster, vanished_backups.VANISHED_KIND, old)
+    requests = tx.observed.load(cluster, REQUEST_KIND).values()
+    done = [one.uid for one in requests if one.facts.get("removed") and now - one.seen_at > KEEP_REQUESTS_FOR]
+    tx.observed.remove(cluster, REQUEST_KIND, done)
     return [*events, *more], moved

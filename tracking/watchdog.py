@@ -15,8 +15,8 @@ from functools import partial
 from itertools import pairwise
 from typing import Any
 
-from commands.conditions import Kind, explains
-from commands.planning.object_fields import moment
+from commands.conditions import ConditionKind, find_cause
+from commands.planning.object_fields import parse_time
 from domain.counting import counted
 from domain.event import Severity
 from store.tables.conditions import Condition
@@ -24,9 +24,9 @@ from velero.cron import expression
 from velero.cron.schedule_clock import TICK, Marks, last_passed
 from velero.phases import BACKUP_PHASES
 
-SLACK = TICK + timedelta(seconds=5)
-SKEW = timedelta(seconds=60)
-MANY = 200
+START_TOLERANCE = TICK + timedelta(seconds=5)
+CLOCK_SKEW = timedelta(seconds=60)
+MAX_OCCURRENCES = 200
 FREQUENT = timedelta(hours=1)
 """Below this, a streak of misses is told once."""
 BLOCKING = frozenset({"", "New", "InProgress"})
@@ -88,7 +88,7 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class ScheduleView:
     """One schedule as it is seen now. `runs` oldest first; `server` None where it was not asked.
 
     `history` are the conditions that stood lately: the cause of a miss may be over when the miss is found.
@@ -96,7 +96,7 @@ class Sight:
 
     name: str
     key: str
-    schedule: expression.Schedule | None
+    schedule: expression.CronSchedule | None
     marks: Marks
     runs: Sequence[Run] = ()
     paused: bool = False
@@ -108,7 +108,7 @@ class Sight:
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class WatchdogMemory:
     """`checked`: occurrences up to there are judged. `missing`: the first of the misses since the last run."""
 
     checked: datetime | None = None
@@ -129,19 +129,19 @@ class Memory:
         }
 
 
-def memory_of(source: Mapping[str, Any]) -> Memory:
-    return Memory(
-        moment(source.get("checked")),
+def memory_of(source: Mapping[str, Any]) -> WatchdogMemory:
+    return WatchdogMemory(
+        parse_time(source.get("checked")),
         str(source.get("key", "")),
-        moment(source.get("missing")),
-        moment(source.get("latest")),
+        parse_time(source.get("missing")),
+        parse_time(source.get("latest")),
         str(source.get("cause", "")),
         float(source.get("period", 0.0) or 0.0),
     )
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class WatchdogFinding:
     kind: str
     transition: str
     severity: Severity
@@ -149,16 +149,18 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Miss:
+class MissedRun:
     at: datetime
     cause: Cause
     until_next: timedelta
     run: str = ""
 
 
-def judge(sight: Sight, memory: Memory, now: datetime, limits: Limits) -> tuple[Memory, tuple[Finding, ...]]:
+def judge_schedule(
+    sight: ScheduleView, memory: WatchdogMemory, now: datetime, limits: Limits
+) -> tuple[WatchdogMemory, tuple[WatchdogFinding, ...]]:
     memory = _current(sight, memory, now)
-    found: list[Finding] = [*_skewed(sight, now)]
+    found: list[WatchdogFinding] = [*_skewed(sight, now)]
     if sight.schedule is None:
         return memory, tuple(found)  # that it is invalid, the observer tells
     memory, misses, late = _scan(sight, memory, now, limits)
@@ -172,32 +174,32 @@ def judge(sight: Sight, memory: Memory, now: datetime, limits: Limits) -> tuple[
     return memory, tuple(found)
 
 
-def _current(sight: Sight, memory: Memory, now: datetime) -> Memory:
+def _current(sight: ScheduleView, memory: WatchdogMemory, now: datetime) -> WatchdogMemory:
     """A first look starts where the server counts from; an edited schedule owes nothing from before."""
     if memory.checked is None:
-        return Memory(sight.marks.base, sight.key, period=_period(sight, now))
+        return WatchdogMemory(sight.marks.base, sight.key, period=_period(sight, now))
     if memory.key != sight.key:
-        return Memory(now, sight.key, memory.missing, memory.latest, memory.cause, _period(sight, now))
+        return WatchdogMemory(now, sight.key, memory.missing, memory.latest, memory.cause, _period(sight, now))
     return memory
 
 
-def _period(sight: Sight, now: datetime) -> float:
+def _period(sight: ScheduleView, now: datetime) -> float:
     runs = sight.schedule.runs(now, 9) if sight.schedule is not None else []
     return max(((after - before).total_seconds() for before, after in pairwise(runs)), default=0.0)
 
 
 def _scan(
-    sight: Sight, memory: Memory, now: datetime, limits: Limits
-) -> tuple[Memory, list[Miss], list[tuple[datetime, Run]]]:
+    sight: ScheduleView, memory: WatchdogMemory, now: datetime, limits: Limits
+) -> tuple[WatchdogMemory, list[MissedRun], list[tuple[datetime, Run]]]:
     grace = timedelta(seconds=limits.grace)
-    misses: list[Miss] = []
+    misses: list[MissedRun] = []
     late: list[tuple[datetime, Run]] = []
     used: set[str] = set()
     for occurrence, following in _occurrences(sight, memory, now - grace):
         memory = replace(memory, checked=occurrence)
         if _excused(sight, occurrence):
             continue
-        window = occurrence + min(grace, max(following - occurrence, SLACK))
+        window = occurrence + min(grace, max(following - occurrence, START_TOLERANCE))
         if following - occurrence < grace and _good_in(sight, occurrence, occurrence + grace):
             continue
         run = _run_in(sight, occurrence, window, used)
@@ -217,7 +219,7 @@ def _scan(
     return memory, misses, late
 
 
-def _occurrences(sight: Sight, memory: Memory, until: datetime) -> Iterable[tuple[datetime, datetime]]:
+def _occurrences(sight: ScheduleView, memory: WatchdogMemory, until: datetime) -> Iterable[tuple[datetime, datetime]]:
     """With the one that follows each. Far behind, only the last ones: the rest is the same story."""
     schedule, start = sight.schedule, max(memory.checked or sight.marks.created, sight.marks.created)
     if schedule is None:
@@ -228,7 +230,7 @@ def _occurrences(sight: Sight, memory: Memory, until: datetime) -> Iterable[tupl
             yield expected, expected + timedelta(seconds=schedule.every)
         return
     at = schedule.next(start)
-    for _ in range(MANY):
+    for _ in range(MAX_OCCURRENCES):
         if at is None or at > until or (following := schedule.next(at)) is None:
             return
         yield at, following
@@ -237,52 +239,52 @@ def _occurrences(sight: Sight, memory: Memory, until: datetime) -> Iterable[tupl
         yield latest, schedule.next(latest) or latest
 
 
-def _excused(sight: Sight, occurrence: datetime) -> bool:
+def _excused(sight: ScheduleView, occurrence: datetime) -> bool:
     skipped = sight.marks.last_skipped
     if skipped is not None and occurrence <= skipped:
         return True
     return sight.paused and sight.paused_by_us
 
 
-def _run_in(sight: Sight, since: datetime, until: datetime, used: set[str]) -> Run | None:
+def _run_in(sight: ScheduleView, since: datetime, until: datetime, used: set[str]) -> Run | None:
     mine = (run for run in sight.runs if since <= run.created < until and run.name not in used and not run.manual)
     return next(mine, None)
 
 
-def _good_in(sight: Sight, since: datetime, until: datetime) -> bool:
+def _good_in(sight: ScheduleView, since: datetime, until: datetime) -> bool:
     """Of a schedule that runs every few minutes nothing is missing while any run comes within the grace."""
     return any(since <= run.created < until for run in sight.runs if run.phase != "FailedValidation" and not run.manual)
 
 
-def _last_backup_in(sight: Sight, since: datetime, until: datetime) -> bool:
+def _last_backup_in(sight: ScheduleView, since: datetime, until: datetime) -> bool:
     """The Backup itself may be gone again; the schedule remembers its last."""
     last = sight.marks.last_backup
     return last is not None and since <= last < until
 
 
-def _lost(sight: Sight, occurrence: datetime, following: datetime, run: Run) -> Miss:
+def _lost(sight: ScheduleView, occurrence: datetime, following: datetime, run: Run) -> MissedRun:
     away = run.location in sight.down or "unavailable" in run.refused.lower()
     cause = Cause.LOCATION if away else Cause.REFUSED
-    return Miss(occurrence, cause, following - occurrence, run.name)
+    return MissedRun(occurrence, cause, following - occurrence, run.name)
 
 
-def _why(sight: Sight, occurrence: datetime, following: datetime, now: datetime) -> Miss:
+def _why(sight: ScheduleView, occurrence: datetime, following: datetime, now: datetime) -> MissedRun:
     blocking = next((run for run in reversed(sight.runs) if _blocks(run, occurrence)), None)
     period = following - occurrence
-    stood = partial(explains, sight.history, since=occurrence, until=occurrence + EXPLAINED)
-    if not sight.valid or stood(Kind.INVALID, subject=sight.name):
-        return Miss(occurrence, Cause.INVALID, period)
+    stood = partial(find_cause, sight.history, since=occurrence, until=occurrence + EXPLAINED)
+    if not sight.valid or stood(ConditionKind.INVALID, subject=sight.name):
+        return MissedRun(occurrence, Cause.INVALID, period)
     if len(sight.name) > LONGEST_NAME:
-        return Miss(occurrence, Cause.NAME_TOO_LONG, period)
-    if sight.paused or stood(Kind.PAUSED, subject=sight.name):
-        return Miss(occurrence, Cause.PAUSED_OUTSIDE, period)
+        return MissedRun(occurrence, Cause.NAME_TOO_LONG, period)
+    if sight.paused or stood(ConditionKind.PAUSED, subject=sight.name):
+        return MissedRun(occurrence, Cause.PAUSED_OUTSIDE, period)
     if blocking is not None:
-        return Miss(occurrence, Cause.BLOCKED, period, blocking.name)
+        return MissedRun(occurrence, Cause.BLOCKED, period, blocking.name)
     if any(_skewed(sight, now)):
-        return Miss(occurrence, Cause.CLOCK_SKEW, period)
-    if sight.server is False or stood(Kind.SILENT):
-        return Miss(occurrence, Cause.SERVER_DOWN, period)
-    return Miss(occurrence, Cause.UNREACHABLE if stood(Kind.UNREACHABLE) else Cause.UNKNOWN, period)
+        return MissedRun(occurrence, Cause.CLOCK_SKEW, period)
+    if sight.server is False or stood(ConditionKind.SILENT):
+        return MissedRun(occurrence, Cause.SERVER_DOWN, period)
+    return MissedRun(occurrence, Cause.UNREACHABLE if stood(ConditionKind.UNREACHABLE) else Cause.UNKNOWN, period)
 
 
 def _blocks(run: Run, occurrence: datetime) -> bool:
@@ -292,8 +294,8 @@ def _blocks(run: Run, occurrence: datetime) -> bool:
     return run.phase in BLOCKING or (run.completed is not None and run.completed > occurrence)
 
 
-def _missed(misses: list[Miss], memory: Memory) -> tuple[list[Finding], Memory]:
-    told: list[Finding] = []
+def _missed(misses: list[MissedRun], memory: WatchdogMemory) -> tuple[list[WatchdogFinding], WatchdogMemory]:
+    told: list[WatchdogFinding] = []
     for miss in misses:
         same = memory.missing is not None and memory.cause == miss.cause.value
         if not same or (miss.until_next >= FREQUENT and miss.cause is not Cause.PAUSED_OUTSIDE):
@@ -305,25 +307,25 @@ def _missed(misses: list[Miss], memory: Memory) -> tuple[list[Finding], Memory]:
     return told, memory
 
 
-def _finding(miss: Miss) -> Finding:
+def _finding(miss: MissedRun) -> WatchdogFinding:
     at = miss.at.isoformat()
     words = WORDS[miss.cause].format(run=miss.run)
     facts = {"expected": at, "cause": miss.cause.value, "backup": miss.run, "message": words}
     severity = Severity.WARNING if miss.cause is Cause.BLOCKED else Severity.FAILURE
-    return Finding("schedule.missed", at, severity, {key: value for key, value in facts.items() if value})
+    return WatchdogFinding("schedule.missed", at, severity, {key: value for key, value in facts.items() if value})
 
 
-def _late(occurrence: datetime, run: Run) -> Finding:
+def _late(occurrence: datetime, run: Run) -> WatchdogFinding:
     minutes = int((run.created - occurrence).total_seconds() // 60)
     facts = {
         "expected": occurrence.isoformat(),
         "backup": run.name,
         "message": f"{run.name} began {counted(minutes, 'minute')} late",
     }
-    return Finding("schedule.ran-late", occurrence.isoformat(), Severity.WARNING, facts)
+    return WatchdogFinding("schedule.ran-late", occurrence.isoformat(), Severity.WARNING, facts)
 
 
-def _recovered(sight: Sight, memory: Memory) -> tuple[list[Finding], Memory]:
+def _recovered(sight: ScheduleView, memory: WatchdogMemory) -> tuple[list[WatchdogFinding], WatchdogMemory]:
     if memory.missing is None or memory.latest is None:
         return [], memory
     latest = memory.latest
@@ -337,50 +339,50 @@ def _recovered(sight: Sight, memory: Memory) -> tuple[list[Finding], Memory]:
     if held or (after[0].phase in WAITING and memory.cause in {Cause.LOCATION, Cause.REFUSED}):
         return [], clear if held else memory
     facts = {"expected": memory.missing.isoformat(), "backup": after[0].name, "cause": memory.cause}
-    return [Finding("schedule.recovered", memory.missing.isoformat(), Severity.RECOVERY, facts)], clear
+    return [WatchdogFinding("schedule.recovered", memory.missing.isoformat(), Severity.RECOVERY, facts)], clear
 
 
-def _may_go_on(memory: Memory) -> bool:
+def _may_go_on(memory: WatchdogMemory) -> bool:
     """What runs often has recovered after two runs in a row: one that comes between two misses is no recovery."""
     if memory.checked is None or memory.latest is None or not 0 < memory.period < FREQUENT.total_seconds():
         return False
     return memory.checked - memory.latest < timedelta(seconds=2 * memory.period)
 
 
-def _skewed(sight: Sight, now: datetime) -> tuple[Finding, ...]:
+def _skewed(sight: ScheduleView, now: datetime) -> tuple[WatchdogFinding, ...]:
     """Velero's clock against the API server's and ours."""
     last = sight.marks.last_backup
-    ahead = last is not None and last > now + SKEW
+    ahead = last is not None and last > now + CLOCK_SKEW
     newest = sight.runs[-1] if sight.runs else None
-    apart = newest is not None and newest.started is not None and newest.started < newest.created - SKEW
+    apart = newest is not None and newest.started is not None and newest.started < newest.created - CLOCK_SKEW
     if not ahead and not apart:
         return ()
     day = now.date().isoformat()
-    return (Finding("schedule.clock-skew", day, Severity.WARNING, {"message": WORDS[Cause.CLOCK_SKEW]}),)
+    return (WatchdogFinding("schedule.clock-skew", day, Severity.WARNING, {"message": WORDS[Cause.CLOCK_SKEW]}),)
 
 
-def _piling(sight: Sight) -> Iterable[Finding]:
+def _piling(sight: ScheduleView) -> Iterable[WatchdogFinding]:
     waiting = [run for run in sight.runs if run.phase in WAITING]
     if len(waiting) >= 2:
         facts = {"waiting": [run.name for run in waiting], "message": f"{len(waiting)} of its runs wait in the queue"}
-        yield Finding("schedule.piling-up", waiting[0].name, Severity.WARNING, facts)
+        yield WatchdogFinding("schedule.piling-up", waiting[0].name, Severity.WARNING, facts)
 
 
-def _stale(sight: Sight, memory: Memory, now: datetime, limits: Limits) -> Iterable[Finding]:
+def _stale(sight: ScheduleView, memory: WatchdogMemory, now: datetime, limits: Limits) -> Iterable[WatchdogFinding]:
     """Of what nothing held back: a horizon in between explains the age."""
     if not memory.period or (sight.marks.last_skipped is not None and sight.marks.last_skipped > now):
         return
-    good = next((run for run in reversed(sight.runs) if BACKUP_PHASES.good(run.phase)), None)
+    good = next((run for run in reversed(sight.runs) if BACKUP_PHASES.is_good(run.phase)), None)
     since = good.created if good is not None else sight.marks.created
     since = max(since, sight.marks.last_skipped or since)
     if (now - since).total_seconds() > limits.stale_after * memory.period + limits.grace:
         name = good.name if good is not None else ""
         words = f"the last good backup is {name}" if name else "there is no good backup of it"
         facts = {"last_good": {"name": name, "at": since.isoformat()} if name else None, "message": words}
-        yield Finding("schedule.no-good-backup", name or "none", Severity.FAILURE, facts)
+        yield WatchdogFinding("schedule.no-good-backup", name or "none", Severity.FAILURE, facts)
 
 
-def _near(sight: Sight, limits: Limits) -> Iterable[Finding]:
+def _near(sight: ScheduleView, limits: Limits) -> Iterable[WatchdogFinding]:
     run = next((run for run in reversed(sight.runs) if run.completed is not None and run.started is not None), None)
     if run is None or run.completed is None or run.started is None or sight.schedule is None:
         return
@@ -388,10 +390,10 @@ def _near(sight: Sight, limits: Limits) -> Iterable[Finding]:
     lasted = (run.completed - run.started).total_seconds()
     if (
         following is not None
-        and lasted > limits.near * (following - run.created).total_seconds() > SLACK.total_seconds()
+        and lasted > limits.near * (following - run.created).total_seconds() > START_TOLERANCE.total_seconds()
     ):
         facts = {"backup": run.name, "seconds": lasted, "message": f"{run.name} took nearly the whole period"}
-        yield Finding("schedule.near-period", run.name, Severity.WARNING, facts)
+        yield WatchdogFinding("schedule.near-period", run.name, Severity.WARNING, facts)
 
 
 def _text(at: datetime | None) -> str | None:

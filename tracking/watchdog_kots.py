@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from domain.event import Severity
-from tracking.watchdog import Finding, Limits, Run
+from tracking.watchdog import Limits, Run, WatchdogFinding
 
-LEAST = 4
+MIN_RUNS = 4
 """Runs before a rhythm is believed."""
 TOLERANCE = 0.25
 UNEVEN = 0.5
@@ -33,7 +33,7 @@ class Rhythm:
 
 def rhythm(times: Sequence[datetime]) -> Rhythm | None:
     """None where the gaps are too few or too uneven to expect anything."""
-    if len(times) < LEAST:
+    if len(times) < MIN_RUNS:
         return None
     gaps = sorted(after - before for before, after in pairwise(times[-11:]))
     middle = gaps[len(gaps) // 2]
@@ -43,7 +43,7 @@ def rhythm(times: Sequence[datetime]) -> Rhythm | None:
     return Rhythm(times[-1], middle)
 
 
-def series(runs: Iterable[tuple[str, Run]]) -> Mapping[str, list[Run]]:
+def series_of_runs(runs: Iterable[tuple[str, Run]]) -> Mapping[str, list[Run]]:
     """By series, oldest first; infra and application of one snapshot are one run."""
     found: dict[str, list[Run]] = {}
     for key, run in sorted(runs, key=lambda each: (each[1].created, each[1].name)):
@@ -53,14 +53,14 @@ def series(runs: Iterable[tuple[str, Run]]) -> Mapping[str, list[Run]]:
     return found
 
 
-def judge_series(name: str, runs: Sequence[Run], now: datetime, limits: Limits) -> tuple[Finding, ...]:
+def judge_series(name: str, runs: Sequence[Run], now: datetime, limits: Limits) -> tuple[WatchdogFinding, ...]:
     """The present miss, or that the last run ended one."""
     times = [run.created for run in runs]
     known = rhythm(times)
     before = rhythm(times[:-1])
     if before is not None and times[-1] > before.late_after(limits):
         facts = {"schedule": name, "expected": before.expected.isoformat(), "backup": runs[-1].name}
-        recovered = Finding("schedule.recovered", before.expected.isoformat(), Severity.RECOVERY, facts)
+        recovered = WatchdogFinding("schedule.recovered", before.expected.isoformat(), Severity.RECOVERY, facts)
         if known is None or now <= known.late_after(limits):
             return (recovered,)
     if known is None or now <= known.late_after(limits):
@@ -68,4 +68,4 @@ def judge_series(name: str, runs: Sequence[Run], now: datetime, limits: Limits) 
     at = known.expected.isoformat()
     words = f"by its rhythm a run was due at {known.expected:%Y-%m-%d %H:%M} UTC; the last is {runs[-1].name}"
     facts = {"schedule": name, "expected": at, "cause": "kots", "message": words}
-    return (Finding("schedule.missed", at, Severity.FAILURE, facts),)
+    return (WatchdogFinding("schedule.missed", at, Severity.FAILURE, facts),)

@@ -7,25 +7,34 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from commands.conditions import LOOKED_BACK, explains, note
-from commands.conditions import Kind as Doubt
+from commands.conditions import HISTORY_LENGTH, find_cause, record_event
+from commands.conditions import ConditionKind as Doubt
 from commands.planning.context import ClusterView
-from commands.planning.object_fields import moment
-from commands.schedule.forecast import dialect, parsed
-from commands.schedule.intent import Kind
-from domain.errors import ClusterError, Forbidden, Lost, Unauthenticated
+from commands.planning.object_fields import parse_time
+from commands.schedule.forecast import dialect, parse_expression
+from commands.schedule.intent import IntentKind
+from domain.errors import ClusterError, ConcurrentChange, Forbidden, Unauthenticated
 from domain.event import Event, Severity
 from policy.reach import mapping
 from store.tables.observed import Observed
 from store.tables.schedules import ScheduleState
 from store.transaction import Transaction
 from store.writer import Store
-from tracking.follower import Known
-from tracking.observation import text
-from tracking.schedules import promised
-from tracking.watchdog import MANY, Finding, Limits, Memory, Run, Sight, judge, memory_of
-from tracking.watchdog_conditions import told_once
-from tracking.watchdog_kots import judge_series, series
+from tracking.follower import ClusterMemory
+from tracking.observation import format_time
+from tracking.schedules import promised_skips
+from tracking.watchdog import (
+    MAX_OCCURRENCES,
+    Limits,
+    Run,
+    ScheduleView,
+    WatchdogFinding,
+    WatchdogMemory,
+    judge_schedule,
+    memory_of,
+)
+from tracking.watchdog_conditions import without_repeats
+from tracking.watchdog_kots import judge_series, series_of_runs
 from velero.cluster import Cluster
 from velero.cron import expression
 from velero.cron.schedule_clock import Marks
@@ -35,13 +44,13 @@ from velero.resources.schedules import Schedule
 
 log = logging.getLogger(__name__)
 
-EVERY = 30.0
-SETTLED = timedelta(seconds=90)
+WATCHDOG_INTERVAL_S = 30.0
+SETTLING_TIME = timedelta(seconds=90)
 """Velero's look comes within a minute; then a skipped run is surely skipped."""
-Told = Callable[[tuple[Event, ...]], None]
+EventListener = Callable[[tuple[Event, ...]], None]
 
 
-def nobody(_events: tuple[Event, ...]) -> None:
+def ignore_events(_events: tuple[Event, ...]) -> None:
     """Where nobody wants to hear of it at once: the outbox has it."""
 
 
@@ -52,12 +61,12 @@ class Watchdog:
         self,
         store: Store,
         clusters: Mapping[str, Cluster],
-        known: Mapping[str, Known],
+        known: Mapping[str, ClusterMemory],
         view: Callable[[str], ClusterView],
         now: Callable[[], datetime],
         limits: Callable[[], Limits] = Limits,
-        told: Told = nobody,
-        every: float = EVERY,
+        told: EventListener = ignore_events,
+        every: float = WATCHDOG_INTERVAL_S,
     ) -> None:
         self._store = store
         self._clusters = clusters
@@ -88,7 +97,7 @@ class Watchdog:
 
     async def _watch(self, cluster: Cluster, rows: Mapping[str, ScheduleState], seen: Iterable[Schedule]) -> None:
         now, limits = self._now(), self._limits()
-        history = await self._store.read(lambda tx: tx.conditions.since(cluster.name, now - LOOKED_BACK))
+        history = await self._store.read(lambda tx: tx.conditions.since(cluster.name, now - HISTORY_LENGTH))
         known = self._known[cluster.name]
         runs = runs_by_schedule(known.of("Backup").values())
         down = frozenset(one.name for one in known.of("BackupStorageLocation").values() if one.phase == "Unavailable")
@@ -96,16 +105,16 @@ class Watchdog:
             row = rows.get(schedule.name)
             if row is None or row.uid != schedule.uid:
                 continue  # the keeper takes it up first
-            sight = sighted(
+            sight = view_schedule(
                 schedule, row, runs.get(schedule.name, ()), self._view(cluster.name), _answers(cluster), down
             )
             sight = replace(sight, history=history)
             before = memory_of(mapping(row.last.get("watch")))
-            memory, findings = judge(sight, before, now, limits)
-            findings = (*told_once(sight, findings), *seen_after_all(sight, before, findings))
-            open_skips, skips = skipped(row, sight, now)
+            memory, findings = judge_schedule(sight, before, now, limits)
+            findings = (*without_repeats(sight, findings), *seen_after_all(sight, before, findings))
+            open_skips, skips = judge_skips(row, sight, now)
             after = replace(
-                row, last={**row.last, "watch": memory.as_json(), "skips": [text(each) for each in open_skips]}
+                row, last={**row.last, "watch": memory.as_json(), "skips": [format_time(each) for each in open_skips]}
             )
             events = tuple(_event(cluster, schedule, each, now) for each in (*findings, *skips))
             await self._keep(row, after, events)
@@ -118,18 +127,18 @@ class Watchdog:
         def commit(tx: Transaction) -> tuple[Event, ...]:
             if after.last != row.last:
                 tx.schedules.put(after, row.revision)
-            return tuple(event for event in events if tx.outbox.add(note(tx, event)))
+            return tuple(event for event in events if tx.outbox.add(record_event(tx, event)))
 
         try:
             fresh = await self._store.write(commit)
-        except Lost:
+        except ConcurrentChange:
             return  # somebody changed the intent meanwhile; the next round judges anew
         if fresh:
             self._told(fresh)
 
-    async def _kots(self, cluster: Cluster, known: Known, now: datetime, limits: Limits) -> None:
+    async def _kots(self, cluster: Cluster, known: ClusterMemory, now: datetime, limits: Limits) -> None:
         mine = ((str(one.facts["kots"]), run_of(one)) for one in known.of("Backup").values() if one.facts.get("kots"))
-        runs = series((key, run) for key, run in mine if run is not None)
+        runs = series_of_runs((key, run) for key, run in mine if run is not None)
         events = tuple(
             _named(cluster, key, key, finding, now)
             for key, each in runs.items()
@@ -147,7 +156,9 @@ class Watchdog:
         runs = runs_by_schedule(self._known[cluster.name].of("Backup").values())
         events = []
         for row in rows:
-            found, _ = parsed(str(mapping(row.last.get("spec")).get("schedule", "")), self._view(cluster.name))
+            found, _ = parse_expression(
+                str(mapping(row.last.get("spec")).get("schedule", "")), self._view(cluster.name)
+            )
             finding = unknown(row, found, runs.get(row.name, ()), error, now - timedelta(seconds=limits.grace))
             if finding is not None:
                 events.append(_named(cluster, row.uid, row.name, finding, now))
@@ -155,21 +166,25 @@ class Watchdog:
             return
 
         def commit(tx: Transaction) -> tuple[Event, ...]:
-            return tuple(event for event in events if tx.outbox.add(note(tx, event)))
+            return tuple(event for event in events if tx.outbox.add(record_event(tx, event)))
 
         if fresh := await self._store.write(commit):
             self._told(fresh)
 
 
 def unknown(
-    row: ScheduleState, schedule: expression.Schedule | None, runs: Iterable[Run], error: ClusterError, until: datetime
-) -> Finding | None:
+    row: ScheduleState,
+    schedule: expression.CronSchedule | None,
+    runs: Iterable[Run],
+    error: ClusterError,
+    until: datetime,
+) -> WatchdogFinding | None:
     """The first run that was due by then and that nobody saw: what was seen before the cluster went silent is known."""
     memory, ran = memory_of(mapping(row.last.get("watch"))), [run.created for run in runs if not run.manual]
     if schedule is None or row.paused or memory.checked is None:
         return None
     at = schedule.next(max(memory.checked, row.horizon or memory.checked))
-    for _ in range(MANY):
+    for _ in range(MAX_OCCURRENCES):
         if at is None or at > until or (following := schedule.next(at)) is None:
             return None
         if not any(at <= each < following for each in ran):
@@ -185,12 +200,14 @@ def unknown(
         "cause": "access-lost" if refused else "cluster-unreachable",
         "message": f"{said}: whether it ran is not known",
     }
-    return Finding("schedule.unseen", at.isoformat(), Severity.WARNING, facts)
+    return WatchdogFinding("schedule.unseen", at.isoformat(), Severity.WARNING, facts)
 
 
-def seen_after_all(sight: Sight, before: Memory, findings: Iterable[Finding]) -> tuple[Finding, ...]:
+def seen_after_all(
+    sight: ScheduleView, before: WatchdogMemory, findings: Iterable[WatchdogFinding]
+) -> tuple[WatchdogFinding, ...]:
     """The end of what was told as not known; a run that turns out to be missed or late is told as that."""
-    doubt = explains(sight.history, Doubt.UNSEEN, sight.marks.created, datetime.max.replace(tzinfo=UTC), sight.name)
+    doubt = find_cause(sight.history, Doubt.UNSEEN, sight.marks.created, datetime.max.replace(tzinfo=UTC), sight.name)
     if doubt is None or doubt.until is not None or before.checked is None or sight.schedule is None:
         return ()
     if any(each.kind in {"schedule.missed", "schedule.ran-late"} for each in findings):
@@ -199,8 +216,8 @@ def seen_after_all(sight: Sight, before: Memory, findings: Iterable[Finding]) ->
     facts = {"headline": f"No run of schedule {sight.name} was missed meanwhile"}
     if run is not None:
         due = sight.schedule.next(before.checked)
-        facts = {"expected": text(due), "backup": run.name, "message": f"its run is {run.name}"}
-    return (Finding("schedule.seen", text(doubt.since), Severity.RECOVERY, facts),)
+        facts = {"expected": format_time(due), "backup": run.name, "message": f"its run is {run.name}"}
+    return (WatchdogFinding("schedule.seen", format_time(doubt.since), Severity.RECOVERY, facts),)
 
 
 def runs_by_schedule(backups: Iterable[Observed]) -> Mapping[str, list[Run]]:
@@ -216,7 +233,7 @@ def runs_by_schedule(backups: Iterable[Observed]) -> Mapping[str, list[Run]]:
 
 
 def run_of(one: Observed) -> Run | None:
-    created, started = moment(one.facts.get("created")), moment(one.facts.get("started"))
+    created, started = parse_time(one.facts.get("created")), parse_time(one.facts.get("started"))
     if created is None:
         return None
     if started is not None and one.phase in BACKUP_PHASES.terminal and int(one.facts.get("generation") or 0) == 1:
@@ -228,24 +245,24 @@ def run_of(one: Observed) -> Run | None:
         one.phase,
         created,
         started,
-        moment(one.facts.get("completed")),
+        parse_time(one.facts.get("completed")),
         str(one.facts.get("location", "")),
         str(one.facts.get("refused", "")),
         manual=bool(one.facts.get("operation")),
     )
 
 
-def sighted(
+def view_schedule(
     schedule: Schedule,
     row: ScheduleState,
     runs: Iterable[Run],
     view: ClusterView,
     server: bool | None,
     down: frozenset[str],
-) -> Sight:
-    found, _ = parsed(schedule.cron, view)
+) -> ScheduleView:
+    found, _ = parse_expression(schedule.cron, view)
     created = schedule.meta.created or row.changed_at
-    return Sight(
+    return ScheduleView(
         name=schedule.name,
         key=f"{schedule.cron}|{view.velero_timezone}|{dialect(view).value}",
         schedule=found,
@@ -259,35 +276,37 @@ def sighted(
     )
 
 
-def skipped(row: ScheduleState, sight: Sight, now: datetime) -> tuple[tuple[datetime, ...], tuple[Finding, ...]]:
+def judge_skips(
+    row: ScheduleState, sight: ScheduleView, now: datetime
+) -> tuple[tuple[datetime, ...], tuple[WatchdogFinding, ...]]:
     """Of the promised skips: those still to come, and what became of those that have passed."""
     still: list[datetime] = []
-    told: list[Finding] = []
-    for at in promised(row):
-        if at + SETTLED > now:
+    told: list[WatchdogFinding] = []
+    for at in promised_skips(row):
+        if at + SETTLING_TIME > now:
             still.append(at)
             continue
         ran = _ran(sight, at)
         if ran:
             told.append(_not_skipped(row, at, ran))
-        elif row.last.get("asked") == Kind.SKIP.value:
-            facts = {"expected": text(at), "by": row.who, "message": row.reason}
-            told.append(Finding("schedule.skipped-as-asked", text(at), Severity.INFO, facts))
+        elif row.last.get("asked") == IntentKind.SKIP.value:
+            facts = {"expected": format_time(at), "by": row.who, "message": row.reason}
+            told.append(WatchdogFinding("schedule.skipped-as-asked", format_time(at), Severity.INFO, facts))
     return tuple(still), tuple(told)
 
 
-def _ran(sight: Sight, at: datetime) -> str:
+def _ran(sight: ScheduleView, at: datetime) -> str:
     window = at + timedelta(seconds=65)
     mine = (run.name for run in sight.runs if at <= run.created < window and not run.manual)
     last = sight.marks.last_backup
     return next(mine, "a run" if last is not None and at <= last < window else "")
 
 
-def _not_skipped(row: ScheduleState, at: datetime, run: str) -> Finding:
-    near = row.since is not None and at - row.since < SETTLED
+def _not_skipped(row: ScheduleState, at: datetime, run: str) -> WatchdogFinding:
+    near = row.since is not None and at - row.since < SETTLING_TIME
     why = "it was asked for too close to the run" if near else "somebody took the skip away before"
-    facts = {"expected": text(at), "by": row.who, "backup": run, "message": f"{run} ran: {why}"}
-    return Finding("schedule.not-skipped", text(at), Severity.FAILURE, facts)
+    facts = {"expected": format_time(at), "by": row.who, "backup": run, "message": f"{run} ran: {why}"}
+    return WatchdogFinding("schedule.not-skipped", format_time(at), Severity.FAILURE, facts)
 
 
 def _answers(cluster: Cluster) -> bool | None:
@@ -295,12 +314,12 @@ def _answers(cluster: Cluster) -> bool | None:
     return None if health.condition is Condition.STARTING else health.ok
 
 
-def _event(cluster: Cluster, schedule: Schedule, finding: Finding, now: datetime) -> Event:
+def _event(cluster: Cluster, schedule: Schedule, finding: WatchdogFinding, now: datetime) -> Event:
     facts = {"namespaces": [str(each) for each in schedule.template.get("includedNamespaces") or []], **finding.facts}
     return _named(cluster, schedule.uid, schedule.name, replace(finding, facts=facts), now)
 
 
-def _named(cluster: Cluster, uid: str, name: str, finding: Finding, now: datetime) -> Event:
+def _named(cluster: Cluster, uid: str, name: str, finding: WatchdogFinding, now: datetime) -> Event:
     return Event(
         kind=finding.kind,
         cluster=cluster.name,

@@ -62,7 +62,7 @@ class Right:
     reason: str = ""
 
 
-async def may(api: Api, verb: str, kind: Kind, namespace: str = "", name: str = "") -> Right:
+async def has_right(api: Api, verb: str, kind: Kind, namespace: str = "", name: str = "") -> Right:
     wanted = {
         "verb": verb,
         "group": kind.group,
@@ -81,5 +81,5 @@ async def may(api: Api, verb: str, kind: Kind, namespace: str = "", name: str = 
 
 async def missing_rights(api: Api, namespace: str) -> tuple[Right, ...]:
     """What the bot needs and does not have."""
-    found = [await may(api, verb, kind, namespace) for kind, verbs in NEEDED for verb in verbs]
+    found = [await has_right(api, verb, kind, namespace) for kind, verbs in NEEDED for verb in verbs]
     return tuple(right for right in found if not right.allowed)

@@ -19,8 +19,17 @@ from msgspec.json import Decoder
 
 from domain.errors import ClusterError, Unauthenticated
 from velero.connection import Access, Connection, connect, sending
-from velero.documents import MANIFEST, check_json
-from velero.errors import Asked, Body, Reply, asked, not_kubernetes, refusal, unanswered, unreachable
+from velero.documents import MANIFEST_BOUNDS, check_json
+from velero.errors import (
+    Body,
+    Reply,
+    RequestContext,
+    describe_request,
+    not_kubernetes,
+    refusal,
+    unanswered,
+    unreachable,
+)
 from velero.fields import Json
 
 MERGE_PATCH = "application/merge-patch+json"
@@ -100,19 +109,19 @@ class Api:
         timeout: float = _TIMEOUT,  # noqa: ASYNC109 - of the request, not of the coroutine
     ) -> Json:
         """One call. A PATCH is a merge patch unless `content_type` says otherwise; writes refuse unknown fields."""
-        what = asked(self.cluster, method, path)
+        what = describe_request(self.cluster, method, path)
         query = {**(query or {}), **({"fieldValidation": "Strict"} if method in _WRITES else {})}
         headers = {"Content-Type": content_type or (MERGE_PATCH if method == "PATCH" else _JSON)}
         return _parse(what, await self._reply(what, method, _target(path, query), headers, body, timeout), _object)
 
     async def read(self, path: str, query: Mapping[str, str], read: Callable[[Body], T]) -> T:
         """A GET whose answer `read` makes a value of; where it raises ValueError, it was no answer of Kubernetes."""
-        what = asked(self.cluster, "GET", path)
+        what = describe_request(self.cluster, "GET", path)
         return _parse(what, await self._reply(what, "GET", _target(path, query), {}, None), read)
 
     async def _reply(
         self,
-        what: Asked,
+        what: RequestContext,
         method: str,
         target: str,
         headers: Mapping[str, str],
@@ -136,7 +145,7 @@ class Api:
         silence: float = 75.0,
     ) -> AsyncIterator[Lines]:
         """A watch. `silence`: an API server sends a bookmark about every minute, so more means that nobody is there."""
-        what = asked(self.cluster, "GET", path, watch=True)
+        what = describe_request(self.cluster, "GET", path, watch=True)
         limits = aiohttp.ClientTimeout(total=None, sock_connect=self._connect_timeout, sock_read=silence)
         target = _target(path, {**(query or {}), "watch": "1"})
         try:
@@ -158,7 +167,7 @@ class Api:
 
     async def _send(
         self,
-        what: Asked,
+        what: RequestContext,
         method: str,
         target: str,
         headers: dict[str, str],
@@ -189,7 +198,7 @@ class Api:
         if now < self._checked:
             return False
         self._checked = now + 60.0
-        return await asyncio.to_thread(connection.outdated)
+        return await asyncio.to_thread(connection.is_outdated)
 
     async def _retire(self) -> None:
         """The one before keeps its open requests; the one before that is closed."""
@@ -223,7 +232,7 @@ async def _call(
 
 async def _renewed(connection: Connection, rejected: str, error: ClusterError) -> str:
     """Where the source has nothing newer, the server's 401 is the answer."""
-    header = await connection.token.renewed(rejected)
+    header = await connection.token.renew(rejected)
     if header == rejected and isinstance(error, Unauthenticated):
         raise error
     return header
@@ -244,11 +253,11 @@ async def _read(response: aiohttp.ClientResponse) -> Reply:
 
 
 def _object(body: Body) -> Json:
-    check_json(bytes(body), MANIFEST)
+    check_json(bytes(body), MANIFEST_BOUNDS)
     return _OBJECT.decode(body)
 
 
-def _parse(what: Asked, reply: Reply, read: Callable[[Body], T]) -> T:
+def _parse(what: RequestContext, reply: Reply, read: Callable[[Body], T]) -> T:
     if not 200 <= reply.status < 300:
         raise refusal(what, reply)
     try:

@@ -8,19 +8,19 @@ from datetime import datetime
 from random import Random
 from typing import Any
 
-from domain.errors import ClusterError, Unknown
+from domain.errors import ClusterError, NotFound
 from velero.access import Right, missing_rights
 from velero.api import Api
 from velero.artifacts.downloads import Downloads, File, download_requests
 from velero.artifacts.object_store import ObjectStore
 from velero.artifacts.reader import Artifacts
 from velero.connection import Access
-from velero.features import Features, look
+from velero.features import Features, read_features
 from velero.gateway import Gateway
-from velero.health import Board, Health
+from velero.health import Health, HealthBoard
 from velero.kinds import KINDS, WATCHED
 from velero.objects import Object
-from velero.reflector import Known, Pace, Reflector
+from velero.reflector import Known, Reflector, ReflectorTimes
 from velero.resources.backups import backup_rows, backups
 from velero.resources.configmaps import config_maps
 from velero.resources.data_movement import data_downloads, data_uploads
@@ -46,7 +46,7 @@ class ClusterSettings:
     access: Access
     namespace: str = "velero"
     hosts: tuple[str, ...] = ()
-    pace: Pace | None = None
+    pace: ReflectorTimes | None = None
 
 
 class Cluster:
@@ -55,7 +55,7 @@ class Cluster:
         self.namespace = settings.namespace
         self.features = Features()
         self.api = Api(settings.name, settings.access)
-        self.board = Board(settings.name, now)
+        self.board = HealthBoard(settings.name, now)
         self._pace = settings.pace
         self._random = random
         api, inside = self.api, settings.namespace
@@ -112,7 +112,7 @@ class Cluster:
     def gateway(self, kind: str) -> Gateway[Object]:
         """By the kind's name, as a plan's step has it."""
         if kind not in self._by_kind:
-            raise Unknown(f"There is no kind {kind!r}.", nearest=tuple(KINDS))
+            raise NotFound(f"There is no kind {kind!r}.", nearest=tuple(KINDS))
         return self._by_kind[kind]
 
     def reflector(self, kind: str, known: Known, *, resource_version: str = "") -> Reflector[Any]:
@@ -126,7 +126,7 @@ class Cluster:
     async def open(self) -> Health:
         """Looks at the cluster; never raises. Call it again, every minute say, until and after it answers."""
         try:
-            self.features = await look(self.api, self.namespace, velero=self.features.velero)
+            self.features = await read_features(self.api, self.namespace, velero=self.features.velero)
         except ClusterError as error:
             self.board.failed(_API, error)
         else:

@@ -23,9 +23,9 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 
 from domain.errors import Unauthenticated, Unreachable
-from velero.documents import CONFIG_MAP, BadDocument, read_yaml
+from velero.documents import CONFIG_MAP_BOUNDS, BadDocument, read_yaml
 from velero.fields import Json, items, section, text
-from velero.token import Reading, Token, fixed, from_exec, from_file
+from velero.token import Reading, Token, fixed_token, token_from_exec, token_from_file
 
 _SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _LOADER_TIMEOUT = 15.0
@@ -69,11 +69,11 @@ class Connection:
     files: tuple[Path, ...] = ()
     seal: str = ""
 
-    def outdated(self) -> bool:
-        return bool(self.files) and seal(self.files) != self.seal
+    def is_outdated(self) -> bool:
+        return bool(self.files) and connection_hash(self.files) != self.seal
 
 
-def seal(files: tuple[Path, ...]) -> str:
+def connection_hash(files: tuple[Path, ...]) -> str:
     digest = hashlib.sha256()
     for path in files:
         try:
@@ -146,7 +146,7 @@ def _connection(cluster: str, configuration: Any, token: Token, files: tuple[Pat
     except (OSError, ValueError) as error:
         why = f"its certificates cannot be used ({type(error).__name__})"
         raise Unreachable(cluster, f"Cluster {cluster} is not set up.", why=why) from error
-    return Connection(client, token, configuration.host.rstrip("/"), files, seal(files))
+    return Connection(client, token, configuration.host.rstrip("/"), files, connection_hash(files))
 
 
 def environments_proxy(url: str) -> str | None:
@@ -164,8 +164,8 @@ def _direct(configuration: Any, access: Direct) -> None:
 
 def _direct_token(cluster: str, access: Direct) -> Token:
     if access.token_file is not None:
-        return from_file(cluster, access.token_file)
-    return fixed(f"Bearer {access.token}" if access.token else "")
+        return token_from_file(cluster, access.token_file)
+    return fixed_token(f"Bearer {access.token}" if access.token else "")
 
 
 async def _in_cluster(cluster: str, access: InCluster, environment: Mapping[str, str]) -> Connection:
@@ -177,7 +177,7 @@ async def _in_cluster(cluster: str, access: InCluster, environment: Mapping[str,
     authority = access.directory / "ca.crt"
     configuration.host = f"https://{f'[{host}]' if ':' in host else host}:{port}"
     configuration.ssl_ca_cert = str(authority)
-    return _connection(cluster, configuration, from_file(cluster, access.directory / "token"), (authority,))
+    return _connection(cluster, configuration, token_from_file(cluster, access.directory / "token"), (authority,))
 
 
 async def _from_kubeconfig(cluster: str, access: Kubeconfig, environment: Mapping[str, str]) -> Connection:
@@ -190,7 +190,7 @@ async def _from_kubeconfig(cluster: str, access: Kubeconfig, environment: Mappin
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class KubeconfigEntry:
     """One context of a kubeconfig, paths made absolute. `plain` is what the package's loader may see."""
 
     user: Json
@@ -198,7 +198,7 @@ class Entry:
     files: tuple[Path, ...]
 
 
-def resolve(cluster: str, sources: list[tuple[Path, Json]], context: str) -> Entry:
+def resolve(cluster: str, sources: list[tuple[Path, Json]], context: str) -> KubeconfigEntry:
     """Pure. As kubectl merges: the first file that names something wins."""
     wanted = context or next(
         (text(data, "current-context") for _, data in sources if text(data, "current-context")), ""
@@ -216,7 +216,7 @@ def resolve(cluster: str, sources: list[tuple[Path, Json]], context: str) -> Ent
         "users": [{"name": "c", "user": known}],
     }
     paths = [text(server, "certificate-authority"), text(user, "client-certificate"), text(user, "client-key")]
-    return Entry(user, plain, tuple(Path(path) for path in paths if path))
+    return KubeconfigEntry(user, plain, tuple(Path(path) for path in paths if path))
 
 
 def _named(cluster: str, sources: list[tuple[Path, Json]], listing: str, inner: str, name: str) -> tuple[Json, Path]:
@@ -248,7 +248,7 @@ def _read_all(cluster: str, where: str) -> list[tuple[Path, Json]]:
     found: list[tuple[Path, Json]] = []
     for path in paths:
         try:
-            data = read_yaml(path.read_text(), CONFIG_MAP)
+            data = read_yaml(path.read_text(), CONFIG_MAP_BOUNDS)
         except FileNotFoundError:
             continue
         except (OSError, ValueError) as error:
@@ -259,7 +259,7 @@ def _read_all(cluster: str, where: str) -> list[tuple[Path, Json]]:
     return found
 
 
-async def _load(cluster: str, entry: Entry, configuration: Any) -> Any:
+async def _load(cluster: str, entry: KubeconfigEntry, configuration: Any) -> Any:
     """Server, authorities, client certificates, proxies, OpenID Connect and basic authentication: the package's part."""
     module = await asyncio.to_thread(importlib.import_module, "kubernetes.aio.config")
     try:
@@ -272,19 +272,19 @@ async def _load(cluster: str, entry: Entry, configuration: Any) -> Any:
         ) from error
 
 
-def _token(cluster: str, entry: Entry, loaded: Any, environment: Mapping[str, str]) -> Token:
+def _token(cluster: str, entry: KubeconfigEntry, loaded: Any, environment: Mapping[str, str]) -> Token:
     if text(entry.user, "token"):
-        return fixed(f"Bearer {text(entry.user, 'token')}")
+        return fixed_token(f"Bearer {text(entry.user, 'token')}")
     if text(entry.user, "tokenFile"):
-        return from_file(cluster, Path(text(entry.user, "tokenFile")))
+        return token_from_file(cluster, Path(text(entry.user, "tokenFile")))
     if section(entry.user, "exec"):
-        return from_exec(cluster, section(entry.user, "exec"), environment)
+        return token_from_exec(cluster, section(entry.user, "exec"), environment)
     if "auth-provider" in entry.user:
         return Token(_provider(cluster, entry))
-    return fixed(getattr(loaded, "token", "") or "")
+    return fixed_token(getattr(loaded, "token", "") or "")
 
 
-def _provider(cluster: str, entry: Entry) -> Any:
+def _provider(cluster: str, entry: KubeconfigEntry) -> Any:
     """OpenID Connect: the loader refreshes an id-token that has ended, and keeps the new one in the dictionary."""
 
     async def read() -> Reading:

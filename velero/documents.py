@@ -19,19 +19,19 @@ from yaml.resolver import Resolver
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class DocumentBounds:
     size: int
     depth: int = 64
     values: int = 200_000
 
 
-TYPED = Bounds(size=100_000, values=5_000)
+TYPED_BOUNDS = DocumentBounds(size=100_000, values=5_000)
 """What a person writes into a flag or a form. It is read on the event loop: 5,000 values of YAML take 20 to 40 ms."""
-CONFIG_MAP = Bounds(size=1 << 20, values=5_000)
-MESSAGE = Bounds(size=1 << 20, values=50_000)
+CONFIG_MAP_BOUNDS = DocumentBounds(size=1 << 20, values=5_000)
+MESSAGE_BOUNDS = DocumentBounds(size=1 << 20, values=50_000)
 """A request's body, a line of a log, a frame of Slack's."""
-MANIFEST = Bounds(size=8 << 20)
-ARTIFACT = Bounds(size=32 << 20, values=500_000)
+MANIFEST_BOUNDS = DocumentBounds(size=8 << 20)
+ARTIFACT_BOUNDS = DocumentBounds(size=32 << 20, values=500_000)
 """A file that Velero keeps beside a run: half a million objects take about 60 MB."""
 
 _SCALARS = frozenset({"null", "bool", "int", "float"})
@@ -47,7 +47,7 @@ class BadDocument(ValueError):
     """It is not read; the message says why, as the rest of a sentence: "it …"."""
 
 
-def read_json(text: str | bytes | bytearray, bounds: Bounds) -> Any:
+def read_json(text: str | bytes | bytearray, bounds: DocumentBounds) -> Any:
     """Raises BadDocument."""
     body = _encoded(text) if isinstance(text, str) else bytes(text)
     check_json(body, bounds)
@@ -57,7 +57,7 @@ def read_json(text: str | bytes | bytearray, bounds: Bounds) -> Any:
         raise BadDocument("it is not JSON") from error
 
 
-def check_json(body: bytes, bounds: Bounds) -> None:
+def check_json(body: bytes, bounds: DocumentBounds) -> None:
     """Raises BadDocument for what is too large to parse. It is JSON only if a parser takes it afterwards."""
     _check_size(len(body), bounds)
     opened = body.count(b"{") + body.count(b"[")
@@ -75,7 +75,7 @@ def check_json(body: bytes, bounds: Bounds) -> None:
         raise BadDocument(f"it is nested deeper than {bounds.depth} levels, or its brackets do not match")
 
 
-def read_yaml(text: str, bounds: Bounds) -> Any:
+def read_yaml(text: str, bounds: DocumentBounds) -> Any:
     """One YAML document as JSON's values; None for an empty text. Raises BadDocument."""
     _check_size(len(_encoded(text)), bounds)
     if _DIRECTIVE.search(text):
@@ -110,7 +110,7 @@ class _Open:
 class _Builder:
     """Builds as the events come, without recursion, and stops at the first bound that is passed."""
 
-    bounds: Bounds
+    bounds: DocumentBounds
     root: Any = None
     open: list[_Open] = field(default_factory=list)
     values: int = 0
@@ -204,7 +204,7 @@ def _encoded(text: str) -> bytes:
         raise BadDocument("it has characters that are not Unicode text") from error
 
 
-def _check_size(size: int, bounds: Bounds) -> None:
+def _check_size(size: int, bounds: DocumentBounds) -> None:
     if size > bounds.size:
         raise BadDocument(f"it is {size} bytes long; at most {bounds.size} are read")
 
@@ -213,7 +213,7 @@ def _tagged(tag: str | None) -> BadDocument:
     return BadDocument(f"it has a tag ({(tag or '!')[:80]}): tags are not read")
 
 
-def _too_many(bounds: Bounds) -> BadDocument:
+def _too_many(bounds: DocumentBounds) -> BadDocument:
     return BadDocument(f"it has more than {bounds.values} values")
 
 

@@ -11,20 +11,20 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
 from domain.errors import (
-    AlreadyThere,
+    AlreadyExists,
     ClusterError,
     Conflict,
-    Expired,
     Forbidden,
-    NotThere,
+    ObjectNotFound,
     Rejected,
+    ResourceVersionExpired,
     Throttled,
     Unanswered,
     Unauthenticated,
     Unreachable,
     VeleroMissing,
 )
-from velero.documents import MESSAGE, BadDocument, read_json
+from velero.documents import MESSAGE_BOUNDS, BadDocument, read_json
 from velero.fields import Json, items, number, section, text
 
 Body = bytes | bytearray
@@ -36,7 +36,7 @@ _ANONYMOUS = 'User "system:anonymous"'
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RequestContext:
     """What a request wanted, in words: `list backups`, `delete restore r1`."""
 
     cluster: str
@@ -64,7 +64,7 @@ class Reply:
 _VERBS = {"GET": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 
 
-def asked(cluster: str, method: str, path: str, *, watch: bool = False) -> Asked:
+def describe_request(cluster: str, method: str, path: str, *, watch: bool = False) -> RequestContext:
     parts = [part for part in path.split("?", maxsplit=1)[0].split("/") if part]
     inside = parts[2:] if parts[:1] == ["api"] else parts[3:] if parts[:1] == ["apis"] else parts
     namespace = ""
@@ -72,10 +72,10 @@ def asked(cluster: str, method: str, path: str, *, watch: bool = False) -> Asked
         namespace, inside = inside[1], inside[2:]
     resource, name = (inside[0] if inside else path), "/".join(inside[1:])
     verb = "watch" if watch else _VERBS.get(method, method.lower())
-    return Asked(cluster, "list" if verb == "get" and inside and not name else verb, resource, name, namespace)
+    return RequestContext(cluster, "list" if verb == "get" and inside and not name else verb, resource, name, namespace)
 
 
-def refusal(what: Asked, reply: Reply) -> ClusterError:
+def refusal(what: RequestContext, reply: Reply) -> ClusterError:
     """The error that this answer is, for answers that are not a success or not JSON.
 
     Besides a Status in JSON an API server says some things in plain text: an unknown resource, 429. A page of
@@ -88,7 +88,7 @@ def refusal(what: Asked, reply: Reply) -> ClusterError:
     return not_kubernetes(what, reply)
 
 
-def failure(what: Asked, reply: Reply) -> ClusterError:
+def failure(what: RequestContext, reply: Reply) -> ClusterError:
     status = _status_object(reply.body)
     code = number(status, "code") or reply.status
     why = shorten(text(status, "message"))
@@ -99,11 +99,11 @@ def failure(what: Asked, reply: Reply) -> ClusterError:
     if code == 409:
         return _conflict(what, status, why)
     if _stale_version(code, why):
-        return Expired(what.cluster, "The place in the stream is too old.", status=code, why=why)
+        return ResourceVersionExpired(what.cluster, "The place in the stream is too old.", status=code, why=why)
     return _by_code(what, code, status, why)
 
 
-def event_failure(what: Asked, status: Json) -> ClusterError:
+def event_failure(what: RequestContext, status: Json) -> ClusterError:
     """The error that an ERROR line inside a watch is; it may lack its code, its reason or both."""
     code = number(status, "code") or (410 if text(status, "reason") in {"Expired", "Gone"} else 0)
     if not code:
@@ -111,16 +111,16 @@ def event_failure(what: Asked, status: Json) -> ClusterError:
     return failure(what, Reply(code, json.dumps({**status, "kind": "Status", "code": code}).encode()))
 
 
-def unreachable(what: Asked, why: str) -> Unreachable:
+def unreachable(what: RequestContext, why: str) -> Unreachable:
     return Unreachable(what.cluster, f"Cluster {what.cluster} does not answer.", why=why)
 
 
-def unanswered(what: Asked, why: str, status: int = 0) -> Unanswered:
+def unanswered(what: RequestContext, why: str, status: int = 0) -> Unanswered:
     text_ = f"Cluster {what.cluster} has not confirmed the request to {what}; it may have been carried out."
     return Unanswered(what.cluster, text_, status=status, why=why)
 
 
-def not_kubernetes(what: Asked, reply: Reply) -> Unreachable:
+def not_kubernetes(what: RequestContext, reply: Reply) -> Unreachable:
     """Of the body only its type and size are told: an error page may hold anything.
 
     A proxy that answers a write in the API server's place may have passed it on before.
@@ -159,7 +159,7 @@ def shorten(message: str, limit: int = _LIMIT) -> str:
 
 def _status_object(body: Body) -> Json:
     try:
-        parsed = read_json(body, MESSAGE)
+        parsed = read_json(body, MESSAGE_BOUNDS)
     except BadDocument:
         return {}
     return parsed if isinstance(parsed, dict) and parsed.get("kind") == "Status" else {}
@@ -170,7 +170,7 @@ def _stale_version(code: int, why: str) -> bool:
     return code == 410 or (code in {400, 500} and "resourceVersion: Invalid value" in why)
 
 
-def _by_code(what: Asked, code: int, status: Json, why: str) -> ClusterError:
+def _by_code(what: RequestContext, code: int, status: Json, why: str) -> ClusterError:
     if code == 401 or (code == 403 and _ANONYMOUS in why):
         return _unauthenticated(what, code, why)
     if code == 403 and not _ending(status):
@@ -190,7 +190,7 @@ def _ending(status: Json) -> bool:
     return any(text(cause, "reason") == "NamespaceTerminating" for cause in causes)
 
 
-def _unauthenticated(what: Asked, code: int, why: str) -> Unauthenticated:
+def _unauthenticated(what: RequestContext, code: int, why: str) -> Unauthenticated:
     return Unauthenticated(
         what.cluster,
         f"Cluster {what.cluster} does not accept the bot's credentials.",
@@ -200,7 +200,7 @@ def _unauthenticated(what: Asked, code: int, why: str) -> Unauthenticated:
     )
 
 
-def _forbidden(what: Asked, why: str) -> Forbidden:
+def _forbidden(what: RequestContext, why: str) -> Forbidden:
     place = f" in namespace {what.namespace}" if what.namespace else ""
     return Forbidden(
         what.cluster,
@@ -211,7 +211,7 @@ def _forbidden(what: Asked, why: str) -> Forbidden:
     )
 
 
-def _rejected(what: Asked, code: int, status: Json, why: str) -> Rejected:
+def _rejected(what: RequestContext, code: int, status: Json, why: str) -> Rejected:
     causes = [_cause(cause) for cause in items(section(status, "details"), "causes")]
     words = "; ".join(dict.fromkeys(cause for cause in causes if cause)) or why
     fix = "This cluster's Velero is older than the field: leave it out." if "unknown field" in words else ""
@@ -225,26 +225,26 @@ def _cause(cause: Json) -> str:
     return f"{field}: {message}" if field and not message.startswith(field) else message
 
 
-def _not_found(what: Asked, status: Json, why: str) -> ClusterError:
+def _not_found(what: RequestContext, status: Json, why: str) -> ClusterError:
     """Without a named object the whole resource is unknown; the API server says so in plain text."""
     details = section(status, "details")
     if not text(details, "name"):
         text_ = f"Cluster {what.cluster} does not know {what.resource}."
         return VeleroMissing(what.cluster, text_, status=404, why=why, fix="Install Velero there, or its newer CRDs.")
     kind = text(details, "kind") or what.resource
-    return NotThere(
+    return ObjectNotFound(
         what.cluster, f"There is no {text(details, 'name')} among {kind} in {what.cluster}.", status=404, why=why
     )
 
 
-def _conflict(what: Asked, status: Json, why: str) -> ClusterError:
+def _conflict(what: RequestContext, status: Json, why: str) -> ClusterError:
     if text(status, "reason") == "AlreadyExists":
         name = text(section(status, "details"), "name") or what.name
-        return AlreadyThere(what.cluster, f"{name} is already there in {what.cluster}.", status=409, why=why)
+        return AlreadyExists(what.cluster, f"{name} is already there in {what.cluster}.", status=409, why=why)
     return Conflict(what.cluster, f"{what.name or what.resource} has changed meanwhile.", status=409, why=why)
 
 
-def _throttled(what: Asked, code: int, reply: Reply) -> Throttled:
+def _throttled(what: RequestContext, code: int, reply: Reply) -> Throttled:
     wait = retry_after(reply.retry_after)
     return Throttled(
         what.cluster,

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from domain.errors import Forbidden, NotThere, VeleroMissing
+from domain.errors import Forbidden, ObjectNotFound, VeleroMissing
 from velero.fields import Json, items, section, text
 from velero.kinds import KINDS, NAMESPACE
 
@@ -39,10 +39,10 @@ class Features:
     kinds: frozenset[str] = field(default_factory=frozenset)
 
     @property
-    def installed(self) -> bool:
+    def is_installed(self) -> bool:
         return "Backup" in self.kinds
 
-    def knows(self, what: str) -> bool | None:
+    def knows_field(self, what: str) -> bool | None:
         """Whether its Velero knows this field; None where the version is unknown (then a strict write tells)."""
         version = numbers(self.velero)
         return None if version is None else version >= SINCE[what]
@@ -54,7 +54,7 @@ def numbers(version: str) -> tuple[int, int] | None:
     return (int(found[1]), int(found[2])) if found else None
 
 
-async def look(api: Api, namespace: str, *, velero: str = "") -> Features:
+async def read_features(api: Api, namespace: str, *, velero: str = "") -> Features:
     """Raises what the version request raises: a cluster that answers that one is there."""
     version = await api.request("GET", "/version")
     return Features(
@@ -70,7 +70,7 @@ async def _identity(api: Api, namespace: str) -> str:
     for name in ("kube-system", namespace):
         try:
             found = await api.request("GET", NAMESPACE.object_path("", name))
-        except (Forbidden, NotThere):
+        except (Forbidden, ObjectNotFound):
             continue
         return text(section(found, "metadata"), "uid")
     return ""

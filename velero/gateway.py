@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from msgspec import Raw, Struct, field
 from msgspec.json import Decoder, decode
 
-from domain.errors import Expired, NotThere
-from velero.documents import MANIFEST, check_json
+from domain.errors import ObjectNotFound, ResourceVersionExpired
+from velero.documents import MANIFEST_BOUNDS, check_json
 from velero.fields import Json, section
 from velero.kinds import Kind
 from velero.objects import without_managed_fields
@@ -61,7 +61,7 @@ class Gateway(Generic[V]):
     async def find(self, name: str) -> V | None:
         try:
             return await self.get(name)
-        except NotThere:
+        except ObjectNotFound:
             return None
 
     async def page(self, *, selector: str = "", token: str = "", limit: int = PAGE) -> Page[V]:
@@ -83,7 +83,7 @@ class Gateway(Generic[V]):
         """All of them; begun anew once where it grew too old between two pages."""
         try:
             return await self._all(selector)
-        except Expired:
+        except ResourceVersionExpired:
             return await self._all(selector)
 
     async def _all(self, selector: str) -> tuple[V, ...]:
@@ -124,7 +124,7 @@ class Gateway(Generic[V]):
 
     def read(self, raw: Raw) -> V | None:
         """One object of a list or a watch; None for what is none. Raises BadDocument. Items of a core list come without their kind."""
-        check_json(bytes(raw), MANIFEST)
+        check_json(bytes(raw), MANIFEST_BOUNDS)
         source = decode(raw)
         if not isinstance(source, dict):
             return None

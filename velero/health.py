@@ -49,7 +49,7 @@ class Health:
         return self.condition is Condition.OK
 
 
-class Board:
+class HealthBoard:
     """The conditions of one cluster's kinds."""
 
     def __init__(self, cluster: str, now: Callable[[], datetime]) -> None:

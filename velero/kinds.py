@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from urllib.parse import quote
 
-from domain.errors import Unknown
+from domain.errors import NotFound
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Kind:
 def _segment(name: str) -> str:
     """Empty, `.` and `..` would be resolved away by the HTTP client, quoted or not."""
     if not name.strip("."):
-        raise Unknown(f"Nothing can be named {name!r}.")
+        raise NotFound(f"Nothing can be named {name!r}.")
     return quote(name, safe="")
 
 

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator
 from velero.api import Lines
 
 
-async def handfuls(lines: Lines, *, most: int = 256, within: float = 0.05) -> AsyncGenerator[list[bytes], None]:
+async def batch_lines(lines: Lines, *, most: int = 256, within: float = 0.05) -> AsyncGenerator[list[bytes], None]:
     """Ends when the stream does. The queue is bounded: a slow consumer slows the server down, not our memory."""
     queue: asyncio.Queue[bytes] = asyncio.Queue(maxsize=2 * most)
     pump = asyncio.create_task(_pump(lines, queue))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from domain.errors import Expired, Forbidden, NotThere, VeleroMissing
+from domain.errors import Forbidden, ObjectNotFound, ResourceVersionExpired, VeleroMissing
 from velero.fields import Json, items, strings, text
 from velero.gateway import Gateway
 from velero.kinds import Kind
@@ -33,13 +33,13 @@ class Served:
 
 
 @dataclass(slots=True)
-class Read:
+class LiveRead:
     """`unread` are kinds that the bot may not list: nothing is known of them, which is not the same as nothing there."""
 
     unread: set[Kind] = field(default_factory=set)
 
 
-async def served(api: Api) -> Served:
+async def read_served_kinds(api: Api) -> Served:
     """Raises ClusterError where the cluster does not answer."""
     groups = await api.request("GET", "/apis")
     versions = ["v1", *(text(v, "groupVersion") for group in items(groups, "groups") for v in items(group, "versions"))]
@@ -59,7 +59,7 @@ async def _resources(api: Api, version: str, gate: asyncio.Semaphore) -> Json | 
     async with gate:
         try:
             return await api.request("GET", path)
-        except (NotThere, Forbidden, VeleroMissing):
+        except (ObjectNotFound, Forbidden, VeleroMissing):
             return None
 
 
@@ -68,11 +68,11 @@ def _kind(version: str, item: Json) -> Kind:
     return Kind(text(item, "kind"), text(item, "name"), group, short, item.get("namespaced") is True)
 
 
-async def read(
+async def read_live_objects(
     api: Api, kinds: Iterable[Kind], namespaces: frozenset[str], visit: Callable[[Kind, Json], None]
-) -> Read:
+) -> LiveRead:
     """Calls `visit` with every live object of these kinds in these namespaces (`*`: all), a page at a time."""
-    found, gate = Read(), asyncio.Semaphore(AT_ONCE)
+    found, gate = LiveRead(), asyncio.Semaphore(AT_ONCE)
 
     async def one(kind: Kind, namespace: str) -> None:
         async with gate:
@@ -80,7 +80,7 @@ async def read(
                 await _pages(api, kind, namespace, visit)
             except Forbidden:
                 found.unread.add(kind)
-            except (NotThere, VeleroMissing):
+            except (ObjectNotFound, VeleroMissing):
                 return
 
     everywhere = "*" in namespaces or len(namespaces) > MANY_NAMESPACES
@@ -98,6 +98,6 @@ async def _pages(api: Api, kind: Kind, namespace: str, visit: Callable[[Kind, Js
     try:
         async for _ in gateway.pages(limit=PAGE_OBJECTS):
             await asyncio.sleep(0)
-    except Expired:
+    except ResourceVersionExpired:
         async for _ in gateway.pages(limit=PAGE_OBJECTS):
             await asyncio.sleep(0)

@@ -38,7 +38,7 @@ def timestamped(base: str, at: datetime) -> str:
     return f"{base}-{at.astimezone(UTC):%Y%m%d%H%M%S}"
 
 
-def name_fault(name: str, *, limit: int = _NAME_LIMIT) -> str:
+def name_error(name: str, *, limit: int = _NAME_LIMIT) -> str:
     """Why the API server would refuse this name, in words; empty if it would not."""
     if not name:
         return "a name is needed"
@@ -49,9 +49,9 @@ def name_fault(name: str, *, limit: int = _NAME_LIMIT) -> str:
     return ""
 
 
-def schedule_name_fault(name: str) -> str:
+def schedule_name_error(name: str) -> str:
     """Velero writes a schedule's name into a label as it is: above 63 characters every run fails silently."""
-    return name_fault(name, limit=_LABEL_LIMIT)
+    return name_error(name, limit=_LABEL_LIMIT)
 
 
 def prefix(name: str, *, limit: int = 57) -> str:

@@ -15,7 +15,7 @@ class Phases:
     failed: frozenset[str]
     partial: frozenset[str] = frozenset()
 
-    def good(self, phase: str) -> bool:
+    def is_good(self, phase: str) -> bool:
         return phase in self.terminal and phase not in self.failed and phase not in self.partial
 
 

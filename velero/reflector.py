@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from random import Random
 from typing import Generic, Protocol, TypeVar
 
-from domain.errors import ClusterError, Expired, Throttled, Unreachable
+from domain.errors import ClusterError, ResourceVersionExpired, Throttled, Unreachable
 from velero.api import End, Lines
 from velero.backoff import Backoff
-from velero.errors import asked, event_failure
+from velero.errors import describe_request, event_failure
 from velero.gateway import Gateway
-from velero.health import LASTING, Board, condition_of
-from velero.line_batches import handfuls
+from velero.health import LASTING, HealthBoard, condition_of
+from velero.line_batches import batch_lines
 from velero.observations import Batch, Change, Observation
 from velero.watch import Line, Type, read_line
 
@@ -39,7 +39,7 @@ _CHANGES = {Type.ADDED: Change.ADDED, Type.MODIFIED: Change.MODIFIED, Type.DELET
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class ReflectorTimes:
     """`silence`: a bookmark comes about every minute. `lasting`: what only an administrator mends is asked for rarely.
 
     `steady`: a stream that lived this long was good; one that ends sooner counts as a failure, whatever its status.
@@ -65,12 +65,12 @@ class Reflector(Generic[V]):
     def __init__(
         self,
         gateway: Gateway[V],
-        board: Board,
+        board: HealthBoard,
         known: Known,
         random: Random,
         *,
         resource_version: str = "",
-        pace: Pace | None = None,
+        pace: ReflectorTimes | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._gateway = gateway
@@ -78,7 +78,7 @@ class Reflector(Generic[V]):
         self._known = known
         self._random = random
         self._place = resource_version
-        self._pace = pace or Pace()
+        self._pace = pace or ReflectorTimes()
         self._backoff = Backoff(random, base=self._pace.base, cap=self._pace.cap)
         self._sleep = sleep
         self._listing = not resource_version
@@ -105,7 +105,7 @@ class Reflector(Generic[V]):
 
     async def _recover(self, error: ClusterError) -> None:
         """An Expired place is routine: after the restart of an API server every older one is. Its repetition is not."""
-        if isinstance(error, Expired):
+        if isinstance(error, ResourceVersionExpired):
             self._listing = True
             if not self._backoff.failures:
                 self._backoff.next()
@@ -157,7 +157,7 @@ class Reflector(Generic[V]):
             self._gateway.kind.path(self._gateway.namespace), self._query(), silence=self._pace.silence
         ) as lines:
             self._board.ok(self.kind)
-            async with aclosing(handfuls(lines, most=self._pace.most, within=self._pace.within)) as hands:
+            async with aclosing(batch_lines(lines, most=self._pace.most, within=self._pace.within)) as hands:
                 async for hand in hands:
                     heard = True
                     read, broken = self._read(hand)
@@ -200,7 +200,7 @@ class Reflector(Generic[V]):
 
     def _fault(self, line: Line[V] | None) -> ClusterError:
         gateway = self._gateway
-        what = asked(gateway.api.cluster, "GET", gateway.kind.path(gateway.namespace), watch=True)
+        what = describe_request(gateway.api.cluster, "GET", gateway.kind.path(gateway.namespace), watch=True)
         if line is None:
             return Unreachable(what.cluster, f"The watch of {what.resource} sent something that is no event.")
         return event_failure(what, line.status)
@@ -211,7 +211,7 @@ class Reflector(Generic[V]):
         cluster = self._gateway.api.cluster
         if lines.end is End.TOO_LONG or self._silent >= self._pace.deaf:
             self._silent = 0
-            raise Expired(cluster, "The place in the stream is doubted.", why=lines.why)
+            raise ResourceVersionExpired(cluster, "The place in the stream is doubted.", why=lines.why)
         if lines.end is not End.SILENT and lived < self._pace.steady:
             raise Unreachable(cluster, f"The watch of {self.kind} ends at once.", why=lines.why or "it closes early")
         self._backoff.reset()

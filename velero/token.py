@@ -19,7 +19,7 @@ from datetime import datetime
 from pathlib import Path
 
 from domain.errors import Unauthenticated
-from velero.documents import MESSAGE, BadDocument, read_json
+from velero.documents import MESSAGE_BOUNDS, BadDocument, read_json
 from velero.fields import Json, items, moment, section, strings, text
 
 TTL = 60.0
@@ -62,7 +62,7 @@ class Token:
             assert self._reading is not None
             return self._reading.header
 
-    async def renewed(self, rejected: str) -> str:
+    async def renew(self, rejected: str) -> str:
         """Another header after `rejected` met a 401; whoever comes second gets what the first one read."""
         async with self._lock:
             if self._reading is None or self._reading.header == rejected:
@@ -85,14 +85,14 @@ class Token:
         return reading.ends.timestamp() - self._wall() if reading.ends else float("inf")
 
 
-def fixed(header: str) -> Token:
+def fixed_token(header: str) -> Token:
     async def read() -> Reading:
         return Reading(header)
 
     return Token(read)
 
 
-def from_file(cluster: str, path: Path, **clocks: Callable[[], float]) -> Token:
+def token_from_file(cluster: str, path: Path, **clocks: Callable[[], float]) -> Token:
     """A projected service-account token or a kubeconfig's tokenFile: both are rotated under our feet."""
 
     async def read() -> Reading:
@@ -107,7 +107,7 @@ def from_file(cluster: str, path: Path, **clocks: Callable[[], float]) -> Token:
     return Token(read, **clocks)  # type: ignore[arg-type]
 
 
-def from_exec(
+def token_from_exec(
     cluster: str,
     config: Json,
     environment: Mapping[str, str],
@@ -165,7 +165,7 @@ def _plugin_environment(config: Json) -> dict[str, str]:
 def _credential(cluster: str, output: bytes, config: Json) -> Reading:
     plugin = Path(text(config, "command")).name
     try:
-        answer = read_json(output, MESSAGE)
+        answer = read_json(output, MESSAGE_BOUNDS)
     except BadDocument as error:
         raise _failed(cluster, f"the plugin {plugin} printed something that is not an ExecCredential") from error
     status = section(answer, "status")

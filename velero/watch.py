@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 from msgspec import Raw, Struct
 from msgspec.json import Decoder, decode
 
-from velero.documents import MANIFEST, check_json
+from velero.documents import MANIFEST_BOUNDS, check_json
 from velero.fields import Json, section, text
 
 V = TypeVar("V")
@@ -46,7 +46,7 @@ def read_line(raw: bytes, read: Callable[[Raw], V | None]) -> Line[V] | None:
     """None for what is no event: an error page, a half line, an unknown type."""
     try:
         event = _EVENT.decode(raw)
-        check_json(bytes(event.object), MANIFEST)
+        check_json(bytes(event.object), MANIFEST_BOUNDS)
         source = decode(event.object)
         if not isinstance(source, dict):
             return None

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from domain.errors import DownloadError, Overran
+from domain.errors import DownloadError, WorkLimitExceeded
 
 T = TypeVar("T")
 
@@ -80,11 +80,11 @@ def _send(sink: int, order: bytes) -> None:
 
 def _result(what: str, code: int, answer: bytes, bounds: WorkLimits) -> Any:
     if code == -signal.SIGALRM:
-        raise Overran(f"{what} took longer than {bounds.seconds:g} s and was stopped.")
+        raise WorkLimitExceeded(f"{what} took longer than {bounds.seconds:g} s and was stopped.")
     if code == _OUT_OF_MEMORY:
-        raise Overran(f"{what} needed more than {bounds.memory >> 20} MiB of memory and was stopped.")
+        raise WorkLimitExceeded(f"{what} needed more than {bounds.memory >> 20} MiB of memory and was stopped.")
     if code:
-        raise Overran(f"{what} ended before its time.", why=f"its process ended with {code}")
+        raise WorkLimitExceeded(f"{what} ended before its time.", why=f"its process ended with {code}")
     raised, result = pickle.loads(answer)  # noqa: S301 - written by this module in the child
     if raised:
         raise result

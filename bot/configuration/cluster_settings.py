@@ -5,11 +5,11 @@ from __future__ import annotations
 from bot.configuration import settings
 from velero.cluster import ClusterSettings
 from velero.connection import Access, Direct, InCluster, Kubeconfig
-from velero.reflector import Pace
+from velero.reflector import ReflectorTimes
 
 
 def cluster_settings(one: settings.Cluster, watching: settings.Watching) -> ClusterSettings:
-    pace = Pace(lasting=watching.refused_every)
+    pace = ReflectorTimes(lasting=watching.refused_every)
     return ClusterSettings(one.name, access(one), one.velero_namespace, one.object_store_hosts, pace)
 
 

@@ -12,10 +12,10 @@ from policy.rules import Rule
 
 log = logging.getLogger(__name__)
 
-LOOK_EVERY = 5.0
+FILE_CHECK_INTERVAL_S = 5.0
 
 
-class Standing:
+class LiveSettings:
     def __init__(self, settings: Settings, rules: tuple[Rule, ...], path: Path | None) -> None:
         self.settings = settings
         self.rules = rules
@@ -26,10 +26,10 @@ class Standing:
         stamp = _stamp(self._path)
         if stamp != self._stamp:
             self._stamp = stamp
-            self.read_again()
-        return LOOK_EVERY
+            self.reload()
+        return FILE_CHECK_INTERVAL_S
 
-    def read_again(self) -> None:
+    def reload(self) -> None:
         if self._path is None:
             return
         try:

@@ -18,7 +18,7 @@ from notifier.deliver.signature import key_of
 SECRET_FORM = "whsec_ and base64 of 16 to 64 bytes"
 
 
-def misconfigured(settings: Settings) -> tuple[Problem, ...]:
+def find_misconfiguration(settings: Settings) -> tuple[Problem, ...]:
     found: list[Problem] = [*_slack(settings), *_audit(settings)]
     for cluster in settings.clusters:
         found += _cluster(cluster)

@@ -36,7 +36,7 @@ def _zone(value: str) -> str:
     return value
 
 
-def shaped(pattern: str, allowed: str) -> AfterValidator:
+def matches_pattern(pattern: str, allowed: str) -> AfterValidator:
     """A text that has a shape; `allowed` describes it for people."""
     shape = re.compile(pattern)
 
@@ -111,11 +111,15 @@ SlackApi = Annotated[
 ]
 PublicUrl = Annotated[str, _or_nothing(address(encrypted=True, allowed="https://…, as Slack reaches the bot"))]
 ServerUrl = Annotated[str, _or_nothing(address(encrypted=False, allowed="https://host or https://host:port"))]
-RequestPath = Annotated[str, shaped(r"/\S*", "a path that begins with /")]
-SlashCommand = Annotated[str, shaped(r"/[a-z0-9_-]{1,31}", "/ and up to 31 lower-case letters, digits, - and _")]
-ClusterName = Annotated[str, shaped(r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?", f"up to 63 {NAME}")]
-SenderName = Annotated[str, shaped(r"[a-z0-9][a-z0-9._-]{0,62}", f"up to 63 {NAME} and _")]
-Namespace = Annotated[str, shaped(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", "up to 63 lower-case letters, digits and -")]
+RequestPath = Annotated[str, matches_pattern(r"/\S*", "a path that begins with /")]
+SlashCommand = Annotated[
+    str, matches_pattern(r"/[a-z0-9_-]{1,31}", "/ and up to 31 lower-case letters, digits, - and _")
+]
+ClusterName = Annotated[str, matches_pattern(r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?", f"up to 63 {NAME}")]
+SenderName = Annotated[str, matches_pattern(r"[a-z0-9][a-z0-9._-]{0,62}", f"up to 63 {NAME} and _")]
+Namespace = Annotated[
+    str, matches_pattern(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", "up to 63 lower-case letters, digits and -")
+]
 
 ENV = "VELERO_CHATOPS_"
 

@@ -18,7 +18,7 @@ from domain.counting import counted
 from domain.errors import ConfigError
 from policy.parse import EXPIRES, Faults, Vocabulary, parse_rules
 from policy.rules import Rule
-from policy.table_reader import Fault
+from policy.table_reader import TableError
 
 Location = tuple[int | str, ...]
 Found = tuple[Location, str]
@@ -50,18 +50,18 @@ def parse(text: str, name: str) -> tuple[Settings, tuple[Rule, ...]]:
     settings, found = _validated(data)
     rules = _rules(data, settings, found)
     if found or settings is None:
-        raise ConfigError(f"{name} has {counted(len(found), 'fault')}.", faults=in_order(name, text, found))
+        raise ConfigError(f"{name} has {counted(len(found), 'fault')}.", faults=sort_errors(name, text, found))
     return settings, rules
 
 
-def in_order(name: str, text: str, found: Sequence[Found]) -> tuple[str, ...]:
+def sort_errors(name: str, text: str, found: Sequence[Found]) -> tuple[str, ...]:
     """Each with file and line in front, by line."""
     lines = positions(text)
     placed = sorted((_line(lines, where), _called(where), words) for where, words in found)
     return tuple(f"{name}:{line}: {key}: {words}" for line, key, words in placed)
 
 
-def of_entries(table: str, faults: Sequence[Fault]) -> list[Found]:
+def locate_errors(table: str, faults: Sequence[TableError]) -> list[Found]:
     """Faults inside tables of an array, such as rules, with their places."""
     return [((table, each.index, *_steps(each.key)), each.words) for each in faults]
 
@@ -118,7 +118,7 @@ def _rules(data: Mapping[str, Any], settings: Settings | None, found: list[Found
     rules = parse_rules(entries if isinstance(entries, list) else (), known, expires=max(1, expires))
     if not isinstance(rules, Faults):
         return rules
-    found += of_entries("rules", rules.faults)
+    found += locate_errors("rules", rules.faults)
     return ()
 
 

@@ -8,11 +8,11 @@ import aiohttp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-WHEN_WELL = 300.0
-WHEN_NOT = 10.0
+CHECK_INTERVAL_S = 300.0
+RETRY_INTERVAL_S = 10.0
 
 
-class Presence:
+class ConnectionStatus:
     """`fault` is empty once Slack has answered; `user` is the bot's own id, `team` its workspace."""
 
     def __init__(self, client: AsyncWebClient) -> None:
@@ -27,11 +27,11 @@ class Presence:
         except (SlackApiError, aiohttp.ClientError, TimeoutError, OSError) as error:
             code = error.response.get("error") if isinstance(error, SlackApiError) else type(error).__name__
             self.fault = f"Slack: {code}"
-            return WHEN_NOT
+            return RETRY_INTERVAL_S
         self.user = str(answer.get("user_id") or "")
         self.team = str(answer.get("team_id") or "")
         self.fault = ""
-        return WHEN_WELL
+        return CHECK_INTERVAL_S
 
     async def home(self) -> str:
         """The bot's own workspace; asked for where Slack has not told it yet, empty where it does not answer."""

@@ -20,7 +20,7 @@ from bot.slack import shortcuts
 from bot.slack.payloads import Received
 from domain.actor import Actor
 from domain.errors import UserError
-from velero.documents import MESSAGE, BadDocument, read_json
+from velero.documents import MESSAGE_BOUNDS, BadDocument, read_json
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +100,7 @@ class Forms:
             return {WORD: f"Type {about.get('word')} exactly."}
         if received.action == REASONED and not values.get(REASON, "").strip():
             return {REASON: "A reason is needed."}
-        return shortcuts.faults(received)
+        return shortcuts.form_errors(received)
 
     def closing(self, title: str, text: str) -> Json:
         return {
@@ -116,7 +116,7 @@ class Forms:
 
 def metadata(value: str) -> dict[str, str]:
     try:
-        found = read_json(value, MESSAGE)
+        found = read_json(value, MESSAGE_BOUNDS)
     except BadDocument:
         return {}
     return {str(key): str(item) for key, item in found.items()} if isinstance(found, dict) else {}

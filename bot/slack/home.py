@@ -14,20 +14,20 @@ from domain.actor import Origin, Way
 from domain.answer import Answer, Text, Tone
 from domain.errors import ClusterError, UserError
 from notifier.render.answers import render
-from operations.pipeline import Conductor
-from operations.request import Asked
+from operations.pipeline import CommandPipeline
+from operations.request import CommandRequest
 from store.tables.inbox import Item
 
 log = logging.getLogger(__name__)
 
 
-class HomeDesk:
-    def __init__(self, client: AsyncWebClient, identity: Identity, conductor: Conductor) -> None:
+class HomeProcessor:
+    def __init__(self, client: AsyncWebClient, identity: Identity, conductor: CommandPipeline) -> None:
         self._client = client
         self._identity = identity
         self._conductor = conductor
 
-    async def see_through(self, item: Item) -> str:
+    async def process(self, item: Item) -> str:
         received = from_stored(item.payload, "")
         rendered = render(await self._status(received.user, received.team, item.key))
         view = {"type": "home", "blocks": [*rendered.blocks]}
@@ -41,7 +41,7 @@ class HomeDesk:
     async def _status(self, user: str, team: str, key: str) -> Answer:
         try:
             actor = await self._identity.actor(user, team)
-            done = await self._conductor.conduct(Asked(key, "status", actor, Origin(Way.HOME)))
+            done = await self._conductor.run(CommandRequest(key, "status", actor, Origin(Way.HOME)))
         except (UserError, ClusterError) as error:
             return Answer(error.text, (Text(error.why),) if error.why else (), Tone.BAD)
         return done.answer or Answer("There is nothing to show.")

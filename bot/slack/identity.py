@@ -13,14 +13,14 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from domain.actor import Actor, ActorKind
-from domain.errors import Refused, Unsure
+from domain.errors import IdentityUnknown, Refused
 from domain.when import known_zone
 from policy.directory import UNKNOWN, Directory, Member
 
-FRESH = timedelta(seconds=60)
-AT_ONCE = timedelta(0)
-LONGEST_STALE = timedelta(minutes=10)
-GONE = frozenset({"user_not_found", "users_not_found", "user_not_visible"})
+PROFILE_MAX_AGE = timedelta(seconds=60)
+NO_CACHE = timedelta(0)
+PROFILE_MAX_STALE = timedelta(minutes=10)
+UNKNOWN_USER_ERRORS = frozenset({"user_not_found", "users_not_found", "user_not_visible"})
 """Nobody of that name: one wrong id among the approvers keeps no vote waiting."""
 NO_GROUPS = frozenset({"plan_upgrade_required", "missing_scope", "not_allowed_token_type"})
 """A workspace that has no user groups, as far as we may know."""
@@ -64,9 +64,9 @@ class Identity:
         profile = await self._profile(user)
         if fault := self._fault(profile, team, await self._home()):
             raise Refused(fault, why="Only people of this workspace may ask.")
-        return await self.known(user, profile)
+        return await self.actor_of_profile(user, profile)
 
-    async def known(self, user: str, profile: Json) -> Actor:
+    async def actor_of_profile(self, user: str, profile: Json) -> Actor:
         email = str((profile.get("profile") or {}).get("email") or "")
         handles = await self._handles_of(user)
         own = {name for name, members in self._groups().items() if user in members or (email and email in members)}
@@ -80,7 +80,7 @@ class Identity:
             timezone=known_zone(str(profile.get("tz") or "")),
         )
 
-    async def _profile(self, user: str, fresh: timedelta = FRESH) -> Json:
+    async def _profile(self, user: str, fresh: timedelta = PROFILE_MAX_AGE) -> Json:
         """With less than the usual freshness an older one is no answer, also where Slack asks for patience."""
         kept = self._users.get(user)
         if kept is not None and self._now() - kept.at < fresh:
@@ -90,16 +90,18 @@ class Identity:
         except SlackApiError as error:
             if (
                 kept is not None
-                and fresh >= FRESH
+                and fresh >= PROFILE_MAX_AGE
                 and error.response.get("error") == "ratelimited"
-                and self._now() - kept.at < LONGEST_STALE
+                and self._now() - kept.at < PROFILE_MAX_STALE
             ):
                 return dict(kept.value)
-            if error.response.get("error") in GONE:
+            if error.response.get("error") in UNKNOWN_USER_ERRORS:
                 return {}
-            raise Unsure("I cannot find out who you are.", why=f"Slack says {error.response.get('error')}.") from None
+            raise IdentityUnknown(
+                "I cannot find out who you are.", why=f"Slack says {error.response.get('error')}."
+            ) from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Unsure("I cannot find out who you are.", why="Slack does not answer.") from error
+            raise IdentityUnknown("I cannot find out who you are.", why="Slack does not answer.") from error
         profile = dict(answer.get("user") or {})
         self._users[user] = _Kept(profile, self._now())
         return profile
@@ -108,7 +110,7 @@ class Identity:
         """The workspaces whose people may ask. Without knowing them nobody may."""
         known = frozenset(team for team in await self._teams() if team)
         if not known and not self._external:
-            raise Unsure("I cannot find out who you are.", why="Slack does not say which workspace is mine.")
+            raise IdentityUnknown("I cannot find out who you are.", why="Slack does not say which workspace is mine.")
         return known
 
     def _fault(self, profile: Json, team: str, home: frozenset[str]) -> str:
@@ -136,12 +138,12 @@ class Identity:
         None where they are not known and Slack does not tell them.
         """
         async with self._lock:
-            if self._handles is None or self._now() - self._handles.at >= FRESH:
+            if self._handles is None or self._now() - self._handles.at >= PROFILE_MAX_AGE:
                 found = await self._ask_handles()
                 if found is not None:
                     return found
             kept = self._handles
-            return kept.value if kept is not None and self._now() - kept.at < LONGEST_STALE else None
+            return kept.value if kept is not None and self._now() - kept.at < PROFILE_MAX_STALE else None
 
     async def _ask_handles(self) -> Mapping[str, tuple[str, ...]] | None:
         """Under the lock. A workspace without user groups has none; that is no fault."""
@@ -201,7 +203,7 @@ class Identity:
         for name in dict.fromkeys(names):
             ident = await self._id_of(name)
             if ident:
-                profile = await self._profile(ident, AT_ONCE if ident in voters else FRESH)
+                profile = await self._profile(ident, NO_CACHE if ident in voters else PROFILE_MAX_AGE)
                 email = str((profile.get("profile") or {}).get("email") or "")
                 found.append(Member(ident, email, active=not self._fault(profile, "", home)))
         return tuple(found)
@@ -212,11 +214,11 @@ class Identity:
         try:
             answer = await self._client.users_lookupByEmail(email=name)
         except SlackApiError as error:
-            if error.response.get("error") in GONE:
+            if error.response.get("error") in UNKNOWN_USER_ERRORS:
                 return ""
-            raise Unsure("I cannot find out who may approve.", why="Slack does not say.") from None
+            raise IdentityUnknown("I cannot find out who may approve.", why="Slack does not say.") from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Unsure("I cannot find out who may approve.", why="Slack does not answer.") from error
+            raise IdentityUnknown("I cannot find out who may approve.", why="Slack does not answer.") from error
         return str((answer.get("user") or {}).get("id") or "")
 
     def forget(self, user: str = "") -> None:

@@ -11,20 +11,20 @@ from bot.refused_attempts import RefusedAttempts
 from bot.slack.forms import metadata
 from bot.slack.identity import Identity
 from bot.slack.payloads import Received, from_stored
-from bot.slack.shortcuts import looking
+from bot.slack.shortcuts import lookup_line
 from bot.slack.votes import Click, Clicks
-from bot.worker import ATTEMPTS, reference
-from commands.correction import Typed, corrected, is_shown, place
+from bot.worker import MAX_ATTEMPTS, reference
+from commands.correction import Typed, correct_line, find_place, is_shown
 from domain.actor import Actor, ActorKind, Origin, Way
 from domain.answer import Answer, Code, Part, Text, Tone
-from domain.errors import ChatopsError, ClusterError, Refused, Unsure, UsageError, UserError
-from operations.pipeline import Conductor
-from operations.request import Asked
+from domain.errors import ChatopsError, ClusterError, IdentityUnknown, Refused, UsageError, UserError
+from operations.pipeline import CommandPipeline
+from operations.request import CommandRequest
 from store.tables.inbox import Item
 
 log = logging.getLogger(__name__)
 
-Say = Callable[[Origin, Actor, Answer], Awaitable[None]]
+SendAnswer = Callable[[Origin, Actor, Answer], Awaitable[None]]
 """To the person alone."""
 
 WAYS = {
@@ -39,18 +39,18 @@ WAYS = {
 LINE = "line:"
 """Action ids of buttons that stand for a command line."""
 
-PATIENCE = 1.3
+FAST_ANSWER_S = 1.3
 """Seconds that a click waits for Slack to say who it is from."""
 
 
-class SlackDesk:
+class SlackItemProcessor:
     """`cluster_of` a channel; `subject_of` a thread: what its card is about; `clicks` by prefix of the action id."""
 
     def __init__(
         self,
         identity: Identity,
-        conductor: Conductor,
-        say: Say,
+        conductor: CommandPipeline,
+        say: SendAnswer,
         cluster_of: Callable[[str], str],
         subject_of: Callable[[str, str], Awaitable[tuple[str, str, str]]],
         clicks: Clicks,
@@ -64,22 +64,22 @@ class SlackDesk:
         self._subject_of = subject_of
         self._clicks = clicks
 
-    async def see_through(self, item: Item) -> str:
+    async def process(self, item: Item) -> str:
         received = from_stored(item.payload, item.response_url)
         origin = origin_of(received)
         nobody = Actor(ActorKind.PERSON, received.user, received.user, team=received.team)
         click = _of(self._clicks.known, received)
         try:
-            async with asyncio.timeout(PATIENCE if click is not None else None):
+            async with asyncio.timeout(FAST_ANSWER_S if click is not None else None):
                 actor = await self._identity.actor(received.user, received.team)
-        except (Unsure, TimeoutError) as error:
+        except (IdentityUnknown, TimeoutError) as error:
             if (kept := _of(self._clicks.unsure, received)) is not None:
                 return await self._clicked(kept, received, nobody, origin, item)
-            await self._say(origin, nobody, sorry(_unsure(error), "", reference(item)))
+            await self._say(origin, nobody, error_answer(_unsure(error), "", reference(item)))
             return "refused"
         except UserError as error:
             self._attempts.add(received.user, line_of(received) or "", received.lead, origin.way.value)
-            await self._say(origin, nobody, sorry(error, "", reference(item)))
+            await self._say(origin, nobody, error_answer(error, "", reference(item)))
             return "refused"
         if click is not None:
             return await self._clicked(click, received, actor, origin, item)
@@ -91,16 +91,16 @@ class SlackDesk:
         except ChatopsError as error:
             if isinstance(error, Refused):
                 self._attempts.add(actor.id, action_of(received).partition(":")[0], way=origin.way.value)
-            await self._say(origin, actor, sorry(error, "", reference(item)))
+            await self._say(origin, actor, error_answer(error, "", reference(item)))
             return "refused"
 
     async def _line(self, received: Received, actor: Actor, origin: Origin, item: Item) -> str:
         cluster, noun, name = await self._subject(received)
-        line = looking(cluster, noun, name) if received.kind == "shortcut" else line_of(received)
+        line = lookup_line(cluster, noun, name) if received.kind == "shortcut" else line_of(received)
         if line is None:
-            await self._say(origin, actor, sorry(unknown(received), "", reference(item)))
+            await self._say(origin, actor, error_answer(unknown_action(received), "", reference(item)))
             return "stale"
-        asked = Asked(
+        asked = CommandRequest(
             key=item.key,
             line=line,
             actor=actor,
@@ -110,15 +110,15 @@ class SlackDesk:
             subject=(noun, name),
         )
         try:
-            done = await self._conductor.conduct(asked)
+            done = await self._conductor.run(asked)
         except (UserError, ClusterError) as error:
             if isinstance(error, Refused):
                 self._attempts.add(actor.id, line, received.lead, origin.way.value)
             typed = Typed(line, asked.lead, asked.subject)
-            better = corrected(error, typed)
+            better = correct_line(error, typed)
             if better and not await self._conductor.accepts(replace(asked, line=better)):
                 better = ""
-            await self._say(origin, actor, sorry(error, line, reference(item), better))
+            await self._say(origin, actor, error_answer(error, line, reference(item), better))
             return "refused"
         if done.answer is not None:
             await self._say(origin, actor, replace(done.answer, reference=reference(item)))
@@ -138,13 +138,13 @@ def _of(clicks: Mapping[str, Click], received: Received) -> Click | None:
     return next((click for prefix, click in clicks.items() if action.startswith(prefix)), None)
 
 
-def _unsure(error: Unsure | TimeoutError) -> Unsure:
-    if isinstance(error, Unsure):
+def _unsure(error: IdentityUnknown | TimeoutError) -> IdentityUnknown:
+    if isinstance(error, IdentityUnknown):
         return error
-    return Unsure("I cannot find out who you are.", why="Slack does not answer.")
+    return IdentityUnknown("I cannot find out who you are.", why="Slack does not answer.")
 
 
-def unknown(received: Received) -> UsageError:
+def unknown_action(received: Received) -> UsageError:
     if received.kind == "shortcut":
         return UsageError("This message is about no backup, restore, schedule or location of mine.")
     return UsageError("This button is from an older message.", fix="Give the command again.")
@@ -176,14 +176,14 @@ def origin_of(received: Received) -> Origin:
     )
 
 
-def sorry(error: ChatopsError, line: str, ref: str, better: str | None = None) -> Answer:
+def error_answer(error: ChatopsError, line: str, ref: str, better: str | None = None) -> Answer:
     """What failed with the part underlined, why, the nearest valid values, one corrected command to copy.
 
     `better`: that command where it was tried already; empty, if it would not be accepted.
     """
-    better = corrected(error, Typed(line)) if better is None else better
+    better = correct_line(error, Typed(line)) if better is None else better
     parts: list[Part] = []
-    if part := place(error, line):
+    if part := find_place(error, line):
         start, end = part
         parts.append(Code(f"{line}\n{' ' * start}{'^' * max(1, end - start)}"))
     if error.why:
@@ -200,7 +200,7 @@ def sorry(error: ChatopsError, line: str, ref: str, better: str | None = None) -
 def not_done(item: Item, ref: str) -> tuple[Origin, Actor, Answer]:
     """To the person of an item that was set aside."""
     user = str(item.payload.get("user", ""))
-    words = Text(f"It was tried {ATTEMPTS} times. Give the reference {ref} to whoever runs this bot.")
+    words = Text(f"It was tried {MAX_ATTEMPTS} times. Give the reference {ref} to whoever runs this bot.")
     return (
         Origin(Way.SLASH, str(item.payload.get("channel", "")), response_url=item.response_url),
         Actor(ActorKind.PERSON, user, user),

@@ -17,7 +17,7 @@ from typing import Any
 from slack_bolt.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.intake import Intake, Queueing, Taken, queueing_of
+from bot.intake import Intake, IntakeResult, Queueing, queueing_of
 from bot.metrics import ACK_SECONDS
 from bot.slack import payloads, shortcuts
 from bot.slack.forms import Forms
@@ -53,22 +53,22 @@ class Listeners:
         self._changed = changed
 
     def register(self, app: AsyncApp) -> None:
-        app.command(ANYTHING)(guarded(self.command))
-        app.action(ANYTHING)(guarded(self.action))
-        app.view(ANYTHING)(guarded(self.form))
-        app.view_closed(ANYTHING)(guarded(self.nothing))
-        app.shortcut(ANYTHING)(guarded(self.shortcut))
-        app.options(ANYTHING)(guarded(self.options))
-        app.event(ANYTHING)(guarded(self.event))
+        app.command(ANYTHING)(guard_listener(self.command))
+        app.action(ANYTHING)(guard_listener(self.action))
+        app.view(ANYTHING)(guard_listener(self.form))
+        app.view_closed(ANYTHING)(guard_listener(self.nothing))
+        app.shortcut(ANYTHING)(guard_listener(self.shortcut))
+        app.options(ANYTHING)(guard_listener(self.options))
+        app.event(ANYTHING)(guard_listener(self.event))
 
     async def slash(self, body: Body) -> Mapping[str, Any]:
         """A slash command without Bolt around it (docs/adr/0009): the same listener behind the same guard."""
-        return await answered(self.command, body)
+        return await listener_response(self.command, body)
 
     async def command(self, body: Body) -> Mapping[str, Any]:
         lead = self._aliases.get(str(body.get("command", "")), "")
         received = payloads.command(body, lead)
-        if form := shortcuts.meant(received):
+        if form := shortcuts.find_shortcut(received):
             here = {shortcuts.CLUSTER: self._cluster_of(received.channel)}
             await self._forms.open(replace(received, action=form, extra=here))
             return {}
@@ -86,7 +86,7 @@ class Listeners:
         return {}
 
     async def form(self, body: Body) -> Mapping[str, Any]:
-        received = shortcuts.asked(payloads.form(body))
+        received = shortcuts.form_values(payloads.form(body))
         if (wrong := self._forms.errors(received)) is not None:
             return {"response_action": "errors", "errors": wrong}
         taken = await self._take(received)
@@ -128,26 +128,26 @@ class Listeners:
     async def nothing(self, _body: Body) -> Mapping[str, Any]:
         return {}
 
-    async def _take(self, received: Received) -> Taken:
+    async def _take(self, received: Received) -> IntakeResult:
         person = f"{received.team}/{received.user}"
         queueing = Queueing(person=person)
         if received.line:
             queueing = queueing_of(received.line, received.lead, self._cluster_of(received.channel), person)
-        return await self._intake.take(
+        return await self._intake.accept(
             received.key, received.kind, received.stored(), queueing=queueing, response_url=received.response_url
         )
 
 
-def guarded(listener: Listener) -> Callable[..., Awaitable[None]]:
+def guard_listener(listener: Listener) -> Callable[..., Awaitable[None]]:
     """The Bolt listener wrapper: whatever happens, Slack gets one acknowledgement in time."""
 
     async def run(ack: Ack, body: Body) -> None:
-        await ack(**await answered(listener, body))
+        await ack(**await listener_response(listener, body))
 
     return run
 
 
-async def answered(listener: Listener, body: Body) -> Mapping[str, Any]:
+async def listener_response(listener: Listener, body: Body) -> Mapping[str, Any]:
     """What is said in the acknowledgement. Never raises."""
     began = time.perf_counter()
     try:
@@ -162,7 +162,7 @@ async def answered(listener: Listener, body: Body) -> Mapping[str, Any]:
         ACK_SECONDS.observe(time.perf_counter() - began)
 
 
-def bolt(client: AsyncWebClient) -> AsyncApp:
+def build_bolt_app(client: AsyncWebClient) -> AsyncApp:
     """Signatures are checked at the door, with two secrets; Bolt knows one."""
     return AsyncApp(
         client=client,

@@ -71,16 +71,16 @@ EVENTS: Mapping[str, str] = {
 }
 
 
-def scopes(settings: Settings) -> tuple[Scope, ...]:
+def required_scopes(settings: Settings) -> tuple[Scope, ...]:
     """What the app has to be granted for these settings."""
     return (*SCOPES, *(HISTORY if settings.delivery.history else ()), *([FILES] if settings.slack.files else []))
 
 
-def manifest(settings: Settings) -> Json:
+def build_manifest(settings: Settings) -> Json:
     """Raises ConfigError where Slack would have to call an address that is not set."""
     slack = settings.slack
     url = _url(slack)
-    wanted = scopes(settings)
+    wanted = required_scopes(settings)
     features: Json = {
         "app_home": {
             "home_tab_enabled": True,
@@ -148,7 +148,7 @@ def hint(noun: str) -> str:
     """The verbs of a noun; of the bare command the nouns that people use most."""
     if not noun:
         return _alternatives(ESSENTIAL)
-    return _alternatives([verb.name for verb in VERBS if verb.noun == noun and verb.effect is not Effect.NOT_HERE])
+    return _alternatives([verb.name for verb in VERBS if verb.noun == noun and verb.effect is not Effect.UNSUPPORTED])
 
 
 def _alternatives(words: Iterable[str]) -> str:

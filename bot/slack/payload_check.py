@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
-from velero.documents import MESSAGE, read_json
+from velero.documents import MESSAGE_BOUNDS, read_json
 
 JSON = "application/json"
 
@@ -22,14 +22,14 @@ def is_event(content_type: str) -> bool:
     return content_type == JSON
 
 
-def whole(content_type: str, body: bytes) -> bool:
+def is_valid_payload(content_type: str, body: bytes) -> bool:
     """UTF-8, and where JSON is due an object whose known parts have their types."""
     try:
         text = body.decode("utf-8")
         if is_event(content_type):
-            return _fits(read_json(text, MESSAGE))
+            return _fits(read_json(text, MESSAGE_BOUNDS))
         payload = parse_qs(text, errors="strict").get("payload")
-        return payload is None or _fits(read_json(payload[0], MESSAGE))
+        return payload is None or _fits(read_json(payload[0], MESSAGE_BOUNDS))
     except ValueError:
         return False
 

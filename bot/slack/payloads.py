@@ -119,7 +119,7 @@ def form(body: Body) -> Received:
         action=str(view.get("callback_id", "")),
         value=str(view.get("private_metadata", "")),
         trigger=_text(body, "trigger_id"),
-        extra={"values": flat(values)},
+        extra={"values": flatten_values(values)},
     )
 
 
@@ -158,7 +158,7 @@ def shortcut(body: Body) -> Received:
     )
 
 
-def flat(values: Body) -> dict[str, str]:
+def flatten_values(values: Body) -> dict[str, str]:
     """Block id → what was put in; one element a block is all our forms have."""
     found: dict[str, str] = {}
     for block, elements in values.items():

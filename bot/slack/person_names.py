@@ -11,16 +11,16 @@ import aiohttp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-FRESH = timedelta(minutes=10)
-PAGES = 25
+DIRECTORY_MAX_AGE = timedelta(minutes=10)
+MAX_PAGES = 25
 PAGE_SIZE = 200
-PATIENCE = 2.0
+LOOKUP_TIMEOUT_S = 2.0
 """Seconds; without an answer the name is taken as it was written."""
 
 Profile = Mapping[str, Any]
 
 
-class People:
+class PersonDirectory:
     def __init__(self, client: AsyncWebClient, now: Callable[[], datetime]) -> None:
         self._client = client
         self._now = now
@@ -31,8 +31,8 @@ class People:
     async def names(self, who: str) -> frozenset[str]:
         """All names of everybody who has this one; nothing for somebody unknown, or while Slack doesn't answer."""
         try:
-            async with asyncio.timeout(PATIENCE), self._lock:
-                if self._asked_at is None or self._now() - self._asked_at >= FRESH:
+            async with asyncio.timeout(LOOKUP_TIMEOUT_S), self._lock:
+                if self._asked_at is None or self._now() - self._asked_at >= DIRECTORY_MAX_AGE:
                     await self._learn()
         except (SlackApiError, aiohttp.ClientError, TimeoutError, OSError):
             pass
@@ -43,7 +43,7 @@ class People:
     async def _learn(self) -> None:
         known: dict[str, frozenset[str]] = {}
         cursor = ""
-        for _ in range(PAGES):
+        for _ in range(MAX_PAGES):
             answer = await self._client.users_list(limit=PAGE_SIZE, cursor=cursor)
             known |= {str(each.get("id")): names_of(each) for each in answer.get("members") or ()}
             cursor = str((answer.get("response_metadata") or {}).get("next_cursor") or "")

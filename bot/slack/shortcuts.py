@@ -104,7 +104,7 @@ SHORTCUTS: tuple[Shortcut, ...] = (
 )
 
 
-def meant(received: Received) -> str:
+def find_shortcut(received: Received) -> str:
     """The form that a bare `backup create` or `restore create` stands for; empty for every other line."""
     words = f"{received.lead} {received.line}".split()
     return next((ident for ident, form in FORMS.items() if words == [form.noun, "create"]), "")
@@ -125,16 +125,16 @@ def view(received: Received, clusters: Sequence[str], now: datetime) -> Json:
     }
 
 
-def asked(received: Received) -> Received:
+def form_values(received: Received) -> Received:
     """A form that was sent, as the command line that it stands for, in the channel that was chosen."""
     form = FORMS.get(received.action)
     if form is None:
         return received
     values: Mapping[str, str] = received.extra.get("values") or {}
-    return replace(received, line=line(form, values), channel=values.get(CHANNEL, ""))
+    return replace(received, line=command_line(form, values), channel=values.get(CHANNEL, ""))
 
 
-def line(form: Form, values: Mapping[str, str]) -> str:
+def command_line(form: Form, values: Mapping[str, str]) -> str:
     said = {box.block: _said(box, values.get(box.block, "")) for box in form.boxes}
     words = [form.noun, "create"]
     words += [quote(said[box.block]) for box in form.boxes if not box.flag and said[box.block]]
@@ -150,7 +150,7 @@ def _said(box: Box, text: str) -> str:
     return ",".join(word for word in re.split(r"[\s,]+", text) if word) if box.words else text.strip()
 
 
-def faults(received: Received) -> Mapping[str, str] | None:
+def form_errors(received: Received) -> Mapping[str, str] | None:
     """Block id → what is wrong with it; None for what can be read, and for forms that are none of these."""
     form = FORMS.get(received.action)
     if form is None:
@@ -183,7 +183,7 @@ _LOOKS: Mapping[str, str] = {
 }
 
 
-def looking(cluster: str, noun: str, name: str) -> str | None:
+def lookup_line(cluster: str, noun: str, name: str) -> str | None:
     """The line that shows what a message is about; None for one that is about none of these."""
     if noun not in _LOOKS or not name:
         return None

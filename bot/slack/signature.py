@@ -12,22 +12,22 @@ TOLERANCE = 300
 _SIGNATURE = re.compile(r"v0=[0-9a-f]{64}")
 
 
-class Fault(StrEnum):
+class SignatureError(StrEnum):
     UNSIGNED = "unsigned"
     MALFORMED = "malformed"
     STALE = "stale"
     FORGED = "forged"
 
 
-def head_fault(timestamp: str, signature: str, now: float) -> Fault | None:
+def head_fault(timestamp: str, signature: str, now: float) -> SignatureError | None:
     """What the headers alone tell: whether the body is worth reading. Within five minutes, past or future."""
     if not timestamp or not signature:
-        return Fault.UNSIGNED
+        return SignatureError.UNSIGNED
     if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= 12):
-        return Fault.MALFORMED
+        return SignatureError.MALFORMED
     if not _SIGNATURE.fullmatch(signature):
-        return Fault.MALFORMED
-    return Fault.STALE if abs(now - int(timestamp)) > TOLERANCE else None
+        return SignatureError.MALFORMED
+    return SignatureError.STALE if abs(now - int(timestamp)) > TOLERANCE else None
 
 
 def is_signed(timestamp: str, signature: str, body: bytes, secrets: Sequence[str]) -> bool:

@@ -22,17 +22,17 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.metrics import SLACK_CONNECTIONS
-from bot.supervise import contained
+from bot.supervise import run_contained
 from domain.errors import SlackUnreachable
-from velero.documents import MESSAGE, BadDocument, read_json
+from velero.documents import MESSAGE_BOUNDS, BadDocument, read_json
 
 log = logging.getLogger(__name__)
 
 Json = dict[str, Any]
 
-MOST_AT_ONCE = 400
+MAX_CONCURRENT_ENVELOPES = 400
 BUSY = {"response_type": "ephemeral", "text": "I am busy: this was not done."}
-LEAVING = frozenset({"warning", "refresh_requested"})
+SHUTTING_DOWN = frozenset({"warning", "refresh_requested"})
 """Reasons after which the next connection is wanted at once; the others need somebody."""
 WORDS = {
     "link_disabled": "Socket Mode is switched off in the Slack app.",
@@ -41,7 +41,7 @@ WORDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class SocketTimeouts:
     """Seconds. `heartbeat`: a connection that does not answer a ping for half as long again is dead. `linger`: an old one stays open.
 
     `steady`: connections that lived less count as hasty, and after `hasty` of them in a row the next is delayed.
@@ -78,13 +78,13 @@ class SocketMode:
         client: AsyncWebClient,
         session: aiohttp.ClientSession,
         token: Callable[[], str],
-        patience: Patience | None = None,
+        patience: SocketTimeouts | None = None,
     ) -> None:
         self._app = app
         self._client = client
         self._session = session
         self._token = token
-        self._patience = patience or Patience()
+        self._patience = patience or SocketTimeouts()
         self._links: list[Link] = []
         self._serving: set[asyncio.Task[None]] = set()
         self._answering: set[asyncio.Task[Exception | None]] = set()
@@ -186,7 +186,7 @@ class SocketMode:
             log.info("Slack ends a connection: %s", link.why)
             link.leaving.set()
         elif "envelope_id" in said:
-            task = asyncio.create_task(contained(self._answer(link, said)))
+            task = asyncio.create_task(run_contained(self._answer(link, said)))
             self._answering.add(task)
             task.add_done_callback(self._answering.discard)
 
@@ -200,7 +200,7 @@ class SocketMode:
         """What needs somebody, and connections that end at once again and again, are left to the loop's back-off."""
         lived = asyncio.get_running_loop().time() - link.opened
         self._hasty = 0 if lived >= self._patience.steady else self._hasty + 1
-        if self._closing or (link.why in LEAVING and self._hasty <= self._patience.hasty):
+        if self._closing or (link.why in SHUTTING_DOWN and self._hasty <= self._patience.hasty):
             return
         if link.why in WORDS or self._hasty > self._patience.hasty:
             raise SlackUnreachable(_words(link.why))
@@ -213,7 +213,7 @@ class SocketMode:
     # --- envelopes
 
     async def _answer(self, link: Link, envelope: Json) -> None:
-        if len(self._answering) > MOST_AT_ONCE:
+        if len(self._answering) > MAX_CONCURRENT_ENVELOPES:
             payload: Json | None = BUSY
         else:
             asked = AsyncBoltRequest(mode="socket_mode", body=envelope.get("payload") or {})
@@ -243,7 +243,7 @@ def payload_of(answer: BoltResponse) -> Json | None:
     body = answer.body or ""
     if answer.headers.get("content-type", [""])[0].startswith("application/json"):
         with suppress(ValueError):
-            found = read_json(body, MESSAGE)
+            found = read_json(body, MESSAGE_BOUNDS)
             return found if isinstance(found, dict) else {}
     return {"text": body} if body else {}
 
@@ -252,7 +252,7 @@ def _read(frame: aiohttp.WSMessage) -> Json:
     if frame.type is not aiohttp.WSMsgType.TEXT:
         return {}
     try:
-        said = read_json(frame.data, MESSAGE)
+        said = read_json(frame.data, MESSAGE_BOUNDS)
     except BadDocument:
         return {}
     return said if isinstance(said, Mapping) else {}  # type: ignore[return-value]

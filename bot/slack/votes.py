@@ -20,7 +20,7 @@ from store.scrub import scrub
 Say = Callable[[Origin, Actor, Answer], Awaitable[None]]
 Click = Callable[[Received, Actor, Origin, str], Awaitable[str]]
 """Sees a click through that is no command: a vote, a withdrawal. Returns how it ended."""
-Cast = Callable[[str, Actor, VoteKind, str, str], Awaitable[Answer]]
+CastVote = Callable[[str, Actor, VoteKind, str, str], Awaitable[Answer]]
 """(approval, voter, kind, reason, the fingerprint that was seen)"""
 
 APPROVE, REJECT, DETAILS, WITHDRAW = "approve:", "reject:", "details:", "withdraw:"
@@ -34,10 +34,10 @@ class Clicks:
     unsure: Mapping[str, Click]
 
 
-def clicks(approvals: Approvals, say: Say) -> Clicks:
+def vote_clicks(approvals: Approvals, say: Say) -> Clicks:
     """The value carries the fingerprint that the voter saw."""
 
-    def voting(prefix: str, kind: VoteKind, cast: Cast) -> Click:
+    def voting(prefix: str, kind: VoteKind, cast: CastVote) -> Click:
         async def click(received: Received, actor: Actor, origin: Origin, _key: str) -> str:
             why = (received.extra.get("values") or {}).get(REASON, "").strip()
             await say(origin, actor, await cast(_id(received, prefix), actor, kind, why, _seen(received)))
@@ -45,21 +45,21 @@ def clicks(approvals: Approvals, say: Say) -> Clicks:
 
         return click
 
-    def both(cast: Cast) -> dict[str, Click]:
+    def both(cast: CastVote) -> dict[str, Click]:
         return {
             APPROVE: voting(APPROVE, VoteKind.APPROVE, cast),
             REJECT: voting(REJECT, VoteKind.REJECT, cast),
         }
 
     async def details(received: Received, actor: Actor, origin: Origin, _key: str) -> str:
-        await say(origin, actor, whole(*await approvals.details(_id(received, DETAILS), actor)))
+        await say(origin, actor, full_plan(*await approvals.details(_id(received, DETAILS), actor)))
         return "shown"
 
     async def withdraw(received: Received, actor: Actor, origin: Origin, _key: str) -> str:
         await say(origin, actor, await approvals.withdraw(_id(received, WITHDRAW), actor))
         return "withdrawn"
 
-    return Clicks({**both(approvals.vote), DETAILS: details, WITHDRAW: withdraw}, both(approvals.vote_unsure))
+    return Clicks({**both(approvals.vote), DETAILS: details, WITHDRAW: withdraw}, both(approvals.keep_vote))
 
 
 def _id(received: Received, prefix: str) -> str:
@@ -72,7 +72,7 @@ def _seen(received: Received) -> str:
     return metadata(received.value).get("fingerprint", "none")
 
 
-def whole(approval: Approval, operation: Operation, plan: Plan) -> Answer:
+def full_plan(approval: Approval, operation: Operation, plan: Plan) -> Answer:
     """Everything that a voter may want to read before: manifests, evidence, every object that it would change."""
     manifests = scrub(yaml.safe_dump_all([step.manifest for step in plan.steps], sort_keys=False))
     rows = (

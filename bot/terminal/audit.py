@@ -11,8 +11,8 @@ import click
 from domain.errors import ChatopsError
 from store.audit_chain.export import Format, export
 from store.audit_chain.verify import verify
-from store.connection import DATABASE_FILE, open_for_reading, reading
-from store.tables.audit import Recorded
+from store.connection import DATABASE_FILE, open_for_reading, read_transaction
+from store.tables.audit import AuditRow
 
 SILENT = frozenset({"approval"})
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -58,15 +58,15 @@ def export_command(data_dir: Path, kind: str) -> None:
 def show(operation: str, data_dir: Path) -> None:
     """Tell the story of one operation."""
     _there(data_dir)
-    with reading(data_dir) as tx:
-        rows = tx.audit.story(operation)
+    with read_transaction(data_dir) as tx:
+        rows = tx.audit.history_of(operation)
     if not rows:
         raise click.ClickException(f"There is no operation {operation!r} in the record.")
     for row in rows:
         print(told(row))
 
 
-def told(row: Recorded) -> str:
+def told(row: AuditRow) -> str:
     """One line: who did what when, and what of it somebody wants to read; digests by their beginning."""
     entry = row.entry
     said = ((key, _said(value)) for key, value in entry.detail.items() if key not in SILENT)

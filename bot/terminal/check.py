@@ -13,20 +13,20 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.configuration.cluster_settings import cluster_settings
 from bot.configuration.settings import Settings
-from bot.doctor import Finding, Grade, examine, of_settings, worst
+from bot.doctor import CheckGrade, CheckResult, of_settings, run_checks, worst_grade
 from velero.cluster import Cluster
 
-MARKS = {Grade.OK: "ok", Grade.WARNING: "warning", Grade.FAILURE: "FAILURE"}
+MARKS = {CheckGrade.OK: "ok", CheckGrade.WARNING: "warning", CheckGrade.FAILURE: "FAILURE"}
 
 
 def live(settings: Settings) -> int:
     """Prints the table; gives the exit code. Raises OSError where a secret cannot be read."""
     findings = (*of_settings(settings), *asyncio.run(_examined(settings)))
     print(table(findings))
-    return 1 if worst(findings) is Grade.FAILURE else 0
+    return 1 if worst_grade(findings) is CheckGrade.FAILURE else 0
 
 
-async def _examined(settings: Settings) -> tuple[Finding, ...]:
+async def _examined(settings: Settings) -> tuple[CheckResult, ...]:
     async with AsyncExitStack() as stack:
         limits = aiohttp.ClientTimeout(total=10)
         session = await stack.enter_async_context(aiohttp.ClientSession(timeout=limits, trust_env=False))
@@ -41,10 +41,10 @@ async def _examined(settings: Settings) -> tuple[Finding, ...]:
             made = Cluster(reached, now=lambda: datetime.now(UTC), random=random.Random())  # noqa: S311 - jitter
             stack.push_async_callback(made.close)
             clusters[one.name] = made
-        return await examine(settings, client, clusters)
+        return await run_checks(settings, client, clusters)
 
 
-def table(findings: Sequence[Finding]) -> str:
+def table(findings: Sequence[CheckResult]) -> str:
     """Marks and parts in columns; the mend stands under what it mends."""
     parts = [f"{finding.cluster} {finding.part}".strip() for finding in findings]
     wide = max(map(len, parts), default=0)
@@ -53,6 +53,6 @@ def table(findings: Sequence[Finding]) -> str:
         lines.append(f"{MARKS[finding.grade]:8} {part:{wide}}  {finding.text}")
         if finding.mend:
             lines.append(f"{'':8} {'':{wide}}  → {finding.mend}")
-    counts = {grade: sum(finding.grade is grade for finding in findings) for grade in Grade}
+    counts = {grade: sum(finding.grade is grade for finding in findings) for grade in CheckGrade}
     lines.append(", ".join(f"{count} {grade}" for grade, count in counts.items()))
     return "\n".join(lines)

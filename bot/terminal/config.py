@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from bot.configuration.misconfiguration import misconfigured
+from bot.configuration.misconfiguration import find_misconfiguration
 from bot.configuration.settings import Settings
 from bot.configuration.settings_file import read
 from domain.counting import counted
@@ -37,7 +37,7 @@ def check(path: Path, *, live: bool, strict: bool) -> None:
         raise SystemExit(_live(settings))
     print(json.dumps(shown(settings), indent=2, default=str))
     print(f"{counted(len(rules), 'rule')}, {counted(len(settings.clusters), 'cluster')}")
-    found = misconfigured(settings)
+    found = find_misconfiguration(settings)
     for problem in found:
         click.echo(f"{problem.part}: {problem.text}. To mend it: {problem.fix}", err=True)
     raise SystemExit(1 if found and strict else 0)

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 import click
 
-from bot.terminal.line_batches import answered
-from velero.cron.line_answers import answer
-from velero.documents import MESSAGE, BadDocument, read_json
+from bot.terminal.line_batches import answer_lines
+from velero.cron.line_answers import answer_line
+from velero.documents import MESSAGE_BOUNDS, BadDocument, read_json
 
 
 @click.command("cron")
@@ -25,12 +25,12 @@ from velero.documents import MESSAGE, BadDocument, read_json
 def COMMAND(expr: str | None, dialect: str, zone: str, start: str | None, count: int, *, batch: bool) -> None:  # noqa: N802
     """Print the next runs of EXPR."""
     if batch:
-        answered(lambda line: answer(_loaded(line)))
+        answer_lines(lambda line: answer_line(_loaded(line)))
         return
     if expr is None:
         raise click.UsageError("A cron expression is missing.")
     begin = start or datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    said = answer({"expr": expr, "server_tz": zone, "from": begin, "count": count, "dialect": dialect})
+    said = answer_line({"expr": expr, "server_tz": zone, "from": begin, "count": count, "dialect": dialect})
     if "error" in said:
         raise click.ClickException(str(said["error"]))
     runs = said["next"]
@@ -39,6 +39,6 @@ def COMMAND(expr: str | None, dialect: str, zone: str, start: str | None, count:
 
 def _loaded(line: str) -> object:
     try:
-        return read_json(line, MESSAGE)
+        return read_json(line, MESSAGE_BOUNDS)
     except BadDocument:
         return line

@@ -22,7 +22,7 @@ import click
 
 from domain.duration import BadDuration, parse_positive
 from notifier.deliver.signature import headers, key_of
-from velero.documents import MESSAGE, BadDocument, read_json
+from velero.documents import MESSAGE_BOUNDS, BadDocument, read_json
 
 PASS, FAIL, USAGE, UNREACHABLE = 0, 1, 2, 3
 TRIES, TRIES_WAITING = 4, 9
@@ -157,7 +157,7 @@ def _call(request: urllib.request.Request) -> Reply | None:
 
 def _json(body: bytes) -> Json:
     try:
-        found = read_json(body or b"{}", MESSAGE)
+        found = read_json(body or b"{}", MESSAGE_BOUNDS)
     except BadDocument:
         return {}
     return found if isinstance(found, dict) else {}

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from bot.terminal.webhook import DATA_DIR, asked
-from store.connection import DATABASE_FILE, reading
+from store.connection import DATABASE_FILE, read_transaction
 from store.tables.failed_items import FailedItem
 
 
@@ -25,7 +25,7 @@ def failed(data_dir: Path, output: str, limit: int) -> None:
     """List what was set aside, newest first, with its fault. Reads while the bot runs."""
     if not (data_dir / DATABASE_FILE).is_file():
         raise click.ClickException(f"There is no database in {data_dir}.")
-    with reading(data_dir) as tx:
+    with read_transaction(data_dir) as tx:
         found = [_told(each) for each in tx.failed_items.all(limit)]
     if output == "json":
         print(json.dumps(found, indent=2))

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 
 
-def answered(answer: Callable[[str], object]) -> None:
+def answer_lines(answer: Callable[[str], object]) -> None:
     """Lines end with a newline alone: a carriage return inside one belongs to it."""
     out = sys.stdout.buffer
     for raw in sys.stdin.buffer:

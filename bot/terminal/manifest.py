@@ -11,7 +11,7 @@ import click
 import yaml
 
 from bot.configuration.settings_file import read
-from bot.slack.manifest import Scope, manifest, scopes
+from bot.slack.manifest import Scope, build_manifest, required_scopes
 from domain.errors import ConfigError
 
 
@@ -27,20 +27,20 @@ def show(path: Path, output: str) -> None:
     """Print the app manifest; with JSON, the reasons of its scopes go to standard error."""
     try:
         settings, _ = read(path)
-        made = manifest(settings)
+        made = build_manifest(settings)
     except ConfigError as error:
         for line in error.faults:
             click.echo(line, err=True)
         raise click.ClickException(error.text) from None
     if output == "yaml":
-        print(commented(made, scopes(settings)), end="")
+        print(comment_manifest(made, required_scopes(settings)), end="")
         return
     print(json.dumps(made, indent=2, ensure_ascii=False))
-    for scope in scopes(settings):
+    for scope in required_scopes(settings):
         print(f"{scope.name}: {reason(scope)}", file=sys.stderr)
 
 
-def commented(made: dict[str, Any], wanted: tuple[Scope, ...]) -> str:
+def comment_manifest(made: dict[str, Any], wanted: tuple[Scope, ...]) -> str:
     """YAML with each scope's reason beside it, where it is asked for the first time."""
     told = {f"- {scope.name}": reason(scope) for scope in wanted}
     lines = []

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from bot.terminal.webhook import DATA_DIR, asked
-from store.connection import DATABASE_FILE, reading
+from store.connection import DATABASE_FILE, read_transaction
 from store.tables.notices import Notice
 
 
@@ -25,7 +25,7 @@ def failed(data_dir: Path, output: str, limit: int) -> None:
     """List what failed for good, newest first. Reads while the bot runs."""
     if not (data_dir / DATABASE_FILE).is_file():
         raise click.ClickException(f"There is no database in {data_dir}.")
-    with reading(data_dir) as tx:
+    with read_transaction(data_dir) as tx:
         found = [
             _told(each, getattr(tx.outbox.event(each.event), "kind", "")) for each in tx.notices.dead_letters(limit)
         ]

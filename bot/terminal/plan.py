@@ -9,27 +9,27 @@ from typing import Any
 
 import click
 
-from bot.terminal.line_batches import answered
-from commands.batch import answer, fixtures
-from commands.planning.context import ClusterView, Situation
+from bot.terminal.line_batches import answer_lines
+from commands.batch import answer_line, facts_from_objects
+from commands.planning.context import ClusterView, PlanContext
 from commands.planning.facts import Facts
 from domain.errors import UserError
-from velero.documents import ARTIFACT, read_json
+from velero.documents import ARTIFACT_BOUNDS, read_json
 
 
 def _facts(path: Path | None) -> Facts:
     if path is None:
         return Facts()
     try:
-        loaded = read_json(path.read_bytes(), ARTIFACT)
-        return fixtures(loaded if isinstance(loaded, list) else [loaded])
+        loaded = read_json(path.read_bytes(), ARTIFACT_BOUNDS)
+        return facts_from_objects(loaded if isinstance(loaded, list) else [loaded])
     except (OSError, ValueError, UserError) as error:
         raise click.ClickException(f"The fixtures {path} cannot be read: {error}") from None
 
 
-def _situation(namespace: str) -> Situation:
+def _situation(namespace: str) -> PlanContext:
     now = datetime.now(UTC)
-    return Situation(now=now, new_id=lambda: "", cluster=ClusterView("", velero_namespace=namespace))
+    return PlanContext(now=now, new_id=lambda: "", cluster=ClusterView("", velero_namespace=namespace))
 
 
 @click.command("plan")
@@ -42,11 +42,11 @@ def COMMAND(line: str | None, output: str, fixture_file: Path | None, *, batch: 
     """Print what LINE would write: translation, guards and the velero command. Changes nothing."""
     facts, situation = _facts(fixture_file), _situation(namespace)
     if batch:
-        answered(lambda row: answer(row, facts, situation))
+        answer_lines(lambda row: answer_line(row, facts, situation))
         return
     if line is None:
         raise click.UsageError("A command line is missing.")
-    said = answer(line, facts, situation)
+    said = answer_line(line, facts, situation)
     print(_shown(said, output))
     if not said["ok"] or any(guard["level"] == "refuse" for guard in said["guards"]):
         raise SystemExit(1)

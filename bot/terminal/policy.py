@@ -10,11 +10,11 @@ from typing import Any
 
 import click
 
-from bot.configuration.settings_file import SYNONYMS, Found, in_order, of_entries, read
-from commands.batch import fixtures, planned
+from bot.configuration.settings_file import SYNONYMS, Found, locate_errors, read, sort_errors
+from commands.batch import facts_from_objects, plan_command
 from commands.grammar.parser import parse
 from commands.grammar.verb import Effect
-from commands.planning.context import ClusterView, Situation
+from commands.planning.context import ClusterView, PlanContext
 from commands.planning.facts import Facts
 from commands.planning.resolve import resolve
 from commands.registry import VERBS, verb_of
@@ -27,10 +27,10 @@ from policy.cases import CaseFaults, parse_cases, run_cases
 from policy.decide import may_ask
 from policy.directory import ASSUMED
 from policy.explain import COLUMNS, explain
-from policy.matching import Ask
+from policy.matching import PolicyRequest
 from policy.parse import Faults, Vocabulary, parse_rules
 from policy.rules import Rule
-from velero.documents import ARTIFACT, read_json
+from velero.documents import ARTIFACT_BOUNDS, read_json
 
 Labels = Mapping[str, Mapping[str, str]]
 
@@ -76,7 +76,7 @@ def _explained(
         print(f"{command.key} reads: {decision.outcome.value}. {decision.text}".rstrip())
         return decision
     labels = {item["metadata"]["name"]: item["metadata"].get("labels") or {} for item in facts.all("namespaces")}
-    ask = Ask.of(actor, plan, datetime.now(UTC), labels=labels, reason="explained")
+    ask = PolicyRequest.of(actor, plan, datetime.now(UTC), labels=labels, reason="explained")
     found = explain(rules, ask, ASSUMED, safety_backup=default)
     rows = [COLUMNS, *(row.cells for row in found.rows)]
     widths = [max(len(row[at]) for row in rows) for at in range(3)]
@@ -85,7 +85,7 @@ def _explained(
     for guard in plan.guards:
         print(f"{guard.level.value}: {guard.text} ({guard.code})")
     if found.net is not None:
-        asked = parse(line).maybe("safety-backup")
+        asked = parse(line).optional_bool("safety-backup")
         wanted, by = (found.net.wanted, found.net.by) if asked is None else (asked, "the command")
         print(f"safety backup: {'yes' if wanted else 'no'}, by {by}")
     decision = found.decision
@@ -104,7 +104,7 @@ def run_table(file: Path, path: Path | None, fixture_file: Path | None) -> None:
     rules = _rules(path)[0] if path else _parsed(text, data, file)
     cases = parse_cases(data.get("cases") or [])
     if isinstance(cases, CaseFaults):
-        raise _faulty(file, text, of_entries("cases", cases.faults))
+        raise _faulty(file, text, locate_errors("cases", cases.faults))
     facts = _facts(fixture_file)
     results = run_cases(rules, cases, lambda line, cluster: _planned(line, cluster, facts, _nobody())[0])
     for result in results:
@@ -125,11 +125,11 @@ def _planned(line: str, cluster: str, facts: Facts, actor: Actor) -> tuple[Plan 
     """(plan, cluster); no plan for a line that only reads."""
     command = parse(line)
     name = command.text("to-cluster") or command.cluster or cluster
-    situation = Situation(
+    situation = PlanContext(
         now=datetime.now(UTC), new_id=lambda: "", cluster=ClusterView(name), actor=actor, reason="explained"
     )
     verb = verb_of(command.key)
-    plan = planned(command, facts, situation) if verb is not None and verb.effect is Effect.WRITE else None
+    plan = plan_command(command, facts, situation) if verb is not None and verb.effect is Effect.WRITE else None
     return (resolve(plan, facts, situation) if plan is not None else None), name
 
 
@@ -150,12 +150,12 @@ def _rules(path: Path) -> tuple[tuple[Rule, ...], tuple[str, ...], Mapping[str, 
 def _parsed(text: str, data: Mapping[str, Any], path: Path) -> tuple[Rule, ...]:
     rules = parse_rules(data.get("rules") or [], Vocabulary(tuple(verb.key for verb in VERBS), synonyms=SYNONYMS))
     if isinstance(rules, Faults):
-        raise _faulty(path, text, of_entries("rules", rules.faults))
+        raise _faulty(path, text, locate_errors("rules", rules.faults))
     return rules
 
 
 def _faulty(path: Path, text: str, found: Sequence[Found]) -> click.ClickException:
-    for line in in_order(str(path), text, found):
+    for line in sort_errors(str(path), text, found):
         click.echo(line, err=True)
     return click.ClickException(f"{path} has {counted(len(found), 'fault')}.")
 
@@ -172,7 +172,7 @@ def _facts(path: Path | None) -> Facts:
     if path is None:
         return Facts()
     try:
-        loaded = read_json(path.read_bytes(), ARTIFACT)
-        return fixtures(loaded if isinstance(loaded, list) else [loaded])
+        loaded = read_json(path.read_bytes(), ARTIFACT_BOUNDS)
+        return facts_from_objects(loaded if isinstance(loaded, list) else [loaded])
     except (OSError, ValueError, UserError) as error:
         raise click.ClickException(f"The fixtures {path} cannot be read: {error}") from None

@@ -60,7 +60,7 @@ async def _serve(settings: Settings, rules: tuple[Rule, ...], path: Path) -> Non
 
     app = App(settings, rules, path)
     await app.start()
-    garbage_collection.settle()
+    garbage_collection.freeze_startup_objects()
     print(f"status on {settings.status_listen.rpartition(':')[0]}:{app.status_port}", file=sys.stderr, flush=True)
     print(f"listening on {settings.listen.rpartition(':')[0]}:{app.port}", file=sys.stderr, flush=True)
     ended = asyncio.Event()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from bot.control import Json, ask
+from bot.control import Json, call_running_bot
 from domain.errors import ChatopsError
 
 DATA_DIR = click.option("--data-dir", type=click.Path(path_type=Path), required=True, help="The bot's data directory.")
@@ -37,7 +37,7 @@ def enable(name: str, data_dir: Path) -> None:
 
 def asked(data_dir: Path, do: str, **arguments: object) -> Json:
     try:
-        return ask(data_dir, do, **arguments)
+        return call_running_bot(data_dir, do, **arguments)
     except ChatopsError as error:
         near = f"Nearest: {', '.join(error.nearest)}" if error.nearest else ""
         raise click.ClickException(

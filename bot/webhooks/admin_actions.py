@@ -7,28 +7,28 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from bot.control import Act, Json
+from bot.control import ControlAction, Json
 from commands.grammar.nearest import nearest
-from domain.errors import Unknown
+from domain.errors import NotFound
 from notifier.deliver.webhooks import WebhookDelivery
-from store.tables.audit import Entry
+from store.tables.audit import AuditEntry
 from store.transaction import Transaction
 from store.writer import Store
 
 
-def acts(
+def admin_actions(
     store: Store,
     delivery: WebhookDelivery,
     now: Callable[[], datetime],
     new_id: Callable[[], str],
     wake: Callable[[], None],
-) -> Mapping[str, Act]:
+) -> Mapping[str, ControlAction]:
     async def test(asked: Mapping[str, Any]) -> Json:
         name = str(asked.get("name", ""))
         try:
             return {"tried": asdict(await delivery.test(name, f"test-{new_id()}"))}
-        except Unknown as error:
-            raise Unknown(error.text, nearest=nearest(name, error.nearest) or error.nearest[:5]) from None
+        except NotFound as error:
+            raise NotFound(error.text, nearest=nearest(name, error.nearest) or error.nearest[:5]) from None
 
     async def enable(asked: Mapping[str, Any]) -> Json:
         name = str(asked.get("name", ""))
@@ -47,7 +47,7 @@ def acts(
 def _enabled(tx: Transaction, name: str, now: datetime) -> None:
     found = [each for each in tx.receivers.all() if each.address == name]
     if not found:
-        raise Unknown(f"{name!r} is not disabled.", nearest=tuple(each.address for each in tx.receivers.all()))
+        raise NotFound(f"{name!r} is not disabled.", nearest=tuple(each.address for each in tx.receivers.all()))
     for each in found:
         tx.receivers.enable(each.kind, each.address)
     tx.audit.append(_by_hand("webhook.enable", name, now))
@@ -55,7 +55,7 @@ def _enabled(tx: Transaction, name: str, now: datetime) -> None:
 
 def _retried(tx: Transaction, ident: str, now: datetime) -> None:
     if ident not in (dead := [each.id for each in tx.notices.dead_letters(1000)]):
-        raise Unknown(
+        raise NotFound(
             f"Notice {ident!r} is not among those that failed for good.",
             nearest=nearest(ident, dead) or tuple(dead[:3]),
         )
@@ -63,5 +63,5 @@ def _retried(tx: Transaction, ident: str, now: datetime) -> None:
     tx.audit.append(_by_hand("notice.retry", ident, now))
 
 
-def _by_hand(action: str, subject: str, now: datetime) -> Entry:
-    return Entry(at=now, actor="terminal", action=action, outcome="done", subject=subject)
+def _by_hand(action: str, subject: str, now: datetime) -> AuditEntry:
+    return AuditEntry(at=now, actor="terminal", action=action, outcome="done", subject=subject)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from bot.webhooks.bodies import CommandBody, GateBody, Structured, Value
 from commands.grammar.parser import parse
-from commands.grammar.tokenizer import quote, words
+from commands.grammar.tokenizer import quote, tokenize
 from domain.errors import UsageError
 
 
@@ -17,7 +17,7 @@ def line_of(body: CommandBody) -> str:
     extra = []
     if body.cluster and not command.cluster:
         extra.append(f"--cluster={quote(body.cluster)}")
-    if body.reason and not command.given("reason"):
+    if body.reason and not command.has_flag("reason"):
         extra.append(f"--reason={quote(body.reason)}")
     if not extra:
         return line
@@ -28,7 +28,7 @@ def line_of(body: CommandBody) -> str:
 
 def _with(line: str, extra: Iterable[str]) -> str:
     """Behind the flags, before a `--` that ends them."""
-    ends = next((word for word in words(line) if word.text == "--" and not word.quoted), None)
+    ends = next((word for word in tokenize(line) if word.text == "--" and not word.quoted), None)
     if ends is None:
         return " ".join([line, *extra])
     return " ".join([line[: ends.span[0]].rstrip(), *extra, line[ends.span[0] :]])

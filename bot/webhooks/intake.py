@@ -12,32 +12,32 @@ from bot.intake import Intake, queueing_of
 from bot.webhooks.bodies import CommandBody, GateBody
 from bot.webhooks.command_lines import gate_line, line_of
 from bot.webhooks.completion import pipeline
-from bot.webhooks.status import Json, on_record, status_url
-from commands.deploy_gate import Request, Verdict
+from bot.webhooks.status import Json, recorded_rows, status_url
+from commands.deploy_gate import GateRequest, GateVerdict
 from commands.secret_values import refuse_in_line
-from domain.errors import ChatopsError, Unknown, UsageError
-from operations.deploy_gate_reader import Protection
+from domain.errors import ChatopsError, NotFound, UsageError
+from operations.deploy_gate_reader import DeployGateReader
 from operations.pipeline import operation_id
-from store.tables.pipeline_calls import Hook
+from store.tables.pipeline_calls import PipelineCall
 from store.writer import Store
 
 SOURCE = "webhook"
 
 
-class Conflicting(ChatopsError):
+class ConflictingRequest(ChatopsError):
     """Another body under an id that was used before."""
 
 
-class Busy(ChatopsError):
+class ServerBusy(ChatopsError):
     """Nothing was done."""
 
 
-class Asking:
+class WebhookIntake:
     def __init__(
         self,
         store: Store,
         intake: Intake,
-        protection: Protection,
+        protection: DeployGateReader,
         settings: Callable[[], Settings],
         now: Callable[[], datetime],
     ) -> None:
@@ -54,7 +54,7 @@ class Asking:
             return self._accepted(known)
         line = line_of(body)
         refuse_in_line(line)
-        hook = Hook(operation, key, sender.name, digest, self._now(), {"line": line}, body.callback or "")
+        hook = PipelineCall(operation, key, sender.name, digest, self._now(), {"line": line}, body.callback or "")
         return await self._take(hook, sender, line, body.link or "")
 
     async def gate(self, sender: Sender, ident: str, digest: str, body: GateBody) -> Json:
@@ -63,20 +63,20 @@ class Asking:
         if (known := await self._known(operation, digest)) is not None:
             return self._accepted(known)
         cluster, namespaces = self._place(sender, body)
-        request = Request(namespaces, body.age, body.require_volumes)
-        verdict = await self._protection.judged(pipeline(sender), cluster, request)
+        request = GateRequest(namespaces, body.age, body.require_volumes)
+        verdict = await self._protection.judge(pipeline(sender), cluster, request)
         asked = {
             "gate": body.model_dump(mode="json"),
             "cluster": cluster,
             "namespaces": list(namespaces),
             "timeout": body.longest.total_seconds(),
         }
-        hook = Hook(operation, key, sender.name, digest, self._now(), asked, body.callback or "")
+        hook = PipelineCall(operation, key, sender.name, digest, self._now(), asked, body.callback or "")
         if verdict.passed or not body.take_if_older:
             return await self._keep(hook, verdict)
         line = gate_line(body.model_copy(update={"cluster": cluster}), namespaces, operation)
-        waiting = Verdict(None, verdict.reason, verdict.text, verdict.evidence)
-        hook = Hook(
+        waiting = GateVerdict(None, verdict.reason, verdict.text, verdict.evidence)
+        hook = PipelineCall(
             operation,
             key,
             sender.name,
@@ -88,46 +88,46 @@ class Asking:
         )
         return await self._take(hook, sender, line, body.link or "")
 
-    async def _known(self, operation: str, digest: str) -> Hook | None:
+    async def _known(self, operation: str, digest: str) -> PipelineCall | None:
         known = await self._store.read(lambda tx: tx.hooks.get(operation))
         if known is not None and known.digest != digest:
-            raise Conflicting(
+            raise ConflictingRequest(
                 "This webhook-id was used before, with another body.", fix="Use a new id for a new request."
             )
         return known
 
-    async def _take(self, hook: Hook, sender: Sender, line: str, link: str) -> Json:
+    async def _take(self, hook: PipelineCall, sender: Sender, line: str, link: str) -> Json:
         cluster = self._settings().cluster_of_channel(sender.channel)
         queueing = replace(queueing_of(line, "", cluster, f"sender/{sender.name}"), rated=False)
         payload = {"sender": sender.name, "operation": hook.operation, "line": line, "link": link}
-        taken = await self._intake.take(
+        taken = await self._intake.accept(
             hook.key, SOURCE, payload, queueing=queueing, also=lambda tx: tx.hooks.add(hook)
         )
         if taken.text:
-            raise Busy(taken.text)
+            raise ServerBusy(taken.text)
         if taken.duplicate:
             again = await self._known(hook.operation, hook.digest)
             return self._accepted(again or hook)
         return self._accepted(hook)
 
-    async def _keep(self, hook: Hook, verdict: Verdict) -> Json:
+    async def _keep(self, hook: PipelineCall, verdict: GateVerdict) -> Json:
         """A verdict is an answer: asked again under the same id, it stays the same."""
         now = self._now()
         answer = {"gate": verdict.as_json()}
-        kept = Hook(
+        kept = PipelineCall(
             hook.operation, hook.key, hook.sender, hook.digest, hook.received_at, hook.asked, "", answer, now, now
         )
 
         def add_once(tx: Any) -> None:
             if tx.hooks.get(kept.operation) is None:
                 tx.hooks.add(kept)
-                tx.audit.append(on_record(kept, verdict, now))
+                tx.audit.append(recorded_rows(kept, verdict, now))
 
         await self._store.write(add_once)
         known = await self._known(kept.operation, kept.digest)
         return self._accepted(known or kept)
 
-    def _accepted(self, hook: Hook) -> Json:
+    def _accepted(self, hook: PipelineCall) -> Json:
         told: Json = {"operation": hook.operation, "status_url": status_url(base(self._settings()), hook.operation)}
         return told | ({"gate": hook.answer["gate"]} if "gate" in hook.answer else {})
 
@@ -140,7 +140,7 @@ class Asking:
             app = next((each for each in settings.applications if each.name == body.app), None)
             if app is None or not app.namespaces:
                 known = tuple(each.name for each in settings.applications if each.namespaces)
-                raise Unknown(f"There is no application {body.app!r} with namespaces of its own.", nearest=known)
+                raise NotFound(f"There is no application {body.app!r} with namespaces of its own.", nearest=known)
             cluster, namespaces = cluster or app.cluster, app.namespaces
         cluster = cluster or settings.cluster_of_channel(sender.channel)
         if not cluster:

@@ -7,27 +7,27 @@ from datetime import datetime
 
 from bot.configuration.settings import Sender
 from bot.refused_attempts import RefusedAttempts
-from bot.webhooks.completion import pipeline, said_no
+from bot.webhooks.completion import pipeline, refusal_answer
 from bot.webhooks.senders import Senders
 from bot.webhooks.status import Json
-from bot.webhooks.status import answer as told
+from bot.webhooks.status import callback_body as told
 from domain.actor import Origin, Way
 from domain.errors import ClusterError, Refused, UserError
-from operations.pipeline import Conductor
-from operations.request import Asked
+from operations.pipeline import CommandPipeline
+from operations.request import CommandRequest
 from store.tables.inbox import Item
 from store.transaction import Transaction
 from store.writer import Store
 
 
-class HookDesk:
+class WebhookItemProcessor:
     """`cluster_of` a channel; `wake` rings whoever waits for an answer."""
 
     def __init__(
         self,
         store: Store,
         senders: Senders,
-        conductor: Conductor,
+        conductor: CommandPipeline,
         cluster_of: Callable[[str], str],
         now: Callable[[], datetime],
         wake: Callable[[], None],
@@ -41,19 +41,19 @@ class HookDesk:
         self._now = now
         self._wake = wake
 
-    async def see_through(self, item: Item) -> str:
+    async def process(self, item: Item) -> str:
         answer, how = await self._conducted(item)
         await self._answered(item, answer)
         return how
 
-    async def aside(self, item: Item, reference: str) -> None:
+    async def set_aside(self, item: Item, reference: str) -> None:
         """What could not be done for a reason that nobody foresaw: the pipeline is told so."""
         fault = Refused(
             "Something went wrong on the bot's side.",
             why="It was tried three times.",
             fix=f"Give the reference {reference} to whoever runs the bot.",
         )
-        await self._answered(item, said_no(fault))
+        await self._answered(item, refusal_answer(fault))
 
     async def _answered(self, item: Item, answer: Json) -> None:
         """A gate's verdict so far stays: it is not over before its backup is."""
@@ -70,18 +70,18 @@ class HookDesk:
     async def _conducted(self, item: Item) -> tuple[Json, str]:
         sender = self._senders.named(str(item.payload["sender"]))
         if sender is None:
-            return said_no(Refused("This sender is not configured any more.")), "refused"
+            return refusal_answer(Refused("This sender is not configured any more.")), "refused"
         try:
-            done = await self._conductor.conduct(self._asked(item, sender))
+            done = await self._conductor.run(self._asked(item, sender))
         except (UserError, ClusterError) as error:
             if isinstance(error, Refused):
                 self._attempts.add(sender.name, str(item.payload["line"]), way=Way.WEBHOOK.value)
-            return said_no(error), "refused"
+            return refusal_answer(error), "refused"
         return ({"answer": told(done.answer)} if done.answer is not None else {}), "done"
 
-    def _asked(self, item: Item, sender: Sender) -> Asked:
+    def _asked(self, item: Item, sender: Sender) -> CommandRequest:
         link = str(item.payload.get("link", ""))
-        return Asked(
+        return CommandRequest(
             key=item.key,
             line=str(item.payload["line"]),
             actor=pipeline(sender),

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from commands.grammar.nearest import nearest
-from domain.errors import ChatopsError, ClusterError, Refused, Stale, StoreError, Unknown, UsageError
+from domain.errors import ChatopsError, ClusterError, NotFound, Refused, Stale, StoreError, UsageError
 
 TYPE = "urn:velero-chatops:problem:"
 CONTENT_TYPE = "application/problem+json"
@@ -19,7 +19,7 @@ EXTRA = "extra_forbidden"
 
 _KINDS: tuple[tuple[type[ChatopsError], str, int], ...] = (
     (UsageError, "usage", 422),
-    (Unknown, "unknown", 422),
+    (NotFound, "unknown", 422),
     (Refused, "refused", 403),
     (Stale, "stale", 409),
     (ClusterError, "cluster", 502),
@@ -27,7 +27,7 @@ _KINDS: tuple[tuple[type[ChatopsError], str, int], ...] = (
 )
 
 
-def of_fault(error: ChatopsError) -> dict[str, Any]:
+def problem_of_error(error: ChatopsError) -> dict[str, Any]:
     name, status = next(((name, status) for kind, name, status in _KINDS if isinstance(error, kind)), ("failed", 500))
     return problem(name, status, error.text, detail=error.why, nearest=error.nearest, fix=error.fix, part=error.part)
 
@@ -55,7 +55,7 @@ def problem(
     return {"type": TYPE + name, "title": title, "status": status, **said}
 
 
-def of_validation(error: ValidationError, model: type[BaseModel]) -> dict[str, Any]:
+def problem_of_validation(error: ValidationError, model: type[BaseModel]) -> dict[str, Any]:
     """Where and what, never the value; for a field that is not there those that are nearest."""
     found = error.errors(include_url=False, include_input=False, include_context=False)[:20]
     faults = [f"{'.'.join(map(str, each['loc'])) or 'body'}: {_words(each)}" for each in found]

@@ -16,26 +16,26 @@ from bot.configuration.settings import Sender
 from bot.connection_limits import BodyRefused, mark_verified, read_body
 from bot.webhooks import problems
 from bot.webhooks.bodies import CommandBody, GateBody
-from bot.webhooks.completion import Settling
-from bot.webhooks.intake import Asking, Busy, Conflicting
+from bot.webhooks.completion import Completion
+from bot.webhooks.intake import ConflictingRequest, ServerBusy, WebhookIntake
 from bot.webhooks.openapi import openapi
 from bot.webhooks.senders import Senders
-from bot.webhooks.status import PATH, Json, document
+from bot.webhooks.status import PATH, Json, status_document
 from domain.errors import ClusterError, StoreError, UserError
-from notifier.deliver.signature import ID, SIGNATURE, TIMESTAMP, Fault, unsound
+from notifier.deliver.signature import ID, SIGNATURE, TIMESTAMP, SignatureFault, check_headers
 from store.writer import Store
-from velero.documents import MESSAGE, BadDocument, check_json
+from velero.documents import MESSAGE_BOUNDS, BadDocument, check_json
 
 COMMANDS, GATE, OPENAPI = "/hooks/v1/commands", "/hooks/v1/gate", "/hooks/v1/openapi.json"
 MAX_BODY = 64 * 1024
 LONGEST_WAIT = 60.0
-READ_WITHIN = 10.0
+BODY_TIMEOUT_S = 10.0
 """Seconds for a body: who is not known yet holds nothing for long."""
 BUSY_FOR = 1.0
-MOST_WAITING = 20
+MAX_LONG_POLLS = 20
 """Waiting calls of one sender."""
 
-Act = Callable[["Signed", Any], Awaitable[web.Response]]
+WebhookAction = Callable[["Signed", Any], Awaitable[web.Response]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +45,15 @@ class Signed:
     digest: str
 
 
-class Hooks:
+class WebhookRoutes:
     """`refused` counts what failed at the door, by reason. Call `stop()` first when the process ends."""
 
     def __init__(
         self,
         store: Store,
         senders: Senders,
-        asking: Asking,
-        settling: Settling,
+        asking: WebhookIntake,
+        settling: Completion,
         base: Callable[[], str],
         now: Callable[[], datetime],
         refused: Callable[[str], None],
@@ -96,7 +96,7 @@ class Hooks:
         told = await self._asking.gate(signed.sender, signed.ident, signed.digest, body)
         return web.json_response(told) if told["gate"]["passed"] is not None else _accepted(told)
 
-    async def _taken(self, request: web.Request, model: type[BaseModel], act: Act) -> web.Response:
+    async def _taken(self, request: web.Request, model: type[BaseModel], act: WebhookAction) -> web.Response:
         signed = await self._signed(request)
         if isinstance(signed, web.Response):
             return signed
@@ -106,33 +106,33 @@ class Hooks:
         if request.content_type != "application/json":
             return problems.response(problems.problem("media", 415, "The body has to be application/json."))
         try:
-            check_json(body, MESSAGE)
+            check_json(body, MESSAGE_BOUNDS)
             return await act(who, model.model_validate_json(body))
         except BadDocument as error:
             return problems.response(problems.problem("body", 422, f"The body was not read: {error}."))
         except ValidationError as error:
-            return problems.response(problems.of_validation(error, model))
-        except Conflicting as error:
+            return problems.response(problems.problem_of_validation(error, model))
+        except ConflictingRequest as error:
             return problems.response(problems.problem("conflict", 409, error.text, fix=error.fix))
-        except Busy as error:
+        except ServerBusy as error:
             return problems.response(problems.problem("busy", 503, error.text), retry_after=BUSY_FOR)
         except StoreError as error:
-            return problems.response(problems.of_fault(error), retry_after=BUSY_FOR)
+            return problems.response(problems.problem_of_error(error), retry_after=BUSY_FOR)
         except (UserError, ClusterError) as error:
-            return problems.response(problems.of_fault(error))
+            return problems.response(problems.problem_of_error(error))
 
     async def _signed(self, request: web.Request) -> tuple[Signed, bytes] | web.Response:
         given = request.headers
         ident, timestamp, signature = (given.get(name, "") for name in (ID, TIMESTAMP, SIGNATURE))
-        if (fault := unsound(ident, timestamp, signature, self._now().timestamp())) is not None:
+        if (fault := check_headers(ident, timestamp, signature, self._now().timestamp())) is not None:
             return self._no(fault.value, 401)
         try:
-            body = await read_body(request, MAX_BODY, READ_WITHIN)
+            body = await read_body(request, MAX_BODY, BODY_TIMEOUT_S)
         except BodyRefused as refusal:
             return self._no(refusal.reason, refusal.status)
         sender = self._senders.by_signature(ident, timestamp, signature, body)
         if sender is None:
-            return self._no(Fault.FORGED.value, 401)
+            return self._no(SignatureFault.FORGED.value, 401)
         mark_verified(request)
         return Signed(sender, ident, hashlib.sha256(request.path.encode() + b"\n" + body).hexdigest()), body
 
@@ -154,7 +154,7 @@ class Hooks:
         seconds = _seconds(request.query.get("wait", "0"))
         if seconds is None:
             return problems.response(problems.problem("usage", 422, "wait is a number of seconds, 60 at most."))
-        if seconds and self._waiting.get(sender.name, 0) >= MOST_WAITING:
+        if seconds and self._waiting.get(sender.name, 0) >= MAX_LONG_POLLS:
             return self._too_many(5.0)
         return await self._awaited(sender, request.match_info["operation"], seconds)
 
@@ -174,10 +174,10 @@ class Hooks:
         until = loop.time() + seconds
         while True:
             commits = self._store.commits
-            standing = await self._settling.look(ident)
+            standing = await self._settling.complete_due(ident)
             if standing is None or standing.hook.sender != sender.name:
                 return None
-            told = document(standing, self._base())
+            told = status_document(standing, self._base())
             left = until - loop.time()
             if told["done"] or left <= 0 or self._stopping.is_set():
                 return told

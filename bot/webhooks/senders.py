@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot.configuration.settings import Sender, Settings
-from notifier.deliver.signature import key_of, signed_by
-from notifier.deliver.token_bucket import Allowance
+from notifier.deliver.signature import is_signed_by, key_of
+from notifier.deliver.token_bucket import TokenBucket
 
 log = logging.getLogger(__name__)
 
@@ -31,13 +31,13 @@ class Senders:
         self._settings = settings
         self._now = now
         self._read: tuple[Settings, datetime, tuple[_Keys, ...]] | None = None
-        self._allowances: dict[tuple[str, str, int], Allowance] = {}
+        self._allowances: dict[tuple[str, str, int], TokenBucket] = {}
 
     def named(self, name: str) -> Sender | None:
         return next((each for each in self._settings().senders if each.name == name), None)
 
     def by_signature(self, ident: str, timestamp: str, signature: str, body: bytes) -> Sender | None:
-        found = [each for each in self._known() if signed_by(ident, timestamp, signature, body, each.keys)]
+        found = [each for each in self._known() if is_signed_by(ident, timestamp, signature, body, each.keys)]
         return found[0].sender if found else None
 
     def by_token(self, given: str) -> Sender | None:
@@ -49,7 +49,7 @@ class Senders:
         """0 when it may go on; else in how many seconds. Asking and looking are counted apart."""
         key = (sender.name, what, sender.per_minute)
         if key not in self._allowances:
-            self._allowances[key] = Allowance(per_minute=sender.per_minute, burst=float(sender.per_minute))
+            self._allowances[key] = TokenBucket(per_minute=sender.per_minute, burst=float(sender.per_minute))
         return self._allowances[key].take(self._now())
 
     def _known(self) -> tuple[_Keys, ...]:

@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from commands.deploy_gate import Reason, Verdict
+from commands.deploy_gate import GateReason, GateVerdict
 from domain.answer import Answer, Attachment, Part, Table
 from domain.operation import Operation, State
 from store.scrub import scrub
-from store.tables.audit import Entry
-from store.tables.pipeline_calls import Hook
+from store.tables.audit import AuditEntry
+from store.tables.pipeline_calls import PipelineCall
 
 Json = dict[str, Any]
 
@@ -25,36 +25,36 @@ _EVIDENCE = ("created", "started", "completed", "expires", "done", "total", "loc
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class CallStatus:
     """`seen` is what tracking knows of the object now."""
 
-    hook: Hook
+    hook: PipelineCall
     operation: Operation | None = None
     seen: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def final(self) -> bool:
+    def is_final(self) -> bool:
         """Nothing more will come of the command itself; a gate's verdict is still to be made of it."""
         if self.hook.settled_at is not None:
             return True
         if self.hook.answered_at is None:
             # The answer was lost in a crash, and the operation went on without it; a refusal's words still come.
-            return self.operation is not None and self.operation.over and self.operation.state is not State.REFUSED
-        return self.operation is None or self.operation.over or "problem" in self.hook.answer
+            return self.operation is not None and self.operation.is_over and self.operation.state is not State.REFUSED
+        return self.operation is None or self.operation.is_over or "problem" in self.hook.answer
 
-    def late(self, now: datetime) -> bool:
+    def is_late(self, now: datetime) -> bool:
         """A gate that waited longer than it was told to."""
         longest = self.hook.asked.get("timeout")
         return longest is not None and now > self.hook.received_at + timedelta(seconds=float(longest))
 
 
-def document(standing: Standing, base: str) -> Json:
+def status_document(standing: CallStatus, base: str) -> Json:
     hook, operation = standing.hook, standing.operation
     told: Json = {
         "operation": hook.operation,
         "status_url": status_url(base, hook.operation),
         "state": _state(standing),
-        "done": hook.settled_at is not None if "gate" in hook.asked else standing.final,
+        "done": hook.settled_at is not None if "gate" in hook.asked else standing.is_final,
         "line": str(hook.asked.get("line", "")),
     }
     if operation is not None:
@@ -62,7 +62,7 @@ def document(standing: Standing, base: str) -> Json:
     return told | {name: hook.answer[name] for name in ("answer", "problem", "gate") if name in hook.answer}
 
 
-def brief(told: Json) -> Json:
+def status_summary(told: Json) -> Json:
     """For a callback, whose body has to stay small: what was answered is fetched by whoever wants it."""
     if "answer" not in told:
         return told
@@ -74,7 +74,7 @@ def status_url(base: str, operation: str) -> str:
     return base.rstrip("/") + PATH + operation
 
 
-def _state(standing: Standing) -> str:
+def _state(standing: CallStatus) -> str:
     if standing.operation is not None:
         return standing.operation.state.value
     if "problem" in standing.hook.answer:
@@ -103,7 +103,7 @@ def _count(seen: Mapping[str, Any], name: str) -> int:
     return value if isinstance(value, int) else 0
 
 
-def answer(said: Answer) -> Json:
+def callback_body(said: Answer) -> Json:
     return {
         "headline": said.headline,
         "tone": said.tone.value,
@@ -121,24 +121,24 @@ def _part(part: Part) -> Json:
     return {"kind": type(part).__name__.lower(), **told}
 
 
-def failed_gate(standing: Standing, now: datetime) -> Verdict | None:
+def gate_failure(standing: CallStatus, now: datetime) -> GateVerdict | None:
     """The verdict where it needs no look at the backups: it took too long, was refused, or the backup failed."""
     operation, problem = standing.operation, standing.hook.answer.get("problem")
     if problem:
-        return Verdict(False, Reason.NOT_ALLOWED, f"No backup was taken: {problem.get('title', '')}")
-    if standing.final and (operation is None or operation.state is not State.SUCCEEDED):
+        return GateVerdict(False, GateReason.NOT_ALLOWED, f"No backup was taken: {problem.get('title', '')}")
+    if standing.is_final and (operation is None or operation.state is not State.SUCCEEDED):
         state = operation.state.value if operation else "never made"
         why = f": {operation.reason}" if operation and operation.reason else ""
-        return Verdict(False, Reason.BACKUP_FAILED, f"The backup that was taken is {state}{why}.")
-    if not standing.final and standing.late(now):
+        return GateVerdict(False, GateReason.BACKUP_FAILED, f"The backup that was taken is {state}{why}.")
+    if not standing.is_final and standing.is_late(now):
         state = operation.state.value if operation else "accepted"
-        return Verdict(False, Reason.TIMEOUT, f"The backup that was taken is not done in time; it is {state}.")
+        return GateVerdict(False, GateReason.TIMEOUT, f"The backup that was taken is not done in time; it is {state}.")
     return None
 
 
-def on_record(hook: Hook, verdict: Verdict, now: datetime) -> Entry:
+def recorded_rows(hook: PipelineCall, verdict: GateVerdict, now: datetime) -> AuditEntry:
     """Which backups a deployment was let through on, or why it was not."""
-    return Entry(
+    return AuditEntry(
         at=now,
         actor=hook.sender,
         action="gate",

@@ -10,20 +10,20 @@ from random import Random
 from aiohttp import web
 
 from bot.configuration.settings import Settings
-from bot.control import Act
+from bot.control import ControlAction
 from bot.intake import Intake
 from bot.metrics import NOTICES
 from bot.refused_attempts import RefusedAttempts
-from bot.webhooks.admin_actions import acts
-from bot.webhooks.completion import Settling
-from bot.webhooks.intake import Asking, base
-from bot.webhooks.item_processor import HookDesk
+from bot.webhooks.admin_actions import admin_actions
+from bot.webhooks.completion import Completion
+from bot.webhooks.intake import WebhookIntake, base
+from bot.webhooks.item_processor import WebhookItemProcessor
 from bot.webhooks.receivers import receivers
-from bot.webhooks.routes import Hooks
+from bot.webhooks.routes import WebhookRoutes
 from bot.webhooks.senders import Senders
 from notifier.deliver.webhooks import WebhookDelivery
-from operations.deploy_gate_reader import Protection
-from operations.pipeline import Conductor
+from operations.deploy_gate_reader import DeployGateReader
+from operations.pipeline import CommandPipeline
 from operations.request import Policy
 from store.writer import Store
 from velero.cluster import Cluster
@@ -40,7 +40,7 @@ class Webhooks:
         settings: Callable[[], Settings],
         store: Store,
         intake: Intake,
-        conductor: Conductor,
+        conductor: CommandPipeline,
         clusters: Mapping[str, Cluster],
         policy: Callable[[], Policy],
         now: Callable[[], datetime],
@@ -49,15 +49,15 @@ class Webhooks:
         wake: Callable[[], None],
         attempts: RefusedAttempts | None = None,
     ) -> None:
-        protection = Protection(clusters, policy, now)
+        protection = DeployGateReader(clusters, policy, now)
         senders = Senders(settings, now)
         reached = lambda: base(settings())  # noqa: E731 - the address may change with the settings
-        self.settling = Settling(store, senders, protection, reached, now, wake)
-        self.desk = HookDesk(
+        self.settling = Completion(store, senders, protection, reached, now, wake)
+        self.desk = WebhookItemProcessor(
             store, senders, conductor, lambda channel: settings().cluster_of_channel(channel), now, wake, attempts
         )
-        asking = Asking(store, intake, protection, settings, now)
-        self.hooks = Hooks(store, senders, asking, self.settling, reached, now, refused)
+        asking = WebhookIntake(store, intake, protection, settings, now)
+        self.hooks = WebhookRoutes(store, senders, asking, self.settling, reached, now, refused)
         self.delivery = WebhookDelivery(
             store,
             lambda: receivers(settings()),
@@ -65,7 +65,9 @@ class Webhooks:
             random,
             counted=lambda kind, outcome: NOTICES.labels(kind, outcome).inc(),
         )
-        self.acts: Mapping[str, Act] = acts(store, self.delivery, now, lambda: secrets.token_hex(8), wake)
+        self.acts: Mapping[str, ControlAction] = admin_actions(
+            store, self.delivery, now, lambda: secrets.token_hex(8), wake
+        )
 
     def routes(self) -> list[web.RouteDef]:
         return self.hooks.routes()

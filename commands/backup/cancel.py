@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from commands.backup.delete import request
+from commands.backup.delete import deletion_request
 from commands.grammar.command import Command
 from commands.grammar.verb import Args, Effect, Verb
 from commands.planning import object_fields
-from commands.planning.context import Situation
-from commands.planning.facts import Facts, Needs, Want
+from commands.planning.context import PlanContext
+from commands.planning.facts import Facts, Needs, ObjectNeed
 from commands.planning.reach_facts import cluster_facts
-from domain.errors import Unknown
+from domain.errors import NotFound
 from domain.plan import Guard, Level, Plan, Step, StepVerb
 from policy.reach import backup_reach, deletion_reach
 from velero.phases import BACKUP_PHASES
@@ -18,13 +18,17 @@ Json = object_fields.Json
 
 
 def needs(_cmd: Command, _known: Facts) -> Needs:
-    return Needs.of(Want("backups", fresh=True), Want("backupstoragelocations"), Want("namespaces", optional=True))
+    return Needs.of(
+        ObjectNeed("backups", fresh=True), ObjectNeed("backupstoragelocations"), ObjectNeed("namespaces", optional=True)
+    )
 
 
-def plan(cmd: Command, facts: Facts, context: Situation) -> Plan:
+def plan(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
     item = facts.get("backups", cmd.name)
     if item is None:
-        raise Unknown(f"There is no backup {cmd.name!r}.", nearest=_queued(facts) or facts.nearest("backups", cmd.name))
+        raise NotFound(
+            f"There is no backup {cmd.name!r}.", nearest=_queued(facts) or facts.nearest("backups", cmd.name)
+        )
     return Plan(
         cluster=context.cluster.name,
         noun="backup",
@@ -47,11 +51,11 @@ def _queued(facts: Facts) -> tuple[str, ...]:
     return tuple(sorted(waiting))[:5]
 
 
-def _step(item: Json, context: Situation) -> Step:
+def _step(item: Json, context: PlanContext) -> Step:
     """Velero carries out a request only for one that names its location; without, the object alone is taken back."""
     name, uid = object_fields.name(item), str(item["metadata"].get("uid", ""))
     if object_fields.spec(item).get("storageLocation"):
-        manifest = request(item, context.namespace)
+        manifest = deletion_request(item, context.namespace)
         return Step(
             StepVerb.CREATE, "DeleteBackupRequest", "deletebackuprequests", "", manifest, context.namespace, uid=uid
         )

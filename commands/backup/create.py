@@ -10,11 +10,11 @@ from commands.grammar.command import Command
 from commands.grammar.flags import BOOL, TEXT, Flag
 from commands.grammar.verb import Args, Effect, Verb
 from commands.planning import checks, equivalent_command
-from commands.planning.context import Situation
-from commands.planning.facts import Facts, Needs, Want
+from commands.planning.context import PlanContext
+from commands.planning.facts import Facts, Needs, ObjectNeed
 from commands.planning.output import OUTPUT_FLAGS
 from commands.planning.reach_facts import cluster_facts
-from domain.errors import Unknown, UsageError
+from domain.errors import NotFound, UsageError
 from domain.plan import Guard, Level, Plan, Step, StepVerb
 from policy.reach import backup_reach
 
@@ -27,34 +27,34 @@ LONGEST_DESCRIPTION = 300
 def needs(cmd: Command, _known: Facts) -> Needs:
     schedule, policies = cmd.text("from-schedule").strip(), cmd.text("resource-policies-configmap")
     return Needs.of(
-        *template.lookups(cmd),
-        Want("schedules", schedule, fresh=True) if schedule else None,
-        Want("backups", cmd.name, fresh=True) if cmd.name else None,
-        Want("backups") if cmd.given("type") else None,
-        Want("configmaps", policies, fresh=True, optional=True) if policies else None,
-        Want("backupstoragelocations"),
-        Want("namespaces"),
+        *template.cli_lookups(cmd),
+        ObjectNeed("schedules", schedule, fresh=True) if schedule else None,
+        ObjectNeed("backups", cmd.name, fresh=True) if cmd.name else None,
+        ObjectNeed("backups") if cmd.has_flag("type") else None,
+        ObjectNeed("configmaps", policies, fresh=True, optional=True) if policies else None,
+        ObjectNeed("backupstoragelocations"),
+        ObjectNeed("namespaces"),
     )
 
 
-def translate(cmd: Command, facts: Facts, context: Situation) -> Json:
+def translate(cmd: Command, facts: Facts, context: PlanContext) -> Json:
     """The Backup that the CLI would POST. Raises UsageError or Unknown where the CLI fails."""
     source = cmd.text("from-schedule").strip()
-    if cmd.given("from-schedule") and not source:
+    if cmd.has_flag("from-schedule") and not source:
         raise UsageError("--from-schedule needs the name of a schedule.")
     if not source and not cmd.names:
         raise UsageError(
             "A name is missing.", why="Only a backup made from a schedule gets one by itself.", fix="backup create NAME"
         )
-    template.check(cmd, facts)
+    template.check_command(cmd, facts)
     metadata: Json
     if source:
         schedule = facts.get("schedules", source)
         if schedule is None:
-            raise Unknown(f"There is no schedule {source!r}.", nearest=facts.nearest("schedules", source))
-        metadata, spec = template.from_schedule(schedule)
+            raise NotFound(f"There is no schedule {source!r}.", nearest=facts.nearest("schedules", source))
+        metadata, spec = template.backup_from_schedule(schedule)
     else:
-        metadata, spec = {}, template.spec(cmd)
+        metadata, spec = {}, template.backup_spec(cmd)
     metadata["name"] = cmd.name or f"{source}-{context.stamp()}"
     metadata["namespace"] = context.namespace
     for field in ("labels", "annotations"):
@@ -64,11 +64,11 @@ def translate(cmd: Command, facts: Facts, context: Situation) -> Json:
     return {"apiVersion": "velero.io/v1", "kind": "Backup", "metadata": metadata, "spec": spec}
 
 
-def plan(cmd: Command, facts: Facts, context: Situation) -> Plan:
-    ours = namespace_presets.settled(cmd, facts, context)
+def plan(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
+    ours = namespace_presets.resolve_scope(cmd, facts, context)
     dropped = unused(cmd, facts, context)
     cmd = ours.command
-    manifest = marked(cmd, translate(cmd, facts, context), ours)
+    manifest = with_annotations(cmd, translate(cmd, facts, context), ours)
     inline = resource_policy.step(cmd, context)
     if inline is not None:
         manifest["spec"]["resourcePolicy"] = resource_policy.reference(inline.name)
@@ -90,7 +90,7 @@ def plan(cmd: Command, facts: Facts, context: Situation) -> Plan:
         verb="create",
         subject=name,
         steps=steps,
-        reach=backup_reach(manifest, resource_policy.known(cluster_facts(facts, context), cmd, inline, facts)),
+        reach=backup_reach(manifest, resource_policy.with_policy(cluster_facts(facts, context), cmd, inline, facts)),
         guards=guards,
         cli=_line(cmd, steps, facts, context),
         evidence=resource_policy.evidence(cmd, facts),
@@ -98,12 +98,12 @@ def plan(cmd: Command, facts: Facts, context: Situation) -> Plan:
     )
 
 
-def _line(cmd: Command, steps: tuple[Step, ...], facts: Facts, context: Situation) -> str:
+def _line(cmd: Command, steps: tuple[Step, ...], facts: Facts, context: PlanContext) -> str:
     """What our own words came to is said by annotations, and by the flags of an application's template."""
     manifest = steps[-1].manifest
     marks = {"annotations": {**cmd.pairs("annotations"), **_ours(manifest)}}
-    full = {} if cmd.given("from-schedule") else template.as_flags(manifest["spec"]) or {}
-    return equivalent_command.creating(
+    full = {} if cmd.has_flag("from-schedule") else template.as_flags(manifest["spec"]) or {}
+    return equivalent_command.equivalent_of_create(
         steps,
         cmd,
         CREATE.flags,
@@ -122,7 +122,7 @@ def _ours(manifest: Json) -> Json:
     }
 
 
-def unused(cmd: Command, facts: Facts, context: Situation) -> tuple[Guard, ...]:
+def unused(cmd: Command, facts: Facts, context: PlanContext) -> tuple[Guard, ...]:
     """The velero CLI takes everything from the schedule and ignores other flags in silence. Here that is refused.
 
     A flag that says what the template says already is none of those.
@@ -131,9 +131,9 @@ def unused(cmd: Command, facts: Facts, context: Situation) -> tuple[Guard, ...]:
     schedule = facts.get("schedules", source) if source else None
     if schedule is None:
         return ()
-    _, there = template.from_schedule(schedule)
-    wanted = template.spec(cmd)
-    given = {flag: wanted.get(field) for flag, field in template.FIELDS.items() if cmd.given(flag)}
+    _, there = template.backup_from_schedule(schedule)
+    wanted = template.backup_spec(cmd)
+    given = {flag: wanted.get(field) for flag, field in template.FIELDS.items() if cmd.has_flag(flag)}
     idle = [flag for flag, value in given.items() if (value or None) != (there.get(template.FIELDS[flag]) or None)]
     if not idle:
         return ()
@@ -143,20 +143,20 @@ def unused(cmd: Command, facts: Facts, context: Situation) -> tuple[Guard, ...]:
     return (Guard("unused-flags", Level.REFUSE, text, (line,) if line else ()),)
 
 
-def _spelled_out(cmd: Command, there: Json, source: str, context: Situation) -> str:
+def _spelled_out(cmd: Command, there: Json, source: str, context: PlanContext) -> str:
     """A backup of its own with the schedule's settings and the changes to them; empty where flags can't say them."""
-    from commands.grammar.parser import canonical
+    from commands.grammar.parser import canonical_line
 
     settings = template.as_flags(there)
     if settings is None:
         return ""
     kept = {name: value for name, value in cmd.flags.items() if name != "from-schedule"}
     name = cmd.name or f"{source}-{context.stamp()}"
-    line = canonical(CREATE, (name,), {**settings, **kept})
+    line = canonical_line(CREATE, (name,), {**settings, **kept})
     return line + (f" --cluster {cmd.cluster}" if cmd.cluster else "")
 
 
-def marked(cmd: Command, manifest: Json, ours: namespace_presets.Settled) -> Json:
+def with_annotations(cmd: Command, manifest: Json, ours: namespace_presets.ResolvedScope) -> Json:
     """What the CLI has no field for stands in annotations; an application's template fills what was not said."""
     text = cmd.text("description")
     if len(text) > LONGEST_DESCRIPTION:
@@ -167,7 +167,7 @@ def marked(cmd: Command, manifest: Json, ours: namespace_presets.Settled) -> Jso
     if marks:
         manifest["metadata"]["annotations"] = {**(manifest["metadata"].get("annotations") or {}), **marks}
     if ours.fields:
-        manifest["spec"] = namespace_presets.filled(manifest["spec"], ours.fields)
+        manifest["spec"] = namespace_presets.fill_from_template(manifest["spec"], ours.fields)
     return manifest
 
 

@@ -10,12 +10,12 @@ from commands.grammar.command import Command
 from commands.grammar.tokenizer import quote
 from commands.grammar.verb import Args, Effect, Verb
 from commands.planning import object_fields, selection
-from commands.planning.context import Situation
-from commands.planning.facts import Facts, Needs, Want
+from commands.planning.context import PlanContext
+from commands.planning.facts import Facts, Needs, ObjectNeed
 from commands.planning.reach_facts import cluster_facts
 from domain.plan import Guard, Level, Plan, Step, StepVerb
 from domain.reach import Reach
-from policy.reach import backup_reach, deletion_reach, union
+from policy.reach import backup_reach, deletion_reach, union_reach
 from velero.names import label_value
 
 Json = dict[str, Any]
@@ -25,14 +25,14 @@ RUNNING = frozenset({"InProgress", "WaitingForPluginOperations", "WaitingForPlug
 
 def needs(cmd: Command, _known: Facts) -> Needs:
     return Needs.of(
-        *selection.wants(cmd, "backups"),
-        Want("backupstoragelocations"),
-        Want("namespaces", optional=True),
-        Want("restores"),
+        *selection.selection_needs(cmd, "backups"),
+        ObjectNeed("backupstoragelocations"),
+        ObjectNeed("namespaces", optional=True),
+        ObjectNeed("restores"),
     )
 
 
-def request(item: Json, namespace: str) -> Json:
+def deletion_request(item: Json, namespace: str) -> Json:
     """What the CLI POSTs. The name is made by the server: a second try never meets a first one."""
     name, uid = object_fields.name(item), str(item["metadata"].get("uid", ""))
     return {
@@ -47,10 +47,10 @@ def request(item: Json, namespace: str) -> Json:
     }
 
 
-def plan(cmd: Command, facts: Facts, context: Situation) -> Plan:
-    selection.check(cmd, "backup")
-    cmd = replace(cmd, names=tuple(kots.with_pairs(cmd.names, facts.all("backups"))))
-    chosen = selection.selected(cmd, facts, "backups")
+def plan(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
+    selection.check_selection(cmd, "backup")
+    cmd = replace(cmd, names=tuple(kots.expand_pairs(cmd.names, facts.all("backups"))))
+    chosen = selection.select_objects(cmd, facts, "backups")
     guards = list(selection.missing_guards(cmd, facts, "backups", "backup"))
     about = cluster_facts(facts, context)
     reaches: list[Reach] = []
@@ -65,7 +65,7 @@ def plan(cmd: Command, facts: Facts, context: Situation) -> Plan:
                 "DeleteBackupRequest",
                 "deletebackuprequests",
                 "",
-                request(item, context.namespace),
+                deletion_request(item, context.namespace),
                 context.namespace,
                 uid=str(item["metadata"].get("uid", "")),
             )
@@ -77,7 +77,7 @@ def plan(cmd: Command, facts: Facts, context: Situation) -> Plan:
         verb="delete",
         subject=names[0] if len(names) == 1 else ", ".join(names[:5]),
         steps=tuple(steps),
-        reach=union(*reaches) if reaches else Reach(),
+        reach=union_reach(*reaches) if reaches else Reach(),
         guards=tuple(guards),
         cli=velero_line(cmd, names),
         summary="No backups found." if not names else f"Delete {', '.join(names)} with all data",

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from commands.backup import details_file
-from commands.backup.findings import Findings, ended, found, wants
-from commands.backup.get import FILTERS, creator, inside
+from commands.backup.findings import BackupFindings, find_all, findings_needs, has_ended
+from commands.backup.get import FILTERS, creator, namespaces_of
 from commands.grammar.command import Command
 from commands.grammar.flags import BOOL, TEXT, Flag, choice
 from commands.grammar.verb import Args, Effect, Verb
 from commands.planning import object_fields, selection
-from commands.planning.context import Situation
-from commands.planning.facts import Facts, Needs, Want, World
-from commands.planning.hints import hint
-from commands.planning.output import FIND, on_cluster
+from commands.planning.context import PlanContext
+from commands.planning.facts import Facts, FactsByCluster, Needs, ObjectNeed
+from commands.planning.hints import find_hint
+from commands.planning.output import FIND, with_cluster_flag
 from domain.answer import Answer, Attachment, Button, Code, Fields, Part, Table, Text, Tone
-from domain.counting import counted, named
-from domain.errors import ClusterError, Refused, Unknown
+from domain.counting import counted, plural_of
+from domain.errors import ClusterError, NotFound, Refused
 from domain.wildcards import matches_wildcard
-from velero.artifacts.results import Entry, grouped
-from velero.artifacts.volumes import Data, Volume
+from velero.artifacts.results import ResultEntry, grouped
+from velero.artifacts.volumes import Volume, VolumeDataState
 from velero.phases import BACKUP_PHASES
 
 Json = object_fields.Json
@@ -27,11 +27,11 @@ FIRST = 5
 ROWS = 15
 TONES = {"Completed": Tone.GOOD, "Failed": Tone.BAD, "FailedValidation": Tone.BAD, "PartiallyFailed": Tone.WARNING}
 WHERE = {
-    Data.IN_LOCATION: "in the location",
-    Data.IN_SNAPSHOT: "snapshot in its storage",
-    Data.UNDER_WAY: "under way",
-    Data.FAILED: "FAILED",
-    Data.NONE: "NO DATA",
+    VolumeDataState.IN_LOCATION: "in the location",
+    VolumeDataState.IN_SNAPSHOT: "snapshot in its storage",
+    VolumeDataState.UNDER_WAY: "under way",
+    VolumeDataState.FAILED: "FAILED",
+    VolumeDataState.NONE: "NO DATA",
 }
 
 FLAGS: tuple[Flag, ...] = (
@@ -45,41 +45,45 @@ FLAGS: tuple[Flag, ...] = (
 
 
 def needs(cmd: Command, known: Facts) -> Needs:
-    first = selection.some(cmd, known, "backups")
+    first = selection.named_needs(cmd, known, "backups")
     item = known.get("backups", cmd.name) if len(cmd.names) == 1 else None
     shown = item is not None and ("backups", cmd.name) not in known.redacted
-    more = wants(item, details=cmd.true("details"), items=cmd.given("find")) if shown and item is not None else ()
-    return Needs.of(*first, Want("namespaces", optional=True), *more)
+    more = (
+        findings_needs(item, details=cmd.is_true("details"), items=cmd.has_flag("find"))
+        if shown and item is not None
+        else ()
+    )
+    return Needs.of(*first, ObjectNeed("namespaces", optional=True), *more)
 
 
-def answer(cmd: Command, world: World, context: Situation) -> Answer:
+def answer(cmd: Command, world: FactsByCluster, context: PlanContext) -> Answer:
     facts = next(iter(world.values()))
     if isinstance(facts, ClusterError):
         raise facts
     for name in cmd.names:
         if facts.get("backups", name) is None:
-            raise Unknown(f"There is no backup {name!r}.", nearest=facts.nearest("backups", name))
+            raise NotFound(f"There is no backup {name!r}.", nearest=facts.nearest("backups", name))
     chosen = (
         [facts.objects["backups"][name] for name in dict.fromkeys(cmd.names)] if cmd.names else facts.all("backups")
     )
     if len(chosen) != 1:
-        return several(chosen, facts, context)
+        return describe_several(chosen, facts, context)
     item = chosen[0]
     if ("backups", object_fields.name(item)) in facts.redacted:
-        return redacted(cmd, item, context)
-    return one(cmd, found(facts, item), context)
+        return describe_redacted(cmd, item, context)
+    return describe_one(cmd, find_all(facts, item), context)
 
 
-def one(cmd: Command, about: Findings, context: Situation) -> Answer:
+def describe_one(cmd: Command, about: BackupFindings, context: PlanContext) -> Answer:
     item, name = about.item, object_fields.name(about.item)
-    told = inside([item])
+    told = namespaces_of([item])
     if cmd.text("output") == "json":
         return Answer(headline(about), (Code(details_file.as_json(about), "json"),), namespaces=told)
-    if cmd.given("find"):
+    if cmd.has_flag("find"):
         return _searched(cmd, about, told)
-    body = "\n".join(details_file.lines(about, context.timezone, details=cmd.true("details")))
+    body = "\n".join(details_file.detail_lines(about, context.timezone, details=cmd.is_true("details")))
     parts: list[Part] = [
-        Fields(facts_of(about, context)),
+        Fields(summary_fields(about, context)),
         *_running(item),
         *_unprotected(about),
         *_wrong(about),
@@ -90,25 +94,27 @@ def one(cmd: Command, about: Findings, context: Situation) -> Answer:
     return Answer(headline(about), tuple(parts), tone(about), _buttons(item, context), namespaces=told)
 
 
-def headline(about: Findings) -> str:
+def headline(about: BackupFindings) -> str:
     item, status = about.item, object_fields.status(about.item)
     parts = [f"{object_fields.name(item)}: {object_fields.phase(item)}"]
     errors, warnings = object_fields.number(status.get("errors")), object_fields.number(status.get("warnings"))
     parts += [counted(count, word) for count, word in ((errors, "error"), (warnings, "warning")) if count]
-    parts += [f"{counted(len(about.bare), 'volume')} without data"] if about.bare else []
+    parts += (
+        [f"{counted(len(about.volumes_without_data), 'volume')} without data"] if about.volumes_without_data else []
+    )
     return ", ".join(parts)
 
 
-def tone(about: Findings) -> Tone:
+def tone(about: BackupFindings) -> Tone:
     found_tone = TONES.get(object_fields.phase(about.item), Tone.PLAIN)
-    return Tone.WARNING if found_tone is Tone.GOOD and about.bare else found_tone
+    return Tone.WARNING if found_tone is Tone.GOOD and about.volumes_without_data else found_tone
 
 
-def facts_of(about: Findings, context: Situation) -> tuple[tuple[str, str], ...]:
+def summary_fields(about: BackupFindings, context: PlanContext) -> tuple[tuple[str, str], ...]:
     item, status, spec = about.item, object_fields.status(about.item), object_fields.spec(about.item)
-    started, over = object_fields.created(item), object_fields.moment(status.get("completionTimestamp"))
-    expires = object_fields.moment(status.get("expiration"))
-    took = f" ({object_fields.length(over - started)})" if started and over else ""
+    started, over = object_fields.created(item), object_fields.parse_time(status.get("completionTimestamp"))
+    expires = object_fields.parse_time(status.get("expiration"))
+    took = f" ({object_fields.format_span(over - started)})" if started and over else ""
     rows = [
         (
             "Namespaces",
@@ -116,17 +122,17 @@ def facts_of(about: Findings, context: Situation) -> tuple[tuple[str, str], ...]
             if (spec.get("includedNamespaces") or ["*"]) == ["*"]
             else ", ".join(map(str, spec["includedNamespaces"])),
         ),
-        ("Started", f"{object_fields.at(started, context.timezone)}{took}"),
-        ("Items", details_file.items_of(item)),
-        ("Expires", object_fields.ago(expires, context.now) if expires else "-"),
+        ("Started", f"{object_fields.format_time(started, context.timezone)}{took}"),
+        ("Items", details_file.items_text(item)),
+        ("Expires", object_fields.relative_time(expires, context.now) if expires else "-"),
         ("Location", str(spec.get("storageLocation") or "-")),
         ("Created by", creator(item)),
     ]
-    return tuple([*rows, ("Size of volumes", object_fields.size(about.size))] if about.size else rows)
+    return tuple([*rows, ("Size of volumes", object_fields.format_size(about.size))] if about.size else rows)
 
 
 def _running(item: Json) -> list[Part]:
-    if ended(item):
+    if has_ended(item):
         return []
     status = object_fields.status(item)
     place = object_fields.number(status.get("queuePosition"))
@@ -138,29 +144,35 @@ def _running(item: Json) -> list[Part]:
         else ""
     )
     return [
-        Text(f"Not completed yet: {details_file.items_of(item)} {named(details_file.total_of(item), 'item')}.{waits}")
+        Text(
+            f"Not completed yet: {details_file.items_text(item)} {plural_of(details_file.total_items(item), 'item')}.{waits}"
+        )
     ]
 
 
-def _unprotected(about: Findings) -> list[Part]:
-    if about.volumes is None and not ended(about.item):
+def _unprotected(about: BackupFindings) -> list[Part]:
+    if about.volumes is None and not has_ended(about.item):
         return []
-    said = [f"• {one.shown}: {reason(one)}" for one in about.bare[:FIRST]]
+    said = [f"• {one.shown}: {reason(one)}" for one in about.volumes_without_data[:FIRST]]
     if not said:
         return []
-    more = [f"… and {len(about.bare) - FIRST} more in the file"] if len(about.bare) > FIRST else []
+    more = (
+        [f"… and {len(about.volumes_without_data) - FIRST} more in the file"]
+        if len(about.volumes_without_data) > FIRST
+        else []
+    )
     return [
         Text("\n".join(["Not protected: no data of these volumes is in this backup.", *said, *more]), untrusted=True)
     ]
 
 
 def reason(one: Volume) -> str:
-    if one.data is Data.FAILED:
+    if one.data is VolumeDataState.FAILED:
         return "its backup failed"
     return "; ".join(one.why) or "nothing saved it"
 
 
-def _wrong(about: Findings) -> list[Part]:
+def _wrong(about: BackupFindings) -> list[Part]:
     status = object_fields.status(about.item)
     invalid = [str(each) for each in status.get("validationErrors") or []]
     failure = [str(status["failureReason"])] if status.get("failureReason") else []
@@ -170,11 +182,11 @@ def _wrong(about: Findings) -> list[Part]:
     if not said:
         return []
     parts: list[Part] = [Text("\n".join(f"• {each}" for each in said[:FIRST]), untrusted=True)]
-    advice = hint(said)
+    advice = find_hint(said)
     return [*parts, Text(advice)] if advice else parts
 
 
-def _groups(entries: tuple[Entry, ...]) -> list[str]:
+def _groups(entries: tuple[ResultEntry, ...]) -> list[str]:
     groups = grouped(entries)
     return [
         f"{group.message}"
@@ -184,23 +196,23 @@ def _groups(entries: tuple[Entry, ...]) -> list[str]:
     ]
 
 
-def _volume_table(about: Findings) -> list[Part]:
-    progress = {one.volume: one.told for one in about.moving}
+def _volume_table(about: BackupFindings) -> list[Part]:
+    progress = {one.volume: one.progress_text for one in about.moving}
     rows = [
         (
             one.shown,
             one.method or "-",
             WHERE[one.data],
-            progress.get(one.shown) or (object_fields.size(one.size) if one.size else "-"),
+            progress.get(one.shown) or (object_fields.format_size(one.size) if one.size else "-"),
         )
         for one in about.volumes or ()
     ]
     if about.volumes is None:
-        rows = [(one.volume, "-", one.phase or "New", one.told) for one in about.moving]
+        rows = [(one.volume, "-", one.phase or "New", one.progress_text) for one in about.moving]
     return [Table(("VOLUME", "METHOD", "DATA", "SIZE"), tuple(rows), "Volumes")] if rows else []
 
 
-def _searched(cmd: Command, about: Findings, told: frozenset[str]) -> Answer:
+def _searched(cmd: Command, about: BackupFindings, told: frozenset[str]) -> Answer:
     name = object_fields.name(about.item)
     if about.listed is None:
         why = "; ".join(about.unread) or "It is there once Velero is done with it."
@@ -236,14 +248,14 @@ def _kind_fits(wanted: str, kind: str) -> bool:
     } or wanted in {"", "*"}
 
 
-def _buttons(item: Json, context: Situation) -> tuple[Button, ...]:
+def _buttons(item: Json, context: PlanContext) -> tuple[Button, ...]:
     name, phase = object_fields.name(item), object_fields.phase(item)
 
     def button(text: str, line: str, **more: str) -> Button:
-        return Button(text, on_cluster(line, context), **more)
+        return Button(text, with_cluster_flag(line, context), **more)
 
     buttons = (
-        [button("Log", f"backup logs {name}")] if ended(item) else [button("Look again", f"backup describe {name}")]
+        [button("Log", f"backup logs {name}")] if has_ended(item) else [button("Look again", f"backup describe {name}")]
     )
     if phase in {"Completed", "PartiallyFailed"}:
         buttons.append(button("Try a restore", f"restore create --from-backup {name} --dry-run"))
@@ -254,25 +266,25 @@ def _buttons(item: Json, context: Situation) -> tuple[Button, ...]:
     return tuple(buttons)
 
 
-def redacted(cmd: Command, item: Json, context: Situation) -> Answer:
+def describe_redacted(cmd: Command, item: Json, context: PlanContext) -> Answer:
     """For somebody of whose namespaces it holds some: how it ended and when, no files, no errors, nobody else's names."""
-    if cmd.given("find") or cmd.true("details"):
+    if cmd.has_flag("find") or cmd.is_true("details"):
         raise Refused(
             f"The list of what is in {object_fields.name(item)} tells of namespaces that are not yours.",
             fix=f"backup describe {object_fields.name(item)}",
         )
-    about = Findings(item)
+    about = BackupFindings(item)
     mine = [name for name in object_fields.spec(item).get("includedNamespaces") or [] if not str(name).startswith("(")]
     note = Text("It holds more namespaces than yours: its log, errors and lists are not shown to you.")
     return Answer(
         f"{object_fields.name(item)}: {object_fields.phase(item)}",
-        (Fields(facts_of(about, context)), note),
+        (Fields(summary_fields(about, context)), note),
         tone(about),
         namespaces=frozenset(map(str, mine)),
     )
 
 
-def several(chosen: list[Json], facts: Facts, context: Situation) -> Answer:
+def describe_several(chosen: list[Json], facts: Facts, context: PlanContext) -> Answer:
     """More than one: a line each, and the sheets of those that may be seen in full in one file."""
     chosen = sorted(chosen, key=lambda item: str(object_fields.created(item) or ""), reverse=True)
     rows = tuple(
@@ -280,16 +292,18 @@ def several(chosen: list[Json], facts: Facts, context: Situation) -> Answer:
             object_fields.name(item),
             object_fields.phase(item),
             str(object_fields.number(object_fields.status(item).get("errors"))),
-            object_fields.at(object_fields.created(item), context.timezone),
+            object_fields.format_time(object_fields.created(item), context.timezone),
         )
         for item in chosen
     )
     if not rows:
         return Answer("No backups found.")
     open_ones = [item for item in chosen if ("backups", object_fields.name(item)) not in facts.redacted]
-    body = "\n\n".join("\n".join(details_file.lines(Findings(item), context.timezone)) for item in open_ones)
+    body = "\n\n".join(
+        "\n".join(details_file.detail_lines(BackupFindings(item), context.timezone)) for item in open_ones
+    )
     parts = (Table(("NAME", "STATUS", "ERRORS", "CREATED"), rows), Attachment("backups.txt", body, "All of them"))
-    return Answer(counted(len(rows), "backup"), parts if open_ones else parts[:1], namespaces=inside(open_ones))
+    return Answer(counted(len(rows), "backup"), parts if open_ones else parts[:1], namespaces=namespaces_of(open_ones))
 
 
 DESCRIBE = Verb(

@@ -6,10 +6,10 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from commands.backup.findings import Findings, printed
+from commands.backup.findings import BackupFindings, redacted_output
 from commands.planning import object_fields
-from domain.selectors import words_of
-from velero.artifacts.results import Entry, grouped
+from domain.selectors import format_selector
+from velero.artifacts.results import ResultEntry, grouped
 
 Json = object_fields.Json
 
@@ -35,7 +35,7 @@ _SPEC = (
 )
 
 
-def lines(found: Findings, zone: str = "UTC", *, details: bool = False) -> list[str]:
+def detail_lines(found: BackupFindings, zone: str = "UTC", *, details: bool = False) -> list[str]:
     item, status = found.item, object_fields.status(found.item)
     said = [
         *_pairs(
@@ -43,22 +43,25 @@ def lines(found: Findings, zone: str = "UTC", *, details: bool = False) -> list[
                 ("Name", object_fields.name(item)),
                 ("Namespace", str((item.get("metadata") or {}).get("namespace", ""))),
                 ("Labels", _map(object_fields.labels(item))),
-                ("Annotations", _map(object_fields.remarks(item))),
+                ("Annotations", _map(object_fields.annotations_of(item))),
                 ("Phase", object_fields.phase(item)),
             )
         ),
         "",
         *_pairs((label, _value(object_fields.spec(item).get(field), default)) for label, field, default in _SPEC),
-        *_pairs((("Label selector", selector_of(item)), ("Resource policy", _policy(item)))),
+        *_pairs((("Label selector", selector_text(item)), ("Resource policy", _policy(item)))),
         *_ordered(item),
         "",
         *_pairs(
             (
                 ("Format version", str(status.get("formatVersion") or "-")),
-                ("Started", object_fields.at(object_fields.moment(status.get("startTimestamp")), zone)),
-                ("Completed", object_fields.at(object_fields.moment(status.get("completionTimestamp")), zone)),
-                ("Expiration", object_fields.at(object_fields.moment(status.get("expiration")), zone)),
-                ("Items", items_of(item)),
+                ("Started", object_fields.format_time(object_fields.parse_time(status.get("startTimestamp")), zone)),
+                (
+                    "Completed",
+                    object_fields.format_time(object_fields.parse_time(status.get("completionTimestamp")), zone),
+                ),
+                ("Expiration", object_fields.format_time(object_fields.parse_time(status.get("expiration")), zone)),
+                ("Items", items_text(item)),
                 ("Errors", str(object_fields.number(status.get("errors")))),
                 ("Warnings", str(object_fields.number(status.get("warnings")))),
             )
@@ -72,13 +75,13 @@ def lines(found: Findings, zone: str = "UTC", *, details: bool = False) -> list[
     return [*said, *(_resources(found) if details else [])]
 
 
-def items_of(item: Json) -> str:
+def items_text(item: Json) -> str:
     progress = object_fields.status(item).get("progress") or {}
     done, total = object_fields.number(progress.get("itemsBackedUp")), object_fields.number(progress.get("totalItems"))
     return f"{done} of {total}" if progress else "-"
 
 
-def total_of(item: Json) -> int:
+def total_items(item: Json) -> int:
     return object_fields.number((object_fields.status(item).get("progress") or {}).get("totalItems"))
 
 
@@ -98,10 +101,10 @@ def _map(pairs: Mapping[str, object]) -> str:
     return ", ".join(f"{key}={value}" for key, value in sorted(pairs.items())) or "<none>"
 
 
-def selector_of(item: Json) -> str:
+def selector_text(item: Json) -> str:
     spec = object_fields.spec(item)
-    several = [words_of(one) for one in spec.get("orLabelSelectors") or []]
-    return " or ".join(several) or words_of(spec.get("labelSelector") or {}) or "<none>"
+    several = [format_selector(one) for one in spec.get("orLabelSelectors") or []]
+    return " or ".join(several) or format_selector(spec.get("labelSelector") or {}) or "<none>"
 
 
 def _policy(item: Json) -> str:
@@ -114,7 +117,7 @@ def _ordered(item: Json) -> list[str]:
     return ["Ordered resources:", *(f"  {kind}: {names}" for kind, names in sorted(ordered.items()))] if ordered else []
 
 
-def _results(found: Findings) -> list[str]:
+def _results(found: BackupFindings) -> list[str]:
     if found.results is None:
         return []
     return [
@@ -123,7 +126,7 @@ def _results(found: Findings) -> list[str]:
     ]
 
 
-def _entries(title: str, entries: tuple[Entry, ...]) -> list[str]:
+def _entries(title: str, entries: tuple[ResultEntry, ...]) -> list[str]:
     if not entries:
         return []
     said = ["", f"{title}:"]
@@ -134,18 +137,18 @@ def _entries(title: str, entries: tuple[Entry, ...]) -> list[str]:
     return said
 
 
-def _volumes(found: Findings) -> list[str]:
+def _volumes(found: BackupFindings) -> list[str]:
     if found.volumes is None:
         return []
     said = ["", "Volumes:"]
     for one in found.volumes:
-        size = f", {object_fields.size(one.size)}" if one.size else ""
+        size = f", {object_fields.format_size(one.size)}" if one.size else ""
         said.append(f"  {one.shown}: {one.data.value} by {one.method or 'nothing'}{size}")
         said += [f"    {why}" for why in one.why]
     return said if found.volumes else [*said, "  <none included>"]
 
 
-def _hooks(found: Findings) -> list[str]:
+def _hooks(found: BackupFindings) -> list[str]:
     counts = object_fields.status(found.item).get("hookStatus") or {}
     said: list[str] = []
     if counts:
@@ -157,11 +160,11 @@ def _hooks(found: Findings) -> list[str]:
     for run in found.hooks:
         where = "/".join(part for part in (run.namespace, run.pod, run.container) if part)
         said.append(f"  {run.phase} {run.name} {where}: {run.command}".rstrip())
-        said += [f"    {line}" for line in printed(run).splitlines()[:50]]
+        said += [f"    {line}" for line in redacted_output(run).splitlines()[:50]]
     return said
 
 
-def _operations(found: Findings) -> list[str]:
+def _operations(found: BackupFindings) -> list[str]:
     if not found.operations:
         return []
     said = ["", "Operations of plugins:"]
@@ -172,7 +175,7 @@ def _operations(found: Findings) -> list[str]:
     return said
 
 
-def _deletions(found: Findings) -> list[str]:
+def _deletions(found: BackupFindings) -> list[str]:
     if not found.deletions:
         return []
     said = ["", "Requests to delete it:"]
@@ -182,7 +185,7 @@ def _deletions(found: Findings) -> list[str]:
     return said
 
 
-def _resources(found: Findings) -> list[str]:
+def _resources(found: BackupFindings) -> list[str]:
     if found.listed is None:
         return []
     said = ["", f"Resources ({len(found.listed)}):"]
@@ -197,7 +200,7 @@ def _resources(found: Findings) -> list[str]:
     return said
 
 
-def as_json(found: Findings) -> str:
+def as_json(found: BackupFindings) -> str:
     """For one backup, as `describe -o json` of the CLI: its parts under their names."""
     volumes = [
         {"volume": one.shown, "data": one.data.value, "method": one.method, "why": list(one.why), "size": one.size}
@@ -212,7 +215,7 @@ def as_json(found: Findings) -> str:
         "volumes": volumes,
         "errors": [f"{one.subject}: {one.message}" for one in results.errors] if results else [],
         "warnings": [f"{one.subject}: {one.message}" for one in results.warnings] if results else [],
-        "hooks": [{"pod": run.pod, "command": run.command, "output": printed(run)} for run in found.hooks],
+        "hooks": [{"pod": run.pod, "command": run.command, "output": redacted_output(run)} for run in found.hooks],
         "resources": [f"{one.api_version}/{one.kind} {one.namespace}/{one.name}" for one in found.listed or ()],
     }
     return json.dumps(shown, indent=2, default=str)

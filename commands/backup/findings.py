@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from commands.planning import object_fields
-from commands.planning.facts import Facts, File, Missing, Need, Want
+from commands.planning.facts import Facts, FileNeed, MissingFile, Need, ObjectNeed
 from domain.errors import DownloadError
 from store.scrub import scrub
 from velero.artifacts.item_operations import ItemOperation, item_operations_of
 from velero.artifacts.logs import HookRun, hook_runs, log_line
 from velero.artifacts.resource_list import Listed, resources_of
 from velero.artifacts.results import Results, results_of
-from velero.artifacts.volumes import Data, Volume, volumes_of
+from velero.artifacts.volumes import Volume, VolumeDataState, volumes_of
 from velero.phases import BACKUP_PHASES
 from velero.resources.data_movement import movement_of
 from velero.resources.pod_volumes import of_backup, pod_volume_of
@@ -33,7 +33,7 @@ RESULTS, VOLUMES, RESOURCES, OPERATIONS, LOG = (
 
 
 @dataclass(frozen=True, slots=True)
-class Moving:
+class VolumeProgress:
     """One volume on its way: file by file, or a snapshot's data."""
 
     volume: str
@@ -43,13 +43,13 @@ class Moving:
     message: str
 
     @property
-    def told(self) -> str:
+    def progress_text(self) -> str:
         share = f" ({self.done * 100 // self.total} %)" if self.total else ""
-        return f"{self.phase or 'New'} {object_fields.size(self.done)}/{object_fields.size(self.total)}{share}"
+        return f"{self.phase or 'New'} {object_fields.format_size(self.done)}/{object_fields.format_size(self.total)}{share}"
 
 
 @dataclass(frozen=True, slots=True)
-class Findings:
+class BackupFindings:
     """None for a file that was not read; `unread` says why one could not be."""
 
     item: Json
@@ -58,21 +58,21 @@ class Findings:
     listed: tuple[Listed, ...] | None = None
     operations: tuple[ItemOperation, ...] | None = None
     hooks: tuple[HookRun, ...] = ()
-    moving: tuple[Moving, ...] = ()
+    moving: tuple[VolumeProgress, ...] = ()
     deletions: tuple[Json, ...] = ()
     unread: tuple[str, ...] = ()
 
     @property
-    def bare(self) -> tuple[Volume, ...]:
+    def volumes_without_data(self) -> tuple[Volume, ...]:
         """Volumes without data in this backup: what Completed does not tell."""
-        return tuple(one for one in self.volumes or () if one.data in {Data.NONE, Data.FAILED})
+        return tuple(one for one in self.volumes or () if one.data in {VolumeDataState.NONE, VolumeDataState.FAILED})
 
     @property
     def size(self) -> int:
         return sum(one.size for one in self.volumes or ())
 
 
-def ended(item: Json) -> bool:
+def has_ended(item: Json) -> bool:
     return object_fields.phase(item) in BACKUP_PHASES.terminal or object_fields.phase(item) == "Deleting"
 
 
@@ -81,34 +81,34 @@ def has_files(item: Json) -> bool:
     return object_fields.phase(item) not in {"New", "Queued", "ReadyToStart", "InProgress", "FailedValidation"}
 
 
-def wants(item: Json, *, details: bool, items: bool) -> Iterable[Need]:
+def findings_needs(item: Json, *, details: bool, items: bool) -> Iterable[Need]:
     """What is worth asking for, of a backup that may be seen in full."""
     name, status = object_fields.name(item), object_fields.status(item)
-    yield Want("podvolumebackups", label=of_backup(name), optional=True)
-    yield Want("datauploads", label=of_backup(name), optional=True)
-    yield Want("deletebackuprequests", label=of_backup(name), optional=True)
+    yield ObjectNeed("podvolumebackups", label=of_backup(name), optional=True)
+    yield ObjectNeed("datauploads", label=of_backup(name), optional=True)
+    yield ObjectNeed("deletebackuprequests", label=of_backup(name), optional=True)
     if not has_files(item):
         return
-    yield File(VOLUMES, name)
+    yield FileNeed(VOLUMES, name)
     if object_fields.number(status.get("errors")) or object_fields.number(status.get("warnings")):
-        yield File(RESULTS, name)
+        yield FileNeed(RESULTS, name)
     if object_fields.number((status.get("hookStatus") or {}).get("hooksAttempted")):
-        yield File(LOG, name)
+        yield FileNeed(LOG, name)
     if details or items:
-        yield File(RESOURCES, name)
+        yield FileNeed(RESOURCES, name)
     if details:
-        yield File(OPERATIONS, name)
+        yield FileNeed(OPERATIONS, name)
 
 
-def found(facts: Facts, item: Json) -> Findings:
+def find_all(facts: Facts, item: Json) -> BackupFindings:
     name = object_fields.name(item)
     unread: list[str] = []
 
     def read(kind: str, parse: Callable[[bytes], T]) -> T | None:
-        body = facts.files.get(File(kind, name))
+        body = facts.files.get(FileNeed(kind, name))
         if body is None:
             return None
-        if isinstance(body, Missing):
+        if isinstance(body, MissingFile):
             unread.append(body.why)
             return None
         try:
@@ -117,14 +117,14 @@ def found(facts: Facts, item: Json) -> Findings:
             unread.append(f"{error.text} {error.why}".strip())
             return None
 
-    return Findings(
+    return BackupFindings(
         item=item,
         results=read(RESULTS, results_of),
         volumes=read(VOLUMES, volumes_of),
         listed=read(RESOURCES, resources_of),
         operations=read(OPERATIONS, item_operations_of),
         hooks=read(LOG, hooks_of) or (),
-        moving=moving(facts, name),
+        moving=volume_progress(facts, name),
         deletions=tuple(_of(facts, "deletebackuprequests", name)),
         unread=tuple(dict.fromkeys(unread)),
     )
@@ -139,17 +139,17 @@ def hooks_of(log: bytes) -> tuple[HookRun, ...]:
 _ASSIGNED = re.compile(r"(?i)(\w*(?:passw|passphrase|secret|token|credential|private|api_?key)\w*\s?[=:]\s?)\S+")
 
 
-def printed(run: HookRun) -> str:
+def redacted_output(run: HookRun) -> str:
     """Scripts print their environment: whatever is assigned to a secret's name goes, besides what looks like one."""
     said = "\n".join(part for part in (run.stdout, run.stderr, *run.errors) if part)
     return _ASSIGNED.sub(r"\1[scrubbed]", scrub(said))
 
 
-def moving(facts: Facts, name: str) -> tuple[Moving, ...]:
+def volume_progress(facts: Facts, name: str) -> tuple[VolumeProgress, ...]:
     pods = [pod_volume_of(item) for item in _of(facts, "podvolumebackups", name)]
     uploads = [movement_of(item) for item in _of(facts, "datauploads", name)]
     files = (
-        Moving(
+        VolumeProgress(
             f"{one.pod_namespace}/{one.pvc or f'{one.pod}:{one.volume}'}",
             one.phase,
             one.bytes_done,
@@ -159,7 +159,7 @@ def moving(facts: Facts, name: str) -> tuple[Moving, ...]:
         for one in pods
     )
     moved = (
-        Moving(f"{one.claim_namespace}/{one.claim}", one.phase, one.bytes_done, one.bytes_total, one.message)
+        VolumeProgress(f"{one.claim_namespace}/{one.claim}", one.phase, one.bytes_done, one.bytes_total, one.message)
         for one in uploads
     )
     return (*files, *moved)

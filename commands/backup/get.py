@@ -6,19 +6,19 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from commands.backup import kots
-from commands.backup.details_file import items_of, selector_of
-from commands.backup.kots import Logical
+from commands.backup.details_file import items_text, selector_text
+from commands.backup.kots import LogicalBackup
 from commands.grammar.command import Command
 from commands.grammar.flags import DURATION, PERSON, STRINGS, TEXT, Flag
 from commands.grammar.verb import Args, Effect, Verb
 from commands.planning import object_fields, output, person_filter, phases, selection
-from commands.planning.context import Situation
-from commands.planning.facts import Facts, Needs, Want, World
+from commands.planning.context import PlanContext
+from commands.planning.facts import Facts, FactsByCluster, Needs, ObjectNeed
 from commands.planning.output import ALL_CLUSTERS, LIST_FLAGS, PAGE
 from commands.planning.resolve import REQUESTED_BY
 from domain.answer import Answer, Attachment, Part, Table, Text, Tone
 from domain.counting import counted
-from domain.errors import ClusterError, Unknown
+from domain.errors import ClusterError, NotFound
 from velero.phases import BACKUP_PHASES
 from velero.resources.data_movement import movement_of
 from velero.resources.pod_volumes import pod_volume_of
@@ -33,7 +33,7 @@ FILTERS: tuple[Flag, ...] = (
     Flag("since", DURATION, "Only younger ones (24h, 7d)", group="Filter", ours=True),
     Flag("search", TEXT, "Only names with this in it", group="Filter", ours=True),
 )
-PHASES = phases.every(BACKUP_PHASES, "Deleting", "Expired")
+PHASES = phases.all_phases(BACKUP_PHASES, "Deleting", "Expired")
 COLUMNS = ("NAME", "STATUS", "ERRORS", "WARNINGS", "CREATED", "EXPIRES", "STORAGE LOCATION", "CREATED BY")
 WIDE = ("SELECTOR", "NAMESPACES", "ITEMS", "SIZE", "TYPE")
 
@@ -41,20 +41,20 @@ WIDE = ("SELECTOR", "NAMESPACES", "ITEMS", "SIZE", "TYPE")
 @dataclass(frozen=True, slots=True)
 class Row:
     cluster: str
-    backup: Logical
+    backup: LogicalBackup
     size: int = 0
 
 
 def needs(cmd: Command, known: Facts) -> Needs:
     """The list comes from memory where a table is asked for; objects as such come from the cluster."""
-    exact = cmd.names or output.dumps(cmd) or output.wide(cmd) or cmd.text("selector")
-    wanted = selection.some(cmd, known, "backups") if exact else [Want("backups")]
-    sizes = ("podvolumebackups", "datauploads") if output.wide(cmd) else ()
-    more = (Want(each, optional=True) for each in ("namespaces", *sizes))
-    return Needs.of(*wanted, *more, person_filter.needed(cmd, "created-by"))
+    exact = cmd.names or output.wants_objects(cmd) or output.is_wide(cmd) or cmd.text("selector")
+    wanted = selection.named_needs(cmd, known, "backups") if exact else [ObjectNeed("backups")]
+    sizes = ("podvolumebackups", "datauploads") if output.is_wide(cmd) else ()
+    more = (ObjectNeed(each, optional=True) for each in ("namespaces", *sizes))
+    return Needs.of(*wanted, *more, person_filter.person_need(cmd, "created-by"))
 
 
-def answer(cmd: Command, world: World, context: Situation) -> Answer:
+def answer(cmd: Command, world: FactsByCluster, context: PlanContext) -> Answer:
     rows: list[Row] = []
     parts: list[Part] = []
     for cluster, facts in world.items():
@@ -62,11 +62,13 @@ def answer(cmd: Command, world: World, context: Situation) -> Answer:
             parts.append(Text(f"{cluster} could not be asked: {facts.text}", untrusted=True))
             continue
         rows += _rows(cmd, cluster, facts, context)
-    phases.check(cmd, PHASES, (object_fields.phase(item) for item in _all(world)))
+    phases.check_phase(cmd, PHASES, (object_fields.phase(item) for item in _all(world)))
     rows.sort(key=lambda row: str(object_fields.created(row.backup.first) or ""), reverse=True)
     items = [item for row in rows for item in row.backup.members]
-    if output.dumps(cmd):
-        return Answer(_headline(len(rows)), (*parts, output.dump(cmd, items)), namespaces=inside(items))
+    if output.wants_objects(cmd):
+        return Answer(
+            _headline(len(rows)), (*parts, output.render_objects(cmd, items)), namespaces=namespaces_of(items)
+        )
     number, start, end = output.page(cmd, len(rows))
     several = len(world) > 1
     cells = tuple(_cells(cmd, row, context, several=several) for row in rows[start:end])
@@ -80,22 +82,22 @@ def answer(cmd: Command, world: World, context: Situation) -> Answer:
         _headline(len(rows)) + more,
         (*parts, *table),
         Tone.WARNING if parts else Tone.PLAIN,
-        output.turn(cmd, len(rows), context),
-        namespaces=inside(items),
+        output.page_buttons(cmd, len(rows), context),
+        namespaces=namespaces_of(items),
     )
 
 
-def _all(world: World) -> list[Json]:
+def _all(world: FactsByCluster) -> list[Json]:
     return [item for facts in world.values() if isinstance(facts, Facts) for item in facts.all("backups")]
 
 
-def _rows(cmd: Command, cluster: str, facts: Facts, context: Situation) -> Iterable[Row]:
-    found = kots.logical(facts.all("backups"))
+def _rows(cmd: Command, cluster: str, facts: Facts, context: PlanContext) -> Iterable[Row]:
+    found = kots.logical_backups(facts.all("backups"))
     names = {one.name for one in found} | {object_fields.name(item) for item in facts.all("backups")}
     for name in cmd.names:
         if name not in names:
-            raise Unknown(f"There is no backup {name!r}.", nearest=facts.nearest("backups", name))
-    sizes, who = _sizes(facts), person_filter.names(cmd, "created-by", facts)
+            raise NotFound(f"There is no backup {name!r}.", nearest=facts.nearest("backups", name))
+    sizes, who = _sizes(facts), person_filter.person_names(cmd, "created-by", facts)
     for one in found:
         if cmd.names and not {one.name, *map(object_fields.name, one.members)} & set(cmd.names):
             continue
@@ -114,7 +116,7 @@ def _sizes(facts: Facts) -> dict[str, int]:
     return found
 
 
-def inside(items: Iterable[Json]) -> frozenset[str]:
+def namespaces_of(items: Iterable[Json]) -> frozenset[str]:
     """Which namespaces an answer on these backups tells of."""
     return frozenset(
         str(name) for item in items for name in object_fields.spec(item).get("includedNamespaces") or ["*"]
@@ -125,7 +127,7 @@ def _headline(count: int) -> str:
     return counted(count, "backup") if count else "No backups found."
 
 
-def _fits(cmd: Command, one: Logical, context: Situation, who: frozenset[str]) -> bool:
+def _fits(cmd: Command, one: LogicalBackup, context: PlanContext, who: frozenset[str]) -> bool:
     item = one.first
     checks: tuple[tuple[str, Callable[[], bool]], ...] = (
         ("status", lambda: any(_phase_fits(wanted, one, context) for wanted in cmd.strings("status"))),
@@ -134,27 +136,27 @@ def _fits(cmd: Command, one: Logical, context: Situation, who: frozenset[str]) -
         ("search", lambda: cmd.text("search") in one.name),
         ("since", lambda: _younger(item, cmd, context)),
     )
-    return all(check() for flag, check in checks if cmd.given(flag))
+    return all(check() for flag, check in checks if cmd.has_flag(flag))
 
 
-def _phase_fits(wanted: str, one: Logical, context: Situation) -> bool:
-    return any(phases.means(wanted, each) for each in (one.phase, state(one, context)))
+def _phase_fits(wanted: str, one: LogicalBackup, context: PlanContext) -> bool:
+    return any(phases.matches_phase(wanted, each) for each in (one.phase, phase_text(one, context)))
 
 
-def state(one: Logical, context: Situation) -> str:
+def phase_text(one: LogicalBackup, context: PlanContext) -> str:
     """Velero's phase; `Expired` is none of its own: past its time and not yet deleted."""
-    expires = object_fields.moment(object_fields.status(one.first).get("expiration"))
+    expires = object_fields.parse_time(object_fields.status(one.first).get("expiration"))
     return "Expired" if expires is not None and expires <= context.now else one.phase
 
 
-def _younger(item: Json, cmd: Command, context: Situation) -> bool:
+def _younger(item: Json, cmd: Command, context: PlanContext) -> bool:
     made = object_fields.created(item)
     return made is not None and (context.now - made).total_seconds() * 1e9 <= cmd.nanoseconds("since")
 
 
 def creator(item: Json) -> str:
     """Who asked for it: a person, a schedule, KOTS, or nobody known."""
-    asked = object_fields.remarks(item).get(REQUESTED_BY)
+    asked = object_fields.annotations_of(item).get(REQUESTED_BY)
     if asked:
         return str(asked)
     schedule = object_fields.labels(item).get("velero.io/schedule-name")
@@ -162,36 +164,36 @@ def creator(item: Json) -> str:
 
 
 def _columns(cmd: Command, *, several: bool) -> tuple[str, ...]:
-    extra = WIDE if output.wide(cmd) else ()
+    extra = WIDE if output.is_wide(cmd) else ()
     return (*(["CLUSTER"] if several else []), *COLUMNS, *extra, *output.label_columns(cmd))
 
 
-def _cells(cmd: Command, row: Row, context: Situation, *, several: bool) -> tuple[str, ...]:
+def _cells(cmd: Command, row: Row, context: PlanContext, *, several: bool) -> tuple[str, ...]:
     one, item = row.backup, row.backup.first
-    expires = object_fields.moment(object_fields.status(item).get("expiration"))
+    expires = object_fields.parse_time(object_fields.status(item).get("expiration"))
     pair = f" ({counted(len(one.members), 'part')})" if len(one.members) > 1 else ""
     cells = [
         one.name + pair,
-        state(one, context),
+        phase_text(one, context),
         str(sum(object_fields.number(object_fields.status(each).get("errors")) for each in one.members)),
         str(sum(object_fields.number(object_fields.status(each).get("warnings")) for each in one.members)),
-        object_fields.at(object_fields.created(item), context.timezone),
-        object_fields.ago(expires, context.now) if expires else "-",
+        object_fields.format_time(object_fields.created(item), context.timezone),
+        object_fields.relative_time(expires, context.now) if expires else "-",
         str(object_fields.spec(item).get("storageLocation") or "-"),
         creator(item),
     ]
-    cells += _wide(row) if output.wide(cmd) else []
+    cells += _wide(row) if output.is_wide(cmd) else []
     return (*([row.cluster] if several else []), *cells, *output.label_cells(cmd, item))
 
 
 def _wide(row: Row) -> list[str]:
     item = row.backup.first
     return [
-        selector_of(item),
+        selector_text(item),
         ",".join(map(str, object_fields.spec(item).get("includedNamespaces") or ["*"])),
-        items_of(item),
-        object_fields.size(row.size) if row.size else "-",
-        kots.kind(item) or str(object_fields.remarks(item).get("velero-chatops.io/type", "-")),
+        items_text(item),
+        object_fields.format_size(row.size) if row.size else "-",
+        kots.kind(item) or str(object_fields.annotations_of(item).get("velero-chatops.io/type", "-")),
     ]
 
 

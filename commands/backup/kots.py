@@ -19,7 +19,7 @@ _ORDER = ("FailedValidation", "Failed", "Deleting", "PartiallyFailed")
 
 
 @dataclass(frozen=True, slots=True)
-class Logical:
+class LogicalBackup:
     """One backup as people know it: of one object, or of several that belong together."""
 
     name: str
@@ -47,19 +47,20 @@ class Logical:
 
 
 def _count(item: Json) -> int:
-    text = str(object_fields.remarks(item).get(COUNT, "1"))
+    text = str(object_fields.annotations_of(item).get(COUNT, "1"))
     return int(text) if text.isdecimal() else 1
 
 
-def logical(items: Iterable[Json]) -> list[Logical]:
+def logical_backups(items: Iterable[Json]) -> list[LogicalBackup]:
     """In the order in which they came; a pair stands where its first member does."""
     groups: dict[str, list[Json]] = {}
     for item in items:
         mark = str(object_fields.labels(item).get(NAME) or "")
         groups.setdefault(f"pair {mark}" if mark else f"one {object_fields.name(item)}", []).append(item)
     return [
-        Logical(
-            key.partition(" ")[2], tuple(sorted(group, key=lambda item: str(object_fields.remarks(item).get(KIND, ""))))
+        LogicalBackup(
+            key.partition(" ")[2],
+            tuple(sorted(group, key=lambda item: str(object_fields.annotations_of(item).get(KIND, "")))),
         )
         for key, group in groups.items()
     ]
@@ -67,18 +68,18 @@ def logical(items: Iterable[Json]) -> list[Logical]:
 
 def kind(item: Json) -> str:
     """What KOTS calls it; empty for what it did not make."""
-    marks = object_fields.remarks(item)
+    marks = object_fields.annotations_of(item)
     if marks.get(DR) or marks.get(INSTANCE) == "true":
         return "full (KOTS)"
     return "partial (KOTS)" if marks.get(APP) else ""
 
 
 def trigger(item: Json) -> str:
-    how = object_fields.remarks(item).get(TRIGGER)
+    how = object_fields.annotations_of(item).get(TRIGGER)
     return f"KOTS {how}" if how else "KOTS" if kind(item) else ""
 
 
-def with_pairs(names: Iterable[str], items: Iterable[Json]) -> list[str]:
+def expand_pairs(names: Iterable[str], items: Iterable[Json]) -> list[str]:
     """A logical name stands for all of its members; a member's name for the whole pair."""
     found = list(items)
     wanted: list[str] = []

@@ -6,13 +6,13 @@ from commands.grammar.command import Command
 from commands.grammar.flags import BOOL, DURATION, TEXT, Flag
 from commands.grammar.verb import Args, Effect, Verb
 from commands.planning import object_fields, selection
-from commands.planning.context import Situation
-from commands.planning.facts import Facts, File, Missing, Needs, Want, World
+from commands.planning.context import PlanContext
+from commands.planning.facts import Facts, FactsByCluster, FileNeed, MissingFile, Needs, ObjectNeed
 from domain.answer import Answer, Attachment, Text, Tone
 from domain.counting import counted
-from domain.errors import ClusterError, Refused, Unknown
+from domain.errors import ClusterError, NotFound, Refused
 
-READABLE = frozenset(
+PHASES_WITH_LOG = frozenset(
     {
         "Completed",
         "PartiallyFailed",
@@ -29,34 +29,38 @@ MAX_LOG = 4 * 1024 * 1024
 def needs(cmd: Command, known: Facts) -> Needs:
     item = known.get("backups", cmd.name)
     readable = (
-        item is not None and ("backups", cmd.name) not in known.redacted and object_fields.phase(item) in READABLE
+        item is not None
+        and ("backups", cmd.name) not in known.redacted
+        and object_fields.phase(item) in PHASES_WITH_LOG
     )
     return Needs.of(
-        *selection.some(cmd, known, "backups"),
-        Want("namespaces", optional=True),
-        File("BackupLog", cmd.name) if readable else None,
+        *selection.named_needs(cmd, known, "backups"),
+        ObjectNeed("namespaces", optional=True),
+        FileNeed("BackupLog", cmd.name) if readable else None,
     )
 
 
-def answer(cmd: Command, world: World, context: Situation) -> Answer:
-    return told(cmd, world, context, resource="backups", noun="backup", kind="BackupLog")
+def answer(cmd: Command, world: FactsByCluster, context: PlanContext) -> Answer:
+    return answer_logs(cmd, world, context, resource="backups", noun="backup", kind="BackupLog")
 
 
-def told(cmd: Command, world: World, _context: Situation, *, resource: str, noun: str, kind: str) -> Answer:
+def answer_logs(
+    cmd: Command, world: FactsByCluster, _context: PlanContext, *, resource: str, noun: str, kind: str
+) -> Answer:
     facts = next(iter(world.values()))
     if isinstance(facts, ClusterError):
         raise facts
     item = facts.get(resource, cmd.name)
     if item is None:
-        raise Unknown(f"There is no {noun} {cmd.name!r}.", nearest=facts.nearest(resource, cmd.name))
+        raise NotFound(f"There is no {noun} {cmd.name!r}.", nearest=facts.nearest(resource, cmd.name))
     if (resource, cmd.name) in facts.redacted:
         raise Refused(f"The log of {cmd.name} tells of namespaces that are not yours.")
     phase = object_fields.phase(item)
-    log = facts.files.get(File(kind, cmd.name))
+    log = facts.files.get(FileNeed(kind, cmd.name))
     if log is None:
         why = "It is there once Velero is done with it." if phase != "FailedValidation" else "Velero never started it."
         return Answer(f"There is no log of {cmd.name} ({phase}).", (Text(why),), Tone.WARNING)
-    if isinstance(log, Missing):
+    if isinstance(log, MissingFile):
         return Answer(f"The log of {cmd.name} cannot be read.", (Text(log.why),), Tone.WARNING)
     text = log.decode(errors="replace")
     cut = len(text) > MAX_LOG

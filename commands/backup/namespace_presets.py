@@ -11,13 +11,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from commands.grammar.command import Command
-from commands.grammar.format_flags import cli_line
+from commands.grammar.format_flags import format_cli_command
 from commands.grammar.nearest import nearest
 from commands.planning import object_fields
-from commands.planning.context import Application, Situation
+from commands.planning.context import Application, PlanContext
 from commands.planning.facts import Facts
-from domain.errors import Refused, Unknown, UsageError
-from domain.selectors import matches, parse_selector
+from domain.errors import NotFound, Refused, UsageError
+from domain.selectors import parse_selector, selector_matches
 
 Json = dict[str, Any]
 
@@ -29,7 +29,7 @@ _SCOPES = ("include-namespaces", "namespaces", "type")
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class ResolvedScope:
     """`command` as the CLI's own; `notes` say what our words came to; `fields` are of the template of an application."""
 
     command: Command
@@ -38,11 +38,11 @@ class Settled:
     fields: Mapping[str, Any] = field(default_factory=dict)
 
 
-def settled(cmd: Command, facts: Facts, context: Situation) -> Settled:
+def resolve_scope(cmd: Command, facts: Facts, context: PlanContext) -> ResolvedScope:
     """Raises UsageError or Unknown."""
-    given = [flag for flag in _SCOPES if cmd.given(flag)]
+    given = [flag for flag in _SCOPES if cmd.has_flag(flag)]
     ours = [flag for flag in given if flag != "include-namespaces"]
-    if ours and cmd.given("from-schedule"):
+    if ours and cmd.has_flag("from-schedule"):
         raise UsageError(
             f"--{ours[0]} cannot stand with --from-schedule.",
             why="The schedule's template says what is taken.",
@@ -52,13 +52,13 @@ def settled(cmd: Command, facts: Facts, context: Situation) -> Settled:
         raise UsageError(
             f"--{given[0]} and --{given[1]} cannot stand together.", why="Each says which namespaces are taken."
         )
-    if cmd.given("app") and cmd.text("type") != "partial":
+    if cmd.has_flag("app") and cmd.text("type") != "partial":
         raise UsageError("--app goes with --type partial.", fix=f"--type partial --app {cmd.text('app')}")
-    if cmd.given("namespaces"):
+    if cmd.has_flag("namespaces"):
         return _preset(cmd, facts, context)
-    if cmd.given("type"):
+    if cmd.has_flag("type"):
         return _full(cmd, facts, context) if cmd.text("type") == "full" else _partial(cmd, facts, context)
-    return Settled(cmd)
+    return ResolvedScope(cmd)
 
 
 def _with(cmd: Command, **changes: Any) -> Command:
@@ -68,14 +68,14 @@ def _with(cmd: Command, **changes: Any) -> Command:
     kept = {name: value for name, value in cmd.flags.items() if name not in {"namespaces", "type", "app"}}
     changed = {name.replace("_", "-"): value for name, value in changes.items()}
     made = replace(cmd, flags={**kept, **changed})
-    return replace(made, cli=cli_line(made, FLAGS))
+    return replace(made, cli=format_cli_command(made, FLAGS))
 
 
-def _preset(cmd: Command, facts: Facts, context: Situation) -> Settled:
+def _preset(cmd: Command, facts: Facts, context: PlanContext) -> ResolvedScope:
     name = cmd.text("namespaces")
     configured = tuple(key for key, selector in context.presets.items() if selector)
     if name == "all":
-        return Settled(_with(cmd, include_namespaces=["*"]), ("all means every namespace, those to come too.",))
+        return ResolvedScope(_with(cmd, include_namespaces=["*"]), ("all means every namespace, those to come too.",))
     if name not in context.presets:
         raise UsageError(f"{name!r} is no preset of namespaces.", nearest=("all", *configured), fix="--namespaces all")
     selector = context.presets[name]
@@ -88,37 +88,39 @@ def _preset(cmd: Command, facts: Facts, context: Situation) -> Settled:
     found = sorted(
         object_fields.name(item)
         for item in facts.all("namespaces")
-        if matches(parse_selector(selector), {key: str(value) for key, value in object_fields.labels(item).items()})
+        if selector_matches(
+            parse_selector(selector), {key: str(value) for key, value in object_fields.labels(item).items()}
+        )
     )
     if not found:
-        raise Unknown(f"No namespace that you may see is {name!r}.", why=f"None has the labels {selector}.")
-    return Settled(_with(cmd, include_namespaces=found), (f"{name} means now: {', '.join(found)} ({selector}).",))
+        raise NotFound(f"No namespace that you may see is {name!r}.", why=f"None has the labels {selector}.")
+    return ResolvedScope(_with(cmd, include_namespaces=found), (f"{name} means now: {', '.join(found)} ({selector}).",))
 
 
-def applications(facts: Facts, context: Situation) -> tuple[Application, ...]:
+def applications(facts: Facts, context: PlanContext) -> tuple[Application, ...]:
     """Configured ones of this cluster, then those that KOTS' own backups tell of."""
-    configured = [one for one in configured_here(context) if visible(one, facts)]
+    configured = [one for one in configured_applications(context) if is_visible(one, facts)]
     known = {one.name for one in configured}
-    return (*configured, *(one for one in discovered(facts) if one.name not in known))
+    return (*configured, *(one for one in discovered_applications(facts) if one.name not in known))
 
 
-def configured_here(context: Situation) -> tuple[Application, ...]:
+def configured_applications(context: PlanContext) -> tuple[Application, ...]:
     return tuple(one for one in context.applications if one.cluster in {"", context.cluster.name})
 
 
-def visible(app: Application, facts: Facts) -> bool:
+def is_visible(app: Application, facts: Facts) -> bool:
     """All of its namespaces are there, and the asker's to see: none is told by the name of an application."""
-    return not any(facts.absent("namespaces", name) for name in app.namespaces)
+    return not any(facts.is_absent("namespaces", name) for name in app.namespaces)
 
 
-def discovered(facts: Facts) -> Iterable[Application]:
+def discovered_applications(facts: Facts) -> Iterable[Application]:
     found: dict[str, set[str]] = {}
     for item in facts.all("namespaces"):
         if slug := object_fields.labels(item).get(APP_SLUG):
             found.setdefault(str(slug), set()).add(object_fields.name(item))
     for item in facts.all("backups"):
         spec = object_fields.spec(item)
-        if "kots.io/app-id" in object_fields.remarks(item) and (slug := _slug(spec)):
+        if "kots.io/app-id" in object_fields.annotations_of(item) and (slug := _slug(spec)):
             found.setdefault(slug, set()).update(
                 name for name in map(str, spec.get("includedNamespaces") or []) if name != "*"
             )
@@ -135,10 +137,10 @@ def _slug(spec: Json) -> str:
     return ""
 
 
-def _full(cmd: Command, facts: Facts, context: Situation) -> Settled:
+def _full(cmd: Command, facts: Facts, context: PlanContext) -> ResolvedScope:
     """Every application's namespaces as a whole and the platform's: selectors of applications do not narrow it."""
     apps = applications(facts, context)
-    if not all(visible(app, facts) for app in configured_here(context)):
+    if not all(is_visible(app, facts) for app in configured_applications(context)):
         raise Refused(
             "A full backup takes applications that are not there, or not yours to see.", fix="--type partial --app NAME"
         )
@@ -150,10 +152,10 @@ def _full(cmd: Command, facts: Facts, context: Situation) -> Settled:
     changed = _with(cmd, include_namespaces=names, include_cluster_resources=True)
     notes = (f"full takes {', '.join(app.name for app in apps)} and the platform: {', '.join(names)}.",)
     marks = {TYPE: "full", APPLICATION: json.dumps([app.name for app in apps])}
-    return Settled(changed, notes, marks)
+    return ResolvedScope(changed, notes, marks)
 
 
-def _partial(cmd: Command, facts: Facts, context: Situation) -> Settled:
+def _partial(cmd: Command, facts: Facts, context: PlanContext) -> ResolvedScope:
     apps = applications(facts, context)
     names = tuple(app.name for app in apps)
     if not cmd.text("app"):
@@ -162,22 +164,22 @@ def _partial(cmd: Command, facts: Facts, context: Situation) -> Settled:
         )
     app = next((one for one in apps if one.name == cmd.text("app")), None)
     if app is None:
-        raise Unknown(
+        raise NotFound(
             f"There is no application {cmd.text('app')!r}.",
             why="All of its namespaces have to be there, and yours to see.",
             nearest=nearest(cmd.text("app"), names) or names[:5],
         )
     changes: dict[str, Any] = {"include_namespaces": list(app.namespaces)}
-    if app.selector and not cmd.given("selector") and not cmd.given("or-selector"):
+    if app.selector and not cmd.has_flag("selector") and not cmd.has_flag("or-selector"):
         changes["selector"] = parse_selector(app.selector)
     notes = (
         f"{app.name} is {', '.join(app.namespaces)}" + (f", {app.selector}." if app.selector else "."),
         NOT_FOR_DISASTERS,
     )
-    return Settled(_with(cmd, **changes), notes, {TYPE: "partial", APPLICATION: app.name}, dict(app.template))
+    return ResolvedScope(_with(cmd, **changes), notes, {TYPE: "partial", APPLICATION: app.name}, dict(app.template))
 
 
-def filled(spec: Json, fields: Mapping[str, Any]) -> Json:
+def fill_from_template(spec: Json, fields: Mapping[str, Any]) -> Json:
     """An application's template stands where the command says nothing of its own."""
     said = {key: value for key, value in spec.items() if value not in ("0s", {}, None)}
     return {**spec, **fields, **said}

@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 from commands.grammar.command import Command
-from commands.planning.context import Situation
+from commands.planning.context import PlanContext
 from commands.planning.facts import Facts
 from domain.errors import UsageError
 from domain.plan import Guard, Level, Step, StepVerb, digest
 from policy.cluster_facts import ClusterFacts
-from velero.documents import CONFIG_MAP, TYPED, BadDocument, read_yaml
+from velero.documents import CONFIG_MAP_BOUNDS, TYPED_BOUNDS, BadDocument, read_yaml
 
 Json = dict[str, Any]
 
@@ -21,7 +21,7 @@ _KEYS = frozenset({"version", "volumePolicies", "includeExcludePolicy"})
 _EXAMPLE = "{version: v1, volumePolicies: [{conditions: {nfs: {}}, action: {type: skip}}]}"
 
 
-def step(cmd: Command, context: Situation) -> Step | None:
+def step(cmd: Command, context: PlanContext) -> Step | None:
     """Makes the ConfigMap. Named by the operation: planned again it is the same, and nobody else's."""
     text = cmd.text("resource-policy")
     if not text:
@@ -49,7 +49,7 @@ def reference(name: str) -> Json:
 def check(text: str) -> Json:
     """What Velero would refuse only when it runs. Source: velero 1.18 internal/resourcepolicies."""
     try:
-        found = read_yaml(text, TYPED)
+        found = read_yaml(text, TYPED_BOUNDS)
     except BadDocument as error:
         raise UsageError(
             "--resource-policy cannot be read.", why=f"The document is refused: {error}.", fix=_EXAMPLE
@@ -80,13 +80,13 @@ def _rule(rule: object) -> None:
 
 def _document(text: str) -> Json | None:
     try:
-        found = read_yaml(text, CONFIG_MAP)
+        found = read_yaml(text, CONFIG_MAP_BOUNDS)
     except BadDocument:
         return None
     return found if isinstance(found, dict) else None
 
 
-def known(around: ClusterFacts, cmd: Command, inline: Step | None, facts: Facts) -> ClusterFacts:
+def with_policy(around: ClusterFacts, cmd: Command, inline: Step | None, facts: Facts) -> ClusterFacts:
     """With the policy that the backup refers to, as far as it was read: one that was not may take anything in."""
     if inline is not None:
         return replace(
@@ -111,7 +111,7 @@ def evidence(cmd: Command, facts: Facts) -> Json:
 
 def guards(cmd: Command, facts: Facts) -> tuple[Guard, ...]:
     name = cmd.text("resource-policies-configmap")
-    if not name or not facts.absent("configmaps", name):
+    if not name or not facts.is_absent("configmaps", name):
         return ()
     text = f"There is no ConfigMap {name!r} beside Velero: the backup would end FailedValidation."
     return (Guard("unknown-policy", Level.REFUSE, text),)

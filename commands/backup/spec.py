@@ -23,10 +23,10 @@ from commands.grammar.flags import (
     Flag,
     choice,
 )
-from commands.planning.facts import Facts, Need, Want
+from commands.planning.facts import Facts, Need, ObjectNeed
 from domain.duration import format_go
 from domain.duration import parse as parse_duration
-from domain.errors import Unknown, UsageError
+from domain.errors import NotFound, UsageError
 
 Json = dict[str, Any]
 
@@ -131,20 +131,20 @@ FIELDS = {
 """Flag → field of the BackupSpec."""
 
 
-def lookups(cmd: Command) -> list[Need]:
+def cli_lookups(cmd: Command) -> list[Need]:
     """What the CLI looks up before it writes."""
     wants: list[Need] = []
     if cmd.text("storage-location"):
-        wants.append(Want("backupstoragelocations", cmd.text("storage-location")))
-    return wants + [Want("volumesnapshotlocations", name) for name in cmd.strings("volume-snapshot-locations")]
+        wants.append(ObjectNeed("backupstoragelocations", cmd.text("storage-location")))
+    return wants + [ObjectNeed("volumesnapshotlocations", name) for name in cmd.strings("volume-snapshot-locations")]
 
 
-def check(cmd: Command, facts: Facts) -> None:
+def check_command(cmd: Command, facts: Facts) -> None:
     """What the CLI refuses. Raises UsageError or Unknown."""
     if cmd.selector("selector") is not None and "or-selector" in cmd.flags:
         raise UsageError("--selector and --or-selector cannot stand together.", fix="Use one of them.")
     check_namespaces(namespaces(cmd), cmd.strings("exclude-namespaces"), facts)
-    old = any(cmd.strings(flag) for flag in _OLD) or cmd.maybe("include-cluster-resources") is not None
+    old = any(cmd.strings(flag) for flag in _OLD) or cmd.optional_bool("include-cluster-resources") is not None
     scoped = [flag for flag in _SCOPED if cmd.strings(flag)]
     if old and scoped:
         raise UsageError(
@@ -159,16 +159,16 @@ def check(cmd: Command, facts: Facts) -> None:
 
 def check_locations(cmd: Command, facts: Facts) -> None:
     name = cmd.text("storage-location")
-    if name and facts.absent("backupstoragelocations", name):
-        raise Unknown(f"There is no storage location {name!r}.", nearest=facts.nearest("backupstoragelocations", name))
+    if name and facts.is_absent("backupstoragelocations", name):
+        raise NotFound(f"There is no storage location {name!r}.", nearest=facts.nearest("backupstoragelocations", name))
     for snapshot in cmd.strings("volume-snapshot-locations"):
-        if facts.absent("volumesnapshotlocations", snapshot):
+        if facts.is_absent("volumesnapshotlocations", snapshot):
             near = facts.nearest("volumesnapshotlocations", snapshot)
-            raise Unknown(f"There is no snapshot location {snapshot!r}.", nearest=near)
+            raise NotFound(f"There is no snapshot location {snapshot!r}.", nearest=near)
 
 
 def namespaces(cmd: Command) -> list[str]:
-    return cmd.strings("include-namespaces") if cmd.given("include-namespaces") else ["*"]
+    return cmd.strings("include-namespaces") if cmd.has_flag("include-namespaces") else ["*"]
 
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
@@ -184,13 +184,13 @@ def check_namespaces(included: list[str], excluded: list[str], facts: Facts | No
     if both:
         raise UsageError(f"{both[0]!r} is both included and left out.")
     for name in sorted({*included, *excluded}):
-        fault = namespace_fault(name)
+        fault = namespace_error(name)
         if fault:
             near = facts.nearest("namespaces", name.lower()) if facts is not None else ()
             raise UsageError(f"{name!r} is no namespace.", why=fault, nearest=near, fix="Give names of namespaces.")
 
 
-def namespace_fault(name: str) -> str:
+def namespace_error(name: str) -> str:
     """Why Velero would not take this as a namespace or a pattern of namespaces; empty when it would, and for ''."""
     if name == "":
         return ""
@@ -224,7 +224,7 @@ def _bracket_fault(name: str) -> str:
     return ""
 
 
-def spec(cmd: Command) -> Json:
+def backup_spec(cmd: Command) -> Json:
     """BackupSpec, as the CLI sends it: durations always present, lists and switches only when given."""
     made: Json = {
         "csiSnapshotTimeout": format_go(cmd.nanoseconds("csi-snapshot-timeout")),
@@ -235,13 +235,13 @@ def spec(cmd: Command) -> Json:
         "ttl": format_go(cmd.nanoseconds("ttl")),
     }
     made |= {field: cmd.strings(flag) for flag, field in _LISTS.items() if cmd.strings(flag)}
-    made |= {field: cmd.maybe(flag) for flag, field in _SWITCHES.items() if cmd.maybe(flag) is not None}
+    made |= {field: cmd.optional_bool(flag) for flag, field in _SWITCHES.items() if cmd.optional_bool(flag) is not None}
     if cmd.selector("selector") is not None:
         made["labelSelector"] = cmd.selector("selector")
     if "or-selector" in cmd.flags:
         made["orLabelSelectors"] = cmd.flags["or-selector"]
     if cmd.text("ordered-resources"):
-        made["orderedResources"] = ordered(cmd.text("ordered-resources"))
+        made["orderedResources"] = parse_ordered_resources(cmd.text("ordered-resources"))
     if cmd.text("storage-location"):
         made["storageLocation"] = cmd.text("storage-location")
     if cmd.text("data-mover"):
@@ -275,13 +275,13 @@ def as_flags(found: Json) -> Json | None:
         else:
             flags[flag] = value
     try:
-        same = spec(Command("backup", "create", flags=flags)) == _normal(found)
+        same = backup_spec(Command("backup", "create", flags=flags)) == _normal(found)
     except (UsageError, TypeError, ValueError):
         return None
     return flags if same else None
 
 
-def ordered(text: str) -> dict[str, str]:
+def parse_ordered_resources(text: str) -> dict[str, str]:
     orders: dict[str, str] = {}
     for entry in text.split(";"):
         parts = entry.split("=")
@@ -293,7 +293,7 @@ def ordered(text: str) -> dict[str, str]:
     return orders
 
 
-def from_schedule(schedule: Json) -> tuple[Json, Json]:
+def backup_from_schedule(schedule: Json) -> tuple[Json, Json]:
     """(metadata without a name, spec) of a backup made from a schedule, by the same function as the server's.
 
     Source: velero 1.18 BackupBuilder.FromSchedule. The labels map is shared with the template's, so the schedule's name

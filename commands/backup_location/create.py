@@ -7,8 +7,8 @@ from commands.backup_location.translate import FLAGS, translate
 from commands.grammar.command import Command
 from commands.grammar.verb import Args, Effect, Verb
 from commands.planning import checks, equivalent_command
-from commands.planning.context import Situation
-from commands.planning.facts import Facts, Needs, Want
+from commands.planning.context import PlanContext
+from commands.planning.facts import Facts, Needs, ObjectNeed
 from domain.plan import Plan, Step, StepVerb
 from policy.reach import location_reach
 
@@ -16,10 +16,10 @@ KIND, RESOURCE = "BackupStorageLocation", "backupstoragelocations"
 
 
 def needs(_cmd: Command, _known: Facts) -> Needs:
-    return Needs.of(Want(RESOURCE, fresh=True))
+    return Needs.of(ObjectNeed(RESOURCE, fresh=True))
 
 
-def plan(cmd: Command, facts: Facts, context: Situation) -> Plan:
+def plan(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
     manifest = translate(cmd, context)
     spec = manifest["spec"]
     return Plan(
@@ -33,12 +33,12 @@ def plan(cmd: Command, facts: Facts, context: Situation) -> Plan:
             *checks.name_guards("backup location", cmd.name),
             *checks.exists_guard(facts, RESOURCE, "backup location", cmd.name),
             *checks.label_guards(cmd),
-            *validation.guards(cmd.name, spec, facts, context),
+            *validation.location_guards(cmd.name, spec, facts, context),
             *(validation.default_guards(cmd.name, facts) if spec.get("default") else ()),
         ),
-        cli=equivalent_command.velero(cmd, FLAGS),
+        cli=equivalent_command.velero_line(cmd, FLAGS),
         summary=f"Add the backup location {cmd.name}",
-        notes=validation.notes(spec),
+        notes=validation.location_notes(spec),
     )
 
 

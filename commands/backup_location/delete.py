@@ -7,12 +7,12 @@ from commands.backup_location.create import KIND, RESOURCE
 from commands.grammar.command import Command
 from commands.grammar.verb import Args, Effect, Verb
 from commands.planning import object_fields, selection
-from commands.planning.context import Situation
-from commands.planning.facts import Facts, Needs, Want
-from domain.counting import counted, named
+from commands.planning.context import PlanContext
+from commands.planning.facts import Facts, Needs, ObjectNeed
+from domain.counting import counted, plural_of
 from domain.plan import Guard, Level, Plan, Step, StepVerb
 from domain.reach import Reach
-from policy.reach import location_reach, union
+from policy.reach import location_reach, union_reach
 from velero.names import label_value
 from velero.phases import BACKUP_PHASES
 
@@ -21,17 +21,17 @@ Json = object_fields.Json
 
 def needs(cmd: Command, _known: Facts) -> Needs:
     return Needs.of(
-        *selection.wants(cmd, RESOURCE),
-        Want("backups", fresh=True),
-        Want("schedules", optional=True),
-        Want("backuprepositories", optional=True),
+        *selection.selection_needs(cmd, RESOURCE),
+        ObjectNeed("backups", fresh=True),
+        ObjectNeed("schedules", optional=True),
+        ObjectNeed("backuprepositories", optional=True),
     )
 
 
-def plan(cmd: Command, facts: Facts, context: Situation) -> Plan:
+def plan(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
     """As the CLI does: the location, then its Backup and BackupRepository objects, which would stay undeletable."""
-    selection.check(cmd, "backup-location")
-    chosen = selection.selected(cmd, facts, RESOURCE)
+    selection.check_selection(cmd, "backup-location")
+    chosen = selection.select_objects(cmd, facts, RESOURCE)
     names = [object_fields.name(item) for item in chosen]
     guards = [*selection.missing_guards(cmd, facts, RESOURCE, "backup-location")]
     for name in names:
@@ -49,7 +49,7 @@ def plan(cmd: Command, facts: Facts, context: Situation) -> Plan:
         verb="delete",
         subject=names[0] if len(names) == 1 else ", ".join(names[:5]),
         steps=tuple(steps),
-        reach=union(*(location_reach("backup-location", name) for name in names)) if names else Reach(),
+        reach=union_reach(*(location_reach("backup-location", name) for name in names)) if names else Reach(),
         guards=tuple(guards),
         cli=velero_line(cmd, names),
         summary=f"Remove the location {', '.join(names)}" if names else "No backup-locations found.",
@@ -65,7 +65,7 @@ def _kept_in(location: str, facts: Facts, resource: str) -> list[Json]:
     ]
 
 
-def _gone(kind: str, resource: str, item: Json, context: Situation) -> Step:
+def _gone(kind: str, resource: str, item: Json, context: PlanContext) -> Step:
     uid = str(item["metadata"].get("uid", ""))
     return Step(StepVerb.DELETE, kind, resource, object_fields.name(item), {}, context.namespace, uid=uid)
 
@@ -99,7 +99,7 @@ def _guards(name: str, facts: Facts) -> list[Guard]:
 
 def _note(name: str, facts: Facts) -> str:
     count = len(_kept_in(name, facts, "backups"))
-    return f"{counted(count, 'backup')} in {name} {named(count, 'is', 'are')} no longer known here; {named(count, 'its', 'their')} data stays in the bucket."
+    return f"{counted(count, 'backup')} in {name} {plural_of(count, 'is', 'are')} no longer known here; {plural_of(count, 'its', 'their')} data stays in the bucket."
 
 
 DELETE = Verb(

@@ -7,12 +7,12 @@ from commands.grammar.command import Command
 from commands.grammar.flags import BOOL, TEXT, Flag
 from commands.grammar.verb import Args, Effect, Verb
 from commands.planning import object_fields, output
-from commands.planning.context import Situation
-from commands.planning.facts import Facts, Needs, Want, World
-from commands.planning.hints import hint
+from commands.planning.context import PlanContext
+from commands.planning.facts import Facts, FactsByCluster, Needs, ObjectNeed
+from commands.planning.hints import find_hint
 from commands.planning.output import ALL_CLUSTERS, LIST_FLAGS
 from domain.answer import Answer, Part, Table, Text, Tone
-from domain.errors import ClusterError, Unknown
+from domain.errors import ClusterError, NotFound
 from store.scrub import scrub
 
 Json = object_fields.Json
@@ -28,10 +28,10 @@ WIDE = ("CREDENTIAL", "CONFIG", "SYNC EVERY", "VALIDATED EVERY")
 
 
 def needs(cmd: Command, _known: Facts) -> Needs:
-    return Needs.of(Want(RESOURCE, label=cmd.text("selector"), fresh=True))
+    return Needs.of(ObjectNeed(RESOURCE, label=cmd.text("selector"), fresh=True))
 
 
-def answer(cmd: Command, world: World, context: Situation) -> Answer:
+def answer(cmd: Command, world: FactsByCluster, context: PlanContext) -> Answer:
     rows: list[tuple[str, Json]] = []
     troubles: list[Part] = []
     for cluster, facts in world.items():
@@ -40,10 +40,10 @@ def answer(cmd: Command, world: World, context: Situation) -> Answer:
             continue
         for name in cmd.names:
             if facts.get(RESOURCE, name) is None:
-                raise Unknown(f"There is no backup location {name!r}.", nearest=facts.nearest(RESOURCE, name))
+                raise NotFound(f"There is no backup location {name!r}.", nearest=facts.nearest(RESOURCE, name))
         rows += [(cluster, item) for item in _chosen(cmd, facts)]
-    if output.dumps(cmd):
-        return Answer(_headline(rows), (*troubles, output.dump(cmd, [item for _, item in rows])))
+    if output.wants_objects(cmd):
+        return Answer(_headline(rows), (*troubles, output.render_objects(cmd, [item for _, item in rows])))
     away = [(cluster, item) for cluster, item in rows if object_fields.status(item).get("phase") != "Available"]
     parts = [*troubles, *_table(cmd, rows, context, several=len(world) > 1), *(_why(item) for _, item in away)]
     return Answer(_headline(rows), tuple(parts), Tone.WARNING if away or troubles else Tone.PLAIN)
@@ -52,7 +52,7 @@ def answer(cmd: Command, world: World, context: Situation) -> Answer:
 def _chosen(cmd: Command, facts: Facts) -> list[Json]:
     found = sorted(facts.all(RESOURCE), key=object_fields.name)
     named = [item for item in found if not cmd.names or object_fields.name(item) in cmd.names]
-    return [item for item in named if object_fields.spec(item).get("default") is True or not cmd.true("default")]
+    return [item for item in named if object_fields.spec(item).get("default") is True or not cmd.is_true("default")]
 
 
 def _headline(rows: list[tuple[str, Json]]) -> str:
@@ -61,33 +61,33 @@ def _headline(rows: list[tuple[str, Json]]) -> str:
     return f"{count}, {bad} Unavailable" if bad else count
 
 
-def place(item: Json) -> str:
+def bucket_and_prefix(item: Json) -> str:
     store = object_fields.spec(item).get("objectStorage") or {}
     return "/".join(str(part).strip("/") for part in (store.get("bucket"), store.get("prefix")) if part)
 
 
-def _table(cmd: Command, rows: list[tuple[str, Json]], context: Situation, *, several: bool) -> list[Part]:
+def _table(cmd: Command, rows: list[tuple[str, Json]], context: PlanContext, *, several: bool) -> list[Part]:
     if not rows:
         return []
     first = ("CLUSTER",) if several else ()
-    columns = (*first, *COLUMNS, *(WIDE if output.wide(cmd) else ()), *output.label_columns(cmd))
+    columns = (*first, *COLUMNS, *(WIDE if output.is_wide(cmd) else ()), *output.label_columns(cmd))
     cells = ((*((cluster,) if several else ()), *_row(cmd, item, context)) for cluster, item in rows)
     return [Table(columns, tuple(cells), "Backup locations")]
 
 
-def _row(cmd: Command, item: Json, context: Situation) -> tuple[str, ...]:
+def _row(cmd: Command, item: Json, context: PlanContext) -> tuple[str, ...]:
     spec, status = object_fields.spec(item), object_fields.status(item)
     cells = [
         object_fields.name(item),
         str(spec.get("provider") or "-"),
-        place(item) or "-",
+        bucket_and_prefix(item) or "-",
         str(status.get("phase") or "not looked at yet"),
-        object_fields.ago(object_fields.moment(status.get("lastValidationTime")), context.now),
-        object_fields.ago(object_fields.moment(status.get("lastSyncedTime")), context.now),
+        object_fields.relative_time(object_fields.parse_time(status.get("lastValidationTime")), context.now),
+        object_fields.relative_time(object_fields.parse_time(status.get("lastSyncedTime")), context.now),
         str(spec.get("accessMode") or "ReadWrite"),
         "true" if spec.get("default") is True else "",
     ]
-    if output.wide(cmd):
+    if output.is_wide(cmd):
         secret = spec.get("credential") or {}
         cells += [
             f"{secret.get('name')}={secret.get('key')}" if secret else "-",
@@ -104,7 +104,7 @@ def _why(item: Json) -> Text:
     message = scrub(str(status.get("message") or ""))
     if not message:
         return Text(f"{name} was not looked at yet: no Velero server has validated it.")
-    advice = hint([message])
+    advice = find_hint([message])
     return Text(f"{name}: {message[:600]}" + (f"\n{advice}" if advice else ""), untrusted=True)
 
 

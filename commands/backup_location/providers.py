@@ -82,6 +82,6 @@ PROVIDERS = {
 }
 
 
-def named(provider: str) -> Provider | None:
+def find_provider(provider: str) -> Provider | None:
     """Velero takes them with its own prefix as well."""
     return PROVIDERS.get(provider.removeprefix("velero.io/"))

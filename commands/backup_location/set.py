@@ -6,17 +6,17 @@ from typing import Any
 
 from commands.backup_location import validation
 from commands.backup_location.create import KIND, RESOURCE, needs
-from commands.backup_location.translate import credential, no_file
+from commands.backup_location.translate import credential, refuse_credential_file
 from commands.grammar.command import Command
 from commands.grammar.flags import DURATION, OPTIONAL_BOOL, PAIRS, TEXT, Flag, choice
 from commands.grammar.verb import Args, Effect, Verb
 from commands.planning import equivalent_command, object_fields
-from commands.planning.context import Situation
+from commands.planning.context import PlanContext
 from commands.planning.facts import Facts
 from domain.duration import format_go
-from domain.errors import Unknown, UsageError
+from domain.errors import NotFound, UsageError
 from domain.plan import Guard, Plan, Step, StepVerb
-from policy.reach import location_reach, merged
+from policy.reach import apply_merge_patch, location_reach
 
 Json = dict[str, Any]
 
@@ -35,19 +35,19 @@ FLAGS: tuple[Flag, ...] = (
 )
 
 
-def there(cmd: Command, facts: Facts) -> Json:
+def existing_location(cmd: Command, facts: Facts) -> Json:
     item = facts.get(RESOURCE, cmd.name)
     if item is None:
-        raise Unknown(f"There is no backup location {cmd.name!r}.", nearest=facts.nearest(RESOURCE, cmd.name))
+        raise NotFound(f"There is no backup location {cmd.name!r}.", nearest=facts.nearest(RESOURCE, cmd.name))
     return item
 
 
-def changes(cmd: Command, spec: Json) -> Json:
+def spec_changes(cmd: Command, spec: Json) -> Json:
     """What the merge patch says of the spec. Nothing where everything is so already."""
-    no_file(cmd)
+    refuse_credential_file(cmd)
     wanted: Json = {}
-    if cmd.maybe("default") is not None and cmd.maybe("default") != bool(spec.get("default")):
-        wanted["default"] = True if cmd.maybe("default") else None
+    if cmd.optional_bool("default") is not None and cmd.optional_bool("default") != bool(spec.get("default")):
+        wanted["default"] = True if cmd.optional_bool("default") else None
     if secret := credential(cmd):
         wanted["credential"] = secret
     if cmd.text("access-mode"):
@@ -57,30 +57,30 @@ def changes(cmd: Command, spec: Json) -> Json:
     for flag, field in (("backup-sync-period", "backupSyncPeriod"), ("validation-frequency", "validationFrequency")):
         if cmd.nanoseconds(flag) < 0:
             raise UsageError(f"--{flag} cannot be negative.", fix=f"--{flag} 1m")
-        if cmd.given(flag):
+        if cmd.has_flag(flag):
             wanted[field] = format_go(cmd.nanoseconds(flag))
-    return wanted if merged(spec, wanted) != spec else {}
+    return wanted if apply_merge_patch(spec, wanted) != spec else {}
 
 
-def patch(item: Json, spec: Json, note: str = "") -> Step:
+def patch_step(item: Json, spec: Json, note: str = "") -> Step:
     name, uid = object_fields.name(item), str(item["metadata"].get("uid", ""))
     return Step(StepVerb.PATCH, KIND, RESOURCE, name, {"spec": spec}, uid=uid, note=note)
 
 
-def plan(cmd: Command, facts: Facts, context: Situation) -> Plan:
-    item = there(cmd, facts)
-    wanted = changes(cmd, object_fields.spec(item))
-    after = merged(object_fields.spec(item), wanted)
+def plan(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
+    item = existing_location(cmd, facts)
+    wanted = spec_changes(cmd, object_fields.spec(item))
+    after = apply_merge_patch(object_fields.spec(item), wanted)
     guards: tuple[Guard, ...] = ()
     if wanted:
-        guards = validation.guards(cmd.name, after, facts, context) if cmd.given("config") else ()
+        guards = validation.location_guards(cmd.name, after, facts, context) if cmd.has_flag("config") else ()
         guards += validation.default_guards(cmd.name, facts) if wanted.get("default") else ()
     return Plan(
         cluster=context.cluster.name,
         noun="backup-location",
         verb="set",
         subject=cmd.name,
-        steps=(patch(item, wanted),) if wanted else (),
+        steps=(patch_step(item, wanted),) if wanted else (),
         reach=location_reach("backup-location", cmd.name),
         guards=guards,
         cli=_line(cmd, item, wanted, context),
@@ -88,22 +88,22 @@ def plan(cmd: Command, facts: Facts, context: Situation) -> Plan:
     )
 
 
-def _line(cmd: Command, item: Json, wanted: Json, context: Situation) -> str:
+def _line(cmd: Command, item: Json, wanted: Json, context: PlanContext) -> str:
     """The velero CLI knows --default and --credential alone."""
     if not wanted:
         return ""
     if wanted.keys() <= {"default", "credential"}:
-        return equivalent_command.velero(cmd, FLAGS)
-    return equivalent_command.kubectl((patch(item, wanted),), context.namespace)
+        return equivalent_command.velero_line(cmd, FLAGS)
+    return equivalent_command.kubectl_commands((patch_step(item, wanted),), context.namespace)
 
 
-def plan_default(cmd: Command, facts: Facts, context: Situation) -> Plan:
+def plan_default(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
     """First off the old one, then on: Velero itself settles two defaults by age, not by wish."""
-    item = there(cmd, facts)
+    item = existing_location(cmd, facts)
     olds = [name for name in validation.defaults(facts) if name != cmd.name]
-    steps = [patch(facts.objects[RESOURCE][name], {"default": None}, f"no longer {name}") for name in olds]
+    steps = [patch_step(facts.objects[RESOURCE][name], {"default": None}, f"no longer {name}") for name in olds]
     if object_fields.spec(item).get("default") is not True:
-        steps.append(patch(item, {"default": True}))
+        steps.append(patch_step(item, {"default": True}))
     return Plan(
         cluster=context.cluster.name,
         noun="backup-location",

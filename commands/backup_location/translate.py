@@ -6,7 +6,7 @@ from typing import Any
 
 from commands.grammar.command import Command
 from commands.grammar.flags import BOOL, DURATION, PAIRS, TEXT, Flag, choice
-from commands.planning.context import Situation
+from commands.planning.context import PlanContext
 from commands.planning.output import OUTPUT_FLAGS
 from domain.duration import format_go
 from domain.errors import UsageError
@@ -38,7 +38,7 @@ def credential(cmd: Command) -> Json | None:
     return next(({**({"name": name} if name else {}), "key": key} for name, key in pairs.items()), None)
 
 
-def no_file(cmd: Command) -> None:
+def refuse_credential_file(cmd: Command) -> None:
     if cmd.text("cacert"):
         raise UsageError(
             "--cacert names a file, and there are no files here.",
@@ -46,14 +46,14 @@ def no_file(cmd: Command) -> None:
         )
 
 
-def translate(cmd: Command, context: Situation) -> Json:
+def translate(cmd: Command, context: PlanContext) -> Json:
     for flag in ("provider", "bucket"):
         if not cmd.text(flag):
             raise UsageError(f"--{flag} is missing.", fix="backup-location create NAME --provider aws --bucket BUCKET")
     if cmd.nanoseconds("backup-sync-period") < 0:
         raise UsageError("--backup-sync-period cannot be negative.")
     secret = credential(cmd)
-    no_file(cmd)
+    refuse_credential_file(cmd)
     storage = {"bucket": cmd.text("bucket")} | ({"prefix": cmd.text("prefix")} if cmd.text("prefix") else {})
     spec: Json = {
         "accessMode": cmd.text("access-mode") or "ReadWrite",
@@ -62,10 +62,10 @@ def translate(cmd: Command, context: Situation) -> Json:
     }
     if cmd.pairs("config"):
         spec["config"] = cmd.pairs("config")
-    if cmd.true("default"):
+    if cmd.is_true("default"):
         spec["default"] = True
     for flag, field in (("backup-sync-period", "backupSyncPeriod"), ("validation-frequency", "validationFrequency")):
-        if cmd.given(flag):
+        if cmd.has_flag(flag):
             spec[field] = format_go(cmd.nanoseconds(flag))
     if secret:
         spec["credential"] = secret

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from urllib.parse import urlsplit
 
-from commands.backup_location.providers import PROVIDERS, Provider, named
+from commands.backup_location.providers import PROVIDERS, Provider, find_provider
 from commands.planning import object_fields
-from commands.planning.context import Situation
+from commands.planning.context import PlanContext
 from commands.planning.facts import Facts
 from domain.plan import Guard, Level
 from store.scrub import scrub
@@ -20,10 +20,10 @@ _SECRET = re.compile(r"secret|password|passwd|token|access_?key(?!id)|private", 
 _INSIDE = re.compile(r"\.svc(\.|:|/|$)|\.cluster\.local|^https?://(localhost|127\.)", re.IGNORECASE)
 
 
-def guards(name: str, spec: Json, facts: Facts, context: Situation) -> tuple[Guard, ...]:
+def location_guards(name: str, spec: Json, facts: Facts, context: PlanContext) -> tuple[Guard, ...]:
     """`spec` is the location as it would be; others are the ones that are there."""
     others = [item for item in facts.all("backupstoragelocations") if object_fields.name(item) != name]
-    provider = named(str(spec.get("provider", "")))
+    provider = find_provider(str(spec.get("provider", "")))
     return (
         *_bucket(spec),
         *_overlaps(spec, others),
@@ -61,7 +61,7 @@ def _bucket(spec: Json) -> Iterable[Guard]:
 
 def _overlaps(spec: Json, others: Iterable[Json]) -> Iterable[Guard]:
     for item in others:
-        if same_store(spec, object_fields.spec(item)) and contains(prefix(spec), prefix(object_fields.spec(item))):
+        if is_same_store(spec, object_fields.spec(item)) and overlaps(prefix(spec), prefix(object_fields.spec(item))):
             other = object_fields.name(item)
             where = f"{bucket(spec)}/{prefix(object_fields.spec(item))}".rstrip("/")
             text = (
@@ -86,7 +86,7 @@ def prefix(spec: Json) -> str:
     return str((spec.get("objectStorage") or {}).get("prefix") or "").strip("/")
 
 
-def same_store(one: Json, other: Json) -> bool:
+def is_same_store(one: Json, other: Json) -> bool:
     """Two that say nothing of an address may be the same; two that name different ones are not."""
     if one.get("provider") != other.get("provider") or bucket(one) != bucket(other):
         return False
@@ -102,7 +102,7 @@ def _setting(spec: Json, key: str) -> str:
     return str((spec.get("config") or {}).get(key) or "").rstrip("/").lower()
 
 
-def contains(one: str, other: str) -> bool:
+def overlaps(one: str, other: str) -> bool:
     """The same directory, or one above the other."""
     return one == other or not one or not other or one.startswith(f"{other}/") or other.startswith(f"{one}/")
 
@@ -147,7 +147,7 @@ def _not_recovery(spec: Json) -> Iterable[Guard]:
         )
 
 
-def _too_new(provider: Provider | None, context: Situation) -> Iterable[Guard]:
+def _too_new(provider: Provider | None, context: PlanContext) -> Iterable[Guard]:
     if provider is None or not provider.local:
         return
     found = re.match(r"v?1\.(\d+)", context.cluster.server_version)
@@ -156,8 +156,8 @@ def _too_new(provider: Provider | None, context: Situation) -> Iterable[Guard]:
         yield Guard("provider-too-old", Level.REFUSE, text)
 
 
-def notes(spec: Json) -> tuple[str, ...]:
-    provider = named(str(spec.get("provider", "")))
+def location_notes(spec: Json) -> tuple[str, ...]:
+    provider = find_provider(str(spec.get("provider", "")))
     said = ["The bucket has to exist, and nothing else may lie where this location points."]
     if provider is not None and provider.note:
         said.append(provider.note)

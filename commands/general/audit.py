@@ -6,41 +6,41 @@ from commands.grammar.command import Command
 from commands.grammar.flags import INT, PERSON, TEXT, Flag
 from commands.grammar.verb import Args, Effect, Verb
 from commands.planning import object_fields, person_filter
-from commands.planning.context import Situation
-from commands.planning.facts import Facts, Needs, Records, World
+from commands.planning.context import PlanContext
+from commands.planning.facts import Facts, FactsByCluster, Needs, RecordsNeed
 from domain.answer import Answer, Table, Text
 from domain.counting import counted
 from domain.errors import ClusterError, UsageError
-from store.tables.audit import Recorded
+from store.tables.audit import AuditRow
 
-MOST = 200
+MAX_ROWS = 200
 
 
-def rows_of(cmd: Command, known: Facts) -> Records:
+def audit_need(cmd: Command, known: Facts) -> RecordsNeed:
     if cmd.names:
-        return Records("story", (("operation", cmd.name),))
+        return RecordsNeed("story", (("operation", cmd.name),))
     limit = cmd.number("limit", 20)
-    if not 0 < limit <= MOST:
+    if not 0 < limit <= MAX_ROWS:
         raise UsageError(
-            f"--limit is from 1 to {MOST}.",
+            f"--limit is from 1 to {MAX_ROWS}.",
             why="The whole record: velero-chatops audit export.",
             fix="audit --limit 50",
         )
-    by = "\n".join(sorted(person_filter.names(cmd, "by", known)))
+    by = "\n".join(sorted(person_filter.person_names(cmd, "by", known)))
     query = (("limit", str(limit)), ("cluster", cmd.cluster), ("by", by), ("subject", cmd.text("subject")))
-    return Records("audit", query)
+    return RecordsNeed("audit", query)
 
 
 def needs(cmd: Command, known: Facts) -> Needs:
-    who = person_filter.needed(cmd, "by")
-    return Needs.of(who) if who is not None and who not in known.records else Needs.of(who, rows_of(cmd, known))
+    who = person_filter.person_need(cmd, "by")
+    return Needs.of(who) if who is not None and who not in known.records else Needs.of(who, audit_need(cmd, known))
 
 
-def answer(cmd: Command, world: World, context: Situation) -> Answer:
+def answer(cmd: Command, world: FactsByCluster, context: PlanContext) -> Answer:
     facts = next(iter(world.values()))
     if isinstance(facts, ClusterError):
         raise facts
-    found: list[Recorded] = facts.records.get(rows_of(cmd, facts), [])
+    found: list[AuditRow] = facts.records.get(audit_need(cmd, facts), [])
     chosen = [one for one in found if cmd.text("subject") in one.entry.subject and _by(cmd, one, facts)]
     if not chosen:
         return Answer("Nothing is recorded of that.")
@@ -52,18 +52,18 @@ def answer(cmd: Command, world: World, context: Situation) -> Answer:
     )
 
 
-def _by(cmd: Command, one: Recorded, facts: Facts) -> bool:
+def _by(cmd: Command, one: AuditRow, facts: Facts) -> bool:
     """Of one operation's story, which is read whole; of the record, what was chosen there already."""
-    wanted = person_filter.names(cmd, "by", facts)
+    wanted = person_filter.person_names(cmd, "by", facts)
     said = {one.entry.actor.casefold(), str(one.entry.detail.get("actor", "")).casefold()}
     return not wanted or bool(wanted & said)
 
 
-def _row(one: Recorded, context: Situation) -> tuple[str, ...]:
+def _row(one: AuditRow, context: PlanContext) -> tuple[str, ...]:
     entry = one.entry
     return (
         str(one.seq),
-        object_fields.at(entry.at, context.timezone),
+        object_fields.format_time(entry.at, context.timezone),
         str(entry.detail.get("actor") or entry.actor),
         entry.action,
         entry.subject or "-",
@@ -80,7 +80,7 @@ AUDIT = Verb(
     effect=Effect.READ,
     args=Args("OPERATION", 0, 1),
     flags=(
-        Flag("limit", INT, f"How many rows (at most {MOST})", group="Filter", ours=True),
+        Flag("limit", INT, f"How many rows (at most {MAX_ROWS})", group="Filter", ours=True),
         Flag("by", PERSON, "Only what this person did", group="Filter", ours=True),
         Flag("subject", TEXT, "Only rows about names with this in it", group="Filter", ours=True),
     ),

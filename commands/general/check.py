@@ -5,23 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from commands.backup.findings import VOLUMES, found
-from commands.backup.namespace_presets import visible
+from commands.backup.findings import VOLUMES, find_all
+from commands.backup.namespace_presets import is_visible
 from commands.grammar.command import Command
 from commands.grammar.verb import Args, Effect, Verb
 from commands.planning import object_fields, output
-from commands.planning.context import Application, Situation
-from commands.planning.facts import Facts, File, Needs, Want, World
-from commands.schedule.forecast import clock, outlook
+from commands.planning.context import Application, PlanContext
+from commands.planning.facts import Facts, FactsByCluster, FileNeed, Needs, ObjectNeed
+from commands.schedule.forecast import format_clock, make_forecast
 from domain.answer import Answer, Button, Fields, Part, Text, Tone
-from domain.counting import counted, named
-from domain.errors import ClusterError, Unknown
-from policy.globs import BadPattern, fits, is_pattern
+from domain.counting import counted, plural_of
+from domain.errors import ClusterError, NotFound
+from policy.globs import BadPattern, is_pattern, matches_glob
 from velero.artifacts.volumes import Volume
 
 Json = object_fields.Json
 
-OLD = 2.0
+STALE_PERIODS = 2.0
 """Older than this many intervals of its schedule is stale."""
 
 
@@ -46,10 +46,10 @@ class Protection:
 def needs(cmd: Command, known: Facts) -> Needs:
     """The lists of volumes are asked for once it is known which backups may be the last good one."""
     return Needs.of(
-        Want("backups", fresh=True),
-        Want("schedules"),
-        Want("namespaces", optional=True),
-        *(File(VOLUMES, name) for name in candidates(cmd.name, known) if ("backups", name) not in known.redacted),
+        ObjectNeed("backups", fresh=True),
+        ObjectNeed("schedules"),
+        ObjectNeed("namespaces", optional=True),
+        *(FileNeed(VOLUMES, name) for name in candidates(cmd.name, known) if ("backups", name) not in known.redacted),
     )
 
 
@@ -61,45 +61,45 @@ def candidates(name: str, known: Facts) -> tuple[str, ...]:
     whole = [
         one
         for one in known.all("backups")
-        if object_fields.phase(one) == "Completed" and not narrowed(object_fields.spec(one))
+        if object_fields.phase(one) == "Completed" and not is_narrowed(object_fields.spec(one))
     ]
     return tuple(object_fields.name(one) for one in sorted(whole, key=_started, reverse=True)[:3])
 
 
-def answer(cmd: Command, world: World, context: Situation) -> Answer:
+def answer(cmd: Command, world: FactsByCluster, context: PlanContext) -> Answer:
     facts = next(iter(world.values()))
     if isinstance(facts, ClusterError):
         raise facts
     about = subject(cmd.name, facts, context)
-    return told(about, protection(about, facts), context)
+    return protection_answer(about, protection(about, facts), context)
 
 
-def subject(name: str, facts: Facts, context: Situation) -> Subject:
+def subject(name: str, facts: Facts, context: PlanContext) -> Subject:
     app = next(
-        (one for one in context.applications if one.name == name and _here(one, context) and visible(one, facts)),
+        (one for one in context.applications if one.name == name and _here(one, context) and is_visible(one, facts)),
         None,
     )
     if app is not None:
         return Subject(name, app.namespaces, app=True)
-    if facts.absent("namespaces", name):
-        apps = (one.name for one in context.applications if visible(one, facts))
+    if facts.is_absent("namespaces", name):
+        apps = (one.name for one in context.applications if is_visible(one, facts))
         near = (*facts.nearest("namespaces", name), *apps)
-        raise Unknown(f"There is no namespace or application {name!r}.", nearest=near[:5])
+        raise NotFound(f"There is no namespace or application {name!r}.", nearest=near[:5])
     return Subject(name, (name,))
 
 
-def _here(app: Application, context: Situation) -> bool:
+def _here(app: Application, context: PlanContext) -> bool:
     return not app.cluster or app.cluster == context.cluster.name
 
 
-def takes(spec: Json, namespace: str) -> bool:
+def covers_namespace(spec: Json, namespace: str) -> bool:
     """Whether a backup of this spec holds the namespace as a whole: one that is narrowed to kinds or labels does not."""
     included = [str(each) for each in spec.get("includedNamespaces") or ["*"]]
     excluded = [str(each) for each in spec.get("excludedNamespaces") or []]
     return any(_fits(each, namespace) for each in included) and not any(_fits(each, namespace) for each in excluded)
 
 
-def narrowed(spec: Json) -> bool:
+def is_narrowed(spec: Json) -> bool:
     fields = ("includedResources", "labelSelector", "orLabelSelectors", "includedNamespaceScopedResources")
     return any(spec.get(field) not in (None, [], {}, ["*"]) for field in fields)
 
@@ -108,7 +108,7 @@ def _fits(pattern: str, name: str) -> bool:
     if pattern in {"*", name}:
         return True
     try:
-        return is_pattern(pattern) and fits(pattern, name)
+        return is_pattern(pattern) and matches_glob(pattern, name)
     except BadPattern:
         return False
 
@@ -126,7 +126,8 @@ def _of(facts: Facts, namespaces: tuple[str, ...]) -> list[Json]:
     return [
         item
         for item in facts.all("backups")
-        if all(takes(object_fields.spec(item), one) for one in namespaces) and not narrowed(object_fields.spec(item))
+        if all(covers_namespace(object_fields.spec(item), one) for one in namespaces)
+        and not is_narrowed(object_fields.spec(item))
     ]
 
 
@@ -143,24 +144,24 @@ def protection(about: Subject, facts: Facts) -> Protection:
     schedules = [
         item
         for item in facts.all("schedules")
-        if all(takes(object_fields.spec(item).get("template") or {}, one) for one in about.namespaces)
-        and not narrowed(object_fields.spec(item).get("template") or {})
+        if all(covers_namespace(object_fields.spec(item).get("template") or {}, one) for one in about.namespaces)
+        and not is_narrowed(object_fields.spec(item).get("template") or {})
     ]
-    seen = found(facts, good).volumes if good is not None else None
+    seen = find_all(facts, good).volumes if good is not None else None
     mine = None if seen is None else tuple(one for one in seen if one.namespace in about.namespaces)
     hidden = good is not None and ("backups", object_fields.name(good)) in facts.redacted
     return Protection(good, max(newer, key=_started, default=None), tuple(schedules), mine, hidden)
 
 
-def told(about: Subject, state: Protection, context: Situation) -> Answer:
-    verdict, tone = judged(about, state, context)
+def protection_answer(about: Subject, state: Protection, context: PlanContext) -> Answer:
+    verdict, tone = judge_protection(about, state, context)
     rows = [*_good(state, context), *_next(state, context)]
     parts: list[Part] = [Fields(tuple(rows))] if rows else []
     parts += _volumes(state)
     if state.partial is not None:
         name, when = (
             object_fields.name(state.partial),
-            object_fields.ago(object_fields.created(state.partial), context.now),
+            object_fields.relative_time(object_fields.created(state.partial), context.now),
         )
         parts.append(Text(f"A newer one did not end well: {name}, {object_fields.phase(state.partial)}, {when}."))
     if about.app:
@@ -168,7 +169,7 @@ def told(about: Subject, state: Protection, context: Situation) -> Answer:
     return Answer(verdict, tuple(parts), tone, _buttons(about, state, context), namespaces=frozenset(about.namespaces))
 
 
-def judged(about: Subject, state: Protection, context: Situation) -> tuple[str, Tone]:
+def judge_protection(about: Subject, state: Protection, context: PlanContext) -> tuple[str, Tone]:
     """The sentence that was asked for."""
     if state.good is None:
         scheduled = (
@@ -177,8 +178,8 @@ def judged(about: Subject, state: Protection, context: Situation) -> tuple[str, 
             else " No schedule covers it."
         )
         return f"{about.name} is NOT protected: there is no good backup of it.{scheduled}", Tone.BAD
-    age = object_fields.ago(_started(state.good), context.now)
-    bare = [one for one in state.volumes or () if not one.saved]
+    age = object_fields.relative_time(_started(state.good), context.now)
+    bare = [one for one in state.volumes or () if not one.has_data]
     if bare:
         return (
             f"{about.name} is protected in part: last good backup {age}, {counted(len(bare), 'volume')} without data.",
@@ -186,43 +187,47 @@ def judged(about: Subject, state: Protection, context: Situation) -> tuple[str, 
         )
     if not any(object_fields.spec(item).get("paused") is not True for item in state.schedules):
         return f"{about.name} has a good backup from {age}, but no schedule that makes the next one.", Tone.WARNING
-    if stale(state, context):
+    if is_stale(state, context):
         return f"{about.name}: the last good backup is old, {age}.", Tone.WARNING
     tone = Tone.GOOD if state.partial is None else Tone.WARNING
     return f"{about.name} is protected: last good backup {age}.", tone
 
 
-def stale(state: Protection, context: Situation) -> bool:
+def is_stale(state: Protection, context: PlanContext) -> bool:
     """Older than two intervals of the schedule that runs most often."""
-    views = (outlook(item, context.cluster, context.now) for item in state.schedules)
+    views = (make_forecast(item, context.cluster, context.now) for item in state.schedules)
     periods = [view.period for view in views if view.period and not view.paused]
     if not periods or state.good is None:
         return False
-    return (context.now - _started(state.good)).total_seconds() > OLD * min(periods)
+    return (context.now - _started(state.good)).total_seconds() > STALE_PERIODS * min(periods)
 
 
-def _good(state: Protection, context: Situation) -> list[tuple[str, str]]:
+def _good(state: Protection, context: PlanContext) -> list[tuple[str, str]]:
     if state.good is None:
         return []
-    expires = object_fields.moment(object_fields.status(state.good).get("expiration"))
-    left = object_fields.ago(expires, context.now) if expires else "-"
+    expires = object_fields.parse_time(object_fields.status(state.good).get("expiration"))
+    left = object_fields.relative_time(expires, context.now) if expires else "-"
     return [
         (
             "Last good backup",
-            f"{object_fields.name(state.good)}, {object_fields.at(object_fields.created(state.good), context.timezone)}",
+            f"{object_fields.name(state.good)}, {object_fields.format_time(object_fields.created(state.good), context.timezone)}",
         ),
         ("Expires", left),
         ("Kept in", str(object_fields.spec(state.good).get("storageLocation") or "-")),
     ]
 
 
-def _next(state: Protection, context: Situation) -> list[tuple[str, str]]:
+def _next(state: Protection, context: PlanContext) -> list[tuple[str, str]]:
     rows: list[tuple[str, str]] = []
     for item in state.schedules[:5]:
-        view = outlook(item, context.cluster, context.now)
+        view = make_forecast(item, context.cluster, context.now)
         runs = [] if view.paused else view.runs(1)
         when = (
-            f"{clock(runs[0], context.timezone)} {context.timezone}" if runs else "paused" if view.paused else "never"
+            f"{format_clock(runs[0], context.timezone)} {context.timezone}"
+            if runs
+            else "paused"
+            if view.paused
+            else "never"
         )
         rows.append((f"Next run of {view.name}", when))
     return rows
@@ -233,25 +238,25 @@ def _volumes(state: Protection) -> list[Part]:
         return [Text("Its list of volumes tells of other namespaces too and is not shown to you.")]
     if state.volumes is None:
         return [Text("Its list of volumes could not be read.")] if state.good is not None else []
-    saved = [one for one in state.volumes if one.saved]
-    bare = [f"• {one.shown}: {'; '.join(one.why) or 'nothing saved it'}" for one in state.volumes if not one.saved]
+    saved = [one for one in state.volumes if one.has_data]
+    bare = [f"• {one.shown}: {'; '.join(one.why) or 'nothing saved it'}" for one in state.volumes if not one.has_data]
     said = (
-        f"{len(saved)} of {counted(len(state.volumes), 'volume')} {named(len(saved), 'has its', 'have their')} data in it."
+        f"{len(saved)} of {counted(len(state.volumes), 'volume')} {plural_of(len(saved), 'has its', 'have their')} data in it."
         if state.volumes
         else "It holds no volumes of it."
     )
     return [Text("\n".join([said, *bare[:10]]), untrusted=True)]
 
 
-def _buttons(about: Subject, state: Protection, context: Situation) -> tuple[Button, ...]:
+def _buttons(about: Subject, state: Protection, context: PlanContext) -> tuple[Button, ...]:
     buttons = []
     if state.good is not None:
         buttons.append(
-            Button("Show it", output.on_cluster(f"backup describe {object_fields.name(state.good)}", context))
+            Button("Show it", output.with_cluster_flag(f"backup describe {object_fields.name(state.good)}", context))
         )
     elif len(about.namespaces) == 1:
         line = f"backup create {about.name}-{context.stamp()} --include-namespaces {about.name} --dry-run"
-        buttons.append(Button("Plan a backup", output.on_cluster(line, context)))
+        buttons.append(Button("Plan a backup", output.with_cluster_flag(line, context)))
     return tuple(buttons)
 
 

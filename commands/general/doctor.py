@@ -12,17 +12,17 @@ from dataclasses import dataclass
 from commands.grammar.command import Command
 from commands.grammar.verb import Effect, Verb
 from commands.planning import object_fields
-from commands.planning.context import Situation
-from commands.planning.facts import Facts, Needs, Records, ServerStatus, Want, World
-from commands.planning.hints import hint
-from commands.repo.get import trouble
+from commands.planning.context import PlanContext
+from commands.planning.facts import Facts, FactsByCluster, Needs, ObjectNeed, RecordsNeed, ServerStatusNeed
+from commands.planning.hints import find_hint
+from commands.repo.get import repository_problem
 from domain.answer import Answer, Part, Table, Text, Tone
-from domain.counting import counted, named
+from domain.counting import counted, plural_of
 from domain.errors import ClusterError, Forbidden
 from store.scrub import scrub
 from velero.resources.repositories import repository_of
 
-CONFIG = Records("config-checks")
+CONFIG = RecordsNeed("config-checks")
 """Rows (cluster, what, how it is, what to do); a row whose third cell is `ok` is well. An empty cluster is the bot itself."""
 NO_CLUSTER = "-"
 OLDEST, NEWEST = 11, 18
@@ -30,33 +30,33 @@ OLDEST, NEWEST = 11, 18
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class ConfigFinding:
     what: str
     state: str
     advice: str = ""
 
     @property
-    def well(self) -> bool:
+    def is_ok(self) -> bool:
         return self.state == "ok"
 
 
 def needs(_cmd: Command, _known: Facts) -> Needs:
     return Needs.of(
-        ServerStatus(),
-        Want("backupstoragelocations", fresh=True, optional=True),
-        Want("schedules", optional=True),
-        Want("backups", optional=True),
-        Want("backuprepositories", fresh=True, optional=True),
-        Want("namespaces", optional=True),
+        ServerStatusNeed(),
+        ObjectNeed("backupstoragelocations", fresh=True, optional=True),
+        ObjectNeed("schedules", optional=True),
+        ObjectNeed("backups", optional=True),
+        ObjectNeed("backuprepositories", fresh=True, optional=True),
+        ObjectNeed("namespaces", optional=True),
         CONFIG,
     )
 
 
-def answer(_cmd: Command, world: World, context: Situation) -> Answer:
+def answer(_cmd: Command, world: FactsByCluster, context: PlanContext) -> Answer:
     found = [(cluster, each) for cluster, facts in world.items() for each in _of(cluster, facts, context)]
     found += [(NO_CLUSTER, each) for each in _of_the_bot(world)]
-    bad = [(cluster, each) for cluster, each in found if not each.well]
-    rows = tuple((cluster, each.what, each.state) for cluster, each in sorted(found, key=lambda one: one[1].well))
+    bad = [(cluster, each) for cluster, each in found if not each.is_ok]
+    rows = tuple((cluster, each.what, each.state) for cluster, each in sorted(found, key=lambda one: one[1].is_ok))
     advice = dict.fromkeys(
         f"{'' if cluster == NO_CLUSTER else f'{cluster}, '}{each.what}: {each.advice}"
         for cluster, each in bad
@@ -71,106 +71,108 @@ def answer(_cmd: Command, world: World, context: Situation) -> Answer:
             Tone.GOOD,
         )
     return Answer(
-        f"{len(bad)} of {counted(len(found), 'check')} {named(len(bad), 'needs', 'need')} a look.",
+        f"{len(bad)} of {counted(len(found), 'check')} {plural_of(len(bad), 'needs', 'need')} a look.",
         tuple(parts),
         Tone.WARNING,
     )
 
 
-def _of(cluster: str, facts: Facts | ClusterError, context: Situation) -> list[Finding]:
+def _of(cluster: str, facts: Facts | ClusterError, context: PlanContext) -> list[ConfigFinding]:
     if isinstance(facts, ClusterError):
-        return [Finding("reachable", facts.text, " ".join(part for part in (facts.why, facts.fix) if part))]
+        return [ConfigFinding("reachable", facts.text, " ".join(part for part in (facts.why, facts.fix) if part))]
     found = [each for check in CHECKS for each in check(facts, context)]
-    return found + [Finding(*row[1:]) for row in _rows(facts) if row[0] == cluster]
+    return found + [ConfigFinding(*row[1:]) for row in _rows(facts) if row[0] == cluster]
 
 
-def _of_the_bot(world: World) -> list[Finding]:
+def _of_the_bot(world: FactsByCluster) -> list[ConfigFinding]:
     """Every cluster's facts hold the same rows: each is told once."""
     rows = (row for facts in world.values() if isinstance(facts, Facts) for row in _rows(facts) if not row[0])
-    return [Finding(*row[1:]) for row in dict.fromkeys(rows)]
+    return [ConfigFinding(*row[1:]) for row in dict.fromkeys(rows)]
 
 
 def _rows(facts: Facts) -> list[tuple[str, ...]]:
     return [row for row in (tuple(map(str, each)) for each in facts.records.get(CONFIG, [])) if len(row) == 4]
 
 
-def _unreadable(facts: Facts, _context: Situation) -> Iterable[Finding]:
+def _unreadable(facts: Facts, _context: PlanContext) -> Iterable[ConfigFinding]:
     for need, fault in facts.errors.items():
-        if isinstance(need, Want):
-            yield Finding(
+        if isinstance(need, ObjectNeed):
+            yield ConfigFinding(
                 f"{need.resource} readable", fault.text, fault.fix or "Give the bot's role `get, list, watch` on it."
             )
 
 
-def _server(facts: Facts, _context: Situation) -> Iterable[Finding]:
-    fault = facts.errors.get(ServerStatus())
+def _server(facts: Facts, _context: PlanContext) -> Iterable[ConfigFinding]:
+    fault = facts.errors.get(ServerStatusNeed())
     if isinstance(fault, Forbidden):
-        yield Finding("Velero answers", fault.text, fault.fix)
+        yield ConfigFinding("Velero answers", fault.text, fault.fix)
         return
     if facts.status is None:
-        yield Finding("Velero answers", "no", "Look at its pod: kubectl -n velero get pods, and its log.")
+        yield ConfigFinding("Velero answers", "no", "Look at its pod: kubectl -n velero get pods, and its log.")
         return
-    yield Finding("Velero answers", "ok")
+    yield ConfigFinding("Velero answers", "ok")
     version = str(facts.status.get("serverVersion") or "")
     minor = re.match(r"v?1\.(\d+)", version)
     if minor is None:
-        yield Finding("version", f"unknown {version}".strip(), "Set server_version in the settings.")
+        yield ConfigFinding("version", f"unknown {version}".strip(), "Set server_version in the settings.")
     elif OLDEST <= int(minor[1]) <= NEWEST:
-        yield Finding("version", "ok")
+        yield ConfigFinding("version", "ok")
     else:
-        yield Finding("version", version, f"This bot was made against Velero 1.{OLDEST} to 1.{NEWEST}.")
+        yield ConfigFinding("version", version, f"This bot was made against Velero 1.{OLDEST} to 1.{NEWEST}.")
 
 
-def _locations(facts: Facts, _context: Situation) -> Iterable[Finding]:
+def _locations(facts: Facts, _context: PlanContext) -> Iterable[ConfigFinding]:
     items = facts.all("backupstoragelocations")
     if not items:
-        yield Finding("storage location", "none", "backup-location create NAME --provider P --bucket B")
+        yield ConfigFinding("storage location", "none", "backup-location create NAME --provider P --bucket B")
         return
     for item in items:
         name, status = object_fields.name(item), object_fields.status(item)
         message = scrub(str(status.get("message") or ""))
         phase = str(status.get("phase") or "not looked at yet")
-        yield Finding(f"location {name}", "ok" if phase == "Available" else phase, hint([message]) or message[:300])
+        yield ConfigFinding(
+            f"location {name}", "ok" if phase == "Available" else phase, find_hint([message]) or message[:300]
+        )
     defaults = [object_fields.name(item) for item in items if object_fields.spec(item).get("default") is True]
     state = "ok" if len(defaults) == 1 else f"{len(defaults)} defaults" if defaults else "none"
-    yield Finding("default location", state, "" if state == "ok" else "backup-location default NAME")
+    yield ConfigFinding("default location", state, "" if state == "ok" else "backup-location default NAME")
 
 
-def _schedules(facts: Facts, _context: Situation) -> Iterable[Finding]:
+def _schedules(facts: Facts, _context: PlanContext) -> Iterable[ConfigFinding]:
     items = facts.all("schedules")
     if not items:
-        yield Finding(
+        yield ConfigFinding(
             "schedules", "none", "Nothing is backed up by itself: schedule create NAME --schedule '0 1 * * *'"
         )
     for item in items:
         if object_fields.status(item).get("phase") == "FailedValidation":
             why = "; ".join(map(str, object_fields.status(item).get("validationErrors") or []))
-            yield Finding(f"schedule {object_fields.name(item)}", "FailedValidation", why)
+            yield ConfigFinding(f"schedule {object_fields.name(item)}", "FailedValidation", why)
     paused = [object_fields.name(item) for item in items if object_fields.spec(item).get("paused") is True]
     if paused:
-        yield Finding("paused schedules", str(len(paused)), ", ".join(paused[:10]))
+        yield ConfigFinding("paused schedules", str(len(paused)), ", ".join(paused[:10]))
 
 
-def _repositories(facts: Facts, _context: Situation) -> Iterable[Finding]:
+def _repositories(facts: Facts, _context: PlanContext) -> Iterable[ConfigFinding]:
     for item in facts.all("backuprepositories"):
         one = repository_of(item)
-        if why := trouble(one):
-            yield Finding(f"repository {one.meta.name}", one.phase or "New", why[:300])
+        if why := repository_problem(one):
+            yield ConfigFinding(f"repository {one.meta.name}", one.phase or "New", why[:300])
 
 
-def _backups(facts: Facts, context: Situation) -> Iterable[Finding]:
+def _backups(facts: Facts, context: PlanContext) -> Iterable[ConfigFinding]:
     """A run that sits in Finalizing waits for its location; one in Deleting met an error on its way."""
     for item in facts.all("backups"):
-        since = object_fields.moment(object_fields.status(item).get("completionTimestamp")) or object_fields.created(
-            item
-        )
+        since = object_fields.parse_time(
+            object_fields.status(item).get("completionTimestamp")
+        ) or object_fields.created(item)
         long = since is not None and (context.now - since).total_seconds() > 3600
         if long and object_fields.phase(item) in {"Finalizing", "FinalizingPartiallyFailed", "Deleting"}:
             advice = "Its storage location was away, or its deletion failed: backup describe tells."
-            yield Finding(f"backup {object_fields.name(item)}", object_fields.phase(item), advice)
+            yield ConfigFinding(f"backup {object_fields.name(item)}", object_fields.phase(item), advice)
 
 
-CHECKS: tuple[Callable[[Facts, Situation], Iterable[Finding]], ...] = (
+CHECKS: tuple[Callable[[Facts, PlanContext], Iterable[ConfigFinding]], ...] = (
     _unreadable,
     _server,
     _locations,

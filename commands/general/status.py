@@ -5,36 +5,36 @@ from __future__ import annotations
 from commands.grammar.command import Command
 from commands.grammar.verb import Effect, Verb
 from commands.planning import object_fields, pending_approvals
-from commands.planning.context import Situation
-from commands.planning.facts import Facts, Needs, Records, ServerStatus, Want, World
+from commands.planning.context import PlanContext
+from commands.planning.facts import Facts, FactsByCluster, Needs, ObjectNeed, RecordsNeed, ServerStatusNeed
 from domain.answer import Answer, Button, Part, Table, Text, Tone
-from domain.counting import counted, named
+from domain.counting import counted, plural_of
 from domain.errors import ClusterError
 from domain.problem import Problem
 
 RUNNING = frozenset({"New", "Queued", "ReadyToStart", "InProgress", "WaitingForPluginOperations", "Finalizing"})
 BAD = frozenset({"Failed", "PartiallyFailed", "FailedValidation"})
-FAILED_NOTICES = Records("failed-notices")
-PROBLEMS = Records("problems")
+FAILED_NOTICES = RecordsNeed("failed-notices")
+PROBLEMS = RecordsNeed("problems")
 SHOWN, MOST_READ, LONGEST = 5, 50, 120
 MOST_PROBLEMS = 10
 
 
 def needs(_cmd: Command, known: Facts) -> Needs:
     return Needs.of(
-        Want("backups"),
-        Want("schedules", optional=True),
-        Want("backupstoragelocations", optional=True),
-        Want("namespaces", optional=True),
-        ServerStatus(),
+        ObjectNeed("backups"),
+        ObjectNeed("schedules", optional=True),
+        ObjectNeed("backupstoragelocations", optional=True),
+        ObjectNeed("namespaces", optional=True),
+        ServerStatusNeed(),
         FAILED_NOTICES,
         PROBLEMS,
-        pending_approvals.needed(known),
+        pending_approvals.pending_approvals_need(known),
         partial=True,
     )
 
 
-def answer(_cmd: Command, world: World, context: Situation) -> Answer:
+def answer(_cmd: Command, world: FactsByCluster, context: PlanContext) -> Answer:
     rows = [row(cluster, facts, context) for cluster, facts in world.items()]
     bad = any(each[1] != "ok" for each in rows) or bool(problems(world))
     parts: list[Part] = [
@@ -44,24 +44,26 @@ def answer(_cmd: Command, world: World, context: Situation) -> Answer:
     ]
     found = problems(world)
     parts += troubles(found, context)
-    parts += pending_approvals.parts((facts for facts in world.values() if isinstance(facts, Facts)), context.now)
+    parts += pending_approvals.answer_parts(
+        (facts for facts in world.values() if isinstance(facts, Facts)), context.now
+    )
     parts += undelivered(world, context)
     buttons = (Button("Backups", "backup get -A"), Button("Schedules", "schedule get -A"), Button("Help", "help"))
     return Answer(_headline(rows, bad=bad), tuple(parts), Tone.WARNING if bad else Tone.GOOD, buttons)
 
 
-def problems(world: World) -> list[Problem]:
+def problems(world: FactsByCluster) -> list[Problem]:
     """Of the bot itself. Every cluster's facts hold the same list."""
     listed = (facts.records.get(PROBLEMS, []) for facts in world.values() if isinstance(facts, Facts))
     return list(dict.fromkeys(each for some in listed for each in some))
 
 
-def troubles(found: list[Problem], context: Situation) -> list[Part]:
+def troubles(found: list[Problem], context: PlanContext) -> list[Part]:
     """Loops that fail, settings that keep something from working, what was set aside."""
     if not found:
         return []
     rows = tuple(
-        (each.part, object_fields.ago(each.since, context.now) if each.since else "-", each.text[:LONGEST])
+        (each.part, object_fields.relative_time(each.since, context.now) if each.since else "-", each.text[:LONGEST])
         for each in found[:MOST_PROBLEMS]
     )
     fixes = dict.fromkeys(f"{each.part}: {each.fix}" for each in found[:SHOWN] if each.fix)
@@ -69,17 +71,22 @@ def troubles(found: list[Problem], context: Situation) -> list[Part]:
     return [Table(("NOT WORKING", "SINCE", "WHY"), rows), *(Text(each, untrusted=True) for each in [*fixes, *more])]
 
 
-def undelivered(world: World, context: Situation) -> list[Part]:
+def undelivered(world: FactsByCluster, context: PlanContext) -> list[Part]:
     """What failed for good, to Slack and webhooks alike, newest first. Every cluster's facts hold the same list."""
     listed = (facts.records.get(FAILED_NOTICES, []) for facts in world.values() if isinstance(facts, Facts))
     found = {each.id: each for some in listed for each in some}
     if not found:
         return []
     rows = tuple(
-        (each.id, f"{each.kind} {each.address}", object_fields.ago(each.created_at, context.now), each.error[:LONGEST])
+        (
+            each.id,
+            f"{each.kind} {each.address}",
+            object_fields.relative_time(each.created_at, context.now),
+            each.error[:LONGEST],
+        )
         for each in list(found.values())[:SHOWN]
     )
-    count = f"{len(found)}{' or more' if len(found) >= MOST_READ else ''} {named(len(found), 'notice')}"
+    count = f"{len(found)}{' or more' if len(found) >= MOST_READ else ''} {plural_of(len(found), 'notice')}"
     how = "`velero-chatops notices failed` lists all of them, `velero-chatops notices retry ID` sends one again."
     return [Table(("NOT DELIVERED", "TO", "SINCE", "WHY"), rows), Text(f"{count} could not be delivered: {how}")]
 
@@ -92,7 +99,7 @@ def _headline(rows: list[tuple[str, ...]], *, bad: bool) -> str:
     return f"Every cluster answers; {ended}." if failed else "All is well."
 
 
-def row(cluster: str, facts: Facts | ClusterError, context: Situation) -> tuple[str, ...]:
+def row(cluster: str, facts: Facts | ClusterError, context: PlanContext) -> tuple[str, ...]:
     if isinstance(facts, ClusterError):
         return _silent(cluster, facts)
     if facts.fault is not None:
@@ -109,7 +116,7 @@ def row(cluster: str, facts: Facts | ClusterError, context: Situation) -> tuple[
     locations = facts.all("backupstoragelocations")
     away = [object_fields.name(item) for item in locations if object_fields.status(item).get("phase") == "Unavailable"]
     state = "ok"
-    unknown = facts.errors.get(ServerStatus())
+    unknown = facts.errors.get(ServerStatusNeed())
     if unknown is not None:
         state = unknown.text
     elif facts.status is None:
@@ -122,7 +129,7 @@ def row(cluster: str, facts: Facts | ClusterError, context: Situation) -> tuple[
         cluster,
         state,
         str((facts.status or {}).get("serverVersion") or ("unknown" if facts.status is not None else "-")),
-        object_fields.ago(object_fields.moment(good), context.now) if good else "never",
+        object_fields.relative_time(object_fields.parse_time(good), context.now) if good else "never",
         str(running),
         str(failed),
         f"{len(schedules)}" + (f" ({paused} paused)" if paused else ""),
@@ -134,7 +141,7 @@ def _silent(cluster: str, error: ClusterError) -> tuple[str, ...]:
     return (cluster, error.text, "-", "-", "-", "-", "-", "-")
 
 
-def _within_a_day(item: object_fields.Json, context: Situation) -> bool:
+def _within_a_day(item: object_fields.Json, context: PlanContext) -> bool:
     made = object_fields.created(item)
     return made is not None and (context.now - made).total_seconds() < 86400
 

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 from commands.grammar.command import Command
 from commands.grammar.flags import BOOL, Flag, choice
-from commands.grammar.verb import Args, Effect, Note, Verb
+from commands.grammar.verb import Args, Effect, MemoryChange, Verb
 from commands.planning import object_fields, output
-from commands.planning.context import Situation
-from commands.planning.facts import Facts, Needs, Records, Want
+from commands.planning.context import PlanContext
+from commands.planning.facts import Facts, Needs, ObjectNeed, RecordsNeed
 from domain.actor import ActorKind
 from domain.answer import Answer, Button, Part, Table, Text
 from domain.counting import counted
-from domain.errors import Refused, Unknown, UsageError
-from store.tables.audit import Entry
+from domain.errors import NotFound, Refused, UsageError
+from store.tables.audit import AuditEntry
 from store.tables.subscriptions import Subscription
 
 if TYPE_CHECKING:
@@ -38,45 +38,52 @@ FLAGS: tuple[Flag, ...] = (
 PAGE = "subscriptions"
 
 
-def receiver(cmd: Command, context: Situation) -> str:
-    if not cmd.true("here"):
+def receiver(cmd: Command, context: PlanContext) -> str:
+    if not cmd.is_true("here"):
         return context.actor.id
     if not context.origin.channel:
         raise UsageError("--here needs a channel.", why="This was not asked in one.", fix="Say it in the channel.")
     return context.origin.channel
 
 
-def mine(cmd: Command) -> Records:
+def subscriptions_need(cmd: Command) -> RecordsNeed:
     """Of the asker, and of the channel that it is asked in: the reader of records knows both."""
-    return Records(PAGE, (("here", "yes"),) if cmd.true("here") else ())
+    return RecordsNeed(PAGE, (("here", "yes"),) if cmd.is_true("here") else ())
 
 
-SCOPE = Records("channel-scope")
+SCOPE = RecordsNeed("channel-scope")
 """Namespaces that the channel may hear of; `*` is all, nothing is none."""
 
 
 def needs(cmd: Command, _known: Facts) -> Needs:
     kind = KINDS.get(cmd.name, "")
     resource = RESOURCES.get(kind, "namespaces")
-    return Needs.of(Want(resource), Want("namespaces", optional=True), mine(cmd), SCOPE if cmd.true("here") else None)
+    return Needs.of(
+        ObjectNeed(resource),
+        ObjectNeed("namespaces", optional=True),
+        subscriptions_need(cmd),
+        SCOPE if cmd.is_true("here") else None,
+    )
 
 
-def note(cmd: Command, facts: Facts, context: Situation) -> Note:
+def change_memory(cmd: Command, facts: Facts, context: PlanContext) -> MemoryChange:
     if not cmd.names:
-        return Note(listed(cmd, facts))
+        return MemoryChange(list_answer(cmd, facts))
     wanted = _wanted(cmd, facts, context)
     over = cmd.text("on") == "none" or cmd.noun == "unsubscribe"
     what = f"{wanted.kind} {wanted.name}"
-    who = "This channel is" if cmd.true("here") else "You are"
+    who = "This channel is" if cmd.is_true("here") else "You are"
     if over:
-        return Note(Answer(f"{who} no longer told of {what}."), lambda tx: _end(tx, wanted, context))
+        return MemoryChange(Answer(f"{who} no longer told of {what}."), lambda tx: _end(tx, wanted, context))
     told = "everything" if wanted.outcome == "all" else "failures"
-    line = f"unsubscribe {what}" + (" --here" if cmd.true("here") else "")
-    answer = Answer(f"{who} told of {told} of {what}.", buttons=(Button("Stop", output.on_cluster(line, context)),))
-    return Note(answer, lambda tx: _begin(tx, wanted, context))
+    line = f"unsubscribe {what}" + (" --here" if cmd.is_true("here") else "")
+    answer = Answer(
+        f"{who} told of {told} of {what}.", buttons=(Button("Stop", output.with_cluster_flag(line, context)),)
+    )
+    return MemoryChange(answer, lambda tx: _begin(tx, wanted, context))
 
 
-def _wanted(cmd: Command, facts: Facts, context: Situation) -> Subscription:
+def _wanted(cmd: Command, facts: Facts, context: PlanContext) -> Subscription:
     kind = KINDS.get(cmd.name)
     if kind is None or len(cmd.names) != 2:
         raise UsageError(
@@ -84,10 +91,10 @@ def _wanted(cmd: Command, facts: Facts, context: Situation) -> Subscription:
         )
     name, who = cmd.names[1], receiver(cmd, context)
     if cmd.noun == "subscribe" and cmd.text("on") != "none":
-        if context.actor.kind is not ActorKind.PERSON and not cmd.true("here"):
+        if context.actor.kind is not ActorKind.PERSON and not cmd.is_true("here"):
             raise Refused("Only people and channels can be told.", fix="Ask in Slack.")
         _visible(kind, name, facts)
-        if cmd.true("here"):
+        if cmd.is_true("here"):
             _within(kind, name, facts)
     outcome = cmd.text("on") or "failures"
     return Subscription(who, context.cluster.name, kind, name, context.actor.id, context.now, outcome)
@@ -95,8 +102,8 @@ def _wanted(cmd: Command, facts: Facts, context: Situation) -> Subscription:
 
 def _visible(kind: str, name: str, facts: Facts) -> None:
     resource = RESOURCES[kind]
-    if facts.absent(resource, name):
-        raise Unknown(f"There is no {kind} {name!r}.", nearest=facts.nearest(resource, name))
+    if facts.is_absent(resource, name):
+        raise NotFound(f"There is no {kind} {name!r}.", nearest=facts.nearest(resource, name))
     if (resource, name) in facts.redacted:
         raise Refused(f"{name} tells of namespaces that are not yours.", fix="subscribe namespace NAME")
 
@@ -117,8 +124,8 @@ def _within(kind: str, name: str, facts: Facts) -> None:
     )
 
 
-def listed(cmd: Command, facts: Facts) -> Answer:
-    found: list[Subscription] = facts.records.get(mine(cmd), [])
+def list_answer(cmd: Command, facts: Facts) -> Answer:
+    found: list[Subscription] = facts.records.get(subscriptions_need(cmd), [])
     rows = tuple((one.cluster, one.kind or "everything", one.name or "*", one.outcome) for one in found)
     if not rows:
         return Answer("Nothing is subscribed to.", (Text("`subscribe namespace NAME` tells you of its failures."),))
@@ -126,18 +133,18 @@ def listed(cmd: Command, facts: Facts) -> Answer:
     return Answer(counted(len(rows), "subscription"), parts)
 
 
-def _begin(tx: Transaction, wanted: Subscription, context: Situation) -> None:
+def _begin(tx: Transaction, wanted: Subscription, context: PlanContext) -> None:
     tx.subscriptions.add(wanted)
     tx.audit.append(_entry("subscribe", wanted, context))
 
 
-def _end(tx: Transaction, wanted: Subscription, context: Situation) -> None:
+def _end(tx: Transaction, wanted: Subscription, context: PlanContext) -> None:
     if tx.subscriptions.remove(wanted.receiver, wanted.cluster, wanted.kind, wanted.name):
         tx.audit.append(_entry("unsubscribe", wanted, context))
 
 
-def _entry(action: str, wanted: Subscription, context: Situation) -> Entry:
-    return Entry(
+def _entry(action: str, wanted: Subscription, context: PlanContext) -> AuditEntry:
+    return AuditEntry(
         at=context.now,
         actor=context.actor.id,
         action=action,
@@ -152,11 +159,11 @@ SUBSCRIBE = Verb(
     noun="subscribe",
     name="",
     summary="Be told of a namespace, a schedule or a backup; alone: what is subscribed to",
-    effect=Effect.NOTE,
+    effect=Effect.MEMORY,
     args=Args("KIND NAME", 0, 2),
     flags=FLAGS,
     needs=needs,
-    note=note,
+    change_memory=change_memory,
     examples=("subscribe namespace shop", "subscribe schedule nightly --on all --here", "subscribe"),
 )
 
@@ -164,10 +171,10 @@ UNSUBSCRIBE = Verb(
     noun="unsubscribe",
     name="",
     summary="No longer be told",
-    effect=Effect.NOTE,
+    effect=Effect.MEMORY,
     args=Args("KIND NAME", 0, 2),
     flags=FLAGS[1:],
     needs=needs,
-    note=note,
+    change_memory=change_memory,
     examples=("unsubscribe namespace shop",),
 )

@@ -6,7 +6,7 @@ from commands.grammar.verb import Args, Effect, Verb
 
 
 def _elsewhere(noun: str, name: str, why: str, instead: str) -> Verb:
-    return Verb(noun, name, why, Effect.NOT_HERE, Args("ARGS", 0, 50), instead=instead)
+    return Verb(noun, name, why, Effect.UNSUPPORTED, Args("ARGS", 0, 50), instead=instead)
 
 
 ELSEWHERE: tuple[Verb, ...] = (

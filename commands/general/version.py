@@ -5,8 +5,8 @@ from __future__ import annotations
 from commands.grammar.command import Command
 from commands.grammar.flags import BOOL, Flag
 from commands.grammar.verb import Effect, Verb
-from commands.planning.context import Situation
-from commands.planning.facts import Facts, Needs, ServerStatus, World
+from commands.planning.context import PlanContext
+from commands.planning.facts import Facts, FactsByCluster, Needs, ServerStatusNeed
 from commands.plugin.get import TIMEOUT
 from domain.answer import Answer, Part, Table
 from domain.errors import ClusterError, Forbidden
@@ -15,18 +15,18 @@ UNKNOWN = "unknown (the server does not say)"
 
 
 def needs(cmd: Command, _known: Facts) -> Needs:
-    return Needs() if cmd.true("client-only") else Needs.of(ServerStatus())
+    return Needs() if cmd.is_true("client-only") else Needs.of(ServerStatusNeed())
 
 
-def answer(cmd: Command, world: World, _context: Situation) -> Answer:
+def answer(cmd: Command, world: FactsByCluster, _context: PlanContext) -> Answer:
     parts: tuple[Part, ...] = ()
-    if not cmd.true("client-only"):
-        rows = tuple((cluster, told(facts)) for cluster, facts in world.items())
+    if not cmd.is_true("client-only"):
+        rows = tuple((cluster, version_rows(facts)) for cluster, facts in world.items())
         parts = (Table(("CLUSTER", "VELERO"), rows),)
-    return Answer(f"velero-chatops {own()}", parts)
+    return Answer(f"velero-chatops {bot_version()}", parts)
 
 
-def own() -> str:
+def bot_version() -> str:
     from importlib.metadata import PackageNotFoundError, version
 
     try:
@@ -35,11 +35,11 @@ def own() -> str:
         return "from source"
 
 
-def told(facts: Facts | ClusterError) -> str:
+def version_rows(facts: Facts | ClusterError) -> str:
     if isinstance(facts, ClusterError):
         return facts.text
     if facts.status is None:
-        fault = facts.errors.get(ServerStatus())
+        fault = facts.errors.get(ServerStatusNeed())
         return fault.text if isinstance(fault, Forbidden) else "Velero does not answer"
     return str(facts.status.get("serverVersion") or UNKNOWN)
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from commands.grammar.command import Command
 from commands.grammar.verb import Effect, Verb
-from commands.planning.context import Situation
-from commands.planning.facts import Facts, Needs, Records, World
+from commands.planning.context import PlanContext
+from commands.planning.facts import Facts, FactsByCluster, Needs, RecordsNeed
 from domain.answer import Answer, Fields, Part, Table, Text
 
-RIGHTS = Records("rights")
+RIGHTS = RecordsNeed("rights")
 """Rows (verb, cluster, what follows, rule) as the policy says it; filled by whoever holds the rules."""
 
 
@@ -16,7 +16,7 @@ def needs(_cmd: Command, _known: Facts) -> Needs:
     return Needs.of(RIGHTS)
 
 
-def answer(_cmd: Command, world: World, context: Situation) -> Answer:
+def answer(_cmd: Command, world: FactsByCluster, context: PlanContext) -> Answer:
     actor = context.actor
     known = (
         ("You are", f"{actor.name} ({actor.id})"),

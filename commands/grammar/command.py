@@ -36,25 +36,25 @@ class Command:
 
     @property
     def dry_run(self) -> bool:
-        return self.true("dry-run") or bool(self.text("output") and self.verb == "create")
+        return self.is_true("dry-run") or bool(self.text("output") and self.verb == "create")
 
     @property
-    def why(self) -> str:
+    def reason(self) -> str:
         """What the record keeps as its reason: taking a restore back is one in itself."""
         undone = f"takes back restore {self.text('undo')}" if self.text("undo") else ""
         return self.text("reason") or self.text("break-glass") or undone
 
-    def given(self, flag: str) -> bool:
+    def has_flag(self, flag: str) -> bool:
         return flag in self.flags
 
     def text(self, flag: str) -> str:
         value = self.flags.get(flag)
         return "" if value is None else str(value)
 
-    def true(self, flag: str) -> bool:
+    def is_true(self, flag: str) -> bool:
         return self.flags.get(flag) is True
 
-    def maybe(self, flag: str) -> bool | None:
+    def optional_bool(self, flag: str) -> bool | None:
         """A tri-state flag: None when absent or given as nothing."""
         value = self.flags.get(flag)
         return value if isinstance(value, bool) else None

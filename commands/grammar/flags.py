@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from commands.grammar.nearest import meant
-from domain.duration import BadDuration, Flaw
+from domain.duration import BadDuration, DurationFlaw
 from domain.duration import parse as parse_duration
 from domain.errors import UsageError
 from domain.selectors import parse_or_selector, parse_selector
@@ -100,7 +100,7 @@ _UNITS = {"second": "s", "minute": "m", "hour": "h", "day": "d", "week": "w", "m
 def _near_duration(text: str, fault: BadDuration) -> tuple[str, ...]:
     """A lone number with the units that people mean; a unit that is spelled out, as the one that it begins."""
     number = re.fullmatch(r"([0-9]+)\s*([A-Za-z]*)", text)
-    if number is None or fault.flaw not in {Flaw.NO_UNIT, Flaw.UNIT}:
+    if number is None or fault.flaw not in {DurationFlaw.NO_UNIT, DurationFlaw.UNIT}:
         return ()
     spelled = number[2].lower().removesuffix("s")
     if not spelled:

@@ -9,10 +9,10 @@ from commands.grammar.command import Command
 from commands.grammar.flags import DURATION, MAPPINGS, OR_SELECTOR, PAIRS, SELECTOR, STRING_SLICE, STRINGS, Flag
 from commands.grammar.tokenizer import quote
 from domain.duration import format_go
-from domain.selectors import words_of
+from domain.selectors import format_selector
 
 
-def spoken(flag: Flag, value: Any) -> str | None:
+def format_flag_value(flag: Flag, value: Any) -> str | None:
     """None for a value that is as good as not given."""
     if value is None:
         return None
@@ -26,26 +26,26 @@ def spoken(flag: Flag, value: Any) -> str | None:
         sign = "=" if flag.type is PAIRS else ":"
         return ",".join(_csv(f"{key}{sign}{item}") for key, item in value.items())
     if flag.type is SELECTOR:
-        return words_of(value)
+        return format_selector(value)
     if flag.type is OR_SELECTOR:
-        return " or ".join(words_of(part) for part in value)
+        return " or ".join(format_selector(part) for part in value)
     return str(value)
 
 
-def line(noun: str, verb: str, names: Iterable[str], flags: Iterable[Flag], values: Mapping[str, Any]) -> str:
+def format_command(noun: str, verb: str, names: Iterable[str], flags: Iterable[Flag], values: Mapping[str, Any]) -> str:
     """A command in canonical words, its flags as declared."""
     parts = [noun, verb, *(quote(name) for name in names)]
-    parts += [flag_words(flag, values[flag.name]) for flag in flags if flag.name in values]
+    parts += [format_flag(flag, values[flag.name]) for flag in flags if flag.name in values]
     return " ".join(part for part in parts if part)
 
 
-def cli_line(cmd: Command, flags: Iterable[Flag]) -> str:
+def format_cli_command(cmd: Command, flags: Iterable[Flag]) -> str:
     """For the velero CLI: what only this bot knows is left out."""
-    return line(cmd.noun, cmd.verb, cmd.names, (flag for flag in flags if not flag.ours), cmd.flags)
+    return format_command(cmd.noun, cmd.verb, cmd.names, (flag for flag in flags if not flag.ours), cmd.flags)
 
 
-def flag_words(flag: Flag, value: Any) -> str:
-    text = spoken(flag, value)
+def format_flag(flag: Flag, value: Any) -> str:
+    text = format_flag_value(flag, value)
     if text is None:
         return ""
     if flag.type.bare is not None:  # the velero CLI takes the next word for one that peeks

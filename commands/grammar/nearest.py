@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-LONGEST = 64
+MAX_WORD_LENGTH = 64
 """A longer word is no slip of the finger."""
 SHORTEST = 3
 """Fewer letters are near to too many words."""
@@ -13,7 +13,7 @@ SHORTEST = 3
 def nearest(word: str, among: Iterable[str], most: int = 5) -> tuple[str, ...]:
     """Those that begin with it, then those few slips away, the fewest first."""
     names = list(dict.fromkeys(among))
-    if not word or len(word) > LONGEST:
+    if not word or len(word) > MAX_WORD_LENGTH:
         return ()
     starts = [name for name in names if name.startswith(word)]
     counted = ((slips(word, name), name) for name in names)
@@ -24,7 +24,7 @@ def nearest(word: str, among: Iterable[str], most: int = 5) -> tuple[str, ...]:
 def meant(word: str, among: Iterable[str]) -> str:
     """The one that this must be a slip of; empty where two are as likely, or none is near."""
     names = list(dict.fromkeys(among))
-    if not word or len(word) > LONGEST:
+    if not word or len(word) > MAX_WORD_LENGTH:
         return ""
     close = sorted((found, name) for name in names if (found := slips(word, name)) is not None)
     if close and (len(close) == 1 or close[0][0] < close[1][0]):
@@ -38,7 +38,7 @@ def slips(word: str, name: str) -> int | None:
     one, other = _plain(word), _plain(name)
     longest = max(len(one), len(other))
     most = 1 if longest <= 5 else 2 if longest <= 11 else 3
-    if abs(len(one) - len(other)) > most or longest > LONGEST or min(len(one), len(other)) < SHORTEST:
+    if abs(len(one) - len(other)) > most or longest > MAX_WORD_LENGTH or min(len(one), len(other)) < SHORTEST:
         return None
     found = _distance(one, other, most)
     return found if found <= most and found < min(len(one), len(other)) else None

@@ -15,8 +15,8 @@ from commands.grammar import format_flags
 from commands.grammar.command import Command
 from commands.grammar.flags import Flag
 from commands.grammar.nearest import nearest
-from commands.grammar.safety_flags import swallowed
-from commands.grammar.tokenizer import Word, quote, words
+from commands.grammar.safety_flags import swallows_flag
+from commands.grammar.tokenizer import Word, quote, tokenize
 from commands.grammar.verb import Effect, Verb
 from commands.registry import NOUNS, REFUSED_FLAGS, SHARED_FLAGS, VERB_WORDS, VERBS
 from domain.errors import UsageError
@@ -30,16 +30,18 @@ def parse(line: str, *, lead: str = "", subject: tuple[str, str] = ("", "")) -> 
 
     `subject` is what the thread is about, (noun, name): there a verb that needs a name may go without.
     """
-    made = glance(line, lead=lead, subject=subject)
+    made = parse_quickly(line, lead=lead, subject=subject)
     verb = None if made.help else _find(made.noun, made.verb)
-    if verb is None or verb.effect is Effect.NOT_HERE:
+    if verb is None or verb.effect is Effect.UNSUPPORTED:
         return made
-    return replace(made, line=canonical(verb, made.names, made.flags), cli=format_flags.cli_line(made, verb.flags))
+    return replace(
+        made, line=canonical_line(verb, made.names, made.flags), cli=format_flags.format_cli_command(made, verb.flags)
+    )
 
 
-def glance(line: str, *, lead: str = "", subject: tuple[str, str] = ("", "")) -> Command:
+def parse_quickly(line: str, *, lead: str = "", subject: tuple[str, str] = ("", "")) -> Command:
     """The same without the canonical words: what has to be known of a command before it is acknowledged."""
-    found = list(words(line))
+    found = list(tokenize(line))
     while found and found[0].text in LEADS:
         found.pop(0)
     if lead:
@@ -51,7 +53,7 @@ def glance(line: str, *, lead: str = "", subject: tuple[str, str] = ("", "")) ->
     noun, verb, rest = _heads(found)
     if verb is None or any(word.text == "?" and not word.quoted for word in rest):
         return Command(noun, verb.name if verb else "", help=True, topic=(noun, verb.name) if verb else (noun,))
-    if verb.effect is Effect.NOT_HERE:
+    if verb.effect is Effect.UNSUPPORTED:
         return Command(noun, verb.name, tuple(word.text for word in rest))
     return _Reader(verb, rest, line, subject[1] if subject[0] == noun else "").command()
 
@@ -206,7 +208,7 @@ class _Reader:
                     f"{shown} needs a value.", why=flag.help, fix=f"{shown} <{flag.type.name}>", part=word.span
                 )
             raw = self._rest[self._at]
-            if swallowed(flag, raw, self._by_name.values()):
+            if swallows_flag(flag, raw, self._by_name.values()):
                 raise self._no_value(raw, shown)
             value = raw.text
             self._at += 1
@@ -284,7 +286,7 @@ def _why_too_many(word: str, flags: Mapping[str, Any]) -> str:
     return ""
 
 
-def canonical(verb: Verb, names: tuple[str, ...], flags: Mapping[str, Any]) -> str:
+def canonical_line(verb: Verb, names: tuple[str, ...], flags: Mapping[str, Any]) -> str:
     """Canonical words, sorted as declared, without `--cluster`: read again it is the same command."""
     told = (flag for flag in (*verb.flags, *SHARED_FLAGS) if flag.name != "cluster")
-    return format_flags.line(verb.noun, verb.name, names, told, flags)
+    return format_flags.format_command(verb.noun, verb.name, names, told, flags)

@@ -13,14 +13,14 @@ from commands.grammar.flags import Flag
 from commands.grammar.nearest import slips
 from commands.grammar.tokenizer import Word
 
-HOLDING_BACK = ("dry-run", "output", "paused", "help")
+SAFETY_FLAGS = ("dry-run", "output", "paused", "help")
 """With one of these a command shows instead of doing, or does less."""
 
 _FLAG_LIKE = re.compile(r"--?[A-Za-z]\S*")
 _SHORT = re.compile(r"-[wA]*(?:h|o(?:=?(?:json|yaml|table|wide|plaintext))?)")
 
 
-def swallowed(flag: Flag, value: Word, own: Iterable[Flag]) -> bool:
+def swallows_flag(flag: Flag, value: Word, own: Iterable[Flag]) -> bool:
     """Whether the word after `flag` must not become its value.
 
     Our own flags take no word that looks like a flag. Velero's take what pflag would give them, except a flag that the
@@ -28,12 +28,12 @@ def swallowed(flag: Flag, value: Word, own: Iterable[Flag]) -> bool:
     """
     if not _FLAG_LIKE.fullmatch(value.text):
         return False
-    if flag.ours or flag.type.free or held_back_by(value.text):
+    if flag.ours or flag.type.free or safety_flag_of(value.text):
         return True
     return value.text.startswith("--") and value.text[2:].partition("=")[0] in {each.name for each in own if each.ours}
 
 
-def held_back_by(word: str) -> str:
+def safety_flag_of(word: str) -> str:
     """The flag of HOLDING_BACK that this word is or was meant to be; empty for any other word."""
     if (short := _SHORT.fullmatch(word)) is not None:
         return "help" if word.endswith("h") and "o" not in short[0] else "output"
@@ -42,5 +42,5 @@ def held_back_by(word: str) -> str:
         return ""
     plain = name.lower().replace("-", "").replace("_", "")
     return next(
-        (each for each in HOLDING_BACK if plain == each.replace("-", "") or slips(name, f"--{each}") is not None), ""
+        (each for each in SAFETY_FLAGS if plain == each.replace("-", "") or slips(name, f"--{each}") is not None), ""
     )

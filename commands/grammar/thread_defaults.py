@@ -5,25 +5,25 @@ from __future__ import annotations
 from dataclasses import replace
 
 from commands.grammar.command import Command
-from commands.grammar.tokenizer import words
+from commands.grammar.tokenizer import tokenize
 from commands.grammar.verb import Verb
 from commands.registry import NOUNS, VERB_WORDS
 
-SAY_IT = frozenset({"get", "create", "delete"})
+EXPLICIT_VERBS = frozenset({"get", "create", "delete"})
 """Verbs that never take the thread's name: those that list, make a new one, or destroy."""
 
 
-def noun_of(line: str, subject: tuple[str, str]) -> str:
+def noun_from_thread(line: str, subject: tuple[str, str]) -> str:
     """Of a verb alone; empty where the line names its noun, or the thread is about nothing."""
-    first, *rest = [word.text for word in words(line)] or [""]
+    first, *rest = [word.text for word in tokenize(line)] or [""]
     bare = first in VERB_WORDS and first not in NOUNS and not (rest and rest[0] in NOUNS)
     return subject[0] if bare and subject[1] else ""
 
 
-def named(command: Command, verb: Verb, subject: tuple[str, str]) -> Command:
+def with_thread_name(command: Command, verb: Verb, subject: tuple[str, str]) -> Command:
     """With the thread's name where none is given; `subject` is (noun, name)."""
     noun, name = subject
-    chosen = bool(command.names) or command.true("all") or command.given("selector")
-    if chosen or noun != command.noun or not name or not verb.args.source or verb.name in SAY_IT:
+    chosen = bool(command.names) or command.is_true("all") or command.has_flag("selector")
+    if chosen or noun != command.noun or not name or not verb.args.source or verb.name in EXPLICIT_VERBS:
         return command
     return replace(command, names=(name,))

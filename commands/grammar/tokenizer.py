@@ -57,17 +57,17 @@ class _Unwrapped:
     mentions: Mapping[int, str]
 
 
-def words(line: str) -> tuple[Word, ...]:
+def tokenize(line: str) -> tuple[Word, ...]:
     """Raises UsageError for a line that is too long or whose quotes do not close."""
     if len(line) > MAX_LINE:
         raise UsageError(f"The line has {counted(len(line), 'character')}; at most {MAX_LINE} are read.")
     if _SPECIAL.search(line) is None:
         # Most lines: nothing to undo. Every command passes here before it is acknowledged.
         return tuple(Word(one[0], one[0], one.span()) for one in _ASCII_WORD.finditer(line))
-    return carefully(line)
+    return tokenize_any(line)
 
 
-def carefully(line: str) -> tuple[Word, ...]:
+def tokenize_any(line: str) -> tuple[Word, ...]:
     """Any line, sign by sign."""
     typed = _unwrap(line)
     found: list[Word] = []

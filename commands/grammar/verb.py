@@ -13,17 +13,17 @@ from domain.answer import Answer
 from domain.plan import Plan
 
 if TYPE_CHECKING:
-    from commands.planning.context import Situation
-    from commands.planning.facts import Facts, Needs, World
+    from commands.planning.context import PlanContext
+    from commands.planning.facts import Facts, FactsByCluster, Needs
     from store.transaction import Transaction
 
 
 class Effect(StrEnum):
     READ = "read"
     WRITE = "write"
-    NOTE = "note"
+    MEMORY = "note"
     """Changes our own memory alone: nothing in a cluster."""
-    NOT_HERE = "not-here"
+    UNSUPPORTED = "not-here"
     """A verb of the velero CLI that chat does not run; it answers why, and what to do instead."""
 
 
@@ -45,17 +45,17 @@ class Args:
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
+class MemoryChange:
     """What is said, and what is kept: a closure over one transaction; None where nothing changes."""
 
     answer: Answer
-    keep: Callable[[Transaction], None] | None = None
+    write: Callable[[Transaction], None] | None = None
 
 
-Planner = Callable[[Command, "Facts", "Situation"], Plan]
-Answerer = Callable[[Command, "World", "Situation"], Answer]
-Noter = Callable[[Command, "Facts", "Situation"], Note]
-Asks = Callable[[Command, "Facts"], "Needs"]
+Planner = Callable[[Command, "Facts", "PlanContext"], Plan]
+Answerer = Callable[[Command, "FactsByCluster", "PlanContext"], Answer]
+MemoryChanger = Callable[[Command, "Facts", "PlanContext"], MemoryChange]
+NeedsReader = Callable[[Command, "Facts"], "Needs"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +71,11 @@ class Verb:
     effect: Effect = Effect.READ
     args: Args = field(default_factory=Args)
     flags: tuple[Flag, ...] = ()
-    needs: Asks | None = None
+    needs: NeedsReader | None = None
     plan: Planner | None = None
     answer: Answerer | None = None
-    note: Noter | None = None
-    settle: Callable[[Command, Situation], Command] | None = None
+    change_memory: MemoryChanger | None = None
+    settle: Callable[[Command, PlanContext], Command] | None = None
     """Fixes what depends on the clock, before anything is read."""
     examples: tuple[str, ...] = ()
     instead: str = ""

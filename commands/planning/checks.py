@@ -14,7 +14,7 @@ from commands.planning.facts import Facts
 from domain.duration import BadDuration
 from domain.duration import parse as parse_duration
 from domain.plan import Guard, Level
-from domain.selectors import valid_key, valid_value
+from domain.selectors import is_valid_key, is_valid_value
 from policy import canonical
 
 Json = dict[str, Any]
@@ -62,9 +62,9 @@ def _reserved(flag: str, pairs: Mapping[str, str]) -> Iterable[Guard]:
 
 def _malformed(flag: str, pairs: Mapping[str, str]) -> Iterable[Guard]:
     for key, value in pairs.items():
-        if not valid_key(key):
+        if not is_valid_key(key):
             yield Guard("bad-label", Level.REFUSE, f"{key!r} in --{flag} is no label's name.")
-        elif flag == "labels" and not valid_value(value):
+        elif flag == "labels" and not is_valid_value(value):
             yield Guard(
                 "bad-label", Level.REFUSE, f"{value!r} is no label value: at most 63 letters, digits, '-', '_' and '.'."
             )
@@ -116,7 +116,7 @@ def _order_guards(spec: Json) -> Iterable[Guard]:
 
 def location_guards(spec: Json, facts: Facts) -> tuple[Guard, ...]:
     """Of the location that it would be kept in: there, writable, reachable."""
-    if not facts.looked("backupstoragelocations", spec.get("storageLocation") or ""):
+    if not facts.was_read("backupstoragelocations", spec.get("storageLocation") or ""):
         return ()
     location = chosen_location(spec, facts)
     if location is None:

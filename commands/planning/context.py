@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from domain.actor import Actor, ActorKind, Origin, Way
 from policy.rules import Rule
 
-NOBODY = Actor(ActorKind.TERMINAL, "terminal", "terminal")
+TERMINAL_ACTOR = Actor(ActorKind.TERMINAL, "terminal", "terminal")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +37,14 @@ class Application:
 
 
 @dataclass(frozen=True, slots=True)
-class Situation:
+class PlanContext:
     now: datetime
     new_id: Callable[[], str]
     cluster: ClusterView = field(default_factory=lambda: ClusterView(""))
     clusters: Mapping[str, ClusterView] = field(default_factory=dict)
     channel_cluster: str = ""
     """What the channel means without --cluster."""
-    actor: Actor = NOBODY
+    actor: Actor = TERMINAL_ACTOR
     origin: Origin = field(default_factory=lambda: Origin(Way.TERMINAL))
     operation: str = ""
     timezone: str = "UTC"

@@ -18,19 +18,19 @@ from domain.plan import Step, StepVerb
 
 Json = dict[str, Any]
 
-LONGEST = 2800
+MAX_COMMAND_LENGTH = 2800
 """Of what a Slack message takes as one block."""
 _LOOKS = frozenset({"output", "label-columns", "show-labels"})
 """With these the velero CLI prints the object and writes nothing."""
 
 
-def velero(cmd: Command, flags: Iterable[Flag]) -> str:
+def velero_line(cmd: Command, flags: Iterable[Flag]) -> str:
     """The line as the velero CLI takes it: without our flags and without those that only show."""
     told = (flag for flag in flags if not flag.ours and flag.name not in _LOOKS)
-    return f"velero {format_flags.line(cmd.noun, cmd.verb, cmd.names, told, cmd.flags)}"
+    return f"velero {format_flags.format_command(cmd.noun, cmd.verb, cmd.names, told, cmd.flags)}"
 
 
-def creating(
+def equivalent_of_create(
     steps: Sequence[Step],
     cmd: Command,
     flags: Sequence[Flag],
@@ -48,17 +48,17 @@ def creating(
         except UserError:
             continue
         if len(steps) == 1 and made == steps[0].manifest:
-            return velero(candidate, known)
-    return kubectl(steps, namespace)
+            return velero_line(candidate, known)
+    return kubectl_commands(steps, namespace)
 
 
-def kubectl(steps: Sequence[Step], namespace: str) -> str:
+def kubectl_commands(steps: Sequence[Step], namespace: str) -> str:
     """Empty where it would be too long to read or to copy."""
     made = [step.manifest for step in steps if step.verb is StepVerb.CREATE]
     lines = [f"kubectl apply -f - <<'EOF'\n{yaml.safe_dump_all(made, sort_keys=False)}EOF"] if made else []
     lines += [_patch(step, namespace) for step in steps if step.verb is StepVerb.PATCH]
     text = "\n".join(lines)
-    return text if len(text) <= LONGEST else ""
+    return text if len(text) <= MAX_COMMAND_LENGTH else ""
 
 
 def _patch(step: Step, namespace: str) -> str:

@@ -16,7 +16,7 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Want:
+class ObjectNeed:
     """One thing to read. `resource` is the plural; without a name all of them; `label` is a Kubernetes selector."""
 
     resource: str
@@ -29,7 +29,7 @@ class Want:
 
 
 @dataclass(frozen=True, slots=True)
-class File:
+class FileNeed:
     """A file in the object store, by DownloadRequest; `kind` as velero names it (`BackupLog`)."""
 
     kind: str
@@ -37,19 +37,19 @@ class File:
 
 
 @dataclass(frozen=True, slots=True)
-class ServerStatus:
+class ServerStatusNeed:
     """Velero's own answer to a ServerStatusRequest."""
 
 
 @dataclass(frozen=True, slots=True)
-class Records:
+class RecordsNeed:
     """What the store knows: operations, intents, subscriptions, audit rows. `query` narrows."""
 
     table: str
     query: tuple[tuple[str, str], ...] = ()
 
 
-Need = Want | File | ServerStatus | Records
+Need = ObjectNeed | FileNeed | ServerStatusNeed | RecordsNeed
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Needs:
 
 
 @dataclass(frozen=True, slots=True)
-class Missing:
+class MissingFile:
     """A file that is not there; `why` in words for a person."""
 
     why: str
@@ -80,14 +80,14 @@ class Facts:
     whole: set[str] = field(default_factory=set)
     """Resources that were listed as a whole."""
     missing: set[tuple[str, str]] = field(default_factory=set)
-    files: dict[File, bytes | Missing] = field(default_factory=dict)
-    records: dict[Records, list[Any]] = field(default_factory=dict)
+    files: dict[FileNeed, bytes | MissingFile] = field(default_factory=dict)
+    records: dict[RecordsNeed, list[Any]] = field(default_factory=dict)
     status: Mapping[str, Any] | None = None
     status_asked: bool = False
     errors: dict[Need, ClusterError] = field(default_factory=dict)
     fault: ClusterError | None = None
     """The cluster as a whole could not be read."""
-    listed: set[Want] = field(default_factory=set)
+    listed: set[ObjectNeed] = field(default_factory=set)
     sources: dict[str, Json | None] = field(default_factory=dict)
     """Backups that restores read, by name and whole, None where there is none: to judge a restore by, never to be told."""
     redacted: set[tuple[str, str]] = field(default_factory=set)
@@ -99,7 +99,7 @@ class Facts:
     def all(self, resource: str) -> list[Json]:
         return list(self.objects.get(resource, {}).values())
 
-    def looked(self, resource: str, name: str = "") -> bool:
+    def was_read(self, resource: str, name: str = "") -> bool:
         """Whether the absence of this object, or of others of its kind, means something."""
         return (
             resource in self.whole
@@ -107,8 +107,8 @@ class Facts:
             or (bool(name) and self.get(resource, name) is not None)
         )
 
-    def absent(self, resource: str, name: str) -> bool:
-        return self.looked(resource, name) and self.get(resource, name) is None
+    def is_absent(self, resource: str, name: str) -> bool:
+        return self.was_read(resource, name) and self.get(resource, name) is None
 
     def names(self, resource: str) -> tuple[str, ...]:
         return tuple(sorted(self.objects.get(resource, {})))
@@ -129,19 +129,19 @@ class Facts:
         if need in self.errors:
             return True
         match need:
-            case Want(resource=resource, name=name):
+            case ObjectNeed(resource=resource, name=name):
                 return (
                     need in self.listed
-                    or (bool(name) and self.looked(resource, name))
+                    or (bool(name) and self.was_read(resource, name))
                     or (not name and resource in self.whole)
                 )
-            case File():
+            case FileNeed():
                 return need in self.files
-            case ServerStatus():
+            case ServerStatusNeed():
                 return self.status_asked
-            case Records():
+            case RecordsNeed():
                 return need in self.records
 
 
-World = Mapping[str, Facts | ClusterError]
+FactsByCluster = Mapping[str, Facts | ClusterError]
 """Facts per cluster name; a cluster that could not be asked is its error."""

@@ -59,7 +59,7 @@ HINTS: tuple[tuple[str, str], ...] = (
 )
 
 
-def hint(texts: Iterable[str]) -> str:
+def find_hint(texts: Iterable[str]) -> str:
     """The first that fits; empty where the problem is none of the known ones."""
     said = "\n".join(texts)
     return next((advice for pattern, advice in HINTS if re.search(pattern, said, re.IGNORECASE)), "")

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 Json = dict[str, Any]
 
 
-def moment(value: object) -> datetime | None:
+def parse_time(value: object) -> datetime | None:
     if not isinstance(value, str) or not value:
         return None
     try:
@@ -19,14 +19,14 @@ def moment(value: object) -> datetime | None:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def ago(then: datetime | None, now: datetime) -> str:
+def relative_time(then: datetime | None, now: datetime) -> str:
     if then is None:
         return "never"
     span = now - then
-    return f"in {length(-span)}" if span < timedelta(0) else f"{length(span)} ago"
+    return f"in {format_span(-span)}" if span < timedelta(0) else f"{format_span(span)} ago"
 
 
-def length(span: timedelta) -> str:
+def format_span(span: timedelta) -> str:
     """The two largest units: `2d 3h`, `14m 5s`."""
     seconds = int(span.total_seconds())
     if seconds < 1:
@@ -41,13 +41,13 @@ def length(span: timedelta) -> str:
     return " ".join(parts)
 
 
-def at(then: datetime | None, zone: str = "UTC") -> str:
+def format_time(then: datetime | None, zone: str = "UTC") -> str:
     if then is None:
         return "-"
     return then.astimezone(ZoneInfo(zone)).strftime("%Y-%m-%d %H:%M:%S %Z")
 
 
-def size(count: int) -> str:
+def format_size(count: int) -> str:
     value = float(count)
     for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
         if value < 1024 or unit == "TiB":
@@ -71,7 +71,7 @@ def labels(item: Json) -> Json:
     return found if isinstance(found, dict) else {}
 
 
-def remarks(item: Json) -> Json:
+def annotations_of(item: Json) -> Json:
     found = (item.get("metadata") or {}).get("annotations")
     return found if isinstance(found, dict) else {}
 
@@ -82,7 +82,9 @@ def name(item: Json) -> str:
 
 def created(item: Json) -> datetime | None:
     """When it was asked for: a synced copy keeps its own start, which is older than the object."""
-    return moment(status(item).get("startTimestamp")) or moment((item.get("metadata") or {}).get("creationTimestamp"))
+    return parse_time(status(item).get("startTimestamp")) or parse_time(
+        (item.get("metadata") or {}).get("creationTimestamp")
+    )
 
 
 def phase(item: Json) -> str:

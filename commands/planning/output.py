@@ -10,7 +10,7 @@ import yaml
 
 from commands.grammar.command import Command
 from commands.grammar.flags import BOOL, INT, STRING_SLICE, TEXT, Flag, choice
-from commands.planning.context import Situation
+from commands.planning.context import PlanContext
 from domain.answer import Button, Code
 
 Json = dict[str, Any]
@@ -35,16 +35,16 @@ PAGE = Flag("page", INT, "Which page of a long list", group="Output", ours=True)
 PAGE_SIZE = 20
 
 
-def wide(cmd: Command) -> bool:
+def is_wide(cmd: Command) -> bool:
     return cmd.text("output") == "wide"
 
 
-def dumps(cmd: Command) -> bool:
+def wants_objects(cmd: Command) -> bool:
     """The objects themselves are asked for, not a table of them."""
     return cmd.text("output") in {"json", "yaml"}
 
 
-def dump(cmd: Command, items: Sequence[Json]) -> Code:
+def render_objects(cmd: Command, items: Sequence[Json]) -> Code:
     """One object as it is, several as a List, as kubectl and the velero CLI do."""
     shown: object = items[0] if len(items) == 1 else {"apiVersion": "v1", "kind": "List", "items": list(items)}
     if cmd.text("output") == "json":
@@ -53,19 +53,19 @@ def dump(cmd: Command, items: Sequence[Json]) -> Code:
 
 
 def label_columns(cmd: Command) -> list[str]:
-    return [*cmd.strings("label-columns"), *(["LABELS"] if cmd.true("show-labels") else [])]
+    return [*cmd.strings("label-columns"), *(["LABELS"] if cmd.is_true("show-labels") else [])]
 
 
 def label_cells(cmd: Command, item: Json) -> list[str]:
     found = (item.get("metadata") or {}).get("labels")
     marks: Json = found if isinstance(found, dict) else {}
     cells = [str(marks.get(key, "")) for key in cmd.strings("label-columns")]
-    if cmd.true("show-labels"):
+    if cmd.is_true("show-labels"):
         cells.append(",".join(f"{key}={value}" for key, value in sorted(marks.items())) or "<none>")
     return cells
 
 
-def on_cluster(line: str, context: Situation) -> str:
+def with_cluster_flag(line: str, context: PlanContext) -> str:
     """A line for a button: it says its cluster itself, whichever channel it is clicked in."""
     return f"{line} --cluster {context.cluster.name}" if context.cluster.name else line
 
@@ -77,14 +77,14 @@ def page(cmd: Command, count: int) -> tuple[int, int, int]:
     return number, (number - 1) * PAGE_SIZE, min(count, number * PAGE_SIZE)
 
 
-def turn(cmd: Command, count: int, context: Situation) -> tuple[Button, ...]:
+def page_buttons(cmd: Command, count: int, context: PlanContext) -> tuple[Button, ...]:
     """Buttons to the pages before and after."""
     number, start, end = page(cmd, count)
     line = " ".join(word for word in cmd.line.split(" ") if word)
     bare = _without_page(line)
-    buttons = [Button("Previous page", on_cluster(f"{bare} --page {number - 1}", context))] if start else []
+    buttons = [Button("Previous page", with_cluster_flag(f"{bare} --page {number - 1}", context))] if start else []
     if end < count:
-        buttons.append(Button("Next page", on_cluster(f"{bare} --page {number + 1}", context)))
+        buttons.append(Button("Next page", with_cluster_flag(f"{bare} --page {number + 1}", context)))
     return tuple(buttons)
 
 

@@ -8,14 +8,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from commands.planning import object_fields
-from commands.planning.facts import Facts, Records
-from commands.schedule.intent import asked_by
+from commands.planning.facts import Facts, RecordsNeed
+from commands.schedule.intent import requester_of
 from domain.answer import Part, Table, Text
 from domain.approval import VoteKind
 from domain.counting import counted
 from domain.operation import State
 from domain.reach import Reach
-from policy.visible import Seen, View, seen
+from policy.visible import View, Visibility, visibility_of
 from store.tables.messages import APPROVAL
 
 if TYPE_CHECKING:
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 TABLE = "open-approvals"
 SHOWN = 5
-OTHERS = "(others)"
+HIDDEN_NAMES = "(others)"
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class PendingApproval:
     """`ran`: behind a broken glass. `message`: (channel, ts) of the asking; `link` leads there."""
 
     operation: str
@@ -43,11 +43,11 @@ class Waiting:
     link: str = ""
 
 
-def needed(known: Facts) -> Records:
-    return Records(TABLE, (("cluster", known.cluster),))
+def pending_approvals_need(known: Facts) -> RecordsNeed:
+    return RecordsNeed(TABLE, (("cluster", known.cluster),))
 
 
-def waiting(tx: Transaction, cluster: str) -> list[Waiting]:
+def read_pending_approvals(tx: Transaction, cluster: str) -> list[PendingApproval]:
     """Oldest first."""
     found = []
     for approval in sorted((*tx.approvals.open(), *tx.approvals.deciding()), key=lambda one: one.requested_at):
@@ -56,11 +56,11 @@ def waiting(tx: Transaction, cluster: str) -> list[Waiting]:
             continue
         posted = tx.messages.of(operation.id, APPROVAL)
         found.append(
-            Waiting(
+            PendingApproval(
                 operation.id,
                 cluster,
                 f"{operation.noun} {operation.verb} {operation.subject}",
-                asked_by(tx, operation),
+                requester_of(tx, operation),
                 approval.requested_at,
                 sum(vote.kind is VoteKind.APPROVE for vote in approval.votes),
                 approval.quorum,
@@ -72,28 +72,33 @@ def waiting(tx: Transaction, cluster: str) -> list[Waiting]:
     return found
 
 
-def sifted(facts: Facts, view: View) -> None:
+def redact_pending_approvals(facts: Facts, view: View) -> None:
     """In place: without those of others; of what also reaches others only that it is there."""
     for need, rows in facts.records.items():
         if need.table == TABLE:
-            told = (_told(row, view) for row in rows if isinstance(row, Waiting))
+            told = (_told(row, view) for row in rows if isinstance(row, PendingApproval))
             facts.records[need] = [row for row in told if row is not None]
 
 
-def _told(row: Waiting, view: View) -> Waiting | None:
-    match seen(view, row.reach):
-        case Seen.FULL:
+def _told(row: PendingApproval, view: View) -> PendingApproval | None:
+    match visibility_of(view, row.reach):
+        case Visibility.FULL:
             return row
-        case Seen.REDACTED:
+        case Visibility.REDACTED:
             words = " ".join(row.title.split(" ")[:2])
-            return replace(row, title=f"{words} {OTHERS}", requester=OTHERS, message=("", ""), link="")
-        case Seen.HIDDEN:
+            return replace(row, title=f"{words} {HIDDEN_NAMES}", requester=HIDDEN_NAMES, message=("", ""), link="")
+        case Visibility.HIDDEN:
             return None
 
 
-def parts(of_each: Iterable[Facts], now: datetime) -> list[Part]:
+def answer_parts(of_each: Iterable[Facts], now: datetime) -> list[Part]:
     """The oldest of them, how many there are, and where to find them."""
-    rows = [row for facts in of_each for row in facts.records.get(needed(facts)) or [] if isinstance(row, Waiting)]
+    rows = [
+        row
+        for facts in of_each
+        for row in facts.records.get(pending_approvals_need(facts)) or []
+        if isinstance(row, PendingApproval)
+    ]
     if not rows:
         return []
     rows.sort(key=lambda row: (row.asked_at, row.operation))
@@ -108,6 +113,12 @@ def parts(of_each: Iterable[Facts], now: datetime) -> list[Part]:
     return [table, Text("\n".join(lines))]
 
 
-def _row(row: Waiting, now: datetime) -> tuple[str, ...]:
+def _row(row: PendingApproval, now: datetime) -> tuple[str, ...]:
     title = f"{row.title} (ran behind a broken glass)" if row.ran else row.title
-    return (title, row.cluster, row.requester, object_fields.ago(row.asked_at, now), f"{row.votes} of {row.quorum}")
+    return (
+        title,
+        row.cluster,
+        row.requester,
+        object_fields.relative_time(row.asked_at, now),
+        f"{row.votes} of {row.quorum}",
+    )

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from commands.grammar.command import Command
-from commands.planning.facts import Facts, Records
+from commands.planning.facts import Facts, RecordsNeed
 
 
-def needed(cmd: Command, flag: str) -> Records | None:
+def person_need(cmd: Command, flag: str) -> RecordsNeed | None:
     """Rows are all that this person is called: id, names, e-mail address."""
-    who = wanted(cmd, flag)
-    return Records("people", (("who", who),)) if who else None
+    who = person_wanted(cmd, flag)
+    return RecordsNeed("people", (("who", who),)) if who else None
 
 
-def wanted(cmd: Command, flag: str) -> str:
+def person_wanted(cmd: Command, flag: str) -> str:
     return cmd.text(flag).strip().removeprefix("<@").removesuffix(">").lstrip("@")
 
 
-def names(cmd: Command, flag: str, known: Facts) -> frozenset[str]:
+def person_names(cmd: Command, flag: str, known: Facts) -> frozenset[str]:
     """As they are and in small letters. Of somebody that Slack doesn't know, what was written."""
-    need = needed(cmd, flag)
+    need = person_need(cmd, flag)
     rows = known.records.get(need, []) if need is not None else []
-    said = frozenset(filter(None, (wanted(cmd, flag), *map(str, rows))))
+    said = frozenset(filter(None, (person_wanted(cmd, flag), *map(str, rows))))
     return said | {name.casefold() for name in said}

@@ -11,15 +11,15 @@ from domain.wildcards import matches_wildcard
 from velero.phases import Phases
 
 
-def every(phases: Phases, *more: str) -> frozenset[str]:
+def all_phases(phases: Phases, *more: str) -> frozenset[str]:
     return (phases.terminal | phases.running | phases.queued | set(more)) - {""}
 
 
-def check(cmd: Command, known: frozenset[str], seen: Iterable[str]) -> None:
+def check_phase(cmd: Command, known: frozenset[str], seen: Iterable[str]) -> None:
     """What is there counts too: a newer Velero has phases that nobody here has heard of."""
     names = sorted(known | set(filter(None, seen)))
     for given in cmd.strings("status"):
-        if not any(means(given, name) for name in names):
+        if not any(matches_phase(given, name) for name in names):
             lowered = {name.lower(): name for name in names}
             raise UsageError(
                 f"No {cmd.noun} has the status {given!r}.",
@@ -28,5 +28,5 @@ def check(cmd: Command, known: frozenset[str], seen: Iterable[str]) -> None:
             )
 
 
-def means(given: str, name: str) -> bool:
+def matches_phase(given: str, name: str) -> bool:
     return matches_wildcard(given.lower(), name.lower())

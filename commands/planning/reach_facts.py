@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from commands.planning.checks import chosen_location
-from commands.planning.context import Situation
+from commands.planning.context import PlanContext
 from commands.planning.facts import Facts
 from policy.cluster_facts import ClusterFacts
 
 
-def cluster_facts(facts: Facts, context: Situation) -> ClusterFacts:
+def cluster_facts(facts: Facts, context: PlanContext) -> ClusterFacts:
     location = chosen_location({}, facts)
     return ClusterFacts(
         labels={item["metadata"]["name"]: item["metadata"].get("labels") or {} for item in facts.all("namespaces")},

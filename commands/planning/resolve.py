@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from commands.planning.checks import chosen_location
-from commands.planning.context import Situation
+from commands.planning.context import PlanContext
 from commands.planning.facts import Facts
 from commands.restore import modifier_config_map
 from domain.plan import Plan, Step, StepVerb
@@ -25,17 +25,17 @@ _FOREIGN = ("kubectl.kubernetes.io/last-applied-configuration", "argocd.argoproj
 """Copied along from a schedule they would make another tool adopt the backup, or prune it."""
 
 
-def resolve(plan: Plan, facts: Facts, context: Situation) -> Plan:
+def resolve(plan: Plan, facts: Facts, context: PlanContext) -> Plan:
     source = plan.evidence.get("backup") or {}
     steps = tuple(
         _step(each, facts, context)
         for step in plan.steps
-        for each in modifier_config_map.copied(_from(step, source), facts, context)
+        for each in modifier_config_map.copy_config_map(_from(step, source), facts, context)
     )
     return replace(plan, steps=steps, cluster=context.cluster.name)
 
 
-def _step(step: Step, facts: Facts, context: Situation) -> Step:
+def _step(step: Step, facts: Facts, context: PlanContext) -> Step:
     if step.verb is not StepVerb.CREATE:
         return step
     manifest = copy.deepcopy(step.manifest)
@@ -52,7 +52,7 @@ def _step(step: Step, facts: Facts, context: Situation) -> Step:
     return replace(step, manifest=manifest)
 
 
-def _marked_schedule(manifest: Json, context: Situation) -> Json:
+def _marked_schedule(manifest: Json, context: PlanContext) -> Json:
     """Labels and annotations of a schedule are copied to all its backups: under their own keys nobody takes those for ours."""
     marks = {SCHEDULE_OPERATION: context.operation, SCHEDULE_REQUESTED_BY: context.actor.name}
     metadata = manifest["metadata"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from commands.grammar.command import Command
 from commands.grammar.flags import BOOL, TEXT, Flag
-from commands.planning.facts import Facts, Need, Want
+from commands.planning.facts import Facts, Need, ObjectNeed
 from commands.planning.object_fields import Json
 from domain.errors import UsageError
 from domain.plan import Guard, Level
@@ -15,8 +15,8 @@ FLAGS: tuple[Flag, ...] = (
 )
 
 
-def check(cmd: Command, noun: str) -> None:
-    ways = [bool(cmd.names), bool(cmd.text("selector")), cmd.true("all")]
+def check_selection(cmd: Command, noun: str) -> None:
+    ways = [bool(cmd.names), bool(cmd.text("selector")), cmd.is_true("all")]
     if sum(ways) != 1:
         raise UsageError(
             f"Say which: names of {noun}s, --selector or --all" + (", one of the three." if sum(ways) else "."),
@@ -25,21 +25,21 @@ def check(cmd: Command, noun: str) -> None:
         )
 
 
-def wants(cmd: Command, resource: str) -> list[Need]:
+def selection_needs(cmd: Command, resource: str) -> list[Need]:
     if cmd.text("selector"):
-        return [Want(resource, label=cmd.text("selector"), fresh=True)]
-    return [Want(resource, fresh=True)]
+        return [ObjectNeed(resource, label=cmd.text("selector"), fresh=True)]
+    return [ObjectNeed(resource, fresh=True)]
 
 
-def some(cmd: Command, known: Facts, resource: str) -> list[Need]:
+def named_needs(cmd: Command, known: Facts, resource: str) -> list[Need]:
     """For reads: those that are named; all where none is, or where one is not there and a nearer name is wanted."""
     if cmd.text("selector") or not cmd.names:
-        return [Want(resource, label=cmd.text("selector"), fresh=True)]
-    wanted: list[Need] = [Want(resource, name, fresh=True) for name in cmd.names]
-    return [*wanted, Want(resource)] if any((resource, name) in known.missing for name in cmd.names) else wanted
+        return [ObjectNeed(resource, label=cmd.text("selector"), fresh=True)]
+    wanted: list[Need] = [ObjectNeed(resource, name, fresh=True) for name in cmd.names]
+    return [*wanted, ObjectNeed(resource)] if any((resource, name) in known.missing for name in cmd.names) else wanted
 
 
-def selected(cmd: Command, facts: Facts, resource: str) -> list[Json]:
+def select_objects(cmd: Command, facts: Facts, resource: str) -> list[Json]:
     """In the order in which they were named, else by name; what is missing is a guard's business."""
     if cmd.names:
         found = (facts.get(resource, name) for name in dict.fromkeys(cmd.names))
@@ -54,13 +54,13 @@ def missing_guards(cmd: Command, facts: Facts, resource: str, noun: str) -> tupl
     guards = [
         Guard(f"unknown-{noun}", Level.REFUSE, f"There is no {noun} {name!r}.", facts.nearest(resource, name))
         for name in cmd.names
-        if facts.absent(resource, name)
+        if facts.is_absent(resource, name)
     ]
     return tuple(guards)
 
 
 def _matches(item: Json, selector: str) -> bool:
     """Facts from fixtures were not filtered by a server."""
-    from domain.selectors import matches, parse_selector
+    from domain.selectors import parse_selector, selector_matches
 
-    return matches(parse_selector(selector), (item["metadata"].get("labels") or {}))
+    return selector_matches(parse_selector(selector), (item["metadata"].get("labels") or {}))

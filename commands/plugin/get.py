@@ -5,8 +5,8 @@ from __future__ import annotations
 from commands.grammar.command import Command
 from commands.grammar.flags import DURATION, Flag
 from commands.grammar.verb import Effect, Verb
-from commands.planning.context import Situation
-from commands.planning.facts import Facts, Needs, ServerStatus, World
+from commands.planning.context import PlanContext
+from commands.planning.facts import Facts, FactsByCluster, Needs, ServerStatusNeed
 from commands.planning.output import LIST_FLAGS
 from domain.answer import Answer, Table, Text, Tone
 from domain.counting import counted
@@ -16,23 +16,23 @@ TIMEOUT = Flag("timeout", DURATION, "Accepted; the server is waited for as long 
 
 
 def needs(_cmd: Command, _known: Facts) -> Needs:
-    return Needs.of(ServerStatus())
+    return Needs.of(ServerStatusNeed())
 
 
-def answer(_cmd: Command, world: World, _context: Situation) -> Answer:
+def answer(_cmd: Command, world: FactsByCluster, _context: PlanContext) -> Answer:
     facts = next(iter(world.values()))
     if isinstance(facts, ClusterError):
         raise facts
     if facts.status is None:
-        return silent(facts)
+        return no_answer(facts)
     named = {(str(one.get("name", "")), str(one.get("kind", ""))) for one in facts.status.get("plugins") or []}
     rows = tuple(sorted(named))
     return Answer(counted(len(rows), "plugin"), (Table(("NAME", "KIND"), rows, "Plugins"),) if rows else ())
 
 
-def silent(facts: Facts) -> Answer:
+def no_answer(facts: Facts) -> Answer:
     """The request is there and nobody takes it up."""
-    fault = facts.errors.get(ServerStatus())
+    fault = facts.errors.get(ServerStatusNeed())
     why = fault.text if fault is not None else "It left our request unanswered: the server may be down or starting."
     return Answer("Velero does not answer.", (Text(why, untrusted=True),), Tone.BAD)
 

@@ -6,12 +6,12 @@ from commands.grammar.command import Command
 from commands.grammar.flags import TEXT, Flag
 from commands.grammar.verb import Args, Effect, Verb
 from commands.planning import object_fields, output
-from commands.planning.context import Situation
-from commands.planning.facts import Facts, Needs, Want, World
+from commands.planning.context import PlanContext
+from commands.planning.facts import Facts, FactsByCluster, Needs, ObjectNeed
 from commands.planning.output import ALL_CLUSTERS, LIST_FLAGS
 from domain.answer import Answer, Part, Table, Text, Tone
 from domain.counting import counted
-from domain.errors import ClusterError, Unknown
+from domain.errors import ClusterError, NotFound
 from velero.resources.repositories import Repository, repository_of
 
 RESOURCE = "backuprepositories"
@@ -19,10 +19,12 @@ COLUMNS = ("NAME", "STATUS", "NAMESPACE", "LOCATION", "TYPE", "LAST MAINTENANCE"
 
 
 def needs(cmd: Command, _known: Facts) -> Needs:
-    return Needs.of(Want(RESOURCE, label=cmd.text("selector"), fresh=True), Want("namespaces", optional=True))
+    return Needs.of(
+        ObjectNeed(RESOURCE, label=cmd.text("selector"), fresh=True), ObjectNeed("namespaces", optional=True)
+    )
 
 
-def answer(cmd: Command, world: World, context: Situation) -> Answer:
+def answer(cmd: Command, world: FactsByCluster, context: PlanContext) -> Answer:
     found: list[tuple[str, Repository]] = []
     troubles: list[Part] = []
     for cluster, facts in world.items():
@@ -31,14 +33,16 @@ def answer(cmd: Command, world: World, context: Situation) -> Answer:
             continue
         for name in cmd.names:
             if facts.get(RESOURCE, name) is None:
-                raise Unknown(f"There is no repository {name!r}.", nearest=facts.nearest(RESOURCE, name))
+                raise NotFound(f"There is no repository {name!r}.", nearest=facts.nearest(RESOURCE, name))
         found += [(cluster, one) for one in _chosen(cmd, facts)]
     told = frozenset(one.volume_namespace for _, one in found)
-    if output.dumps(cmd):
-        return Answer(_headline(found), (*troubles, output.dump(cmd, [one.raw for _, one in found])), namespaces=told)
-    bad = [one for _, one in found if trouble(one)]
+    if output.wants_objects(cmd):
+        return Answer(
+            _headline(found), (*troubles, output.render_objects(cmd, [one.raw for _, one in found])), namespaces=told
+        )
+    bad = [one for _, one in found if repository_problem(one)]
     parts = [*troubles, *_table(cmd, found, context, several=len(world) > 1)]
-    parts += [Text(f"{one.meta.name}: {trouble(one)}", untrusted=True) for one in bad[:5]]
+    parts += [Text(f"{one.meta.name}: {repository_problem(one)}", untrusted=True) for one in bad[:5]]
     return Answer(_headline(found), tuple(parts), Tone.WARNING if bad or troubles else Tone.PLAIN, namespaces=told)
 
 
@@ -47,7 +51,7 @@ def _chosen(cmd: Command, facts: Facts) -> list[Repository]:
     return [one for one in every if not cmd.names or one.meta.name in cmd.names]
 
 
-def trouble(one: Repository) -> str:
+def repository_problem(one: Repository) -> str:
     """Why its data may not be saved or cleaned up; empty when all is well."""
     if one.phase == "NotReady":
         return one.message or "it is NotReady"
@@ -58,26 +62,26 @@ def trouble(one: Repository) -> str:
 
 
 def _headline(found: list[tuple[str, Repository]]) -> str:
-    bad = sum(1 for _, one in found if trouble(one))
+    bad = sum(1 for _, one in found if repository_problem(one))
     count = counted(len(found), "repository", "repositories") if found else "No repositories found."
     return f"{count}, {bad} in trouble" if bad else count
 
 
-def _table(cmd: Command, found: list[tuple[str, Repository]], context: Situation, *, several: bool) -> list[Part]:
+def _table(cmd: Command, found: list[tuple[str, Repository]], context: PlanContext, *, several: bool) -> list[Part]:
     if not found:
         return []
     rows = tuple((*((cluster,) if several else ()), *_row(cmd, one, context)) for cluster, one in found)
     return [Table((*(("CLUSTER",) if several else ()), *COLUMNS, *output.label_columns(cmd)), rows, "Repositories")]
 
 
-def _row(cmd: Command, one: Repository, context: Situation) -> tuple[str, ...]:
+def _row(cmd: Command, one: Repository, context: PlanContext) -> tuple[str, ...]:
     return (
         one.meta.name,
         one.phase or "New",
         one.volume_namespace,
         one.storage_location,
         one.type,
-        object_fields.ago(one.last_maintenance, context.now),
+        object_fields.relative_time(one.last_maintenance, context.now),
         *output.label_cells(cmd, one.raw),
     )
 

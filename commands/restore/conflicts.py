@@ -11,23 +11,23 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from commands.planning.context import Situation
-from commands.planning.facts import Facts, Records
+from commands.planning.context import PlanContext
+from commands.planning.facts import Facts, RecordsNeed
 from domain.operation import Operation, State
 from domain.plan import Guard, Level
 from domain.reach import Reach
-from policy.visible import Seen, View, seen
+from policy.visible import View, Visibility, visibility_of
 
 if TYPE_CHECKING:
     from store.transaction import Transaction
 
 TABLE = "open-restores"
-GRANTED = frozenset({State.APPROVED, State.SUBMITTING, State.UNCONFIRMED, State.SUBMITTED})
-COMING = GRANTED | {State.PLANNED}
+GRANTED_STATES = frozenset({State.APPROVED, State.SUBMITTING, State.UNCONFIRMED, State.SUBMITTED})
+UPCOMING_STATES = GRANTED_STATES | {State.PLANNED}
 
 
 @dataclass(frozen=True, slots=True)
-class Pending:
+class PendingRestore:
     """`name` is empty where the reader may not see it: that there is one still counts."""
 
     operation: str
@@ -37,24 +37,24 @@ class Pending:
     reach: Reach
 
 
-def needed(known: Facts) -> Records:
-    return Records(TABLE, (("cluster", known.cluster),))
+def pending_restores_need(known: Facts) -> RecordsNeed:
+    return RecordsNeed(TABLE, (("cluster", known.cluster),))
 
 
-def pending(tx: Transaction, cluster: str) -> list[Pending]:
+def read_pending_restores(tx: Transaction, cluster: str) -> list[PendingRestore]:
     return [
-        Pending(one.id, one.subject, one.state, one.created_at, tx.operations.load_plan(one.id).reach)
+        PendingRestore(one.id, one.subject, one.state, one.created_at, tx.operations.load_plan(one.id).reach)
         for one in tx.operations.open()
         if (one.cluster, one.noun, one.verb) == (cluster, "restore", "create")
     ]
 
 
-def in_the_way(tx: Transaction, operation: Operation, reach: Reach) -> str:
+def find_conflict(tx: Transaction, operation: Operation, reach: Reach) -> str:
     """Asked in the transaction that grants: of two that were planned side by side only the first one runs."""
     if (operation.noun, operation.verb) != ("restore", "create"):
         return ""
-    granted = GRANTED | {State.RUNNING}
-    for row in pending(tx, operation.cluster):
+    granted = GRANTED_STATES | {State.RUNNING}
+    for row in read_pending_restores(tx, operation.cluster):
         if row.operation != operation.id and row.state in granted and _meet(reach, row.reach):
             return f"Another restore of the same namespaces was granted a moment ago: {_shared(reach, row.reach)}, one at a time."
     return ""
@@ -66,23 +66,23 @@ def _shared(one: Reach, other: Reach) -> str:
     return "the whole cluster" if "*" in names else ", ".join(names[:5])
 
 
-def sifted(facts: Facts, view: View) -> None:
+def redact_pending_restores(facts: Facts, view: View) -> None:
     """In place: without the names of those that the reader may not see."""
     for need, rows in facts.records.items():
         if need.table == TABLE:
-            facts.records[need] = [_anonymous(row, view) for row in rows if isinstance(row, Pending)]
+            facts.records[need] = [_anonymous(row, view) for row in rows if isinstance(row, PendingRestore)]
 
 
-def _anonymous(row: Pending, view: View) -> Pending:
-    return row if seen(view, row.reach) is Seen.FULL else replace(row, name="")
+def _anonymous(row: PendingRestore, view: View) -> PendingRestore:
+    return row if visibility_of(view, row.reach) is Visibility.FULL else replace(row, name="")
 
 
-def guards(reach: Reach, facts: Facts, context: Situation) -> Iterable[Guard]:
-    for row in facts.records.get(needed(facts)) or []:
-        if not isinstance(row, Pending) or row.operation == context.operation or not _meet(reach, row.reach):
+def conflict_guards(reach: Reach, facts: Facts, context: PlanContext) -> Iterable[Guard]:
+    for row in facts.records.get(pending_restores_need(facts)) or []:
+        if not isinstance(row, PendingRestore) or row.operation == context.operation or not _meet(reach, row.reach):
             continue
         which = f"Restore {row.name}" if row.name else "Another restore"
-        if row.state in COMING and facts.get("restores", row.name) is None:
+        if row.state in UPCOMING_STATES and facts.get("restores", row.name) is None:
             text = f"{which} of the same namespaces was granted and is about to run: one at a time."
             if row.state is State.UNCONFIRMED:
                 text = (

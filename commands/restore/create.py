@@ -9,21 +9,21 @@ from commands.grammar.command import Command
 from commands.grammar.flags import BOOL, FREE_TEXT, OPTIONAL_BOOL, TEXT, Flag
 from commands.grammar.verb import Args, Effect, Verb
 from commands.planning import checks
-from commands.planning.context import Situation
-from commands.planning.equivalent_command import velero
-from commands.planning.facts import Facts, Needs, Want
+from commands.planning.context import PlanContext
+from commands.planning.equivalent_command import velero_line
+from commands.planning.facts import Facts, Needs, ObjectNeed
 from commands.planning.reach_facts import cluster_facts
 from commands.restore import conflicts, cross_cluster, guards, modifier_config_map, safety_backup, schedule_hold, source
 from commands.restore.translate import FLAGS, translate
-from domain.errors import Unknown, UsageError
+from domain.errors import NotFound, UsageError
 from domain.plan import Guard, Level, Plan, Step, StepVerb
 from domain.reach import Reach
 from policy.cluster_facts import BackupFacts, ClusterFacts
-from policy.globs import is_pattern, takes_in
+from policy.globs import any_matches, is_pattern
 from policy.guards import restore_guards
-from policy.reach import backup_reach, union
+from policy.reach import backup_reach, union_reach
 from policy.restore_reach import namespaces_in, restore_reach
-from policy.safety_backup import Net
+from policy.safety_backup import SafetyBackupRule
 
 Json = dict[str, Any]
 
@@ -50,23 +50,23 @@ OUR_FLAGS: tuple[Flag, ...] = (
 def needs(cmd: Command, known: Facts) -> Needs:
     modifiers = cmd.text("resource-modifier-configmap")
     return Needs.of(
-        *source.wants(_undone(cmd, known), known),
+        *source.source_needs(_undone(cmd, known), known),
         *safety_backup.needs(cmd, known),
-        Want("schedules", optional=True),
-        Want("restores"),
-        conflicts.needed(known),
-        Want("backups", safety_backup.usual_name(cmd.name), fresh=True, optional=True) if cmd.name else None,
-        Want("backupstoragelocations"),
-        Want("namespaces", optional=True),
-        Want("configmaps", modifiers, fresh=True) if modifiers else None,  # unread it could not be pinned
+        ObjectNeed("schedules", optional=True),
+        ObjectNeed("restores"),
+        conflicts.pending_restores_need(known),
+        ObjectNeed("backups", safety_backup.usual_name(cmd.name), fresh=True, optional=True) if cmd.name else None,
+        ObjectNeed("backupstoragelocations"),
+        ObjectNeed("namespaces", optional=True),
+        ObjectNeed("configmaps", modifiers, fresh=True) if modifiers else None,  # unread it could not be pinned
     )
 
 
-def plan(cmd: Command, facts: Facts, context: Situation) -> Plan:
-    cmd = settled(cmd, facts, context)
-    manifest = written(cmd, facts, context)
-    backup = source.chosen(cmd, facts, context)
-    known = source.about(backup, facts)
+def plan(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
+    cmd = settle_command(cmd, facts, context)
+    manifest = restore_with_target(cmd, facts, context)
+    backup = source.choose_source(cmd, facts, context)
+    known = source.backup_facts(backup, facts)
     inline = modifier_config_map.step(cmd, context)
     around = modifier_config_map.known(cluster_facts(facts, context), cmd, inline, facts)
     if inline is not None:
@@ -74,17 +74,17 @@ def plan(cmd: Command, facts: Facts, context: Situation) -> Plan:
     reach = restore_reach(manifest, known, around)
     name = manifest["metadata"]["name"]
     restore = Step(StepVerb.CREATE, "Restore", "restores", name, manifest, context.namespace)
-    said = safety_backup.said(cmd, reach, around, context)
+    said = safety_backup.safety_note(cmd, reach, around, context)
     net = None
     if said.wanted:
         safe = safety_backup.free_name(manifest["metadata"]["name"], facts, context.operation)
-        net = safety_backup.step(manifest, reach, around, context.namespace, safe)
-    held = schedule_hold.steps(cmd, reach, facts, context)
+        net = safety_backup.safety_backup_step(manifest, reach, around, context.namespace, safe)
+    held = schedule_hold.hold_steps(cmd, reach, facts, context)
     guarded = (
         *_guards(cmd, manifest, facts, known),
         *cross_cluster.guards(cmd, backup, facts, context),
         *guards.running_guards(reach, facts, around),
-        *conflicts.guards(reach, facts, context),
+        *conflicts.conflict_guards(reach, facts, context),
         *restore_guards(reach, known, around),
         *(_net_guards(net, facts) if net else ()),
         *schedule_hold.guards(held, context),
@@ -95,9 +95,9 @@ def plan(cmd: Command, facts: Facts, context: Situation) -> Plan:
         verb="create",
         subject=name,
         steps=tuple(step for step in (*held, inline, net, restore) if step is not None),
-        reach=union(reach, *_beside(net, around), *schedule_hold.reaches(held, facts, context)),
+        reach=union_reach(reach, *_beside(net, around), *schedule_hold.reaches(held, facts, context)),
         guards=guarded,
-        cli=velero_line(cmd, name, inline.name if inline else ""),
+        cli=restore_velero_line(cmd, name, inline.name if inline else ""),
         summary=summary(manifest, known),
         evidence={**source.evidence(backup, facts), **modifier_config_map.evidence(cmd, facts)},
         notes=(
@@ -114,12 +114,12 @@ def _beside(net: Step | None, around: ClusterFacts) -> tuple[Reach, ...]:
     return (backup_reach(net.manifest, around),) if net is not None else ()
 
 
-def velero_line(cmd: Command, name: str, modifiers: str = "") -> str:
+def restore_velero_line(cmd: Command, name: str, modifiers: str = "") -> str:
     """What the velero CLI would be given: the backup that was found, and nothing that only this bot knows."""
     flags = {**cmd.flags, "resource-modifier-configmap": modifiers} if modifiers else dict(cmd.flags)
     if text := cmd.text("description"):
         flags["annotations"] = {**cmd.pairs("annotations"), DESCRIPTION: text}
-    return velero(replace(cmd, verb="create", names=(name,), flags=flags), FLAGS)
+    return velero_line(replace(cmd, verb="create", names=(name,), flags=flags), FLAGS)
 
 
 def _net_guards(net: Step, facts: Facts) -> tuple[Guard, ...]:
@@ -129,7 +129,7 @@ def _net_guards(net: Step, facts: Facts) -> tuple[Guard, ...]:
     )
 
 
-def _net_notes(net: Step | None, said: Net) -> tuple[str, ...]:
+def _net_notes(net: Step | None, said: SafetyBackupRule) -> tuple[str, ...]:
     if net is not None:
         by = f" Rule {said.rule} wants it." if said.rule else ""
         return (f"First backup {net.name} is made of what is there; if it is not Completed, nothing is restored.{by}",)
@@ -150,26 +150,26 @@ def _undone(cmd: Command, facts: Facts) -> Command:
     return replace(cmd, flags=flags)
 
 
-def settled(cmd: Command, facts: Facts, context: Situation) -> Command:
+def settle_command(cmd: Command, facts: Facts, context: PlanContext) -> Command:
     """Our own words for a source, and regular expressions, become what the velero CLI would have been given."""
     undo = cmd.text("undo")
     for flag in ("latest", "before"):
-        if cmd.text("from-backup") and cmd.given(flag):
+        if cmd.text("from-backup") and cmd.has_flag(flag):
             raise UsageError(
                 f"--{flag} can't be combined with --from-backup.", why="Both say which backup.", fix="Use one of them."
             )
     cmd = _undone(cmd, facts)
     if undo and not cmd.text("from-backup"):
-        raise safety_backup.no_net(undo)
+        raise safety_backup.check_safety_backup(undo)
     flags = dict(cmd.flags)
-    if source.by_us(cmd) or (cmd.text("before") and cmd.text("from-schedule")):
-        flags["from-backup"] = source.named(cmd, facts, context)
+    if source.is_made_by_bot(cmd) or (cmd.text("before") and cmd.text("from-schedule")):
+        flags["from-backup"] = source.find_backup(cmd, facts, context)
         flags.pop("from-schedule", None)
     found = replace(cmd, flags=flags)
-    inside = _inside(source.about(source.chosen(found, facts, context), facts))
+    inside = _inside(source.backup_facts(source.choose_source(found, facts, context), facts))
     for flag in ("include-namespaces", "exclude-namespaces"):
         if any(source.is_regex(name) for name in found.strings(flag)):
-            flags[flag] = source.literal(found.strings(flag), inside)
+            flags[flag] = source.literal_pattern(found.strings(flag), inside)
     return replace(cmd, flags=flags)
 
 
@@ -179,7 +179,7 @@ def _inside(known: BackupFacts) -> list[str]:
     return [name for name in (known.manifest.get("spec") or {}).get("includedNamespaces") or [] if name != "*"]
 
 
-def written(cmd: Command, facts: Facts, context: Situation) -> Json:
+def restore_with_target(cmd: Command, facts: Facts, context: PlanContext) -> Json:
     _synced(cmd, facts, context)
     manifest = translate(cmd, facts, context)
     if text := cmd.text("description"):
@@ -190,11 +190,11 @@ def written(cmd: Command, facts: Facts, context: Situation) -> Json:
     return manifest
 
 
-def _synced(cmd: Command, facts: Facts, context: Situation) -> None:
+def _synced(cmd: Command, facts: Facts, context: PlanContext) -> None:
     """Into another cluster: its Velero has to have seen the backup in the bucket."""
     name, cluster = cmd.text("from-backup"), cmd.text("to-cluster")
-    if cluster and name and facts.absent("backups", name):
-        raise Unknown(
+    if cluster and name and facts.is_absent("backups", name):
+        raise NotFound(
             f"Cluster {context.cluster.name} does not know backup {name!r} yet.",
             why="Its Velero looks through the bucket once a minute, if a storage location there points at it.",
             nearest=facts.nearest("backups", name),
@@ -225,7 +225,7 @@ def _unused(cmd: Command, spec: Json) -> tuple[Guard, ...]:
     if cmd.strings("status-exclude-resources") and "restoreStatus" not in spec:
         text = "--status-exclude-resources has no effect without --status-include-resources: no status is restored."
         found.append(Guard("unused-flags", Level.REFUSE, text))
-    if cmd.given("allow-partially-failed") and not cmd.text("from-schedule"):
+    if cmd.has_flag("allow-partially-failed") and not cmd.text("from-schedule"):
         text = "--allow-partially-failed has no effect here: it goes with --from-schedule."
         found.append(Guard("unused-flags", Level.WARN, text))
     return tuple(found)
@@ -263,7 +263,7 @@ def _meant(spec: Json, known: BackupFacts) -> tuple[str, ...]:
     if known.contents is None or not patterns:
         return ()
     inside = sorted(namespaces_in(known.contents))
-    found = [name for name in inside if takes_in(included, name) and not takes_in(excluded, name)]
+    found = [name for name in inside if any_matches(included, name) and not any_matches(excluded, name)]
     more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
     return (f"That is {', '.join(found[:SHOWN]) or 'no namespace'}{more}.",)
 
@@ -277,7 +277,7 @@ CREATE = Verb(
     flags=(*FLAGS, *OUR_FLAGS),
     needs=needs,
     plan=plan,
-    settle=source.settle,
+    settle=source.settle_source,
     examples=(
         "restore create --from-backup shop-1",
         "restore create --include-namespaces shop --before 14:30",

@@ -11,7 +11,7 @@ from typing import Any
 
 from commands.grammar.command import Command
 from commands.planning import object_fields
-from commands.planning.context import ClusterView, Situation
+from commands.planning.context import ClusterView, PlanContext
 from commands.planning.facts import Facts
 from domain.plan import Guard, Level
 from velero.features import SINCE, numbers
@@ -23,20 +23,20 @@ MAJOR = "velero.io/source-cluster-k8s-major-version"
 MINOR = "velero.io/source-cluster-k8s-minor-version"
 
 
-def guards(cmd: Command, backup: Json | None, facts: Facts, context: Situation) -> Iterable[Guard]:
+def guards(cmd: Command, backup: Json | None, facts: Facts, context: PlanContext) -> Iterable[Guard]:
     if not cmd.text("to-cluster") or backup is None:
         return
     yield from _location(backup, facts, context.cluster)
-    yield from _kubernetes(made_on(backup), context.cluster)
+    yield from _kubernetes(source_cluster(backup), context.cluster)
     source = context.clusters.get(cmd.cluster or context.channel_cluster)
     if source is not None and source.name != context.cluster.name:
         yield from _velero(source, context.cluster)
     yield from _moved_data(backup, context.cluster)
 
 
-def made_on(backup: Json) -> Version | None:
+def source_cluster(backup: Json) -> Version | None:
     """Some providers write the minor version as `28+`."""
-    marks = object_fields.remarks(backup)
+    marks = object_fields.annotations_of(backup)
     found = [re.match(r"\d{1,4}", str(marks.get(key, ""))) for key in (MAJOR, MINOR)]
     major, minor = found
     return (int(major[0]), int(minor[0])) if major and minor else None

@@ -8,14 +8,14 @@ from commands.backup.delete import velero_line
 from commands.grammar.command import Command
 from commands.grammar.verb import Args, Effect, Verb
 from commands.planning import object_fields, selection
-from commands.planning.context import Situation
-from commands.planning.facts import Facts, Needs, Want
+from commands.planning.context import PlanContext
+from commands.planning.facts import Facts, Needs, ObjectNeed
 from commands.planning.reach_facts import cluster_facts
 from commands.restore.guards import ENDED
-from commands.restore.source import about
+from commands.restore.source import backup_facts
 from domain.plan import Guard, Level, Plan, Step, StepVerb
 from domain.reach import Reach
-from policy.reach import deletion_reach, union
+from policy.reach import deletion_reach, union_reach
 from policy.restore_reach import restore_reach
 
 Json = dict[str, Any]
@@ -23,13 +23,15 @@ Json = dict[str, Any]
 
 def needs(cmd: Command, _known: Facts) -> Needs:
     return Needs.of(
-        *selection.wants(cmd, "restores"), Want("backups", optional=True), Want("namespaces", optional=True)
+        *selection.selection_needs(cmd, "restores"),
+        ObjectNeed("backups", optional=True),
+        ObjectNeed("namespaces", optional=True),
     )
 
 
-def plan(cmd: Command, facts: Facts, context: Situation) -> Plan:
-    selection.check(cmd, "restore")
-    chosen = selection.selected(cmd, facts, "restores")
+def plan(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
+    selection.check_selection(cmd, "restore")
+    chosen = selection.select_objects(cmd, facts, "restores")
     names = [object_fields.name(item) for item in chosen]
     guards = [*selection.missing_guards(cmd, facts, "restores", "restore"), *_running(chosen)]
     return Plan(
@@ -38,7 +40,7 @@ def plan(cmd: Command, facts: Facts, context: Situation) -> Plan:
         verb="delete",
         subject=names[0] if len(names) == 1 else ", ".join(names[:5]),
         steps=tuple(_step(item, context) for item in chosen),
-        reach=union(*(_reach(item, facts, context) for item in chosen)) if chosen else Reach(),
+        reach=union_reach(*(_reach(item, facts, context) for item in chosen)) if chosen else Reach(),
         guards=tuple(guards),
         cli=velero_line(cmd, names),
         summary=f"Delete the record of {', '.join(names)}" if names else "No restores found.",
@@ -46,14 +48,14 @@ def plan(cmd: Command, facts: Facts, context: Situation) -> Plan:
     )
 
 
-def _step(item: Json, context: Situation) -> Step:
+def _step(item: Json, context: PlanContext) -> Step:
     uid = str((item.get("metadata") or {}).get("uid", ""))
     return Step(StepVerb.DELETE, "Restore", "restores", object_fields.name(item), {}, context.namespace, uid=uid)
 
 
-def _reach(item: Json, facts: Facts, context: Situation) -> Reach:
+def _reach(item: Json, facts: Facts, context: PlanContext) -> Reach:
     backup = facts.get("backups", str(object_fields.spec(item).get("backupName", "")))
-    found = restore_reach(item, about(backup, facts), cluster_facts(facts, context))
+    found = restore_reach(item, backup_facts(backup, facts), cluster_facts(facts, context))
     return deletion_reach("restore", object_fields.name(item), found)
 
 

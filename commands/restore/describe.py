@@ -10,14 +10,14 @@ from commands.grammar.command import Command
 from commands.grammar.flags import BOOL, TEXT, Flag, choice
 from commands.grammar.verb import Args, Effect, Verb
 from commands.planning import object_fields
-from commands.planning.context import Situation
-from commands.planning.facts import Facts, File, Missing, Needs, Want, World
+from commands.planning.context import PlanContext
+from commands.planning.facts import Facts, FactsByCluster, FileNeed, MissingFile, Needs, ObjectNeed
 from commands.planning.resolve import REASON
 from commands.restore.create import DESCRIPTION
 from commands.restore.get import creator
-from commands.restore.outcome import Outcome, lines, outcome, routinely
+from commands.restore.outcome import RestoreOutcome, lines, routine_line, summarize_restore
 from domain.answer import Answer, Attachment, Button, Code, Fields, Part, Text, Tone
-from domain.errors import ClusterError, DownloadError, Unknown
+from domain.errors import ClusterError, DownloadError, NotFound
 from velero.artifacts.results import results_of
 
 Json = dict[str, Any]
@@ -34,28 +34,28 @@ def needs(cmd: Command, known: Facts) -> Needs:
     files = item is not None and not hidden and object_fields.phase(item) in ENDED
     backup = str(object_fields.spec(item).get("backupName", "")) if item is not None else ""
     return Needs.of(
-        Want("restores", cmd.name, fresh=True),
-        Want("backups", backup, optional=True) if backup else None,
-        Want("namespaces", optional=True),
-        File(RESULTS, cmd.name) if files else None,
-        File(TOUCHED, cmd.name) if files and cmd.true("details") else None,
+        ObjectNeed("restores", cmd.name, fresh=True),
+        ObjectNeed("backups", backup, optional=True) if backup else None,
+        ObjectNeed("namespaces", optional=True),
+        FileNeed(RESULTS, cmd.name) if files else None,
+        FileNeed(TOUCHED, cmd.name) if files and cmd.is_true("details") else None,
     )
 
 
-def answer(cmd: Command, world: World, context: Situation) -> Answer:
+def answer(cmd: Command, world: FactsByCluster, context: PlanContext) -> Answer:
     facts = next(iter(world.values()))
     if isinstance(facts, ClusterError):
         raise facts
     item = facts.get("restores", cmd.name)
     if item is None:
-        raise Unknown(f"There is no restore {cmd.name!r}.", nearest=facts.nearest("restores", cmd.name))
+        raise NotFound(f"There is no restore {cmd.name!r}.", nearest=facts.nearest("restores", cmd.name))
     if cmd.text("output") in {"yaml", "json"}:
         return Answer(cmd.name, (Code(yaml.safe_dump(item, sort_keys=False), "yaml"),))
     phase = object_fields.phase(item)
     parts: list[Part] = [Fields(_rows(item, facts, context)), *_trouble(item), *_results(cmd, facts)]
-    if cmd.true("details"):
+    if cmd.is_true("details"):
         parts.append(Attachment(f"{cmd.name}.yaml", yaml.safe_dump(item, sort_keys=False), f"Manifest of {cmd.name}"))
-        touched = facts.files.get(File(TOUCHED, cmd.name))
+        touched = facts.files.get(FileNeed(TOUCHED, cmd.name))
         if isinstance(touched, bytes):
             parts.append(Attachment(f"{cmd.name}-resources.json", touched.decode(errors="replace"), "Resources"))
     return Answer(
@@ -77,16 +77,16 @@ def _namespaces(item: Json, facts: Facts) -> frozenset[str]:
     return frozenset([*included, *(mapped.get(name, name) for name in included)])
 
 
-def _rows(item: Json, facts: Facts, context: Situation) -> tuple[tuple[str, str], ...]:
+def _rows(item: Json, facts: Facts, context: PlanContext) -> tuple[tuple[str, str], ...]:
     spec, status = object_fields.spec(item), object_fields.status(item)
     progress = status.get("progress") or {}
-    begun, ended = (object_fields.moment(status.get(key)) for key in ("startTimestamp", "completionTimestamp"))
+    begun, ended = (object_fields.parse_time(status.get(key)) for key in ("startTimestamp", "completionTimestamp"))
     mapped = ", ".join(f"{old} → {new}" for old, new in (spec.get("namespaceMapping") or {}).items())
     rows = [
         ("Backup", _source(spec, facts, context)),
         ("Asked by", creator(item)),
-        ("Reason", str(object_fields.remarks(item).get(REASON) or "")),
-        ("Description", str(object_fields.remarks(item).get(DESCRIPTION) or "")),
+        ("Reason", str(object_fields.annotations_of(item).get(REASON) or "")),
+        ("Description", str(object_fields.annotations_of(item).get(DESCRIPTION) or "")),
         ("Namespaces", _list(spec, "Namespaces")),
         ("Resources", _list(spec, "Resources")),
         ("Mapping", mapped),
@@ -98,16 +98,16 @@ def _rows(item: Json, facts: Facts, context: Situation) -> tuple[tuple[str, str]
             "Errors / warnings",
             f"{object_fields.number(status.get('errors'))} / {object_fields.number(status.get('warnings'))}",
         ),
-        ("Started", object_fields.at(begun, context.timezone)),
-        ("Took", object_fields.length(ended - begun) if begun and ended else ""),
+        ("Started", object_fields.format_time(begun, context.timezone)),
+        ("Took", object_fields.format_span(ended - begun) if begun and ended else ""),
     ]
     return tuple((label, value) for label, value in rows if value)
 
 
-def _source(spec: Json, facts: Facts, context: Situation) -> str:
+def _source(spec: Json, facts: Facts, context: PlanContext) -> str:
     name = str(spec.get("backupName") or "-")
     backup = facts.get("backups", name)
-    return f"{name} ({object_fields.at(object_fields.created(backup), context.timezone)})" if backup else name
+    return f"{name} ({object_fields.format_time(object_fields.created(backup), context.timezone)})" if backup else name
 
 
 def _list(spec: Json, what: str) -> str:
@@ -132,24 +132,24 @@ def _trouble(item: Json) -> list[Part]:
 
 
 def _results(cmd: Command, facts: Facts) -> list[Part]:
-    body = facts.files.get(File(RESULTS, cmd.name))
+    body = facts.files.get(FileNeed(RESULTS, cmd.name))
     if body is None:
         return []
-    if isinstance(body, Missing):
+    if isinstance(body, MissingFile):
         return [Text(f"Errors and warnings cannot be read: {body.why}", untrusted=True)]
     try:
-        return shown(outcome(results_of(body)))
+        return describe_restore(summarize_restore(results_of(body)))
     except DownloadError as error:
         return [Text(f"{error.text} {error.why}")]
 
 
-def shown(found: Outcome) -> list[Part]:
+def describe_restore(found: RestoreOutcome) -> list[Part]:
     parts: list[Part] = []
     if found.errors:
         parts += [Text("Errors:"), Text(lines(found.errors), untrusted=True)]
     if found.warnings:
         parts += [Text("Warnings:"), Text(lines(found.warnings), untrusted=True)]
-    if said := routinely(found):
+    if said := routine_line(found):
         parts.append(Text(f"Routine warnings, folded: {said}."))
     if found.next_step:
         parts.append(Text(f"Next: {found.next_step}"))

@@ -11,17 +11,17 @@ from commands.grammar.command import Command
 from commands.grammar.flags import DURATION, PERSON, STRINGS, TEXT, Flag
 from commands.grammar.verb import Args, Effect, Verb
 from commands.planning import object_fields, person_filter, phases
-from commands.planning.context import Situation
-from commands.planning.facts import Facts, Needs, Want, World
+from commands.planning.context import PlanContext
+from commands.planning.facts import Facts, FactsByCluster, Needs, ObjectNeed
 from commands.planning.output import ALL_CLUSTERS, LIST_FLAGS
 from commands.planning.resolve import REQUESTED_BY
 from domain.answer import Answer, Code, Part, Table, Text, Tone
 from domain.counting import counted
-from domain.errors import ClusterError, Unknown
+from domain.errors import ClusterError, NotFound
 from velero.phases import RESTORE_PHASES
 
 Json = object_fields.Json
-PHASES = phases.every(RESTORE_PHASES)
+PHASES = phases.all_phases(RESTORE_PHASES)
 
 FILTERS: tuple[Flag, ...] = (
     Flag("selector", TEXT, "Only those that match this label selector", short="l", group="Filter"),
@@ -34,16 +34,20 @@ FILTERS: tuple[Flag, ...] = (
 
 def needs(cmd: Command, _known: Facts) -> Needs:
     named = bool(cmd.names) and not cmd.text("selector")
-    wanted = [Want("restores", name) for name in cmd.names] if named else [Want("restores", label=cmd.text("selector"))]
+    wanted = (
+        [ObjectNeed("restores", name) for name in cmd.names]
+        if named
+        else [ObjectNeed("restores", label=cmd.text("selector"))]
+    )
     return Needs.of(
         *wanted,
-        Want("backups", optional=True),
-        Want("namespaces", optional=True),
-        person_filter.needed(cmd, "created-by"),
+        ObjectNeed("backups", optional=True),
+        ObjectNeed("namespaces", optional=True),
+        person_filter.person_need(cmd, "created-by"),
     )
 
 
-def answer(cmd: Command, world: World, context: Situation) -> Answer:
+def answer(cmd: Command, world: FactsByCluster, context: PlanContext) -> Answer:
     rows: list[tuple[str, Json]] = []
     parts: list[Part] = []
     for cluster, facts in world.items():
@@ -51,7 +55,7 @@ def answer(cmd: Command, world: World, context: Situation) -> Answer:
             parts.append(Text(f"{cluster} could not be asked: {facts.text}", untrusted=True))
             continue
         _all_there(cmd, facts)
-        who = person_filter.names(cmd, "created-by", facts)
+        who = person_filter.person_names(cmd, "created-by", facts)
         rows += [(cluster, item) for item in _wanted(cmd, facts) if _fits(cmd, item, context, who)]
     seen = (
         object_fields.phase(item)
@@ -59,7 +63,7 @@ def answer(cmd: Command, world: World, context: Situation) -> Answer:
         if isinstance(facts, Facts)
         for item in facts.all("restores")
     )
-    phases.check(cmd, PHASES, seen)
+    phases.check_phase(cmd, PHASES, seen)
     rows.sort(key=lambda row: str(object_fields.created(row[1]) or ""), reverse=True)
     if cmd.text("output") in {"json", "yaml"}:
         return Answer(_headline(len(rows)), (*parts, _dump(cmd, [item for _, item in rows])))
@@ -80,48 +84,51 @@ def _wanted(cmd: Command, facts: Facts) -> list[Json]:
 def _all_there(cmd: Command, facts: Facts) -> None:
     for name in cmd.names:
         if facts.get("restores", name) is None:
-            raise Unknown(f"There is no restore {name!r}.", nearest=facts.nearest("restores", name))
+            raise NotFound(f"There is no restore {name!r}.", nearest=facts.nearest("restores", name))
 
 
-def _fits(cmd: Command, item: Json, context: Situation, who: frozenset[str]) -> bool:
+def _fits(cmd: Command, item: Json, context: PlanContext, who: frozenset[str]) -> bool:
     checks: tuple[tuple[str, Callable[[], bool]], ...] = (
-        ("status", lambda: any(phases.means(each, object_fields.phase(item)) for each in cmd.strings("status"))),
+        (
+            "status",
+            lambda: any(phases.matches_phase(each, object_fields.phase(item)) for each in cmd.strings("status")),
+        ),
         ("backup", lambda: object_fields.spec(item).get("backupName") == cmd.text("backup")),
         ("created-by", lambda: creator(item).casefold() in who),
         ("since", lambda: _younger(item, cmd, context)),
     )
-    return all(check() for flag, check in checks if cmd.given(flag))
+    return all(check() for flag, check in checks if cmd.has_flag(flag))
 
 
-def _younger(item: Json, cmd: Command, context: Situation) -> bool:
+def _younger(item: Json, cmd: Command, context: PlanContext) -> bool:
     made = object_fields.created(item)
     return made is not None and (context.now - made).total_seconds() * 1e9 <= cmd.nanoseconds("since")
 
 
 def creator(item: Json) -> str:
-    return str(object_fields.remarks(item).get(REQUESTED_BY) or "-")
+    return str(object_fields.annotations_of(item).get(REQUESTED_BY) or "-")
 
 
 def _columns(cmd: Command, *, several: bool) -> tuple[str, ...]:
     names = ["NAME", "BACKUP", "STATUS", "STARTED", "COMPLETED", "ERRORS", "WARNINGS", "CREATED BY"]
-    extra = [*cmd.strings("label-columns"), *(["LABELS"] if cmd.true("show-labels") else [])]
+    extra = [*cmd.strings("label-columns"), *(["LABELS"] if cmd.is_true("show-labels") else [])]
     return (*(["CLUSTER"] if several else []), *names, *extra)
 
 
-def _row(cmd: Command, cluster: str, item: Json, context: Situation, *, several: bool) -> tuple[str, ...]:
+def _row(cmd: Command, cluster: str, item: Json, context: PlanContext, *, several: bool) -> tuple[str, ...]:
     status, marks = object_fields.status(item), object_fields.labels(item)
     cells = [
         object_fields.name(item),
         str(object_fields.spec(item).get("backupName") or "-"),
         object_fields.phase(item),
-        object_fields.at(object_fields.moment(status.get("startTimestamp")), context.timezone),
-        object_fields.at(object_fields.moment(status.get("completionTimestamp")), context.timezone),
+        object_fields.format_time(object_fields.parse_time(status.get("startTimestamp")), context.timezone),
+        object_fields.format_time(object_fields.parse_time(status.get("completionTimestamp")), context.timezone),
         str(object_fields.number(status.get("errors"))),
         str(object_fields.number(status.get("warnings"))),
         creator(item),
     ]
     cells += [str(marks.get(key, "")) for key in cmd.strings("label-columns")]
-    if cmd.true("show-labels"):
+    if cmd.is_true("show-labels"):
         cells.append(",".join(f"{key}={value}" for key, value in sorted(marks.items())) or "<none>")
     return (*([cluster] if several else []), *cells)
 

@@ -12,11 +12,11 @@ from typing import Any
 from commands.grammar.command import Command
 from commands.planning import object_fields
 from commands.planning.facts import Facts
-from commands.restore.source import about
+from commands.restore.source import backup_facts
 from domain.plan import Guard, Level
 from domain.reach import Reach
 from policy.cluster_facts import BackupFacts, ClusterFacts
-from policy.globs import is_pattern, meet, takes_in, well_formed
+from policy.globs import any_matches, globs_overlap, is_pattern, is_valid_glob
 from policy.guards import BACKUP_NOT_COMPLETED
 from policy.restore_reach import namespaces_in, restore_reach
 
@@ -60,7 +60,7 @@ def backup_guards(cmd: Command, backup: Json | None, facts: Facts) -> Iterable[G
 def _phase_guard(cmd: Command, name: str, phase: str) -> Iterable[Guard]:
     if phase == "Completed":
         return
-    lifted = cmd.true("allow-failed") or (phase == "PartiallyFailed" and cmd.maybe("allow-partially-failed"))
+    lifted = cmd.is_true("allow-failed") or (phase == "PartiallyFailed" and cmd.optional_bool("allow-partially-failed"))
     if phase in {"PartiallyFailed", "Failed"} and lifted:
         yield Guard(BACKUP_NOT_COMPLETED, Level.APPROVE, f"Backup {name} is {phase}: part of it may be missing.")
     elif phase in {"PartiallyFailed", "Failed"}:
@@ -78,7 +78,7 @@ def scope_guards(spec: Json, source: BackupFacts) -> Iterable[Guard]:
     for resource in spec.get("includedResources") or []:
         if resource.lower() in NEVER:
             yield Guard("non-restorable", Level.REFUSE, f"{resource} are never restored by Velero.")
-    if odd := [name for name in (*included, *excluded) if not well_formed(name)]:
+    if odd := [name for name in (*included, *excluded) if not is_valid_glob(name)]:
         yield Guard("bad-list", Level.REFUSE, f"Brackets that Velero does not take: {', '.join(odd)}.")
         return
     inside = sorted(namespaces_in(source.contents)) if source.contents is not None else None
@@ -113,7 +113,7 @@ def _unknown(name: str, inside: list[str] | None, source: BackupFacts) -> Iterab
 
 
 def _fits(name: str, each: str) -> bool:
-    return meet(name, each) if is_pattern(name) else name == each
+    return globs_overlap(name, each) if is_pattern(name) else name == each
 
 
 def _missing(name: str, backup: str, inside: list[str]) -> Guard:
@@ -152,8 +152,8 @@ def terminating_guards(spec: Json, source: BackupFacts, facts: Facts) -> Iterabl
     if source.contents is None:
         inside = {name for name in included if not is_pattern(name)}
     else:
-        inside = {each for each in namespaces_in(source.contents) if takes_in(included, each)}
-    targets = sorted({mapped.get(name, name) for name in inside if not takes_in(excluded, name)})
+        inside = {each for each in namespaces_in(source.contents) if any_matches(included, each)}
+    targets = sorted({mapped.get(name, name) for name in inside if not any_matches(excluded, name)})
     going = tuple(name for name in targets if _is_going(facts.get("namespaces", name)))
     if going:
         yield terminating_guard(going)
@@ -195,7 +195,7 @@ def running_guards(reach: Reach, facts: Facts, cluster: ClusterFacts) -> Iterabl
         if object_fields.phase(item) in ENDED or (item.get("metadata") or {}).get("deletionTimestamp"):
             continue
         backup = facts.get("backups", str(object_fields.spec(item).get("backupName", "")))
-        other = restore_reach(item, about(backup, facts), cluster)
+        other = restore_reach(item, backup_facts(backup, facts), cluster)
         shared = _shared(reach.writes, other.writes)
         if shared:
             text = f"Restore {object_fields.name(item)} is under way in {shared}: one at a time."

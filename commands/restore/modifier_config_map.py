@@ -7,21 +7,21 @@ from dataclasses import replace
 from typing import Any
 
 from commands.grammar.command import Command
-from commands.planning.context import Situation
+from commands.planning.context import PlanContext
 from commands.planning.facts import Facts
 from commands.secret_values import refuse_in_document
 from domain.errors import UsageError
 from domain.plan import Guard, Level, Step, StepVerb, digest
 from policy.cluster_facts import ClusterFacts
-from policy.modifiers import CONDITION_KEYS, RULE_KEYS, WAYS, is_plain_patch
-from velero.documents import TYPED, BadDocument, read_json, read_yaml
+from policy.modifiers import CONDITION_KEYS, PATCH_LISTS, RULE_KEYS, is_plain_patch
+from velero.documents import TYPED_BOUNDS, BadDocument, read_json, read_yaml
 
 Json = dict[str, Any]
 
 KEY = "modifiers.yaml"
 
 
-def step(cmd: Command, context: Situation) -> Step | None:
+def step(cmd: Command, context: PlanContext) -> Step | None:
     """Makes the ConfigMap of --modifier. Named by the operation: planned again it is the same, and nobody else's."""
     text = cmd.text("modifier")
     if not text:
@@ -30,10 +30,10 @@ def step(cmd: Command, context: Situation) -> Step | None:
         raise UsageError("--modifier and --resource-modifier-configmap cannot stand together.", fix="Use one of them.")
     check(text)
     refuse_in_document("--modifier", text)
-    return made(f"modifier-{context.operation or digest(text)[:12]}", {KEY: text}, context.namespace)
+    return new_config_map(f"modifier-{context.operation or digest(text)[:12]}", {KEY: text}, context.namespace)
 
 
-def made(name: str, data: Json, namespace: str) -> Step:
+def new_config_map(name: str, data: Json, namespace: str) -> Step:
     manifest: Json = {
         "apiVersion": "v1",
         "kind": "ConfigMap",
@@ -44,14 +44,14 @@ def made(name: str, data: Json, namespace: str) -> Step:
     return Step(StepVerb.CREATE, "ConfigMap", "configmaps", name, manifest, namespace)
 
 
-def copied(step: Step, facts: Facts, context: Situation) -> tuple[Step, ...]:
+def copy_config_map(step: Step, facts: Facts, context: PlanContext) -> tuple[Step, ...]:
     """A restore that refers to somebody's ConfigMap refers to our copy of it instead, which is made first."""
     named = ((step.manifest.get("spec") or {}).get("resourceModifier") or {}).get("name", "")
     found = facts.get("configmaps", str(named)) if step.kind == "Restore" and named else None
     if found is None or step.verb is not StepVerb.CREATE:
         return (step,)
     refuse_in_document(f"ConfigMap {named}", "\n".join(map(str, (found.get("data") or {}).values())))
-    copy = made(
+    copy = new_config_map(
         f"modifier-{context.operation or digest(found.get('data'))[:12]}", found.get("data") or {}, step.namespace
     )
     spec = {**step.manifest["spec"], "resourceModifier": reference(copy.name)}
@@ -92,14 +92,14 @@ def document(data: Mapping[str, Any]) -> Json | None:
     if len(data) != 1:
         return None
     try:
-        found = read_yaml(str(next(iter(data.values()))), TYPED)
+        found = read_yaml(str(next(iter(data.values()))), TYPED_BOUNDS)
         return {**found, "resourceModifierRules": [_with_data(rule) for rule in found["resourceModifierRules"]]}
     except (BadDocument, TypeError, KeyError, AttributeError):
         return None
 
 
 def _with_data(rule: Json) -> Json:
-    return {**rule, **{way: [_read_patch(patch) for patch in rule[way]] for way in WAYS if rule.get(way)}}
+    return {**rule, **{way: [_read_patch(patch) for patch in rule[way]] for way in PATCH_LISTS if rule.get(way)}}
 
 
 def _read_patch(patch: Json) -> Json:
@@ -109,9 +109,9 @@ def _read_patch(patch: Json) -> Json:
 
 def _read_text(key: str, text: Any) -> Any:
     if key == "patchData":
-        return read_yaml(text, TYPED)
+        return read_yaml(text, TYPED_BOUNDS)
     if key == "value" and isinstance(text, str) and text.startswith(("{", "[")):
-        return read_json(text, TYPED)
+        return read_json(text, TYPED_BOUNDS)
     return text
 
 
@@ -122,7 +122,7 @@ def reference(name: str) -> Json:
 def check(text: str, source: str = "--modifier") -> None:
     """What Velero would refuse only when it runs, or read otherwise. Source: velero 1.18 internal/resourcemodifiers."""
     try:
-        found = read_yaml(text, TYPED)
+        found = read_yaml(text, TYPED_BOUNDS)
     except BadDocument as error:
         raise UsageError(f"{source} cannot be read.", why=f"The document is refused: {error}.") from None
     rules = found.get("resourceModifierRules") if isinstance(found, dict) else None
@@ -142,8 +142,8 @@ def _rule(rule: object, source: str) -> None:
         raise UsageError(f"Each rule of {source} needs conditions.groupResource.")
     _only(rule, RULE_KEYS, source)
     _only(conditions, CONDITION_KEYS, source)
-    if sum(way in rule for way in WAYS) != 1:
-        raise UsageError(f"Each rule of {source} has exactly one of {', '.join(WAYS)}.")
+    if sum(way in rule for way in PATCH_LISTS) != 1:
+        raise UsageError(f"Each rule of {source} has exactly one of {', '.join(PATCH_LISTS)}.")
     for patch in rule.get("patches") or ():
         if not _reads_plainly(patch):
             raise UsageError(

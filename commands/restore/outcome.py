@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from domain.counting import named
-from velero.artifacts.results import Entry, Group, Results, grouped
+from domain.counting import plural_of
+from velero.artifacts.results import Group, ResultEntry, Results, grouped
 
 _ROUTINE = (
     (re.compile(r"already exists"), "was there already and stays as it is"),
@@ -40,7 +40,7 @@ _NEXT = (
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RestoreOutcome:
     """`folded` counts warnings that mean nothing new, by what they say."""
 
     errors: tuple[Group, ...]
@@ -49,18 +49,18 @@ class Outcome:
     next_step: str = ""
 
 
-def outcome(results: Results) -> Outcome:
+def summarize_restore(results: Results) -> RestoreOutcome:
     folded: dict[str, int] = {}
-    news: list[Entry] = []
+    news: list[ResultEntry] = []
     for entry in results.warnings:
-        if said := routine(entry):
+        if said := is_routine(entry):
             folded[said] = folded.get(said, 0) + 1
         else:
             news.append(entry)
-    return Outcome(grouped(results.errors), grouped(tuple(news)), tuple(folded.items()), next_step(results))
+    return RestoreOutcome(grouped(results.errors), grouped(tuple(news)), tuple(folded.items()), next_step(results))
 
 
-def routine(entry: Entry) -> str:
+def is_routine(entry: ResultEntry) -> str:
     """What it says in our words; empty for a warning that is worth reading."""
     if entry.resource.lower() in _MADE_BY_OTHERS:
         return "is made by the cluster itself"
@@ -72,7 +72,7 @@ def next_step(results: Results) -> str:
     return next((hint for pattern, hint in _NEXT for text in texts if pattern.search(text)), "")
 
 
-def routinely(found: Outcome) -> str:
+def routine_line(found: RestoreOutcome) -> str:
     """The folded ones in a line; empty where there are none."""
     return "; ".join(f"{count} × {text}" for text, count in found.folded)
 
@@ -80,7 +80,7 @@ def routinely(found: Outcome) -> str:
 def lines(groups: tuple[Group, ...], most: int = 8) -> str:
     shown = [line(group) for group in groups[:most]]
     if len(groups) > most:
-        shown.append(f"and {len(groups) - most} more {named(len(groups) - most, 'kind')} of it")
+        shown.append(f"and {len(groups) - most} more {plural_of(len(groups) - most, 'kind')} of it")
     return "\n".join(shown)
 
 

@@ -8,38 +8,40 @@ from typing import TYPE_CHECKING, Any
 
 from commands.grammar.command import Command
 from commands.planning import object_fields
-from commands.planning.context import Situation
-from commands.planning.facts import Facts, File, Need, Records, Want
+from commands.planning.context import PlanContext
+from commands.planning.facts import Facts, FileNeed, Need, ObjectNeed, RecordsNeed
 from commands.planning.resolve import OPERATION
-from domain.errors import DownloadError, Unknown
+from domain.errors import DownloadError, NotFound
 from domain.plan import Plan, Step, StepVerb
 from domain.reach import Reach
 from policy.cluster_facts import ClusterFacts
-from policy.matching import Ask
-from policy.safety_backup import RESTORE, Net, net
-from velero.artifacts.resource_list import Listed, Outcome, resources_of
+from policy.matching import PolicyRequest
+from policy.safety_backup import RESTORE, SafetyBackupRule, safety_backup_rule
+from velero.artifacts.resource_list import ItemOutcome, Listed, resources_of
 
 if TYPE_CHECKING:
     from store.transaction import Transaction
 
 Json = dict[str, Any]
 
-NOTE = "safety"
+SAFETY_NOTE = "safety"
 SUFFIX = "-safety"
 TABLE = "safety-backups"
 KEPT_DAYS = 7
-KEPT = f"{KEPT_DAYS * 24}h0m0s"
+KEEP_FOR = f"{KEPT_DAYS * 24}h0m0s"
 SHOWN = 15
 TOUCHED = "RestoreResourceList"
 
 
-def said(cmd: Command, reach: Reach, around: ClusterFacts, context: Situation) -> Net:
+def safety_note(cmd: Command, reach: Reach, around: ClusterFacts, context: PlanContext) -> SafetyBackupRule:
     """Whether one is made: as the command says, else the rules, else the settings."""
-    asked = cmd.maybe("safety-backup")
+    asked = cmd.optional_bool("safety-backup")
     if asked is not None:
-        return Net(asked, "the command")
-    ask = Ask(context.actor, RESTORE, context.cluster.name, reach, writes=True, now=context.now, labels=around.labels)
-    return net(context.rules, ask, context.safety_backup)
+        return SafetyBackupRule(asked, "the command")
+    ask = PolicyRequest(
+        context.actor, RESTORE, context.cluster.name, reach, writes=True, now=context.now, labels=around.labels
+    )
+    return safety_backup_rule(context.rules, ask, context.safety_backup)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +62,13 @@ def safety_backups(tx: Transaction, cluster: str, restore: str) -> list[SafetyBa
         found += [
             SafetyBackup(ours, done.name, done.uid)
             for step, done in zip(planned, made, strict=True)
-            if step.note == NOTE and done.uid and ours
+            if step.note == SAFETY_NOTE and done.uid and ours
         ]
     return found
 
 
-def records(cmd: Command, known: Facts) -> Records:
-    return Records(TABLE, (("cluster", known.cluster), ("restore", cmd.text("undo"))))
+def records(cmd: Command, known: Facts) -> RecordsNeed:
+    return RecordsNeed(TABLE, (("cluster", known.cluster), ("restore", cmd.text("undo"))))
 
 
 def kept(cmd: Command, facts: Facts) -> SafetyBackup | None:
@@ -82,7 +84,7 @@ def kept(cmd: Command, facts: Facts) -> SafetyBackup | None:
     if found is None or there is None:
         return None
     if (there.get("metadata") or {}).get("uid") != found.uid:
-        raise Unknown(
+        raise NotFound(
             f"Restore {cmd.text('undo')!r} can't be undone: {found.name!r} is not the safety backup that it made.",
             why="The safety backup was deleted, and another backup has its name now.",
             fix=f"backup describe {found.name}",
@@ -100,20 +102,20 @@ def free_name(restore: str, facts: Facts, operation: str) -> str:
     return usual if facts.get("backups", usual) is None else f"{usual}-{operation[-6:] or 'new'}"
 
 
-def is_net(backup: Json) -> bool:
+def is_safety_backup(backup: Json) -> bool:
     """Made by a restore, of what it was about to overwrite."""
     return SUFFIX in object_fields.name(backup) and OPERATION in object_fields.labels(backup)
 
 
-def step(restore: Json, reach: Reach, around: ClusterFacts, namespace: str, name: str) -> Step | None:
+def safety_backup_step(restore: Json, reach: Reach, around: ClusterFacts, namespace: str, name: str) -> Step | None:
     """A backup of exactly what the restore writes; None where nothing of it is there yet."""
     spec = restore["spec"]
-    targets = ["*"] if "*" in reach.writes else sorted(reach.writes & around.live)
+    targets = ["*"] if "*" in reach.writes else sorted(reach.writes & around.live_namespaces)
     if not targets:
         return None
     made: Json = {
         "includedNamespaces": targets,
-        "ttl": KEPT,
+        "ttl": KEEP_FOR,
         "hooks": {},
         "metadata": {},
         "csiSnapshotTimeout": "0s",
@@ -128,16 +130,16 @@ def step(restore: Json, reach: Reach, around: ClusterFacts, namespace: str, name
         "metadata": {"name": name, "namespace": namespace},
         "spec": made,
     }
-    return Step(StepVerb.CREATE, "Backup", "backups", name, manifest, namespace, wait=("Completed",), note=NOTE)
+    return Step(StepVerb.CREATE, "Backup", "backups", name, manifest, namespace, wait=("Completed",), note=SAFETY_NOTE)
 
 
-def undo(plan: Plan) -> str:
+def undo_command(plan: Plan) -> str:
     """The command line that takes it back; empty where there is no net."""
-    return f"restore create --undo {plan.subject}" if any(step.note == NOTE for step in plan.steps) else ""
+    return f"restore create --undo {plan.subject}" if any(step.note == SAFETY_NOTE for step in plan.steps) else ""
 
 
-def no_net(restore: str) -> Unknown:
-    return Unknown(
+def check_safety_backup(restore: str) -> NotFound:
+    return NotFound(
         f"Restore {restore!r} cannot be taken back: there is no safety backup of it.",
         why=f"One is made by --safety-backup, before the restore, and kept for {KEPT_DAYS} days.",
         fix=f"restore describe {restore}",
@@ -152,9 +154,9 @@ def needs(cmd: Command, known: Facts) -> tuple[Need, ...]:
     if need not in known.records:
         return (need,)
     rows = [row for row in known.records[need] if isinstance(row, SafetyBackup)]
-    lookups: list[Need] = [need, *(Want("backups", row.name, fresh=True) for row in rows[:1])]
+    lookups: list[Need] = [need, *(ObjectNeed("backups", row.name, fresh=True) for row in rows[:1])]
     seen = any(known.get("backups", row.name) and ("backups", row.name) not in known.redacted for row in rows)
-    return (*lookups, File(TOUCHED, cmd.text("undo"))) if seen else tuple(lookups)
+    return (*lookups, FileNeed(TOUCHED, cmd.text("undo"))) if seen else tuple(lookups)
 
 
 def undo_notes(cmd: Command, facts: Facts) -> tuple[str, ...]:
@@ -163,11 +165,11 @@ def undo_notes(cmd: Command, facts: Facts) -> tuple[str, ...]:
     if not name:
         return ()
     lost = "Not undone: the data of claims that are there, running pods, jobs, and fields that Kubernetes lets nobody change."
-    body = facts.files.get(File(TOUCHED, name))
+    body = facts.files.get(FileNeed(TOUCHED, name))
     if not isinstance(body, bytes):
         return (lost, f"Which objects restore {name} created cannot be read; they stay.")
     try:
-        made = [one for one in resources_of(body) if one.outcome is Outcome.CREATED]
+        made = [one for one in resources_of(body) if one.outcome is ItemOutcome.CREATED]
     except DownloadError:
         return (lost,)
     if not made:

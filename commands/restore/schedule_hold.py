@@ -14,30 +14,30 @@ from typing import Any
 from commands.grammar.command import Command
 from commands.grammar.tokenizer import quote
 from commands.planning import object_fields
-from commands.planning.context import Situation
+from commands.planning.context import PlanContext
 from commands.planning.facts import Facts
-from commands.planning.output import on_cluster
+from commands.planning.output import with_cluster_flag
 from commands.planning.reach_facts import cluster_facts
 from commands.schedule import horizon
 from commands.schedule.validation import version_guards
 from domain.plan import Guard, Step
 from domain.reach import Reach
-from policy.globs import takes_in
+from policy.globs import any_matches
 from policy.reach import schedule_reach
 from store.tables.deadlines import Deadline
 
 Json = dict[str, Any]
 
-NOTE = "hold"
-RENEW = "schedule.hold"
-LASTS = timedelta(minutes=20)
-EVERY = timedelta(minutes=5)
-AGAIN = timedelta(seconds=30)
+HOLD_NOTE = "hold"
+RENEW_KIND = "schedule.hold"
+HOLD_LENGTH = timedelta(minutes=20)
+RENEW_INTERVAL = timedelta(minutes=5)
+RETRY_AFTER = timedelta(seconds=30)
 OFFER = "Hold schedules"
-MOST = 20
+MAX_SCHEDULES = 20
 
 
-def touching(reach: Reach, facts: Facts) -> list[Json]:
+def overlapping_schedules(reach: Reach, facts: Facts) -> list[Json]:
     """Those that run, and back up a namespace that the restore writes."""
     running = (item for item in facts.all("schedules") if not object_fields.spec(item).get("paused"))
     return sorted((item for item in running if _touches(item, reach.writes)), key=object_fields.name)
@@ -46,7 +46,7 @@ def touching(reach: Reach, facts: Facts) -> list[Json]:
 def _touches(schedule: Json, names: frozenset[str]) -> bool:
     template = object_fields.spec(schedule).get("template") or {}
     included, excluded = template.get("includedNamespaces") or ["*"], template.get("excludedNamespaces") or []
-    return "*" in names or any(takes_in(included, name) and not takes_in(excluded, name) for name in names)
+    return "*" in names or any(any_matches(included, name) and not any_matches(excluded, name) for name in names)
 
 
 def _whole(found: list[Json], facts: Facts) -> tuple[list[Json], list[str]]:
@@ -55,40 +55,40 @@ def _whole(found: list[Json], facts: Facts) -> tuple[list[Json], list[str]]:
     return [item for item in found if object_fields.name(item) not in partly], partly
 
 
-def steps(cmd: Command, reach: Reach, facts: Facts, context: Situation) -> tuple[Step, ...]:
+def hold_steps(cmd: Command, reach: Reach, facts: Facts, context: PlanContext) -> tuple[Step, ...]:
     """Without a uid: one that GitOps makes anew under its name is held as well."""
-    if not cmd.true("hold-schedules"):
+    if not cmd.is_true("hold-schedules"):
         return ()
-    mine, _ = _whole(touching(reach, facts), facts)
-    return tuple(step(item, context) for item in mine)
+    mine, _ = _whole(overlapping_schedules(reach, facts), facts)
+    return tuple(hold_step(item, context) for item in mine)
 
 
-def step(schedule: Json, context: Situation, holder: str = "") -> Step:
+def hold_step(schedule: Json, context: PlanContext, holder: str = "") -> Step:
     """`holder`: the operation that it is held for, where that is another one than the step's own."""
-    body = horizon.body(until=context.now + LASTS)
-    note = f"{NOTE}:{holder}" if holder else NOTE
-    return horizon.patch(object_fields.name(schedule), "", context.namespace, body, note)
+    body = horizon.body(until=context.now + HOLD_LENGTH)
+    note = f"{HOLD_NOTE}:{holder}" if holder else HOLD_NOTE
+    return horizon.horizon_patch(object_fields.name(schedule), "", context.namespace, body, note)
 
 
-def reaches(held: tuple[Step, ...], facts: Facts, context: Situation) -> tuple[Reach, ...]:
+def reaches(held: tuple[Step, ...], facts: Facts, context: PlanContext) -> tuple[Reach, ...]:
     """Holding a schedule concerns all that it backs up."""
     about = cluster_facts(facts, context)
     found = (facts.get("schedules", step.name) for step in held)
     return tuple(schedule_reach(item, about) for item in found if item is not None)
 
 
-def guards(held: tuple[Step, ...], context: Situation) -> tuple[Guard, ...]:
+def guards(held: tuple[Step, ...], context: PlanContext) -> tuple[Guard, ...]:
     return version_guards(context) if held else ()
 
 
 def notes(cmd: Command, reach: Reach, facts: Facts) -> tuple[str, ...]:
-    mine, others = _whole(touching(reach, facts), facts)
+    mine, others = _whole(overlapping_schedules(reach, facts), facts)
     names = ", ".join(object_fields.name(item) for item in mine[:5]) + (
         f" and {len(mine) - 5} more" if len(mine) > 5 else ""
     )
     said = []
-    if mine and cmd.true("hold-schedules"):
-        minutes = LASTS // timedelta(minutes=1)
+    if mine and cmd.is_true("hold-schedules"):
+        minutes = HOLD_LENGTH // timedelta(minutes=1)
         said.append(f"Held while it runs, and at most {minutes} minutes longer: {names}. They go on by themselves.")
     elif mine:
         said.append(f"Schedules back this up and go on meanwhile: {names}. --hold-schedules holds them while it runs.")
@@ -97,35 +97,35 @@ def notes(cmd: Command, reach: Reach, facts: Facts) -> tuple[str, ...]:
     return tuple(said)
 
 
-def offers(cmd: Command, reach: Reach, facts: Facts, name: str, context: Situation) -> dict[str, str]:
+def offers(cmd: Command, reach: Reach, facts: Facts, name: str, context: PlanContext) -> dict[str, str]:
     """One button, where something would run within the time that it holds. What is only looked at has nothing to hold for."""
     if not context.operation or cmd.dry_run or cmd.verb == "plan":
         return {}
-    until = context.now + LASTS
-    mine, _ = _whole(touching(reach, facts), facts)
+    until = context.now + HOLD_LENGTH
+    mine, _ = _whole(overlapping_schedules(reach, facts), facts)
     names = [object_fields.name(item) for item in mine if not _passed_over(item, until)]
-    if not names or len(names) > MOST or cmd.true("hold-schedules"):
+    if not names or len(names) > MAX_SCHEDULES or cmd.is_true("hold-schedules"):
         return {}
     words = " ".join(map(quote, names))
     line = f"schedule pause {words} --while {context.operation} --reason {quote(f'restore {name}')}"
-    return {OFFER: on_cluster(line, context)}
+    return {OFFER: with_cluster_flag(line, context)}
 
 
 def _passed_over(schedule: Json, until: datetime) -> bool:
-    there = object_fields.moment(object_fields.status(schedule).get("lastSkipped"))
+    there = object_fields.parse_time(object_fields.status(schedule).get("lastSkipped"))
     return there is not None and there >= until
 
 
 # while it runs
 
 
-def timely(step: Step, now: datetime) -> Step:
+def refresh_hold(step: Step, now: datetime) -> Step:
     """A hold begins when it is taken: an approval may have waited for longer than it lasts."""
-    return replace(step, manifest=horizon.body(until=now + LASTS)) if is_hold(step) else step
+    return replace(step, manifest=horizon.body(until=now + HOLD_LENGTH)) if is_hold(step) else step
 
 
 def is_hold(step: Step) -> bool:
-    return step.note.partition(":")[0] == NOTE
+    return step.note.partition(":")[0] == HOLD_NOTE
 
 
 def holder(step: Step, operation: str) -> str:
@@ -139,17 +139,17 @@ def until_of(step: Step) -> datetime:
 
 def shortens(there: Json, step: Step) -> bool:
     """A longer skip is in force: it stays."""
-    found = object_fields.moment(object_fields.status(there).get("lastSkipped"))
+    found = object_fields.parse_time(object_fields.status(there).get("lastSkipped"))
     return found is not None and found >= until_of(step)
 
 
 def renewal(operation: str, name: str, until: datetime, at: datetime) -> Deadline:
     payload = {"operation": operation, "name": name, "until": until.isoformat()}
-    return Deadline(f"{RENEW}:{operation}:{name}", at, RENEW, payload)
+    return Deadline(f"{RENEW_KIND}:{operation}:{name}", at, RENEW_KIND, payload)
 
 
-def renewed(there: datetime | None, ours: datetime, now: datetime) -> datetime | None:
+def was_renewed(there: datetime | None, ours: datetime, now: datetime) -> datetime | None:
     """The next horizon; None where somebody took ours back, and the hold is over. Never shorter than what is there."""
-    if there is None or there < horizon.whole(ours):
+    if there is None or there < horizon.whole_seconds(ours):
         return None
-    return max(there, horizon.whole(now + LASTS))
+    return max(there, horizon.whole_seconds(now + HOLD_LENGTH))

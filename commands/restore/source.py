@@ -8,35 +8,35 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from commands.general.check import narrowed
+from commands.general.check import is_narrowed
 from commands.grammar.command import Command
 from commands.planning import object_fields
-from commands.planning.context import Situation
-from commands.planning.facts import Facts, File, Need, Want
-from commands.restore.safety_backup import is_net
-from commands.restore.translate import newest, of_schedule
-from domain.errors import DownloadError, Unknown, UsageError
+from commands.planning.context import PlanContext
+from commands.planning.facts import Facts, FileNeed, Need, ObjectNeed
+from commands.restore.safety_backup import is_safety_backup
+from commands.restore.translate import backups_of_schedule, newest
+from domain.errors import DownloadError, NotFound, UsageError
 from domain.plan import digest
-from domain.when import Towards
+from domain.when import Direction
 from domain.when import parse as parse_time
 from policy.cluster_facts import BackupFacts
-from policy.globs import is_pattern, meet, takes_in, well_formed
+from policy.globs import any_matches, globs_overlap, is_pattern, is_valid_glob
 from velero.artifacts.resource_list import resources_of
 from velero.patterns import BadPattern, Pattern, compile_pattern
 
 Json = dict[str, Any]
 
-GOOD = frozenset({"Completed"})
+COMPLETED_PHASES = frozenset({"Completed"})
 LIST = "BackupResourceList"
 
 
-def wants(cmd: Command, known: Facts) -> tuple[Need, ...]:
+def source_needs(cmd: Command, known: Facts) -> tuple[Need, ...]:
     """Those that could be it, and of the one that it is, the list of what is in it."""
     named = cmd.text("from-backup")
-    lookups: list[Need] = [Want("backups", named, fresh=True)] if named else [Want("backups", fresh=True)]
-    found = likely(cmd, known)
+    lookups: list[Need] = [ObjectNeed("backups", named, fresh=True)] if named else [ObjectNeed("backups", fresh=True)]
+    found = likely_sources(cmd, known)
     if found is not None and readable(found, known):
-        lookups.append(File(LIST, object_fields.name(found)))
+        lookups.append(FileNeed(LIST, object_fields.name(found)))
     return tuple(lookups)
 
 
@@ -45,34 +45,34 @@ def readable(backup: Json, facts: Facts) -> bool:
     return not hidden and object_fields.phase(backup) in {"Completed", "PartiallyFailed", "Failed"}
 
 
-def likely(cmd: Command, facts: Facts) -> Json | None:
+def likely_sources(cmd: Command, facts: Facts) -> Json | None:
     """For reading ahead: the choice that needs no clock."""
     if name := cmd.text("from-backup"):
         return facts.get("backups", name)
-    return newest(_until(_of(cmd, facts), object_fields.moment(cmd.text("before"))), phases(cmd))
+    return newest(_until(_of(cmd, facts), object_fields.parse_time(cmd.text("before"))), phases(cmd))
 
 
-def settle(cmd: Command, context: Situation) -> Command:
+def settle_source(cmd: Command, context: PlanContext) -> Command:
     """`--before 14:30` as the instant that it means to whoever wrote it."""
     if not cmd.text("before"):
         return cmd
-    until = parse_time(cmd.text("before"), context.now, ZoneInfo(context.timezone), Towards.PAST)
+    until = parse_time(cmd.text("before"), context.now, ZoneInfo(context.timezone), Direction.PAST)
     return replace(cmd, flags={**cmd.flags, "before": until.isoformat()})
 
 
-def chosen(cmd: Command, facts: Facts, context: Situation) -> Json | None:
+def choose_source(cmd: Command, facts: Facts, context: PlanContext) -> Json | None:
     """The backup that is restored. None where none fits: the guards say why."""
     if name := cmd.text("from-backup"):
         return facts.get("backups", name)
-    instant = object_fields.moment(settle(cmd, context).text("before"))
+    instant = object_fields.parse_time(settle_source(cmd, context).text("before"))
     return newest(_until(_of(cmd, facts), instant), phases(cmd))
 
 
 def phases(cmd: Command) -> set[str]:
     found = {"Completed"}
-    if cmd.maybe("allow-partially-failed") or cmd.true("allow-failed"):
+    if cmd.optional_bool("allow-partially-failed") or cmd.is_true("allow-failed"):
         found.add("PartiallyFailed")
-    return found | ({"Failed"} if cmd.true("allow-failed") and cmd.text("from-backup") else set())
+    return found | ({"Failed"} if cmd.is_true("allow-failed") and cmd.text("from-backup") else set())
 
 
 def _until(backups: list[Json], instant: datetime | None) -> list[Json]:
@@ -83,14 +83,14 @@ def _until(backups: list[Json], instant: datetime | None) -> list[Json]:
 
 def _ended(backup: Json) -> datetime | None:
     """One that was still reading at the moment of a mistake may hold the mistake."""
-    return object_fields.moment(object_fields.status(backup).get("completionTimestamp")) or object_fields.created(
+    return object_fields.parse_time(object_fields.status(backup).get("completionTimestamp")) or object_fields.created(
         backup
     )
 
 
 def _of(cmd: Command, facts: Facts) -> list[Json]:
     if schedule := cmd.text("from-schedule"):
-        return of_schedule(facts, schedule)
+        return backups_of_schedule(facts, schedule)
     wanted = [name for name in cmd.strings("include-namespaces") if name != "*"]
     return [item for item in facts.all("backups") if covers(item, wanted)]
 
@@ -100,40 +100,40 @@ def covers(backup: Json, wanted: list[str]) -> bool:
     spec = object_fields.spec(backup)
     included = spec.get("includedNamespaces") or ["*"]
     excluded = spec.get("excludedNamespaces") or []
-    if narrowed(spec) or is_net(backup):
+    if is_narrowed(spec) or is_safety_backup(backup):
         return False
-    return all(_among(included, name) and not takes_in(excluded, name) for name in wanted)
+    return all(_among(included, name) and not any_matches(excluded, name) for name in wanted)
 
 
 def _among(included: list[str], name: str) -> bool:
     if is_regex(name):
         return "*" in included or any(pattern_of(name.removeprefix("re:")).matches_all(each) for each in included)
-    if is_pattern(name) and well_formed(name):
-        return any(each == "*" or (well_formed(each) and meet(name, each)) for each in included)
-    return takes_in(included, name)
+    if is_pattern(name) and is_valid_glob(name):
+        return any(each == "*" or (is_valid_glob(each) and globs_overlap(name, each)) for each in included)
+    return any_matches(included, name)
 
 
-def by_us(cmd: Command) -> bool:
+def is_made_by_bot(cmd: Command) -> bool:
     """Without --from-backup and --from-schedule, by our own words: the newest, or the last one before a time."""
     return (
         not cmd.text("from-backup")
         and not cmd.text("from-schedule")
-        and (cmd.true("latest") or bool(cmd.text("before")))
+        and (cmd.is_true("latest") or bool(cmd.text("before")))
     )
 
 
-def named(cmd: Command, facts: Facts, context: Situation) -> str:
+def find_backup(cmd: Command, facts: Facts, context: PlanContext) -> str:
     """For `--latest` and `--before`: the name, or an error that says what there is."""
     if not cmd.text("from-schedule") and not [name for name in cmd.strings("include-namespaces") if name != "*"]:
         raise UsageError(
             "Of which namespaces, or of which schedule?", fix="--include-namespaces NS or --from-schedule S"
         )
-    found = chosen(cmd, facts, context)
+    found = choose_source(cmd, facts, context)
     if found is not None:
         return object_fields.name(found)
-    until = object_fields.moment(settle(cmd, context).text("before"))
-    before = f" from before {object_fields.at(until, context.timezone)}" if until else ""
-    raise Unknown(
+    until = object_fields.parse_time(settle_source(cmd, context).text("before"))
+    before = f" from before {object_fields.format_time(until, context.timezone)}" if until else ""
+    raise NotFound(
         f"There is no Completed backup of that{before}.", nearest=facts.names("backups")[:5], fix="backup get"
     )
 
@@ -142,7 +142,7 @@ def contents(backup: Json | None, facts: Facts) -> dict[str, list[str]] | None:
     """Velero's own list of what is in it, as `v1/Pod` → `ns/name`; None where it was not read."""
     if backup is None:
         return None
-    body = facts.files.get(File(LIST, object_fields.name(backup)))
+    body = facts.files.get(FileNeed(LIST, object_fields.name(backup)))
     if not isinstance(body, bytes):
         return None
     try:
@@ -156,7 +156,7 @@ def contents(backup: Json | None, facts: Facts) -> dict[str, list[str]] | None:
     return found
 
 
-def about(backup: Json | None, facts: Facts) -> BackupFacts:
+def backup_facts(backup: Json | None, facts: Facts) -> BackupFacts:
     return BackupFacts(backup or {}, contents(backup, facts))
 
 
@@ -171,7 +171,7 @@ def evidence(backup: Json | None, facts: Facts) -> Json:
         "backup": {"name": meta.get("name", ""), "uid": meta.get("uid", ""), "digest": digest([spec_of(spec), ends])}
     }
     if location is not None:
-        found["location"] = place(location)
+        found["location"] = location_of(location)
     return found
 
 
@@ -180,7 +180,7 @@ def spec_of(spec: Json) -> Json:
     return {key: value for key, value in spec.items() if key != "ttl"}
 
 
-def place(location: Json) -> Json:
+def location_of(location: Json) -> Json:
     spec = object_fields.spec(location)
     store, config = spec.get("objectStorage") or {}, spec.get("config") or {}
     return {
@@ -201,7 +201,7 @@ def is_regex(text: str) -> bool:
     return text.startswith("re:") or bool(_SIGNS.search(text))
 
 
-def literal(wanted: list[str], inside: list[str]) -> list[str]:
+def literal_pattern(wanted: list[str], inside: list[str]) -> list[str]:
     """Names, with every regular expression replaced by the names of the backup that it matches as a whole."""
     found: list[str] = []
     for name in wanted:
@@ -211,7 +211,7 @@ def literal(wanted: list[str], inside: list[str]) -> list[str]:
         pattern = pattern_of(name.removeprefix("re:"))
         matched = [each for each in inside if pattern.matches_all(each)]
         if not matched:
-            raise Unknown(f"Nothing in the backup matches {name!r}.", nearest=tuple(inside[:5]))
+            raise NotFound(f"Nothing in the backup matches {name!r}.", nearest=tuple(inside[:5]))
         found += matched
     return list(dict.fromkeys(found))
 

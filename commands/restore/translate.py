@@ -18,11 +18,11 @@ from commands.grammar.flags import (
     TEXT,
     Flag,
 )
-from commands.planning.context import Situation
+from commands.planning.context import PlanContext
 from commands.planning.facts import Facts
 from commands.planning.output import OUTPUT_FLAGS
 from domain.duration import format_go
-from domain.errors import Unknown, UsageError
+from domain.errors import NotFound, UsageError
 
 Json = dict[str, Any]
 
@@ -86,12 +86,12 @@ def source(cmd: Command) -> tuple[str, str]:
     return backup, schedule
 
 
-def translate(cmd: Command, facts: Facts, context: Situation) -> Json:
+def translate(cmd: Command, facts: Facts, context: PlanContext) -> Json:
     backup, schedule = source(cmd)
     _check(cmd, facts, backup, schedule)
     name = cmd.name or f"{schedule or backup}-{context.stamp()}"
-    if schedule and cmd.maybe("allow-partially-failed"):
-        latest = newest(of_schedule(facts, schedule), {"Completed", "PartiallyFailed"})
+    if schedule and cmd.optional_bool("allow-partially-failed"):
+        latest = newest(backups_of_schedule(facts, schedule), {"Completed", "PartiallyFailed"})
         if latest is not None:
             backup, schedule = latest["metadata"]["name"], ""
     metadata: Json = {"name": name, "namespace": context.namespace}
@@ -106,19 +106,19 @@ def translate(cmd: Command, facts: Facts, context: Situation) -> Json:
 
 def _spec(cmd: Command, backup: str, schedule: str) -> Json:
     uploader: Json = {}
-    if cmd.maybe("write-sparse-files") is not None:
-        uploader["writeSparseFiles"] = cmd.maybe("write-sparse-files")
+    if cmd.optional_bool("write-sparse-files") is not None:
+        uploader["writeSparseFiles"] = cmd.optional_bool("write-sparse-files")
     if cmd.number("parallel-files-download"):
         uploader["parallelFilesDownload"] = cmd.number("parallel-files-download")
     made: Json = {
         "hooks": {},
-        "includedNamespaces": cmd.strings("include-namespaces") if cmd.given("include-namespaces") else ["*"],
+        "includedNamespaces": cmd.strings("include-namespaces") if cmd.has_flag("include-namespaces") else ["*"],
         "itemOperationTimeout": format_go(cmd.nanoseconds("item-operation-timeout")),
         "uploaderConfig": uploader,
     }
     made |= {"backupName": backup} if backup else {"scheduleName": schedule}
     made |= {field: cmd.strings(flag) for flag, field in _LISTS.items() if cmd.strings(flag)}
-    made |= {field: cmd.maybe(flag) for flag, field in _SWITCHES.items() if cmd.maybe(flag) is not None}
+    made |= {field: cmd.optional_bool(flag) for flag, field in _SWITCHES.items() if cmd.optional_bool(flag) is not None}
     if cmd.pairs("namespace-mappings"):
         made["namespaceMapping"] = cmd.pairs("namespace-mappings")
     if cmd.text("existing-resource-policy"):
@@ -150,13 +150,13 @@ def _check(cmd: Command, facts: Facts, backup: str, schedule: str) -> None:
         )
     if cmd.number("parallel-files-download") < 0:
         raise UsageError("--parallel-files-download cannot be negative.")
-    if backup and facts.absent("backups", backup):
-        raise Unknown(f"There is no backup {backup!r}.", nearest=facts.nearest("backups", backup))
-    if schedule and "backups" in facts.whole and not of_schedule(facts, schedule):
-        raise Unknown(f"There is no backup of a schedule {schedule!r}.", nearest=facts.nearest("schedules", schedule))
+    if backup and facts.is_absent("backups", backup):
+        raise NotFound(f"There is no backup {backup!r}.", nearest=facts.nearest("backups", backup))
+    if schedule and "backups" in facts.whole and not backups_of_schedule(facts, schedule):
+        raise NotFound(f"There is no backup of a schedule {schedule!r}.", nearest=facts.nearest("schedules", schedule))
 
 
-def of_schedule(facts: Facts, schedule: str) -> list[Json]:
+def backups_of_schedule(facts: Facts, schedule: str) -> list[Json]:
     return [
         item
         for item in facts.all("backups")

@@ -9,25 +9,25 @@ from datetime import datetime
 from commands.grammar.command import Command
 from commands.grammar.tokenizer import quote
 from commands.planning import equivalent_command, selection
-from commands.planning.context import Situation
-from commands.planning.facts import Facts, Needs, Want
-from commands.planning.object_fields import Json, moment
+from commands.planning.context import PlanContext
+from commands.planning.facts import Facts, Needs, ObjectNeed
+from commands.planning.object_fields import Json, parse_time
 from commands.planning.reach_facts import cluster_facts
 from commands.schedule import horizon
-from commands.schedule.forecast import Outlook, lines, outlook
-from commands.schedule.intent import Intent, Kind, evidence, kind_of, known_intent, needed
+from commands.schedule.forecast import Forecast, forecast_lines, make_forecast
+from commands.schedule.intent import Intent, IntentKind, evidence, intent_need, kind_of, read_intent
 from domain.plan import Guard, Level, Plan
 from domain.reach import Reach
-from policy.reach import merged, schedule_reach, union
+from policy.reach import apply_merge_patch, schedule_reach, union_reach
 from store.tables.schedules import ScheduleState
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class BulkSubject:
     """One schedule as it stands, with what we know of why."""
 
     item: Json
-    outlook: Outlook
+    outlook: Forecast
     state: ScheduleState | None
 
     @property
@@ -44,11 +44,11 @@ class Subject:
         seen = self.outlook.marks.last_skipped
         if self.outlook.horizon is None:
             return seen
-        return moment(self.state.last.get("before")) if self.state is not None else None
+        return parse_time(self.state.last.get("before")) if self.state is not None else None
 
     @property
     def is_pause(self) -> bool:
-        return kind_of(self.state) is Kind.PAUSE
+        return kind_of(self.state) is IntentKind.PAUSE
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,23 +61,23 @@ class Change:
     guards: tuple[Guard, ...] = ()
 
 
-Decide = Callable[[Subject], Change]
+Decide = Callable[[BulkSubject], Change]
 
 
 def needs(cmd: Command, known: Facts) -> Needs:
     return Needs.of(
-        *selection.wants(cmd, "schedules"),
-        Want("namespaces", optional=True),
-        Want("backupstoragelocations"),
-        needed(known),
+        *selection.selection_needs(cmd, "schedules"),
+        ObjectNeed("namespaces", optional=True),
+        ObjectNeed("backupstoragelocations"),
+        intent_need(known),
     )
 
 
-def plan(cmd: Command, facts: Facts, context: Situation, decide: Decide, more: tuple[Guard, ...] = ()) -> Plan:
-    selection.check(cmd, "schedule")
+def plan(cmd: Command, facts: Facts, context: PlanContext, decide: Decide, more: tuple[Guard, ...] = ()) -> Plan:
+    selection.check_selection(cmd, "schedule")
     subjects = [
-        Subject(item, outlook(item, context.cluster, context.now), known_intent(facts, item))
-        for item in selection.selected(cmd, facts, "schedules")
+        BulkSubject(item, make_forecast(item, context.cluster, context.now), read_intent(facts, item))
+        for item in selection.select_objects(cmd, facts, "schedules")
     ]
     changes = [(subject, decide(subject)) for subject in subjects]
     guards = [*selection.missing_guards(cmd, facts, "schedules", "schedule"), *more]
@@ -90,7 +90,8 @@ def plan(cmd: Command, facts: Facts, context: Situation, decide: Decide, more: t
         verb=cmd.verb,
         subject=", ".join(subject.name for subject, _ in (touched or changes)[:5]),
         steps=tuple(
-            horizon.patch(subject.name, subject.uid, context.namespace, change.body) for subject, change in touched
+            horizon.horizon_patch(subject.name, subject.uid, context.namespace, change.body)
+            for subject, change in touched
         ),
         reach=_reach([subject for subject, _ in touched], facts, context),
         guards=tuple(guards),
@@ -101,19 +102,19 @@ def plan(cmd: Command, facts: Facts, context: Situation, decide: Decide, more: t
     )
 
 
-def _sick(subject: Subject) -> Sequence[Guard]:
+def _sick(subject: BulkSubject) -> Sequence[Guard]:
     if subject.outlook.schedule is None:
         text = f"{subject.name} is not valid and does not run: {subject.outlook.fault}. Mend it with schedule edit."
         return (Guard("schedule-invalid", Level.WARN, text),)
     return ()
 
 
-def _reach(subjects: Sequence[Subject], facts: Facts, context: Situation) -> Reach:
+def _reach(subjects: Sequence[BulkSubject], facts: Facts, context: PlanContext) -> Reach:
     about = cluster_facts(facts, context)
-    return union(*(schedule_reach(subject.item, about) for subject in subjects)) if subjects else Reach()
+    return union_reach(*(schedule_reach(subject.item, about) for subject in subjects)) if subjects else Reach()
 
 
-def _cli(cmd: Command, touched: Sequence[tuple[Subject, Change]], context: Situation) -> str:
+def _cli(cmd: Command, touched: Sequence[tuple[BulkSubject, Change]], context: PlanContext) -> str:
     """Pause and unpause have a twin in the velero CLI where they change `paused` alone; the rest are patches."""
     names = [subject.name for subject, _ in touched]
     bodies = [change.body for _, change in touched]
@@ -122,11 +123,13 @@ def _cli(cmd: Command, touched: Sequence[tuple[Subject, Change]], context: Situa
         verb, paused = known[cmd.verb]
         if all(body == {"spec": {"paused": paused}} for body in bodies):
             return f"velero schedule {verb} {' '.join(map(quote, names))}"
-    steps = [horizon.patch(subject.name, "", context.namespace, change.body) for subject, change in touched]
-    return equivalent_command.kubectl(steps, context.namespace)
+    steps = [horizon.horizon_patch(subject.name, "", context.namespace, change.body) for subject, change in touched]
+    return equivalent_command.kubectl_commands(steps, context.namespace)
 
 
-def _summary(cmd: Command, changes: Sequence[tuple[Subject, Change]], touched: Sequence[tuple[Subject, Change]]) -> str:
+def _summary(
+    cmd: Command, changes: Sequence[tuple[BulkSubject, Change]], touched: Sequence[tuple[BulkSubject, Change]]
+) -> str:
     if not changes:
         return "No schedules found."
     if not touched:
@@ -134,11 +137,11 @@ def _summary(cmd: Command, changes: Sequence[tuple[Subject, Change]], touched: S
     return f"{cmd.verb.capitalize()} {', '.join(subject.name for subject, _ in touched[:10])}"
 
 
-def _notes(changes: Sequence[tuple[Subject, Change]], context: Situation) -> tuple[str, ...]:
+def _notes(changes: Sequence[tuple[BulkSubject, Change]], context: PlanContext) -> tuple[str, ...]:
     """What is done, and what each will do then; the runs of many would bury it."""
     notes = [change.note for _, change in changes if change.note]
     if len(changes) <= 5:
         for subject, change in changes:
-            after = {**merged(subject.item, change.body)} if change.body else subject.item
-            notes += lines(outlook(after, context.cluster, context.now), context)
+            after = {**apply_merge_patch(subject.item, change.body)} if change.body else subject.item
+            notes += forecast_lines(make_forecast(after, context.cluster, context.now), context)
     return tuple(notes)

@@ -9,22 +9,22 @@ from datetime import datetime, timedelta
 from commands.grammar.command import Command
 from commands.grammar.flags import INT, TEXT, Flag
 from commands.grammar.verb import Args, Effect, Verb
-from commands.planning.context import Situation
-from commands.planning.facts import Facts, Needs, Want, World
+from commands.planning.context import PlanContext
+from commands.planning.facts import Facts, FactsByCluster, Needs, ObjectNeed
 from commands.planning.output import ALL_CLUSTERS
-from commands.schedule.forecast import Outlook, in_words, outlook, zone
-from commands.schedule.get import view_of
+from commands.schedule.forecast import Forecast, describe_expression, make_forecast, zone_of
+from commands.schedule.get import schedule_view
 from domain.answer import Answer, Part, Table, Text, Tone
 from domain.counting import counted
 from domain.errors import ClusterError, UsageError
 
 MOST_DAYS = 31
-OFTEN = 4
+FREQUENT_RUNS = 4
 """Runs a day: from there on they are told in words."""
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class CalendarEntry:
     at: datetime
     name: str
     cluster: str
@@ -32,16 +32,16 @@ class Entry:
 
 
 def needs(cmd: Command, _known: Facts) -> Needs:
-    return Needs.of(Want("schedules", label=cmd.text("selector")), Want("namespaces", optional=True))
+    return Needs.of(ObjectNeed("schedules", label=cmd.text("selector")), ObjectNeed("namespaces", optional=True))
 
 
-def answer(cmd: Command, world: World, context: Situation) -> Answer:
+def answer(cmd: Command, world: FactsByCluster, context: PlanContext) -> Answer:
     days = cmd.number("days", 7)
     if not 1 <= days <= MOST_DAYS:
         raise UsageError(f"--days {days} is not between 1 and {MOST_DAYS}.")
     until = context.now + timedelta(days=days)
     parts: list[Part] = []
-    entries: list[Entry] = []
+    entries: list[CalendarEntry] = []
     for cluster, facts in world.items():
         if isinstance(facts, ClusterError):
             parts.append(Text(f"{cluster} could not be asked: {facts.text}", untrusted=True))
@@ -62,30 +62,30 @@ def answer(cmd: Command, world: World, context: Situation) -> Answer:
     return Answer(headline if parts else "No schedules found.", tuple(parts), Tone.WARNING if failed else Tone.PLAIN)
 
 
-def _outlooks(cluster: str, facts: Facts, context: Situation) -> list[Outlook]:
-    found = [outlook(item, view_of(cluster, context), context.now) for item in facts.all("schedules")]
+def _outlooks(cluster: str, facts: Facts, context: PlanContext) -> list[Forecast]:
+    found = [make_forecast(item, schedule_view(cluster, context), context.now) for item in facts.all("schedules")]
     return sorted(found, key=lambda each: each.name)
 
 
-def _told(found: Outlook, cluster: str, until: datetime, days: int, context: Situation) -> str | list[Entry]:
+def _told(found: Forecast, cluster: str, until: datetime, days: int, context: PlanContext) -> str | list[CalendarEntry]:
     """Entries, or a sentence where they would bury the others."""
     if found.schedule is None:
         return f"{found.name}: does not run, {found.fault}"
     if found.paused:
-        return f"{found.name}: paused ({in_words(found, view_of(cluster, context))})"
-    runs = [run for run in found.runs(OFTEN * days + 1, without_horizon=True) if run <= until]
-    if len(runs) > OFTEN * days:
+        return f"{found.name}: paused ({describe_expression(found, schedule_view(cluster, context))})"
+    runs = [run for run in found.runs(FREQUENT_RUNS * days + 1, without_horizon=True) if run <= until]
+    if len(runs) > FREQUENT_RUNS * days:
         held = f", held back until {found.horizon:%Y-%m-%d %H:%M} UTC" if found.horizon is not None else ""
-        return f"{found.name}: {in_words(found, view_of(cluster, context))}{held}"
+        return f"{found.name}: {describe_expression(found, schedule_view(cluster, context))}{held}"
     held_until = found.horizon or context.now
-    return [Entry(run, found.name, cluster, skipped=run <= held_until) for run in runs]
+    return [CalendarEntry(run, found.name, cluster, skipped=run <= held_until) for run in runs]
 
 
-def _rows(entries: list[Entry], context: Situation, *, several: bool) -> Iterable[tuple[str, ...]]:
+def _rows(entries: list[CalendarEntry], context: PlanContext, *, several: bool) -> Iterable[tuple[str, ...]]:
     """The day once, where it begins."""
     before = ""
     for entry in entries:
-        shown = entry.at.astimezone(zone(context.timezone))
+        shown = entry.at.astimezone(zone_of(context.timezone))
         day = shown.strftime("%a %Y-%m-%d")
         where = (entry.cluster,) if several else ()
         yield (

@@ -10,13 +10,13 @@ from commands.grammar.command import Command
 from commands.grammar.flags import BOOL, INT, Flag
 from commands.grammar.verb import Args, Effect, Verb
 from commands.planning import checks, equivalent_command
-from commands.planning.context import Situation
-from commands.planning.facts import Facts, Needs, Want
+from commands.planning.context import PlanContext
+from commands.planning.facts import Facts, Needs, ObjectNeed
 from commands.planning.object_fields import Json
 from commands.planning.reach_facts import cluster_facts
 from commands.schedule import horizon
-from commands.schedule.forecast import Outlook, lines, listed, outlook
-from commands.schedule.intent import Intent, Kind, evidence, seal_of
+from commands.schedule.forecast import Forecast, forecast_lines, list_runs, make_forecast
+from commands.schedule.intent import Intent, IntentKind, evidence, spec_hash
 from commands.schedule.translate import FLAGS, expression, translate
 from commands.schedule.validation import version_guards, when_guards
 from domain.counting import counted
@@ -39,38 +39,38 @@ OUR_FLAGS: tuple[Flag, ...] = (
 def needs(cmd: Command, _known: Facts) -> Needs:
     policies = cmd.text("resource-policies-configmap")
     return Needs.of(
-        *spec.lookups(cmd),
-        Want("backups") if cmd.given("type") else None,
-        Want("configmaps", policies, fresh=True, optional=True) if policies else None,
-        Want("schedules", fresh=True),
-        Want("backupstoragelocations"),
-        Want("namespaces", optional=True),
+        *spec.cli_lookups(cmd),
+        ObjectNeed("backups") if cmd.has_flag("type") else None,
+        ObjectNeed("configmaps", policies, fresh=True, optional=True) if policies else None,
+        ObjectNeed("schedules", fresh=True),
+        ObjectNeed("backupstoragelocations"),
+        ObjectNeed("namespaces", optional=True),
     )
 
 
-def plan(cmd: Command, facts: Facts, context: Situation) -> Plan:
-    ours = namespace_presets.settled(cmd, facts, context)
+def plan(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
+    ours = namespace_presets.resolve_scope(cmd, facts, context)
     cmd = ours.command
-    manifest = described(cmd, translate(cmd, facts, context), ours)
+    manifest = with_description(cmd, translate(cmd, facts, context), ours)
     inline = resource_policy.step(cmd, context)
     if inline is not None:
         manifest["spec"]["template"]["resourcePolicy"] = resource_policy.reference(inline.name)
     name = cmd.name
-    about = resource_policy.known(cluster_facts(facts, context), cmd, inline, facts)
-    found = outlook(manifest, context.cluster, context.now)
+    about = resource_policy.with_policy(cluster_facts(facts, context), cmd, inline, facts)
+    found = make_forecast(manifest, context.cluster, context.now)
     until = _skipped(cmd, found)
     if until is not None:
-        manifest["status"] = {"lastSkipped": horizon.stamp(until)}
-    shown = outlook(manifest, context.cluster, context.now)
+        manifest["status"] = {"lastSkipped": horizon.format_horizon(until)}
+    shown = make_forecast(manifest, context.cluster, context.now)
     skips = tuple(found.skipped(until)) if until is not None else ()
     intent = Intent(
         name,
         "",
-        Kind.SKIP if until is not None else Kind.RUN,
+        IntentKind.SKIP if until is not None else IntentKind.RUN,
         horizon=until,
         paused=found.paused,
         skips=skips,
-        seal=seal_of(manifest["spec"]),
+        seal=spec_hash(manifest["spec"]),
     )
     schedule = Step(StepVerb.CREATE, "Schedule", "schedules", name, manifest, context.namespace)
     steps = (*((inline,) if inline else ()), schedule)
@@ -94,7 +94,7 @@ def plan(cmd: Command, facts: Facts, context: Situation) -> Plan:
         cli=_line(cmd, steps, facts, context),
         summary=f"Create schedule {name}",
         evidence={**resource_policy.evidence(cmd, facts), **evidence(intent)},
-        notes=(*ours.notes, *lines(shown, context), *_notes(cmd, skips, context)),
+        notes=(*ours.notes, *forecast_lines(shown, context), *_notes(cmd, skips, context)),
     )
 
 
@@ -106,11 +106,11 @@ def _unused(cmd: Command) -> tuple[Guard, ...]:
     return (Guard("unused-flags", Level.REFUSE, text),)
 
 
-def _line(cmd: Command, steps: tuple[Step, ...], facts: Facts, context: Situation) -> str:
+def _line(cmd: Command, steps: tuple[Step, ...], facts: Facts, context: PlanContext) -> str:
     """A preset is spelled out: Velero has no word for it."""
     cmd = replace(cmd, flags={**cmd.flags, "schedule": expression(cmd)})
     full = spec.as_flags(steps[-1].manifest["spec"]["template"]) or {}
-    return equivalent_command.creating(
+    return equivalent_command.equivalent_of_create(
         steps,
         cmd,
         FLAGS,
@@ -120,22 +120,22 @@ def _line(cmd: Command, steps: tuple[Step, ...], facts: Facts, context: Situatio
     )
 
 
-def described(cmd: Command, manifest: Json, ours: namespace_presets.Settled | None = None) -> Json:
+def with_description(cmd: Command, manifest: Json, ours: namespace_presets.ResolvedScope | None = None) -> Json:
     """What the CLI has no field for stands in annotations; an application's template fills what was not said."""
     text = cmd.text("description")
     if len(text) > LONGEST_DESCRIPTION:
         raise UsageError(f"The description has {counted(len(text), 'sign')}; it may have {LONGEST_DESCRIPTION}.")
-    marks = {DESCRIPTION: text, DELETE_BACKUPS: "true" if cmd.true("delete-backups") else ""}
+    marks = {DESCRIPTION: text, DELETE_BACKUPS: "true" if cmd.is_true("delete-backups") else ""}
     given = {**(ours.annotations if ours else {}), **{key: value for key, value in marks.items() if value}}
     if given:
         manifest["metadata"]["annotations"] = {**(manifest["metadata"].get("annotations") or {}), **given}
     if ours is not None and ours.fields:
-        manifest["spec"]["template"] = namespace_presets.filled(manifest["spec"]["template"], ours.fields)
+        manifest["spec"]["template"] = namespace_presets.fill_from_template(manifest["spec"]["template"], ours.fields)
     return manifest
 
 
-def _skipped(cmd: Command, found: Outlook) -> datetime | None:
-    if not cmd.given("skip"):
+def _skipped(cmd: Command, found: Forecast) -> datetime | None:
+    if not cmd.has_flag("skip"):
         return None
     count = cmd.number("skip")
     if not 1 <= count <= MOST_SKIPPED:
@@ -143,13 +143,13 @@ def _skipped(cmd: Command, found: Outlook) -> datetime | None:
     return found.nth(count)
 
 
-def _notes(cmd: Command, skips: tuple[datetime, ...], context: Situation) -> tuple[str, ...]:
+def _notes(cmd: Command, skips: tuple[datetime, ...], context: PlanContext) -> tuple[str, ...]:
     notes: list[str] = []
     if skips:
-        notes.append(f"Skipped: {listed(skips[:5], context.timezone)}.")
-    if cmd.true("delete-backups"):
+        notes.append(f"Skipped: {list_runs(skips[:5], context.timezone)}.")
+    if cmd.is_true("delete-backups"):
         notes.append("Deleting this schedule here will offer to delete its backups with it.")
-    if cmd.true("use-owner-references-in-backup"):
+    if cmd.is_true("use-owner-references-in-backup"):
         notes.append("With owner references, deleting the schedule deletes Backup objects; they come back by sync.")
     return tuple(notes)
 

@@ -31,7 +31,7 @@ _WORDS: Sequence[tuple[str, str]] = (
 )
 
 
-def in_words(fault: str) -> str:
+def explain_cron_error(fault: str) -> str:
     """`fault` as Velero writes it; empty where nobody foresaw it."""
     for pattern, words in _WORDS:
         if found := re.search(pattern, fault):

@@ -9,46 +9,46 @@ from commands.grammar.command import Command
 from commands.grammar.flags import OPTIONAL_BOOL, Flag
 from commands.grammar.verb import Args, Effect, Verb
 from commands.planning import object_fields, selection
-from commands.planning.context import Situation
-from commands.planning.facts import Facts, Needs, Want
+from commands.planning.context import PlanContext
+from commands.planning.facts import Facts, Needs, ObjectNeed
 from commands.planning.object_fields import Json
 from commands.planning.reach_facts import cluster_facts
 from commands.schedule.create import DELETE_BACKUPS
-from commands.schedule.intent import Intent, Kind, evidence, known_intent, needed, void
-from domain.counting import counted, named
+from commands.schedule.intent import Intent, IntentKind, evidence, intent_need, read_intent, void
+from domain.counting import counted, plural_of
 from domain.plan import Guard, Level, Plan, Step, StepVerb
 from domain.reach import Reach
-from policy.reach import backup_reach, deletion_reach, schedule_reach, union
+from policy.reach import backup_reach, deletion_reach, schedule_reach, union_reach
 from velero.names import SCHEDULE_NAME, label_value
 
 
 def needs(cmd: Command, known: Facts) -> Needs:
     return Needs.of(
-        *selection.wants(cmd, "schedules"),
-        needed(known),
-        Want("backups", fresh=True),
-        Want("backupstoragelocations"),
-        Want("namespaces", optional=True),
+        *selection.selection_needs(cmd, "schedules"),
+        intent_need(known),
+        ObjectNeed("backups", fresh=True),
+        ObjectNeed("backupstoragelocations"),
+        ObjectNeed("namespaces", optional=True),
     )
 
 
-def plan(cmd: Command, facts: Facts, context: Situation) -> Plan:
-    selection.check(cmd, "schedule")
-    chosen = selection.selected(cmd, facts, "schedules")
+def plan(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
+    selection.check_selection(cmd, "schedule")
+    chosen = selection.select_objects(cmd, facts, "schedules")
     guards = list(selection.missing_guards(cmd, facts, "schedules", "schedule"))
     about = cluster_facts(facts, context)
     steps = [_removal(item, context) for item in chosen]
-    reaches: list[Reach] = [deletion_of(item, schedule_reach(item, about)) for item in chosen]
+    reaches: list[Reach] = [deletion_step(item, schedule_reach(item, about)) for item in chosen]
     notes: list[str] = []
     for item in chosen:
-        state = known_intent(facts, item)
+        state = read_intent(facts, item)
         notes += [text] if state is not None and (text := void(context.now, state)) else []
-        made = of_schedule(item, facts)
+        made = backups_of_schedule(item, facts)
         if not _takes_backups(cmd, item):
             notes.append(_kept(item, made))
             continue
         notes.append(
-            f"With it {named(len(made), 'goes', 'go')} {counted(len(made), 'backup')} and all {named(len(made), 'its', 'their')} data: {_some(made)}."
+            f"With it {plural_of(len(made), 'goes', 'go')} {counted(len(made), 'backup')} and all {plural_of(len(made), 'its', 'their')} data: {_some(made)}."
         )
         steps += [_request(each, context) for each in made]
         guards += _running(made)
@@ -60,28 +60,28 @@ def plan(cmd: Command, facts: Facts, context: Situation) -> Plan:
         verb="delete",
         subject=", ".join(names[:5]),
         steps=tuple(steps),
-        reach=union(*reaches) if reaches else Reach(),
+        reach=union_reach(*reaches) if reaches else Reach(),
         guards=tuple(guards),
         cli=_line(cmd, chosen, facts),
         summary=f"Delete {', '.join(names)}" if names else "No schedules found.",
-        evidence=evidence(*(Intent(object_fields.name(item), _uid(item), Kind.GONE) for item in chosen)),
+        evidence=evidence(*(Intent(object_fields.name(item), _uid(item), IntentKind.GONE) for item in chosen)),
         notes=tuple(notes),
     )
 
 
 def _line(cmd: Command, chosen: list[Json], facts: Facts) -> str:
     """The schedules, then the backups that go with them."""
-    taken = [each for item in chosen if _takes_backups(cmd, item) for each in of_schedule(item, facts)]
+    taken = [each for item in chosen if _takes_backups(cmd, item) for each in backups_of_schedule(item, facts)]
     first = backups.velero_line(cmd, [object_fields.name(item) for item in chosen])
     second = backups.velero_line(replace(cmd, noun="backup"), [object_fields.name(each) for each in taken])
     return " && ".join(filter(None, (first, second)))
 
 
-def deletion_of(item: Json, of: Reach) -> Reach:
+def deletion_step(item: Json, of: Reach) -> Reach:
     return deletion_reach("schedule", object_fields.name(item), of)
 
 
-def of_schedule(item: Json, facts: Facts) -> list[Json]:
+def backups_of_schedule(item: Json, facts: Facts) -> list[Json]:
     """Its backups, oldest first."""
     label = label_value(object_fields.name(item))
     mine = [each for each in facts.all("backups") if object_fields.labels(each).get(SCHEDULE_NAME) == label]
@@ -90,19 +90,19 @@ def of_schedule(item: Json, facts: Facts) -> list[Json]:
 
 def _takes_backups(cmd: Command, item: Json) -> bool:
     """Said now, else as it was said when the schedule was made."""
-    said = cmd.maybe("with-backups")
-    return said if said is not None else object_fields.remarks(item).get(DELETE_BACKUPS) == "true"
+    said = cmd.optional_bool("with-backups")
+    return said if said is not None else object_fields.annotations_of(item).get(DELETE_BACKUPS) == "true"
 
 
-def _removal(item: Json, context: Situation) -> Step:
+def _removal(item: Json, context: PlanContext) -> Step:
     options = {"propagationPolicy": "Orphan"}
     return Step(
         StepVerb.DELETE, "Schedule", "schedules", object_fields.name(item), options, context.namespace, uid=_uid(item)
     )
 
 
-def _request(item: Json, context: Situation) -> Step:
-    manifest = backups.request(item, context.namespace)
+def _request(item: Json, context: PlanContext) -> Step:
+    manifest = backups.deletion_request(item, context.namespace)
     return Step(
         StepVerb.CREATE,
         "DeleteBackupRequest",
@@ -129,7 +129,7 @@ def _running(made: list[Json]) -> list[Guard]:
 def _kept(item: Json, made: list[Json]) -> str:
     if not made:
         return f"{object_fields.name(item)} has no backups."
-    return f"{counted(len(made), 'backup')} of {object_fields.name(item)} {named(len(made), 'stays until it expires', 'stay until they expire')}: {_some(made)}. --with-backups deletes {named(len(made), 'it', 'them')}."
+    return f"{counted(len(made), 'backup')} of {object_fields.name(item)} {plural_of(len(made), 'stays until it expires', 'stay until they expire')}: {_some(made)}. --with-backups deletes {plural_of(len(made), 'it', 'them')}."
 
 
 def _some(made: list[Json]) -> str:

@@ -9,14 +9,14 @@ from commands.grammar.command import Command
 from commands.grammar.flags import BOOL, Flag
 from commands.grammar.verb import Args, Effect, Verb
 from commands.planning import object_fields
-from commands.planning.context import Situation
-from commands.planning.facts import Facts, Needs, Want, World
+from commands.planning.context import PlanContext
+from commands.planning.facts import Facts, FactsByCluster, Needs, ObjectNeed
 from commands.planning.object_fields import Json
 from commands.schedule.create import DESCRIPTION
-from commands.schedule.delete import of_schedule
-from commands.schedule.forecast import Outlook, both, lines, listed, outlook
-from commands.schedule.get import all_there, buttons, status_words
-from commands.schedule.intent import known_intent, needed
+from commands.schedule.delete import backups_of_schedule
+from commands.schedule.forecast import Forecast, forecast_lines, in_both_zones, list_runs, make_forecast
+from commands.schedule.get import all_schedules, buttons, status_text
+from commands.schedule.intent import intent_need, read_intent
 from domain.answer import Answer, Fields, Part, Table, Text, Tone
 from domain.errors import ClusterError
 from store.tables.schedules import ScheduleState
@@ -27,36 +27,36 @@ LAST_RUNS = 10
 
 def needs(cmd: Command, known: Facts) -> Needs:
     return Needs.of(
-        *(Want("schedules", name, fresh=True) for name in cmd.names),
-        Want("backups"),
-        Want("namespaces", optional=True),
-        needed(known),
+        *(ObjectNeed("schedules", name, fresh=True) for name in cmd.names),
+        ObjectNeed("backups"),
+        ObjectNeed("namespaces", optional=True),
+        intent_need(known),
     )
 
 
-def answer(cmd: Command, world: World, context: Situation) -> Answer:
+def answer(cmd: Command, world: FactsByCluster, context: PlanContext) -> Answer:
     facts = next(iter(world.values()))
     if isinstance(facts, ClusterError):
         raise facts
-    all_there(cmd, facts)
+    all_schedules(cmd, facts)
     parts: list[Part] = []
     tone = Tone.PLAIN
     for name in cmd.names:
         item = facts.get("schedules", name)
         assert item is not None
-        found = outlook(item, context.cluster, context.now)
+        found = make_forecast(item, context.cluster, context.now)
         parts += _parts(item, found, facts, context)
         if found.schedule is None or object_fields.status(item).get("phase") == "FailedValidation":
             tone = Tone.BAD
-    only = outlook(facts.get("schedules", cmd.name) or {}, context.cluster, context.now)
+    only = make_forecast(facts.get("schedules", cmd.name) or {}, context.cluster, context.now)
     shown = buttons(only, context.cluster.name) if len(cmd.names) == 1 else ()
     return Answer(f"Schedule {', '.join(cmd.names)}", tuple(parts), tone, buttons=shown)
 
 
-def _parts(item: Json, found: Outlook, facts: Facts, context: Situation) -> list[Part]:
-    state = known_intent(facts, item)
-    runs = of_schedule(item, facts)
-    parts: list[Part] = [Text(line, untrusted=True) for line in lines(found, context)]
+def _parts(item: Json, found: Forecast, facts: Facts, context: PlanContext) -> list[Part]:
+    state = read_intent(facts, item)
+    runs = backups_of_schedule(item, facts)
+    parts: list[Part] = [Text(line, untrusted=True) for line in forecast_lines(found, context)]
     parts += [Text(error, untrusted=True) for error in object_fields.status(item).get("validationErrors") or []]
     parts.append(Fields(tuple((label, value) for label, value in _fields(item, found, state, runs, context) if value)))
     if runs:
@@ -65,14 +65,14 @@ def _parts(item: Json, found: Outlook, facts: Facts, context: Situation) -> list
 
 
 def _fields(
-    item: Json, found: Outlook, state: ScheduleState | None, runs: list[Json], context: Situation
+    item: Json, found: Forecast, state: ScheduleState | None, runs: list[Json], context: PlanContext
 ) -> list[tuple[str, str]]:
     template = object_fields.spec(item).get("template") or {}
     ended = [each for each in runs if object_fields.phase(each) in BACKUP_PHASES.terminal]
     good = [each for each in ended if object_fields.phase(each) == "Completed"]
     return [
-        ("Status", status_words(item, found, state)),
-        ("Description", str(object_fields.remarks(item).get(DESCRIPTION) or "")),
+        ("Status", status_text(item, found, state)),
+        ("Description", str(object_fields.annotations_of(item).get(DESCRIPTION) or "")),
         ("Held back", _held(found, state, context)),
         ("Namespaces", ", ".join(map(str, template.get("includedNamespaces") or ["*"]))),
         ("Left out", ", ".join(map(str, template.get("excludedNamespaces") or []))),
@@ -91,32 +91,38 @@ def _fields(
     ]
 
 
-def _held(found: Outlook, state: ScheduleState | None, context: Situation) -> str:
+def _held(found: Forecast, state: ScheduleState | None, context: PlanContext) -> str:
     if not found.paused and found.horizon is None:
         return ""
     end = (
-        f"until {both(found.horizon, context)}" if found.horizon is not None and not found.paused else "without an end"
+        f"until {in_both_zones(found.horizon, context)}"
+        if found.horizon is not None and not found.paused
+        else "without an end"
     )
     outside = "pause_outside" if found.paused else "horizon_outside"
     if state is None or state.since is None or state.last.get(outside) or not (state.paused or state.horizon):
         return f"{end}, by somebody outside"
     why = f": {state.reason}" if state.reason else ""
-    skips = listed(found.skipped(found.horizon)[:3], context.timezone) if found.horizon and not found.paused else ""
-    return f"{end}, since {both(state.since, context)} by {state.who}{why}{f'. Skips {skips}' if skips else ''}"
-
-
-def _when(at: datetime | None, context: Situation) -> str:
+    skips = list_runs(found.skipped(found.horizon)[:3], context.timezone) if found.horizon and not found.paused else ""
     return (
-        f"{object_fields.at(at, context.timezone)} ({object_fields.ago(at, context.now)})"
+        f"{end}, since {in_both_zones(state.since, context)} by {state.who}{why}{f'. Skips {skips}' if skips else ''}"
+    )
+
+
+def _when(at: datetime | None, context: PlanContext) -> str:
+    return (
+        f"{object_fields.format_time(at, context.timezone)} ({object_fields.relative_time(at, context.now)})"
         if at is not None
         else "never"
     )
 
 
-def _good(good: list[Json], context: Situation) -> str:
+def _good(good: list[Json], context: PlanContext) -> str:
     if not good:
         return "none"
-    return f"{object_fields.name(good[-1])}, {object_fields.ago(object_fields.created(good[-1]), context.now)}"
+    return (
+        f"{object_fields.name(good[-1])}, {object_fields.relative_time(object_fields.created(good[-1]), context.now)}"
+    )
 
 
 def _items(good: list[Json]) -> str:
@@ -127,12 +133,12 @@ def _items(good: list[Json]) -> str:
     return f"{counts[-1]} in the last, {min(counts)} to {max(counts)} in the last {len(counts)}" if any(counts) else ""
 
 
-def _table(runs: list[Json], context: Situation) -> Table:
+def _table(runs: list[Json], context: PlanContext) -> Table:
     rows = tuple(
         (
             object_fields.name(each),
             object_fields.phase(each),
-            object_fields.at(object_fields.created(each), context.timezone),
+            object_fields.format_time(object_fields.created(each), context.timezone),
             _lasted(each),
             str(object_fields.number((object_fields.status(each).get("progress") or {}).get("totalItems"))),
             str(object_fields.number(object_fields.status(each).get("errors"))),
@@ -143,9 +149,9 @@ def _table(runs: list[Json], context: Situation) -> Table:
 
 
 def _lasted(item: Json) -> str:
-    begun = object_fields.moment(object_fields.status(item).get("startTimestamp"))
-    ended = object_fields.moment(object_fields.status(item).get("completionTimestamp"))
-    return object_fields.length(ended - begun) if begun and ended else "-"
+    begun = object_fields.parse_time(object_fields.status(item).get("startTimestamp"))
+    ended = object_fields.parse_time(object_fields.status(item).get("completionTimestamp"))
+    return object_fields.format_span(ended - begun) if begun and ended else "-"
 
 
 DESCRIBE = Verb(

@@ -11,21 +11,20 @@ from commands.grammar.command import Command
 from commands.grammar.flags import BOOL, TEXT, Flag
 from commands.grammar.verb import Args, Effect, Verb
 from commands.planning import checks, equivalent_command
-from commands.planning.context import Situation
-from commands.planning.facts import Facts, Needs, Want
-from commands.planning.object_fields import Json, remarks, spec
+from commands.planning.context import PlanContext
+from commands.planning.facts import Facts, Needs, ObjectNeed
+from commands.planning.object_fields import Json, annotations_of, spec
 from commands.planning.reach_facts import cluster_facts
 from commands.schedule import horizon
-from commands.schedule.create import DELETE_BACKUPS, DESCRIPTION, described
-from commands.schedule.forecast import Outlook, both, lines, outlook
-from commands.schedule.intent import Intent, evidence, kind_of, known_intent, needed, seal_of
-from commands.schedule.intent import Kind as IntentKind
+from commands.schedule.create import DELETE_BACKUPS, DESCRIPTION, with_description
+from commands.schedule.forecast import Forecast, forecast_lines, in_both_zones, make_forecast
+from commands.schedule.intent import Intent, IntentKind, evidence, intent_need, kind_of, read_intent, spec_hash
 from commands.schedule.translate import expression
 from commands.schedule.validation import version_guards, when_guards
-from domain.counting import counted, named
-from domain.errors import Unknown, UsageError
+from domain.counting import counted, plural_of
+from domain.errors import NotFound, UsageError
 from domain.plan import Guard, Level, Plan
-from policy.reach import mapping, merged, schedule_reach, union
+from policy.reach import apply_merge_patch, mapping, schedule_reach, union_reach
 
 FLAGS: tuple[Flag, ...] = (
     Flag("schedule", TEXT, "Cron expression, '@every 6h', or a preset: hourly, daily, weekly, monthly", group="When"),
@@ -39,49 +38,53 @@ FLAGS: tuple[Flag, ...] = (
 
 def needs(cmd: Command, known: Facts) -> Needs:
     return Needs.of(
-        *template.lookups(cmd),
-        Want("schedules", fresh=True),
-        Want("backupstoragelocations"),
-        Want("namespaces", optional=True),
-        needed(known),
+        *template.cli_lookups(cmd),
+        ObjectNeed("schedules", fresh=True),
+        ObjectNeed("backupstoragelocations"),
+        ObjectNeed("namespaces", optional=True),
+        intent_need(known),
     )
 
 
-def plan(cmd: Command, facts: Facts, context: Situation) -> Plan:
+def plan(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
     live = facts.get("schedules", cmd.name)
     if live is None:
-        raise Unknown(f"There is no schedule {cmd.name!r}.", nearest=facts.nearest("schedules", cmd.name))
-    template.check(cmd, facts)
+        raise NotFound(f"There is no schedule {cmd.name!r}.", nearest=facts.nearest("schedules", cmd.name))
+    template.check_command(cmd, facts)
     change = patch(cmd, live)
-    after = merged(live, change)
-    before_outlook = outlook(live, context.cluster, context.now)
+    after = apply_merge_patch(live, change)
+    before_outlook = make_forecast(live, context.cluster, context.now)
     full = _with_horizon(change, before_outlook)
     uid = str(live["metadata"].get("uid", ""))
     about = cluster_facts(facts, context)
-    final = outlook(merged(live, full), context.cluster, context.now)
+    final = make_forecast(apply_merge_patch(live, full), context.cluster, context.now)
     return Plan(
         cluster=context.cluster.name,
         noun="schedule",
         verb="edit",
         subject=cmd.name,
-        steps=(horizon.patch(cmd.name, uid, context.namespace, full),) if change else (),
-        reach=union(schedule_reach(live, about), schedule_reach(after, about)),
+        steps=(horizon.horizon_patch(cmd.name, uid, context.namespace, full),) if change else (),
+        reach=union_reach(schedule_reach(live, about), schedule_reach(after, about)),
         guards=_guards(cmd, after, change, facts, context, final),
-        cli=equivalent_command.kubectl((horizon.patch(cmd.name, uid, context.namespace, full),), context.namespace)
+        cli=equivalent_command.kubectl_commands(
+            (horizon.horizon_patch(cmd.name, uid, context.namespace, full),), context.namespace
+        )
         if change
         else "",
         summary=f"Edit {cmd.name}" if change else f"{cmd.name} is already so: nothing to change.",
         evidence=evidence(_intent(live, full, final, facts, uid)) if change else {},
-        notes=(*difference(live, change), *lines(final, context)),
+        notes=(*describe_difference(live, change), *forecast_lines(final, context)),
     )
 
 
 def patch(cmd: Command, live: Json) -> Json:
     """The smallest merge patch that makes the live object what the flags say, without the horizon."""
-    wanted = template.spec(cmd)
-    fields = {template.FIELDS[flag]: wanted.get(template.FIELDS[flag]) for flag in template.FIELDS if cmd.given(flag)}
+    wanted = template.backup_spec(cmd)
+    fields = {
+        template.FIELDS[flag]: wanted.get(template.FIELDS[flag]) for flag in template.FIELDS if cmd.has_flag(flag)
+    }
     change = {key: value for key, value in _top(cmd).items() if _norm(spec(live).get(key)) != _norm(value)}
-    inner = delta(mapping(spec(live).get("template")), fields)
+    inner = spec_delta(mapping(spec(live).get("template")), fields)
     if inner:
         change["template"] = inner
     if "paused" in change and spec(live).get("skipImmediately") is True:
@@ -95,14 +98,14 @@ def patch(cmd: Command, live: Json) -> Json:
 
 def _top(cmd: Command) -> Json:
     found: Json = {}
-    if cmd.given("schedule"):
+    if cmd.has_flag("schedule"):
         if not cmd.text("schedule").strip():
             raise UsageError("--schedule is empty.", fix="--schedule '0 1 * * *'")
         found["schedule"] = expression(cmd)
-    if cmd.given("paused"):
-        found["paused"] = cmd.true("paused")
-    if cmd.given("use-owner-references-in-backup"):
-        found["useOwnerReferencesInBackup"] = cmd.true("use-owner-references-in-backup")
+    if cmd.has_flag("paused"):
+        found["paused"] = cmd.is_true("paused")
+    if cmd.has_flag("use-owner-references-in-backup"):
+        found["useOwnerReferencesInBackup"] = cmd.is_true("use-owner-references-in-backup")
     return found
 
 
@@ -111,7 +114,7 @@ def _norm(value: Any) -> Any:
     return value or None
 
 
-def delta(live: Mapping[str, Any], wanted: Mapping[str, Any]) -> Json:
+def spec_delta(live: Mapping[str, Any], wanted: Mapping[str, Any]) -> Json:
     """Merge patch (RFC 7386) over the fields of `wanted`; None or empty there takes the field away."""
     change: Json = {}
     for key, value in wanted.items():
@@ -120,7 +123,7 @@ def delta(live: Mapping[str, Any], wanted: Mapping[str, Any]) -> Json:
             if there is not None:
                 change[key] = None
         elif isinstance(value, Mapping) and isinstance(there, Mapping):
-            inner = delta(there, {**dict.fromkeys(there), **value})
+            inner = spec_delta(there, {**dict.fromkeys(there), **value})
             if inner:
                 change[key] = inner
         elif there != value:
@@ -132,10 +135,10 @@ def _marks(cmd: Command, live: Json) -> Json:
     """Labels and annotations that are given are set; the others stay."""
     meta = mapping(live.get("metadata"))
     found: Json = {}
-    given = described(cmd, {"metadata": {}})["metadata"].get("annotations", {})
-    if cmd.given("delete-backups") and not cmd.true("delete-backups") and DELETE_BACKUPS in remarks(live):
+    given = with_description(cmd, {"metadata": {}})["metadata"].get("annotations", {})
+    if cmd.has_flag("delete-backups") and not cmd.is_true("delete-backups") and DELETE_BACKUPS in annotations_of(live):
         given[DELETE_BACKUPS] = None
-    if cmd.given("description") and not cmd.text("description") and DESCRIPTION in remarks(live):
+    if cmd.has_flag("description") and not cmd.text("description") and DESCRIPTION in annotations_of(live):
         given[DESCRIPTION] = None
     for field, pairs in (("labels", cmd.pairs("labels")), ("annotations", {**cmd.pairs("annotations"), **given})):
         there = mapping(meta.get(field))
@@ -145,15 +148,15 @@ def _marks(cmd: Command, live: Json) -> Json:
     return found
 
 
-def _with_horizon(change: Json, found: Outlook) -> Json:
+def _with_horizon(change: Json, found: Forecast) -> Json:
     """A changed spec wakes the server, and what is overdue by the new one would start at once."""
     if "spec" not in change:
         return change
-    return {**change, "status": {"lastSkipped": horizon.stamp(horizon.forgotten(found))}}
+    return {**change, "status": {"lastSkipped": horizon.format_horizon(horizon.horizon_removed(found))}}
 
 
 def _guards(
-    cmd: Command, after: Json, change: Json, facts: Facts, context: Situation, final: Outlook
+    cmd: Command, after: Json, change: Json, facts: Facts, context: PlanContext, final: Forecast
 ) -> tuple[Guard, ...]:
     guards = [
         *checks.label_guards(cmd),
@@ -165,31 +168,31 @@ def _guards(
     guards += [*when_guards(after, facts, context), *(version_guards(context) if "spec" in change else ())]
     if final.horizon is not None and "schedule" in change.get("spec", {}):
         passed = len(final.skipped(final.horizon))
-        text = f"The skip until {both(final.horizon, context)} stays: {counted(passed, 'run')} of the new times {named(passed, 'falls', 'fall')} into it."
+        text = f"The skip until {in_both_zones(final.horizon, context)} stays: {counted(passed, 'run')} of the new times {plural_of(passed, 'falls', 'fall')} into it."
         guards.append(Guard("skip-stays", Level.WARN, text))
     return tuple(guards)
 
 
 def _frozen(cmd: Command) -> tuple[Guard, ...]:
     """Taking them without obeying them would change something else than was asked for."""
-    given = [flag for flag in ("type", "app", "resource-policy", "namespaces") if cmd.given(flag)]
+    given = [flag for flag in ("type", "app", "resource-policy", "namespaces") if cmd.has_flag(flag)]
     if not given:
         return ()
     text = f"--{given[0]} cannot be edited: name the fields themselves, or make the schedule anew with it."
     return (Guard("not-editable", Level.REFUSE, text, ("--include-namespaces",)),)
 
 
-def _intent(live: Json, full: Json, final: Outlook, facts: Facts, uid: str) -> Intent:
+def _intent(live: Json, full: Json, final: Forecast, facts: Facts, uid: str) -> Intent:
     """What was promised goes on to hold, with the runs of the new times."""
-    state = known_intent(facts, live)
-    seal = seal_of(spec(merged(live, full)))
+    state = read_intent(facts, live)
+    seal = spec_hash(spec(apply_merge_patch(live, full)))
     skips = tuple(final.skipped(final.horizon)) if final.horizon is not None else ()
     default = IntentKind.SKIP if final.horizon is not None else IntentKind.RUN
     kind = (kind_of(state) or default) if final.horizon is not None or final.paused else IntentKind.RUN
     return Intent(final.name, uid, kind, horizon=final.horizon, paused=final.paused, skips=skips, seal=seal)
 
 
-def difference(live: Json, change: Json, at: str = "") -> tuple[str, ...]:
+def describe_difference(live: Json, change: Json, at: str = "") -> tuple[str, ...]:
     """`spec.template.ttl: 48h0m0s → 720h0m0s`, one line each."""
     return tuple(_difference(live, change, at))
 

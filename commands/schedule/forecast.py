@@ -9,7 +9,7 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from commands.planning import object_fields
-from commands.planning.context import ClusterView, Situation
+from commands.planning.context import ClusterView, PlanContext
 from commands.planning.object_fields import Json
 from velero.cron import expression, schedule_clock
 from velero.cron.description import describe
@@ -19,12 +19,12 @@ SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Outlook:
+class Forecast:
     """`schedule` is None where the server refuses the expression; `fault` is why."""
 
     name: str
     expr: str
-    schedule: expression.Schedule | None
+    schedule: expression.CronSchedule | None
     fault: str
     marks: Marks
     paused: bool
@@ -76,19 +76,21 @@ class Outlook:
         return [(after - before).total_seconds() for before, after in pairwise(runs)]
 
 
-def outlook(item: Json, view: ClusterView, now: datetime) -> Outlook:
+def make_forecast(item: Json, view: ClusterView, now: datetime) -> Forecast:
     """Of a Schedule object, as the server of this cluster sees it."""
     spec, status = object_fields.spec(item), object_fields.status(item)
     expr = str(spec.get("schedule") or "")
-    found, fault = parsed(expr, view)
-    created = object_fields.moment((item.get("metadata") or {}).get("creationTimestamp"))
+    found, fault = parse_expression(expr, view)
+    created = object_fields.parse_time((item.get("metadata") or {}).get("creationTimestamp"))
     marks = Marks(
-        created or now, object_fields.moment(status.get("lastBackup")), object_fields.moment(status.get("lastSkipped"))
+        created or now,
+        object_fields.parse_time(status.get("lastBackup")),
+        object_fields.parse_time(status.get("lastSkipped")),
     )
-    return Outlook(object_fields.name(item), expr, found, fault, marks, spec.get("paused") is True, now)
+    return Forecast(object_fields.name(item), expr, found, fault, marks, spec.get("paused") is True, now)
 
 
-def parsed(expr: str, view: ClusterView) -> tuple[expression.Schedule | None, str]:
+def parse_expression(expr: str, view: ClusterView) -> tuple[expression.CronSchedule | None, str]:
     try:
         return expression.parse(expr, view.velero_timezone, dialect(view)), ""
     except expression.CronError as wrong:
@@ -99,47 +101,47 @@ def dialect(view: ClusterView) -> expression.Dialect:
     return expression.dialect_for(view.server_version or None)
 
 
-def in_words(found: Outlook, view: ClusterView) -> str:
+def describe_expression(found: Forecast, view: ClusterView) -> str:
     return describe(found.expr, dialect(view)) if found.schedule is not None else "never: Velero refuses the expression"
 
 
-def lines(found: Outlook, context: Situation) -> tuple[str, ...]:
+def forecast_lines(found: Forecast, context: PlanContext) -> tuple[str, ...]:
     """The schedule in words, and its next three runs in the reader's zone and the server's."""
     if found.schedule is None:
         return (f"{found.name}: Velero refuses {found.expr!r}: {found.fault}",)
-    said = [f"{found.name} runs {in_words(found, context.cluster)} ({found.expr})."]
+    said = [f"{found.name} runs {describe_expression(found, context.cluster)} ({found.expr})."]
     if found.paused:
         return (*said, "It is paused: there is no next run.")
     runs = found.runs()
     if not runs:
         return (*said, "There is no next run.")
     if found.horizon is not None:
-        said.append(f"Nothing runs until {both(found.horizon, context)}.")
-    said.append(f"Next runs: {listed(runs, context.timezone)}.")
-    if zone(context.timezone) != zone(context.cluster.velero_timezone):
-        said.append(f"In the server's zone: {listed(runs, context.cluster.velero_timezone)}.")
+        said.append(f"Nothing runs until {in_both_zones(found.horizon, context)}.")
+    said.append(f"Next runs: {list_runs(runs, context.timezone)}.")
+    if zone_of(context.timezone) != zone_of(context.cluster.velero_timezone):
+        said.append(f"In the server's zone: {list_runs(runs, context.cluster.velero_timezone)}.")
     return tuple(said)
 
 
-def zone(name: str) -> tzinfo:
+def zone_of(name: str) -> tzinfo:
     try:
         return ZoneInfo(name or "UTC")
     except (ZoneInfoNotFoundError, ValueError, OSError):
         return UTC
 
 
-def clock(at: datetime, where: str) -> str:
-    shown = at.astimezone(zone(where))
+def format_clock(at: datetime, where: str) -> str:
+    shown = at.astimezone(zone_of(where))
     return shown.strftime("%a %Y-%m-%d %H:%M" + (":%S" if shown.second else ""))
 
 
-def listed(runs: Iterable[datetime], where: str) -> str:
-    return f"{', '.join(clock(run, where) for run in runs)} ({where or 'UTC'})"
+def list_runs(runs: Iterable[datetime], where: str) -> str:
+    return f"{', '.join(format_clock(run, where) for run in runs)} ({where or 'UTC'})"
 
 
-def both(at: datetime, context: Situation) -> str:
+def in_both_zones(at: datetime, context: PlanContext) -> str:
     """One instant in the reader's zone, and in the server's where that shows another clock."""
     mine, server = context.timezone or "UTC", context.cluster.velero_timezone
-    if at.astimezone(zone(mine)).utcoffset() == at.astimezone(zone(server)).utcoffset():
-        return f"{clock(at, mine)} {mine}"
-    return f"{clock(at, mine)} {mine} ({clock(at, server)} {server})"
+    if at.astimezone(zone_of(mine)).utcoffset() == at.astimezone(zone_of(server)).utcoffset():
+        return f"{format_clock(at, mine)} {mine}"
+    return f"{format_clock(at, mine)} {mine} ({format_clock(at, server)} {server})"

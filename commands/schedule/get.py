@@ -10,35 +10,35 @@ from commands.grammar.command import Command
 from commands.grammar.flags import TEXT, Flag
 from commands.grammar.verb import Args, Effect, Verb
 from commands.planning import object_fields
-from commands.planning.context import ClusterView, Situation
-from commands.planning.facts import Facts, Needs, Want, World
+from commands.planning.context import ClusterView, PlanContext
+from commands.planning.facts import Facts, FactsByCluster, Needs, ObjectNeed
 from commands.planning.object_fields import Json
 from commands.planning.output import ALL_CLUSTERS, LIST_FLAGS
-from commands.schedule.forecast import Outlook, clock, in_words, lines, outlook
-from commands.schedule.intent import known_intent, needed
+from commands.schedule.forecast import Forecast, describe_expression, forecast_lines, format_clock, make_forecast
+from commands.schedule.intent import intent_need, read_intent
 from domain.answer import Answer, Button, Code, Part, Table, Text, Tone
 from domain.counting import counted
-from domain.errors import ClusterError, Unknown
+from domain.errors import ClusterError, NotFound
 from store.tables.schedules import ScheduleState
 
-Row = tuple[str, Json, Outlook, ScheduleState | None]
+Row = tuple[str, Json, Forecast, ScheduleState | None]
 
 
 def needs(cmd: Command, known: Facts) -> Needs:
-    shared = (Want("namespaces", optional=True), needed(known))
+    shared = (ObjectNeed("namespaces", optional=True), intent_need(known))
     if cmd.names and not cmd.text("selector"):
-        return Needs.of(*(Want("schedules", name) for name in cmd.names), *shared)
-    return Needs.of(Want("schedules", label=cmd.text("selector")), *shared)
+        return Needs.of(*(ObjectNeed("schedules", name) for name in cmd.names), *shared)
+    return Needs.of(ObjectNeed("schedules", label=cmd.text("selector")), *shared)
 
 
-def answer(cmd: Command, world: World, context: Situation) -> Answer:
+def answer(cmd: Command, world: FactsByCluster, context: PlanContext) -> Answer:
     rows: list[Row] = []
     parts: list[Part] = []
     for cluster, facts in world.items():
         if isinstance(facts, ClusterError):
             parts.append(Text(f"{cluster} could not be asked: {facts.text}", untrusted=True))
             continue
-        all_there(cmd, facts)
+        all_schedules(cmd, facts)
         rows += _rows(cluster, facts, context)
     rows.sort(key=lambda row: (row[2].name, row[0]))
     if cmd.text("output") in {"json", "yaml"}:
@@ -49,8 +49,8 @@ def answer(cmd: Command, world: World, context: Situation) -> Answer:
             Table(_columns(cmd, several=several), tuple(_cells(cmd, row, context, several=several) for row in rows))
         )
     if len(rows) == 1:
-        local = Situation(context.now, context.new_id, view_of(rows[0][0], context), timezone=context.timezone)
-        parts += [Text(line, untrusted=True) for line in lines(rows[0][2], local)]
+        local = PlanContext(context.now, context.new_id, schedule_view(rows[0][0], context), timezone=context.timezone)
+        parts += [Text(line, untrusted=True) for line in forecast_lines(rows[0][2], local)]
     tone = (
         Tone.WARNING
         if any(isinstance(part, Text) and "could not be asked" in part.body for part in parts)
@@ -60,24 +60,25 @@ def answer(cmd: Command, world: World, context: Situation) -> Answer:
     return Answer(headline, tuple(parts), tone, buttons=_buttons(rows))
 
 
-def _rows(cluster: str, facts: Facts, context: Situation) -> list[Row]:
-    view = view_of(cluster, context)
+def _rows(cluster: str, facts: Facts, context: PlanContext) -> list[Row]:
+    view = schedule_view(cluster, context)
     return [
-        (cluster, item, outlook(item, view, context.now), known_intent(facts, item)) for item in facts.all("schedules")
+        (cluster, item, make_forecast(item, view, context.now), read_intent(facts, item))
+        for item in facts.all("schedules")
     ]
 
 
-def view_of(cluster: str, context: Situation) -> ClusterView:
+def schedule_view(cluster: str, context: PlanContext) -> ClusterView:
     return context.clusters.get(cluster) or context.cluster
 
 
-def all_there(cmd: Command, facts: Facts) -> None:
+def all_schedules(cmd: Command, facts: Facts) -> None:
     for name in cmd.names:
         if facts.get("schedules", name) is None:
-            raise Unknown(f"There is no schedule {name!r}.", nearest=facts.nearest("schedules", name))
+            raise NotFound(f"There is no schedule {name!r}.", nearest=facts.nearest("schedules", name))
 
 
-def status_words(item: Json, found: Outlook, state: ScheduleState | None = None) -> str:
+def status_text(item: Json, found: Forecast, state: ScheduleState | None = None) -> str:
     """Velero's phase, and in plain words what it means."""
     phase = str(object_fields.status(item).get("phase") or "")
     if phase == "FailedValidation":
@@ -100,34 +101,34 @@ def paused_by(state: ScheduleState | None) -> str:
 def _columns(cmd: Command, *, several: bool) -> tuple[str, ...]:
     names = ["NAME", "STATUS", "SCHEDULE", "WORDS", "NEXT RUN", "LAST BACKUP", "LAST SKIPPED", "BACKUP TTL", "PAUSED"]
     wide = ["CREATED", "STORAGE LOCATION", "SELECTOR"] if cmd.text("output") == "wide" else []
-    extra = [*cmd.strings("label-columns"), *(["LABELS"] if cmd.true("show-labels") else [])]
+    extra = [*cmd.strings("label-columns"), *(["LABELS"] if cmd.is_true("show-labels") else [])]
     return (*(["CLUSTER"] if several else []), *names, *wide, *extra)
 
 
-def _cells(cmd: Command, row: Row, context: Situation, *, several: bool) -> tuple[str, ...]:
+def _cells(cmd: Command, row: Row, context: PlanContext, *, several: bool) -> tuple[str, ...]:
     cluster, item, found, state = row
     template = object_fields.spec(item).get("template") or {}
     runs = [] if found.paused else found.runs(1)
     cells = [
         found.name,
-        status_words(item, found, state),
+        status_text(item, found, state),
         found.expr,
-        in_words(found, view_of(cluster, context)),
-        clock(runs[0], context.timezone) if runs else "-",
-        object_fields.ago(found.marks.last_backup, context.now),
-        object_fields.at(found.marks.last_skipped, context.timezone) if found.marks.last_skipped else "-",
+        describe_expression(found, schedule_view(cluster, context)),
+        format_clock(runs[0], context.timezone) if runs else "-",
+        object_fields.relative_time(found.marks.last_backup, context.now),
+        object_fields.format_time(found.marks.last_skipped, context.timezone) if found.marks.last_skipped else "-",
         str(template.get("ttl") or "0s"),
         "true" if found.paused else "false",
     ]
     if cmd.text("output") == "wide":
         cells += [
-            object_fields.at(found.marks.created, context.timezone),
+            object_fields.format_time(found.marks.created, context.timezone),
             str(template.get("storageLocation") or "-"),
             json.dumps(template["labelSelector"]) if template.get("labelSelector") else "<none>",
         ]
     marks = object_fields.labels(item)
     cells += [str(marks.get(key, "")) for key in cmd.strings("label-columns")]
-    if cmd.true("show-labels"):
+    if cmd.is_true("show-labels"):
         cells.append(",".join(f"{key}={value}" for key, value in sorted(marks.items())) or "<none>")
     return (*([cluster] if several else []), *cells)
 
@@ -138,7 +139,7 @@ def _buttons(rows: list[Row]) -> tuple[Button, ...]:
     return buttons(rows[0][2], rows[0][0])
 
 
-def buttons(found: Outlook, cluster: str) -> tuple[Button, ...]:
+def buttons(found: Forecast, cluster: str) -> tuple[Button, ...]:
     at = f" --cluster {cluster}" if cluster else ""
     held = (
         Button("Resume", f"schedule resume {found.name}{at}")

@@ -11,32 +11,32 @@ from datetime import UTC, datetime
 from typing import Any
 
 from commands.planning.object_fields import Json
-from commands.schedule.forecast import Outlook
+from commands.schedule.forecast import Forecast
 from domain.plan import Step, StepVerb
 
 
-def whole(at: datetime) -> datetime:
+def whole_seconds(at: datetime) -> datetime:
     """Cut off: occurrences are whole seconds, so none lies in what is lost."""
     return at.astimezone(UTC).replace(microsecond=0)
 
 
-def stamp(at: datetime) -> str:
-    return whole(at).strftime("%Y-%m-%dT%H:%M:%SZ")
+def format_horizon(at: datetime) -> str:
+    return whole_seconds(at).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def forgotten(found: Outlook) -> datetime:
+def horizon_removed(found: Forecast) -> datetime:
     """Nothing overdue fires, a skip in force stays: max(now, horizon)."""
-    return max(whole(found.now), found.horizon or whole(found.now))
+    return max(whole_seconds(found.now), found.horizon or whole_seconds(found.now))
 
 
-def taken_back(found: Outlook, before: datetime | None = None) -> datetime:
+def horizon_after_unskip(found: Forecast, before: datetime | None = None) -> datetime:
     """Never null: what was passed over would count as overdue."""
     earlier = before if before is not None and before <= found.now else None
     known = [each for each in (earlier, found.last_passed) if each is not None]
     return max(known, default=found.marks.ran)
 
 
-def patch(name: str, uid: str, namespace: str, body: Json, note: str = "") -> Step:
+def horizon_patch(name: str, uid: str, namespace: str, body: Json, note: str = "") -> Step:
     return Step(StepVerb.PATCH, "Schedule", "schedules", name, body, namespace, uid=uid, note=note)
 
 
@@ -45,11 +45,11 @@ def body(*, spec: Json | None = None, until: datetime | None = None) -> Json:
     if spec:
         made["spec"] = spec
     if until is not None:
-        made["status"] = {"lastSkipped": stamp(until)}
+        made["status"] = {"lastSkipped": format_horizon(until)}
     return made
 
 
-def timely(step: Step, now: datetime) -> Step:
+def refresh_horizon(step: Step, now: datetime) -> Step:
     """A patch that waited (for an approval, a cluster, a restart) must not fire what fell due meanwhile.
 
     Only where spec and horizon go together: a horizon alone wakes nobody.
@@ -57,6 +57,8 @@ def timely(step: Step, now: datetime) -> Step:
     until = (step.manifest.get("status") or {}).get("lastSkipped")
     if step.verb is not StepVerb.PATCH or step.kind != "Schedule" or not until or "spec" not in step.manifest:
         return step
-    if datetime.fromisoformat(until) >= whole(now):
+    if datetime.fromisoformat(until) >= whole_seconds(now):
         return step
-    return replace(step, manifest={**step.manifest, "status": {**step.manifest["status"], "lastSkipped": stamp(now)}})
+    return replace(
+        step, manifest={**step.manifest, "status": {**step.manifest["status"], "lastSkipped": format_horizon(now)}}
+    )

@@ -9,8 +9,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from commands import conditions
-from commands.planning.facts import Facts, Records
-from commands.planning.object_fields import Json, moment, name, spec
+from commands.planning.facts import Facts, RecordsNeed
+from commands.planning.object_fields import Json, name, parse_time, spec
 from domain.operation import Operation
 from domain.plan import Plan, digest
 from store.tables.schedules import ScheduleState
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 EVIDENCE = "intent"
 
 
-class Kind(StrEnum):
+class IntentKind(StrEnum):
     SKIP = "skip"
     PAUSE = "pause"
     RUN = "run"
@@ -35,7 +35,7 @@ class Intent:
 
     name: str
     uid: str
-    kind: Kind
+    kind: IntentKind
     horizon: datetime | None = None
     paused: bool = False
     before: datetime | None = None
@@ -59,11 +59,11 @@ def intent_of(source: Mapping[str, Any]) -> Intent:
     return Intent(
         name=str(source["name"]),
         uid=str(source.get("uid", "")),
-        kind=Kind(source["kind"]),
-        horizon=moment(source.get("horizon")),
+        kind=IntentKind(source["kind"]),
+        horizon=parse_time(source.get("horizon")),
         paused=source.get("paused") is True,
-        before=moment(source.get("before")),
-        skips=tuple(each for each in map(moment, source.get("skips") or []) if each is not None),
+        before=parse_time(source.get("before")),
+        skips=tuple(each for each in map(parse_time, source.get("skips") or []) if each is not None),
         seal=str(source.get("seal", "")),
     )
 
@@ -72,7 +72,7 @@ def evidence(*intents: Intent) -> dict[str, Any]:
     return {EVIDENCE: [each.as_json() for each in intents]}
 
 
-def seal_of(body: Mapping[str, Any]) -> str:
+def spec_hash(body: Mapping[str, Any]) -> str:
     """Of a spec: changes when somebody changes the schedule. The velero CLI writes zero values into what it touches, so absent,
     null and zero are one here; pause and skipImmediately are not the schedule's substance.
     """
@@ -86,24 +86,24 @@ def _substance(value: Any) -> Any:
     return [_substance(each) for each in value] if isinstance(value, list) else value
 
 
-def needed(known: Facts) -> Records:
+def intent_need(known: Facts) -> RecordsNeed:
     """The store's intents of this cluster: a list of ScheduleState."""
-    return Records("schedule_state", (("cluster", known.cluster),))
+    return RecordsNeed("schedule_state", (("cluster", known.cluster),))
 
 
-def known_intent(facts: Facts, schedule: Json) -> ScheduleState | None:
+def read_intent(facts: Facts, schedule: Json) -> ScheduleState | None:
     """What we keep of this very object: one that was made anew under the same name starts afresh."""
     uid = str((schedule.get("metadata") or {}).get("uid", ""))
-    rows = facts.records.get(needed(facts)) or []
+    rows = facts.records.get(intent_need(facts)) or []
     found = next((row for row in rows if isinstance(row, ScheduleState) and row.name == name(schedule)), None)
     return found if found is not None and found.uid == uid else None
 
 
-def kind_of(state: ScheduleState | None) -> Kind | None:
+def kind_of(state: ScheduleState | None) -> IntentKind | None:
     if state is None:
         return None
     value = state.last.get("kind")
-    return Kind(value) if value in set(Kind) else None
+    return IntentKind(value) if value in set(IntentKind) else None
 
 
 def void(now: datetime, state: ScheduleState) -> str:
@@ -111,7 +111,7 @@ def void(now: datetime, state: ScheduleState) -> str:
     ahead = state.horizon is not None and state.horizon > now
     if state.horizon is None or not ahead or state.last.get("horizon_outside"):
         return ""
-    what = "pause" if kind_of(state) is Kind.PAUSE else "skip"
+    what = "pause" if kind_of(state) is IntentKind.PAUSE else "skip"
     by = f" that {state.who} requested" if state.who else ""
     return f"The {what} until {state.horizon:%Y-%m-%d %H:%M} UTC{by} is void."
 
@@ -124,9 +124,9 @@ def record_intent(tx: Transaction, operation: Operation, plan: Plan, now: dateti
     answered = {name(item): item for item in made if item.get("kind") in {None, "Schedule"}}
     for source in plan.evidence.get(EVIDENCE) or ():
         intent = intent_of(source)
-        if intent.kind is Kind.GONE:
+        if intent.kind is IntentKind.GONE:
             tx.schedules.forget(operation.cluster, intent.name)
-            conditions.end(tx, operation.cluster, intent.name, now, *conditions.OF_SCHEDULES)
+            conditions.end_conditions(tx, operation.cluster, intent.name, now, *conditions.SCHEDULE_CONDITIONS)
         else:
             _record(tx, intent, operation, now, answered.get(intent.name) or {})
 
@@ -154,16 +154,16 @@ def _record(tx: Transaction, intent: Intent, operation: Operation, now: datetime
         horizon=intent.horizon,
         paused=intent.paused,
         reason=operation.reason,
-        who=asked_by(tx, operation),
+        who=requester_of(tx, operation),
         since=now,
-        spec_hash=seal_of(body) if body else intent.seal,
+        spec_hash=spec_hash(body) if body else intent.seal,
         last=kept,
     )
     tx.schedules.put(state, before.revision if before is not None else None)
-    conditions.end(tx, operation.cluster, intent.name, now, conditions.Kind.PAUSED)
+    conditions.end_conditions(tx, operation.cluster, intent.name, now, conditions.ConditionKind.PAUSED)
 
 
-def asked_by(tx: Transaction, operation: Operation) -> str:
+def requester_of(tx: Transaction, operation: Operation) -> str:
     """By name, as it was asked for; the id where that is not known any more."""
     told = (event.facts.get("user_name") for event in tx.outbox.of_operation(operation.id))
     return next((str(name) for name in told if name), operation.actor)

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from commands.grammar.command import Command
 from commands.planning import object_fields, selection
-from commands.planning.context import Situation
+from commands.planning.context import PlanContext
 from commands.planning.facts import Facts, Needs
 from commands.planning.reach_facts import cluster_facts
 from commands.restore import conflicts, schedule_hold
@@ -16,23 +16,23 @@ from domain.counting import counted
 from domain.errors import UsageError
 from domain.plan import Plan
 from domain.reach import Reach
-from policy.reach import schedule_reach, union
+from policy.reach import schedule_reach, union_reach
 
-FLAG = "while"
+WHILE_FLAG = "while"
 OVER = "The restore that they were to be held for is over: nothing is held, and they go on."
 
 
 def needs(cmd: Command, known: Facts) -> Needs:
     found = bulk.needs(cmd, known)
-    return Needs((*found.wants, conflicts.needed(known))) if cmd.given(FLAG) else found
+    return Needs((*found.wants, conflicts.pending_restores_need(known))) if cmd.has_flag(WHILE_FLAG) else found
 
 
-def plan(cmd: Command, facts: Facts, context: Situation) -> Plan:
-    if cmd.given("until") or cmd.given("for"):
+def plan(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
+    if cmd.has_flag("until") or cmd.has_flag("for"):
         raise UsageError("--while ends by itself, soon after the restore.", fix="Leave out --until and --for.")
-    selection.check(cmd, "schedule")
-    found = selection.selected(cmd, facts, "schedules")
-    waiting = _restore(cmd.text(FLAG), facts)
+    selection.check_selection(cmd, "schedule")
+    found = selection.select_objects(cmd, facts, "schedules")
+    waiting = _restore(cmd.text(WHILE_FLAG), facts)
     running = [item for item in found if not object_fields.spec(item).get("paused")]
     held = running if waiting is not None else []
     about = cluster_facts(facts, context)
@@ -41,21 +41,21 @@ def plan(cmd: Command, facts: Facts, context: Situation) -> Plan:
         noun="schedule",
         verb=cmd.verb,
         subject=", ".join(object_fields.name(item) for item in found[:5]),
-        steps=tuple(schedule_hold.step(item, context, cmd.text(FLAG)) for item in held),
-        reach=union(*(schedule_reach(item, about) for item in held)) if held else Reach(),
+        steps=tuple(schedule_hold.hold_step(item, context, cmd.text(WHILE_FLAG)) for item in held),
+        reach=union_reach(*(schedule_reach(item, about) for item in held)) if held else Reach(),
         guards=(*selection.missing_guards(cmd, facts, "schedules", "schedule"), *version_guards(context)),
         summary=_summary(waiting, [object_fields.name(item) for item in held]),
-        evidence={"held for": cmd.text(FLAG)},
+        evidence={"held for": cmd.text(WHILE_FLAG)},
         notes=(_ends(),) if held else (),
     )
 
 
-def _restore(operation: str, facts: Facts) -> conflicts.Pending | None:
-    rows = facts.records.get(conflicts.needed(facts)) or []
-    return next((row for row in rows if isinstance(row, conflicts.Pending) and row.operation == operation), None)
+def _restore(operation: str, facts: Facts) -> conflicts.PendingRestore | None:
+    rows = facts.records.get(conflicts.pending_restores_need(facts)) or []
+    return next((row for row in rows if isinstance(row, conflicts.PendingRestore) and row.operation == operation), None)
 
 
-def _summary(waiting: conflicts.Pending | None, names: list[str]) -> str:
+def _summary(waiting: conflicts.PendingRestore | None, names: list[str]) -> str:
     if waiting is None:
         return OVER
     which = f"restore {waiting.name}" if waiting.name else "the restore"
@@ -63,5 +63,5 @@ def _summary(waiting: conflicts.Pending | None, names: list[str]) -> str:
 
 
 def _ends() -> str:
-    span = counted(schedule_hold.LASTS // timedelta(minutes=1), "minute")
+    span = counted(schedule_hold.HOLD_LENGTH // timedelta(minutes=1), "minute")
     return f"Held for {span}, again and again while it waits or runs. After that they go on by themselves."

@@ -8,13 +8,13 @@ from commands.grammar.command import Command
 from commands.grammar.flags import BOOL, PEEKING_BOOL, Flag
 from commands.grammar.verb import Args, Effect, Verb
 from commands.planning import selection
-from commands.planning.context import Situation
+from commands.planning.context import PlanContext
 from commands.planning.facts import Facts
 from commands.planning.object_fields import Json, spec
 from commands.schedule import bulk, horizon
-from commands.schedule.bulk import Change, Subject
-from commands.schedule.forecast import both
-from commands.schedule.intent import Intent, Kind, kind_of, seal_of
+from commands.schedule.bulk import BulkSubject, Change
+from commands.schedule.forecast import in_both_zones
+from commands.schedule.intent import Intent, IntentKind, kind_of, spec_hash
 from domain.errors import UsageError
 from domain.plan import Plan
 
@@ -26,10 +26,10 @@ FLAGS: tuple[Flag, ...] = (
 )
 
 
-def plan(cmd: Command, facts: Facts, context: Situation) -> Plan:
+def plan(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
     makes_up = run_missed(cmd)
 
-    def decide(subject: Subject) -> Change:
+    def decide(subject: BulkSubject) -> Change:
         if subject.outlook.paused:
             return _unpaused(subject, makes_up=makes_up)
         return _ended_early(subject, context, makes_up=makes_up)
@@ -39,35 +39,35 @@ def plan(cmd: Command, facts: Facts, context: Situation) -> Plan:
 
 def run_missed(cmd: Command) -> bool:
     """Raises UsageError where the flags contradict each other."""
-    if cmd.true("run-missed") and (cmd.true("skip-missed") or cmd.maybe("skip-immediately") is True):
+    if cmd.is_true("run-missed") and (cmd.is_true("skip-missed") or cmd.optional_bool("skip-immediately") is True):
         raise UsageError("--run-missed and --skip-missed cannot stand together.", fix="Use one of them.")
-    return cmd.true("run-missed") or cmd.maybe("skip-immediately") is False
+    return cmd.is_true("run-missed") or cmd.optional_bool("skip-immediately") is False
 
 
-def _unpaused(subject: Subject, *, makes_up: bool) -> Change:
+def _unpaused(subject: BulkSubject, *, makes_up: bool) -> Change:
     change: Json = {"paused": False}
     if spec(subject.item).get("skipImmediately") is True:
         change["skipImmediately"] = False  # the server would set the horizon back to now
-    until = None if makes_up else horizon.forgotten(subject.outlook)
+    until = None if makes_up else horizon.horizon_removed(subject.outlook)
     intent = _intent(subject, subject.outlook.horizon)
     return Change(horizon.body(spec=change, until=until), intent, _said(subject, makes_up=makes_up))
 
 
-def _ended_early(subject: Subject, context: Situation, *, makes_up: bool) -> Change:
+def _ended_early(subject: BulkSubject, context: PlanContext, *, makes_up: bool) -> Change:
     there = subject.outlook.horizon
     if there is None:
         return Change({}, note=f"{subject.name} is not paused.")
-    if kind_of(subject.state) is Kind.SKIP:
-        note = f"{subject.name} is not paused; it skips until {both(there, context)}. schedule unskip takes that back."
+    if kind_of(subject.state) is IntentKind.SKIP:
+        note = f"{subject.name} is not paused; it skips until {in_both_zones(there, context)}. schedule unskip takes that back."
         return Change({}, note=note)
     before = subject.before
-    until = horizon.taken_back(subject.outlook, before)
+    until = horizon.horizon_after_unskip(subject.outlook, before)
     if makes_up:
         until = before if before is not None and before <= subject.outlook.now else subject.outlook.marks.ran
     return Change(horizon.body(until=until), _intent(subject, None), _said(subject, makes_up=makes_up))
 
 
-def _said(subject: Subject, *, makes_up: bool) -> str:
+def _said(subject: BulkSubject, *, makes_up: bool) -> str:
     missed = subject.outlook.last_passed
     if missed is None or subject.outlook.paused is False:
         return f"{subject.name} goes on."
@@ -76,8 +76,8 @@ def _said(subject: Subject, *, makes_up: bool) -> str:
     return f"{subject.name} goes on; what fell into the pause is not made up for (--run-missed would)."
 
 
-def _intent(subject: Subject, still: datetime | None) -> Intent:
-    kind = Kind.SKIP if still is not None else Kind.RUN
+def _intent(subject: BulkSubject, still: datetime | None) -> Intent:
+    kind = IntentKind.SKIP if still is not None else IntentKind.RUN
     skips = tuple(subject.outlook.skipped(still)) if still is not None else ()
     return Intent(
         subject.name,
@@ -86,7 +86,7 @@ def _intent(subject: Subject, still: datetime | None) -> Intent:
         horizon=still,
         before=subject.before,
         skips=skips,
-        seal=seal_of(spec(subject.item)),
+        seal=spec_hash(spec(subject.item)),
     )
 
 

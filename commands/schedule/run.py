@@ -8,10 +8,10 @@ from commands.backup import create as backup
 from commands.grammar.command import Command
 from commands.grammar.flags import BOOL, PAIRS, TEXT, Flag
 from commands.grammar.verb import Args, Effect, Verb
-from commands.planning.context import Situation
-from commands.planning.equivalent_command import velero
+from commands.planning.context import PlanContext
+from commands.planning.equivalent_command import velero_line
 from commands.planning.facts import Facts, Needs
-from commands.schedule.forecast import lines, outlook
+from commands.schedule.forecast import forecast_lines, make_forecast
 from domain.plan import Plan
 
 
@@ -26,12 +26,14 @@ def needs(cmd: Command, known: Facts) -> Needs:
     return backup.needs(_as_backup(cmd), known)
 
 
-def plan(cmd: Command, facts: Facts, context: Situation) -> Plan:
+def plan(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
     made = backup.plan(_as_backup(cmd), facts, context)
     schedule = facts.get("schedules", cmd.name)
-    notes = lines(outlook(schedule, context.cluster, context.now), context) if schedule is not None else ()
+    notes = (
+        forecast_lines(make_forecast(schedule, context.cluster, context.now), context) if schedule is not None else ()
+    )
     again = replace(_as_backup(cmd), names=(made.subject,))
-    made = replace(made, cli=velero(again, backup.CREATE.flags))
+    made = replace(made, cli=velero_line(again, backup.CREATE.flags))
     return replace(made, notes=(*made.notes, "The schedule's own next run is not affected.", *notes))
 
 

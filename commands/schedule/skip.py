@@ -8,19 +8,19 @@ from commands.grammar.command import Command
 from commands.grammar.flags import BOOL, INT, Flag
 from commands.grammar.verb import Args, Effect, Verb
 from commands.planning import selection
-from commands.planning.context import Situation
+from commands.planning.context import PlanContext
 from commands.planning.facts import Facts
 from commands.planning.object_fields import spec
 from commands.schedule import bulk, horizon
-from commands.schedule.bulk import Change, Subject
-from commands.schedule.forecast import both, listed
-from commands.schedule.intent import Intent, Kind, seal_of
+from commands.schedule.bulk import BulkSubject, Change
+from commands.schedule.forecast import in_both_zones, list_runs
+from commands.schedule.intent import Intent, IntentKind, spec_hash
 from commands.schedule.validation import version_guards
 from domain.counting import counted
 from domain.errors import UsageError
 from domain.plan import Guard, Level, Plan
 
-MOST = 100
+MAX_SKIPPED_RUNS = 100
 FLAGS: tuple[Flag, ...] = (
     *selection.FLAGS,
     Flag("runs", INT, "How many of the next runs (1)", group="When", ours=True),
@@ -28,20 +28,21 @@ FLAGS: tuple[Flag, ...] = (
 )
 
 
-def plan(cmd: Command, facts: Facts, context: Situation) -> Plan:
+def plan(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
     count = cmd.number("runs", 1)
-    if not 1 <= count <= MOST:
+    if not 1 <= count <= MAX_SKIPPED_RUNS:
         raise UsageError(
-            f"--runs {count} is not between 1 and {MOST}.", fix="For longer: schedule pause NAME --until TIME"
+            f"--runs {count} is not between 1 and {MAX_SKIPPED_RUNS}.",
+            fix="For longer: schedule pause NAME --until TIME",
         )
 
-    def decide(subject: Subject) -> Change:
-        return _skip(subject, count, context, more=cmd.true("more"))
+    def decide(subject: BulkSubject) -> Change:
+        return _skip(subject, count, context, more=cmd.is_true("more"))
 
     return bulk.plan(cmd, facts, context, decide, version_guards(context))
 
 
-def _skip(subject: Subject, count: int, context: Situation, *, more: bool) -> Change:
+def _skip(subject: BulkSubject, count: int, context: PlanContext, *, more: bool) -> Change:
     if subject.outlook.paused:
         return Change({}, note=f"{subject.name} is paused: no run is coming that could be skipped.")
     until = subject.outlook.nth(count, more=more)
@@ -49,58 +50,63 @@ def _skip(subject: Subject, count: int, context: Situation, *, more: bool) -> Ch
         return Change({}, guards=(_no_runs(subject),))
     there = subject.outlook.horizon
     if there is not None and there >= until:
-        held = listed(subject.outlook.skipped(there)[:5], context.timezone)
+        held = list_runs(subject.outlook.skipped(there)[:5], context.timezone)
         return Change(
-            {}, note=f"{subject.name} already skips until {both(there, context)}: {held}. Use --more to extend."
+            {},
+            note=f"{subject.name} already skips until {in_both_zones(there, context)}: {held}. Use --more to extend.",
         )
     skips = tuple(subject.outlook.skipped(until))
     intent = Intent(
         subject.name,
         subject.uid,
-        Kind.SKIP,
+        IntentKind.SKIP,
         horizon=until,
         before=subject.before,
         skips=skips,
-        seal=seal_of(spec(subject.item)),
+        seal=spec_hash(spec(subject.item)),
     )
     return Change(horizon.body(until=until), intent, _said(subject, skips, context), _near(subject, skips, context))
 
 
-def _said(subject: Subject, skips: tuple[datetime, ...], context: Situation) -> str:
-    shown = listed(skips[:5], context.timezone) + (f" and {len(skips) - 5} more" if len(skips) > 5 else "")
+def _said(subject: BulkSubject, skips: tuple[datetime, ...], context: PlanContext) -> str:
+    shown = list_runs(skips[:5], context.timezone) + (f" and {len(skips) - 5} more" if len(skips) > 5 else "")
     return f"{subject.name} skips its next {'run' if len(skips) == 1 else counted(len(skips), 'run')}: {shown}."
 
 
-def _near(subject: Subject, skips: tuple[datetime, ...], context: Situation) -> tuple[Guard, ...]:
+def _near(subject: BulkSubject, skips: tuple[datetime, ...], context: PlanContext) -> tuple[Guard, ...]:
     """What starts within the margin may have begun before the server reads of it."""
     sure = context.now + timedelta(seconds=context.skip_margin)
     near = [run for run in skips if run <= sure]
     if not near:
         return ()
-    promised = next((run for run in subject.outlook.runs(MOST + 1, without_horizon=True) if run > sure), None)
-    start = f" Promised from {both(promised, context)} on." if promised is not None and promised in skips else ""
+    promised = next(
+        (run for run in subject.outlook.runs(MAX_SKIPPED_RUNS + 1, without_horizon=True) if run > sure), None
+    )
+    start = (
+        f" Promised from {in_both_zones(promised, context)} on." if promised is not None and promised in skips else ""
+    )
     text = (
-        f"The run of {subject.name} at {both(near[-1], context)} is less than {context.skip_margin:g} s away: "
+        f"The run of {subject.name} at {in_both_zones(near[-1], context)} is less than {context.skip_margin:g} s away: "
         f"that it is skipped is not promised; you will be told.{start}"
     )
     return (Guard("inside-skip-margin", Level.WARN, text),)
 
 
-def _no_runs(subject: Subject) -> Guard:
+def _no_runs(subject: BulkSubject) -> Guard:
     why = subject.outlook.fault or "its expression has no coming run"
     return Guard("no-runs", Level.REFUSE, f"{subject.name} has no runs to skip: {why}.")
 
 
-def unplan(cmd: Command, facts: Facts, context: Situation) -> Plan:
-    def decide(subject: Subject) -> Change:
+def plan_unskip(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
+    def decide(subject: BulkSubject) -> Change:
         there = subject.outlook.horizon
         if there is None:
             return Change({}, note=f"{subject.name} skips nothing.")
         if subject.is_pause:
-            note = f"{subject.name} is paused until {both(there, context)}. schedule resume ends that."
+            note = f"{subject.name} is paused until {in_both_zones(there, context)}. schedule resume ends that."
             return Change({}, note=note)
-        until = horizon.taken_back(subject.outlook, subject.before)
-        intent = Intent(subject.name, subject.uid, Kind.RUN, before=until, seal=seal_of(spec(subject.item)))
+        until = horizon.horizon_after_unskip(subject.outlook, subject.before)
+        intent = Intent(subject.name, subject.uid, IntentKind.RUN, before=until, seal=spec_hash(spec(subject.item)))
         return Change(horizon.body(until=until), intent, f"{subject.name} skips nothing any more.")
 
     return bulk.plan(cmd, facts, context, decide)
@@ -129,6 +135,6 @@ UNSKIP = Verb(
     args=Args("NAME", 0, 50, "schedules"),
     flags=selection.FLAGS,
     needs=bulk.needs,
-    plan=unplan,
+    plan=plan_unskip,
     examples=("schedule unskip nightly",),
 )

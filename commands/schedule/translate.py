@@ -7,7 +7,7 @@ from typing import Any
 from commands.backup import spec as template
 from commands.grammar.command import Command
 from commands.grammar.flags import BOOL, PEEKING_BOOL, TEXT, Flag
-from commands.planning.context import Situation
+from commands.planning.context import PlanContext
 from commands.planning.facts import Facts
 from commands.planning.output import OUTPUT_FLAGS
 from domain.errors import UsageError
@@ -30,20 +30,20 @@ def expression(cmd: Command) -> str:
     return PRESETS.get(cmd.text("schedule").strip().lower(), cmd.text("schedule"))
 
 
-def translate(cmd: Command, facts: Facts, context: Situation) -> Json:
+def translate(cmd: Command, facts: Facts, context: PlanContext) -> Json:
     if not cmd.text("schedule"):
         raise UsageError("--schedule is missing.", fix="schedule create NAME --schedule '0 1 * * *'")
-    template.check(cmd, facts)
+    template.check_command(cmd, facts)
     metadata: Json = {"name": cmd.name, "namespace": context.namespace}
     if cmd.pairs("labels"):
         metadata["labels"] = cmd.pairs("labels")
     spec: Json = {
         "schedule": expression(cmd),
-        "template": template.spec(cmd),
-        "useOwnerReferencesInBackup": cmd.true("use-owner-references-in-backup"),
+        "template": template.backup_spec(cmd),
+        "useOwnerReferencesInBackup": cmd.is_true("use-owner-references-in-backup"),
     }
-    if cmd.true("paused"):
+    if cmd.is_true("paused"):
         spec["paused"] = True
-    if cmd.maybe("skip-immediately") is not None:
-        spec["skipImmediately"] = cmd.maybe("skip-immediately")
+    if cmd.optional_bool("skip-immediately") is not None:
+        spec["skipImmediately"] = cmd.optional_bool("skip-immediately")
     return {"apiVersion": "velero.io/v1", "kind": "Schedule", "metadata": metadata, "spec": spec}

@@ -8,16 +8,16 @@ from difflib import get_close_matches
 from zoneinfo import available_timezones
 
 from commands.planning import object_fields
-from commands.planning.context import Situation
+from commands.planning.context import PlanContext
 from commands.planning.facts import Facts
 from commands.planning.object_fields import Json
-from commands.schedule.cron_errors import in_words
-from commands.schedule.forecast import Outlook, dialect, outlook
-from domain.counting import named
-from domain.duration import SECOND, BadDuration, human
+from commands.schedule.cron_errors import explain_cron_error
+from commands.schedule.forecast import Forecast, dialect, make_forecast
+from domain.counting import plural_of
+from domain.duration import SECOND, BadDuration, format_human
 from domain.duration import parse as parse_duration
 from domain.plan import Guard, Level
-from velero.cron.description import Trap, Warned, traps
+from velero.cron.description import Trap, Warned, find_traps
 from velero.features import numbers
 
 DEFAULT_TTL = 720 * 3600 * SECOND
@@ -26,10 +26,10 @@ _REFUSED = {Trap.NEVER: "never-runs", Trap.UNDER_A_MINUTE: "too-often"}
 _MINUTE_FIELD = re.compile(r"((?:(?:CRON_)?TZ=\S+ +)?)(\d{1,2})( .+)")
 
 
-def when_guards(item: Json, facts: Facts, context: Situation) -> tuple[Guard, ...]:
+def when_guards(item: Json, facts: Facts, context: PlanContext) -> tuple[Guard, ...]:
     """Of a Schedule as it would stand."""
-    found = outlook(item, context.cluster, context.now)
-    warned = traps(found.expr, dialect(context.cluster))
+    found = make_forecast(item, context.cluster, context.now)
+    warned = find_traps(found.expr, dialect(context.cluster))
     if found.schedule is None:
         return (_unreadable(found, warned),)
     guards = [_trapped(each) for each in warned]
@@ -42,16 +42,16 @@ def when_guards(item: Json, facts: Facts, context: Situation) -> tuple[Guard, ..
     return tuple(guards)
 
 
-def _unreadable(found: Outlook, warned: list[Warned]) -> Guard:
+def _unreadable(found: Forecast, warned: list[Warned]) -> Guard:
     hints = " ".join(each.text for each in warned)
-    ours = in_words(found.fault)
+    ours = explain_cron_error(found.fault)
     why = f"{ours}. Its own words: {found.fault}" if ours else found.fault
     text = f"Velero would refuse {found.expr!r}: {why}. {hints}".strip()
     near = _nearest(found, warned)
     return Guard("bad-cron", Level.REFUSE, text, near)
 
 
-def _nearest(found: Outlook, warned: list[Warned]) -> tuple[str, ...]:
+def _nearest(found: Forecast, warned: list[Warned]) -> tuple[str, ...]:
     """What is likely meant: five of six fields, or a zone that there is."""
     zone = re.match(r"(?:CRON_)?TZ=(\S+)", found.expr)
     if any(each.trap is Trap.SIX_FIELDS for each in warned):
@@ -69,7 +69,7 @@ def _trapped(warned: Warned) -> Guard:
     return Guard(f"cron-{code}", Level.WARN, warned.text)
 
 
-def _same_minute(item: Json, found: Outlook, facts: Facts, context: Situation) -> Iterable[Guard]:
+def _same_minute(item: Json, found: Forecast, facts: Facts, context: PlanContext) -> Iterable[Guard]:
     runs = found.schedule.runs(context.now, 1) if found.schedule is not None else []
     if not runs or found.schedule is None or found.schedule.every is not None:
         return
@@ -77,25 +77,25 @@ def _same_minute(item: Json, found: Outlook, facts: Facts, context: Situation) -
     meeting = [other.name for other in others if _runs_at(other, runs[0].timestamp())]
     if meeting:
         free = _free_minute(found, others, context)
-        text = f"{', '.join(meeting[:3])} {named(len(meeting), 'starts', 'start')} in the same minute; Velero runs one after the other."
+        text = f"{', '.join(meeting[:3])} {plural_of(len(meeting), 'starts', 'start')} in the same minute; Velero runs one after the other."
         offer = f" A free minute: {free}" if free else ""
         yield Guard("same-minute", Level.WARN, text + offer, (free,) if free else ())
 
 
-def _others(item: Json, facts: Facts, context: Situation) -> Iterable[Outlook]:
+def _others(item: Json, facts: Facts, context: PlanContext) -> Iterable[Forecast]:
     for other in facts.all("schedules"):
         if object_fields.name(other) != object_fields.name(item):
-            seen = outlook(other, context.cluster, context.now)
+            seen = make_forecast(other, context.cluster, context.now)
             if not seen.paused:
                 yield seen
 
 
-def _runs_at(other: Outlook, second: float) -> bool:
+def _runs_at(other: Forecast, second: float) -> bool:
     schedule = other.schedule
     return schedule is not None and schedule.every is None and schedule.next_second(int(second) - 1) == int(second)
 
 
-def _free_minute(found: Outlook, others: list[Outlook], context: Situation) -> str:
+def _free_minute(found: Forecast, others: list[Forecast], context: PlanContext) -> str:
     """The nearest later minute of the hour in which none of the others starts."""
     parts = _MINUTE_FIELD.fullmatch(found.expr.strip())
     if parts is None:
@@ -109,12 +109,12 @@ def _free_minute(found: Outlook, others: list[Outlook], context: Situation) -> s
     return ""
 
 
-def _short_lived(item: Json, found: Outlook) -> Iterable[Guard]:
+def _short_lived(item: Json, found: Forecast) -> Iterable[Guard]:
     template = object_fields.spec(item).get("template")
     ttl = _span(template.get("ttl") if isinstance(template, Mapping) else None)
     if found.period is not None and 0 < ttl < 2 * found.period * SECOND:
         text = (
-            f"Backups are kept {human(ttl)}, less than two periods of {human(int(found.period) * SECOND)}: "
+            f"Backups are kept {format_human(ttl)}, less than two periods of {format_human(int(found.period) * SECOND)}: "
             "one run that fails leaves nothing."
         )
         yield Guard("ttl-short-of-two-periods", Level.WARN, text)
@@ -127,15 +127,15 @@ def _span(value: object) -> int:
         return 0
 
 
-def _too_close(found: Outlook, item: Json, context: Situation) -> Iterable[Guard]:
+def _too_close(found: Forecast, item: Json, context: PlanContext) -> Iterable[Guard]:
     namespaces = (object_fields.spec(item).get("template") or {}).get("includedNamespaces") or ["*"]
     usual = context.usual.get(found.name) or context.usual.get(",".join(sorted(map(str, namespaces)))) or 0.0
     if found.closest is not None and usual > found.closest:
-        text = f"A run usually takes {human(int(usual) * SECOND)}; the next is due after {human(int(found.closest) * SECOND)}."
+        text = f"A run usually takes {format_human(int(usual) * SECOND)}; the next is due after {format_human(int(found.closest) * SECOND)}."
         yield Guard("closer-than-usual", Level.WARN, text)
 
 
-def version_guards(context: Situation) -> tuple[Guard, ...]:
+def version_guards(context: PlanContext) -> tuple[Guard, ...]:
     """A future `status.lastSkipped` is known since Velero 1.13."""
     known = numbers(context.cluster.server_version)
     if known is not None and known < (1, 13):

@@ -6,8 +6,8 @@ from commands.backup_location.validation import secret_guards
 from commands.grammar.command import Command
 from commands.grammar.verb import Args, Effect, Verb
 from commands.planning import checks, equivalent_command
-from commands.planning.context import Situation
-from commands.planning.facts import Facts, Needs, Want
+from commands.planning.context import PlanContext
+from commands.planning.facts import Facts, Needs, ObjectNeed
 from commands.snapshot_location.translate import FLAGS, translate
 from domain.plan import Plan, Step, StepVerb
 from policy.reach import location_reach
@@ -16,10 +16,10 @@ KIND, RESOURCE = "VolumeSnapshotLocation", "volumesnapshotlocations"
 
 
 def needs(_cmd: Command, _known: Facts) -> Needs:
-    return Needs.of(Want(RESOURCE, fresh=True))
+    return Needs.of(ObjectNeed(RESOURCE, fresh=True))
 
 
-def plan(cmd: Command, facts: Facts, context: Situation) -> Plan:
+def plan(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
     manifest = translate(cmd, context)
     return Plan(
         cluster=context.cluster.name,
@@ -34,7 +34,7 @@ def plan(cmd: Command, facts: Facts, context: Situation) -> Plan:
             *checks.label_guards(cmd),
             *secret_guards(manifest["spec"].get("config") or {}),
         ),
-        cli=equivalent_command.velero(cmd, FLAGS),
+        cli=equivalent_command.velero_line(cmd, FLAGS),
         summary=f"Add the snapshot location {cmd.name}",
     )
 

@@ -6,19 +6,19 @@ from commands.grammar.command import Command
 from commands.grammar.flags import TEXT, Flag
 from commands.grammar.verb import Args, Effect, Verb
 from commands.planning import object_fields, output
-from commands.planning.context import Situation
-from commands.planning.facts import Facts, Needs, Want, World
+from commands.planning.context import PlanContext
+from commands.planning.facts import Facts, FactsByCluster, Needs, ObjectNeed
 from commands.planning.output import ALL_CLUSTERS, LIST_FLAGS
 from commands.snapshot_location.create import RESOURCE
 from domain.answer import Answer, Part, Table, Text, Tone
-from domain.errors import ClusterError, Unknown
+from domain.errors import ClusterError, NotFound
 
 
 def needs(cmd: Command, _known: Facts) -> Needs:
-    return Needs.of(Want(RESOURCE, label=cmd.text("selector"), fresh=True))
+    return Needs.of(ObjectNeed(RESOURCE, label=cmd.text("selector"), fresh=True))
 
 
-def answer(cmd: Command, world: World, _context: Situation) -> Answer:
+def answer(cmd: Command, world: FactsByCluster, _context: PlanContext) -> Answer:
     items: list[object_fields.Json] = []
     rows: list[tuple[str, ...]] = []
     troubles: list[Part] = []
@@ -29,7 +29,7 @@ def answer(cmd: Command, world: World, _context: Situation) -> Answer:
             continue
         for name in cmd.names:
             if facts.get(RESOURCE, name) is None:
-                raise Unknown(f"There is no snapshot location {name!r}.", nearest=facts.nearest(RESOURCE, name))
+                raise NotFound(f"There is no snapshot location {name!r}.", nearest=facts.nearest(RESOURCE, name))
         found = [
             item
             for item in sorted(facts.all(RESOURCE), key=object_fields.name)
@@ -40,13 +40,13 @@ def answer(cmd: Command, world: World, _context: Situation) -> Answer:
     headline = {0: "No snapshot locations found.", 1: "1 snapshot location"}.get(
         len(rows), f"{len(rows)} snapshot locations"
     )
-    if output.dumps(cmd):
-        return Answer(headline, (*troubles, output.dump(cmd, items)))
+    if output.wants_objects(cmd):
+        return Answer(headline, (*troubles, output.render_objects(cmd, items)))
     columns = (
         *(("CLUSTER",) if several else ()),
         "NAME",
         "PROVIDER",
-        *(("CONFIG",) if output.wide(cmd) else ()),
+        *(("CONFIG",) if output.is_wide(cmd) else ()),
         *output.label_columns(cmd),
     )
     table = (Table(columns, tuple(rows), "Snapshot locations"),) if rows else ()
@@ -59,7 +59,7 @@ def _row(cmd: Command, item: object_fields.Json) -> tuple[str, ...]:
     return (
         object_fields.name(item),
         str(spec.get("provider") or "-"),
-        *((config,) if output.wide(cmd) else ()),
+        *((config,) if output.is_wide(cmd) else ()),
         *output.label_cells(cmd, item),
     )
 

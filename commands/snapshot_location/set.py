@@ -7,22 +7,22 @@ from commands.grammar.command import Command
 from commands.grammar.flags import PAIRS, Flag
 from commands.grammar.verb import Args, Effect, Verb
 from commands.planning import object_fields
-from commands.planning.context import Situation
+from commands.planning.context import PlanContext
 from commands.planning.facts import Facts
 from commands.snapshot_location.create import KIND, RESOURCE, needs
-from domain.errors import Unknown
+from domain.errors import NotFound
 from domain.plan import Plan, Step, StepVerb
-from policy.reach import location_reach, merged
+from policy.reach import apply_merge_patch, location_reach
 
 
-def plan(cmd: Command, facts: Facts, context: Situation) -> Plan:
+def plan(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
     item = facts.get(RESOURCE, cmd.name)
     if item is None:
-        raise Unknown(f"There is no snapshot location {cmd.name!r}.", nearest=facts.nearest(RESOURCE, cmd.name))
+        raise NotFound(f"There is no snapshot location {cmd.name!r}.", nearest=facts.nearest(RESOURCE, cmd.name))
     secret = credential(cmd)
     wanted = {"credential": secret} if secret else {}
     steps: tuple[Step, ...] = ()
-    if wanted and merged(object_fields.spec(item), wanted) != object_fields.spec(item):
+    if wanted and apply_merge_patch(object_fields.spec(item), wanted) != object_fields.spec(item):
         uid = str(item["metadata"].get("uid", ""))
         steps = (Step(StepVerb.PATCH, KIND, RESOURCE, cmd.name, {"spec": wanted}, uid=uid),)
     return Plan(

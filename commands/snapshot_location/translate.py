@@ -7,7 +7,7 @@ from typing import Any
 from commands.backup_location.translate import credential
 from commands.grammar.command import Command
 from commands.grammar.flags import PAIRS, TEXT, Flag
-from commands.planning.context import Situation
+from commands.planning.context import PlanContext
 from commands.planning.output import OUTPUT_FLAGS
 from domain.errors import UsageError
 
@@ -22,7 +22,7 @@ FLAGS: tuple[Flag, ...] = (
 )
 
 
-def translate(cmd: Command, context: Situation) -> Json:
+def translate(cmd: Command, context: PlanContext) -> Json:
     if not cmd.text("provider"):
         raise UsageError("--provider is missing.", fix="snapshot-location create NAME --provider aws")
     secret = credential(cmd)

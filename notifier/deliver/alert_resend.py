@@ -10,8 +10,8 @@ from typing import Any
 
 from domain.errors import DeliveryError
 from notifier.deliver.addresses import Resolve
-from notifier.deliver.http_client import Receiver, call, posted
-from notifier.render.alerts import alerts, ends, fires
+from notifier.deliver.http_client import Receiver, call, json_request
+from notifier.render.alerts import alert_end, alerts_of, is_firing
 from store.tables.notices import Notice, NoticeState
 from store.transaction import Transaction
 from store.writer import Store
@@ -26,20 +26,20 @@ Alone = Callable[[Key, Callable[[], Coroutine[Any, Any, None]]], bool]
 """Whether the work was begun: nothing else is sent to that receiver meanwhile, so that no repetition overtakes an end."""
 
 
-def noted(tx: Transaction, notice: Notice) -> None:
+def record_alert(tx: Transaction, notice: Notice) -> None:
     """What stands at the receiver once a notice is settled. An end is an end even where it could not be delivered."""
     now = tx.notices.get(notice.id) if notice.kind == KIND else None
     if now is None or now.state not in {NoticeState.SENT, NoticeState.DEAD}:
         return
     event = tx.outbox.event(notice.event)
-    for each in alerts(event) if event is not None else ():
-        if not fires(each):
-            tx.alerts.over(notice.address, each["labels"])
+    for each in alerts_of(event) if event is not None else ():
+        if not is_firing(each):
+            tx.alerts.end(notice.address, each["labels"])
         elif now.state is NoticeState.SENT:
-            tx.alerts.stands(notice.address, each["labels"], each, ends(each))
+            tx.alerts.put(notice.address, each["labels"], each, alert_end(each))
 
 
-class Repeats:
+class AlertResend:
     """`counted` takes (kind, outcome)."""
 
     def __init__(
@@ -90,10 +90,10 @@ class Repeats:
     async def _taken(self, receiver: Receiver, some: Sequence[Mapping[str, Any]], now: datetime) -> bool:
         """What fails is not put off: the next round says it anyway."""
         try:
-            reply = await call(posted(receiver.url, some), receiver.allow, receiver.timeout, self._resolve, now)
+            reply = await call(json_request(receiver.url, some), receiver.allow, receiver.timeout, self._resolve, now)
         except DeliveryError:
             return False
-        return reply.taken
+        return reply.is_accepted
 
 
 def _due(tx: Transaction, address: str, now: datetime) -> Sequence[Mapping[str, Any]]:

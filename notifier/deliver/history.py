@@ -15,12 +15,12 @@ from typing import Any
 from slack_sdk.web.async_client import AsyncWebClient
 
 from domain.errors import DeliveryError, NotAccepted
-from notifier.deliver.outcome import of_fault
-from notifier.deliver.rate_limit import HISTORY, REPLIES, RateLimiter, using
+from notifier.deliver.outcome import classify_error
+from notifier.deliver.rate_limit import HISTORY, REPLIES, RateLimiter, use_token
 from notifier.deliver.slack import FAULTS
 
-LONGEST_REST_S = 600.0
-MOST_PLACES = 1000
+MAX_PAUSE_S = 600.0
+MAX_PLACES = 1000
 PAGE = 200
 
 UNREADABLE = frozenset({"missing_scope", "not_in_channel", "channel_not_found", "is_archived", "thread_not_found"})
@@ -28,7 +28,7 @@ UNREADABLE = frozenset({"missing_scope", "not_in_channel", "channel_not_found", 
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class HistoryPlace:
     """A channel's own messages; with `thread` the replies to one of them."""
 
     channel: str
@@ -39,7 +39,7 @@ Copies = Mapping[str, tuple[str, ...]]
 """The id of a notice → the ts of every message that carries it, the oldest first."""
 
 
-class History:
+class ChannelHistory:
     """`gap`: seconds that the first rest after a refusal lasts at the least."""
 
     def __init__(
@@ -55,40 +55,40 @@ class History:
         self._now = now
         self._gap = gap
         self._timeout = timeout
-        self._rests: dict[Place, tuple[int, datetime]] = {}
+        self._rests: dict[HistoryPlace, tuple[int, datetime]] = {}
         self._direct: dict[str, str] = {}
 
-    def wait(self, place: Place) -> float:
+    def wait(self, place: HistoryPlace) -> float:
         """Seconds until this place may be read."""
         _, until = self._rests.get(place, (0, self._now()))
         rest = max(0.0, (until - self._now()).total_seconds())
         return max(rest, self._limiter.wait(_method(place), place.channel))
 
-    async def copies(self, place: Place, since: datetime) -> Copies:
+    async def find_copies(self, place: HistoryPlace, since: datetime) -> Copies:
         """Raises DeliveryError; NotAccepted before the place may be read again."""
         if wait := self.wait(place):
             raise NotAccepted("It is too early to read the history again.", code="ratelimited", retry_after=wait)
         try:
             found = await self._all(place, since)
         except DeliveryError as error:
-            self._refused(place, asked_wait(error))
+            self._refused(place, requested_wait(error))
             raise
         self._rests.pop(place, None)
         return {ident: tuple(sorted(each, key=float)) for ident, each in found.items()}
 
-    def _refused(self, place: Place, asked: float) -> None:
+    def _refused(self, place: HistoryPlace, asked: float) -> None:
         failures = self._rests.get(place, (0, None))[0] + 1
-        grown: float = min(LONGEST_REST_S, self._gap * 2.0 ** (failures - 1))
+        grown: float = min(MAX_PAUSE_S, self._gap * 2.0 ** (failures - 1))
         self._rests[place] = (failures, self._now() + timedelta(seconds=max(asked, grown)))
-        while len(self._rests) > MOST_PLACES:
+        while len(self._rests) > MAX_PLACES:
             self._rests.pop(next(iter(self._rests)))
 
-    async def _all(self, place: Place, since: datetime) -> Mapping[str, set[str]]:
-        channel = await self.channel(place.channel)
+    async def _all(self, place: HistoryPlace, since: datetime) -> Mapping[str, set[str]]:
+        channel = await self.channel_of(place.channel)
         found: dict[str, set[str]] = defaultdict(set)
         cursor = ""
         while True:
-            answer = await self._page(Place(channel, place.thread), since, cursor)
+            answer = await self._page(HistoryPlace(channel, place.thread), since, cursor)
             for message in answer.get("messages") or []:
                 ident = ((message.get("metadata") or {}).get("event_payload") or {}).get("id")
                 if ident:
@@ -97,7 +97,7 @@ class History:
             if not cursor:
                 return found
 
-    async def _page(self, place: Place, since: datetime, cursor: str) -> Mapping[str, Any]:
+    async def _page(self, place: HistoryPlace, since: datetime, cursor: str) -> Mapping[str, Any]:
         arguments: dict[str, Any] = {
             "channel": place.channel,
             "oldest": f"{since.timestamp():.6f}",
@@ -111,15 +111,15 @@ class History:
             call, arguments["ts"] = self._client.conversations_replies, place.thread
         token = await self._limiter.token(_method(place), place.channel)
         try:
-            with using(token):
+            with use_token(token):
                 answer = await asyncio.wait_for(call(**arguments), self._timeout)
         except FAULTS as error:
-            raise of_fault(error) from error
+            raise classify_error(error) from error
         finally:
             self._limiter.done(token)
         return answer.data if isinstance(answer.data, dict) else {}
 
-    async def channel(self, address: str) -> str:
+    async def channel_of(self, address: str) -> str:
         """A person's direct messages have a channel of their own."""
         if address[:1] not in {"U", "W"}:
             return address
@@ -127,17 +127,17 @@ class History:
             try:
                 opened = await asyncio.wait_for(self._client.conversations_open(users=[address]), self._timeout)
             except FAULTS as error:
-                raise of_fault(error) from error
+                raise classify_error(error) from error
             self._direct[address] = str((opened.get("channel") or {}).get("id") or address)
-            while len(self._direct) > MOST_PLACES:
+            while len(self._direct) > MAX_PLACES:
                 self._direct.pop(next(iter(self._direct)))
         return self._direct[address]
 
 
-def asked_wait(error: DeliveryError) -> float:
+def requested_wait(error: DeliveryError) -> float:
     """Seconds that Slack, or our own bucket, asks to wait; 0 where it asks for nothing."""
     return (error.retry_after or 0.0) if isinstance(error, NotAccepted) else 0.0
 
 
-def _method(place: Place) -> str:
+def _method(place: HistoryPlace) -> str:
     return REPLIES if place.thread else HISTORY

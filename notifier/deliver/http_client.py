@@ -15,10 +15,10 @@ from domain.errors import NotAccepted
 from domain.event import Event
 from notifier.deliver.addresses import Resolve, place_of, session_to
 from notifier.deliver.signature import headers
-from notifier.render.alerts import alerts
+from notifier.render.alerts import alerts_of
 from notifier.render.cloudevents import encoded, envelope
 
-LONGEST = 30.0
+MAX_TIMEOUT_S = 30.0
 USER_AGENT = "velero-chatops"
 ALERTS_PATH = "/api/v2/alerts"
 
@@ -38,49 +38,51 @@ class Receiver:
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel:
+class WebhookRequest:
     url: str
     body: bytes
     headers: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class WebhookReply:
     status: int
     retry_after: float = 0.0
 
     @property
-    def taken(self) -> bool:
+    def is_accepted(self) -> bool:
         return 200 <= self.status < 300
 
 
-Pack = Callable[[Receiver, str, str, Event, datetime], Parcel | None]
+Encoder = Callable[[Receiver, str, str, Event, datetime], WebhookRequest | None]
 """(receiver, url, id, event, now) → what is sent; None when there is nothing to say."""
 
 
-def cloud_event(receiver: Receiver, url: str, ident: str, event: Event, now: datetime) -> Parcel | None:
+def cloud_event(receiver: Receiver, url: str, ident: str, event: Event, now: datetime) -> WebhookRequest | None:
     body = encoded(envelope(ident, event))
     signed = headers(receiver.secrets, ident, now, body)
-    return Parcel(url, body, {"Content-Type": "application/cloudevents+json; charset=utf-8", **signed})
+    return WebhookRequest(url, body, {"Content-Type": "application/cloudevents+json; charset=utf-8", **signed})
 
 
-def alert(_receiver: Receiver, url: str, _ident: str, event: Event, _now: datetime) -> Parcel | None:
-    made = alerts(event)
-    return posted(url, made) if made else None
+def alert(_receiver: Receiver, url: str, _ident: str, event: Event, _now: datetime) -> WebhookRequest | None:
+    made = alerts_of(event)
+    return json_request(url, made) if made else None
 
 
-def posted(url: str, made: Sequence[Mapping[str, Any]]) -> Parcel:
+def json_request(url: str, made: Sequence[Mapping[str, Any]]) -> WebhookRequest:
     where = url.rstrip("/")
     where = where if where.endswith(ALERTS_PATH) else where + ALERTS_PATH
-    return Parcel(where, encoded(made), {"Content-Type": "application/json"})
+    return WebhookRequest(where, encoded(made), {"Content-Type": "application/json"})
 
 
-PACKS: Mapping[str, Pack] = {"webhook": cloud_event, "alertmanager": alert}
+ENCODERS: Mapping[str, Encoder] = {"webhook": cloud_event, "alertmanager": alert}
 
 
-async def call(parcel: Parcel, allow: Sequence[str], seconds: float, resolve: Resolve, now: datetime) -> Reply:
+async def call(
+    parcel: WebhookRequest, allow: Sequence[str], seconds: float, resolve: Resolve, now: datetime
+) -> WebhookReply:
     """Raises NotAccepted where nobody answered, Undeliverable where nobody may be asked."""
-    limit = min(seconds, LONGEST)
+    limit = min(seconds, MAX_TIMEOUT_S)
     try:
         async with asyncio.timeout(limit):
             place = await place_of(parcel.url, allow, resolve)
@@ -93,7 +95,7 @@ async def call(parcel: Parcel, allow: Sequence[str], seconds: float, resolve: Re
                     allow_redirects=False,
                 ) as response,
             ):
-                return Reply(response.status, retry_after(response.headers.get("Retry-After", ""), now))
+                return WebhookReply(response.status, retry_after(response.headers.get("Retry-After", ""), now))
     except TimeoutError:
         raise NotAccepted(f"No answer within {limit:g} s.", code="timeout") from None
     except (aiohttp.ClientError, OSError, ValueError) as error:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-async def each(work: Iterable[Awaitable[T]]) -> list[T | Exception]:
+async def run_each(work: Iterable[Awaitable[T]]) -> list[T | Exception]:
     """All at once; what failed as its fault. What is no fault of the work's, such as being cancelled, is raised."""
     ended: list[T | Exception] = []
     for one in await asyncio.gather(*work, return_exceptions=True):
@@ -19,8 +19,8 @@ async def each(work: Iterable[Awaitable[T]]) -> list[T | Exception]:
     return ended
 
 
-async def one(work: Awaitable[T]) -> T | Exception:
-    return (await each([work]))[0]
+async def run_one(work: Awaitable[T]) -> T | Exception:
+    return (await run_each([work]))[0]
 
 
 def faults_of(done: Iterable[asyncio.Task[Any]]) -> list[Exception]:
@@ -37,7 +37,7 @@ def faults_of(done: Iterable[asyncio.Task[Any]]) -> list[Exception]:
     return faults
 
 
-def told(what: str, faults: Sequence[Exception]) -> None:
+def raise_all(what: str, faults: Sequence[Exception]) -> None:
     """Raises them together, for the loop that is supervised."""
     if faults:
         raise ExceptionGroup(what, faults)

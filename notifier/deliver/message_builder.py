@@ -11,16 +11,16 @@ from typing import Any
 from domain.event import Event, Severity
 from domain.operation import Operation
 from domain.reach import Reach
-from notifier.audience import OPEN_KINDS, own_event, own_extra, own_history, reach_of, seen_by
-from notifier.deliver.projection import Drawn
+from notifier.audience import OPEN_KINDS, reach_of, redact_event, redact_extra, redact_history, visibility_for
+from notifier.deliver.projection import RenderedMessage
 from notifier.deliver.rate_limit import Priority
-from notifier.deliver.slack import Letter
+from notifier.deliver.slack import OutgoingMessage
 from notifier.render.answers import Rendered
-from notifier.render.cards import History, card
+from notifier.render.cards import History, render_card
 from notifier.render.limits import context
-from notifier.render.notices import notice as drawn
+from notifier.render.notices import render_notice as drawn
 from notifier.route import Destination, Role
-from policy.visible import Seen, View
+from policy.visible import View, Visibility
 from store.tables.messages import Message
 from store.tables.notices import Notice
 from store.transaction import Transaction
@@ -37,7 +37,7 @@ Link = Callable[[str, str], Awaitable[str]]
 ReceiverView = Callable[[str, str, str], Awaitable[View]]
 """(channel or person, cluster, noun) → what may be told there. Raises NotAccepted where that is not known now."""
 
-WHY = {
+CHANNEL_ERRORS = {
     "not_in_channel": "I am not in that channel. Invite me there to see the card where you asked.",
     "channel_not_found": "I cannot see that channel. Invite me there to see the card where you asked.",
     "is_archived": "That channel is archived.",
@@ -50,7 +50,7 @@ def _person(event: Event) -> str:
     return user if user[:1] in {"U", "W"} else ""
 
 
-class Letters:
+class MessageBuilder:
     """`enrich_for` seconds are waited at the most before a failure is told without its reason."""
 
     def __init__(
@@ -74,7 +74,7 @@ class Letters:
         self._enrich_for = enrich_for
         self._extras: dict[str, Mapping[str, Any]] = {}
 
-    async def letter(self, notice: Notice, event: Event | None) -> Letter | None:
+    async def build(self, notice: Notice, event: Event | None) -> OutgoingMessage | None:
         if event is None:
             return None
         role = Role(str(notice.body.get("role", Role.NEWS.value)))
@@ -88,11 +88,11 @@ class Letters:
             case Role.NEWS:
                 return await self._news(notice, event)
 
-    async def _card(self, notice: Notice, event: Event) -> Letter | None:
+    async def _card(self, notice: Notice, event: Event) -> OutgoingMessage | None:
         found = await self._drawn(event.operation, notice.address)
         if found is None:
             return None
-        return Letter(
+        return OutgoingMessage(
             channel=notice.address,
             rendered=found.rendered,
             thread=str(notice.body.get("thread", "")) if not notice.body.get("fallback") else "",
@@ -102,11 +102,11 @@ class Letters:
             fallback=_person(event),
         )
 
-    async def draw(self, message: Message) -> Drawn | None:
+    async def draw_card(self, message: Message) -> RenderedMessage | None:
         """The card as it is now, for where it stands."""
         return await self._drawn(message.subject, message.channel)
 
-    async def _drawn(self, ident: str, channel: str) -> Drawn | None:
+    async def _drawn(self, ident: str, channel: str) -> RenderedMessage | None:
         def read(tx: Transaction) -> tuple[Operation, tuple[Event, ...], str, Reach] | None:
             operation = tx.operations.get(ident)
             if operation is None:
@@ -120,27 +120,27 @@ class Letters:
         operation, events, why, reach = found
         started = next((each.facts for each in events if each.kind in {"operation.started", "approval.requested"}), {})
         ending = next(
-            (each for each in reversed(events) if each.object_uid == operation.object_uid and operation.over), None
+            (each for each in reversed(events) if each.object_uid == operation.object_uid and operation.is_over), None
         )
         extra = await self._extra(ending) if ending else {}
         seen = self._watched(operation.cluster, operation.noun.capitalize(), operation.object_uid)
         history = History(started, seen, ending, extra, requester=operation.actor)
         views = [await self._view(_reader(channel, operation), operation.cluster, operation.noun)]
-        bounded = seen_by(views, reach) is not Seen.FULL
-        shown = own_history(operation, history, views) if bounded else (operation, history)
-        drawn_now = card(*shown, self._now())
+        bounded = visibility_for(views, reach) is not Visibility.FULL
+        shown = redact_history(operation, history, views) if bounded else (operation, history)
+        drawn_now = render_card(*shown, self._now())
         if why:
             drawn_now = replace(drawn_now, blocks=(*drawn_now.blocks, context(why)), text=f"{drawn_now.text}\n{why}")
-        priority = Priority.URGENT if operation.over else Priority.PROGRESS
-        return Drawn(operation.revision, drawn_now, priority)
+        priority = Priority.URGENT if operation.is_over else Priority.PROGRESS
+        return RenderedMessage(operation.revision, drawn_now, priority)
 
-    async def _asks(self, notice: Notice, event: Event) -> Letter | None:
+    async def _asks(self, notice: Notice, event: Event) -> OutgoingMessage | None:
         rendered = await self._approval(event)
         if rendered is None:
             return None
-        return Letter(notice.address, rendered, subject=event.operation, role=Role.APPROVAL.value)
+        return OutgoingMessage(notice.address, rendered, subject=event.operation, role=Role.APPROVAL.value)
 
-    async def _reply(self, event: Event) -> Letter | None:
+    async def _reply(self, event: Event) -> OutgoingMessage | None:
         """Into the card's thread; where there is no card, to the person who asked."""
         cards = await self._store.read(lambda tx: tx.messages.of(event.operation, Role.CARD.value))
         operation = await self._store.read(lambda tx: tx.operations.get(event.operation))
@@ -151,15 +151,15 @@ class Letters:
         told, extra, _ = await self._bounded(event, views)
         told = replace(told, facts={**told.facts, "user": operation.actor})
         rendered = drawn(told, Destination("slack", "", Role.REPLY, 0), extra, "")
-        return Letter(channel, rendered, thread, subject=event.operation, role=Role.REPLY.value)
+        return OutgoingMessage(channel, rendered, thread, subject=event.operation, role=Role.REPLY.value)
 
-    async def _news(self, notice: Notice, event: Event) -> Letter | None:
+    async def _news(self, notice: Notice, event: Event) -> OutgoingMessage | None:
         to = Destination("slack", notice.address, Role.NEWS, 0, tuple(notice.body.get("mention") or ()))
         receivers = dict.fromkeys(each for each in (notice.address, str(notice.body.get("viewer") or "")) if each)
         views = [await self._view(each, event.cluster, _noun(event)) for each in receivers]
         # First what takes a while: the card that the news links to may appear meanwhile.
         told, extra, verdict = await self._bounded(event, views)
-        if verdict is Seen.HIDDEN:
+        if verdict is Visibility.HIDDEN:
             return None
         cards = (
             await self._store.read(lambda tx: tx.messages.of(event.operation, Role.CARD.value))
@@ -168,18 +168,18 @@ class Letters:
         )
         link = await self._link(cards[0].channel, cards[0].ts) if cards else ""
         subject = event.operation or f"{event.cluster}/{event.object_kind}/{event.object_name}"
-        return Letter(notice.address, drawn(told, to, extra, link), subject=subject, role=Role.NEWS.value)
+        return OutgoingMessage(notice.address, drawn(told, to, extra, link), subject=subject, role=Role.NEWS.value)
 
-    async def _bounded(self, event: Event, views: Sequence[View]) -> tuple[Event, Mapping[str, Any], Seen]:
+    async def _bounded(self, event: Event, views: Sequence[View]) -> tuple[Event, Mapping[str, Any], Visibility]:
         """What of it these may be told, and how much of it that is."""
         extra = await self._extra(event)
         if event.kind in OPEN_KINDS:
-            return event, extra, Seen.FULL
+            return event, extra, Visibility.FULL
         planned = await self._store.read(lambda tx: _planned(tx, event.operation))
-        verdict = seen_by(views, reach_of(event, planned))
-        if verdict is Seen.FULL:
+        verdict = visibility_for(views, reach_of(event, planned))
+        if verdict is Visibility.FULL:
             return event, extra, verdict
-        return own_event(event, views), own_extra(extra, views), verdict
+        return redact_event(event, views), redact_extra(extra, views), verdict
 
     async def _extra(self, event: Event) -> Mapping[str, Any]:
         """Once found it is kept; not found in time, the message goes without it."""
@@ -215,4 +215,4 @@ def _elsewhere(tx: Transaction, events: tuple[Event, ...]) -> str:
     """Why the card does not stand where it was asked for, and what to do; empty where it does."""
     opened = [event for event in events if event.kind in {"operation.started", "approval.requested"}]
     bodies = [notice.body for event in opened for notice in tx.notices.of_event(event.id)]
-    return next((WHY.get(str(body["why"]), "") for body in bodies if body.get("why")), "")
+    return next((CHANNEL_ERRORS.get(str(body["why"]), "") for body in bodies if body.get("why")), "")

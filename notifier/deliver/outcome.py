@@ -7,15 +7,17 @@ from slack_sdk.errors import SlackApiError
 
 from domain.errors import DeliveryError, Doubtful, NotAccepted, Undeliverable
 
-AMBIGUOUS = frozenset({"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"})
-WAIT = frozenset({"ratelimited", "rate_limited"})
-OUT_OF_REACH = frozenset(
+AMBIGUOUS_ERRORS = frozenset(
+    {"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"}
+)
+RATE_LIMIT_ERRORS = frozenset({"ratelimited", "rate_limited"})
+CHANNEL_UNREACHABLE_ERRORS = frozenset(
     {"channel_not_found", "not_in_channel", "is_archived", "restricted_action", "user_not_found", "cannot_dm_bot"}
 )
-BROKEN_TOKEN = frozenset({"invalid_auth", "token_revoked", "token_expired", "account_inactive", "not_authed"})
+BROKEN_TOKEN_ERRORS = frozenset({"invalid_auth", "token_revoked", "token_expired", "account_inactive", "not_authed"})
 
 
-def of_fault(fault: Exception) -> DeliveryError:
+def classify_error(fault: Exception) -> DeliveryError:
     """Of an exception of the Slack client. A connection that never was is certain; one that broke is not."""
     if isinstance(fault, SlackApiError):
         return _of_answer(fault)
@@ -29,11 +31,11 @@ def _of_answer(error: SlackApiError) -> DeliveryError:
     status = int(getattr(response, "status_code", 200) or 200)
     data = getattr(response, "data", None)
     code = str(data.get("error", "")) if isinstance(data, dict) else ""
-    if status == 429 or code in WAIT:
+    if status == 429 or code in RATE_LIMIT_ERRORS:
         return NotAccepted("Slack asks to wait.", code="ratelimited", retry_after=_retry_after(response))
-    if status >= 500 or code in AMBIGUOUS:
+    if status >= 500 or code in AMBIGUOUS_ERRORS:
         return Doubtful("Slack failed in the middle.", code=code or str(status))
-    if code in BROKEN_TOKEN:
+    if code in BROKEN_TOKEN_ERRORS:
         return NotAccepted("Slack does not take the bot's token.", code=code, retry_after=60.0)
     if not code:
         return Doubtful("Slack answered what is not an answer.", code=str(status))

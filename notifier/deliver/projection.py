@@ -15,8 +15,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from domain.errors import Undeliverable
 from notifier.deliver import isolation
-from notifier.deliver.outcome import of_fault
-from notifier.deliver.rate_limit import EDIT, Priority, RateLimiter, Token, using
+from notifier.deliver.outcome import classify_error
+from notifier.deliver.rate_limit import EDIT, Priority, RateLimiter, Token, use_token
 from notifier.deliver.slack import FAULTS
 from notifier.render.answers import Rendered
 from store.tables.messages import Message
@@ -25,12 +25,12 @@ from store.writer import Store
 
 log = logging.getLogger(__name__)
 
-REST_S = 5.0
-MOST_REMEMBERED = 1000
+PAUSE_AFTER_FAULT_S = 5.0
+MAX_REMEMBERED = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
+class RenderedMessage:
     """What a message should show. Only progress waits for the interval between two edits."""
 
     revision: int
@@ -38,10 +38,10 @@ class Drawn:
     priority: Priority
 
 
-Draw = Callable[[Message], Awaitable[Drawn | None]]
+RenderMessage = Callable[[Message], Awaitable[RenderedMessage | None]]
 """None where there is nothing to show any more."""
 
-Stale = Callable[[Transaction], Sequence[Message]]
+FindStale = Callable[[Transaction], Sequence[Message]]
 
 
 class Projection:
@@ -53,8 +53,8 @@ class Projection:
         store: Store,
         client: AsyncWebClient,
         limiter: RateLimiter,
-        stale: Stale,
-        draw: Draw,
+        stale: FindStale,
+        draw: RenderMessage,
         now: Callable[[], datetime],
         interval: float = 2.0,
         timeout: float = 10.0,
@@ -73,12 +73,12 @@ class Projection:
     async def round(self) -> float | None:
         """A message that we fail to draw, and an edit that hangs, hold up no other; the fault is the loop's."""
         messages = await self._store.read(self._stale)
-        drawn = await isolation.each(self._draw(message) for message in messages)
+        drawn = await isolation.run_each(self._draw(message) for message in messages)
         faults = [each for each in drawn if isinstance(each, Exception)]
         wanted = [
             (message, found) for message, found in zip(messages, drawn, strict=True) if not isinstance(found, Exception)
         ]
-        rests = [REST_S]
+        rests = [PAUSE_AFTER_FAULT_S]
         edits = []
         # The most important takes its token first.
         for message, found in sorted(wanted, key=lambda each: each[1].priority if each[1] else Priority.PROGRESS):
@@ -90,24 +90,24 @@ class Projection:
                 edits.append(self._edit(message, found, token))
             else:
                 rests.append(self._limiter.wait(EDIT, message.channel, found.priority))
-        faults += [each for each in await isolation.each(edits) if isinstance(each, Exception)]
-        isolation.told(f"{self._what} that cannot be drawn", faults)
+        faults += [each for each in await isolation.run_each(edits) if isinstance(each, Exception)]
+        isolation.raise_all(f"{self._what} that cannot be drawn", faults)
         return min(rests)
 
-    def _rest(self, message: Message, drawn: Drawn) -> float:
+    def _rest(self, message: Message, drawn: RenderedMessage) -> float:
         """Seconds until an edit of this message would not come too soon after the last."""
         last = self._edited.get((message.channel, message.ts))
         if drawn.priority is not Priority.PROGRESS or last is None:
             return 0.0
         return max(0.0, (last + self._interval - self._now()).total_seconds())
 
-    async def _edit(self, message: Message, drawn: Drawn, token: Token) -> None:
+    async def _edit(self, message: Message, drawn: RenderedMessage, token: Token) -> None:
         self._edited[message.channel, message.ts] = self._now()
-        while len(self._edited) > MOST_REMEMBERED:
+        while len(self._edited) > MAX_REMEMBERED:
             self._edited.pop(next(iter(self._edited)))
         shown = drawn.rendered
         try:
-            with using(token):
+            with use_token(token):
                 call = self._client.chat_update(
                     channel=message.channel, ts=message.ts, text=shown.text, blocks=[*shown.blocks]
                 )
@@ -121,7 +121,7 @@ class Projection:
 
     async def _failed(self, message: Message, fault: Exception) -> None:
         """What is not certain is tried again by a later round; a message that is gone is not edited any more."""
-        said = of_fault(fault)
+        said = classify_error(fault)
         if isinstance(said, Undeliverable):
             log.warning("one of the %s cannot be edited: %s", self._what, said.code)
             await self._forget(message)

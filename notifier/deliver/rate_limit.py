@@ -33,7 +33,7 @@ MINUTE_S = 60.0
 CHANNEL_WINDOW_S = 5.0
 POSTS_PER_MINUTE = 300
 POSTS_PER_CHANNEL = 5
-MOST_CHANNELS = 1000
+MAX_CHANNELS = 1000
 RECHECK_S = 0.1
 
 
@@ -44,7 +44,7 @@ class Priority(IntEnum):
     PROGRESS = 3
 
 
-LEAVES: Mapping[Priority, float] = {
+RESERVED_SHARE: Mapping[Priority, float] = {
     Priority.APPROVAL: 0.0,
     Priority.URGENT: 0.2,
     Priority.NEW: 0.2,
@@ -87,7 +87,7 @@ METHODS: Mapping[str, MethodLimit] = {
     "apps.connections.open": MethodLimit(TIER_3, Priority.APPROVAL),
 }
 """Slack's published figures for an app of one workspace."""
-OTHERS = MethodLimit(TIER_2)
+DEFAULT_LIMIT = MethodLimit(TIER_2)
 """For a method whose tier is not named here: the slowest that Slack has for what we may call."""
 
 
@@ -108,7 +108,7 @@ class TokenBucket:
         while self._back_at and self._back_at[0] <= now:
             self._back_at.popleft()
         free = self.size - self._under_way - len(self._back_at)
-        missing = 1 + min(self.size - 1, math.ceil(self.size * LEAVES[priority])) - free
+        missing = 1 + min(self.size - 1, math.ceil(self.size * RESERVED_SHARE[priority])) - free
         if missing <= 0:
             return 0.0
         if missing > len(self._back_at):
@@ -118,7 +118,7 @@ class TokenBucket:
     def take(self) -> None:
         self._under_way += 1
 
-    def done(self, now: datetime) -> None:
+    def finish(self, now: datetime) -> None:
         self._under_way -= 1
         self._back_at.append(now + timedelta(seconds=self.period))
 
@@ -129,7 +129,7 @@ class TokenBucket:
         until = now + timedelta(seconds=seconds)
         self._closed_until = until if self._closed_until is None else max(until, self._closed_until)
 
-    def idle(self, now: datetime) -> bool:
+    def is_idle(self, now: datetime) -> bool:
         busy = self._under_way or (self._back_at and self._back_at[-1] > now)
         return not busy and (self._closed_until is None or self._closed_until <= now)
 
@@ -147,7 +147,7 @@ class Token:
         if not self._settled:
             self._settled = True
             for bucket in self.buckets:
-                bucket.done(now)
+                bucket.finish(now)
 
     def give_back(self) -> None:
         if not self._settled:
@@ -160,7 +160,7 @@ _HELD: ContextVar[Token | None] = ContextVar("rate_limit_token", default=None)
 
 
 @contextmanager
-def using(token: Token) -> Iterator[None]:
+def use_token(token: Token) -> Iterator[None]:
     """The client's next call of the token's method is made with this token, instead of taking another."""
     reset = _HELD.set(token)
     try:
@@ -169,7 +169,7 @@ def using(token: Token) -> Iterator[None]:
         _HELD.reset(reset)
 
 
-def held(method: str) -> Token | None:
+def held_token(method: str) -> Token | None:
     token = _HELD.get()
     if token is None or token.method != method or token.begun:
         return None
@@ -242,17 +242,17 @@ class RateLimiter:
 
     def _method(self, method: str) -> TokenBucket:
         if method not in self._methods:
-            self._methods[method] = TokenBucket(METHODS.get(method, OTHERS).per_minute, MINUTE_S)
+            self._methods[method] = TokenBucket(METHODS.get(method, DEFAULT_LIMIT).per_minute, MINUTE_S)
         return self._methods[method]
 
     def _channel(self, channel: str) -> TokenBucket:
         if channel not in self._channels:
-            if len(self._channels) >= MOST_CHANNELS:
+            if len(self._channels) >= MAX_CHANNELS:
                 now = self._now()
-                self._channels = {name: each for name, each in self._channels.items() if not each.idle(now)}
+                self._channels = {name: each for name, each in self._channels.items() if not each.is_idle(now)}
             self._channels[channel] = TokenBucket(self._posts_per_channel, CHANNEL_WINDOW_S)
         return self._channels[channel]
 
 
 def priority_of(method: str, named: Priority | None) -> Priority:
-    return METHODS.get(method, OTHERS).priority if named is None else named
+    return METHODS.get(method, DEFAULT_LIMIT).priority if named is None else named

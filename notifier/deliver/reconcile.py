@@ -18,9 +18,9 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from domain.errors import DeliveryError, NotAccepted
 from notifier.deliver import isolation
-from notifier.deliver.history import UNREADABLE, Copies, History, Place, asked_wait
-from notifier.deliver.outcome import of_fault
-from notifier.deliver.slack import FAULTS, NOTHING_TO_SAY, UNDRAWN, Letter, SlackDelivery, Timing
+from notifier.deliver.history import UNREADABLE, ChannelHistory, Copies, HistoryPlace, requested_wait
+from notifier.deliver.outcome import classify_error
+from notifier.deliver.slack import FAULTS, NOTHING_TO_SAY, UNRENDERABLE, OutgoingMessage, SlackDelivery, Timing
 from notifier.route import Role
 from store.tables.notices import Notice
 from store.transaction import Transaction
@@ -28,11 +28,11 @@ from store.writer import Store
 
 log = logging.getLogger(__name__)
 
-READS = 2
+MAX_HISTORY_READS = 2
 """How many complete reads must not show a notice before it is sent again; one where it is urgent."""
 FIRST_RETRY_S, LONGEST_RETRY_S = 60.0, 6 * 3600.0
 SECOND_SWEEP = timedelta(hours=24)
-GONE = frozenset({"message_not_found", "channel_not_found"})
+MESSAGE_GONE_ERRORS = frozenset({"message_not_found", "channel_not_found"})
 
 
 class Reconciler:
@@ -43,7 +43,7 @@ class Reconciler:
         store: Store,
         client: AsyncWebClient,
         delivery: SlackDelivery,
-        history: History,
+        history: ChannelHistory,
         now: Callable[[], datetime],
         timing: Timing,
     ) -> None:
@@ -68,7 +68,7 @@ class Reconciler:
         groups, faults = await self._by_place(ripe)
         for place, group in groups.items():
             await self._look(place, group, now)
-        isolation.told(UNDRAWN, faults)
+        isolation.raise_all(UNRENDERABLE, faults)
         return 1.0 if doubtful else min(5.0, timing.read_gap)
 
     def _is_ripe(self, notice: Notice, now: datetime) -> bool:
@@ -81,10 +81,10 @@ class Reconciler:
 
     async def _by_place(
         self, notices: Sequence[Notice]
-    ) -> tuple[Mapping[Place, list[tuple[Notice, Letter]]], list[Exception]]:
+    ) -> tuple[Mapping[HistoryPlace, list[tuple[Notice, OutgoingMessage]]], list[Exception]]:
         """A notice that cannot be drawn goes aside: it must not hold up the search for the others."""
-        letters = await isolation.each(self._delivery.draw(notice) for notice in notices)
-        groups: dict[Place, list[tuple[Notice, Letter]]] = defaultdict(list)
+        letters = await isolation.run_each(self._delivery.draw(notice) for notice in notices)
+        groups: dict[HistoryPlace, list[tuple[Notice, OutgoingMessage]]] = defaultdict(list)
         faults: list[Exception] = []
         for notice, letter in zip(notices, letters, strict=True):
             if isinstance(letter, Exception):
@@ -94,18 +94,18 @@ class Reconciler:
             elif letter is None:
                 await self._settle_silent(notice)
             else:
-                groups[Place(letter.channel, letter.thread)].append((notice, letter))
+                groups[HistoryPlace(letter.channel, letter.thread)].append((notice, letter))
         return groups, faults
 
     async def _settle_silent(self, notice: Notice) -> None:
         await self._delivery.settle(notice, lambda tx: tx.notices.suppress(notice, NOTHING_TO_SAY))
 
-    async def _look(self, place: Place, group: Sequence[tuple[Notice, Letter]], now: datetime) -> None:
+    async def _look(self, place: HistoryPlace, group: Sequence[tuple[Notice, OutgoingMessage]], now: datetime) -> None:
         """One read serves the whole group."""
         since = min(self._since(notice) for notice, _ in group)
         try:
-            channel = await self._history.channel(place.channel)
-            copies = await self._history.copies(place, since)
+            channel = await self._history.channel_of(place.channel)
+            copies = await self._history.find_copies(place, since)
         except DeliveryError as error:
             log.warning("history cannot be read: %s", error.code)
             await self._unknown(place, [notice for notice, _ in group], error, now)
@@ -117,8 +117,10 @@ class Reconciler:
             else:
                 await self._absent(notice, now)
 
-    async def _unknown(self, place: Place, notices: Sequence[Notice], error: DeliveryError, now: datetime) -> None:
-        again = now + timedelta(seconds=max(asked_wait(error), self._history.wait(place), self._timing.read_gap))
+    async def _unknown(
+        self, place: HistoryPlace, notices: Sequence[Notice], error: DeliveryError, now: datetime
+    ) -> None:
+        again = now + timedelta(seconds=max(requested_wait(error), self._history.wait(place), self._timing.read_gap))
         for notice in notices:
             if error.code in UNREADABLE or (is_urgent(notice) and self._overdue(notice, again)):
                 await self._resend(notice)
@@ -133,7 +135,7 @@ class Reconciler:
         return (notice.first_at or notice.created_at) - timedelta(seconds=self._timing.skew)
 
     async def _absent(self, notice: Notice, now: datetime) -> None:
-        enough = is_urgent(notice) or notice.reads + 1 >= READS
+        enough = is_urgent(notice) or notice.reads + 1 >= MAX_HISTORY_READS
 
         def record(tx: Transaction) -> None:
             tx.notices.absent(notice, now)
@@ -150,31 +152,31 @@ class Reconciler:
     async def sweep(self) -> float | None:
         """Long after: of two copies the older stays."""
         now = self._now()
-        groups: dict[Place, list[Notice]] = defaultdict(list)
+        groups: dict[HistoryPlace, list[Notice]] = defaultdict(list)
         for notice, place in await self._store.read(lambda tx: _to_sweep(tx, now)):
             groups[place].append(notice)
         for place, group in groups.items():
             try:
-                copies = await self._history.copies(place, min(map(self._since, group)))
+                copies = await self._history.find_copies(place, min(map(self._since, group)))
             except DeliveryError as error:
                 log.warning("a sweep has to wait: %s", error.code)
                 for notice in group:
-                    await self._later(notice, now, asked_wait(error))
+                    await self._later(notice, now, requested_wait(error))
             else:
                 for notice in group:
                     await self._sweep_one(notice, place, copies, now)
         return 5.0
 
-    async def _sweep_one(self, notice: Notice, place: Place, copies: Copies, now: datetime) -> None:
+    async def _sweep_one(self, notice: Notice, place: HistoryPlace, copies: Copies, now: datetime) -> None:
         standing = copies.get(notice.id, ())
         for ts in standing[1:]:
             try:
                 await self._client.chat_delete(channel=place.channel, ts=ts)
             except FAULTS as error:
-                said = of_fault(error)
-                if said.code not in GONE:
+                said = classify_error(error)
+                if said.code not in MESSAGE_GONE_ERRORS:
                     log.warning("a second copy cannot be removed yet: %s", said.code)
-                    await self._later(notice, now, asked_wait(said))
+                    await self._later(notice, now, requested_wait(said))
                     return
         receipt = f"{place.channel}/{standing[0]}" if standing else notice.receipt
         again = now + SECOND_SWEEP if notice.sweeps == 0 else None
@@ -190,11 +192,11 @@ def sweep_retry_wait(tries: int) -> float:
     return min(LONGEST_RETRY_S, FIRST_RETRY_S * 2.0 ** min(tries, 12))
 
 
-def _to_sweep(tx: Transaction, now: datetime) -> list[tuple[Notice, Place]]:
+def _to_sweep(tx: Transaction, now: datetime) -> list[tuple[Notice, HistoryPlace]]:
     found = []
     for notice in tx.notices.to_sweep(now):
         channel = notice.receipt.partition("/")[0]
-        found.append((notice, Place(channel, _thread(tx, notice, channel))))
+        found.append((notice, HistoryPlace(channel, _thread(tx, notice, channel))))
     return found
 
 

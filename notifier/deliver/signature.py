@@ -18,7 +18,7 @@ MOST_SIGNATURES = 8
 LEAST_KEY, LONGEST_KEY = 16, 64
 
 
-class Fault(StrEnum):
+class SignatureFault(StrEnum):
     UNSIGNED = "unsigned"
     MALFORMED = "malformed"
     STALE = "stale"
@@ -43,20 +43,20 @@ def headers(secrets: Sequence[str], ident: str, at: datetime, body: bytes) -> di
     return {ID: ident, TIMESTAMP: timestamp, **({SIGNATURE: signed} if signed else {})}
 
 
-def unsound(ident: str, timestamp: str, signature: str, now: float) -> Fault | None:
+def check_headers(ident: str, timestamp: str, signature: str, now: float) -> SignatureFault | None:
     """What can be told without the body: whether it is worth reading."""
     if not (ident and timestamp and signature):
-        return Fault.UNSIGNED
+        return SignatureFault.UNSIGNED
     if len(ident) > LONGEST_ID or not ident.isascii() or not ident.isprintable() or " " in ident:
-        return Fault.MALFORMED
+        return SignatureFault.MALFORMED
     if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= 12):
-        return Fault.MALFORMED
+        return SignatureFault.MALFORMED
     if not _given(signature):
-        return Fault.MALFORMED
-    return Fault.STALE if abs(now - int(timestamp)) > TOLERANCE else None
+        return SignatureFault.MALFORMED
+    return SignatureFault.STALE if abs(now - int(timestamp)) > TOLERANCE else None
 
 
-def signed_by(ident: str, timestamp: str, signature: str, body: bytes, keys: Sequence[bytes]) -> bool:
+def is_signed_by(ident: str, timestamp: str, signature: str, body: bytes, keys: Sequence[bytes]) -> bool:
     """Whether one of the signatures was made with one of the keys."""
     given = _given(signature)
     found = False

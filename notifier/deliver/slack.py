@@ -18,11 +18,11 @@ import aiohttp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from domain.errors import Doubtful, Lost, NotAccepted, StoreError, Undeliverable
+from domain.errors import ConcurrentChange, Doubtful, NotAccepted, StoreError, Undeliverable
 from domain.event import Event
 from notifier.deliver import isolation
-from notifier.deliver.outcome import OUT_OF_REACH, of_fault
-from notifier.deliver.rate_limit import POST, Priority, RateLimiter, Token, using
+from notifier.deliver.outcome import CHANNEL_UNREACHABLE_ERRORS, classify_error
+from notifier.deliver.rate_limit import POST, Priority, RateLimiter, Token, use_token
 from notifier.render.answers import Rendered
 from notifier.route import Role
 from store.tables.messages import Message
@@ -32,7 +32,7 @@ from store.writer import Store
 log = logging.getLogger(__name__)
 
 EVENT_TYPE = "velero_operation"
-UNDRAWN = "notices that cannot be drawn"
+UNRENDERABLE = "notices that cannot be drawn"
 NOTHING_TO_SAY = "there is nothing to say any more"
 FAULTS = (SlackApiError, aiohttp.ClientError, TimeoutError, OSError, ValueError)
 LONGEST_REST_S = 5.0
@@ -71,7 +71,7 @@ class Timing:
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class OutgoingMessage:
     """What is posted, and where. `fallback`: who is written to directly if the channel is out of reach."""
 
     channel: str
@@ -83,10 +83,10 @@ class Letter:
     fallback: str = ""
 
 
-class Writer(Protocol):
+class BuildMessage(Protocol):
     """Draws a notice when it leaves; None when there is nothing to say any more."""
 
-    async def letter(self, notice: Notice, event: Event | None) -> Letter | None: ...
+    async def build(self, notice: Notice, event: Event | None) -> OutgoingMessage | None: ...
 
 
 class SlackDelivery:
@@ -94,7 +94,7 @@ class SlackDelivery:
         self,
         store: Store,
         client: AsyncWebClient,
-        writer: Writer,
+        writer: BuildMessage,
         limiter: RateLimiter,
         now: Callable[[], datetime],
         timing: Timing,
@@ -133,7 +133,7 @@ class SlackDelivery:
         done = {ident: task for ident, (_, task) in self._busy.items() if task.done()}
         for ident in done:
             del self._busy[ident]
-        isolation.told(UNDRAWN, isolation.faults_of(done.values()))
+        isolation.raise_all(UNRENDERABLE, isolation.faults_of(done.values()))
 
     async def _begin(self, band: Band) -> float:
         """Seconds until more of this band may leave. A channel without a token keeps no other waiting."""
@@ -167,7 +167,7 @@ class SlackDelivery:
     async def _deliver(self, notice: Notice, place: str, band: Band, token: Token) -> None:
         """Raises what kept the notice from being drawn, once it is put aside."""
         try:
-            letter = await isolation.one(self.draw(notice))
+            letter = await isolation.run_one(self.draw(notice))
             if isinstance(letter, Exception):
                 await self.aside(notice, letter)
                 raise letter
@@ -180,14 +180,14 @@ class SlackDelivery:
             now = self._now()
             claimed = await self._store.write(lambda tx: tx.notices.begin(notice, now))
             await self._send(claimed, letter, token)
-        except (Lost, NotAccepted) as error:
+        except (ConcurrentChange, NotAccepted) as error:
             log.info("notice %s waits: %s", notice.id, error.text)
         finally:
             token.give_back()
 
-    async def draw(self, notice: Notice) -> Letter | None:
+    async def draw(self, notice: Notice) -> OutgoingMessage | None:
         event = await self._store.read(lambda tx: tx.outbox.event(notice.event))
-        return await self._writer.letter(notice, event)
+        return await self._writer.build(notice, event)
 
     async def aside(self, notice: Notice, fault: Exception) -> None:
         """A notice that we fail to draw must not hold up its lane; where others failed us it is tried again."""
@@ -200,7 +200,7 @@ class SlackDelivery:
         why = f"it cannot be drawn: {type(fault).__name__}"
         await self.settle(notice, lambda tx: tx.notices.dead(notice, why))
 
-    async def _send(self, notice: Notice, letter: Letter, token: Token) -> None:
+    async def _send(self, notice: Notice, letter: OutgoingMessage, token: Token) -> None:
         try:
             channel, ts = await self._post(notice, letter, token)
         except NotAccepted as error:
@@ -214,7 +214,7 @@ class SlackDelivery:
         else:
             await self.sent(notice, letter, channel, ts)
 
-    async def _post(self, notice: Notice, letter: Letter, token: Token) -> tuple[str, str]:
+    async def _post(self, notice: Notice, letter: OutgoingMessage, token: Token) -> tuple[str, str]:
         """(channel, ts). Raises DeliveryError. The client never tries again by itself."""
         arguments: dict[str, Any] = {
             "channel": letter.channel,
@@ -227,15 +227,15 @@ class SlackDelivery:
         if letter.thread:
             arguments["thread_ts"] = letter.thread
         try:
-            with using(token):
+            with use_token(token):
                 answer = await asyncio.wait_for(self._client.chat_postMessage(**arguments), self._timing.timeout)
         except FAULTS as error:
-            raise of_fault(error) from error
+            raise classify_error(error) from error
         finally:
             self._limiter.done(token)
         return str(answer.get("channel") or letter.channel), str(answer["ts"])
 
-    async def sent(self, notice: Notice, letter: Letter, channel: str, ts: str) -> None:
+    async def sent(self, notice: Notice, letter: OutgoingMessage, channel: str, ts: str) -> None:
         now = self._now()
         sweep = now + timedelta(seconds=self._timing.sweep) if notice.ambiguous and notice.attempts > 1 else None
         self._counted("sent")
@@ -254,14 +254,14 @@ class SlackDelivery:
         self._counted("again")
         await self.settle(notice, lambda tx: tx.notices.again(notice, at, fault.code))
 
-    async def _undeliverable(self, notice: Notice, letter: Letter, fault: Undeliverable) -> None:
+    async def _undeliverable(self, notice: Notice, letter: OutgoingMessage, fault: Undeliverable) -> None:
         """A channel out of reach: the person who asked is written to directly, with what to do."""
         if fault.code == "thread_not_found" and notice.body.get("thread"):
             # The message that was answered is gone: the channel itself, rather than nowhere.
             body = {**notice.body, "thread": ""}
             await self.settle(notice, lambda tx: self._instead(tx, notice, "channel", notice.address, body, fault.code))
             return
-        if fault.code in OUT_OF_REACH and letter.fallback and not notice.body.get("fallback"):
+        if fault.code in CHANNEL_UNREACHABLE_ERRORS and letter.fallback and not notice.body.get("fallback"):
             body = {**notice.body, "fallback": letter.fallback, "why": fault.code}
             await self.settle(notice, lambda tx: self._instead(tx, notice, "dm", letter.fallback, body, fault.code))
             return
@@ -277,5 +277,5 @@ class SlackDelivery:
     async def settle(self, notice: Notice, change: Callable[[Any], None]) -> None:
         try:
             await self._store.write(change)
-        except Lost:
+        except ConcurrentChange:
             log.warning("notice %s was settled by somebody else", notice.id)

@@ -10,8 +10,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from domain.errors import NotAccepted
-from notifier.deliver.outcome import of_fault
-from notifier.deliver.rate_limit import RateLimiter, Token, held
+from notifier.deliver.outcome import classify_error
+from notifier.deliver.rate_limit import RateLimiter, Token, held_token
 
 
 class LimitedClient(AsyncWebClient):
@@ -24,11 +24,11 @@ class LimitedClient(AsyncWebClient):
     async def api_call(self, api_method: str, **arguments: Any) -> AsyncSlackResponse:
         """Raises SlackApiError `ratelimited` where no token came free in time."""
         channel = channel_of(arguments)
-        token = held(api_method) or await self._token(api_method, channel)
+        token = held_token(api_method) or await self._token(api_method, channel)
         try:
             return await super().api_call(api_method, **arguments)
         except SlackApiError as error:
-            said = of_fault(error)
+            said = classify_error(error)
             if isinstance(said, NotAccepted) and said.code == "ratelimited":
                 self.limiter.close(api_method, channel, said.retry_after or 1.0)
             raise

@@ -7,7 +7,7 @@ from datetime import datetime
 
 
 @dataclass(slots=True)
-class Allowance:
+class TokenBucket:
     """`burst` at once, and `per_minute` from then on."""
 
     per_minute: float

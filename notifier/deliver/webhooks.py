@@ -14,13 +14,13 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
-from domain.errors import DeliveryError, Lost, StoreError, Undeliverable, Unknown
+from domain.errors import ConcurrentChange, DeliveryError, NotFound, StoreError, Undeliverable
 from domain.event import Event, Severity
 from notifier.deliver import isolation
 from notifier.deliver.addresses import Lookups, Resolve
 from notifier.deliver.alert_resend import KIND as ALERTS_KIND
-from notifier.deliver.alert_resend import Repeats, noted
-from notifier.deliver.http_client import PACKS, Receiver, Reply, call
+from notifier.deliver.alert_resend import AlertResend, record_alert
+from notifier.deliver.http_client import ENCODERS, Receiver, WebhookReply, call
 from store.tables.deliveries import Delivery
 from store.tables.notices import Notice
 from store.transaction import Transaction
@@ -29,9 +29,9 @@ from store.writer import Store
 log = logging.getLogger(__name__)
 
 AT_ONCE = 4
-SCHEDULE = (5.0, 300.0, 1800.0, 7200.0, 18000.0, 36000.0, 50400.0, 72000.0, 86400.0)
+RETRY_SCHEDULE_S = (5.0, 300.0, 1800.0, 7200.0, 18000.0, 36000.0, 50400.0, 72000.0, 86400.0)
 """Seconds after the first, second … failure, as Standard Webhooks has them; then it has failed for good."""
-ALERTS = (5.0, 15.0, 30.0, 60.0, 120.0, 300.0)
+ALERT_RETRY_SCHEDULE_S = (5.0, 15.0, 30.0, 60.0, 120.0, 300.0)
 """An alert is worth nothing tomorrow: the last wait repeats until it is a day old."""
 ALERTS_LIVE = timedelta(hours=24)
 JITTER = 0.2
@@ -42,7 +42,7 @@ Receivers = Callable[[], Mapping[tuple[str, str], Receiver]]
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
+class AttemptResult:
     """`text` says to people what became of it."""
 
     ok: bool
@@ -56,11 +56,11 @@ def wait_before_next(notice: Notice, asked: float, now: datetime, random: Random
     if notice.kind == ALERTS_KIND:
         if now - notice.created_at > ALERTS_LIVE:
             return None
-        planned = ALERTS[min(notice.attempts, len(ALERTS)) - 1]
-    elif notice.attempts > len(SCHEDULE):
+        planned = ALERT_RETRY_SCHEDULE_S[min(notice.attempts, len(ALERT_RETRY_SCHEDULE_S)) - 1]
+    elif notice.attempts > len(RETRY_SCHEDULE_S):
         return None
     else:
-        planned = SCHEDULE[notice.attempts - 1]
+        planned = RETRY_SCHEDULE_S[notice.attempts - 1]
     return max(planned * (1.0 + JITTER * random.random()), min(asked, LONGEST_WAIT))
 
 
@@ -83,13 +83,13 @@ class WebhookDelivery:
         self._resolve = resolve or Lookups()
         self._counted = counted
         self._busy: dict[tuple[str, str], asyncio.Task[None]] = {}
-        self.repeats = Repeats(store, receivers, self._alone, now, self._resolve, counted)
+        self.repeats = AlertResend(store, receivers, self._alone, now, self._resolve, counted)
 
     async def round(self) -> float | None:
         """Gives every receiver that has something due a sender; comes back when one is done, or after a second."""
         now = self._now()
         await self._again_what_may_have_arrived(now)
-        due = await self._store.read(lambda tx: [(kind, one) for kind in PACKS for one in tx.notices.due(now, kind)])
+        due = await self._store.read(lambda tx: [(kind, one) for kind in ENCODERS for one in tx.notices.due(now, kind)])
         for key in due:
             self._alone(key, lambda key=key: self._serve(*key))  # type: ignore[misc]
         if self._busy:
@@ -115,10 +115,10 @@ class WebhookDelivery:
         done = {key: task for key, task in self._busy.items() if task.done()}
         for key in done:
             del self._busy[key]
-        isolation.told("notices that cannot be sent", isolation.faults_of(done.values()))
+        isolation.raise_all("notices that cannot be sent", isolation.faults_of(done.values()))
 
     async def _until_next(self, now: datetime) -> float:
-        times = await self._store.read(lambda tx: [tx.notices.next_due(kind=kind) for kind in PACKS])
+        times = await self._store.read(lambda tx: [tx.notices.next_due(kind=kind) for kind in ENCODERS])
         waits = [(due - now).total_seconds() for due in times if due is not None]
         return min(2.0, max(0.05, min(waits, default=2.0)))
 
@@ -126,12 +126,12 @@ class WebhookDelivery:
         none = timedelta()
 
         def resend(tx: Transaction) -> None:
-            for kind in PACKS:
+            for kind in ENCODERS:
                 for notice in tx.notices.to_reconcile(now, none, none, kind=kind):
                     tx.notices.resend(notice, now)
 
         unknown = await self._store.read(
-            lambda tx: any(tx.notices.to_reconcile(now, none, none, 1, kind=kind) for kind in PACKS)
+            lambda tx: any(tx.notices.to_reconcile(now, none, none, 1, kind=kind) for kind in ENCODERS)
         )
         if unknown:
             await self._store.write(resend)
@@ -139,7 +139,7 @@ class WebhookDelivery:
     async def _serve(self, kind: str, address: str) -> None:
         """Everything that is due for one receiver, a few lanes at a time."""
         while claimed := await self._claim(kind, address):
-            await self._aside(claimed, await isolation.each(self._send(notice) for notice in claimed))
+            await self._aside(claimed, await isolation.run_each(self._send(notice) for notice in claimed))
 
     async def _aside(self, claimed: Sequence[Notice], ended: Sequence[Exception | None]) -> None:
         """What a fault of ours keeps from leaving must not hold up its lane; the store's faults are another matter."""
@@ -147,7 +147,7 @@ class WebhookDelivery:
         for notice, fault in faults:
             if not isinstance(fault, StoreError):
                 await self._dead(notice, f"it cannot be sent: {type(fault).__name__}")
-        isolation.told("notices that cannot be sent", [fault for _, fault in faults])
+        isolation.raise_all("notices that cannot be sent", [fault for _, fault in faults])
 
     async def _claim(self, kind: str, address: str) -> tuple[Notice, ...]:
         now = self._now()
@@ -173,7 +173,7 @@ class WebhookDelivery:
             await self._failed(notice, begun, "secret", receiver.fault, 0.0)
             return
         url = str(notice.body.get("callback") or receiver.url)
-        parcel = PACKS[notice.kind](receiver, url, notice.id, event, begun)
+        parcel = ENCODERS[notice.kind](receiver, url, notice.id, event, begun)
         if parcel is None:
             await self._settle(notice, lambda tx: tx.notices.sent(notice, "nothing to say"))
             return
@@ -186,9 +186,9 @@ class WebhookDelivery:
         else:
             await self._answered(notice, receiver, begun, reply)
 
-    async def _answered(self, notice: Notice, receiver: Receiver, begun: datetime, reply: Reply) -> None:
+    async def _answered(self, notice: Notice, receiver: Receiver, begun: datetime, reply: WebhookReply) -> None:
         code = str(reply.status)
-        if reply.taken:
+        if reply.is_accepted:
             tried = self._tried(notice, begun, "sent", code)
             self._counted(notice.kind, "sent")
             await self._settle(notice, lambda tx: tx.notices.sent(notice, code), tried)
@@ -202,7 +202,7 @@ class WebhookDelivery:
     async def _gone(self, notice: Notice, receiver: Receiver, begun: datetime) -> None:
         now = self._now()
         tried = self._tried(notice, begun, "dead", "410")
-        told = disabled(receiver, now)
+        told = disabled_event(receiver, now)
         log.error("receiver %s said 410: it is disabled", receiver.name)
 
         def record(tx: Transaction) -> None:
@@ -234,42 +234,42 @@ class WebhookDelivery:
     ) -> None:
         def record(tx: Transaction) -> None:
             change(tx)
-            noted(tx, notice)
+            record_alert(tx, notice)
             if tried is not None:
                 tx.deliveries.log(tried)
 
-        with suppress(Lost):
+        with suppress(ConcurrentChange):
             await self._store.write(record)
 
     def _tried(self, notice: Notice, begun: datetime, outcome: str, code: str, detail: str = "") -> Delivery:
         spent = int((self._now() - begun).total_seconds() * 1000)
         return Delivery(notice.id, notice.attempts, begun, notice.kind, notice.address, outcome, code, spent, detail)
 
-    async def test(self, name: str, ident: str) -> Tried:
+    async def test(self, name: str, ident: str) -> AttemptResult:
         """One call that tells nothing but that it is a test. Success enables a receiver that was disabled."""
         named = {receiver.name: receiver for receiver in self._receivers().values() if receiver.url}
         if name not in named:
-            raise Unknown(f"There is no webhook {name!r}.", nearest=tuple(sorted(named)))
+            raise NotFound(f"There is no webhook {name!r}.", nearest=tuple(sorted(named)))
         receiver, begun = named[name], self._now()
         if receiver.fault:
-            return Tried(False, "secret", 0, receiver.fault)
-        event = tested(receiver, begun, ident)
-        parcel = PACKS[receiver.kind](receiver, receiver.url, ident, event, begun)
+            return AttemptResult(False, "secret", 0, receiver.fault)
+        event = tested_event(receiver, begun, ident)
+        parcel = ENCODERS[receiver.kind](receiver, receiver.url, ident, event, begun)
         assert parcel is not None
         try:
             reply = await call(parcel, receiver.allow, receiver.timeout, self._resolve, begun)
         except DeliveryError as error:
-            return Tried(False, error.code, self._since(begun), error.text)
-        if not reply.taken:
-            return Tried(False, str(reply.status), self._since(begun), f"The receiver answered {reply.status}.")
+            return AttemptResult(False, error.code, self._since(begun), error.text)
+        if not reply.is_accepted:
+            return AttemptResult(False, str(reply.status), self._since(begun), f"The receiver answered {reply.status}.")
         await self._store.write(lambda tx: tx.receivers.enable(receiver.kind, name))
-        return Tried(True, str(reply.status), self._since(begun), "The receiver took it.")
+        return AttemptResult(True, str(reply.status), self._since(begun), "The receiver took it.")
 
     def _since(self, begun: datetime) -> int:
         return int((self._now() - begun).total_seconds() * 1000)
 
 
-def disabled(receiver: Receiver, now: datetime) -> Event:
+def disabled_event(receiver: Receiver, now: datetime) -> Event:
     facts = {
         "receiver": receiver.name,
         "status": 410,
@@ -278,7 +278,7 @@ def disabled(receiver: Receiver, now: datetime) -> Event:
     return _about(receiver, "receiver.disabled", now, now.isoformat(), Severity.FAILURE, facts)
 
 
-def tested(receiver: Receiver, now: datetime, ident: str) -> Event:
+def tested_event(receiver: Receiver, now: datetime, ident: str) -> Event:
     facts = {"receiver": receiver.name, "message": "A test. Nothing happened."}
     severity = Severity.FAILURE if receiver.kind == "alertmanager" else Severity.INFO
     return _about(receiver, "receiver.tested", now, ident, severity, facts)

@@ -16,8 +16,8 @@ from notifier.alert_names import (
     MISSED,
     SILENT,
     UNREACHABLE,
-    fired,
-    resolved,
+    fired_alert,
+    resolved_alerts,
 )
 from notifier.render.notices import headline
 
@@ -33,19 +33,19 @@ TEST = "receiver.tested"
 _OTHER = {Severity.FAILURE, Severity.SECURITY}
 
 
-def alerts(event: Event) -> Sequence[Json]:
+def alerts_of(event: Event) -> Sequence[Json]:
     """Empty for what is neither trouble nor its end."""
-    if names := resolved(event):
+    if names := resolved_alerts(event):
         return [_alert(name, event, event.at) for name in names if _schedule(event) or name not in {MISSED, INVALID}]
-    name = fired(event) or (_named(event.kind) if event.severity in _OTHER else "")
+    name = fired_alert(event) or (_named(event.kind) if event.severity in _OTHER else "")
     return [_alert(name, event, event.at + _longest(name, event))] if name else []
 
 
-def ends(alert: Json) -> datetime:
+def alert_end(alert: Json) -> datetime:
     return datetime.fromisoformat(alert["endsAt"])
 
 
-def fires(alert: Json) -> bool:
+def is_firing(alert: Json) -> bool:
     return "startsAt" in alert
 
 

@@ -51,7 +51,7 @@ def _plainly(part: Text | Fields | Table | Code | Attachment) -> str:
         case Fields():
             return "\n".join(f"{escape(label)}: {escape(value)}" for label, value in part.rows)
         case Table():
-            return escape("\n".join(aligned(part)[: ROWS + 1]))
+            return escape("\n".join(aligned_lines(part)[: ROWS + 1]))
         case Attachment():
             return ""
 
@@ -75,7 +75,7 @@ def _part(part: Text | Fields | Table | Code | Attachment, files: list[Attachmen
 
 
 def _table(table: Table, files: list[Attachment]) -> list[Block]:
-    lines = aligned(table)
+    lines = aligned_lines(table)
     shown = lines[: ROWS + 1]
     blocks, over = limits.code_sections(code("\n".join(shown)))
     if over or len(lines) > len(shown):
@@ -84,7 +84,7 @@ def _table(table: Table, files: list[Attachment]) -> list[Block]:
     return blocks
 
 
-def aligned(table: Table) -> list[str]:
+def aligned_lines(table: Table) -> list[str]:
     rows = [table.columns, *[tuple(plain(cell).replace("\n", " ") for cell in row) for row in table.rows]]
     widths = [max(len(row[column]) for row in rows) for column in range(len(table.columns))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from domain.approval import Approval, ApprovalState, VoteKind
-from domain.counting import named
+from domain.counting import plural_of
 from domain.operation import Operation, State
 from domain.plan import Level, Plan, Step
 from notifier.render import limits
 from notifier.render.answers import LINE, Rendered
-from notifier.render.cards import offered, phase_word, stamp
+from notifier.render.cards import offered_buttons, phase_word, slack_date
 from notifier.render.escape import code, escape, untrusted
 from store.scrub import scrub
 
@@ -30,7 +30,9 @@ NOTES = 40
 NOTE = 450
 
 
-def request(approval: Approval, operation: Operation, plan: Plan, said: Mapping[str, Any] | None = None) -> Rendered:
+def render_request(
+    approval: Approval, operation: Operation, plan: Plan, said: Mapping[str, Any] | None = None
+) -> Rendered:
     """`said`: what the event of its end told (`message`: the difference, or why not)."""
     mark, word = WORDS[approval.state]
     title = f"{operation.noun} {operation.verb} {operation.subject}"
@@ -60,11 +62,11 @@ def request(approval: Approval, operation: Operation, plan: Plan, said: Mapping[
 
 def revision(approval: Approval, operation: Operation) -> int:
     """What an edit of the message has to be newer than: votes, and the end of the run."""
-    return 2 * approval.revision + (1 if operation.over else 0)
+    return 2 * approval.revision + (1 if operation.is_over else 0)
 
 
 def _state(approval: Approval, operation: Operation, word: str) -> str:
-    if approval.state is ApprovalState.APPROVED and operation.over:
+    if approval.state is ApprovalState.APPROVED and operation.is_over:
         return f"{word}, {phase_word(operation)}"
     if approval.state is ApprovalState.OPEN and operation.state is not State.AWAITING:
         return "the glass was broken: it runs already, and has to be approved afterwards"
@@ -90,7 +92,7 @@ def _facts(approval: Approval, operation: Operation, plan: Plan) -> tuple[tuple[
         rows.append(("Backup", untrusted(str(backup))))
     rows.append(("Rule", f"{escape(approval.rule)}: {approval.quorum} of {untrusted(', '.join(approval.approvers))}"))
     if approval.state is ApprovalState.OPEN and operation.state is State.AWAITING:
-        rows.append(("Expires", stamp(approval.expires_at)))
+        rows.append(("Expires", slack_date(approval.expires_at)))
     rows.append(("Reach", untrusted(_reach(plan))))
     return tuple(rows)
 
@@ -103,7 +105,7 @@ def _reach(plan: Plan) -> str:
 
 def _would(plan: Plan) -> list[str]:
     shown = [_step(step) for step in plan.steps[:6]]
-    more = [f"and {len(plan.steps) - 6} more {named(len(plan.steps) - 6, 'step')}"] if len(plan.steps) > 6 else []
+    more = [f"and {len(plan.steps) - 6} more {plural_of(len(plan.steps) - 6, 'step')}"] if len(plan.steps) > 6 else []
     return [*shown, *more]
 
 
@@ -122,7 +124,7 @@ def _step(step: Step) -> str:
 def _votes(approval: Approval) -> str:
     marks = {VoteKind.APPROVE: "👍", VoteKind.REJECT: "👎"}
     lines = [
-        f"{marks[vote.kind]} {_who(vote.voter)} {stamp(vote.at)}"
+        f"{marks[vote.kind]} {_who(vote.voter)} {slack_date(vote.at)}"
         + (f": {untrusted(vote.reason)}" if vote.reason else "")
         for vote in approval.votes
     ]
@@ -145,7 +147,7 @@ def _buttons(approval: Approval, operation: Operation, plan: Plan) -> list[limit
         ]
         if operation.state is not State.AWAITING:
             return votes
-        return [*votes, limits.button("Withdraw", f"withdraw:{approval.id}", value), *offered(plan.offers)]
+        return [*votes, limits.button("Withdraw", f"withdraw:{approval.id}", value), *offered_buttons(plan.offers)]
     if approval.state in {ApprovalState.STALE, ApprovalState.EXPIRED}:
         if scrub(operation.line) != operation.line:  # a button's value is kept by Slack
             return [details]

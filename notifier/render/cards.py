@@ -35,7 +35,7 @@ MARK = {
     State.WITHDRAWN: "↩️",
     State.STALE: "🔄",
 }
-OURS = {
+STATE_LABELS = {
     State.PLANNED: "planned",
     State.AWAITING: "waiting for approval",
     State.APPROVED: "approved",
@@ -57,7 +57,7 @@ OURS = {
 
 NOTES = 40
 NOTE = 450
-PACE = 2.0
+PROGRESS_INTERVAL_S = 2.0
 """Seconds before which a pace says nothing."""
 
 
@@ -72,7 +72,7 @@ class History:
     requester: str = ""
 
 
-def card(operation: Operation, history: History, now: datetime) -> Rendered:
+def render_card(operation: Operation, history: History, now: datetime) -> Rendered:
     """Velero's own word stands in the message itself, text and blocks."""
     word = phase_word(operation)
     title = f"{MARK[operation.state]} {operation.noun} {operation.verb} {operation.subject}: {word}"
@@ -80,8 +80,8 @@ def card(operation: Operation, history: History, now: datetime) -> Rendered:
         f"{MARK[operation.state]} *{escape(f'{operation.noun} {operation.verb} {operation.subject}')}*: *{escape(word)}*"
     )
     blocks = [head, *limits.fields(_facts(operation, history, now))]
-    if bar := progress(history.seen):
-        blocks.append(limits.section(bar + ("" if operation.over else left(history.seen, now))))
+    if bar := progress_text(history.seen):
+        blocks.append(limits.section(bar + ("" if operation.is_over else time_left(history.seen, now))))
     if text := _trouble(operation, history):
         blocks.append(limits.section(text))
     notes = [limits.cut(untrusted(str(note)), NOTE) for note in (history.started.get("notes") or [])[:NOTES]]
@@ -97,7 +97,7 @@ def card(operation: Operation, history: History, now: datetime) -> Rendered:
 def phase_word(operation: Operation) -> str:
     if operation.phase and operation.state not in {State.UNCONFIRMED, State.WITHDRAWN, State.STALE}:
         return operation.phase
-    return OURS[operation.state]
+    return STATE_LABELS[operation.state]
 
 
 def _facts(operation: Operation, history: History, now: datetime) -> tuple[tuple[str, str], ...]:
@@ -125,20 +125,20 @@ def _who(history: History) -> str:
 
 def _time(operation: Operation, history: History, now: datetime) -> str:
     begun = operation.created_at
-    ended = operation.changed_at if operation.over else now
-    spent = span((ended - begun).total_seconds())
+    ended = operation.changed_at if operation.is_over else now
+    spent = format_span((ended - begun).total_seconds())
     usual = float((history.ending.facts if history.ending else {}).get("usual", 0) or history.seen.get("usual", 0) or 0)
-    return f"{spent}" + (f" (usually {span(usual)})" if usual else "")
+    return f"{spent}" + (f" (usually {format_span(usual)})" if usual else "")
 
 
-def span(seconds: float) -> str:
+def format_span(seconds: float) -> str:
     whole = max(0, int(seconds))
     minutes, rest = divmod(whole, 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}h {minutes}m" if hours else f"{minutes}m {rest}s" if minutes else f"{rest}s"
 
 
-def progress(seen: Mapping[str, Any]) -> str:
+def progress_text(seen: Mapping[str, Any]) -> str:
     done, total = int(seen.get("done", 0) or 0), int(seen.get("total", 0) or 0)
     if not total:
         return ""
@@ -146,16 +146,16 @@ def progress(seen: Mapping[str, Any]) -> str:
     return f"{'▰' * filled}{'▱' * (10 - filled)} {min(100, done * 100 // total)} % · {done} of {counted(total, 'item')}"
 
 
-def left(seen: Mapping[str, Any], now: datetime) -> str:
+def time_left(seen: Mapping[str, Any], now: datetime) -> str:
     """By the pace so far; the total is Velero's estimate and may sink or grow, so this may too."""
     done, total = int(seen.get("done", 0) or 0), int(seen.get("total", 0) or 0)
     try:
         spent = (now - datetime.fromisoformat(str(seen.get("started", "")))).total_seconds()
     except ValueError:
         return ""
-    if not 0 < done < total or spent < PACE:
+    if not 0 < done < total or spent < PROGRESS_INTERVAL_S:
         return ""
-    return f" · about {span(spent * (total - done) / done)} left"
+    return f" · about {format_span(spent * (total - done) / done)} left"
 
 
 def _plain_bar(seen: Mapping[str, Any]) -> str:
@@ -176,12 +176,12 @@ def _trouble(operation: Operation, history: History) -> str:
         lines.append(f"_{escape(str(history.extra['hint']))}_")
     if operation.state is State.FAILED and operation.reason and not lines:
         lines.append(untrusted(operation.reason))
-    lines += left_behind(history.extra)
+    lines += restore_remarks(history.extra)
     lines += [f"⚠️ {untrusted(str(each))}" for each in (history.extra.get("unprotected") or [])[:8]]
     return "\n".join(lines)
 
 
-def left_behind(extra: Mapping[str, Any]) -> list[str]:
+def restore_remarks(extra: Mapping[str, Any]) -> list[str]:
     """Of a restore: warnings that are news, the routine ones in a line, and what to look at now."""
     lines = [f"⚠️ {untrusted(limits.cut(str(each), 500))}" for each in (extra.get("warnings") or [])[:5]]
     if extra.get("routine"):
@@ -202,13 +202,13 @@ def buttons(operation: Operation) -> list[limits.Block]:
         there = bool(operation.object_uid) and operation.state is not State.WITHDRAWN
         if there:
             made.append(_line("Describe", f"{operation.noun} describe {name}{where}", 0))
-        if there and operation.over:
+        if there and operation.is_over:
             made.append(_line("Logs", f"{operation.noun} logs {name}{where}", 1))
         # Slack keeps a button's value: a line with something like a secret in it is not offered again.
         failed = operation.state in {State.FAILED, State.PARTIAL}
         if failed and operation.noun == "backup" and operation.line and scrub(operation.line) == operation.line:
             made.append(_line("Retry", _again(operation) + where, 2, "primary"))
-        if there and operation.over and operation.noun == "backup":
+        if there and operation.is_over and operation.noun == "backup":
             made.append(_typed("Delete", f"backup delete {name}{where}", name))
     return made
 
@@ -222,10 +222,10 @@ def _undo(operation: Operation, history: History) -> list[limits.Block]:
 
 def _offers(operation: Operation, history: History) -> list[limits.Block]:
     """While it runs: what goes well with it."""
-    return [] if operation.over else offered(history.started.get("offers") or {})
+    return [] if operation.is_over else offered_buttons(history.started.get("offers") or {})
 
 
-def offered(offers: Mapping[str, str]) -> list[limits.Block]:
+def offered_buttons(offers: Mapping[str, str]) -> list[limits.Block]:
     return [_line(word, line, 4 + index) for index, (word, line) in enumerate(offers.items())]
 
 
@@ -245,11 +245,11 @@ def _typed(text: str, line: str, word: str) -> limits.Block:
     return limits.button(text, f"{TYPED}9", json.dumps({"line": line, "word": word}), "danger")
 
 
-def stamp(at: datetime) -> str:
+def slack_date(at: datetime) -> str:
     """In each reader's own zone."""
     whole = int(at.timestamp())
     return f"<!date^{whole}^{{date_short_pretty}} {{time}}|{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC>"
 
 
-def several(names: Sequence[str]) -> str:
+def join_names(names: Sequence[str]) -> str:
     return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")

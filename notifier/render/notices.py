@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from domain.counting import named
+from domain.counting import plural_of
 from domain.event import Event, Severity
 from notifier.render import limits
 from notifier.render.answers import LINE, Rendered
-from notifier.render.cards import left_behind, span, stamp
+from notifier.render.cards import format_span, restore_remarks, slack_date
 from notifier.render.escape import escape, untrusted
 from notifier.route import Destination, Role
 
@@ -82,7 +82,7 @@ WORDS = {
 }
 
 
-def notice(event: Event, to: Destination, extra: Mapping[str, Any], link: str) -> Rendered:
+def render_notice(event: Event, to: Destination, extra: Mapping[str, Any], link: str) -> Rendered:
     """`extra` is what was found out beside the event: first errors, hint, volumes without data, next run."""
     title = headline(event)
     mark = MARK[event.severity]
@@ -152,10 +152,10 @@ def _why(event: Event, extra: Mapping[str, Any]) -> list[str]:
     lines = [f"• {untrusted(limits.cut(str(each), 500))}" for each in said if each]
     lines += [f"• {untrusted(limits.cut(str(each), 500))}" for each in (extra.get("errors") or [])[:5]]
     if extra.get("more_errors"):
-        lines.append(f"and {extra['more_errors']} more {named(int(extra['more_errors']), 'error')}")
+        lines.append(f"and {extra['more_errors']} more {plural_of(int(extra['more_errors']), 'error')}")
     if extra.get("hint"):
         lines.append(f"Hint: {escape(str(extra['hint']))}")
-    lines += left_behind(extra)
+    lines += restore_remarks(extra)
     lines += [f"Not protected: {untrusted(str(each))}" for each in (extra.get("unprotected") or [])[:8]]
     return lines
 
@@ -175,7 +175,7 @@ def _around(event: Event, extra: Mapping[str, Any]) -> list[str]:
 
 def _when(said: object) -> str:
     at = _moment(said)
-    return stamp(at) if at else escape(str(said or ""))
+    return slack_date(at) if at else escape(str(said or ""))
 
 
 def _facts(event: Event) -> tuple[tuple[str, str], ...]:
@@ -196,9 +196,9 @@ def _facts(event: Event) -> tuple[tuple[str, str], ...]:
         rows.append(("Errors / warnings", f"{facts.get('errors', 0)} / {facts.get('warnings', 0)}"))
     if lasted := _lasted(facts):
         usual = float(facts.get("usual", 0) or 0)
-        rows.append(("Duration", span(lasted) + (f" (usually {span(usual)})" if usual else "")))
+        rows.append(("Duration", format_span(lasted) + (f" (usually {format_span(usual)})" if usual else "")))
     if expires := _moment(facts.get("expires")):
-        rows.append(("Kept until", stamp(expires)))
+        rows.append(("Kept until", slack_date(expires)))
     if facts.get("by"):
         rows.append(("Asked by", untrusted(str(facts["by"]))))
     return tuple(rows)

@@ -18,16 +18,16 @@ from domain.answer import Answer, Text, Tone
 from domain.approval import Approval, ApprovalState, Vote, VoteKind
 from domain.counting import counted
 from domain.decision import Decision
-from domain.errors import ClusterError, Lost, Refused, Stale, Unsure, UserError
+from domain.errors import ClusterError, ConcurrentChange, IdentityUnknown, Refused, Stale, UserError
 from domain.event import Severity
 from domain.operation import Operation, State
 from domain.plan import Plan
 from operations.approval import eligibility, messages, opening, timers, transitions
-from operations.approval.completion import Deciding, Replan, Who
-from operations.approval.timers import Terms
+from operations.approval.completion import Completion, IdentifyActor, Replan
+from operations.approval.timers import ApprovalTimes
 from operations.executor import Executor
-from operations.records import started
-from operations.request import Asked, Policy
+from operations.records import started_event
+from operations.request import CommandRequest, Policy
 from policy.directory import UNKNOWN, Directory
 from store.isolation import Isolation
 from store.tables.deadlines import Deadline
@@ -37,7 +37,7 @@ from store.writer import Store
 
 log = logging.getLogger(__name__)
 
-WAITS = "Your vote waits; it does not count yet."
+VOTE_WAITS = "Your vote waits; it does not count yet."
 
 
 class Approvals:
@@ -47,13 +47,13 @@ class Approvals:
         executor: Executor,
         replan: Replan,
         policy: Callable[[], Policy],
-        who: Who,
-        settings: Callable[[], Terms],
+        who: IdentifyActor,
+        settings: Callable[[], ApprovalTimes],
         now: Callable[[], datetime],
         withdraw: Callable[[Operation], Awaitable[None]] | None = None,
     ) -> None:
         self._store = store
-        self._deciding = Deciding(store, executor, replan, policy, who, settings, now)
+        self._deciding = Completion(store, executor, replan, policy, who, settings, now)
         self._policy = policy
         self._who = who
         self._settings = settings
@@ -61,35 +61,37 @@ class Approvals:
         self._timers = Isolation(store, ItemKind.TIMER, now)
         self._take_back = withdraw
 
-    async def ask(self, operation: Operation, plan: Plan, decision: Decision, request: Asked) -> Answer:
+    async def open(self, operation: Operation, plan: Plan, decision: Decision, request: CommandRequest) -> Answer:
         """Stores plan and approval; the requester is told who has to agree, and by when."""
         now, settings = self._now(), self._settings()
         waiting = operation.advance(State.AWAITING, now)
-        approval = opening.opened(waiting, plan, decision, request, now)
+        approval = opening.open_approval(waiting, plan, decision, request, now)
         who = {"channel": request.origin.channel, "thread": request.origin.thread}
         who |= {"user": request.actor.id, "user_name": request.actor.name}
         facts = transitions.facts_of(plan, decision, who, settings.channel)
 
         def write(tx: Transaction) -> None:
             tx.operations.insert(waiting, plan, request.origin)
-            tx.outbox.add(started(waiting, plan, request))
-            transitions.asked(tx, approval, waiting, plan, facts, settings, decision.rules_digest)
+            tx.outbox.add(started_event(waiting, plan, request))
+            transitions.record_requested(tx, approval, waiting, plan, facts, settings, decision.rules_digest)
 
         await self._store.write(write)
-        return opening.answer(approval, waiting, plan)
+        return opening.requester_answer(approval, waiting, plan)
 
-    def bypassed(self, tx: Transaction, operation: Operation, plan: Plan, decision: Decision, request: Asked) -> None:
+    def record_break_glass(
+        self, tx: Transaction, operation: Operation, plan: Plan, decision: Decision, request: CommandRequest
+    ) -> None:
         """The glass was broken: told at once, and approval is asked for until it is given. Raises Refused if too often."""
         now, settings = self._now(), self._settings()
-        transitions.glass(tx, request.actor, settings.glass_per_day, now)
-        approval = opening.opened(operation, plan, decision, request, now)
+        transitions.record_break_glass(tx, request.actor, settings.glass_per_day, now)
+        approval = opening.open_approval(operation, plan, decision, request, now)
         why = {"why": operation.reason, "person": transitions.person_of(request.actor)}
-        transitions.record(tx, approval, operation, request.actor.id, transitions.BYPASSED, now, why)
-        tx.outbox.add(messages.bypass(approval, operation, now, request.actor))
+        transitions.append_audit(tx, approval, operation, request.actor.id, transitions.BYPASSED, now, why)
+        tx.outbox.add(messages.break_glass_event(approval, operation, now, request.actor))
         if decision.quorum:
             who = {"channel": request.origin.channel, "user": request.actor.id, "user_name": request.actor.name}
             facts = transitions.facts_of(plan, decision, who, settings.channel)
-            transitions.asked(tx, approval, operation, plan, facts, settings, decision.rules_digest)
+            transitions.record_requested(tx, approval, operation, plan, facts, settings, decision.rules_digest)
 
     async def vote(self, ident: str, actor: Actor, kind: VoteKind, reason: str = "", seen: str | None = None) -> Answer:
         """One person's vote. `seen` is the fingerprint that the button carried: a copied button of another request does nothing.
@@ -102,7 +104,7 @@ class Approvals:
             return await self._waits(approval, actor, kind, reason)
         return await self._cast(approval, operation, directory, actor, kind, reason)
 
-    async def vote_unsure(self, ident: str, actor: Actor, kind: VoteKind, reason: str, seen: str) -> Answer:
+    async def keep_vote(self, ident: str, actor: Actor, kind: VoteKind, reason: str, seen: str) -> Answer:
         """Of somebody whom Slack does not tell us of just now: kept, and cast as soon as it does."""
         approval, _ = await self._votable(ident, actor, kind, reason, seen)
         return await self._waits(approval, actor, kind, reason)
@@ -116,7 +118,7 @@ class Approvals:
             raise Stale("This button belongs to another request.", fix="Use the buttons of the request itself.")
         if kind is VoteKind.REJECT and not reason.strip():
             raise Refused("A rejection needs a reason.", fix="Click Reject again, and say why.")
-        eligibility.may_vote(approval, actor, self._now(), afterwards=operation.state is not State.AWAITING)
+        eligibility.check_may_vote(approval, actor, self._now(), afterwards=operation.state is not State.AWAITING)
         return approval, operation
 
     async def _in_time(self, approval: Approval, actor: Actor) -> Directory:
@@ -128,7 +130,7 @@ class Approvals:
             return UNKNOWN
 
     async def _asked_of_slack(self, approval: Approval, actor: Actor) -> Directory:
-        return await self._policy().directory(approval.approvers, (actor.id, *eligibility.voters(approval)))
+        return await self._policy().directory(approval.approvers, (actor.id, *eligibility.counted_voters(approval)))
 
     async def _cast(
         self,
@@ -139,7 +141,7 @@ class Approvals:
         kind: VoteKind,
         reason: str,
     ) -> Answer:
-        if not eligibility.counts(approval, directory, actor.id, actor.email):
+        if not eligibility.vote_counts(approval, directory, actor.id, actor.email):
             raise Refused(
                 "You are not one of those who may approve this.",
                 why=f"Rule {approval.rule} names others.",
@@ -149,15 +151,15 @@ class Approvals:
         vote = Vote(actor.id, actor.name, actor.email, kind, self._now(), groups, reason)
 
         def cast(tx: Transaction) -> Approval:
-            current, operation = transitions.known(tx, approval.id)
+            current, operation = transitions.load_approval(tx, approval.id)
             afterwards = operation.state is not State.AWAITING
-            eligibility.may_vote(current, actor, self._now(), afterwards=afterwards)
-            fresh = transitions.voted(tx, current, operation, vote)
+            eligibility.check_may_vote(current, actor, self._now(), afterwards=afterwards)
+            fresh = transitions.record_vote(tx, current, operation, vote)
             if kind is VoteKind.REJECT:
                 late = " afterwards" if afterwards else ""
                 said = f"{messages.title(operation)} was rejected{late} by {actor.name}: {reason}"
-                return transitions.ended(tx, fresh, ApprovalState.REJECTED, actor.id, vote.at, said)[0]
-            if eligibility.complete(fresh, directory):
+                return transitions.record_end(tx, fresh, ApprovalState.REJECTED, actor.id, vote.at, said)[0]
+            if eligibility.is_complete(fresh, directory):
                 return tx.approvals.begin_deciding(fresh.id, fresh.revision)
             return fresh
 
@@ -176,14 +178,14 @@ class Approvals:
         now = self._now()
 
         def write(tx: Transaction) -> None:
-            approval, operation = transitions.known(tx, ident)
+            approval, operation = transitions.load_approval(tx, ident)
             if not eligibility.is_requester(approval, actor):
                 raise Refused("Only who asked for it can withdraw it.", fix="Reject it, with a reason.")
             if approval.state not in {ApprovalState.OPEN, ApprovalState.DECIDING}:
-                raise messages.settled(approval)
+                raise messages.outcome_text(approval)
             if operation.state is not State.AWAITING:
                 raise Refused("It ran behind a broken glass: only somebody else can settle that.")
-            transitions.ended(
+            transitions.record_end(
                 tx,
                 approval,
                 ApprovalState.WITHDRAWN,
@@ -200,7 +202,7 @@ class Approvals:
         approval, operation = await self._known(ident)
         if not eligibility.is_requester(approval, actor):
             directory = await self._policy().directory(approval.approvers)
-            if not (directory.known and eligibility.counts(approval, directory, actor.id, actor.email)):
+            if not (directory.known and eligibility.vote_counts(approval, directory, actor.id, actor.email)):
                 raise Refused(
                     "The plan is shown to those who may approve it.", fix=f"Ask {', '.join(approval.approvers)}."
                 )
@@ -210,22 +212,22 @@ class Approvals:
         """Nobody can say who is in the groups: the vote is kept and tried again, until the request expires."""
         when = self._now() + self._settings().again
         voter = {key: value for key, value in asdict(actor).items() if key in {"id", "name", "email", "team"}}
-        timer = timers.at(timers.VOTE, approval.id, when, voter=voter, kind=kind.value, reason=reason)
+        timer = timers.deadline_at(timers.VOTE_KIND, approval.id, when, voter=voter, kind=kind.value, reason=reason)
         kept = replace(timer, id=f"{timer.id}:{actor.id}")
         await self._store.write(lambda tx: tx.deadlines.put(kept))
         why = Text("Slack cannot be asked who the approvers are. It is tried again until the request expires.")
-        return Answer(WAITS, (why,), Tone.WARNING)
+        return Answer(VOTE_WAITS, (why,), Tone.WARNING)
 
     # timers
 
     async def round(self) -> float | None:
         """What is due of approvals; comes back when the next may be."""
         now = self._now()
-        due = await self._store.read(lambda tx: tx.deadlines.due(now, timers.KINDS))
-        await self._timers.each((one.id, f"timer {one.kind}", partial(self.due, one)) for one in due)
+        due = await self._store.read(lambda tx: tx.deadlines.due(now, timers.DEADLINE_KINDS))
+        await self._timers.run_each((one.id, f"timer {one.kind}", partial(self.handle_deadline, one)) for one in due)
         return 1.0
 
-    async def due(self, deadline: Deadline) -> None:
+    async def handle_deadline(self, deadline: Deadline) -> None:
         """Put off while it is seen to, and done after, unless somebody has moved it meanwhile: what a crash interrupts
         comes again, so every effect may be asked for twice. A vote that waits is kept until it is cast or refused.
         """
@@ -236,37 +238,39 @@ class Approvals:
         ident = str(deadline.payload.get("id", ""))
         try:
             match deadline.kind:
-                case timers.EXPIRE:
+                case timers.EXPIRE_KIND:
                     await self._expire(ident)
-                case timers.REMIND:
+                case timers.REMIND_KIND:
                     await self._remind(ident)
-                case timers.DECIDE:
+                case timers.DECIDE_KIND:
                     await self._try_again(ident)
-                case timers.VOTE:
+                case timers.VOTE_KIND:
                     await self._late_vote(ident, deadline)
-                case timers.START:
+                case timers.START_KIND:
                     await self._start_deadline(ident)
-        except (ClusterError, Lost):
+        except (ClusterError, ConcurrentChange):
             return
         except UserError as error:
             log.info("timer %s has nothing to do: %s", deadline.id, error.text)
-        if deadline.kind != timers.VOTE:
+        if deadline.kind != timers.VOTE_KIND:
             await self._store.write(lambda tx: tx.deadlines.done_unless_moved(later))
 
     async def _expire(self, ident: str) -> None:
         now, told = self._now(), await self._told_too(ident)
 
         def write(tx: Transaction) -> None:
-            approval, operation = transitions.known(tx, ident)
+            approval, operation = transitions.load_approval(tx, ident)
             if approval.state is ApprovalState.DECIDING:
-                tx.deadlines.put(timers.at(timers.EXPIRE, ident, now + self._settings().again))
+                tx.deadlines.put(timers.deadline_at(timers.EXPIRE_KIND, ident, now + self._settings().again))
             elif approval.state is ApprovalState.OPEN and operation.state is not State.AWAITING:
                 # A follow-up on what has run already: it does not lapse, it is asked for again.
                 _reminded(tx, approval, operation, now, self._settings(), told)
-                tx.deadlines.put(timers.at(timers.EXPIRE, ident, now + (approval.expires_at - approval.requested_at)))
+                tx.deadlines.put(
+                    timers.deadline_at(timers.EXPIRE_KIND, ident, now + (approval.expires_at - approval.requested_at))
+                )
             elif approval.state is ApprovalState.OPEN:
                 said = f"{messages.title(operation)} expired unapproved ({len(approval.votes)} of {counted(approval.quorum, 'vote')})"
-                transitions.ended(tx, approval, ApprovalState.EXPIRED, "timer", now, said)
+                transitions.record_end(tx, approval, ApprovalState.EXPIRED, "timer", now, said)
 
         await self._store.write(write)
 
@@ -276,14 +280,14 @@ class Approvals:
         named = next((rule.approvals.notify for rule in self._policy().rules if rule.name == approval.rule), ())
         if not named:
             return {}
-        return eligibility.notified(named, await self._policy().directory(eligibility.groups_named(named)), approval)
+        return eligibility.notified(named, await self._policy().directory(eligibility.approver_groups(named)), approval)
 
     async def _remind(self, ident: str) -> None:
         now, told = self._now(), await self._told_too(ident)
 
         def write(tx: Transaction) -> None:
-            approval, operation = transitions.known(tx, ident)
-            tx.deadlines.done(timers.at(timers.REMIND, ident, now).id)
+            approval, operation = transitions.load_approval(tx, ident)
+            tx.deadlines.done(timers.deadline_at(timers.REMIND_KIND, ident, now).id)
             if approval.state is ApprovalState.OPEN:
                 tx.approvals.reminded(ident, now)
                 _reminded(tx, approval, operation, now, self._settings(), told)
@@ -294,11 +298,11 @@ class Approvals:
         approval, _ = await self._known(ident)
         if approval.state is not ApprovalState.OPEN:
             return
-        directory = await self._policy().directory(approval.approvers, eligibility.voters(approval))
+        directory = await self._policy().directory(approval.approvers, eligibility.counted_voters(approval))
         if not directory.known:
             again = self._now() + self._settings().again
-            await self._store.write(lambda tx: tx.deadlines.put(timers.at(timers.DECIDE, ident, again)))
-        elif eligibility.complete(approval, directory):
+            await self._store.write(lambda tx: tx.deadlines.put(timers.deadline_at(timers.DECIDE_KIND, ident, again)))
+        elif eligibility.is_complete(approval, directory):
             deciding = await self._store.write(lambda tx: tx.approvals.begin_deciding(ident, approval.revision))
             await self._deciding.decide(deciding)
 
@@ -313,7 +317,7 @@ class Approvals:
             if not directory.known:
                 return
             await self._cast(approval, operation, directory, actor, kind, reason)
-        except Unsure:
+        except IdentityUnknown:
             return
         except (UserError, ClusterError) as error:
             log.info("a vote that waited was not cast: %s", error.text)
@@ -328,7 +332,9 @@ class Approvals:
             return
         settings = self._settings()
         wait = settings.again if operation.object_uid else settings.start_deadline
-        await self._store.write(lambda tx: tx.deadlines.put(timers.at(timers.START, ident, self._now() + wait)))
+        await self._store.write(
+            lambda tx: tx.deadlines.put(timers.deadline_at(timers.START_KIND, ident, self._now() + wait))
+        )
         if operation.object_uid:
             await self._take_back(operation)
 
@@ -340,19 +346,19 @@ class Approvals:
         for approval in await self._store.read(lambda tx: tx.approvals.deciding()):
             try:
                 await self._deciding.decide(approval)
-            except (UserError, ClusterError, Lost):
+            except (UserError, ClusterError, ConcurrentChange):
                 continue
 
     async def _known(self, ident: str) -> tuple[Approval, Operation]:
-        return await self._store.read(lambda tx: transitions.known(tx, ident))
+        return await self._store.read(lambda tx: transitions.load_approval(tx, ident))
 
 
 def _rewound(tx: Transaction, now: datetime) -> None:
     """A timer that went off while the process died is set again; what has all its votes is looked at again."""
     for approval in tx.approvals.open():
-        tx.deadlines.put(timers.at(timers.EXPIRE, approval.id, approval.expires_at))
+        tx.deadlines.put(timers.deadline_at(timers.EXPIRE_KIND, approval.id, approval.expires_at))
         if len(approval.votes) >= approval.quorum:
-            tx.deadlines.put(timers.at(timers.DECIDE, approval.id, now))
+            tx.deadlines.put(timers.deadline_at(timers.DECIDE_KIND, approval.id, now))
 
 
 def _reminded(
@@ -360,7 +366,7 @@ def _reminded(
     approval: Approval,
     operation: Operation,
     now: datetime,
-    settings: Terms,
+    settings: ApprovalTimes,
     told: Mapping[str, list[str]],
 ) -> None:
     headline = f"{messages.title(operation)} still waits: {len(approval.votes)} of {counted(approval.quorum, 'vote')}"
@@ -371,5 +377,5 @@ def _reminded(
         "approvals_channel": channel,
         **told,
     }
-    told_now = messages.event("reminded", approval, operation, now, facts, Severity.WARNING)
+    told_now = messages.approval_event("reminded", approval, operation, now, facts, Severity.WARNING)
     tx.outbox.add(replace(told_now, transition=f"{told_now.transition}:{now.isoformat()}"))

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
-from commands.restore.conflicts import in_the_way
+from commands.restore.conflicts import find_conflict
 from domain.actor import Actor, Origin
 from domain.answer import Answer, Text, Tone
 from domain.approval import Approval, ApprovalState, VoteKind
 from domain.decision import approved
-from domain.errors import ChatopsError, ClusterError, Lost, Stale, Unsure, UserError
+from domain.errors import ChatopsError, ClusterError, ConcurrentChange, IdentityUnknown, Stale, UserError
 from domain.event import Severity
 from domain.operation import Operation, State
 from domain.plan import Plan
 from operations.approval import eligibility, messages, timers, transitions
-from operations.approval.drift import difference
-from operations.approval.timers import Terms
+from operations.approval.drift import find_drift
+from operations.approval.timers import ApprovalTimes
 from operations.executor import Executor
 from operations.replan import Replanned
 from operations.request import Policy
@@ -24,22 +24,22 @@ from store.transaction import Transaction
 from store.writer import Store
 
 Replan = Callable[[Operation, Plan, Actor, Origin], Awaitable[Replanned]]
-Who = Callable[..., Awaitable[Actor]]
+IdentifyActor = Callable[..., Awaitable[Actor]]
 """Somebody as they are now, by the id that the operation keeps, and the workspace that they came from where that is known.
 
 Raises UserError where they may ask no more, Unsure where nobody can say.
 """
 
 
-class Deciding:
+class Completion:
     def __init__(
         self,
         store: Store,
         executor: Executor,
         replan: Replan,
         policy: Callable[[], Policy],
-        who: Who,
-        settings: Callable[[], Terms],
+        who: IdentifyActor,
+        settings: Callable[[], ApprovalTimes],
         now: Callable[[], datetime],
     ) -> None:
         self._store = store
@@ -54,25 +54,25 @@ class Deciding:
         """Everything is resolved again; what differs from what was shown does not run."""
         operation, stored, origin = await self._store.read(
             lambda tx: (
-                transitions.known(tx, approval.id)[1],
+                transitions.load_approval(tx, approval.id)[1],
                 tx.operations.load_plan(approval.operation),
                 tx.operations.origin(approval.operation),
             )
         )
         if operation.state is not State.AWAITING:
             return await self._followed_up(approval)
-        directory = await self._policy().directory(approval.approvers, eligibility.voters(approval))
-        if not (directory.known and eligibility.complete(approval, directory)):
+        directory = await self._policy().directory(approval.approvers, eligibility.counted_voters(approval))
+        if not (directory.known and eligibility.is_complete(approval, directory)):
             return await self._reopened(approval, "The approvers have changed meanwhile: votes are missing.")
         try:
             again = await self._replan(operation, stored, await self._who(approval.requester), origin)
-        except (ClusterError, Unsure) as error:
+        except (ClusterError, IdentityUnknown) as error:
             return await self._reopened(approval, f"It cannot be checked now: {error.text}")
         except UserError as error:
             return await self._stale(approval, (error.text, error.why))
         if stored.impact is not None and again.plan.impact is None:
             return await self._reopened(approval, "What it would change cannot be looked at now.")
-        found = difference(approval, stored, again.plan, again.decision)
+        found = find_drift(approval, stored, again.plan, again.decision)
         if found.stale:
             return await self._stale(approval, found.stale)
         return await self._run(approval, stored, found.notes)
@@ -81,19 +81,21 @@ class Deciding:
         now, settings = self._now(), self._settings()
 
         def write(tx: Transaction) -> tuple[Approval, Operation]:
-            _, operation = transitions.known(tx, approval.id)
-            if other := in_the_way(tx, operation, plan.reach):
+            _, operation = transitions.load_approval(tx, approval.id)
+            if other := find_conflict(tx, operation, plan.reach):
                 raise Stale(other)
-            by = messages.voters(approval, VoteKind.APPROVE)
+            by = messages.voter_names(approval, VoteKind.APPROVE)
             said = f"{messages.title(operation)} was approved by {by}"
-            tx.deadlines.put(timers.at(timers.START, operation.id, now + settings.start_deadline))
-            return transitions.ended(tx, approval, ApprovalState.APPROVED, approval.votes[-1].voter, now, said, notes)
+            tx.deadlines.put(timers.deadline_at(timers.START_KIND, operation.id, now + settings.start_deadline))
+            return transitions.record_end(
+                tx, approval, ApprovalState.APPROVED, approval.votes[-1].voter, now, said, notes
+            )
 
         try:
             settled, operation = await self._store.write(write)
         except Stale as error:
             return await self._stale(approval, (error.text,))
-        except Lost:
+        except ConcurrentChange:
             return await self._overtaken(approval.id)
         voters = tuple(vote.voter for vote in settled.votes if vote.kind is VoteKind.APPROVE)
         grant = approved(operation.id, plan.fingerprint, operation.fingerprint, voters, settled.quorum)
@@ -117,22 +119,22 @@ class Deciding:
             "message": " ".join(part for part in (error.text, error.why, error.fix) if part),
             "user": approval.requester,
         }
-        told = messages.event("not-started", approval, operation, self._now(), facts, Severity.FAILURE)
+        told = messages.approval_event("not-started", approval, operation, self._now(), facts, Severity.FAILURE)
         await self._store.write(lambda tx: tx.outbox.add(told))
 
     async def _stale(self, approval: Approval, why: tuple[str, ...]) -> Answer:
         lines = tuple(line for line in why if line)
 
         def write(tx: Transaction) -> Operation:
-            _, operation = transitions.known(tx, approval.id)
+            _, operation = transitions.load_approval(tx, approval.id)
             said = f"{messages.title(operation)} does not run: it is no longer what was shown"
-            return transitions.ended(
+            return transitions.record_end(
                 tx, approval, ApprovalState.STALE, approval.votes[-1].voter, self._now(), said, lines
             )[1]
 
         try:
             operation = await self._store.write(write)
-        except Lost:
+        except ConcurrentChange:
             return await self._overtaken(approval.id)
         parts = tuple(Text(line, untrusted=True) for line in lines)
         return Answer("Nothing runs: it is no longer what was shown.", parts, Tone.WARNING, cluster=operation.cluster)
@@ -143,25 +145,23 @@ class Deciding:
 
         def write(tx: Transaction) -> None:
             tx.approvals.reopen(approval.id, approval.revision)
-            tx.deadlines.put(timers.at(timers.DECIDE, approval.id, again))
+            tx.deadlines.put(timers.deadline_at(timers.DECIDE_KIND, approval.id, again))
 
         try:
             await self._store.write(write)
-        except Lost:
+        except ConcurrentChange:
             return await self._overtaken(approval.id)
         return Answer("Your vote counts, but nothing runs yet.", (Text(why, untrusted=True),), Tone.WARNING)
 
     async def _followed_up(self, approval: Approval) -> Answer:
         def write(tx: Transaction) -> None:
-            _, operation = transitions.known(tx, approval.id)
-            said = (
-                f"{messages.title(operation)} was approved afterwards by {messages.voters(approval, VoteKind.APPROVE)}"
-            )
-            transitions.ended(tx, approval, ApprovalState.APPROVED, approval.votes[-1].voter, self._now(), said)
+            _, operation = transitions.load_approval(tx, approval.id)
+            said = f"{messages.title(operation)} was approved afterwards by {messages.voter_names(approval, VoteKind.APPROVE)}"
+            transitions.record_end(tx, approval, ApprovalState.APPROVED, approval.votes[-1].voter, self._now(), said)
 
         await self._store.write(write)
         return Answer("Approved afterwards; it is in the record.", tone=Tone.GOOD)
 
     async def _overtaken(self, ident: str) -> Answer:
-        approval, _ = await self._store.read(lambda tx: transitions.known(tx, ident))
-        return Answer(messages.settled(approval).text, tone=Tone.WARNING)
+        approval, _ = await self._store.read(lambda tx: transitions.load_approval(tx, ident))
+        return Answer(messages.outcome_text(approval).text, tone=Tone.WARNING)

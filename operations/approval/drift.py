@@ -11,24 +11,24 @@ from domain.counting import counted
 from domain.decision import Decision, Outcome
 from domain.plan import Plan, Step, StepVerb, digest
 
-SHOWN = 10
+MAX_SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class Drift:
     """`stale`: why it may not run. `notes` are told and stop nothing."""
 
     stale: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 
-def difference(approval: Approval, stored: Plan, plan: Plan, decision: Decision) -> Difference:
+def find_drift(approval: Approval, stored: Plan, plan: Plan, decision: Decision) -> Drift:
     """Equal fingerprint, equal rule and quorum, no grown impact: else it is not what was approved."""
     stale = (*_decision(approval, decision), *_plan(stored, plan), *_grown(stored, plan))
     bound = approval_fingerprint(plan.fingerprint, decision.rule, decision.quorum)
     if not stale and bound != approval.fingerprint:
         stale = ("The fingerprint is another one than was shown.",)
-    return Difference(stale, _shrunk(stored, plan))
+    return Drift(stale, _shrunk(stored, plan))
 
 
 def _decision(approval: Approval, decision: Decision) -> tuple[str, ...]:
@@ -85,8 +85,8 @@ def _grown(stored: Plan, plan: Plan) -> tuple[str, ...]:
     new = sorted(plan.impact - stored.impact)
     if not new:
         return ()
-    more = f" and {len(new) - SHOWN} more" if len(new) > SHOWN else ""
-    return (f"It would change more than was shown: {', '.join(new[:SHOWN])}{more}.",)
+    more = f" and {len(new) - MAX_SHOWN} more" if len(new) > MAX_SHOWN else ""
+    return (f"It would change more than was shown: {', '.join(new[:MAX_SHOWN])}{more}.",)
 
 
 def _shrunk(stored: Plan, plan: Plan) -> tuple[str, ...]:

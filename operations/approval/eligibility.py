@@ -8,11 +8,11 @@ from datetime import datetime
 from domain.actor import Actor, ActorKind
 from domain.approval import Approval, ApprovalState, Vote, VoteKind
 from domain.errors import Refused
-from operations.approval.messages import settled
-from policy.directory import Directory, Member, eligible
+from operations.approval.messages import outcome_text
+from policy.directory import Directory, Member, eligible_approvers
 
 
-def requester(approval: Approval) -> Actor:
+def requester_of(approval: Approval) -> Actor:
     return Actor(ActorKind.PERSON, approval.requester, approval.requester, email=approval.requester_email)
 
 
@@ -20,10 +20,10 @@ def is_requester(approval: Approval, actor: Actor) -> bool:
     return Member(actor.id, actor.email).is_same(approval.requester, approval.requester_email)
 
 
-def may_vote(approval: Approval, actor: Actor, now: datetime, *, afterwards: bool = False) -> None:
+def check_may_vote(approval: Approval, actor: Actor, now: datetime, *, afterwards: bool = False) -> None:
     """What needs no directory. What ran behind a broken glass does not expire. Raises Refused."""
     if approval.state is not ApprovalState.OPEN:
-        raise settled(approval)
+        raise outcome_text(approval)
     if is_requester(approval, actor):
         raise Refused("You asked for this; someone else has to approve it.")
     if now >= approval.expires_at and not afterwards:
@@ -32,19 +32,19 @@ def may_vote(approval: Approval, actor: Actor, now: datetime, *, afterwards: boo
         raise Refused("You have already voted on this.", why="Each person votes once.")
 
 
-def counts(approval: Approval, directory: Directory, voter: str, email: str) -> bool:
-    among = eligible(directory, approval.approvers, requester(approval))
+def vote_counts(approval: Approval, directory: Directory, voter: str, email: str) -> bool:
+    among = eligible_approvers(directory, approval.approvers, requester_of(approval))
     return any(member.is_same(voter, email) for member in among)
 
 
-def voters(approval: Approval) -> tuple[str, ...]:
+def counted_voters(approval: Approval) -> tuple[str, ...]:
     return tuple(vote.voter for vote in approval.votes)
 
 
 MENTIONS = 20
 
 
-def groups_named(named: Sequence[str]) -> tuple[str, ...]:
+def approver_groups(named: Sequence[str]) -> tuple[str, ...]:
     """What is neither a channel nor one person."""
     bare = (name.removeprefix("@") for name in named)
     return tuple(name for name in bare if not name.startswith("#") and not _is_id(name, "CGUW"))
@@ -55,7 +55,7 @@ def notified(named: Sequence[str], directory: Directory, approval: Approval) -> 
     bare = [name.removeprefix("@") for name in named]
     channels = [name for name in bare if name.startswith("#") or _is_id(name, "CG")]
     people = [name for name in bare if _is_id(name, "UW")]
-    people += [one.id for name in groups_named(named) for one in directory.groups.get(name, ()) if one.active]
+    people += [one.id for name in approver_groups(named) for one in directory.groups.get(name, ()) if one.active]
     mention = [each for each in dict.fromkeys(people) if each != approval.requester]
     return {"mention": mention[:MENTIONS], "channels": list(dict.fromkeys(channels))}
 
@@ -79,9 +79,9 @@ def standing(approval: Approval, directory: Directory) -> tuple[Vote, ...]:
     return tuple(
         vote
         for vote in approval.votes
-        if vote.kind is VoteKind.APPROVE and counts(approval, directory, vote.voter, vote.email)
+        if vote.kind is VoteKind.APPROVE and vote_counts(approval, directory, vote.voter, vote.email)
     )
 
 
-def complete(approval: Approval, directory: Directory) -> bool:
+def is_complete(approval: Approval, directory: Directory) -> bool:
     return len({vote.voter for vote in standing(approval, directory)}) >= approval.quorum

@@ -14,7 +14,7 @@ from domain.event import Event, Severity
 from domain.operation import Operation
 
 
-def event(
+def approval_event(
     name: str,
     approval: Approval,
     operation: Operation,
@@ -38,21 +38,21 @@ def event(
     )
 
 
-def bypass(approval: Approval, operation: Operation, now: datetime, actor: Actor) -> Event:
+def break_glass_event(approval: Approval, operation: Operation, now: datetime, actor: Actor) -> Event:
     """Of its own noun, so that the routes for incidents take it."""
     headline = f"{actor.name} broke the glass: {title(operation)} runs without approval"
     facts = {"headline": headline, "message": approval.reason, "by": actor.name}
-    told = event("bypassed", approval, operation, now, facts, Severity.SECURITY)
+    told = approval_event("bypassed", approval, operation, now, facts, Severity.SECURITY)
     return replace(told, kind="glass.broken")
 
 
-def settled(approval: Approval) -> Refused:
+def outcome_text(approval: Approval) -> Refused:
     """Why a click comes too late; a click is never passed over in silence."""
     words = {
         ApprovalState.OPEN: "It could not be decided yet; the votes stay, and it is tried again.",
         ApprovalState.DECIDING: "All votes are in; it is being checked once more.",
-        ApprovalState.APPROVED: f"This was approved already, by {voters(approval, VoteKind.APPROVE)}.",
-        ApprovalState.REJECTED: f"This was rejected already, by {voters(approval, VoteKind.REJECT)}.",
+        ApprovalState.APPROVED: f"This was approved already, by {voter_names(approval, VoteKind.APPROVE)}.",
+        ApprovalState.REJECTED: f"This was rejected already, by {voter_names(approval, VoteKind.REJECT)}.",
         ApprovalState.EXPIRED: "This request has expired.",
         ApprovalState.WITHDRAWN: "This request was withdrawn by whoever made it.",
         ApprovalState.STALE: "This request is out of date: what would run is no longer what was shown.",
@@ -61,7 +61,7 @@ def settled(approval: Approval) -> Refused:
     return Refused(words[approval.state], fix="Ask for it again." if ask_again else "")
 
 
-def voters(approval: Approval, kind: VoteKind) -> str:
+def voter_names(approval: Approval, kind: VoteKind) -> str:
     return ", ".join(vote.voter_name for vote in approval.votes if vote.kind is kind) or "nobody"
 
 

@@ -10,10 +10,12 @@ from domain.decision import Decision
 from domain.operation import Operation
 from domain.plan import Level, Plan
 from operations.approval import messages
-from operations.request import Asked
+from operations.request import CommandRequest
 
 
-def opened(operation: Operation, plan: Plan, decision: Decision, request: Asked, now: datetime) -> Approval:
+def open_approval(
+    operation: Operation, plan: Plan, decision: Decision, request: CommandRequest, now: datetime
+) -> Approval:
     return Approval(
         id=approval_id(operation.id),
         operation=operation.id,
@@ -30,7 +32,7 @@ def opened(operation: Operation, plan: Plan, decision: Decision, request: Asked,
     )
 
 
-def answer(approval: Approval, operation: Operation, plan: Plan) -> Answer:
+def requester_answer(approval: Approval, operation: Operation, plan: Plan) -> Answer:
     people = f"{approval.quorum} of {', '.join(approval.approvers)}"
     rows_ = (
         ("Has to be approved by", people),

@@ -8,16 +8,16 @@ from datetime import datetime, timedelta
 from domain.approval import Approval
 from store.tables.deadlines import Deadline
 
-EXPIRE = "approval.expire"
-REMIND = "approval.remind"
-DECIDE = "approval.decide"
-VOTE = "approval.vote"
-START = "restore.start"
-KINDS = frozenset({EXPIRE, REMIND, DECIDE, VOTE, START})
+EXPIRE_KIND = "approval.expire"
+REMIND_KIND = "approval.remind"
+DECIDE_KIND = "approval.decide"
+VOTE_KIND = "approval.vote"
+START_KIND = "restore.start"
+DEADLINE_KINDS = frozenset({EXPIRE_KIND, REMIND_KIND, DECIDE_KIND, VOTE_KIND, START_KIND})
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class ApprovalTimes:
     """`remind_after` is a part of the time until expiry.
 
     `start_deadline`: a run that waits longer than this in Velero's queue is taken back.
@@ -33,13 +33,13 @@ class Terms:
     """How often one person may break the glass within a day."""
 
 
-def timers(approval: Approval, terms: Terms) -> tuple[Deadline, ...]:
+def deadlines_of(approval: Approval, terms: ApprovalTimes) -> tuple[Deadline, ...]:
     waits = approval.expires_at - approval.requested_at
     return (
-        at(EXPIRE, approval.id, approval.expires_at),
-        at(REMIND, approval.id, approval.requested_at + waits * terms.remind_after),
+        deadline_at(EXPIRE_KIND, approval.id, approval.expires_at),
+        deadline_at(REMIND_KIND, approval.id, approval.requested_at + waits * terms.remind_after),
     )
 
 
-def at(timer: str, ident: str, when: datetime, **more: object) -> Deadline:
+def deadline_at(timer: str, ident: str, when: datetime, **more: object) -> Deadline:
     return Deadline(f"{timer}:{ident}", when, timer, {"id": ident, **more})

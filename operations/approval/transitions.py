@@ -10,13 +10,13 @@ from typing import Any
 from domain.actor import Actor
 from domain.approval import Approval, ApprovalState, Vote
 from domain.decision import Decision
-from domain.errors import Lost, Refused, Unknown
+from domain.errors import ConcurrentChange, NotFound, Refused
 from domain.event import Severity
 from domain.operation import Operation, State
 from domain.plan import Plan, digest
-from operations.approval.messages import event
-from operations.approval.timers import EXPIRE, REMIND, Terms, timers
-from store.tables.audit import Entry
+from operations.approval.messages import approval_event
+from operations.approval.timers import EXPIRE_KIND, REMIND_KIND, ApprovalTimes, deadlines_of
+from store.tables.audit import AuditEntry
 from store.transaction import Transaction
 
 ENDS = {
@@ -29,28 +29,28 @@ ENDS = {
 BYPASSED = "bypassed"
 
 
-def known(tx: Transaction, ident: str) -> tuple[Approval, Operation]:
+def load_approval(tx: Transaction, ident: str) -> tuple[Approval, Operation]:
     approval = tx.approvals.get(ident)
     operation = tx.operations.get(approval.operation) if approval else None
     if approval is None or operation is None:
-        raise Unknown("There is no such request.", why="The button belongs to something that is no longer kept.")
+        raise NotFound("There is no such request.", why="The button belongs to something that is no longer kept.")
     return approval, operation
 
 
-def asked(
+def record_requested(
     tx: Transaction,
     approval: Approval,
     operation: Operation,
     plan: Plan,
     facts: Mapping[str, Any],
-    terms: Terms,
+    terms: ApprovalTimes,
     rules: str,
 ) -> None:
     """`rules`: the digest of those that decided."""
     tx.approvals.create(approval)
-    for timer in timers(approval, terms):
+    for timer in deadlines_of(approval, terms):
         tx.deadlines.put(timer)
-    tx.outbox.add(event("requested", approval, operation, approval.requested_at, facts))
+    tx.outbox.add(approval_event("requested", approval, operation, approval.requested_at, facts))
     detail = {
         "line": operation.line,
         "reason": approval.reason,
@@ -62,7 +62,7 @@ def asked(
         "fingerprint": approval.fingerprint,
         "preview": None if plan.impact is None else digest(sorted(plan.impact)),
     }
-    record(tx, approval, operation, approval.requester, "requested", approval.requested_at, detail)
+    append_audit(tx, approval, operation, approval.requester, "requested", approval.requested_at, detail)
 
 
 def person_of(actor: Actor) -> str:
@@ -71,7 +71,7 @@ def person_of(actor: Actor) -> str:
     return hashlib.sha256(email.encode()).hexdigest()[:32] if email else ""
 
 
-def glass(tx: Transaction, actor: Actor, per_day: int, now: datetime) -> None:
+def record_break_glass(tx: Transaction, actor: Actor, per_day: int, now: datetime) -> None:
     """Raises Refused: who breaks it every day needs another rule, not another exception."""
     since = now - timedelta(days=1)
     if tx.audit.count(f"approval.{BYPASSED}", actor.id, since, person_of(actor)) >= per_day:
@@ -82,14 +82,14 @@ def glass(tx: Transaction, actor: Actor, per_day: int, now: datetime) -> None:
         )
 
 
-def voted(tx: Transaction, approval: Approval, operation: Operation, vote: Vote) -> Approval:
+def record_vote(tx: Transaction, approval: Approval, operation: Operation, vote: Vote) -> Approval:
     fresh = tx.approvals.cast(approval.id, vote, approval.revision, afterwards=operation.state is not State.AWAITING)
     detail = {"name": vote.voter_name, "groups": list(vote.groups), "reason": vote.reason}
-    record(tx, fresh, operation, vote.voter, vote.kind.value, vote.at, detail)
+    append_audit(tx, fresh, operation, vote.voter, vote.kind.value, vote.at, detail)
     return fresh
 
 
-def ended(
+def record_end(
     tx: Transaction,
     approval: Approval,
     state: ApprovalState,
@@ -102,17 +102,17 @@ def ended(
     approval = tx.approvals.finish(approval.id, state, approval.revision)
     operation = tx.operations.get(approval.operation)
     if operation is None:
-        raise Lost(f"There is no operation {approval.operation}.")
+        raise ConcurrentChange(f"There is no operation {approval.operation}.")
     if operation.state is State.AWAITING:
         moved = operation.advance(ENDS[state], now)
         tx.operations.advance(moved, operation.revision)
         operation = moved
-    for kind in (EXPIRE, REMIND):
+    for kind in (EXPIRE_KIND, REMIND_KIND):
         tx.deadlines.cancel(f"{kind}:{approval.id}")
     severity = Severity.INFO if state is ApprovalState.APPROVED else Severity.WARNING
     facts = {"headline": headline, "message": "\n".join(details), "user": approval.requester}
-    tx.outbox.add(event(state.value, approval, operation, now, facts, severity))
-    record(tx, approval, operation, by, state.value, now, {"details": list(details), **fingerprints(approval)})
+    tx.outbox.add(approval_event(state.value, approval, operation, now, facts, severity))
+    append_audit(tx, approval, operation, by, state.value, now, {"details": list(details), **fingerprints(approval)})
     return approval, operation
 
 
@@ -120,7 +120,7 @@ def fingerprints(approval: Approval) -> dict[str, Any]:
     return {"fingerprint": approval.fingerprint, "votes": [vote.voter for vote in approval.votes]}
 
 
-def record(
+def append_audit(
     tx: Transaction,
     approval: Approval,
     operation: Operation,
@@ -130,7 +130,7 @@ def record(
     detail: Mapping[str, Any],
 ) -> None:
     tx.audit.append(
-        Entry(
+        AuditEntry(
             at=now,
             actor=actor,
             action=f"approval.{outcome}",

@@ -58,7 +58,7 @@ CHURNS = frozenset({"spec.replicas"})
 NOISE = frozenset({"Event", "Lease", "EndpointSlice", "Endpoints", "PodMetrics", "ReplicaSet", "ControllerRevision"})
 
 
-def normal(item: Json) -> Json:
+def normal_form(item: Json) -> Json:
     """What people wrote of it: without identity, status and what a server fills in."""
     kind = str(item.get("kind", ""))
     made = {key: value for key, value in item.items() if key not in {"apiVersion", "kind", "metadata", "status"}}
@@ -83,7 +83,7 @@ def _digest(secret: object) -> str:
     return blake2b(str(secret).encode(), digest_size=16).hexdigest()
 
 
-def given(live: Json, wanted: Json) -> Json:
+def explicit_fields(live: Json, wanted: Json) -> Json:
     """The live Service without the node ports that nobody asks for: the server gave them."""
     ports, asked = (live.get("spec") or {}).get("ports"), (wanted.get("spec") or {}).get("ports")
     if not isinstance(ports, list) or not isinstance(asked, list):
@@ -125,7 +125,7 @@ def _pruned(value: Any) -> Any:
     return [_pruned(each) for each in value] if isinstance(value, list) else value
 
 
-def fields(backup: Json, live: Json) -> tuple[str, ...]:
+def differing_fields(backup: Json, live: Json) -> tuple[str, ...]:
     """Paths that differ, at most three levels deep, in order."""
     return tuple(dict.fromkeys(_fields(backup, live, "")))
 
@@ -141,7 +141,7 @@ def _fields(one: Any, other: Any, path: str) -> Iterator[str]:
         yield from _fields(one.get(key), other.get(key), f"{path}.{key}" if path else str(key))
 
 
-def controlled(item: Json) -> bool:
+def is_controlled(item: Json) -> bool:
     owners = (item.get("metadata") or {}).get("ownerReferences")
     return isinstance(owners, list) and any(isinstance(owner, dict) and owner.get("controller") for owner in owners)
 

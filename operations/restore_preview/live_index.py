@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
 
-from operations.restore_preview.compare import normal
+from operations.restore_preview.compare import normal_form
 from velero.fields import section, text
 from velero.kinds import Kind
 
 Json = dict[str, Any]
-Place = tuple[str, str, str]
+ObjectKey = tuple[str, str, str]
 """Resource (`deployments.apps`), namespace, name."""
 
 
@@ -37,22 +37,22 @@ class Live:
 
 
 @dataclass(slots=True)
-class Shelf:
+class LiveIndex:
     """Live objects in their packed normal form."""
 
-    wanted: set[Place]
-    held: dict[Place, Live] = field(default_factory=dict)
+    wanted: set[ObjectKey]
+    held: dict[ObjectKey, Live] = field(default_factory=dict)
 
-    def put(self, kind: Kind, item: Json) -> None:
+    def add(self, kind: Kind, item: Json) -> None:
         meta = section(item, "metadata")
         place = (kind.resource, text(meta, "namespace"), text(meta, "name"))
         if place in self.wanted:
             self.held[place] = _live(item)
 
-    def find(self, place: Place) -> Live | None:
+    def find(self, place: ObjectKey) -> Live | None:
         return self.held.get(place)
 
-    def strange_claims(self) -> frozenset[Place]:
+    def unrequested_claims(self) -> frozenset[ObjectKey]:
         """Claims of volumes that nobody asked for."""
         places = (("persistentvolumeclaims", *live.claim) for live in self.held.values() if live.claim is not None)
         return frozenset(place for place in places if place not in self.wanted)
@@ -60,7 +60,7 @@ class Shelf:
 
 def _live(item: Json) -> Live:
     spec, phase = section(item, "spec"), text(section(item, "status"), "phase")
-    packed = packed_form(normal(item))
+    packed = packed_form(normal_form(item))
     holder = section(spec, "claimRef")
     return Live(
         digest=digest(packed),

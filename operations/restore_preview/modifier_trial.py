@@ -15,14 +15,14 @@ from velero.fields import section, text
 
 Json = dict[str, Any]
 
-MOST_CHANGES = 500
+MAX_CHANGES = 500
 _LONGEST = 120
 _ABSENT = object()
 _NEAREST = 5
 
 
 @dataclass(slots=True)
-class Patching:
+class ModifierTrial:
     """Filled while the archive is walked."""
 
     resources: set[str] = field(default_factory=set)
@@ -32,15 +32,15 @@ class Patching:
     """What is wrong → the first object that it is wrong for."""
     changes: list[str] = field(default_factory=list)
 
-    def note(self, resource: str, place: str, before: Json, modified: Modified) -> None:
+    def record(self, resource: str, place: str, before: Json, modified: Modified) -> None:
         self.resources.add(resource)
         self.named.update(modified.named)
         self.applied.update(modified.rules)
         for fault in modified.faults:
             self.failed.setdefault(fault, place)
-        if modified.rules and len(self.changes) < MOST_CHANGES:
+        if modified.rules and len(self.changes) < MAX_CHANGES:
             hidden = resource == "secrets"
-            self.changes += [f"{place}: {line}" for line in changes(before, modified.item, hidden=hidden)]
+            self.changes += [f"{place}: {line}" for line in describe_changes(before, modified.item, hidden=hidden)]
 
     def refusals(self, modifiers: Modifiers) -> tuple[str, ...]:
         """Why the modifiers as they stand must not run."""
@@ -49,7 +49,7 @@ class Patching:
         )
         return (*failing, *(self._meaningless(*each) for each in self._of(modifiers, self.named)))
 
-    def idle(self, modifiers: Modifiers) -> tuple[str, ...]:
+    def rules_without_match(self, modifiers: Modifiers) -> tuple[str, ...]:
         """Rules that name a kind which is restored, and whose other conditions hold for none of it."""
         failing = {fault.partition(" of ")[0] for fault in self.failed}
         return tuple(
@@ -73,12 +73,12 @@ class Patching:
         )
 
 
-def changes(before: Any, after: Any, path: str = "", *, hidden: bool = False) -> Iterator[str]:
+def describe_changes(before: Any, after: Any, path: str = "", *, hidden: bool = False) -> Iterator[str]:
     """`spec.replicas: 3 → 0`, one line for each field that differs. `hidden`: without values."""
     if isinstance(before, dict) and isinstance(after, dict):
         for key in sorted({*before, *after}, key=str):
             at = f"{path}.{key}" if path else str(key)
-            yield from changes(before.get(key, _ABSENT), after.get(key, _ABSENT), at, hidden=hidden)
+            yield from describe_changes(before.get(key, _ABSENT), after.get(key, _ABSENT), at, hidden=hidden)
     elif before is _ABSENT or after is _ABSENT or before != after or type(before) is not type(after):
         told = "changed" if hidden else f"{_told(before)} → {_told(after)}"
         yield f"{path}: {told}"

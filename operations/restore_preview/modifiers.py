@@ -9,9 +9,9 @@ from typing import Any
 
 from commands.restore.source import pattern_of
 from domain.errors import UsageError
-from domain.selectors import matches
-from operations.restore_preview.patches import CannotApply, TestFailed, apply, merge, strategic
-from velero.documents import CONFIG_MAP, BadDocument, read_json, read_yaml
+from domain.selectors import selector_matches
+from operations.restore_preview.patches import CannotApply, TestFailed, apply_json_patch, merge_patch, strategic_merge
+from velero.documents import CONFIG_MAP_BOUNDS, BadDocument, read_json, read_yaml
 from velero.fields import items, section, strings, text
 
 Json = dict[str, Any]
@@ -39,7 +39,7 @@ class Modified:
 class Modifiers:
     rules: tuple[Json, ...] = ()
 
-    def changed(self, item: Json, resource: str) -> Modified:
+    def apply_to(self, item: Json, resource: str) -> Modified:
         """Conditions speak of the object before any rule, in the namespace that it came from."""
         made, done, named, faults = item, [], [], []
         for number, rule in enumerate(self.rules, start=1):
@@ -47,7 +47,7 @@ class Modifiers:
                 conditions = section(rule, "conditions")
                 if _globbed(text(conditions, "groupResource"), resource):
                     named.append(number)
-                if not fits(conditions, item, resource):
+                if not matches_conditions(conditions, item, resource):
                     continue
                 made = _patched(made, rule)
             except _UNREADABLE as error:
@@ -57,12 +57,12 @@ class Modifiers:
         return Modified(made, tuple(done), tuple(named), tuple(faults))
 
 
-def read(data: Mapping[str, Any]) -> Modifiers | None:
+def parse_modifiers(data: Mapping[str, Any]) -> Modifiers | None:
     """None where Velero could not read it either."""
     if len(data) != 1:
         return None
     try:
-        found = read_yaml(str(next(iter(data.values()))), CONFIG_MAP)
+        found = read_yaml(str(next(iter(data.values()))), CONFIG_MAP_BOUNDS)
     except BadDocument:
         return None
     rules = found.get("resourceModifierRules") if isinstance(found, dict) else None
@@ -71,7 +71,7 @@ def read(data: Mapping[str, Any]) -> Modifiers | None:
     return Modifiers(tuple(rules))
 
 
-def fits(conditions: Json, item: Json, resource: str) -> bool:
+def matches_conditions(conditions: Json, item: Json, resource: str) -> bool:
     meta = section(item, "metadata")
     namespace, namespaces = text(meta, "namespace"), strings(conditions, "namespaces")
     if namespace and namespaces and not any(_globbed(one, namespace) for one in namespaces):
@@ -82,14 +82,16 @@ def fits(conditions: Json, item: Json, resource: str) -> bool:
     if named and not pattern_of(named).matches_part(text(meta, "name")):
         return False
     selector = conditions.get("labelSelector")
-    if isinstance(selector, dict) and not matches(selector, section(meta, "labels")):
+    if isinstance(selector, dict) and not selector_matches(selector, section(meta, "labels")):
         return False
     return _holds(item, items(conditions, "matches"))
 
 
 def _holds(item: Json, tests: list[Json]) -> bool:
     try:
-        apply(item, [{"op": "test", "path": one.get("path"), "value": _value(one.get("value", ""))} for one in tests])
+        apply_json_patch(
+            item, [{"op": "test", "path": one.get("path"), "value": _value(one.get("value", ""))} for one in tests]
+        )
     except (TestFailed, CannotApply):
         return False
     return True
@@ -108,15 +110,15 @@ def _as_regex(pattern: str) -> str:
 
 def _patched(item: Json, rule: Json) -> Json:
     try:
-        made = apply(item, [_operation(patch) for patch in items(rule, "patches")])
+        made = apply_json_patch(item, [_operation(patch) for patch in items(rule, "patches")])
     except TestFailed:
         return item
     version = text(item, "apiVersion")
     if rule.get("strategicPatches") and version.rpartition("/")[0] not in _STRATEGIC_GROUPS:
         raise CannotApply(f"Velero knows no strategic patch of {text(item, 'kind')} ({version}): use mergePatches")
-    for ways, laid in (("mergePatches", merge), ("strategicPatches", strategic)):
+    for ways, laid in (("mergePatches", merge_patch), ("strategicPatches", strategic_merge)):
         for patch in items(rule, ways):
-            made = laid(made, read_yaml(text(patch, "patchData"), CONFIG_MAP))
+            made = laid(made, read_yaml(text(patch, "patchData"), CONFIG_MAP_BOUNDS))
     if not isinstance(made, dict):
         raise CannotApply("it leaves no object")
     return made
@@ -134,6 +136,6 @@ def _value(text: Any) -> Any:
     if text.lower() in {"true", "false"}:
         return text.lower() == "true"
     try:
-        return read_json(text, CONFIG_MAP)
+        return read_json(text, CONFIG_MAP_BOUNDS)
     except ValueError:
         return text

@@ -37,7 +37,7 @@ class TestFailed(ValueError):
     __test__ = False  # no test of ours
 
 
-def merge(target: Any, patch: Any) -> Any:
+def merge_patch(target: Any, patch: Any) -> Any:
     if not isinstance(patch, dict):
         return patch
     merged = dict(target) if isinstance(target, dict) else {}
@@ -45,11 +45,11 @@ def merge(target: Any, patch: Any) -> Any:
         if value is None:
             merged.pop(key, None)
         else:
-            merged[key] = merge(merged.get(key), value)
+            merged[key] = merge_patch(merged.get(key), value)
     return merged
 
 
-def strategic(target: Any, patch: Any) -> Any:
+def strategic_merge(target: Any, patch: Any) -> Any:
     """Lists whose entries have a key are merged by it."""
     if not isinstance(patch, dict):
         return patch
@@ -60,7 +60,7 @@ def strategic(target: Any, patch: Any) -> Any:
         elif isinstance(value, list) and isinstance(merged.get(key), list) and (by := _merge_key(key, value)):
             merged[key] = _entries(merged[key], value, by)
         elif key != "$patch":
-            merged[key] = strategic(merged.get(key), value)
+            merged[key] = strategic_merge(merged.get(key), value)
     return merged
 
 
@@ -81,11 +81,11 @@ def _entries(here: list[Any], patch: list[Json], by: str) -> list[Any]:
         elif at is None:
             merged.append(one)
         else:
-            merged[at] = strategic(merged[at], one)
+            merged[at] = strategic_merge(merged[at], one)
     return merged
 
 
-def apply(document: Any, operations: list[Json]) -> Any:
+def apply_json_patch(document: Any, operations: list[Json]) -> Any:
     """All of them in order. Raises TestFailed or CannotApply."""
     for operation in operations:
         document = _step(document, operation)

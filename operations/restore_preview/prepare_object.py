@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from operations.restore_preview.scope import Scope
-from velero.documents import MANIFEST, BadDocument, read_json
+from velero.documents import MANIFEST_BOUNDS, BadDocument, read_json
 from velero.fields import items, number, section, text
 
 Json = dict[str, Any]
@@ -19,7 +19,7 @@ _KEPT = frozenset({"name", "namespace", "labels", "annotations", "finalizers"})
 _BINDINGS = frozenset({"RoleBinding", "ClusterRoleBinding"})
 
 
-def ready(item: Json, scope: Scope) -> Json:
+def prepare_object(item: Json, scope: Scope) -> Json:
     """Still in the namespace that it came from: modifiers go by that one."""
     kind, meta = text(item, "kind"), section(item, "metadata")
     made = {key: value for key, value in item.items() if key != "status"}
@@ -36,7 +36,7 @@ def ready(item: Json, scope: Scope) -> Json:
 
 def _subject(subject: Json, scope: Scope) -> Json:
     namespace = text(subject, "namespace")
-    return {**subject, "namespace": scope.target(namespace)} if namespace else subject
+    return {**subject, "namespace": scope.target_namespace(namespace)} if namespace else subject
 
 
 def _service(item: Json, *, kept: bool) -> Json:
@@ -86,7 +86,7 @@ def _owned(item: Json) -> Iterator[tuple[str, object]]:
 
 def _parsed(words: str) -> Json:
     try:
-        found = read_json(words, MANIFEST)
+        found = read_json(words, MANIFEST_BOUNDS)
     except BadDocument:
         return {}
     return found if isinstance(found, dict) else {}
@@ -96,7 +96,7 @@ def node_ports(service: Json) -> tuple[int, ...]:
     return tuple(port for one in items(section(service, "spec"), "ports") if (port := number(one, "nodePort")))
 
 
-def followed(item: Json) -> Iterator[tuple[str, str]]:
+def following_objects(item: Json) -> Iterator[tuple[str, str]]:
     """What comes along with it although nothing asks for it: (resource, name), in the same namespace or none."""
     spec = section(item, "spec")
     if text(item, "kind") == "Pod":
@@ -111,7 +111,7 @@ def followed(item: Json) -> Iterator[tuple[str, str]]:
             yield "persistentvolumes", text(spec, "volumeName")
 
 
-def left_out(item: Json) -> str:
+def exclusion_reason(item: Json) -> str:
     """Why Velero takes it and then does not restore it."""
     meta = section(item, "metadata")
     if text(item, "kind") == "APIService" and "kube-aggregator.kubernetes.io/automanaged" in section(meta, "labels"):

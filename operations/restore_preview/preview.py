@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from domain.counting import counted, named
+from domain.counting import counted, plural_of
 from operations.restore_preview.compare import CHURNS, NOISE
 
 SHOWN = 8
@@ -87,24 +87,24 @@ class Row:
     merged: bool = False
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         return f"{self.namespace}/{self.name}" if self.namespace else self.name
 
     @property
     def line(self) -> str:
         more = f" ({', '.join(self.fields[:SHOWN])})" if self.fields else ""
         more += " [modified]" if self.modified else ""
-        return f"{self.fate.value:<14} {self.kind} {self.place}{more}" + (f": {self.why}" if self.why else "")
+        return f"{self.fate.value:<14} {self.kind} {self.location}{more}" + (f": {self.why}" if self.why else "")
 
     @property
-    def counts(self) -> bool:
+    def is_impact(self) -> bool:
         """Whether it is part of the impact: what changes by itself all day would make every approval stale."""
         if self.fate not in {Fate.NEW, Fate.CHANGED} or self.controlled or self.kind in NOISE:
             return False
         return self.fate is Fate.NEW or not set(self.fields) <= CHURNS
 
     @property
-    def warned(self) -> bool:
+    def is_warning(self) -> bool:
         """Velero says a warning of what is there and differs.
 
         It also does of objects that are equal to people: what a server filled in counts for it, and who wrote what when.
@@ -112,7 +112,7 @@ class Row:
         return self.fate in {Fate.KEPT, Fate.FIXED} and not self.merged
 
     @property
-    def failed(self) -> bool:
+    def is_failure(self) -> bool:
         return self.fate in {Fate.REFUSED, Fate.NOT_SERVED}
 
 
@@ -157,13 +157,13 @@ class Preview:
 
     @property
     def impact(self) -> frozenset[str]:
-        changed = {f"{row.kind} {row.place} {row.fate.value}" for row in self.rows if row.counts}
+        changed = {f"{row.kind} {row.location} {row.fate.value}" for row in self.rows if row.is_impact}
         return frozenset(changed | {f"Volume {claim.shown} restored" for claim in self.claims if claim.comes_back})
 
     @property
     def errors(self) -> tuple[str, ...]:
         """What makes it PartiallyFailed."""
-        refused = (f"{row.kind} {row.place}: {row.why or row.fate.value}" for row in self.rows if row.failed)
+        refused = (f"{row.kind} {row.location}: {row.why or row.fate.value}" for row in self.rows if row.is_failure)
         return (*refused, *self.faults)
 
     @property
@@ -171,20 +171,20 @@ class Preview:
         """In which it would end, as far as can be told."""
         return "PartiallyFailed" if self.errors else "Completed"
 
-    def of(self, *fates: Fate) -> tuple[Row, ...]:
+    def rows_with(self, *fates: Fate) -> tuple[Row, ...]:
         return tuple(row for row in self.rows if row.fate in fates)
 
     def summary(self) -> tuple[str, ...]:
         """Fits a message: counts per class with the kinds, and names where they matter."""
-        lines = [_class(fate, self.of(fate)) for fate in WORDS if self.of(fate)]
+        lines = [_class(fate, self.rows_with(fate)) for fate in WORDS if self.rows_with(fate)]
         if not lines:
             return ("Nothing in the backup is selected.",)
         return (*lines, *self._around(), *self._volumes(), *self._ending())
 
     def _around(self) -> Iterable[str]:
-        if across := [row for row in self.of(Fate.NEW, Fate.CHANGED) if row.across and row.kind != "Namespace"]:
-            yield f"Cluster-scoped among them: {_names(row.place for row in across)}."
-        if modified := [f"{row.kind} {row.place}" for row in self.rows if row.modified]:
+        if across := [row for row in self.rows_with(Fate.NEW, Fate.CHANGED) if row.across and row.kind != "Namespace"]:
+            yield f"Cluster-scoped among them: {_names(row.location for row in across)}."
+        if modified := [f"{row.kind} {row.location}" for row in self.rows if row.modified]:
             yield f"Changed on the way by resource modifiers: {_names(modified)}."
         yield from self.patches[:SHOWN]
         if len(self.patches) > SHOWN:
@@ -199,7 +199,7 @@ class Preview:
         if not_back := [f"{claim.shown} ({claim.why})" for claim in self.claims if not claim.comes_back]:
             yield f"Volumes whose data does NOT come back: {_names(not_back)}."
         if self.classless:
-            yield f"{named(len(self.classless), *CLASSLESS)}: {_names(self.classless)}. {CLASSES}"
+            yield f"{plural_of(len(self.classless), *CLASSLESS)}: {_names(self.classless)}. {CLASSES}"
         if self.pending:
             yield f"PVCs that stay Pending: {_names(self.pending)}. {EMPTY_VOLUMES}"
         if self.originals:
@@ -214,7 +214,7 @@ class Preview:
             yield f"Services that get new addresses: {_names(self.addresses)}. Whatever uses the old ones has to change."
         if self.waits:
             yield f"{WAITS}: {_names(self.waits)}."
-        if warned := sum(row.warned for row in self.rows):
+        if warned := sum(row.is_warning for row in self.rows):
             yield f"Velero warns of {warned} of them or more, which by itself is no failure."
         if self.unsure:
             yield f"Not sure: {_names(self.unsure)}."
@@ -235,7 +235,7 @@ class Preview:
 def _class(fate: Fate, rows: tuple[Row, ...]) -> str:
     kinds = Counter(row.kind for row in rows)
     told = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(SHOWN))
-    text = f"{counted(len(rows), 'object')} {named(len(rows), *WORDS[fate])}: {told}"
+    text = f"{counted(len(rows), 'object')} {plural_of(len(rows), *WORDS[fate])}: {told}"
     if fate in _NAMED:
         text += f". {_names(_changed(row) for row in rows)}"
     return text + ("" if text.endswith(".") else ".")
@@ -243,7 +243,7 @@ def _class(fate: Fate, rows: tuple[Row, ...]) -> str:
 
 def _changed(row: Row) -> str:
     why = f": {row.why}" if row.fate is Fate.REFUSED else ""
-    return f"{row.kind} {row.place}" + (f" ({', '.join(row.fields[:3])})" if row.fields else "") + why
+    return f"{row.kind} {row.location}" + (f" ({', '.join(row.fields[:3])})" if row.fields else "") + why
 
 
 def _names(found: Iterable[str]) -> str:
@@ -253,4 +253,4 @@ def _names(found: Iterable[str]) -> str:
 
 
 def _order(row: Row) -> tuple[int, str, str]:
-    return list(Fate).index(row.fate), row.kind, row.place
+    return list(Fate).index(row.fate), row.kind, row.location

@@ -13,8 +13,8 @@ from typing import Any
 from commands.restore.guards import TERMINATING, terminating_guard
 from domain.errors import ChatopsError, ClusterError, DownloadError, NotUploaded
 from domain.plan import Guard, Level, Plan, StepVerb
-from operations.restore_preview.live_index import Place, Shelf
-from operations.restore_preview.modifiers import Modifiers, read
+from operations.restore_preview.live_index import LiveIndex, ObjectKey
+from operations.restore_preview.modifiers import Modifiers, parse_modifiers
 from operations.restore_preview.prepare_object import node_ports
 from operations.restore_preview.preview import Fate, Preview
 from operations.restore_preview.scope import FOLLOWERS, Scope
@@ -36,7 +36,7 @@ _UNREADABLE = "its resource modifiers cannot be read"
 _UNTRIED = "The resource modifiers cannot be read: Velero could not apply them either."
 
 
-async def looked(plan: Plan, cluster: Cluster) -> Plan:
+async def add_preview(plan: Plan, cluster: Cluster) -> Plan:
     """The plan with what it would change; where that cannot be told, it says so."""
     manifest = next(
         (step.manifest for step in plan.steps if step.kind == "Restore" and step.verb is StepVerb.CREATE), None
@@ -45,7 +45,7 @@ async def looked(plan: Plan, cluster: Cluster) -> Plan:
         return plan
     own = {step.name: section(step.manifest, "data") for step in plan.steps if step.kind == "ConfigMap"}
     try:
-        found = await preview(manifest, cluster, own)
+        found = await read_preview(manifest, cluster, own)
     except (DownloadError, ClusterError) as error:
         return replace(plan, notes=(*plan.notes, f"What it would change could not be looked at: {_words(error)}"))
     notes = (*plan.notes, *found.summary())
@@ -70,7 +70,7 @@ def _guards(plan: Plan, manifest: Json, found: Preview) -> tuple[Guard, ...]:
 
 def _warnings(found: Preview) -> Iterable[Guard]:
     """What ends Completed and is not what was wanted."""
-    if going := [f"{row.kind} {row.place}" for row in found.of(Fate.GOING)]:
+    if going := [f"{row.kind} {row.location}" for row in found.rows_with(Fate.GOING)]:
         text = f"Being deleted, so Velero won't restore them: {', '.join(going[:8])}. Wait until they are gone."
         yield Guard("objects-terminating", Level.WARN, text)
     if found.pending:
@@ -94,20 +94,20 @@ def _words(error: ChatopsError) -> str:
     return " ".join(part for part in (error.text, error.why) if part)
 
 
-async def preview(manifest: Json, cluster: Cluster, own: Mapping[str, Json] | None = None) -> Preview:
+async def read_preview(manifest: Json, cluster: Cluster, own: Mapping[str, Json] | None = None) -> Preview:
     """`own`: ConfigMaps that are made before it. Raises DownloadError or ClusterError."""
     spec = manifest["spec"]
     backup, scope = text(spec, "backupName"), Scope(spec)
     listed = await cluster.artifacts.resources(backup)
     volumes = await _volumes(cluster, backup)
     modifiers = await _modifiers(spec, cluster, own or {})
-    served = await live.served(cluster.api)
+    served = await live.read_served_kinds(cluster.api)
     wanted = _wanted(listed, served, scope)
     shelf, unread = await _shelf(cluster, served, wanted)
     classes = await _storage_classes(cluster, served)
     walk = Walk(scope, served, shelf, unread, modifiers or Modifiers(), volumes, classes)
     walk = await cluster.artifacts.contents(backup, walk)
-    ports = await _ports_in_use(cluster, served) if walk.asks_for_ports else {}
+    ports = await _ports_in_use(cluster, served) if walk.needs_node_ports else {}
     agent = await _node_agent(cluster, served) if any(one.method == FILES for one in volumes) else NodeAgent.UNKNOWN
     found = walk.preview(ports, agent)
     return found if modifiers is not None else replace(found, faults=(*found.faults, _UNREADABLE))
@@ -116,7 +116,7 @@ async def preview(manifest: Json, cluster: Cluster, own: Mapping[str, Json] | No
 @dataclass(frozen=True, slots=True)
 class _Wanted:
     kinds: Mapping[str, Kind]
-    places: frozenset[Place]
+    places: frozenset[ObjectKey]
 
     @property
     def spaces(self) -> frozenset[str]:
@@ -126,34 +126,38 @@ class _Wanted:
 def _wanted(listed: Iterable[Listed], served: Served, scope: Scope) -> _Wanted:
     """Where what the backup holds would meet something, with the namespaces it goes into."""
     kinds: dict[str, Kind] = {}
-    places: set[Place] = set()
+    places: set[ObjectKey] = set()
     for one in listed:
         kind = served.of(one.api_version, one.kind)
         if kind is None or not _concerns(scope, kind.resource, one):
             continue
         kinds[kind.resource] = kind
-        target = scope.target(one.namespace) if one.namespace else ""
-        places.add((kind.resource, target, scope.target(one.name) if kind.resource == NAMESPACES else one.name))
+        target = scope.target_namespace(one.namespace) if one.namespace else ""
+        places.add(
+            (kind.resource, target, scope.target_namespace(one.name) if kind.resource == NAMESPACES else one.name)
+        )
         places |= {(NAMESPACES, "", target)} if target else set()
     space = served.of("v1", "Namespace")
     return _Wanted(kinds | ({NAMESPACES: space} if space is not None and places else {}), frozenset(places))
 
 
 def _concerns(scope: Scope, resource: str, one: Listed) -> bool:
-    if scope.has_place(resource, one.namespace, one.name) or resource == "persistentvolumes":
+    if scope.includes_location(resource, one.namespace, one.name) or resource == "persistentvolumes":
         return True  # a PVC may name a volume that is left out of the restore
     return resource in FOLLOWERS and scope.may_follow(resource, one.namespace)
 
 
-async def _shelf(cluster: Cluster, served: Served, wanted: _Wanted) -> tuple[Shelf, frozenset[str]]:
-    shelf = Shelf(set(wanted.places))
-    found = await live.read(cluster.api, wanted.kinds.values(), wanted.spaces, shelf.put)
+async def _shelf(cluster: Cluster, served: Served, wanted: _Wanted) -> tuple[LiveIndex, frozenset[str]]:
+    shelf = LiveIndex(set(wanted.places))
+    found = await live.read_live_objects(cluster.api, wanted.kinds.values(), wanted.spaces, shelf.add)
     unread = {kind.resource for kind in found.unread}
-    claim, strange = served.of("v1", "PersistentVolumeClaim"), shelf.strange_claims()
+    claim, strange = served.of("v1", "PersistentVolumeClaim"), shelf.unrequested_claims()
     if claim is not None and strange:
         shelf.wanted |= strange | {(NAMESPACES, "", namespace) for _, namespace, _ in strange}
         kinds = [claim, *(kind for kind in [served.of("v1", "Namespace")] if kind is not None)]
-        again = await live.read(cluster.api, kinds, frozenset(namespace for _, namespace, _ in strange), shelf.put)
+        again = await live.read_live_objects(
+            cluster.api, kinds, frozenset(namespace for _, namespace, _ in strange), shelf.add
+        )
         unread |= {kind.resource for kind in again.unread}
     return shelf, frozenset(unread)
 
@@ -164,9 +168,9 @@ async def _modifiers(spec: Json, cluster: Cluster, own: Mapping[str, Json]) -> M
     if not name:
         return Modifiers()
     if name in own:
-        return read(own[name])
+        return parse_modifiers(own[name])
     found = await cluster.config_maps.find(name)
-    return None if found is None else read(found.data)
+    return None if found is None else parse_modifiers(found.data)
 
 
 async def _names(cluster: Cluster, served: Served, kind: tuple[str, str], namespace: str) -> frozenset[str] | None:
@@ -175,7 +179,7 @@ async def _names(cluster: Cluster, served: Served, kind: tuple[str, str], namesp
     if found is None:
         return None
     names: set[str] = set()
-    reading = live.read(
+    reading = live.read_live_objects(
         cluster.api, [found], frozenset({namespace}), lambda _, item: names.add(text(section(item, "metadata"), "name"))
     )
     return None if (await reading).unread else frozenset(names)
@@ -203,7 +207,7 @@ async def _ports_in_use(cluster: Cluster, served: Served) -> Mapping[int, str] |
         meta = section(item, "metadata")
         used.update(dict.fromkeys(node_ports(item), f"{text(meta, 'namespace')}/{text(meta, 'name')}"))
 
-    return None if (await live.read(cluster.api, [kind], EVERYWHERE, visit)).unread else used
+    return None if (await live.read_live_objects(cluster.api, [kind], EVERYWHERE, visit)).unread else used
 
 
 async def _volumes(cluster: Cluster, backup: str) -> tuple[Volume, ...]:

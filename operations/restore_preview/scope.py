@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from commands.restore.guards import NEVER
-from domain.selectors import matches
-from policy.globs import takes_in
+from domain.selectors import selector_matches
+from policy.globs import any_matches
 
 Json = Mapping[str, Any]
 
@@ -21,21 +21,21 @@ class Scope:
 
     spec: Json
 
-    def target(self, namespace: str) -> str:
+    def target_namespace(self, namespace: str) -> str:
         return str((self.spec.get("namespaceMapping") or {}).get(namespace, namespace))
 
-    def has_namespace(self, namespace: str) -> bool:
+    def includes_namespace(self, namespace: str) -> bool:
         included = self.spec.get("includedNamespaces") or ["*"]
         excluded = self.spec.get("excludedNamespaces") or []
-        return takes_in(included, namespace) and not takes_in(excluded, namespace)
+        return any_matches(included, namespace) and not any_matches(excluded, namespace)
 
     @property
-    def everywhere(self) -> bool:
+    def is_everything(self) -> bool:
         """All namespaces are meant: then cluster-scoped objects come along unless told not to."""
         included = self.spec.get("includedNamespaces") or ["*"]
         return "*" in included and not self.spec.get("excludedNamespaces")
 
-    def has_kind(self, resource: str) -> bool:
+    def includes_kind(self, resource: str) -> bool:
         """`resource` as the archive's directories have it: `deployments.apps`."""
         included = self.spec.get("includedResources") or ["*"]
         excluded = self.spec.get("excludedResources") or []
@@ -44,28 +44,30 @@ class Scope:
     @property
     def across(self) -> bool:
         said = self.spec.get("includeClusterResources")
-        return said if isinstance(said, bool) else self.everywhere
+        return said if isinstance(said, bool) else self.is_everything
 
-    def has_place(self, resource: str, namespace: str, name: str) -> bool:
+    def includes_location(self, resource: str, namespace: str, name: str) -> bool:
         """A Namespace comes along with what is in it; another cluster-scoped object has to be asked for."""
         if resource == "namespaces":
-            return self.has_namespace(name)
-        if not self.has_kind(resource):
+            return self.includes_namespace(name)
+        if not self.includes_kind(resource):
             return False
-        return self.has_namespace(namespace) if namespace else self.across
+        return self.includes_namespace(namespace) if namespace else self.across
 
     def may_follow(self, resource: str, namespace: str) -> bool:
         """Whether it may come along with what needs it, whatever its labels: a pod's claims, their volumes."""
-        if resource not in FOLLOWERS or not self.has_kind(resource):
+        if resource not in FOLLOWERS or not self.includes_kind(resource):
             return False
-        return self.has_namespace(namespace) if namespace else self.spec.get("includeClusterResources") is not False
+        return (
+            self.includes_namespace(namespace) if namespace else self.spec.get("includeClusterResources") is not False
+        )
 
-    def has(self, resource: str, namespace: str, item: Json) -> bool:
+    def includes(self, resource: str, namespace: str, item: Json) -> bool:
         """A Namespace of its own accord only with everything; else it comes with what is in it."""
         meta = item.get("metadata") or {}
-        if not self.has_place(resource, namespace, str(meta.get("name", ""))):
+        if not self.includes_location(resource, namespace, str(meta.get("name", ""))):
             return False
-        if resource == "namespaces" and not (self.across and self.has_kind(resource)):
+        if resource == "namespaces" and not (self.across and self.includes_kind(resource)):
             return False
         return self._labelled(meta.get("labels") or {}) and not _finished(resource, item, meta)
 
@@ -73,7 +75,7 @@ class Scope:
         several = self.spec.get("orLabelSelectors") or []
         one = self.spec.get("labelSelector")
         chosen = [one] if one is not None else several
-        return not chosen or any(matches(each, labels) for each in chosen)
+        return not chosen or any(selector_matches(each, labels) for each in chosen)
 
 
 def _named(names: list[str], resource: str) -> bool:

@@ -18,7 +18,7 @@ from velero.fields import section, text
 Json = dict[str, Any]
 
 
-class Binding(StrEnum):
+class BindingOutcome(StrEnum):
     PENDING = "pending"
     ORIGINAL = "original"
     """It takes the original's volume itself, with what is in it."""
@@ -27,7 +27,7 @@ class Binding(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class BindingRequest:
     """A new PVC that asks for `volume` by name. `restored` is the volume's row, if it is part of the restore.
 
     `known`: volumes were looked at. `mapped`: it goes into another namespace than the original's.
@@ -41,12 +41,12 @@ class Asked:
     mapped: bool
 
 
-def binding(request: Asked) -> tuple[Binding, str]:
+def predict_binding(request: BindingRequest) -> tuple[BindingOutcome, str]:
     """With the reason, as the rest of a sentence."""
     if request.restored is not None and request.restored.fate is Fate.LEFT:
-        return Binding.FINE, ""
+        return BindingOutcome.FINE, ""
     if not request.known:
-        return Binding.UNSURE, f"whether volume {request.volume} of PVC {request.claim.place} is free"
+        return BindingOutcome.UNSURE, f"whether volume {request.volume} of PVC {request.claim.location} is free"
     if request.live is None:
         return _without_live(request)
     holder = request.live.claim
@@ -54,22 +54,22 @@ def binding(request: Asked) -> tuple[Binding, str]:
         why = (
             f"volume {request.volume} still belongs to the deleted PVC: clear its spec.claimRef.uid, or delete it first"
         )
-        return Binding.PENDING, why
+        return BindingOutcome.PENDING, why
     if holder is not None:
         why = f"volume {request.volume} belongs to {'/'.join(holder)}, and would be taken over once it is released and free"
-        return Binding.PENDING, why
+        return BindingOutcome.PENDING, why
     if request.live.going:
-        return Binding.PENDING, f"volume {request.volume} is being deleted"
-    return (Binding.ORIGINAL, request.volume) if request.mapped else (Binding.FINE, "")
+        return BindingOutcome.PENDING, f"volume {request.volume} is being deleted"
+    return (BindingOutcome.ORIGINAL, request.volume) if request.mapped else (BindingOutcome.FINE, "")
 
 
-def _without_live(request: Asked) -> tuple[Binding, str]:
+def _without_live(request: BindingRequest) -> tuple[BindingOutcome, str]:
     if request.restored is None or request.restored.fate is not Fate.NEW:
-        return Binding.PENDING, f"volume {request.volume} doesn't exist and isn't restored"
-    return (Binding.ORIGINAL, request.volume) if request.mapped else (Binding.FINE, "")
+        return BindingOutcome.PENDING, f"volume {request.volume} doesn't exist and isn't restored"
+    return (BindingOutcome.ORIGINAL, request.volume) if request.mapped else (BindingOutcome.FINE, "")
 
 
-def volume_asked_for(claim: Json) -> str:
+def requested_volume(claim: Json) -> str:
     """Of the PVC as modifiers leave it."""
     return text(section(claim, "spec"), "volumeName")
 

@@ -32,11 +32,13 @@ class Claims:
     faults: tuple[str, ...] = ()
 
 
-def claims(rows: Iterable[Row], volumes: tuple[Volume, ...], scope: Scope, agent: NodeAgent) -> Claims:
+def judge_claims(rows: Iterable[Row], volumes: tuple[Volume, ...], scope: Scope, agent: NodeAgent) -> Claims:
     known = _Known({(row.kind, row.namespace, row.name): row for row in rows}, scope, agent)
-    saved: Mapping[str, Volume] = {f"{scope.target(one.namespace)}/{one.claim}": one for one in volumes if one.claim}
+    saved: Mapping[str, Volume] = {
+        f"{scope.target_namespace(one.namespace)}/{one.claim}": one for one in volumes if one.claim
+    }
     wanted = [row for (kind, _, _), row in known.rows.items() if kind == "PersistentVolumeClaim"]
-    found = [known.claim(row, saved.get(row.place)) for row in wanted]
+    found = [known.claim(row, saved.get(row.location)) for row in wanted]
     found += known.unclaimed(volumes)
     return Claims(tuple(found), tuple(known.faults(volumes)))
 
@@ -48,26 +50,26 @@ class _Known:
     agent: NodeAgent
 
     def claim(self, row: Row, volume: Volume | None) -> Claim:
-        if volume is not None and volume.method == FILES and volume.saved and row.fate is not Fate.GOING:
-            return self._by_files(row.place, volume, over=row.fate not in {Fate.NEW, Fate.UNREAD})
+        if volume is not None and volume.method == FILES and volume.has_data and row.fate is not Fate.GOING:
+            return self._by_files(row.location, volume, over=row.fate not in {Fate.NEW, Fate.UNREAD})
         if row.fate is Fate.UNREAD:
-            return Claim(row.place, comes_back=False, why="not looked at")
+            return Claim(row.location, comes_back=False, why="not looked at")
         if row.fate is Fate.GOING:
-            return Claim(row.place, comes_back=False, why=GOES)
+            return Claim(row.location, comes_back=False, why=GOES)
         if row.fate is not Fate.NEW:
-            return Claim(row.place, comes_back=False, why=KEEPS)
+            return Claim(row.location, comes_back=False, why=KEEPS)
         return self._by_snapshot(row, volume)
 
     def _by_snapshot(self, row: Row, volume: Volume | None) -> Claim:
         if self.scope.spec.get("restorePVs") is False:
-            return Claim(row.place, comes_back=False, why="volumes are left out; the new claim is empty")
-        if volume is None or not volume.saved:
+            return Claim(row.location, comes_back=False, why="volumes are left out; the new claim is empty")
+        if volume is None or not volume.has_data:
             why = volume.why[0] if volume is not None and volume.why else "the backup has no data of it"
-            return Claim(row.place, comes_back=False, why=why)
+            return Claim(row.location, comes_back=False, why=why)
         there = self.rows.get(("PersistentVolume", "", volume.volume))
         if volume.method == "NativeSnapshot" and there is not None and there.fate is not Fate.NEW:
-            return Claim(row.place, comes_back=False, why=f"its volume {volume.volume} is there and is kept")
-        return Claim(row.place, comes_back=True)
+            return Claim(row.location, comes_back=False, why=f"its volume {volume.volume} is there and is kept")
+        return Claim(row.location, comes_back=True)
 
     def _by_files(self, shown: str, volume: Volume, *, over: bool) -> Claim:
         """Files are written into a pod that this restore makes, also where its volume is there; never into one that is."""
@@ -76,7 +78,7 @@ class _Known:
 
     def _not_written(self, volume: Volume) -> str:
         kinds = ("persistentvolumeclaims", "persistentvolumes")
-        if not all(self.scope.has_kind(kind) for kind in kinds):
+        if not all(self.scope.includes_kind(kind) for kind in kinds):
             return "claims and volumes are left out of this restore"
         pod = self._pod(volume)
         if pod is None:
@@ -84,26 +86,26 @@ class _Known:
         if pod.fate is Fate.UNREAD:
             return "not looked at"
         if pod.fate is not Fate.NEW:
-            return f"pod {pod.place} is there, and files are written only into pods that are made anew"
+            return f"pod {pod.location} is there, and files are written only into pods that are made anew"
         return "Velero's node-agent is not there" if self.agent is NodeAgent.MISSING else ""
 
     def _pod(self, volume: Volume) -> Row | None:
-        return self.rows.get(("Pod", self.scope.target(volume.namespace), volume.pod))
+        return self.rows.get(("Pod", self.scope.target_namespace(volume.namespace), volume.pod))
 
     def unclaimed(self, volumes: Iterable[Volume]) -> Iterator[Claim]:
         """Volumes of pods without a claim, such as emptyDir; told where the pod is part of the restore."""
         for one in volumes:
-            if not one.claim and one.method == FILES and one.saved and (pod := self._pod(one)) is not None:
-                yield self._by_files(f"{pod.place}:{one.pod_volume}", one, over=False)
+            if not one.claim and one.method == FILES and one.has_data and (pod := self._pod(one)) is not None:
+                yield self._by_files(f"{pod.location}:{one.pod_volume}", one, over=False)
 
     def faults(self, volumes: Iterable[Volume]) -> Iterator[str]:
         """One per pod."""
         if self.agent is not NodeAgent.MISSING:
             return
         pods = {
-            pod.place for one in volumes if one.method == FILES and (pod := self._pod(one)) is not None and _new(pod)
+            pod.location for one in volumes if one.method == FILES and (pod := self._pod(one)) is not None and _new(pod)
         }
-        if pods and all(self.scope.has_kind(kind) for kind in ("persistentvolumeclaims", "persistentvolumes")):
+        if pods and all(self.scope.includes_kind(kind) for kind in ("persistentvolumeclaims", "persistentvolumes")):
             yield f"no node-agent in Velero's namespace, which writes the files of pod {', '.join(sorted(pods)[:5])}"
 
 

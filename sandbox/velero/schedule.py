@@ -61,7 +61,7 @@ class Schedules:
         for schedule in self._active():
             self._work.add(schedule["metadata"]["name"])
 
-    def _cron(self, schedule: Json) -> cron.Schedule:
+    def _cron(self, schedule: Json) -> cron.CronSchedule:
         return _parsed(str(schedule["spec"].get("schedule") or ""), self._zone, self._server.settings.cron_dialect)
 
     def _next(self, schedule: Json) -> datetime | None:
@@ -126,7 +126,7 @@ class Schedules:
 
 
 @lru_cache(maxsize=4096)
-def _parsed(expression: str, zone: ZoneInfo, dialect: str) -> cron.Schedule:
+def _parsed(expression: str, zone: ZoneInfo, dialect: str) -> cron.CronSchedule:
     return cron.parse(expression, zone, cron.Dialect(dialect))
 
 

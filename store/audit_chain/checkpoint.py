@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from domain.errors import ConfigError
 from store.private_files import write_new
 from store.tables.anchors import Anchor
-from store.tables.audit import Entry
+from store.tables.audit import AuditEntry
 from store.transaction import Transaction
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def head(tx: Transaction, now: datetime, key: Key) -> Anchor | None:
     anchor = Anchor(number, seq, own, note, digest(note), now)
     tx.anchors.insert(anchor)
     detail = {"number": number, "seq": seq, "digest": anchor.digest.hex()}
-    tx.audit.append(Entry(at=now, actor="store", action=SIGNED, outcome="done", detail=detail))
+    tx.audit.append(AuditEntry(at=now, actor="store", action=SIGNED, outcome="done", detail=detail))
     return anchor
 
 
@@ -101,7 +101,7 @@ def digest(note: str) -> bytes:
     return sha256(note.encode()).digest()
 
 
-def check(note: str, public: bytes) -> Head | None:
+def verify_note(note: str, public: bytes) -> Head | None:
     """What the note says if this key signed it."""
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -115,10 +115,10 @@ def check(note: str, public: bytes) -> Head | None:
         Ed25519PublicKey.from_public_bytes(public).verify(raw[4:], text.encode())
     except InvalidSignature:
         return None
-    return said(note)
+    return read_note(note)
 
 
-def said(note: str) -> Head | None:
+def read_note(note: str) -> Head | None:
     """What the note says, whoever signed it."""
     lines = note.splitlines()
     try:

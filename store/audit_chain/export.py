@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from store.sqlite import Connection
-from store.tables.audit import Recorded, pages, recorded
+from store.tables.audit import AuditRow, pages, recorded
 
 
 class Format(StrEnum):
@@ -35,7 +35,7 @@ def export(
                 yield _line(row, form)
 
 
-def _line(row: Recorded, form: Format) -> str:
+def _line(row: AuditRow, form: Format) -> str:
     values = as_json(row)
     if form is Format.JSONL:
         return json.dumps(values, ensure_ascii=False) + "\n"
@@ -43,7 +43,7 @@ def _line(row: Recorded, form: Format) -> str:
     return _csv_line(tuple(str(value) for value in {**values, "detail": detail}.values()))
 
 
-def as_json(row: Recorded) -> dict[str, Any]:
+def as_json(row: AuditRow) -> dict[str, Any]:
     entry = row.entry
     return {
         "seq": row.seq,
@@ -61,10 +61,10 @@ def as_json(row: Recorded) -> dict[str, Any]:
 
 def _csv_line(cells: tuple[str, ...]) -> str:
     line = io.StringIO()
-    csv.writer(line).writerow(map(neutral, cells))
+    csv.writer(line).writerow(map(neutralize_formula, cells))
     return line.getvalue()
 
 
-def neutral(cell: str) -> str:
+def neutralize_formula(cell: str) -> str:
     """A spreadsheet runs a cell that begins like a formula; with an apostrophe in front it shows it."""
     return f"'{cell}" if cell.startswith(_FORMULA) else cell

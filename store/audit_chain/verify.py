@@ -10,31 +10,40 @@ from pathlib import Path
 
 from domain.counting import counted
 from domain.errors import StoreError
-from store.audit_chain.checkpoint import PUBLIC_FILE, SIGNED, Head, check, digest, notes_in, said, stored_public_key
+from store.audit_chain.checkpoint import (
+    PUBLIC_FILE,
+    SIGNED,
+    Head,
+    digest,
+    notes_in,
+    read_note,
+    stored_public_key,
+    verify_note,
+)
 from store.connection import DATABASE_FILE, open_for_reading
 from store.sqlite import Connection, sqlite3
 from store.tables.anchors import Anchor, Anchors
 from store.tables.audit import GENESIS, pages, row_hash
 
 
-class Finding(StrEnum):
+class ChainFinding(StrEnum):
     OK = "ok"
     BROKEN = "broken"
     TRUNCATED = "truncated"
     ANCHOR_MISSING = "anchor-missing"
 
 
-_EXIT = {Finding.OK: 0, Finding.BROKEN: 3, Finding.TRUNCATED: 4, Finding.ANCHOR_MISSING: 5}
+_EXIT = {ChainFinding.OK: 0, ChainFinding.BROKEN: 3, ChainFinding.TRUNCATED: 4, ChainFinding.ANCHOR_MISSING: 5}
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ChainVerdict:
     """`seq` is the first row that is wrong (broken), or the last that is there; `anchors` how many signed heads agreed.
 
     `unchecked`: heads whose signature could not be checked without the public key. They prove nothing.
     """
 
-    finding: Finding
+    finding: ChainFinding
     seq: int
     why: str = ""
     anchors: int = 0
@@ -46,14 +55,14 @@ class Verdict:
 
     def __str__(self) -> str:
         match self.finding:
-            case Finding.OK:
+            case ChainFinding.OK:
                 left = (
                     f"; {counted(self.unchecked, 'head')} not checked: {PUBLIC_FILE} is missing"
                     if self.unchecked
                     else ""
                 )
                 return f"ok: {counted(self.seq, 'row')}, {counted(self.anchors, 'signed head')}{left}"
-            case Finding.BROKEN:
+            case ChainFinding.BROKEN:
                 return f"broken at seq {self.seq}: {self.why}"
             case _:
                 return f"{self.finding} after seq {self.seq}: {self.why}"
@@ -79,7 +88,7 @@ class _Claim:
     source: str
 
 
-def verify(data_dir: Path, *, anchors: Iterable[str] = (), public: bytes | None = None) -> Verdict:
+def verify(data_dir: Path, *, anchors: Iterable[str] = (), public: bytes | None = None) -> ChainVerdict:
     """`data_dir` of a running bot or a stopped one, or the database file itself.
 
     `anchors` are texts that hold signed heads from outside (a log, an export of the audit channel); `public` is the key
@@ -93,12 +102,12 @@ def verify(data_dir: Path, *, anchors: Iterable[str] = (), public: bytes | None 
         connection.execute("BEGIN")
         return _judge(connection, outside, public)
     except sqlite3.DatabaseError as error:
-        return Verdict(Finding.BROKEN, 1, f"the file cannot be read: {error}")
+        return ChainVerdict(ChainFinding.BROKEN, 1, f"the file cannot be read: {error}")
     finally:
         connection.close()
 
 
-def _judge(connection: Connection, outside: list[str], public: bytes | None) -> Verdict:
+def _judge(connection: Connection, outside: list[str], public: bytes | None) -> ChainVerdict:
     if public is None and outside:
         raise StoreError(
             "The heads from outside cannot be checked without the public key.", fix=f"give it, or restore {PUBLIC_FILE}"
@@ -112,19 +121,21 @@ def _judge(connection: Connection, outside: list[str], public: bytes | None) -> 
     claims = [_Claim(noted[0], noted[1], "the note of the last row")]
     claims += [_Claim(anchor.seq, anchor.head, f"signed head {anchor.number}") for anchor in stored]
     claims += [
-        _Claim(head.seq, head.hash, f"signed head {head.number} from outside") for head in map(said, outside) if head
+        _Claim(head.seq, head.hash, f"signed head {head.number} from outside")
+        for head in map(read_note, outside)
+        if head
     ]
     walk = _walked(connection, claims)
     if walk.fault:
-        return Verdict(Finding.BROKEN, walk.seq + 1, walk.fault)
+        return ChainVerdict(ChainFinding.BROKEN, walk.seq + 1, walk.fault)
     return (
         _truncated(walk, claims)
         or _written_past_the_note(walk, noted[0])
         or _missing(connection, walk, stored, outside)
         or (
-            Verdict(Finding.OK, walk.seq, anchors=len(stored))
+            ChainVerdict(ChainFinding.OK, walk.seq, anchors=len(stored))
             if public is not None
-            else Verdict(Finding.OK, walk.seq, unchecked=len(stored))
+            else ChainVerdict(ChainFinding.OK, walk.seq, unchecked=len(stored))
         )
     )
 
@@ -186,24 +197,24 @@ def _told_digest(detail: object) -> bytes:
     return bytes.fromhex(json.loads(detail)["digest"]) if isinstance(detail, bytes) else b""
 
 
-def _truncated(walk: _Walk, claims: list[_Claim]) -> Verdict | None:
+def _truncated(walk: _Walk, claims: list[_Claim]) -> ChainVerdict | None:
     beyond = max(claims, key=lambda claim: claim.seq)
     if beyond.seq <= walk.seq:
         return None
-    return Verdict(Finding.TRUNCATED, walk.seq, f"{beyond.source} knows row {beyond.seq}")
+    return ChainVerdict(ChainFinding.TRUNCATED, walk.seq, f"{beyond.source} knows row {beyond.seq}")
 
 
-def _written_past_the_note(walk: _Walk, noted: int) -> Verdict | None:
+def _written_past_the_note(walk: _Walk, noted: int) -> ChainVerdict | None:
     if walk.seq == noted:
         return None
-    return Verdict(Finding.BROKEN, noted + 1, "rows were added from outside")
+    return ChainVerdict(ChainFinding.BROKEN, noted + 1, "rows were added from outside")
 
 
-def _faulty_anchor(stored: tuple[Anchor, ...], public: bytes | None) -> Verdict | None:
+def _faulty_anchor(stored: tuple[Anchor, ...], public: bytes | None) -> ChainVerdict | None:
     for anchor in stored:
-        head = check(anchor.note, public) if public else said(anchor.note)
+        head = verify_note(anchor.note, public) if public else read_note(anchor.note)
         if head is None or not _is_of(head, anchor):
-            return Verdict(Finding.BROKEN, anchor.seq, f"signed head {anchor.number} is not what was signed")
+            return ChainVerdict(ChainFinding.BROKEN, anchor.seq, f"signed head {anchor.number} is not what was signed")
     return None
 
 
@@ -212,23 +223,31 @@ def _is_of(head: Head, anchor: Anchor) -> bool:
     return same and digest(anchor.note) == anchor.digest
 
 
-def _forged(outside: list[str], public: bytes | None) -> Verdict | None:
+def _forged(outside: list[str], public: bytes | None) -> ChainVerdict | None:
     for note in outside:
-        if public and check(note, public) is None:
-            head = said(note)
-            return Verdict(Finding.BROKEN, head.seq if head else 0, "a head from outside has a wrong signature")
+        if public and verify_note(note, public) is None:
+            head = read_note(note)
+            return ChainVerdict(
+                ChainFinding.BROKEN, head.seq if head else 0, "a head from outside has a wrong signature"
+            )
     return None
 
 
-def _missing(connection: Connection, walk: _Walk, stored: tuple[Anchor, ...], outside: list[str]) -> Verdict | None:
+def _missing(
+    connection: Connection, walk: _Walk, stored: tuple[Anchor, ...], outside: list[str]
+) -> ChainVerdict | None:
     known = {anchor.digest for anchor in stored} | {b""}
-    named = [head.previous for head in map(said, (anchor.note for anchor in stored)) if head]
+    named = [head.previous for head in map(read_note, (anchor.note for anchor in stored)) if head]
     told = [*walk.signed, *named, *map(digest, outside)]
     if gone := sum(one not in known for one in told):
-        return Verdict(Finding.ANCHOR_MISSING, walk.seq, f"{gone} mentions of a signed head that is not there")
+        return ChainVerdict(
+            ChainFinding.ANCHOR_MISSING, walk.seq, f"{gone} mentions of a signed head that is not there"
+        )
     for place, note in _published_in_files(connection, stored):
         if note not in (place.read_text(encoding="utf-8", errors="replace") if place.is_file() else ""):
-            return Verdict(Finding.ANCHOR_MISSING, walk.seq, f"{place} does not hold a signed head published there")
+            return ChainVerdict(
+                ChainFinding.ANCHOR_MISSING, walk.seq, f"{place} does not hold a signed head published there"
+            )
     return None
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from store.encode import from_json, to_json
 from store.sqlite import Connection
-from store.times import micros
+from store.times import to_micros
 
 SCHEMA = (
     """CREATE TABLE alert (
@@ -27,19 +27,19 @@ class Alerts:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def stands(self, address: str, labels: Mapping[str, str], body: Mapping[str, Any], ends_at: datetime) -> None:
+    def put(self, address: str, labels: Mapping[str, str], body: Mapping[str, Any], ends_at: datetime) -> None:
         self._connection.execute(
             "INSERT INTO alert (address, labels, body, ends_at) VALUES (?,?,?,?)"
             " ON CONFLICT DO UPDATE SET body = excluded.body, ends_at = excluded.ends_at",
-            (address, _key(labels), to_json(body), micros(ends_at)),
+            (address, _key(labels), to_json(body), to_micros(ends_at)),
         )
 
-    def over(self, address: str, labels: Mapping[str, str]) -> None:
+    def end(self, address: str, labels: Mapping[str, str]) -> None:
         self._connection.execute("DELETE FROM alert WHERE address = ? AND labels = ?", (address, _key(labels)))
 
     def standing(self, address: str, now: datetime) -> tuple[dict[str, Any], ...]:
         rows = self._connection.execute(
-            "SELECT body FROM alert WHERE address = ? AND ends_at > ? ORDER BY labels", (address, micros(now))
+            "SELECT body FROM alert WHERE address = ? AND ends_at > ? ORDER BY labels", (address, to_micros(now))
         ).fetchall()
         return tuple(from_json(row[0]) for row in rows)
 
@@ -52,7 +52,7 @@ class Alerts:
 
     def expire(self, now: datetime) -> int:
         """How many had come to their end by themselves."""
-        return self._connection.execute("DELETE FROM alert WHERE ends_at <= ?", (micros(now),)).rowcount
+        return self._connection.execute("DELETE FROM alert WHERE ends_at <= ?", (to_micros(now),)).rowcount
 
 
 def _key(labels: Mapping[str, str]) -> str:

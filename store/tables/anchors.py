@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from store.sqlite import Connection
-from store.times import micros, moment
+from store.times import from_micros, to_micros
 
 _TABLES = ("anchor", "publication")
 
@@ -67,14 +67,14 @@ class Anchors:
     def insert(self, anchor: Anchor) -> None:
         self._connection.execute(
             "INSERT INTO anchor (number, seq, head, note, digest, made_at) VALUES (?,?,?,?,?,?)",
-            (anchor.number, anchor.seq, anchor.head, anchor.note, anchor.digest, micros(anchor.made_at)),
+            (anchor.number, anchor.seq, anchor.head, anchor.note, anchor.digest, to_micros(anchor.made_at)),
         )
 
     def published(self, number: int, place: str, reference: str, now: datetime) -> None:
         """Told once per place; a second telling changes nothing."""
         self._connection.execute(
             "INSERT INTO publication (anchor, place, reference, at) VALUES (?,?,?,?) ON CONFLICT DO NOTHING",
-            (number, place, reference, micros(now)),
+            (number, place, reference, to_micros(now)),
         )
 
     def latest(self) -> Anchor | None:
@@ -93,7 +93,7 @@ class Anchors:
         rows = self._connection.execute(
             "SELECT anchor, place, reference, at FROM publication ORDER BY anchor, place"
         ).fetchall()
-        return tuple(Publication(anchor, place, reference, moment(at)) for anchor, place, reference, at in rows)
+        return tuple(Publication(anchor, place, reference, from_micros(at)) for anchor, place, reference, at in rows)
 
     def _select(self, where: str, *values: object) -> tuple[Anchor, ...]:
         rows = self._connection.execute(
@@ -105,4 +105,4 @@ class Anchors:
 
 def _anchor(row: tuple[Any, ...]) -> Anchor:
     number, seq, head, note, digest, made_at = row
-    return Anchor(number, seq, head, note, digest, moment(made_at))
+    return Anchor(number, seq, head, note, digest, from_micros(made_at))

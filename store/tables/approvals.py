@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Any
 
 from domain.approval import Approval, ApprovalState, Vote, VoteKind
-from domain.errors import Lost, Refused, Unknown
+from domain.errors import ConcurrentChange, NotFound, Refused
 from store.encode import from_json, storable, to_json
 from store.scrub import scrub
 from store.sqlite import Connection, sqlite3
-from store.times import micros, moment
+from store.times import from_micros, to_micros
 
 SCHEMA = (
     f"""CREATE TABLE approval (
@@ -55,7 +55,7 @@ _COLUMNS = (
 _SELECT = f"SELECT {_COLUMNS} FROM approval"  # noqa: S608 - constants
 
 
-class Approvals:
+class ApprovalTable:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
@@ -73,8 +73,8 @@ class Approvals:
                 approval.requester,
                 approval.requester_email.strip(),
                 scrub(approval.reason),
-                micros(approval.requested_at),
-                micros(approval.expires_at),
+                to_micros(approval.requested_at),
+                to_micros(approval.expires_at),
                 approval.revision,
             ),
         )
@@ -128,18 +128,18 @@ class Approvals:
         return self._select("WHERE state = 'deciding' ORDER BY requested_at, id")
 
     def due_to_expire(self, now: datetime) -> tuple[Approval, ...]:
-        return self._select("WHERE state = 'open' AND expires_at <= ? ORDER BY expires_at, id", micros(now))
+        return self._select("WHERE state = 'open' AND expires_at <= ? ORDER BY expires_at, id", to_micros(now))
 
     def due_to_remind(self, asked_before: datetime) -> tuple[Approval, ...]:
         """Open, asked for before then and nobody reminded since then."""
         return self._select(
             "WHERE state = 'open' AND ifnull(reminded_at, requested_at) <= ? ORDER BY requested_at, id",
-            micros(asked_before),
+            to_micros(asked_before),
         )
 
     def reminded(self, approval_id: str, now: datetime) -> None:
         self._connection.execute(
-            "UPDATE approval SET reminded_at = ? WHERE id = ? AND state = 'open'", (micros(now), approval_id)
+            "UPDATE approval SET reminded_at = ? WHERE id = ? AND state = 'open'", (to_micros(now), approval_id)
         )
 
     def _move(self, approval_id: str, assignments: str, from_state: str, expected_revision: int) -> None:
@@ -148,7 +148,7 @@ class Approvals:
             (approval_id, expected_revision),
         ).rowcount
         if changed == 0:
-            raise Lost(f"Approval {approval_id} has moved on from revision {expected_revision}.")
+            raise ConcurrentChange(f"Approval {approval_id} has moved on from revision {expected_revision}.")
 
     def _insert_vote(self, approval: Approval, vote: Vote) -> None:
         try:
@@ -162,7 +162,7 @@ class Approvals:
                     storable(vote.voter_name),
                     vote.email.strip(),
                     vote.kind,
-                    micros(vote.at),
+                    to_micros(vote.at),
                     to_json(list(vote.groups)),
                     scrub(vote.reason),
                 ),
@@ -172,7 +172,7 @@ class Approvals:
 
     def _known(self, approval_id: str) -> Approval:
         if (found := self.get(approval_id)) is None:
-            raise Unknown(f"There is no approval {approval_id}.")
+            raise NotFound(f"There is no approval {approval_id}.")
         return found
 
     def _select(self, where: str, *values: object) -> tuple[Approval, ...]:
@@ -185,7 +185,7 @@ class Approvals:
             (approval_id,),
         ).fetchall()
         return tuple(
-            Vote(voter, name, email, VoteKind(kind), moment(at), tuple(from_json(groups)), reason)
+            Vote(voter, name, email, VoteKind(kind), from_micros(at), tuple(from_json(groups)), reason)
             for voter, name, email, kind, at, groups, reason in rows
         )
 
@@ -212,8 +212,8 @@ def _approval(row: tuple[Any, ...], votes: tuple[Vote, ...]) -> Approval:
         requester=requester,
         requester_email=requester_email,
         reason=reason,
-        requested_at=moment(requested_at),
-        expires_at=moment(expires_at),
+        requested_at=from_micros(requested_at),
+        expires_at=from_micros(expires_at),
         votes=votes,
         revision=revision,
     )

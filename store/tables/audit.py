@@ -17,7 +17,7 @@ from domain.errors import StoreCorrupt
 from store.encode import from_json, to_json
 from store.scrub import scrub, scrub_json
 from store.sqlite import Connection
-from store.times import micros, moment
+from store.times import from_micros, to_micros
 
 GENESIS = bytes(32)
 """What the first row is chained to."""
@@ -65,7 +65,7 @@ _INSERT = f"INSERT INTO audit ({COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?)"  # noq
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class AuditEntry:
     """What is to be recorded. Everything is scrubbed of secrets on the way in."""
 
     at: datetime
@@ -79,9 +79,9 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class AuditRow:
     seq: int
-    entry: Entry
+    entry: AuditEntry
     hash: bytes
 
 
@@ -116,10 +116,10 @@ class Audit:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def append(self, entry: Entry) -> int:
+    def append(self, entry: AuditEntry) -> int:
         """The row's number. Raises StoreCorrupt where the end of the record was tampered with."""
         seq, prev = self.head()
-        at = micros(entry.at)
+        at = to_micros(entry.at)
         detail = to_json(scrub_json(entry.detail))
         words = (entry.actor, entry.action, entry.subject, entry.cluster, entry.operation, entry.outcome)
         texts = (*map(scrub, words), detail)
@@ -142,7 +142,7 @@ class Audit:
                 fix="keep the file, run `audit verify`, and restore the newest copy",
             )
 
-    def story(self, operation: str) -> tuple[Recorded, ...]:
+    def history_of(self, operation: str) -> tuple[AuditRow, ...]:
         """Everything recorded of one operation, in order."""
         rows = self._connection.execute(
             f"SELECT {COLUMNS} FROM audit WHERE operation = ? AND operation != '' ORDER BY seq",  # noqa: S608
@@ -155,7 +155,7 @@ class Audit:
         row = self._connection.execute(
             "SELECT count(*) FROM audit WHERE at >= ?1 AND action = ?2"
             " AND (actor = ?3 OR (?4 != '' AND json_extract(detail, '$.person') = ?4))",
-            (micros(since), action, actor, person),
+            (to_micros(since), action, actor, person),
         ).fetchone()
         return int(row[0])
 
@@ -167,7 +167,7 @@ class Audit:
         cluster: str = "",
         by: Collection[str] = (),
         subject: str = "",
-    ) -> tuple[Recorded, ...]:
+    ) -> tuple[AuditRow, ...]:
         """Newest first; `before` pages on from a row's number. `by`: all that one person is called, as it is and in small letters."""
         rows = self._connection.execute(
             f"SELECT {COLUMNS} FROM audit WHERE (?1 IS NULL OR seq < ?1) AND (?2 = '' OR cluster = ?2)"  # noqa: S608
@@ -187,7 +187,7 @@ def pages(connection: Connection, *, after: int = 0, size: int = 5000) -> Iterat
         after = page[-1][0]
 
 
-def recorded(row: tuple[Any, ...]) -> Recorded:
+def recorded(row: tuple[Any, ...]) -> AuditRow:
     seq, at, actor, action, subject, cluster, operation, outcome, detail, _, own = row
-    entry = Entry(moment(at), actor, action, outcome, subject, cluster, operation, from_json(detail))
-    return Recorded(seq, entry, own)
+    entry = AuditEntry(from_micros(at), actor, action, outcome, subject, cluster, operation, from_json(detail))
+    return AuditRow(seq, entry, own)

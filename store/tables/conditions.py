@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from store.sqlite import Connection
-from store.times import maybe_micros, maybe_moment, micros, moment
+from store.times import from_micros, maybe_micros, maybe_moment, to_micros
 
 SCHEMA = (
     """CREATE TABLE condition (
@@ -43,7 +43,7 @@ class Condition:
         return self.since <= until and (self.until is None or self.until >= since)
 
 
-class Conditions:
+class ConditionTable:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
@@ -52,7 +52,7 @@ class Conditions:
             one.cluster,
             one.kind,
             one.subject,
-            micros(one.since),
+            to_micros(one.since),
             maybe_micros(one.until),
             one.looks,
             one.told,
@@ -73,7 +73,7 @@ class Conditions:
 
     def since(self, cluster: str, since: datetime) -> tuple[Condition, ...]:
         """Those that stood at that time or later: what explains what happened meanwhile."""
-        return self._select("cluster = ? AND (until IS NULL OR until >= ?) ORDER BY since", cluster, micros(since))
+        return self._select("cluster = ? AND (until IS NULL OR until >= ?) ORDER BY since", cluster, to_micros(since))
 
     def _select(self, where: str, *values: object) -> tuple[Condition, ...]:
         rows = self._connection.execute(f"SELECT {_COLUMNS} FROM condition WHERE {where}", values)  # noqa: S608
@@ -82,4 +82,4 @@ class Conditions:
 
 def _condition(row: tuple[Any, ...]) -> Condition:
     cluster, kind, subject, since, until, looks, told = row
-    return Condition(cluster, kind, subject, moment(since), maybe_moment(until), looks, bool(told))
+    return Condition(cluster, kind, subject, from_micros(since), maybe_moment(until), looks, bool(told))

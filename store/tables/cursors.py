@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from store.sqlite import Connection
-from store.times import micros, moment
+from store.times import from_micros, to_micros
 
 SCHEMA = (
     """CREATE TABLE cursor (
@@ -26,7 +26,7 @@ class Cursors:
         self._connection.execute(
             "INSERT INTO cursor (cluster, kind, resource_version, at) VALUES (?,?,?,?) ON CONFLICT (cluster, kind)"
             " DO UPDATE SET resource_version = excluded.resource_version, at = excluded.at",
-            (cluster, kind, resource_version, micros(now)),
+            (cluster, kind, resource_version, to_micros(now)),
         )
 
     def get(self, cluster: str, kind: str) -> str | None:
@@ -40,7 +40,7 @@ class Cursors:
         row = self._connection.execute(
             "SELECT at FROM cursor WHERE cluster = ? AND kind = ?", (cluster, kind)
         ).fetchone()
-        return moment(row[0]) if row else None
+        return from_micros(row[0]) if row else None
 
     def forget(self, cluster: str, kind: str) -> None:
         self._connection.execute("DELETE FROM cursor WHERE cluster = ? AND kind = ?", (cluster, kind))

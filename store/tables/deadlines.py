@@ -10,7 +10,7 @@ from typing import Any
 from store.encode import from_json, to_json
 from store.scrub import scrub_json
 from store.sqlite import Connection
-from store.times import maybe_moment, micros, moment
+from store.times import from_micros, maybe_moment, to_micros
 
 SCHEMA = (
     """CREATE TABLE deadline (
@@ -64,20 +64,20 @@ class Deadlines:
         """Of these kinds alone: each loop sees its own, whatever else waits before them. Not those that are set aside."""
         marks = ",".join("?" * len(kinds))
         where = f"WHERE done = 0 AND at <= ? AND kind IN ({marks}) AND {_NOT_SET_ASIDE} ORDER BY at, id LIMIT ?"
-        return self._select(where, micros(now), *kinds, micros(now), limit)
+        return self._select(where, to_micros(now), *kinds, to_micros(now), limit)
 
-    def strays(self, now: datetime, known: Collection[str], limit: int = 100) -> tuple[Deadline, ...]:
+    def without_kind(self, now: datetime, known: Collection[str], limit: int = 100) -> tuple[Deadline, ...]:
         """Due, of a kind that nobody here knows, and not told yet: a newer version may have left them."""
         marks = ",".join("?" * len(known))
         return self._select(
             f"WHERE done = 0 AND at <= ? AND kind NOT IN ({marks}) AND json_extract(payload, '$.{TOLD}') IS NULL"
             " ORDER BY at, id LIMIT ?",
-            micros(now),
+            to_micros(now),
             *known,
             limit,
         )
 
-    def told(self, stray: Deadline, now: datetime) -> None:
+    def mark_told(self, stray: Deadline, now: datetime) -> None:
         """It stays for the version that knows it."""
         self.put(replace(stray, payload={**stray.payload, TOLD: now.isoformat()}))
 
@@ -113,8 +113,8 @@ class Deadlines:
             f"SELECT id, at, kind, payload FROM deadline {where}",  # noqa: S608 - constants
             values,
         ).fetchall()
-        return tuple(Deadline(id_, moment(at), kind, from_json(payload)) for id_, at, kind, payload in rows)
+        return tuple(Deadline(id_, from_micros(at), kind, from_json(payload)) for id_, at, kind, payload in rows)
 
 
 def _values(deadline: Deadline) -> tuple[object, ...]:
-    return deadline.id, micros(deadline.at), deadline.kind, to_json(scrub_json(deadline.payload))
+    return deadline.id, to_micros(deadline.at), deadline.kind, to_json(scrub_json(deadline.payload))

@@ -8,7 +8,7 @@ from typing import Any
 
 from store.scrub import scrub
 from store.sqlite import Connection
-from store.times import micros, moment
+from store.times import from_micros, to_micros
 
 SCHEMA = (
     """CREATE TABLE delivery (
@@ -57,7 +57,7 @@ class Deliveries:
             (
                 tried.notice,
                 tried.attempt,
-                micros(tried.at),
+                to_micros(tried.at),
                 tried.kind,
                 scrub(tried.address),
                 tried.outcome,
@@ -84,4 +84,4 @@ class Deliveries:
 
 def _delivery(row: tuple[Any, ...]) -> Delivery:
     notice, attempt, at, *rest = row
-    return Delivery(notice, attempt, moment(at), *rest)
+    return Delivery(notice, attempt, from_micros(at), *rest)

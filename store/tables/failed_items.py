@@ -9,7 +9,7 @@ from typing import Any
 
 from store.scrub import scrub
 from store.sqlite import Connection
-from store.times import maybe_moment, micros, moment
+from store.times import from_micros, maybe_moment, to_micros
 
 SCHEMA = (
     """CREATE TABLE failed_item (
@@ -106,9 +106,9 @@ class FailedItems:
                 scrub(subject.text),
                 type(fault).__name__,
                 error,
-                micros(now),
+                to_micros(now),
                 failures,
-                micros(retry_at) if retry_at is not None else None,
+                to_micros(retry_at) if retry_at is not None else None,
             ),
         )
         found = self.find(subject.kind, subject.key)
@@ -126,7 +126,7 @@ class FailedItems:
     def retry(self, item_id: int, now: datetime) -> FailedItem | None:
         """Due at once, as if it had never failed. None if it is not there (any more)."""
         self._connection.execute(
-            "UPDATE failed_item SET retry_at = ?, failures = 0 WHERE id = ?", (micros(now), item_id)
+            "UPDATE failed_item SET retry_at = ?, failures = 0 WHERE id = ?", (to_micros(now), item_id)
         )
         found = self._select("WHERE id = ?", item_id)
         return found[0] if found else None
@@ -135,13 +135,13 @@ class FailedItems:
         found = self._select("WHERE kind = ? AND key = ?", kind.value, key)
         return found[0] if found else None
 
-    def of(self, kind: ItemKind) -> dict[str, FailedItem]:
+    def by_key(self, kind: ItemKind) -> dict[str, FailedItem]:
         """By key."""
         return {item.key: item for item in self._select("WHERE kind = ?", kind.value)}
 
     def due(self, kind: ItemKind, now: datetime, limit: int = 100) -> tuple[FailedItem, ...]:
         return self._select(
-            "WHERE kind = ? AND retry_at <= ? ORDER BY retry_at, id LIMIT ?", kind.value, micros(now), limit
+            "WHERE kind = ? AND retry_at <= ? ORDER BY retry_at, id LIMIT ?", kind.value, to_micros(now), limit
         )
 
     def all(self, limit: int = 100) -> tuple[FailedItem, ...]:
@@ -160,5 +160,5 @@ class FailedItems:
 def _item(row: tuple[Any, ...]) -> FailedItem:
     item_id, kind, key, subject, error_type, error, since, failures, retry_at = row
     return FailedItem(
-        item_id, ItemKind(kind), key, subject, error_type, error, moment(since), failures, maybe_moment(retry_at)
+        item_id, ItemKind(kind), key, subject, error_type, error, from_micros(since), failures, maybe_moment(retry_at)
     )

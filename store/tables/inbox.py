@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from domain.errors import Lost
+from domain.errors import ConcurrentChange
 from store.encode import from_json, storable, to_json
 from store.scrub import scrub, scrub_json
 from store.sqlite import Connection
-from store.times import micros, moment
+from store.times import from_micros, to_micros
 
 EXECUTED = frozenset({"line", "value", "extra"})
 """Parts of a payload that become a manifest: a scrubbed one would write `[scrubbed]` into a cluster.
@@ -143,7 +143,7 @@ class Inbox:
                 lane,
                 to_json(_kept(payload)),
                 response_url or _response_url(payload),
-                micros(now),
+                to_micros(now),
                 person,
                 writes,
                 self._turn(person, writes=writes),
@@ -196,7 +196,7 @@ class Inbox:
         (lane,) = self._move(
             "UPDATE inbox SET state = 'done', result = ?, done_at = ?, response_url = '',"
             " payload = CASE WHEN ? THEN payload ELSE '{}' END WHERE seq = ? AND state = 'claimed' RETURNING lane",
-            (scrub(result), micros(now), keep, seq),
+            (scrub(result), to_micros(now), keep, seq),
         )
         if lane:
             self._connection.execute(
@@ -245,7 +245,7 @@ class Inbox:
         """They work for 30 minutes; after that they are only a secret to lose."""
         return self._connection.execute(
             "UPDATE inbox SET response_url = '' WHERE response_url != '' AND received_at <= ?",
-            (micros(now - RESPONSE_URL_LIVES),),
+            (to_micros(now - RESPONSE_URL_LIVES),),
         ).rowcount
 
     def count(self) -> int:
@@ -270,7 +270,7 @@ class Inbox:
     def _move(self, statement: str, values: tuple[object, ...]) -> tuple[str]:
         row = self._connection.execute(statement, values).fetchone()
         if row is None:
-            raise Lost("This inbox row is not claimed.")
+            raise ConcurrentChange("This inbox row is not claimed.")
         return (row[0],)
 
 
@@ -290,4 +290,4 @@ def _response_url(payload: Mapping[str, Any]) -> str:
 
 def _item(row: tuple[Any, ...]) -> Item:
     seq, key, source, lane, payload, response_url, received_at, attempts = row
-    return Item(seq, key, source, lane, from_json(payload), response_url, moment(received_at), attempts)
+    return Item(seq, key, source, lane, from_json(payload), response_url, from_micros(received_at), attempts)

@@ -8,7 +8,7 @@ from typing import Any
 
 from store.sqlite import Connection
 from store.tables.operations import IS_OPEN
-from store.times import micros, moment
+from store.times import from_micros, to_micros
 
 CARD = "card"
 APPROVAL = "approval"
@@ -66,7 +66,7 @@ class Messages:
                 message.subject,
                 message.role,
                 message.revision,
-                micros(message.posted_at),
+                to_micros(message.posted_at),
             ),
         )
 
@@ -119,4 +119,4 @@ class Messages:
 
 def _message(row: tuple[Any, ...]) -> Message:
     channel, ts, subject, role, revision, posted_at = row
-    return Message(channel, ts, subject, role, revision, moment(posted_at))
+    return Message(channel, ts, subject, role, revision, from_micros(posted_at))

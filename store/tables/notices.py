@@ -12,11 +12,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from domain.errors import Lost
+from domain.errors import ConcurrentChange
 from store.encode import from_json, to_json
 from store.scrub import scrub
 from store.sqlite import Connection
-from store.times import maybe_micros, maybe_moment, micros, moment
+from store.times import from_micros, maybe_micros, maybe_moment, to_micros
 
 SCHEMA = (
     """CREATE TABLE notice (
@@ -168,9 +168,9 @@ class Notices:
             to_json(body),
             priority,
             state,
-            micros(now),
-            micros(not_before or now),
-            micros(now) if state is NoticeState.UNKNOWN else None,
+            to_micros(now),
+            to_micros(not_before or now),
+            to_micros(now) if state is NoticeState.UNKNOWN else None,
             state is NoticeState.UNKNOWN,
         )
         return (
@@ -184,7 +184,7 @@ class Notices:
 
     def claim(self, now: datetime, limit: int = 10, *, kind: str = "", address: str = "") -> tuple[Notice, ...]:
         """The write-ahead intent: due rows become `sending`, by priority, none behind an unfinished one of its lane."""
-        values = {"now": micros(now), "epoch": self._epoch, "limit": limit, "kind": kind, "address": address}
+        values = {"now": to_micros(now), "epoch": self._epoch, "limit": limit, "kind": kind, "address": address}
         rows = self._connection.execute(_CLAIM, values).fetchall()
         return tuple(_notice(row[1:]) for row in sorted(rows, key=lambda row: (row[7], row[0])))
 
@@ -204,7 +204,7 @@ class Notices:
         """
         first, last = priorities
         values = {
-            "now": micros(now),
+            "now": to_micros(now),
             "kind": kind,
             "first": first,
             "last": last,
@@ -218,9 +218,9 @@ class Notices:
     def begin(self, notice: Notice, now: datetime) -> Notice:
         """The write-ahead intent for one notice that is ready. Raises Lost where it is not ready any more."""
         values = {"id": notice.id, "attempts": notice.attempts, "kind": notice.kind}
-        row = self._connection.execute(_BEGIN, values | {"epoch": self._epoch, "now": micros(now)}).fetchone()
+        row = self._connection.execute(_BEGIN, values | {"epoch": self._epoch, "now": to_micros(now)}).fetchone()
         if row is None:
-            raise Lost(f"Notice {notice.id} is not ready any more.")
+            raise ConcurrentChange(f"Notice {notice.id} is not ready any more.")
         return _notice(row)
 
     def sent(self, notice: Notice, receipt: str, *, sweep_at: datetime | None = None) -> None:
@@ -236,7 +236,7 @@ class Notices:
     def again(self, notice: Notice, at: datetime, error: str) -> None:
         """The receiver certainly did not take it, or it was not given to it: pending until `at`."""
         self._mark(
-            notice, ("pending", "sending"), "state = 'pending', next_at = ?, error = ?", micros(at), scrub(error)
+            notice, ("pending", "sending"), "state = 'pending', next_at = ?, error = ?", to_micros(at), scrub(error)
         )
 
     def unknown(self, notice: Notice, error: str) -> None:
@@ -258,20 +258,20 @@ class Notices:
 
     def absent(self, notice: Notice, now: datetime) -> int:
         """A complete read of the receiver's history did not show it. How many such reads there are now."""
-        self._mark(notice, ("unknown",), "reads = reads + 1, read_at = ?", micros(now))
+        self._mark(notice, ("unknown",), "reads = reads + 1, read_at = ?", to_micros(now))
         return notice.reads + 1
 
     def resend(self, notice: Notice, now: datetime) -> None:
         """Unknown → pending: enough reads found nothing, or saying it twice is better than not at all."""
-        self._mark(notice, ("unknown",), "state = 'pending', next_at = ?", micros(now))
+        self._mark(notice, ("unknown",), "state = 'pending', next_at = ?", to_micros(now))
 
     def retry(self, id: str, now: datetime) -> None:  # noqa: A002
         """Dead → pending, by an operator's hand."""
         changed = self._connection.execute(
-            "UPDATE notice SET state = 'pending', next_at = ? WHERE id = ? AND state = 'dead'", (micros(now), id)
+            "UPDATE notice SET state = 'pending', next_at = ? WHERE id = ? AND state = 'dead'", (to_micros(now), id)
         ).rowcount
         if changed == 0:
-            raise Lost(f"Notice {id} is not among the dead letters.")
+            raise ConcurrentChange(f"Notice {id} is not among the dead letters.")
 
     def recover(self) -> int:
         """At start: whatever an older epoch was sending may have arrived. How many there were."""
@@ -288,14 +288,14 @@ class Notices:
         return self._select(
             "WHERE state = 'unknown' AND last_at <= ?1 AND (read_at IS NULL OR read_at <= ?2)"
             " AND (?4 = '' OR kind = ?4) ORDER BY seq LIMIT ?3",
-            micros(now - quarantine),
-            micros(now - read_gap),
+            to_micros(now - quarantine),
+            to_micros(now - read_gap),
             limit,
             kind,
         )
 
     def to_sweep(self, now: datetime, limit: int = 50) -> tuple[Notice, ...]:
-        return self._select("WHERE sweep_at <= ? ORDER BY sweep_at LIMIT ?", micros(now), limit)
+        return self._select("WHERE sweep_at <= ? ORDER BY sweep_at LIMIT ?", to_micros(now), limit)
 
     def swept(self, notice: Notice, receipt: str, *, next_at: datetime | None = None) -> None:
         """`receipt` is the copy that stays; `next_at` when to look once more."""
@@ -309,7 +309,7 @@ class Notices:
 
     def sweep_failed(self, notice: Notice, next_at: datetime) -> None:
         """It is still to be swept: once more at `next_at`."""
-        self._mark(notice, ("sent",), "sweep_tries = sweep_tries + 1, sweep_at = ?", micros(next_at))
+        self._mark(notice, ("sent",), "sweep_tries = sweep_tries + 1, sweep_at = ?", to_micros(next_at))
 
     def get(self, id: str) -> Notice | None:  # noqa: A002
         return next(iter(self._select("WHERE id = ?", id)), None)
@@ -328,7 +328,7 @@ class Notices:
         """When the earliest row that may leave (and is not due until `after`) wants to."""
         row = self._connection.execute(
             f"SELECT min(next_at) FROM notice AS mine WHERE {_FREE} AND next_at > :after",  # noqa: S608 - a constant
-            {"kind": kind, "after": micros(after) if after else -1},
+            {"kind": kind, "after": to_micros(after) if after else -1},
         ).fetchone()
         return maybe_moment(row[0])
 
@@ -336,7 +336,7 @@ class Notices:
         """Addresses to which something may leave now, so that each receiver has a sender of its own."""
         rows = self._connection.execute(
             f"SELECT DISTINCT address FROM notice AS mine WHERE {_FREE} AND next_at <= :now",  # noqa: S608 - a constant
-            {"kind": kind, "now": micros(now)},
+            {"kind": kind, "now": to_micros(now)},
         ).fetchall()
         return tuple(sorted(row[0] for row in rows))
 
@@ -360,7 +360,7 @@ class Notices:
             (*values, notice.id, notice.attempts, notice.epoch, notice.reads, notice.state, *states),
         ).rowcount
         if changed == 0:
-            raise Lost(f"Notice {notice.id} is no longer {notice.state} at attempt {notice.attempts}.")
+            raise ConcurrentChange(f"Notice {notice.id} is no longer {notice.state} at attempt {notice.attempts}.")
 
 
 def _notice(row: tuple[Any, ...]) -> Notice:
@@ -375,8 +375,8 @@ def _notice(row: tuple[Any, ...]) -> Notice:
         body=from_json(body),
         priority=priority,
         state=NoticeState(state),
-        created_at=moment(created_at),
-        next_at=moment(next_at),
+        created_at=from_micros(created_at),
+        next_at=from_micros(next_at),
         attempts=attempts,
         ambiguous=bool(ambiguous),
         epoch=epoch,

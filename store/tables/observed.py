@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from store.encode import from_json, storable, to_json
 from store.sqlite import Connection
-from store.times import micros, moment
+from store.times import from_micros, to_micros
 
 # Clustered by its key: a kind of a cluster is read as one stretch of the file.
 SCHEMA = (
@@ -37,7 +37,7 @@ class Observed(Struct, frozen=True, gc=False):
     facts: Mapping[str, Any] = {}
 
 
-class Sightings:
+class Observations:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
@@ -55,7 +55,7 @@ class Sightings:
                     storable(one.name),
                     storable(one.phase),
                     to_json(one.facts) if one.facts else "{}",
-                    micros(one.seen_at),
+                    to_micros(one.seen_at),
                 )
                 for one in seen
             ],
@@ -93,4 +93,4 @@ class Sightings:
 
 def _observed(row: tuple[Any, ...]) -> Observed:
     uid, name, phase, seen_at, facts = row
-    return Observed(uid, name, phase, moment(seen_at), {} if facts == "{}" else from_json(facts))
+    return Observed(uid, name, phase, from_micros(seen_at), {} if facts == "{}" else from_json(facts))

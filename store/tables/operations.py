@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from domain.actor import Origin, Way
-from domain.errors import Lost, Unknown
+from domain.errors import ConcurrentChange, NotFound
 from domain.operation import OPEN, Operation, State
 from domain.plan import Plan
 from store.encode import from_json, storable, to_json
@@ -15,7 +15,7 @@ from store.plans import plan_from_json, plan_to_json
 from store.scrub import scrub
 from store.sqlite import Connection
 from store.tables.steps import Steps
-from store.times import micros, moment
+from store.times import from_micros, to_micros
 
 _FIRST_STATES = (
     "'planned', 'refused', 'awaiting', 'rejected', 'expired', 'withdrawn', 'stale', 'approved', 'submitting',"
@@ -98,7 +98,7 @@ class Operations:
             " revision = ? WHERE id = ? AND revision = ?",
             (
                 new.state,
-                micros(new.changed_at),
+                to_micros(new.changed_at),
                 storable(new.phase),
                 new.object_uid,
                 new.object_name,
@@ -109,7 +109,7 @@ class Operations:
             ),
         ).rowcount
         if changed == 0:
-            raise Lost(f"Operation {new.id} has moved on from revision {expected_revision}.")
+            raise ConcurrentChange(f"Operation {new.id} has moved on from revision {expected_revision}.")
 
     def get(self, operation: str) -> Operation | None:
         row = self._connection.execute(f"{_SELECT} WHERE id = ?", (operation,)).fetchone()
@@ -160,7 +160,7 @@ class Operations:
         return self._select(
             "WHERE (?1 = '' OR cluster = ?1) AND created_at >= ?2 ORDER BY created_at DESC, id LIMIT ?3",
             cluster,
-            micros(since) if since else 0,
+            to_micros(since) if since else 0,
             limit,
         )
 
@@ -173,7 +173,7 @@ class Operations:
             (operation,),
         ).fetchone()
         if row is None:
-            raise Unknown(f"There is no operation {operation}.")
+            raise NotFound(f"There is no operation {operation}.")
         return from_json(row[0])
 
 
@@ -188,8 +188,8 @@ def _values(operation: Operation) -> tuple[object, ...]:
         operation.state,
         storable(operation.line),
         operation.fingerprint,
-        micros(operation.created_at),
-        micros(operation.changed_at),
+        to_micros(operation.created_at),
+        to_micros(operation.changed_at),
         storable(operation.phase),
         operation.object_uid,
         operation.object_name,
@@ -212,8 +212,8 @@ def _operation(row: tuple[Any, ...]) -> Operation:
         state=State(state),
         line=line,
         fingerprint=fingerprint,
-        created_at=moment(created_at),
-        changed_at=moment(changed_at),
+        created_at=from_micros(created_at),
+        changed_at=from_micros(changed_at),
         phase=phase,
         object_uid=object_uid,
         object_name=object_name,

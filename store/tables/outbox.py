@@ -8,7 +8,7 @@ from domain.event import Event, Severity
 from store.encode import from_json, storable, to_json
 from store.scrub import scrub_json
 from store.sqlite import Connection
-from store.times import micros, moment
+from store.times import from_micros, to_micros
 
 SCHEMA = (
     """CREATE TABLE outbox (
@@ -55,7 +55,7 @@ class Outbox:
             event.object_uid,
             storable(event.object_name),
             storable(event.transition),
-            micros(event.at),
+            to_micros(event.at),
             event.severity,
             event.operation,
             to_json(scrub_json(event.facts)),
@@ -113,7 +113,7 @@ def _event(row: tuple[Any, ...]) -> Event:
         object_uid,
         object_name,
         transition,
-        moment(at),
+        from_micros(at),
         Severity(severity),
         operation,
         from_json(facts),

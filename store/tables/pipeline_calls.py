@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from domain.errors import Lost
+from domain.errors import ConcurrentChange
 from store.encode import from_json, storable, to_json
 from store.scrub import scrub, scrub_json
 from store.sqlite import Connection
-from store.times import maybe_moment, micros, moment
+from store.times import from_micros, maybe_moment, to_micros
 
 SCHEMA = (
     """CREATE TABLE hook (
@@ -32,7 +32,7 @@ SCHEMA = (
 
 
 @dataclass(frozen=True, slots=True)
-class Hook:
+class PipelineCall:
     """`asked` and `answer` are JSON. `answered_at`: it was taken up and decided; `settled_at`: nothing more will come."""
 
     operation: str
@@ -51,11 +51,11 @@ _COLUMNS = "operation, key, sender, digest, received_at, asked, callback, answer
 _SELECT = f"SELECT {_COLUMNS} FROM hook"  # noqa: S608 - constants
 
 
-class Hooks:
+class PipelineCalls:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def add(self, hook: Hook) -> None:
+    def add(self, hook: PipelineCall) -> None:
         self._connection.execute(
             f"INSERT INTO hook ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?)",  # noqa: S608 - a constant
             (
@@ -63,39 +63,39 @@ class Hooks:
                 storable(hook.key),
                 hook.sender,
                 hook.digest,
-                micros(hook.received_at),
+                to_micros(hook.received_at),
                 to_json({**hook.asked, **_told(hook.asked)}),
                 hook.callback,
                 to_json(scrub_json(hook.answer)),
-                micros(hook.answered_at) if hook.answered_at else None,
-                micros(hook.settled_at) if hook.settled_at else None,
+                to_micros(hook.answered_at) if hook.answered_at else None,
+                to_micros(hook.settled_at) if hook.settled_at else None,
             ),
         )
 
-    def get(self, operation: str) -> Hook | None:
+    def get(self, operation: str) -> PipelineCall | None:
         return next(iter(self._select("WHERE operation = ?", operation)), None)
 
     def answered(self, operation: str, answer: Mapping[str, Any], now: datetime) -> None:
         """Again with another answer is allowed: a command taken up after a crash is answered anew."""
         self._connection.execute(
             "UPDATE hook SET answer = ?, answered_at = ? WHERE operation = ? AND settled_at IS NULL",
-            (to_json(scrub_json(answer)), micros(now), operation),
+            (to_json(scrub_json(answer)), to_micros(now), operation),
         )
 
     def settled(self, operation: str, answer: Mapping[str, Any], now: datetime) -> None:
         """Lost if it was settled before: its callback is made once."""
         changed = self._connection.execute(
             "UPDATE hook SET answer = ?, settled_at = ? WHERE operation = ? AND settled_at IS NULL",
-            (to_json(scrub_json(answer)), micros(now), operation),
+            (to_json(scrub_json(answer)), to_micros(now), operation),
         ).rowcount
         if changed == 0:
-            raise Lost(f"The hook of operation {operation} is settled.")
+            raise ConcurrentChange(f"The hook of operation {operation} is settled.")
 
-    def unsettled(self, limit: int = 500) -> tuple[Hook, ...]:
+    def unsettled(self, limit: int = 500) -> tuple[PipelineCall, ...]:
         """Accepted or still running, oldest first."""
         return self._select("WHERE settled_at IS NULL ORDER BY received_at LIMIT ?", limit)
 
-    def _select(self, where: str, *values: object) -> tuple[Hook, ...]:
+    def _select(self, where: str, *values: object) -> tuple[PipelineCall, ...]:
         return tuple(map(_hook, self._connection.execute(f"{_SELECT} {where}", values).fetchall()))
 
 
@@ -104,14 +104,14 @@ def _told(asked: Mapping[str, Any]) -> dict[str, Any]:
     return {name: scrub(str(asked[name])) for name in ("line",) if name in asked}
 
 
-def _hook(row: tuple[Any, ...]) -> Hook:
+def _hook(row: tuple[Any, ...]) -> PipelineCall:
     operation, key, sender, digest, received_at, asked, callback, answer, answered_at, settled_at = row
-    return Hook(
+    return PipelineCall(
         operation,
         key,
         sender,
         digest,
-        moment(received_at),
+        from_micros(received_at),
         from_json(asked),
         callback,
         from_json(answer),

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from store.scrub import scrub
 from store.sqlite import Connection
-from store.times import micros, moment
+from store.times import from_micros, to_micros
 
 SCHEMA = (
     """CREATE TABLE receiver_disabled (
@@ -37,7 +37,7 @@ class Receivers:
         return (
             self._connection.execute(
                 "INSERT INTO receiver_disabled (kind, address, at, reason) VALUES (?,?,?,?) ON CONFLICT DO NOTHING",
-                (kind, address, micros(now), scrub(reason)),
+                (kind, address, to_micros(now), scrub(reason)),
             ).rowcount
             == 1
         )
@@ -58,4 +58,4 @@ class Receivers:
         rows = self._connection.execute(
             "SELECT kind, address, at, reason FROM receiver_disabled ORDER BY kind, address"
         ).fetchall()
-        return tuple(Disabled(kind, address, moment(at), reason) for kind, address, at, reason in rows)
+        return tuple(Disabled(kind, address, from_micros(at), reason) for kind, address, at, reason in rows)

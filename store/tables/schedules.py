@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from domain.errors import Lost
+from domain.errors import ConcurrentChange
 from store.encode import from_json, to_json
 from store.scrub import scrub
 from store.sqlite import Connection
-from store.times import maybe_micros, maybe_moment, micros, moment
+from store.times import from_micros, maybe_micros, maybe_moment, to_micros
 
 SCHEMA = (
     """CREATE TABLE schedule_state (
@@ -71,7 +71,7 @@ class ScheduleState:
 
 
 @dataclass(frozen=True, slots=True)
-class PastIntent:
+class IntentHistory:
     horizon: datetime | None
     paused: bool
     reason: str
@@ -94,7 +94,9 @@ class Schedules:
         """
         before = self.get(state.cluster, state.name)
         if (before.revision if before else None) != expected_revision:
-            raise Lost(f"Schedule {state.cluster}/{state.name} has moved on from revision {expected_revision}.")
+            raise ConcurrentChange(
+                f"Schedule {state.cluster}/{state.name} has moved on from revision {expected_revision}."
+            )
         revision = 0 if before is None else before.revision + 1
         self._connection.execute(
             f"INSERT OR REPLACE INTO schedule_state ({_COLUMNS}) VALUES ({','.join('?' * 12)})",  # noqa: S608
@@ -119,7 +121,7 @@ class Schedules:
         """The schedule is gone; its history stays."""
         self._connection.execute("DELETE FROM schedule_state WHERE cluster = ? AND name = ?", (cluster, name))
 
-    def history(self, cluster: str, name: str, limit: int = 20) -> tuple[PastIntent, ...]:
+    def history(self, cluster: str, name: str, limit: int = 20) -> tuple[IntentHistory, ...]:
         """Newest first."""
         rows = self._connection.execute(
             "SELECT horizon, paused, reason, who, at FROM schedule_history WHERE cluster = ? AND name = ?"
@@ -127,7 +129,7 @@ class Schedules:
             (cluster, name, limit),
         ).fetchall()
         return tuple(
-            PastIntent(maybe_moment(horizon), bool(paused), reason, who, moment(at))
+            IntentHistory(maybe_moment(horizon), bool(paused), reason, who, from_micros(at))
             for horizon, paused, reason, who, at in rows
         )
 
@@ -141,7 +143,7 @@ class Schedules:
                 state.paused,
                 scrub(state.reason),
                 state.who,
-                micros(state.changed_at),
+                to_micros(state.changed_at),
             ),
         )
 
@@ -154,7 +156,7 @@ def _values(state: ScheduleState, revision: int) -> tuple[object, ...]:
         state.cluster,
         state.name,
         state.uid,
-        micros(state.changed_at),
+        to_micros(state.changed_at),
         maybe_micros(state.horizon),
         state.paused,
         scrub(state.reason),
@@ -172,7 +174,7 @@ def _state(row: tuple[Any, ...]) -> ScheduleState:
         cluster=cluster,
         name=name,
         uid=uid,
-        changed_at=moment(changed_at),
+        changed_at=from_micros(changed_at),
         horizon=maybe_moment(horizon),
         paused=bool(paused),
         reason=reason,

@@ -8,11 +8,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from domain.errors import Lost
+from domain.errors import ConcurrentChange
 from domain.plan import Json, Step
 from store.encode import from_json, storable, to_json
 from store.sqlite import Connection
-from store.times import micros, moment
+from store.times import from_micros, to_micros
 
 SCHEMA = (
     """CREATE TABLE step (
@@ -82,7 +82,7 @@ class Steps:
                     step.namespace,
                     to_json(step.manifest),
                     step.uid,
-                    micros(now),
+                    to_micros(now),
                 )
                 for position, step in enumerate(steps)
             ],
@@ -112,10 +112,10 @@ class Steps:
             "UPDATE step SET state = ?, changed_at = ?, uid = ifnull(nullif(?, ''), uid),"
             " name = ifnull(nullif(?, ''), name), reason = ifnull(nullif(?, ''), reason)"
             " WHERE operation = ? AND position = ? AND state = ?",
-            (to, micros(now), uid, name, storable(reason), operation, position, expected),
+            (to, to_micros(now), uid, name, storable(reason), operation, position, expected),
         ).rowcount
         if changed == 0:
-            raise Lost(f"Step {position} of operation {operation} is no longer {expected}.")
+            raise ConcurrentChange(f"Step {position} of operation {operation} is no longer {expected}.")
 
     def by_uid(self, uid: str) -> tuple[StoredStep, ...]:
         rows = self._connection.execute(
@@ -138,5 +138,5 @@ def _step(row: tuple[Any, ...]) -> StoredStep:
         uid,
         StepState(state),
         reason,
-        moment(changed_at),
+        from_micros(changed_at),
     )

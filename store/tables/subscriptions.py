@@ -8,7 +8,7 @@ from typing import Any
 
 from store.encode import storable
 from store.sqlite import Connection
-from store.times import micros, moment
+from store.times import from_micros, to_micros
 
 SCHEMA = (
     """CREATE TABLE subscription (
@@ -61,7 +61,7 @@ class Subscriptions:
                 wanted.kind,
                 storable(wanted.name),
                 wanted.created_by,
-                micros(wanted.created_at),
+                to_micros(wanted.created_at),
                 wanted.outcome,
             ),
         )
@@ -98,4 +98,4 @@ class Subscriptions:
 
 def _subscription(row: tuple[Any, ...]) -> Subscription:
     receiver, cluster, kind, name, created_by, created_at, outcome = row
-    return Subscription(receiver, cluster, kind, name, created_by, moment(created_at), outcome)
+    return Subscription(receiver, cluster, kind, name, created_by, from_micros(created_at), outcome)

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from benchmarks.process import bot as bot_process
 from benchmarks.process import resident
-from bot.connection_limits import BodyRefused, Limits, mark_verified, peer_of, read_body
+from bot.connection_limits import BodyRefused, ConnectionLimits, mark_verified, peer_of, read_body
 from bot.http import bounded_application, listen
 from sandbox import world as worlds
 from sandbox.slack.delivery import COMMAND, encode, signature
@@ -23,7 +23,7 @@ MIB = 1024 * 1024
 class Served:
     """An application that reads bodies, behind real sockets with small limits."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: ConnectionLimits) -> None:
         self.refused: Counter[str] = Counter()
         self.limits = limits
         self.entered = asyncio.Event()
@@ -90,7 +90,7 @@ async def ended(reader: asyncio.StreamReader) -> bytes:
 
 
 async def test_the_connection_that_holds_the_most_is_dropped_and_the_newcomer_stays():
-    async with Served(Limits(peer_bytes=256 * 1024)) as served:
+    async with Served(ConnectionLimits(peer_bytes=256 * 1024)) as served:
         heavy, _ = await served.connect(head() + b"x" * 200 * 1024)
         await served.settled(lambda: served.listener.guard.held > 200 * 1024)
         light, writer = await served.connect(head(length=100 * 1024) + b"x" * 90 * 1024)
@@ -104,7 +104,7 @@ async def test_the_connection_that_holds_the_most_is_dropped_and_the_newcomer_st
 async def test_the_limit_in_all_holds_across_peers(monkeypatch):
     """Every connection counts as a peer of its own."""
     monkeypatch.setattr("bot.connection_limits.peer_of", str)
-    async with Served(Limits(total_bytes=256 * 1024)) as served:
+    async with Served(ConnectionLimits(total_bytes=256 * 1024)) as served:
         opened = [await served.connect(head() + b"x" * 100 * 1024) for _ in range(8)]
         await served.settled(lambda: served.refused["bytes-in-flight"] == 6)
         assert 0 < served.listener.guard.held <= 256 * 1024
@@ -114,7 +114,7 @@ async def test_the_limit_in_all_holds_across_peers(monkeypatch):
 
 
 async def test_a_request_whose_sender_is_known_does_not_count():
-    async with Served(Limits(peer_bytes=64 * 1024)) as served:
+    async with Served(ConnectionLimits(peer_bytes=64 * 1024)) as served:
         known, _ = await served.connect(head("/known", 16 * 1024) + b"x" * 16 * 1024)
         await served.entered.wait()
         assert served.listener.guard.held == 0
@@ -129,14 +129,14 @@ async def test_a_request_whose_sender_is_known_does_not_count():
     "sent", [b"POST /re", b"POST /read HTTP/1.1\r\nHost: x\r\n", b"POST /read HTTP/1.1\r\nA: " + b"x" * 900]
 )
 async def test_a_head_that_does_not_end_is_dropped(sent):
-    async with Served(Limits(head_s=0.05)) as served:
+    async with Served(ConnectionLimits(head_s=0.05)) as served:
         reader, _ = await served.connect(sent)
         assert await ended(reader) == b""
         assert served.refused == {"slow-head": 1}
 
 
 async def test_so_is_a_connection_that_says_nothing_and_a_second_head_that_does_not_end():
-    async with Served(Limits(head_s=0.05, idle_s=30)) as served:
+    async with Served(ConnectionLimits(head_s=0.05, idle_s=30)) as served:
         silent, _ = await served.connect(b"")
         assert await ended(silent) == b""
         reader, writer = await served.connect(head(length=1) + b"x")
@@ -147,14 +147,14 @@ async def test_so_is_a_connection_that_says_nothing_and_a_second_head_that_does_
 
 
 async def test_a_body_has_a_deadline():
-    async with Served(Limits(body_s=0.05, lingering_s=0.01)) as served:
+    async with Served(ConnectionLimits(body_s=0.05, lingering_s=0.01)) as served:
         reader, _ = await served.connect(head() + b"x")
         assert (await ended(reader)).startswith(b"HTTP/1.1 408")
         assert served.refused == {"slow": 1}
 
 
 async def test_a_body_that_is_too_large_is_refused_by_its_head_or_by_what_came():
-    async with Served(Limits(lingering_s=0.01)) as served:
+    async with Served(ConnectionLimits(lingering_s=0.01)) as served:
         reader, _ = await served.connect(head(length=4 * MIB + 1))
         assert (await ended(reader)).startswith(b"HTTP/1.1 413")
         chunked = b"POST /read HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -169,7 +169,7 @@ async def test_a_body_that_is_too_large_is_refused_by_its_head_or_by_what_came()
 
 
 async def test_more_connections_than_there_may_be_cost_the_oldest_of_who_has_the_most():
-    async with Served(Limits(connections=20)) as served:
+    async with Served(ConnectionLimits(connections=20)) as served:
         opened = [await served.connect(b"P") for _ in range(20)]
         assert await served.ok() == 200
         assert served.refused == {"connections": 1}
@@ -188,7 +188,7 @@ async def test_more_connections_than_there_may_be_cost_the_oldest_of_who_has_the
 )
 async def test_what_is_no_request_is_a_number_and_no_line_of_the_log(broken, caplog):
     caplog.set_level(0)
-    async with Served(Limits(lingering_s=0.01)) as served:
+    async with Served(ConnectionLimits(lingering_s=0.01)) as served:
         reader, writer = await served.connect(broken)
         writer.write_eof()
         said = await ended(reader)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bot.configuration.settings import Settings
-from bot.doctor import Finding, Grade, of_locations, of_scopes, of_server, worst, zone_of
+from bot.doctor import CheckGrade, CheckResult, check_locations, check_scopes, check_server, worst_grade, zone_of
 from sandbox import world as worlds
 from sandbox.kubernetes.auth import Grant, User
 from sandbox.world import World
@@ -136,30 +136,35 @@ async def test_a_server_that_is_down(world, settings):
 
 
 def test_the_worst_decides():
-    found = [Finding("a", Grade.OK, ""), Finding("b", Grade.WARNING, "")]
-    assert worst(found) is Grade.WARNING
-    assert worst([*found, Finding("c", Grade.FAILURE, "")]) is Grade.FAILURE
-    assert worst([]) is Grade.OK
+    found = [CheckResult("a", CheckGrade.OK, ""), CheckResult("b", CheckGrade.WARNING, "")]
+    assert worst_grade(found) is CheckGrade.WARNING
+    assert worst_grade([*found, CheckResult("c", CheckGrade.FAILURE, "")]) is CheckGrade.FAILURE
+    assert worst_grade([]) is CheckGrade.OK
 
 
 def test_scopes_that_slack_does_not_tell_are_doubted_not_missing():
-    assert [finding.grade for finding in of_scopes(Settings(), "")] == [Grade.WARNING]
+    assert [finding.grade for finding in check_scopes(Settings(), "")] == [CheckGrade.WARNING]
 
 
 @pytest.mark.parametrize(
     ("version", "grade"),
-    [("v1.18.2", Grade.OK), ("v1.13.0", Grade.OK), ("v1.12.4", Grade.WARNING), ("main", Grade.WARNING)],
+    [
+        ("v1.18.2", CheckGrade.OK),
+        ("v1.13.0", CheckGrade.OK),
+        ("v1.12.4", CheckGrade.WARNING),
+        ("main", CheckGrade.WARNING),
+    ],
 )
 def test_a_version_that_cannot_skip_is_a_warning(version, grade):
     wanted = Settings.model_validate({"clusters": [{"name": "prod"}]}).clusters[0]
-    (found,) = of_server("cluster prod", wanted, ServerStatus(answered=True, version=version))
+    (found,) = check_server("cluster prod", wanted, ServerStatus(answered=True, version=version))
     assert found.grade is grade
 
 
 def test_no_location_at_all():
     wanted = Settings.model_validate({"clusters": [{"name": "prod"}]}).clusters[0]
-    (found,) = of_locations("cluster prod", wanted, [])
-    assert (found.grade, found.mend) == (Grade.FAILURE, "backup-location create")
+    (found,) = check_locations("cluster prod", wanted, [])
+    assert (found.grade, found.mend) == (CheckGrade.FAILURE, "backup-location create")
 
 
 def test_a_deployment_without_a_zone_runs_in_utc():

@@ -5,12 +5,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from commands.deploy_gate import Reason, Request, candidates, judge
-from velero.artifacts.volumes import Data, Volume
+from commands.deploy_gate import GateReason, GateRequest, candidates, judge
+from velero.artifacts.volumes import Volume, VolumeDataState
 from velero.resources.backups import backup_of
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
-ASKED = Request(("shop",), timedelta(hours=24))
+ASKED = GateRequest(("shop",), timedelta(hours=24))
 
 
 def backup(name="nightly", hours=2.0, phase="Completed", **spec):
@@ -23,7 +23,7 @@ def backup(name="nightly", hours=2.0, phase="Completed", **spec):
     return backup_of({"metadata": {"name": name, "uid": f"uid-{name}"}, "spec": spec, "status": status})
 
 
-def volume(claim="data", namespace="shop", data=Data.IN_LOCATION):
+def volume(claim="data", namespace="shop", data=VolumeDataState.IN_LOCATION):
     return Volume(namespace, claim, f"pv-{claim}", "", "", "PodVolumeBackup", data, (), 1, 0, None, None)
 
 
@@ -40,7 +40,7 @@ def test_a_young_good_backup_passes():
 
 def test_an_older_one_does_not():
     found = verdict(backup(hours=25))
-    assert (found.passed, found.reason) == (False, Reason.TOO_OLD)
+    assert (found.passed, found.reason) == (False, GateReason.TOO_OLD)
     assert "25 hours old; 1 day is allowed" in found.text
     assert found.evidence[0].backup == "nightly"
 
@@ -51,7 +51,7 @@ def test_exactly_as_old_as_allowed_passes():
 
 @pytest.mark.parametrize("phase", ["PartiallyFailed", "Failed", "InProgress", "Deleting", "New", ""])
 def test_only_completed_counts(phase):
-    assert verdict(backup(phase=phase)).reason is Reason.NO_BACKUP
+    assert verdict(backup(phase=phase)).reason is GateReason.NO_BACKUP
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_only_completed_counts(phase):
     ],
 )
 def test_a_narrowed_backup_does_not_hold_the_namespace(spec):
-    assert verdict(backup(**spec)).reason is Reason.NO_BACKUP
+    assert verdict(backup(**spec)).reason is GateReason.NO_BACKUP
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,9 @@ def test_a_whole_one_does(spec):
 
 
 def test_an_expired_backup_is_about_to_vanish():
-    assert verdict(backup(hours=24 * 31), asked=replace(ASKED, max_age=timedelta(days=60))).reason is Reason.NO_BACKUP
+    assert (
+        verdict(backup(hours=24 * 31), asked=replace(ASKED, max_age=timedelta(days=60))).reason is GateReason.NO_BACKUP
+    )
 
 
 def test_the_newest_counts():
@@ -86,9 +88,9 @@ def test_the_newest_counts():
 
 
 def test_every_namespace_needs_one():
-    asked = Request(("shop", "billing"), timedelta(hours=24))
+    asked = GateRequest(("shop", "billing"), timedelta(hours=24))
     found = verdict(backup(includedNamespaces=["shop"]), asked=asked)
-    assert (found.passed, found.reason) == (False, Reason.NO_BACKUP)
+    assert (found.passed, found.reason) == (False, GateReason.NO_BACKUP)
     assert "billing" in found.text
     assert verdict(backup(includedNamespaces=["shop"]), backup("b", includedNamespaces=["billing"]), asked=asked).passed
 
@@ -99,21 +101,21 @@ class TestVolumes:
     def test_all_with_data_pass(self):
         assert verdict(backup(), asked=self.ASKED, volumes={"nightly": [volume()]}).passed
 
-    @pytest.mark.parametrize("data", [Data.NONE, Data.FAILED, Data.UNDER_WAY])
+    @pytest.mark.parametrize("data", [VolumeDataState.NONE, VolumeDataState.FAILED, VolumeDataState.UNDER_WAY])
     def test_one_without_fails_and_is_named(self, data):
         found = verdict(backup(), asked=self.ASKED, volumes={"nightly": [volume(), volume("logs", data=data)]})
-        assert found.reason is Reason.VOLUMES_WITHOUT_DATA
+        assert found.reason is GateReason.VOLUMES_WITHOUT_DATA
         assert found.evidence[0].without_data == ("shop/logs",)
 
     def test_volumes_of_other_namespaces_do_not_matter(self):
-        volumes = {"nightly": [volume(), volume(namespace="billing", data=Data.NONE)]}
+        volumes = {"nightly": [volume(), volume(namespace="billing", data=VolumeDataState.NONE)]}
         assert verdict(backup(), asked=self.ASKED, volumes=volumes).passed
 
     def test_a_list_that_cannot_be_read_proves_nothing(self):
-        assert verdict(backup(), asked=self.ASKED, volumes={"nightly": None}).reason is Reason.VOLUMES_UNKNOWN
+        assert verdict(backup(), asked=self.ASKED, volumes={"nightly": None}).reason is GateReason.VOLUMES_UNKNOWN
 
     def test_an_older_one_that_has_the_data_will_do(self):
-        volumes = {"new": [volume(data=Data.NONE)], "nightly": [volume()]}
+        volumes = {"new": [volume(data=VolumeDataState.NONE)], "nightly": [volume()]}
         found = verdict(backup(), backup("new", 1), asked=self.ASKED, volumes=volumes)
         assert found.evidence[0].backup == "nightly"
 

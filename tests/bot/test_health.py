@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.configuration.misconfiguration import misconfigured
+from bot.configuration.misconfiguration import find_misconfiguration
 from bot.configuration.settings import Settings
-from bot.health import Health
-from bot.retry_items import acts
+from bot.health import SelfHealth
+from bot.retry_items import retry_actions
 from bot.supervise import Loops
-from domain.errors import StoreFull, Unknown
+from domain.errors import NotFound, StoreFull
 from store.tables.failed_items import ItemKind, Subject
 from store.tables.inbox import Accepted
 from store.writer import Store
@@ -48,7 +48,7 @@ async def until_failing(loop) -> None:
 
 
 def health(store, loops, **settings):
-    return Health(store, loops, lambda: Settings.model_validate(settings), lambda: NOW)
+    return SelfHealth(store, loops, lambda: Settings.model_validate(settings), lambda: NOW)
 
 
 @pytest.mark.parametrize(("name", "ready"), [("send", False), ("tell", False), ("work", False), ("sweep", True)])
@@ -116,7 +116,7 @@ async def test_a_misconfiguration_is_in_readyz_and_in_the_log_once_with_its_reas
 
 
 def parts(**settings):
-    return [(each.part, each.text) for each in misconfigured(Settings.model_validate(settings))]
+    return [(each.part, each.text) for each in find_misconfiguration(Settings.model_validate(settings))]
 
 
 def test_what_is_as_it_should_be_says_nothing(monkeypatch, tmp_path):
@@ -170,7 +170,7 @@ def test_an_empty_file_is_found_too(tmp_path):
 class Retrying:
     def __init__(self, store):
         self.store, self.rung, self.looked = store, [], []
-        self.act = acts(store, lambda: NOW, self.rung.append, self.looked.append)["items.retry"]
+        self.act = retry_actions(store, lambda: NOW, self.rung.append, self.looked.append)["items.retry"]
 
     async def aside(self, kind, key):
         subject = Subject(kind, key, f"a {kind}")
@@ -214,7 +214,7 @@ async def test_a_command_that_is_retried_waits_in_the_inbox_again(store):
 async def test_what_is_not_there_is_said(store, ident):
     retrying = Retrying(store)
     await retrying.aside(ItemKind.EVENT, "e1")
-    with pytest.raises(Unknown) as caught:
+    with pytest.raises(NotFound) as caught:
         await retrying.act({"id": ident})
     assert caught.value.nearest == ("1",)
 

@@ -29,7 +29,7 @@ async def test_a_deadline_of_a_newer_version_is_told_once(store, tmp_path):
     old = Deadline("future:1", NOW - timedelta(days=1), "future.kind", {})
     await store.write(lambda tx: tx.deadlines.add(old))
     for _ in range(3):
-        await keeping(store, tmp_path).minute()
+        await keeping(store, tmp_path).run_minute_tasks()
     rows = await store.read(lambda tx: tx.audit.latest(10))
     assert [(row.entry.action, row.entry.subject) for row in rows] == [("deadline.unknown", "future:1")]
 
@@ -37,5 +37,5 @@ async def test_a_deadline_of_a_newer_version_is_told_once(store, tmp_path):
 async def test_those_that_are_known_are_none_of_its_business(store, tmp_path):
     known = [Deadline(f"{kind}:1", NOW, kind, {}) for kind in ("approval.expire", "configmap.remove", "schedule.hold")]
     await store.write(lambda tx: [tx.deadlines.add(one) for one in known])
-    await keeping(store, tmp_path).minute()
+    await keeping(store, tmp_path).run_minute_tasks()
     assert await store.read(lambda tx: tx.audit.latest(10)) == ()

@@ -31,7 +31,7 @@ class Door:
         keys = [key or f"k{self.sent}-{number}" for number in range(count)]
         place = Queueing(person=person, **queueing)
         return await asyncio.gather(
-            *(self.intake.take(one, "command", {"line": "help"}, queueing=place) for one in keys)
+            *(self.intake.accept(one, "command", {"line": "help"}, queueing=place) for one in keys)
         )
 
     async def rows(self):

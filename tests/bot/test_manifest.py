@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from bot.cli import cli
 from bot.configuration.settings import Settings
-from bot.slack.manifest import EVENTS, hint, manifest, scopes
+from bot.slack.manifest import EVENTS, build_manifest, hint, required_scopes
 from bot.slack.shortcuts import FORMS, SHORTCUTS, known
 from commands.registry import SHARED_FLAGS, VERBS
 from domain.errors import ConfigError
@@ -26,7 +26,7 @@ def settings(**slack) -> Settings:
 
 
 def granted(of: Settings) -> set[str]:
-    return {scope.name for scope in scopes(of)}
+    return {scope.name for scope in required_scopes(of)}
 
 
 def printed(*args: str) -> str:
@@ -41,7 +41,7 @@ def test_yaml_and_json_say_the_same():
 
 def test_every_scope_has_its_reason_beside_it():
     lines = [line.strip() for line in printed().splitlines()]
-    for scope in scopes(settings(transport="socket")):
+    for scope in required_scopes(settings(transport="socket")):
         assert any(line.startswith(f"- {scope.name}  # {scope.why}") for line in lines)
 
 
@@ -51,7 +51,7 @@ def test_no_secret_is_read(monkeypatch):
 
 
 def test_commands_are_those_of_the_settings():
-    made = manifest(settings(transport="socket", command="/vel", aliases={"/bk": "backup"}))
+    made = build_manifest(settings(transport="socket", command="/vel", aliases={"/bk": "backup"}))
     commands = {each["command"]: each for each in made["features"]["slash_commands"]}
     assert commands.keys() == {"/vel", "/bk"}
     assert commands["/bk"]["description"] == "The same as /vel backup"
@@ -64,13 +64,13 @@ def test_hints_name_the_verbs_of_the_registry():
 
 
 def test_socket_mode_needs_no_address():
-    made = manifest(settings(transport="socket"))
+    made = build_manifest(settings(transport="socket"))
     assert made["settings"]["socket_mode_enabled"] is True
     assert "http" not in json.dumps(made)
 
 
 def test_http_tells_slack_where_to_send():
-    made = manifest(settings(**HTTP))
+    made = build_manifest(settings(**HTTP))
     url = "https://chatops.example.com/slack/events"
     assert made["settings"]["socket_mode_enabled"] is False
     assert {each["url"] for each in made["features"]["slash_commands"]} == {url}
@@ -84,7 +84,7 @@ def test_http_tells_slack_where_to_send():
 
 def test_http_without_an_address_is_a_fault():
     with pytest.raises(ConfigError) as fault:
-        manifest(settings(transport="http"))
+        build_manifest(settings(transport="http"))
     assert "slack.public_url is missing" in fault.value.faults[0]
 
 
@@ -96,13 +96,13 @@ def test_less_is_asked_for_where_less_is_configured():
 
 
 def test_optional_scopes_are_among_those_asked_for():
-    asked = manifest(settings(**HTTP))["oauth_config"]["scopes"]
+    asked = build_manifest(settings(**HTTP))["oauth_config"]["scopes"]
     assert set(asked["bot_optional"]) < set(asked["bot"])
 
 
 def test_lengths_are_those_that_slack_takes():
     """https://docs.slack.dev/reference/app-manifest"""
-    made = manifest(settings(**HTTP))
+    made = build_manifest(settings(**HTTP))
     assert len(made["display_information"]["name"]) <= 35
     assert len(made["display_information"]["description"]) <= 140
     for each in made["features"]["slash_commands"]:
@@ -112,7 +112,7 @@ def test_lengths_are_those_that_slack_takes():
 
 
 def test_every_shortcut_is_answered_and_every_answer_has_its_shortcut():
-    made = manifest(settings(**HTTP))["features"]["shortcuts"]
+    made = build_manifest(settings(**HTTP))["features"]["shortcuts"]
     assert {each["callback_id"] for each in made} == known()
     assert {each["type"] for each in made} <= {"global", "message"}
     for each in made:

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from bot.refused_attempts import MOST_KEYS, RefusedAttempts
+from bot.refused_attempts import MAX_KEYS, RefusedAttempts
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
@@ -24,12 +24,12 @@ def test_a_thousand_attempts_are_one_row():
 
 def test_what_they_wrote_is_not_in_it_and_their_number_is_bounded():
     attempts = RefusedAttempts()
-    for number in range(2 * MOST_KEYS):
+    for number in range(2 * MAX_KEYS):
         attempts.add(f"U{number}", "rm -rf 'no verb of ours")
     rows = list(attempts.drain(NOW))
-    assert len(rows) == MOST_KEYS + 1
+    assert len(rows) == MAX_KEYS + 1
     assert {row.action for row in rows} == {"-"}
-    assert next(row for row in rows if row.actor == "others").detail["attempts"] == MOST_KEYS
+    assert next(row for row in rows if row.actor == "others").detail["attempts"] == MAX_KEYS
 
 
 async def test_everybody_who_is_refused_is_in_the_record(house):

@@ -13,13 +13,13 @@ from slack_bolt import BoltResponse
 from slack_bolt.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.slack.listeners import bolt
-from bot.slack.socket import Patience, SocketMode, payload_of
+from bot.slack.listeners import build_bolt_app
+from bot.slack.socket import SocketMode, SocketTimeouts, payload_of
 from bot.supervise import Loop, Loops
 from sandbox.slack.emulator import SlackEmulator
 
 TOKEN, APP_TOKEN = "xoxb-1", "xapp-1"
-BRISK = Patience(hello=1.0, heartbeat=5.0, linger=1.0, steady=0.0)
+BRISK = SocketTimeouts(hello=1.0, heartbeat=5.0, linger=1.0, steady=0.0)
 
 
 @dataclass
@@ -34,7 +34,7 @@ class Bot:
     loops: Loops = field(default_factory=lambda: Loops(lambda: datetime.now(UTC)))
     loop: Loop | None = None
 
-    def socket(self, patience: Patience = BRISK, token: str = APP_TOKEN) -> SocketMode:
+    def socket(self, patience: SocketTimeouts = BRISK, token: str = APP_TOKEN) -> SocketMode:
         made = SocketMode(self.app, self.client, self.session, lambda: token, patience)
         self.loop = self.loops.start("slack socket", made.round)
         return made
@@ -54,7 +54,7 @@ async def slack() -> AsyncIterator[SlackEmulator]:
 async def bot(slack) -> AsyncIterator[Bot]:
     async with aiohttp.ClientSession() as session:
         client = AsyncWebClient(token=TOKEN, base_url=slack.api_url, session=session, retry_handlers=[])
-        made = Bot(bolt(client), client, session)
+        made = Bot(build_bolt_app(client), client, session)
         made.gate.set()
 
         @made.app.command("/velero")
@@ -179,7 +179,7 @@ async def test_what_needs_somebody_is_said_and_not_hurried(slack, bot, connected
 
 
 async def test_connections_that_end_at_once_are_opened_less_and_less_often(slack, bot):
-    socket = bot.socket(Patience(steady=60.0, hasty=2, linger=0.1))
+    socket = bot.socket(SocketTimeouts(steady=60.0, hasty=2, linger=0.1))
     for count in (1, 2, 3):
         await slack.eventually(
             lambda want=count: len(slack.journal.of("socket.opened")) == want and slack.sockets.links
@@ -223,7 +223,7 @@ async def test_a_connection_that_says_nothing_is_replaced(bot, greeting):
     bot.client = AsyncWebClient(
         token=TOKEN, base_url=f"http://127.0.0.1:{runner.addresses[0][1]}/api/", session=bot.session, retry_handlers=[]
     )
-    socket = bot.socket(Patience(hello=0.1, heartbeat=0.1, linger=0.1, steady=0.0))
+    socket = bot.socket(SocketTimeouts(hello=0.1, heartbeat=0.1, linger=0.1, steady=0.0))
     await until(lambda: len(opened) >= 2)
     await socket.close(0.1)
     await bot.loops.stop()

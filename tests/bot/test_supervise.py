@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bot.supervise import FIRST_BACKOFF, Loops, contained, reason_of
+from bot.supervise import FIRST_BACKOFF, Loops, reason_of, run_contained
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
@@ -89,8 +89,8 @@ async def test_a_piece_of_work_gives_its_fault_back():
     async def works():
         return 7
 
-    assert isinstance(await contained(fails()), KeyError)
-    assert await contained(works()) is None
+    assert isinstance(await run_contained(fails()), KeyError)
+    assert await run_contained(works()) is None
 
 
 def test_a_group_says_each_kind_of_fault_once():

@@ -10,10 +10,10 @@ import pytest
 from aiohttp.test_utils import TestServer
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.http import Door, Readiness
+from bot.http import HttpServer, Readiness
 from bot.intake import Intake
 from bot.slack.forms import Forms
-from bot.slack.listeners import Listeners, bolt
+from bot.slack.listeners import Listeners, build_bolt_app
 from bot.slack.socket import SocketMode
 from bot.supervise import Loops
 from sandbox.slack import payloads
@@ -32,7 +32,7 @@ class Bot:
     def __init__(self, slack: SlackEmulator, session: aiohttp.ClientSession, store: Store) -> None:
         client = AsyncWebClient(token=TOKEN, base_url=slack.api_url, session=session, retry_handlers=[])
         self.store = store
-        self.app = bolt(client)
+        self.app = build_bolt_app(client)
         aliases = {"/velero": "", "/backup": "backup"}
         listeners = Listeners(
             Intake(store, lambda: NOW, lambda: None),
@@ -43,7 +43,7 @@ class Bot:
             lambda _: None,
         )
         listeners.register(self.app)
-        self.door = Door(self.app, lambda: (SECRET,), lambda: Readiness({}), slash=listeners.slash)
+        self.door = HttpServer(self.app, lambda: (SECRET,), lambda: Readiness({}), slash=listeners.slash)
         self.socket = SocketMode(self.app, client, session, lambda: APP_TOKEN)
 
     async def rows(self) -> list[Item]:

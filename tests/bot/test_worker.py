@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.worker import ATTEMPTS, Worker
+from bot.worker import MAX_ATTEMPTS, Worker
 from domain.errors import StoreFull
 from store.tables.failed_items import ItemKind
 from store.writer import Store
@@ -74,7 +74,7 @@ async def test_an_item_that_fails_is_set_aside_its_person_told_and_its_lane_goes
     await bench.asked("bad", lane="shop", fails=True)
     await bench.asked("behind", lane="shop")
     await bench.works()
-    assert bench.desk.seen == ["bad"] * ATTEMPTS + ["behind"]
+    assert bench.desk.seen == ["bad"] * MAX_ATTEMPTS + ["behind"]
     assert await bench.results() == {"bad": "failed", "behind": "done"}
     assert bench.told == [("bad", "ref-00001")]
     (failed,) = await bench.store.read(lambda tx: tx.failed_items.all())
@@ -98,7 +98,7 @@ async def test_an_item_that_ends_the_process_is_set_aside_and_the_others_are_don
     )
     out, _ = await process.communicate()
     found = json.loads(out)
-    assert found["codes"] == [-9] * ATTEMPTS + [0]
+    assert found["codes"] == [-9] * MAX_ATTEMPTS + [0]
     assert found["results"] == {"before": "done", "deadly": "failed", "behind": "done", "beside": "done"}
     assert found["failed"] == [["command", "Crashed"]]
     assert found["told"] == ["told-deadly"]
@@ -106,7 +106,7 @@ async def test_an_item_that_ends_the_process_is_set_aside_and_the_others_are_don
 
 async def test_where_the_telling_itself_ends_the_process_nobody_is_told_again(bench):
     await bench.asked("deadly")
-    await bench.store.write(lambda tx: tx.connection.execute("UPDATE inbox SET attempts = ?", (ATTEMPTS + 1,)))
+    await bench.store.write(lambda tx: tx.connection.execute("UPDATE inbox SET attempts = ?", (MAX_ATTEMPTS + 1,)))
     await bench.works()
     assert (bench.desk.seen, bench.told) == ([], [])
     assert await bench.results() == {"deadly": "failed"}

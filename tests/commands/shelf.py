@@ -12,19 +12,27 @@ import yaml
 
 from commands.grammar.command import Command
 from commands.grammar.parser import parse
-from commands.grammar.verb import Note
-from commands.planning.context import ClusterView, Situation
-from commands.planning.facts import Facts, File, Missing, Records, ServerStatus, Want, World
+from commands.grammar.verb import MemoryChange
+from commands.planning.context import ClusterView, PlanContext
+from commands.planning.facts import (
+    Facts,
+    FactsByCluster,
+    FileNeed,
+    MissingFile,
+    ObjectNeed,
+    RecordsNeed,
+    ServerStatusNeed,
+)
 from commands.planning.reach_facts import cluster_facts
 from commands.registry import verb_of
 from domain.actor import Actor, ActorKind, Origin, Way
 from domain.answer import Answer, Attachment, Code, Fields, Part, Table, Text
 from domain.errors import ClusterError
 from domain.plan import Plan
-from domain.selectors import matches, parse_selector
-from operations.facts_reader import ROUNDS
-from operations.visibility import sift
-from policy.visible import EVERYWHERE, Layer, View, limited_to
+from domain.selectors import parse_selector, selector_matches
+from operations.facts_reader import MAX_ROUNDS
+from operations.visibility import redact_facts
+from policy.visible import EVERYWHERE, Layer, View, view_of_channel
 
 Json = dict[str, Any]
 
@@ -35,7 +43,7 @@ ALL = View((Layer(EVERYWHERE),))
 FILES = ("Log.log", "Results.json", "VolumeInfos.json", "ResourceList.json", "ItemOperations.json")
 
 
-def situation(**changes: Any) -> Situation:
+def situation(**changes: Any) -> PlanContext:
     given: dict[str, Any] = {
         "now": NOW,
         "new_id": lambda: "op1",
@@ -43,7 +51,7 @@ def situation(**changes: Any) -> Situation:
         "actor": ADA,
         "origin": Origin(Way.SLASH, channel="C1"),
     }
-    return Situation(**{**given, **changes})
+    return PlanContext(**{**given, **changes})
 
 
 @dataclass
@@ -51,50 +59,52 @@ class Shelf:
     """`view` is what the asker may see; everything, unless told."""
 
     objects: dict[str, list[Json]] = field(default_factory=dict)
-    files: dict[File, bytes | Missing] = field(default_factory=dict)
+    files: dict[FileNeed, bytes | MissingFile] = field(default_factory=dict)
     records: dict[str, list[Any]] = field(default_factory=dict)
     status: Json | None = None
     view: View = ALL
-    situation: Situation = field(default_factory=situation)
+    situation: PlanContext = field(default_factory=situation)
 
     def put(self, resource: str, *items: Json) -> Shelf:
         self.objects.setdefault(resource, []).extend(items)
         return self
 
     def sees_only(self, *namespaces: str) -> Shelf:
-        self.view = limited_to(namespaces)
+        self.view = view_of_channel(namespaces)
         return self
 
     def facts(self, command: Command) -> Facts:
         verb = verb_of(command.key)
         facts = Facts(cluster=self.situation.cluster.name)
-        for _ in range(ROUNDS):
+        for _ in range(MAX_ROUNDS):
             wanted = [] if verb is None or verb.needs is None else verb.needs(command, facts).wants
             missing = [need for need in wanted if not facts.knows(need)]
             for need in missing:
                 self._read(need, facts)
-            sift(facts, self.view, cluster_facts(facts, self.situation))
+            redact_facts(facts, self.view, cluster_facts(facts, self.situation))
             if not missing:
                 break
         return facts
 
     def _read(self, need: Any, facts: Facts) -> None:
         match need:
-            case Want(resource=resource, name=name, label=label):
+            case ObjectNeed(resource=resource, name=name, label=label):
                 found = self.objects.get(resource, [])
                 if label:
-                    found = [i for i in found if matches(parse_selector(label), i["metadata"].get("labels") or {})]
+                    found = [
+                        i for i in found if selector_matches(parse_selector(label), i["metadata"].get("labels") or {})
+                    ]
                     facts.listed.add(need)
                 facts.add(
                     resource, [i for i in found if name in {"", i["metadata"]["name"]}], whole=not (name or label)
                 )
                 if name and facts.get(resource, name) is None:
                     facts.missing.add((resource, name))
-            case File():
-                facts.files[need] = self.files.get(need, Missing(f"{need.kind} is not there (yet)."))
-            case ServerStatus():
+            case FileNeed():
+                facts.files[need] = self.files.get(need, MissingFile(f"{need.kind} is not there (yet)."))
+            case ServerStatusNeed():
                 facts.status, facts.status_asked = self.status, True
-            case Records(table=table):
+            case RecordsNeed(table=table):
                 facts.records[need] = self.records.get(table, [])
 
     def says(self, line: str) -> Answer:
@@ -104,7 +114,7 @@ class Shelf:
         assert verb.answer is not None
         return verb.answer(command, self.world(command), self.situation)
 
-    def world(self, command: Command) -> World:
+    def world(self, command: Command) -> FactsByCluster:
         return {self.situation.cluster.name: self.facts(command)}
 
     def says_over(self, line: str, others: dict[str, Shelf | ClusterError]) -> Answer:
@@ -124,12 +134,12 @@ class Shelf:
         assert verb.plan is not None
         return verb.plan(command, self.facts(command), self.situation)
 
-    def notes(self, line: str) -> Note:
+    def notes(self, line: str) -> MemoryChange:
         command = parse(line)
         verb = verb_of(command.key)
         assert verb is not None
-        assert verb.note is not None
-        return verb.note(command, self.facts(command), self.situation)
+        assert verb.change_memory is not None
+        return verb.change_memory(command, self.facts(command), self.situation)
 
 
 def recorded(folder: str, kind: str = "Backup") -> Shelf:
@@ -141,7 +151,7 @@ def recorded(folder: str, kind: str = "Backup") -> Shelf:
     for ending in FILES:
         source = path / f"{kind}{ending}"
         if source.exists():
-            shelf.files[File(source.stem, name)] = source.read_bytes()
+            shelf.files[FileNeed(source.stem, name)] = source.read_bytes()
     spaces = item["spec"].get("includedNamespaces") or []
     return shelf.put("namespaces", *(namespace(each) for each in spaces if each != "*"))
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from commands.planning.facts import File, Missing
+from commands.planning.facts import FileNeed, MissingFile
 from domain.answer import Table, Tone
-from domain.errors import Refused, Unknown
+from domain.errors import NotFound, Refused
 from tests.commands.shelf import Shelf, backup, dumped, namespace, recorded, resource, shown, text_of
 
 
@@ -45,7 +45,7 @@ def test_what_a_hook_printed_is_shown_without_secrets() -> None:
     shelf = recorded("wp-hooks")
     keys = 'hookPhase=pre hookName=dump hookCommand="[pg_dump]" namespace=wordpress name=web-0'
     log = f'level=info msg="running exec hook" {keys}\nlevel=info msg="stdout: PGPASSWORD=hunter2hunter2" {keys}\n'
-    shelf.files[File("BackupLog", "wp-hooks")] = log.encode()
+    shelf.files[FileNeed("BackupLog", "wp-hooks")] = log.encode()
     said = text_of(shelf.says("backup describe wp-hooks"))
     assert "[pg_dump]" in said
     assert "hunter2" not in said
@@ -53,7 +53,7 @@ def test_what_a_hook_printed_is_shown_without_secrets() -> None:
 
 def test_a_file_that_is_not_there_is_said_and_the_rest_told() -> None:
     shelf = recorded("wp-plain")
-    shelf.files[File("BackupVolumeInfos", "wp-plain")] = Missing("The list of volumes is not there (yet).")
+    shelf.files[FileNeed("BackupVolumeInfos", "wp-plain")] = MissingFile("The list of volumes is not there (yet).")
     said = shown(shelf.says("backup describe wp-plain"))
     assert "The list of volumes is not there (yet)." in said
     assert "wp-plain: Completed" in said
@@ -61,7 +61,7 @@ def test_a_file_that_is_not_there_is_said_and_the_rest_told() -> None:
 
 def test_a_file_that_is_no_json_is_said_and_the_rest_told() -> None:
     shelf = recorded("wp-plain")
-    shelf.files[File("BackupVolumeInfos", "wp-plain")] = b"<html>"
+    shelf.files[FileNeed("BackupVolumeInfos", "wp-plain")] = b"<html>"
     assert "The list of volumes cannot be read." in shown(shelf.says("backup describe wp-plain"))
 
 
@@ -149,7 +149,7 @@ def test_a_hidden_one_is_as_good_as_absent() -> None:
         "backups", backup("bank-1", includedNamespaces=["bank"]), backup("shop-1", includedNamespaces=["shop"])
     )
     shelf.put("namespaces", namespace("shop"), namespace("bank")).sees_only("shop")
-    with pytest.raises(Unknown) as fault:
+    with pytest.raises(NotFound) as fault:
         shelf.says("backup describe bank-1")
     assert "bank-1" not in fault.value.nearest
 
@@ -162,7 +162,7 @@ def test_several_are_a_line_each_and_a_file() -> None:
 
 
 def test_a_wrong_name_gets_the_nearest() -> None:
-    with pytest.raises(Unknown) as fault:
+    with pytest.raises(NotFound) as fault:
         Shelf().put("backups", backup("nightly-1")).says("backup describe nigthly-1")
     assert fault.value.nearest == ("nightly-1",)
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from commands.backup.kots import logical
+from commands.backup.kots import logical_backups
 from commands.planning.context import Application
 from domain.answer import Table
-from domain.errors import Refused, Unknown, Unreachable, UsageError
+from domain.errors import NotFound, Refused, Unreachable, UsageError
 from tests.commands.shelf import Shelf, backup, dumped, location, namespace, resource, shown, situation
 
 DR = "replicated.com/backup-name"
@@ -118,18 +118,18 @@ def test_a_pair_of_kots_is_shown_as_one() -> None:
 
 
 def test_half_a_pair_is_a_failure() -> None:
-    assert logical(pair()[:1])[0].phase == "Failed"
+    assert logical_backups(pair()[:1])[0].phase == "Failed"
 
 
 def test_a_pair_is_as_bad_as_its_worse_half() -> None:
     good, bad = pair()
     bad["status"]["phase"] = "PartiallyFailed"
-    assert logical([good, bad])[0].phase == "PartiallyFailed"
+    assert logical_backups([good, bad])[0].phase == "PartiallyFailed"
 
 
 def test_waiting_for_plugins_after_a_fault_is_still_running() -> None:
     assert (
-        logical(pair("WaitingForPluginOperationsPartiallyFailed"))[0].phase
+        logical_backups(pair("WaitingForPluginOperationsPartiallyFailed"))[0].phase
         == "WaitingForPluginOperationsPartiallyFailed"
     )
 
@@ -211,7 +211,7 @@ def test_presets_that_cannot_be(line: str) -> None:
 def test_a_preset_that_matches_nothing_is_no_backup_of_everything() -> None:
     held = shelf()
     held.situation = replace(spaces().situation)
-    with pytest.raises(Unknown):
+    with pytest.raises(NotFound):
         create("--namespaces production", held)
 
 
@@ -255,7 +255,7 @@ def test_types_that_cannot_be(line: str) -> None:
 
 
 def test_an_unknown_application_gets_the_known_ones() -> None:
-    with pytest.raises(Unknown) as fault:
+    with pytest.raises(NotFound) as fault:
         create("--type partial --app wbe")
     assert fault.value.nearest == ("web",)
 
@@ -319,7 +319,7 @@ def test_a_policy_that_is_not_there_is_refused() -> None:
 
 
 def test_an_application_over_others_namespaces_is_not_told_of() -> None:
-    with pytest.raises(Unknown) as fault:
+    with pytest.raises(NotFound) as fault:
         create("--type partial --app core", spaces().sees_only("shop"))
     assert fault.value.nearest == ("web",)
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from commands import conditions
-from commands.conditions import Kind, Sign
+from commands.conditions import ConditionKind, ConditionSign
 from domain.event import Event, Severity
-from store.retention import Policy, prune
+from store.retention import RetentionPolicy, prune
 from store.transaction import Transaction
 from velero.health import Condition as State
 from velero.health import Health
@@ -20,17 +20,17 @@ NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 
 
-def look(tx: Transaction, *found: Sign, minutes: int = 0) -> list[str]:
+def look(tx: Transaction, *found: ConditionSign, minutes: int = 0) -> list[str]:
     """One look of a process that remembers nothing itself."""
     standing = tx.conditions.all_standing("prod")
-    changed, events = conditions.seen(standing, found, "prod", "c1", NOW + minutes * MINUTE)
+    changed, events = conditions.update_conditions(standing, found, "prod", "c1", NOW + minutes * MINUTE)
     for each in changed:
         tx.conditions.put(each)
     return [event.kind for event in events if tx.outbox.add(event)]
 
 
-def silent(*, holds: bool = True) -> Sign:
-    return Sign(Kind.SILENT, holds=holds)
+def silent(*, holds: bool = True) -> ConditionSign:
+    return ConditionSign(ConditionKind.SILENT, holds=holds)
 
 
 def test_told_at_the_second_look_and_never_again(tx: Transaction) -> None:
@@ -48,8 +48,8 @@ def test_one_look_alone_is_no_news_but_part_of_the_history(tx: Transaction) -> N
     assert look(tx, silent()) == []
     assert look(tx, silent(holds=False), minutes=1) == []
     history = tx.conditions.since("prod", NOW - MINUTE)
-    assert conditions.explains(history, Kind.SILENT, NOW - MINUTE, NOW) is not None
-    assert conditions.explains(history, Kind.SILENT, NOW - 2 * MINUTE, NOW - MINUTE) is None
+    assert conditions.find_cause(history, ConditionKind.SILENT, NOW - MINUTE, NOW) is not None
+    assert conditions.find_cause(history, ConditionKind.SILENT, NOW - 2 * MINUTE, NOW - MINUTE) is None
 
 
 def test_each_outage_is_told(tx: Transaction) -> None:
@@ -62,21 +62,21 @@ def test_each_outage_is_told(tx: Transaction) -> None:
     [
         (State.OK, set()),
         (State.MISSING, set()),
-        (State.UNREACHABLE, {Kind.UNREACHABLE}),
-        (State.UNAUTHENTICATED, {Kind.ACCESS}),
-        (State.FORBIDDEN, {Kind.ACCESS}),
+        (State.UNREACHABLE, {ConditionKind.UNREACHABLE}),
+        (State.UNAUTHENTICATED, {ConditionKind.ACCESS}),
+        (State.FORBIDDEN, {ConditionKind.ACCESS}),
         (State.THROTTLED, set()),
     ],
 )
-def test_what_health_says_of_a_cluster(state: State, holding: set[Kind]) -> None:
-    found = conditions.signs(Health("prod", "api", state, NOW))
+def test_what_health_says_of_a_cluster(state: State, holding: set[ConditionKind]) -> None:
+    found = conditions.signs_of_health(Health("prod", "api", state, NOW))
     assert {sign.kind for sign in found if sign.holds} == holding
 
 
 def test_a_cluster_that_does_not_answer_says_nothing_of_access(tx: Transaction) -> None:
-    refused = conditions.signs(Health("prod", "api", State.UNAUTHENTICATED, NOW))
-    away = conditions.signs(Health("prod", "api", State.UNREACHABLE, NOW))
-    well = conditions.signs(Health("prod", "api", State.OK, NOW))
+    refused = conditions.signs_of_health(Health("prod", "api", State.UNAUTHENTICATED, NOW))
+    away = conditions.signs_of_health(Health("prod", "api", State.UNREACHABLE, NOW))
+    well = conditions.signs_of_health(Health("prod", "api", State.OK, NOW))
     told = [look(tx, *each, minutes=minute) for minute, each in enumerate([refused, refused, away, away, well])]
     assert told == [
         [],
@@ -92,20 +92,20 @@ def event(kind: str, name: str = "default", at: datetime = NOW, **facts: Any) ->
 
 
 def test_what_other_watches_tell_is_in_the_same_history(tx: Transaction) -> None:
-    conditions.note(tx, event("location.unavailable"))
-    conditions.note(tx, event("location.unavailable", at=NOW + MINUTE))
+    conditions.record_event(tx, event("location.unavailable"))
+    conditions.record_event(tx, event("location.unavailable", at=NOW + MINUTE))
     assert [each.since for each in tx.conditions.all_standing("prod")] == [NOW]
-    conditions.note(tx, event("location.available", "other", NOW + 2 * MINUTE))
+    conditions.record_event(tx, event("location.available", "other", NOW + 2 * MINUTE))
     assert len(tx.conditions.all_standing("prod")) == 1
-    conditions.note(tx, event("location.available", at=NOW + 3 * MINUTE))
+    conditions.record_event(tx, event("location.available", at=NOW + 3 * MINUTE))
     assert tx.conditions.all_standing("prod") == ()
 
 
 def test_what_stands_is_never_pruned(tx: Transaction) -> None:
-    conditions.note(tx, event("location.unavailable"))
-    conditions.note(tx, event("location.unavailable", "other"))
-    conditions.note(tx, event("location.available", at=NOW + MINUTE))
-    prune(tx, NOW + timedelta(days=100), Policy())
+    conditions.record_event(tx, event("location.unavailable"))
+    conditions.record_event(tx, event("location.unavailable", "other"))
+    conditions.record_event(tx, event("location.available", at=NOW + MINUTE))
+    prune(tx, NOW + timedelta(days=100), RetentionPolicy())
     assert [each.subject for each in tx.conditions.since("prod", NOW)] == ["other"]
 
 
@@ -120,8 +120,8 @@ def test_what_stands_is_never_pruned(tx: Transaction) -> None:
 def test_a_run_that_was_stuck_is_told_when_it_ends(tx: Transaction, end: str, severity: Severity, told_as: Any) -> None:
     stuck = replace(event("backup.stuck-in-queue", "b1"), object_uid="u1")
     ended = replace(event(f"backup.{end}", "b1"), object_uid="u1", severity=severity)
-    conditions.note(tx, stuck)
-    assert conditions.note(tx, replace(ended, object_uid="u2")).severity is severity
-    assert conditions.note(tx, ended).severity is told_as
+    conditions.record_event(tx, stuck)
+    assert conditions.record_event(tx, replace(ended, object_uid="u2")).severity is severity
+    assert conditions.record_event(tx, ended).severity is told_as
     assert tx.conditions.all_standing("prod") == ()
-    assert conditions.note(tx, ended).severity is severity
+    assert conditions.record_event(tx, ended).severity is severity

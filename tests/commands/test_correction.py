@@ -6,7 +6,7 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from commands.correction import Typed, corrected, is_shown, place
+from commands.correction import Typed, correct_line, find_place, is_shown
 from commands.grammar.flags import (
     BOOL,
     DURATION,
@@ -22,10 +22,10 @@ from commands.grammar.flags import (
 )
 from commands.grammar.nearest import nearest
 from commands.grammar.parser import parse
-from commands.grammar.tokenizer import words
+from commands.grammar.tokenizer import tokenize
 from commands.grammar.verb import Effect
 from commands.registry import SHARED_FLAGS, VERBS, verb_of
-from domain.errors import Refused, Unknown, UsageError, UserError
+from domain.errors import NotFound, Refused, UsageError, UserError
 from tests.commands.shelf import Shelf, backup, location, namespace
 
 DRY_RUN = next(flag for flag in SHARED_FLAGS if flag.name == "dry-run")
@@ -70,10 +70,10 @@ def fault_of(line: str) -> UserError:
 )
 def test_the_wrong_part_and_a_better_line(line: str, wrong: str, better: str) -> None:
     fault = fault_of(line)
-    span = place(fault, line)
+    span = find_place(fault, line)
     assert span is not None
     assert line[slice(*span)] == wrong
-    assert corrected(fault, Typed(line)) == better
+    assert correct_line(fault, Typed(line)) == better
 
 
 @pytest.mark.parametrize(
@@ -86,8 +86,8 @@ def test_where_nothing_is_near_there_is_a_usage(line: str) -> None:
 
 
 def test_a_word_that_is_part_of_another_is_not_underlined() -> None:
-    fault = Unknown("There is no backup 'default'.", nearest=("other",))
-    assert place(fault, "backup-location set x --default") is None
+    fault = NotFound("There is no backup 'default'.", nearest=("other",))
+    assert find_place(fault, "backup-location set x --default") is None
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_a_word_that_is_part_of_another_is_not_underlined() -> None:
     ],
 )
 def test_no_line_is_better_than_a_wrong_one(line: str) -> None:
-    assert corrected(fault_of(line), Typed(line)) == ""
+    assert correct_line(fault_of(line), Typed(line)) == ""
 
 
 @pytest.mark.parametrize(
@@ -134,13 +134,13 @@ def test_no_line_is_better_than_a_wrong_one(line: str) -> None:
     ],
 )
 def test_a_better_line_keeps_what_holds_back(line: str, better: str) -> None:
-    assert corrected(fault_of(line), Typed(line)) == better
+    assert correct_line(fault_of(line), Typed(line)) == better
 
 
 def test_an_item_that_is_there_already_is_not_suggested_again() -> None:
     fault = Refused("There is no namespace 'shpo' in this cluster.", nearest=("shop",))
-    assert corrected(fault, Typed("backup create x --include-namespaces shop,shpo")) == ""
-    assert corrected(fault, Typed("backup create x --include-namespaces shpo")) == (
+    assert correct_line(fault, Typed("backup create x --include-namespaces shop,shpo")) == ""
+    assert correct_line(fault, Typed("backup create x --include-namespaces shpo")) == (
         "backup create x --include-namespaces shop"
     )
 
@@ -169,7 +169,7 @@ def worded(flag: Flag, draw: st.DrawFn) -> str:
 @st.composite
 def slipped(draw: st.DrawFn) -> tuple[str, str]:
     """A line that reads, and the same with a slip of the finger in one of its words."""
-    verb = draw(st.sampled_from([verb for verb in VERBS if verb.effect is not Effect.NOT_HERE]))
+    verb = draw(st.sampled_from([verb for verb in VERBS if verb.effect is not Effect.UNSUPPORTED]))
     names = ["nightly-1"] * max(verb.args.least, draw(st.integers(0, min(1, verb.args.most))))
     flags = draw(st.lists(st.sampled_from([each for each in verb.flags if not each.hidden] or [DRY_RUN]), max_size=2))
     held = draw(st.sampled_from([["--dry-run"], ["--dry-run"], ["--reason=migration"], []]))
@@ -200,7 +200,7 @@ def test_what_is_shown_reads_differs_holds_back_and_does_no_more(lines: tuple[st
         if planned(wrong):
             shelf().plans(wrong)
     except UserError as error:
-        better = corrected(error, Typed(wrong))
+        better = correct_line(error, Typed(wrong))
     else:
         return
     event("suggested" if better else "nothing")
@@ -208,7 +208,7 @@ def test_what_is_shown_reads_differs_holds_back_and_does_no_more(lines: tuple[st
         wanted, made = parse(right), parse(better)
         verb = verb_of(made.key)
         assert verb is not None
-        assert words(better) != words(wrong)
+        assert tokenize(better) != tokenize(wrong)
         if verb.effect is not Effect.READ:
             assert made.verb == wanted.verb
             assert made.dry_run or not wanted.dry_run
@@ -223,12 +223,12 @@ def planned(line: str) -> bool:
 
 def test_another_verb_is_not_suggested_by_what_the_error_names() -> None:
     fault = UsageError("'x' is done.", nearest=("backup delete x",))
-    assert corrected(fault, Typed("backup cancel x")) == ""
+    assert correct_line(fault, Typed("backup cancel x")) == ""
 
 
 def test_a_line_with_a_gap_to_fill_is_not_ready_to_copy() -> None:
     fault = UsageError("A name is missing.", fix="backup create NAME")
-    assert corrected(fault, Typed("backup create")) == ""
+    assert correct_line(fault, Typed("backup create")) == ""
 
 
 def test_advice_that_would_run_what_was_to_be_shown_is_not_read_out() -> None:
@@ -237,7 +237,7 @@ def test_advice_that_would_run_what_was_to_be_shown_is_not_read_out() -> None:
 
 
 def test_a_line_that_does_not_read_has_no_place() -> None:
-    assert place(UsageError("'x' is wrong."), "backup 'x") is None
+    assert find_place(UsageError("'x' is wrong."), "backup 'x") is None
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from commands.batch import fixtures
+from commands.batch import facts_from_objects
 from commands.grammar.flags import Flag
 from commands.grammar.parser import parse
 from commands.grammar.verb import Effect, Verb
-from commands.planning.context import Situation
+from commands.planning.context import PlanContext
 from commands.planning.facts import Facts
 from commands.registry import SHARED_FLAGS, VERBS, verb_of
 from domain.errors import UserError
@@ -91,7 +91,7 @@ CASES = [
 
 @pytest.fixture(scope="module")
 def held() -> Facts:
-    found = fixtures(json.loads((GOLDEN / "fixtures.json").read_text()))
+    found = facts_from_objects(json.loads((GOLDEN / "fixtures.json").read_text()))
     found.add("namespaces", [namespace(name) for name in ("shop", "billing", "kube-system")], whole=True)
     daily = {"includedNamespaces": ["billing"], "storageLocation": "default"}
     done = {"phase": "Completed", "startTimestamp": "2026-11-21T01:00:00Z"}
@@ -105,7 +105,7 @@ def held() -> Facts:
     return found
 
 
-def seen(line: str, held: Facts, about: Situation) -> Any:
+def seen(line: str, held: Facts, about: PlanContext) -> Any:
     """Everything that is shown of a plan; the words of a refusal where there is none."""
     try:
         command = parse(line)

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from commands.planning.context import Application
-from commands.planning.facts import File
+from commands.planning.facts import FileNeed
 from domain.actor import Actor, ActorKind, Origin, Way
 from domain.answer import Fields, Tone
-from domain.errors import Refused, Unknown, Unreachable, UsageError
-from store.tables.audit import Entry, Recorded
+from domain.errors import NotFound, Refused, Unreachable, UsageError
+from store.tables.audit import AuditEntry, AuditRow
 from store.tables.subscriptions import Subscription
 from tests.commands.shelf import (
     ADA,
@@ -118,7 +118,7 @@ def test_an_application_is_all_of_its_namespaces() -> None:
 
 def test_a_tenant_learns_of_a_wide_backup_that_protects_them_and_not_of_others() -> None:
     held = shop(good("all", includedNamespaces=["*"])).sees_only("shop")
-    held.files[File("BackupVolumeInfos", "all")] = (RECORDED / "wp-plain" / "BackupVolumeInfos.json").read_bytes()
+    held.files[FileNeed("BackupVolumeInfos", "all")] = (RECORDED / "wp-plain" / "BackupVolumeInfos.json").read_bytes()
     said = shown(held.says("check shop"))
     assert "Last good backup: all" in said
     assert "not shown to you" in said
@@ -126,7 +126,7 @@ def test_a_tenant_learns_of_a_wide_backup_that_protects_them_and_not_of_others()
 
 def test_a_namespace_that_is_not_there_or_not_theirs_gets_the_nearest() -> None:
     for held, name in ((shop(), "shpo"), (shop().sees_only("shop"), "bank")):
-        with pytest.raises(Unknown) as fault:
+        with pytest.raises(NotFound) as fault:
             held.says(f"check {name}")
         assert "bank" not in fault.value.nearest or name == "shpo"
 
@@ -239,7 +239,7 @@ class Tx:
     def __init__(self) -> None:
         self.added: list[Subscription] = []
         self.removed: list[tuple[str, ...]] = []
-        self.rows: list[Entry] = []
+        self.rows: list[AuditEntry] = []
         self.subscriptions = self
         self.audit = self
 
@@ -250,15 +250,15 @@ class Tx:
         self.removed.append(wanted)
         return True
 
-    def append(self, entry: Entry) -> None:
+    def append(self, entry: AuditEntry) -> None:
         self.rows.append(entry)
 
 
 def kept(held: Shelf, line: str) -> Any:
     note = held.notes(line)
-    assert note.keep is not None
+    assert note.write is not None
     tx: Any = Tx()
-    note.keep(tx)
+    note.write(tx)
     return tx
 
 
@@ -304,7 +304,7 @@ def test_a_schedule_tells_of_all_its_namespaces() -> None:
 
 
 def test_what_one_does_not_see_one_is_not_told_of() -> None:
-    with pytest.raises(Unknown):
+    with pytest.raises(NotFound):
         shop().sees_only("shop").notes("subscribe namespace bank")
     with pytest.raises(Refused):
         shop(good("all", includedNamespaces=["shop", "bank"])).sees_only("shop").notes("subscribe backup all")
@@ -328,15 +328,17 @@ def test_alone_it_lists() -> None:
     assert held.notes("subscribe").answer.headline == "Nothing is subscribed to."
     held.records["subscriptions"] = [Subscription("U1", "prod", "namespace", "shop", "U1", NOW)]
     note = held.notes("subscribe")
-    assert note.keep is None
+    assert note.write is None
     assert "prod  namespace  shop  all" in shown(note.answer)
 
 
 # audit, whoami, status
 
 
-def recorded_row(seq: int, actor: str, subject: str) -> Recorded:
-    return Recorded(seq, Entry(NOW, actor, "backup.create", "approved", subject, "prod", "op-x", {"actor": actor}), b"")
+def recorded_row(seq: int, actor: str, subject: str) -> AuditRow:
+    return AuditRow(
+        seq, AuditEntry(NOW, actor, "backup.create", "approved", subject, "prod", "op-x", {"actor": actor}), b""
+    )
 
 
 def test_the_record_newest_first_and_filtered() -> None:

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from commands.batch import answer, fixtures
-from commands.planning.context import ClusterView, Situation
+from commands.batch import answer_line, facts_from_objects
+from commands.planning.context import ClusterView, PlanContext
 from tests.commands.golden import expected_ok, normal
 
 DATA = Path(__file__).parents[1] / "data" / "golden-cli"
@@ -19,13 +19,13 @@ OBJECTS = json.loads((DATA / "fixtures.json").read_text())
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
 
-def situation() -> Situation:
-    return Situation(now=NOW, new_id=lambda: "op1", cluster=ClusterView("prod"))
+def situation() -> PlanContext:
+    return PlanContext(now=NOW, new_id=lambda: "op1", cluster=ClusterView("prod"))
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[row["line"] or "empty" for row in ROWS])
 def test_the_translation_is_the_cli_s(row: dict[str, Any]) -> None:
-    said = answer(row["line"], fixtures(OBJECTS), situation())
+    said = answer_line(row["line"], facts_from_objects(OBJECTS), situation())
     assert said["ok"] == expected_ok(row["line"], row["rc"], printed="object" in row), said["error"]
     if said["ok"] and "object" in row:
         assert [normal(step["manifest"]) for step in said["steps"]] == [normal(row["object"])]

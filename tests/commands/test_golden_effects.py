@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from commands.batch import answer, fixtures
-from commands.planning.context import ClusterView, Situation
-from policy.reach import merged
+from commands.batch import answer_line, facts_from_objects
+from commands.planning.context import ClusterView, PlanContext
+from policy.reach import apply_merge_patch
 
 Json = dict[str, Any]
 DATA = Path(__file__).parents[1] / "data" / "golden-cli"
@@ -43,12 +43,12 @@ CASES = [
 ]
 
 
-def situation() -> Situation:
-    return Situation(now=NOW, new_id=lambda: "op1", cluster=ClusterView("prod"))
+def situation() -> PlanContext:
+    return PlanContext(now=NOW, new_id=lambda: "op1", cluster=ClusterView("prod"))
 
 
 def said(row: Json, world: dict[str, Json]) -> Json:
-    return answer(row["line"], fixtures(world.values()), situation())
+    return answer_line(row["line"], facts_from_objects(world.values()), situation())
 
 
 def taken(world: dict[str, Json], steps: list[Json]) -> dict[str, Json]:
@@ -58,7 +58,7 @@ def taken(world: dict[str, Json], steps: list[Json]) -> dict[str, Json]:
         key = f"{PLURALS[step['kind']]}/{step['name']}"
         match step["verb"]:
             case "patch":
-                after[key] = merged(after[key], step["manifest"])
+                after[key] = apply_merge_patch(after[key], step["manifest"])
             case "delete":
                 del after[key]
             case "create":

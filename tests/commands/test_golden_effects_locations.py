@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from policy.reach import merged
+from policy.reach import apply_merge_patch
 from tests.commands.test_golden_effects import ROWS, asks_first, plain, said, worlds
 
 Json = dict[str, Any]
@@ -38,7 +38,7 @@ def taken(world: dict[str, Json], steps: list[Json], changed: dict[str, Json]) -
         key = key_of(step, changed)
         match step["verb"]:
             case "patch":
-                after[key] = merged(after[key], step["manifest"])
+                after[key] = apply_merge_patch(after[key], step["manifest"])
             case "delete":
                 del after[key]
             case "create":

@@ -10,7 +10,7 @@ from commands.grammar.parser import parse
 from commands.planning.context import ClusterView
 from domain.actor import Origin, Way
 from domain.answer import Tone
-from domain.errors import Unknown, UsageError
+from domain.errors import NotFound, UsageError
 from domain.plan import Level, StepVerb
 from domain.reach import EVERYTHING
 from operations.confirmation import confirmation
@@ -137,7 +137,7 @@ def test_default_takes_it_off_the_old_one_first() -> None:
 
 @pytest.mark.parametrize("line", ["backup-location set othr --default", "backup-location default othr"])
 def test_a_wrong_name_gets_the_nearest(line: str) -> None:
-    with pytest.raises(Unknown) as fault:
+    with pytest.raises(NotFound) as fault:
         shelf(location("other")).plans(line)
     assert fault.value.nearest == ("other",)
 
@@ -250,7 +250,7 @@ def test_snapshot_locations_are_made_changed_and_listed() -> None:
     }
     assert held.plans("snapshot-location set east").steps == ()
     assert "east  aws" in shown(held.says("snapshot-location get"))
-    with pytest.raises(Unknown):
+    with pytest.raises(NotFound):
         held.plans("snapshot-location set north --credential s=k")
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bot.slack.item_processor import sorry
+from bot.slack.item_processor import error_answer
 from commands import help as helping
 from commands.grammar.parser import parse
 from commands.grammar.verb import Effect
@@ -73,7 +73,7 @@ def refused(line: str) -> Callable[[], Answer]:
         try:
             plan = held.plans(line)
         except UserError as error:
-            return sorry(error, line, "ref 1234")
+            return error_answer(error, line, "ref 1234")
         raise AssertionError(f"{plan} was not refused")
 
     return say
@@ -187,7 +187,7 @@ def test_the_help_of_every_verb_fits(key: str) -> None:
 def test_every_example_reads_and_reads_back(line: str) -> None:
     command = parse(line)
     verb = next(verb for verb in VERBS if verb.key == command.key)
-    assert verb.effect is not Effect.NOT_HERE
+    assert verb.effect is not Effect.UNSUPPORTED
     apart = {name: value for name, value in command.flags.items() if name != "cluster"}
     assert parse(command.line).flags == apart
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from domain.counting import counted, named
+from domain.counting import counted, plural_of
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("bot", "operations", "tracking", "commands", "policy", "notifier", "velero", "store", "domain")
@@ -27,7 +27,7 @@ def test_a_count(number, said):
 
 def test_a_plural_of_its_own():
     assert [counted(number, "repository", "repositories") for number in (1, 2)] == ["1 repository", "2 repositories"]
-    assert [named(number, "is", "are") for number in (1, 2)] == ["is", "are"]
+    assert [plural_of(number, "is", "are") for number in (1, 2)] == ["is", "are"]
 
 
 def bare_counts(path: Path):

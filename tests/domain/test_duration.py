@@ -16,10 +16,10 @@ from domain.duration import (
     MINUTE,
     SECOND,
     BadDuration,
-    Flaw,
+    DurationFlaw,
     format_go,
+    format_human,
     from_timedelta,
-    human,
     parse,
     parse_go,
     parse_positive,
@@ -63,29 +63,29 @@ def test_reads_what_go_reads(text, ns):
 @pytest.mark.parametrize(
     ("text", "flaw"),
     [
-        ("", Flaw.SHAPE),
-        ("-", Flaw.SHAPE),
-        (".", Flaw.SHAPE),
-        (".s", Flaw.SHAPE),
-        ("-.s", Flaw.SHAPE),
-        ("h", Flaw.SHAPE),
-        (" 1h", Flaw.SHAPE),
-        ("--1h", Flaw.SHAPE),
-        ("1h-1m", Flaw.UNIT),
-        ("1h 2m", Flaw.UNIT),
-        ("3", Flaw.NO_UNIT),
-        ("1h30", Flaw.NO_UNIT),
-        ("1.2.3s", Flaw.NO_UNIT),
-        ("00", Flaw.NO_UNIT),
-        ("1d", Flaw.UNIT),
-        ("1H", Flaw.UNIT),
-        ("٣h", Flaw.SHAPE),
-        ("9223372036854775808ns", Flaw.TOO_LONG),
-        ("9223372036854775809ns", Flaw.TOO_LONG),
-        ("2562048h", Flaw.TOO_LONG),
-        ("2562047h47m16.854775808s", Flaw.TOO_LONG),
-        ("-9223372036854775809ns", Flaw.TOO_LONG),
-        ("9" * 5000 + "h", Flaw.TOO_LONG),
+        ("", DurationFlaw.SHAPE),
+        ("-", DurationFlaw.SHAPE),
+        (".", DurationFlaw.SHAPE),
+        (".s", DurationFlaw.SHAPE),
+        ("-.s", DurationFlaw.SHAPE),
+        ("h", DurationFlaw.SHAPE),
+        (" 1h", DurationFlaw.SHAPE),
+        ("--1h", DurationFlaw.SHAPE),
+        ("1h-1m", DurationFlaw.UNIT),
+        ("1h 2m", DurationFlaw.UNIT),
+        ("3", DurationFlaw.NO_UNIT),
+        ("1h30", DurationFlaw.NO_UNIT),
+        ("1.2.3s", DurationFlaw.NO_UNIT),
+        ("00", DurationFlaw.NO_UNIT),
+        ("1d", DurationFlaw.UNIT),
+        ("1H", DurationFlaw.UNIT),
+        ("٣h", DurationFlaw.SHAPE),
+        ("9223372036854775808ns", DurationFlaw.TOO_LONG),
+        ("9223372036854775809ns", DurationFlaw.TOO_LONG),
+        ("2562048h", DurationFlaw.TOO_LONG),
+        ("2562047h47m16.854775808s", DurationFlaw.TOO_LONG),
+        ("-9223372036854775809ns", DurationFlaw.TOO_LONG),
+        ("9" * 5000 + "h", DurationFlaw.TOO_LONG),
     ],
 )
 def test_refuses_what_go_refuses(text, flaw):
@@ -142,7 +142,7 @@ def test_an_unknown_unit_is_named():
 def test_longer_than_go_can_hold_is_too_long(text):
     with pytest.raises(BadDuration) as failed:
         parse(text)
-    assert failed.value.flaw is Flaw.TOO_LONG
+    assert failed.value.flaw is DurationFlaw.TOO_LONG
 
 
 @pytest.mark.parametrize("text", ["0", "0s", "-1h"])
@@ -216,7 +216,7 @@ def test_people_may_type_all_that_go_reads(text):
     ],
 )
 def test_people_read_the_largest_exact_unit(text, words):
-    assert human(parse_go(text)) == words
+    assert format_human(parse_go(text)) == words
 
 
 @given(st.timedeltas(min_value=timedelta(days=-1000), max_value=timedelta(days=1000)))

@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.errors import UserError
-from domain.when import BadTime, Towards, parse
+from domain.when import BadTime, Direction, parse
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOW = datetime(2026, 11, 21, 13, 0, tzinfo=UTC)  # a Saturday, 14:00 in Berlin
 
 
-def read(text, towards=Towards.FUTURE, now=NOW):
+def read(text, towards=Direction.FUTURE, now=NOW):
     return parse(text, now, BERLIN, towards).isoformat().replace("+00:00", "Z")
 
 
@@ -77,7 +77,7 @@ def test_an_instant_in_utc(text, instant):
     ],
 )
 def test_what_was_before_is_looked_for_in_the_past(text, instant):
-    assert read(text, Towards.PAST) == instant
+    assert read(text, Direction.PAST) == instant
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_what_is_no_time_is_refused_with_what_is_allowed(text, why):
 
 def test_a_bare_duration_is_asked_about_in_the_direction_of_the_flag():
     with pytest.raises(BadTime, match="Did you mean '2h ago'"):
-        read("2h", Towards.PAST)
+        read("2h", Direction.PAST)
 
 
 def test_beyond_the_calendar():
@@ -156,7 +156,7 @@ def test_the_same_clock_tomorrow_is_not_a_day_of_hours():
     assert read("tomorrow 12:00", now=eve) == "2026-10-25T11:00:00Z"
 
 
-@given(st.text(max_size=30), st.sampled_from(Towards))
+@given(st.text(max_size=30), st.sampled_from(Direction))
 def test_any_text_is_a_time_or_a_plain_refusal(text, towards):
     with suppress(BadTime):
         assert parse(text, NOW, BERLIN, towards).utcoffset() == timedelta(0)
@@ -172,4 +172,4 @@ def test_what_is_printed_with_its_offset_reads_back(moment):
 def test_a_bare_clock_lies_within_a_day_on_the_side_that_is_meant(clock):
     text = clock.strftime("%H:%M")
     assert NOW < parse(text, NOW, BERLIN) <= NOW + timedelta(days=1)
-    assert NOW - timedelta(days=1) < parse(text, NOW, BERLIN, Towards.PAST) <= NOW
+    assert NOW - timedelta(days=1) < parse(text, NOW, BERLIN, Direction.PAST) <= NOW

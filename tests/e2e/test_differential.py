@@ -17,8 +17,8 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, Phase, given, settings
 
-from commands.batch import answer, fixtures
-from commands.planning.context import ClusterView, Situation
+from commands.batch import answer_line, facts_from_objects
+from commands.planning.context import ClusterView, PlanContext
 from commands.planning.facts import Facts
 from tests.commands.golden import expected_ok, normal
 from tests.e2e.api import Api, Json
@@ -97,7 +97,7 @@ async def standing(cluster: RealCluster) -> AsyncIterator[Facts]:
 
 
 async def facts_of(api: Api) -> Facts:
-    return fixtures([await api.list(kind) for kind in KINDS])
+    return facts_from_objects([await api.list(kind) for kind in KINDS])
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ def asked(cluster: RealCluster, line: CommandLine) -> Said:
 def difference(said: Said, facts: Facts) -> str | None:
     """None where ours says the same."""
     line = said.line.typed
-    ours = answer(line, facts, Situation(now=NOW, new_id=lambda: "op1", cluster=ClusterView("prod")))
+    ours = answer_line(line, facts, PlanContext(now=NOW, new_id=lambda: "op1", cluster=ClusterView("prod")))
     if ours["ok"] != expected_ok(line, said.code, printed=said.object is not None):
         return f"{line}\n  velero: {said.row.get('error', 'takes it')}\n  ours:   {ours['error'] or 'takes it'}"
     if ours["ok"] and said.object is not None:
@@ -173,7 +173,7 @@ async def test_drawn_lines_mean_the_same_to_velero_and_to_us(cluster: RealCluste
 
 def equivalent_of(line: str, facts: Facts) -> tuple[str, Json] | None:
     """The velero line that we show for a creating command, and the object that it has to make."""
-    ours = answer(line, facts, Situation(now=NOW, new_id=lambda: "op1", cluster=ClusterView("prod")))
+    ours = answer_line(line, facts, PlanContext(now=NOW, new_id=lambda: "op1", cluster=ClusterView("prod")))
     refused = any(guard["level"] == "refuse" for guard in ours["guards"])
     if not ours["ok"] or refused or not (ours["cli"] or "").startswith("velero ") or " create " not in ours["cli"]:
         return None

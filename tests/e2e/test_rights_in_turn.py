@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from bot.doctor import of_rights
+from bot.doctor import check_rights
 from tests.e2e.api import Json, Resource
 from tests.e2e.cluster import NAMESPACE, RealCluster
 from tests.e2e.control_plane import STRANGER_TOKEN
@@ -75,7 +75,7 @@ async def until_it_says(stranger: Cluster, wanted: list[str]) -> None:
     try:
         async with asyncio.timeout(NOTICED):
             while said != wanted:
-                said = sorted(finding.text for finding in of_rights("cluster", await stranger.missing_rights()))
+                said = sorted(finding.text for finding in check_rights("cluster", await stranger.missing_rights()))
     except TimeoutError:
         assert said == wanted
 

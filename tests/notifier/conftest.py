@@ -13,16 +13,16 @@ import aiohttp
 import pytest
 
 from domain.event import Event, Severity
-from notifier.deliver.history import History
+from notifier.deliver.history import ChannelHistory
 from notifier.deliver.http_client import Receiver
 from notifier.deliver.rate_limit import RateLimiter
 from notifier.deliver.reconcile import Reconciler
-from notifier.deliver.slack import Letter, SlackDelivery, Timing
+from notifier.deliver.slack import OutgoingMessage, SlackDelivery, Timing
 from notifier.deliver.slack_client import LimitedClient
 from notifier.deliver.webhooks import WebhookDelivery
 from notifier.render.answers import Rendered
-from notifier.route import Route, Wiring
-from notifier.router import Teller
+from notifier.route import Route, RoutingTable
+from notifier.router import EventRouter
 from sandbox.slack.emulator import SlackEmulator
 from store.tables.notices import NoticeState
 from store.writer import Store
@@ -44,8 +44,8 @@ class World:
 
     def __post_init__(self) -> None:
         self.delivery = WebhookDelivery(self.store, lambda: self.receivers, lambda: self.now, Random(1))
-        wiring = lambda: Wiring(self.routes)  # noqa: E731
-        self.teller = Teller(self.store, wiring, lambda: self.now, lambda: None)
+        wiring = lambda: RoutingTable(self.routes)  # noqa: E731
+        self.teller = EventRouter(self.store, wiring, lambda: self.now, lambda: None)
 
     async def server(self, name: str, kind: str = "webhook", **more) -> Server:
         server = await Server(**{key: more.pop(key) for key in ("answers", "delay") if key in more}).start()
@@ -104,14 +104,14 @@ class Pen:
         self.silent_at: set[str] = set()
         self.drawn: list[str] = []
 
-    async def letter(self, notice, _event) -> Letter | None:
+    async def letter(self, notice, _event) -> OutgoingMessage | None:
         self.drawn.append(notice.id)
         if notice.id in self.fails_at:
             raise KeyError("phase")
         if notice.id in self.silent_at:
             return None
         role = notice.body.get("role", "news")
-        return Letter(notice.address, Rendered(notice.id, ()), notice.body.get("thread", ""), role=role)
+        return OutgoingMessage(notice.address, Rendered(notice.id, ()), notice.body.get("thread", ""), role=role)
 
 
 @dataclass
@@ -134,7 +134,7 @@ class House:
     def __post_init__(self) -> None:
         clock, timing = self.clock, Timing()
         self.delivery = SlackDelivery(self.store, self.client, self.pen, self.limiter, clock, timing)
-        history = History(self.client, self.limiter, clock, timing.read_gap, timing.timeout)
+        history = ChannelHistory(self.client, self.limiter, clock, timing.read_gap, timing.timeout)
         self.reconciler = Reconciler(self.store, self.client, self.delivery, history, clock, timing)
 
     def later(self, **span: float) -> None:

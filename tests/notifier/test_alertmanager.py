@@ -8,8 +8,8 @@ import jsonschema
 import pytest
 
 from domain.event import Severity
-from notifier.render.alerts import alerts
-from notifier.route import Route, matches
+from notifier.render.alerts import alerts_of
+from notifier.route import Route, route_matches
 from tests.notifier.conftest import START, event
 
 STRINGS = {"type": "object", "additionalProperties": {"type": "string"}}
@@ -52,7 +52,7 @@ class Alertmanager:
 def after(*happened, at=START + timedelta(minutes=10)) -> list[str]:
     manager = Alertmanager()
     for one in happened:
-        manager.take(alerts(one))
+        manager.take(alerts_of(one))
     return manager.firing(at)
 
 
@@ -128,7 +128,7 @@ def test_what_nobody_foresaw_fires_under_its_own_name():
 
 @pytest.mark.parametrize("kind", ["backup.deleted", "operation.started", "restore.completed"])
 def test_routine_is_nothing_to_page_for(kind):
-    assert alerts(event(kind, severity=Severity.INFO)) == []
+    assert alerts_of(event(kind, severity=Severity.INFO)) == []
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_routine_is_nothing_to_page_for(kind):
     ],
 )
 def test_it_says_why(facts, words):
-    (alert,) = alerts(event(facts=facts))
+    (alert,) = alerts_of(event(facts=facts))
     assert alert["annotations"]["description"] == words
 
 
@@ -198,19 +198,19 @@ async def test_what_is_no_trouble_is_not_posted(world):
 
 def test_recoveries_follow_their_failures_through_the_severities_of_a_route():
     route = Route("pager", "alertmanager", ("pager",), severities=("failure",))
-    assert matches(route, of_schedule("backup.completed", severity=Severity.RECOVERY))
-    assert not matches(route, event("restore.removed", severity=Severity.INFO))
+    assert route_matches(route, of_schedule("backup.completed", severity=Severity.RECOVERY))
+    assert not route_matches(route, event("restore.removed", severity=Severity.INFO))
 
 
 @pytest.mark.parametrize("asked", ["schedule.missed", "backup.failed"])
 def test_recoveries_follow_their_failures_through_the_events_of_a_route(asked):
     route = Route("pager", "alertmanager", ("pager",), events=(asked,))
-    assert matches(route, of_schedule("backup.completed", severity=Severity.RECOVERY))
-    assert matches(route, event("schedule.changed", "nightly", facts={"verb": "delete"}))
-    assert not matches(route, event("location.available", severity=Severity.RECOVERY))
+    assert route_matches(route, of_schedule("backup.completed", severity=Severity.RECOVERY))
+    assert route_matches(route, event("schedule.changed", "nightly", facts={"verb": "delete"}))
+    assert not route_matches(route, event("location.available", severity=Severity.RECOVERY))
 
 
 def test_a_route_of_one_schedule_hears_of_that_schedule():
     route = Route("pager", "alertmanager", ("pager",), schedules=("nightly",))
-    assert matches(route, event("schedule.deleted-outside", "nightly"))
-    assert not matches(route, event("schedule.deleted-outside", "weekly"))
+    assert route_matches(route, event("schedule.deleted-outside", "nightly"))
+    assert not route_matches(route, event("schedule.deleted-outside", "weekly"))

@@ -10,7 +10,7 @@ from domain.approval import Approval, ApprovalState, Vote, VoteKind
 from domain.operation import Operation, State
 from domain.plan import Guard, Level, Plan, Step, StepVerb
 from domain.reach import Reach
-from notifier.render.approvals import request, revision
+from notifier.render.approvals import render_request, revision
 from sandbox.slack.blockkit.check import check_blocks
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -46,7 +46,7 @@ def text(drawn):
 
 
 def test_it_says_everything_that_a_voter_needs():
-    drawn = request(ASKED, OPERATION, PLAN)
+    drawn = render_request(ASKED, OPERATION, PLAN)
     for word in ("restore create r1", "prod", "nightly-1", "oops", "<@UADA>", "3 ConfigMap", "Ports may clash",
                  "f" * 12, "Votes: 0 of 2", "dba", "shop", PLAN.cli):  # fmt: skip
         assert word in text(drawn), word
@@ -54,13 +54,13 @@ def test_it_says_everything_that_a_voter_needs():
 
 
 def test_the_plain_text_alone_says_it_too():
-    said = request(ASKED, OPERATION, PLAN).text
+    said = render_request(ASKED, OPERATION, PLAN).text
     for word in ("restore create r1", "nightly-1", "<@UADA>", "oops", "3 ConfigMap", "Votes: 0 of 2"):
         assert word in said
 
 
 def test_its_buttons_carry_the_fingerprint():
-    drawn = request(ASKED, OPERATION, PLAN)
+    drawn = render_request(ASKED, OPERATION, PLAN)
     assert labels(drawn) == ["Approve", "Reject", "Show details", "Withdraw"]
     (row,) = [block for block in drawn.blocks if block["type"] == "actions"]
     assert [each["action_id"] for each in row["elements"]] == [
@@ -70,22 +70,22 @@ def test_its_buttons_carry_the_fingerprint():
 
 
 def test_votes_are_shown():
-    drawn = request(replace(ASKED, votes=(BOB,)), OPERATION, PLAN)
+    drawn = render_request(replace(ASKED, votes=(BOB,)), OPERATION, PLAN)
     assert "Votes: 1 of 2" in text(drawn)
     assert "<@UBOB>" in text(drawn)
 
 
 def test_what_ran_already_can_be_judged_and_no_more_withdrawn():
     over = replace(OPERATION, state=State.SUCCEEDED)
-    assert labels(request(ASKED, over, PLAN)) == ["Approve", "Reject", "Show details"]
-    assert "Expires" not in text(request(ASKED, over, PLAN))
+    assert labels(render_request(ASKED, over, PLAN)) == ["Approve", "Reject", "Show details"]
+    assert "Expires" not in text(render_request(ASKED, over, PLAN))
 
 
 WHOLE = tuple(f"line {n} of the preview: " + "x" * 80 for n in range(36))
 
 
 def test_a_whole_preview_is_shown_to_whoever_votes():
-    drawn = request(ASKED, OPERATION, replace(PLAN, notes=WHOLE))
+    drawn = render_request(ASKED, OPERATION, replace(PLAN, notes=WHOLE))
     for note in WHOLE:
         assert note in text(drawn)
     assert "Votes: 0 of 2" in drawn.text
@@ -93,24 +93,26 @@ def test_a_whole_preview_is_shown_to_whoever_votes():
 
 @pytest.mark.parametrize("state", [each for each in ApprovalState if each is not ApprovalState.OPEN])
 def test_once_settled_nobody_can_vote(state):
-    assert "Approve" not in labels(request(replace(ASKED, state=state), OPERATION, PLAN))
+    assert "Approve" not in labels(render_request(replace(ASKED, state=state), OPERATION, PLAN))
 
 
 @pytest.mark.parametrize("state", [ApprovalState.STALE, ApprovalState.EXPIRED])
 def test_one_button_asks_again(state):
-    drawn = request(replace(ASKED, state=state), OPERATION, PLAN)
+    drawn = render_request(replace(ASKED, state=state), OPERATION, PLAN)
     assert labels(drawn) == ["Ask again", "Show details"]
     assert '{\\"line\\": \\"restore create r1 --cluster prod\\"}' in json.dumps(drawn.blocks).replace("\\\\", "")
 
 
 def test_what_differs_is_shown():
-    drawn = request(replace(ASKED, state=ApprovalState.STALE), OPERATION, PLAN, {"message": "It would change more."})
+    drawn = render_request(
+        replace(ASKED, state=ApprovalState.STALE), OPERATION, PLAN, {"message": "It would change more."}
+    )
     assert "It would change more." in text(drawn)
 
 
 def test_after_the_end_it_says_how_it_ended():
     over = replace(OPERATION, state=State.SUCCEEDED, phase="Completed")
-    drawn = request(replace(ASKED, state=ApprovalState.APPROVED, votes=(BOB,)), over, PLAN)
+    drawn = render_request(replace(ASKED, state=ApprovalState.APPROVED, votes=(BOB,)), over, PLAN)
     assert "approved, Completed" in drawn.text
 
 
@@ -122,7 +124,7 @@ def test_each_vote_and_the_end_make_it_newer():
 
 def test_what_others_wrote_mentions_and_formats_nothing():
     hostile = replace(ASKED, reason="<!channel> *now* ```x```")
-    drawn = request(hostile, OPERATION, replace(PLAN, notes=("<@UEVE> & co",)))
+    drawn = render_request(hostile, OPERATION, replace(PLAN, notes=("<@UEVE> & co",)))
     assert "<!channel>" not in text(drawn)
     assert "<@UEVE>" not in text(drawn)
 
@@ -130,6 +132,6 @@ def test_what_others_wrote_mentions_and_formats_nothing():
 def test_a_plan_of_any_size_fits():
     steps = tuple(replace(STEP, name=f"r{n}") for n in range(80))
     notes = tuple("x" * 2000 for _ in range(50))
-    drawn = request(ASKED, OPERATION, replace(PLAN, steps=steps, notes=notes, cli="velero " + "y" * 5000))
+    drawn = render_request(ASKED, OPERATION, replace(PLAN, steps=steps, notes=notes, cli="velero " + "y" * 5000))
     assert list(check_blocks([*drawn.blocks])) == []
     assert len(drawn.text) <= 4000

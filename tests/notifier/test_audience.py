@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.reach import EVERYTHING, Reach
-from notifier.audience import OTHERS, own_event, own_extra, own_history, reach_of, seen_by
-from notifier.render.cards import History, card
-from policy.visible import Seen, View, limited_to
+from notifier.audience import HIDDEN_NAMES, reach_of, redact_event, redact_extra, redact_history, visibility_for
+from notifier.render.cards import History, render_card
+from policy.visible import View, Visibility, view_of_channel
 from tests.notifier.conftest import START, event
 from tests.notifier.test_cards import RAN
 
-SHOP, ALL = limited_to(["shop", "shop-*"]), limited_to(["*"])
+SHOP, ALL = view_of_channel(["shop", "shop-*"]), view_of_channel(["*"])
 SECRET = "payments"
 RESULTS = {
     "cluster": [f"volume of {SECRET}"],
@@ -55,20 +55,20 @@ def test_the_plan_of_its_operation_knows_better():
 @pytest.mark.parametrize(
     ("views", "reach", "seen"),
     [
-        ([SHOP], Reach(reads=frozenset({"shop-db"})), Seen.FULL),
-        ([SHOP], Reach(reads=frozenset({"shop", SECRET})), Seen.REDACTED),
-        ([SHOP], Reach(reads=EVERYTHING, cluster_scoped=True), Seen.REDACTED),
-        ([SHOP], Reach(reads=frozenset({SECRET})), Seen.HIDDEN),
-        ([SHOP], None, Seen.HIDDEN),
-        ([ALL], None, Seen.FULL),
-        ([ALL, SHOP], None, Seen.HIDDEN),
-        ([ALL, SHOP], Reach(reads=frozenset({SECRET})), Seen.HIDDEN),
-        ([ALL, ALL], Reach(reads=EVERYTHING), Seen.FULL),
-        ([View()], Reach(reads=frozenset({"shop"})), Seen.HIDDEN),
+        ([SHOP], Reach(reads=frozenset({"shop-db"})), Visibility.FULL),
+        ([SHOP], Reach(reads=frozenset({"shop", SECRET})), Visibility.REDACTED),
+        ([SHOP], Reach(reads=EVERYTHING, cluster_scoped=True), Visibility.REDACTED),
+        ([SHOP], Reach(reads=frozenset({SECRET})), Visibility.HIDDEN),
+        ([SHOP], None, Visibility.HIDDEN),
+        ([ALL], None, Visibility.FULL),
+        ([ALL, SHOP], None, Visibility.HIDDEN),
+        ([ALL, SHOP], Reach(reads=frozenset({SECRET})), Visibility.HIDDEN),
+        ([ALL, ALL], Reach(reads=EVERYTHING), Visibility.FULL),
+        ([View()], Reach(reads=frozenset({"shop"})), Visibility.HIDDEN),
     ],
 )
 def test_the_least_that_one_of_them_may_see(views, reach, seen):
-    assert seen_by(views, reach) is seen
+    assert visibility_for(views, reach) is seen
 
 
 def test_of_a_wide_backup_only_ones_own_part_is_told():
@@ -84,8 +84,8 @@ def test_of_a_wide_backup_only_ones_own_part_is_told():
             "schedule": "nightly",
         }
     )
-    told, extra = own_event(whole, [SHOP]), own_extra(EXTRA, [SHOP])
-    assert told.facts["namespaces"] == ["shop", OTHERS]
+    told, extra = redact_event(whole, [SHOP]), redact_extra(EXTRA, [SHOP])
+    assert told.facts["namespaces"] == ["shop", HIDDEN_NAMES]
     assert extra["errors"] == ["Pod shop/web: no space"]
     assert extra["unprotected"] == ["shop/data has no data in this backup"]
     assert SECRET not in json.dumps([dict(told.facts), extra])
@@ -99,10 +99,10 @@ def test_nor_does_a_card_tell_more():
         extra=EXTRA,
         requester="UADA",
     )
-    drawn = card(*own_history(RAN, history, [SHOP]), START)
+    drawn = render_card(*redact_history(RAN, history, [SHOP]), START)
     assert SECRET not in json.dumps([drawn.text, *drawn.blocks])
     assert "Pod shop/web: no space" in json.dumps(drawn.blocks)
-    assert SECRET in json.dumps(card(RAN, history, START).blocks)
+    assert SECRET in json.dumps(render_card(RAN, history, START).blocks)
 
 
 TEXT = st.text("abc", min_size=1, max_size=5)
@@ -115,7 +115,9 @@ NAMES = st.sampled_from(["shop", "shop-db", SECRET, "pay", "*"])
     st.lists(st.tuples(NAMES, TEXT).map("/".join), max_size=3),
 )
 def test_errors_and_volumes_of_others_are_never_among_ones_own(namespaces, of_all, unprotected):
-    own = own_extra({"results": {"cluster": of_all, "namespaces": namespaces}, "unprotected": unprotected}, [ALL, SHOP])
+    own = redact_extra(
+        {"results": {"cluster": of_all, "namespaces": namespaces}, "unprotected": unprotected}, [ALL, SHOP]
+    )
     allowed = [text for name in ("shop", "shop-db") for text in namespaces.get(name, [])]
     assert sorted(own.get("errors", [])) == sorted(allowed)
     assert own.get("unprotected", []) == [each for each in unprotected if each.startswith("shop")]

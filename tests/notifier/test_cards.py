@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from domain.operation import Operation, State
-from notifier.render.cards import History, card
+from notifier.render.cards import History, render_card
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 RAN = Operation(
@@ -17,7 +17,7 @@ RAN = Operation(
 
 
 def labels(operation: Operation) -> list[str]:
-    drawn = card(operation, History(), NOW)
+    drawn = render_card(operation, History(), NOW)
     return [each["text"]["text"] for block in drawn.blocks if block["type"] == "actions" for each in block["elements"]]
 
 
@@ -45,7 +45,7 @@ def test_what_waits_for_approval_can_be_withdrawn_where_it_was_asked_for():
 
 def running(done: int, total: int, seconds: float) -> str:
     seen = {"done": done, "total": total, "started": (NOW - timedelta(seconds=seconds)).isoformat()}
-    drawn = card(replace(RAN, state=State.RUNNING, phase="InProgress"), History(seen=seen), NOW)
+    drawn = render_card(replace(RAN, state=State.RUNNING, phase="InProgress"), History(seen=seen), NOW)
     return json.dumps(drawn.blocks)
 
 
@@ -63,10 +63,10 @@ def test_a_pace_that_says_nothing_is_not_told(done, total, seconds):
 
 def test_what_ended_has_no_time_left():
     seen = {"done": 5, "total": 10, "started": (NOW - timedelta(seconds=30)).isoformat()}
-    assert "left" not in json.dumps(card(RAN, History(seen=seen), NOW).blocks)
+    assert "left" not in json.dumps(render_card(RAN, History(seen=seen), NOW).blocks)
 
 
 def test_one_item_is_one_item():
-    drawn = card(replace(RAN, state=State.RUNNING), History(seen={"done": 0, "total": 1}), NOW)
+    drawn = render_card(replace(RAN, state=State.RUNNING), History(seen={"done": 0, "total": 1}), NOW)
     assert "0 of 1 item" in drawn.text
     assert "items" not in drawn.text

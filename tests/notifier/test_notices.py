@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from domain.event import Event, Severity
-from notifier.render.notices import notice
+from notifier.render.notices import render_notice
 from notifier.route import Destination, Role
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -18,7 +18,7 @@ THERE = Destination("slack", "C1", Role.NEWS, 10)
 def shown(kind: str, name: str = "b1", severity: Severity = Severity.WARNING, **facts: Any) -> str:
     noun = kind.partition(".")[0].capitalize()
     event = Event(kind, "prod", "c1", noun, "u1", name, kind, NOW, severity, facts=facts)
-    rendered = notice(event, THERE, {}, "")
+    rendered = render_notice(event, THERE, {}, "")
     return f"{rendered.text}\n{rendered.blocks}"
 
 

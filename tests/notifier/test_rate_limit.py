@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from domain.errors import NotAccepted
 from notifier.deliver.rate_limit import (
     HISTORY,
-    LEAVES,
     METHODS,
     POST,
     POSTS_PER_CHANNEL,
+    RESERVED_SHARE,
     Priority,
     RateLimiter,
     TokenBucket,
@@ -53,7 +53,7 @@ def test_no_window_ever_counts_more_than_the_bucket_holds(calls, size, period):
     for gap, lasts, share, priority in calls:
         now += timedelta(seconds=gap)
         for end in sorted(each for each in under_way if each <= now):
-            bucket.done(end)
+            bucket.finish(end)
         under_way = [each for each in under_way if each > now]
         if not bucket.wait(now, priority):
             bucket.take()
@@ -110,7 +110,7 @@ def test_each_priority_leaves_its_share_to_those_above_it(method):
     left = size
     for priority in sorted(Priority, reverse=True):
         left -= taken(limiter, method, "c", priority)
-        assert left <= -(-size * LEAVES[priority] // 1)
+        assert left <= -(-size * RESERVED_SHARE[priority] // 1)
     assert left == 0
 
 

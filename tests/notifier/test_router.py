@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from domain.event import Event, Severity
-from notifier.route import Route, Wiring
-from notifier.router import Teller
-from store.retention import Policy, prune
+from notifier.route import Route, RoutingTable
+from notifier.router import EventRouter
+from store.retention import RetentionPolicy, prune
 from store.tables.failed_items import ItemKind
 from store.tables.subscriptions import Subscription
 from store.writer import Store
@@ -37,7 +37,7 @@ async def receivers(directory: Path, event: Event) -> list[str]:
     try:
         wanted = Subscription("U1", "prod", "namespace", "shop", "U1", NOW, "failures")
         await store.write(lambda tx: (tx.subscriptions.add(wanted), tx.outbox.add(event)))
-        await Teller(store, Wiring, lambda: NOW, lambda: None).round()
+        await EventRouter(store, RoutingTable, lambda: NOW, lambda: None).round()
         return [notice.address for notice in await store.read(lambda tx: tx.notices.of_event(event.id))]
     finally:
         await store.close()
@@ -53,8 +53,8 @@ class Telling:
 
     def __init__(self, store: Store) -> None:
         self.store, self.now = store, NOW
-        wiring = Wiring((Route("all", "webhook", ("all",), routine=True),))
-        self.teller = Teller(store, lambda: wiring, lambda: self.now, lambda: None)
+        wiring = RoutingTable((Route("all", "webhook", ("all",), routine=True),))
+        self.teller = EventRouter(store, lambda: wiring, lambda: self.now, lambda: None)
 
     async def spoil(self, *idents: str) -> None:
         """As a newer version may have left them: a severity that this one does not know."""
@@ -70,7 +70,7 @@ class Telling:
         return {row[0] for row in rows}
 
     async def failed(self):
-        return await self.store.read(lambda tx: tx.failed_items.of(ItemKind.EVENT))
+        return await self.store.read(lambda tx: tx.failed_items.by_key(ItemKind.EVENT))
 
 
 @pytest.fixture
@@ -125,7 +125,7 @@ async def test_an_event_that_is_set_aside_is_not_pruned(telling):
     await telling.store.write(lambda tx: tx.outbox.add(event))
     await telling.spoil(event.id)
     await telling.teller.round()
-    await telling.store.write(lambda tx: prune(tx, NOW + timedelta(days=999), Policy()))
+    await telling.store.write(lambda tx: prune(tx, NOW + timedelta(days=999), RetentionPolicy()))
     rows = await telling.store.read(lambda tx: tx.connection.execute("SELECT id FROM outbox").fetchall())
     assert rows == [(event.id,)]
 
@@ -143,8 +143,8 @@ async def test_what_is_done_at_once_is_one_message_in_the_channel_that_shows_its
     store = await Store.open(tmp_path, NOW)
     try:
         await store.write(lambda tx: (tx.outbox.add(started), tx.outbox.add(changed)))
-        wiring = Wiring((Route("all", "slack", ("C1",)),))
-        await Teller(store, lambda: wiring, lambda: NOW, lambda: None).round()
+        wiring = RoutingTable((Route("all", "slack", ("C1",)),))
+        await EventRouter(store, lambda: wiring, lambda: NOW, lambda: None).round()
         found = await store.read(lambda tx: (tx.notices.of_event(started.id), tx.notices.of_event(changed.id)))
     finally:
         await store.close()

@@ -14,7 +14,7 @@ from standardwebhooks import Webhook
 
 from domain.event import Severity
 from notifier.deliver.http_client import retry_after
-from notifier.deliver.webhooks import SCHEDULE, WebhookDelivery, wait_before_next
+from notifier.deliver.webhooks import RETRY_SCHEDULE_S, WebhookDelivery, wait_before_next
 from notifier.render.cloudevents import FACTS, LARGEST, encoded, envelope
 from store.tables.notices import NoticeState
 from tests.notifier.conftest import SECRET, START, event
@@ -133,7 +133,7 @@ async def test_the_schedule_is_kept_to_its_end(world):
     server = await world.server("ops", answers=[500])
     await world.happens(event())
     await world.delivers()
-    for wait in SCHEDULE:
+    for wait in RETRY_SCHEDULE_S:
         await world.later(seconds=wait * 1.2 + 1)
     assert len(server.calls) == 10
     assert await world.states() == [NoticeState.DEAD]
@@ -150,8 +150,8 @@ async def test_the_waits_are_spread(world):
     (notice,) = await world.notices()
     waits = {wait_before_next(notice, 0, START, Random(seed)) for seed in range(50)}
     assert len(waits) > 40
-    assert min(waits) >= SCHEDULE[0]
-    assert max(waits) <= SCHEDULE[0] * 1.2
+    assert min(waits) >= RETRY_SCHEDULE_S[0]
+    assert max(waits) <= RETRY_SCHEDULE_S[0] * 1.2
 
 
 async def test_gone_disables_and_tells(world):

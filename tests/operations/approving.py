@@ -14,15 +14,15 @@ from domain.actor import Actor, ActorKind, Origin, Way
 from domain.answer import Answer
 from domain.approval import Approval, VoteKind, approval_id
 from domain.decision import Decision, Outcome, Reason
-from domain.errors import Unsure, UserError
+from domain.errors import IdentityUnknown, UserError
 from domain.operation import Operation, State
 from domain.plan import Plan, Step, StepVerb, digest
 from domain.reach import Reach
 from operations.approval.approvals import Approvals
-from operations.approval.timers import Terms
+from operations.approval.timers import ApprovalTimes
 from operations.executor import Executor
 from operations.replan import Replanned
-from operations.request import Asked, Policy
+from operations.request import CommandRequest, Policy
 from policy.directory import UNKNOWN, Directory, Member
 from policy.rules import Rule
 from sandbox.kubernetes.auth import admin
@@ -82,7 +82,7 @@ class Desk:
             self._replan,
             lambda: Policy(self.rules, self._directory),
             self._who,
-            Terms,
+            ApprovalTimes,
             lambda: self.now,
             withdraw=self._take_back,
         )
@@ -108,7 +108,7 @@ class Desk:
 
     async def _who(self, ident: str, _team: str = "") -> Actor:
         if ident in self.unsure:
-            raise Unsure("I cannot find out who you are.")
+            raise IdentityUnknown("I cannot find out who you are.")
         return next(actor for actor in (*PEOPLE.values(), ALT) if actor.id == ident)
 
     @property
@@ -116,7 +116,7 @@ class Desk:
         return approval_id(f"op-{self.name}")
 
     async def ask(self) -> Answer:
-        asked = Asked("key", f"restore create {self.name}", PEOPLE["ada"], Origin(Way.SLASH, "C1"))
+        asked = CommandRequest("key", f"restore create {self.name}", PEOPLE["ada"], Origin(Way.SLASH, "C1"))
         line = f"restore create {self.name} --from-backup b1"
         operation = Operation(
             f"op-{self.name}",
@@ -132,7 +132,7 @@ class Desk:
             self.now,
             reason="oops",
         )
-        return await self.approvals.ask(operation, self.plan, self.decision, asked)
+        return await self.approvals.open(operation, self.plan, self.decision, asked)
 
     async def votes(self, name: str, kind: VoteKind = VoteKind.APPROVE, reason: str = "") -> str:
         """What the voter is told."""
@@ -176,7 +176,7 @@ class Desk:
         return [each.kind for each in await self.store.read(lambda tx: tx.outbox.of_operation(f"op-{self.name}"))]
 
     async def record(self) -> list[tuple[str, str]]:
-        story = await self.store.read(lambda tx: tx.audit.story(f"op-{self.name}"))
+        story = await self.store.read(lambda tx: tx.audit.history_of(f"op-{self.name}"))
         return [(row.entry.action, row.entry.actor) for row in story]
 
     def runs_what_was_approved(self) -> bool:

@@ -13,7 +13,7 @@ from random import Random
 from typing import Any
 
 from commands.grammar.parser import parse
-from commands.planning.context import ClusterView, Situation
+from commands.planning.context import ClusterView, PlanContext
 from commands.planning.resolve import resolve
 from commands.registry import verb_of
 from domain.actor import Actor, ActorKind, Origin, Way
@@ -22,8 +22,8 @@ from domain.errors import ChatopsError
 from domain.operation import Operation, State
 from domain.plan import Plan
 from operations.executor import Executor
-from operations.facts_reader import gather, nothing_cached
-from operations.unconfirmed_writes import Confirming
+from operations.facts_reader import no_cache, read_facts
+from operations.unconfirmed_writes import UnconfirmedWrites
 from sandbox.kubernetes.auth import admin
 from sandbox.kubernetes.cutting import Cut, CuttingProxy
 from sandbox.kubernetes.objects import Objects
@@ -101,7 +101,7 @@ class Bench:
         return number, operation, plan
 
     async def _plan(self, line: str, ident: str) -> Plan:
-        situation = Situation(
+        situation = PlanContext(
             now=self.now, new_id=lambda: ident, cluster=ClusterView("prod", server_version="v1.18.2"), actor=ADA,
             operation=ident,
         )  # fmt: skip
@@ -110,7 +110,7 @@ class Bench:
         assert verb is not None
         assert verb.plan is not None
         command = verb.settle(command, situation) if verb.settle else command
-        facts = await gather(verb, command, self._planning, _nothing_recorded, nothing_cached, lambda _facts: None)
+        facts = await read_facts(verb, command, self._planning, _nothing_recorded, no_cache, lambda _facts: None)
         plan = resolve(verb.plan(command, facts, situation), facts, situation)
         assert plan.steps, line
         return plan
@@ -143,7 +143,7 @@ class Bench:
         return [each.kind for each in await self.store.read(lambda tx: tx.outbox.of_operation(operation.id))]
 
     async def rows(self, operation: Operation) -> list[tuple[str, str]]:
-        story = await self.store.read(lambda tx: tx.audit.story(operation.id))
+        story = await self.store.read(lambda tx: tx.audit.history_of(operation.id))
         return [(row.entry.action, row.entry.outcome) for row in story]
 
     async def execute(self, operation: Operation, plan: Plan) -> None:
@@ -151,7 +151,7 @@ class Bench:
 
     async def check(self) -> None:
         """As the loop does; one that starts afresh."""
-        await Confirming(self.store, self.executor, lambda: self.now).round()
+        await UnconfirmedWrites(self.store, self.executor, lambda: self.now).round()
 
     async def _told(self, ident: str, number: str, before: dict[str, Any]) -> Told:
         operation, events = await self.store.read(lambda tx: (tx.operations.get(ident), tx.outbox.of_operation(ident)))

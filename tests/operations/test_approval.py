@@ -164,7 +164,7 @@ async def test_who_turns_out_to_be_no_approver_has_not_voted(one):
     await unsure(one, "mallory")
     await one.later(31)
     assert await one.state() == ("open", "awaiting")
-    assert await one.store.read(lambda tx: tx.deadlines.open(terms.VOTE)) == ()
+    assert await one.store.read(lambda tx: tx.deadlines.open(terms.VOTE_KIND)) == ()
 
 
 @pytest.mark.parametrize(
@@ -502,11 +502,11 @@ async def test_a_timer_that_fails_holds_up_no_other_and_comes_again(tmp_path):
         for desk in desks:
             await desk.ask()
         bad, good = desks
-        spoilt = terms.at(terms.VOTE, bad.id, bad.now - timedelta(days=1))
+        spoilt = terms.deadline_at(terms.VOTE_KIND, bad.id, bad.now - timedelta(days=1))
         await store.write(lambda tx: tx.deadlines.put(spoilt))
         await good.later(3601)
         assert await good.state() == ("expired", "expired")
-        (failed,) = (await store.read(lambda tx: tx.failed_items.of(ItemKind.TIMER))).values()
+        (failed,) = (await store.read(lambda tx: tx.failed_items.by_key(ItemKind.TIMER))).values()
         assert (failed.key, failed.error_type) == (spoilt.id, "KeyError")
 
 
@@ -527,7 +527,7 @@ async def test_the_record_keeps_what_was_shown_and_by_which_rules(tmp_path):
         desk = Desk(store, cluster, objects)
         desk.decision = replace(desk.decision, rules_digest="the rules of today")
         await desk.ask()
-        (asked,) = await store.read(lambda tx: tx.audit.story("op-r1"))
+        (asked,) = await store.read(lambda tx: tx.audit.history_of("op-r1"))
     kept = asked.entry.detail
     assert kept["rules"] == "the rules of today"
     assert kept["plan"] == desk.plan.fingerprint

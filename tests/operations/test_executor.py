@@ -10,14 +10,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from commands.restore.conflicts import in_the_way
+from commands.restore.conflicts import find_conflict
 from domain.decision import recovered
 from domain.errors import ChatopsError, Refused, Stale, Unreachable
 from domain.operation import State
 from domain.reach import Reach
-from operations.executor import IN_FLIGHT, WINDOW, Executor
-from operations.unconfirmed_writes import ASK_AFTER
-from operations.write_step import write
+from operations.executor import START_WINDOW, WRITE_MAY_ARRIVE_FOR, Executor
+from operations.unconfirmed_writes import ASK_REQUESTER_AFTER
+from operations.write_step import write_step
 from sandbox.kubernetes.cutting import Cut
 from sandbox.kubernetes.faults import Trouble
 from store.tables.observed import Observed
@@ -56,7 +56,7 @@ async def dead_after_sending(desk, key):
         tx.steps.move(operation.id, 0, StepState.PENDING, StepState.SUBMITTING, NOW)
 
     await desk.store.write(begun)
-    await write(desk.cluster, plan.steps[0], operation.id)
+    await write_step(desk.cluster, plan.steps[0], operation.id)
     return sending
 
 
@@ -133,7 +133,7 @@ async def test_what_the_watch_saw_is_not_made_again_after_it_went(desk):
 async def test_a_second_restore_of_the_same_namespaces_waits_for_the_first(desk):
     await left_open(desk, "restore.create", LOST)
     _, second, _ = await desk.granted("restore.create")
-    words = await desk.store.read(lambda tx: in_the_way(tx, second, Reach(writes=frozenset({"shop"}))))
+    words = await desk.store.read(lambda tx: find_conflict(tx, second, Reach(writes=frozenset({"shop"}))))
     assert "Another restore of the same namespaces" in words
 
 
@@ -149,7 +149,7 @@ async def test_what_did_not_arrive_is_sent_again_within_the_window(desk):
 async def test_and_after_it_is_only_looked_for(desk):
     operation, _ = await left_open(desk, "restore.create", NOT_ARRIVED)
     desk.proxy.heal()
-    desk.now += WINDOW + timedelta(seconds=1)
+    desk.now += START_WINDOW + timedelta(seconds=1)
     await desk.check()
     stored = await desk.stored(operation)
     assert stored.state is State.FAILED
@@ -161,7 +161,7 @@ async def test_and_after_it_is_only_looked_for(desk):
 async def test_one_that_is_there_is_found_after_the_window_too(desk):
     operation, _ = await left_open(desk, "restore.create", LOST)
     desk.proxy.heal()
-    desk.now += WINDOW * 2
+    desk.now += START_WINDOW * 2
     await desk.check()
     assert await desk.state(operation) is State.SUBMITTED
 
@@ -170,7 +170,7 @@ async def test_a_look_that_is_refused_says_nothing(desk):
     operation, _ = await left_open(desk, "restore.create", LOST)
     desk.proxy.heal()
     desk.api.faults.forbidden.add("restores")
-    desk.now += WINDOW * 2
+    desk.now += START_WINDOW * 2
     await desk.check()
     assert await desk.state(operation) is State.UNCONFIRMED
 
@@ -182,7 +182,7 @@ async def test_a_refusal_right_after_a_lost_write_says_nothing_of_the_lost_one(d
     desk.objects.delete("backups", "velero", backup["metadata"]["name"])
     await desk.check()
     assert await desk.state(operation) is State.UNCONFIRMED
-    desk.now += IN_FLIGHT
+    desk.now += WRITE_MAY_ARRIVE_FOR
     await desk.check()
     assert await desk.state(operation) is State.FAILED
 
@@ -192,7 +192,7 @@ async def test_a_long_silence_asks_a_person_once(desk):
     await desk.check()
     assert "operation.unresolved" not in await desk.events(operation)
     for _ in range(3):
-        desk.now += ASK_AFTER
+        desk.now += ASK_REQUESTER_AFTER
         await desk.check()
     assert await desk.events(operation) == ["operation.unconfirmed", "operation.unresolved"]
     assert ("restore.create.submitted", "unresolved") in await desk.rows(operation)
@@ -252,7 +252,7 @@ async def test_of_a_request_that_nobody_saw_nothing_is_claimed(desk):
     desk.proxy.heal()
     await desk.check()
     assert await desk.state(operation) is State.UNCONFIRMED
-    desk.now += IN_FLIGHT
+    desk.now += WRITE_MAY_ARRIVE_FOR
     await desk.check()
     assert await desk.state(operation) is State.LOST
     assert (await desk.events(operation))[-1] == "operation.lost"
@@ -277,7 +277,7 @@ async def test_a_deletion_may_be_settled_before_its_answer_comes(desk):
 
 async def test_what_was_granted_too_long_ago_does_not_start(desk):
     _, operation, plan = await desk.granted("restore.create")
-    desk.now += WINDOW + timedelta(seconds=1)
+    desk.now += START_WINDOW + timedelta(seconds=1)
     await desk.execute(operation, plan)
     assert await desk.state(operation) is State.FAILED
     assert await desk.events(operation) == ["operation.failed"]
@@ -343,9 +343,9 @@ async def test_no_sequence_of_calls_writes_for_what_was_not_granted(desk, state,
 async def test_a_write_that_is_repeated_finds_its_own_object(desk):
     """Before the backup is looked at: our first request may have removed it."""
     _, operation, plan = await desk.granted("backup.delete")
-    first = await write(desk.cluster, plan.steps[0], operation.id)
+    first = await write_step(desk.cluster, plan.steps[0], operation.id)
     processed(desk, operation)
-    again = await write(desk.cluster, plan.steps[0], operation.id)
+    again = await write_step(desk.cluster, plan.steps[0], operation.id)
     assert again["metadata"]["uid"] == first["metadata"]["uid"]
 
 

@@ -13,20 +13,20 @@ from domain.operation import Operation, State
 from domain.plan import Plan, Step, StepVerb
 from domain.reach import Reach
 from operations.executor import Executor
-from operations.step_runner import Continuing
+from operations.step_runner import StepRunner
 from tests.operations.approving import NOW, Desk, cluster_in
 from tests.operations.test_step_runner import made
-from tracking.schedule_reconciler import Keeper
+from tracking.schedule_reconciler import ScheduleReconciler
 from velero.cluster import Cluster, ClusterSettings
 from velero.connection import Direct
 
 HOLD = Step(
     StepVerb.PATCH, "Schedule", "schedules", "nightly", {"status": {"lastSkipped": "2026-11-21T12:20:00Z"}}, "velero",
-    note=schedule_hold.NOTE,
+    note=schedule_hold.HOLD_NOTE,
 )  # fmt: skip
 PLAN = Plan("prod", "restore", "create", (HOLD, made("Restore", "r1")), Reach(), subject="r1")
 CLICK = Plan(
-    "prod", "schedule", "pause", (replace(HOLD, note=f"{schedule_hold.NOTE}:op-r1"),), Reach(), subject="nightly"
+    "prod", "schedule", "pause", (replace(HOLD, note=f"{schedule_hold.HOLD_NOTE}:op-r1"),), Reach(), subject="nightly"
 )
 
 
@@ -36,8 +36,8 @@ class House:
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
         clusters = {"prod": desk.cluster}
-        self.keeper = Keeper(desk.store, clusters, lambda: desk.now)
-        self.continuing = Continuing(desk.store, desk.executor, lambda: desk.now)
+        self.keeper = ScheduleReconciler(desk.store, clusters, lambda: desk.now)
+        self.continuing = StepRunner(desk.store, desk.executor, lambda: desk.now)
 
     async def _kept(self, ident: str, plan: Plan, state: State) -> None:
         now, line = self.desk.now, f"{plan.noun} {plan.verb} {plan.subject}"
@@ -90,7 +90,7 @@ class House:
         return [event.kind for event in await self.desk.store.read(lambda tx: tx.outbox.unrouted(100))]
 
     async def holds(self) -> int:
-        return await self.desk.store.read(lambda tx: len(tx.deadlines.open(schedule_hold.RENEW)))
+        return await self.desk.store.read(lambda tx: len(tx.deadlines.open(schedule_hold.RENEW_KIND)))
 
 
 @pytest.fixture
@@ -192,7 +192,7 @@ async def test_a_cluster_that_does_not_answer_is_asked_again(house):
     desk = house.desk
     away = Cluster(ClusterSettings("prod", Direct("http://127.0.0.1:1", "t")), now=lambda: NOW, random=Random(1))
     desk.now += timedelta(minutes=5)
-    await Continuing(desk.store, Executor(desk.store, {"prod": away}, lambda: desk.now), lambda: desk.now).round()
+    await StepRunner(desk.store, Executor(desk.store, {"prod": away}, lambda: desk.now), lambda: desk.now).round()
     await away.close()
     assert house.skipped == "12:20"
     await house.later(1)

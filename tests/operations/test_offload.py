@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from commands.planning.facts import Facts, File
+from commands.planning.facts import Facts, FileNeed
 from domain.errors import Unreachable
 from operations import offload
 
@@ -15,19 +15,19 @@ def thread() -> str:
 
 
 def facts(size: int) -> Facts:
-    return Facts(files={File("BackupLog", "a"): b"x" * size, File("BackupResults", "a"): b""})
+    return Facts(files={FileNeed("BackupLog", "a"): b"x" * size, FileNeed("BackupResults", "a"): b""})
 
 
 @pytest.mark.parametrize(
     ("size", "here"), [(0, True), (offload.INLINE_FILE_BYTES, True), (offload.INLINE_FILE_BYTES + 1, False)]
 )
 async def test_only_large_files_are_read_in_a_thread(size, here):
-    ran = await offload.decide([facts(size), Unreachable("prod", "Cluster prod does not answer.")], thread)
+    ran = await offload.run_offloaded([facts(size), Unreachable("prod", "Cluster prod does not answer.")], thread)
     assert (ran == thread()) is here
 
 
 async def test_the_loop_goes_on_while_a_large_file_is_read():
     let_go = threading.Event()
-    reading = asyncio.create_task(offload.decide([facts(offload.INLINE_FILE_BYTES + 1)], let_go.wait, 30))
+    reading = asyncio.create_task(offload.run_offloaded([facts(offload.INLINE_FILE_BYTES + 1)], let_go.wait, 30))
     asyncio.get_running_loop().call_soon(let_go.set)  # nobody but the loop can end the reading
     assert await reading

@@ -10,8 +10,8 @@ from domain.approval import approval_id
 from domain.decision import Decision, Outcome, Reason
 from domain.errors import Refused
 from domain.operation import Operation, State
-from notifier.route import Role, Wiring, destinations
-from operations.request import Asked
+from notifier.route import Role, RoutingTable, destinations
+from operations.request import CommandRequest
 from policy.directory import UNKNOWN, Directory
 from policy.parse import parse_rules
 from tests.operations.approving import NOW, PEOPLE, Desk, cluster_in, member
@@ -44,7 +44,9 @@ async def reminder(desk):
 
 
 def places(event):
-    return {(to.address, to.mention, to.role) for to in destinations(event, Wiring(approvals_channel="C0APPROVE"))}
+    return {
+        (to.address, to.mention, to.role) for to in destinations(event, RoutingTable(approvals_channel="C0APPROVE"))
+    }
 
 
 async def test_a_reminder_mentions_whom_the_rule_names(desk):
@@ -82,7 +84,7 @@ async def breaks(desk, number, who="ada"):
         ident, "prod", "restore", "create", f"g{number}", PEOPLE[who].id, State.APPROVED, "restore create",
         desk.plan.fingerprint, desk.now, desk.now, reason="checkout is down",
     )  # fmt: skip
-    asked = Asked(ident, "restore create", PEOPLE[who], Origin(Way.SLASH, "C1"))
+    asked = CommandRequest(ident, "restore create", PEOPLE[who], Origin(Way.SLASH, "C1"))
     plan = replace(desk.plan, subject=f"g{number}")
 
     def write(tx):

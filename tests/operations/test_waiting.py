@@ -28,7 +28,9 @@ async def status(desk, *sees):
     """What somebody is told who may see these namespaces; all of them where none is named."""
     shelf = Shelf(status={"serverVersion": "v1.18.2"})
     shelf.situation = replace(shelf.situation, now=desk.now)
-    shelf.records[pending_approvals.TABLE] = await desk.store.read(lambda tx: pending_approvals.waiting(tx, "prod"))
+    shelf.records[pending_approvals.TABLE] = await desk.store.read(
+        lambda tx: pending_approvals.read_pending_approvals(tx, "prod")
+    )
     return shown((shelf.sees_only(*sees) if sees else shelf).says("status"))
 
 
@@ -89,7 +91,7 @@ async def test_of_what_also_reaches_others_only_that_it_waits(desk):
 
 
 async def test_links_lead_to_the_requests(desk):
-    rows = await desk.store.read(lambda tx: pending_approvals.waiting(tx, "prod"))
+    rows = await desk.store.read(lambda tx: pending_approvals.read_pending_approvals(tx, "prod"))
     shelf = Shelf(
         records={pending_approvals.TABLE: [replace(row, link="https://example.com/archives/C1/p1") for row in rows]}
     )
@@ -97,4 +99,4 @@ async def test_links_lead_to_the_requests(desk):
 
 
 async def test_those_of_another_cluster_are_not_this_one_s(desk):
-    assert await desk.store.read(lambda tx: pending_approvals.waiting(tx, "staging")) == []
+    assert await desk.store.read(lambda tx: pending_approvals.read_pending_approvals(tx, "staging")) == []

@@ -9,7 +9,7 @@ from domain.actor import Actor, ActorKind
 from domain.plan import Guard, Level
 from domain.reach import Reach
 from policy.directory import Directory, Member
-from policy.matching import Ask
+from policy.matching import PolicyRequest
 from policy.parse import parse_rules
 from policy.rules import Rule
 
@@ -46,11 +46,11 @@ def rules(*entries: dict[str, Any]) -> tuple[Rule, ...]:
     return found
 
 
-def ask(actor: Actor, verb: str, *reads: str, **changes: Any) -> Ask:
+def ask(actor: Actor, verb: str, *reads: str, **changes: Any) -> PolicyRequest:
     """Of a write that reads these namespaces, unless `reach` is given."""
     reach = changes.pop("reach", Reach(reads=frozenset(reads)))
     settings = {"cluster": "east", "writes": True, "now": WEDNESDAY, "labels": LABELS, **changes}
-    return Ask(actor=actor, verb=verb, reach=reach, **settings)
+    return PolicyRequest(actor=actor, verb=verb, reach=reach, **settings)
 
 
 def refusing(code: str) -> Guard:

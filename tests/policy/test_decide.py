@@ -16,7 +16,7 @@ from domain.plan import Guard, Level, Plan, Step, StepVerb
 from domain.reach import EVERYTHING, Reach
 from policy.cluster_facts import ClusterFacts
 from policy.decide import decide, judge, may_ask
-from policy.directory import ASSUMED, UNKNOWN, Directory, Member, eligible
+from policy.directory import ASSUMED, UNKNOWN, Directory, Member, eligible_approvers
 from policy.reach import backup_reach
 from policy.rules import rules_digest
 from tests.policy.people import ADA, BOB, DEPLOYS, DIRECTORY, GRACE, LABELS, MALLORY, WEDNESDAY, ask, refusing, rules
@@ -234,11 +234,11 @@ class TestApproval:
 
     def test_nor_does_their_other_account(self) -> None:
         second = Directory(groups={"approvers": (Member("UGRACE2", "Grace@example.com"), Member("UBOB"))})
-        assert [each.id for each in eligible(second, ["approvers"], GRACE)] == ["UBOB"]
+        assert [each.id for each in eligible_approvers(second, ["approvers"], GRACE)] == ["UBOB"]
 
     def test_two_people_without_addresses_are_two(self) -> None:
         bare = Directory(groups={"approvers": (Member("UGRACE"), Member("UBOB"))})
-        assert len(eligible(bare, ["approvers"], replace(ADA, email=""))) == 2
+        assert len(eligible_approvers(bare, ["approvers"], replace(ADA, email=""))) == 2
 
     def test_one_person_counts_once(self) -> None:
         twice = Directory(
@@ -248,11 +248,11 @@ class TestApproval:
             },
             people=(Member("UBOB", "bob@example.com"),),
         )
-        assert len(eligible(twice, ["approvers", "seniors", "UBOB", "bob@example.com"], ADA)) == 1
+        assert len(eligible_approvers(twice, ["approvers", "seniors", "UBOB", "bob@example.com"], ADA)) == 1
 
     def test_nor_do_people_who_left(self) -> None:
         gone = Directory(groups={"approvers": (Member("UBOB", active=False), Member("UGRACE"))})
-        assert [each.id for each in eligible(gone, ["approvers"], ADA)] == ["UGRACE"]
+        assert [each.id for each in eligible_approvers(gone, ["approvers"], ADA)] == ["UGRACE"]
 
     def test_when_nobody_can_be_counted_it_is_refused(self) -> None:
         found = judge(rules(ASKED), ask(ADA, "restore.create", "shop"), UNKNOWN)

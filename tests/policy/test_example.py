@@ -11,7 +11,7 @@ import pytest
 from policy.cases import Case, CaseFaults, parse_cases, run_cases
 from policy.parse import KEYS, Faults, parse_rules
 from policy.rules import Rule
-from policy.visible import view
+from policy.visible import view_for
 from tests.policy.people import ADA, BOB, LABELS, MALLORY
 
 ROOT = Path(__file__).parents[2]
@@ -41,7 +41,7 @@ def test_the_example_s_cases(case: Case) -> None:
 
 def test_who_sees_what_under_the_example() -> None:
     def seen(actor: Any) -> tuple[str, ...]:
-        return view(example(), actor, "prod-east", "backup.get", LABELS).only(sorted(LABELS))
+        return view_for(example(), actor, "prod-east", "backup.get", LABELS).visible_names(sorted(LABELS))
 
     assert seen(BOB) == tuple(sorted(LABELS))
     assert seen(ADA) == ("shop", "shop-db")

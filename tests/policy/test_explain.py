@@ -13,7 +13,7 @@ from domain.plan import Plan, Step, StepVerb
 from domain.reach import Reach
 from policy.cases import Case, CaseFaults, parse_cases, run_cases
 from policy.decide import judge
-from policy.explain import Row, explain, rights
+from policy.explain import ExplainedRule, explain, list_rights
 from tests.policy.people import ADA, DIRECTORY, LABELS, WEDNESDAY, ask, rules
 
 TABLE = (
@@ -41,7 +41,7 @@ TABLE = (
 )
 
 
-def rows(*reads: str) -> dict[str, Row]:
+def rows(*reads: str) -> dict[str, ExplainedRule]:
     return {row.rule: row for row in explain(rules(*TABLE), ask(ADA, "backup.create", *reads), DIRECTORY).rows}
 
 
@@ -78,7 +78,7 @@ def test_the_explanation_carries_the_decision() -> None:
 
 
 def test_rights_are_the_rules_that_include_somebody() -> None:
-    found = rights(rules(*TABLE), ADA, ["east", "west"])
+    found = list_rights(rules(*TABLE), ADA, ["east", "west"])
     assert found[0] == ("*", "east, west", "deny everywhere, sun 00:00-00:00 UTC", "freeze")
     assert ("*", "west", "allow everywhere", "other-cluster") in found
     assert ("*", "east, west", "approve in shop, 1 of approvers", "four-eyes") in found
@@ -93,7 +93,7 @@ def test_rights_by_label() -> None:
         "effect": "allow",
         "namespaces": ["label:team=shop", "label:x"],
     }
-    assert rights(rules(by_label), ADA, ["east"])[0][2] == "allow in label:team=shop, label:x"
+    assert list_rights(rules(by_label), ADA, ["east"])[0][2] == "allow in label:team=shop, label:x"
 
 
 CASE = {
@@ -190,7 +190,7 @@ def test_rights_claim_nothing_that_is_refused() -> None:
         },
         {"name": "pods", "who": "anyone", "what": ["backup.create"], "kinds": ["pods"], "effect": "allow"},
     )
-    told = {rule: follows for _, _, follows, rule in rights(table, ADA, ("prod",))}
+    told = {rule: follows for _, _, follows, rule in list_rights(table, ADA, ("prod",))}
     assert told["deletes"] == "nothing: rule no-deletes denies it first"
     assert told["cluster-wide"].endswith("permits nothing by itself")
     assert "everywhere" not in told["cluster-wide"] + told["pods"]

@@ -9,7 +9,7 @@ import pytest
 from domain.reach import Reach
 from policy.cluster_facts import BackupFacts, ClusterFacts
 from policy.decide import judge
-from policy.modifiers import EVERY_FIELD, is_metadata, patched
+from policy.modifiers import EVERY_FIELD, is_metadata, patched_fields
 from policy.parse import Faults, parse_rules
 from policy.restore_reach import restore_reach
 from tests.policy.people import ADA, DIRECTORY, ask, rules
@@ -51,7 +51,7 @@ def patch(operation: str, path: str, value: Any = "", **more: str) -> dict[str, 
     ],
 )
 def test_what_patches_touch(written: dict[str, Any], touched: set[str]) -> None:
-    assert patched(written) == {f"deployments.apps {path}" for path in touched}
+    assert patched_fields(written) == {f"deployments.apps {path}" for path in touched}
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_what_patches_touch(written: dict[str, Any], touched: set[str]) -> None:
     ],
 )
 def test_what_cannot_be_read_touches_everything(written: Any) -> None:
-    assert patched(written) == EVERY_FIELD
+    assert patched_fields(written) == EVERY_FIELD
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_what_cannot_be_read_touches_everything(written: Any) -> None:
     ],
 )
 def test_a_patch_that_writes_itself_on_in_velero_s_format_touches_everything(written: dict[str, Any]) -> None:
-    assert patched(written) == {"deployments.apps "}
+    assert patched_fields(written) == {"deployments.apps "}
 
 
 @pytest.mark.parametrize(

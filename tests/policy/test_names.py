@@ -12,10 +12,10 @@ from domain.reach import Reach
 from policy.canonical import spec_guards
 from policy.cluster_facts import BackupFacts, ClusterFacts
 from policy.guards import restore_guards
-from policy.kinds import full, proven
+from policy.kinds import full_resource_name, proven
 from policy.reach import backup_reach
 from policy.restore_reach import restore_reach
-from policy.scope import Where
+from policy.scope import RuleScope
 from tests.policy.restmapper import SERVED, Api, resource_for, taken
 
 BLANKS = (" ", "\t", "\n", "\u00a0", "\u2003", "\u200b", "\u2060", "\ufeff", "\x00", "\x7f", "\u2028", "\u00ad")
@@ -36,7 +36,7 @@ LISTS = st.lists(st.one_of(NAMES, st.sampled_from([api.full for api in SERVED]))
 
 
 def holds(found: Reach, api: Api) -> bool:
-    return Where(kinds=frozenset({api.full})).untouched(found, {}, flags=True) != "kinds"
+    return RuleScope(kinds=frozenset({api.full})).untouched_dimension(found, {}, flags=True) != "kinds"
 
 
 @given(LISTS, LISTS)
@@ -77,7 +77,7 @@ def test_what_is_proven_is_what_velero_resolves(name: str) -> None:
     if not (meant := proven(name)):
         return
     api = resource_for(name, SERVED)
-    assert meant == (api.full if api is not None else full(name))
+    assert meant == (api.full if api is not None else full_resource_name(name))
 
 
 @pytest.mark.parametrize("blank", BLANKS)

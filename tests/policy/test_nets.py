@@ -6,7 +6,7 @@ import pytest
 
 from domain.reach import Reach
 from policy.parse import Faults, parse_rules
-from policy.safety_backup import Net, net
+from policy.safety_backup import SafetyBackupRule, safety_backup_rule
 from tests.policy.people import ADA, BOB, GRACE, WEDNESDAY, ask, rules
 
 WANTED = {
@@ -19,18 +19,20 @@ SPARED = {
 MUTE = {"who": "anyone", "what": ["*"], "effect": "allow"}
 
 
-def said(*table: dict[str, Any], names: tuple[str, ...] = ("shop",), default: bool = False, **changes: Any) -> Net:
+def said(
+    *table: dict[str, Any], names: tuple[str, ...] = ("shop",), default: bool = False, **changes: Any
+) -> SafetyBackupRule:
     asked = ask(changes.pop("actor", ADA), "restore.create", *names, **changes)
-    return net(rules(*table), asked, default)
+    return safety_backup_rule(rules(*table), asked, default)
 
 
 def test_the_rule_that_says_it_is_named() -> None:
-    assert said(MUTE, WANTED) == Net(wanted=True, by="rule r1", rule="r1")
+    assert said(MUTE, WANTED) == SafetyBackupRule(wanted=True, by="rule r1", rule="r1")
 
 
 @pytest.mark.parametrize("default", [True, False])
 def test_where_no_rule_says_anything_the_settings_do(default: bool) -> None:
-    assert said(MUTE, default=default) == Net(default, "the settings")
+    assert said(MUTE, default=default) == SafetyBackupRule(default, "the settings")
 
 
 def test_what_only_touches_it_has_one_too() -> None:
@@ -38,7 +40,7 @@ def test_what_only_touches_it_has_one_too() -> None:
 
 
 def test_a_rule_takes_away_what_the_settings_have() -> None:
-    assert said(SPARED, names=("scratch",), default=True) == Net(wanted=False, by="rule r0", rule="r0")
+    assert said(SPARED, names=("scratch",), default=True) == SafetyBackupRule(wanted=False, by="rule r0", rule="r0")
 
 
 def test_spared_is_only_what_lies_inside_whole() -> None:
@@ -67,7 +69,7 @@ def test_the_first_that_says_something_counts() -> None:
     ],
 )
 def test_of_another_place_other_people_or_another_time_it_says_nothing(rule: dict[str, Any]) -> None:
-    assert said({**WANTED, **rule}, now=WEDNESDAY) == Net(wanted=False, by="the settings")
+    assert said({**WANTED, **rule}, now=WEDNESDAY) == SafetyBackupRule(wanted=False, by="the settings")
 
 
 def test_of_its_own_people_it_does() -> None:

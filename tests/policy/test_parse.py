@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from policy.parse import Faults, Vocabulary, parse_rules
-from policy.rules import Approvals, Effect, Rule, Who, need_labels, rules_digest
-from policy.scope import Hooks, Namespaces
-from policy.time_windows import Window
+from policy.rules import ApprovalTerms, Effect, Rule, Who, needs_labels, rules_digest
+from policy.scope import Hooks, NamespaceScope
+from policy.time_windows import TimeWindow
 from tests.policy.people import ADA, BOB, DEPLOYS, MALLORY, rules
 
 GOOD = {"name": "shop", "who": "anyone", "what": ["backup.create"], "effect": "allow"}
@@ -49,17 +49,17 @@ def test_a_rule_with_everything() -> None:
         }
     )
     assert found.who == Who(groups=frozenset({"on-call"}), users=frozenset({"UBOB", "ada@example.com"}))
-    assert found.where.namespaces == Namespaces(("shop", "shop-*"), (("team", "shop"), ("critical", "")))
+    assert found.where.namespaces == NamespaceScope(("shop", "shop-*"), (("team", "shop"), ("critical", "")))
     assert found.where.hooks is Hooks.ANY
-    assert found.approvals == Approvals(2, ("approvers", "UGRACE"), 5400, ("#approvals",))
-    assert found.during == (Window(("mon", "fri"), time(16), time(23, 30), "Europe/Berlin"),)
+    assert found.approvals == ApprovalTerms(2, ("approvers", "UGRACE"), 5400, ("#approvals",))
+    assert found.during == (TimeWindow(("mon", "fri"), time(16), time(23, 30), "Europe/Berlin"),)
     assert found.effect is Effect.APPROVE
 
 
 def test_what_a_rule_leaves_out() -> None:
     (found,) = rules(GOOD)
     assert found.clusters == ("*",)
-    assert found.where.unlimited
+    assert found.where.is_unlimited
     assert found.approvals.expires == 3600
 
 
@@ -149,15 +149,15 @@ def test_who(who: Any, included: list[Any], left_out: list[Any]) -> None:
 
 
 def test_rules_about_labels_need_them_read() -> None:
-    assert need_labels(rules({**GOOD, "namespaces": ["shop", "label:team=shop"]}))
-    assert not need_labels(rules(GOOD, {**GOOD, "name": "other", "namespaces": ["shop"]}))
+    assert needs_labels(rules({**GOOD, "namespaces": ["shop", "label:team=shop"]}))
+    assert not needs_labels(rules(GOOD, {**GOOD, "name": "other", "namespaces": ["shop"]}))
 
 
 def test_a_verb_without_a_noun() -> None:
     (found,) = rules({**GOOD, "what": ["audit.*"]})
-    assert found.concerns("audit")
-    assert found.concerns("audit.show")
-    assert not found.concerns("status")
+    assert found.is_about_verb("audit")
+    assert found.is_about_verb("audit.show")
+    assert not found.is_about_verb("status")
     assert isinstance(parse_rules([{**GOOD, "what": ["audit.*"]}], Vocabulary(verbs=("audit",))), tuple)
 
 

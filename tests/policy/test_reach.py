@@ -10,9 +10,17 @@ from hypothesis import strategies as st
 
 from domain.reach import EVERYTHING, Reach
 from policy.cluster_facts import ClusterFacts
-from policy.globs import fits, is_pattern
-from policy.kinds import all_full
-from policy.reach import backup_reach, deletion_reach, location_reach, merged, names_selected, schedule_reach, union
+from policy.globs import is_pattern, matches_glob
+from policy.kinds import full_resource_names
+from policy.reach import (
+    apply_merge_patch,
+    backup_reach,
+    deletion_reach,
+    location_reach,
+    schedule_reach,
+    select_names,
+    union_reach,
+)
 from tests.policy.velero118 import ACROSS, GVKS, SPELLINGS, Obj, taken
 
 FACTS = ClusterFacts(labels={"shop": {}, "shop-db": {}, "payments": {}}, default_location="default")
@@ -161,26 +169,29 @@ def test_a_location_concerns_everybody() -> None:
 
 def test_a_patch_reaches_both_ends() -> None:
     live = {"metadata": {"name": "nightly"}, "spec": {"template": {"includedNamespaces": ["payments"]}}}
-    patched = merged(live, {"spec": {"template": {"includedNamespaces": ["shop"]}, "paused": None}})
-    both = union(schedule_reach(live, FACTS), schedule_reach(patched, FACTS))
+    patched = apply_merge_patch(live, {"spec": {"template": {"includedNamespaces": ["shop"]}, "paused": None}})
+    both = union_reach(schedule_reach(live, FACTS), schedule_reach(patched, FACTS))
     assert both.reads == {"payments", "shop"}
 
 
 def test_taking_a_list_away_by_a_patch_means_everything() -> None:
     live = {"spec": {"template": {"includedNamespaces": ["shop"]}}}
-    assert schedule_reach(merged(live, {"spec": {"template": {"includedNamespaces": None}}}), FACTS).reads == EVERYTHING
+    assert (
+        schedule_reach(apply_merge_patch(live, {"spec": {"template": {"includedNamespaces": None}}}), FACTS).reads
+        == EVERYTHING
+    )
 
 
 def test_a_union_leaves_out_only_what_all_leave_out() -> None:
-    both = union(reach(excludedResources=["secrets", "pods"]), reach(excludedResources=["secrets"]))
+    both = union_reach(reach(excludedResources=["secrets", "pods"]), reach(excludedResources=["secrets"]))
     assert both.without == {"secrets"}
-    assert union() == Reach(kinds=frozenset())
+    assert union_reach() == Reach(kinds=frozenset())
 
 
 def test_names_selected_for_show() -> None:
     live = {"shop", "shop-db", "payments"}
-    assert names_selected(["shop*"], ["*-db"], live) == {"shop"}
-    assert names_selected([], ["payments"], live) == {"shop", "shop-db"}
+    assert select_names(["shop*"], ["*-db"], live) == {"shop"}
+    assert select_names([], ["payments"], live) == {"shop", "shop-db"}
 
 
 NAMES = ["shop", "shop-db", "payments", "later-shop", "kube-system"]
@@ -223,7 +234,7 @@ SPECS = st.one_of(st.fixed_dictionaries({}, optional=PLAIN), st.fixed_dictionari
 
 
 def told(names: frozenset[str], namespace: str) -> bool:
-    return any(fits(name, namespace) if is_pattern(name) else name == namespace for name in names)
+    return any(matches_glob(name, namespace) if is_pattern(name) else name == namespace for name in names)
 
 
 def assert_told(found: Reach, obj: Obj, namespaces: frozenset[str]) -> None:
@@ -231,7 +242,7 @@ def assert_told(found: Reach, obj: Obj, namespaces: frozenset[str]) -> None:
         assert told(namespaces, obj.namespace), obj
     else:
         assert found.cluster_scoped, obj
-    assert "*" in found.kinds or any(obj.resource in {k, *_resolved(k)} for k in all_full(found.kinds)), obj
+    assert "*" in found.kinds or any(obj.resource in {k, *_resolved(k)} for k in full_resource_names(found.kinds)), obj
     assert obj.resource not in found.without, obj
 
 

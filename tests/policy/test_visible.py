@@ -13,16 +13,16 @@ from domain.reach import EVERYTHING, Reach
 from policy.cluster_facts import ClusterFacts
 from policy.reach import backup_reach
 from policy.visible import (
-    Seen,
     View,
-    limited_to,
+    Visibility,
     may_have_file,
-    own_items,
-    own_results,
-    protected,
-    seen,
-    seen_backup,
-    view,
+    protected_namespaces,
+    view_for,
+    view_of_channel,
+    visibility_of,
+    visibility_of_backup,
+    visible_items,
+    visible_results,
 )
 from tests.policy.people import ADA, BOB, GRACE, LABELS, MALLORY, rules
 
@@ -38,11 +38,11 @@ READS = {"who": "anyone", "what": ["*.get", "*.describe", "*.logs"], "effect": "
 
 
 def seen_by(actor: Actor, *entries: dict[str, Any], verb: str = "backup.get", cluster: str = "east") -> View:
-    return view(rules(*entries), actor, cluster, verb, LABELS)
+    return view_for(rules(*entries), actor, cluster, verb, LABELS)
 
 
 def names(found: View) -> tuple[str, ...]:
-    return found.only(sorted(LABELS))
+    return found.visible_names(sorted(LABELS))
 
 
 EVERY = tuple(sorted(LABELS))
@@ -110,35 +110,35 @@ def backup(**spec: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("spec", "expected"),
     [
-        ({"includedNamespaces": ["shop"]}, Seen.FULL),
-        ({"includedNamespaces": ["shop-*"]}, Seen.FULL),
-        ({"includedNamespaces": ["shop", "payments"]}, Seen.REDACTED),
-        ({}, Seen.REDACTED),
-        ({"includedNamespaces": ["s*"]}, Seen.REDACTED),
-        ({"includedNamespaces": ["shop"], "includeClusterResources": True}, Seen.REDACTED),
-        ({"includedNamespaces": ["payments"]}, Seen.HIDDEN),
-        ({"excludedNamespaces": ["shop", "shop-db"]}, Seen.HIDDEN),
-        ({"excludedNamespaces": ["shop*"]}, Seen.HIDDEN),
+        ({"includedNamespaces": ["shop"]}, Visibility.FULL),
+        ({"includedNamespaces": ["shop-*"]}, Visibility.FULL),
+        ({"includedNamespaces": ["shop", "payments"]}, Visibility.REDACTED),
+        ({}, Visibility.REDACTED),
+        ({"includedNamespaces": ["s*"]}, Visibility.REDACTED),
+        ({"includedNamespaces": ["shop"], "includeClusterResources": True}, Visibility.REDACTED),
+        ({"includedNamespaces": ["payments"]}, Visibility.HIDDEN),
+        ({"excludedNamespaces": ["shop", "shop-db"]}, Visibility.HIDDEN),
+        ({"excludedNamespaces": ["shop*"]}, Visibility.HIDDEN),
     ],
 )
-def test_a_tenant_s_backups(spec: dict[str, Any], expected: Seen) -> None:
-    assert seen_backup(seen_by(ADA, TEAM), backup(**spec), FACTS) is expected
-    assert seen_backup(seen_by(BOB, PLATFORM), backup(**spec), FACTS) is Seen.FULL
+def test_a_tenant_s_backups(spec: dict[str, Any], expected: Visibility) -> None:
+    assert visibility_of_backup(seen_by(ADA, TEAM), backup(**spec), FACTS) is expected
+    assert visibility_of_backup(seen_by(BOB, PLATFORM), backup(**spec), FACTS) is Visibility.FULL
 
 
 def test_what_a_wide_backup_protects_of_theirs() -> None:
-    assert protected(seen_by(ADA, TEAM), backup(excludedNamespaces=["shop-db"]), FACTS) == ("shop",)
+    assert protected_namespaces(seen_by(ADA, TEAM), backup(excludedNamespaces=["shop-db"]), FACTS) == ("shop",)
 
 
 def test_without_live_namespaces_a_wide_backup_is_shown_redacted() -> None:
-    assert seen_backup(seen_by(ADA, TEAM), backup(), ClusterFacts()) is Seen.REDACTED
+    assert visibility_of_backup(seen_by(ADA, TEAM), backup(), ClusterFacts()) is Visibility.REDACTED
 
 
 def test_a_reach_alone() -> None:
     mine = seen_by(ADA, TEAM)
-    assert seen(mine, Reach(reads=frozenset({"shop"}))) is Seen.FULL
-    assert seen(mine, Reach(reads=EVERYTHING)) is Seen.REDACTED
-    assert seen(mine, Reach()) is Seen.HIDDEN
+    assert visibility_of(mine, Reach(reads=frozenset({"shop"}))) is Visibility.FULL
+    assert visibility_of(mine, Reach(reads=EVERYTHING)) is Visibility.REDACTED
+    assert visibility_of(mine, Reach()) is Visibility.HIDDEN
 
 
 def test_files_go_only_to_those_who_see_all_of_it() -> None:
@@ -156,15 +156,15 @@ RESULTS = {
 
 
 def test_errors_of_others_are_left_out() -> None:
-    assert own_results(seen_by(ADA, TEAM), RESULTS) == {"namespaces": {"shop": ["a"]}}
-    assert own_results(seen_by(BOB, PLATFORM), RESULTS) == RESULTS
-    assert own_results(seen_by(ADA, TEAM), {"namespaces": {"payments": ["b"]}}) == {}
+    assert visible_results(seen_by(ADA, TEAM), RESULTS) == {"namespaces": {"shop": ["a"]}}
+    assert visible_results(seen_by(BOB, PLATFORM), RESULTS) == RESULTS
+    assert visible_results(seen_by(ADA, TEAM), {"namespaces": {"payments": ["b"]}}) == {}
 
 
 def test_so_are_their_objects_and_those_of_the_cluster() -> None:
     contents = {"v1/Pod": ["shop/web", "payments/api"], "v1/Secret": ["payments/key"], "v1/PersistentVolume": ["pv"]}
-    assert own_items(seen_by(ADA, TEAM), contents) == {"v1/Pod": ("shop/web",)}
-    assert own_items(seen_by(BOB, PLATFORM), contents)["v1/PersistentVolume"] == ("pv",)
+    assert visible_items(seen_by(ADA, TEAM), contents) == {"v1/Pod": ("shop/web",)}
+    assert visible_items(seen_by(BOB, PLATFORM), contents)["v1/PersistentVolume"] == ("pv",)
 
 
 NAMESPACES = st.lists(st.sampled_from([*LABELS, "shop*", "*", "pay*"]), max_size=3)
@@ -175,15 +175,15 @@ def test_a_backup_shown_whole_holds_nothing_of_others(
     included: list[str], excluded: list[str], wide: bool | None
 ) -> None:
     manifest = backup(includedNamespaces=included, excludedNamespaces=excluded, includeClusterResources=wide)
-    if seen_backup(seen_by(ADA, TEAM), manifest, FACTS) is Seen.FULL:
+    if visibility_of_backup(seen_by(ADA, TEAM), manifest, FACTS) is Visibility.FULL:
         assert included
         assert all(name.startswith("shop") and name != "shop*" for name in included)
         assert wide is not True
 
 
 def test_a_channel_takes_files_of_its_own_scope() -> None:
-    shop = limited_to(["shop", "shop-*"])
+    shop = view_of_channel(["shop", "shop-*"])
     assert may_have_file(shop, Reach(reads=frozenset({"shop-db"})))
     assert not may_have_file(shop, Reach(reads=frozenset({"shop", "payments"})))
-    assert may_have_file(limited_to(["*"]), Reach(reads=EVERYTHING, cluster_scoped=True))
-    assert not may_have_file(limited_to([]), Reach(reads=frozenset({"shop"})))
+    assert may_have_file(view_of_channel(["*"]), Reach(reads=EVERYTHING, cluster_scoped=True))
+    assert not may_have_file(view_of_channel([]), Reach(reads=frozenset({"shop"})))

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from operations.approval.timers import VOTE
+from operations.approval.timers import VOTE_KIND
 from sandbox import world as worlds
 from sandbox.slack.faults import Fault
 
@@ -92,7 +92,9 @@ async def test_a_slack_that_hangs_keeps_no_voter_waiting(house, method):
     assert house.prod.all("restores") == []
     house.faults.rules.remove(rule)
     sooner = datetime.now(UTC)
-    await house.store.write(lambda tx: [tx.deadlines.put(replace(one, at=sooner)) for one in tx.deadlines.open(VOTE)])
+    await house.store.write(
+        lambda tx: [tx.deadlines.put(replace(one, at=sooner)) for one in tx.deadlines.open(VOTE_KIND)]
+    )
     await house.ended("restores", "r1")
 
 

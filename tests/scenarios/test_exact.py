@@ -6,7 +6,7 @@ import pytest
 
 from bot.slack.payloads import Received
 from store.connection import DATABASE_FILE
-from store.scrub import GONE, scrub
+from store.scrub import SCRUBBED, scrub
 
 SECRET = "hunter22-and-more"
 """In a selector's value: not a secret by its place, and like one by its look."""
@@ -40,7 +40,7 @@ async def test_every_kind_of_asking_is_executed_as_it_was_asked(house, kind, cap
     assert json.dumps(first["spec"], sort_keys=True) == json.dumps(planned["spec"], sort_keys=True)
     record = await house.store.read(lambda tx: tx.audit.latest(50))
     told = [repr(row.entry) for row in record] + [repr(each) for each in house.slack.calls]
-    assert any(GONE in each for each in told)
+    assert any(SCRUBBED in each for each in told)
     assert not [each for each in [*told, caplog.text] if SECRET in each]
 
 

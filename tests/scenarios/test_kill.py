@@ -12,7 +12,7 @@ from collections import Counter
 import pytest
 
 from sandbox.slack.faults import Fault
-from store.audit_chain.verify import Finding, verify
+from store.audit_chain.verify import ChainFinding, verify
 from store.connection import DATABASE_FILE
 from store.sqlite import sqlite3
 from tests.scenarios.process import Lives, free_port
@@ -112,7 +112,7 @@ async def test_nothing_is_lost_and_nothing_twice(lives, case):
     assert await lives.end(signal.SIGTERM) == 0
     assert time.monotonic() - began < 5
     verdict = verify(house.world.directory / "data")
-    assert verdict.finding is Finding.OK, verdict
+    assert verdict.finding is ChainFinding.OK, verdict
 
 
 def nothing_lost(house, traffic):

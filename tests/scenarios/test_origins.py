@@ -2,7 +2,7 @@
 
 from domain.actor import Actor, ActorKind, Origin, Way
 from domain.errors import Refused
-from operations.request import Asked
+from operations.request import CommandRequest
 
 RULE = """
 [[rules]]
@@ -24,7 +24,9 @@ class Pipeline:
         actor = Actor(ActorKind.PIPELINE, item.payload["sender"], item.payload["sender"])
         origin = Origin(Way.WEBHOOK, item.payload["channel"])
         try:
-            await self._conductor.conduct(Asked(item.key, item.payload["line"], actor, origin, channel_cluster="prod"))
+            await self._conductor.conduct(
+                CommandRequest(item.key, item.payload["line"], actor, origin, channel_cluster="prod")
+            )
         except Refused:
             return "refused"
         return "done"

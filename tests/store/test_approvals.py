@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from domain.approval import Approval, ApprovalState, Vote, VoteKind
-from domain.errors import Lost, Refused, Unknown
+from domain.errors import ConcurrentChange, NotFound, Refused
 from tests.store.conftest import NOW
 
 
@@ -51,7 +51,7 @@ def test_votes_are_kept_with_the_groups_as_told(tx):
 def test_a_vote_on_what_has_changed_is_lost(tx):
     asked(tx)
     tx.approvals.cast("a1", vote(), 0)
-    with pytest.raises(Lost, match="revision 0"):
+    with pytest.raises(ConcurrentChange, match="revision 0"):
         tx.approvals.cast("a1", vote("U3", "bob@example.com"), 0)
 
 
@@ -87,7 +87,7 @@ def test_votes_stop_while_it_is_decided(tx):
     asked(tx)
     deciding = tx.approvals.begin_deciding("a1", 0)
     assert deciding.state is ApprovalState.DECIDING
-    with pytest.raises(Lost):
+    with pytest.raises(ConcurrentChange):
         tx.approvals.cast("a1", vote(), deciding.revision)
     assert tx.approvals.deciding() == (deciding,)
     assert tx.approvals.reopen("a1", deciding.revision).state is ApprovalState.OPEN
@@ -96,7 +96,7 @@ def test_votes_stop_while_it_is_decided(tx):
 @pytest.mark.parametrize("state", [ApprovalState.APPROVED, ApprovalState.STALE])
 def test_approved_and_stale_come_only_out_of_deciding(tx, state):
     asked(tx)
-    with pytest.raises(Lost):
+    with pytest.raises(ConcurrentChange):
         tx.approvals.finish("a1", state, 0)
     tx.approvals.begin_deciding("a1", 0)
     assert tx.approvals.finish("a1", state, 1).state is state
@@ -106,9 +106,9 @@ def test_approved_and_stale_come_only_out_of_deciding(tx, state):
 def test_what_is_settled_stays_settled(tx, state):
     asked(tx)
     settled = tx.approvals.finish("a1", state, 0)
-    with pytest.raises(Lost):
+    with pytest.raises(ConcurrentChange):
         tx.approvals.begin_deciding("a1", settled.revision)
-    with pytest.raises(Lost):
+    with pytest.raises(ConcurrentChange):
         tx.approvals.finish("a1", ApprovalState.WITHDRAWN, settled.revision)
     assert tx.approvals.open() == ()
 
@@ -132,5 +132,5 @@ def test_what_is_due_is_listed(tx, now):
 
 
 def test_an_approval_that_is_not_there_is_named(tx):
-    with pytest.raises(Unknown, match="no approval nope"):
+    with pytest.raises(NotFound, match="no approval nope"):
         tx.approvals.cast("nope", vote(), 0)

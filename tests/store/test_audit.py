@@ -8,13 +8,13 @@ import pytest
 
 from store.connection import DATABASE_FILE, open_for_reading
 from store.sqlite import sqlite3
-from store.tables.audit import Entry
+from store.tables.audit import AuditEntry
 
 THE_REST = "at, actor, action, subject, cluster, operation, outcome, detail, prev, hash"
 
 
 def entry(now, action="backup.create", **more):
-    return Entry(**{"at": now, "actor": "ada", "action": action, "outcome": "done", **more})
+    return AuditEntry(**{"at": now, "actor": "ada", "action": action, "outcome": "done", **more})
 
 
 def test_rows_are_numbered_without_gaps(tx, now):

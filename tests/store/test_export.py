@@ -9,13 +9,15 @@ from datetime import timedelta
 
 import pytest
 
-from store.audit_chain.export import Format, export, neutral
-from store.tables.audit import Entry
+from store.audit_chain.export import Format, export, neutralize_formula
+from store.tables.audit import AuditEntry
 
 
 def filled(tx, now):
     for hour, subject in enumerate(["shop-1", '=HYPERLINK("http://evil")', 'quote " and, comma\nnew line']):
-        tx.audit.append(Entry(now + timedelta(hours=hour), "ada", "backup.create", "done", subject, detail={"n": hour}))
+        tx.audit.append(
+            AuditEntry(now + timedelta(hours=hour), "ada", "backup.create", "done", subject, detail={"n": hour})
+        )
     return tx.connection
 
 
@@ -42,5 +44,5 @@ def test_a_span_includes_its_start_and_not_its_end(tx, now):
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "＝"])
 def test_every_start_of_a_formula_is_neutralised(start):
-    assert neutral(f"{start}1+1") == f"'{start}1+1"
-    assert neutral(f"1{start}1") == f"1{start}1"
+    assert neutralize_formula(f"{start}1+1") == f"'{start}1+1"
+    assert neutralize_formula(f"1{start}1") == f"1{start}1"

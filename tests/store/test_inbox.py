@@ -12,7 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from domain.errors import Lost
+from domain.errors import ConcurrentChange
 from store.connection import DATABASE_FILE, open_for_writing
 from store.tables.inbox import Accepted, Duplicate
 from store.transaction import Transaction
@@ -78,7 +78,7 @@ def test_what_a_dead_process_claimed_is_claimable_again_and_counted(tx):
 @pytest.mark.parametrize("act", ["done", "release"])
 def test_only_a_claimed_command_can_be_settled(tx, now, act):
     found = ask(tx, "t1")
-    with pytest.raises(Lost):
+    with pytest.raises(ConcurrentChange):
         tx.inbox.done(found.seq, "ok", now) if act == "done" else tx.inbox.release(found.seq)
 
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from domain.errors import Lost, StoreBusy, StoreFull
+from domain.errors import ConcurrentChange, StoreBusy, StoreFull
 from store.isolation import Isolation, attempt
 from store.tables.failed_items import ItemKind, Subject
 from tests.store.conftest import NOW
@@ -21,7 +21,7 @@ class Round:
 
     async def go(self, *keys, **more) -> list[str]:
         self.done = []
-        await self.isolation.each(((key, f"timer {key}", lambda key=key: self.work(key)) for key in keys), **more)
+        await self.isolation.run_each(((key, f"timer {key}", lambda key=key: self.work(key)) for key in keys), **more)
         return self.done
 
     async def work(self, key) -> None:
@@ -78,7 +78,7 @@ async def test_a_fault_of_the_store_is_raised_and_sets_nothing_aside(round_, fau
 
 
 async def test_a_race_that_was_lost_is_the_item_s(round_):
-    round_.bad["a"] = Lost("lost")
+    round_.bad["a"] = ConcurrentChange("lost")
     assert await round_.go("a", "b") == ["a", "b"]
 
 

@@ -11,7 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from domain.errors import Lost
+from domain.errors import ConcurrentChange
 from store.connection import open_for_writing
 from store.tables.messages import Message
 from store.tables.notices import NoticeState
@@ -100,7 +100,7 @@ def test_one_is_begun_once_and_not_ahead_of_its_lane(tx, now):
     begun = tx.notices.begin(waiting, now)
     assert (begun.state, begun.attempts, begun.epoch) == (NoticeState.SENDING, 1, 1)
     for each in (waiting, behind):
-        with pytest.raises(Lost):
+        with pytest.raises(ConcurrentChange):
             tx.notices.begin(each, now)
 
 
@@ -148,7 +148,7 @@ def test_a_mark_of_an_older_life_is_lost(tx, now):
     later.recover()
     later.resend(later.get("n1"), now)
     later.claim(now)
-    with pytest.raises(Lost):
+    with pytest.raises(ConcurrentChange):
         tx.notices.sent(old, "17.1")
 
 
@@ -174,7 +174,7 @@ def test_two_reads_of_one_state_count_once(tx, now):
     tx.notices.unknown(tx.notices.claim(now)[0], "timeout")
     doubtful = tx.notices.get("n1")
     tx.notices.absent(doubtful, now)
-    with pytest.raises(Lost):
+    with pytest.raises(ConcurrentChange):
         tx.notices.absent(doubtful, now)
 
 
@@ -199,7 +199,7 @@ def test_dead_letters_can_be_read_and_retried_once(tx, now):
     assert (dead.id, dead.error) == ("n1", "channel_not_found [scrubbed]")
     assert ids(tx.notices.claim(now)) == ["n2"]
     tx.notices.retry("n1", now)
-    with pytest.raises(Lost):
+    with pytest.raises(ConcurrentChange):
         tx.notices.retry("n1", now)
 
 

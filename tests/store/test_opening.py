@@ -12,11 +12,11 @@ import pytest
 from sqlite_utils import Migrations
 
 from domain.errors import StoreCorrupt, StoreError, StoreLocked, StoreNewer
-from store.connection import DATABASE_FILE, open_for_reading, open_for_writing, reading
+from store.connection import DATABASE_FILE, open_for_reading, open_for_writing, read_transaction
 from store.lock import DirectoryLock, holder
 from store.migrations import STEPS, TRIGGERS
 from store.sqlite import has_wal_reset_bug, sqlite3, version
-from store.tables.audit import Entry
+from store.tables.audit import AuditEntry
 from store.transaction import Transaction
 from store.writer import Store
 
@@ -167,7 +167,7 @@ def test_a_trigger_that_went_missing_comes_back_and_is_recorded(tmp_path, now, n
 
 def test_a_trigger_that_was_replaced_by_a_tame_one_comes_back(tmp_path, now):
     with closing(open_for_writing(tmp_path, now)) as connection:
-        Transaction(connection, 1).audit.append(Entry(now, "ada", "backup.create", "done"))
+        Transaction(connection, 1).audit.append(AuditEntry(now, "ada", "backup.create", "done"))
         connection.execute("DROP TRIGGER audit_no_delete")
         connection.execute("CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit BEGIN SELECT 1; END")
     with (
@@ -181,11 +181,11 @@ def test_a_record_that_was_cut_is_not_written_on(tmp_path, now):
     with closing(open_for_writing(tmp_path, now)) as connection:
         audit = Transaction(connection, 1).audit
         for _ in range(3):
-            audit.append(Entry(now, "ada", "backup.create", "done"))
+            audit.append(AuditEntry(now, "ada", "backup.create", "done"))
         connection.execute("DROP TRIGGER audit_no_delete")
         connection.execute("DELETE FROM audit WHERE seq = 3")
         with pytest.raises(sqlite3.IntegrityError, match="in order"):
-            audit.append(Entry(now, "mallory", "nothing.happened", "done"))
+            audit.append(AuditEntry(now, "mallory", "nothing.happened", "done"))
     with pytest.raises(StoreCorrupt, match="changed from outside"):
         open_for_writing(tmp_path, now)
 
@@ -217,13 +217,13 @@ def test_only_the_owner_may_read_the_files(tmp_path, now):
 
 
 async def test_the_terminal_reads_while_the_bot_runs(store, tmp_path, now):
-    await store.write(lambda tx: tx.audit.append(Entry(now, "ada", "backup.create", "asked", operation="op1")))
-    with reading(tmp_path) as seen:
-        assert [row.entry.action for row in seen.audit.story("op1")] == ["backup.create"]
+    await store.write(lambda tx: tx.audit.append(AuditEntry(now, "ada", "backup.create", "asked", operation="op1")))
+    with read_transaction(tmp_path) as seen:
+        assert [row.entry.action for row in seen.audit.history_of("op1")] == ["backup.create"]
 
 
 def test_without_a_file_the_terminal_says_so(tmp_path):
-    with pytest.raises(StoreError, match="no database"), reading(tmp_path):
+    with pytest.raises(StoreError, match="no database"), read_transaction(tmp_path):
         pass
 
 

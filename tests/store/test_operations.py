@@ -13,7 +13,7 @@ from sqlite_utils import Migrations
 
 from domain.actor import Origin, Way
 from domain.decision import recovered
-from domain.errors import Lost, Refused, StoreError, Unknown
+from domain.errors import ConcurrentChange, NotFound, Refused, StoreError
 from domain.operation import Operation, State
 from domain.plan import Guard, Level, Plan, Step, StepVerb
 from domain.reach import EVERYTHING, Reach
@@ -103,7 +103,7 @@ def test_the_origin_is_kept_without_what_soon_dies(tx):
 
 @pytest.mark.parametrize("what", ["load_plan", "origin"])
 def test_an_operation_that_is_not_there_is_named(tx, what):
-    with pytest.raises(Unknown, match="no operation nope"):
+    with pytest.raises(NotFound, match="no operation nope"):
         getattr(tx.operations, what)("nope")
 
 
@@ -112,7 +112,7 @@ def test_only_the_first_of_two_changes_wins(tx, now):
     approved = operation.advance(State.APPROVED, now)
     refused = operation.advance(State.REFUSED, now, reason="policy")
     tx.operations.advance(approved, operation.revision)
-    with pytest.raises(Lost, match="revision 0"):
+    with pytest.raises(ConcurrentChange, match="revision 0"):
         tx.operations.advance(refused, operation.revision)
     assert tx.operations.get("op1") == approved
 
@@ -125,7 +125,7 @@ async def test_a_lost_change_undoes_its_whole_closure(store, now):
         tx.steps.move("op1", 0, StepState.PENDING, StepState.SKIPPED, now)
         tx.operations.advance(operation.advance(State.REFUSED, now), 0)
 
-    with pytest.raises(Lost):
+    with pytest.raises(ConcurrentChange):
         await store.write(late)
     assert (await store.read(lambda tx: tx.steps.of("op1")))[0].state is StepState.PENDING
 
@@ -179,7 +179,7 @@ def test_a_step_moves_once(tx, now):
     planned(tx, plan=a_plan(step("")))
     tx.steps.move("op1", 0, StepState.PENDING, StepState.SUBMITTING, now, name="shop-20260301")
     tx.steps.move("op1", 0, StepState.SUBMITTING, StepState.SUBMITTED, now, uid="u-1")
-    with pytest.raises(Lost, match="no longer submitting"):
+    with pytest.raises(ConcurrentChange, match="no longer submitting"):
         tx.steps.move("op1", 0, StepState.SUBMITTING, StepState.FAILED, now, reason="late")
     (one,) = tx.steps.by_uid("u-1")
     assert (one.name, one.state, one.reason) == ("shop-20260301", StepState.SUBMITTED, "")

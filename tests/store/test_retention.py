@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 from domain.operation import State
-from store.retention import Policy, prune
-from store.tables.audit import Entry
+from store.retention import RetentionPolicy, prune
+from store.tables.audit import AuditEntry
 from store.tables.conditions import Condition
 from store.tables.deadlines import Deadline
 from store.tables.deliveries import Delivery
 from store.tables.messages import Message
-from store.tables.pipeline_calls import Hook
+from store.tables.pipeline_calls import PipelineCall
 from store.tables.schedules import ScheduleState
 from tests.store.test_approvals import asked
 from tests.store.test_inbox import URL, ask
@@ -42,8 +42,8 @@ def finished(tx, now):
     tx.deadlines.add(Deadline("d", now, "k", {}))
     tx.deadlines.done("d")
     tx.conditions.put(Condition("prod", "velero-silent", "", now, now))
-    tx.hooks.add(Hook("op1", "hook:ci:1", "ci", "", now, {"line": "backup get"}, settled_at=now))
-    tx.audit.append(Entry(now, "ada", "backup.create", "refused"))
+    tx.hooks.add(PipelineCall("op1", "hook:ci:1", "ci", "", now, {"line": "backup get"}, settled_at=now))
+    tx.audit.append(AuditEntry(now, "ada", "backup.create", "refused"))
 
 
 def unfinished(tx, now):
@@ -59,7 +59,7 @@ def unfinished(tx, now):
 
 def test_what_is_old_and_finished_goes(tx, now):
     finished(tx, now)
-    gone = prune(tx, now + LATER, Policy())
+    gone = prune(tx, now + LATER, RetentionPolicy())
     assert set(gone.values()) == {1}
     for table in (*(gone.keys() - {"hook"}), "step", "vote"):
         assert tx.connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,), table
@@ -67,32 +67,32 @@ def test_what_is_old_and_finished_goes(tx, now):
 
 def test_a_pipelines_id_is_remembered_for_ever_but_not_all_that_was_said(tx, now):
     answer = {"answer": {"parts": ["long"]}, "gate": {"passed": True}}
-    tx.hooks.add(Hook("op1", "hook:ci:1", "ci", "digest", now, {"line": "x"}, "https://ci", answer, now, now))
-    assert prune(tx, now + LATER, Policy())["hook"] == 1
+    tx.hooks.add(PipelineCall("op1", "hook:ci:1", "ci", "digest", now, {"line": "x"}, "https://ci", answer, now, now))
+    assert prune(tx, now + LATER, RetentionPolicy())["hook"] == 1
     kept = tx.hooks.get("op1")
     assert (kept.digest, kept.settled_at, kept.asked, kept.answer) == ("digest", now, {}, {"gate": {"passed": True}})
-    assert prune(tx, now + LATER, Policy())["hook"] == 0
+    assert prune(tx, now + LATER, RetentionPolicy())["hook"] == 0
 
 
 def test_what_is_young_stays(tx, now):
     finished(tx, now)
-    assert set(prune(tx, now + timedelta(days=6), Policy()).values()) == {0}
+    assert set(prune(tx, now + timedelta(days=6), RetentionPolicy()).values()) == {0}
 
 
 def test_what_is_unfinished_stays_however_old(tx, now):
     unfinished(tx, now)
-    assert set(prune(tx, now + 10 * LATER, Policy()).values()) == {0}
+    assert set(prune(tx, now + 10 * LATER, RetentionPolicy()).values()) == {0}
 
 
 def test_the_record_stays_for_ever(tx, now):
     finished(tx, now)
-    prune(tx, now + 100 * LATER, Policy())
+    prune(tx, now + 100 * LATER, RetentionPolicy())
     assert tx.audit.head()[0] == 1
 
 
 def test_response_urls_go_first(tx, now):
     ask(tx, "t1", response_url=URL)
-    prune(tx, now + timedelta(hours=1), Policy())
+    prune(tx, now + timedelta(hours=1), RetentionPolicy())
     assert tx.inbox.next()[0].response_url == ""
 
 
@@ -101,7 +101,7 @@ def test_it_works_in_bites(tx, now):
         found = ask(tx, f"t{number}", "")
         tx.inbox.next()
         tx.inbox.done(found.seq, "ok", now)
-    assert [prune(tx, now + LATER, Policy(), limit=2)["inbox"] for _ in range(4)] == [2, 2, 1, 0]
+    assert [prune(tx, now + LATER, RetentionPolicy(), limit=2)["inbox"] for _ in range(4)] == [2, 2, 1, 0]
 
 
 def test_so_many_finished_commands_are_kept_and_all_of_the_last_hour(tx, now):
@@ -109,5 +109,5 @@ def test_so_many_finished_commands_are_kept_and_all_of_the_last_hour(tx, now):
         tx.inbox.accept(f"k{number}", "slack", {}, "", now)
         (item,) = tx.inbox.next()
         tx.inbox.done(item.seq, "ok", now)
-    assert prune(tx, now + timedelta(minutes=59), Policy(inbox_rows=3))["inbox"] == 0
-    assert prune(tx, now + timedelta(minutes=61), Policy(inbox_rows=3))["inbox"] == 7
+    assert prune(tx, now + timedelta(minutes=59), RetentionPolicy(inbox_rows=3))["inbox"] == 0
+    assert prune(tx, now + timedelta(minutes=61), RetentionPolicy(inbox_rows=3))["inbox"] == 7

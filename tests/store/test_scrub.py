@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from store.scrub import GONE, scrub, scrub_json
+from store.scrub import SCRUBBED, scrub, scrub_json
 
 
 @pytest.mark.parametrize(
@@ -27,20 +27,20 @@ from store.scrub import GONE, scrub, scrub_json
     ],
 )
 def test_what_looks_like_a_secret_goes_wherever_it_stands(secret):
-    assert scrub(f"before {secret} after") == f"before {GONE} after"
+    assert scrub(f"before {secret} after") == f"before {SCRUBBED} after"
 
 
 @pytest.mark.parametrize(
     ("text", "left"),
     [
-        ("Authorization: Bearer abc.def-ghi", f"Authorization: Bearer {GONE}"),
-        ("authorization: basic dXNlcjpwYXNz", f"authorization: basic {GONE}"),
-        ("signing_secret = 8f742231b10e8888abcd99yyyzzz85a5", f"signing_secret = {GONE}"),
-        ('"client_secret":"abcd1234"', f'"client_secret":"{GONE}"'),
-        ("password=hunter22 x", f"password={GONE} x"),
-        ("https://s3/b/k?X-Amz-Date=1&X-Amz-Signature=ab12&x=1", f"https://s3/b/k?X-Amz-Date=1&X-Amz-Signature={GONE}&x=1"),
-        ("https://blob/x?sv=1&sig=a%2Fb", f"https://blob/x?sv=1&sig={GONE}"),
-        ("https://ada:geheim@git.example/x", f"https://ada:{GONE}@git.example/x"),
+        ("Authorization: Bearer abc.def-ghi", f"Authorization: Bearer {SCRUBBED}"),
+        ("authorization: basic dXNlcjpwYXNz", f"authorization: basic {SCRUBBED}"),
+        ("signing_secret = 8f742231b10e8888abcd99yyyzzz85a5", f"signing_secret = {SCRUBBED}"),
+        ('"client_secret":"abcd1234"', f'"client_secret":"{SCRUBBED}"'),
+        ("password=hunter22 x", f"password={SCRUBBED} x"),
+        ("https://s3/b/k?X-Amz-Date=1&X-Amz-Signature=ab12&x=1", f"https://s3/b/k?X-Amz-Date=1&X-Amz-Signature={SCRUBBED}&x=1"),
+        ("https://blob/x?sv=1&sig=a%2Fb", f"https://blob/x?sv=1&sig={SCRUBBED}"),
+        ("https://ada:geheim@git.example/x", f"https://ada:{SCRUBBED}@git.example/x"),
     ],
 )  # fmt: skip
 def test_what_stands_around_a_secret_stays(text, left):
@@ -65,7 +65,7 @@ def test_plain_words_stay(text):
 def test_a_field_s_name_is_enough():
     told = {"Token": "short", "password": ["a"], "signing_secret": 7, "note": "plain", "secret": {"name": "shop"}}
     assert scrub_json(told) == {
-        "Token": GONE, "password": GONE, "signing_secret": GONE, "note": "plain", "secret": {"name": "shop"}
+        "Token": SCRUBBED, "password": SCRUBBED, "signing_secret": SCRUBBED, "note": "plain", "secret": {"name": "shop"}
     }  # fmt: skip
 
 
@@ -91,7 +91,7 @@ ANY = st.text(st.characters(exclude_categories=("Cc", "Cs", "Cn", "Co")), min_si
 
 def survives(secret: str, said: str) -> bool:
     """A secret that is one of the words around it anyway tells nothing."""
-    return secret in said.replace(GONE, "")
+    return secret in said.replace(SCRUBBED, "")
 
 
 @pytest.mark.parametrize(
@@ -108,15 +108,18 @@ def test_nor_one_inside_json_and_json_inside_json(name, secret):
     plain = json.dumps({"before": 1, name: secret, "after": 2})
     twice = json.dumps({"msg": json.dumps({name: secret.replace("\\", "/").replace('"', "'")})})
     assert not survives(json.dumps(secret)[1:-1], scrub(plain))
-    assert json.loads(scrub(plain)) == {"before": 1, name: GONE, "after": 2}
-    assert GONE in scrub(twice)
+    assert json.loads(scrub(plain)) == {"before": 1, name: SCRUBBED, "after": 2}
+    assert SCRUBBED in scrub(twice)
 
 
 @given(st.sampled_from(NAMES), ANY)
 def test_nor_one_in_fields(name, secret):
     env = [{"name": name, "value": secret}, {"name": "ZONE", "value": "eu"}]
     told = scrub_json({"deep": [{name: secret}], "env": env})
-    assert told == {"deep": [{name: GONE}], "env": [{"name": name, "value": GONE}, {"name": "ZONE", "value": "eu"}]}
+    assert told == {
+        "deep": [{name: SCRUBBED}],
+        "env": [{"name": name, "value": SCRUBBED}, {"name": "ZONE", "value": "eu"}],
+    }
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from store.scrub import GONE, scrub, scrub_json
+from store.scrub import SCRUBBED, scrub, scrub_json
 
 LOWER, UPPER, DIGITS = string.ascii_lowercase, string.ascii_uppercase, string.digits
 
@@ -66,7 +66,7 @@ def test_a_key_goes_wherever_it_stands(shape, data):
     for around in ("{}", "before {} after", "'{}'", '{{"x":"{}"}}', "x\n{}\ny", "({})"):
         said = scrub(around.format(secret))
         assert secret not in said
-        assert GONE in said
+        assert SCRUBBED in said
 
 
 PASSWORD = st.text(WORD + "!#%+_.", min_size=5, max_size=20).map("Pw{}".format)
@@ -138,7 +138,7 @@ PEMS = [
 
 @pytest.mark.parametrize("pem", PEMS)
 def test_a_private_key_goes_with_the_dashes_inside_it(pem):
-    assert scrub(f"a\n{pem}\nb") == f"a\n{GONE}\nb"
+    assert scrub(f"a\n{pem}\nb") == f"a\n{SCRUBBED}\nb"
     assert BODY not in scrub(json.dumps({"key": pem}))
     assert json.loads(scrub(json.dumps({"x": pem, "after": 1})))["after"] == 1
     cut = pem[: pem.index(BODY) + 60]

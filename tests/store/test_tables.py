@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from domain.errors import Lost
+from domain.errors import ConcurrentChange
 from domain.event import Event, Severity
 from domain.operation import State
 from store.tables.deadlines import Deadline
@@ -16,7 +16,7 @@ from store.tables.messages import Message
 from store.tables.observed import Observed
 from store.tables.schedules import ScheduleState
 from store.tables.subscriptions import Subscription
-from store.times import micros, moment
+from store.times import from_micros, to_micros
 from tests.store.conftest import NOW
 from tests.store.test_operations import planned
 
@@ -138,9 +138,9 @@ def test_a_schedule_s_intent_is_changed_by_one_at_a_time(tx, now):
     assert stored == nightly()
     skipped = replace(stored, horizon=now + timedelta(days=1), reason="release", who="U1", since=now)
     assert tx.schedules.put(skipped, 0).revision == 1
-    with pytest.raises(Lost):
+    with pytest.raises(ConcurrentChange):
         tx.schedules.put(replace(stored, paused=True), 0)
-    with pytest.raises(Lost):
+    with pytest.raises(ConcurrentChange):
         tx.schedules.put(stored, None)
     assert tx.schedules.by_uid("prod", "u-1").horizon == now + timedelta(days=1)
 
@@ -221,13 +221,13 @@ def test_subscribing_again_changes_what_one_hears(tx, now):
     ],
 )
 def test_a_time_is_read_back_to_the_microsecond(at):
-    assert moment(micros(at)) == at
-    assert moment(micros(at.astimezone(timezone(timedelta(hours=-9))))) == at
+    assert from_micros(to_micros(at)) == at
+    assert from_micros(to_micros(at.astimezone(timezone(timedelta(hours=-9))))) == at
 
 
 def test_a_time_without_a_zone_is_refused():
     with pytest.raises(TypeError):
-        micros(datetime(2026, 3, 1))
+        to_micros(datetime(2026, 3, 1))
 
 
 def test_a_card_posted_late_is_stale_at_once(tx, now):

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from domain.errors import ConfigError, StoreError
 from store.audit_chain import checkpoint
-from store.audit_chain.verify import Finding, verify
+from store.audit_chain.verify import ChainFinding, verify
 from store.connection import DATABASE_FILE, open_for_writing
-from store.tables.audit import GENESIS, TRIGGERS, Entry, row_hash
+from store.tables.audit import GENESIS, TRIGGERS, AuditEntry, row_hash
 from store.transaction import Transaction
 
 KEY = base64.b64encode(bytes(range(32))).decode()
@@ -73,13 +73,13 @@ class Record:
 
 def add(tx, now, count):
     for number in range(count):
-        tx.audit.append(Entry(now, "ada", "backup.create", "done", subject=f"b{number}", detail={"size": number}))
+        tx.audit.append(AuditEntry(now, "ada", "backup.create", "done", subject=f"b{number}", detail={"size": number}))
 
 
 def test_an_untouched_record_is_ok(record):
-    assert record.verdict() == (Finding.OK, 21, 0)
+    assert record.verdict() == (ChainFinding.OK, 21, 0)
     assert str(verify(record.path)) == "ok: 21 rows, 2 signed heads"
-    assert record.verdict(anchors=record.notes) == (Finding.OK, 21, 0)
+    assert record.verdict(anchors=record.notes) == (ChainFinding.OK, 21, 0)
 
 
 def test_an_empty_record_and_one_without_any_head_are_ok(tmp_path, now):
@@ -92,19 +92,19 @@ def test_an_empty_record_and_one_without_any_head_are_ok(tmp_path, now):
 @pytest.mark.parametrize("column", ["at", "actor", "action", "subject", "cluster", "operation", "outcome", "detail"])
 def test_an_edited_row_is_named(record, column):
     record.attacked(f"UPDATE audit SET {column} = {column} || 1 WHERE seq = 7")
-    assert record.verdict() == (Finding.BROKEN, 7, 3)
+    assert record.verdict() == (ChainFinding.BROKEN, 7, 3)
 
 
 @pytest.mark.parametrize("column", ["prev", "hash"])
 def test_an_edited_hash_is_named(record, column):
     record.attacked(f"UPDATE audit SET {column} = zeroblob(32) WHERE seq = 7")
-    assert record.verdict() == (Finding.BROKEN, 7, 3)
+    assert record.verdict() == (ChainFinding.BROKEN, 7, 3)
 
 
 @pytest.mark.parametrize("seq", [1, 7, 20])
 def test_a_deleted_row_is_named(record, seq):
     record.attacked(f"DELETE FROM audit WHERE seq = {seq}")
-    assert record.verdict() == (Finding.BROKEN, seq, 3)
+    assert record.verdict() == (ChainFinding.BROKEN, seq, 3)
 
 
 def test_a_replaced_row_is_named(record):
@@ -112,19 +112,19 @@ def test_a_replaced_row_is_named(record):
         "INSERT OR REPLACE INTO audit SELECT seq, at, 'nobody', action, subject, cluster, operation, outcome, detail,"
         " prev, hash FROM audit WHERE seq = 5"
     )
-    assert record.verdict() == (Finding.BROKEN, 5, 3)
+    assert record.verdict() == (ChainFinding.BROKEN, 5, 3)
 
 
 @pytest.mark.parametrize("kept", [0, 1, 9, 20])
 def test_a_cut_tail_shows(record, kept):
     record.attacked(f"DELETE FROM audit WHERE seq > {kept}")
-    assert record.verdict() == (Finding.TRUNCATED, kept, 4)
+    assert record.verdict() == (ChainFinding.TRUNCATED, kept, 4)
 
 
 def test_a_cut_tail_shows_without_any_signed_head(tmp_path, now):
     with closing(open_for_writing(tmp_path, now)) as connection:
         add(Transaction(connection, 1), now, 3)
-    assert Record(tmp_path, []).attacked("DELETE FROM audit WHERE seq = 3").verdict() == (Finding.TRUNCATED, 2, 4)
+    assert Record(tmp_path, []).attacked("DELETE FROM audit WHERE seq = 3").verdict() == (ChainFinding.TRUNCATED, 2, 4)
 
 
 def test_a_cut_tail_with_the_note_moved_along_shows_against_the_signed_head(record):
@@ -132,7 +132,7 @@ def test_a_cut_tail_with_the_note_moved_along_shows_against_the_signed_head(reco
         "DELETE FROM audit WHERE seq > 15",
         "UPDATE audit_head SET seq = 15, hash = (SELECT hash FROM audit WHERE seq = 15)",
     )
-    assert record.verdict() == (Finding.TRUNCATED, 15, 4)
+    assert record.verdict() == (ChainFinding.TRUNCATED, 15, 4)
 
 
 def test_a_cut_tail_with_all_heads_deleted_shows_against_one_from_outside(record):
@@ -141,8 +141,8 @@ def test_a_cut_tail_with_all_heads_deleted_shows_against_one_from_outside(record
         "DELETE FROM anchor",
         "UPDATE audit_head SET seq = 10, hash = (SELECT hash FROM audit WHERE seq = 10)",
     )
-    assert record.verdict() == (Finding.OK, 10, 0)
-    assert record.verdict(anchors=record.notes) == (Finding.TRUNCATED, 10, 4)
+    assert record.verdict() == (ChainFinding.OK, 10, 0)
+    assert record.verdict(anchors=record.notes) == (ChainFinding.TRUNCATED, 10, 4)
 
 
 def test_rows_added_from_outside_are_named(record):
@@ -150,7 +150,7 @@ def test_rows_added_from_outside_are_named(record):
         "INSERT INTO audit SELECT 22, at, actor, action, subject, cluster, operation, outcome, detail, hash, hash"
         " FROM audit WHERE seq = 21"
     )
-    assert record.verdict() == (Finding.BROKEN, 22, 3)
+    assert record.verdict() == (ChainFinding.BROKEN, 22, 3)
 
 
 def nobody_at(seq):
@@ -158,16 +158,16 @@ def nobody_at(seq):
 
 
 def test_a_chain_built_anew_shows_at_the_first_signed_head_after_the_edit(record):
-    assert record.rebuilt(nobody_at(7)).verdict() == (Finding.BROKEN, 10, 3)
+    assert record.rebuilt(nobody_at(7)).verdict() == (ChainFinding.BROKEN, 10, 3)
 
 
 def test_an_edit_after_the_last_head_is_what_anchors_cannot_show(record):
-    assert record.rebuilt(nobody_at(21)).verdict() == (Finding.OK, 21, 0)
+    assert record.rebuilt(nobody_at(21)).verdict() == (ChainFinding.OK, 21, 0)
 
 
 def test_a_chain_built_anew_without_heads_shows_against_one_from_outside(record):
     record.rebuilt(nobody_at(15)).attacked("DELETE FROM anchor WHERE number = 2")
-    assert record.verdict(anchors=record.notes) == (Finding.BROKEN, 20, 3)
+    assert record.verdict(anchors=record.notes) == (ChainFinding.BROKEN, 20, 3)
 
 
 def test_an_older_copy_shows_against_a_head_from_outside(record, tmp_path_factory, now):
@@ -178,24 +178,24 @@ def test_an_older_copy_shows_against_a_head_from_outside(record, tmp_path_factor
         add(tx, now, 5)
         newest = checkpoint.head(tx, now, checkpoint.load_key(record.path, KEY))
     assert verify(record.path, anchors=[newest.note]).exit_code == 0
-    assert verify(copy, anchors=[newest.note]).finding is Finding.TRUNCATED
+    assert verify(copy, anchors=[newest.note]).finding is ChainFinding.TRUNCATED
 
 
 @pytest.mark.parametrize("number", [1, 2])
 def test_a_deleted_head_is_missed(record, number):
     record.attacked(f"DELETE FROM anchor WHERE number = {number}")
-    assert record.verdict() == (Finding.ANCHOR_MISSING, 21, 5)
+    assert record.verdict() == (ChainFinding.ANCHOR_MISSING, 21, 5)
 
 
 def test_an_edited_head_is_named(record):
     record.attacked("UPDATE anchor SET head = (SELECT hash FROM audit WHERE seq = 9), seq = 9 WHERE number = 1")
-    assert record.verdict() == (Finding.BROKEN, 9, 3)
+    assert record.verdict() == (ChainFinding.BROKEN, 9, 3)
 
 
 def test_a_head_signed_by_another_key_is_named(record, tmp_path_factory, now):
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     mallory = checkpoint.load_key(elsewhere)
-    assert record.verdict(public=mallory.public) == (Finding.BROKEN, 10, 3)
+    assert record.verdict(public=mallory.public) == (ChainFinding.BROKEN, 10, 3)
 
 
 def test_a_head_published_in_a_file_must_still_be_there(record, tmp_path_factory, now):
@@ -207,10 +207,10 @@ def test_a_head_published_in_a_file_must_still_be_there(record, tmp_path_factory
         for one in due:
             tx.anchors.published(one.number, f"file:{place}", "", now)
         assert tx.anchors.unpublished(f"file:{place}") == ()
-    assert record.verdict() == (Finding.OK, 21, 0)
-    assert record.verdict(anchors=[place.read_text()]) == (Finding.OK, 21, 0)
+    assert record.verdict() == (ChainFinding.OK, 21, 0)
+    assert record.verdict(anchors=[place.read_text()]) == (ChainFinding.OK, 21, 0)
     place.unlink()
-    assert record.verdict() == (Finding.ANCHOR_MISSING, 21, 5)
+    assert record.verdict() == (ChainFinding.ANCHOR_MISSING, 21, 5)
 
 
 def test_heads_from_outside_need_the_public_key(record):
@@ -252,7 +252,7 @@ def test_a_flipped_byte_in_the_record_is_never_served_silently(record, data, tmp
             "SELECT action FROM audit WHERE action NOT IN ('backup.create', ?)", (checkpoint.SIGNED,)
         )
         harmless = read.fetchall() == []
-    assert harmless or verify(copy).finding is Finding.BROKEN
+    assert harmless or verify(copy).finding is ChainFinding.BROKEN
 
 
 def test_nothing_new_needs_no_new_head(tmp_path, now):
@@ -269,11 +269,11 @@ def test_nothing_new_needs_no_new_head(tmp_path, now):
 
 def test_a_note_tells_what_was_signed_and_by_whom(tmp_path, now, record):
     key = checkpoint.load_key(tmp_path, KEY)
-    said = checkpoint.check(record.notes[0], key.public)
+    said = checkpoint.verify_note(record.notes[0], key.public)
     assert (said.number, said.seq, said.previous) == (1, 10, b"")
-    assert checkpoint.check(record.notes[1], key.public).previous == checkpoint.digest(record.notes[0])
+    assert checkpoint.verify_note(record.notes[1], key.public).previous == checkpoint.digest(record.notes[0])
     for forged in (record.notes[0].replace("\n10\n", "\n11\n"), record.notes[0][:-6] + "\n", "", "nonsense"):
-        assert checkpoint.check(forged, key.public) is None
+        assert checkpoint.verify_note(forged, key.public) is None
 
 
 def test_notes_are_found_between_other_lines(record):

@@ -7,13 +7,13 @@ import threading
 
 import pytest
 
-from domain.errors import Lost, StoreBusy, StoreError, StoreFull
-from store.tables.audit import Entry
+from domain.errors import ConcurrentChange, StoreBusy, StoreError, StoreFull
+from store.tables.audit import AuditEntry
 from store.writer import Store
 
 
 def audited(text, now):
-    return lambda tx: tx.audit.append(Entry(now, "ada", text, "done"))
+    return lambda tx: tx.audit.append(AuditEntry(now, "ada", text, "done"))
 
 
 def raised(error):
@@ -56,8 +56,8 @@ async def test_a_failed_closure_leaves_no_trace_and_fails_alone(store, now):
     gate, holding = await held(store)
 
     def writes_then_fails(tx):
-        tx.audit.append(Entry(now, "mallory", "never", "done"))
-        raise Lost("somebody was faster")
+        tx.audit.append(AuditEntry(now, "mallory", "never", "done"))
+        raise ConcurrentChange("somebody was faster")
 
     attempts = [store.write(audited("before", now)), store.write(writes_then_fails), store.write(audited("after", now))]
     together = asyncio.gather(*attempts, return_exceptions=True)
@@ -66,7 +66,7 @@ async def test_a_failed_closure_leaves_no_trace_and_fails_alone(store, now):
     before, failed, after = await together
     await holding
     assert (before, after) == (1, 2)
-    assert isinstance(failed, Lost)
+    assert isinstance(failed, ConcurrentChange)
     actions = await store.read(lambda tx: [row.entry.action for row in tx.audit.latest(10)])
     assert actions == ["after", "before"]
 
@@ -191,7 +191,7 @@ async def filled_up(store, now):
     while True:
         try:
             await store.write(
-                lambda tx: tx.audit.append(Entry(now, "ada", "fill", "done", detail={"text": "x " * 2000}))
+                lambda tx: tx.audit.append(AuditEntry(now, "ada", "fill", "done", detail={"text": "x " * 2000}))
             )
         except StoreFull:
             return written
@@ -211,7 +211,7 @@ async def test_a_full_disk_loses_nothing_acknowledged_and_heals(store, tmp_path,
 async def test_on_a_full_disk_everybody_in_the_batch_hears_of_it(store, now):
     await store.write(lambda tx: tx.connection.execute("PRAGMA max_page_count=200").fetchall())
     gate, holding = await held(store)
-    huge = store.write(lambda tx: tx.audit.append(Entry(now, "ada", "f", "done", detail={"text": "x " * 1000000})))
+    huge = store.write(lambda tx: tx.audit.append(AuditEntry(now, "ada", "f", "done", detail={"text": "x " * 1000000})))
     together = asyncio.gather(store.write(audited("small", now)), huge, return_exceptions=True)
     await asyncio.sleep(0)
     gate.open()

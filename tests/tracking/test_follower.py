@@ -8,7 +8,7 @@ import pytest
 
 from store.tables.failed_items import ItemKind
 from tests.operations.approving import NOW, cluster_in
-from tracking.follower import Follower, Known
+from tracking.follower import ClusterMemory, Follower
 
 
 class Trail:
@@ -18,7 +18,7 @@ class Trail:
         self.store, self.cluster, self.objects = store, cluster, objects
         self.now, self.bad = NOW, set()
         self.heard = asyncio.Event()
-        self.known = Known()
+        self.known = ClusterMemory()
         self.follower = self.made()
 
     def made(self) -> Follower:
@@ -97,7 +97,7 @@ async def test_the_next_start_goes_on_behind_it(trail):
         trail.backup("bad")
         trail.backup("good")
         await trail.seen("good")
-    trail.known = Known()
+    trail.known = ClusterMemory()
     trail.follower = trail.made()
     async with trail.followed():
         trail.backup("later")

@@ -7,7 +7,7 @@ import pytest
 
 from store.tables.observed import Observed
 from tracking import runs
-from tracking.observation import Setting
+from tracking.observation import TrackingContext
 from velero.api import Api
 from velero.connection import Direct
 from velero.observations import Change, Observation
@@ -43,7 +43,7 @@ DONE = {
 def remembered(source: dict, *, prev: Observed | None = None, gateway=BACKUPS, kind: str = "Backup") -> Observed:
     row = gateway.read(json.dumps(source).encode())
     seen = Observation(Change.ADDED, kind, row.uid, row.name, row)
-    return runs.observe(Setting("prod", "c1", NOW, first=True), prev, seen).remember
+    return runs.observe(TrackingContext("prod", "c1", NOW, first=True), prev, seen).remember
 
 
 def test_of_a_backup():

@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from store.tables.observed import Observed
-from tracking.observation import Setting
+from tracking.observation import TrackingContext
 from tracking.schedules import changed_fields, observe
 from velero.observations import Change, Observation
 from velero.resources.schedules import schedule_of
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
-SETTING = Setting("prod", "uid", NOW, first=False)
+SETTING = TrackingContext("prod", "uid", NOW, first=False)
 
 
 def seen(phase: str, version: str = "1", errors: tuple[str, ...] = ()) -> Observation[Any]:

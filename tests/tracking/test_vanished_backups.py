@@ -16,12 +16,12 @@ from domain.reach import Reach
 from store.tables.observed import Observed
 from store.transaction import Transaction
 from tracking import vanished_backups, vanished_settlement
-from tracking.observation import Setting
-from tracking.vanished_backups import Fate, fate_of, missed_by_sync
+from tracking.observation import TrackingContext
+from tracking.vanished_backups import VanishedFate, fate_of, missed_by_sync
 from tracking.vanished_settlement import settle
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
-HERE = Setting("prod", "c1", NOW, first=False)
+HERE = TrackingContext("prod", "c1", NOW, first=False)
 LAG = timedelta(seconds=5)
 LATER = replace(HERE, now=NOW + LAG)
 
@@ -37,11 +37,11 @@ def request(phase: str = "Processed", *, uid: str = "u1", **facts: Any) -> Obser
 
 
 def gone(tx: Transaction, *requests: Observed, one: Observed | None = None) -> None:
-    tx.observed.put("prod", vanished_backups.KIND, [vanished_backups.row_of(one or backup(), NOW)])
-    tx.observed.put("prod", vanished_settlement.REQUEST, requests)
+    tx.observed.put("prod", vanished_backups.VANISHED_KIND, [vanished_backups.row_of(one or backup(), NOW)])
+    tx.observed.put("prod", vanished_settlement.REQUEST_KIND, requests)
 
 
-def told(tx: Transaction, setting: Setting = HERE) -> list[Event]:
+def told(tx: Transaction, setting: TrackingContext = HERE) -> list[Event]:
     return settle(tx, setting, LAG)[0]
 
 
@@ -55,7 +55,7 @@ def test_a_request_that_velero_processed_is_a_deletion(tx: Transaction) -> None:
     gone(tx, request())
     (event,) = told(tx)
     assert (event.kind, event.severity) == ("backup.deleted", Severity.SECURITY)
-    assert event.facts["fate"] == Fate.DELETED
+    assert event.facts["fate"] == VanishedFate.DELETED
     assert "outside approval" in event.facts["headline"]
 
 
@@ -80,14 +80,14 @@ def test_any_other_request_is_none(tx: Transaction, other: Observed) -> None:
 def test_a_request_that_is_under_way_is_waited_for(tx: Transaction) -> None:
     gone(tx, request("InProgress"), one=backup(phase="Deleting"))
     assert told(tx, LATER) == []
-    tx.observed.remove("prod", vanished_settlement.REQUEST, [request("InProgress").uid])
-    tx.observed.put("prod", vanished_settlement.REQUEST, [request()])
+    tx.observed.remove("prod", vanished_settlement.REQUEST_KIND, [request("InProgress").uid])
+    tx.observed.put("prod", vanished_settlement.REQUEST_KIND, [request()])
     assert [event.kind for event in told(tx, LATER)] == ["backup.deleted"]
 
 
 def test_one_that_is_never_finished_is_not_waited_for_for_ever(tx: Transaction) -> None:
     gone(tx, request("InProgress"))
-    after = replace(HERE, now=NOW + vanished_backups.REQUESTED)
+    after = replace(HERE, now=NOW + vanished_backups.REQUEST_TIMEOUT)
     assert [event.kind for event in told(tx, after)] == ["backup.gone"]
 
 
@@ -141,26 +141,26 @@ def test_what_comes_back_corrects_the_earlier_word(tx: Transaction, requests: An
     gone(tx, *requests)
     told(tx, LATER)
     synced = backup("u9", created="2026-11-21T12:01:00Z")
-    (event,) = vanished_settlement.returned(tx, LATER, [synced])
+    (event,) = vanished_settlement.handle_returned(tx, LATER, [synced])
     assert (event.kind, event.severity) == ("backup.returned", Severity.RECOVERY)
     assert f"reported as {earlier} at 2026-11-21 12:00 UTC" in event.facts["message"]
-    assert vanished_settlement.returned(tx, LATER, [synced]) == []
+    assert vanished_settlement.handle_returned(tx, LATER, [synced]) == []
 
 
 def test_a_new_run_of_that_name_is_not_the_old_one(tx: Transaction) -> None:
     gone(tx, request())
     told(tx)
-    assert vanished_settlement.returned(tx, LATER, [backup("u9", started="2026-11-21T12:03:00Z")]) == []
+    assert vanished_settlement.handle_returned(tx, LATER, [backup("u9", started="2026-11-21T12:03:00Z")]) == []
 
 
 def test_a_record_that_is_back_before_anything_was_told_is_no_news(tx: Transaction) -> None:
     gone(tx)
-    assert vanished_settlement.returned(tx, HERE, [backup("u9")]) == []
+    assert vanished_settlement.handle_returned(tx, HERE, [backup("u9")]) == []
     assert told(tx, LATER) == []
 
 
 def test_two_syncs_without_it_show_that_its_data_are_gone() -> None:
-    row = vanished_backups.settle(LATER, vanished_backups.row_of(backup(), NOW), (), LAG).row
+    row = vanished_backups.settle_backup(LATER, vanished_backups.row_of(backup(), NOW), (), LAG).row
     before = NOW - timedelta(seconds=1)
     once, twice = NOW + timedelta(minutes=1), NOW + timedelta(minutes=2)
     assert missed_by_sync(LATER, row, before) is None
@@ -168,4 +168,4 @@ def test_two_syncs_without_it_show_that_its_data_are_gone() -> None:
     assert seen.event is None
     assert missed_by_sync(LATER, seen.row, once) is None
     found = missed_by_sync(LATER, seen.row, twice)
-    assert (found.event.kind, fate_of(found.row)) == ("backup.data-gone", Fate.LOST)
+    assert (found.event.kind, fate_of(found.row)) == ("backup.data-gone", VanishedFate.LOST)

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from commands.conditions import Kind
+from commands.conditions import ConditionKind
 from store.tables.conditions import Condition
 from store.tables.observed import Observed
-from tracking.watchdog import Finding, Limits, Memory, Run, Sight, judge
+from tracking.watchdog import Limits, Run, ScheduleView, WatchdogFinding, WatchdogMemory, judge_schedule
 from tracking.watchdog_kots import judge_series, rhythm
 from tracking.watchdog_round import run_of
 from velero.cron import expression
@@ -30,21 +30,21 @@ def run(at: datetime, phase: str = "Completed", **more: Any) -> Run:
 
 
 YESTERDAY = run(DUE - DAY + timedelta(seconds=19))
-SIGHT = Sight(
+SIGHT = ScheduleView(
     name="nightly",
     key="0 1 * * *",
     schedule=DAILY,
     marks=Marks(DUE - 10 * DAY, YESTERDAY.created),
     runs=(YESTERDAY,),
 )
-SEEN = Memory(DUE - DAY, "0 1 * * *", period=DAY.total_seconds())
+SEEN = WatchdogMemory(DUE - DAY, "0 1 * * *", period=DAY.total_seconds())
 
 
-def look(sight: Sight, memory: Memory = SEEN, now: datetime = NOW) -> tuple[Finding, ...]:
-    return judge(sight, memory, now, Limits())[1]
+def look(sight: ScheduleView, memory: WatchdogMemory = SEEN, now: datetime = NOW) -> tuple[WatchdogFinding, ...]:
+    return judge_schedule(sight, memory, now, Limits())[1]
 
 
-def ran(*runs: Run) -> Sight:
+def ran(*runs: Run) -> ScheduleView:
     return replace(SIGHT, runs=runs, marks=replace(SIGHT.marks, last_backup=runs[-1].created))
 
 
@@ -59,7 +59,7 @@ def test_a_run_that_did_not_come_is_missed_after_its_grace_only() -> None:
 
 
 def test_it_is_told_once() -> None:
-    memory, _ = judge(SIGHT, SEEN, NOW, Limits())
+    memory, _ = judge_schedule(SIGHT, SEEN, NOW, Limits())
     assert look(SIGHT, memory, NOW + timedelta(hours=2)) == ()
 
 
@@ -100,7 +100,7 @@ def test_an_edited_schedule_owes_nothing_from_before() -> None:
 
 
 def test_a_schedule_seen_for_the_first_time_may_be_missing_already() -> None:
-    assert [each.kind for each in look(SIGHT, Memory())] == ["schedule.missed"]
+    assert [each.kind for each in look(SIGHT, WatchdogMemory())] == ["schedule.missed"]
 
 
 def test_a_run_by_hand_does_not_stand_in() -> None:
@@ -114,7 +114,7 @@ def test_a_late_run_that_was_seen_only_afterwards_is_late() -> None:
 
 
 def test_it_recovers_with_the_next_run() -> None:
-    memory, _ = judge(SIGHT, SEEN, NOW, Limits())
+    memory, _ = judge_schedule(SIGHT, SEEN, NOW, Limits())
     found = look(ran(YESTERDAY, run(DUE + DAY + timedelta(seconds=19))), memory, NOW + DAY)
     assert [(each.kind, each.transition) for each in found] == [("schedule.recovered", DUE.isoformat())]
 
@@ -148,7 +148,7 @@ def test_every_counts_from_the_last_run_and_is_missed_once() -> None:
     every = expression.parse("@every 6h", "UTC", Dialect.ROBFIG)
     sight = replace(SIGHT, schedule=every)
     expected = YESTERDAY.created + timedelta(hours=6)
-    memory, (finding, *_) = judge(sight, SEEN, expected + timedelta(minutes=6), Limits())
+    memory, (finding, *_) = judge_schedule(sight, SEEN, expected + timedelta(minutes=6), Limits())
     assert finding.transition == expected.isoformat()
     kinds = [each.kind for each in look(sight, memory, expected + timedelta(hours=7))]
     assert "schedule.missed" not in kinds
@@ -188,7 +188,7 @@ def test_one_that_ran_here_does() -> None:
     assert "schedule.clock-skew" in [each.kind for each in look(replace(SIGHT, runs=(ours,)))]
 
 
-def stood(kind: Kind, since: timedelta, until: timedelta | None, subject: str = "") -> Condition:
+def stood(kind: ConditionKind, since: timedelta, until: timedelta | None, subject: str = "") -> Condition:
     """A condition that began and ended relative to when the run was due."""
     return Condition("prod", kind.value, subject, DUE + since, None if until is None else DUE + until, told=True)
 
@@ -199,14 +199,14 @@ BRIEF = timedelta(seconds=50)
 @pytest.mark.parametrize(
     ("condition", "cause"),
     [
-        (stood(Kind.SILENT, BRIEF, 3 * BRIEF), "server-down"),
-        (stood(Kind.SILENT, -BRIEF, None), "server-down"),
-        (stood(Kind.PAUSED, -BRIEF, BRIEF, "nightly"), "paused-outside"),
-        (stood(Kind.INVALID, -BRIEF, BRIEF, "nightly"), "schedule-invalid"),
-        (stood(Kind.UNREACHABLE, -BRIEF, BRIEF), "cluster-unreachable"),
-        (stood(Kind.PAUSED, -BRIEF, BRIEF, "weekly"), "unknown"),
-        (stood(Kind.SILENT, -3 * BRIEF, -BRIEF), "unknown"),
-        (stood(Kind.SILENT, timedelta(minutes=3), None), "unknown"),
+        (stood(ConditionKind.SILENT, BRIEF, 3 * BRIEF), "server-down"),
+        (stood(ConditionKind.SILENT, -BRIEF, None), "server-down"),
+        (stood(ConditionKind.PAUSED, -BRIEF, BRIEF, "nightly"), "paused-outside"),
+        (stood(ConditionKind.INVALID, -BRIEF, BRIEF, "nightly"), "schedule-invalid"),
+        (stood(ConditionKind.UNREACHABLE, -BRIEF, BRIEF), "cluster-unreachable"),
+        (stood(ConditionKind.PAUSED, -BRIEF, BRIEF, "weekly"), "unknown"),
+        (stood(ConditionKind.SILENT, -3 * BRIEF, -BRIEF), "unknown"),
+        (stood(ConditionKind.SILENT, timedelta(minutes=3), None), "unknown"),
     ],
 )
 def test_a_cause_that_is_over_still_explains_the_miss(condition: Condition, cause: str) -> None:
@@ -219,14 +219,14 @@ def told_of(period: int, starts: list[int], minutes: int, lasts: int = 0) -> lis
     every = expression.parse(f"*/{period} * * * *", "UTC", Dialect.ROBFIG)
     runs = [run(DUE + timedelta(minutes=minute, seconds=20)) for minute in starts]
     runs = [replace(each, completed=each.created + timedelta(minutes=lasts, seconds=20)) for each in runs]
-    memory = Memory(DUE, "k", period=60.0 * period)
+    memory = WatchdogMemory(DUE, "k", period=60.0 * period)
     told: list[str] = []
     for step in range(2 * minutes):
         now = DUE + timedelta(seconds=30 * step)
         begun = tuple(each for each in runs if each.created <= now)
         marks = Marks(DUE - DAY, begun[-1].created if begun else None)
-        sight = Sight("nightly", "k", every, marks, begun)
-        memory, findings = judge(sight, memory, now, Limits())
+        sight = ScheduleView("nightly", "k", every, marks, begun)
+        memory, findings = judge_schedule(sight, memory, now, Limits())
         told += [each.kind for each in findings if each.kind in {"schedule.missed", "schedule.recovered"}]
     return told
 

@@ -11,7 +11,7 @@ from random import Random
 
 import pytest
 
-from tracking.watchdog import Limits, Memory, Run, Sight, judge
+from tracking.watchdog import Limits, Run, ScheduleView, WatchdogMemory, judge_schedule
 from velero.cron import expression
 from velero.cron.expression import Dialect
 from velero.cron.schedule_clock import Marks, look_after
@@ -44,7 +44,7 @@ def inside(spans: list[Span], at: datetime) -> Span | None:
 class Year:
     """What a server does with one schedule: it is down at times, its store is, people pause and skip."""
 
-    schedule: expression.Schedule
+    schedule: expression.CronSchedule
     down: list[Span] = field(default_factory=list)
     store_down: list[Span] = field(default_factory=list)
     skipped: list[Span] = field(default_factory=list)
@@ -89,12 +89,12 @@ class Year:
                 found.add(at)
         return found
 
-    def sight(self, now: datetime) -> Sight:
+    def sight(self, now: datetime) -> ScheduleView:
         place = bisect_right(self.runs, now, key=lambda run: run.created)
         held = [span for span in (*self.skipped, *self.paused) if span[1] <= now or span in self.skipped]
         reached = [span[1] for span in held if span[0] <= now]
         last = self.runs[place - 1].created if place else None
-        return Sight(
+        return ScheduleView(
             name="nightly",
             key=self.schedule.expr,
             schedule=self.schedule,
@@ -118,12 +118,12 @@ class Told:
 
 def watched(year: Year, absent: list[Span]) -> Told:
     """The watchdog looks soon after each grace, and not at all while it is down itself."""
-    memory, told = Memory(checked=BEGIN, key=year.schedule.expr, period=_period(year)), Told()
+    memory, told = WatchdogMemory(checked=BEGIN, key=year.schedule.expr, period=_period(year)), Told()
     looks = sorted({*(at + GRACE + MINUTE for at in year.due), *(run.created + MINUTE for run in year.runs)})
     for now in looks:
         if inside(absent, now):
             continue
-        memory, findings = judge(year.sight(now), memory, now, Limits())
+        memory, findings = judge_schedule(year.sight(now), memory, now, Limits())
         for finding in findings:
             target = {
                 "schedule.missed": told.missed,
@@ -141,7 +141,7 @@ def _period(year: Year) -> float:
     return max((after - before).total_seconds() for before, after in pairwise(runs))
 
 
-def schedules() -> list[expression.Schedule]:
+def schedules() -> list[expression.CronSchedule]:
     found = []
     for number in range(50):
         dialect = Dialect.ROBFIG if number % 3 else Dialect.NETRESEARCH

@@ -16,13 +16,13 @@ from aiohttp import web
 
 from velero.api import Api
 from velero.connection import Direct, Kubeconfig
-from velero.health import Board
-from velero.reflector import Pace, Reflector
+from velero.health import HealthBoard
+from velero.reflector import Reflector, ReflectorTimes
 from velero.resources.backups import backup_rows
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 RECORDINGS = Path(__file__).parents[1] / "data" / "recordings"
-FAST = Pace(silence=0.3, base=0.01, cap=0.05, lasting=0.02, steady=0.2, within=0.005, page=2)
+FAST = ReflectorTimes(silence=0.3, base=0.01, cap=0.05, lasting=0.02, steady=0.2, within=0.005, page=2)
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -143,7 +143,7 @@ async def api(server):
 
 @pytest.fixture
 def board():
-    return Board("prod", lambda: NOW)
+    return HealthBoard("prod", lambda: NOW)
 
 
 @dataclass
@@ -151,13 +151,13 @@ class Follower:
     """A consumer: keeps what it committed, and can be asked to stop after something."""
 
     api: Api
-    board: Board
+    board: HealthBoard
     known: dict[str, str] = field(default_factory=dict)
     seen: list = field(default_factory=list)
     places: list[str] = field(default_factory=list)
     slept: list[float] = field(default_factory=list)
 
-    def reflector(self, place: str = "", pace: Pace = FAST) -> Reflector:
+    def reflector(self, place: str = "", pace: ReflectorTimes = FAST) -> Reflector:
         async def known() -> dict[str, str]:
             return dict(self.known)
 
@@ -168,7 +168,7 @@ class Follower:
         gateway = backup_rows(self.api, "velero")
         return Reflector(gateway, self.board, known, Random(1), resource_version=place, pace=pace, sleep=sleep)
 
-    async def until(self, done: Callable[["Follower"], bool], place: str = "", pace: Pace = FAST) -> None:
+    async def until(self, done: Callable[["Follower"], bool], place: str = "", pace: ReflectorTimes = FAST) -> None:
         batches = self.reflector(place, pace).batches()
         try:
             async with asyncio.timeout(10):

@@ -6,15 +6,15 @@ import json
 import pytest
 
 from domain.errors import (
-    AlreadyThere,
+    AlreadyExists,
     Conflict,
-    Expired,
     Forbidden,
-    NotThere,
+    NotFound,
+    ObjectNotFound,
     Rejected,
+    ResourceVersionExpired,
     Throttled,
     Unauthenticated,
-    Unknown,
     Unreachable,
     VeleroMissing,
 )
@@ -58,12 +58,12 @@ ANSWERS = {
     "404 object": (
         failed(404, 'backups.velero.io "nightly" not found', "NotFound", {"name": "nightly"}),
         404,
-        NotThere,
+        ObjectNotFound,
     ),
     "404 resource": (failed(404, "the server could not find the requested resource", "NotFound"), 404, VeleroMissing),
-    "409 create": (failed(409, "already exists", "AlreadyExists", {"name": "nightly"}), 409, AlreadyThere),
+    "409 create": (failed(409, "already exists", "AlreadyExists", {"name": "nightly"}), 409, AlreadyExists),
     "409 write": (failed(409, "the object has been modified", "Conflict"), 409, Conflict),
-    "410": (failed(410, "too old", "Expired"), 410, Expired),
+    "410": (failed(410, "too old", "Expired"), 410, ResourceVersionExpired),
     "400": (failed(400, 'strict decoding error: unknown field "spec.zz"', "BadRequest"), 400, Rejected),
     "415": (failed(415, "the body of the request was in an unknown format", "UnsupportedMediaType"), 415, Rejected),
     "422": (failed(422, 'Backup "x" is invalid', "Invalid"), 422, Rejected),
@@ -191,7 +191,7 @@ async def test_a_cluster_that_was_down_comes_back_by_itself(tmp_path, server):
 @pytest.mark.parametrize("name", ["", ".", "..", "..."])
 async def test_no_name_reaches_the_collection(server, api, name):
     gateway = backups(api, "velero")
-    with pytest.raises(Unknown):
+    with pytest.raises(NotFound):
         await gateway.delete(name)
     assert server.requests == []
 
@@ -199,7 +199,7 @@ async def test_no_name_reaches_the_collection(server, api, name):
 @pytest.mark.parametrize("name", ["a/../b", "x?watch=1", "a#b", "%2e%2e", "a b", "../../secrets/token"])
 async def test_a_name_is_one_segment_of_the_path(server, api, name):
     gateway = backups(api, "velero")
-    with pytest.raises(NotThere):
+    with pytest.raises(ObjectNotFound):
         await gateway.get(name)
     [request] = server.requests
     assert request.raw_path.startswith(f"{BACKUPS}/")

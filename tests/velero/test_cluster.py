@@ -16,11 +16,11 @@ from domain.errors import (
     Conflict,
     DownloadError,
     Forbidden,
-    NotThere,
+    NotFound,
     NotUploaded,
+    ObjectNotFound,
     Rejected,
     Unanswered,
-    Unknown,
 )
 from sandbox.bucket import Buckets
 from sandbox.clock import RealClock
@@ -32,20 +32,20 @@ from sandbox.velero.emulator import VeleroEmulator
 from velero.access import NEEDED
 from velero.artifacts.contents import Stored
 from velero.artifacts.downloads import File
-from velero.artifacts.resource_list import Outcome
-from velero.artifacts.volumes import Data
+from velero.artifacts.resource_list import ItemOutcome
+from velero.artifacts.volumes import VolumeDataState
 from velero.cluster import SERVER, WATCHED_KINDS, Cluster, ClusterSettings
 from velero.connection import Direct
 from velero.health import Condition
 from velero.names import label_value
-from velero.reflector import Pace
+from velero.reflector import ReflectorTimes
 from velero.resources.backups import BackupRow
 from velero.resources.configmaps import copied
 from velero.resources.deletions import delete_backup
 from velero.resources.pod_volumes import of_backup
 from velero.resources.requests import LEFT_AFTER, OURS
 
-PACE = Pace(silence=5.0, base=0.01, cap=0.1, lasting=0.05, steady=0.5, within=0.005)
+PACE = ReflectorTimes(silence=5.0, base=0.01, cap=0.1, lasting=0.05, steady=0.5, within=0.005)
 
 
 @dataclass
@@ -99,7 +99,7 @@ def cluster(world):
 async def ended(cluster: Cluster, name: str):
     """The backup, when it is over."""
     async with asyncio.timeout(20):
-        while not (backup := await cluster.backups.get(name)).ended:
+        while not (backup := await cluster.backups.get(name)).has_ended:
             await asyncio.sleep(0.02)
     return backup
 
@@ -107,7 +107,7 @@ async def ended(cluster: Cluster, name: str):
 async def backed_up(cluster: Cluster, name: str = "nightly"):
     spec = {"includedNamespaces": ["shop"], "storageLocation": "default"}
     async with asyncio.timeout(20):
-        while not (await cluster.storage_locations.get("default")).available:
+        while not (await cluster.storage_locations.get("default")).is_available:
             await asyncio.sleep(0.02)
     await cluster.backups.create({"metadata": {"name": name}, "spec": spec})
     return await ended(cluster, name)
@@ -165,7 +165,7 @@ async def test_a_backup_and_what_is_kept_beside_it(cluster):
     assert results.errors == ()
     assert ("v1", "ConfigMap", "shop", "settings") in [(r.api_version, r.kind, r.namespace, r.name) for r in listed]
     assert log
-    assert all(volume.data in Data for volume in volumes)
+    assert all(volume.data in VolumeDataState for volume in volumes)
     assert await cluster.artifacts.operations("nightly") == ()
 
 
@@ -238,7 +238,7 @@ async def test_a_restore_and_what_is_kept_beside_it(cluster):
 
     assert restore.phase == "Completed"
     assert restore.namespace_mapping == {"shop": "copy"}
-    assert ("copy", "settings", Outcome.CREATED) in [(one.namespace, one.name, one.outcome) for one in listed]
+    assert ("copy", "settings", ItemOutcome.CREATED) in [(one.namespace, one.name, one.outcome) for one in listed]
     assert results.errors == ()
     assert await cluster.artifacts.log("r1", restore=True)
     assert await cluster.artifacts.volumes("r1", restore=True) == ()
@@ -313,7 +313,7 @@ async def test_deleting_a_backup_with_its_data(cluster):
     async with asyncio.timeout(20):
         while await cluster.backups.find("nightly") is not None:
             await asyncio.sleep(0.02)
-    with pytest.raises(NotThere):
+    with pytest.raises(ObjectNotFound):
         await cluster.backups.get("nightly")
 
 
@@ -385,7 +385,7 @@ async def test_an_administrator_misses_nothing(cluster):
 
 async def test_kinds_by_name(cluster):
     assert cluster.gateway("Backup") is cluster.backups
-    with pytest.raises(Unknown) as caught:
+    with pytest.raises(NotFound) as caught:
         cluster.gateway("Secret")
     assert "Backup" in caught.value.nearest
 

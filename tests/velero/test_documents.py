@@ -11,9 +11,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from velero.documents import MANIFEST, TYPED, BadDocument, Bounds, read_json, read_yaml
+from velero.documents import MANIFEST_BOUNDS, TYPED_BOUNDS, BadDocument, DocumentBounds, read_json, read_yaml
 
-SMALL = Bounds(size=200, depth=4, values=10)
+SMALL = DocumentBounds(size=200, depth=4, values=10)
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(st.characters(codec="utf-8"), max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("abc <=&*!1", max_size=4), inner, max_size=3),
@@ -23,8 +23,8 @@ VALUES = st.recursive(
 
 @given(VALUES)
 def test_what_json_says_is_read_as_it_is(value):
-    assert read_json(json.dumps(value), TYPED) == value
-    assert read_json(json.dumps(value, ensure_ascii=False, indent=1).encode(), TYPED) == value
+    assert read_json(json.dumps(value), TYPED_BOUNDS) == value
+    assert read_json(json.dumps(value, ensure_ascii=False, indent=1).encode(), TYPED_BOUNDS) == value
 
 
 @given(VALUES)
@@ -34,12 +34,12 @@ def test_what_a_writer_of_yaml_says_is_read_as_it_is(value):
     class Plain(yaml.SafeDumper):
         ignore_aliases = staticmethod(lambda _: True)
 
-    assert read_yaml(yaml.dump(value, Dumper=Plain), TYPED) == value
+    assert read_yaml(yaml.dump(value, Dumper=Plain), TYPED_BOUNDS) == value
 
 
 def test_keys_and_dates_are_text_as_in_json():
-    assert read_yaml("1: 2026-01-01\nyes: {2.5: on}", TYPED) == {"1": "2026-01-01", "yes": {"2.5": True}}
-    assert read_yaml("", TYPED) is None
+    assert read_yaml("1: 2026-01-01\nyes: {2.5: on}", TYPED_BOUNDS) == {"1": "2026-01-01", "yes": {"2.5": True}}
+    assert read_yaml("", TYPED_BOUNDS) is None
 
 
 @pytest.mark.parametrize(
@@ -95,12 +95,12 @@ def test_json_that_is_refused(text, why):
 
 def test_brackets_and_commas_inside_texts_do_not_count():
     value = {"a": "[[[[[[[[[[,,,,,,,,,,,,,", 'q"': '\\"[{' * 5, "b": [1, "]"]}
-    assert read_json(json.dumps(value), Bounds(size=1_000, depth=2, values=8)) == value
+    assert read_json(json.dumps(value), DocumentBounds(size=1_000, depth=2, values=8)) == value
 
 
 def test_a_number_longer_than_python_converts_is_no_json():
     with pytest.raises(BadDocument, match="not JSON"):
-        read_json("9" * 10_000, TYPED)
+        read_json("9" * 10_000, TYPED_BOUNDS)
 
 
 HOSTILE = r"""
@@ -173,4 +173,4 @@ def test_thousands_of_hostile_documents_are_read_or_refused_in_little_time_and_m
 
 def test_a_manifest_may_be_large():
     value = {"items": [{"metadata": {"name": f"n{n}", "labels": {"a": "]["}}} for n in range(20_000)]}
-    assert read_json(json.dumps(value), MANIFEST) == value
+    assert read_json(json.dumps(value), MANIFEST_BOUNDS) == value

@@ -8,17 +8,17 @@ from hypothesis import strategies as st
 
 from domain.errors import (
     ClusterError,
-    Expired,
     Forbidden,
-    NotThere,
+    ObjectNotFound,
     Rejected,
+    ResourceVersionExpired,
     Throttled,
     Unauthenticated,
     Unreachable,
     VeleroMissing,
 )
 from tests.velero.conftest import failed
-from velero.errors import Reply, asked, event_failure, refusal, retry_after, shorten
+from velero.errors import Reply, describe_request, event_failure, refusal, retry_after, shorten
 
 INSIDE = "/apis/velero.io/v1/namespaces/velero"
 
@@ -37,15 +37,15 @@ WORDS = [
 
 @pytest.mark.parametrize(("method", "path", "words"), WORDS)
 def test_what_was_asked_in_words(method, path, words):
-    assert str(asked("prod", method, path)) == words
+    assert str(describe_request("prod", method, path)) == words
 
 
 def test_a_watch_is_said_to_be_one():
-    what = asked("prod", "GET", f"{INSIDE}/backups", watch=True)
+    what = describe_request("prod", "GET", f"{INSIDE}/backups", watch=True)
     assert (what.verb, what.resource, what.namespace) == ("watch", "backups", "velero")
 
 
-WHAT = asked("prod", "GET", f"{INSIDE}/backups/nightly")
+WHAT = describe_request("prod", "GET", f"{INSIDE}/backups/nightly")
 
 
 def reply(status: int, body: dict | None = None, **more: str) -> Reply:
@@ -55,13 +55,13 @@ def reply(status: int, body: dict | None = None, **more: str) -> Reply:
 def test_what_is_not_there_is_named():
     body = failed(404, 'backups.velero.io "nightly" not found', "NotFound", {"name": "nightly", "kind": "backups"})
     error = refusal(WHAT, reply(404, body))
-    assert isinstance(error, NotThere)
+    assert isinstance(error, ObjectNotFound)
     assert error.text == "There is no nightly among backups in prod."
 
 
 def test_a_namespace_that_is_not_there_is_named_as_one():
     body = failed(404, 'namespaces "velero" not found', "NotFound", {"name": "velero", "kind": "namespaces"})
-    error = refusal(asked("prod", "POST", f"{INSIDE}/backups"), reply(404, body))
+    error = refusal(describe_request("prod", "POST", f"{INSIDE}/backups"), reply(404, body))
     assert error.text == "There is no velero among namespaces in prod."
 
 
@@ -79,7 +79,7 @@ def test_nobody_is_unauthenticated_although_it_is_a_403():
 def test_a_namespace_that_is_ending_is_no_lack_of_rights():
     cause = {"reason": "NamespaceTerminating", "message": "namespace velero is being terminated", "field": "metadata"}
     body = failed(403, "unable to create new content", "Forbidden", {"name": "x", "causes": [cause]})
-    error = refusal(asked("prod", "POST", f"{INSIDE}/backups"), reply(403, body))
+    error = refusal(describe_request("prod", "POST", f"{INSIDE}/backups"), reply(403, body))
     assert isinstance(error, Rejected)
     assert "being terminated" in error.why
 
@@ -102,9 +102,9 @@ def test_an_unknown_resource_in_plain_text():
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
-        ({"code": 410, "reason": "Expired"}, Expired),
-        ({"reason": "Expired"}, Expired),
-        ({"reason": "Gone"}, Expired),
+        ({"code": 410, "reason": "Expired"}, ResourceVersionExpired),
+        ({"reason": "Expired"}, ResourceVersionExpired),
+        ({"reason": "Gone"}, ResourceVersionExpired),
         ({"code": 403}, Forbidden),
         ({"code": 500, "message": "etcd"}, Unreachable),
         ({"code": "410"}, Unreachable),
@@ -113,7 +113,7 @@ def test_an_unknown_resource_in_plain_text():
     ],
 )
 def test_error_lines_of_a_watch(status, kind):
-    assert type(event_failure(asked("prod", "GET", f"{INSIDE}/backups", watch=True), status)) is kind
+    assert type(event_failure(describe_request("prod", "GET", f"{INSIDE}/backups", watch=True), status)) is kind
 
 
 @pytest.mark.parametrize(

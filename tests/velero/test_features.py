@@ -4,7 +4,7 @@ import pytest
 
 from domain.errors import Unreachable
 from tests.velero.conftest import failed, says, says_json
-from velero.features import Features, look, numbers
+from velero.features import Features, numbers, read_features
 
 VERSION = says_json({"gitVersion": "v1.35.4+k3s1"})
 KUBE_SYSTEM = "GET /api/v1/namespaces/kube-system"
@@ -26,43 +26,43 @@ def installed(server):
 
 
 async def test_a_look(installed, api):
-    features = await look(api, "velero")
+    features = await read_features(api, "velero")
     assert features == Features("u-kube", "v1.35.4+k3s1", "", frozenset({"Backup", "Restore", "DataUpload"}))
 
 
 async def test_an_older_velero_has_no_data_movement(installed, api):
     installed.other["GET /apis/velero.io/v2alpha1"] = says("404 page not found", 404, "text/plain")
-    assert (await look(api, "velero")).kinds == {"Backup", "Restore"}
+    assert (await read_features(api, "velero")).kinds == {"Backup", "Restore"}
 
 
 async def test_no_velero(installed, api):
     for version in ("v1", "v2alpha1"):
         installed.other[f"GET /apis/velero.io/{version}"] = says("404 page not found", 404, "text/plain")
-    assert not (await look(api, "velero")).installed
+    assert not (await read_features(api, "velero")).is_installed
 
 
 async def test_without_the_right_to_look_nothing_is_said_to_be_missing(installed, api):
     for version in ("v1", "v2alpha1"):
         installed.other[f"GET /apis/velero.io/{version}"] = says_json(failed(403, "no", "Forbidden"), 403)
-    assert {"Backup", "DataUpload"} <= (await look(api, "velero")).kinds
+    assert {"Backup", "DataUpload"} <= (await read_features(api, "velero")).kinds
 
 
 async def test_without_kube_system_veleros_namespace_identifies_the_cluster(installed, api):
     installed.other[KUBE_SYSTEM] = says_json(failed(403, "no", "Forbidden"), 403)
     installed.other["GET /api/v1/namespaces/velero"] = says_json({"metadata": {"uid": "u-velero"}})
-    assert (await look(api, "velero")).uid == "u-velero"
+    assert (await read_features(api, "velero")).uid == "u-velero"
 
 
 async def test_without_either_it_stays_unknown(installed, api):
     for name in ("kube-system", "velero"):
         installed.other[f"GET /api/v1/namespaces/{name}"] = says_json(failed(403, "no", "Forbidden"), 403)
-    assert (await look(api, "velero")).uid == ""
+    assert (await read_features(api, "velero")).uid == ""
 
 
 async def test_what_does_not_answer_raises(server, api):
     server.other["GET /version"] = says("<html>", 502, "text/html")
     with pytest.raises(Unreachable):
-        await look(api, "velero")
+        await read_features(api, "velero")
 
 
 @pytest.mark.parametrize(
@@ -85,4 +85,4 @@ def test_versions(version, expected):
     ],
 )
 def test_which_version_knows_which_field(version, field, known):
-    assert Features(velero=version).knows(field) is known
+    assert Features(velero=version).knows_field(field) is known

@@ -7,7 +7,7 @@ import pytest
 
 from domain.errors import Forbidden, Throttled, Unauthenticated, Unreachable, VeleroMissing
 from velero.backoff import Backoff
-from velero.health import Board, Condition
+from velero.health import Condition, HealthBoard
 
 
 class Clock:
@@ -20,7 +20,7 @@ class Clock:
 
 
 def test_nothing_was_heard_yet():
-    health = Board("prod", Clock()).of("Backup")
+    health = HealthBoard("prod", Clock()).of("Backup")
     assert health.condition is Condition.STARTING
     assert not health.ok
     assert health.last_ok is None
@@ -37,13 +37,13 @@ def test_nothing_was_heard_yet():
     ],
 )
 def test_each_failure_has_its_condition(error, condition):
-    board = Board("prod", Clock())
+    board = HealthBoard("prod", Clock())
     board.failed("Backup", error)
     assert board.of("Backup").condition is condition
 
 
 def test_since_is_when_it_began_and_last_ok_when_it_was_heard():
-    board = Board("prod", Clock())
+    board = HealthBoard("prod", Clock())
     board.ok("Backup")
     board.ok("Backup")
     heard = board.of("Backup")
@@ -57,7 +57,7 @@ def test_since_is_when_it_began_and_last_ok_when_it_was_heard():
 
 
 def test_what_is_well_has_no_reason():
-    board = Board("prod", Clock())
+    board = HealthBoard("prod", Clock())
     board.failed("Backup", Unreachable("prod", "Down."))
     board.ok("Backup")
     assert board.of("Backup").reason == ""
@@ -65,7 +65,7 @@ def test_what_is_well_has_no_reason():
 
 
 def test_only_what_is_unwell_is_degraded():
-    board = Board("prod", Clock())
+    board = HealthBoard("prod", Clock())
     board.ok("Backup")
     board.failed("Restore", Forbidden("prod", "no"))
     assert [health.kind for health in board.degraded()] == ["Restore"]

@@ -9,14 +9,14 @@ from domain.errors import Unauthenticated, Unreachable
 from tests.velero.conftest import failed, says, says_json, streams
 from velero.api import End
 from velero.kinds import BACKUP
-from velero.line_batches import handfuls
+from velero.line_batches import batch_lines
 
 PATH = BACKUP.path("velero")
 
 
 async def gathered(api, silence: float = 1.0, **limits) -> tuple[list[list[bytes]], End]:
     async with api.stream(PATH, {}, silence=silence) as lines:
-        async with aclosing(handfuls(lines, **limits)) as hands:
+        async with aclosing(batch_lines(lines, **limits)) as hands:
             found = [hand async for hand in hands]
         return found, lines.end
 
@@ -37,7 +37,7 @@ async def test_never_more_than_the_most(server, api):
 
 async def test_a_single_line_does_not_wait_for_company(server, api):
     server.watches = [streams(b"1\n", then="hang")]
-    async with api.stream(PATH, silence=5.0) as lines, aclosing(handfuls(lines, within=0.01)) as hands:
+    async with api.stream(PATH, silence=5.0) as lines, aclosing(batch_lines(lines, within=0.01)) as hands:
         async with asyncio.timeout(1):
             assert await anext(hands) == [b"1\n"]
 
@@ -59,7 +59,7 @@ async def test_silence_ends_the_stream(server, api):
 async def test_a_slow_consumer_slows_the_server(server, api):
     """What waits here is bounded by the queue, however much is sent."""
     server.watches = [streams(*[b"x" * 1000 + b"\n"] * 5000)]
-    async with api.stream(PATH, silence=5.0) as lines, aclosing(handfuls(lines, most=10, within=0.01)) as hands:
+    async with api.stream(PATH, silence=5.0) as lines, aclosing(batch_lines(lines, most=10, within=0.01)) as hands:
         await anext(hands)
         await asyncio.sleep(0.05)
         total = 10
@@ -70,7 +70,7 @@ async def test_a_slow_consumer_slows_the_server(server, api):
 
 async def test_leaving_early_closes_the_connection(server, api):
     server.watches = [streams(b"1\n", then="hang")]
-    async with api.stream(PATH, silence=5.0) as lines, aclosing(handfuls(lines)) as hands:
+    async with api.stream(PATH, silence=5.0) as lines, aclosing(batch_lines(lines)) as hands:
         await anext(hands)
     assert len(asyncio.all_tasks()) <= 3
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from domain.errors import Unauthenticated
-from velero.token import Reading, Token, fixed, from_exec, from_file
+from velero.token import Reading, Token, fixed_token, token_from_exec, token_from_file
 
 
 class Source:
@@ -61,7 +61,7 @@ async def test_after_a_401_it_is_read_at_once_and_once():
     source = Source()
     token = source.token()
     rejected = await token.header()
-    assert set(await asyncio.gather(*(token.renewed(rejected) for _ in range(50)))) == {"Bearer 2"}
+    assert set(await asyncio.gather(*(token.renew(rejected) for _ in range(50)))) == {"Bearer 2"}
     assert source.reads == 2
 
 
@@ -88,13 +88,13 @@ async def test_a_rejected_token_is_not_kept_by_a_broken_source():
     rejected = await token.header()
     source.broken = True
     with pytest.raises(Unauthenticated):
-        await token.renewed(rejected)
+        await token.renew(rejected)
 
 
 async def test_a_rotated_file_is_read_again(tmp_path):
     (tmp_path / "token").write_text("one\n")
     now = [0.0]
-    token = from_file("prod", tmp_path / "token", monotonic=lambda: now[0])
+    token = token_from_file("prod", tmp_path / "token", monotonic=lambda: now[0])
     assert await token.header() == "Bearer one"
     (tmp_path / "token").write_text("two\n")
     now[0] = 61.0
@@ -106,7 +106,7 @@ async def test_a_file_without_a_token(tmp_path, content):
     if content is not None:
         (tmp_path / "token").write_text(content)
     with pytest.raises(Unauthenticated) as caught:
-        await from_file("prod", tmp_path / "token").header()
+        await token_from_file("prod", tmp_path / "token").header()
     assert "token file" in caught.value.why
 
 
@@ -120,7 +120,7 @@ def prints(status: dict) -> str:
 
 
 async def test_a_plugin_gives_the_token():
-    token = from_exec("prod", plugin(prints({"token": "from-plugin"})), {})
+    token = token_from_exec("prod", plugin(prints({"token": "from-plugin"})), {})
     assert await token.header() == "Bearer from-plugin"
 
 
@@ -130,13 +130,13 @@ async def test_a_plugin_is_told_what_it_is_asked_and_has_its_environment():
         "assert info['kind'] == 'ExecCredential' and info['spec'] == {'interactive': False};"
         "print(json.dumps({'status': {'token': os.environ['PROFILE'] + os.environ['HOME']}}))"
     )
-    token = from_exec("prod", plugin(code, env=[{"name": "PROFILE", "value": "ops"}]), {"HOME": "/h"})
+    token = token_from_exec("prod", plugin(code, env=[{"name": "PROFILE", "value": "ops"}]), {"HOME": "/h"})
     assert await token.header() == "Bearer ops/h"
 
 
 async def test_a_talkative_plugin_does_not_deadlock():
     code = "import sys; sys.stderr.write('x' * 1_000_000); sys.stderr.flush();" + prints({"token": "t"})
-    assert await from_exec("prod", plugin(code), {}).header() == "Bearer t"
+    assert await token_from_exec("prod", plugin(code), {}).header() == "Bearer t"
 
 
 FAULTY = {
@@ -152,16 +152,16 @@ FAULTY = {
 async def test_a_faulty_plugin_is_named_and_its_words_are_not_passed_on(code, why):
     limit = 0.3 if why.startswith("did not") else 15.0
     with pytest.raises(Unauthenticated) as caught:
-        await from_exec("prod", plugin(code), {}, timeout=limit).header()
+        await token_from_exec("prod", plugin(code), {}, timeout=limit).header()
     assert why in caught.value.why
     assert "hush" not in caught.value.why
 
 
 async def test_a_plugin_that_is_not_there():
     with pytest.raises(Unauthenticated) as caught:
-        await from_exec("prod", {"command": "/nowhere/aws-iam"}, {}).header()
+        await token_from_exec("prod", {"command": "/nowhere/aws-iam"}, {}).header()
     assert "aws-iam cannot be started" in caught.value.why
 
 
 async def test_a_fixed_token():
-    assert await fixed("Bearer x").header() == "Bearer x"
+    assert await fixed_token("Bearer x").header() == "Bearer x"

@@ -10,7 +10,7 @@ from hypothesis import given
 from tests.velero.conftest import RECORDINGS
 from tests.velero.objects import OBJECTS, recorded
 from velero.artifacts.downloads import download_of
-from velero.names import label_value, name_fault, prefix, schedule_name_fault, timestamped
+from velero.names import label_value, name_error, prefix, schedule_name_error, timestamped
 from velero.objects import without_managed_fields
 from velero.phases import BACKUP_PHASES, REQUEST_PHASES, RESTORE_PHASES, VOLUME_PHASES
 from velero.resources.backups import backup_of
@@ -49,7 +49,7 @@ def at(*parts: int) -> datetime:
 
 def test_a_backup():
     backup = backup_of(recorded("wp-plain/backup.yaml"))
-    assert (backup.name, backup.phase, backup.ended) == ("wp-plain", "Completed", True)
+    assert (backup.name, backup.phase, backup.has_ended) == ("wp-plain", "Completed", True)
     assert backup.storage_location == "default"
     assert backup.snapshot_locations == ("aws-ebs",)
     assert backup.included_namespaces == ("wordpress",)
@@ -74,7 +74,7 @@ def test_a_backup_that_a_restart_ended():
 
 def test_failed_validation_has_neither_start_nor_end():
     backup = backup_of(recorded("crs/backup-failedvalidation-bsl-unavailable.yaml"))
-    assert backup.ended
+    assert backup.has_ended
     assert (backup.started, backup.completed) == (None, None)
     assert backup.validation_errors == (
         "backup can't be created because BackupStorageLocation default is in Unavailable status.",
@@ -98,7 +98,7 @@ def test_a_schedules_seal_changes_only_by_what_people_change():
     source = recorded("crs/schedule-skipped.yaml")
 
     def seal(**spec) -> str:
-        return schedule_of({**source, "spec": {**source["spec"], **spec}}).seal
+        return schedule_of({**source, "spec": {**source["spec"], **spec}}).spec_hash
 
     assert seal(paused=True) == seal(skipImmediately=True) == seal()
     assert seal(schedule="15 * * * *") != seal()
@@ -107,9 +107,9 @@ def test_a_schedules_seal_changes_only_by_what_people_change():
 
 def test_a_location():
     location = storage_location_of(recorded("crs/bsl-unavailable.yaml"))
-    assert not location.available
+    assert not location.is_available
     assert location.message.endswith('Secret "s" not found')
-    assert location.place == ("aws", "other", "", "http://127.0.0.1:15000")
+    assert location.store_identity == ("aws", "other", "", "http://127.0.0.1:15000")
     assert location.access_mode == "ReadWrite"
     assert location.credential == "s"
 
@@ -155,7 +155,7 @@ def test_volumes_under_way():
     assert (volume.pod_namespace, volume.pod, volume.volume, volume.pvc) == ("wordpress", "wp-fs", "vol", "data-fs")
     assert (volume.bytes_done, volume.bytes_total, volume.incremental) == (2048, 2048, 100)
     restored = pod_volume_of(recorded("crs/podvolumerestore.yaml"))
-    assert (restored.source_namespace, restored.node, restored.ended) == ("wordpress", "node1", True)
+    assert (restored.source_namespace, restored.node, restored.has_ended) == ("wordpress", "node1", True)
 
 
 def test_a_repository():
@@ -186,7 +186,7 @@ def test_everything_that_was_recorded_is_read():
 def test_an_unknown_phase_is_kept_and_not_ended():
     backup = backup_of({"status": {"phase": "Levitating"}})
     assert backup.phase == "Levitating"
-    assert not backup.ended
+    assert not backup.has_ended
 
 
 @pytest.mark.parametrize("phases", [BACKUP_PHASES, RESTORE_PHASES, REQUEST_PHASES, VOLUME_PHASES])
@@ -200,9 +200,9 @@ def test_a_phase_means_one_thing(phases):
 
 
 def test_a_good_end():
-    assert BACKUP_PHASES.good("Completed")
-    assert not BACKUP_PHASES.good("PartiallyFailed")
-    assert not BACKUP_PHASES.good("InProgress")
+    assert BACKUP_PHASES.is_good("Completed")
+    assert not BACKUP_PHASES.is_good("PartiallyFailed")
+    assert not BACKUP_PHASES.is_good("InProgress")
 
 
 @pytest.mark.parametrize("parse", PARSERS.values(), ids=PARSERS.keys())
@@ -265,16 +265,16 @@ def test_a_name_with_the_time():
 
 @pytest.mark.parametrize("name", ["a", "a-b.c", "0", "x" * 253])
 def test_names_that_are_taken(name):
-    assert name_fault(name) == ""
+    assert name_error(name) == ""
 
 
 @pytest.mark.parametrize("name", ["", "A", "a_b", "-a", "a-", "a..b", "a b", "ä", "a\n", "x" * 254, "a/b", ".."])
 def test_names_that_are_not(name):
-    assert name_fault(name)
+    assert name_error(name)
 
 
 def test_a_schedules_name_is_a_label():
-    assert schedule_name_fault("n" * 64) == "it is 64 characters long; 63 is the limit"
+    assert schedule_name_error("n" * 64) == "it is 64 characters long; 63 is the limit"
 
 
 def test_a_prefix_leaves_room():

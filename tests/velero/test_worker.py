@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 import velero.artifacts.reader
-from domain.errors import DownloadError, Overran
-from operations.restore_preview.live_index import Shelf
+from domain.errors import DownloadError, WorkLimitExceeded
+from operations.restore_preview.live_index import LiveIndex
 from operations.restore_preview.scope import Scope
 from operations.restore_preview.walk import Walk
 from tests.operations.restore_preview.archives import SERVED, archive, thing
 from velero.artifacts.contents import Stored
 from velero.artifacts.reader import _visited
-from velero.artifacts.unpacking import Caps
+from velero.artifacts.unpacking import UnpackLimits
 from velero.worker import WorkLimits, run_in_worker
 
 OBJECTS = [thing("ConfigMap", f"map-{n}", data={"n": str(n)}) for n in range(20)]
@@ -76,18 +76,18 @@ def test_a_refusal_is_the_same_refusal():
 
 def test_work_without_end_is_stopped_and_said_so():
     before = time.process_time()
-    with pytest.raises(Overran, match=r"^Reading it took longer than 0.3 s and was stopped\.$"):
+    with pytest.raises(WorkLimitExceeded, match=r"^Reading it took longer than 0.3 s and was stopped\.$"):
         run_in_worker("Reading it", spin, limits=WorkLimits(seconds=0.3))
     assert time.process_time() - before < 0.3  # the work is not done here
 
 
 def test_work_that_needs_too_much_memory_is_stopped_and_said_so():
-    with pytest.raises(Overran, match=r"^Reading it needed more than 384 MiB of memory and was stopped\.$"):
+    with pytest.raises(WorkLimitExceeded, match=r"^Reading it needed more than 384 MiB of memory and was stopped\.$"):
         run_in_worker("Reading it", hoard)
 
 
 def test_a_crash_is_no_crash_of_the_bot():
-    with pytest.raises(Overran, match="ended before its time"):
+    with pytest.raises(WorkLimitExceeded, match="ended before its time"):
         run_in_worker("Reading it", crash)
 
 
@@ -105,10 +105,10 @@ def test_it_does_not_get_the_bots_secrets(monkeypatch):
 
 def test_a_small_archive_is_read_here_and_a_large_one_elsewhere(tmp_path, monkeypatch):
     with spooled(archive(OBJECTS), tmp_path) as packed:
-        here = _visited("nightly", packed, Seen(), Caps())
+        here = _visited("nightly", packed, Seen(), UnpackLimits())
     monkeypatch.setattr(velero.artifacts.reader, "INLINE_ARCHIVE_BYTES", 100)
     with spooled(archive(OBJECTS), tmp_path) as packed:
-        there = _visited("nightly", packed, Seen(), Caps())
+        there = _visited("nightly", packed, Seen(), UnpackLimits())
     assert [line.split()[0] for line in here.names] == [line.split()[0] for line in there.names]
     assert len(here.names) == len(OBJECTS)
     assert {line.split()[1] for line in here.names} == {str(os.getpid())}
@@ -117,11 +117,11 @@ def test_a_small_archive_is_read_here_and_a_large_one_elsewhere(tmp_path, monkey
 
 def test_a_walk_elsewhere_sees_what_a_walk_here_sees(tmp_path, large):
     def walk() -> Walk:
-        return Walk(Scope({"includedNamespaces": ["shop"]}), SERVED, Shelf(set()), frozenset())
+        return Walk(Scope({"includedNamespaces": ["shop"]}), SERVED, LiveIndex(set()), frozenset())
 
     with spooled(archive(OBJECTS), tmp_path) as packed:
-        there = _visited("nightly", packed, walk(), Caps())
-    here = velero.artifacts.reader._shown(archive(OBJECTS), walk(), Caps())
+        there = _visited("nightly", packed, walk(), UnpackLimits())
+    here = velero.artifacts.reader._shown(archive(OBJECTS), walk(), UnpackLimits())
     assert there.preview() == here.preview()
     assert len(there.taken) == len(OBJECTS)
 
@@ -129,7 +129,7 @@ def test_a_walk_elsewhere_sees_what_a_walk_here_sees(tmp_path, large):
 def test_an_archive_that_is_refused_elsewhere_is_refused_as_here(tmp_path, large):
     broken = archive(OBJECTS).getvalue()[:-30]
     with spooled(io.BytesIO(broken), tmp_path) as packed, pytest.raises(DownloadError):
-        _visited("nightly", packed, Seen(), Caps())
+        _visited("nightly", packed, Seen(), UnpackLimits())
 
 
 @dataclass
@@ -148,7 +148,7 @@ async def test_the_loop_goes_on_while_a_large_archive_is_read(tmp_path, large):
     os.mkfifo(tmp_path / "pipe")
     with spooled(archive(OBJECTS), tmp_path) as packed:
         reading = asyncio.create_task(
-            asyncio.to_thread(_visited, "nightly", packed, Waiting(str(tmp_path / "pipe")), Caps())
+            asyncio.to_thread(_visited, "nightly", packed, Waiting(str(tmp_path / "pipe")), UnpackLimits())
         )
         await asyncio.to_thread((tmp_path / "pipe").write_text, "the loop goes on")  # nobody but the loop starts this
         assert (await reading).heard == "the loop goes on"

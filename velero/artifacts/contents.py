@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO
 
-from velero.artifacts.archive import Limits, members, refused
-from velero.artifacts.unpacking import Caps, Unpacker
-from velero.documents import MANIFEST, BadDocument, read_json
+from velero.artifacts.archive import Limits, members, refuse_member
+from velero.artifacts.unpacking import Unpacker, UnpackLimits
+from velero.documents import MANIFEST_BOUNDS, BadDocument, read_json
 from velero.fields import Json, text
 
 _CHUNK = 1 << 16
@@ -32,7 +32,7 @@ class Stored:
         return text(self.object, "apiVersion")
 
 
-def stored_objects(packed: IO[bytes], caps: Caps, limits: Limits | None = None) -> Iterator[Stored]:
+def stored_objects(packed: IO[bytes], caps: UnpackLimits, limits: Limits | None = None) -> Iterator[Stored]:
     """Each object once, in its preferred version. Blocking: run it in a thread. Raises DownloadError where refused."""
     reader = _Reader(packed, Unpacker(caps, "The archive"))
     for name, body in members(reader.read, lambda name: _place(name) is not None, limits or Limits()):
@@ -55,11 +55,11 @@ def _place(name: str) -> tuple[str, str, str] | None:
 
 def _object(body: bytes) -> Json:
     try:
-        parsed = read_json(body, MANIFEST)
+        parsed = read_json(body, MANIFEST_BOUNDS)
     except BadDocument as error:
-        raise refused(f"an object in it cannot be read: {error}") from error
+        raise refuse_member(f"an object in it cannot be read: {error}") from error
     if not isinstance(parsed, dict):
-        raise refused("an object in it is no object")
+        raise refuse_member("an object in it is no object")
     return parsed
 
 

@@ -10,15 +10,15 @@ from enum import StrEnum
 from typing import IO, TYPE_CHECKING
 
 from domain.errors import DownloadError
-from velero.artifacts.object_store import ObjectStore, Untrusted
-from velero.artifacts.unpacking import Caps, Unpacker
+from velero.artifacts.object_store import ObjectStore, UntrustedUrl
+from velero.artifacts.unpacking import Unpacker, UnpackLimits
 from velero.fields import Json, section, text
 from velero.gateway import Gateway
 from velero.kinds import DOWNLOAD
 from velero.names import prefix
 from velero.objects import Object, meta_of
 from velero.phases import REQUEST_PHASES
-from velero.resources.requests import answered
+from velero.resources.requests import answered_request
 
 if TYPE_CHECKING:
     from velero.api import Api
@@ -83,7 +83,7 @@ def download_requests(api: Api, namespace: str) -> Gateway[DownloadRequest]:
 
 
 # Thousands of objects that differ by a name are packed as tightly as a bomb; only the size tells them apart.
-ARCHIVE = Caps(packed=256 << 20, unpacked=1 << 30, ratio=1100)
+ARCHIVE = UnpackLimits(packed=256 << 20, unpacked=1 << 30, ratio=1100)
 
 Authority = Callable[[File, str], Awaitable[str]]
 
@@ -102,8 +102,8 @@ class Downloads:
     gateway: Gateway[DownloadRequest]
     store: ObjectStore
     authority: Authority = _nobody
-    caps: Caps = field(default_factory=Caps)
-    archive_caps: Caps = ARCHIVE
+    caps: UnpackLimits = field(default_factory=UnpackLimits)
+    archive_caps: UnpackLimits = ARCHIVE
     answer_within: float = 20.0
     within: float = 60.0
 
@@ -144,7 +144,9 @@ class Downloads:
             "metadata": {"generateName": prefix(name)},
             "spec": {"target": {"kind": file.value, "name": name}},
         }
-        async with answered(self.gateway, manifest, _ready, within=self.answer_within, stuck=_touched) as request:
+        async with answered_request(
+            self.gateway, manifest, _ready, within=self.answer_within, stuck=_touched
+        ) as request:
             if request is None or not request.url:
                 raise DownloadError(f"{what} could not be asked for.", why=_silence(request, name))
             async with aclosing(self._transferred(request.url, file, name)) as chunks:
@@ -160,7 +162,7 @@ class Downloads:
                     async for chunk in chunks:
                         yield chunk
                 return
-            except Untrusted:
+            except UntrustedUrl:
                 if ca or not (ca := await self.authority(file, name)):
                     raise
 

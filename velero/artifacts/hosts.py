@@ -9,7 +9,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class HostVerdict:
     """`host` may be shown to people; the address itself never is."""
 
     allowed: bool
@@ -17,22 +17,22 @@ class Verdict:
     why: str = ""
 
 
-def judge(url: str, allowed: tuple[str, ...]) -> Verdict:
+def judge_host(url: str, allowed: tuple[str, ...]) -> HostVerdict:
     """Pure. An entry is `host`, `host:port`, or `*.domain` with or without a port; without one, the scheme's own port."""
     try:
         parts = urlsplit(url)
         port = parts.port or _DEFAULT_PORTS.get(parts.scheme, 0)
     except ValueError:
-        return Verdict(False, why="its address cannot be read")
+        return HostVerdict(False, why="its address cannot be read")
     host = (parts.hostname or "").rstrip(".").lower()
     if parts.scheme not in _DEFAULT_PORTS or not host:
-        return Verdict(False, why="its address is neither http nor https")
+        return HostVerdict(False, why="its address is neither http nor https")
     if parts.username is not None or parts.password is not None:
-        return Verdict(False, host, "its address carries a user name")
+        return HostVerdict(False, host, "its address carries a user name")
     shown = host if port == _DEFAULT_PORTS[parts.scheme] else f"{host}:{port}"
     if any(_matches(entry, host, port, _DEFAULT_PORTS[parts.scheme]) for entry in allowed):
-        return Verdict(True, shown)
-    return Verdict(False, shown, f"{shown} is not among this cluster's object_store_hosts")
+        return HostVerdict(True, shown)
+    return HostVerdict(False, shown, f"{shown} is not among this cluster's object_store_hosts")
 
 
 def _matches(entry: str, host: str, port: int, default: int) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from velero.documents import MESSAGE, BadDocument, read_json
+from velero.documents import MESSAGE_BOUNDS, BadDocument, read_json
 from velero.fields import parse_moment
 
 _LONGEST = 1 << 20
@@ -37,7 +37,7 @@ class LogLine:
     fields: Mapping[str, str]
 
     @property
-    def bad(self) -> bool:
+    def is_error(self) -> bool:
         return self.level in {"error", "fatal", "panic"}
 
 
@@ -100,7 +100,7 @@ def log_line(raw: str) -> LogLine | None:
 
 def _from_json(line: str) -> dict[str, str]:
     try:
-        parsed = read_json(line, MESSAGE)
+        parsed = read_json(line, MESSAGE_BOUNDS)
     except BadDocument:
         return {}
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in parsed.items()}
@@ -148,7 +148,7 @@ def _noted(run: HookRun, line: LogLine) -> HookRun:
             before, said = getattr(run, stream), line.message.removeprefix(f"{stream}: ")
             more: dict[str, Any] = {stream: "\n".join(part for part in (before, said) if part)}
             return replace(run, **more)
-    if line.bad or line.level == "warning":
+    if line.is_error or line.level == "warning":
         said = ": ".join(part for part in (line.message, line.fields.get("error", "")) if part)
         return replace(run, errors=(*run.errors, said))
     return run

@@ -9,13 +9,13 @@ from contextlib import asynccontextmanager
 import aiohttp
 
 from domain.errors import DownloadError, NotUploaded
-from velero.artifacts.hosts import judge
+from velero.artifacts.hosts import judge_host
 
 _CHUNK = 1 << 18
 _CERTIFICATE = (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError)
 
 
-class Untrusted(DownloadError):
+class UntrustedUrl(DownloadError):
     """The store's certificate is signed by nobody whom we know; nothing was transferred."""
 
 
@@ -28,7 +28,7 @@ class ObjectStore:
 
     async def chunks(self, url: str, what: str, *, within: float, ca: str = "") -> AsyncGenerator[bytes, None]:
         """The body as it comes. `what` names the file to people."""
-        verdict = judge(url, self._hosts)
+        verdict = judge_host(url, self._hosts)
         if not verdict.allowed:
             fix = f"Add {verdict.host} to object_store_hosts of this cluster." if verdict.host else ""
             raise DownloadError(f"{what} is not fetched.", why=verdict.why, fix=fix)
@@ -40,7 +40,7 @@ class ObjectStore:
                     yield chunk
         except (aiohttp.ClientError, OSError, ValueError) as error:
             # The library's words quote the address, and the address is a bearer secret: neither is passed on.
-            kind = Untrusted if isinstance(error, _CERTIFICATE) else DownloadError
+            kind = UntrustedUrl if isinstance(error, _CERTIFICATE) else DownloadError
             raise kind(f"{what} could not be fetched from {verdict.host}.", why=_cause(error, within)) from None
 
 

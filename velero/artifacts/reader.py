@@ -15,7 +15,7 @@ from velero.artifacts.item_operations import ItemOperation, item_operations_of
 from velero.artifacts.logs import LogLine, Splitter, log_line
 from velero.artifacts.resource_list import Listed, resources_of
 from velero.artifacts.results import Results, results_of
-from velero.artifacts.unpacking import Caps, Unpacker
+from velero.artifacts.unpacking import Unpacker, UnpackLimits
 from velero.artifacts.volumes import Volume, volumes_of
 from velero.worker import run_in_worker
 
@@ -92,7 +92,7 @@ class Artifacts:
                 return await asyncio.to_thread(_visited, name, packed, visitor, self.downloads.archive_caps)
 
 
-def _visited(name: str, packed: IO[bytes], visitor: V, caps: Caps) -> V:
+def _visited(name: str, packed: IO[bytes], visitor: V, caps: UnpackLimits) -> V:
     if _is_small(packed, caps):
         return _shown(packed, visitor, caps)
     packed.flush()
@@ -100,7 +100,7 @@ def _visited(name: str, packed: IO[bytes], visitor: V, caps: Caps) -> V:
     return shown
 
 
-def _is_small(packed: IO[bytes], caps: Caps) -> bool:
+def _is_small(packed: IO[bytes], caps: UnpackLimits) -> bool:
     """By what comes out of it; how it is packed tells nothing."""
     size, unpacker = 0, Unpacker(caps, "The archive")
     try:
@@ -112,11 +112,11 @@ def _is_small(packed: IO[bytes], caps: Caps) -> bool:
     return size <= INLINE_ARCHIVE_BYTES
 
 
-def _shown_input(visitor: V, caps: Caps) -> V:
+def _shown_input(visitor: V, caps: UnpackLimits) -> V:
     return _shown(sys.stdin.buffer, visitor, caps)
 
 
-def _shown(packed: IO[bytes], visitor: V, caps: Caps) -> V:
+def _shown(packed: IO[bytes], visitor: V, caps: UnpackLimits) -> V:
     for stored in stored_objects(packed, caps):
         visitor.visit(stored)
     return visitor

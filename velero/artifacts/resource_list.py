@@ -12,7 +12,7 @@ from domain.errors import DownloadError
 from velero.artifacts.results import parse_json
 
 
-class Outcome(StrEnum):
+class ItemOutcome(StrEnum):
     """FAILED is no error by itself: objects that were there already and differ are listed so. Errors are in Results."""
 
     NONE = ""
@@ -28,7 +28,7 @@ class Listed:
     kind: str
     namespace: str
     name: str
-    outcome: Outcome = Outcome.NONE
+    outcome: ItemOutcome = ItemOutcome.NONE
 
 
 _OUTCOME = re.compile(r"(.*)\((created|updated|failed|skipped)\)", re.DOTALL)
@@ -49,12 +49,12 @@ def resources_of(body: bytes) -> tuple[Listed, ...]:
 
 def _listed(key: str, item: str) -> Listed:
     api_version, _, kind = key.rpartition("/")
-    outcome = Outcome.NONE
+    outcome = ItemOutcome.NONE
     if (found := _OUTCOME.fullmatch(item)) is not None:
-        item, outcome = found[1], Outcome(found[2])
+        item, outcome = found[1], ItemOutcome(found[2])
     namespace, _, name = item.rpartition("/")
     return Listed(api_version, kind, namespace, name, outcome)
 
 
-def outcomes(listed: Iterable[Listed]) -> Counter[Outcome]:
+def outcomes(listed: Iterable[Listed]) -> Counter[ItemOutcome]:
     return Counter(one.outcome for one in listed)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from domain.errors import DownloadError
-from velero.documents import ARTIFACT, BadDocument, read_json
+from velero.documents import ARTIFACT_BOUNDS, BadDocument, read_json
 from velero.fields import Json, section
 
 _MOST = 20_000
@@ -21,7 +21,7 @@ _FREE_TEXTS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ResultEntry:
     """`scope` is a namespace, or empty for the cluster's and Velero's own; `detail` the lines after the first."""
 
     scope: str
@@ -41,13 +41,13 @@ class Group:
     """The same thing said of several objects."""
 
     message: str
-    entries: tuple[Entry, ...]
+    entries: tuple[ResultEntry, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    errors: tuple[Entry, ...] = ()
-    warnings: tuple[Entry, ...] = ()
+    errors: tuple[ResultEntry, ...] = ()
+    warnings: tuple[ResultEntry, ...] = ()
 
 
 def results_of(body: bytes) -> Results:
@@ -57,9 +57,9 @@ def results_of(body: bytes) -> Results:
     return Results(_entries(section(parsed, "errors")), _entries(section(parsed, "warnings")))
 
 
-def grouped(entries: tuple[Entry, ...]) -> tuple[Group, ...]:
+def grouped(entries: tuple[ResultEntry, ...]) -> tuple[Group, ...]:
     """Largest group first; within one, in Velero's order."""
-    groups: dict[str, list[Entry]] = {}
+    groups: dict[str, list[ResultEntry]] = {}
     for entry in entries:
         groups.setdefault(entry.message, []).append(entry)
     return tuple(
@@ -69,13 +69,13 @@ def grouped(entries: tuple[Entry, ...]) -> tuple[Group, ...]:
 
 def parse_json(body: bytes, what: str) -> object:
     try:
-        parsed: object = read_json(body, ARTIFACT)
+        parsed: object = read_json(body, ARTIFACT_BOUNDS)
     except BadDocument as error:
         raise DownloadError(f"{what} cannot be read.", why=str(error)) from error
     return parsed
 
 
-def _entries(source: Json) -> tuple[Entry, ...]:
+def _entries(source: Json) -> tuple[ResultEntry, ...]:
     lines = [("", line) for key in ("velero", "cluster") for line in _lines(source.get(key))]
     for namespace, found in section(source, "namespaces").items():
         lines += [(namespace, line) for line in _lines(found)]
@@ -87,17 +87,17 @@ def _lines(found: object) -> Iterator[str]:
         yield from (line for line in found if isinstance(line, str))
 
 
-def _entry(scope: str, line: str) -> Entry:
+def _entry(scope: str, line: str) -> ResultEntry:
     if line.startswith(" "):
         return _marked(scope, line)
     first, _, rest = line.partition("\n")
     for pattern in _FREE_TEXTS:
         if (found := pattern.fullmatch(first)) is not None:
-            return Entry(scope, found["kind"], found["name"], found["text"], rest.strip("\n"))
-    return Entry(scope, "", "", first, rest.strip("\n"))
+            return ResultEntry(scope, found["kind"], found["name"], found["text"], rest.strip("\n"))
+    return ResultEntry(scope, "", "", first, rest.strip("\n"))
 
 
-def _marked(scope: str, line: str) -> Entry:
+def _marked(scope: str, line: str) -> ResultEntry:
     """As Velero's log hook writes it: ` resource: /pods name: /web-0 message: /Error backing up item error: /…`."""
     parts = dict.fromkeys(("resource", "name", "message", "error"), "")
     last, rest = "", line
@@ -109,8 +109,8 @@ def _marked(scope: str, line: str) -> Entry:
             parts[last] = before
         last, rest = field, after
     if not last:
-        return Entry(scope, "", "", line.strip())
+        return ResultEntry(scope, "", "", line.strip())
     parts[last] = rest
     said = ": ".join(part for part in (parts["message"], parts["error"]) if part)
     first, _, detail = said.partition("\n")
-    return Entry(scope, parts["resource"], parts["name"], first.strip(), detail.strip("\n"))
+    return ResultEntry(scope, parts["resource"], parts["name"], first.strip(), detail.strip("\n"))

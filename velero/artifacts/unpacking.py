@@ -13,7 +13,7 @@ _FREE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Caps:
+class UnpackLimits:
     """`ratio` counts from the first megabyte on: small files of blanks are harmless."""
 
     packed: int = 64 << 20
@@ -24,7 +24,7 @@ class Caps:
 class Unpacker:
     """Feed it what arrives; it yields what was packed. Plain bodies pass through, counted the same."""
 
-    def __init__(self, caps: Caps, what: str) -> None:
+    def __init__(self, caps: UnpackLimits, what: str) -> None:
         self._caps = caps
         self._what = what
         self._packed = 0

@@ -15,7 +15,7 @@ from velero.artifacts.results import parse_json
 from velero.fields import Json, moment, number, section, text
 
 
-class Data(StrEnum):
+class VolumeDataState(StrEnum):
     """Where the volume's data is. IN_LOCATION survives the cluster, IN_SNAPSHOT only its storage."""
 
     IN_LOCATION = "in-location"
@@ -35,7 +35,7 @@ class Volume:
     pod: str
     pod_volume: str
     method: str
-    data: Data
+    data: VolumeDataState
     why: tuple[str, ...]
     size: int
     incremental: int
@@ -43,8 +43,8 @@ class Volume:
     completed: datetime | None
 
     @property
-    def saved(self) -> bool:
-        return self.data in {Data.IN_LOCATION, Data.IN_SNAPSHOT}
+    def has_data(self) -> bool:
+        return self.data in {VolumeDataState.IN_LOCATION, VolumeDataState.IN_SNAPSHOT}
 
     @property
     def shown(self) -> str:
@@ -71,7 +71,7 @@ def _volume(source: Json) -> Volume:
         pod_volume=text(files, "volumeName"),
         method=text(source, "backupMethod") or text(source, "restoreMethod"),
         data=_data(source),
-        why=reasons(text(source, "skippedReason")),
+        why=missing_data_reasons(text(source, "skippedReason")),
         size=number(files, "size") or number(moved, "size") or number(csi, "size"),
         incremental=number(files, "incrementalSize") or number(moved, "incrementalSize"),
         started=moment(source, "startTimestamp"),
@@ -79,16 +79,16 @@ def _volume(source: Json) -> Volume:
     )
 
 
-def _data(source: Json) -> Data:
+def _data(source: Json) -> VolumeDataState:
     method = text(source, "backupMethod") or text(source, "restoreMethod")
     if source.get("skipped") is True or not method:
-        return Data.NONE
+        return VolumeDataState.NONE
     if text(source, "result") == "failed":
-        return Data.FAILED
+        return VolumeDataState.FAILED
     if "backupMethod" in source and not text(source, "result"):
-        return Data.UNDER_WAY
+        return VolumeDataState.UNDER_WAY
     by_file = method in {"PodVolumeBackup", "PodVolumeRestore"} or source.get("snapshotDataMoved") is True
-    return Data.IN_LOCATION if by_file else Data.IN_SNAPSHOT
+    return VolumeDataState.IN_LOCATION if by_file else VolumeDataState.IN_SNAPSHOT
 
 
 # Velero's texts, as a real 1.18.2 writes them. "opted out" is also said of a pod without any annotation.
@@ -107,7 +107,7 @@ _WORDS: tuple[tuple[re.Pattern[str], str], ...] = (
 )
 
 
-def reasons(skipped: str) -> tuple[str, ...]:
+def missing_data_reasons(skipped: str) -> tuple[str, ...]:
     """One sentence per method that could have saved it; a text that is not known here is shown as it is."""
     return tuple(_reason(part.strip()) for part in skipped.split(";") if part.strip())
 

@@ -9,8 +9,8 @@ from enum import Enum
 from itertools import pairwise
 from typing import Final
 
-from domain.duration import MINUTE, SECOND, human
-from velero.cron.expression import CronError, Dialect, Schedule, parse
+from domain.duration import MINUTE, SECOND, format_human
+from velero.cron.expression import CronError, CronSchedule, Dialect, parse
 from velero.cron.fields import Fields
 
 PRESETS: Final[Mapping[str, str]] = {
@@ -76,7 +76,7 @@ def _zone_words(expr: str) -> str:
 
 
 def _every(seconds: int) -> str:
-    words = human(seconds * SECOND)
+    words = format_human(seconds * SECOND)
     return words.removeprefix("1 ") if words.startswith("1 ") else words
 
 
@@ -182,7 +182,7 @@ def _ordinal(day: int) -> str:
     return f"{day}{ending}"
 
 
-def traps(expr: str, dialect: Dialect) -> list[Warned]:
+def find_traps(expr: str, dialect: Dialect) -> list[Warned]:
     """What is likely meant otherwise, also where the server refuses it: then it says what to write instead."""
     found = _ZONE.match(expr)
     body = (found[2] if found else expr).strip()
@@ -208,7 +208,7 @@ def _refused(body: str, dialect: Dialect) -> Iterator[Warned]:
         yield Warned(Trap.WEEKDAY_SEVEN, "Weekday 7 is unknown before Velero 1.19: Sunday is 0 or SUN.")
 
 
-def _accepted(schedule: Schedule, body: str) -> Iterator[Warned]:
+def _accepted(schedule: CronSchedule, body: str) -> Iterator[Warned]:
     if body == "@weekly":
         yield Warned(Trap.WEEKLY_IS_SUNDAY, "@weekly is Sunday 00:00; KOTS's weekly is Monday, '0 0 * * MON'.")
     if schedule.every is not None:

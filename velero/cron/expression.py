@@ -18,9 +18,9 @@ from domain.errors import UsageError
 from velero.cron import go_text, go_zone
 from velero.cron.fields import Dialect, read
 from velero.cron.go_text import GoError, quote
-from velero.cron.search import Timetable, following, timetable
+from velero.cron.search import Timetable, next_run, timetable
 
-__all__ = ["CronError", "Dialect", "Schedule", "dialect_for", "parse"]
+__all__ = ["CronError", "CronSchedule", "Dialect", "dialect_for", "parse"]
 
 LONGEST: Final = 1024
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -60,7 +60,7 @@ _EMPTY: Final = "empty spec string"
 
 
 @dataclass(frozen=True, slots=True)
-class Schedule:
+class CronSchedule:
     """A parsed expression in its zone. `every` is a fixed distance in seconds; with neither it never runs."""
 
     expr: str
@@ -77,7 +77,7 @@ class Schedule:
         """The same in whole seconds since 1970: fractions of a second play no part."""
         if self.every is not None:
             return after + self.every
-        return None if self.table is None else following(self.table, go_zone.of(self.zone), after)
+        return None if self.table is None else next_run(self.table, go_zone.zone_of(self.zone), after)
 
     def runs(self, after: datetime, count: int) -> list[datetime]:
         """The next `count` runs; fewer where there are no more."""
@@ -109,7 +109,7 @@ def dialect_for(version: str | None) -> Dialect:
     return Dialect.NETRESEARCH if version.strip().startswith("main") else Dialect.ROBFIG
 
 
-def parse(expr: str, server_zone: str | ZoneInfo, dialect: Dialect) -> Schedule:
+def parse(expr: str, server_zone: str | ZoneInfo, dialect: Dialect) -> CronSchedule:
     """Read `spec.schedule` as a server in this zone would."""
     text = expr.encode(errors="replace").decode()
     try:
@@ -169,15 +169,15 @@ def _zone_fault(name: str) -> str | None:
     return None
 
 
-def _schedule(expr: str, rest: str, zone: ZoneInfo, dialect: Dialect) -> Schedule:
+def _schedule(expr: str, rest: str, zone: ZoneInfo, dialect: Dialect) -> CronSchedule:
     if not rest.startswith("@"):
-        return Schedule(expr, dialect, zone, table=timetable(read(go_text.fields(rest), dialect)))
+        return CronSchedule(expr, dialect, zone, table=timetable(read(go_text.fields(rest), dialect)))
     if plain := _DESCRIPTORS.get(rest):
-        return Schedule(expr, dialect, zone, table=timetable(read(plain.split(), dialect)))
+        return CronSchedule(expr, dialect, zone, table=timetable(read(plain.split(), dialect)))
     if rest.startswith("@every "):
-        return Schedule(expr, dialect, zone, every=_every(rest, dialect))
+        return CronSchedule(expr, dialect, zone, every=_every(rest, dialect))
     if dialect is Dialect.NETRESEARCH and rest in _NEVER:
-        return Schedule(expr, dialect, zone)
+        return CronSchedule(expr, dialect, zone)
     shown = quote(rest) if dialect is Dialect.NETRESEARCH else rest
     raise CronError(f"unrecognized descriptor: {shown}")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from domain.duration import BadDuration, Flaw, parse_go
+from domain.duration import BadDuration, DurationFlaw, parse_go
 
 SPACE: Final = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
 _BLANKS: Final = re.compile(f"[{SPACE}]+")
@@ -92,9 +92,9 @@ def duration(text: str) -> int:
         return parse_go(text)
     except BadDuration as bad:
         match bad.flaw:
-            case Flaw.NO_UNIT:
+            case DurationFlaw.NO_UNIT:
                 words = "missing unit in duration"
-            case Flaw.UNIT:
+            case DurationFlaw.UNIT:
                 words = f"unknown unit {_time_quote(bad.unit)} in duration"
             case _:
                 words = "invalid duration"

@@ -142,7 +142,7 @@ def _broken_midnights(change: Change) -> Iterator[int]:
 
 
 @cache
-def of(info: ZoneInfo) -> Zone:
+def zone_of(info: ZoneInfo) -> Zone:
     return Zone(info)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
-from velero.cron.expression import CronError, Dialect, Schedule, parse
+from velero.cron.expression import CronError, CronSchedule, Dialect, parse
 
 MOST: Final = 100_000
 _INSTANT: Final = re.compile(r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}:\d{2})(?:\.(\d+))?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
@@ -17,7 +17,7 @@ class _BadLineError(ValueError):
     """What is wrong with the question itself."""
 
 
-def answer(request: object, now: datetime | None = None) -> dict[str, object]:
+def answer_line(request: object, now: datetime | None = None) -> dict[str, object]:
     """`next`, `no_next` or `error`, whatever the line holds. `now` stands in for a missing `from`."""
     try:
         if not isinstance(request, Mapping):
@@ -37,7 +37,7 @@ def _words(error: CronError, request: object) -> str:
     return f"PANIC: {error}" if error.panic else str(error)
 
 
-def _schedule(request: Mapping[object, object]) -> Schedule:
+def _schedule(request: Mapping[object, object]) -> CronSchedule:
     expr = _text(request, "expr", None)
     zone = _text(request, "server_tz", "UTC")
     name = _text(request, "dialect", Dialect.ROBFIG.value)

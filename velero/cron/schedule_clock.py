@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Final
 
-from velero.cron.expression import Schedule
+from velero.cron.expression import CronSchedule
 
 TICK: Final = timedelta(seconds=60)
 _SECOND: Final = timedelta(seconds=1)
@@ -54,12 +54,12 @@ class Due:
         return self.why is not Why.NOT_YET
 
 
-def next_expected(schedule: Schedule, marks: Marks) -> datetime | None:
+def next_expected(schedule: CronSchedule, marks: Marks) -> datetime | None:
     """The run that the controller waits for. May be past: then it starts at the next look. None: see Why.ALWAYS."""
     return schedule.next(marks.base)
 
 
-def due(schedule: Schedule, marks: Marks, now: datetime) -> Due:
+def due(schedule: CronSchedule, marks: Marks, now: datetime) -> Due:
     """Strictly later, as the controller compares."""
     if (at := next_expected(schedule, marks)) is None:
         return Due(Why.ALWAYS, None)
@@ -81,7 +81,7 @@ def start_window(at: datetime, server_started: datetime | None = None) -> tuple[
     return look, look
 
 
-def coming(schedule: Schedule, base: datetime, horizon: datetime | None, now: datetime, n: int) -> list[datetime]:
+def coming(schedule: CronSchedule, base: datetime, horizon: datetime | None, now: datetime, n: int) -> list[datetime]:
     """The next `n` real runs after now: nothing up to the horizon. A run that is overdue is not among them (see due)."""
     start = base if horizon is None else max(base, horizon)
     first = schedule.next(start)
@@ -89,7 +89,7 @@ def coming(schedule: Schedule, base: datetime, horizon: datetime | None, now: da
 
 
 def nth_occurrence(
-    schedule: Schedule, base: datetime, now: datetime, n: int, *, horizon: datetime | None = None
+    schedule: CronSchedule, base: datetime, now: datetime, n: int, *, horizon: datetime | None = None
 ) -> datetime | None:
     """The horizon that skips the next `n` runs. Counted from now, so that asking twice skips once;
     with the horizon in force it extends that one.
@@ -99,13 +99,13 @@ def nth_occurrence(
 
 
 def skipped_by(
-    schedule: Schedule, base: datetime, horizon: datetime, now: datetime, limit: int = 100
+    schedule: CronSchedule, base: datetime, horizon: datetime, now: datetime, limit: int = 100
 ) -> list[datetime]:
     """The coming occurrences that a horizon suppresses, at most `limit`."""
     return [run for run in coming(schedule, base, None, now, limit) if run <= horizon]
 
 
-def last_passed(schedule: Schedule, base: datetime, now: datetime) -> datetime | None:
+def last_passed(schedule: CronSchedule, base: datetime, now: datetime) -> datetime | None:
     """The last occurrence later than `base` that is not later than now. For taking back a skip, and for misses."""
     first = schedule.next(base)
     if first is None or first > now:
@@ -122,12 +122,12 @@ def last_passed(schedule: Schedule, base: datetime, now: datetime) -> datetime |
     return run if run is not None and run <= now else first
 
 
-def _passed(schedule: Schedule, after: datetime, now: datetime) -> bool:
+def _passed(schedule: CronSchedule, after: datetime, now: datetime) -> bool:
     run = schedule.next(after)
     return run is not None and run <= now
 
 
-def _around(schedule: Schedule, earliest: datetime, now: datetime) -> tuple[datetime, datetime]:
+def _around(schedule: CronSchedule, earliest: datetime, now: datetime) -> tuple[datetime, datetime]:
     """An instant with an occurrence between it and now, and a later one without."""
     high, back = now, TICK
     while (low := now - back) > earliest:

@@ -83,7 +83,7 @@ def _pattern(fields: Fields, first: int) -> int:
     return (fields.dom | weekdays if fields.either else fields.dom & weekdays) & ~1
 
 
-def following(table: Timetable, zone: Zone, after: int) -> int | None:
+def next_run(table: Timetable, zone: Zone, after: int) -> int | None:
     """The first run later than `after`; both in seconds since 1970 UTC. None: there is none in five years."""
     moments = table.moments
     if not moments:

@@ -57,7 +57,7 @@ class Backup(Object):
         return self.meta.labels.get(SCHEDULE_NAME, "")
 
     @property
-    def ended(self) -> bool:
+    def has_ended(self) -> bool:
         return self.phase in BACKUP_PHASES.terminal
 
 

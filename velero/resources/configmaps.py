@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from domain.errors import AlreadyThere, Conflict
+from domain.errors import AlreadyExists, Conflict
 from domain.plan import digest
 from velero.fields import Json, string_map
 from velero.gateway import Gateway
@@ -59,7 +59,7 @@ async def copied(gateway: Gateway[ConfigMap], source: ConfigMap, labels: Mapping
     """The copy, made now or before. Conflict if something else bears its name."""
     try:
         return await gateway.create(copy_manifest(source, labels))
-    except AlreadyThere as there:
+    except AlreadyExists as there:
         found = await gateway.get(copy_name(source))
         if found.immutable and found.digest == source.digest:
             return found

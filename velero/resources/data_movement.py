@@ -32,7 +32,7 @@ class DataMovement(Object):
     completed: datetime | None
 
     @property
-    def ended(self) -> bool:
+    def has_ended(self) -> bool:
         return self.phase in VOLUME_PHASES.terminal
 
 

@@ -38,11 +38,11 @@ class StorageLocation(Object):
     last_validated: datetime | None
 
     @property
-    def available(self) -> bool:
+    def is_available(self) -> bool:
         return self.phase == "Available"
 
     @property
-    def read_only(self) -> bool:
+    def is_read_only(self) -> bool:
         return self.access_mode == "ReadOnly"
 
     @property
@@ -51,7 +51,7 @@ class StorageLocation(Object):
         return self.config.get("publicUrl") or self.config.get("s3Url", "")
 
     @property
-    def place(self) -> tuple[str, str, str, str]:
+    def store_identity(self) -> tuple[str, str, str, str]:
         """What makes it the same store, whichever cluster or name it is seen from."""
         return (self.provider, self.bucket, self.prefix, self.url)
 

@@ -39,7 +39,7 @@ class PodVolume(Object):
     completed: datetime | None
 
     @property
-    def ended(self) -> bool:
+    def has_ended(self) -> bool:
         return self.phase in VOLUME_PHASES.terminal
 
 

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from domain.errors import ClusterError, Conflict, NotThere
+from domain.errors import ClusterError, Conflict, ObjectNotFound
 from velero.fields import Json, section
 from velero.gateway import Gateway
 from velero.objects import Object
@@ -27,7 +27,7 @@ def _never(_: object) -> bool:
 
 
 @asynccontextmanager
-async def answered(
+async def answered_request(
     gateway: Gateway[R],
     manifest: Json,
     done: Callable[[R], bool],
@@ -54,7 +54,7 @@ async def _wait(
     gateway: Gateway[R], request: R, done: Callable[[R], bool], stuck: Callable[[R], bool], within: float
 ) -> R | None:
     looked = 0
-    with contextlib.suppress(TimeoutError, NotThere):
+    with contextlib.suppress(TimeoutError, ObjectNotFound):
         async with asyncio.timeout(within):
             for step in _steps():
                 looked = looked + 1 if stuck(request) else 0
@@ -78,7 +78,7 @@ async def remove_leftovers(gateway: Gateway[R], now: datetime) -> int:
     for request in await gateway.list(selector=selector):
         if request.meta.created is None or now - request.meta.created < LEFT_AFTER:
             continue
-        with contextlib.suppress(NotThere, Conflict):
+        with contextlib.suppress(ObjectNotFound, Conflict):
             await gateway.delete(request.name, uid=request.meta.uid)
             removed += 1
     return removed

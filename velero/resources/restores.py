@@ -47,7 +47,7 @@ class Restore(Object):
     operations_failed: int
 
     @property
-    def ended(self) -> bool:
+    def has_ended(self) -> bool:
         return self.phase in RESTORE_PHASES.terminal
 
 

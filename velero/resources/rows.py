@@ -15,7 +15,7 @@ from msgspec import Raw, Struct, ValidationError, convert, field
 from msgspec.json import Decoder, decode
 from msgspec.structs import fields
 
-from velero.documents import MANIFEST, check_json
+from velero.documents import MANIFEST_BOUNDS, check_json
 from velero.fields import Json
 from velero.gateway import Gateway, Listed, Page
 from velero.kinds import Kind
@@ -82,7 +82,7 @@ class Row(Part, frozen=True):
         return self.status.phase
 
     @property
-    def ended(self) -> bool:
+    def has_ended(self) -> bool:
         return self.status.phase in BACKUP_PHASES.terminal
 
 
@@ -90,7 +90,7 @@ class Rows(Gateway[P]):
     """One kind as rows."""
 
     def __init__(self, api: Api, kind: Kind, wanted: type[P], namespace: str = "") -> None:
-        super().__init__(api, kind, partial(fitting, wanted), namespace)
+        super().__init__(api, kind, partial(fit_to_type, wanted), namespace)
         self._wanted = wanted
         self._one = Decoder(wanted)
         self._listed = Decoder(Listed[wanted])  # type: ignore[valid-type] # known only now
@@ -107,12 +107,12 @@ class Rows(Gateway[P]):
         try:
             return self._one.decode(raw)
         except ValidationError:
-            check_json(bytes(raw), MANIFEST)
+            check_json(bytes(raw), MANIFEST_BOUNDS)
             source = decode(raw)
-            return fitting(self._wanted, source) if isinstance(source, dict) else None
+            return fit_to_type(self._wanted, source) if isinstance(source, dict) else None
 
 
-def fitting(wanted: type[P], source: Json) -> P:
+def fit_to_type(wanted: type[P], source: Json) -> P:
     """What of `source` is as it should be."""
     found = {}
     for each in fields(wanted):
@@ -124,7 +124,7 @@ def fitting(wanted: type[P], source: Json) -> P:
 def _fit(wanted: Any, value: object) -> Any:
     if isinstance(value, dict):
         if isinstance(wanted, type) and issubclass(wanted, Part):
-            return fitting(wanted, value)
+            return fit_to_type(wanted, value)
         value = {key: each for key, each in value.items() if isinstance(each, str)}
     elif isinstance(value, list):
         value = [each for each in value if isinstance(each, str)]

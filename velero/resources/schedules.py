@@ -31,7 +31,7 @@ class Schedule(Object):
     validation_errors: tuple[str, ...]
 
     @property
-    def seal(self) -> str:
+    def spec_hash(self) -> str:
         """Changes when somebody changes the schedule: generation also counts every write of the server's status."""
         return digest({key: value for key, value in self.spec.items() if key not in {"paused", "skipImmediately"}})
 

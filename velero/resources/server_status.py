@@ -10,7 +10,7 @@ from velero.fields import Json, items, moment, section, text
 from velero.gateway import Gateway
 from velero.kinds import SERVER_STATUS
 from velero.objects import Object, meta_of
-from velero.resources.requests import answered
+from velero.resources.requests import answered_request
 
 if TYPE_CHECKING:
     from velero.api import Api
@@ -59,7 +59,7 @@ def status_requests(api: Api, namespace: str) -> Gateway[StatusRequest]:
 
 async def server_status(gateway: Gateway[StatusRequest], *, within: float = 5.0) -> ServerStatus:
     manifest: Json = {"metadata": {"generateName": "velero-chatops-"}, "spec": {}}
-    async with answered(gateway, manifest, lambda one: one.phase == "Processed", within=within) as request:
+    async with answered_request(gateway, manifest, lambda one: one.phase == "Processed", within=within) as request:
         if request is None:
             return ServerStatus(answered=False)
         return ServerStatus(True, request.version, request.plugins, request.processed)

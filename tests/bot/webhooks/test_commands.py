@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from sandbox.slack.words import words
-from store.retention import Policy, prune
+from store.retention import RetentionPolicy, prune
 from tests.bot.webhooks.pipelines import OTHER, OTHER_TOKEN, PREVIOUS, minutes
 
 CREATE = "backup create release-1 --include-namespaces shop"
@@ -52,7 +52,9 @@ async def test_the_same_id_years_later_is_the_same_operation_still(pipeline):
     first = await pipeline.asks(CREATE, ident="run-7")
     await pipeline.ends(first.json["operation"])
     gate = await pipeline.gate(ident="run-8")
-    await pipeline.house.store.write(lambda tx: prune(tx, datetime.now(UTC) + minutes(10 * 365 * 24 * 60), Policy()))
+    await pipeline.house.store.write(
+        lambda tx: prune(tx, datetime.now(UTC) + minutes(10 * 365 * 24 * 60), RetentionPolicy())
+    )
     assert (await pipeline.asks(CREATE, ident="run-7")).json == first.json
     assert (await pipeline.asks("backup get", ident="run-7")).status == 409
     assert (await pipeline.gate(ident="run-8")).json == gate.json

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.control import NAME, Control, ask
-from domain.errors import Refused, Unknown
+from bot.control import NAME, Control, call_running_bot
+from domain.errors import NotFound, Refused
 from tests.bot.webhooks.pipelines import SECRET
 from tests.bot.webhooks.receiver import Receiver
 
@@ -23,7 +23,7 @@ allow_addresses = ["127.0.0.0/8"]
 
 
 async def asked(data_dir, do, **arguments):
-    return await asyncio.to_thread(ask, data_dir, do, **arguments)
+    return await asyncio.to_thread(call_running_bot, data_dir, do, **arguments)
 
 
 async def echo(given):
@@ -31,7 +31,7 @@ async def echo(given):
 
 
 async def no(_given):
-    raise Unknown("There is no such thing.", nearest=("that", "this"))
+    raise NotFound("There is no such thing.", nearest=("that", "this"))
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from collections import Counter
 
 import pytest
 
-from commands.batch import fixtures
+from commands.batch import facts_from_objects
 from commands.grammar.parser import parse
-from commands.planning.context import Situation
+from commands.planning.context import PlanContext
 from commands.planning.facts import Facts
 from commands.registry import verb_of
 from domain.errors import UserError
@@ -24,12 +24,12 @@ SEED = 20261121
 
 
 def facts() -> Facts:
-    found = fixtures(json.loads((GOLDEN / "fixtures.json").read_text()))
+    found = facts_from_objects(json.loads((GOLDEN / "fixtures.json").read_text()))
     found.add("namespaces", [namespace("shop"), namespace("billing")], whole=True)
     return found
 
 
-def taken(line: str, held: Facts, about: Situation) -> tuple[str, Plan | None]:
+def taken(line: str, held: Facts, about: PlanContext) -> tuple[str, Plan | None]:
     """How the line ends, and what would be written."""
     try:
         command = parse(line)
@@ -41,8 +41,8 @@ def taken(line: str, held: Facts, about: Situation) -> tuple[str, Plan | None]:
         if verb.answer is not None:
             verb.answer(command, {"prod": held}, about)
             return "answer", None
-        if verb.note is not None:
-            verb.note(command, held, about)
+        if verb.change_memory is not None:
+            verb.change_memory(command, held, about)
             return "note", None
     except UserError as error:
         return ("refused" if told(error, line) else "untold"), None

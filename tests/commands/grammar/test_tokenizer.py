@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from commands.grammar.parser import parse
-from commands.grammar.tokenizer import MAX_LINE, carefully, quote, words
+from commands.grammar.tokenizer import MAX_LINE, quote, tokenize, tokenize_any
 from domain.errors import UsageError
 from sandbox.slack.emulator import SlackEmulator
 from sandbox.slack.mangle import as_a_phone_types, as_slack_sends
@@ -54,7 +54,7 @@ def workspace() -> Workspace:
 
 
 def texts(line: str) -> list[str]:
-    return [word.text for word in words(line)]
+    return [word.text for word in tokenize(line)]
 
 
 @settings(max_examples=800, deadline=None)
@@ -117,7 +117,7 @@ def test_free_text_keeps_its_signs(workspace: Workspace) -> None:
 @pytest.mark.parametrize("line", ["--reason 'it is", '"', "backup create “x", "x" * 8001])
 def test_lines_that_cannot_be_read(line: str) -> None:
     with pytest.raises(UsageError):
-        words(line)
+        tokenize(line)
 
 
 @settings(max_examples=800, deadline=None)
@@ -125,23 +125,23 @@ def test_lines_that_cannot_be_read(line: str) -> None:
 @example("\x1c\x1d a\x85b \x00")
 def test_the_short_way_and_the_careful_one_read_the_same(line: str) -> None:
     try:
-        found = carefully(line)
+        found = tokenize_any(line)
     except UsageError:
         with pytest.raises(UsageError):
-            words(line)
+            tokenize(line)
         return
-    assert words(line) == found
+    assert tokenize(line) == found
 
 
 def test_a_line_of_the_greatest_length_is_read() -> None:
-    assert [len(word.text) for word in words("x" * MAX_LINE)] == [MAX_LINE]
+    assert [len(word.text) for word in tokenize("x" * MAX_LINE)] == [MAX_LINE]
 
 
 @settings(max_examples=300, deadline=None)
 @given(st.text(max_size=60))
 def test_any_text_gives_words_inside_the_line_or_a_usage_error(line: str) -> None:
     try:
-        found = words(line)
+        found = tokenize(line)
     except UsageError:
         return
     assert all(0 <= word.span[0] < word.span[1] <= len(line) for word in found)

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
-from commands.batch import fixtures
+from commands.batch import facts_from_objects
 from commands.grammar.parser import parse
-from commands.planning.context import Application, Situation
+from commands.planning.context import Application, PlanContext
 from commands.planning.facts import Facts
 from commands.registry import VERBS, verb_of
 from domain.errors import UserError
@@ -58,7 +58,7 @@ EXAMPLES = [example for verb in VERBS if verb.plan is not None for example in ve
 
 
 def held() -> Facts:
-    found = fixtures(json.loads((GOLDEN / "fixtures.json").read_text()))
+    found = facts_from_objects(json.loads((GOLDEN / "fixtures.json").read_text()))
     found.add("namespaces", [namespace(name) for name in ("shop", "billing")], whole=True)
     live = {"schedule": "0 1 * * *", "template": {"includedNamespaces": ["shop"]}}
     names = ("live", "nightly", "often")
@@ -66,7 +66,7 @@ def held() -> Facts:
     return found
 
 
-def about() -> Situation:
+def about() -> PlanContext:
     template = {"ttl": "72h0m0s", "hooks": {}, "snapshotVolumes": False}
     return situation(applications=(Application("shop", ("shop",), "app=shop", template),))
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from commands.restore.conflicts import Pending, pending
+from commands.restore.conflicts import PendingRestore, read_pending_restores
 from domain.actor import Origin, Way
 from domain.operation import Operation, State
 from domain.plan import Level
@@ -17,13 +17,13 @@ LINE = "restore create r1 --from-backup b1 --include-namespaces shop"
 TELLS = {"restore-asked", "restore-running"}
 
 
-def other(state: State = State.AWAITING, *writes: str, minutes: float = -5, ident: str = "op-0") -> Pending:
+def other(state: State = State.AWAITING, *writes: str, minutes: float = -5, ident: str = "op-0") -> PendingRestore:
     """Of somebody else, five minutes ago."""
     inside = frozenset(writes or ("shop",))
-    return Pending(ident, "r0", state, NOW + timedelta(minutes=minutes), Reach(reads=inside, writes=inside))
+    return PendingRestore(ident, "r0", state, NOW + timedelta(minutes=minutes), Reach(reads=inside, writes=inside))
 
 
-def shelf(*others: Pending) -> Shelf:
+def shelf(*others: PendingRestore) -> Shelf:
     held = Shelf(situation=situation(operation="op-1"), records={"open-restores": list(others)})
     return (
         held.put("backups", backup("b1", includedNamespaces=["shop"]))
@@ -113,7 +113,7 @@ async def test_what_is_open_in_one_cluster(tmp_path) -> None:
             )
             plan = plan_of("r0", reach=Reach(writes=frozenset({"shop"})))
             await store.write(lambda tx, one=operation, its=plan: tx.operations.insert(one, its, Origin(Way.SLASH)))
-        found = await store.read(lambda tx: pending(tx, "prod"))
+        found = await store.read(lambda tx: read_pending_restores(tx, "prod"))
     finally:
         await store.close()
     assert [(one.operation, one.name, one.reach.writes) for one in found] == [("op-a", "r0", frozenset({"shop"}))]

@@ -3,7 +3,7 @@
 import pytest
 
 from commands.planning.context import ClusterView
-from domain.errors import Unknown
+from domain.errors import NotFound
 from tests.commands.shelf import Shelf, backup, location, namespace, situation
 
 LINE = "restore create r1 --from-backup b1 --include-namespaces shop --to-cluster dr"
@@ -117,5 +117,5 @@ def test_within_one_cluster_nothing_is_compared() -> None:
 def test_a_backup_that_has_not_arrived_is_said_so() -> None:
     held = dr()
     held.objects["backups"].clear()
-    with pytest.raises(Unknown, match="does not know backup 'b1' yet"):
+    with pytest.raises(NotFound, match="does not know backup 'b1' yet"):
         held.plans(LINE)

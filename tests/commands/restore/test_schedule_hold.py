@@ -88,7 +88,7 @@ def clicked(held: Shelf, state: State | None = State.AWAITING) -> Plan:
     (line,) = held.plans(LINE).offers.values()
     if state is not None:
         held.records[conflicts.TABLE] = [
-            conflicts.Pending("op-r1", "r1", state, NOW, Reach(writes=frozenset({"shop"})))
+            conflicts.PendingRestore("op-r1", "r1", state, NOW, Reach(writes=frozenset({"shop"})))
         ]
     held.situation = situation(operation="op-click")
     return held.plans(line.removesuffix(" --cluster prod"))
@@ -116,7 +116,7 @@ def test_one_that_was_paused_meanwhile_is_left_alone() -> None:
     held.objects["schedules"][1]["spec"]["paused"] = True
     held.objects["schedules"][0]["spec"]["paused"] = False
     line = "schedule pause nightly hourly --while op-r1"
-    held.records[conflicts.TABLE] = [conflicts.Pending("op-r1", "r1", State.AWAITING, NOW, Reach())]
+    held.records[conflicts.TABLE] = [conflicts.PendingRestore("op-r1", "r1", State.AWAITING, NOW, Reach())]
     assert [step.name for step in held.plans(line).steps] == ["nightly"]
 
 
@@ -210,10 +210,10 @@ def at(minute: int) -> datetime:
     ],
 )
 def test_renewed_unless_somebody_took_it_back(there: datetime | None, after: datetime | None) -> None:
-    assert schedule_hold.renewed(there, at(20), at(5)) == after
+    assert schedule_hold.was_renewed(there, at(20), at(5)) == after
 
 
 def test_a_hold_begins_when_it_is_taken() -> None:
     (step, _) = shelf(schedule("nightly", "shop")).plans(HELD).steps
-    late = schedule_hold.timely(step, NOW + timedelta(hours=3, microseconds=7))
-    assert schedule_hold.until_of(late) == NOW + timedelta(hours=3) + schedule_hold.LASTS
+    late = schedule_hold.refresh_hold(step, NOW + timedelta(hours=3, microseconds=7))
+    assert schedule_hold.until_of(late) == NOW + timedelta(hours=3) + schedule_hold.HOLD_LENGTH

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from commands.planning.facts import File
+from commands.planning.facts import FileNeed
 from commands.restore.safety_backup import SafetyBackup
-from domain.errors import Unknown
+from domain.errors import NotFound
 from domain.plan import Level
 from tests.commands.shelf import Shelf, backup, location, namespace, resource
 
@@ -78,13 +78,13 @@ def test_one_that_does_not_hold_all_of_it_does_not(other: Json) -> None:
 
 
 def test_where_there_is_none_the_moment_is_told_as_people_say_it() -> None:
-    with pytest.raises(Unknown, match=r"There is no Completed backup of that from before 2026-11-21 05:00:00 UTC"):
+    with pytest.raises(NotFound, match=r"There is no Completed backup of that from before 2026-11-21 05:00:00 UTC"):
         chosen(shelf(MORNING), "--before 05:00 --include-namespaces shop")
 
 
 def listed(held: Shelf, *places: str) -> Shelf:
     contents = {"v1/ConfigMap": [f"{place}/a" for place in places]}
-    held.files[File("BackupResourceList", "noon")] = json.dumps(contents).encode()
+    held.files[FileNeed("BackupResourceList", "noon")] = json.dumps(contents).encode()
     return held
 
 
@@ -142,19 +142,19 @@ def undo(held: Shelf) -> Any:
 
 
 def test_a_backup_under_the_name_of_a_safety_backup_is_none() -> None:
-    with pytest.raises(Unknown, match="there is no safety backup of it"):
+    with pytest.raises(NotFound, match="there is no safety backup of it"):
         undo(shelf(NOON, NET))
 
 
 def test_one_that_was_put_in_its_place_is_none() -> None:
-    with pytest.raises(Unknown, match="is not the safety backup that it made"):
+    with pytest.raises(NotFound, match="is not the safety backup that it made"):
         undo(kept(shelf(NOON, NET), uid="uid-of-the-real-one"))
 
 
 def test_nor_is_that_of_an_earlier_restore_of_the_same_name() -> None:
     held = kept(shelf(NOON, NET), restore="uid-of-the-earlier-r0")
     assert undo(held).steps[-1].manifest["spec"]["backupName"] == "r0-safety"
-    with pytest.raises(Unknown, match="there is no safety backup of it"):
+    with pytest.raises(NotFound, match="there is no safety backup of it"):
         undo(held.put("restores", resource("Restore", "r0", {"backupName": "noon"}, {"phase": "Completed"})))
 
 
@@ -172,7 +172,7 @@ def test_a_name_that_was_taken_first_keeps_nobody_from_restoring() -> None:
 
 
 def test_taking_back_needs_the_safety_backup() -> None:
-    with pytest.raises(Unknown, match="Restore 'r0' cannot be taken back: there is no safety backup of it"):
+    with pytest.raises(NotFound, match="Restore 'r0' cannot be taken back: there is no safety backup of it"):
         undo(shelf(NOON))
 
 
@@ -184,7 +184,7 @@ def test_what_a_restore_made_is_listed_with_the_command_that_removes_it() -> Non
         "apps/v1/Deployment": ["shop/web(created)"],
         "v1/Namespace": ["shop-copy(created)"],
     }
-    held.files[File("RestoreResourceList", "r0")] = json.dumps(made).encode()
+    held.files[FileNeed("RestoreResourceList", "r0")] = json.dumps(made).encode()
     (said,) = [note for note in undo(held).notes if "stay unless removed" in note]
     for command in (
         LOCAL,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from commands.schedule.cron_errors import in_words
+from commands.schedule.cron_errors import explain_cron_error
 from velero.cron.expression import CronError, Dialect, parse
 
 EXPRESSIONS = {
@@ -29,14 +29,14 @@ EXPRESSIONS = {
 def test_a_fault_in_words(expr, dialect):
     with pytest.raises(CronError) as refused:
         parse(expr, "UTC", dialect)
-    assert EXPRESSIONS[expr] in in_words(refused.value.as_velero_says)
+    assert EXPRESSIONS[expr] in explain_cron_error(refused.value.as_velero_says)
 
 
 def test_only_the_older_library_minds_a_range_that_runs_backwards():
     with pytest.raises(CronError) as refused:
         parse("5-1 * * * *", "UTC", Dialect.ROBFIG)
-    assert "the range from 5 to 1 runs backwards" in in_words(refused.value.as_velero_says)
+    assert "the range from 5 to 1 runs backwards" in explain_cron_error(refused.value.as_velero_says)
 
 
 def test_what_nobody_foresaw_is_left_to_velero_s_words():
-    assert in_words("invalid schedule: something new") == ""
+    assert explain_cron_error("invalid schedule: something new") == ""

@@ -7,28 +7,28 @@ from dataclasses import dataclass
 from typing import Any
 
 from operations.restore_preview.preview import Fate, Preview, Row
-from operations.restore_preview.reader import preview
+from operations.restore_preview.reader import read_preview
 from tests.e2e.api import Json
 from tests.e2e.cluster import RealCluster
 from tests.e2e.objects import restore
-from velero.artifacts.resource_list import Outcome
-from velero.artifacts.results import Entry
+from velero.artifacts.resource_list import ItemOutcome
+from velero.artifacts.results import ResultEntry
 from velero.cluster import Cluster
 
 Key = tuple[str, str]
 """Kind and name."""
 
-DID: Mapping[Fate, frozenset[Outcome]] = {
-    Fate.NEW: frozenset({Outcome.CREATED}),
-    Fate.CHANGED: frozenset({Outcome.UPDATED}),
-    Fate.UNCHANGED: frozenset({Outcome.SKIPPED, Outcome.FAILED}),
-    Fate.KEPT: frozenset({Outcome.SKIPPED, Outcome.FAILED}),
-    Fate.FIXED: frozenset({Outcome.FAILED}),
-    Fate.GOING: frozenset({Outcome.SKIPPED, Outcome.FAILED}),
-    Fate.LEFT: frozenset({Outcome.SKIPPED}),
-    Fate.REFUSED: frozenset({Outcome.FAILED}),
-    Fate.NOT_SERVED: frozenset({Outcome.FAILED}),
-    Fate.UNREAD: frozenset(Outcome),
+DID: Mapping[Fate, frozenset[ItemOutcome]] = {
+    Fate.NEW: frozenset({ItemOutcome.CREATED}),
+    Fate.CHANGED: frozenset({ItemOutcome.UPDATED}),
+    Fate.UNCHANGED: frozenset({ItemOutcome.SKIPPED, ItemOutcome.FAILED}),
+    Fate.KEPT: frozenset({ItemOutcome.SKIPPED, ItemOutcome.FAILED}),
+    Fate.FIXED: frozenset({ItemOutcome.FAILED}),
+    Fate.GOING: frozenset({ItemOutcome.SKIPPED, ItemOutcome.FAILED}),
+    Fate.LEFT: frozenset({ItemOutcome.SKIPPED}),
+    Fate.REFUSED: frozenset({ItemOutcome.FAILED}),
+    Fate.NOT_SERVED: frozenset({ItemOutcome.FAILED}),
+    Fate.UNREAD: frozenset(ItemOutcome),
 }
 """What Velero may list for what was foretold: `failed` is its word for what is there and differs."""
 REWRITTEN = frozenset({"PersistentVolumeClaim", "Service", "PersistentVolume", "CustomResourceDefinition"})
@@ -45,9 +45,9 @@ class Done:
     """How a restore ended."""
 
     object: Json
-    listed: Mapping[Key, Outcome]
-    warnings: tuple[Entry, ...]
-    errors: tuple[Entry, ...]
+    listed: Mapping[Key, ItemOutcome]
+    warnings: tuple[ResultEntry, ...]
+    errors: tuple[ResultEntry, ...]
 
     @property
     def phase(self) -> str:
@@ -57,7 +57,7 @@ class Done:
     def warned(self) -> frozenset[str]:
         return frozenset(entry.name for entry in self.warnings) - {""}
 
-    def said(self, *words: str) -> list[Entry]:
+    def said(self, *words: str) -> list[ResultEntry]:
         """Errors with these words."""
         return [entry for entry in self.errors if all(word in f"{entry.name} {entry.message}" for word in words)]
 
@@ -65,7 +65,7 @@ class Done:
 async def foretold_and_done(
     cluster: RealCluster, eyes: Cluster, name: str, of: str, **spec: Any
 ) -> tuple[Preview, Done]:
-    foretold = await preview(manifest := restore(name, of, **spec), eyes)
+    foretold = await read_preview(manifest := restore(name, of, **spec), eyes)
     await cluster.api.create("restores", manifest)
     return foretold, await done(cluster, eyes, name)
 
@@ -94,14 +94,14 @@ def agree(foretold: Preview, real: Done) -> None:
     assert not wrong, wrong
     assert foretold.phase == real.phase, (foretold.errors, real.errors)
     assert bool(foretold.errors) == bool(real.errors)
-    warned = {one.name for one in foretold.rows if one.warned}
+    warned = {one.name for one in foretold.rows if one.is_warning}
     assert warned <= real.warned, warned - real.warned
     unseen = {one.name for one in foretold.rows if one.kind in FILLED or one.fate in {Fate.UNREAD, Fate.GOING}}
     assert real.warned - warned <= unseen, real.warned - warned - unseen
 
 
-def fits(told: Row, listed: Outcome) -> bool:
-    rewritten = told.fate is Fate.UNCHANGED and told.kind in REWRITTEN and listed is Outcome.UPDATED
+def fits(told: Row, listed: ItemOutcome) -> bool:
+    rewritten = told.fate is Fate.UNCHANGED and told.kind in REWRITTEN and listed is ItemOutcome.UPDATED
     return listed in DID[told.fate] or rewritten
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from store.connection import reading
+from store.connection import read_transaction
 from store.tables.notices import NoticeState
 from tests.e2e.build import Parts
 from tests.e2e.cluster import RealCluster
@@ -115,7 +115,7 @@ class Paging(Story):
 
     def states(self) -> set[NoticeState]:
         """Of all that goes to Alertmanager."""
-        with reading(self.house.settings.parent / "data") as tx:
+        with read_transaction(self.house.settings.parent / "data") as tx:
             rows = tx.connection.execute("SELECT DISTINCT state FROM notice WHERE kind = 'alertmanager'").fetchall()
         return {NoticeState(row[0]) for row in rows}
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from operations.restore_preview.preview import Fate
-from operations.restore_preview.reader import preview
+from operations.restore_preview.reader import read_preview
 from tests.e2e.api import Json, Resource
 from tests.e2e.cluster import RealCluster
 from tests.e2e.objects import CONFIG_MAPS, backup, config_map, restore
@@ -116,7 +116,7 @@ async def drifted(cluster: RealCluster) -> None:
 async def restored(cluster: RealCluster, eyes: Cluster, name: str, **spec: Any) -> dict[tuple[str, str], Fate]:
     """Foretold with the bot's own rights and with more; both agree with what was done."""
     await drifted(cluster)
-    blind = await preview(restore(name, SHOP, **spec), eyes)
+    blind = await read_preview(restore(name, SHOP, **spec), eyes)
     async with seeing(cluster, **MORE):
         foretold, real = await foretold_and_done(cluster, eyes, name, SHOP, **spec)
     agree(foretold, real)
@@ -199,7 +199,7 @@ async def test_all_comes_back_once_what_goes_away_is_gone(cluster: RealCluster, 
         await cluster.api.delete(VOLUMES, f"{SHOP}-{name}")
     await cluster.api.delete(VOLUMES, f"{SHOP}-disk")
     async with seeing(cluster, customresourcedefinitions="apiextensions.k8s.io", secrets=""):
-        foretold = await preview(manifest := restore("pv-gone", SHOP), eyes)
+        foretold = await read_preview(manifest := restore("pv-gone", SHOP), eyes)
     assert len(foretold.waits) == 1
     assert f"PersistentVolume {SHOP}-disk" in foretold.waits[0]
     async with cluster.api.watching("restores") as seen:

@@ -9,14 +9,14 @@ import tarfile
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from operations.restore_preview.live_index import Shelf
+from operations.restore_preview.live_index import LiveIndex
 from operations.restore_preview.modifiers import Modifiers
 from operations.restore_preview.preview import Preview
 from operations.restore_preview.scope import Scope
 from operations.restore_preview.volume_claims import NodeAgent
 from operations.restore_preview.walk import Walk
 from velero.artifacts.contents import stored_objects
-from velero.artifacts.unpacking import Caps
+from velero.artifacts.unpacking import UnpackLimits
 from velero.artifacts.volumes import Volume
 from velero.kinds import Kind
 from velero.live import Served
@@ -90,17 +90,21 @@ def preview(
     """What a restore with this spec would change."""
     backup, live, scope = list(backup), list(live), Scope(spec)
     wanted = {place for each in backup for place in _places(each, scope)}
-    shelf = Shelf(wanted)
+    shelf = LiveIndex(wanted)
     for item in (*live, *(thing("Namespace", name) for name in spaces)):
-        shelf.put(KINDS[item["kind"]], item)
+        shelf.add(KINDS[item["kind"]], item)
     walk = Walk(scope, served, shelf, frozenset(unread), modifiers or Modifiers(), volumes, classes)
-    for stored in stored_objects(archive(backup), Caps(unpacked=1 << 30, packed=1 << 30, ratio=10_000)):
+    for stored in stored_objects(archive(backup), UnpackLimits(unpacked=1 << 30, packed=1 << 30, ratio=10_000)):
         walk.visit(stored)
     return walk.preview(ports, agent)
 
 
 def _places(item: Json, scope: Scope) -> Iterator[tuple[str, str, str]]:
     kind, meta = KINDS[item["kind"]], item["metadata"]
-    namespace = scope.target(meta.get("namespace", ""))
-    yield kind.resource, namespace, scope.target(meta["name"]) if item["kind"] == "Namespace" else meta["name"]
+    namespace = scope.target_namespace(meta.get("namespace", ""))
+    yield (
+        kind.resource,
+        namespace,
+        scope.target_namespace(meta["name"]) if item["kind"] == "Namespace" else meta["name"],
+    )
     yield "namespaces", "", namespace

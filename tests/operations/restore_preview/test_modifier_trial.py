@@ -5,9 +5,9 @@ import yaml
 
 from commands.restore.modifier_config_map import check, document
 from domain.errors import UsageError
-from operations.restore_preview.modifier_trial import Patching, changes
+from operations.restore_preview.modifier_trial import ModifierTrial, describe_changes
 from operations.restore_preview.modifiers import Modifiers
-from policy.modifiers import EVERY_FIELD, patched
+from policy.modifiers import EVERY_FIELD, patched_fields
 from tests.operations.restore_preview.archives import thing
 
 MAP = thing("ConfigMap", "settings", data={"size": "7"})
@@ -18,10 +18,10 @@ STORED = [("configmaps", MAP), ("jobs.batch", JOB), ("themes.blog.example.com", 
 
 def tried(kind, *, stored=STORED, **rule):
     conditions = {"groupResource": kind, **rule.pop("conditions", {})}
-    modifiers, found = Modifiers(({"conditions": conditions, **rule},)), Patching()
+    modifiers, found = Modifiers(({"conditions": conditions, **rule},)), ModifierTrial()
     for resource, item in stored:
         place = f"{item['kind']} shop/{item['metadata']['name']}"
-        found.note(resource, place, item, modifiers.changed(item, resource))
+        found.record(resource, place, item, modifiers.apply_to(item, resource))
     return found, modifiers
 
 
@@ -36,7 +36,7 @@ def test_what_changes_is_told_field_by_field():
         "Job shop/clean: spec.suspend: false → true",
     ]
     assert found.refusals(modifiers) == ()
-    assert found.idle(modifiers) == ()
+    assert found.rules_without_match(modifiers) == ()
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_a_strategic_patch_of_what_velero_does_not_know_is_refused():
 def test_conditions_that_hold_for_nothing_are_told():
     found, modifiers = tried("configmaps", conditions={"namespaces": ["copy"]}, **merging("{}"))
     assert found.refusals(modifiers) == ()
-    assert "changes nothing" in found.idle(modifiers)[0]
+    assert "changes nothing" in found.rules_without_match(modifiers)[0]
 
 
 def test_values_of_secrets_are_not_shown():
@@ -76,7 +76,7 @@ def test_values_of_secrets_are_not_shown():
 
 
 def test_a_value_of_another_type_is_a_change():
-    assert list(changes({"a": 1, "b": [1]}, {"a": True, "b": [1]})) == ["a: 1 → true"]
+    assert list(describe_changes({"a": 1, "b": [1]}, {"a": True, "b": [1]})) == ["a: 1 → true"]
 
 
 @pytest.mark.parametrize(
@@ -93,12 +93,12 @@ def test_a_value_of_another_type_is_a_change():
     ],
 )
 def test_a_document_that_cannot_be_read_touches_every_field(text):
-    assert patched(document({"m": text})) == EVERY_FIELD
+    assert patched_fields(document({"m": text})) == EVERY_FIELD
 
 
 def test_what_is_in_patch_data_counts():
     data = "{version: v1, resourceModifierRules: [{conditions: {groupResource: pods}, mergePatches: [{patchData: '{spec: {hostPID: true}}'}]}]}"
-    assert patched(document({"m": data})) == {"pods /spec/hostPID"}
+    assert patched_fields(document({"m": data})) == {"pods /spec/hostPID"}
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_a_value_that_is_json_counts_as_what_it_is(value, touched):
         "patches": [{"operation": "add", "path": "/metadata/labels", "value": value}],
     }
     text = yaml.safe_dump({"version": "v1", "resourceModifierRules": [rule]})
-    assert patched(document({"m": text})) == (EVERY_FIELD if touched is None else {touched})
+    assert patched_fields(document({"m": text})) == (EVERY_FIELD if touched is None else {touched})
     if touched is None:
         with pytest.raises(UsageError):
             check(text)

@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from operations.restore_preview.modifiers import Modifiers, read
+from operations.restore_preview.modifiers import Modifiers, parse_modifiers
 from tests.operations.restore_preview.archives import thing
 
 MAP = thing("ConfigMap", "settings", labels={"app": "web"}, data={"size": "7", "on": "yes"})
@@ -11,7 +11,7 @@ ROLE = thing("ClusterRole", "reader", rules=[])
 
 
 def modifiers(*rules):
-    found = read({"rules.yaml": yaml.safe_dump({"version": "v1", "resourceModifierRules": list(rules)})})
+    found = parse_modifiers({"rules.yaml": yaml.safe_dump({"version": "v1", "resourceModifierRules": list(rules)})})
     assert found is not None
     return found
 
@@ -33,7 +33,7 @@ def data(found):
     [("8", 8), ('"8"', "8"), ("eight", "eight"), ("true", True), ("False", False), ("null", None), ("[1]", [1])],
 )
 def test_values_are_numbers_and_words_as_velero_reads_them(value, became):
-    assert data(modifiers(sized(value)).changed(MAP, "configmaps"))["size"] == became
+    assert data(modifiers(sized(value)).apply_to(MAP, "configmaps"))["size"] == became
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_values_are_numbers_and_words_as_velero_reads_them(value, became):
     ],
 )
 def test_conditions(conditions, fits):
-    found = modifiers(sized('"8"', **conditions)).changed(MAP, "configmaps")
+    found = modifiers(sized('"8"', **conditions)).apply_to(MAP, "configmaps")
     assert (found.rules == (1,)) is fits
     assert (data(found)["size"] == "8") is fits
 
@@ -70,7 +70,7 @@ def test_conditions(conditions, fits):
     ],
 )
 def test_a_star_stops_at_a_dot(pattern, resource, fits):
-    found = modifiers(sized('"8"', groupResource=pattern)).changed(MAP, resource)
+    found = modifiers(sized('"8"', groupResource=pattern)).apply_to(MAP, resource)
     assert bool(found.rules) is fits
 
 
@@ -79,13 +79,13 @@ def test_namespaces_do_not_matter_for_what_has_none():
     found = modifiers(
         {**one, "conditions": {"groupResource": "clusterroles.rbac.authorization.k8s.io", "namespaces": ["copy"]}}
     )
-    assert found.changed(ROLE, "clusterroles.rbac.authorization.k8s.io").item["rules"] == [1]
+    assert found.apply_to(ROLE, "clusterroles.rbac.authorization.k8s.io").item["rules"] == [1]
 
 
 def test_rules_go_by_the_object_before_any_of_them():
     first = sized('"8"')
     second = sized('"9"', matches=[{"path": "/data/size", "value": '"7"'}])
-    found = modifiers(first, second).changed(MAP, "configmaps")
+    found = modifiers(first, second).apply_to(MAP, "configmaps")
     assert found.rules == (1, 2)
     assert data(found)["size"] == "9"
 
@@ -95,19 +95,19 @@ def test_a_patch_whose_test_fails_does_nothing():
         {"operation": "replace", "path": "/data/size", "value": "8"},
         {"operation": "test", "path": "/data/on", "value": "no"},
     ]
-    found = modifiers(rule(patches=patches)).changed(MAP, "configmaps")
+    found = modifiers(rule(patches=patches)).apply_to(MAP, "configmaps")
     assert data(found) == MAP["data"]
     assert found.faults == ()
 
 
 def test_merge_and_strategic_patches():
-    merged = modifiers(rule(mergePatches=[{"patchData": "data: {size: null, more: x}"}])).changed(MAP, "configmaps")
+    merged = modifiers(rule(mergePatches=[{"patchData": "data: {size: null, more: x}"}])).apply_to(MAP, "configmaps")
     assert data(merged) == {"on": "yes", "more": "x"}
     pod = thing("Pod", "web", spec={"containers": [{"name": "web", "image": "a"}]})
     laid = rule(
         {"groupResource": "pods"}, strategicPatches=[{"patchData": "spec: {containers: [{name: web, image: b}]}"}]
     )
-    assert modifiers(laid).changed(pod, "pods").item["spec"]["containers"] == [{"name": "web", "image": "b"}]
+    assert modifiers(laid).apply_to(pod, "pods").item["spec"]["containers"] == [{"name": "web", "image": "b"}]
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_merge_and_strategic_patches():
     ],
 )
 def test_what_cannot_be_applied_is_a_fault_of_its_rule_alone(wrong):
-    found = modifiers(wrong, sized('"8"')).changed(MAP, "configmaps")
+    found = modifiers(wrong, sized('"8"')).apply_to(MAP, "configmaps")
     assert data(found)["size"] == "8"
     assert len(found.faults) == 1
     assert found.faults[0].startswith("rule 1 ")
@@ -134,21 +134,21 @@ def test_what_cannot_be_applied_is_a_fault_of_its_rule_alone(wrong):
     "conditions", [{"resourceNameRegex": "((s+)+)+!$"}, {"groupResource": "*c*o*n*f*i*g*m*a*p*s*!"}]
 )
 def test_a_pattern_without_end_elsewhere_simply_does_not_match(conditions):
-    found = modifiers(rule(conditions, patches=[]), sized('"8"')).changed(MAP, "configmaps")
+    found = modifiers(rule(conditions, patches=[]), sized('"8"')).apply_to(MAP, "configmaps")
     assert (found.rules, found.faults) == ((2,), ())
 
 
 @pytest.mark.parametrize("text", ["a: [", "just words", "version: v1", "resourceModifierRules: [words]"])
 def test_what_velero_could_not_read_either(text):
-    assert read({"rules.yaml": text}) is None
+    assert parse_modifiers({"rules.yaml": text}) is None
 
 
 def test_exactly_one_key():
-    assert read({}) is None
-    assert read({"a": "x", "b": "y"}) is None
+    assert parse_modifiers({}) is None
+    assert parse_modifiers({"a": "x", "b": "y"}) is None
 
 
 def test_nothing_asked_nothing_changed():
-    found = Modifiers().changed(MAP, "configmaps")
+    found = Modifiers().apply_to(MAP, "configmaps")
     assert found.item is MAP
     assert found.rules == ()

@@ -2,13 +2,13 @@
 
 import pytest
 
-from operations.restore_preview.patches import CannotApply, TestFailed, apply, merge, strategic
+from operations.restore_preview.patches import CannotApply, TestFailed, apply_json_patch, merge_patch, strategic_merge
 
 POD = {"spec": {"containers": [{"name": "web", "image": "web:1"}, {"name": "log", "image": "log:1"}], "nodeName": "n1"}}
 
 
 def done(document, *operations):
-    return apply(document, [{"op": op, "path": path, **more} for op, path, more in operations])
+    return apply_json_patch(document, [{"op": op, "path": path, **more} for op, path, more in operations])
 
 
 @pytest.mark.parametrize(
@@ -63,18 +63,18 @@ def test_slashes_and_tildes_in_keys():
 
 
 def test_a_merge_patch_removes_by_null_and_replaces_lists():
-    assert merge({"a": {"b": 1, "c": [1]}}, {"a": {"b": None, "c": [2]}}) == {"a": {"c": [2]}}
+    assert merge_patch({"a": {"b": 1, "c": [1]}}, {"a": {"b": None, "c": [2]}}) == {"a": {"c": [2]}}
 
 
 def test_a_strategic_patch_merges_containers_by_name():
-    after = strategic(POD, {"spec": {"containers": [{"name": "web", "image": "web:2"}, {"name": "new"}]}})
+    after = strategic_merge(POD, {"spec": {"containers": [{"name": "web", "image": "web:2"}, {"name": "new"}]}})
     assert [one["name"] for one in after["spec"]["containers"]] == ["web", "log", "new"]
     assert after["spec"]["containers"][0]["image"] == "web:2"
-    gone = strategic(POD, {"spec": {"nodeName": None, "containers": [{"name": "log", "$patch": "delete"}]}})
+    gone = strategic_merge(POD, {"spec": {"nodeName": None, "containers": [{"name": "log", "$patch": "delete"}]}})
     assert gone == {"spec": {"containers": [{"name": "web", "image": "web:1"}]}}
 
 
 def test_a_strategic_patch_merges_ports_by_their_number_and_replaces_what_has_no_key():
     service = {"spec": {"ports": [{"port": 80, "nodePort": 30080}], "externalIPs": ["a"]}}
-    after = strategic(service, {"spec": {"ports": [{"port": 80, "nodePort": 30081}], "externalIPs": ["b"]}})
+    after = strategic_merge(service, {"spec": {"ports": [{"port": 80, "nodePort": 30081}], "externalIPs": ["b"]}})
     assert after == {"spec": {"ports": [{"port": 80, "nodePort": 30081}], "externalIPs": ["b"]}}

@@ -233,18 +233,18 @@ def test_fifty_megabytes_are_seen_through_in_time_and_memory():
     began = time.process_time()
     found = preview(objects, live, existingResourcePolicy="update")
     spent = time.process_time() - began
-    assert (len(found.of(Fate.UNCHANGED)), len(found.of(Fate.NEW))) == (6000, 6000)
+    assert (len(found.rows_with(Fate.UNCHANGED)), len(found.rows_with(Fate.NEW))) == (6000, 6000)
     assert spent < 10  # with packing the archive, on a busy machine
 
 
 def test_what_is_kept_of_the_live_side_is_small():
-    from operations.restore_preview.live_index import Shelf
+    from operations.restore_preview.live_index import LiveIndex
     from tests.operations.restore_preview.archives import KINDS
 
-    shelf = Shelf({("configmaps", "shop", f"m-{n}") for n in range(12_000)})
+    shelf = LiveIndex({("configmaps", "shop", f"m-{n}") for n in range(12_000)})
     tracemalloc.start()
     for n in range(12_000):
-        shelf.put(KINDS["ConfigMap"], thing("ConfigMap", f"m-{n}", data={"text": f"{n}" * 1000}))
+        shelf.add(KINDS["ConfigMap"], thing("ConfigMap", f"m-{n}", data={"text": f"{n}" * 1000}))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 60 << 20

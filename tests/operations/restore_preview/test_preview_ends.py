@@ -5,7 +5,7 @@ import json
 import pytest
 import yaml
 
-from operations.restore_preview.modifiers import read
+from operations.restore_preview.modifiers import parse_modifiers
 from operations.restore_preview.preview import Fate
 from operations.restore_preview.volume_claims import NodeAgent
 from tests.operations.restore_preview.archives import preview, thing
@@ -271,7 +271,7 @@ def test_service_accounts_gain_under_every_policy():
     assert found.rows[0].fields == ("imagePullSecrets",)
     richer = {**live, "imagePullSecrets": [{"name": "theirs"}, {"name": "ours"}]}
     kept = preview([saved], [richer], existingResourcePolicy="update").rows[0]
-    assert (kept.fate, kept.warned) == (Fate.KEPT, False)
+    assert (kept.fate, kept.is_warning) == (Fate.KEPT, False)
 
 
 def test_tokens_of_service_accounts_are_left_out():
@@ -320,7 +320,7 @@ def test_fields_that_kubernetes_never_changes(kind, saved, live, fate):
 
 
 def modifiers(*rules):
-    return read({"rules.yaml": yaml.safe_dump({"version": "v1", "resourceModifierRules": list(rules)})})
+    return parse_modifiers({"rules.yaml": yaml.safe_dump({"version": "v1", "resourceModifierRules": list(rules)})})
 
 
 RESIZE = {

@@ -114,7 +114,7 @@ def test_of_a_claim_that_is_being_deleted_nothing_is_left():
     ]
     files = saved({**SKIPPED, "skipped": False, "backupMethod": "PodVolumeBackup", "result": "succeeded"})
     assert not preview([CLAIM, volume()], [leaving(CLAIM), volume()], volumes=files).claims[0].comes_back
-    assert found.of(Fate.GOING)
+    assert found.rows_with(Fate.GOING)
 
 
 # addresses

@@ -11,8 +11,8 @@ from random import Random
 from typing import Any
 
 from commands.grammar.parser import parse
-from commands.planning.context import ClusterView, Situation
-from commands.planning.facts import Records
+from commands.planning.context import ClusterView, PlanContext
+from commands.planning.facts import RecordsNeed
 from commands.planning.resolve import resolve
 from commands.registry import verb_of
 from domain.actor import Actor, ActorKind, Origin, Way
@@ -22,7 +22,7 @@ from domain.event import Event
 from domain.operation import Operation, State
 from domain.plan import Plan
 from operations.executor import Executor
-from operations.facts_reader import gather, nothing_cached
+from operations.facts_reader import no_cache, read_facts
 from sandbox.bucket import Buckets, Faults
 from sandbox.clock import ManualClock
 from sandbox.kubernetes.auth import admin
@@ -33,16 +33,16 @@ from sandbox.velero.settings import VeleroSettings
 from store.tables.schedules import ScheduleState
 from store.writer import Store
 from tracking import locations, runs
-from tracking.follower import Known
-from tracking.observation import Setting
-from tracking.schedule_reconciler import Keeper
+from tracking.follower import ClusterMemory
+from tracking.observation import TrackingContext
+from tracking.schedule_reconciler import ScheduleReconciler
 from tracking.watchdog_round import Watchdog
 from velero.cluster import Cluster, ClusterSettings
 from velero.connection import Direct
 from velero.observations import Change, Observation
 from velero.resources.backups import BackupRow
 from velero.resources.locations import storage_location_of
-from velero.resources.rows import fitting
+from velero.resources.rows import fit_to_type
 
 Json = dict[str, Any]
 START = datetime(2026, 11, 21, 11, 13, 19, tzinfo=UTC)
@@ -58,7 +58,7 @@ class Yard:
         self._directory = directory
         self._numbers = itertools.count(1)
         self._open = AsyncExitStack()
-        self.known = {"prod": Known()}
+        self.known = {"prod": ClusterMemory()}
         self.view = ClusterView("prod", server_version="v1.18.2")
         self.created: list[tuple[datetime, str]] = []
 
@@ -91,7 +91,7 @@ class Yard:
         """A fresh process over the same store."""
         clusters = {"prod": self.cluster}
         self.executor = Executor(self.store, clusters, self.clock.now)
-        self.keeper = Keeper(self.store, clusters, self.clock.now)
+        self.keeper = ScheduleReconciler(self.store, clusters, self.clock.now)
         self.watchdog = Watchdog(self.store, clusters, self.known, lambda _: self.view, self.clock.now)
 
     async def close(self) -> None:
@@ -100,8 +100,8 @@ class Yard:
 
     # what people do
 
-    def situation(self, operation: str = "") -> Situation:
-        return Situation(
+    def situation(self, operation: str = "") -> PlanContext:
+        return PlanContext(
             now=self.clock.now(),
             new_id=lambda: "x",
             cluster=self.view,
@@ -116,7 +116,7 @@ class Yard:
         verb = verb_of(command.key)
         assert verb is not None
         assert verb.plan is not None
-        facts = await gather(verb, command, self.cluster, self._records, nothing_cached, lambda _: None)
+        facts = await read_facts(verb, command, self.cluster, self._records, no_cache, lambda _: None)
         situation = self.situation(operation)
         return resolve(verb.plan(command, facts, situation), facts, situation)
 
@@ -152,7 +152,7 @@ class Yard:
                 with suppress(Stale, ClusterError):  # the operation is then `failed`, with the reason
                     await self.executor.recover(operation)
 
-    async def _records(self, need: Records) -> list[Any]:
+    async def _records(self, need: RecordsNeed) -> list[Any]:
         return list(await self.store.read(lambda tx: tx.schedules.all("prod")))
 
     # what others do
@@ -196,9 +196,9 @@ class Yard:
             await self.rounds(blind=blind)
 
     def follow(self) -> None:
-        setting = Setting("prod", "uid", self.clock.now(), first=True)
+        setting = TrackingContext("prod", "uid", self.clock.now(), first=True)
         for kind, resource, parse_one, observe in (
-            ("Backup", "backups", partial(fitting, BackupRow), runs.observe),
+            ("Backup", "backups", partial(fit_to_type, BackupRow), runs.observe),
             ("BackupStorageLocation", "backupstoragelocations", storage_location_of, locations.observe),
         ):
             shelf = self.known["prod"].of(kind)

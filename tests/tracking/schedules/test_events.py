@@ -8,20 +8,20 @@ from typing import Any
 
 import pytest
 
-from commands.batch import fixtures
+from commands.batch import facts_from_objects
 from commands.grammar.parser import parse
-from commands.planning.context import Application, ClusterView, Situation
+from commands.planning.context import Application, ClusterView, PlanContext
 from commands.planning.facts import Facts
 from commands.registry import verb_of
 from domain.actor import Origin, Way
 from domain.answer import Answer, Fields, Table, Text
-from domain.errors import Unknown, Unreachable
+from domain.errors import NotFound, Unreachable
 from domain.plan import Level, Plan
 from operations.confirmation import confirmation
 
 Json = dict[str, Any]
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
-HERE = Situation(now=NOW, new_id=lambda: "x", cluster=ClusterView("prod"))
+HERE = PlanContext(now=NOW, new_id=lambda: "x", cluster=ClusterView("prod"))
 
 
 def schedule(name: str, cron: str = "0 1 * * *", **more: Any) -> Json:
@@ -42,12 +42,12 @@ def backup(name: str, phase: str, day: int) -> Json:
 
 
 def known(*items: Json) -> Facts:
-    facts = fixtures(items)
+    facts = facts_from_objects(items)
     facts.cluster = "prod"
     return facts
 
 
-def planned(line: str, *items: Json, situation: Situation = HERE) -> Plan:
+def planned(line: str, *items: Json, situation: PlanContext = HERE) -> Plan:
     command = parse(line)
     verb = verb_of(command.key)
     assert verb is not None
@@ -55,7 +55,7 @@ def planned(line: str, *items: Json, situation: Situation = HERE) -> Plan:
     return verb.plan(command, known(*items), situation)
 
 
-def answered(line: str, *items: Json, situation: Situation = HERE) -> Answer:
+def answered(line: str, *items: Json, situation: PlanContext = HERE) -> Answer:
     command = parse(line)
     verb = verb_of(command.key)
     assert verb is not None
@@ -260,7 +260,7 @@ def test_the_description_tells_how_it_fared() -> None:
 
 def test_a_name_that_is_not_there_is_told() -> None:
     for line in ("schedule get nighty", "schedule describe nighty"):
-        with pytest.raises(Unknown) as fault:
+        with pytest.raises(NotFound) as fault:
             answered(line, schedule("nightly"))
         assert fault.value.nearest == ("nightly",)
 

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from domain.errors import Unknown
+from domain.errors import NotFound
 from tests.tracking.schedules.schedule_world import START, Yard
 
 Json = dict[str, Any]
@@ -138,7 +138,7 @@ class AnyOrder(RuleBasedStateMachine):
         yard = self.yard
         try:
             ident = await yard.granted(line)
-        except Unknown:
+        except NotFound:
             return  # somebody deleted it
         if not ident:
             return

@@ -7,7 +7,7 @@ from datetime import timedelta
 from domain.event import Severity
 from tests.tracking.schedules.schedule_world import Yard
 from tests.tracking.schedules.test_skips import at
-from tracking.desired_schedule import desired
+from tracking.desired_schedule import desired_patch
 
 
 async def known(yard: Yard, cron: str = "0 * * * *") -> None:
@@ -207,8 +207,8 @@ async def test_desired_is_nothing_once_the_horizon_has_passed(yard: Yard) -> Non
     intent = await yard.intent("nightly")
     yard.patched("nightly", {"status": {"lastSkipped": None}})
     (seen,) = await yard.cluster.schedules.list()
-    assert desired(intent, seen, at(11, 59)).body == {"status": {"lastSkipped": "2026-11-21T12:00:00Z"}}
-    assert desired(intent, seen, at(12)) is None
+    assert desired_patch(intent, seen, at(11, 59)).body == {"status": {"lastSkipped": "2026-11-21T12:00:00Z"}}
+    assert desired_patch(intent, seen, at(12)) is None
 
 
 async def test_an_hour_of_trouble_is_told_by_its_cause_and_once(yard: Yard) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from domain.errors import Unknown, UsageError
+from domain.errors import NotFound, UsageError
 from tests.tracking.schedules.schedule_world import Yard
 
 
@@ -200,7 +200,7 @@ async def test_a_name_that_is_not_there_is_told_the_nearest(yard: Yard) -> None:
     yard.schedule("nightly")
     (guard,) = (await yard.planned("schedule skip nighty")).guards
     assert (guard.code, guard.nearest) == ("unknown-schedule", ("nightly",))
-    with pytest.raises(Unknown, match="no schedule 'nighty'"):
+    with pytest.raises(NotFound, match="no schedule 'nighty'"):
         await yard.planned("schedule edit nighty --ttl 1d")
 
 

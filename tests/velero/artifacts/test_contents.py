@@ -16,7 +16,7 @@ from tests.velero.conftest import RECORDINGS
 from velero.artifacts.archive import Limits
 from velero.artifacts.contents import Stored, stored_objects
 from velero.artifacts.downloads import ARCHIVE
-from velero.artifacts.unpacking import Caps
+from velero.artifacts.unpacking import UnpackLimits
 
 
 def packed(*members: tuple[str, bytes], format_: int = tarfile.PAX_FORMAT) -> io.BytesIO:
@@ -42,8 +42,8 @@ def config_map(name: str, **data: str) -> bytes:
     return json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data}).encode()
 
 
-def read(body: io.BytesIO, caps: Caps | None = None, limits: Limits | None = None) -> list[Stored]:
-    return list(stored_objects(body, caps or Caps(), limits))
+def read(body: io.BytesIO, caps: UnpackLimits | None = None, limits: Limits | None = None) -> list[Stored]:
+    return list(stored_objects(body, caps or UnpackLimits(), limits))
 
 
 ONE = "resources/configmaps/namespaces/shop/one.json"

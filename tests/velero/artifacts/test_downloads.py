@@ -15,9 +15,9 @@ from domain.errors import DownloadError, NotUploaded
 from tests.velero.conftest import says, says_json, streams
 from tests.velero.test_connection import authority
 from velero.artifacts.downloads import Downloads, File, download_requests
-from velero.artifacts.hosts import judge
+from velero.artifacts.hosts import judge_host
 from velero.artifacts.object_store import ObjectStore
-from velero.artifacts.unpacking import Caps, Unpacker
+from velero.artifacts.unpacking import Unpacker, UnpackLimits
 from velero.resources.requests import OURS
 
 REQUESTS = "/apis/velero.io/v1/namespaces/velero/downloadrequests"
@@ -174,7 +174,7 @@ async def test_a_bomb_is_refused(velero, downloads):
 
 
 async def test_too_much_is_refused(velero, downloads):
-    small = replace(downloads, caps=Caps(packed=1000))
+    small = replace(downloads, caps=UnpackLimits(packed=1000))
     velero.stores(says(gzip.compress(random.Random(1).randbytes(5000))))
     with pytest.raises(DownloadError) as caught:
         await small.read(File.BACKUP_LOG, "nightly")
@@ -223,7 +223,7 @@ async def test_a_store_that_nobody_vouches_for(velero, downloads, secure_store, 
 async def test_an_archive_that_is_too_large(velero, downloads):
     velero.stores(says(random.Random(1).randbytes(5000)))
     with pytest.raises(DownloadError) as caught:
-        await replace(downloads, archive_caps=Caps(packed=4000)).spool(File.BACKUP_CONTENTS, "nightly")
+        await replace(downloads, archive_caps=UnpackLimits(packed=4000)).spool(File.BACKUP_CONTENTS, "nightly")
     assert caught.value.text == "The archive of nightly is too large."
 
 
@@ -240,7 +240,7 @@ ALLOWED = [
 
 @pytest.mark.parametrize(("url", "entry"), ALLOWED)
 def test_allowed_hosts(url, entry):
-    assert judge(url, (entry,)).allowed
+    assert judge_host(url, (entry,)).allowed
 
 
 REFUSED = [
@@ -265,11 +265,11 @@ REFUSED = [
 
 @pytest.mark.parametrize(("url", "entry"), REFUSED)
 def test_refused_hosts(url, entry):
-    assert not judge(url, (entry,) if entry else ()).allowed
+    assert not judge_host(url, (entry,) if entry else ()).allowed
 
 
-def unpacked(body: bytes, chunk: int, caps: Caps | None = None) -> bytes:
-    unpacker = Unpacker(caps or Caps(), "It")
+def unpacked(body: bytes, chunk: int, caps: UnpackLimits | None = None) -> bytes:
+    unpacker = Unpacker(caps or UnpackLimits(), "It")
     pieces = [piece for at in range(0, len(body), chunk) for piece in unpacker.feed(body[at : at + chunk])]
     unpacker.finish()
     return b"".join(pieces)
@@ -292,10 +292,10 @@ def test_anything_else_is_an_error_or_passes_through(body):
 
 def test_plain_bodies_are_counted_too():
     with pytest.raises(DownloadError):
-        unpacked(b"x" * 2000, 100, Caps(unpacked=1000))
+        unpacked(b"x" * 2000, 100, UnpackLimits(unpacked=1000))
 
 
 def test_a_bomb_never_has_more_than_a_piece_in_memory():
     body = gzip.compress(b"\0" * 30_000_000)
-    unpacker = Unpacker(Caps(ratio=2000), "It")
+    unpacker = Unpacker(UnpackLimits(ratio=2000), "It")
     assert max(len(piece) for piece in unpacker.feed(body)) <= 1 << 18

@@ -13,9 +13,9 @@ from domain.errors import DownloadError
 from tests.velero.conftest import RECORDINGS, artifact
 from velero.artifacts.item_operations import item_operations_of
 from velero.artifacts.logs import LogLine, Splitter, hook_runs, log_line
-from velero.artifacts.resource_list import Listed, Outcome, outcomes, resources_of
-from velero.artifacts.results import Entry, Results, grouped, results_of
-from velero.artifacts.volumes import Data, reasons, volumes_of
+from velero.artifacts.resource_list import ItemOutcome, Listed, outcomes, resources_of
+from velero.artifacts.results import ResultEntry, Results, grouped, results_of
+from velero.artifacts.volumes import VolumeDataState, missing_data_reasons, volumes_of
 
 ARTIFACTS = RECORDINGS / "artifacts"
 
@@ -26,7 +26,7 @@ ARTIFACTS = RECORDINGS / "artifacts"
 def test_an_error_of_a_backup_names_what_it_is_about():
     results = results_of(artifact("wp-partial", "BackupResults.json"))
     message = "fail to get the namespace gone-ns specified in backup.Spec.IncludedNamespaces"
-    assert results.errors == (Entry("", "/namespaces".strip("/"), "", message),)
+    assert results.errors == (ResultEntry("", "/namespaces".strip("/"), "", message),)
     assert [warning.subject for warning in results.warnings] == [
         "persistentvolumes pv-host",
         "persistentvolumes pv-nfs",
@@ -76,7 +76,7 @@ def test_policy_none_says_it_with_quotes():
 def test_a_full_entry():
     line = " resource: /pods name: /web-0 message: /Error backing up item error: /rpc error: code = Unknown\nmore"
     [entry] = results_of(json.dumps({"errors": {"namespaces": {"shop": [line]}}}).encode()).errors
-    assert entry == Entry("shop", "pods", "web-0", "Error backing up item: rpc error: code = Unknown", "more")
+    assert entry == ResultEntry("shop", "pods", "web-0", "Error backing up item: rpc error: code = Unknown", "more")
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b"\xff", b"[" * 100_000])
@@ -116,11 +116,11 @@ def test_no_entry_is_lost(line):
 def test_which_volumes_have_data_and_why_not():
     volumes = {one.claim: one for one in volumes_of(artifact("wp-plain", "BackupVolumeInfos.json"))}
     assert {name: one.data for name, one in volumes.items()} == {
-        "data-host": Data.NONE,
-        "data-nfs": Data.NONE,
-        "data-ebs": Data.IN_SNAPSHOT,
-        "data-csi": Data.IN_SNAPSHOT,
-        "data-fs": Data.IN_LOCATION,
+        "data-host": VolumeDataState.NONE,
+        "data-nfs": VolumeDataState.NONE,
+        "data-ebs": VolumeDataState.IN_SNAPSHOT,
+        "data-csi": VolumeDataState.IN_SNAPSHOT,
+        "data-fs": VolumeDataState.IN_LOCATION,
     }
     assert volumes["data-host"].why == (
         "no CSI snapshot: it is not a CSI volume",
@@ -134,7 +134,7 @@ def test_which_volumes_have_data_and_why_not():
 def test_completed_is_not_protected():
     """This run is Completed with no warning at all, and four of its five volumes have no data."""
     volumes = volumes_of(artifact("wp-nosnap", "BackupVolumeInfos.json"))
-    assert Counter(one.saved for one in volumes) == {False: 4, True: 1}
+    assert Counter(one.has_data for one in volumes) == {False: 4, True: 1}
 
 
 def test_every_reason_that_was_recorded_has_words():
@@ -149,7 +149,7 @@ def test_every_reason_that_was_recorded_has_words():
 
 
 def test_an_unknown_reason_is_shown_as_it_is():
-    assert reasons("volumeSnapshot: the moon was full;") == ("volumeSnapshot: the moon was full",)
+    assert missing_data_reasons("volumeSnapshot: the moon was full;") == ("volumeSnapshot: the moon was full",)
 
 
 def test_volumes_without_a_claim_are_named_by_their_pod():
@@ -162,20 +162,20 @@ def test_volumes_without_a_claim_are_named_by_their_pod():
 def test_volumes_of_a_restore():
     volumes = volumes_of(artifact("r-missing", "RestoreVolumeInfo.json"))
     assert [(one.shown, one.data) for one in volumes] == [
-        ("wordpress/data-ebs", Data.IN_SNAPSHOT),
-        ("wordpress/data-csi", Data.IN_SNAPSHOT),
+        ("wordpress/data-ebs", VolumeDataState.IN_SNAPSHOT),
+        ("wordpress/data-csi", VolumeDataState.IN_SNAPSHOT),
     ]
 
 
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"result": "failed"}, Data.FAILED),
-        ({"result": ""}, Data.UNDER_WAY),
-        ({"snapshotDataMoved": True}, Data.IN_LOCATION),
-        ({"skipped": True}, Data.NONE),
-        ({"backupMethod": ""}, Data.NONE),
-        ({}, Data.IN_SNAPSHOT),
+        ({"result": "failed"}, VolumeDataState.FAILED),
+        ({"result": ""}, VolumeDataState.UNDER_WAY),
+        ({"snapshotDataMoved": True}, VolumeDataState.IN_LOCATION),
+        ({"skipped": True}, VolumeDataState.NONE),
+        ({"backupMethod": ""}, VolumeDataState.NONE),
+        ({}, VolumeDataState.IN_SNAPSHOT),
     ],
 )
 def test_where_the_data_is(change, expected):
@@ -195,13 +195,18 @@ def test_a_backup_lists_what_it_holds():
 
 def test_a_restore_lists_what_it_did():
     listed = resources_of(artifact("r-update", "RestoreResourceList.json"))
-    assert Listed("apps/v1", "Deployment", "wordpress", "wordpress", Outcome.UPDATED) in listed
-    assert outcomes(listed) == {Outcome.UPDATED: 12, Outcome.SKIPPED: 12, Outcome.FAILED: 11, Outcome.CREATED: 2}
+    assert Listed("apps/v1", "Deployment", "wordpress", "wordpress", ItemOutcome.UPDATED) in listed
+    assert outcomes(listed) == {
+        ItemOutcome.UPDATED: 12,
+        ItemOutcome.SKIPPED: 12,
+        ItemOutcome.FAILED: 11,
+        ItemOutcome.CREATED: 2,
+    }
 
 
 def test_a_name_with_brackets_of_its_own():
     [listed] = resources_of(b'{"v1/Thing": ["ns/odd(name)(created)"]}')
-    assert (listed.name, listed.outcome) == ("odd(name)", Outcome.CREATED)
+    assert (listed.name, listed.outcome) == ("odd(name)", ItemOutcome.CREATED)
 
 
 def test_operations():
@@ -235,7 +240,7 @@ def test_escapes_in_a_line():
 
 def test_json_logs():
     line = log_line('{"level":"error","msg":"Error","time":"2026-11-21T11:06:57Z","error":{"a":1}}')
-    assert line.bad
+    assert line.is_error
     assert line.fields == {"error": '{"a": 1}'}
 
 

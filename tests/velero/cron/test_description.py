@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from velero.cron.description import PRESETS, Trap, describe, preset, traps
+from velero.cron.description import PRESETS, Trap, describe, find_traps, preset
 from velero.cron.expression import CronError, Dialect
 
 
@@ -110,15 +110,15 @@ def test_a_preset_is_known_however_it_is_written():
     ],
 )
 def test_traps(expr, dialect, trap, says):
-    assert any(warned.trap is trap and says in warned.text for warned in traps(expr, dialect))
+    assert any(warned.trap is trap and says in warned.text for warned in find_traps(expr, dialect))
 
 
 @pytest.mark.parametrize(
     "expr", ["0 2 * * *", "0 0 * * MON", "0 0 29 2 *", "*/15 * * * *", "0 0 */2 * *", "@daily", "x"]
 )
 def test_nothing_to_warn_of(expr):
-    assert traps(expr, Dialect.ROBFIG) == []
+    assert find_traps(expr, Dialect.ROBFIG) == []
 
 
 def test_weekday_seven_is_no_trap_from_1_19():
-    assert traps("0 0 * * 7", Dialect.NETRESEARCH) == []
+    assert find_traps("0 0 * * 7", Dialect.NETRESEARCH) == []

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from domain.errors import UserError
 from velero.cron import go_zone
 from velero.cron.expression import CronError, Dialect, dialect_for, parse
-from velero.cron.search import _Walk, following
+from velero.cron.search import _Walk, next_run
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -196,8 +196,8 @@ instants = st.datetimes(datetime(2024, 1, 1), datetime(2035, 1, 1)).map(lambda m
 def test_the_jump_lands_where_the_libraries_walk(expr, zone, dialect, after):
     schedule = parse(expr, zone, dialect)
     second = int(after.timestamp())
-    clock = go_zone.of(schedule.zone)
-    assert following(schedule.table, clock, second) == _Walk(schedule.table, clock, second + 1).run()
+    clock = go_zone.zone_of(schedule.zone)
+    assert next_run(schedule.table, clock, second) == _Walk(schedule.table, clock, second + 1).run()
 
 
 @given(exprs, st.sampled_from(ZONES), st.sampled_from(Dialect), instants)

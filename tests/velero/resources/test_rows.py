@@ -12,7 +12,7 @@ from velero.connection import Direct
 from velero.fields import parse_moment
 from velero.resources.backups import BackupRow, backup_of, backup_rows
 from velero.resources.restores import RestoreRow, restore_of, restore_rows
-from velero.resources.rows import fitting
+from velero.resources.rows import fit_to_type
 
 API = Api("prod", Direct("http://nowhere"))
 BACKUPS, RESTORES = backup_rows(API, "velero"), restore_rows(API, "velero")
@@ -26,7 +26,7 @@ def as_bytes(source: object) -> bytes:
 def test_a_backup_says_the_same_as_the_whole():
     source = recorded("wp-plain/backup.yaml")
     row, whole = BACKUP(as_bytes(source)), backup_of(source)
-    assert (row.name, row.uid, row.phase, row.ended) == (whole.name, whole.uid, whole.phase, True)
+    assert (row.name, row.uid, row.phase, row.has_ended) == (whole.name, whole.uid, whole.phase, True)
     assert row.meta.labels == whole.labels
     assert (row.spec.location, tuple(row.spec.namespaces)) == (whole.storage_location, whole.included_namespaces)
     assert (row.status.progress.done, row.status.progress.total) == (whole.items_done, whole.items_total)
@@ -38,7 +38,7 @@ def test_a_backup_says_the_same_as_the_whole():
 def test_a_restore_says_the_same_as_the_whole():
     source = recorded("r-missing/restore.yaml")
     row, whole = RESTORE(as_bytes(source)), restore_of(source)
-    assert (row.name, row.phase, row.ended, row.spec.backup) == (whole.name, whole.phase, True, whole.backup)
+    assert (row.name, row.phase, row.has_ended, row.spec.backup) == (whole.name, whole.phase, True, whole.backup)
     assert (row.status.errors, row.status.warnings) == (whole.errors, whole.warnings)
     assert (row.status.progress.done, row.status.progress.total) == (whole.items_done, whole.items_total)
 
@@ -59,7 +59,7 @@ def test_who_asked_for_it_and_what_kots_says():
 
 def test_a_new_object_has_no_status():
     row = BACKUP(b'{"metadata":{"name":"a","uid":"u"},"spec":{}}')
-    assert (row.name, row.phase, row.ended, row.schedule) == ("a", "", False, "")
+    assert (row.name, row.phase, row.has_ended, row.schedule) == ("a", "", False, "")
 
 
 def test_what_is_of_the_wrong_type_is_as_if_absent():
@@ -92,7 +92,7 @@ def test_no_object_breaks_a_reader_and_all_ways_agree(gateway, wanted, source):
     assert isinstance(row.name, str)
     assert isinstance(row.uid, str)
     assert isinstance(row.ended, bool)
-    assert row == fitting(wanted, source)
+    assert row == fit_to_type(wanted, source)
     assert gateway.read_page(as_bytes({"items": [source, source]})).values == (row, row)
 
 
