@@ -53,8 +53,8 @@ class ClusterLoops:
             for kind in OBSERVERS:
                 follower = Follower(self._store, cluster, kind, self._known[name], self._now, self._hear, self._lag())
                 self._followers[name, kind] = follower
-                loops.spawn(f"follow {name}/{kind}", follower.run)
-        loops.start("look at clusters", self.examine_clusters)
+                loops.spawn(f"watch {name}/{kind}", follower.run)
+        loops.start("check clusters", self.examine_clusters)
         loops.start("stalls", self.stalls)
         loops.start("leftovers", self.leftovers)
         loops.start("vanished backups", self.vanished)

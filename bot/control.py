@@ -65,12 +65,14 @@ class Control:
         try:
             asked = read_json(line, MESSAGE_BOUNDS)
         except BadDocument:
-            return _no(Refused("That is no JSON."))
+            return _no(Refused("The request isn't valid JSON."))
         if not isinstance(asked, dict) or not isinstance(asked.get("do"), str):
-            return _no(Refused("`do` names what to do.", why=f"Known: {', '.join(sorted(self._acts))}."))
+            return _no(
+                Refused("`do` is missing or isn't a string.", why=f"Allowed values: {', '.join(sorted(self._acts))}.")
+            )
         act = self._acts.get(asked["do"])
         if act is None:
-            return _no(NotFound(f"{asked['do']!r} is not known.", nearest=tuple(sorted(self._acts))))
+            return _no(NotFound(f"Unknown action `{asked['do']}`.", nearest=tuple(sorted(self._acts))))
         try:
             return {"ok": True, **await act(asked)}
         except ChatopsError as error:
@@ -87,9 +89,9 @@ def call_running_bot(data_dir: Path, do: str, **arguments: object) -> Json:
         answer = _talk(data_dir / NAME, json.dumps({"do": do, **arguments}).encode() + b"\n")
     except (OSError, ValueError):
         raise Refused(
-            f"No bot answers on {data_dir}.",
-            why="This is done by the running bot.",
-            fix="Start it, or name its --data-dir.",
+            f"No running bot uses the data directory {data_dir}.",
+            why="This command is carried out by the running bot.",
+            fix="Start the bot, or pass the right --data-dir.",
         ) from None
     if not answer.get("ok"):
         nearest = tuple(map(str, answer.get("nearest") or ()))

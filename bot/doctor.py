@@ -33,7 +33,7 @@ from velero.resources.server_status import ServerStatus
 
 OLDEST = (1, 13)
 """Before it a schedule keeps no horizon: runs cannot be skipped."""
-ROLE = "apply deploy/rights to it"
+ROLE = "Apply the roles in deploy/rights to this cluster."
 
 
 class CheckGrade(StrEnum):
@@ -95,11 +95,17 @@ async def check_slack(settings: Settings, client: AsyncWebClient) -> list[CheckR
     try:
         who = await client.auth_test()
     except SlackApiError as error:
-        said = f"Slack refuses the bot token: {error.response.get('error')}"
-        return [failed("slack", said, "set VELERO_CHATOPS_SLACK_BOT_TOKEN to the app's bot token (xoxb-…)")]
+        said = f"Slack rejects the bot token: {error.response.get('error')}"
+        return [failed("slack", said, "Set VELERO_CHATOPS_SLACK_BOT_TOKEN to the app's bot token (xoxb-…).")]
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        return [failed("slack", f"Slack does not answer: {type(error).__name__}", f"reach {settings.slack.api_url}")]
-    found = [passed("slack", f"the bot is {who.get('user')} in {who.get('team')}")]
+        return [
+            failed(
+                "slack",
+                f"Slack doesn't respond: {type(error).__name__}",
+                f"Allow outgoing connections to {settings.slack.api_url}.",
+            )
+        ]
+    found = [passed("slack", f"Connected as {who.get('user')} in workspace {who.get('team')}")]
     found += check_scopes(settings, _header(who.headers or {}, "x-oauth-scopes"))
     if settings.slack.transport == "socket":
         found.append(await _socket(settings, client))
@@ -115,35 +121,45 @@ def _header(headers: Mapping[str, Any], name: str) -> str:
 def check_scopes(settings: Settings, header: str) -> Iterator[CheckResult]:
     granted = {scope.strip() for scope in header.split(",") if scope.strip()}
     if not granted:
-        yield warning("slack scopes", "Slack does not tell the scopes", "compare the app with `slack manifest`")
+        yield warning(
+            "slack scopes",
+            "Slack doesn't report the app's scopes",
+            "Compare the app's scopes with `velero-chatops slack manifest`.",
+        )
         return
     missing = [scope for scope in required_scopes(settings) if scope.name not in granted]
     for scope in missing:
-        mend = f"add {scope.name} to the app (`slack manifest` prints it) and install it again"
+        mend = (
+            f"Add the scope {scope.name} to the app (`velero-chatops slack manifest` prints it) and reinstall the app."
+        )
         if scope.without:
-            yield warning("slack scopes", f"{scope.name} is not granted: {scope.without}", mend)
+            yield warning("slack scopes", f"Scope {scope.name} is missing: {scope.without}", mend)
         else:
-            yield failed("slack scopes", f"{scope.name} is not granted. {scope.why}", mend)
+            yield failed("slack scopes", f"Scope {scope.name} is missing. {scope.why}", mend)
     if not missing:
-        yield passed("slack scopes", f"{len(required_scopes(settings))} scopes are granted")
+        yield passed("slack scopes", f"All {len(required_scopes(settings))} scopes are granted")
 
 
 async def _socket(settings: Settings, client: AsyncWebClient) -> CheckResult:
     try:
         await client.apps_connections_open(app_token=settings.slack.app_token())
     except SlackApiError as error:
-        mend = "make an app-level token with connections:write, and switch Socket Mode on"
-        return failed("slack socket", f"no connection is given: {error.response.get('error')}", mend)
+        mend = "Create an app-level token with the scope connections:write, and turn on Socket Mode."
+        return failed("slack socket", f"Slack refuses a Socket Mode connection: {error.response.get('error')}", mend)
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        return failed("slack socket", f"no answer: {type(error).__name__}", f"reach {settings.slack.api_url}")
-    return passed("slack socket", "Socket Mode gives connections")
+        return failed(
+            "slack socket",
+            f"Slack doesn't respond: {type(error).__name__}",
+            f"Allow outgoing connections to {settings.slack.api_url}.",
+        )
+    return passed("slack socket", "Socket Mode works")
 
 
 def channel_uses(settings: Settings) -> dict[str, str]:
     """Channel → what the settings want of it first."""
-    wanted = [(settings.approvals.channel, "approvals"), (settings.audit.channel, "signed heads of the audit")]
+    wanted = [(settings.approvals.channel, "approvals"), (settings.audit.channel, "audit checkpoints")]
     wanted += [(each, f"route {route.name}") for route in settings.routes for each in route.channels]
-    wanted += [(each.channel, f"cards of {each.name}") for each in settings.senders]
+    wanted += [(each.channel, f"status messages of sender {each.name}") for each in settings.senders]
     wanted += [(each.id, "commands") for each in settings.channels]
     found: dict[str, str] = {}
     for ident, why in wanted:
@@ -159,15 +175,17 @@ async def _channel(client: AsyncWebClient, ident: str, why: str) -> CheckResult:
     except SlackApiError as error:
         code = str(error.response.get("error"))
         if code == "missing_scope":
-            return warning(part, f"cannot be looked at ({why})", f"grant {error.response.get('needed')}")
-        return failed(part, f"{code} ({why})", "use the channel's id, and invite the bot if it is private")
+            return warning(
+                part, f"The channel can't be checked ({why})", f"Grant the scope {error.response.get('needed')}."
+            )
+        return failed(part, f"{code} ({why})", "Use the channel's ID, and invite the bot if the channel is private.")
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        return warning(part, f"Slack does not answer: {type(error).__name__}", "look again")
+        return warning(part, f"Slack doesn't respond: {type(error).__name__}", "Run the check again.")
     name = f"#{channel.get('name', '')}"
     if channel.get("is_archived"):
-        return failed(part, f"{name} is archived ({why})", "name another channel")
+        return failed(part, f"{name} is archived ({why})", "Configure another channel.")
     if not channel.get("is_member"):
-        return failed(part, f"the bot is not in {name} ({why})", f"/invite it to {name}")
+        return failed(part, f"The bot isn't in {name} ({why})", f"Run /invite @Velero in {name}.")
     return passed(part, f"{name}: {why}")
 
 
@@ -181,7 +199,7 @@ async def check_cluster(wanted: Wanted, cluster: Cluster) -> list[CheckResult]:
 async def _of_cluster(wanted: Wanted, cluster: Cluster) -> list[CheckResult]:
     health = await cluster.open()
     if not health.ok:
-        mend = "reach its API server; check the context, the token and the certificate"
+        mend = "Check the API server address, the kubeconfig context, the token and the certificate."
         return [failed("API server", health.reason, mend)]
     found = [passed("API server", f"Kubernetes {cluster.features.kubernetes}")]
     try:
@@ -200,9 +218,11 @@ async def _of_cluster(wanted: Wanted, cluster: Cluster) -> list[CheckResult]:
 def check_kinds(part: str, features: Features) -> Iterator[CheckResult]:
     missing = [kind.name for kind in WATCHED if kind.name not in features.kinds]
     if not features.is_installed:
-        yield failed(part, "Velero's kinds are not installed", "velero install")
+        yield failed(
+            part, "Velero isn't installed: its CRDs are missing", "Run `velero install`, or install the Helm chart."
+        )
     elif missing:
-        yield warning(part, f"not installed: {', '.join(missing)}", "velero install --crds-only")
+        yield warning(part, f"Missing Velero CRDs: {', '.join(missing)}", "Run `velero install --crds-only`.")
     else:
         yield passed(
             part,
@@ -212,49 +232,59 @@ def check_kinds(part: str, features: Features) -> Iterator[CheckResult]:
 
 def check_rights(part: str, missing: Sequence[Right]) -> Iterator[CheckResult]:
     if not missing:
-        yield passed(part, "the bot has every right that it needs")
+        yield passed(part, "The bot has all required permissions")
     for resource, rights in groupby(sorted(missing, key=lambda right: right.resource), lambda right: right.resource):
         listed = list(rights)
-        where = f" in {listed[0].namespace}" if listed[0].namespace else ""
+        where = f"  in namespace {listed[0].namespace}" if listed[0].namespace else ""
         verbs = ", ".join(right.verb for right in listed)
-        yield failed(part, f"the bot may not {verbs} {resource}{where}", ROLE)
+        yield failed(part, f"The bot has no permission to {verbs} {resource}{where}", ROLE)
 
 
 def check_server(part: str, wanted: Wanted, status: ServerStatus) -> Iterator[CheckResult]:
     if not status.answered:
-        yield failed(part, "Velero's server does not answer", "look at deployment/velero and its log")
+        yield failed(part, "The Velero server doesn't respond", "Check deployment/velero and its logs.")
         return
     version = wanted.server_version or status.version
     known = numbers(version)
     if known is None:
-        yield warning(part, f"Velero {version or 'of an unknown version'}", "set server_version")
+        yield warning(part, f"Velero {version or 'of an unknown version'}", "Set server_version for this cluster.")
     elif known < OLDEST:
-        yield warning(part, f"Velero {version}: runs cannot be skipped", "upgrade to Velero 1.13 or later")
+        yield warning(part, f"Velero {version} can't skip runs", "Upgrade to Velero 1.13 or later.")
     else:
         yield passed(part, f"Velero {version}, {counted(len(status.plugins), 'plugin')}")
 
 
 def check_locations(part: str, wanted: Wanted, locations: Sequence[StorageLocation]) -> Iterator[CheckResult]:
     if not locations:
-        yield failed(part, "there is no backup storage location", "backup-location create")
+        yield failed(
+            part,
+            "No backup storage location exists",
+            "Create one: `backup-location create NAME --provider PROVIDER --bucket BUCKET`.",
+        )
     if locations and not any(location.default for location in locations):
-        yield warning(part, "no location is the default", "backup-location set NAME --default")
+        yield warning(part, "No storage location is the default", "Run `backup-location set NAME --default`.")
     for location in locations:
         if location.is_available:
-            yield passed(f"location {location.name}", f"location {location.name} is available")
+            yield passed(f"location {location.name}", f"Storage location {location.name} is Available")
         else:
             why = location.phase or "not validated yet"
             yield failed(
                 f"location {location.name}",
-                f"location {location.name}: {why}",
-                "check its bucket, credential and endpoint",
+                f"Storage location {location.name}: {why}",
+                "Check the bucket, the credentials and the endpoint.",
             )
         if (host := _host(location)) and host not in wanted.object_store_hosts:
-            mend = f'add "{host}" to object_store_hosts'
-            yield warning("object store", f"logs in location {location.name} may not be fetched from {host}", mend)
+            mend = f'Add "{host}" to object_store_hosts.'
+            yield warning(
+                "object store",
+                f"Logs in storage location {location.name} can't be downloaded: {host} isn't in object_store_hosts",
+                mend,
+            )
     if locations and not wanted.object_store_hosts:
-        mend = "name the object store's hosts in object_store_hosts"
-        yield warning("object store", "no logs, results or contents can be fetched", mend)
+        mend = "Add the object store's hosts to object_store_hosts."
+        yield warning(
+            "object store", "Logs, results and backup contents can't be downloaded: object_store_hosts is empty", mend
+        )
 
 
 def _host(location: StorageLocation) -> str:
@@ -266,12 +296,14 @@ async def _zone(part: str, wanted: Wanted, cluster: Cluster) -> CheckResult:
     try:
         deployment = await cluster.api.request("GET", DEPLOYMENT.object_path(cluster.namespace, "velero"))
     except ClusterError:
-        return warning(part, f"the server's time zone cannot be seen; {wanted.velero_timezone} is taken", ROLE)
+        return warning(
+            part, f"The Velero server's time zone can't be read; the bot assumes {wanted.velero_timezone}", ROLE
+        )
     seen = zone_of(deployment)
     if seen != wanted.velero_timezone:
-        said = f"the server runs in {seen}, the settings say {wanted.velero_timezone}"
-        return failed(part, said, f'set velero_timezone = "{seen}"')
-    return passed(part, f"the server's time zone is {seen}")
+        said = f"The Velero server runs in {seen}, but velero_timezone is {wanted.velero_timezone}"
+        return failed(part, said, f'Set velero_timezone = "{seen}".')
+    return passed(part, f"The Velero server's time zone is {seen}")
 
 
 def zone_of(deployment: Mapping[str, Any]) -> str:

@@ -67,7 +67,7 @@ class Housekeeping:
             log.warning(
                 "a deadline of an unknown kind is passed over: %s", stray.kind, extra={"facts": {"id": stray.id}}
             )
-            tx.audit.append(AuditEntry(now, "timer", "deadline.unknown", "passed over", subject=stray.id))
+            tx.audit.append(AuditEntry(now, "timer", "deadline.unknown", "ignored", subject=stray.id))
             tx.deadlines.mark_told(stray, now)
 
     async def run_hourly_tasks(self) -> float:
@@ -104,8 +104,8 @@ def _published(note: str, seq: int, channel: str, now: datetime) -> Event:
         cluster_uid="",
         object_kind="Audit",
         object_uid="audit",
-        object_name=f"head {seq}",
+        object_name=f"checkpoint {seq}",
         transition=str(seq),
         at=now,
-        facts={"headline": f"Audit head {seq}", "message": note, "channel": channel},
+        facts={"headline": f"Audit log checkpoint {seq}", "message": note, "channel": channel},
     )

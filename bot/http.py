@@ -135,7 +135,9 @@ class HttpServer:
         self.count("shed")
         if is_event(request.content_type):
             return web.Response(status=503)
-        return web.json_response({"response_type": "ephemeral", "text": "I am busy: this was not done."})
+        return web.json_response(
+            {"response_type": "ephemeral", "text": "Too busy right now. Nothing was done; try again in a moment."}
+        )
 
     def _no(self, why: str, status: int) -> web.Response:
         """Nothing is said to strangers but the number."""

@@ -33,8 +33,8 @@ INTAKE_TIMEOUT_S = 2.0
 MINUTE = timedelta(minutes=1)
 MANY_PEOPLE = 1000
 
-BUSY = "I am busy: this was not done. Please try again in a moment."
-FULL = "My disk is full: this was not done, and nothing will be until there is room."
+BUSY = "Too busy right now. Nothing was done; try again in a moment."
+FULL = "The bot's disk is full. Nothing was done. Contact the team that runs the bot."
 TOO_MANY_WAIT = "Too many commands are waiting: this one was not taken. Please try again in a minute."
 
 WRITES = frozenset(verb.key for verb in VERBS if verb.effect is Effect.WRITE)

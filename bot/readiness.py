@@ -24,7 +24,7 @@ def build_readiness(
     parts = {**blocking, "store": str(store.fault or ""), "slack": "" if presence.user else presence.fault}
     if socket is not None:
         parts["slack socket"] = socket.fault
-    ill = {name: one.health.reason or "not asked yet" for name, one in clusters.items() if not one.health.ok}
+    ill = {name: one.health.reason or "not checked yet" for name, one in clusters.items() if not one.health.ok}
     ill |= degraded
     if presence.fault:
         ill["slack"] = presence.fault

@@ -40,12 +40,12 @@ def plan_command(command: Command, facts: Facts, context: PlanContext) -> Plan |
     if verb is None or verb.effect is Effect.READ:
         return None
     if verb.plan is None:
-        raise UsageError(f"{verb.usage} does not run here.", why=verb.instead)
+        raise UsageError(f"`{verb.usage}` isn't available in Slack.", why=verb.instead)
     return with_list_guards(verb.plan(command, facts, context))
 
 
 def error_sentence(error: UserError) -> str:
-    parts = [error.text, error.why, f"Nearest: {', '.join(error.nearest)}." if error.nearest else "", error.fix]
+    parts = [error.text, error.why, f"Did you mean {', '.join(error.nearest)}?" if error.nearest else "", error.fix]
     return " ".join(part for part in parts if part)
 
 
@@ -101,7 +101,7 @@ def facts_from_objects(objects: Iterable[Json]) -> Facts:
     for item in _flat(objects):
         kind = item.get("kind")
         if not isinstance(kind, str) or not isinstance((item.get("metadata") or {}).get("name"), str):
-            raise UsageError("Each fixture is a Kubernetes object with kind and metadata.name.")
+            raise UsageError("Each fixture must be a Kubernetes object with kind and metadata.name.")
         resource = _PLURALS.get(kind, f"{kind.lower()}s")
         facts.add(resource, [item], whole=True)
     return facts
@@ -110,7 +110,7 @@ def facts_from_objects(objects: Iterable[Json]) -> Facts:
 def _flat(objects: Iterable[Json]) -> Iterable[Json]:
     for item in objects:
         if not isinstance(item, dict):
-            raise UsageError("Each fixture is a Kubernetes object.")
+            raise UsageError("Each fixture must be a Kubernetes object.")
         if str(item.get("kind", "")).endswith("List") and isinstance(item.get("items"), list):
             yield from _flat(item["items"])
         else:

@@ -187,12 +187,12 @@ def _words(one: GateEvidence, request: GateRequest) -> str:
     age = _span(timedelta(seconds=one.age)) if one.backup else ""
     match one.reason:
         case GateReason.FRESH:
-            return f"Namespace {one.namespace} is in backup {one.backup}, {age} old."
+            return f"Namespace {one.namespace}: backup {one.backup} is {age} old."
         case GateReason.NO_BACKUP:
-            return f"No good backup holds the whole of namespace {one.namespace}."
+            return f"Namespace {one.namespace}: no Completed backup contains the whole namespace."
         case GateReason.TOO_OLD:
             most = _span(request.max_age)
-            return f"The last good backup of namespace {one.namespace}, {one.backup}, is {age} old; {most} is allowed."
+            return f"Namespace {one.namespace}: the last Completed backup, {one.backup}, is {age} old (limit: {most})."
         case GateReason.VOLUMES_WITHOUT_DATA:
             return f"Backup {one.backup} holds no data of {', '.join(one.without_data[:5])}."
         case _:

@@ -21,31 +21,28 @@ from policy.rules import Rule
 
 TOPICS = {
     "durations": (
-        "How long: 90m, 36h, 720h0m0s, 30d, 2w, 6mo, 1y, '3 years'",
-        "d is 24 hours, w 7 days, mo 30 days, y 365.25 days (8766h). A number without a unit is refused.",
+        "Durations: 90m, 36h, 720h0m0s, 30d, 2w, 6mo, 1y, '3 years'",
+        "d = 24 hours, w = 7 days, mo = 30 days, y = 365.25 days. A number needs a unit.",
         ("backup create shop-1 --include-namespaces shop --ttl 30d", "backup get --since 24h"),
     ),
     "selectors": (
-        "Which, by labels",
+        "Label selectors",
         (
-            "As kubectl takes them: app=web, env in (prod,staging), tier notin (cache), team, !team; a comma means and."
-            " --or-selector joins several with ' or '. Blanks and brackets stand in quotes."
+            "Same syntax as kubectl: app=web, env in (prod,staging), tier notin (cache), team, !team. A comma means AND. --or-selector combines selectors with ' or '. Put spaces and parentheses in quotes."
         ),
         ("backup get -l team=shop", "backup create web-1 -l 'app in (web,api)'"),
     ),
     "namespaces": (
-        "Which namespaces",
+        "Namespaces",
         (
-            "Names with commas, patterns with * ? [abc], '*' alone for all. --namespaces production takes what the settings"
-            " call production now, and shows it. Patterns and '*' stand in quotes."
+            "Names separated by commas. Patterns: *, ? and [abc]. '*' alone means all. --namespaces production uses the preset from the settings and shows which namespaces it selects. Put patterns in quotes."
         ),
         ("backup create shop-1 --include-namespaces 'shop,shop-*'", "backup create prod-1 --namespaces production"),
     ),
     "writing": (
-        "How a command is written",
+        "Command syntax",
         (
-            "As for the velero CLI, with or without `velero` before it. Yes-or-no flags take their value after '=':"
-            " --wait=false. Smart quotes and long dashes of phones are understood. --dry-run shows what would be done."
+            "Same syntax as the velero CLI; a leading `velero` is optional. Boolean flags take '=': --wait=false. Smart quotes and long dashes from phones work. --dry-run shows the plan without changing anything."
         ),
         ("velero backup create shop-1 --include-namespaces shop --dry-run",),
     ),
@@ -70,7 +67,7 @@ def answer(command: Command, rules: Sequence[Rule], actor: Actor) -> Answer:
     if not topic or not topic[0] or topic[0] == "help":
         return everything(rules, actor)
     near = nearest(topic[0], sorted({*TOPICS, *(verb.noun for verb in VERBS)}), 3)
-    return Answer(f"There is no help on {topic[0]!r}.", (Text(f"Nearest: {', '.join(near) or 'help'}"),), Tone.WARNING)
+    return Answer(f"No help for `{topic[0]}`.", (Text(f"Did you mean {', '.join(near) or 'help'}?"),), Tone.WARNING)
 
 
 def of_topic(name: str) -> Answer:
@@ -81,8 +78,8 @@ def of_topic(name: str) -> Answer:
 def menu() -> Answer:
     """The bare command: what one does most, to click."""
     buttons = tuple(Button(line.title() if line != "help" else "Help", line) for line in MENU)
-    hint = Text("Write `backup create NAME --include-namespaces NS` to back up, `help` for everything else.")
-    return Answer("What shall it be?", (hint,), buttons=buttons)
+    hint = Text("Try `/velero backup create`, or pick one:")
+    return Answer("What do you want to do?", (hint,), buttons=buttons)
 
 
 def everything(rules: Sequence[Rule], actor: Actor) -> Answer:
@@ -90,20 +87,20 @@ def everything(rules: Sequence[Rule], actor: Actor) -> Answer:
     for noun in dict.fromkeys(verb.noun for verb in VERBS if verb.effect is not Effect.UNSUPPORTED):
         lines = [_line(verb, rules, actor) for verb in VERBS if verb.noun == noun]
         parts.append(Code("\n".join(lines)))
-    parts.append(Text("`help backup create` or `backup create ?` tells a verb's flags. --dry-run changes nothing."))
-    parts.append(Text(f"Also: {', '.join(f'`help {topic}`' for topic in TOPICS)}."))
+    parts.append(Text("`help backup create` or `backup create ?` shows the flags. --dry-run changes nothing."))
+    parts.append(Text(f"Topics: {', '.join(f'`help {topic}`' for topic in TOPICS)}."))
     return Answer("Commands", tuple(parts))
 
 
 def of_noun(noun: str, verbs: Sequence[Verb], rules: Sequence[Rule], actor: Actor) -> Answer:
     lines = [_line(verb, rules, actor) for verb in verbs]
-    return Answer(noun, (Code("\n".join(lines)), Text(f"`help {noun} {verbs[0].name}` tells its flags.")))
+    return Answer(noun, (Code("\n".join(lines)), Text(f"`help {noun} {verbs[0].name}` shows its flags.")))
 
 
 def _line(verb: Verb, rules: Sequence[Rule], actor: Actor) -> str:
     decision = may_ask(rules, actor, verb.key, "", writes=verb.effect is Effect.WRITE)
-    lock = " (not for you)" if decision.outcome is Outcome.DENY and rules else ""
-    lock = " (not here)" if verb.effect is Effect.UNSUPPORTED else lock
+    lock = "  (no permission)" if decision.outcome is Outcome.DENY and rules else ""
+    lock = "  (not in Slack)" if verb.effect is Effect.UNSUPPORTED else lock
     return f"{f'{verb.noun} {verb.name} {verb.args.usage}'.strip():<42} {verb.summary}{lock}"
 
 
@@ -148,16 +145,19 @@ def dry_run(plan: Plan, decision: Decision, output: str) -> Answer:
         text = json.dumps(shown, indent=2) if output == "json" else yaml.safe_dump(shown, sort_keys=False)
         parts.append(Code(text, language=output))
     else:
-        parts += [Text(f"{step.verb.value} {step.kind} {step.name}".strip()) for step in plan.steps]
+        parts += [
+            Text(f"Creates Backup {step.name} / Changes Schedule {step.name} / Deletes Backup {step.name}".strip())
+            for step in plan.steps
+        ]
         if not plan.steps:
             parts.append(Text(plan.summary or "Nothing would change."))
     parts += [Text(f"{_MARK[guard.level]}: {guard.text} ({guard.code})", untrusted=True) for guard in plan.guards]
     parts += [Text(note, untrusted=True) for note in plan.notes]
-    parts.append(Fields((("Policy", _decision(decision)), ("Fingerprint", plan.fingerprint[:12]))))
+    parts.append(Fields((("Permission", _decision(decision)), ("Plan", plan.fingerprint[:12]))))
     if plan.cli:
         parts.append(Code(plan.cli))
     if plan.report:
-        parts.append(Attachment(f"{plan.subject}-preview.txt", plan.report, "Everything it would change"))
+        parts.append(Attachment(f"{plan.subject}-preview.txt", plan.report, "All changes"))
     tone = Tone.WARNING if plan.refusals() or decision.outcome is Outcome.DENY else Tone.PLAIN
     return Answer(
         f"Dry run: {plan.noun} {plan.verb} {plan.subject}. Nothing was changed.",
@@ -185,7 +185,7 @@ def markdown() -> str:
     lines = [
         "# Commands",
         "",
-        "Made from the registry by `make docs`. Every verb takes the shared flags at the end.",
+        "Generated from the command registry by `make docs`. Shared flags, listed at the end, work with every command.",
         "",
     ]
     for noun in dict.fromkeys(verb.noun for verb in VERBS):
@@ -210,4 +210,4 @@ def _markdown(verb: Verb) -> list[str]:
 
 def _table(flags: Sequence[Flag]) -> list[str]:
     rows = [f"| `{_flag_name(flag)}` | {flag.help}{' (ours)' if flag.ours else ''} |" for flag in flags]
-    return ["| flag | meaning |", "|---|---|", *rows, ""]
+    return ["| flag | description |", "|---|---|", *rows, ""]

@@ -102,30 +102,36 @@ VERB_WORDS = {
 """Word → verb. A word that is missing here may still be a verb of one noun."""
 
 REFUSED_FLAGS = {
-    "namespace": "Velero's namespace is set for each cluster in the configuration.",
-    "kubeconfig": "Clusters are named in the configuration; nobody hands in credentials by chat.",
-    "kubecontext": "Clusters are named in the configuration.",
+    "namespace": "Velero's namespace comes from the bot's settings.",
+    "kubeconfig": "Clusters come from the bot's settings; credentials can't be passed in Slack.",
+    "kubecontext": "Clusters come from the bot's settings.",
 }
 
 SHARED_FLAGS: tuple[Flag, ...] = (
     Flag(
-        "cluster", TEXT, "Which cluster; without it, the channel's own", group="Cluster", ours=True, source="clusters"
+        "cluster", TEXT, "Cluster. Default: the cluster of this channel", group="Cluster", ours=True, source="clusters"
     ),
-    Flag("dry-run", STICKY_BOOL, "Show plan, guards and decision; write nothing", group="Output", ours=True),
-    Flag("reason", FREE_TEXT, "Why; kept in the record", group="Record", ours=True),
+    Flag(
+        "dry-run",
+        STICKY_BOOL,
+        "Show the plan and whether it's allowed, without changing anything",
+        group="Output",
+        ours=True,
+    ),
+    Flag("reason", FREE_TEXT, "Reason; shown in the audit log", group="Audit", ours=True),
     Flag(
         "break-glass",
         FREE_TEXT,
-        "Run without approval, for this reason; told at once, followed up",
-        group="Record",
+        "Run without approval and give the reason; everyone concerned is notified and someone else reviews it",
+        group="Audit",
         ours=True,
     ),
-    Flag("confirm", BOOL, "Accepted; a destructive step asks for the name all the same", group="Other", hidden=True),
-    Flag("namespace", TEXT, "Refused", short="n", hidden=True),
-    Flag("kubeconfig", TEXT, "Refused", hidden=True),
-    Flag("kubecontext", TEXT, "Refused", hidden=True),
-    Flag("features", TEXT, "Accepted and without effect here", hidden=True),
-    Flag("colorized", OPTIONAL_BOOL, "Accepted and without effect here", hidden=True),
+    Flag("confirm", BOOL, "Accepted but ignored: deletions always ask for confirmation", group="Other", hidden=True),
+    Flag("namespace", TEXT, "Not available", short="n", hidden=True),
+    Flag("kubeconfig", TEXT, "Not available", hidden=True),
+    Flag("kubecontext", TEXT, "Not available", hidden=True),
+    Flag("features", TEXT, "Accepted but ignored", hidden=True),
+    Flag("colorized", OPTIONAL_BOOL, "Accepted but ignored", hidden=True),
 )
 
 VERBS: tuple[Verb, ...] = (

@@ -55,7 +55,7 @@ _SPOKEN: Final[Mapping[str, int]] = {
     "hr": HOUR,
     "hrs": HOUR,
 }
-ALLOWED: Final = "a number with a unit: 90m, 36h, 720h0m0s, 1.5h, 30d, 2w, 6mo, 1y, or 3 years, 5 weeks"
+ALLOWED: Final = "a number with a unit, for example 90m, 36h, 30d, 2w, 6mo, 1y or 3 years"
 
 _PART: Final = re.compile(r"([0-9]*)(?:(\.)([0-9]*))?([^0-9.]*)", re.ASCII)
 _PHRASE: Final = re.compile(r"([0-9]+)[ \t\u00a0]+([a-z]+)", re.ASCII | re.IGNORECASE)
@@ -64,11 +64,11 @@ _PHRASE: Final = re.compile(r"([0-9]+)[ \t\u00a0]+([a-z]+)", re.ASCII | re.IGNOR
 class DurationFlaw(Enum):
     """What is wrong with a duration."""
 
-    SHAPE = "is not a duration"
+    SHAPE = "isn't a duration"
     NO_UNIT = "has no unit"
     UNIT = "has an unknown unit"
     TOO_LONG = "is too long"
-    NEGATIVE = "is not positive"
+    NEGATIVE = "must be greater than zero"
 
 
 class BadDuration(UsageError, ValueError):
@@ -76,7 +76,7 @@ class BadDuration(UsageError, ValueError):
 
     def __init__(self, given: str, flaw: DurationFlaw, unit: str = "") -> None:
         words = f"{given!r} {flaw.value}" + (f" {unit!r}" if unit else "")
-        super().__init__(f"{words}. Allowed is {ALLOWED}.", why=flaw.value, fix=f"Use {ALLOWED}.")
+        super().__init__(f"{words}. Use {ALLOWED}.", why=flaw.value, fix=f"Use {ALLOWED}.")
         self.given = given
         self.flaw = flaw
         self.unit = unit

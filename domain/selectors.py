@@ -40,8 +40,8 @@ def parse_selector(text: str) -> Selector:
         elif operator in {">", "<", "!="}:
             sign = {"!=": f"{key} notin ({values[0]})"}.get(operator, "")
             raise UsageError(
-                f"{operator!r} cannot be used in a selector here.",
-                why="Velero's selectors know =, in, notin, exists and !exists.",
+                f"Selectors don't support `{operator}`.",
+                why="Velero supports =, in, notin, exists and !exists.",
                 nearest=(sign,) if sign else (),
             )
         else:
@@ -80,7 +80,7 @@ class _Reader:
             if self._next() != ",":
                 raise self._fault("a comma or the end")
             if self._at == len(self._tokens):
-                raise self._fault("a label after the comma")
+                raise self._fault("a label key after the comma")
 
     def _requirement(self) -> Requirement:
         token = self._next()
@@ -102,7 +102,7 @@ class _Reader:
         for value in values:
             if not is_valid_value(value) or (operator in "<>" and not value.lstrip("-").isdigit()):
                 raise UsageError(
-                    f"{value!r} is not a label value.", why="At most 63 letters, digits, '-', '_' and '.'."
+                    f"`{value}` isn't a valid label value.", why="Use at most 63 letters, digits, '-', '_' and '.'."
                 )
         return token, operator, values
 
@@ -137,10 +137,11 @@ class _Reader:
 
     def _check_key(self, token: str) -> None:
         if not token or token[0] in _SPECIAL:
-            raise self._fault("a label's name")
+            raise self._fault("a label key")
         if not is_valid_key(token):
             raise UsageError(
-                f"{token!r} is not a label's name.", why="Like app or example.org/app, 63 signs after the slash."
+                f"`{token}` isn't a valid label key.",
+                why="Use a key such as app or example.org/app, at most 63 characters after the slash.",
             )
 
     def _peek(self) -> str:
@@ -153,7 +154,7 @@ class _Reader:
 
     def _fault(self, expected: str) -> UsageError:
         found = self._tokens[self._at - 1] if 0 < self._at <= len(self._tokens) else "the end"
-        return UsageError(f"The selector {self._text!r} cannot be read at {found!r}.", why=f"Expected {expected}.")
+        return UsageError(f"Selector `{self._text}` is invalid at `{found}`.", why=f"Expected {expected}.")
 
 
 def _tokens(text: str) -> list[str]:

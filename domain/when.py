@@ -14,9 +14,7 @@ from domain import duration
 from domain.duration import BadDuration
 from domain.errors import UsageError
 
-ALLOWED: Final = (
-    "2026-11-21T14:30:00Z, 2026-11-21 14:30, 14:30, tomorrow 09:00, monday 07:00, +2h, in 3 days, -1h or 2h ago"
-)
+ALLOWED: Final = "14:30, 2026-11-21 14:30, tomorrow 09:00, monday 07:00, +2h, in 3 days, 2h ago or 2026-11-21T14:30:00Z"
 _DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _DATED: Final = {"today": 0, "tomorrow": 1, "yesterday": -1}
 _CLOCK: Final = r"(\d{1,2}):(\d{2})(?::(\d{2}))?"
@@ -49,7 +47,7 @@ class BadTime(UsageError, ValueError):
 
 
 def _bad(given: str, why: str, *nearest: str) -> BadTime:
-    return BadTime(f"{given!r} {why}", nearest=nearest, fix=f"Write it like {ALLOWED}.")
+    return BadTime(f"{given!r} {why}", nearest=nearest, fix=f"Use a time such as {ALLOWED}.")
 
 
 def parse(text: str, now: datetime, zone: tzinfo, towards: Direction = Direction.FUTURE) -> datetime:
@@ -63,8 +61,8 @@ def parse(text: str, now: datetime, zone: tzinfo, towards: Direction = Direction
             if (found := read(words, given, now.astimezone(zone), towards)) is not None:
                 return found
     except OverflowError as error:
-        raise _bad(given, "is further away than the calendar goes") from error
-    raise _bad(given, "is not a time.")
+        raise _bad(given, "is too far away") from error
+    raise _bad(given, "isn't a time.")
 
 
 def _instant(words: str, given: str, _now: datetime, _towards: Direction) -> datetime | None:
@@ -76,7 +74,7 @@ def _instant(words: str, given: str, _now: datetime, _towards: Direction) -> dat
     try:
         return datetime.fromisoformat(f"{found[1]}T{clock}{fraction}{offset}").astimezone(UTC)
     except ValueError as error:
-        raise _bad(given, f"is not a time: {error}") from error
+        raise _bad(given, f"isn't a valid time: {error}") from error
 
 
 def _relative(words: str, given: str, now: datetime, towards: Direction) -> datetime | None:
@@ -92,7 +90,7 @@ def _relative(words: str, given: str, now: datetime, towards: Direction) -> date
     try:
         size = duration.parse_positive(span.strip())
     except BadDuration as error:
-        raise _bad(given, f"is not a time: {error}") from error
+        raise _bad(given, f"isn't a valid time: {error}") from error
     return now.astimezone(UTC) + sign * duration.to_timedelta(size)  # in a zone Python would move the wall clock
 
 
@@ -102,7 +100,7 @@ def _refuse_bare_duration(words: str, given: str, towards: Direction) -> None:
     except BadDuration:
         return
     meant = f"+{given}" if towards is Direction.FUTURE else f"{given} ago"
-    raise _bad(given, f"is a duration, not a time. Did you mean {meant!r}?", meant)
+    raise _bad(given, f"is a duration, not a time. Did you mean `{meant}`?", meant)
 
 
 def _dated(words: str, given: str, now: datetime, _towards: Direction) -> datetime | None:
@@ -111,7 +109,7 @@ def _dated(words: str, given: str, now: datetime, _towards: Direction) -> dateti
     try:
         day = date(int(found[1]), int(found[2]), int(found[3]))
     except ValueError as error:
-        raise _bad(given, f"is not a date: {error}") from error
+        raise _bad(given, f"isn't a valid date: {error}") from error
     return _at(day, _wall(found.groups()[3:], given), now.tzinfo, given)
 
 
@@ -144,7 +142,7 @@ def _worded(words: str, given: str, now: datetime, towards: Direction) -> dateti
 def _wall(parts: tuple[str | None, ...], given: str) -> time:
     hour, minute, second = (int(part or 0) for part in parts)
     if hour > 23 or minute > 59 or second > 59:
-        raise _bad(given, "is not a time of day: hours go from 00 to 23, minutes and seconds from 00 to 59")
+        raise _bad(given, "isn't a time of day: use 00:00 to 23:59")
     return time(hour, minute, second)
 
 
@@ -156,8 +154,8 @@ def _at(day: date, wall: time, zone: tzinfo | None, given: str) -> datetime:
     if first.astimezone(UTC).astimezone(zone).replace(tzinfo=None) != first.replace(tzinfo=None):
         after = second.astimezone(UTC).astimezone(zone), first.astimezone(UTC).astimezone(zone)
         ways = [moment.isoformat(timespec="minutes") for moment in after]
-        why = f"does not exist: on {day} the clocks of {zone} are put forward over {wall:%H:%M}. Use"
+        why = f"doesn't exist: on {day}, clocks in {zone} skip {wall:%H:%M}. Use"
         raise _bad(given, f"{why} {' or '.join(ways)}.", *ways)
     ways = [moment.isoformat(timespec="seconds") for moment in (first, second)]
-    why = f"happens twice: on {day} the clocks of {zone} are put back over {wall:%H:%M}. Say which:"
+    why = f"is ambiguous: on {day}, clocks in {zone} show {wall:%H:%M} twice. Use"
     raise _bad(given, f"{why} {' or '.join(ways)}.", *ways)

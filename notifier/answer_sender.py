@@ -144,7 +144,7 @@ def file_comment(file: Attachment, answer: Answer, actor: Actor) -> str:
 
 def without_files(rendered: Rendered) -> Rendered:
     names = ", ".join(file.filename for file in rendered.files)
-    note = f"Not shown here: {names}. Files are switched off in the settings (slack.files)."
+    note = f"Not shown: {names}. File uploads are turned off (slack.files)."
     blocks = limits.bounded([*rendered.blocks, limits.context(escape(note))])
     return replace(rendered, text=f"{rendered.text}\n{note}", blocks=tuple(blocks), files=())
 

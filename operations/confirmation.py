@@ -28,15 +28,15 @@ def confirmation(plan: Plan, cmd: Command, context: PlanContext) -> Answer | Non
     line = " ".join([cmd.noun, "delete", *map(quote, names), *_whole(cmd, more), *_reason(cmd)])
     if len(line) > LONGEST:
         raise Refused(
-            f"{len(names)} {cmd.noun}s at once are too many to name.",
-            why="Each is named before it goes.",
-            fix="Narrow the selector.",
+            f"{len(names)} {cmd.noun}s are too many to confirm at once.",
+            why="Every object is listed before it's deleted.",
+            fix="Use a narrower selector.",
         )
     word = names[0] if len(names) == 1 else f"delete {len(names)}"
-    parts: list[Part] = [Table(("TO BE DELETED",), tuple((name,) for name in (*names, *more)))]
+    parts: list[Part] = [Table(("TO DELETE",), tuple((name,) for name in (*names, *more)))]
     parts += [Text(note, untrusted=True) for note in plan.notes]
     parts += [Text(guard.text, untrusted=True) for guard in plan.guards]
-    parts.append(Text(f"Nothing was done yet. It asks for {word!r} to be typed."))
+    parts.append(Text(f"Nothing is deleted yet. Select Delete and type `{word}` to confirm."))
     button = Button("Delete…", with_cluster_flag(line, context), "danger", typed=word)
     return Answer(plan.summary or f"Delete {', '.join(names)}", tuple(parts), Tone.WARNING, (button,), plan.cluster)
 

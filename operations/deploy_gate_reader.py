@@ -42,20 +42,20 @@ class DeployGateReader:
         if name not in self._clusters:
             names = tuple(self._clusters)
             near = tuple(get_close_matches(name, names, n=3)) or names
-            raise NotFound(f"There is no cluster {name!r}." if name else "Which cluster?", nearest=near)
+            raise NotFound(f"Cluster `{name}` doesn't exist." if name else "Cluster is missing.", nearest=near)
         return self._clusters[name]
 
     async def _allowed(self, actor: Actor, cluster: Cluster, namespaces: Sequence[str]) -> None:
         rules = self._policy().rules
         decision = may_ask(rules, actor, VERB, cluster.name, writes=False)
         if decision.outcome is Outcome.DENY:
-            raise Refused(decision.text or "You may not ask for that.")
+            raise Refused(decision.text or "You don't have permission to do this.")
         live = {each.meta.name: each for each in await cluster.namespaces.list()}
         seen = view_for(rules, actor, cluster.name, VERB, {name: each.meta.labels for name, each in live.items()})
         for name in namespaces:
             if name not in live or not seen.covers_namespace(name):
                 near = get_close_matches(name, seen.visible_names(live), n=3)
-                raise NotFound(f"There is no namespace {name!r} in {cluster.name}.", nearest=tuple(near))
+                raise NotFound(f"Namespace `{name}` doesn't exist in {cluster.name}.", nearest=tuple(near))
             _not_left_out(live[name], cluster)
 
     async def _backups(self, cluster: Cluster, namespaces: Sequence[str]) -> list[Backup]:
@@ -69,8 +69,8 @@ class DeployGateReader:
 def _not_left_out(namespace: Namespace, cluster: Cluster) -> None:
     if namespace.excluded:
         raise Refused(
-            f"Namespace {namespace.meta.name} in {cluster.name} is left out of every backup.",
-            why="It carries the label velero.io/exclude-from-backup.",
+            f"Namespace {namespace.meta.name} in {cluster.name} is excluded from all backups.",
+            why="It has the label velero.io/exclude-from-backup.",
         )
 
 

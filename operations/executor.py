@@ -64,7 +64,7 @@ def check_entry(operation: Operation, plan: Plan, grant: Grant, now: datetime, w
     `window`: how long after it was granted something may begin; what may be in the cluster is still looked for after that.
     """
     if not plan.fingerprint == grant.fingerprint == operation.fingerprint:
-        raise Stale("The plan is not the one that was granted.")
+        raise Stale("The plan changed after it was approved.")
     if operation.is_over:
         return ExecutionEntry.OVER
     if operation.state not in GRANTED:
@@ -343,7 +343,7 @@ def config_map_cleanup(operation: str, name: str, uid: str, now: datetime) -> De
 def _load_operation(tx: Transaction, ident: str) -> Operation:
     operation = tx.operations.get(ident)
     if operation is None:
-        raise ConcurrentChange(f"There is no operation {ident}.")
+        raise ConcurrentChange(f"Operation {ident} doesn't exist.")
     return operation
 
 

@@ -65,7 +65,9 @@ async def read_within(cluster: str, seconds: float) -> AsyncIterator[None]:
         async with asyncio.timeout(seconds):
             yield
     except TimeoutError as late:
-        raise Unreachable(cluster, f"{cluster} does not answer.", why=f"No answer within {seconds:g} s.") from late
+        raise Unreachable(
+            cluster, f"Cluster {cluster} doesn't respond.", why=f"No response within {seconds:g} seconds."
+        ) from late
 
 
 async def _gathered(

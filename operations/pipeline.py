@@ -97,11 +97,11 @@ class CommandPipeline:
             return CommandResult(helping.answer(command, self._policy().rules, request.actor))
         verb = verb_of(command.key)
         if verb is None:
-            raise UsageError(f"{command.key} is not known.")
+            raise UsageError(f"Unknown command `{command.key}`.")
         command = with_thread_name(command, verb, request.subject)
         if verb.effect is Effect.UNSUPPORTED:
             raise Refused(
-                f"{verb.usage.removesuffix(' [flags]')} does not run here.", why=verb.summary, fix=verb.instead
+                f"`{verb.usage.removesuffix(' [flags]')}` isn't available in Slack.", why=verb.summary, fix=verb.instead
             )
         if verb.effect is Effect.READ and verb.plan is None:
             return CommandResult(await self._read(request, command, verb))
@@ -180,7 +180,7 @@ class CommandPipeline:
         command = command_of_plan(parse(operation.line), stored)
         verb = verb_of(command.key)
         if verb is None or verb.plan is None:
-            raise UsageError(f"{command.key} is not known any more.")
+            raise UsageError(f"Command `{command.key}` no longer exists.")
         asked = CommandRequest(operation.id, operation.line, actor, origin)
         self._may_ask(asked, command, verb, operation.cluster)
         now = replace(self._situation(asked, operation.cluster, operation.id), reason=command.text("reason"))
@@ -238,7 +238,7 @@ class CommandPipeline:
         if refusals := self._refusals(plan):
             raise refusals
         if not plan.steps:
-            return CommandResult(Answer(plan.summary or "There is nothing to change.", cluster=cluster))
+            return CommandResult(Answer(plan.summary or "Nothing to change.", cluster=cluster))
         plan = resolve(plan, facts, situation)
         decision = await self._decide(plan, request, command, situation, facts)
         if decision.outcome is not Outcome.DENY and (refusals := self._refusals(plan := await self._looked(plan))):
@@ -303,18 +303,20 @@ class CommandPipeline:
             refused = operation.advance(State.REFUSED, now)
             await self._store.write(lambda tx: record_planned(tx, refused, plan, request, decision))
             raise Refused(
-                decision.text or "You may not do that.", why=_who_decided(decision), fix=_whom_to_ask(decision)
+                decision.text or "You don't have permission to do this.",
+                why=_who_decided(decision),
+                fix=_whom_to_ask(decision),
             )
         if decision.outcome is Outcome.REQUIRE_APPROVAL:
             if command.has_flag("break-glass"):
-                fix = "Leave out --break-glass, and it waits for approval."
-                raise Refused("You may not run this without approval.", why=_who_decided(decision), fix=fix)
+                fix = "Remove --break-glass to request approval."
+                raise Refused("You don't have permission to use break-glass here.", why=_who_decided(decision), fix=fix)
             return CommandResult(await self._ask(operation, plan, decision, request), operation)
         approved = operation.advance(State.APPROVED, now)
 
         def kept(tx: Transaction) -> None:
             if other := find_conflict(tx, approved, plan.reach):
-                raise Refused(other, fix="Ask again when it is over.")
+                raise Refused(other, fix="Try again when it has finished.")
             record_planned(tx, approved, plan, request, decision)
             if decision.reason is Reason.BREAK_GLASS and self._bypassed is not None:
                 self._bypassed(tx, approved, plan, decision, request)
@@ -335,7 +337,7 @@ class CommandPipeline:
                 await self._executor.recover(operation)
         fresh = await self._store.read(lambda tx: tx.operations.get(operation.id))
         if fresh is not None and fresh.state is State.REFUSED:
-            raise Refused("This was refused before.", why=fresh.reason)
+            raise Refused("This command was refused before.", why=fresh.reason)
         return CommandResult(None, fresh)
 
     def _may_ask(self, request: CommandRequest, command: Command, verb: Verb, cluster: str) -> None:
@@ -344,12 +346,14 @@ class CommandPipeline:
         )
         if decision.outcome is Outcome.DENY:
             raise Refused(
-                decision.text or "You may not ask for that.", why=_who_decided(decision), fix=_whom_to_ask(decision)
+                decision.text or "You don't have permission to do this.",
+                why=_who_decided(decision),
+                fix=_whom_to_ask(decision),
             )
 
     def _named(self, command: Command, request: CommandRequest, verb: Verb) -> list[str]:
         if not self._clusters:
-            raise Refused("No cluster is configured.", fix="Add [[clusters]] to the settings.")
+            raise Refused("No clusters are configured.", fix="Add [[clusters]] to the settings.")
         if command.is_true("all-clusters") or (verb.fans_out and not command.cluster):
             return list(self._clusters)
         return [self._one(command, request)]
@@ -361,16 +365,19 @@ class CommandPipeline:
         names = tuple(self._clusters)
         if not name:
             raise UsageError(
-                "Which cluster?", why="This channel is bound to none.", nearest=names, fix=f"--cluster {names[0]}"
+                "Which cluster?",
+                why="This channel isn't linked to a cluster.",
+                nearest=names,
+                fix=f"Add --cluster {names[0]}.",
             )
         from difflib import get_close_matches
 
-        raise NotFound(f"There is no cluster {name!r}.", nearest=tuple(get_close_matches(name, names, n=3)) or names)
+        raise NotFound(f"Cluster `{name}` doesn't exist.", nearest=tuple(get_close_matches(name, names, n=3)) or names)
 
 
 def _who_decided(decision: Decision) -> str:
     """A guard's refusal is no rule's: the rule that stands beside it is the one that would have allowed this."""
-    return f"Decided by rule {decision.rule!r}." if decision.rule and decision.reason is not Reason.GUARD else ""
+    return f"Rule *{decision.rule}* applies." if decision.rule and decision.reason is not Reason.GUARD else ""
 
 
 def _whom_to_ask(decision: Decision) -> str:

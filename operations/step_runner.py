@@ -108,7 +108,7 @@ class StepRunner:
 
     async def _stopped(self, operation: Operation, plan: Plan, place: StoredStep, step: Step, phase: str) -> None:
         now = self._now()
-        why = f"{step.kind} {place.name} ended {phase}; what was to follow did not start."
+        why = f"{step.kind} {place.name} ended with {phase}. The next step wasn't started."
 
         def write(tx: Transaction) -> None:
             current = tx.operations.get(operation.id)
@@ -159,7 +159,7 @@ def _row(operation: Operation, why: str, now: datetime) -> AuditEntry:
 
 
 def _event(operation: Operation, plan: Plan, why: str, now: datetime) -> Event:
-    headline = f"{plan.noun.capitalize()} {plan.subject} did not start"
+    headline = f"{plan.noun.capitalize()} {plan.subject} didn't start"
     return Event(
         kind=f"{plan.noun}.failed",
         cluster=operation.cluster,

@@ -85,7 +85,7 @@ def parse_cases(entries: Sequence[Any], labels: Labels = NO_LABELS) -> tuple[Cas
         if isinstance(data, Mapping):
             found.append(_case(TableReader(index, data, faults=faults), labels))
         else:
-            faults.append(TableError(index, "", "A case has to be a table."))
+            faults.append(TableError(index, "", "Each case must be a table."))
     return CaseFaults(tuple(faults)) if faults else tuple(found)
 
 
@@ -101,9 +101,9 @@ def _run(rules: Sequence[Rule], case: Case, planner: Planner | None, directory: 
         try:
             plan = planner(case.command, ask.cluster) if planner else None
         except UserError as error:
-            return Result(case, None, passed=False, text=f"{case.command!r} cannot be planned: {error.text}")
+            return Result(case, None, passed=False, text=f"`{case.command}` can't be planned: {error.text}")
         if plan is None:
-            return Result(case, None, passed=False, text=f"{case.command!r} cannot be planned here")
+            return Result(case, None, passed=False, text=f"`{case.command}` can't be planned here")
         ask = PolicyRequest.of(
             ask.actor, plan, ask.now, labels=ask.labels, reason=ask.reason, break_glass=ask.break_glass
         )
@@ -126,7 +126,7 @@ def _case(entry: TableReader, labels: Labels) -> Case:
     command = entry.text("command")
     verb = entry.text("verb", required=not command)
     if command and verb:
-        entry.fault("verb", "A case has a command or a verb, not both.")
+        entry.fault("verb", "Set either command or verb, not both.")
     ask = PolicyRequest(
         actor=_actor(entry),
         verb=verb,
@@ -169,9 +169,9 @@ def _at(entry: TableReader) -> datetime:
         try:
             value = datetime.fromisoformat(value)
         except ValueError:
-            entry.fault("at", f"{value!r} is not a time such as 2026-01-09T17:30:00Z.")
+            entry.fault("at", f"{value!r} isn't a time such as 2026-01-09T17:30:00Z.")
             return _NOON
     if not isinstance(value, datetime):
-        entry.fault("at", "This is a date with a time.")
+        entry.fault("at", "Must be a date with a time.")
         return _NOON
     return value if value.tzinfo else value.replace(tzinfo=UTC)

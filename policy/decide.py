@@ -143,9 +143,9 @@ def _ends(walk: _Walk, ask: PolicyRequest) -> Decision:
     if walk.near:
         near = walk.near[0]
         reaches = " and ".join(each.what for each in near.outside)
-        text = f"Rule {near.rule.name} is the nearest, but this also reaches {reaches}."
+        text = f"You don't have permission for this: it also affects {reaches}. Rule *{near.rule.name}* is the closest match."
         if not near.outside:
-            text = f"Rule {near.rule.name} asks for approval of this, but no rule permits it."
+            text = f"You don't have permission for this. Rule *{near.rule.name}* requires approval, but no rule allows the command itself."
         return replace(decision, text=text)
     return decision
 
@@ -155,13 +155,11 @@ def _default(verb: str, *, writes: bool) -> Decision:
         return Decision(
             Outcome.DENY,
             Reason.WRITE_DEFAULT,
-            text=f"No rule lets you do {verb}: what changes something is refused unless a rule allows it.",
+            text=f"You don't have permission to {verb}. No rule allows it for you.",
         )
     if any(matches_glob(each, verb) for each in GUARDED_READS):
-        return Decision(
-            Outcome.DENY, Reason.NOT_A_MEMBER, text=f"{verb} tells of other people's deeds: a rule has to allow it."
-        )
-    return Decision(Outcome.ALLOW, Reason.READ_DEFAULT, text="Reading is allowed unless a rule denies it.")
+        return Decision(Outcome.DENY, Reason.NOT_A_MEMBER, text="You don't have permission to view the audit log.")
+    return Decision(Outcome.ALLOW, Reason.READ_DEFAULT, text="Reads are allowed unless a rule denies them.")
 
 
 def _settled(walk: _Walk, end: Match, rules: Sequence[Rule], ask: PolicyRequest, directory: Directory) -> Decision:
@@ -173,7 +171,9 @@ def _settled(walk: _Walk, end: Match, rules: Sequence[Rule], ask: PolicyRequest,
         if refusing := _refusing(rule, ask) or _forbidden(each, ask):
             return _guarded(refusing, each.name)
     if any(each.reason_required for each in (rule, *walk.duties)) and not ask.reason.strip():
-        return Decision(Outcome.DENY, Reason.RULE, rule.name, f'Rule {rule.name} asks for a reason: add --reason "…".')
+        return Decision(
+            Outcome.DENY, Reason.RULE, rule.name, f'Rule *{rule.name}* requires a reason. Add --reason "…".'
+        )
     pending = _standing(ask.guards, rule.lifts)
     duties = walk.duties or (_for_guards(rule, rules, ask) if pending else ())
     if duty := _strictest(duties):
@@ -182,7 +182,7 @@ def _settled(walk: _Walk, end: Match, rules: Sequence[Rule], ask: PolicyRequest,
         return _guarded(pending, rule.name)
     if walk.broken:
         return _forced(walk.broken, rule)
-    return Decision(Outcome.ALLOW, Reason.RULE, rule.name, f"Rule {rule.name} allows it.")
+    return Decision(Outcome.ALLOW, Reason.RULE, rule.name, f"Allowed by rule *{rule.name}*.")
 
 
 def _for_guards(rule: Rule, rules: Sequence[Rule], ask: PolicyRequest) -> tuple[Rule, ...]:
@@ -213,7 +213,11 @@ def _forbidden(rule: Rule, ask: PolicyRequest) -> tuple[Guard, ...]:
 def _guarded(guards: tuple[Guard, ...], rule: str) -> Decision:
     codes = ", ".join(guard.code for guard in guards)
     said = " ".join(guard.text for guard in guards)
-    hint = f" A rule may lift this: {codes}." if all(can_lift(guard.code) for guard in guards) else ""
+    hint = (
+        f"  An administrator can allow this in a rule (lifts: {codes})."
+        if all(can_lift(guard.code) for guard in guards)
+        else ""
+    )
     return Decision(Outcome.DENY, Reason.GUARD, rule, f"{said}{hint}")
 
 
@@ -229,7 +233,7 @@ def _forced(broken: tuple[Rule, ...], rule: Rule) -> Decision:
     """Allowed without the approval, or through the freeze, that stood in the way; approval has to follow."""
     names = ", ".join(each.name for each in broken)
     decision = Decision(
-        Outcome.ALLOW, Reason.BREAK_GLASS, rule.name, f"The glass of {names} is broken: approval has to follow."
+        Outcome.ALLOW, Reason.BREAK_GLASS, rule.name, f"Break-glass used on {names}: a review is required afterwards."
     )
     return _follow_up(_strictest([each for each in broken if each.approvals.approvers]) or rule, decision)
 
@@ -245,16 +249,14 @@ def _too_few(duty: Rule, directory: Directory) -> str:
     terms = duty.approvals
     who = ", ".join(terms.approvers)
     if not directory.known:
-        return (
-            f"Rule {duty.name} asks for {terms.quorum} of {who}, but who they are cannot be told now. Try again later."
-        )
-    return f"Rule {duty.name} asks for {terms.quorum} of {who} without you, and there are not that many."
+        return f"Rule *{duty.name}* requires {terms.quorum} of {who}, but the approvers can't be determined right now. Try again later."
+    return f"Rule *{duty.name}* requires {terms.quorum} of {who} other than you, and there aren't enough of them."
 
 
 def _denied_by(rule: Rule) -> str:
     if rule.is_freeze:
         return f"Rule {rule.name} freezes this: {'; '.join(window.describe() for window in rule.during)}."
-    return f"Rule {rule.name} denies this."
+    return f"Rule *{rule.name}* denies this."
 
 
 def _people(rules: Iterable[Rule]) -> tuple[str, ...]:

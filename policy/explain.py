@@ -87,7 +87,7 @@ def _shuts_out(denying: Rule, rule: Rule, clusters: Sequence[str]) -> bool:
 
 def _scope(rule: Rule) -> str:
     terms = rule.approvals
-    agreed = f", {terms.quorum} of {', '.join(terms.approvers)}" if rule.effect is Effect.APPROVE else ""
+    agreed = f", needs {terms.quorum} of {', '.join(terms.approvers)}" if rule.effect is Effect.APPROVE else ""
     reason = ", with a reason" if rule.is_permissive and rule.reason_required else ""
     hours = f", {'; '.join(window.describe() for window in rule.during)}" if rule.during else ""
     return f"{_where(rule)}{agreed}{reason}{hours}"
@@ -127,22 +127,26 @@ def _why(found: Match, ask: PolicyRequest) -> str:
     outside = " and ".join(each.what for each in found.outside)
     match found.fit:
         case MatchResult.OTHER_VERB:
-            return f"it is about {', '.join(rule.what)}, not {ask.verb}"
+            return f"it applies to {', '.join(rule.what)}, not {ask.verb}"
         case MatchResult.OTHER_CLUSTER:
-            return f"it is for cluster {', '.join(rule.clusters)}, not {ask.cluster}"
+            return f"it applies to cluster {', '.join(rule.clusters)}, not {ask.cluster}"
         case MatchResult.OTHER_PEOPLE:
-            return f"it is for {_people(rule.who)}, and {ask.actor.name or ask.actor.id} is none of them"
+            return f"it applies to {_people(rule.who)}; {ask.actor.name or ask.actor.id} isn't one of them"
         case MatchResult.OTHER_TIME:
             return f"it holds only {'; '.join(window.describe() for window in rule.during)}"
         case MatchResult.CLEAR:
-            return f"the command does not touch its {found.clear.replace('_', '-')}"
+            return f"the command doesn't touch its {found.clear.replace('_', '-')}"
         case MatchResult.OUTSIDE:
-            return f"the command also reaches {outside}"
+            return f"the command also affects {outside}"
         case MatchResult.TOUCHED if rule.effect is Effect.APPROVE:
-            beyond = f"it also reaches {outside}" if outside else "this rule adds a duty and permits nothing"
-            return f"the command touches it, so approval is needed, but {beyond}"
+            beyond = (
+                f"the command also affects {outside}"
+                if outside
+                else "this rule only adds an approval; it doesn't allow anything"
+            )
+            return f"it matches, so approval is required, but {beyond}"
         case _:
-            return "the command touches it" if rule.effect is Effect.DENY else "the command lies inside it whole"
+            return "it matches" if rule.effect is Effect.DENY else "everything the command affects is inside this rule"
 
 
 def _people(who: Who) -> str:

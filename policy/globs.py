@@ -93,7 +93,7 @@ def tokens(pattern: str) -> tuple[Token, ...]:
             found.append(_letters(pattern, pattern[at + 1 : end] if end > 0 else ""))
             at = end
         elif sign == "]":
-            raise BadPattern(f"{pattern!r} has a closing bracket without an opening one")
+            raise BadPattern(f"{pattern!r} has a ']' without a '['")
         elif sign != "*" or not found or found[-1] is not None:
             found.append({"*": None, "?": _ANY}.get(sign, ((sign, sign),)))
         at += 1
@@ -103,7 +103,7 @@ def tokens(pattern: str) -> tuple[Token, ...]:
 def _letters(pattern: str, inside: str) -> tuple[Range, ...]:
     """Ranges stay ranges: a class may name all of Unicode."""
     if not inside or inside[0] in "!^" or "[" in inside:
-        raise BadPattern(f"{pattern!r} has brackets that Velero does not take")
+        raise BadPattern(f"{pattern!r} uses brackets that Velero doesn't support")
     found: list[Range] = []
     at = 0
     while at < len(inside):

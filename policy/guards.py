@@ -62,7 +62,7 @@ def label_guards(given: Mapping[str, str], own: Collection[str] = ()) -> tuple[G
     keys = sorted(key for key in given if is_reserved(key) and key not in own)
     if not keys:
         return ()
-    text = f"Labels and annotations under these prefixes are reserved: {', '.join(keys)}."
+    text = f"Labels and annotations with these prefixes are reserved: {', '.join(keys)}."
     return (Guard(RESERVED_LABELS, Level.REFUSE, text),)
 
 
@@ -77,7 +77,7 @@ def restore_guards(reach: Reach, backup: BackupFacts, facts: ClusterFacts) -> tu
         ),
         *_namespace_guard(SYSTEM_NAMESPACE, SYSTEM_NAMESPACES, "system namespaces", reach),
         *_namespace_guard(VELERO_NAMESPACE, (facts.velero_namespace,), "Velero's own namespace", reach),
-        *_namespace_guard(BOT_NAMESPACE, (facts.bot_namespace,), "this service's own namespace", reach),
+        *_namespace_guard(BOT_NAMESPACE, (facts.bot_namespace,), "the bot's namespace", reach),
     )
 
 
@@ -138,7 +138,7 @@ def _namespace_guard(code: str, names: tuple[str, ...], what: str, reach: Reach)
         Guard(
             code,
             Level.REFUSE,
-            f"This reaches {what}: {', '.join(met)}.",
+            f"This affects {what}: {', '.join(met)}.",
             nearest=("--exclude-namespaces " + ",".join(met),),
         ),
     )

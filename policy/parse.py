@@ -79,12 +79,12 @@ def parse_rules(
     faults: list[TableError] = []
     for index, data in enumerate(entries):
         if not isinstance(data, Mapping):
-            faults.append(TableError(index, "", "A rule has to be a table."))
+            faults.append(TableError(index, "", "Each rule must be a table."))
             continue
         entry = TableReader(index, data, faults=faults)
         rule = _rule(entry, known or Vocabulary(), expires)
         if any(rule.name == each.name for each in found):
-            entry.fault("name", f"There is a rule {rule.name!r} already: a decision names its rule.")
+            entry.fault("name", f"Duplicate rule name {rule.name!r}.")
         found.append(rule)
     return Faults(tuple(faults)) if faults else tuple(found)
 
@@ -114,11 +114,13 @@ def _rule(entry: TableReader, known: Vocabulary, expires: int) -> Rule:
 def _who(entry: TableReader) -> Who:
     value = entry.data.get("who")
     if value is None:
-        entry.fault("who", "This is missing.", allowed=("anyone", *_WHO))
+        entry.fault("who", "Required setting is missing.", allowed=("anyone", *_WHO))
         return Who()
     if isinstance(value, str):
         if value != "anyone":
-            entry.fault("who", f'{value!r} is not a table like {{ groups = ["…"] }}.', got=value, allowed=("anyone",))
+            entry.fault(
+                "who", f'{value!r} isn\'t a table such as {{ groups = ["…"] }}.', got=value, allowed=("anyone",)
+            )
         return Who(anyone=True)
     table = entry.nested("who", value)
     table.allow_only(_WHO)
@@ -131,7 +133,7 @@ def _who(entry: TableReader) -> Who:
         timer=bool(table.flag("timer")),
     )
     if who == Who() and not table.faults:
-        entry.fault("who", "This names nobody.", allowed=_WHO)
+        entry.fault("who", "`who` names nobody.", allowed=_WHO)
     return who
 
 
@@ -146,12 +148,15 @@ def _what(entry: TableReader, known: Vocabulary) -> tuple[str, ...]:
     for each in found:
         if not _WHAT.fullmatch(each):
             entry.fault(
-                "what", f"{each!r} is not a verb like backup.create, backup.* or *.get.", got=each, allowed=known.verbs
+                "what",
+                f"{each!r} isn't a verb such as backup.create, backup.* or *.get.",
+                got=each,
+                allowed=known.verbs,
             )
         elif (meant := known.synonyms.get(each)) is not None:
-            entry.fault("what", f"{each!r} is {meant!r} in rules.", allowed=(meant,))
+            entry.fault("what", f"Use {meant!r} instead of {each!r} in rules.", allowed=(meant,))
         elif known.verbs and not any(is_about(each, verb) for verb in known.verbs):
-            entry.fault("what", f"No command is {each!r}.", got=each, allowed=known.verbs)
+            entry.fault("what", f"{each!r} matches no command.", got=each, allowed=known.verbs)
     return found
 
 
@@ -161,7 +166,7 @@ def _clusters(entry: TableReader, known: Vocabulary) -> tuple[str, ...]:
         if not _pattern_is_good(entry, "clusters", each):
             continue
         if known.clusters and not any(matches_glob(each, name) for name in known.clusters):
-            entry.fault("clusters", f"No cluster is {each!r}.", got=each, allowed=known.clusters)
+            entry.fault("clusters", f"{each!r} matches no cluster.", got=each, allowed=known.clusters)
     return found or ("*",)
 
 
@@ -211,13 +216,13 @@ def _namespaces(entry: TableReader) -> NamespaceScope | None:
             key, _, value = each.removeprefix("label:").partition("=")
             labels.append((key.strip(), value.strip()))
             if not key.strip():
-                entry.fault("namespaces", f"{each!r} names no label: it is label:team=shop or label:team.")
+                entry.fault("namespaces", f"{each!r} has no label key. Use label:team=shop or label:team.")
         elif _pattern_is_good(entry, "namespaces", each):
             names.append(each)
             if not _NAME.fullmatch(each):
                 entry.fault(
                     "namespaces",
-                    f"{each!r} cannot be a namespace: lower-case letters, digits and -, or a pattern of them.",
+                    f"{each!r} isn't a valid namespace or pattern. Use lowercase letters, digits, - and wildcards.",
                 )
     return NamespaceScope(tuple(names), tuple(labels))
 
@@ -235,14 +240,14 @@ def _guards(entry: TableReader, key: str, known: tuple[str, ...]) -> frozenset[s
     found = entry.texts(key) or ()
     for each in found:
         if each not in known:
-            entry.fault(key, f"No guard that a rule {key.removesuffix('s')}s is {each!r}.", got=each, allowed=known)
+            entry.fault(key, f"Unknown guard {each!r}.", got=each, allowed=known)
     return frozenset(found)
 
 
 def _approvals(entry: TableReader, effect: Effect, expires: int) -> ApprovalTerms:
     approvers = entry.texts("approvers", required=effect is Effect.APPROVE) or ()
     if not approvers and "quorum" in entry.data:
-        entry.fault("quorum", "A quorum needs approvers.")
+        entry.fault("quorum", "quorum needs approvers.")
     return ApprovalTerms(
         quorum=entry.integer("quorum", 1, least=1),
         approvers=tuple(dict.fromkeys(name.removeprefix("@") for name in approvers)),
@@ -259,7 +264,7 @@ def _windows(entry: TableReader) -> tuple[TimeWindow, ...]:
     if not tables:
         entry.fault(
             "during",
-            'This names no hours: leave it out, or give a table like { days = ["fri"], from = "16:00", to = "23:59" }.',
+            '`during` is empty. Remove it, or add a window such as { days = ["fri"], from = "16:00", to = "23:59" }.',
         )
     return tuple(_window(entry.nested(f"during[{at}]", table)) for at, table in enumerate(tables))
 
@@ -269,12 +274,12 @@ def _window(entry: TableReader) -> TimeWindow:
     days = entry.texts("days")
     for day in days or ():
         if day not in DAYS:
-            entry.fault("days", f"{day!r} is not a day.", got=day, allowed=DAYS)
+            entry.fault("days", f"{day!r} isn't a day of the week.", got=day, allowed=DAYS)
     zone = entry.text("zone") or "UTC"
     try:
         ZoneInfo(zone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        entry.fault("zone", f"There is no time zone {zone!r}: a name such as Europe/Berlin or UTC.")
+        entry.fault("zone", f"{zone!r} isn't a time zone. Use a name such as Europe/Berlin or UTC.")
     chosen = DAYS if days is None else tuple(day for day in DAYS if day in days)
     return TimeWindow(chosen, _clock(entry, "from"), _clock(entry, "to"), zone)
 
@@ -285,28 +290,26 @@ def _clock(entry: TableReader, key: str) -> time:
         return value
     if isinstance(value, str) and (found := _CLOCK.fullmatch(value)):
         return time(int(found[1]), int(found[2]))
-    entry.fault(key, f"{value!r} is not a time of day such as 16:30.")
+    entry.fault(key, f"{value!r} isn't a time of day such as 16:30.")
     return time(0)
 
 
 def _fits_together(entry: TableReader, rule: Rule) -> None:
     if rule.safety_backup is not None and (rule.effect is Effect.DENY or not rule.is_about_verb(RESTORE)):
-        entry.fault("safety_backup", f"Only a rule that permits {RESTORE} has something to say of it.")
+        entry.fault("safety_backup", f"safety_backup is allowed only in rules that permit {RESTORE}.")
     if rule.effect is Effect.DENY:
         if rule.lifts:
-            entry.fault("lifts", "A rule that denies lifts nothing.")
+            entry.fault("lifts", "lifts has no effect in a deny rule. Remove it.")
         if rule.refuses:
-            entry.fault("refuses", "A rule that denies refuses everything: leave this out.")
+            entry.fault("refuses", "refuses has no effect in a deny rule. Remove it.")
         for key, value in (("cluster_scoped", False), ("hooks", Hooks.NONE), ("configmaps", False)):
             if getattr(rule.where, key) == value and entry.data.get(key) is not None:
-                entry.fault(key, "A rule that denies names what it denies: leave this out, or turn it round.")
+                entry.fault(key, "This value has no effect in a deny rule. Remove it, or set the opposite value.")
         if (
             rule.where.modifiers is not None
             and rule.where.modifiers.most is ModifierReach.NONE
             and "modifiers" in entry.data
         ):
-            entry.fault("modifiers", "A rule that denies names what it denies: leave this out, or turn it round.")
+            entry.fault("modifiers", "This value has no effect in a deny rule. Remove it, or set the opposite value.")
     if rule.break_glass and not (rule.effect is Effect.APPROVE or rule.is_freeze):
-        entry.fault(
-            "break_glass", "There is no glass here: only approvals and freezes (deny with `during`) can be broken."
-        )
+        entry.fault("break_glass", "break_glass works only in approval rules and freezes (deny rules with `during`).")

@@ -108,7 +108,7 @@ class RuleScope:
             self._kinds_outside(reach),
             self._said(reach.cluster_scoped, self.cluster_scoped, "cluster-scoped objects"),
             self._hooks_outside(reach),
-            self._said(bool(reach.configmaps), self.configmaps, "ConfigMaps of Velero's namespace"),
+            self._said(bool(reach.configmaps), self.configmaps, "ConfigMaps in Velero's namespace"),
             self._modifiers_outside(reach),
             self._locations_outside(reach),
         )
@@ -138,7 +138,7 @@ class RuleScope:
         names = self.namespaces.outside(reach.namespaces, labels)
         if not names:
             return None
-        return ScopeBreach("every namespace" if "*" in names else "namespaces outside it", names)
+        return ScopeBreach("all namespaces" if "*" in names else "other namespaces", names)
 
     def _namespaces_clear(self, reach: Reach, labels: Labels) -> bool:
         """A reach without namespaces is something of the whole cluster: it stays clear of none."""
@@ -150,14 +150,14 @@ class RuleScope:
         if self.kinds is None or "*" in self.kinds:
             return None
         names = full_resource_names(reach.kinds) - full_resource_names(self.kinds)
-        return ScopeBreach("other kinds of objects", tuple(sorted(names))) if names else None
+        return ScopeBreach("other resources", tuple(sorted(names))) if names else None
 
     def _hooks_outside(self, reach: Reach) -> ScopeBreach | None:
         most = self.hooks or (Hooks.ANNOTATED if self.is_confined else Hooks.ANY)
         if reach.hooks and most is not Hooks.ANY:
-            return ScopeBreach("commands in pods that the manifest names")
+            return ScopeBreach("commands in pods defined in the request")
         if reach.annotation_hooks and most is Hooks.NONE:
-            return ScopeBreach("commands in pods that their annotations name")
+            return ScopeBreach("commands in pods defined in pod annotations")
         return None
 
     def _hooks_clear(self, reach: Reach) -> bool:

@@ -81,7 +81,7 @@ class Bot:
                 self._drain = asyncio.create_task(_copied(self.process.stderr, log))
                 return text
         log.close()
-        raise BotDidNotStart(f"The bot did not start. Its words are in {self._log}.")
+        raise BotDidNotStart(f"The bot didn't start. See the log: {self._log}")
 
     async def stop(self) -> None:
         if self.process is None or self.process.returncode is not None:
@@ -210,8 +210,8 @@ async def _played(made: World, ended: asyncio.Event) -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make demo")
-    parser.add_argument("--once", action="store_true", help="play the story, print it, leave")
-    parser.add_argument("--port", type=int, default=0, help="of the page; any free one by default")
+    parser.add_argument("--once", action="store_true", help="play the demo once, print each step, and exit")
+    parser.add_argument("--port", type=int, default=0, help="port of the page (default: any free port)")
     arguments = parser.parse_args()
     try:
         status = asyncio.run(run(once=arguments.once, port=arguments.port))

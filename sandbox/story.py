@@ -68,7 +68,7 @@ async def ready(request_url: str) -> None:
                 if answer.status == 200:
                     return
             await asyncio.sleep(0.1)
-    raise SystemExit("The bot did not become ready.")
+    raise SystemExit("The bot isn't ready after 20 seconds.")
 
 
 async def play(world: World) -> bool:
@@ -84,15 +84,20 @@ async def first_act(told: Telling) -> None:
     prod = told.world.prod
     prod.velero.script("demo-good", items=120, seconds=6)
     await told.says("grace", "/velero backup create demo-good --include-namespaces shop --ttl 30d")
-    await told.sees("the card with its progress", told.shows("#ops", "demo-good", "InProgress", " of "))
-    await told.sees("the card says Completed", told.shows("#ops", "backup create demo-good", "Completed"))
+    await told.sees("the status message shows progress", told.shows("#ops", "demo-good", "InProgress", " of "))
+    await told.sees("the status message says Completed", told.shows("#ops", "backup create demo-good", "Completed"))
     prod.velero.script("demo-bad", outcome="partial", reason="timed out waiting for the condition")
     await told.says("grace", "/velero backup create demo-bad --include-namespaces shop")
-    await told.sees("the card says PartiallyFailed", told.shows("#ops", "backup create demo-bad", "PartiallyFailed"))
-    await told.sees("the incident channel hears why", told.shows("#incidents", "demo-bad", "timed out"))
+    await told.sees(
+        "the status message says PartiallyFailed", told.shows("#ops", "backup create demo-bad", "PartiallyFailed")
+    )
+    await told.sees(
+        "the failure notification reaches #incidents with the reason", told.shows("#incidents", "demo-bad", "timed out")
+    )
     await told.says("ada", "/velero backup create demo-all")
     await told.sees(
-        "ada is refused, with the rule's name", lambda: told.world.slack.person("ada").was_told("Ask on-call")
+        "ada doesn't have permission and sees whom to ask",
+        lambda: told.world.slack.person("ada").was_told("Ask on-call"),
     )
 
 
@@ -100,12 +105,14 @@ async def second_act(told: Telling) -> None:
     """Restores need two pairs of eyes: grace asks, cannot approve herself, bob does."""
     prod = told.world.prod
     prod.objects.delete("configmaps", "shop", "settings-1")
-    told.line("", "somebody deletes the ConfigMap settings-1 in shop")
+    told.line("", "someone deletes ConfigMap settings-1 in namespace shop")
     await told.says("grace", '/velero restore create demo-again --from-backup demo-good --reason "settings-1 is gone"')
-    await told.sees("the approvers are asked", told.shows("#approvals", "demo-again", "demo-good"))
+    await told.sees("the approval request appears in #approvals", told.shows("#approvals", "demo-again", "demo-good"))
     await told.clicks("grace", "Approve", "demo-again")
-    await told.sees("grace cannot approve her own", lambda: told.world.slack.person("grace").was_told("someone else"))
-    await told.sees("nothing was restored yet", lambda: not prod.all("restores"))
+    await told.sees(
+        "grace can't approve her own request", lambda: told.world.slack.person("grace").was_told("someone else")
+    )
+    await told.sees("nothing has been restored yet", lambda: not prod.all("restores"))
     await told.clicks("bob", "Approve", "demo-again")
-    await told.sees("the card says Completed", told.shows("#ops", "restore create demo-again", "Completed"))
-    await told.sees("settings-1 is back", lambda: prod.objects.find("configmaps", "shop", "settings-1"))
+    await told.sees("the status message says Completed", told.shows("#ops", "restore create demo-again", "Completed"))
+    await told.sees("ConfigMap settings-1 is restored", lambda: prod.objects.find("configmaps", "shop", "settings-1"))

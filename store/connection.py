@@ -37,7 +37,7 @@ def open_for_writing(data_dir: Path, now: datetime, steps: Migrations = STEPS) -
 def open_for_reading(path: Path) -> Connection:
     """Beside a running bot: never writes, never checkpoints."""
     if not path.is_file():
-        raise StoreError(f"There is no database at {path}.", fix="give the data directory of the bot")
+        raise StoreError(f"No database at {path}.", fix="pass the bot's data directory")
     with translate_errors():
         connection = _connect(f"{path.absolute().as_uri()}?mode=ro{_unchanging(path)}")
         connection.execute("PRAGMA busy_timeout=5000")
@@ -93,7 +93,9 @@ def _check(connection: Connection) -> None:
     found = [row[0] for row in connection.execute("PRAGMA quick_check(5)").fetchall()]
     if found != ["ok"]:
         raise StoreCorrupt(
-            "The database is damaged.", why="; ".join(found), fix="keep the file and restore the newest copy"
+            "The database is damaged.",
+            why="; ".join(found),
+            fix="keep the file and restore the latest backup of the data directory",
         )
 
 

@@ -58,7 +58,7 @@ def _held_by_another(data_dir: Path) -> StoreLocked:
     who = holder(data_dir)
     told = f"process {who.pid} on {who.host} since {who.since}" if who else "another process"
     return StoreLocked(
-        f"The data directory {data_dir} is held by {told}.",
-        why="Only one instance may write it at a time.",
-        fix="Stop that one first, or give this one its own data directory.",
+        f"The data directory {data_dir} is in use by {told}.",
+        why="Only one instance can write to it.",
+        fix="Stop the other instance, or use a different data directory.",
     )

@@ -119,9 +119,9 @@ def refuse_newer(connection: Connection, steps: Migrations) -> bool:
     known = {step.name for step in steps.pending(db)} | {step.name for step in _all(steps)}
     if unknown := [name for name in applied if name not in known]:
         raise StoreNewer(
-            "The database was written by a newer version.",
-            why=f"it has been through {', '.join(unknown)}, which this version does not know",
-            fix="start the newer version, or restore the snapshot made before the upgrade",
+            "The database was written by a newer version of the bot.",
+            why=f"it contains migrations this version doesn't know: {', '.join(unknown)}",
+            fix="start the newer version, or restore the backup made before the upgrade",
         )
     return bool(applied)
 

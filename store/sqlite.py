@@ -38,13 +38,21 @@ def translate_error(error: sqlite3.Error) -> StoreError:
     text = str(error)
     match getattr(error, "sqlite_errorcode", 0) & 0xFF:
         case 13:
-            return StoreFull("There is no space left for the database.", why=text, fix="free space on its volume")
+            return StoreFull(
+                "No space left on the database volume.",
+                why=text,
+                fix="free up space on the volume of the data directory",
+            )
         case 11 | 26:
-            return StoreCorrupt("The database is damaged.", why=text, fix="keep the file and restore the newest copy")
+            return StoreCorrupt(
+                "The database is damaged.",
+                why=text,
+                fix="keep the file and restore the latest backup of the data directory",
+            )
         case 5 | 6:
-            return StoreBusy("Another process holds the database.", why=text)
+            return StoreBusy("Another process has locked the database.", why=text)
         case _:
-            return StoreError(f"The database refused: {text}")
+            return StoreError(f"Database error: {text}")
 
 
 def has_wal_reset_bug(version: tuple[int, ...]) -> bool:

@@ -168,7 +168,7 @@ class _Writer:
         if self.fault is not None:
             raise self.fault
         if self._closed:
-            raise StoreError("The store is closed.")
+            raise StoreError("The database is closed: the bot is shutting down.")
         waiting = QueuedWrite(closure, self._loop.create_future())
         self._queue.put(waiting)
         return waiting
@@ -233,8 +233,8 @@ class _Writer:
     def _fail_the_rest(self, batch: list[QueuedWrite]) -> None:
         """The thread ends: nobody may wait for ever."""
         if not self._closed:
-            self.fault = StoreError("The writer stopped.", fix="restart the service")
-        ended = StoreError("The store is closed.")
+            self.fault = StoreError("The database writer stopped.", fix="restart the bot")
+        ended = StoreError("The database is closed: the bot is shutting down.")
         rest = [waiting for waiting in batch if not waiting.future.done()]
         with suppress(queue.Empty):
             while True:
@@ -261,7 +261,7 @@ class _Writer:
 
 def _abandon(waiting: QueuedWrite) -> None:
     if not waiting.future.done() and waiting.take():
-        busy = StoreBusy("The store is too busy; nothing was done.", fix="try again in a moment")
+        busy = StoreBusy("Too busy right now. Nothing was done.", fix="try again in a moment")
         waiting.future.set_exception(busy)
 
 
@@ -288,7 +288,7 @@ class _Reader:
 
     async def run(self, closure: Callable[[Transaction], T]) -> T:
         if self._closed:
-            raise StoreError("The store is closed.")
+            raise StoreError("The database is closed: the bot is shutting down.")
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._run, closure)
 
     async def snapshot(self, path: Path) -> None:

@@ -33,6 +33,4 @@ def desired_patch(intent: ScheduleState | None, seen: Schedule, now: datetime) -
     if there is not None and there >= horizon.whole_seconds(until):
         return None
     shown = "nothing" if there is None else f"{there:%Y-%m-%d %H:%M:%S} UTC"
-    return SchedulePatch(
-        horizon.body(until=until), f"lastSkipped stood at {shown}, not at {until:%Y-%m-%d %H:%M:%S} UTC"
-    )
+    return SchedulePatch(horizon.body(until=until), f"lastSkipped was {shown} instead of {until:%Y-%m-%d %H:%M:%S} UTC")

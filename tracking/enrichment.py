@@ -113,4 +113,4 @@ async def _volumes(name: str, cluster: Cluster) -> dict[str, Any]:
 
 def _bare(volume: Volume) -> str:
     why = f": {'; '.join(volume.why)}" if volume.why else ""
-    return f"{volume.shown} has no data in this backup{why}"
+    return f"PVC {volume.shown} has no data in this backup{why}"

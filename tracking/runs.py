@@ -121,7 +121,7 @@ def kots_series(run: BackupRow) -> str:
     marks = run.meta.annotations
     if marks.kots_trigger != "schedule":
         return ""
-    return f"kots app {marks.kots_app}" if marks.kots_app else "kots instance"
+    return f"KOTS application {marks.kots_app}" if marks.kots_app else "KOTS instance"
 
 
 def _story(setting: TrackingContext, run: Run, prev: Observed | None) -> dict[str, Any]:

@@ -122,7 +122,7 @@ def _changed(setting: TrackingContext, state: ScheduleState, seen: Schedule) -> 
     changes = changed_fields(before, _substance(seen)) if before else ()
     facts: dict[str, Any] = {"changes": list(changes), "message": "; ".join(changes[:8])}
     if state.horizon is not None and state.horizon > setting.now:
-        facts["message"] += f"; the skip until {state.horizon:%Y-%m-%d %H:%M} UTC stays"
+        facts["message"] += f"; runs are still skipped until {state.horizon:%Y-%m-%d %H:%M} UTC"
     return kept, [_event(setting, "schedule.changed-outside", seen, Severity.WARNING, facts)]
 
 
@@ -168,7 +168,7 @@ def _horizon(setting: TrackingContext, state: ScheduleState, seen: Schedule) -> 
     if state.last.get("ahead") == format_time(ahead) or (held is not None and ahead <= held):
         return state, []
     last = {**state.last, "ahead": format_time(ahead), "horizon_outside": not ours}
-    facts = {"until": format_time(ahead), "message": f"nothing runs until {ahead:%Y-%m-%d %H:%M:%S} UTC"}
+    facts = {"until": format_time(ahead), "message": f"no runs until {ahead:%Y-%m-%d %H:%M:%S} UTC"}
     told = _event(setting, "schedule.skipped-outside", seen, Severity.WARNING, facts)
     return replace(state, horizon=state.horizon if ours else ahead, last=last), [told]
 

@@ -50,16 +50,16 @@ class Cause(StrEnum):
 
 
 WORDS = {
-    Cause.INVALID: "Velero does not accept the schedule",
-    Cause.NAME_TOO_LONG: "its name is longer than 63 signs: Velero cannot label its backups and makes none",
-    Cause.PAUSED_OUTSIDE: "somebody paused it outside of chat",
+    Cause.INVALID: "Velero rejects the schedule (FailedValidation)",
+    Cause.NAME_TOO_LONG: "the schedule name is longer than 63 characters, so Velero can't create its backups",
+    Cause.PAUSED_OUTSIDE: "the schedule was paused outside Slack",
     Cause.SERVER_DOWN: "Velero's server did not answer",
-    Cause.BLOCKED: "its own run {run} is not done yet, and Velero does not start another beside it",
-    Cause.LOCATION: "the storage location was not available; Velero does not make up for it",
-    Cause.REFUSED: "Velero refused the backup {run}; it does not make up for it",
-    Cause.CLOCK_SKEW: "the server's clock is wrong",
+    Cause.BLOCKED: "the previous run, {run}, hasn't finished; Velero doesn't start a second one",
+    Cause.LOCATION: "the storage location was Unavailable; Velero doesn't retry the run",
+    Cause.REFUSED: "Velero rejected backup {run} and doesn't retry it",
+    Cause.CLOCK_SKEW: "the Velero server's clock is wrong",
     Cause.UNREACHABLE: "the cluster's API did not answer the bot at that time either",
-    Cause.UNKNOWN: "nothing in the cluster says why",
+    Cause.UNKNOWN: "no cause found in the cluster",
 }
 
 
@@ -320,7 +320,7 @@ def _late(occurrence: datetime, run: Run) -> WatchdogFinding:
     facts = {
         "expected": occurrence.isoformat(),
         "backup": run.name,
-        "message": f"{run.name} began {counted(minutes, 'minute')} late",
+        "message": f"{run.name} started {counted(minutes, 'minute')} late",
     }
     return WatchdogFinding("schedule.ran-late", occurrence.isoformat(), Severity.WARNING, facts)
 
@@ -377,7 +377,7 @@ def _stale(sight: ScheduleView, memory: WatchdogMemory, now: datetime, limits: L
     since = max(since, sight.marks.last_skipped or since)
     if (now - since).total_seconds() > limits.stale_after * memory.period + limits.grace:
         name = good.name if good is not None else ""
-        words = f"the last good backup is {name}" if name else "there is no good backup of it"
+        words = f"last Completed backup: {name}" if name else "it has no Completed backup"
         facts = {"last_good": {"name": name, "at": since.isoformat()} if name else None, "message": words}
         yield WatchdogFinding("schedule.no-good-backup", name or "none", Severity.FAILURE, facts)
 
@@ -392,7 +392,7 @@ def _near(sight: ScheduleView, limits: Limits) -> Iterable[WatchdogFinding]:
         following is not None
         and lasted > limits.near * (following - run.created).total_seconds() > START_TOLERANCE.total_seconds()
     ):
-        facts = {"backup": run.name, "seconds": lasted, "message": f"{run.name} took nearly the whole period"}
+        facts = {"backup": run.name, "seconds": lasted, "message": f"{run.name} took almost the whole interval"}
         yield WatchdogFinding("schedule.near-period", run.name, Severity.WARNING, facts)
 
 

@@ -66,6 +66,6 @@ def judge_series(name: str, runs: Sequence[Run], now: datetime, limits: Limits) 
     if known is None or now <= known.late_after(limits):
         return ()
     at = known.expected.isoformat()
-    words = f"by its rhythm a run was due at {known.expected:%Y-%m-%d %H:%M} UTC; the last is {runs[-1].name}"
+    words = f"expected a run at {known.expected:%Y-%m-%d %H:%M} UTC; the last one was {runs[-1].name}"
     facts = {"schedule": name, "expected": at, "cause": "kots", "message": words}
     return (WatchdogFinding("schedule.missed", at, Severity.FAILURE, facts),)

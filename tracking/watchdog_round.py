@@ -299,13 +299,13 @@ def _ran(sight: ScheduleView, at: datetime) -> str:
     window = at + timedelta(seconds=65)
     mine = (run.name for run in sight.runs if at <= run.created < window and not run.manual)
     last = sight.marks.last_backup
-    return next(mine, "a run" if last is not None and at <= last < window else "")
+    return next(mine, "the run" if last is not None and at <= last < window else "")
 
 
 def _not_skipped(row: ScheduleState, at: datetime, run: str) -> WatchdogFinding:
     near = row.since is not None and at - row.since < SETTLING_TIME
-    why = "it was asked for too close to the run" if near else "somebody took the skip away before"
-    facts = {"expected": format_time(at), "by": row.who, "backup": run, "message": f"{run} ran: {why}"}
+    why = "it was requested too close to the run" if near else "the skip was removed outside Slack"
+    facts = {"expected": format_time(at), "by": row.who, "backup": run, "message": f"Backup {run} was created: {why}"}
     return WatchdogFinding("schedule.not-skipped", format_time(at), Severity.FAILURE, facts)
 
 

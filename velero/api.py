@@ -68,11 +68,11 @@ class Lines:
         try:
             line = await self._content.readline()
         except TimeoutError:
-            return self._over(End.SILENT, "nothing was heard for too long")
+            return self._over(End.SILENT, "no data received for too long")
         except LineTooLong:
             return self._over(End.TOO_LONG, "a line is too long")
         except (aiohttp.ClientError, HttpProcessingError, OSError) as error:
-            return self._over(End.CUT, f"the connection broke: {type(error).__name__}")
+            return self._over(End.CUT, f"the connection was lost: {type(error).__name__}")
         if line and not line.endswith(b"\n"):
             return self._over(End.CUT, "the last line is incomplete")
         return line
@@ -245,7 +245,7 @@ async def _read(response: aiohttp.ClientResponse) -> Reply:
         async for chunk in response.content.iter_chunked(1 << 18):
             body += chunk
             if len(body) > _LARGEST:
-                raise aiohttp.ClientPayloadError("the answer is too large")
+                raise aiohttp.ClientPayloadError("the response is too large")
     finally:
         response.release() if response.content.at_eof() else response.close()
     headers = response.headers
@@ -270,17 +270,17 @@ def _cause(error: Exception, limit: float) -> str:
     """Without addresses: they are the operator's, the reader is in a chat."""
     match error:
         case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError():
-            return "its certificate is not accepted"
+            return "its certificate isn't trusted"
         case aiohttp.ClientConnectorDNSError():
-            return "its name is not known"
+            return "its host name can't be resolved"
         case TimeoutError():
-            return f"no answer within {limit:g} s"
+            return f"no response within {limit:g} seconds"
         case aiohttp.ClientConnectorError():
-            return f"no connection: {_system_word(error.os_error)}"
+            return f"connection failed: {_system_word(error.os_error)}"
         case aiohttp.ServerDisconnectedError() | ConnectionResetError():
-            return "it broke the connection off"
+            return "it closed the connection"
         case _:
-            return f"the answer broke off ({type(error).__name__})"
+            return f"the response was cut off ({type(error).__name__})"
 
 
 def _system_word(error: OSError) -> str:

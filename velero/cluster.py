@@ -112,7 +112,7 @@ class Cluster:
     def gateway(self, kind: str) -> Gateway[Object]:
         """By the kind's name, as a plan's step has it."""
         if kind not in self._by_kind:
-            raise NotFound(f"There is no kind {kind!r}.", nearest=tuple(KINDS))
+            raise NotFound(f"Unknown resource kind `{kind}`.", nearest=tuple(KINDS))
         return self._by_kind[kind]
 
     def reflector(self, kind: str, known: Known, *, resource_version: str = "") -> Reflector[Any]:
@@ -140,7 +140,7 @@ class Cluster:
             self.features = replace(self.features, velero=status.version or self.features.velero)
             self.board.ok(SERVER)
         else:
-            self.board.failed(SERVER, ClusterError(self.name, f"Velero in {self.name} does not answer."))
+            self.board.failed(SERVER, ClusterError(self.name, f"Velero in {self.name} doesn't respond."))
         return status
 
     async def remove_leftovers(self, now: datetime) -> int:

@@ -144,8 +144,10 @@ def _connection(cluster: str, configuration: Any, token: Token, files: tuple[Pat
     try:
         client = importlib.import_module("kubernetes.aio.client").ApiClient(configuration)
     except (OSError, ValueError) as error:
-        why = f"its certificates cannot be used ({type(error).__name__})"
-        raise Unreachable(cluster, f"Cluster {cluster} is not set up.", why=why) from error
+        why = f"its certificates can't be used ({type(error).__name__})"
+        raise Unreachable(
+            cluster, f"The connection to cluster {cluster} isn't configured correctly.", why=why
+        ) from error
     return Connection(client, token, configuration.host.rstrip("/"), files, connection_hash(files))
 
 
@@ -172,7 +174,9 @@ async def _in_cluster(cluster: str, access: InCluster, environment: Mapping[str,
     host = environment.get("KUBERNETES_SERVICE_HOST", "")
     port = environment.get("KUBERNETES_SERVICE_PORT", "443")
     if not host:
-        raise Unreachable(cluster, f"Cluster {cluster} is set to in_cluster, but the bot does not run in one.")
+        raise Unreachable(
+            cluster, f"Cluster {cluster} is set to in_cluster, but the bot doesn't run in a Kubernetes cluster."
+        )
     configuration = await _configuration()
     authority = access.directory / "ca.crt"
     configuration.host = f"https://{f'[{host}]' if ':' in host else host}:{port}"
@@ -227,8 +231,8 @@ def _named(cluster: str, sources: list[tuple[Path, Json]], listing: str, inner: 
                 return section(item, inner), path.parent
             known.append(text(item, "name"))
     what = f"no {inner} {name!r}" if name else f"no {inner}"
-    why = f"{what} in the kubeconfig; it has {', '.join(known) or 'none'}"
-    raise Unreachable(cluster, f"Cluster {cluster} is not set up.", why=why)
+    why = f"{what} in the kubeconfig; available: {', '.join(known) or 'none'}"
+    raise Unreachable(cluster, f"The connection to cluster {cluster} isn't configured correctly.", why=why)
 
 
 _PATHS = ("certificate-authority", "client-certificate", "client-key", "tokenFile")
@@ -240,7 +244,7 @@ def _absolute(source: Json, home: Path) -> Json:
 
 def _unreadable(path: Path, error: Exception) -> str:
     """Of the file's own text nothing is told: it holds secrets."""
-    return f"{path.name} cannot be read" + (f": {error}" if isinstance(error, BadDocument) else "")
+    return f"{path.name} can't be read" + (f": {error}" if isinstance(error, BadDocument) else "")
 
 
 def _read_all(cluster: str, where: str) -> list[tuple[Path, Json]]:
@@ -252,10 +256,18 @@ def _read_all(cluster: str, where: str) -> list[tuple[Path, Json]]:
         except FileNotFoundError:
             continue
         except (OSError, ValueError) as error:
-            raise Unreachable(cluster, f"Cluster {cluster} is not set up.", why=_unreadable(path, error)) from error
+            raise Unreachable(
+                cluster,
+                f"The connection to cluster {cluster} isn't configured correctly.",
+                why=_unreadable(path, error),
+            ) from error
         found.append((path, data if isinstance(data, dict) else {}))
     if not found:
-        raise Unreachable(cluster, f"Cluster {cluster} is not set up.", why="its kubeconfig is not there")
+        raise Unreachable(
+            cluster,
+            f"The connection to cluster {cluster} isn't configured correctly.",
+            why="the kubeconfig doesn't exist",
+        )
     return found
 
 
@@ -268,7 +280,7 @@ async def _load(cluster: str, entry: KubeconfigEntry, configuration: Any) -> Any
     except (module.ConfigException, OSError, ValueError, KeyError, TypeError) as error:
         # Its words may quote the kubeconfig, which holds secrets: only the kind of fault is told.
         raise Unauthenticated(
-            cluster, f"The kubeconfig of {cluster} cannot be used.", why=type(error).__name__
+            cluster, f"The kubeconfig of cluster {cluster} can't be used.", why=type(error).__name__
         ) from error
 
 

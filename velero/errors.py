@@ -99,7 +99,7 @@ def failure(what: RequestContext, reply: Reply) -> ClusterError:
     if code == 409:
         return _conflict(what, status, why)
     if _stale_version(code, why):
-        return ResourceVersionExpired(what.cluster, "The place in the stream is too old.", status=code, why=why)
+        return ResourceVersionExpired(what.cluster, "The watch position has expired.", status=code, why=why)
     return _by_code(what, code, status, why)
 
 
@@ -107,12 +107,12 @@ def event_failure(what: RequestContext, status: Json) -> ClusterError:
     """The error that an ERROR line inside a watch is; it may lack its code, its reason or both."""
     code = number(status, "code") or (410 if text(status, "reason") in {"Expired", "Gone"} else 0)
     if not code:
-        return Unreachable(what.cluster, f"The watch of {what.resource} was broken off.", why=_said(status))
+        return Unreachable(what.cluster, f"The watch on {what.resource} was interrupted.", why=_said(status))
     return failure(what, Reply(code, json.dumps({**status, "kind": "Status", "code": code}).encode()))
 
 
 def unreachable(what: RequestContext, why: str) -> Unreachable:
-    return Unreachable(what.cluster, f"Cluster {what.cluster} does not answer.", why=why)
+    return Unreachable(what.cluster, f"Cluster {what.cluster} doesn't respond.", why=why)
 
 
 def unanswered(what: RequestContext, why: str, status: int = 0) -> Unanswered:
@@ -126,11 +126,14 @@ def not_kubernetes(what: RequestContext, reply: Reply) -> Unreachable:
     A proxy that answers a write in the API server's place may have passed it on before.
     """
     media = reply.content_type.partition(";")[0].strip()[:60] or "no type"
-    why = f"it answered {reply.status} with {len(reply.body)} bytes of {media}, which is not Kubernetes' answer"
+    why = f"it returned {reply.status} with {len(reply.body)} bytes of {media}, which isn't a Kubernetes API response"
     if what.writes:
         return unanswered(what, why, reply.status)
     return Unreachable(
-        what.cluster, f"Cluster {what.cluster} does not answer as Kubernetes does.", status=reply.status, why=why
+        what.cluster,
+        f"The API server of cluster {what.cluster} returned an unexpected response.",
+        status=reply.status,
+        why=why,
     )
 
 
@@ -179,9 +182,9 @@ def _by_code(what: RequestContext, code: int, status: Json, why: str) -> Cluster
         return _rejected(what, code, status, why)
     if what.writes and (code >= 500 or code == 408):
         # A server's own trouble: etcd's timeout is one, and says nothing of the write.
-        return unanswered(what, why or f"it answered {code}", code)
-    text_ = f"Cluster {what.cluster} could not {what}."
-    return Unreachable(what.cluster, text_, status=code, why=why or f"it answered {code}")
+        return unanswered(what, why or f"it returned {code}", code)
+    text_ = f"Cluster {what.cluster} couldn't {what}."
+    return Unreachable(what.cluster, text_, status=code, why=why or f"it returned {code}")
 
 
 def _ending(status: Json) -> bool:
@@ -193,10 +196,10 @@ def _ending(status: Json) -> bool:
 def _unauthenticated(what: RequestContext, code: int, why: str) -> Unauthenticated:
     return Unauthenticated(
         what.cluster,
-        f"Cluster {what.cluster} does not accept the bot's credentials.",
+        f"Cluster {what.cluster} rejects the bot's credentials.",
         status=code,
         why=why,
-        fix="Renew the token or certificate of this cluster's kubeconfig or service account.",
+        fix="Renew the token or certificate in this cluster's kubeconfig or service account.",
     )
 
 
@@ -204,17 +207,17 @@ def _forbidden(what: RequestContext, why: str) -> Forbidden:
     place = f" in namespace {what.namespace}" if what.namespace else ""
     return Forbidden(
         what.cluster,
-        f"Cluster {what.cluster} does not let the bot {what.verb} {what.resource}{place}.",
+        f"The bot has no permission to {what.verb} {what.resource}{place} in cluster {what.cluster}.",
         status=403,
         why=why,
-        fix=f"Grant the bot's role the verb {what.verb} on {what.resource}{place}.",
+        fix=f"Grant the bot's role {what.verb} on {what.resource}{place}.",
     )
 
 
 def _rejected(what: RequestContext, code: int, status: Json, why: str) -> Rejected:
     causes = [_cause(cause) for cause in items(section(status, "details"), "causes")]
     words = "; ".join(dict.fromkeys(cause for cause in causes if cause)) or why
-    fix = "This cluster's Velero is older than the field: leave it out." if "unknown field" in words else ""
+    fix = "Velero in this cluster is too old for this field: remove it." if "unknown field" in words else ""
     return Rejected(
         what.cluster, f"Cluster {what.cluster} refuses to {what}.", status=code, why=shorten(words), fix=fix
     )
@@ -229,30 +232,30 @@ def _not_found(what: RequestContext, status: Json, why: str) -> ClusterError:
     """Without a named object the whole resource is unknown; the API server says so in plain text."""
     details = section(status, "details")
     if not text(details, "name"):
-        text_ = f"Cluster {what.cluster} does not know {what.resource}."
-        return VeleroMissing(what.cluster, text_, status=404, why=why, fix="Install Velero there, or its newer CRDs.")
+        text_ = f"Cluster {what.cluster} has no {what.resource} resource."
+        return VeleroMissing(what.cluster, text_, status=404, why=why, fix="Install Velero there, or update its CRDs.")
     kind = text(details, "kind") or what.resource
     return ObjectNotFound(
-        what.cluster, f"There is no {text(details, 'name')} among {kind} in {what.cluster}.", status=404, why=why
+        what.cluster, f"{kind} {text(details, 'name')} doesn't exist in {what.cluster}.", status=404, why=why
     )
 
 
 def _conflict(what: RequestContext, status: Json, why: str) -> ClusterError:
     if text(status, "reason") == "AlreadyExists":
         name = text(section(status, "details"), "name") or what.name
-        return AlreadyExists(what.cluster, f"{name} is already there in {what.cluster}.", status=409, why=why)
-    return Conflict(what.cluster, f"{what.name or what.resource} has changed meanwhile.", status=409, why=why)
+        return AlreadyExists(what.cluster, f"{name} already exists in {what.cluster}.", status=409, why=why)
+    return Conflict(what.cluster, f"{what.name or what.resource} was changed in the meantime.", status=409, why=why)
 
 
 def _throttled(what: RequestContext, code: int, reply: Reply) -> Throttled:
     wait = retry_after(reply.retry_after)
     return Throttled(
         what.cluster,
-        f"Cluster {what.cluster} asks to slow down.",
+        f"Cluster {what.cluster} is rate limiting requests.",
         status=code,
         retry_after=1.0 if wait is None else wait,
     )
 
 
 def _said(status: Json) -> str:
-    return shorten(text(status, "message")) or "without a reason"
+    return shorten(text(status, "message")) or "no reason given"

@@ -41,7 +41,7 @@ class Kind:
 def _segment(name: str) -> str:
     """Empty, `.` and `..` would be resolved away by the HTTP client, quoted or not."""
     if not name.strip("."):
-        raise NotFound(f"Nothing can be named {name!r}.")
+        raise NotFound(f"`{name}` isn't a valid name.")
     return quote(name, safe="")
 
 

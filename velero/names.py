@@ -41,11 +41,11 @@ def timestamped(base: str, at: datetime) -> str:
 def name_error(name: str, *, limit: int = _NAME_LIMIT) -> str:
     """Why the API server would refuse this name, in words; empty if it would not."""
     if not name:
-        return "a name is needed"
+        return "a name is required"
     if len(name) > limit:
-        return f"it is {len(name)} characters long; {limit} is the limit"
+        return f"it has {len(name)} characters; the limit is {limit}"
     if not _SUBDOMAIN.fullmatch(name):
-        return "only small letters, digits, '-' and '.' are allowed, and it starts and ends with a letter or digit"
+        return "use lowercase letters, digits, '-' and '.'; start and end with a letter or digit"
     return ""
 
 

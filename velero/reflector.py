@@ -202,7 +202,7 @@ class Reflector(Generic[V]):
         gateway = self._gateway
         what = describe_request(gateway.api.cluster, "GET", gateway.kind.path(gateway.namespace), watch=True)
         if line is None:
-            return Unreachable(what.cluster, f"The watch of {what.resource} sent something that is no event.")
+            return Unreachable(what.cluster, f"The watch on {what.resource} returned something that isn't an event.")
         return event_failure(what, line.status)
 
     def _judge(self, lines: Lines, lived: float, *, heard: bool) -> None:
@@ -211,9 +211,13 @@ class Reflector(Generic[V]):
         cluster = self._gateway.api.cluster
         if lines.end is End.TOO_LONG or self._silent >= self._pace.deaf:
             self._silent = 0
-            raise ResourceVersionExpired(cluster, "The place in the stream is doubted.", why=lines.why)
+            raise ResourceVersionExpired(cluster, "The watch position may be outdated.", why=lines.why)
         if lines.end is not End.SILENT and lived < self._pace.steady:
-            raise Unreachable(cluster, f"The watch of {self.kind} ends at once.", why=lines.why or "it closes early")
+            raise Unreachable(
+                cluster,
+                f"The watch on {self.kind} closes immediately.",
+                why=lines.why or "the API server closes it early",
+            )
         self._backoff.reset()
 
     def _settle(self, lived: float) -> None:

@@ -99,7 +99,7 @@ def token_from_file(cluster: str, path: Path, **clocks: Callable[[], float]) -> 
         try:
             content = await asyncio.to_thread(path.read_text)
         except OSError as error:
-            raise _failed(cluster, f"the token file cannot be read: {error.strerror}") from error
+            raise _failed(cluster, f"the token file can't be read: {error.strerror}") from error
         if not content.strip():
             raise _failed(cluster, "the token file is empty")
         return Reading(f"Bearer {content.strip()}")
@@ -135,17 +135,21 @@ async def _run(cluster: str, config: Json, environment: Mapping[str, str], limit
             start_new_session=True,
         )
     except OSError as error:
-        raise _failed(cluster, f"the plugin {Path(command).name} cannot be started: {error.strerror}") from error
+        raise _failed(
+            cluster, f"the credential plugin {Path(command).name} can't be started: {error.strerror}"
+        ) from error
     try:
         # communicate() drains both pipes; reading one after the other deadlocks on a talkative plugin.
         async with asyncio.timeout(limit):
             output, _ = await process.communicate()
     except TimeoutError as error:
-        raise _failed(cluster, f"the plugin {Path(command).name} did not answer within {limit:g} s") from error
+        raise _failed(
+            cluster, f"the credential plugin {Path(command).name} didn't respond within {limit:g} seconds"
+        ) from error
     finally:
         await _end(process)
     if process.returncode:
-        raise _failed(cluster, f"the plugin {Path(command).name} ended with code {process.returncode}")
+        raise _failed(cluster, f"the credential plugin {Path(command).name} exited with code {process.returncode}")
     return output
 
 
@@ -167,12 +171,16 @@ def _credential(cluster: str, output: bytes, config: Json) -> Reading:
     try:
         answer = read_json(output, MESSAGE_BOUNDS)
     except BadDocument as error:
-        raise _failed(cluster, f"the plugin {plugin} printed something that is not an ExecCredential") from error
+        raise _failed(
+            cluster, f"the credential plugin {plugin} returned something that isn't an ExecCredential"
+        ) from error
     status = section(answer, "status")
     if not text(status, "token"):
-        raise _failed(cluster, f"the plugin {plugin} gave no token; certificates from plugins are not supported")
+        raise _failed(
+            cluster, f"the credential plugin {plugin} returned no token; client certificates aren't supported"
+        )
     return Reading(f"Bearer {text(status, 'token')}", moment(status, "expirationTimestamp"))
 
 
 def _failed(cluster: str, why: str) -> Unauthenticated:
-    return Unauthenticated(cluster, f"The bot has no credentials for cluster {cluster}.", why=why)
+    return Unauthenticated(cluster, f"No credentials for cluster {cluster}.", why=why)

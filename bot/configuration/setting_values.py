@@ -19,20 +19,20 @@ from domain.when import known_zone
 
 def _seconds(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        raise ValueError(f"this is a duration; allowed: {ALLOWED}, or a number of seconds")  # noqa: TRY004 - pydantic's way
+        raise ValueError(f"must be a duration: {ALLOWED}, or a number of seconds")  # noqa: TRY004 - pydantic's way
     if isinstance(value, str):
         try:
             return parse_duration(value) / 1e9
         except BadDuration as error:
-            raise ValueError(str(error).replace(". Allowed is", "; allowed:").removesuffix(".")) from None
+            raise ValueError(str(error).replace(". Use", "; allowed:").removesuffix(".")) from None
     if not 0 < value < float("inf"):
-        raise ValueError("a duration is longer than nothing, and ends")
+        raise ValueError("a duration must be greater than zero and finite")
     return float(value)
 
 
 def _zone(value: str) -> str:
     if not known_zone(value):
-        raise ValueError(f"{value!r} is no time zone; allowed: names like UTC or Europe/Berlin")
+        raise ValueError(f"{value!r} isn't a time zone; use a name such as UTC or Europe/Berlin")
     return value
 
 
@@ -42,7 +42,7 @@ def matches_pattern(pattern: str, allowed: str) -> AfterValidator:
 
     def check(value: str) -> str:
         if shape.fullmatch(value) is None:
-            raise ValueError(f"{value!r} does not do; allowed: {allowed}")
+            raise ValueError(f"{value!r} isn't valid; allowed: {allowed}")
         return value
 
     return AfterValidator(check)
@@ -51,7 +51,7 @@ def matches_pattern(pattern: str, allowed: str) -> AfterValidator:
 def _listening(value: str) -> str:
     host, colon, port = value.rpartition(":")
     if not colon or " " in host or not port.isascii() or not port.isdigit() or int(port) > 65535:
-        raise ValueError(f"{value!r} is no place to listen; allowed: address:port, such as 127.0.0.1:8080")
+        raise ValueError(f"{value!r} isn't a listen address; use address:port, for example 127.0.0.1:8080")
     return value
 
 
@@ -59,7 +59,7 @@ def _network(value: str) -> str:
     try:
         ip_network(value, strict=False)
     except ValueError:
-        raise ValueError(f"{value!r} is no network; allowed: an address or CIDR, such as 10.0.0.0/8") from None
+        raise ValueError(f"{value!r} isn't a network; use an address or CIDR, for example 10.0.0.0/8") from None
     return value
 
 
@@ -70,7 +70,7 @@ def address(*, encrypted: bool, allowed: str) -> Callable[[str], str]:
         parts = _split(value)
         plain = parts is not None and parts.scheme == "http" and (not encrypted or _is_here(parts.hostname or ""))
         if parts is None or not parts.hostname or not (plain or parts.scheme == "https"):
-            raise ValueError(f"{_without_secrets(value)!r} does not do; allowed: {allowed}")
+            raise ValueError(f"{_without_secrets(value)!r} isn't valid; allowed: {allowed}")
         return value
 
     return check
@@ -101,24 +101,24 @@ def _or_nothing(check: Callable[[str], str]) -> AfterValidator:
     return AfterValidator(lambda value: check(value) if value else value)
 
 
-NAME = "lower-case letters, digits, - and ."
+NAME = "lowercase letters, digits, - and ."
 Seconds = Annotated[float, BeforeValidator(_seconds)]
 Zone = Annotated[str, AfterValidator(_zone)]
 Listening = Annotated[str, AfterValidator(_listening)]
 Network = Annotated[str, AfterValidator(_network)]
-SlackApi = Annotated[
-    str, AfterValidator(address(encrypted=True, allowed="https://…/ (plain http on this machine alone)"))
+SlackApi = Annotated[str, AfterValidator(address(encrypted=True, allowed="https://… (http only for this machine)"))]
+PublicUrl = Annotated[
+    str, _or_nothing(address(encrypted=True, allowed="the https:// URL at which Slack reaches the bot"))
 ]
-PublicUrl = Annotated[str, _or_nothing(address(encrypted=True, allowed="https://…, as Slack reaches the bot"))]
 ServerUrl = Annotated[str, _or_nothing(address(encrypted=False, allowed="https://host or https://host:port"))]
-RequestPath = Annotated[str, matches_pattern(r"/\S*", "a path that begins with /")]
+RequestPath = Annotated[str, matches_pattern(r"/\S*", "a path that starts with /")]
 SlashCommand = Annotated[
-    str, matches_pattern(r"/[a-z0-9_-]{1,31}", "/ and up to 31 lower-case letters, digits, - and _")
+    str, matches_pattern(r"/[a-z0-9_-]{1,31}", "/ followed by up to 31 lowercase letters, digits, - and _")
 ]
 ClusterName = Annotated[str, matches_pattern(r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?", f"up to 63 {NAME}")]
 SenderName = Annotated[str, matches_pattern(r"[a-z0-9][a-z0-9._-]{0,62}", f"up to 63 {NAME} and _")]
 Namespace = Annotated[
-    str, matches_pattern(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", "up to 63 lower-case letters, digits and -")
+    str, matches_pattern(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", "up to 63 lowercase letters, digits and -")
 ]
 
 ENV = "VELERO_CHATOPS_"

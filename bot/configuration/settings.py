@@ -34,23 +34,23 @@ class _Part(BaseModel):
 
 class Slack(_Part):
     transport: Literal["http", "socket"] = "http"
-    """How commands come in. socket needs no open port."""
+    "How Slack delivers commands. `socket` needs no open port; `http` needs public_url and an ingress."
     api_url: SlackApi = "https://slack.com/api/"
-    """Base of the Web API; government Slack has another."""
+    "Base URL of the Slack Web API. GovSlack uses a different one."
     request_path: RequestPath = "/slack/events"
     """Path at `listen` to which Slack sends commands, events and clicks."""
     public_url: PublicUrl = ""
-    """Where Slack reaches the bot; only the manifest needs it."""
+    "Public URL of the bot. Only used in the app manifest."
     bot_token_file: Path | None = None
     """File with the bot token (xoxb-…), or VELERO_CHATOPS_SLACK_BOT_TOKEN."""
     signing_secret_file: Path | None = None
     """File with the signing secret; needed for http. Or VELERO_CHATOPS_SLACK_SIGNING_SECRET."""
     signing_secret_previous_file: Path | None = None
-    """Accepted beside the current one while a secret is being replaced."""
+    "File with the previous signing secret, accepted during a rotation."
     app_token_file: Path | None = None
     """File with the app-level token (xapp-…); needed for socket. Or VELERO_CHATOPS_SLACK_APP_TOKEN."""
     teams: tuple[str, ...] = ()
-    """Workspaces whose people may ask; empty: the bot's own."""
+    "IDs of workspaces whose members can use the bot. Default: only the bot's workspace."
     command: SlashCommand = "/velero"
     """The slash command."""
     aliases: dict[SlashCommand, Literal["backup", "restore", "schedule"]] = {
@@ -58,11 +58,11 @@ class Slack(_Part):
         "/restore": "restore",
         "/schedule": "schedule",
     }
-    """Further commands and the noun that each begins with."""
+    "Additional slash commands, each a shortcut for one resource (backup, restore or schedule)."
     response_hosts: tuple[str, ...] = ()
-    """Hosts of response addresses beside Slack's own."""
+    "Additional hosts allowed in Slack response URLs."
     external_people: bool = False
-    """Guests and people of shared channels may ask."""
+    "Allow guests and members of other workspaces to use the bot."
     files: bool = True
     """Upload logs and long lists as files, where a channel's scope allows it."""
     posts_per_minute: int = Field(default=300, ge=1)
@@ -86,13 +86,13 @@ class Cluster(_Part):
     name: ClusterName
     """What people call it in `--cluster` and in rules."""
     in_cluster: bool = False
-    """Use the service account of the pod."""
+    "Connect with the service account of the bot's pod."
     kubeconfig: Path | None = None
     """Kubeconfig file; empty with `context`: the usual one."""
     context: str = ""
     """Context of the kubeconfig; empty: its current one."""
     url: ServerUrl = ""
-    """API server, with token_file and ca_file, instead of a kubeconfig."""
+    "URL of the API server. Use with token_file and ca_file instead of a kubeconfig."
     token_file: Path | None = None
     """File with the bearer token for `url`."""
     ca_file: Path | None = None
@@ -100,19 +100,19 @@ class Cluster(_Part):
     velero_namespace: Namespace = "velero"
     """Namespace of the Velero server."""
     velero_timezone: Zone = "UTC"
-    """Zone of the Velero server's process: what its cron expressions mean."""
+    "Time zone of the Velero server. Velero evaluates cron expressions in this zone."
     object_store_hosts: tuple[str, ...] = ()
-    """host or host:port from which logs and results may be read; empty: none. A store with an authority of its own: caCert of its location."""
+    "Hosts (host or host:port) from which logs and results can be downloaded. Default: none. For a private CA, set caCert in the storage location."
     channels: tuple[str, ...] = ()
-    """Channels whose commands mean this cluster."""
+    "IDs of channels in which commands use this cluster by default."
     server_version: str = ""
-    """Velero's version where its server does not tell it."""
+    "Velero version, if the server doesn't report it."
 
     @model_validator(mode="after")
     def _one_way_in(self) -> Cluster:
         ways = [self.in_cluster, bool(self.url), bool(self.kubeconfig or self.context)]
         if sum(ways) > 1:
-            raise ValueError("in_cluster, url and kubeconfig/context exclude each other")
+            raise ValueError("set only one of in_cluster, url, and kubeconfig/context")
         return self
 
 
@@ -158,15 +158,15 @@ class Route(_Part):
     channels: tuple[str, ...] = ()
     """Slack channel ids; for kind slack."""
     mention: tuple[str, ...] = ()
-    """User or user-group ids, or 'here', said with failures only."""
+    "User IDs, user group IDs or 'here'. Mentioned only for failures."
     routine: bool = False
-    """Take routine successes of schedules too."""
+    "Also send routine successes of schedules."
     url: ServerUrl = ""
     """Receiver; for webhook and alertmanager."""
     secret_file: Path | None = None
     """File with the webhook's signing secret, or VELERO_CHATOPS_WEBHOOK_SECRET_<NAME>."""
     allow_addresses: tuple[Network, ...] = ()
-    """Networks that a webhook may reach although they are private: CIDR."""
+    "Private networks (CIDR) this route is allowed to connect to."
     timeout: Seconds = 15.0
     """Longest wait for the receiver: seconds, or a duration such as 15s."""
 
@@ -176,9 +176,9 @@ class Route(_Part):
         if self.kind == "slack" and not self.channels:
             raise ValueError("a route of kind slack needs channels")
         if self.kind != "slack" and not (self.name and self.url):
-            raise ValueError(f"a route of kind {self.kind} needs a name and a url with http or https")
+            raise ValueError(f"a route of kind {self.kind} needs a name and an http or https url")
         if idle := sorted(IDLE[self.kind] & self.model_fields_set):
-            raise ValueError(f"{', '.join(idle)}: without effect in a route of kind {self.kind}")
+            raise ValueError(f"{', '.join(idle)} has no effect in a route of kind {self.kind}")
         return self
 
     def secret(self) -> str:
@@ -193,13 +193,13 @@ class Sender(_Part):
     secret_file: Path | None = None
     """File with its signing secret, or VELERO_CHATOPS_SENDER_SECRET_<NAME>."""
     secret_previous_file: Path | None = None
-    """Accepted beside the current one while a secret is being replaced."""
+    "File with the previous signing secret, accepted during a rotation."
     token_file: Path | None = None
-    """Bearer token for reading operations."""
+    "File with the bearer token for reading operations."
     groups: tuple[str, ...] = ()
     """Groups that it belongs to, for rules."""
     channel: str = ""
-    """Where its cards go."""
+    "Channel for this sender's status messages."
     per_minute: int = Field(default=60, ge=1)
     """Requests that are taken from it in a minute."""
     callback_addresses: tuple[Network, ...] = ()
@@ -229,49 +229,49 @@ class App(_Part):
 
 class Approvals(_Part):
     channel: str = ""
-    """Where approvals are asked for; empty: where the command was given."""
+    "Channel for approval requests. Default: the channel of the command."
     expires: Seconds = 3600.0
-    """How long an approval is asked where its rule does not say."""
+    "How long approval requests stay open if the rule doesn't set `expires`."
     remind_after: float = Field(default=0.5, gt=0, lt=1)
     """Share of the waiting time after which approvers are reminded; 0.5 is half."""
     window: Seconds = 900.0
-    """How long after the last vote it may start."""
+    "Maximum time between the last vote and the start of the operation."
     start_deadline: Seconds = 1800.0
-    """A restore that waits longer in Velero's queue is withdrawn."""
+    "Maximum time an approved restore waits in Velero's queue before the bot deletes it."
     safety_backup: bool = False
-    """Whether a restore is preceded by a backup of what it overwrites, where neither a rule nor the command says it."""
+    "Create a safety backup before each restore, unless a rule or the command decides otherwise."
     powerful_kinds: tuple[str, ...] = ()
     """Kinds (`plural.group`) that grant rights or act on the whole cluster, beside those that are known to."""
     break_glass_per_day: int = Field(default=3, ge=1)
-    """How often one person may break the glass within 24 hours."""
+    "How many times one person can use break-glass in 24 hours."
 
 
 class Schedules(_Part):
     skip_margin: Seconds = 90.0
-    """A run nearer than this is not promised to be skipped."""
+    "Runs that start within this time may not be skipped."
     grace: Seconds = 300.0
-    """How late a run may be before it counts as missed: Velero's tick of 60 s and its queue."""
+    "How late a run can start before it counts as missed. Allow for Velero's 60-second check and its queue."
     watch: bool = True
     """Tell of missed runs and of schedules without a recent good backup."""
     stale_after: float = Field(default=3.0, gt=1)
-    """Periods without a good backup until it is told."""
+    "Number of intervals without a Completed backup before a notification is sent."
 
 
 class Delivery(_Part):
     timeout: Seconds = 10.0
     """Longest wait for one call to Slack."""
     quarantine: Seconds = 90.0
-    """How long a doubtful message is left alone before history is read."""
+    "After an unconfirmed message: wait this long before reading the channel history."
     read_gap: Seconds = 10.0
     """Shortest time between two reads of one channel's history."""
     sweep: Seconds = 900.0
     """How long after a message was sent again its channel is searched for a second copy."""
     hurry: Seconds = 10.0
-    """How soon a doubtful approval request or failure is sent again without looking: late is worse than twice."""
+    "Resend unconfirmed approval requests and failures after this time, without reading the history. They may arrive twice."
     history: bool = True
-    """Read history to tell what arrived. Without it: at least once."""
+    "Read channel history to check what arrived. If false, messages may arrive more than once."
     enrich: Seconds = 3.0
-    """How long a failure notice waits for Velero's results file."""
+    "How long a failure notification waits for Velero's list of errors."
     queued_too_long: Seconds = 300.0
     """A backup or restore that waits longer in Velero's queue is told."""
     finalizing_too_long: Seconds = 300.0
@@ -282,18 +282,18 @@ class Delivery(_Part):
 
 class Watching(_Part):
     look_every: Seconds = 30.0
-    """How often a cluster is looked at as a whole, and its Velero asked whether it answers."""
+    "How often each cluster and its Velero server are checked."
     answer_within: Seconds = 5.0
-    """How long Velero may take to answer. Two unanswered questions in a row are told."""
+    "How long the Velero server has to respond. After two missed checks in a row, a notification is sent."
     refused_every: Seconds = 60.0
-    """How often a kind that the cluster refuses or does not have is asked for again."""
+    "How often the bot retries resources it may not read or that don't exist."
     stalls_every: Seconds = 15.0
-    """How often runs are looked through for those that do not move."""
+    "How often the bot looks for backups and restores that are stuck."
 
 
 class Store(_Part):
     ballast: int = 16 * 1024 * 1024
-    """Bytes kept free for the day the disk is full."""
+    "Bytes reserved so that the bot can still write when the disk is full."
     keep_operations: Seconds = 400 * 86400.0
     """How long operations are kept after they end."""
     keep_notices: Seconds = 90 * 86400.0
@@ -317,9 +317,9 @@ class Limits(_Part):
 
 class Audit(_Part):
     channel: str = ""
-    """Where signed heads are published."""
+    "Channel in which signed checkpoints of the audit log are published."
     key_file: Path | None = None
-    """Ed25519 private key, PEM; without it one is made in the data directory."""
+    "Ed25519 private key (PEM) that signs the audit log. Default: a key generated in the data directory."
     anchor_every: Seconds = 3600.0
     """How often the signed head of the audit log is published."""
 
@@ -344,7 +344,7 @@ class Settings(_Part):
     status_listen: Listening = "127.0.0.1:8081"
     """Where probes and Prometheus reach it: /healthz, /readyz, /metrics. These name clusters: never expose it to Slack's side."""
     timezone: Zone = "UTC"
-    """For people whose Slack profile names none."""
+    "Time zone for people whose Slack profile has none."
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """From which level on lines are logged."""
     slack: Slack = Slack()
@@ -354,7 +354,7 @@ class Settings(_Part):
     channels: tuple[Channel, ...] = ()
     """Channels with a cluster or a scope of their own."""
     groups: dict[str, tuple[str, ...]] = {}
-    """Groups of our own: name → user ids or e-mail addresses. Slack's user groups are known by handle."""
+    "Groups for rules: name → user IDs or email addresses. Slack user groups work by handle and needn't be listed."
     rules: tuple[dict[str, Any], ...] = ()
     """Who may do what; the first rule that matches decides. See deploy/policies.example.toml."""
     routes: tuple[Route, ...] = ()

@@ -38,7 +38,7 @@ def read(path: Path) -> tuple[Settings, tuple[Rule, ...]]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"The settings {path} cannot be read.", faults=(str(error),)) from None
+        raise ConfigError(f"The settings file {path} can't be read.", faults=(str(error),)) from None
     return parse(text, str(path))
 
 
@@ -46,7 +46,7 @@ def parse(text: str, name: str) -> tuple[Settings, tuple[Rule, ...]]:
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{name} is no TOML.", faults=(_broken(name, text, str(error)),)) from None
+        raise ConfigError(f"{name} isn't valid TOML.", faults=(_broken(name, text, str(error)),)) from None
     settings, found = _validated(data)
     rules = _rules(data, settings, found)
     if found or settings is None:
@@ -71,7 +71,9 @@ def _broken(name: str, text: str, fault: str) -> str:
     what, _, where = fault.rpartition(" (at ")
     place = re.match(r"line (\d+), column (\d+)", where)
     line = int(place[1]) if place else len(text.splitlines()) or 1
-    return f"{name}:{line}: {what[:1].lower()}{what[1:]}" + (f", in column {place[2]}" if place else ", at the end")
+    return f"{name}:{line}: {what[:1].lower()}{what[1:]}" + (
+        f", column {place[2]}" if place else ", at the end of the file"
+    )
 
 
 def _validated(data: Mapping[str, Any]) -> tuple[Settings | None, list[Found]]:
@@ -150,24 +152,24 @@ def _found(fault: ErrorDetails) -> Found:
 def _unknown(where: Location) -> str:
     allowed = _keys(where[:-1])
     near = get_close_matches(str(where[-1]), allowed, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(allowed)}"
-    return f"there is no such setting; {hint}"
+    hint = f"did you mean {near[0]!r}?" if near else f"allowed: {', '.join(allowed)}"
+    return f"unknown setting; {hint}"
 
 
 _KINDS = {
-    "bool": "this is true or false",
-    "string": 'this is a text, in quotes: "…"',
-    "path": 'this is a path, in quotes: "/…"',
-    "int": "this is a whole number",
-    "float": "this is a number",
-    "finite": "this is a number",
-    "tuple": 'this is a list: ["…", "…"]',
-    "list": 'this is a list: ["…", "…"]',
-    "dict": "this is a table",
-    "mapping": "this is a table",
-    "model": "this is a table",
-    "dataclass": "this is a table",
-    "missing": "this is missing",
+    "bool": "must be true or false",
+    "string": 'must be a string, in quotes: "…"',
+    "path": 'must be a path, in quotes: "/…"',
+    "int": "must be a whole number",
+    "float": "must be a number",
+    "finite": "must be a number",
+    "tuple": 'must be a list: ["…", "…"]',
+    "list": 'must be a list: ["…", "…"]',
+    "dict": "must be a table",
+    "mapping": "must be a table",
+    "model": "must be a table",
+    "dataclass": "must be a table",
+    "missing": "required setting is missing",
 }
 """By what the names of pydantic's faults begin with."""
 _BOUNDS = (
@@ -183,7 +185,7 @@ def _words(fault: ErrorDetails) -> str:
     context: Mapping[str, Any] = fault.get("ctx") or {}
     for name, bound in _BOUNDS:
         if name in context:
-            return f"{fault['input']} does not do; allowed: {bound.format(context[name])}"
+            return f"{fault['input']} isn't valid; allowed: {bound.format(context[name])}"
     if fault["type"] == "literal_error":
         return _choice(fault["input"], re.findall(r"'([^']*)'", str(context.get("expected"))))
     kind = fault["type"].partition("_")[0]
@@ -193,7 +195,7 @@ def _words(fault: ErrorDetails) -> str:
 def _choice(given: object, allowed: Sequence[str]) -> str:
     near = get_close_matches(str(given), allowed, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    return f"{given!r} is not one of the values; {hint}allowed: {', '.join(allowed)}"
+    return f"{given!r} isn't valid; {hint}allowed: {', '.join(allowed)}"
 
 
 def _keys(where: Location) -> list[str]:

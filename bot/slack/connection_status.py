@@ -19,7 +19,7 @@ class ConnectionStatus:
         self._client = client
         self.user = ""
         self.team = ""
-        self.fault = "not asked yet"
+        self.fault = "not checked yet"
 
     async def round(self) -> float:
         try:

@@ -66,7 +66,7 @@ class Forms:
             await asyncio.wait_for(self._client.views_open(trigger_id=received.trigger, view=view), 2.0)
         except FAULTS as error:
             log.warning("a form could not be opened: %s", error)
-            await self.say(received, "The form could not be opened. Please try again.")
+            await self.say(received, "The form couldn't be opened. Try again.")
 
     async def _view(self, received: Received) -> Json:
         if received.action in shortcuts.FORMS:
@@ -97,9 +97,9 @@ class Forms:
         values = received.extra.get("values") or {}
         about = metadata(received.value)
         if received.action == TYPED and values.get(WORD, "").strip() != about.get("word"):
-            return {WORD: f"Type {about.get('word')} exactly."}
+            return {WORD: f"Type exactly: {about.get('word')}"}
         if received.action == REASONED and not values.get(REASON, "").strip():
-            return {REASON: "A reason is needed."}
+            return {REASON: "Enter a reason."}
         return shortcuts.form_errors(received)
 
     def closing(self, title: str, text: str) -> Json:
@@ -137,13 +137,13 @@ def _carried(received: Received, **more: str) -> str:
 def typed_view(received: Received) -> Json:
     word = metadata(received.value).get("word", "")
     label = f"Type {word} to confirm"
-    text = f"`{metadata(received.value).get('line', '')}` cannot be taken back."
+    text = f"You can't undo this: `{metadata(received.value).get('line', '')}`"
     return {
         "type": "modal",
         "callback_id": TYPED,
         "private_metadata": _carried(received),
-        "title": _plain("Are you sure?"),
-        "submit": _plain("Do it"),
+        "title": _plain("Confirm deletion"),
+        "submit": _plain("Delete"),
         "close": _plain("Cancel"),
         "blocks": [{"type": "section", "text": {"type": "mrkdwn", "text": text}}, _input(WORD, label, multiline=False)],
     }
@@ -154,8 +154,8 @@ def reason_view(received: Received) -> Json:
         "type": "modal",
         "callback_id": REASONED,
         "private_metadata": _carried(received, action=received.action.removeprefix(REASONED)),
-        "title": _plain("Why?"),
-        "submit": _plain("Send"),
+        "title": _plain("Reject request"),
+        "submit": _plain("Reject"),
         "close": _plain("Cancel"),
         "blocks": [_input(REASON, "Reason", multiline=True)],
     }

@@ -44,4 +44,4 @@ class HomeProcessor:
             done = await self._conductor.run(CommandRequest(key, "status", actor, Origin(Way.HOME)))
         except (UserError, ClusterError) as error:
             return Answer(error.text, (Text(error.why),) if error.why else (), Tone.BAD)
-        return done.answer or Answer("There is nothing to show.")
+        return done.answer or Answer("No status available.")

@@ -63,7 +63,7 @@ class Identity:
         """Raises Refused where this person may not ask at all, and Unsure where Slack does not say who it is."""
         profile = await self._profile(user)
         if fault := self._fault(profile, team, await self._home()):
-            raise Refused(fault, why="Only people of this workspace may ask.")
+            raise Refused(fault, why="Only members of this workspace can use the bot.")
         return await self.actor_of_profile(user, profile)
 
     async def actor_of_profile(self, user: str, profile: Json) -> Actor:
@@ -98,10 +98,13 @@ class Identity:
             if error.response.get("error") in UNKNOWN_USER_ERRORS:
                 return {}
             raise IdentityUnknown(
-                "I cannot find out who you are.", why=f"Slack says {error.response.get('error')}."
+                "Your identity can't be verified right now. Nothing was done.",
+                why=f"Slack reports: {error.response.get('error')}.",
             ) from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise IdentityUnknown("I cannot find out who you are.", why="Slack does not answer.") from error
+            raise IdentityUnknown(
+                "Your identity can't be verified right now. Nothing was done.", why="Slack doesn't respond."
+            ) from error
         profile = dict(answer.get("user") or {})
         self._users[user] = _Kept(profile, self._now())
         return profile
@@ -110,22 +113,25 @@ class Identity:
         """The workspaces whose people may ask. Without knowing them nobody may."""
         known = frozenset(team for team in await self._teams() if team)
         if not known and not self._external:
-            raise IdentityUnknown("I cannot find out who you are.", why="Slack does not say which workspace is mine.")
+            raise IdentityUnknown(
+                "Your identity can't be verified right now. Nothing was done.",
+                why="Slack doesn't report the bot's workspace.",
+            )
         return known
 
     def _fault(self, profile: Json, team: str, home: frozenset[str]) -> str:
         """`team`: where the request says that they come from. It and their profile have to agree with us."""
         if not profile or profile.get("deleted"):
-            return "This account is deactivated."
+            return "Your Slack account is deactivated."
         if profile.get("is_bot") or profile.get("is_workflow_bot"):
-            return "Bots cannot ask."
+            return "Bots and workflows can't run commands."
         if self._external:
             return ""
         if profile.get("is_restricted") or profile.get("is_ultra_restricted"):
-            return "Guests cannot ask."
+            return "Guests can't run commands."
         said = {str(each) for each in (profile.get("team_id"), team) if each}
         if profile.get("is_stranger") or not said or not said <= home:
-            return "People of another workspace cannot ask."
+            return "Members of other workspaces can't run commands."
         return ""
 
     async def _handles_of(self, user: str) -> set[str]:
@@ -216,9 +222,13 @@ class Identity:
         except SlackApiError as error:
             if error.response.get("error") in UNKNOWN_USER_ERRORS:
                 return ""
-            raise IdentityUnknown("I cannot find out who may approve.", why="Slack does not say.") from None
+            raise IdentityUnknown(
+                "The approvers can't be determined right now.", why="Slack doesn't return the user group."
+            ) from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise IdentityUnknown("I cannot find out who may approve.", why="Slack does not answer.") from error
+            raise IdentityUnknown(
+                "The approvers can't be determined right now.", why="Slack doesn't respond."
+            ) from error
         return str((answer.get("user") or {}).get("id") or "")
 
     def forget(self, user: str = "") -> None:

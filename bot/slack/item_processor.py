@@ -141,13 +141,15 @@ def _of(clicks: Mapping[str, Click], received: Received) -> Click | None:
 def _unsure(error: IdentityUnknown | TimeoutError) -> IdentityUnknown:
     if isinstance(error, IdentityUnknown):
         return error
-    return IdentityUnknown("I cannot find out who you are.", why="Slack does not answer.")
+    return IdentityUnknown("Your identity can't be verified right now. Nothing was done.", why="Slack doesn't respond.")
 
 
 def unknown_action(received: Received) -> UsageError:
     if received.kind == "shortcut":
-        return UsageError("This message is about no backup, restore, schedule or location of mine.")
-    return UsageError("This button is from an older message.", fix="Give the command again.")
+        return UsageError(
+            "This message isn't about a backup, restore, schedule or storage location of a configured cluster."
+        )
+    return UsageError("This button no longer works.", fix="Run the command again.")
 
 
 def action_of(received: Received) -> str:
@@ -189,7 +191,7 @@ def error_answer(error: ChatopsError, line: str, ref: str, better: str | None = 
     if error.why:
         parts.append(Text(error.why, untrusted=True))
     if error.nearest:
-        parts.append(Text(f"Nearest: {', '.join(error.nearest)}", untrusted=True))
+        parts.append(Text(f"Did you mean {', '.join(error.nearest)}?", untrusted=True))
     if better:
         parts.append(Code(better))
     elif error.fix and is_shown(error.fix, line):

@@ -91,7 +91,7 @@ class Listeners:
             return {"response_action": "errors", "errors": wrong}
         taken = await self._take(received)
         if taken.text:
-            return {"response_action": "update", "view": self._forms.closing("Not done", taken.text)}
+            return {"response_action": "update", "view": self._forms.closing("Nothing was done", taken.text)}
         return {}
 
     async def event(self, body: Body) -> Mapping[str, Any]:
@@ -154,10 +154,10 @@ async def listener_response(listener: Listener, body: Body) -> Mapping[str, Any]
         async with asyncio.timeout(LIMIT):
             return await listener(body)
     except TimeoutError:
-        return {"text": "I was too slow: this may not have been done. Please look before you try again."}
+        return {"text": "The bot took too long to respond. The command may have run: check before you retry."}
     except Exception:  # a fault in a listener is told, and never reaches Bolt's runner
         log.exception("a listener failed")
-        return {"text": "Something went wrong: this was not done."}
+        return {"text": "Internal error. Nothing was done."}
     finally:
         ACK_SECONDS.observe(time.perf_counter() - began)
 

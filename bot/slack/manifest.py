@@ -15,7 +15,7 @@ from domain.errors import ConfigError
 Json = dict[str, Any]
 
 NAME = "Velero"
-DESCRIPTION = "Back up, restore and schedule Kubernetes clusters"
+DESCRIPTION = "Back up, restore and schedule Kubernetes clusters with Velero"
 HINT_LIMIT = 1000
 ESSENTIAL = ("status", "backup", "restore", "schedule", "help")
 
@@ -30,44 +30,44 @@ class Scope:
 
 
 SCOPES: tuple[Scope, ...] = (
-    Scope("commands", "Slash commands and shortcuts are how people ask."),
-    Scope("chat:write", "Answers, cards and notices, in channels that the bot was invited to."),
-    Scope("app_mentions:read", "@velero in a thread is a command about what the thread is about."),
-    Scope("users:read", "Whoever asks has to be a member, active, and no guest; their time zone."),
-    Scope("users:read.email", "Groups may name people by e-mail; one person with two accounts votes once."),
-    Scope("usergroups:read", "Rules and approvers may name Slack's user groups."),
-    Scope("im:write", "What only one person may see goes to them directly."),
+    Scope("commands", "Slash commands and shortcuts."),
+    Scope("chat:write", "Send replies, status messages and notifications to channels the bot is in."),
+    Scope("app_mentions:read", "Run commands from mentions such as @velero in a thread."),
+    Scope("users:read", "Check that the person is an active member and not a guest; read their time zone."),
+    Scope("users:read.email", "Match group members by email; make sure a person with two accounts votes only once."),
+    Scope("usergroups:read", "Use Slack user groups in rules and as approvers."),
+    Scope("im:write", "Send private results in a direct message."),
     Scope(
-        "im:history", "Commands written to the bot directly; after a failure, which of its own messages arrived there."
+        "im:history", "Read commands in direct messages; after an outage, check which of the bot's messages arrived."
     ),
-    Scope("channels:read", "The doctor's look whether the bot is in the channels that the settings name."),
+    Scope("channels:read", "Let `doctor` check that the bot is in the configured channels."),
     Scope(
         "groups:read",
-        "The same for private channels.",
-        "the doctor cannot look into private channels",
+        "Same for private channels.",
+        "`doctor` can't check private channels",
     ),
 )
 HISTORY = (
     Scope(
         "channels:history",
-        "After a failure: whether a notice arrived in a channel is read back, so that nothing is said twice.",
-        "after a failure a notice may be said twice",
+        "After an outage, check whether a notification arrived, so it isn't sent twice.",
+        "notifications may be sent twice after an outage",
     ),
     Scope(
         "groups:history",
-        "The same for private channels.",
-        "after a failure a notice in a private channel may be said twice",
+        "Same for private channels.",
+        "notifications in private channels may be sent twice after an outage",
     ),
 )
-FILES = Scope("files:write", "Logs and long lists are files.", "logs and long lists cannot be given as files")
+FILES = Scope("files:write", "Upload logs and long lists as files.", "logs and long lists can't be uploaded")
 
 EVENTS: Mapping[str, str] = {
-    "app_home_opened": "the home tab shows how things are",
-    "app_mention": "@velero in a thread",
-    "message.im": "commands written to the bot directly",
-    "subteam_members_changed": "approvers changed: what was known of user groups is forgotten",
-    "subteam_updated": "the same",
-    "user_change": "somebody was deactivated or renamed",
+    "app_home_opened": "updates the App Home",
+    "app_mention": "commands in mentions",
+    "message.im": "commands in direct messages",
+    "subteam_members_changed": "refreshes cached user groups when approvers change",
+    "subteam_updated": "same as above",
+    "user_change": "refreshes people who are deactivated or renamed",
 }
 
 
@@ -123,8 +123,8 @@ def _url(slack: Slack) -> str:
         return ""
     if not slack.public_url.startswith("https://"):
         raise ConfigError(
-            "Slack has to know where to send requests.",
-            faults=('slack.public_url is missing: https://…, or set slack.transport = "socket"',),
+            "Slack needs the bot's public URL.",
+            faults=('slack.public_url is missing: set an https:// URL, or set slack.transport = "socket"',),
         )
     return slack.public_url.rstrip("/") + slack.request_path
 
@@ -134,7 +134,7 @@ def _addressed(key: str, url: str) -> Json:
 
 
 def _command(slack: Slack, name: str, noun: str, url: str) -> Json:
-    what = f"The same as {slack.command} {noun}" if noun else DESCRIPTION
+    what = f"Same as {slack.command} {noun}" if noun else DESCRIPTION
     return {
         "command": name,
         "description": what,

@@ -56,39 +56,47 @@ class Form:
 
 
 NAMESPACES = "namespaces"
-_REASON = Box("reason", "Why", "reason", "Kept in the record")
+_REASON = Box("reason", "Reason", "reason", "Shown in the audit log")
 
 FORMS: Mapping[str, Form] = {
     "ask:backup": Form(
         "backup",
         "Back up now",
-        "Back up",
+        "Start backup",
         (
-            Box(NAMESPACES, "Namespaces", "include-namespaces", "shop, shop-db", optional=False, words=True),
-            Box("name", "Name", optional=False),
-            Box("ttl", "Keep it for", "ttl", "30d; empty: 720h0m0s, Velero's default"),
+            Box(
+                NAMESPACES, "Namespaces", "include-namespaces", "For example shop, shop-db", optional=False, words=True
+            ),
+            Box("name", "Backup name", optional=False),
+            Box("ttl", "Keep for", "ttl", "For example 30d. Default: 30 days"),
             _REASON,
         ),
     ),
     "ask:restore": Form(
         "restore",
+        "Restore from a backup",
         "Restore",
-        "Go on",
         (
-            Box("backup", "Backup", "from-backup", "Empty: the newest Completed one of these namespaces"),
-            Box(NAMESPACES, "Namespaces", "include-namespaces", "shop, shop-db; empty: all of the backup", words=True),
-            Box("mappings", "Into other namespaces", "namespace-mappings", "shop:shop-copy", words=True),
+            Box("backup", "Backup", "from-backup", "Leave empty for the latest Completed backup of these namespaces"),
+            Box(
+                NAMESPACES,
+                "Namespaces",
+                "include-namespaces",
+                "For example shop, shop-db. Leave empty for all namespaces in the backup",
+                words=True,
+            ),
+            Box("mappings", "Restore into other namespaces", "namespace-mappings", "shop:shop-copy", words=True),
             Box(
                 "existing",
-                "What is there already",
+                "If an object already exists",
                 "existing-resource-policy",
-                options=(("none", "stays as it is"), ("update", "is updated from the backup")),
+                options=(("none", "Leave it unchanged"), ("update", "Update it from the backup")),
             ),
             Box(
                 "safety",
-                "First back up what it overwrites",
+                "Create a safety backup first",
                 "safety-backup",
-                options=(("true", "yes, and wait for it"), ("false", "no")),
+                options=(("true", "Yes, and wait until it completes"), ("false", "no")),
             ),
             _REASON,
         ),
@@ -98,9 +106,11 @@ FORMS: Mapping[str, Form] = {
 
 SHOW = "show"
 SHORTCUTS: tuple[Shortcut, ...] = (
-    Shortcut("ask:backup", "global", "Back up now…", "Back up namespaces of a cluster"),
-    Shortcut("ask:restore", "global", "Restore…", "Ask for a restore from a backup"),
-    Shortcut(SHOW, "message", "Show in Velero", "All about the backup, restore or schedule of this message"),
+    Shortcut("ask:backup", "global", "Back up now…", "Back up namespaces in a cluster"),
+    Shortcut("ask:restore", "global", "Restore from a backup…", "Request a restore from a backup"),
+    Shortcut(
+        SHOW, "message", "Show backup or restore", "Show details of the backup, restore or schedule in this message"
+    ),
 )
 
 
@@ -168,9 +178,9 @@ def form_errors(received: Received) -> Mapping[str, str] | None:
 def _incomplete(form: Form, values: Mapping[str, str]) -> Mapping[str, str]:
     """Required boxes of blanks alone, which Slack lets through; a restore that says neither what nor from where."""
     said = {box.block: _said(box, values.get(box.block, "")) for box in form.boxes}
-    empty = {box.block: "This is needed." for box in form.boxes if not box.optional and not said[box.block]}
+    empty = {box.block: "This field is required." for box in form.boxes if not box.optional and not said[box.block]}
     if "backup" in said and not said["backup"] and not said[NAMESPACES]:
-        empty["backup"] = "A backup, or namespaces whose newest backup is meant."
+        empty["backup"] = "Enter a backup, or namespaces to find their latest backup."
     return empty
 
 
@@ -218,8 +228,8 @@ def _input(box: Box, initial: str) -> Json:
 def _channel() -> Json:
     """Where its card appears; left out, it comes directly."""
     element = {"type": "conversations_select", "action_id": CHANNEL, "default_to_current_conversation": True}
-    label = _plain("Where to tell of it")
-    hint = _plain("Empty: to you alone")
+    label = _plain("Post updates to")
+    hint = _plain("Leave empty to get them in a direct message")
     return {
         "type": "input", "block_id": CHANNEL, "label": label, "hint": hint, "optional": True, "element": element,
     }  # fmt: skip

@@ -31,12 +31,12 @@ log = logging.getLogger(__name__)
 Json = dict[str, Any]
 
 MAX_CONCURRENT_ENVELOPES = 400
-BUSY = {"response_type": "ephemeral", "text": "I am busy: this was not done."}
+BUSY = {"response_type": "ephemeral", "text": "Too busy right now. Nothing was done; try again in a moment."}
 SHUTTING_DOWN = frozenset({"warning", "refresh_requested"})
 """Reasons after which the next connection is wanted at once; the others need somebody."""
 WORDS = {
-    "link_disabled": "Socket Mode is switched off in the Slack app.",
-    "too_many_websockets": "Slack has ten connections of this app already.",
+    "link_disabled": "Socket Mode is turned off for the Slack app.",
+    "too_many_websockets": "Slack already has ten connections for this app. Stop other instances of the bot.",
 }
 
 
@@ -137,7 +137,9 @@ class SocketMode:
         try:
             socket = await self._session.ws_connect(url, heartbeat=self._patience.heartbeat, max_msg_size=4 << 20)
         except (aiohttp.ClientError, OSError) as error:
-            raise SlackUnreachable(f"Slack's socket cannot be opened: {type(error).__name__}.") from error
+            raise SlackUnreachable(
+                f"Slack's Socket Mode connection can't be opened: {type(error).__name__}."
+            ) from error
         link = Link(socket, asyncio.get_running_loop().time())
         try:
             await self._greeted(link)
@@ -150,21 +152,21 @@ class SocketMode:
         try:
             answer = await self._client.apps_connections_open(app_token=self._token())
         except SlackApiError as error:
-            raise SlackUnreachable(f"Slack gives no connection: {error.response.get('error')}.") from error
+            raise SlackUnreachable(f"Slack refuses a Socket Mode connection: {error.response.get('error')}.") from error
         except (aiohttp.ClientError, OSError) as error:
-            raise SlackUnreachable(f"Slack does not answer: {type(error).__name__}.") from error
+            raise SlackUnreachable(f"Slack doesn't respond: {type(error).__name__}.") from error
         url = str(answer.get("url") or "")
         if not url.startswith("wss://") and not self._client.base_url.startswith("http://"):
-            raise SlackUnreachable("Slack gave an address that is not encrypted.")
+            raise SlackUnreachable("Slack returned an unencrypted Socket Mode address.")
         return url
 
     async def _greeted(self, link: Link) -> None:
         try:
             said = _read(await link.socket.receive(timeout=self._patience.hello))
         except TimeoutError as error:
-            raise SlackUnreachable("Slack's socket says nothing.") from error
+            raise SlackUnreachable("Slack's Socket Mode connection is silent.") from error
         if said.get("type") != "hello":
-            raise SlackUnreachable(_words(str(said.get("reason") or "no greeting")))
+            raise SlackUnreachable(_words(str(said.get("reason") or "no hello message")))
 
     async def _serve(self, link: Link) -> None:
         try:
@@ -259,4 +261,4 @@ def _read(frame: aiohttp.WSMessage) -> Json:
 
 
 def _words(why: str) -> str:
-    return WORDS.get(why, f"Slack's socket is closed: {why}.")
+    return WORDS.get(why, f"Slack closed the Socket Mode connection: {why}.")

@@ -77,15 +77,15 @@ def full_plan(approval: Approval, operation: Operation, plan: Plan) -> Answer:
     manifests = scrub(yaml.safe_dump_all([step.manifest for step in plan.steps], sort_keys=False))
     rows = (
         ("Requested by", approval.requester),
-        ("Plan", plan.fingerprint),
-        ("Approval", approval.fingerprint),
-        ("Stands on", yaml.safe_dump(dict(plan.evidence), sort_keys=False).strip() or "-"),
+        ("Plan fingerprint", plan.fingerprint),
+        ("Approval fingerprint", approval.fingerprint),
+        ("Based on", yaml.safe_dump(dict(plan.evidence), sort_keys=False).strip() or "-"),
     )
     notes = [Text(note, untrusted=True) for note in plan.notes]
-    files = [Attachment(f"{operation.subject}.yaml", manifests, "What would be written")]
+    files = [Attachment(f"{operation.subject}.yaml", manifests, "Objects this creates")]
     if plan.report:
-        files.append(Attachment(f"{operation.subject}-preview.txt", plan.report, "Everything it would change"))
+        files.append(Attachment(f"{operation.subject}-preview.txt", plan.report, "All changes"))
     parts: tuple[Part, ...] = (Fields(rows), *notes, Code(scrub(plan.cli)), *files)
     names = plan.reach.namespaces
     title = f"{operation.noun} {operation.verb} {operation.subject}"
-    return Answer(f"The whole plan of {title}", parts, cluster=operation.cluster, namespaces=names)
+    return Answer(f"Plan of {title}", parts, cluster=operation.cluster, namespaces=names)

@@ -16,7 +16,7 @@ from store.tables.audit import AuditRow
 
 SILENT = frozenset({"approval"})
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-DATA_DIR = click.option("--data-dir", type=click.Path(path_type=Path), required=True, help="The bot's data directory.")
+DATA_DIR = click.option("--data-dir", type=click.Path(path_type=Path), required=True, help="Data directory of the bot.")
 
 
 @click.group("audit")
@@ -26,7 +26,9 @@ def COMMAND() -> None:  # noqa: N802
 
 @COMMAND.command("verify")
 @DATA_DIR
-@click.option("--anchor", "anchors", type=click.Path(path_type=Path), multiple=True, help="A file with signed heads.")
+@click.option(
+    "--anchor", "anchors", type=click.Path(path_type=Path), multiple=True, help="File with signed checkpoints."
+)
 def verify_command(data_dir: Path, anchors: tuple[Path, ...]) -> None:
     """Check the chain and its signed heads: 0 ok, 3 broken, 4 truncated, 5 an anchor is missing."""
     _there(data_dir)
@@ -61,7 +63,7 @@ def show(operation: str, data_dir: Path) -> None:
     with read_transaction(data_dir) as tx:
         rows = tx.audit.history_of(operation)
     if not rows:
-        raise click.ClickException(f"There is no operation {operation!r} in the record.")
+        raise click.ClickException(f"Operation {operation!r} isn't in the audit log.")
     for row in rows:
         print(told(row))
 
@@ -83,4 +85,4 @@ def _said(value: object) -> str:
 
 def _there(data_dir: Path) -> None:
     if not (data_dir / DATABASE_FILE).exists():
-        raise click.ClickException(f"There is no record in {data_dir}.")
+        raise click.ClickException(f"No audit log in {data_dir}.")

@@ -24,7 +24,7 @@ def COMMAND() -> None:  # noqa: N802
 @COMMAND.command("check")
 @click.option("--config", "path", type=click.Path(path_type=Path), required=True)
 @click.option("--strict", is_flag=True, help="Fail where a part cannot work, such as a webhook without its secret.")
-@click.option("--live", "live", is_flag=True, help="Ask Slack and the clusters whether they agree.")
+@click.option("--live", "live", is_flag=True, help="Also check Slack and the clusters.")
 def check(path: Path, *, live: bool, strict: bool) -> None:
     """Read the settings, report every fault, print what is in force."""
     try:
@@ -49,7 +49,7 @@ def _live(settings: Settings) -> int:
     try:
         return checking.live(settings)
     except OSError as error:
-        raise click.ClickException(f"A secret cannot be read: {error}") from None
+        raise click.ClickException(f"A secret can't be read: {error}") from None
 
 
 def shown(settings: Settings) -> dict[str, object]:
@@ -68,4 +68,4 @@ def _masked(read_secret: object) -> str:
     try:
         return MASK if read_secret() else "missing"
     except OSError as error:
-        return f"cannot be read: {error.strerror}"
+        return f"can't be read: {error.strerror}"

@@ -14,13 +14,16 @@ from velero.documents import MESSAGE_BOUNDS, BadDocument, read_json
 @click.command("cron")
 @click.argument("expr", required=False)
 @click.option(
-    "--dialect", type=click.Choice(["robfig", "netresearch"]), default="robfig", help="Velero up to 1.18, or later."
+    "--dialect",
+    type=click.Choice(["robfig", "netresearch"]),
+    default="robfig",
+    help="Cron dialect: robfig for Velero up to 1.18, netresearch for later versions.",
 )
-@click.option("--timezone", "zone", default="UTC", help="Zone of the Velero server.")
-@click.option("--from", "start", default=None, help="RFC 3339; now if not given.")
+@click.option("--timezone", "zone", default="UTC", help="Time zone of the Velero server.")
+@click.option("--from", "start", default=None, help="Start time (RFC 3339). Default: now.")
 @click.option("--count", type=int, default=5)
 @click.option(
-    "--batch", is_flag=True, help="One JSON request each on standard input, one answer each on standard output."
+    "--batch", is_flag=True, help="Read one JSON request per line from standard input; print one JSON answer per line."
 )
 def COMMAND(expr: str | None, dialect: str, zone: str, start: str | None, count: int, *, batch: bool) -> None:  # noqa: N802
     """Print the next runs of EXPR."""
@@ -28,7 +31,7 @@ def COMMAND(expr: str | None, dialect: str, zone: str, start: str | None, count:
         answer_lines(lambda line: answer_line(_loaded(line)))
         return
     if expr is None:
-        raise click.UsageError("A cron expression is missing.")
+        raise click.UsageError("EXPR is missing.")
     begin = start or datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     said = answer_line({"expr": expr, "server_tz": zone, "from": begin, "count": count, "dialect": dialect})
     if "error" in said:

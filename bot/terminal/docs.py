@@ -30,4 +30,4 @@ def COMMAND(*, write: bool, check: bool) -> None:  # noqa: N802
             Path(name).write_text(PAGES[name](), "utf-8")
             print(f"wrote {name}")
     elif check and stale:
-        raise click.ClickException(f"Not up to date: {', '.join(stale)}. Run `make docs`.")
+        raise click.ClickException(f"Out of date: {', '.join(stale)}. Run `make docs`.")

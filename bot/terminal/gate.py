@@ -47,23 +47,31 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
 
 
 @click.command("gate")
-@click.option("--url", envvar="VELERO_CHATOPS_URL", required=True, help="Where the bot is reached.")
-@click.option("--secret", envvar="VELERO_CHATOPS_SECRET", help="whsec_…; better by the environment or a file.")
+@click.option("--url", envvar="VELERO_CHATOPS_URL", required=True, help="URL of the bot.")
+@click.option(
+    "--secret",
+    envvar="VELERO_CHATOPS_SECRET",
+    help="Signing secret (whsec_…). Prefer the environment variable or --secret-file.",
+)
 @click.option("--secret-file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--token", envvar="VELERO_CHATOPS_TOKEN", help="To wait for a backup that is taken.")
+@click.option(
+    "--token", envvar="VELERO_CHATOPS_TOKEN", help="Token to poll the operation. Required with --take-if-older."
+)
 @click.option("--token-file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--cluster", default="")
-@click.option("--namespace", "namespaces", multiple=True, help="Several times, or divided by commas.")
-@click.option("--app", default="", help="An application of the bot's settings, instead of namespaces.")
-@click.option("--max-age", required=True, help="How old the backup may be: 24h, 7d.")
-@click.option("--take-if-older", is_flag=True, help="Take a backup where none is young enough, and wait for it.")
-@click.option("--timeout", default="1h", help="How long that may take, approval included.")
-@click.option("--require-volumes", is_flag=True, help="Every volume has to have its data in the backup.")
-@click.option("--ttl", default="", help="How long a backup that is taken is kept.")
+@click.option("--namespace", "namespaces", multiple=True, help="Namespace to check. Repeat, or separate with commas.")
+@click.option("--app", default="", help="Application from the bot's settings, instead of namespaces.")
+@click.option("--max-age", required=True, help="Maximum age of the backup, for example 24h or 7d.")
+@click.option("--take-if-older", is_flag=True, help="Create a backup if none is recent enough, and wait for it.")
+@click.option("--timeout", default="1h", help="Maximum time to wait, including approval.")
+@click.option("--require-volumes", is_flag=True, help="Pass only if the backup contains the data of every volume.")
+@click.option("--ttl", default="", help="Retention of a backup created by the gate, for example 7d.")
 @click.option("--reason", default="")
-@click.option("--callback", default="", help="Address to be told the verdict.")
-@click.option("--link", default="", help="The page of this run, for the card.")
-@click.option("--id", "ident", default="", help="The same id is the same request; random if not given.")
+@click.option("--callback", default="", help="URL that receives the verdict.")
+@click.option("--link", default="", help="URL of this pipeline run, linked in the status message.")
+@click.option(
+    "--id", "ident", default="", help="Request id. Repeating an id returns the same operation. Default: random."
+)
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text")
 def COMMAND(  # noqa: N802
     url: str,
@@ -80,7 +88,7 @@ def COMMAND(  # noqa: N802
     """Pass only if every namespace is in a good backup that is young enough."""
     key = _given(secret, secret_file, "secret")
     if not key_of(key):
-        raise click.UsageError("The secret is whsec_ and base64 of 16 to 64 bytes.")
+        raise click.UsageError("The secret must be whsec_ followed by the base64 of 16 to 64 bytes.")
     try:
         seconds = parse_positive(timeout) / 1e9
     except BadDuration as error:
@@ -98,7 +106,7 @@ def _given(value: str | None, file: Path | None, what: str) -> str:
     if file is not None:
         return file.read_text(encoding="utf-8").strip()
     if not value:
-        raise click.UsageError(f"A {what} is missing: --{what}-file, or VELERO_CHATOPS_{what.upper()}.")
+        raise click.UsageError(f"The {what} is missing. Use --{what}-file, or set VELERO_CHATOPS_{what.upper()}.")
     return value.strip()
 
 
@@ -126,7 +134,7 @@ def _awaited(url: str, told: Json, token: str, seconds: float) -> Json:
         if told["state"] != said:
             said = str(told["state"])
             print(f"{told['operation']}: {said}", file=sys.stderr)
-    raise _stopped(UNREACHABLE, "The bot did not say in time how it ended.")
+    raise _stopped(UNREACHABLE, "The result didn't arrive in time. The operation may still be running.")
 
 
 def _patiently(make: Any, tries: int = TRIES) -> Json:
@@ -139,7 +147,9 @@ def _patiently(make: Any, tries: int = TRIES) -> Json:
         time.sleep(min(LONGEST_PAUSE, (reply.retry_after if reply else 0.0) or 0.5 * 2**attempt))
     if reply is not None and reply.body:
         raise _stopped(UNREACHABLE, _words(reply.body))
-    raise _stopped(UNREACHABLE, "The bot cannot be reached." if reply is None else f"The bot answered {reply.status}.")
+    raise _stopped(
+        UNREACHABLE, "The bot can't be reached." if reply is None else f"The bot returned HTTP {reply.status}."
+    )
 
 
 def _call(request: urllib.request.Request) -> Reply | None:
@@ -168,19 +178,20 @@ def _understood(reply: Reply) -> Json:
         return reply.body
     if reply.status == 401:
         raise _stopped(
-            UNREACHABLE, "The bot does not know this secret or token, or the clock is off by more than five minutes."
+            UNREACHABLE,
+            "The bot rejects the secret or token, or this machine's clock differs by more than five minutes.",
         )
     if reply.status == 403:
         raise _stopped(FAIL, _words(reply.body))
     if reply.status in {409, 413, 415, 422}:
         raise _stopped(USAGE, _words(reply.body))
-    raise _stopped(UNREACHABLE, f"The bot answered {reply.status}.")
+    raise _stopped(UNREACHABLE, f"The bot returned HTTP {reply.status}.")
 
 
 def _words(problem: Json) -> str:
     near = problem.get("nearest") or []
     parts = [problem.get("title"), problem.get("detail"), *(problem.get("faults") or []), problem.get("fix")]
-    return " ".join([str(part) for part in parts if part] + ([f"Nearest: {', '.join(near)}"] if near else []))
+    return " ".join([str(part) for part in parts if part] + ([f"Did you mean {', '.join(near)}?"] if near else []))
 
 
 def _finish(told: Json, output: str) -> NoReturn:

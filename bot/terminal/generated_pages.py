@@ -28,9 +28,9 @@ def state_machine() -> str:
     arrows = [f"    {start.value} --> {end.value}" for start in State for end in State if end in MOVES.get(start, ())]
     return "\n".join(
         [
-            "# States of an operation",
+            "# Operation states",
             "",
-            "Made from `domain/operation.py`.",
+            "Generated from `domain/operation.py`.",
             "",
             "```mermaid",
             "stateDiagram-v2",
@@ -45,13 +45,13 @@ def settings() -> str:
     lines = [
         "# Settings",
         "",
-        "Made from `bot/configuration/settings.py`. One TOML file; secrets come from the environment or from files.",
+        "Generated from `bot/configuration/settings.py`. The settings are one TOML file. Secrets come from environment variables or files.",
         "",
     ]
     comments = _docstrings()
     for table, model in _tables("", Settings):
         lines += [f"## {table or 'top level'}", ""]
-        lines += ["| setting | type | default | meaning |", "|---|---|---|---|"]
+        lines += ["| setting | type | default | description |", "|---|---|---|---|"]
         for name, field in model.model_fields.items():
             default = "" if field.default is PydanticUndefined else _default(field.default)
             lines.append(

@@ -51,4 +51,4 @@ def comment_manifest(made: dict[str, Any], wanted: tuple[Scope, ...]) -> str:
 
 
 def reason(scope: Scope) -> str:
-    return f"{scope.why} Without it {scope.without}." if scope.without else scope.why
+    return f"{scope.why} Without this scope, {scope.without}." if scope.without else scope.why

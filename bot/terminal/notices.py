@@ -24,7 +24,7 @@ def COMMAND() -> None:  # noqa: N802
 def failed(data_dir: Path, output: str, limit: int) -> None:
     """List what failed for good, newest first. Reads while the bot runs."""
     if not (data_dir / DATABASE_FILE).is_file():
-        raise click.ClickException(f"There is no database in {data_dir}.")
+        raise click.ClickException(f"No database in {data_dir}.")
     with read_transaction(data_dir) as tx:
         found = [
             _told(each, getattr(tx.outbox.event(each.event), "kind", "")) for each in tx.notices.dead_letters(limit)
@@ -34,7 +34,7 @@ def failed(data_dir: Path, output: str, limit: int) -> None:
         return
     for each in found:
         print(f"{each['id']}  {each['created']}  {each['kind']} {each['receiver']}  {each['event']}  {each['error']}")
-    print(f"{len(found)} failed" if found else "Nothing failed.")
+    print(f"{len(found)} failed" if found else "No failed notifications.")
 
 
 @COMMAND.command("retry")

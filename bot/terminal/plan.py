@@ -24,7 +24,7 @@ def _facts(path: Path | None) -> Facts:
         loaded = read_json(path.read_bytes(), ARTIFACT_BOUNDS)
         return facts_from_objects(loaded if isinstance(loaded, list) else [loaded])
     except (OSError, ValueError, UserError) as error:
-        raise click.ClickException(f"The fixtures {path} cannot be read: {error}") from None
+        raise click.ClickException(f"Fixtures file {path} can't be read: {error}") from None
 
 
 def _situation(namespace: str) -> PlanContext:
@@ -35,9 +35,13 @@ def _situation(namespace: str) -> PlanContext:
 @click.command("plan")
 @click.argument("line", required=False)
 @click.option("-o", "--output", type=click.Choice(["text", "json", "yaml"]), default="text")
-@click.option("--fixtures", "fixture_file", type=click.Path(path_type=Path), help="JSON list of Kubernetes objects.")
-@click.option("--batch", is_flag=True, help="One line each on standard input, one JSON object each on standard output.")
-@click.option("--namespace", default="velero", help="Velero's namespace.")
+@click.option(
+    "--fixtures", "fixture_file", type=click.Path(path_type=Path), help="File with a JSON list of Kubernetes objects."
+)
+@click.option(
+    "--batch", is_flag=True, help="Read one command per line from standard input; print one JSON object per line."
+)
+@click.option("--namespace", default="velero", help="Namespace of Velero.")
 def COMMAND(line: str | None, output: str, fixture_file: Path | None, *, batch: bool, namespace: str) -> None:  # noqa: N802
     """Print what LINE would write: translation, guards and the velero command. Changes nothing."""
     facts, situation = _facts(fixture_file), _situation(namespace)
@@ -45,7 +49,7 @@ def COMMAND(line: str | None, output: str, fixture_file: Path | None, *, batch: 
         answer_lines(lambda row: answer_line(row, facts, situation))
         return
     if line is None:
-        raise click.UsageError("A command line is missing.")
+        raise click.UsageError("LINE is missing.")
     said = answer_line(line, facts, situation)
     print(_shown(said, output))
     if not said["ok"] or any(guard["level"] == "refuse" for guard in said["guards"]):
@@ -68,5 +72,5 @@ def _shown(said: dict[str, Any], output: str) -> str:
             yaml.safe_dump(step["manifest"], sort_keys=False),
         ]
     lines += [f"{guard['level']}: {guard['text']} ({guard['code']})" for guard in said["guards"]]
-    lines += [said["cli"]] if said["cli"] else ["nothing would be written"]
+    lines += [said["cli"]] if said["cli"] else ["no changes"]
     return "\n".join(lines)

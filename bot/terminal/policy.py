@@ -42,12 +42,14 @@ def COMMAND() -> None:  # noqa: N802
 
 @COMMAND.command("explain")
 @click.argument("line")
-@click.option("--as", "user", required=True, help="User id, group name or e-mail address of whoever asks.")
-@click.option("--group", "groups", multiple=True, help="A group that they are in; may be repeated.")
+@click.option("--as", "user", required=True, help="User ID, group name or email of the person who runs the command.")
+@click.option("--group", "groups", multiple=True, help="Group of that person; can be repeated.")
 @click.option("--email", default="")
-@click.option("--cluster", default="", help="Which cluster; without it the line's own, or the only one.")
+@click.option("--cluster", default="", help="Cluster. Default: --cluster in LINE, or the only cluster.")
 @click.option("--config", "path", type=click.Path(path_type=Path), required=True)
-@click.option("--fixtures", "fixture_file", type=click.Path(path_type=Path), help="JSON list of Kubernetes objects.")
+@click.option(
+    "--fixtures", "fixture_file", type=click.Path(path_type=Path), help="File with a JSON list of Kubernetes objects."
+)
 def explain_line(
     line: str, user: str, groups: tuple[str, ...], email: str, cluster: str, path: Path, fixture_file: Path | None
 ) -> None:
@@ -73,7 +75,7 @@ def _explained(
     if plan is None:
         command = parse(line)
         decision = may_ask(rules, actor, command.key, cluster, writes=False)
-        print(f"{command.key} reads: {decision.outcome.value}. {decision.text}".rstrip())
+        print(f"{command.key} is a read: {decision.outcome.value}. {decision.text}".rstrip())
         return decision
     labels = {item["metadata"]["name"]: item["metadata"].get("labels") or {} for item in facts.all("namespaces")}
     ask = PolicyRequest.of(actor, plan, datetime.now(UTC), labels=labels, reason="explained")
@@ -87,7 +89,7 @@ def _explained(
     if found.net is not None:
         asked = parse(line).optional_bool("safety-backup")
         wanted, by = (found.net.wanted, found.net.by) if asked is None else (asked, "the command")
-        print(f"safety backup: {'yes' if wanted else 'no'}, by {by}")
+        print(f"safety backup: {'yes' if wanted else 'no'} (set by {by})")
     decision = found.decision
     people = f" {decision.quorum} of {', '.join(sorted(decision.approvers))}" if decision.approvers else ""
     print(f"{decision.outcome.value}{people}: {decision.text}".rstrip(": "))
@@ -96,8 +98,10 @@ def _explained(
 
 @COMMAND.command("test")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--config", "path", type=click.Path(path_type=Path), help="Where the rules are; without it, in FILE.")
-@click.option("--fixtures", "fixture_file", type=click.Path(path_type=Path), help="JSON list of Kubernetes objects.")
+@click.option("--config", "path", type=click.Path(path_type=Path), help="Settings file with the rules. Default: FILE.")
+@click.option(
+    "--fixtures", "fixture_file", type=click.Path(path_type=Path), help="File with a JSON list of Kubernetes objects."
+)
 def run_table(file: Path, path: Path | None, fixture_file: Path | None) -> None:
     """Run the table of cases in FILE against the rules. Exit 1 where one comes out otherwise."""
     text, data = _toml(file)
@@ -165,7 +169,7 @@ def _toml(path: Path) -> tuple[str, dict[str, Any]]:
         text = path.read_text(encoding="utf-8")
         return text, tomllib.loads(text)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise click.ClickException(f"{path} cannot be read: {error}") from None
+        raise click.ClickException(f"{path} can't be read: {error}") from None
 
 
 def _facts(path: Path | None) -> Facts:
@@ -175,4 +179,4 @@ def _facts(path: Path | None) -> Facts:
         loaded = read_json(path.read_bytes(), ARTIFACT_BOUNDS)
         return facts_from_objects(loaded if isinstance(loaded, list) else [loaded])
     except (OSError, ValueError, UserError) as error:
-        raise click.ClickException(f"The fixtures {path} cannot be read: {error}") from None
+        raise click.ClickException(f"Fixtures file {path} can't be read: {error}") from None

@@ -29,7 +29,7 @@ def COMMAND(path: Path) -> None:  # noqa: N802
             click.echo(line, err=True)
         raise click.ClickException(error.text) from None
     except OSError as error:
-        raise click.ClickException(f"A secret cannot be read: {error}") from None
+        raise click.ClickException(f"A secret can't be read: {error}") from None
     if problems:
         raise click.ClickException(" ".join(problems))
     os.umask(0o077)
@@ -45,13 +45,13 @@ def missing(settings: Settings) -> list[str]:
     slack = settings.slack
     found = []
     if not slack.bot_token():
-        found.append("There is no Slack bot token: set VELERO_CHATOPS_SLACK_BOT_TOKEN or slack.bot_token_file.")
+        found.append("The Slack bot token is missing. Set VELERO_CHATOPS_SLACK_BOT_TOKEN or slack.bot_token_file.")
     if slack.transport == "http" and not slack.signing_secrets():
         found.append(
-            "There is no signing secret: set VELERO_CHATOPS_SLACK_SIGNING_SECRET or slack.signing_secret_file."
+            "The signing secret is missing. Set VELERO_CHATOPS_SLACK_SIGNING_SECRET or slack.signing_secret_file."
         )
     if slack.transport == "socket" and not slack.app_token():
-        found.append("There is no app token: set VELERO_CHATOPS_SLACK_APP_TOKEN or slack.app_token_file.")
+        found.append("The app token is missing. Set VELERO_CHATOPS_SLACK_APP_TOKEN or slack.app_token_file.")
     return found
 
 

@@ -9,7 +9,7 @@ import click
 from bot.control import Json, call_running_bot
 from domain.errors import ChatopsError
 
-DATA_DIR = click.option("--data-dir", type=click.Path(path_type=Path), required=True, help="The bot's data directory.")
+DATA_DIR = click.option("--data-dir", type=click.Path(path_type=Path), required=True, help="Data directory of the bot.")
 
 
 @click.group("webhook")
@@ -23,7 +23,7 @@ def COMMAND() -> None:  # noqa: N802
 def test(name: str, data_dir: Path) -> None:
     """Send one signed call to NAME and say what became of it. Success enables it again."""
     tried = asked(data_dir, "webhook.test", name=name)["tried"]
-    print(f"{name}: {tried['text']} ({tried['code']}, {tried['milliseconds']} ms)")
+    print(f"{name}: {tried['text']} (HTTP {tried['code']}, {tried['milliseconds']} ms)")
     raise SystemExit(0 if tried["ok"] else 1)
 
 
@@ -39,7 +39,7 @@ def asked(data_dir: Path, do: str, **arguments: object) -> Json:
     try:
         return call_running_bot(data_dir, do, **arguments)
     except ChatopsError as error:
-        near = f"Nearest: {', '.join(error.nearest)}" if error.nearest else ""
+        near = f"Did you mean {', '.join(error.nearest)}?" if error.nearest else ""
         raise click.ClickException(
             " ".join(part for part in (error.text, error.why, near, error.fix) if part)
         ) from None

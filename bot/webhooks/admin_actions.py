@@ -33,13 +33,13 @@ def admin_actions(
     async def enable(asked: Mapping[str, Any]) -> Json:
         name = str(asked.get("name", ""))
         await store.write(lambda tx: _enabled(tx, name, now()))
-        return {"text": f"{name} is enabled."}
+        return {"text": f"Receiver {name} is enabled."}
 
     async def retry(asked: Mapping[str, Any]) -> Json:
         ident = str(asked.get("id", ""))
         await store.write(lambda tx: _retried(tx, ident, now()))
         wake()
-        return {"text": f"Notice {ident} is sent again."}
+        return {"text": f"Notification {ident} is queued again."}
 
     return {"webhook.test": test, "webhook.enable": enable, "notices.retry": retry}
 
@@ -47,7 +47,7 @@ def admin_actions(
 def _enabled(tx: Transaction, name: str, now: datetime) -> None:
     found = [each for each in tx.receivers.all() if each.address == name]
     if not found:
-        raise NotFound(f"{name!r} is not disabled.", nearest=tuple(each.address for each in tx.receivers.all()))
+        raise NotFound(f"Receiver `{name}` isn't disabled.", nearest=tuple(each.address for each in tx.receivers.all()))
     for each in found:
         tx.receivers.enable(each.kind, each.address)
     tx.audit.append(_by_hand("webhook.enable", name, now))
@@ -56,7 +56,7 @@ def _enabled(tx: Transaction, name: str, now: datetime) -> None:
 def _retried(tx: Transaction, ident: str, now: datetime) -> None:
     if ident not in (dead := [each.id for each in tx.notices.dead_letters(1000)]):
         raise NotFound(
-            f"Notice {ident!r} is not among those that failed for good.",
+            f"Notification `{ident}` isn't among the failed ones.",
             nearest=nearest(ident, dead) or tuple(dead[:3]),
         )
     tx.notices.retry(ident, now)

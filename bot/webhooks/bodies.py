@@ -18,11 +18,11 @@ def _address(value: str) -> str:
     try:
         split = urlsplit(value)
     except ValueError:
-        raise ValueError("is no address") from None
+        raise ValueError("isn't a valid URL") from None
     if split.scheme not in {"http", "https"} or not split.hostname:
-        raise ValueError("is neither http nor https")
+        raise ValueError("must be an http or https URL")
     if scrub(value) != value or split.username is not None:
-        raise ValueError("carries what looks like a secret, and addresses are kept; callbacks are signed instead")
+        raise ValueError("must not contain credentials: URLs are stored. Callbacks are signed instead")
     return value
 
 
@@ -54,9 +54,11 @@ class Structured(_Body):
 
 
 class _Asking(_Body):
-    reason: str = Field(default="", max_length=500, description="Why; kept in the record")
-    callback: Address | None = Field(default=None, description="Told the end, signed with the sender's secret")
-    link: Address | None = Field(default=None, description="The page of this run; shown on the card")
+    reason: str = Field(default="", max_length=500, description="Reason; stored in the audit log")
+    callback: Address | None = Field(
+        default=None, description="URL that receives the result, signed with the sender's secret"
+    )
+    link: Address | None = Field(default=None, description="URL of the pipeline run; linked in the status message")
 
 
 class CommandBody(_Asking):
@@ -64,12 +66,16 @@ class CommandBody(_Asking):
 
     line: str | None = Field(default=None, min_length=1, max_length=4000, examples=["backup create shop-1"])
     command: Structured | None = None
-    cluster: str = Field(default="", max_length=63, description="Without it: --cluster, or the sender's channel's own")
+    cluster: str = Field(
+        default="",
+        max_length=63,
+        description="Cluster name. Default: --cluster in the line, or the cluster of the sender's channel",
+    )
 
     @model_validator(mode="after")
     def _one_of_both(self) -> CommandBody:
         if (self.line is None) == (self.command is None):
-            raise ValueError("give either line or command")
+            raise ValueError("set either line or command, not both")
         return self
 
 
@@ -78,19 +84,21 @@ class GateBody(_Asking):
 
     cluster: str = Field(default="", max_length=63)
     namespaces: tuple[Name, ...] = Field(default=(), max_length=50)
-    app: str = Field(default="", max_length=100, description="An application of the settings, instead of namespaces")
+    app: str = Field(default="", max_length=100, description="Application from the settings; use instead of namespaces")
     max_age: Duration = Field(examples=["24h"])
-    take_if_older: bool = Field(default=False, description="Take a backup where there is none that is young enough")
-    timeout: Duration = Field(default="1h", description="How long the backup may take, approval included; 24h at most")
-    require_volumes: bool = Field(default=False, description="Every volume has to have its data in the backup")
-    ttl: Duration | None = Field(default=None, description="How long a backup that is taken is kept")
+    take_if_older: bool = Field(default=False, description="Create a backup if no backup is recent enough")
+    timeout: Duration = Field(default="1h", description="Maximum time for the backup, including approval; at most 24h")
+    require_volumes: bool = Field(
+        default=False, description="Pass only if the backup contains the data of every volume"
+    )
+    ttl: Duration | None = Field(default=None, description="Retention of a backup created by the gate, for example 7d")
 
     @model_validator(mode="after")
     def _consistent(self) -> GateBody:
         if bool(self.namespaces) == bool(self.app):
-            raise ValueError("give either namespaces or app")
+            raise ValueError("set either namespaces or app, not both")
         if self.longest > LONGEST_WAIT:
-            raise ValueError("timeout is at most 24h")
+            raise ValueError("timeout must be at most 24h")
         return self
 
     @property
@@ -111,7 +119,9 @@ class Problem(BaseModel):
     detail: str = ""
     nearest: tuple[str, ...] = ()
     fix: str = ""
-    part: tuple[int, int] | None = Field(default=None, description="Span of the wrong part in the line, in characters")
+    part: tuple[int, int] | None = Field(
+        default=None, description="Start and end of the invalid part of the line, in characters"
+    )
     faults: tuple[str, ...] = ()
 
 
@@ -128,7 +138,7 @@ class NamespaceEvidence(BaseModel):
 
 
 class GateVerdict(BaseModel):
-    passed: bool | None = Field(description="null while a backup that was taken for it still runs")
+    passed: bool | None = Field(description="null while a backup created by the gate is still running")
     reason: str | None
     text: str
     evidence: tuple[NamespaceEvidence, ...] = ()
@@ -149,7 +159,7 @@ class OperationStatus(BaseModel):
     done: bool
     cluster: str = ""
     line: str = ""
-    phase: str = Field(default="", description="Velero's own word")
+    phase: str = Field(default="", description="Phase as reported by Velero")
     object: Thing | None = None
     errors: int = 0
     warnings: int = 0
@@ -165,4 +175,4 @@ class OperationStatus(BaseModel):
 class Accepted(BaseModel):
     operation: str
     status_url: str
-    gate: GateVerdict | None = Field(default=None, description="Of a gate: how things stood before the backup")
+    gate: GateVerdict | None = Field(default=None, description="For a gate: the verdict before a backup was created")

@@ -41,7 +41,10 @@ def _spelled(command: Structured | None) -> str:
     line = " ".join([quote(command.noun), *([quote(command.verb)] if command.verb else []), *flags, *names])
     understood = parse(line)
     if understood.names != command.names and not understood.help:
-        raise UsageError("A name cannot be written as it is.", why="It has characters that no name may have.")
+        raise UsageError(
+            "The command contains a name that isn't valid.",
+            why="Names can't contain quotes, spaces or control characters.",
+        )
     return line
 
 

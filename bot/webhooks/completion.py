@@ -105,7 +105,7 @@ class Completion:
         names = tuple(standing.hook.asked["namespaces"])
         sender = self._senders.named(standing.hook.sender)
         if sender is None:
-            return GateVerdict(False, GateReason.NOT_ALLOWED, "This sender is not configured any more.")
+            return GateVerdict(False, GateReason.NOT_ALLOWED, "This sender is no longer configured.")
         cluster = str(standing.hook.asked["cluster"])
         # What was taken for it is young enough, however long it ran.
         age = asked.age + (now - standing.hook.received_at)
@@ -117,7 +117,7 @@ class Completion:
             return GateVerdict(False, GateReason.NOT_ALLOWED, error.text)
         except ClusterError as error:
             return (
-                GateVerdict(False, GateReason.TIMEOUT, f"It cannot be judged: {error.text}")
+                GateVerdict(False, GateReason.TIMEOUT, f"The verdict can't be determined: {error.text}")
                 if standing.is_late(now)
                 else None
             )

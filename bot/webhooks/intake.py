@@ -92,7 +92,8 @@ class WebhookIntake:
         known = await self._store.read(lambda tx: tx.hooks.get(operation))
         if known is not None and known.digest != digest:
             raise ConflictingRequest(
-                "This webhook-id was used before, with another body.", fix="Use a new id for a new request."
+                "This webhook-id was already used with a different body.",
+                fix="Send a new webhook-id with every new request.",
             )
         return known
 
@@ -140,11 +141,13 @@ class WebhookIntake:
             app = next((each for each in settings.applications if each.name == body.app), None)
             if app is None or not app.namespaces:
                 known = tuple(each.name for each in settings.applications if each.namespaces)
-                raise NotFound(f"There is no application {body.app!r} with namespaces of its own.", nearest=known)
+                raise NotFound(
+                    f"Application `{body.app}` doesn't exist or has no namespaces in the settings.", nearest=known
+                )
             cluster, namespaces = cluster or app.cluster, app.namespaces
         cluster = cluster or settings.cluster_of_channel(sender.channel)
         if not cluster:
-            raise UsageError("Which cluster?", nearest=tuple(each.name for each in settings.clusters))
+            raise UsageError("`cluster` is missing.", nearest=tuple(each.name for each in settings.clusters))
         return cluster, tuple(dict.fromkeys(namespaces))
 
 

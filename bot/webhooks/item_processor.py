@@ -49,9 +49,9 @@ class WebhookItemProcessor:
     async def set_aside(self, item: Item, reference: str) -> None:
         """What could not be done for a reason that nobody foresaw: the pipeline is told so."""
         fault = Refused(
-            "Something went wrong on the bot's side.",
-            why="It was tried three times.",
-            fix=f"Give the reference {reference} to whoever runs the bot.",
+            "Internal error. The request may not have completed.",
+            why="The bot tried three times.",
+            fix=f"Give reference {reference} to the team that runs the bot.",
         )
         await self._answered(item, refusal_answer(fault))
 
@@ -70,7 +70,7 @@ class WebhookItemProcessor:
     async def _conducted(self, item: Item) -> tuple[Json, str]:
         sender = self._senders.named(str(item.payload["sender"]))
         if sender is None:
-            return refusal_answer(Refused("This sender is not configured any more.")), "refused"
+            return refusal_answer(Refused("This sender is no longer configured.")), "refused"
         try:
             done = await self._conductor.run(self._asked(item, sender))
         except (UserError, ClusterError) as error:

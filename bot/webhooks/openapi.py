@@ -13,9 +13,12 @@ Json = dict[str, Any]
 
 _REF = "#/components/schemas/"
 _HEADERS = (
-    ("webhook-id", "Chosen by the sender; the same id is the same operation for ever"),
-    ("webhook-timestamp", "Seconds since the epoch, at most five minutes off"),
-    ("webhook-signature", "v1,<base64 of HMAC-SHA256 over id.timestamp.body>, several divided by blanks"),
+    ("webhook-id", "Chosen by the sender. A repeated id returns the same operation"),
+    ("webhook-timestamp", "Unix time in seconds; may differ from the server's clock by at most five minutes"),
+    (
+        "webhook-signature",
+        "v1,<base64 of HMAC-SHA256 over id.timestamp.body>; several signatures are separated by spaces",
+    ),
 )
 _MODELS: tuple[type[BaseModel], ...] = (CommandBody, GateBody, Accepted, OperationStatus, Problem)
 
@@ -27,7 +30,7 @@ def openapi() -> Json:
         "info": {
             "title": "velero-chatops webhooks",
             "version": "1",
-            "description": "Signed commands and deploy gates, under the same rules and in the same record as chat.",
+            "description": "Signed commands and deploy gates. The same rules and the same audit log apply as in Slack.",
         },
         "paths": {
             "/hooks/v1/commands": {"post": _commands()},
@@ -44,24 +47,27 @@ def openapi() -> Json:
 def _commands() -> Json:
     return {
         "operationId": "command",
-        "summary": "Give a command",
+        "summary": "Run a command",
         "parameters": _signed(),
         "requestBody": _body(CommandBody),
-        "responses": {"202": _answer("Committed; it runs, waits for approval or is refused", Accepted), **_errors()},
+        "responses": {
+            "202": _answer("Accepted. The command runs, waits for approval or is refused", Accepted),
+            **_errors(),
+        },
     }
 
 
 def _gate() -> Json:
     return {
         "operationId": "gate",
-        "summary": "Ask whether namespaces are protected, and take a backup if not",
+        "summary": "Check whether namespaces are protected; optionally create a backup",
         "parameters": _signed(),
         "requestBody": _body(GateBody),
         "responses": {
-            "200": _answer("The verdict", Accepted),
-            "202": _answer("A backup is taken; the verdict follows", Accepted),
+            "200": _answer("Verdict", Accepted),
+            "202": _answer("A backup is being created; the verdict follows", Accepted),
             **_errors(),
-            "502": _answer("The cluster does not answer", Problem, "application/problem+json"),
+            "502": _answer("The cluster doesn't respond", Problem, "application/problem+json"),
         },
     }
 
@@ -70,16 +76,21 @@ def _operation() -> Json:
     wait = {"type": "integer", "minimum": 0, "maximum": 60, "default": 0}
     return {
         "operationId": "operation",
-        "summary": "What became of it",
+        "summary": "Get an operation",
         "security": [{"token": []}],
         "parameters": [
             {"name": "operation", "in": "path", "required": True, "schema": {"type": "string"}},
-            {"name": "wait", "in": "query", "description": "Seconds to wait for the end", "schema": wait},
+            {
+                "name": "wait",
+                "in": "query",
+                "description": "Seconds to wait for the operation to finish",
+                "schema": wait,
+            },
         ],
         "responses": {
-            "200": _answer("How it stands", OperationStatus),
-            "401": {"description": "No token, or a wrong one"},
-            "404": _answer("Not there, or another sender's", Problem, "application/problem+json"),
+            "200": _answer("Operation status", OperationStatus),
+            "401": {"description": "Bearer token missing or invalid"},
+            "404": _answer("Operation not found, or it belongs to another sender", Problem, "application/problem+json"),
             "429": _too_many(),
         },
     }
@@ -103,20 +114,20 @@ def _answer(words: str, model: type[BaseModel], media: str = "application/json")
 def _errors() -> Json:
     media = "application/problem+json"
     return {
-        "401": {"description": "Not signed as it should be; nothing is said"},
-        "403": _answer("Refused", Problem, media),
-        "408": {"description": "The body did not come in time"},
-        "409": _answer("This id was used with another body", Problem, media),
-        "413": {"description": "Longer than 64 KiB"},
-        "415": _answer("Not application/json", Problem, media),
-        "422": _answer("The body or the command line is wrong", Problem, media),
+        "401": {"description": "Signature missing or invalid; the response has no details"},
+        "403": _answer("Not permitted", Problem, media),
+        "408": {"description": "The request body didn't arrive in time"},
+        "409": _answer("This webhook-id was already used with a different body", Problem, media),
+        "413": {"description": "The request body is larger than 64 KiB"},
+        "415": _answer("Content-Type must be application/json", Problem, media),
+        "422": _answer("The request body or the command line is invalid", Problem, media),
         "429": _too_many(),
-        "503": _answer("Busy; nothing was done", Problem, media),
+        "503": _answer("Too busy; nothing was done", Problem, media),
     }
 
 
 def _too_many() -> Json:
     return {
-        **_answer("Too many calls of this sender", Problem, "application/problem+json"),
+        **_answer("This sender exceeded its rate limit", Problem, "application/problem+json"),
         "headers": {"Retry-After": {"schema": {"type": "integer"}}},
     }

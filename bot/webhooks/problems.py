@@ -61,15 +61,15 @@ def problem_of_validation(error: ValidationError, model: type[BaseModel]) -> dic
     faults = [f"{'.'.join(map(str, each['loc'])) or 'body'}: {_words(each)}" for each in found]
     near = [nearest(str(each["loc"][-1]), _fields(model, each["loc"])) for each in found if each["type"] == EXTRA]
     unique = tuple(dict.fromkeys(name for names in near for name in names))
-    return problem("body", 422, "The body is not as it should be.", nearest=unique, faults=tuple(faults))
+    return problem("body", 422, "The request body is invalid.", nearest=unique, faults=tuple(faults))
 
 
 def _words(fault: ErrorDetails) -> str:
     match fault["type"]:
         case "extra_forbidden":
-            return "there is no such field"
+            return "unknown field"
         case "missing":
-            return "it has to be given"
+            return "required field is missing"
         case _:
             return fault["msg"].removeprefix("Value error, ")
 

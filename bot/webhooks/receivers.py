@@ -32,6 +32,6 @@ def _sound(read: Callable[[], Sequence[str]]) -> tuple[tuple[str, ...], str]:
     try:
         secrets = tuple(each for each in read() if each)
     except OSError as error:
-        return (), f"its secret cannot be read: {error.strerror}"
+        return (), f"the secret can't be read: {error.strerror}"
     good = tuple(each for each in secrets if key_of(each))
-    return good, "" if good else "it has no secret that is whsec_ and base64 of 16 to 64 bytes"
+    return good, "" if good else "the secret must be whsec_ followed by the base64 of 16 to 64 bytes"

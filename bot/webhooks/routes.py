@@ -104,7 +104,7 @@ class WebhookRoutes:
         if wait := self._senders.wait(who.sender, "ask"):
             return self._too_many(wait)
         if request.content_type != "application/json":
-            return problems.response(problems.problem("media", 415, "The body has to be application/json."))
+            return problems.response(problems.problem("media", 415, "Content-Type must be application/json."))
         try:
             check_json(body, MESSAGE_BOUNDS)
             return await act(who, model.model_validate_json(body))
@@ -142,7 +142,7 @@ class WebhookRoutes:
 
     def _too_many(self, wait: float) -> web.Response:
         self._refused("hook-rate")
-        return problems.response(problems.problem("rate", 429, "Too many calls."), retry_after=wait)
+        return problems.response(problems.problem("rate", 429, "Rate limit exceeded."), retry_after=wait)
 
     async def operation(self, request: web.Request) -> web.Response:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
@@ -153,7 +153,7 @@ class WebhookRoutes:
             return self._too_many(wait)
         seconds = _seconds(request.query.get("wait", "0"))
         if seconds is None:
-            return problems.response(problems.problem("usage", 422, "wait is a number of seconds, 60 at most."))
+            return problems.response(problems.problem("usage", 422, "`wait` must be a number of seconds from 0 to 60."))
         if seconds and self._waiting.get(sender.name, 0) >= MAX_LONG_POLLS:
             return self._too_many(5.0)
         return await self._awaited(sender, request.match_info["operation"], seconds)
@@ -165,7 +165,7 @@ class WebhookRoutes:
         finally:
             self._waiting[sender.name] -= 1
         if told is None:
-            return problems.response(problems.problem("unknown", 404, f"There is no operation {ident[:64]!r}."))
+            return problems.response(problems.problem("unknown", 404, f"Operation `{ident[:64]}` doesn't exist."))
         return web.json_response(told)
 
     async def _look(self, sender: Sender, ident: str, seconds: float) -> Json | None:

@@ -125,14 +125,16 @@ def gate_failure(standing: CallStatus, now: datetime) -> GateVerdict | None:
     """The verdict where it needs no look at the backups: it took too long, was refused, or the backup failed."""
     operation, problem = standing.operation, standing.hook.answer.get("problem")
     if problem:
-        return GateVerdict(False, GateReason.NOT_ALLOWED, f"No backup was taken: {problem.get('title', '')}")
+        return GateVerdict(False, GateReason.NOT_ALLOWED, f"No backup was created: {problem.get('title', '')}")
     if standing.is_final and (operation is None or operation.state is not State.SUCCEEDED):
-        state = operation.state.value if operation else "never made"
+        state = operation.state.value if operation else "not created"
         why = f": {operation.reason}" if operation and operation.reason else ""
-        return GateVerdict(False, GateReason.BACKUP_FAILED, f"The backup that was taken is {state}{why}.")
+        return GateVerdict(False, GateReason.BACKUP_FAILED, f"The backup created by the gate failed: {state}{why}.")
     if not standing.is_final and standing.is_late(now):
         state = operation.state.value if operation else "accepted"
-        return GateVerdict(False, GateReason.TIMEOUT, f"The backup that was taken is not done in time; it is {state}.")
+        return GateVerdict(
+            False, GateReason.TIMEOUT, f"The backup created by the gate didn't finish in time; current state: {state}."
+        )
     return None
 
 

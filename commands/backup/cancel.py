@@ -27,7 +27,7 @@ def plan(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
     item = facts.get("backups", cmd.name)
     if item is None:
         raise NotFound(
-            f"There is no backup {cmd.name!r}.", nearest=_queued(facts) or facts.nearest("backups", cmd.name)
+            f"Backup `{cmd.name}` doesn't exist.", nearest=_queued(facts) or facts.nearest("backups", cmd.name)
         )
     return Plan(
         cluster=context.cluster.name,
@@ -38,9 +38,9 @@ def plan(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
         reach=deletion_reach("backup", cmd.name, backup_reach(item, cluster_facts(facts, context))),
         guards=_guards(item, facts),
         cli=f"velero backup delete {cmd.name} --confirm",
-        summary=f"Take {cmd.name} out of the queue",
+        summary=f"Remove {cmd.name} from the queue",
         evidence={"uids": {cmd.name: item["metadata"].get("uid", "")}},
-        notes=("Nothing of it was saved yet.",),
+        notes=("The backup hasn't saved anything yet.",),
     )
 
 
@@ -67,7 +67,7 @@ def _guards(item: Json, facts: Facts) -> tuple[Guard, ...]:
     if phase in BACKUP_PHASES.queued:
         return ()
     if phase in BACKUP_PHASES.running:
-        text = f"{name} is {phase}: Velero cannot stop a backup that runs. When it is done it can be deleted."
+        text = f"{name} is {phase}. Velero can't stop a running backup; delete it when it has finished."
         return (Guard("backup-running", Level.REFUSE, text, _queued(facts)),)
     text = f"{name} is {phase} and no longer queued. To remove it with its data, delete it."
     return (Guard("not-queued", Level.REFUSE, text),)
@@ -76,7 +76,7 @@ def _guards(item: Json, facts: Facts) -> tuple[Guard, ...]:
 CANCEL = Verb(
     noun="backup",
     name="cancel",
-    summary="Take a queued backup out of the queue",
+    summary="Remove a queued backup from the queue",
     effect=Effect.WRITE,
     args=Args("NAME", 1, 1, "backups"),
     needs=needs,

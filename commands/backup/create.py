@@ -41,17 +41,19 @@ def translate(cmd: Command, facts: Facts, context: PlanContext) -> Json:
     """The Backup that the CLI would POST. Raises UsageError or Unknown where the CLI fails."""
     source = cmd.text("from-schedule").strip()
     if cmd.has_flag("from-schedule") and not source:
-        raise UsageError("--from-schedule needs the name of a schedule.")
+        raise UsageError("--from-schedule needs a schedule name.")
     if not source and not cmd.names:
         raise UsageError(
-            "A name is missing.", why="Only a backup made from a schedule gets one by itself.", fix="backup create NAME"
+            "A backup name is missing.",
+            why="Only backups from a schedule get a name automatically.",
+            fix="backup create NAME",
         )
     template.check_command(cmd, facts)
     metadata: Json
     if source:
         schedule = facts.get("schedules", source)
         if schedule is None:
-            raise NotFound(f"There is no schedule {source!r}.", nearest=facts.nearest("schedules", source))
+            raise NotFound(f"Schedule `{source}` doesn't exist.", nearest=facts.nearest("schedules", source))
         metadata, spec = template.backup_from_schedule(schedule)
     else:
         metadata, spec = {}, template.backup_spec(cmd)
@@ -161,7 +163,8 @@ def with_annotations(cmd: Command, manifest: Json, ours: namespace_presets.Resol
     text = cmd.text("description")
     if len(text) > LONGEST_DESCRIPTION:
         raise UsageError(
-            f"--description has {len(text)} signs; at most {LONGEST_DESCRIPTION} are kept.", why="It is an annotation."
+            f"--description has {len(text)} characters; the limit is {LONGEST_DESCRIPTION}.",
+            why="It's stored as an annotation.",
         )
     marks = {**ours.annotations, **({DESCRIPTION: text} if text else {})}
     if marks:
@@ -174,13 +177,19 @@ def with_annotations(cmd: Command, manifest: Json, ours: namespace_presets.Resol
 CREATE = Verb(
     noun="backup",
     name="create",
-    summary="Back up namespaces, or everything",
+    summary="Create a backup of namespaces or the whole cluster",
     effect=Effect.WRITE,
     args=Args("NAME", 0, 1),
     flags=(
         *template.FLAGS,
-        Flag("from-schedule", TEXT, "Take scope and settings from this schedule", group="Source", source="schedules"),
-        Flag("wait", BOOL, "Accepted; the card follows the backup in any case", short="w", group="Other"),
+        Flag("from-schedule", TEXT, "Use the scope and settings of this schedule", group="Source", source="schedules"),
+        Flag(
+            "wait",
+            BOOL,
+            "Accepted for CLI compatibility; the status message always follows the backup",
+            short="w",
+            group="Other",
+        ),
         *OUTPUT_FLAGS,
         *template.OUR_FLAGS,
     ),

@@ -80,7 +80,7 @@ def plan(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
         reach=union_reach(*reaches) if reaches else Reach(),
         guards=tuple(guards),
         cli=velero_line(cmd, names),
-        summary="No backups found." if not names else f"Delete {', '.join(names)} with all data",
+        summary="No backups found." if not names else f"Delete {', '.join(names)} and all data",
         evidence={"uids": {object_fields.name(item): item["metadata"].get("uid", "") for item in chosen}},
         notes=_notes(chosen, facts),
     )
@@ -95,16 +95,22 @@ def _guards(item: Json, facts: Facts) -> list[Guard]:
     name, phase = object_fields.name(item), object_fields.phase(item)
     if phase in RUNNING:
         return [
-            Guard("backup-running", Level.REFUSE, f"{name} is {phase}: Velero deletes nothing that it is still making.")
+            Guard(
+                "backup-running", Level.REFUSE, f"{name} is {phase}. Velero can't delete a backup while it's running."
+            )
         ]
     location = facts.get("backupstoragelocations", str(object_fields.spec(item).get("storageLocation", "")))
     if location is None:
         return []
     where = object_fields.name(location)
     if object_fields.spec(location).get("accessMode") == "ReadOnly":
-        return [Guard("read-only-location", Level.REFUSE, f"{name} lies in {where!r}, which is read-only.")]
+        return [
+            Guard(
+                "read-only-location", Level.REFUSE, f"{name} can't be deleted: storage location `{where}` is read-only."
+            )
+        ]
     if object_fields.status(location).get("phase") == "Unavailable":
-        text = f"{name} lies in {where!r}, which is Unavailable: Velero would refuse."
+        text = f"{name} can't be deleted: storage location `{where}` is Unavailable."
         return [Guard("location-unavailable", Level.REFUSE, text)]
     return []
 
@@ -116,7 +122,7 @@ def _notes(chosen: list[Json], facts: Facts) -> tuple[str, ...]:
         for item in facts.all("restores")
         if object_fields.spec(item).get("backupName") in names
     ]
-    return (f"Restores that go with it: {', '.join(restores[:10])}.",) if restores else ()
+    return (f"Also deleted: restores {', '.join(restores[:10])}.",) if restores else ()
 
 
 DELETE = Verb(

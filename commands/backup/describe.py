@@ -27,20 +27,20 @@ FIRST = 5
 ROWS = 15
 TONES = {"Completed": Tone.GOOD, "Failed": Tone.BAD, "FailedValidation": Tone.BAD, "PartiallyFailed": Tone.WARNING}
 WHERE = {
-    VolumeDataState.IN_LOCATION: "in the location",
-    VolumeDataState.IN_SNAPSHOT: "snapshot in its storage",
-    VolumeDataState.UNDER_WAY: "under way",
+    VolumeDataState.IN_LOCATION: "storage location",
+    VolumeDataState.IN_SNAPSHOT: "snapshot",
+    VolumeDataState.UNDER_WAY: "in progress",
     VolumeDataState.FAILED: "FAILED",
-    VolumeDataState.NONE: "NO DATA",
+    VolumeDataState.NONE: "no data",
 }
 
 FLAGS: tuple[Flag, ...] = (
     FILTERS[0],
-    Flag("details", BOOL, "The list of everything in it, too", group="Output"),
+    Flag("details", BOOL, "Also list all objects in the backup", group="Output"),
     FIND,
-    Flag("output", choice("plaintext", "json", ""), "plaintext or json", short="o", group="Output"),
-    Flag("insecure-skip-tls-verify", BOOL, "Accepted and without effect: certificates are always checked", hidden=True),
-    Flag("cacert", TEXT, "Accepted and without effect: the settings name the certificate", hidden=True),
+    Flag("output", choice("plaintext", "json", ""), "Output format: plaintext or json", short="o", group="Output"),
+    Flag("insecure-skip-tls-verify", BOOL, "Accepted but ignored: certificates are always verified", hidden=True),
+    Flag("cacert", TEXT, "Accepted but ignored: the certificate comes from the settings", hidden=True),
 )
 
 
@@ -62,7 +62,7 @@ def answer(cmd: Command, world: FactsByCluster, context: PlanContext) -> Answer:
         raise facts
     for name in cmd.names:
         if facts.get("backups", name) is None:
-            raise NotFound(f"There is no backup {name!r}.", nearest=facts.nearest("backups", name))
+            raise NotFound(f"Backup `{name}` doesn't exist.", nearest=facts.nearest("backups", name))
     chosen = (
         [facts.objects["backups"][name] for name in dict.fromkeys(cmd.names)] if cmd.names else facts.all("backups")
     )
@@ -89,7 +89,7 @@ def describe_one(cmd: Command, about: BackupFindings, context: PlanContext) -> A
         *_wrong(about),
         *_volume_table(about),
         *(Text(why, untrusted=True) for why in about.unread[:3]),
-        Attachment(f"{name}.txt", body, f"All of {name}"),
+        Attachment(f"{name}.txt", body, f"Full description of {name}"),
     ]
     return Answer(headline(about), tuple(parts), tone(about), _buttons(item, context), namespaces=told)
 
@@ -125,10 +125,10 @@ def summary_fields(about: BackupFindings, context: PlanContext) -> tuple[tuple[s
         ("Started", f"{object_fields.format_time(started, context.timezone)}{took}"),
         ("Items", details_file.items_text(item)),
         ("Expires", object_fields.relative_time(expires, context.now) if expires else "-"),
-        ("Location", str(spec.get("storageLocation") or "-")),
+        ("Storage location", str(spec.get("storageLocation") or "-")),
         ("Created by", creator(item)),
     ]
-    return tuple([*rows, ("Size of volumes", object_fields.format_size(about.size))] if about.size else rows)
+    return tuple([*rows, ("Volume data", object_fields.format_size(about.size))] if about.size else rows)
 
 
 def _running(item: Json) -> list[Part]:
@@ -137,16 +137,14 @@ def _running(item: Json) -> list[Part]:
     status = object_fields.status(item)
     place = object_fields.number(status.get("queuePosition"))
     if object_fields.phase(item) in BACKUP_PHASES.queued:
-        return [Text(f"Not started yet: {place - 1} before it in the queue." if place > 1 else "Not started yet.")]
+        return [Text(f"Not started yet: {place - 1} before it in the queue." if place > 1 else "Not started.")]
     waits = (
-        " Waiting for the object store: a backup stays here while its location is away."
+        "  Waiting for the object store: backups stay in Finalizing while their storage location is Unavailable."
         if "Finaliz" in object_fields.phase(item)
         else ""
     )
     return [
-        Text(
-            f"Not completed yet: {details_file.items_text(item)} {plural_of(details_file.total_items(item), 'item')}.{waits}"
-        )
+        Text(f"Running: {details_file.items_text(item)} {plural_of(details_file.total_items(item), 'item')}.{waits}")
     ]
 
 
@@ -157,19 +155,17 @@ def _unprotected(about: BackupFindings) -> list[Part]:
     if not said:
         return []
     more = (
-        [f"… and {len(about.volumes_without_data) - FIRST} more in the file"]
+        [f"… and {len(about.volumes_without_data) - FIRST} more in the attached file"]
         if len(about.volumes_without_data) > FIRST
         else []
     )
-    return [
-        Text("\n".join(["Not protected: no data of these volumes is in this backup.", *said, *more]), untrusted=True)
-    ]
+    return [Text("\n".join(["No data for these volumes:", *said, *more]), untrusted=True)]
 
 
 def reason(one: Volume) -> str:
     if one.data is VolumeDataState.FAILED:
-        return "its backup failed"
-    return "; ".join(one.why) or "nothing saved it"
+        return "data backup failed"
+    return "; ".join(one.why) or "no backup method applied"
 
 
 def _wrong(about: BackupFindings) -> list[Part]:
@@ -215,8 +211,8 @@ def _volume_table(about: BackupFindings) -> list[Part]:
 def _searched(cmd: Command, about: BackupFindings, told: frozenset[str]) -> Answer:
     name = object_fields.name(about.item)
     if about.listed is None:
-        why = "; ".join(about.unread) or "It is there once Velero is done with it."
-        raise Refused(f"What is in {name} cannot be read.", why=why)
+        why = "; ".join(about.unread) or "Available when the backup has finished."
+        raise Refused(f"The contents of {name} can't be read.", why=why)
     kind, slash, wanted = cmd.text("find").rpartition("/")
     hits = [
         (f"{one.kind}", one.namespace or "-", one.name)
@@ -225,7 +221,7 @@ def _searched(cmd: Command, about: BackupFindings, told: frozenset[str]) -> Answ
     ]
     if not hits:
         return Answer(
-            f"Nothing like {cmd.text('find')!r} is in {name}.",
+            f"Nothing in {name} matches `{cmd.text('find')}`.",
             (Text(f"It holds {counted(len(about.listed), 'object')}."),),
             Tone.WARNING,
         )
@@ -255,13 +251,17 @@ def _buttons(item: Json, context: PlanContext) -> tuple[Button, ...]:
         return Button(text, with_cluster_flag(line, context), **more)
 
     buttons = (
-        [button("Log", f"backup logs {name}")] if has_ended(item) else [button("Look again", f"backup describe {name}")]
+        [button("View logs", f"backup logs {name}")]
+        if has_ended(item)
+        else [button("Refresh", f"backup describe {name}")]
     )
     if phase in {"Completed", "PartiallyFailed"}:
-        buttons.append(button("Try a restore", f"restore create --from-backup {name} --dry-run"))
+        buttons.append(button("Preview restore", f"restore create --from-backup {name} --dry-run"))
     if phase in BACKUP_PHASES.queued:
         buttons.append(
-            button("Cancel", f"backup cancel {name}", style="danger", confirm=f"Take {name} out of the queue?")
+            button(
+                "Remove from queue", f"backup cancel {name}", style="danger", confirm=f"Remove {name} from the queue?"
+            )
         )
     return tuple(buttons)
 
@@ -270,12 +270,12 @@ def describe_redacted(cmd: Command, item: Json, context: PlanContext) -> Answer:
     """For somebody of whose namespaces it holds some: how it ended and when, no files, no errors, nobody else's names."""
     if cmd.has_flag("find") or cmd.is_true("details"):
         raise Refused(
-            f"The list of what is in {object_fields.name(item)} tells of namespaces that are not yours.",
+            f"You don't have permission to list the contents of {object_fields.name(item)}: it includes other namespaces.",
             fix=f"backup describe {object_fields.name(item)}",
         )
     about = BackupFindings(item)
     mine = [name for name in object_fields.spec(item).get("includedNamespaces") or [] if not str(name).startswith("(")]
-    note = Text("It holds more namespaces than yours: its log, errors and lists are not shown to you.")
+    note = Text("This backup includes namespaces you can't access. Logs, errors and contents are hidden.")
     return Answer(
         f"{object_fields.name(item)}: {object_fields.phase(item)}",
         (Fields(summary_fields(about, context)), note),
@@ -302,14 +302,14 @@ def describe_several(chosen: list[Json], facts: Facts, context: PlanContext) -> 
     body = "\n\n".join(
         "\n".join(details_file.detail_lines(BackupFindings(item), context.timezone)) for item in open_ones
     )
-    parts = (Table(("NAME", "STATUS", "ERRORS", "CREATED"), rows), Attachment("backups.txt", body, "All of them"))
+    parts = (Table(("NAME", "STATUS", "ERRORS", "CREATED"), rows), Attachment("backups.txt", body, "All backups"))
     return Answer(counted(len(rows), "backup"), parts if open_ones else parts[:1], namespaces=namespaces_of(open_ones))
 
 
 DESCRIBE = Verb(
     noun="backup",
     name="describe",
-    summary="How a backup went: outcome, what is not protected, errors, volumes",
+    summary="Show a backup: result, volumes without data, errors",
     effect=Effect.READ,
     args=Args("NAME", 0, 50, "backups"),
     flags=FLAGS,

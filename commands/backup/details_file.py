@@ -18,17 +18,17 @@ _SPEC = (
     ("Namespaces excluded", "excludedNamespaces", "<none>"),
     ("Resources included", "includedResources", "*"),
     ("Resources excluded", "excludedResources", "<none>"),
-    ("Cluster-scoped included", "includedClusterScopedResources", "<none>"),
-    ("Cluster-scoped excluded", "excludedClusterScopedResources", "<none>"),
-    ("Namespace-scoped included", "includedNamespaceScopedResources", "*"),
-    ("Namespace-scoped excluded", "excludedNamespaceScopedResources", "<none>"),
+    ("Cluster-scoped resources included", "includedClusterScopedResources", "<none>"),
+    ("Cluster-scoped resources excluded", "excludedClusterScopedResources", "<none>"),
+    ("Namespace-scoped resources included", "includedNamespaceScopedResources", "*"),
+    ("Namespace-scoped resources excluded", "excludedNamespaceScopedResources", "<none>"),
     ("Cluster resources", "includeClusterResources", "auto"),
-    ("Snapshot volumes", "snapshotVolumes", "auto"),
-    ("Move snapshot data", "snapshotMoveData", "auto"),
-    ("File-system backup for all volumes", "defaultVolumesToFsBackup", "auto"),
+    ("Volume snapshots", "snapshotVolumes", "auto"),
+    ("Snapshot data movement", "snapshotMoveData", "auto"),
+    ("File-system backup for all pod volumes", "defaultVolumesToFsBackup", "auto"),
     ("Data mover", "datamover", "velero"),
     ("Storage location", "storageLocation", "<default>"),
-    ("Snapshot locations", "volumeSnapshotLocations", "<none>"),
+    ("Volume snapshot locations", "volumeSnapshotLocations", "<none>"),
     ("TTL", "ttl", "<server default>"),
     ("CSI snapshot timeout", "csiSnapshotTimeout", "<server default>"),
     ("Item operation timeout", "itemOperationTimeout", "<server default>"),
@@ -60,7 +60,7 @@ def detail_lines(found: BackupFindings, zone: str = "UTC", *, details: bool = Fa
                     "Completed",
                     object_fields.format_time(object_fields.parse_time(status.get("completionTimestamp")), zone),
                 ),
-                ("Expiration", object_fields.format_time(object_fields.parse_time(status.get("expiration")), zone)),
+                ("Expires", object_fields.format_time(object_fields.parse_time(status.get("expiration")), zone)),
                 ("Items", items_text(item)),
                 ("Errors", str(object_fields.number(status.get("errors")))),
                 ("Warnings", str(object_fields.number(status.get("warnings")))),
@@ -156,7 +156,7 @@ def _hooks(found: BackupFindings) -> list[str]:
             object_fields.number(counts.get("hooksAttempted")),
             object_fields.number(counts.get("hooksFailed")),
         )
-        said = ["", "Hooks:", f"  attempted {tried}, failed {failed}"]
+        said = ["", "Hooks:", f"    attempted: {tried}, failed: {failed}"]
     for run in found.hooks:
         where = "/".join(part for part in (run.namespace, run.pod, run.container) if part)
         said.append(f"  {run.phase} {run.name} {where}: {run.command}".rstrip())
@@ -167,7 +167,7 @@ def _hooks(found: BackupFindings) -> list[str]:
 def _operations(found: BackupFindings) -> list[str]:
     if not found.operations:
         return []
-    said = ["", "Operations of plugins:"]
+    said = ["", "Plugin operations:"]
     for one in found.operations:
         progress = f" {one.done}/{one.total} {one.units}".rstrip() if one.total else ""
         said.append(f"  {one.resource} {one.namespace}/{one.name}: {one.phase}{progress} ({one.action})")
@@ -178,7 +178,7 @@ def _operations(found: BackupFindings) -> list[str]:
 def _deletions(found: BackupFindings) -> list[str]:
     if not found.deletions:
         return []
-    said = ["", "Requests to delete it:"]
+    said = ["", "Deletion requests:"]
     for one in found.deletions:
         errors = "; ".join(map(str, object_fields.status(one).get("errors") or []))
         said.append(f"  {object_fields.name(one)}: {object_fields.phase(one)} {errors}".rstrip())

@@ -26,12 +26,14 @@ from velero.resources.pod_volumes import pod_volume_of
 Json = object_fields.Json
 
 FILTERS: tuple[Flag, ...] = (
-    Flag("selector", TEXT, "Only those that match this label selector", short="l", group="Filter"),
-    Flag("status", STRINGS, "Only these phases", group="Filter", ours=True),
-    Flag("schedule", TEXT, "Only those of this schedule", group="Filter", ours=True, source="schedules"),
-    Flag("created-by", PERSON, "Only those that this person asked for", group="Filter", ours=True),
-    Flag("since", DURATION, "Only younger ones (24h, 7d)", group="Filter", ours=True),
-    Flag("search", TEXT, "Only names with this in it", group="Filter", ours=True),
+    Flag("selector", TEXT, "Filter by label selector", short="l", group="Filter"),
+    Flag("status", STRINGS, "Filter by phase, for example Failed,PartiallyFailed", group="Filter", ours=True),
+    Flag("schedule", TEXT, "Filter by schedule", group="Filter", ours=True, source="schedules"),
+    Flag("created-by", PERSON, "Filter by requester", group="Filter", ours=True),
+    Flag(
+        "since", DURATION, "Show only items created within this time, for example 24h or 7d", group="Filter", ours=True
+    ),
+    Flag("search", TEXT, "Filter by part of the name", group="Filter", ours=True),
 )
 PHASES = phases.all_phases(BACKUP_PHASES, "Deleting", "Expired")
 COLUMNS = ("NAME", "STATUS", "ERRORS", "WARNINGS", "CREATED", "EXPIRES", "STORAGE LOCATION", "CREATED BY")
@@ -59,7 +61,7 @@ def answer(cmd: Command, world: FactsByCluster, context: PlanContext) -> Answer:
     parts: list[Part] = []
     for cluster, facts in world.items():
         if isinstance(facts, ClusterError):
-            parts.append(Text(f"{cluster} could not be asked: {facts.text}", untrusted=True))
+            parts.append(Text(f"Cluster {cluster} couldn't be read: {facts.text}", untrusted=True))
             continue
         rows += _rows(cmd, cluster, facts, context)
     phases.check_phase(cmd, PHASES, (object_fields.phase(item) for item in _all(world)))
@@ -77,7 +79,7 @@ def answer(cmd: Command, world: FactsByCluster, context: PlanContext) -> Answer:
     if end - start < len(rows) and number == 1:
         every = (_cells(cmd, row, context, several=several) for row in rows)
         table += (Attachment("backups.txt", "\n".join("\t".join(row) for row in (columns, *every)), "All backups"),)
-    more = f", page {number}: {start + 1} to {end}" if end - start < len(rows) else ""
+    more = f", showing {start + 1}–{end} (page {number})" if end - start < len(rows) else ""
     return Answer(
         _headline(len(rows)) + more,
         (*parts, *table),
@@ -96,7 +98,7 @@ def _rows(cmd: Command, cluster: str, facts: Facts, context: PlanContext) -> Ite
     names = {one.name for one in found} | {object_fields.name(item) for item in facts.all("backups")}
     for name in cmd.names:
         if name not in names:
-            raise NotFound(f"There is no backup {name!r}.", nearest=facts.nearest("backups", name))
+            raise NotFound(f"Backup `{name}` doesn't exist.", nearest=facts.nearest("backups", name))
     sizes, who = _sizes(facts), person_filter.person_names(cmd, "created-by", facts)
     for one in found:
         if cmd.names and not {one.name, *map(object_fields.name, one.members)} & set(cmd.names):

@@ -54,37 +54,41 @@ def answer_logs(
     if item is None:
         raise NotFound(f"There is no {noun} {cmd.name!r}.", nearest=facts.nearest(resource, cmd.name))
     if (resource, cmd.name) in facts.redacted:
-        raise Refused(f"The log of {cmd.name} tells of namespaces that are not yours.")
+        raise Refused(f"You don't have permission to view the logs of {cmd.name}: it includes other namespaces.")
     phase = object_fields.phase(item)
     log = facts.files.get(FileNeed(kind, cmd.name))
     if log is None:
-        why = "It is there once Velero is done with it." if phase != "FailedValidation" else "Velero never started it."
-        return Answer(f"There is no log of {cmd.name} ({phase}).", (Text(why),), Tone.WARNING)
+        why = (
+            "Logs are available when it has finished."
+            if phase != "FailedValidation"
+            else "Velero rejected it before it started."
+        )
+        return Answer(f"No logs for {cmd.name} ({phase}).", (Text(why),), Tone.WARNING)
     if isinstance(log, MissingFile):
-        return Answer(f"The log of {cmd.name} cannot be read.", (Text(log.why),), Tone.WARNING)
+        return Answer(f"The logs of {cmd.name} can't be read.", (Text(log.why),), Tone.WARNING)
     text = log.decode(errors="replace")
     cut = len(text) > MAX_LOG
     lines = text.count("\n")
     bad = [line for line in text.splitlines() if "level=error" in line or '"level":"error"' in line]
-    parts = [Attachment(f"{cmd.name}.log", text[-MAX_LOG:], f"Log of {cmd.name}")]
-    first = Text("\n".join(bad[:5]), untrusted=True) if bad else Text("No line says error.")
-    head = f"Log of {cmd.name}: {counted(lines, 'line')}, {counted(len(bad), 'error')}" + (
-        ", the end of it" if cut else ""
+    parts = [Attachment(f"{cmd.name}.log", text[-MAX_LOG:], f"Logs of {cmd.name}")]
+    first = Text("\n".join(bad[:5]), untrusted=True) if bad else Text("No error lines.")
+    head = f"Logs of {cmd.name}: {counted(lines, 'line')}, {counted(len(bad), 'error')}" + (
+        " (last part only)" if cut else ""
     )
     namespaces = frozenset(object_fields.spec(item).get("includedNamespaces") or ["*"])
     return Answer(head, (first, *parts), Tone.BAD if bad else Tone.PLAIN, namespaces=namespaces)
 
 
 LOG_FLAGS: tuple[Flag, ...] = (
-    Flag("timeout", DURATION, "How long to wait for the log", group="Other"),
-    Flag("insecure-skip-tls-verify", BOOL, "Accepted and without effect: certificates are always checked", hidden=True),
-    Flag("cacert", TEXT, "Accepted and without effect: the settings name the certificate", hidden=True),
+    Flag("timeout", DURATION, "How long to wait for the logs", group="Other"),
+    Flag("insecure-skip-tls-verify", BOOL, "Accepted but ignored: certificates are always verified", hidden=True),
+    Flag("cacert", TEXT, "Accepted but ignored: the certificate comes from the settings", hidden=True),
 )
 
 LOGS = Verb(
     noun="backup",
     name="logs",
-    summary="The log of a backup",
+    summary="Show the logs of a backup",
     effect=Effect.READ,
     args=Args("NAME", 1, 1, "backups"),
     flags=LOG_FLAGS,

@@ -24,7 +24,7 @@ Json = dict[str, Any]
 TYPE = "velero-chatops.io/type"
 APPLICATION = "velero-chatops.io/application"
 APP_SLUG = "kots.io/app-slug"
-NOT_FOR_DISASTERS = "A partial backup is not suitable for disaster recovery: it cannot be restored into a new cluster. Take --type full for that."
+NOT_FOR_DISASTERS = "Partial backups aren't suitable for disaster recovery: they can't be restored to a new cluster. Use --type full for that."
 _SCOPES = ("include-namespaces", "namespaces", "type")
 
 
@@ -44,16 +44,14 @@ def resolve_scope(cmd: Command, facts: Facts, context: PlanContext) -> ResolvedS
     ours = [flag for flag in given if flag != "include-namespaces"]
     if ours and cmd.has_flag("from-schedule"):
         raise UsageError(
-            f"--{ours[0]} cannot stand with --from-schedule.",
-            why="The schedule's template says what is taken.",
+            f"--{ours[0]} can't be combined with --from-schedule.",
+            why="The schedule defines what is backed up.",
             fix=f"backup create --from-schedule {cmd.text('from-schedule')}",
         )
     if len(given) > 1:
-        raise UsageError(
-            f"--{given[0]} and --{given[1]} cannot stand together.", why="Each says which namespaces are taken."
-        )
+        raise UsageError(f"--{given[0]} and --{given[1]} can't be combined.", why="Both select namespaces.")
     if cmd.has_flag("app") and cmd.text("type") != "partial":
-        raise UsageError("--app goes with --type partial.", fix=f"--type partial --app {cmd.text('app')}")
+        raise UsageError("--app needs --type partial.", fix="Add --type partial.")
     if cmd.has_flag("namespaces"):
         return _preset(cmd, facts, context)
     if cmd.has_flag("type"):
@@ -75,14 +73,16 @@ def _preset(cmd: Command, facts: Facts, context: PlanContext) -> ResolvedScope:
     name = cmd.text("namespaces")
     configured = tuple(key for key, selector in context.presets.items() if selector)
     if name == "all":
-        return ResolvedScope(_with(cmd, include_namespaces=["*"]), ("all means every namespace, those to come too.",))
+        return ResolvedScope(
+            _with(cmd, include_namespaces=["*"]), ("`all` includes every namespace, also ones created later.",)
+        )
     if name not in context.presets:
-        raise UsageError(f"{name!r} is no preset of namespaces.", nearest=("all", *configured), fix="--namespaces all")
+        raise UsageError(f"Unknown namespace preset `{name}`.", nearest=("all", *configured), fix="--namespaces all")
     selector = context.presets[name]
     if not selector:
         raise UsageError(
-            f"The preset {name!r} is not configured.",
-            why="The settings name no labels for it: [scopes].",
+            f"Namespace preset `{name}` isn't configured.",
+            why="The settings have no label selector for it under [scopes].",
             nearest=("all", *configured),
         )
     found = sorted(
@@ -93,8 +93,13 @@ def _preset(cmd: Command, facts: Facts, context: PlanContext) -> ResolvedScope:
         )
     )
     if not found:
-        raise NotFound(f"No namespace that you may see is {name!r}.", why=f"None has the labels {selector}.")
-    return ResolvedScope(_with(cmd, include_namespaces=found), (f"{name} means now: {', '.join(found)} ({selector}).",))
+        raise NotFound(
+            f"No namespace matches preset `{name}`.",
+            why=f"None of the namespaces you can access has the labels {selector}.",
+        )
+    return ResolvedScope(
+        _with(cmd, include_namespaces=found), (f"Preset `{name}` currently selects: {', '.join(found)} ({selector}).",)
+    )
 
 
 def applications(facts: Facts, context: PlanContext) -> tuple[Application, ...]:
@@ -142,11 +147,14 @@ def _full(cmd: Command, facts: Facts, context: PlanContext) -> ResolvedScope:
     apps = applications(facts, context)
     if not all(is_visible(app, facts) for app in configured_applications(context)):
         raise Refused(
-            "A full backup takes applications that are not there, or not yours to see.", fix="--type partial --app NAME"
+            "A full backup includes applications that don't exist or that you can't access.",
+            fix="Use --type partial --app NAME.",
         )
     if not apps:
         raise UsageError(
-            "No application is known here.", why="Neither configured nor left by KOTS.", fix="--include-namespaces '*'"
+            "No applications found.",
+            why="None is configured, and KOTS manages none in this cluster.",
+            fix="Use --include-namespaces '*'.",
         )
     names = sorted({name for app in apps for name in app.namespaces} | set(context.platform_namespaces))
     changed = _with(cmd, include_namespaces=names, include_cluster_resources=True)
@@ -160,20 +168,21 @@ def _partial(cmd: Command, facts: Facts, context: PlanContext) -> ResolvedScope:
     names = tuple(app.name for app in apps)
     if not cmd.text("app"):
         raise UsageError(
-            "--type partial needs an application.", nearest=names, fix=f"--app {names[0] if names else 'NAME'}"
+            "--type partial needs an application.", nearest=names, fix=f"Add --app {names[0] if names else 'NAME'}."
         )
     app = next((one for one in apps if one.name == cmd.text("app")), None)
     if app is None:
         raise NotFound(
-            f"There is no application {cmd.text('app')!r}.",
-            why="All of its namespaces have to be there, and yours to see.",
+            f"Application `{cmd.text('app')}` doesn't exist.",
+            why="All of its namespaces must exist, and you need access to them.",
             nearest=nearest(cmd.text("app"), names) or names[:5],
         )
     changes: dict[str, Any] = {"include_namespaces": list(app.namespaces)}
     if app.selector and not cmd.has_flag("selector") and not cmd.has_flag("or-selector"):
         changes["selector"] = parse_selector(app.selector)
     notes = (
-        f"{app.name} is {', '.join(app.namespaces)}" + (f", {app.selector}." if app.selector else "."),
+        f"Application {app.name}: namespaces {', '.join(app.namespaces)}"
+        + (f", {app.selector}." if app.selector else "."),
         NOT_FOR_DISASTERS,
     )
     return ResolvedScope(_with(cmd, **changes), notes, {TYPE: "partial", APPLICATION: app.name}, dict(app.template))

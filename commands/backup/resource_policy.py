@@ -28,7 +28,8 @@ def step(cmd: Command, context: PlanContext) -> Step | None:
         return None
     if cmd.text("resource-policies-configmap"):
         raise UsageError(
-            "--resource-policy and --resource-policies-configmap cannot stand together.", why="A backup has one policy."
+            "--resource-policy and --resource-policies-configmap can't be combined.",
+            why="A backup has one resource policy.",
         )
     check(text)
     name = f"policy-{context.operation or digest(text)[:12]}"
@@ -58,14 +59,14 @@ def check(text: str) -> Json:
         raise UsageError("--resource-policy is no YAML mapping.", fix=_EXAMPLE)
     unknown = sorted(set(found) - _KEYS)
     if unknown:
-        raise UsageError(f"--resource-policy: {unknown[0]!r} is no part of a policy.", nearest=tuple(sorted(_KEYS)))
+        raise UsageError(f"--resource-policy: unknown field `{unknown[0]}`.", nearest=tuple(sorted(_KEYS)))
     if found.get("version") != "v1":
         raise UsageError("--resource-policy needs `version: v1`.", fix=_EXAMPLE)
     rules = found.get("volumePolicies")
     for rule in rules if isinstance(rules, list) else []:
         _rule(rule)
     if not rules and not found.get("includeExcludePolicy"):
-        raise UsageError("--resource-policy has no rule in it.", fix=_EXAMPLE)
+        raise UsageError("--resource-policy contains no rules.", fix=_EXAMPLE)
     return found
 
 
@@ -73,9 +74,9 @@ def _rule(rule: object) -> None:
     action = rule.get("action") if isinstance(rule, dict) else None
     kind = action.get("type") if isinstance(action, dict) else None
     if not isinstance(rule, dict) or not isinstance(rule.get("conditions"), dict):
-        raise UsageError("Each rule of --resource-policy has conditions.", fix=_EXAMPLE)
+        raise UsageError("Each rule in --resource-policy needs `conditions`.", fix=_EXAMPLE)
     if kind not in ACTIONS:
-        raise UsageError(f"{kind!r} in --resource-policy is no action.", nearest=ACTIONS)
+        raise UsageError(f"--resource-policy: unknown action `{kind}`.", nearest=ACTIONS)
 
 
 def _document(text: str) -> Json | None:
@@ -113,5 +114,7 @@ def guards(cmd: Command, facts: Facts) -> tuple[Guard, ...]:
     name = cmd.text("resource-policies-configmap")
     if not name or not facts.is_absent("configmaps", name):
         return ()
-    text = f"There is no ConfigMap {name!r} beside Velero: the backup would end FailedValidation."
+    text = (
+        f"ConfigMap `{name}` doesn't exist in Velero's namespace. Velero would fail the backup with FailedValidation."
+    )
     return (Guard("unknown-policy", Level.REFUSE, text),)

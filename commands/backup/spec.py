@@ -34,48 +34,60 @@ FLAGS: tuple[Flag, ...] = (
     Flag(
         "include-namespaces",
         STRINGS,
-        "Namespaces to include ('*' for all, globs allowed)",
+        "Namespaces to include; globs allowed, '*' for all",
         group="Scope",
         source="namespaces",
     ),
-    Flag("exclude-namespaces", STRINGS, "Namespaces to leave out", group="Scope", source="namespaces"),
-    Flag("include-resources", STRINGS, "Kinds to include, as resource.group ('*' for all)", group="Scope"),
-    Flag("exclude-resources", STRINGS, "Kinds to leave out, as resource.group", group="Scope"),
-    Flag("include-cluster-resources", OPTIONAL_BOOL, "Include cluster-scoped objects", group="Scope"),
-    Flag("include-cluster-scoped-resources", STRINGS, "Cluster-scoped kinds to include", group="Scope"),
-    Flag("exclude-cluster-scoped-resources", STRINGS, "Cluster-scoped kinds to leave out", group="Scope"),
-    Flag("include-namespace-scoped-resources", STRINGS, "Namespaced kinds to include", group="Scope"),
-    Flag("exclude-namespace-scoped-resources", STRINGS, "Namespaced kinds to leave out", group="Scope"),
-    Flag("selector", SELECTOR, "Only objects that match this label selector", short="l", group="Scope"),
-    Flag("or-selector", OR_SELECTOR, "Objects that match any of these selectors, separated by ' or '", group="Scope"),
-    Flag("ordered-resources", TEXT, "Order within a kind: 'pods=ns/a,ns/b;persistentvolumes=pv1'", group="Scope"),
+    Flag("exclude-namespaces", STRINGS, "Namespaces to exclude", group="Scope", source="namespaces"),
+    Flag("include-resources", STRINGS, "Resources to include, as resource.group; '*' for all", group="Scope"),
+    Flag("exclude-resources", STRINGS, "Resources to exclude, as resource.group", group="Scope"),
+    Flag("include-cluster-resources", OPTIONAL_BOOL, "Include cluster-scoped resources", group="Scope"),
+    Flag("include-cluster-scoped-resources", STRINGS, "Cluster-scoped resources to include", group="Scope"),
+    Flag("exclude-cluster-scoped-resources", STRINGS, "Cluster-scoped resources to exclude", group="Scope"),
+    Flag("include-namespace-scoped-resources", STRINGS, "Namespace-scoped resources to include", group="Scope"),
+    Flag("exclude-namespace-scoped-resources", STRINGS, "Namespace-scoped resources to exclude", group="Scope"),
+    Flag("selector", SELECTOR, "Include only objects that match this label selector", short="l", group="Scope"),
+    Flag(
+        "or-selector",
+        OR_SELECTOR,
+        "Include objects that match any of these selectors, separated by ' or '",
+        group="Scope",
+    ),
+    Flag(
+        "ordered-resources",
+        TEXT,
+        "Backup order within a resource: 'pods=ns/a,ns/b;persistentvolumes=pv1'",
+        group="Scope",
+    ),
     Flag("snapshot-volumes", OPTIONAL_BOOL, "Take volume snapshots", group="Volumes"),
     Flag("snapshot-move-data", OPTIONAL_BOOL, "Move snapshot data to the object store", group="Volumes"),
-    Flag("default-volumes-to-fs-backup", OPTIONAL_BOOL, "File-system backup for every pod volume", group="Volumes"),
-    Flag("data-mover", TEXT, "Data mover ('velero' or nothing: the built-in one)", group="Volumes"),
-    Flag("parallel-files-upload", INT, "Files uploaded at the same time (kopia)", group="Volumes"),
-    Flag("csi-snapshot-timeout", DURATION, "How long a CSI snapshot may take", group="Volumes"),
-    Flag("item-operation-timeout", DURATION, "How long asynchronous work of plugins may take", group="Volumes"),
+    Flag("default-volumes-to-fs-backup", OPTIONAL_BOOL, "Use file-system backup for all pod volumes", group="Volumes"),
+    Flag("data-mover", TEXT, "Data mover. Default: velero (built in)", group="Volumes"),
+    Flag("parallel-files-upload", INT, "Number of files uploaded in parallel (kopia)", group="Volumes"),
+    Flag("csi-snapshot-timeout", DURATION, "Maximum time for a CSI snapshot", group="Volumes"),
+    Flag("item-operation-timeout", DURATION, "Maximum time for asynchronous plugin operations", group="Volumes"),
     Flag("resource-policies-configmap", TEXT, "ConfigMap with resource policies", group="Volumes"),
-    Flag("storage-location", TEXT, "Where it is kept", group="Storage", source="backupstoragelocations"),
+    Flag("storage-location", TEXT, "Storage location for the backup", group="Storage", source="backupstoragelocations"),
     Flag(
         "volume-snapshot-locations",
         STRING_SLICE,
-        "Where snapshots are kept, one per provider",
+        "Volume snapshot locations, one per provider",
         group="Storage",
         source="volumesnapshotlocations",
     ),
-    Flag("ttl", DURATION, "How long it is kept (30d, 2w, 6mo, 1y, 720h)", group="Retention"),
-    Flag("labels", PAIRS, "Labels of the object", group="Marks"),
-    Flag("annotations", PAIRS, "Annotations of the object", group="Marks"),
+    Flag("ttl", DURATION, "Retention, for example 30d, 2w, 6mo, 1y or 720h", group="Retention"),
+    Flag("labels", PAIRS, "Labels to set on the object", group="Metadata"),
+    Flag("annotations", PAIRS, "Annotations to set on the object", group="Metadata"),
 )
 
 OUR_FLAGS: tuple[Flag, ...] = (
-    Flag("namespaces", TEXT, "A preset: all, production or non-production", group="Scope", ours=True),
-    Flag("description", FREE_TEXT, "What it is for (at most 300 signs)", group="Marks", ours=True),
-    Flag("resource-policy", TEXT, "Resource policy, written here as YAML", group="Volumes", ours=True),
-    Flag("type", choice("full", "partial"), "full or partial, over applications", group="Scope", ours=True),
-    Flag("app", TEXT, "Application that a partial backup takes", group="Scope", ours=True),
+    Flag("namespaces", TEXT, "Namespace preset: all, production or non-production", group="Scope", ours=True),
+    Flag("description", FREE_TEXT, "Purpose of the object (at most 300 characters)", group="Metadata", ours=True),
+    Flag("resource-policy", TEXT, "Resource policy as YAML", group="Volumes", ours=True),
+    Flag(
+        "type", choice("full", "partial"), "Back up all applications (full) or one (partial)", group="Scope", ours=True
+    ),
+    Flag("app", TEXT, "Application for a partial backup", group="Scope", ours=True),
 )
 
 _OLD = ("include-resources", "exclude-resources")
@@ -142,29 +154,31 @@ def cli_lookups(cmd: Command) -> list[Need]:
 def check_command(cmd: Command, facts: Facts) -> None:
     """What the CLI refuses. Raises UsageError or Unknown."""
     if cmd.selector("selector") is not None and "or-selector" in cmd.flags:
-        raise UsageError("--selector and --or-selector cannot stand together.", fix="Use one of them.")
+        raise UsageError("--selector and --or-selector can't be combined.", fix="Use one of them.")
     check_namespaces(namespaces(cmd), cmd.strings("exclude-namespaces"), facts)
     old = any(cmd.strings(flag) for flag in _OLD) or cmd.optional_bool("include-cluster-resources") is not None
     scoped = [flag for flag in _SCOPED if cmd.strings(flag)]
     if old and scoped:
         raise UsageError(
-            f"--{scoped[0]} cannot stand with --include-resources, --exclude-resources or --include-cluster-resources.",
-            why="They are two ways of filtering; Velero takes one of them.",
+            f"--{scoped[0]} can't be combined with --include-resources, --exclude-resources or --include-cluster-resources.",
+            why="Velero accepts either the old or the new resource filters, not both.",
         )
     check_locations(cmd, facts)
     negative = cmd.nanoseconds("ttl") < 0
     if negative:
-        raise UsageError("--ttl cannot be negative.", why="Velero would delete the backup as soon as it is done.")
+        raise UsageError("--ttl can't be negative.", why="Velero would delete the backup as soon as it completes.")
 
 
 def check_locations(cmd: Command, facts: Facts) -> None:
     name = cmd.text("storage-location")
     if name and facts.is_absent("backupstoragelocations", name):
-        raise NotFound(f"There is no storage location {name!r}.", nearest=facts.nearest("backupstoragelocations", name))
+        raise NotFound(
+            f"Storage location `{name}` doesn't exist.", nearest=facts.nearest("backupstoragelocations", name)
+        )
     for snapshot in cmd.strings("volume-snapshot-locations"):
         if facts.is_absent("volumesnapshotlocations", snapshot):
             near = facts.nearest("volumesnapshotlocations", snapshot)
-            raise NotFound(f"There is no snapshot location {snapshot!r}.", nearest=near)
+            raise NotFound(f"Snapshot location `{snapshot}` doesn't exist.", nearest=near)
 
 
 def namespaces(cmd: Command) -> list[str]:
@@ -177,17 +191,24 @@ MAX_NAMESPACE = 63
 
 def check_namespaces(included: list[str], excluded: list[str], facts: Facts | None = None) -> None:
     if len(set(included)) > 1 and "*" in included:
-        raise UsageError("'*' stands alone in a list of namespaces.", why="It already means every namespace.")
+        raise UsageError("'*' can't be combined with other namespaces.", why="It already includes all namespaces.")
     if "*" in excluded:
-        raise UsageError("Every namespace would be left out by '*'.", fix="Name the namespaces to leave out.")
+        raise UsageError(
+            "--exclude-namespaces '*' would exclude all namespaces.", fix="List the namespaces to exclude."
+        )
     both = sorted(set(included) & set(excluded))
     if both:
-        raise UsageError(f"{both[0]!r} is both included and left out.")
+        raise UsageError(f"Namespace `{both[0]}` is both included and excluded.")
     for name in sorted({*included, *excluded}):
         fault = namespace_error(name)
         if fault:
             near = facts.nearest("namespaces", name.lower()) if facts is not None else ()
-            raise UsageError(f"{name!r} is no namespace.", why=fault, nearest=near, fix="Give names of namespaces.")
+            raise UsageError(
+                f"`{name}` isn't a valid namespace name.",
+                why=fault,
+                nearest=near,
+                fix="Use names of namespaces, for example `shop`.",
+            )
 
 
 def namespace_error(name: str) -> str:
@@ -196,15 +217,15 @@ def namespace_error(name: str) -> str:
         return ""
     wrong = next((sign for sign in name if sign in "|()!{},"), "")
     if wrong:
-        return f"{wrong!r} cannot stand in a pattern; '*', '?' and [abc] can."
+        return f"`{wrong}` isn't allowed in a pattern. Use *, ? and [abc]."
     if "**" in name:
-        return "A single '*' already stands for any number of signs."
+        return "Use a single *: it already matches any number of characters."
     bracket = _bracket_fault(name)
     if bracket:
         return bracket
     plain = re.sub(r"[*?\[\]]", "x", name)
     if not _LABEL.fullmatch(plain) or len(plain) > MAX_NAMESPACE:
-        return "At most 63 small letters, digits and '-', with a letter or digit at both ends."
+        return "Use lowercase letters, digits and '-' (at most 63 characters); start and end with a letter or digit."
     return ""
 
 
@@ -212,11 +233,11 @@ def _bracket_fault(name: str) -> str:
     at = 0
     while at < len(name):
         if name[at] == "]":
-            return "']' closes nothing."
+            return "']' has no matching '['."
         if name[at] == "[":
             end = name.find("]", at + 1)
             if end < 0:
-                return "'[' is not closed."
+                return "'[' isn't closed."
             if end == at + 1:
                 return "'[]' is empty."
             at = end
@@ -287,7 +308,8 @@ def parse_ordered_resources(text: str) -> dict[str, str]:
         parts = entry.split("=")
         if len(parts) != 2:
             raise UsageError(
-                f"{entry!r} in --ordered-resources is not kind=names.", fix="pods=ns1/a,ns1/b;persistentvolumes=pv1"
+                f"--ordered-resources: `{entry}` isn't in the form resource=names.",
+                fix="pods=ns1/a,ns1/b;persistentvolumes=pv1",
             )
         orders[parts[0].strip()] = parts[1].strip()
     return orders

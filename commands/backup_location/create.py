@@ -30,14 +30,14 @@ def plan(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
         steps=(Step(StepVerb.CREATE, KIND, RESOURCE, cmd.name, manifest, context.namespace),),
         reach=location_reach("backup-location", cmd.name),
         guards=(
-            *checks.name_guards("backup location", cmd.name),
-            *checks.exists_guard(facts, RESOURCE, "backup location", cmd.name),
+            *checks.name_guards("storage location", cmd.name),
+            *checks.exists_guard(facts, RESOURCE, "storage location", cmd.name),
             *checks.label_guards(cmd),
             *validation.location_guards(cmd.name, spec, facts, context),
             *(validation.default_guards(cmd.name, facts) if spec.get("default") else ()),
         ),
         cli=equivalent_command.velero_line(cmd, FLAGS),
-        summary=f"Add the backup location {cmd.name}",
+        summary=f"Create storage location {cmd.name}",
         notes=validation.location_notes(spec),
     )
 
@@ -45,7 +45,7 @@ def plan(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
 CREATE = Verb(
     noun="backup-location",
     name="create",
-    summary="Add a place for backups",
+    summary="Create a backup storage location",
     effect=Effect.WRITE,
     args=Args("NAME", 1, 1),
     flags=FLAGS,

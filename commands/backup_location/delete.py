@@ -52,7 +52,7 @@ def plan(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
         reach=union_reach(*(location_reach("backup-location", name) for name in names)) if names else Reach(),
         guards=tuple(guards),
         cli=velero_line(cmd, names),
-        summary=f"Remove the location {', '.join(names)}" if names else "No backup-locations found.",
+        summary=f"Delete storage location {', '.join(names)}" if names else "No storage locations found.",
         notes=tuple(_note(name, facts) for name in names),
         evidence={"uids": {object_fields.name(item): item["metadata"].get("uid", "") for item in chosen}},
     )
@@ -85,27 +85,31 @@ def _guards(name: str, facts: Facts) -> list[Guard]:
     guards: list[Guard] = []
     if running:
         guards.append(
-            Guard("location-in-use", Level.REFUSE, f"{', '.join(running[:3])} is being kept in {name!r} now.")
+            Guard(
+                "location-in-use",
+                Level.REFUSE,
+                f"Storage location `{name}` is in use: {', '.join(running[:3])} is running.",
+            )
         )
     if users:
-        text = f"Schedules keep their backups in {name!r} and would fail: {', '.join(users[:5])}."
+        text = f"These schedules use storage location `{name}` and would fail: {', '.join(users[:5])}."
         guards.append(Guard("location-in-use", Level.REFUSE, text))
     location = facts.get("backupstoragelocations", name)
     if location is not None and object_fields.spec(location).get("default") is True:
-        text = f"{name!r} is the default location: backups without a location would be refused afterwards."
+        text = f"Storage location `{name}` is the default. Without it, backups that name no storage location fail."
         guards.append(Guard("default-location", Level.WARN, text))
     return guards
 
 
 def _note(name: str, facts: Facts) -> str:
     count = len(_kept_in(name, facts, "backups"))
-    return f"{counted(count, 'backup')} in {name} {plural_of(count, 'is', 'are')} no longer known here; {plural_of(count, 'its', 'their')} data stays in the bucket."
+    return f"{counted(count, 'backup')} in {name} {plural_of(count, 'is', 'are')} removed from this cluster. The data stays in the bucket."
 
 
 DELETE = Verb(
     noun="backup-location",
     name="delete",
-    summary="Remove a place for backups; the data stays in the bucket",
+    summary="Delete a backup storage location; its data stays in the bucket",
     effect=Effect.WRITE,
     args=Args("NAME", 0, 20, RESOURCE),
     flags=selection.FLAGS,

@@ -18,13 +18,13 @@ from store.scrub import scrub
 Json = object_fields.Json
 
 FLAGS: tuple[Flag, ...] = (
-    Flag("default", BOOL, "Only the default location", group="Filter"),
-    Flag("selector", TEXT, "Only those that match this label selector", short="l", group="Filter"),
+    Flag("default", BOOL, "Show only the default storage location", group="Filter"),
+    Flag("selector", TEXT, "Filter by label selector", short="l", group="Filter"),
     *LIST_FLAGS,
     ALL_CLUSTERS,
 )
 COLUMNS = ("NAME", "PROVIDER", "BUCKET/PREFIX", "PHASE", "LAST VALIDATED", "LAST SYNCED", "ACCESS MODE", "DEFAULT")
-WIDE = ("CREDENTIAL", "CONFIG", "SYNC EVERY", "VALIDATED EVERY")
+WIDE = ("CREDENTIAL", "CONFIG", "SYNC PERIOD", "VALIDATION PERIOD")
 
 
 def needs(cmd: Command, _known: Facts) -> Needs:
@@ -36,11 +36,11 @@ def answer(cmd: Command, world: FactsByCluster, context: PlanContext) -> Answer:
     troubles: list[Part] = []
     for cluster, facts in world.items():
         if isinstance(facts, ClusterError):
-            troubles.append(Text(f"{cluster} could not be asked: {facts.text}", untrusted=True))
+            troubles.append(Text(f"Cluster {cluster} couldn't be read: {facts.text}", untrusted=True))
             continue
         for name in cmd.names:
             if facts.get(RESOURCE, name) is None:
-                raise NotFound(f"There is no backup location {name!r}.", nearest=facts.nearest(RESOURCE, name))
+                raise NotFound(f"Storage location `{name}` doesn't exist.", nearest=facts.nearest(RESOURCE, name))
         rows += [(cluster, item) for item in _chosen(cmd, facts)]
     if output.wants_objects(cmd):
         return Answer(_headline(rows), (*troubles, output.render_objects(cmd, [item for _, item in rows])))
@@ -57,7 +57,9 @@ def _chosen(cmd: Command, facts: Facts) -> list[Json]:
 
 def _headline(rows: list[tuple[str, Json]]) -> str:
     bad = sum(1 for _, item in rows if object_fields.status(item).get("phase") == "Unavailable")
-    count = {0: "No backup locations found.", 1: "1 backup location"}.get(len(rows), f"{len(rows)} backup locations")
+    count = {0: "No backup storage locations found.", 1: "1 backup storage location"}.get(
+        len(rows), f"{len(rows)} backup storage locations"
+    )
     return f"{count}, {bad} Unavailable" if bad else count
 
 
@@ -72,7 +74,7 @@ def _table(cmd: Command, rows: list[tuple[str, Json]], context: PlanContext, *, 
     first = ("CLUSTER",) if several else ()
     columns = (*first, *COLUMNS, *(WIDE if output.is_wide(cmd) else ()), *output.label_columns(cmd))
     cells = ((*((cluster,) if several else ()), *_row(cmd, item, context)) for cluster, item in rows)
-    return [Table(columns, tuple(cells), "Backup locations")]
+    return [Table(columns, tuple(cells), "Backup storage locations")]
 
 
 def _row(cmd: Command, item: Json, context: PlanContext) -> tuple[str, ...]:
@@ -81,7 +83,7 @@ def _row(cmd: Command, item: Json, context: PlanContext) -> tuple[str, ...]:
         object_fields.name(item),
         str(spec.get("provider") or "-"),
         bucket_and_prefix(item) or "-",
-        str(status.get("phase") or "not looked at yet"),
+        str(status.get("phase") or "not validated yet"),
         object_fields.relative_time(object_fields.parse_time(status.get("lastValidationTime")), context.now),
         object_fields.relative_time(object_fields.parse_time(status.get("lastSyncedTime")), context.now),
         str(spec.get("accessMode") or "ReadWrite"),
@@ -103,7 +105,7 @@ def _why(item: Json) -> Text:
     name, status = object_fields.name(item), object_fields.status(item)
     message = scrub(str(status.get("message") or ""))
     if not message:
-        return Text(f"{name} was not looked at yet: no Velero server has validated it.")
+        return Text(f"{name} hasn't been validated yet. Check that the Velero server is running.")
     advice = find_hint([message])
     return Text(f"{name}: {message[:600]}" + (f"\n{advice}" if advice else ""), untrusted=True)
 
@@ -111,7 +113,7 @@ def _why(item: Json) -> Text:
 GET = Verb(
     noun="backup-location",
     name="get",
-    summary="The places for backups: reachable, last looked at, last synced",
+    summary="List backup storage locations and whether they are available",
     effect=Effect.READ,
     args=Args("NAME", 0, 50, RESOURCE),
     flags=FLAGS,

@@ -18,7 +18,7 @@ class Provider:
 
 
 _AWS = Provider(
-    "AWS S3, or anything that speaks S3",
+    "AWS S3 or S3-compatible",
     (
         "region",
         "s3ForcePathStyle",
@@ -38,7 +38,7 @@ _AWS = Provider(
         "resticRepoPrefix",
     ),
     wanted=("region",),
-    note="For S3-compatible stores: region, s3Url and s3ForcePathStyle=true. A bucket policy that demands an encryption header is refused by file-system backups.",
+    note="S3-compatible stores need region, s3Url and s3ForcePathStyle=true. A bucket policy that requires an encryption header blocks file-system backups.",
 )
 _GCP = Provider("Google Cloud Storage", ("kmsKeyName", "serviceAccount", "credentialsFile", "resticRepoPrefix"))
 _AZURE = Provider(
@@ -62,14 +62,14 @@ _NFS = Provider(
     "NFS (local volume provider)",
     ("path", "server", "resticRepoPrefix"),
     needed=("path", "server"),
-    note="The directory must be writable by 1001:1001.",
+    note="User and group 1001 need write access to the directory.",
     local=True,
 )
 _HOST_PATH = Provider(
-    "A path on the host (local volume provider)",
+    "Host path (local volume provider)",
     ("path", "resticRepoPrefix"),
     needed=("path",),
-    note="The directory must be writable by 1001:1001, and the same on every node.",
+    note="User and group 1001 need write access to the directory, and every node must have the same one.",
     local=True,
 )
 

@@ -21,24 +21,40 @@ from policy.reach import apply_merge_patch, location_reach
 Json = dict[str, Any]
 
 FLAGS: tuple[Flag, ...] = (
-    Flag("default", OPTIONAL_BOOL, "Make it the default location; --default=false: none is", group="Storage"),
-    Flag("credential", PAIRS, "An existing Secret: name=key. Never the secret itself", group="Storage"),
-    Flag("access-mode", choice("ReadWrite", "ReadOnly"), "ReadWrite or ReadOnly", group="Storage", ours=True),
+    Flag("default", OPTIONAL_BOOL, "Make this the default; --default=false removes the default", group="Storage"),
+    Flag("credential", PAIRS, "Existing Secret, as name=key. Never pass the credential itself", group="Storage"),
     Flag(
-        "config", PAIRS, "Settings of the provider to change; an empty value takes one out", group="Storage", ours=True
+        "access-mode", choice("ReadWrite", "ReadOnly"), "Access mode: ReadWrite or ReadOnly", group="Storage", ours=True
     ),
     Flag(
-        "backup-sync-period", DURATION, "How often backups in the bucket are made known here", group="Checks", ours=True
+        "config",
+        PAIRS,
+        "Provider settings to change, as key=value; an empty value removes the key",
+        group="Storage",
+        ours=True,
     ),
-    Flag("validation-frequency", DURATION, "How often it is checked; 0s: never", group="Checks", ours=True),
-    Flag("cacert", TEXT, "Not from chat: a certificate is set in the cluster", group="Storage"),
+    Flag(
+        "backup-sync-period",
+        DURATION,
+        "How often backups in the bucket are synced to the cluster",
+        group="Checks",
+        ours=True,
+    ),
+    Flag(
+        "validation-frequency",
+        DURATION,
+        "How often the storage location is validated; 0s turns it off",
+        group="Checks",
+        ours=True,
+    ),
+    Flag("cacert", TEXT, "Not available in Slack: set the CA certificate in the cluster", group="Storage"),
 )
 
 
 def existing_location(cmd: Command, facts: Facts) -> Json:
     item = facts.get(RESOURCE, cmd.name)
     if item is None:
-        raise NotFound(f"There is no backup location {cmd.name!r}.", nearest=facts.nearest(RESOURCE, cmd.name))
+        raise NotFound(f"Storage location `{cmd.name}` doesn't exist.", nearest=facts.nearest(RESOURCE, cmd.name))
     return item
 
 
@@ -56,7 +72,7 @@ def spec_changes(cmd: Command, spec: Json) -> Json:
         wanted["config"] = {key: value or None for key, value in cmd.pairs("config").items()}
     for flag, field in (("backup-sync-period", "backupSyncPeriod"), ("validation-frequency", "validationFrequency")):
         if cmd.nanoseconds(flag) < 0:
-            raise UsageError(f"--{flag} cannot be negative.", fix=f"--{flag} 1m")
+            raise UsageError(f"--{flag} can't be negative.", fix=f"--{flag} 1m")
         if cmd.has_flag(flag):
             wanted[field] = format_go(cmd.nanoseconds(flag))
     return wanted if apply_merge_patch(spec, wanted) != spec else {}
@@ -84,7 +100,9 @@ def plan(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
         reach=location_reach("backup-location", cmd.name),
         guards=guards,
         cli=_line(cmd, item, wanted, context),
-        summary=f"Change {', '.join(sorted(wanted))} of {cmd.name}" if wanted else f"{cmd.name} is so already.",
+        summary=f"Change {', '.join(sorted(wanted))} of storage location {cmd.name}"
+        if wanted
+        else f"No change: {cmd.name} already has these settings.",
     )
 
 
@@ -101,7 +119,9 @@ def plan_default(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
     """First off the old one, then on: Velero itself settles two defaults by age, not by wish."""
     item = existing_location(cmd, facts)
     olds = [name for name in validation.defaults(facts) if name != cmd.name]
-    steps = [patch_step(facts.objects[RESOURCE][name], {"default": None}, f"no longer {name}") for name in olds]
+    steps = [
+        patch_step(facts.objects[RESOURCE][name], {"default": None}, f"remove default from {name}") for name in olds
+    ]
     if object_fields.spec(item).get("default") is not True:
         steps.append(patch_step(item, {"default": True}))
     return Plan(
@@ -115,15 +135,17 @@ def plan_default(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
             [f"velero backup-location set {name} --default=false" for name in olds]
             + [f"velero backup-location set {cmd.name} --default"]
         ),
-        summary=f"Make {cmd.name} the default" if steps else f"{cmd.name} is the default already.",
-        notes=tuple(f"{name} is the default no longer." for name in olds),
+        summary=f"Make {cmd.name} the default storage location"
+        if steps
+        else f"{cmd.name} is already the default storage location.",
+        notes=tuple(f"{name} is no longer the default." for name in olds),
     )
 
 
 SET = Verb(
     noun="backup-location",
     name="set",
-    summary="Change a place for backups",
+    summary="Change a backup storage location",
     effect=Effect.WRITE,
     args=Args("NAME", 1, 1, RESOURCE),
     flags=FLAGS,
@@ -138,7 +160,7 @@ SET = Verb(
 DEFAULT = Verb(
     noun="backup-location",
     name="default",
-    summary="Make one the default, in place of the one that is",
+    summary="Set the default backup storage location",
     effect=Effect.WRITE,
     args=Args("NAME", 1, 1, RESOURCE),
     needs=needs,

@@ -14,19 +14,24 @@ from domain.errors import UsageError
 Json = dict[str, Any]
 
 FLAGS: tuple[Flag, ...] = (
-    Flag("provider", TEXT, "Provider: aws, azure, gcp, …", group="Storage"),
-    Flag("bucket", TEXT, "Bucket; it must exist and hold nothing else", group="Storage"),
+    Flag("provider", TEXT, "Provider, for example aws, azure or gcp", group="Storage"),
+    Flag("bucket", TEXT, "Bucket. It must exist and contain nothing else", group="Storage"),
     Flag("prefix", TEXT, "Path inside the bucket", group="Storage"),
-    Flag("config", PAIRS, "Settings of the provider: region=…,s3Url=…", group="Storage"),
-    Flag("credential", PAIRS, "An existing Secret: name=key. Never the secret itself", group="Storage"),
-    Flag("access-mode", choice("ReadWrite", "ReadOnly"), "ReadWrite or ReadOnly", group="Storage"),
-    Flag("default", BOOL, "Make it the default location", group="Storage"),
+    Flag("config", PAIRS, "Provider settings, for example region=…,s3Url=…", group="Storage"),
+    Flag("credential", PAIRS, "Existing Secret, as name=key. Never pass the credential itself", group="Storage"),
+    Flag("access-mode", choice("ReadWrite", "ReadOnly"), "Access mode: ReadWrite or ReadOnly", group="Storage"),
+    Flag("default", BOOL, "Make this the default storage location", group="Storage"),
     Flag(
-        "backup-sync-period", DURATION, "How often backups in the bucket are made known here; 0s: never", group="Checks"
+        "backup-sync-period",
+        DURATION,
+        "How often backups in the bucket are synced to the cluster; 0s turns it off",
+        group="Checks",
     ),
-    Flag("validation-frequency", DURATION, "How often it is checked; 0s: never", group="Checks"),
-    Flag("cacert", TEXT, "Not from chat: a certificate is set in the cluster", group="Storage"),
-    Flag("labels", PAIRS, "Labels of the object", group="Marks"),
+    Flag(
+        "validation-frequency", DURATION, "How often the storage location is validated; 0s turns it off", group="Checks"
+    ),
+    Flag("cacert", TEXT, "Not available in Slack: set the CA certificate in the cluster", group="Storage"),
+    Flag("labels", PAIRS, "Labels to set on the object", group="Metadata"),
     *OUTPUT_FLAGS,
 )
 
@@ -34,15 +39,15 @@ FLAGS: tuple[Flag, ...] = (
 def credential(cmd: Command) -> Json | None:
     pairs = cmd.pairs("credential")
     if len(pairs) > 1:
-        raise UsageError("--credential takes one pair, secret=key.")
+        raise UsageError("--credential takes one pair: name=key.")
     return next(({**({"name": name} if name else {}), "key": key} for name, key in pairs.items()), None)
 
 
 def refuse_credential_file(cmd: Command) -> None:
     if cmd.text("cacert"):
         raise UsageError(
-            "--cacert names a file, and there are no files here.",
-            fix="Set spec.objectStorage.caCertRef in the cluster, or run the velero CLI where the file is.",
+            "--cacert needs a local file, which isn't available in Slack.",
+            fix="Set spec.objectStorage.caCertRef in the cluster, or run the velero CLI on your machine.",
         )
 
 
@@ -51,7 +56,7 @@ def translate(cmd: Command, context: PlanContext) -> Json:
         if not cmd.text(flag):
             raise UsageError(f"--{flag} is missing.", fix="backup-location create NAME --provider aws --bucket BUCKET")
     if cmd.nanoseconds("backup-sync-period") < 0:
-        raise UsageError("--backup-sync-period cannot be negative.")
+        raise UsageError("--backup-sync-period can't be negative.")
     secret = credential(cmd)
     refuse_credential_file(cmd)
     storage = {"bucket": cmd.text("bucket")} | ({"prefix": cmd.text("prefix")} if cmd.text("prefix") else {})

@@ -39,7 +39,7 @@ def default_guards(name: str, facts: Facts) -> tuple[Guard, ...]:
     holders = [one for one in defaults(facts) if one != name]
     if not holders:
         return ()
-    text = f"{holders[0]!r} is the default location already; there can be one."
+    text = f"`{holders[0]}` is already the default storage location. Only one can be the default."
     return (Guard("second-default", Level.REFUSE, text, (f"backup-location default {name}",)),)
 
 
@@ -55,7 +55,7 @@ def _bucket(spec: Json) -> Iterable[Guard]:
     bucket = str((spec.get("objectStorage") or {}).get("bucket", ""))
     if "/" in bucket:
         first, _, rest = bucket.partition("/")
-        text = f"The bucket {bucket!r} has a '/' in it: Velero takes the path apart."
+        text = f"Bucket `{bucket}` contains a '/'. Put the path in --prefix."
         yield Guard("bad-bucket", Level.REFUSE, text, (f"--bucket {first} --prefix {rest}",))
 
 
@@ -64,17 +64,14 @@ def _overlaps(spec: Json, others: Iterable[Json]) -> Iterable[Guard]:
         if is_same_store(spec, object_fields.spec(item)) and overlaps(prefix(spec), prefix(object_fields.spec(item))):
             other = object_fields.name(item)
             where = f"{bucket(spec)}/{prefix(object_fields.spec(item))}".rstrip("/")
-            text = (
-                f"It would share {where!r} with the location {other!r}, one inside the other: Velero finds foreign"
-                " directories there and makes the outer one Unavailable within a minute."
-            )
+            text = f"Storage location `{other}` already uses `{where}`. If one location is inside the other, Velero finds unknown directories and sets the outer one to Unavailable."
             yield Guard("location-overlap", Level.REFUSE, text, (_beside(spec, item),))
 
 
 def _beside(spec: Json, other: Json) -> str:
     """A corrected place, ready to copy: a directory that neither holds the other's nor lies in it."""
     if prefix(spec) and not prefix(object_fields.spec(other)):
-        return "--bucket ANOTHER"
+        return "--bucket BUCKET"
     return f"--prefix {(prefix(spec) or 'velero').split('/')[0]}-2"
 
 
@@ -111,8 +108,8 @@ def _config(provider: Provider | None, spec: Json) -> Iterable[Guard]:
     given = spec.get("config") or {}
     if provider is None:
         near = tuple(get_close_matches(str(spec.get("provider", "")), list(PROVIDERS), n=2))
-        known = f" Known: {', '.join(PROVIDERS)}."
-        text = f"The provider {spec.get('provider')!r} is not one that I know; its plugin must be installed.{known}"
+        known = f"  Known providers: {', '.join(PROVIDERS)}."
+        text = f"Unknown provider `{spec.get('provider')}`. It works only if its Velero plugin is installed.{known}"
         yield Guard("unknown-provider", Level.WARN, text, near)
         return
     lacking = [key for key in provider.needed if not given.get(key)]
@@ -122,19 +119,17 @@ def _config(provider: Provider | None, spec: Json) -> Iterable[Guard]:
         yield Guard("missing-config", Level.REFUSE, text, (f"--config {example}",))
     wanted = [key for key in provider.wanted if not given.get(key)]
     if wanted:
-        yield Guard("missing-config", Level.WARN, f"{provider.title}: {', '.join(wanted)} in --config is usual.")
+        yield Guard("missing-config", Level.WARN, f"{provider.title} usually needs {', '.join(wanted)} in --config.")
     for key in given:
         if key not in provider.keys and not _SECRET.search(key):
             near = tuple(get_close_matches(key, provider.keys, n=2))
-            yield Guard("unknown-config", Level.WARN, f"{key!r} is no setting of {provider.title} that I know.", near)
+            yield Guard("unknown-config", Level.WARN, f"Unknown setting `{key}` for {provider.title}.", near)
 
 
 def secret_guards(config: Mapping[str, str]) -> Iterable[Guard]:
     for key, value in config.items():
         if _SECRET.search(key) or scrub(f"{key}={value}") != f"{key}={value}":
-            text = (
-                f"{key!r} in --config looks like a secret. Secrets never go through chat: this one is to be replaced."
-            )
+            text = f"`{key}` in --config looks like a secret. Don't send secrets through Slack. Replace this secret, and use --credential."
             yield Guard("secret-in-chat", Level.REFUSE, text, ("--credential SECRET=KEY",))
 
 
@@ -143,7 +138,9 @@ def _not_recovery(spec: Json) -> Iterable[Guard]:
     if _INSIDE.search(url):
         host = urlsplit(url).hostname or url
         yield Guard(
-            "store-inside", Level.WARN, f"{host} is inside the cluster: if the cluster is lost, so are its backups."
+            "store-inside",
+            Level.WARN,
+            f"{host} runs inside this cluster. If the cluster is lost, its backups are lost too.",
         )
 
 
@@ -152,15 +149,15 @@ def _too_new(provider: Provider | None, context: PlanContext) -> Iterable[Guard]
         return
     found = re.match(r"v?1\.(\d+)", context.cluster.server_version)
     if found and int(found[1]) >= 17:
-        text = f"{provider.title} does not work with Velero {context.cluster.server_version}: 1.16 was the last."
+        text = f"{provider.title} doesn't support Velero {context.cluster.server_version}; the last supported version is 1.16."
         yield Guard("provider-too-old", Level.REFUSE, text)
 
 
 def location_notes(spec: Json) -> tuple[str, ...]:
     provider = find_provider(str(spec.get("provider", "")))
-    said = ["The bucket has to exist, and nothing else may lie where this location points."]
+    said = ["The bucket must exist, and nothing else may be stored under this bucket and prefix."]
     if provider is not None and provider.note:
         said.append(provider.note)
     if spec.get("credential"):
-        said.append("Whether the Secret is there shows within a minute: backup-location get.")
+        said.append("Check in a minute whether Velero can use the Secret: `backup-location get`.")
     return tuple(said)

@@ -22,8 +22,8 @@ def audit_need(cmd: Command, known: Facts) -> RecordsNeed:
     limit = cmd.number("limit", 20)
     if not 0 < limit <= MAX_ROWS:
         raise UsageError(
-            f"--limit is from 1 to {MAX_ROWS}.",
-            why="The whole record: velero-chatops audit export.",
+            f"--limit must be from 1 to {MAX_ROWS}.",
+            why="To export the whole audit log, run `velero-chatops audit export`.",
             fix="audit --limit 50",
         )
     by = "\n".join(sorted(person_filter.person_names(cmd, "by", known)))
@@ -43,12 +43,16 @@ def answer(cmd: Command, world: FactsByCluster, context: PlanContext) -> Answer:
     found: list[AuditRow] = facts.records.get(audit_need(cmd, facts), [])
     chosen = [one for one in found if cmd.text("subject") in one.entry.subject and _by(cmd, one, facts)]
     if not chosen:
-        return Answer("Nothing is recorded of that.")
+        return Answer("No matching entries in the audit log.")
     rows = tuple(_row(one, context) for one in chosen)
     columns = ("ROW", "AT", "WHO", "WHAT", "SUBJECT", "CLUSTER", "OUTCOME", "OPERATION")
-    hint = Text("`audit OPERATION` tells one story; `velero-chatops audit verify` checks that nothing was changed.")
+    hint = Text(
+        "`audit OPERATION` shows one operation. `velero-chatops audit verify` checks that the log is unchanged."
+    )
     return Answer(
-        f"{counted(len(rows), 'row')} of the record", (Table(columns, rows, "Audit"), hint), namespaces=frozenset({"*"})
+        f"{counted(len(rows), 'row')} of the record",
+        (Table(columns, rows, "Audit log"), hint),
+        namespaces=frozenset({"*"}),
     )
 
 
@@ -76,13 +80,13 @@ def _row(one: AuditRow, context: PlanContext) -> tuple[str, ...]:
 AUDIT = Verb(
     noun="audit",
     name="",
-    summary="The record: who did what, newest first",
+    summary="Show the audit log: who did what, newest first",
     effect=Effect.READ,
     args=Args("OPERATION", 0, 1),
     flags=(
-        Flag("limit", INT, f"How many rows (at most {MAX_ROWS})", group="Filter", ours=True),
-        Flag("by", PERSON, "Only what this person did", group="Filter", ours=True),
-        Flag("subject", TEXT, "Only rows about names with this in it", group="Filter", ours=True),
+        Flag("limit", INT, f"Number of entries (at most {MAX_ROWS})", group="Filter", ours=True),
+        Flag("by", PERSON, "Filter by person", group="Filter", ours=True),
+        Flag("subject", TEXT, "Filter by part of an object name", group="Filter", ours=True),
     ),
     needs=needs,
     answer=answer,

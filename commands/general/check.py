@@ -14,7 +14,7 @@ from commands.planning.context import Application, PlanContext
 from commands.planning.facts import Facts, FactsByCluster, FileNeed, Needs, ObjectNeed
 from commands.schedule.forecast import format_clock, make_forecast
 from domain.answer import Answer, Button, Fields, Part, Text, Tone
-from domain.counting import counted, plural_of
+from domain.counting import counted
 from domain.errors import ClusterError, NotFound
 from policy.globs import BadPattern, is_pattern, matches_glob
 from velero.artifacts.volumes import Volume
@@ -84,7 +84,7 @@ def subject(name: str, facts: Facts, context: PlanContext) -> Subject:
     if facts.is_absent("namespaces", name):
         apps = (one.name for one in context.applications if is_visible(one, facts))
         near = (*facts.nearest("namespaces", name), *apps)
-        raise NotFound(f"There is no namespace or application {name!r}.", nearest=near[:5])
+        raise NotFound(f"Namespace or application `{name}` doesn't exist.", nearest=near[:5])
     return Subject(name, (name,))
 
 
@@ -163,9 +163,9 @@ def protection_answer(about: Subject, state: Protection, context: PlanContext) -
             object_fields.name(state.partial),
             object_fields.relative_time(object_fields.created(state.partial), context.now),
         )
-        parts.append(Text(f"A newer one did not end well: {name}, {object_fields.phase(state.partial)}, {when}."))
+        parts.append(Text(f"The latest backup, {name}, is {object_fields.phase(state.partial)} ({when})."))
     if about.app:
-        parts.append(Text(f"Application over {', '.join(about.namespaces)}."))
+        parts.append(Text(f"Application in namespaces {', '.join(about.namespaces)}."))
     return Answer(verdict, tuple(parts), tone, _buttons(about, state, context), namespaces=frozenset(about.namespaces))
 
 
@@ -173,24 +173,22 @@ def judge_protection(about: Subject, state: Protection, context: PlanContext) ->
     """The sentence that was asked for."""
     if state.good is None:
         scheduled = (
-            " A schedule covers it, but none of its runs was good yet."
-            if state.schedules
-            else " No schedule covers it."
+            "  A schedule covers it, but no run has completed yet." if state.schedules else " No schedule covers it."
         )
-        return f"{about.name} is NOT protected: there is no good backup of it.{scheduled}", Tone.BAD
+        return f"`{about.name}` is NOT protected: it has no Completed backup.{scheduled}", Tone.BAD
     age = object_fields.relative_time(_started(state.good), context.now)
     bare = [one for one in state.volumes or () if not one.has_data]
     if bare:
         return (
-            f"{about.name} is protected in part: last good backup {age}, {counted(len(bare), 'volume')} without data.",
+            f"`{about.name}` is partly protected: last Completed backup {age}, {counted(len(bare), 'volume')} without data.",
             Tone.WARNING,
         )
     if not any(object_fields.spec(item).get("paused") is not True for item in state.schedules):
-        return f"{about.name} has a good backup from {age}, but no schedule that makes the next one.", Tone.WARNING
+        return f"`{about.name}` has no active schedule. Last Completed backup: {age}.", Tone.WARNING
     if is_stale(state, context):
-        return f"{about.name}: the last good backup is old, {age}.", Tone.WARNING
+        return f"`{about.name}`: the last Completed backup is old ({age}).", Tone.WARNING
     tone = Tone.GOOD if state.partial is None else Tone.WARNING
-    return f"{about.name} is protected: last good backup {age}.", tone
+    return f"`{about.name}` is protected. Last Completed backup: {age}.", tone
 
 
 def is_stale(state: Protection, context: PlanContext) -> bool:
@@ -209,11 +207,11 @@ def _good(state: Protection, context: PlanContext) -> list[tuple[str, str]]:
     left = object_fields.relative_time(expires, context.now) if expires else "-"
     return [
         (
-            "Last good backup",
+            "Last Completed backup",
             f"{object_fields.name(state.good)}, {object_fields.format_time(object_fields.created(state.good), context.timezone)}",
         ),
         ("Expires", left),
-        ("Kept in", str(object_fields.spec(state.good).get("storageLocation") or "-")),
+        ("Storage location", str(object_fields.spec(state.good).get("storageLocation") or "-")),
     ]
 
 
@@ -235,15 +233,15 @@ def _next(state: Protection, context: PlanContext) -> list[tuple[str, str]]:
 
 def _volumes(state: Protection) -> list[Part]:
     if state.redacted:
-        return [Text("Its list of volumes tells of other namespaces too and is not shown to you.")]
+        return [Text("The volume list is hidden: this backup includes namespaces you can't access.")]
     if state.volumes is None:
-        return [Text("Its list of volumes could not be read.")] if state.good is not None else []
+        return [Text("The volume list of this backup can't be read.")] if state.good is not None else []
     saved = [one for one in state.volumes if one.has_data]
     bare = [f"• {one.shown}: {'; '.join(one.why) or 'nothing saved it'}" for one in state.volumes if not one.has_data]
     said = (
-        f"{len(saved)} of {counted(len(state.volumes), 'volume')} {plural_of(len(saved), 'has its', 'have their')} data in it."
+        f"Volume data: {len(saved)} of {counted(len(state.volumes), 'volume')}."
         if state.volumes
-        else "It holds no volumes of it."
+        else "The backup contains no volume data."
     )
     return [Text("\n".join([said, *bare[:10]]), untrusted=True)]
 
@@ -252,18 +250,20 @@ def _buttons(about: Subject, state: Protection, context: PlanContext) -> tuple[B
     buttons = []
     if state.good is not None:
         buttons.append(
-            Button("Show it", output.with_cluster_flag(f"backup describe {object_fields.name(state.good)}", context))
+            Button(
+                "View backup", output.with_cluster_flag(f"backup describe {object_fields.name(state.good)}", context)
+            )
         )
     elif len(about.namespaces) == 1:
         line = f"backup create {about.name}-{context.stamp()} --include-namespaces {about.name} --dry-run"
-        buttons.append(Button("Plan a backup", output.with_cluster_flag(line, context)))
+        buttons.append(Button("Preview backup", output.with_cluster_flag(line, context)))
     return tuple(buttons)
 
 
 CHECK = Verb(
     noun="check",
     name="",
-    summary="Is it protected? The last good backup, its volumes, the next run, the expiry",
+    summary="Check whether a namespace or application is protected",
     effect=Effect.READ,
     args=Args("NAMESPACE|APP", 1, 1, "namespaces"),
     needs=needs,

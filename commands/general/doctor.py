@@ -17,7 +17,7 @@ from commands.planning.facts import Facts, FactsByCluster, Needs, ObjectNeed, Re
 from commands.planning.hints import find_hint
 from commands.repo.get import repository_problem
 from domain.answer import Answer, Part, Table, Text, Tone
-from domain.counting import counted, plural_of
+from domain.counting import counted
 from domain.errors import ClusterError, Forbidden
 from store.scrub import scrub
 from velero.resources.repositories import repository_of
@@ -66,12 +66,12 @@ def answer(_cmd: Command, world: FactsByCluster, context: PlanContext) -> Answer
     parts += [Text(each, untrusted=True) for each in list(advice)[:10]]
     if not bad:
         return Answer(
-            "The check is well." if len(found) == 1 else f"All {counted(len(found), 'check')} are well.",
+            "1 check passed." if len(found) == 1 else f"All {counted(len(found), 'check')} passed.",
             tuple(parts),
             Tone.GOOD,
         )
     return Answer(
-        f"{len(bad)} of {counted(len(found), 'check')} {plural_of(len(bad), 'needs', 'need')} a look.",
+        f"{len(bad)} of {counted(len(found), 'check')} failed.",
         tuple(parts),
         Tone.WARNING,
     )
@@ -98,19 +98,21 @@ def _unreadable(facts: Facts, _context: PlanContext) -> Iterable[ConfigFinding]:
     for need, fault in facts.errors.items():
         if isinstance(need, ObjectNeed):
             yield ConfigFinding(
-                f"{need.resource} readable", fault.text, fault.fix or "Give the bot's role `get, list, watch` on it."
+                f"read {need.resource}", fault.text, fault.fix or "Give the bot's role `get, list, watch` on it."
             )
 
 
 def _server(facts: Facts, _context: PlanContext) -> Iterable[ConfigFinding]:
     fault = facts.errors.get(ServerStatusNeed())
     if isinstance(fault, Forbidden):
-        yield ConfigFinding("Velero answers", fault.text, fault.fix)
+        yield ConfigFinding("Velero server", fault.text, fault.fix)
         return
     if facts.status is None:
-        yield ConfigFinding("Velero answers", "no", "Look at its pod: kubectl -n velero get pods, and its log.")
+        yield ConfigFinding(
+            "Velero server", "not responding", "Check the Velero pod and its logs: `kubectl -n velero get pods`."
+        )
         return
-    yield ConfigFinding("Velero answers", "ok")
+    yield ConfigFinding("Velero server", "ok")
     version = str(facts.status.get("serverVersion") or "")
     minor = re.match(r"v?1\.(\d+)", version)
     if minor is None:
@@ -118,31 +120,39 @@ def _server(facts: Facts, _context: PlanContext) -> Iterable[ConfigFinding]:
     elif OLDEST <= int(minor[1]) <= NEWEST:
         yield ConfigFinding("version", "ok")
     else:
-        yield ConfigFinding("version", version, f"This bot was made against Velero 1.{OLDEST} to 1.{NEWEST}.")
+        yield ConfigFinding("version", version, f"Tested with Velero 1.{OLDEST} to 1.{NEWEST}.")
 
 
 def _locations(facts: Facts, _context: PlanContext) -> Iterable[ConfigFinding]:
     items = facts.all("backupstoragelocations")
     if not items:
-        yield ConfigFinding("storage location", "none", "backup-location create NAME --provider P --bucket B")
+        yield ConfigFinding(
+            "storage location",
+            "missing",
+            "Create one: `backup-location create NAME --provider PROVIDER --bucket BUCKET`.",
+        )
         return
     for item in items:
         name, status = object_fields.name(item), object_fields.status(item)
         message = scrub(str(status.get("message") or ""))
-        phase = str(status.get("phase") or "not looked at yet")
+        phase = str(status.get("phase") or "not validated yet")
         yield ConfigFinding(
-            f"location {name}", "ok" if phase == "Available" else phase, find_hint([message]) or message[:300]
+            f"storage location {name}", "ok" if phase == "Available" else phase, find_hint([message]) or message[:300]
         )
     defaults = [object_fields.name(item) for item in items if object_fields.spec(item).get("default") is True]
-    state = "ok" if len(defaults) == 1 else f"{len(defaults)} defaults" if defaults else "none"
-    yield ConfigFinding("default location", state, "" if state == "ok" else "backup-location default NAME")
+    state = "ok" if len(defaults) == 1 else f"{len(defaults)} storage locations are default" if defaults else "missing"
+    yield ConfigFinding(
+        "default storage location", state, "" if state == "ok" else "Run `backup-location default NAME`."
+    )
 
 
 def _schedules(facts: Facts, _context: PlanContext) -> Iterable[ConfigFinding]:
     items = facts.all("schedules")
     if not items:
         yield ConfigFinding(
-            "schedules", "none", "Nothing is backed up by itself: schedule create NAME --schedule '0 1 * * *'"
+            "schedules",
+            "missing",
+            "No automatic backups. Create a schedule: `schedule create nightly --schedule '0 1 * * *'`.",
         )
     for item in items:
         if object_fields.status(item).get("phase") == "FailedValidation":
@@ -168,7 +178,7 @@ def _backups(facts: Facts, context: PlanContext) -> Iterable[ConfigFinding]:
         ) or object_fields.created(item)
         long = since is not None and (context.now - since).total_seconds() > 3600
         if long and object_fields.phase(item) in {"Finalizing", "FinalizingPartiallyFailed", "Deleting"}:
-            advice = "Its storage location was away, or its deletion failed: backup describe tells."
+            advice = "Its storage location was Unavailable, or deleting it failed. Run `backup describe`."
             yield ConfigFinding(f"backup {object_fields.name(item)}", object_fields.phase(item), advice)
 
 
@@ -184,7 +194,7 @@ CHECKS: tuple[Callable[[Facts, PlanContext], Iterable[ConfigFinding]], ...] = (
 DOCTOR = Verb(
     noun="doctor",
     name="",
-    summary="What is not as it should be, and what to do about it",
+    summary="Check the setup and show how to fix problems",
     effect=Effect.READ,
     needs=needs,
     answer=answer,

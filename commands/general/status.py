@@ -39,7 +39,8 @@ def answer(_cmd: Command, world: FactsByCluster, context: PlanContext) -> Answer
     bad = any(each[1] != "ok" for each in rows) or bool(problems(world))
     parts: list[Part] = [
         Table(
-            ("CLUSTER", "STATE", "VELERO", "LAST GOOD", "RUNNING", "FAILED 24H", "SCHEDULES", "LOCATIONS"), tuple(rows)
+            ("CLUSTER", "STATE", "VELERO", "LAST COMPLETED", "RUNNING", "FAILED (24H)", "SCHEDULES", "LOCATIONS"),
+            tuple(rows),
         )
     ]
     found = problems(world)
@@ -87,16 +88,16 @@ def undelivered(world: FactsByCluster, context: PlanContext) -> list[Part]:
         for each in list(found.values())[:SHOWN]
     )
     count = f"{len(found)}{' or more' if len(found) >= MOST_READ else ''} {plural_of(len(found), 'notice')}"
-    how = "`velero-chatops notices failed` lists all of them, `velero-chatops notices retry ID` sends one again."
-    return [Table(("NOT DELIVERED", "TO", "SINCE", "WHY"), rows), Text(f"{count} could not be delivered: {how}")]
+    how = "List them with `velero-chatops notices failed`; resend one with `velero-chatops notices retry ID`."
+    return [Table(("NOT DELIVERED", "TO", "SINCE", "WHY"), rows), Text(f"{count} couldn't be delivered. {how}")]
 
 
 def _headline(rows: list[tuple[str, ...]], *, bad: bool) -> str:
     if bad:
-        return "Something needs a look."
+        return "Problems found: see the table."
     failed = sum(int(each[5]) for each in rows if each[5].isdigit())
-    ended = f"{counted(failed, 'backup')} of the last 24 hours did not end well"
-    return f"Every cluster answers; {ended}." if failed else "All is well."
+    ended = f"{counted(failed, 'backup')} failed in the last 24 hours"
+    return f"All clusters are reachable. {ended}." if failed else "All clusters are healthy."
 
 
 def row(cluster: str, facts: Facts | ClusterError, context: PlanContext) -> tuple[str, ...]:
@@ -120,7 +121,7 @@ def row(cluster: str, facts: Facts | ClusterError, context: PlanContext) -> tupl
     if unknown is not None:
         state = unknown.text
     elif facts.status is None:
-        state = "Velero does not answer"
+        state = "Velero doesn't respond"
     elif away:
         state = f"{', '.join(away)} Unavailable"
     elif facts.errors:
@@ -149,7 +150,7 @@ def _within_a_day(item: object_fields.Json, context: PlanContext) -> bool:
 STATUS = Verb(
     noun="status",
     name="",
-    summary="How every cluster is",
+    summary="Show the health of all clusters",
     effect=Effect.READ,
     needs=needs,
     answer=answer,
@@ -160,7 +161,7 @@ STATUS = Verb(
 CLUSTER_GET = Verb(
     noun="cluster",
     name="get",
-    summary="The clusters, and whether they answer",
+    summary="List clusters and whether they are reachable",
     effect=Effect.READ,
     needs=needs,
     answer=answer,

@@ -32,8 +32,20 @@ KINDS = {
 RESOURCES = {"namespace": "namespaces", "schedule": "schedules", "backup": "backups"}
 
 FLAGS: tuple[Flag, ...] = (
-    Flag("on", choice("failures", "all", "none"), "failures, all, or none to end it", group="What", ours=True),
-    Flag("here", BOOL, "This channel instead of yourself; limited to the channel's scope", group="Who", ours=True),
+    Flag(
+        "on",
+        choice("failures", "all", "none"),
+        "Which events: failures, all, or none to unsubscribe",
+        group="Events",
+        ours=True,
+    ),
+    Flag(
+        "here",
+        BOOL,
+        "Notify this channel instead of you; limited to namespaces the channel may see",
+        group="Target",
+        ours=True,
+    ),
 )
 PAGE = "subscriptions"
 
@@ -42,7 +54,9 @@ def receiver(cmd: Command, context: PlanContext) -> str:
     if not cmd.is_true("here"):
         return context.actor.id
     if not context.origin.channel:
-        raise UsageError("--here needs a channel.", why="This was not asked in one.", fix="Say it in the channel.")
+        raise UsageError(
+            "--here only works in a channel.", why="This command wasn't run in a channel.", fix="Run it in the channel."
+        )
     return context.origin.channel
 
 
@@ -72,13 +86,16 @@ def change_memory(cmd: Command, facts: Facts, context: PlanContext) -> MemoryCha
     wanted = _wanted(cmd, facts, context)
     over = cmd.text("on") == "none" or cmd.noun == "unsubscribe"
     what = f"{wanted.kind} {wanted.name}"
-    who = "This channel is" if cmd.is_true("here") else "You are"
+    who = "This channel no longer gets / This channel gets" if cmd.is_true("here") else "You no longer get / You get"
     if over:
-        return MemoryChange(Answer(f"{who} no longer told of {what}."), lambda tx: _end(tx, wanted, context))
+        return MemoryChange(
+            Answer(f"{who} no longer gets notifications about {what}."), lambda tx: _end(tx, wanted, context)
+        )
     told = "everything" if wanted.outcome == "all" else "failures"
     line = f"unsubscribe {what}" + (" --here" if cmd.is_true("here") else "")
     answer = Answer(
-        f"{who} told of {told} of {what}.", buttons=(Button("Stop", output.with_cluster_flag(line, context)),)
+        f"{who} notified about {told} of {what}.",
+        buttons=(Button("Unsubscribe", output.with_cluster_flag(line, context)),),
     )
     return MemoryChange(answer, lambda tx: _begin(tx, wanted, context))
 
@@ -87,12 +104,14 @@ def _wanted(cmd: Command, facts: Facts, context: PlanContext) -> Subscription:
     kind = KINDS.get(cmd.name)
     if kind is None or len(cmd.names) != 2:
         raise UsageError(
-            f"{cmd.noun} to what?", nearest=("namespace", "schedule", "backup"), fix=f"{cmd.noun} namespace NAME"
+            f"What do you want to {cmd.noun} to?",
+            nearest=("namespace", "schedule", "backup"),
+            fix=f"{cmd.noun} namespace NAME",
         )
     name, who = cmd.names[1], receiver(cmd, context)
     if cmd.noun == "subscribe" and cmd.text("on") != "none":
         if context.actor.kind is not ActorKind.PERSON and not cmd.is_true("here"):
-            raise Refused("Only people and channels can be told.", fix="Ask in Slack.")
+            raise Refused("Only people and channels can subscribe.", fix="Run it in Slack.")
         _visible(kind, name, facts)
         if cmd.is_true("here"):
             _within(kind, name, facts)
@@ -105,7 +124,10 @@ def _visible(kind: str, name: str, facts: Facts) -> None:
     if facts.is_absent(resource, name):
         raise NotFound(f"There is no {kind} {name!r}.", nearest=facts.nearest(resource, name))
     if (resource, name) in facts.redacted:
-        raise Refused(f"{name} tells of namespaces that are not yours.", fix="subscribe namespace NAME")
+        raise Refused(
+            f"You don't have permission to subscribe to {name}: it includes other namespaces.",
+            fix="subscribe namespace NAME",
+        )
 
 
 def _within(kind: str, name: str, facts: Facts) -> None:
@@ -117,7 +139,7 @@ def _within(kind: str, name: str, facts: Facts) -> None:
         return
     outside = ", ".join(sorted(map(str, tells - scope)))
     raise Refused(
-        f"{name} tells of more than this channel may hear: {outside}.",
+        f"{name} includes namespaces this channel may not see: {outside}.",
         why=f"Its scope is {', '.join(sorted(scope)) or 'nothing'}.",
         nearest=tuple(sorted(scope))[:5],
         fix=f"subscribe {kind} {name}",
@@ -128,8 +150,8 @@ def list_answer(cmd: Command, facts: Facts) -> Answer:
     found: list[Subscription] = facts.records.get(subscriptions_need(cmd), [])
     rows = tuple((one.cluster, one.kind or "everything", one.name or "*", one.outcome) for one in found)
     if not rows:
-        return Answer("Nothing is subscribed to.", (Text("`subscribe namespace NAME` tells you of its failures."),))
-    parts: tuple[Part, ...] = (Table(("CLUSTER", "KIND", "NAME", "TOLD OF"), rows),)
+        return Answer("No subscriptions.", (Text("Get notified about failures: `subscribe namespace NAME`."),))
+    parts: tuple[Part, ...] = (Table(("CLUSTER", "KIND", "NAME", "EVENTS"), rows),)
     return Answer(counted(len(rows), "subscription"), parts)
 
 
@@ -158,7 +180,7 @@ def _entry(action: str, wanted: Subscription, context: PlanContext) -> AuditEntr
 SUBSCRIBE = Verb(
     noun="subscribe",
     name="",
-    summary="Be told of a namespace, a schedule or a backup; alone: what is subscribed to",
+    summary="Get notifications about a namespace, schedule or backup; without arguments, list subscriptions",
     effect=Effect.MEMORY,
     args=Args("KIND NAME", 0, 2),
     flags=FLAGS,
@@ -170,7 +192,7 @@ SUBSCRIBE = Verb(
 UNSUBSCRIBE = Verb(
     noun="unsubscribe",
     name="",
-    summary="No longer be told",
+    summary="Stop notifications",
     effect=Effect.MEMORY,
     args=Args("KIND NAME", 0, 2),
     flags=FLAGS[1:],

@@ -13,36 +13,41 @@ ELSEWHERE: tuple[Verb, ...] = (
     _elsewhere(
         "backup",
         "download",
-        "The archive holds every Secret of the namespaces in clear",
-        "Run `velero backup download` where you may hold them; `backup describe --find kind/name` lists what is in it.",
+        "The archive contains every Secret of the namespaces in plain text",
+        "Run `velero backup download` on your machine. `backup describe --find kind/name` shows what a backup contains.",
     ),
     _elsewhere(
         "install",
         "",
-        "Installing Velero needs rights that this bot must not have",
+        "Installing Velero needs permissions the bot doesn't have",
         "Use `velero install` or the Helm chart.",
     ),
-    _elsewhere("uninstall", "", "Removing Velero needs rights that this bot must not have", "Use `velero uninstall`."),
+    _elsewhere(
+        "uninstall", "", "Uninstalling Velero needs permissions the bot doesn't have", "Use `velero uninstall`."
+    ),
     _elsewhere(
         "debug",
         "",
-        "A support bundle holds logs and objects of the whole namespace",
-        "Run `velero debug --backup NAME`; `backup logs` and `backup describe` tell most of it here.",
+        "A support bundle contains logs and objects of the whole Velero namespace",
+        "Run `velero debug --backup NAME` on your machine. `backup logs` and `backup describe` show most of it here.",
     ),
-    _elsewhere("client", "config", "It changes a file on your own machine", "Run it there."),
+    _elsewhere("client", "config", "This changes a file on your machine", "Run the velero CLI on your machine."),
     _elsewhere(
-        "completion", "", "There is no shell here to complete for", "`help` lists the verbs; `… ?` a verb's flags."
+        "completion",
+        "",
+        "Shell completion isn't available in Slack",
+        "`help` lists all commands; add `?` to a command to see its flags.",
     ),
     _elsewhere(
         "plugin",
         "add",
-        "It changes Velero's Deployment and restarts it",
-        "Set the plugin in your Helm values or run `velero plugin add IMAGE`.",
+        "This changes and restarts the Velero deployment",
+        "Add the plugin to your Helm values, or run `velero plugin add IMAGE`.",
     ),
     _elsewhere(
         "plugin",
         "remove",
-        "It changes Velero's Deployment and restarts it",
-        "Set the plugin in your Helm values or run `velero plugin remove IMAGE`.",
+        "This changes and restarts the Velero deployment",
+        "Remove the plugin from your Helm values, or run `velero plugin remove IMAGE`.",
     ),
 )

@@ -11,7 +11,7 @@ from commands.plugin.get import TIMEOUT
 from domain.answer import Answer, Part, Table
 from domain.errors import ClusterError, Forbidden
 
-UNKNOWN = "unknown (the server does not say)"
+UNKNOWN = "unknown (not reported by the server)"
 
 
 def needs(cmd: Command, _known: Facts) -> Needs:
@@ -32,7 +32,7 @@ def bot_version() -> str:
     try:
         return version("velero-chatops")
     except PackageNotFoundError:
-        return "from source"
+        return "development version"
 
 
 def version_rows(facts: Facts | ClusterError) -> str:
@@ -40,16 +40,16 @@ def version_rows(facts: Facts | ClusterError) -> str:
         return facts.text
     if facts.status is None:
         fault = facts.errors.get(ServerStatusNeed())
-        return fault.text if isinstance(fault, Forbidden) else "Velero does not answer"
+        return fault.text if isinstance(fault, Forbidden) else "Velero doesn't respond"
     return str(facts.status.get("serverVersion") or UNKNOWN)
 
 
 VERSION = Verb(
     noun="version",
     name="",
-    summary="Of this bot, and of the Velero in each cluster",
+    summary="Show the versions of the bot and of Velero in each cluster",
     effect=Effect.READ,
-    flags=(Flag("client-only", BOOL, "Only this bot's own"), TIMEOUT),
+    flags=(Flag("client-only", BOOL, "Show only the bot's version"), TIMEOUT),
     needs=needs,
     answer=answer,
     fans_out=True,

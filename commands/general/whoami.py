@@ -19,11 +19,11 @@ def needs(_cmd: Command, _known: Facts) -> Needs:
 def answer(_cmd: Command, world: FactsByCluster, context: PlanContext) -> Answer:
     actor = context.actor
     known = (
-        ("You are", f"{actor.name} ({actor.id})"),
+        ("User", f"{actor.name} ({actor.id})"),
         ("E-mail", actor.email or "-"),
         ("Groups", ", ".join(sorted(actor.groups)) or "none"),
         ("Time zone", context.timezone),
-        ("This channel means", context.cluster.name or "no cluster; name one with --cluster"),
+        ("Cluster of this channel", context.cluster.name or "none; use --cluster"),
     )
     parts: list[Part] = [Fields(known)]
     facts = next((each for each in world.values() if isinstance(each, Facts)), None)
@@ -42,7 +42,7 @@ def answer(_cmd: Command, world: FactsByCluster, context: PlanContext) -> Answer
 WHOAMI = Verb(
     noun="whoami",
     name="",
-    summary="Who you are here, and what you may do",
+    summary="Show your identity and your permissions",
     effect=Effect.READ,
     needs=needs,
     answer=answer,

@@ -41,7 +41,7 @@ class Command:
     @property
     def reason(self) -> str:
         """What the record keeps as its reason: taking a restore back is one in itself."""
-        undone = f"takes back restore {self.text('undo')}" if self.text("undo") else ""
+        undone = f"undo restore {self.text('undo')}" if self.text("undo") else ""
         return self.text("reason") or self.text("break-glass") or undone
 
     def has_flag(self, flag: str) -> bool:

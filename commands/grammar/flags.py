@@ -59,9 +59,7 @@ def parse_bool(text: str) -> bool:
     if text in _FALSE:
         return False
     said = {"yes": "true", "y": "true", "on": "true", "no": "false", "n": "false", "off": "false"}.get(text.lower(), "")
-    raise UsageError(
-        f"{text!r} is neither true nor false.", nearest=(said,) if said else (), fix="Write true or false."
-    )
+    raise UsageError(f"`{text}` isn't true or false.", nearest=(said,) if said else (), fix="Write true or false.")
 
 
 def _optional_bool(text: str) -> bool | None:
@@ -77,10 +75,10 @@ def parse_int(text: str) -> int:
             raise ValueError(text)
         value = int(body, 8 if octal else 0)
     except ValueError:
-        raise UsageError(f"{text!r} is not a whole number.", fix="Write digits, like 4.") from None
+        raise UsageError(f"`{text}` isn't a whole number.", fix="Use digits, for example 4.") from None
     value = -value if text.startswith("-") else value
     if not -(2**63) <= value < 2**63:
-        raise UsageError(f"{text} is too large a number.")
+        raise UsageError(f"`{text}` is too large.")
     return value
 
 
@@ -90,7 +88,7 @@ def _duration(text: str) -> int:
     except BadDuration as error:
         near = _near_duration(text, error)
         words = f"{text!r} {error.flaw.value}" + (f" {error.unit!r}." if error.unit else ".")
-        fix = "Write for example 90m, 36h, 30d, 2w, 6mo or 1y."
+        fix = "Use a duration such as 90m, 36h, 30d, 2w, 6mo or 1y."
         raise UsageError(words, nearest=near, fix=fix, why="Units: s, m, h, d, w, mo, y.") from None
 
 
@@ -155,14 +153,14 @@ def _map(separator: str) -> Callable[[str], dict[str, str]]:
         try:
             parts = csv_record(text)
         except ValueError as error:
-            raise UsageError(f"{text!r} does not read as a list of pairs: {error}.") from None
+            raise UsageError(f"`{text}` isn't a list of pairs: {error}.") from None
         if parts is None:
-            raise UsageError("An empty value has no pairs in it.", fix=f"Write key{separator}value.")
+            raise UsageError("The value is empty.", fix=f"Use key{separator}value.")
         pairs: dict[str, str] = {}
         for part in parts:
             key, found, value = part.partition(separator)
             if not found:
-                raise UsageError(f"{part!r} is not a pair.", fix=f"Write key{separator}value.")
+                raise UsageError(f"`{part}` isn't a pair.", fix=f"Use key{separator}value.")
             pairs[key] = value
         return pairs
 
@@ -179,10 +177,10 @@ def _slice(text: str) -> list[str]:
     try:
         record = csv_record(text)
         if record is None:
-            raise ValueError("it has only ends of lines")
+            raise ValueError("it contains only line breaks")
         return record
     except ValueError as error:
-        raise UsageError(f"{text!r} does not read as a list: {error}.") from None
+        raise UsageError(f"`{text}` isn't a list: {error}.") from None
 
 
 def _either(before: bool, now: bool) -> bool:
@@ -191,7 +189,7 @@ def _either(before: bool, now: bool) -> bool:
 
 TEXT = FlagType("text", str)
 PERSON = FlagType("person", str, mentions=True)
-FREE_TEXT = FlagType("free text", str, free=True)
+FREE_TEXT = FlagType("text", str, free=True)
 BOOL = FlagType("true|false", parse_bool, bare="true")
 STICKY_BOOL = FlagType("true|false", parse_bool, bare="true", merge=_either)
 """Once said it holds: a later `=false` doesn't take it back."""
@@ -206,7 +204,7 @@ STRING_SLICE = FlagType("list", _slice, merge=lambda before, now: [*before, *now
 PAIRS = FlagType("k=v,…", _map("="), merge=_merge_maps)
 MAPPINGS = FlagType("from:to,…", _map(":"), merge=_merge_maps)
 SELECTOR = FlagType("selector", parse_selector)
-OR_SELECTOR = FlagType("selector or selector", parse_or_selector)
+OR_SELECTOR = FlagType("selectors", parse_or_selector)
 
 
 def choice(*allowed: str) -> FlagType:
@@ -214,7 +212,7 @@ def choice(*allowed: str) -> FlagType:
         if text not in allowed:
             values = [one for one in allowed if one]
             near = tuple(dict.fromkeys([*filter(None, [meant(text, values)]), *values]))
-            raise UsageError(f"{text!r} is not one of its values.", nearest=near)
+            raise UsageError(f"`{text}` isn't allowed here.", nearest=near)
         return text
 
     return FlagType("|".join(allowed), parse, merge=lambda before, now: now or before)

@@ -78,7 +78,7 @@ def _heads(found: list[Word]) -> tuple[str, Verb | None, list[Word]]:
         if first.text in VERB_WORDS:
             fits = sorted({verb.noun for verb in VERBS if verb.name == first.text})
             raise UsageError(
-                f"{first.text} what?", nearest=tuple(f"{noun} {first.text}" for noun in fits), part=first.span
+                f"`{first.text}` what?", nearest=tuple(f"{noun} {first.text}" for noun in fits), part=first.span
             )
         raise _unknown(first, "noun", [*NOUNS, "help"])
     alone = _find(noun, "")
@@ -96,7 +96,7 @@ def _find(noun: str, name: str) -> Verb | None:
 def _verb(noun: str, word: Word) -> Verb:
     verb = _find(noun, VERB_WORDS.get(word.text, word.text))
     if verb is None:
-        raise _unknown(word, f"verb of {noun}", [verb.name for verb in VERBS if verb.noun == noun])
+        raise _unknown(word, f"command of {noun}", [verb.name for verb in VERBS if verb.noun == noun])
     return verb
 
 
@@ -105,7 +105,7 @@ def _unknown(word: Word, what: str, among: Iterable[str]) -> UsageError:
     names = list(dict.fromkeys(among))
     near = () if word.text in VERB_WORDS else nearest(word.text, names)
     return UsageError(
-        f"{word.text!r} is no {what} that I know.",
+        f"Unknown command `{word.text}`.",
         nearest=near,
         fix="" if near else f"There are {', '.join(dict.fromkeys(NOUNS.get(name, name) for name in names))}.",
         part=word.span,
@@ -214,8 +214,8 @@ class _Reader:
             self._at += 1
         if flag.name in REFUSED_FLAGS:
             raise UsageError(
-                f"{shown} is not taken here.",
-                why=f"{REFUSED_FLAGS[flag.name]} --cluster NAME says which one.",
+                f"{shown} isn't available here.",
+                why=f"{REFUSED_FLAGS[flag.name]} Use --cluster NAME to choose a cluster.",
                 fix=self._without(word, raw),
                 part=word.span,
             )
@@ -256,7 +256,7 @@ class _Reader:
     def _no_flag(self, word: Word, shown: str) -> UsageError:
         near = () if shown[2:] in _flag_names() else nearest(shown, _shown_flags(self._verb.key))
         return UsageError(
-            f"{self._verb.noun} {self._verb.name} has no flag {shown}.".replace("  ", " "),
+            f"`{self._verb.noun} {self._verb.name}` has no flag {shown}.".replace("  ", " "),
             nearest=near,
             fix=f"{self._verb.noun} {self._verb.name} ?".replace("  ", " "),
             part=word.span,
@@ -270,7 +270,7 @@ class _Reader:
         if wrong is None:
             raise UsageError(f"A {args.word.lower()} is missing.", fix=self._verb.usage)
         raise UsageError(
-            f"{wrong.text!r} is one name too many." if args.most else f"{self._verb.usage} takes no name.",
+            f"Unexpected argument `{wrong.text}`." if args.most else f"`{self._verb.usage}` takes no names.",
             why=_why_too_many(wrong.text, self._flags),
             fix=self._verb.usage,
             part=wrong.span,
@@ -280,9 +280,9 @@ class _Reader:
 def _why_too_many(word: str, flags: Mapping[str, Any]) -> str:
     given = [name for name, value in flags.items() if isinstance(value, bool)]
     if word in {"true", "false"} and given:
-        return f"A yes-or-no flag takes its value after '=': --{given[-1]}={word}"
+        return f"Write boolean flags with '=': --{given[-1]}={word}"
     if word == "*" or " " in word:
-        return "Words with blanks or '*' stand in quotes."
+        return "Put values with spaces or '*' in quotes."
     return ""
 
 

@@ -60,7 +60,7 @@ class _Unwrapped:
 def tokenize(line: str) -> tuple[Word, ...]:
     """Raises UsageError for a line that is too long or whose quotes do not close."""
     if len(line) > MAX_LINE:
-        raise UsageError(f"The line has {counted(len(line), 'character')}; at most {MAX_LINE} are read.")
+        raise UsageError(f"The line has {counted(len(line), 'character')}; the limit is {MAX_LINE}.")
     if _SPECIAL.search(line) is None:
         # Most lines: nothing to undo. Every command passes here before it is acknowledged.
         return tuple(Word(one[0], one[0], one.span()) for one in _ASCII_WORD.finditer(line))
@@ -195,9 +195,9 @@ def _quotation(typed: _Unwrapped, at: int, plain: list[str], raw: list[str]) -> 
         at += 1
     part = (typed.starts[opening], typed.ends[-1])
     raise UsageError(
-        "A quote is opened and never closed.",
+        "A quote isn't closed.",
         why=f"It opens with {text[opening]}.",
-        fix="Close it with the same sign.",
+        fix="Close it with the same character.",
         part=part,
     )
 

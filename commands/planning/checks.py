@@ -25,13 +25,17 @@ _SUBDOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-
 
 def name_guards(noun: str, name: str, *, longest: int = 253) -> tuple[Guard, ...]:
     if len(name) > longest:
-        why = " Velero keeps the name in a label, and the schedule would never run." if noun == "schedule" else ""
+        why = "  Velero stores the name in a label, so a longer schedule never runs." if noun == "schedule" else ""
         return (
-            Guard("name-too-long", Level.REFUSE, f"The name has {len(name)} signs; a {noun} may have {longest}.{why}"),
+            Guard(
+                "name-too-long",
+                Level.REFUSE,
+                f"The name has {len(name)} characters; the limit for a {noun} is {longest}.{why}",
+            ),
         )
     if not _SUBDOMAIN.fullmatch(name):
         fixed = re.sub(r"[^a-z0-9.-]+", "-", name.lower()).strip("-.") or noun
-        text = f"{name!r} is no name that Kubernetes takes: small letters, digits, '-' and '.', beginning and ending with one."
+        text = f"`{name}` isn't a valid Kubernetes name. Use lowercase letters, digits, '-' and '.'; start and end with a letter or digit."
         return (Guard("bad-name", Level.REFUSE, text, (fixed,)),)
     return ()
 
@@ -56,17 +60,19 @@ def _reserved(flag: str, pairs: Mapping[str, str]) -> Iterable[Guard]:
     for key in pairs:
         prefix = next((mine for mine in RESERVED if key.startswith(mine) or f".{mine}" in key), "")
         if prefix:
-            text = f"{key!r} in --{flag} is reserved: {prefix} belongs to the system that reads it."
+            text = f"`{key}` in --{flag} is reserved for {prefix}."
             yield Guard("reserved-labels", Level.REFUSE, text)
 
 
 def _malformed(flag: str, pairs: Mapping[str, str]) -> Iterable[Guard]:
     for key, value in pairs.items():
         if not is_valid_key(key):
-            yield Guard("bad-label", Level.REFUSE, f"{key!r} in --{flag} is no label's name.")
+            yield Guard("bad-label", Level.REFUSE, f"`{key}` in --{flag} isn't a valid label key.")
         elif flag == "labels" and not is_valid_value(value):
             yield Guard(
-                "bad-label", Level.REFUSE, f"{value!r} is no label value: at most 63 letters, digits, '-', '_' and '.'."
+                "bad-label",
+                Level.REFUSE,
+                f"`{value}` isn't a valid label value. Use at most 63 letters, digits, '-', '_' and '.'.",
             )
 
 
@@ -91,12 +97,14 @@ def _duration_guards(spec: Json) -> Iterable[Guard]:
         try:
             value = parse_duration(spec.get(field) or "0s")
         except BadDuration as error:
-            yield Guard("bad-duration", Level.REFUSE, f"{flag}: {error} It would stop all of Velero's backups.")
+            yield Guard(
+                "bad-duration", Level.REFUSE, f"{flag}: {error} An invalid duration would stop all Velero backups."
+            )
             continue
         if value < 0:
-            yield Guard("negative-duration", Level.REFUSE, f"{flag} cannot be negative.")
+            yield Guard("negative-duration", Level.REFUSE, f"{flag} can't be negative.")
         elif field == "ttl" and 0 < value < 3600 * 10**9:
-            yield Guard("short-ttl", Level.WARN, f"It is deleted after {spec[field]}, as soon as Velero cleans up.")
+            yield Guard("short-ttl", Level.WARN, f"Velero deletes this backup {spec[field]} after it is created.")
 
 
 def _namespace_guards(spec: Json, facts: Facts) -> Iterable[Guard]:
@@ -104,14 +112,14 @@ def _namespace_guards(spec: Json, facts: Facts) -> Iterable[Guard]:
         return
     for name in spec.get("includedNamespaces") or []:
         if name and name.strip() == name and not re.search(r"[*?\[]", name) and facts.get("namespaces", name) is None:
-            text = f"There is no namespace {name!r} in this cluster: Velero would end PartiallyFailed."
+            text = f"Namespace `{name}` doesn't exist in this cluster."
             yield Guard("unknown-namespace", Level.REFUSE, text, facts.nearest("namespaces", name))
 
 
 def _order_guards(spec: Json) -> Iterable[Guard]:
     for selector in [spec.get("labelSelector"), *(spec.get("orLabelSelectors") or [])]:
         if selector == {}:
-            yield Guard("empty-selector", Level.WARN, "An empty selector matches every object.")
+            yield Guard("empty-selector", Level.WARN, "The empty selector matches every object.")
 
 
 def location_guards(spec: Json, facts: Facts) -> tuple[Guard, ...]:
@@ -121,21 +129,21 @@ def location_guards(spec: Json, facts: Facts) -> tuple[Guard, ...]:
     location = chosen_location(spec, facts)
     if location is None:
         text = (
-            "No storage location is set and there is no default one."
+            "No storage location is given, and this cluster has no default one."
             if facts.all("backupstoragelocations")
             else NO_LOCATION
         )
         return (Guard("no-location", Level.REFUSE, text, facts.names("backupstoragelocations")),)
     name = location["metadata"]["name"]
     if location.get("spec", {}).get("accessMode") == "ReadOnly":
-        return (Guard("read-only-location", Level.REFUSE, f"The storage location {name!r} is read-only."),)
+        return (Guard("read-only-location", Level.REFUSE, f"Storage location `{name}` is read-only."),)
     if location.get("status", {}).get("phase") == "Unavailable":
-        text = f"The storage location {name!r} is Unavailable: Velero would refuse the backup."
+        text = f"Storage location `{name}` is Unavailable. Velero would refuse the backup."
         return (Guard("location-unavailable", Level.REFUSE, text),)
     return ()
 
 
-NO_LOCATION = "There is no storage location yet. Make one: backup-location create NAME --provider P --bucket B"
+NO_LOCATION = "This cluster has no storage location. Create one: `backup-location create NAME --provider PROVIDER --bucket BUCKET`."
 
 
 def chosen_location(spec: Json, facts: Facts) -> Json | None:

@@ -6,55 +6,55 @@ import re
 from collections.abc import Iterable
 
 HINTS: tuple[tuple[str, str], ...] = (
-    (r"NoSuchBucket", "The bucket does not exist, or the location names another region or endpoint."),
+    (r"NoSuchBucket", "The bucket doesn't exist, or the storage location has the wrong region or endpoint."),
     (
         r"InvalidAccessKeyId|SignatureDoesNotMatch|AccessDenied|invalid credentials|ExpiredToken",
-        "The credentials of the storage location are refused: look at its Secret.",
+        "The object store rejects the storage location's credentials: check the Secret.",
     ),
     (
         r"contains invalid top-level directories",
-        "Something else lies in the bucket: a location needs a bucket or prefix of its own.",
+        "The bucket contains other data: a storage location needs its own bucket or prefix.",
     ),
     (
         r"connection refused|no such host|i/o timeout|dial tcp",
-        "The object store or a service cannot be reached from the cluster.",
+        "The cluster can't reach the object store or another service.",
     ),
     (
         r"daemonset not found|node-agent.*not running|node agent status",
-        "The node agent is not installed or not running: file-system backup needs it.",
+        "The node agent isn't installed or running; file-system backup needs it.",
     ),
     (
         r"timed out after|timeout waiting for|context deadline exceeded",
-        "Something took too long: raise --item-operation-timeout or the server's --fs-backup-timeout (4h by default).",
+        "An operation timed out: raise --item-operation-timeout, or --fs-backup-timeout on the server (default 4h).",
     ),
-    (r"signal: killed|OOMKilled", "It ran out of memory: give the node agent or Velero more (2Gi and up)."),
+    (r"signal: killed|OOMKilled", "Out of memory: raise the memory limit of the node agent or Velero (2Gi or more)."),
     (
         r"at least one source file could not be read",
-        "Files changed while they were read: freeze them with a hook, or snapshot the volume.",
+        "Files changed while they were read: freeze the application with a hook, or use a volume snapshot.",
     ),
-    (r"repository.*not ready|BackupRepository", "The backup repository is not ready: `repo get` tells why."),
+    (r"repository.*not ready|BackupRepository", "The backup repository isn't ready: `repo get` shows why."),
     (
         r"read-only file system",
         "The root file system is read-only: mount an emptyDir at /home/cnb/udmrepo and /home/cnb/.cache.",
     ),
     (
         r"provided port is already allocated",
-        "A node port is taken: leave services out, or change the port with --modifier.",
+        "A node port is already in use: exclude services, or change the port with --modifier.",
     ),
-    (r"fail to get the namespace", "A namespace that was named does not exist."),
+    (r"fail to get the namespace", "A listed namespace doesn't exist."),
     (
         r"Error executing hook|error running (pre|post) hooks|running exec hook",
         "A hook failed: `describe` shows its output.",
     ),
     (
         r"VolumeSnapshotClass|volumesnapshotclass",
-        "No volume snapshot class fits the driver: label one with velero.io/csi-volumesnapshot-class=true.",
+        "No VolumeSnapshotClass matches the driver: label one with velero.io/csi-volumesnapshot-class=true.",
     ),
     (
         r"marking? it as \"?Failed|found a (backup|restore) with status",
-        "Velero was restarted while it ran: ask for it again.",
+        "Velero restarted during the run: start it again.",
     ),
-    (r"Unavailable", "The storage location is Unavailable: it has to come back before anything works."),
+    (r"Unavailable", "The storage location is Unavailable: backups and restores fail until it is Available again."),
     (r"read-only mode", "The storage location is read-only."),
 )
 

@@ -16,22 +16,34 @@ from domain.answer import Button, Code
 Json = dict[str, Any]
 
 OUTPUT_FLAGS: tuple[Flag, ...] = (
-    Flag("output", choice("table", "json", "yaml", ""), "Show the object and write nothing", short="o", group="Output"),
-    Flag("label-columns", STRING_SLICE, "Labels shown as columns", short="L", group="Output"),
-    Flag("show-labels", BOOL, "Labels in the last column", group="Output"),
+    Flag(
+        "output",
+        choice("table", "json", "yaml", ""),
+        "Print the object instead of creating it: table, json or yaml",
+        short="o",
+        group="Output",
+    ),
+    Flag("label-columns", STRING_SLICE, "Labels to show as columns", short="L", group="Output"),
+    Flag("show-labels", BOOL, "Show all labels in the last column", group="Output"),
 )
 
 LIST_FLAGS: tuple[Flag, ...] = (
-    Flag("output", choice("table", "wide", "json", "yaml", ""), "table, wide, json or yaml", short="o", group="Output"),
-    Flag("label-columns", STRING_SLICE, "Labels shown as columns", short="L", group="Output"),
-    Flag("show-labels", BOOL, "Labels in the last column", group="Output"),
+    Flag(
+        "output",
+        choice("table", "wide", "json", "yaml", ""),
+        "Output format: table, wide, json or yaml",
+        short="o",
+        group="Output",
+    ),
+    Flag("label-columns", STRING_SLICE, "Labels to show as columns", short="L", group="Output"),
+    Flag("show-labels", BOOL, "Show all labels in the last column", group="Output"),
 )
 
-ALL_CLUSTERS = Flag("all-clusters", BOOL, "Over every cluster", short="A", group="Cluster", ours=True)
+ALL_CLUSTERS = Flag("all-clusters", BOOL, "List objects of all clusters", short="A", group="Cluster", ours=True)
 
-FIND = Flag("find", TEXT, "Only items like kind/name", group="Output", ours=True)
+FIND = Flag("find", TEXT, "Show only objects that match kind/name", group="Output", ours=True)
 
-PAGE = Flag("page", INT, "Which page of a long list", group="Output", ours=True)
+PAGE = Flag("page", INT, "Page number of a long list", group="Output", ours=True)
 PAGE_SIZE = 20
 
 

@@ -104,17 +104,17 @@ def answer_parts(of_each: Iterable[Facts], now: datetime) -> list[Part]:
     rows.sort(key=lambda row: (row.asked_at, row.operation))
     shown = rows[:SHOWN]
     table = Table(
-        ("WAITS FOR APPROVAL", "CLUSTER", "ASKED BY", "SINCE", "VOTES"), tuple(_row(row, now) for row in shown)
+        ("WAITING FOR APPROVAL", "CLUSTER", "REQUESTED BY", "SINCE", "VOTES"), tuple(_row(row, now) for row in shown)
     )
-    more = f"; the {SHOWN} oldest are shown" if len(rows) > SHOWN else ""
-    verb = "waits" if len(rows) == 1 else "wait"
-    lines = [f"{counted(len(rows), 'request')} {verb} for approval{more}."]
+    more = f". Showing the {SHOWN} oldest" if len(rows) > SHOWN else ""
+    "waits" if len(rows) == 1 else "wait"
+    lines = [f"{counted(len(rows), 'request')} waiting for approval{more}."]
     lines += [f"{row.title}: {row.link}" for row in shown if row.link]
     return [table, Text("\n".join(lines))]
 
 
 def _row(row: PendingApproval, now: datetime) -> tuple[str, ...]:
-    title = f"{row.title} (ran behind a broken glass)" if row.ran else row.title
+    title = f"{row.title} (ran through break-glass, needs a review)" if row.ran else row.title
     return (
         title,
         row.cluster,

@@ -22,7 +22,7 @@ def check_phase(cmd: Command, known: frozenset[str], seen: Iterable[str]) -> Non
         if not any(matches_phase(given, name) for name in names):
             lowered = {name.lower(): name for name in names}
             raise UsageError(
-                f"No {cmd.noun} has the status {given!r}.",
+                f"Unknown phase `{given}`.",
                 why=f"Velero's words: {', '.join(names)}.",
                 nearest=tuple(lowered[each] for each in nearest(given.lower(), lowered, 3)),
             )

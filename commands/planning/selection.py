@@ -10,8 +10,8 @@ from domain.errors import UsageError
 from domain.plan import Guard, Level
 
 FLAGS: tuple[Flag, ...] = (
-    Flag("selector", TEXT, "All that match this label selector", short="l", group="Which"),
-    Flag("all", BOOL, "All of them", group="Which"),
+    Flag("selector", TEXT, "Select by label selector", short="l", group="Selection"),
+    Flag("all", BOOL, "Select all", group="Selection"),
 )
 
 
@@ -19,8 +19,8 @@ def check_selection(cmd: Command, noun: str) -> None:
     ways = [bool(cmd.names), bool(cmd.text("selector")), cmd.is_true("all")]
     if sum(ways) != 1:
         raise UsageError(
-            f"Say which: names of {noun}s, --selector or --all" + (", one of the three." if sum(ways) else "."),
-            why="They exclude each other." if sum(ways) else "Nothing is taken for all of them.",
+            f"Name the {noun}s, or use --selector or --all" + ("; use only one of them." if sum(ways) else "."),
+            why="They can't be combined." if sum(ways) else "Without a name, nothing is selected.",
             fix="Use one of them." if sum(ways) else f"{cmd.noun} {cmd.verb} NAME",
         )
 

@@ -12,7 +12,7 @@ from domain.answer import Answer, Table, Text, Tone
 from domain.counting import counted
 from domain.errors import ClusterError
 
-TIMEOUT = Flag("timeout", DURATION, "Accepted; the server is waited for as long as the settings say", hidden=True)
+TIMEOUT = Flag("timeout", DURATION, "Accepted but ignored: the timeout comes from the settings", hidden=True)
 
 
 def needs(_cmd: Command, _known: Facts) -> Needs:
@@ -33,14 +33,18 @@ def answer(_cmd: Command, world: FactsByCluster, _context: PlanContext) -> Answe
 def no_answer(facts: Facts) -> Answer:
     """The request is there and nobody takes it up."""
     fault = facts.errors.get(ServerStatusNeed())
-    why = fault.text if fault is not None else "It left our request unanswered: the server may be down or starting."
-    return Answer("Velero does not answer.", (Text(why, untrusted=True),), Tone.BAD)
+    why = (
+        fault.text
+        if fault is not None
+        else "The Velero server didn't answer the status request. It may be down or starting."
+    )
+    return Answer("Velero doesn't respond.", (Text(why, untrusted=True),), Tone.BAD)
 
 
 GET = Verb(
     noun="plugin",
     name="get",
-    summary="Plugins that the server has",
+    summary="List the plugins of the Velero server",
     effect=Effect.READ,
     flags=(TIMEOUT, *LIST_FLAGS),
     needs=needs,

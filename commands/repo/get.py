@@ -29,11 +29,11 @@ def answer(cmd: Command, world: FactsByCluster, context: PlanContext) -> Answer:
     troubles: list[Part] = []
     for cluster, facts in world.items():
         if isinstance(facts, ClusterError):
-            troubles.append(Text(f"{cluster} could not be asked: {facts.text}", untrusted=True))
+            troubles.append(Text(f"Cluster {cluster} couldn't be read: {facts.text}", untrusted=True))
             continue
         for name in cmd.names:
             if facts.get(RESOURCE, name) is None:
-                raise NotFound(f"There is no repository {name!r}.", nearest=facts.nearest(RESOURCE, name))
+                raise NotFound(f"Repository `{name}` doesn't exist.", nearest=facts.nearest(RESOURCE, name))
         found += [(cluster, one) for one in _chosen(cmd, facts)]
     told = frozenset(one.volume_namespace for _, one in found)
     if output.wants_objects(cmd):
@@ -54,7 +54,7 @@ def _chosen(cmd: Command, facts: Facts) -> list[Repository]:
 def repository_problem(one: Repository) -> str:
     """Why its data may not be saved or cleaned up; empty when all is well."""
     if one.phase == "NotReady":
-        return one.message or "it is NotReady"
+        return one.message or "NotReady, no message from Velero"
     last = one.maintenance[-1] if one.maintenance else None
     if last is not None and last.result == "Failed":
         return f"the last maintenance failed: {last.message}"
@@ -64,7 +64,7 @@ def repository_problem(one: Repository) -> str:
 def _headline(found: list[tuple[str, Repository]]) -> str:
     bad = sum(1 for _, one in found if repository_problem(one))
     count = counted(len(found), "repository", "repositories") if found else "No repositories found."
-    return f"{count}, {bad} in trouble" if bad else count
+    return f"{count}, {bad} with problems" if bad else count
 
 
 def _table(cmd: Command, found: list[tuple[str, Repository]], context: PlanContext, *, several: bool) -> list[Part]:
@@ -86,12 +86,12 @@ def _row(cmd: Command, one: Repository, context: PlanContext) -> tuple[str, ...]
     )
 
 
-_SELECTOR = Flag("selector", TEXT, "Only those that match this label selector", short="l", group="Filter")
+_SELECTOR = Flag("selector", TEXT, "Filter by label selector", short="l", group="Filter")
 
 GET = Verb(
     noun="repo",
     name="get",
-    summary="Repositories of file data: ready, last maintained",
+    summary="List backup repositories and their last maintenance",
     effect=Effect.READ,
     args=Args("NAME", 0, 50, RESOURCE),
     flags=(_SELECTOR, *LIST_FLAGS, ALL_CLUSTERS),

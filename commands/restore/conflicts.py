@@ -56,7 +56,7 @@ def find_conflict(tx: Transaction, operation: Operation, reach: Reach) -> str:
     granted = GRANTED_STATES | {State.RUNNING}
     for row in read_pending_restores(tx, operation.cluster):
         if row.operation != operation.id and row.state in granted and _meet(reach, row.reach):
-            return f"Another restore of the same namespaces was granted a moment ago: {_shared(reach, row.reach)}, one at a time."
+            return f"Another restore in {_shared(reach, row.reach)} was just approved. Only one restore per namespace can run at a time."
     return ""
 
 
@@ -83,16 +83,16 @@ def conflict_guards(reach: Reach, facts: Facts, context: PlanContext) -> Iterabl
             continue
         which = f"Restore {row.name}" if row.name else "Another restore"
         if row.state in UPCOMING_STATES and facts.get("restores", row.name) is None:
-            text = f"{which} of the same namespaces was granted and is about to run: one at a time."
+            text = (
+                f"{which} in the same namespaces is about to start. Only one restore per namespace can run at a time."
+            )
             if row.state is State.UNCONFIRMED:
                 text = (
                     f"Velero hasn't confirmed {which[0].lower()}{which[1:]} of the same namespaces yet: one at a time."
                 )
             yield Guard("restore-running", Level.REFUSE, text)
         elif row.state is State.AWAITING and (row.asked_at, row.operation) < (context.now, context.operation):
-            text = (
-                f"{which} of the same namespaces waits for approval already: withdraw one of them, or settle it first."
-            )
+            text = f"{which} in the same namespaces is waiting for approval. Withdraw one of the requests, or wait for a decision."
             yield Guard("restore-asked", Level.WARN, text)
 
 

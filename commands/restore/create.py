@@ -31,19 +31,33 @@ DESCRIPTION = "velero-chatops.io/description"
 SHOWN = 12
 
 OUR_FLAGS: tuple[Flag, ...] = (
-    Flag("latest", BOOL, "From the newest Completed backup of these namespaces", group="Source", ours=True),
-    Flag("before", TEXT, "From the last Completed backup before this time (14:30, 2h ago)", group="Source", ours=True),
-    Flag("allow-failed", BOOL, "Also from a backup that did not complete", group="Source", ours=True),
+    Flag("latest", BOOL, "Use the latest Completed backup of these namespaces", group="Source", ours=True),
+    Flag(
+        "before",
+        TEXT,
+        "Use the last Completed backup before this time, for example 14:30 or '2h ago'",
+        group="Source",
+        ours=True,
+    ),
+    Flag("allow-failed", BOOL, "Also allow a Failed or PartiallyFailed backup", group="Source", ours=True),
     Flag("to-cluster", TEXT, "Restore into this cluster", group="Cluster", ours=True, source="clusters"),
-    Flag("modifier", FREE_TEXT, "Resource modifiers, written here as YAML", group="Existing objects", ours=True),
+    Flag("modifier", FREE_TEXT, "Resource modifiers as YAML", group="Existing objects", ours=True),
     Flag(
-        "safety-backup", OPTIONAL_BOOL, "First back up what it overwrites, and wait for it", group="Safety", ours=True
+        "safety-backup",
+        OPTIONAL_BOOL,
+        "Create a safety backup of what the restore overwrites, and wait for it",
+        group="Safety",
+        ours=True,
     ),
-    Flag("undo", TEXT, "Take this restore back by its safety backup", group="Safety", ours=True, source="restores"),
+    Flag("undo", TEXT, "Undo this restore from its safety backup", group="Safety", ours=True, source="restores"),
     Flag(
-        "hold-schedules", BOOL, "Hold schedules that back up what it writes, while it runs", group="Safety", ours=True
+        "hold-schedules",
+        BOOL,
+        "Pause schedules that back up these namespaces during the restore",
+        group="Safety",
+        ours=True,
     ),
-    Flag("description", FREE_TEXT, "What it is for (at most 300 signs)", group="Marks", ours=True),
+    Flag("description", FREE_TEXT, "Purpose of the restore (at most 300 characters)", group="Metadata", ours=True),
 )
 
 
@@ -131,11 +145,15 @@ def _net_guards(net: Step, facts: Facts) -> tuple[Guard, ...]:
 
 def _net_notes(net: Step | None, said: SafetyBackupRule) -> tuple[str, ...]:
     if net is not None:
-        by = f" Rule {said.rule} wants it." if said.rule else ""
-        return (f"First backup {net.name} is made of what is there; if it is not Completed, nothing is restored.{by}",)
+        by = f"  Required by rule *{said.rule}*." if said.rule else ""
+        return (f"Safety backup {net.name} is created first. If it isn't Completed, nothing is restored.{by}",)
     if said.wanted:
-        return ("No safety backup: nothing of it is there yet.",)
-    return (f"No safety backup: rule {said.rule} spares it; --safety-backup makes one.",) if said.rule else ()
+        return ("No safety backup: the target namespaces don't exist yet.",)
+    return (
+        (f"No safety backup: rule *{said.rule}* doesn't require one. Add --safety-backup to create one.",)
+        if said.rule
+        else ()
+    )
 
 
 def _undone(cmd: Command, facts: Facts) -> Command:
@@ -144,7 +162,9 @@ def _undone(cmd: Command, facts: Facts) -> Command:
     if not name:
         return cmd
     if cmd.text("from-backup") or cmd.text("from-schedule"):
-        raise UsageError("--undo names its own backup.", fix=f"restore create --undo {name}")
+        raise UsageError(
+            "--undo can't be combined with --from-backup or --from-schedule.", fix=f"restore create --undo {name}"
+        )
     net = safety_backup.kept(cmd, facts)
     flags = {**cmd.flags, "from-backup": net.name if net else "", "existing-resource-policy": "update"}
     return replace(cmd, flags=flags)
@@ -184,7 +204,7 @@ def restore_with_target(cmd: Command, facts: Facts, context: PlanContext) -> Jso
     manifest = translate(cmd, facts, context)
     if text := cmd.text("description"):
         if len(text) > 300:
-            raise UsageError(f"--description has {len(text)} signs; at most 300 are kept.")
+            raise UsageError(f"--description has {len(text)} characters; the limit is 300.")
         metadata = manifest["metadata"]
         metadata["annotations"] = {**(metadata.get("annotations") or {}), DESCRIPTION: text}
     return manifest
@@ -195,8 +215,8 @@ def _synced(cmd: Command, facts: Facts, context: PlanContext) -> None:
     name, cluster = cmd.text("from-backup"), cmd.text("to-cluster")
     if cluster and name and facts.is_absent("backups", name):
         raise NotFound(
-            f"Cluster {context.cluster.name} does not know backup {name!r} yet.",
-            why="Its Velero looks through the bucket once a minute, if a storage location there points at it.",
+            f"Backup `{name}` isn't available in {context.cluster.name} yet.",
+            why="Velero syncs backups from the bucket about once a minute, if a storage location in that cluster points to the bucket.",
             nearest=facts.nearest("backups", name),
             fix=f"backup-location create NAME --provider P --bucket B --access-mode ReadOnly --cluster {cluster}",
         )
@@ -244,15 +264,15 @@ def summary(manifest: Json, known: BackupFacts) -> str:
 def _told(manifest: Json, known: BackupFacts) -> tuple[str, ...]:
     spec = manifest["spec"]
     kept = (
-        "Objects that are there are changed to what the backup has; nothing is deleted."
+        "Existing objects are updated from the backup. Nothing is deleted."
         if spec.get("existingResourcePolicy") == "update"
-        else "Objects that are there stay as they are; nothing is deleted."
+        else "Existing objects are left unchanged. Nothing is deleted."
     )
     return (
         f"{summary(manifest, known)}.",
         *_meant(spec, known),
         kept,
-        "Claims that are there keep their data; files saved from a pod are written over it if that pod is made anew.",
+        "Existing PVCs keep their data. File-system backups overwrite files in a volume when its pod is recreated.",
     )
 
 
@@ -265,13 +285,13 @@ def _meant(spec: Json, known: BackupFacts) -> tuple[str, ...]:
     inside = sorted(namespaces_in(known.contents))
     found = [name for name in inside if any_matches(included, name) and not any_matches(excluded, name)]
     more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-    return (f"That is {', '.join(found[:SHOWN]) or 'no namespace'}{more}.",)
+    return (f"Namespaces: {', '.join(found[:SHOWN]) or 'none'}{more}.",)
 
 
 CREATE = Verb(
     noun="restore",
     name="create",
-    summary="Restore a backup",
+    summary="Restore from a backup",
     effect=Effect.WRITE,
     args=Args("NAME", 0, 1),
     flags=(*FLAGS, *OUR_FLAGS),

@@ -46,10 +46,7 @@ def _location(backup: Json, facts: Facts, target: ClusterView) -> Iterable[Guard
     location = facts.get("backupstoragelocations", str(object_fields.spec(backup).get("storageLocation", "")))
     if location is not None and object_fields.spec(location).get("accessMode") != "ReadOnly":
         name = object_fields.name(location)
-        text = (
-            f"The location {name!r} is writable there: two clusters write and clean up in one bucket. "
-            f"Safer: backup-location set {name} --access-mode ReadOnly --cluster {target.name}"
-        )
+        text = f"Storage location `{name}` is writable in this cluster: two clusters would write to and clean up the same bucket. Make it read-only: `backup-location set {name} --access-mode ReadOnly --cluster {target.name}`"
         yield Guard("shared-location", Level.WARN, text)
 
 
@@ -57,19 +54,13 @@ def _kubernetes(made: Version | None, target: ClusterView) -> Iterable[Guard]:
     here = numbers(target.kubernetes)
     if made is None or made == here:
         return
-    begins = f"The backup was made on Kubernetes {_text(made)}"
+    begins = f"The backup comes from Kubernetes {_text(made)}"
     if here is None:
-        text = f"{begins}: API versions that {target.name} does not serve are not restored."
+        text = f"{begins}. API versions that {target.name} doesn't serve aren't restored."
     elif here < made:
-        text = (
-            f"{begins}, {target.name} runs the older {_text(here)}: objects of newer API versions are not restored. "
-            "restore plan names them; leave them out by --exclude-resources, or upgrade the cluster first."
-        )
+        text = f"{begins}; {target.name} runs {_text(here)}, which is older. Objects with newer API versions aren't restored. `restore plan` lists them. Exclude them with --exclude-resources, or upgrade the cluster."
     else:
-        text = (
-            f"{begins}, {target.name} runs {_text(here)}: objects of API versions that it serves no more are not restored. "
-            "restore plan names them; a Velero with --features=EnableAPIGroupVersions keeps every version in its backups."
-        )
+        text = f"{begins}; {target.name} runs {_text(here)}. Objects with API versions removed since then aren't restored. `restore plan` lists them. Velero with --features=EnableAPIGroupVersions backs up every version."
     yield Guard("kubernetes-version", Level.WARN, text)
 
 
@@ -79,9 +70,11 @@ def _velero(source: ClusterView, target: ClusterView) -> Iterable[Guard]:
         return
     begins = f"Velero is {source.server_version} in {source.name} and {target.server_version} in {target.name}"
     if here < there:
-        text = f"{begins}: what a newer Velero wrote may not be understood. Update Velero in {target.name} first."
+        text = (
+            f"{begins}. An older Velero may not read backups from a newer one. Upgrade Velero in {target.name} first."
+        )
     else:
-        text = f"{begins}: an older backup is read, but update Velero in {source.name} too, so that both agree."
+        text = f"{begins}. The backup can be restored, but upgrade Velero in {source.name} to the same version."
     yield Guard("velero-version", Level.WARN, text)
 
 
@@ -89,10 +82,7 @@ def _moved_data(backup: Json, target: ClusterView) -> Iterable[Guard]:
     """Its volumes would silently come back empty."""
     here, since = numbers(target.server_version), SINCE["spec.snapshotMoveData"]
     if object_fields.spec(backup).get("snapshotMoveData") is True and here is not None and here < since:
-        text = (
-            f"The volumes of this backup were moved by Velero's data mover, which Velero {target.server_version} "
-            f"in {target.name} does not have: they would come back empty. Update it to {_text(since)} or newer."
-        )
+        text = f"The volume data of this backup was moved by Velero's data mover, which Velero {target.server_version} in {target.name} doesn't have. The volumes would be empty. Upgrade it to {_text(since)} or later."
         yield Guard("data-mover", Level.REFUSE, text)
 
 

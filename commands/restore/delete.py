@@ -43,8 +43,10 @@ def plan(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
         reach=union_reach(*(_reach(item, facts, context) for item in chosen)) if chosen else Reach(),
         guards=tuple(guards),
         cli=velero_line(cmd, names),
-        summary=f"Delete the record of {', '.join(names)}" if names else "No restores found.",
-        notes=("What was restored stays; only Velero's record and its files go.",) if names else (),
+        summary=f"Delete restore {', '.join(names)}" if names else "No restores found.",
+        notes=("Restored objects stay in the cluster. Only the restore object and its logs are deleted.",)
+        if names
+        else (),
     )
 
 
@@ -64,7 +66,7 @@ def _running(chosen: list[Json]) -> list[Guard]:
         Guard(
             "restore-running",
             Level.REFUSE,
-            f"{object_fields.name(item)} is {object_fields.phase(item)}: it goes on without its record.",
+            f"{object_fields.name(item)} is {object_fields.phase(item)}. It would continue after its restore object is deleted.",
         )
         for item in chosen
         if object_fields.phase(item) not in ENDED and object_fields.phase(item) != "New"
@@ -74,7 +76,7 @@ def _running(chosen: list[Json]) -> list[Guard]:
 DELETE = Verb(
     noun="restore",
     name="delete",
-    summary="Delete the records of restores",
+    summary="Delete restores; restored objects stay",
     effect=Effect.WRITE,
     args=Args("NAME", 0, 50, "restores"),
     flags=selection.FLAGS,

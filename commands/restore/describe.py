@@ -48,7 +48,7 @@ def answer(cmd: Command, world: FactsByCluster, context: PlanContext) -> Answer:
         raise facts
     item = facts.get("restores", cmd.name)
     if item is None:
-        raise NotFound(f"There is no restore {cmd.name!r}.", nearest=facts.nearest("restores", cmd.name))
+        raise NotFound(f"Restore `{cmd.name}` doesn't exist.", nearest=facts.nearest("restores", cmd.name))
     if cmd.text("output") in {"yaml", "json"}:
         return Answer(cmd.name, (Code(yaml.safe_dump(item, sort_keys=False), "yaml"),))
     phase = object_fields.phase(item)
@@ -57,12 +57,12 @@ def answer(cmd: Command, world: FactsByCluster, context: PlanContext) -> Answer:
         parts.append(Attachment(f"{cmd.name}.yaml", yaml.safe_dump(item, sort_keys=False), f"Manifest of {cmd.name}"))
         touched = facts.files.get(FileNeed(TOUCHED, cmd.name))
         if isinstance(touched, bytes):
-            parts.append(Attachment(f"{cmd.name}-resources.json", touched.decode(errors="replace"), "Resources"))
+            parts.append(Attachment(f"{cmd.name}-resources.json", touched.decode(errors="replace"), "Restored objects"))
     return Answer(
         f"Restore {cmd.name}: {phase}",
         tuple(parts),
         TONES.get(phase, Tone.PLAIN),
-        buttons=(Button("Logs", f"restore logs {cmd.name}"),) if phase in ENDED else (),
+        buttons=(Button("View logs", f"restore logs {cmd.name}"),) if phase in ENDED else (),
         namespaces=_namespaces(item, facts),
     )
 
@@ -84,12 +84,12 @@ def _rows(item: Json, facts: Facts, context: PlanContext) -> tuple[tuple[str, st
     mapped = ", ".join(f"{old} → {new}" for old, new in (spec.get("namespaceMapping") or {}).items())
     rows = [
         ("Backup", _source(spec, facts, context)),
-        ("Asked by", creator(item)),
+        ("Requested by", creator(item)),
         ("Reason", str(object_fields.annotations_of(item).get(REASON) or "")),
         ("Description", str(object_fields.annotations_of(item).get(DESCRIPTION) or "")),
         ("Namespaces", _list(spec, "Namespaces")),
-        ("Resources", _list(spec, "Resources")),
-        ("Mapping", mapped),
+        ("Restored objects", _list(spec, "Restored objects")),
+        ("Namespace mapping", mapped),
         ("Existing objects", "updated" if spec.get("existingResourcePolicy") == "update" else "kept"),
         ("Cluster-scoped objects", _tri(spec.get("includeClusterResources"))),
         ("Volumes", _tri(spec.get("restorePVs"))),
@@ -99,7 +99,7 @@ def _rows(item: Json, facts: Facts, context: PlanContext) -> tuple[tuple[str, st
             f"{object_fields.number(status.get('errors'))} / {object_fields.number(status.get('warnings'))}",
         ),
         ("Started", object_fields.format_time(begun, context.timezone)),
-        ("Took", object_fields.format_span(ended - begun) if begun and ended else ""),
+        ("Duration", object_fields.format_span(ended - begun) if begun and ended else ""),
     ]
     return tuple((label, value) for label, value in rows if value)
 
@@ -114,7 +114,7 @@ def _list(spec: Json, what: str) -> str:
     included = ", ".join(spec.get(f"included{what}") or ["all"])
     excluded = ", ".join(spec.get(f"excluded{what}") or [])
     return (included if included != "*" else "all") + (
-        f", without {excluded}" if excluded and what != "Resources" else ""
+        f" except {excluded}" if excluded and what != "Restored objects" else ""
     )
 
 
@@ -136,7 +136,7 @@ def _results(cmd: Command, facts: Facts) -> list[Part]:
     if body is None:
         return []
     if isinstance(body, MissingFile):
-        return [Text(f"Errors and warnings cannot be read: {body.why}", untrusted=True)]
+        return [Text(f"Errors and warnings can't be read: {body.why}", untrusted=True)]
     try:
         return describe_restore(summarize_restore(results_of(body)))
     except DownloadError as error:
@@ -150,7 +150,7 @@ def describe_restore(found: RestoreOutcome) -> list[Part]:
     if found.warnings:
         parts += [Text("Warnings:"), Text(lines(found.warnings), untrusted=True)]
     if said := routine_line(found):
-        parts.append(Text(f"Routine warnings, folded: {said}."))
+        parts.append(Text(f"Expected warnings: {said}."))
     if found.next_step:
         parts.append(Text(f"Next: {found.next_step}"))
     return parts
@@ -159,14 +159,20 @@ def describe_restore(found: RestoreOutcome) -> list[Part]:
 DESCRIBE = Verb(
     noun="restore",
     name="describe",
-    summary="What a restore did, and what went wrong",
+    summary="Show what a restore did and what failed",
     effect=Effect.READ,
     args=Args("NAME", 1, 1, "restores"),
     flags=(
-        Flag("details", BOOL, "With the manifest and every object it touched, as files", group="Output"),
-        Flag("output", choice("plaintext", "json", "yaml", ""), "Show the object itself", short="o", group="Output"),
-        Flag("insecure-skip-tls-verify", BOOL, "Accepted and without effect", hidden=True),
-        Flag("cacert", TEXT, "Accepted and without effect", hidden=True),
+        Flag("details", BOOL, "Attach the manifest and the list of restored objects", group="Output"),
+        Flag(
+            "output",
+            choice("plaintext", "json", "yaml", ""),
+            "Output format: plaintext, json or yaml",
+            short="o",
+            group="Output",
+        ),
+        Flag("insecure-skip-tls-verify", BOOL, "Accepted but ignored", hidden=True),
+        Flag("cacert", TEXT, "Accepted but ignored", hidden=True),
     ),
     needs=needs,
     answer=answer,

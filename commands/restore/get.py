@@ -24,11 +24,13 @@ Json = object_fields.Json
 PHASES = phases.all_phases(RESTORE_PHASES)
 
 FILTERS: tuple[Flag, ...] = (
-    Flag("selector", TEXT, "Only those that match this label selector", short="l", group="Filter"),
-    Flag("status", STRINGS, "Only these phases", group="Filter", ours=True),
-    Flag("backup", TEXT, "Only those from this backup", group="Filter", ours=True, source="backups"),
-    Flag("created-by", PERSON, "Only those that this person asked for", group="Filter", ours=True),
-    Flag("since", DURATION, "Only younger ones (24h, 7d)", group="Filter", ours=True),
+    Flag("selector", TEXT, "Filter by label selector", short="l", group="Filter"),
+    Flag("status", STRINGS, "Filter by phase, for example Failed,PartiallyFailed", group="Filter", ours=True),
+    Flag("backup", TEXT, "Filter by backup", group="Filter", ours=True, source="backups"),
+    Flag("created-by", PERSON, "Filter by requester", group="Filter", ours=True),
+    Flag(
+        "since", DURATION, "Show only items created within this time, for example 24h or 7d", group="Filter", ours=True
+    ),
 )
 
 
@@ -52,7 +54,7 @@ def answer(cmd: Command, world: FactsByCluster, context: PlanContext) -> Answer:
     parts: list[Part] = []
     for cluster, facts in world.items():
         if isinstance(facts, ClusterError):
-            parts.append(Text(f"{cluster} could not be asked: {facts.text}", untrusted=True))
+            parts.append(Text(f"Cluster {cluster} couldn't be read: {facts.text}", untrusted=True))
             continue
         _all_there(cmd, facts)
         who = person_filter.person_names(cmd, "created-by", facts)
@@ -84,7 +86,7 @@ def _wanted(cmd: Command, facts: Facts) -> list[Json]:
 def _all_there(cmd: Command, facts: Facts) -> None:
     for name in cmd.names:
         if facts.get("restores", name) is None:
-            raise NotFound(f"There is no restore {name!r}.", nearest=facts.nearest("restores", name))
+            raise NotFound(f"Restore `{name}` doesn't exist.", nearest=facts.nearest("restores", name))
 
 
 def _fits(cmd: Command, item: Json, context: PlanContext, who: frozenset[str]) -> bool:

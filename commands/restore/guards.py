@@ -43,7 +43,7 @@ def backup_guards(cmd: Command, backup: Json | None, facts: Facts) -> Iterable[G
     """Of the backup: there, finished well, reachable."""
     if backup is None:
         if schedule := cmd.text("from-schedule"):
-            text = f"There is no Completed backup of schedule {schedule!r} to restore."
+            text = f"Schedule `{schedule}` has no Completed backup to restore."
             yield Guard("no-good-backup", Level.REFUSE, text, facts.names("backups")[:5])
         return
     name, phase = object_fields.name(backup), object_fields.phase(backup)
@@ -53,7 +53,7 @@ def backup_guards(cmd: Command, backup: Json | None, facts: Facts) -> Iterable[G
     where = str(object_fields.spec(backup).get("storageLocation", ""))
     location = facts.get("backupstoragelocations", where)
     if location is not None and object_fields.status(location).get("phase") == "Unavailable":
-        text = f"{name} lies in {where!r}, which is Unavailable: Velero could not read it."
+        text = f"Backup {name} can't be read: storage location `{where}` is Unavailable."
         yield Guard("location-unavailable", Level.REFUSE, text)
 
 
@@ -62,12 +62,12 @@ def _phase_guard(cmd: Command, name: str, phase: str) -> Iterable[Guard]:
         return
     lifted = cmd.is_true("allow-failed") or (phase == "PartiallyFailed" and cmd.optional_bool("allow-partially-failed"))
     if phase in {"PartiallyFailed", "Failed"} and lifted:
-        yield Guard(BACKUP_NOT_COMPLETED, Level.APPROVE, f"Backup {name} is {phase}: part of it may be missing.")
+        yield Guard(BACKUP_NOT_COMPLETED, Level.APPROVE, f"Backup {name} is {phase}: some data may be missing.")
     elif phase in {"PartiallyFailed", "Failed"}:
-        text = f"Backup {name} is {phase}: part of it may be missing. --allow-failed restores it all the same."
+        text = f"Backup {name} is {phase}: some data may be missing. Add --allow-failed to restore it anyway."
         yield Guard(BACKUP_NOT_COMPLETED, Level.REFUSE, text)
     else:
-        yield Guard(BACKUP_NOT_COMPLETED, Level.REFUSE, f"Backup {name} is {phase}: there is nothing to restore.")
+        yield Guard(BACKUP_NOT_COMPLETED, Level.REFUSE, f"Backup {name} is {phase}: it contains nothing to restore.")
 
 
 def scope_guards(spec: Json, source: BackupFacts) -> Iterable[Guard]:
@@ -77,24 +77,24 @@ def scope_guards(spec: Json, source: BackupFacts) -> Iterable[Guard]:
     yield from _list_guards("resources", spec.get("includedResources") or ["*"], spec.get("excludedResources") or [])
     for resource in spec.get("includedResources") or []:
         if resource.lower() in NEVER:
-            yield Guard("non-restorable", Level.REFUSE, f"{resource} are never restored by Velero.")
+            yield Guard("non-restorable", Level.REFUSE, f"Velero never restores {resource}.")
     if odd := [name for name in (*included, *excluded) if not is_valid_glob(name)]:
-        yield Guard("bad-list", Level.REFUSE, f"Brackets that Velero does not take: {', '.join(odd)}.")
+        yield Guard("bad-list", Level.REFUSE, f"Velero doesn't support these patterns: {', '.join(odd)}.")
         return
     inside = sorted(namespaces_in(source.contents)) if source.contents is not None else None
     for name in included:
         yield from _unknown(name, inside, source)
     for name in excluded:
         if inside is not None and not any(_fits(name, each) for each in inside):
-            text = f"--exclude-namespaces names {name!r}, which is not in the backup: nothing is left out by it."
+            text = f"Namespace `{name}` in --exclude-namespaces isn't in the backup."
             yield Guard("nothing-left-out", Level.WARN, text, tuple(inside[:8]))
 
 
 def _list_guards(what: str, included: list[str], excluded: list[str]) -> Iterable[Guard]:
     if "*" in included and len(included) > 1:
-        yield Guard("bad-list", Level.REFUSE, f"'*' stands alone among the included {what}.")
+        yield Guard("bad-list", Level.REFUSE, f"'*' can't be combined with other included {what}.")
     if "*" in excluded:
-        yield Guard("bad-list", Level.REFUSE, f"'*' cannot stand among the excluded {what}.")
+        yield Guard("bad-list", Level.REFUSE, f"'*' can't be used for excluded {what}.")
     both = sorted(set(included) & set(excluded))
     if both:
         yield Guard("bad-list", Level.REFUSE, f"Both included and excluded: {', '.join(both)}.")
@@ -117,7 +117,7 @@ def _fits(name: str, each: str) -> bool:
 
 
 def _missing(name: str, backup: str, inside: list[str]) -> Guard:
-    text = f"There is no namespace {name!r} in backup {backup}: Velero would say Completed and restore nothing."
+    text = f"Namespace `{name}` isn't in backup {backup}. Velero would restore nothing and report Completed."
     return Guard("unknown-namespace", Level.REFUSE, text, tuple(inside[:8]))
 
 
@@ -126,19 +126,19 @@ def mapping_guards(spec: Json, source: BackupFacts) -> Iterable[Guard]:
     mapped: Mapping[str, str] = spec.get("namespaceMapping") or {}
     for origin, target in mapped.items():
         if not _NAMESPACE.fullmatch(target):
-            text = f"{target!r} is no namespace's name: at most 63 small letters, digits and '-'."
+            text = f"`{target}` isn't a valid namespace name. Use lowercase letters, digits and '-' (at most 63 characters)."
             yield Guard("bad-namespace", Level.REFUSE, text)
         if source.contents is not None and origin not in namespaces_in(source.contents):
             inside = tuple(sorted(namespaces_in(source.contents))[:8])
             yield Guard(
                 "unknown-namespace",
                 Level.REFUSE,
-                f"--namespace-mappings names {origin!r}, which is not in the backup.",
+                f"Namespace `{origin}` in --namespace-mappings isn't in the backup.",
                 inside,
             )
     targets = list(mapped.values())
     for twice in sorted({target for target in targets if targets.count(target) > 1}):
-        text = f"Several namespaces would be mixed in {twice!r}; what has the same name overwrites or clashes."
+        text = f"Several namespaces map to `{twice}`: objects with the same name would conflict."
         yield Guard("mixed-namespaces", Level.REFUSE, text)
 
 
@@ -182,10 +182,7 @@ def node_port_guards(spec: Json, source: BackupFacts, facts: Facts) -> Iterable[
     services = [place.partition("/")[0] for place in (source.contents or {}).get("v1/Service", ())]
     live = [name for name in mapped if name in services and facts.get("namespaces", name) is not None]
     if live:
-        text = (
-            f"Services of {', '.join(live)} with a node port that their author chose clash with the original: "
-            "such a restore ends PartiallyFailed."
-        )
+        text = f"Services in {', '.join(live)} with a fixed node port conflict with the originals, which still use it. The restore would end PartiallyFailed."
         yield Guard("node-ports", Level.WARN, text)
 
 
@@ -198,7 +195,7 @@ def running_guards(reach: Reach, facts: Facts, cluster: ClusterFacts) -> Iterabl
         other = restore_reach(item, backup_facts(backup, facts), cluster)
         shared = _shared(reach.writes, other.writes)
         if shared:
-            text = f"Restore {object_fields.name(item)} is under way in {shared}: one at a time."
+            text = f"Restore {object_fields.name(item)} is running in {shared}. Only one restore per namespace can run at a time."
             yield Guard("restore-running", Level.REFUSE, text)
 
 

@@ -31,7 +31,7 @@ def answer(cmd: Command, world: FactsByCluster, context: PlanContext) -> Answer:
 LOGS = Verb(
     noun="restore",
     name="logs",
-    summary="The log of a restore",
+    summary="Show the logs of a restore",
     effect=Effect.READ,
     args=Args("NAME", 1, 1, "restores"),
     flags=LOG_FLAGS,

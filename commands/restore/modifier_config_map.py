@@ -27,7 +27,7 @@ def step(cmd: Command, context: PlanContext) -> Step | None:
     if not text:
         return None
     if cmd.text("resource-modifier-configmap"):
-        raise UsageError("--modifier and --resource-modifier-configmap cannot stand together.", fix="Use one of them.")
+        raise UsageError("--modifier and --resource-modifier-configmap can't be combined.", fix="Use one of them.")
     check(text)
     refuse_in_document("--modifier", text)
     return new_config_map(f"modifier-{context.operation or digest(text)[:12]}", {KEY: text}, context.namespace)
@@ -62,14 +62,14 @@ def guards(cmd: Command, facts: Facts) -> tuple[Guard, ...]:
     """Velero takes exactly one key in it."""
     name = cmd.text("resource-modifier-configmap")
     if ("configmaps", name) in facts.missing:
-        text = f"There is no ConfigMap {name!r} in Velero's namespace."
+        text = f"ConfigMap `{name}` doesn't exist in Velero's namespace."
         return (Guard("no-modifier", Level.REFUSE, text, facts.names("configmaps")[:5]),)
     found = facts.get("configmaps", name) if name else None
     if found is None:
         return ()
     data = found.get("data") or {}
     if len(data) != 1:
-        return (Guard("bad-modifier", Level.REFUSE, f"ConfigMap {name!r} has to have exactly one key."),)
+        return (Guard("bad-modifier", Level.REFUSE, f"ConfigMap `{name}` must have exactly one key."),)
     try:
         check(str(next(iter(data.values()))), f"ConfigMap {name!r}")
     except UsageError as error:

@@ -12,10 +12,10 @@ from domain.counting import plural_of
 from velero.artifacts.results import Group, ResultEntry, Results, grouped
 
 _ROUTINE = (
-    (re.compile(r"already exists"), "was there already and stays as it is"),
+    (re.compile(r"already exists"), "already existed and left unchanged"),
     (
         re.compile(r"field is immutable|immutable after creation|: Forbidden: "),
-        "stays: Kubernetes lets nobody change it",
+        "can't be changed in Kubernetes and left unchanged",
     ),
 )
 _MADE_BY_OTHERS = frozenset({"endpoints", "endpointslices.discovery.k8s.io", "endpointslice", "events", "leases"})
@@ -23,19 +23,22 @@ _MADE_BY_OTHERS = frozenset({"endpoints", "endpointslices.discovery.k8s.io", "en
 _NEXT = (
     (
         re.compile(r"provided port is already allocated"),
-        "A node port is taken: leave services out, or change the port with --modifier.",
+        "A node port is already in use: exclude services, or change the port with --modifier.",
     ),
     (
         re.compile(r"daemonset not found|node agent"),
-        "The node agent is missing in this cluster: install it, then restore again.",
+        "The node agent isn't installed in this cluster: install it, then restore again.",
     ),
     (
         re.compile(r"no matches for kind|could not find the requested resource"),
-        "The cluster does not serve an API version of the backup: install its definition first.",
+        "The cluster doesn't serve an API version in the backup: install the CRD first.",
     ),
-    (re.compile(r"forbidden|cannot create resource"), "Velero lacks a right in this cluster: see its role binding."),
-    (re.compile(r"exceeded quota"), "A quota is full: raise it, or restore less."),
-    (re.compile(r"timed out|timeout"), "Something took too long: look at the pods, then restore again."),
+    (
+        re.compile(r"forbidden|cannot create resource"),
+        "Velero has no permission for this in the cluster: check its role binding.",
+    ),
+    (re.compile(r"exceeded quota"), "A resource quota is exceeded: raise it, or restore less."),
+    (re.compile(r"timed out|timeout"), "An operation timed out: check the pods, then restore again."),
 )
 
 
@@ -63,7 +66,7 @@ def summarize_restore(results: Results) -> RestoreOutcome:
 def is_routine(entry: ResultEntry) -> str:
     """What it says in our words; empty for a warning that is worth reading."""
     if entry.resource.lower() in _MADE_BY_OTHERS:
-        return "is made by the cluster itself"
+        return "created by the cluster itself"
     return next((said for pattern, said in _ROUTINE if pattern.search(entry.message)), "")
 
 

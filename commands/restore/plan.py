@@ -10,7 +10,7 @@ from commands.restore.create import CREATE
 PLAN = replace(
     CREATE,
     name="plan",
-    summary="Show what a restore would change",
+    summary="Preview what a restore would change",
     effect=Effect.READ,
     examples=("restore plan --from-backup shop-1", "restore plan --include-namespaces shop --before 14:30"),
 )

@@ -140,8 +140,8 @@ def undo_command(plan: Plan) -> str:
 
 def check_safety_backup(restore: str) -> NotFound:
     return NotFound(
-        f"Restore {restore!r} cannot be taken back: there is no safety backup of it.",
-        why=f"One is made by --safety-backup, before the restore, and kept for {KEPT_DAYS} days.",
+        f"Restore `{restore}` can't be undone: it has no safety backup.",
+        why=f"Safety backups are created before a restore with --safety-backup and kept for {KEPT_DAYS} days.",
         fix=f"restore describe {restore}",
     )
 
@@ -164,10 +164,10 @@ def undo_notes(cmd: Command, facts: Facts) -> tuple[str, ...]:
     name = cmd.text("undo")
     if not name:
         return ()
-    lost = "Not undone: the data of claims that are there, running pods, jobs, and fields that Kubernetes lets nobody change."
+    lost = "Not undone: data in existing PVCs, running pods, jobs and immutable fields."
     body = facts.files.get(FileNeed(TOUCHED, name))
     if not isinstance(body, bytes):
-        return (lost, f"Which objects restore {name} created cannot be read; they stay.")
+        return (lost, f"The objects that restore {name} created can't be listed. They stay.")
     try:
         made = [one for one in resources_of(body) if one.outcome is ItemOutcome.CREATED]
     except DownloadError:
@@ -175,7 +175,7 @@ def undo_notes(cmd: Command, facts: Facts) -> tuple[str, ...]:
     if not made:
         return (lost,)
     more = f" … and {len(made) - SHOWN} more" if len(made) > SHOWN else ""
-    return (lost, f"Restore {name} created these; they stay unless removed: {'; '.join(_removals(made))}{more}")
+    return (lost, f"Objects created by restore {name} stay unless you delete them: {'; '.join(_removals(made))}{more}")
 
 
 def _removals(made: Iterable[Listed]) -> list[str]:

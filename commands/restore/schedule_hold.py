@@ -33,7 +33,7 @@ RENEW_KIND = "schedule.hold"
 HOLD_LENGTH = timedelta(minutes=20)
 RENEW_INTERVAL = timedelta(minutes=5)
 RETRY_AFTER = timedelta(seconds=30)
-OFFER = "Hold schedules"
+OFFER = "Pause schedules"
 MAX_SCHEDULES = 20
 
 
@@ -89,11 +89,15 @@ def notes(cmd: Command, reach: Reach, facts: Facts) -> tuple[str, ...]:
     said = []
     if mine and cmd.is_true("hold-schedules"):
         minutes = HOLD_LENGTH // timedelta(minutes=1)
-        said.append(f"Held while it runs, and at most {minutes} minutes longer: {names}. They go on by themselves.")
+        said.append(
+            f"Paused during the restore: {names}. They resume automatically, at most {minutes} minutes after it ends."
+        )
     elif mine:
-        said.append(f"Schedules back this up and go on meanwhile: {names}. --hold-schedules holds them while it runs.")
+        said.append(f"These schedules may run during the restore: {names}. Add --hold-schedules to pause them.")
     if others:
-        said.append(f"These back up others' namespaces too and go on meanwhile: {', '.join(others[:5])}.")
+        said.append(
+            f"These schedules also back up namespaces you can't access and may run during the restore: {', '.join(others[:5])}."
+        )
     return tuple(said)
 
 

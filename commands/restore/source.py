@@ -126,16 +126,15 @@ def find_backup(cmd: Command, facts: Facts, context: PlanContext) -> str:
     """For `--latest` and `--before`: the name, or an error that says what there is."""
     if not cmd.text("from-schedule") and not [name for name in cmd.strings("include-namespaces") if name != "*"]:
         raise UsageError(
-            "Of which namespaces, or of which schedule?", fix="--include-namespaces NS or --from-schedule S"
+            "Namespaces or a schedule are missing.",
+            fix="Add --include-namespaces NAMESPACE or --from-schedule SCHEDULE.",
         )
     found = choose_source(cmd, facts, context)
     if found is not None:
         return object_fields.name(found)
     until = object_fields.parse_time(settle_source(cmd, context).text("before"))
     before = f" from before {object_fields.format_time(until, context.timezone)}" if until else ""
-    raise NotFound(
-        f"There is no Completed backup of that{before}.", nearest=facts.names("backups")[:5], fix="backup get"
-    )
+    raise NotFound(f"No matching Completed backup{before}.", nearest=facts.names("backups")[:5], fix="backup get")
 
 
 def contents(backup: Json | None, facts: Facts) -> dict[str, list[str]] | None:
@@ -211,7 +210,7 @@ def literal_pattern(wanted: list[str], inside: list[str]) -> list[str]:
         pattern = pattern_of(name.removeprefix("re:"))
         matched = [each for each in inside if pattern.matches_all(each)]
         if not matched:
-            raise NotFound(f"Nothing in the backup matches {name!r}.", nearest=tuple(inside[:5]))
+            raise NotFound(f"Nothing in the backup matches `{name}`.", nearest=tuple(inside[:5]))
         found += matched
     return list(dict.fromkeys(found))
 

@@ -28,38 +28,54 @@ Json = dict[str, Any]
 
 FLAGS: tuple[Flag, ...] = (
     Flag("from-backup", TEXT, "Backup to restore from", group="Source", source="backups"),
-    Flag("from-schedule", TEXT, "Schedule whose latest good backup is restored", group="Source", source="schedules"),
+    Flag(
+        "from-schedule",
+        TEXT,
+        "Restore from the latest Completed backup of this schedule",
+        group="Source",
+        source="schedules",
+    ),
     Flag(
         "allow-partially-failed",
         OPTIONAL_BOOL,
-        "With --from-schedule: PartiallyFailed backups count too",
+        "With --from-schedule: also use PartiallyFailed backups",
         group="Source",
     ),
-    Flag("include-namespaces", STRINGS, "Namespaces to restore ('*' for all)", group="Scope"),
-    Flag("exclude-namespaces", STRINGS, "Namespaces to leave out", group="Scope"),
-    Flag("namespace-mappings", MAPPINGS, "Into other namespaces: from:to,from:to", group="Scope"),
-    Flag("include-resources", STRINGS, "Kinds to restore, as resource.group", group="Scope"),
-    Flag("exclude-resources", STRINGS, "Kinds to leave out, as resource.group", group="Scope"),
-    Flag("include-cluster-resources", OPTIONAL_BOOL, "Restore cluster-scoped objects", group="Scope"),
-    Flag("selector", SELECTOR, "Only objects that match this label selector", short="l", group="Scope"),
-    Flag("or-selector", OR_SELECTOR, "Objects that match any of these selectors, separated by ' or '", group="Scope"),
+    Flag("include-namespaces", STRINGS, "Namespaces to restore; '*' for all", group="Scope"),
+    Flag("exclude-namespaces", STRINGS, "Namespaces to exclude", group="Scope"),
+    Flag("namespace-mappings", MAPPINGS, "Restore into other namespaces: from:to,from:to", group="Scope"),
+    Flag("include-resources", STRINGS, "Resources to restore, as resource.group", group="Scope"),
+    Flag("exclude-resources", STRINGS, "Resources to exclude, as resource.group", group="Scope"),
+    Flag("include-cluster-resources", OPTIONAL_BOOL, "Restore cluster-scoped resources", group="Scope"),
+    Flag("selector", SELECTOR, "Restore only objects that match this label selector", short="l", group="Scope"),
+    Flag(
+        "or-selector",
+        OR_SELECTOR,
+        "Restore objects that match any of these selectors, separated by ' or '",
+        group="Scope",
+    ),
     Flag(
         "existing-resource-policy",
         TEXT,
-        "What to do with objects that are there: none or update",
+        "Existing objects: none (leave unchanged) or update",
         group="Existing objects",
     ),
-    Flag("status-include-resources", STRINGS, "Kinds whose status is restored", group="Existing objects"),
-    Flag("status-exclude-resources", STRINGS, "Kinds whose status is not restored", group="Existing objects"),
+    Flag("status-include-resources", STRINGS, "Resources whose status is restored", group="Existing objects"),
+    Flag("status-exclude-resources", STRINGS, "Resources whose status isn't restored", group="Existing objects"),
     Flag("resource-modifier-configmap", TEXT, "ConfigMap with resource modifiers", group="Existing objects"),
-    Flag("restore-volumes", OPTIONAL_BOOL, "Restore volumes from their snapshots", group="Volumes"),
-    Flag("preserve-nodeports", OPTIONAL_BOOL, "Keep node ports of services", group="Volumes"),
+    Flag("restore-volumes", OPTIONAL_BOOL, "Restore volumes from snapshots", group="Volumes"),
+    Flag("preserve-nodeports", OPTIONAL_BOOL, "Keep the node ports of services", group="Volumes"),
     Flag("write-sparse-files", OPTIONAL_BOOL, "Write sparse files (kopia)", group="Volumes"),
-    Flag("parallel-files-download", INT, "Files downloaded at the same time; 0: the node's CPUs", group="Volumes"),
-    Flag("item-operation-timeout", DURATION, "How long asynchronous work of plugins may take", group="Volumes"),
-    Flag("labels", PAIRS, "Labels of the object", group="Marks"),
-    Flag("annotations", PAIRS, "Annotations of the object", group="Marks"),
-    Flag("wait", BOOL, "Accepted; the card follows the restore in any case", short="w"),
+    Flag(
+        "parallel-files-download",
+        INT,
+        "Number of files downloaded in parallel; 0 uses the node's CPU count",
+        group="Volumes",
+    ),
+    Flag("item-operation-timeout", DURATION, "Maximum time for asynchronous plugin operations", group="Volumes"),
+    Flag("labels", PAIRS, "Labels to set on the object", group="Metadata"),
+    Flag("annotations", PAIRS, "Annotations to set on the object", group="Metadata"),
+    Flag("wait", BOOL, "Accepted for CLI compatibility; the status message always follows the restore", short="w"),
     *OUTPUT_FLAGS,
 )
 
@@ -80,8 +96,10 @@ def source(cmd: Command) -> tuple[str, str]:
     backup, schedule = cmd.text("from-backup"), cmd.text("from-schedule")
     if bool(backup) == bool(schedule):
         raise UsageError(
-            "Either a backup or a schedule is restored, not both." if backup else "What shall be restored?",
-            fix="restore create --from-backup BACKUP, or --from-schedule SCHEDULE",
+            "--from-backup and --from-schedule can't be combined."
+            if backup
+            else "--from-backup or --from-schedule is missing.",
+            fix="restore create --from-backup BACKUP",
         )
     return backup, schedule
 
@@ -142,18 +160,18 @@ def _spec(cmd: Command, backup: str, schedule: str) -> Json:
 
 def _check(cmd: Command, facts: Facts, backup: str, schedule: str) -> None:
     if cmd.selector("selector") is not None and "or-selector" in cmd.flags:
-        raise UsageError("--selector and --or-selector cannot stand together.", fix="Use one of them.")
+        raise UsageError("--selector and --or-selector can't be combined.", fix="Use one of them.")
     if cmd.text("existing-resource-policy") not in {"", "none", "update"}:
         raise UsageError(
-            f"--existing-resource-policy cannot be {cmd.text('existing-resource-policy')!r}.",
+            f"--existing-resource-policy can't be `{cmd.text('existing-resource-policy')}`.",
             nearest=("none", "update"),
         )
     if cmd.number("parallel-files-download") < 0:
-        raise UsageError("--parallel-files-download cannot be negative.")
+        raise UsageError("--parallel-files-download can't be negative.")
     if backup and facts.is_absent("backups", backup):
-        raise NotFound(f"There is no backup {backup!r}.", nearest=facts.nearest("backups", backup))
+        raise NotFound(f"Backup `{backup}` doesn't exist.", nearest=facts.nearest("backups", backup))
     if schedule and "backups" in facts.whole and not backups_of_schedule(facts, schedule):
-        raise NotFound(f"There is no backup of a schedule {schedule!r}.", nearest=facts.nearest("schedules", schedule))
+        raise NotFound(f"Schedule `{schedule}` has no backups.", nearest=facts.nearest("schedules", schedule))
 
 
 def backups_of_schedule(facts: Facts, schedule: str) -> list[Json]:

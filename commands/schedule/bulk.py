@@ -104,7 +104,9 @@ def plan(cmd: Command, facts: Facts, context: PlanContext, decide: Decide, more:
 
 def _sick(subject: BulkSubject) -> Sequence[Guard]:
     if subject.outlook.schedule is None:
-        text = f"{subject.name} is not valid and does not run: {subject.outlook.fault}. Mend it with schedule edit."
+        text = (
+            f"Schedule {subject.name} is invalid and doesn't run: {subject.outlook.fault}. Fix it with `schedule edit`."
+        )
         return (Guard("schedule-invalid", Level.WARN, text),)
     return ()
 
@@ -133,7 +135,7 @@ def _summary(
     if not changes:
         return "No schedules found."
     if not touched:
-        return " ".join(change.note for _, change in changes[:10] if change.note) or "There is nothing to change."
+        return " ".join(change.note for _, change in changes[:10] if change.note) or "Nothing to change."
     return f"{cmd.verb.capitalize()} {', '.join(subject.name for subject, _ in touched[:10])}"
 
 

@@ -38,13 +38,13 @@ def needs(cmd: Command, _known: Facts) -> Needs:
 def answer(cmd: Command, world: FactsByCluster, context: PlanContext) -> Answer:
     days = cmd.number("days", 7)
     if not 1 <= days <= MOST_DAYS:
-        raise UsageError(f"--days {days} is not between 1 and {MOST_DAYS}.")
+        raise UsageError(f"--days must be from 1 to {MOST_DAYS}, not {days}.")
     until = context.now + timedelta(days=days)
     parts: list[Part] = []
     entries: list[CalendarEntry] = []
     for cluster, facts in world.items():
         if isinstance(facts, ClusterError):
-            parts.append(Text(f"{cluster} could not be asked: {facts.text}", untrusted=True))
+            parts.append(Text(f"Cluster {cluster} couldn't be read: {facts.text}", untrusted=True))
             continue
         for found in _outlooks(cluster, facts, context):
             told = _told(found, cluster, until, days, context)
@@ -58,7 +58,7 @@ def answer(cmd: Command, world: FactsByCluster, context: PlanContext) -> Answer:
         columns = ("DAY", "TIME", *(("CLUSTER",) if several else ()), "SCHEDULE", "")
         parts.insert(0, Table(columns, tuple(_rows(entries, context, several=several)), caption=context.timezone))
     failed = any(isinstance(facts, ClusterError) for facts in world.values())
-    headline = "The coming day" if days == 1 else f"The coming {counted(days, 'day')}"
+    headline = "Next 24 hours" if days == 1 else f"Next {counted(days, 'day')}"
     return Answer(headline if parts else "No schedules found.", tuple(parts), Tone.WARNING if failed else Tone.PLAIN)
 
 
@@ -70,12 +70,12 @@ def _outlooks(cluster: str, facts: Facts, context: PlanContext) -> list[Forecast
 def _told(found: Forecast, cluster: str, until: datetime, days: int, context: PlanContext) -> str | list[CalendarEntry]:
     """Entries, or a sentence where they would bury the others."""
     if found.schedule is None:
-        return f"{found.name}: does not run, {found.fault}"
+        return f"{found.name}: doesn't run: {found.fault}"
     if found.paused:
         return f"{found.name}: paused ({describe_expression(found, schedule_view(cluster, context))})"
     runs = [run for run in found.runs(FREQUENT_RUNS * days + 1, without_horizon=True) if run <= until]
     if len(runs) > FREQUENT_RUNS * days:
-        held = f", held back until {found.horizon:%Y-%m-%d %H:%M} UTC" if found.horizon is not None else ""
+        held = f", paused until {found.horizon:%Y-%m-%d %H:%M} UTC" if found.horizon is not None else ""
         return f"{found.name}: {describe_expression(found, schedule_view(cluster, context))}{held}"
     held_until = found.horizon or context.now
     return [CalendarEntry(run, found.name, cluster, skipped=run <= held_until) for run in runs]
@@ -101,12 +101,12 @@ def _rows(entries: list[CalendarEntry], context: PlanContext, *, several: bool) 
 CALENDAR = Verb(
     noun="schedule",
     name="calendar",
-    summary="The coming week over all schedules",
+    summary="Show upcoming runs of all schedules",
     effect=Effect.READ,
     args=Args(),
     flags=(
-        Flag("days", INT, "How many days (7)", group="When", ours=True),
-        Flag("selector", TEXT, "Only those that match this label selector", short="l", group="Filter"),
+        Flag("days", INT, "Number of days. Default: 7", group="Time", ours=True),
+        Flag("selector", TEXT, "Filter by label selector", short="l", group="Filter"),
         ALL_CLUSTERS,
     ),
     needs=needs,

@@ -30,8 +30,14 @@ LONGEST_DESCRIPTION = 300
 MOST_SKIPPED = 100
 
 OUR_FLAGS: tuple[Flag, ...] = (
-    Flag("skip", INT, "Skip so many of its first runs", group="When", ours=True),
-    Flag("delete-backups", BOOL, "Deleting the schedule will delete its backups too", group="Retention", ours=True),
+    Flag("skip", INT, "Number of first runs to skip", group="When", ours=True),
+    Flag(
+        "delete-backups",
+        BOOL,
+        "Also delete the schedule's backups when the schedule is deleted",
+        group="Retention",
+        ours=True,
+    ),
     *spec.OUR_FLAGS,
 )
 
@@ -139,25 +145,29 @@ def _skipped(cmd: Command, found: Forecast) -> datetime | None:
         return None
     count = cmd.number("skip")
     if not 1 <= count <= MOST_SKIPPED:
-        raise UsageError(f"--skip {count} is not between 1 and {MOST_SKIPPED}.")
+        raise UsageError(f"--skip must be from 1 to {MOST_SKIPPED}, not {count}.")
     return found.nth(count)
 
 
 def _notes(cmd: Command, skips: tuple[datetime, ...], context: PlanContext) -> tuple[str, ...]:
     notes: list[str] = []
     if skips:
-        notes.append(f"Skipped: {list_runs(skips[:5], context.timezone)}.")
+        notes.append(f"Skipped runs: {list_runs(skips[:5], context.timezone)}.")
     if cmd.is_true("delete-backups"):
-        notes.append("Deleting this schedule here will offer to delete its backups with it.")
+        notes.append(
+            "Deleting this schedule with the bot also deletes its backups, unless --with-backups=false is set."
+        )
     if cmd.is_true("use-owner-references-in-backup"):
-        notes.append("With owner references, deleting the schedule deletes Backup objects; they come back by sync.")
+        notes.append(
+            "With owner references, deleting the schedule also deletes its Backup objects. Velero syncs them back from the bucket."
+        )
     return tuple(notes)
 
 
 CREATE = Verb(
     noun="schedule",
     name="create",
-    summary="Back up again and again",
+    summary="Create a schedule",
     effect=Effect.WRITE,
     args=Args("NAME", 1, 1),
     flags=(*FLAGS, *OUR_FLAGS),

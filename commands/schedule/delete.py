@@ -47,9 +47,7 @@ def plan(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
         if not _takes_backups(cmd, item):
             notes.append(_kept(item, made))
             continue
-        notes.append(
-            f"With it {plural_of(len(made), 'goes', 'go')} {counted(len(made), 'backup')} and all {plural_of(len(made), 'its', 'their')} data: {_some(made)}."
-        )
+        notes.append(f"Also deleted: {counted(len(made), 'backup')} with all data: {_some(made)}.")
         steps += [_request(each, context) for each in made]
         guards += _running(made)
         reaches += [deletion_reach("backup", object_fields.name(each), backup_reach(each, about)) for each in made]
@@ -63,7 +61,7 @@ def plan(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
         reach=union_reach(*reaches) if reaches else Reach(),
         guards=tuple(guards),
         cli=_line(cmd, chosen, facts),
-        summary=f"Delete {', '.join(names)}" if names else "No schedules found.",
+        summary=f"Delete schedule {', '.join(names)}" if names else "No schedules found.",
         evidence=evidence(*(Intent(object_fields.name(item), _uid(item), IntentKind.GONE) for item in chosen)),
         notes=tuple(notes),
     )
@@ -119,7 +117,7 @@ def _running(made: list[Json]) -> list[Guard]:
         Guard(
             "backup-running",
             Level.REFUSE,
-            f"{object_fields.name(each)} is {object_fields.phase(each)}: Velero deletes nothing that it is still making.",
+            f"{object_fields.name(each)} is {object_fields.phase(each)}. Velero can't delete a backup while it's running.",
         )
         for each in made
         if object_fields.phase(each) in backups.RUNNING
@@ -128,8 +126,8 @@ def _running(made: list[Json]) -> list[Guard]:
 
 def _kept(item: Json, made: list[Json]) -> str:
     if not made:
-        return f"{object_fields.name(item)} has no backups."
-    return f"{counted(len(made), 'backup')} of {object_fields.name(item)} {plural_of(len(made), 'stays until it expires', 'stay until they expire')}: {_some(made)}. --with-backups deletes {plural_of(len(made), 'it', 'them')}."
+        return f"Schedule {object_fields.name(item)} has no backups."
+    return f"{counted(len(made), 'backup')} of {object_fields.name(item)} {plural_of(len(made), 'stays until it expires', 'stay until they expire')}: {_some(made)}. Add --with-backups to delete {plural_of(len(made), 'it', 'them')}."
 
 
 def _some(made: list[Json]) -> str:
@@ -148,12 +146,18 @@ def _uid(item: Json) -> str:
 DELETE = Verb(
     noun="schedule",
     name="delete",
-    summary="Delete schedules; their backups stay unless asked for",
+    summary="Delete schedules; backups stay unless --with-backups is set",
     effect=Effect.WRITE,
     args=Args("NAME", 0, 50, "schedules"),
     flags=(
         *selection.FLAGS,
-        Flag("with-backups", OPTIONAL_BOOL, "Delete its backups and their data too", group="Retention", ours=True),
+        Flag(
+            "with-backups",
+            OPTIONAL_BOOL,
+            "Also delete the schedule's backups and their data",
+            group="Retention",
+            ours=True,
+        ),
     ),
     needs=needs,
     plan=plan,

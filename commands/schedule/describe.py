@@ -73,19 +73,19 @@ def _fields(
     return [
         ("Status", status_text(item, found, state)),
         ("Description", str(object_fields.annotations_of(item).get(DESCRIPTION) or "")),
-        ("Held back", _held(found, state, context)),
+        ("Paused or skipping", _held(found, state, context)),
         ("Namespaces", ", ".join(map(str, template.get("includedNamespaces") or ["*"]))),
-        ("Left out", ", ".join(map(str, template.get("excludedNamespaces") or []))),
-        ("Storage location", str(template.get("storageLocation") or "the default")),
+        ("Excluded namespaces", ", ".join(map(str, template.get("excludedNamespaces") or []))),
+        ("Storage location", str(template.get("storageLocation") or "default")),
         (
-            "Kept for",
+            "Keep for",
             str(template.get("ttl") or "") if template.get("ttl") not in {None, "0s"} else "720h0m0s (default)",
         ),
         ("Selector", json.dumps(template["labelSelector"]) if template.get("labelSelector") else ""),
         ("Last backup", _when(found.marks.last_backup, context)),
-        ("Last good backup", _good(good, context)),
-        ("Last skipped", _when(found.marks.last_skipped, context) if found.horizon is None else ""),
-        ("Success", f"{len(good)} of {len(ended)} kept runs Completed" if ended else ""),
+        ("Last Completed backup", _good(good, context)),
+        ("Last skipped run", _when(found.marks.last_skipped, context) if found.horizon is None else ""),
+        ("Completed runs", f"{len(good)} of {len(ended)}" if ended else ""),
         ("Items", _items(good)),
         ("Owner references", "yes" if object_fields.spec(item).get("useOwnerReferencesInBackup") else ""),
     ]
@@ -97,16 +97,14 @@ def _held(found: Forecast, state: ScheduleState | None, context: PlanContext) ->
     end = (
         f"until {in_both_zones(found.horizon, context)}"
         if found.horizon is not None and not found.paused
-        else "without an end"
+        else "until resumed"
     )
     outside = "pause_outside" if found.paused else "horizon_outside"
     if state is None or state.since is None or state.last.get(outside) or not (state.paused or state.horizon):
-        return f"{end}, by somebody outside"
+        return f"{end}, set outside Slack"
     why = f": {state.reason}" if state.reason else ""
     skips = list_runs(found.skipped(found.horizon)[:3], context.timezone) if found.horizon and not found.paused else ""
-    return (
-        f"{end}, since {in_both_zones(state.since, context)} by {state.who}{why}{f'. Skips {skips}' if skips else ''}"
-    )
+    return f"{end}, since {in_both_zones(state.since, context)}, by {state.who}{why}{f'. Skipped runs: {skips}' if skips else ''}"
 
 
 def _when(at: datetime | None, context: PlanContext) -> str:
@@ -130,7 +128,11 @@ def _items(good: list[Json]) -> str:
         object_fields.number((object_fields.status(each).get("progress") or {}).get("totalItems"))
         for each in good[-LAST_RUNS:]
     ]
-    return f"{counts[-1]} in the last, {min(counts)} to {max(counts)} in the last {len(counts)}" if any(counts) else ""
+    return (
+        f"{counts[-1]} in the last run; {min(counts)}–{max(counts)} in the last {len(counts)} runs"
+        if any(counts)
+        else ""
+    )
 
 
 def _table(runs: list[Json], context: PlanContext) -> Table:
@@ -157,10 +159,10 @@ def _lasted(item: Json) -> str:
 DESCRIBE = Verb(
     noun="schedule",
     name="describe",
-    summary="All about a schedule: when it runs, why not, how it fared",
+    summary="Show a schedule: next runs, status and recent results",
     effect=Effect.READ,
     args=Args("NAME", 1, 5, "schedules"),
-    flags=(Flag("details", BOOL, "Accepted; everything is shown", group="Output"),),
+    flags=(Flag("details", BOOL, "Accepted but ignored: everything is always shown", group="Output"),),
     needs=needs,
     answer=answer,
     examples=("schedule describe nightly",),

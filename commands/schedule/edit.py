@@ -21,16 +21,27 @@ from commands.schedule.forecast import Forecast, forecast_lines, in_both_zones, 
 from commands.schedule.intent import Intent, IntentKind, evidence, intent_need, kind_of, read_intent, spec_hash
 from commands.schedule.translate import expression
 from commands.schedule.validation import version_guards, when_guards
-from domain.counting import counted, plural_of
+from domain.counting import counted
 from domain.errors import NotFound, UsageError
 from domain.plan import Guard, Level, Plan
 from policy.reach import apply_merge_patch, mapping, schedule_reach, union_reach
 
 FLAGS: tuple[Flag, ...] = (
     Flag("schedule", TEXT, "Cron expression, '@every 6h', or a preset: hourly, daily, weekly, monthly", group="When"),
-    Flag("paused", BOOL, "Pause it, or with =false let it go on", group="When"),
-    Flag("use-owner-references-in-backup", BOOL, "Deleting the schedule deletes its Backup objects", group="Retention"),
-    Flag("delete-backups", BOOL, "Deleting the schedule will delete its backups too", group="Retention", ours=True),
+    Flag("paused", BOOL, "Pause the schedule; --paused=false resumes it", group="When"),
+    Flag(
+        "use-owner-references-in-backup",
+        BOOL,
+        "Delete the Backup objects when the schedule is deleted",
+        group="Retention",
+    ),
+    Flag(
+        "delete-backups",
+        BOOL,
+        "Also delete the schedule's backups when the schedule is deleted",
+        group="Retention",
+        ours=True,
+    ),
     *template.FLAGS,
     *template.OUR_FLAGS,
 )
@@ -49,7 +60,7 @@ def needs(cmd: Command, known: Facts) -> Needs:
 def plan(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
     live = facts.get("schedules", cmd.name)
     if live is None:
-        raise NotFound(f"There is no schedule {cmd.name!r}.", nearest=facts.nearest("schedules", cmd.name))
+        raise NotFound(f"Schedule `{cmd.name}` doesn't exist.", nearest=facts.nearest("schedules", cmd.name))
     template.check_command(cmd, facts)
     change = patch(cmd, live)
     after = apply_merge_patch(live, change)
@@ -71,7 +82,7 @@ def plan(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
         )
         if change
         else "",
-        summary=f"Edit {cmd.name}" if change else f"{cmd.name} is already so: nothing to change.",
+        summary=f"Change schedule {cmd.name}" if change else f"No change: {cmd.name} already has these settings.",
         evidence=evidence(_intent(live, full, final, facts, uid)) if change else {},
         notes=(*describe_difference(live, change), *forecast_lines(final, context)),
     )
@@ -168,7 +179,7 @@ def _guards(
     guards += [*when_guards(after, facts, context), *(version_guards(context) if "spec" in change else ())]
     if final.horizon is not None and "schedule" in change.get("spec", {}):
         passed = len(final.skipped(final.horizon))
-        text = f"The skip until {in_both_zones(final.horizon, context)} stays: {counted(passed, 'run')} of the new times {plural_of(passed, 'falls', 'fall')} into it."
+        text = f"Runs are still skipped until {in_both_zones(final.horizon, context)}, including {counted(passed, 'run')} at the new times."
         guards.append(Guard("skip-stays", Level.WARN, text))
     return tuple(guards)
 
@@ -178,7 +189,7 @@ def _frozen(cmd: Command) -> tuple[Guard, ...]:
     given = [flag for flag in ("type", "app", "resource-policy", "namespaces") if cmd.has_flag(flag)]
     if not given:
         return ()
-    text = f"--{given[0]} cannot be edited: name the fields themselves, or make the schedule anew with it."
+    text = f"--{given[0]} can't be changed. Change the individual fields, or recreate the schedule."
     return (Guard("not-editable", Level.REFUSE, text, ("--include-namespaces",)),)
 
 
@@ -215,7 +226,7 @@ def _shown(value: Any) -> str:
 EDIT = Verb(
     noun="schedule",
     name="edit",
-    summary="Change a schedule; what changes is shown, and nothing runs by it",
+    summary="Change a schedule and show what changes",
     effect=Effect.WRITE,
     args=Args("NAME", 1, 1, "schedules"),
     flags=FLAGS,

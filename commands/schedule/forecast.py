@@ -102,24 +102,26 @@ def dialect(view: ClusterView) -> expression.Dialect:
 
 
 def describe_expression(found: Forecast, view: ClusterView) -> str:
-    return describe(found.expr, dialect(view)) if found.schedule is not None else "never: Velero refuses the expression"
+    return (
+        describe(found.expr, dialect(view)) if found.schedule is not None else "never (Velero rejects the expression)"
+    )
 
 
 def forecast_lines(found: Forecast, context: PlanContext) -> tuple[str, ...]:
     """The schedule in words, and its next three runs in the reader's zone and the server's."""
     if found.schedule is None:
-        return (f"{found.name}: Velero refuses {found.expr!r}: {found.fault}",)
+        return (f"{found.name}: Velero rejects `{found.expr}`: {found.fault}",)
     said = [f"{found.name} runs {describe_expression(found, context.cluster)} ({found.expr})."]
     if found.paused:
-        return (*said, "It is paused: there is no next run.")
+        return (*said, "Paused: no next run.")
     runs = found.runs()
     if not runs:
-        return (*said, "There is no next run.")
+        return (*said, "No next run.")
     if found.horizon is not None:
-        said.append(f"Nothing runs until {in_both_zones(found.horizon, context)}.")
+        said.append(f"No runs until {in_both_zones(found.horizon, context)}.")
     said.append(f"Next runs: {list_runs(runs, context.timezone)}.")
     if zone_of(context.timezone) != zone_of(context.cluster.velero_timezone):
-        said.append(f"In the server's zone: {list_runs(runs, context.cluster.velero_timezone)}.")
+        said.append(f"In the server's time zone: {list_runs(runs, context.cluster.velero_timezone)}.")
     return tuple(said)
 
 

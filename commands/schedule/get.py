@@ -36,7 +36,7 @@ def answer(cmd: Command, world: FactsByCluster, context: PlanContext) -> Answer:
     parts: list[Part] = []
     for cluster, facts in world.items():
         if isinstance(facts, ClusterError):
-            parts.append(Text(f"{cluster} could not be asked: {facts.text}", untrusted=True))
+            parts.append(Text(f"Cluster {cluster} couldn't be read: {facts.text}", untrusted=True))
             continue
         all_schedules(cmd, facts)
         rows += _rows(cluster, facts, context)
@@ -53,7 +53,7 @@ def answer(cmd: Command, world: FactsByCluster, context: PlanContext) -> Answer:
         parts += [Text(line, untrusted=True) for line in forecast_lines(rows[0][2], local)]
     tone = (
         Tone.WARNING
-        if any(isinstance(part, Text) and "could not be asked" in part.body for part in parts)
+        if any(isinstance(part, Text) and "couldn't be read" in part.body for part in parts)
         else Tone.PLAIN
     )
     headline = counted(len(rows), "schedule") if rows else "No schedules found."
@@ -75,31 +75,31 @@ def schedule_view(cluster: str, context: PlanContext) -> ClusterView:
 def all_schedules(cmd: Command, facts: Facts) -> None:
     for name in cmd.names:
         if facts.get("schedules", name) is None:
-            raise NotFound(f"There is no schedule {name!r}.", nearest=facts.nearest("schedules", name))
+            raise NotFound(f"Schedule `{name}` doesn't exist.", nearest=facts.nearest("schedules", name))
 
 
 def status_text(item: Json, found: Forecast, state: ScheduleState | None = None) -> str:
     """Velero's phase, and in plain words what it means."""
     phase = str(object_fields.status(item).get("phase") or "")
     if phase == "FailedValidation":
-        return "FailedValidation (does not run)"
+        return "FailedValidation (doesn't run)"
     if found.paused:
         return f"Paused{paused_by(state)}"
     if found.horizon is not None:
         return f"{phase or 'New'} (skipping)"
     if not phase:
-        return "New (not seen by Velero yet)"
+        return "New (not processed by Velero yet)"
     return f"{phase} ({'active' if found.marks.last_backup else 'no run yet'})"
 
 
 def paused_by(state: ScheduleState | None) -> str:
     if state is None or not state.paused:
         return ""
-    return " outside of chat" if state.last.get("pause_outside") else f" by {state.who}" if state.who else ""
+    return "  outside Slack" if state.last.get("pause_outside") else f" by {state.who}" if state.who else ""
 
 
 def _columns(cmd: Command, *, several: bool) -> tuple[str, ...]:
-    names = ["NAME", "STATUS", "SCHEDULE", "WORDS", "NEXT RUN", "LAST BACKUP", "LAST SKIPPED", "BACKUP TTL", "PAUSED"]
+    names = ["NAME", "STATUS", "SCHEDULE", "WORDS", "NEXT RUN", "LAST BACKUP", "LAST SKIPPED", "KEEP FOR", "PAUSED"]
     wide = ["CREATED", "STORAGE LOCATION", "SELECTOR"] if cmd.text("output") == "wide" else []
     extra = [*cmd.strings("label-columns"), *(["LABELS"] if cmd.is_true("show-labels") else [])]
     return (*(["CLUSTER"] if several else []), *names, *wide, *extra)
@@ -144,9 +144,9 @@ def buttons(found: Forecast, cluster: str) -> tuple[Button, ...]:
     held = (
         Button("Resume", f"schedule resume {found.name}{at}")
         if found.paused
-        else Button("Unskip", f"schedule unskip {found.name}{at}")
+        else Button("Cancel skip", f"schedule unskip {found.name}{at}")
         if found.horizon is not None
-        else Button("Skip next", f"schedule skip {found.name}{at}")
+        else Button("Skip next run", f"schedule skip {found.name}{at}")
     )
     return (Button("Run now", f"schedule run {found.name}{at}"), held)
 
@@ -160,12 +160,12 @@ def _dump(cmd: Command, items: list[Json]) -> Code:
 GET = Verb(
     noun="schedule",
     name="get",
-    summary="List schedules, with their next runs",
+    summary="List schedules and their next runs",
     effect=Effect.READ,
     args=Args("NAME", 0, 50, "schedules"),
     flags=(
         *LIST_FLAGS,
-        Flag("selector", TEXT, "Only those that match this label selector", short="l", group="Filter"),
+        Flag("selector", TEXT, "Filter by label selector", short="l", group="Filter"),
         ALL_CLUSTERS,
     ),
     needs=needs,

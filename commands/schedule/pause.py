@@ -25,13 +25,21 @@ from domain.plan import Guard, Level, Plan
 FLAGS: tuple[Flag, ...] = (
     *selection.FLAGS,
     Flag(
-        "until", FREE_TEXT, "Until then (2026-11-23 06:00, monday 07:00, tomorrow 09:00, +2h)", group="When", ours=True
+        "until",
+        FREE_TEXT,
+        "Pause until this time, for example 'monday 07:00', 'tomorrow 09:00' or +2h",
+        group="When",
+        ours=True,
     ),
-    Flag("for", DURATION, "For so long (90m, 12h, 3d)", group="When", ours=True),
+    Flag("for", DURATION, "Pause for this long, for example 90m, 12h or 3d", group="When", ours=True),
     Flag(
-        pause_while.WHILE_FLAG, TEXT, "While this restore waits or runs (its operation, op-…)", group="When", ours=True
+        pause_while.WHILE_FLAG,
+        TEXT,
+        "Pause while this restore waits or runs (operation ID, op-…)",
+        group="When",
+        ours=True,
     ),
-    Flag("skip-immediately", PEEKING_BOOL, "Forget a run that is already due", group="When"),
+    Flag("skip-immediately", PEEKING_BOOL, "Skip a run that is already due", group="When"),
 )
 
 
@@ -50,19 +58,19 @@ def plan(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
 def pause_end(cmd: Command, context: PlanContext) -> datetime | None:
     """When the pause ends; None: never by itself. Raises UsageError."""
     if cmd.has_flag("until") and cmd.has_flag("for"):
-        raise UsageError("--until and --for cannot stand together.", fix="Use one of them.")
+        raise UsageError("--until and --for can't be combined.", fix="Use one of them.")
     if cmd.has_flag("for"):
         span = cmd.nanoseconds("for")
         if span <= 0:
-            raise UsageError("--for needs a duration longer than nothing.", fix="--for 12h")
+            raise UsageError("--for must be greater than zero.", fix="--for 12h")
         return _reachable(context, span)
     if not cmd.has_flag("until"):
         return None
     found = when.parse(cmd.text("until"), context.now, zone_of(context.timezone))
     if found <= context.now:
         raise UsageError(
-            f"--until {cmd.text('until')} has passed: it was {in_both_zones(found, context)}.",
-            fix="Write a time that is to come.",
+            f"--until {cmd.text('until')} is in the past: {in_both_zones(found, context)}.",
+            fix="Use a time in the future.",
         )
     return found
 
@@ -71,7 +79,7 @@ def _reachable(context: PlanContext, span: int) -> datetime:
     try:
         return context.now + to_timedelta(span)
     except OverflowError:
-        raise UsageError("--for is further away than the calendar goes.") from None
+        raise UsageError("--for is too far in the future.") from None
 
 
 def _open(subject: BulkSubject, cmd: Command) -> Change:
@@ -79,14 +87,14 @@ def _open(subject: BulkSubject, cmd: Command) -> Change:
         return Change({}, note=f"{subject.name} is already paused{_since(subject)}.")
     forget = horizon.horizon_removed(subject.outlook) if cmd.optional_bool("skip-immediately") else None
     intent = _intent(subject, horizon_at=subject.outlook.horizon or forget, paused=True)
-    note = f"{subject.name} is paused without an end: it stays so until schedule resume."
+    note = f"`{subject.name}` is paused until you resume it."
     return Change(horizon.body(spec={"paused": True}, until=forget), intent, note)
 
 
 def _since(subject: BulkSubject) -> str:
     state = subject.state
     if state is None or not state.paused or state.since is None or state.last.get("pause_outside"):
-        return ", not by us"
+        return " (paused outside Slack)"
     why = f", {state.reason}" if state.reason else ""
     return f" since {state.since:%Y-%m-%d %H:%M} UTC by {state.who}{why}"
 
@@ -101,7 +109,7 @@ def _until(subject: BulkSubject, until: datetime, context: PlanContext) -> Chang
     if spec_change and spec(subject.item).get("skipImmediately") is True:
         spec_change["skipImmediately"] = False
     if not spec_change and there == end:
-        return Change({}, note=f"{subject.name} is already held back until {in_both_zones(end, context)}.")
+        return Change({}, note=f"{subject.name} is already paused until {in_both_zones(end, context)}.")
     skips = tuple(subject.outlook.skipped(end))
     intent = _intent(subject, horizon_at=end, paused=False, skips=skips)
     guards = () if skips else (_nothing(subject, end, context),)
@@ -113,7 +121,7 @@ def _until(subject: BulkSubject, until: datetime, context: PlanContext) -> Chang
 
 
 def _nothing(subject: BulkSubject, end: datetime, context: PlanContext) -> Guard:
-    text = f"No run of {subject.name} is due before {in_both_zones(end, context)}: this pause skips nothing."
+    text = f"{subject.name} has no run before {in_both_zones(end, context)}, so this pause skips nothing."
     return Guard("pauses-nothing", Level.WARN, text)
 
 
@@ -135,7 +143,7 @@ def _intent(
 PAUSE = Verb(
     noun="schedule",
     name="pause",
-    summary="Stop a schedule for a while, or until it is resumed",
+    summary="Pause a schedule, until a time or until it's resumed",
     effect=Effect.WRITE,
     args=Args("NAME", 0, 50, "schedules"),
     flags=FLAGS,

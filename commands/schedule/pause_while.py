@@ -19,7 +19,7 @@ from domain.reach import Reach
 from policy.reach import schedule_reach, union_reach
 
 WHILE_FLAG = "while"
-OVER = "The restore that they were to be held for is over: nothing is held, and they go on."
+OVER = "The restore has already finished, so the schedules weren't paused."
 
 
 def needs(cmd: Command, known: Facts) -> Needs:
@@ -29,7 +29,7 @@ def needs(cmd: Command, known: Facts) -> Needs:
 
 def plan(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
     if cmd.has_flag("until") or cmd.has_flag("for"):
-        raise UsageError("--while ends by itself, soon after the restore.", fix="Leave out --until and --for.")
+        raise UsageError("--while can't be combined with --until or --for.", fix="Remove --until and --for.")
     selection.check_selection(cmd, "schedule")
     found = selection.select_objects(cmd, facts, "schedules")
     waiting = _restore(cmd.text(WHILE_FLAG), facts)
@@ -59,9 +59,9 @@ def _summary(waiting: conflicts.PendingRestore | None, names: list[str]) -> str:
     if waiting is None:
         return OVER
     which = f"restore {waiting.name}" if waiting.name else "the restore"
-    return f"Hold {', '.join(names)} while {which} waits or runs" if names else "They are paused already."
+    return f"Pause {', '.join(names)} while {which} waits or runs" if names else "Already paused."
 
 
 def _ends() -> str:
     span = counted(schedule_hold.HOLD_LENGTH // timedelta(minutes=1), "minute")
-    return f"Held for {span}, again and again while it waits or runs. After that they go on by themselves."
+    return f"The pause lasts {span} and is renewed while the restore waits or runs. The schedules resume automatically afterwards."

@@ -20,9 +20,14 @@ from domain.plan import Plan
 
 FLAGS: tuple[Flag, ...] = (
     *selection.FLAGS,
-    Flag("run-missed", BOOL, "Make up for a run that fell into the pause, at once", group="Missed", ours=True),
-    Flag("skip-missed", BOOL, "Make up for nothing (as without it)", group="Missed", ours=True),
-    Flag("skip-immediately", PEEKING_BOOL, "As the CLI: true is --skip-missed, false is --run-missed", group="Missed"),
+    Flag("run-missed", BOOL, "Start one missed run right away", group="Missed", ours=True),
+    Flag("skip-missed", BOOL, "Don't start missed runs (default)", group="Missed", ours=True),
+    Flag(
+        "skip-immediately",
+        PEEKING_BOOL,
+        "Same as in the CLI: true = --skip-missed, false = --run-missed",
+        group="Missed",
+    ),
 )
 
 
@@ -40,7 +45,7 @@ def plan(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
 def run_missed(cmd: Command) -> bool:
     """Raises UsageError where the flags contradict each other."""
     if cmd.is_true("run-missed") and (cmd.is_true("skip-missed") or cmd.optional_bool("skip-immediately") is True):
-        raise UsageError("--run-missed and --skip-missed cannot stand together.", fix="Use one of them.")
+        raise UsageError("--run-missed and --skip-missed can't be combined.", fix="Use one of them.")
     return cmd.is_true("run-missed") or cmd.optional_bool("skip-immediately") is False
 
 
@@ -56,9 +61,9 @@ def _unpaused(subject: BulkSubject, *, makes_up: bool) -> Change:
 def _ended_early(subject: BulkSubject, context: PlanContext, *, makes_up: bool) -> Change:
     there = subject.outlook.horizon
     if there is None:
-        return Change({}, note=f"{subject.name} is not paused.")
+        return Change({}, note=f"{subject.name} isn't paused.")
     if kind_of(subject.state) is IntentKind.SKIP:
-        note = f"{subject.name} is not paused; it skips until {in_both_zones(there, context)}. schedule unskip takes that back."
+        note = f"{subject.name} isn't paused, but skips runs until {in_both_zones(there, context)}. Cancel the skip with `schedule unskip {subject.name}`."
         return Change({}, note=note)
     before = subject.before
     until = horizon.horizon_after_unskip(subject.outlook, before)
@@ -70,10 +75,10 @@ def _ended_early(subject: BulkSubject, context: PlanContext, *, makes_up: bool) 
 def _said(subject: BulkSubject, *, makes_up: bool) -> str:
     missed = subject.outlook.last_passed
     if missed is None or subject.outlook.paused is False:
-        return f"{subject.name} goes on."
+        return f"`{subject.name}` is resumed."
     if makes_up:
-        return f"{subject.name} goes on; one run that fell into the pause is made up for within a minute."
-    return f"{subject.name} goes on; what fell into the pause is not made up for (--run-missed would)."
+        return f"`{subject.name}` is resumed. One missed run starts within a minute."
+    return f"`{subject.name}` is resumed. Missed runs aren't started. To start one: `schedule resume {subject.name} --run-missed`."
 
 
 def _intent(subject: BulkSubject, still: datetime | None) -> Intent:
@@ -93,7 +98,7 @@ def _intent(subject: BulkSubject, still: datetime | None) -> Intent:
 RESUME = Verb(
     noun="schedule",
     name="resume",
-    summary="Let a paused schedule go on (unpause is the same)",
+    summary="Resume a paused schedule (same as unpause)",
     effect=Effect.WRITE,
     args=Args("NAME", 0, 50, "schedules"),
     flags=FLAGS,

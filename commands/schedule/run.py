@@ -34,20 +34,26 @@ def plan(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
     )
     again = replace(_as_backup(cmd), names=(made.subject,))
     made = replace(made, cli=velero_line(again, backup.CREATE.flags))
-    return replace(made, notes=(*made.notes, "The schedule's own next run is not affected.", *notes))
+    return replace(made, notes=(*made.notes, "The schedule's next run isn't affected.", *notes))
 
 
 RUN = Verb(
     noun="schedule",
     name="run",
-    summary="Back up now, as the schedule would",
+    summary="Create a backup now with the settings of a schedule",
     effect=Effect.WRITE,
     args=Args("NAME", 1, 1, "schedules"),
     flags=(
-        Flag("name", TEXT, "Name of the backup (schedule and time)", group="Marks", ours=True),
-        Flag("labels", PAIRS, "More labels of the backup", group="Marks", ours=True),
-        Flag("annotations", PAIRS, "More annotations of the backup", group="Marks", ours=True),
-        Flag("wait", BOOL, "Accepted; the card follows the backup in any case", short="w", group="Other"),
+        Flag("name", TEXT, "Backup name. Default: schedule name and time", group="Metadata", ours=True),
+        Flag("labels", PAIRS, "More labels for the backup", group="Metadata", ours=True),
+        Flag("annotations", PAIRS, "More annotations for the backup", group="Metadata", ours=True),
+        Flag(
+            "wait",
+            BOOL,
+            "Accepted for CLI compatibility; the status message always follows the backup",
+            short="w",
+            group="Other",
+        ),
     ),
     needs=needs,
     plan=plan,

@@ -23,8 +23,8 @@ from domain.plan import Guard, Level, Plan
 MAX_SKIPPED_RUNS = 100
 FLAGS: tuple[Flag, ...] = (
     *selection.FLAGS,
-    Flag("runs", INT, "How many of the next runs (1)", group="When", ours=True),
-    Flag("more", BOOL, "On top of what is skipped already", group="When", ours=True),
+    Flag("runs", INT, "Number of runs to skip. Default: 1", group="When", ours=True),
+    Flag("more", BOOL, "Skip these in addition to runs already skipped", group="When", ours=True),
 )
 
 
@@ -32,8 +32,8 @@ def plan(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
     count = cmd.number("runs", 1)
     if not 1 <= count <= MAX_SKIPPED_RUNS:
         raise UsageError(
-            f"--runs {count} is not between 1 and {MAX_SKIPPED_RUNS}.",
-            fix="For longer: schedule pause NAME --until TIME",
+            f"--runs must be from 1 to {MAX_SKIPPED_RUNS}, not {count}.",
+            fix="To stop a schedule for longer: `schedule pause NAME --until TIME`",
         )
 
     def decide(subject: BulkSubject) -> Change:
@@ -44,7 +44,7 @@ def plan(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
 
 def _skip(subject: BulkSubject, count: int, context: PlanContext, *, more: bool) -> Change:
     if subject.outlook.paused:
-        return Change({}, note=f"{subject.name} is paused: no run is coming that could be skipped.")
+        return Change({}, note=f"{subject.name} is paused, so there is no run to skip.")
     until = subject.outlook.nth(count, more=more)
     if until is None:
         return Change({}, guards=(_no_runs(subject),))
@@ -53,7 +53,7 @@ def _skip(subject: BulkSubject, count: int, context: PlanContext, *, more: bool)
         held = list_runs(subject.outlook.skipped(there)[:5], context.timezone)
         return Change(
             {},
-            note=f"{subject.name} already skips until {in_both_zones(there, context)}: {held}. Use --more to extend.",
+            note=f"{subject.name} already skips runs until {in_both_zones(there, context)}: {held}. Use --more to skip more.",
         )
     skips = tuple(subject.outlook.skipped(until))
     intent = Intent(
@@ -83,17 +83,16 @@ def _near(subject: BulkSubject, skips: tuple[datetime, ...], context: PlanContex
         (run for run in subject.outlook.runs(MAX_SKIPPED_RUNS + 1, without_horizon=True) if run > sure), None
     )
     start = (
-        f" Promised from {in_both_zones(promised, context)} on." if promised is not None and promised in skips else ""
+        f"  Runs from {in_both_zones(promised, context)} on are skipped for certain."
+        if promised is not None and promised in skips
+        else ""
     )
-    text = (
-        f"The run of {subject.name} at {in_both_zones(near[-1], context)} is less than {context.skip_margin:g} s away: "
-        f"that it is skipped is not promised; you will be told.{start}"
-    )
+    text = f"The run of {subject.name} at {in_both_zones(near[-1], context)} starts in less than {context.skip_margin:g} seconds and may still happen. You get a message if it does.{start}"
     return (Guard("inside-skip-margin", Level.WARN, text),)
 
 
 def _no_runs(subject: BulkSubject) -> Guard:
-    why = subject.outlook.fault or "its expression has no coming run"
+    why = subject.outlook.fault or "its cron expression has no upcoming run"
     return Guard("no-runs", Level.REFUSE, f"{subject.name} has no runs to skip: {why}.")
 
 
@@ -101,13 +100,13 @@ def plan_unskip(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
     def decide(subject: BulkSubject) -> Change:
         there = subject.outlook.horizon
         if there is None:
-            return Change({}, note=f"{subject.name} skips nothing.")
+            return Change({}, note=f"{subject.name} skips no runs.")
         if subject.is_pause:
-            note = f"{subject.name} is paused until {in_both_zones(there, context)}. schedule resume ends that."
+            note = f"{subject.name} is paused until {in_both_zones(there, context)}. Resume it with `schedule resume {subject.name}`."
             return Change({}, note=note)
         until = horizon.horizon_after_unskip(subject.outlook, subject.before)
         intent = Intent(subject.name, subject.uid, IntentKind.RUN, before=until, seal=spec_hash(spec(subject.item)))
-        return Change(horizon.body(until=until), intent, f"{subject.name} skips nothing any more.")
+        return Change(horizon.body(until=until), intent, f"{subject.name} no longer skips runs.")
 
     return bulk.plan(cmd, facts, context, decide)
 
@@ -115,7 +114,7 @@ def plan_unskip(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
 SKIP = Verb(
     noun="schedule",
     name="skip",
-    summary="Skip exactly the next runs of a schedule",
+    summary="Skip the next runs of a schedule",
     effect=Effect.WRITE,
     args=Args("NAME", 0, 50, "schedules"),
     flags=FLAGS,
@@ -130,7 +129,7 @@ SKIP = Verb(
 UNSKIP = Verb(
     noun="schedule",
     name="unskip",
-    summary="Take a skip back",
+    summary="Cancel a skip",
     effect=Effect.WRITE,
     args=Args("NAME", 0, 50, "schedules"),
     flags=selection.FLAGS,

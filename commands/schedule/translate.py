@@ -17,9 +17,14 @@ Json = dict[str, Any]
 
 FLAGS: tuple[Flag, ...] = (
     Flag("schedule", TEXT, "Cron expression, '@every 6h', or a preset: hourly, daily, weekly, monthly", group="When"),
-    Flag("paused", BOOL, "Create it paused", group="When"),
-    Flag("skip-immediately", PEEKING_BOOL, "Do not run what is already due when it is created", group="When"),
-    Flag("use-owner-references-in-backup", BOOL, "Deleting the schedule deletes its Backup objects", group="Retention"),
+    Flag("paused", BOOL, "Create the schedule paused", group="When"),
+    Flag("skip-immediately", PEEKING_BOOL, "Skip a run that is due at creation", group="When"),
+    Flag(
+        "use-owner-references-in-backup",
+        BOOL,
+        "Delete the Backup objects when the schedule is deleted",
+        group="Retention",
+    ),
     *template.FLAGS,
     *OUTPUT_FLAGS,
 )

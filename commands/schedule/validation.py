@@ -45,8 +45,8 @@ def when_guards(item: Json, facts: Facts, context: PlanContext) -> tuple[Guard, 
 def _unreadable(found: Forecast, warned: list[Warned]) -> Guard:
     hints = " ".join(each.text for each in warned)
     ours = explain_cron_error(found.fault)
-    why = f"{ours}. Its own words: {found.fault}" if ours else found.fault
-    text = f"Velero would refuse {found.expr!r}: {why}. {hints}".strip()
+    why = f"{ours}. Velero's message: {found.fault}" if ours else found.fault
+    text = f"Velero would reject `{found.expr}`: {why}. {hints}".strip()
     near = _nearest(found, warned)
     return Guard("bad-cron", Level.REFUSE, text, near)
 
@@ -77,8 +77,8 @@ def _same_minute(item: Json, found: Forecast, facts: Facts, context: PlanContext
     meeting = [other.name for other in others if _runs_at(other, runs[0].timestamp())]
     if meeting:
         free = _free_minute(found, others, context)
-        text = f"{', '.join(meeting[:3])} {plural_of(len(meeting), 'starts', 'start')} in the same minute; Velero runs one after the other."
-        offer = f" A free minute: {free}" if free else ""
+        text = f"{', '.join(meeting[:3])} {plural_of(len(meeting), 'starts', 'start')} at the same minute. Velero runs them one after the other."
+        offer = f"  Free minute: {free}." if free else ""
         yield Guard("same-minute", Level.WARN, text + offer, (free,) if free else ())
 
 
@@ -113,10 +113,7 @@ def _short_lived(item: Json, found: Forecast) -> Iterable[Guard]:
     template = object_fields.spec(item).get("template")
     ttl = _span(template.get("ttl") if isinstance(template, Mapping) else None)
     if found.period is not None and 0 < ttl < 2 * found.period * SECOND:
-        text = (
-            f"Backups are kept {format_human(ttl)}, less than two periods of {format_human(int(found.period) * SECOND)}: "
-            "one run that fails leaves nothing."
-        )
+        text = f"Backups expire after {format_human(ttl)}, which covers less than two runs (every {format_human(int(found.period) * SECOND)}). After one failed run, no backup is left."
         yield Guard("ttl-short-of-two-periods", Level.WARN, text)
 
 
@@ -131,7 +128,7 @@ def _too_close(found: Forecast, item: Json, context: PlanContext) -> Iterable[Gu
     namespaces = (object_fields.spec(item).get("template") or {}).get("includedNamespaces") or ["*"]
     usual = context.usual.get(found.name) or context.usual.get(",".join(sorted(map(str, namespaces)))) or 0.0
     if found.closest is not None and usual > found.closest:
-        text = f"A run usually takes {format_human(int(usual) * SECOND)}; the next is due after {format_human(int(found.closest) * SECOND)}."
+        text = f"Runs usually take {format_human(int(usual) * SECOND)}, but the next one is due after {format_human(int(found.closest) * SECOND)}."
         yield Guard("closer-than-usual", Level.WARN, text)
 
 
@@ -139,6 +136,6 @@ def version_guards(context: PlanContext) -> tuple[Guard, ...]:
     """A future `status.lastSkipped` is known since Velero 1.13."""
     known = numbers(context.cluster.server_version)
     if known is not None and known < (1, 13):
-        text = f"Velero {context.cluster.server_version} cannot skip runs: status.lastSkipped came with 1.13. Pause it instead."
+        text = f"Velero {context.cluster.server_version} can't skip runs (needs 1.13). Pause the schedule instead."
         return (Guard("velero-too-old", Level.REFUSE, text),)
     return ()

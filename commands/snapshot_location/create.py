@@ -35,14 +35,14 @@ def plan(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
             *secret_guards(manifest["spec"].get("config") or {}),
         ),
         cli=equivalent_command.velero_line(cmd, FLAGS),
-        summary=f"Add the snapshot location {cmd.name}",
+        summary=f"Create snapshot location {cmd.name}",
     )
 
 
 CREATE = Verb(
     noun="snapshot-location",
     name="create",
-    summary="Add a place for snapshots",
+    summary="Create a volume snapshot location",
     effect=Effect.WRITE,
     args=Args("NAME", 1, 1),
     flags=FLAGS,

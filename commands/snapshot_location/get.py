@@ -25,11 +25,11 @@ def answer(cmd: Command, world: FactsByCluster, _context: PlanContext) -> Answer
     several = len(world) > 1
     for cluster, facts in world.items():
         if isinstance(facts, ClusterError):
-            troubles.append(Text(f"{cluster} could not be asked: {facts.text}", untrusted=True))
+            troubles.append(Text(f"Cluster {cluster} couldn't be read: {facts.text}", untrusted=True))
             continue
         for name in cmd.names:
             if facts.get(RESOURCE, name) is None:
-                raise NotFound(f"There is no snapshot location {name!r}.", nearest=facts.nearest(RESOURCE, name))
+                raise NotFound(f"Snapshot location `{name}` doesn't exist.", nearest=facts.nearest(RESOURCE, name))
         found = [
             item
             for item in sorted(facts.all(RESOURCE), key=object_fields.name)
@@ -49,7 +49,7 @@ def answer(cmd: Command, world: FactsByCluster, _context: PlanContext) -> Answer
         *(("CONFIG",) if output.is_wide(cmd) else ()),
         *output.label_columns(cmd),
     )
-    table = (Table(columns, tuple(rows), "Snapshot locations"),) if rows else ()
+    table = (Table(columns, tuple(rows), "Volume snapshot locations"),) if rows else ()
     return Answer(headline, (*troubles, *table), Tone.WARNING if troubles else Tone.PLAIN)
 
 
@@ -67,11 +67,11 @@ def _row(cmd: Command, item: object_fields.Json) -> tuple[str, ...]:
 GET = Verb(
     noun="snapshot-location",
     name="get",
-    summary="The places for snapshots",
+    summary="List volume snapshot locations",
     effect=Effect.READ,
     args=Args("NAME", 0, 50, RESOURCE),
     flags=(
-        Flag("selector", TEXT, "Only those that match this label selector", short="l", group="Filter"),
+        Flag("selector", TEXT, "Filter by label selector", short="l", group="Filter"),
         *LIST_FLAGS,
         ALL_CLUSTERS,
     ),

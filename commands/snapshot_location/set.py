@@ -18,7 +18,7 @@ from policy.reach import apply_merge_patch, location_reach
 def plan(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
     item = facts.get(RESOURCE, cmd.name)
     if item is None:
-        raise NotFound(f"There is no snapshot location {cmd.name!r}.", nearest=facts.nearest(RESOURCE, cmd.name))
+        raise NotFound(f"Snapshot location `{cmd.name}` doesn't exist.", nearest=facts.nearest(RESOURCE, cmd.name))
     secret = credential(cmd)
     wanted = {"credential": secret} if secret else {}
     steps: tuple[Step, ...] = ()
@@ -33,17 +33,21 @@ def plan(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
         steps=steps,
         reach=location_reach("snapshot-location", cmd.name),
         cli=f"velero {cmd.cli}" if steps else "",
-        summary=f"Change credential of {cmd.name}" if steps else f"{cmd.name} is so already.",
+        summary=f"Change the credential of {cmd.name}"
+        if steps
+        else f"No change: {cmd.name} already has these settings.",
     )
 
 
 SET = Verb(
     noun="snapshot-location",
     name="set",
-    summary="Change a place for snapshots",
+    summary="Change a volume snapshot location",
     effect=Effect.WRITE,
     args=Args("NAME", 1, 1, RESOURCE),
-    flags=(Flag("credential", PAIRS, "An existing Secret: name=key. Never the secret itself", group="Storage"),),
+    flags=(
+        Flag("credential", PAIRS, "Existing Secret, as name=key. Never pass the credential itself", group="Storage"),
+    ),
     needs=needs,
     plan=plan,
     examples=("snapshot-location set east --credential cloud=keys",),

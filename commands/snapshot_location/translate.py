@@ -14,10 +14,10 @@ from domain.errors import UsageError
 Json = dict[str, Any]
 
 FLAGS: tuple[Flag, ...] = (
-    Flag("provider", TEXT, "Provider: aws, azure, gcp, …", group="Storage"),
-    Flag("config", PAIRS, "Settings of the provider: region=…", group="Storage"),
-    Flag("credential", PAIRS, "An existing Secret: name=key. Never the secret itself", group="Storage"),
-    Flag("labels", PAIRS, "Labels of the object", group="Marks"),
+    Flag("provider", TEXT, "Provider, for example aws, azure or gcp", group="Storage"),
+    Flag("config", PAIRS, "Provider settings, for example region=…", group="Storage"),
+    Flag("credential", PAIRS, "Existing Secret, as name=key. Never pass the credential itself", group="Storage"),
+    Flag("labels", PAIRS, "Labels to set on the object", group="Metadata"),
     *OUTPUT_FLAGS,
 )
 

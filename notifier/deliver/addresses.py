@@ -27,13 +27,13 @@ MOST_LOOKUPS = 64
 
 _NAT64 = ip_network("64:ff9b::/96")
 _NAMED = (
-    (ip_network("169.254.169.254/32"), "the metadata service"),
-    (ip_network("fd00:ec2::254/128"), "the metadata service"),
-    (ip_network("168.63.129.16/32"), "a provider's own service"),
-    (ip_network("100.64.0.0/10"), "a shared range of providers"),
+    (ip_network("169.254.169.254/32"), "a cloud metadata service"),
+    (ip_network("fd00:ec2::254/128"), "a cloud metadata service"),
+    (ip_network("168.63.129.16/32"), "a cloud provider's internal service"),
+    (ip_network("100.64.0.0/10"), "a shared carrier address range"),
     (ip_network("192.0.0.0/24"), "reserved"),  # one of them is a provider's metadata service
     (ip_network("192.88.99.0/24"), "reserved"),
-    (ip_network("2001::/32"), "a tunnel"),
+    (ip_network("2001::/32"), "a tunnel address"),
     (ip_network("3fff::/20"), "reserved"),
     (ip_network("fec0::/10"), "a private network"),
 )
@@ -56,7 +56,7 @@ async def place_of(url: str, allowed: Sequence[str], resolve: Resolve) -> Place:
     try:
         found = await resolve(host, port)
     except OSError:
-        raise NotAccepted(f"The name {host} is not known here.", code="dns") from None
+        raise NotAccepted(f"Host {host} can't be resolved.", code="dns") from None
     networks = [ip_network(each, strict=False) for each in allowed]
     refused = ""
     for text in found:
@@ -65,8 +65,8 @@ async def place_of(url: str, allowed: Sequence[str], resolve: Resolve) -> Place:
             return Place(url, host, port, text)
         refused = refused or f"{host} is {text}: {why}"
     if not refused:
-        raise NotAccepted(f"The name {host} has no address.", code="dns")
-    raise Undeliverable(f"The address is refused: {refused}.", code="address-refused")
+        raise NotAccepted(f"Host {host} has no IP address.", code="dns")
+    raise Undeliverable(f"The receiver's address isn't allowed: {refused}.", code="address-refused")
 
 
 def parts_of(url: str) -> tuple[str, int]:
@@ -76,11 +76,11 @@ def parts_of(url: str) -> tuple[str, int]:
         read = URL(url)
         host, port = read.raw_host, read.port
     except ValueError:
-        raise Undeliverable("The address cannot be read.", code="address-refused") from None
+        raise Undeliverable("The receiver's URL isn't valid.", code="address-refused") from None
     if read.scheme not in {"http", "https"} or not host or not port:
-        raise Undeliverable("The address is neither http nor https.", code="address-refused")
+        raise Undeliverable("The receiver's URL must use http or https.", code="address-refused")
     if read.user is not None or read.password is not None:
-        raise Undeliverable("The address carries a user name.", code="address-refused")
+        raise Undeliverable("The receiver's URL must not contain a user name or password.", code="address-refused")
     return host, port
 
 
@@ -127,7 +127,7 @@ class Lookups:
         known = self._under_way.get((host, port))
         if known is None:
             if len(self._under_way) >= MOST_LOOKUPS:
-                raise OSError("too many names are being looked up")
+                raise OSError("too many DNS lookups in progress")
             known = self._begin(host, port)
         return await asyncio.shield(known)
 
@@ -161,7 +161,7 @@ def _addresses(host: str, port: int) -> tuple[Sequence[str], OSError | None]:
     except OSError as error:
         return (), error
     except UnicodeError:
-        return (), OSError("no name at all")
+        return (), OSError("not a valid host name")
     return list(dict.fromkeys(str(each[4][0]) for each in found)), None
 
 

@@ -97,10 +97,10 @@ async def call(
             ):
                 return WebhookReply(response.status, retry_after(response.headers.get("Retry-After", ""), now))
     except TimeoutError:
-        raise NotAccepted(f"No answer within {limit:g} s.", code="timeout") from None
+        raise NotAccepted(f"The receiver didn't respond within {limit:g} seconds.", code="timeout") from None
     except (aiohttp.ClientError, OSError, ValueError) as error:
         # The library's words quote the address, which may carry a secret.
-        raise NotAccepted("The receiver cannot be reached.", code=type(error).__name__) from None
+        raise NotAccepted("The receiver can't be reached.", code=type(error).__name__) from None
 
 
 def retry_after(value: str, now: datetime) -> float:

@@ -38,9 +38,9 @@ ReceiverView = Callable[[str, str, str], Awaitable[View]]
 """(channel or person, cluster, noun) → what may be told there. Raises NotAccepted where that is not known now."""
 
 CHANNEL_ERRORS = {
-    "not_in_channel": "I am not in that channel. Invite me there to see the card where you asked.",
-    "channel_not_found": "I cannot see that channel. Invite me there to see the card where you asked.",
-    "is_archived": "That channel is archived.",
+    "not_in_channel": "Updates go here because the bot isn't in the channel where you ran the command. Invite it with /invite.",
+    "channel_not_found": "Updates go here because the bot can't access the channel where you ran the command. Invite it with /invite.",
+    "is_archived": "Updates go here because the channel where you ran the command is archived.",
 }
 
 

@@ -22,8 +22,8 @@ def classify_error(fault: Exception) -> DeliveryError:
     if isinstance(fault, SlackApiError):
         return _of_answer(fault)
     if isinstance(fault, (aiohttp.ClientConnectorError, aiohttp.ClientConnectorDNSError)):
-        return NotAccepted("Slack cannot be reached.", code="unreachable", retry_after=5.0)
-    return Doubtful(f"Slack did not say whether it took it ({type(fault).__name__}).", code=type(fault).__name__)
+        return NotAccepted("Slack can't be reached.", code="unreachable", retry_after=5.0)
+    return Doubtful(f"Slack didn't confirm the message ({type(fault).__name__}).", code=type(fault).__name__)
 
 
 def _of_answer(error: SlackApiError) -> DeliveryError:
@@ -32,14 +32,14 @@ def _of_answer(error: SlackApiError) -> DeliveryError:
     data = getattr(response, "data", None)
     code = str(data.get("error", "")) if isinstance(data, dict) else ""
     if status == 429 or code in RATE_LIMIT_ERRORS:
-        return NotAccepted("Slack asks to wait.", code="ratelimited", retry_after=_retry_after(response))
+        return NotAccepted("Slack rate limit reached.", code="ratelimited", retry_after=_retry_after(response))
     if status >= 500 or code in AMBIGUOUS_ERRORS:
-        return Doubtful("Slack failed in the middle.", code=code or str(status))
+        return Doubtful("Slack returned an error; the message may have arrived.", code=code or str(status))
     if code in BROKEN_TOKEN_ERRORS:
-        return NotAccepted("Slack does not take the bot's token.", code=code, retry_after=60.0)
+        return NotAccepted("Slack rejects the bot token.", code=code, retry_after=60.0)
     if not code:
-        return Doubtful("Slack answered what is not an answer.", code=str(status))
-    return Undeliverable(f"Slack refuses: {code}.", code=code)
+        return Doubtful("Slack returned an unexpected response.", code=str(status))
+    return Undeliverable(f"Slack refuses the message: {code}.", code=code)
 
 
 def _retry_after(response: object) -> float:

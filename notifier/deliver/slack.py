@@ -32,8 +32,8 @@ from store.writer import Store
 log = logging.getLogger(__name__)
 
 EVENT_TYPE = "velero_operation"
-UNRENDERABLE = "notices that cannot be drawn"
-NOTHING_TO_SAY = "there is nothing to say any more"
+UNRENDERABLE = "notifications that can't be rendered"
+NOTHING_TO_SAY = "no longer relevant"
 FAULTS = (SlackApiError, aiohttp.ClientError, TimeoutError, OSError, ValueError)
 LONGEST_REST_S = 5.0
 RECHECK_S = 0.2
@@ -197,7 +197,7 @@ class SlackDelivery:
             await self.settle(notice, lambda tx: tx.notices.again(notice, soon, fault.text))
             return
         self._counted("dead")
-        why = f"it cannot be drawn: {type(fault).__name__}"
+        why = f"the notification can't be rendered: {type(fault).__name__}"
         await self.settle(notice, lambda tx: tx.notices.dead(notice, why))
 
     async def _send(self, notice: Notice, letter: OutgoingMessage, token: Token) -> None:

@@ -115,7 +115,7 @@ class WebhookDelivery:
         done = {key: task for key, task in self._busy.items() if task.done()}
         for key in done:
             del self._busy[key]
-        isolation.raise_all("notices that cannot be sent", isolation.faults_of(done.values()))
+        isolation.raise_all("notifications that can't be sent", isolation.faults_of(done.values()))
 
     async def _until_next(self, now: datetime) -> float:
         times = await self._store.read(lambda tx: [tx.notices.next_due(kind=kind) for kind in ENCODERS])
@@ -146,8 +146,8 @@ class WebhookDelivery:
         faults = [(notice, fault) for notice, fault in zip(claimed, ended, strict=True) if fault is not None]
         for notice, fault in faults:
             if not isinstance(fault, StoreError):
-                await self._dead(notice, f"it cannot be sent: {type(fault).__name__}")
-        isolation.raise_all("notices that cannot be sent", [fault for _, fault in faults])
+                await self._dead(notice, f"the notification can't be sent: {type(fault).__name__}")
+        isolation.raise_all("notifications that can't be sent", [fault for _, fault in faults])
 
     async def _claim(self, kind: str, address: str) -> tuple[Notice, ...]:
         now = self._now()
@@ -159,11 +159,11 @@ class WebhookDelivery:
         )
         receiver = self._receivers().get((notice.kind, notice.address))
         if event is None or receiver is None:
-            why = "its event is not remembered any more" if event is None else "this receiver is not configured"
+            why = "the event is no longer stored" if event is None else "the receiver isn't configured"
             await self._dead(notice, why)
             return
         if disabled is not None:
-            await self._dead(notice, f"the receiver is disabled since {disabled.at:%Y-%m-%d %H:%M} UTC")
+            await self._dead(notice, f"the receiver has been disabled since {disabled.at:%Y-%m-%d %H:%M} UTC")
             return
         await self._call(notice, event, receiver)
 
@@ -175,7 +175,7 @@ class WebhookDelivery:
         url = str(notice.body.get("callback") or receiver.url)
         parcel = ENCODERS[notice.kind](receiver, url, notice.id, event, begun)
         if parcel is None:
-            await self._settle(notice, lambda tx: tx.notices.sent(notice, "nothing to say"))
+            await self._settle(notice, lambda tx: tx.notices.sent(notice, "nothing to send"))
             return
         try:
             reply = await call(parcel, receiver.allow, receiver.timeout, self._resolve, begun)
@@ -193,11 +193,11 @@ class WebhookDelivery:
             self._counted(notice.kind, "sent")
             await self._settle(notice, lambda tx: tx.notices.sent(notice, code), tried)
         elif reply.status == 410 and notice.body.get("callback"):
-            await self._dead(notice, "410: gone", self._tried(notice, begun, "dead", code))
+            await self._dead(notice, "the callback URL returned 410 Gone", self._tried(notice, begun, "dead", code))
         elif reply.status == 410:
             await self._gone(notice, receiver, begun)
         else:
-            await self._failed(notice, begun, code, f"The receiver answered {code}.", reply.retry_after)
+            await self._failed(notice, begun, code, f"The receiver returned HTTP {code}.", reply.retry_after)
 
     async def _gone(self, notice: Notice, receiver: Receiver, begun: datetime) -> None:
         now = self._now()
@@ -206,8 +206,8 @@ class WebhookDelivery:
         log.error("receiver %s said 410: it is disabled", receiver.name)
 
         def record(tx: Transaction) -> None:
-            tx.notices.dead(notice, "410: the receiver is gone and was disabled")
-            if tx.receivers.disable(receiver.kind, receiver.name, "it answered 410 Gone", now):
+            tx.notices.dead(notice, "the receiver returned 410 Gone and is disabled")
+            if tx.receivers.disable(receiver.kind, receiver.name, "the receiver returned 410 Gone", now):
                 tx.outbox.add(told)
 
         self._counted(notice.kind, "disabled")
@@ -217,7 +217,7 @@ class WebhookDelivery:
         now = self._now()
         wait = wait_before_next(notice, asked, now, self._random)
         if wait is None:
-            await self._dead(notice, f"{text} Given up.", self._tried(notice, begun, "dead", code, text))
+            await self._dead(notice, f"{text} No more retries.", self._tried(notice, begun, "dead", code, text))
             return
         tried = self._tried(notice, begun, "pending", code, text)
         self._counted(notice.kind, "again")
@@ -249,7 +249,7 @@ class WebhookDelivery:
         """One call that tells nothing but that it is a test. Success enables a receiver that was disabled."""
         named = {receiver.name: receiver for receiver in self._receivers().values() if receiver.url}
         if name not in named:
-            raise NotFound(f"There is no webhook {name!r}.", nearest=tuple(sorted(named)))
+            raise NotFound(f"Webhook `{name}` isn't configured.", nearest=tuple(sorted(named)))
         receiver, begun = named[name], self._now()
         if receiver.fault:
             return AttemptResult(False, "secret", 0, receiver.fault)
@@ -261,9 +261,11 @@ class WebhookDelivery:
         except DeliveryError as error:
             return AttemptResult(False, error.code, self._since(begun), error.text)
         if not reply.is_accepted:
-            return AttemptResult(False, str(reply.status), self._since(begun), f"The receiver answered {reply.status}.")
+            return AttemptResult(
+                False, str(reply.status), self._since(begun), f"The receiver returned HTTP {reply.status}."
+            )
         await self._store.write(lambda tx: tx.receivers.enable(receiver.kind, name))
-        return AttemptResult(True, str(reply.status), self._since(begun), "The receiver took it.")
+        return AttemptResult(True, str(reply.status), self._since(begun), "The receiver accepted the test.")
 
     def _since(self, begun: datetime) -> int:
         return int((self._now() - begun).total_seconds() * 1000)
@@ -273,13 +275,13 @@ def disabled_event(receiver: Receiver, now: datetime) -> Event:
     facts = {
         "receiver": receiver.name,
         "status": 410,
-        "message": "It answered 410 Gone; nothing is sent to it any more.",
+        "message": "The receiver returned 410 Gone. No more notifications are sent to it. Enable it with `velero-chatops webhook enable NAME`.",
     }
     return _about(receiver, "receiver.disabled", now, now.isoformat(), Severity.FAILURE, facts)
 
 
 def tested_event(receiver: Receiver, now: datetime, ident: str) -> Event:
-    facts = {"receiver": receiver.name, "message": "A test. Nothing happened."}
+    facts = {"receiver": receiver.name, "message": "Test notification. No action needed."}
     severity = Severity.FAILURE if receiver.kind == "alertmanager" else Severity.INFO
     return _about(receiver, "receiver.tested", now, ident, severity, facts)
 

@@ -96,14 +96,14 @@ def _button(index: int, button: Button) -> Block:
     made = limits.button(button.text, f"{kind}{index}", json.dumps(value), button.style)
     if button.confirm:
         made["confirm"] = {
-            "title": {"type": "plain_text", "text": "Are you sure?"},
+            "title": {"type": "plain_text", "text": "Confirm"},
             "text": {"type": "plain_text", "text": limits.cut(button.confirm, 300)},
-            "confirm": {"type": "plain_text", "text": "Yes"},
-            "deny": {"type": "plain_text", "text": "No"},
+            "confirm": {"type": "plain_text", "text": "Continue"},
+            "deny": {"type": "plain_text", "text": "Cancel"},
         }
     return made
 
 
 def _foot(answer: Answer) -> str:
-    parts = [f"cluster {escape(answer.cluster)}" if answer.cluster else "", answer.reference]
+    parts = [f"Cluster: {escape(answer.cluster)}" if answer.cluster else "", answer.reference]
     return " · ".join(part for part in parts if part)

@@ -17,13 +17,13 @@ from notifier.render.escape import code, escape, untrusted
 from store.scrub import scrub
 
 WORDS = {
-    ApprovalState.OPEN: ("🕐", "waits for approval"),
-    ApprovalState.DECIDING: ("🔎", "all votes are in, checked once more"),
+    ApprovalState.OPEN: ("🕐", "waiting for approval"),
+    ApprovalState.DECIDING: ("🔎", "approved; running the final check"),
     ApprovalState.APPROVED: ("✅", "approved"),
     ApprovalState.REJECTED: ("⛔", "rejected"),
-    ApprovalState.EXPIRED: ("⌛", "expired unapproved"),
+    ApprovalState.EXPIRED: ("⌛", "expired without approval"),
     ApprovalState.WITHDRAWN: ("↩️", "withdrawn"),
-    ApprovalState.STALE: ("🔄", "out of date: nothing runs"),
+    ApprovalState.STALE: ("🔄", "outdated; not started"),
 }
 NOTES = 40
 """What a restore says of itself, every class of its preview, volumes, hooks: whoever votes sees all of it."""
@@ -69,7 +69,7 @@ def _state(approval: Approval, operation: Operation, word: str) -> str:
     if approval.state is ApprovalState.APPROVED and operation.is_over:
         return f"{word}, {phase_word(operation)}"
     if approval.state is ApprovalState.OPEN and operation.state is not State.AWAITING:
-        return "the glass was broken: it runs already, and has to be approved afterwards"
+        return "running through break-glass; needs a review"
     return word
 
 
@@ -77,29 +77,31 @@ def _text(approval: Approval, operation: Operation, plan: Plan, title: str, stat
     lines = [
         f"{escape(title)} [{escape(operation.cluster)}]: {escape(state)}",
         *_would(plan),
-        f"Asked by {_who(approval.requester)}" + (f": {untrusted(approval.reason)}" if approval.reason else ""),
+        f"Requested by {_who(approval.requester)}" + (f": {untrusted(approval.reason)}" if approval.reason else ""),
         _votes(approval),
-        f"Fingerprint {approval.fingerprint[:12]}",
+        f"Plan {approval.fingerprint[:12]}",
         *(limits.cut(untrusted(scrub(note)), NOTE) for note in plan.notes[:NOTES]),
     ]
     return "\n".join(lines)
 
 
 def _facts(approval: Approval, operation: Operation, plan: Plan) -> tuple[tuple[str, str], ...]:
-    rows = [("Asked by", _who(approval.requester)), ("Reason", untrusted(approval.reason) or "none given")]
+    rows = [("Requested by", _who(approval.requester)), ("Reason", untrusted(approval.reason) or "No reason given")]
     backup = (plan.evidence.get("backup") or {}).get("name")
     if backup:
         rows.append(("Backup", untrusted(str(backup))))
-    rows.append(("Rule", f"{escape(approval.rule)}: {approval.quorum} of {untrusted(', '.join(approval.approvers))}"))
+    rows.append(
+        ("Approvers", f"{approval.quorum} of {untrusted(', '.join(approval.approvers))} (rule {escape(approval.rule)})")
+    )
     if approval.state is ApprovalState.OPEN and operation.state is State.AWAITING:
         rows.append(("Expires", slack_date(approval.expires_at)))
-    rows.append(("Reach", untrusted(_reach(plan))))
+    rows.append(("Affects", untrusted(_reach(plan))))
     return tuple(rows)
 
 
 def _reach(plan: Plan) -> str:
     names = sorted(plan.reach.writes or plan.reach.reads)
-    where = "all namespaces" if "*" in names else ", ".join(names[:8]) or "no namespace"
+    where = "all namespaces" if "*" in names else ", ".join(names[:8]) or "no namespaces"
     return where + (" and cluster-scoped objects" if plan.reach.cluster_scoped else "")
 
 
@@ -117,7 +119,7 @@ def _step(step: Step) -> str:
         if step.kind == "Restore" and spec.get("backupName")
         else ""
     )
-    wait = f", wait until {' or '.join(step.wait)}" if step.wait else ""
+    wait = f", then wait until it is {' or '.join(step.wait)}" if step.wait else ""
     return f"{step.verb.value} {escape(step.kind)} {untrusted(name)}{source}{wait}"
 
 
@@ -129,7 +131,7 @@ def _votes(approval: Approval) -> str:
         for vote in approval.votes
     ]
     given = sum(vote.kind is VoteKind.APPROVE for vote in approval.votes)
-    return "\n".join([f"*Votes: {given} of {approval.quorum}*", *lines])
+    return "\n".join([f"*Approvals: {given} of {approval.quorum}*", *lines])
 
 
 def _who(ident: str) -> str:
@@ -138,7 +140,7 @@ def _who(ident: str) -> str:
 
 def _buttons(approval: Approval, operation: Operation, plan: Plan) -> list[limits.Block]:
     value = json.dumps({"fingerprint": approval.fingerprint})
-    details = limits.button("Show details", f"details:{approval.id}", value)
+    details = limits.button("View plan", f"details:{approval.id}", value)
     if approval.state is ApprovalState.OPEN:
         votes = [
             limits.button("Approve", f"approve:{approval.id}", value, "primary"),
@@ -147,10 +149,14 @@ def _buttons(approval: Approval, operation: Operation, plan: Plan) -> list[limit
         ]
         if operation.state is not State.AWAITING:
             return votes
-        return [*votes, limits.button("Withdraw", f"withdraw:{approval.id}", value), *offered_buttons(plan.offers)]
+        return [
+            *votes,
+            limits.button("Withdraw request", f"withdraw:{approval.id}", value),
+            *offered_buttons(plan.offers),
+        ]
     if approval.state in {ApprovalState.STALE, ApprovalState.EXPIRED}:
         if scrub(operation.line) != operation.line:  # a button's value is kept by Slack
             return [details]
         line = json.dumps({"line": f"{operation.line} --cluster {operation.cluster}"})
-        return [limits.button("Ask again", f"{LINE}again", line, "primary"), details]
+        return [limits.button("Request again", f"{LINE}again", line, "primary"), details]
     return [details]

@@ -39,19 +39,19 @@ STATE_LABELS = {
     State.PLANNED: "planned",
     State.AWAITING: "waiting for approval",
     State.APPROVED: "approved",
-    State.SUBMITTING: "being sent to Velero",
+    State.SUBMITTING: "submitting",
     State.UNCONFIRMED: "not confirmed by Velero yet; checking",
-    State.SUBMITTED: "sent to Velero",
+    State.SUBMITTED: "submitted, waiting for Velero",
     State.RUNNING: "running",
     State.SUCCEEDED: "done",
-    State.PARTIAL: "done in part",
+    State.PARTIAL: "partially failed",
     State.FAILED: "failed",
-    State.LOST: "lost sight of",
+    State.LOST: "status unknown",
     State.REFUSED: "refused",
     State.REJECTED: "rejected",
-    State.EXPIRED: "expired unapproved",
+    State.EXPIRED: "expired without approval",
     State.WITHDRAWN: "withdrawn",
-    State.STALE: "out of date",
+    State.STALE: "outdated; not started",
 }
 
 
@@ -102,9 +102,9 @@ def phase_word(operation: Operation) -> str:
 
 def _facts(operation: Operation, history: History, now: datetime) -> tuple[tuple[str, str], ...]:
     rows = [
-        ("Asked by", _who(history)),
+        ("Requested by", _who(history)),
         ("Cluster", escape(operation.cluster)),
-        ("Time", _time(operation, history, now)),
+        ("Duration", _time(operation, history, now)),
     ]
     if operation.reason:
         rows.append(("Reason", untrusted(operation.reason)))
@@ -143,7 +143,7 @@ def progress_text(seen: Mapping[str, Any]) -> str:
     if not total:
         return ""
     filled = min(10, done * 10 // total)
-    return f"{'▰' * filled}{'▱' * (10 - filled)} {min(100, done * 100 // total)} % · {done} of {counted(total, 'item')}"
+    return f"{'▰' * filled}{'▱' * (10 - filled)} {min(100, done * 100 // total)}% · {done} of {counted(total, 'item')}"
 
 
 def time_left(seen: Mapping[str, Any], now: datetime) -> str:
@@ -185,9 +185,9 @@ def restore_remarks(extra: Mapping[str, Any]) -> list[str]:
     """Of a restore: warnings that are news, the routine ones in a line, and what to look at now."""
     lines = [f"⚠️ {untrusted(limits.cut(str(each), 500))}" for each in (extra.get("warnings") or [])[:5]]
     if extra.get("routine"):
-        lines.append(f"Routine warnings: {untrusted(str(extra['routine']))}.")
+        lines.append(f"Expected warnings: {untrusted(str(extra['routine']))}.")
     if extra.get("check"):
-        lines.append(f"Check now, pods Ready and claims Bound: `{code(str(extra['check']))}`")
+        lines.append(f"Next: check that pods are Ready and PVCs are Bound: `{code(str(extra['check']))}`")
     return lines
 
 
@@ -197,19 +197,19 @@ def buttons(operation: Operation) -> list[limits.Block]:
     name = operation.object_name or operation.subject
     made: list[limits.Block] = []
     if operation.state is State.AWAITING:  # who asked need not be in the approvers' channel
-        made.append(limits.button("Withdraw", f"withdraw:{approval_id(operation.id)}", "{}"))
+        made.append(limits.button("Withdraw request", f"withdraw:{approval_id(operation.id)}", "{}"))
     if operation.noun in {"backup", "restore"} and operation.verb == "create" and name:
         there = bool(operation.object_uid) and operation.state is not State.WITHDRAWN
         if there:
-            made.append(_line("Describe", f"{operation.noun} describe {name}{where}", 0))
+            made.append(_line("View details", f"{operation.noun} describe {name}{where}", 0))
         if there and operation.is_over:
-            made.append(_line("Logs", f"{operation.noun} logs {name}{where}", 1))
+            made.append(_line("View logs", f"{operation.noun} logs {name}{where}", 1))
         # Slack keeps a button's value: a line with something like a secret in it is not offered again.
         failed = operation.state in {State.FAILED, State.PARTIAL}
         if failed and operation.noun == "backup" and operation.line and scrub(operation.line) == operation.line:
-            made.append(_line("Retry", _again(operation) + where, 2, "primary"))
+            made.append(_line("Retry backup", _again(operation) + where, 2, "primary"))
         if there and operation.is_over and operation.noun == "backup":
-            made.append(_typed("Delete", f"backup delete {name}{where}", name))
+            made.append(_typed("Delete backup…", f"backup delete {name}{where}", name))
     return made
 
 
@@ -217,7 +217,7 @@ def _undo(operation: Operation, history: History) -> list[limits.Block]:
     """Where a safety backup was made before: the way back, through plan and approval of its own."""
     line = str(history.started.get("undo") or "")
     ended = operation.state in {State.SUCCEEDED, State.PARTIAL, State.FAILED} and operation.object_uid
-    return [_line("Undo", f"{line} --cluster {operation.cluster}", 3)] if line and ended else []
+    return [_line("Undo restore", f"{line} --cluster {operation.cluster}", 3)] if line and ended else []
 
 
 def _offers(operation: Operation, history: History) -> list[limits.Block]:

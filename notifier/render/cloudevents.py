@@ -18,7 +18,7 @@ MOST_LISTED = 50
 LONGEST_TEXT = 1000
 
 _TEXT, _NUMBER, _WHOLE = {"type": "string"}, {"type": "number"}, {"type": "integer"}
-_TIME: Json = {"type": "string", "description": "RFC 3339; empty where it is not known"}
+_TIME: Json = {"type": "string", "description": "RFC 3339; empty if unknown"}
 _TEXTS: Json = {"type": "array", "items": {"type": "string"}}
 _YES_OR_NO: Json = {"type": "boolean"}
 _WORDS: Json = {"type": "object", "additionalProperties": {"type": "string"}}
@@ -167,7 +167,7 @@ def schema(kind: str) -> Json:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": urn(kind),
         "title": f"{PREFIX}.{kind}.{VERSION}" if known else f"{PREFIX}.*.{VERSION}",
-        "description": "The data of a CloudEvent. Fields may be added; what is unknown is ignored.",
+        "description": "Data of a CloudEvent. New fields may be added; ignore fields you don't know.",
         "type": "object",
         "properties": {
             "event": {"const": kind} if known else _TEXT,
@@ -178,10 +178,10 @@ def schema(kind: str) -> Json:
                 "properties": {"kind": _TEXT, **names},
                 "required": ["kind", "name", "uid"],
             },
-            "operation": {**_TEXT, "description": "Id of the bot's own operation; empty for what others began"},
+            "operation": {**_TEXT, "description": "Operation ID of the bot; empty if something else started it"},
             "transition": _TEXT,
             "facts": facts,
-            "truncated": {**_YES_OR_NO, "description": "Long facts were cut to keep the body small"},
+            "truncated": {**_YES_OR_NO, "description": "Long facts were shortened to limit the size of the body"},
         },
         "required": ["event", "severity", "cluster", "object", "operation", "transition", "facts", "truncated"],
     }

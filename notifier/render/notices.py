@@ -27,48 +27,48 @@ WORDS = {
     "backup.partially-failed": "Backup {name} PartiallyFailed",
     "backup.failed": "Backup {name} Failed",
     "backup.failed-validation": "Backup {name} FailedValidation",
-    "backup.deleted": "Backup {name} was deleted, with its data",
+    "backup.deleted": "Backup {name} and its data were deleted",
     "backup.gone": "The record of backup {name} is gone",
     "backup.returned": "Backup {name} is back",
     "backup.data-gone": "The data of backup {name} are gone too",
-    "backup.deletion-failed": "Backup {backup} could not be deleted",
+    "backup.deletion-failed": "Backup {backup} couldn't be deleted",
     "backup.stuck-in-queue": "Backup {name} is stuck in the queue",
-    "backup.stuck-in-finalizing": "Backup {name} is stuck in Finalizing: the storage location may be in trouble",
-    "backup.slow": "Backup {name} takes far longer than usual",
+    "backup.stuck-in-finalizing": "Backup {name} is stuck in Finalizing",
+    "backup.slow": "Backup {name} is taking much longer than usual",
     "restore.completed": "Restore {name} Completed",
     "restore.partially-failed": "Restore {name} PartiallyFailed",
     "restore.failed": "Restore {name} Failed",
     "restore.failed-validation": "Restore {name} FailedValidation",
-    "restore.removed": "Restore {name} was removed",
+    "restore.removed": "Restore {name} was deleted",
     "restore.outside": "Restore {name} of backup {backup} was made outside approval",
-    "restore.stuck-in-queue": "Restore {name} waits in Velero's queue",
-    "restore.stuck-in-finalizing": "Restore {name} is stuck in Finalizing: the storage location may be in trouble",
-    "restore.slow": "Restore {name} takes far longer than usual",
+    "restore.stuck-in-queue": "Restore {name} is stuck in the queue",
+    "restore.stuck-in-finalizing": "Restore {name} is stuck in Finalizing",
+    "restore.slow": "Restore {name} is taking much longer than usual",
     "schedule.changed": "Schedule {name} was changed: {verb}",
-    "schedule.changed-outside": "Schedule {name} was changed outside of chat",
-    "schedule.paused-outside": "Schedule {name} was paused outside of chat",
-    "schedule.resumed-outside": "Schedule {name} was resumed outside of chat",
-    "schedule.skipped-outside": "Runs of schedule {name} were skipped outside of chat",
-    "schedule.deleted-outside": "Schedule {name} was deleted outside of chat",
-    "schedule.replaced-outside": "Schedule {name} was made anew outside of chat",
-    "schedule.skip-lost": "The skip of schedule {name} was taken away outside of chat; it is set again",
-    "schedule.pause-ended": "The pause of schedule {name} has ended; it goes on",
-    "schedule.failed-validation": "Schedule {name} FailedValidation: it does not run",
+    "schedule.changed-outside": "Schedule {name} was changed outside Slack",
+    "schedule.paused-outside": "Schedule {name} was paused outside Slack",
+    "schedule.resumed-outside": "Schedule {name} was resumed outside Slack",
+    "schedule.skipped-outside": "Runs of schedule {name} were skipped outside Slack",
+    "schedule.deleted-outside": "Schedule {name} was deleted outside Slack",
+    "schedule.replaced-outside": "Schedule {name} was replaced outside Slack",
+    "schedule.skip-lost": "Skip of schedule {name} was removed outside Slack and is restored",
+    "schedule.pause-ended": "Schedule {name} is resumed: its pause ended",
+    "schedule.failed-validation": "Schedule {name} doesn't run: FailedValidation",
     "schedule.fixed": "Schedule {name} is valid again",
-    "schedule.skipped-as-asked": "Schedule {name} skipped its run of {expected}, as asked",
-    "schedule.not-skipped": "Schedule {name} ran at {expected} although that run was to be skipped",
-    "schedule.missed": "Schedule {name} missed its run of {expected}",
-    "schedule.ran-late": "Schedule {name} ran late: its run of {expected}",
-    "schedule.recovered": "Schedule {name} runs again",
-    "schedule.unseen": "Whether schedule {name} ran at {expected} is not known",
+    "schedule.skipped-as-asked": "Schedule {name} skipped its run at {expected}, as requested",
+    "schedule.not-skipped": "Schedule {name} ran at {expected} although the run was to be skipped",
+    "schedule.missed": "Schedule {name} missed its run at {expected}",
+    "schedule.ran-late": "Schedule {name} ran late: run of {expected}",
+    "schedule.recovered": "Schedule {name} is running again",
+    "schedule.unseen": "Schedule {name}: unknown whether it ran at {expected}",
     "schedule.seen": "Schedule {name} did run at {expected}",
-    "schedule.clock-skew": "Velero's clock is wrong, by schedule {name}",
-    "schedule.piling-up": "Runs of schedule {name} pile up in the queue",
-    "schedule.no-good-backup": "Schedule {name} has had no good backup for too long",
+    "schedule.clock-skew": "Velero's clock is wrong",
+    "schedule.piling-up": "Runs of schedule {name} are piling up in the queue",
+    "schedule.no-good-backup": "Schedule {name} has no recent Completed backup",
     "schedule.clock-right": "Velero's clock is right again, by schedule {name}",
     "schedule.drained": "Runs of schedule {name} no longer wait in the queue",
     "schedule.good-again": "Schedule {name} has a good backup again: {backup}",
-    "schedule.near-period": "Runs of schedule {name} take nearly as long as the time between them",
+    "schedule.near-period": "Runs of schedule {name} take almost as long as their interval",
     "location.unavailable": "Storage location {name} is Unavailable",
     "location.available": "Storage location {name} is Available again",
     "location.removed": "Storage location {name}, which was Unavailable, was removed",
@@ -76,9 +76,9 @@ WORDS = {
     "cluster.reachable": "Cluster {name} answers again",
     "cluster.access-lost": "Cluster {name} refuses the bot's credentials",
     "cluster.access-back": "Cluster {name} accepts the bot's credentials again",
-    "velero.silent": "Velero does not answer",
-    "velero.back": "Velero answers again",
-    "receiver.disabled": "Receiver {name} is disabled",
+    "velero.silent": "Velero doesn't respond",
+    "velero.back": "Velero responds again",
+    "receiver.disabled": "Webhook receiver {name} is disabled",
 }
 
 
@@ -100,7 +100,7 @@ def render_notice(event: Event, to: Destination, extra: Mapping[str, Any], link:
         blocks += limits.fields(rows)
     blocks += limits.actions(_buttons(event))
     if link:
-        blocks.append(limits.context(f"<{link}|Follow it in its thread>"))
+        blocks.append(limits.context(f"<{link}|View thread>"))
     first = " ".join(each for each in (mark, escape(title), where and f"[{where}]", mention) if each)
     text = "\n".join([first, *lines])
     return Rendered(limits.cut(text, limits.TEXT), tuple(limits.bounded(blocks)))
@@ -115,7 +115,7 @@ def headline(event: Event) -> str:
         verb=event.facts.get("verb", ""),
     )
     if event.kind == "backup.completed" and event.severity is Severity.RECOVERY:
-        said += ": recovered"
+        said += ", after earlier failures"
     if text := event.facts.get("headline"):
         said = str(text)
     return said
@@ -154,9 +154,9 @@ def _why(event: Event, extra: Mapping[str, Any]) -> list[str]:
     if extra.get("more_errors"):
         lines.append(f"and {extra['more_errors']} more {plural_of(int(extra['more_errors']), 'error')}")
     if extra.get("hint"):
-        lines.append(f"Hint: {escape(str(extra['hint']))}")
+        lines.append(f"{escape(str(extra['hint']))}")
     lines += restore_remarks(extra)
-    lines += [f"Not protected: {untrusted(str(each))}" for each in (extra.get("unprotected") or [])[:8]]
+    lines += [f"No volume data: {untrusted(str(each))}" for each in (extra.get("unprotected") or [])[:8]]
     return lines
 
 
@@ -165,9 +165,9 @@ def _around(event: Event, extra: Mapping[str, Any]) -> list[str]:
     good = event.facts.get("last_good")
     if event.severity in {Severity.FAILURE, Severity.WARNING} and event.kind.startswith("backup."):
         if isinstance(good, Mapping) and good.get("name"):
-            lines.append(f"Last good backup: {untrusted(str(good['name']))}, {_when(good.get('at'))}")
+            lines.append(f"Last Completed backup: {untrusted(str(good['name']))}, {_when(good.get('at'))}")
         elif event.facts.get("none_good"):
-            lines.append("There is no good backup of it before this one.")
+            lines.append("No earlier Completed backup exists.")
     if extra.get("next_run"):
         lines.append(f"Next run: {_when(extra['next_run'])}")
     return lines
@@ -198,15 +198,15 @@ def _facts(event: Event) -> tuple[tuple[str, str], ...]:
         usual = float(facts.get("usual", 0) or 0)
         rows.append(("Duration", format_span(lasted) + (f" (usually {format_span(usual)})" if usual else "")))
     if expires := _moment(facts.get("expires")):
-        rows.append(("Kept until", slack_date(expires)))
+        rows.append(("Expires", slack_date(expires)))
     if facts.get("by"):
-        rows.append(("Asked by", untrusted(str(facts["by"]))))
+        rows.append(("Requested by", untrusted(str(facts["by"]))))
     return tuple(rows)
 
 
 def _drop(facts: Mapping[str, Any]) -> str:
     before, done = int(facts.get("last_items", 0) or 0), int(facts.get("done", 0) or 0)
-    return f" (⚠️ {before} last time)" if before and done < before * 0.8 else ""
+    return f"  (⚠️ {before} in the previous backup)" if before and done < before * 0.8 else ""
 
 
 def _lasted(facts: Mapping[str, Any]) -> float:
@@ -228,8 +228,8 @@ def _buttons(event: Event) -> list[limits.Block]:
         return []
     noun, where = event.object_kind.lower(), f" --cluster {event.cluster}"
     lines = [
-        ("Describe", f"{noun} describe {event.object_name}{where}"),
-        ("Logs", f"{noun} logs {event.object_name}{where}"),
+        ("View details", f"{noun} describe {event.object_name}{where}"),
+        ("View logs", f"{noun} logs {event.object_name}{where}"),
     ]
     return [
         limits.button(text, f"{LINE}{index}", json.dumps({"line": line})) for index, (text, line) in enumerate(lines)

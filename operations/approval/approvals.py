@@ -37,7 +37,7 @@ from store.writer import Store
 
 log = logging.getLogger(__name__)
 
-VOTE_WAITS = "Your vote waits; it does not count yet."
+VOTE_WAITS = "Your vote is saved but doesn't count yet."
 
 
 class Approvals:
@@ -115,9 +115,12 @@ class Approvals:
         """What needs no directory. Raises UserError."""
         approval, operation = await self._known(ident)
         if seen is not None and seen != approval.fingerprint:
-            raise Stale("This button belongs to another request.", fix="Use the buttons of the request itself.")
+            raise Stale(
+                "This button belongs to an older version of the request.",
+                fix="Use the buttons in the latest request message.",
+            )
         if kind is VoteKind.REJECT and not reason.strip():
-            raise Refused("A rejection needs a reason.", fix="Click Reject again, and say why.")
+            raise Refused("A rejection needs a reason.", fix="Select Reject again and enter a reason.")
         eligibility.check_may_vote(approval, actor, self._now(), afterwards=operation.state is not State.AWAITING)
         return approval, operation
 
@@ -143,9 +146,9 @@ class Approvals:
     ) -> Answer:
         if not eligibility.vote_counts(approval, directory, actor.id, actor.email):
             raise Refused(
-                "You are not one of those who may approve this.",
-                why=f"Rule {approval.rule} names others.",
-                fix=f"Ask {', '.join(approval.approvers)}.",
+                "You don't have permission to approve this request.",
+                why=f"Rule *{approval.rule}* names other approvers.",
+                fix=f"Only approvers can view it: {', '.join(approval.approvers)}.",
             )
         groups = eligibility.groups_of(approval, directory, actor)
         vote = Vote(actor.id, actor.name, actor.email, kind, self._now(), groups, reason)
@@ -156,7 +159,7 @@ class Approvals:
             eligibility.check_may_vote(current, actor, self._now(), afterwards=afterwards)
             fresh = transitions.record_vote(tx, current, operation, vote)
             if kind is VoteKind.REJECT:
-                late = " afterwards" if afterwards else ""
+                late = "  after it ran" if afterwards else ""
                 said = f"{messages.title(operation)} was rejected{late} by {actor.name}: {reason}"
                 return transitions.record_end(tx, fresh, ApprovalState.REJECTED, actor.id, vote.at, said)[0]
             if eligibility.is_complete(fresh, directory):
@@ -168,10 +171,14 @@ class Approvals:
             return await self._deciding.decide(fresh)
         if fresh.state is ApprovalState.REJECTED:
             ran = operation.state is not State.AWAITING
-            said = "Rejected; it has run already, and that is in the record." if ran else "Rejected. Nothing runs."
+            said = (
+                "Rejected. The operation already ran; the rejection is in the audit log."
+                if ran
+                else "Rejected. Nothing was started."
+            )
             return Answer(said, (Text(reason, untrusted=True),), cluster=operation.cluster)
         have = len(eligibility.standing(fresh, directory))
-        return Answer(f"Your vote counts: {have} of {fresh.quorum}.", tone=Tone.GOOD, cluster=operation.cluster)
+        return Answer(f"Vote counted: {have} of {fresh.quorum} approvals.", tone=Tone.GOOD, cluster=operation.cluster)
 
     async def withdraw(self, ident: str, actor: Actor) -> Answer:
         """By the requester alone, until it is decided."""
@@ -180,11 +187,13 @@ class Approvals:
         def write(tx: Transaction) -> None:
             approval, operation = transitions.load_approval(tx, ident)
             if not eligibility.is_requester(approval, actor):
-                raise Refused("Only who asked for it can withdraw it.", fix="Reject it, with a reason.")
+                raise Refused(
+                    "Only the requester can withdraw this request.", fix="To stop it, reject it with a reason."
+                )
             if approval.state not in {ApprovalState.OPEN, ApprovalState.DECIDING}:
                 raise messages.outcome_text(approval)
             if operation.state is not State.AWAITING:
-                raise Refused("It ran behind a broken glass: only somebody else can settle that.")
+                raise Refused("This ran through break-glass. Someone else has to review it.")
             transitions.record_end(
                 tx,
                 approval,
@@ -195,7 +204,7 @@ class Approvals:
             )
 
         await self._store.write(write)
-        return Answer("Withdrawn. Nothing runs.")
+        return Answer("Request withdrawn. Nothing was started.")
 
     async def details(self, ident: str, actor: Actor) -> tuple[Approval, Operation, Plan]:
         """For whoever has to decide on it, and for who asked. Raises Refused for others."""
@@ -204,7 +213,8 @@ class Approvals:
             directory = await self._policy().directory(approval.approvers)
             if not (directory.known and eligibility.vote_counts(approval, directory, actor.id, actor.email)):
                 raise Refused(
-                    "The plan is shown to those who may approve it.", fix=f"Ask {', '.join(approval.approvers)}."
+                    "You don't have permission to view this plan.",
+                    fix=f"Only approvers can view it: {', '.join(approval.approvers)}.",
                 )
         return approval, operation, await self._store.read(lambda tx: tx.operations.load_plan(operation.id))
 
@@ -215,7 +225,7 @@ class Approvals:
         timer = timers.deadline_at(timers.VOTE_KIND, approval.id, when, voter=voter, kind=kind.value, reason=reason)
         kept = replace(timer, id=f"{timer.id}:{actor.id}")
         await self._store.write(lambda tx: tx.deadlines.put(kept))
-        why = Text("Slack cannot be asked who the approvers are. It is tried again until the request expires.")
+        why = Text("Slack doesn't return the approvers right now. The bot retries until the request expires.")
         return Answer(VOTE_WAITS, (why,), Tone.WARNING)
 
     # timers
@@ -373,7 +383,7 @@ def _reminded(
     channel = settings.channel or tx.operations.origin(operation.id).channel
     facts = {
         "headline": headline,
-        "message": f"Of {', '.join(approval.approvers)}",
+        "message": f"Approvers: {', '.join(approval.approvers)}",
         "approvals_channel": channel,
         **told,
     }

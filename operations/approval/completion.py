@@ -63,15 +63,15 @@ class Completion:
             return await self._followed_up(approval)
         directory = await self._policy().directory(approval.approvers, eligibility.counted_voters(approval))
         if not (directory.known and eligibility.is_complete(approval, directory)):
-            return await self._reopened(approval, "The approvers have changed meanwhile: votes are missing.")
+            return await self._reopened(approval, "The approvers changed in the meantime. More votes are needed.")
         try:
             again = await self._replan(operation, stored, await self._who(approval.requester), origin)
         except (ClusterError, IdentityUnknown) as error:
-            return await self._reopened(approval, f"It cannot be checked now: {error.text}")
+            return await self._reopened(approval, f"The plan can't be checked right now: {error.text}")
         except UserError as error:
             return await self._stale(approval, (error.text, error.why))
         if stored.impact is not None and again.plan.impact is None:
-            return await self._reopened(approval, "What it would change cannot be looked at now.")
+            return await self._reopened(approval, "The preview of the changes isn't available right now.")
         found = find_drift(approval, stored, again.plan, again.decision)
         if found.stale:
             return await self._stale(approval, found.stale)
@@ -115,7 +115,7 @@ class Completion:
 
     async def _not_taken(self, approval: Approval, operation: Operation, error: ChatopsError) -> None:
         facts = {
-            "headline": f"{messages.title(operation)} was approved, but did not start",
+            "headline": f"{messages.title(operation)} was approved, but didn't start",
             "message": " ".join(part for part in (error.text, error.why, error.fix) if part),
             "user": approval.requester,
         }
@@ -127,7 +127,7 @@ class Completion:
 
         def write(tx: Transaction) -> Operation:
             _, operation = transitions.load_approval(tx, approval.id)
-            said = f"{messages.title(operation)} does not run: it is no longer what was shown"
+            said = f"{messages.title(operation)} wasn't started: the plan changed after it was approved"
             return transitions.record_end(
                 tx, approval, ApprovalState.STALE, approval.votes[-1].voter, self._now(), said, lines
             )[1]
@@ -137,7 +137,9 @@ class Completion:
         except ConcurrentChange:
             return await self._overtaken(approval.id)
         parts = tuple(Text(line, untrusted=True) for line in lines)
-        return Answer("Nothing runs: it is no longer what was shown.", parts, Tone.WARNING, cluster=operation.cluster)
+        return Answer(
+            "Not started: the plan changed after it was approved.", parts, Tone.WARNING, cluster=operation.cluster
+        )
 
     async def _reopened(self, approval: Approval, why: str) -> Answer:
         """The votes stay; it is looked at again soon, until it expires."""
@@ -151,16 +153,16 @@ class Completion:
             await self._store.write(write)
         except ConcurrentChange:
             return await self._overtaken(approval.id)
-        return Answer("Your vote counts, but nothing runs yet.", (Text(why, untrusted=True),), Tone.WARNING)
+        return Answer("Vote counted, but the operation isn't started yet.", (Text(why, untrusted=True),), Tone.WARNING)
 
     async def _followed_up(self, approval: Approval) -> Answer:
         def write(tx: Transaction) -> None:
             _, operation = transitions.load_approval(tx, approval.id)
-            said = f"{messages.title(operation)} was approved afterwards by {messages.voter_names(approval, VoteKind.APPROVE)}"
+            said = f"{messages.title(operation)} was reviewed and approved by {messages.voter_names(approval, VoteKind.APPROVE)} after it ran"
             transitions.record_end(tx, approval, ApprovalState.APPROVED, approval.votes[-1].voter, self._now(), said)
 
         await self._store.write(write)
-        return Answer("Approved afterwards; it is in the record.", tone=Tone.GOOD)
+        return Answer("Review approved. It's in the audit log.", tone=Tone.GOOD)
 
     async def _overtaken(self, ident: str) -> Answer:
         approval, _ = await self._store.read(lambda tx: transitions.load_approval(tx, ident))

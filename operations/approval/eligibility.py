@@ -25,11 +25,11 @@ def check_may_vote(approval: Approval, actor: Actor, now: datetime, *, afterward
     if approval.state is not ApprovalState.OPEN:
         raise outcome_text(approval)
     if is_requester(approval, actor):
-        raise Refused("You asked for this; someone else has to approve it.")
+        raise Refused("You requested this, so someone else has to approve it.")
     if now >= approval.expires_at and not afterwards:
-        raise Refused("This request has expired.", fix="Ask for it again.")
+        raise Refused("This request expired.", fix="Request it again.")
     if any(Member(vote.voter, vote.email).is_same(actor.id, actor.email) for vote in approval.votes):
-        raise Refused("You have already voted on this.", why="Each person votes once.")
+        raise Refused("You already voted on this request.", why="Each person has one vote.")
 
 
 def vote_counts(approval: Approval, directory: Directory, voter: str, email: str) -> bool:

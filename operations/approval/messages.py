@@ -40,7 +40,7 @@ def approval_event(
 
 def break_glass_event(approval: Approval, operation: Operation, now: datetime, actor: Actor) -> Event:
     """Of its own noun, so that the routes for incidents take it."""
-    headline = f"{actor.name} broke the glass: {title(operation)} runs without approval"
+    headline = f"{actor.name} used break-glass: {title(operation)} runs without approval"
     facts = {"headline": headline, "message": approval.reason, "by": actor.name}
     told = approval_event("bypassed", approval, operation, now, facts, Severity.SECURITY)
     return replace(told, kind="glass.broken")
@@ -49,16 +49,16 @@ def break_glass_event(approval: Approval, operation: Operation, now: datetime, a
 def outcome_text(approval: Approval) -> Refused:
     """Why a click comes too late; a click is never passed over in silence."""
     words = {
-        ApprovalState.OPEN: "It could not be decided yet; the votes stay, and it is tried again.",
-        ApprovalState.DECIDING: "All votes are in; it is being checked once more.",
-        ApprovalState.APPROVED: f"This was approved already, by {voter_names(approval, VoteKind.APPROVE)}.",
-        ApprovalState.REJECTED: f"This was rejected already, by {voter_names(approval, VoteKind.REJECT)}.",
-        ApprovalState.EXPIRED: "This request has expired.",
-        ApprovalState.WITHDRAWN: "This request was withdrawn by whoever made it.",
-        ApprovalState.STALE: "This request is out of date: what would run is no longer what was shown.",
+        ApprovalState.OPEN: "No decision yet. Votes are saved and the bot retries.",
+        ApprovalState.DECIDING: "All votes are in. Running the final check.",
+        ApprovalState.APPROVED: f"Already approved by {voter_names(approval, VoteKind.APPROVE)}.",
+        ApprovalState.REJECTED: f"Already rejected by {voter_names(approval, VoteKind.REJECT)}.",
+        ApprovalState.EXPIRED: "This request expired.",
+        ApprovalState.WITHDRAWN: "The requester withdrew this request.",
+        ApprovalState.STALE: "This request is outdated: the plan changed.",
     }
     ask_again = approval.state in {ApprovalState.EXPIRED, ApprovalState.STALE}
-    return Refused(words[approval.state], fix="Ask for it again." if ask_again else "")
+    return Refused(words[approval.state], fix="Request it again." if ask_again else "")
 
 
 def voter_names(approval: Approval, kind: VoteKind) -> str:
@@ -66,4 +66,4 @@ def voter_names(approval: Approval, kind: VoteKind) -> str:
 
 
 def title(operation: Operation) -> str:
-    return f"{operation.noun} {operation.verb} {operation.subject}"
+    return f"restore `{operation.subject}` / deletion of backup `{operation.subject}` / pause of schedule `{operation.subject}`"

@@ -35,14 +35,14 @@ def open_approval(
 def requester_answer(approval: Approval, operation: Operation, plan: Plan) -> Answer:
     people = f"{approval.quorum} of {', '.join(approval.approvers)}"
     rows_ = (
-        ("Has to be approved by", people),
+        ("Approvers", people),
         ("Expires", f"{approval.expires_at:%Y-%m-%d %H:%M} UTC"),
-        ("Fingerprint", approval.fingerprint[:12]),
+        ("Plan", approval.fingerprint[:12]),
     )
     warned = [guard.text for guard in plan.guards if guard.level is Level.WARN]
     notes = tuple(Text(note, untrusted=True) for note in (*warned, *plan.notes))
     return Answer(
-        f"Asked for approval: {messages.title(operation)}.",
+        f"Waiting for approval: {messages.title(operation)}.",
         (Fields(rows_), *notes),
         buttons=tuple(Button(word, line) for word, line in plan.offers.items()),
         cluster=operation.cluster,

@@ -33,7 +33,7 @@ def load_approval(tx: Transaction, ident: str) -> tuple[Approval, Operation]:
     approval = tx.approvals.get(ident)
     operation = tx.operations.get(approval.operation) if approval else None
     if approval is None or operation is None:
-        raise NotFound("There is no such request.", why="The button belongs to something that is no longer kept.")
+        raise NotFound("This request no longer exists.", why="Old requests are deleted after some time.")
     return approval, operation
 
 
@@ -76,9 +76,9 @@ def record_break_glass(tx: Transaction, actor: Actor, per_day: int, now: datetim
     since = now - timedelta(days=1)
     if tx.audit.count(f"approval.{BYPASSED}", actor.id, since, person_of(actor)) >= per_day:
         raise Refused(
-            f"You have broken the glass as often as one person may within 24 hours: {per_day}.",
+            f"You reached the break-glass limit: {per_day} in 24 hours.",
             why="More than that needs somebody else.",
-            fix="Ask without --break-glass, so that another person approves it.",
+            fix="Run the command without --break-glass to request approval.",
         )
 
 
@@ -102,7 +102,7 @@ def record_end(
     approval = tx.approvals.finish(approval.id, state, approval.revision)
     operation = tx.operations.get(approval.operation)
     if operation is None:
-        raise ConcurrentChange(f"There is no operation {approval.operation}.")
+        raise ConcurrentChange(f"Operation {approval.operation} doesn't exist.")
     if operation.state is State.AWAITING:
         moved = operation.advance(ENDS[state], now)
         tx.operations.advance(moved, operation.revision)

@@ -135,7 +135,7 @@ def _fields(one: Any, other: Any, path: str) -> Iterator[str]:
         return
     deep = path.count(".") >= 2
     if deep or not isinstance(one, dict) or not isinstance(other, dict):
-        yield path or "all of it"
+        yield path or "the whole object"
         return
     for key in sorted({*one, *other}):
         yield from _fields(one.get(key), other.get(key), f"{path}.{key}" if path else str(key))
@@ -186,15 +186,15 @@ def fixed(kind: str, live: Json, differs: tuple[str, ...], *, bound: bool = Fals
     """
     spec = [path for path in differs if path.startswith("spec")]
     if kind == "Pod" and (spec or bound):
-        return "a running pod cannot be changed"
+        return "running pods can't be changed"
     if kind == "Job":
-        return "a job cannot be changed"
+        return "jobs can't be changed"
     if kind in {"ConfigMap", "Secret"} and live.get("immutable") is True:
-        return "it is immutable" if any(not path.startswith("metadata") for path in differs) else ""
+        return "it's immutable" if any(not path.startswith("metadata") for path in differs) else ""
     if kind == "PersistentVolumeClaim" and bound:
-        return "a bound claim cannot be changed"
+        return "bound PVCs can't be changed"
     if any(path.startswith(_FIXED.get(kind, ())) for path in differs if kind in _FIXED):
-        return "Kubernetes never changes that field of it"
+        return "the field is immutable"
     if kind in _CHANGEABLE and any(not path.startswith(_CHANGEABLE[kind]) for path in spec):
-        return "Kubernetes never changes that field of it"
+        return "the field is immutable"
     return ""

@@ -51,7 +51,7 @@ class Modifiers:
                     continue
                 made = _patched(made, rule)
             except _UNREADABLE as error:
-                faults.append(f"rule {number} of the resource modifiers cannot be applied: {error}")
+                faults.append(f"rule {number} of the resource modifiers can't be applied: {error}")
             else:
                 done.append(number)
         return Modified(made, tuple(done), tuple(named), tuple(faults))
@@ -120,7 +120,7 @@ def _patched(item: Json, rule: Json) -> Json:
         for patch in items(rule, ways):
             made = laid(made, read_yaml(text(patch, "patchData"), CONFIG_MAP_BOUNDS))
     if not isinstance(made, dict):
-        raise CannotApply("it leaves no object")
+        raise CannotApply("the result isn't an object")
     return made
 
 

@@ -112,12 +112,12 @@ def _step(document: Any, operation: Json) -> Any:
             source = _keys(operation.get("from"))
             return _put(_removed(document, source), path, _at(document, source), insert=True)
         case other:
-            raise CannotApply(f"there is no operation {other!r}")
+            raise CannotApply(f"unknown operation {other!r}")
 
 
 def _keys(path: object) -> list[str]:
     if not isinstance(path, str) or (path and not path.startswith("/")):
-        raise CannotApply(f"{path!r} is no path")
+        raise CannotApply(f"{path!r} isn't a valid path")
     return [part.replace("~1", "/").replace("~0", "~") for part in path.split("/")[1:]]
 
 
@@ -136,12 +136,12 @@ def _child(node: Any, key: str) -> Any:
         return node[key]
     if isinstance(node, list):
         return node[_index(key, len(node) - 1)]
-    raise CannotApply(f"there is no {key!r}")
+    raise CannotApply(f"field {key!r} doesn't exist")
 
 
 def _index(key: str, highest: int) -> int:
     if not key.isdecimal() or int(key) > highest:
-        raise CannotApply(f"there is no entry {key!r}")
+        raise CannotApply(f"list entry {key!r} doesn't exist")
     return int(key)
 
 
@@ -152,11 +152,11 @@ def _put(node: Any, keys: list[str], value: Any, *, insert: bool) -> Any:
     first, rest = keys[0], keys[1:]
     if isinstance(node, dict):
         if rest and first not in node:
-            raise CannotApply(f"there is no {first!r}")
+            raise CannotApply(f"field {first!r} doesn't exist")
         return {**node, first: _put(node.get(first), rest, value, insert=insert)}
     if isinstance(node, list):
         return _put_entry(node, first, rest, value, insert=insert)
-    raise CannotApply(f"there is no {first!r}")
+    raise CannotApply(f"field {first!r} doesn't exist")
 
 
 def _put_entry(node: list[Any], key: str, rest: list[str], value: Any, *, insert: bool) -> list[Any]:
@@ -169,7 +169,7 @@ def _put_entry(node: list[Any], key: str, rest: list[str], value: Any, *, insert
 
 def _removed(node: Any, keys: list[str]) -> Any:
     if not keys:
-        raise CannotApply("the whole object cannot be removed")
+        raise CannotApply("the whole object can't be removed")
     first, rest = keys[0], keys[1:]
     child = _child(node, first)
     if isinstance(node, dict):

@@ -115,9 +115,9 @@ def exclusion_reason(item: Json) -> str:
     """Why Velero takes it and then does not restore it."""
     meta = section(item, "metadata")
     if text(item, "kind") == "APIService" and "kube-aggregator.kubernetes.io/automanaged" in section(meta, "labels"):
-        return "Kubernetes makes it by itself"
+        return "created by Kubernetes"
     if text(item, "kind") == "Secret" and text(item, "type") == "kubernetes.io/service-account-token":
         account = section(meta, "annotations").get("kubernetes.io/service-account.name", "")
         if account and text(meta, "name").startswith(f"{account}-token-"):
-            return "Kubernetes makes it anew"
+            return "recreated by Kubernetes"
     return ""

@@ -13,18 +13,12 @@ from operations.restore_preview.compare import CHURNS, NOISE
 SHOWN = 8
 LONGEST = 2_000_000
 CLASSLESS = (
-    "This claim stays Pending, since its storage class is missing",
-    "These claims stay Pending, since their storage class is missing",
+    "This PVC stays Pending because its storage class doesn't exist",
+    "These PVCs stay Pending because their storage class doesn't exist",
 )
-CLASSES = (
-    "Make the class, or map it: a ConfigMap in Velero's namespace labelled velero.io/plugin-config= and "
-    "velero.io/change-storage-class=RestoreItemAction, with OLD: NEW as its data."
-)
+CLASSES = "Create the storage class, or map it with a ConfigMap in Velero's namespace: labels velero.io/plugin-config= and velero.io/change-storage-class=RestoreItemAction, data OLD: NEW."
 EMPTY_VOLUMES = 'For new, empty volumes use a --modifier: groupResource persistentvolumeclaims, mergePatches, {"spec":{"volumeName":null}}.'
-WAITS = (
-    "Before it goes on, the restore waits for what is going away, InProgress and without a word, ten minutes at most "
-    "unless Velero is told otherwise (--terminating-resource-timeout)"
-)
+WAITS = "The restore waits for objects that are being deleted, up to ten minutes by default (Velero's --terminating-resource-timeout). Its phase stays InProgress"
 
 
 class Fate(StrEnum):
@@ -38,31 +32,34 @@ class Fate(StrEnum):
     """There and different; Kubernetes takes no change of it."""
     GOING = "going"
     """There and being deleted."""
-    LEFT = "left out"
+    LEFT = "excluded"
     """In the backup, and not restored as an object."""
     REFUSED = "refused"
     """The API server takes it not, which is an error of the restore."""
     NOT_SERVED = "not served"
-    UNREAD = "not looked at"
+    UNREAD = "not checked"
 
 
 WORDS = {
     Fate.NEW: ("would be created", "would be created"),
     Fate.CHANGED: ("would be changed", "would be changed"),
-    Fate.KEPT: ("differs and stays as it is", "differ and stay as they are"),
-    Fate.FIXED: ("differs and cannot be changed, so it stays", "differ and cannot be changed, so they stay"),
-    Fate.UNCHANGED: ("is there and equal", "are there and equal"),
+    Fate.KEPT: ("exists with differences and is left unchanged", "exist with differences and are left unchanged"),
+    Fate.FIXED: ("differs but can't be changed", "differ but can't be changed"),
+    Fate.UNCHANGED: ("exists and is identical", "exist and are identical"),
     Fate.GOING: (
-        "is being deleted just now: Velero takes it as there and does not bring it back",
-        "are being deleted just now: Velero takes them as there and does not bring them back",
+        "is being deleted; Velero treats it as existing and doesn't restore it",
+        "are being deleted; Velero treats them as existing and doesn't restore them",
     ),
-    Fate.LEFT: ("is left out by Velero", "are left out by Velero"),
-    Fate.REFUSED: ("would be refused by the cluster", "would be refused by the cluster"),
+    Fate.LEFT: ("isn't restored by Velero", "aren't restored by Velero"),
+    Fate.REFUSED: ("would be rejected by the cluster", "would be rejected by the cluster"),
     Fate.NOT_SERVED: (
-        "has an API version that this cluster does not serve, and is not restored",
-        "have an API version that this cluster does not serve, and are not restored",
+        "has an API version this cluster doesn't serve and isn't restored",
+        "have an API version this cluster doesn't serve and aren't restored",
     ),
-    Fate.UNREAD: ("was not looked at: I may not read it", "were not looked at: I may not read them"),
+    Fate.UNREAD: (
+        "wasn't compared: the bot has no permission to read it",
+        "weren't compared: the bot has no permission to read them",
+    ),
 }
 """Of one object, and of several."""
 _NAMED = frozenset({Fate.CHANGED, Fate.KEPT, Fate.FIXED, Fate.GOING, Fate.REFUSED})
@@ -185,7 +182,7 @@ class Preview:
         if across := [row for row in self.rows_with(Fate.NEW, Fate.CHANGED) if row.across and row.kind != "Namespace"]:
             yield f"Cluster-scoped among them: {_names(row.location for row in across)}."
         if modified := [f"{row.kind} {row.location}" for row in self.rows if row.modified]:
-            yield f"Changed on the way by resource modifiers: {_names(modified)}."
+            yield f"Changed by resource modifiers: {_names(modified)}."
         yield from self.patches[:SHOWN]
         if len(self.patches) > SHOWN:
             yield f"… and {len(self.patches) - SHOWN} more fields, all of them in the report."
@@ -193,11 +190,11 @@ class Preview:
 
     def _volumes(self) -> Iterable[str]:
         if back := [claim.shown for claim in self.claims if claim.comes_back]:
-            yield f"Volumes whose data comes back: {_names(back)}."
+            yield f"Volume data restored: {_names(back)}."
         if over := [claim.shown for claim in self.claims if claim.over]:
-            yield f"Among them volumes that are there: their files are overwritten: {_names(over)}."
+            yield f"Files overwritten in existing volumes: {_names(over)}."
         if not_back := [f"{claim.shown} ({claim.why})" for claim in self.claims if not claim.comes_back]:
-            yield f"Volumes whose data does NOT come back: {_names(not_back)}."
+            yield f"Volume data NOT restored: {_names(not_back)}."
         if self.classless:
             yield f"{plural_of(len(self.classless), *CLASSLESS)}: {_names(self.classless)}. {CLASSES}"
         if self.pending:
@@ -207,7 +204,7 @@ class Preview:
 
     def _ending(self) -> Iterable[str]:
         if self.hooks:
-            yield f"Hooks that run in pods, by an init container of Velero's or a command: {_names(self.hooks)}."
+            yield f"Hooks that run in pods (init containers or commands): {_names(self.hooks)}."
         if self.idle_hooks:
             yield f"Hooks that do not run, since they do not name a target namespace: {_names(self.idle_hooks)}."
         if self.addresses:
@@ -217,9 +214,9 @@ class Preview:
         if warned := sum(row.is_warning for row in self.rows):
             yield f"Velero warns of {warned} of them or more, which by itself is no failure."
         if self.unsure:
-            yield f"Not sure: {_names(self.unsure)}."
+            yield f"Can't be predicted: {_names(self.unsure)}."
         if self.errors:
-            yield f"As it stands it would end {self.phase}: {_names(self.errors)}."
+            yield f"The restore would end {self.phase}: {_names(self.errors)}."
 
     def report(self) -> str:
         """All of it, for a file."""

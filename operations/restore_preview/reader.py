@@ -32,7 +32,7 @@ Json = dict[str, Any]
 
 EVERYWHERE = frozenset({"*"})
 _AGENTS = frozenset({"node-agent", "node-agent-windows"})
-_UNREADABLE = "its resource modifiers cannot be read"
+_UNREADABLE = "the resource modifiers can't be read"
 _UNTRIED = "The resource modifiers cannot be read: Velero could not apply them either."
 
 
@@ -47,7 +47,7 @@ async def add_preview(plan: Plan, cluster: Cluster) -> Plan:
     try:
         found = await read_preview(manifest, cluster, own)
     except (DownloadError, ClusterError) as error:
-        return replace(plan, notes=(*plan.notes, f"What it would change could not be looked at: {_words(error)}"))
+        return replace(plan, notes=(*plan.notes, f"No preview of the changes: {_words(error)}"))
     notes = (*plan.notes, *found.summary())
     return replace(plan, impact=found.impact, notes=notes, report=found.report(), guards=_guards(plan, manifest, found))
 
@@ -64,7 +64,7 @@ def _guards(plan: Plan, manifest: Json, found: Preview) -> tuple[Guard, ...]:
         *kept,
         *(Guard("modifier-fails", Level.REFUSE, text) for text in refused[:5]),
         *_warnings(found),
-        *(Guard("would-fail", Level.WARN, f"It would end {found.phase}: {one}.") for one in found.errors[:5]),
+        *(Guard("would-fail", Level.WARN, f"The restore would end {found.phase}: {one}.") for one in found.errors[:5]),
     )
 
 
@@ -84,9 +84,7 @@ def _warnings(found: Preview) -> Iterable[Guard]:
 
 
 def _nothing(manifest: Json) -> Guard:
-    text = (
-        f"Nothing in backup {manifest['spec'].get('backupName')} is selected: Velero would say Completed with 0 items."
-    )
+    text = f"Nothing in backup {manifest['spec'].get('backupName')} is selected. Velero would restore 0 items and report Completed."
     return Guard("nothing-selected", Level.REFUSE, text)
 
 

@@ -14,7 +14,7 @@ from operations.restore_preview.scope import Scope
 from velero.artifacts.volumes import Volume
 
 FILES = "PodVolumeBackup"
-KEEPS = "the claim is there and keeps its data"
+KEEPS = "the PVC exists and keeps its data"
 GOES = "it is being deleted and is not restored, so nothing of it is left"
 
 
@@ -53,7 +53,7 @@ class _Known:
         if volume is not None and volume.method == FILES and volume.has_data and row.fate is not Fate.GOING:
             return self._by_files(row.location, volume, over=row.fate not in {Fate.NEW, Fate.UNREAD})
         if row.fate is Fate.UNREAD:
-            return Claim(row.location, comes_back=False, why="not looked at")
+            return Claim(row.location, comes_back=False, why="not checked")
         if row.fate is Fate.GOING:
             return Claim(row.location, comes_back=False, why=GOES)
         if row.fate is not Fate.NEW:
@@ -62,13 +62,13 @@ class _Known:
 
     def _by_snapshot(self, row: Row, volume: Volume | None) -> Claim:
         if self.scope.spec.get("restorePVs") is False:
-            return Claim(row.location, comes_back=False, why="volumes are left out; the new claim is empty")
+            return Claim(row.location, comes_back=False, why="volumes are excluded; the new PVC is empty")
         if volume is None or not volume.has_data:
-            why = volume.why[0] if volume is not None and volume.why else "the backup has no data of it"
+            why = volume.why[0] if volume is not None and volume.why else "no data in the backup"
             return Claim(row.location, comes_back=False, why=why)
         there = self.rows.get(("PersistentVolume", "", volume.volume))
         if volume.method == "NativeSnapshot" and there is not None and there.fate is not Fate.NEW:
-            return Claim(row.location, comes_back=False, why=f"its volume {volume.volume} is there and is kept")
+            return Claim(row.location, comes_back=False, why=f"its volume {volume.volume} exists and is kept")
         return Claim(row.location, comes_back=True)
 
     def _by_files(self, shown: str, volume: Volume, *, over: bool) -> Claim:
@@ -79,15 +79,15 @@ class _Known:
     def _not_written(self, volume: Volume) -> str:
         kinds = ("persistentvolumeclaims", "persistentvolumes")
         if not all(self.scope.includes_kind(kind) for kind in kinds):
-            return "claims and volumes are left out of this restore"
+            return "PVCs and PVs are excluded from this restore"
         pod = self._pod(volume)
         if pod is None:
-            return f"its files come back only with pod {volume.pod}, which is not restored"
+            return f"its files are restored only with pod {volume.pod}, which isn't restored"
         if pod.fate is Fate.UNREAD:
-            return "not looked at"
+            return "not checked"
         if pod.fate is not Fate.NEW:
-            return f"pod {pod.location} is there, and files are written only into pods that are made anew"
-        return "Velero's node-agent is not there" if self.agent is NodeAgent.MISSING else ""
+            return f"pod {pod.location} exists; files are restored only into recreated pods"
+        return "Velero's node agent isn't running" if self.agent is NodeAgent.MISSING else ""
 
     def _pod(self, volume: Volume) -> Row | None:
         return self.rows.get(("Pod", self.scope.target_namespace(volume.namespace), volume.pod))
@@ -106,7 +106,7 @@ class _Known:
             pod.location for one in volumes if one.method == FILES and (pod := self._pod(one)) is not None and _new(pod)
         }
         if pods and all(self.scope.includes_kind(kind) for kind in ("persistentvolumeclaims", "persistentvolumes")):
-            yield f"no node-agent in Velero's namespace, which writes the files of pod {', '.join(sorted(pods)[:5])}"
+            yield f"Velero's node agent isn't running; it restores the files of pod {', '.join(sorted(pods)[:5])}"
 
 
 def _new(pod: Row) -> bool:

@@ -132,7 +132,7 @@ class Walk:
     def _of_snapshots(self, kind: str) -> str:
         """Where Velero took CSI snapshots it makes their objects anew, for the claims that come back."""
         took = kind in _SNAPSHOTS and "CSISnapshot" in self.methods.values()
-        return "Velero makes it anew for the claim that comes back from it" if took else ""
+        return "Velero recreates it with the restored PVC" if took else ""
 
     def _row(self, stored: Stored) -> Row:
         namespace = self.scope.target_namespace(stored.namespace) if stored.namespace else ""
@@ -150,14 +150,12 @@ class Walk:
         method = self.methods.get(stored.name, "")
         spec = section(stored.object, "spec")
         if method in _PROVISIONED or (not method and text(spec, "persistentVolumeReclaimPolicy") == "Delete"):
-            return FoundObject(
-                replace(row, fate=Fate.LEFT, why="a new volume is provisioned in its place"), ("", "", "")
-            )
+            return FoundObject(replace(row, fate=Fate.LEFT, why="a new volume is provisioned instead"), ("", "", ""))
         live = self.shelf.find(("persistentvolumes", "", stored.name))
         if method != "NativeSnapshot" or live is None:
             return None
         if text(section(spec, "claimRef"), "namespace") in (self.scope.spec.get("namespaceMapping") or {}):
-            return FoundObject(replace(row, why="under a new name, since this one is there"), ("", "", ""))
+            return FoundObject(replace(row, why="under a new name, because this one exists"), ("", "", ""))
         if reason := self._leaving(live):
             return FoundObject(row, ("", "", ""), waits=f"PersistentVolume {stored.name} ({reason})")
         return None
@@ -165,15 +163,15 @@ class Walk:
     def _leaving(self, volume: Live) -> str:
         """Why Velero waits for a volume that is there to go."""
         if volume.going:
-            return "it is being deleted, or was released"
+            return "it's being deleted or was released"
         if volume.claim is None:
             return ""
         space = self.shelf.find((NAMESPACES, "", volume.claim[0]))
         claim = self.shelf.find(("persistentvolumeclaims", *volume.claim))
         if claim is None and "persistentvolumeclaims" not in self.unread:
-            return f"its claim {'/'.join(volume.claim)} is gone"
+            return f"its PVC {'/'.join(volume.claim)} no longer exists"
         going = (claim is not None and claim.going) or (space is not None and space.going)
-        return f"its claim {'/'.join(volume.claim)} is being deleted" if going else ""
+        return f"its PVC {'/'.join(volume.claim)} is being deleted" if going else ""
 
     def _met(self, row: Row, stored: Stored, wanted: Json) -> Row:
         """Beside what is there."""
@@ -215,7 +213,7 @@ class Walk:
         if row.kind == "PersistentVolumeClaim" and row.fate is Fate.NEW and self._provisioned(row):
             name = section(modified.item, "spec").get("storageClassName")
             if name == "" or self._lacking(modified.item):
-                yield "it stays Pending, since nothing provisions a volume for it"
+                yield "stays Pending: nothing provisions a volume for it"
 
     def _asks_for_another(self, row: Row) -> bool:
         """A bound claim is patched to be unbound where its volume would be provisioned anew."""
@@ -315,7 +313,7 @@ def _beside(found: FoundObject, ports: Mapping[int, str] | None) -> Row:
     taken = [(port, ports[port]) for port in found.ports if port in ports] if ports is not None else []
     if not taken or found.row.fate is not Fate.NEW:
         return found.row
-    why = ", ".join(f"node port {port} is taken by {owner}" for port, owner in taken)
+    why = ", ".join(f"node port {port} is used by {owner}" for port, owner in taken)
     return replace(found.row, fate=Fate.REFUSED, why=why)
 
 

@@ -97,7 +97,7 @@ class Acts:
         workspace = self._site.workspace
         channel = workspace.channels[message.channel]
         if workspace.bot.id not in channel.members:
-            return Ack(0, reason="the bot is not here")
+            return Ack(0, reason="the bot isn't in this channel")
         if channel.is_im:
             return await self._events.deliver(payloads.said(self._site, message, "message"))
         if f"<@{workspace.bot.id}>" not in message.text:

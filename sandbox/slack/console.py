@@ -147,11 +147,11 @@ class Console:
         else:
             place = self._site.workspace.find(str(body["channel"]), str(body["ts"]))
         if place is None or (isinstance(place, View) and place.user != person.id):
-            raise LookupError("it is no longer there")
+            raise LookupError("This message remove default from exists.")
         for control in controls(place.blocks):
             if control.block.get("block_id") == body["block"] and control.action_id == body["action"]:
                 return place, control
-        raise LookupError("it can no longer be pressed")
+        raise LookupError("This button remove default from exists.")
 
     async def _press(self, person: Person, body: JsonObject) -> JsonObject:
         place, control = self._find(person, body)
@@ -164,11 +164,11 @@ class Console:
     async def _submit(self, person: Person, body: JsonObject) -> JsonObject:
         view = person.form
         if view is None or view.id != body["view"]:
-            raise LookupError("this form is closed")
+            raise LookupError("This form is closed.")
         values = {f"{block}": value for block, value in dict(body["values"]).items()}
         person.fills(view, values)
         if missing := unfilled(view):
-            return {"trouble": f"Please fill in: {', '.join(missing)}"}
+            return {"trouble": f"Required: {', '.join(missing)}"}
         return _told(await self._acts.submit(person.user, view))
 
     async def _close(self, person: Person, body: JsonObject) -> JsonObject:
@@ -182,7 +182,7 @@ class Console:
 
 def _told(ack: Ack) -> JsonObject:
     if ack.error == "operation_timeout":
-        return {"trouble": "The bot did not answer within three seconds (operation_timeout)."}
+        return {"trouble": "The bot didn't respond within 3 seconds (operation_timeout)."}
     if ack.error:
         return {"trouble": f"The bot did not take it ({ack.error}, HTTP {ack.status or 'no answer'})."}
     return {"elapsed": round(ack.elapsed * 1000)}
@@ -193,4 +193,4 @@ def refuse_strangers(request: web.Request) -> None:
     origin = request.headers.get("Origin")
     host = urlsplit(f"//{request.host}").hostname
     if host not in LOOPBACK or (origin is not None and urlsplit(origin).netloc != request.host):
-        raise web.HTTPForbidden(text="this page serves its own origin only")
+        raise web.HTTPForbidden(text="Requests from other origins aren't allowed.")

@@ -78,7 +78,7 @@ def stored_public_key(data_dir: Path) -> bytes | None:
 def public_key(text: str) -> bytes:
     """From base64 of 32 bytes."""
     if (raw := _decoded(text.strip())) is None or len(raw) != 32:
-        raise ConfigError("The audit's public key is not the base64 of 32 bytes.")
+        raise ConfigError("The audit log's public key must be the base64 of 32 bytes.")
     return raw
 
 
@@ -181,12 +181,12 @@ def _private(text: str) -> Ed25519PrivateKey:
     if "-----BEGIN" not in text:
         raw = _decoded(text.strip())
         if raw is None or len(raw) != 32:
-            raise ConfigError("The audit's signing key is neither a PEM nor the base64 of 32 bytes.")
+            raise ConfigError("The audit log's signing key must be a PEM file or the base64 of 32 bytes.")
         return Ed25519PrivateKey.from_private_bytes(raw)
     try:
         key = load_pem_private_key(text.encode(), password=None)
     except (ValueError, TypeError) as error:
-        raise ConfigError("The audit's signing key cannot be read as a PEM.") from error
+        raise ConfigError("The audit log's signing key isn't a valid PEM file.") from error
     if not isinstance(key, Ed25519PrivateKey):
-        raise ConfigError("The audit's signing key is not an Ed25519 key.")
+        raise ConfigError("The audit log's signing key must be an Ed25519 key.")
     return key

@@ -63,9 +63,9 @@ class ChainVerdict:
                 )
                 return f"ok: {counted(self.seq, 'row')}, {counted(self.anchors, 'signed head')}{left}"
             case ChainFinding.BROKEN:
-                return f"broken at seq {self.seq}: {self.why}"
+                return f"broken at row {self.seq}: {self.why}"
             case _:
-                return f"{self.finding} after seq {self.seq}: {self.why}"
+                return f"{self.finding} after row {self.seq}: {self.why}"
 
 
 @dataclass(slots=True)
@@ -102,7 +102,7 @@ def verify(data_dir: Path, *, anchors: Iterable[str] = (), public: bytes | None 
         connection.execute("BEGIN")
         return _judge(connection, outside, public)
     except sqlite3.DatabaseError as error:
-        return ChainVerdict(ChainFinding.BROKEN, 1, f"the file cannot be read: {error}")
+        return ChainVerdict(ChainFinding.BROKEN, 1, f"the database file can't be read: {error}")
     finally:
         connection.close()
 
@@ -110,7 +110,8 @@ def verify(data_dir: Path, *, anchors: Iterable[str] = (), public: bytes | None 
 def _judge(connection: Connection, outside: list[str], public: bytes | None) -> ChainVerdict:
     if public is None and outside:
         raise StoreError(
-            "The heads from outside cannot be checked without the public key.", fix=f"give it, or restore {PUBLIC_FILE}"
+            "External checkpoints can't be verified without the public key.",
+            fix=f"pass the key, or restore {PUBLIC_FILE}",
         )
     stored = Anchors(connection).all()
     if fault := _faulty_anchor(stored, public):
@@ -118,10 +119,10 @@ def _judge(connection: Connection, outside: list[str], public: bytes | None) -> 
     if (forged := _forged(outside, public)) is not None:
         return forged
     noted = connection.execute("SELECT seq, hash FROM audit_head").fetchone() or (0, GENESIS)
-    claims = [_Claim(noted[0], noted[1], "the note of the last row")]
-    claims += [_Claim(anchor.seq, anchor.head, f"signed head {anchor.number}") for anchor in stored]
+    claims = [_Claim(noted[0], noted[1], "the recorded last row")]
+    claims += [_Claim(anchor.seq, anchor.head, f"signed checkpoint {anchor.number}") for anchor in stored]
     claims += [
-        _Claim(head.seq, head.hash, f"signed head {head.number} from outside")
+        _Claim(head.seq, head.hash, f"external signed checkpoint {head.number}")
         for head in map(read_note, outside)
         if head
     ]
@@ -153,7 +154,7 @@ def _walked(connection: Connection, claims: list[_Claim]) -> _Walk:
             if not _page_is_whole(walk, page, claimed):
                 break
     except sqlite3.DatabaseError as error:
-        walk.fault = f"the row cannot be read: {error}"
+        walk.fault = f"the row can't be read: {error}"
     finally:
         connection.text_factory = str
     return walk
@@ -167,11 +168,11 @@ def _page_is_whole(walk: _Walk, page: list[tuple[object, ...]], claimed: dict[in
         if row[0] != last + 1:
             walk.fault = "the row is missing"
         elif prev != chain:
-            walk.fault = "it is not chained to the row before"
+            walk.fault = "its hash doesn't chain to the previous row"
         elif not _hash_matches(fields, chain, own):
-            walk.fault = "its content is not what was written"
+            walk.fault = "its content doesn't match its hash"
         elif last + 1 in claimed and (liar := _contradicting(claimed[last + 1], own)):
-            walk.fault = f"{liar} says otherwise: the chain was built anew"
+            walk.fault = f"its hash differs from {liar}: the chain was rewritten"
         if walk.fault:
             break
         last, chain = last + 1, own  # type: ignore[assignment]
@@ -201,20 +202,24 @@ def _truncated(walk: _Walk, claims: list[_Claim]) -> ChainVerdict | None:
     beyond = max(claims, key=lambda claim: claim.seq)
     if beyond.seq <= walk.seq:
         return None
-    return ChainVerdict(ChainFinding.TRUNCATED, walk.seq, f"{beyond.source} knows row {beyond.seq}")
+    return ChainVerdict(
+        ChainFinding.TRUNCATED, walk.seq, f"{beyond.source} refers to row {beyond.seq}, which is missing"
+    )
 
 
 def _written_past_the_note(walk: _Walk, noted: int) -> ChainVerdict | None:
     if walk.seq == noted:
         return None
-    return ChainVerdict(ChainFinding.BROKEN, noted + 1, "rows were added from outside")
+    return ChainVerdict(ChainFinding.BROKEN, noted + 1, "rows were added outside the bot")
 
 
 def _faulty_anchor(stored: tuple[Anchor, ...], public: bytes | None) -> ChainVerdict | None:
     for anchor in stored:
         head = verify_note(anchor.note, public) if public else read_note(anchor.note)
         if head is None or not _is_of(head, anchor):
-            return ChainVerdict(ChainFinding.BROKEN, anchor.seq, f"signed head {anchor.number} is not what was signed")
+            return ChainVerdict(
+                ChainFinding.BROKEN, anchor.seq, f"signed checkpoint {anchor.number} doesn't match its signature"
+            )
     return None
 
 
@@ -228,7 +233,7 @@ def _forged(outside: list[str], public: bytes | None) -> ChainVerdict | None:
         if public and verify_note(note, public) is None:
             head = read_note(note)
             return ChainVerdict(
-                ChainFinding.BROKEN, head.seq if head else 0, "a head from outside has a wrong signature"
+                ChainFinding.BROKEN, head.seq if head else 0, "an external checkpoint has an invalid signature"
             )
     return None
 
@@ -246,7 +251,7 @@ def _missing(
     for place, note in _published_in_files(connection, stored):
         if note not in (place.read_text(encoding="utf-8", errors="replace") if place.is_file() else ""):
             return ChainVerdict(
-                ChainFinding.ANCHOR_MISSING, walk.seq, f"{place} does not hold a signed head published there"
+                ChainFinding.ANCHOR_MISSING, walk.seq, f"{place} lacks a signed checkpoint that was published there"
             )
     return None
 

@@ -148,7 +148,7 @@ class ApprovalTable:
             (approval_id, expected_revision),
         ).rowcount
         if changed == 0:
-            raise ConcurrentChange(f"Approval {approval_id} has moved on from revision {expected_revision}.")
+            raise ConcurrentChange(f"Approval request {approval_id} was changed in the meantime.")
 
     def _insert_vote(self, approval: Approval, vote: Vote) -> None:
         try:
@@ -168,11 +168,11 @@ class ApprovalTable:
                 ),
             )
         except sqlite3.IntegrityError as error:
-            raise Refused("You have already voted on this.", why="each person votes once") from error
+            raise Refused("You already voted on this request.", why="Each person has one vote.") from error
 
     def _known(self, approval_id: str) -> Approval:
         if (found := self.get(approval_id)) is None:
-            raise NotFound(f"There is no approval {approval_id}.")
+            raise NotFound(f"Approval request {approval_id} doesn't exist.")
         return found
 
     def _select(self, where: str, *values: object) -> tuple[Approval, ...]:
@@ -193,9 +193,9 @@ class ApprovalTable:
 def _may_vote(approval: Approval, vote: Vote, *, afterwards: bool) -> None:
     email = vote.email.strip().lower()
     if vote.voter == approval.requester or (email and email == approval.requester_email.lower()):
-        raise Refused("You asked for this; someone else has to approve it.")
+        raise Refused("You requested this, so someone else has to approve it.")
     if vote.at >= approval.expires_at and not afterwards:
-        raise Refused("This request has expired.", fix="ask for it again")
+        raise Refused("This request expired.", fix="Request it again.")
 
 
 def _approval(row: tuple[Any, ...], votes: tuple[Vote, ...]) -> Approval:

@@ -137,9 +137,9 @@ class Audit:
         noted = self._connection.execute("SELECT seq, hash FROM audit_head").fetchone()
         if noted != (end := self.head()):
             raise StoreCorrupt(
-                "The audit record was changed from outside.",
-                why=f"it ends at row {end[0]}, but row {noted[0] if noted else '?'} was written last",
-                fix="keep the file, run `audit verify`, and restore the newest copy",
+                "The audit log was changed outside the bot.",
+                why=f"it ends at row {end[0]}, but the last row written was {noted[0] if noted else '?'}",
+                fix="keep the file, run `velero-chatops audit verify`, and restore the latest backup of the data directory",
             )
 
     def history_of(self, operation: str) -> tuple[AuditRow, ...]:

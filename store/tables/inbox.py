@@ -270,7 +270,7 @@ class Inbox:
     def _move(self, statement: str, values: tuple[object, ...]) -> tuple[str]:
         row = self._connection.execute(statement, values).fetchone()
         if row is None:
-            raise ConcurrentChange("This inbox row is not claimed.")
+            raise ConcurrentChange("This inbox entry isn't claimed.")
         return (row[0],)
 
 

@@ -271,7 +271,7 @@ class Notices:
             "UPDATE notice SET state = 'pending', next_at = ? WHERE id = ? AND state = 'dead'", (to_micros(now), id)
         ).rowcount
         if changed == 0:
-            raise ConcurrentChange(f"Notice {id} is not among the dead letters.")
+            raise ConcurrentChange(f"Notification {id} isn't among the failed ones.")
 
     def recover(self) -> int:
         """At start: whatever an older epoch was sending may have arrived. How many there were."""
@@ -360,7 +360,7 @@ class Notices:
             (*values, notice.id, notice.attempts, notice.epoch, notice.reads, notice.state, *states),
         ).rowcount
         if changed == 0:
-            raise ConcurrentChange(f"Notice {notice.id} is no longer {notice.state} at attempt {notice.attempts}.")
+            raise ConcurrentChange(f"Notification {notice.id} was changed in the meantime.")
 
 
 def _notice(row: tuple[Any, ...]) -> Notice:

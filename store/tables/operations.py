@@ -109,7 +109,7 @@ class Operations:
             ),
         ).rowcount
         if changed == 0:
-            raise ConcurrentChange(f"Operation {new.id} has moved on from revision {expected_revision}.")
+            raise ConcurrentChange(f"Operation {new.id} was changed in the meantime.")
 
     def get(self, operation: str) -> Operation | None:
         row = self._connection.execute(f"{_SELECT} WHERE id = ?", (operation,)).fetchone()
@@ -173,7 +173,7 @@ class Operations:
             (operation,),
         ).fetchone()
         if row is None:
-            raise NotFound(f"There is no operation {operation}.")
+            raise NotFound(f"Operation {operation} doesn't exist.")
         return from_json(row[0])
 
 

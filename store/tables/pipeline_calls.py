@@ -89,7 +89,7 @@ class PipelineCalls:
             (to_json(scrub_json(answer)), to_micros(now), operation),
         ).rowcount
         if changed == 0:
-            raise ConcurrentChange(f"The hook of operation {operation} is settled.")
+            raise ConcurrentChange(f"Operation {operation} is already finished.")
 
     def unsettled(self, limit: int = 500) -> tuple[PipelineCall, ...]:
         """Accepted or still running, oldest first."""

@@ -94,9 +94,7 @@ class Schedules:
         """
         before = self.get(state.cluster, state.name)
         if (before.revision if before else None) != expected_revision:
-            raise ConcurrentChange(
-                f"Schedule {state.cluster}/{state.name} has moved on from revision {expected_revision}."
-            )
+            raise ConcurrentChange(f"Schedule {state.name} in {state.cluster} was changed in the meantime.")
         revision = 0 if before is None else before.revision + 1
         self._connection.execute(
             f"INSERT OR REPLACE INTO schedule_state ({_COLUMNS}) VALUES ({','.join('?' * 12)})",  # noqa: S608

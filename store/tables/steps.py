@@ -115,7 +115,7 @@ class Steps:
             (to, to_micros(now), uid, name, storable(reason), operation, position, expected),
         ).rowcount
         if changed == 0:
-            raise ConcurrentChange(f"Step {position} of operation {operation} is no longer {expected}.")
+            raise ConcurrentChange(f"Step {position} of operation {operation} was changed in the meantime.")
 
     def by_uid(self, uid: str) -> tuple[StoredStep, ...]:
         rows = self._connection.execute(

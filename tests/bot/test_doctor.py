@@ -60,9 +60,14 @@ async def test_a_world_that_is_as_it_should_be(world, settings):
     await available(world)
     code, said = await checked(settings)
     assert (code, said.count("FAILURE")) == (os.EX_OK, 0), said
-    for words in ("scopes are granted", "every right that it needs", "Velero v1.18.2", "location default is available"):
+    for words in (
+        "scopes are granted",
+        "every right that it needs",
+        "Velero v1.18.2",
+        "Storage location default is Available",
+    ):
         assert words in said
-    assert "the server's time zone is UTC" in said
+    assert "The Velero server's time zone is UTC" in said
 
 
 async def test_nothing_is_left_behind(world, settings):
@@ -78,15 +83,15 @@ async def test_a_channel_that_the_bot_is_not_in(world, settings):
     channel.members.discard(world.slack.workspace.bot.id)
     code, said = await checked(settings)
     assert code == 1
-    assert "the bot is not in #approvals (approvals)" in said
-    assert "→ /invite it to #approvals" in said
+    assert "The bot isn't in #approvals (approvals)" in said
+    assert "→ Run /invite @Velero in #approvals." in said
 
 
 async def test_scopes_that_are_missing(world, settings):
     world.slack.site.scopes -= {"usergroups:read", "channels:history"}
     code, said = await checked(settings)
     assert code == 1
-    assert "usergroups:read is not granted. Rules and approvers may name Slack's user groups." in said
+    assert "usergroups:read is not granted. Use Slack user groups in rules and as approvers." in said
     assert "warning  slack scopes" in said
 
 
@@ -94,7 +99,7 @@ async def test_a_token_that_slack_does_not_know(world, settings):
     world.slack.site.token_trouble = "token_revoked"
     code, said = await checked(settings)
     assert code == 1
-    assert "Slack refuses the bot token: token_revoked" in said
+    assert "Slack rejects the bot token: token_revoked" in said
 
 
 async def test_rights_that_are_missing(world, settings):
@@ -105,15 +110,15 @@ async def test_rights_that_are_missing(world, settings):
     world.prod.api.tokens[world.prod.token] = User("bot", grants)
     code, said = await checked(settings)
     assert code == 1
-    assert "the bot may not create backups.velero.io in velero" in said
-    assert "the server's time zone cannot be seen; UTC is taken" in said
+    assert "The bot has no permission to create backups.velero.io in velero" in said
+    assert "The Velero server's time zone can't be read; the bot assumes UTC" in said
 
 
 async def test_a_cluster_that_is_down_is_told_among_the_others(world, settings):
     await world.prod.api.down()
     code, said = await checked(settings)
     assert code == 1
-    assert "Cluster prod does not answer." in said
+    assert "Cluster prod doesn't respond." in said
     assert "scopes are granted" in said
 
 
@@ -124,7 +129,7 @@ async def test_another_time_zone_than_the_settings_say(world, settings):
     world.prod.objects.patch("deployments", "velero", "velero", patch)
     code, said = await checked(settings)
     assert code == 1
-    assert 'set velero_timezone = "Asia/Tokyo"' in said
+    assert 'Set velero_timezone = "Asia/Tokyo".' in said
 
 
 async def test_a_server_that_is_down(world, settings):
@@ -132,7 +137,7 @@ async def test_a_server_that_is_down(world, settings):
     await world.prod.velero.stop()
     code, said = await checked(settings)
     assert code == 1
-    assert "Velero's server does not answer" in said
+    assert "The Velero server doesn't respond" in said
 
 
 def test_the_worst_decides():
@@ -164,7 +169,10 @@ def test_a_version_that_cannot_skip_is_a_warning(version, grade):
 def test_no_location_at_all():
     wanted = Settings.model_validate({"clusters": [{"name": "prod"}]}).clusters[0]
     (found,) = check_locations("cluster prod", wanted, [])
-    assert (found.grade, found.mend) == (CheckGrade.FAILURE, "backup-location create")
+    assert (found.grade, found.mend) == (
+        CheckGrade.FAILURE,
+        "Create one: `backup-location create NAME --provider PROVIDER --bucket BUCKET`.",
+    )
 
 
 def test_a_deployment_without_a_zone_runs_in_utc():

@@ -35,7 +35,7 @@ def test_a_young_good_backup_passes():
     found = verdict(backup())
     assert found.passed
     assert (found.evidence[0].backup, found.evidence[0].age) == ("nightly", 7200)
-    assert found.text == "Namespace shop is in backup nightly, 2 hours old."
+    assert found.text == "Namespace shop: backup nightly is 2 hours old."
 
 
 def test_an_older_one_does_not():

@@ -54,12 +54,12 @@ def health(store, loops, **settings):
 @pytest.mark.parametrize(("name", "ready"), [("send", False), ("tell", False), ("work", False), ("sweep", True)])
 async def test_a_loop_that_fails_is_named_and_those_that_everything_needs_are_not_ready(store, loops, name, ready):
     async def full():
-        raise StoreFull("There is no space left for the database.")
+        raise StoreFull("No space left on the database volume.")
 
     await until_failing(loops.start(name, full))
     looked = health(store, loops)
     blocking, degraded = looked.summary()
-    words = "since 2026-11-21T12:00:00Z: StoreFull: There is no space left for the database."
+    words = "since 2026-11-21T12:00:00Z: StoreFull: No space left on the database volume."
     assert (blocking if not ready else degraded) == {f"loop {name}": words}
     (problem,) = await looked.fresh()
     assert (problem.part, problem.since, problem.blocks) == (f"loop {name}", NOW, not ready)
@@ -100,9 +100,9 @@ async def test_what_was_set_aside_is_listed_without_the_words_of_its_fault(store
 
 
 async def test_a_receiver_that_said_410_is_listed(store, loops):
-    await store.write(lambda tx: tx.receivers.disable("webhook", "pager", "it answered 410 Gone", NOW))
+    await store.write(lambda tx: tx.receivers.disable("webhook", "pager", "the receiver returned 410 Gone", NOW))
     (problem,) = await health(store, loops).fresh()
-    assert (problem.part, problem.text) == ("receiver pager", "disabled: it answered 410 Gone")
+    assert (problem.part, problem.text) == ("receiver pager", "disabled: the receiver returned 410 Gone")
 
 
 async def test_a_misconfiguration_is_in_readyz_and_in_the_log_once_with_its_reason(store, loops, caplog):
@@ -131,18 +131,18 @@ def test_what_is_as_it_should_be_says_nothing(monkeypatch, tmp_path):
     ("settings", "part", "words"),
     [
         ({"routes": [HOOK]}, "route pager", "it has no secret"),
-        ({"routes": [{**HOOK, "secret_file": "/none"}]}, "route pager", "cannot be read: No such file"),
+        ({"routes": [{**HOOK, "secret_file": "/none"}]}, "route pager", "can't be read: No such file"),
         ({"senders": [{"name": "ci"}]}, "sender ci", "its requests are refused"),
-        ({"senders": [{"name": "ci", "secret_file": "/none"}]}, "sender ci", "cannot be read: No such file"),
-        ({"audit": {"key_file": "/none"}}, "audit", "key_file /none cannot be read"),
+        ({"senders": [{"name": "ci", "secret_file": "/none"}]}, "sender ci", "can't be read: No such file"),
+        ({"audit": {"key_file": "/none"}}, "audit", "key_file /none can't be read"),
         ({"slack": {"transport": "socket"}}, "slack", "the app token is not set"),
         ({"slack": {"bot_token_file": "/none"}}, "", ""),
-        ({"clusters": [{"name": "a", "kubeconfig": "/none"}]}, "cluster a", "kubeconfig /none cannot be read"),
+        ({"clusters": [{"name": "a", "kubeconfig": "/none"}]}, "cluster a", "kubeconfig /none can't be read"),
         ({"clusters": [{"name": "a", "url": "https://x.example.com"}]}, "cluster a", "url is given without token_file"),
         (
             {"clusters": [{"name": "a", "url": "https://x.example.com", "token_file": "/none"}]},
             "cluster a",
-            "token_file /none cannot be read",
+            "token_file /none can't be read",
         ),
         (
             {

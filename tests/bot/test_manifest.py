@@ -54,7 +54,7 @@ def test_commands_are_those_of_the_settings():
     made = build_manifest(settings(transport="socket", command="/vel", aliases={"/bk": "backup"}))
     commands = {each["command"]: each for each in made["features"]["slash_commands"]}
     assert commands.keys() == {"/vel", "/bk"}
-    assert commands["/bk"]["description"] == "The same as /vel backup"
+    assert commands["/bk"]["description"] == "Same as /vel backup"
     assert all(each["should_escape"] for each in commands.values())
 
 

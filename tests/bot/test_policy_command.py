@@ -82,7 +82,7 @@ def test_faults_of_rules_alone_name_their_line(tmp_path):
     rules.write_text('[[rules]]\nname = "a"\nwho = "anyone"\nwhat = ["backup.get"]\neffect = "alow"\n')
     done = run("explain", BACKUP, "--as", "ada", "--config", str(rules))
     assert done.exit_code == 1
-    assert f"{rules}:5: rules[0].effect: 'alow' is not one of the values. Did you mean 'allow'?" in done.output
+    assert f"{rules}:5: rules[0].effect: 'alow' isn't valid. Did you mean 'allow'?" in done.output
     assert "rules.toml has 1 fault." in done.output
 
 
@@ -143,9 +143,9 @@ effect = "allow"
 @pytest.mark.parametrize(
     ("more", "says"),
     [
-        ("--include-namespaces shop", "safety backup: yes, by rule shop-restores"),
-        ("--include-namespaces billing", "safety backup: no, by the settings"),
-        ("--include-namespaces shop --safety-backup=false", "safety backup: no, by the command"),
+        ("--include-namespaces shop", "safety backup: yes (set by rule shop-restores)"),
+        ("--include-namespaces billing", "safety backup: no (set by the settings)"),
+        ("--include-namespaces shop --safety-backup=false", "safety backup: no (set by the command)"),
     ],
 )
 def test_who_wants_a_safety_backup_is_explained(tmp_path, more, says):

@@ -161,14 +161,14 @@ async def test_when_it_is_told_to_end_what_is_under_way_is_acknowledged_and_noth
 async def test_a_wrong_token_is_named(slack, bot):
     socket = bot.socket(token="xapp-wrong")
     await until(lambda: bot.loop.reason)
-    assert socket.fault == "Slack gives no connection: invalid_auth."
+    assert socket.fault == "Slack refuses a Socket Mode connection: invalid_auth."
 
 
 @pytest.mark.parametrize(
     ("reason", "words"),
     [
-        ("link_disabled", "Socket Mode is switched off in the Slack app."),
-        ("too_many_websockets", "Slack has ten connections of this app already."),
+        ("link_disabled", "Socket Mode is turned off for the Slack app."),
+        ("too_many_websockets", "Slack already has ten connections for this app. Stop other instances of the bot."),
     ],
 )
 async def test_what_needs_somebody_is_said_and_not_hurried(slack, bot, connected, reason, words):
@@ -239,7 +239,7 @@ async def test_an_address_that_is_not_encrypted_is_not_used(bot):
     socket = SocketMode(bot.app, _SaysHttps(bot.client), bot.session, lambda: APP_TOKEN, BRISK)
     bot.loop = bot.loops.start("slack socket", socket.round)
     await until(lambda: bot.loop.reason)
-    assert socket.fault == "Slack gave an address that is not encrypted."
+    assert socket.fault == "Slack returned an unencrypted Socket Mode address."
     assert opened == []
     await runner.cleanup()
 

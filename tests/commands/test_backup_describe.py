@@ -14,7 +14,7 @@ def test_a_completed_run_with_volumes_left_out_is_no_good_news() -> None:
     answer = recorded("wp-plain").says("backup describe wp-plain")
     assert answer.tone is Tone.WARNING
     assert answer.headline == "wp-plain: Completed, 2 warnings, 2 volumes without data"
-    assert "wordpress/data-nfs: no CSI snapshot: it is not a CSI volume" in shown(answer)
+    assert "wordpress/data-nfs: no CSI snapshot: not a CSI volume" in shown(answer)
 
 
 def test_the_outcome_stands_before_what_is_not_protected_before_the_volumes() -> None:
@@ -26,7 +26,7 @@ def test_each_volume_has_a_row_with_its_method_and_where_its_data_is() -> None:
     answer = recorded("wp-plain").says("backup describe wp-plain")
     table = next(part for part in answer.parts if isinstance(part, Table))
     rows = {row[0]: row[1:3] for row in table.rows}
-    assert rows["wordpress/data-ebs"] == ("NativeSnapshot", "snapshot in its storage")
+    assert rows["wordpress/data-ebs"] == ("NativeSnapshot", "snapshot")
     assert rows["wordpress/data-nfs"] == ("-", "NO DATA")
 
 
@@ -53,16 +53,16 @@ def test_what_a_hook_printed_is_shown_without_secrets() -> None:
 
 def test_a_file_that_is_not_there_is_said_and_the_rest_told() -> None:
     shelf = recorded("wp-plain")
-    shelf.files[FileNeed("BackupVolumeInfos", "wp-plain")] = MissingFile("The list of volumes is not there (yet).")
+    shelf.files[FileNeed("BackupVolumeInfos", "wp-plain")] = MissingFile("The volume list is not there (yet).")
     said = shown(shelf.says("backup describe wp-plain"))
-    assert "The list of volumes is not there (yet)." in said
+    assert "The volume list is not there (yet)." in said
     assert "wp-plain: Completed" in said
 
 
 def test_a_file_that_is_no_json_is_said_and_the_rest_told() -> None:
     shelf = recorded("wp-plain")
     shelf.files[FileNeed("BackupVolumeInfos", "wp-plain")] = b"<html>"
-    assert "The list of volumes cannot be read." in shown(shelf.says("backup describe wp-plain"))
+    assert "The volume list can't be read." in shown(shelf.says("backup describe wp-plain"))
 
 
 def test_details_list_everything_in_it() -> None:
@@ -103,7 +103,7 @@ def test_one_that_runs_shows_its_volumes_on_their_way() -> None:
     answer = Shelf().put("backups", running).put("podvolumebackups", moving).says("backup describe run")
     assert "Not completed yet: 3 of 9 items." in shown(answer)
     assert "InProgress 512 B/2.0 KiB (25 %)" in shown(answer)
-    assert "Look again" in [button.text for button in answer.buttons]
+    assert "Refresh" in [button.text for button in answer.buttons]
 
 
 def test_one_that_waits_can_be_cancelled() -> None:

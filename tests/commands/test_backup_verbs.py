@@ -62,7 +62,7 @@ def test_filters(flags: str, found: list[str]) -> None:
 def test_a_long_list_has_pages_and_the_whole_as_a_file() -> None:
     held = shelf(*(backup(f"b{number:02}", started=f"2026-11-{number + 1:02}T00:00:00Z") for number in range(25)))
     first = held.says("backup get --search b")
-    assert first.headline == "25 backups, page 1: 1 to 20"
+    assert first.headline == "25 backups, showing 1–20 (page 1)"
     assert [button.line for button in first.buttons] == ["backup get --search b --page 2 --cluster prod"]
     second = held.says(first.buttons[0].line)
     assert rows(second) == ["b04", "b03", "b02", "b01", "b00"]
@@ -70,10 +70,10 @@ def test_a_long_list_has_pages_and_the_whole_as_a_file() -> None:
 
 
 def test_several_clusters_stand_side_by_side_and_a_silent_one_is_said() -> None:
-    silent = Unreachable("far", "far does not answer.")
+    silent = Unreachable("far", "Cluster far doesn't respond.")
     answer = shelf(backup("a")).says_over("backup get -A", {"far": silent, "near": shelf(backup("b"))})
     assert sorted(row[0] for part in answer.parts if isinstance(part, Table) for row in part.rows) == ["near", "prod"]
-    assert "far could not be asked" in shown(answer)
+    assert "far couldn't be read" in shown(answer)
 
 
 def test_yaml_is_the_object_itself() -> None:
@@ -225,7 +225,7 @@ def test_full_takes_every_application_and_the_platform() -> None:
 
 
 def test_partial_takes_one_application_with_its_template_and_says_what_it_is_not() -> None:
-    plan = create("--type partial --app web")
+    plan = create("Add --type partial.")
     spec = manifest(plan)["spec"]
     assert spec["includedNamespaces"] == ["shop"]
     assert spec["labelSelector"] == {"matchLabels": {"app": "web"}}
@@ -234,14 +234,14 @@ def test_partial_takes_one_application_with_its_template_and_says_what_it_is_not
 
 
 def test_what_the_command_says_stands_before_the_template() -> None:
-    assert manifest(create("--type partial --app web --ttl 1h"))["spec"]["ttl"] == "1h0m0s"
+    assert manifest(create("Add --type partial."))["spec"]["ttl"] == "1h0m0s"
 
 
 def test_an_application_that_kots_left_is_found() -> None:
     item = backup("x-1", includedNamespaces=["wiki"], labelSelector={"matchLabels": {"kots.io/app-slug": "wiki"}})
     item["metadata"]["annotations"] = {"kots.io/app-id": "7"}
     held = shelf(item)
-    plan = create("--type partial --app wiki", held)
+    plan = create("Add --type partial.", held)
     assert manifest(plan)["spec"]["labelSelector"] == {"matchLabels": {"kots.io/app-slug": "wiki"}}
 
 
@@ -256,7 +256,7 @@ def test_types_that_cannot_be(line: str) -> None:
 
 def test_an_unknown_application_gets_the_known_ones() -> None:
     with pytest.raises(NotFound) as fault:
-        create("--type partial --app wbe")
+        create("Add --type partial.")
     assert fault.value.nearest == ("web",)
 
 
@@ -320,7 +320,7 @@ def test_a_policy_that_is_not_there_is_refused() -> None:
 
 def test_an_application_over_others_namespaces_is_not_told_of() -> None:
     with pytest.raises(NotFound) as fault:
-        create("--type partial --app core", spaces().sees_only("shop"))
+        create("Add --type partial.", spaces().sees_only("shop"))
     assert fault.value.nearest == ("web",)
 
 

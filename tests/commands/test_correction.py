@@ -86,7 +86,7 @@ def test_where_nothing_is_near_there_is_a_usage(line: str) -> None:
 
 
 def test_a_word_that_is_part_of_another_is_not_underlined() -> None:
-    fault = NotFound("There is no backup 'default'.", nearest=("other",))
+    fault = NotFound("Backup `default` doesn't exist.", nearest=("other",))
     assert find_place(fault, "backup-location set x --default") is None
 
 
@@ -138,7 +138,7 @@ def test_a_better_line_keeps_what_holds_back(line: str, better: str) -> None:
 
 
 def test_an_item_that_is_there_already_is_not_suggested_again() -> None:
-    fault = Refused("There is no namespace 'shpo' in this cluster.", nearest=("shop",))
+    fault = Refused("Namespace `shpo` doesn't exist in this cluster.", nearest=("shop",))
     assert correct_line(fault, Typed("backup create x --include-namespaces shop,shpo")) == ""
     assert correct_line(fault, Typed("backup create x --include-namespaces shpo")) == (
         "backup create x --include-namespaces shop"
@@ -227,7 +227,7 @@ def test_another_verb_is_not_suggested_by_what_the_error_names() -> None:
 
 
 def test_a_line_with_a_gap_to_fill_is_not_ready_to_copy() -> None:
-    fault = UsageError("A name is missing.", fix="backup create NAME")
+    fault = UsageError("A backup name is missing.", fix="backup create NAME")
     assert correct_line(fault, Typed("backup create")) == ""
 
 

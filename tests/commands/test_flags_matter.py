@@ -35,7 +35,9 @@ BASES = {
     "schedule.unskip": ("schedule unskip live",),
     "schedule.run": ("schedule run daily",),
     "schedule.delete": ("schedule delete daily",),
-    "backup-location.create": ("backup-location create x --provider aws --bucket b --config region=eu",),
+    "backup-location.create": (
+        "Create one: `backup-location create NAME --provider PROVIDER --bucket BUCKET`. x --provider aws --bucket b --config region=eu",
+    ),
     "backup-location.set": ("backup-location set secondary",),
     "backup-location.default": ("backup-location default secondary",),
     "backup-location.delete": ("backup-location delete secondary",),

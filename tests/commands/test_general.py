@@ -48,7 +48,7 @@ def test_a_good_backup_and_a_schedule_is_protection() -> None:
     held = shop(good()).put("schedules", schedule("nightly", "shop"))
     answer = held.says("check shop")
     assert answer.tone is Tone.GOOD
-    assert answer.headline == "shop is protected: last good backup 11h ago."
+    assert answer.headline == "`shop` is protected. Last Completed backup: 11h ago."
     assert "Next run of nightly: Sun 2026-11-22 01:00" in shown(answer)
     assert "Expires: in 29d 13h" in shown(answer) or "Expires: in 29d" in shown(answer)
 
@@ -75,7 +75,7 @@ def test_a_paused_schedule_makes_no_next_one() -> None:
 
 def test_an_old_one_is_said_to_be_old() -> None:
     held = shop(good(started="2026-11-10T01:00:00Z")).put("schedules", schedule("nightly", "shop"))
-    assert "the last good backup is old" in held.says("check shop").headline
+    assert "last Completed backup: old" in held.says("check shop").headline
 
 
 @pytest.mark.parametrize(
@@ -112,15 +112,15 @@ def test_an_application_is_all_of_its_namespaces() -> None:
     held = shop(good(), good("both", "2026-11-20T01:00:00Z", includedNamespaces=["shop", "bank"]))
     held.situation = situation(applications=(Application("store", ("shop", "bank")),))
     said = shown(held.says("check store"))
-    assert "Last good backup: both" in said
-    assert "Application over shop, bank." in said
+    assert "Time of the last Completed backup: both" in said
+    assert "Application in namespaces shop, bank." in said
 
 
 def test_a_tenant_learns_of_a_wide_backup_that_protects_them_and_not_of_others() -> None:
     held = shop(good("all", includedNamespaces=["*"])).sees_only("shop")
     held.files[FileNeed("BackupVolumeInfos", "all")] = (RECORDED / "wp-plain" / "BackupVolumeInfos.json").read_bytes()
     said = shown(held.says("check shop"))
-    assert "Last good backup: all" in said
+    assert "Time of the last Completed backup: all" in said
     assert "not shown to you" in said
 
 
@@ -136,10 +136,10 @@ def test_a_namespace_that_is_not_there_or_not_theirs_gets_the_nearest() -> None:
 
 def test_versions_of_the_bot_and_of_each_cluster() -> None:
     held = Shelf(status={"serverVersion": "v1.18.2", "plugins": []})
-    said = shown(held.says_over("version", {"far": Unreachable("far", "far does not answer."), "old": Shelf()}))
+    said = shown(held.says_over("version", {"far": Unreachable("far", "Cluster far doesn't respond."), "old": Shelf()}))
     assert "prod  v1.18.2" in said
-    assert "far  far does not answer." in said
-    assert "old  Velero does not answer" in said
+    assert "Cluster far  far doesn't respond." in said
+    assert "old  Velero doesn't respond" in said
 
 
 def test_a_build_without_a_version_is_unknown() -> None:
@@ -175,7 +175,7 @@ def test_repositories_in_trouble_say_why() -> None:
         repository("c", "wiki", phase="Ready"),
     )
     answer = held.says("repo get")
-    assert answer.headline == "3 repositories, 2 in trouble"
+    assert answer.headline == "3 repositories, 2 with problems"
     assert "a: no such bucket" in shown(answer)
     assert "b: the last maintenance failed: timed out" in shown(answer)
 
@@ -201,12 +201,12 @@ def test_a_healthy_cluster_is_well() -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda held: setattr(held, "status", None), "Velero answers  no"),
+        (lambda held: setattr(held, "status", None), "Velero server  no"),
         (lambda held: setattr(held, "status", {"serverVersion": "v1.19.0"}), "version  v1.19.0"),
         (lambda held: held.objects.update(backupstoragelocations=[]), "storage location  none"),
         (
             lambda held: held.put("backupstoragelocations", location("b", "b", default=True)),
-            "default location  2 defaults",
+            "default storage location  2 defaults",
         ),
         (lambda held: held.objects.update(schedules=[]), "schedules  none"),
         (lambda held: held.put("backups", backup("a", "Finalizing")), "backup a  Finalizing"),
@@ -224,10 +224,10 @@ def test_what_is_not_well_is_said(change: Any, said: str) -> None:
 
 def test_a_cluster_that_does_not_answer_does_not_hide_the_others() -> None:
     answer = healthy().says_over(
-        "doctor", {"far": Unreachable("far", "far does not answer.", fix="Look at the network.")}
+        "doctor", {"far": Unreachable("far", "Cluster far doesn't respond.", fix="Look at the network.")}
     )
-    assert "far  reachable  far does not answer." in shown(answer)
-    assert "prod  Velero answers  ok" in shown(answer)
+    assert "Cluster far  reachable  far doesn't respond." in shown(answer)
+    assert "prod  Velero server  ok" in shown(answer)
 
 
 # subscribe
@@ -292,7 +292,7 @@ def test_a_channel_hears_what_its_scope_covers(scope: list[str], allowed: bool) 
     if allowed:
         assert kept(held, "subscribe namespace shop --here").added[0].receiver == "C1"
     else:
-        with pytest.raises(Refused, match="more than this channel may hear"):
+        with pytest.raises(Refused, match="it is larger than this channel may hear"):
             held.notes("subscribe namespace shop --here")
 
 
@@ -325,7 +325,7 @@ def test_what_cannot_be_subscribed_to(line: str) -> None:
 
 def test_alone_it_lists() -> None:
     held = shop()
-    assert held.notes("subscribe").answer.headline == "Nothing is subscribed to."
+    assert held.notes("subscribe").answer.headline == "No subscriptions."
     held.records["subscriptions"] = [Subscription("U1", "prod", "namespace", "shop", "U1", NOW)]
     note = held.notes("subscribe")
     assert note.write is None
@@ -367,6 +367,6 @@ def test_whoami_tells_rights() -> None:
 
 
 def test_status_is_a_line_for_each_cluster() -> None:
-    answer = healthy().says_over("status", {"far": Unreachable("far", "far does not answer.")})
+    answer = healthy().says_over("status", {"far": Unreachable("far", "Cluster far doesn't respond.")})
     assert answer.tone is Tone.WARNING
     assert "prod  ok  v1.18.2" in shown(answer)

@@ -16,7 +16,7 @@ from domain.reach import EVERYTHING
 from operations.confirmation import confirmation
 from tests.commands.shelf import Shelf, backup, dumped, location, resource, shown, situation
 
-CREATE = "backup-location create new --provider aws --bucket fresh --config region=eu"
+CREATE = "Create one: `backup-location create NAME --provider PROVIDER --bucket BUCKET`. new --provider aws --bucket fresh --config region=eu"
 
 
 def shelf(*items: Any) -> Shelf:
@@ -50,13 +50,15 @@ def test_a_sound_one_has_no_guard_and_reaches_everything() -> None:
 def test_one_inside_another_is_refused(there: str, wanted: str, refused: bool) -> None:
     held = shelf(location("default", "velero", prefix=there))
     prefix = f" --prefix {wanted}" if wanted else ""
-    plan = held.plans(f"backup-location create new --provider aws --bucket velero{prefix} --config region=eu")
+    plan = held.plans(
+        f"Create one: `backup-location create NAME --provider PROVIDER --bucket BUCKET`. new --provider aws --bucket velero{prefix} --config region=eu"
+    )
     assert ("location-overlap" in codes(plan)) is refused
 
 
 def test_the_same_bucket_at_another_address_is_another_store() -> None:
     held = shelf(location("default", config={"region": "eu", "s3Url": "https://one.example.org"}))
-    line = "backup-location create new --provider aws --bucket velero --config region=eu,s3Url=https://two.example.org"
+    line = "Create one: `backup-location create NAME --provider PROVIDER --bucket BUCKET`. new --provider aws --bucket velero --config region=eu,s3Url=https://two.example.org"
     assert codes(held.plans(line)) == []
 
 
@@ -74,7 +76,9 @@ def test_the_same_bucket_at_another_address_is_another_store() -> None:
     ],
 )
 def test_what_velero_would_take_and_regret(flags: str, code: str) -> None:
-    assert code in codes(shelf().plans(f"backup-location create new {flags}"))
+    assert code in codes(
+        shelf().plans(f"Create one: `backup-location create NAME --provider PROVIDER --bucket BUCKET`. new {flags}")
+    )
 
 
 @pytest.mark.parametrize(
@@ -87,14 +91,19 @@ def test_what_velero_would_take_and_regret(flags: str, code: str) -> None:
     ],
 )
 def test_what_is_only_noted(flags: str, code: str) -> None:
-    assert code in codes(shelf().plans(f"backup-location create new {flags}"), Level.WARN)
+    assert code in codes(
+        shelf().plans(f"Create one: `backup-location create NAME --provider PROVIDER --bucket BUCKET`. new {flags}"),
+        Level.WARN,
+    )
 
 
 @pytest.mark.parametrize(("version", "refused"), [("v1.16.2", False), ("v1.17.0", True), ("", False)])
 def test_a_local_volume_ends_with_velero_1_17(version: str, refused: bool) -> None:
     held = shelf()
     held.situation = situation(cluster=ClusterView("prod", server_version=version))
-    plan = held.plans("backup-location create new --provider replicated.com/nfs --bucket b --config path=/x,server=nfs")
+    plan = held.plans(
+        "Create one: `backup-location create NAME --provider PROVIDER --bucket BUCKET`. new --provider replicated.com/nfs --bucket b --config path=/x,server=nfs"
+    )
     assert ("provider-too-old" in codes(plan)) is refused
 
 
@@ -202,11 +211,11 @@ def test_one_backup_that_was_named_goes_at_once() -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        "backup-location create x --bucket b",
-        "backup-location create x --provider aws",
-        "backup-location create x --provider aws --bucket b --credential a=b,c=d",
-        "backup-location create x --provider aws --bucket b --cacert /etc/ca.pem",
-        "backup-location create x --provider aws --bucket b --access-mode Both",
+        "Create one: `backup-location create NAME --provider PROVIDER --bucket BUCKET`. x --bucket b",
+        "Create one: `backup-location create NAME --provider PROVIDER --bucket BUCKET`. x --provider aws",
+        "Create one: `backup-location create NAME --provider PROVIDER --bucket BUCKET`. x --provider aws --bucket b --credential a=b,c=d",
+        "Create one: `backup-location create NAME --provider PROVIDER --bucket BUCKET`. x --provider aws --bucket b --cacert /etc/ca.pem",
+        "Create one: `backup-location create NAME --provider PROVIDER --bucket BUCKET`. x --provider aws --bucket b --access-mode Both",
         "backup-location set default --validation-frequency -1m",
         "snapshot-location create x",
     ],
@@ -221,7 +230,7 @@ def test_the_list_says_what_is_away_and_why() -> None:
     away["status"] = {"phase": "Unavailable", "message": "NoSuchBucket: token=abcdefgh?X-Amz-Signature=123456"}
     answer = shelf(location("default", default=True), away).says("backup-location get")
     assert answer.tone is Tone.WARNING
-    assert answer.headline == "2 backup locations, 1 Unavailable"
+    assert answer.headline == "2 backup storage locations, 1 Unavailable"
     assert "The bucket does not exist" in shown(answer)
     assert "123456" not in shown(answer)
 

@@ -147,7 +147,7 @@ def test_longer_than_go_can_hold_is_too_long(text):
 
 @pytest.mark.parametrize("text", ["0", "0s", "-1h"])
 def test_what_has_to_last_is_longer_than_nothing(text):
-    with pytest.raises(BadDuration, match="is not positive"):
+    with pytest.raises(BadDuration, match="must be greater than zero"):
         parse_positive(text)
 
 

@@ -130,7 +130,7 @@ def only_builder(cache: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say("another build is under way; waiting for it")
+            say("another build is in progress; waiting for it")
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

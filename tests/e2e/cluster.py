@@ -56,7 +56,7 @@ class VeleroServer:
         try:
             await self.api.wait_phase("serverstatusrequests", name, "Processed")
         except AssertionError as error:
-            raise AssertionError(f"Velero does not answer:\n{self.process.last_words()}") from error
+            raise AssertionError(f"Velero doesn't respond:\n{self.process.last_words()}") from error
         await self.api.delete("serverstatusrequests", name)
 
     async def kill(self) -> None:

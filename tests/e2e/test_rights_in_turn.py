@@ -52,7 +52,7 @@ def named(rule: Json) -> list[str]:
         if kind.plural in rule["resources"]:
             gone = ", ".join(verb for verb in verbs if verb in rule["verbs"])
             where = f" in {NAMESPACE}" if kind.namespaced else ""
-            lost.append(f"the bot may not {gone} {kind.resource}{where}")
+            lost.append(f"The bot has no permission to {gone} {kind.resource}{where}")
     return sorted(lost)
 
 
@@ -89,4 +89,4 @@ async def test_without_this_rule(cluster: RealCluster, stranger: Cluster, role: 
     await cluster.api.patch(plural(role), NAME, {"rules": less}, inside)
     await until_it_says(stranger, named(rules[number]))
     await cluster.api.patch(plural(role), NAME, {"rules": rules}, inside)
-    await until_it_says(stranger, ["the bot has every right that it needs"])
+    await until_it_says(stranger, ["The bot has all required permissions"])

@@ -135,7 +135,7 @@ def test_routine_is_nothing_to_page_for(kind):
     ("facts", "words"),
     [
         ({"failure_reason": "disk on fire"}, "disk on fire"),
-        ({"validation_errors": ["no location", "no namespace"]}, "no location no namespace"),
+        ({"validation_errors": ["no location", "no namespaces"]}, "no location no namespaces"),
         ({"errors": 3}, "Errors: 3."),
         ({"message": "it is paused"}, "it is paused"),
     ],

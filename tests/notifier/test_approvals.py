@@ -61,7 +61,7 @@ def test_the_plain_text_alone_says_it_too():
 
 def test_its_buttons_carry_the_fingerprint():
     drawn = render_request(ASKED, OPERATION, PLAN)
-    assert labels(drawn) == ["Approve", "Reject", "Show details", "Withdraw"]
+    assert labels(drawn) == ["Approve", "Reject", "View plan", "Withdraw"]
     (row,) = [block for block in drawn.blocks if block["type"] == "actions"]
     assert [each["action_id"] for each in row["elements"]] == [
         "approve:ap-1", "reason:reject:ap-1", "details:ap-1", "withdraw:ap-1",
@@ -77,7 +77,7 @@ def test_votes_are_shown():
 
 def test_what_ran_already_can_be_judged_and_no_more_withdrawn():
     over = replace(OPERATION, state=State.SUCCEEDED)
-    assert labels(render_request(ASKED, over, PLAN)) == ["Approve", "Reject", "Show details"]
+    assert labels(render_request(ASKED, over, PLAN)) == ["Approve", "Reject", "View plan"]
     assert "Expires" not in text(render_request(ASKED, over, PLAN))
 
 
@@ -99,7 +99,7 @@ def test_once_settled_nobody_can_vote(state):
 @pytest.mark.parametrize("state", [ApprovalState.STALE, ApprovalState.EXPIRED])
 def test_one_button_asks_again(state):
     drawn = render_request(replace(ASKED, state=state), OPERATION, PLAN)
-    assert labels(drawn) == ["Ask again", "Show details"]
+    assert labels(drawn) == ["Request again", "View plan"]
     assert '{\\"line\\": \\"restore create r1 --cluster prod\\"}' in json.dumps(drawn.blocks).replace("\\\\", "")
 
 

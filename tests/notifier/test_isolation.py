@@ -29,7 +29,7 @@ async def test_what_stands_behind_it_in_its_lane_is_told_and_the_fault_is_heard(
     assert [str(fault) for fault in await until_quiet(house.delivery)] == ["'phase'"]
     assert await states(store, "broken", "whole") == [NoticeState.DEAD, NoticeState.SENT]
     (letter,) = await store.read(lambda tx: tx.notices.dead_letters())
-    assert letter.error == "it cannot be drawn: KeyError"
+    assert letter.error == "the notification can't be rendered: KeyError"
 
 
 async def test_once_the_fault_is_mended_it_can_be_sent_by_hand(house, store):
@@ -72,6 +72,6 @@ async def test_a_webhook_that_we_fail_to_send_goes_aside_too(world):
     assert len(faults) == 1
     assert len(whole.calls) == 1
     assert [(n.address, n.state, n.error) for n in await world.notices()] == [
-        ("broken", NoticeState.DEAD, "it cannot be sent: TypeError"),
+        ("broken", NoticeState.DEAD, "the notification can't be sent: TypeError"),
         ("whole", NoticeState.SENT, ""),
     ]

@@ -138,7 +138,7 @@ async def test_the_schedule_is_kept_to_its_end(world):
     assert len(server.calls) == 10
     assert await world.states() == [NoticeState.DEAD]
     (dead,) = await world.store.read(lambda tx: tx.notices.dead_letters())
-    assert dead.error == "The receiver answered 500. Given up."
+    assert dead.error == "The receiver returned HTTP 500. Given up."
     tries = await world.store.read(lambda tx: tx.deliveries.of(dead.id))
     assert [each.code for each in tries] == ["500"] * 10
 
@@ -210,7 +210,7 @@ async def test_no_answer_in_time_is_a_failure(world):
     await world.happens(event())
     await world.delivers()
     (notice,) = await world.notices()
-    assert (notice.state, notice.error) == (NoticeState.PENDING, "No answer within 0.2 s.")
+    assert (notice.state, notice.error) == (NoticeState.PENDING, "No response within 0.2 seconds.")
 
 
 @pytest.mark.parametrize("allow", [(), ("10.0.0.0/8",)])
@@ -256,7 +256,7 @@ async def test_no_proxy_is_asked(world, monkeypatch):
 
 
 async def test_nothing_leaves_unsigned(world):
-    server = await world.server("ops", fault="its secret cannot be read: no such file")
+    server = await world.server("ops", fault="the secret can't be read: no such file")
     await world.happens(event())
     await world.delivers()
     assert server.calls == []
@@ -268,7 +268,7 @@ async def test_a_receiver_that_left_the_settings_is_told_in_the_list(world):
     await world.happens(event())
     world.receivers.clear()
     await world.delivers()
-    assert (await world.notices())[0].error == "this receiver is not configured"
+    assert (await world.notices())[0].error == "the receiver isn't configured"
 
 
 async def test_what_was_on_its_way_at_a_crash_is_sent_again(world):

@@ -65,7 +65,7 @@ def test_what_is_listed_may_be_private():
 
 
 def test_the_metadata_service_is_named():
-    assert refusal(ip_address("169.254.169.254"), ()) == "the metadata service"
+    assert refusal(ip_address("169.254.169.254"), ()) == "a cloud metadata service"
 
 
 @pytest.mark.parametrize(

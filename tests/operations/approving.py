@@ -108,7 +108,7 @@ class Desk:
 
     async def _who(self, ident: str, _team: str = "") -> Actor:
         if ident in self.unsure:
-            raise IdentityUnknown("I cannot find out who you are.")
+            raise IdentityUnknown("Your identity can't be verified right now. Nothing was done.")
         return next(actor for actor in (*PEOPLE.values(), ALT) if actor.id == ident)
 
     @property

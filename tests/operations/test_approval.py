@@ -36,7 +36,7 @@ async def one(tmp_path):
 
 
 async def test_the_last_vote_runs_it(desk):
-    assert await desk.votes("bob") == "Your vote counts: 1 of 2."
+    assert await desk.votes("bob") == "Vote counted: 1 of 2 approvals."
     assert desk.restores == []
     assert await desk.votes("eve") == "Approved: restore create r1 runs."
     assert desk.runs_what_was_approved()
@@ -61,8 +61,8 @@ async def test_two_last_votes_at_once_run_one_restore(desk):
 
 async def test_every_late_click_is_answered(one):
     await one.votes("bob")
-    assert await one.votes("eve") == "This was approved already, by Bob."
-    assert await one.withdraws() == "This was approved already, by Bob."
+    assert await one.votes("eve") == "Already approved by Bob."
+    assert await one.withdraws() == "Already approved by Bob."
     assert len(one.restores) == 1
 
 
@@ -70,32 +70,32 @@ async def test_every_late_click_is_answered(one):
 
 
 async def test_the_requester_cannot(desk):
-    assert await desk.votes("ada") == "You asked for this; someone else has to approve it."
+    assert await desk.votes("ada") == "You requested this, so someone else has to approve it."
 
 
 async def test_nor_by_another_account_of_theirs(desk):
-    assert await desk.votes("ada2") == "You asked for this; someone else has to approve it."
+    assert await desk.votes("ada2") == "You requested this, so someone else has to approve it."
 
 
 async def test_nor_somebody_outside_the_group(desk):
-    assert await desk.votes("mallory") == "You are not one of those who may approve this."
+    assert await desk.votes("mallory") == "You don't have permission to approve this request."
 
 
 async def test_nor_one_person_twice(desk):
     await desk.votes("bob")
-    assert await desk.votes("bob") == "You have already voted on this."
+    assert await desk.votes("bob") == "You already voted on this request."
     assert desk.restores == []
 
 
 async def test_nor_a_deactivated_one(desk):
     desk.directory = Directory(groups={"dba": (member("bob", active=False), member("eve"))})
-    assert await desk.votes("bob") == "You are not one of those who may approve this."
+    assert await desk.votes("bob") == "You don't have permission to approve this request."
 
 
 async def test_one_who_left_the_group_since_does_not_count(desk):
     await desk.votes("bob")
     desk.leaves("bob")
-    assert await desk.votes("eve") == "Your vote counts: 1 of 2."
+    assert await desk.votes("eve") == "Vote counted: 1 of 2 approvals."
     assert await desk.votes("grace") == "Approved: restore create r1 runs."
 
 
@@ -107,7 +107,7 @@ async def test_one_who_leaves_while_it_is_decided_does_not_count(one):
 
     one._directory = directory
     one.restart()
-    assert await one.votes("bob") == "Your vote counts, but nothing runs yet."
+    assert await one.votes("bob") == "Vote counted, but the operation isn't started yet."
     assert await one.state() == ("open", "awaiting")
     assert one.restores == []
 
@@ -122,7 +122,7 @@ async def test_the_groups_are_kept_with_the_vote(one):
 async def test_while_slack_cannot_be_asked_a_vote_waits(one):
     known = one.directory
     one.unknown()
-    assert await one.votes("bob") == "Your vote waits; it does not count yet."
+    assert await one.votes("bob") == "Your vote is saved but doesn't count yet."
     await one.later(31)
     assert one.restores == []
     one.directory = known
@@ -133,7 +133,7 @@ async def test_while_slack_cannot_be_asked_a_vote_waits(one):
 async def test_while_slack_hangs_the_answer_comes_in_time_and_the_vote_is_cast_later(one):
     one.hangs = True
     began = asyncio.get_running_loop().time()
-    assert await one.votes("bob") == "Your vote waits; it does not count yet."
+    assert await one.votes("bob") == "Your vote is saved but doesn't count yet."
     assert asyncio.get_running_loop().time() - began < 3
     assert one.restores == []
     one.hangs = False
@@ -150,7 +150,7 @@ async def unsure(one, name="bob", kind=VoteKind.APPROVE, reason="", seen=""):
 
 async def test_the_vote_of_whom_slack_does_not_know_just_now_waits_until_it_does(one):
     one.unsure.add("UBOB")
-    assert (await unsure(one)).headline == "Your vote waits; it does not count yet."
+    assert (await unsure(one)).headline == "Your vote is saved but doesn't count yet."
     await one.later(31)
     assert one.restores == []
     one.unsure.clear()
@@ -182,7 +182,7 @@ async def test_what_can_be_refused_without_slack_is_refused_at_once(one, given, 
 
 async def test_while_slack_does_not_say_who_asked_it_is_decided_later_and_not_stale(one):
     one.unsure.add("UADA")
-    assert await one.votes("bob") == "Your vote counts, but nothing runs yet."
+    assert await one.votes("bob") == "Vote counted, but the operation isn't started yet."
     assert await one.state() == ("open", "awaiting")
     one.unsure.clear()
     await one.later(31)
@@ -221,7 +221,7 @@ async def test_a_changed_plan_is_stale(one):
     step = one.plan.steps[0]
     wider = replace(step, manifest={**step.manifest, "spec": {"backupName": "b1", "includedNamespaces": ["*"]}})
     one.plan = plan_of("r1", steps=(wider,))
-    assert await one.votes("bob") == "Nothing runs: it is no longer what was shown."
+    assert await one.votes("bob") == "Not started: the plan changed after it was approved."
     assert await one.state() == ("stale", "stale")
     assert one.restores == []
 
@@ -233,12 +233,12 @@ PLACE = {"name": "default", "bucket": "prod-backups", "prefix": ""}
 @pytest.mark.parametrize(
     ("now", "said"),
     [
-        ({"backup": {**B1, "uid": "u2"}}, "Backup b1 was deleted and made anew."),
-        ({"backup": {**B1, "digest": "d2"}}, "Backup b1 is not what it was: how it was made, or how it ended."),
-        ({"backup": {**B1, "name": "b2", "uid": "u2"}}, "Backup is not what it was: name b1 → b2."),
-        ({"location": {**PLACE, "bucket": "other"}}, "Location is not what it was: bucket prod-backups → other."),
-        ({"location": {**PLACE, "prefix": "x"}}, "Location is not what it was: prefix none → x."),
-        ({"modifier": "d2"}, "The ConfigMap of modifiers is not what it was."),
+        ({"backup": {**B1, "uid": "u2"}}, "Backup b1 was deleted and recreated."),
+        ({"backup": {**B1, "digest": "d2"}}, "Backup b1 changed: its spec or its result."),
+        ({"backup": {**B1, "name": "b2", "uid": "u2"}}, "Backup changed: name b1 → b2."),
+        ({"location": {**PLACE, "bucket": "other"}}, "Location changed: bucket prod-backups → other."),
+        ({"location": {**PLACE, "prefix": "x"}}, "Location changed: prefix none → x."),
+        ({"modifier": "d2"}, "The resource modifier ConfigMap changed."),
     ],
 )
 async def test_what_it_stands_on_is_compared_and_told_in_words(tmp_path, now, said):
@@ -268,7 +268,7 @@ async def test_a_backup_made_anew_after_the_last_look_is_not_restored(tmp_path, 
 async def test_a_grown_impact_is_stale(one):
     one.plan = plan_of("r1", impact=one.plan.impact | {"ConfigMap shop/b new"})
     told = await one.approvals.vote(one.id, PEOPLE["bob"], VoteKind.APPROVE)
-    assert "It would change more than was shown: ConfigMap shop/b new." in told.parts[0].body
+    assert "The restore would now change more objects: ConfigMap shop/b new." in told.parts[0].body
     assert one.restores == []
 
 
@@ -281,7 +281,7 @@ async def test_a_shrunken_one_is_noted_and_runs(one):
 
 async def test_an_impact_that_cannot_be_looked_at_decides_nothing(one):
     one.plan = plan_of("r1", impact=None)
-    assert await one.votes("bob") == "Your vote counts, but nothing runs yet."
+    assert await one.votes("bob") == "Vote counted, but the operation isn't started yet."
     one.plan = plan_of("r1")
     await one.later(31)
     assert one.runs_what_was_approved()
@@ -304,14 +304,14 @@ async def test_rules_that_changed_meanwhile_make_it_stale(one, now, why):
 
 
 async def test_a_requester_who_may_ask_no_more_makes_it_stale(one):
-    one.fault = Refused("This account is deactivated.")
-    assert await one.votes("bob") == "Nothing runs: it is no longer what was shown."
+    one.fault = Refused("Your Slack account is deactivated.")
+    assert await one.votes("bob") == "Not started: the plan changed after it was approved."
     assert one.restores == []
 
 
 async def test_a_cluster_that_does_not_answer_lets_it_wait(one):
-    one.fault = Unreachable("prod", "prod does not answer.")
-    assert await one.votes("bob") == "Your vote counts, but nothing runs yet."
+    one.fault = Unreachable("prod", "Cluster prod doesn't respond.")
+    assert await one.votes("bob") == "Vote counted, but the operation isn't started yet."
     one.fault = None
     await one.later(31)
     assert one.runs_what_was_approved()
@@ -322,8 +322,8 @@ async def test_a_cluster_that_does_not_answer_lets_it_wait(one):
 
 async def test_a_rejection_ends_it(desk):
     await desk.votes("bob")
-    assert await desk.rejects("eve") == "Rejected. Nothing runs."
-    assert await desk.votes("grace") == "This was rejected already, by Eve."
+    assert await desk.rejects("eve") == "Rejected. Nothing was started."
+    assert await desk.votes("grace") == "Already rejected by Eve."
     assert await desk.state() == ("rejected", "rejected")
     assert (await desk.events())[-1] == "approval.rejected"
 
@@ -335,14 +335,14 @@ async def test_a_rejection_without_a_reason_is_none(desk, reason):
 
 
 async def test_only_the_requester_withdraws(desk):
-    assert await desk.withdraws("bob") == "Only who asked for it can withdraw it."
-    assert await desk.withdraws("ada") == "Withdrawn. Nothing runs."
-    assert await desk.votes("bob") == "This request was withdrawn by whoever made it."
+    assert await desk.withdraws("bob") == "Only the requester can withdraw this request."
+    assert await desk.withdraws("ada") == "Request withdrawn. Nothing was started."
+    assert await desk.votes("bob") == "The requester withdrew this request."
 
 
 async def test_a_withdrawal_while_it_is_decided_wins(one):
     one.meanwhile = [one.withdraws]
-    assert await one.votes("bob") == "This request was withdrawn by whoever made it."
+    assert await one.votes("bob") == "The requester withdrew this request."
     assert one.restores == []
     assert await one.state() == ("withdrawn", "withdrawn")
 
@@ -351,12 +351,12 @@ async def test_it_expires_without_anybody(desk):
     await desk.votes("bob")
     await desk.later(3601)
     assert await desk.state() == ("expired", "expired")
-    assert await desk.votes("eve") == "This request has expired."
+    assert await desk.votes("eve") == "This request expired."
 
 
 async def test_a_click_after_expiry_comes_too_late_even_if_the_timer_is_late(one):
     one.now = one.now.replace(hour=14)
-    assert await one.votes("bob") == "This request has expired."
+    assert await one.votes("bob") == "This request expired."
     assert one.restores == []
 
 
@@ -397,8 +397,8 @@ async def test_what_was_being_decided_is_decided_after_a_restart(one):
 async def test_two_that_decide_at_once_find_what_the_other_left(one):
     """A dead process's decision is taken up again while the vote's own still goes on; neither can be made now."""
     one.meanwhile.append(one.approvals.recover)
-    one.fault = Unreachable("prod", "prod does not answer.")
-    assert await one.votes("bob") == "It could not be decided yet; the votes stay, and it is tried again."
+    one.fault = Unreachable("prod", "Cluster prod doesn't respond.")
+    assert await one.votes("bob") == "No decision yet. Votes are saved and the bot retries."
     assert await one.state() == ("open", "awaiting")
 
 
@@ -443,7 +443,7 @@ async def test_what_waits_too_long_in_veleros_queue_is_taken_back(one):
 
 async def test_a_cluster_that_does_not_answer_then_is_asked_again(one):
     await one.votes("bob")
-    one.fault = Unreachable("prod", "prod does not answer.")
+    one.fault = Unreachable("prod", "Cluster prod doesn't respond.")
     await one.later(1801)
     one.fault = None
     await one.later(31)
@@ -484,7 +484,7 @@ async def test_a_process_that_dies_between_the_mark_and_the_effect_loses_no_time
         nonlocal writes
         writes += 1
         if writes > 1:
-            raise StoreFull("There is no space left for the database.")
+            raise StoreFull("No space left on the database volume.")
         return await write(closure, **more)
 
     one.store.write = dying

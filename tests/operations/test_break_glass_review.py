@@ -17,13 +17,13 @@ async def desk(tmp_path):
 
 
 async def test_it_is_approved_afterwards(desk):
-    assert await desk.votes("bob") == "Approved afterwards; it is in the record."
+    assert await desk.votes("bob") == "Review approved. It's in the audit log."
     assert await desk.state() == ("approved", State.APPROVED.value)
 
 
 async def test_also_long_after_it_was_due(desk):
     await desk.later(9 * 3600)
-    assert await desk.votes("bob") == "Approved afterwards; it is in the record."
+    assert await desk.votes("bob") == "Review approved. It's in the audit log."
 
 
 async def test_each_time_that_it_is_due_it_is_asked_for_again(desk):
@@ -33,12 +33,12 @@ async def test_each_time_that_it_is_due_it_is_asked_for_again(desk):
 
 
 async def test_whoever_broke_the_glass_can_neither_approve_nor_withdraw_that(desk):
-    assert await desk.votes("ada") == "You asked for this; someone else has to approve it."
+    assert await desk.votes("ada") == "You requested this, so someone else has to approve it."
     assert "only somebody else can settle that" in await desk.withdraws("ada")
     assert (await desk.state())[0] == "open"
 
 
 async def test_a_rejection_says_that_it_has_run(desk):
-    assert await desk.rejects("bob") == "Rejected; it has run already, and that is in the record."
+    assert await desk.rejects("bob") == "Rejected. The operation already ran; the rejection is in the audit log."
     assert await desk.state() == ("rejected", State.APPROVED.value)
     assert ("approval.reject", "UBOB") in await desk.record()

@@ -22,7 +22,7 @@ def facts(size: int) -> Facts:
     ("size", "here"), [(0, True), (offload.INLINE_FILE_BYTES, True), (offload.INLINE_FILE_BYTES + 1, False)]
 )
 async def test_only_large_files_are_read_in_a_thread(size, here):
-    ran = await offload.run_offloaded([facts(size), Unreachable("prod", "Cluster prod does not answer.")], thread)
+    ran = await offload.run_offloaded([facts(size), Unreachable("prod", "Cluster prod doesn't respond.")], thread)
     assert (ran == thread()) is here
 
 

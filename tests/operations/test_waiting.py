@@ -39,7 +39,7 @@ async def test_who_asked_for_what_how_long_ago_and_who_agrees(desk):
     desk.now += timedelta(minutes=5)
     told = await status(desk)
     assert "restore create r1  prod  Ada  5m ago  1 of 2" in told
-    assert "1 request waits for approval." in told
+    assert "1 request waiting for approval." in told
 
 
 async def test_where_nothing_waits_nothing_is_said(desk):
@@ -55,7 +55,7 @@ async def test_a_rejection_settles_it(desk):
 async def test_what_ran_behind_a_broken_glass_is_listed_until_somebody_agrees(desk):
     await desk.withdraws()
     await breaks(desk, 0)
-    assert "restore create g0 (ran behind a broken glass)  prod  Ada" in await status(desk)
+    assert "restore create g0 (ran through break-glass, needs a review)  prod  Ada" in await status(desk)
     assert "0 of " in await status(desk)
     desk.name = "glass0"
     await desk.rejects("bob")
@@ -69,7 +69,7 @@ async def test_the_five_oldest_and_how_many_there_are(desk):
         desk.plan = plan_of(desk.name, reach=SHOP)
         await desk.ask()
     told = await status(desk)
-    assert "7 requests wait for approval; the 5 oldest are shown." in told
+    assert "7 requests wait for approval. Showing the 5 oldest." in told
     assert [name for name in ("r1", "r5", "r6", "r7") if f"create {name} " in told] == ["r1", "r5"]
 
 

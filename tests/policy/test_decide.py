@@ -290,7 +290,7 @@ class TestApproval:
     def test_a_reason_may_be_required(self) -> None:
         table = rules({**ASKED, "reason_required": True})
         assert "--reason" in judge(table, ask(ADA, "restore.create", "shop"), DIRECTORY).text
-        asked = ask(ADA, "restore.create", "shop", reason="it is empty")
+        asked = ask(ADA, "restore.create", "shop", reason="it's empty")
         assert judge(table, asked, DIRECTORY).outcome is Outcome.REQUIRE_APPROVAL
 
 

@@ -49,13 +49,13 @@ def rows(*reads: str) -> dict[str, ExplainedRule]:
     ("rule", "why"),
     [
         ("freeze", "it holds only sun 00:00-00:00 UTC"),
-        ("other-verb", "it is about restore.*, not backup.create"),
-        ("other-cluster", "it is for cluster west, not east"),
-        ("platform", "it is for platform, and ada is none of them"),
-        ("payments", "the command does not touch its namespaces"),
-        ("db", "the command also reaches namespaces outside it"),
-        ("four-eyes", "the command touches it, so approval is needed, but it also reaches namespaces outside it"),
-        ("team", "the command lies inside it whole"),
+        ("other-verb", "it applies to restore.*, not backup.create"),
+        ("other-cluster", "it applies to cluster west, not east"),
+        ("platform", "it applies to platform; ada isn't one of them"),
+        ("payments", "the command doesn't touch its namespaces"),
+        ("db", "the command also affects namespaces outside it"),
+        ("four-eyes", "it matches, so approval is required, but it also reaches namespaces outside it"),
+        ("team", "everything the command affects is inside this rule"),
     ],
 )
 def test_every_rule_is_explained(rule: str, why: str) -> None:
@@ -65,7 +65,7 @@ def test_every_rule_is_explained(rule: str, why: str) -> None:
 def test_the_row_that_decided() -> None:
     found = rows("shop", "shop-db")
     assert [row.rule for row in found.values() if row.decided] == ["four-eyes"]
-    assert found["db"].cells == ("db", "allow", "-", "the command also reaches namespaces outside it (shop)")
+    assert found["db"].cells == ("db", "allow", "-", "the command also affects namespaces outside it (shop)")
     assert found["four-eyes"].cells[2] == "decides"
     assert found["team"].cells[2] == "applies"
 
@@ -135,7 +135,7 @@ def test_a_case_of_a_command_is_planned_first() -> None:
     plan = Plan("east", "backup", "create", (step,), Reach(reads=frozenset({"shop-db"})))
     table = cases({"verb": None, "command": "backup create b1"})
     assert run_cases(rules(*TABLE), table, lambda _line, cluster: replace(plan, cluster=cluster))[0].passed
-    assert run_cases(rules(*TABLE), table)[0].text == "'backup create b1' cannot be planned here"
+    assert run_cases(rules(*TABLE), table)[0].text == "`backup create b1` can't be planned here"
 
 
 def test_a_command_that_does_not_parse_fails_its_case_alone() -> None:
@@ -150,13 +150,13 @@ def test_a_command_that_does_not_parse_fails_its_case_alone() -> None:
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"expects": "allow"}, "cases[0].expects: There is no setting 'expects' here. Did you mean 'expect'?"),
+        ({"expects": "allow"}, "cases[0].expects: Unknown setting 'expects'. Did you mean 'expect'?"),
         ({"expect": "yes"}, "Allowed: allow, deny, approve."),
-        ({"as": None}, "cases[0].as: This is missing."),
+        ({"as": None}, "cases[0].as: Required setting is missing."),
         ({"at": "friday"}, "'friday' is not a time"),
-        ({"at": 7}, "This is a date with a time."),
+        ({"at": 7}, "Must be a date with a time."),
         ({"command": "backup create"}, "a command or a verb, not both"),
-        ({"verb": None}, "cases[0].verb: This is missing."),
+        ({"verb": None}, "cases[0].verb: Required setting is missing."),
     ],
 )
 def test_faults_of_cases(changes: dict[str, Any], says: str) -> None:

@@ -83,7 +83,7 @@ def test_of_its_own_people_it_does() -> None:
     [
         ({"what": ["backup.create"], "effect": "allow"}, "Only a rule that permits restore.create"),
         ({"effect": "deny"}, "Only a rule that permits restore.create"),
-        ({"safety_backup": "yes"}, "This is true or false."),
+        ({"safety_backup": "yes"}, "Must be true or false."),
     ],
 )
 def test_where_it_says_nothing_the_settings_are_at_fault(change: dict[str, Any], words: str) -> None:

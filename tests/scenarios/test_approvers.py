@@ -31,12 +31,12 @@ async def house(build):
 
 async def asked(house):
     await house.grace.says(ASK)
-    return await house.sees("#approvals", "restore create r1", "waits for approval")
+    return await house.sees("#approvals", "restore create r1", "waiting for approval")
 
 
 async def half_approved(house):
     request = await asked(house)
-    await (await house.bob.clicks("Approve", on=request)).reply("Your vote counts: 1 of 2.")
+    await (await house.bob.clicks("Approve", on=request)).reply("Vote counted: 1 of 2 approvals.")
     return request
 
 
@@ -59,7 +59,7 @@ async def test_a_vote_counts_no_more_once_its_voter_is_no_member(house, profile)
     request = await half_approved(house)
     house.slack.workspace.change_user("bob", **profile)
     answer = await house.slack.person("carol").clicks("Approve", on=request)
-    await answer.reply("Your vote counts: 1 of 2.")
+    await answer.reply("Vote counted: 1 of 2 approvals.")
     assert house.prod.all("restores") == []
 
 
@@ -67,7 +67,7 @@ async def test_nor_once_they_left_the_group(house):
     request = await half_approved(house)
     house.slack.workspace.set_group_users("approvers", ["carol", "dan"])
     answer = await house.slack.person("carol").clicks("Approve", on=request)
-    await answer.reply("Your vote counts: 1 of 2.")
+    await answer.reply("Vote counted: 1 of 2 approvals.")
     assert house.prod.all("restores") == []
 
 
@@ -77,7 +77,7 @@ async def test_while_slack_cannot_be_asked_a_vote_waits(house, method, fault):
     request = await half_approved(house)
     house.faults.add(fault, method, times=None, when=lambda args: args.get("user") != house.slack.person("carol").id)
     answer = await house.slack.person("carol").clicks("Approve", on=request)
-    await answer.reply("Your vote waits; it does not count yet.")
+    await answer.reply("Your vote is saved but doesn't count yet.")
     assert house.prod.all("restores") == []
 
 
@@ -88,7 +88,7 @@ async def test_a_slack_that_hangs_keeps_no_voter_waiting(house, method):
     house.bot.identity.forget()
     rule = house.faults.add(Fault.HANG, method, times=None)
     answer = await house.slack.person("carol").clicks("Approve", on=request)
-    await answer.reply("Your vote waits; it does not count yet.", deadline=3.0)
+    await answer.reply("Your vote is saved but doesn't count yet.", deadline=3.0)
     assert house.prod.all("restores") == []
     house.faults.rules.remove(rule)
     sooner = datetime.now(UTC)
@@ -114,7 +114,7 @@ async def test_who_asked_withdraws_where_they_asked_whoever_reads_the_approvers_
     await asked(house)
     card = await house.sees("#ops", "restore create r1")
     await house.ada.clicks("Withdraw", on=card)
-    await house.ada.hears("Only who asked for it can withdraw it.")
+    await house.ada.hears("Only the requester can withdraw this request.")
     await house.grace.clicks("Withdraw", on=house.card("restore create r1"))
     await house.sees("#ops", "restore create r1", "withdrawn")
     await house.sees("#approvals", "restore create r1", "withdrawn")
@@ -129,7 +129,7 @@ async def test_of_several_approved_at_the_same_moment_one_runs(build):
     for name in ("r1", "r2", "r3"):
         house.prod.velero.script(name, outcome="hangs", kind="restore")
         await house.grace.says(ASK.replace(" r1 ", f" {name} "))
-        requests.append(await house.sees("#approvals", f"restore create {name}", "waits for approval"))
+        requests.append(await house.sees("#approvals", f"restore create {name}", "waiting for approval"))
     await asyncio.gather(*(house.bob.clicks("Approve", on=request) for request in requests))
-    await house.eventually(lambda: len(house.told("#approvals", "out of date", "one at a time")) == 2)
+    await house.eventually(lambda: len(house.told("#approvals", "outdated; not started", "one at a time")) == 2)
     assert len(house.prod.all("restores")) == 1

@@ -53,7 +53,7 @@ async def test_a_failure_names_the_last_good_one(house):
     await house.sees("#ops", "backup create good", "Completed")
     house.prod.velero.script("b1", outcome="fails", reason="boom")
     await house.grace.says(CREATE)
-    await house.sees("#incidents", "Backup b1 Failed", "Last good backup: good")
+    await house.sees("#incidents", "Backup b1 Failed", "Time of the last Completed backup: good")
 
 
 async def test_the_first_success_after_a_failure_says_recovered(house):
@@ -109,7 +109,7 @@ async def a_file(house):
 async def test_a_channel_that_means_no_cluster_asks_which(house):
     await house.backed_up("b1")
     answer = await house.grace.says("/velero backup logs b1", in_="#shop-team")
-    assert "prod, staging" in (await answer.reply("Which cluster?")).text
+    assert "prod, staging" in (await answer.reply("`cluster` is missing.")).text
 
 
 async def test_a_backup_that_is_still_running_has_no_log_yet(house):
@@ -117,7 +117,7 @@ async def test_a_backup_that_is_still_running_has_no_log_yet(house):
     house.backup("b1")
     await house.in_phase("backups", "b1", "InProgress")
     answer = await house.grace.says("/velero backup logs b1")
-    await answer.reply("There is no log of b1 (InProgress).")
+    await answer.reply("No logs for b1 (InProgress).")
 
 
 async def test_delete_by_button_needs_the_typed_name(house):
@@ -129,7 +129,7 @@ async def test_delete_by_button_needs_the_typed_name(house):
     assert house.prod.all("deletebackuprequests") == []
     await house.grace.submits(values={"word": "b1"})
     await house.eventually(lambda: house.prod.get("backups", "b1") is None)
-    await house.sees("#ops", "Backup b1 was deleted, with its data")
+    await house.sees("#ops", "Backup b1 and its data were deleted")
 
 
 async def test_delete_by_command_shows_a_card_that_ends(house):
@@ -190,7 +190,7 @@ async def test_help_stands_behind_every_word(house):
 
 async def test_the_bare_command_is_a_menu_of_buttons(house):
     answer = await house.grace.says("/velero")
-    await answer.reply("What shall it be?")
+    await answer.reply("What do you want to do?")
     pressed = await house.grace.clicks("Status", on=answer)
     await pressed.reply("prod")
 

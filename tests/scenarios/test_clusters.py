@@ -75,7 +75,7 @@ async def test_a_velero_that_keeps_silent_is_named_in_status(house):
     await house.prod.velero.stop()
     answer = await house.grace.says("/velero status")
     reply = await answer.reply("staging", deadline=20)
-    assert "Velero does not answer" in reply.text
+    assert "Velero doesn't respond" in reply.text
 
 
 async def test_a_bot_starts_while_a_cluster_is_down(build):

@@ -21,8 +21,8 @@ async def test_describe_check_and_the_rest_answer(house):
 async def test_a_subscription_is_kept_and_listed_and_ends(house):
     await (await house.grace.says("/velero subscribe namespace shop")).reply("You are told of failures")
     await (await house.grace.says("/velero subscribe")).reply("1 subscription")
-    await (await house.grace.says("/velero unsubscribe namespace shop")).reply("no longer told")
-    await (await house.grace.says("/velero subscribe")).reply("Nothing is subscribed to.")
+    await (await house.grace.says("/velero unsubscribe namespace shop")).reply("remove default from told")
+    await (await house.grace.says("/velero subscribe")).reply("No subscriptions.")
 
 
 async def test_an_inline_policy_is_made_before_the_backup(house):
@@ -41,7 +41,9 @@ async def test_a_wrong_word_is_underlined_and_mended(house):
 
 
 async def test_a_location_goes_only_by_its_typed_name(house):
-    await house.grace.says("/velero backup-location create second --provider aws --bucket other --config region=eu")
+    await house.grace.says(
+        "/velero Create one: `backup-location create NAME --provider PROVIDER --bucket BUCKET`. second --provider aws --bucket other --config region=eu"
+    )
     await house.eventually(lambda: house.prod.get("backupstoragelocations", "second") is not None)
     answer = await house.grace.says("/velero backup-location delete second")
     reply = await answer.reply("Nothing was done yet")

@@ -118,7 +118,7 @@ async def test_nothing_is_lost_and_nothing_twice(lives, case):
 def nothing_lost(house, traffic):
     assert len(traffic.acknowledged) >= KILLS * 2 // 3
     for name in traffic.acknowledged:
-        assert house.prod.get("backups", name) is not None, f"{name} was acknowledged and never made"
+        assert house.prod.get("backups", name) is not None, f"{name} was acknowledged and not created"
         assert len(house.told("#ops", f"backup create {name}: Completed")) == 1, name
         assert len(house.told("#ops", f"Backup {name} Completed", f"<@{house.grace.id}>")) == 1, name
     for name in traffic.by_hand:

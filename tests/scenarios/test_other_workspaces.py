@@ -104,7 +104,7 @@ async def test_while_slack_does_not_say_whose_bot_it_is_nobody_is_let_in(house):
     house.bot.presence.team = ""
     house.faults.refuse("internal_error", "auth.test", times=None)
     answer = await house.grace.says(f"/velero {CREATE}")
-    await answer.reply("I cannot find out who you are.")
+    await answer.reply("Your identity can't be verified right now. Nothing was done.")
     assert house.prod.all("backups") == []
     house.faults.clear()
     await house.grace.says(f"/velero {CREATE}")

@@ -25,7 +25,7 @@ async def test_they_are_refused(house, profile, words):
 async def test_nobody_is_let_in_while_slack_cannot_say_who_they_are(house):
     house.faults.refuse("internal_error", "users.info", times=None)
     answer = await house.grace.says(f"/velero {CREATE}")
-    await answer.reply("I cannot find out who you are.")
+    await answer.reply("Your identity can't be verified right now. Nothing was done.")
     assert house.prod.all("backups") == []
 
 

@@ -18,7 +18,7 @@ async def test_a_node_port_that_is_taken_is_named_with_its_owner(house):
     body = {"metadata": {"name": "front", "annotations": applied}, "spec": {"type": "NodePort", "ports": ports}}
     house.prod.objects.create("services", "shop", body)
     reply = await planned(house, f"{ASK} --namespace-mappings shop:shop-copy")
-    assert "Service shop-copy/front: node port 30080 is taken by shop/front" in reply.text
+    assert "Service shop-copy/front: node port 30080 is used by shop/front" in reply.text
     assert "It would end PartiallyFailed" in reply.text
 
 
@@ -44,7 +44,7 @@ RULES = {
 async def test_what_modifiers_change_is_named(house):
     words = f"{ASK} --existing-resource-policy update --modifier '{json.dumps(RULES)}'"
     reply = await planned(house, words)
-    assert "Changed on the way by resource modifiers: ConfigMap shop/settings-0." in reply.text
+    assert "Changed by resource modifiers: ConfigMap shop/settings-0." in reply.text
     assert "ConfigMap shop/settings-0 (data.color)" in reply.text
 
 

@@ -16,7 +16,7 @@ async def asked(house, line=ASK):
         await house.backed_up("b1")
         await house.quiet()
     await house.grace.says(line)
-    return await house.sees("#approvals", "restore create r1", "waits for approval")
+    return await house.sees("#approvals", "restore create r1", "waiting for approval")
 
 
 async def test_one_asks_and_another_approves(house):
@@ -67,8 +67,8 @@ async def test_a_withdrawal_ends_it(house):
 
 async def test_details_go_to_the_approver(house):
     request = await asked(house)
-    answer = await house.bob.clicks("Show details", on=request)
-    await answer.reply("The whole plan of restore create r1")
+    answer = await house.bob.clicks("View plan", on=request)
+    await answer.reply("Plan of restore create r1")
 
 
 async def test_the_request_says_what_would_change(house):
@@ -84,12 +84,14 @@ async def test_a_grown_impact_is_stale_and_one_button_asks_again(house):
     request = await asked(house)
     house.prod.objects.delete("configmaps", "shop", "settings-0")
     answer = await house.bob.clicks("Approve", on=request)
-    await answer.reply("Nothing runs: it is no longer what was shown.")
-    stale = await house.sees("#approvals", "restore create r1", "out of date", "ConfigMap shop/settings-0 new")
+    await answer.reply("Not started: the plan changed after it was approved.")
+    stale = await house.sees(
+        "#approvals", "restore create r1", "outdated; not started", "ConfigMap shop/settings-0 new"
+    )
     assert house.prod.all("restores") == []
-    await house.grace.clicks("Ask again", on=stale)
+    await house.grace.clicks("Request again", on=stale)
     again = await house.eventually(
-        lambda: [m for m in house.told("#approvals", "waits for approval") if m.ts != request.ts]
+        lambda: [m for m in house.told("#approvals", "waiting for approval") if m.ts != request.ts]
     )
     await house.bob.clicks("Approve", on=again[0])
     await house.ended("restores", "r1")
@@ -98,7 +100,7 @@ async def test_a_grown_impact_is_stale_and_one_button_asks_again(house):
 async def test_a_plan_alone_writes_nothing(house):
     await house.backed_up("b1")
     answer = await house.grace.says("/velero restore plan r1 --from-backup b1 --include-namespaces shop")
-    await answer.reply("are there and equal")
+    await answer.reply("exist and are identical")
     assert house.prod.all("restores") == []
 
 
@@ -109,15 +111,15 @@ async def test_a_safety_backup_comes_first_and_undo_brings_it_back(house):
     await house.backed_up("b1")
     house.prod.objects.patch("configmaps", "shop", "settings-1", {"data": {"number": "99"}})
     request = await asked(house, SAFE)
-    assert "create Backup r1-safety, wait until Completed" in request.text
+    assert "create Backup r1-safety, then wait until it is Completed" in request.text
     await house.bob.clicks("Approve", on=request)
     card = await house.sees("#ops", "restore create r1", "Completed", "Undo")
     assert number(house) == "1"
     assert house.prod.get("backups", "r1-safety")["spec"]["includedNamespaces"] == ["shop"]
     await house.grace.clicks("Undo", on=card)
-    undo = await house.sees("#approvals", "from backup r1-safety", "waits for approval", "Not undone")
-    assert "takes back restore r1" in undo.text
-    assert "none given" not in str(undo.blocks)
+    undo = await house.sees("#approvals", "from backup r1-safety", "waiting for approval", "Not undone")
+    assert "undo restore r1" in undo.text
+    assert "No reason given" not in str(undo.blocks)
     await house.bob.clicks("Approve", on=undo)
     await house.eventually(lambda: number(house) == "99")
 
@@ -185,9 +187,9 @@ async def test_it_reminds_and_then_expires(build):
     await house.start()
     request = await asked(house)
     await house.sees("#approvals", "still waits: 0 of 1 vote")
-    await house.sees("#approvals", "restore create r1", "expired unapproved")
+    await house.sees("#approvals", "restore create r1", "expired without approval")
     answer = await house.bob.clicks("Approve", on=request, stale=True)
-    await answer.reply("This request has expired.")
+    await answer.reply("This request expired.")
     assert house.prod.all("restores") == []
 
 
@@ -197,7 +199,7 @@ async def test_who_may_not_restore_is_shown_no_preview(house):
     answer = await house.grace.says("/velero restore plan r1 --from-backup b1 --include-namespaces billing")
     reply = await answer.reply("Nothing was changed")
     assert "settings" not in reply.text
-    assert "are there and equal" not in reply.text
+    assert "exist and are identical" not in reply.text
 
 
 NIGHTLY = "/velero schedule create nightly --schedule '0 3 * * *' --include-namespaces shop"
@@ -207,7 +209,7 @@ async def test_schedules_that_touch_it_are_held_by_one_button(house):
     await house.grace.says(NIGHTLY)
     await house.eventually(lambda: house.prod.get("schedules", "nightly"))
     request = await asked(house)
-    await house.grace.clicks("Hold schedules", on=request)
+    await house.grace.clicks("Pause schedules", on=request)
     held = await house.eventually(
         lambda: (house.prod.get("schedules", "nightly").get("status") or {}).get("lastSkipped")
     )
@@ -222,7 +224,7 @@ async def test_after_the_restore_the_button_holds_nothing_and_says_so(house):
     await house.bob.clicks("Approve", on=request)
     await house.ended("restores", "r1")
     await house.sees("#ops", "restore create r1", "Completed")
-    answer = await house.grace.clicks("Hold schedules", on=request, stale=True)
+    answer = await house.grace.clicks("Pause schedules", on=request, stale=True)
     await answer.reply("is over: nothing is held")
     assert not (house.prod.get("schedules", "nightly").get("status") or {}).get("lastSkipped")
 
@@ -242,7 +244,7 @@ async def test_the_restore_holds_them_itself_from_the_approval_on(house):
 async def test_what_waits_for_approval_stands_in_status_and_in_the_home(house):
     request = await asked(house)
     answer = await house.bob.says("/velero status")
-    told = await answer.reply("1 request waits for approval.")
+    told = await answer.reply("1 request waiting for approval.")
     assert "restore create r1" in told.text
     link = f"/archives/{house.slack.workspace.channel('#approvals').id}/p{request.ts.replace('.', '')}"
     assert link in told.text
@@ -250,7 +252,7 @@ async def test_what_waits_for_approval_stands_in_status_and_in_the_home(house):
     await house.grace.clicks("Withdraw", on=request)
     await house.sees("#approvals", "restore create r1", "withdrawn")
     after = await house.bob.says("/velero status")
-    assert "waits for approval" not in (await after.reply("CLUSTER")).text
+    assert "waiting for approval" not in (await after.reply("CLUSTER")).text
 
 
 @pytest.mark.parametrize("trouble", [Trouble.RESET, Trouble.HANG])
@@ -258,7 +260,7 @@ async def test_what_waits_is_listed_also_while_its_cluster_is_silent(house, trou
     await asked(house)
     house.prod.api.faults.on(trouble)
     answer = await house.bob.says("/velero status")
-    told = await answer.reply("1 request waits for approval.", deadline=40)
+    told = await answer.reply("1 request waiting for approval.", deadline=40)
     assert "restore create r1" in told.text
 
 
@@ -274,15 +276,15 @@ async def test_of_a_restore_of_others_a_tenant_s_status_says_nothing(build):
     await house.backed_up("b1", includedNamespaces=["billing"])
     await house.quiet()
     await asked(house, ASK.replace("--include-namespaces shop", "--include-namespaces billing"))
-    assert "waits for approval" in (await (await house.grace.says("/velero status")).reply("CLUSTER")).text
+    assert "waiting for approval" in (await (await house.grace.says("/velero status")).reply("CLUSTER")).text
     assert "approval" not in (await (await house.ada.says("/velero status")).reply("CLUSTER")).text
 
 
 async def test_the_second_request_for_a_namespace_is_told_of_the_first(house):
     await asked(house)
     answer = await house.grace.says(ASK.replace(" r1 ", " r2 "))
-    await answer.reply("Restore r1 of the same namespaces waits for approval already")
-    second = await house.sees("#approvals", "restore create r2", "waits for approval")
+    await answer.reply("Restore r1 of the same namespaces waiting for approval already")
+    second = await house.sees("#approvals", "restore create r2", "waiting for approval")
     assert "Restore r1 of the same namespaces" in json.dumps(second.blocks)
 
 
@@ -290,7 +292,7 @@ async def test_of_two_requests_the_second_does_not_run_into_the_first(house):
     house.prod.velero.script("r1", outcome="hangs", kind="restore")
     first = await asked(house)
     await house.grace.says(ASK.replace(" r1 ", " r2 "))
-    second = await house.sees("#approvals", "restore create r2", "waits for approval")
+    second = await house.sees("#approvals", "restore create r2", "waiting for approval")
     await house.bob.clicks("Approve", on=first)
     await house.in_phase("restores", "r1", "InProgress")
     answer = await house.bob.clicks("Approve", on=second)

@@ -74,7 +74,7 @@ async def test_a_regular_expression_becomes_the_names_it_means(house):
 
 async def test_a_namespace_that_is_not_in_the_backup_is_refused(house):
     reply = await refused(
-        house, "--from-backup b1 --include-namespaces shop-x", "There is no namespace 'shop-x' in backup b1"
+        house, "--from-backup b1 --include-namespaces shop-x", "There is no namespaces 'shop-x' in backup b1"
     )
     assert "shop" in reply.text
 
@@ -86,7 +86,7 @@ async def test_a_copy_in_another_namespace(house):
 
 @pytest.mark.parametrize(
     ("mapping", "words"),
-    [("shop:Shop", "no namespace's name"), ("other:shop-copy", "not in the backup")],
+    [("shop:Shop", "no namespaces's name"), ("other:shop-copy", "not in the backup")],
 )
 async def test_a_mapping_that_velero_would_not_check(house, mapping, words):
     await refused(house, f"{SHOP} --namespace-mappings {mapping}", words)
@@ -102,7 +102,7 @@ async def test_one_restore_of_a_namespace_at_a_time(house):
     house.prod.velero.script("r0", outcome="hangs", kind="restore")
     await house.grace.says(f"/velero restore create r0 {SHOP}")
     await house.in_phase("restores", "r0", "InProgress")
-    await refused(house, SHOP, "Restore r0 is under way in shop: one at a time.")
+    await refused(house, SHOP, "Restore r0 is running in shop. Only one restore per namespace can run at a time.")
 
 
 async def test_reserved_and_unknown_things_are_refused(house):
@@ -200,7 +200,7 @@ async def test_into_another_cluster_that_shares_the_bucket(house):
 
 async def test_another_cluster_that_does_not_know_the_backup_says_how_to_get_it(house):
     answer = await house.grace.says(f"/velero restore create r1 {SHOP} --to-cluster staging")
-    reply = await answer.reply("Cluster staging does not know backup 'b1' yet.")
+    reply = await answer.reply("Backup `b1` isn't available in staging yet.")
     assert "--access-mode ReadOnly" in reply.text
 
 
@@ -225,7 +225,7 @@ async def test_routine_warnings_are_folded(house):
     reply = await answer.reply("Restore r1: Completed")
     shown = json.dumps(reply.blocks)
     assert "Routine warnings, folded" in shown
-    assert "was there already and stays as it is" in shown
+    assert "already existed and left unchanged" in shown
 
 
 async def test_of_several_at_the_same_moment_one_runs(house):

@@ -30,7 +30,7 @@ async def lived_in(house):
 SEEN = (
     "would be created",
     "would be changed",
-    "are there and equal",
+    "exist and are identical",
     "data does NOT come back",
     "Hooks that run in pods",
 )
@@ -45,7 +45,7 @@ async def test_with_a_request_for_approval(house):
     await lived_in(house)
     answer = await house.grace.says(f"{ASK} --safety-backup")
     told = await answer.reply("Asked for approval")
-    request = await house.sees("#approvals", "restore create r1", "waits for approval")
+    request = await house.sees("#approvals", "restore create r1", "waiting for approval")
     card = await house.sees("#ops", "restore create r1")
     assert [missing(told), missing(request), missing(card)] == [[], [], []]
 
@@ -67,6 +67,6 @@ async def test_afterwards_the_card_and_its_thread_say_what_to_look_at(build):
     house.prod.objects.patch("configmaps", "shop", "settings-1", {"data": {"number": "99"}})
     await house.quiet()
     await house.grace.says(ASK.replace(" --existing-resource-policy update", ""))
-    for word in ("Completed", "× was there already and stays as it is", "velero.io/restore-name=r1"):
+    for word in ("Completed", "× already existed and left unchanged", "velero.io/restore-name=r1"):
         await house.sees("#ops", "restore create r1", word)
         await house.sees("#ops", "Restore r1 Completed", word)

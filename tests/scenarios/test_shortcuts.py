@@ -13,7 +13,7 @@ async def form(house, person, callback):
 async def test_back_up_now(house):
     view = await form(house, house.grace, "ask:backup")
     assert view.title == "Back up now"
-    values = {"Cluster": "prod", "Namespaces": "shop, billing", "Name": "b1", "Keep it for": "30d", "Why": "before the move",
+    values = {"Cluster": "prod", "Namespaces": "shop, billing", "Name": "b1", "Keep for": "30d", "Why": "before the move",
               "channel": house.world.channel("ops")}  # fmt: skip
     await house.grace.submits(view, values)
     card = await house.sees("#ops", "backup create b1", "Completed")
@@ -53,8 +53,8 @@ async def test_a_restore_waits_for_approval_as_any_other(house):
     values = {"Cluster": "prod", "Backup": "b1", "Namespaces": "shop", "existing": "update", "safety": "true",
               "Why": "a bad deploy", "channel": house.world.channel("ops")}  # fmt: skip
     await house.grace.submits(view, values)
-    request = await house.sees("#approvals", "restore create", "waits for approval", "from backup b1")
-    assert "-safety, wait until Completed" in request.text
+    request = await house.sees("#approvals", "restore create", "waiting for approval", "from backup b1")
+    assert "-safety, then wait until it is Completed" in request.text
     assert "a bad deploy" in request.text
     assert house.prod.all("restores") == []
     await house.bob.clicks("Approve", on=request)
@@ -74,11 +74,11 @@ async def test_without_a_backup_it_is_the_newest_one(house):
 @pytest.mark.parametrize(
     ("callback", "values", "block", "words"),
     [
-        ("ask:backup", {"Namespaces": "shop", "Keep it for": "soon"}, "ttl", "'soon' is not a duration"),
+        ("ask:backup", {"Namespaces": "shop", "Keep for": "soon"}, "ttl", "'soon' isn't a duration"),
         ("ask:backup", {"Namespaces": " , "}, "namespaces", "needed"),
         ("ask:backup", {"Namespaces": "shop", "Name": "  "}, "name", "needed"),
         ("ask:restore", {}, "backup", "A backup, or namespaces"),
-        ("ask:restore", {"Backup": "b1", "Into other namespaces": "shop"}, "mappings", "--namespace-mappings"),
+        ("ask:restore", {"Backup": "b1", "Restore into other namespaces": "shop"}, "mappings", "--namespace-mappings"),
     ],
 )
 async def test_what_cannot_be_read_is_told_at_its_box(house, callback, values, block, words):
@@ -148,7 +148,9 @@ async def test_a_notice_of_what_others_did_too(house):
 async def test_a_message_of_a_person_is_about_nothing(house):
     said = await house.grace.mentions("good morning")
     answer = await house.grace.takes_shortcut("show", on=said.message)
-    await answer.reply("This message is about no backup, restore, schedule or location of mine.")
+    await answer.reply(
+        "This message isn't about a backup, restore, schedule or storage location of a configured cluster."
+    )
 
 
 async def test_who_may_not_see_it_is_not_shown_it(house):

@@ -74,7 +74,7 @@ async def test_what_is_suggested_to_others_is_not_to_her(shared):
     "flags",
     [
         "",
-        "--include-namespaces '*'",
+        "Use --include-namespaces '*'.",
         "--include-namespaces shop,billing",
         "--include-namespaces billing",
         "--exclude-namespaces billing",

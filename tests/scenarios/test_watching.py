@@ -122,9 +122,9 @@ async def test_storage_goes_and_comes_back(house):
 
 async def test_velero_goes_silent_and_answers_again(house):
     await house.prod.velero.stop()
-    await house.sees("#incidents", "Velero does not answer", "prod", deadline=20)
+    await house.sees("#incidents", "Velero doesn't respond", "prod", deadline=20)
     await house.prod.velero.start()
-    await house.sees("#incidents", "Velero answers again", "prod", deadline=20)
+    await house.sees("#incidents", "Velero responds again", "prod", deadline=20)
     assert len(house.told("#incidents", "does not answer")) == 1
 
 
@@ -239,7 +239,7 @@ async def test_a_refused_request_and_a_record_that_vanishes_are_no_deletion(hous
     house.prod.objects.create(
         "deletebackuprequests", "velero", {"metadata": {"name": "d1"}, "spec": {"backupName": "b1"}}
     )
-    await house.sees("#incidents", "Backup b1 could not be deleted", "read-only")
+    await house.sees("#incidents", "Backup b1 couldn't be deleted", "read-only")
     house.prod.objects.delete("backups", "velero", "b1")
     await house.eventually(lambda: house.prod.get("backups", "b1") is not None)
     await house.sees("#incidents", "The record of backup b1 is gone")
@@ -301,15 +301,15 @@ async def test_a_velero_of_an_older_kind_of_clock_changes_nothing(build):
 
 async def test_a_silence_of_velero_is_told_once_however_often_the_bot_restarts_and_its_end_after_one(house):
     await house.prod.velero.stop()
-    await house.sees("#incidents", "Velero does not answer", "prod", deadline=20)
+    await house.sees("#incidents", "Velero doesn't respond", "prod", deadline=20)
     await house.restart()
     await house.until(lambda: house.bot.clusters["prod"].board.of("server").condition.value == "unreachable", 20)
     await house.quiet()
-    assert len(house.told("#incidents", "Velero does not answer")) == 1
+    assert len(house.told("#incidents", "Velero doesn't respond")) == 1
     await house.stop()
     await house.prod.velero.start()
     await house.start()
-    await house.sees("#incidents", "Velero answers again", deadline=20)
+    await house.sees("#incidents", "Velero responds again", deadline=20)
 
 
 async def test_a_revoked_token_is_told_as_such_and_so_is_its_end(house):

@@ -179,7 +179,7 @@ def test_a_step_moves_once(tx, now):
     planned(tx, plan=a_plan(step("")))
     tx.steps.move("op1", 0, StepState.PENDING, StepState.SUBMITTING, now, name="shop-20260301")
     tx.steps.move("op1", 0, StepState.SUBMITTING, StepState.SUBMITTED, now, uid="u-1")
-    with pytest.raises(ConcurrentChange, match="no longer submitting"):
+    with pytest.raises(ConcurrentChange, match="remove default from submitting"):
         tx.steps.move("op1", 0, StepState.SUBMITTING, StepState.FAILED, now, reason="late")
     (one,) = tx.steps.by_uid("u-1")
     assert (one.name, one.state, one.reason) == ("shop-20260301", StepState.SUBMITTED, "")

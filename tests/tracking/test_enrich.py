@@ -48,7 +48,7 @@ async def told(artifacts, event):
 
 async def test_routine_warnings_are_one_line(artifacts):
     found = await told(artifacts, ended("r-changed", "completed", warnings=23))
-    assert found["routine"] == "23 × was there already and stays as it is"
+    assert found["routine"] == "23 × already existed and left unchanged"
     assert (found["errors"], found["warnings"]) == ([], [])
 
 
@@ -56,7 +56,7 @@ async def test_errors_come_in_groups_with_the_next_step(artifacts):
     found = await told(artifacts, ended("r-fsbackup", "partially-failed", errors=7))
     assert 0 < len(found["errors"]) < 7
     assert any("provided port is already allocated" in each for each in found["errors"])
-    assert found["hint"] == "A node port is taken: leave services out, or change the port with --modifier."
+    assert found["hint"] == "A node port is already in use: exclude services, or change the port with --modifier."
 
 
 async def test_what_to_look_at_now_names_the_restore(artifacts):

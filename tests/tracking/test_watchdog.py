@@ -164,8 +164,8 @@ def test_a_rhythm_needs_runs_that_are_even() -> None:
 def test_a_series_of_kots_recovers_by_its_next_run() -> None:
     runs = [run(DUE + number * DAY) for number in range(5)]
     after = [*runs, run(DUE + 6 * DAY)]
-    (missed,) = judge_series("kots instance", runs, DUE + 6 * DAY - timedelta(hours=1), Limits())
-    (recovered,) = judge_series("kots instance", after, DUE + 6 * DAY + timedelta(hours=1), Limits())
+    (missed,) = judge_series("KOTS instance", runs, DUE + 6 * DAY - timedelta(hours=1), Limits())
+    (recovered,) = judge_series("KOTS instance", after, DUE + 6 * DAY + timedelta(hours=1), Limits())
     assert (missed.kind, recovered.kind) == ("schedule.missed", "schedule.recovered")
     assert missed.transition == recovered.transition
 

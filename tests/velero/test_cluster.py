@@ -126,7 +126,7 @@ async def test_a_cluster_that_is_down_is_a_value_and_comes_back(world, cluster):
     await world.server.down()
     health = await cluster.open()
     assert health.condition is Condition.UNREACHABLE
-    assert health.reason == "Cluster prod does not answer. no connection: connection refused"
+    assert health.reason == "Cluster prod doesn't respond. no connection: connection refused"
     await world.server.up()
     assert (await cluster.open()).ok
     assert cluster.health.last_ok is not None
@@ -149,7 +149,7 @@ async def test_velero_itself_is_down(world, cluster):
     await world.velero.stop()
     status = await cluster.server_status(within=0.3)
     assert not status.answered
-    assert cluster.board.of(SERVER).reason == "Velero in prod does not answer."
+    assert cluster.board.of(SERVER).reason == "Velero in prod doesn't respond."
     assert world.objects.list("serverstatusrequests", "velero") == []
 
 
@@ -303,7 +303,7 @@ async def test_files_of_nothing_are_not_waited_for(cluster):
     await backed_up(cluster)
     with pytest.raises(DownloadError) as caught:
         await cluster.artifacts.volumes("other")
-    assert caught.value.why == "Velero finds no other, or not its location"
+    assert caught.value.why == "Velero can't find other or its storage location"
 
 
 async def test_deleting_a_backup_with_its_data(cluster):

@@ -60,7 +60,7 @@ async def test_a_token_file_beside_an_address_is_read_again_when_it_is_refused(t
 async def test_a_token_file_that_is_missing_is_named(tmp_path, server):
     with pytest.raises(Unauthenticated) as caught:
         await authorization(server, Direct(server.url, token_file=tmp_path / "nowhere"))
-    assert "token file cannot be read" in caught.value.why
+    assert "token file can't be read" in caught.value.why
 
 
 async def test_a_plugin_of_the_kubeconfig(tmp_path, server):
@@ -81,7 +81,7 @@ async def test_an_unknown_context_is_told_with_those_that_are_there(tmp_path, se
     access = Kubeconfig(kubeconfig(tmp_path, server.url, {}).path, "stage")
     with pytest.raises(Unreachable) as caught:
         await connect("prod", access)
-    assert caught.value.why == "no context 'stage' in the kubeconfig; it has prod"
+    assert caught.value.why == "no context 'stage' in the kubeconfig; available: prod"
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "", "a: [b", "\x00"])
@@ -94,7 +94,7 @@ async def test_a_kubeconfig_that_is_none(tmp_path, content):
 async def test_no_kubeconfig():
     with pytest.raises(Unreachable) as caught:
         await connect("prod", Kubeconfig("/nowhere/config"))
-    assert caught.value.why == "its kubeconfig is not there"
+    assert caught.value.why == "the kubeconfig doesn't exist"
 
 
 async def test_kubeconfig_from_the_environment(tmp_path, server):
@@ -109,7 +109,7 @@ async def test_a_fault_of_the_kubeconfig_does_not_quote_it(tmp_path, server):
     access = kubeconfig(tmp_path, server.url.replace("http", "https"), user)
     with pytest.raises(Unreachable) as caught:
         await connect("prod", access)
-    assert caught.value.why == "its certificates cannot be used (SSLError)"
+    assert caught.value.why == "its certificates can't be used (SSLError)"
 
 
 async def test_a_provider_that_is_half_configured(tmp_path, server):
@@ -204,7 +204,7 @@ async def test_another_authority_is_not_accepted(tmp_path, https):
     api = Api("prod", Direct(https[1], ca=(tmp_path / "one" / "ca.crt").read_text()))
     with pytest.raises(Unreachable) as caught:
         await api.request("GET", "/version")
-    assert caught.value.why == "its certificate is not accepted"
+    assert caught.value.why == "its certificate isn't trusted"
     await api.close()
 
 

@@ -56,13 +56,13 @@ def test_what_is_not_there_is_named():
     body = failed(404, 'backups.velero.io "nightly" not found', "NotFound", {"name": "nightly", "kind": "backups"})
     error = refusal(WHAT, reply(404, body))
     assert isinstance(error, ObjectNotFound)
-    assert error.text == "There is no nightly among backups in prod."
+    assert error.text == "backups nightly doesn't exist in prod."
 
 
 def test_a_namespace_that_is_not_there_is_named_as_one():
     body = failed(404, 'namespaces "velero" not found', "NotFound", {"name": "velero", "kind": "namespaces"})
     error = refusal(describe_request("prod", "POST", f"{INSIDE}/backups"), reply(404, body))
-    assert error.text == "There is no velero among namespaces in prod."
+    assert error.text == "namespaces velero doesn't exist in prod."
 
 
 def test_forbidden_without_a_body():

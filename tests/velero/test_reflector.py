@@ -152,7 +152,7 @@ BAD_STARTS = {
     "401": says_json(failed(401, "Unauthorized", "Unauthorized"), 401),
     "403": says_json(failed(403, "backups.velero.io is forbidden", "Forbidden"), 403),
     "404 of the resource": says("404 page not found", 404, "text/plain"),
-    "ERROR without a reason": streams(event("ERROR", {"kind": "Status"})),
+    "ERROR no reason given": streams(event("ERROR", {"kind": "Status"})),
     "ERROR without anything": streams(b'{"type":"ERROR","object":{}}\n'),
     "no object": streams(b'{"type":"ADDED"}\n'),
     "not JSON": streams(b"<html>\n<body>\n"),

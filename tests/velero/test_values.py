@@ -274,7 +274,7 @@ def test_names_that_are_not(name):
 
 
 def test_a_schedules_name_is_a_label():
-    assert schedule_name_error("n" * 64) == "it is 64 characters long; 63 is the limit"
+    assert schedule_name_error("n" * 64) == "it has 64 characters; the limit is 63"
 
 
 def test_a_prefix_leaves_room():

@@ -37,7 +37,7 @@ def members(read: Read, wanted: Callable[[str], bool], limits: Limits) -> Iterat
     while (header := _header(read)) is not None:
         count += 1
         if count > limits.members:
-            raise refuse_member("it has too many members")
+            raise refuse_member("it has too many entries")
         if header.type in {b"x", b"L", b"g"}:
             said = _content(read, header.size, _NAME_LIMIT)
             renamed = renamed if header.type == b"g" else _long_name(header.type, said)
@@ -46,7 +46,7 @@ def members(read: Read, wanted: Callable[[str], bool], limits: Limits) -> Iterat
         if header.type == b"5":
             _skip(read, header.size)
         elif header.type not in _FILE:
-            raise refuse_member("it holds something that is neither a file nor a directory")
+            raise refuse_member("it contains something other than files and directories")
         elif wanted(name):
             yield name, _content(read, header.size, limits.member)
         else:
@@ -54,7 +54,7 @@ def members(read: Read, wanted: Callable[[str], bool], limits: Limits) -> Iterat
 
 
 def refuse_member(why: str) -> DownloadError:
-    return DownloadError("The archive is refused.", why=why)
+    return DownloadError("The archive is rejected.", why=why)
 
 
 def _header(read: Read) -> Header | None:
@@ -62,10 +62,10 @@ def _header(read: Read) -> Header | None:
     if not block.strip(b"\0"):
         return None
     if len(block) < _BLOCK:
-        raise refuse_member("it is cut off")
+        raise refuse_member("it is truncated")
     total = sum(block[:148]) + 8 * 32 + sum(block[156:])
     if _octal(block[148:156]) != total:
-        raise refuse_member("it is damaged: a checksum is wrong")
+        raise refuse_member("it is damaged: checksum mismatch")
     name, prefix = _text(block[:100]), _text(block[345:500]) if block[257:262] == b"ustar" else ""
     return Header(f"{prefix}/{name}" if prefix else name, _octal(block[124:136]), block[156:157])
 
@@ -76,7 +76,7 @@ def _octal(digits: bytes) -> int:
     try:
         return int(digits.strip(b"\0 ") or b"0", 8)
     except ValueError as error:
-        raise refuse_member("it is damaged: a number cannot be read") from error
+        raise refuse_member("it is damaged: invalid number in a header") from error
 
 
 def _text(raw: bytes) -> str:
@@ -89,7 +89,7 @@ def _long_name(type_: bytes, said: bytes) -> str:
     for line in said.decode(errors="replace").splitlines():
         key, _, value = line.partition(" ")[2].partition("=")
         if key == "size":
-            raise refuse_member("a member's size is given twice")
+            raise refuse_member("an entry has two sizes")
         if key == "path":
             return value
     return ""
@@ -98,16 +98,16 @@ def _long_name(type_: bytes, said: bytes) -> str:
 def _checked(name: str) -> str:
     parts = name.removesuffix("/").split("/")
     if name.startswith("/") or ".." in parts or "\\" in name or len(name) > _NAME_LIMIT:
-        raise refuse_member("a name in it leads out of the archive")
+        raise refuse_member("an entry's path points outside the archive")
     return name.removeprefix("./")
 
 
 def _content(read: Read, size: int, limit: int) -> bytes:
     if size > limit:
-        raise refuse_member(f"a member has {size} bytes; {limit} is the limit")
+        raise refuse_member(f"an entry has {size} bytes; the limit is {limit}")
     body = read(size)
     if len(body) < size:
-        raise refuse_member("it is cut off")
+        raise refuse_member("it is truncated")
     read(-size % _BLOCK)
     return body
 
@@ -118,5 +118,5 @@ def _skip(read: Read, size: int) -> None:
     while left:
         piece = read(min(left, 1 << 18))
         if not piece:
-            raise refuse_member("it is cut off")
+            raise refuse_member("it is truncated")
         left -= len(piece)

@@ -59,7 +59,7 @@ def _object(body: bytes) -> Json:
     except BadDocument as error:
         raise refuse_member(f"an object in it cannot be read: {error}") from error
     if not isinstance(parsed, dict):
-        raise refuse_member("an object in it is no object")
+        raise refuse_member("an entry in it isn't a Kubernetes object")
     return parsed
 
 

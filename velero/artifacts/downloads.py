@@ -48,16 +48,16 @@ class File(StrEnum):
 WORDS = {
     File.BACKUP_LOG: "The log",
     File.BACKUP_CONTENTS: "The archive",
-    File.BACKUP_RESULTS: "The list of errors",
-    File.BACKUP_RESOURCE_LIST: "The list of resources",
-    File.BACKUP_ITEM_OPERATIONS: "The list of operations",
-    File.BACKUP_VOLUME_INFOS: "The list of volumes",
-    File.BACKUP_VOLUME_SNAPSHOTS: "The list of snapshots",
+    File.BACKUP_RESULTS: "The error list",
+    File.BACKUP_RESOURCE_LIST: "The resource list",
+    File.BACKUP_ITEM_OPERATIONS: "The list of plugin operations",
+    File.BACKUP_VOLUME_INFOS: "The volume list",
+    File.BACKUP_VOLUME_SNAPSHOTS: "The snapshot list",
     File.RESTORE_LOG: "The log",
-    File.RESTORE_RESULTS: "The list of errors",
-    File.RESTORE_RESOURCE_LIST: "The list of resources",
-    File.RESTORE_ITEM_OPERATIONS: "The list of operations",
-    File.RESTORE_VOLUME_INFO: "The list of volumes",
+    File.RESTORE_RESULTS: "The error list",
+    File.RESTORE_RESOURCE_LIST: "The resource list",
+    File.RESTORE_ITEM_OPERATIONS: "The list of plugin operations",
+    File.RESTORE_VOLUME_INFO: "The volume list",
 }
 
 
@@ -129,7 +129,7 @@ class Downloads:
                 async for chunk in chunks:
                     size += len(chunk)
                     if size > self.archive_caps.packed:
-                        why = f"more than {self.archive_caps.packed / (1 << 20):g} MiB"
+                        why = f"it is larger than {self.archive_caps.packed / (1 << 20):g} MiB"
                         raise DownloadError(f"{what} is too large.", why=why)
                     spooled.write(chunk)
         except BaseException:
@@ -148,7 +148,7 @@ class Downloads:
             self.gateway, manifest, _ready, within=self.answer_within, stuck=_touched
         ) as request:
             if request is None or not request.url:
-                raise DownloadError(f"{what} could not be asked for.", why=_silence(request, name))
+                raise DownloadError(f"{what} couldn't be requested from Velero.", why=_silence(request, name))
             async with aclosing(self._transferred(request.url, file, name)) as chunks:
                 async for chunk in chunks:
                     yield chunk
@@ -178,10 +178,10 @@ def _touched(request: DownloadRequest) -> bool:
 
 def _silence(request: DownloadRequest | None, name: str) -> str:
     if request is None:
-        return "Velero did not answer"
+        return "Velero didn't respond"
     if request.phase in REQUEST_PHASES.queued:
-        return f"Velero finds no {name}, or not its location"
-    return request.message or "Velero gave no address"
+        return f"Velero can't find {name} or its storage location"
+    return request.message or "Velero returned no download URL"
 
 
 def _what(file: File, name: str) -> str:

@@ -23,16 +23,16 @@ def judge_host(url: str, allowed: tuple[str, ...]) -> HostVerdict:
         parts = urlsplit(url)
         port = parts.port or _DEFAULT_PORTS.get(parts.scheme, 0)
     except ValueError:
-        return HostVerdict(False, why="its address cannot be read")
+        return HostVerdict(False, why="its URL isn't valid")
     host = (parts.hostname or "").rstrip(".").lower()
     if parts.scheme not in _DEFAULT_PORTS or not host:
-        return HostVerdict(False, why="its address is neither http nor https")
+        return HostVerdict(False, why="its URL must use http or https")
     if parts.username is not None or parts.password is not None:
-        return HostVerdict(False, host, "its address carries a user name")
+        return HostVerdict(False, host, "its URL contains a user name")
     shown = host if port == _DEFAULT_PORTS[parts.scheme] else f"{host}:{port}"
     if any(_matches(entry, host, port, _DEFAULT_PORTS[parts.scheme]) for entry in allowed):
         return HostVerdict(True, shown)
-    return HostVerdict(False, shown, f"{shown} is not among this cluster's object_store_hosts")
+    return HostVerdict(False, shown, f"{shown} isn't in object_store_hosts of this cluster")
 
 
 def _matches(entry: str, host: str, port: int, default: int) -> bool:

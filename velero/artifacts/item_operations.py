@@ -31,11 +31,11 @@ class ItemOperation:
 
 
 def item_operations_of(body: bytes) -> tuple[ItemOperation, ...]:
-    parsed = parse_json(body, "The list of operations")
+    parsed = parse_json(body, "The list of plugin operations")
     if parsed is None:
         return ()
     if not isinstance(parsed, list):
-        raise DownloadError("The list of operations cannot be read.", why="it is no list")
+        raise DownloadError("The list of plugin operations can't be read.", why="it isn't a list")
     return tuple(_operation(item) for item in parsed if isinstance(item, dict))
 
 

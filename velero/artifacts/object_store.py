@@ -31,7 +31,7 @@ class ObjectStore:
         verdict = judge_host(url, self._hosts)
         if not verdict.allowed:
             fix = f"Add {verdict.host} to object_store_hosts of this cluster." if verdict.host else ""
-            raise DownloadError(f"{what} is not fetched.", why=verdict.why, fix=fix)
+            raise DownloadError(f"{what} can't be downloaded.", why=verdict.why, fix=fix)
         limits = aiohttp.ClientTimeout(total=within, sock_connect=self._connect_timeout)
         try:
             async with _session(limits, ca) as session, session.get(url, allow_redirects=False) as response:
@@ -41,7 +41,7 @@ class ObjectStore:
         except (aiohttp.ClientError, OSError, ValueError) as error:
             # The library's words quote the address, and the address is a bearer secret: neither is passed on.
             kind = UntrustedUrl if isinstance(error, _CERTIFICATE) else DownloadError
-            raise kind(f"{what} could not be fetched from {verdict.host}.", why=_cause(error, within)) from None
+            raise kind(f"{what} couldn't be downloaded from {verdict.host}.", why=_cause(error, within)) from None
 
 
 @asynccontextmanager
@@ -61,22 +61,22 @@ async def _session(limits: aiohttp.ClientTimeout, ca: str) -> AsyncGenerator[aio
 def _check(status: int, what: str) -> None:
     """Velero signs addresses without looking whether there is anything: 404 is an answer, not a fault."""
     if status == 404:
-        raise NotUploaded(f"{what} is not there.", why="Velero has not uploaded it, or not yet")
+        raise NotUploaded(f"{what} doesn't exist.", why="Velero hasn't uploaded it yet")
     if 300 <= status < 400:
-        raise DownloadError(f"{what} is not fetched.", why="the object store points elsewhere")
+        raise DownloadError(f"{what} can't be downloaded.", why="the object store redirects to another address")
     if status != 200:
-        raise DownloadError(f"{what} could not be fetched.", why=f"the object store answered {status}")
+        raise DownloadError(f"{what} couldn't be downloaded.", why=f"the object store returned HTTP {status}")
 
 
 def _cause(error: Exception, within: float) -> str:
     match error:
         case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError() | ssl.SSLError():
-            return "its certificate is not accepted"
+            return "its certificate isn't trusted"
         case TimeoutError():
-            return f"no answer within {within:g} s"
+            return f"no response within {within:g} seconds"
         case aiohttp.ClientConnectorDNSError():
-            return "its name is not known here"
+            return "its host name can't be resolved"
         case aiohttp.ClientConnectorError():
-            return "no connection"
+            return "connection failed"
         case _:
-            return "the answer broke off"
+            return "the response was cut off"

@@ -35,9 +35,9 @@ _OUTCOME = re.compile(r"(.*)\((created|updated|failed|skipped)\)", re.DOTALL)
 
 
 def resources_of(body: bytes) -> tuple[Listed, ...]:
-    parsed = parse_json(body, "The list of resources")
+    parsed = parse_json(body, "The resource list")
     if not isinstance(parsed, dict):
-        raise DownloadError("The list of resources cannot be read.", why="it is no object")
+        raise DownloadError("The resource list can't be read.", why="it isn't a JSON object")
     return tuple(
         _listed(key, item)
         for key, found in parsed.items()

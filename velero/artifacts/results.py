@@ -51,9 +51,9 @@ class Results:
 
 
 def results_of(body: bytes) -> Results:
-    parsed = parse_json(body, "The list of errors")
+    parsed = parse_json(body, "The error list")
     if not isinstance(parsed, dict):
-        raise DownloadError("The list of errors cannot be read.", why="it is no object")
+        raise DownloadError("The error list can't be read.", why="it isn't a JSON object")
     return Results(_entries(section(parsed, "errors")), _entries(section(parsed, "warnings")))
 
 
@@ -71,7 +71,7 @@ def parse_json(body: bytes, what: str) -> object:
     try:
         parsed: object = read_json(body, ARTIFACT_BOUNDS)
     except BadDocument as error:
-        raise DownloadError(f"{what} cannot be read.", why=str(error)) from error
+        raise DownloadError(f"{what} can't be read.", why=str(error)) from error
     return parsed
 
 

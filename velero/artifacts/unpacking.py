@@ -35,7 +35,7 @@ class Unpacker:
     def feed(self, chunk: bytes) -> Iterator[bytes]:
         self._packed += len(chunk)
         if self._packed > self._caps.packed:
-            raise self._too_large("more than", self._caps.packed)
+            raise self._too_large("it is larger than", self._caps.packed)
         if self._plain is None and chunk:
             self._plain = chunk[0] != 0x1F
         if self._plain:
@@ -55,7 +55,7 @@ class Unpacker:
             try:
                 piece = self._inflate.decompress(chunk, _PIECE)
             except zlib.error as error:
-                raise DownloadError(f"{self._what} is damaged: it is not gzip.") from error
+                raise DownloadError(f"{self._what} is damaged: it isn't gzip data.") from error
             if piece:
                 yield self._counted(piece)
             chunk = self._inflate.unconsumed_tail or self._inflate.unused_data
@@ -63,10 +63,10 @@ class Unpacker:
     def _counted(self, piece: bytes) -> bytes:
         self._unpacked += len(piece)
         if self._unpacked > self._caps.unpacked:
-            raise self._too_large("unpacked it is more than", self._caps.unpacked)
+            raise self._too_large("unpacked, it is larger than", self._caps.unpacked)
         if self._unpacked > _FREE and self._unpacked > self._caps.ratio * self._packed:
             raise DownloadError(
-                f"{self._what} is refused.", why=f"it unpacks to more than {self._caps.ratio} times its size"
+                f"{self._what} is rejected.", why=f"it unpacks to more than {self._caps.ratio} times its size"
             )
         return piece
 

@@ -54,9 +54,9 @@ class Volume:
 
 
 def volumes_of(body: bytes) -> tuple[Volume, ...]:
-    parsed = parse_json(body, "The list of volumes")
+    parsed = parse_json(body, "The volume list")
     if not isinstance(parsed, list):
-        raise DownloadError("The list of volumes cannot be read.", why="it is no list")
+        raise DownloadError("The volume list can't be read.", why="it isn't a list")
     return tuple(_volume(item) for item in parsed if isinstance(item, dict))
 
 
@@ -93,17 +93,20 @@ def _data(source: Json) -> VolumeDataState:
 
 # Velero's texts, as a real 1.18.2 writes them. "opted out" is also said of a pod without any annotation.
 _WORDS: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"csiSnapshot: skipped b/c it's not a CSI volume"), "no CSI snapshot: it is not a CSI volume"),
+    (re.compile(r"csiSnapshot: skipped b/c it's not a CSI volume"), "no CSI snapshot: not a CSI volume"),
     (
         re.compile(r"podvolume: opted out due to annotation in pod (\S+)"),
-        "not copied file by file: pod {0} does not ask for it (annotation backup.velero.io/backup-volumes)",
+        "no file-system backup: pod {0} doesn't opt in with the annotation backup.velero.io/backup-volumes",
     ),
-    (re.compile(r"volumeSnapshot: no applicable volumesnapshotter found"), "no snapshot: no snapshot plugin fits it"),
+    (
+        re.compile(r"volumeSnapshot: no applicable volumesnapshotter found"),
+        "no snapshot: no snapshot plugin supports this volume",
+    ),
     (
         re.compile(r"volumeSnapshot: not satisfy the criteria for VolumePolicy or the legacy snapshot way"),
-        "no snapshot: snapshots are off for this backup, or its volume policy leaves this volume out",
+        "no snapshot: snapshots are off for this backup, or a volume policy skips this volume",
     ),
-    (re.compile(r"any: skipped due to resource policy ?"), "a volume policy leaves it out"),
+    (re.compile(r"any: skipped due to resource policy ?"), "skipped by a volume policy"),
 )
 
 

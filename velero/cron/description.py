@@ -58,9 +58,9 @@ def describe(expr: str, dialect: Dialect = Dialect.ROBFIG) -> str:
     schedule = parse(expr, "UTC", dialect)
     zone = _zone_words(expr)
     if schedule.every is not None:
-        return f"every {_every(schedule.every)} from the start of the last run"
+        return f"every {_every(schedule.every)}, counted from the start of the previous run"
     if schedule.table is None:
-        return "never by itself"
+        return "never"
     return _fields(schedule.table.fields) + zone
 
 
@@ -88,7 +88,7 @@ def _fields(fields: Fields) -> str:
     minutes, hours, months = _values(fields.minute), _values(fields.hour), _values(fields.month)
     days_named = fields.dom | fields.dow if fields.either else fields.dom and fields.dow
     if not (minutes and hours and months and days_named):
-        return "never: a field names no value"
+        return "never: the expression matches no time"
     days = _days_words(fields, "" if months == _ALL_MONTHS else _span(months, _MONTHS.__getitem__))
     when, many = _times(minutes, hours)
     if many:
@@ -99,14 +99,14 @@ def _fields(fields: Fields) -> str:
 def _times(minutes: frozenset[int], hours: frozenset[int]) -> tuple[str, bool]:
     """The words, and whether they say by themselves how often within a day."""
     if hours == _ALL_HOURS:
-        return _hourly(minutes, " of every hour"), True
+        return _hourly(minutes, "  past every hour"), True
     step = _step(hours, 24)
     if step and len(minutes) == 1 and len(hours) > 2:
         minute = min(minutes)
         return f"every {step} hours" + (f" at minute {minute}" if minute else ""), True
     if len(minutes) * len(hours) <= _MOST_TIMES:
         return _listed([f"{hour:02d}:{minute:02d}" for hour in sorted(hours) for minute in sorted(minutes)]), False
-    return f"{_hourly(minutes, '')} in {_hour_spans(hours)}", True
+    return f"{_hourly(minutes, '')} during {_hour_spans(hours)}", True
 
 
 def _hourly(minutes: frozenset[int], of: str) -> str:
@@ -120,7 +120,7 @@ def _hourly(minutes: frozenset[int], of: str) -> str:
 
 
 def _hour_spans(hours: frozenset[int]) -> str:
-    return f"the {'hour' if len(hours) == 1 else 'hours'} {_span(hours, str)}"
+    return f"{'hour' if len(hours) == 1 else 'hours'} {_span(hours, str)}"
 
 
 def _days_words(fields: Fields, months: str) -> str:
@@ -136,8 +136,8 @@ def _days_words(fields: Fields, months: str) -> str:
     if any_weekday or not weekdays:
         return on_dates
     if fields.either:
-        return f"{on_dates} and also {on_days}{within}"
-    return f"{on_dates} if it is a {_span(weekdays, _DAYS.__getitem__, last='or')},"
+        return f"{on_dates} and {on_days}{within}"
+    return f"{on_dates}, but only if it's a {_span(weekdays, _DAYS.__getitem__, last='or')},"
 
 
 def _dates(dates: frozenset[int]) -> str:
@@ -197,41 +197,50 @@ def find_traps(expr: str, dialect: Dialect) -> list[Warned]:
 def _refused(body: str, dialect: Dialect) -> Iterator[Warned]:
     words = body.split()
     if body in {"@never", "@default"}:
-        mend = "switch the schedule off instead" if body == "@never" else "write the expression itself"
-        yield Warned(Trap.KOTS_WORD, f"{body} is a word of KOTS that Velero does not know: {mend}.")
+        mend = "pause the schedule instead" if body == "@never" else "write a cron expression"
+        yield Warned(Trap.KOTS_WORD, f"Velero doesn't support `{body}` (KOTS does): {mend}.")
     elif body.startswith("@") and body != body.lower() and not body.lower().startswith("@every"):
-        yield Warned(Trap.CAPITALS, f"Velero knows {body.lower()} in small letters only.")
+        yield Warned(Trap.CAPITALS, f"Use lowercase: `{body.lower()}`.")
     elif len(words) == 6:
         shorter = " ".join(words[1:])
-        yield Warned(Trap.SIX_FIELDS, f"Velero reads five fields, without seconds: perhaps {shorter!r}.")
+        yield Warned(
+            Trap.SIX_FIELDS, f"Velero's cron expressions have five fields, without seconds. Did you mean `{shorter}`?"
+        )
     elif len(words) == 5 and dialect is Dialect.ROBFIG and re.search(r"(?<!/)\b7\b", words[4]):
-        yield Warned(Trap.WEEKDAY_SEVEN, "Weekday 7 is unknown before Velero 1.19: Sunday is 0 or SUN.")
+        yield Warned(Trap.WEEKDAY_SEVEN, "Velero before 1.19 doesn't accept weekday 7. Use 0 or SUN for Sunday.")
 
 
 def _accepted(schedule: CronSchedule, body: str) -> Iterator[Warned]:
     if body == "@weekly":
-        yield Warned(Trap.WEEKLY_IS_SUNDAY, "@weekly is Sunday 00:00; KOTS's weekly is Monday, '0 0 * * MON'.")
+        yield Warned(
+            Trap.WEEKLY_IS_SUNDAY,
+            "`@weekly` runs on Sunday at 00:00. The KOTS preset weekly runs on Monday: '0 0 * * MON'.",
+        )
     if schedule.every is not None:
         if schedule.every * SECOND < MINUTE:
-            yield Warned(Trap.UNDER_A_MINUTE, "Velero looks once a minute: runs closer together do not happen.")
-        yield Warned(Trap.DRIFT, "@every counts from the start of the last run, so the time of day drifts.")
+            yield Warned(
+                Trap.UNDER_A_MINUTE, "Velero checks schedules once a minute, so it can't run more often than that."
+            )
+        yield Warned(Trap.DRIFT, "`@every` counts from the start of the previous run, so the time of day drifts.")
     elif schedule.table is None:
-        yield _never("It never runs by itself")
+        yield _never("The expression never matches")
     elif barren := schedule.table.barren_years:
-        yield _never("There can be no such date for five years" if barren < 28 else "There is no such date")
+        yield _never(
+            "The expression matches no date in the next five years" if barren < 28 else "The expression matches no date"
+        )
     elif both := _both_restricted(schedule.table.fields):
         yield Warned(Trap.DATE_AND_WEEKDAY, both)
 
 
 def _never(what: str) -> Warned:
-    return Warned(Trap.NEVER, f"{what}. Velero takes that for due at any time and backs up again and again.")
+    return Warned(Trap.NEVER, f"{what}. Velero treats such a schedule as always due and creates backups continuously.")
 
 
 def _both_restricted(fields: Fields) -> str | None:
     if _values(fields.dom) == _ALL_DATES or _values(fields.dow) == _ALL_DAYS:
         return None
     if fields.gap_runs:
-        return "From Velero 1.19 on a day has to match both the date and the weekday; before, either was enough."
+        return "From Velero 1.19, both the day of the month and the weekday must match. Before, either was enough."
     if fields.either:
-        return "A day matches by its date or by its weekday: both run it. From Velero 1.19 on it has to match both."
-    return "A day has to match both the date and the weekday, because one of the fields is left open with a star."
+        return "Runs on days that match the day of the month or the weekday. From Velero 1.19, both must match."
+    return "Both the day of the month and the weekday must match, because one of the fields contains `*`."

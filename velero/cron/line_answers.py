@@ -21,7 +21,7 @@ def answer_line(request: object, now: datetime | None = None) -> dict[str, objec
     """`next`, `no_next` or `error`, whatever the line holds. `now` stands in for a missing `from`."""
     try:
         if not isinstance(request, Mapping):
-            raise _BadLineError(f"a line is a JSON object, not {_kind(request)}")
+            raise _BadLineError(f"each line must be a JSON object, not {_kind(request)}")
         schedule = _schedule(request)
         runs = schedule.runs(_from(request, now), _count(request))
     except CronError as error:
@@ -45,7 +45,7 @@ def _schedule(request: Mapping[object, object]) -> CronSchedule:
         dialect = Dialect(name)
     except ValueError:
         known = " or ".join(dialect.value for dialect in Dialect)
-        raise _BadLineError(f"unknown dialect {name!r}: {known}") from None
+        raise _BadLineError(f"unknown dialect {name!r}; use {known}") from None
     return parse(expr, zone, dialect)
 
 
@@ -54,14 +54,14 @@ def _text(request: Mapping[object, object], key: str, default: str | None) -> st
     if value is None and key not in request:
         raise _BadLineError(f"{key} is missing")
     if not isinstance(value, str):
-        raise _BadLineError(f"{key} has to be a string, not {_kind(value)}")
+        raise _BadLineError(f"{key} must be a string, not {_kind(value)}")
     return value
 
 
 def _count(request: Mapping[object, object]) -> int:
     count = request.get("count", 1)
     if isinstance(count, bool) or not isinstance(count, int):
-        raise _BadLineError(f"count has to be a whole number, not {_kind(count)}")
+        raise _BadLineError(f"count must be a whole number, not {_kind(count)}")
     if not 1 <= count <= MOST:
         raise _BadLineError(f"count has to be 1 to {MOST}, not {count if abs(count) < 10**12 else 'that'}")
     return count
@@ -72,12 +72,12 @@ def _from(request: Mapping[object, object], now: datetime | None) -> datetime:
         return now
     text = _text(request, "from", None)
     if not (found := _INSTANT.fullmatch(text)):
-        raise _BadLineError(f"from is not a time like 2026-11-21T14:30:00Z: {text[:80]!r}")
+        raise _BadLineError(f"from must be a time such as 2026-11-21T14:30:00Z, not {text[:80]!r}")
     offset = "+00:00" if found[4] in "Zz" else found[4]
     try:
         return datetime.fromisoformat(f"{found[1]}T{found[2]}{offset}").astimezone(UTC)
     except (ValueError, OverflowError) as error:
-        raise _BadLineError(f"from is not a time: {text[:80]!r}: {error}") from error
+        raise _BadLineError(f"from isn't a valid time: {text[:80]!r}: {error}") from error
 
 
 def _kind(value: object) -> str:

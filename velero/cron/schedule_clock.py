@@ -40,7 +40,7 @@ class Marks:
 class Why(Enum):
     DUE = "the next run has passed"
     NOT_YET = "the next run lies ahead"
-    ALWAYS = "it never runs by its expression, which Velero takes for due at any time"
+    ALWAYS = "it matches no time, which Velero treats as always due"
 
 
 @dataclass(frozen=True, slots=True)

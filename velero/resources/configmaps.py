@@ -63,7 +63,9 @@ async def copied(gateway: Gateway[ConfigMap], source: ConfigMap, labels: Mapping
         found = await gateway.get(copy_name(source))
         if found.immutable and found.digest == source.digest:
             return found
-        raise Conflict(there.cluster, f"ConfigMap {copy_name(source)} is there with other content.") from there
+        raise Conflict(
+            there.cluster, f"ConfigMap {copy_name(source)} already exists with different content."
+        ) from there
 
 
 def config_maps(api: Api, namespace: str) -> Gateway[ConfigMap]:

@@ -132,7 +132,7 @@ def _location(name: str, given: Json, facts: Facts) -> Iterator[str]:
     location = facts.locations.get(name)
     if location is None:
         what = (
-            f"the default {name} was not found"
+            f"default {name} was not found"
             if given.get("storageLocation")
             else (f"the server default {name} does not exist")
         )

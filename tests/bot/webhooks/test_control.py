@@ -126,7 +126,7 @@ class TestTerminal(Terminal):
 
     async def test_a_receiver_is_tested(self, pipeline, receiver):
         code, out = await self.run(pipeline, "webhook", "test", "ops-hook")
-        assert (code, "The receiver took it. (204" in out) == (0, True)
+        assert (code, "The receiver accepted the test. (204" in out) == (0, True)
         assert b"receiver.tested" in receiver.calls[0].body
 
     async def test_a_test_that_fails_is_1(self, pipeline, receiver):
@@ -157,7 +157,7 @@ class TestTerminal(Terminal):
         house = pipeline.house
         house.prod.velero.script("b1", outcome="fails")
         await house.backed_up("b1")
-        await house.sees("#incidents", "Receiver ops-hook is disabled", "410 Gone")
+        await house.sees("#incidents", "Webhook receiver ops-hook is disabled", "410 Gone")
         failed = await self.dead(pipeline)
         await house.quiet()
         await house.ada.says("/velero status")

@@ -197,4 +197,4 @@ class TestTerminal:
     async def test_nobody_there_is_3(self, pipeline):
         arguments = ("--namespace", "shop", "--max-age", "24h")
         code, _, err = await self.run(pipeline, *arguments, VELERO_CHATOPS_URL="http://127.0.0.1:9")
-        assert (code, err) == (3, "The bot cannot be reached.\n")
+        assert (code, err) == (3, "The bot can't be reached.\n")

@@ -47,7 +47,7 @@ def test_alone_nothing_is_said() -> None:
 def test_one_that_waits_is_told_of() -> None:
     held = shelf(other())
     assert said(held) == [("restore-asked", Level.WARN)]
-    assert "Restore r0 of the same namespaces waits for approval already" in words(held)
+    assert "Restore r0 of the same namespaces waiting for approval already" in words(held)
 
 
 @pytest.mark.parametrize("state", [State.APPROVED, State.SUBMITTING, State.SUBMITTED])

@@ -18,7 +18,7 @@ def test_objects_that_were_there_are_no_news():
     found = summarize_restore(recorded("r-changed"))
     assert found.errors == ()
     assert found.warnings == ()
-    assert dict(found.folded)["was there already and stays as it is"] > 0
+    assert dict(found.folded)["already existed and left unchanged"] > 0
 
 
 def test_what_kubernetes_lets_nobody_change_is_folded_too():

@@ -45,7 +45,7 @@ def test_the_command_before_the_rules_before_the_settings(
 
 
 def test_which_rule_says_it_is_told() -> None:
-    assert "nothing is restored. Rule r0 wants it." in "\n".join(shelf(WANTED).plans(LINE).notes)
+    assert "nothing is restored. Required by rule *r0*." in "\n".join(shelf(WANTED).plans(LINE).notes)
     assert "No safety backup: rule r0 spares it" in "\n".join(shelf(SPARED).plans(LINE).notes)
 
 

@@ -79,7 +79,7 @@ def test_a_paused_one_does_not_run_anyway() -> None:
 def test_one_button_with_the_line_behind_it() -> None:
     plan = shelf(schedule("nightly", "shop"), schedule("hourly")).plans(LINE)
     assert plan.offers == {
-        "Hold schedules": "schedule pause hourly nightly --while op-r1 --reason 'restore r1' --cluster prod"
+        "Pause schedules": "schedule pause hourly nightly --while op-r1 --reason 'restore r1' --cluster prod"
     }
 
 
@@ -101,7 +101,7 @@ def test_what_the_button_says_holds_them_for_the_restore(state: State) -> None:
     assert step.manifest == {"status": {"lastSkipped": "2026-11-21T12:20:00Z"}}
     assert schedule_hold.is_hold(step)
     assert schedule_hold.holder(step, "op-click") == "op-r1"
-    assert plan.summary == "Hold nightly while restore r1 waits or runs"
+    assert plan.summary == "Pause nightly while restore r1 waits or runs"
     assert "shop" in plan.reach.reads
 
 

@@ -89,9 +89,9 @@ def listed(held: Shelf, *places: str) -> Shelf:
 
 
 NOTES = [
-    ("--include-namespaces sh*", "That is shop, shop-db."),
-    ("--exclude-namespaces shop", "That is billing, shop-db."),
-    ("", "That is billing, shop, shop-db."),
+    ("--include-namespaces sh*", "That is For example shop, shop-db."),
+    ("--exclude-namespaces shop", "Namespaces: billing, shop-db."),
+    ("", "That is billing, For example shop, shop-db."),
 ]
 
 

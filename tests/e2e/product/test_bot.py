@@ -46,7 +46,7 @@ async def test_logs_come_as_a_file_out_of_the_object_store(house: RealHouse) -> 
 
 async def test_a_namespace_that_is_not_there_is_refused_before_velero_fails_over_it(house: RealHouse) -> None:
     answer = await house.grace.says("/velero backup create nowhere-1 --include-namespaces not-there")
-    await answer.reply("There is no namespace 'not-there'", deadline=30)
+    await answer.reply("There is no namespaces 'not-there'", deadline=30)
     assert await house.api.get("backups", "nowhere-1") is None
 
 
@@ -81,7 +81,7 @@ async def test_a_restore_waits_for_somebody_else_and_then_runs(house: RealHouse)
     await backed_up(house, "wanted")
     await house.api.delete(CONFIG_MAPS, "price-0", "shop")
     await house.grace.says(ASK.format(name="wanted"))
-    request = await house.sees("#approvals", "restore create wanted", "waits for approval", deadline=60)
+    request = await house.sees("#approvals", "restore create wanted", "waiting for approval", deadline=60)
     assert "1 object would be created: 1 ConfigMap" in request.text
     answer = await house.grace.clicks("Approve", on=request)
     await answer.reply("someone else has to approve it", deadline=30)
@@ -94,7 +94,7 @@ async def test_a_restore_waits_for_somebody_else_and_then_runs(house: RealHouse)
 async def test_a_rejected_restore_does_not_run(house: RealHouse) -> None:
     await backed_up(house, "refused")
     await house.grace.says(ASK.format(name="refused"))
-    request = await house.sees("#approvals", "restore create refused", "waits for approval", deadline=60)
+    request = await house.sees("#approvals", "restore create refused", "waiting for approval", deadline=60)
     await house.bob.clicks("Reject", on=request)
     await house.bob.submits(values={"reason": "not on a Friday"})
     await house.sees("#ops", "was rejected by", "not on a Friday")
@@ -104,7 +104,7 @@ async def test_a_rejected_restore_does_not_run(house: RealHouse) -> None:
 async def test_an_approval_outlives_the_bot(house: RealHouse) -> None:
     await backed_up(house, "patient")
     await house.grace.says(ASK.format(name="patient"))
-    request = await house.sees("#approvals", "restore create patient", "waits for approval", deadline=60)
+    request = await house.sees("#approvals", "restore create patient", "waiting for approval", deadline=60)
     await house.process.restart()
     await house.bob.clicks("Approve", on=request)
     await house.sees("#ops", "restore create patient", "Completed", deadline=90)

@@ -77,7 +77,7 @@ async def test_a_copy_of_a_service_with_a_chosen_node_port_is_refused(
     agree(foretold, real)
     told = row(foretold, "Service", "web")
     assert (told.fate, foretold.phase) == (Fate.REFUSED, "PartiallyFailed")
-    assert f"node port {CHOSEN} is taken by {TOWN}/web" in told.why
+    assert f"node port {CHOSEN} is used by {TOWN}/web" in told.why
     assert ("auto" in told.why) is False
     assert real.said("web", f"Invalid value: {CHOSEN}: provided port is already allocated")
 

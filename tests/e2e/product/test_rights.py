@@ -84,7 +84,11 @@ async def standing(running: RealHouse) -> None:
         ("deletebackuprequests", "create", "backup delete kept"),
         ("downloadrequests", "create", "backup logs kept"),
         ("serverstatusrequests", "create", "version"),
-        ("backupstoragelocations", "create", "backup-location create forbidden --provider aws --bucket other"),
+        (
+            "backupstoragelocations",
+            "create",
+            "Create one: `backup-location create NAME --provider PROVIDER --bucket BUCKET`. forbidden --provider aws --bucket other",
+        ),
         ("backupstoragelocations", "patch", "backup-location set default --validation-frequency 2m"),
         ("volumesnapshotlocations", "create", "snapshot-location create forbidden --provider aws"),
         ("backuprepositories", "list", "repo get"),

@@ -51,7 +51,7 @@ async def price(house: RealHouse, number: int) -> str | None:
 
 async def asked(house: RealHouse, line: str, name: str) -> Message:
     await house.grace.says(line)
-    request: Message = await house.sees("#approvals", f"restore create {name}", "waits for approval", deadline=60)
+    request: Message = await house.sees("#approvals", f"restore create {name}", "waiting for approval", deadline=60)
     return request
 
 
@@ -65,9 +65,9 @@ async def versions(house: RealHouse) -> dict[str, str]:
 
 REFUSED = (
     ("ada", ASK.format(name="not-hers"), "Ask on-call"),
-    ("grace", ASK.format(name="no-such").replace("shop-story", "shop-storey"), "There is no namespace 'shop-storey'"),
+    ("grace", ASK.format(name="no-such").replace("shop-story", "shop-storey"), "There is no namespaces 'shop-storey'"),
     ("grace", ASK.format(name="no-such").replace("story-1", "story-9"), "There is no backup 'story-9'"),
-    ("grace", ASK.format(name="no-such") + " --namespace-mappings shop-story:Shop", "no namespace's name"),
+    ("grace", ASK.format(name="no-such") + " --namespace-mappings shop-story:Shop", "no namespaces's name"),
     ("grace", ASK.format(name="no-such") + " --selector app=nobody --include-resources configmaps", "is selected"),
 )
 
@@ -85,7 +85,12 @@ async def test_from_two_peoples_clicks_to_the_objects_and_back(couple: RealHouse
     await couple.api.delete(CONFIG_MAPS, "price-1", INSIDE)
     line = ASK.format(name="again") + " --existing-resource-policy update --safety-backup"
     request = await asked(couple, line, "again")
-    for words in ("create Backup again-safety, wait until Completed", "price-0 (data.euro)", "1 ConfigMap", "story-1"):
+    for words in (
+        "create Backup again-safety, then wait until it is Completed",
+        "price-0 (data.euro)",
+        "1 ConfigMap",
+        "story-1",
+    ):
         assert words in request.text
     before = await versions(couple)
     await (await couple.grace.clicks("Approve", on=request)).reply("someone else has to approve it", deadline=30)
@@ -104,7 +109,7 @@ async def test_from_two_peoples_clicks_to_the_objects_and_back(couple: RealHouse
 
 async def undone(house: RealHouse, card: Message) -> None:
     await house.grace.clicks("Undo", on=card)
-    request = await house.sees("#approvals", "from backup again-safety", "waits for approval", deadline=60)
+    request = await house.sees("#approvals", "from backup again-safety", "waiting for approval", deadline=60)
     for words in ("Not undone", "kubectl delete configmap price-1 -n shop-story", "price-0 (data.euro)"):
         assert words in request.text
     assert await price(house, 0) == "0"
@@ -143,7 +148,7 @@ async def test_into_the_other_cluster_by_the_shared_bucket(couple: RealHouse, se
     line = ASK.format(name="away").replace("story-1", "story-2") + " --to-cluster staging"
     if await second_cluster.api.get("backups", "story-2") is None:  # it looks once a minute
         answer = await couple.grace.says(line)
-        await answer.reply("Cluster staging does not know backup 'story-2' yet.", deadline=60)
+        await answer.reply("Backup `story-2` isn't available in staging yet.", deadline=60)
     await second_cluster.velero.restart()  # it looks through the bucket when it starts
     await second_cluster.api.wait_phase("backups", "story-2", "Completed", within=SYNCED_WITHIN)
     before = await versions(couple)

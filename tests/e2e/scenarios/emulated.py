@@ -6,7 +6,7 @@ SCRIPTED = frozenset({"velero", "objects", "clock", "buckets"})
 """Fixtures that are the emulator itself."""
 
 MINUTES = "waits for the server's minutes: test_horizon.py and test_rows.py tell it, all of theirs in the same minutes"
-LONG = "waits for more than two minutes"
+LONG = "waits for it is larger than two minutes"
 RACE = "a race inside the server, which happens or not"
 
 STAY = {

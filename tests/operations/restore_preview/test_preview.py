@@ -60,9 +60,12 @@ def test_under_update_it_is_changed_with_the_fields_that_differ():
 
 def test_one_object_and_several_have_verbs_of_their_own():
     other = thing("ConfigMap", "other", data={"a": "1"})
-    assert "1 object differs and stays as it is: 1 ConfigMap. " in preview([MAP], [CHANGED]).summary()[0]
+    assert (
+        "1 object exists with differences and is left unchanged: 1 ConfigMap. "
+        in preview([MAP], [CHANGED]).summary()[0]
+    )
     both = preview([MAP, other], [CHANGED, thing("ConfigMap", "other", data={"a": "2"})])
-    assert "2 objects differ and stay as they are: 2 ConfigMap. " in both.summary()[0]
+    assert "2 objects exist with differences and are left unchanged: 2 ConfigMap. " in both.summary()[0]
 
 
 @pytest.mark.parametrize("fate", WORDS)
@@ -108,7 +111,7 @@ def test_values_of_secrets_are_compared_and_never_shown():
 def test_what_may_not_be_read_is_never_called_unchanged():
     found = preview([thing("Secret", "web", data={})], unread=["secrets"])
     assert fates(found) == {"web": Fate.UNREAD}
-    assert "was not looked at" in found.summary()[0]
+    assert "was not checked" in found.summary()[0]
 
 
 def test_a_version_that_is_not_served_is_named():

@@ -203,8 +203,8 @@ def leaving(item):
     [
         ([leaving(volume()), CLAIM], "being deleted, or was released"),
         ([{**volume(), "status": {"phase": "Released"}}, CLAIM], "being deleted, or was released"),
-        ([volume()], "its claim shop/data is gone"),
-        ([volume(), leaving(CLAIM)], "its claim shop/data is being deleted"),
+        ([volume()], "its PVC shop/data no longer exists"),
+        ([volume(), leaving(CLAIM)], "its PVC shop/data is being deleted"),
     ],
 )
 def test_a_volume_that_goes_away_is_waited_for(live, reason):
@@ -349,7 +349,7 @@ def test_a_modifier_that_cannot_be_applied_is_an_error():
 def test_a_version_that_is_not_served_is_an_error():
     found = preview([thing("Theme", "dark", spec={})])
     assert found.phase == "PartiallyFailed"
-    assert found.summary()[-1] == "As it stands it would end PartiallyFailed: Theme shop/dark: not served."
+    assert found.summary()[-1] == "The restore would end PartiallyFailed: Theme shop/dark: not served."
 
 
 def test_warnings_are_no_failure():

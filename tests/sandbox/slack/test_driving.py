@@ -226,7 +226,9 @@ async def test_a_direct_message(slack, bot):
 
 async def test_talk_that_does_not_name_the_bot_is_not_sent(slack, bot):
     assert (await slack.person("ada").mentions("lunch?", in_="#ops")).ack.reason == "not addressed"
-    assert (await slack.person("ada").mentions("@velero hi", in_="#lounge")).ack.reason == "the bot is not here"
+    assert (
+        await slack.person("ada").mentions("@velero hi", in_="#lounge")
+    ).ack.reason == "the bot isn't in this channel"
 
 
 async def test_the_request_url_is_verified_by_its_challenge(slack, bot):

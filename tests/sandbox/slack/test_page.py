@@ -112,7 +112,7 @@ async def test_a_form_on_the_page(slack, bot, ada, ops):
     await ada.does("say", channel=ops, text="/velero backup create")
     form = (await ada.state())["form"]
     assert form["title"]["text"] == "New backup"
-    assert (await ada.does("submit", view=form["id"], values={"name": None}))["trouble"] == "Please fill in: Name"
+    assert (await ada.does("submit", view=form["id"], values={"name": None}))["trouble"] == "Required: Name"
     await ada.does("submit", view=form["id"], values={"name": "shop"})
     assert values == ["shop"]
     assert (await ada.state())["form"] is None
@@ -133,7 +133,7 @@ async def test_nobody_sees_what_is_not_theirs(slack, client, ada, ops):
 
 async def test_nobody_submits_anothers_form(slack, ada):
     view = slack.site.views.open(slack.person("grace").id, FORM)
-    assert (await ada.does("submit", view=view.id, values={}))["trouble"] == "this form is closed"
+    assert (await ada.does("submit", view=view.id, values={}))["trouble"] == "This form is closed."
 
 
 async def test_changes_are_pushed(slack, ada, ops):

@@ -158,7 +158,7 @@ async def test_all_faults_come_together(world):
     await world.create("backups", "bad", spec)
     errors = (await world.ended("backups", "bad"))["status"]["validationErrors"]
     assert len(errors) == 3
-    assert "the default gone was not found" in errors[0]
+    assert "default gone was not found" in errors[0]
 
 
 async def test_old_and_new_filters_do_not_mix(world):
@@ -184,7 +184,7 @@ async def test_two_snapshot_locations_of_one_provider_have_to_be_named(world):
     for name in ("a", "b"):
         await world.create("volumesnapshotlocations", name, {"provider": "aws"})
     [error] = (await world.backup("any"))["status"]["validationErrors"]
-    assert error.startswith("provider aws has more than one possible volume snapshot location")
+    assert error.startswith("provider aws has it is larger than one possible volume snapshot location")
     chosen = await world.backup("named", volumeSnapshotLocations=["b"])
     assert chosen["status"]["phase"] == "Completed"
 

@@ -144,7 +144,7 @@ def test_description_and_delete_backups_stand_in_annotations() -> None:
 def test_a_partial_schedule_takes_its_application() -> None:
     shop = Application("shop", ("shop", "shop-db"), "app=shop", {"ttl": "336h0m0s"})
     with_shop = replace(HERE, applications=(shop,))
-    (step,) = planned("schedule create s2 --schedule daily --type partial --app shop", situation=with_shop).steps
+    (step,) = planned("schedule create s2 --schedule daily Add --type partial.", situation=with_shop).steps
     template = step.manifest["spec"]["template"]
     assert template["includedNamespaces"] == ["shop", "shop-db"]
     assert template["ttl"] == "336h0m0s"
@@ -213,7 +213,9 @@ def test_delete_keeps_dependents_and_tells_what_stays() -> None:
     plan = planned("schedule delete nightly", schedule("nightly"), backup("n-1", "Completed", 19))
     (step,) = plan.steps
     assert step.manifest == {"propagationPolicy": "Orphan"}
-    assert plan.notes == ("1 backup of nightly stays until it expires: n-1, 59 items. --with-backups deletes it.",)
+    assert plan.notes == (
+        "1 backup of nightly stays until it expires: n-1, 59 items. Add --with-backups to delete it.",
+    )
 
 
 def test_delete_with_backups_removes_the_schedule_first() -> None:
@@ -245,7 +247,7 @@ def test_the_list_says_status_in_words_and_the_next_run() -> None:
         "new": ("Enabled (no run yet)", "Sun 2026-11-22 01:00"),
         "off": ("Paused", "-"),
         "held": ("Enabled (skipping)", "Tue 2026-11-24 01:00"),
-        "bad": ("FailedValidation (does not run)", "-"),
+        "bad": ("FailedValidation (doesn't run)", "-"),
     }
 
 
@@ -253,8 +255,8 @@ def test_the_description_tells_how_it_fared() -> None:
     runs = (backup("n-1", "Completed", 19), backup("n-2", "Failed", 20), backup("n-3", "Completed", 21))
     found = answered("schedule describe nightly", schedule("nightly", lastBackup="2026-11-21T01:00:19Z"), *runs)
     rows = dict(next(part for part in found.parts if isinstance(part, Fields)).rows)
-    assert rows["Success"] == "2 of 3 kept runs Completed"
-    assert rows["Last good backup"].startswith("n-3")
+    assert rows["Success"] == "2 of 3"
+    assert rows["Time of the last Completed backup"].startswith("n-3")
     assert [row[0] for row in _table(found)] == ["n-3", "n-2", "n-1"]
 
 
@@ -285,9 +287,9 @@ def test_a_cluster_that_cannot_be_asked_is_told_beside_the_others() -> None:
     verb = verb_of(command.key)
     assert verb is not None
     assert verb.answer is not None
-    world = {"prod": known(schedule("nightly")), "edge": Unreachable("edge", "edge does not answer.")}
+    world = {"prod": known(schedule("nightly")), "edge": Unreachable("edge", "Cluster edge doesn't respond.")}
     found = verb.answer(command, world, HERE)
-    assert "edge could not be asked" in found.parts[0].body
+    assert "edge couldn't be read" in found.parts[0].body
     assert [row[:2] for row in _table(found)] == [("prod", "nightly")]
 
 

@@ -325,7 +325,7 @@ async def test_a_schedule_of_kots_is_missed_by_its_rhythm(yard: Yard) -> None:
     await yard.pass_(days=1)
     await yard.rounds()
     (event,) = await yard.told()
-    assert (event.kind, event.object_name) == ("schedule.missed", "kots instance")
+    assert (event.kind, event.object_name) == ("schedule.missed", "KOTS instance")
 
 
 async def test_what_chat_ends_of_other_hands_explains_nothing_later(yard: Yard) -> None:

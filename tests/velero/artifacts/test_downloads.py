@@ -106,7 +106,7 @@ async def test_not_uploaded_yet(velero, downloads):
     velero.stores(says("<Error><Code>NoSuchKey</Code><Key>hush</Key></Error>", 404, "application/xml"))
     with pytest.raises(NotUploaded) as caught:
         await read(downloads)
-    assert caught.value.text == "The list of errors of nightly is not there."
+    assert caught.value.text == "The error list of nightly is not there."
     assert velero.removed
 
 
@@ -138,7 +138,7 @@ async def test_a_host_that_is_not_allowed_is_never_called(velero, downloads):
     velero.url = "http://169.254.169.254/latest/meta-data?hush"
     with pytest.raises(DownloadError) as caught:
         await read(downloads)
-    assert caught.value.why == "169.254.169.254 is not among this cluster's object_store_hosts"
+    assert caught.value.why == "169.254.169.254 isn't in object_store_hosts of this cluster"
     assert caught.value.fix == "Add 169.254.169.254 to object_store_hosts of this cluster."
     assert velero.removed
 
@@ -147,7 +147,7 @@ async def test_velero_does_not_answer(server, velero, downloads):
     server.other[f"GET {REQUEST}"] = says_json(velero.request("New"))
     with pytest.raises(DownloadError) as caught:
         await read(downloads)
-    assert caught.value.why == "Velero did not answer"
+    assert caught.value.why == "Velero didn't respond"
     assert velero.removed
 
 
@@ -217,7 +217,7 @@ async def test_a_store_that_nobody_vouches_for(velero, downloads, secure_store, 
     velero.url = f"https://{secure_store}{SIGNED}"
     with pytest.raises(DownloadError) as caught:
         await read(replace(downloads, store=ObjectStore((secure_store,)), authority=of_location))
-    assert caught.value.why == "its certificate is not accepted"
+    assert caught.value.why == "its certificate isn't trusted"
 
 
 async def test_an_archive_that_is_too_large(velero, downloads):

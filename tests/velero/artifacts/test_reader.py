@@ -123,9 +123,9 @@ def test_which_volumes_have_data_and_why_not():
         "data-fs": VolumeDataState.IN_LOCATION,
     }
     assert volumes["data-host"].why == (
-        "no CSI snapshot: it is not a CSI volume",
-        "not copied file by file: pod wp-host does not ask for it (annotation backup.velero.io/backup-volumes)",
-        "no snapshot: no snapshot plugin fits it",
+        "no CSI snapshot: not a CSI volume",
+        "no file-system backup: pod wp-host doesn't opt in with the annotation backup.velero.io/backup-volumes",
+        "no snapshot: no snapshot plugin supports this volume",
     )
     assert volumes["data-fs"].size == 2048
     assert volumes["data-csi"].size == 1 << 30

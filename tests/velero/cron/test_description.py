@@ -14,8 +14,8 @@ from velero.cron.expression import CronError, Dialect
         ("* * * * *", "every minute"),
         ("*/5 * * * *", "every 5 minutes"),
         ("0 * * * *", "every hour"),
-        ("15 * * * *", "at minute 15 of every hour"),
-        ("5/15 * * * *", "at minutes 5, 20, 35 and 50 of every hour"),
+        ("15 * * * *", "at minute 15 past every hour"),
+        ("5/15 * * * *", "at minutes 5, 20, 35 and 50 past every hour"),
         ("0 2 * * *", "every day at 02:00"),
         ("30 2,14 * * *", "every day at 02:30 and 14:30"),
         ("0 */6 * * *", "every 6 hours"),
@@ -33,12 +33,12 @@ from velero.cron.expression import CronError, Dialect
         ("*/5 * * 1 *", "every 5 minutes, every day in January"),
         ("@weekly", "every Sunday at 00:00"),
         ("@yearly", "on the 1st of January at 00:00"),
-        ("@every 90m", "every 90 minutes from the start of the last run"),
-        ("@every 24h", "every day from the start of the last run"),
-        ("@every 1m30s", "every 90 seconds from the start of the last run"),
+        ("@every 90m", "every 90 minutes, counted from the start of the previous run"),
+        ("@every 24h", "every day, counted from the start of the previous run"),
+        ("@every 1m30s", "every 90 seconds, counted from the start of the previous run"),
         ("CRON_TZ=Europe/Berlin 30 2 * * *", "every day at 02:30 (Europe/Berlin time)"),
         ("TZ= @daily", "every day at 00:00 (UTC time)"),
-        (", * * * *", "never: a field names no value"),
+        (", * * * *", "never: the expression matches no time"),
     ],
 )
 def test_in_words(expr, words):
@@ -48,8 +48,8 @@ def test_in_words(expr, words):
 @pytest.mark.parametrize(
     ("dialect", "words"),
     [
-        (Dialect.ROBFIG, "on the 13th of the month and also every Friday at 00:00"),
-        (Dialect.NETRESEARCH, "on the 13th of the month if it is a Friday, at 00:00"),
+        (Dialect.ROBFIG, "on the 13th of the month and every Friday at 00:00"),
+        (Dialect.NETRESEARCH, "on the 13th of the month, but only if it's a Friday, at 00:00"),
     ],
 )
 def test_the_same_expression_means_different_days(dialect, words):
@@ -60,8 +60,8 @@ def test_in_words_of_what_only_the_newer_server_reads():
     assert describe("0 22-1 * * FRI-MON", Dialect.NETRESEARCH) == (
         "on Sunday, Monday, Friday and Saturday at 00:00, 01:00, 22:00 and 23:00"
     )
-    assert describe("@triggered", Dialect.NETRESEARCH) == "never by itself"
-    assert describe("0 0 , * 1", Dialect.NETRESEARCH) == "never: a field names no value"
+    assert describe("@triggered", Dialect.NETRESEARCH) == "never"
+    assert describe("0 0 , * 1", Dialect.NETRESEARCH) == "never: the expression matches no time"
 
 
 def test_what_the_server_refuses_has_no_words():
@@ -99,7 +99,7 @@ def test_a_preset_is_known_however_it_is_written():
         ("@weekly", Dialect.ROBFIG, Trap.WEEKLY_IS_SUNDAY, "Monday"),
         ("0 0 13 * 5", Dialect.ROBFIG, Trap.DATE_AND_WEEKDAY, "by its date or by its weekday"),
         ("0 0 13 * 5", Dialect.NETRESEARCH, Trap.DATE_AND_WEEKDAY, "both the date and the weekday"),
-        ("0 0 30 2 *", Dialect.ROBFIG, Trap.NEVER, "There is no such date"),
+        ("0 0 30 2 *", Dialect.ROBFIG, Trap.NEVER, "The expression matches no date"),
         ("0 0 29 2 1", Dialect.NETRESEARCH, Trap.NEVER, "no such date for five years"),
         ("@triggered", Dialect.NETRESEARCH, Trap.NEVER, "due at any time"),
         ("@never", Dialect.ROBFIG, Trap.KOTS_WORD, "switch the schedule off"),

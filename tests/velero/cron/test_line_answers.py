@@ -57,22 +57,25 @@ def test_fewer_where_there_are_no_more():
         ({"expr": "0 2 * *"}, "expected exactly 5 fields, found 4: [0 2 * *]"),
         ({"expr": ""}, "EMPTY"),
         ({"expr": "TZ=UTC"}, "PANIC: runtime error: slice bounds out of range [:-1]"),
-        ({"expr": 5}, "expr has to be a string, not a number"),
-        ({"expr": None}, "expr has to be a string, not null"),
-        ({"expr": ["0 2 * * *"]}, "expr has to be a string, not a list"),
+        ({"expr": 5}, "expr must be a string, not a number"),
+        ({"expr": None}, "expr must be a string, not null"),
+        ({"expr": ["0 2 * * *"]}, "expr must be a string, not a list"),
         ({"server_tz": "Nope/Zone"}, "unknown time zone Nope/Zone"),
-        ({"server_tz": {}}, "server_tz has to be a string, not an object"),
-        ({"dialect": "quartz"}, "unknown dialect 'quartz': robfig or netresearch"),
-        ({"dialect": True}, "dialect has to be a string, not true or false"),
+        ({"server_tz": {}}, "server_tz must be a string, not an object"),
+        ({"dialect": "quartz"}, "unknown dialect 'quartz'; use robfig or netresearch"),
+        ({"dialect": True}, "dialect must be a string, not true or false"),
         ({"count": 0}, "count has to be 1 to 100000, not 0"),
         ({"count": -1}, "count has to be 1 to 100000, not -1"),
         ({"count": 10**30}, "count has to be 1 to 100000, not that"),
-        ({"count": True}, "count has to be a whole number, not true or false"),
-        ({"count": "3"}, "count has to be a whole number, not a string"),
-        ({"count": 1.5}, "count has to be a whole number, not a number"),
-        ({"from": "yesterday"}, "from is not a time like 2026-11-21T14:30:00Z: 'yesterday'"),
-        ({"from": "2026-01-15T12:00:00"}, "from is not a time like 2026-11-21T14:30:00Z: '2026-01-15T12:00:00'"),
-        ({"from": 1768478400}, "from has to be a string, not a number"),
+        ({"count": True}, "count must be a whole number, not true or false"),
+        ({"count": "3"}, "count must be a whole number, not a string"),
+        ({"count": 1.5}, "count must be a whole number, not a number"),
+        ({"from": "yesterday"}, "from must be a time such as 2026-11-21T14:30:00Z, not 'yesterday'"),
+        (
+            {"from": "2026-01-15T12:00:00"},
+            "from must be a time such as 2026-11-21T14:30:00Z, not '2026-01-15T12:00:00'",
+        ),
+        ({"from": 1768478400}, "from must be a string, not a number"),
     ],
 )
 def test_a_line_that_asks_wrongly_is_told_so(change, error):
@@ -93,7 +96,7 @@ def test_what_cannot_be_left_out(key):
     ("line", "kind"), [(None, "null"), ([], "a list"), ("x", "a string"), (3, "a number"), (False, "true or false")]
 )
 def test_a_line_that_is_no_object(line, kind):
-    assert answer_line(line) == {"error": f"a line is a JSON object, not {kind}"}
+    assert answer_line(line) == {"error": f"each line must be a JSON object, not {kind}"}
 
 
 json_values = st.recursive(
