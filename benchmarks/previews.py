@@ -17,10 +17,10 @@ import tempfile
 import time
 from pathlib import Path
 from random import Random
-from typing import Any
 
 from benchmarks.figure import Figure
 from benchmarks.process import resident
+from domain.json_types import Json
 from operations.restore_preview.live_index import LiveIndex
 from operations.restore_preview.modifiers import Modifiers
 from operations.restore_preview.preview import Preview
@@ -31,8 +31,6 @@ from velero.artifacts.contents import stored_objects
 from velero.artifacts.unpacking import UnpackLimits
 from velero.kinds import Kind
 from velero.live import Served
-
-Json = dict[str, Any]
 
 OBJECTS, LIVE, SIZE = 12_000, 6_000, 4_000
 MAPS = Kind("ConfigMap", "configmaps", "")

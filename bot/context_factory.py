@@ -11,6 +11,7 @@ from bot.configuration.settings import Settings
 from commands.planning.context import Application, ClusterView, PlanContext
 from domain.actor import Actor
 from domain.errors import IdentityUnknown, NotAccepted, Refused
+from domain.json_types import Json
 from domain.reach import Reach
 from notifier import route
 from operations.request import CommandRequest
@@ -22,7 +23,6 @@ from tracking.watchdog import Limits
 from velero.cluster import Cluster
 from velero.features import Features
 
-Json = dict[str, Any]
 ASK_AGAIN_S = 10.0
 
 

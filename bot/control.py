@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from domain.errors import ChatopsError, NotFound, Refused
+from domain.json_types import Json
 from velero.documents import MANIFEST_BOUNDS, MESSAGE_BOUNDS, BadDocument, read_json
 
 NAME = "control.sock"
 MAX_LINE = 64 * 1024
 CONTROL_TIMEOUT_S = 60.0
 
-Json = dict[str, Any]
 ControlAction = Callable[[Mapping[str, Any]], Awaitable[Json]]
 """Arguments → what is told. Raises ChatopsError with what the person reads."""
 

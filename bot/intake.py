@@ -19,7 +19,7 @@ from bot.metrics import INBOX_WAITING
 from commands.grammar.parser import parse_quickly
 from commands.grammar.verb import Effect
 from commands.registry import VERBS
-from commands.secret_values import refuse_in_line
+from commands.secret_lines import refuse_secrets_in_line
 from domain.counting import counted
 from domain.errors import Refused, StoreBusy, StoreError, StoreFull, UserError
 from store.tables.inbox import Accepted, Duplicate
@@ -118,7 +118,7 @@ class Intake:
         now, queueing, limits = self._now(), queueing or Queueing(), self._limits()
         rated = bool(queueing.person) and queueing.rated
         try:
-            refuse_in_line(str(payload.get("line", "")), str(payload.get("lead", "")))
+            refuse_secrets_in_line(str(payload.get("line", "")), str(payload.get("lead", "")))
         except Refused as refusal:
             return IntakeResult(f"{refusal.text} {refusal.why} {refusal.fix}")
         try:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from bot.control import ControlAction, Json
+from bot.control import ControlAction
 from domain.errors import NotFound
+from domain.json_types import Json
 from store.tables.audit import AuditEntry
 from store.tables.failed_items import FailedItem, ItemKind
 from store.transaction import Transaction

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from commands.grammar.command import Command
 from commands.grammar.parser import parse
@@ -12,10 +11,9 @@ from commands.planning.context import PlanContext
 from commands.planning.facts import Facts
 from commands.registry import verb_of
 from domain.errors import UsageError, UserError
+from domain.json_types import Json
 from domain.plan import Guard, Plan
 from policy.canonical import with_list_guards
-
-Json = dict[str, Any]
 
 
 def answer_line(line: str, facts: Facts, context: PlanContext) -> Json:

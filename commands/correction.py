@@ -15,7 +15,8 @@ from commands.grammar.parser import LEADS, BadValue, parse
 from commands.grammar.safety_flags import safety_flag_of
 from commands.grammar.tokenizer import Word, quote, tokenize
 from commands.grammar.verb import Effect
-from commands.registry import NOUNS, VERB_WORDS, VERBS, verb_of
+from commands.grammar.vocabulary import NOUNS, VERB_WORDS
+from commands.registry import VERBS, verb_of
 from domain.errors import ChatopsError, UsageError
 
 Span = tuple[int, int]

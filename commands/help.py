@@ -11,7 +11,8 @@ from commands.grammar.command import Command
 from commands.grammar.flags import Flag
 from commands.grammar.nearest import nearest
 from commands.grammar.verb import Effect, Verb
-from commands.registry import NOUNS, SHARED_FLAGS, VERBS, verb_of
+from commands.grammar.vocabulary import NOUNS, SHARED_FLAGS
+from commands.registry import VERBS, verb_of
 from domain.actor import Actor
 from domain.answer import Answer, Attachment, Button, Code, Fields, Part, Text, Tone
 from domain.decision import Decision, Outcome, Reason

@@ -1,17 +1,17 @@
-"""Refuses commands that carry the values of secrets: every command is kept as it was asked, and would keep them in clear.
+"""Finds the values of secrets in documents that a command carries or names.
 
-Read as text and not as YAML, before anything is stored: the check must cost nothing on a hostile document, and a form
-that it does not recognise hurts only whoever wrote it.
+The bot stores every command and its manifests in clear, so it refuses such documents before it stores anything. The
+document is searched as text and not parsed as YAML: the check must cost nothing on a hostile document, and a form that
+it doesn't recognize harms only its author.
 """
 
 from __future__ import annotations
 
 import re
 
-from domain.errors import ChatopsError, Refused
+from domain.errors import Refused
 from store.scrub import scrub
 
-_HINT = re.compile(r"--(?:modifier|resource-policy)\b")
 _SECRET_KIND = re.compile(r"\bsecrets?\b", re.IGNORECASE)
 _DATA_FIELD = re.compile(r"(?<![a-z-])(?:data|stringData)\b", re.IGNORECASE)
 _VALUE = re.compile(r"\b(?:value|patchData)\b")
@@ -23,7 +23,7 @@ def carries_secret(document: str) -> bool:
     return sets_data or scrub(document) != document
 
 
-def refuse_in_document(name: str, document: str) -> None:
+def refuse_secrets_in_document(name: str, document: str) -> None:
     """Raises Refused."""
     if not carries_secret(document):
         return
@@ -32,19 +32,3 @@ def refuse_in_document(name: str, document: str) -> None:
         why="The bot keeps every command, its plan and its manifests in clear, so it doesn't take secrets.",
         fix="Restore the Secret unchanged and set its value in the cluster, or point the workload at another Secret.",
     )
-
-
-def refuse_in_line(line: str, lead: str = "") -> None:
-    """Before the line is stored. Raises Refused; a line that does not parse is refused later, in its own words."""
-    if not _HINT.search(line):
-        return
-    from commands.grammar.parser import parse_quickly
-
-    try:
-        command = parse_quickly(line, lead=lead)
-    except ChatopsError:
-        documents = {"The command": line}
-    else:
-        documents = {f"--{name}": command.text(name) for name in ("modifier", "resource-policy")}
-    for name, document in documents.items():
-        refuse_in_document(name, document)

@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from domain.json_types import Json
 from domain.reach import Reach
-
-Json = dict[str, Any]
 
 
 class StepVerb(StrEnum):

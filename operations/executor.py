@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
 from weakref import WeakValueDictionary
 
 from commands.restore import schedule_hold
@@ -22,6 +21,7 @@ from commands.schedule.intent import record_intent, requester_of
 from domain.decision import Grant, recovered
 from domain.errors import ClusterError, ConcurrentChange, Refused, Stale, Throttled, Unanswered, Unreachable
 from domain.event import Event
+from domain.json_types import Json
 from domain.operation import GRANTED, Operation, State
 from domain.plan import Plan, Step, StepVerb
 from operations import execution_events as events
@@ -33,8 +33,6 @@ from store.transaction import Transaction
 from store.writer import Store
 from velero.cluster import Cluster
 from velero.kinds import CONFIG_MAP
-
-Json = dict[str, Any]
 
 WRITE_ATTEMPTS = 4
 FIRST_RETRY_WAIT_S = 0.5

@@ -10,8 +10,9 @@ from typing import Any
 from commands.grammar.command import Command
 from commands.grammar.flags import TEXT
 from commands.grammar.verb import Verb
-from commands.planning.facts import Facts, FileNeed, Json, MissingFile, Need, ObjectNeed, RecordsNeed, ServerStatusNeed
+from commands.planning.facts import Facts, FileNeed, MissingFile, Need, ObjectNeed, RecordsNeed, ServerStatusNeed
 from domain.errors import ChatopsError, ClusterError, DownloadError, ObjectNotFound, Unreachable
+from domain.json_types import Json
 from velero.artifacts.downloads import File as Kept
 from velero.cluster import Cluster
 from velero.gateway import Gateway

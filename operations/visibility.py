@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from typing import Any
 
 from commands.planning import pending_approvals
 from commands.planning.facts import Facts
 from commands.restore import conflicts
+from domain.json_types import Json
 from policy.cluster_facts import BackupFacts, ClusterFacts
 from policy.reach import schedule_reach
 from policy.restore_reach import restore_reach
 from policy.visible import View, Visibility, protected_namespaces, visibility_of, visibility_of_backup
-
-Json = dict[str, Any]
 
 REDACTED_NAMESPACE = "(others)"
 PARTLY_VISIBLE = "(some)"

@@ -12,12 +12,11 @@ from typing import Any
 from commands.planning.resolve import OPERATION, SCHEDULE_OPERATION
 from commands.restore import schedule_hold
 from domain.errors import AlreadyExists, Conflict, ObjectNotFound, Stale
+from domain.json_types import Json
 from domain.plan import Step, StepVerb, digest
 from velero.cluster import Cluster
 from velero.gateway import Gateway
 from velero.kinds import BACKUP, DELETION, KINDS, RESTORE
-
-Json = dict[str, Any]
 
 
 def not_carried_out_error(cluster: str, step: Step) -> Stale:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from domain.plan import Guard, Json, Level, Plan, Step, StepVerb
+from domain.json_types import Json
+from domain.plan import Guard, Level, Plan, Step, StepVerb
 from domain.reach import Reach
 
 

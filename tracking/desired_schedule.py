@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from commands.planning.object_fields import Json
 from commands.schedule import horizon
+from domain.json_types import Json
 from store.tables.schedules import ScheduleState
 from velero.resources.schedules import Schedule
 

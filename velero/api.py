@@ -18,6 +18,7 @@ from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from msgspec.json import Decoder
 
 from domain.errors import ClusterError, Unauthenticated
+from domain.json_types import Json
 from velero.connection import Access, Connection, connect, sending
 from velero.documents import MANIFEST_BOUNDS, check_json
 from velero.errors import (
@@ -30,7 +31,6 @@ from velero.errors import (
     unanswered,
     unreachable,
 )
-from velero.fields import Json
 
 MERGE_PATCH = "application/merge-patch+json"
 _JSON = "application/json"

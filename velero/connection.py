@@ -23,8 +23,9 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 
 from domain.errors import Unauthenticated, Unreachable
+from domain.json_types import Json
 from velero.documents import CONFIG_MAP_BOUNDS, BadDocument, read_yaml
-from velero.fields import Json, items, section, text
+from velero.fields import items, section, text
 from velero.token import Reading, Token, fixed_token, token_from_exec, token_from_file
 
 _SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")

@@ -24,8 +24,9 @@ from domain.errors import (
     Unreachable,
     VeleroMissing,
 )
+from domain.json_types import Json
 from velero.documents import MESSAGE_BOUNDS, BadDocument, read_json
-from velero.fields import Json, items, number, section, text
+from velero.fields import items, number, section, text
 
 Body = bytes | bytearray
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from domain.errors import Forbidden, ObjectNotFound, VeleroMissing
-from velero.fields import Json, items, section, text
+from domain.json_types import Json
+from velero.fields import items, section, text
 from velero.kinds import KINDS, NAMESPACE
 
 if TYPE_CHECKING:

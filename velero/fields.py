@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
 
-Json = dict[str, Any]
+from domain.json_types import Json
 
 
 def section(source: object, *keys: str) -> Json:

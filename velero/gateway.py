@@ -10,8 +10,9 @@ from msgspec import Raw, Struct, field
 from msgspec.json import Decoder, decode
 
 from domain.errors import ObjectNotFound, ResourceVersionExpired
+from domain.json_types import Json
 from velero.documents import MANIFEST_BOUNDS, check_json
-from velero.fields import Json, section
+from velero.fields import section
 from velero.kinds import Kind
 from velero.objects import without_managed_fields
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from domain.errors import Forbidden, ObjectNotFound, ResourceVersionExpired, VeleroMissing
-from velero.fields import Json, items, strings, text
+from domain.json_types import Json
+from velero.fields import items, strings, text
 from velero.gateway import Gateway
 from velero.kinds import Kind
 

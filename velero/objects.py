@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from velero.fields import Json, items, moment, number, section, string_map, strings, text
+from domain.json_types import Json
+from velero.fields import items, moment, number, section, string_map, strings, text
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,9 @@ from datetime import datetime
 from pathlib import Path
 
 from domain.errors import Unauthenticated
+from domain.json_types import Json
 from velero.documents import MESSAGE_BOUNDS, BadDocument, read_json
-from velero.fields import Json, items, moment, section, strings, text
+from velero.fields import items, moment, section, strings, text
 
 TTL = 60.0
 EXEC_TIMEOUT = 15.0

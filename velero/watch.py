@@ -10,8 +10,9 @@ from typing import Generic, TypeVar
 from msgspec import Raw, Struct
 from msgspec.json import Decoder, decode
 
+from domain.json_types import Json
 from velero.documents import MANIFEST_BOUNDS, check_json
-from velero.fields import Json, section, text
+from velero.fields import section, text
 
 V = TypeVar("V")
 

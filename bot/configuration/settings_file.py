@@ -13,7 +13,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from bot.configuration.settings import Settings
-from commands.registry import VERB_WORDS, VERBS
+from commands.grammar.vocabulary import VERB_WORDS
+from commands.registry import VERBS
 from domain.counting import counted
 from domain.errors import ConfigError
 from policy.parse import EXPIRES, Faults, Vocabulary, parse_rules

@@ -20,11 +20,11 @@ from bot.slack import shortcuts
 from bot.slack.payloads import Received
 from domain.actor import Actor
 from domain.errors import UserError
+from domain.json_types import Json
 from velero.documents import MESSAGE_BOUNDS, BadDocument, read_json
 
 log = logging.getLogger(__name__)
 
-Json = dict[str, Any]
 
 FAULTS = (SlackApiError, aiohttp.ClientError, TimeoutError, OSError)
 

@@ -14,6 +14,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from domain.actor import Actor, ActorKind
 from domain.errors import IdentityUnknown, Refused
+from domain.json_types import Json
 from domain.when import known_zone
 from policy.directory import UNKNOWN, Directory, Member
 
@@ -24,8 +25,6 @@ UNKNOWN_USER_ERRORS = frozenset({"user_not_found", "users_not_found", "user_not_
 """Nobody of that name: one wrong id among the approvers keeps no vote waiting."""
 NO_GROUPS = frozenset({"plan_upgrade_required", "missing_scope", "not_allowed_token_type"})
 """A workspace that has no user groups, as far as we may know."""
-
-Json = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

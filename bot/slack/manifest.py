@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from bot.configuration.settings import Settings, Slack
 from bot.slack.shortcuts import SHORTCUTS, Shortcut
 from commands.grammar.verb import Effect
 from commands.registry import VERBS
 from domain.errors import ConfigError
-
-Json = dict[str, Any]
+from domain.json_types import Json
 
 NAME = "Velero"
 DESCRIPTION = "Back up, restore and schedule Kubernetes clusters with Velero"

@@ -9,14 +9,12 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 from bot.slack.payloads import Received
 from commands.grammar.parser import parse
 from commands.grammar.tokenizer import quote
 from domain.errors import UsageError
-
-Json = dict[str, Any]
+from domain.json_types import Json
 
 CLUSTER, CHANNEL = "cluster", "channel"
 Options = tuple[tuple[str, str], ...]

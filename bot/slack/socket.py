@@ -24,11 +24,11 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.metrics import SLACK_CONNECTIONS
 from bot.supervise import run_contained
 from domain.errors import SlackUnreachable
+from domain.json_types import Json
 from velero.documents import MESSAGE_BOUNDS, BadDocument, read_json
 
 log = logging.getLogger(__name__)
 
-Json = dict[str, Any]
 
 MAX_CONCURRENT_ENVELOPES = 400
 BUSY = {"response_type": "ephemeral", "text": "Too busy right now. Nothing was done; try again in a moment."}

@@ -21,6 +21,7 @@ from urllib.parse import urljoin
 import click
 
 from domain.duration import BadDuration, parse_positive
+from domain.json_types import Json
 from notifier.deliver.signature import headers, key_of
 from velero.documents import MESSAGE_BOUNDS, BadDocument, read_json
 
@@ -30,8 +31,6 @@ TRIES, TRIES_WAITING = 4, 9
 AGAIN = frozenset({408, 429})
 LONG_POLL = 30
 LONGEST_PAUSE = 30.0
-
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from bot.control import Json, call_running_bot
+from bot.control import call_running_bot
 from domain.errors import ChatopsError
+from domain.json_types import Json
 
 DATA_DIR = click.option("--data-dir", type=click.Path(path_type=Path), required=True, help="Data directory of the bot.")
 

@@ -7,9 +7,10 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from bot.control import ControlAction, Json
+from bot.control import ControlAction
 from commands.grammar.nearest import nearest
 from domain.errors import NotFound
+from domain.json_types import Json
 from notifier.deliver.webhooks import WebhookDelivery
 from store.tables.audit import AuditEntry
 from store.transaction import Transaction

@@ -13,11 +13,12 @@ from bot.configuration.settings import Sender
 from bot.webhooks import problems
 from bot.webhooks.bodies import GateBody
 from bot.webhooks.senders import Senders
-from bot.webhooks.status import KINDS, CallStatus, Json, gate_failure, recorded_rows, status_document, status_summary
+from bot.webhooks.status import KINDS, CallStatus, gate_failure, recorded_rows, status_document, status_summary
 from commands.deploy_gate import GateReason, GateRequest, GateVerdict
 from domain.actor import Actor, ActorKind
 from domain.errors import ClusterError, ConcurrentChange, UserError
 from domain.event import Event, Severity
+from domain.json_types import Json
 from operations.deploy_gate_reader import DeployGateReader
 from store.isolation import Isolation
 from store.tables.failed_items import ItemKind

@@ -12,10 +12,11 @@ from bot.intake import Intake, queueing_of
 from bot.webhooks.bodies import CommandBody, GateBody
 from bot.webhooks.command_lines import gate_line, line_of
 from bot.webhooks.completion import pipeline
-from bot.webhooks.status import Json, recorded_rows, status_url
+from bot.webhooks.status import recorded_rows, status_url
 from commands.deploy_gate import GateRequest, GateVerdict
-from commands.secret_values import refuse_in_line
+from commands.secret_lines import refuse_secrets_in_line
 from domain.errors import ChatopsError, NotFound, UsageError
+from domain.json_types import Json
 from operations.deploy_gate_reader import DeployGateReader
 from operations.pipeline import operation_id
 from store.tables.pipeline_calls import PipelineCall
@@ -53,7 +54,7 @@ class WebhookIntake:
         if (known := await self._known(operation, digest)) is not None:
             return self._accepted(known)
         line = line_of(body)
-        refuse_in_line(line)
+        refuse_secrets_in_line(line)
         hook = PipelineCall(operation, key, sender.name, digest, self._now(), {"line": line}, body.callback or "")
         return await self._take(hook, sender, line, body.link or "")
 

@@ -9,10 +9,10 @@ from bot.configuration.settings import Sender
 from bot.refused_attempts import RefusedAttempts
 from bot.webhooks.completion import pipeline, refusal_answer
 from bot.webhooks.senders import Senders
-from bot.webhooks.status import Json
 from bot.webhooks.status import callback_body as told
 from domain.actor import Origin, Way
 from domain.errors import ClusterError, Refused, UserError
+from domain.json_types import Json
 from operations.pipeline import CommandPipeline
 from operations.request import CommandRequest
 from store.tables.inbox import Item

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from bot.webhooks.bodies import Accepted, CommandBody, GateBody, OperationStatus, Problem
-
-Json = dict[str, Any]
+from domain.json_types import Json
 
 _REF = "#/components/schemas/"
 _HEADERS = (

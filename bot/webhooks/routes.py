@@ -20,8 +20,9 @@ from bot.webhooks.completion import Completion
 from bot.webhooks.intake import ConflictingRequest, ServerBusy, WebhookIntake
 from bot.webhooks.openapi import openapi
 from bot.webhooks.senders import Senders
-from bot.webhooks.status import PATH, Json, status_document
+from bot.webhooks.status import PATH, status_document
 from domain.errors import ClusterError, StoreError, UserError
+from domain.json_types import Json
 from notifier.deliver.signature import ID, SIGNATURE, TIMESTAMP, SignatureFault, check_headers
 from store.writer import Store
 from velero.documents import MESSAGE_BOUNDS, BadDocument, check_json

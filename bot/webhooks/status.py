@@ -10,12 +10,11 @@ from typing import Any
 
 from commands.deploy_gate import GateReason, GateVerdict
 from domain.answer import Answer, Attachment, Part, Table
+from domain.json_types import Json
 from domain.operation import Operation, State
 from store.scrub import scrub
 from store.tables.audit import AuditEntry
 from store.tables.pipeline_calls import PipelineCall
-
-Json = dict[str, Any]
 
 PATH = "/hooks/v1/operations/"
 MOST_ROWS = 200

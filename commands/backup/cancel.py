@@ -10,11 +10,10 @@ from commands.planning.context import PlanContext
 from commands.planning.facts import Facts, Needs, ObjectNeed
 from commands.planning.reach_facts import cluster_facts
 from domain.errors import NotFound
+from domain.json_types import Json
 from domain.plan import Guard, Level, Plan, Step, StepVerb
 from policy.reach import backup_reach, deletion_reach
 from velero.phases import BACKUP_PHASES
-
-Json = object_fields.Json
 
 
 def needs(_cmd: Command, _known: Facts) -> Needs:

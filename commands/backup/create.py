@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from commands.backup import namespace_presets, resource_policy
 from commands.backup import spec as template
 from commands.grammar.command import Command
 from commands.grammar.flags import BOOL, TEXT, Flag
+from commands.grammar.format_flags import canonical_line
 from commands.grammar.verb import Args, Effect, Verb
 from commands.planning import checks, equivalent_command
 from commands.planning.context import PlanContext
@@ -15,10 +14,9 @@ from commands.planning.facts import Facts, Needs, ObjectNeed
 from commands.planning.output import OUTPUT_FLAGS
 from commands.planning.reach_facts import cluster_facts
 from domain.errors import NotFound, UsageError
+from domain.json_types import Json
 from domain.plan import Guard, Level, Plan, Step, StepVerb
 from policy.reach import backup_reach
-
-Json = dict[str, Any]
 
 DESCRIPTION = "velero-chatops.io/description"
 LONGEST_DESCRIPTION = 300
@@ -147,8 +145,6 @@ def unused(cmd: Command, facts: Facts, context: PlanContext) -> tuple[Guard, ...
 
 def _spelled_out(cmd: Command, there: Json, source: str, context: PlanContext) -> str:
     """A backup of its own with the schedule's settings and the changes to them; empty where flags can't say them."""
-    from commands.grammar.parser import canonical_line
-
     settings = template.as_flags(there)
     if settings is None:
         return ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from commands.backup import kots
 from commands.grammar.command import Command
@@ -13,12 +12,11 @@ from commands.planning import object_fields, selection
 from commands.planning.context import PlanContext
 from commands.planning.facts import Facts, Needs, ObjectNeed
 from commands.planning.reach_facts import cluster_facts
+from domain.json_types import Json
 from domain.plan import Guard, Level, Plan, Step, StepVerb
 from domain.reach import Reach
 from policy.reach import backup_reach, deletion_reach, union_reach
 from velero.names import label_value
-
-Json = dict[str, Any]
 
 RUNNING = frozenset({"InProgress", "WaitingForPluginOperations", "WaitingForPluginOperationsPartiallyFailed"})
 

@@ -16,12 +16,11 @@ from commands.planning.output import FIND, with_cluster_flag
 from domain.answer import Answer, Attachment, Button, Code, Fields, Part, Table, Text, Tone
 from domain.counting import counted, plural_of
 from domain.errors import ClusterError, NotFound, Refused
+from domain.json_types import Json
 from domain.wildcards import matches_wildcard
 from velero.artifacts.results import ResultEntry, grouped
 from velero.artifacts.volumes import Volume, VolumeDataState
 from velero.phases import BACKUP_PHASES
-
-Json = object_fields.Json
 
 FIRST = 5
 ROWS = 15

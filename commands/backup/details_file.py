@@ -8,10 +8,9 @@ from collections.abc import Iterable, Mapping
 
 from commands.backup.findings import BackupFindings, redacted_output
 from commands.planning import object_fields
+from domain.json_types import Json
 from domain.selectors import format_selector
 from velero.artifacts.results import ResultEntry, grouped
-
-Json = object_fields.Json
 
 _SPEC = (
     ("Namespaces included", "includedNamespaces", "*"),

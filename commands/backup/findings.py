@@ -10,6 +10,7 @@ from typing import TypeVar
 from commands.planning import object_fields
 from commands.planning.facts import Facts, FileNeed, MissingFile, Need, ObjectNeed
 from domain.errors import DownloadError
+from domain.json_types import Json
 from store.scrub import scrub
 from velero.artifacts.item_operations import ItemOperation, item_operations_of
 from velero.artifacts.logs import HookRun, hook_runs, log_line
@@ -20,7 +21,6 @@ from velero.phases import BACKUP_PHASES
 from velero.resources.data_movement import movement_of
 from velero.resources.pod_volumes import of_backup, pod_volume_of
 
-Json = object_fields.Json
 T = TypeVar("T")
 
 RESULTS, VOLUMES, RESOURCES, OPERATIONS, LOG = (

@@ -19,11 +19,10 @@ from commands.planning.resolve import REQUESTED_BY
 from domain.answer import Answer, Attachment, Part, Table, Text, Tone
 from domain.counting import counted
 from domain.errors import ClusterError, NotFound
+from domain.json_types import Json
 from velero.phases import BACKUP_PHASES
 from velero.resources.data_movement import movement_of
 from velero.resources.pod_volumes import pod_volume_of
-
-Json = object_fields.Json
 
 FILTERS: tuple[Flag, ...] = (
     Flag("selector", TEXT, "Filter by label selector", short="l", group="Filter"),

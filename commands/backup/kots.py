@@ -6,9 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from commands.planning import object_fields
+from domain.json_types import Json
 from velero.phases import BACKUP_PHASES
-
-Json = object_fields.Json
 
 NAME = "replicated.com/backup-name"
 KIND = "replicated.com/backup-type"

@@ -17,9 +17,8 @@ from commands.planning import object_fields
 from commands.planning.context import Application, PlanContext
 from commands.planning.facts import Facts
 from domain.errors import NotFound, Refused, UsageError
+from domain.json_types import Json
 from domain.selectors import parse_selector, selector_matches
-
-Json = dict[str, Any]
 
 TYPE = "velero-chatops.io/type"
 APPLICATION = "velero-chatops.io/application"

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from commands.grammar.command import Command
 from commands.planning.context import PlanContext
 from commands.planning.facts import Facts
 from domain.errors import UsageError
+from domain.json_types import Json
 from domain.plan import Guard, Level, Step, StepVerb, digest
 from policy.cluster_facts import ClusterFacts
 from velero.documents import CONFIG_MAP_BOUNDS, TYPED_BOUNDS, BadDocument, read_yaml
-
-Json = dict[str, Any]
 
 KEY = "policies.yaml"
 ACTIONS = ("skip", "fs-backup", "snapshot")

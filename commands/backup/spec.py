@@ -6,7 +6,6 @@ Source of every rule: velero CLI v1.18 `backup create` (Validate, BuildBackup) a
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from commands.grammar.command import Command
 from commands.grammar.flags import (
@@ -27,8 +26,7 @@ from commands.planning.facts import Facts, Need, ObjectNeed
 from domain.duration import format_go
 from domain.duration import parse as parse_duration
 from domain.errors import NotFound, UsageError
-
-Json = dict[str, Any]
+from domain.json_types import Json
 
 FLAGS: tuple[Flag, ...] = (
     Flag(

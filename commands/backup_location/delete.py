@@ -10,13 +10,12 @@ from commands.planning import object_fields, selection
 from commands.planning.context import PlanContext
 from commands.planning.facts import Facts, Needs, ObjectNeed
 from domain.counting import counted, plural_of
+from domain.json_types import Json
 from domain.plan import Guard, Level, Plan, Step, StepVerb
 from domain.reach import Reach
 from policy.reach import location_reach, union_reach
 from velero.names import label_value
 from velero.phases import BACKUP_PHASES
-
-Json = object_fields.Json
 
 
 def needs(cmd: Command, _known: Facts) -> Needs:

@@ -13,9 +13,8 @@ from commands.planning.hints import find_hint
 from commands.planning.output import ALL_CLUSTERS, LIST_FLAGS
 from domain.answer import Answer, Part, Table, Text, Tone
 from domain.errors import ClusterError, NotFound
+from domain.json_types import Json
 from store.scrub import scrub
-
-Json = object_fields.Json
 
 FLAGS: tuple[Flag, ...] = (
     Flag("default", BOOL, "Show only the default storage location", group="Filter"),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from commands.backup_location import validation
 from commands.backup_location.create import KIND, RESOURCE, needs
 from commands.backup_location.translate import credential, refuse_credential_file
@@ -15,10 +13,9 @@ from commands.planning.context import PlanContext
 from commands.planning.facts import Facts
 from domain.duration import format_go
 from domain.errors import NotFound, UsageError
+from domain.json_types import Json
 from domain.plan import Guard, Plan, Step, StepVerb
 from policy.reach import apply_merge_patch, location_reach
-
-Json = dict[str, Any]
 
 FLAGS: tuple[Flag, ...] = (
     Flag("default", OPTIONAL_BOOL, "Make this the default; --default=false removes the default", group="Storage"),

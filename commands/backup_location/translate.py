@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from commands.grammar.command import Command
 from commands.grammar.flags import BOOL, DURATION, PAIRS, TEXT, Flag, choice
 from commands.planning.context import PlanContext
 from commands.planning.output import OUTPUT_FLAGS
 from domain.duration import format_go
 from domain.errors import UsageError
-
-Json = dict[str, Any]
+from domain.json_types import Json
 
 FLAGS: tuple[Flag, ...] = (
     Flag("provider", TEXT, "Provider, for example aws, azure or gcp", group="Storage"),

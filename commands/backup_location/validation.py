@@ -11,10 +11,9 @@ from commands.backup_location.providers import PROVIDERS, Provider, find_provide
 from commands.planning import object_fields
 from commands.planning.context import PlanContext
 from commands.planning.facts import Facts
+from domain.json_types import Json
 from domain.plan import Guard, Level
 from store.scrub import scrub
-
-Json = object_fields.Json
 
 _SECRET = re.compile(r"secret|password|passwd|token|access_?key(?!id)|private", re.IGNORECASE)
 _INSIDE = re.compile(r"\.svc(\.|:|/|$)|\.cluster\.local|^https?://(localhost|127\.)", re.IGNORECASE)

@@ -16,10 +16,9 @@ from commands.schedule.forecast import format_clock, make_forecast
 from domain.answer import Answer, Button, Fields, Part, Text, Tone
 from domain.counting import counted
 from domain.errors import ClusterError, NotFound
+from domain.json_types import Json
 from policy.globs import BadPattern, is_pattern, matches_glob
 from velero.artifacts.volumes import Volume
-
-Json = object_fields.Json
 
 STALE_PERIODS = 2.0
 """Older than this many intervals of its schedule is stale."""

@@ -10,6 +10,7 @@ from commands.planning.facts import Facts, FactsByCluster, Needs, ObjectNeed, Re
 from domain.answer import Answer, Button, Part, Table, Text, Tone
 from domain.counting import counted, plural_of
 from domain.errors import ClusterError
+from domain.json_types import Json
 from domain.problem import Problem
 
 RUNNING = frozenset({"New", "Queued", "ReadyToStart", "InProgress", "WaitingForPluginOperations", "Finalizing"})
@@ -142,7 +143,7 @@ def _silent(cluster: str, error: ClusterError) -> tuple[str, ...]:
     return (cluster, error.text, "-", "-", "-", "-", "-", "-")
 
 
-def _within_a_day(item: object_fields.Json, context: PlanContext) -> bool:
+def _within_a_day(item: Json, context: PlanContext) -> bool:
     made = object_fields.created(item)
     return made is not None and (context.now - made).total_seconds() < 86400
 

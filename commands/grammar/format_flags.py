@@ -8,6 +8,8 @@ from typing import Any
 from commands.grammar.command import Command
 from commands.grammar.flags import DURATION, MAPPINGS, OR_SELECTOR, PAIRS, SELECTOR, STRING_SLICE, STRINGS, Flag
 from commands.grammar.tokenizer import quote
+from commands.grammar.verb import Verb
+from commands.grammar.vocabulary import SHARED_FLAGS
 from domain.duration import format_go
 from domain.selectors import format_selector
 
@@ -42,6 +44,12 @@ def format_command(noun: str, verb: str, names: Iterable[str], flags: Iterable[F
 def format_cli_command(cmd: Command, flags: Iterable[Flag]) -> str:
     """For the velero CLI: what only this bot knows is left out."""
     return format_command(cmd.noun, cmd.verb, cmd.names, (flag for flag in flags if not flag.ours), cmd.flags)
+
+
+def canonical_line(verb: Verb, names: tuple[str, ...], flags: Mapping[str, Any]) -> str:
+    """Return the command line that parses to this command again: canonical words, flags in declared order, no `--cluster`."""
+    shown = (flag for flag in (*verb.flags, *SHARED_FLAGS) if flag.name != "cluster")
+    return format_command(verb.noun, verb.name, names, shown, flags)
 
 
 def format_flag(flag: Flag, value: Any) -> str:

@@ -18,7 +18,8 @@ from commands.grammar.nearest import nearest
 from commands.grammar.safety_flags import swallows_flag
 from commands.grammar.tokenizer import Word, quote, tokenize
 from commands.grammar.verb import Effect, Verb
-from commands.registry import NOUNS, REFUSED_FLAGS, SHARED_FLAGS, VERB_WORDS, VERBS
+from commands.grammar.vocabulary import NOUNS, REFUSED_FLAGS, SHARED_FLAGS, VERB_WORDS
+from commands.registry import VERBS
 from domain.errors import UsageError
 
 LEADS = frozenset({"velero", "/velero"})
@@ -35,7 +36,9 @@ def parse(line: str, *, lead: str = "", subject: tuple[str, str] = ("", "")) -> 
     if verb is None or verb.effect is Effect.UNSUPPORTED:
         return made
     return replace(
-        made, line=canonical_line(verb, made.names, made.flags), cli=format_flags.format_cli_command(made, verb.flags)
+        made,
+        line=format_flags.canonical_line(verb, made.names, made.flags),
+        cli=format_flags.format_cli_command(made, verb.flags),
     )
 
 
@@ -72,15 +75,17 @@ def _heads(found: list[Word]) -> tuple[str, Verb | None, list[Word]]:
     if noun is None and first.text in VERB_WORDS and second is not None:
         swapped = NOUNS.get(second.text)
         if swapped is None:
-            raise _unknown(second, "noun", NOUNS)
+            raise _unknown_word(second, f"`{first.text} {second.text}` isn't a command.", NOUNS)
         return swapped, _verb(swapped, first), found[2:]
     if noun is None:
         if first.text in VERB_WORDS:
             fits = sorted({verb.noun for verb in VERBS if verb.name == first.text})
             raise UsageError(
-                f"`{first.text}` what?", nearest=tuple(f"{noun} {first.text}" for noun in fits), part=first.span
+                f"`{first.text}` needs an object, such as `{fits[0]}`.",
+                nearest=tuple(f"{noun} {first.text}" for noun in fits),
+                part=first.span,
             )
-        raise _unknown(first, "noun", [*NOUNS, "help"])
+        raise _unknown_word(first, f"Unknown command `{first.text}`.", [*NOUNS, "help"])
     alone = _find(noun, "")
     if alone is not None:
         return noun, alone, found[1:]
@@ -96,18 +101,20 @@ def _find(noun: str, name: str) -> Verb | None:
 def _verb(noun: str, word: Word) -> Verb:
     verb = _find(noun, VERB_WORDS.get(word.text, word.text))
     if verb is None:
-        raise _unknown(word, f"command of {noun}", [verb.name for verb in VERBS if verb.noun == noun])
+        raise _unknown_word(
+            word, f"`{noun}` has no command `{word.text}`.", [verb.name for verb in VERBS if verb.noun == noun]
+        )
     return verb
 
 
-def _unknown(word: Word, what: str, among: Iterable[str]) -> UsageError:
-    """A verb that another noun has is no slip of the finger."""
-    names = list(dict.fromkeys(among))
+def _unknown_word(word: Word, text: str, known: Iterable[str]) -> UsageError:
+    """Suggest near words, unless the word is a verb of another noun and so not a typing error."""
+    names = list(dict.fromkeys(known))
     near = () if word.text in VERB_WORDS else nearest(word.text, names)
     return UsageError(
-        f"Unknown command `{word.text}`.",
+        text,
         nearest=near,
-        fix="" if near else f"There are {', '.join(dict.fromkeys(NOUNS.get(name, name) for name in names))}.",
+        fix="" if near else f"Allowed: {', '.join(dict.fromkeys(NOUNS.get(name, name) for name in names))}.",
         part=word.span,
     )
 
@@ -284,9 +291,3 @@ def _why_too_many(word: str, flags: Mapping[str, Any]) -> str:
     if word == "*" or " " in word:
         return "Put values with spaces or '*' in quotes."
     return ""
-
-
-def canonical_line(verb: Verb, names: tuple[str, ...], flags: Mapping[str, Any]) -> str:
-    """Canonical words, sorted as declared, without `--cluster`: read again it is the same command."""
-    told = (flag for flag in (*verb.flags, *SHARED_FLAGS) if flag.name != "cluster")
-    return format_flags.format_command(verb.noun, verb.name, names, told, flags)

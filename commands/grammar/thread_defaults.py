@@ -7,7 +7,7 @@ from dataclasses import replace
 from commands.grammar.command import Command
 from commands.grammar.tokenizer import tokenize
 from commands.grammar.verb import Verb
-from commands.registry import NOUNS, VERB_WORDS
+from commands.grammar.vocabulary import NOUNS, VERB_WORDS
 
 EXPLICIT_VERBS = frozenset({"get", "create", "delete"})
 """Verbs that never take the thread's name: those that list, make a new one, or destroy."""

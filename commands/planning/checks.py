@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from commands.grammar.command import Command
 from commands.planning.facts import Facts
 from domain.duration import BadDuration
 from domain.duration import parse as parse_duration
+from domain.json_types import Json
 from domain.plan import Guard, Level
 from domain.selectors import is_valid_key, is_valid_value
 from policy import canonical
-
-Json = dict[str, Any]
 
 RESERVED = ("velero.io/", "velero-chatops.io/", "kots.io/", "replicated.com/")
 _SUBDOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")

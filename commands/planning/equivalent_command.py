@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import Any
 
 import yaml
 
@@ -14,9 +13,8 @@ from commands.grammar.command import Command
 from commands.grammar.flags import Flag
 from commands.grammar.tokenizer import quote
 from domain.errors import UserError
+from domain.json_types import Json
 from domain.plan import Step, StepVerb
-
-Json = dict[str, Any]
 
 MAX_COMMAND_LENGTH = 2800
 """Of what a Slack message takes as one block."""

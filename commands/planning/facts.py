@@ -11,8 +11,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from domain.errors import ClusterError
-
-Json = dict[str, Any]
+from domain.json_types import Json
 
 
 @dataclass(frozen=True, slots=True)

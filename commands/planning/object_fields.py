@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
-Json = dict[str, Any]
+from domain.json_types import Json
 
 
 def parse_time(value: object) -> datetime | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
 
 import yaml
 
@@ -12,8 +11,7 @@ from commands.grammar.command import Command
 from commands.grammar.flags import BOOL, INT, STRING_SLICE, TEXT, Flag, choice
 from commands.planning.context import PlanContext
 from domain.answer import Button, Code
-
-Json = dict[str, Any]
+from domain.json_types import Json
 
 OUTPUT_FLAGS: tuple[Flag, ...] = (
     Flag(

@@ -11,9 +11,8 @@ from commands.planning.checks import chosen_location
 from commands.planning.context import PlanContext
 from commands.planning.facts import Facts
 from commands.restore import modifier_config_map
+from domain.json_types import Json
 from domain.plan import Plan, Step, StepVerb
-
-Json = dict[str, Any]
 
 OPERATION = "velero-chatops.io/operation"
 REQUESTED_BY = "velero-chatops.io/requested-by"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from commands.grammar.command import Command
 from commands.grammar.flags import BOOL, TEXT, Flag
 from commands.planning.facts import Facts, Need, ObjectNeed
-from commands.planning.object_fields import Json
 from domain.errors import UsageError
+from domain.json_types import Json
 from domain.plan import Guard, Level
 
 FLAGS: tuple[Flag, ...] = (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from commands.grammar.command import Command
 from commands.grammar.flags import BOOL, FREE_TEXT, OPTIONAL_BOOL, TEXT, Flag
@@ -16,6 +15,7 @@ from commands.planning.reach_facts import cluster_facts
 from commands.restore import conflicts, cross_cluster, guards, modifier_config_map, safety_backup, schedule_hold, source
 from commands.restore.translate import FLAGS, translate
 from domain.errors import NotFound, UsageError
+from domain.json_types import Json
 from domain.plan import Guard, Level, Plan, Step, StepVerb
 from domain.reach import Reach
 from policy.cluster_facts import BackupFacts, ClusterFacts
@@ -24,8 +24,6 @@ from policy.guards import restore_guards
 from policy.reach import backup_reach, union_reach
 from policy.restore_reach import namespaces_in, restore_reach
 from policy.safety_backup import SafetyBackupRule
-
-Json = dict[str, Any]
 
 DESCRIPTION = "velero-chatops.io/description"
 SHOWN = 12

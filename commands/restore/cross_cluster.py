@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Any
 
 from commands.grammar.command import Command
 from commands.planning import object_fields
 from commands.planning.context import ClusterView, PlanContext
 from commands.planning.facts import Facts
+from domain.json_types import Json
 from domain.plan import Guard, Level
 from velero.features import SINCE, numbers
 
-Json = dict[str, Any]
 Version = tuple[int, int]
 
 MAJOR = "velero.io/source-cluster-k8s-major-version"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from commands.backup.delete import velero_line
 from commands.grammar.command import Command
 from commands.grammar.verb import Args, Effect, Verb
@@ -13,12 +11,11 @@ from commands.planning.facts import Facts, Needs, ObjectNeed
 from commands.planning.reach_facts import cluster_facts
 from commands.restore.guards import ENDED
 from commands.restore.source import backup_facts
+from domain.json_types import Json
 from domain.plan import Guard, Level, Plan, Step, StepVerb
 from domain.reach import Reach
 from policy.reach import deletion_reach, union_reach
 from policy.restore_reach import restore_reach
-
-Json = dict[str, Any]
 
 
 def needs(cmd: Command, _known: Facts) -> Needs:

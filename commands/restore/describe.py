@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import yaml
 
 from commands.grammar.command import Command
@@ -18,9 +16,8 @@ from commands.restore.get import creator
 from commands.restore.outcome import RestoreOutcome, lines, routine_line, summarize_restore
 from domain.answer import Answer, Attachment, Button, Code, Fields, Part, Text, Tone
 from domain.errors import ClusterError, DownloadError, NotFound
+from domain.json_types import Json
 from velero.artifacts.results import results_of
-
-Json = dict[str, Any]
 
 RESULTS = "RestoreResults"
 TOUCHED = "RestoreResourceList"

@@ -18,9 +18,9 @@ from commands.planning.resolve import REQUESTED_BY
 from domain.answer import Answer, Code, Part, Table, Text, Tone
 from domain.counting import counted
 from domain.errors import ClusterError, NotFound
+from domain.json_types import Json
 from velero.phases import RESTORE_PHASES
 
-Json = object_fields.Json
 PHASES = phases.all_phases(RESTORE_PHASES)
 
 FILTERS: tuple[Flag, ...] = (

@@ -7,20 +7,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from commands.grammar.command import Command
 from commands.planning import object_fields
 from commands.planning.facts import Facts
 from commands.restore.source import backup_facts
+from domain.json_types import Json
 from domain.plan import Guard, Level
 from domain.reach import Reach
 from policy.cluster_facts import BackupFacts, ClusterFacts
 from policy.globs import any_matches, globs_overlap, is_pattern, is_valid_glob
 from policy.guards import BACKUP_NOT_COMPLETED
 from policy.restore_reach import namespaces_in, restore_reach
-
-Json = dict[str, Any]
 
 _NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 NEVER = frozenset(

@@ -9,14 +9,13 @@ from typing import Any
 from commands.grammar.command import Command
 from commands.planning.context import PlanContext
 from commands.planning.facts import Facts
-from commands.secret_values import refuse_in_document
+from commands.secret_values import refuse_secrets_in_document
 from domain.errors import UsageError
+from domain.json_types import Json
 from domain.plan import Guard, Level, Step, StepVerb, digest
 from policy.cluster_facts import ClusterFacts
 from policy.modifiers import CONDITION_KEYS, PATCH_LISTS, RULE_KEYS, is_plain_patch
 from velero.documents import TYPED_BOUNDS, BadDocument, read_json, read_yaml
-
-Json = dict[str, Any]
 
 KEY = "modifiers.yaml"
 
@@ -29,7 +28,7 @@ def step(cmd: Command, context: PlanContext) -> Step | None:
     if cmd.text("resource-modifier-configmap"):
         raise UsageError("--modifier and --resource-modifier-configmap can't be combined.", fix="Use one of them.")
     check(text)
-    refuse_in_document("--modifier", text)
+    refuse_secrets_in_document("--modifier", text)
     return new_config_map(f"modifier-{context.operation or digest(text)[:12]}", {KEY: text}, context.namespace)
 
 
@@ -50,7 +49,7 @@ def copy_config_map(step: Step, facts: Facts, context: PlanContext) -> tuple[Ste
     found = facts.get("configmaps", str(named)) if step.kind == "Restore" and named else None
     if found is None or step.verb is not StepVerb.CREATE:
         return (step,)
-    refuse_in_document(f"ConfigMap {named}", "\n".join(map(str, (found.get("data") or {}).values())))
+    refuse_secrets_in_document(f"ConfigMap {named}", "\n".join(map(str, (found.get("data") or {}).values())))
     copy = new_config_map(
         f"modifier-{context.operation or digest(found.get('data'))[:12]}", found.get("data") or {}, step.namespace
     )

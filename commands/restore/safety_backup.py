@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from commands.grammar.command import Command
 from commands.planning import object_fields
@@ -12,6 +12,7 @@ from commands.planning.context import PlanContext
 from commands.planning.facts import Facts, FileNeed, Need, ObjectNeed, RecordsNeed
 from commands.planning.resolve import OPERATION
 from domain.errors import DownloadError, NotFound
+from domain.json_types import Json
 from domain.plan import Plan, Step, StepVerb
 from domain.reach import Reach
 from policy.cluster_facts import ClusterFacts
@@ -22,7 +23,6 @@ from velero.artifacts.resource_list import ItemOutcome, Listed, resources_of
 if TYPE_CHECKING:
     from store.transaction import Transaction
 
-Json = dict[str, Any]
 
 SAFETY_NOTE = "safety"
 SUFFIX = "-safety"

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from commands.grammar.command import Command
 from commands.grammar.tokenizer import quote
@@ -20,13 +19,12 @@ from commands.planning.output import with_cluster_flag
 from commands.planning.reach_facts import cluster_facts
 from commands.schedule import horizon
 from commands.schedule.validation import version_guards
+from domain.json_types import Json
 from domain.plan import Guard, Step
 from domain.reach import Reach
 from policy.globs import any_matches
 from policy.reach import schedule_reach
 from store.tables.deadlines import Deadline
-
-Json = dict[str, Any]
 
 HOLD_NOTE = "hold"
 RENEW_KIND = "schedule.hold"

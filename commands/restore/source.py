@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from commands.general.check import is_narrowed
@@ -16,6 +15,7 @@ from commands.planning.facts import Facts, FileNeed, Need, ObjectNeed
 from commands.restore.safety_backup import is_safety_backup
 from commands.restore.translate import backups_of_schedule, newest
 from domain.errors import DownloadError, NotFound, UsageError
+from domain.json_types import Json
 from domain.plan import digest
 from domain.when import Direction
 from domain.when import parse as parse_time
@@ -23,8 +23,6 @@ from policy.cluster_facts import BackupFacts
 from policy.globs import any_matches, globs_overlap, is_pattern, is_valid_glob
 from velero.artifacts.resource_list import resources_of
 from velero.patterns import BadPattern, Pattern, compile_pattern
-
-Json = dict[str, Any]
 
 COMPLETED_PHASES = frozenset({"Completed"})
 LIST = "BackupResourceList"

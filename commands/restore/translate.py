@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from commands.grammar.command import Command
 from commands.grammar.flags import (
     BOOL,
@@ -23,8 +21,7 @@ from commands.planning.facts import Facts
 from commands.planning.output import OUTPUT_FLAGS
 from domain.duration import format_go
 from domain.errors import NotFound, UsageError
-
-Json = dict[str, Any]
+from domain.json_types import Json
 
 FLAGS: tuple[Flag, ...] = (
     Flag("from-backup", TEXT, "Backup to restore from", group="Source", source="backups"),

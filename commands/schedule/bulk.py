@@ -11,11 +11,12 @@ from commands.grammar.tokenizer import quote
 from commands.planning import equivalent_command, selection
 from commands.planning.context import PlanContext
 from commands.planning.facts import Facts, Needs, ObjectNeed
-from commands.planning.object_fields import Json, parse_time
+from commands.planning.object_fields import parse_time
 from commands.planning.reach_facts import cluster_facts
 from commands.schedule import horizon
 from commands.schedule.forecast import Forecast, forecast_lines, make_forecast
 from commands.schedule.intent import Intent, IntentKind, evidence, intent_need, kind_of, read_intent
+from domain.json_types import Json
 from domain.plan import Guard, Level, Plan
 from domain.reach import Reach
 from policy.reach import apply_merge_patch, schedule_reach, union_reach

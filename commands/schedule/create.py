@@ -12,7 +12,6 @@ from commands.grammar.verb import Args, Effect, Verb
 from commands.planning import checks, equivalent_command
 from commands.planning.context import PlanContext
 from commands.planning.facts import Facts, Needs, ObjectNeed
-from commands.planning.object_fields import Json
 from commands.planning.reach_facts import cluster_facts
 from commands.schedule import horizon
 from commands.schedule.forecast import Forecast, forecast_lines, list_runs, make_forecast
@@ -21,6 +20,7 @@ from commands.schedule.translate import FLAGS, expression, translate
 from commands.schedule.validation import version_guards, when_guards
 from domain.counting import counted
 from domain.errors import UsageError
+from domain.json_types import Json
 from domain.plan import Guard, Level, Plan, Step, StepVerb
 from policy.reach import schedule_reach
 

@@ -11,11 +11,11 @@ from commands.grammar.verb import Args, Effect, Verb
 from commands.planning import object_fields, selection
 from commands.planning.context import PlanContext
 from commands.planning.facts import Facts, Needs, ObjectNeed
-from commands.planning.object_fields import Json
 from commands.planning.reach_facts import cluster_facts
 from commands.schedule.create import DELETE_BACKUPS
 from commands.schedule.intent import Intent, IntentKind, evidence, intent_need, read_intent, void
 from domain.counting import counted, plural_of
+from domain.json_types import Json
 from domain.plan import Guard, Level, Plan, Step, StepVerb
 from domain.reach import Reach
 from policy.reach import backup_reach, deletion_reach, schedule_reach, union_reach

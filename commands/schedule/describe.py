@@ -11,7 +11,6 @@ from commands.grammar.verb import Args, Effect, Verb
 from commands.planning import object_fields
 from commands.planning.context import PlanContext
 from commands.planning.facts import Facts, FactsByCluster, Needs, ObjectNeed
-from commands.planning.object_fields import Json
 from commands.schedule.create import DESCRIPTION
 from commands.schedule.delete import backups_of_schedule
 from commands.schedule.forecast import Forecast, forecast_lines, in_both_zones, list_runs, make_forecast
@@ -19,6 +18,7 @@ from commands.schedule.get import all_schedules, buttons, status_text
 from commands.schedule.intent import intent_need, read_intent
 from domain.answer import Answer, Fields, Part, Table, Text, Tone
 from domain.errors import ClusterError
+from domain.json_types import Json
 from store.tables.schedules import ScheduleState
 from velero.phases import BACKUP_PHASES
 

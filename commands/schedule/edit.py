@@ -13,7 +13,7 @@ from commands.grammar.verb import Args, Effect, Verb
 from commands.planning import checks, equivalent_command
 from commands.planning.context import PlanContext
 from commands.planning.facts import Facts, Needs, ObjectNeed
-from commands.planning.object_fields import Json, annotations_of, spec
+from commands.planning.object_fields import annotations_of, spec
 from commands.planning.reach_facts import cluster_facts
 from commands.schedule import horizon
 from commands.schedule.create import DELETE_BACKUPS, DESCRIPTION, with_description
@@ -23,6 +23,7 @@ from commands.schedule.translate import expression
 from commands.schedule.validation import version_guards, when_guards
 from domain.counting import counted
 from domain.errors import NotFound, UsageError
+from domain.json_types import Json
 from domain.plan import Guard, Level, Plan
 from policy.reach import apply_merge_patch, mapping, schedule_reach, union_reach
 

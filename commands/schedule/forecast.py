@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from commands.planning import object_fields
 from commands.planning.context import ClusterView, PlanContext
-from commands.planning.object_fields import Json
+from domain.json_types import Json
 from velero.cron import expression, schedule_clock
 from velero.cron.description import describe
 from velero.cron.schedule_clock import Marks

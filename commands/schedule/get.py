@@ -12,13 +12,13 @@ from commands.grammar.verb import Args, Effect, Verb
 from commands.planning import object_fields
 from commands.planning.context import ClusterView, PlanContext
 from commands.planning.facts import Facts, FactsByCluster, Needs, ObjectNeed
-from commands.planning.object_fields import Json
 from commands.planning.output import ALL_CLUSTERS, LIST_FLAGS
 from commands.schedule.forecast import Forecast, describe_expression, forecast_lines, format_clock, make_forecast
 from commands.schedule.intent import intent_need, read_intent
 from domain.answer import Answer, Button, Code, Part, Table, Text, Tone
 from domain.counting import counted
 from domain.errors import ClusterError, NotFound
+from domain.json_types import Json
 from store.tables.schedules import ScheduleState
 
 Row = tuple[str, Json, Forecast, ScheduleState | None]

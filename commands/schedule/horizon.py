@@ -10,8 +10,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from commands.planning.object_fields import Json
 from commands.schedule.forecast import Forecast
+from domain.json_types import Json
 from domain.plan import Step, StepVerb
 
 

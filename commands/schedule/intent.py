@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from commands import conditions
 from commands.planning.facts import Facts, RecordsNeed
-from commands.planning.object_fields import Json, name, parse_time, spec
+from commands.planning.object_fields import name, parse_time, spec
+from domain.json_types import Json
 from domain.operation import Operation
 from domain.plan import Plan, digest
 from store.tables.schedules import ScheduleState

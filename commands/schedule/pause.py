@@ -10,7 +10,7 @@ from commands.grammar.verb import Args, Effect, Verb
 from commands.planning import selection
 from commands.planning.context import PlanContext
 from commands.planning.facts import Facts
-from commands.planning.object_fields import Json, spec
+from commands.planning.object_fields import spec
 from commands.schedule import bulk, horizon, pause_while
 from commands.schedule.bulk import BulkSubject, Change
 from commands.schedule.forecast import in_both_zones, zone_of
@@ -20,6 +20,7 @@ from domain import when
 from domain.counting import plural_of
 from domain.duration import to_timedelta
 from domain.errors import UsageError
+from domain.json_types import Json
 from domain.plan import Guard, Level, Plan
 
 FLAGS: tuple[Flag, ...] = (

@@ -10,12 +10,13 @@ from commands.grammar.verb import Args, Effect, Verb
 from commands.planning import selection
 from commands.planning.context import PlanContext
 from commands.planning.facts import Facts
-from commands.planning.object_fields import Json, spec
+from commands.planning.object_fields import spec
 from commands.schedule import bulk, horizon
 from commands.schedule.bulk import BulkSubject, Change
 from commands.schedule.forecast import in_both_zones
 from commands.schedule.intent import Intent, IntentKind, kind_of, spec_hash
 from domain.errors import UsageError
+from domain.json_types import Json
 from domain.plan import Plan
 
 FLAGS: tuple[Flag, ...] = (

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from commands.backup import spec as template
 from commands.grammar.command import Command
 from commands.grammar.flags import BOOL, PEEKING_BOOL, TEXT, Flag
@@ -11,9 +9,8 @@ from commands.planning.context import PlanContext
 from commands.planning.facts import Facts
 from commands.planning.output import OUTPUT_FLAGS
 from domain.errors import UsageError
+from domain.json_types import Json
 from velero.cron.description import PRESETS
-
-Json = dict[str, Any]
 
 FLAGS: tuple[Flag, ...] = (
     Flag("schedule", TEXT, "Cron expression, '@every 6h', or a preset: hourly, daily, weekly, monthly", group="When"),

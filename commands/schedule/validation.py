@@ -10,12 +10,12 @@ from zoneinfo import available_timezones
 from commands.planning import object_fields
 from commands.planning.context import PlanContext
 from commands.planning.facts import Facts
-from commands.planning.object_fields import Json
 from commands.schedule.cron_errors import explain_cron_error
 from commands.schedule.forecast import Forecast, dialect, make_forecast
 from domain.counting import plural_of
 from domain.duration import SECOND, BadDuration, format_human
 from domain.duration import parse as parse_duration
+from domain.json_types import Json
 from domain.plan import Guard, Level
 from velero.cron.description import Trap, Warned, find_traps
 from velero.features import numbers

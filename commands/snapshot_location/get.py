@@ -12,6 +12,7 @@ from commands.planning.output import ALL_CLUSTERS, LIST_FLAGS
 from commands.snapshot_location.create import RESOURCE
 from domain.answer import Answer, Part, Table, Text, Tone
 from domain.errors import ClusterError, NotFound
+from domain.json_types import Json
 
 
 def needs(cmd: Command, _known: Facts) -> Needs:
@@ -19,7 +20,7 @@ def needs(cmd: Command, _known: Facts) -> Needs:
 
 
 def answer(cmd: Command, world: FactsByCluster, _context: PlanContext) -> Answer:
-    items: list[object_fields.Json] = []
+    items: list[Json] = []
     rows: list[tuple[str, ...]] = []
     troubles: list[Part] = []
     several = len(world) > 1
@@ -53,7 +54,7 @@ def answer(cmd: Command, world: FactsByCluster, _context: PlanContext) -> Answer
     return Answer(headline, (*troubles, *table), Tone.WARNING if troubles else Tone.PLAIN)
 
 
-def _row(cmd: Command, item: object_fields.Json) -> tuple[str, ...]:
+def _row(cmd: Command, item: Json) -> tuple[str, ...]:
     spec = object_fields.spec(item)
     config = ",".join(f"{key}={value}" for key, value in sorted((spec.get("config") or {}).items())) or "-"
     return (

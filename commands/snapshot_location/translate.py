@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from commands.backup_location.translate import credential
 from commands.grammar.command import Command
 from commands.grammar.flags import PAIRS, TEXT, Flag
 from commands.planning.context import PlanContext
 from commands.planning.output import OUTPUT_FLAGS
 from domain.errors import UsageError
-
-Json = dict[str, Any]
+from domain.json_types import Json
 
 FLAGS: tuple[Flag, ...] = (
     Flag("provider", TEXT, "Provider, for example aws, azure or gcp", group="Storage"),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 from domain.event import Event, Severity
+from domain.json_types import Json
 from notifier.alert_names import (
     ACCESS,
     BACKUP,
@@ -20,8 +20,6 @@ from notifier.alert_names import (
     resolved_alerts,
 )
 from notifier.render.notices import headline
-
-Json = dict[str, Any]
 
 STANDING = timedelta(days=7)
 """How long what something else has to end fires at the most, should that never be heard of."""

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from domain.event import Event
-
-Json = dict[str, Any]
+from domain.json_types import Json
 
 PREFIX = "io.velero-chatops"
 VERSION = "v1"

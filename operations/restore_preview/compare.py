@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from hashlib import blake2b
 from typing import Any
 
-Json = dict[str, Any]
+from domain.json_types import Json
 
 _METADATA = frozenset({"labels", "annotations"})
 _LABELS = (

@@ -6,13 +6,12 @@ import json
 import zlib
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Any
 
+from domain.json_types import Json
 from operations.restore_preview.compare import normal_form
 from velero.fields import section, text
 from velero.kinds import Kind
 
-Json = dict[str, Any]
 ObjectKey = tuple[str, str, str]
 """Resource (`deployments.apps`), namespace, name."""
 

@@ -10,10 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from domain.json_types import Json
 from operations.restore_preview.modifiers import Modified, Modifiers
 from velero.fields import section, text
-
-Json = dict[str, Any]
 
 MAX_CHANGES = 500
 _LONGEST = 120

@@ -9,12 +9,11 @@ from typing import Any
 
 from commands.restore.source import pattern_of
 from domain.errors import UsageError
+from domain.json_types import Json
 from domain.selectors import selector_matches
 from operations.restore_preview.patches import CannotApply, TestFailed, apply_json_patch, merge_patch, strategic_merge
 from velero.documents import CONFIG_MAP_BOUNDS, BadDocument, read_json, read_yaml
 from velero.fields import items, section, strings, text
-
-Json = dict[str, Any]
 
 _STRATEGIC_GROUPS = frozenset({"", "apps", "batch", "snapshot.storage.k8s.io", "velero.io"})
 """What Velero's server has in its scheme (pkg/cmd/server/server.go); it knows how to merge lists of nothing else."""

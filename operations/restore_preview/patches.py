@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-Json = dict[str, Any]
+from domain.json_types import Json
 
 MERGE_KEYS: Mapping[str, str] = {
     "containers": "name",

@@ -6,13 +6,11 @@ Source of the rules: velero 1.18 pkg/restore (resetMetadataAndStatus) and its ac
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
+from domain.json_types import Json
 from operations.restore_preview.scope import Scope
 from velero.documents import MANIFEST_BOUNDS, BadDocument, read_json
 from velero.fields import items, number, section, text
-
-Json = dict[str, Any]
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _KEPT = frozenset({"name", "namespace", "labels", "annotations", "finalizers"})

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from commands.restore.guards import TERMINATING, terminating_guard
 from domain.errors import ChatopsError, ClusterError, DownloadError, NotUploaded
+from domain.json_types import Json
 from domain.plan import Guard, Level, Plan, StepVerb
 from operations.restore_preview.live_index import LiveIndex, ObjectKey
 from operations.restore_preview.modifiers import Modifiers, parse_modifiers
@@ -27,8 +27,6 @@ from velero.cluster import Cluster
 from velero.fields import section, text
 from velero.kinds import Kind
 from velero.live import Served
-
-Json = dict[str, Any]
 
 EVERYWHERE = frozenset({"*"})
 _AGENTS = frozenset({"node-agent", "node-agent-windows"})

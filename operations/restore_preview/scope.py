@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from commands.restore.guards import NEVER
+from domain.json_types import Json
 from domain.selectors import selector_matches
 from policy.globs import any_matches
-
-Json = Mapping[str, Any]
 
 FOLLOWERS = frozenset({"persistentvolumeclaims", "priorityclasses.scheduling.k8s.io", "persistentvolumes"})
 

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
+from domain.json_types import Json
 from operations.restore_preview.live_index import Live
 from operations.restore_preview.prepare_object import node_ports
 from operations.restore_preview.preview import Fate, Row
 from velero.fields import section, text
-
-Json = dict[str, Any]
 
 
 class BindingOutcome(StrEnum):

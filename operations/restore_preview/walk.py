@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
+from domain.json_types import Json
 from operations.restore_preview.compare import (
     differing_fields,
     explicit_fields,
@@ -33,8 +33,6 @@ from velero.artifacts.contents import Stored
 from velero.artifacts.volumes import Volume
 from velero.fields import items, section, strings, text
 from velero.live import Served
-
-Json = dict[str, Any]
 
 _HOOKS = ("init.hook.restore.velero.io/command", "post.hook.restore.velero.io/command")
 _PROVISIONED = frozenset({"PodVolumeBackup", "CSISnapshot"})

@@ -21,7 +21,7 @@ from store.times import from_micros, to_micros
 EXECUTED = frozenset({"line", "value", "extra"})
 """Parts of a payload that become a manifest: a scrubbed one would write `[scrubbed]` into a cluster.
 
-Commands with the values of secrets in them are refused before they get here (commands/secret_values.py), and the payload
+Commands with the values of secrets in them are refused before they get here (commands/secret_lines.py), and the payload
 is emptied as soon as it is done.
 """
 RESPONSE_URL_LIVES = timedelta(minutes=30)

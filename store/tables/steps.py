@@ -9,7 +9,8 @@ from enum import StrEnum
 from typing import Any
 
 from domain.errors import ConcurrentChange
-from domain.plan import Json, Step
+from domain.json_types import Json
+from domain.plan import Step
 from store.encode import from_json, storable, to_json
 from store.sqlite import Connection
 from store.times import from_micros, to_micros

@@ -12,7 +12,8 @@ from bot.cli import cli
 from bot.configuration.settings import Settings
 from bot.slack.manifest import EVENTS, build_manifest, hint, required_scopes
 from bot.slack.shortcuts import FORMS, SHORTCUTS, known
-from commands.registry import SHARED_FLAGS, VERBS
+from commands.grammar.vocabulary import SHARED_FLAGS
+from commands.registry import VERBS
 from domain.errors import ConfigError
 from sandbox.slack.web_api import METHODS
 

@@ -9,7 +9,8 @@ from random import Random
 
 from commands.grammar.flags import BOOL, DURATION, INT, MAPPINGS, OPTIONAL_BOOL, OR_SELECTOR, PAIRS, SELECTOR
 from commands.grammar.verb import Verb
-from commands.registry import SHARED_FLAGS, VERBS
+from commands.grammar.vocabulary import SHARED_FLAGS
+from commands.registry import VERBS
 
 GOLDEN = Path(__file__).parents[1] / "data" / "golden-cli"
 NAMES = ("done", "failed", "daily", "default", "secondary", "aws-east", "shop", "x", "Bad_Name", "a" * 300, "nope")

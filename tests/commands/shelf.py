@@ -28,13 +28,12 @@ from commands.registry import verb_of
 from domain.actor import Actor, ActorKind, Origin, Way
 from domain.answer import Answer, Attachment, Code, Fields, Part, Table, Text
 from domain.errors import ClusterError
+from domain.json_types import Json
 from domain.plan import Plan
 from domain.selectors import parse_selector, selector_matches
 from operations.facts_reader import MAX_ROUNDS
 from operations.visibility import redact_facts
 from policy.visible import EVERYWHERE, Layer, View, view_of_channel
-
-Json = dict[str, Any]
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 ADA = Actor(ActorKind.PERSON, "U1", "ada", email="ada@example.org")

@@ -24,7 +24,8 @@ from commands.grammar.nearest import nearest
 from commands.grammar.parser import parse
 from commands.grammar.tokenizer import tokenize
 from commands.grammar.verb import Effect
-from commands.registry import SHARED_FLAGS, VERBS, verb_of
+from commands.grammar.vocabulary import SHARED_FLAGS
+from commands.registry import VERBS, verb_of
 from domain.errors import NotFound, Refused, UsageError, UserError
 from tests.commands.shelf import Shelf, backup, location, namespace
 

@@ -11,9 +11,10 @@ from commands.batch import facts_from_objects
 from commands.grammar.flags import Flag
 from commands.grammar.parser import parse
 from commands.grammar.verb import Effect, Verb
+from commands.grammar.vocabulary import SHARED_FLAGS
 from commands.planning.context import PlanContext
 from commands.planning.facts import Facts
-from commands.registry import SHARED_FLAGS, VERBS, verb_of
+from commands.registry import VERBS, verb_of
 from domain.errors import UserError
 from tests.commands.lines import GOLDEN
 from tests.commands.shelf import namespace, situation

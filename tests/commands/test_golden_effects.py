@@ -12,9 +12,9 @@ import pytest
 
 from commands.batch import answer_line, facts_from_objects
 from commands.planning.context import ClusterView, PlanContext
+from domain.json_types import Json
 from policy.reach import apply_merge_patch
 
-Json = dict[str, Any]
 DATA = Path(__file__).parents[1] / "data" / "golden-cli"
 ROWS: list[Json] = json.loads((DATA / "effects.json").read_text())
 OBJECTS: list[Json] = json.loads((DATA / "fixtures.json").read_text())

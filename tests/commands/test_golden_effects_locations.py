@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
 
 import pytest
 
+from domain.json_types import Json
 from policy.reach import apply_merge_patch
 from tests.commands.test_golden_effects import ROWS, asks_first, plain, said, worlds
 
-Json = dict[str, Any]
 NOUNS = ("backup", "backup-location", "snapshot-location")
 PLURALS = {
     "Backup": "backups",

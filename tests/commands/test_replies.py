@@ -14,8 +14,9 @@ from bot.slack.item_processor import error_answer
 from commands import help as helping
 from commands.grammar.parser import parse
 from commands.grammar.verb import Effect
+from commands.grammar.vocabulary import NOUNS
 from commands.planning.context import Application
-from commands.registry import NOUNS, VERBS
+from commands.registry import VERBS
 from domain.answer import Answer
 from domain.decision import Decision, Outcome, Reason
 from domain.errors import UserError

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import yaml
 
-Json = dict[str, Any]
+from domain.json_types import Json
+
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 KNOWN = {"apiVersion", "kind", "resources", "components", "configMapGenerator", "images"}

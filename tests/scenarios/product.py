@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from bot.app import App
 from bot.configuration.settings_file import read
+from domain.json_types import Json
 from sandbox import world as worlds
 from sandbox.slack.faults import Faults
 from sandbox.slack.person import Person, says
@@ -15,7 +16,6 @@ from sandbox.world import Place, World
 from store.tables.notices import Notice
 
 T = TypeVar("T")
-Json = dict[str, Any]
 
 BRISK = """
 [delivery]

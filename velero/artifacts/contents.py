@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO
 
+from domain.json_types import Json
 from velero.artifacts.archive import Limits, members, refuse_member
 from velero.artifacts.unpacking import Unpacker, UnpackLimits
 from velero.documents import MANIFEST_BOUNDS, BadDocument, read_json
-from velero.fields import Json, text
+from velero.fields import text
 
 _CHUNK = 1 << 16
 

@@ -10,9 +10,10 @@ from enum import StrEnum
 from typing import IO, TYPE_CHECKING
 
 from domain.errors import DownloadError
+from domain.json_types import Json
 from velero.artifacts.object_store import ObjectStore, UntrustedUrl
 from velero.artifacts.unpacking import Unpacker, UnpackLimits
-from velero.fields import Json, section, text
+from velero.fields import section, text
 from velero.gateway import Gateway
 from velero.kinds import DOWNLOAD
 from velero.names import prefix

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from domain.errors import DownloadError
+from domain.json_types import Json
 from velero.artifacts.results import parse_json
-from velero.fields import Json, moment, number, section, text
+from velero.fields import moment, number, section, text
 
 
 @dataclass(frozen=True, slots=True)

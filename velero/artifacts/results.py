@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from domain.errors import DownloadError
+from domain.json_types import Json
 from velero.documents import ARTIFACT_BOUNDS, BadDocument, read_json
-from velero.fields import Json, section
+from velero.fields import section
 
 _MOST = 20_000
 _LONGEST = 4_000

@@ -11,8 +11,9 @@ from datetime import datetime
 from enum import StrEnum
 
 from domain.errors import DownloadError
+from domain.json_types import Json
 from velero.artifacts.results import parse_json
-from velero.fields import Json, moment, number, section, text
+from velero.fields import moment, number, section, text
 
 
 class VolumeDataState(StrEnum):

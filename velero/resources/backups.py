@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from msgspec import field
 
-from velero.fields import Json, flag, moment, number, section, strings, text
+from domain.json_types import Json
+from velero.fields import flag, moment, number, section, strings, text
 from velero.gateway import Gateway
 from velero.kinds import BACKUP
 from velero.names import SCHEDULE_NAME

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from domain.errors import AlreadyExists, Conflict
+from domain.json_types import Json
 from domain.plan import digest
-from velero.fields import Json, string_map
+from velero.fields import string_map
 from velero.gateway import Gateway
 from velero.kinds import CONFIG_MAP
 from velero.names import COPY_OF, label_value

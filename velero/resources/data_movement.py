@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from velero.fields import Json, moment, number, section, text
+from domain.json_types import Json
+from velero.fields import moment, number, section, text
 from velero.gateway import Gateway
 from velero.kinds import DATA_DOWNLOAD, DATA_UPLOAD
 from velero.objects import Object, meta_of

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from velero.fields import Json, section, strings, text
+from domain.json_types import Json
+from velero.fields import section, strings, text
 from velero.gateway import Gateway
 from velero.kinds import DELETION
 from velero.names import BACKUP_NAME, BACKUP_UID, label_value, prefix

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from velero.fields import Json, flag, moment, section, string_map, text
+from domain.json_types import Json
+from velero.fields import flag, moment, section, string_map, text
 from velero.gateway import Gateway
 from velero.kinds import SNAPSHOT_LOCATION, STORAGE_LOCATION
 from velero.objects import Object, meta_of

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from velero.fields import Json, section, text
+from domain.json_types import Json
+from velero.fields import section, text
 from velero.gateway import Gateway
 from velero.kinds import NAMESPACE
 from velero.names import EXCLUDE_FROM_BACKUP

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from velero.fields import Json, moment, number, section, text
+from domain.json_types import Json
+from velero.fields import moment, number, section, text
 from velero.gateway import Gateway
 from velero.kinds import POD_VOLUME_BACKUP, POD_VOLUME_RESTORE
 from velero.names import BACKUP_NAME, RESTORE_NAME, label_value

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from velero.fields import Json, items, moment, section, text
+from domain.json_types import Json
+from velero.fields import items, moment, section, text
 from velero.gateway import Gateway
 from velero.kinds import REPOSITORY
 from velero.objects import Object, meta_of

@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from domain.errors import ClusterError, Conflict, ObjectNotFound
-from velero.fields import Json, section
+from domain.json_types import Json
+from velero.fields import section
 from velero.gateway import Gateway
 from velero.objects import Object
 

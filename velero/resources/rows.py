@@ -15,8 +15,8 @@ from msgspec import Raw, Struct, ValidationError, convert, field
 from msgspec.json import Decoder, decode
 from msgspec.structs import fields
 
+from domain.json_types import Json
 from velero.documents import MANIFEST_BOUNDS, check_json
-from velero.fields import Json
 from velero.gateway import Gateway, Listed, Page
 from velero.kinds import Kind
 from velero.names import KOTS_APP, KOTS_TRIGGER, REQUESTED_BY

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from domain.json_types import Json
 from domain.plan import digest
-from velero.fields import Json, flag, moment, section, strings, text
+from velero.fields import flag, moment, section, strings, text
 from velero.gateway import Gateway
 from velero.kinds import SCHEDULE
 from velero.objects import Object, meta_of

@@ -8,9 +8,8 @@ from typing import Any
 import aiohttp
 from standardwebhooks import Webhook
 
+from domain.json_types import Json
 from tests.scenarios.product import House
-
-Json = dict[str, Any]
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 PREVIOUS = "whsec_b2xkIHNlY3JldCBvZiB0aGUgcGlwZWxpbmU="

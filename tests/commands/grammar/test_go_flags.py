@@ -12,9 +12,9 @@ from commands.grammar.flags import PAIRS, STRING_SLICE, parse_int
 from commands.grammar.parser import parse
 from commands.grammar.tokenizer import quote
 from domain.errors import UsageError
+from domain.json_types import Json
 from domain.selectors import parse_selector
 
-Json = dict[str, Any]
 VECTORS: list[Json] = json.loads((Path(__file__).parents[2] / "data" / "go-flags" / "vectors.json").read_text())
 READERS = {"selector": parse_selector, "map": PAIRS.parse, "slice": STRING_SLICE.parse, "int": parse_int}
 FLAGS = (

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from commands.grammar.parser import parse
 from commands.grammar.verb import Effect
-from commands.registry import SHARED_FLAGS, VERBS
+from commands.grammar.vocabulary import SHARED_FLAGS
+from commands.registry import VERBS
 from domain.errors import UsageError
 
 WRITES = [verb for verb in VERBS if verb.effect is Effect.WRITE]

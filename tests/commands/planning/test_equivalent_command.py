@@ -15,11 +15,10 @@ from commands.planning.context import Application, PlanContext
 from commands.planning.facts import Facts
 from commands.registry import VERBS, verb_of
 from domain.errors import UserError
+from domain.json_types import Json
 from domain.plan import Plan
 from tests.commands.lines import GOLDEN
 from tests.commands.shelf import namespace, situation
-
-Json = dict[str, Any]
 
 ROWS = [row["line"] for name in ("create", "effects") for row in json.loads((GOLDEN / f"{name}.json").read_text())]
 POLICY = "'{version: v1, volumePolicies: [{conditions: {nfs: {}}, action: {type: skip}}]}'"

@@ -8,12 +8,12 @@ import pytest
 from commands.planning.context import ClusterView
 from commands.restore import conflicts, schedule_hold
 from domain.errors import UsageError
+from domain.json_types import Json
 from domain.operation import State
 from domain.plan import Plan, StepVerb
 from domain.reach import Reach
 from tests.commands.shelf import NOW, Shelf, backup, location, namespace, resource, situation
 
-Json = dict[str, Any]
 LINE = "restore create r1 --from-backup b1 --include-namespaces shop"
 HELD = f"{LINE} --hold-schedules"
 

@@ -8,10 +8,9 @@ import pytest
 from commands.planning.facts import FileNeed
 from commands.restore.safety_backup import SafetyBackup
 from domain.errors import NotFound
+from domain.json_types import Json
 from domain.plan import Level
 from tests.commands.shelf import Shelf, backup, location, namespace, resource
-
-Json = dict[str, Any]
 
 
 def made(name: str, began: str, ended: str, *included: str, **spec: Any) -> Json:

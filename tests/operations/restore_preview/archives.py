@@ -9,6 +9,7 @@ import tarfile
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from domain.json_types import Json
 from operations.restore_preview.live_index import LiveIndex
 from operations.restore_preview.modifiers import Modifiers
 from operations.restore_preview.preview import Preview
@@ -20,8 +21,6 @@ from velero.artifacts.unpacking import UnpackLimits
 from velero.artifacts.volumes import Volume
 from velero.kinds import Kind
 from velero.live import Served
-
-Json = dict[str, Any]
 
 KINDS = {
     kind.name: kind

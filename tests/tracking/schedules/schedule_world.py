@@ -19,6 +19,7 @@ from domain.actor import Actor, ActorKind, Origin, Way
 from domain.decision import Decision, Outcome, Reason, allowed
 from domain.errors import ClusterError, Stale
 from domain.event import Event
+from domain.json_types import Json
 from domain.operation import Operation, State
 from domain.plan import Plan
 from operations.executor import Executor
@@ -44,7 +45,6 @@ from velero.resources.backups import BackupRow
 from velero.resources.locations import storage_location_of
 from velero.resources.rows import fit_to_type
 
-Json = dict[str, Any]
 START = datetime(2026, 11, 21, 11, 13, 19, tzinfo=UTC)
 ADA = Actor(ActorKind.PERSON, "U1", "ada")
 ALLOWED = Decision(Outcome.ALLOW, Reason.RULE, rule="ops")

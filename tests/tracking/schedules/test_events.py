@@ -16,10 +16,10 @@ from commands.registry import verb_of
 from domain.actor import Origin, Way
 from domain.answer import Answer, Fields, Table, Text
 from domain.errors import NotFound, Unreachable
+from domain.json_types import Json
 from domain.plan import Level, Plan
 from operations.confirmation import confirmation
 
-Json = dict[str, Any]
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 HERE = PlanContext(now=NOW, new_id=lambda: "x", cluster=ClusterView("prod"))
 

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from domain.errors import NotFound
+from domain.json_types import Json
 from tests.tracking.schedules.schedule_world import START, Yard
 
-Json = dict[str, Any]
 NAME = "nightly"
 LATE = timedelta(seconds=65)
 SETTLED = timedelta(seconds=100)

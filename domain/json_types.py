@@ -1,0 +1,5 @@
+"""The type of a JSON object as `json.loads` returns it."""
+
+from typing import Any
+
+Json = dict[str, Any]
