@@ -9,7 +9,7 @@ from typing import Any
 
 from bot.doctor import CheckGrade, CheckResult
 from commands.planning import pending_approvals
-from commands.planning.facts import RecordsNeed
+from commands.planning.facts import RecordsNeed, RecordTable
 from commands.restore import conflicts, safety_backup
 from domain.actor import Actor
 from domain.problem import Problem
@@ -50,15 +50,15 @@ class RecordQueries:
 
         async def read(need: RecordsNeed) -> list[Any]:
             match need.table:
-                case "config-checks":
+                case RecordTable.CONFIG_CHECKS:
                     return [*map(of_problem, await self._problems()), *map(of_finding, await self._checks())]
-                case "problems":
+                case RecordTable.PROBLEMS:
                     return list(await self._problems())
-                case "rights":
+                case RecordTable.RIGHTS:
                     return list(list_rights(self._rules(), actor, tuple(self._clusters)))
-                case "channel-scope":
+                case RecordTable.CHANNEL_SCOPE:
                     return list(self._scope(channel))
-                case pending_approvals.TABLE:
+                case RecordTable.OPEN_APPROVALS:
                     return await self._waiting(dict(need.query).get("cluster", ""))
                 case _:
                     return await self._stored(need, actor, channel)
@@ -85,26 +85,26 @@ class RecordQueries:
     async def _stored(self, need: RecordsNeed, actor: Actor, channel: str) -> list[Any]:
         query = dict(need.query)
         match need.table:
-            case "failed-notices":
+            case RecordTable.FAILED_NOTICES:
                 return list(await self._store.read(lambda tx: tx.notices.dead_letters()))
-            case "audit":
+            case RecordTable.AUDIT:
                 return list(await self._store.read(lambda tx: _audit(tx, query)))
-            case "people":
+            case RecordTable.PEOPLE:
                 return sorted(await self._people(query.get("who", "")))
-            case "schedule_state":
+            case RecordTable.SCHEDULE_STATES:
                 return list(await self._store.read(lambda tx: tx.schedules.all(query.get("cluster", ""))))
-            case safety_backup.TABLE:
+            case RecordTable.SAFETY_BACKUPS:
                 of = query.get("cluster", ""), query.get("restore", "")
                 return list(await self._store.read(lambda tx: safety_backup.safety_backups(tx, *of)))
-            case conflicts.TABLE:
+            case RecordTable.OPEN_RESTORES:
                 return await self._store.read(lambda tx: conflicts.read_pending_restores(tx, query.get("cluster", "")))
-            case "subscriptions":
+            case RecordTable.SUBSCRIPTIONS:
                 who = channel if query.get("here") else actor.id
                 return list(await self._store.read(lambda tx: tx.subscriptions.of(who)))
-            case "story":
+            case RecordTable.OPERATION_HISTORY:
                 return list(await self._store.read(lambda tx: tx.audit.history_of(query.get("operation", ""))))
             case _:
-                return []
+                raise AssertionError(f"{need.table} is read elsewhere")
 
 
 def of_finding(each: CheckResult) -> tuple[str, str, str, str]:

@@ -7,7 +7,7 @@ from commands.grammar.flags import INT, PERSON, TEXT, Flag
 from commands.grammar.verb import Args, Effect, Verb
 from commands.planning import object_fields, person_filter
 from commands.planning.context import PlanContext
-from commands.planning.facts import Facts, FactsByCluster, Needs, RecordsNeed
+from commands.planning.facts import Facts, FactsByCluster, Needs, RecordsNeed, RecordTable
 from domain.answer import Answer, Table, Text
 from domain.counting import counted
 from domain.errors import ClusterError, UsageError
@@ -18,7 +18,7 @@ MAX_ROWS = 200
 
 def audit_need(cmd: Command, known: Facts) -> RecordsNeed:
     if cmd.names:
-        return RecordsNeed("story", (("operation", cmd.name),))
+        return RecordsNeed(RecordTable.OPERATION_HISTORY, (("operation", cmd.name),))
     limit = cmd.number("limit", 20)
     if not 0 < limit <= MAX_ROWS:
         raise UsageError(
@@ -28,7 +28,7 @@ def audit_need(cmd: Command, known: Facts) -> RecordsNeed:
         )
     by = "\n".join(sorted(person_filter.person_names(cmd, "by", known)))
     query = (("limit", str(limit)), ("cluster", cmd.cluster), ("by", by), ("subject", cmd.text("subject")))
-    return RecordsNeed("audit", query)
+    return RecordsNeed(RecordTable.AUDIT, query)
 
 
 def needs(cmd: Command, known: Facts) -> Needs:

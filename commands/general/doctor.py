@@ -1,6 +1,6 @@
 """`doctor`: what is not as it should be, cluster by cluster, each with what to do about it.
 
-Checks are functions of the facts; `Records("config-checks")` brings those that look at the settings and at rights.
+Checks are functions of the facts; `RecordTable.CONFIG_CHECKS` brings those that look at the settings and at rights.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from commands.grammar.command import Command
 from commands.grammar.verb import Effect, Verb
 from commands.planning import object_fields
 from commands.planning.context import PlanContext
-from commands.planning.facts import Facts, FactsByCluster, Needs, ObjectNeed, RecordsNeed, ServerStatusNeed
+from commands.planning.facts import Facts, FactsByCluster, Needs, ObjectNeed, RecordsNeed, RecordTable, ServerStatusNeed
 from commands.planning.hints import find_hint
 from commands.repo.get import repository_problem
 from domain.answer import Answer, Part, Table, Text, Tone
@@ -22,7 +22,7 @@ from domain.errors import ClusterError, Forbidden
 from store.scrub import scrub
 from velero.resources.repositories import repository_of
 
-CONFIG = RecordsNeed("config-checks")
+CONFIG = RecordsNeed(RecordTable.CONFIG_CHECKS)
 """Rows (cluster, what, how it is, what to do); a row whose third cell is `ok` is well. An empty cluster is the bot itself."""
 NO_CLUSTER = "-"
 OLDEST, NEWEST = 11, 18

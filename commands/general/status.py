@@ -6,7 +6,7 @@ from commands.grammar.command import Command
 from commands.grammar.verb import Effect, Verb
 from commands.planning import object_fields, pending_approvals
 from commands.planning.context import PlanContext
-from commands.planning.facts import Facts, FactsByCluster, Needs, ObjectNeed, RecordsNeed, ServerStatusNeed
+from commands.planning.facts import Facts, FactsByCluster, Needs, ObjectNeed, RecordsNeed, RecordTable, ServerStatusNeed
 from domain.answer import Answer, Button, Part, Table, Text, Tone
 from domain.counting import counted, plural_of
 from domain.errors import ClusterError
@@ -15,8 +15,8 @@ from domain.problem import Problem
 
 RUNNING = frozenset({"New", "Queued", "ReadyToStart", "InProgress", "WaitingForPluginOperations", "Finalizing"})
 BAD = frozenset({"Failed", "PartiallyFailed", "FailedValidation"})
-FAILED_NOTICES = RecordsNeed("failed-notices")
-PROBLEMS = RecordsNeed("problems")
+FAILED_NOTICES = RecordsNeed(RecordTable.FAILED_NOTICES)
+PROBLEMS = RecordsNeed(RecordTable.PROBLEMS)
 SHOWN, MOST_READ, LONGEST = 5, 50, 120
 MOST_PROBLEMS = 10
 

@@ -9,7 +9,7 @@ from commands.grammar.flags import BOOL, Flag, choice
 from commands.grammar.verb import Args, Effect, MemoryChange, Verb
 from commands.planning import object_fields, output
 from commands.planning.context import PlanContext
-from commands.planning.facts import Facts, Needs, ObjectNeed, RecordsNeed
+from commands.planning.facts import Facts, Needs, ObjectNeed, RecordsNeed, RecordTable
 from domain.actor import ActorKind
 from domain.answer import Answer, Button, Part, Table, Text
 from domain.counting import counted
@@ -47,7 +47,6 @@ FLAGS: tuple[Flag, ...] = (
         ours=True,
     ),
 )
-PAGE = "subscriptions"
 
 
 def receiver(cmd: Command, context: PlanContext) -> str:
@@ -62,10 +61,10 @@ def receiver(cmd: Command, context: PlanContext) -> str:
 
 def subscriptions_need(cmd: Command) -> RecordsNeed:
     """Of the asker, and of the channel that it is asked in: the reader of records knows both."""
-    return RecordsNeed(PAGE, (("here", "yes"),) if cmd.is_true("here") else ())
+    return RecordsNeed(RecordTable.SUBSCRIPTIONS, (("here", "yes"),) if cmd.is_true("here") else ())
 
 
-SCOPE = RecordsNeed("channel-scope")
+SCOPE = RecordsNeed(RecordTable.CHANNEL_SCOPE)
 """Namespaces that the channel may hear of; `*` is all, nothing is none."""
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from commands.grammar.command import Command
 from commands.grammar.verb import Effect, Verb
 from commands.planning.context import PlanContext
-from commands.planning.facts import Facts, FactsByCluster, Needs, RecordsNeed
+from commands.planning.facts import Facts, FactsByCluster, Needs, RecordsNeed, RecordTable
 from domain.answer import Answer, Fields, Part, Table, Text
 
-RIGHTS = RecordsNeed("rights")
+RIGHTS = RecordsNeed(RecordTable.RIGHTS)
 """Rows (verb, cluster, what follows, rule) as the policy says it; filled by whoever holds the rules."""
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from enum import StrEnum
 from typing import Any
 
 from domain.errors import ClusterError
@@ -40,11 +41,29 @@ class ServerStatusNeed:
     """Velero's own answer to a ServerStatusRequest."""
 
 
+class RecordTable(StrEnum):
+    """Names of the records that a verb may ask for. Each has its own row type, given where it is read."""
+
+    AUDIT = "audit"
+    CHANNEL_SCOPE = "channel-scope"
+    CONFIG_CHECKS = "config-checks"
+    FAILED_NOTICES = "failed-notices"
+    OPEN_APPROVALS = "open-approvals"
+    OPEN_RESTORES = "open-restores"
+    OPERATION_HISTORY = "operation-history"
+    PEOPLE = "people"
+    PROBLEMS = "problems"
+    RIGHTS = "rights"
+    SAFETY_BACKUPS = "safety-backups"
+    SCHEDULE_STATES = "schedule-states"
+    SUBSCRIPTIONS = "subscriptions"
+
+
 @dataclass(frozen=True, slots=True)
 class RecordsNeed:
-    """What the store knows: operations, intents, subscriptions, audit rows. `query` narrows."""
+    """Records of the bot itself: operations, intents, subscriptions, audit rows. `query` narrows them."""
 
-    table: str
+    table: RecordTable
     query: tuple[tuple[str, str], ...] = ()
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from commands.planning import object_fields
-from commands.planning.facts import Facts, RecordsNeed
+from commands.planning.facts import Facts, RecordsNeed, RecordTable
 from commands.schedule.intent import requester_of
 from domain.answer import Part, Table, Text
 from domain.approval import VoteKind
@@ -21,7 +21,6 @@ from store.tables.messages import APPROVAL
 if TYPE_CHECKING:
     from store.transaction import Transaction
 
-TABLE = "open-approvals"
 SHOWN = 5
 HIDDEN_NAMES = "(others)"
 
@@ -44,7 +43,7 @@ class PendingApproval:
 
 
 def pending_approvals_need(known: Facts) -> RecordsNeed:
-    return RecordsNeed(TABLE, (("cluster", known.cluster),))
+    return RecordsNeed(RecordTable.OPEN_APPROVALS, (("cluster", known.cluster),))
 
 
 def read_pending_approvals(tx: Transaction, cluster: str) -> list[PendingApproval]:
@@ -75,7 +74,7 @@ def read_pending_approvals(tx: Transaction, cluster: str) -> list[PendingApprova
 def redact_pending_approvals(facts: Facts, view: View) -> None:
     """In place: without those of others; of what also reaches others only that it is there."""
     for need, rows in facts.records.items():
-        if need.table == TABLE:
+        if need.table is RecordTable.OPEN_APPROVALS:
             told = (_told(row, view) for row in rows if isinstance(row, PendingApproval))
             facts.records[need] = [row for row in told if row is not None]
 

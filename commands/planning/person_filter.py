@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from commands.grammar.command import Command
-from commands.planning.facts import Facts, RecordsNeed
+from commands.planning.facts import Facts, RecordsNeed, RecordTable
 
 
 def person_need(cmd: Command, flag: str) -> RecordsNeed | None:
     """Rows are all that this person is called: id, names, e-mail address."""
     who = person_wanted(cmd, flag)
-    return RecordsNeed("people", (("who", who),)) if who else None
+    return RecordsNeed(RecordTable.PEOPLE, (("who", who),)) if who else None
 
 
 def person_wanted(cmd: Command, flag: str) -> str:

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from commands.planning.context import PlanContext
-from commands.planning.facts import Facts, RecordsNeed
+from commands.planning.facts import Facts, RecordsNeed, RecordTable
 from domain.operation import Operation, State
 from domain.plan import Guard, Level
 from domain.reach import Reach
@@ -21,7 +21,6 @@ from policy.visible import View, Visibility, visibility_of
 if TYPE_CHECKING:
     from store.transaction import Transaction
 
-TABLE = "open-restores"
 GRANTED_STATES = frozenset({State.APPROVED, State.SUBMITTING, State.UNCONFIRMED, State.SUBMITTED})
 UPCOMING_STATES = GRANTED_STATES | {State.PLANNED}
 
@@ -38,7 +37,7 @@ class PendingRestore:
 
 
 def pending_restores_need(known: Facts) -> RecordsNeed:
-    return RecordsNeed(TABLE, (("cluster", known.cluster),))
+    return RecordsNeed(RecordTable.OPEN_RESTORES, (("cluster", known.cluster),))
 
 
 def read_pending_restores(tx: Transaction, cluster: str) -> list[PendingRestore]:
@@ -69,7 +68,7 @@ def _shared(one: Reach, other: Reach) -> str:
 def redact_pending_restores(facts: Facts, view: View) -> None:
     """In place: without the names of those that the reader may not see."""
     for need, rows in facts.records.items():
-        if need.table == TABLE:
+        if need.table is RecordTable.OPEN_RESTORES:
             facts.records[need] = [_anonymous(row, view) for row in rows if isinstance(row, PendingRestore)]
 
 

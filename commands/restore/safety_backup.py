@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from commands.grammar.command import Command
 from commands.planning import object_fields
 from commands.planning.context import PlanContext
-from commands.planning.facts import Facts, FileNeed, Need, ObjectNeed, RecordsNeed
+from commands.planning.facts import Facts, FileNeed, Need, ObjectNeed, RecordsNeed, RecordTable
 from commands.planning.resolve import OPERATION
 from domain.errors import DownloadError, NotFound
 from domain.json_types import Json
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 SAFETY_NOTE = "safety"
 SUFFIX = "-safety"
-TABLE = "safety-backups"
 KEPT_DAYS = 7
 KEEP_FOR = f"{KEPT_DAYS * 24}h0m0s"
 SHOWN = 15
@@ -68,7 +67,7 @@ def safety_backups(tx: Transaction, cluster: str, restore: str) -> list[SafetyBa
 
 
 def records(cmd: Command, known: Facts) -> RecordsNeed:
-    return RecordsNeed(TABLE, (("cluster", known.cluster), ("restore", cmd.text("undo"))))
+    return RecordsNeed(RecordTable.SAFETY_BACKUPS, (("cluster", known.cluster), ("restore", cmd.text("undo"))))
 
 
 def kept(cmd: Command, facts: Facts) -> SafetyBackup | None:

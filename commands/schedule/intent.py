@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from commands import conditions
-from commands.planning.facts import Facts, RecordsNeed
+from commands.planning.facts import Facts, RecordsNeed, RecordTable
 from commands.planning.object_fields import name, parse_time, spec
 from domain.json_types import Json
 from domain.operation import Operation
@@ -89,7 +89,7 @@ def _substance(value: Any) -> Any:
 
 def intent_need(known: Facts) -> RecordsNeed:
     """The store's intents of this cluster: a list of ScheduleState."""
-    return RecordsNeed("schedule_state", (("cluster", known.cluster),))
+    return RecordsNeed(RecordTable.SCHEDULE_STATES, (("cluster", known.cluster),))
 
 
 def read_intent(facts: Facts, schedule: Json) -> ScheduleState | None:

@@ -21,6 +21,7 @@ from commands.planning.facts import (
     MissingFile,
     ObjectNeed,
     RecordsNeed,
+    RecordTable,
     ServerStatusNeed,
 )
 from commands.planning.reach_facts import cluster_facts
@@ -59,7 +60,7 @@ class Shelf:
 
     objects: dict[str, list[Json]] = field(default_factory=dict)
     files: dict[FileNeed, bytes | MissingFile] = field(default_factory=dict)
-    records: dict[str, list[Any]] = field(default_factory=dict)
+    records: dict[RecordTable, list[Any]] = field(default_factory=dict)
     status: Json | None = None
     view: View = ALL
     situation: PlanContext = field(default_factory=situation)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from commands.planning.context import Application
-from commands.planning.facts import FileNeed
+from commands.planning.facts import FileNeed, RecordTable
 from domain.actor import Actor, ActorKind, Origin, Way
 from domain.answer import Fields, Tone
 from domain.errors import NotFound, Refused, Unreachable, UsageError
@@ -211,7 +211,10 @@ def test_a_healthy_cluster_is_well() -> None:
         (lambda held: held.objects.update(schedules=[]), "schedules  none"),
         (lambda held: held.put("backups", backup("a", "Finalizing")), "backup a  Finalizing"),
         (lambda held: held.put("backuprepositories", repository("r", "x", phase="NotReady")), "repository r  NotReady"),
-        (lambda held: held.records.update({"config-checks": [("", "rules", "none", "Add [[rules]].")]}), "rules  none"),
+        (
+            lambda held: held.records.update({RecordTable.CONFIG_CHECKS: [("", "rules", "none", "Add [[rules]].")]}),
+            "rules  none",
+        ),
     ],
 )
 def test_what_is_not_well_is_said(change: Any, said: str) -> None:
@@ -288,7 +291,7 @@ def test_it_ends_for_what_is_gone_too() -> None:
 )
 def test_a_channel_hears_what_its_scope_covers(scope: list[str], allowed: bool) -> None:
     held = shop()
-    held.records["channel-scope"] = scope
+    held.records[RecordTable.CHANNEL_SCOPE] = scope
     if allowed:
         assert kept(held, "subscribe namespace shop --here").added[0].receiver == "C1"
     else:
@@ -298,7 +301,7 @@ def test_a_channel_hears_what_its_scope_covers(scope: list[str], allowed: bool) 
 
 def test_a_schedule_tells_of_all_its_namespaces() -> None:
     held = shop().put("schedules", schedule("nightly", "shop", "bank"))
-    held.records["channel-scope"] = ["shop"]
+    held.records[RecordTable.CHANNEL_SCOPE] = ["shop"]
     with pytest.raises(Refused, match="bank"):
         held.notes("subscribe schedule nightly --here")
 
@@ -326,7 +329,7 @@ def test_what_cannot_be_subscribed_to(line: str) -> None:
 def test_alone_it_lists() -> None:
     held = shop()
     assert held.notes("subscribe").answer.headline == "No subscriptions."
-    held.records["subscriptions"] = [Subscription("U1", "prod", "namespace", "shop", "U1", NOW)]
+    held.records[RecordTable.SUBSCRIPTIONS] = [Subscription("U1", "prod", "namespace", "shop", "U1", NOW)]
     note = held.notes("subscribe")
     assert note.write is None
     assert "prod  namespace  shop  all" in shown(note.answer)
@@ -342,14 +345,16 @@ def recorded_row(seq: int, actor: str, subject: str) -> AuditRow:
 
 
 def test_the_record_newest_first_and_filtered() -> None:
-    held = Shelf(records={"audit": [recorded_row(2, "ada", "shop-1"), recorded_row(1, "grace", "bank-1")]})
+    held = Shelf(records={RecordTable.AUDIT: [recorded_row(2, "ada", "shop-1"), recorded_row(1, "grace", "bank-1")]})
     assert held.says("audit").headline == "2 rows of the record"
     assert "grace" not in shown(held.says("audit --by @ada"))
     assert "shop-1" not in shown(held.says("audit --subject bank"))
 
 
 def test_one_story() -> None:
-    assert "op-x" in shown(Shelf(records={"story": [recorded_row(2, "ada", "shop-1")]}).says("audit op-x"))
+    assert "op-x" in shown(
+        Shelf(records={RecordTable.OPERATION_HISTORY: [recorded_row(2, "ada", "shop-1")]}).says("audit op-x")
+    )
 
 
 @pytest.mark.parametrize("limit", [0, -1, 201])
@@ -359,7 +364,7 @@ def test_a_page_of_the_record_is_bounded(limit: int) -> None:
 
 
 def test_whoami_tells_rights() -> None:
-    held = Shelf(records={"rights": [("backup.*", "prod", "allow", "ops")]})
+    held = Shelf(records={RecordTable.RIGHTS: [("backup.*", "prod", "allow", "ops")]})
     answer = held.says("whoami")
     assert answer.headline == f"You are {ADA.name}."
     assert any(isinstance(part, Fields) for part in answer.parts)

@@ -16,6 +16,7 @@ from commands.grammar.parser import parse
 from commands.grammar.verb import Effect
 from commands.grammar.vocabulary import NOUNS
 from commands.planning.context import Application
+from commands.planning.facts import RecordTable
 from commands.registry import VERBS
 from domain.answer import Answer
 from domain.decision import Decision, Outcome, Reason
@@ -50,8 +51,8 @@ def world() -> Shelf:
         "backuprepositories", resource("BackupRepository", "r", {"volumeNamespace": "shop"}, {"phase": "NotReady"})
     )
     held.records = {
-        "rights": [("backup.*", "prod", "allow", "ops")],
-        "subscriptions": [Subscription("U1", "prod", "namespace", "shop", "U1", NOW)],
+        RecordTable.RIGHTS: [("backup.*", "prod", "allow", "ops")],
+        RecordTable.SUBSCRIPTIONS: [Subscription("U1", "prod", "namespace", "shop", "U1", NOW)],
     }
     held.situation = situation(
         applications=(Application("store", ("shop",), "app=web"),), presets={"production": "env=prod"}

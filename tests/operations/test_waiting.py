@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from commands.planning import pending_approvals
+from commands.planning.facts import RecordTable
 from domain.reach import Reach
 from tests.commands.shelf import Shelf, shown
 from tests.operations.approving import Desk, cluster_in, plan_of
@@ -28,7 +29,7 @@ async def status(desk, *sees):
     """What somebody is told who may see these namespaces; all of them where none is named."""
     shelf = Shelf(status={"serverVersion": "v1.18.2"})
     shelf.situation = replace(shelf.situation, now=desk.now)
-    shelf.records[pending_approvals.TABLE] = await desk.store.read(
+    shelf.records[RecordTable.OPEN_APPROVALS] = await desk.store.read(
         lambda tx: pending_approvals.read_pending_approvals(tx, "prod")
     )
     return shown((shelf.sees_only(*sees) if sees else shelf).says("status"))
@@ -93,7 +94,7 @@ async def test_of_what_also_reaches_others_only_that_it_waits(desk):
 async def test_links_lead_to_the_requests(desk):
     rows = await desk.store.read(lambda tx: pending_approvals.read_pending_approvals(tx, "prod"))
     shelf = Shelf(
-        records={pending_approvals.TABLE: [replace(row, link="https://example.com/archives/C1/p1") for row in rows]}
+        records={RecordTable.OPEN_APPROVALS: [replace(row, link="https://example.com/archives/C1/p1") for row in rows]}
     )
     assert "restore create r1: https://example.com/archives/C1/p1" in shown(shelf.says("status"))
 

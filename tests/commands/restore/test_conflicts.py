@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from commands.planning.facts import RecordTable
 from commands.restore.conflicts import PendingRestore, read_pending_restores
 from domain.actor import Origin, Way
 from domain.operation import Operation, State
@@ -24,7 +25,7 @@ def other(state: State = State.AWAITING, *writes: str, minutes: float = -5, iden
 
 
 def shelf(*others: PendingRestore) -> Shelf:
-    held = Shelf(situation=situation(operation="op-1"), records={"open-restores": list(others)})
+    held = Shelf(situation=situation(operation="op-1"), records={RecordTable.OPEN_RESTORES: list(others)})
     return (
         held.put("backups", backup("b1", includedNamespaces=["shop"]))
         .put("backupstoragelocations", location("default", default=True))

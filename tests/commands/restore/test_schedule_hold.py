@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from commands.planning.context import ClusterView
+from commands.planning.facts import RecordTable
 from commands.restore import conflicts, schedule_hold
 from domain.errors import UsageError
 from domain.json_types import Json
@@ -87,7 +88,7 @@ def clicked(held: Shelf, state: State | None = State.AWAITING) -> Plan:
     """What the button does then, with the restore in this state; None: it is over."""
     (line,) = held.plans(LINE).offers.values()
     if state is not None:
-        held.records[conflicts.TABLE] = [
+        held.records[RecordTable.OPEN_RESTORES] = [
             conflicts.PendingRestore("op-r1", "r1", state, NOW, Reach(writes=frozenset({"shop"})))
         ]
     held.situation = situation(operation="op-click")
@@ -116,7 +117,7 @@ def test_one_that_was_paused_meanwhile_is_left_alone() -> None:
     held.objects["schedules"][1]["spec"]["paused"] = True
     held.objects["schedules"][0]["spec"]["paused"] = False
     line = "schedule pause nightly hourly --while op-r1"
-    held.records[conflicts.TABLE] = [conflicts.PendingRestore("op-r1", "r1", State.AWAITING, NOW, Reach())]
+    held.records[RecordTable.OPEN_RESTORES] = [conflicts.PendingRestore("op-r1", "r1", State.AWAITING, NOW, Reach())]
     assert [step.name for step in held.plans(line).steps] == ["nightly"]
 
 

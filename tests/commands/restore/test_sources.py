@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from commands.planning.facts import FileNeed
+from commands.planning.facts import FileNeed, RecordTable
 from commands.restore.safety_backup import SafetyBackup
 from domain.errors import NotFound
 from domain.json_types import Json
@@ -132,7 +132,7 @@ LOCAL = "kubectl delete widget.example.org a -n shop"
 
 def kept(held: Shelf, *, restore: str = "", uid: str = NET["metadata"]["uid"], name: str = "r0-safety") -> Shelf:
     """With what the operation that made r0 keeps of its safety backup."""
-    held.records["safety-backups"] = [SafetyBackup(restore, name, uid)]
+    held.records[RecordTable.SAFETY_BACKUPS] = [SafetyBackup(restore, name, uid)]
     return held
 
 
