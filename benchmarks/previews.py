@@ -30,12 +30,12 @@ from operations.restore_preview.walk import Walk
 from velero.artifacts.contents import stored_objects
 from velero.artifacts.unpacking import UnpackLimits
 from velero.kinds import Kind
-from velero.live import Served
+from velero.live import ServedKinds
 
 OBJECTS, LIVE, SIZE = 12_000, 6_000, 4_000
 MAPS = Kind("ConfigMap", "configmaps", "")
 SPACES = Kind("Namespace", "namespaces", "", namespaced=False)
-SERVED = Served({(kind.api_version, kind.name): kind for kind in (MAPS, SPACES)})
+SERVED = ServedKinds({(kind.api_version, kind.name): kind for kind in (MAPS, SPACES)})
 SPEC = {"includedNamespaces": ["shop"], "existingResourcePolicy": "update"}
 
 

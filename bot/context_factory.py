@@ -135,7 +135,7 @@ class ContextFactory:
         known = self._known.get(cluster)
         if known is None or resource != "backups" or "Backup" not in known.in_step:
             return None
-        if not self._clusters[cluster].board.of("Backup").ok:
+        if not self._clusters[cluster].board.get("Backup").ok:
             return None
         return [as_object(one.name, one.uid, one.phase, one.facts) for one in known.of("Backup").values()]
 

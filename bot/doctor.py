@@ -23,9 +23,9 @@ from bot.configuration.settings import Settings
 from bot.slack.manifest import required_scopes
 from domain.counting import counted, plural_of
 from domain.errors import ClusterError
-from velero.access import Right
+from velero.access import Permission
 from velero.cluster import Cluster
-from velero.features import Features, numbers
+from velero.features import Features, parse_version
 from velero.fields import items, section, text
 from velero.kinds import DEPLOYMENT, WATCHED
 from velero.resources.locations import StorageLocation
@@ -206,7 +206,7 @@ async def _of_cluster(wanted: Wanted, cluster: Cluster) -> list[CheckResult]:
         found += check_kinds("Velero's kinds", cluster.features)
         if not cluster.features.is_installed:
             return found
-        found += check_rights("rights", await cluster.missing_rights())
+        found += check_rights("rights", await cluster.missing_permissions())
         found += check_server("Velero server", wanted, await cluster.server_status())
         found += check_locations("storage locations", wanted, await cluster.storage_locations.list())
         found.append(await _zone("time zone", wanted, cluster))
@@ -230,7 +230,7 @@ def check_kinds(part: str, features: Features) -> Iterator[CheckResult]:
         )
 
 
-def check_rights(part: str, missing: Sequence[Right]) -> Iterator[CheckResult]:
+def check_rights(part: str, missing: Sequence[Permission]) -> Iterator[CheckResult]:
     if not missing:
         yield passed(part, "The bot has all required permissions")
     for resource, rights in groupby(sorted(missing, key=lambda right: right.resource), lambda right: right.resource):
@@ -245,7 +245,7 @@ def check_server(part: str, wanted: Wanted, status: ServerStatus) -> Iterator[Ch
         yield failed(part, "The Velero server doesn't respond", "Check deployment/velero and its logs.")
         return
     version = wanted.server_version or status.version
-    known = numbers(version)
+    known = parse_version(version)
     if known is None:
         yield warning(part, f"Velero {version or 'of an unknown version'}", "Set server_version for this cluster.")
     elif known < OLDEST:

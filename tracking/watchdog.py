@@ -21,10 +21,10 @@ from domain.counting import counted
 from domain.event import Severity
 from store.tables.conditions import Condition
 from velero.cron import expression
-from velero.cron.schedule_clock import TICK, Marks, last_passed
+from velero.cron.schedule_clock import CHECK_INTERVAL, ScheduleTimes, last_due_before
 from velero.phases import BACKUP_PHASES
 
-START_TOLERANCE = TICK + timedelta(seconds=5)
+START_TOLERANCE = CHECK_INTERVAL + timedelta(seconds=5)
 CLOCK_SKEW = timedelta(seconds=60)
 MAX_OCCURRENCES = 200
 FREQUENT = timedelta(hours=1)
@@ -97,7 +97,7 @@ class ScheduleView:
     name: str
     key: str
     schedule: expression.CronSchedule | None
-    marks: Marks
+    marks: ScheduleTimes
     runs: Sequence[Run] = ()
     paused: bool = False
     paused_by_us: bool = False
@@ -235,7 +235,7 @@ def _occurrences(sight: ScheduleView, memory: WatchdogMemory, until: datetime) -
             return
         yield at, following
         at = following
-    if at is not None and (latest := last_passed(schedule, at - timedelta(seconds=1), until)) is not None:
+    if at is not None and (latest := last_due_before(schedule, at - timedelta(seconds=1), until)) is not None:
         yield latest, schedule.next(latest) or latest
 
 

@@ -37,7 +37,7 @@ from tracking.watchdog_conditions import without_repeats
 from tracking.watchdog_kots import judge_series, series_of_runs
 from velero.cluster import Cluster
 from velero.cron import expression
-from velero.cron.schedule_clock import Marks
+from velero.cron.schedule_clock import ScheduleTimes
 from velero.health import Condition
 from velero.phases import BACKUP_PHASES
 from velero.resources.schedules import Schedule
@@ -266,7 +266,7 @@ def view_schedule(
         name=schedule.name,
         key=f"{schedule.cron}|{view.velero_timezone}|{dialect(view).value}",
         schedule=found,
-        marks=Marks(created, schedule.last_backup, schedule.last_skipped),
+        marks=ScheduleTimes(created, schedule.last_backup, schedule.last_skipped),
         runs=tuple(runs),
         paused=schedule.paused,
         paused_by_us=row.paused and not row.last.get("pause_outside"),
@@ -310,7 +310,7 @@ def _not_skipped(row: ScheduleState, at: datetime, run: str) -> WatchdogFinding:
 
 
 def _answers(cluster: Cluster) -> bool | None:
-    health = cluster.board.of("server")
+    health = cluster.board.get("server")
     return None if health.condition is Condition.STARTING else health.ok
 
 

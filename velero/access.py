@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from velero.api import Api
 
 _FOLLOW = ("get", "list", "watch")
-NEEDED: tuple[tuple[Kind, tuple[str, ...]], ...] = (
+REQUIRED_PERMISSIONS: tuple[tuple[Kind, tuple[str, ...]], ...] = (
     (BACKUP, (*_FOLLOW, "create", "patch", "delete")),
     (RESTORE, (*_FOLLOW, "create", "delete")),
     (SCHEDULE, (*_FOLLOW, "create", "patch", "delete")),
@@ -50,12 +50,12 @@ NEEDED: tuple[tuple[Kind, tuple[str, ...]], ...] = (
     (NAMESPACE, ("get", "list")),
 )
 
-USEFUL: tuple[tuple[Kind, str, str], ...] = ((DEPLOYMENT, "get", "velero"),)
+OPTIONAL_PERMISSIONS: tuple[tuple[Kind, str, str], ...] = ((DEPLOYMENT, "get", "velero"),)
 """Kind, verb and name: without them something is not said, and nothing fails."""
 
 
 @dataclass(frozen=True, slots=True)
-class Right:
+class Permission:
     verb: str
     resource: str
     namespace: str
@@ -63,7 +63,7 @@ class Right:
     reason: str = ""
 
 
-async def has_right(api: Api, verb: str, kind: Kind, namespace: str = "", name: str = "") -> Right:
+async def check_permission(api: Api, verb: str, kind: Kind, namespace: str = "", name: str = "") -> Permission:
     wanted = {
         "verb": verb,
         "group": kind.group,
@@ -77,10 +77,12 @@ async def has_right(api: Api, verb: str, kind: Kind, namespace: str = "", name: 
         "spec": {"resourceAttributes": {key: value for key, value in wanted.items() if value}},
     }
     status = section(await api.request("POST", ACCESS_REVIEW.path(), body=body), "status")
-    return Right(verb, kind.resource, wanted["namespace"], status.get("allowed") is True, text(status, "reason"))
+    return Permission(verb, kind.resource, wanted["namespace"], status.get("allowed") is True, text(status, "reason"))
 
 
-async def missing_rights(api: Api, namespace: str) -> tuple[Right, ...]:
+async def missing_permissions(api: Api, namespace: str) -> tuple[Permission, ...]:
     """What the bot needs and does not have."""
-    found = [await has_right(api, verb, kind, namespace) for kind, verbs in NEEDED for verb in verbs]
+    found = [
+        await check_permission(api, verb, kind, namespace) for kind, verbs in REQUIRED_PERMISSIONS for verb in verbs
+    ]
     return tuple(right for right in found if not right.allowed)

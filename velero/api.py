@@ -19,17 +19,17 @@ from msgspec.json import Decoder
 
 from domain.errors import ClusterError, Unauthenticated
 from domain.json_types import Json
-from velero.connection import Access, Connection, connect, sending
+from velero.connection import Access, Connection, connect, track_connections
 from velero.documents import MANIFEST_BOUNDS, check_json
 from velero.errors import (
     Body,
     Reply,
     RequestContext,
     describe_request,
-    not_kubernetes,
-    refusal,
-    unanswered,
-    unreachable,
+    error_of_reply,
+    unanswered_error,
+    unexpected_reply_error,
+    unreachable_error,
 )
 
 MERGE_PATCH = "application/merge-patch+json"
@@ -43,7 +43,7 @@ _OBJECT = Decoder(Json)
 T = TypeVar("T")
 
 
-class End(StrEnum):
+class StreamEnd(StrEnum):
     """Why a stream is over."""
 
     CLOSED = "closed"
@@ -57,7 +57,7 @@ class Lines:
 
     def __init__(self, content: aiohttp.StreamReader) -> None:
         self._content = content
-        self.end = End.CLOSED
+        self.end = StreamEnd.CLOSED
         self.why = ""
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -68,16 +68,16 @@ class Lines:
         try:
             line = await self._content.readline()
         except TimeoutError:
-            return self._over(End.SILENT, "no data received for too long")
+            return self._over(StreamEnd.SILENT, "no data received for too long")
         except LineTooLong:
-            return self._over(End.TOO_LONG, "a line is too long")
+            return self._over(StreamEnd.TOO_LONG, "a line is too long")
         except (aiohttp.ClientError, HttpProcessingError, OSError) as error:
-            return self._over(End.CUT, f"the connection was lost: {type(error).__name__}")
+            return self._over(StreamEnd.CUT, f"the connection was lost: {type(error).__name__}")
         if line and not line.endswith(b"\n"):
-            return self._over(End.CUT, "the last line is incomplete")
+            return self._over(StreamEnd.CUT, "the last line is incomplete")
         return line
 
-    def _over(self, end: End, why: str) -> bytes:
+    def _over(self, end: StreamEnd, why: str) -> bytes:
         self.end, self.why = end, why
         return b""
 
@@ -129,12 +129,14 @@ class Api:
         timeout: float = _TIMEOUT,  # noqa: ASYNC109 - of the request, not of the coroutine
     ) -> Reply:
         limits = aiohttp.ClientTimeout(total=timeout, sock_connect=self._connect_timeout)
-        with sending() as sent:
+        with track_connections() as sent:
             try:
                 response = await self._send(what, method, target, {**_HEADERS, **headers}, body, limits)
                 return await _read(response)
             except (aiohttp.ClientError, OSError) as error:
-                raise (unanswered if what.writes and sent else unreachable)(what, _cause(error, timeout)) from error
+                raise (unanswered_error if what.writes and sent else unreachable_error)(
+                    what, _cause(error, timeout)
+                ) from error
 
     @asynccontextmanager
     async def stream(
@@ -151,9 +153,9 @@ class Api:
         try:
             response = await self._send(what, "GET", target, dict(_HEADERS), None, limits)
             if response.status != 200 or "json" not in response.content_type:
-                raise refusal(what, await _read(response))
+                raise error_of_reply(what, await _read(response))
         except (aiohttp.ClientError, OSError) as error:
-            raise unreachable(what, _cause(error, silence)) from error
+            raise unreachable_error(what, _cause(error, silence)) from error
         try:
             yield Lines(response.content)
         finally:
@@ -179,7 +181,7 @@ class Api:
         response = await _call(connection, method, target, {**headers, **_authorization(header)}, body, limits)
         if response.status == 401:
             reply = await _read(response)
-            header = await _renewed(connection, header, refusal(what, reply))
+            header = await _renewed(connection, header, error_of_reply(what, reply))
             response = await _call(connection, method, target, {**headers, **_authorization(header)}, body, limits)
         return response
 
@@ -259,11 +261,11 @@ def _object(body: Body) -> Json:
 
 def _parse(what: RequestContext, reply: Reply, read: Callable[[Body], T]) -> T:
     if not 200 <= reply.status < 300:
-        raise refusal(what, reply)
+        raise error_of_reply(what, reply)
     try:
         return read(reply.body)
     except (ValueError, RecursionError) as error:
-        raise not_kubernetes(what, reply) from error
+        raise unexpected_reply_error(what, reply) from error
 
 
 def _cause(error: Exception, limit: float) -> str:

@@ -9,7 +9,7 @@ from random import Random
 from typing import Any
 
 from domain.errors import ClusterError, NotFound
-from velero.access import Right, missing_rights
+from velero.access import Permission, missing_permissions
 from velero.api import Api
 from velero.artifacts.downloads import Downloads, File, download_requests
 from velero.artifacts.object_store import ObjectStore
@@ -45,8 +45,8 @@ class ClusterSettings:
     name: str
     access: Access
     namespace: str = "velero"
-    hosts: tuple[str, ...] = ()
-    pace: ReflectorTimes | None = None
+    object_store_hosts: tuple[str, ...] = ()
+    reflector_times: ReflectorTimes | None = None
 
 
 class Cluster:
@@ -56,7 +56,7 @@ class Cluster:
         self.features = Features()
         self.api = Api(settings.name, settings.access)
         self.board = HealthBoard(settings.name, now)
-        self._pace = settings.pace
+        self._pace = settings.reflector_times
         self._random = random
         api, inside = self.api, settings.namespace
         self.backups = backups(api, inside)
@@ -74,7 +74,9 @@ class Cluster:
         self.namespaces = namespaces(api)
         self._status_requests = status_requests(api, inside)
         self._download_requests = download_requests(api, inside)
-        self.artifacts = Artifacts(Downloads(self._download_requests, ObjectStore(settings.hosts), self._authority))
+        self.artifacts = Artifacts(
+            Downloads(self._download_requests, ObjectStore(settings.object_store_hosts), self._authority)
+        )
         self._rows: Mapping[str, Gateway[Any]] = {
             gateway.kind.name: gateway for gateway in (backup_rows(api, inside), restore_rows(api, inside))
         }
@@ -107,7 +109,7 @@ class Cluster:
     @property
     def health(self) -> Health:
         """Of the cluster as a whole: whether its API answers."""
-        return self.board.of(_API)
+        return self.board.get(_API)
 
     def gateway(self, kind: str) -> Gateway[Object]:
         """By the kind's name, as a plan's step has it."""
@@ -128,9 +130,9 @@ class Cluster:
         try:
             self.features = await read_features(self.api, self.namespace, velero=self.features.velero)
         except ClusterError as error:
-            self.board.failed(_API, error)
+            self.board.record_failure(_API, error)
         else:
-            self.board.ok(_API)
+            self.board.record_ok(_API)
         return self.health
 
     async def server_status(self, *, within: float = 5.0) -> ServerStatus:
@@ -138,9 +140,9 @@ class Cluster:
         status = await server_status(self._status_requests, within=within)
         if status.answered:
             self.features = replace(self.features, velero=status.version or self.features.velero)
-            self.board.ok(SERVER)
+            self.board.record_ok(SERVER)
         else:
-            self.board.failed(SERVER, ClusterError(self.name, f"Velero in {self.name} doesn't respond."))
+            self.board.record_failure(SERVER, ClusterError(self.name, f"Velero in {self.name} doesn't respond."))
         return status
 
     async def remove_leftovers(self, now: datetime) -> int:
@@ -152,8 +154,8 @@ class Cluster:
         location = await self.storage_locations.get((await self.backups.get(backup)).storage_location)
         return location.ca
 
-    async def missing_rights(self) -> tuple[Right, ...]:
-        return await missing_rights(self.api, self.namespace)
+    async def missing_permissions(self) -> tuple[Permission, ...]:
+        return await missing_permissions(self.api, self.namespace)
 
     async def close(self) -> None:
         await self.api.close()

@@ -68,13 +68,13 @@ class Connection:
     token: Token
     url: str
     files: tuple[Path, ...] = ()
-    seal: str = ""
+    files_hash: str = ""
 
     def is_outdated(self) -> bool:
-        return bool(self.files) and connection_hash(self.files) != self.seal
+        return bool(self.files) and hash_files(self.files) != self.files_hash
 
 
-def connection_hash(files: tuple[Path, ...]) -> str:
+def hash_files(files: tuple[Path, ...]) -> str:
     digest = hashlib.sha256()
     for path in files:
         try:
@@ -112,7 +112,7 @@ _CONNECTED: ContextVar[list[bool] | None] = ContextVar("connected", default=None
 
 
 @contextmanager
-def sending() -> Iterator[list[bool]]:
+def track_connections() -> Iterator[list[bool]]:
     """Empty while no connection came about (name, socket, TLS): until then nothing of a request can have been sent.
 
     The exception alone doesn't say it: aiohttp sends a DELETE again on a second connection when the first one breaks.
@@ -141,7 +141,7 @@ def _connection(cluster: str, configuration: Any, token: Token, files: tuple[Pat
     # Left to itself, aiohttp looks for a proxy and into ~/.netrc at every request, each in a thread; a netrc entry for
     # the host then fails every request that carries a token.
     configuration.client_session_kwargs = {"trust_env": False, "trace_configs": [_tracing()]}
-    configuration.proxy = configuration.proxy or environments_proxy(configuration.host)
+    configuration.proxy = configuration.proxy or proxy_from_environment(configuration.host)
     try:
         client = importlib.import_module("kubernetes.aio.client").ApiClient(configuration)
     except (OSError, ValueError) as error:
@@ -149,10 +149,10 @@ def _connection(cluster: str, configuration: Any, token: Token, files: tuple[Pat
         raise Unreachable(
             cluster, f"The connection to cluster {cluster} isn't configured correctly.", why=why
         ) from error
-    return Connection(client, token, configuration.host.rstrip("/"), files, connection_hash(files))
+    return Connection(client, token, configuration.host.rstrip("/"), files, hash_files(files))
 
 
-def environments_proxy(url: str) -> str | None:
+def proxy_from_environment(url: str) -> str | None:
     """As HTTPS_PROXY, HTTP_PROXY and NO_PROXY say, which kubectl honours too."""
     target = urlsplit(url)
     return None if proxy_bypass(target.netloc) else getproxies().get(target.scheme)
@@ -187,7 +187,7 @@ async def _in_cluster(cluster: str, access: InCluster, environment: Mapping[str,
 
 async def _from_kubeconfig(cluster: str, access: Kubeconfig, environment: Mapping[str, str]) -> Connection:
     where = access.path or environment.get("KUBECONFIG", "") or str(Path.home() / ".kube" / "config")
-    entry = resolve(cluster, await asyncio.to_thread(_read_all, cluster, where), access.context)
+    entry = resolve_context(cluster, await asyncio.to_thread(_read_all, cluster, where), access.context)
     configuration = await _configuration()
     loaded = await _load(cluster, entry, configuration)
     token = _token(cluster, entry, loaded, environment)
@@ -203,7 +203,7 @@ class KubeconfigEntry:
     files: tuple[Path, ...]
 
 
-def resolve(cluster: str, sources: list[tuple[Path, Json]], context: str) -> KubeconfigEntry:
+def resolve_context(cluster: str, sources: list[tuple[Path, Json]], context: str) -> KubeconfigEntry:
     """Pure. As kubectl merges: the first file that names something wins."""
     wanted = context or next(
         (text(data, "current-context") for _, data in sources if text(data, "current-context")), ""

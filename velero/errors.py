@@ -76,7 +76,7 @@ def describe_request(cluster: str, method: str, path: str, *, watch: bool = Fals
     return RequestContext(cluster, "list" if verb == "get" and inside and not name else verb, resource, name, namespace)
 
 
-def refusal(what: RequestContext, reply: Reply) -> ClusterError:
+def error_of_reply(what: RequestContext, reply: Reply) -> ClusterError:
     """The error that this answer is, for answers that are not a success or not JSON.
 
     Besides a Status in JSON an API server says some things in plain text: an unknown resource, 429. A page of
@@ -85,11 +85,11 @@ def refusal(what: RequestContext, reply: Reply) -> ClusterError:
     plain = reply.content_type.startswith("text/plain")
     spoken = reply.status in {401, 403, 429} or (reply.status == 503 and bool(reply.retry_after))
     if _status_object(reply.body) or spoken or (plain and reply.status == 404):
-        return failure(what, reply)
-    return not_kubernetes(what, reply)
+        return error_of_status(what, reply)
+    return unexpected_reply_error(what, reply)
 
 
-def failure(what: RequestContext, reply: Reply) -> ClusterError:
+def error_of_status(what: RequestContext, reply: Reply) -> ClusterError:
     status = _status_object(reply.body)
     code = number(status, "code") or reply.status
     why = shorten(text(status, "message"))
@@ -104,24 +104,24 @@ def failure(what: RequestContext, reply: Reply) -> ClusterError:
     return _by_code(what, code, status, why)
 
 
-def event_failure(what: RequestContext, status: Json) -> ClusterError:
+def error_of_watch_event(what: RequestContext, status: Json) -> ClusterError:
     """The error that an ERROR line inside a watch is; it may lack its code, its reason or both."""
     code = number(status, "code") or (410 if text(status, "reason") in {"Expired", "Gone"} else 0)
     if not code:
         return Unreachable(what.cluster, f"The watch on {what.resource} was interrupted.", why=_said(status))
-    return failure(what, Reply(code, json.dumps({**status, "kind": "Status", "code": code}).encode()))
+    return error_of_status(what, Reply(code, json.dumps({**status, "kind": "Status", "code": code}).encode()))
 
 
-def unreachable(what: RequestContext, why: str) -> Unreachable:
+def unreachable_error(what: RequestContext, why: str) -> Unreachable:
     return Unreachable(what.cluster, f"Cluster {what.cluster} doesn't respond.", why=why)
 
 
-def unanswered(what: RequestContext, why: str, status: int = 0) -> Unanswered:
+def unanswered_error(what: RequestContext, why: str, status: int = 0) -> Unanswered:
     text_ = f"Cluster {what.cluster} has not confirmed the request to {what}; it may have been carried out."
     return Unanswered(what.cluster, text_, status=status, why=why)
 
 
-def not_kubernetes(what: RequestContext, reply: Reply) -> Unreachable:
+def unexpected_reply_error(what: RequestContext, reply: Reply) -> Unreachable:
     """Of the body only its type and size are told: an error page may hold anything.
 
     A proxy that answers a write in the API server's place may have passed it on before.
@@ -129,7 +129,7 @@ def not_kubernetes(what: RequestContext, reply: Reply) -> Unreachable:
     media = reply.content_type.partition(";")[0].strip()[:60] or "no type"
     why = f"it returned {reply.status} with {len(reply.body)} bytes of {media}, which isn't a Kubernetes API response"
     if what.writes:
-        return unanswered(what, why, reply.status)
+        return unanswered_error(what, why, reply.status)
     return Unreachable(
         what.cluster,
         f"The API server of cluster {what.cluster} returned an unexpected response.",
@@ -138,7 +138,7 @@ def not_kubernetes(what: RequestContext, reply: Reply) -> Unreachable:
     )
 
 
-def retry_after(value: str, now: float | None = None) -> float | None:
+def parse_retry_after(value: str, now: float | None = None) -> float | None:
     """Seconds, from a number or a date (`now` is then the epoch); None for anything else. Never above ten minutes."""
     try:
         seconds = float(value)
@@ -183,7 +183,7 @@ def _by_code(what: RequestContext, code: int, status: Json, why: str) -> Cluster
         return _rejected(what, code, status, why)
     if what.writes and (code >= 500 or code == 408):
         # A server's own trouble: etcd's timeout is one, and says nothing of the write.
-        return unanswered(what, why or f"it returned {code}", code)
+        return unanswered_error(what, why or f"it returned {code}", code)
     text_ = f"Cluster {what.cluster} couldn't {what}."
     return Unreachable(what.cluster, text_, status=code, why=why or f"it returned {code}")
 
@@ -249,7 +249,7 @@ def _conflict(what: RequestContext, status: Json, why: str) -> ClusterError:
 
 
 def _throttled(what: RequestContext, code: int, reply: Reply) -> Throttled:
-    wait = retry_after(reply.retry_after)
+    wait = parse_retry_after(reply.retry_after)
     return Throttled(
         what.cluster,
         f"Cluster {what.cluster} is rate limiting requests.",

@@ -14,7 +14,7 @@ from velero.kinds import KINDS, NAMESPACE
 if TYPE_CHECKING:
     from velero.api import Api
 
-SINCE: dict[str, tuple[int, int]] = {
+FIELD_VERSIONS: dict[str, tuple[int, int]] = {
     "spec.paused": (1, 10),
     "spec.resourcePolicy": (1, 11),
     "spec.resourceModifier": (1, 12),
@@ -45,11 +45,11 @@ class Features:
 
     def knows_field(self, what: str) -> bool | None:
         """Whether its Velero knows this field; None where the version is unknown (then a strict write tells)."""
-        version = numbers(self.velero)
-        return None if version is None else version >= SINCE[what]
+        version = parse_version(self.velero)
+        return None if version is None else version >= FIELD_VERSIONS[what]
 
 
-def numbers(version: str) -> tuple[int, int] | None:
+def parse_version(version: str) -> tuple[int, int] | None:
     """`v1.18.2` → (1, 18). A development build (`main`, a digest) is unknown."""
     found = re.match(r"v?(\d{1,4})\.(\d{1,4})", version)
     return (int(found[1]), int(found[2])) if found else None

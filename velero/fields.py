@@ -55,11 +55,11 @@ def string_map(source: Json, key: str) -> Mapping[str, str]:
     return {name: item for name, item in value.items() if isinstance(item, str)}
 
 
-def moment(source: Json, key: str) -> datetime | None:
-    return parse_moment(source.get(key))
+def timestamp(source: Json, key: str) -> datetime | None:
+    return parse_timestamp(source.get(key))
 
 
-def parse_moment(value: object) -> datetime | None:
+def parse_timestamp(value: object) -> datetime | None:
     if not isinstance(value, str) or not value:
         return None
     try:

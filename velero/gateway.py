@@ -39,12 +39,12 @@ class ListMeta(Struct, frozen=True):
     next: str = field(name="continue", default="")
 
 
-class Listed(Struct, Generic[V], frozen=True):
+class ObjectList(Struct, Generic[V], frozen=True):
     metadata: ListMeta = ListMeta()
     items: list[V] | None = None
 
 
-_LISTED = Decoder(Listed[Raw])
+_LISTED = Decoder(ObjectList[Raw])
 
 
 class Gateway(Generic[V]):

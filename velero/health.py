@@ -26,7 +26,7 @@ _BY_ERROR: tuple[tuple[type[ClusterError], Condition], ...] = (
     (Unauthenticated, Condition.UNAUTHENTICATED),
     (Throttled, Condition.THROTTLED),
 )
-LASTING = frozenset({Condition.MISSING, Condition.FORBIDDEN, Condition.UNAUTHENTICATED})
+LASTING_CONDITIONS = frozenset({Condition.MISSING, Condition.FORBIDDEN, Condition.UNAUTHENTICATED})
 
 
 def condition_of(error: ClusterError) -> Condition:
@@ -57,7 +57,7 @@ class HealthBoard:
         self._now = now
         self._healths: dict[str, Health] = {}
 
-    def of(self, kind: str) -> Health:
+    def get(self, kind: str) -> Health:
         return self._healths.get(kind, Health(self.cluster, kind))
 
     def all(self) -> tuple[Health, ...]:
@@ -66,13 +66,13 @@ class HealthBoard:
     def degraded(self) -> tuple[Health, ...]:
         return tuple(health for health in self._healths.values() if not health.ok)
 
-    def ok(self, kind: str) -> None:
-        now, before = self._now(), self.of(kind)
+    def record_ok(self, kind: str) -> None:
+        now, before = self._now(), self.get(kind)
         since = before.since if before.ok else now
         self._healths[kind] = replace(before, condition=Condition.OK, since=since, last_ok=now, reason="")
 
-    def failed(self, kind: str, error: ClusterError) -> None:
-        before, condition = self.of(kind), condition_of(error)
+    def record_failure(self, kind: str, error: ClusterError) -> None:
+        before, condition = self.get(kind), condition_of(error)
         since = before.since if before.condition is condition else self._now()
         reason = f"{error.text} {error.why}".strip()
         self._healths[kind] = replace(before, condition=condition, since=since, reason=reason)

@@ -16,14 +16,14 @@ from velero.kinds import Kind
 if TYPE_CHECKING:
     from velero.api import Api
 
-AT_ONCE = 6
-MANY_NAMESPACES = 20
+MAX_CONCURRENT_READS = 6
+MAX_NAMESPACES_LISTED_ONE_BY_ONE = 20
 PAGE_OBJECTS = 100
 """Each page is made small on the event loop, in about 10 ms."""
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class ServedKinds:
     """Kinds by (apiVersion, kind). `unknown` are group versions that would not tell (their extension server is down)."""
 
     kinds: Mapping[tuple[str, str], Kind]
@@ -40,11 +40,11 @@ class LiveRead:
     unread: set[Kind] = field(default_factory=set)
 
 
-async def read_served_kinds(api: Api) -> Served:
+async def read_served_kinds(api: Api) -> ServedKinds:
     """Raises ClusterError where the cluster does not answer."""
     groups = await api.request("GET", "/apis")
     versions = ["v1", *(text(v, "groupVersion") for group in items(groups, "groups") for v in items(group, "versions"))]
-    gate = asyncio.Semaphore(AT_ONCE)
+    gate = asyncio.Semaphore(MAX_CONCURRENT_READS)
     answers = await asyncio.gather(*(_resources(api, version, gate) for version in versions))
     kinds: dict[tuple[str, str], Kind] = {}
     for version, answer in zip(versions, answers, strict=True):
@@ -52,7 +52,7 @@ async def read_served_kinds(api: Api) -> Served:
             if "/" not in text(item, "name") and "list" in strings(item, "verbs"):
                 kinds[version, text(item, "kind")] = _kind(version, item)
     unknown = frozenset(version for version, answer in zip(versions, answers, strict=True) if answer is None)
-    return Served(kinds, unknown)
+    return ServedKinds(kinds, unknown)
 
 
 async def _resources(api: Api, version: str, gate: asyncio.Semaphore) -> Json | None:
@@ -73,7 +73,7 @@ async def read_live_objects(
     api: Api, kinds: Iterable[Kind], namespaces: frozenset[str], visit: Callable[[Kind, Json], None]
 ) -> LiveRead:
     """Calls `visit` with every live object of these kinds in these namespaces (`*`: all), a page at a time."""
-    found, gate = LiveRead(), asyncio.Semaphore(AT_ONCE)
+    found, gate = LiveRead(), asyncio.Semaphore(MAX_CONCURRENT_READS)
 
     async def one(kind: Kind, namespace: str) -> None:
         async with gate:
@@ -84,7 +84,7 @@ async def read_live_objects(
             except (ObjectNotFound, VeleroMissing):
                 return
 
-    everywhere = "*" in namespaces or len(namespaces) > MANY_NAMESPACES
+    everywhere = "*" in namespaces or len(namespaces) > MAX_NAMESPACES_LISTED_ONE_BY_ONE
     spaces = [""] if everywhere else sorted(namespaces)
     await asyncio.gather(
         *(one(kind, space) for kind in kinds for space in (spaces if kind.namespaced else [""])),

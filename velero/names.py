@@ -54,6 +54,6 @@ def schedule_name_error(name: str) -> str:
     return name_error(name, limit=_LABEL_LIMIT)
 
 
-def prefix(name: str, *, limit: int = 57) -> str:
+def generate_name_prefix(name: str, *, limit: int = 57) -> str:
     """For generateName: the API server appends five characters."""
     return name[:limit].rstrip("-.") + "-"

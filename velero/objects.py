@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from domain.json_types import Json
-from velero.fields import items, moment, number, section, string_map, strings, text
+from velero.fields import items, number, section, string_map, strings, text, timestamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +43,8 @@ def meta_of(source: Json) -> Meta:
         uid=text(meta, "uid"),
         resource_version=text(meta, "resourceVersion"),
         generation=number(meta, "generation"),
-        created=moment(meta, "creationTimestamp"),
-        deleting=moment(meta, "deletionTimestamp"),
+        created=timestamp(meta, "creationTimestamp"),
+        deleting=timestamp(meta, "deletionTimestamp"),
         labels=string_map(meta, "labels"),
         annotations=string_map(meta, "annotations"),
         finalizers=strings(meta, "finalizers"),

@@ -14,14 +14,14 @@ from random import Random
 from typing import Generic, Protocol, TypeVar
 
 from domain.errors import ClusterError, ResourceVersionExpired, Throttled, Unreachable
-from velero.api import End, Lines
+from velero.api import Lines, StreamEnd
 from velero.backoff import Backoff
-from velero.errors import describe_request, event_failure
+from velero.errors import describe_request, error_of_watch_event
 from velero.gateway import Gateway
-from velero.health import LASTING, HealthBoard, condition_of
+from velero.health import LASTING_CONDITIONS, HealthBoard, condition_of
 from velero.line_batches import batch_lines
 from velero.observations import Batch, Change, Observation
-from velero.watch import Line, Type, read_line
+from velero.watch import EventType, WatchEvent, read_event
 
 
 class Identified(Protocol):
@@ -35,7 +35,7 @@ V = TypeVar("V", bound=Identified)
 S = TypeVar("S")
 Known = Callable[[], Awaitable[Mapping[str, str]]]
 
-_CHANGES = {Type.ADDED: Change.ADDED, Type.MODIFIED: Change.MODIFIED, Type.DELETED: Change.DELETED}
+_CHANGES = {EventType.ADDED: Change.ADDED, EventType.MODIFIED: Change.MODIFIED, EventType.DELETED: Change.DELETED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +47,16 @@ class ReflectorTimes:
     nothing at all about a place in its future.
     """
 
-    silence: float = 75.0
-    watch: tuple[int, int] = (300, 600)
-    base: float = 0.5
-    cap: float = 30.0
-    lasting: float = 60.0
-    steady: float = 5.0
-    deaf: int = 3
-    within: float = 0.005
-    most: int = 256
-    page: int = 500
+    silence_timeout: float = 75.0
+    watch_seconds: tuple[int, int] = (300, 600)
+    backoff_base: float = 0.5
+    backoff_cap: float = 30.0
+    lasting_error_delay: float = 60.0
+    min_stream_seconds: float = 5.0
+    max_silent_streams: int = 3
+    batch_seconds: float = 0.005
+    batch_size: int = 256
+    page_size: int = 500
 
 
 class Reflector(Generic[V]):
@@ -79,7 +79,7 @@ class Reflector(Generic[V]):
         self._random = random
         self._place = resource_version
         self._pace = pace or ReflectorTimes()
-        self._backoff = Backoff(random, base=self._pace.base, cap=self._pace.cap)
+        self._backoff = Backoff(random, base=self._pace.backoff_base, cap=self._pace.backoff_cap)
         self._sleep = sleep
         self._listing = not resource_version
         self._silent = 0
@@ -111,9 +111,9 @@ class Reflector(Generic[V]):
                 self._backoff.next()
                 return
         else:
-            self._board.failed(self.kind, error)
-        if condition_of(error) in LASTING:
-            await self._sleep(self._backoff.jittered(self._pace.lasting))
+            self._board.record_failure(self.kind, error)
+        if condition_of(error) in LASTING_CONDITIONS:
+            await self._sleep(self._backoff.jittered(self._pace.lasting_error_delay))
             return
         await self._sleep(
             self._backoff.next(at_least=error.retry_after or 0.0 if isinstance(error, Throttled) else 0.0)
@@ -124,18 +124,18 @@ class Reflector(Generic[V]):
     async def _list(self) -> AsyncGenerator[Batch[V], None]:
         known = await self._known()
         missing, place = dict(known), ""
-        async with aclosing(self._gateway.pages(limit=self._pace.page)) as pages:
+        async with aclosing(self._gateway.pages(limit=self._pace.page_size)) as pages:
             async for page in pages:
                 place = place or page.resource_version
-                for some in _slices(page.values, self._pace.most):
+                for some in _slices(page.values, self._pace.batch_size):
                     yield Batch(tuple(self._listed(known, missing, some)), self._place)
         if not place:
             raise Unreachable(self._gateway.api.cluster, f"The list of {self.kind} has no resourceVersion.")
-        self._board.ok(self.kind)
+        self._board.record_ok(self.kind)
         gone: list[Observation[V]] = [
             Observation(Change.GONE, self.kind, uid, name, None) for uid, name in missing.items()
         ]
-        for lost in _slices(gone, self._pace.most):
+        for lost in _slices(gone, self._pace.batch_size):
             yield Batch(tuple(lost), self._place)
         yield Batch((), place, complete=True)
 
@@ -154,16 +154,18 @@ class Reflector(Generic[V]):
         loop = asyncio.get_running_loop()
         began, heard = loop.time(), False
         async with self._gateway.api.stream(
-            self._gateway.kind.path(self._gateway.namespace), self._query(), silence=self._pace.silence
+            self._gateway.kind.path(self._gateway.namespace), self._query(), silence=self._pace.silence_timeout
         ) as lines:
-            self._board.ok(self.kind)
-            async with aclosing(batch_lines(lines, most=self._pace.most, within=self._pace.within)) as hands:
+            self._board.record_ok(self.kind)
+            async with aclosing(
+                batch_lines(lines, most=self._pace.batch_size, within=self._pace.batch_seconds)
+            ) as hands:
                 async for hand in hands:
                     heard = True
                     read, broken = self._read(hand)
                     if read is not None:
                         yield read
-                    self._board.ok(self.kind)
+                    self._board.record_ok(self.kind)
                     if broken is not None:
                         self._settle(loop.time() - began)
                         raise broken
@@ -173,7 +175,7 @@ class Reflector(Generic[V]):
         return {
             "resourceVersion": self._place,
             "allowWatchBookmarks": "true",
-            "timeoutSeconds": str(self._random.randint(*self._pace.watch)),
+            "timeoutSeconds": str(self._random.randint(*self._pace.watch_seconds)),
         }
 
     def _read(self, hand: list[bytes]) -> tuple[Batch[V] | None, ClusterError | None]:
@@ -181,8 +183,8 @@ class Reflector(Generic[V]):
         seen: list[Observation[V]] = []
         place, broken = self._place, None
         for raw in hand:
-            line = read_line(raw, self._gateway.read)
-            if line is None or line.type is Type.ERROR:
+            line = read_event(raw, self._gateway.read)
+            if line is None or line.type is EventType.ERROR:
                 broken = self._fault(line)
                 break
             if (one := self._change(line)) is not None:
@@ -191,28 +193,28 @@ class Reflector(Generic[V]):
         moved = seen or place != self._place
         return (Batch(tuple(seen), place) if moved else None), broken
 
-    def _change(self, line: Line[V]) -> Observation[V] | None:
+    def _change(self, line: WatchEvent[V]) -> Observation[V] | None:
         """None for an object without an identity: nothing could be said of it later."""
         value = line.value
         if value is None or not value.uid or not value.name:
             return None
         return Observation(_CHANGES[line.type], self.kind, value.uid, value.name, value)
 
-    def _fault(self, line: Line[V] | None) -> ClusterError:
+    def _fault(self, line: WatchEvent[V] | None) -> ClusterError:
         gateway = self._gateway
         what = describe_request(gateway.api.cluster, "GET", gateway.kind.path(gateway.namespace), watch=True)
         if line is None:
             return Unreachable(what.cluster, f"The watch on {what.resource} returned something that isn't an event.")
-        return event_failure(what, line.status)
+        return error_of_watch_event(what, line.status)
 
     def _judge(self, lines: Lines, lived: float, *, heard: bool) -> None:
         """A stream that served its time is followed by the next at once; one that broke off early is not."""
-        self._silent = 0 if heard else self._silent + (lines.end is End.SILENT)
+        self._silent = 0 if heard else self._silent + (lines.end is StreamEnd.SILENT)
         cluster = self._gateway.api.cluster
-        if lines.end is End.TOO_LONG or self._silent >= self._pace.deaf:
+        if lines.end is StreamEnd.TOO_LONG or self._silent >= self._pace.max_silent_streams:
             self._silent = 0
             raise ResourceVersionExpired(cluster, "The watch position may be outdated.", why=lines.why)
-        if lines.end is not End.SILENT and lived < self._pace.steady:
+        if lines.end is not StreamEnd.SILENT and lived < self._pace.min_stream_seconds:
             raise Unreachable(
                 cluster,
                 f"The watch on {self.kind} closes immediately.",
@@ -221,7 +223,7 @@ class Reflector(Generic[V]):
         self._backoff.reset()
 
     def _settle(self, lived: float) -> None:
-        if lived >= self._pace.steady:
+        if lived >= self._pace.min_stream_seconds:
             self._backoff.reset()
 
 

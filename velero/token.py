@@ -21,7 +21,7 @@ from pathlib import Path
 from domain.errors import Unauthenticated
 from domain.json_types import Json
 from velero.documents import MESSAGE_BOUNDS, BadDocument, read_json
-from velero.fields import items, moment, section, strings, text
+from velero.fields import items, section, strings, text, timestamp
 
 TTL = 60.0
 EXEC_TIMEOUT = 15.0
@@ -180,7 +180,7 @@ def _credential(cluster: str, output: bytes, config: Json) -> Reading:
         raise _failed(
             cluster, f"the credential plugin {plugin} returned no token; client certificates aren't supported"
         )
-    return Reading(f"Bearer {text(status, 'token')}", moment(status, "expirationTimestamp"))
+    return Reading(f"Bearer {text(status, 'token')}", timestamp(status, "expirationTimestamp"))
 
 
 def _failed(cluster: str, why: str) -> Unauthenticated:

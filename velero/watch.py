@@ -17,7 +17,7 @@ from velero.fields import section, text
 V = TypeVar("V")
 
 
-class Type(StrEnum):
+class EventType(StrEnum):
     ADDED = "ADDED"
     MODIFIED = "MODIFIED"
     DELETED = "DELETED"
@@ -26,24 +26,24 @@ class Type(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Line(Generic[V]):
+class WatchEvent(Generic[V]):
     """`value` of an object that changed, `status` of an error."""
 
-    type: Type
+    type: EventType
     resource_version: str
     value: V | None = None
     status: Json = field(default_factory=dict)
 
 
 class _Event(Struct, frozen=True):
-    type: Type
+    type: EventType
     object: Raw
 
 
 _EVENT = Decoder(_Event)
 
 
-def read_line(raw: bytes, read: Callable[[Raw], V | None]) -> Line[V] | None:
+def read_event(raw: bytes, read: Callable[[Raw], V | None]) -> WatchEvent[V] | None:
     """None for what is no event: an error page, a half line, an unknown type."""
     try:
         event = _EVENT.decode(raw)
@@ -52,8 +52,8 @@ def read_line(raw: bytes, read: Callable[[Raw], V | None]) -> Line[V] | None:
         if not isinstance(source, dict):
             return None
         place = text(section(source, "metadata"), "resourceVersion")
-        if event.type is Type.ERROR:
-            return Line(event.type, place, status=source)
-        return Line(event.type, place, None if event.type is Type.BOOKMARK else read(event.object))
+        if event.type is EventType.ERROR:
+            return WatchEvent(event.type, place, status=source)
+        return WatchEvent(event.type, place, None if event.type is EventType.BOOKMARK else read(event.object))
     except (ValueError, RecursionError):
         return None

@@ -9,7 +9,7 @@ from velero.reflector import ReflectorTimes
 
 
 def cluster_settings(one: settings.Cluster, watching: settings.Watching) -> ClusterSettings:
-    pace = ReflectorTimes(lasting=watching.refused_every)
+    pace = ReflectorTimes(lasting_error_delay=watching.refused_every)
     return ClusterSettings(one.name, access(one), one.velero_namespace, one.object_store_hosts, pace)
 
 

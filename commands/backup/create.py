@@ -18,8 +18,8 @@ from domain.json_types import Json
 from domain.plan import Guard, Level, Plan, Step, StepVerb
 from policy.reach import backup_reach
 
-DESCRIPTION = "velero-chatops.io/description"
-LONGEST_DESCRIPTION = 300
+DESCRIPTION_ANNOTATION = "velero-chatops.io/description"
+MAX_DESCRIPTION_LENGTH = 300
 
 
 def needs(cmd: Command, _known: Facts) -> Needs:
@@ -66,12 +66,12 @@ def translate(cmd: Command, facts: Facts, context: PlanContext) -> Json:
 
 def plan(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
     ours = namespace_presets.resolve_scope(cmd, facts, context)
-    dropped = unused(cmd, facts, context)
+    dropped = unused_flag_guards(cmd, facts, context)
     cmd = ours.command
     manifest = with_annotations(cmd, translate(cmd, facts, context), ours)
-    inline = resource_policy.step(cmd, context)
+    inline = resource_policy.config_map_step(cmd, context)
     if inline is not None:
-        manifest["spec"]["resourcePolicy"] = resource_policy.reference(inline.name)
+        manifest["spec"]["resourcePolicy"] = resource_policy.policy_reference(inline.name)
     name = manifest["metadata"]["name"]
     guards = (
         *checks.name_guards("backup", name),
@@ -102,7 +102,7 @@ def _line(cmd: Command, steps: tuple[Step, ...], facts: Facts, context: PlanCont
     """What our own words came to is said by annotations, and by the flags of an application's template."""
     manifest = steps[-1].manifest
     marks = {"annotations": {**cmd.pairs("annotations"), **_ours(manifest)}}
-    full = {} if cmd.has_flag("from-schedule") else template.as_flags(manifest["spec"]) or {}
+    full = {} if cmd.has_flag("from-schedule") else template.spec_as_flags(manifest["spec"]) or {}
     return equivalent_command.equivalent_of_create(
         steps,
         cmd,
@@ -118,11 +118,11 @@ def _ours(manifest: Json) -> Json:
     return {
         key: value
         for key, value in found.items()
-        if key in {DESCRIPTION, namespace_presets.TYPE, namespace_presets.APPLICATION}
+        if key in {DESCRIPTION_ANNOTATION, namespace_presets.TYPE_ANNOTATION, namespace_presets.APPLICATION_ANNOTATION}
     }
 
 
-def unused(cmd: Command, facts: Facts, context: PlanContext) -> tuple[Guard, ...]:
+def unused_flag_guards(cmd: Command, facts: Facts, context: PlanContext) -> tuple[Guard, ...]:
     """The velero CLI takes everything from the schedule and ignores other flags in silence. Here that is refused.
 
     A flag that says what the template says already is none of those.
@@ -133,8 +133,8 @@ def unused(cmd: Command, facts: Facts, context: PlanContext) -> tuple[Guard, ...
         return ()
     _, there = template.backup_from_schedule(schedule)
     wanted = template.backup_spec(cmd)
-    given = {flag: wanted.get(field) for flag, field in template.FIELDS.items() if cmd.has_flag(flag)}
-    idle = [flag for flag, value in given.items() if (value or None) != (there.get(template.FIELDS[flag]) or None)]
+    given = {flag: wanted.get(field) for flag, field in template.SPEC_FIELDS.items() if cmd.has_flag(flag)}
+    idle = [flag for flag, value in given.items() if (value or None) != (there.get(template.SPEC_FIELDS[flag]) or None)]
     if not idle:
         return ()
     named = ", ".join(f"--{flag}" for flag in idle)
@@ -145,7 +145,7 @@ def unused(cmd: Command, facts: Facts, context: PlanContext) -> tuple[Guard, ...
 
 def _spelled_out(cmd: Command, there: Json, source: str, context: PlanContext) -> str:
     """A backup of its own with the schedule's settings and the changes to them; empty where flags can't say them."""
-    settings = template.as_flags(there)
+    settings = template.spec_as_flags(there)
     if settings is None:
         return ""
     kept = {name: value for name, value in cmd.flags.items() if name != "from-schedule"}
@@ -157,12 +157,12 @@ def _spelled_out(cmd: Command, there: Json, source: str, context: PlanContext) -
 def with_annotations(cmd: Command, manifest: Json, ours: namespace_presets.ResolvedScope) -> Json:
     """What the CLI has no field for stands in annotations; an application's template fills what was not said."""
     text = cmd.text("description")
-    if len(text) > LONGEST_DESCRIPTION:
+    if len(text) > MAX_DESCRIPTION_LENGTH:
         raise UsageError(
-            f"--description has {len(text)} characters; the limit is {LONGEST_DESCRIPTION}.",
+            f"--description has {len(text)} characters; the limit is {MAX_DESCRIPTION_LENGTH}.",
             why="It's stored as an annotation.",
         )
-    marks = {**ours.annotations, **({DESCRIPTION: text} if text else {})}
+    marks = {**ours.annotations, **({DESCRIPTION_ANNOTATION: text} if text else {})}
     if marks:
         manifest["metadata"]["annotations"] = {**(manifest["metadata"].get("annotations") or {}), **marks}
     if ours.fields:

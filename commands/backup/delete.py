@@ -18,7 +18,7 @@ from domain.reach import Reach
 from policy.reach import backup_reach, deletion_reach, union_reach
 from velero.names import label_value
 
-RUNNING = frozenset({"InProgress", "WaitingForPluginOperations", "WaitingForPluginOperationsPartiallyFailed"})
+RUNNING_PHASES = frozenset({"InProgress", "WaitingForPluginOperations", "WaitingForPluginOperationsPartiallyFailed"})
 
 
 def needs(cmd: Command, _known: Facts) -> Needs:
@@ -91,7 +91,7 @@ def velero_line(cmd: Command, names: list[str]) -> str:
 
 def _guards(item: Json, facts: Facts) -> list[Guard]:
     name, phase = object_fields.name(item), object_fields.phase(item)
-    if phase in RUNNING:
+    if phase in RUNNING_PHASES:
         return [
             Guard(
                 "backup-running", Level.REFUSE, f"{name} is {phase}. Velero can't delete a backup while it's running."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from commands.backup import details_file
-from commands.backup.findings import BackupFindings, find_all, findings_needs, has_ended
+from commands.backup.findings import BackupFindings, findings_needs, has_ended, read_findings
 from commands.backup.get import FILTERS, creator, namespaces_of
 from commands.grammar.command import Command
 from commands.grammar.flags import BOOL, TEXT, Flag, choice
@@ -18,14 +18,19 @@ from domain.counting import counted, plural_of
 from domain.errors import ClusterError, NotFound, Refused
 from domain.json_types import Json
 from domain.wildcards import matches_wildcard
-from velero.artifacts.results import ResultEntry, grouped
+from velero.artifacts.results import ResultEntry, group_by_message
 from velero.artifacts.volumes import Volume, VolumeDataState
 from velero.phases import BACKUP_PHASES
 
-FIRST = 5
+MAX_LISTED = 5
 ROWS = 15
-TONES = {"Completed": Tone.GOOD, "Failed": Tone.BAD, "FailedValidation": Tone.BAD, "PartiallyFailed": Tone.WARNING}
-WHERE = {
+PHASE_TONES = {
+    "Completed": Tone.GOOD,
+    "Failed": Tone.BAD,
+    "FailedValidation": Tone.BAD,
+    "PartiallyFailed": Tone.WARNING,
+}
+DATA_LABELS = {
     VolumeDataState.IN_LOCATION: "storage location",
     VolumeDataState.IN_SNAPSHOT: "snapshot",
     VolumeDataState.UNDER_WAY: "in progress",
@@ -70,7 +75,7 @@ def answer(cmd: Command, world: FactsByCluster, context: PlanContext) -> Answer:
     item = chosen[0]
     if ("backups", object_fields.name(item)) in facts.redacted:
         return describe_redacted(cmd, item, context)
-    return describe_one(cmd, find_all(facts, item), context)
+    return describe_one(cmd, read_findings(facts, item), context)
 
 
 def describe_one(cmd: Command, about: BackupFindings, context: PlanContext) -> Answer:
@@ -105,7 +110,7 @@ def headline(about: BackupFindings) -> str:
 
 
 def tone(about: BackupFindings) -> Tone:
-    found_tone = TONES.get(object_fields.phase(about.item), Tone.PLAIN)
+    found_tone = PHASE_TONES.get(object_fields.phase(about.item), Tone.PLAIN)
     return Tone.WARNING if found_tone is Tone.GOOD and about.volumes_without_data else found_tone
 
 
@@ -150,12 +155,12 @@ def _running(item: Json) -> list[Part]:
 def _unprotected(about: BackupFindings) -> list[Part]:
     if about.volumes is None and not has_ended(about.item):
         return []
-    said = [f"• {one.shown}: {reason(one)}" for one in about.volumes_without_data[:FIRST]]
+    said = [f"• {one.shown}: {reason(one)}" for one in about.volumes_without_data[:MAX_LISTED]]
     if not said:
         return []
     more = (
-        [f"… and {len(about.volumes_without_data) - FIRST} more in the attached file"]
-        if len(about.volumes_without_data) > FIRST
+        [f"… and {len(about.volumes_without_data) - MAX_LISTED} more in the attached file"]
+        if len(about.volumes_without_data) > MAX_LISTED
         else []
     )
     return [Text("\n".join(["No data for these volumes:", *said, *more]), untrusted=True)]
@@ -176,13 +181,13 @@ def _wrong(about: BackupFindings) -> list[Part]:
         said += _groups(about.results.errors) or _groups(about.results.warnings[:50])
     if not said:
         return []
-    parts: list[Part] = [Text("\n".join(f"• {each}" for each in said[:FIRST]), untrusted=True)]
+    parts: list[Part] = [Text("\n".join(f"• {each}" for each in said[:MAX_LISTED]), untrusted=True)]
     advice = find_hint(said)
     return [*parts, Text(advice)] if advice else parts
 
 
 def _groups(entries: tuple[ResultEntry, ...]) -> list[str]:
-    groups = grouped(entries)
+    groups = group_by_message(entries)
     return [
         f"{group.message}"
         + (f" ({group.entries[0].subject})" if len(group.entries) == 1 and group.entries[0].subject else "")
@@ -192,18 +197,18 @@ def _groups(entries: tuple[ResultEntry, ...]) -> list[str]:
 
 
 def _volume_table(about: BackupFindings) -> list[Part]:
-    progress = {one.volume: one.progress_text for one in about.moving}
+    progress = {one.volume: one.progress_text for one in about.progress}
     rows = [
         (
             one.shown,
             one.method or "-",
-            WHERE[one.data],
+            DATA_LABELS[one.data],
             progress.get(one.shown) or (object_fields.format_size(one.size) if one.size else "-"),
         )
         for one in about.volumes or ()
     ]
     if about.volumes is None:
-        rows = [(one.volume, "-", one.phase or "New", one.progress_text) for one in about.moving]
+        rows = [(one.volume, "-", one.phase or "New", one.progress_text) for one in about.progress]
     return [Table(("VOLUME", "METHOD", "DATA", "SIZE"), tuple(rows), "Volumes")] if rows else []
 
 

@@ -10,7 +10,7 @@ from commands.backup.findings import BackupFindings, redacted_output
 from commands.planning import object_fields
 from domain.json_types import Json
 from domain.selectors import format_selector
-from velero.artifacts.results import ResultEntry, grouped
+from velero.artifacts.results import ResultEntry, group_by_message
 
 _SPEC = (
     ("Namespaces included", "includedNamespaces", "*"),
@@ -129,7 +129,7 @@ def _entries(title: str, entries: tuple[ResultEntry, ...]) -> list[str]:
     if not entries:
         return []
     said = ["", f"{title}:"]
-    for group in grouped(entries):
+    for group in group_by_message(entries):
         said.append(f"  {len(group.entries)} × {group.message}")
         said += [f"    {entry.subject}" for entry in group.entries if entry.subject]
         said += [f"      {line}" for line in group.entries[0].detail.splitlines()[:20]]

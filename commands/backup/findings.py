@@ -13,13 +13,13 @@ from domain.errors import DownloadError
 from domain.json_types import Json
 from store.scrub import scrub
 from velero.artifacts.item_operations import ItemOperation, item_operations_of
-from velero.artifacts.logs import HookRun, hook_runs, log_line
-from velero.artifacts.resource_list import Listed, resources_of
+from velero.artifacts.logs import HookRun, hook_runs, parse_log_line
+from velero.artifacts.resource_list import ListedItem, resources_of
 from velero.artifacts.results import Results, results_of
 from velero.artifacts.volumes import Volume, VolumeDataState, volumes_of
 from velero.phases import BACKUP_PHASES
 from velero.resources.data_movement import movement_of
-from velero.resources.pod_volumes import of_backup, pod_volume_of
+from velero.resources.pod_volumes import backup_selector, pod_volume_of
 
 T = TypeVar("T")
 
@@ -55,10 +55,10 @@ class BackupFindings:
     item: Json
     results: Results | None = None
     volumes: tuple[Volume, ...] | None = None
-    listed: tuple[Listed, ...] | None = None
+    listed: tuple[ListedItem, ...] | None = None
     operations: tuple[ItemOperation, ...] | None = None
     hooks: tuple[HookRun, ...] = ()
-    moving: tuple[VolumeProgress, ...] = ()
+    progress: tuple[VolumeProgress, ...] = ()
     deletions: tuple[Json, ...] = ()
     unread: tuple[str, ...] = ()
 
@@ -84,9 +84,9 @@ def has_files(item: Json) -> bool:
 def findings_needs(item: Json, *, details: bool, items: bool) -> Iterable[Need]:
     """What is worth asking for, of a backup that may be seen in full."""
     name, status = object_fields.name(item), object_fields.status(item)
-    yield ObjectNeed("podvolumebackups", label=of_backup(name), optional=True)
-    yield ObjectNeed("datauploads", label=of_backup(name), optional=True)
-    yield ObjectNeed("deletebackuprequests", label=of_backup(name), optional=True)
+    yield ObjectNeed("podvolumebackups", label=backup_selector(name), optional=True)
+    yield ObjectNeed("datauploads", label=backup_selector(name), optional=True)
+    yield ObjectNeed("deletebackuprequests", label=backup_selector(name), optional=True)
     if not has_files(item):
         return
     yield FileNeed(VOLUMES, name)
@@ -100,7 +100,7 @@ def findings_needs(item: Json, *, details: bool, items: bool) -> Iterable[Need]:
         yield FileNeed(OPERATIONS, name)
 
 
-def find_all(facts: Facts, item: Json) -> BackupFindings:
+def read_findings(facts: Facts, item: Json) -> BackupFindings:
     name = object_fields.name(item)
     unread: list[str] = []
 
@@ -124,7 +124,7 @@ def find_all(facts: Facts, item: Json) -> BackupFindings:
         listed=read(RESOURCES, resources_of),
         operations=read(OPERATIONS, item_operations_of),
         hooks=read(LOG, hooks_of) or (),
-        moving=volume_progress(facts, name),
+        progress=volume_progress(facts, name),
         deletions=tuple(_of(facts, "deletebackuprequests", name)),
         unread=tuple(dict.fromkeys(unread)),
     )
@@ -132,7 +132,7 @@ def find_all(facts: Facts, item: Json) -> BackupFindings:
 
 def hooks_of(log: bytes) -> tuple[HookRun, ...]:
     """With what their commands printed; secrets are taken out, since commands print what they like."""
-    lines = (log_line(line) for line in log.decode(errors="replace").splitlines())
+    lines = (parse_log_line(line) for line in log.decode(errors="replace").splitlines())
     return hook_runs(line for line in lines if line is not None)
 
 
@@ -159,7 +159,7 @@ def volume_progress(facts: Facts, name: str) -> tuple[VolumeProgress, ...]:
         for one in pods
     )
     moved = (
-        VolumeProgress(f"{one.claim_namespace}/{one.claim}", one.phase, one.bytes_done, one.bytes_total, one.message)
+        VolumeProgress(f"{one.pvc_namespace}/{one.pvc}", one.phase, one.bytes_done, one.bytes_total, one.message)
         for one in uploads
     )
     return (*files, *moved)

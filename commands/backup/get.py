@@ -161,7 +161,7 @@ def creator(item: Json) -> str:
     if asked:
         return str(asked)
     schedule = object_fields.labels(item).get("velero.io/schedule-name")
-    return f"schedule {schedule}" if schedule else kots.trigger(item) or "-"
+    return f"schedule {schedule}" if schedule else kots.kots_trigger(item) or "-"
 
 
 def _columns(cmd: Command, *, several: bool) -> tuple[str, ...]:
@@ -194,7 +194,7 @@ def _wide(row: Row) -> list[str]:
         ",".join(map(str, object_fields.spec(item).get("includedNamespaces") or ["*"])),
         items_text(item),
         object_fields.format_size(row.size) if row.size else "-",
-        kots.kind(item) or str(object_fields.annotations_of(item).get("velero-chatops.io/type", "-")),
+        kots.kots_kind(item) or str(object_fields.annotations_of(item).get("velero-chatops.io/type", "-")),
     ]
 
 

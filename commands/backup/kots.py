@@ -9,9 +9,9 @@ from commands.planning import object_fields
 from domain.json_types import Json
 from velero.phases import BACKUP_PHASES
 
-NAME = "replicated.com/backup-name"
-KIND = "replicated.com/backup-type"
-COUNT = "replicated.com/backup-count"
+NAME_LABEL = "replicated.com/backup-name"
+KIND_ANNOTATION = "replicated.com/backup-type"
+COUNT_ANNOTATION = "replicated.com/backup-count"
 DR = "replicated.com/disaster-recovery-version"
 INSTANCE, APP, TRIGGER = "kots.io/instance", "kots.io/app-id", "kots.io/snapshot-trigger"
 _ORDER = ("FailedValidation", "Failed", "Deleting", "PartiallyFailed")
@@ -46,7 +46,7 @@ class LogicalBackup:
 
 
 def _count(item: Json) -> int:
-    text = str(object_fields.annotations_of(item).get(COUNT, "1"))
+    text = str(object_fields.annotations_of(item).get(COUNT_ANNOTATION, "1"))
     return int(text) if text.isdecimal() else 1
 
 
@@ -54,18 +54,18 @@ def logical_backups(items: Iterable[Json]) -> list[LogicalBackup]:
     """In the order in which they came; a pair stands where its first member does."""
     groups: dict[str, list[Json]] = {}
     for item in items:
-        mark = str(object_fields.labels(item).get(NAME) or "")
+        mark = str(object_fields.labels(item).get(NAME_LABEL) or "")
         groups.setdefault(f"pair {mark}" if mark else f"one {object_fields.name(item)}", []).append(item)
     return [
         LogicalBackup(
             key.partition(" ")[2],
-            tuple(sorted(group, key=lambda item: str(object_fields.annotations_of(item).get(KIND, "")))),
+            tuple(sorted(group, key=lambda item: str(object_fields.annotations_of(item).get(KIND_ANNOTATION, "")))),
         )
         for key, group in groups.items()
     ]
 
 
-def kind(item: Json) -> str:
+def kots_kind(item: Json) -> str:
     """What KOTS calls it; empty for what it did not make."""
     marks = object_fields.annotations_of(item)
     if marks.get(DR) or marks.get(INSTANCE) == "true":
@@ -73,9 +73,9 @@ def kind(item: Json) -> str:
     return "partial (KOTS)" if marks.get(APP) else ""
 
 
-def trigger(item: Json) -> str:
+def kots_trigger(item: Json) -> str:
     how = object_fields.annotations_of(item).get(TRIGGER)
-    return f"KOTS {how}" if how else "KOTS" if kind(item) else ""
+    return f"KOTS {how}" if how else "KOTS" if kots_kind(item) else ""
 
 
 def expand_pairs(names: Iterable[str], items: Iterable[Json]) -> list[str]:
@@ -83,7 +83,11 @@ def expand_pairs(names: Iterable[str], items: Iterable[Json]) -> list[str]:
     found = list(items)
     wanted: list[str] = []
     for name in names:
-        marks = {object_fields.labels(item).get(NAME) for item in found if object_fields.name(item) == name} - {None}
-        of_pair = [object_fields.name(item) for item in found if object_fields.labels(item).get(NAME) in {name, *marks}]
+        marks = {object_fields.labels(item).get(NAME_LABEL) for item in found if object_fields.name(item) == name} - {
+            None
+        }
+        of_pair = [
+            object_fields.name(item) for item in found if object_fields.labels(item).get(NAME_LABEL) in {name, *marks}
+        ]
         wanted += sorted(of_pair) or [name]
     return list(dict.fromkeys(wanted))

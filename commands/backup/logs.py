@@ -23,7 +23,7 @@ PHASES_WITH_LOG = frozenset(
         "FinalizingPartiallyFailed",
     }
 )
-MAX_LOG = 4 * 1024 * 1024
+MAX_LOG_CHARACTERS = 4 * 1024 * 1024
 
 
 def needs(cmd: Command, known: Facts) -> Needs:
@@ -67,10 +67,10 @@ def answer_logs(
     if isinstance(log, MissingFile):
         return Answer(f"The logs of {cmd.name} can't be read.", (Text(log.why),), Tone.WARNING)
     text = log.decode(errors="replace")
-    cut = len(text) > MAX_LOG
+    cut = len(text) > MAX_LOG_CHARACTERS
     lines = text.count("\n")
     bad = [line for line in text.splitlines() if "level=error" in line or '"level":"error"' in line]
-    parts = [Attachment(f"{cmd.name}.log", text[-MAX_LOG:], f"Logs of {cmd.name}")]
+    parts = [Attachment(f"{cmd.name}.log", text[-MAX_LOG_CHARACTERS:], f"Logs of {cmd.name}")]
     first = Text("\n".join(bad[:5]), untrusted=True) if bad else Text("No error lines.")
     head = f"Logs of {cmd.name}: {counted(lines, 'line')}, {counted(len(bad), 'error')}" + (
         " (last part only)" if cut else ""

@@ -20,10 +20,10 @@ from domain.errors import NotFound, Refused, UsageError
 from domain.json_types import Json
 from domain.selectors import parse_selector, selector_matches
 
-TYPE = "velero-chatops.io/type"
-APPLICATION = "velero-chatops.io/application"
-APP_SLUG = "kots.io/app-slug"
-NOT_FOR_DISASTERS = "Partial backups aren't suitable for disaster recovery: they can't be restored to a new cluster. Use --type full for that."
+TYPE_ANNOTATION = "velero-chatops.io/type"
+APPLICATION_ANNOTATION = "velero-chatops.io/application"
+APP_SLUG_LABEL = "kots.io/app-slug"
+NOT_FOR_DISASTER_RECOVERY = "Partial backups aren't suitable for disaster recovery: they can't be restored to a new cluster. Use --type full for that."
 _SCOPES = ("include-namespaces", "namespaces", "type")
 
 
@@ -120,7 +120,7 @@ def is_visible(app: Application, facts: Facts) -> bool:
 def discovered_applications(facts: Facts) -> Iterable[Application]:
     found: dict[str, set[str]] = {}
     for item in facts.all("namespaces"):
-        if slug := object_fields.labels(item).get(APP_SLUG):
+        if slug := object_fields.labels(item).get(APP_SLUG_LABEL):
             found.setdefault(str(slug), set()).add(object_fields.name(item))
     for item in facts.all("backups"):
         spec = object_fields.spec(item)
@@ -130,12 +130,12 @@ def discovered_applications(facts: Facts) -> Iterable[Application]:
             )
     for slug, names in sorted(found.items()):
         if names:
-            yield Application(slug, tuple(sorted(names)), f"{APP_SLUG}={slug}")
+            yield Application(slug, tuple(sorted(names)), f"{APP_SLUG_LABEL}={slug}")
 
 
 def _slug(spec: Json) -> str:
     for selector in (spec.get("labelSelector"), *(spec.get("orLabelSelectors") or [])):
-        slug = ((selector or {}).get("matchLabels") or {}).get(APP_SLUG)
+        slug = ((selector or {}).get("matchLabels") or {}).get(APP_SLUG_LABEL)
         if slug:
             return str(slug)
     return ""
@@ -158,7 +158,7 @@ def _full(cmd: Command, facts: Facts, context: PlanContext) -> ResolvedScope:
     names = sorted({name for app in apps for name in app.namespaces} | set(context.platform_namespaces))
     changed = _with(cmd, include_namespaces=names, include_cluster_resources=True)
     notes = (f"full takes {', '.join(app.name for app in apps)} and the platform: {', '.join(names)}.",)
-    marks = {TYPE: "full", APPLICATION: json.dumps([app.name for app in apps])}
+    marks = {TYPE_ANNOTATION: "full", APPLICATION_ANNOTATION: json.dumps([app.name for app in apps])}
     return ResolvedScope(changed, notes, marks)
 
 
@@ -182,9 +182,11 @@ def _partial(cmd: Command, facts: Facts, context: PlanContext) -> ResolvedScope:
     notes = (
         f"Application {app.name}: namespaces {', '.join(app.namespaces)}"
         + (f", {app.selector}." if app.selector else "."),
-        NOT_FOR_DISASTERS,
+        NOT_FOR_DISASTER_RECOVERY,
     )
-    return ResolvedScope(_with(cmd, **changes), notes, {TYPE: "partial", APPLICATION: app.name}, dict(app.template))
+    return ResolvedScope(
+        _with(cmd, **changes), notes, {TYPE_ANNOTATION: "partial", APPLICATION_ANNOTATION: app.name}, dict(app.template)
+    )
 
 
 def fill_from_template(spec: Json, fields: Mapping[str, Any]) -> Json:

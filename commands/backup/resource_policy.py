@@ -13,13 +13,13 @@ from domain.plan import Guard, Level, Step, StepVerb, digest
 from policy.cluster_facts import ClusterFacts
 from velero.documents import CONFIG_MAP_BOUNDS, TYPED_BOUNDS, BadDocument, read_yaml
 
-KEY = "policies.yaml"
+POLICY_KEY = "policies.yaml"
 ACTIONS = ("skip", "fs-backup", "snapshot")
 _KEYS = frozenset({"version", "volumePolicies", "includeExcludePolicy"})
 _EXAMPLE = "{version: v1, volumePolicies: [{conditions: {nfs: {}}, action: {type: skip}}]}"
 
 
-def step(cmd: Command, context: PlanContext) -> Step | None:
+def config_map_step(cmd: Command, context: PlanContext) -> Step | None:
     """Makes the ConfigMap. Named by the operation: planned again it is the same, and nobody else's."""
     text = cmd.text("resource-policy")
     if not text:
@@ -29,23 +29,23 @@ def step(cmd: Command, context: PlanContext) -> Step | None:
             "--resource-policy and --resource-policies-configmap can't be combined.",
             why="A backup has one resource policy.",
         )
-    check(text)
+    check_policy(text)
     name = f"policy-{context.operation or digest(text)[:12]}"
     manifest: Json = {
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {"name": name, "namespace": context.namespace},
         "immutable": True,
-        "data": {KEY: text},
+        "data": {POLICY_KEY: text},
     }
     return Step(StepVerb.CREATE, "ConfigMap", "configmaps", name, manifest, context.namespace)
 
 
-def reference(name: str) -> Json:
+def policy_reference(name: str) -> Json:
     return {"apiGroup": None, "kind": "configmap", "name": name}
 
 
-def check(text: str) -> Json:
+def check_policy(text: str) -> Json:
     """What Velero would refuse only when it runs. Source: velero 1.18 internal/resourcepolicies."""
     try:
         found = read_yaml(text, TYPED_BOUNDS)
@@ -91,7 +91,7 @@ def with_policy(around: ClusterFacts, cmd: Command, inline: Step | None, facts: 
         return replace(
             around,
             own_configmaps=frozenset({inline.name}),
-            policies={inline.name: _document(inline.manifest["data"][KEY]) or {}},
+            policies={inline.name: _document(inline.manifest["data"][POLICY_KEY]) or {}},
         )
     name = cmd.text("resource-policies-configmap")
     found = facts.get("configmaps", name) if name else None

@@ -113,7 +113,7 @@ _SWITCHES = {
 }
 
 
-FIELDS = {
+SPEC_FIELDS = {
     "include-namespaces": "includedNamespaces",
     "exclude-namespaces": "excludedNamespaces",
     "include-resources": "includedResources",
@@ -184,7 +184,7 @@ def namespaces(cmd: Command) -> list[str]:
 
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
-MAX_NAMESPACE = 63
+MAX_NAMESPACE_LENGTH = 63
 
 
 def check_namespaces(included: list[str], excluded: list[str], facts: Facts | None = None) -> None:
@@ -222,7 +222,7 @@ def namespace_error(name: str) -> str:
     if bracket:
         return bracket
     plain = re.sub(r"[*?\[\]]", "x", name)
-    if not _LABEL.fullmatch(plain) or len(plain) > MAX_NAMESPACE:
+    if not _LABEL.fullmatch(plain) or len(plain) > MAX_NAMESPACE_LENGTH:
         return "Use lowercase letters, digits and '-' (at most 63 characters); start and end with a letter or digit."
     return ""
 
@@ -276,10 +276,10 @@ def backup_spec(cmd: Command) -> Json:
     return made
 
 
-def as_flags(found: Json) -> Json | None:
+def spec_as_flags(found: Json) -> Json | None:
     """The flags that make this BackupSpec; None where none do: hooks, labels of the template, fields of newer servers."""
     flags: Json = {}
-    for flag, field in FIELDS.items():
+    for flag, field in SPEC_FIELDS.items():
         value = found.get(field)
         if value in (None, [], {}, "", "0s"):
             continue

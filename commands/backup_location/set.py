@@ -115,7 +115,7 @@ def _line(cmd: Command, item: Json, wanted: Json, context: PlanContext) -> str:
 def plan_default(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
     """First off the old one, then on: Velero itself settles two defaults by age, not by wish."""
     item = existing_location(cmd, facts)
-    olds = [name for name in validation.defaults(facts) if name != cmd.name]
+    olds = [name for name in validation.default_locations(facts) if name != cmd.name]
     steps = [
         patch_step(facts.objects[RESOURCE][name], {"default": None}, f"remove default from {name}") for name in olds
     ]

@@ -35,14 +35,14 @@ def location_guards(name: str, spec: Json, facts: Facts, context: PlanContext) -
 
 def default_guards(name: str, facts: Facts) -> tuple[Guard, ...]:
     """Velero takes the newest of several defaults and silently unsets the others."""
-    holders = [one for one in defaults(facts) if one != name]
+    holders = [one for one in default_locations(facts) if one != name]
     if not holders:
         return ()
     text = f"`{holders[0]}` is already the default storage location. Only one can be the default."
     return (Guard("second-default", Level.REFUSE, text, (f"backup-location default {name}",)),)
 
 
-def defaults(facts: Facts) -> list[str]:
+def default_locations(facts: Facts) -> list[str]:
     return sorted(
         object_fields.name(item)
         for item in facts.all("backupstoragelocations")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from commands.backup.findings import VOLUMES, find_all
+from commands.backup.findings import VOLUMES, read_findings
 from commands.backup.namespace_presets import is_visible
 from commands.grammar.command import Command
 from commands.grammar.verb import Args, Effect, Verb
@@ -146,7 +146,7 @@ def protection(about: Subject, facts: Facts) -> Protection:
         if all(covers_namespace(object_fields.spec(item).get("template") or {}, one) for one in about.namespaces)
         and not is_narrowed(object_fields.spec(item).get("template") or {})
     ]
-    seen = find_all(facts, good).volumes if good is not None else None
+    seen = read_findings(facts, good).volumes if good is not None else None
     mine = None if seen is None else tuple(one for one in seen if one.namespace in about.namespaces)
     hidden = good is not None and ("backups", object_fields.name(good)) in facts.redacted
     return Protection(good, max(newer, key=_started, default=None), tuple(schedules), mine, hidden)

@@ -14,7 +14,7 @@ from commands.planning.context import ClusterView, PlanContext
 from commands.planning.facts import Facts
 from domain.json_types import Json
 from domain.plan import Guard, Level
-from velero.features import SINCE, numbers
+from velero.features import FIELD_VERSIONS, parse_version
 
 Version = tuple[int, int]
 
@@ -50,7 +50,7 @@ def _location(backup: Json, facts: Facts, target: ClusterView) -> Iterable[Guard
 
 
 def _kubernetes(made: Version | None, target: ClusterView) -> Iterable[Guard]:
-    here = numbers(target.kubernetes)
+    here = parse_version(target.kubernetes)
     if made is None or made == here:
         return
     begins = f"The backup comes from Kubernetes {_text(made)}"
@@ -64,7 +64,7 @@ def _kubernetes(made: Version | None, target: ClusterView) -> Iterable[Guard]:
 
 
 def _velero(source: ClusterView, target: ClusterView) -> Iterable[Guard]:
-    there, here = numbers(source.server_version), numbers(target.server_version)
+    there, here = parse_version(source.server_version), parse_version(target.server_version)
     if there is None or here is None or there == here:
         return
     begins = f"Velero is {source.server_version} in {source.name} and {target.server_version} in {target.name}"
@@ -79,7 +79,7 @@ def _velero(source: ClusterView, target: ClusterView) -> Iterable[Guard]:
 
 def _moved_data(backup: Json, target: ClusterView) -> Iterable[Guard]:
     """Its volumes would silently come back empty."""
-    here, since = numbers(target.server_version), SINCE["spec.snapshotMoveData"]
+    here, since = parse_version(target.server_version), FIELD_VERSIONS["spec.snapshotMoveData"]
     if object_fields.spec(backup).get("snapshotMoveData") is True and here is not None and here < since:
         text = f"The volume data of this backup was moved by Velero's data mover, which Velero {target.server_version} in {target.name} doesn't have. The volumes would be empty. Upgrade it to {_text(since)} or later."
         yield Guard("data-mover", Level.REFUSE, text)

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 
 from domain.counting import plural_of
-from velero.artifacts.results import Group, ResultEntry, Results, grouped
+from velero.artifacts.results import Group, ResultEntry, Results, group_by_message
 
 _ROUTINE = (
     (re.compile(r"already exists"), "already existed and left unchanged"),
@@ -60,7 +60,9 @@ def summarize_restore(results: Results) -> RestoreOutcome:
             folded[said] = folded.get(said, 0) + 1
         else:
             news.append(entry)
-    return RestoreOutcome(grouped(results.errors), grouped(tuple(news)), tuple(folded.items()), next_step(results))
+    return RestoreOutcome(
+        group_by_message(results.errors), group_by_message(tuple(news)), tuple(folded.items()), next_step(results)
+    )
 
 
 def is_routine(entry: ResultEntry) -> str:

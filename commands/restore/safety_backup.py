@@ -18,7 +18,7 @@ from domain.reach import Reach
 from policy.cluster_facts import ClusterFacts
 from policy.matching import PolicyRequest
 from policy.safety_backup import RESTORE, SafetyBackupRule, safety_backup_rule
-from velero.artifacts.resource_list import ItemOutcome, Listed, resources_of
+from velero.artifacts.resource_list import ItemOutcome, ListedItem, resources_of
 
 if TYPE_CHECKING:
     from store.transaction import Transaction
@@ -177,14 +177,14 @@ def undo_notes(cmd: Command, facts: Facts) -> tuple[str, ...]:
     return (lost, f"Objects created by restore {name} stay unless you delete them: {'; '.join(_removals(made))}{more}")
 
 
-def _removals(made: Iterable[Listed]) -> list[str]:
+def _removals(made: Iterable[ListedItem]) -> list[str]:
     return [
         f"kubectl delete {_resource(one)} {one.name}" + (f" -n {one.namespace}" if one.namespace else "")
         for one in list(made)[:SHOWN]
     ]
 
 
-def _resource(one: Listed) -> str:
+def _resource(one: ListedItem) -> str:
     """With its group, where another may have a kind of the same name."""
     group = one.api_version.rpartition("/")[0]
     return f"{one.kind.lower()}.{group}" if "." in group else one.kind.lower()

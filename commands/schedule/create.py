@@ -58,9 +58,9 @@ def plan(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
     ours = namespace_presets.resolve_scope(cmd, facts, context)
     cmd = ours.command
     manifest = with_description(cmd, translate(cmd, facts, context), ours)
-    inline = resource_policy.step(cmd, context)
+    inline = resource_policy.config_map_step(cmd, context)
     if inline is not None:
-        manifest["spec"]["template"]["resourcePolicy"] = resource_policy.reference(inline.name)
+        manifest["spec"]["template"]["resourcePolicy"] = resource_policy.policy_reference(inline.name)
     name = cmd.name
     about = resource_policy.with_policy(cluster_facts(facts, context), cmd, inline, facts)
     found = make_forecast(manifest, context.cluster, context.now)
@@ -115,7 +115,7 @@ def _unused(cmd: Command) -> tuple[Guard, ...]:
 def _line(cmd: Command, steps: tuple[Step, ...], facts: Facts, context: PlanContext) -> str:
     """A preset is spelled out: Velero has no word for it."""
     cmd = replace(cmd, flags={**cmd.flags, "schedule": expression(cmd)})
-    full = spec.as_flags(steps[-1].manifest["spec"]["template"]) or {}
+    full = spec.spec_as_flags(steps[-1].manifest["spec"]["template"]) or {}
     return equivalent_command.equivalent_of_create(
         steps,
         cmd,

@@ -120,7 +120,7 @@ def _running(made: list[Json]) -> list[Guard]:
             f"{object_fields.name(each)} is {object_fields.phase(each)}. Velero can't delete a backup while it's running.",
         )
         for each in made
-        if object_fields.phase(each) in backups.RUNNING
+        if object_fields.phase(each) in backups.RUNNING_PHASES
     ]
 
 

@@ -93,7 +93,9 @@ def patch(cmd: Command, live: Json) -> Json:
     """The smallest merge patch that makes the live object what the flags say, without the horizon."""
     wanted = template.backup_spec(cmd)
     fields = {
-        template.FIELDS[flag]: wanted.get(template.FIELDS[flag]) for flag in template.FIELDS if cmd.has_flag(flag)
+        template.SPEC_FIELDS[flag]: wanted.get(template.SPEC_FIELDS[flag])
+        for flag in template.SPEC_FIELDS
+        if cmd.has_flag(flag)
     }
     change = {key: value for key, value in _top(cmd).items() if _norm(spec(live).get(key)) != _norm(value)}
     inner = spec_delta(mapping(spec(live).get("template")), fields)

@@ -13,7 +13,7 @@ from commands.planning.context import ClusterView, PlanContext
 from domain.json_types import Json
 from velero.cron import expression, schedule_clock
 from velero.cron.description import describe
-from velero.cron.schedule_clock import Marks
+from velero.cron.schedule_clock import ScheduleTimes
 
 SHOWN = 3
 
@@ -26,7 +26,7 @@ class Forecast:
     expr: str
     schedule: expression.CronSchedule | None
     fault: str
-    marks: Marks
+    marks: ScheduleTimes
     paused: bool
     now: datetime
 
@@ -41,24 +41,24 @@ class Forecast:
         if self.schedule is None:
             return []
         horizon = None if without_horizon else self.marks.last_skipped
-        return schedule_clock.coming(self.schedule, self.marks.ran, horizon, self.now, count)
+        return schedule_clock.next_runs(self.schedule, self.marks.last_run, horizon, self.now, count)
 
     def nth(self, count: int, *, more: bool = False) -> datetime | None:
         if self.schedule is None:
             return None
         horizon = self.horizon if more else None
-        return schedule_clock.nth_occurrence(self.schedule, self.marks.ran, self.now, count, horizon=horizon)
+        return schedule_clock.skip_until(self.schedule, self.marks.last_run, self.now, count, horizon=horizon)
 
     def skipped(self, until: datetime, limit: int = 100) -> list[datetime]:
         if self.schedule is None:
             return []
-        return schedule_clock.skipped_by(self.schedule, self.marks.ran, until, self.now, limit)
+        return schedule_clock.skipped_runs(self.schedule, self.marks.last_run, until, self.now, limit)
 
     @property
     def last_passed(self) -> datetime | None:
         if self.schedule is None:
             return None
-        return schedule_clock.last_passed(self.schedule, self.marks.ran, self.now)
+        return schedule_clock.last_due_before(self.schedule, self.marks.last_run, self.now)
 
     @property
     def period(self) -> float | None:
@@ -82,7 +82,7 @@ def make_forecast(item: Json, view: ClusterView, now: datetime) -> Forecast:
     expr = str(spec.get("schedule") or "")
     found, fault = parse_expression(expr, view)
     created = object_fields.parse_time((item.get("metadata") or {}).get("creationTimestamp"))
-    marks = Marks(
+    marks = ScheduleTimes(
         created or now,
         object_fields.parse_time(status.get("lastBackup")),
         object_fields.parse_time(status.get("lastSkipped")),

@@ -33,7 +33,7 @@ def horizon_after_unskip(found: Forecast, before: datetime | None = None) -> dat
     """Never null: what was passed over would count as overdue."""
     earlier = before if before is not None and before <= found.now else None
     known = [each for each in (earlier, found.last_passed) if each is not None]
-    return max(known, default=found.marks.ran)
+    return max(known, default=found.marks.last_run)
 
 
 def horizon_patch(name: str, uid: str, namespace: str, body: Json, note: str = "") -> Step:

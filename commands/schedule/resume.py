@@ -69,7 +69,7 @@ def _ended_early(subject: BulkSubject, context: PlanContext, *, makes_up: bool) 
     before = subject.before
     until = horizon.horizon_after_unskip(subject.outlook, before)
     if makes_up:
-        until = before if before is not None and before <= subject.outlook.now else subject.outlook.marks.ran
+        until = before if before is not None and before <= subject.outlook.now else subject.outlook.marks.last_run
     return Change(horizon.body(until=until), _intent(subject, None), _said(subject, makes_up=makes_up))
 
 

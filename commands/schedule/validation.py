@@ -17,8 +17,8 @@ from domain.duration import SECOND, BadDuration, format_human
 from domain.duration import parse as parse_duration
 from domain.json_types import Json
 from domain.plan import Guard, Level
-from velero.cron.description import Trap, Warned, find_traps
-from velero.features import numbers
+from velero.cron.description import Trap, TrapWarning, find_traps
+from velero.features import parse_version
 
 DEFAULT_TTL = 720 * 3600 * SECOND
 """Velero's own, where a template says none."""
@@ -42,7 +42,7 @@ def when_guards(item: Json, facts: Facts, context: PlanContext) -> tuple[Guard, 
     return tuple(guards)
 
 
-def _unreadable(found: Forecast, warned: list[Warned]) -> Guard:
+def _unreadable(found: Forecast, warned: list[TrapWarning]) -> Guard:
     hints = " ".join(each.text for each in warned)
     ours = explain_cron_error(found.fault)
     why = f"{ours}. Velero's message: {found.fault}" if ours else found.fault
@@ -51,7 +51,7 @@ def _unreadable(found: Forecast, warned: list[Warned]) -> Guard:
     return Guard("bad-cron", Level.REFUSE, text, near)
 
 
-def _nearest(found: Forecast, warned: list[Warned]) -> tuple[str, ...]:
+def _nearest(found: Forecast, warned: list[TrapWarning]) -> tuple[str, ...]:
     """What is likely meant: five of six fields, or a zone that there is."""
     zone = re.match(r"(?:CRON_)?TZ=(\S+)", found.expr)
     if any(each.trap is Trap.SIX_FIELDS for each in warned):
@@ -62,7 +62,7 @@ def _nearest(found: Forecast, warned: list[Warned]) -> tuple[str, ...]:
     return ()
 
 
-def _trapped(warned: Warned) -> Guard:
+def _trapped(warned: TrapWarning) -> Guard:
     if warned.trap in _REFUSED:
         return Guard(_REFUSED[warned.trap], Level.REFUSE, warned.text)
     code = re.sub(r"[^a-z0-9]+", "-", warned.trap.name.lower())
@@ -134,7 +134,7 @@ def _too_close(found: Forecast, item: Json, context: PlanContext) -> Iterable[Gu
 
 def version_guards(context: PlanContext) -> tuple[Guard, ...]:
     """A future `status.lastSkipped` is known since Velero 1.13."""
-    known = numbers(context.cluster.server_version)
+    known = parse_version(context.cluster.server_version)
     if known is not None and known < (1, 13):
         text = f"Velero {context.cluster.server_version} can't skip runs (needs 1.13). Pause the schedule instead."
         return (Guard("velero-too-old", Level.REFUSE, text),)

@@ -21,12 +21,12 @@ from operations.restore_preview.scope import FOLLOWERS, Scope
 from operations.restore_preview.volume_claims import FILES, NodeAgent
 from operations.restore_preview.walk import NAMESPACES, Walk
 from velero import live
-from velero.artifacts.resource_list import Listed
+from velero.artifacts.resource_list import ListedItem
 from velero.artifacts.volumes import Volume
 from velero.cluster import Cluster
 from velero.fields import section, text
 from velero.kinds import Kind
-from velero.live import Served
+from velero.live import ServedKinds
 
 EVERYWHERE = frozenset({"*"})
 _AGENTS = frozenset({"node-agent", "node-agent-windows"})
@@ -119,7 +119,7 @@ class _Wanted:
         return frozenset(namespace for _, namespace, _ in self.places if namespace)
 
 
-def _wanted(listed: Iterable[Listed], served: Served, scope: Scope) -> _Wanted:
+def _wanted(listed: Iterable[ListedItem], served: ServedKinds, scope: Scope) -> _Wanted:
     """Where what the backup holds would meet something, with the namespaces it goes into."""
     kinds: dict[str, Kind] = {}
     places: set[ObjectKey] = set()
@@ -137,13 +137,13 @@ def _wanted(listed: Iterable[Listed], served: Served, scope: Scope) -> _Wanted:
     return _Wanted(kinds | ({NAMESPACES: space} if space is not None and places else {}), frozenset(places))
 
 
-def _concerns(scope: Scope, resource: str, one: Listed) -> bool:
+def _concerns(scope: Scope, resource: str, one: ListedItem) -> bool:
     if scope.includes_location(resource, one.namespace, one.name) or resource == "persistentvolumes":
         return True  # a PVC may name a volume that is left out of the restore
     return resource in FOLLOWERS and scope.may_follow(resource, one.namespace)
 
 
-async def _shelf(cluster: Cluster, served: Served, wanted: _Wanted) -> tuple[LiveIndex, frozenset[str]]:
+async def _shelf(cluster: Cluster, served: ServedKinds, wanted: _Wanted) -> tuple[LiveIndex, frozenset[str]]:
     shelf = LiveIndex(set(wanted.places))
     found = await live.read_live_objects(cluster.api, wanted.kinds.values(), wanted.spaces, shelf.add)
     unread = {kind.resource for kind in found.unread}
@@ -169,7 +169,7 @@ async def _modifiers(spec: Json, cluster: Cluster, own: Mapping[str, Json]) -> M
     return None if found is None else parse_modifiers(found.data)
 
 
-async def _names(cluster: Cluster, served: Served, kind: tuple[str, str], namespace: str) -> frozenset[str] | None:
+async def _names(cluster: Cluster, served: ServedKinds, kind: tuple[str, str], namespace: str) -> frozenset[str] | None:
     """None where they cannot be read."""
     found = served.of(*kind)
     if found is None:
@@ -181,18 +181,18 @@ async def _names(cluster: Cluster, served: Served, kind: tuple[str, str], namesp
     return None if (await reading).unread else frozenset(names)
 
 
-async def _storage_classes(cluster: Cluster, served: Served) -> frozenset[str] | None:
+async def _storage_classes(cluster: Cluster, served: ServedKinds) -> frozenset[str] | None:
     return await _names(cluster, served, ("storage.k8s.io/v1", "StorageClass"), "*")
 
 
-async def _node_agent(cluster: Cluster, served: Served) -> NodeAgent:
+async def _node_agent(cluster: Cluster, served: ServedKinds) -> NodeAgent:
     names = await _names(cluster, served, ("apps/v1", "DaemonSet"), cluster.namespace)
     if names is None:
         return NodeAgent.UNKNOWN
     return NodeAgent.THERE if names & _AGENTS else NodeAgent.MISSING
 
 
-async def _ports_in_use(cluster: Cluster, served: Served) -> Mapping[int, str] | None:
+async def _ports_in_use(cluster: Cluster, served: ServedKinds) -> Mapping[int, str] | None:
     """In the whole cluster, since node ports are the cluster's. None where they cannot be read."""
     kind = served.of("v1", "Service")
     if kind is None:

@@ -35,7 +35,7 @@ class Claims:
 def judge_claims(rows: Iterable[Row], volumes: tuple[Volume, ...], scope: Scope, agent: NodeAgent) -> Claims:
     known = _Known({(row.kind, row.namespace, row.name): row for row in rows}, scope, agent)
     saved: Mapping[str, Volume] = {
-        f"{scope.target_namespace(one.namespace)}/{one.claim}": one for one in volumes if one.claim
+        f"{scope.target_namespace(one.namespace)}/{one.pvc}": one for one in volumes if one.pvc
     }
     wanted = [row for (kind, _, _), row in known.rows.items() if kind == "PersistentVolumeClaim"]
     found = [known.claim(row, saved.get(row.location)) for row in wanted]
@@ -95,7 +95,7 @@ class _Known:
     def unclaimed(self, volumes: Iterable[Volume]) -> Iterator[Claim]:
         """Volumes of pods without a claim, such as emptyDir; told where the pod is part of the restore."""
         for one in volumes:
-            if not one.claim and one.method == FILES and one.has_data and (pod := self._pod(one)) is not None:
+            if not one.pvc and one.method == FILES and one.has_data and (pod := self._pod(one)) is not None:
                 yield self._by_files(f"{pod.location}:{one.pod_volume}", one, over=False)
 
     def faults(self, volumes: Iterable[Volume]) -> Iterator[str]:

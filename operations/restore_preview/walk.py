@@ -29,10 +29,10 @@ from operations.restore_preview.volume_bindings import (
 )
 from operations.restore_preview.volume_claims import NodeAgent, judge_claims
 from policy.globs import any_matches
-from velero.artifacts.contents import Stored
+from velero.artifacts.contents import StoredObject
 from velero.artifacts.volumes import Volume
 from velero.fields import items, section, strings, text
-from velero.live import Served
+from velero.live import ServedKinds
 
 _HOOKS = ("init.hook.restore.velero.io/command", "post.hook.restore.velero.io/command")
 _PROVISIONED = frozenset({"PodVolumeBackup", "CSISnapshot"})
@@ -63,7 +63,7 @@ class Walk:
     """Sees every object of the archive once, and keeps a row of it."""
 
     scope: Scope
-    served: Served
+    served: ServedKinds
     shelf: LiveIndex
     unread: frozenset[str]
     modifiers: Modifiers = field(default_factory=Modifiers)
@@ -80,7 +80,7 @@ class Walk:
     def __post_init__(self) -> None:
         self.methods = {one.volume: one.method for one in self.volumes if one.volume}
 
-    def visit(self, stored: Stored) -> None:
+    def visit(self, stored: StoredObject) -> None:
         taken = self.scope.includes(stored.resource, stored.namespace, stored.object)
         if stored.resource == NAMESPACES:
             self.spaces |= {self.scope.target_namespace(stored.name)} if taken else set()
@@ -95,7 +95,7 @@ class Walk:
             self.defined.add(stored.name)
         self.taken.append(found)
 
-    def _found(self, stored: Stored, *, taken: bool) -> FoundObject:
+    def _found(self, stored: StoredObject, *, taken: bool) -> FoundObject:
         origin = (stored.resource, stored.namespace, stored.name)
         links = tuple(_linked(stored))
         row = self._row(stored)
@@ -132,7 +132,7 @@ class Walk:
         took = kind in _SNAPSHOTS and "CSISnapshot" in self.methods.values()
         return "Velero recreates it with the restored PVC" if took else ""
 
-    def _row(self, stored: Stored) -> Row:
+    def _row(self, stored: StoredObject) -> Row:
         namespace = self.scope.target_namespace(stored.namespace) if stored.namespace else ""
         return Row(
             stored.kind,
@@ -143,7 +143,7 @@ class Walk:
             across=not stored.namespace,
         )
 
-    def _volume(self, row: Row, stored: Stored) -> FoundObject | None:
+    def _volume(self, row: Row, stored: StoredObject) -> FoundObject | None:
         """Volumes whose fate is not told by comparison: provisioned anew, renamed, or waited for."""
         method = self.methods.get(stored.name, "")
         spec = section(stored.object, "spec")
@@ -171,7 +171,7 @@ class Walk:
         going = (claim is not None and claim.going) or (space is not None and space.going)
         return f"its PVC {'/'.join(volume.claim)} is being deleted" if going else ""
 
-    def _met(self, row: Row, stored: Stored, wanted: Json) -> Row:
+    def _met(self, row: Row, stored: StoredObject, wanted: Json) -> Row:
         """Beside what is there."""
         if self.served.of(stored.api_version, stored.kind) is None:
             unknown = stored.api_version in self.served.unknown
@@ -218,8 +218,8 @@ class Walk:
         return row.kind != "PersistentVolumeClaim" or self._provisioned(row)
 
     def _provisioned(self, claim: Row) -> bool:
-        saved = (one for one in self.volumes if one.claim and one.method in _PROVISIONED)
-        return any(f"{self.scope.target_namespace(one.namespace)}/{one.claim}" == claim.location for one in saved)
+        saved = (one for one in self.volumes if one.pvc and one.method in _PROVISIONED)
+        return any(f"{self.scope.target_namespace(one.namespace)}/{one.pvc}" == claim.location for one in saved)
 
     def _lacking(self, claim: Json) -> str:
         name = section(claim, "spec").get("storageClassName")
@@ -301,7 +301,7 @@ class Walk:
         return sorted(self.spaces | {one.row.namespace for one in found if one.row.namespace})
 
 
-def _linked(stored: Stored) -> Iterator[ObjectKey]:
+def _linked(stored: StoredObject) -> Iterator[ObjectKey]:
     for resource, name in following_objects(stored.object):
         yield resource, stored.namespace if resource == "persistentvolumeclaims" else "", name
 
@@ -315,7 +315,7 @@ def _beside(found: FoundObject, ports: Mapping[int, str] | None) -> Row:
     return replace(found.row, fate=Fate.REFUSED, why=why)
 
 
-def _hooks(stored: Stored, place: str) -> Iterator[str]:
+def _hooks(stored: StoredObject, place: str) -> Iterator[str]:
     notes = section(stored.object, "metadata", "annotations")
     for key in _HOOKS:
         if key in notes:

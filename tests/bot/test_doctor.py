@@ -13,7 +13,7 @@ from bot.doctor import CheckGrade, CheckResult, check_locations, check_scopes, c
 from sandbox import world as worlds
 from sandbox.kubernetes.auth import Grant, User
 from sandbox.world import World
-from velero.access import NEEDED
+from velero.access import REQUIRED_PERMISSIONS
 from velero.resources.server_status import ServerStatus
 
 ROOT = Path(__file__).parents[2]
@@ -105,7 +105,7 @@ async def test_a_token_that_slack_does_not_know(world, settings):
 async def test_rights_that_are_missing(world, settings):
     grants = [
         Grant([kind.resource], [verb for verb in verbs if (kind.name, verb) != ("Backup", "create")])
-        for kind, verbs in NEEDED
+        for kind, verbs in REQUIRED_PERMISSIONS
     ]
     world.prod.api.tokens[world.prod.token] = User("bot", grants)
     code, said = await checked(settings)

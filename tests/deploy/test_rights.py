@@ -18,13 +18,13 @@ from sandbox.kubernetes.server import KubernetesEmulator
 from sandbox.rights import RIGHTS, bot_user, granted
 from sandbox.velero.emulator import VeleroEmulator
 from tests.deploy.rendering import DEPLOY, load, one, render
-from velero.access import NEEDED, USEFUL
+from velero.access import OPTIONAL_PERMISSIONS, REQUIRED_PERMISSIONS
 from velero.artifacts.downloads import File
 from velero.cluster import WATCHED_KINDS, Cluster, ClusterSettings
 from velero.connection import Direct
-from velero.resources.configmaps import copied
+from velero.resources.configmaps import create_copy
 from velero.resources.deletions import delete_backup
-from velero.resources.pod_volumes import of_backup
+from velero.resources.pod_volumes import backup_selector
 
 Right = tuple[str, str, str]
 
@@ -50,14 +50,14 @@ def cluster_role() -> dict:
 
 
 def test_the_role_is_what_the_code_needs_and_nothing_else(role, cluster_role):
-    needed = {(kind.group, kind.plural, verb) for kind, verbs in NEEDED for verb in verbs}
-    useful = {(kind.group, kind.plural, verb) for kind, verb, _ in USEFUL}
+    needed = {(kind.group, kind.plural, verb) for kind, verbs in REQUIRED_PERMISSIONS for verb in verbs}
+    useful = {(kind.group, kind.plural, verb) for kind, verb, _ in OPTIONAL_PERMISSIONS}
     assert rights(role) | rights(cluster_role) == needed | useful
 
 
 def test_what_is_only_useful_is_granted_by_name(role):
     named = {rule["resources"][0]: rule["resourceNames"] for rule in role["rules"] if "resourceNames" in rule}
-    assert named == {kind.plural: [name] for kind, _, name in USEFUL}
+    assert named == {kind.plural: [name] for kind, _, name in OPTIONAL_PERMISSIONS}
 
 
 def test_what_is_granted_everywhere_is_read_only(cluster_role):
@@ -109,7 +109,7 @@ async def world(role, cluster_role) -> AsyncIterator[World]:
     spec = {"provider": "aws", "objectStorage": {"bucket": "velero"}, "config": {"s3Url": store}, "default": True}
     objects.create("backupstoragelocations", "velero", {"metadata": {"name": "default"}, "spec": spec})
     objects.create("configmaps", "velero", {"metadata": {"name": "policies"}, "data": {"a": "b"}})
-    settings = ClusterSettings("prod", Direct(server.url, "bot"), hosts=(store.removeprefix("http://"),))
+    settings = ClusterSettings("prod", Direct(server.url, "bot"), object_store_hosts=(store.removeprefix("http://"),))
     cluster = Cluster(settings, now=lambda: datetime.now(UTC), random=Random(1))
     made = World(server, cluster)
     made.allow(role, cluster_role)
@@ -136,9 +136,9 @@ async def run(cluster: Cluster) -> None:
             if any(getattr(one.value, "ended", False) for one in batch.observations):
                 break
     assert await cluster.artifacts.downloads.read(File.BACKUP_LOG, "b")
-    await cluster.pod_volume_backups.list(selector=of_backup("b"))
+    await cluster.pod_volume_backups.list(selector=backup_selector("b"))
     await cluster.backups.patch("b", {"metadata": {"labels": {"velero-chatops.io/hold": "true"}}})
-    await copied(cluster.config_maps, await cluster.config_maps.get("policies"))
+    await create_copy(cluster.config_maps, await cluster.config_maps.get("policies"))
     await delete_backup(cluster.deletions, "b", made.uid, name="d")
 
 
@@ -147,14 +147,14 @@ async def _nothing() -> dict[str, str]:
 
 
 async def test_the_bot_lives_by_its_role(world):
-    assert await world.cluster.missing_rights() == ()
+    assert await world.cluster.missing_permissions() == ()
     await run(world.cluster)
 
 
 async def test_and_tells_what_is_missing_without_it(world, role, cluster_role):
     rules = [rule for rule in role["rules"] if "downloadrequests" not in rule["resources"]]
     world.allow({**role, "rules": rules}, cluster_role)
-    missing = {(right.verb, right.resource) for right in await world.cluster.missing_rights()}
+    missing = {(right.verb, right.resource) for right in await world.cluster.missing_permissions()}
     assert ("create", "downloadrequests.velero.io") in missing
     with pytest.raises(Forbidden):
         await run(world.cluster)

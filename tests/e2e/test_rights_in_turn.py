@@ -12,7 +12,7 @@ from tests.e2e.api import Json, Resource
 from tests.e2e.cluster import NAMESPACE, RealCluster
 from tests.e2e.control_plane import STRANGER_TOKEN
 from tests.e2e.product.shop import RIGHTS, rights
-from velero.access import NEEDED, USEFUL
+from velero.access import OPTIONAL_PERMISSIONS, REQUIRED_PERMISSIONS
 from velero.cluster import Cluster, ClusterSettings
 from velero.connection import Direct
 
@@ -37,7 +37,7 @@ RULES = [
     (role, number)
     for role in copies()
     for number, rule in enumerate(role.get("rules", ()))
-    if set(rule["resources"]) != {kind.plural for kind, _, _ in USEFUL}
+    if set(rule["resources"]) != {kind.plural for kind, _, _ in OPTIONAL_PERMISSIONS}
 ]
 
 
@@ -48,7 +48,7 @@ def plural(manifest: Json) -> Resource:
 def named(rule: Json) -> list[str]:
     """What is said without it."""
     lost = []
-    for kind, verbs in NEEDED:
+    for kind, verbs in REQUIRED_PERMISSIONS:
         if kind.plural in rule["resources"]:
             gone = ", ".join(verb for verb in verbs if verb in rule["verbs"])
             where = f" in {NAMESPACE}" if kind.namespaced else ""
@@ -75,7 +75,7 @@ async def until_it_says(stranger: Cluster, wanted: list[str]) -> None:
     try:
         async with asyncio.timeout(NOTICED):
             while said != wanted:
-                said = sorted(finding.text for finding in check_rights("cluster", await stranger.missing_rights()))
+                said = sorted(finding.text for finding in check_rights("cluster", await stranger.missing_permissions()))
     except TimeoutError:
         assert said == wanted
 

@@ -16,7 +16,7 @@ from tracking.watchdog_kots import judge_series, rhythm
 from tracking.watchdog_round import run_of
 from velero.cron import expression
 from velero.cron.expression import Dialect
-from velero.cron.schedule_clock import Marks
+from velero.cron.schedule_clock import ScheduleTimes
 
 DAILY = expression.parse("0 1 * * *", "UTC", Dialect.ROBFIG)
 NOW = datetime(2026, 11, 21, 1, 6, tzinfo=UTC)
@@ -34,7 +34,7 @@ SIGHT = ScheduleView(
     name="nightly",
     key="0 1 * * *",
     schedule=DAILY,
-    marks=Marks(DUE - 10 * DAY, YESTERDAY.created),
+    marks=ScheduleTimes(DUE - 10 * DAY, YESTERDAY.created),
     runs=(YESTERDAY,),
 )
 SEEN = WatchdogMemory(DUE - DAY, "0 1 * * *", period=DAY.total_seconds())
@@ -224,7 +224,7 @@ def told_of(period: int, starts: list[int], minutes: int, lasts: int = 0) -> lis
     for step in range(2 * minutes):
         now = DUE + timedelta(seconds=30 * step)
         begun = tuple(each for each in runs if each.created <= now)
-        marks = Marks(DUE - DAY, begun[-1].created if begun else None)
+        marks = ScheduleTimes(DUE - DAY, begun[-1].created if begun else None)
         sight = ScheduleView("nightly", "k", every, marks, begun)
         memory, findings = judge_schedule(sight, memory, now, Limits())
         told += [each.kind for each in findings if each.kind in {"schedule.missed", "schedule.recovered"}]

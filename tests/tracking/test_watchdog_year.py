@@ -14,7 +14,7 @@ import pytest
 from tracking.watchdog import Limits, Run, ScheduleView, WatchdogMemory, judge_schedule
 from velero.cron import expression
 from velero.cron.expression import Dialect
-from velero.cron.schedule_clock import Marks, look_after
+from velero.cron.schedule_clock import ScheduleTimes, next_check_after
 
 BEGIN = datetime(2026, 1, 1, 0, 0, 19, tzinfo=UTC)
 END = BEGIN + timedelta(days=365)
@@ -61,7 +61,7 @@ class Year:
             if span := inside(self.paused, due):
                 base = span[1]  # resumed by us: what fell into it is not made up for
                 continue
-            start = look_after(due, BEGIN)
+            start = next_check_after(due, BEGIN)
             if span := inside(self.down, start):
                 start = span[1]
             self.runs.append(self._run(start))
@@ -98,7 +98,7 @@ class Year:
             name="nightly",
             key=self.schedule.expr,
             schedule=self.schedule,
-            marks=Marks(BEGIN, last, max(reached) if reached else None),
+            marks=ScheduleTimes(BEGIN, last, max(reached) if reached else None),
             runs=self.runs[max(0, place - 120) : place],
             paused=inside(self.paused, now) is not None,
             paused_by_us=True,

@@ -22,7 +22,15 @@ from velero.resources.backups import backup_rows
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 RECORDINGS = Path(__file__).parents[1] / "data" / "recordings"
-FAST = ReflectorTimes(silence=0.3, base=0.01, cap=0.05, lasting=0.02, steady=0.2, within=0.005, page=2)
+FAST = ReflectorTimes(
+    silence_timeout=0.3,
+    backoff_base=0.01,
+    backoff_cap=0.05,
+    lasting_error_delay=0.02,
+    min_stream_seconds=0.2,
+    batch_seconds=0.005,
+    page_size=2,
+)
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

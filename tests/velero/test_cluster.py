@@ -29,8 +29,8 @@ from sandbox.kubernetes.faults import Trouble
 from sandbox.kubernetes.objects import Objects
 from sandbox.kubernetes.server import KubernetesEmulator
 from sandbox.velero.emulator import VeleroEmulator
-from velero.access import NEEDED
-from velero.artifacts.contents import Stored
+from velero.access import REQUIRED_PERMISSIONS
+from velero.artifacts.contents import StoredObject
 from velero.artifacts.downloads import File
 from velero.artifacts.resource_list import ItemOutcome
 from velero.artifacts.volumes import VolumeDataState
@@ -40,12 +40,19 @@ from velero.health import Condition
 from velero.names import label_value
 from velero.reflector import ReflectorTimes
 from velero.resources.backups import BackupRow
-from velero.resources.configmaps import copied
+from velero.resources.configmaps import create_copy
 from velero.resources.deletions import delete_backup
-from velero.resources.pod_volumes import of_backup
-from velero.resources.requests import LEFT_AFTER, OURS
+from velero.resources.pod_volumes import backup_selector
+from velero.resources.requests import LEFTOVER_AGE, OWNER_LABELS
 
-PACE = ReflectorTimes(silence=5.0, base=0.01, cap=0.1, lasting=0.05, steady=0.5, within=0.005)
+PACE = ReflectorTimes(
+    silence_timeout=5.0,
+    backoff_base=0.01,
+    backoff_cap=0.1,
+    lasting_error_delay=0.05,
+    min_stream_seconds=0.5,
+    batch_seconds=0.005,
+)
 
 
 @dataclass
@@ -59,7 +66,9 @@ class World:
     def cluster(self, token: str = "admin-token", hosts: tuple[str, ...] | None = None) -> Cluster:
         """Another client of the same cluster."""
         access = Direct(self.server.url, token)
-        settings = ClusterSettings("prod", access, hosts=self.hosts if hosts is None else hosts, pace=PACE)
+        settings = ClusterSettings(
+            "prod", access, object_store_hosts=self.hosts if hosts is None else hosts, reflector_times=PACE
+        )
         made = Cluster(settings, now=lambda: datetime.now(UTC), random=Random(1))
         self.clusters.append(made)
         return made
@@ -173,7 +182,7 @@ async def test_a_backup_and_what_is_kept_beside_it(cluster):
 class Seen:
     places: list[tuple[str, str, str]] = field(default_factory=list)
 
-    def visit(self, stored: Stored) -> None:
+    def visit(self, stored: StoredObject) -> None:
         self.places.append((stored.kind, stored.namespace, stored.name))
 
 
@@ -196,10 +205,10 @@ async def test_requests_that_a_killed_process_left_are_removed(world, cluster):
     now = datetime.now(UTC)
     target = {"target": {"kind": "BackupLog", "name": "nightly"}}
     for kind, spec in (("downloadrequests", target), ("serverstatusrequests", {})):
-        for name, labels in (("ours", OURS), ("foreign", {})):
+        for name, labels in (("ours", OWNER_LABELS), ("foreign", {})):
             world.objects.create(kind, "velero", {"metadata": {"name": name, "labels": labels}, "spec": spec})
     assert await cluster.remove_leftovers(now) == 0
-    assert await cluster.remove_leftovers(now + LEFT_AFTER * 2) == 2
+    assert await cluster.remove_leftovers(now + LEFTOVER_AGE * 2) == 2
     for kind in ("downloadrequests", "serverstatusrequests"):
         assert [each["metadata"]["name"] for each in world.objects.list(kind, "velero")] == ["foreign"]
 
@@ -215,7 +224,7 @@ async def test_every_request_carries_the_mark_by_which_it_is_found(world, cluste
     await backed_up(cluster)
     await cluster.server_status()
     await cluster.artifacts.results("nightly")
-    assert marks["serverstatusrequests"] == marks["downloadrequests"] == OURS
+    assert marks["serverstatusrequests"] == marks["downloadrequests"] == OWNER_LABELS
 
 
 async def test_nothing_is_fetched_from_a_host_that_is_not_listed(world):
@@ -253,7 +262,7 @@ async def test_what_belongs_to_a_run_is_found_by_its_label(world, cluster):
     long = "n" * 70
     world.objects.create("podvolumebackups", "velero", volume("one", long))
     world.objects.create("podvolumebackups", "velero", volume("two", "other"))
-    [found] = await cluster.pod_volume_backups.list(selector=of_backup(long))
+    [found] = await cluster.pod_volume_backups.list(selector=backup_selector(long))
     assert (found.name, found.pod) == ("one", "db-0")
 
 
@@ -339,8 +348,8 @@ async def test_a_patch_is_merged(cluster):
 async def test_a_config_map_is_copied_once_and_for_all(cluster):
     cluster_maps = cluster.config_maps
     policy = await cluster_maps.create({"metadata": {"name": "policy"}, "data": {"p.yaml": "version: v1"}})
-    first = await copied(cluster_maps, policy)
-    again = await copied(cluster_maps, policy)
+    first = await create_copy(cluster_maps, policy)
+    again = await create_copy(cluster_maps, policy)
     assert first.immutable
     assert (first.uid, first.digest) == (again.uid, policy.digest)
     with pytest.raises(Rejected):
@@ -349,19 +358,19 @@ async def test_a_config_map_is_copied_once_and_for_all(cluster):
 
 async def test_a_changed_config_map_is_another_copy(cluster):
     policy = await cluster.config_maps.create({"metadata": {"name": "policy"}, "data": {"p": "1"}})
-    first = await copied(cluster.config_maps, policy)
+    first = await create_copy(cluster.config_maps, policy)
     changed = await cluster.config_maps.patch("policy", {"data": {"p": "2"}})
-    second = await copied(cluster.config_maps, changed)
+    second = await create_copy(cluster.config_maps, changed)
     assert first.name != second.name
 
 
 async def test_a_copy_that_somebody_put_there_is_not_taken(cluster):
     policy = await cluster.config_maps.create({"metadata": {"name": "policy"}, "data": {"p": "1"}})
-    name = (await copied(cluster.config_maps, policy)).name
+    name = (await create_copy(cluster.config_maps, policy)).name
     await cluster.config_maps.delete(name)
     await cluster.config_maps.create({"metadata": {"name": name}, "data": {"p": "evil"}})
     with pytest.raises(Conflict):
-        await copied(cluster.config_maps, policy)
+        await create_copy(cluster.config_maps, policy)
 
 
 async def test_namespaces_and_their_labels(cluster):
@@ -373,14 +382,14 @@ async def test_namespaces_and_their_labels(cluster):
 async def test_the_bot_finds_its_missing_rights(world):
     follow = {"get", "list", "watch"}
     world.server.tokens["bot"] = User("bot", (Grant({"backups"}, follow, {"velero"}),))
-    missing = await world.cluster("bot").missing_rights()
-    wanted = sum(len(verbs) for _, verbs in NEEDED)
+    missing = await world.cluster("bot").missing_permissions()
+    wanted = sum(len(verbs) for _, verbs in REQUIRED_PERMISSIONS)
     assert len(missing) == wanted - 3
     assert ("create", "backups.velero.io") in [(right.verb, right.resource) for right in missing]
 
 
 async def test_an_administrator_misses_nothing(cluster):
-    assert await cluster.missing_rights() == ()
+    assert await cluster.missing_permissions() == ()
 
 
 async def test_kinds_by_name(cluster):

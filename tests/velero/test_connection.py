@@ -16,7 +16,7 @@ from domain.errors import Unauthenticated, Unreachable
 from tests.velero.conftest import kubeconfig, says_json
 from tests.velero.test_token import plugin, prints
 from velero.api import Api
-from velero.connection import Direct, InCluster, Kubeconfig, connect, resolve
+from velero.connection import Direct, InCluster, Kubeconfig, connect, resolve_context
 
 
 async def authorization(server, access) -> str | None:
@@ -126,7 +126,7 @@ def test_the_first_file_wins_and_paths_are_relative_to_their_own():
         "users": [{"name": "u", "user": {"client-certificate": "/abs/c.crt", "exec": {"command": "p"}, "token": "t"}}],
         "current-context": "other",
     }
-    entry = resolve("prod", [(Path("/a/config"), first), (Path("/b/config"), second)], "")
+    entry = resolve_context("prod", [(Path("/a/config"), first), (Path("/b/config"), second)], "")
     assert entry.files == (Path("/b/ca.crt"), Path("/abs/c.crt"))
     [user] = entry.plain["users"]
     assert user["user"] == {"client-certificate": "/abs/c.crt"}

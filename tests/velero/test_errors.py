@@ -18,7 +18,7 @@ from domain.errors import (
     VeleroMissing,
 )
 from tests.velero.conftest import failed
-from velero.errors import Reply, describe_request, event_failure, refusal, retry_after, shorten
+from velero.errors import Reply, describe_request, error_of_reply, error_of_watch_event, parse_retry_after, shorten
 
 INSIDE = "/apis/velero.io/v1/namespaces/velero"
 
@@ -54,49 +54,51 @@ def reply(status: int, body: dict | None = None, **more: str) -> Reply:
 
 def test_what_is_not_there_is_named():
     body = failed(404, 'backups.velero.io "nightly" not found', "NotFound", {"name": "nightly", "kind": "backups"})
-    error = refusal(WHAT, reply(404, body))
+    error = error_of_reply(WHAT, reply(404, body))
     assert isinstance(error, ObjectNotFound)
     assert error.text == "backups nightly doesn't exist in prod."
 
 
 def test_a_namespace_that_is_not_there_is_named_as_one():
     body = failed(404, 'namespaces "velero" not found', "NotFound", {"name": "velero", "kind": "namespaces"})
-    error = refusal(describe_request("prod", "POST", f"{INSIDE}/backups"), reply(404, body))
+    error = error_of_reply(describe_request("prod", "POST", f"{INSIDE}/backups"), reply(404, body))
     assert error.text == "namespaces velero doesn't exist in prod."
 
 
 def test_forbidden_without_a_body():
-    error = refusal(WHAT, Reply(403, b"<html>", "text/html"))
+    error = error_of_reply(WHAT, Reply(403, b"<html>", "text/html"))
     assert isinstance(error, Forbidden)
     assert error.why == ""
 
 
 def test_nobody_is_unauthenticated_although_it_is_a_403():
     message = 'backups.velero.io is forbidden: User "system:anonymous" cannot get resource "backups"'
-    assert isinstance(refusal(WHAT, reply(403, failed(403, message, "Forbidden"))), Unauthenticated)
+    assert isinstance(error_of_reply(WHAT, reply(403, failed(403, message, "Forbidden"))), Unauthenticated)
 
 
 def test_a_namespace_that_is_ending_is_no_lack_of_rights():
     cause = {"reason": "NamespaceTerminating", "message": "namespace velero is being terminated", "field": "metadata"}
     body = failed(403, "unable to create new content", "Forbidden", {"name": "x", "causes": [cause]})
-    error = refusal(describe_request("prod", "POST", f"{INSIDE}/backups"), reply(403, body))
+    error = error_of_reply(describe_request("prod", "POST", f"{INSIDE}/backups"), reply(403, body))
     assert isinstance(error, Rejected)
     assert "being terminated" in error.why
 
 
 def test_unavailable_with_a_time_to_come_back_is_throttling():
-    error = refusal(WHAT, Reply(503, b"<html>", "text/html", "30"))
+    error = error_of_reply(WHAT, Reply(503, b"<html>", "text/html", "30"))
     assert isinstance(error, Throttled)
     assert error.retry_after == 30.0
 
 
 def test_unavailable_without_one_is_not():
-    error = refusal(WHAT, Reply(503, b"<html>", "text/html"))
+    error = error_of_reply(WHAT, Reply(503, b"<html>", "text/html"))
     assert isinstance(error, Unreachable)
 
 
 def test_an_unknown_resource_in_plain_text():
-    assert isinstance(refusal(WHAT, Reply(404, b"404 page not found\n", "text/plain; charset=utf-8")), VeleroMissing)
+    assert isinstance(
+        error_of_reply(WHAT, Reply(404, b"404 page not found\n", "text/plain; charset=utf-8")), VeleroMissing
+    )
 
 
 @pytest.mark.parametrize(
@@ -113,7 +115,7 @@ def test_an_unknown_resource_in_plain_text():
     ],
 )
 def test_error_lines_of_a_watch(status, kind):
-    assert type(event_failure(describe_request("prod", "GET", f"{INSIDE}/backups", watch=True), status)) is kind
+    assert type(error_of_watch_event(describe_request("prod", "GET", f"{INSIDE}/backups", watch=True), status)) is kind
 
 
 @pytest.mark.parametrize(
@@ -128,7 +130,7 @@ def test_error_lines_of_a_watch(status, kind):
     ],
 )
 def test_when_to_come_back(value, seconds):
-    assert retry_after(value, now=1_795_262_400.0) == seconds
+    assert parse_retry_after(value, now=1_795_262_400.0) == seconds
 
 
 def test_a_message_is_one_line():
@@ -151,7 +153,7 @@ STATUS = st.fixed_dictionaries(
     STATUS | JSON, st.integers(300, 599), st.sampled_from(["application/json", "text/plain", ""]), st.text(max_size=8)
 )
 def test_every_answer_has_its_error(body, status, content_type, wait):
-    error = refusal(WHAT, Reply(status, json.dumps(body).encode(), content_type, wait))
+    error = error_of_reply(WHAT, Reply(status, json.dumps(body).encode(), content_type, wait))
     assert isinstance(error, ClusterError)
     assert error.cluster == "prod"
     assert error.text
@@ -160,5 +162,5 @@ def test_every_answer_has_its_error(body, status, content_type, wait):
 @given(st.binary(max_size=60), st.integers(300, 599))
 def test_no_body_is_quoted(body, status):
     hushed = b"hush-hush " + body
-    error = refusal(WHAT, Reply(status, hushed, "text/html"))
+    error = error_of_reply(WHAT, Reply(status, hushed, "text/html"))
     assert "hush-hush" not in f"{error.text}{error.why}{error.fix}"

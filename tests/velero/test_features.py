@@ -4,7 +4,7 @@ import pytest
 
 from domain.errors import Unreachable
 from tests.velero.conftest import failed, says, says_json
-from velero.features import Features, numbers, read_features
+from velero.features import Features, parse_version, read_features
 
 VERSION = says_json({"gitVersion": "v1.35.4+k3s1"})
 KUBE_SYSTEM = "GET /api/v1/namespaces/kube-system"
@@ -70,7 +70,7 @@ async def test_what_does_not_answer_raises(server, api):
     [("v1.18.2", (1, 18)), ("1.9.0-rc.1", (1, 9)), ("main", None), ("", None), ("d2241ad", None), ("v1", None)],
 )
 def test_versions(version, expected):
-    assert numbers(version) == expected
+    assert parse_version(version) == expected
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ class Clock:
 
 
 def test_nothing_was_heard_yet():
-    health = HealthBoard("prod", Clock()).of("Backup")
+    health = HealthBoard("prod", Clock()).get("Backup")
     assert health.condition is Condition.STARTING
     assert not health.ok
     assert health.last_ok is None
@@ -38,36 +38,36 @@ def test_nothing_was_heard_yet():
 )
 def test_each_failure_has_its_condition(error, condition):
     board = HealthBoard("prod", Clock())
-    board.failed("Backup", error)
-    assert board.of("Backup").condition is condition
+    board.record_failure("Backup", error)
+    assert board.get("Backup").condition is condition
 
 
 def test_since_is_when_it_began_and_last_ok_when_it_was_heard():
     board = HealthBoard("prod", Clock())
-    board.ok("Backup")
-    board.ok("Backup")
-    heard = board.of("Backup")
-    board.failed("Backup", Unreachable("prod", "Down.", why="refused"))
-    began = board.of("Backup").since
-    board.failed("Backup", Unreachable("prod", "Down.", why="timed out"))
+    board.record_ok("Backup")
+    board.record_ok("Backup")
+    heard = board.get("Backup")
+    board.record_failure("Backup", Unreachable("prod", "Down.", why="refused"))
+    began = board.get("Backup").since
+    board.record_failure("Backup", Unreachable("prod", "Down.", why="timed out"))
 
-    health = board.of("Backup")
+    health = board.get("Backup")
     assert heard.since < heard.last_ok == health.last_ok < began == health.since
     assert health.reason == "Down. timed out"
 
 
 def test_what_is_well_has_no_reason():
     board = HealthBoard("prod", Clock())
-    board.failed("Backup", Unreachable("prod", "Down."))
-    board.ok("Backup")
-    assert board.of("Backup").reason == ""
+    board.record_failure("Backup", Unreachable("prod", "Down."))
+    board.record_ok("Backup")
+    assert board.get("Backup").reason == ""
     assert board.degraded() == ()
 
 
 def test_only_what_is_unwell_is_degraded():
     board = HealthBoard("prod", Clock())
-    board.ok("Backup")
-    board.failed("Restore", Forbidden("prod", "no"))
+    board.record_ok("Backup")
+    board.record_failure("Restore", Forbidden("prod", "no"))
     assert [health.kind for health in board.degraded()] == ["Restore"]
     assert [health.kind for health in board.all()] == ["Backup", "Restore"]
 

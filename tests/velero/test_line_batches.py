@@ -7,14 +7,14 @@ import pytest
 
 from domain.errors import Unauthenticated, Unreachable
 from tests.velero.conftest import failed, says, says_json, streams
-from velero.api import End
+from velero.api import StreamEnd
 from velero.kinds import BACKUP
 from velero.line_batches import batch_lines
 
 PATH = BACKUP.path("velero")
 
 
-async def gathered(api, silence: float = 1.0, **limits) -> tuple[list[list[bytes]], End]:
+async def gathered(api, silence: float = 1.0, **limits) -> tuple[list[list[bytes]], StreamEnd]:
     async with api.stream(PATH, {}, silence=silence) as lines:
         async with aclosing(batch_lines(lines, **limits)) as hands:
             found = [hand async for hand in hands]
@@ -26,7 +26,7 @@ async def test_what_comes_together_is_handed_over_together(server, api):
     found, end = await gathered(api, within=0.05)
     assert [line for hand in found for line in hand] == [b"1\n", b"2\n", b"3\n"]
     assert len(found) == 1
-    assert end is End.CLOSED
+    assert end is StreamEnd.CLOSED
 
 
 async def test_never_more_than_the_most(server, api):
@@ -46,14 +46,14 @@ async def test_an_incomplete_last_line_is_none(server, api):
     server.watches = [streams(b"1\n2")]
     found, end = await gathered(api)
     assert found == [[b"1\n"]]
-    assert end is End.CUT
+    assert end is StreamEnd.CUT
 
 
 async def test_silence_ends_the_stream(server, api):
     server.watches = [streams(b"1\n", then="hang")]
     found, end = await gathered(api, silence=0.1, within=0.01)
     assert found == [[b"1\n"]]
-    assert end is End.SILENT
+    assert end is StreamEnd.SILENT
 
 
 async def test_a_slow_consumer_slows_the_server(server, api):

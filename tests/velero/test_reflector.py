@@ -185,7 +185,9 @@ async def test_a_bad_list_is_tried_again_later(server, follower, bad):
 async def test_what_only_an_administrator_mends_is_asked_for_rarely(server, follower):
     server.watches = [BAD_STARTS["403"], BAD_STARTS["403"], streams(bookmark("8"), then="hang")]
     await follower.until(
-        lambda f: f.places == ["8"], place="7", pace=ReflectorTimes(lasting=60.0, base=0.01, within=0.005)
+        lambda f: f.places == ["8"],
+        place="7",
+        pace=ReflectorTimes(lasting_error_delay=60.0, backoff_base=0.01, batch_seconds=0.005),
     )
     assert all(30.0 <= seconds <= 60.0 for seconds in follower.slept)
 
@@ -286,7 +288,7 @@ async def test_a_thousand_410s_lose_no_terminal_state(server, follower):
         return await streams(*pieces)(request)
 
     server.lists, server.watches = [listing], [watching]
-    pace = ReflectorTimes(base=0.0001, cap=0.0002, within=0.001)
+    pace = ReflectorTimes(backoff_base=0.0001, backoff_cap=0.0002, batch_seconds=0.001)
     await follower.until(lambda f: len(f.known) >= 200, place="1", pace=pace)
     assert {name for _, name, _ in follower.seen} >= {f"b{n}" for n in range(199)}
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from tests.velero.conftest import RECORDINGS
 from tests.velero.objects import OBJECTS, recorded
 from velero.artifacts.downloads import download_of
-from velero.names import label_value, name_error, prefix, schedule_name_error, timestamped
+from velero.names import generate_name_prefix, label_value, name_error, schedule_name_error, timestamped
 from velero.objects import without_managed_fields
 from velero.phases import BACKUP_PHASES, REQUEST_PHASES, RESTORE_PHASES, VOLUME_PHASES
 from velero.resources.backups import backup_of
@@ -278,6 +278,6 @@ def test_a_schedules_name_is_a_label():
 
 
 def test_a_prefix_leaves_room():
-    assert prefix("nightly") == "nightly-"
-    assert len(prefix("n" * 100)) == 58
-    assert prefix("a." + "b" * 3) == "a.bbb-"
+    assert generate_name_prefix("nightly") == "nightly-"
+    assert len(generate_name_prefix("n" * 100)) == 58
+    assert generate_name_prefix("a." + "b" * 3) == "a.bbb-"

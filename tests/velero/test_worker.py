@@ -16,7 +16,7 @@ from operations.restore_preview.live_index import LiveIndex
 from operations.restore_preview.scope import Scope
 from operations.restore_preview.walk import Walk
 from tests.operations.restore_preview.archives import SERVED, archive, thing
-from velero.artifacts.contents import Stored
+from velero.artifacts.contents import StoredObject
 from velero.artifacts.reader import _visited
 from velero.artifacts.unpacking import UnpackLimits
 from velero.worker import WorkLimits, run_in_worker
@@ -28,7 +28,7 @@ OBJECTS = [thing("ConfigMap", f"map-{n}", data={"n": str(n)}) for n in range(20)
 class Seen:
     names: list[str] = field(default_factory=list)
 
-    def visit(self, stored: Stored) -> None:
+    def visit(self, stored: StoredObject) -> None:
         self.names.append(f"{stored.name} {os.getpid()}")
 
 
@@ -139,7 +139,7 @@ class Waiting:
     pipe: str
     heard: str = ""
 
-    def visit(self, stored: Stored) -> None:
+    def visit(self, stored: StoredObject) -> None:
         if not self.heard:
             self.heard = Path(self.pipe).read_text("utf-8")
 

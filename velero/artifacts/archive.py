@@ -16,7 +16,7 @@ _NAME_LIMIT = 4096
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ArchiveLimits:
     member: int = 8 << 20
     members: int = 1_000_000
 
@@ -31,7 +31,7 @@ class Header:
 Read = Callable[[int], bytes]
 
 
-def members(read: Read, wanted: Callable[[str], bool], limits: Limits) -> Iterator[tuple[str, bytes]]:
+def members(read: Read, wanted: Callable[[str], bool], limits: ArchiveLimits) -> Iterator[tuple[str, bytes]]:
     """Name and content of the files that are wanted. Refuses links, devices, and names that leave the archive."""
     renamed, count = "", 0
     while (header := _header(read)) is not None:

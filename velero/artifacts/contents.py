@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import IO
 
 from domain.json_types import Json
-from velero.artifacts.archive import Limits, members, refuse_member
+from velero.artifacts.archive import ArchiveLimits, members, refuse_member
 from velero.artifacts.unpacking import Unpacker, UnpackLimits
 from velero.documents import MANIFEST_BOUNDS, BadDocument, read_json
 from velero.fields import text
@@ -16,7 +16,7 @@ _CHUNK = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredObject:
     """`resource` as Velero's directories name it (`deployments.apps`); `namespace` empty for cluster-scoped ones."""
 
     resource: str
@@ -33,13 +33,15 @@ class Stored:
         return text(self.object, "apiVersion")
 
 
-def stored_objects(packed: IO[bytes], caps: UnpackLimits, limits: Limits | None = None) -> Iterator[Stored]:
+def stored_objects(
+    packed: IO[bytes], caps: UnpackLimits, limits: ArchiveLimits | None = None
+) -> Iterator[StoredObject]:
     """Each object once, in its preferred version. Blocking: run it in a thread. Raises DownloadError where refused."""
     reader = _Reader(packed, Unpacker(caps, "The archive"))
-    for name, body in members(reader.read, lambda name: _place(name) is not None, limits or Limits()):
+    for name, body in members(reader.read, lambda name: _place(name) is not None, limits or ArchiveLimits()):
         place = _place(name)
         assert place is not None
-        yield Stored(*place, _object(body))
+        yield StoredObject(*place, _object(body))
     reader.finish()
 
 

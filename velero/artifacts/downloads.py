@@ -16,7 +16,7 @@ from velero.artifacts.unpacking import Unpacker, UnpackLimits
 from velero.fields import section, text
 from velero.gateway import Gateway
 from velero.kinds import DOWNLOAD
-from velero.names import prefix
+from velero.names import generate_name_prefix
 from velero.objects import Object, meta_of
 from velero.phases import REQUEST_PHASES
 from velero.resources.requests import answered_request
@@ -46,7 +46,7 @@ class File(StrEnum):
         return self.value.startswith("Restore")
 
 
-WORDS = {
+FILE_TITLES = {
     File.BACKUP_LOG: "The log",
     File.BACKUP_CONTENTS: "The archive",
     File.BACKUP_RESULTS: "The error list",
@@ -84,7 +84,7 @@ def download_requests(api: Api, namespace: str) -> Gateway[DownloadRequest]:
 
 
 # Thousands of objects that differ by a name are packed as tightly as a bomb; only the size tells them apart.
-ARCHIVE = UnpackLimits(packed=256 << 20, unpacked=1 << 30, ratio=1100)
+ARCHIVE_LIMITS = UnpackLimits(packed=256 << 20, unpacked=1 << 30, ratio=1100)
 
 Authority = Callable[[File, str], Awaitable[str]]
 
@@ -104,7 +104,7 @@ class Downloads:
     store: ObjectStore
     authority: Authority = _nobody
     caps: UnpackLimits = field(default_factory=UnpackLimits)
-    archive_caps: UnpackLimits = ARCHIVE
+    archive_caps: UnpackLimits = ARCHIVE_LIMITS
     answer_within: float = 20.0
     within: float = 60.0
 
@@ -142,7 +142,7 @@ class Downloads:
     async def _packed(self, file: File, name: str) -> AsyncGenerator[bytes, None]:
         what = _what(file, name)
         manifest: Json = {
-            "metadata": {"generateName": prefix(name)},
+            "metadata": {"generateName": generate_name_prefix(name)},
             "spec": {"target": {"kind": file.value, "name": name}},
         }
         async with answered_request(
@@ -186,4 +186,4 @@ def _silence(request: DownloadRequest | None, name: str) -> str:
 
 
 def _what(file: File, name: str) -> str:
-    return f"{WORDS[file]} of {name}"
+    return f"{FILE_TITLES[file]} of {name}"

@@ -9,7 +9,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
-class HostVerdict:
+class HostCheck:
     """`host` may be shown to people; the address itself never is."""
 
     allowed: bool
@@ -17,22 +17,22 @@ class HostVerdict:
     why: str = ""
 
 
-def judge_host(url: str, allowed: tuple[str, ...]) -> HostVerdict:
+def check_host(url: str, allowed: tuple[str, ...]) -> HostCheck:
     """Pure. An entry is `host`, `host:port`, or `*.domain` with or without a port; without one, the scheme's own port."""
     try:
         parts = urlsplit(url)
         port = parts.port or _DEFAULT_PORTS.get(parts.scheme, 0)
     except ValueError:
-        return HostVerdict(False, why="its URL isn't valid")
+        return HostCheck(False, why="its URL isn't valid")
     host = (parts.hostname or "").rstrip(".").lower()
     if parts.scheme not in _DEFAULT_PORTS or not host:
-        return HostVerdict(False, why="its URL must use http or https")
+        return HostCheck(False, why="its URL must use http or https")
     if parts.username is not None or parts.password is not None:
-        return HostVerdict(False, host, "its URL contains a user name")
+        return HostCheck(False, host, "its URL contains a user name")
     shown = host if port == _DEFAULT_PORTS[parts.scheme] else f"{host}:{port}"
     if any(_matches(entry, host, port, _DEFAULT_PORTS[parts.scheme]) for entry in allowed):
-        return HostVerdict(True, shown)
-    return HostVerdict(False, shown, f"{shown} isn't in object_store_hosts of this cluster")
+        return HostCheck(True, shown)
+    return HostCheck(False, shown, f"{shown} isn't in object_store_hosts of this cluster")
 
 
 def _matches(entry: str, host: str, port: int, default: int) -> bool:

@@ -8,7 +8,7 @@ from datetime import datetime
 from domain.errors import DownloadError
 from domain.json_types import Json
 from velero.artifacts.results import parse_json
-from velero.fields import moment, number, section, text
+from velero.fields import number, section, text, timestamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,6 @@ def _operation(source: Json) -> ItemOperation:
         total=number(status, "nTotal"),
         units=text(status, "operationUnits"),
         description=text(status, "description"),
-        started=moment(status, "started"),
-        updated=moment(status, "updated"),
+        started=timestamp(status, "started"),
+        updated=timestamp(status, "updated"),
     )

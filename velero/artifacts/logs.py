@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from velero.documents import MESSAGE_BOUNDS, BadDocument, read_json
-from velero.fields import parse_moment
+from velero.fields import parse_timestamp
 
 _LONGEST = 1 << 20
 # The lookbehind keeps a megabyte without a single `=` from being scanned once per character.
@@ -57,7 +57,7 @@ class HookRun:
     errors: tuple[str, ...] = ()
 
 
-class Splitter:
+class LineSplitter:
     """Bytes to lines. Lines may be very long (a hook's whole output is one); above 1 MiB the rest is dropped."""
 
     def __init__(self, longest: int = _LONGEST) -> None:
@@ -84,7 +84,7 @@ class Splitter:
         return line
 
 
-def log_line(raw: str) -> LogLine | None:
+def parse_log_line(raw: str) -> LogLine | None:
     """None for what is neither of logrus' formats."""
     line = raw.strip()
     if line.startswith("{"):
@@ -95,7 +95,7 @@ def log_line(raw: str) -> LogLine | None:
         return None
     level = fields.get("level", "")
     rest = {key: value for key, value in fields.items() if key not in {"time", "level", "msg"}}
-    return LogLine(parse_moment(fields.get("time")), "warning" if level == "warn" else level, fields["msg"], rest)
+    return LogLine(parse_timestamp(fields.get("time")), "warning" if level == "warn" else level, fields["msg"], rest)
 
 
 def _from_json(line: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import aiohttp
 
 from domain.errors import DownloadError, NotUploaded
-from velero.artifacts.hosts import judge_host
+from velero.artifacts.hosts import check_host
 
 _CHUNK = 1 << 18
 _CERTIFICATE = (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError)
@@ -28,7 +28,7 @@ class ObjectStore:
 
     async def chunks(self, url: str, what: str, *, within: float, ca: str = "") -> AsyncGenerator[bytes, None]:
         """The body as it comes. `what` names the file to people."""
-        verdict = judge_host(url, self._hosts)
+        verdict = check_host(url, self._hosts)
         if not verdict.allowed:
             fix = f"Add {verdict.host} to object_store_hosts of this cluster." if verdict.host else ""
             raise DownloadError(f"{what} can't be downloaded.", why=verdict.why, fix=fix)

@@ -9,11 +9,11 @@ from contextlib import aclosing, closing
 from dataclasses import dataclass, field
 from typing import IO, Protocol, TypeVar
 
-from velero.artifacts.contents import Stored, stored_objects
+from velero.artifacts.contents import StoredObject, stored_objects
 from velero.artifacts.downloads import Downloads, File
 from velero.artifacts.item_operations import ItemOperation, item_operations_of
-from velero.artifacts.logs import LogLine, Splitter, log_line
-from velero.artifacts.resource_list import Listed, resources_of
+from velero.artifacts.logs import LineSplitter, LogLine, parse_log_line
+from velero.artifacts.resource_list import ListedItem, resources_of
 from velero.artifacts.results import Results, results_of
 from velero.artifacts.unpacking import Unpacker, UnpackLimits
 from velero.artifacts.volumes import Volume, volumes_of
@@ -28,7 +28,7 @@ _CHUNK = 1 << 16
 class Visitor(Protocol):
     """Can be pickled."""
 
-    def visit(self, stored: Stored) -> None: ...
+    def visit(self, stored: StoredObject) -> None: ...
 
 
 T = TypeVar("T")
@@ -49,7 +49,7 @@ class Artifacts:
     async def volumes(self, name: str, *, restore: bool = False) -> tuple[Volume, ...]:
         return await self._read(File.RESTORE_VOLUME_INFO if restore else File.BACKUP_VOLUME_INFOS, name, volumes_of)
 
-    async def resources(self, name: str, *, restore: bool = False) -> tuple[Listed, ...]:
+    async def resources(self, name: str, *, restore: bool = False) -> tuple[ListedItem, ...]:
         return await self._read(
             File.RESTORE_RESOURCE_LIST if restore else File.BACKUP_RESOURCE_LIST, name, resources_of
         )
@@ -67,7 +67,7 @@ class Artifacts:
 
     async def log_text(self, name: str, *, restore: bool = False) -> AsyncGenerator[str, None]:
         """Line by line, as Velero wrote it. Close it with `aclosing` if you stop early."""
-        splitter = Splitter()
+        splitter = LineSplitter()
         file = File.RESTORE_LOG if restore else File.BACKUP_LOG
         async with aclosing(self.downloads.stream(file, name)) as pieces:
             async for piece in pieces:
@@ -78,7 +78,7 @@ class Artifacts:
 
     async def log(self, name: str, *, restore: bool = False) -> tuple[LogLine, ...]:
         async with aclosing(self.log_text(name, restore=restore)) as lines:
-            read = [log_line(line) async for line in lines]
+            read = [parse_log_line(line) async for line in lines]
         return tuple(line for line in read if line is not None)
 
     async def contents(self, name: str, visitor: V) -> V:

@@ -23,7 +23,7 @@ class ItemOutcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListedItem:
     api_version: str
     kind: str
     namespace: str
@@ -34,7 +34,7 @@ class Listed:
 _OUTCOME = re.compile(r"(.*)\((created|updated|failed|skipped)\)", re.DOTALL)
 
 
-def resources_of(body: bytes) -> tuple[Listed, ...]:
+def resources_of(body: bytes) -> tuple[ListedItem, ...]:
     parsed = parse_json(body, "The resource list")
     if not isinstance(parsed, dict):
         raise DownloadError("The resource list can't be read.", why="it isn't a JSON object")
@@ -47,14 +47,14 @@ def resources_of(body: bytes) -> tuple[Listed, ...]:
     )
 
 
-def _listed(key: str, item: str) -> Listed:
+def _listed(key: str, item: str) -> ListedItem:
     api_version, _, kind = key.rpartition("/")
     outcome = ItemOutcome.NONE
     if (found := _OUTCOME.fullmatch(item)) is not None:
         item, outcome = found[1], ItemOutcome(found[2])
     namespace, _, name = item.rpartition("/")
-    return Listed(api_version, kind, namespace, name, outcome)
+    return ListedItem(api_version, kind, namespace, name, outcome)
 
 
-def outcomes(listed: Iterable[Listed]) -> Counter[ItemOutcome]:
+def outcomes(listed: Iterable[ListedItem]) -> Counter[ItemOutcome]:
     return Counter(one.outcome for one in listed)

@@ -58,7 +58,7 @@ def results_of(body: bytes) -> Results:
     return Results(_entries(section(parsed, "errors")), _entries(section(parsed, "warnings")))
 
 
-def grouped(entries: tuple[ResultEntry, ...]) -> tuple[Group, ...]:
+def group_by_message(entries: tuple[ResultEntry, ...]) -> tuple[Group, ...]:
     """Largest group first; within one, in Velero's order."""
     groups: dict[str, list[ResultEntry]] = {}
     for entry in entries:

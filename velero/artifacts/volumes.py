@@ -13,7 +13,7 @@ from enum import StrEnum
 from domain.errors import DownloadError
 from domain.json_types import Json
 from velero.artifacts.results import parse_json
-from velero.fields import moment, number, section, text
+from velero.fields import number, section, text, timestamp
 
 
 class VolumeDataState(StrEnum):
@@ -31,7 +31,7 @@ class Volume:
     """`pod` and `pod_volume` name volumes that have no claim (emptyDir)."""
 
     namespace: str
-    claim: str
+    pvc: str
     volume: str
     pod: str
     pod_volume: str
@@ -49,8 +49,8 @@ class Volume:
 
     @property
     def shown(self) -> str:
-        if self.claim:
-            return f"{self.namespace}/{self.claim}"
+        if self.pvc:
+            return f"{self.namespace}/{self.pvc}"
         return f"{self.namespace}/{self.pod}:{self.pod_volume}" if self.pod else self.volume
 
 
@@ -66,7 +66,7 @@ def _volume(source: Json) -> Volume:
     moved, csi = section(source, "snapshotDataMovementInfo"), section(source, "csiSnapshotInfo")
     return Volume(
         namespace=text(source, "pvcNamespace") or text(files, "podNamespace"),
-        claim=text(source, "pvcName"),
+        pvc=text(source, "pvcName"),
         volume=text(source, "pvName"),
         pod=text(files, "podName"),
         pod_volume=text(files, "volumeName"),
@@ -75,8 +75,8 @@ def _volume(source: Json) -> Volume:
         why=missing_data_reasons(text(source, "skippedReason")),
         size=number(files, "size") or number(moved, "size") or number(csi, "size"),
         incremental=number(files, "incrementalSize") or number(moved, "incrementalSize"),
-        started=moment(source, "startTimestamp"),
-        completed=moment(source, "completionTimestamp"),
+        started=timestamp(source, "startTimestamp"),
+        completed=timestamp(source, "completionTimestamp"),
     )
 
 

@@ -48,7 +48,7 @@ class Trap(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Warned:
+class TrapWarning:
     trap: Trap
     text: str
 
@@ -64,7 +64,7 @@ def describe(expr: str, dialect: Dialect = Dialect.ROBFIG) -> str:
     return _fields(schedule.table.fields) + zone
 
 
-def preset(expr: str) -> str | None:
+def preset_name(expr: str) -> str | None:
     """The name of the preset that this expression is."""
     written = " ".join(expr.split()).upper()
     return next((name for name, known in PRESETS.items() if known == written), None)
@@ -182,7 +182,7 @@ def _ordinal(day: int) -> str:
     return f"{day}{ending}"
 
 
-def find_traps(expr: str, dialect: Dialect) -> list[Warned]:
+def find_traps(expr: str, dialect: Dialect) -> list[TrapWarning]:
     """What is likely meant otherwise, also where the server refuses it: then it says what to write instead."""
     found = _ZONE.match(expr)
     body = (found[2] if found else expr).strip()
@@ -194,46 +194,48 @@ def find_traps(expr: str, dialect: Dialect) -> list[Warned]:
     return warned + list(_accepted(schedule, body))
 
 
-def _refused(body: str, dialect: Dialect) -> Iterator[Warned]:
+def _refused(body: str, dialect: Dialect) -> Iterator[TrapWarning]:
     words = body.split()
     if body in {"@never", "@default"}:
         mend = "pause the schedule instead" if body == "@never" else "write a cron expression"
-        yield Warned(Trap.KOTS_WORD, f"Velero doesn't support `{body}` (KOTS does): {mend}.")
+        yield TrapWarning(Trap.KOTS_WORD, f"Velero doesn't support `{body}` (KOTS does): {mend}.")
     elif body.startswith("@") and body != body.lower() and not body.lower().startswith("@every"):
-        yield Warned(Trap.CAPITALS, f"Use lowercase: `{body.lower()}`.")
+        yield TrapWarning(Trap.CAPITALS, f"Use lowercase: `{body.lower()}`.")
     elif len(words) == 6:
         shorter = " ".join(words[1:])
-        yield Warned(
+        yield TrapWarning(
             Trap.SIX_FIELDS, f"Velero's cron expressions have five fields, without seconds. Did you mean `{shorter}`?"
         )
     elif len(words) == 5 and dialect is Dialect.ROBFIG and re.search(r"(?<!/)\b7\b", words[4]):
-        yield Warned(Trap.WEEKDAY_SEVEN, "Velero before 1.19 doesn't accept weekday 7. Use 0 or SUN for Sunday.")
+        yield TrapWarning(Trap.WEEKDAY_SEVEN, "Velero before 1.19 doesn't accept weekday 7. Use 0 or SUN for Sunday.")
 
 
-def _accepted(schedule: CronSchedule, body: str) -> Iterator[Warned]:
+def _accepted(schedule: CronSchedule, body: str) -> Iterator[TrapWarning]:
     if body == "@weekly":
-        yield Warned(
+        yield TrapWarning(
             Trap.WEEKLY_IS_SUNDAY,
             "`@weekly` runs on Sunday at 00:00. The KOTS preset weekly runs on Monday: '0 0 * * MON'.",
         )
     if schedule.every is not None:
         if schedule.every * SECOND < MINUTE:
-            yield Warned(
+            yield TrapWarning(
                 Trap.UNDER_A_MINUTE, "Velero checks schedules once a minute, so it can't run more often than that."
             )
-        yield Warned(Trap.DRIFT, "`@every` counts from the start of the previous run, so the time of day drifts.")
+        yield TrapWarning(Trap.DRIFT, "`@every` counts from the start of the previous run, so the time of day drifts.")
     elif schedule.table is None:
         yield _never("The expression never matches")
-    elif barren := schedule.table.barren_years:
+    elif barren := schedule.table.years_without_run:
         yield _never(
             "The expression matches no date in the next five years" if barren < 28 else "The expression matches no date"
         )
     elif both := _both_restricted(schedule.table.fields):
-        yield Warned(Trap.DATE_AND_WEEKDAY, both)
+        yield TrapWarning(Trap.DATE_AND_WEEKDAY, both)
 
 
-def _never(what: str) -> Warned:
-    return Warned(Trap.NEVER, f"{what}. Velero treats such a schedule as always due and creates backups continuously.")
+def _never(what: str) -> TrapWarning:
+    return TrapWarning(
+        Trap.NEVER, f"{what}. Velero treats such a schedule as always due and creates backups continuously."
+    )
 
 
 def _both_restricted(fields: Fields) -> str | None:

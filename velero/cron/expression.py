@@ -16,13 +16,13 @@ from zoneinfo import ZoneInfo
 from domain.duration import SECOND
 from domain.errors import UsageError
 from velero.cron import go_text, go_zone
-from velero.cron.fields import Dialect, read
+from velero.cron.fields import Dialect, parse_fields
 from velero.cron.go_text import GoError, quote
-from velero.cron.search import Timetable, next_run, timetable
+from velero.cron.search import Timetable, build_timetable, next_run
 
 __all__ = ["CronError", "CronSchedule", "Dialect", "dialect_for", "parse"]
 
-LONGEST: Final = 1024
+MAX_EXPRESSION_BYTES: Final = 1024
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _ONE_SECOND: Final = timedelta(seconds=1)
 _VERSION: Final = re.compile(r"v?(\d{1,6})\.(\d{1,6})(?:\.|-|\+|\Z)", re.ASCII)
@@ -113,7 +113,7 @@ def parse(expr: str, server_zone: str | ZoneInfo, dialect: Dialect) -> CronSched
     """Read `spec.schedule` as a server in this zone would."""
     text = expr.encode(errors="replace").decode()
     try:
-        server = server_zone if isinstance(server_zone, ZoneInfo) else go_zone.load(server_zone)
+        server = server_zone if isinstance(server_zone, ZoneInfo) else go_zone.load_zone(server_zone)
         zone, rest = _zone(text, dialect)
         return _schedule(expr, rest, zone or server or ZoneInfo("UTC"), dialect)
     except GoError as error:
@@ -124,8 +124,8 @@ def _zone(text: str, dialect: Dialect) -> tuple[ZoneInfo | None, str]:
     """What `CRON_TZ=` says, and the rest. None: the server's own zone."""
     if not text:
         raise CronError(_EMPTY)
-    if dialect is Dialect.NETRESEARCH and (size := len(text.encode())) > LONGEST:
-        raise CronError(f"spec too long: {size} > {LONGEST}")
+    if dialect is Dialect.NETRESEARCH and (size := len(text.encode())) > MAX_EXPRESSION_BYTES:
+        raise CronError(f"spec too long: {size} > {MAX_EXPRESSION_BYTES}")
     if not text.startswith(_PREFIXES):
         return None, text
     head, blank, rest = text.partition(" ")
@@ -135,7 +135,7 @@ def _zone(text: str, dialect: Dialect) -> tuple[ZoneInfo | None, str]:
     if not blank:
         raise CronError("runtime error: slice bounds out of range [:-1]", panic=True)
     try:
-        return go_zone.load(name), go_text.trim(rest)
+        return go_zone.load_zone(name), go_text.trim(rest)
     except GoError as error:
         raise CronError(f"provided bad location {name}: {error}") from error
 
@@ -148,7 +148,7 @@ def _netresearch_zone(name: str, text: str, rest: str, *, blank: str) -> tuple[Z
     if fault := _zone_fault(name):
         raise CronError(f"invalid timezone {quote(name)}: {fault}")
     try:
-        zone = go_zone.load(name)
+        zone = go_zone.load_zone(name)
     except GoError as error:
         raise CronError(f"unknown time zone {quote(name)}: {error}") from error
     if not (remaining := go_text.trim(rest)):
@@ -171,9 +171,9 @@ def _zone_fault(name: str) -> str | None:
 
 def _schedule(expr: str, rest: str, zone: ZoneInfo, dialect: Dialect) -> CronSchedule:
     if not rest.startswith("@"):
-        return CronSchedule(expr, dialect, zone, table=timetable(read(go_text.fields(rest), dialect)))
+        return CronSchedule(expr, dialect, zone, table=build_timetable(parse_fields(go_text.fields(rest), dialect)))
     if plain := _DESCRIPTORS.get(rest):
-        return CronSchedule(expr, dialect, zone, table=timetable(read(plain.split(), dialect)))
+        return CronSchedule(expr, dialect, zone, table=build_timetable(parse_fields(plain.split(), dialect)))
     if rest.startswith("@every "):
         return CronSchedule(expr, dialect, zone, every=_every(rest, dialect))
     if dialect is Dialect.NETRESEARCH and rest in _NEVER:

@@ -165,7 +165,7 @@ def _plain(bits: int) -> int:
     return bits & ~_STAR
 
 
-def read(words: list[str], dialect: Dialect) -> Fields:
+def parse_fields(words: list[str], dialect: Dialect) -> Fields:
     """Five words to bits; the first fault in the library's own order of looking."""
     if len(words) != 5:
         raise GoError(f"expected exactly 5 fields, found {len(words)}: [{' '.join(words)}]")

@@ -146,7 +146,7 @@ def zone_of(info: ZoneInfo) -> Zone:
     return Zone(info)
 
 
-def load(name: str) -> ZoneInfo | None:
+def load_zone(name: str) -> ZoneInfo | None:
     """time.LoadLocation: the empty name is UTC; None is the zone of the server itself."""
     if name in {"", "UTC"}:
         return ZoneInfo("UTC")

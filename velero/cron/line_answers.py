@@ -9,7 +9,7 @@ from typing import Final
 
 from velero.cron.expression import CronError, CronSchedule, Dialect, parse
 
-MOST: Final = 100_000
+MAX_RUNS: Final = 100_000
 _INSTANT: Final = re.compile(r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}:\d{2})(?:\.(\d+))?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
 
 
@@ -62,8 +62,8 @@ def _count(request: Mapping[object, object]) -> int:
     count = request.get("count", 1)
     if isinstance(count, bool) or not isinstance(count, int):
         raise _BadLineError(f"count must be a whole number, not {_kind(count)}")
-    if not 1 <= count <= MOST:
-        raise _BadLineError(f"count has to be 1 to {MOST}, not {count if abs(count) < 10**12 else 'that'}")
+    if not 1 <= count <= MAX_RUNS:
+        raise _BadLineError(f"count has to be 1 to {MAX_RUNS}, not {count if abs(count) < 10**12 else 'that'}")
     return count
 
 

@@ -14,14 +14,14 @@ from typing import Final
 
 from velero.cron.expression import CronSchedule
 
-TICK: Final = timedelta(seconds=60)
+CHECK_INTERVAL: Final = timedelta(seconds=60)
 _SECOND: Final = timedelta(seconds=1)
 _FARTHEST: Final = timedelta(days=5 * 366)
 """The libraries look no further ahead, so nothing further back can matter."""
 
 
 @dataclass(frozen=True, slots=True)
-class Marks:
+class ScheduleTimes:
     """What the controller counts from: metadata.creationTimestamp, status.lastBackup, status.lastSkipped."""
 
     created: datetime
@@ -29,15 +29,15 @@ class Marks:
     last_skipped: datetime | None = None
 
     @property
-    def ran(self) -> datetime:
+    def last_run(self) -> datetime:
         return self.last_backup or self.created
 
     @property
     def base(self) -> datetime:
-        return self.ran if self.last_skipped is None else max(self.ran, self.last_skipped)
+        return self.last_run if self.last_skipped is None else max(self.last_run, self.last_skipped)
 
 
-class Why(Enum):
+class DueReason(Enum):
     DUE = "the next run has passed"
     NOT_YET = "the next run lies ahead"
     ALWAYS = "it matches no time, which Velero treats as always due"
@@ -47,65 +47,67 @@ class Why(Enum):
 class Due:
     """`at` is the occurrence the controller waits for, or would make up for at its next look."""
 
-    why: Why
+    reason: DueReason
     at: datetime | None
 
     def __bool__(self) -> bool:
-        return self.why is not Why.NOT_YET
+        return self.reason is not DueReason.NOT_YET
 
 
-def next_expected(schedule: CronSchedule, marks: Marks) -> datetime | None:
+def next_expected(schedule: CronSchedule, marks: ScheduleTimes) -> datetime | None:
     """The run that the controller waits for. May be past: then it starts at the next look. None: see Why.ALWAYS."""
     return schedule.next(marks.base)
 
 
-def due(schedule: CronSchedule, marks: Marks, now: datetime) -> Due:
+def check_due(schedule: CronSchedule, marks: ScheduleTimes, now: datetime) -> Due:
     """Strictly later, as the controller compares."""
     if (at := next_expected(schedule, marks)) is None:
-        return Due(Why.ALWAYS, None)
-    return Due(Why.DUE if now > at else Why.NOT_YET, at)
+        return Due(DueReason.ALWAYS, None)
+    return Due(DueReason.DUE if now > at else DueReason.NOT_YET, at)
 
 
-def look_after(at: datetime, server_started: datetime) -> datetime:
+def next_check_after(at: datetime, server_started: datetime) -> datetime:
     """The server's first look later than `at`: when a run that is due at `at` really starts."""
     if at < server_started:
         return server_started
-    return server_started + ((at - server_started) // TICK + 1) * TICK
+    return server_started + ((at - server_started) // CHECK_INTERVAL + 1) * CHECK_INTERVAL
 
 
 def start_window(at: datetime, server_started: datetime | None = None) -> tuple[datetime, datetime]:
     """From when until when a run due at `at` may start, if nothing blocks it and the server lives."""
     if server_started is None:
-        return at, at + TICK
-    look = look_after(at, server_started)
+        return at, at + CHECK_INTERVAL
+    look = next_check_after(at, server_started)
     return look, look
 
 
-def coming(schedule: CronSchedule, base: datetime, horizon: datetime | None, now: datetime, n: int) -> list[datetime]:
+def next_runs(
+    schedule: CronSchedule, base: datetime, horizon: datetime | None, now: datetime, n: int
+) -> list[datetime]:
     """The next `n` real runs after now: nothing up to the horizon. A run that is overdue is not among them (see due)."""
     start = base if horizon is None else max(base, horizon)
     first = schedule.next(start)
     return schedule.runs(start if first is not None and first > now else max(start, now), n)
 
 
-def nth_occurrence(
+def skip_until(
     schedule: CronSchedule, base: datetime, now: datetime, n: int, *, horizon: datetime | None = None
 ) -> datetime | None:
     """The horizon that skips the next `n` runs. Counted from now, so that asking twice skips once;
     with the horizon in force it extends that one.
     """
-    runs = coming(schedule, base, horizon, now, n)
+    runs = next_runs(schedule, base, horizon, now, n)
     return runs[n - 1] if 0 < n <= len(runs) else None
 
 
-def skipped_by(
+def skipped_runs(
     schedule: CronSchedule, base: datetime, horizon: datetime, now: datetime, limit: int = 100
 ) -> list[datetime]:
     """The coming occurrences that a horizon suppresses, at most `limit`."""
-    return [run for run in coming(schedule, base, None, now, limit) if run <= horizon]
+    return [run for run in next_runs(schedule, base, None, now, limit) if run <= horizon]
 
 
-def last_passed(schedule: CronSchedule, base: datetime, now: datetime) -> datetime | None:
+def last_due_before(schedule: CronSchedule, base: datetime, now: datetime) -> datetime | None:
     """The last occurrence later than `base` that is not later than now. For taking back a skip, and for misses."""
     first = schedule.next(base)
     if first is None or first > now:
@@ -129,7 +131,7 @@ def _passed(schedule: CronSchedule, after: datetime, now: datetime) -> bool:
 
 def _around(schedule: CronSchedule, earliest: datetime, now: datetime) -> tuple[datetime, datetime]:
     """An instant with an occurrence between it and now, and a later one without."""
-    high, back = now, TICK
+    high, back = now, CHECK_INTERVAL
     while (low := now - back) > earliest:
         if _passed(schedule, low, now):
             return low, high

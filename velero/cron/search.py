@@ -16,7 +16,7 @@ from typing import Final
 from velero.cron.fields import Fields
 from velero.cron.go_zone import DAY, EPOCH_DAY, Zone
 
-YEARS: Final = 5
+SEARCH_YEARS: Final = 5
 """Both libraries give up after the fifth year."""
 
 _ROUNDS: Final = 20_000
@@ -42,20 +42,20 @@ class Timetable:
     """Fields unrolled: `moments` are the seconds of a day, `patterns` the days of a month by the weekday of its first."""
 
     fields: Fields
-    moments: tuple[int, ...]
+    seconds_of_day: tuple[int, ...]
     patterns: tuple[int, ...]
 
     @property
-    def barren_years(self) -> int:
+    def years_without_run(self) -> int:
         """In how many years of 28, which have every kind of year, a search finds nothing. All of them: it never runs."""
         starts = (date(year, 1, 1).toordinal() - EPOCH_DAY for year in range(2000, 2028))
-        return sum(1 for start in starts if not self.moments or self.first_day(start) is None)
+        return sum(1 for start in starts if not self.seconds_of_day or self.first_day(start) is None)
 
     def first_day(self, day: int) -> int | None:
         """The first matching day from `day` on, within the years the libraries look at."""
         start = date.fromordinal(day + EPOCH_DAY)
         year, month, skip = start.year, start.month, start.day
-        limit = year + YEARS
+        limit = year + SEARCH_YEARS
         first = day - skip + 1
         while year <= limit:
             length = _length(year, month)
@@ -71,7 +71,7 @@ class Timetable:
 
 
 @lru_cache(maxsize=1024)
-def timetable(fields: Fields) -> Timetable:
+def build_timetable(fields: Fields) -> Timetable:
     minutes = [minute * 60 for minute in range(60) if fields.minute >> minute & 1]
     moments = tuple(hour * 3600 + minute for hour in range(24) if fields.hour >> hour & 1 for minute in minutes)
     return Timetable(fields, moments, tuple(_pattern(fields, first) for first in range(7)))
@@ -85,7 +85,7 @@ def _pattern(fields: Fields, first: int) -> int:
 
 def next_run(table: Timetable, zone: Zone, after: int) -> int | None:
     """The first run later than `after`; both in seconds since 1970 UTC. None: there is none in five years."""
-    moments = table.moments
+    moments = table.seconds_of_day
     if not moments:
         return None
     now = after + 1
@@ -114,12 +114,12 @@ def _from_tomorrow(table: Timetable, today: int) -> int | None:
     """The years are counted from today, also where the search goes on tomorrow, in another year."""
     day = table.first_day(today + 1)
     year = date.fromordinal(today + EPOCH_DAY).year
-    return day if day is None or date.fromordinal(day + EPOCH_DAY).year <= year + YEARS else None
+    return day if day is None or date.fromordinal(day + EPOCH_DAY).year <= year + SEARCH_YEARS else None
 
 
 def _unheard_of(table: Timetable, zone: Zone, today: int, now: int) -> int | None:
     """A date that never comes; yet the walk can stumble over a midnight that a zone lacks, into a day it did not check."""
-    if zone.is_plain(today, today) and not zone.lacks_midnights(today, today + (YEARS + 1) * 366):
+    if zone.is_plain(today, today) and not zone.lacks_midnights(today, today + (SEARCH_YEARS + 1) * 366):
         return None
     try:
         return _Walk(table, zone, now).run()
@@ -131,7 +131,7 @@ def _astray(table: Timetable, zone: Zone, first: int, after: int) -> int | None:
     """Where the libraries never come back: the plain calendar, always onwards."""
     day: int | None = first
     while day is not None:
-        if (run := zone.instant(day, table.moments[0])) > after:
+        if (run := zone.instant(day, table.seconds_of_day[0])) > after:
             return run
         day = table.first_day(day + 1)
     return None
@@ -160,7 +160,7 @@ class _Walk:
         self.stuck = 0
 
     def run(self) -> int | None:
-        limit = self._date().year + YEARS
+        limit = self._date().year + SEARCH_YEARS
         for _ in range(_ROUNDS):
             if self._date().year > limit:
                 return None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from msgspec import field
 
 from domain.json_types import Json
-from velero.fields import flag, moment, number, section, strings, text
+from velero.fields import flag, number, section, strings, text, timestamp
 from velero.gateway import Gateway
 from velero.kinds import BACKUP
 from velero.names import SCHEDULE_NAME
@@ -75,9 +75,9 @@ def backup_of(source: Json) -> Backup:
         excluded_namespaces=strings(spec, "excludedNamespaces"),
         ttl=text(spec, "ttl"),
         snapshot_volumes=flag(spec, "snapshotVolumes"),
-        started=moment(status, "startTimestamp"),
-        completed=moment(status, "completionTimestamp"),
-        expires=moment(status, "expiration"),
+        started=timestamp(status, "startTimestamp"),
+        completed=timestamp(status, "completionTimestamp"),
+        expires=timestamp(status, "expiration"),
         errors=number(status, "errors"),
         warnings=number(status, "warnings"),
         items_done=number(progress, "itemsBackedUp"),

@@ -56,7 +56,9 @@ def copy_manifest(source: ConfigMap, labels: Mapping[str, str] | None = None) ->
     }
 
 
-async def copied(gateway: Gateway[ConfigMap], source: ConfigMap, labels: Mapping[str, str] | None = None) -> ConfigMap:
+async def create_copy(
+    gateway: Gateway[ConfigMap], source: ConfigMap, labels: Mapping[str, str] | None = None
+) -> ConfigMap:
     """The copy, made now or before. Conflict if something else bears its name."""
     try:
         return await gateway.create(copy_manifest(source, labels))

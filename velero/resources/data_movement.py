@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from domain.json_types import Json
-from velero.fields import moment, number, section, text
+from velero.fields import number, section, text, timestamp
 from velero.gateway import Gateway
 from velero.kinds import DATA_DOWNLOAD, DATA_UPLOAD
 from velero.objects import Object, meta_of
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 class DataMovement(Object):
     phase: str
     message: str
-    claim_namespace: str
-    claim: str
+    pvc_namespace: str
+    pvc: str
     storage_location: str
     node: str
     snapshot: str
@@ -45,16 +45,16 @@ def movement_of(source: Json) -> DataMovement:
         raw=source,
         phase=text(status, "phase"),
         message=text(status, "message"),
-        claim_namespace=text(target, "namespace") or text(spec, "sourceNamespace"),
-        claim=text(target, "pvc") or text(spec, "sourcePVC"),
+        pvc_namespace=text(target, "namespace") or text(spec, "sourceNamespace"),
+        pvc=text(target, "pvc") or text(spec, "sourcePVC"),
         storage_location=text(spec, "backupStorageLocation"),
         node=text(status, "node"),
         snapshot=text(status, "snapshotID") or text(spec, "snapshotID"),
         bytes_done=number(progress, "bytesDone"),
         bytes_total=number(progress, "totalBytes"),
         incremental=number(status, "incrementalBytes"),
-        started=moment(status, "startTimestamp"),
-        completed=moment(status, "completionTimestamp"),
+        started=timestamp(status, "startTimestamp"),
+        completed=timestamp(status, "completionTimestamp"),
     )
 
 

@@ -10,7 +10,7 @@ from domain.json_types import Json
 from velero.fields import section, strings, text
 from velero.gateway import Gateway
 from velero.kinds import DELETION
-from velero.names import BACKUP_NAME, BACKUP_UID, label_value, prefix
+from velero.names import BACKUP_NAME, BACKUP_UID, generate_name_prefix, label_value
 from velero.objects import Object, meta_of
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def deletion_manifest(backup: str, uid: str, *, name: str = "", labels: Mapping[
 
     The uid label is no precondition to Velero, which deletes whatever has the name: check the uid right before.
     """
-    named = {"name": name} if name else {"generateName": prefix(backup)}
+    named = {"name": name} if name else {"generateName": generate_name_prefix(backup)}
     marks = {**(labels or {}), BACKUP_NAME: label_value(backup), BACKUP_UID: uid}
     return {"metadata": {**named, "labels": marks}, "spec": {"backupName": backup}}
 

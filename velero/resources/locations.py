@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from domain.json_types import Json
-from velero.fields import flag, moment, section, string_map, text
+from velero.fields import flag, section, string_map, text, timestamp
 from velero.gateway import Gateway
 from velero.kinds import SNAPSHOT_LOCATION, STORAGE_LOCATION
 from velero.objects import Object, meta_of
@@ -75,8 +75,8 @@ def storage_location_of(source: Json) -> StorageLocation:
         ca=_pem(text(store, "caCert")),
         sync_period=text(spec, "backupSyncPeriod"),
         validation_frequency=text(spec, "validationFrequency"),
-        last_synced=moment(status, "lastSyncedTime"),
-        last_validated=moment(status, "lastValidationTime"),
+        last_synced=timestamp(status, "lastSyncedTime"),
+        last_validated=timestamp(status, "lastValidationTime"),
     )
 
 

@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from domain.json_types import Json
-from velero.fields import moment, number, section, text
+from velero.fields import number, section, text, timestamp
 from velero.gateway import Gateway
 from velero.kinds import POD_VOLUME_BACKUP, POD_VOLUME_RESTORE
-from velero.names import BACKUP_NAME, RESTORE_NAME, label_value
+from velero.names import BACKUP_NAME, label_value
 from velero.objects import Object, meta_of
 from velero.phases import VOLUME_PHASES
 
@@ -64,18 +64,14 @@ def pod_volume_of(source: Json) -> PodVolume:
         bytes_done=number(progress, "bytesDone"),
         bytes_total=number(progress, "totalBytes"),
         incremental=number(status, "incrementalBytes"),
-        started=moment(status, "startTimestamp"),
-        completed=moment(status, "completionTimestamp"),
+        started=timestamp(status, "startTimestamp"),
+        completed=timestamp(status, "completionTimestamp"),
     )
 
 
-def of_backup(backup: str) -> str:
-    """Selector of what belongs to a backup."""
+def backup_selector(backup: str) -> str:
+    """Return the label selector of the objects that belong to a backup."""
     return f"{BACKUP_NAME}={label_value(backup)}"
-
-
-def of_restore(restore: str) -> str:
-    return f"{RESTORE_NAME}={label_value(restore)}"
 
 
 def pod_volume_backups(api: Api, namespace: str) -> Gateway[PodVolume]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from domain.json_types import Json
-from velero.fields import items, moment, section, text
+from velero.fields import items, section, text, timestamp
 from velero.gateway import Gateway
 from velero.kinds import REPOSITORY
 from velero.objects import Object, meta_of
@@ -45,15 +45,15 @@ def repository_of(source: Json) -> Repository:
         type=text(spec, "repositoryType"),
         volume_namespace=text(spec, "volumeNamespace"),
         storage_location=text(spec, "backupStorageLocation"),
-        last_maintenance=moment(status, "lastMaintenanceTime"),
+        last_maintenance=timestamp(status, "lastMaintenanceTime"),
         maintenance=tuple(_maintenance(run) for run in items(status, "recentMaintenance")),
     )
 
 
 def _maintenance(source: Json) -> Maintenance:
     return Maintenance(
-        moment(source, "startTimestamp"),
-        moment(source, "completeTimestamp"),
+        timestamp(source, "startTimestamp"),
+        timestamp(source, "completeTimestamp"),
         text(source, "result"),
         text(source, "message"),
     )

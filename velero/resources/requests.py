@@ -18,8 +18,8 @@ from velero.objects import Object
 R = TypeVar("R", bound=Object)
 _STEPS = (0.05, 0.1, 0.2, 0.4)
 _PATIENCE = 4
-OURS = {"app.kubernetes.io/managed-by": "velero-chatops"}
-LEFT_AFTER = timedelta(minutes=10)
+OWNER_LABELS = {"app.kubernetes.io/managed-by": "velero-chatops"}
+LEFTOVER_AGE = timedelta(minutes=10)
 """Far beyond the longest time that one is waited for; another bot of ours may be waiting for a younger one."""
 
 
@@ -43,7 +43,7 @@ async def answered_request(
     found by its label (`remove_leftovers`): Velero itself removes only those that it has answered.
     """
     metadata = section(manifest, "metadata")
-    labels = {**section(metadata, "labels"), **OURS}
+    labels = {**section(metadata, "labels"), **OWNER_LABELS}
     request = await gateway.create({**manifest, "metadata": {**metadata, "labels": labels}})
     try:
         yield await _wait(gateway, request, done, stuck, within)
@@ -74,10 +74,10 @@ def _steps() -> Iterator[float]:
 
 async def remove_leftovers(gateway: Gateway[R], now: datetime) -> int:
     """How many requests of ours, that nobody waits for any more, were removed."""
-    selector = ",".join(f"{key}={value}" for key, value in OURS.items())
+    selector = ",".join(f"{key}={value}" for key, value in OWNER_LABELS.items())
     removed = 0
     for request in await gateway.list(selector=selector):
-        if request.meta.created is None or now - request.meta.created < LEFT_AFTER:
+        if request.meta.created is None or now - request.meta.created < LEFTOVER_AGE:
             continue
         with contextlib.suppress(ObjectNotFound, Conflict):
             await gateway.delete(request.name, uid=request.meta.uid)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from msgspec import field
 
 from domain.json_types import Json
-from velero.fields import flag, moment, number, section, string_map, strings, text
+from velero.fields import flag, number, section, string_map, strings, text, timestamp
 from velero.gateway import Gateway
 from velero.kinds import RESTORE
 from velero.objects import Object, meta_of
@@ -66,8 +66,8 @@ def restore_of(source: Json) -> Restore:
         namespace_mapping=string_map(spec, "namespaceMapping"),
         existing_policy=text(spec, "existingResourcePolicy"),
         restore_volumes=flag(spec, "restorePVs"),
-        started=moment(status, "startTimestamp"),
-        completed=moment(status, "completionTimestamp"),
+        started=timestamp(status, "startTimestamp"),
+        completed=timestamp(status, "completionTimestamp"),
         errors=number(status, "errors"),
         warnings=number(status, "warnings"),
         items_done=number(progress, "itemsRestored"),

@@ -17,7 +17,7 @@ from msgspec.structs import fields
 
 from domain.json_types import Json
 from velero.documents import MANIFEST_BOUNDS, check_json
-from velero.gateway import Gateway, Listed, Page
+from velero.gateway import Gateway, ObjectList, Page
 from velero.kinds import Kind
 from velero.names import KOTS_APP, KOTS_TRIGGER, REQUESTED_BY
 from velero.phases import BACKUP_PHASES
@@ -93,7 +93,7 @@ class Rows(Gateway[P]):
         super().__init__(api, kind, partial(fit_to_type, wanted), namespace)
         self._wanted = wanted
         self._one = Decoder(wanted)
-        self._listed = Decoder(Listed[wanted])  # type: ignore[valid-type] # known only now
+        self._listed = Decoder(ObjectList[wanted])  # type: ignore[valid-type] # known only now
 
     def read_page(self, body: Body) -> Page[P]:
         """Where one object is not as it should be, they are read one by one."""

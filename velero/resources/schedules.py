@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from domain.json_types import Json
 from domain.plan import digest
-from velero.fields import flag, moment, section, strings, text
+from velero.fields import flag, section, strings, text, timestamp
 from velero.gateway import Gateway
 from velero.kinds import SCHEDULE
 from velero.objects import Object, meta_of
@@ -48,8 +48,8 @@ def schedule_of(source: Json) -> Schedule:
         skip_immediately=flag(spec, "skipImmediately"),
         owner_references=flag(spec, "useOwnerReferencesInBackup"),
         template=section(spec, "template"),
-        last_backup=moment(status, "lastBackup"),
-        last_skipped=moment(status, "lastSkipped"),
+        last_backup=timestamp(status, "lastBackup"),
+        last_skipped=timestamp(status, "lastSkipped"),
         validation_errors=strings(status, "validationErrors"),
     )
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from domain.json_types import Json
-from velero.fields import items, moment, section, text
+from velero.fields import items, section, text, timestamp
 from velero.gateway import Gateway
 from velero.kinds import SERVER_STATUS
 from velero.objects import Object, meta_of
@@ -50,7 +50,7 @@ def status_request_of(source: Json) -> StatusRequest:
         phase=text(status, "phase"),
         version=text(status, "serverVersion"),
         plugins=tuple(dict.fromkeys(found)),
-        processed=moment(status, "processedTimestamp"),
+        processed=timestamp(status, "processedTimestamp"),
     )
 
 

@@ -64,7 +64,7 @@ async def other(
 async def eyes(cluster: RealCluster, granted: None) -> AsyncIterator[Cluster]:
     """Our own gateway, with the bot's rights."""
     access = Direct(cluster.url, cluster.bot_token, cluster.ca.read_text("utf-8"))
-    settings = ClusterSettings("prod", access, hosts=(cluster.store.url.removeprefix("http://"),))
+    settings = ClusterSettings("prod", access, object_store_hosts=(cluster.store.url.removeprefix("http://"),))
     one = Cluster(settings, now=lambda: datetime.now(UTC), random=Random(1))
     await one.open()
     yield one

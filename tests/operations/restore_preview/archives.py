@@ -20,7 +20,7 @@ from velero.artifacts.contents import stored_objects
 from velero.artifacts.unpacking import UnpackLimits
 from velero.artifacts.volumes import Volume
 from velero.kinds import Kind
-from velero.live import Served
+from velero.live import ServedKinds
 
 KINDS = {
     kind.name: kind
@@ -43,7 +43,7 @@ KINDS = {
         Kind("Theme", "themes", "blog.example.com"),
     )
 }
-SERVED = Served({(kind.api_version, kind.name): kind for kind in KINDS.values() if kind.name != "Theme"})
+SERVED = ServedKinds({(kind.api_version, kind.name): kind for kind in KINDS.values() if kind.name != "Theme"})
 
 
 def thing(
@@ -77,7 +77,7 @@ def preview(
     live: Iterable[Json] = (),
     *,
     unread: Iterable[str] = (),
-    served: Served = SERVED,
+    served: ServedKinds = SERVED,
     classes: frozenset[str] | None = None,
     modifiers: Modifiers | None = None,
     volumes: tuple[Volume, ...] = (),

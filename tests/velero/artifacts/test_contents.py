@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from domain.errors import DownloadError
 from tests.velero.conftest import RECORDINGS
-from velero.artifacts.archive import Limits
-from velero.artifacts.contents import Stored, stored_objects
-from velero.artifacts.downloads import ARCHIVE
+from velero.artifacts.archive import ArchiveLimits
+from velero.artifacts.contents import StoredObject, stored_objects
+from velero.artifacts.downloads import ARCHIVE_LIMITS
 from velero.artifacts.unpacking import UnpackLimits
 
 
@@ -42,7 +42,7 @@ def config_map(name: str, **data: str) -> bytes:
     return json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data}).encode()
 
 
-def read(body: io.BytesIO, caps: UnpackLimits | None = None, limits: Limits | None = None) -> list[Stored]:
+def read(body: io.BytesIO, caps: UnpackLimits | None = None, limits: ArchiveLimits | None = None) -> list[StoredObject]:
     return list(stored_objects(body, caps or UnpackLimits(), limits))
 
 
@@ -137,7 +137,7 @@ def test_a_bomb_in_what_is_skipped():
 def test_a_huge_member():
     body = packed((ONE, config_map("one", a="x" * 5000)))
     with pytest.raises(DownloadError):
-        read(body, limits=Limits(member=4000))
+        read(body, limits=ArchiveLimits(member=4000))
 
 
 def test_a_name_of_a_megabyte_is_never_read():
@@ -148,7 +148,7 @@ def test_a_name_of_a_megabyte_is_never_read():
 
 def test_too_many_members():
     with pytest.raises(DownloadError):
-        read(packed(*((f"metadata/{n}", b"") for n in range(11))), limits=Limits(members=10))
+        read(packed(*((f"metadata/{n}", b"") for n in range(11))), limits=ArchiveLimits(members=10))
 
 
 def test_a_size_given_twice():
@@ -180,14 +180,14 @@ def test_fifty_megabytes_within_five_seconds_and_a_hundred_megabytes():
     ]
     archive = packed(*members)
     began = time.process_time()
-    count = sum(1 for _ in stored_objects(archive, ARCHIVE))
+    count = sum(1 for _ in stored_objects(archive, ARCHIVE_LIMITS))
     took = time.process_time() - began
     assert count == len(members) // 2
     assert took < 5
 
     archive.seek(0)
     tracemalloc.start()
-    for at, _ in enumerate(stored_objects(archive, ARCHIVE)):
+    for at, _ in enumerate(stored_objects(archive, ARCHIVE_LIMITS)):
         if at > 2000:
             break
     peak = tracemalloc.get_traced_memory()[1]

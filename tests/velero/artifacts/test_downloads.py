@@ -15,10 +15,10 @@ from domain.errors import DownloadError, NotUploaded
 from tests.velero.conftest import says, says_json, streams
 from tests.velero.test_connection import authority
 from velero.artifacts.downloads import Downloads, File, download_requests
-from velero.artifacts.hosts import judge_host
+from velero.artifacts.hosts import check_host
 from velero.artifacts.object_store import ObjectStore
 from velero.artifacts.unpacking import Unpacker, UnpackLimits
-from velero.resources.requests import OURS
+from velero.resources.requests import OWNER_LABELS
 
 REQUESTS = "/apis/velero.io/v1/namespaces/velero/downloadrequests"
 REQUEST = f"{REQUESTS}/nightly-abcde"
@@ -74,7 +74,7 @@ async def test_a_file_is_asked_for_fetched_unpacked_and_the_request_removed(serv
     assert await read(downloads) == b'{"errors":{}}'
     made = json.loads(server.bodies[0])
     assert made["spec"] == {"target": {"kind": "BackupResults", "name": "nightly"}}
-    assert made["metadata"] == {"generateName": "nightly-", "labels": OURS}
+    assert made["metadata"] == {"generateName": "nightly-", "labels": OWNER_LABELS}
     assert velero.removed
 
 
@@ -240,7 +240,7 @@ ALLOWED = [
 
 @pytest.mark.parametrize(("url", "entry"), ALLOWED)
 def test_allowed_hosts(url, entry):
-    assert judge_host(url, (entry,)).allowed
+    assert check_host(url, (entry,)).allowed
 
 
 REFUSED = [
@@ -265,7 +265,7 @@ REFUSED = [
 
 @pytest.mark.parametrize(("url", "entry"), REFUSED)
 def test_refused_hosts(url, entry):
-    assert not judge_host(url, (entry,) if entry else ()).allowed
+    assert not check_host(url, (entry,) if entry else ()).allowed
 
 
 def unpacked(body: bytes, chunk: int, caps: UnpackLimits | None = None) -> bytes:

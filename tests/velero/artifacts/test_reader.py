@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from domain.errors import DownloadError
 from tests.velero.conftest import RECORDINGS, artifact
 from velero.artifacts.item_operations import item_operations_of
-from velero.artifacts.logs import LogLine, Splitter, hook_runs, log_line
-from velero.artifacts.resource_list import ItemOutcome, Listed, outcomes, resources_of
-from velero.artifacts.results import ResultEntry, Results, grouped, results_of
+from velero.artifacts.logs import LineSplitter, LogLine, hook_runs, parse_log_line
+from velero.artifacts.resource_list import ItemOutcome, ListedItem, outcomes, resources_of
+from velero.artifacts.results import ResultEntry, Results, group_by_message, results_of
 from velero.artifacts.volumes import VolumeDataState, missing_data_reasons, volumes_of
 
 ARTIFACTS = RECORDINGS / "artifacts"
@@ -35,7 +35,7 @@ def test_an_error_of_a_backup_names_what_it_is_about():
 
 def test_equal_things_are_said_once():
     results = results_of(artifact("wp-hooks", "BackupResults.json"))
-    first, second = grouped(results.errors)
+    first, second = group_by_message(results.errors)
     assert first.message == "Error executing hook: no preferred addresses found; known addresses: []"
     assert len(first.entries) == 6
     assert [entry.name for entry in second.entries] == ["wp-csi", "wp-ebs", "wp-empty", "wp-fs", "wp-host", "wp-nfs"]
@@ -53,7 +53,7 @@ def test_restores_speak_freely():
 
 def test_what_is_there_already_is_one_group():
     results = results_of(artifact("r-changed", "RestoreResults.json"))
-    [largest, *_] = grouped(results.warnings)
+    [largest, *_] = group_by_message(results.warnings)
     assert largest.message.startswith("already exists")
     assert len(largest.entries) > 10
 
@@ -114,7 +114,7 @@ def test_no_entry_is_lost(line):
 
 
 def test_which_volumes_have_data_and_why_not():
-    volumes = {one.claim: one for one in volumes_of(artifact("wp-plain", "BackupVolumeInfos.json"))}
+    volumes = {one.pvc: one for one in volumes_of(artifact("wp-plain", "BackupVolumeInfos.json"))}
     assert {name: one.data for name, one in volumes.items()} == {
         "data-host": VolumeDataState.NONE,
         "data-nfs": VolumeDataState.NONE,
@@ -154,7 +154,7 @@ def test_an_unknown_reason_is_shown_as_it_is():
 
 def test_volumes_without_a_claim_are_named_by_their_pod():
     volumes = volumes_of(artifact("wp-fsbackup", "BackupVolumeInfos.json"))
-    nameless = [one for one in volumes if not one.claim]
+    nameless = [one for one in volumes if not one.pvc]
     assert nameless
     assert all(":" in one.shown for one in nameless)
 
@@ -189,13 +189,13 @@ def test_where_the_data_is(change, expected):
 
 def test_a_backup_lists_what_it_holds():
     listed = resources_of(artifact("wp-plain", "BackupResourceList.json"))
-    assert Listed("apps/v1", "Deployment", "wordpress", "mysql") in listed
-    assert Listed("v1", "Namespace", "", "wordpress") in listed
+    assert ListedItem("apps/v1", "Deployment", "wordpress", "mysql") in listed
+    assert ListedItem("v1", "Namespace", "", "wordpress") in listed
 
 
 def test_a_restore_lists_what_it_did():
     listed = resources_of(artifact("r-update", "RestoreResourceList.json"))
-    assert Listed("apps/v1", "Deployment", "wordpress", "wordpress", ItemOutcome.UPDATED) in listed
+    assert ListedItem("apps/v1", "Deployment", "wordpress", "wordpress", ItemOutcome.UPDATED) in listed
     assert outcomes(listed) == {
         ItemOutcome.UPDATED: 12,
         ItemOutcome.SKIPPED: 12,
@@ -221,32 +221,34 @@ def test_operations():
 
 def lines_of(folder: str, name: str) -> list[LogLine]:
     raw = artifact(folder, name).decode().splitlines()
-    return [line for line in map(log_line, raw) if line is not None]
+    return [line for line in map(parse_log_line, raw) if line is not None]
 
 
 def test_every_line_of_the_recorded_logs_is_read():
     for path in ARTIFACTS.glob("*/*Log.log"):
         raw = [line for line in path.read_text().splitlines() if not line.startswith("...")]
-        read = [log_line(line) for line in raw]
+        read = [parse_log_line(line) for line in raw]
         assert all(line is not None and line.at and line.level and line.message for line in read), path
 
 
 def test_escapes_in_a_line():
-    line = log_line(r'time="2026-11-21T11:06:57Z" level=warn msg="a \"b\"\n\\c é" backup=velero/x error="no: \t[]"')
+    line = parse_log_line(
+        r'time="2026-11-21T11:06:57Z" level=warn msg="a \"b\"\n\\c é" backup=velero/x error="no: \t[]"'
+    )
     assert line.message == 'a "b"\n\\c é'
     assert line.level == "warning"
     assert line.fields == {"backup": "velero/x", "error": "no: \t[]"}
 
 
 def test_json_logs():
-    line = log_line('{"level":"error","msg":"Error","time":"2026-11-21T11:06:57Z","error":{"a":1}}')
+    line = parse_log_line('{"level":"error","msg":"Error","time":"2026-11-21T11:06:57Z","error":{"a":1}}')
     assert line.is_error
     assert line.fields == {"error": '{"a": 1}'}
 
 
 @pytest.mark.parametrize("raw", ["", "... 99 lines cut ...", "{", "[1]", "{}", '{"msg": 1', "\0"])
 def test_lines_that_are_none(raw):
-    assert log_line(raw) is None
+    assert parse_log_line(raw) is None
 
 
 def test_hooks_of_a_real_log():
@@ -283,7 +285,7 @@ def test_output_belongs_to_its_hook():
 @given(st.lists(st.binary(max_size=40), max_size=12), st.integers(1, 50))
 def test_lines_come_out_in_any_cutting(parts, chunk):
     body = b"\n".join(parts)
-    splitter = Splitter()
+    splitter = LineSplitter()
     found = [line for at in range(0, len(body), chunk) for line in splitter.feed(body[at : at + chunk])]
     found += splitter.finish()
     expected = body.decode(errors="replace").split("\n")
@@ -291,19 +293,19 @@ def test_lines_come_out_in_any_cutting(parts, chunk):
 
 
 def test_a_very_long_line_is_cut_and_the_next_is_whole():
-    splitter = Splitter(longest=10)
+    splitter = LineSplitter(longest=10)
     found = [*splitter.feed(b"x" * 25), *splitter.feed(b"y" * 25 + b"\nnext\n")]
     assert found == ["x" * 10, "next"]
 
 
 @given(st.text(max_size=300))
 def test_no_line_breaks_the_reader(raw):
-    read = log_line(raw)
+    read = parse_log_line(raw)
     assert read is None or isinstance(read.message, str)
 
 
 @pytest.mark.parametrize("unit", ["x", "x=", '"', 'x="', "\\", "x.", '="\\"'])
 def test_a_hostile_line_takes_no_time(unit):
     began = time.process_time()
-    log_line("msg=x " + unit * (1_000_000 // len(unit)))
+    parse_log_line("msg=x " + unit * (1_000_000 // len(unit)))
     assert time.process_time() - began < 5

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from velero.cron.description import PRESETS, Trap, describe, find_traps, preset
+from velero.cron.description import PRESETS, Trap, describe, find_traps, preset_name
 from velero.cron.expression import CronError, Dialect
 
 
@@ -80,12 +80,12 @@ def test_what_the_server_refuses_has_no_words():
 )
 def test_presets(name, words):
     assert describe(PRESETS[name]) == words
-    assert preset(PRESETS[name]) == name
+    assert preset_name(PRESETS[name]) == name
 
 
 def test_a_preset_is_known_however_it_is_written():
-    assert preset(" 0 0  * * mon") == "weekly"
-    assert preset("0 0 * * 2") is None
+    assert preset_name(" 0 0  * * mon") == "weekly"
+    assert preset_name("0 0 * * 2") is None
 
 
 @pytest.mark.parametrize(

@@ -10,15 +10,15 @@ from hypothesis import strategies as st
 
 from velero.cron.expression import Dialect, parse
 from velero.cron.schedule_clock import (
-    Marks,
-    Why,
-    coming,
-    due,
-    last_passed,
-    look_after,
+    DueReason,
+    ScheduleTimes,
+    check_due,
+    last_due_before,
+    next_check_after,
     next_expected,
-    nth_occurrence,
-    skipped_by,
+    next_runs,
+    skip_until,
+    skipped_runs,
     start_window,
 )
 
@@ -33,39 +33,43 @@ def at(day, hour=0, minute=0, second=0):
 
 
 def test_a_new_schedule_counts_from_its_creation():
-    assert next_expected(DAILY, Marks(created=at(10, 12))) == at(11, 2)
+    assert next_expected(DAILY, ScheduleTimes(created=at(10, 12))) == at(11, 2)
 
 
 def test_a_schedule_that_ran_counts_from_that_run():
-    assert next_expected(DAILY, Marks(created=at(1), last_backup=at(11, 2, 0, 40))) == at(12, 2)
+    assert next_expected(DAILY, ScheduleTimes(created=at(1), last_backup=at(11, 2, 0, 40))) == at(12, 2)
 
 
 def test_a_later_skip_counts_instead():
-    assert next_expected(DAILY, Marks(created=at(1), last_backup=at(11, 2), last_skipped=at(14, 2))) == at(15, 2)
+    assert next_expected(DAILY, ScheduleTimes(created=at(1), last_backup=at(11, 2), last_skipped=at(14, 2))) == at(
+        15, 2
+    )
 
 
 def test_a_skip_that_came_too_late_has_no_effect():
-    assert next_expected(DAILY, Marks(created=at(1), last_backup=at(12, 2, 0, 5), last_skipped=at(12, 2))) == at(13, 2)
+    assert next_expected(
+        DAILY, ScheduleTimes(created=at(1), last_backup=at(12, 2, 0, 5), last_skipped=at(12, 2))
+    ) == at(13, 2)
 
 
 def test_due_is_strictly_later():
-    marks = Marks(created=at(10, 12))
-    assert due(DAILY, marks, at(11, 2)).why is Why.NOT_YET
-    assert due(DAILY, marks, at(11, 2, 0, 1)).why is Why.DUE
-    assert due(DAILY, marks, at(11, 2, 0, 1)).at == at(11, 2)
-    assert not due(DAILY, marks, at(11, 2))
+    marks = ScheduleTimes(created=at(10, 12))
+    assert check_due(DAILY, marks, at(11, 2)).reason is DueReason.NOT_YET
+    assert check_due(DAILY, marks, at(11, 2, 0, 1)).reason is DueReason.DUE
+    assert check_due(DAILY, marks, at(11, 2, 0, 1)).at == at(11, 2)
+    assert not check_due(DAILY, marks, at(11, 2))
 
 
 def test_a_date_that_never_comes_is_due_at_any_time_and_no_skip_helps():
-    verdict = due(NEVER, Marks(created=at(10), last_skipped=at(30)), at(11))
-    assert verdict.why is Why.ALWAYS
+    verdict = check_due(NEVER, ScheduleTimes(created=at(10), last_skipped=at(30)), at(11))
+    assert verdict.reason is DueReason.ALWAYS
     assert verdict
 
 
 def test_after_an_outage_one_late_run_then_the_cadence():
-    marks = Marks(created=at(1), last_backup=at(5, 2))
-    assert due(DAILY, marks, at(9, 12)).at == at(6, 2)
-    assert coming(DAILY, marks.base, None, at(9, 12), 2) == [at(10, 2), at(11, 2)]
+    marks = ScheduleTimes(created=at(1), last_backup=at(5, 2))
+    assert check_due(DAILY, marks, at(9, 12)).at == at(6, 2)
+    assert next_runs(DAILY, marks.base, None, at(9, 12), 2) == [at(10, 2), at(11, 2)]
 
 
 @pytest.mark.parametrize(
@@ -73,7 +77,7 @@ def test_after_an_outage_one_late_run_then_the_cadence():
     [(at(11, 2), at(11, 2, 0, 17)), (at(11, 2, 0, 17), at(11, 2, 1, 17)), (at(1), at(10, 8, 0, 17))],
 )
 def test_the_server_looks_once_a_minute_from_its_own_start(run, starts):
-    assert look_after(run, server_started=at(10, 8, 0, 17)) == starts
+    assert next_check_after(run, server_started=at(10, 8, 0, 17)) == starts
 
 
 def test_where_the_servers_start_is_known_so_is_the_second():
@@ -85,51 +89,51 @@ def test_where_it_is_not_a_run_is_up_to_a_minute_late():
 
 
 def test_nothing_comes_up_to_the_horizon():
-    assert coming(DAILY, at(10, 2), at(13, 2), at(10, 12), 2) == [at(14, 2), at(15, 2)]
+    assert next_runs(DAILY, at(10, 2), at(13, 2), at(10, 12), 2) == [at(14, 2), at(15, 2)]
 
 
 def test_a_horizon_between_two_runs_skips_what_lies_before():
-    assert coming(DAILY, at(10, 2), at(13, 12), at(10, 12), 1) == [at(14, 2)]
+    assert next_runs(DAILY, at(10, 2), at(13, 12), at(10, 12), 1) == [at(14, 2)]
 
 
 def test_a_horizon_that_is_over_changes_nothing():
-    assert coming(DAILY, at(10, 2), at(5), at(10, 12), 1) == [at(11, 2)]
+    assert next_runs(DAILY, at(10, 2), at(5), at(10, 12), 1) == [at(11, 2)]
 
 
 def test_skip_two_is_the_second_coming_run():
-    horizon = nth_occurrence(DAILY, at(10, 2), at(10, 12), 2)
+    horizon = skip_until(DAILY, at(10, 2), at(10, 12), 2)
     assert horizon == at(12, 2)
-    assert skipped_by(DAILY, at(10, 2), horizon, at(10, 12)) == [at(11, 2), at(12, 2)]
-    assert next_expected(DAILY, Marks(created=at(1), last_backup=at(10, 2), last_skipped=horizon)) == at(13, 2)
+    assert skipped_runs(DAILY, at(10, 2), horizon, at(10, 12)) == [at(11, 2), at(12, 2)]
+    assert next_expected(DAILY, ScheduleTimes(created=at(1), last_backup=at(10, 2), last_skipped=horizon)) == at(13, 2)
 
 
 def test_two_people_skipping_at_once_skip_once():
-    first = nth_occurrence(DAILY, at(10, 2), at(10, 12), 1)
-    assert nth_occurrence(DAILY, at(10, 2), at(10, 12, 1), 1) == first
+    first = skip_until(DAILY, at(10, 2), at(10, 12), 1)
+    assert skip_until(DAILY, at(10, 2), at(10, 12, 1), 1) == first
 
 
 def test_one_more_extends():
-    first = nth_occurrence(DAILY, at(10, 2), at(10, 12), 1)
-    assert nth_occurrence(DAILY, at(10, 2), at(10, 12), 1, horizon=first) == at(12, 2)
+    first = skip_until(DAILY, at(10, 2), at(10, 12), 1)
+    assert skip_until(DAILY, at(10, 2), at(10, 12), 1, horizon=first) == at(12, 2)
 
 
 @pytest.mark.parametrize("n", [0, -1, 1])
 def test_there_is_no_such_run(n):
-    assert nth_occurrence(NEVER, at(10), at(10, 12), n) is None
+    assert skip_until(NEVER, at(10), at(10, 12), n) is None
 
 
 def test_every_counts_from_the_last_run():
-    assert coming(EVERY, at(10, 11, 30), None, at(10, 12), 2) == [at(10, 12, 30), at(10, 13, 30)]
+    assert next_runs(EVERY, at(10, 11, 30), None, at(10, 12), 2) == [at(10, 12, 30), at(10, 13, 30)]
 
 
 def test_an_overdue_every_goes_on_from_now():
-    assert coming(EVERY, at(10, 5), None, at(10, 12), 2) == [at(10, 13), at(10, 14)]
+    assert next_runs(EVERY, at(10, 5), None, at(10, 12), 2) == [at(10, 13), at(10, 14)]
 
 
 def test_a_skipped_every_goes_on_from_the_horizon():
-    horizon = nth_occurrence(EVERY, at(10, 11, 30), at(10, 12), 2)
+    horizon = skip_until(EVERY, at(10, 11, 30), at(10, 12), 2)
     assert horizon == at(10, 13, 30)
-    assert coming(EVERY, at(10, 11, 30), horizon, at(10, 12), 1) == [at(10, 14, 30)]
+    assert next_runs(EVERY, at(10, 11, 30), horizon, at(10, 12), 1) == [at(10, 14, 30)]
 
 
 @pytest.mark.parametrize(
@@ -142,30 +146,30 @@ def test_a_skipped_every_goes_on_from_the_horizon():
     ],
 )
 def test_the_last_run_already_passed(now, passed):
-    assert last_passed(DAILY, at(9, 12), now) == passed
+    assert last_due_before(DAILY, at(9, 12), now) == passed
 
 
 def test_the_last_run_passed_long_after_the_base():
     schedule = parse("0 0 29 2 *", "UTC", Dialect.ROBFIG)
     base = datetime(2001, 1, 1, tzinfo=UTC)
-    assert last_passed(schedule, base, at(10)) == datetime(2024, 2, 29, tzinfo=UTC)
+    assert last_due_before(schedule, base, at(10)) == datetime(2024, 2, 29, tzinfo=UTC)
 
 
 def test_the_last_beat_of_every():
-    assert last_passed(EVERY, at(10, 11, 30), at(10, 15)) == at(10, 14, 30)
-    assert last_passed(EVERY, at(10, 11, 30), at(10, 12)) is None
+    assert last_due_before(EVERY, at(10, 11, 30), at(10, 15)) == at(10, 14, 30)
+    assert last_due_before(EVERY, at(10, 11, 30), at(10, 12)) is None
 
 
 def test_nothing_passes_that_never_comes():
-    assert last_passed(NEVER, at(1), at(10)) is None
+    assert last_due_before(NEVER, at(1), at(10)) is None
 
 
 def test_taking_a_skip_back_fires_nothing_overdue():
     """Unskip writes max(value before, last occurrence passed); then the next coming run happens, none at once."""
     now = at(12, 12)
-    mended = last_passed(DAILY, at(10, 2), now)
-    marks = Marks(created=at(1), last_backup=at(10, 2), last_skipped=mended)
-    assert not due(DAILY, marks, now)
+    mended = last_due_before(DAILY, at(10, 2), now)
+    marks = ScheduleTimes(created=at(1), last_backup=at(10, 2), last_skipped=mended)
+    assert not check_due(DAILY, marks, now)
     assert next_expected(DAILY, marks) == at(13, 2)
 
 
@@ -177,7 +181,7 @@ instants = st.datetimes(datetime(2025, 1, 1), datetime(2028, 1, 1)).map(lambda m
 @given(expressions, zones, instants, st.timedeltas(timedelta(0), timedelta(days=400)))
 def test_what_was_passed_last_leaves_nothing_overdue(expr, zone, base, span):
     schedule = parse(expr, zone, Dialect.ROBFIG)
-    passed = last_passed(schedule, base, base + span)
+    passed = last_due_before(schedule, base, base + span)
     if passed is None:
         assert (schedule.next(base) or base + span + SECOND) > base + span
     else:
@@ -188,8 +192,8 @@ def test_what_was_passed_last_leaves_nothing_overdue(expr, zone, base, span):
 @given(expressions, zones, instants, st.integers(1, 12))
 def test_a_skip_skips_exactly_n(expr, zone, now, n):
     schedule = parse(expr, zone, Dialect.ROBFIG)
-    runs = coming(schedule, now, None, now, n + 1)
+    runs = next_runs(schedule, now, None, now, n + 1)
     if len(runs) == n + 1:
-        horizon = nth_occurrence(schedule, now, now, n)
-        assert skipped_by(schedule, now, horizon, now) == runs[:n]
-        assert coming(schedule, now, horizon, now, 1) == runs[n:]
+        horizon = skip_until(schedule, now, now, n)
+        assert skipped_runs(schedule, now, horizon, now) == runs[:n]
+        assert next_runs(schedule, now, horizon, now, 1) == runs[n:]

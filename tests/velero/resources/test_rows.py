@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.velero.objects import OBJECTS, recorded
 from velero.api import Api
 from velero.connection import Direct
-from velero.fields import parse_moment
+from velero.fields import parse_timestamp
 from velero.resources.backups import BackupRow, backup_of, backup_rows
 from velero.resources.restores import RestoreRow, restore_of, restore_rows
 from velero.resources.rows import fit_to_type
@@ -32,7 +32,7 @@ def test_a_backup_says_the_same_as_the_whole():
     assert (row.status.progress.done, row.status.progress.total) == (whole.items_done, whole.items_total)
     assert (row.status.errors, row.status.warnings) == (whole.errors, whole.warnings)
     told = (row.meta.created, row.status.started, row.status.completed, row.status.expires)
-    assert tuple(map(parse_moment, told)) == (whole.meta.created, whole.started, whole.completed, whole.expires)
+    assert tuple(map(parse_timestamp, told)) == (whole.meta.created, whole.started, whole.completed, whole.expires)
 
 
 def test_a_restore_says_the_same_as_the_whole():
