@@ -20,7 +20,7 @@ START = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 
 async def fill(directory: Path) -> None:
-    store = await Store.open(directory, START, ballast=0)
+    store = await Store.open(directory, START, reserve_bytes=0)
     for begin in range(0, ROWS, 5000):
         await store.write(lambda tx, begin=begin: _some(tx, begin))
     await store.close()

@@ -12,12 +12,12 @@ import subprocess
 import sys
 import time
 from contextlib import aclosing
-from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 
 from benchmarks.figure import Figure, median
 from benchmarks.pages import rendered, server
+from bot.clock import utc_now
 from bot.garbage_collection import freeze_startup_objects
 
 COUNT = 10_000
@@ -59,12 +59,12 @@ async def followed(url: str) -> tuple[float, float]:
     from velero.cluster import Cluster, ClusterSettings
     from velero.connection import Direct
 
-    cluster = Cluster(ClusterSettings("prod", Direct(url)), now=lambda: datetime.now(UTC), random=Random(1))
+    cluster = Cluster(ClusterSettings("prod", Direct(url)), now=utc_now, random=Random(1))
     await cluster.backups.page(limit=1)
     freeze_startup_objects()
     known, before, began = ClusterMemory(), resident(), time.perf_counter()
     rows = known.of("Backup")
-    setting = TrackingContext("prod", "uid", datetime.now(UTC), first=True, known=rows.values())
+    setting = TrackingContext("prod", "uid", utc_now(), first=True, known=rows.values())
 
     async def nothing() -> dict[str, str]:
         return {}

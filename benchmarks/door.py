@@ -14,7 +14,6 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from subprocess import PIPE, Popen
 from urllib.parse import parse_qsl
@@ -23,6 +22,7 @@ import aiohttp
 from aiohttp import web
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.clock import utc_now
 from bot.configuration.settings import Limits
 from bot.garbage_collection import freeze_startup_objects
 from bot.http import HttpServer, Readiness
@@ -70,11 +70,11 @@ async def auth_test(_request: web.Request) -> web.Response:
 
 
 async def durable(directory: Path, session: aiohttp.ClientSession, slack: str) -> web.Application:
-    store = await Store.open(directory, datetime.now(UTC), ballast=0)
+    store = await Store.open(directory, utc_now(), reserve_bytes=0)
     client = AsyncWebClient(token="xoxb-1", base_url=slack, session=session, retry_handlers=[])
     app = build_bolt_app(client)
-    unlimited = Limits(commands_per_minute=10**9, waiting_per_person=10**9, waiting=10**9)
-    intake = Intake(store, lambda: datetime.now(UTC), lambda: None, lambda: unlimited)
+    unlimited = Limits(commands_per_minute=10**9, waiting_per_person=10**9, waiting_total=10**9)
+    intake = Intake(store, utc_now, lambda: None, lambda: unlimited)
     listeners = Listeners(
         intake, Forms(client), {"/velero": ""}, lambda: "U000000001", lambda _: "prod", lambda _: None
     )

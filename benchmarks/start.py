@@ -6,11 +6,11 @@ import asyncio
 import subprocess
 import sys
 import tempfile
-from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.figure import Figure, median, seconds
 from benchmarks.process import bot
+from bot.clock import utc_now
 from sandbox import world as worlds
 from store.tables.observed import Observed
 from store.transaction import Transaction
@@ -23,7 +23,7 @@ ROOT = Path(__file__).parent.parent
 async def started(directory: Path) -> float:
     world = await worlds.build(directory, clusters=("prod",))
     settings = worlds.settings(world, directory / "data")
-    store = await Store.open(directory / "data", datetime.now(UTC))
+    store = await Store.open(directory / "data", utc_now())
     await store.write(_known)
     await store.close()
     took = []
@@ -37,7 +37,7 @@ async def started(directory: Path) -> float:
 
 
 def _known(tx: Transaction) -> None:
-    now = datetime.now(UTC)
+    now = utc_now()
     facts = {
         "started": "2026-11-20T01:00:02+00:00",
         "completed": "2026-11-20T01:04:30+00:00",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,6 +14,7 @@ import aiohttp
 
 from bot import retry_items
 from bot.approval_wiring import build_approvals
+from bot.clock import utc_now
 from bot.cluster_loops import ClusterLoops
 from bot.configuration.cluster_settings import cluster_settings
 from bot.configuration.live_settings import LiveSettings
@@ -40,7 +41,8 @@ from bot.slack.socket import SocketMode
 from bot.slack.votes import vote_clicks
 from bot.supervise import Loop, Loops, run_contained
 from bot.thread_subjects import ThreadSubjects
-from bot.webhooks.wiring import SOURCE, Webhooks
+from bot.webhooks.intake import WEBHOOK_SOURCE
+from bot.webhooks.wiring import Webhooks
 from bot.worker import ItemProcessor, Worker
 from domain.actor import Actor
 from domain.answer import Answer
@@ -74,10 +76,6 @@ log = logging.getLogger(__name__)
 STOP_WITHIN = 4.0
 
 
-def utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 class App:
     """`start()` until ready to take requests, `stop()` in the reverse order."""
 
@@ -101,7 +99,7 @@ class App:
 
     async def start(self) -> None:
         settings = self.settings
-        self.store = await Store.open(settings.data_dir, utc_now(), ballast=settings.store.ballast)
+        self.store = await Store.open(settings.data_dir, utc_now(), reserve_bytes=settings.store.reserve_bytes)
         self._loops = Loops(utc_now)
         self.health = SelfHealth(self.store, self._loops, lambda: self.settings, utc_now)
         self._slack()
@@ -160,7 +158,7 @@ class App:
         )
 
     def _deciding(self) -> None:
-        window = lambda: timedelta(seconds=self.settings.approvals.window)  # noqa: E731
+        window = lambda: timedelta(seconds=self.settings.approvals.valid_for)  # noqa: E731
         self.executor = Executor(self.store, self.clusters, utc_now, window, settle_deletion=settle_operation)
         self.continuing = StepRunner(self.store, self.executor, utc_now)
         book = RecordQueries(
@@ -275,7 +273,7 @@ class App:
             lambda: self._ring("hooks", "webhooks"),
             self.attempts,
         )
-        desks[SOURCE] = self.webhooks.desk
+        desks[WEBHOOK_SOURCE] = self.webhooks.desk
         retry = retry_items.retry_actions(self.store, utc_now, self._ring, lambda key: self.watching.retry(key))  # noqa: PLW0108 - made later
         self.control = Control(self.settings.data_dir, {**self.webhooks.acts, **retry})
 
@@ -286,7 +284,7 @@ class App:
         return self.settings.cluster_of_channel(channel)
 
     async def _aside(self, item: Item, ref: str) -> None:
-        if item.source == SOURCE:
+        if item.source == WEBHOOK_SOURCE:
             await self.webhooks.desk.set_aside(item, ref)
         else:
             await self.speaker.send(*not_done(item, ref))

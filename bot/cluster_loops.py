@@ -81,7 +81,7 @@ class ClusterLoops:
 
     async def examine_clusters(self) -> float:
         await self._each(self._look_at)
-        return self._settings().watching.look_every
+        return self._settings().watching.check_interval
 
     async def _look_at(self, cluster: Cluster) -> None:
         await cluster.open()
@@ -94,7 +94,7 @@ class ClusterLoops:
         if not cluster.health.ok:
             return []
         try:
-            answered = (await cluster.server_status(within=self._settings().watching.answer_within)).answered
+            answered = (await cluster.server_status(within=self._settings().watching.server_timeout)).answered
         except ClusterError as error:
             log.info("velero could not be asked: %s", error.text)
             return []
@@ -130,7 +130,7 @@ class ClusterLoops:
 
     async def stalls(self) -> float:
         await self._each(self._stalls_of)
-        return self._settings().watching.stalls_every
+        return self._settings().watching.stalled_check_interval
 
     async def _stalls_of(self, cluster: Cluster) -> None:
         if not cluster.uid:
@@ -145,7 +145,7 @@ class ClusterLoops:
 
     async def vanished(self) -> float:
         await self._each(self._vanished_of)
-        return self._settings().watching.answer_within
+        return self._settings().watching.server_timeout
 
     async def _vanished_of(self, cluster: Cluster) -> None:
         if not cluster.uid:
@@ -156,7 +156,7 @@ class ClusterLoops:
             self._hear(events, moved)
 
     def _lag(self) -> timedelta:
-        return timedelta(seconds=self._settings().watching.answer_within)
+        return timedelta(seconds=self._settings().watching.server_timeout)
 
     async def _tell(self, events: tuple[Event, ...]) -> None:
         if not events:

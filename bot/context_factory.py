@@ -9,7 +9,7 @@ from typing import Any
 
 from bot.configuration.settings import Settings
 from commands.planning.context import Application, ClusterView, PlanContext
-from domain.actor import Actor
+from domain.actor import Actor, is_slack_user_id
 from domain.errors import IdentityUnknown, NotAccepted, Refused
 from domain.json_types import Json
 from domain.reach import Reach
@@ -119,7 +119,7 @@ class ContextFactory:
 
         Raises NotAccepted where Slack does not say who somebody is.
         """
-        if receiver[:1] not in {"U", "W"}:
+        if not is_slack_user_id(receiver):
             bound = self._settings().channel(receiver)
             return view_of_channel(bound.namespaces if bound is not None else ("*",))
         try:

@@ -36,13 +36,13 @@ class SlackDeliveryLoops:
         timing = Timing(
             settings.timeout,
             settings.quarantine,
-            settings.read_gap,
-            settings.sweep,
-            settings.hurry,
+            settings.history_read_interval,
+            settings.duplicate_sweep_after,
+            settings.resend_urgent_after,
             history=settings.history,
         )
         requests = ApprovalMessages(store)
-        letters = MessageBuilder(store, now, enrich, seen, requests.render, link, view, settings.enrich)
+        letters = MessageBuilder(store, now, enrich, seen, requests.render, link, view, settings.wait_for_results)
         self.delivery = SlackDelivery(
             store,
             client,
@@ -53,7 +53,7 @@ class SlackDeliveryLoops:
             wake_cards,
             lambda outcome: NOTICES.labels("slack", outcome).inc(),
         )
-        history = ChannelHistory(client, limiter, now, settings.read_gap, settings.timeout)
+        history = ChannelHistory(client, limiter, now, settings.history_read_interval, settings.timeout)
         self.reconciler = Reconciler(store, client, self.delivery, history, now, timing)
         self.cards = Projection(
             "cards",

@@ -159,7 +159,7 @@ class Intake:
     async def _has_room(self, limits: Limits) -> bool:
         """Counted again only after as many were taken as there was room for."""
         if self._room <= 0:
-            self._room = limits.waiting - await self._store.read(lambda tx: tx.inbox.count())
+            self._room = limits.waiting_total - await self._store.read(lambda tx: tx.inbox.count())
         return self._room > 0
 
     async def _over(self, key: str, why: str, text: str) -> IntakeResult:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -11,6 +12,14 @@ class ActorKind(StrEnum):
     PIPELINE = "pipeline"
     TERMINAL = "terminal"
     TIMER = "timer"
+
+
+_SLACK_USER_ID = re.compile(r"[UW][A-Z0-9]+")
+
+
+def is_slack_user_id(text: str) -> bool:
+    """Channels, user groups, pipelines and timers have other ids."""
+    return _SLACK_USER_ID.fullmatch(text) is not None
 
 
 @dataclass(frozen=True, slots=True)

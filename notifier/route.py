@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from domain.actor import is_slack_user_id
 from domain.event import Event, Severity
 from domain.wildcards import matches_wildcard
 from notifier.alert_names import concerns_alert, troubles_ended_by
@@ -104,7 +105,7 @@ def _reminder(event: Event, channel: str) -> tuple[Destination, ...]:
 
 def _own(event: Event, role: Role, priority: int) -> tuple[Destination, ...]:
     user = str(event.facts.get("user") or "")
-    channel = str(event.facts.get("channel") or (user if user[:1] in {"U", "W"} else ""))
+    channel = str(event.facts.get("channel") or (user if is_slack_user_id(user) else ""))
     return (Destination("slack", channel, role, priority),) if channel else ()
 
 

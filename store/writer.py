@@ -52,14 +52,14 @@ class Store:
 
     @classmethod
     async def open(
-        cls, data_dir: Path, now: datetime, *, steps: Migrations = STEPS, ballast: int = RESERVE_BYTES
+        cls, data_dir: Path, now: datetime, *, steps: Migrations = STEPS, reserve_bytes: int = RESERVE_BYTES
     ) -> Store:
         """Locks the directory, checks and migrates the file, starts a new epoch and takes back what a dead one held.
 
         Raises StoreLocked, StoreNewer, StoreCorrupt, StoreFull.
         """
         loop = asyncio.get_running_loop()
-        return await asyncio.to_thread(_opened, data_dir, now, steps, ballast, loop)
+        return await asyncio.to_thread(_opened, data_dir, now, steps, reserve_bytes, loop)
 
     @property
     def epoch(self) -> int:
@@ -118,7 +118,9 @@ class Store:
         self._lock.release()
 
 
-def _opened(data_dir: Path, now: datetime, steps: Migrations, ballast: int, loop: asyncio.AbstractEventLoop) -> Store:
+def _opened(
+    data_dir: Path, now: datetime, steps: Migrations, reserve_bytes: int, loop: asyncio.AbstractEventLoop
+) -> Store:
     make_private(data_dir)
     lock = DirectoryLock(data_dir, now)
     try:
@@ -133,7 +135,7 @@ def _opened(data_dir: Path, now: datetime, steps: Migrations, ballast: int, loop
         connection.close()
         lock.release()
         raise
-    writer = _Writer(transaction, ReserveFile(data_dir / "ballast", ballast), loop)
+    writer = _Writer(transaction, ReserveFile(data_dir / "ballast", reserve_bytes), loop)
     return Store(writer, reader, lock, recovered)
 
 
@@ -149,12 +151,12 @@ def _begin_epoch(connection: Connection) -> tuple[Transaction, RecoveredCounts]:
 class _Writer:
     """The thread that owns the writing connection, and the queue in front of it."""
 
-    def __init__(self, transaction: Transaction, ballast: ReserveFile, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, transaction: Transaction, reserve: ReserveFile, loop: asyncio.AbstractEventLoop) -> None:
         self.transaction = transaction
         self.commits = 0
         self.fault: StoreError | None = None
-        self._ballast = ballast
-        self.short_of_space = not ballast.fill()
+        self._reserve = reserve
+        self.short_of_space = not reserve.fill()
         self._loop = loop
         self._queue: queue.SimpleQueue[QueuedWrite | None] = queue.SimpleQueue()
         self._signal = asyncio.Event()
@@ -218,7 +220,7 @@ class _Writer:
     def _settle(self, batch: list[QueuedWrite]) -> None:
         settled, failure = commit(self.transaction, batch)
         if isinstance(failure, StoreFull):
-            self._ballast.release()
+            self._reserve.release()
             self.short_of_space = True
             self._heal_at = time.monotonic() + HEAL_EVERY
         if isinstance(failure, StoreCorrupt):
@@ -227,7 +229,7 @@ class _Writer:
 
     def _heal(self) -> None:
         if self.short_of_space and time.monotonic() >= self._heal_at:
-            self.short_of_space = not self._ballast.fill()
+            self.short_of_space = not self._reserve.fill()
             self._heal_at = time.monotonic() + HEAL_EVERY
 
     def _fail_the_rest(self, batch: list[QueuedWrite]) -> None:

@@ -1,4 +1,4 @@
-"""Settings → how each cluster is reached."""
+"""Builds the connection settings of a cluster from the settings file."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from velero.reflector import ReflectorTimes
 
 
 def cluster_settings(one: settings.Cluster, watching: settings.Watching) -> ClusterSettings:
-    pace = ReflectorTimes(lasting_error_delay=watching.refused_every)
-    return ClusterSettings(one.name, access(one), one.velero_namespace, one.object_store_hosts, pace)
+    times = ReflectorTimes(lasting_error_delay=watching.denied_retry_interval)
+    return ClusterSettings(one.name, access(one), one.velero_namespace, one.object_store_hosts, times)
 
 
 def access(one: settings.Cluster) -> Access:

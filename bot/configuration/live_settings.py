@@ -1,4 +1,4 @@
-"""The settings in force: read again when the file changes or on SIGHUP; a bad file leaves the old ones, and says so."""
+"""Settings currently in force. They are reloaded when the file changes and on SIGHUP; an invalid file changes nothing."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 
 from bot.configuration.settings import Settings
-from bot.configuration.settings_file import read
+from bot.configuration.settings_file import read, read_warnings
 from domain.errors import ConfigError
 from policy.rules import Rule
 
@@ -20,12 +20,12 @@ class LiveSettings:
         self.settings = settings
         self.rules = rules
         self._path = path
-        self._stamp = _stamp(path)
+        self._modified_at = _modified_at(path)
 
     async def round(self) -> float:
-        stamp = _stamp(self._path)
-        if stamp != self._stamp:
-            self._stamp = stamp
+        modified_at = _modified_at(self._path)
+        if modified_at != self._modified_at:
+            self._modified_at = modified_at
             self.reload()
         return FILE_CHECK_INTERVAL_S
 
@@ -35,12 +35,19 @@ class LiveSettings:
         try:
             self.settings, self.rules = read(self._path)
         except ConfigError as error:
-            log.error("the settings were not read again: %s", "; ".join(error.faults))  # noqa: TRY400 - told, not traced
+            log.error("the settings were not reloaded: %s", "; ".join(error.faults))  # noqa: TRY400 - no traceback needed
             return
-        log.info("settings read again")
+        log_warnings(self._path)
+        log.info("settings reloaded")
 
 
-def _stamp(path: Path | None) -> int:
+def log_warnings(path: Path) -> None:
+    """Log the former names of settings that the file uses."""
+    for line in read_warnings(path):
+        log.warning("%s", line)
+
+
+def _modified_at(path: Path | None) -> int:
     try:
         return path.stat().st_mtime_ns if path else 0
     except OSError:

@@ -1,4 +1,4 @@
-"""Kinds of values that settings have. What is wrong with one is said here, in words, with what would do."""
+"""Types of setting values. Each validates its value; the error names the value and what is allowed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ def _seconds(value: object) -> float:
         try:
             return parse_duration(value) / 1e9
         except BadDuration as error:
-            raise ValueError(str(error).replace(". Use", "; allowed:").removesuffix(".")) from None
+            unit = f" {error.unit!r}" if error.unit else ""
+            raise ValueError(f"{value!r} {error.flaw.value}{unit}; allowed: {ALLOWED}") from None
     if not 0 < value < float("inf"):
         raise ValueError("a duration must be greater than zero and finite")
     return float(value)
@@ -37,11 +38,11 @@ def _zone(value: str) -> str:
 
 
 def matches_pattern(pattern: str, allowed: str) -> AfterValidator:
-    """A text that has a shape; `allowed` describes it for people."""
-    shape = re.compile(pattern)
+    """Validate a text by a regular expression; `allowed` describes it for people."""
+    compiled = re.compile(pattern)
 
     def check(value: str) -> str:
-        if shape.fullmatch(value) is None:
+        if compiled.fullmatch(value) is None:
             raise ValueError(f"{value!r} isn't valid; allowed: {allowed}")
         return value
 
@@ -64,11 +65,13 @@ def _network(value: str) -> str:
 
 
 def address(*, encrypted: bool, allowed: str) -> Callable[[str], str]:
-    """Of a server. With `encrypted`, plain http is for this machine itself alone: what is sent there is a secret."""
+    """Validate a server's URL. With `encrypted`, plain http is only allowed to this machine: secrets are sent there."""
 
     def check(value: str) -> str:
         parts = _split(value)
-        plain = parts is not None and parts.scheme == "http" and (not encrypted or _is_here(parts.hostname or ""))
+        plain = (
+            parts is not None and parts.scheme == "http" and (not encrypted or _is_this_machine(parts.hostname or ""))
+        )
         if parts is None or not parts.hostname or not (plain or parts.scheme == "https"):
             raise ValueError(f"{_without_secrets(value)!r} isn't valid; allowed: {allowed}")
         return value
@@ -82,10 +85,10 @@ def _split(value: str) -> SplitResult | None:
         _ = parts.port
     except ValueError:
         return None
-    return None if any(sign.isspace() for sign in value) else parts
+    return None if any(character.isspace() for character in value) else parts
 
 
-def _is_here(host: str) -> bool:
+def _is_this_machine(host: str) -> bool:
     try:
         return ip_address(host).is_loopback
     except ValueError:
@@ -93,47 +96,47 @@ def _is_here(host: str) -> bool:
 
 
 def _without_secrets(value: str) -> str:
-    """An address may hold a password, and a fault is printed."""
+    """Remove the password and the query: errors are printed."""
     return re.sub(r"//[^/@]*@", "//…@", value.partition("?")[0])
 
 
-def _or_nothing(check: Callable[[str], str]) -> AfterValidator:
+def _if_given(check: Callable[[str], str]) -> AfterValidator:
     return AfterValidator(lambda value: check(value) if value else value)
 
 
-NAME = "lowercase letters, digits, - and ."
+NAME_CHARACTERS = "lowercase letters, digits, - and ."
 Seconds = Annotated[float, BeforeValidator(_seconds)]
 Zone = Annotated[str, AfterValidator(_zone)]
 Listening = Annotated[str, AfterValidator(_listening)]
 Network = Annotated[str, AfterValidator(_network)]
 SlackApi = Annotated[str, AfterValidator(address(encrypted=True, allowed="https://… (http only for this machine)"))]
 PublicUrl = Annotated[
-    str, _or_nothing(address(encrypted=True, allowed="the https:// URL at which Slack reaches the bot"))
+    str, _if_given(address(encrypted=True, allowed="the https:// URL at which Slack reaches the bot"))
 ]
-ServerUrl = Annotated[str, _or_nothing(address(encrypted=False, allowed="https://host or https://host:port"))]
+ServerUrl = Annotated[str, _if_given(address(encrypted=False, allowed="https://host or https://host:port"))]
 RequestPath = Annotated[str, matches_pattern(r"/\S*", "a path that starts with /")]
 SlashCommand = Annotated[
     str, matches_pattern(r"/[a-z0-9_-]{1,31}", "/ followed by up to 31 lowercase letters, digits, - and _")
 ]
-ClusterName = Annotated[str, matches_pattern(r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?", f"up to 63 {NAME}")]
-SenderName = Annotated[str, matches_pattern(r"[a-z0-9][a-z0-9._-]{0,62}", f"up to 63 {NAME} and _")]
+ClusterName = Annotated[str, matches_pattern(r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?", f"up to 63 {NAME_CHARACTERS}")]
+SenderName = Annotated[str, matches_pattern(r"[a-z0-9][a-z0-9._-]{0,62}", f"up to 63 {NAME_CHARACTERS} and _")]
 Namespace = Annotated[
     str, matches_pattern(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", "up to 63 lowercase letters, digits and -")
 ]
 
-ENV = "VELERO_CHATOPS_"
+ENVIRONMENT_PREFIX = "VELERO_CHATOPS_"
 
-IDLE: Mapping[str, frozenset[str]] = {
+SETTINGS_WITHOUT_EFFECT: Mapping[str, frozenset[str]] = {
     "slack": frozenset({"url", "secret_file", "allow_addresses", "timeout"}),
     "webhook": frozenset({"channels", "mention"}),
     "alertmanager": frozenset({"channels", "mention", "secret_file"}),
 }
-"""Settings without effect, by kind of route."""
+"""Keys: the kind of a route."""
 
 
 def secret(value: SecretStr | None, file: Path | None, name: str) -> str:
-    """From the environment first, then the file, then what the settings hold. Empty when there is none."""
-    if given := os.environ.get(ENV + name):
+    """Return a secret from the environment, else from its file, else `value`. Empty if there is none."""
+    if given := os.environ.get(ENVIRONMENT_PREFIX + name):
         return given.strip()
     if file is not None:
         return file.read_text(encoding="utf-8").strip()

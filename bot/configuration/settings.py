@@ -1,6 +1,7 @@
-"""The settings: one TOML file, secrets by environment or file. Every field says its unit and its default.
+"""Settings: one TOML file; secrets come from the environment or from files.
 
-Values are checked here; where a fault stands in the file is `settings_file`'s business.
+The docstring of a field says its meaning and unit and ends with an example in TOML; docs/settings.md is generated from it.
+Values are validated here. `settings_file` adds file and line to an error, `renamed_settings` accepts former names.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from bot.configuration.setting_values import (
-    IDLE,
+    SETTINGS_WITHOUT_EFFECT,
     ClusterName,
     Listening,
     Namespace,
@@ -34,41 +35,41 @@ class _Part(BaseModel):
 
 class Slack(_Part):
     transport: Literal["http", "socket"] = "http"
-    "How Slack delivers commands. `socket` needs no open port; `http` needs public_url and an ingress."
+    'How Slack delivers requests. `socket` needs no open port; `http` needs public_url and an ingress. Example: `"socket"`'
     api_url: SlackApi = "https://slack.com/api/"
-    "Base URL of the Slack Web API. GovSlack uses a different one."
+    'Base URL of the Slack Web API. GovSlack uses a different one. Example: `"https://slack-gov.com/api/"`'
     request_path: RequestPath = "/slack/events"
-    """Path at `listen` to which Slack sends commands, events and clicks."""
+    'HTTP path for commands, events and clicks from Slack. Example: `"/velero/slack"`'
     public_url: PublicUrl = ""
-    "Public URL of the bot. Only used in the app manifest."
+    'Public URL of the bot. Used in the app manifest and in status URLs for pipelines. Example: `"https://velero-chatops.example.com"`'
     bot_token_file: Path | None = None
-    """File with the bot token (xoxb-…), or VELERO_CHATOPS_SLACK_BOT_TOKEN."""
+    'File with the bot token (xoxb-…). Or set VELERO_CHATOPS_SLACK_BOT_TOKEN. Example: `"/run/secrets/slack-bot-token"`'
     signing_secret_file: Path | None = None
-    """File with the signing secret; needed for http. Or VELERO_CHATOPS_SLACK_SIGNING_SECRET."""
+    'File with the signing secret; required for http. Or set VELERO_CHATOPS_SLACK_SIGNING_SECRET. Example: `"/run/secrets/slack-signing-secret"`'
     signing_secret_previous_file: Path | None = None
-    "File with the previous signing secret, accepted during a rotation."
+    'File with the previous signing secret, accepted during a rotation. Example: `"/run/secrets/slack-signing-secret-old"`'
     app_token_file: Path | None = None
-    """File with the app-level token (xapp-…); needed for socket. Or VELERO_CHATOPS_SLACK_APP_TOKEN."""
+    'File with the app-level token (xapp-…); required for socket. Or set VELERO_CHATOPS_SLACK_APP_TOKEN. Example: `"/run/secrets/slack-app-token"`'
     teams: tuple[str, ...] = ()
-    "IDs of workspaces whose members can use the bot. Default: only the bot's workspace."
+    'IDs of the workspaces whose members can use the bot. If empty: only the bot\'s workspace. Example: `["T0123ABCD"]`'
     command: SlashCommand = "/velero"
-    """The slash command."""
+    'Slash command of the bot. Example: `"/velero-staging"`'
     aliases: dict[SlashCommand, Literal["backup", "restore", "schedule"]] = {
         "/backup": "backup",
         "/restore": "restore",
         "/schedule": "schedule",
     }
-    "Additional slash commands, each a shortcut for one resource (backup, restore or schedule)."
+    'Additional slash commands, each a shortcut for one noun. Example: `{ "/vb" = "backup" }`'
     response_hosts: tuple[str, ...] = ()
-    "Additional hosts allowed in Slack response URLs."
+    'Additional hosts that are allowed in Slack\'s response URLs. Example: `["hooks.slack-gov.com"]`'
     external_people: bool = False
-    "Allow guests and members of other workspaces to use the bot."
+    "Allow guests and members of other workspaces to use the bot. Example: `true`"
     files: bool = True
-    """Upload logs and long lists as files, where a channel's scope allows it."""
+    "Upload logs and long lists as files where the channel's scope allows it. Needs the scope files:write. Example: `false`"
     posts_per_minute: int = Field(default=300, ge=1)
-    """New messages in the whole workspace; Slack takes several hundred."""
+    "Maximum number of new messages per minute in the workspace. Slack accepts several hundred. Example: `120`"
     posts_per_channel: int = Field(default=5, ge=1)
-    """New messages in one channel within five seconds; Slack takes one a second and short bursts."""
+    "Maximum number of new messages in one channel within 5 seconds. Slack accepts one per second and short bursts. Example: `3`"
 
     def bot_token(self) -> str:
         return secret(None, self.bot_token_file, "SLACK_BOT_TOKEN")
@@ -84,32 +85,32 @@ class Slack(_Part):
 
 class Cluster(_Part):
     name: ClusterName
-    """What people call it in `--cluster` and in rules."""
+    'Name of the cluster in commands, rules and messages. Example: `"prod-eu"`'
     in_cluster: bool = False
-    "Connect with the service account of the bot's pod."
+    "Connect with the service account of the bot's pod. Example: `true`"
     kubeconfig: Path | None = None
-    """Kubeconfig file; empty with `context`: the usual one."""
+    'Kubeconfig file. If only `context` is set: the default kubeconfig. Example: `"/etc/velero-chatops/kubeconfig"`'
     context: str = ""
-    """Context of the kubeconfig; empty: its current one."""
+    'Context in the kubeconfig. If empty: the current context. Example: `"staging"`'
     url: ServerUrl = ""
-    "URL of the API server. Use with token_file and ca_file instead of a kubeconfig."
+    'URL of the API server. Use with token_file and ca_file instead of a kubeconfig. Example: `"https://10.0.0.1:6443"`'
     token_file: Path | None = None
-    """File with the bearer token for `url`."""
+    'File with the bearer token for `url`. Example: `"/run/secrets/prod/token"`'
     ca_file: Path | None = None
-    """File with the authority that signed the API server's certificate."""
+    'File with the CA certificate for `url`. Example: `"/run/secrets/prod/ca.crt"`'
     velero_namespace: Namespace = "velero"
-    """Namespace of the Velero server."""
+    'Namespace of the Velero server. Example: `"backup-system"`'
     velero_timezone: Zone = "UTC"
-    "Time zone of the Velero server. Velero evaluates cron expressions in this zone."
+    'Time zone of the Velero server. Velero evaluates cron expressions in this zone. Example: `"Europe/Berlin"`'
     object_store_hosts: tuple[str, ...] = ()
-    "Hosts (host or host:port) from which logs and results can be downloaded. Default: none. For a private CA, set caCert in the storage location."
+    'Hosts (host or host:port) from which logs and results can be downloaded. If empty: none. For a private CA, set caCert in the storage location. Example: `["minio.storage.example.com:9000"]`'
     channels: tuple[str, ...] = ()
-    "IDs of channels in which commands use this cluster by default."
+    'IDs of the channels in which commands use this cluster by default. Example: `["C0PLATFORM"]`'
     server_version: str = ""
-    "Velero version, if the server doesn't report it."
+    'Velero version, if the server doesn\'t report it. Example: `"v1.16.2"`'
 
     @model_validator(mode="after")
-    def _one_way_in(self) -> Cluster:
+    def _has_one_connection(self) -> Cluster:
         ways = [self.in_cluster, bool(self.url), bool(self.kubeconfig or self.context)]
         if sum(ways) > 1:
             raise ValueError("set only one of in_cluster, url, and kubeconfig/context")
@@ -117,68 +118,68 @@ class Cluster(_Part):
 
 
 class Channel(_Part):
-    """What a channel is for. `namespaces` is its scope: what files and lists may go into it; '*' is everything."""
+    """Default cluster and scope of a channel. `namespaces` bounds what lists and files may show there."""
 
     id: str
-    """Slack's id of the channel (C…)."""
+    'Slack\'s ID of the channel. Example: `"C0SHOP"`'
     name: str = ""
-    """For people who read this file; not used."""
+    'Name for readers of this file; the bot doesn\'t use it. Example: `"#shop"`'
     cluster: str = ""
-    """Cluster that commands in this channel mean."""
+    'Default cluster in this channel. Example: `"prod-eu"`'
     namespaces: tuple[str, ...] = ("*",)
-    """Scope: what files and lists may show here; '*' is everything."""
+    'Namespaces whose lists, logs and files can be shown in this channel; `*` for all. Example: `["shop", "shop-db"]`'
 
 
 class Match(_Part):
-    """All that is given must fit; globs."""
+    """Conditions of a route; an event has to meet all of them."""
 
     clusters: tuple[str, ...] = ("*",)
-    """Names of clusters; globs."""
+    'Cluster names; globs allowed. Example: `["prod-*"]`'
     namespaces: tuple[str, ...] = ("*",)
-    """Namespaces that the notice is about; globs."""
+    'Namespaces that the event concerns; globs allowed. Example: `["shop", "shop-*"]`'
     schedules: tuple[str, ...] = ("*",)
-    """Names of schedules; globs."""
+    'Schedule names; globs allowed. Example: `["nightly*"]`'
     labels: dict[str, str] = {}
-    """Labels that the object has."""
+    'Labels of the object; each must be equal. Example: `{ team = "shop" }`'
     events: tuple[str, ...] = ("*",)
-    """Kinds of notices, such as `backup.failed`; globs."""
+    'Kinds of events; globs allowed. Example: `["backup.failed", "schedule.*"]`'
     severities: tuple[Literal["info", "warning", "failure", "security", "recovery"], ...] = ()
-    """Empty: all of them."""
+    'Severities. If empty: all. Example: `["failure", "security"]`'
 
 
 class Route(_Part):
-    """Where news goes. Without a match it takes everything that is not a routine success of a schedule."""
+    """Where notifications go. Without conditions it takes everything except routine successes of schedules."""
 
     name: str = ""
-    """Needed for webhook and alertmanager: part of the variable that holds the secret."""
+    'Name of the route. Required for webhook and alertmanager, where it is part of the secret\'s variable. Example: `"ledger"`'
     kind: Literal["slack", "webhook", "alertmanager"] = "slack"
-    """slack posts messages, webhook sends CloudEvents, alertmanager sends alerts."""
+    'slack posts messages, webhook sends CloudEvents, alertmanager sends alerts. Example: `"webhook"`'
     match: Match = Match()
-    """Which notices; empty: all that are not a schedule's routine success."""
+    'Which events this route sends. If empty: all except routine successes of schedules. Example: `{ severities = ["failure"] }`'
     channels: tuple[str, ...] = ()
-    """Slack channel ids; for kind slack."""
+    'Channel IDs, for kind slack. Example: `["C0PLATFORM"]`'
     mention: tuple[str, ...] = ()
-    "User IDs, user group IDs or 'here'. Mentioned only for failures."
+    'User IDs, user group IDs or "here". Mentioned only for failures. Example: `["here"]`'
     routine: bool = False
-    "Also send routine successes of schedules."
+    "Also send routine successes of schedules. Example: `true`"
     url: ServerUrl = ""
-    """Receiver; for webhook and alertmanager."""
+    'URL of the receiver, for webhook and alertmanager. Example: `"https://ledger.example.com/hooks/velero"`'
     secret_file: Path | None = None
-    """File with the webhook's signing secret, or VELERO_CHATOPS_WEBHOOK_SECRET_<NAME>."""
+    'File with the webhook\'s signing secret. Or set VELERO_CHATOPS_WEBHOOK_SECRET_<NAME>. Example: `"/run/secrets/ledger"`'
     allow_addresses: tuple[Network, ...] = ()
-    "Private networks (CIDR) this route is allowed to connect to."
+    'Private networks (CIDR) that this route is allowed to connect to. Example: `["10.20.0.0/16"]`'
     timeout: Seconds = 15.0
-    """Longest wait for the receiver: seconds, or a duration such as 15s."""
+    'Maximum time for one request to the receiver. Example: `"30s"`'
 
     @model_validator(mode="after")
-    def _reachable(self) -> Route:
-        """What would do nothing is refused as well as what is missing."""
+    def _has_receiver(self) -> Route:
+        """Settings that would have no effect are refused too."""
         if self.kind == "slack" and not self.channels:
             raise ValueError("a route of kind slack needs channels")
         if self.kind != "slack" and not (self.name and self.url):
             raise ValueError(f"a route of kind {self.kind} needs a name and an http or https url")
-        if idle := sorted(IDLE[self.kind] & self.model_fields_set):
-            raise ValueError(f"{', '.join(idle)} has no effect in a route of kind {self.kind}")
+        if unused := sorted(SETTINGS_WITHOUT_EFFECT[self.kind] & self.model_fields_set):
+            raise ValueError(f"{', '.join(unused)} has no effect in a route of kind {self.kind}")
         return self
 
     def secret(self) -> str:
@@ -186,24 +187,24 @@ class Route(_Part):
 
 
 class Sender(_Part):
-    """A pipeline that may ask by webhook."""
+    """A pipeline that sends commands by webhook."""
 
     name: SenderName
-    """What rules call it in `pipelines`."""
+    'Name of the sender, used in rules (`pipelines`). Example: `"deploys"`'
     secret_file: Path | None = None
-    """File with its signing secret, or VELERO_CHATOPS_SENDER_SECRET_<NAME>."""
+    'File with the signing secret. Or set VELERO_CHATOPS_SENDER_SECRET_<NAME>. Example: `"/run/secrets/deploys"`'
     secret_previous_file: Path | None = None
-    "File with the previous signing secret, accepted during a rotation."
+    'File with the previous signing secret, accepted during a rotation. Example: `"/run/secrets/deploys-old"`'
     token_file: Path | None = None
-    "File with the bearer token for reading operations."
+    'File with the bearer token for reading operations. Example: `"/run/secrets/deploys-token"`'
     groups: tuple[str, ...] = ()
-    """Groups that it belongs to, for rules."""
+    'Groups that the sender belongs to in rules. Example: `["shop-team"]`'
     channel: str = ""
-    "Channel for this sender's status messages."
+    'ID of the channel for this sender\'s status messages. Example: `"C0SHOP"`'
     per_minute: int = Field(default=60, ge=1)
-    """Requests that are taken from it in a minute."""
+    "Maximum number of requests per minute. Example: `30`"
     callback_addresses: tuple[Network, ...] = ()
-    """Private networks that its callbacks may go to: CIDR."""
+    'Private networks (CIDR) that callback URLs may point to. Example: `["10.20.0.0/16"]`'
 
     def secrets(self) -> tuple[str, ...]:
         key = f"SENDER_SECRET_{self.name.upper().replace('-', '_').replace('.', '_')}"
@@ -216,184 +217,184 @@ class Sender(_Part):
 
 class App(_Part):
     name: str
-    """What `--app` takes."""
+    'Name of the application, for `--app`. Example: `"shop"`'
     cluster: str = ""
-    """Empty: it is on every cluster."""
+    'Cluster of the application. If empty: all clusters. Example: `"prod-eu"`'
     namespaces: tuple[str, ...] = ()
-    """All of its namespaces."""
+    'Namespaces of the application. Example: `["shop", "shop-db"]`'
     selector: str = ""
-    """Label selector of its objects."""
+    'Label selector of the application\'s objects. Example: `"app.kubernetes.io/part-of=shop"`'
     template: dict[str, Any] = {}
-    """Fields of Velero's BackupSpec, where the command says nothing else."""
+    "Fields of Velero's BackupSpec for this application's backups; flags of the command override them. Example: `{ ttl = \"720h\", snapshotMoveData = true }`"
 
 
 class Approvals(_Part):
     channel: str = ""
-    "Channel for approval requests. Default: the channel of the command."
+    'ID of the channel for approval requests. If empty: the channel of the command. Example: `"C0PLATFORM"`'
     expires: Seconds = 3600.0
-    "How long approval requests stay open if the rule doesn't set `expires`."
+    'How long approval requests stay open if the rule doesn\'t set `expires`. Example: `"45m"`'
     remind_after: float = Field(default=0.5, gt=0, lt=1)
-    """Share of the waiting time after which approvers are reminded; 0.5 is half."""
-    window: Seconds = 900.0
-    "Maximum time between the last vote and the start of the operation."
+    "When approvers are reminded, as a share of the time until the request expires. Example: `0.75`"
+    valid_for: Seconds = 900.0
+    'Maximum time between the last vote and the start of the operation. Example: `"10m"`'
     start_deadline: Seconds = 1800.0
-    "Maximum time an approved restore waits in Velero's queue before the bot deletes it."
+    'Maximum time an approved restore waits in Velero\'s queue before the bot deletes it. Example: `"1h"`'
     safety_backup: bool = False
-    "Create a safety backup before each restore, unless a rule or the command decides otherwise."
+    "Create a safety backup before each restore, unless a rule or the command decides otherwise. Example: `true`"
     powerful_kinds: tuple[str, ...] = ()
-    """Kinds (`plural.group`) that grant rights or act on the whole cluster, beside those that are known to."""
+    'Additional resources (`plural.group`) that grant permissions or act on the whole cluster. Example: `["tenants.example.com"]`'
     break_glass_per_day: int = Field(default=3, ge=1)
-    "How many times one person can use break-glass in 24 hours."
+    "How many times one person can use break-glass in 24 hours. Example: `1`"
 
 
 class Schedules(_Part):
     skip_margin: Seconds = 90.0
-    "Runs that start within this time may not be skipped."
+    'Runs that start within this time can\'t be skipped. Example: `"2m"`'
     grace: Seconds = 300.0
-    "How late a run can start before it counts as missed. Allow for Velero's 60-second check and its queue."
+    'How late a run can start before it counts as missed. Allow for Velero\'s 60-second check and its queue. Example: `"10m"`'
     watch: bool = True
-    """Tell of missed runs and of schedules without a recent good backup."""
+    "Watch schedules and report missed runs and schedules without a recent Completed backup. Example: `false`"
     stale_after: float = Field(default=3.0, gt=1)
-    "Number of intervals without a Completed backup before a notification is sent."
+    "Number of intervals without a Completed backup before a notification is sent. Example: `2.0`"
 
 
 class Delivery(_Part):
     timeout: Seconds = 10.0
-    """Longest wait for one call to Slack."""
+    'Maximum time for one Slack API call. Example: `"20s"`'
     quarantine: Seconds = 90.0
-    "After an unconfirmed message: wait this long before reading the channel history."
-    read_gap: Seconds = 10.0
-    """Shortest time between two reads of one channel's history."""
-    sweep: Seconds = 900.0
-    """How long after a message was sent again its channel is searched for a second copy."""
-    hurry: Seconds = 10.0
-    "Resend unconfirmed approval requests and failures after this time, without reading the history. They may arrive twice."
+    'After an unconfirmed message: wait this long before reading the channel history. Example: `"2m"`'
+    history_read_interval: Seconds = 10.0
+    'Minimum time between two reads of one channel\'s history. Example: `"30s"`'
+    duplicate_sweep_after: Seconds = 900.0
+    'How long after a resend the channel is searched for a duplicate. Example: `"10m"`'
+    resend_urgent_after: Seconds = 10.0
+    'Resend unconfirmed approval requests and failures after this time, without reading the history. They may arrive twice. Example: `"20s"`'
     history: bool = True
-    "Read channel history to check what arrived. If false, messages may arrive more than once."
-    enrich: Seconds = 3.0
-    "How long a failure notification waits for Velero's list of errors."
+    "Read the channel history to check what arrived. If false, messages may arrive more than once. Example: `false`"
+    wait_for_results: Seconds = 3.0
+    'How long a failure notification waits for Velero\'s list of errors. Example: `"5s"`'
     queued_too_long: Seconds = 300.0
-    """A backup or restore that waits longer in Velero's queue is told."""
+    'How long a backup or restore can wait in Velero\'s queue before a notification is sent. Example: `"15m"`'
     finalizing_too_long: Seconds = 300.0
-    """One that stays longer in Finalizing is told."""
+    'How long a backup or restore can stay in Finalizing before a notification is sent. Example: `"15m"`'
     card_interval: Seconds = 2.0
-    """Shortest time between two edits of one card."""
+    'Minimum time between two updates of one status message. Example: `"5s"`'
 
 
 class Watching(_Part):
-    look_every: Seconds = 30.0
-    "How often each cluster and its Velero server are checked."
-    answer_within: Seconds = 5.0
-    "How long the Velero server has to respond. After two missed checks in a row, a notification is sent."
-    refused_every: Seconds = 60.0
-    "How often the bot retries resources it may not read or that don't exist."
-    stalls_every: Seconds = 15.0
-    "How often the bot looks for backups and restores that are stuck."
+    check_interval: Seconds = 30.0
+    'How often each cluster and its Velero server are checked. Example: `"1m"`'
+    server_timeout: Seconds = 5.0
+    'How long the Velero server has to respond. After two missed checks in a row, a notification is sent. Example: `"10s"`'
+    denied_retry_interval: Seconds = 60.0
+    'How often the bot retries resources that it has no permission to read or that don\'t exist. Example: `"5m"`'
+    stalled_check_interval: Seconds = 15.0
+    'How often the bot looks for backups and restores that are stuck. Example: `"1m"`'
 
 
 class Store(_Part):
-    ballast: int = 16 * 1024 * 1024
-    "Bytes reserved so that the bot can still write when the disk is full."
+    reserve_bytes: int = Field(default=16 * 1024 * 1024, ge=0)
+    "Bytes of disk space kept in reserve, so that the bot can still record what it did when the disk is full. Example: `33554432`"
     keep_operations: Seconds = 400 * 86400.0
-    """How long operations are kept after they end."""
+    'How long finished operations are kept. Example: `"365d"`'
     keep_notices: Seconds = 90 * 86400.0
-    """How long delivered notices are kept."""
+    'How long sent notifications are kept. Example: `"30d"`'
     keep_inbox: Seconds = 30 * 86400.0
-    """How long handled requests are kept."""
+    'How long processed requests are kept. Example: `"14d"`'
     keep_inbox_rows: int = Field(default=100_000, ge=1)
-    """Commands that are done and still known: the oldest go first, but none of the last hour."""
+    "Maximum number of processed requests that are kept. The oldest go first, but none of the last hour. Example: `50000`"
 
 
 class Limits(_Part):
-    """What one person, and everybody together, may send. What is over a limit is answered and not done."""
+    """Limits on what one person, and everybody together, can send. A request over a limit is answered and not processed."""
 
     commands_per_minute: int = Field(default=60, ge=1)
-    """Commands, clicks and forms of one person within a minute."""
+    "Maximum number of commands, clicks and forms of one person per minute. Example: `30`"
     waiting_per_person: int = Field(default=100, ge=1)
-    """Commands of one person, or of one sender of webhooks, that may wait at once."""
-    waiting: int = Field(default=10_000, ge=1)
-    """Commands that may wait in all."""
+    "Maximum number of waiting requests of one person or one sender. Example: `20`"
+    waiting_total: int = Field(default=10_000, ge=1)
+    "Maximum number of waiting requests in total. Example: `2000`"
 
 
 class Audit(_Part):
     channel: str = ""
-    "Channel in which signed checkpoints of the audit log are published."
+    'ID of the channel in which signed checkpoints of the audit log are published. Example: `"C0AUDIT"`'
     key_file: Path | None = None
-    "Ed25519 private key (PEM) that signs the audit log. Default: a key generated in the data directory."
+    'Ed25519 private key (PEM) that signs the audit log. If empty: a key generated in the data directory. Example: `"/run/secrets/audit-key.pem"`'
     anchor_every: Seconds = 3600.0
-    """How often the signed head of the audit log is published."""
+    'How often a signed checkpoint of the audit log is created. Example: `"30m"`'
 
     def key(self) -> str:
         return self.key_file.read_text(encoding="utf-8") if self.key_file else ""
 
 
 class Scopes(_Part):
-    """Selectors on namespaces behind the presets of --namespaces."""
+    """Namespace selectors behind the presets of `--namespaces`."""
 
     production: str = ""
-    """Label selector on namespaces: what `--namespaces production` means."""
+    'Label selector for `--namespaces production`. Example: `"environment=production"`'
     non_production: str = ""
-    """Label selector on namespaces: what `--namespaces non-production` means."""
+    'Label selector for `--namespaces non-production`. Example: `"environment!=production"`'
 
 
 class Settings(_Part):
     data_dir: Path = Path("data")
-    """Directory of the database. One process holds it at a time."""
+    'Directory for the database, the audit log and keys. Only one process can use it at a time. Example: `"/var/lib/velero-chatops"`'
     listen: Listening = "127.0.0.1:8080"
-    """Where Slack and pipelines reach the bot: host:port."""
+    'Address and port for requests from Slack and pipelines. Example: `"0.0.0.0:8080"`'
     status_listen: Listening = "127.0.0.1:8081"
-    """Where probes and Prometheus reach it: /healthz, /readyz, /metrics. These name clusters: never expose it to Slack's side."""
+    'Address and port for /healthz, /readyz and /metrics. They name clusters: don\'t expose them to the internet. Example: `"0.0.0.0:8081"`'
     timezone: Zone = "UTC"
-    "Time zone for people whose Slack profile has none."
+    'Time zone for people whose Slack profile has none. Example: `"Europe/Berlin"`'
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    """From which level on lines are logged."""
+    'Lowest level that is logged. Example: `"warning"`'
     slack: Slack = Slack()
-    """How the bot talks to Slack."""
+    "Connection to Slack."
     clusters: tuple[Cluster, ...] = ()
-    """Clusters whose Velero is driven. If there is only one, commands need not name it."""
+    "Clusters that the bot manages. If there is only one, commands don't have to name it."
     channels: tuple[Channel, ...] = ()
-    """Channels with a cluster or a scope of their own."""
+    "Default cluster and scope of channels."
     groups: dict[str, tuple[str, ...]] = {}
-    "Groups for rules: name → user IDs or email addresses. Slack user groups work by handle and needn't be listed."
+    'Groups for rules: name → user IDs or email addresses. Slack user groups work by handle and needn\'t be listed. Example: `{ approvers = ["ada@example.com"] }`'
     rules: tuple[dict[str, Any], ...] = ()
-    """Who may do what; the first rule that matches decides. See deploy/policies.example.toml."""
+    'Permission rules; the first match decides. See deploy/policies.example.toml. Example: `[{ name = "read", who = "anyone", what = ["*.get"], effect = "allow" }]`'
     routes: tuple[Route, ...] = ()
-    """Where notices go."""
+    "Where notifications go."
     senders: tuple[Sender, ...] = ()
-    """Pipelines that may ask by webhook."""
+    "Pipelines that send commands by webhook."
     applications: tuple[App, ...] = ()
-    """Named namespaces with a selector and backup settings, for `--type partial --app NAME`."""
+    "Applications for `--type partial --app NAME`: namespaces, a selector and backup settings under one name."
     platform_namespaces: tuple[str, ...] = ()
-    """Namespaces that `--type full` takes beside those of the applications."""
+    'Namespaces that `--type full` includes in addition to those of the applications. Example: `["ingress-nginx", "cert-manager"]`'
     scopes: Scopes = Scopes()
-    """What the presets of `--namespaces` mean."""
+    "Selectors behind the presets of `--namespaces`."
     approvals: Approvals = Approvals()
-    """How approvals are asked for and how long they wait."""
+    "Approval requests: where they go and how long they wait."
     schedules: Schedules = Schedules()
-    """Skips, and the watch over missed runs."""
+    "Skips, and how missed runs are detected."
     delivery: Delivery = Delivery()
-    """How notices and cards are sent."""
+    "How notifications and status messages are sent."
     watching: Watching = Watching()
-    """How clusters are watched."""
+    "How clusters are watched."
     store: Store = Store()
-    """How long records are kept."""
+    "How long records are kept."
     limits: Limits = Limits()
-    """Bounds on work at the same time."""
+    "Limits on requests."
     audit: Audit = Audit()
-    """Where the audit log is anchored."""
+    "Signed checkpoints of the audit log."
 
     def cluster(self, name: str) -> Cluster | None:
         return next((each for each in self.clusters if each.name == name), None)
 
-    def channel(self, ident: str) -> Channel | None:
-        return next((each for each in self.channels if each.id == ident), None)
+    def channel(self, channel_id: str) -> Channel | None:
+        return next((each for each in self.channels if each.id == channel_id), None)
 
-    def cluster_of_channel(self, ident: str) -> str:
-        """The channel's own cluster, or the only one there is; empty when it has to be named."""
-        bound = self.channel(ident)
+    def cluster_of_channel(self, channel_id: str) -> str:
+        """Return the channel's default cluster, or the only cluster; empty if commands have to name one."""
+        bound = self.channel(channel_id)
         if bound and bound.cluster:
             return bound.cluster
-        named = [each.name for each in self.clusters if ident in each.channels]
+        named = [each.name for each in self.clusters if channel_id in each.channels]
         if named:
             return named[0]
         return self.clusters[0].name if len(self.clusters) == 1 else ""

@@ -1,4 +1,4 @@
-"""Reading the settings: every fault at once, with its line, the nearest right key and what is allowed."""
+"""Reads the settings file. A ConfigError lists all errors at once, each with its line, the nearest key and allowed values."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from bot.configuration.renamed_settings import RenamedSetting, find_renamed, with_current_names
 from bot.configuration.settings import Settings
 from commands.grammar.vocabulary import VERB_WORDS
 from commands.registry import VERBS
@@ -23,7 +24,7 @@ from policy.table_reader import TableError
 
 Location = tuple[int | str, ...]
 Found = tuple[Location, str]
-"""Where a fault is, and what it is."""
+"""An error: its place and its text."""
 
 
 SYNONYMS = {
@@ -35,41 +36,56 @@ SYNONYMS = {
 
 
 def read(path: Path) -> tuple[Settings, tuple[Rule, ...]]:
-    """Raises ConfigError with all its faults."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"The settings file {path} can't be read.", faults=(str(error),)) from None
-    return parse(text, str(path))
+    """Raises ConfigError with all errors of the file."""
+    return parse(_read_text(path), str(path))
 
 
 def parse(text: str, name: str) -> tuple[Settings, tuple[Rule, ...]]:
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{name} isn't valid TOML.", faults=(_broken(name, text, str(error)),)) from None
-    settings, found = _validated(data)
-    rules = _rules(data, settings, found)
+    """Raises ConfigError with all errors of the text."""
+    data = _load_toml(text, name)
+    settings, found = _validate(data)
+    rules = _parse_rules(data, settings, found)
     if found or settings is None:
-        raise ConfigError(f"{name} has {counted(len(found), 'fault')}.", faults=sort_errors(name, text, found))
+        raise ConfigError(f"{name} has {counted(len(found), 'error')}.", faults=sort_errors(name, text, found))
     return settings, rules
 
 
+def read_warnings(path: Path) -> tuple[str, ...]:
+    """Return a line for each former name of a setting that the file uses. Raises ConfigError."""
+    text, name = _read_text(path), str(path)
+    renamed = find_renamed(_load_toml(text, name))
+    return sort_errors(name, text, [((each.table, each.former), each.text) for each in renamed])
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"The settings file {path} can't be read.", faults=(str(error),)) from None
+
+
+def _load_toml(text: str, name: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{name} isn't valid TOML.", faults=(_toml_error(name, text, str(error)),)) from None
+
+
 def sort_errors(name: str, text: str, found: Sequence[Found]) -> tuple[str, ...]:
-    """Each with file and line in front, by line."""
+    """Return `file:line: setting: text` for each error, ordered by line."""
     lines = positions(text)
-    placed = sorted((_line(lines, where), _called(where), words) for where, words in found)
-    return tuple(f"{name}:{line}: {key}: {words}" for line, key, words in placed)
+    placed = sorted((_line_of(lines, place), _setting_name(place), words) for place, words in found)
+    return tuple(f"{name}:{line}: {setting}: {words}" for line, setting, words in placed)
 
 
 def locate_errors(table: str, faults: Sequence[TableError]) -> list[Found]:
-    """Faults inside tables of an array, such as rules, with their places."""
-    return [((table, each.index, *_steps(each.key)), each.words) for each in faults]
+    """Return the errors of an array of tables, such as rules, with their places."""
+    return [((table, each.index, *_path_of(each.key)), each.words) for each in faults]
 
 
-def _broken(name: str, text: str, fault: str) -> str:
-    """The parser's words with their place in front, as of every other fault."""
-    what, _, where = fault.rpartition(" (at ")
+def _toml_error(name: str, text: str, message: str) -> str:
+    """Return the parser's message in the form of the other errors: file and line first."""
+    what, _, where = message.rpartition(" (at ")
     place = re.match(r"line (\d+), column (\d+)", where)
     line = int(place[1]) if place else len(text.splitlines()) or 1
     return f"{name}:{line}: {what[:1].lower()}{what[1:]}" + (
@@ -77,19 +93,20 @@ def _broken(name: str, text: str, fault: str) -> str:
     )
 
 
-def _validated(data: Mapping[str, Any]) -> tuple[Settings | None, list[Found]]:
+def _validate(data: Mapping[str, Any]) -> tuple[Settings | None, list[Found]]:
+    renamed = find_renamed(data)
     try:
-        settings = Settings.model_validate(data)
-    except ValidationError as faults:
-        # What a rule holds is judged with the rules.
-        found = [_found(each) for each in faults.errors(include_url=False)]
+        settings = Settings.model_validate(with_current_names(data, renamed))
+    except ValidationError as error:
+        found = [_found(each, renamed) for each in error.errors(include_url=False)]
+        # The contents of a rule are validated by `parse_rules`.
         return None, [each for each in found if each[0][0] != "rules" or len(each[0]) == 1]
-    return settings, disagreements(settings)
+    return settings, find_contradictions(settings)
 
 
-def disagreements(settings: Settings) -> list[tuple[Location, str]]:
-    """Where parts of the settings contradict each other: place and words."""
-    found: list[tuple[Location, str]] = []
+def find_contradictions(settings: Settings) -> list[Found]:
+    """Return the places at which parts of the settings contradict each other."""
+    found: list[Found] = []
     for table, key, names in (
         ("clusters", "name", [each.name for each in settings.clusters]),
         ("senders", "name", [each.name for each in settings.senders]),
@@ -98,22 +115,20 @@ def disagreements(settings: Settings) -> list[tuple[Location, str]]:
     ):
         for at, name in enumerate(names):
             if name and name in names[:at]:
-                found.append(((table, at, key), f"there is another with the {key} {name!r}"))
+                found.append(((table, at, key), f"duplicate {key} {name!r}"))
     if settings.listen == settings.status_listen and not settings.listen.endswith(":0"):
-        found.append((("status_listen",), f"{settings.status_listen!r} is taken by listen; give it another port"))
+        found.append((("status_listen",), f"{settings.status_listen!r} is already used by listen; set another port"))
     known = tuple(each.name for each in settings.clusters)
-    bound: list[tuple[Location, str]] = [
-        (("channels", at, "cluster"), each.cluster) for at, each in enumerate(settings.channels)
-    ]
+    bound: list[Found] = [(("channels", at, "cluster"), each.cluster) for at, each in enumerate(settings.channels)]
     bound += [(("applications", at, "cluster"), each.cluster) for at, each in enumerate(settings.applications)]
     for place, name in bound:
         if name and name not in known:
-            found.append((place, f"there is no cluster {name!r}; allowed: {', '.join(known) or 'none is listed'}"))
+            found.append((place, f"cluster {name!r} doesn't exist; allowed: {', '.join(known) or 'none configured'}"))
     return found
 
 
-def _rules(data: Mapping[str, Any], settings: Settings | None, found: list[Found]) -> tuple[Rule, ...]:
-    """Adds the faults of rules. Names of clusters are compared once the clusters themselves are right."""
+def _parse_rules(data: Mapping[str, Any], settings: Settings | None, found: list[Found]) -> tuple[Rule, ...]:
+    """Add the errors of the rules to `found`. Cluster names are compared only if the clusters are valid."""
     entries = data.get("rules")
     clusters = tuple(each.name for each in settings.clusters) if settings else ()
     known = Vocabulary(tuple(verb.key for verb in VERBS), clusters, SYNONYMS)
@@ -125,39 +140,43 @@ def _rules(data: Mapping[str, Any], settings: Settings | None, found: list[Found
     return ()
 
 
-def _steps(key: str) -> Location:
-    """`during[0].from` → its steps."""
+def _path_of(key: str) -> Location:
+    """Split a key such as `during[0].from` into its parts."""
     return tuple(int(step) if step.isdigit() else step for step in re.findall(r"[^.\[\]]+", key))
 
 
-def _line(lines: Mapping[Location, int], where: Location) -> int:
-    """Of the innermost part that has a line of its own."""
-    return next((lines[where[:cut]] for cut in range(len(where), 0, -1) if where[:cut] in lines), 1)
+def _line_of(lines: Mapping[Location, int], place: Location) -> int:
+    """Return the line of the innermost part of a place that has a line of its own."""
+    return next((lines[place[:length]] for length in range(len(place), 0, -1) if place[:length] in lines), 1)
 
 
-def _called(where: Location) -> str:
-    """`rules[0].who`: tables counted from 0."""
-    steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in where)
+def _setting_name(place: Location) -> str:
+    """Write a place as `rules[0].who`; tables are counted from 0."""
+    steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in place)
     return "".join(steps).removeprefix(".") or "settings"
 
 
-def _found(fault: ErrorDetails) -> Found:
-    where = tuple(fault["loc"])
-    if fault["type"] == "extra_forbidden":
-        return where, _unknown(where)
-    if where[-1:] == ("[key]",):
-        where = where[:-1]
-    return where, _words(fault)
+def _found(error: ErrorDetails, renamed: Sequence[RenamedSetting]) -> Found:
+    place = tuple(error["loc"])
+    # The error belongs to the line that the file really has.
+    former: dict[Location, Location] = {(each.table, each.name): (each.table, each.former) for each in renamed}
+    if error["type"] == "extra_forbidden":
+        if both := next((each for each in renamed if (each.table, each.former) == place), None):
+            return place, f"set only {both.name!r}: {both.former!r} is its former name"
+        return place, _unknown_setting(place)
+    if place[-1:] == ("[key]",):
+        place = place[:-1]
+    return former.get(place, place), _error_text(error)
 
 
-def _unknown(where: Location) -> str:
-    allowed = _keys(where[:-1])
-    near = get_close_matches(str(where[-1]), allowed, n=1)
+def _unknown_setting(place: Location) -> str:
+    allowed = _keys_at(place[:-1])
+    near = get_close_matches(str(place[-1]), allowed, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"allowed: {', '.join(allowed)}"
     return f"unknown setting; {hint}"
 
 
-_KINDS = {
+_ERROR_TEXTS = {
     "bool": "must be true or false",
     "string": 'must be a string, in quotes: "…"',
     "path": 'must be a path, in quotes: "/…"',
@@ -172,7 +191,7 @@ _KINDS = {
     "dataclass": "must be a table",
     "missing": "required setting is missing",
 }
-"""By what the names of pydantic's faults begin with."""
+"""Keys: the first word of pydantic's error types."""
 _BOUNDS = (
     ("ge", "at least {}"),
     ("gt", "more than {}"),
@@ -181,28 +200,28 @@ _BOUNDS = (
 )
 
 
-def _words(fault: ErrorDetails) -> str:
-    """In this project's words: pydantic's name Python's types."""
-    context: Mapping[str, Any] = fault.get("ctx") or {}
+def _error_text(error: ErrorDetails) -> str:
+    """Describe an error in TOML's terms; pydantic's own texts name Python's types."""
+    context: Mapping[str, Any] = error.get("ctx") or {}
     for name, bound in _BOUNDS:
         if name in context:
-            return f"{fault['input']} isn't valid; allowed: {bound.format(context[name])}"
-    if fault["type"] == "literal_error":
-        return _choice(fault["input"], re.findall(r"'([^']*)'", str(context.get("expected"))))
-    kind = fault["type"].partition("_")[0]
-    return _KINDS.get(kind) or fault["msg"].removeprefix("Value error, ")
+            return f"{error['input']} isn't valid; allowed: {bound.format(context[name])}"
+    if error["type"] == "literal_error":
+        return _invalid_choice(error["input"], re.findall(r"'([^']*)'", str(context.get("expected"))))
+    first_word = error["type"].partition("_")[0]
+    return _ERROR_TEXTS.get(first_word) or error["msg"].removeprefix("Value error, ")
 
 
-def _choice(given: object, allowed: Sequence[str]) -> str:
+def _invalid_choice(given: object, allowed: Sequence[str]) -> str:
     near = get_close_matches(str(given), allowed, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
     return f"{given!r} isn't valid; {hint}allowed: {', '.join(allowed)}"
 
 
-def _keys(where: Location) -> list[str]:
-    """The settings that exist at a place."""
+def _keys_at(place: Location) -> list[str]:
+    """Return the settings that exist at a place."""
     model: Any = Settings
-    for part in where:
+    for part in place:
         if isinstance(part, int):
             continue
         field = model.model_fields.get(part) if _is_model(model) else None
@@ -227,31 +246,31 @@ _KEY = re.compile(r"^\s*([A-Za-z0-9_\"'.-]+)\s*=")
 
 
 def positions(text: str) -> dict[Location, int]:
-    """Line of every table and key. Good for what people write: tables, arrays of tables, one key a line."""
+    """Return the line of every table and key. Knows tables, arrays of tables and one key per line."""
     found: dict[Location, int] = {}
     counts: dict[str, int] = {}
     prefix: Location = ()
     for number, line in enumerate(text.splitlines(), 1):
         if table := _TABLE.match(line):
-            prefix = _table(table[2], counts, many=bool(table[1]))
+            prefix = _table_path(table[2], counts, many=bool(table[1]))
             found.setdefault(prefix, number)
         elif key := _KEY.match(line):
             found.setdefault((*prefix, *_parts(key[1])), number)
     return found
 
 
-def _table(name: str, counts: dict[str, int], *, many: bool) -> Location:
+def _table_path(name: str, counts: dict[str, int], *, many: bool) -> Location:
     parts = _parts(name)
-    where: list[int | str] = []
+    place: list[int | str] = []
     for depth, part in enumerate(parts):
-        where.append(part)
+        place.append(part)
         path = ".".join(parts[: depth + 1])
         last = depth == len(parts) - 1
         if many and last:
             counts[path] = counts.get(path, -1) + 1
         if path in counts:
-            where.append(counts[path])
-    return tuple(where)
+            place.append(counts[path])
+    return tuple(place)
 
 
 def _parts(name: str) -> Sequence[str]:

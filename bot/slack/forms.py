@@ -9,13 +9,14 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import aiohttp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.clock import utc_now
 from bot.slack import shortcuts
 from bot.slack.payloads import Received
 from domain.actor import Actor
@@ -35,10 +36,6 @@ REASONED = "reason:"
 IDENTIFY_WITHIN = 0.8
 """Seconds until a form opens without the names of clusters: its trigger lives three."""
 WORD, REASON = "word", "reason"
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 class Forms:

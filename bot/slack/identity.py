@@ -12,7 +12,7 @@ import aiohttp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from domain.actor import Actor, ActorKind
+from domain.actor import Actor, ActorKind, is_slack_user_id
 from domain.errors import IdentityUnknown, Refused
 from domain.json_types import Json
 from domain.when import known_zone
@@ -215,7 +215,7 @@ class Identity:
 
     async def _id_of(self, name: str) -> str:
         if "@" not in name.lstrip("@"):
-            return name if name[:1] in {"U", "W"} and name[1:].isalnum() else ""
+            return name if is_slack_user_id(name) else ""
         try:
             answer = await self._client.users_lookupByEmail(email=name)
         except SlackApiError as error:

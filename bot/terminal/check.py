@@ -6,11 +6,11 @@ import asyncio
 import random
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime
 
 import aiohttp
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.clock import utc_now
 from bot.configuration.cluster_settings import cluster_settings
 from bot.configuration.settings import Settings
 from bot.doctor import CheckGrade, CheckResult, of_settings, run_checks, worst_grade
@@ -38,7 +38,7 @@ async def _examined(settings: Settings) -> tuple[CheckResult, ...]:
                 reached = cluster_settings(one, settings.watching)
             except OSError:
                 continue  # `of_settings` names the file
-            made = Cluster(reached, now=lambda: datetime.now(UTC), random=random.Random())  # noqa: S311 - jitter
+            made = Cluster(reached, now=utc_now, random=random.Random())  # noqa: S311 - jitter
             stack.push_async_callback(made.close)
             clusters[one.name] = made
         return await run_checks(settings, client, clusters)

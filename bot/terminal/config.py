@@ -1,4 +1,4 @@
-"""`velero-chatops config check`: the effective settings, secrets masked; every fault with its place."""
+"""`velero-chatops config check`: prints the effective settings with secrets masked, or all errors with their places."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 
 from bot.configuration.misconfiguration import find_misconfiguration
 from bot.configuration.settings import Settings
-from bot.configuration.settings_file import read
+from bot.configuration.settings_file import read, read_warnings
 from domain.counting import counted
 from domain.errors import ConfigError
 
@@ -18,28 +18,30 @@ MASK = "********"
 
 @click.group("config")
 def COMMAND() -> None:  # noqa: N802
-    """Look at the settings."""
+    """Check the settings."""
 
 
 @COMMAND.command("check")
 @click.option("--config", "path", type=click.Path(path_type=Path), required=True)
-@click.option("--strict", is_flag=True, help="Fail where a part cannot work, such as a webhook without its secret.")
+@click.option("--strict", is_flag=True, help="Exit with 1 if a part can't work, such as a webhook without a secret.")
 @click.option("--live", "live", is_flag=True, help="Also check Slack and the clusters.")
 def check(path: Path, *, live: bool, strict: bool) -> None:
-    """Read the settings, report every fault, print what is in force."""
+    """Validate the settings file, list all errors, and print the effective settings."""
     try:
         settings, rules = read(path)
     except ConfigError as error:
         for line in error.faults:
             click.echo(line, err=True)
         raise click.ClickException(error.text) from None
+    for line in read_warnings(path):
+        click.echo(line, err=True)
     if live:
         raise SystemExit(_live(settings))
     print(json.dumps(shown(settings), indent=2, default=str))
     print(f"{counted(len(rules), 'rule')}, {counted(len(settings.clusters), 'cluster')}")
     found = find_misconfiguration(settings)
     for problem in found:
-        click.echo(f"{problem.part}: {problem.text}. To mend it: {problem.fix}", err=True)
+        click.echo(f"{problem.part}: {problem.text}. Fix: {problem.fix}", err=True)
     raise SystemExit(1 if found and strict else 0)
 
 
@@ -53,14 +55,14 @@ def _live(settings: Settings) -> int:
 
 
 def shown(settings: Settings) -> dict[str, object]:
-    """What is in force; of a secret only whether there is one."""
-    told: dict[str, object] = settings.model_dump(mode="json")
-    told["secrets"] = {
+    """Return the effective settings; a secret only says whether it is set."""
+    values: dict[str, object] = settings.model_dump(mode="json")
+    values["secrets"] = {
         "slack.bot_token": _masked(settings.slack.bot_token),
         "slack.signing_secret": _masked(lambda: " ".join(settings.slack.signing_secrets())),
         "slack.app_token": _masked(settings.slack.app_token),
     }
-    return told
+    return values
 
 
 def _masked(read_secret: object) -> str:

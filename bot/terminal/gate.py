@@ -13,13 +13,13 @@ import urllib.request
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import urljoin
 
 import click
 
+from bot.clock import utc_now
 from domain.duration import BadDuration, parse_positive
 from domain.json_types import Json
 from notifier.deliver.signature import headers, key_of
@@ -114,7 +114,7 @@ def _gated(url: str, secret: str, body: Mapping[str, Any], ident: str) -> Json:
     data = json.dumps(body).encode()
 
     def signed() -> urllib.request.Request:
-        made = {"Content-Type": "application/json", **headers([secret], ident, datetime.now(UTC), data)}
+        made = {"Content-Type": "application/json", **headers([secret], ident, utc_now(), data)}
         return urllib.request.Request(urljoin(url.rstrip("/") + "/", "hooks/v1/gate"), data, made)  # noqa: S310
 
     return _patiently(signed)

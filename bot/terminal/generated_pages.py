@@ -1,4 +1,4 @@
-"""The pages of docs/ that are made from the code."""
+"""Pages of docs/ that are generated from the code."""
 
 from __future__ import annotations
 
@@ -47,28 +47,32 @@ def settings() -> str:
         "",
         "Generated from `bot/configuration/settings.py`. The settings are one TOML file. Secrets come from environment variables or files.",
         "",
+        'A duration is a number with a unit in quotes (`"90s"`, `"15m"`, `"30d"`), or a number of seconds.',
+        "",
     ]
-    comments = _docstrings()
+    docstrings = _docstrings()
     for table, model in _tables("", Settings):
-        lines += [f"## {table or 'top level'}", ""]
-        lines += ["| setting | type | default | description |", "|---|---|---|---|"]
+        lines += [f"## {table or 'Top level'}", ""]
+        lines += ["| setting | type | default | example | description |", "|---|---|---|---|---|"]
         for name, field in model.model_fields.items():
-            default = "" if field.default is PydanticUndefined else _default(field.default)
-            lines.append(
-                f"| `{name}` | {_type(field.annotation, field.metadata)} | {default} | {comments.get((model.__name__, name), '')} |"
-            )
+            kind = _type(field.annotation, field.metadata)
+            default = _default(field.default, is_duration=kind == DURATION)
+            text, _, example = docstrings[model.__name__, name].partition(" Example: ")
+            if not example:
+                example = f"see {_heading(name, field.annotation)}"
+            lines.append(f"| `{name}` | {kind} | {default} | {example} | {text} |")
         lines.append("")
     return "\n".join(lines)
 
 
 def openapi() -> str:
-    from bot.webhooks.openapi import openapi as made
+    from bot.webhooks.openapi import openapi as document
 
-    return _json(made())
+    return _json(document())
 
 
 def event_schemas() -> Mapping[str, Callable[[], str]]:
-    """By kind of event."""
+    """Return the page of each kind of event."""
     from notifier.render.cloudevents import schemas
 
     return {name: partial(_json, schema) for name, schema in schemas().items()}
@@ -81,11 +85,14 @@ def _json(value: Any) -> str:
 def _tables(prefix: str, model: type[BaseModel]) -> list[tuple[str, type[BaseModel]]]:
     found: list[tuple[str, type[BaseModel]]] = [(prefix, model)]
     for name, field in model.model_fields.items():
-        many = "tuple" in str(field.annotation)
         for inner in _models(field.annotation):
             path = f"{prefix.strip('[]')}.{name}" if prefix else name
-            found += _tables(f"[[{path}]]" if many else f"[{path}]", inner)
+            found += _tables(_heading(path, field.annotation), inner)
     return found
+
+
+def _heading(path: str, annotation: Any) -> str:
+    return f"[[{path}]]" if get_origin(annotation) is tuple else f"[{path}]"
 
 
 def _models(annotation: Any) -> list[type[BaseModel]]:
@@ -94,14 +101,24 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
     return [model for part in get_args(annotation) for model in _models(part)]
 
 
-def _default(value: Any) -> str:
+def _default(value: Any, *, is_duration: bool) -> str:
+    if value is PydanticUndefined:
+        return "required"
     if isinstance(value, BaseModel) or value in ((), {}, None, ""):
         return ""
+    if is_duration:
+        return f'`"{_short_duration(value)}"`'
     if isinstance(value, bool | int | float):
         return f"`{json.dumps(value)}`"
     if isinstance(value, dict | tuple):
         return f"`{_toml(value)}`"
     return f'`"{value}"`'
+
+
+def _short_duration(seconds: float) -> str:
+    """Write whole seconds in the largest unit that divides them."""
+    unit, size = next((unit, size) for unit, size in _UNITS.items() if seconds % size == 0)
+    return f"{int(seconds // size)}{unit}"
 
 
 def _toml(value: Any) -> str:
@@ -110,7 +127,9 @@ def _toml(value: Any) -> str:
     return json.dumps(list(value) if isinstance(value, tuple) else value)
 
 
-_NAMES: Mapping[Any, str] = {
+DURATION = "duration"
+_UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
+_TYPE_NAMES: Mapping[Any, str] = {
     str: "text",
     bool: "true or false",
     int: "whole number",
@@ -122,12 +141,10 @@ _NAMES: Mapping[Any, str] = {
 
 
 def _type(annotation: Any, metadata: Sequence[Any] = ()) -> str:
-    """As it is written in TOML."""
-    if annotation in _NAMES:
-        # A time in seconds takes a duration too: so do its checks.
-        return (
-            "seconds or duration" if any(isinstance(each, BeforeValidator) for each in metadata) else _NAMES[annotation]
-        )
+    """Return the type in TOML's terms."""
+    if annotation in _TYPE_NAMES:
+        # `Seconds` is the only type with a validator that runs before pydantic's.
+        return DURATION if any(isinstance(each, BeforeValidator) for each in metadata) else _TYPE_NAMES[annotation]
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return "table"
     origin = get_origin(annotation)
@@ -148,7 +165,7 @@ def _plural(name: str) -> str:
 
 
 def _docstrings() -> dict[tuple[str, str], str]:
-    """Each field's own docstring: the string that follows it in the source."""
+    """Return each field's docstring: the string that follows it in the source."""
     found: dict[tuple[str, str], str] = {}
     for node in ast.parse(inspect.getsource(settings_module)).body:
         if not isinstance(node, ast.ClassDef):

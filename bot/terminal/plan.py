@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
+from bot.clock import utc_now
 from bot.terminal.line_batches import answer_lines
 from commands.batch import answer_line, facts_from_objects
 from commands.planning.context import ClusterView, PlanContext
@@ -28,7 +28,7 @@ def _facts(path: Path | None) -> Facts:
 
 
 def _situation(namespace: str) -> PlanContext:
-    now = datetime.now(UTC)
+    now = utc_now()
     return PlanContext(now=now, new_id=lambda: "", cluster=ClusterView("", velero_namespace=namespace))
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
+from bot.clock import utc_now
 from bot.configuration.settings_file import SYNONYMS, Found, locate_errors, read, sort_errors
 from commands.batch import facts_from_objects, plan_command
 from commands.grammar.parser import parse
@@ -78,7 +78,7 @@ def _explained(
         print(f"{command.key} is a read: {decision.outcome.value}. {decision.text}".rstrip())
         return decision
     labels = {item["metadata"]["name"]: item["metadata"].get("labels") or {} for item in facts.all("namespaces")}
-    ask = PolicyRequest.of(actor, plan, datetime.now(UTC), labels=labels, reason="explained")
+    ask = PolicyRequest.of(actor, plan, utc_now(), labels=labels, reason="explained")
     found = explain(rules, ask, ASSUMED, safety_backup=default)
     rows = [COLUMNS, *(row.cells for row in found.rows)]
     widths = [max(len(row[at]) for row in rows) for at in range(3)]
@@ -130,7 +130,7 @@ def _planned(line: str, cluster: str, facts: Facts, actor: Actor) -> tuple[Plan 
     command = parse(line)
     name = command.text("to-cluster") or command.cluster or cluster
     situation = PlanContext(
-        now=datetime.now(UTC), new_id=lambda: "", cluster=ClusterView(name), actor=actor, reason="explained"
+        now=utc_now(), new_id=lambda: "", cluster=ClusterView(name), actor=actor, reason="explained"
     )
     verb = verb_of(command.key)
     plan = plan_command(command, facts, situation) if verb is not None and verb.effect is Effect.WRITE else None

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from bot import garbage_collection, logs
+from bot.configuration.live_settings import log_warnings
 from bot.configuration.settings import Settings
 from bot.configuration.settings_file import read
 from domain.errors import ChatopsError, ConfigError
@@ -34,6 +35,7 @@ def COMMAND(path: Path) -> None:  # noqa: N802
         raise click.ClickException(" ".join(problems))
     os.umask(0o077)
     logs.set_up(settings.log_level)
+    log_warnings(path)
     try:
         asyncio.run(_serve(settings, rules, path))
     except ChatopsError as error:

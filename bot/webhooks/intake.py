@@ -22,7 +22,7 @@ from operations.pipeline import operation_id
 from store.tables.pipeline_calls import PipelineCall
 from store.writer import Store
 
-SOURCE = "webhook"
+WEBHOOK_SOURCE = "webhook"
 
 
 class ConflictingRequest(ChatopsError):
@@ -103,7 +103,7 @@ class WebhookIntake:
         queueing = replace(queueing_of(line, "", cluster, f"sender/{sender.name}"), rated=False)
         payload = {"sender": sender.name, "operation": hook.operation, "line": line, "link": link}
         taken = await self._intake.accept(
-            hook.key, SOURCE, payload, queueing=queueing, also=lambda tx: tx.hooks.add(hook)
+            hook.key, WEBHOOK_SOURCE, payload, queueing=queueing, also=lambda tx: tx.hooks.add(hook)
         )
         if taken.text:
             raise ServerBusy(taken.text)

@@ -28,7 +28,6 @@ from operations.request import Policy
 from store.writer import Store
 from velero.cluster import Cluster
 
-SOURCE = "webhook"
 """Of inbox items that are this part's: the worker's key for `desk`."""
 
 

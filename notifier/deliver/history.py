@@ -14,6 +14,7 @@ from typing import Any
 
 from slack_sdk.web.async_client import AsyncWebClient
 
+from domain.actor import is_slack_user_id
 from domain.errors import DeliveryError, NotAccepted
 from notifier.deliver.outcome import classify_error
 from notifier.deliver.rate_limit import HISTORY, REPLIES, RateLimiter, use_token
@@ -121,7 +122,7 @@ class ChannelHistory:
 
     async def channel_of(self, address: str) -> str:
         """A person's direct messages have a channel of their own."""
-        if address[:1] not in {"U", "W"}:
+        if not is_slack_user_id(address):
             return address
         if address not in self._direct:
             try:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from domain.actor import is_slack_user_id
 from domain.event import Event, Severity
 from domain.operation import Operation
 from domain.reach import Reach
@@ -47,7 +48,7 @@ CHANNEL_ERRORS = {
 def _person(event: Event) -> str:
     """Pipelines are not written to."""
     user = str(event.facts.get("user", ""))
-    return user if user[:1] in {"U", "W"} else ""
+    return user if is_slack_user_id(user) else ""
 
 
 class MessageBuilder:
@@ -144,7 +145,7 @@ class MessageBuilder:
         """Into the card's thread; where there is no card, to the person who asked."""
         cards = await self._store.read(lambda tx: tx.messages.of(event.operation, Role.CARD.value))
         operation = await self._store.read(lambda tx: tx.operations.get(event.operation))
-        if operation is None or not (cards or operation.actor[:1] in {"U", "W"}):
+        if operation is None or not (cards or is_slack_user_id(operation.actor)):
             return None
         channel, thread = (cards[0].channel, cards[0].ts) if cards else (operation.actor, "")
         views = [await self._view(_reader(channel, operation), event.cluster, _noun(event))]
@@ -199,7 +200,7 @@ class MessageBuilder:
 
 def _reader(channel: str, operation: Operation) -> str:
     """A direct message is read by whoever asked."""
-    return operation.actor if channel[:1] == "D" and operation.actor[:1] in {"U", "W"} else channel
+    return operation.actor if channel[:1] == "D" and is_slack_user_id(operation.actor) else channel
 
 
 def _noun(event: Event) -> str:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from domain.actor import is_slack_user_id
 from domain.approval import Approval, ApprovalState, VoteKind
 from domain.counting import plural_of
 from domain.operation import Operation, State
@@ -135,7 +136,7 @@ def _votes(approval: Approval) -> str:
 
 
 def _who(ident: str) -> str:
-    return f"<@{ident}>" if ident[:1] in {"U", "W"} else untrusted(ident)
+    return f"<@{ident}>" if is_slack_user_id(ident) else untrusted(ident)
 
 
 def _buttons(approval: Approval, operation: Operation, plan: Plan) -> list[limits.Block]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from domain.actor import is_slack_user_id
 from domain.approval import approval_id
 from domain.counting import counted
 from domain.event import Event
@@ -116,7 +117,7 @@ def _facts(operation: Operation, history: History, now: datetime) -> tuple[tuple
 
 def _who(history: History) -> str:
     """A pipeline links to the page of its run."""
-    if history.requester[:1] in {"U", "W"}:
+    if is_slack_user_id(history.requester):
         return f"<@{history.requester}>"
     name = escape(history.requester or "-")
     link = escape(str(history.started.get("link", ""))).replace("|", "%7C")

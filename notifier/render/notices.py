@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from domain.actor import is_slack_user_id
 from domain.counting import plural_of
 from domain.event import Event, Severity
 from notifier.render import limits
@@ -129,7 +130,7 @@ def _expected(event: Event) -> str:
 def _mentions(to: Destination, event: Event) -> str:
     if to.role is Role.REPLY:
         user = str(event.facts.get("user") or "")
-        return f"<@{user}>" if user[:1] in {"U", "W"} else ""
+        return f"<@{user}>" if is_slack_user_id(user) else ""
     return " ".join(_mention(each) for each in to.mention)
 
 

@@ -41,7 +41,7 @@ class Desk:
 
 
 async def life(directory: Path, how: str) -> None:
-    store = await Store.open(directory, NOW, ballast=0)
+    store = await Store.open(directory, NOW, reserve_bytes=0)
 
     async def aside(item, _reference) -> None:
         (directory / f"told-{item.payload['what']}").touch()
@@ -56,14 +56,14 @@ async def life(directory: Path, how: str) -> None:
 
 
 async def accept(directory: Path) -> None:
-    store = await Store.open(directory, NOW, ballast=0)
+    store = await Store.open(directory, NOW, reserve_bytes=0)
     items = [("before", "a"), ("deadly", "shop"), ("behind", "shop"), ("beside", "b")]
     await store.write(lambda tx: [tx.inbox.accept(what, "slack", {"what": what}, lane, NOW) for what, lane in items])
     await store.close()
 
 
 async def results(directory: Path) -> tuple[dict, list]:
-    store = await Store.open(directory, NOW, ballast=0)
+    store = await Store.open(directory, NOW, reserve_bytes=0)
     rows = await store.read(lambda tx: tx.connection.execute("SELECT key, result FROM inbox").fetchall())
     failed = await store.read(lambda tx: tx.failed_items.all())
     await store.close()

@@ -29,7 +29,7 @@ def tokens(monkeypatch):
 
 @pytest.fixture
 async def store(tmp_path):
-    opened = await Store.open(tmp_path, NOW, ballast=0)
+    opened = await Store.open(tmp_path, NOW, reserve_bytes=0)
     yield opened
     await opened.close()
 
@@ -111,7 +111,7 @@ async def test_a_misconfiguration_is_in_readyz_and_in_the_log_once_with_its_reas
     await looked.round()
     await looked.round()
     assert len(caplog.messages) == 1
-    assert caplog.messages[0].startswith("route pager: nothing is sent: it has no secret")
+    assert caplog.messages[0].startswith("route pager: nothing is sent: the secret isn't set")
     assert "nothing is sent" in looked.summary()[1]["route pager"]
 
 
@@ -130,15 +130,15 @@ def test_what_is_as_it_should_be_says_nothing(monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("settings", "part", "words"),
     [
-        ({"routes": [HOOK]}, "route pager", "it has no secret"),
+        ({"routes": [HOOK]}, "route pager", "the secret isn't set"),
         ({"routes": [{**HOOK, "secret_file": "/none"}]}, "route pager", "can't be read: No such file"),
-        ({"senders": [{"name": "ci"}]}, "sender ci", "its requests are refused"),
+        ({"senders": [{"name": "ci"}]}, "sender ci", "the bot refuses its requests"),
         ({"senders": [{"name": "ci", "secret_file": "/none"}]}, "sender ci", "can't be read: No such file"),
         ({"audit": {"key_file": "/none"}}, "audit", "key_file /none can't be read"),
-        ({"slack": {"transport": "socket"}}, "slack", "the app token is not set"),
+        ({"slack": {"transport": "socket"}}, "slack", "the app token isn't set"),
         ({"slack": {"bot_token_file": "/none"}}, "", ""),
         ({"clusters": [{"name": "a", "kubeconfig": "/none"}]}, "cluster a", "kubeconfig /none can't be read"),
-        ({"clusters": [{"name": "a", "url": "https://x.example.com"}]}, "cluster a", "url is given without token_file"),
+        ({"clusters": [{"name": "a", "url": "https://x.example.com"}]}, "cluster a", "url is set without token_file"),
         (
             {"clusters": [{"name": "a", "url": "https://x.example.com", "token_file": "/none"}]},
             "cluster a",
@@ -150,7 +150,7 @@ def test_what_is_as_it_should_be_says_nothing(monkeypatch, tmp_path):
                 "routes": [{"name": "r", "channels": ["C1"], "match": {"clusters": ["prod-*"]}}],
             },
             "route r",
-            "match.clusters prod-* fits no cluster",
+            "match.clusters prod-* matches no cluster",
         ),
     ],
 )
@@ -164,7 +164,7 @@ def test_an_empty_file_is_found_too(tmp_path):
     (tmp_path / "token").touch()
     cluster = {"name": "a", "url": "https://x.example.com", "token_file": tmp_path / "token"}
     ((part, text),) = parts(clusters=[cluster])
-    assert (part, text.endswith("is not set or empty")) == ("cluster a", True)
+    assert (part, text.endswith("isn't set or is empty")) == ("cluster a", True)
 
 
 class Retrying:

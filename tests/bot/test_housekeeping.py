@@ -16,7 +16,7 @@ NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 @pytest.fixture
 async def store(tmp_path):
-    opened = await Store.open(tmp_path, NOW, ballast=0)
+    opened = await Store.open(tmp_path, NOW, reserve_bytes=0)
     yield opened
     await opened.close()
 

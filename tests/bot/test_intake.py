@@ -15,7 +15,7 @@ NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 @pytest.fixture
 async def store(tmp_path):
-    opened = await Store.open(tmp_path, NOW, ballast=0)
+    opened = await Store.open(tmp_path, NOW, reserve_bytes=0)
     yield opened
     await opened.close()
 
@@ -90,7 +90,7 @@ async def test_so_many_of_one_person_may_wait(store):
 
 
 async def test_the_inbox_is_bounded_and_has_room_again_when_something_is_done(store):
-    door = Door(store, waiting=3)
+    door = Door(store, waiting_total=3)
     for person in ("a", "b", "c"):
         await door.sends(person=person)
     (refused,) = await door.sends(person="d")

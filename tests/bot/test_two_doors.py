@@ -78,7 +78,7 @@ async def doors(tmp_path: Path) -> AsyncIterator[Doors]:
         session = await stack.enter_async_context(aiohttp.ClientSession())
         bots = []
         for name in ("http", "socket"):
-            store = await Store.open(tmp_path / name, NOW, ballast=0)
+            store = await Store.open(tmp_path / name, NOW, reserve_bytes=0)
             stack.push_async_callback(store.close)
             bots.append(Bot(slack, session, store))
         server = await stack.enter_async_context(TestServer(bots[0].door.application("/slack/events")))

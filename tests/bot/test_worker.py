@@ -19,7 +19,7 @@ LIVES = Path(__file__).parent / "lives.py"
 
 @pytest.fixture
 async def store(tmp_path):
-    opened = await Store.open(tmp_path, NOW, ballast=0)
+    opened = await Store.open(tmp_path, NOW, reserve_bytes=0)
     yield opened
     await opened.close()
 

@@ -69,7 +69,7 @@ class World:
         """On the same data."""
         await self.delivery.close()
         await self.store.close()
-        self.store = await Store.open(self.directory, self.now, ballast=0)
+        self.store = await Store.open(self.directory, self.now, reserve_bytes=0)
         self.__post_init__()
 
     async def later(self, **span: float) -> None:
@@ -172,7 +172,7 @@ class House:
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    store = await Store.open(tmp_path / "slack", START, ballast=0)
+    store = await Store.open(tmp_path / "slack", START, reserve_bytes=0)
     yield store
     await store.close()
 
@@ -197,7 +197,7 @@ async def house(store: Store) -> AsyncIterator[House]:
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
     directory = tmp_path / "data"
-    made = World(directory, await Store.open(directory, START, ballast=0))
+    made = World(directory, await Store.open(directory, START, reserve_bytes=0))
     yield made
     await made.delivery.close()
     for server in made.servers:

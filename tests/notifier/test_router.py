@@ -75,7 +75,7 @@ class Telling:
 
 @pytest.fixture
 async def telling(tmp_path):
-    store = await Store.open(tmp_path, NOW, ballast=0)
+    store = await Store.open(tmp_path, NOW, reserve_bytes=0)
     yield Telling(store)
     await store.close()
 

@@ -191,7 +191,7 @@ async def cluster_in(directory: Path) -> AsyncIterator[tuple[Store, Cluster, Obj
     objects.create("namespaces", None, {"metadata": {"name": "velero"}})
     api = KubernetesEmulator(objects, {"t": admin()})
     cluster = Cluster(ClusterSettings("prod", Direct(await api.start(), "t")), now=lambda: NOW, random=Random(1))
-    store = await Store.open(directory, NOW, ballast=1024)
+    store = await Store.open(directory, NOW, reserve_bytes=1024)
     try:
         yield store, cluster, objects
     finally:

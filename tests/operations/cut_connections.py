@@ -229,7 +229,7 @@ async def bench(directory: Path) -> AsyncIterator[Bench]:
     planning, cluster = (
         Cluster(ClusterSettings("prod", Direct(url, "t")), now=lambda: NOW, random=Random(1)) for url in urls
     )
-    store = await Store.open(directory, NOW, ballast=1024)
+    store = await Store.open(directory, NOW, reserve_bytes=1024)
     try:
         yield Bench(store, api, proxy, planning, cluster)
     finally:

@@ -21,16 +21,16 @@ BRISK = """
 [delivery]
 timeout = 1.0
 quarantine = 0.4
-read_gap = 0.2
-sweep = 1.0
-hurry = 0.3
+history_read_interval = 0.2
+duplicate_sweep_after = 1.0
+resend_urgent_after = 0.3
 card_interval = 0.1
-enrich = 2.0
+wait_for_results = 2.0
 [watching]
-look_every = 0.5
-refused_every = 0.5
-stalls_every = 0.3
-answer_within = 0.3
+check_interval = 0.5
+denied_retry_interval = 0.5
+stalled_check_interval = 0.3
+server_timeout = 0.3
 """
 """As a real bot set to hurry: for scenarios that wait for its periods."""
 

@@ -28,13 +28,13 @@ async def test_a_webhook_route_without_its_secret_is_named_everywhere(build):
     house = await build(extra=BRISK + HOOK)
     await house.start()
     await house.eventually(house.bot.health.problems)
-    assert "it has no secret" in (await degraded(house))["route pager"]
+    assert "the secret isn't set" in (await degraded(house))["route pager"]
     for line in ("/velero status", "/velero doctor"):
         reply = await (await house.grace.says(line)).reply("route pager", deadline=15)
-        assert "it has no secret" in reply.text
+        assert "the secret isn't set" in reply.text
     checked = CliRunner().invoke(cli, ["config", "check", "--strict", "--config", str(house.settings)])
     assert checked.exit_code == 1
-    assert "route pager: nothing is sent: it has no secret" in checked.output
+    assert "route pager: nothing is sent: the secret isn't set" in checked.output
 
 
 async def test_an_event_that_cannot_be_routed_is_listed_and_retried_from_the_terminal(build):

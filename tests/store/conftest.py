@@ -21,7 +21,7 @@ def now():
 
 @pytest.fixture
 async def store(tmp_path):
-    opened = await Store.open(tmp_path, NOW, ballast=1024)
+    opened = await Store.open(tmp_path, NOW, reserve_bytes=1024)
     yield opened
     await opened.close()
 

@@ -20,7 +20,7 @@ from store.writer import Store
 
 async def main():
     now = datetime.now(UTC)
-    store = await Store.open(Path(sys.argv[1]), now, ballast=0)
+    store = await Store.open(Path(sys.argv[1]), now, reserve_bytes=0)
 
     async def person(name):
         number = 0
@@ -61,7 +61,7 @@ async def test_a_killed_writer_has_lost_nothing_it_acknowledged(tmp_path, now, s
     for _ in range(4):
         acknowledged |= set(killed_after(tmp_path, chance.randint(1, 300)))
     assert verify(tmp_path).exit_code == 0
-    store = await Store.open(tmp_path, now, ballast=0)
+    store = await Store.open(tmp_path, now, reserve_bytes=0)
     kept = {key for (key,) in await store.read(lambda tx: tx.connection.execute("SELECT key FROM inbox").fetchall())}
     told = await store.read(lambda tx: {row.entry.subject for row in tx.audit.latest(1_000_000)})
     await store.close()

@@ -57,7 +57,7 @@ async def test_another_process_is_kept_out_too(store, tmp_path):
 
 async def test_the_lock_is_free_after_close(tmp_path, now):
     for _ in range(2):
-        await (await Store.open(tmp_path, now, ballast=0)).close()
+        await (await Store.open(tmp_path, now, reserve_bytes=0)).close()
     assert holder(tmp_path) is None
 
 
@@ -72,7 +72,7 @@ def test_a_lock_file_full_of_nonsense_still_locks(tmp_path, now):
 async def test_each_start_is_a_new_epoch(tmp_path, now):
     epochs = []
     for _ in range(3):
-        store = await Store.open(tmp_path, now, ballast=0)
+        store = await Store.open(tmp_path, now, reserve_bytes=0)
         epochs.append(store.epoch)
         await store.close()
     assert epochs == [1, 2, 3]
@@ -80,7 +80,7 @@ async def test_each_start_is_a_new_epoch(tmp_path, now):
 
 async def test_a_file_of_a_newer_version_is_refused_and_left_alone(tmp_path, now):
     newer = grown(("002-more", ["CREATE TABLE more (a TEXT) STRICT"]))
-    await (await Store.open(tmp_path, now, steps=newer, ballast=0)).close()
+    await (await Store.open(tmp_path, now, steps=newer, reserve_bytes=0)).close()
     before = (tmp_path / DATABASE_FILE).read_bytes()
     with pytest.raises(StoreNewer, match="newer version") as told:
         await Store.open(tmp_path, now)
@@ -198,7 +198,7 @@ def damaged(path):
 
 
 async def test_a_damaged_file_is_refused_and_the_lock_let_go(tmp_path, now):
-    await (await Store.open(tmp_path, now, ballast=0)).close()
+    await (await Store.open(tmp_path, now, reserve_bytes=0)).close()
     damaged(tmp_path / DATABASE_FILE)
     for _ in range(2):
         with pytest.raises(StoreCorrupt):

@@ -24,7 +24,7 @@ def modes(directory) -> dict[str, int]:
 
 
 async def opened(directory, now) -> None:
-    store = await Store.open(directory, now, ballast=10)
+    store = await Store.open(directory, now, reserve_bytes=10)
     checkpoint.load_key(directory)
     await store.snapshot(directory / SNAPSHOTS / "one.db")
     await store.close()

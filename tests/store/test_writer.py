@@ -166,18 +166,18 @@ async def test_somebody_who_waits_for_a_commit_is_woken_by_it(store, now):
 
 
 async def test_close_finishes_what_was_submitted(tmp_path, now):
-    store = await Store.open(tmp_path, now, ballast=0)
+    store = await Store.open(tmp_path, now, reserve_bytes=0)
     many = [asyncio.ensure_future(store.write(audited(f"row-{i}", now))) for i in range(300)]
     await asyncio.sleep(0)
     await store.close()
     assert await asyncio.gather(*many) == list(range(1, 301))
-    again = await Store.open(tmp_path, now, ballast=0)
+    again = await Store.open(tmp_path, now, reserve_bytes=0)
     assert await again.read(lambda tx: tx.audit.head()[0]) == 300
     await again.close()
 
 
 async def test_a_closed_store_says_so(tmp_path, now):
-    store = await Store.open(tmp_path, now, ballast=0)
+    store = await Store.open(tmp_path, now, reserve_bytes=0)
     await store.close()
     with pytest.raises(StoreError, match="closed"):
         await store.write(audited("too late", now))
@@ -224,6 +224,6 @@ async def test_a_snapshot_is_a_whole_store(store, tmp_path, now):
     await store.write(audited("kept", now))
     (tmp_path / "copy").mkdir()
     await store.snapshot(tmp_path / "copy" / "velero-chatops.db")
-    copy = await Store.open(tmp_path / "copy", now, ballast=0)
+    copy = await Store.open(tmp_path / "copy", now, reserve_bytes=0)
     assert await copy.read(lambda tx: tx.audit.latest(1)[0].entry.action) == "kept"
     await copy.close()

@@ -82,7 +82,7 @@ class Yard:
         )
         self._open.push_async_callback(self.cluster.close)
         await self.cluster.open()
-        self.store = await Store.open(self._directory, self.clock.now(), ballast=1024)
+        self.store = await Store.open(self._directory, self.clock.now(), reserve_bytes=1024)
         self.awake()
         await self.clock.advance(5)
         return self
