@@ -14,6 +14,7 @@ from typing import Any
 
 from domain.json_types import Json
 from domain.reach import Reach
+from domain.schedule_intent import ScheduleIntent
 
 
 class StepVerb(StrEnum):
@@ -80,6 +81,8 @@ class Plan:
     subject: str = ""
     """Name of the object that the plan is about, as people say it."""
     evidence: Mapping[str, Any] = field(default_factory=dict)
+    intents: tuple[ScheduleIntent, ...] = ()
+    """What is recorded of schedules when the operation succeeds; part of the fingerprint."""
     notes: tuple[str, ...] = ()
     impact: frozenset[str] | None = None
     """What it would change, one line per object and class; None where nobody looked. Not in the fingerprint."""
@@ -99,9 +102,14 @@ class Plan:
                 {**step.as_json(), "uid": step.uid, "namespace": step.namespace, "wait": list(step.wait)}
                 for step in self.steps
             ],
-            "evidence": dict(self.evidence),
+            "evidence": self._fingerprinted_evidence(),
         }
         return digest(body)
+
+    def _fingerprinted_evidence(self) -> Json:
+        """Intents count as evidence: fingerprints that were stored before they had a field of their own stay valid."""
+        intents = {"intent": [intent.as_json() for intent in self.intents]} if self.intents else {}
+        return {**self.evidence, **intents}
 
     def refusals(self) -> tuple[Guard, ...]:
         return tuple(guard for guard in self.guards if guard.level is Level.REFUSE)

@@ -54,4 +54,4 @@ def remember_hold(tx: Transaction, cluster: str, name: str, until: datetime) -> 
     """Ours, so that the keeper does not take it for somebody else's skip; it has to know before it can see it."""
     state = tx.schedules.get(cluster, name)
     if state is not None:
-        tx.schedules.put(replace(state, last={**state.last, "held": until.isoformat()}), state.revision)
+        tx.schedules.put(replace(state, held_until=until), state.revision)

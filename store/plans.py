@@ -8,6 +8,7 @@ from typing import Any
 from domain.json_types import Json
 from domain.plan import Guard, Level, Plan, Step, StepVerb
 from domain.reach import Reach
+from domain.schedule_intent import intent_from_json
 
 
 def plan_to_json(plan: Plan) -> Json:
@@ -22,6 +23,7 @@ def plan_to_json(plan: Plan) -> Json:
         "summary": plan.summary,
         "subject": plan.subject,
         "evidence": dict(plan.evidence),
+        "intents": [intent.as_json() for intent in plan.intents],
         "notes": list(plan.notes),
         "impact": None if plan.impact is None else sorted(plan.impact),
         "report": plan.report,
@@ -30,6 +32,9 @@ def plan_to_json(plan: Plan) -> Json:
 
 
 def plan_from_json(stored: Json) -> Plan:
+    # Plans of older versions have their intents in the evidence.
+    evidence = {key: value for key, value in stored["evidence"].items() if key != "intent"}
+    intents = stored.get("intents", stored["evidence"].get("intent")) or ()
     return Plan(
         cluster=stored["cluster"],
         noun=stored["noun"],
@@ -40,7 +45,8 @@ def plan_from_json(stored: Json) -> Plan:
         cli=stored["cli"],
         summary=stored["summary"],
         subject=stored["subject"],
-        evidence=stored["evidence"],
+        evidence=evidence,
+        intents=tuple(map(intent_from_json, intents)),
         notes=tuple(stored["notes"]),
         impact=None if stored.get("impact") is None else frozenset(stored["impact"]),
         report=stored.get("report", ""),

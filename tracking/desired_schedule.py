@@ -24,7 +24,7 @@ def desired_patch(intent: ScheduleState | None, seen: Schedule, now: datetime) -
 
     By name, not by uid: GitOps that makes a schedule anew must not run what was to be skipped.
     """
-    if intent is None or intent.last.get("horizon_outside"):
+    if intent is None or intent.horizon_outside:
         return None
     until = intent.horizon
     if until is None or until <= now:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any
 
 from msgspec import structs
 
-from commands.planning.object_fields import parse_time
 from commands.schedule.edit import describe_difference, spec_delta
-from commands.schedule.intent import IntentKind, kind_of, spec_hash, void
+from commands.schedule.intent import spec_hash, spec_substance, void
 from domain.event import Event, Severity
-from policy.reach import mapping
+from domain.schedule_intent import IntentKind
 from store.tables.observed import Observed
 from store.tables.schedules import ScheduleState
 from tracking.desired_schedule import SchedulePatch, desired_patch
@@ -90,12 +88,6 @@ def judge_change(setting: TrackingContext, state: ScheduleState | None, seen: Sc
 
 
 def _baseline(setting: TrackingContext, seen: Schedule) -> ScheduleState:
-    kept = {
-        "kind": (IntentKind.PAUSE if seen.paused else IntentKind.RUN).value,
-        "spec": _substance(seen),
-        "pause_outside": seen.paused,
-        "horizon_outside": True,
-    }
     ahead = seen.last_skipped if seen.last_skipped is not None and seen.last_skipped > setting.now else None
     return ScheduleState(
         cluster=setting.cluster,
@@ -105,21 +97,19 @@ def _baseline(setting: TrackingContext, seen: Schedule) -> ScheduleState:
         horizon=ahead,
         paused=seen.paused,
         spec_hash=spec_hash(seen.spec),
-        last=kept,
+        kind=IntentKind.PAUSE if seen.paused else IntentKind.RUN,
+        spec=spec_substance(seen.spec),
+        paused_outside=seen.paused,
+        horizon_outside=True,
     )
 
 
-def _substance(seen: Schedule) -> dict[str, Any]:
-    return {key: value for key, value in seen.spec.items() if key not in {"paused", "skipImmediately"}}
-
-
 def _changed(setting: TrackingContext, state: ScheduleState, seen: Schedule) -> tuple[ScheduleState, list[Event]]:
-    seal = spec_hash(seen.spec)
-    if seal == state.spec_hash:
+    if spec_hash(seen.spec) == state.spec_hash:
         return state, []
-    before = mapping(state.last.get("spec"))
-    kept = replace(state, spec_hash=seal, last={**state.last, "spec": _substance(seen)})
-    changes = changed_fields(before, _substance(seen)) if before else ()
+    spec = spec_substance(seen.spec)
+    kept = replace(state, spec_hash=spec_hash(seen.spec), spec=spec)
+    changes = changed_fields(state.spec, spec) if state.spec else ()
     facts: dict[str, Any] = {"changes": list(changes), "message": "; ".join(changes[:8])}
     if state.horizon is not None and state.horizon > setting.now:
         facts["message"] += f"; runs are still skipped until {state.horizon:%Y-%m-%d %H:%M} UTC"
@@ -136,9 +126,14 @@ def _paused(setting: TrackingContext, state: ScheduleState, seen: Schedule) -> t
         return state, []
     kind = "schedule.paused-outside" if seen.paused else "schedule.resumed-outside"
     held = state.horizon is not None and state.horizon > setting.now
-    after = (kind_of(state) or IntentKind.SKIP) if held else IntentKind.PAUSE if seen.paused else IntentKind.RUN
-    last = {**state.last, "kind": after.value, "pause_outside": seen.paused}
-    kept = replace(state, paused=seen.paused, last=last, since=setting.now if seen.paused else state.since)
+    after = (state.kind or IntentKind.SKIP) if held else IntentKind.PAUSE if seen.paused else IntentKind.RUN
+    kept = replace(
+        state,
+        paused=seen.paused,
+        kind=after,
+        paused_outside=seen.paused,
+        since=setting.now if seen.paused else state.since,
+    )
     facts = {"message": _intended(setting, state)}
     return kept, [_event(setting, kind, seen, Severity.WARNING, facts)]
 
@@ -147,11 +142,11 @@ def _intended(setting: TrackingContext, state: ScheduleState) -> str:
     """What was asked for in chat, named as that: who changed the schedule outside of it is not known."""
     why = f' ("{state.reason}")' if state.reason else ""
     whose = f"that {state.who} requested{why}" if state.who else "requested in chat"
-    if state.paused and not state.last.get("pause_outside"):
+    if state.paused and not state.paused_outside:
         return f"The pause {whose} no longer holds."
-    if state.horizon is None or state.horizon <= setting.now or state.last.get("horizon_outside"):
+    if state.horizon is None or state.horizon <= setting.now or state.horizon_outside:
         return ""
-    what = "pause" if kind_of(state) is IntentKind.PAUSE else "skip"
+    what = "pause" if state.kind is IntentKind.PAUSE else "skip"
     return f"The {what} until {state.horizon:%Y-%m-%d %H:%M} UTC {whose} still holds."
 
 
@@ -161,22 +156,22 @@ def _horizon(setting: TrackingContext, state: ScheduleState, seen: Schedule) -> 
     if state.horizon is not None and state.horizon <= now:
         return _ended(setting, state, seen)
     ahead = there if there is not None and there > now else None
-    ours = state.horizon is not None and not state.last.get("horizon_outside")
+    ours = state.horizon is not None and not state.horizon_outside
     if ahead is None or (state.horizon is not None and ahead <= state.horizon):
         return (state if ours else replace(state, horizon=ahead)), []
-    held = parse_time(state.last.get("held"))
-    if state.last.get("ahead") == format_time(ahead) or (held is not None and ahead <= held):
+    if state.reported_horizon == ahead or (state.held_until is not None and ahead <= state.held_until):
         return state, []
-    last = {**state.last, "ahead": format_time(ahead), "horizon_outside": not ours}
     facts = {"until": format_time(ahead), "message": f"no runs until {ahead:%Y-%m-%d %H:%M:%S} UTC"}
     told = _event(setting, "schedule.skipped-outside", seen, Severity.WARNING, facts)
-    return replace(state, horizon=state.horizon if ours else ahead, last=last), [told]
+    horizon = state.horizon if ours else ahead
+    return replace(state, horizon=horizon, reported_horizon=ahead, horizon_outside=not ours), [told]
 
 
 def _ended(setting: TrackingContext, state: ScheduleState, seen: Schedule) -> tuple[ScheduleState, list[Event]]:
-    timed = kind_of(state) is IntentKind.PAUSE and not state.paused
-    last = state.last if state.paused else {**state.last, "kind": IntentKind.RUN.value, "horizon_outside": False}
-    ended = replace(state, horizon=None, last=last)
+    timed = state.kind is IntentKind.PAUSE and not state.paused
+    ended = replace(state, horizon=None)
+    if not state.paused:
+        ended = replace(ended, kind=IntentKind.RUN, horizon_outside=False)
     if not timed:
         return ended, []
     facts = {"by": state.who, "until": format_time(state.horizon)}
@@ -187,7 +182,7 @@ def _ended(setting: TrackingContext, state: ScheduleState, seen: Schedule) -> tu
 
 def vanished_event(setting: TrackingContext, state: ScheduleState) -> Event:
     """Nobody of us deleted it: that would have been forgotten in the same transaction."""
-    facts = {"cron": str(mapping(state.last.get("spec")).get("schedule", "")), "message": void(setting.now, state)}
+    facts = {"cron": str(state.spec.get("schedule", "")), "message": void(setting.now, state)}
     gone = Observed(state.uid, state.name, "", setting.now, facts)
     transition = f"deleted {state.uid or format_time(state.changed_at)}"
     return event_of_known(setting, "schedule.deleted-outside", "Schedule", gone, transition, Severity.WARNING)
@@ -197,8 +192,3 @@ def _event(setting: TrackingContext, kind: str, seen: Schedule, severity: Severi
     """The version names the change: seen twice, it is one event."""
     full = {"schedule": seen.name, **facts}
     return make_event(setting, kind, "Schedule", seen.meta, seen.meta.resource_version, full, severity)
-
-
-def promised_skips(state: ScheduleState) -> tuple[datetime, ...]:
-    """The runs that were to be skipped and of which nothing was said yet."""
-    return tuple(each for each in map(parse_time, state.last.get("skips") or []) if each is not None)

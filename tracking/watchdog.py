@@ -16,10 +16,10 @@ from itertools import pairwise
 from typing import Any
 
 from commands.conditions import ConditionKind, find_cause
-from commands.planning.object_fields import parse_time
 from domain.counting import counted
 from domain.event import Severity
 from store.tables.conditions import Condition
+from store.tables.schedules import WatchdogMemory
 from velero.cron import expression
 from velero.cron.schedule_clock import CHECK_INTERVAL, ScheduleTimes, last_due_before
 from velero.phases import BACKUP_PHASES
@@ -105,39 +105,6 @@ class ScheduleView:
     server: bool | None = None
     down: frozenset[str] = frozenset()
     history: tuple[Condition, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class WatchdogMemory:
-    """`checked`: occurrences up to there are judged. `missing`: the first of the misses since the last run."""
-
-    checked: datetime | None = None
-    key: str = ""
-    missing: datetime | None = None
-    latest: datetime | None = None
-    cause: str = ""
-    period: float = 0.0
-
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "checked": _text(self.checked),
-            "key": self.key,
-            "missing": _text(self.missing),
-            "latest": _text(self.latest),
-            "cause": self.cause,
-            "period": self.period,
-        }
-
-
-def memory_of(source: Mapping[str, Any]) -> WatchdogMemory:
-    return WatchdogMemory(
-        parse_time(source.get("checked")),
-        str(source.get("key", "")),
-        parse_time(source.get("missing")),
-        parse_time(source.get("latest")),
-        str(source.get("cause", "")),
-        float(source.get("period", 0.0) or 0.0),
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -394,7 +361,3 @@ def _near(sight: ScheduleView, limits: Limits) -> Iterable[WatchdogFinding]:
     ):
         facts = {"backup": run.name, "seconds": lasted, "message": f"{run.name} took almost the whole interval"}
         yield WatchdogFinding("schedule.near-period", run.name, Severity.WARNING, facts)
-
-
-def _text(at: datetime | None) -> str | None:
-    return at.isoformat() if at is not None else None

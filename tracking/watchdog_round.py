@@ -12,26 +12,22 @@ from commands.conditions import ConditionKind as Doubt
 from commands.planning.context import ClusterView
 from commands.planning.object_fields import parse_time
 from commands.schedule.forecast import dialect, parse_expression
-from commands.schedule.intent import IntentKind
 from domain.errors import ClusterError, ConcurrentChange, Forbidden, Unauthenticated
 from domain.event import Event, Severity
-from policy.reach import mapping
+from domain.schedule_intent import IntentKind
 from store.tables.observed import Observed
-from store.tables.schedules import ScheduleState
+from store.tables.schedules import ScheduleState, WatchdogMemory
 from store.transaction import Transaction
 from store.writer import Store
 from tracking.follower import ClusterMemory
 from tracking.observation import format_time
-from tracking.schedules import promised_skips
 from tracking.watchdog import (
     MAX_OCCURRENCES,
     Limits,
     Run,
     ScheduleView,
     WatchdogFinding,
-    WatchdogMemory,
     judge_schedule,
-    memory_of,
 )
 from tracking.watchdog_conditions import without_repeats
 from tracking.watchdog_kots import judge_series, series_of_runs
@@ -109,23 +105,20 @@ class Watchdog:
                 schedule, row, runs.get(schedule.name, ()), self._view(cluster.name), _answers(cluster), down
             )
             sight = replace(sight, history=history)
-            before = memory_of(mapping(row.last.get("watch")))
-            memory, findings = judge_schedule(sight, before, now, limits)
-            findings = (*without_repeats(sight, findings), *seen_after_all(sight, before, findings))
+            memory, findings = judge_schedule(sight, row.watch, now, limits)
+            findings = (*without_repeats(sight, findings), *seen_after_all(sight, row.watch, findings))
             open_skips, skips = judge_skips(row, sight, now)
-            after = replace(
-                row, last={**row.last, "watch": memory.as_json(), "skips": [format_time(each) for each in open_skips]}
-            )
+            after = replace(row, watch=memory, skips=open_skips)
             events = tuple(_event(cluster, schedule, each, now) for each in (*findings, *skips))
             await self._keep(row, after, events)
         await self._kots(cluster, known, now, limits)
 
     async def _keep(self, row: ScheduleState, after: ScheduleState, events: tuple[Event, ...]) -> None:
-        if after.last == row.last and not events:
+        if after == row and not events:
             return
 
         def commit(tx: Transaction) -> tuple[Event, ...]:
-            if after.last != row.last:
+            if after != row:
                 tx.schedules.put(after, row.revision)
             return tuple(event for event in events if tx.outbox.add(record_event(tx, event)))
 
@@ -156,9 +149,7 @@ class Watchdog:
         runs = runs_by_schedule(self._known[cluster.name].of("Backup").values())
         events = []
         for row in rows:
-            found, _ = parse_expression(
-                str(mapping(row.last.get("spec")).get("schedule", "")), self._view(cluster.name)
-            )
+            found, _ = parse_expression(str(row.spec.get("schedule", "")), self._view(cluster.name))
             finding = unknown(row, found, runs.get(row.name, ()), error, now - timedelta(seconds=limits.grace))
             if finding is not None:
                 events.append(_named(cluster, row.uid, row.name, finding, now))
@@ -180,7 +171,7 @@ def unknown(
     until: datetime,
 ) -> WatchdogFinding | None:
     """The first run that was due by then and that nobody saw: what was seen before the cluster went silent is known."""
-    memory, ran = memory_of(mapping(row.last.get("watch"))), [run.created for run in runs if not run.manual]
+    memory, ran = row.watch, [run.created for run in runs if not run.manual]
     if schedule is None or row.paused or memory.checked is None:
         return None
     at = schedule.next(max(memory.checked, row.horizon or memory.checked))
@@ -269,7 +260,7 @@ def view_schedule(
         marks=ScheduleTimes(created, schedule.last_backup, schedule.last_skipped),
         runs=tuple(runs),
         paused=schedule.paused,
-        paused_by_us=row.paused and not row.last.get("pause_outside"),
+        paused_by_us=row.paused and not row.paused_outside,
         valid=schedule.phase != "FailedValidation",
         server=server,
         down=down,
@@ -282,14 +273,14 @@ def judge_skips(
     """Of the promised skips: those still to come, and what became of those that have passed."""
     still: list[datetime] = []
     told: list[WatchdogFinding] = []
-    for at in promised_skips(row):
+    for at in row.skips:
         if at + SETTLING_TIME > now:
             still.append(at)
             continue
         ran = _ran(sight, at)
         if ran:
             told.append(_not_skipped(row, at, ran))
-        elif row.last.get("asked") == IntentKind.SKIP.value:
+        elif row.requested is IntentKind.SKIP:
             facts = {"expected": format_time(at), "by": row.who, "message": row.reason}
             told.append(WatchdogFinding("schedule.skipped-as-asked", format_time(at), Severity.INFO, facts))
     return tuple(still), tuple(told)

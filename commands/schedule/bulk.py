@@ -11,14 +11,14 @@ from commands.grammar.tokenizer import quote
 from commands.planning import equivalent_command, selection
 from commands.planning.context import PlanContext
 from commands.planning.facts import Facts, Needs, ObjectNeed
-from commands.planning.object_fields import parse_time
 from commands.planning.reach_facts import cluster_facts
 from commands.schedule import horizon
 from commands.schedule.forecast import Forecast, forecast_lines, make_forecast
-from commands.schedule.intent import Intent, IntentKind, evidence, intent_need, kind_of, read_intent
+from commands.schedule.intent import intent_need, read_intent
 from domain.json_types import Json
 from domain.plan import Guard, Level, Plan
 from domain.reach import Reach
+from domain.schedule_intent import IntentKind, ScheduleIntent
 from policy.reach import apply_merge_patch, schedule_reach, union_reach
 from store.tables.schedules import ScheduleState
 
@@ -45,11 +45,11 @@ class BulkSubject:
         seen = self.outlook.marks.last_skipped
         if self.outlook.horizon is None:
             return seen
-        return parse_time(self.state.last.get("before")) if self.state is not None else None
+        return self.state.before if self.state is not None else None
 
     @property
     def is_pause(self) -> bool:
-        return kind_of(self.state) is IntentKind.PAUSE
+        return self.state is not None and self.state.kind is IntentKind.PAUSE
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Change:
     """What one schedule gets: an empty body leaves it alone, `note` says why."""
 
     body: Json
-    intent: Intent | None = None
+    intent: ScheduleIntent | None = None
     note: str = ""
     guards: tuple[Guard, ...] = ()
 
@@ -98,7 +98,7 @@ def plan(cmd: Command, facts: Facts, context: PlanContext, decide: Decide, more:
         guards=tuple(guards),
         cli=_cli(cmd, touched, context),
         summary=_summary(cmd, changes, touched),
-        evidence=evidence(*(change.intent for _, change in touched if change.intent is not None)),
+        intents=tuple(change.intent for _, change in touched if change.intent is not None),
         notes=_notes(changes, context),
     )
 

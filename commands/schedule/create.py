@@ -15,13 +15,14 @@ from commands.planning.facts import Facts, Needs, ObjectNeed
 from commands.planning.reach_facts import cluster_facts
 from commands.schedule import horizon
 from commands.schedule.forecast import Forecast, forecast_lines, list_runs, make_forecast
-from commands.schedule.intent import Intent, IntentKind, evidence, spec_hash
+from commands.schedule.intent import spec_hash
 from commands.schedule.translate import FLAGS, expression, translate
 from commands.schedule.validation import version_guards, when_guards
 from domain.counting import counted
 from domain.errors import UsageError
 from domain.json_types import Json
 from domain.plan import Guard, Level, Plan, Step, StepVerb
+from domain.schedule_intent import IntentKind, ScheduleIntent
 from policy.reach import schedule_reach
 
 DESCRIPTION = "velero-chatops.io/description"
@@ -69,14 +70,14 @@ def plan(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
         manifest["status"] = {"lastSkipped": horizon.format_horizon(until)}
     shown = make_forecast(manifest, context.cluster, context.now)
     skips = tuple(found.skipped(until)) if until is not None else ()
-    intent = Intent(
+    intent = ScheduleIntent(
         name,
         "",
         IntentKind.SKIP if until is not None else IntentKind.RUN,
         horizon=until,
         paused=found.paused,
         skips=skips,
-        seal=spec_hash(manifest["spec"]),
+        spec_hash=spec_hash(manifest["spec"]),
     )
     schedule = Step(StepVerb.CREATE, "Schedule", "schedules", name, manifest, context.namespace)
     steps = (*((inline,) if inline else ()), schedule)
@@ -99,7 +100,8 @@ def plan(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
         ),
         cli=_line(cmd, steps, facts, context),
         summary=f"Create schedule {name}",
-        evidence={**resource_policy.evidence(cmd, facts), **evidence(intent)},
+        evidence=resource_policy.evidence(cmd, facts),
+        intents=(intent,),
         notes=(*ours.notes, *forecast_lines(shown, context), *_notes(cmd, skips, context)),
     )
 

@@ -13,11 +13,12 @@ from commands.planning.context import PlanContext
 from commands.planning.facts import Facts, Needs, ObjectNeed
 from commands.planning.reach_facts import cluster_facts
 from commands.schedule.create import DELETE_BACKUPS
-from commands.schedule.intent import Intent, IntentKind, evidence, intent_need, read_intent, void
+from commands.schedule.intent import intent_need, read_intent, void
 from domain.counting import counted, plural_of
 from domain.json_types import Json
 from domain.plan import Guard, Level, Plan, Step, StepVerb
 from domain.reach import Reach
+from domain.schedule_intent import IntentKind, ScheduleIntent
 from policy.reach import backup_reach, deletion_reach, schedule_reach, union_reach
 from velero.names import SCHEDULE_NAME, label_value
 
@@ -62,7 +63,7 @@ def plan(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
         guards=tuple(guards),
         cli=_line(cmd, chosen, facts),
         summary=f"Delete schedule {', '.join(names)}" if names else "No schedules found.",
-        evidence=evidence(*(Intent(object_fields.name(item), _uid(item), IntentKind.GONE) for item in chosen)),
+        intents=tuple(ScheduleIntent(object_fields.name(item), _uid(item), IntentKind.GONE) for item in chosen),
         notes=tuple(notes),
     )
 

@@ -99,8 +99,9 @@ def _held(found: Forecast, state: ScheduleState | None, context: PlanContext) ->
         if found.horizon is not None and not found.paused
         else "until resumed"
     )
-    outside = "pause_outside" if found.paused else "horizon_outside"
-    if state is None or state.since is None or state.last.get(outside) or not (state.paused or state.horizon):
+    if state is None or state.since is None or not (state.paused or state.horizon):
+        return f"{end}, set outside Slack"
+    if state.paused_outside if found.paused else state.horizon_outside:
         return f"{end}, set outside Slack"
     why = f": {state.reason}" if state.reason else ""
     skips = list_runs(found.skipped(found.horizon)[:3], context.timezone) if found.horizon and not found.paused else ""

@@ -18,13 +18,14 @@ from commands.planning.reach_facts import cluster_facts
 from commands.schedule import horizon
 from commands.schedule.create import DELETE_BACKUPS, DESCRIPTION, with_description
 from commands.schedule.forecast import Forecast, forecast_lines, in_both_zones, make_forecast
-from commands.schedule.intent import Intent, IntentKind, evidence, intent_need, kind_of, read_intent, spec_hash
+from commands.schedule.intent import intent_need, read_intent, spec_hash
 from commands.schedule.translate import expression
 from commands.schedule.validation import version_guards, when_guards
 from domain.counting import counted
 from domain.errors import NotFound, UsageError
 from domain.json_types import Json
 from domain.plan import Guard, Level, Plan
+from domain.schedule_intent import IntentKind, ScheduleIntent
 from policy.reach import apply_merge_patch, mapping, schedule_reach, union_reach
 
 FLAGS: tuple[Flag, ...] = (
@@ -84,7 +85,7 @@ def plan(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
         if change
         else "",
         summary=f"Change schedule {cmd.name}" if change else f"No change: {cmd.name} already has these settings.",
-        evidence=evidence(_intent(live, full, final, facts, uid)) if change else {},
+        intents=(_intent(live, full, final, facts, uid),) if change else (),
         notes=(*describe_difference(live, change), *forecast_lines(final, context)),
     )
 
@@ -196,14 +197,16 @@ def _frozen(cmd: Command) -> tuple[Guard, ...]:
     return (Guard("not-editable", Level.REFUSE, text, ("--include-namespaces",)),)
 
 
-def _intent(live: Json, full: Json, final: Forecast, facts: Facts, uid: str) -> Intent:
+def _intent(live: Json, full: Json, final: Forecast, facts: Facts, uid: str) -> ScheduleIntent:
     """What was promised goes on to hold, with the runs of the new times."""
     state = read_intent(facts, live)
     seal = spec_hash(spec(apply_merge_patch(live, full)))
     skips = tuple(final.skipped(final.horizon)) if final.horizon is not None else ()
     default = IntentKind.SKIP if final.horizon is not None else IntentKind.RUN
-    kind = (kind_of(state) or default) if final.horizon is not None or final.paused else IntentKind.RUN
-    return Intent(final.name, uid, kind, horizon=final.horizon, paused=final.paused, skips=skips, seal=seal)
+    kind = ((state.kind if state else None) or default) if final.horizon is not None or final.paused else IntentKind.RUN
+    return ScheduleIntent(
+        final.name, uid, kind, horizon=final.horizon, paused=final.paused, skips=skips, spec_hash=seal
+    )
 
 
 def describe_difference(live: Json, change: Json, at: str = "") -> tuple[str, ...]:

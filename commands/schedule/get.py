@@ -95,7 +95,7 @@ def status_text(item: Json, found: Forecast, state: ScheduleState | None = None)
 def paused_by(state: ScheduleState | None) -> str:
     if state is None or not state.paused:
         return ""
-    return "  outside Slack" if state.last.get("pause_outside") else f" by {state.who}" if state.who else ""
+    return "  outside Slack" if state.paused_outside else f" by {state.who}" if state.who else ""
 
 
 def _columns(cmd: Command, *, several: bool) -> tuple[str, ...]:

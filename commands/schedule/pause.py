@@ -14,7 +14,7 @@ from commands.planning.object_fields import spec
 from commands.schedule import bulk, horizon, pause_while
 from commands.schedule.bulk import BulkSubject, Change
 from commands.schedule.forecast import in_both_zones, zone_of
-from commands.schedule.intent import Intent, IntentKind, spec_hash
+from commands.schedule.intent import spec_hash
 from commands.schedule.validation import version_guards
 from domain import when
 from domain.counting import plural_of
@@ -22,6 +22,7 @@ from domain.duration import to_timedelta
 from domain.errors import UsageError
 from domain.json_types import Json
 from domain.plan import Guard, Level, Plan
+from domain.schedule_intent import IntentKind, ScheduleIntent
 
 FLAGS: tuple[Flag, ...] = (
     *selection.FLAGS,
@@ -94,7 +95,7 @@ def _open(subject: BulkSubject, cmd: Command) -> Change:
 
 def _since(subject: BulkSubject) -> str:
     state = subject.state
-    if state is None or not state.paused or state.since is None or state.last.get("pause_outside"):
+    if state is None or not state.paused or state.since is None or state.paused_outside:
         return " (paused outside Slack)"
     why = f", {state.reason}" if state.reason else ""
     return f" since {state.since:%Y-%m-%d %H:%M} UTC by {state.who}{why}"
@@ -128,8 +129,8 @@ def _nothing(subject: BulkSubject, end: datetime, context: PlanContext) -> Guard
 
 def _intent(
     subject: BulkSubject, *, horizon_at: datetime | None, paused: bool, skips: tuple[datetime, ...] = ()
-) -> Intent:
-    return Intent(
+) -> ScheduleIntent:
+    return ScheduleIntent(
         subject.name,
         subject.uid,
         IntentKind.PAUSE,
@@ -137,7 +138,7 @@ def _intent(
         paused=paused,
         before=subject.before,
         skips=skips,
-        seal=spec_hash(spec(subject.item)),
+        spec_hash=spec_hash(spec(subject.item)),
     )
 
 

@@ -14,10 +14,11 @@ from commands.planning.object_fields import spec
 from commands.schedule import bulk, horizon
 from commands.schedule.bulk import BulkSubject, Change
 from commands.schedule.forecast import in_both_zones
-from commands.schedule.intent import Intent, IntentKind, kind_of, spec_hash
+from commands.schedule.intent import spec_hash
 from domain.errors import UsageError
 from domain.json_types import Json
 from domain.plan import Plan
+from domain.schedule_intent import IntentKind, ScheduleIntent
 
 FLAGS: tuple[Flag, ...] = (
     *selection.FLAGS,
@@ -63,7 +64,7 @@ def _ended_early(subject: BulkSubject, context: PlanContext, *, makes_up: bool) 
     there = subject.outlook.horizon
     if there is None:
         return Change({}, note=f"{subject.name} isn't paused.")
-    if kind_of(subject.state) is IntentKind.SKIP:
+    if subject.state is not None and subject.state.kind is IntentKind.SKIP:
         note = f"{subject.name} isn't paused, but skips runs until {in_both_zones(there, context)}. Cancel the skip with `schedule unskip {subject.name}`."
         return Change({}, note=note)
     before = subject.before
@@ -82,17 +83,17 @@ def _said(subject: BulkSubject, *, makes_up: bool) -> str:
     return f"`{subject.name}` is resumed. Missed runs aren't started. To start one: `schedule resume {subject.name} --run-missed`."
 
 
-def _intent(subject: BulkSubject, still: datetime | None) -> Intent:
+def _intent(subject: BulkSubject, still: datetime | None) -> ScheduleIntent:
     kind = IntentKind.SKIP if still is not None else IntentKind.RUN
     skips = tuple(subject.outlook.skipped(still)) if still is not None else ()
-    return Intent(
+    return ScheduleIntent(
         subject.name,
         subject.uid,
         kind,
         horizon=still,
         before=subject.before,
         skips=skips,
-        seal=spec_hash(spec(subject.item)),
+        spec_hash=spec_hash(spec(subject.item)),
     )
 
 

@@ -14,11 +14,12 @@ from commands.planning.object_fields import spec
 from commands.schedule import bulk, horizon
 from commands.schedule.bulk import BulkSubject, Change
 from commands.schedule.forecast import in_both_zones, list_runs
-from commands.schedule.intent import Intent, IntentKind, spec_hash
+from commands.schedule.intent import spec_hash
 from commands.schedule.validation import version_guards
 from domain.counting import counted
 from domain.errors import UsageError
 from domain.plan import Guard, Level, Plan
+from domain.schedule_intent import IntentKind, ScheduleIntent
 
 MAX_SKIPPED_RUNS = 100
 FLAGS: tuple[Flag, ...] = (
@@ -56,14 +57,14 @@ def _skip(subject: BulkSubject, count: int, context: PlanContext, *, more: bool)
             note=f"{subject.name} already skips runs until {in_both_zones(there, context)}: {held}. Use --more to skip more.",
         )
     skips = tuple(subject.outlook.skipped(until))
-    intent = Intent(
+    intent = ScheduleIntent(
         subject.name,
         subject.uid,
         IntentKind.SKIP,
         horizon=until,
         before=subject.before,
         skips=skips,
-        seal=spec_hash(spec(subject.item)),
+        spec_hash=spec_hash(spec(subject.item)),
     )
     return Change(horizon.body(until=until), intent, _said(subject, skips, context), _near(subject, skips, context))
 
@@ -105,7 +106,9 @@ def plan_unskip(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
             note = f"{subject.name} is paused until {in_both_zones(there, context)}. Resume it with `schedule resume {subject.name}`."
             return Change({}, note=note)
         until = horizon.horizon_after_unskip(subject.outlook, subject.before)
-        intent = Intent(subject.name, subject.uid, IntentKind.RUN, before=until, seal=spec_hash(spec(subject.item)))
+        intent = ScheduleIntent(
+            subject.name, subject.uid, IntentKind.RUN, before=until, spec_hash=spec_hash(spec(subject.item))
+        )
         return Change(horizon.body(until=until), intent, f"{subject.name} no longer skips runs.")
 
     return bulk.plan(cmd, facts, context, decide)

@@ -54,6 +54,8 @@ def _plan(stored: Plan, plan: Plan) -> Iterator[str]:
         before, now = stored.evidence.get(key), plan.evidence.get(key)
         if digest(before) != digest(now):
             yield _evidence(key, before if isinstance(before, Mapping) else {}, now if isinstance(now, Mapping) else {})
+    if stored.intents != plan.intents:
+        yield "The runs that are skipped, or until when the schedule is paused, changed."
 
 
 def _evidence(key: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> str:

@@ -1,13 +1,18 @@
-"""What we intend of each schedule, and what it was last seen to be."""
+"""What was requested of each schedule, and what was last seen of it in the cluster."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+import msgspec
+from msgspec import Struct, structs
+from msgspec import field as field_of
+
 from domain.errors import ConcurrentChange
+from domain.json_types import Json
+from domain.schedule_intent import IntentKind
 from store.encode import from_json, to_json
 from store.scrub import scrub
 from store.sqlite import Connection
@@ -46,10 +51,23 @@ SCHEMA = (
 
 
 @dataclass(frozen=True, slots=True)
-class ScheduleState:
-    """The intent (`horizon`, `paused`, `reason`, `who`, `since`), and what was seen (`spec_hash`, `last`).
+class WatchdogMemory:
+    """`checked`: runs due up to there are judged. `missing`: the first missed run since the last run; `latest`: the last one."""
 
-    `spec_hash` covers the spec without paused and skipImmediately; `last` is JSON of values seen, such as lastBackup.
+    checked: datetime | None = None
+    key: str = ""
+    missing: datetime | None = None
+    latest: datetime | None = None
+    cause: str = ""
+    period: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleState:
+    """What was requested of a schedule in chat, and what was last seen of it in the cluster.
+
+    The intent is `horizon`, `paused`, `reason`, `who` and `since`. `spec_hash` covers the spec without paused and
+    skipImmediately; `spec` is that spec.
     """
 
     cluster: str
@@ -62,12 +80,43 @@ class ScheduleState:
     who: str = ""
     since: datetime | None = None
     spec_hash: str = ""
-    last: Mapping[str, Any] = field(default_factory=dict)
     revision: int = 0
+    kind: IntentKind | None = None
+    """What is in force now, whoever set it."""
+    requested: IntentKind | None = None
+    """What was last requested in chat."""
+    before: datetime | None = None
+    """lastSkipped as it was before ours: a cancelled skip goes back to it."""
+    skips: tuple[datetime, ...] = ()
+    """Promised skips whose outcome isn't known yet."""
+    paused_outside: bool = False
+    horizon_outside: bool = False
+    """`paused` and `horizon` were set by someone else in the cluster: the bot doesn't restore them."""
+    reported_horizon: datetime | None = None
+    """A later horizon of someone else that was already reported."""
+    held_until: datetime | None = None
+    """How far the bot itself skips runs for a restore."""
+    spec: Json = field(default_factory=dict)
+    watch: WatchdogMemory = WatchdogMemory()
 
     @property
     def intent(self) -> tuple[datetime | None, bool, str, str, datetime | None]:
         return self.horizon, self.paused, self.reason, self.who, self.since
+
+
+class _Details(Struct, frozen=True, omit_defaults=True):
+    """The fields of ScheduleState that are stored as JSON in the column `last`, under the keys that they always had."""
+
+    kind: IntentKind | None = None
+    requested: IntentKind | None = field_of(default=None, name="asked")
+    before: datetime | None = None
+    skips: tuple[datetime, ...] = ()
+    paused_outside: bool = field_of(default=False, name="pause_outside")
+    horizon_outside: bool = False
+    reported_horizon: datetime | None = field_of(default=None, name="ahead")
+    held_until: datetime | None = field_of(default=None, name="held")
+    spec: Json = {}
+    watch: WatchdogMemory = WatchdogMemory()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +137,9 @@ class Schedules:
         self._connection = connection
 
     def put(self, state: ScheduleState, expected_revision: int | None) -> ScheduleState:
-        """As stored, one revision on. `expected_revision` None: it must not exist yet. Lost if somebody was faster.
+        """Returns the state as stored. `expected_revision` None: it must not exist yet. A changed intent goes into the history.
 
-        A changed intent goes into the history.
+        Raises ConcurrentChange if the stored revision is another one.
         """
         before = self.get(state.cluster, state.name)
         if (before.revision if before else None) != expected_revision:
@@ -161,7 +210,7 @@ def _values(state: ScheduleState, revision: int) -> tuple[object, ...]:
         state.who,
         maybe_micros(state.since),
         state.spec_hash,
-        to_json(state.last),
+        to_json(msgspec.to_builtins(_details(state))),
         revision,
     )
 
@@ -179,6 +228,10 @@ def _state(row: tuple[Any, ...]) -> ScheduleState:
         who=who,
         since=maybe_moment(since),
         spec_hash=spec_hash,
-        last=from_json(last),
         revision=revision,
+        **structs.asdict(msgspec.convert(from_json(last), _Details)),
     )
+
+
+def _details(state: ScheduleState) -> _Details:
+    return _Details(**{name: getattr(state, name) for name in _Details.__struct_fields__})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
@@ -17,8 +18,10 @@ from domain.errors import ConcurrentChange, NotFound, Refused, StoreError
 from domain.operation import Operation, State
 from domain.plan import Guard, Level, Plan, Step, StepVerb
 from domain.reach import EVERYTHING, Reach
+from domain.schedule_intent import IntentKind, ScheduleIntent
 from store.connection import open_for_writing
 from store.migrations import STEPS
+from store.plans import plan_from_json, plan_to_json
 from store.sqlite import sqlite3
 from store.tables.operations import IS_OPEN
 from store.tables.steps import StepState
@@ -206,3 +209,20 @@ def test_an_older_database_learns_the_state_without_losing_a_row(tmp_path):
             connection.execute("UPDATE operation SET state = 'unheard-of'")
         plan = " ".join(map(str, connection.execute("EXPLAIN QUERY PLAN SELECT id FROM operation WHERE " + IS_OPEN)))
         assert "operation_open" in plan
+
+
+def test_a_plan_keeps_its_intents_and_one_of_an_older_version_still_loads():
+    intent = ScheduleIntent("nightly", "u-1", IntentKind.SKIP, NOW, before=NOW, skips=(NOW,), spec_hash="h")
+    plan = replace(a_plan(step("x")), intents=(intent,), evidence={"uids": {"a": "b"}})
+    stored = json.loads(json.dumps(plan_to_json(plan)))
+    assert plan_from_json(stored) == plan
+    assert replace(plan, intents=()).fingerprint != plan.fingerprint
+    older = {key: value for key, value in stored.items() if key != "intents"}
+    older["evidence"] = {**stored["evidence"], "intent": stored["intents"]}
+    assert plan_from_json(older) == plan
+    assert digest_of_evidence(older["evidence"], plan) == plan.fingerprint
+
+
+def digest_of_evidence(evidence, plan):
+    """The fingerprint as it was computed when the intents were evidence."""
+    return replace(plan, intents=(), evidence=evidence).fingerprint

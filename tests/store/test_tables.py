@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -10,11 +11,12 @@ import pytest
 from domain.errors import ConcurrentChange
 from domain.event import Event, Severity
 from domain.operation import State
+from domain.schedule_intent import IntentKind
 from store.tables.deadlines import Deadline
 from store.tables.deliveries import Delivery
 from store.tables.messages import Message
 from store.tables.observed import Observed
-from store.tables.schedules import ScheduleState
+from store.tables.schedules import ScheduleState, WatchdogMemory
 from store.tables.subscriptions import Subscription
 from store.times import from_micros, to_micros
 from tests.store.conftest import NOW
@@ -130,7 +132,8 @@ def test_a_deadline_can_be_moved_reopened_and_cancelled(tx, now):
 
 
 def nightly(**more):
-    return ScheduleState("prod", "nightly", "u-1", NOW, spec_hash="h", last={"backup": "x"}, **more)
+    more = {"spec": {"schedule": "0 1 * * *"}, **more}
+    return ScheduleState("prod", "nightly", "u-1", NOW, spec_hash="h", **more)
 
 
 def test_a_schedule_s_intent_is_changed_by_one_at_a_time(tx, now):
@@ -152,6 +155,41 @@ def test_the_history_tells_of_intents_and_not_of_sightings(tx, now):
     tx.schedules.forget("prod", "nightly")
     assert [past.paused for past in tx.schedules.history("prod", "nightly")] == [True, False]
     assert tx.schedules.all() == ()
+
+
+def test_a_schedule_s_state_comes_back_as_it_was_stored(tx, now):
+    state = nightly(
+        kind=IntentKind.PAUSE,
+        requested=IntentKind.SKIP,
+        before=now,
+        skips=(now, now + timedelta(hours=1)),
+        paused_outside=True,
+        horizon_outside=True,
+        reported_horizon=now,
+        held_until=now,
+        watch=WatchdogMemory(now, "key", now, now, "unknown", 3600.0),
+    )
+    assert tx.schedules.put(state, None) == state
+
+
+def test_the_details_of_an_older_version_still_load(tx, now):
+    tx.schedules.put(nightly(), None)
+    at = now.isoformat()
+    watch = {"checked": at, "key": "k", "missing": None, "latest": None, "cause": "", "period": 60.0}
+    older = {"kind": "pause", "asked": "skip", "before": None, "skips": [at], "pause_outside": True, "held": at}
+    older |= {"ahead": at, "horizon_outside": False, "spec": {"schedule": "@daily"}, "watch": watch}
+    tx.connection.execute("UPDATE schedule_state SET last = ?", (json.dumps(older),))
+    state = tx.schedules.get("prod", "nightly")
+    assert state == nightly(
+        kind=IntentKind.PAUSE,
+        requested=IntentKind.SKIP,
+        skips=(now,),
+        paused_outside=True,
+        reported_horizon=now,
+        held_until=now,
+        watch=WatchdogMemory(now, "k", period=60.0),
+        spec={"schedule": "@daily"},
+    )
 
 
 def test_schedules_are_listed_per_cluster(tx):

@@ -219,16 +219,16 @@ class AnyOrder(RuleBasedStateMachine):
             assert "schedule.deleted-outside" in await yard.kinds()
             return
         assert bool(seen["spec"].get("paused")) == intent.paused
-        if intent.last.get("pause_outside"):
+        if intent.paused_outside:
             assert "schedule.paused-outside" in await yard.kinds()
         skipped = (seen.get("status") or {}).get("lastSkipped")
         until = datetime.fromisoformat(skipped) if skipped else None
-        if intent.horizon is not None and intent.horizon > now and not intent.last.get("horizon_outside"):
+        if intent.horizon is not None and intent.horizon > now and not intent.horizon_outside:
             assert until is not None
             assert until >= intent.horizon
         if until is not None and until > now and (intent.horizon is None or intent.horizon < until):
             assert {"schedule.skipped-outside"} & set(await yard.kinds())
-        ours = intent.horizon if intent.horizon is not None and not intent.last.get("horizon_outside") else now
+        ours = intent.horizon if intent.horizon is not None and not intent.horizon_outside else now
         self.promises.append((now, max(ours, now)))
         await self._explained()
 

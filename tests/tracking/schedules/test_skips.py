@@ -184,7 +184,7 @@ async def test_success_and_promise_are_stored_together(yard: Yard) -> None:
     assert intent is not None
     assert intent.horizon == at(13)
     assert intent.who == "U1"
-    assert intent.last["skips"] == [at(12).isoformat(), at(13).isoformat()]
+    assert intent.skips == (at(12), at(13))
 
 
 async def test_inside_the_margin_nothing_is_promised(yard: Yard) -> None:
