@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
+from bot.configuration.cluster_settings import bot_namespace
 from bot.configuration.settings import Settings
 from commands.planning.context import Application, ClusterView, PlanContext
 from domain.actor import Actor, is_slack_user_id
@@ -76,7 +77,9 @@ class ContextFactory:
         assert one is not None
         seen = self._clusters[name].features if name in self._clusters else Features()
         version = one.server_version or seen.velero
-        return ClusterView(name, one.velero_namespace, one.velero_timezone, version, seen.kubernetes)
+        return ClusterView(
+            name, one.velero_namespace, one.velero_timezone, version, seen.kubernetes, bot_namespace(one)
+        )
 
     def limits(self) -> Limits:
         told = self._settings().schedules

@@ -28,7 +28,7 @@ from velero.documents import CONFIG_MAP_BOUNDS, BadDocument, read_yaml
 from velero.fields import items, section, text
 from velero.token import Reading, Token, fixed_token, token_from_exec, token_from_file
 
-_SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _LOADER_TIMEOUT = 15.0
 
 
@@ -42,7 +42,7 @@ class Kubeconfig:
 
 @dataclass(frozen=True, slots=True)
 class InCluster:
-    directory: Path = _SERVICE_ACCOUNT
+    directory: Path = SERVICE_ACCOUNT
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,6 +100,8 @@ class Cluster(_Part):
     'File with the CA certificate for `url`. Example: `"/run/secrets/prod/ca.crt"`'
     velero_namespace: Namespace = "velero"
     'Namespace of the Velero server. Example: `"backup-system"`'
+    bot_namespace: Namespace | Literal[""] = ""
+    'Namespace that the bot runs in, if it runs in this cluster. Restores into it are refused. If empty: with in_cluster, the namespace of the pod. Example: `"velero-chatops"`'
     velero_timezone: Zone = "UTC"
     'Time zone of the Velero server. Velero evaluates cron expressions in this zone. Example: `"Europe/Berlin"`'
     object_store_hosts: tuple[str, ...] = ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -54,32 +55,30 @@ def explain_line(
     line: str, user: str, groups: tuple[str, ...], email: str, cluster: str, path: Path, fixture_file: Path | None
 ) -> None:
     """Say which rule decides on LINE for a user, and why each other one does not. Exit 1 where it is refused."""
-    rules, names, own, default = _rules(path)
+    source = _read_rules(path)
     name = user.removeprefix("@")
-    mine = {group for group, members in own.items() if name in members or (email and email in members)}
+    mine = {group for group, members in source.groups.items() if name in members or (email and email in members)}
     actor = Actor(ActorKind.PERSON, name, name, email=email, groups=frozenset({*groups, *mine}))
     facts = _facts(fixture_file)
     try:
-        plan, where = _planned(line, cluster or (names[0] if len(names) == 1 else ""), facts, actor)
+        only = source.clusters[0] if len(source.clusters) == 1 else ""
+        plan, where = _planned(line, cluster or only, facts, actor, source.powerful_kinds)
     except UserError as error:
         raise click.ClickException(" ".join(part for part in (error.text, error.why, error.fix) if part)) from None
-    decision = _explained(line, plan, where, rules, actor, facts, default)
+    decision = _explained(line, plan, where, source, actor, facts)
     if decision.outcome.value == "deny":
         raise SystemExit(1)
 
 
-def _explained(
-    line: str, plan: Plan | None, cluster: str, rules: tuple[Rule, ...], actor: Actor, facts: Facts, default: bool
-) -> Decision:
-    """`default`: whether the settings want a safety backup before a restore."""
+def _explained(line: str, plan: Plan | None, cluster: str, source: RuleSource, actor: Actor, facts: Facts) -> Decision:
     if plan is None:
         command = parse(line)
-        decision = may_ask(rules, actor, command.key, cluster, writes=False)
+        decision = may_ask(source.rules, actor, command.key, cluster, writes=False)
         print(f"{command.key} is a read: {decision.outcome.value}. {decision.text}".rstrip())
         return decision
     labels = {item["metadata"]["name"]: item["metadata"].get("labels") or {} for item in facts.all("namespaces")}
     ask = PolicyRequest.of(actor, plan, utc_now(), labels=labels, reason="explained")
-    found = explain(rules, ask, ASSUMED, safety_backup=default)
+    found = explain(source.rules, ask, ASSUMED, safety_backup=source.safety_backup)
     rows = [COLUMNS, *(row.cells for row in found.rows)]
     widths = [max(len(row[at]) for row in rows) for at in range(3)]
     for row in rows:
@@ -105,12 +104,16 @@ def _explained(
 def run_table(file: Path, path: Path | None, fixture_file: Path | None) -> None:
     """Run the table of cases in FILE against the rules. Exit 1 where one comes out otherwise."""
     text, data = _toml(file)
-    rules = _rules(path)[0] if path else _parsed(text, data, file)
+    source = _read_rules(path) if path else RuleSource(_parsed(text, data, file))
     cases = parse_cases(data.get("cases") or [])
     if isinstance(cases, CaseFaults):
         raise _faulty(file, text, locate_errors("cases", cases.faults))
     facts = _facts(fixture_file)
-    results = run_cases(rules, cases, lambda line, cluster: _planned(line, cluster, facts, _nobody())[0])
+
+    def planner(line: str, cluster: str) -> Plan | None:
+        return _planned(line, cluster, facts, _nobody(), source.powerful_kinds)[0]
+
+    results = run_cases(source.rules, cases, planner)
     for result in results:
         print(
             f"{'ok  ' if result.passed else 'FAIL'}  {result.case.name}" + (f": {result.text}" if result.text else "")
@@ -125,30 +128,53 @@ def _nobody() -> Actor:
     return Actor(ActorKind.TERMINAL, "terminal", "terminal")
 
 
-def _planned(line: str, cluster: str, facts: Facts, actor: Actor) -> tuple[Plan | None, str]:
+def _planned(
+    line: str, cluster: str, facts: Facts, actor: Actor, powerful_kinds: tuple[str, ...]
+) -> tuple[Plan | None, str]:
     """(plan, cluster); no plan for a line that only reads."""
     command = parse(line)
     name = command.text("to-cluster") or command.cluster or cluster
     situation = PlanContext(
-        now=utc_now(), new_id=lambda: "", cluster=ClusterView(name), actor=actor, reason="explained"
+        now=utc_now(),
+        new_id=lambda: "",
+        cluster=ClusterView(name),
+        actor=actor,
+        reason="explained",
+        powerful_kinds=powerful_kinds,
     )
     verb = verb_of(command.key)
     plan = plan_command(command, facts, situation) if verb is not None and verb.effect is Effect.WRITE else None
     return (resolve(plan, facts, situation) if plan is not None else None), name
 
 
-def _rules(path: Path) -> tuple[tuple[Rule, ...], tuple[str, ...], Mapping[str, tuple[str, ...]], bool]:
-    """Rules, clusters, groups and default safety backup of a settings file; a file of rules alone will do."""
+@dataclass(frozen=True, slots=True)
+class RuleSource:
+    """Rules, and what else a settings file says that decides about a command. A file of rules alone says less."""
+
+    rules: tuple[Rule, ...]
+    clusters: tuple[str, ...] = ()
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    safety_backup: bool = False
+    powerful_kinds: tuple[str, ...] = ()
+
+
+def _read_rules(path: Path) -> RuleSource:
     text, data = _toml(path)
     if set(data) <= {"rules", "groups"}:
-        return _parsed(text, data, path), (), data.get("groups") or {}, False
+        return RuleSource(_parsed(text, data, path), groups=data.get("groups") or {})
     try:
         settings, rules = read(path)
     except ConfigError as error:
         for text in error.faults:
             click.echo(text, err=True)
         raise click.ClickException(error.text) from None
-    return rules, tuple(each.name for each in settings.clusters), settings.groups, settings.approvals.safety_backup
+    return RuleSource(
+        rules,
+        tuple(each.name for each in settings.clusters),
+        settings.groups,
+        settings.approvals.safety_backup,
+        settings.approvals.powerful_kinds,
+    )
 
 
 def _parsed(text: str, data: Mapping[str, Any], path: Path) -> tuple[Rule, ...]:

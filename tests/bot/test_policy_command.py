@@ -106,7 +106,7 @@ def test_who_may_not_is_told_so():
 def test_a_reading_line_is_explained_too():
     done = run("explain", "backup get", "--as", "ada", "--config", RULES)
     assert done.exit_code == 0
-    assert "backup.get reads: allow" in done.output
+    assert "backup.get is a read: allow" in done.output
 
 
 @pytest.mark.parametrize("line", ["backup crate x", "nothing here"])
@@ -160,3 +160,14 @@ def test_of_what_is_no_restore_nothing_is_said_of_it(tmp_path):
     table.write_text(NETS)
     done = run("explain", "backup create b1 --include-namespaces shop", "--as", "ada", "--config", str(table))
     assert "safety backup" not in done.output
+
+
+def test_explain_knows_the_powerful_kinds_of_the_settings(tmp_path):
+    settings = tmp_path / "settings.toml"
+    settings.write_text(
+        '[[clusters]]\nname = "prod"\nkubeconfig = "k"\n[approvals]\npowerful_kinds = ["tenants.example.com"]\n'
+        '[[rules]]\nname = "ops"\nwho = { anyone = true }\nwhat = ["*"]\neffect = "allow"\n'
+    )
+    line = "restore create r1 --from-backup b1 --include-resources tenants.example.com --include-namespaces shop"
+    done = CliRunner().invoke(cli, ["policy", "explain", line, "--as", "ada", "--config", str(settings)])
+    assert "(restores-cluster-wide)" in done.output
