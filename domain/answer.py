@@ -57,13 +57,17 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class Button:
-    """`line` is the command that the click runs, decided again at the click; `typed` asks for this word first."""
+    """`line` is the command that the click runs, decided again at the click; `typed` asks for this word first.
+
+    `confirm` is the question of a dialog that repeats the button's text; `dismiss` is the other choice in it.
+    """
 
     text: str
     line: str
     style: str = ""
     typed: str = ""
     confirm: str = ""
+    dismiss: str = "Cancel"
 
 
 Part = Text | Fields | Table | Code | Attachment

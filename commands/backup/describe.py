@@ -264,7 +264,11 @@ def _buttons(item: Json, context: PlanContext) -> tuple[Button, ...]:
     if phase in BACKUP_PHASES.queued:
         buttons.append(
             button(
-                "Remove from queue", f"backup cancel {name}", style="danger", confirm=f"Remove {name} from the queue?"
+                "Remove from queue",
+                f"backup cancel {name}",
+                style="danger",
+                confirm=f"Remove {name} from the queue?",
+                dismiss="Keep backup",
             )
         )
     return tuple(buttons)

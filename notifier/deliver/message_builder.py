@@ -19,7 +19,7 @@ from notifier.deliver.slack import OutgoingMessage
 from notifier.render.answers import Rendered
 from notifier.render.cards import History, render_card
 from notifier.render.limits import context
-from notifier.render.notices import render_notice as drawn
+from notifier.render.notices import render_notice
 from notifier.route import Destination, Role
 from policy.visible import View, Visibility
 from store.tables.messages import Message
@@ -151,7 +151,7 @@ class MessageBuilder:
         views = [await self._view(_reader(channel, operation), event.cluster, _noun(event))]
         told, extra, _ = await self._bounded(event, views)
         told = replace(told, facts={**told.facts, "user": operation.actor})
-        rendered = drawn(told, Destination("slack", "", Role.REPLY, 0), extra, "")
+        rendered = render_notice(told, Destination("slack", "", Role.REPLY, 0), extra, "", self._now())
         return OutgoingMessage(channel, rendered, thread, subject=event.operation, role=Role.REPLY.value)
 
     async def _news(self, notice: Notice, event: Event) -> OutgoingMessage | None:
@@ -169,7 +169,9 @@ class MessageBuilder:
         )
         link = await self._link(cards[0].channel, cards[0].ts) if cards else ""
         subject = event.operation or f"{event.cluster}/{event.object_kind}/{event.object_name}"
-        return OutgoingMessage(notice.address, drawn(told, to, extra, link), subject=subject, role=Role.NEWS.value)
+        return OutgoingMessage(
+            notice.address, render_notice(told, to, extra, link, self._now()), subject=subject, role=Role.NEWS.value
+        )
 
     async def _bounded(self, event: Event, views: Sequence[View]) -> tuple[Event, Mapping[str, Any], Visibility]:
         """What of it these may be told, and how much of it that is."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from domain.counting import counted
 from domain.event import Event, Severity
 from domain.json_types import Json
 from notifier.alert_names import (
@@ -19,7 +20,7 @@ from notifier.alert_names import (
     fired_alert,
     resolved_alerts,
 )
-from notifier.render.notices import headline
+from notifier.render.headlines import headline
 
 STANDING = timedelta(days=7)
 """How long what something else has to end fires at the most, should that never be heard of."""
@@ -96,7 +97,7 @@ def _severity(name: str, event: Event) -> str:
 
 def _annotations(event: Event) -> dict[str, str]:
     said = {
-        "summary": f"{headline(event)} in {event.cluster}" if event.cluster else headline(event),
+        "summary": headline(event, in_cluster=True),
         "description": _description(event),
         event.object_kind.lower() or "object": event.object_name,
         "operation": event.operation,
@@ -109,7 +110,7 @@ def _description(event: Event) -> str:
     reasons = found.get("validation_errors")
     said = [found.get("failure_reason"), *(reasons if isinstance(reasons, list) else []), found.get("message")]
     if isinstance(errors := found.get("errors"), int) and errors:
-        said.append(f"Errors: {errors}.")
+        said.append(f"{counted(errors, 'error')}.")
     return " ".join(str(each) for each in said if each)
 
 

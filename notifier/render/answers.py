@@ -1,4 +1,4 @@
-"""An Answer → what Slack shows: text for notifications and readers, blocks, and files for what does not fit."""
+"""An answer as Slack shows it: one sentence for notifications, blocks, and files for what doesn't fit into them."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import json
 from dataclasses import dataclass
 
 from domain.answer import Answer, Attachment, Button, Code, Fields, Table, Text, Tone
+from domain.counting import counted
 from notifier.render import limits
 from notifier.render.escape import code, escape, plain, untrusted
 from notifier.render.limits import Block
 
 MARK = {Tone.PLAIN: "", Tone.GOOD: "✅ ", Tone.WARNING: "⚠️ ", Tone.BAD: "❌ "}
-ROWS = 20
+ROWS_SHOWN = 20
 LINE = "line:"
 TYPED = "typed:"
 
@@ -28,32 +29,16 @@ def render(answer: Answer) -> Rendered:
     head = limits.section(f"{MARK[answer.tone]}*{escape(answer.headline)}*")
     blocks: list[Block] = [head, *(block for part in answer.parts for block in _part(part, files))]
     blocks += limits.actions([_button(index, each) for index, each in enumerate(answer.buttons)])
-    if foot := _foot(answer):
-        blocks.append(limits.context(foot))
-    text = limits.cut(f"{MARK[answer.tone]}{escape(answer.headline)}", limits.TEXT)
-    return Rendered(_told(text, answer), tuple(limits.bounded(blocks)), tuple(files))
+    small_print = [f"Cluster: {escape(answer.cluster)}" if answer.cluster else "", answer.reference]
+    if any(small_print):
+        blocks.append(limits.context(" · ".join(part for part in small_print if part)))
+    return Rendered(_fallback_text(answer), tuple(limits.bounded(blocks)), tuple(files))
 
 
-def _told(text: str, answer: Answer) -> str:
-    """The text alone has to say it: notifications and screen readers see nothing else."""
-    said = [text, *(each for each in map(_plainly, answer.parts) if each)]
-    if answer.cluster:
-        said.append(f"[{escape(answer.cluster)}]")
-    if answer.reference:
-        said.append(answer.reference)
-    return limits.cut("\n".join(said), limits.TEXT)
-
-
-def _plainly(part: Text | Fields | Table | Code | Attachment) -> str:
-    match part:
-        case Text() | Code():
-            return escape(part.body)
-        case Fields():
-            return "\n".join(f"{escape(label)}: {escape(value)}" for label, value in part.rows)
-        case Table():
-            return escape("\n".join(aligned_lines(part)[: ROWS + 1]))
-        case Attachment():
-            return ""
+def _fallback_text(answer: Answer) -> str:
+    """The headline, with the cluster first: a reader of several clusters has to know which one answers."""
+    cluster = f"{escape(answer.cluster)}: " if answer.cluster else ""
+    return limits.cut(f"{MARK[answer.tone]}{cluster}{escape(answer.headline)}", limits.TEXT)
 
 
 def _part(part: Text | Fields | Table | Code | Attachment, files: list[Attachment]) -> list[Block]:
@@ -76,11 +61,11 @@ def _part(part: Text | Fields | Table | Code | Attachment, files: list[Attachmen
 
 def _table(table: Table, files: list[Attachment]) -> list[Block]:
     lines = aligned_lines(table)
-    shown = lines[: ROWS + 1]
+    shown = lines[: ROWS_SHOWN + 1]
     blocks, over = limits.code_sections(code("\n".join(shown)))
     if over or len(lines) > len(shown):
         files.append(Attachment("table.txt", "\n".join(lines), table.caption))
-        blocks.append(limits.context(f"{len(lines) - len(shown)} more in the file"))
+        blocks.append(limits.context(f"{counted(len(lines) - len(shown), 'more row')} in the attached file"))
     return blocks
 
 
@@ -93,17 +78,5 @@ def aligned_lines(table: Table) -> list[str]:
 def _button(index: int, button: Button) -> Block:
     kind = TYPED if button.typed else LINE
     value = {"line": button.line} | ({"word": button.typed} if button.typed else {})
-    made = limits.button(button.text, f"{kind}{index}", json.dumps(value), button.style)
-    if button.confirm:
-        made["confirm"] = {
-            "title": {"type": "plain_text", "text": "Confirm"},
-            "text": {"type": "plain_text", "text": limits.cut(button.confirm, 300)},
-            "confirm": {"type": "plain_text", "text": "Continue"},
-            "deny": {"type": "plain_text", "text": "Cancel"},
-        }
-    return made
-
-
-def _foot(answer: Answer) -> str:
-    parts = [f"Cluster: {escape(answer.cluster)}" if answer.cluster else "", answer.reference]
-    return " · ".join(part for part in parts if part)
+    block = limits.button(button.text, f"{kind}{index}", json.dumps(value), button.style)
+    return block | ({"confirm": limits.confirm_dialog(button)} if button.confirm else {})

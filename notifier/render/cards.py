@@ -1,11 +1,15 @@
-"""The card: the one live message of an operation, drawn from what is stored, whatever happened in between."""
+"""The status message of an operation: one message that is edited while the operation runs.
+
+It is rendered from the stored operation, what tracking knows of its object and how it ended, so an edit that was
+lost is made good by the next one. Velero's phase stands in the first line, in the blocks and in the fallback text.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from domain.actor import is_slack_user_id
@@ -16,6 +20,15 @@ from domain.operation import Operation, State
 from notifier.render import limits
 from notifier.render.answers import LINE, TYPED, Rendered
 from notifier.render.escape import code, escape, untrusted
+from notifier.render.values import (
+    format_age,
+    format_span,
+    join_names,
+    mention_person,
+    name_operation,
+    parse_moment,
+    slack_date,
+)
 from store.scrub import scrub
 
 MARK = {
@@ -36,35 +49,38 @@ MARK = {
     State.WITHDRAWN: "↩️",
     State.STALE: "🔄",
 }
-STATE_LABELS = {
-    State.PLANNED: "planned",
-    State.AWAITING: "waiting for approval",
-    State.APPROVED: "approved",
-    State.SUBMITTING: "submitting",
-    State.UNCONFIRMED: "not confirmed by Velero yet; checking",
-    State.SUBMITTED: "submitted, waiting for Velero",
-    State.RUNNING: "running",
-    State.SUCCEEDED: "done",
-    State.PARTIAL: "partially failed",
-    State.FAILED: "failed",
-    State.LOST: "status unknown",
-    State.REFUSED: "refused",
-    State.REJECTED: "rejected",
-    State.EXPIRED: "expired without approval",
-    State.WITHDRAWN: "withdrawn",
-    State.STALE: "outdated; not started",
+PREDICATES = {
+    State.PLANNED: ("is", "planned"),
+    State.AWAITING: ("is", "waiting for approval"),
+    State.APPROVED: ("is", "approved"),
+    State.SUBMITTING: ("is", "being submitted"),
+    State.UNCONFIRMED: ("is", "not confirmed by Velero yet"),
+    State.SUBMITTED: ("is", "submitted"),
+    State.RUNNING: ("is", "running"),
+    State.SUCCEEDED: ("is", "done"),
+    State.PARTIAL: ("", "partially failed"),
+    State.FAILED: ("", "failed"),
+    State.LOST: ("has an", "unknown status"),
+    State.REFUSED: ("was", "refused"),
+    State.REJECTED: ("was", "rejected"),
+    State.EXPIRED: ("", "expired without approval"),
+    State.WITHDRAWN: ("was", "withdrawn"),
+    State.STALE: ("is", "outdated and wasn't started"),
 }
+"""Verb and state, as they follow the name of the operation."""
 
-
-NOTES = 40
-NOTE = 450
+NOTES_SHOWN = 40
+NOTE_LENGTH = 450
+ERRORS_SHOWN = 5
+REMARKS_SHOWN = 8
+REMARK_LENGTH = 500
 PROGRESS_INTERVAL_S = 2.0
-"""Seconds before which a pace says nothing."""
+"""A pace measured over less than this says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Beside the operation: how far its object is, what its end told, who asked."""
+    """What is known beside the operation: its first event, its object now, its last event and what was read for it."""
 
     started: Mapping[str, Any] = field(default_factory=dict)
     seen: Mapping[str, Any] = field(default_factory=dict)
@@ -72,71 +88,101 @@ class History:
     extra: Mapping[str, Any] = field(default_factory=dict)
     requester: str = ""
 
+    @property
+    def end_facts(self) -> Mapping[str, Any]:
+        return self.ending.facts if self.ending else {}
+
 
 def render_card(operation: Operation, history: History, now: datetime) -> Rendered:
-    """Velero's own word stands in the message itself, text and blocks."""
-    word = phase_word(operation)
-    title = f"{MARK[operation.state]} {operation.noun} {operation.verb} {operation.subject}: {word}"
-    head = limits.section(
-        f"{MARK[operation.state]} *{escape(f'{operation.noun} {operation.verb} {operation.subject}')}*: *{escape(word)}*"
-    )
-    blocks = [head, *limits.fields(_facts(operation, history, now))]
-    if bar := progress_text(history.seen):
-        blocks.append(limits.section(bar + ("" if operation.is_over else time_left(history.seen, now))))
-    if text := _trouble(operation, history):
-        blocks.append(limits.section(text))
-    notes = [limits.cut(untrusted(str(note)), NOTE) for note in (history.started.get("notes") or [])[:NOTES]]
+    blocks = [limits.section("\n".join([_headline(operation), *_progress_lines(operation, history, now)]))]
+    if lines := _explanation(operation, history):
+        blocks.append(limits.section("\n".join(lines)))
+    blocks += limits.fields(_facts(operation, history, now))
+    notes = history.started.get("notes") or []
+    notes = [limits.cut(untrusted(str(note)), NOTE_LENGTH) for note in notes[:NOTES_SHOWN]]
     blocks += [limits.context(*notes[at : at + limits.CONTEXT]) for at in range(0, len(notes), limits.CONTEXT)]
     if cli := str(history.started.get("cli", "")):
         blocks.append(limits.section(f"```{code(cli)}```"))
     blocks += limits.actions([*buttons(operation), *_undo(operation, history), *_offers(operation, history)])
-    blocks.append(limits.context(f"{operation.id} · {escape(operation.cluster)} · plan {operation.fingerprint[:12]}"))
-    summary = f"{title} [{operation.cluster}]" + (f" {_plain_bar(history.seen)}" if bar else "")
-    return Rendered(limits.cut(escape(summary), limits.TEXT), tuple(limits.bounded(blocks)))
+    blocks.append(limits.context(f"{operation.id} · plan {operation.fingerprint[:12]}"))
+    text = escape(_fallback_text(operation, history))
+    return Rendered(limits.cut(text, limits.TEXT), tuple(limits.bounded(blocks)))
 
 
-def phase_word(operation: Operation) -> str:
-    if operation.phase and operation.state not in {State.UNCONFIRMED, State.WITHDRAWN, State.STALE}:
-        return operation.phase
-    return STATE_LABELS[operation.state]
+def shows_phase(operation: Operation) -> bool:
+    """Velero's phase says more than the bot's state, except where the state is about something else than the run."""
+    return bool(operation.phase) and operation.state not in {State.UNCONFIRMED, State.WITHDRAWN, State.STALE}
 
 
-def _facts(operation: Operation, history: History, now: datetime) -> tuple[tuple[str, str], ...]:
-    rows = [
-        ("Requested by", _who(history)),
-        ("Cluster", escape(operation.cluster)),
-        ("Duration", _time(operation, history, now)),
-    ]
-    if operation.reason:
-        rows.append(("Reason", untrusted(operation.reason)))
-    namespaces = history.seen.get("namespaces") or []
-    if namespaces:
-        rows.append(("Namespaces", untrusted(", ".join(map(str, namespaces[:8])))))
-    return tuple(rows)
+def format_state(operation: Operation) -> str:
+    """`is Completed`, `failed`."""
+    return " ".join(part for part in _predicate(operation) if part)
 
 
-def _who(history: History) -> str:
-    """A pipeline links to the page of its run."""
-    if is_slack_user_id(history.requester):
-        return f"<@{history.requester}>"
-    name = escape(history.requester or "-")
-    link = escape(str(history.started.get("link", ""))).replace("|", "%7C")
-    return f"<{link}|{name}>" if link.startswith(("https://", "http://")) else name
+def _predicate(operation: Operation) -> tuple[str, str]:
+    return ("is", operation.phase) if shows_phase(operation) else PREDICATES[operation.state]
 
 
-def _time(operation: Operation, history: History, now: datetime) -> str:
-    begun = operation.created_at
-    ended = operation.changed_at if operation.is_over else now
-    spent = format_span((ended - begun).total_seconds())
-    usual = float((history.ending.facts if history.ending else {}).get("usual", 0) or history.seen.get("usual", 0) or 0)
-    return f"{spent}" + (f" (usually {format_span(usual)})" if usual else "")
+def _headline(operation: Operation) -> str:
+    name = name_operation(operation)
+    verb, state = _predicate(operation)
+    subject = f"*{escape(name.subject)}*" if name.subject else ""
+    parts = [MARK[operation.state], name.action, subject, verb, f"*{escape(state)}*", "in", escape(operation.cluster)]
+    return " ".join(part for part in parts if part)
 
 
-def format_span(seconds: float) -> str:
-    whole = max(0, int(seconds))
-    minutes, rest = divmod(whole, 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}h {minutes}m" if hours else f"{minutes}m {rest}s" if minutes else f"{rest}s"
+def _fallback_text(operation: Operation, history: History) -> str:
+    """One sentence for a phone's notification: what, where, how it is."""
+    start = f"{name_operation(operation)} in {operation.cluster}"
+    counts = _item_counts(history)
+    if not operation.is_over or not shows_phase(operation):
+        progress = f": {counts[0]} of {counted(counts[1], 'item')}" if counts[1] and not operation.is_over else ""
+        return f"{start} {format_state(operation)}{progress}."
+    items = f" ({counted(counts[0] or counts[1], 'item')})" if any(counts) else ""
+    if operation.state is State.SUCCEEDED:
+        return f"{start}: {operation.phase} in {format_span(_run_seconds(operation, history))}{items}."
+    return f"{start}: {operation.phase}{_damage(history)}."
+
+
+def _damage(history: History) -> str:
+    errors = history.end_facts.get("errors")
+    if isinstance(errors, int) and errors:
+        return f", {counted(errors, 'error')}"
+    bare = len(history.extra.get("unprotected") or [])
+    return f", {counted(bare, 'volume')} without data" if bare else ""
+
+
+def _item_counts(history: History) -> tuple[int, int]:
+    found = {**history.seen, **{key: value for key, value in history.end_facts.items() if key in {"done", "total"}}}
+    return int(found.get("done", 0) or 0), int(found.get("total", 0) or 0)
+
+
+def _progress_lines(operation: Operation, history: History, now: datetime) -> list[str]:
+    if operation.is_over:
+        return [line] if (line := _result_line(operation, history)) else []
+    bar = progress_text(history.seen)
+    return [bar + time_left(history.seen, now)] if bar else []
+
+
+def _result_line(operation: Operation, history: History) -> str:
+    """`120 items in 2 min 31 s (usually 2 min), 3 errors`."""
+    if not shows_phase(operation):
+        return ""
+    done, total = _item_counts(history)
+    items = f"{done} of {counted(total, 'item')}" if done < total else counted(done, "item") if done else ""
+    lasted = format_span(_run_seconds(operation, history))
+    usual = float(history.end_facts.get("usual", 0) or history.seen.get("usual", 0) or 0)
+    line = f"{items} in {lasted}" if items else f"Took {lasted}"
+    line += f" (usually {format_span(usual)})" if usual else ""
+    errors = history.end_facts.get("errors")
+    return line + (f", {counted(errors, 'error')}" if isinstance(errors, int) and errors else "")
+
+
+def _run_seconds(operation: Operation, history: History) -> float:
+    """By Velero's own times where they are known."""
+    started = parse_moment(history.end_facts.get("started")) or operation.created_at
+    ended = parse_moment(history.end_facts.get("completed")) or operation.changed_at
+    return (ended - started).total_seconds()
 
 
 def progress_text(seen: Mapping[str, Any]) -> str:
@@ -148,109 +194,145 @@ def progress_text(seen: Mapping[str, Any]) -> str:
 
 
 def time_left(seen: Mapping[str, Any], now: datetime) -> str:
-    """By the pace so far; the total is Velero's estimate and may sink or grow, so this may too."""
+    """By the pace so far. Velero's total is an estimate that may grow or shrink, so this may too."""
     done, total = int(seen.get("done", 0) or 0), int(seen.get("total", 0) or 0)
-    try:
-        spent = (now - datetime.fromisoformat(str(seen.get("started", "")))).total_seconds()
-    except ValueError:
+    started = parse_moment(seen.get("started"))
+    if started is None:
         return ""
+    spent = (now - started).total_seconds()
     if not 0 < done < total or spent < PROGRESS_INTERVAL_S:
         return ""
     return f" · about {format_span(spent * (total - done) / done)} left"
 
 
-def _plain_bar(seen: Mapping[str, Any]) -> str:
-    done, total = int(seen.get("done", 0) or 0), int(seen.get("total", 0) or 0)
-    return f"{done} of {counted(total, 'item')}" if total else ""
+def _facts(operation: Operation, history: History, now: datetime) -> tuple[tuple[str, str], ...]:
+    rows: list[tuple[str, str]] = []
+    if namespaces := history.seen.get("namespaces"):
+        rows.append(("Namespaces", join_names(list(namespaces))))
+    rows.append(("Requested by", _requester(history)))
+    if operation.state is State.AWAITING:
+        rows.append(("Waiting for", format_span((now - operation.created_at).total_seconds())))
+    elif operation.state is State.RUNNING:
+        started = parse_moment(history.seen.get("started")) or operation.created_at
+        rows.append(("Running for", format_span((now - started).total_seconds())))
+    if volumes := int(history.extra.get("volumes", 0) or 0):
+        saved = volumes - len(history.extra.get("unprotected") or [])
+        rows.append(("Volume data", f"{saved} of {counted(volumes, 'volume')}"))
+    if expires := parse_moment(history.end_facts.get("expires") or history.seen.get("expires")):
+        rows.append(("Expires", slack_date(expires)))
+    if operation.reason and not _reason_is_failure(operation, history):
+        rows.append(("Reason", untrusted(operation.reason)))
+    if operation.state in {State.FAILED, State.PARTIAL} and (good := _last_good(history, now)):
+        rows.append(("Last Completed backup", good))
+    return tuple(rows)
 
 
-def _trouble(operation: Operation, history: History) -> str:
-    lines: list[str] = []
-    ending = history.ending.facts if history.ending else {}
-    lines += [
-        untrusted(str(each))
-        for each in [ending.get("failure_reason"), *(ending.get("validation_errors") or [])]
-        if each
-    ]
-    lines += [untrusted(str(each)) for each in (history.extra.get("errors") or [])[:5]]
-    if history.extra.get("hint"):
-        lines.append(f"_{escape(str(history.extra['hint']))}_")
-    if operation.state is State.FAILED and operation.reason and not lines:
-        lines.append(untrusted(operation.reason))
-    lines += restore_remarks(history.extra)
-    lines += [f"⚠️ {untrusted(str(each))}" for each in (history.extra.get("unprotected") or [])[:8]]
-    return "\n".join(lines)
+def _last_good(history: History, now: datetime) -> str:
+    good = history.end_facts.get("last_good")
+    if not isinstance(good, Mapping) or not good.get("name"):
+        return ""
+    at = parse_moment(good.get("at"))
+    return untrusted(str(good["name"])) + (f", {format_age(at, now)}" if at else "")
 
 
-def restore_remarks(extra: Mapping[str, Any]) -> list[str]:
-    """Of a restore: warnings that are news, the routine ones in a line, and what to look at now."""
-    lines = [f"⚠️ {untrusted(limits.cut(str(each), 500))}" for each in (extra.get("warnings") or [])[:5]]
+def _requester(history: History) -> str:
+    """A pipeline links to the page of its run."""
+    if is_slack_user_id(history.requester):
+        return mention_person(history.requester)
+    name = escape(history.requester or "-")
+    link = escape(str(history.started.get("link", ""))).replace("|", "%7C")
+    return f"<{link}|{name}>" if link.startswith(("https://", "http://")) else name
+
+
+def _reason_is_failure(operation: Operation, history: History) -> bool:
+    """A write that fails replaces the requester's reason by the failure; a run that fails keeps it."""
+    if operation.state is State.LOST:
+        return not operation.object_uid
+    return operation.state is State.REFUSED or (operation.state is State.FAILED and history.ending is None)
+
+
+def _explanation(operation: Operation, history: History) -> list[str]:
+    """Velero's reasons as bullets, then the bot's own sentences."""
+    reasons = [history.end_facts.get("failure_reason"), *(history.end_facts.get("validation_errors") or [])]
+    if not any(reasons) and operation.reason and _reason_is_failure(operation, history):
+        reasons = [operation.reason]
+    lines = bullets(each for each in reasons if each)
+    lines += error_lines(history.extra)
+    if operation.state is State.UNCONFIRMED:
+        lines.append("Velero's answer was lost. The bot is checking the cluster.")
+    if operation.state is State.LOST and operation.object_uid:
+        thing = escape(str(name_operation(operation)))
+        lines.append(f"{thing} doesn't exist in {escape(operation.cluster)} any more, so its result isn't known.")
+    return lines
+
+
+def bullets(texts: Any) -> list[str]:
+    """What Velero or a cluster said. The bot's sentences have no bullet, so that a reader can tell them apart."""
+    return [f"• {untrusted(limits.cut(str(each), REMARK_LENGTH))}" for each in texts]
+
+
+def error_lines(extra: Mapping[str, Any]) -> list[str]:
+    """Errors, next step, warnings and volumes without data, as they were read from the object store."""
+    lines = bullets((extra.get("errors") or [])[:ERRORS_SHOWN])
+    if more := int(extra.get("more_errors") or 0):
+        lines.append(f"• and {counted(more, 'more error')}")
+    if extra.get("hint"):
+        lines.append(escape(str(extra["hint"])))
+    warnings = [*(extra.get("warnings") or [])[:ERRORS_SHOWN], *(extra.get("unprotected") or [])[:REMARKS_SHOWN]]
+    lines += [f"⚠️ {untrusted(limits.cut(str(each), REMARK_LENGTH))}" for each in warnings]
     if extra.get("routine"):
-        lines.append(f"Expected warnings: {untrusted(str(extra['routine']))}.")
+        lines.append(f"Expected warnings: {untrusted(str(extra['routine'])).rstrip('.')}.")
     if extra.get("check"):
         lines.append(f"Next: check that pods are Ready and PVCs are Bound: `{code(str(extra['check']))}`")
     return lines
 
 
 def buttons(operation: Operation) -> list[limits.Block]:
-    """Each stands for a command line, decided at the click. Of what never came to be there is nothing to look at."""
-    where = f" --cluster {operation.cluster}"
+    """Each stands for a command line, decided at the click. An object that was never created has nothing to view."""
+    cluster = f" --cluster {operation.cluster}"
     name = operation.object_name or operation.subject
-    made: list[limits.Block] = []
-    if operation.state is State.AWAITING:  # who asked need not be in the approvers' channel
-        made.append(limits.button("Withdraw request", f"withdraw:{approval_id(operation.id)}", "{}"))
-    if operation.noun in {"backup", "restore"} and operation.verb == "create" and name:
-        there = bool(operation.object_uid) and operation.state is not State.WITHDRAWN
-        if there:
-            made.append(_line("View details", f"{operation.noun} describe {name}{where}", 0))
-        if there and operation.is_over:
-            made.append(_line("View logs", f"{operation.noun} logs {name}{where}", 1))
-        # Slack keeps a button's value: a line with something like a secret in it is not offered again.
-        failed = operation.state in {State.FAILED, State.PARTIAL}
-        if failed and operation.noun == "backup" and operation.line and scrub(operation.line) == operation.line:
-            made.append(_line("Retry backup", _again(operation) + where, 2, "primary"))
-        if there and operation.is_over and operation.noun == "backup":
-            made.append(_typed("Delete backup…", f"backup delete {name}{where}", name))
-    return made
+    found: list[limits.Block] = []
+    if operation.state is State.AWAITING:  # the requester may not be in the approvers' channel
+        found.append(limits.button("Withdraw request", f"withdraw:{approval_id(operation.id)}", "{}"))
+    if operation.noun not in {"backup", "restore"} or operation.verb != "create" or not name:
+        return found
+    exists = bool(operation.object_uid) and operation.state is not State.WITHDRAWN
+    # Slack stores a button's value: a line that holds something like a secret is not offered again.
+    is_clean = bool(operation.line) and scrub(operation.line) == operation.line
+    if operation.state in {State.FAILED, State.PARTIAL} and operation.noun == "backup" and is_clean:
+        found.append(line_button("Retry backup", _retry_line(operation) + cluster, 2, "primary"))
+    if exists:
+        found.append(line_button("View details", f"{operation.noun} describe {name}{cluster}", 0))
+    if exists and operation.is_over:
+        found.append(line_button("View logs", f"{operation.noun} logs {name}{cluster}", 1))
+        if operation.noun == "backup":
+            value = json.dumps({"line": f"backup delete {name}{cluster}", "word": name})
+            found.append(limits.button("Delete backup…", f"{TYPED}9", value, "danger"))
+    return found
 
 
 def _undo(operation: Operation, history: History) -> list[limits.Block]:
-    """Where a safety backup was made before: the way back, through plan and approval of its own."""
+    """Where a safety backup was created first: a restore from it, with a plan and an approval of its own."""
     line = str(history.started.get("undo") or "")
     ended = operation.state in {State.SUCCEEDED, State.PARTIAL, State.FAILED} and operation.object_uid
-    return [_line("Undo restore", f"{line} --cluster {operation.cluster}", 3)] if line and ended else []
+    return [line_button("Undo restore", f"{line} --cluster {operation.cluster}", 3)] if line and ended else []
 
 
 def _offers(operation: Operation, history: History) -> list[limits.Block]:
-    """While it runs: what goes well with it."""
     return [] if operation.is_over else offered_buttons(history.started.get("offers") or {})
 
 
 def offered_buttons(offers: Mapping[str, str]) -> list[limits.Block]:
-    return [_line(word, line, 4 + index) for index, (word, line) in enumerate(offers.items())]
+    return [line_button(text, line, 4 + index) for index, (text, line) in enumerate(offers.items())]
 
 
-def _again(operation: Operation) -> str:
-    """The same asking under a free name: Velero never takes a name twice."""
+def _retry_line(operation: Operation) -> str:
+    """The same command under a free name: Velero accepts a name only once."""
     words = operation.line.split(" ")
     if len(words) > 2 and words[2] == operation.subject:
         words[2] = f"{operation.subject[:200]}-r{operation.id[-4:]}"
     return " ".join(words)
 
 
-def _line(text: str, line: str, index: int, style: str = "") -> limits.Block:
+def line_button(text: str, line: str, index: int, style: str = "") -> limits.Block:
     return limits.button(text, f"{LINE}{index}", json.dumps({"line": line}), style)
-
-
-def _typed(text: str, line: str, word: str) -> limits.Block:
-    return limits.button(text, f"{TYPED}9", json.dumps({"line": line, "word": word}), "danger")
-
-
-def slack_date(at: datetime) -> str:
-    """In each reader's own zone."""
-    whole = int(at.timestamp())
-    return f"<!date^{whole}^{{date_short_pretty}} {{time}}|{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC>"
-
-
-def join_names(names: Sequence[str]) -> str:
-    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")

@@ -1,4 +1,7 @@
-"""Text from a cluster is not ours: Slack's signs escaped, mentions made harmless, control and bidi signs shown as such."""
+"""Text from clusters, people and pipelines is untrusted: it is escaped so that it can't mention, link or format anything.
+
+Control characters, bidirectional marks and invisible characters are shown as their code points.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,12 @@ _ZERO = {0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF}
 
 
 def escape(text: str) -> str:
-    """For mrkdwn: `& < >` as entities, so that no mention, channel or link can be made of it."""
+    """For mrkdwn: `& < >` become entities, so the text can't contain a mention, a channel or a link."""
     return plain(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def plain(text: str) -> str:
-    """Control and direction signs as their code; new lines and tabs stay."""
+    """Control, direction and invisible characters as code points; line breaks and tabs stay."""
     return "".join(_shown(char) for char in text)
 
 
@@ -29,10 +32,15 @@ def _shown(char: str) -> str:
 
 
 def untrusted(text: str) -> str:
-    """Escaped, and without signs that would format it: what a cluster says looks like what it is."""
+    """Escaped, and with a zero-width space before each character that would format the text."""
     return re.sub(r"([*_~`])", "\u200b\\1", escape(text))
 
 
 def code(text: str) -> str:
-    """Inside a code block: a fence in it would end the block."""
+    """For the inside of a code block: a fence in the text would end the block."""
     return escape(text).replace("```", "`\u200b``")
+
+
+def inline_code(text: str) -> str:
+    """The text in backticks; a backtick in it would end the code and becomes an apostrophe."""
+    return "`" + escape(text).replace("`", "'").replace("\n", " ") + "`"

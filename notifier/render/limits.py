@@ -1,9 +1,12 @@
-"""Slack's limits, known in one place: every text and list is cut here, with a sign that it was."""
+"""Blocks within Slack's limits. Whatever is too long is cut, and the cut is marked."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+
+from domain.answer import Button
+from domain.counting import counted
 
 Block = dict[str, Any]
 
@@ -17,11 +20,14 @@ BUTTON = 75
 VALUE = 2000
 ACTIONS = 25
 TEXT = 3900
+CONFIRM_TITLE = 100
+CONFIRM_TEXT = 300
+CONFIRM_BUTTON = 30
 MORE = "…"
 
 
 def cut(text: str, length: int) -> str:
-    """Never in the middle of an entity."""
+    """At most `length` characters, never ending inside an entity such as `&amp;`."""
     if len(text) <= length:
         return text
     short = text[: length - len(MORE)]
@@ -40,7 +46,7 @@ def section(text: str) -> Block:
 
 
 def fields(rows: tuple[tuple[str, str], ...]) -> list[Block]:
-    """Label over value, ten a block."""
+    """Label above value; a block holds ten of them."""
     cells = [{"type": "mrkdwn", "text": cut(f"*{label}*\n{value}", FIELD)} for label, value in rows]
     return [{"type": "section", "fields": cells[start : start + FIELDS]} for start in range(0, len(cells), FIELDS)]
 
@@ -51,7 +57,7 @@ def context(*texts: str) -> Block:
 
 
 def code_sections(text: str, most: int = 4) -> tuple[list[Block], bool]:
-    """A code block over as many sections as it takes; whether it was cut."""
+    """A code block in up to `most` sections, and whether something was left out."""
     room = SECTION - 10
     pieces: list[str] = []
     piece = ""
@@ -67,7 +73,7 @@ def code_sections(text: str, most: int = 4) -> tuple[list[Block], bool]:
 
 
 def bullets(texts: Sequence[str], most: int, room: int) -> list[Block]:
-    """As many sections as it takes for the first `most`, none of them longer than `room`; the last says what was left out."""
+    """The first `most` texts, each cut to `room`, and how many more there are."""
     lines = [f"• {cut(text, room)}" for text in texts[:most]]
     lines += [f"{MORE} and {len(texts) - most} more"] if len(texts) > most else []
     pieces: list[str] = []
@@ -80,13 +86,24 @@ def bullets(texts: Sequence[str], most: int, room: int) -> list[Block]:
 
 
 def button(text: str, action: str, value: str, style: str = "") -> Block:
-    made: Block = {
+    block: Block = {
         "type": "button",
         "text": {"type": "plain_text", "text": cut(text, BUTTON), "emoji": True},
         "action_id": action[:255],
         "value": value[:VALUE],
     }
-    return {**made, "style": style} if style in {"primary", "danger"} else made
+    return {**block, "style": style} if style in {"primary", "danger"} else block
+
+
+def confirm_dialog(button: Button) -> Block:
+    """Repeats the button's verb, so that nobody has to guess what "Yes" and "No" mean."""
+    dialog: Block = {
+        "title": {"type": "plain_text", "text": cut(button.text, CONFIRM_TITLE)},
+        "text": {"type": "plain_text", "text": cut(button.confirm, CONFIRM_TEXT)},
+        "confirm": {"type": "plain_text", "text": cut(button.text, CONFIRM_BUTTON)},
+        "deny": {"type": "plain_text", "text": cut(button.dismiss, CONFIRM_BUTTON)},
+    }
+    return {**dialog, "style": "danger"} if button.style == "danger" else dialog
 
 
 def actions(buttons: list[Block]) -> list[Block]:
@@ -96,4 +113,5 @@ def actions(buttons: list[Block]) -> list[Block]:
 def bounded(blocks: list[Block]) -> list[Block]:
     if len(blocks) <= BLOCKS:
         return blocks
-    return [*blocks[: BLOCKS - 1], context(f"{MORE} and {len(blocks) - BLOCKS + 1} more parts")]
+    rest = counted(len(blocks) - BLOCKS + 1, "more section")
+    return [*blocks[: BLOCKS - 1], context(f"{MORE} and {rest}")]

@@ -1,19 +1,23 @@
-"""Notices: what happened, why, since when, what next; complete without a click, and complete as plain text."""
+"""Notifications: what happened, why, since when and what to do next, complete without a click.
+
+Bullets are what Velero or a cluster said; a person's reason is labeled with who gave it; the other lines are the bot's.
+"""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from domain.actor import is_slack_user_id
-from domain.counting import plural_of
+from domain.counting import counted
 from domain.event import Event, Severity
 from notifier.render import limits
-from notifier.render.answers import LINE, Rendered
-from notifier.render.cards import format_span, restore_remarks, slack_date
-from notifier.render.escape import escape, untrusted
+from notifier.render.answers import Rendered
+from notifier.render.cards import bullets, error_lines, line_button
+from notifier.render.escape import escape, inline_code, untrusted
+from notifier.render.headlines import ADVICE, headline
+from notifier.render.values import format_age, format_span, join_names, parse_moment, slack_date
 from notifier.route import Destination, Role
 
 MARK = {
@@ -23,108 +27,46 @@ MARK = {
     Severity.SECURITY: "🛡️",
     Severity.RECOVERY: "✅",
 }
-WORDS = {
-    "backup.completed": "Backup {name} Completed",
-    "backup.partially-failed": "Backup {name} PartiallyFailed",
-    "backup.failed": "Backup {name} Failed",
-    "backup.failed-validation": "Backup {name} FailedValidation",
-    "backup.deleted": "Backup {name} and its data were deleted",
-    "backup.gone": "The record of backup {name} is gone",
-    "backup.returned": "Backup {name} is back",
-    "backup.data-gone": "The data of backup {name} are gone too",
-    "backup.deletion-failed": "Backup {backup} couldn't be deleted",
-    "backup.stuck-in-queue": "Backup {name} is stuck in the queue",
-    "backup.stuck-in-finalizing": "Backup {name} is stuck in Finalizing",
-    "backup.slow": "Backup {name} is taking much longer than usual",
-    "restore.completed": "Restore {name} Completed",
-    "restore.partially-failed": "Restore {name} PartiallyFailed",
-    "restore.failed": "Restore {name} Failed",
-    "restore.failed-validation": "Restore {name} FailedValidation",
-    "restore.removed": "Restore {name} was deleted",
-    "restore.outside": "Restore {name} of backup {backup} was made outside approval",
-    "restore.stuck-in-queue": "Restore {name} is stuck in the queue",
-    "restore.stuck-in-finalizing": "Restore {name} is stuck in Finalizing",
-    "restore.slow": "Restore {name} is taking much longer than usual",
-    "schedule.changed": "Schedule {name} was changed: {verb}",
-    "schedule.changed-outside": "Schedule {name} was changed outside Slack",
-    "schedule.paused-outside": "Schedule {name} was paused outside Slack",
-    "schedule.resumed-outside": "Schedule {name} was resumed outside Slack",
-    "schedule.skipped-outside": "Runs of schedule {name} were skipped outside Slack",
-    "schedule.deleted-outside": "Schedule {name} was deleted outside Slack",
-    "schedule.replaced-outside": "Schedule {name} was replaced outside Slack",
-    "schedule.skip-lost": "Skip of schedule {name} was removed outside Slack and is restored",
-    "schedule.pause-ended": "Schedule {name} is resumed: its pause ended",
-    "schedule.failed-validation": "Schedule {name} doesn't run: FailedValidation",
-    "schedule.fixed": "Schedule {name} is valid again",
-    "schedule.skipped-as-asked": "Schedule {name} skipped its run at {expected}, as requested",
-    "schedule.not-skipped": "Schedule {name} ran at {expected} although the run was to be skipped",
-    "schedule.missed": "Schedule {name} missed its run at {expected}",
-    "schedule.ran-late": "Schedule {name} ran late: run of {expected}",
-    "schedule.recovered": "Schedule {name} is running again",
-    "schedule.unseen": "Schedule {name}: unknown whether it ran at {expected}",
-    "schedule.seen": "Schedule {name} did run at {expected}",
-    "schedule.clock-skew": "Velero's clock is wrong",
-    "schedule.piling-up": "Runs of schedule {name} are piling up in the queue",
-    "schedule.no-good-backup": "Schedule {name} has no recent Completed backup",
-    "schedule.clock-right": "Velero's clock is right again, by schedule {name}",
-    "schedule.drained": "Runs of schedule {name} no longer wait in the queue",
-    "schedule.good-again": "Schedule {name} has a good backup again: {backup}",
-    "schedule.near-period": "Runs of schedule {name} take almost as long as their interval",
-    "location.unavailable": "Storage location {name} is Unavailable",
-    "location.available": "Storage location {name} is Available again",
-    "location.removed": "Storage location {name}, which was Unavailable, was removed",
-    "cluster.unreachable": "Cluster {name} does not answer",
-    "cluster.reachable": "Cluster {name} answers again",
-    "cluster.access-lost": "Cluster {name} refuses the bot's credentials",
-    "cluster.access-back": "Cluster {name} accepts the bot's credentials again",
-    "velero.silent": "Velero doesn't respond",
-    "velero.back": "Velero responds again",
-    "receiver.disabled": "Webhook receiver {name} is disabled",
-}
+PERSONAL_REASON_KINDS = frozenset({"schedule.skipped-as-asked", "glass.broken"})
+"""Their message is the reason that a person typed."""
+VELERO_MESSAGE_KINDS = frozenset(
+    {"location.unavailable", "velero.silent", "cluster.unreachable", "cluster.access-lost"}
+)
+"""Their message is what Velero or the cluster said."""
+GONE_ENDINGS = (".deleted", ".gone", ".data-gone", ".removed", ".deleted-outside")
+RUN_NOW_KINDS = frozenset({"schedule.missed", "schedule.no-good-backup", "schedule.recovered"})
+RUN_END_KINDS = frozenset(
+    f"{noun}.{end}"
+    for noun in ("backup", "restore")
+    for end in ("completed", "partially-failed", "failed", "failed-validation")
+)
+ITEM_DROP = 0.8
+"""A backup with fewer items than this share of the one before it is marked."""
 
 
-def render_notice(event: Event, to: Destination, extra: Mapping[str, Any], link: str) -> Rendered:
-    """`extra` is what was found out beside the event: first errors, hint, volumes without data, next run."""
-    title = headline(event)
-    mark = MARK[event.severity]
-    mention = _mentions(to, event)
-    lines = [*_why(event, extra), *_around(event, extra)]
-    where = escape(event.cluster)
-    blocks = [
-        limits.section(
-            " ".join(each for each in (mark, f"*{escape(title)}*", where and f"in {where}", mention) if each)
-        )
-    ]
-    if lines:
-        blocks.append(limits.section("\n".join(lines)))
-    if rows := _facts(event):
-        blocks += limits.fields(rows)
+def render_notice(event: Event, to: Destination, extra: Mapping[str, Any], link: str, now: datetime) -> Rendered:
+    """`extra` was read for the event: first errors, next step, volumes without data, the next run."""
+    title = headline(event, quote=escape, time=slack_date)
+    where = f"in {escape(event.cluster)}" if event.cluster and event.object_kind != "Cluster" else ""
+    first = " ".join(each for each in (MARK[event.severity], f"*{title}*", where, _mentions(to, event)) if each)
+    blocks = [limits.section("\n".join([first, *_lines(event, extra, now)]))]
+    blocks += limits.fields(_facts(event))
     blocks += limits.actions(_buttons(event))
     if link:
         blocks.append(limits.context(f"<{link}|View thread>"))
-    first = " ".join(each for each in (mark, escape(title), where and f"[{where}]", mention) if each)
-    text = "\n".join([first, *lines])
-    return Rendered(limits.cut(text, limits.TEXT), tuple(limits.bounded(blocks)))
+    return Rendered(limits.cut(escape(fallback_text(event)), limits.TEXT), tuple(limits.bounded(blocks)))
 
 
-def headline(event: Event) -> str:
-    words = WORDS.get(event.kind, event.kind.replace(".", " ").replace("-", " ") + " {name}")
-    said = words.format(
-        name=event.object_name,
-        backup=event.facts.get("backup", event.object_name),
-        expected=_expected(event),
-        verb=event.facts.get("verb", ""),
-    )
-    if event.kind == "backup.completed" and event.severity is Severity.RECOVERY:
-        said += ", after earlier failures"
-    if text := event.facts.get("headline"):
-        said = str(text)
-    return said
-
-
-def _expected(event: Event) -> str:
-    at = _moment(event.facts.get("expected"))
-    return f"{at:%a %Y-%m-%d %H:%M} UTC" if at else "an unknown time"
+def fallback_text(event: Event) -> str:
+    """One sentence: outcome, object, cluster."""
+    errors = event.facts.get("errors")
+    damage = f", {counted(errors, 'error')}" if isinstance(errors, int) and errors else ""
+    phase = str(event.facts.get("phase") or "")
+    if event.kind in RUN_END_KINDS and phase and event.cluster and not event.facts.get("headline"):
+        recovered = ", after earlier failures" if event.severity is Severity.RECOVERY else ""
+        return f"{event.object_kind} {event.object_name} in {event.cluster}: {phase}{damage}{recovered}."
+    text = headline(event, in_cluster=True)
+    return text if text.endswith((".", "?", "!")) else f"{text}."
 
 
 def _mentions(to: Destination, event: Event) -> str:
@@ -140,98 +82,136 @@ def _mention(who: str) -> str:
     return f"<!subteam^{who}>" if who.startswith("S") else f"<@{who}>"
 
 
-def _why(event: Event, extra: Mapping[str, Any]) -> list[str]:
-    said = [
-        event.facts.get("failure_reason"),
-        *(event.facts.get("validation_errors") or []),
-        event.facts.get("message"),
+def _lines(event: Event, extra: Mapping[str, Any], now: datetime) -> list[str]:
+    return [
+        *([line] if (line := _summary(event)) else []),
+        *_reasons(event),
+        *error_lines(extra),
+        *_measured(event, now),
+        *_next(event, extra, now),
     ]
-    changes = event.facts.get("changes")
-    said += changes if isinstance(changes, list) and not event.facts.get("message") else []
-    listed = event.facts.get("errors")
-    said += listed if isinstance(listed, list) else []
-    lines = [f"• {untrusted(limits.cut(str(each), 500))}" for each in said if each]
-    lines += [f"• {untrusted(limits.cut(str(each), 500))}" for each in (extra.get("errors") or [])[:5]]
-    if extra.get("more_errors"):
-        lines.append(f"and {extra['more_errors']} more {plural_of(int(extra['more_errors']), 'error')}")
-    if extra.get("hint"):
-        lines.append(f"{escape(str(extra['hint']))}")
-    lines += restore_remarks(extra)
-    lines += [f"No volume data: {untrusted(str(each))}" for each in (extra.get("unprotected") or [])[:8]]
+
+
+def _summary(event: Event) -> str:
+    """`Schedule nightly · namespace shop · 3 errors · 118 of 120 items`."""
+    facts = event.facts
+    parts: list[str] = []
+    if facts.get("schedule") and event.object_kind != "Schedule":
+        parts.append(f"Schedule {inline_code(str(facts['schedule']))}")
+    if event.object_kind == "Restore" and facts.get("backup"):
+        parts.append(f"Backup {inline_code(str(facts['backup']))}")
+    if namespaces := list(facts.get("namespaces") or []):
+        parts.append(f"{'namespace' if len(namespaces) == 1 else 'namespaces'} {join_names(namespaces)}")
+    for word in ("error", "warning"):
+        number = facts.get(f"{word}s")
+        if isinstance(number, int) and number:
+            parts.append(counted(number, word))
+    if items := _items(facts):
+        parts.append(items)
+    text = " · ".join(parts)
+    return text[:1].upper() + text[1:]
+
+
+def _items(facts: Mapping[str, Any]) -> str:
+    done, total = int(facts.get("done", 0) or 0), int(facts.get("total", 0) or 0)
+    if not (done or total):
+        return ""
+    text = f"{done} of {counted(total, 'item')}" if done < total else counted(done, "item")
+    started, ended = parse_moment(facts.get("started")), parse_moment(facts.get("completed"))
+    if started and ended:
+        usual = float(facts.get("usual", 0) or 0)
+        text += f" in {format_span((ended - started).total_seconds())}"
+        text += f" (usually {format_span(usual)})" if usual else ""
+    before = int(facts.get("last_items", 0) or 0)
+    return text + (f" (⚠️ {before} in the previous backup)" if before and done < before * ITEM_DROP else "")
+
+
+def _reasons(event: Event) -> list[str]:
+    facts = event.facts
+    message = str(facts.get("message") or "")
+    said = [facts.get("failure_reason"), *(facts.get("validation_errors") or [])]
+    if event.kind in VELERO_MESSAGE_KINDS:
+        said.append(message)
+    errors, changes = facts.get("errors"), facts.get("changes")
+    said += errors if isinstance(errors, list) else []
+    said += changes if isinstance(changes, list) and not message else []
+    lines = bullets(each for each in said if each)
+    if message and event.kind in PERSONAL_REASON_KINDS:
+        by = str(facts.get("by") or "")
+        lines.append(f"{f'Reason given by {untrusted(by)}' if by else 'Reason'}: {untrusted(limits.cut(message, 500))}")
+    elif message and event.kind not in VELERO_MESSAGE_KINDS:
+        lines.append(untrusted(limits.cut(message, limits.FIELD)))
+    if event.kind in ADVICE and (not message or event.kind in VELERO_MESSAGE_KINDS):
+        lines.append(ADVICE[event.kind])
     return lines
 
 
-def _around(event: Event, extra: Mapping[str, Any]) -> list[str]:
-    lines: list[str] = []
+def _measured(event: Event, now: datetime) -> list[str]:
+    """Since when, and how long: the numbers behind what the first line says."""
+    facts, kind = event.facts, event.kind.partition(".")[2]
+    since = parse_moment(facts.get("since"))
+    started = parse_moment(facts.get("started"))
+    usual = float(facts.get("usual", 0) or 0)
+    if kind == "slow" and started:
+        running = f"Running for {format_span((now - started).total_seconds())}"
+        return [running + (f"; usually {format_span(usual)}." if usual else ".")]
+    if kind.startswith("stuck-in") and since:
+        return [f"Waiting for {format_span((now - since).total_seconds())}."]
+    if kind in {"clock-skew", "clock-right"}:
+        return [f"Seen in schedule {inline_code(event.object_name)}."]
+    if kind == "near-period" and facts.get("seconds"):
+        return [f"The last run took {format_span(float(facts['seconds']))}."]
+    if was_since := parse_moment(facts.get("was_since")):
+        return [f"It was Unavailable since {slack_date(was_since)}."] if event.kind == "location.available" else []
+    if event.kind.partition(".")[0] in {"velero", "cluster"} and since:
+        return [f"Since {slack_date(since)}."]
+    return []
+
+
+def _next(event: Event, extra: Mapping[str, Any], now: datetime) -> list[str]:
+    parts: list[str] = []
     good = event.facts.get("last_good")
-    if event.severity in {Severity.FAILURE, Severity.WARNING} and event.kind.startswith("backup."):
+    if event.severity in {Severity.FAILURE, Severity.WARNING}:
         if isinstance(good, Mapping) and good.get("name"):
-            lines.append(f"Last Completed backup: {untrusted(str(good['name']))}, {_when(good.get('at'))}")
+            at = parse_moment(good.get("at"))
+            parts.append(
+                f"Last Completed backup: {untrusted(str(good['name']))}" + (f", {format_age(at, now)}" if at else "")
+            )
         elif event.facts.get("none_good"):
-            lines.append("No earlier Completed backup exists.")
-    if extra.get("next_run"):
-        lines.append(f"Next run: {_when(extra['next_run'])}")
-    return lines
-
-
-def _when(said: object) -> str:
-    at = _moment(said)
-    return slack_date(at) if at else escape(str(said or ""))
+            parts.append("No earlier Completed backup exists.")
+    if next_run := parse_moment(extra.get("next_run")):
+        parts.append(f"Next run: {slack_date(next_run)}")
+    return [" · ".join(parts)] if parts else []
 
 
 def _facts(event: Event) -> tuple[tuple[str, str], ...]:
     facts = event.facts
     rows: list[tuple[str, str]] = []
-    if facts.get("schedule"):
-        rows.append(("Schedule", untrusted(str(facts["schedule"]))))
-    if event.object_kind == "Restore" and facts.get("backup"):
-        rows.append(("Backup", untrusted(str(facts["backup"]))))
     if isinstance(mapping := facts.get("mapping"), Mapping) and mapping:
-        pairs = ", ".join(f"{source} → {target}" for source, target in list(mapping.items())[:8])
-        rows.append(("Namespace mapping", untrusted(pairs)))
-    if facts.get("namespaces"):
-        rows.append(("Namespaces", untrusted(", ".join(map(str, facts["namespaces"][:8])))))
-    if facts.get("done") or facts.get("total"):
-        rows.append(("Items", f"{facts.get('done', 0)}" + _drop(facts)))
-    if isinstance(facts.get("errors"), int) or isinstance(facts.get("warnings"), int):
-        rows.append(("Errors / warnings", f"{facts.get('errors', 0)} / {facts.get('warnings', 0)}"))
-    if lasted := _lasted(facts):
-        usual = float(facts.get("usual", 0) or 0)
-        rows.append(("Duration", format_span(lasted) + (f" (usually {format_span(usual)})" if usual else "")))
-    if expires := _moment(facts.get("expires")):
+        pairs = [f"{source} → {target}" for source, target in mapping.items()]
+        rows.append(("Namespace mapping", join_names(pairs)))
+    if event.kind == "backup.completed" and (expires := parse_moment(facts.get("expires"))):
         rows.append(("Expires", slack_date(expires)))
-    if facts.get("by"):
+    if facts.get("by") and event.kind not in PERSONAL_REASON_KINDS:
         rows.append(("Requested by", untrusted(str(facts["by"]))))
     return tuple(rows)
 
 
-def _drop(facts: Mapping[str, Any]) -> str:
-    before, done = int(facts.get("last_items", 0) or 0), int(facts.get("done", 0) or 0)
-    return f"  (⚠️ {before} in the previous backup)" if before and done < before * 0.8 else ""
-
-
-def _lasted(facts: Mapping[str, Any]) -> float:
-    begun, ended = _moment(facts.get("started")), _moment(facts.get("completed"))
-    return (ended - begun).total_seconds() if begun and ended else 0.0
-
-
-def _moment(value: object) -> datetime | None:
-    try:
-        return datetime.fromisoformat(value) if isinstance(value, str) and value else None
-    except ValueError:
-        return None
-
-
 def _buttons(event: Event) -> list[limits.Block]:
-    if event.object_kind not in {"Backup", "Restore"} or event.kind.endswith(
-        (".deleted", ".gone", ".data-gone", ".removed")
-    ):
+    """Each stands for a command line, decided at the click."""
+    kind = event.object_kind.lower()
+    if event.kind.endswith(GONE_ENDINGS):
         return []
-    noun, where = event.object_kind.lower(), f" --cluster {event.cluster}"
-    lines = [
-        ("View details", f"{noun} describe {event.object_name}{where}"),
-        ("View logs", f"{noun} logs {event.object_name}{where}"),
-    ]
-    return [
-        limits.button(text, f"{LINE}{index}", json.dumps({"line": line})) for index, (text, line) in enumerate(lines)
-    ]
+    lines: list[tuple[str, str]] = []
+    if event.kind in RUN_NOW_KINDS and event.severity is not Severity.RECOVERY:
+        lines.append(("Run now", f"schedule run {event.object_name}"))
+    if kind in {"backup", "restore", "schedule"}:
+        lines.append(("View details", f"{kind} describe {event.object_name}"))
+    if kind in {"backup", "restore"}:
+        lines.append(("View logs", f"{kind} logs {event.object_name}"))
+    schedule = str(event.facts.get("schedule") or "")
+    if kind == "backup" and event.severity is Severity.FAILURE and event.kind in RUN_END_KINDS and schedule:
+        lines.append(("Back up now", f"schedule run {schedule}"))
+    if event.kind == "location.unavailable":
+        lines.append(("View storage location", f"backup-location get {event.object_name}"))
+    return [line_button(text, f"{line} --cluster {event.cluster}", index) for index, (text, line) in enumerate(lines)]

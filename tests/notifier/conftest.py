@@ -104,7 +104,7 @@ class Pen:
         self.silent_at: set[str] = set()
         self.drawn: list[str] = []
 
-    async def letter(self, notice, _event) -> OutgoingMessage | None:
+    async def build(self, notice, _event) -> OutgoingMessage | None:
         self.drawn.append(notice.id)
         if notice.id in self.fails_at:
             raise KeyError("phase")

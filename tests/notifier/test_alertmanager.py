@@ -136,7 +136,7 @@ def test_routine_is_nothing_to_page_for(kind):
     [
         ({"failure_reason": "disk on fire"}, "disk on fire"),
         ({"validation_errors": ["no location", "no namespaces"]}, "no location no namespaces"),
-        ({"errors": 3}, "Errors: 3."),
+        ({"errors": 3}, "3 errors."),
         ({"message": "it is paused"}, "it is paused"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The request for approval as it is read: who, what, why, the votes, and the buttons that its state allows."""
+"""Approval requests: who, what, why, the votes, and the buttons that the state allows."""
 
 import json
 from dataclasses import replace
@@ -45,23 +45,22 @@ def text(drawn):
     return json.dumps([drawn.text, *drawn.blocks], ensure_ascii=False)
 
 
-def test_it_says_everything_that_a_voter_needs():
+def test_a_request_shows_everything_that_a_voter_needs():
     drawn = render_request(ASKED, OPERATION, PLAN)
-    for word in ("restore create r1", "prod", "nightly-1", "oops", "<@UADA>", "3 ConfigMap", "Ports may clash",
-                 "f" * 12, "Votes: 0 of 2", "dba", "shop", PLAN.cli):  # fmt: skip
+    for word in ("restore `r1`", "prod", "nightly-1", "oops", "<@UADA>", "3 ConfigMap", "Ports may clash",
+                 "f" * 12, "Approvals: 0 of 2", "dba", "shop", PLAN.cli):  # fmt: skip
         assert word in text(drawn), word
     assert list(check_blocks([*drawn.blocks])) == []
 
 
-def test_the_plain_text_alone_says_it_too():
-    said = render_request(ASKED, OPERATION, PLAN).text
-    for word in ("restore create r1", "nightly-1", "<@UADA>", "oops", "3 ConfigMap", "Votes: 0 of 2"):
-        assert word in said
+def test_the_fallback_text_is_one_sentence():
+    text = render_request(ASKED, OPERATION, PLAN).text
+    assert text == "Approval needed: restore r1 in prod, requested by <@UADA>. 0 of 2 approvals."
 
 
-def test_its_buttons_carry_the_fingerprint():
+def test_the_buttons_carry_the_fingerprint():
     drawn = render_request(ASKED, OPERATION, PLAN)
-    assert labels(drawn) == ["Approve", "Reject", "View plan", "Withdraw"]
+    assert labels(drawn) == ["Approve", "Reject", "View plan", "Withdraw request"]
     (row,) = [block for block in drawn.blocks if block["type"] == "actions"]
     assert [each["action_id"] for each in row["elements"]] == [
         "approve:ap-1", "reason:reject:ap-1", "details:ap-1", "withdraw:ap-1",
@@ -71,11 +70,11 @@ def test_its_buttons_carry_the_fingerprint():
 
 def test_votes_are_shown():
     drawn = render_request(replace(ASKED, votes=(BOB,)), OPERATION, PLAN)
-    assert "Votes: 1 of 2" in text(drawn)
+    assert "Approvals: 1 of 2" in text(drawn)
     assert "<@UBOB>" in text(drawn)
 
 
-def test_what_ran_already_can_be_judged_and_no_more_withdrawn():
+def test_a_run_through_break_glass_can_be_reviewed_but_not_withdrawn():
     over = replace(OPERATION, state=State.SUCCEEDED)
     assert labels(render_request(ASKED, over, PLAN)) == ["Approve", "Reject", "View plan"]
     assert "Expires" not in text(render_request(ASKED, over, PLAN))
@@ -84,45 +83,45 @@ def test_what_ran_already_can_be_judged_and_no_more_withdrawn():
 WHOLE = tuple(f"line {n} of the preview: " + "x" * 80 for n in range(36))
 
 
-def test_a_whole_preview_is_shown_to_whoever_votes():
+def test_a_voter_sees_the_whole_preview():
     drawn = render_request(ASKED, OPERATION, replace(PLAN, notes=WHOLE))
     for note in WHOLE:
         assert note in text(drawn)
-    assert "Votes: 0 of 2" in drawn.text
+    assert "Approvals: 0 of 2" in text(drawn)
 
 
 @pytest.mark.parametrize("state", [each for each in ApprovalState if each is not ApprovalState.OPEN])
-def test_once_settled_nobody_can_vote(state):
+def test_a_settled_request_takes_no_votes(state):
     assert "Approve" not in labels(render_request(replace(ASKED, state=state), OPERATION, PLAN))
 
 
 @pytest.mark.parametrize("state", [ApprovalState.STALE, ApprovalState.EXPIRED])
-def test_one_button_asks_again(state):
+def test_an_outdated_or_expired_request_can_be_requested_again(state):
     drawn = render_request(replace(ASKED, state=state), OPERATION, PLAN)
     assert labels(drawn) == ["Request again", "View plan"]
     assert '{\\"line\\": \\"restore create r1 --cluster prod\\"}' in json.dumps(drawn.blocks).replace("\\\\", "")
 
 
-def test_what_differs_is_shown():
+def test_an_outdated_request_shows_what_differs():
     drawn = render_request(
         replace(ASKED, state=ApprovalState.STALE), OPERATION, PLAN, {"message": "It would change more."}
     )
     assert "It would change more." in text(drawn)
 
 
-def test_after_the_end_it_says_how_it_ended():
+def test_an_approved_request_shows_how_the_run_ended():
     over = replace(OPERATION, state=State.SUCCEEDED, phase="Completed")
     drawn = render_request(replace(ASKED, state=ApprovalState.APPROVED, votes=(BOB,)), over, PLAN)
-    assert "approved, Completed" in drawn.text
+    assert drawn.text == "Approved by <@UBOB>: restore r1 in prod is Completed."
 
 
-def test_each_vote_and_the_end_make_it_newer():
+def test_votes_and_the_end_of_the_run_raise_the_revision():
     over = replace(OPERATION, state=State.SUCCEEDED)
     assert revision(ASKED, OPERATION) < revision(replace(ASKED, revision=1), OPERATION)
     assert revision(replace(ASKED, revision=1), OPERATION) < revision(replace(ASKED, revision=1), over)
 
 
-def test_what_others_wrote_mentions_and_formats_nothing():
+def test_untrusted_text_mentions_and_formats_nothing():
     hostile = replace(ASKED, reason="<!channel> *now* ```x```")
     drawn = render_request(hostile, OPERATION, replace(PLAN, notes=("<@UEVE> & co",)))
     assert "<!channel>" not in text(drawn)
@@ -135,3 +134,22 @@ def test_a_plan_of_any_size_fits():
     drawn = render_request(ASKED, OPERATION, replace(PLAN, steps=steps, notes=notes, cli="velero " + "y" * 5000))
     assert list(check_blocks([*drawn.blocks])) == []
     assert len(drawn.text) <= 4000
+
+
+def test_a_name_with_a_backtick_stays_inside_its_code():
+    drawn = render_request(ASKED, replace(OPERATION, subject="r`*1*"), PLAN)
+    assert "`r'*1*`" in text(drawn)
+
+
+def test_a_plan_of_several_steps_is_numbered_sentences():
+    net = Step(StepVerb.CREATE, "Backup", "backups", "r1-safety", {"spec": {}}, "velero", wait=("Completed",))
+    shown = text(render_request(ASKED, OPERATION, replace(PLAN, steps=(net, STEP))))
+    assert "1. Create safety backup `r1-safety` and wait until it is Completed." in shown
+    assert "2. Create restore `r1` from backup `nightly-1`." in shown
+
+
+def test_a_review_names_break_glass():
+    over = replace(OPERATION, state=State.SUCCEEDED, phase="Completed")
+    assert render_request(ASKED, over, PLAN).text == (
+        "Review needed: restore r1 in prod ran through break-glass and is Completed."
+    )

@@ -89,14 +89,14 @@ async def test_a_drawing_that_takes_long_keeps_no_other_from_leaving(house):
 
 
 async def slowly(house):
-    drawn, ready = house.pen.letter, asyncio.Event()
+    drawn, ready = house.pen.build, asyncio.Event()
 
     async def letter(notice, event):
         if notice.id == "slow":
             await ready.wait()
         return await drawn(notice, event)
 
-    house.pen.letter = letter
+    house.pen.build = letter
     return ready
 
 

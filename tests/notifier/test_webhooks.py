@@ -138,7 +138,7 @@ async def test_the_schedule_is_kept_to_its_end(world):
     assert len(server.calls) == 10
     assert await world.states() == [NoticeState.DEAD]
     (dead,) = await world.store.read(lambda tx: tx.notices.dead_letters())
-    assert dead.error == "The receiver returned HTTP 500. Given up."
+    assert dead.error == "The receiver returned HTTP 500. No more retries."
     tries = await world.store.read(lambda tx: tx.deliveries.of(dead.id))
     assert [each.code for each in tries] == ["500"] * 10
 
@@ -210,7 +210,7 @@ async def test_no_answer_in_time_is_a_failure(world):
     await world.happens(event())
     await world.delivers()
     (notice,) = await world.notices()
-    assert (notice.state, notice.error) == (NoticeState.PENDING, "No response within 0.2 seconds.")
+    assert (notice.state, notice.error) == (NoticeState.PENDING, "The receiver didn't respond within 0.2 seconds.")
 
 
 @pytest.mark.parametrize("allow", [(), ("10.0.0.0/8",)])
