@@ -156,7 +156,7 @@ def info(made: World, bot: Bot, data_dir: Path) -> dict[str, Any]:
 
 
 def write_last(path: Path, value: dict[str, Any]) -> None:
-    """Whole or not at all: who waits for the file finds everything answering."""
+    """Atomic: a reader that waits for the file finds everything running."""
     short = path.with_suffix(".tmp")
     short.write_text(json.dumps(value, indent=2))
     short.replace(path)
@@ -175,16 +175,18 @@ async def run(*, once: bool, port: int) -> int:
         loop.add_signal_handler(number, ended.set)
     try:
         made.slack.connect(await bot.start())
-        await story.ready(bot.url)
+        await story.wait_until_ready(bot.url)
         if once:
             return await _played(made, ended)
         write_last(home / "info.json", info(made, bot, data_dir))
         print(
-            f"\nLook at {made.slack.base_url}/ (the ids and secrets are in {HOME}/info.json, Ctrl-C ends it)\n",
+            f"\nOpen {made.slack.base_url}/ in a browser. IDs and secrets: {HOME}/info.json. Press Ctrl-C to stop.\n",
             flush=True,
         )
         await _played(made, ended)
-        print(f"\nThe story is over; the page stays: {made.slack.base_url}/", flush=True)
+        print(
+            f"\nThe demo has finished. The page is still running: {made.slack.base_url}/ (Ctrl-C to stop)", flush=True
+        )
         await ended.wait()
     finally:
         await bot.stop()
@@ -195,7 +197,7 @@ async def run(*, once: bool, port: int) -> int:
 
 
 async def _played(made: World, ended: asyncio.Event) -> int:
-    """The story, unless somebody ends it."""
+    """Play the story until it ends or a signal stops it."""
     telling = asyncio.create_task(story.play(made))
     ending = asyncio.create_task(ended.wait())
     await asyncio.wait({telling, ending}, return_when=asyncio.FIRST_COMPLETED)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import yaml
 
+from domain.json_types import Json
 from sandbox.kubernetes.auth import Grant, User
-
-Json = dict[str, Any]
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
 RIGHTS = (

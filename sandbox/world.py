@@ -10,8 +10,8 @@ import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from domain.json_types import Json
 from sandbox.bucket import Buckets
 from sandbox.clock import Clock, RealClock
 from sandbox.kubernetes.auth import admin
@@ -21,8 +21,6 @@ from sandbox.rights import bot_user
 from sandbox.slack.emulator import SlackEmulator
 from sandbox.velero.emulator import VeleroEmulator
 from sandbox.velero.settings import VeleroSettings
-
-Json = dict[str, Any]
 
 VELERO = "velero"
 QUICK = VeleroSettings(

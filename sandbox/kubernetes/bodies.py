@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
+from domain.json_types import Json
 from sandbox.kubernetes import builtin, failures, patches, validation
-from sandbox.kubernetes.failures import JsonObject
 from sandbox.kubernetes.patches import clone
 from sandbox.kubernetes.schemas import structural
 from sandbox.kubernetes.schemas.kinds import Kind
@@ -27,9 +27,9 @@ def silent(_: str) -> None:
     """Warns nobody."""
 
 
-def sent(kind: Kind, namespace: str | None, body: Mapping[str, Any]) -> JsonObject:
+def sent(kind: Kind, namespace: str | None, body: Mapping[str, Any]) -> Json:
     """A whole object as it was sent, in its place."""
-    item: JsonObject = {"apiVersion": kind.api_version, "kind": kind.kind, **clone(dict(body))}
+    item: Json = {"apiVersion": kind.api_version, "kind": kind.kind, **clone(dict(body))}
     if item["apiVersion"] != kind.api_version:
         raise failures.bad_request(
             f"the API version in the data ({item['apiVersion']}) does not match "
@@ -42,7 +42,7 @@ def sent(kind: Kind, namespace: str | None, body: Mapping[str, Any]) -> JsonObje
     return item
 
 
-def place(kind: Kind, namespace: str | None, metadata: JsonObject) -> None:
+def place(kind: Kind, namespace: str | None, metadata: Json) -> None:
     if not kind.namespaced:
         metadata.pop("namespace", None)
     elif metadata.setdefault("namespace", namespace or "") != (namespace or ""):
@@ -51,13 +51,13 @@ def place(kind: Kind, namespace: str | None, metadata: JsonObject) -> None:
         )
 
 
-def named(metadata: JsonObject, name: str) -> None:
+def named(metadata: Json, name: str) -> None:
     if metadata.setdefault("name", name) != name:
         said = f"the name of the object ({metadata['name']}) does not match the name on the URL ({name})"
         raise failures.bad_request(said)
 
 
-def patched(kind: Kind, current: JsonObject, patch: Any, content_type: str) -> JsonObject:
+def patched(kind: Kind, current: Json, patch: Any, content_type: str) -> Json:
     """The current object with a patch applied, before it is pruned."""
     accepted = patch_types(kind)
     if content_type not in accepted:
@@ -76,7 +76,7 @@ def patch_types(kind: Kind) -> list[str]:
     return [patches.JSON, patches.MERGE, *([] if kind.custom else [patches.STRATEGIC])]
 
 
-def _applied(current: JsonObject, patch: Any, content_type: str) -> Any:
+def _applied(current: Json, patch: Any, content_type: str) -> Any:
     if content_type == patches.JSON:
         return patches.apply(current, patch)
     if not isinstance(patch, dict):
@@ -86,7 +86,7 @@ def _applied(current: JsonObject, patch: Any, content_type: str) -> Any:
     return patches.merge(current, patch)
 
 
-def _wrong_types(kind: Kind, item: JsonObject) -> str | None:
+def _wrong_types(kind: Kind, item: Json) -> str | None:
     return validation.undecodable_metadata(item) or builtin.undecodable(kind, item)
 
 
@@ -94,9 +94,7 @@ def _invalid_patch(item: Any, why: str) -> failures.ApiFailure:
     return failures.unprocessable("", "", "", [failures.invalid("patch", failures.quoted(item), why)])
 
 
-def pruned(
-    kind: Kind, item: JsonObject, field_validation: FieldValidation, warn: Warn, *, patching: bool = False
-) -> JsonObject:
+def pruned(kind: Kind, item: Json, field_validation: FieldValidation, warn: Warn, *, patching: bool = False) -> Json:
     """What the schema keeps; the rest is refused, told or dropped in silence."""
     kept, unknown = _pruned(kind, item)
     if unknown and field_validation == "Strict":
@@ -108,7 +106,7 @@ def pruned(
     return kept
 
 
-def _pruned(kind: Kind, item: JsonObject) -> tuple[JsonObject, list[str]]:
+def _pruned(kind: Kind, item: Json) -> tuple[Json, list[str]]:
     unknown = [f"metadata.{key}" for key in item["metadata"] if key not in _METADATA_FIELDS]
     metadata = {k: v for k, v in item["metadata"].items() if k in _METADATA_FIELDS and v is not None}
     inner = {k: v for k, v in item.items() if k not in _TYPE_FIELDS}
@@ -122,7 +120,7 @@ def _pruned(kind: Kind, item: JsonObject) -> tuple[JsonObject, list[str]]:
     return {**typed, "metadata": metadata, **inner}, sorted(unknown + more)
 
 
-def differs_in_content(kind: Kind, old: JsonObject, new: JsonObject) -> bool:
+def differs_in_content(kind: Kind, old: Json, new: Json) -> bool:
     """Whether a change counts as a new generation."""
     if kind.generation == "spec":
         return bool(old.get("spec") != new.get("spec"))
@@ -130,7 +128,7 @@ def differs_in_content(kind: Kind, old: JsonObject, new: JsonObject) -> bool:
     return kind.generation == "any" and next(bare) != next(bare)
 
 
-def gone(kind: Kind, metadata: JsonObject) -> JsonObject:
+def gone(kind: Kind, metadata: Json) -> Json:
     """What a deletion answers when nothing is left."""
     details = {**failures.details_of(kind, metadata["name"]), "uid": metadata["uid"]}
     return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}

@@ -5,8 +5,9 @@ import difflib
 import json
 from collections.abc import Callable, Iterator, Mapping
 
+from domain.json_types import Json
 from sandbox.kubernetes import failures, validation
-from sandbox.kubernetes.failures import Cause, JsonObject, forbidden_field, invalid, required
+from sandbox.kubernetes.failures import Cause, forbidden_field, invalid, required
 from sandbox.kubernetes.history import Table
 from sandbox.kubernetes.patches import clone
 from sandbox.kubernetes.schemas.kinds import Kind, custom
@@ -23,7 +24,7 @@ _CLAIM_FIELDS = (
 )
 
 
-def admit_create(services: Table, kind: Kind, item: JsonObject) -> None:
+def admit_create(services: Table, kind: Kind, item: Json) -> None:
     """Fills in what the server would, and takes what only one may have."""
     if fill := _DEFAULTS.get(kind.plural):
         fill(item)
@@ -31,7 +32,7 @@ def admit_create(services: Table, kind: Kind, item: JsonObject) -> None:
         _allocate(services, kind, item)
 
 
-def admit_update(services: Table, kind: Kind, old: JsonObject, item: JsonObject) -> None:
+def admit_update(services: Table, kind: Kind, old: Json, item: Json) -> None:
     if kind.plural == "services":
         item["spec"].setdefault("clusterIP", old["spec"].get("clusterIP"))
         item["spec"].setdefault("clusterIPs", old["spec"].get("clusterIPs"))
@@ -44,7 +45,7 @@ def admit_update(services: Table, kind: Kind, old: JsonObject, item: JsonObject)
         _allocate(services, kind, item)
 
 
-def causes(kind: Kind, item: JsonObject) -> Iterator[Cause]:
+def causes(kind: Kind, item: Json) -> Iterator[Cause]:
     """What is wrong with an object of a built-in type."""
     if kind.plural in {"configmaps", "secrets"}:
         for key in item.get("data") or {}:
@@ -61,7 +62,7 @@ def causes(kind: Kind, item: JsonObject) -> Iterator[Cause]:
         yield required("spec.containers")
 
 
-def _selecting(spec: JsonObject) -> Iterator[Cause]:
+def _selecting(spec: Json) -> Iterator[Cause]:
     """A controller selects the pods that it makes."""
     wanted = (spec.get("selector") or {}).get("matchLabels") or {}
     labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels")
@@ -71,7 +72,7 @@ def _selecting(spec: JsonObject) -> Iterator[Cause]:
         yield invalid("spec.template.metadata.labels", labels, "`selector` does not match template `labels`")
 
 
-def defined(definition: JsonObject) -> dict[str, Kind]:
+def defined(definition: Json) -> dict[str, Kind]:
     """The kind that a CustomResourceDefinition adds, free of form."""
     spec = definition["spec"]
     names, version = spec["names"], next(v["name"] for v in spec["versions"] if v.get("storage", True))
@@ -94,14 +95,14 @@ _FIELDS: Mapping[str, tuple[str, ...]] = {
 _FREE = frozenset({"events", "storageclasses"})
 
 
-def pruned(kind: Kind, inner: JsonObject) -> tuple[JsonObject, list[str]]:
+def pruned(kind: Kind, inner: Json) -> tuple[Json, list[str]]:
     """Of built-in types the first level is checked."""
     known = _FIELDS.get(kind.plural, ("spec", "status"))
     unknown = [] if kind.plural in _FREE else [key for key in inner if key not in known]
     return {k: v for k, v in inner.items() if k not in unknown and v is not None}, unknown
 
 
-def undecodable(kind: Kind, item: JsonObject) -> str | None:
+def undecodable(kind: Kind, item: Json) -> str | None:
     if kind.plural not in {"configmaps", "secrets"}:
         return None
     for field in _TEXTS:
@@ -114,20 +115,20 @@ def undecodable(kind: Kind, item: JsonObject) -> str | None:
 # defaults
 
 
-def _namespace_defaults(item: JsonObject) -> None:
+def _namespace_defaults(item: Json) -> None:
     item["spec"] = {"finalizers": ["kubernetes"], **(item.get("spec") or {})}
     item["status"] = {"phase": "Active"}
     labels = item["metadata"].setdefault("labels", {})
     labels["kubernetes.io/metadata.name"] = item["metadata"].get("name", "")
 
 
-def _secret_defaults(item: JsonObject) -> None:
+def _secret_defaults(item: Json) -> None:
     item.setdefault("type", "Opaque")
     for key, value in item.pop("stringData", {}).items():
         item.setdefault("data", {})[key] = base64.b64encode(value.encode()).decode()
 
 
-def _service_defaults(item: JsonObject) -> None:
+def _service_defaults(item: Json) -> None:
     spec = item.setdefault("spec", {})
     spec.setdefault("type", "ClusterIP")
     spec.setdefault("sessionAffinity", "None")
@@ -148,20 +149,20 @@ def _service_defaults(item: JsonObject) -> None:
             port.pop("nodePort", None)
 
 
-def _phase(phase: str) -> Callable[[JsonObject], None]:
-    def fill(item: JsonObject) -> None:
+def _phase(phase: str) -> Callable[[Json], None]:
+    def fill(item: Json) -> None:
         item.setdefault("spec", {})
         item.setdefault("status", {}).setdefault("phase", phase)
 
     return fill
 
 
-def _claim_defaults(item: JsonObject) -> None:
+def _claim_defaults(item: Json) -> None:
     item.setdefault("spec", {}).setdefault("volumeMode", "Filesystem")
     item.setdefault("status", {}).setdefault("phase", "Pending")
 
 
-def _job_defaults(item: JsonObject) -> None:
+def _job_defaults(item: Json) -> None:
     counts = {"backoffLimit": 6, "completions": 1, "parallelism": 1}
     item["spec"] = {**counts, "completionMode": "NonIndexed", "suspend": False, **(item.get("spec") or {})}
     item.setdefault("status", {})
@@ -175,7 +176,7 @@ def _job_defaults(item: JsonObject) -> None:
     item["spec"].setdefault("selector", {"matchLabels": {"batch.kubernetes.io/controller-uid": uid}})
 
 
-_DEFAULTS: Mapping[str, Callable[[JsonObject], None]] = {
+_DEFAULTS: Mapping[str, Callable[[Json], None]] = {
     "namespaces": _namespace_defaults,
     "secrets": _secret_defaults,
     "services": _service_defaults,
@@ -189,7 +190,7 @@ _DEFAULTS: Mapping[str, Callable[[JsonObject], None]] = {
 # services
 
 
-def _allocate(services: Table, kind: Kind, item: JsonObject) -> None:
+def _allocate(services: Table, kind: Kind, item: Json) -> None:
     """Cluster address and node ports; what another service has is refused."""
     me, spec = item["metadata"]["uid"], item["spec"]
     versions = services.now.values()
@@ -200,7 +201,7 @@ def _allocate(services: Table, kind: Kind, item: JsonObject) -> None:
         raise failures.invalid_object(kind, item["metadata"]["name"], found)
 
 
-def _address(spec: JsonObject, taken: set[str | None]) -> Iterator[Cause]:
+def _address(spec: Json, taken: set[str | None]) -> Iterator[Cause]:
     if spec["type"] == "ExternalName":
         return
     if spec.get("clusterIP") == "None":
@@ -216,7 +217,7 @@ def _address(spec: JsonObject, taken: set[str | None]) -> Iterator[Cause]:
     spec["clusterIPs"] = [spec["clusterIP"]]
 
 
-def _node_ports(spec: JsonObject, taken: set[int]) -> Iterator[Cause]:
+def _node_ports(spec: Json, taken: set[int]) -> Iterator[Cause]:
     if spec["type"] not in {"NodePort", "LoadBalancer"}:
         return
     for i, port in enumerate(spec.get("ports") or []):
@@ -234,13 +235,13 @@ def _node_ports(spec: JsonObject, taken: set[int]) -> Iterator[Cause]:
 # what may not change
 
 
-def _service_changes(old: JsonObject, new: JsonObject) -> Iterator[Cause]:
+def _service_changes(old: Json, new: Json) -> Iterator[Cause]:
     before, after = old["spec"].get("clusterIP"), new["spec"].get("clusterIP")
     if before and after != before and new["spec"]["type"] != "ExternalName":
         yield invalid("spec.clusterIPs[0]", [after], "may not change once set")
 
 
-def _frozen_changes(old: JsonObject, new: JsonObject) -> Iterator[Cause]:
+def _frozen_changes(old: Json, new: Json) -> Iterator[Cause]:
     if not old.get("immutable"):
         return
     if not new.get("immutable"):
@@ -250,14 +251,14 @@ def _frozen_changes(old: JsonObject, new: JsonObject) -> Iterator[Cause]:
             yield forbidden_field(field, _IMMUTABLE)
 
 
-def _secret_changes(old: JsonObject, new: JsonObject) -> Iterator[Cause]:
+def _secret_changes(old: Json, new: Json) -> Iterator[Cause]:
     _secret_defaults(new)
     if old["type"] != new["type"]:
         yield invalid("type", new["type"], "field is immutable")
     yield from _frozen_changes(old, new)
 
 
-def _claim_changes(old: JsonObject, new: JsonObject) -> Iterator[Cause]:
+def _claim_changes(old: Json, new: Json) -> Iterator[Cause]:
     before, after = clone(old["spec"]), clone(new.get("spec") or {})
     if not before.get("volumeName"):
         before.pop("volumeName", None)
@@ -271,7 +272,7 @@ def _claim_changes(old: JsonObject, new: JsonObject) -> Iterator[Cause]:
         yield forbidden_field("spec", _CLAIM_FIELDS + _difference(old["spec"], new.get("spec")))
 
 
-def _pod_changes(old: JsonObject, new: JsonObject) -> Iterator[Cause]:
+def _pod_changes(old: Json, new: Json) -> Iterator[Cause]:
     if _fixed_pod(old["spec"]) != _fixed_pod(new.get("spec") or {}):
         yield forbidden_field("spec", _POD_FIELDS + _difference(old["spec"], new.get("spec")))
 
@@ -282,8 +283,8 @@ def _difference(old: object, new: object) -> str:
     return "\n" + "\n".join([*difflib.unified_diff(before, after, lineterm="")][2:]) + "\n"
 
 
-def _fixed_pod(spec: JsonObject) -> JsonObject:
-    fixed: JsonObject = clone(spec)
+def _fixed_pod(spec: Json) -> Json:
+    fixed: Json = clone(spec)
     for containers in ("containers", "initContainers"):
         for container in fixed.get(containers) or []:
             container.pop("image", None)
@@ -292,7 +293,7 @@ def _fixed_pod(spec: JsonObject) -> JsonObject:
     return fixed
 
 
-def _job_changes(old: JsonObject, new: JsonObject) -> Iterator[Cause]:
+def _job_changes(old: Json, new: Json) -> Iterator[Cause]:
     uid, after = old["metadata"]["uid"], new["spec"]
     if after == old["spec"]:
         return
@@ -307,18 +308,18 @@ def _job_changes(old: JsonObject, new: JsonObject) -> Iterator[Cause]:
         yield invalid("spec.template", after.get("template"), "field is immutable")
 
 
-def _selector_changes(old: JsonObject, new: JsonObject) -> Iterator[Cause]:
+def _selector_changes(old: Json, new: Json) -> Iterator[Cause]:
     before, after = (old.get("spec") or {}).get("selector"), (new.get("spec") or {}).get("selector")
     if before != after:
         yield invalid("spec.selector", after, "field is immutable")
 
 
-def _binding_changes(old: JsonObject, new: JsonObject) -> Iterator[Cause]:
+def _binding_changes(old: Json, new: Json) -> Iterator[Cause]:
     if old.get("roleRef") != new.get("roleRef"):
         yield invalid("roleRef", new.get("roleRef"), "cannot change roleRef")
 
 
-_UPDATES: Mapping[str, Callable[[JsonObject, JsonObject], Iterator[Cause]]] = {
+_UPDATES: Mapping[str, Callable[[Json, Json], Iterator[Cause]]] = {
     "services": _service_changes,
     "configmaps": _frozen_changes,
     "secrets": _secret_changes,

@@ -2,8 +2,8 @@
 
 from collections import defaultdict
 
+from domain.json_types import Json
 from sandbox.kubernetes import failures
-from sandbox.kubernetes.failures import JsonObject
 from sandbox.kubernetes.history import Change, Key, Version
 from sandbox.kubernetes.patches import clone
 from sandbox.kubernetes.schemas.kinds import Kind
@@ -38,7 +38,7 @@ class Collector:
         for owner in _owners(change.version.object):
             self._dependents[owner["uid"]].add(place)
 
-    def admit(self, kind: Kind, metadata: JsonObject) -> None:
+    def admit(self, kind: Kind, metadata: Json) -> None:
         """Nothing is created in a namespace that is not there or on its way out."""
         if not kind.namespaced:
             return
@@ -55,7 +55,7 @@ class Collector:
             why = f"unable to create new content in namespace {name} because it is being terminated"
             raise failures.forbidden(kind, metadata.get("name", ""), why, [cause])
 
-    def delete(self, kind: Kind, old: Version, propagation: str | None) -> JsonObject | None:
+    def delete(self, kind: Kind, old: Version, propagation: str | None) -> Json | None:
         """Starts a deletion: None if the object is gone, else what is left of it."""
         if kind.plural == "namespaces":
             return self._terminate(kind, old)
@@ -68,9 +68,9 @@ class Collector:
         self.remove(kind, old)
         return self._dying(old) if kind.plural == "pods" else None
 
-    def remove(self, kind: Kind, old: Version, last: JsonObject | None = None) -> None:
+    def remove(self, kind: Kind, old: Version, last: Json | None = None) -> None:
         """Takes an object away for good, and what it owned."""
-        item: JsonObject = clone(old.object) if last is None else last
+        item: Json = clone(old.object) if last is None else last
         self._objects.drop(kind, old, item)
         self._collect(item["metadata"]["uid"])
         for owner in _owners(item):
@@ -89,24 +89,24 @@ class Collector:
                     self._objects.delete(resource, *key)
         self._finish_namespace(namespace)
 
-    def _mark(self, kind: Kind, old: Version) -> JsonObject:
+    def _mark(self, kind: Kind, old: Version) -> Json:
         if old.object["metadata"].get("deletionTimestamp"):
             return clone(old.object)  # type: ignore[no-any-return]
         return self._objects.store(kind, old, self._dying(old))
 
-    def _dying(self, old: Version) -> JsonObject:
-        item: JsonObject = clone(old.object)
+    def _dying(self, old: Version) -> Json:
+        item: Json = clone(old.object)
         metadata = item["metadata"]
         metadata |= {"deletionTimestamp": self._objects.timestamp(), "deletionGracePeriodSeconds": 0}
         if "generation" in metadata:
             metadata["generation"] += 1
         return item
 
-    def _terminate(self, kind: Kind, old: Version) -> JsonObject:
+    def _terminate(self, kind: Kind, old: Version) -> Json:
         name = old.object["metadata"]["name"]
         if name in _IMMORTAL:
             raise failures.forbidden(kind, name, "this namespace may not be deleted")
-        item: JsonObject = clone(old.object)
+        item: Json = clone(old.object)
         if not item["metadata"].get("deletionTimestamp"):
             item["metadata"]["deletionTimestamp"] = self._objects.timestamp()
             item["status"]["phase"] = "Terminating"
@@ -128,7 +128,7 @@ class Collector:
     def _holds(self, kind: Kind, namespace: str) -> bool:
         return any(key[0] == namespace for key in self._objects.table(kind.plural).keys)
 
-    def _foreground(self, kind: Kind, old: Version) -> JsonObject | None:
+    def _foreground(self, kind: Kind, old: Version) -> Json | None:
         item = self._dying(old)
         metadata = item["metadata"]
         metadata["finalizers"] = [*metadata.get("finalizers", []), _FOREGROUND]
@@ -141,7 +141,7 @@ class Collector:
         if uid not in self._alive or self._dependents[uid]:
             return
         for kind, version in self._with_uid(uid):
-            item: JsonObject = clone(version.object)
+            item: Json = clone(version.object)
             finalizers = item["metadata"].get("finalizers", [])
             if _FOREGROUND in finalizers:
                 item["metadata"]["finalizers"] = [f for f in finalizers if f != _FOREGROUND]
@@ -167,14 +167,14 @@ class Collector:
             version = self._objects.table(resource).now[key]
             self._keep_owners(resource, version, [o for o in _owners(version.object) if o["uid"] != uid])
 
-    def _keep_owners(self, resource: str, version: Version, owners: list[JsonObject]) -> None:
-        item: JsonObject = clone(version.object)
+    def _keep_owners(self, resource: str, version: Version, owners: list[Json]) -> None:
+        item: Json = clone(version.object)
         item["metadata"]["ownerReferences"] = clone(owners)
         if not owners:
             del item["metadata"]["ownerReferences"]
         self._objects.store(self._objects.kind(resource), version, item)
 
-    def collect_orphan(self, kind: Kind, item: JsonObject) -> None:
+    def collect_orphan(self, kind: Kind, item: Json) -> None:
         """An object all of whose owners are gone goes too; owners of kinds that nobody knows are left alone."""
         known = {(k.api_version, k.kind) for k in self._objects.kinds.values()}
         owners = _owners(item)
@@ -185,5 +185,5 @@ class Collector:
             self._objects.delete(kind.plural, metadata.get("namespace"), metadata["name"])
 
 
-def _owners(item: JsonObject | None) -> list[JsonObject]:
+def _owners(item: Json | None) -> list[Json]:
     return (item["metadata"].get("ownerReferences") or []) if item else []

@@ -6,16 +6,16 @@ from typing import Any, get_args
 
 from aiohttp import web
 
+from domain.json_types import Json
 from sandbox.kubernetes import failures
 from sandbox.kubernetes.bodies import FieldValidation
-from sandbox.kubernetes.failures import JsonObject
 from sandbox.kubernetes.schemas.kinds import Kind
 
 _BODY_TYPES = ("application/json", "application/yaml", "application/vnd.kubernetes.protobuf")
 _PROPAGATIONS = ("Foreground", "Background", "Orphan")
 
 
-async def object_of(request: web.Request, kind: Kind) -> JsonObject:
+async def object_of(request: web.Request, kind: Kind) -> Json:
     """The object sent; a custom resource has to say what it is."""
     if request.headers.get("Content-Type") and request.content_type not in _BODY_TYPES:
         raise failures.unknown_media_type(_BODY_TYPES)

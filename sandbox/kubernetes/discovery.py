@@ -1,14 +1,12 @@
 """What the server says about itself: versions, groups, kinds."""
 
 from collections.abc import Iterable
-from typing import Any
 
+from domain.json_types import Json
 from sandbox.kubernetes.schemas.kinds import Kind
 
-JsonObject = dict[str, Any]
-
 _VERBS = ["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"]
-VERSION: JsonObject = {
+VERSION: Json = {
     "major": "1",
     "minor": "35",
     "emulationMajor": "1",
@@ -24,7 +22,7 @@ REVIEWS = {
 }
 
 
-def answer(path: str, kinds: Iterable[Kind]) -> JsonObject | str | None:
+def answer(path: str, kinds: Iterable[Kind]) -> Json | str | None:
     """JSON, or text for the health checks, or None where nothing is."""
     parts = [p for p in path.split("/") if p]
     match parts:
@@ -47,16 +45,16 @@ def answer(path: str, kinds: Iterable[Kind]) -> JsonObject | str | None:
             return None
 
 
-def _groups(kinds: Iterable[Kind]) -> list[JsonObject]:
+def _groups(kinds: Iterable[Kind]) -> list[Json]:
     served = dict.fromkeys((k.group, k.version) for k in kinds if k.group)
     served[_AUTHORIZATION, "v1"] = None
-    groups: dict[str, list[JsonObject]] = {}
+    groups: dict[str, list[Json]] = {}
     for group, version in served:
         groups.setdefault(group, []).append({"groupVersion": f"{group}/{version}", "version": version})
     return [{"name": g, "versions": versions, "preferredVersion": versions[0]} for g, versions in groups.items()]
 
 
-def _resources(group: str, version: str, kinds: Iterable[Kind]) -> JsonObject | None:
+def _resources(group: str, version: str, kinds: Iterable[Kind]) -> Json | None:
     found = [_resource(k) for k in kinds if (k.group, k.version) == (group, version)]
     if (group, version) == (_AUTHORIZATION, "v1"):
         found = [_review(plural, kind) for plural, kind in REVIEWS.items()]
@@ -66,10 +64,10 @@ def _resources(group: str, version: str, kinds: Iterable[Kind]) -> JsonObject | 
     return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": api_version, "resources": found}
 
 
-def _resource(kind: Kind) -> JsonObject:
+def _resource(kind: Kind) -> Json:
     named = {"name": kind.plural, "singularName": kind.singular, "namespaced": kind.namespaced, "kind": kind.kind}
     return {**named, "verbs": _VERBS, **({"shortNames": list(kind.short_names)} if kind.short_names else {})}
 
 
-def _review(plural: str, kind: str) -> JsonObject:
+def _review(plural: str, kind: str) -> Json:
     return {"name": plural, "singularName": kind.lower(), "namespaced": False, "kind": kind, "verbs": ["create"]}

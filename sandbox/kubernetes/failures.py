@@ -5,9 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from domain.json_types import Json
 from sandbox.kubernetes.schemas.kinds import Kind
-
-JsonObject = dict[str, Any]
 
 RETRY_LATER = "please apply your changes to the latest version and try again"
 
@@ -25,9 +24,9 @@ class ApiFailure(Exception):
         self.details = dict(details) if details is not None else None
         self.continue_ = continue_
 
-    def body(self) -> JsonObject:
+    def body(self) -> Json:
         metadata = {"continue": self.continue_} if self.continue_ else {}
-        body: JsonObject = {"kind": "Status", "apiVersion": "v1", "metadata": metadata, "status": "Failure"}
+        body: Json = {"kind": "Status", "apiVersion": "v1", "metadata": metadata, "status": "Failure"}
         body["message"] = self.message
         if self.reason:
             body["reason"] = self.reason
@@ -48,7 +47,7 @@ class Cause:
     def __str__(self) -> str:
         return f"{self.field}: {self.message}"
 
-    def body(self) -> JsonObject:
+    def body(self) -> Json:
         return {"reason": self.type, "message": self.message, "field": self.field}
 
 
@@ -87,7 +86,7 @@ def unprocessable(group: str, kind: str, name: str, causes: Sequence[Cause]) -> 
     # like Go's aggregate: the same text is said once
     texts = list(dict.fromkeys(str(c) for c in causes))
     said = texts[0] if len(texts) == 1 else "[" + ", ".join(texts) + "]"
-    details: JsonObject = {"name": name} if name else {}
+    details: Json = {"name": name} if name else {}
     details |= {"group": group} if group else {}
     details |= {"kind": kind} if kind else {}
     details["causes"] = [c.body() for c in causes]
@@ -109,7 +108,7 @@ def invalid_options(kind: str, causes: Sequence[Cause]) -> ApiFailure:
     return unprocessable("meta.k8s.io", kind, "", causes)
 
 
-def details_of(kind: Kind, name: str) -> JsonObject:
+def details_of(kind: Kind, name: str) -> Json:
     details = {"name": name, "group": kind.group, "kind": kind.plural}
     return {k: v for k, v in details.items() if v}
 
@@ -131,7 +130,7 @@ def stale(kind: Kind, name: str) -> ApiFailure:
     return conflict(kind, name, f"the object has been modified; {RETRY_LATER}")
 
 
-def forbidden(kind: Kind, name: str, why: str, causes: Sequence[JsonObject] = ()) -> ApiFailure:
+def forbidden(kind: Kind, name: str, why: str, causes: Sequence[Json] = ()) -> ApiFailure:
     subject = f'{kind.qualified} "{name}"' if name else kind.qualified
     details = details_of(kind, name)
     if causes:

@@ -4,11 +4,11 @@ import json
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
+from domain.json_types import Json
 from sandbox.kubernetes.schemas.kinds import Kind
 
-JsonObject = dict[str, Any]
 Key = tuple[str, str]  # namespace, name
 ChangeType = Literal["ADDED", "MODIFIED", "DELETED"]
 
@@ -20,7 +20,7 @@ class Version:
 
     __slots__ = ("_builtin", "_bytes", "_item", "object", "revision")
 
-    def __init__(self, item: JsonObject, revision: int, *, builtin: bool) -> None:
+    def __init__(self, item: Json, revision: int, *, builtin: bool) -> None:
         self.object = item
         self.revision = revision
         self._builtin = builtin

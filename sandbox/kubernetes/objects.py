@@ -9,19 +9,20 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from domain.json_types import Json
 from sandbox.kubernetes import bodies, builtin, failures, patches, validation
 from sandbox.kubernetes.bodies import FieldValidation, Warn
 from sandbox.kubernetes.collector import Collector
-from sandbox.kubernetes.failures import ApiFailure, Cause, JsonObject
+from sandbox.kubernetes.failures import ApiFailure, Cause
 from sandbox.kubernetes.history import Change, ChangeType, Key, Table, Version
 from sandbox.kubernetes.lists import ListQuery, Page, page
 from sandbox.kubernetes.patches import clone
 from sandbox.kubernetes.schemas.kinds import KINDS, Kind
 from sandbox.kubernetes.subscription import Subscription
 
-Listener = Callable[[ChangeType, str, JsonObject | None, JsonObject | None], None]
+Listener = Callable[[ChangeType, str, Json | None, Json | None], None]
 Causes = list[Cause]
-JsonObjects = list[JsonObject]
+Jsons = list[Json]
 
 __all__ = ["ApiFailure", "FieldValidation", "Objects"]
 
@@ -69,10 +70,10 @@ class Objects:
             raise failures.not_found(table.kind, name)
         return found
 
-    def get(self, resource: str, namespace: str | None, name: str) -> JsonObject:
+    def get(self, resource: str, namespace: str | None, name: str) -> Json:
         return _copy(self.version(resource, namespace, name).object)
 
-    def find(self, resource: str, namespace: str | None, name: str) -> JsonObject | None:
+    def find(self, resource: str, namespace: str | None, name: str) -> Json | None:
         table = self.table(resource)
         found = table.now.get(_key(table.kind, namespace, name))
         return _copy(found.object) if found else None
@@ -84,7 +85,7 @@ class Objects:
         *,
         label_selector: str | None = None,
         field_selector: str | None = None,
-    ) -> JsonObjects:
+    ) -> Jsons:
         query = ListQuery(namespace, label_selector, field_selector)
         return page(self.table(resource), self.revision, query).items()
 
@@ -138,7 +139,7 @@ class Objects:
         field_validation: FieldValidation = "Warn",
         dry_run: bool = False,
         warn: Warn = bodies.silent,
-    ) -> JsonObject:
+    ) -> Json:
         kind = self.kind(resource)
         item = bodies.pruned(kind, bodies.sent(kind, namespace, body), field_validation, warn)
         metadata = item["metadata"]
@@ -173,7 +174,7 @@ class Objects:
         field_validation: FieldValidation = "Warn",
         dry_run: bool = False,
         warn: Warn = bodies.silent,
-    ) -> JsonObject:
+    ) -> Json:
         old = self.version(resource, namespace, name)
         kind = self.kind(resource)
         item = bodies.patched(kind, old.object, patch, content_type)
@@ -190,7 +191,7 @@ class Objects:
         field_validation: FieldValidation = "Warn",
         dry_run: bool = False,
         warn: Warn = bodies.silent,
-    ) -> JsonObject:
+    ) -> Json:
         kind = self.kind(resource)
         item = bodies.pruned(kind, bodies.sent(kind, namespace, body), field_validation, warn)
         metadata = item["metadata"]
@@ -216,7 +217,7 @@ class Objects:
         uid: str | None = None,
         resource_version: str | None = None,
         dry_run: bool = False,
-    ) -> JsonObject:
+    ) -> Json:
         """A Status if the object is gone, else the object that now waits for its finalizers."""
         kind = self.kind(resource)
         old = self.version(resource, namespace, name)
@@ -241,7 +242,7 @@ class Objects:
     def timestamp(self) -> str:
         return stamp(self._now())
 
-    def store(self, kind: Kind, old: Version, item: JsonObject) -> JsonObject:
+    def store(self, kind: Kind, old: Version, item: Json) -> Json:
         """Stores an accepted change; an object whose last finalizer went while deleted goes for good."""
         key = _key_of(kind, old.object)
         metadata = item["metadata"]
@@ -252,19 +253,19 @@ class Objects:
         self.collector.collect_orphan(kind, item)
         return _copy(item)
 
-    def drop(self, kind: Kind, old: Version, last: JsonObject) -> None:
+    def drop(self, kind: Kind, old: Version, last: Json) -> None:
         if kind.plural == "customresourcedefinitions":
             self._undefine(last)
         self._commit("DELETED", kind, _key_of(kind, old.object), last)
 
-    def _undefine(self, definition: JsonObject) -> None:
+    def _undefine(self, definition: Json) -> None:
         """With its definition a kind goes, and all its objects before it."""
         for plural, kind in builtin.defined(definition).items():
             for version in list(self.table(plural).now.values()):
                 self._commit("DELETED", kind, _key_of(kind, version.object), _copy(version.object))
             self.kinds.pop(plural, None)
 
-    def _commit(self, change_type: ChangeType, kind: Kind, key: Key, item: JsonObject) -> None:
+    def _commit(self, change_type: ChangeType, kind: Kind, key: Key, item: Json) -> None:
         self.revision += 1
         item["metadata"]["resourceVersion"] = str(self.revision)
         table = self.table(kind.plural)
@@ -290,7 +291,7 @@ class Objects:
         finally:
             self._telling = False
 
-    def _update(self, kind: Kind, old: Version, item: JsonObject, *, dry_run: bool) -> JsonObject:
+    def _update(self, kind: Kind, old: Version, item: Json, *, dry_run: bool) -> Json:
         have, metadata = old.object["metadata"], item["metadata"]
         version = metadata.get("resourceVersion", have["resourceVersion"])
         if not version.isdigit():
@@ -311,7 +312,7 @@ class Objects:
             metadata["generation"] = have.get("generation", 0) + 1
         return _copy(item) if dry_run else self.store(kind, old, item)
 
-    def _check(self, kind: Kind, item: JsonObject, causes: Causes) -> None:
+    def _check(self, kind: Kind, item: Json, causes: Causes) -> None:
         name = item["metadata"].get("name", "")
         if kind.custom and (wrong := validation.type_causes(kind, item)):
             raise failures.unprocessable(kind.group, item["kind"], name, wrong)
@@ -320,7 +321,7 @@ class Objects:
         if causes:
             raise failures.invalid_object(kind, name, causes)
 
-    def _fill(self, kind: Kind, metadata: JsonObject) -> None:
+    def _fill(self, kind: Kind, metadata: Json) -> None:
         for key in (*bodies.SYSTEM_FIELDS, "managedFields", "resourceVersion", "generation"):
             metadata.pop(key, None)
         metadata["uid"] = self._new_id()
@@ -335,8 +336,8 @@ class Objects:
         return "".join(_SUFFIX_LETTERS[byte % len(_SUFFIX_LETTERS)] for byte in digest[:5])
 
 
-def _copy(item: JsonObject) -> JsonObject:
-    copied: JsonObject = clone(item)
+def _copy(item: Json) -> Json:
+    copied: Json = clone(item)
     return copied
 
 
@@ -344,15 +345,15 @@ def _key(kind: Kind, namespace: str | None, name: str) -> Key:
     return (namespace or "", name) if kind.namespaced else ("", name)
 
 
-def _namespace_finalizers(kind: Kind, item: JsonObject) -> bool:
+def _namespace_finalizers(kind: Kind, item: Json) -> bool:
     return kind.plural == "namespaces" and bool(item["spec"].get("finalizers"))
 
 
-def _key_of(kind: Kind, item: JsonObject) -> Key:
+def _key_of(kind: Kind, item: Json) -> Key:
     return _key(kind, item["metadata"].get("namespace"), item["metadata"]["name"])
 
 
-def _warn_of_finalizers(kind: Kind, metadata: JsonObject, warn: Warn) -> None:
+def _warn_of_finalizers(kind: Kind, metadata: Json, warn: Warn) -> None:
     for text in validation.finalizer_warnings(metadata) if kind.custom else ():
         warn(text)
 

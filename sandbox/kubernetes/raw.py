@@ -8,9 +8,8 @@ from typing import Any
 
 import aiohttp
 
+from domain.json_types import Json
 from sandbox.kubernetes.patches import MERGE
-
-JsonObject = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +20,8 @@ class Answer:
     warnings: tuple[str, ...] = ()
 
     @property
-    def json(self) -> JsonObject:
-        body: JsonObject = json.loads(self.text)
+    def json(self) -> Json:
+        body: Json = json.loads(self.text)
         return body
 
     @property
@@ -112,8 +111,8 @@ class RawWatch:
     def status(self) -> int:
         return self.response.status
 
-    async def line(self) -> JsonObject:
-        line: JsonObject = json.loads(await self.response.content.readline())
+    async def line(self) -> Json:
+        line: Json = json.loads(await self.response.content.readline())
         return line
 
     async def story(self, count: int) -> list[tuple[str, str]]:
@@ -121,6 +120,6 @@ class RawWatch:
         lines = [await self.line() for _ in range(count)]
         return [(line["type"], line["object"]["metadata"].get("name", "")) for line in lines]
 
-    async def rest(self) -> list[JsonObject]:
+    async def rest(self) -> list[Json]:
         """All lines until the stream ends."""
         return [json.loads(line) async for line in self.response.content]

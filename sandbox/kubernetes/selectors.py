@@ -4,11 +4,11 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from domain.json_types import Json
 from sandbox.kubernetes import validation
 from sandbox.kubernetes.failures import bad_request, invalid
 
-JsonObject = dict[str, Any]
-Match = Callable[[JsonObject], bool]
+Match = Callable[[Json], bool]
 _Labels = Callable[[Mapping[str, str]], bool]
 
 _SET = re.compile(r"(?P<key>[^\s,()=!]+)\s+(?P<op>in|notin)\s*\((?P<values>[^()]*)\)")
@@ -16,7 +16,7 @@ _COMPARE = re.compile(r"(?P<key>[^\s,()=!<>]+)\s*(?P<op>==|=|!=|>|<)\s*(?P<value
 _EXISTS = re.compile(r"(?P<not>!?)\s*(?P<key>[^\s,()=!<>]+)")
 
 
-def everything(_: JsonObject) -> bool:
+def everything(_: Json) -> bool:
     return True
 
 
@@ -26,7 +26,7 @@ def labels(text: str | None) -> Match:
         return everything
     wanted = [_requirement(part) for part in _parts(text)]
 
-    def matches(item: JsonObject) -> bool:
+    def matches(item: Json) -> bool:
         have = item["metadata"].get("labels") or {}
         return all(requirement(have) for requirement in wanted)
 
@@ -101,7 +101,7 @@ def fields(text: str | None, plural: str = "") -> Match:
     allowed = {"metadata.name", "metadata.namespace", *_BUILTIN_FIELDS.get(plural, ())}
     wanted = [_field_term(part, allowed) for part in text.split(",")]
 
-    def matches(item: JsonObject) -> bool:
+    def matches(item: Json) -> bool:
         return all((_field(item, path) == value) == equal for path, equal, value in wanted)
 
     return matches
@@ -116,7 +116,7 @@ def _field_term(part: str, allowed: set[str]) -> tuple[str, bool, str]:
     return found["path"], found["op"] != "!=", found["value"]
 
 
-def _field(item: JsonObject, path: str) -> str:
+def _field(item: Json, path: str) -> str:
     value: Any = item
     for key in path.split("."):
         value = value.get(key) if isinstance(value, dict) else None

@@ -2,7 +2,8 @@
 
 import asyncio
 
-from sandbox.kubernetes.history import Change, ChangeType, JsonObject, Table
+from domain.json_types import Json
+from sandbox.kubernetes.history import Change, ChangeType, Table
 from sandbox.kubernetes.patches import clone
 
 
@@ -41,7 +42,7 @@ class Subscription:
     def __aiter__(self) -> "Subscription":
         return self
 
-    async def __anext__(self) -> tuple[ChangeType, JsonObject, int]:
+    async def __anext__(self) -> tuple[ChangeType, Json, int]:
         change = await self.next_change()
         if change is None:
             raise StopAsyncIteration

@@ -4,9 +4,9 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from domain.json_types import Json
 from sandbox.kubernetes.failures import (
     Cause,
-    JsonObject,
     bad_request,
     forbidden_field,
     invalid,
@@ -141,7 +141,7 @@ def annotation_causes(annotations: Mapping[str, str]) -> Iterator[Cause]:
         yield too_long("metadata.annotations", _ANNOTATIONS_LIMIT)
 
 
-def owner_causes(owners: list[JsonObject]) -> Iterator[Cause]:
+def owner_causes(owners: list[Json]) -> Iterator[Cause]:
     for owner in owners:
         for key, detail in (
             ("apiVersion", "version must not be empty"),
@@ -153,7 +153,7 @@ def owner_causes(owners: list[JsonObject]) -> Iterator[Cause]:
                 yield invalid(f"metadata.ownerReferences.{key}", owner.get(key, ""), detail)
 
 
-def name_causes(kind: Kind, metadata: JsonObject) -> Iterator[Cause]:
+def name_causes(kind: Kind, metadata: Json) -> Iterator[Cause]:
     check = _NAMES[kind.names]
     if prefix := metadata.get("generateName"):
         # a generated name goes on behind the last character, so a trailing dash is fine
@@ -165,7 +165,7 @@ def name_causes(kind: Kind, metadata: JsonObject) -> Iterator[Cause]:
     yield from (invalid("metadata.name", name, m) for m in check(name))
 
 
-def metadata_causes(metadata: JsonObject) -> Iterator[Cause]:
+def metadata_causes(metadata: Json) -> Iterator[Cause]:
     yield from label_causes(metadata.get("labels") or {}, "metadata.labels")
     yield from annotation_causes(metadata.get("annotations") or {})
     yield from owner_causes(metadata.get("ownerReferences") or [])
@@ -173,7 +173,7 @@ def metadata_causes(metadata: JsonObject) -> Iterator[Cause]:
         yield from (invalid("metadata.finalizers", finalizer, m) for m in label_key(finalizer))
 
 
-def update_causes(old: JsonObject, new: JsonObject) -> Iterator[Cause]:
+def update_causes(old: Json, new: Json) -> Iterator[Cause]:
     """What may not change in metadata."""
     if old.get("deletionTimestamp"):
         extra = sorted(set(new.get("finalizers") or []) - set(old.get("finalizers") or []))
@@ -189,7 +189,7 @@ def update_causes(old: JsonObject, new: JsonObject) -> Iterator[Cause]:
             yield invalid(f"metadata.{key}", new.get(key, ""), "field is immutable")
 
 
-def type_causes(kind: Kind, body: JsonObject) -> list[Cause]:
+def type_causes(kind: Kind, body: Json) -> list[Cause]:
     """A custom resource says what it is; something else in its place is told before all the rest."""
     causes = []
     if body.get("kind") != kind.kind:
@@ -199,7 +199,7 @@ def type_causes(kind: Kind, body: JsonObject) -> list[Cause]:
     return causes
 
 
-def schema_causes(kind: Kind, body: JsonObject) -> Iterator[Cause]:
+def schema_causes(kind: Kind, body: Json) -> Iterator[Cause]:
     if kind.schema is None:
         return
     inner = {k: v for k, v in body.items() if k not in {"apiVersion", "kind", "metadata"}}
@@ -234,7 +234,7 @@ _METADATA_TYPES: Mapping[str, tuple[type, type, str, str]] = {
 _METADATA_TEXTS = ("name", "generateName", "namespace", "uid", "resourceVersion", "deletionTimestamp")
 
 
-def undecodable_metadata(body: JsonObject) -> str | None:
+def undecodable_metadata(body: Json) -> str | None:
     """What the decoder says of metadata whose parts have wrong types."""
     metadata = body.get("metadata")
     if metadata is None:
@@ -264,7 +264,7 @@ def _go_type(value: Any) -> str:
     return {"integer": "number", "boolean": "bool"}.get(name, name)
 
 
-def finalizer_warnings(metadata: JsonObject) -> Iterator[str]:
+def finalizer_warnings(metadata: Json) -> Iterator[str]:
     for finalizer in metadata.get("finalizers") or []:
         if "/" not in finalizer and finalizer not in {"orphan", "foregroundDeletion", "kubernetes"}:
             yield (

@@ -6,11 +6,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+from domain.json_types import Json
 from sandbox.slack import payloads
 from sandbox.slack.answers import apply_submission, show_command_answer, tell_failure
 from sandbox.slack.delivery import COMMAND, EVENT, INTERACTION, Ack, Transport
 from sandbox.slack.mangle import as_slack_sends
-from sandbox.slack.records import Channel, JsonObject, Message, User
+from sandbox.slack.records import Channel, Message, User
 from sandbox.slack.site import Site
 from sandbox.slack.views import VALUE_FIELDS, View
 from sandbox.slack.words import Control
@@ -24,7 +25,7 @@ class Events:
     def __init__(self, transport: Callable[[], Transport], note: Callable[..., Any], sleep: Sleep) -> None:
         self._transport, self._note, self._sleep = transport, note, sleep
         self._tasks: set[asyncio.Task[None]] = set()
-        self._held: list[JsonObject] | None = None
+        self._held: list[Json] | None = None
         self.copies = 1
         self.retry_after: Sequence[float] = (0, 60, 300)
 
@@ -35,7 +36,7 @@ class Events:
         held, self._held = self._held or [], None
         return [await self.deliver(event) for event in (reversed(held) if reverse else held)]
 
-    async def deliver(self, event: JsonObject) -> Ack:
+    async def deliver(self, event: Json) -> Ack:
         """The first attempt's answer; what fails is tried again behind the caller's back."""
         if self._held is not None:
             self._held.append(event)
@@ -50,7 +51,7 @@ class Events:
             task.add_done_callback(self._tasks.discard)
         return ack
 
-    async def _again(self, event: JsonObject, ack: Ack) -> None:
+    async def _again(self, event: Json, ack: Ack) -> None:
         for number, delay in enumerate(self.retry_after, 1):
             await self._sleep(delay)
             ack = await self._transport().send(EVENT, event, (number, ack.reason))
@@ -111,7 +112,7 @@ class Acts:
         channel.members.add(user.id)
         return await self._events.deliver(payloads.joined(self._site, user, channel))
 
-    async def event(self, body: JsonObject) -> Ack:
+    async def event(self, body: Json) -> Ack:
         """Any other event: `{"type": "tokens_revoked", …}`."""
         return await self._events.deliver(payloads.event(self._site, body))
 
@@ -127,7 +128,7 @@ class Acts:
             tell_failure(self._site, user.id, on.channel, control.label or control.action_id, ack.error)
         return ack
 
-    def _remember(self, view: View, control: Control, value: JsonObject) -> None:
+    def _remember(self, view: View, control: Control, value: Json) -> None:
         if control.element["type"] in VALUE_FIELDS:
             kept = {"type": control.element["type"], **value}
             view.values.setdefault(control.block["block_id"], {})[control.action_id] = kept
@@ -145,7 +146,7 @@ class Acts:
         payload = payloads.view_closed(self._site, user, view, cleared=everything)
         return await self._interact(user, payload, view.title)
 
-    async def suggest(self, user: User, on: Message | View, control: Control, typed: str) -> list[JsonObject]:
+    async def suggest(self, user: User, on: Message | View, control: Control, typed: str) -> list[Json]:
         """The options (of all groups) that the bot offers for what was typed."""
         payload = payloads.block_suggestion(self._site, user, on, control, typed)
         ack = await self._interact(user, payload, control.action_id)
@@ -159,7 +160,7 @@ class Acts:
         payload = payloads.message_shortcut(self._site, user, message, callback_id)
         return await self._interact(user, payload, callback_id)
 
-    async def _interact(self, user: User, payload: JsonObject, what: str) -> Ack:
+    async def _interact(self, user: User, payload: Json, what: str) -> Ack:
         ack = await self._transport().send(INTERACTION, payload)
         self._note("interaction.sent", user, ack, type=payload["type"], what=what)
         return ack
@@ -171,7 +172,7 @@ class Acts:
         )
 
 
-def chosen_value(element: JsonObject, chosen: Any) -> JsonObject:
+def chosen_value(element: Json, chosen: Any) -> Json:
     """What an action or a form's state says of a choice: whole options for selects, else the value itself."""
     kind = element["type"]
     if kind == "overflow":
@@ -186,7 +187,7 @@ def chosen_value(element: JsonObject, chosen: Any) -> JsonObject:
     return {name: chosen}
 
 
-def option_of(element: JsonObject, chosen: Any) -> JsonObject:
+def option_of(element: Json, chosen: Any) -> Json:
     """An option by its value or its text; a whole one (from an external source) is taken as it is."""
     if isinstance(chosen, dict):
         return chosen

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from domain.json_types import Json
 from sandbox.slack.blockkit.check import check_blocks, check_view
 from sandbox.slack.delivery import Ack
-from sandbox.slack.records import JsonObject, Message
+from sandbox.slack.records import Message
 from sandbox.slack.site import Site
 from sandbox.slack.triggers import Hook
 from sandbox.slack.views import DEEPEST, View, named_blocks
@@ -83,7 +84,7 @@ def apply_submission(site: Site, view: View, ack: Ack) -> None:
     if ack.error:
         site.views.refuse(view, {}, CONNECTION_TROUBLE)
         return
-    body: JsonObject = ack.body if isinstance(ack.body, dict) else {}
+    body: Json = ack.body if isinstance(ack.body, dict) else {}
     action = body.get("response_action")
     if action is None:
         site.views.close(view)
@@ -105,7 +106,7 @@ def _show_errors(site: Site, view: View, errors: Any) -> None:
         site.views.refuse(view, {}, CONNECTION_TROUBLE)
 
 
-def _replace_or_stack(site: Site, view: View, action: str, given: JsonObject) -> None:
+def _replace_or_stack(site: Site, view: View, action: str, given: Json) -> None:
     if action == "update":
         site.views.update(view, given)
     elif len(site.views.stacks.get(view.user, [])) < DEEPEST:

@@ -11,11 +11,12 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from domain.json_types import Json
 from sandbox.slack.acts import Acts
 from sandbox.slack.delivery import Ack
 from sandbox.slack.journal import Journal
 from sandbox.slack.person import Person, unfilled
-from sandbox.slack.records import JsonObject, Message, User
+from sandbox.slack.records import Message, User
 from sandbox.slack.shown import message_json
 from sandbox.slack.site import Site
 from sandbox.slack.views import View
@@ -31,7 +32,7 @@ class Console:
     def __init__(self, site: Site, acts: Acts, journal: Journal, person: Callable[[str], Person]) -> None:
         self._site, self._acts, self._journal, self._person = site, acts, journal, person
         self._closing = False
-        self._deeds: Mapping[str, Callable[[Person, JsonObject], Awaitable[Any]]] = {
+        self._deeds: Mapping[str, Callable[[Person, Json], Awaitable[Any]]] = {
             "say": self._say,
             "press": self._press,
             "submit": self._submit,
@@ -75,7 +76,7 @@ class Console:
         me = self._site.workspace.users.get(request.query.get("user", ""), people[0])
         return web.json_response(self._seen_by(me, people))
 
-    def _seen_by(self, me: User, people: list[User]) -> JsonObject:
+    def _seen_by(self, me: User, people: list[User]) -> Json:
         site, stack = self._site, self._site.views.stacks.get(me.id, [])
         home = site.views.homes.get(me.id)
         return {
@@ -88,7 +89,7 @@ class Console:
             "home": {"id": home.id, "blocks": home.blocks} if home else None,
         }
 
-    def _channels(self, me: User) -> list[JsonObject]:
+    def _channels(self, me: User) -> list[Json]:
         workspace = self._site.workspace
         workspace.direct(me.id)
         shown = []
@@ -102,10 +103,10 @@ class Console:
             shown.append({**kept, "bot": member, "messages": [self._message(message) for message in seen]})
         return shown
 
-    def _message(self, message: Message) -> JsonObject:
+    def _message(self, message: Message) -> Json:
         return message_json(self._site.workspace, message) | {"ephemeral": message.ephemeral_for is not None}
 
-    def _form(self, view: View) -> JsonObject:
+    def _form(self, view: View) -> Json:
         return self._site.views.json(view) | {"errors": view.errors, "trouble": view.trouble}
 
     async def _changes(self, request: web.Request) -> web.StreamResponse:
@@ -133,14 +134,14 @@ class Console:
             raise web.HTTPBadRequest(text=json.dumps({"trouble": str(missing)})) from None
         return web.json_response(answer)
 
-    async def _say(self, person: Person, body: JsonObject) -> JsonObject:
+    async def _say(self, person: Person, body: Json) -> Json:
         channel, text = self._site.workspace.channels[body["channel"]], str(body["text"])
         if text.startswith("/"):
             return _told(await self._acts.command(person.user, channel, text))
         _, ack = await self._acts.say(person.user, channel, text, body.get("thread"))
         return _told(ack)
 
-    def _find(self, person: Person, body: JsonObject) -> tuple[Message | View, Control]:
+    def _find(self, person: Person, body: Json) -> tuple[Message | View, Control]:
         place: Message | View | None
         if body.get("view"):
             place = self._site.views.find(str(body["view"]))
@@ -153,15 +154,15 @@ class Console:
                 return place, control
         raise LookupError("This button remove default from exists.")
 
-    async def _press(self, person: Person, body: JsonObject) -> JsonObject:
+    async def _press(self, person: Person, body: Json) -> Json:
         place, control = self._find(person, body)
         return _told(await self._acts.press(person.user, place, control, body.get("chosen")))
 
-    async def _suggest(self, person: Person, body: JsonObject) -> JsonObject:
+    async def _suggest(self, person: Person, body: Json) -> Json:
         place, control = self._find(person, body)
         return {"options": await self._acts.suggest(person.user, place, control, str(body.get("typed", "")))}
 
-    async def _submit(self, person: Person, body: JsonObject) -> JsonObject:
+    async def _submit(self, person: Person, body: Json) -> Json:
         view = person.form
         if view is None or view.id != body["view"]:
             raise LookupError("This form is closed.")
@@ -171,16 +172,16 @@ class Console:
             return {"trouble": f"Required: {', '.join(missing)}"}
         return _told(await self._acts.submit(person.user, view))
 
-    async def _close(self, person: Person, body: JsonObject) -> JsonObject:
+    async def _close(self, person: Person, body: Json) -> Json:
         if person.form is not None and person.form.id == body["view"]:
             await self._acts.close_view(person.user, person.form, everything=bool(body.get("everything")))
         return {}
 
-    async def _home(self, person: Person, _body: JsonObject) -> JsonObject:
+    async def _home(self, person: Person, _body: Json) -> Json:
         return _told(await self._acts.open_home(person.user))
 
 
-def _told(ack: Ack) -> JsonObject:
+def _told(ack: Ack) -> Json:
     if ack.error == "operation_timeout":
         return {"trouble": "The bot didn't respond within 3 seconds (operation_timeout)."}
     if ack.error:

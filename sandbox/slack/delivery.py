@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 
 import aiohttp
 
-from sandbox.slack.records import JsonObject
+from domain.json_types import Json
 
 COMMAND, INTERACTION, EVENT = "slash_commands", "interactive", "events_api"
 
@@ -36,7 +36,7 @@ class Ack:
 
 
 class Transport(Protocol):
-    async def send(self, kind: str, payload: JsonObject, retry: tuple[int, str] | None = None) -> Ack: ...
+    async def send(self, kind: str, payload: Json, retry: tuple[int, str] | None = None) -> Ack: ...
 
 
 def signature(secret: str, timestamp: str, body: bytes) -> str:
@@ -67,7 +67,7 @@ class SignedHttp:
             "X-Slack-Signature": signature(self.secret, timestamp, body),
         }
 
-    async def send(self, kind: str, payload: JsonObject, retry: tuple[int, str] | None = None) -> Ack:
+    async def send(self, kind: str, payload: Json, retry: tuple[int, str] | None = None) -> Ack:
         content_type, body = encode(kind, payload)
         headers = self.headers(content_type, body)
         if retry:

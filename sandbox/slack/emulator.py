@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from aiohttp import web
 
+from domain.json_types import Json
 from sandbox.slack.acts import Acts, Events, Sleep
 from sandbox.slack.answers import use_hook
 from sandbox.slack.console import Console
@@ -20,7 +21,7 @@ from sandbox.slack.journal import Journal
 from sandbox.slack.payloads import VERIFICATION_TOKEN
 from sandbox.slack.person import Person
 from sandbox.slack.rates import RateLimits
-from sandbox.slack.records import JsonObject, Message
+from sandbox.slack.records import Message
 from sandbox.slack.site import ApiCall, Site
 from sandbox.slack.sockets import Sockets
 from sandbox.slack.triggers import Hooks, Triggers
@@ -181,7 +182,7 @@ async def _content(request: web.Request) -> bytes:
     return b"".join([field.file.read() for field in form.values() if isinstance(field, web.FileField)])
 
 
-async def _json_or_form(request: web.Request) -> JsonObject:
+async def _json_or_form(request: web.Request) -> Json:
     raw = await request.text()
     try:
         body = json.loads(raw)

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, TypeVar
 
-from sandbox.slack.records import JsonObject
+from domain.json_types import Json
 
 T = TypeVar("T")
 
@@ -20,7 +20,7 @@ class Entry:
     seq: int
     at: datetime
     kind: str
-    data: JsonObject
+    data: Json
 
 
 class NotSeen(AssertionError):
@@ -81,5 +81,5 @@ class Journal:
         self._file.flush()
 
 
-def _short(data: JsonObject) -> str:
+def _short(data: Json) -> str:
     return json.dumps(data, default=str, ensure_ascii=False)[:300]

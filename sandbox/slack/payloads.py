@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import secrets
 
-from sandbox.slack.records import Channel, JsonObject, Message, User
+from domain.json_types import Json
+from sandbox.slack.records import Channel, Message, User
 from sandbox.slack.shown import channel_json, message_json
 from sandbox.slack.site import Site
 from sandbox.slack.views import View
@@ -37,7 +38,7 @@ def slash_command(site: Site, user: User, channel: Channel, command: str, text: 
     }
 
 
-def _interaction(site: Site, kind: str, user: User) -> JsonObject:
+def _interaction(site: Site, kind: str, user: User) -> Json:
     return {
         "type": kind,
         "user": {"id": user.id, "username": user.name, "name": user.name, "team_id": user.team_id},
@@ -49,9 +50,9 @@ def _interaction(site: Site, kind: str, user: User) -> JsonObject:
     }
 
 
-def _on_message(site: Site, message: Message) -> JsonObject:
+def _on_message(site: Site, message: Message) -> Json:
     channel = site.workspace.channels[message.channel]
-    container: JsonObject = {
+    container: Json = {
         "type": "message",
         "message_ts": message.ts,
         "channel_id": channel.id,
@@ -59,17 +60,17 @@ def _on_message(site: Site, message: Message) -> JsonObject:
     }
     if message.thread_ts:
         container["thread_ts"] = message.thread_ts
-    shown: JsonObject = {"container": container, "channel": {"id": channel.id, "name": channel_name(channel)}}
+    shown: Json = {"container": container, "channel": {"id": channel.id, "name": channel_name(channel)}}
     if message.ephemeral_for is None:  # Slack never sends an ephemeral's own content back
         shown["message"] = message_json(site.workspace, message)
     return shown
 
 
-def _on_view(site: Site, view: View) -> JsonObject:
+def _on_view(site: Site, view: View) -> Json:
     return {"container": {"type": "view", "view_id": view.id}, "view": site.views.json(view)}
 
 
-def block_actions(site: Site, user: User, on: Message | View, control: Control, chosen: JsonObject) -> JsonObject:
+def block_actions(site: Site, user: User, on: Message | View, control: Control, chosen: Json) -> Json:
     payload = _interaction(site, "block_actions", user)
     if isinstance(on, View):
         payload |= _on_view(site, on) | {"trigger_id": site.triggers.new(user.id, on.id)}
@@ -82,9 +83,9 @@ def block_actions(site: Site, user: User, on: Message | View, control: Control, 
     return payload
 
 
-def _action(site: Site, control: Control, chosen: JsonObject) -> JsonObject:
+def _action(site: Site, control: Control, chosen: Json) -> Json:
     element = control.element
-    kept: JsonObject = {
+    kept: Json = {
         name: element[name] for name in ("text", "value", "style", "confirm", "placeholder") if name in element
     }
     if element["type"] != "button":
@@ -99,7 +100,7 @@ def _action(site: Site, control: Control, chosen: JsonObject) -> JsonObject:
     }
 
 
-def view_submission(site: Site, user: User, view: View) -> JsonObject:
+def view_submission(site: Site, user: User, view: View) -> Json:
     return {
         **_interaction(site, "view_submission", user),
         "trigger_id": site.triggers.new(user.id, view.id),
@@ -108,11 +109,11 @@ def view_submission(site: Site, user: User, view: View) -> JsonObject:
     }
 
 
-def view_closed(site: Site, user: User, view: View, *, cleared: bool) -> JsonObject:
+def view_closed(site: Site, user: User, view: View, *, cleared: bool) -> Json:
     return {**_interaction(site, "view_closed", user), "view": site.views.json(view), "is_cleared": cleared}
 
 
-def block_suggestion(site: Site, user: User, on: Message | View, control: Control, typed: str) -> JsonObject:
+def block_suggestion(site: Site, user: User, on: Message | View, control: Control, typed: str) -> Json:
     place = _on_view(site, on) if isinstance(on, View) else _on_message(site, on)
     return {
         **_interaction(site, "block_suggestion", user),
@@ -123,7 +124,7 @@ def block_suggestion(site: Site, user: User, on: Message | View, control: Contro
     }
 
 
-def message_shortcut(site: Site, user: User, message: Message, callback_id: str) -> JsonObject:
+def message_shortcut(site: Site, user: User, message: Message, callback_id: str) -> Json:
     channel = site.workspace.channels[message.channel]
     return {
         **_interaction(site, "message_action", user),
@@ -137,7 +138,7 @@ def message_shortcut(site: Site, user: User, message: Message, callback_id: str)
     }
 
 
-def global_shortcut(site: Site, user: User, callback_id: str) -> JsonObject:
+def global_shortcut(site: Site, user: User, callback_id: str) -> Json:
     return {
         **_interaction(site, "shortcut", user),
         "callback_id": callback_id,
@@ -146,7 +147,7 @@ def global_shortcut(site: Site, user: User, callback_id: str) -> JsonObject:
     }
 
 
-def event(site: Site, body: JsonObject, channel: Channel | None = None) -> JsonObject:
+def event(site: Site, body: Json, channel: Channel | None = None) -> Json:
     workspace = site.workspace
     mine = {
         "enterprise_id": None,
@@ -169,7 +170,7 @@ def event(site: Site, body: JsonObject, channel: Channel | None = None) -> JsonO
     }
 
 
-def said(site: Site, message: Message, kind: str) -> JsonObject:
+def said(site: Site, message: Message, kind: str) -> Json:
     """`app_mention`, or `message` in a direct message; an edited one carries who edited it."""
     channel = site.workspace.channels[message.channel]
     body = message_json(site.workspace, message) | {
@@ -183,8 +184,8 @@ def said(site: Site, message: Message, kind: str) -> JsonObject:
     return event(site, body, channel)
 
 
-def home_opened(site: Site, user: User, tab: str = "home") -> JsonObject:
-    body: JsonObject = {
+def home_opened(site: Site, user: User, tab: str = "home") -> Json:
+    body: Json = {
         "type": "app_home_opened",
         "user": user.id,
         "channel": site.workspace.direct(user.id).id,
@@ -196,7 +197,7 @@ def home_opened(site: Site, user: User, tab: str = "home") -> JsonObject:
     return event(site, body)
 
 
-def joined(site: Site, user: User, channel: Channel) -> JsonObject:
+def joined(site: Site, user: User, channel: Channel) -> Json:
     body = {
         "type": "member_joined_channel",
         "user": user.id,
@@ -208,5 +209,5 @@ def joined(site: Site, user: User, channel: Channel) -> JsonObject:
     return event(site, body, channel)
 
 
-def renamed(site: Site, channel: Channel) -> JsonObject:
+def renamed(site: Site, channel: Channel) -> Json:
     return event(site, {"type": "channel_rename", "channel": channel_json(site.workspace, channel)}, channel)

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from html import unescape
 from typing import Any
 
+from domain.json_types import Json
 from sandbox.slack.acts import Acts, chosen_value
 from sandbox.slack.delivery import Ack
 from sandbox.slack.journal import Journal, NotSeen
 from sandbox.slack.mangle import as_a_phone_types
-from sandbox.slack.records import JsonObject, Message, User
+from sandbox.slack.records import Message, User
 from sandbox.slack.site import Site
 from sandbox.slack.views import View
 from sandbox.slack.words import Control, controls, reading, words
@@ -131,7 +132,7 @@ class Person:
     async def closes(self, view: View | None = None, *, everything: bool = False) -> None:
         await self._acts.close_view(self.user, view or await self.sees_form(), everything=everything)
 
-    async def looks_up(self, name: str, typed: str, on: Message | View | None = None) -> list[JsonObject]:
+    async def looks_up(self, name: str, typed: str, on: Message | View | None = None) -> list[Json]:
         """What an external select offers."""
         place, control = await self._find(name, on, 5.0)
         return await self._acts.suggest(self.user, place, control, typed)
@@ -228,7 +229,7 @@ def form_words(view: View) -> list[str]:
     return [view.title, *words(view.blocks), *view.errors.values(), view.trouble]
 
 
-def _blocks(place: Message | View) -> Sequence[JsonObject]:
+def _blocks(place: Message | View) -> Sequence[Json]:
     return place.blocks
 
 

@@ -1,12 +1,12 @@
-"""What the workspace keeps: people, channels, messages, files."""
+"""The records of a workspace: people, channels, messages, files."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
-JsonObject = dict[str, Any]
+from domain.json_types import Json
+from sandbox.slack.words import reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Channel:
 
     @property
     def kind(self) -> str:
-        """The prefix of the scopes that speak of it."""
+        """The prefix of the OAuth scopes for this kind of channel."""
         if self.is_im:
             return "im"
         return "groups" if self.is_private else "channels"
@@ -61,11 +61,11 @@ class Message:
     user: str
     text: str
     committed: datetime
-    blocks: tuple[JsonObject, ...] = ()
-    attachments: tuple[JsonObject, ...] = ()
+    blocks: tuple[Json, ...] = ()
+    attachments: tuple[Json, ...] = ()
     thread_ts: str | None = None
     broadcast: bool = False
-    metadata: JsonObject | None = None
+    metadata: Json | None = None
     edited: str | None = None
     by_bot: bool = False
     files: tuple[str, ...] = ()
@@ -76,6 +76,11 @@ class Message:
     @property
     def is_reply(self) -> bool:
         return self.thread_ts is not None and self.thread_ts != self.ts
+
+    @property
+    def full_text(self) -> str:
+        """Everything that a reader sees: fallback text, blocks and attachments."""
+        return reading(self)
 
 
 @dataclass(slots=True)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from sandbox.slack.records import Channel, File, JsonObject, Message, User
+from domain.json_types import Json
+from sandbox.slack.records import Channel, File, Message, User
 from sandbox.slack.workspace import Workspace
 
 
-def user_json(user: User) -> JsonObject:
+def user_json(user: User) -> Json:
     return {
         "id": user.id,
         "team_id": user.team_id,
@@ -23,8 +24,8 @@ def user_json(user: User) -> JsonObject:
     }
 
 
-def channel_json(workspace: Workspace, channel: Channel) -> JsonObject:
-    shown: JsonObject = {
+def channel_json(workspace: Workspace, channel: Channel) -> Json:
+    shown: Json = {
         "id": channel.id,
         "is_channel": channel.kind == "channels",
         "is_group": channel.kind == "groups",
@@ -42,8 +43,8 @@ def channel_json(workspace: Workspace, channel: Channel) -> JsonObject:
     return {**shown, "name": channel.name, "name_normalized": channel.name, "is_member": member}
 
 
-def message_json(workspace: Workspace, message: Message, *, metadata: bool = False) -> JsonObject:
-    shown: JsonObject = {
+def message_json(workspace: Workspace, message: Message, *, metadata: bool = False) -> Json:
+    shown: Json = {
         "type": "message",
         "user": message.user,
         "team": workspace.users[message.user].team_id if message.user in workspace.users else workspace.team_id,
@@ -66,7 +67,7 @@ def message_json(workspace: Workspace, message: Message, *, metadata: bool = Fal
     return shown | _thread(workspace, message) | _reactions(message)
 
 
-def _thread(workspace: Workspace, message: Message) -> JsonObject:
+def _thread(workspace: Workspace, message: Message) -> Json:
     if message.is_reply:
         return {"thread_ts": message.thread_ts}
     channel = workspace.channels[message.channel]
@@ -81,15 +82,15 @@ def _thread(workspace: Workspace, message: Message) -> JsonObject:
     }
 
 
-def _reactions(message: Message) -> JsonObject:
+def _reactions(message: Message) -> Json:
     names = dict.fromkeys(name for name, _ in message.reactions)
     users = {name: [user for one, user in message.reactions if one == name] for name in names}
     shown = [{"name": name, "users": found, "count": len(found)} for name, found in users.items()]
     return {"reactions": shown} if shown else {}
 
 
-def file_json(file: File) -> JsonObject:
-    shares: JsonObject = {}
+def file_json(file: File) -> Json:
+    shares: Json = {}
     for channel, ts in file.shares:
         shares.setdefault(channel, []).append({"ts": ts})
     return {

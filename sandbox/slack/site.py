@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sandbox.slack.records import JsonObject
+from domain.json_types import Json
 from sandbox.slack.triggers import Hooks, Triggers
 from sandbox.slack.views import Views
 from sandbox.slack.workspace import Workspace
@@ -27,9 +27,9 @@ class ApiCall:
 
     at: datetime
     method: str
-    args: JsonObject
+    args: Json
     status: int
-    answer: JsonObject
+    answer: Json
     fault: str = ""
 
 

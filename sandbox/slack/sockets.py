@@ -12,8 +12,8 @@ from typing import Any
 
 from aiohttp import WSMsgType, web
 
+from domain.json_types import Json
 from sandbox.slack.delivery import EVENT, Ack
-from sandbox.slack.records import JsonObject
 from sandbox.slack.site import Site
 
 MOST_CONNECTIONS = 10
@@ -25,17 +25,17 @@ class Link:
     """One connection and what was sent over it and not yet acknowledged."""
 
     socket: web.WebSocketResponse
-    unacked: dict[str, JsonObject] = field(default_factory=dict)
+    unacked: dict[str, Json] = field(default_factory=dict)
 
 
 class Sockets:
     def __init__(self, site: Site, patience: Callable[[], float]) -> None:
         self._site, self._patience = site, patience
         self._waiting: dict[str, asyncio.Future[Any]] = {}
-        self._backlog: list[JsonObject] = []
+        self._backlog: list[Json] = []
         self._turn = 0
         self.links: list[Link] = []
-        self.sent: list[JsonObject] = []
+        self.sent: list[Json] = []
 
     # the bot's end
 
@@ -64,7 +64,7 @@ class Sockets:
             if frame.type is WSMsgType.TEXT:
                 self._acknowledged(frame.data)
 
-    def _hello(self, life: int) -> JsonObject:
+    def _hello(self, life: int) -> Json:
         debug = {"host": "applink-sandbox", "build_number": 1, "approximate_connection_time": life}
         connection = {"app_id": self._site.workspace.app_id}
         return {
@@ -103,7 +103,7 @@ class Sockets:
 
     # Slack's end
 
-    async def send(self, kind: str, payload: JsonObject, retry: tuple[int, str] | None = None) -> Ack:
+    async def send(self, kind: str, payload: Json, retry: tuple[int, str] | None = None) -> Ack:
         if not self.links:
             return Ack(0, None, "dispatch_failed", "connection_failed")
         envelope = {
@@ -116,7 +116,7 @@ class Sockets:
         }
         return await self._await_ack(envelope)
 
-    async def _await_ack(self, envelope: JsonObject) -> Ack:
+    async def _await_ack(self, envelope: Json) -> Ack:
         name, begun = envelope["envelope_id"], time.monotonic()
         waiting = self._waiting[name] = asyncio.get_running_loop().create_future()
         try:
@@ -129,7 +129,7 @@ class Sockets:
         finally:
             del self._waiting[name]
 
-    async def _send_over(self, link: Link, envelope: JsonObject) -> None:
+    async def _send_over(self, link: Link, envelope: Json) -> None:
         link.unacked[envelope["envelope_id"]] = envelope
         self.sent.append(envelope)
         self._note("socket.sent", envelope=envelope["envelope_id"], type=envelope["type"])

@@ -5,8 +5,8 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass, field
 
+from domain.json_types import Json
 from sandbox.slack.journal import Journal
-from sandbox.slack.records import JsonObject
 from sandbox.slack.words import controls
 from sandbox.slack.workspace import Workspace
 
@@ -18,11 +18,11 @@ EMPTY = {"private_metadata": "", "callback_id": "", "clear_on_close": False, "no
 class View:
     id: str
     user: str
-    given: JsonObject
+    given: Json
     root: str
     hash: str
     previous: str | None = None
-    values: JsonObject = field(default_factory=dict)
+    values: Json = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
     trouble: str = ""
 
@@ -31,7 +31,7 @@ class View:
         return str((self.given.get("title") or {}).get("text", ""))
 
     @property
-    def blocks(self) -> list[JsonObject]:
+    def blocks(self) -> list[Json]:
         return list(self.given.get("blocks") or [])
 
 
@@ -51,11 +51,11 @@ class Views:
                 return view
         return None
 
-    def open(self, user: str, given: JsonObject) -> View:
+    def open(self, user: str, given: Json) -> View:
         self.stacks[user] = []
         return self.push(user, given)
 
-    def push(self, user: str, given: JsonObject) -> View:
+    def push(self, user: str, given: Json) -> View:
         stack = self.stacks.setdefault(user, [])
         name = self._workspace.new_id("V")
         view = View(name, user, _named(given), stack[0].id if stack else name, _hash())
@@ -65,7 +65,7 @@ class Views:
         self._note("view.opened", view)
         return view
 
-    def update(self, view: View, given: JsonObject) -> View:
+    def update(self, view: View, given: Json) -> View:
         """Inputs keep what was typed when block_id and action_id stay the same."""
         view.given, view.hash, view.errors = _named(given), _hash(), {}
         fresh = initial_values(view.blocks)
@@ -76,7 +76,7 @@ class Views:
         self._note("view.updated", view)
         return view
 
-    def publish(self, user: str, given: JsonObject) -> View:
+    def publish(self, user: str, given: Json) -> View:
         name = self._workspace.new_id("V")
         view = self.homes.setdefault(user, View(name, user, {}, name, ""))
         return self.update(view, given)
@@ -90,7 +90,7 @@ class Views:
         view.errors, view.trouble = errors, trouble
         self._note("view.refused", view, errors=errors, trouble=trouble)
 
-    def json(self, view: View) -> JsonObject:
+    def json(self, view: View) -> Json:
         return {
             **EMPTY,
             **{key: value for key, value in view.given.items() if value is not None},
@@ -114,16 +114,16 @@ def _hash() -> str:
     return f"{secrets.randbelow(10**10)}.{secrets.token_hex(4)}"
 
 
-def _named(given: JsonObject) -> JsonObject:
+def _named(given: Json) -> Json:
     return {**given, "blocks": named_blocks(given.get("blocks") or [])}
 
 
-def named_blocks(blocks: list[JsonObject]) -> list[JsonObject]:
+def named_blocks(blocks: list[Json]) -> list[Json]:
     """Slack gives every block and element the id that its author left out."""
     return [_named_block(block) for block in blocks]
 
 
-def _named_block(block: JsonObject) -> JsonObject:
+def _named_block(block: Json) -> Json:
     block = {**block, "block_id": block.get("block_id") or secrets.token_hex(3)}
     for name in ("element", "accessory"):
         if isinstance(block.get(name), dict):
@@ -133,7 +133,7 @@ def _named_block(block: JsonObject) -> JsonObject:
     return block
 
 
-def _named_element(element: JsonObject) -> JsonObject:
+def _named_element(element: Json) -> Json:
     if element.get("type") == "image" or element.get("action_id"):
         return element
     return {**element, "action_id": secrets.token_hex(3)}
@@ -169,9 +169,9 @@ INITIAL_FIELDS = {
 }
 
 
-def initial_values(blocks: list[JsonObject]) -> JsonObject:
+def initial_values(blocks: list[Json]) -> Json:
     """The state of a form nobody has touched."""
-    values: JsonObject = {}
+    values: Json = {}
     for control in controls(blocks):
         kind = control.element["type"]
         if field_name := VALUE_FIELDS.get(kind):

@@ -9,11 +9,11 @@ from typing import Any
 
 from aiohttp import web
 
+from domain.json_types import Json
 from sandbox.slack.api.call import ApiError, Call, Method
 from sandbox.slack.api.table import METHODS
 from sandbox.slack.faults import Fault, Faults, Rule
 from sandbox.slack.rates import RateLimits
-from sandbox.slack.records import JsonObject
 from sandbox.slack.site import ApiCall, Site
 
 STRUCTURED = frozenset({"blocks", "attachments", "metadata", "view", "files", "message"})
@@ -54,7 +54,7 @@ class WebApi:
             return self._answered(name, args, 200, refusal.answer, rule.fault)
         return await self._run(request, name, method, args, rule)
 
-    def _refuse_by(self, rule: Rule, name: str, args: JsonObject, method: Method) -> None:
+    def _refuse_by(self, rule: Rule, name: str, args: Json, method: Method) -> None:
         """Everything that keeps the call from being run."""
         wait = self._rates.retry_after(name, method.per_minute, str(args.get("channel", "")))
         if rule.fault is Fault.RATE_LIMITED:
@@ -75,9 +75,7 @@ class WebApi:
         if rule.fault is Fault.ERROR:
             raise ApiError(rule.error)
 
-    async def _run(
-        self, request: web.Request, name: str, method: Method, args: JsonObject, rule: Rule
-    ) -> web.StreamResponse:
+    async def _run(self, request: web.Request, name: str, method: Method, args: Json, rule: Rule) -> web.StreamResponse:
         if rule.fault is Fault.SLOW:
             await self._pause(rule.seconds)
         if rule.fault not in AFTER_COMMIT:
@@ -91,7 +89,7 @@ class WebApi:
         return response
 
     async def _without_commit(
-        self, request: web.Request, name: str, method: Method, args: JsonObject, rule: Rule
+        self, request: web.Request, name: str, method: Method, args: Json, rule: Rule
     ) -> web.StreamResponse:
         if rule.fault is Fault.HANG:
             await self._pause(3600)
@@ -101,13 +99,13 @@ class WebApi:
         cut(request)
         return response
 
-    def _commit(self, method: Method, args: JsonObject) -> JsonObject:
+    def _commit(self, method: Method, args: Json) -> Json:
         try:
             return method.run(Call(self._site, args))
         except ApiError as refusal:
             return refusal.answer
 
-    def _later(self, method: Method, args: JsonObject, seconds: float) -> None:
+    def _later(self, method: Method, args: Json, seconds: float) -> None:
         async def commit() -> None:
             await asyncio.sleep(seconds)
             self._commit(method, args)
@@ -122,14 +120,12 @@ class WebApi:
         except TimeoutError:
             return
 
-    def _answered(
-        self, name: str, args: JsonObject, status: int, answer: JsonObject, fault: Fault = Fault.NONE
-    ) -> web.Response:
+    def _answered(self, name: str, args: Json, status: int, answer: Json, fault: Fault = Fault.NONE) -> web.Response:
         self._log(name, args, status, answer, fault)
         headers = {"X-OAuth-Scopes": ",".join(sorted(self._site.scopes))}
         return web.json_response(answer, status=status, headers=headers)
 
-    def _log(self, name: str, args: JsonObject, status: int, answer: JsonObject, fault: Fault) -> None:
+    def _log(self, name: str, args: Json, status: int, answer: Json, fault: Fault) -> None:
         kept = {key: value for key, value in args.items() if key != "token"}
         shown = "" if fault is Fault.NONE else fault.value
         self._site.calls.append(ApiCall(self._site.now(), name, kept, status, answer, shown))
@@ -161,9 +157,9 @@ def authorize(site: Site, method: Method, token: str) -> None:
         raise ApiError("missing_scope", needed=method.scope, provided=",".join(sorted(site.scopes)))
 
 
-async def read_args(request: web.Request) -> JsonObject:
+async def read_args(request: web.Request) -> Json:
     """Query, form or JSON; in a form the structured arguments are JSON texts."""
-    args: JsonObject = dict(request.query)
+    args: Json = dict(request.query)
     if request.content_type == "application/json":
         try:
             body = await request.json()

@@ -1,11 +1,12 @@
-"""What a person can read in blocks, and what can be pressed in them."""
+"""The text that a person reads in blocks, and the controls that they can use."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
-from sandbox.slack.records import JsonObject, Message
+from domain.json_types import Json
 
 PRESSABLE = frozenset(
     {
@@ -17,12 +18,23 @@ PRESSABLE = frozenset(
 READABLE = ("text", "title", "label", "hint", "description", "fields", "elements", "accessory", "rows", "element")
 
 
+class Readable(Protocol):
+    """A message: fallback text, blocks and attachments."""
+
+    @property
+    def text(self) -> str: ...
+    @property
+    def blocks(self) -> object: ...
+    @property
+    def attachments(self) -> object: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Control:
     """An element that can be used, with the block it stands in."""
 
-    block: JsonObject
-    element: JsonObject
+    block: Json
+    element: Json
 
     @property
     def label(self) -> str:
@@ -54,8 +66,8 @@ def words(thing: object) -> Iterator[str]:
             yield from words(part)
 
 
-def reading(message: Message) -> str:
-    """All that stands in a message: its blocks where there are any, and its fallback text."""
+def reading(message: Readable) -> str:
+    """Everything in a message: its fallback text, its blocks and its attachments."""
     return "\n".join([message.text, *words(message.blocks), *words(message.attachments)])
 
 

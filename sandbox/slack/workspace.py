@@ -9,8 +9,9 @@ from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
+from domain.json_types import Json
 from sandbox.slack.journal import Journal
-from sandbox.slack.records import Channel, File, JsonObject, Message, User, UserGroup
+from sandbox.slack.records import Channel, File, Message, User, UserGroup
 
 
 class Workspace:
@@ -160,5 +161,5 @@ def _carries(message: Message, notice: str) -> bool:
     return isinstance(payload, dict) and notice in payload.values()
 
 
-def _plain(message: Message) -> JsonObject:
+def _plain(message: Message) -> Json:
     return {key: value for key, value in asdict(message).items() if value not in (None, (), False)}

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
+from domain.json_types import Json
 from sandbox.velero import files
 from sandbox.velero.names import valid_label
-from sandbox.velero.server import Change, Json, Server, labels, moment, phase
+from sandbox.velero.server import Change, Server, labels, moment, phase
 from sandbox.velero.store import Unreachable, reach
 from sandbox.velero.work import Tick, Work
 

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+from domain.json_types import Json
 from sandbox.bucket import SIGNED_FOR
 from sandbox.velero import files
 from sandbox.velero.log import stamp
-from sandbox.velero.server import Change, Json, Server, moment, phase, status
+from sandbox.velero.server import Change, Server, moment, phase, status
 from sandbox.velero.store import public_endpoint
 from sandbox.velero.work import Tick, Work
 

@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Callable
 from typing import Literal
 
+from domain.json_types import Json
 from sandbox.bucket import Buckets
 from sandbox.clock import Clock
 from sandbox.kubernetes.objects import Objects
@@ -19,7 +20,7 @@ from sandbox.velero.history import Past, seed
 from sandbox.velero.install import install
 from sandbox.velero.restores.controller import Restores
 from sandbox.velero.schedule import Schedules
-from sandbox.velero.server import WATCHED, Change, Json, Part, Server, decodable
+from sandbox.velero.server import WATCHED, Change, Part, Server, decodable
 from sandbox.velero.settings import Outcome, Script, Scripts, VeleroSettings
 from sandbox.velero.status import StatusRequests
 from sandbox.velero.sync import Sync

@@ -7,10 +7,9 @@ import tarfile
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from domain.json_types import Json
 from sandbox.bucket import Bucket
 from sandbox.velero.selection import Item
-
-Json = dict[str, Any]
 
 BACKUP_FILES = {
     "BackupLog": "{name}-logs.gz",

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+from domain.json_types import Json
 from sandbox.velero.names import valid_label
-from sandbox.velero.server import Change, Json, Server, labels, moment, phase, status
+from sandbox.velero.server import Change, Server, labels, moment, phase, status
 from sandbox.velero.work import Tick, Work
 
 LABEL = "velero.io/gc-failure"

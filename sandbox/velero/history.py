@@ -5,8 +5,8 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
+from domain.json_types import Json
 from sandbox.bucket import Bucket
 from sandbox.kubernetes.objects import Objects
 from sandbox.kubernetes.schemas.kinds import KINDS
@@ -14,8 +14,6 @@ from sandbox.velero import durations, files
 from sandbox.velero.log import RunLog, stamp
 from sandbox.velero.names import timestamped
 from sandbox.velero.selection import Item
-
-Json = dict[str, Any]
 
 FAULT = "timed out waiting for the condition"
 

@@ -3,12 +3,12 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
+from domain.json_types import Json
 from sandbox.velero.log import RunLog
 from sandbox.velero.selection import Item, matches
 
-Json = dict[str, Any]
 HookPhase = Literal["pre", "post"]
 
 NO_EXEC = "no preferred addresses found; known addresses: []"

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
+from domain.json_types import Json
 from sandbox.velero import durations
-from sandbox.velero.server import Change, Json, Server, moment, status
+from sandbox.velero.server import Change, Server, moment, status
 from sandbox.velero.store import Unreachable, intruders, reach
 from sandbox.velero.work import Tick, Work
 

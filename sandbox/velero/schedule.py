@@ -6,9 +6,10 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from domain.json_types import Json
 from sandbox.kubernetes.failures import ApiFailure
 from sandbox.velero.names import timestamped
-from sandbox.velero.server import Change, Json, Server, labels, moment, phase, status
+from sandbox.velero.server import Change, Server, labels, moment, phase, status
 from sandbox.velero.work import Tick, Work
 from velero.cron import expression as cron
 

@@ -3,13 +3,11 @@
 import fnmatch
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
+from domain.json_types import Json
 from sandbox.kubernetes.objects import Objects
 from sandbox.kubernetes.schemas.kinds import Kind
 from sandbox.velero.resources import Names, listed
-
-Json = dict[str, Any]
 
 EXCLUDE_LABEL = "velero.io/exclude-from-backup"
 OLD_FILTERS = ("includedResources", "excludedResources", "includeClusterResources")

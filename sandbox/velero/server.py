@@ -7,6 +7,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, Literal, Protocol
 
+from domain.json_types import Json
 from sandbox.bucket import Buckets
 from sandbox.clock import Clock
 from sandbox.kubernetes.failures import ApiFailure
@@ -14,8 +15,6 @@ from sandbox.kubernetes.objects import Objects
 from sandbox.velero import durations
 from sandbox.velero.log import line, stamp
 from sandbox.velero.settings import Scripts, VeleroSettings
-
-Json = dict[str, Any]
 
 WATCHED = (
     "backups",

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-from sandbox.velero.server import Change, Json, Server, moment, phase, status
+from domain.json_types import Json
+from sandbox.velero.server import Change, Server, moment, phase, status
 from sandbox.velero.work import Work
 
 KEPT = timedelta(minutes=1)

@@ -1,14 +1,12 @@
 """Reaching a location's bucket, with the texts of an S3 client that cannot."""
 
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import quote, urlsplit
 
+from domain.json_types import Json
 from sandbox.bucket import Bucket
 from sandbox.velero.files import prefix_of
 from sandbox.velero.server import Server
-
-Json = dict[str, Any]
 
 UNKNOWN = "rpc error: code = Unknown desc = "
 DIRECTORIES = ("backups", "restores", "restic", "metadata", "plugins", "kopia")

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
+from domain.json_types import Json
 from sandbox.bucket import Bucket
 from sandbox.kubernetes.failures import ApiFailure
 from sandbox.velero import durations, files
 from sandbox.velero.names import valid_label
-from sandbox.velero.server import TERMINAL, Change, Json, Server, labels, moment, phase, status
+from sandbox.velero.server import TERMINAL, Change, Server, labels, moment, phase, status
 from sandbox.velero.store import Unreachable, reach
 from sandbox.velero.work import Tick
 

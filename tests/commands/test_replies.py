@@ -135,11 +135,9 @@ REPLIES: dict[str, Callable[[], Answer]] = {
     "subscribe": lambda: world().notes("subscribe namespace shop").answer,
     "subscribe-list": lambda: world().notes("subscribe").answer,
     "dry-run-create": dry("backup create b1 --include-namespaces shop"),
-    "dry-run-partial": dry("backup create b1 Add --type partial."),
+    "dry-run-partial": dry("backup create b1 --type partial --app store"),
     "dry-run-yaml": dry("backup create b1 --include-namespaces shop -o yaml"),
-    "dry-run-refused": dry(
-        "Create one: `backup-location create NAME --provider PROVIDER --bucket BUCKET`. new --provider aws --bucket velero --prefix x"
-    ),
+    "dry-run-refused": dry("backup-location create new --provider aws --bucket velero --prefix x"),
     "confirm-location": asked("backup-location delete far"),
     "confirm-several": asked("backup delete shop-1 shop-2"),
     "error-flag": refused("backup create x --inclde-namespaces shop"),

@@ -16,7 +16,7 @@ async def test_the_second_asking_opens_no_second_approval(build):
     await house.ada.says("/velero backup create b1 --include-namespaces shop")
     line = "/velero backup create b1 --include-namespaces shop --reason 'once more'"
     answer = await house.ada.says(line)
-    assert "Already requested" in (await answer.reply("Already requested")).text
+    assert "Already requested" in (await answer.reply("Already requested")).full_text
     waiting = await house.store.read(lambda tx: tx.operations.open())
     assert [each.subject for each in waiting] == ["b1"]
 

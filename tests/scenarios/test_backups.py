@@ -16,7 +16,7 @@ async def test_a_backup_runs_and_its_card_says_so(house):
     assert spec["includedNamespaces"] == ["shop"]
     assert spec["storageLocation"] == "default"
     for word in ("Completed", "prod", "velero backup create b1", "Describe", "Logs", "Delete"):
-        assert word in "\n".join([card.text, *words(card.blocks)])
+        assert word in card.full_text
     assert "Completed" in card.text
 
 
@@ -41,8 +41,8 @@ async def test_a_failure_also_reaches_the_incident_channel_with_its_reason(house
     house.prod.velero.script("b1", outcome="partial", reason="timed out waiting for the condition")
     await house.grace.says(CREATE)
     news = await house.sees("#incidents", "Backup b1 PartiallyFailed", "timed out waiting for the condition")
-    assert "<!here>" in news.text
-    assert "There is no good backup" in news.text
+    assert "<!here>" in news.full_text
+    assert "There is no good backup" in news.full_text
     await house.sees("#ops", "backup create b1", "PartiallyFailed")
     await house.sees("#ops", "Backup b1 PartiallyFailed", f"<@{house.grace.id}>")
     assert "Follow it in its thread" in "\n".join(words(news.blocks))
@@ -66,7 +66,7 @@ async def test_the_first_success_after_a_failure_says_recovered(house):
 
 async def test_an_unknown_location_is_refused_with_the_ones_there_are(house):
     answer = await house.grace.says(f"{CREATE} --storage-location nowhere")
-    assert "default" in (await answer.reply("nowhere")).text
+    assert "default" in (await answer.reply("nowhere")).full_text
     assert house.prod.get("backups", "b1") is None
 
 
@@ -109,7 +109,7 @@ async def a_file(house):
 async def test_a_channel_that_means_no_cluster_asks_which(house):
     await house.backed_up("b1")
     answer = await house.grace.says("/velero backup logs b1", in_="#shop-team")
-    assert "prod, staging" in (await answer.reply("`cluster` is missing.")).text
+    assert "prod, staging" in (await answer.reply("`cluster` is missing.")).full_text
 
 
 async def test_a_backup_that_is_still_running_has_no_log_yet(house):
@@ -171,21 +171,23 @@ async def test_whoami_says_as_whom_one_is_known_and_what_follows(house):
     answer = await house.ada.says("/velero whoami")
     reply = await answer.reply("You are Ada.")
     for word in ("developers", "developers-back-up-their-shop", "prod"):
-        assert word in reply.text
+        assert word in reply.full_text
 
 
 async def test_status_speaks_of_every_cluster(house):
     await house.backed_up("b1")
     answer = await house.grace.says("/velero status")
     reply = await answer.reply("prod")
-    assert "staging" in reply.text
-    assert "v1.18.2" in reply.text
+    assert "staging" in reply.full_text
+    assert "v1.18.2" in reply.full_text
 
 
 async def test_help_stands_behind_every_word(house):
-    assert "backup create" in (await (await house.ada.says("/velero help")).reply("Commands")).text
-    assert "--include-namespaces" in (await (await house.ada.says("/velero backup create ?")).reply("Back up")).text
-    assert "not for you" in (await (await house.ada.says("/velero backup")).reply("backup delete")).text
+    assert "backup create" in (await (await house.ada.says("/velero help")).reply("Commands")).full_text
+    assert (
+        "--include-namespaces" in (await (await house.ada.says("/velero backup create ?")).reply("Back up")).full_text
+    )
+    assert "not for you" in (await (await house.ada.says("/velero backup")).reply("backup delete")).full_text
 
 
 async def test_the_bare_command_is_a_menu_of_buttons(house):
@@ -226,7 +228,7 @@ async def test_the_channel_chooses_the_cluster_and_the_flag_another(house):
 async def test_a_dry_run_shows_the_plan_and_writes_nothing(house):
     answer = await house.grace.says(f"{CREATE} --dry-run")
     reply = await answer.reply("Nothing was changed")
-    assert "on-call-runs-backups-and-schedules" in reply.text
+    assert "on-call-runs-backups-and-schedules" in reply.full_text
     answer = await house.grace.says(f"{CREATE} -o yaml")
     await answer.reply("kind: Backup")
     assert house.prod.all("backups") == []
@@ -296,6 +298,6 @@ async def test_where_files_are_switched_off_that_is_said(house):
     await house.restart()
     await house.backed_up("b1")
     answer = await house.grace.says("/velero backup logs b1")
-    assert "Not shown here: b1.log. Files are switched off" in (await answer.reply("Log of b1")).text
+    assert "Not shown here: b1.log. Files are switched off" in (await answer.reply("Log of b1")).full_text
     await house.quiet()
     assert not house.slack.workspace.files

@@ -50,7 +50,7 @@ async def test_it_is_told_what_is_wrong_and_nothing_is_written(house, line, word
     answer = await house.grace.says(f"/velero {line}")
     reply = await answer.reply("❌") if "download" not in line and line != "install" else await answer.reply()
     for word in words:
-        assert word in reply.text.replace("&gt;", ">"), reply.text
+        assert word in reply.full_text.replace("&gt;", ">"), reply.full_text
     await house.quiet()
     await nothing_written(house)
 
@@ -92,18 +92,18 @@ async def test_a_phone_types_it(house):
 
 async def test_users_and_channels_in_a_line_are_undone(house):
     answer = await house.grace.says("/velero backup get --created-by <@U000000004|grace>", raw=True)
-    assert (await answer.reply()).text.count("❌") == 0
+    assert (await answer.reply()).full_text.count("❌") == 0
 
 
 async def test_a_name_that_exists_is_refused_with_a_free_one(house):
     await house.backed_up("b1")
     answer = await house.grace.says("/velero backup create b1 --include-namespaces shop")
-    assert "b1-2" in (await answer.reply("There already is a backup named 'b1'")).text
+    assert "b1-2" in (await answer.reply("There already is a backup named 'b1'")).full_text
     assert len(house.prod.all("backups")) == 1
 
 
 async def test_the_wrong_part_is_underlined_and_one_corrected_line_offered(house):
     answer = await house.grace.says("/velero backup create b1 --include-namespace shop")
-    lines = (await answer.reply("❌")).text.splitlines()
+    lines = (await answer.reply("❌")).full_text.splitlines()
     assert "backup create b1 --include-namespaces shop" in lines
     assert any(set(line.strip()) == {"^"} for line in lines)

@@ -46,7 +46,7 @@ async def test_it_is_named_in_the_answer_and_comes_back_by_itself(house, trouble
     trouble(house.prod.api)
     answer = await house.grace.says("/velero backup create b0 --include-namespaces shop")
     reply = await answer.reply("prod", deadline=45)
-    assert reply.text.startswith("❌")
+    assert reply.full_text.startswith("❌")
     house.prod.api.faults.clear()
     await house.grace.says(CREATE)
     await house.sees("#ops", "backup create b1", "Completed", deadline=45)
@@ -57,7 +57,7 @@ async def test_status_tells_of_all_and_names_the_one_in_trouble(house, trouble):
     trouble(house.prod.api)
     answer = await house.grace.says("/velero status")
     reply = await answer.reply("staging", deadline=40)
-    line = next(line for line in reply.text.splitlines() if line.startswith("prod"))
+    line = next(line for line in reply.full_text.splitlines() if line.startswith("prod"))
     assert "ok" not in line.split()
 
 
@@ -75,7 +75,7 @@ async def test_a_velero_that_keeps_silent_is_named_in_status(house):
     await house.prod.velero.stop()
     answer = await house.grace.says("/velero status")
     reply = await answer.reply("staging", deadline=20)
-    assert "Velero doesn't respond" in reply.text
+    assert "Velero doesn't respond" in reply.full_text
 
 
 async def test_a_bot_starts_while_a_cluster_is_down(build):

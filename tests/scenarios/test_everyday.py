@@ -36,8 +36,8 @@ async def test_an_inline_policy_is_made_before_the_backup(house):
 async def test_a_wrong_word_is_underlined_and_mended(house):
     answer = await house.grace.says("/velero backup create b1 --inclde-namespaces shop")
     reply = await answer.reply("has no flag --inclde-namespaces")
-    assert "^^^^" in reply.text
-    assert "backup create b1 --include-namespaces shop" in reply.text
+    assert "^^^^" in reply.full_text
+    assert "backup create b1 --include-namespaces shop" in reply.full_text
 
 
 async def test_a_location_goes_only_by_its_typed_name(house):

@@ -31,7 +31,7 @@ async def test_a_webhook_route_without_its_secret_is_named_everywhere(build):
     assert "the secret isn't set" in (await degraded(house))["route pager"]
     for line in ("/velero status", "/velero doctor"):
         reply = await (await house.grace.says(line)).reply("route pager", deadline=15)
-        assert "the secret isn't set" in reply.text
+        assert "the secret isn't set" in reply.full_text
     checked = CliRunner().invoke(cli, ["config", "check", "--strict", "--config", str(house.settings)])
     assert checked.exit_code == 1
     assert "route pager: nothing is sent: the secret isn't set" in checked.output

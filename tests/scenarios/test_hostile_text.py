@@ -58,7 +58,7 @@ async def test_a_hundred_kilobytes_of_errors(house):
     house.prod.velero.script("b1", outcome="fails", reason="x" * 100_000)
     await house.grace.says("/velero backup create b1 --include-namespaces shop")
     news = await house.sees("#incidents", "Backup b1 Failed")
-    assert len(news.text) < 4000
+    assert len(news.full_text) < 4000
     reply = await (await house.grace.says("/velero backup describe b1")).reply("b1: Failed")
     assert len(json.dumps(reply.blocks)) < 20_000
     await house.quiet()
@@ -81,7 +81,7 @@ async def test_hostile_labels_and_annotations_in_a_list(house):
     await house.ended("backups", "b1")
     await house.quiet()
     reply = await (await house.grace.says("/velero backup get")).reply("1 backup")
-    said = "\n".join([reply.text, *words(reply.blocks)])
+    said = reply.full_text
     assert "<!channel>" not in said
     assert "\u202e" not in said
 
@@ -108,4 +108,4 @@ async def test_a_reason_is_shown_as_it_was_typed_and_formats_nothing(house):
     line = "backup create b1 --include-namespaces shop --reason 'before &lt;!here&gt; *release* ```'"
     await house.grace.says(f"/velero {line}", raw=True)
     card = await house.sees("#ops", "backup create b1", "Completed")
-    assert "<!here>" not in "\n".join([card.text, *words(card.blocks)])
+    assert "<!here>" not in card.full_text

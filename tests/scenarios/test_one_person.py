@@ -33,4 +33,4 @@ async def test_everything_of_hers_is_found_by_any_name(house):
 
 async def test_of_somebody_unknown_nothing_is_found(house):
     await house.backed_up("b1")
-    assert "Nothing" in (await (await house.grace.says("/velero audit --by nobody")).reply()).text
+    assert "Nothing" in (await (await house.grace.says("/velero audit --by nobody")).reply()).full_text

@@ -49,7 +49,7 @@ async def test_in_a_channel_without_the_bot_the_card_comes_directly_with_what_to
     house.slack.workspace.add_channel("elsewhere", ["grace"], bot=False, is_private=True)
     await house.grace.says(f"/velero {CREATE} --cluster prod", in_="#elsewhere")
     card = await house.sees("@grace", "backup create b1", "Completed")
-    assert "Invite me" in str(card.blocks) + card.text
+    assert "Invite me" in card.full_text
     await house.sees("@grace", "Backup b1 Completed")
 
 

@@ -18,16 +18,16 @@ async def test_a_node_port_that_is_taken_is_named_with_its_owner(house):
     body = {"metadata": {"name": "front", "annotations": applied}, "spec": {"type": "NodePort", "ports": ports}}
     house.prod.objects.create("services", "shop", body)
     reply = await planned(house, f"{ASK} --namespace-mappings shop:shop-copy")
-    assert "Service shop-copy/front: node port 30080 is used by shop/front" in reply.text
-    assert "It would end PartiallyFailed" in reply.text
+    assert "Service shop-copy/front: node port 30080 is used by shop/front" in reply.full_text
+    assert "It would end PartiallyFailed" in reply.full_text
 
 
 async def test_where_no_port_is_chosen_nothing_is_feared(house):
     body = {"metadata": {"name": "front"}, "spec": {"ports": [{"port": 80}]}}
     house.prod.objects.create("services", "shop", body)
     reply = await planned(house, f"{ASK} --namespace-mappings shop:shop-copy")
-    assert "clash" not in reply.text
-    assert "PartiallyFailed" not in reply.text
+    assert "clash" not in reply.full_text
+    assert "PartiallyFailed" not in reply.full_text
 
 
 RULES = {
@@ -44,8 +44,8 @@ RULES = {
 async def test_what_modifiers_change_is_named(house):
     words = f"{ASK} --existing-resource-policy update --modifier '{json.dumps(RULES)}'"
     reply = await planned(house, words)
-    assert "Changed by resource modifiers: ConfigMap shop/settings-0." in reply.text
-    assert "ConfigMap shop/settings-0 (data.color)" in reply.text
+    assert "Changed by resource modifiers: ConfigMap shop/settings-0." in reply.full_text
+    assert "ConfigMap shop/settings-0 (data.color)" in reply.full_text
 
 
 async def test_into_a_namespace_that_is_being_deleted_nothing_is_restored(house):

@@ -24,7 +24,7 @@ async def test_one_asks_and_another_approves(house):
     house.prod.objects.delete("configmaps", "shop", "settings-0")
     request = await asked(house)
     for word in ("backup b1", "oops", f"<@{house.grace.id}>", "Fingerprint", "Votes: 0 of 1"):
-        assert word in request.text
+        assert word in request.full_text
     await house.bob.clicks("Approve", on=request)
     await house.ended("restores", "r1")
     await house.sees("#ops", "restore create r1", "Completed")
@@ -76,8 +76,8 @@ async def test_the_request_says_what_would_change(house):
     house.prod.objects.delete("configmaps", "shop", "settings-0")
     house.prod.objects.patch("configmaps", "shop", "settings-1", {"data": {"number": "99"}})
     request = await asked(house)
-    assert "1 object would be created: 1 ConfigMap" in request.text
-    assert "ConfigMap shop/settings-1 (data.number)" in request.text
+    assert "1 object would be created: 1 ConfigMap" in request.full_text
+    assert "ConfigMap shop/settings-1 (data.number)" in request.full_text
 
 
 async def test_a_grown_impact_is_stale_and_one_button_asks_again(house):
@@ -111,7 +111,7 @@ async def test_a_safety_backup_comes_first_and_undo_brings_it_back(house):
     await house.backed_up("b1")
     house.prod.objects.patch("configmaps", "shop", "settings-1", {"data": {"number": "99"}})
     request = await asked(house, SAFE)
-    assert "create Backup r1-safety, then wait until it is Completed" in request.text
+    assert "create Backup r1-safety, then wait until it is Completed" in request.full_text
     await house.bob.clicks("Approve", on=request)
     card = await house.sees("#ops", "restore create r1", "Completed", "Undo")
     assert number(house) == "1"
@@ -198,8 +198,8 @@ async def test_who_may_not_restore_is_shown_no_preview(house):
     await house.quiet()
     answer = await house.grace.says("/velero restore plan r1 --from-backup b1 --include-namespaces billing")
     reply = await answer.reply("Nothing was changed")
-    assert "settings" not in reply.text
-    assert "exist and are identical" not in reply.text
+    assert "settings" not in reply.full_text
+    assert "exist and are identical" not in reply.full_text
 
 
 NIGHTLY = "/velero schedule create nightly --schedule '0 3 * * *' --include-namespaces shop"
@@ -233,7 +233,7 @@ async def test_the_restore_holds_them_itself_from_the_approval_on(house):
     await house.grace.says(NIGHTLY)
     await house.eventually(lambda: house.prod.get("schedules", "nightly"))
     request = await asked(house, f"{ASK} --hold-schedules")
-    assert "patch Schedule nightly" in request.text
+    assert "patch Schedule nightly" in request.full_text
     assert not (house.prod.get("schedules", "nightly").get("status") or {}).get("lastSkipped")
     await house.bob.clicks("Approve", on=request)
     await house.ended("restores", "r1")
@@ -245,14 +245,14 @@ async def test_what_waits_for_approval_stands_in_status_and_in_the_home(house):
     request = await asked(house)
     answer = await house.bob.says("/velero status")
     told = await answer.reply("1 request waiting for approval.")
-    assert "restore create r1" in told.text
+    assert "restore create r1" in told.full_text
     link = f"/archives/{house.slack.workspace.channel('#approvals').id}/p{request.ts.replace('.', '')}"
-    assert link in told.text
+    assert link in told.full_text
     assert link in json.dumps((await house.bob.opens_home()).blocks)
     await house.grace.clicks("Withdraw", on=request)
     await house.sees("#approvals", "restore create r1", "withdrawn")
     after = await house.bob.says("/velero status")
-    assert "waiting for approval" not in (await after.reply("CLUSTER")).text
+    assert "waiting for approval" not in (await after.reply("CLUSTER")).full_text
 
 
 @pytest.mark.parametrize("trouble", [Trouble.RESET, Trouble.HANG])
@@ -261,7 +261,7 @@ async def test_what_waits_is_listed_also_while_its_cluster_is_silent(house, trou
     house.prod.api.faults.on(trouble)
     answer = await house.bob.says("/velero status")
     told = await answer.reply("1 request waiting for approval.", deadline=40)
-    assert "restore create r1" in told.text
+    assert "restore create r1" in told.full_text
 
 
 WIDER = worlds.RULES.replace(
@@ -276,8 +276,8 @@ async def test_of_a_restore_of_others_a_tenant_s_status_says_nothing(build):
     await house.backed_up("b1", includedNamespaces=["billing"])
     await house.quiet()
     await asked(house, ASK.replace("--include-namespaces shop", "--include-namespaces billing"))
-    assert "waiting for approval" in (await (await house.grace.says("/velero status")).reply("CLUSTER")).text
-    assert "approval" not in (await (await house.ada.says("/velero status")).reply("CLUSTER")).text
+    assert "waiting for approval" in (await (await house.grace.says("/velero status")).reply("CLUSTER")).full_text
+    assert "approval" not in (await (await house.ada.says("/velero status")).reply("CLUSTER")).full_text
 
 
 async def test_the_second_request_for_a_namespace_is_told_of_the_first(house):

@@ -76,7 +76,7 @@ async def test_a_namespace_that_is_not_in_the_backup_is_refused(house):
     reply = await refused(
         house, "--from-backup b1 --include-namespaces shop-x", "There is no namespaces 'shop-x' in backup b1"
     )
-    assert "shop" in reply.text
+    assert "shop" in reply.full_text
 
 
 async def test_a_copy_in_another_namespace(house):
@@ -201,7 +201,7 @@ async def test_into_another_cluster_that_shares_the_bucket(house):
 async def test_another_cluster_that_does_not_know_the_backup_says_how_to_get_it(house):
     answer = await house.grace.says(f"/velero restore create r1 {SHOP} --to-cluster staging")
     reply = await answer.reply("Backup `b1` isn't available in staging yet.")
-    assert "--access-mode ReadOnly" in reply.text
+    assert "--access-mode ReadOnly" in reply.full_text
 
 
 # looking at them
@@ -211,7 +211,7 @@ async def test_list_describe_logs_delete(house):
     await restored(house, SHOP)
     await (await house.grace.says("/velero restore get")).reply("r1")
     told = await (await house.grace.says("/velero restore describe r1")).reply("Restore r1: Completed")
-    assert "b1" in told.text or told.blocks
+    assert "b1" in told.full_text or told.blocks
     await (await house.grace.says("/velero restore logs r1")).reply("Log of r1")
     await house.grace.says("/velero restore delete r1")
     await house.eventually(lambda: house.prod.get("restores", "r1") is None)

@@ -54,8 +54,8 @@ async def test_a_restore_waits_for_approval_as_any_other(house):
               "Why": "a bad deploy", "channel": house.world.channel("ops")}  # fmt: skip
     await house.grace.submits(view, values)
     request = await house.sees("#approvals", "restore create", "waiting for approval", "from backup b1")
-    assert "-safety, then wait until it is Completed" in request.text
-    assert "a bad deploy" in request.text
+    assert "-safety, then wait until it is Completed" in request.full_text
+    assert "a bad deploy" in request.full_text
     assert house.prod.all("restores") == []
     await house.bob.clicks("Approve", on=request)
     (restore,) = await house.eventually(lambda: house.prod.all("restores"))
@@ -159,7 +159,7 @@ async def test_who_may_not_see_it_is_not_shown_it(house):
     await house.backed_up("billing-2", includedNamespaces=["billing"])
     news = await house.sees("#incidents", "Backup billing-2 PartiallyFailed")
     reply = await (await house.ada.takes_shortcut("show", on=news)).reply("There is no backup")
-    assert "secret of billing" not in reply.text
+    assert "secret of billing" not in reply.full_text
 
 
 async def test_a_shortcut_that_nobody_knows_does_nothing(house):

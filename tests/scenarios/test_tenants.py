@@ -16,7 +16,7 @@ async def shared(house):
 
 
 async def heard(answer, words=""):
-    return (await answer.reply(words)).text
+    return (await answer.reply(words)).full_text
 
 
 async def test_lists_show_her_own_and_the_wide_one_redacted(shared):

@@ -15,7 +15,7 @@ async def told(house):
     async def said(line: str) -> str:
         answer = await house.grace.says(f"/velero {line}")
         reply = await answer.reply()
-        return reply.text.replace("&gt;", ">").replace("&amp;", "&")
+        return reply.full_text.replace("&gt;", ">").replace("&amp;", "&")
 
     return said
 

@@ -319,7 +319,7 @@ async def test_a_revoked_token_is_told_as_such_and_so_is_its_end(house):
     await house.sees("#incidents", "Cluster prod refuses the bot's credentials", deadline=20)
     answer = await house.grace.says("/velero status")
     reply = await answer.reply("staging", deadline=20)
-    line = next(line for line in reply.text.splitlines() if line.startswith("prod"))
+    line = next(line for line in reply.full_text.splitlines() if line.startswith("prod"))
     assert "does not accept the bot's credentials" in line
     tokens.update(kept)
     await house.sees("#incidents", "Cluster prod accepts the bot's credentials again", deadline=20)

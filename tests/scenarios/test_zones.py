@@ -7,4 +7,4 @@ async def test_times_are_then_told_in_the_zone_of_the_settings(house):
     answer = await (await house.grace.says("/velero backup get")).reply("b1")
     assert "UTC" in answer.text
     assert "Mars" not in answer.text
-    assert "Mars" not in (await (await house.grace.says("/velero whoami")).reply("Time zone")).text
+    assert "Mars" not in (await (await house.grace.says("/velero whoami")).reply("Time zone")).full_text

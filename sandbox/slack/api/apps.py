@@ -5,19 +5,20 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
+from domain.json_types import Json
 from sandbox.slack.api.call import ApiError, Call, Method
 from sandbox.slack.blockkit.check import check_blocks, check_view
-from sandbox.slack.records import JsonObject, Message
+from sandbox.slack.records import Message
 
 
-def api_test(call: Call) -> JsonObject:
+def api_test(call: Call) -> Json:
     args = {key: value for key, value in call.args.items() if key != "token"}
     if error := call.get("error"):
         raise ApiError(str(error), args=args)
     return {"ok": True, "args": args}
 
 
-def auth_test(call: Call) -> JsonObject:
+def auth_test(call: Call) -> Json:
     workspace = call.workspace
     return {
         "ok": True,
@@ -31,14 +32,14 @@ def auth_test(call: Call) -> JsonObject:
     }
 
 
-def connections_open(call: Call) -> JsonObject:
+def connections_open(call: Call) -> Json:
     ticket = secrets.token_urlsafe(12)
     call.site.tickets[ticket] = False
     address = call.site.base_url.replace("http", "ws", 1)
     return {"ok": True, "url": f"{address}/link/?ticket={ticket}&app_id={call.workspace.app_id}"}
 
 
-def add_reaction(call: Call) -> JsonObject:
+def add_reaction(call: Call) -> Json:
     message, mine = _reacted(call)
     if mine in message.reactions:
         raise ApiError("already_reacted")
@@ -46,7 +47,7 @@ def add_reaction(call: Call) -> JsonObject:
     return {"ok": True}
 
 
-def remove_reaction(call: Call) -> JsonObject:
+def remove_reaction(call: Call) -> Json:
     message, mine = _reacted(call)
     if mine not in message.reactions:
         raise ApiError("no_reaction")
@@ -62,7 +63,7 @@ def _reacted(call: Call) -> tuple[Message, tuple[str, str]]:
     return message, (name, call.workspace.bot.id)
 
 
-def validate(call: Call) -> JsonObject:
+def validate(call: Call) -> Json:
     """Needs no token; exactly one of blocks, view and message."""
     given = {name: call.get(name) for name in ("blocks", "view", "message") if call.get(name) is not None}
     if len(given) != 1:

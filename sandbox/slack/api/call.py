@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from domain.json_types import Json
 from sandbox.slack.blockkit.shapes import Problem
-from sandbox.slack.records import Channel, JsonObject, User
+from sandbox.slack.records import Channel, User
 from sandbox.slack.site import Site
 from sandbox.slack.workspace import Workspace
 
@@ -19,7 +20,7 @@ class ApiError(Exception):
 
     def __init__(self, error: str, **more: Any) -> None:
         super().__init__(error)
-        self.answer: JsonObject = {"ok": False, "error": error, **more}
+        self.answer: Json = {"ok": False, "error": error, **more}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ def refuse_problems(problems: Iterable[Problem], error: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    run: Callable[[Call], JsonObject]
+    run: Callable[[Call], Json]
     scope: str = ""
     per_minute: int = 100  # Tier 1: 1, Tier 2: 20, Tier 3: 50, Tier 4: 100
     token: str = "bot"

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from domain.json_types import Json
 from sandbox.slack.api.call import ApiError, Call, Method, refuse_problems
 from sandbox.slack.blockkit.check import check_blocks, tables
-from sandbox.slack.records import Channel, JsonObject, Message
+from sandbox.slack.records import Channel, Message
 from sandbox.slack.shown import message_json
 from sandbox.slack.views import named_blocks
 from sandbox.slack.words import words
@@ -17,7 +18,7 @@ MOST_ATTACHMENTS = 100
 MOST_BLOCK_CHARACTERS = 12_000
 
 
-def post_message(call: Call) -> JsonObject:
+def post_message(call: Call) -> Json:
     channel = _destination(call)
     _refuse_unpostable(call, channel)
     content = _content(call)
@@ -77,13 +78,13 @@ def _check_content(blocks: Any, attachments: Any) -> None:
     _refuse_too_long(blocks)
 
 
-def _refuse_too_long(blocks: list[JsonObject]) -> None:
+def _refuse_too_long(blocks: list[Json]) -> None:
     """Undocumented: about 12,000 characters of text over all blocks (bolt-js issues 2509 and 2867)."""
     if sum(len(piece) for piece in words(blocks)) > MOST_BLOCK_CHARACTERS:
         raise ApiError("msg_blocks_too_long")
 
 
-def _metadata(call: Call) -> JsonObject | None:
+def _metadata(call: Call) -> Json | None:
     given = call.get("metadata")
     if given is None:
         return None
@@ -94,7 +95,7 @@ def _metadata(call: Call) -> JsonObject | None:
     return given
 
 
-def update(call: Call) -> JsonObject:
+def update(call: Call) -> Json:
     message = _own_message(call, "cant_update_message")
     _refuse_late_edit(call, message)
     if len(str(call.get("text", ""))) > LONGEST_UPDATE:
@@ -126,13 +127,13 @@ def _refuse_late_edit(call: Call, message: Message) -> None:
         raise ApiError("edit_window_closed")
 
 
-def delete(call: Call) -> JsonObject:
+def delete(call: Call) -> Json:
     message = _own_message(call, "cant_delete_message")
     call.workspace.delete(message)
     return {"ok": True, "channel": message.channel, "ts": message.ts}
 
 
-def post_ephemeral(call: Call) -> JsonObject:
+def post_ephemeral(call: Call) -> Json:
     channel = call.channel()
     if channel.is_archived:
         raise ApiError("is_archived")
@@ -146,7 +147,7 @@ def post_ephemeral(call: Call) -> JsonObject:
     return {"ok": True, "message_ts": message.ts}
 
 
-def get_permalink(call: Call) -> JsonObject:
+def get_permalink(call: Call) -> Json:
     channel = call.channel()
     ts = str(call.need("message_ts", "message_not_found"))
     if ts not in channel.messages:

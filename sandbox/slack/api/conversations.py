@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from domain.json_types import Json
 from sandbox.slack.api.call import ApiError, Call, Method
-from sandbox.slack.records import Channel, JsonObject, Message
+from sandbox.slack.records import Channel, Message
 from sandbox.slack.shown import channel_json, message_json
 
 
-def info(call: Call) -> JsonObject:
+def info(call: Call) -> Json:
     channel = call.channel()
     call.need_scope(f"{channel.kind}:read")
     shown = channel_json(call.workspace, channel)
@@ -16,7 +17,7 @@ def info(call: Call) -> JsonObject:
     return {"ok": True, "channel": shown}
 
 
-def list_channels(call: Call) -> JsonObject:
+def list_channels(call: Call) -> Json:
     kinds = {_kind(name.strip()) for name in str(call.get("types", "public_channel")).split(",")}
     for kind in kinds:
         call.need_scope(f"{kind}:read")
@@ -36,14 +37,14 @@ def _kind(name: str) -> str:
     return kinds[name]
 
 
-def members(call: Call) -> JsonObject:
+def members(call: Call) -> Json:
     channel = call.channel()
     call.need_scope(f"{channel.kind}:read")
     page, cursor = call.page(sorted(channel.members), 100)
     return {"ok": True, "members": page, "response_metadata": {"next_cursor": cursor}}
 
 
-def open_direct(call: Call) -> JsonObject:
+def open_direct(call: Call) -> Json:
     if call.get("channel"):
         return {"ok": True, "channel": {"id": call.channel().id}}
     users = str(call.need("users", "users_list_not_supplied")).split(",")
@@ -57,7 +58,7 @@ def open_direct(call: Call) -> JsonObject:
     return {"ok": True, "channel": {"id": call.workspace.direct(user.id).id}}
 
 
-def join(call: Call) -> JsonObject:
+def join(call: Call) -> Json:
     channel = call.channel()
     if channel.is_private:
         raise ApiError("method_not_supported_for_channel_type")
@@ -67,13 +68,13 @@ def join(call: Call) -> JsonObject:
     return {"ok": True, "channel": channel_json(call.workspace, channel)}
 
 
-def history(call: Call) -> JsonObject:
+def history(call: Call) -> Json:
     channel = _readable(call)
     seen = [m for m in channel.messages.values() if not m.is_reply or m.broadcast]
     return _page_of_messages(call, [m for m in reversed(seen) if _in_window(call, m)], 100)
 
 
-def replies(call: Call) -> JsonObject:
+def replies(call: Call) -> Json:
     channel = _readable(call)
     named = channel.messages.get(call.need("ts", "thread_not_found"))
     if named is None:
@@ -102,11 +103,11 @@ def _in_window(call: Call, message: Message) -> bool:
     return low <= at <= high if both else low < at < high
 
 
-def _page_of_messages(call: Call, found: list[Message], usual: int) -> JsonObject:
+def _page_of_messages(call: Call, found: list[Message], usual: int) -> Json:
     page, cursor = call.page(found, usual, 999)
     metadata = call.flag("include_all_metadata")
     shown = [message_json(call.workspace, message, metadata=metadata) for message in page]
-    answer: JsonObject = {"ok": True, "messages": shown, "has_more": bool(cursor)}
+    answer: Json = {"ok": True, "messages": shown, "has_more": bool(cursor)}
     return {**answer, "response_metadata": {"next_cursor": cursor}} if cursor else answer
 
 

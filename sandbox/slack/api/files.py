@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import secrets
 
+from domain.json_types import Json
 from sandbox.slack.api.call import ApiError, Call, Method
-from sandbox.slack.records import Channel, File, JsonObject
+from sandbox.slack.records import Channel, File
 from sandbox.slack.shown import file_json
 
 
-def get_upload_url(call: Call) -> JsonObject:
+def get_upload_url(call: Call) -> Json:
     name = str(call.need("filename"))
     try:
         length = int(call.need("length"))
@@ -24,7 +25,7 @@ def get_upload_url(call: Call) -> JsonObject:
     return {"ok": True, "upload_url": f"{call.site.base_url}/upload/v1/{token}", "file_id": file.id}
 
 
-def complete_upload(call: Call) -> JsonObject:
+def complete_upload(call: Call) -> Json:
     given = call.need("files")
     if not isinstance(given, list) or not all(isinstance(one, dict) for one in given):
         raise ApiError("invalid_arguments")
@@ -37,7 +38,7 @@ def complete_upload(call: Call) -> JsonObject:
     return {"ok": True, "files": [{"id": file.id, "title": file.title or file.name} for file in files]}
 
 
-def _uploaded(call: Call, given: JsonObject) -> File:
+def _uploaded(call: Call, given: Json) -> File:
     file = call.workspace.files.get(str(given.get("id")))
     if file is None or file.content is None:
         raise ApiError("file_not_found")
@@ -69,7 +70,7 @@ def _share(call: Call, channel: Channel, files: list[File]) -> None:
         file.shares.append((channel.id, message.ts))
 
 
-def info(call: Call) -> JsonObject:
+def info(call: Call) -> Json:
     file = call.workspace.files.get(call.need("file", "file_not_found"))
     if file is None or not file.completed:
         raise ApiError("file_not_found")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from domain.json_types import Json
 from sandbox.slack.api.call import ApiError, Call, Method
-from sandbox.slack.records import JsonObject, User, UserGroup
+from sandbox.slack.records import User, UserGroup
 from sandbox.slack.shown import channel_json, user_json
 
 
-def _shown(call: Call, user: User) -> JsonObject:
+def _shown(call: Call, user: User) -> Json:
     """E-mail addresses need a scope of their own."""
     shown = user_json(user)
     if "users:read.email" not in call.site.scopes:
@@ -15,17 +16,17 @@ def _shown(call: Call, user: User) -> JsonObject:
     return shown
 
 
-def info(call: Call) -> JsonObject:
+def info(call: Call) -> Json:
     return {"ok": True, "user": _shown(call, call.user())}
 
 
-def list_users(call: Call) -> JsonObject:
+def list_users(call: Call) -> Json:
     page, cursor = call.page(list(call.workspace.users.values()), 200)
     shown = [_shown(call, user) for user in page]
     return {"ok": True, "members": shown, "response_metadata": {"next_cursor": cursor}}
 
 
-def lookup_by_email(call: Call) -> JsonObject:
+def lookup_by_email(call: Call) -> Json:
     email = str(call.need("email", "users_not_found")).lower()
     for user in call.workspace.users.values():
         if user.email.lower() == email and not user.deleted:
@@ -33,7 +34,7 @@ def lookup_by_email(call: Call) -> JsonObject:
     raise ApiError("users_not_found")
 
 
-def conversations(call: Call) -> JsonObject:
+def conversations(call: Call) -> Json:
     user = call.get("user", call.workspace.bot.id)
     bot = call.workspace.bot.id
     kinds = str(call.get("types", "public_channel")).split(",")
@@ -53,15 +54,15 @@ def _need_paid_plan(call: Call) -> None:
         raise ApiError("plan_upgrade_required")
 
 
-def list_groups(call: Call) -> JsonObject:
+def list_groups(call: Call) -> Json:
     _need_paid_plan(call)
     disabled = call.flag("include_disabled")
     groups = [group for group in call.workspace.groups.values() if disabled or not group.disabled]
     return {"ok": True, "usergroups": [_group_json(call, group) for group in groups]}
 
 
-def _group_json(call: Call, group: UserGroup) -> JsonObject:
-    shown: JsonObject = {
+def _group_json(call: Call, group: UserGroup) -> Json:
+    shown: Json = {
         "id": group.id,
         "team_id": call.workspace.team_id,
         "is_usergroup": True,
@@ -73,7 +74,7 @@ def _group_json(call: Call, group: UserGroup) -> JsonObject:
     return {**shown, "users": list(group.users)} if call.flag("include_users") else shown
 
 
-def list_group_users(call: Call) -> JsonObject:
+def list_group_users(call: Call) -> Json:
     _need_paid_plan(call)
     group = call.workspace.groups.get(call.need("usergroup", "no_such_subteam"))
     if group is None or (group.disabled and not call.flag("include_disabled")):

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from domain.json_types import Json
 from sandbox.slack.api.call import ApiError, Call, Method, refuse_problems
 from sandbox.slack.blockkit.check import LARGEST_VIEW, check_view
-from sandbox.slack.records import JsonObject
 from sandbox.slack.triggers import Trigger
 from sandbox.slack.views import DEEPEST, View
 
 
-def _given_view(call: Call, kind: str, existing: View | None = None) -> JsonObject:
+def _given_view(call: Call, kind: str, existing: View | None = None) -> Json:
     given: Any = call.need("view")
     if not isinstance(given, dict):
         raise ApiError("invalid_arguments", response_metadata={"messages": ["[ERROR] must provide an object"]})
@@ -25,7 +25,7 @@ def _given_view(call: Call, kind: str, existing: View | None = None) -> JsonObje
     return given
 
 
-def _refuse_same_external_id(call: Call, given: JsonObject, existing: View | None) -> None:
+def _refuse_same_external_id(call: Call, given: Json, existing: View | None) -> None:
     external = given.get("external_id")
     found = call.site.views.find(external_id=external) if external else None
     if found is not None and found is not existing:
@@ -39,17 +39,17 @@ def _trigger(call: Call) -> Trigger:
     return used
 
 
-def _answer(call: Call, view: View) -> JsonObject:
+def _answer(call: Call, view: View) -> Json:
     return {"ok": True, "view": call.site.views.json(view)}
 
 
-def open_view(call: Call) -> JsonObject:
+def open_view(call: Call) -> Json:
     given = _given_view(call, "modal")
     trigger = _trigger(call)
     return _answer(call, call.site.views.open(trigger.user, given))
 
 
-def push(call: Call) -> JsonObject:
+def push(call: Call) -> Json:
     given = _given_view(call, "modal")
     trigger = _trigger(call)
     stack = call.site.views.stacks.get(trigger.user) or []
@@ -60,7 +60,7 @@ def push(call: Call) -> JsonObject:
     return _answer(call, call.site.views.push(trigger.user, given))
 
 
-def update(call: Call) -> JsonObject:
+def update(call: Call) -> Json:
     view = call.site.views.find(call.get("view_id", ""), call.get("external_id", ""))
     if view is None:
         raise ApiError("not_found")
@@ -75,7 +75,7 @@ def _refuse_stale(call: Call, view: View | None) -> None:
         raise ApiError("hash_conflict")
 
 
-def publish(call: Call) -> JsonObject:
+def publish(call: Call) -> Json:
     user = call.user("user_id")
     existing = call.site.views.homes.get(user.id)
     given = _given_view(call, "home", existing)

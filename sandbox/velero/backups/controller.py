@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
+from domain.json_types import Json
 from sandbox.velero.backups.finalize import record
 from sandbox.velero.backups.prepare import Facts, prepare
 from sandbox.velero.backups.run import BackupRun, Fatal
-from sandbox.velero.server import Change, Json, Server, phase
+from sandbox.velero.server import Change, Server, phase
 from sandbox.velero.work import Work
 
 

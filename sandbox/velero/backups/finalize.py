@@ -4,10 +4,11 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from domain.json_types import Json
 from sandbox.bucket import Bucket
 from sandbox.velero import files
 from sandbox.velero.names import valid_label
-from sandbox.velero.server import Change, Json, Server, phase, status
+from sandbox.velero.server import Change, Server, phase, status
 from sandbox.velero.store import Unreachable, reach
 from sandbox.velero.work import Work
 

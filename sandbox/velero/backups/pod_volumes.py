@@ -2,10 +2,11 @@
 
 from typing import Any
 
+from domain.json_types import Json
 from sandbox.velero.backups.volumes import Saved, Volume
 from sandbox.velero.names import valid_label
 from sandbox.velero.progress import Progress
-from sandbox.velero.server import Json, Server
+from sandbox.velero.server import Server
 from sandbox.velero.settings import Script
 
 STEPS = 4

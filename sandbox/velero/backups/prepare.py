@@ -4,16 +4,14 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
+from domain.json_types import Json
 from sandbox.velero import durations
 from sandbox.velero.backups.volume_policies import ConfigMaps, policy_faults
 from sandbox.velero.log import stamp
 from sandbox.velero.names import valid_label
 from sandbox.velero.selection import NEW_FILTERS, OLD_FILTERS
 from sandbox.velero.settings import VeleroSettings
-
-Json = dict[str, Any]
 
 SNAPSHOTS = "volumesnapshots.snapshot.storage.k8s.io"
 SNAPSHOT_CONTENTS = "volumesnapshotcontents.snapshot.storage.k8s.io"

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
+from domain.json_types import Json
 from sandbox.velero.selection import namespaces_of
-from sandbox.velero.server import Change, Json, Server, moment, phase, status
+from sandbox.velero.server import Change, Server, moment, phase, status
 from sandbox.velero.work import Tick, Work
 
 HELD = ("ReadyToStart", "InProgress")

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from domain.json_types import Json
 from sandbox.bucket import Bucket
 from sandbox.velero import files
 from sandbox.velero.backups import snapshots, volumes
@@ -12,7 +13,7 @@ from sandbox.velero.hooks import FAILED, NO_EXEC, Tally, hooks_of, run_hooks
 from sandbox.velero.log import RunLog
 from sandbox.velero.progress import Progress
 from sandbox.velero.selection import Item, namespaces_of, select
-from sandbox.velero.server import Json, Server
+from sandbox.velero.server import Server
 from sandbox.velero.settings import Script
 from sandbox.velero.store import Unreachable, not_looked_for, not_put, reach
 

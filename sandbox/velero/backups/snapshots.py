@@ -3,10 +3,10 @@
 import hashlib
 from collections.abc import Iterator
 
+from domain.json_types import Json
 from sandbox.kubernetes.schemas.kinds import Kind, custom
 from sandbox.velero.backups.volumes import Volume
 from sandbox.velero.selection import Item
-from sandbox.velero.server import Json
 
 GROUP = "snapshot.storage.k8s.io"
 SNAPSHOT = custom(GROUP, "v1", "volumesnapshots", "VolumeSnapshot")

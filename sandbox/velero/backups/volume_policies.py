@@ -5,7 +5,8 @@ from typing import Any
 
 import yaml
 
-Json = dict[str, Any]
+from domain.json_types import Json
+
 ConfigMaps = Mapping[str, Json]
 
 ACTIONS = ("skip", "fs-backup", "snapshot", "custom")

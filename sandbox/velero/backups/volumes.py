@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
+from domain.json_types import Json
 from sandbox.velero.backups.volume_policies import action_for
 from sandbox.velero.selection import Item
 
-Json = dict[str, Any]
 Method = Literal["NativeSnapshot", "CSISnapshot", "PodVolumeBackup"]
 
 NO_SNAPSHOTTER = "volumeSnapshot: no applicable volumesnapshotter found;"

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from domain.json_types import Json
 from sandbox.kubernetes.schemas.kinds import Kind
 from sandbox.velero.selection import Filter, Item, selected
-from sandbox.velero.server import Json, Server
+from sandbox.velero.server import Server
 
 FIRST = (
     "customresourcedefinitions",

@@ -6,9 +6,8 @@ from typing import Any
 
 import yaml
 
+from domain.json_types import Json
 from sandbox.velero.backups.prepare import list_faults
-
-Json = dict[str, Any]
 
 NEVER_RESTORED = (
     "nodes",

@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from typing import Any
 
+from domain.json_types import Json
 from sandbox.kubernetes.failures import ApiFailure
 from sandbox.velero import files
 from sandbox.velero.restores.checks import Known, check
 from sandbox.velero.restores.run import Fatal, RestoreRun
-from sandbox.velero.server import Change, Json, Server, phase, status
+from sandbox.velero.server import Change, Server, phase, status
 from sandbox.velero.store import Unreachable, reach
 from sandbox.velero.work import Work
 

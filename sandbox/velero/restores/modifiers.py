@@ -8,11 +8,10 @@ from typing import Any
 
 import yaml
 
+from domain.json_types import Json
 from sandbox.kubernetes import patches
 from sandbox.kubernetes.failures import ApiFailure
 from sandbox.velero.selection import matches
-
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 
-Json = dict[str, Any]
+from domain.json_types import Json
 
 SERVER_FIELDS = frozenset(
     [

@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass, field
 
+from domain.json_types import Json
 from sandbox.kubernetes.failures import ApiFailure
 from sandbox.kubernetes.schemas.kinds import Kind
 from sandbox.velero.hooks import Tally
 from sandbox.velero.log import RunLog
 from sandbox.velero.names import valid_label
 from sandbox.velero.restores import object_bodies
-from sandbox.velero.server import Json, Server
+from sandbox.velero.server import Server
 
 ENGINE = "pkg/restore/restore.go:1506"
 NOT_SERVED = "the server could not find the requested resource"

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from domain.json_types import Json
 from sandbox.velero.log import RunLog
 from sandbox.velero.names import valid_label
 from sandbox.velero.progress import Progress
-from sandbox.velero.server import Json, Server
+from sandbox.velero.server import Server
 
 NO_AGENT = "error to check node agent status: daemonset not found"
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from domain.json_types import Json
 from sandbox.bucket import Bucket
 from sandbox.kubernetes.failures import ApiFailure
 from sandbox.velero import files
@@ -15,7 +16,7 @@ from sandbox.velero.restores.modifiers import modify
 from sandbox.velero.restores.place_object import Placing, Record
 from sandbox.velero.restores.pod_restores import PodRestores
 from sandbox.velero.selection import Filter, Item, selected
-from sandbox.velero.server import Json, Server, phase
+from sandbox.velero.server import Server, phase
 from sandbox.velero.settings import Script
 from sandbox.velero.store import Unreachable, reach
 

@@ -62,7 +62,7 @@ async def test_what_fails_validation_is_told_in_veleros_words(house: RealHouse) 
 
 async def test_an_unknown_location_is_refused_before_anything_is_written(house: RealHouse) -> None:
     answer = await house.grace.says("/velero backup create lost-one --storage-location nowhere")
-    assert "default" in (await answer.reply("nowhere", deadline=30)).text
+    assert "default" in (await answer.reply("nowhere", deadline=30)).full_text
     assert await house.api.get("backups", "lost-one") is None
 
 
@@ -82,7 +82,7 @@ async def test_a_restore_waits_for_somebody_else_and_then_runs(house: RealHouse)
     await house.api.delete(CONFIG_MAPS, "price-0", "shop")
     await house.grace.says(ASK.format(name="wanted"))
     request = await house.sees("#approvals", "restore create wanted", "waiting for approval", deadline=60)
-    assert "1 object would be created: 1 ConfigMap" in request.text
+    assert "1 object would be created: 1 ConfigMap" in request.full_text
     answer = await house.grace.clicks("Approve", on=request)
     await answer.reply("someone else has to approve it", deadline=30)
     assert await house.api.get("restores", "wanted") is None

@@ -14,7 +14,7 @@ async def test_a_failure_is_told_with_its_reason(house: RealHouse) -> None:
     await house.api.wait_gone(NAMESPACES, "fading", within=60)
     await house.cluster.velero.start()
     news = await house.sees("#incidents", "Backup half PartiallyFailed", "fail to get the namespace", deadline=90)
-    assert "<!here>" in news.text
+    assert "<!here>" in news.full_text
     await house.sees("#ops", "backup create half", "PartiallyFailed")
 
 

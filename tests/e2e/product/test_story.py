@@ -91,7 +91,7 @@ async def test_from_two_peoples_clicks_to_the_objects_and_back(couple: RealHouse
         "1 ConfigMap",
         "story-1",
     ):
-        assert words in request.text
+        assert words in request.full_text
     before = await versions(couple)
     await (await couple.grace.clicks("Approve", on=request)).reply("someone else has to approve it", deadline=30)
     await (await couple.ada.clicks("Approve", on=request)).reply("not one of those who may", deadline=30)
@@ -111,7 +111,7 @@ async def undone(house: RealHouse, card: Message) -> None:
     await house.grace.clicks("Undo", on=card)
     request = await house.sees("#approvals", "from backup again-safety", "waiting for approval", deadline=60)
     for words in ("Not undone", "kubectl delete configmap price-1 -n shop-story", "price-0 (data.euro)"):
-        assert words in request.text
+        assert words in request.full_text
     assert await price(house, 0) == "0"
     await house.bob.clicks("Approve", on=request)
     await house.sees("#approvals", "from backup again-safety", "approved, Completed", deadline=120)
