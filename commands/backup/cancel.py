@@ -1,4 +1,4 @@
-"""`backup cancel`: takes a backup out of Velero's queue. One that runs cannot be stopped by anybody."""
+"""`backup cancel`: removes a backup from Velero's queue. Velero can't stop a backup that is already running."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ def plan(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
     item = facts.get("backups", cmd.name)
     if item is None:
         raise NotFound(
-            f"Backup `{cmd.name}` doesn't exist.", nearest=_queued(facts) or facts.nearest("backups", cmd.name)
+            f"Backup `{cmd.name}` doesn't exist in {context.cluster.name}.",
+            nearest=_queued(facts) or facts.nearest("backups", cmd.name),
         )
     return Plan(
         cluster=context.cluster.name,
@@ -37,21 +38,21 @@ def plan(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
         reach=deletion_reach("backup", cmd.name, backup_reach(item, cluster_facts(facts, context))),
         guards=_guards(item, facts),
         cli=f"velero backup delete {cmd.name} --confirm",
-        summary=f"Remove {cmd.name} from the queue",
+        summary=f"Remove backup {cmd.name} from the queue",
         evidence={"uids": {cmd.name: item["metadata"].get("uid", "")}},
         notes=("The backup hasn't saved anything yet.",),
     )
 
 
 def _queued(facts: Facts) -> tuple[str, ...]:
-    waiting = [
+    queued = [
         object_fields.name(item) for item in facts.all("backups") if object_fields.phase(item) in BACKUP_PHASES.queued
     ]
-    return tuple(sorted(waiting))[:5]
+    return tuple(sorted(queued))[:5]
 
 
 def _step(item: Json, context: PlanContext) -> Step:
-    """Velero carries out a request only for one that names its location; without, the object alone is taken back."""
+    """Request the deletion, or delete the object itself: Velero ignores requests for a backup without a location."""
     name, uid = object_fields.name(item), str(item["metadata"].get("uid", ""))
     if object_fields.spec(item).get("storageLocation"):
         manifest = deletion_request(item, context.namespace)
@@ -68,7 +69,7 @@ def _guards(item: Json, facts: Facts) -> tuple[Guard, ...]:
     if phase in BACKUP_PHASES.running:
         text = f"{name} is {phase}. Velero can't stop a running backup; delete it when it has finished."
         return (Guard("backup-running", Level.REFUSE, text, _queued(facts)),)
-    text = f"{name} is {phase} and no longer queued. To remove it with its data, delete it."
+    text = f"{name} is {phase} and no longer in the queue. To remove it with its data, delete it."
     return (Guard("not-queued", Level.REFUSE, text),)
 
 

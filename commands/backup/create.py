@@ -1,4 +1,8 @@
-"""`backup create`: what would be written equals what the velero CLI writes; our guards come after it."""
+"""`backup create`: writes the same Backup as the velero CLI would.
+
+The command is translated first, exactly as the CLI does it; the bot's own checks run on the result. So a line that the
+CLI accepts always translates, and is then either planned or refused with a reason.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +40,7 @@ def needs(cmd: Command, _known: Facts) -> Needs:
 
 
 def translate(cmd: Command, facts: Facts, context: PlanContext) -> Json:
-    """The Backup that the CLI would POST. Raises UsageError or Unknown where the CLI fails."""
+    """Return the Backup that the CLI would POST. Raises UsageError or NotFound where the CLI fails."""
     source = cmd.text("from-schedule").strip()
     if cmd.has_flag("from-schedule") and not source:
         raise UsageError("--from-schedule needs a schedule name.")
@@ -44,34 +48,44 @@ def translate(cmd: Command, facts: Facts, context: PlanContext) -> Json:
         raise UsageError(
             "A backup name is missing.",
             why="Only backups from a schedule get a name automatically.",
-            fix="backup create NAME",
+            fix=_named_line(cmd, context),
         )
     template.check_command(cmd, facts)
     metadata: Json
     if source:
         schedule = facts.get("schedules", source)
         if schedule is None:
-            raise NotFound(f"Schedule `{source}` doesn't exist.", nearest=facts.nearest("schedules", source))
+            raise NotFound(
+                f"Schedule `{source}` doesn't exist in {context.cluster.name}.",
+                nearest=facts.nearest("schedules", source),
+            )
         metadata, spec = template.backup_from_schedule(schedule)
     else:
         metadata, spec = {}, template.backup_spec(cmd)
     metadata["name"] = cmd.name or f"{source}-{context.stamp()}"
     metadata["namespace"] = context.namespace
     for field in ("labels", "annotations"):
-        laid = {**metadata.get(field, {}), **cmd.pairs(field)}
-        if laid:
-            metadata[field] = laid
+        pairs = {**metadata.get(field, {}), **cmd.pairs(field)}
+        if pairs:
+            metadata[field] = pairs
     return {"apiVersion": "velero.io/v1", "kind": "Backup", "metadata": metadata, "spec": spec}
 
 
+def _named_line(cmd: Command, context: PlanContext) -> str:
+    """Return the same command with a name made of its first namespace and the time."""
+    first = next((name for name in template.namespaces(cmd) if not template.namespace_error(name)), "")
+    base = first if first and first.isascii() and first.replace("-", "").isalnum() else "backup"
+    return canonical_line(CREATE, (f"{base}-{context.stamp()}",), cmd.flags)
+
+
 def plan(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
-    ours = namespace_presets.resolve_scope(cmd, facts, context)
-    dropped = unused_flag_guards(cmd, facts, context)
-    cmd = ours.command
-    manifest = with_annotations(cmd, translate(cmd, facts, context), ours)
-    inline = resource_policy.config_map_step(cmd, context)
-    if inline is not None:
-        manifest["spec"]["resourcePolicy"] = resource_policy.policy_reference(inline.name)
+    scope = namespace_presets.resolve_scope(cmd, facts, context)
+    unused_flags = unused_flag_guards(cmd, facts, context)
+    cmd = scope.command
+    manifest = with_annotations(cmd, translate(cmd, facts, context), scope)
+    policy_step = resource_policy.config_map_step(cmd, context)
+    if policy_step is not None:
+        manifest["spec"]["resourcePolicy"] = resource_policy.policy_reference(policy_step.name)
     name = manifest["metadata"]["name"]
     guards = (
         *checks.name_guards("backup", name),
@@ -80,72 +94,78 @@ def plan(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
         *checks.spec_guards(manifest["spec"], facts),
         *checks.location_guards(manifest["spec"], facts),
         *resource_policy.guards(cmd, facts),
-        *dropped,
+        *unused_flags,
     )
     backup = Step(StepVerb.CREATE, "Backup", "backups", name, manifest, context.namespace)
-    steps = (*((inline,) if inline else ()), backup)
+    steps = (*((policy_step,) if policy_step else ()), backup)
     return Plan(
         cluster=context.cluster.name,
         noun="backup",
         verb="create",
         subject=name,
         steps=steps,
-        reach=backup_reach(manifest, resource_policy.with_policy(cluster_facts(facts, context), cmd, inline, facts)),
+        reach=backup_reach(
+            manifest, resource_policy.with_policy(cluster_facts(facts, context), cmd, policy_step, facts)
+        ),
         guards=guards,
-        cli=_line(cmd, steps, facts, context),
+        cli=_equivalent_line(cmd, steps, facts, context),
         evidence=resource_policy.evidence(cmd, facts),
-        notes=ours.notes,
+        notes=scope.notes,
     )
 
 
-def _line(cmd: Command, steps: tuple[Step, ...], facts: Facts, context: PlanContext) -> str:
-    """What our own words came to is said by annotations, and by the flags of an application's template."""
+def _equivalent_line(cmd: Command, steps: tuple[Step, ...], facts: Facts, context: PlanContext) -> str:
+    """Return the velero CLI's commands; what the bot's own flags set becomes annotations and plain flags in them."""
     manifest = steps[-1].manifest
-    marks = {"annotations": {**cmd.pairs("annotations"), **_ours(manifest)}}
+    annotations = {"annotations": {**cmd.pairs("annotations"), **_own_annotations(manifest)}}
     full = {} if cmd.has_flag("from-schedule") else template.spec_as_flags(manifest["spec"]) or {}
     return equivalent_command.equivalent_of_create(
         steps,
         cmd,
         CREATE.flags,
-        (marks, {**full, **marks}),
-        lambda one: translate(one, facts, context),
+        (annotations, {**full, **annotations}),
+        lambda command: translate(command, facts, context),
         context.namespace,
     )
 
 
-def _ours(manifest: Json) -> Json:
-    found = manifest["metadata"].get("annotations") or {}
+def _own_annotations(manifest: Json) -> Json:
+    annotations = manifest["metadata"].get("annotations") or {}
     return {
         key: value
-        for key, value in found.items()
+        for key, value in annotations.items()
         if key in {DESCRIPTION_ANNOTATION, namespace_presets.TYPE_ANNOTATION, namespace_presets.APPLICATION_ANNOTATION}
     }
 
 
 def unused_flag_guards(cmd: Command, facts: Facts, context: PlanContext) -> tuple[Guard, ...]:
-    """The velero CLI takes everything from the schedule and ignores other flags in silence. Here that is refused.
+    """Refuse flags that `--from-schedule` makes Velero ignore; the velero CLI drops them without a word.
 
-    A flag that says what the template says already is none of those.
+    A flag that repeats the schedule's own setting is accepted.
     """
     source = cmd.text("from-schedule").strip()
     schedule = facts.get("schedules", source) if source else None
     if schedule is None:
         return ()
-    _, there = template.backup_from_schedule(schedule)
+    _, schedule_spec = template.backup_from_schedule(schedule)
     wanted = template.backup_spec(cmd)
     given = {flag: wanted.get(field) for flag, field in template.SPEC_FIELDS.items() if cmd.has_flag(flag)}
-    idle = [flag for flag, value in given.items() if (value or None) != (there.get(template.SPEC_FIELDS[flag]) or None)]
-    if not idle:
+    ignored = [
+        flag
+        for flag, value in given.items()
+        if (value or None) != (schedule_spec.get(template.SPEC_FIELDS[flag]) or None)
+    ]
+    if not ignored:
         return ()
-    named = ", ".join(f"--{flag}" for flag in idle)
-    text = f"{named} can't be combined with --from-schedule: Velero takes all of it from schedule {source!r}."
-    line = _spelled_out(cmd, there, source, context)
+    named = ", ".join(f"--{flag}" for flag in ignored)
+    text = f"{named} can't be combined with --from-schedule: Velero uses the settings of schedule `{source}`."
+    line = _line_without_schedule(cmd, schedule_spec, source, context)
     return (Guard("unused-flags", Level.REFUSE, text, (line,) if line else ()),)
 
 
-def _spelled_out(cmd: Command, there: Json, source: str, context: PlanContext) -> str:
-    """A backup of its own with the schedule's settings and the changes to them; empty where flags can't say them."""
-    settings = template.spec_as_flags(there)
+def _line_without_schedule(cmd: Command, schedule_spec: Json, source: str, context: PlanContext) -> str:
+    """Return a command with the schedule's settings and the given changes; empty where flags can't express them."""
+    settings = template.spec_as_flags(schedule_spec)
     if settings is None:
         return ""
     kept = {name: value for name, value in cmd.flags.items() if name != "from-schedule"}
@@ -154,19 +174,19 @@ def _spelled_out(cmd: Command, there: Json, source: str, context: PlanContext) -
     return line + (f" --cluster {cmd.cluster}" if cmd.cluster else "")
 
 
-def with_annotations(cmd: Command, manifest: Json, ours: namespace_presets.ResolvedScope) -> Json:
-    """What the CLI has no field for stands in annotations; an application's template fills what was not said."""
+def with_annotations(cmd: Command, manifest: Json, scope: namespace_presets.ResolvedScope) -> Json:
+    """Add the bot's annotations, and the application's template where the command leaves a field open."""
     text = cmd.text("description")
     if len(text) > MAX_DESCRIPTION_LENGTH:
         raise UsageError(
             f"--description has {len(text)} characters; the limit is {MAX_DESCRIPTION_LENGTH}.",
             why="It's stored as an annotation.",
         )
-    marks = {**ours.annotations, **({DESCRIPTION_ANNOTATION: text} if text else {})}
-    if marks:
-        manifest["metadata"]["annotations"] = {**(manifest["metadata"].get("annotations") or {}), **marks}
-    if ours.fields:
-        manifest["spec"] = namespace_presets.fill_from_template(manifest["spec"], ours.fields)
+    annotations = {**scope.annotations, **({DESCRIPTION_ANNOTATION: text} if text else {})}
+    if annotations:
+        manifest["metadata"]["annotations"] = {**(manifest["metadata"].get("annotations") or {}), **annotations}
+    if scope.fields:
+        manifest["spec"] = namespace_presets.fill_from_template(manifest["spec"], scope.fields)
     return manifest
 
 

@@ -1,9 +1,9 @@
-"""`backup describe`: for somebody in a hurry: the outcome, what is not protected, errors; the rest folded into a file."""
+"""`backup describe`: the outcome, volumes without data and errors first; everything else is in an attached file."""
 
 from __future__ import annotations
 
 from commands.backup import details_file
-from commands.backup.findings import BackupFindings, findings_needs, has_ended, read_findings
+from commands.backup.findings import DATA_LABELS, BackupFindings, findings_needs, has_ended, read_findings
 from commands.backup.get import FILTERS, creator, namespaces_of
 from commands.grammar.command import Command
 from commands.grammar.flags import BOOL, TEXT, Flag, choice
@@ -23,19 +23,11 @@ from velero.artifacts.volumes import Volume, VolumeDataState
 from velero.phases import BACKUP_PHASES
 
 MAX_LISTED = 5
-ROWS = 15
 PHASE_TONES = {
     "Completed": Tone.GOOD,
     "Failed": Tone.BAD,
     "FailedValidation": Tone.BAD,
     "PartiallyFailed": Tone.WARNING,
-}
-DATA_LABELS = {
-    VolumeDataState.IN_LOCATION: "storage location",
-    VolumeDataState.IN_SNAPSHOT: "snapshot",
-    VolumeDataState.UNDER_WAY: "in progress",
-    VolumeDataState.FAILED: "FAILED",
-    VolumeDataState.NONE: "no data",
 }
 
 FLAGS: tuple[Flag, ...] = (
@@ -60,13 +52,13 @@ def needs(cmd: Command, known: Facts) -> Needs:
     return Needs.of(*first, ObjectNeed("namespaces", optional=True), *more)
 
 
-def answer(cmd: Command, world: FactsByCluster, context: PlanContext) -> Answer:
-    facts = next(iter(world.values()))
+def answer(cmd: Command, facts_by_cluster: FactsByCluster, context: PlanContext) -> Answer:
+    cluster, facts = next(iter(facts_by_cluster.items()))
     if isinstance(facts, ClusterError):
         raise facts
     for name in cmd.names:
         if facts.get("backups", name) is None:
-            raise NotFound(f"Backup `{name}` doesn't exist.", nearest=facts.nearest("backups", name))
+            raise NotFound(f"Backup `{name}` doesn't exist in {cluster}.", nearest=facts.nearest("backups", name))
     chosen = (
         [facts.objects["backups"][name] for name in dict.fromkeys(cmd.names)] if cmd.names else facts.all("backups")
     )
@@ -78,47 +70,49 @@ def answer(cmd: Command, world: FactsByCluster, context: PlanContext) -> Answer:
     return describe_one(cmd, read_findings(facts, item), context)
 
 
-def describe_one(cmd: Command, about: BackupFindings, context: PlanContext) -> Answer:
-    item, name = about.item, object_fields.name(about.item)
-    told = namespaces_of([item])
+def describe_one(cmd: Command, findings: BackupFindings, context: PlanContext) -> Answer:
+    item, name = findings.item, object_fields.name(findings.item)
+    namespaces = namespaces_of([item])
     if cmd.text("output") == "json":
-        return Answer(headline(about), (Code(details_file.as_json(about), "json"),), namespaces=told)
+        return Answer(headline(findings), (Code(details_file.as_json(findings), "json"),), namespaces=namespaces)
     if cmd.has_flag("find"):
-        return _searched(cmd, about, told)
-    body = "\n".join(details_file.detail_lines(about, context.timezone, details=cmd.is_true("details")))
+        return _find(cmd, findings, namespaces)
+    body = "\n".join(details_file.detail_lines(findings, context.timezone, details=cmd.is_true("details")))
     parts: list[Part] = [
-        Fields(summary_fields(about, context)),
-        *_running(item),
-        *_unprotected(about),
-        *_wrong(about),
-        *_volume_table(about),
-        *(Text(why, untrusted=True) for why in about.unread[:3]),
+        Fields(summary_fields(findings, context)),
+        *_running_part(item),
+        *_volumes_without_data(findings),
+        *_errors(findings),
+        *_volume_table(findings),
+        *(Text(why, untrusted=True) for why in findings.unread[:3]),
         Attachment(f"{name}.txt", body, f"Full description of {name}"),
     ]
-    return Answer(headline(about), tuple(parts), tone(about), _buttons(item, context), namespaces=told)
+    return Answer(headline(findings), tuple(parts), tone(findings), _buttons(item, context), namespaces=namespaces)
 
 
-def headline(about: BackupFindings) -> str:
-    item, status = about.item, object_fields.status(about.item)
+def headline(findings: BackupFindings) -> str:
+    item, status = findings.item, object_fields.status(findings.item)
     parts = [f"{object_fields.name(item)}: {object_fields.phase(item)}"]
     errors, warnings = object_fields.number(status.get("errors")), object_fields.number(status.get("warnings"))
     parts += [counted(count, word) for count, word in ((errors, "error"), (warnings, "warning")) if count]
     parts += (
-        [f"{counted(len(about.volumes_without_data), 'volume')} without data"] if about.volumes_without_data else []
+        [f"{counted(len(findings.volumes_without_data), 'volume')} without data"]
+        if findings.volumes_without_data
+        else []
     )
     return ", ".join(parts)
 
 
-def tone(about: BackupFindings) -> Tone:
-    found_tone = PHASE_TONES.get(object_fields.phase(about.item), Tone.PLAIN)
-    return Tone.WARNING if found_tone is Tone.GOOD and about.volumes_without_data else found_tone
+def tone(findings: BackupFindings) -> Tone:
+    phase_tone = PHASE_TONES.get(object_fields.phase(findings.item), Tone.PLAIN)
+    return Tone.WARNING if phase_tone is Tone.GOOD and findings.volumes_without_data else phase_tone
 
 
-def summary_fields(about: BackupFindings, context: PlanContext) -> tuple[tuple[str, str], ...]:
-    item, status, spec = about.item, object_fields.status(about.item), object_fields.spec(about.item)
-    started, over = object_fields.created(item), object_fields.parse_time(status.get("completionTimestamp"))
+def summary_fields(findings: BackupFindings, context: PlanContext) -> tuple[tuple[str, str], ...]:
+    item, status, spec = findings.item, object_fields.status(findings.item), object_fields.spec(findings.item)
+    started, ended = object_fields.created(item), object_fields.parse_time(status.get("completionTimestamp"))
     expires = object_fields.parse_time(status.get("expiration"))
-    took = f" ({object_fields.format_span(over - started)})" if started and over else ""
+    duration = f" ({object_fields.format_span(ended - started)})" if started and ended else ""
     rows = [
         (
             "Namespaces",
@@ -126,44 +120,52 @@ def summary_fields(about: BackupFindings, context: PlanContext) -> tuple[tuple[s
             if (spec.get("includedNamespaces") or ["*"]) == ["*"]
             else ", ".join(map(str, spec["includedNamespaces"])),
         ),
-        ("Started", f"{object_fields.format_time(started, context.timezone)}{took}"),
+        ("Started", f"{object_fields.format_time(started, context.timezone)}{duration}"),
         ("Items", details_file.items_text(item)),
         ("Expires", object_fields.relative_time(expires, context.now) if expires else "-"),
         ("Storage location", str(spec.get("storageLocation") or "-")),
         ("Created by", creator(item)),
     ]
-    return tuple([*rows, ("Volume data", object_fields.format_size(about.size))] if about.size else rows)
+    return tuple([*rows, ("Volume data", object_fields.format_size(findings.size))] if findings.size else rows)
 
 
-def _running(item: Json) -> list[Part]:
+def _running_part(item: Json) -> list[Part]:
     if has_ended(item):
         return []
     status = object_fields.status(item)
-    place = object_fields.number(status.get("queuePosition"))
     if object_fields.phase(item) in BACKUP_PHASES.queued:
-        return [Text(f"Not started yet: {place - 1} before it in the queue." if place > 1 else "Not started.")]
-    waits = (
-        "  Waiting for the object store: backups stay in Finalizing while their storage location is Unavailable."
-        if "Finaliz" in object_fields.phase(item)
-        else ""
+        return [Text(_queue_text(object_fields.number(status.get("queuePosition"))))]
+    total = details_file.total_items(item)
+    running = f"Running: {details_file.items_text(item)} {plural_of(total, 'item')}." if total else "Running."
+    if "Finaliz" not in object_fields.phase(item):
+        return [Text(running)]
+    waiting = "Waiting for the object store: backups stay in Finalizing while their storage location is Unavailable."
+    return [Text(f"{running} {waiting}")]
+
+
+def _queue_text(position: int) -> str:
+    """Return how long the queue is; position 0 means that Velero hasn't assigned one."""
+    if position < 1:
+        return "Not started."
+    return (
+        f"Not started. {counted(position - 1, 'backup')} ahead in the queue."
+        if position > 1
+        else "Not started. Next in the queue."
     )
-    return [
-        Text(f"Running: {details_file.items_text(item)} {plural_of(details_file.total_items(item), 'item')}.{waits}")
-    ]
 
 
-def _unprotected(about: BackupFindings) -> list[Part]:
-    if about.volumes is None and not has_ended(about.item):
+def _volumes_without_data(findings: BackupFindings) -> list[Part]:
+    if findings.volumes is None and not has_ended(findings.item):
         return []
-    said = [f"• {one.shown}: {reason(one)}" for one in about.volumes_without_data[:MAX_LISTED]]
-    if not said:
+    lines = [f"• {one.shown}: {reason(one)}" for one in findings.volumes_without_data[:MAX_LISTED]]
+    if not lines:
         return []
     more = (
-        [f"… and {len(about.volumes_without_data) - MAX_LISTED} more in the attached file"]
-        if len(about.volumes_without_data) > MAX_LISTED
+        [f"• and {len(findings.volumes_without_data) - MAX_LISTED} more in the attached file"]
+        if len(findings.volumes_without_data) > MAX_LISTED
         else []
     )
-    return [Text("\n".join(["No data for these volumes:", *said, *more]), untrusted=True)]
+    return [Text("\n".join(["No data for these volumes:", *lines, *more]), untrusted=True)]
 
 
 def reason(one: Volume) -> str:
@@ -172,17 +174,17 @@ def reason(one: Volume) -> str:
     return "; ".join(one.why) or "no backup method applied"
 
 
-def _wrong(about: BackupFindings) -> list[Part]:
-    status = object_fields.status(about.item)
+def _errors(findings: BackupFindings) -> list[Part]:
+    status = object_fields.status(findings.item)
     invalid = [str(each) for each in status.get("validationErrors") or []]
     failure = [str(status["failureReason"])] if status.get("failureReason") else []
-    said = [*invalid, *failure]
-    if about.results is not None:
-        said += _groups(about.results.errors) or _groups(about.results.warnings[:50])
-    if not said:
+    messages = [*invalid, *failure]
+    if findings.results is not None:
+        messages += _groups(findings.results.errors) or _groups(findings.results.warnings[:50])
+    if not messages:
         return []
-    parts: list[Part] = [Text("\n".join(f"• {each}" for each in said[:MAX_LISTED]), untrusted=True)]
-    advice = find_hint(said)
+    parts: list[Part] = [Text("\n".join(f"• {each}" for each in messages[:MAX_LISTED]), untrusted=True)]
+    advice = find_hint(messages)
     return [*parts, Text(advice)] if advice else parts
 
 
@@ -196,8 +198,8 @@ def _groups(entries: tuple[ResultEntry, ...]) -> list[str]:
     ]
 
 
-def _volume_table(about: BackupFindings) -> list[Part]:
-    progress = {one.volume: one.progress_text for one in about.progress}
+def _volume_table(findings: BackupFindings) -> list[Part]:
+    progress = {one.volume: one.progress_text for one in findings.progress}
     rows = [
         (
             one.shown,
@@ -205,42 +207,42 @@ def _volume_table(about: BackupFindings) -> list[Part]:
             DATA_LABELS[one.data],
             progress.get(one.shown) or (object_fields.format_size(one.size) if one.size else "-"),
         )
-        for one in about.volumes or ()
+        for one in findings.volumes or ()
     ]
-    if about.volumes is None:
-        rows = [(one.volume, "-", one.phase or "New", one.progress_text) for one in about.progress]
+    if findings.volumes is None:
+        rows = [(one.volume, "-", one.phase or "New", one.progress_text) for one in findings.progress]
     return [Table(("VOLUME", "METHOD", "DATA", "SIZE"), tuple(rows), "Volumes")] if rows else []
 
 
-def _searched(cmd: Command, about: BackupFindings, told: frozenset[str]) -> Answer:
-    name = object_fields.name(about.item)
-    if about.listed is None:
-        why = "; ".join(about.unread) or "Available when the backup has finished."
+def _find(cmd: Command, findings: BackupFindings, namespaces: frozenset[str]) -> Answer:
+    name = object_fields.name(findings.item)
+    if findings.listed is None:
+        why = "; ".join(findings.unread) or "Available when the backup has finished."
         raise Refused(f"The contents of {name} can't be read.", why=why)
     kind, slash, wanted = cmd.text("find").rpartition("/")
-    hits = [
+    matches = [
         (f"{one.kind}", one.namespace or "-", one.name)
-        for one in about.listed
-        if _fits(wanted, one.name) and (not slash or _kind_fits(kind, one.kind))
+        for one in findings.listed
+        if _name_matches(wanted, one.name) and (not slash or _kind_matches(kind, one.kind))
     ]
-    if not hits:
+    if not matches:
         return Answer(
             f"Nothing in {name} matches `{cmd.text('find')}`.",
-            (Text(f"It holds {counted(len(about.listed), 'object')}."),),
+            (Text(f"{name} contains {counted(len(findings.listed), 'object')}."),),
             Tone.WARNING,
         )
     return Answer(
-        f"{counted(len(hits), 'object')} in {name}",
-        (Table(("KIND", "NAMESPACE", "NAME"), tuple(hits)),),
-        namespaces=told,
+        f"{counted(len(matches), 'object')} in {name}",
+        (Table(("KIND", "NAMESPACE", "NAME"), tuple(matches)),),
+        namespaces=namespaces,
     )
 
 
-def _fits(wanted: str, name: str) -> bool:
-    return matches_wildcard(wanted, name) if any(sign in wanted for sign in "*?[") else wanted in name
+def _name_matches(wanted: str, name: str) -> bool:
+    return matches_wildcard(wanted, name) if any(character in wanted for character in "*?[") else wanted in name
 
 
-def _kind_fits(wanted: str, kind: str) -> bool:
+def _kind_matches(wanted: str, kind: str) -> bool:
     return kind.lower() in {
         wanted.lower(),
         wanted.lower().removesuffix("s"),
@@ -275,25 +277,27 @@ def _buttons(item: Json, context: PlanContext) -> tuple[Button, ...]:
 
 
 def describe_redacted(cmd: Command, item: Json, context: PlanContext) -> Answer:
-    """For somebody of whose namespaces it holds some: how it ended and when, no files, no errors, nobody else's names."""
+    """Answer someone who may access only some of its namespaces: result and times, without files, errors or other names."""
     if cmd.has_flag("find") or cmd.is_true("details"):
         raise Refused(
             f"You don't have permission to list the contents of {object_fields.name(item)}: it includes other namespaces.",
             fix=f"backup describe {object_fields.name(item)}",
         )
-    about = BackupFindings(item)
-    mine = [name for name in object_fields.spec(item).get("includedNamespaces") or [] if not str(name).startswith("(")]
+    findings = BackupFindings(item)
+    accessible = [
+        name for name in object_fields.spec(item).get("includedNamespaces") or [] if not str(name).startswith("(")
+    ]
     note = Text("This backup includes namespaces you can't access. Logs, errors and contents are hidden.")
     return Answer(
         f"{object_fields.name(item)}: {object_fields.phase(item)}",
-        (Fields(summary_fields(about, context)), note),
-        tone(about),
-        namespaces=frozenset(map(str, mine)),
+        (Fields(summary_fields(findings, context)), note),
+        tone(findings),
+        namespaces=frozenset(map(str, accessible)),
     )
 
 
 def describe_several(chosen: list[Json], facts: Facts, context: PlanContext) -> Answer:
-    """More than one: a line each, and the sheets of those that may be seen in full in one file."""
+    """Answer with a row per backup, and one file with the details of those that may be shown in full."""
     chosen = sorted(chosen, key=lambda item: str(object_fields.created(item) or ""), reverse=True)
     rows = tuple(
         (
@@ -306,12 +310,12 @@ def describe_several(chosen: list[Json], facts: Facts, context: PlanContext) -> 
     )
     if not rows:
         return Answer("No backups found.")
-    open_ones = [item for item in chosen if ("backups", object_fields.name(item)) not in facts.redacted]
+    readable = [item for item in chosen if ("backups", object_fields.name(item)) not in facts.redacted]
     body = "\n\n".join(
-        "\n".join(details_file.detail_lines(BackupFindings(item), context.timezone)) for item in open_ones
+        "\n".join(details_file.detail_lines(BackupFindings(item), context.timezone)) for item in readable
     )
     parts = (Table(("NAME", "STATUS", "ERRORS", "CREATED"), rows), Attachment("backups.txt", body, "All backups"))
-    return Answer(counted(len(rows), "backup"), parts if open_ones else parts[:1], namespaces=namespaces_of(open_ones))
+    return Answer(counted(len(rows), "backup"), parts if readable else parts[:1], namespaces=namespaces_of(readable))
 
 
 DESCRIBE = Verb(

@@ -1,4 +1,4 @@
-"""Everything that `velero backup describe --details` shows, as lines of a file."""
+"""The file that `backup describe` attaches: everything that `velero backup describe --details` shows, line by line."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from commands.backup.findings import BackupFindings, redacted_output
+from commands.backup.findings import DATA_LABELS, BackupFindings, redacted_output
 from commands.planning import object_fields
 from domain.json_types import Json
 from domain.selectors import format_selector
 from velero.artifacts.results import ResultEntry, group_by_message
 
-_SPEC = (
+_SPEC_ROWS = (
     ("Namespaces included", "includedNamespaces", "*"),
     ("Namespaces excluded", "excludedNamespaces", "<none>"),
     ("Resources included", "includedResources", "*"),
@@ -34,22 +34,22 @@ _SPEC = (
 )
 
 
-def detail_lines(found: BackupFindings, zone: str = "UTC", *, details: bool = False) -> list[str]:
-    item, status = found.item, object_fields.status(found.item)
-    said = [
+def detail_lines(findings: BackupFindings, zone: str = "UTC", *, details: bool = False) -> list[str]:
+    item, status = findings.item, object_fields.status(findings.item)
+    lines = [
         *_pairs(
             (
                 ("Name", object_fields.name(item)),
                 ("Namespace", str((item.get("metadata") or {}).get("namespace", ""))),
-                ("Labels", _map(object_fields.labels(item))),
-                ("Annotations", _map(object_fields.annotations_of(item))),
+                ("Labels", _map_text(object_fields.labels(item))),
+                ("Annotations", _map_text(object_fields.annotations_of(item))),
                 ("Phase", object_fields.phase(item)),
             )
         ),
         "",
-        *_pairs((label, _value(object_fields.spec(item).get(field), default)) for label, field, default in _SPEC),
-        *_pairs((("Label selector", selector_text(item)), ("Resource policy", _policy(item)))),
-        *_ordered(item),
+        *_pairs((label, _value(object_fields.spec(item).get(field), default)) for label, field, default in _SPEC_ROWS),
+        *_pairs((("Label selector", selector_text(item)), ("Resource policy", _policy_name(item)))),
+        *_ordered_resources(item),
         "",
         *_pairs(
             (
@@ -65,13 +65,13 @@ def detail_lines(found: BackupFindings, zone: str = "UTC", *, details: bool = Fa
                 ("Warnings", str(object_fields.number(status.get("warnings")))),
             )
         ),
-        *_results(found),
-        *_volumes(found),
-        *_hooks(found),
-        *_operations(found),
-        *_deletions(found),
+        *_results(findings),
+        *_volumes(findings),
+        *_hooks(findings),
+        *_operations(findings),
+        *_deletions(findings),
     ]
-    return [*said, *(_resources(found) if details else [])]
+    return [*lines, *(_resources(findings) if details else [])]
 
 
 def items_text(item: Json) -> str:
@@ -96,7 +96,7 @@ def _value(value: object, default: str) -> str:
     return str(value) if value not in (None, "") else default
 
 
-def _map(pairs: Mapping[str, object]) -> str:
+def _map_text(pairs: Mapping[str, object]) -> str:
     return ", ".join(f"{key}={value}" for key, value in sorted(pairs.items())) or "<none>"
 
 
@@ -106,115 +106,116 @@ def selector_text(item: Json) -> str:
     return " or ".join(several) or format_selector(spec.get("labelSelector") or {}) or "<none>"
 
 
-def _policy(item: Json) -> str:
+def _policy_name(item: Json) -> str:
     reference = object_fields.spec(item).get("resourcePolicy")
     return str(reference.get("name")) if isinstance(reference, dict) else "<none>"
 
 
-def _ordered(item: Json) -> list[str]:
+def _ordered_resources(item: Json) -> list[str]:
     ordered = object_fields.spec(item).get("orderedResources") or {}
     return ["Ordered resources:", *(f"  {kind}: {names}" for kind, names in sorted(ordered.items()))] if ordered else []
 
 
-def _results(found: BackupFindings) -> list[str]:
-    if found.results is None:
+def _results(findings: BackupFindings) -> list[str]:
+    if findings.results is None:
         return []
     return [
-        *_entries("Errors", found.results.errors),
-        *_entries("Warnings", found.results.warnings),
+        *_entries("Errors", findings.results.errors),
+        *_entries("Warnings", findings.results.warnings),
     ]
 
 
 def _entries(title: str, entries: tuple[ResultEntry, ...]) -> list[str]:
     if not entries:
         return []
-    said = ["", f"{title}:"]
+    lines = ["", f"{title}:"]
     for group in group_by_message(entries):
-        said.append(f"  {len(group.entries)} × {group.message}")
-        said += [f"    {entry.subject}" for entry in group.entries if entry.subject]
-        said += [f"      {line}" for line in group.entries[0].detail.splitlines()[:20]]
-    return said
+        lines.append(f"  {len(group.entries)} × {group.message}")
+        lines += [f"    {entry.subject}" for entry in group.entries if entry.subject]
+        lines += [f"      {line}" for line in group.entries[0].detail.splitlines()[:20]]
+    return lines
 
 
-def _volumes(found: BackupFindings) -> list[str]:
-    if found.volumes is None:
+def _volumes(findings: BackupFindings) -> list[str]:
+    if findings.volumes is None:
         return []
-    said = ["", "Volumes:"]
-    for one in found.volumes:
+    lines = ["", "Volumes:"]
+    for one in findings.volumes:
         size = f", {object_fields.format_size(one.size)}" if one.size else ""
-        said.append(f"  {one.shown}: {one.data.value} by {one.method or 'nothing'}{size}")
-        said += [f"    {why}" for why in one.why]
-    return said if found.volumes else [*said, "  <none included>"]
+        method = f" ({one.method})" if one.method else ""
+        lines.append(f"  {one.shown}: {DATA_LABELS[one.data]}{method}{size}")
+        lines += [f"    {why}" for why in one.why]
+    return lines if findings.volumes else [*lines, "  <none included>"]
 
 
-def _hooks(found: BackupFindings) -> list[str]:
-    counts = object_fields.status(found.item).get("hookStatus") or {}
-    said: list[str] = []
+def _hooks(findings: BackupFindings) -> list[str]:
+    counts = object_fields.status(findings.item).get("hookStatus") or {}
+    lines: list[str] = []
     if counts:
-        tried, failed = (
+        attempted, failed = (
             object_fields.number(counts.get("hooksAttempted")),
             object_fields.number(counts.get("hooksFailed")),
         )
-        said = ["", "Hooks:", f"    attempted: {tried}, failed: {failed}"]
-    for run in found.hooks:
+        lines = ["", "Hooks:", f"    attempted: {attempted}, failed: {failed}"]
+    for run in findings.hooks:
         where = "/".join(part for part in (run.namespace, run.pod, run.container) if part)
-        said.append(f"  {run.phase} {run.name} {where}: {run.command}".rstrip())
-        said += [f"    {line}" for line in redacted_output(run).splitlines()[:50]]
-    return said
+        lines.append(f"  {run.phase} {run.name} {where}: {run.command}".rstrip())
+        lines += [f"    {line}" for line in redacted_output(run).splitlines()[:50]]
+    return lines
 
 
-def _operations(found: BackupFindings) -> list[str]:
-    if not found.operations:
+def _operations(findings: BackupFindings) -> list[str]:
+    if not findings.operations:
         return []
-    said = ["", "Plugin operations:"]
-    for one in found.operations:
+    lines = ["", "Plugin operations:"]
+    for one in findings.operations:
         progress = f" {one.done}/{one.total} {one.units}".rstrip() if one.total else ""
-        said.append(f"  {one.resource} {one.namespace}/{one.name}: {one.phase}{progress} ({one.action})")
-        said += [f"    {one.error}"] if one.error else []
-    return said
+        lines.append(f"  {one.resource} {one.namespace}/{one.name}: {one.phase}{progress} ({one.action})")
+        lines += [f"    {one.error}"] if one.error else []
+    return lines
 
 
-def _deletions(found: BackupFindings) -> list[str]:
-    if not found.deletions:
+def _deletions(findings: BackupFindings) -> list[str]:
+    if not findings.deletions:
         return []
-    said = ["", "Deletion requests:"]
-    for one in found.deletions:
+    lines = ["", "Deletion requests:"]
+    for one in findings.deletions:
         errors = "; ".join(map(str, object_fields.status(one).get("errors") or []))
-        said.append(f"  {object_fields.name(one)}: {object_fields.phase(one)} {errors}".rstrip())
-    return said
+        lines.append(f"  {object_fields.name(one)}: {object_fields.phase(one)} {errors}".rstrip())
+    return lines
 
 
-def _resources(found: BackupFindings) -> list[str]:
-    if found.listed is None:
+def _resources(findings: BackupFindings) -> list[str]:
+    if findings.listed is None:
         return []
-    said = ["", f"Resources ({len(found.listed)}):"]
-    counts = Counter(f"{one.api_version}/{one.kind}" for one in found.listed)
+    lines = ["", f"Resources ({len(findings.listed)}):"]
+    counts = Counter(f"{one.api_version}/{one.kind}" for one in findings.listed)
     for kind in sorted(counts):
-        said.append(f"  {kind} ({counts[kind]}):")
-        said += [
+        lines.append(f"  {kind} ({counts[kind]}):")
+        lines += [
             f"    {'/'.join(part for part in (one.namespace, one.name) if part)}"
-            for one in found.listed
+            for one in findings.listed
             if f"{one.api_version}/{one.kind}" == kind
         ]
-    return said
+    return lines
 
 
-def as_json(found: BackupFindings) -> str:
-    """For one backup, as `describe -o json` of the CLI: its parts under their names."""
+def as_json(findings: BackupFindings) -> str:
+    """Return one backup as the CLI's `describe -o json` does: each part under its name."""
     volumes = [
         {"volume": one.shown, "data": one.data.value, "method": one.method, "why": list(one.why), "size": one.size}
-        for one in found.volumes or ()
+        for one in findings.volumes or ()
     ]
-    results = found.results
+    results = findings.results
     shown = {
-        "metadata": {key: found.item["metadata"].get(key) for key in ("name", "namespace", "labels", "annotations")},
-        "phase": object_fields.phase(found.item),
-        "spec": object_fields.spec(found.item),
-        "status": object_fields.status(found.item),
+        "metadata": {key: findings.item["metadata"].get(key) for key in ("name", "namespace", "labels", "annotations")},
+        "phase": object_fields.phase(findings.item),
+        "spec": object_fields.spec(findings.item),
+        "status": object_fields.status(findings.item),
         "volumes": volumes,
         "errors": [f"{one.subject}: {one.message}" for one in results.errors] if results else [],
         "warnings": [f"{one.subject}: {one.message}" for one in results.warnings] if results else [],
-        "hooks": [{"pod": run.pod, "command": run.command, "output": redacted_output(run)} for run in found.hooks],
-        "resources": [f"{one.api_version}/{one.kind} {one.namespace}/{one.name}" for one in found.listed or ()],
+        "hooks": [{"pod": run.pod, "command": run.command, "output": redacted_output(run)} for run in findings.hooks],
+        "resources": [f"{one.api_version}/{one.kind} {one.namespace}/{one.name}" for one in findings.listed or ()],
     }
     return json.dumps(shown, indent=2, default=str)

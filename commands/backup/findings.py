@@ -1,4 +1,4 @@
-"""All that is known of one backup, read out of the facts: its object, Velero's files beside it, its volumes' progress."""
+"""Everything known about one backup: its object, the files that Velero stores with it, the progress of its volumes."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from velero.artifacts.logs import HookRun, hook_runs, parse_log_line
 from velero.artifacts.resource_list import ListedItem, resources_of
 from velero.artifacts.results import Results, results_of
 from velero.artifacts.volumes import Volume, VolumeDataState, volumes_of
+from velero.names import label_value
 from velero.phases import BACKUP_PHASES
 from velero.resources.data_movement import movement_of
 from velero.resources.pod_volumes import backup_selector, pod_volume_of
@@ -30,11 +31,18 @@ RESULTS, VOLUMES, RESOURCES, OPERATIONS, LOG = (
     "BackupItemOperations",
     "BackupLog",
 )
+DATA_LABELS = {
+    VolumeDataState.IN_LOCATION: "storage location",
+    VolumeDataState.IN_SNAPSHOT: "snapshot",
+    VolumeDataState.UNDER_WAY: "in progress",
+    VolumeDataState.FAILED: "failed",
+    VolumeDataState.NONE: "no data",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class VolumeProgress:
-    """One volume on its way: file by file, or a snapshot's data."""
+    """Progress of one volume: a file-system backup, or the upload of a CSI snapshot's data."""
 
     volume: str
     phase: str
@@ -50,7 +58,7 @@ class VolumeProgress:
 
 @dataclass(frozen=True, slots=True)
 class BackupFindings:
-    """None for a file that was not read; `unread` says why one could not be."""
+    """A part is None when its file was not read; `unread` holds the reasons of files that can't be read."""
 
     item: Json
     results: Results | None = None
@@ -64,7 +72,7 @@ class BackupFindings:
 
     @property
     def volumes_without_data(self) -> tuple[Volume, ...]:
-        """Volumes without data in this backup: what Completed does not tell."""
+        """Volumes without data in this backup; the phase is Completed in spite of them."""
         return tuple(one for one in self.volumes or () if one.data in {VolumeDataState.NONE, VolumeDataState.FAILED})
 
     @property
@@ -77,12 +85,12 @@ def has_ended(item: Json) -> bool:
 
 
 def has_files(item: Json) -> bool:
-    """A run that was never started, or that died with the server, left none."""
+    """A backup that never started, or that ended with a crash of the server, has no files."""
     return object_fields.phase(item) not in {"New", "Queued", "ReadyToStart", "InProgress", "FailedValidation"}
 
 
 def findings_needs(item: Json, *, details: bool, items: bool) -> Iterable[Need]:
-    """What is worth asking for, of a backup that may be seen in full."""
+    """Yield what to read about a backup that the reader may access in full."""
     name, status = object_fields.name(item), object_fields.status(item)
     yield ObjectNeed("podvolumebackups", label=backup_selector(name), optional=True)
     yield ObjectNeed("datauploads", label=backup_selector(name), optional=True)
@@ -125,13 +133,13 @@ def read_findings(facts: Facts, item: Json) -> BackupFindings:
         operations=read(OPERATIONS, item_operations_of),
         hooks=read(LOG, hooks_of) or (),
         progress=volume_progress(facts, name),
-        deletions=tuple(_of(facts, "deletebackuprequests", name)),
+        deletions=tuple(_labeled_objects(facts, "deletebackuprequests", name)),
         unread=tuple(dict.fromkeys(unread)),
     )
 
 
 def hooks_of(log: bytes) -> tuple[HookRun, ...]:
-    """With what their commands printed; secrets are taken out, since commands print what they like."""
+    """Return the hooks of a log with what their commands printed; show that only through `redacted_output`."""
     lines = (parse_log_line(line) for line in log.decode(errors="replace").splitlines())
     return hook_runs(line for line in lines if line is not None)
 
@@ -140,14 +148,14 @@ _ASSIGNED = re.compile(r"(?i)(\w*(?:passw|passphrase|secret|token|credential|pri
 
 
 def redacted_output(run: HookRun) -> str:
-    """Scripts print their environment: whatever is assigned to a secret's name goes, besides what looks like one."""
-    said = "\n".join(part for part in (run.stdout, run.stderr, *run.errors) if part)
-    return _ASSIGNED.sub(r"\1[scrubbed]", scrub(said))
+    """Return what a hook printed, without secrets: scripts print their environment, so values of secret names go too."""
+    output = "\n".join(part for part in (run.stdout, run.stderr, *run.errors) if part)
+    return _ASSIGNED.sub(r"\1[scrubbed]", scrub(output))
 
 
 def volume_progress(facts: Facts, name: str) -> tuple[VolumeProgress, ...]:
-    pods = [pod_volume_of(item) for item in _of(facts, "podvolumebackups", name)]
-    uploads = [movement_of(item) for item in _of(facts, "datauploads", name)]
+    pod_volumes = [pod_volume_of(item) for item in _labeled_objects(facts, "podvolumebackups", name)]
+    uploads = [movement_of(item) for item in _labeled_objects(facts, "datauploads", name)]
     files = (
         VolumeProgress(
             f"{one.pod_namespace}/{one.pvc or f'{one.pod}:{one.volume}'}",
@@ -156,7 +164,7 @@ def volume_progress(facts: Facts, name: str) -> tuple[VolumeProgress, ...]:
             one.bytes_total,
             one.message,
         )
-        for one in pods
+        for one in pod_volumes
     )
     moved = (
         VolumeProgress(f"{one.pvc_namespace}/{one.pvc}", one.phase, one.bytes_done, one.bytes_total, one.message)
@@ -165,8 +173,6 @@ def volume_progress(facts: Facts, name: str) -> tuple[VolumeProgress, ...]:
     return (*files, *moved)
 
 
-def _of(facts: Facts, resource: str, backup: str) -> list[Json]:
-    from velero.names import label_value
-
-    mark = label_value(backup)
-    return [item for item in facts.all(resource) if object_fields.labels(item).get("velero.io/backup-name") == mark]
+def _labeled_objects(facts: Facts, resource: str, backup: str) -> list[Json]:
+    value = label_value(backup)
+    return [item for item in facts.all(resource) if object_fields.labels(item).get("velero.io/backup-name") == value]

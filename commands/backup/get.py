@@ -1,4 +1,4 @@
-"""`backup get`: the list, newest first; columns as the CLI's, plus who made it and how long it stays."""
+"""`backup get`: lists backups, newest first, with the CLI's columns plus the creator and the expiry."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Row:
 
 
 def needs(cmd: Command, known: Facts) -> Needs:
-    """The list comes from memory where a table is asked for; objects as such come from the cluster."""
+    """Read the table from memory; read from the cluster where names, whole objects, sizes or a selector are requested."""
     exact = cmd.names or output.wants_objects(cmd) or output.is_wide(cmd) or cmd.text("selector")
     wanted = selection.named_needs(cmd, known, "backups") if exact else [ObjectNeed("backups")]
     sizes = ("podvolumebackups", "datauploads") if output.is_wide(cmd) else ()
@@ -55,15 +55,15 @@ def needs(cmd: Command, known: Facts) -> Needs:
     return Needs.of(*wanted, *more, person_filter.person_need(cmd, "created-by"))
 
 
-def answer(cmd: Command, world: FactsByCluster, context: PlanContext) -> Answer:
+def answer(cmd: Command, facts_by_cluster: FactsByCluster, context: PlanContext) -> Answer:
     rows: list[Row] = []
     parts: list[Part] = []
-    for cluster, facts in world.items():
+    for cluster, facts in facts_by_cluster.items():
         if isinstance(facts, ClusterError):
-            parts.append(Text(f"Cluster {cluster} couldn't be read: {facts.text}", untrusted=True))
+            parts.append(Text(facts.text, untrusted=True))
             continue
         rows += _rows(cmd, cluster, facts, context)
-    phases.check_phase(cmd, PHASES, (object_fields.phase(item) for item in _all(world)))
+    phases.check_phase(cmd, PHASES, (object_fields.phase(item) for item in _all_backups(facts_by_cluster)))
     rows.sort(key=lambda row: str(object_fields.created(row.backup.first) or ""), reverse=True)
     items = [item for row in rows for item in row.backup.members]
     if output.wants_objects(cmd):
@@ -71,7 +71,7 @@ def answer(cmd: Command, world: FactsByCluster, context: PlanContext) -> Answer:
             _headline(len(rows)), (*parts, output.render_objects(cmd, items)), namespaces=namespaces_of(items)
         )
     number, start, end = output.page(cmd, len(rows))
-    several = len(world) > 1
+    several = len(facts_by_cluster) > 1
     cells = tuple(_cells(cmd, row, context, several=several) for row in rows[start:end])
     columns = _columns(cmd, several=several)
     table: tuple[Part, ...] = (Table(columns, cells),) if rows else ()
@@ -88,8 +88,8 @@ def answer(cmd: Command, world: FactsByCluster, context: PlanContext) -> Answer:
     )
 
 
-def _all(world: FactsByCluster) -> list[Json]:
-    return [item for facts in world.values() if isinstance(facts, Facts) for item in facts.all("backups")]
+def _all_backups(facts_by_cluster: FactsByCluster) -> list[Json]:
+    return [item for facts in facts_by_cluster.values() if isinstance(facts, Facts) for item in facts.all("backups")]
 
 
 def _rows(cmd: Command, cluster: str, facts: Facts, context: PlanContext) -> Iterable[Row]:
@@ -97,17 +97,17 @@ def _rows(cmd: Command, cluster: str, facts: Facts, context: PlanContext) -> Ite
     names = {one.name for one in found} | {object_fields.name(item) for item in facts.all("backups")}
     for name in cmd.names:
         if name not in names:
-            raise NotFound(f"Backup `{name}` doesn't exist.", nearest=facts.nearest("backups", name))
-    sizes, who = _sizes(facts), person_filter.person_names(cmd, "created-by", facts)
+            raise NotFound(f"Backup `{name}` doesn't exist in {cluster}.", nearest=facts.nearest("backups", name))
+    sizes, creators = _sizes(facts), person_filter.person_names(cmd, "created-by", facts)
     for one in found:
         if cmd.names and not {one.name, *map(object_fields.name, one.members)} & set(cmd.names):
             continue
-        if _fits(cmd, one, context, who):
+        if _passes_filters(cmd, one, context, creators):
             yield Row(cluster, one, sum(sizes.get(object_fields.name(item), 0) for item in one.members))
 
 
 def _sizes(facts: Facts) -> dict[str, int]:
-    """Of the data of volumes: what is known without opening a file for each backup."""
+    """Return the size of the volume data per backup, as far as it is known without downloading a file for each."""
     found: dict[str, int] = {}
     volumes = [(one.meta, one.bytes_total) for one in map(pod_volume_of, facts.all("podvolumebackups"))]
     moved = [(one.meta, one.bytes_total) for one in map(movement_of, facts.all("datauploads"))]
@@ -118,7 +118,7 @@ def _sizes(facts: Facts) -> dict[str, int]:
 
 
 def namespaces_of(items: Iterable[Json]) -> frozenset[str]:
-    """Which namespaces an answer on these backups tells of."""
+    """Return the namespaces that an answer about these backups shows."""
     return frozenset(
         str(name) for item in items for name in object_fields.spec(item).get("includedNamespaces") or ["*"]
     )
@@ -128,38 +128,38 @@ def _headline(count: int) -> str:
     return counted(count, "backup") if count else "No backups found."
 
 
-def _fits(cmd: Command, one: LogicalBackup, context: PlanContext, who: frozenset[str]) -> bool:
+def _passes_filters(cmd: Command, one: LogicalBackup, context: PlanContext, creators: frozenset[str]) -> bool:
     item = one.first
     checks: tuple[tuple[str, Callable[[], bool]], ...] = (
-        ("status", lambda: any(_phase_fits(wanted, one, context) for wanted in cmd.strings("status"))),
+        ("status", lambda: any(_has_phase(wanted, one, context) for wanted in cmd.strings("status"))),
         ("schedule", lambda: object_fields.labels(item).get("velero.io/schedule-name") == cmd.text("schedule")),
-        ("created-by", lambda: creator(item).casefold() in who),
+        ("created-by", lambda: creator(item).casefold() in creators),
         ("search", lambda: cmd.text("search") in one.name),
-        ("since", lambda: _younger(item, cmd, context)),
+        ("since", lambda: _is_recent(item, cmd, context)),
     )
     return all(check() for flag, check in checks if cmd.has_flag(flag))
 
 
-def _phase_fits(wanted: str, one: LogicalBackup, context: PlanContext) -> bool:
+def _has_phase(wanted: str, one: LogicalBackup, context: PlanContext) -> bool:
     return any(phases.matches_phase(wanted, each) for each in (one.phase, phase_text(one, context)))
 
 
 def phase_text(one: LogicalBackup, context: PlanContext) -> str:
-    """Velero's phase; `Expired` is none of its own: past its time and not yet deleted."""
+    """Return Velero's phase, or `Expired` for a backup past its expiry that isn't deleted yet."""
     expires = object_fields.parse_time(object_fields.status(one.first).get("expiration"))
     return "Expired" if expires is not None and expires <= context.now else one.phase
 
 
-def _younger(item: Json, cmd: Command, context: PlanContext) -> bool:
-    made = object_fields.created(item)
-    return made is not None and (context.now - made).total_seconds() * 1e9 <= cmd.nanoseconds("since")
+def _is_recent(item: Json, cmd: Command, context: PlanContext) -> bool:
+    created = object_fields.created(item)
+    return created is not None and (context.now - created).total_seconds() * 1e9 <= cmd.nanoseconds("since")
 
 
 def creator(item: Json) -> str:
-    """Who asked for it: a person, a schedule, KOTS, or nobody known."""
-    asked = object_fields.annotations_of(item).get(REQUESTED_BY)
-    if asked:
-        return str(asked)
+    """Return who created the backup: a person, a schedule, KOTS, or `-` if unknown."""
+    requester = object_fields.annotations_of(item).get(REQUESTED_BY)
+    if requester:
+        return str(requester)
     schedule = object_fields.labels(item).get("velero.io/schedule-name")
     return f"schedule {schedule}" if schedule else kots.kots_trigger(item) or "-"
 
@@ -172,9 +172,9 @@ def _columns(cmd: Command, *, several: bool) -> tuple[str, ...]:
 def _cells(cmd: Command, row: Row, context: PlanContext, *, several: bool) -> tuple[str, ...]:
     one, item = row.backup, row.backup.first
     expires = object_fields.parse_time(object_fields.status(item).get("expiration"))
-    pair = f" ({counted(len(one.members), 'part')})" if len(one.members) > 1 else ""
+    parts = f" ({counted(len(one.members), 'part')})" if len(one.members) > 1 else ""
     cells = [
-        one.name + pair,
+        one.name + parts,
         phase_text(one, context),
         str(sum(object_fields.number(object_fields.status(each).get("errors")) for each in one.members)),
         str(sum(object_fields.number(object_fields.status(each).get("warnings")) for each in one.members)),

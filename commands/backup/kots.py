@@ -1,4 +1,4 @@
-"""Backups that Replicated KOTS makes: recognised, and the pair of one logical backup shown as one."""
+"""Recognizes the backups that Replicated KOTS creates, and groups the two objects of one logical backup."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from velero.phases import BACKUP_PHASES
 NAME_LABEL = "replicated.com/backup-name"
 KIND_ANNOTATION = "replicated.com/backup-type"
 COUNT_ANNOTATION = "replicated.com/backup-count"
-DR = "replicated.com/disaster-recovery-version"
+DR_VERSION = "replicated.com/disaster-recovery-version"
 INSTANCE, APP, TRIGGER = "kots.io/instance", "kots.io/app-id", "kots.io/snapshot-trigger"
-_ORDER = ("FailedValidation", "Failed", "Deleting", "PartiallyFailed")
+_WORST_FIRST = ("FailedValidation", "Failed", "Deleting", "PartiallyFailed")
 
 
 @dataclass(frozen=True, slots=True)
 class LogicalBackup:
-    """One backup as people know it: of one object, or of several that belong together."""
+    """A backup as people see it: one Backup object, or several that belong together."""
 
     name: str
     members: tuple[Json, ...]
@@ -30,11 +30,11 @@ class LogicalBackup:
 
     @property
     def phase(self) -> str:
-        """The worst that is; of several of which one is missing, Failed."""
+        """The worst phase of the members; Failed where a member is missing."""
         phases = [object_fields.phase(item) for item in self.members]
         if self.missing:
             return "Failed"
-        for bad in _ORDER:
+        for bad in _WORST_FIRST:
             if bad in phases:
                 return bad
         return next((each for each in phases if each not in BACKUP_PHASES.terminal), phases[0])
@@ -51,11 +51,11 @@ def _count(item: Json) -> int:
 
 
 def logical_backups(items: Iterable[Json]) -> list[LogicalBackup]:
-    """In the order in which they came; a pair stands where its first member does."""
+    """Group the objects; the order stays, and a pair takes the position of its first member."""
     groups: dict[str, list[Json]] = {}
     for item in items:
-        mark = str(object_fields.labels(item).get(NAME_LABEL) or "")
-        groups.setdefault(f"pair {mark}" if mark else f"one {object_fields.name(item)}", []).append(item)
+        pair = str(object_fields.labels(item).get(NAME_LABEL) or "")
+        groups.setdefault(f"pair {pair}" if pair else f"one {object_fields.name(item)}", []).append(item)
     return [
         LogicalBackup(
             key.partition(" ")[2],
@@ -66,28 +66,30 @@ def logical_backups(items: Iterable[Json]) -> list[LogicalBackup]:
 
 
 def kots_kind(item: Json) -> str:
-    """What KOTS calls it; empty for what it did not make."""
-    marks = object_fields.annotations_of(item)
-    if marks.get(DR) or marks.get(INSTANCE) == "true":
+    """Return the type that KOTS gave the backup; empty for one that KOTS didn't create."""
+    annotations = object_fields.annotations_of(item)
+    if annotations.get(DR_VERSION) or annotations.get(INSTANCE) == "true":
         return "full (KOTS)"
-    return "partial (KOTS)" if marks.get(APP) else ""
+    return "partial (KOTS)" if annotations.get(APP) else ""
 
 
 def kots_trigger(item: Json) -> str:
-    how = object_fields.annotations_of(item).get(TRIGGER)
-    return f"KOTS {how}" if how else "KOTS" if kots_kind(item) else ""
+    trigger = object_fields.annotations_of(item).get(TRIGGER)
+    return f"KOTS {trigger}" if trigger else "KOTS" if kots_kind(item) else ""
 
 
 def expand_pairs(names: Iterable[str], items: Iterable[Json]) -> list[str]:
-    """A logical name stands for all of its members; a member's name for the whole pair."""
+    """Replace the name of a logical backup, or of one of its members, by the names of all members."""
     found = list(items)
     wanted: list[str] = []
     for name in names:
-        marks = {object_fields.labels(item).get(NAME_LABEL) for item in found if object_fields.name(item) == name} - {
-            None
-        }
+        pair_names = {
+            object_fields.labels(item).get(NAME_LABEL) for item in found if object_fields.name(item) == name
+        } - {None}
         of_pair = [
-            object_fields.name(item) for item in found if object_fields.labels(item).get(NAME_LABEL) in {name, *marks}
+            object_fields.name(item)
+            for item in found
+            if object_fields.labels(item).get(NAME_LABEL) in {name, *pair_names}
         ]
         wanted += sorted(of_pair) or [name]
     return list(dict.fromkeys(wanted))

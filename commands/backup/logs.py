@@ -1,4 +1,4 @@
-"""`backup logs`: Velero's own log of a run, from the object store."""
+"""`backup logs`: shows Velero's own log of a backup, from the object store."""
 
 from __future__ import annotations
 
@@ -40,43 +40,45 @@ def needs(cmd: Command, known: Facts) -> Needs:
     )
 
 
-def answer(cmd: Command, world: FactsByCluster, context: PlanContext) -> Answer:
-    return answer_logs(cmd, world, context, resource="backups", noun="backup", kind="BackupLog")
+def answer(cmd: Command, facts_by_cluster: FactsByCluster, context: PlanContext) -> Answer:
+    return answer_logs(cmd, facts_by_cluster, context, resource="backups", noun="backup", kind="BackupLog")
 
 
 def answer_logs(
-    cmd: Command, world: FactsByCluster, _context: PlanContext, *, resource: str, noun: str, kind: str
+    cmd: Command, facts_by_cluster: FactsByCluster, _context: PlanContext, *, resource: str, noun: str, kind: str
 ) -> Answer:
-    facts = next(iter(world.values()))
+    cluster, facts = next(iter(facts_by_cluster.items()))
     if isinstance(facts, ClusterError):
         raise facts
     item = facts.get(resource, cmd.name)
     if item is None:
-        raise NotFound(f"There is no {noun} {cmd.name!r}.", nearest=facts.nearest(resource, cmd.name))
+        raise NotFound(
+            f"{noun.capitalize()} `{cmd.name}` doesn't exist in {cluster}.", nearest=facts.nearest(resource, cmd.name)
+        )
     if (resource, cmd.name) in facts.redacted:
         raise Refused(f"You don't have permission to view the logs of {cmd.name}: it includes other namespaces.")
     phase = object_fields.phase(item)
     log = facts.files.get(FileNeed(kind, cmd.name))
     if log is None:
         why = (
-            "Logs are available when it has finished."
+            f"Logs are available when the {noun} has finished."
             if phase != "FailedValidation"
-            else "Velero rejected it before it started."
+            else f"Velero rejected the {noun} before it started."
         )
         return Answer(f"No logs for {cmd.name} ({phase}).", (Text(why),), Tone.WARNING)
     if isinstance(log, MissingFile):
         return Answer(f"The logs of {cmd.name} can't be read.", (Text(log.why),), Tone.WARNING)
     text = log.decode(errors="replace")
-    cut = len(text) > MAX_LOG_CHARACTERS
+    is_cut = len(text) > MAX_LOG_CHARACTERS
     lines = text.count("\n")
-    bad = [line for line in text.splitlines() if "level=error" in line or '"level":"error"' in line]
+    error_lines = [line for line in text.splitlines() if "level=error" in line or '"level":"error"' in line]
     parts = [Attachment(f"{cmd.name}.log", text[-MAX_LOG_CHARACTERS:], f"Logs of {cmd.name}")]
-    first = Text("\n".join(bad[:5]), untrusted=True) if bad else Text("No error lines.")
-    head = f"Logs of {cmd.name}: {counted(lines, 'line')}, {counted(len(bad), 'error')}" + (
-        " (last part only)" if cut else ""
+    first = Text("\n".join(error_lines[:5]), untrusted=True) if error_lines else Text("No error lines.")
+    head = f"Logs of {cmd.name}: {counted(lines, 'line')}, {counted(len(error_lines), 'error')}" + (
+        f" (last {MAX_LOG_CHARACTERS >> 20} MiB)" if is_cut else ""
     )
     namespaces = frozenset(object_fields.spec(item).get("includedNamespaces") or ["*"])
-    return Answer(head, (first, *parts), Tone.BAD if bad else Tone.PLAIN, namespaces=namespaces)
+    return Answer(head, (first, *parts), Tone.BAD if error_lines else Tone.PLAIN, namespaces=namespaces)
 
 
 LOG_FLAGS: tuple[Flag, ...] = (

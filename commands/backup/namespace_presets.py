@@ -1,6 +1,8 @@
-"""Our own words for a scope become what the velero CLI would have been given: literal namespaces, a selector.
+"""Resolves `--namespaces`, `--type` and `--app`, which only the bot has, to plain namespaces and a label selector.
 
-Presets are labels of namespaces that the settings name; applications come from the settings, or from what KOTS left.
+A preset is a label selector for namespaces, from the settings. An application comes from the settings or is discovered
+from the labels that KOTS sets. A preset or application never reaches a namespace that the requester can't access, and
+an application that includes one isn't shown at all.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ _SCOPES = ("include-namespaces", "namespaces", "type")
 
 @dataclass(frozen=True, slots=True)
 class ResolvedScope:
-    """`command` as the CLI's own; `notes` say what our words came to; `fields` are of the template of an application."""
+    """`command` has only the CLI's flags; `notes` say what was resolved; `fields` come from an application's template."""
 
     command: Command
     notes: tuple[str, ...] = ()
@@ -38,12 +40,12 @@ class ResolvedScope:
 
 
 def resolve_scope(cmd: Command, facts: Facts, context: PlanContext) -> ResolvedScope:
-    """Raises UsageError or Unknown."""
+    """Replace the bot's own scope flags. Raises UsageError, NotFound or Refused."""
     given = [flag for flag in _SCOPES if cmd.has_flag(flag)]
-    ours = [flag for flag in given if flag != "include-namespaces"]
-    if ours and cmd.has_flag("from-schedule"):
+    own_flags = [flag for flag in given if flag != "include-namespaces"]
+    if own_flags and cmd.has_flag("from-schedule"):
         raise UsageError(
-            f"--{ours[0]} can't be combined with --from-schedule.",
+            f"--{own_flags[0]} can't be combined with --from-schedule.",
             why="The schedule defines what is backed up.",
             fix=f"backup create --from-schedule {cmd.text('from-schedule')}",
         )
@@ -52,28 +54,31 @@ def resolve_scope(cmd: Command, facts: Facts, context: PlanContext) -> ResolvedS
     if cmd.has_flag("app") and cmd.text("type") != "partial":
         raise UsageError("--app needs --type partial.", fix="Add --type partial.")
     if cmd.has_flag("namespaces"):
-        return _preset(cmd, facts, context)
+        return _resolve_preset(cmd, facts, context)
     if cmd.has_flag("type"):
-        return _full(cmd, facts, context) if cmd.text("type") == "full" else _partial(cmd, facts, context)
+        return (
+            _resolve_full(cmd, facts, context) if cmd.text("type") == "full" else _resolve_partial(cmd, facts, context)
+        )
     return ResolvedScope(cmd)
 
 
-def _with(cmd: Command, **changes: Any) -> Command:
-    """The command without our words, and its line as the velero CLI takes it."""
+def _with_cli_flags(cmd: Command, **changes: Any) -> Command:
+    """Return the command without the bot's own scope flags, and with its line for the velero CLI."""
     from commands.backup.spec import FLAGS
 
     kept = {name: value for name, value in cmd.flags.items() if name not in {"namespaces", "type", "app"}}
     changed = {name.replace("_", "-"): value for name, value in changes.items()}
-    made = replace(cmd, flags={**kept, **changed})
-    return replace(made, cli=format_cli_command(made, FLAGS))
+    command = replace(cmd, flags={**kept, **changed})
+    return replace(command, cli=format_cli_command(command, FLAGS))
 
 
-def _preset(cmd: Command, facts: Facts, context: PlanContext) -> ResolvedScope:
+def _resolve_preset(cmd: Command, facts: Facts, context: PlanContext) -> ResolvedScope:
     name = cmd.text("namespaces")
     configured = tuple(key for key, selector in context.presets.items() if selector)
     if name == "all":
         return ResolvedScope(
-            _with(cmd, include_namespaces=["*"]), ("`all` includes every namespace, also ones created later.",)
+            _with_cli_flags(cmd, include_namespaces=["*"]),
+            ("`all` includes every namespace, also ones created later.",),
         )
     if name not in context.presets:
         raise UsageError(f"Unknown namespace preset `{name}`.", nearest=("all", *configured), fix="--namespaces all")
@@ -97,12 +102,13 @@ def _preset(cmd: Command, facts: Facts, context: PlanContext) -> ResolvedScope:
             why=f"None of the namespaces you can access has the labels {selector}.",
         )
     return ResolvedScope(
-        _with(cmd, include_namespaces=found), (f"Preset `{name}` currently selects: {', '.join(found)} ({selector}).",)
+        _with_cli_flags(cmd, include_namespaces=found),
+        (f"Preset `{name}` currently selects: {', '.join(found)} ({selector}).",),
     )
 
 
 def applications(facts: Facts, context: PlanContext) -> tuple[Application, ...]:
-    """Configured ones of this cluster, then those that KOTS' own backups tell of."""
+    """Return the configured applications of this cluster, then those found in namespaces and backups of KOTS."""
     configured = [one for one in configured_applications(context) if is_visible(one, facts)]
     known = {one.name for one in configured}
     return (*configured, *(one for one in discovered_applications(facts) if one.name not in known))
@@ -113,7 +119,7 @@ def configured_applications(context: PlanContext) -> tuple[Application, ...]:
 
 
 def is_visible(app: Application, facts: Facts) -> bool:
-    """All of its namespaces are there, and the asker's to see: none is told by the name of an application."""
+    """All of its namespaces exist and the requester can access them: an application's name must not reveal others."""
     return not any(facts.is_absent("namespaces", name) for name in app.namespaces)
 
 
@@ -124,7 +130,7 @@ def discovered_applications(facts: Facts) -> Iterable[Application]:
             found.setdefault(str(slug), set()).add(object_fields.name(item))
     for item in facts.all("backups"):
         spec = object_fields.spec(item)
-        if "kots.io/app-id" in object_fields.annotations_of(item) and (slug := _slug(spec)):
+        if "kots.io/app-id" in object_fields.annotations_of(item) and (slug := _app_slug(spec)):
             found.setdefault(slug, set()).update(
                 name for name in map(str, spec.get("includedNamespaces") or []) if name != "*"
             )
@@ -133,7 +139,7 @@ def discovered_applications(facts: Facts) -> Iterable[Application]:
             yield Application(slug, tuple(sorted(names)), f"{APP_SLUG_LABEL}={slug}")
 
 
-def _slug(spec: Json) -> str:
+def _app_slug(spec: Json) -> str:
     for selector in (spec.get("labelSelector"), *(spec.get("orLabelSelectors") or [])):
         slug = ((selector or {}).get("matchLabels") or {}).get(APP_SLUG_LABEL)
         if slug:
@@ -141,13 +147,13 @@ def _slug(spec: Json) -> str:
     return ""
 
 
-def _full(cmd: Command, facts: Facts, context: PlanContext) -> ResolvedScope:
-    """Every application's namespaces as a whole and the platform's: selectors of applications do not narrow it."""
+def _resolve_full(cmd: Command, facts: Facts, context: PlanContext) -> ResolvedScope:
+    """Include whole namespaces of every application and of the platform; an application's selector doesn't narrow them."""
     apps = applications(facts, context)
     if not all(is_visible(app, facts) for app in configured_applications(context)):
         raise Refused(
             "A full backup includes applications that don't exist or that you can't access.",
-            fix="Use --type partial --app NAME.",
+            fix=f"Use --type partial --app {apps[0].name}." if apps else "Use --include-namespaces.",
         )
     if not apps:
         raise UsageError(
@@ -156,13 +162,13 @@ def _full(cmd: Command, facts: Facts, context: PlanContext) -> ResolvedScope:
             fix="Use --include-namespaces '*'.",
         )
     names = sorted({name for app in apps for name in app.namespaces} | set(context.platform_namespaces))
-    changed = _with(cmd, include_namespaces=names, include_cluster_resources=True)
-    notes = (f"full takes {', '.join(app.name for app in apps)} and the platform: {', '.join(names)}.",)
-    marks = {TYPE_ANNOTATION: "full", APPLICATION_ANNOTATION: json.dumps([app.name for app in apps])}
-    return ResolvedScope(changed, notes, marks)
+    changed = _with_cli_flags(cmd, include_namespaces=names, include_cluster_resources=True)
+    notes = (f"Full backup: applications {', '.join(app.name for app in apps)}; namespaces {', '.join(names)}.",)
+    annotations = {TYPE_ANNOTATION: "full", APPLICATION_ANNOTATION: json.dumps([app.name for app in apps])}
+    return ResolvedScope(changed, notes, annotations)
 
 
-def _partial(cmd: Command, facts: Facts, context: PlanContext) -> ResolvedScope:
+def _resolve_partial(cmd: Command, facts: Facts, context: PlanContext) -> ResolvedScope:
     apps = applications(facts, context)
     names = tuple(app.name for app in apps)
     if not cmd.text("app"):
@@ -181,15 +187,18 @@ def _partial(cmd: Command, facts: Facts, context: PlanContext) -> ResolvedScope:
         changes["selector"] = parse_selector(app.selector)
     notes = (
         f"Application {app.name}: namespaces {', '.join(app.namespaces)}"
-        + (f", {app.selector}." if app.selector else "."),
+        + (f"; only objects with {app.selector}." if app.selector else "."),
         NOT_FOR_DISASTER_RECOVERY,
     )
     return ResolvedScope(
-        _with(cmd, **changes), notes, {TYPE_ANNOTATION: "partial", APPLICATION_ANNOTATION: app.name}, dict(app.template)
+        _with_cli_flags(cmd, **changes),
+        notes,
+        {TYPE_ANNOTATION: "partial", APPLICATION_ANNOTATION: app.name},
+        dict(app.template),
     )
 
 
 def fill_from_template(spec: Json, fields: Mapping[str, Any]) -> Json:
-    """An application's template stands where the command says nothing of its own."""
-    said = {key: value for key, value in spec.items() if value not in ("0s", {}, None)}
-    return {**spec, **fields, **said}
+    """Fill the fields that the command leaves open from an application's template."""
+    given = {key: value for key, value in spec.items() if value not in ("0s", {}, None)}
+    return {**spec, **fields, **given}

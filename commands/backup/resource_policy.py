@@ -1,4 +1,8 @@
-"""Resource policies: an existing ConfigMap is part of what was approved; one written inline becomes our own, unchangeable."""
+"""Resource policies: a ConfigMap that exists, or YAML in `--resource-policy`.
+
+The digest of an existing ConfigMap is part of the plan, so a change after the approval stops the backup. Inline YAML
+becomes an immutable ConfigMap that the bot creates before the backup.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +24,7 @@ _EXAMPLE = "{version: v1, volumePolicies: [{conditions: {nfs: {}}, action: {type
 
 
 def config_map_step(cmd: Command, context: PlanContext) -> Step | None:
-    """Makes the ConfigMap. Named by the operation: planned again it is the same, and nobody else's."""
+    """Return the step that creates the ConfigMap. The operation's id is its name: planning again gives the same step."""
     text = cmd.text("resource-policy")
     if not text:
         return None
@@ -46,29 +50,29 @@ def policy_reference(name: str) -> Json:
 
 
 def check_policy(text: str) -> Json:
-    """What Velero would refuse only when it runs. Source: velero 1.18 internal/resourcepolicies."""
+    """Refuse what Velero would refuse only when the backup runs. Source: velero 1.18 internal/resourcepolicies."""
     try:
-        found = read_yaml(text, TYPED_BOUNDS)
+        document = read_yaml(text, TYPED_BOUNDS)
     except BadDocument as error:
         raise UsageError(
-            "--resource-policy cannot be read.", why=f"The document is refused: {error}.", fix=_EXAMPLE
+            "--resource-policy isn't valid YAML.", why=f"The document is refused: {error}.", fix=_EXAMPLE
         ) from None
-    if not isinstance(found, dict):
-        raise UsageError("--resource-policy is no YAML mapping.", fix=_EXAMPLE)
-    unknown = sorted(set(found) - _KEYS)
+    if not isinstance(document, dict):
+        raise UsageError("--resource-policy isn't a YAML mapping.", fix=_EXAMPLE)
+    unknown = sorted(set(document) - _KEYS)
     if unknown:
         raise UsageError(f"--resource-policy: unknown field `{unknown[0]}`.", nearest=tuple(sorted(_KEYS)))
-    if found.get("version") != "v1":
+    if document.get("version") != "v1":
         raise UsageError("--resource-policy needs `version: v1`.", fix=_EXAMPLE)
-    rules = found.get("volumePolicies")
+    rules = document.get("volumePolicies")
     for rule in rules if isinstance(rules, list) else []:
-        _rule(rule)
-    if not rules and not found.get("includeExcludePolicy"):
+        _check_rule(rule)
+    if not rules and not document.get("includeExcludePolicy"):
         raise UsageError("--resource-policy contains no rules.", fix=_EXAMPLE)
-    return found
+    return document
 
 
-def _rule(rule: object) -> None:
+def _check_rule(rule: object) -> None:
     action = rule.get("action") if isinstance(rule, dict) else None
     kind = action.get("type") if isinstance(action, dict) else None
     if not isinstance(rule, dict) or not isinstance(rule.get("conditions"), dict):
@@ -77,35 +81,35 @@ def _rule(rule: object) -> None:
         raise UsageError(f"--resource-policy: unknown action `{kind}`.", nearest=ACTIONS)
 
 
-def _document(text: str) -> Json | None:
+def _read_document(text: str) -> Json | None:
     try:
-        found = read_yaml(text, CONFIG_MAP_BOUNDS)
+        document = read_yaml(text, CONFIG_MAP_BOUNDS)
     except BadDocument:
         return None
-    return found if isinstance(found, dict) else None
+    return document if isinstance(document, dict) else None
 
 
-def with_policy(around: ClusterFacts, cmd: Command, inline: Step | None, facts: Facts) -> ClusterFacts:
-    """With the policy that the backup refers to, as far as it was read: one that was not may take anything in."""
-    if inline is not None:
+def with_policy(cluster: ClusterFacts, cmd: Command, policy_step: Step | None, facts: Facts) -> ClusterFacts:
+    """Add the policy that the backup refers to. One that wasn't read stays out: such a backup may include anything."""
+    if policy_step is not None:
         return replace(
-            around,
-            own_configmaps=frozenset({inline.name}),
-            policies={inline.name: _document(inline.manifest["data"][POLICY_KEY]) or {}},
+            cluster,
+            own_configmaps=frozenset({policy_step.name}),
+            policies={policy_step.name: _read_document(policy_step.manifest["data"][POLICY_KEY]) or {}},
         )
     name = cmd.text("resource-policies-configmap")
-    found = facts.get("configmaps", name) if name else None
-    document = _document(next(iter((found.get("data") or {}).values()), "")) if found else None
-    return replace(around, policies={name: document}) if document is not None else around
+    config_map = facts.get("configmaps", name) if name else None
+    policy = _read_document(next(iter((config_map.get("data") or {}).values()), "")) if config_map else None
+    return replace(cluster, policies={name: policy}) if policy is not None else cluster
 
 
 def evidence(cmd: Command, facts: Facts) -> Json:
-    """Digest of the ConfigMap that the command refers to: changed after approval, it does not run."""
+    """Return the digest of the ConfigMap, as part of the plan: a change after the approval stops the backup."""
     name = cmd.text("resource-policies-configmap")
     if not name:
         return {}
-    found = facts.get("configmaps", name) or {}
-    return {"policy": digest([found.get("data"), found.get("binaryData")])}
+    config_map = facts.get("configmaps", name) or {}
+    return {"policy": digest([config_map.get("data"), config_map.get("binaryData")])}
 
 
 def guards(cmd: Command, facts: Facts) -> tuple[Guard, ...]:

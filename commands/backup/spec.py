@@ -1,4 +1,4 @@
-"""What a backup takes and keeps: the flags and the BackupSpec that `backup create` and `schedule create` share.
+"""The flags and the BackupSpec that `backup create` and `schedule create` share.
 
 Source of every rule: velero CLI v1.18 `backup create` (Validate, BuildBackup) and ValidateNamespaceIncludesExcludes.
 """
@@ -88,14 +88,14 @@ OUR_FLAGS: tuple[Flag, ...] = (
     Flag("app", TEXT, "Application for a partial backup", group="Scope", ours=True),
 )
 
-_OLD = ("include-resources", "exclude-resources")
-_SCOPED = (
+_OLD_FILTERS = ("include-resources", "exclude-resources")
+_SCOPED_FILTERS = (
     "include-cluster-scoped-resources",
     "exclude-cluster-scoped-resources",
     "include-namespace-scoped-resources",
     "exclude-namespace-scoped-resources",
 )
-_LISTS = {
+_LIST_FIELDS = {
     "exclude-namespaces": "excludedNamespaces",
     "include-resources": "includedResources",
     "exclude-resources": "excludedResources",
@@ -105,7 +105,7 @@ _LISTS = {
     "exclude-namespace-scoped-resources": "excludedNamespaceScopedResources",
     "volume-snapshot-locations": "volumeSnapshotLocations",
 }
-_SWITCHES = {
+_BOOL_FIELDS = {
     "include-cluster-resources": "includeClusterResources",
     "snapshot-volumes": "snapshotVolumes",
     "snapshot-move-data": "snapshotMoveData",
@@ -142,28 +142,27 @@ SPEC_FIELDS = {
 
 
 def cli_lookups(cmd: Command) -> list[Need]:
-    """What the CLI looks up before it writes."""
-    wants: list[Need] = []
+    """Return what the CLI looks up before it writes."""
+    lookups: list[Need] = []
     if cmd.text("storage-location"):
-        wants.append(ObjectNeed("backupstoragelocations", cmd.text("storage-location")))
-    return wants + [ObjectNeed("volumesnapshotlocations", name) for name in cmd.strings("volume-snapshot-locations")]
+        lookups.append(ObjectNeed("backupstoragelocations", cmd.text("storage-location")))
+    return lookups + [ObjectNeed("volumesnapshotlocations", name) for name in cmd.strings("volume-snapshot-locations")]
 
 
 def check_command(cmd: Command, facts: Facts) -> None:
-    """What the CLI refuses. Raises UsageError or Unknown."""
+    """Refuse what the CLI refuses. Raises UsageError or NotFound."""
     if cmd.selector("selector") is not None and "or-selector" in cmd.flags:
         raise UsageError("--selector and --or-selector can't be combined.", fix="Use one of them.")
     check_namespaces(namespaces(cmd), cmd.strings("exclude-namespaces"), facts)
-    old = any(cmd.strings(flag) for flag in _OLD) or cmd.optional_bool("include-cluster-resources") is not None
-    scoped = [flag for flag in _SCOPED if cmd.strings(flag)]
+    old = any(cmd.strings(flag) for flag in _OLD_FILTERS) or cmd.optional_bool("include-cluster-resources") is not None
+    scoped = [flag for flag in _SCOPED_FILTERS if cmd.strings(flag)]
     if old and scoped:
         raise UsageError(
             f"--{scoped[0]} can't be combined with --include-resources, --exclude-resources or --include-cluster-resources.",
             why="Velero accepts either the old or the new resource filters, not both.",
         )
     check_locations(cmd, facts)
-    negative = cmd.nanoseconds("ttl") < 0
-    if negative:
+    if cmd.nanoseconds("ttl") < 0:
         raise UsageError("--ttl can't be negative.", why="Velero would delete the backup as soon as it completes.")
 
 
@@ -198,36 +197,34 @@ def check_namespaces(included: list[str], excluded: list[str], facts: Facts | No
     if both:
         raise UsageError(f"Namespace `{both[0]}` is both included and excluded.")
     for name in sorted({*included, *excluded}):
-        fault = namespace_error(name)
-        if fault:
+        if error := namespace_error(name):
             near = facts.nearest("namespaces", name.lower()) if facts is not None else ()
             raise UsageError(
                 f"`{name}` isn't a valid namespace name.",
-                why=fault,
+                why=error,
                 nearest=near,
                 fix="Use names of namespaces, for example `shop`.",
             )
 
 
 def namespace_error(name: str) -> str:
-    """Why Velero would not take this as a namespace or a pattern of namespaces; empty when it would, and for ''."""
+    """Return why Velero rejects this namespace or pattern of namespaces; empty if it accepts it, as it does ''."""
     if name == "":
         return ""
-    wrong = next((sign for sign in name if sign in "|()!{},"), "")
-    if wrong:
-        return f"`{wrong}` isn't allowed in a pattern. Use *, ? and [abc]."
+    invalid = next((character for character in name if character in "|()!{},"), "")
+    if invalid:
+        return f"`{invalid}` isn't allowed in a pattern. Use *, ? and [abc]."
     if "**" in name:
         return "Use a single *: it already matches any number of characters."
-    bracket = _bracket_fault(name)
-    if bracket:
-        return bracket
+    if error := _bracket_error(name):
+        return error
     plain = re.sub(r"[*?\[\]]", "x", name)
     if not _LABEL.fullmatch(plain) or len(plain) > MAX_NAMESPACE_LENGTH:
         return "Use lowercase letters, digits and '-' (at most 63 characters); start and end with a letter or digit."
     return ""
 
 
-def _bracket_fault(name: str) -> str:
+def _bracket_error(name: str) -> str:
     at = 0
     while at < len(name):
         if name[at] == "]":
@@ -244,8 +241,8 @@ def _bracket_fault(name: str) -> str:
 
 
 def backup_spec(cmd: Command) -> Json:
-    """BackupSpec, as the CLI sends it: durations always present, lists and switches only when given."""
-    made: Json = {
+    """Return the BackupSpec as the CLI sends it: durations always, lists and booleans only when given."""
+    spec: Json = {
         "csiSnapshotTimeout": format_go(cmd.nanoseconds("csi-snapshot-timeout")),
         "hooks": {},
         "includedNamespaces": namespaces(cmd),
@@ -253,34 +250,36 @@ def backup_spec(cmd: Command) -> Json:
         "metadata": {},
         "ttl": format_go(cmd.nanoseconds("ttl")),
     }
-    made |= {field: cmd.strings(flag) for flag, field in _LISTS.items() if cmd.strings(flag)}
-    made |= {field: cmd.optional_bool(flag) for flag, field in _SWITCHES.items() if cmd.optional_bool(flag) is not None}
+    spec |= {field: cmd.strings(flag) for flag, field in _LIST_FIELDS.items() if cmd.strings(flag)}
+    spec |= {
+        field: cmd.optional_bool(flag) for flag, field in _BOOL_FIELDS.items() if cmd.optional_bool(flag) is not None
+    }
     if cmd.selector("selector") is not None:
-        made["labelSelector"] = cmd.selector("selector")
+        spec["labelSelector"] = cmd.selector("selector")
     if "or-selector" in cmd.flags:
-        made["orLabelSelectors"] = cmd.flags["or-selector"]
+        spec["orLabelSelectors"] = cmd.flags["or-selector"]
     if cmd.text("ordered-resources"):
-        made["orderedResources"] = parse_ordered_resources(cmd.text("ordered-resources"))
+        spec["orderedResources"] = parse_ordered_resources(cmd.text("ordered-resources"))
     if cmd.text("storage-location"):
-        made["storageLocation"] = cmd.text("storage-location")
+        spec["storageLocation"] = cmd.text("storage-location")
     if cmd.text("data-mover"):
-        made["datamover"] = cmd.text("data-mover")
+        spec["datamover"] = cmd.text("data-mover")
     if cmd.text("resource-policies-configmap"):
-        made["resourcePolicy"] = {
+        spec["resourcePolicy"] = {
             "apiGroup": None,
             "kind": "configmap",
             "name": cmd.text("resource-policies-configmap"),
         }
     if cmd.number("parallel-files-upload") > 0:
-        made["uploaderConfig"] = {"parallelFilesUpload": cmd.number("parallel-files-upload")}
-    return made
+        spec["uploaderConfig"] = {"parallelFilesUpload": cmd.number("parallel-files-upload")}
+    return spec
 
 
-def spec_as_flags(found: Json) -> Json | None:
-    """The flags that make this BackupSpec; None where none do: hooks, labels of the template, fields of newer servers."""
+def spec_as_flags(spec: Json) -> Json | None:
+    """Return the flags that create this BackupSpec; None where flags can't: hooks, template labels, newer fields."""
     flags: Json = {}
     for flag, field in SPEC_FIELDS.items():
-        value = found.get(field)
+        value = spec.get(field)
         if value in (None, [], {}, "", "0s"):
             continue
         if field in {"ttl", "csiSnapshotTimeout", "itemOperationTimeout"}:
@@ -294,10 +293,10 @@ def spec_as_flags(found: Json) -> Json | None:
         else:
             flags[flag] = value
     try:
-        same = backup_spec(Command("backup", "create", flags=flags)) == _normal(found)
+        is_same = backup_spec(Command("backup", "create", flags=flags)) == _as_go_writes(spec)
     except (UsageError, TypeError, ValueError):
         return None
-    return flags if same else None
+    return flags if is_same else None
 
 
 def parse_ordered_resources(text: str) -> dict[str, str]:
@@ -314,16 +313,19 @@ def parse_ordered_resources(text: str) -> dict[str, str]:
 
 
 def backup_from_schedule(schedule: Json) -> tuple[Json, Json]:
-    """(metadata without a name, spec) of a backup made from a schedule, by the same function as the server's.
+    """Return (metadata without a name, spec) of a backup made from a schedule, by the same rules as the server.
 
     Source: velero 1.18 BackupBuilder.FromSchedule. The labels map is shared with the template's, so the schedule's name
     appears inside spec.metadata.labels too.
     """
     name = schedule["metadata"]["name"]
-    template = _normal(schedule.get("spec", {}).get("template") or {})
-    own = (template.get("metadata") or {}).get("labels")
-    labels = {**(own if own is not None else schedule["metadata"].get("labels") or {}), "velero.io/schedule-name": name}
-    if own is not None:
+    template = _as_go_writes(schedule.get("spec", {}).get("template") or {})
+    template_labels = (template.get("metadata") or {}).get("labels")
+    labels = {
+        **(template_labels if template_labels is not None else schedule["metadata"].get("labels") or {}),
+        "velero.io/schedule-name": name,
+    }
+    if template_labels is not None:
         template["metadata"] = {"labels": dict(labels)}
     metadata: Json = {"labels": labels}
     if schedule["metadata"].get("annotations"):
@@ -347,22 +349,25 @@ def backup_from_schedule(schedule: Json) -> tuple[Json, Json]:
     return metadata, template
 
 
-_ZERO = {"csiSnapshotTimeout": "0s", "itemOperationTimeout": "0s", "ttl": "0s", "hooks": {}, "metadata": {}}
+_GO_ZERO_VALUES = {"csiSnapshotTimeout": "0s", "itemOperationTimeout": "0s", "ttl": "0s", "hooks": {}, "metadata": {}}
 
 
-def _normal(template: Json) -> Json:
-    """As a Go client writes it back: fields without omitempty are always there, null ones are not."""
-    made = {**_ZERO, **{key: value for key, value in template.items() if value is not None and value not in ([], "")}}
-    made["hooks"] = _hooks(made["hooks"])
-    return made
+def _as_go_writes(template: Json) -> Json:
+    """Return the spec as a Go client writes it: fields without omitempty are always present, null ones never."""
+    spec = {
+        **_GO_ZERO_VALUES,
+        **{key: value for key, value in template.items() if value is not None and value not in ([], "")},
+    }
+    spec["hooks"] = _hooks_as_go_writes(spec["hooks"])
+    return spec
 
 
-def _hooks(hooks: Json) -> Json:
+def _hooks_as_go_writes(hooks: Json) -> Json:
     resources = []
     for entry in hooks.get("resources") or []:
-        made = {key: value for key, value in entry.items() if value not in (None, [], "") or key == "name"}
+        hook = {key: value for key, value in entry.items() if value not in (None, [], "") or key == "name"}
         for phase in ("pre", "post"):
             if entry.get(phase):
-                made[phase] = [{"exec": {"timeout": "0s", **(hook.get("exec") or {})}} for hook in entry[phase]]
-        resources.append(made)
+                hook[phase] = [{"exec": {"timeout": "0s", **(action.get("exec") or {})}} for action in entry[phase]]
+        resources.append(hook)
     return {"resources": resources} if resources else {}

@@ -1,4 +1,4 @@
-"""`backup-location create`: translation, then guards."""
+"""`backup-location create`: translates as the velero CLI does, then checks the result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`backup-location delete`: the object goes; the data in the bucket stays, its backups are no longer known here."""
+"""`backup-location delete`: deletes the object and its Backup objects; the data stays in the bucket."""
 
 from __future__ import annotations
 
@@ -28,19 +28,21 @@ def needs(cmd: Command, _known: Facts) -> Needs:
 
 
 def plan(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
-    """As the CLI does: the location, then its Backup and BackupRepository objects, which would stay undeletable."""
+    """Delete as the CLI does: the location, then its Backup and BackupRepository objects, which nothing could delete later."""
     selection.check_selection(cmd, "backup-location")
     chosen = selection.select_objects(cmd, facts, RESOURCE)
     names = [object_fields.name(item) for item in chosen]
     guards = [*selection.missing_guards(cmd, facts, RESOURCE, "backup-location")]
     for name in names:
         guards += _guards(name, facts)
-    steps = [_gone(KIND, RESOURCE, item, context) for item in chosen]
+    steps = [_delete_step(KIND, RESOURCE, item, context) for item in chosen]
     for name in names:
-        steps += [_gone("Backup", "backups", item, context) for item in _kept_in(name, facts, "backups")]
         steps += [
-            _gone("BackupRepository", "backuprepositories", item, context)
-            for item in _kept_in(name, facts, "backuprepositories")
+            _delete_step("Backup", "backups", item, context) for item in _objects_in_location(name, facts, "backups")
+        ]
+        steps += [
+            _delete_step("BackupRepository", "backuprepositories", item, context)
+            for item in _objects_in_location(name, facts, "backuprepositories")
         ]
     return Plan(
         cluster=context.cluster.name,
@@ -51,20 +53,22 @@ def plan(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
         reach=union_reach(*(location_reach("backup-location", name) for name in names)) if names else Reach(),
         guards=tuple(guards),
         cli=velero_line(cmd, names),
-        summary=f"Delete storage location {', '.join(names)}" if names else "No storage locations found.",
-        notes=tuple(_note(name, facts) for name in names),
+        summary=f"Delete {plural_of(len(names), 'storage location')} {', '.join(names)}"
+        if names
+        else "No storage locations found.",
+        notes=tuple(note for name in names if (note := _note(name, facts))),
         evidence={"uids": {object_fields.name(item): item["metadata"].get("uid", "") for item in chosen}},
     )
 
 
-def _kept_in(location: str, facts: Facts, resource: str) -> list[Json]:
-    mark = label_value(location)
+def _objects_in_location(location: str, facts: Facts, resource: str) -> list[Json]:
+    value = label_value(location)
     return [
-        item for item in facts.all(resource) if object_fields.labels(item).get("velero.io/storage-location") == mark
+        item for item in facts.all(resource) if object_fields.labels(item).get("velero.io/storage-location") == value
     ]
 
 
-def _gone(kind: str, resource: str, item: Json, context: PlanContext) -> Step:
+def _delete_step(kind: str, resource: str, item: Json, context: PlanContext) -> Step:
     uid = str(item["metadata"].get("uid", ""))
     return Step(StepVerb.DELETE, kind, resource, object_fields.name(item), {}, context.namespace, uid=uid)
 
@@ -76,22 +80,18 @@ def _guards(name: str, facts: Facts) -> list[Guard]:
         if object_fields.spec(item).get("storageLocation") == name
         and object_fields.phase(item) in BACKUP_PHASES.running
     ]
-    users = [
+    schedules = [
         object_fields.name(item)
         for item in facts.all("schedules")
         if (object_fields.spec(item).get("template") or {}).get("storageLocation") == name
     ]
     guards: list[Guard] = []
     if running:
-        guards.append(
-            Guard(
-                "location-in-use",
-                Level.REFUSE,
-                f"Storage location `{name}` is in use: {', '.join(running[:3])} is running.",
-            )
-        )
-    if users:
-        text = f"These schedules use storage location `{name}` and would fail: {', '.join(users[:5])}."
+        are = plural_of(len(running), "is", "are")
+        text = f"Storage location `{name}` is in use: {', '.join(running[:3])} {are} running."
+        guards.append(Guard("location-in-use", Level.REFUSE, text))
+    if schedules:
+        text = f"These schedules use storage location `{name}` and would fail: {', '.join(schedules[:5])}."
         guards.append(Guard("location-in-use", Level.REFUSE, text))
     location = facts.get("backupstoragelocations", name)
     if location is not None and object_fields.spec(location).get("default") is True:
@@ -101,8 +101,13 @@ def _guards(name: str, facts: Facts) -> list[Guard]:
 
 
 def _note(name: str, facts: Facts) -> str:
-    count = len(_kept_in(name, facts, "backups"))
-    return f"{counted(count, 'backup')} in {name} {plural_of(count, 'is', 'are')} removed from this cluster. The data stays in the bucket."
+    count = len(_objects_in_location(name, facts, "backups"))
+    if not count:
+        return ""
+    return (
+        f"{counted(count, 'backup')} in {name} {plural_of(count, 'is', 'are')} removed from this cluster. "
+        "The data stays in the bucket."
+    )
 
 
 DELETE = Verb(

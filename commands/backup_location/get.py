@@ -1,4 +1,4 @@
-"""`backup-location get`: is it reachable, when was it last looked at, and what does it say."""
+"""`backup-location get`: shows each storage location's phase, last validation and sync, and why it is Unavailable."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from commands.planning.facts import Facts, FactsByCluster, Needs, ObjectNeed
 from commands.planning.hints import find_hint
 from commands.planning.output import ALL_CLUSTERS, LIST_FLAGS
 from domain.answer import Answer, Part, Table, Text, Tone
+from domain.counting import counted, plural_of
 from domain.errors import ClusterError, NotFound
 from domain.json_types import Json
 from store.scrub import scrub
@@ -30,36 +31,44 @@ def needs(cmd: Command, _known: Facts) -> Needs:
     return Needs.of(ObjectNeed(RESOURCE, label=cmd.text("selector"), fresh=True))
 
 
-def answer(cmd: Command, world: FactsByCluster, context: PlanContext) -> Answer:
+def answer(cmd: Command, facts_by_cluster: FactsByCluster, context: PlanContext) -> Answer:
     rows: list[tuple[str, Json]] = []
-    troubles: list[Part] = []
-    for cluster, facts in world.items():
+    errors: list[Part] = []
+    for cluster, facts in facts_by_cluster.items():
         if isinstance(facts, ClusterError):
-            troubles.append(Text(f"Cluster {cluster} couldn't be read: {facts.text}", untrusted=True))
+            errors.append(Text(facts.text, untrusted=True))
             continue
         for name in cmd.names:
             if facts.get(RESOURCE, name) is None:
-                raise NotFound(f"Storage location `{name}` doesn't exist.", nearest=facts.nearest(RESOURCE, name))
-        rows += [(cluster, item) for item in _chosen(cmd, facts)]
+                raise NotFound(
+                    f"Storage location `{name}` doesn't exist in {cluster}.", nearest=facts.nearest(RESOURCE, name)
+                )
+        rows += [(cluster, item) for item in _selected(cmd, facts)]
     if output.wants_objects(cmd):
-        return Answer(_headline(rows), (*troubles, output.render_objects(cmd, [item for _, item in rows])))
-    away = [(cluster, item) for cluster, item in rows if object_fields.status(item).get("phase") != "Available"]
-    parts = [*troubles, *_table(cmd, rows, context, several=len(world) > 1), *(_why(item) for _, item in away)]
-    return Answer(_headline(rows), tuple(parts), Tone.WARNING if away or troubles else Tone.PLAIN)
+        return Answer(_headline(rows), (*errors, output.render_objects(cmd, [item for _, item in rows])))
+    not_available = [
+        (cluster, item) for cluster, item in rows if object_fields.status(item).get("phase") != "Available"
+    ]
+    parts = [
+        *errors,
+        *_table(cmd, rows, context, several=len(facts_by_cluster) > 1),
+        *(_reason(item) for _, item in not_available),
+    ]
+    return Answer(_headline(rows), tuple(parts), Tone.WARNING if not_available or errors else Tone.PLAIN)
 
 
-def _chosen(cmd: Command, facts: Facts) -> list[Json]:
+def _selected(cmd: Command, facts: Facts) -> list[Json]:
     found = sorted(facts.all(RESOURCE), key=object_fields.name)
     named = [item for item in found if not cmd.names or object_fields.name(item) in cmd.names]
     return [item for item in named if object_fields.spec(item).get("default") is True or not cmd.is_true("default")]
 
 
 def _headline(rows: list[tuple[str, Json]]) -> str:
-    bad = sum(1 for _, item in rows if object_fields.status(item).get("phase") == "Unavailable")
-    count = {0: "No backup storage locations found.", 1: "1 backup storage location"}.get(
-        len(rows), f"{len(rows)} backup storage locations"
-    )
-    return f"{count}, {bad} Unavailable" if bad else count
+    if not rows:
+        return "No backup storage locations found."
+    unavailable = sum(1 for _, item in rows if object_fields.status(item).get("phase") == "Unavailable")
+    count = counted(len(rows), "backup storage location")
+    return f"{unavailable} of {count} {plural_of(unavailable, 'is', 'are')} Unavailable" if unavailable else count
 
 
 def bucket_and_prefix(item: Json) -> str:
@@ -99,14 +108,14 @@ def _row(cmd: Command, item: Json, context: PlanContext) -> tuple[str, ...]:
     return (*cells, *output.label_cells(cmd, item))
 
 
-def _why(item: Json) -> Text:
-    """The server's own words, which hold addresses and may hold more."""
+def _reason(item: Json) -> Text:
+    """Return the server's own message, scrubbed: it may contain signed addresses."""
     name, status = object_fields.name(item), object_fields.status(item)
     message = scrub(str(status.get("message") or ""))
     if not message:
         return Text(f"{name} hasn't been validated yet. Check that the Velero server is running.")
-    advice = find_hint([message])
-    return Text(f"{name}: {message[:600]}" + (f"\n{advice}" if advice else ""), untrusted=True)
+    hint = find_hint([message])
+    return Text(f"{name}: {message[:600]}" + (f"\n{hint}" if hint else ""), untrusted=True)
 
 
 GET = Verb(

@@ -1,4 +1,4 @@
-"""Providers of object stores and what their plugins want to be told."""
+"""The known providers of object stores, and the settings that their plugins accept."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """`needed`: nothing works without; `wanted`: usual; `local`: a volume that poses as an object store."""
+    """`keys` are all settings, `required` those without which nothing works, `recommended` the usual ones.
+
+    `local` marks a volume that acts as an object store.
+    """
 
     title: str
     keys: tuple[str, ...]
-    needed: tuple[str, ...] = ()
-    wanted: tuple[str, ...] = ()
+    required: tuple[str, ...] = ()
+    recommended: tuple[str, ...] = ()
     note: str = ""
     local: bool = False
 
@@ -37,7 +40,7 @@ _AWS = Provider(
         "checksumAlgorithm",
         "resticRepoPrefix",
     ),
-    wanted=("region",),
+    recommended=("region",),
     note="S3-compatible stores need region, s3Url and s3ForcePathStyle=true. A bucket policy that requires an encryption header blocks file-system backups.",
 )
 _GCP = Provider("Google Cloud Storage", ("kmsKeyName", "serviceAccount", "credentialsFile", "resticRepoPrefix"))
@@ -55,21 +58,21 @@ _AZURE = Provider(
         "credentialsFile",
         "resticRepoPrefix",
     ),
-    needed=("storageAccount",),
-    wanted=("resourceGroup",),
+    required=("storageAccount",),
+    recommended=("resourceGroup",),
 )
 _NFS = Provider(
     "NFS (local volume provider)",
     ("path", "server", "resticRepoPrefix"),
-    needed=("path", "server"),
+    required=("path", "server"),
     note="User and group 1001 need write access to the directory.",
     local=True,
 )
 _HOST_PATH = Provider(
     "Host path (local volume provider)",
     ("path", "resticRepoPrefix"),
-    needed=("path",),
-    note="User and group 1001 need write access to the directory, and every node must have the same one.",
+    required=("path",),
+    note="User and group 1001 need write access to the directory, and every node must see the same files there.",
     local=True,
 )
 
@@ -83,5 +86,5 @@ PROVIDERS = {
 
 
 def find_provider(provider: str) -> Provider | None:
-    """Velero takes them with its own prefix as well."""
+    """Return the provider; Velero accepts its name with and without the prefix `velero.io/`."""
     return PROVIDERS.get(provider.removeprefix("velero.io/"))

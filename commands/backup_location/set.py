@@ -1,10 +1,10 @@
-"""`backup-location set` and `default`: field-minimal patches; what is not named stays as it is."""
+"""`backup-location set` and `default`: patch only the fields that the command names."""
 
 from __future__ import annotations
 
 from commands.backup_location import validation
 from commands.backup_location.create import KIND, RESOURCE, needs
-from commands.backup_location.translate import credential, refuse_credential_file
+from commands.backup_location.translate import parse_credential, refuse_ca_file
 from commands.grammar.command import Command
 from commands.grammar.flags import DURATION, OPTIONAL_BOOL, PAIRS, TEXT, Flag, choice
 from commands.grammar.verb import Args, Effect, Verb
@@ -48,31 +48,34 @@ FLAGS: tuple[Flag, ...] = (
 )
 
 
-def existing_location(cmd: Command, facts: Facts) -> Json:
+def existing_location(cmd: Command, facts: Facts, context: PlanContext) -> Json:
     item = facts.get(RESOURCE, cmd.name)
     if item is None:
-        raise NotFound(f"Storage location `{cmd.name}` doesn't exist.", nearest=facts.nearest(RESOURCE, cmd.name))
+        raise NotFound(
+            f"Storage location `{cmd.name}` doesn't exist in {context.cluster.name}.",
+            nearest=facts.nearest(RESOURCE, cmd.name),
+        )
     return item
 
 
 def spec_changes(cmd: Command, spec: Json) -> Json:
-    """What the merge patch says of the spec. Nothing where everything is so already."""
-    refuse_credential_file(cmd)
-    wanted: Json = {}
+    """Return the merge patch of the spec; empty where the location already has these settings."""
+    refuse_ca_file(cmd)
+    changes: Json = {}
     if cmd.optional_bool("default") is not None and cmd.optional_bool("default") != bool(spec.get("default")):
-        wanted["default"] = True if cmd.optional_bool("default") else None
-    if secret := credential(cmd):
-        wanted["credential"] = secret
+        changes["default"] = True if cmd.optional_bool("default") else None
+    if secret := parse_credential(cmd):
+        changes["credential"] = secret
     if cmd.text("access-mode"):
-        wanted["accessMode"] = cmd.text("access-mode")
+        changes["accessMode"] = cmd.text("access-mode")
     if cmd.pairs("config"):
-        wanted["config"] = {key: value or None for key, value in cmd.pairs("config").items()}
+        changes["config"] = {key: value or None for key, value in cmd.pairs("config").items()}
     for flag, field in (("backup-sync-period", "backupSyncPeriod"), ("validation-frequency", "validationFrequency")):
         if cmd.nanoseconds(flag) < 0:
             raise UsageError(f"--{flag} can't be negative.", fix=f"--{flag} 1m")
         if cmd.has_flag(flag):
-            wanted[field] = format_go(cmd.nanoseconds(flag))
-    return wanted if apply_merge_patch(spec, wanted) != spec else {}
+            changes[field] = format_go(cmd.nanoseconds(flag))
+    return changes if apply_merge_patch(spec, changes) != spec else {}
 
 
 def patch_step(item: Json, spec: Json, note: str = "") -> Step:
@@ -81,43 +84,44 @@ def patch_step(item: Json, spec: Json, note: str = "") -> Step:
 
 
 def plan(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
-    item = existing_location(cmd, facts)
-    wanted = spec_changes(cmd, object_fields.spec(item))
-    after = apply_merge_patch(object_fields.spec(item), wanted)
+    item = existing_location(cmd, facts, context)
+    changes = spec_changes(cmd, object_fields.spec(item))
+    after = apply_merge_patch(object_fields.spec(item), changes)
     guards: tuple[Guard, ...] = ()
-    if wanted:
+    if changes:
         guards = validation.location_guards(cmd.name, after, facts, context) if cmd.has_flag("config") else ()
-        guards += validation.default_guards(cmd.name, facts) if wanted.get("default") else ()
+        guards += validation.default_guards(cmd.name, facts) if changes.get("default") else ()
     return Plan(
         cluster=context.cluster.name,
         noun="backup-location",
         verb="set",
         subject=cmd.name,
-        steps=(patch_step(item, wanted),) if wanted else (),
+        steps=(patch_step(item, changes),) if changes else (),
         reach=location_reach("backup-location", cmd.name),
         guards=guards,
-        cli=_line(cmd, item, wanted, context),
-        summary=f"Change {', '.join(sorted(wanted))} of storage location {cmd.name}"
-        if wanted
-        else f"No change: {cmd.name} already has these settings.",
+        cli=_equivalent_line(cmd, item, changes, context),
+        summary=f"Change {', '.join(sorted(changes))} of storage location {cmd.name}"
+        if changes
+        else f"No change: storage location {cmd.name} already has these settings.",
     )
 
 
-def _line(cmd: Command, item: Json, wanted: Json, context: PlanContext) -> str:
-    """The velero CLI knows --default and --credential alone."""
-    if not wanted:
+def _equivalent_line(cmd: Command, item: Json, changes: Json, context: PlanContext) -> str:
+    """Return the velero command; kubectl's where a flag is the bot's own (the CLI has only --default and --credential)."""
+    if not changes:
         return ""
-    if wanted.keys() <= {"default", "credential"}:
+    if changes.keys() <= {"default", "credential"}:
         return equivalent_command.velero_line(cmd, FLAGS)
-    return equivalent_command.kubectl_commands((patch_step(item, wanted),), context.namespace)
+    return equivalent_command.kubectl_commands((patch_step(item, changes),), context.namespace)
 
 
 def plan_default(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
-    """First off the old one, then on: Velero itself settles two defaults by age, not by wish."""
-    item = existing_location(cmd, facts)
-    olds = [name for name in validation.default_locations(facts) if name != cmd.name]
+    """Unset the old default first: with two of them, Velero keeps the newer one and unsets the other."""
+    item = existing_location(cmd, facts, context)
+    old_defaults = [name for name in validation.default_locations(facts) if name != cmd.name]
     steps = [
-        patch_step(facts.objects[RESOURCE][name], {"default": None}, f"remove default from {name}") for name in olds
+        patch_step(facts.objects[RESOURCE][name], {"default": None}, f"remove default from {name}")
+        for name in old_defaults
     ]
     if object_fields.spec(item).get("default") is not True:
         steps.append(patch_step(item, {"default": True}))
@@ -129,13 +133,13 @@ def plan_default(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
         steps=tuple(steps),
         reach=location_reach("backup-location", cmd.name),
         cli=" && ".join(
-            [f"velero backup-location set {name} --default=false" for name in olds]
+            [f"velero backup-location set {name} --default=false" for name in old_defaults]
             + [f"velero backup-location set {cmd.name} --default"]
         ),
         summary=f"Make {cmd.name} the default storage location"
         if steps
-        else f"{cmd.name} is already the default storage location.",
-        notes=tuple(f"{name} is no longer the default." for name in olds),
+        else f"`{cmd.name}` is already the default storage location.",
+        notes=tuple(f"{name} is no longer the default." for name in old_defaults),
     )
 
 

@@ -1,4 +1,4 @@
-"""The BackupStorageLocation that the velero CLI would POST. Source: velero CLI v1.18 `backup-location create`."""
+"""Translates a command to the BackupStorageLocation that the velero CLI would POST. Source: velero CLI v1.18 `backup-location create`."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ FLAGS: tuple[Flag, ...] = (
 )
 
 
-def credential(cmd: Command) -> Json | None:
+def parse_credential(cmd: Command) -> Json | None:
     pairs = cmd.pairs("credential")
     if len(pairs) > 1:
-        raise UsageError("--credential takes one pair: name=key.")
+        raise UsageError("--credential accepts one pair: name=key.")
     return next(({**({"name": name} if name else {}), "key": key} for name, key in pairs.items()), None)
 
 
-def refuse_credential_file(cmd: Command) -> None:
+def refuse_ca_file(cmd: Command) -> None:
     if cmd.text("cacert"):
         raise UsageError(
             "--cacert needs a local file, which isn't available in Slack.",
@@ -51,11 +51,14 @@ def refuse_credential_file(cmd: Command) -> None:
 def translate(cmd: Command, context: PlanContext) -> Json:
     for flag in ("provider", "bucket"):
         if not cmd.text(flag):
-            raise UsageError(f"--{flag} is missing.", fix="backup-location create NAME --provider aws --bucket BUCKET")
+            raise UsageError(
+                f"--{flag} is missing.",
+                fix=f"backup-location create {cmd.name} --provider {cmd.text('provider') or 'aws'} --bucket {cmd.text('bucket') or 'BUCKET'}",
+            )
     if cmd.nanoseconds("backup-sync-period") < 0:
         raise UsageError("--backup-sync-period can't be negative.")
-    secret = credential(cmd)
-    refuse_credential_file(cmd)
+    secret = parse_credential(cmd)
+    refuse_ca_file(cmd)
     storage = {"bucket": cmd.text("bucket")} | ({"prefix": cmd.text("prefix")} if cmd.text("prefix") else {})
     spec: Json = {
         "accessMode": cmd.text("access-mode") or "ReadWrite",

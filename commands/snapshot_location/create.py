@@ -1,4 +1,4 @@
-"""`snapshot-location create`: translation, then guards."""
+"""`snapshot-location create`: translates as the velero CLI does, then checks the result."""
 
 from __future__ import annotations
 

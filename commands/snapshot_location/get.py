@@ -1,4 +1,4 @@
-"""`snapshot-location get`: the places for snapshots."""
+"""`snapshot-location get`: lists volume snapshot locations."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from commands.planning.facts import Facts, FactsByCluster, Needs, ObjectNeed
 from commands.planning.output import ALL_CLUSTERS, LIST_FLAGS
 from commands.snapshot_location.create import RESOURCE
 from domain.answer import Answer, Part, Table, Text, Tone
+from domain.counting import counted
 from domain.errors import ClusterError, NotFound
 from domain.json_types import Json
 
@@ -19,18 +20,20 @@ def needs(cmd: Command, _known: Facts) -> Needs:
     return Needs.of(ObjectNeed(RESOURCE, label=cmd.text("selector"), fresh=True))
 
 
-def answer(cmd: Command, world: FactsByCluster, _context: PlanContext) -> Answer:
+def answer(cmd: Command, facts_by_cluster: FactsByCluster, _context: PlanContext) -> Answer:
     items: list[Json] = []
     rows: list[tuple[str, ...]] = []
-    troubles: list[Part] = []
-    several = len(world) > 1
-    for cluster, facts in world.items():
+    errors: list[Part] = []
+    several = len(facts_by_cluster) > 1
+    for cluster, facts in facts_by_cluster.items():
         if isinstance(facts, ClusterError):
-            troubles.append(Text(f"Cluster {cluster} couldn't be read: {facts.text}", untrusted=True))
+            errors.append(Text(facts.text, untrusted=True))
             continue
         for name in cmd.names:
             if facts.get(RESOURCE, name) is None:
-                raise NotFound(f"Snapshot location `{name}` doesn't exist.", nearest=facts.nearest(RESOURCE, name))
+                raise NotFound(
+                    f"Snapshot location `{name}` doesn't exist in {cluster}.", nearest=facts.nearest(RESOURCE, name)
+                )
         found = [
             item
             for item in sorted(facts.all(RESOURCE), key=object_fields.name)
@@ -38,11 +41,9 @@ def answer(cmd: Command, world: FactsByCluster, _context: PlanContext) -> Answer
         ]
         items += found
         rows += [(*((cluster,) if several else ()), *_row(cmd, item)) for item in found]
-    headline = {0: "No snapshot locations found.", 1: "1 snapshot location"}.get(
-        len(rows), f"{len(rows)} snapshot locations"
-    )
+    headline = counted(len(rows), "snapshot location") if rows else "No snapshot locations found."
     if output.wants_objects(cmd):
-        return Answer(headline, (*troubles, output.render_objects(cmd, items)))
+        return Answer(headline, (*errors, output.render_objects(cmd, items)))
     columns = (
         *(("CLUSTER",) if several else ()),
         "NAME",
@@ -51,7 +52,7 @@ def answer(cmd: Command, world: FactsByCluster, _context: PlanContext) -> Answer
         *output.label_columns(cmd),
     )
     table = (Table(columns, tuple(rows), "Volume snapshot locations"),) if rows else ()
-    return Answer(headline, (*troubles, *table), Tone.WARNING if troubles else Tone.PLAIN)
+    return Answer(headline, (*errors, *table), Tone.WARNING if errors else Tone.PLAIN)
 
 
 def _row(cmd: Command, item: Json) -> tuple[str, ...]:

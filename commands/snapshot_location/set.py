@@ -1,8 +1,8 @@
-"""`snapshot-location set`: which Secret it is opened with."""
+"""`snapshot-location set`: changes the Secret with the credentials."""
 
 from __future__ import annotations
 
-from commands.backup_location.translate import credential
+from commands.backup_location.translate import parse_credential
 from commands.grammar.command import Command
 from commands.grammar.flags import PAIRS, Flag
 from commands.grammar.verb import Args, Effect, Verb
@@ -18,13 +18,16 @@ from policy.reach import apply_merge_patch, location_reach
 def plan(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
     item = facts.get(RESOURCE, cmd.name)
     if item is None:
-        raise NotFound(f"Snapshot location `{cmd.name}` doesn't exist.", nearest=facts.nearest(RESOURCE, cmd.name))
-    secret = credential(cmd)
-    wanted = {"credential": secret} if secret else {}
+        raise NotFound(
+            f"Snapshot location `{cmd.name}` doesn't exist in {context.cluster.name}.",
+            nearest=facts.nearest(RESOURCE, cmd.name),
+        )
+    secret = parse_credential(cmd)
+    changes = {"credential": secret} if secret else {}
     steps: tuple[Step, ...] = ()
-    if wanted and apply_merge_patch(object_fields.spec(item), wanted) != object_fields.spec(item):
+    if changes and apply_merge_patch(object_fields.spec(item), changes) != object_fields.spec(item):
         uid = str(item["metadata"].get("uid", ""))
-        steps = (Step(StepVerb.PATCH, KIND, RESOURCE, cmd.name, {"spec": wanted}, uid=uid),)
+        steps = (Step(StepVerb.PATCH, KIND, RESOURCE, cmd.name, {"spec": changes}, uid=uid),)
     return Plan(
         cluster=context.cluster.name,
         noun="snapshot-location",
@@ -33,7 +36,7 @@ def plan(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
         steps=steps,
         reach=location_reach("snapshot-location", cmd.name),
         cli=f"velero {cmd.cli}" if steps else "",
-        summary=f"Change the credential of {cmd.name}"
+        summary=f"Change the credential of snapshot location {cmd.name}"
         if steps
         else f"No change: {cmd.name} already has these settings.",
     )

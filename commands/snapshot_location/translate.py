@@ -1,8 +1,8 @@
-"""The VolumeSnapshotLocation that the velero CLI would POST. Source: velero CLI v1.18 `snapshot-location create`."""
+"""Translates a command to the VolumeSnapshotLocation that the velero CLI would POST. Source: velero CLI v1.18 `snapshot-location create`."""
 
 from __future__ import annotations
 
-from commands.backup_location.translate import credential
+from commands.backup_location.translate import parse_credential
 from commands.grammar.command import Command
 from commands.grammar.flags import PAIRS, TEXT, Flag
 from commands.planning.context import PlanContext
@@ -21,8 +21,8 @@ FLAGS: tuple[Flag, ...] = (
 
 def translate(cmd: Command, context: PlanContext) -> Json:
     if not cmd.text("provider"):
-        raise UsageError("--provider is missing.", fix="snapshot-location create NAME --provider aws")
-    secret = credential(cmd)
+        raise UsageError("--provider is missing.", fix=f"snapshot-location create {cmd.name} --provider aws")
+    secret = parse_credential(cmd)
     spec: Json = {"provider": cmd.text("provider")}
     if cmd.pairs("config"):
         spec["config"] = cmd.pairs("config")

@@ -1,4 +1,4 @@
-"""What the real velero CLI did to backups and locations: our steps leave the objects that it left."""
+"""Steps of backup and location verbs have the same effect on a cluster as the recorded velero CLI."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ CASES = [
 
 
 def key_of(step: Json, changed: dict[str, Json]) -> str:
-    """The server makes the name of a request: the CLI's is taken for ours."""
+    """Return the key of the changed object; the server names a request, so the recorded name stands for it."""
     start = step["name"] or step["manifest"]["metadata"]["generateName"]
     exact = f"{PLURALS[step['kind']]}/{step['name']}"
     return exact if step["name"] else next(key for key in changed if key.startswith(f"{PLURALS[step['kind']]}/{start}"))
 
 
-def taken(world: dict[str, Json], steps: list[Json], changed: dict[str, Json]) -> dict[str, Json]:
+def apply_steps(world: dict[str, Json], steps: list[Json], changed: dict[str, Json]) -> dict[str, Json]:
     after = copy.deepcopy(world)
     for step in steps:
         key = key_of(step, changed)
@@ -46,40 +46,40 @@ def taken(world: dict[str, Json], steps: list[Json], changed: dict[str, Json]) -
     return after
 
 
-def known(row: Json, world: dict[str, Json]) -> dict[str, Json]:
-    """The recording has only what changed: a backup that a request names was there."""
-    there = dict(world)
+def complete_world(row: Json, world: dict[str, Json]) -> dict[str, Json]:
+    """Add the backups that requests name: the recording has only what changed."""
+    complete = dict(world)
     for key, change in row["changed"].items():
         if key.startswith("deletebackuprequests/"):
-            marks = change["after"]["metadata"]["labels"]
+            labels = change["after"]["metadata"]["labels"]
             name = change["after"]["spec"]["backupName"]
-            meta = {"name": name, "namespace": "velero", "uid": marks["velero.io/backup-uid"], "labels": {}}
+            meta = {"name": name, "namespace": "velero", "uid": labels["velero.io/backup-uid"], "labels": {}}
             if "grp=e" in row["line"]:
                 meta["labels"] = {"grp": "e"}
-            there[f"backups/{name}"] = {"apiVersion": "velero.io/v1", "kind": "Backup", "metadata": meta, "spec": {}}
-    return there
+            complete[f"backups/{name}"] = {"apiVersion": "velero.io/v1", "kind": "Backup", "metadata": meta, "spec": {}}
+    return complete
 
 
 @pytest.mark.parametrize(("row", "world"), [case for case in CASES if case.values[0]["rc"] == 0])
-def test_what_the_cli_did_our_steps_do(row: Json, world: dict[str, Json]) -> None:
+def test_steps_have_the_effect_of_the_cli(row: Json, world: dict[str, Json]) -> None:
     if asks_first(row):
         pytest.skip("the CLI was not answered")
-    found = said(row, known(row, world))
+    found = said(row, complete_world(row, world))
     assert found["ok"], found["error"]
     changed: dict[str, Json] = row["changed"]
     assert {key_of(step, changed) for step in found["steps"]} == set(changed)
-    after = taken(known(row, world), found["steps"], changed)
+    after = apply_steps(complete_world(row, world), found["steps"], changed)
     for key, change in changed.items():
         assert plain(after.get(key), row["line"]) == plain(change["after"], row["line"])
 
 
 @pytest.mark.parametrize(("row", "world"), [case for case in CASES if case.values[0]["rc"] != 0])
-def test_what_the_cli_refuses_is_refused(row: Json, world: dict[str, Json]) -> None:
+def test_commands_that_the_cli_refuses_are_refused(row: Json, world: dict[str, Json]) -> None:
     found = said(row, world)
     assert not found["ok"] or any(guard["level"] == "refuse" for guard in found["guards"])
 
 
-def test_a_location_inside_anothers_bucket_is_translated_and_refused() -> None:
+def test_a_location_inside_another_is_translated_and_refused() -> None:
     row, world = next(case.values for case in CASES if case.values[0]["line"].endswith("--prefix p"))
     found = said(row, world)
     assert found["steps"]

@@ -151,14 +151,14 @@ async def test_velero_itself_answers(cluster):
     status = await cluster.server_status()
     assert (status.answered, status.version) == (True, "v1.18.2")
     assert cluster.features.knows("status.lastSkipped")
-    assert cluster.board.of(SERVER).ok
+    assert cluster.board.get(SERVER).ok
 
 
 async def test_velero_itself_is_down(world, cluster):
     await world.velero.stop()
     status = await cluster.server_status(within=0.3)
     assert not status.answered
-    assert cluster.board.of(SERVER).reason == "Velero in prod doesn't respond."
+    assert cluster.board.get(SERVER).reason == "Velero in prod doesn't respond."
     assert world.objects.list("serverstatusrequests", "velero") == []
 
 
@@ -473,7 +473,7 @@ async def test_an_api_server_that_restarts_is_followed_on(world, cluster):
         await world.server.up()
         await watcher.until(completed("two"))
         await watcher.until(lambda w: ("gone", "one") in w.changes)
-    assert cluster.board.of("Backup").ok
+    assert cluster.board.get("Backup").ok
 
 
 @pytest.mark.parametrize(
@@ -492,14 +492,14 @@ async def test_a_kind_that_is_forbidden_degrades_only_itself(world, cluster):
     async with Watcher(cluster, "Restore"), Watcher(cluster) as backups_:
         await backed_up(cluster)
         await backups_.until(completed("nightly"))
-        await backups_.until(lambda _: cluster.board.of("Restore").condition is Condition.FORBIDDEN)
+        await backups_.until(lambda _: cluster.board.get("Restore").condition is Condition.FORBIDDEN)
         [degraded] = cluster.board.degraded()
         assert degraded.kind == "Restore"
         assert "list restores" in degraded.reason
         with pytest.raises(Forbidden):
             await cluster.restores.list()
         world.server.faults.clear()
-        await backups_.until(lambda _: cluster.board.of("Restore").ok)
+        await backups_.until(lambda _: cluster.board.get("Restore").ok)
 
 
 async def test_every_watched_kind_has_a_reflector(cluster):

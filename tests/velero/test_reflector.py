@@ -101,7 +101,7 @@ async def test_a_place_that_is_too_old_is_a_new_list(server, follower):
     await follower.until(lambda f: f.places[-1:] == ["260"], place="1")
     assert follower.seen == [("added", "a", "Completed")]
     assert follower.slept == []
-    assert follower.board.of("Backup").ok
+    assert follower.board.get("Backup").ok
 
 
 async def test_events_before_the_410_are_kept(server, follower):
@@ -171,7 +171,7 @@ async def test_a_bad_watch_is_tried_again_later_from_the_same_place(server, foll
     assert server.watched_from == ["7"] * 4 or server.watched_from == ["7"] * 7  # a 401 is tried twice
     assert len(follower.slept) == 3
     assert follower.places == ["8"]
-    assert "secret" not in follower.board.of("Backup").reason
+    assert "secret" not in follower.board.get("Backup").reason
 
 
 @pytest.mark.parametrize("bad", BAD_STARTS.values(), ids=BAD_STARTS.keys())
@@ -198,7 +198,7 @@ async def test_the_board_names_what_is_wrong_and_since_when(server, follower):
     waiting = asyncio.ensure_future(anext(batches))
     while len(follower.slept) < 2:
         await asyncio.sleep(0.01)
-    health = follower.board.of("Backup")
+    health = follower.board.get("Backup")
     assert health.condition is Condition.MISSING
     assert "does not know backups" in health.reason
     assert follower.board.degraded() == (health,)
