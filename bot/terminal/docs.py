@@ -7,12 +7,13 @@ from pathlib import Path
 
 import click
 
-from bot.terminal import generated_pages
+from bot.terminal import generated_pages, messages_page
 
 PAGES: dict[str, Callable[[], str]] = {
     "docs/commands.md": generated_pages.commands,
     "docs/settings.md": generated_pages.settings,
     "docs/state-machine.md": generated_pages.state_machine,
+    "docs/messages.md": messages_page.messages,
     "docs/openapi.json": generated_pages.openapi,
     **{f"docs/events/{name}.schema.json": page for name, page in generated_pages.event_schemas().items()},
 }

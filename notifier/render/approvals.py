@@ -106,7 +106,7 @@ def _fallback_text(approval: Approval, operation: Operation) -> str:
     if approval.state is not ApprovalState.OPEN or result:
         return f"{start} {result}".rstrip() + "."
     requester = mention_person(approval.requester)
-    return f"{start}, requested by {requester}. {_approvals_given(approval)} of {_approvals_needed(approval)}."
+    return f"{start}, requested by {requester}. {_approvals_given(approval)} of {approval.quorum} approvals."
 
 
 def _facts(approval: Approval, operation: Operation, plan: Plan) -> tuple[tuple[str, str], ...]:
@@ -155,10 +155,6 @@ def _step_text(step: Step, plan: Plan) -> str:
 
 def _approvals_given(approval: Approval) -> int:
     return sum(vote.kind is VoteKind.APPROVE for vote in approval.votes)
-
-
-def _approvals_needed(approval: Approval) -> str:
-    return counted(approval.quorum, "approval")
 
 
 def _vote_lines(approval: Approval) -> list[str]:

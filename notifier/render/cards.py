@@ -296,7 +296,7 @@ def buttons(operation: Operation) -> list[limits.Block]:
         found.append(limits.button("Withdraw request", f"withdraw:{approval_id(operation.id)}", "{}"))
     if operation.noun not in {"backup", "restore"} or operation.verb != "create" or not name:
         return found
-    exists = bool(operation.object_uid) and operation.state is not State.WITHDRAWN
+    exists = bool(operation.object_uid) and operation.state not in {State.WITHDRAWN, State.LOST}
     # Slack stores a button's value: a line that holds something like a secret is not offered again.
     is_clean = bool(operation.line) and scrub(operation.line) == operation.line
     if operation.state in {State.FAILED, State.PARTIAL} and operation.noun == "backup" and is_clean:

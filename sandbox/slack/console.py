@@ -148,11 +148,11 @@ class Console:
         else:
             place = self._site.workspace.find(str(body["channel"]), str(body["ts"]))
         if place is None or (isinstance(place, View) and place.user != person.id):
-            raise LookupError("This message remove default from exists.")
+            raise LookupError("This message no longer exists.")
         for control in controls(place.blocks):
             if control.block.get("block_id") == body["block"] and control.action_id == body["action"]:
                 return place, control
-        raise LookupError("This button remove default from exists.")
+        raise LookupError("This button no longer exists.")
 
     async def _press(self, person: Person, body: Json) -> Json:
         place, control = self._find(person, body)
@@ -185,7 +185,7 @@ def _told(ack: Ack) -> Json:
     if ack.error == "operation_timeout":
         return {"trouble": "The bot didn't respond within 3 seconds (operation_timeout)."}
     if ack.error:
-        return {"trouble": f"The bot did not take it ({ack.error}, HTTP {ack.status or 'no answer'})."}
+        return {"trouble": f"The bot rejected the request ({ack.error}, HTTP {ack.status or 'no response'})."}
     return {"elapsed": round(ack.elapsed * 1000)}
 
 

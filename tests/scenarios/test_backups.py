@@ -15,7 +15,7 @@ async def test_a_backup_runs_and_its_card_says_so(house):
     spec = house.prod.get("backups", "b1")["spec"]
     assert spec["includedNamespaces"] == ["shop"]
     assert spec["storageLocation"] == "default"
-    for word in ("Completed", "prod", "velero backup create b1", "Describe", "Logs", "Delete"):
+    for word in ("Completed", "prod", "velero backup create b1", "View details", "View logs", "Delete backup…"):
         assert word in card.full_text
     assert "Completed" in card.text
 
@@ -34,7 +34,7 @@ async def test_the_card_shows_progress_on_its_way(house):
     house.prod.velero.script("b1", items=40, seconds=2)
     await house.grace.says(CREATE)
     await house.sees("#ops", "backup create b1", "InProgress", "of 40 items")
-    await house.sees("#ops", "backup create b1", "Completed", "40 of 40 items")
+    await house.sees("#ops", "backup create b1", "Completed", "(40 items)")
 
 
 async def test_a_failure_also_reaches_the_incident_channel_with_its_reason(house):
@@ -42,10 +42,10 @@ async def test_a_failure_also_reaches_the_incident_channel_with_its_reason(house
     await house.grace.says(CREATE)
     news = await house.sees("#incidents", "Backup b1 PartiallyFailed", "timed out waiting for the condition")
     assert "<!here>" in news.full_text
-    assert "There is no good backup" in news.full_text
+    assert "No earlier Completed backup exists." in news.full_text
     await house.sees("#ops", "backup create b1", "PartiallyFailed")
     await house.sees("#ops", "Backup b1 PartiallyFailed", f"<@{house.grace.id}>")
-    assert "Follow it in its thread" in "\n".join(words(news.blocks))
+    assert "View thread" in "\n".join(words(news.blocks))
 
 
 async def test_a_failure_names_the_last_good_one(house):
@@ -53,7 +53,7 @@ async def test_a_failure_names_the_last_good_one(house):
     await house.sees("#ops", "backup create good", "Completed")
     house.prod.velero.script("b1", outcome="fails", reason="boom")
     await house.grace.says(CREATE)
-    await house.sees("#incidents", "Backup b1 Failed", "Time of the last Completed backup: good")
+    await house.sees("#incidents", "Backup b1 Failed", "Last Completed backup: good")
 
 
 async def test_the_first_success_after_a_failure_says_recovered(house):
@@ -61,7 +61,7 @@ async def test_the_first_success_after_a_failure_says_recovered(house):
     await house.grace.says(CREATE)
     await house.sees("#incidents", "Backup b1 Failed")
     await house.grace.says("/velero backup create b2 --include-namespaces shop")
-    await house.sees("#incidents", "Backup b2 Completed: recovered")
+    await house.sees("#incidents", "Backup b2 Completed, after earlier failures")
 
 
 async def test_an_unknown_location_is_refused_with_the_ones_there_are(house):
@@ -109,7 +109,7 @@ async def a_file(house):
 async def test_a_channel_that_means_no_cluster_asks_which(house):
     await house.backed_up("b1")
     answer = await house.grace.says("/velero backup logs b1", in_="#shop-team")
-    assert "prod, staging" in (await answer.reply("`cluster` is missing.")).full_text
+    assert "prod, staging" in (await answer.reply("Which cluster?")).full_text
 
 
 async def test_a_backup_that_is_still_running_has_no_log_yet(house):
@@ -123,7 +123,7 @@ async def test_a_backup_that_is_still_running_has_no_log_yet(house):
 async def test_delete_by_button_needs_the_typed_name(house):
     await house.grace.says(CREATE)
     card = await house.sees("#ops", "backup create b1", "Completed")
-    await house.grace.clicks("Delete", on=card)
+    await house.grace.clicks("Delete backup…", on=card)
     wrong = await house.grace.submits(values={"word": "b2"})
     assert wrong.body["response_action"] == "errors"
     assert house.prod.all("deletebackuprequests") == []
@@ -156,13 +156,13 @@ async def test_retry_takes_a_fresh_name_and_only_once(house):
     house.prod.velero.script("b1", outcome="fails", times=1)
     await house.grace.says(CREATE)
     card = await house.sees("#ops", "backup create b1", "Failed")
-    await house.eventually(lambda: "Retry" in "\n".join(words(house.card("backup create b1").blocks)))
-    await house.grace.clicks("Retry", on=card)
+    await house.eventually(lambda: "Retry backup" in "\n".join(words(house.card("backup create b1").blocks)))
+    await house.grace.clicks("Retry backup", on=card)
     await house.eventually(lambda: len(house.prod.all("backups")) == 2)
     again = next(b for b in house.prod.all("backups") if b["metadata"]["name"] != "b1")
     assert again["metadata"]["name"].startswith("b1-r")
     await house.sees("#ops", f"backup create {again['metadata']['name']}", "Completed")
-    second = await house.grace.clicks("Retry", on=card)
+    second = await house.grace.clicks("Retry backup", on=card)
     await second.reply("There already is a backup named")
     assert len(house.prod.all("backups")) == 2
 
@@ -187,7 +187,7 @@ async def test_help_stands_behind_every_word(house):
     assert (
         "--include-namespaces" in (await (await house.ada.says("/velero backup create ?")).reply("Back up")).full_text
     )
-    assert "not for you" in (await (await house.ada.says("/velero backup")).reply("backup delete")).full_text
+    assert "not in Slack" in (await (await house.ada.says("/velero backup")).reply("backup delete")).full_text
 
 
 async def test_the_bare_command_is_a_menu_of_buttons(house):
@@ -211,7 +211,7 @@ async def test_a_mention_is_a_command_and_the_card_hangs_in_its_thread(house):
 async def test_in_a_cards_thread_the_name_is_known(house):
     await house.grace.says(CREATE)
     card = await house.sees("#ops", "backup create b1", "Completed")
-    await (await house.grace.mentions("@velero logs", thread=card)).reply("Log of b1")
+    await (await house.grace.mentions("@velero logs", thread=card)).reply("Logs of b1")
     await (await house.grace.mentions("@velero describe", thread=card)).reply("b1: Completed")
     await (await house.grace.mentions("@velero backup get", thread=card)).reply("1 backup")
 
@@ -287,7 +287,7 @@ async def test_a_file_in_a_channel_says_what_it_is_and_for_whom(house):
     await house.grace.says("/velero backup logs b1")
     await house.eventually(lambda: [m for m in house.messages("#ops") if m.files])
     (message,) = [m for m in house.messages("#ops") if m.files]
-    assert message.text.startswith("Log of b1 · ")
+    assert message.text.startswith("Logs of b1 · ")
     assert "for Grace" in message.text
 
 
@@ -298,6 +298,6 @@ async def test_where_files_are_switched_off_that_is_said(house):
     await house.restart()
     await house.backed_up("b1")
     answer = await house.grace.says("/velero backup logs b1")
-    assert "Not shown here: b1.log. Files are switched off" in (await answer.reply("Log of b1")).full_text
+    assert "Not shown: b1.log. File uploads are turned off" in (await answer.reply("Logs of b1")).full_text
     await house.quiet()
     assert not house.slack.workspace.files

@@ -41,9 +41,7 @@ async def test_a_wrong_word_is_underlined_and_mended(house):
 
 
 async def test_a_location_goes_only_by_its_typed_name(house):
-    await house.grace.says(
-        "/velero Create one: `backup-location create NAME --provider PROVIDER --bucket BUCKET`. second --provider aws --bucket other --config region=eu"
-    )
+    await house.grace.says("/velero backup-location create second --provider aws --bucket other --config region=eu")
     await house.eventually(lambda: house.prod.get("backupstoragelocations", "second") is not None)
     answer = await house.grace.says("/velero backup-location delete second")
     reply = await answer.reply("Nothing was done yet")

@@ -1,9 +1,9 @@
-// Blocks and their elements. `use` says what a press does; in forms inputs keep their value until the form goes.
+// Renders blocks and their elements. `use` handles presses; the inputs of a form keep their value until it closes.
 import { el, link, markdown, words } from "/page/text.js";
 
 export function block(data, use) {
   const make = BLOCKS[data.type];
-  const node = make ? make(data, use) : el("div", { className: "unsupported" }, `unsupported block: ${data.type}`);
+  const node = make ? make(data, use) : el("div", { className: "unsupported" }, `Unsupported block: ${data.type}`);
   node.classList.add("block");
   return node;
 }
@@ -74,7 +74,7 @@ function element(data, home, use) {
   if (data.type === "overflow") return menu(data, home, use, "⋯");
   if (data.type === "image") return image(data);
   const field = FIELDS[data.type];
-  if (!field) return el("span", { className: "unsupported" }, `unsupported element: ${data.type}`);
+  if (!field) return el("span", { className: "unsupported" }, `Unsupported element: ${data.type}`);
   const node = field(data, home, use);
   if (home.type !== "input" || home.dispatch_action) {
     node.addEventListener("change", () => use.press(home, data, node.chosen()));

@@ -1,4 +1,4 @@
-// The simulator's page: shows what one person sees, and does what they do by asking the server to send it to the bot.
+// The simulator's page: shows what one person sees. The server sends to the bot what they do.
 import { block } from "/page/blocks.js";
 import { el, marked } from "/page/text.js";
 
@@ -8,11 +8,11 @@ const read = new Map();
 
 // the server
 
-async function ask(deed, body) {
-  const answer = await fetch(`/console/${deed}`, {
+async function post(action, body) {
+  const answer = await fetch(`/console/${action}`, {
     method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ user: state.me, ...body }),
   });
-  const told = await answer.json().catch(() => ({ trouble: `The simulator answered ${answer.status}.` }));
+  const told = await answer.json().catch(() => ({ trouble: `The simulator returned HTTP ${answer.status}.` }));
   if (told.trouble) tell(told.trouble);
   return told;
 }
@@ -34,7 +34,7 @@ async function refresh() {
   draw();
 }
 
-// what is seen
+// what the person sees
 
 const names = () => ({
   people: Object.fromEntries([...state.people, state.bot].map((one) => [one.id, one.name])),
@@ -63,7 +63,7 @@ function channelButton(channel) {
 }
 
 function drawChannel(channel) {
-  at("place").textContent = (channel.im ? "Direct message with " : "#") + channel.name + (channel.bot ? "" : " — the bot is not here");
+  at("place").textContent = (channel.im ? "Direct message with " : "#") + channel.name + (channel.bot ? "" : " · the bot isn't in this channel");
   const reply = (one) => one.thread_ts && one.thread_ts !== one.ts;
   const shown = channel.messages.filter((one) => !reply(one) || one.subtype === "thread_broadcast" || one.ephemeral);
   fill(at("messages"), shown.map((one) => message(one, channel, true)));
@@ -72,7 +72,7 @@ function drawChannel(channel) {
   fill(at("replies"), thread === null ? [] : story.map((one) => message(one, channel, false)));
 }
 
-// Stays at the end if it was there.
+// Keeps the list scrolled to its end if it was there.
 function fill(list, nodes) {
   const end = list.scrollHeight - list.scrollTop - list.clientHeight < 40;
   list.replaceChildren(...nodes);
@@ -80,10 +80,10 @@ function fill(list, nodes) {
 }
 
 function message(data, channel, threads) {
-  const author = names().people[data.user] ?? "system", when = new Date(Number(data.ts) * 1000);
+  const author = names().people[data.user] ?? "System", when = new Date(Number(data.ts) * 1000);
   const face = el("span", { className: "face" }, author[0].toUpperCase());
   face.style.background = `hsl(${[...author].reduce((sum, one) => sum * 31 + one.charCodeAt(0), 7) % 360} 45% 42%)`;
-  const tags = [data.bot_id ? "app" : "", data.ephemeral ? "only you can see this" : "", data.edited ? "edited" : ""].filter(Boolean);
+  const tags = [data.bot_id ? "app" : "", data.ephemeral ? "Only visible to you" : "", data.edited ? "edited" : ""].filter(Boolean);
   const by = el("div", { className: "by" }, el("b", {}, author), ...tags.map((tag) => el("span", { className: "tag" }, tag)),
     el("small", { title: data.ts }, when.toLocaleTimeString()));
   const body = el("div", {}, by, ...content(data, channel), ...(data.files ?? []).map(file), reactions(data));
@@ -104,25 +104,26 @@ function threadButton(data) {
   return el("button", { type: "button", className: "replies", onclick: open }, label);
 }
 
-const file = (data) => el("div", {}, "📄 ", el("a", { href: data.url_private, download: data.name }, data.title), ` ${data.size} bytes`);
+const file = (data) => el("div", {}, "📄 ", el("a", { href: data.url_private, download: data.name }, data.title), ` ${fileSize(data.size)}`);
+const fileSize = (bytes) => (bytes < 1000 ? `${bytes} bytes` : `${(bytes / 1000).toFixed(bytes < 10000 ? 1 : 0)} kB`);
 const reactions = (data) => (data.reactions ? el("div", { className: "quiet" }, ...data.reactions.map((one) => `:${one.name}: ${one.count} `)) : null);
 
 function drawHome() {
-  at("place").textContent = `Home of ${state.bot.name}`;
+  at("place").textContent = `${state.bot.name} · App Home`;
   thread = null;
   at("thread").hidden = true;
   const use = { names: names(), ...pressing({ view: state.home?.id }), state: () => null };
-  const blocks = state.home ? state.home.blocks.map((one) => block(one, use)) : [el("p", { className: "quiet" }, "Nothing published yet.")];
+  const blocks = state.home ? state.home.blocks.map((one) => block(one, use)) : [el("p", { className: "quiet" }, "The bot hasn't published its App Home yet.")];
   fill(at("messages"), [el("li", {}, ...blocks)]);
 }
 
-// what is pressed
+// what the person clicks
 
 function pressing(where) {
   return {
-    press: (home, data, chosen) => ask("press", { ...where, block: home.block_id, action: data.action_id, chosen }),
+    press: (home, data, chosen) => post("press", { ...where, block: home.block_id, action: data.action_id, chosen }),
     suggest: async (home, data, typed) =>
-      (await ask("suggest", { ...where, block: home.block_id, action: data.action_id, typed })).options ?? [],
+      (await post("suggest", { ...where, block: home.block_id, action: data.action_id, typed })).options ?? [],
     confirm,
   };
 }
@@ -132,14 +133,14 @@ function confirm(data) {
   return new Promise((resolve) => {
     const end = (answer) => () => { dialog.close(); resolve(answer); };
     dialog.oncancel = () => resolve(false);
-    const yes = el("button", { type: "button", className: data.style ?? "primary", onclick: end(true) }, data.confirm?.text ?? "Yes");
+    const yes = el("button", { type: "button", className: data.style ?? "primary", onclick: end(true) }, data.confirm?.text ?? "Confirm");
     const no = el("button", { type: "button", onclick: end(false) }, data.deny?.text ?? "Cancel");
     dialog.replaceChildren(el("h2", {}, data.title.text), el("div", {}, ...marked(data.text.text, names())), el("footer", {}, no, yes));
     dialog.showModal();
   });
 }
 
-// A form is drawn anew only when it became another one: what is being typed stays.
+// A form is drawn again only when the view changes, so that typed text is kept.
 function drawForm() {
   const dialog = at("form"), view = state.form;
   const hash = view ? `${view.id} ${view.hash} ${JSON.stringify(view.errors)} ${view.trouble}` : "";
@@ -152,25 +153,25 @@ function drawForm() {
     state: (home, data) => view.state.values[home.block_id]?.[data.action_id],
   };
   const submit = el("button", { type: "button", className: "primary", onclick: (event) => send(event, view, inputs) }, view.submit?.text ?? "");
-  const close = el("button", { type: "button", onclick: () => ask("close", { view: view.id }) }, view.close?.text ?? "Close");
+  const close = el("button", { type: "button", onclick: () => post("close", { view: view.id }) }, view.close?.text ?? "Close");
   dialog.replaceChildren(
     el("h2", {}, view.title.text),
     ...(view.trouble ? [el("p", { className: "error", role: "alert" }, view.trouble)] : []),
     ...view.blocks.map((one) => block(one, use)),
     el("footer", {}, close, view.submit ? submit : null),
   );
-  dialog.oncancel = (event) => { event.preventDefault(); ask("close", { view: view.id, everything: true }); };
+  dialog.oncancel = (event) => { event.preventDefault(); post("close", { view: view.id, everything: true }); };
   if (!dialog.open) dialog.showModal();
 }
 
 async function send(event, view, inputs) {
   event.target.disabled = true;
   const values = Object.fromEntries([...inputs].map(([id, field]) => [id, field.chosen()]));
-  await ask("submit", { view: view.id, values });
+  await post("submit", { view: view.id, values });
   event.target.disabled = false;
 }
 
-// what is typed
+// what the person types
 
 const history = [];
 async function say(field, extra) {
@@ -178,7 +179,7 @@ async function say(field, extra) {
   if (!text) return;
   history.push(text);
   field.value = "";
-  await ask("say", { channel: place, text, ...extra });
+  await post("say", { channel: place, text, ...extra });
 }
 
 at("composer").addEventListener("submit", (event) => { event.preventDefault(); say(at("line"), {}); });
@@ -187,7 +188,7 @@ at("line").addEventListener("keydown", (event) => {
   if (event.key === "ArrowUp" && !at("line").value) at("line").value = history.at(-1) ?? "";
 });
 at("thread-close").addEventListener("click", () => { thread = null; draw(); });
-at("home-tab").addEventListener("click", () => { place = "home"; draw(); ask("home", {}); });
+at("home-tab").addEventListener("click", () => { place = "home"; draw(); post("home", {}); });
 at("who").addEventListener("change", (event) => { me = event.target.value; localStorage.setItem("me", me); thread = null; formHash = ""; refresh(); });
 
 new EventSource("/console/changes").onmessage = refresh;
