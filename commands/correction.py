@@ -1,6 +1,7 @@
-"""From what an error says back to the place in the line that it speaks of, and to one better line.
+"""Finds the wrong part of a line from its error, and suggests one corrected line.
 
-An error that knows its place says so; one that was found out later (a name that is not there) quotes the word.
+A parser error carries the position. An error found later, such as a name that doesn't exist, quotes the wrong word. A
+corrected line must parse, differ from the original, keep its safety flags, and do no more than the original.
 """
 
 from __future__ import annotations
@@ -22,24 +23,24 @@ from domain.errors import ChatopsError, UsageError
 Span = tuple[int, int]
 
 _PLACEHOLDER = re.compile(r"\b[A-Z][A-Z_]{1,}\b|…|\.\.\.|<[a-z ]+>")
-_QUOTED = re.compile(r"'((?:[^'\\]|\\.)+)'|\"((?:[^\"\\]|\\.)+)\"")
+_QUOTED = re.compile(r"`([^`]+)`|'((?:[^'\\]|\\.)+)'|\"((?:[^\"\\]|\\.)+)\"")
 
 
 def find_place(error: ChatopsError, line: str) -> Span | None:
-    """Of the wrong part in the line as it was received."""
+    """Return the span of the wrong part in the line as received."""
     if error.part is not None or not line:
         return error.part
     try:
         found = tokenize(line)
     except UsageError:
         return None
-    quoted = [one or other for one, other in _QUOTED.findall(error.text)]
+    quoted = [next(filter(None, groups)) for groups in _QUOTED.findall(error.text)]
     spans = (_span(word, text, line) for text in quoted for word in found)
     return next((span for span in spans if span is not None), None)
 
 
 def _span(word: Word, text: str, line: str) -> Span | None:
-    """The word, its value after `=`, or one item of its list."""
+    """Return the span of the word, of its value after `=`, or of one item of its list."""
     if word.text == text:
         return word.span
     value = word.text.partition("=")[2] if word.text.startswith("-") else word.text
@@ -58,7 +59,7 @@ def _start(line: str, text: str, span: Span) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Typed:
-    """A line as it arrived; `lead` and `subject` as the grammar takes them."""
+    """A line as it arrived; `lead` and `subject` as `parse` accepts them."""
 
     line: str
     lead: str = ""
@@ -66,35 +67,33 @@ class Typed:
 
 
 def correct_line(error: ChatopsError, typed: Typed) -> str:
-    """One line ready to copy, or nothing: it reads, differs, holds back what the original did, and does no more."""
-    candidates = [better for better in (*_only(error.nearest), error.fix) if _is_command(better)]
+    """Return one corrected line ready to copy; empty if there is no safe one."""
+    candidates = [
+        better for better in (*(error.nearest if len(error.nearest) == 1 else ()), error.fix) if _is_command(better)
+    ]
     if (part := find_place(error, typed.line)) and (value := _meant(error, typed.line[slice(*part)])):
         candidates.append(_replaced(typed.line, part, value))
-    return next((better for better in candidates if sound(better, typed, error)), "")
-
-
-def _only(nearest: tuple[str, ...]) -> tuple[str, ...]:
-    return nearest if len(nearest) == 1 else ()
+    return next((better for better in candidates if _is_safe(better, typed, error)), "")
 
 
 def is_shown(fix: str, line: str) -> bool:
-    """Whether the advice may be read out: a command in it never drops a flag that holds the original back."""
-    return not _is_command(fix) or _held_back(fix) >= _held_back(line)
+    """Whether advice may be shown: a command in it must not drop a safety flag of the original."""
+    return not _is_command(fix) or _safety_flags(fix) >= _safety_flags(line)
 
 
-def sound(better: str, typed: Typed, error: ChatopsError) -> bool:
+def _is_safe(better: str, typed: Typed, error: ChatopsError) -> bool:
     if _texts(better) == _texts(typed.line):
         return False
     if any(found[0] not in typed.line for found in _PLACEHOLDER.finditer(better)):
         return False
     try:
-        made = parse(better, lead=typed.lead, subject=typed.subject)
+        command = parse(better, lead=typed.lead, subject=typed.subject)
     except UsageError:
         return False
-    verb = None if made.help else verb_of(made.key)
-    if verb is None or verb.effect is Effect.UNSUPPORTED or not _keeps(made, better, typed, error):
+    verb = None if command.help else verb_of(command.key)
+    if verb is None or verb.effect is Effect.UNSUPPORTED or not _keeps_words(command, better, typed, error):
         return False
-    return verb.effect is Effect.READ or _same_verb(made, typed)
+    return verb.effect is Effect.READ or _same_verb(command, typed)
 
 
 def _is_command(text: str) -> bool:
@@ -112,37 +111,37 @@ def _texts(line: str) -> list[str]:
     return [word.text for word in _words(line)]
 
 
-def _held_back(line: str) -> frozenset[str]:
+def _safety_flags(line: str) -> frozenset[str]:
     return frozenset(filter(None, map(safety_flag_of, _texts(line))))
 
 
-def _keeps(made: Command, better: str, typed: Typed, error: ChatopsError) -> bool:
-    """What holds the original back still does, and every word but those at fault is still there."""
-    if not all(made.has_flag(flag) for flag in _held_back(typed.line)):
+def _keeps_words(command: Command, better: str, typed: Typed, error: ChatopsError) -> bool:
+    """Whether all safety flags and all words except the wrong ones are kept."""
+    if not all(command.has_flag(flag) for flag in _safety_flags(typed.line)):
         return False
-    if _says_dry_run(typed.line) and not made.dry_run:
+    if _wants_dry_run(typed.line) and not command.dry_run:
         return False
-    left = _texts(better)
-    for text in _beside_the_fault(typed.line, error):
-        if text not in left:
+    remaining = _texts(better)
+    for text in _correct_words(typed.line, error):
+        if text not in remaining:
             return False
-        left.remove(text)
-    return not any(_repeats(value) for value in made.flags.values())
+        remaining.remove(text)
+    return not any(_repeats(value) for value in command.flags.values())
 
 
 def _repeats(value: object) -> bool:
-    """An item of a list that stands there twice was not what was meant."""
+    """Whether a list contains an item twice, which no one intends."""
     return isinstance(value, list) and any(item in value[:at] for at, item in enumerate(value))
 
 
-def _beside_the_fault(line: str, error: ChatopsError) -> Iterator[str]:
-    """Words that the fault isn't about. A flag that it is about takes its value with it."""
+def _correct_words(line: str, error: ChatopsError) -> Iterator[str]:
+    """Yield the words that the error isn't about. A wrong flag includes its value."""
     part = find_place(error, line)
     with_flag = False
     for word in _words(line):
         within = part is not None and word.span[0] < part[1] and part[0] < word.span[1]
         name = word.text.partition("=")[0]
-        named = f"{word.text!r}" in error.text or (
+        named = any(quoted in error.text for quoted in (f"`{word.text}`", f"{word.text!r}")) or (
             name.startswith("--") and re.search(rf"{re.escape(name)}\b(?!-)", error.text)
         )
         if not within and not named and not (with_flag and not word.text.startswith("-")):
@@ -150,23 +149,25 @@ def _beside_the_fault(line: str, error: ChatopsError) -> Iterator[str]:
         with_flag = bool(within or named) and word.text.startswith("-") and "=" not in word.text
 
 
-def _says_dry_run(line: str) -> bool:
-    """Also where it doesn't read: `--dry-run=maybe` was meant to hold back."""
+def _wants_dry_run(line: str) -> bool:
+    """Whether the line has a dry-run flag, even one that doesn't parse: `--dry-run=maybe` was meant as one."""
     return any(safety_flag_of(text) == "dry-run" and not text.endswith("=false") for text in _texts(line))
 
 
-def _same_verb(made: Command, typed: Typed) -> bool:
-    """A verb that was typed right stays what it is; else it is one that was meant."""
+def _same_verb(command: Command, typed: Typed) -> bool:
+    """Whether the command has the verb that was typed, or the one that was meant by a typing error."""
     heads = _texts(typed.line)[:2]
-    if not made.verb:
-        return any(NOUNS.get(text, text) == made.noun or meant(text, NOUNS) == made.noun for text in heads)
+    if not command.verb:
+        return any(NOUNS.get(text, text) == command.noun or meant(text, NOUNS) == command.noun for text in heads)
     if known := {VERB_WORDS[text] for text in heads if text in VERB_WORDS}:
-        return made.verb in known
-    return any(meant(text, [each.name for each in VERBS if each.noun == made.noun]) == made.verb for text in heads)
+        return command.verb in known
+    return any(
+        meant(text, [each.name for each in VERBS if each.noun == command.noun]) == command.verb for text in heads
+    )
 
 
 def _meant(error: ChatopsError, wrong: str) -> str:
-    """Values that the grammar offers are taken; of names the one that this is a slip of."""
+    """Return the value that replaces the wrong one: the grammar's suggestion, or the name that differs by a typing error."""
     if not error.nearest or isinstance(error, BadValue):
         return error.nearest[0] if error.nearest else ""
     text = next(iter(_texts(wrong)), wrong)

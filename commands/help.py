@@ -1,4 +1,4 @@
-"""Help, built from the registry: what the Slack manifest, the docs and the terminal say too."""
+"""Help and the dry run of a command, both built from the registry; also `docs/commands.md`."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from commands.grammar.vocabulary import NOUNS, SHARED_FLAGS
 from commands.registry import VERBS, verb_of
 from domain.actor import Actor
 from domain.answer import Answer, Attachment, Button, Code, Fields, Part, Text, Tone
-from domain.decision import Decision, Outcome, Reason
-from domain.plan import Level, Plan
+from domain.counting import counted
+from domain.decision import Decision, Outcome
+from domain.plan import Level, Plan, Step, StepVerb
 from policy.decide import may_ask
 from policy.rules import Rule
 
@@ -48,9 +49,15 @@ TOPICS = {
         ("velero backup create shop-1 --include-namespaces shop --dry-run",),
     ),
 }
-"""What help tells beside verbs: headline, text, examples."""
+"""Help topics besides the commands: headline, text, examples."""
 
-MENU = ("status", "backup get", "schedule get", "restore get", "help")
+MENU = (
+    Button("Status", "status"),
+    Button("Backups", "backup get"),
+    Button("Schedules", "schedule get"),
+    Button("Restores", "restore get"),
+    Button("Help", "help"),
+)
 
 
 def answer(command: Command, rules: Sequence[Rule], actor: Actor) -> Answer:
@@ -59,31 +66,29 @@ def answer(command: Command, rules: Sequence[Rule], actor: Actor) -> Answer:
     topic = tuple(NOUNS.get(word, word) for word in command.topic) or (command.noun,)
     verb = verb_of(".".join(topic[:2])) or verb_of(topic[0] if topic else "")
     if verb is not None:
-        return of_verb(verb)
+        return help_on_verb(verb)
     verbs = [each for each in VERBS if topic and each.noun == topic[0]]
     if verbs:
-        return of_noun(topic[0], verbs, rules, actor)
+        return help_on_noun(topic[0], verbs, rules, actor)
     if topic and topic[0] in TOPICS:
-        return of_topic(topic[0])
+        return help_on_topic(topic[0])
     if not topic or not topic[0] or topic[0] == "help":
-        return everything(rules, actor)
+        return list_commands(rules, actor)
     near = nearest(topic[0], sorted({*TOPICS, *(verb.noun for verb in VERBS)}), 3)
     return Answer(f"No help for `{topic[0]}`.", (Text(f"Did you mean {', '.join(near) or 'help'}?"),), Tone.WARNING)
 
 
-def of_topic(name: str) -> Answer:
+def help_on_topic(name: str) -> Answer:
     headline, text, examples = TOPICS[name]
     return Answer(headline, (Text(text), Code("\n".join(examples))))
 
 
 def menu() -> Answer:
-    """The bare command: what one does most, to click."""
-    buttons = tuple(Button(line.title() if line != "help" else "Help", line) for line in MENU)
-    hint = Text("Try `/velero backup create`, or pick one:")
-    return Answer("What do you want to do?", (hint,), buttons=buttons)
+    """Answer the bare command with buttons for the most common commands."""
+    return Answer("What do you want to do?", (Text("Try `/velero backup create`, or pick one:"),), buttons=MENU)
 
 
-def everything(rules: Sequence[Rule], actor: Actor) -> Answer:
+def list_commands(rules: Sequence[Rule], actor: Actor) -> Answer:
     parts: list[Part] = []
     for noun in dict.fromkeys(verb.noun for verb in VERBS if verb.effect is not Effect.UNSUPPORTED):
         lines = [_line(verb, rules, actor) for verb in VERBS if verb.noun == noun]
@@ -93,7 +98,7 @@ def everything(rules: Sequence[Rule], actor: Actor) -> Answer:
     return Answer("Commands", tuple(parts))
 
 
-def of_noun(noun: str, verbs: Sequence[Verb], rules: Sequence[Rule], actor: Actor) -> Answer:
+def help_on_noun(noun: str, verbs: Sequence[Verb], rules: Sequence[Rule], actor: Actor) -> Answer:
     lines = [_line(verb, rules, actor) for verb in verbs]
     return Answer(noun, (Code("\n".join(lines)), Text(f"`help {noun} {verbs[0].name}` shows its flags.")))
 
@@ -105,7 +110,7 @@ def _line(verb: Verb, rules: Sequence[Rule], actor: Actor) -> str:
     return f"{f'{verb.noun} {verb.name} {verb.args.usage}'.strip():<42} {verb.summary}{lock}"
 
 
-def of_verb(verb: Verb) -> Answer:
+def help_on_verb(verb: Verb) -> Answer:
     parts: list[Part] = [Code(verb.usage)]
     for group, flags in _grouped(verb):
         parts.append(Code(_flags(group, flags)))
@@ -134,11 +139,20 @@ def _flag_name(flag: Flag) -> str:
     return f"--{flag.name}{short}{value}"
 
 
-_MARK = {Level.REFUSE: "refused", Level.APPROVE: "needs approval", Level.WARN: "note"}
+_LEVEL_LABELS = {Level.REFUSE: "Not allowed", Level.APPROVE: "Needs approval", Level.WARN: "Note"}
+_STEP_VERBS = {StepVerb.CREATE: "Creates", StepVerb.PATCH: "Changes", StepVerb.DELETE: "Deletes"}
+_STEP_OBJECTS = {
+    "Backup": "backup",
+    "Restore": "restore",
+    "Schedule": "schedule",
+    "BackupStorageLocation": "storage location",
+    "VolumeSnapshotLocation": "snapshot location",
+    "DeleteBackupRequest": "deletion request",
+}
 
 
 def dry_run(plan: Plan, decision: Decision, output: str) -> Answer:
-    """What a write would do: plan, guards, decision, the velero command. Nothing is changed."""
+    """Show what a command would change: steps, checks, permission and the equivalent velero command."""
     parts: list[Part] = []
     if output in {"json", "yaml"}:
         manifests = [step.manifest for step in plan.steps]
@@ -146,47 +160,52 @@ def dry_run(plan: Plan, decision: Decision, output: str) -> Answer:
         text = json.dumps(shown, indent=2) if output == "json" else yaml.safe_dump(shown, sort_keys=False)
         parts.append(Code(text, language=output))
     else:
-        parts += [
-            Text(f"Creates Backup {step.name} / Changes Schedule {step.name} / Deletes Backup {step.name}".strip())
-            for step in plan.steps
-        ]
+        parts += [Text(_step_sentence(step)) for step in plan.steps]
         if not plan.steps:
             parts.append(Text(plan.summary or "Nothing would change."))
-    parts += [Text(f"{_MARK[guard.level]}: {guard.text} ({guard.code})", untrusted=True) for guard in plan.guards]
+    parts += [Text(f"{_LEVEL_LABELS[guard.level]}: {guard.text}") for guard in plan.guards]
     parts += [Text(note, untrusted=True) for note in plan.notes]
-    parts.append(Fields((("Permission", _decision(decision)), ("Plan", plan.fingerprint[:12]))))
+    parts.append(Text(f"Permission: {_decision_sentence(decision)}"))
+    parts.append(Fields((("Plan", plan.fingerprint[:12]),)))
     if plan.cli:
         parts.append(Code(plan.cli))
     if plan.report:
         parts.append(Attachment(f"{plan.subject}-preview.txt", plan.report, "All changes"))
-    tone = Tone.WARNING if plan.refusals() or decision.outcome is Outcome.DENY else Tone.PLAIN
+    refused = bool(plan.refusals()) or decision.outcome is Outcome.DENY
+    line = f"{plan.noun} {plan.verb} {plan.subject}".strip()
+    outcome = f"`{line}` would be refused" if refused else line
     return Answer(
-        f"Dry run: {plan.noun} {plan.verb} {plan.subject}. Nothing was changed.",
+        f"Dry run: {outcome}. Nothing was changed.",
         tuple(parts),
-        tone,
+        Tone.WARNING if refused else Tone.PLAIN,
         tuple(Button(word, line) for word, line in plan.offers.items()),
         cluster=plan.cluster,
         namespaces=plan.reach.namespaces,
     )
 
 
-def _decision(decision: Decision) -> str:
-    words = {
-        Outcome.ALLOW: "allowed",
-        Outcome.DENY: "refused",
-        Outcome.REQUIRE_APPROVAL: f"needs {decision.quorum} to approve",
-    }
-    ruled = decision.rule and decision.reason is not Reason.GUARD
-    rule = f" by rule {decision.rule!r}" if ruled else f" ({decision.reason.value})"
-    return words[decision.outcome] + rule + (f". {decision.text}" if decision.text else "")
+def _step_sentence(step: Step) -> str:
+    noun = _STEP_OBJECTS.get(step.kind, step.kind)
+    return f"{_STEP_VERBS[step.verb]} {noun} `{step.name}`." if step.name else f"{_STEP_VERBS[step.verb]} a {noun}."
+
+
+def _decision_sentence(decision: Decision) -> str:
+    match decision.outcome:
+        case Outcome.ALLOW:
+            return decision.text or (f"Allowed by rule *{decision.rule}*." if decision.rule else "Allowed.")
+        case Outcome.DENY:
+            return f"Refused. {decision.text}".strip()
+        case Outcome.REQUIRE_APPROVAL:
+            return f"Needs {counted(decision.quorum, 'approval')}. {decision.text}".strip()
 
 
 def markdown() -> str:
-    """docs/commands.md."""
+    """Return `docs/commands.md`."""
     lines = [
         "# Commands",
         "",
         "Generated from the command registry by `make docs`. Shared flags, listed at the end, work with every command.",
+        "Flags marked *bot only* don't exist in the velero CLI.",
         "",
     ]
     for noun in dict.fromkeys(verb.noun for verb in VERBS):
@@ -210,5 +229,5 @@ def _markdown(verb: Verb) -> list[str]:
 
 
 def _table(flags: Sequence[Flag]) -> list[str]:
-    rows = [f"| `{_flag_name(flag)}` | {flag.help}{' (ours)' if flag.ours else ''} |" for flag in flags]
+    rows = [f"| `{_flag_name(flag)}` | {flag.help}{' (bot only)' if flag.ours else ''} |" for flag in flags]
     return ["| flag | description |", "|---|---|", *rows, ""]

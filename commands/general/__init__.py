@@ -1,4 +1,4 @@
-"""Words without a noun: help, status, whoami, check, version and those that chat does not run.
+"""Verbs without a noun: status, whoami, check, audit, doctor, version, subscribe, and those that the bot doesn't run.
 
 Belongs here: flags, needs and answer of each. May import: the rest of commands, velero, domain.
 """

@@ -1,4 +1,4 @@
-"""`audit`: who did what, newest first. A rule has to allow it: it tells of other people's deeds."""
+"""The verb `audit`: the audit log, newest entries first. A rule has to allow it, since it shows what other people did."""
 
 from __future__ import annotations
 
@@ -45,22 +45,22 @@ def answer(cmd: Command, world: FactsByCluster, context: PlanContext) -> Answer:
     if not chosen:
         return Answer("No matching entries in the audit log.")
     rows = tuple(_row(one, context) for one in chosen)
-    columns = ("ROW", "AT", "WHO", "WHAT", "SUBJECT", "CLUSTER", "OUTCOME", "OPERATION")
+    columns = ("ENTRY", "AT", "WHO", "WHAT", "SUBJECT", "CLUSTER", "OUTCOME", "OPERATION")
     hint = Text(
         "`audit OPERATION` shows one operation. `velero-chatops audit verify` checks that the log is unchanged."
     )
     return Answer(
-        f"{counted(len(rows), 'row')} of the record",
+        f"Audit log: {counted(len(rows), 'entry', 'entries')}",
         (Table(columns, rows, "Audit log"), hint),
         namespaces=frozenset({"*"}),
     )
 
 
 def _by(cmd: Command, one: AuditRow, facts: Facts) -> bool:
-    """Of one operation's story, which is read whole; of the record, what was chosen there already."""
+    """Whether the entry is by the wanted person. The entries of one operation are read unfiltered."""
     wanted = person_filter.person_names(cmd, "by", facts)
-    said = {one.entry.actor.casefold(), str(one.entry.detail.get("actor", "")).casefold()}
-    return not wanted or bool(wanted & said)
+    names = {one.entry.actor.casefold(), str(one.entry.detail.get("actor", "")).casefold()}
+    return not wanted or bool(wanted & names)
 
 
 def _row(one: AuditRow, context: PlanContext) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""`check NAMESPACE|APP`: is it protected? The last good backup and its age, its volumes, the next run, the expiry."""
+"""The verb `check NAMESPACE|APP`: whether it is protected, by which backup and volumes, and when the next run is."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from policy.globs import BadPattern, is_pattern, matches_glob
 from velero.artifacts.volumes import Volume
 
 STALE_PERIODS = 2.0
-"""Older than this many intervals of its schedule is stale."""
+"""A backup older than this many intervals of its schedule is stale."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Protection:
-    """Of one subject. `partial` is a newer run that did not end well."""
+    """How well one subject is protected. `partial` is a newer backup that failed or is incomplete."""
 
     good: Json | None
     partial: Json | None
@@ -43,7 +43,7 @@ class Protection:
 
 
 def needs(cmd: Command, known: Facts) -> Needs:
-    """The lists of volumes are asked for once it is known which backups may be the last good one."""
+    """Volume lists are read once the facts show which backups may be the last Completed one."""
     return Needs.of(
         ObjectNeed("backups", fresh=True),
         ObjectNeed("schedules"),
@@ -53,7 +53,10 @@ def needs(cmd: Command, known: Facts) -> Needs:
 
 
 def candidates(name: str, known: Facts) -> tuple[str, ...]:
-    """Of a namespace its last good one; of an application, whose namespaces are told later, the newest few."""
+    """Names of the backups whose volumes may be shown: the last Completed one of a namespace, the newest three for an app.
+
+    The namespaces of an application are known only to `answer`.
+    """
     if known.get("namespaces", name) is not None:
         good = last_good(known, (name,))
         return (object_fields.name(good),) if good is not None else ()
@@ -92,7 +95,7 @@ def _here(app: Application, context: PlanContext) -> bool:
 
 
 def covers_namespace(spec: Json, namespace: str) -> bool:
-    """Whether a backup of this spec holds the namespace as a whole: one that is narrowed to kinds or labels does not."""
+    """Whether a backup of this spec contains the namespace by its namespace lists; `is_narrowed` judges kinds and labels."""
     included = [str(each) for each in spec.get("includedNamespaces") or ["*"]]
     excluded = [str(each) for each in spec.get("excludedNamespaces") or []]
     return any(_fits(each, namespace) for each in included) and not any(_fits(each, namespace) for each in excluded)
@@ -158,40 +161,38 @@ def protection_answer(about: Subject, state: Protection, context: PlanContext) -
     parts: list[Part] = [Fields(tuple(rows))] if rows else []
     parts += _volumes(state)
     if state.partial is not None:
-        name, when = (
-            object_fields.name(state.partial),
-            object_fields.relative_time(object_fields.created(state.partial), context.now),
-        )
-        parts.append(Text(f"The latest backup, {name}, is {object_fields.phase(state.partial)} ({when})."))
+        when = object_fields.relative_time_in_words(_started(state.partial), context.now)
+        name, phase = object_fields.name(state.partial), object_fields.phase(state.partial)
+        parts.append(Text(f"Latest backup: {name}, {when}, {phase}."))
     if about.app:
         parts.append(Text(f"Application in namespaces {', '.join(about.namespaces)}."))
     return Answer(verdict, tuple(parts), tone, _buttons(about, state, context), namespaces=frozenset(about.namespaces))
 
 
 def judge_protection(about: Subject, state: Protection, context: PlanContext) -> tuple[str, Tone]:
-    """The sentence that was asked for."""
+    """Return the headline and its tone."""
     if state.good is None:
         scheduled = (
-            "  A schedule covers it, but no run has completed yet." if state.schedules else " No schedule covers it."
+            "A schedule covers it, but no run has completed yet." if state.schedules else "No schedule covers it."
         )
-        return f"`{about.name}` is NOT protected: it has no Completed backup.{scheduled}", Tone.BAD
-    age = object_fields.relative_time(_started(state.good), context.now)
+        return f"`{about.name}` is not protected: it has no Completed backup. {scheduled}", Tone.BAD
+    age = object_fields.relative_time_in_words(_started(state.good), context.now)
+    last = f"Last Completed backup: {object_fields.name(state.good)}, {age}."
     bare = [one for one in state.volumes or () if not one.has_data]
     if bare:
-        return (
-            f"`{about.name}` is partly protected: last Completed backup {age}, {counted(len(bare), 'volume')} without data.",
-            Tone.WARNING,
-        )
+        missing = f"{counted(len(bare), 'volume')} {'has' if len(bare) == 1 else 'have'} no data"
+        return f"`{about.name}` is partly protected: {missing}. {last}", Tone.WARNING
     if not any(object_fields.spec(item).get("paused") is not True for item in state.schedules):
-        return f"`{about.name}` has no active schedule. Last Completed backup: {age}.", Tone.WARNING
+        return f"`{about.name}` has no active schedule. {last}", Tone.WARNING
     if is_stale(state, context):
-        return f"`{about.name}`: the last Completed backup is old ({age}).", Tone.WARNING
-    tone = Tone.GOOD if state.partial is None else Tone.WARNING
-    return f"`{about.name}` is protected. Last Completed backup: {age}.", tone
+        return f"`{about.name}` has no recent backup. {last}", Tone.WARNING
+    if state.partial is not None:
+        return f"`{about.name}` is protected, but the latest backup failed. {last}", Tone.WARNING
+    return f"`{about.name}` is protected. {last}", Tone.GOOD
 
 
 def is_stale(state: Protection, context: PlanContext) -> bool:
-    """Older than two intervals of the schedule that runs most often."""
+    """Whether the last Completed backup is older than `STALE_PERIODS` intervals of the most frequent schedule."""
     views = (make_forecast(item, context.cluster, context.now) for item in state.schedules)
     periods = [view.period for view in views if view.period and not view.paused]
     if not periods or state.good is None:
@@ -236,7 +237,11 @@ def _volumes(state: Protection) -> list[Part]:
     if state.volumes is None:
         return [Text("The volume list of this backup can't be read.")] if state.good is not None else []
     saved = [one for one in state.volumes if one.has_data]
-    bare = [f"• {one.shown}: {'; '.join(one.why) or 'nothing saved it'}" for one in state.volumes if not one.has_data]
+    bare = [
+        f"• {one.shown}: {'; '.join(one.why) or 'no backup method applied'}"
+        for one in state.volumes
+        if not one.has_data
+    ]
     said = (
         f"Volume data: {len(saved)} of {counted(len(state.volumes), 'volume')}."
         if state.volumes

@@ -1,6 +1,6 @@
-"""`doctor`: what is not as it should be, cluster by cluster, each with what to do about it.
+"""The verb `doctor`: problems of the setup, cluster by cluster, each with a fix.
 
-Checks are functions of the facts; `RecordTable.CONFIG_CHECKS` brings those that look at the settings and at rights.
+Checks of a cluster are functions of its facts. Checks of the settings and of permissions come as records.
 """
 
 from __future__ import annotations
@@ -23,17 +23,20 @@ from store.scrub import scrub
 from velero.resources.repositories import repository_of
 
 CONFIG = RecordsNeed(RecordTable.CONFIG_CHECKS)
-"""Rows (cluster, what, how it is, what to do); a row whose third cell is `ok` is well. An empty cluster is the bot itself."""
+"""Rows (cluster, check, state, fix). The state of a passed check is `ok`; a row without a cluster is about the bot."""
 NO_CLUSTER = "-"
 OLDEST, NEWEST = 11, 18
-"""Minor versions of Velero 1 that this bot was made against."""
+"""Minor versions of Velero 1 that the bot is tested with."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConfigFinding:
+    """One check. `advice` is the bot's own text; `message` quotes a cluster and is never interpreted."""
+
     what: str
     state: str
     advice: str = ""
+    message: str = ""
 
     @property
     def is_ok(self) -> bool:
@@ -57,24 +60,22 @@ def answer(_cmd: Command, world: FactsByCluster, context: PlanContext) -> Answer
     found += [(NO_CLUSTER, each) for each in _of_the_bot(world)]
     bad = [(cluster, each) for cluster, each in found if not each.is_ok]
     rows = tuple((cluster, each.what, each.state) for cluster, each in sorted(found, key=lambda one: one[1].is_ok))
-    advice = dict.fromkeys(
-        f"{'' if cluster == NO_CLUSTER else f'{cluster}, '}{each.what}: {each.advice}"
+    details = dict.fromkeys(
+        Text(f"{'' if cluster == NO_CLUSTER else f'{cluster}, '}{each.what}: {text}", untrusted=untrusted)
         for cluster, each in bad
-        if each.advice
+        for text, untrusted in ((each.advice, False), (each.message, True))
+        if text
     )
     parts: list[Part] = [Table(("CLUSTER", "CHECK", "STATE"), rows)] if rows else []
-    parts += [Text(each, untrusted=True) for each in list(advice)[:10]]
+    parts += list(details)[:10]
     if not bad:
         return Answer(
             "1 check passed." if len(found) == 1 else f"All {counted(len(found), 'check')} passed.",
             tuple(parts),
             Tone.GOOD,
         )
-    return Answer(
-        f"{len(bad)} of {counted(len(found), 'check')} failed.",
-        tuple(parts),
-        Tone.WARNING,
-    )
+    needs_attention = "needs attention" if len(bad) == 1 else "need attention"
+    return Answer(f"{len(bad)} of {counted(len(found), 'check')} {needs_attention}.", tuple(parts), Tone.WARNING)
 
 
 def _of(cluster: str, facts: Facts | ClusterError, context: PlanContext) -> list[ConfigFinding]:
@@ -85,7 +86,7 @@ def _of(cluster: str, facts: Facts | ClusterError, context: PlanContext) -> list
 
 
 def _of_the_bot(world: FactsByCluster) -> list[ConfigFinding]:
-    """Every cluster's facts hold the same rows: each is told once."""
+    """Every cluster's facts hold the same rows: each is shown once."""
     rows = (row for facts in world.values() if isinstance(facts, Facts) for row in _rows(facts) if not row[0])
     return [ConfigFinding(*row[1:]) for row in dict.fromkeys(rows)]
 
@@ -95,28 +96,30 @@ def _rows(facts: Facts) -> list[tuple[str, ...]]:
 
 
 def _unreadable(facts: Facts, _context: PlanContext) -> Iterable[ConfigFinding]:
-    for need, fault in facts.errors.items():
+    for need, error in facts.errors.items():
         if isinstance(need, ObjectNeed):
             yield ConfigFinding(
-                f"read {need.resource}", fault.text, fault.fix or "Give the bot's role `get, list, watch` on it."
+                f"read {need.resource}",
+                error.text,
+                error.fix or f"Grant the bot's role `get, list, watch` on {need.resource}.",
             )
 
 
-def _server(facts: Facts, _context: PlanContext) -> Iterable[ConfigFinding]:
-    fault = facts.errors.get(ServerStatusNeed())
-    if isinstance(fault, Forbidden):
-        yield ConfigFinding("Velero server", fault.text, fault.fix)
+def _server(facts: Facts, context: PlanContext) -> Iterable[ConfigFinding]:
+    error = facts.errors.get(ServerStatusNeed())
+    if isinstance(error, Forbidden):
+        yield ConfigFinding("Velero server", error.text, error.fix)
         return
     if facts.status is None:
-        yield ConfigFinding(
-            "Velero server", "not responding", "Check the Velero pod and its logs: `kubectl -n velero get pods`."
-        )
+        namespace = context.clusters.get(facts.cluster, context.cluster).velero_namespace
+        advice = f"Check the Velero pod and its logs: `kubectl -n {namespace} get pods`."
+        yield ConfigFinding("Velero server", "not responding", advice)
         return
     yield ConfigFinding("Velero server", "ok")
     version = str(facts.status.get("serverVersion") or "")
     minor = re.match(r"v?1\.(\d+)", version)
     if minor is None:
-        yield ConfigFinding("version", f"unknown {version}".strip(), "Set server_version in the settings.")
+        yield ConfigFinding("version", f"unknown version {version}".strip(), "Set server_version in the settings.")
     elif OLDEST <= int(minor[1]) <= NEWEST:
         yield ConfigFinding("version", "ok")
     else:
@@ -136,9 +139,8 @@ def _locations(facts: Facts, _context: PlanContext) -> Iterable[ConfigFinding]:
         name, status = object_fields.name(item), object_fields.status(item)
         message = scrub(str(status.get("message") or ""))
         phase = str(status.get("phase") or "not validated yet")
-        yield ConfigFinding(
-            f"storage location {name}", "ok" if phase == "Available" else phase, find_hint([message]) or message[:300]
-        )
+        state, hint = "ok" if phase == "Available" else phase, find_hint([message])
+        yield ConfigFinding(f"storage location {name}", state, hint, "" if hint else message[:300])
     defaults = [object_fields.name(item) for item in items if object_fields.spec(item).get("default") is True]
     state = "ok" if len(defaults) == 1 else f"{len(defaults)} storage locations are default" if defaults else "missing"
     yield ConfigFinding(
@@ -157,7 +159,7 @@ def _schedules(facts: Facts, _context: PlanContext) -> Iterable[ConfigFinding]:
     for item in items:
         if object_fields.status(item).get("phase") == "FailedValidation":
             why = "; ".join(map(str, object_fields.status(item).get("validationErrors") or []))
-            yield ConfigFinding(f"schedule {object_fields.name(item)}", "FailedValidation", why)
+            yield ConfigFinding(f"schedule {object_fields.name(item)}", "FailedValidation", message=why)
     paused = [object_fields.name(item) for item in items if object_fields.spec(item).get("paused") is True]
     if paused:
         yield ConfigFinding("paused schedules", str(len(paused)), ", ".join(paused[:10]))
@@ -167,11 +169,11 @@ def _repositories(facts: Facts, _context: PlanContext) -> Iterable[ConfigFinding
     for item in facts.all("backuprepositories"):
         one = repository_of(item)
         if why := repository_problem(one):
-            yield ConfigFinding(f"repository {one.meta.name}", one.phase or "New", why[:300])
+            yield ConfigFinding(f"repository {one.meta.name}", one.phase or "New", message=why[:300])
 
 
 def _backups(facts: Facts, context: PlanContext) -> Iterable[ConfigFinding]:
-    """A run that sits in Finalizing waits for its location; one in Deleting met an error on its way."""
+    """A backup that stays in Finalizing waits for its storage location; one in Deleting met an error."""
     for item in facts.all("backups"):
         since = object_fields.parse_time(
             object_fields.status(item).get("completionTimestamp")

@@ -1,4 +1,4 @@
-"""`status`: each cluster in a line, what waits for approval, and what went wrong."""
+"""The verbs `status` and `cluster get`: one line per cluster, pending approvals, and the bot's own problems."""
 
 from __future__ import annotations
 
@@ -17,8 +17,15 @@ RUNNING = frozenset({"New", "Queued", "ReadyToStart", "InProgress", "WaitingForP
 BAD = frozenset({"Failed", "PartiallyFailed", "FailedValidation"})
 FAILED_NOTICES = RecordsNeed(RecordTable.FAILED_NOTICES)
 PROBLEMS = RecordsNeed(RecordTable.PROBLEMS)
-SHOWN, MOST_READ, LONGEST = 5, 50, 120
-MOST_PROBLEMS = 10
+MAX_SHOWN_NOTICES, MAX_READ_NOTICES, MAX_CELL = 5, 50, 120
+MAX_SHOWN_PROBLEMS, MAX_SHOWN_FIXES = 10, 5
+
+BUTTONS = (
+    Button("Backups", "backup get -A"),
+    Button("Schedules", "schedule get -A"),
+    Button("Restores", "restore get -A"),
+    Button("Help", "help"),
+)
 
 
 def needs(_cmd: Command, known: Facts) -> Needs:
@@ -37,7 +44,6 @@ def needs(_cmd: Command, known: Facts) -> Needs:
 
 def answer(_cmd: Command, world: FactsByCluster, context: PlanContext) -> Answer:
     rows = [row(cluster, facts, context) for cluster, facts in world.items()]
-    bad = any(each[1] != "ok" for each in rows) or bool(problems(world))
     parts: list[Part] = [
         Table(
             ("CLUSTER", "STATE", "VELERO", "LAST COMPLETED", "RUNNING", "FAILED (24H)", "SCHEDULES", "LOCATIONS"),
@@ -45,36 +51,39 @@ def answer(_cmd: Command, world: FactsByCluster, context: PlanContext) -> Answer
         )
     ]
     found = problems(world)
-    parts += troubles(found, context)
+    parts += problem_parts(found, context)
     parts += pending_approvals.answer_parts(
         (facts for facts in world.values() if isinstance(facts, Facts)), context.now
     )
     parts += undelivered(world, context)
-    buttons = (Button("Backups", "backup get -A"), Button("Schedules", "schedule get -A"), Button("Help", "help"))
-    return Answer(_headline(rows, bad=bad), tuple(parts), Tone.WARNING if bad else Tone.GOOD, buttons)
+    headline, tone = _headline(rows, found)
+    return Answer(headline, tuple(parts), tone, BUTTONS)
 
 
 def problems(world: FactsByCluster) -> list[Problem]:
-    """Of the bot itself. Every cluster's facts hold the same list."""
+    """Return the bot's own problems. Every cluster's facts hold the same list."""
     listed = (facts.records.get(PROBLEMS, []) for facts in world.values() if isinstance(facts, Facts))
     return list(dict.fromkeys(each for some in listed for each in some))
 
 
-def troubles(found: list[Problem], context: PlanContext) -> list[Part]:
-    """Loops that fail, settings that keep something from working, what was set aside."""
+def problem_parts(found: list[Problem], context: PlanContext) -> list[Part]:
+    """Show failing loops, settings that keep something from working, and items that were set aside."""
     if not found:
         return []
     rows = tuple(
-        (each.part, object_fields.relative_time(each.since, context.now) if each.since else "-", each.text[:LONGEST])
-        for each in found[:MOST_PROBLEMS]
+        (each.part, object_fields.relative_time(each.since, context.now) if each.since else "-", each.text[:MAX_CELL])
+        for each in found[:MAX_SHOWN_PROBLEMS]
     )
-    fixes = dict.fromkeys(f"{each.part}: {each.fix}" for each in found[:SHOWN] if each.fix)
-    more = [f"{len(found) - MOST_PROBLEMS} more: `doctor` lists all."] if len(found) > MOST_PROBLEMS else []
+    fixes = dict.fromkeys(f"{each.part}: {each.fix}" for each in found[:MAX_SHOWN_FIXES] if each.fix)
+    more = [f"{len(found) - MAX_SHOWN_PROBLEMS} more: `doctor` lists all."] if len(found) > MAX_SHOWN_PROBLEMS else []
     return [Table(("NOT WORKING", "SINCE", "WHY"), rows), *(Text(each, untrusted=True) for each in [*fixes, *more])]
 
 
 def undelivered(world: FactsByCluster, context: PlanContext) -> list[Part]:
-    """What failed for good, to Slack and webhooks alike, newest first. Every cluster's facts hold the same list."""
+    """Show notifications that failed for good, to Slack and webhooks alike, newest first.
+
+    Every cluster's facts hold the same list.
+    """
     listed = (facts.records.get(FAILED_NOTICES, []) for facts in world.values() if isinstance(facts, Facts))
     found = {each.id: each for some in listed for each in some}
     if not found:
@@ -84,21 +93,28 @@ def undelivered(world: FactsByCluster, context: PlanContext) -> list[Part]:
             each.id,
             f"{each.kind} {each.address}",
             object_fields.relative_time(each.created_at, context.now),
-            each.error[:LONGEST],
+            each.error[:MAX_CELL],
         )
-        for each in list(found.values())[:SHOWN]
+        for each in list(found.values())[:MAX_SHOWN_NOTICES]
     )
-    count = f"{len(found)}{' or more' if len(found) >= MOST_READ else ''} {plural_of(len(found), 'notice')}"
+    count = (
+        f"{len(found)}{' or more' if len(found) >= MAX_READ_NOTICES else ''} {plural_of(len(found), 'notification')}"
+    )
     how = "List them with `velero-chatops notices failed`; resend one with `velero-chatops notices retry ID`."
     return [Table(("NOT DELIVERED", "TO", "SINCE", "WHY"), rows), Text(f"{count} couldn't be delivered. {how}")]
 
 
-def _headline(rows: list[tuple[str, ...]], *, bad: bool) -> str:
+def _headline(rows: list[tuple[str, ...]], found: list[Problem]) -> tuple[str, Tone]:
+    """Name the worst problem: a cluster's, else the bot's own, else failed backups."""
+    bad = [f"{state}." if cluster in state else f"{cluster}: {state}." for cluster, state, *_ in rows if state != "ok"]
+    bad += [f"{each.part}: {each.text[:MAX_CELL]}" for each in found]
     if bad:
-        return "Problems found: see the table."
+        more = f" {counted(len(bad) - 1, 'more problem')} below." if len(bad) > 1 else ""
+        return f"{bad[0].replace('..', '.')}{more}", Tone.WARNING
     failed = sum(int(each[5]) for each in rows if each[5].isdigit())
-    ended = f"{counted(failed, 'backup')} failed in the last 24 hours"
-    return f"All clusters are reachable. {ended}." if failed else "All clusters are healthy."
+    if failed:
+        return f"All clusters are reachable. {counted(failed, 'backup')} failed in the last 24 hours.", Tone.WARNING
+    return "All clusters are healthy.", Tone.GOOD
 
 
 def row(cluster: str, facts: Facts | ClusterError, context: PlanContext) -> tuple[str, ...]:
@@ -124,7 +140,7 @@ def row(cluster: str, facts: Facts | ClusterError, context: PlanContext) -> tupl
     elif facts.status is None:
         state = "Velero doesn't respond"
     elif away:
-        state = f"{', '.join(away)} Unavailable"
+        state = f"{plural_of(len(away), 'storage location')} {', '.join(away)} Unavailable"
     elif facts.errors:
         state = next(iter(facts.errors.values())).text
     return (

@@ -1,4 +1,4 @@
-"""`subscribe` and `unsubscribe`: who else is told, of a namespace, a schedule or a backup. Kept in our own store."""
+"""The verbs `subscribe` and `unsubscribe`: notifications about a namespace, schedule or backup, stored by the bot alone."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from commands.grammar.verb import Args, Effect, MemoryChange, Verb
 from commands.planning import object_fields, output
 from commands.planning.context import PlanContext
 from commands.planning.facts import Facts, Needs, ObjectNeed, RecordsNeed, RecordTable
+from commands.planning.selection import absence
 from domain.actor import ActorKind
 from domain.answer import Answer, Button, Part, Table, Text
 from domain.counting import counted
@@ -60,12 +61,12 @@ def receiver(cmd: Command, context: PlanContext) -> str:
 
 
 def subscriptions_need(cmd: Command) -> RecordsNeed:
-    """Of the asker, and of the channel that it is asked in: the reader of records knows both."""
+    """Subscriptions of the requester, or with `--here` of the channel; the reader of records knows both."""
     return RecordsNeed(RecordTable.SUBSCRIPTIONS, (("here", "yes"),) if cmd.is_true("here") else ())
 
 
 SCOPE = RecordsNeed(RecordTable.CHANNEL_SCOPE)
-"""Namespaces that the channel may hear of; `*` is all, nothing is none."""
+"""Namespaces that the channel may see; `*` means all, no row means none."""
 
 
 def needs(cmd: Command, _known: Facts) -> Needs:
@@ -84,16 +85,15 @@ def change_memory(cmd: Command, facts: Facts, context: PlanContext) -> MemoryCha
         return MemoryChange(list_answer(cmd, facts))
     wanted = _wanted(cmd, facts, context)
     over = cmd.text("on") == "none" or cmd.noun == "unsubscribe"
-    what = f"{wanted.kind} {wanted.name}"
-    who = "This channel no longer gets / This channel gets" if cmd.is_true("here") else "You no longer get / You get"
+    what, here = f"{wanted.kind} `{wanted.name}`", cmd.is_true("here")
     if over:
-        return MemoryChange(
-            Answer(f"{who} no longer gets notifications about {what}."), lambda tx: _end(tx, wanted, context)
-        )
-    told = "everything" if wanted.outcome == "all" else "failures"
-    line = f"unsubscribe {what}" + (" --here" if cmd.is_true("here") else "")
+        who = "This channel no longer gets" if here else "You no longer get"
+        return MemoryChange(Answer(f"{who} notifications about {what}."), lambda tx: _end(tx, wanted, context))
+    who = "This channel is" if here else "You are"
+    events = "all events" if wanted.outcome == "all" else "failures"
+    line = f"unsubscribe {wanted.kind} {wanted.name}" + (" --here" if here else "")
     answer = Answer(
-        f"{who} notified about {told} of {what}.",
+        f"{who} notified about {events} of {what}.",
         buttons=(Button("Unsubscribe", output.with_cluster_flag(line, context)),),
     )
     return MemoryChange(answer, lambda tx: _begin(tx, wanted, context))
@@ -103,9 +103,9 @@ def _wanted(cmd: Command, facts: Facts, context: PlanContext) -> Subscription:
     kind = KINDS.get(cmd.name)
     if kind is None or len(cmd.names) != 2:
         raise UsageError(
-            f"What do you want to {cmd.noun} to?",
+            f"What do you want to {cmd.noun} {'to' if cmd.noun == 'subscribe' else 'from'}?",
             nearest=("namespace", "schedule", "backup"),
-            fix=f"{cmd.noun} namespace NAME",
+            fix=f"{cmd.noun} namespace {cmd.name if facts.get('namespaces', cmd.name) else 'NAME'}",
         )
     name, who = cmd.names[1], receiver(cmd, context)
     if cmd.noun == "subscribe" and cmd.text("on") != "none":
@@ -121,10 +121,10 @@ def _wanted(cmd: Command, facts: Facts, context: PlanContext) -> Subscription:
 def _visible(kind: str, name: str, facts: Facts) -> None:
     resource = RESOURCES[kind]
     if facts.is_absent(resource, name):
-        raise NotFound(f"There is no {kind} {name!r}.", nearest=facts.nearest(resource, name))
+        raise NotFound(absence(kind, name, facts), nearest=facts.nearest(resource, name))
     if (resource, name) in facts.redacted:
         raise Refused(
-            f"You don't have permission to subscribe to {name}: it includes other namespaces.",
+            f"You don't have permission to subscribe to `{name}`: it includes other namespaces.",
             fix="subscribe namespace NAME",
         )
 
@@ -133,13 +133,13 @@ def _within(kind: str, name: str, facts: Facts) -> None:
     scope = frozenset(map(str, facts.records.get(SCOPE, [])))
     item = facts.get(RESOURCES[kind], name) or {}
     spec = object_fields.spec(item)
-    tells = {name} if kind == "namespace" else set((spec.get("template") or spec).get("includedNamespaces") or ["*"])
-    if "*" in scope or tells <= scope:
+    included = {name} if kind == "namespace" else set((spec.get("template") or spec).get("includedNamespaces") or ["*"])
+    if "*" in scope or included <= scope:
         return
-    outside = ", ".join(sorted(map(str, tells - scope)))
+    outside = ", ".join(sorted(map(str, included - scope)))
     raise Refused(
-        f"{name} includes namespaces this channel may not see: {outside}.",
-        why=f"Its scope is {', '.join(sorted(scope)) or 'nothing'}.",
+        f"`{name}` includes namespaces this channel may not see: {outside}.",
+        why=f"This channel may see: {', '.join(sorted(scope)) or 'no namespaces'}.",
         nearest=tuple(sorted(scope))[:5],
         fix=f"subscribe {kind} {name}",
     )

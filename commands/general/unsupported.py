@@ -1,4 +1,4 @@
-"""Verbs of the velero CLI that chat does not run: why, and what to do instead."""
+"""Verbs of the velero CLI that the bot doesn't run: why, and what to do instead."""
 
 from __future__ import annotations
 

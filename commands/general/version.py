@@ -1,4 +1,4 @@
-"""`version`: of this bot and of the Velero in each cluster."""
+"""The verb `version`: versions of the bot and of Velero in each cluster."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def version_rows(facts: Facts | ClusterError) -> str:
     if isinstance(facts, ClusterError):
         return facts.text
     if facts.status is None:
-        fault = facts.errors.get(ServerStatusNeed())
-        return fault.text if isinstance(fault, Forbidden) else "Velero doesn't respond"
+        error = facts.errors.get(ServerStatusNeed())
+        return error.text if isinstance(error, Forbidden) else "Velero doesn't respond"
     return str(facts.status.get("serverVersion") or UNKNOWN)
 
 

@@ -1,4 +1,4 @@
-"""`whoami`: as whom one is known, in which groups, and what one may do where."""
+"""The verb `whoami`: identity, groups and permissions of the requester."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from commands.planning.facts import Facts, FactsByCluster, Needs, RecordsNeed, R
 from domain.answer import Answer, Fields, Part, Table, Text
 
 RIGHTS = RecordsNeed(RecordTable.RIGHTS)
-"""Rows (verb, cluster, what follows, rule) as the policy says it; filled by whoever holds the rules."""
+"""Rows (verb, cluster, effect, rule); the facts reader fills them from the policy."""
 
 
 def needs(_cmd: Command, _known: Facts) -> Needs:
@@ -20,7 +20,7 @@ def answer(_cmd: Command, world: FactsByCluster, context: PlanContext) -> Answer
     actor = context.actor
     known = (
         ("User", f"{actor.name} ({actor.id})"),
-        ("E-mail", actor.email or "-"),
+        ("Email", actor.email or "-"),
         ("Groups", ", ".join(sorted(actor.groups)) or "none"),
         ("Time zone", context.timezone),
         ("Cluster of this channel", context.cluster.name or "none; use --cluster"),
@@ -29,11 +29,11 @@ def answer(_cmd: Command, world: FactsByCluster, context: PlanContext) -> Answer
     facts = next((each for each in world.values() if isinstance(each, Facts)), None)
     rows = tuple(tuple(str(cell) for cell in row) for row in (facts.records.get(RIGHTS, []) if facts else []))
     if rows:
-        parts.append(Table(("VERB", "CLUSTER", "FOLLOWS", "RULE"), rows))
+        parts.append(Table(("VERB", "CLUSTER", "EFFECT", "RULE"), rows))
     parts.append(
         Text(
-            "The first rule that fits decides. Reads are allowed unless a rule denies them; writes are denied unless a rule"
-            " allows them. Guards can still refuse what a rule allows. `--dry-run` shows the decision for one command."
+            "The first matching rule decides. Reads are allowed unless a rule denies them. Changes need a rule that allows"
+            " them. A check can still refuse what a rule allows. `--dry-run` shows the decision for one command."
         )
     )
     return Answer(f"You are {actor.name}.", tuple(parts))

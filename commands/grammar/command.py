@@ -1,4 +1,4 @@
-"""What was asked, as values."""
+"""A parsed command."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """`flags` holds the given ones only. `help` is set by -h, --help, `help …` or a trailing `?`; it overrules the rest."""
+    """`flags` holds only flags that were given. `help` is set by -h, --help, `help …` or a trailing `?`, and wins."""
 
     noun: str
     verb: str
     names: tuple[str, ...] = ()
     flags: Mapping[str, Any] = field(default_factory=dict)
     line: str = ""
-    """As understood: canonical words, without the cluster."""
+    """The canonical line, without the cluster."""
     cli: str = ""
-    """The same for the velero CLI: without what only this bot knows."""
+    """The same line for the velero CLI: without flags that only the bot has."""
     help: bool = False
     topic: tuple[str, ...] = ()
 
@@ -40,9 +40,9 @@ class Command:
 
     @property
     def reason(self) -> str:
-        """What the record keeps as its reason: taking a restore back is one in itself."""
-        undone = f"undo restore {self.text('undo')}" if self.text("undo") else ""
-        return self.text("reason") or self.text("break-glass") or undone
+        """The reason for the audit log. Undoing a restore is a reason in itself."""
+        undo = f"undo restore {self.text('undo')}" if self.text("undo") else ""
+        return self.text("reason") or self.text("break-glass") or undo
 
     def has_flag(self, flag: str) -> bool:
         return flag in self.flags
@@ -55,7 +55,7 @@ class Command:
         return self.flags.get(flag) is True
 
     def optional_bool(self, flag: str) -> bool | None:
-        """A tri-state flag: None when absent or given as nothing."""
+        """A tri-state flag: None when absent or given without a value."""
         value = self.flags.get(flag)
         return value if isinstance(value, bool) else None
 

@@ -1,4 +1,7 @@
-"""Flag types: how one value is read, and how repeated ones add up. The rules are pflag's and the velero CLI's flag types'."""
+"""Flag types: how a value is parsed and how repeated values are merged.
+
+Source: pflag and the flag types of the velero CLI.
+"""
 
 from __future__ import annotations
 
@@ -18,23 +21,23 @@ Merge = Callable[[Any, Any], Any]
 
 @dataclass(frozen=True, slots=True)
 class FlagType:
-    """`bare` is the value of the flag standing alone; None where it needs one. `merge(before, now)` adds up repetitions."""
+    """`bare` is the value of a flag without one, None if the flag needs a value. `merge(before, now)` joins repetitions."""
 
     name: str
     parse: Callable[[str], Any]
     bare: str | None = None
     merge: Merge = lambda _before, now: now
     peeks: bool = False
-    """Takes the next word only if it reads as a value, else stands alone."""
+    """Takes the next word only if that parses as a value."""
     mentions: bool = False
-    """A mention stands for the id behind it."""
+    """A Slack mention is replaced by the id behind it."""
     free: bool = False
-    """Free text: the signs as typed are kept."""
+    """Free text keeps its characters as typed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """`ours` marks what the velero CLI does not have; `alternatives` are words that complete it."""
+    """`ours` marks a flag that the velero CLI doesn't have; `choices` are the values that a form offers."""
 
     name: str
     type: FlagType
@@ -45,7 +48,7 @@ class Flag:
     hidden: bool = False
     choices: tuple[str, ...] = ()
     source: str = ""
-    """The kind of names that it takes (`location`, `schedule`, …): forms and suggestions look there."""
+    """The resource whose names complete the value (`locations`, `schedules`, …), in forms and suggestions."""
 
 
 _TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
@@ -53,13 +56,17 @@ _FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 
 
 def parse_bool(text: str) -> bool:
-    """Go's strconv.ParseBool."""
+    """Parse a boolean as Go's strconv.ParseBool does."""
     if text in _TRUE:
         return True
     if text in _FALSE:
         return False
-    said = {"yes": "true", "y": "true", "on": "true", "no": "false", "n": "false", "off": "false"}.get(text.lower(), "")
-    raise UsageError(f"`{text}` isn't true or false.", nearest=(said,) if said else (), fix="Write true or false.")
+    meaning = {"yes": "true", "y": "true", "on": "true", "no": "false", "n": "false", "off": "false"}.get(
+        text.lower(), ""
+    )
+    raise UsageError(
+        f"`{text}` isn't true or false.", nearest=(meaning,) if meaning else (), fix="Write true or false."
+    )
 
 
 def _optional_bool(text: str) -> bool | None:
@@ -67,7 +74,7 @@ def _optional_bool(text: str) -> bool | None:
 
 
 def parse_int(text: str) -> int:
-    """Go's strconv.ParseInt with base 0: 0x, 0o, 0b, a leading 0 is octal, `_` between digits."""
+    """Parse an integer as Go's strconv.ParseInt with base 0: 0x, 0o, 0b, a leading 0 is octal, `_` between digits."""
     body = text[1:] if text[:1] in {"+", "-"} else text
     octal = body[:1] == "0" and body[1:2] in set("0123456789_")
     try:
@@ -87,18 +94,17 @@ def _duration(text: str) -> int:
         return parse_duration(text)
     except BadDuration as error:
         near = _near_duration(text, error)
-        words = f"{text!r} {error.flaw.value}" + (f" {error.unit!r}." if error.unit else ".")
         fix = "Use a duration such as 90m, 36h, 30d, 2w, 6mo or 1y."
-        raise UsageError(words, nearest=near, fix=fix, why="Units: s, m, h, d, w, mo, y.") from None
+        raise UsageError(error.text, nearest=near, fix=fix, why="Units: s, m, h, d, w, mo, y.") from None
 
 
 _UNITS = {"second": "s", "minute": "m", "hour": "h", "day": "d", "week": "w", "month": "mo", "year": "y"}
 
 
-def _near_duration(text: str, fault: BadDuration) -> tuple[str, ...]:
-    """A lone number with the units that people mean; a unit that is spelled out, as the one that it begins."""
+def _near_duration(text: str, error: BadDuration) -> tuple[str, ...]:
+    """Suggest units for a number without one, and the short form of a unit that is spelled out."""
     number = re.fullmatch(r"([0-9]+)\s*([A-Za-z]*)", text)
-    if number is None or fault.flaw not in {DurationFlaw.NO_UNIT, DurationFlaw.UNIT}:
+    if number is None or error.flaw not in {DurationFlaw.NO_UNIT, DurationFlaw.UNIT}:
         return ()
     spelled = number[2].lower().removesuffix("s")
     if not spelled:
@@ -110,7 +116,7 @@ def _near_duration(text: str, fault: BadDuration) -> tuple[str, ...]:
 
 
 def csv_record(text: str, *, comma: str = ",") -> list[str] | None:
-    """One record as Go's encoding/csv reads it; None for no record at all. Raises ValueError on a bare or open quote."""
+    """Parse one record as Go's encoding/csv does; None without a record. Raises ValueError on a bare or open quote."""
     body = text.removesuffix("\r").replace("\r\n", "\n").lstrip("\n")
     if not body:
         return None
@@ -192,15 +198,15 @@ PERSON = FlagType("person", str, mentions=True)
 FREE_TEXT = FlagType("text", str, free=True)
 BOOL = FlagType("true|false", parse_bool, bare="true")
 STICKY_BOOL = FlagType("true|false", parse_bool, bare="true", merge=_either)
-"""Once said it holds: a later `=false` doesn't take it back."""
+"""Stays true: a later `=false` doesn't undo it."""
 OPTIONAL_BOOL = FlagType("true|false", _optional_bool, bare="true")
 PEEKING_BOOL = FlagType("true|false", _optional_bool, bare="true", peeks=True)
 INT = FlagType("number", parse_int)
 DURATION = FlagType("duration", _duration)
 STRINGS = FlagType("list", lambda text: text.split(","))
-"""The CLI's StringArray: split at commas, a later one replaces an earlier one."""
+"""The velero CLI's StringArray: split at commas; a later value replaces an earlier one."""
 STRING_SLICE = FlagType("list", _slice, merge=lambda before, now: [*before, *now])
-"""pflag's StringSlice: CSV, later ones add."""
+"""pflag's StringSlice: CSV; later values are appended."""
 PAIRS = FlagType("k=v,…", _map("="), merge=_merge_maps)
 MAPPINGS = FlagType("from:to,…", _map(":"), merge=_merge_maps)
 SELECTOR = FlagType("selector", parse_selector)
@@ -215,4 +221,4 @@ def choice(*allowed: str) -> FlagType:
             raise UsageError(f"`{text}` isn't allowed here.", nearest=near)
         return text
 
-    return FlagType("|".join(allowed), parse, merge=lambda before, now: now or before)
+    return FlagType("|".join(filter(None, allowed)), parse, merge=lambda before, now: now or before)

@@ -1,4 +1,4 @@
-"""A flag's value back into the word that one would type."""
+"""Formats commands and flag values back into the words that a person would type."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from domain.selectors import format_selector
 
 
 def format_flag_value(flag: Flag, value: Any) -> str | None:
-    """None for a value that is as good as not given."""
+    """Return None for a value that means the same as an absent flag."""
     if value is None:
         return None
     if isinstance(value, bool):
@@ -35,14 +35,14 @@ def format_flag_value(flag: Flag, value: Any) -> str | None:
 
 
 def format_command(noun: str, verb: str, names: Iterable[str], flags: Iterable[Flag], values: Mapping[str, Any]) -> str:
-    """A command in canonical words, its flags as declared."""
+    """Return a command line in canonical words, with flags in the given order."""
     parts = [noun, verb, *(quote(name) for name in names)]
     parts += [format_flag(flag, values[flag.name]) for flag in flags if flag.name in values]
     return " ".join(part for part in parts if part)
 
 
 def format_cli_command(cmd: Command, flags: Iterable[Flag]) -> str:
-    """For the velero CLI: what only this bot knows is left out."""
+    """Return the line for the velero CLI, without flags that only the bot has."""
     return format_command(cmd.noun, cmd.verb, cmd.names, (flag for flag in flags if not flag.ours), cmd.flags)
 
 
@@ -56,7 +56,7 @@ def format_flag(flag: Flag, value: Any) -> str:
     text = format_flag_value(flag, value)
     if text is None:
         return ""
-    if flag.type.bare is not None:  # the velero CLI takes the next word for one that peeks
+    if flag.type.bare is not None:  # the velero CLI would take the next word as the value of a peeking flag
         return f"--{flag.name}" if value is True and not flag.type.peeks else f"--{flag.name}={text}"
     return f"--{flag.name}{'=' if text.startswith('-') else ' '}{quote(text)}"
 

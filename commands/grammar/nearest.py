@@ -1,17 +1,17 @@
-"""The right words nearest to a wrong one: those that it begins, then those that are a slip of the finger away."""
+"""Suggestions for a wrong word: known words that it begins, then known words a typing error away."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 MAX_WORD_LENGTH = 64
-"""A longer word is no slip of the finger."""
-SHORTEST = 3
-"""Fewer letters are near to too many words."""
+"""Longer words get no suggestion, which also bounds the cost."""
+MIN_WORD_LENGTH = 3
+"""Shorter words are near to too many others."""
 
 
 def nearest(word: str, among: Iterable[str], most: int = 5) -> tuple[str, ...]:
-    """Those that begin with it, then those few slips away, the fewest first."""
+    """Return known words that begin with `word`, then those with the fewest typing errors."""
     names = list(dict.fromkeys(among))
     if not word or len(word) > MAX_WORD_LENGTH:
         return ()
@@ -22,23 +22,23 @@ def nearest(word: str, among: Iterable[str], most: int = 5) -> tuple[str, ...]:
 
 
 def meant(word: str, among: Iterable[str]) -> str:
-    """The one that this must be a slip of; empty where two are as likely, or none is near."""
+    """Return the one known word that `word` must stand for; empty if two are equally likely or none is near."""
     names = list(dict.fromkeys(among))
     if not word or len(word) > MAX_WORD_LENGTH:
         return ""
     close = sorted((found, name) for name in names if (found := slips(word, name)) is not None)
     if close and (len(close) == 1 or close[0][0] < close[1][0]):
         return close[0][1]
-    starts = [name for name in names if len(word) >= SHORTEST and name.startswith(word)]
+    starts = [name for name in names if len(word) >= MIN_WORD_LENGTH and name.startswith(word)]
     return starts[0] if not close and len(starts) == 1 else ""
 
 
 def slips(word: str, name: str) -> int | None:
-    """How many letters are wrong, missing, too many or swapped; None for more than a finger slips."""
+    """Count wrong, missing, extra and swapped letters; None if there are more than a typing error explains."""
     one, other = _plain(word), _plain(name)
     longest = max(len(one), len(other))
     most = 1 if longest <= 5 else 2 if longest <= 11 else 3
-    if abs(len(one) - len(other)) > most or longest > MAX_WORD_LENGTH or min(len(one), len(other)) < SHORTEST:
+    if abs(len(one) - len(other)) > most or longest > MAX_WORD_LENGTH or min(len(one), len(other)) < MIN_WORD_LENGTH:
         return None
     found = _distance(one, other, most)
     return found if found <= most and found < min(len(one), len(other)) else None
@@ -49,7 +49,7 @@ def _plain(word: str) -> str:
 
 
 def _distance(one: str, other: str, most: int) -> int:
-    """Optimal string alignment; any number above `most` once it is certain to be more."""
+    """Optimal string alignment distance; some number above `most` once the distance is certain to exceed it."""
     before: list[int] = []
     row = list(range(len(other) + 1))
     for i, letter in enumerate(one, 1):

@@ -1,7 +1,8 @@
-"""The registry's reader: text → Command, or a UsageError with the wrong part's place, the usage and the nearest right words.
+"""Parses a line into a Command by the registry of verbs.
 
-Semantics are pflag's: `--flag v`, `--flag=v`, `-fv`, `-f=v`, grouped short ones, `--` ends the flags, flags and names may
-mix, an optional value is taken only after `=`.
+Flags follow pflag: `--flag v`, `--flag=v`, `-fv`, `-f=v`, grouped short flags, `--` ends the flags, flags and names may
+mix, an optional value is accepted only after `=`. A UsageError has the position of the wrong part, the usage and near
+words. Differences from pflag protect the requester and are in `safety_flags`.
 """
 
 from __future__ import annotations
@@ -27,56 +28,57 @@ _HELP = frozenset({"help", "-h", "--help", "?"})
 
 
 def parse(line: str, *, lead: str = "", subject: tuple[str, str] = ("", "")) -> Command:
-    """`lead` is the noun that an alias command stands for (`/backup` → backup); it is not taken twice.
+    """Parse a line. Raises UsageError.
 
-    `subject` is what the thread is about, (noun, name): there a verb that needs a name may go without.
+    `lead` is the noun that an alias command stands for (`/backup` → backup); it isn't added twice. `subject` is the
+    thread's (noun, name): a verb that needs a name may leave it out there.
     """
-    made = parse_quickly(line, lead=lead, subject=subject)
-    verb = None if made.help else _find(made.noun, made.verb)
+    command = parse_quickly(line, lead=lead, subject=subject)
+    verb = None if command.help else _find(command.noun, command.verb)
     if verb is None or verb.effect is Effect.UNSUPPORTED:
-        return made
+        return command
     return replace(
-        made,
-        line=format_flags.canonical_line(verb, made.names, made.flags),
-        cli=format_flags.format_cli_command(made, verb.flags),
+        command,
+        line=format_flags.canonical_line(verb, command.names, command.flags),
+        cli=format_flags.format_cli_command(command, verb.flags),
     )
 
 
 def parse_quickly(line: str, *, lead: str = "", subject: tuple[str, str] = ("", "")) -> Command:
-    """The same without the canonical words: what has to be known of a command before it is acknowledged."""
-    found = list(tokenize(line))
-    while found and found[0].text in LEADS:
-        found.pop(0)
+    """Parse without formatting the canonical line: Slack waits for the acknowledgement."""
+    words = list(tokenize(line))
+    while words and words[0].text in LEADS:
+        words.pop(0)
     if lead:
-        found = _led(found, lead)
-    if not found:
+        words = _with_lead(words, lead)
+    if not words:
         return Command("", "", help=True)
-    if found[0].text in _HELP:
-        return Command("help", "", help=True, topic=tuple(word.text for word in found[1:]))
-    noun, verb, rest = _heads(found)
+    if words[0].text in _HELP:
+        return Command("help", "", help=True, topic=tuple(word.text for word in words[1:]))
+    noun, verb, rest = _noun_and_verb(words)
     if verb is None or any(word.text == "?" and not word.quoted for word in rest):
         return Command(noun, verb.name if verb else "", help=True, topic=(noun, verb.name) if verb else (noun,))
     if verb.effect is Effect.UNSUPPORTED:
         return Command(noun, verb.name, tuple(word.text for word in rest))
-    return _Reader(verb, rest, line, subject[1] if subject[0] == noun else "").command()
+    return _FlagParser(verb, rest, line, subject[1] if subject[0] == noun else "").command()
 
 
-def _led(found: list[Word], lead: str) -> list[Word]:
-    first = NOUNS.get(found[0].text) if found else None
-    if first == lead or (found and found[0].text in _HELP):
-        return found
-    return [Word(lead, lead, (0, 0)), *found]
+def _with_lead(words: list[Word], lead: str) -> list[Word]:
+    first = NOUNS.get(words[0].text) if words else None
+    if first == lead or (words and words[0].text in _HELP):
+        return words
+    return [Word(lead, lead, (0, 0)), *words]
 
 
-def _heads(found: list[Word]) -> tuple[str, Verb | None, list[Word]]:
-    """Noun and verb in either order, plural and short nouns too."""
-    first, second = found[0], found[1] if len(found) > 1 else None
+def _noun_and_verb(words: list[Word]) -> tuple[str, Verb | None, list[Word]]:
+    """Return noun, verb and the other words. Noun and verb come in either order; plural and short nouns count."""
+    first, second = words[0], words[1] if len(words) > 1 else None
     noun = NOUNS.get(first.text)
     if noun is None and first.text in VERB_WORDS and second is not None:
         swapped = NOUNS.get(second.text)
         if swapped is None:
             raise _unknown_word(second, f"`{first.text} {second.text}` isn't a command.", NOUNS)
-        return swapped, _verb(swapped, first), found[2:]
+        return swapped, _verb(swapped, first), words[2:]
     if noun is None:
         if first.text in VERB_WORDS:
             fits = sorted({verb.noun for verb in VERBS if verb.name == first.text})
@@ -88,10 +90,10 @@ def _heads(found: list[Word]) -> tuple[str, Verb | None, list[Word]]:
         raise _unknown_word(first, f"Unknown command `{first.text}`.", [*NOUNS, "help"])
     alone = _find(noun, "")
     if alone is not None:
-        return noun, alone, found[1:]
+        return noun, alone, words[1:]
     if second is None or second.text in _HELP:
         return noun, None, []
-    return noun, _verb(noun, second), found[2:]
+    return noun, _verb(noun, second), words[2:]
 
 
 def _find(noun: str, name: str) -> Verb | None:
@@ -121,7 +123,7 @@ def _unknown_word(word: Word, text: str, known: Iterable[str]) -> UsageError:
 
 @cache
 def _flags_of(key: str) -> tuple[Mapping[str, Flag], Mapping[str, Flag]]:
-    """By name and by letter, for each verb once."""
+    """Flags of a verb by name and by letter."""
     own = next(verb.flags for verb in VERBS if verb.key == key)
     by_name = {flag.name: flag for flag in (*own, *SHARED_FLAGS)}
     return by_name, {flag.short: flag for flag in (*SHARED_FLAGS, *own) if flag.short}
@@ -134,21 +136,23 @@ def _shown_flags(key: str) -> tuple[str, ...]:
 
 @cache
 def _flag_names() -> frozenset[str]:
-    """Of all verbs: a name that another verb has is no slip of the finger."""
+    """Flag names of all verbs: a flag of another verb isn't a typing error."""
     return frozenset(flag.name for verb in VERBS for flag in verb.flags)
 
 
 class BadValue(UsageError):
-    """A flag's value that doesn't read; the first of `nearest` is what it most likely was meant to be."""
+    """A flag's value that doesn't parse; the first of `nearest` is the most likely intended value."""
 
 
-class _Reader:
-    def __init__(self, verb: Verb, rest: list[Word], line: str, at_hand: str = "") -> None:
+class _FlagParser:
+    """Parses the words after noun and verb. `thread_name` completes a missing name."""
+
+    def __init__(self, verb: Verb, rest: list[Word], line: str, thread_name: str = "") -> None:
         self._verb = verb
-        self._at_hand = at_hand
+        self._thread_name = thread_name
         self._rest = rest
         self._line = line
-        self._flags: dict[str, Any] = {}
+        self._values: dict[str, Any] = {}
         self._names: list[Word] = []
         self._at = 0
         self._by_name, self._by_short = _flags_of(verb.key)
@@ -169,11 +173,11 @@ class _Reader:
                 self._short(word)
         if self._wants_help:
             return Command(self._verb.noun, self._verb.name, help=True, topic=(self._verb.noun, self._verb.name))
-        if not self._names and self._verb.args.least and self._verb.args.source and self._at_hand:
-            self._names.append(Word(self._at_hand, self._at_hand, (0, 0)))
+        if not self._names and self._verb.args.least and self._verb.args.source and self._thread_name:
+            self._names.append(Word(self._thread_name, self._thread_name, (0, 0)))
         self._count_names()
         names = tuple(word.text for word in self._names)
-        return Command(self._verb.noun, self._verb.name, names, self._flags)
+        return Command(self._verb.noun, self._verb.name, names, self._values)
 
     def _long(self, word: Word) -> None:
         name, equals, value = word.text[2:].partition("=")
@@ -236,19 +240,19 @@ class _Reader:
             raise BadValue(
                 f"{shown}: {error.text}", why=error.why, nearest=error.nearest, fix=error.fix, part=raw.span
             ) from None
-        before = self._flags.get(flag.name)
-        self._flags[flag.name] = parsed if before is None else flag.type.merge(before, parsed)
+        before = self._values.get(flag.name)
+        self._values[flag.name] = parsed if before is None else flag.type.merge(before, parsed)
 
     def _no_value(self, word: Word, shown: str) -> UsageError:
         return UsageError(
-            f"{shown} needs a value, but {word.text} follows, which reads as a flag.",
-            why="A flag is never taken as the value of another one.",
-            fix=f"If it is the value, write {shown}{'=' if shown.startswith('--') else ''}{quote(word.text)}.",
+            f"{shown} needs a value, but the next word, {word.text}, looks like a flag.",
+            why="A flag is never used as the value of another flag.",
+            fix=f"If it's the value, write {shown}{'=' if shown.startswith('--') else ''}{quote(word.text)}.",
             part=word.span,
         )
 
     def _without(self, first: Word, last: Word) -> str:
-        """The line as it would be without these words."""
+        """The line without these words."""
         return " ".join((self._line[: first.span[0]] + self._line[last.span[1] :]).split())
 
     def _peeked(self, flag: Flag) -> str:
@@ -275,10 +279,10 @@ class _Reader:
             return
         wrong = self._names[args.most] if count > args.most else None
         if wrong is None:
-            raise UsageError(f"A {args.word.lower()} is missing.", fix=self._verb.usage)
+            raise UsageError(f"{args.word} is missing.", fix=self._verb.usage)
         raise UsageError(
             f"Unexpected argument `{wrong.text}`." if args.most else f"`{self._verb.usage}` takes no names.",
-            why=_why_too_many(wrong.text, self._flags),
+            why=_why_too_many(wrong.text, self._values),
             fix=self._verb.usage,
             part=wrong.span,
         )

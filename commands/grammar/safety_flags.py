@@ -1,7 +1,7 @@
-"""Flags that hold a command back, and words that somebody meant as one.
+"""Flags that keep a command from changing anything, and words that were meant as such a flag.
 
 A flag that needs a value takes the next word, as in pflag. If that word is `--dry-run`, a dry run turns into a real one.
-So such a word is never taken as a value; `--reason=--dry-run` says that it is one.
+So such a word is never taken as a value; `--reason=--dry-run` states that it is one.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from commands.grammar.nearest import slips
 from commands.grammar.tokenizer import Word
 
 SAFETY_FLAGS = ("dry-run", "output", "paused", "help")
-"""With one of these a command shows instead of doing, or does less."""
+"""With one of these a command only shows something, or changes less."""
 
 _FLAG_LIKE = re.compile(r"--?[A-Za-z]\S*")
 _SHORT = re.compile(r"-[wA]*(?:h|o(?:=?(?:json|yaml|table|wide|plaintext))?)")
@@ -23,8 +23,8 @@ _SHORT = re.compile(r"-[wA]*(?:h|o(?:=?(?:json|yaml|table|wide|plaintext))?)")
 def swallows_flag(flag: Flag, value: Word, own: Iterable[Flag]) -> bool:
     """Whether the word after `flag` must not become its value.
 
-    Our own flags take no word that looks like a flag. Velero's take what pflag would give them, except a flag that the
-    velero CLI doesn't have and one that holds the command back.
+    A flag of the bot takes no word that looks like a flag. A flag of Velero takes what pflag would give it, except a flag
+    that the velero CLI doesn't have and a safety flag.
     """
     if not _FLAG_LIKE.fullmatch(value.text):
         return False
@@ -34,7 +34,7 @@ def swallows_flag(flag: Flag, value: Word, own: Iterable[Flag]) -> bool:
 
 
 def safety_flag_of(word: str) -> str:
-    """The flag of HOLDING_BACK that this word is or was meant to be; empty for any other word."""
+    """Return the safety flag that this word is or was meant to be; empty for any other word."""
     if (short := _SHORT.fullmatch(word)) is not None:
         return "help" if word.endswith("h") and "o" not in short[0] else "output"
     name = word.partition("=")[0]

@@ -1,4 +1,4 @@
-"""What needs no saying in a card's thread: `logs` there means that backup."""
+"""Defaults in the thread of a status message: `logs` there means the logs of that backup."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from commands.grammar.verb import Verb
 from commands.grammar.vocabulary import NOUNS, VERB_WORDS
 
 EXPLICIT_VERBS = frozenset({"get", "create", "delete"})
-"""Verbs that never take the thread's name: those that list, make a new one, or destroy."""
+"""Verbs that never take the name from the thread: they list, create or delete."""
 
 
 def noun_from_thread(line: str, subject: tuple[str, str]) -> str:
-    """Of a verb alone; empty where the line names its noun, or the thread is about nothing."""
+    """Return the noun for a line that has only a verb; empty if the line names a noun or the thread has no subject."""
     first, *rest = [word.text for word in tokenize(line)] or [""]
     bare = first in VERB_WORDS and first not in NOUNS and not (rest and rest[0] in NOUNS)
     return subject[0] if bare and subject[1] else ""
 
 
 def with_thread_name(command: Command, verb: Verb, subject: tuple[str, str]) -> Command:
-    """With the thread's name where none is given; `subject` is (noun, name)."""
+    """Return the command with the name from the thread if it has none. `subject` is (noun, name)."""
     noun, name = subject
     chosen = bool(command.names) or command.is_true("all") or command.has_flag("selector")
     if chosen or noun != command.noun or not name or not verb.args.source or verb.name in EXPLICIT_VERBS:

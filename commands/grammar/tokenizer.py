@@ -1,8 +1,8 @@
-"""A line as it arrives in chat → words with their place in it.
+"""Splits a line from chat into words with their positions.
 
-Two things are undone: the shell's quoting (POSIX rules, so a line pasted from a runbook means the same), and what Slack
+It undoes two things: shell quoting (POSIX rules, so a line pasted from a runbook means the same), and what Slack
 and keyboards do to text: escaped `& < >`, wrapped users, channels and addresses, smart quotes, long dashes for `--`,
-non-breaking and zero-width blanks. Free text keeps its signs: `Word.raw` is what was typed, `Word.text` the plain form.
+non-breaking and zero-width spaces. `Word.raw` keeps the characters as typed, for free text; `Word.text` is the plain form.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _BLANK = frozenset(
 _ZERO = frozenset("\u200b\u200c\u200d\u2060\ufeff")
 _PLAIN = {"‘": "'", "’": "'", "‚": "'", "“": '"', "”": '"', "„": '"', "\u00a0": " ", "…": "...", "—": "--", "―": "--"}
 _PLAIN |= dict.fromkeys(_ZERO, "")
-"""Zero-width signs too: messages of this bot have them before `*`, where Slack would else make bold of it."""
+"""Includes zero-width characters: the bot's messages put them before `*`, where Slack would otherwise make text bold."""
 _GAP = re.compile(f"[{re.escape(''.join(sorted(_BLANK | _ZERO)))}]+")
 _ORDINARY = re.compile(r"[A-Za-z0-9_@%+=:,./!*?#(){}\[\]-]+")
 _ORDINARY_INSIDE = re.compile(r"[A-Za-z0-9_@%+=:,./!*?#(){}\[\] -]+")
@@ -38,7 +38,7 @@ _ORDINARY_INSIDE = re.compile(r"[A-Za-z0-9_@%+=:,./!*?#(){}\[\] -]+")
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """`span` is its place in the received line; `quoted` tells `''` from nothing; `mention` the id of a wrapped user or channel."""
+    """`span` is the position in the received line; `quoted` tells `''` from no word; `mention` is a wrapped user's or channel's id."""
 
     text: str
     raw: str
@@ -49,7 +49,7 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class _Unwrapped:
-    """The line as it was typed; of each sign where it stands in the received one, and the ids behind wrapped ones."""
+    """The line as typed, with the position of each character in the received line and the ids of mentions."""
 
     text: str
     starts: Sequence[int]
@@ -58,17 +58,17 @@ class _Unwrapped:
 
 
 def tokenize(line: str) -> tuple[Word, ...]:
-    """Raises UsageError for a line that is too long or whose quotes do not close."""
+    """Raises UsageError for a line that is too long or has an open quote."""
     if len(line) > MAX_LINE:
         raise UsageError(f"The line has {counted(len(line), 'character')}; the limit is {MAX_LINE}.")
     if _SPECIAL.search(line) is None:
-        # Most lines: nothing to undo. Every command passes here before it is acknowledged.
+        # Fast path for most lines: there is nothing to undo, and Slack waits for the acknowledgement.
         return tuple(Word(one[0], one[0], one.span()) for one in _ASCII_WORD.finditer(line))
     return tokenize_any(line)
 
 
 def tokenize_any(line: str) -> tuple[Word, ...]:
-    """Any line, sign by sign."""
+    """Tokenize any line, character by character."""
     typed = _unwrap(line)
     found: list[Word] = []
     at = _past(_GAP, typed.text, 0)
@@ -108,16 +108,16 @@ def _unwrap(line: str) -> _Unwrapped:
 
 
 def _shown(match: re.Match[str]) -> tuple[str, str]:
-    """What the person typed, and the id behind it."""
+    """Return the text as typed and the id behind it."""
     if match["url"] is not None:
         label = match["label"] or match["url"]
         return label.removeprefix("mailto:"), ""
-    sign, ident, name = match["sign"], match["id"], match["name"]
+    sign, target, name = match["sign"], match["id"], match["name"]
     if sign == "!":
-        return ("@" + (name or ident).lstrip("@")), ident
+        return ("@" + (name or target).lstrip("@")), target
     if name:
-        return sign + name, ident
-    return f"<{sign}{ident}>", ident
+        return sign + name, target
+    return f"<{sign}{target}>", target
 
 
 _ENTITY = {"&amp;": "&", "&lt;": "<", "&gt;": ">"}
@@ -125,7 +125,7 @@ _ENTITIES = re.compile("&(?:amp|lt|gt);")
 
 
 def _unescape(text: str, start: int, parts: list[str], starts: list[int], ends: list[int]) -> None:
-    """Adds the signs of a piece of the line that begins at `start`."""
+    """Append the unescaped characters of a piece of the line that begins at `start`."""
     at = 0
     for match in (*_ENTITIES.finditer(text), None):
         end = match.start() if match else len(text)
@@ -173,7 +173,7 @@ def _word(typed: _Unwrapped, at: int) -> tuple[int, Word]:
 
 
 def _quotation(typed: _Unwrapped, at: int, plain: list[str], raw: list[str]) -> int:
-    """Reads from the opening to past the closing quote; any quote of the same family closes."""
+    """Read from the opening quote past the closing one; any quote of the same family closes."""
     text, opening = typed.text, at
     family = _OPENING[text[at]]
     ascii_quote = text[at] == family
@@ -214,13 +214,13 @@ def _plain(char: str, *, first: bool) -> str:
     return _PLAIN.get(char, char)
 
 
-# What Slack's escaping would be taken for: a quote in between keeps it from being undone where nobody did it.
-_WRITTEN = re.compile(r"&(?=(?:amp|lt|gt);)|<(?=[@#!]|[A-Za-z][A-Za-z0-9+.-]*:)")
+# Text that looks like Slack's escaping. `quote` splits it with empty quotes, or reading it back would unescape it.
+_LOOKS_ESCAPED = re.compile(r"&(?=(?:amp|lt|gt);)|<(?=[@#!]|[A-Za-z][A-Za-z0-9+.-]*:)")
 
 
 def quote(word: str) -> str:
-    """The word as a shell and this reader would read it back."""
+    """Quote a word so that a shell and `tokenize` read it back unchanged."""
     if word and re.fullmatch(r"[A-Za-z0-9_@%+=:,./!*?\[\]-]+", word) and word[0] not in "*?":
         return word
-    parts = (_WRITTEN.sub(lambda found: f"{found[0]}''", part) for part in word.split("'"))
+    parts = (_LOOKS_ESCAPED.sub(lambda found: f"{found[0]}''", part) for part in word.split("'"))
     return "'" + "'\"'\"'".join(parts) + "'"

@@ -1,4 +1,7 @@
-"""One verb is data plus pure functions. The registry of verbs makes parsing, help, the Slack manifest and the docs."""
+"""The declaration of a verb: data plus pure functions.
+
+Parsing, help, the Slack manifest and the docs are built from these declarations.
+"""
 
 from __future__ import annotations
 
@@ -22,14 +25,14 @@ class Effect(StrEnum):
     READ = "read"
     WRITE = "write"
     MEMORY = "note"
-    """Changes our own memory alone: nothing in a cluster."""
+    """Changes the bot's own records only, nothing in a cluster."""
     UNSUPPORTED = "not-here"
-    """A verb of the velero CLI that chat does not run; it answers why, and what to do instead."""
+    """A verb of the velero CLI that the bot doesn't run; the answer says why and what to do instead."""
 
 
 @dataclass(frozen=True, slots=True)
 class Args:
-    """How many names follow; `word` is what the usage calls them."""
+    """How many names a verb takes. `word` is their placeholder in the usage, `source` the resource that has them."""
 
     word: str = ""
     least: int = 0
@@ -46,7 +49,7 @@ class Args:
 
 @dataclass(frozen=True, slots=True)
 class MemoryChange:
-    """What is said, and what is kept: a closure over one transaction; None where nothing changes."""
+    """An answer and the write to the bot's records that goes with it; None if nothing changes."""
 
     answer: Answer
     write: Callable[[Transaction], None] | None = None
@@ -60,9 +63,10 @@ NeedsReader = Callable[[Command, "Facts"], "Needs"]
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """`needs` names what must be read, from what is known so far; it is asked again until it asks for nothing new.
+    """`needs` returns what to read, given the facts so far; it is called again until it returns nothing new.
 
-    A writing verb has `plan`, a reading one `answer`, one that changes our memory alone `note`. `fans_out`: a read that goes over several clusters at once.
+    A verb with Effect.WRITE has `plan`, one with Effect.READ `answer`, one with Effect.MEMORY `change_memory`.
+    `fans_out` marks a read over several clusters at once.
     """
 
     noun: str
@@ -76,7 +80,7 @@ class Verb:
     answer: Answerer | None = None
     change_memory: MemoryChanger | None = None
     settle: Callable[[Command, PlanContext], Command] | None = None
-    """Fixes what depends on the clock, before anything is read."""
+    """Replaces values that depend on the clock by absolute ones, before anything is read."""
     examples: tuple[str, ...] = ()
     instead: str = ""
     fans_out: bool = False

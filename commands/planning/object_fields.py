@@ -1,11 +1,17 @@
-"""Times and sizes in words, from Kubernetes' strings. Nothing here raises on what a cluster says."""
+"""Readers for the common fields of Kubernetes objects, and formats for times and sizes.
+
+No reader raises on what a cluster returns: a field that is missing or has the wrong type counts as absent.
+"""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from domain.counting import counted
 from domain.json_types import Json
+
+_UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 
 
 def parse_time(value: object) -> datetime | None:
@@ -19,14 +25,24 @@ def parse_time(value: object) -> datetime | None:
 
 
 def relative_time(then: datetime | None, now: datetime) -> str:
+    """Return `2d 3h ago` or `in 29d`, for table cells and fields."""
     if then is None:
         return "never"
     span = now - then
-    return f"in {format_span(-span)}" if span < timedelta(0) else "11 hours ago; in 29 days; 2 minutes ago"
+    return f"in {format_span(-span)}" if span < timedelta(0) else f"{format_span(span)} ago"
+
+
+def relative_time_in_words(then: datetime, now: datetime) -> str:
+    """Return `11 hours ago` or `in 29 days`, for sentences: one unit, rounded down."""
+    span = now - then
+    seconds = int(abs(span.total_seconds()))
+    size, unit = next((pair for pair in _UNITS if seconds >= pair[0]), _UNITS[-1])
+    words = counted(seconds // size, unit)
+    return f"in {words}" if span < timedelta(0) else f"{words} ago"
 
 
 def format_span(span: timedelta) -> str:
-    """The two largest units: `2d 3h`, `14m 5s`."""
+    """Return the two largest units: `2d 3h`, `14m 5s`."""
     seconds = int(span.total_seconds())
     if seconds < 1:
         return "0s"
@@ -80,14 +96,14 @@ def name(item: Json) -> str:
 
 
 def created(item: Json) -> datetime | None:
-    """When it was asked for: a synced copy keeps its own start, which is older than the object."""
+    """Return when the run was requested. A synced copy keeps its own start time, which is older than the object."""
     return parse_time(status(item).get("startTimestamp")) or parse_time(
         (item.get("metadata") or {}).get("creationTimestamp")
     )
 
 
 def phase(item: Json) -> str:
-    """Velero's own word; a new object has none yet."""
+    """Return Velero's phase; an object without one is `New`."""
     return str(status(item).get("phase") or "New")
 
 

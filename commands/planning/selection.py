@@ -1,4 +1,4 @@
-"""Which objects a verb means: names, a selector or all of them, exactly one of the three, as the velero CLI has it."""
+"""Selects the objects of a verb: by names, by a selector or all of them, exactly one of the three as in the velero CLI."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ def check_selection(cmd: Command, noun: str) -> None:
     ways = [bool(cmd.names), bool(cmd.text("selector")), cmd.is_true("all")]
     if sum(ways) != 1:
         raise UsageError(
-            f"Name the {noun}s, or use --selector or --all" + ("; use only one of them." if sum(ways) else "."),
-            why="They can't be combined." if sum(ways) else "Without a name, nothing is selected.",
-            fix="Use one of them." if sum(ways) else f"{cmd.noun} {cmd.verb} NAME",
+            f"Use only one of: {noun} names, --selector, --all."
+            if sum(ways)
+            else f"Name the {noun}s, or use --selector or --all.",
+            fix="" if sum(ways) else f"{cmd.noun} {cmd.verb} NAME",
         )
 
 
@@ -32,7 +33,7 @@ def selection_needs(cmd: Command, resource: str) -> list[Need]:
 
 
 def named_needs(cmd: Command, known: Facts, resource: str) -> list[Need]:
-    """For reads: those that are named; all where none is, or where one is not there and a nearer name is wanted."""
+    """Needs of a read: the named objects; all of them without names, or to suggest a name for one that doesn't exist."""
     if cmd.text("selector") or not cmd.names:
         return [ObjectNeed(resource, label=cmd.text("selector"), fresh=True)]
     wanted: list[Need] = [ObjectNeed(resource, name, fresh=True) for name in cmd.names]
@@ -40,7 +41,7 @@ def named_needs(cmd: Command, known: Facts, resource: str) -> list[Need]:
 
 
 def select_objects(cmd: Command, facts: Facts, resource: str) -> list[Json]:
-    """In the order in which they were named, else by name; what is missing is a guard's business."""
+    """Return the selected objects in the order of the command, else by name. `missing_guards` reports missing ones."""
     if cmd.names:
         found = (facts.get(resource, name) for name in dict.fromkeys(cmd.names))
         return [item for item in found if item is not None]
@@ -50,9 +51,15 @@ def select_objects(cmd: Command, facts: Facts, resource: str) -> list[Json]:
     return sorted(chosen, key=lambda item: str(item["metadata"]["name"]))
 
 
+def absence(noun: str, name: str, facts: Facts) -> str:
+    """Return the sentence for a name that doesn't exist."""
+    cluster = f" in {facts.cluster}" if facts.cluster else ""
+    return f"{noun[:1].upper()}{noun[1:]} `{name}` doesn't exist{cluster}."
+
+
 def missing_guards(cmd: Command, facts: Facts, resource: str, noun: str) -> tuple[Guard, ...]:
     guards = [
-        Guard(f"unknown-{noun}", Level.REFUSE, f"There is no {noun} {name!r}.", facts.nearest(resource, name))
+        Guard(f"unknown-{noun}", Level.REFUSE, absence(noun, name, facts), facts.nearest(resource, name))
         for name in cmd.names
         if facts.is_absent(resource, name)
     ]
@@ -60,7 +67,7 @@ def missing_guards(cmd: Command, facts: Facts, resource: str, noun: str) -> tupl
 
 
 def _matches(item: Json, selector: str) -> bool:
-    """Facts from fixtures were not filtered by a server."""
+    """Facts from fixtures weren't filtered by an API server."""
     from domain.selectors import parse_selector, selector_matches
 
     return selector_matches(parse_selector(selector), (item["metadata"].get("labels") or {}))

@@ -1,4 +1,4 @@
-"""`plugin get`: what the server says that it can do."""
+"""The verb `plugin get`: plugins that the Velero server reports."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def answer(_cmd: Command, world: FactsByCluster, _context: PlanContext) -> Answe
 
 
 def no_answer(facts: Facts) -> Answer:
-    """The request is there and nobody takes it up."""
-    fault = facts.errors.get(ServerStatusNeed())
+    """The answer for a status request that the Velero server didn't process."""
+    error = facts.errors.get(ServerStatusNeed())
     why = (
-        fault.text
-        if fault is not None
+        error.text
+        if error is not None
         else "The Velero server didn't answer the status request. It may be down or starting."
     )
     return Answer("Velero doesn't respond.", (Text(why, untrusted=True),), Tone.BAD)

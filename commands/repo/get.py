@@ -1,4 +1,4 @@
-"""`repo get`: where file data of each namespace is kept, and whether it can be used."""
+"""The verb `repo get`: backup repositories, one per namespace and location, and whether they can be used."""
 
 from __future__ import annotations
 
@@ -26,24 +26,26 @@ def needs(cmd: Command, _known: Facts) -> Needs:
 
 def answer(cmd: Command, world: FactsByCluster, context: PlanContext) -> Answer:
     found: list[tuple[str, Repository]] = []
-    troubles: list[Part] = []
+    unread: list[Part] = []
     for cluster, facts in world.items():
         if isinstance(facts, ClusterError):
-            troubles.append(Text(f"Cluster {cluster} couldn't be read: {facts.text}", untrusted=True))
+            unread.append(Text(f"Cluster {cluster} couldn't be read: {facts.text}", untrusted=True))
             continue
         for name in cmd.names:
             if facts.get(RESOURCE, name) is None:
                 raise NotFound(f"Repository `{name}` doesn't exist.", nearest=facts.nearest(RESOURCE, name))
         found += [(cluster, one) for one in _chosen(cmd, facts)]
-    told = frozenset(one.volume_namespace for _, one in found)
+    namespaces = frozenset(one.volume_namespace for _, one in found)
     if output.wants_objects(cmd):
         return Answer(
-            _headline(found), (*troubles, output.render_objects(cmd, [one.raw for _, one in found])), namespaces=told
+            _headline(found),
+            (*unread, output.render_objects(cmd, [one.raw for _, one in found])),
+            namespaces=namespaces,
         )
     bad = [one for _, one in found if repository_problem(one)]
-    parts = [*troubles, *_table(cmd, found, context, several=len(world) > 1)]
+    parts = [*unread, *_table(cmd, found, context, several=len(world) > 1)]
     parts += [Text(f"{one.meta.name}: {repository_problem(one)}", untrusted=True) for one in bad[:5]]
-    return Answer(_headline(found), tuple(parts), Tone.WARNING if bad or troubles else Tone.PLAIN, namespaces=told)
+    return Answer(_headline(found), tuple(parts), Tone.WARNING if bad or unread else Tone.PLAIN, namespaces=namespaces)
 
 
 def _chosen(cmd: Command, facts: Facts) -> list[Repository]:
@@ -52,7 +54,7 @@ def _chosen(cmd: Command, facts: Facts) -> list[Repository]:
 
 
 def repository_problem(one: Repository) -> str:
-    """Why its data may not be saved or cleaned up; empty when all is well."""
+    """Why data may not be saved or cleaned up; empty for a healthy repository."""
     if one.phase == "NotReady":
         return one.message or "NotReady, no message from Velero"
     last = one.maintenance[-1] if one.maintenance else None
@@ -63,8 +65,10 @@ def repository_problem(one: Repository) -> str:
 
 def _headline(found: list[tuple[str, Repository]]) -> str:
     bad = sum(1 for _, one in found if repository_problem(one))
-    count = counted(len(found), "repository", "repositories") if found else "No repositories found."
-    return f"{count}, {bad} with problems" if bad else count
+    if not found:
+        return "No repositories found."
+    count = counted(len(found), "repository", "repositories")
+    return f"{bad} of {count} {'has' if bad == 1 else 'have'} problems." if bad else count
 
 
 def _table(cmd: Command, found: list[tuple[str, Repository]], context: PlanContext, *, several: bool) -> list[Part]:
