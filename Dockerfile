@@ -1,6 +1,6 @@
 # syntax=docker/dockerfile:1
-# The steps of the first stage are taken one by one by tests/deploy/test_image.py.
-# The base is a tag, which moves. A release names its digest, so that the same image is built again:
+# tests/deploy/test_image.py runs the steps of the first stage one by one.
+# The base is a tag, which moves. A release pins its digest, so that the build can be repeated:
 #   docker build --build-arg BASE=python:3.12-slim-bookworm@sha256:… .
 # `docker buildx imagetools inspect python:3.12-slim-bookworm` prints the digest (docs/runbook.md, "Pin the base image").
 ARG BASE=python:3.12-slim-bookworm
@@ -11,10 +11,10 @@ WORKDIR /src
 COPY deploy/build.lock deploy/requirements.lock ./
 RUN python -m venv /build
 RUN /build/bin/python -m pip install --quiet --require-hashes --no-deps --only-binary :all: -r build.lock
-# What the bot runs with and no more, with hashes; nothing is compiled, so no compiler is needed.
+# Runtime dependencies only, with hashes. Nothing is compiled, so no compiler is needed.
 RUN python -m venv --without-pip /opt/velero-chatops
 RUN /build/bin/python -m pip --python /opt/velero-chatops/bin/python install --quiet --require-hashes --no-deps --only-binary :all: -r requirements.lock
-COPY pyproject.toml README.md ./
+COPY pyproject.toml README.md LICENSE ./
 COPY bot bot
 COPY operations operations
 COPY tracking tracking
