@@ -38,7 +38,7 @@ class HoldRenewal:
         name, ours = str(deadline.payload["name"]), datetime.fromisoformat(deadline.payload["until"])
         schedules, now = self._clusters[operation.cluster].schedules, self._now()
         there = await schedules.find(name)
-        until = schedule_hold.was_renewed(there.last_skipped, ours, now) if there is not None else None
+        until = schedule_hold.next_hold(there.last_skipped, ours, now) if there is not None else None
         if there is None or until is None:
             await self._store.write(lambda tx: tx.deadlines.done(deadline.id))
             return

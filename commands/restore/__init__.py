@@ -1,4 +1,5 @@
-"""The noun restore: one file per verb.
+"""Commands about restores, one file per verb, and the checks and steps that `restore create` puts together.
 
-Belongs here: flags, needs, plan and answer of `restore …`, the preview. May import: the rest of commands, velero, domain.
+Belongs here: flags, needs, plan and answer of `restore …`. The preview is in operations/restore_preview.
+May import: the rest of commands, policy, velero, store, domain.
 """

@@ -1,4 +1,10 @@
-"""`restore create`: translation, then pinning and guards."""
+"""`restore create`: from the command to the plan.
+
+`settle_command` replaces what only this bot knows (--latest, --before, --undo, regular expressions) by a backup and
+names, as the velero CLI takes them. `translate` makes the Restore that the CLI would post. The plan adds checks and the
+steps around it: paused schedules, the ConfigMap with resource modifiers, the safety backup. The backup is pinned by uid
+in the evidence, so an approved plan never restores another backup of the same name.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +23,7 @@ from commands.restore.translate import FLAGS, translate
 from domain.errors import NotFound, UsageError
 from domain.json_types import Json
 from domain.plan import Guard, Level, Plan, Step, StepVerb
-from domain.reach import Reach
-from policy.cluster_facts import BackupFacts, ClusterFacts
+from policy.cluster_facts import BackupFacts
 from policy.globs import any_matches, is_pattern
 from policy.guards import restore_guards
 from policy.reach import backup_reach, union_reach
@@ -26,7 +31,8 @@ from policy.restore_reach import namespaces_in, restore_reach
 from policy.safety_backup import SafetyBackupRule
 
 DESCRIPTION = "velero-chatops.io/description"
-SHOWN = 12
+MAX_DESCRIPTION_LENGTH = 300
+MAX_SHOWN_NAMESPACES = 12
 
 OUR_FLAGS: tuple[Flag, ...] = (
     Flag("latest", BOOL, "Use the latest Completed backup of these namespaces", group="Source", ours=True),
@@ -62,7 +68,7 @@ OUR_FLAGS: tuple[Flag, ...] = (
 def needs(cmd: Command, known: Facts) -> Needs:
     modifiers = cmd.text("resource-modifier-configmap")
     return Needs.of(
-        *source.source_needs(_undone(cmd, known), known),
+        *source.source_needs(_undo_as_restore(cmd, known), known),
         *safety_backup.needs(cmd, known),
         ObjectNeed("schedules", optional=True),
         ObjectNeed("restores"),
@@ -70,7 +76,7 @@ def needs(cmd: Command, known: Facts) -> Needs:
         ObjectNeed("backups", safety_backup.usual_name(cmd.name), fresh=True, optional=True) if cmd.name else None,
         ObjectNeed("backupstoragelocations"),
         ObjectNeed("namespaces", optional=True),
-        ObjectNeed("configmaps", modifiers, fresh=True) if modifiers else None,  # unread it could not be pinned
+        ObjectNeed("configmaps", modifiers, fresh=True) if modifiers else None,  # can't be pinned unread
     )
 
 
@@ -78,27 +84,27 @@ def plan(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
     cmd = settle_command(cmd, facts, context)
     manifest = restore_with_target(cmd, facts, context)
     backup = source.choose_source(cmd, facts, context)
-    known = source.backup_facts(backup, facts)
+    saved = source.backup_facts(backup, facts)
     inline = modifier_config_map.step(cmd, context)
-    around = modifier_config_map.known(cluster_facts(facts, context), cmd, inline, facts)
+    cluster = modifier_config_map.with_modifiers(cluster_facts(facts, context), cmd, inline, facts)
     if inline is not None:
         manifest["spec"]["resourceModifier"] = modifier_config_map.reference(inline.name)
-    reach = restore_reach(manifest, known, around)
+    reach = restore_reach(manifest, saved, cluster)
     name = manifest["metadata"]["name"]
     restore = Step(StepVerb.CREATE, "Restore", "restores", name, manifest, context.namespace)
-    said = safety_backup.safety_note(cmd, reach, around, context)
-    net = None
-    if said.wanted:
-        safe = safety_backup.free_name(manifest["metadata"]["name"], facts, context.operation)
-        net = safety_backup.safety_backup_step(manifest, reach, around, context.namespace, safe)
+    rule = safety_backup.decide_safety_backup(cmd, reach, cluster, context)
+    safety = None
+    if rule.wanted:
+        safety_name = safety_backup.free_name(name, facts, context.operation)
+        safety = safety_backup.safety_backup_step(manifest, reach, cluster, context.namespace, safety_name)
     held = schedule_hold.hold_steps(cmd, reach, facts, context)
-    guarded = (
-        *_guards(cmd, manifest, facts, known),
+    checked = (
+        *_guards(cmd, manifest, facts, saved),
         *cross_cluster.guards(cmd, backup, facts, context),
-        *guards.running_guards(reach, facts, around),
+        *guards.running_guards(reach, facts, cluster),
         *conflicts.conflict_guards(reach, facts, context),
-        *restore_guards(reach, known, around),
-        *(_net_guards(net, facts) if net else ()),
+        *restore_guards(reach, saved, cluster),
+        *(_safety_backup_guards(safety, facts) if safety else ()),
         *schedule_hold.guards(held, context),
     )
     return Plan(
@@ -106,15 +112,19 @@ def plan(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
         noun="restore",
         verb="create",
         subject=name,
-        steps=tuple(step for step in (*held, inline, net, restore) if step is not None),
-        reach=union_reach(reach, *_beside(net, around), *schedule_hold.reaches(held, facts, context)),
-        guards=guarded,
+        steps=tuple(step for step in (*held, inline, safety, restore) if step is not None),
+        reach=union_reach(
+            reach,
+            *((backup_reach(safety.manifest, cluster),) if safety is not None else ()),
+            *schedule_hold.reaches(held, facts, context),
+        ),
+        guards=checked,
         cli=restore_velero_line(cmd, name, inline.name if inline else ""),
-        summary=summary(manifest, known),
+        summary=summary(manifest, saved),
         evidence={**source.evidence(backup, facts), **modifier_config_map.evidence(cmd, facts)},
         notes=(
-            *_told(manifest, known),
-            *_net_notes(net, said),
+            *_notes(manifest, saved),
+            *_safety_backup_notes(safety, rule),
             *safety_backup.undo_notes(cmd, facts),
             *schedule_hold.notes(cmd, reach, facts),
         ),
@@ -122,40 +132,36 @@ def plan(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
     )
 
 
-def _beside(net: Step | None, around: ClusterFacts) -> tuple[Reach, ...]:
-    return (backup_reach(net.manifest, around),) if net is not None else ()
-
-
 def restore_velero_line(cmd: Command, name: str, modifiers: str = "") -> str:
-    """What the velero CLI would be given: the backup that was found, and nothing that only this bot knows."""
+    """The equivalent velero command: with the backup that was found, without flags that only this bot has."""
     flags = {**cmd.flags, "resource-modifier-configmap": modifiers} if modifiers else dict(cmd.flags)
     if text := cmd.text("description"):
         flags["annotations"] = {**cmd.pairs("annotations"), DESCRIPTION: text}
     return velero_line(replace(cmd, verb="create", names=(name,), flags=flags), FLAGS)
 
 
-def _net_guards(net: Step, facts: Facts) -> tuple[Guard, ...]:
+def _safety_backup_guards(safety: Step, facts: Facts) -> tuple[Guard, ...]:
     return (
-        *checks.exists_guard(facts, "backups", "backup", net.name),
-        *checks.location_guards(net.manifest["spec"], facts),
+        *checks.exists_guard(facts, "backups", "backup", safety.name),
+        *checks.location_guards(safety.manifest["spec"], facts),
     )
 
 
-def _net_notes(net: Step | None, said: SafetyBackupRule) -> tuple[str, ...]:
-    if net is not None:
-        by = f"  Required by rule *{said.rule}*." if said.rule else ""
-        return (f"Safety backup {net.name} is created first. If it isn't Completed, nothing is restored.{by}",)
-    if said.wanted:
+def _safety_backup_notes(safety: Step | None, rule: SafetyBackupRule) -> tuple[str, ...]:
+    if safety is not None:
+        required = f" Required by rule *{rule.rule}*." if rule.rule else ""
+        return (
+            f"Safety backup `{safety.name}` is created first. If it isn't Completed, nothing is restored.{required}",
+        )
+    if rule.wanted:
         return ("No safety backup: the target namespaces don't exist yet.",)
-    return (
-        (f"No safety backup: rule *{said.rule}* doesn't require one. Add --safety-backup to create one.",)
-        if said.rule
-        else ()
-    )
+    if rule.rule:
+        return (f"No safety backup: rule *{rule.rule}* doesn't require one. Add --safety-backup to create one.",)
+    return ()
 
 
-def _undone(cmd: Command, facts: Facts) -> Command:
-    """Taking a restore back is a restore of its safety backup, over what is there."""
+def _undo_as_restore(cmd: Command, facts: Facts) -> Command:
+    """`--undo` as a restore of the safety backup that updates existing objects."""
     name = cmd.text("undo")
     if not name:
         return cmd
@@ -163,95 +169,95 @@ def _undone(cmd: Command, facts: Facts) -> Command:
         raise UsageError(
             "--undo can't be combined with --from-backup or --from-schedule.", fix=f"restore create --undo {name}"
         )
-    net = safety_backup.kept(cmd, facts)
-    flags = {**cmd.flags, "from-backup": net.name if net else "", "existing-resource-policy": "update"}
+    saved = safety_backup.find_safety_backup(cmd, facts)
+    flags = {**cmd.flags, "from-backup": saved.name if saved else "", "existing-resource-policy": "update"}
     return replace(cmd, flags=flags)
 
 
 def settle_command(cmd: Command, facts: Facts, context: PlanContext) -> Command:
-    """Our own words for a source, and regular expressions, become what the velero CLI would have been given."""
+    """The command with a backup and names in place of the bot's own flags and of regular expressions."""
     undo = cmd.text("undo")
     for flag in ("latest", "before"):
         if cmd.text("from-backup") and cmd.has_flag(flag):
             raise UsageError(
                 f"--{flag} can't be combined with --from-backup.", why="Both say which backup.", fix="Use one of them."
             )
-    cmd = _undone(cmd, facts)
+    cmd = _undo_as_restore(cmd, facts)
     if undo and not cmd.text("from-backup"):
-        raise safety_backup.check_safety_backup(undo)
+        raise safety_backup.no_safety_backup(undo)
     flags = dict(cmd.flags)
-    if source.is_made_by_bot(cmd) or (cmd.text("before") and cmd.text("from-schedule")):
+    if source.is_chosen_by_bot(cmd) or (cmd.text("before") and cmd.text("from-schedule")):
         flags["from-backup"] = source.find_backup(cmd, facts, context)
         flags.pop("from-schedule", None)
     found = replace(cmd, flags=flags)
-    inside = _inside(source.backup_facts(source.choose_source(found, facts, context), facts))
+    inside = _namespaces_of(source.backup_facts(source.choose_source(found, facts, context), facts))
     for flag in ("include-namespaces", "exclude-namespaces"):
         if any(source.is_regex(name) for name in found.strings(flag)):
             flags[flag] = source.literal_pattern(found.strings(flag), inside)
     return replace(cmd, flags=flags)
 
 
-def _inside(known: BackupFacts) -> list[str]:
-    if known.contents is not None:
-        return sorted(namespaces_in(known.contents))
-    return [name for name in (known.manifest.get("spec") or {}).get("includedNamespaces") or [] if name != "*"]
+def _namespaces_of(saved: BackupFacts) -> list[str]:
+    if saved.contents is not None:
+        return sorted(namespaces_in(saved.contents))
+    return [name for name in (saved.manifest.get("spec") or {}).get("includedNamespaces") or [] if name != "*"]
 
 
 def restore_with_target(cmd: Command, facts: Facts, context: PlanContext) -> Json:
-    _synced(cmd, facts, context)
+    _check_synced(cmd, facts, context)
     manifest = translate(cmd, facts, context)
     if text := cmd.text("description"):
-        if len(text) > 300:
-            raise UsageError(f"--description has {len(text)} characters; the limit is 300.")
+        if len(text) > MAX_DESCRIPTION_LENGTH:
+            raise UsageError(f"--description has {len(text)} characters; the limit is {MAX_DESCRIPTION_LENGTH}.")
         metadata = manifest["metadata"]
         metadata["annotations"] = {**(metadata.get("annotations") or {}), DESCRIPTION: text}
     return manifest
 
 
-def _synced(cmd: Command, facts: Facts, context: PlanContext) -> None:
-    """Into another cluster: its Velero has to have seen the backup in the bucket."""
+def _check_synced(cmd: Command, facts: Facts, context: PlanContext) -> None:
+    """Raises NotFound if the other cluster's Velero hasn't read the backup from the bucket yet."""
     name, cluster = cmd.text("from-backup"), cmd.text("to-cluster")
     if cluster and name and facts.is_absent("backups", name):
         raise NotFound(
-            f"Backup `{name}` isn't available in {context.cluster.name} yet.",
+            f"Backup `{name}` doesn't exist in {context.cluster.name}, or Velero there hasn't synced it yet.",
             why="Velero syncs backups from the bucket about once a minute, if a storage location in that cluster points to the bucket.",
             nearest=facts.nearest("backups", name),
             fix=f"backup-location create NAME --provider P --bucket B --access-mode ReadOnly --cluster {cluster}",
         )
 
 
-def _guards(cmd: Command, manifest: Json, facts: Facts, known: BackupFacts) -> tuple[Guard, ...]:
+def _guards(cmd: Command, manifest: Json, facts: Facts, saved: BackupFacts) -> tuple[Guard, ...]:
     spec, name = manifest["spec"], manifest["metadata"]["name"]
-    backup = dict(known.manifest) or None
+    backup = dict(saved.manifest) or None
     return (
         *checks.name_guards("restore", name),
         *checks.exists_guard(facts, "restores", "restore", name),
         *checks.label_guards(cmd),
         *modifier_config_map.guards(cmd, facts),
         *guards.backup_guards(cmd, backup, facts),
-        *guards.scope_guards(spec, known),
-        *guards.mapping_guards(spec, known),
-        *guards.terminating_guards(spec, known, facts),
-        *guards.node_port_guards(spec, known, facts),
-        *_unused(cmd, spec),
+        *guards.scope_guards(spec, saved),
+        *guards.mapping_guards(spec, saved),
+        *guards.terminating_guards(spec, saved, facts),
+        *guards.node_port_guards(spec, saved, facts),
+        *_unused_flag_guards(cmd, spec),
     )
 
 
-def _unused(cmd: Command, spec: Json) -> tuple[Guard, ...]:
-    """The velero CLI takes these and does nothing with them."""
+def _unused_flag_guards(cmd: Command, spec: Json) -> tuple[Guard, ...]:
+    """The velero CLI accepts these flags and ignores them."""
     found = []
     if cmd.strings("status-exclude-resources") and "restoreStatus" not in spec:
         text = "--status-exclude-resources has no effect without --status-include-resources: no status is restored."
         found.append(Guard("unused-flags", Level.REFUSE, text))
     if cmd.has_flag("allow-partially-failed") and not cmd.text("from-schedule"):
-        text = "--allow-partially-failed has no effect here: it goes with --from-schedule."
+        text = "--allow-partially-failed has no effect without --from-schedule."
         found.append(Guard("unused-flags", Level.WARN, text))
     return tuple(found)
 
 
-def summary(manifest: Json, known: BackupFacts) -> str:
+def summary(manifest: Json, saved: BackupFacts) -> str:
     spec = manifest["spec"]
-    backup = (known.manifest.get("metadata") or {}).get("name") or spec.get("backupName") or spec.get("scheduleName")
+    backup = (saved.manifest.get("metadata") or {}).get("name") or spec.get("backupName") or spec.get("scheduleName")
     included = spec.get("includedNamespaces") or ["*"]
     what = "everything" if "*" in included else ", ".join(included)
     mapped = spec.get("namespaceMapping") or {}
@@ -259,31 +265,31 @@ def summary(manifest: Json, known: BackupFacts) -> str:
     return f"Restore {what} from backup {backup}{into}"
 
 
-def _told(manifest: Json, known: BackupFacts) -> tuple[str, ...]:
+def _notes(manifest: Json, saved: BackupFacts) -> tuple[str, ...]:
     spec = manifest["spec"]
-    kept = (
+    existing = (
         "Existing objects are updated from the backup. Nothing is deleted."
         if spec.get("existingResourcePolicy") == "update"
         else "Existing objects are left unchanged. Nothing is deleted."
     )
     return (
-        f"{summary(manifest, known)}.",
-        *_meant(spec, known),
-        kept,
+        f"{summary(manifest, saved)}.",
+        *_matched_namespaces(spec, saved),
+        existing,
         "Existing PVCs keep their data. File-system backups overwrite files in a volume when its pod is recreated.",
     )
 
 
-def _meant(spec: Json, known: BackupFacts) -> tuple[str, ...]:
-    """What patterns come to, by the backup's own list."""
+def _matched_namespaces(spec: Json, saved: BackupFacts) -> tuple[str, ...]:
+    """A note with the namespaces of the backup that patterns match; nothing if there are no patterns."""
     included, excluded = spec.get("includedNamespaces") or ["*"], spec.get("excludedNamespaces") or []
     patterns = [name for name in (*included, *excluded) if is_pattern(name)]
-    if known.contents is None or not patterns:
+    if saved.contents is None or not patterns:
         return ()
-    inside = sorted(namespaces_in(known.contents))
+    inside = sorted(namespaces_in(saved.contents))
     found = [name for name in inside if any_matches(included, name) and not any_matches(excluded, name)]
-    more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-    return (f"Namespaces: {', '.join(found[:SHOWN]) or 'none'}{more}.",)
+    more = f" and {len(found) - MAX_SHOWN_NAMESPACES} more" if len(found) > MAX_SHOWN_NAMESPACES else ""
+    return (f"Namespaces: {', '.join(found[:MAX_SHOWN_NAMESPACES]) or 'none'}{more}.",)
 
 
 CREATE = Verb(

@@ -1,6 +1,6 @@
-"""Into another cluster: what is bound, served and understood differently there, and what to do about it. Pure.
+"""Checks of a restore into another cluster: storage location, Kubernetes version, Velero version, moved data. Pure.
 
-What of it is no surprise is a warning: the preview names every object that the other cluster does not serve.
+Most are warnings only, because the preview lists each object that the other cluster doesn't serve.
 """
 
 from __future__ import annotations
@@ -34,10 +34,9 @@ def guards(cmd: Command, backup: Json | None, facts: Facts, context: PlanContext
 
 
 def source_cluster(backup: Json) -> Version | None:
-    """Some providers write the minor version as `28+`."""
-    marks = object_fields.annotations_of(backup)
-    found = [re.match(r"\d{1,4}", str(marks.get(key, ""))) for key in (MAJOR, MINOR)]
-    major, minor = found
+    """The Kubernetes version that Velero noted in the backup. Some providers write the minor version as `28+`."""
+    annotations = object_fields.annotations_of(backup)
+    major, minor = (re.match(r"\d{1,4}", str(annotations.get(key, ""))) for key in (MAJOR, MINOR))
     return (int(major[0]), int(minor[0])) if major and minor else None
 
 
@@ -49,14 +48,14 @@ def _location(backup: Json, facts: Facts, target: ClusterView) -> Iterable[Guard
         yield Guard("shared-location", Level.WARN, text)
 
 
-def _kubernetes(made: Version | None, target: ClusterView) -> Iterable[Guard]:
+def _kubernetes(source: Version | None, target: ClusterView) -> Iterable[Guard]:
     here = parse_version(target.kubernetes)
-    if made is None or made == here:
+    if source is None or source == here:
         return
-    begins = f"The backup comes from Kubernetes {_text(made)}"
+    begins = f"The backup comes from Kubernetes {_text(source)}"
     if here is None:
         text = f"{begins}. API versions that {target.name} doesn't serve aren't restored."
-    elif here < made:
+    elif here < source:
         text = f"{begins}; {target.name} runs {_text(here)}, which is older. Objects with newer API versions aren't restored. `restore plan` lists them. Exclude them with --exclude-resources, or upgrade the cluster."
     else:
         text = f"{begins}; {target.name} runs {_text(here)}. Objects with API versions removed since then aren't restored. `restore plan` lists them. Velero with --features=EnableAPIGroupVersions backs up every version."
@@ -78,7 +77,7 @@ def _velero(source: ClusterView, target: ClusterView) -> Iterable[Guard]:
 
 
 def _moved_data(backup: Json, target: ClusterView) -> Iterable[Guard]:
-    """Its volumes would silently come back empty."""
+    """Refuses a target whose Velero is too old for the data mover: it would restore the volumes empty, without an error."""
     here, since = parse_version(target.server_version), FIELD_VERSIONS["spec.snapshotMoveData"]
     if object_fields.spec(backup).get("snapshotMoveData") is True and here is not None and here < since:
         text = f"The volume data of this backup was moved by Velero's data mover, which Velero {target.server_version} in {target.name} doesn't have. The volumes would be empty. Upgrade it to {_text(since)} or later."

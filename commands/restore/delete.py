@@ -1,4 +1,4 @@
-"""`restore delete`: the record and its files in the bucket; what was restored stays."""
+"""`restore delete`: deletes the Restore and its files in the bucket. Restored objects stay."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from commands.planning.facts import Facts, Needs, ObjectNeed
 from commands.planning.reach_facts import cluster_facts
 from commands.restore.guards import ENDED
 from commands.restore.source import backup_facts
+from domain.counting import plural_of
 from domain.json_types import Json
 from domain.plan import Guard, Level, Plan, Step, StepVerb
 from domain.reach import Reach
@@ -40,10 +41,8 @@ def plan(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
         reach=union_reach(*(_reach(item, facts, context) for item in chosen)) if chosen else Reach(),
         guards=tuple(guards),
         cli=velero_line(cmd, names),
-        summary=f"Delete restore {', '.join(names)}" if names else "No restores found.",
-        notes=("Restored objects stay in the cluster. Only the restore object and its logs are deleted.",)
-        if names
-        else (),
+        summary=f"Delete {plural_of(len(names), 'restore')} {', '.join(names)}" if names else "No restores found.",
+        notes=("Restored objects stay in the cluster. Only the restore and its logs are deleted.",) if names else (),
     )
 
 
@@ -63,7 +62,7 @@ def _running(chosen: list[Json]) -> list[Guard]:
         Guard(
             "restore-running",
             Level.REFUSE,
-            f"{object_fields.name(item)} is {object_fields.phase(item)}. It would continue after its restore object is deleted.",
+            f"Restore `{object_fields.name(item)}` is {object_fields.phase(item)}. Velero would continue it after the deletion. Wait until it has finished.",
         )
         for item in chosen
         if object_fields.phase(item) not in ENDED and object_fields.phase(item) != "New"

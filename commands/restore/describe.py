@@ -1,4 +1,4 @@
-"""`restore describe`: what it read, what it wrote, what went wrong, what to look at next."""
+"""`restore describe`: what a restore read and wrote, what failed, and what to check next."""
 
 from __future__ import annotations
 
@@ -45,11 +45,13 @@ def answer(cmd: Command, world: FactsByCluster, context: PlanContext) -> Answer:
         raise facts
     item = facts.get("restores", cmd.name)
     if item is None:
-        raise NotFound(f"Restore `{cmd.name}` doesn't exist.", nearest=facts.nearest("restores", cmd.name))
+        raise NotFound(
+            f"Restore `{cmd.name}` doesn't exist in {facts.cluster}.", nearest=facts.nearest("restores", cmd.name)
+        )
     if cmd.text("output") in {"yaml", "json"}:
         return Answer(cmd.name, (Code(yaml.safe_dump(item, sort_keys=False), "yaml"),))
     phase = object_fields.phase(item)
-    parts: list[Part] = [Fields(_rows(item, facts, context)), *_trouble(item), *_results(cmd, facts)]
+    parts: list[Part] = [Fields(_rows(item, facts, context)), *_failure_reasons(item), *_results(cmd, facts)]
     if cmd.is_true("details"):
         parts.append(Attachment(f"{cmd.name}.yaml", yaml.safe_dump(item, sort_keys=False), f"Manifest of {cmd.name}"))
         touched = facts.files.get(FileNeed(TOUCHED, cmd.name))
@@ -85,11 +87,14 @@ def _rows(item: Json, facts: Facts, context: PlanContext) -> tuple[tuple[str, st
         ("Reason", str(object_fields.annotations_of(item).get(REASON) or "")),
         ("Description", str(object_fields.annotations_of(item).get(DESCRIPTION) or "")),
         ("Namespaces", _list(spec, "Namespaces")),
-        ("Restored objects", _list(spec, "Restored objects")),
+        ("Resources", _list(spec, "Resources")),
         ("Namespace mapping", mapped),
-        ("Existing objects", "updated" if spec.get("existingResourcePolicy") == "update" else "kept"),
-        ("Cluster-scoped objects", _tri(spec.get("includeClusterResources"))),
-        ("Volumes", _tri(spec.get("restorePVs"))),
+        (
+            "Existing objects",
+            "Update from backup" if spec.get("existingResourcePolicy") == "update" else "Leave unchanged",
+        ),
+        ("Cluster-scoped resources", _switch(spec.get("includeClusterResources"))),
+        ("Volumes", _switch(spec.get("restorePVs"))),
         ("Items", f"{progress.get('itemsRestored', 0)} of {progress.get('totalItems', 0)}" if progress else ""),
         (
             "Errors / warnings",
@@ -110,22 +115,20 @@ def _source(spec: Json, facts: Facts, context: PlanContext) -> str:
 def _list(spec: Json, what: str) -> str:
     included = ", ".join(spec.get(f"included{what}") or ["all"])
     excluded = ", ".join(spec.get(f"excluded{what}") or [])
-    return (included if included != "*" else "all") + (
-        f" except {excluded}" if excluded and what != "Restored objects" else ""
-    )
+    return (included if included != "*" else "all") + (f" except {excluded}" if excluded else "")
 
 
-def _tri(value: object) -> str:
+def _switch(value: object) -> str:
     return {True: "yes", False: "no"}.get(value, "auto") if isinstance(value, bool) else "auto"
 
 
-def _trouble(item: Json) -> list[Part]:
+def _failure_reasons(item: Json) -> list[Part]:
     status = object_fields.status(item)
-    said = [
+    reasons = [
         *(status.get("validationErrors") or []),
         *([status["failureReason"]] if status.get("failureReason") else []),
     ]
-    return [Text("\n".join(map(str, said)), untrusted=True)] if said else []
+    return [Text("\n".join(map(str, reasons)), untrusted=True)] if reasons else []
 
 
 def _results(cmd: Command, facts: Facts) -> list[Part]:
@@ -146,8 +149,8 @@ def describe_restore(found: RestoreOutcome) -> list[Part]:
         parts += [Text("Errors:"), Text(lines(found.errors), untrusted=True)]
     if found.warnings:
         parts += [Text("Warnings:"), Text(lines(found.warnings), untrusted=True)]
-    if said := routine_line(found):
-        parts.append(Text(f"Expected warnings: {said}."))
+    if expected := routine_line(found):
+        parts.append(Text(expected))
     if found.next_step:
         parts.append(Text(f"Next: {found.next_step}"))
     return parts

@@ -1,4 +1,4 @@
-"""`restore get`: the list, newest first; columns as the CLI's, plus who asked for it."""
+"""`restore get`: the list of restores, newest first, with the CLI's columns and the requester."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def answer(cmd: Command, world: FactsByCluster, context: PlanContext) -> Answer:
         if isinstance(facts, ClusterError):
             parts.append(Text(f"Cluster {cluster} couldn't be read: {facts.text}", untrusted=True))
             continue
-        _all_there(cmd, facts)
+        _check_names(cmd, facts)
         who = person_filter.person_names(cmd, "created-by", facts)
         rows += [(cluster, item) for item in _wanted(cmd, facts) if _fits(cmd, item, context, who)]
     seen = (
@@ -83,10 +83,12 @@ def _wanted(cmd: Command, facts: Facts) -> list[Json]:
     return [item for item in facts.all("restores") if not cmd.names or object_fields.name(item) in cmd.names]
 
 
-def _all_there(cmd: Command, facts: Facts) -> None:
+def _check_names(cmd: Command, facts: Facts) -> None:
     for name in cmd.names:
         if facts.get("restores", name) is None:
-            raise NotFound(f"Restore `{name}` doesn't exist.", nearest=facts.nearest("restores", name))
+            raise NotFound(
+                f"Restore `{name}` doesn't exist in {facts.cluster}.", nearest=facts.nearest("restores", name)
+            )
 
 
 def _fits(cmd: Command, item: Json, context: PlanContext, who: frozenset[str]) -> bool:
@@ -97,14 +99,14 @@ def _fits(cmd: Command, item: Json, context: PlanContext, who: frozenset[str]) -
         ),
         ("backup", lambda: object_fields.spec(item).get("backupName") == cmd.text("backup")),
         ("created-by", lambda: creator(item).casefold() in who),
-        ("since", lambda: _younger(item, cmd, context)),
+        ("since", lambda: _is_younger(item, cmd, context)),
     )
     return all(check() for flag, check in checks if cmd.has_flag(flag))
 
 
-def _younger(item: Json, cmd: Command, context: PlanContext) -> bool:
-    made = object_fields.created(item)
-    return made is not None and (context.now - made).total_seconds() * 1e9 <= cmd.nanoseconds("since")
+def _is_younger(item: Json, cmd: Command, context: PlanContext) -> bool:
+    created = object_fields.created(item)
+    return created is not None and (context.now - created).total_seconds() * 1e9 <= cmd.nanoseconds("since")
 
 
 def creator(item: Json) -> str:
@@ -118,7 +120,7 @@ def _columns(cmd: Command, *, several: bool) -> tuple[str, ...]:
 
 
 def _row(cmd: Command, cluster: str, item: Json, context: PlanContext, *, several: bool) -> tuple[str, ...]:
-    status, marks = object_fields.status(item), object_fields.labels(item)
+    status, labels = object_fields.status(item), object_fields.labels(item)
     cells = [
         object_fields.name(item),
         str(object_fields.spec(item).get("backupName") or "-"),
@@ -129,9 +131,9 @@ def _row(cmd: Command, cluster: str, item: Json, context: PlanContext, *, severa
         str(object_fields.number(status.get("warnings"))),
         creator(item),
     ]
-    cells += [str(marks.get(key, "")) for key in cmd.strings("label-columns")]
+    cells += [str(labels.get(key, "")) for key in cmd.strings("label-columns")]
     if cmd.is_true("show-labels"):
-        cells.append(",".join(f"{key}={value}" for key, value in sorted(marks.items())) or "<none>")
+        cells.append(",".join(f"{key}={value}" for key, value in sorted(labels.items())) or "<none>")
     return (*([cluster] if several else []), *cells)
 
 

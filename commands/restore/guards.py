@@ -1,6 +1,9 @@
-"""What Velero would take and regret, or report as Completed although nothing came back. Pure.
+"""Checks that stop or warn about a restore before Velero sees it. Pure.
 
-Sources: velero 1.18 restore_controller validateAndComplete (what it refuses itself), and what a real one was seen to do.
+They cover what Velero refuses itself (FailedValidation), what it accepts and then ends PartiallyFailed, and what it
+reports as Completed although nothing was restored.
+
+Source: velero 1.18 restore_controller validateAndComplete; the rest was observed on a real cluster.
 """
 
 from __future__ import annotations
@@ -34,11 +37,12 @@ NEVER = frozenset(
         "backuprepositories.velero.io",
     }
 )
+TERMINATING = "namespace-terminating"
 ENDED = frozenset({"Completed", "PartiallyFailed", "Failed", "FailedValidation"})
 
 
 def backup_guards(cmd: Command, backup: Json | None, facts: Facts) -> Iterable[Guard]:
-    """Of the backup: there, finished well, reachable."""
+    """The backup exists, is Completed and can be read."""
     if backup is None:
         if schedule := cmd.text("from-schedule"):
             text = f"Schedule `{schedule}` has no Completed backup to restore."
@@ -47,41 +51,45 @@ def backup_guards(cmd: Command, backup: Json | None, facts: Facts) -> Iterable[G
     name, phase = object_fields.name(backup), object_fields.phase(backup)
     yield from _phase_guard(cmd, name, phase)
     if (backup.get("metadata") or {}).get("deletionTimestamp"):
-        yield Guard("backup-deleting", Level.REFUSE, f"Backup {name} is being deleted.")
-    where = str(object_fields.spec(backup).get("storageLocation", ""))
-    location = facts.get("backupstoragelocations", where)
+        yield Guard("backup-deleting", Level.REFUSE, f"Backup `{name}` is being deleted.")
+    location_name = str(object_fields.spec(backup).get("storageLocation", ""))
+    location = facts.get("backupstoragelocations", location_name)
     if location is not None and object_fields.status(location).get("phase") == "Unavailable":
-        text = f"Backup {name} can't be read: storage location `{where}` is Unavailable."
+        text = f"Backup `{name}` can't be read: storage location `{location_name}` is Unavailable."
         yield Guard("location-unavailable", Level.REFUSE, text)
 
 
 def _phase_guard(cmd: Command, name: str, phase: str) -> Iterable[Guard]:
     if phase == "Completed":
         return
-    lifted = cmd.is_true("allow-failed") or (phase == "PartiallyFailed" and cmd.optional_bool("allow-partially-failed"))
-    if phase in {"PartiallyFailed", "Failed"} and lifted:
-        yield Guard(BACKUP_NOT_COMPLETED, Level.APPROVE, f"Backup {name} is {phase}: some data may be missing.")
+    allowed = cmd.is_true("allow-failed") or (
+        phase == "PartiallyFailed" and cmd.optional_bool("allow-partially-failed")
+    )
+    if phase in {"PartiallyFailed", "Failed"} and allowed:
+        yield Guard(BACKUP_NOT_COMPLETED, Level.APPROVE, f"Backup `{name}` is {phase}: some data may be missing.")
     elif phase in {"PartiallyFailed", "Failed"}:
-        text = f"Backup {name} is {phase}: some data may be missing. Add --allow-failed to restore it anyway."
+        text = f"Backup `{name}` is {phase}: some data may be missing. Add --allow-failed to restore it anyway."
         yield Guard(BACKUP_NOT_COMPLETED, Level.REFUSE, text)
     else:
-        yield Guard(BACKUP_NOT_COMPLETED, Level.REFUSE, f"Backup {name} is {phase}: it contains nothing to restore.")
+        yield Guard(
+            BACKUP_NOT_COMPLETED, Level.REFUSE, f"Backup `{name}` is {phase}. Only finished backups can be restored."
+        )
 
 
 def scope_guards(spec: Json, source: BackupFacts) -> Iterable[Guard]:
-    """Lists that Velero would refuse, or take and then restore nothing."""
+    """Lists that Velero refuses, or accepts and then restores nothing."""
     included, excluded = spec.get("includedNamespaces") or ["*"], spec.get("excludedNamespaces") or []
     yield from _list_guards("namespaces", included, excluded)
     yield from _list_guards("resources", spec.get("includedResources") or ["*"], spec.get("excludedResources") or [])
     for resource in spec.get("includedResources") or []:
         if resource.lower() in NEVER:
-            yield Guard("non-restorable", Level.REFUSE, f"Velero never restores {resource}.")
-    if odd := [name for name in (*included, *excluded) if not is_valid_glob(name)]:
-        yield Guard("bad-list", Level.REFUSE, f"Velero doesn't support these patterns: {', '.join(odd)}.")
+            yield Guard("non-restorable", Level.REFUSE, f"Velero never restores `{resource}`.")
+    if invalid := [name for name in (*included, *excluded) if not is_valid_glob(name)]:
+        yield Guard("bad-list", Level.REFUSE, f"Velero doesn't support these patterns: {', '.join(invalid)}.")
         return
     inside = sorted(namespaces_in(source.contents)) if source.contents is not None else None
     for name in included:
-        yield from _unknown(name, inside, source)
+        yield from _unknown_namespace(name, inside, source)
     for name in excluded:
         if inside is not None and not any(_fits(name, each) for each in inside):
             text = f"Namespace `{name}` in --exclude-namespaces isn't in the backup."
@@ -98,7 +106,7 @@ def _list_guards(what: str, included: list[str], excluded: list[str]) -> Iterabl
         yield Guard("bad-list", Level.REFUSE, f"Both included and excluded: {', '.join(both)}.")
 
 
-def _unknown(name: str, inside: list[str] | None, source: BackupFacts) -> Iterable[Guard]:
+def _unknown_namespace(name: str, inside: list[str] | None, source: BackupFacts) -> Iterable[Guard]:
     backup = object_fields.name(dict(source.manifest))
     if name == "*":
         return
@@ -115,12 +123,12 @@ def _fits(name: str, each: str) -> bool:
 
 
 def _missing(name: str, backup: str, inside: list[str]) -> Guard:
-    text = f"Namespace `{name}` isn't in backup {backup}. Velero would restore nothing and report Completed."
+    text = f"Namespace `{name}` isn't in backup `{backup}`. Velero would restore nothing and report Completed."
     return Guard("unknown-namespace", Level.REFUSE, text, tuple(inside[:8]))
 
 
 def mapping_guards(spec: Json, source: BackupFacts) -> Iterable[Guard]:
-    """Velero checks nothing of a mapping."""
+    """Velero doesn't check namespace mappings."""
     mapped: Mapping[str, str] = spec.get("namespaceMapping") or {}
     for origin, target in mapped.items():
         if not _NAMESPACE.fullmatch(target):
@@ -140,11 +148,8 @@ def mapping_guards(spec: Json, source: BackupFacts) -> Iterable[Guard]:
         yield Guard("mixed-namespaces", Level.REFUSE, text)
 
 
-TERMINATING = "namespace-terminating"
-
-
 def terminating_guards(spec: Json, source: BackupFacts, facts: Facts) -> Iterable[Guard]:
-    """Of the namespaces that it goes into, as far as they are known."""
+    """Refuses target namespaces that are being deleted, as far as the targets are known before the preview."""
     mapped: Mapping[str, str] = spec.get("namespaceMapping") or {}
     included, excluded = spec.get("includedNamespaces") or ["*"], spec.get("excludedNamespaces") or []
     if source.contents is None:
@@ -152,22 +157,22 @@ def terminating_guards(spec: Json, source: BackupFacts, facts: Facts) -> Iterabl
     else:
         inside = {each for each in namespaces_in(source.contents) if any_matches(included, each)}
     targets = sorted({mapped.get(name, name) for name in inside if not any_matches(excluded, name)})
-    going = tuple(name for name in targets if _is_going(facts.get("namespaces", name)))
-    if going:
-        yield terminating_guard(going)
+    terminating = tuple(name for name in targets if _is_terminating(facts.get("namespaces", name)))
+    if terminating:
+        yield terminating_guard(terminating)
 
 
 def terminating_guard(names: tuple[str, ...]) -> Guard:
-    """Seen on a real cluster: three kinds of objects took 125 s with a time-out of 40 s, and it cannot be cancelled."""
-    which = f"Namespace {names[0]} is" if len(names) == 1 else f"Namespaces {', '.join(names[:5])} are"
+    """Observed on a real cluster: three kinds of objects took 125 s with a timeout of 40 s, and nothing cancels it."""
+    which = f"Namespace `{names[0]}` is" if len(names) == 1 else f"Namespaces {', '.join(names[:5])} are"
     text = (
-        f"{which} being deleted. Velero would wait for that once per kind of object, 10 minutes each by default, and hold "
-        "up every other restore. Wait until the deletion is done, or restore into another namespace."
+        f"{which} being deleted. Velero would wait up to 10 minutes (by default) for each kind of object, and all other "
+        "restores would wait too. Try again when the deletion is done, or restore into another namespace."
     )
     return Guard(TERMINATING, Level.REFUSE, text)
 
 
-def _is_going(namespace: Json | None) -> bool:
+def _is_terminating(namespace: Json | None) -> bool:
     if namespace is None:
         return False
     deleted = bool((namespace.get("metadata") or {}).get("deletionTimestamp"))
@@ -175,12 +180,12 @@ def _is_going(namespace: Json | None) -> bool:
 
 
 def node_port_guards(spec: Json, source: BackupFacts, facts: Facts) -> Iterable[Guard]:
-    """Seen on a real cluster: a port that its author chose comes back although node ports are not kept."""
+    """Observed on a real cluster: a node port that the author chose is restored even without --preserve-nodeports."""
     mapped: Mapping[str, str] = spec.get("namespaceMapping") or {}
     services = [place.partition("/")[0] for place in (source.contents or {}).get("v1/Service", ())]
     live = [name for name in mapped if name in services and facts.get("namespaces", name) is not None]
     if live:
-        text = f"Services in {', '.join(live)} with a fixed node port conflict with the originals, which still use it. The restore would end PartiallyFailed."
+        text = f"Services in {', '.join(live)} with a fixed node port conflict with the originals, which still use it. The restore would end PartiallyFailed. Exclude services with --exclude-resources services, or change the port with --modifier."
         yield Guard("node-ports", Level.WARN, text)
 
 
@@ -193,7 +198,7 @@ def running_guards(reach: Reach, facts: Facts, cluster: ClusterFacts) -> Iterabl
         other = restore_reach(item, backup_facts(backup, facts), cluster)
         shared = _shared(reach.writes, other.writes)
         if shared:
-            text = f"Restore {object_fields.name(item)} is running in {shared}. Only one restore per namespace can run at a time."
+            text = f"Restore `{object_fields.name(item)}` is running in {shared}. Only one restore per namespace can run at a time. Try again when it has finished."
             yield Guard("restore-running", Level.REFUSE, text)
 
 

@@ -1,4 +1,4 @@
-"""`restore logs`: Velero's own log of a run, from the object store."""
+"""`restore logs`: Velero's log of a restore, read from the object store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Resource modifiers: what was approved is what runs, so the restore refers to an immutable copy of our own."""
+"""Resource modifiers of a restore: checked, and pinned in an immutable ConfigMap that the bot creates.
+
+Velero reads the ConfigMap when the restore runs. Whoever may edit it could change an approved restore, so the restore
+refers to a copy with the content that was approved.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +25,7 @@ KEY = "modifiers.yaml"
 
 
 def step(cmd: Command, context: PlanContext) -> Step | None:
-    """Makes the ConfigMap of --modifier. Named by the operation: planned again it is the same, and nobody else's."""
+    """Creates the ConfigMap for --modifier. The operation's id in its name keeps the plan stable and the name unique."""
     text = cmd.text("modifier")
     if not text:
         return None
@@ -44,7 +48,7 @@ def new_config_map(name: str, data: Json, namespace: str) -> Step:
 
 
 def copy_config_map(step: Step, facts: Facts, context: PlanContext) -> tuple[Step, ...]:
-    """A restore that refers to somebody's ConfigMap refers to our copy of it instead, which is made first."""
+    """The steps that copy the ConfigMap of a restore and refer to the copy; the step alone if there is nothing to copy."""
     named = ((step.manifest.get("spec") or {}).get("resourceModifier") or {}).get("name", "")
     found = facts.get("configmaps", str(named)) if step.kind == "Restore" and named else None
     if found is None or step.verb is not StepVerb.CREATE:
@@ -58,7 +62,7 @@ def copy_config_map(step: Step, facts: Facts, context: PlanContext) -> tuple[Ste
 
 
 def guards(cmd: Command, facts: Facts) -> tuple[Guard, ...]:
-    """Velero takes exactly one key in it."""
+    """Checks the ConfigMap of --resource-modifier-configmap. Velero accepts exactly one key in it."""
     name = cmd.text("resource-modifier-configmap")
     if ("configmaps", name) in facts.missing:
         text = f"ConfigMap `{name}` doesn't exist in Velero's namespace."
@@ -70,43 +74,43 @@ def guards(cmd: Command, facts: Facts) -> tuple[Guard, ...]:
     if len(data) != 1:
         return (Guard("bad-modifier", Level.REFUSE, f"ConfigMap `{name}` must have exactly one key."),)
     try:
-        check(str(next(iter(data.values()))), f"ConfigMap {name!r}")
+        check(str(next(iter(data.values()))), f"ConfigMap `{name}`")
     except UsageError as error:
         return (Guard("bad-modifier", Level.REFUSE, " ".join(filter(None, (error.text, error.why)))),)
     return ()
 
 
-def known(around: ClusterFacts, cmd: Command, inline: Step | None, facts: Facts) -> ClusterFacts:
-    """With the modifiers that the restore refers to, as far as they were read."""
+def with_modifiers(cluster: ClusterFacts, cmd: Command, inline: Step | None, facts: Facts) -> ClusterFacts:
+    """The cluster facts with the modifiers that the restore refers to, as far as they were read."""
     if inline is not None:
         own, data = frozenset({inline.name}), inline.manifest["data"]
-        return replace(around, own_configmaps=own, modifiers={inline.name: document(data)})
+        return replace(cluster, own_configmaps=own, modifiers={inline.name: document(data)})
     name = cmd.text("resource-modifier-configmap")
     found = facts.get("configmaps", name) if name else None
-    return replace(around, modifiers={name: document(found.get("data") or {})}) if found is not None else around
+    return replace(cluster, modifiers={name: document(found.get("data") or {})}) if found is not None else cluster
 
 
 def document(data: Mapping[str, Any]) -> Json | None:
-    """With each patchData read in its place. None where it cannot be read, or where there is more than one key."""
+    """The modifiers with each patchData parsed in place; None if they can't be read or there isn't exactly one key."""
     if len(data) != 1:
         return None
     try:
         found = read_yaml(str(next(iter(data.values()))), TYPED_BOUNDS)
-        return {**found, "resourceModifierRules": [_with_data(rule) for rule in found["resourceModifierRules"]]}
+        return {**found, "resourceModifierRules": [_parse_rule(rule) for rule in found["resourceModifierRules"]]}
     except (BadDocument, TypeError, KeyError, AttributeError):
         return None
 
 
-def _with_data(rule: Json) -> Json:
+def _parse_rule(rule: Json) -> Json:
     return {**rule, **{way: [_read_patch(patch) for patch in rule[way]] for way in PATCH_LISTS if rule.get(way)}}
 
 
 def _read_patch(patch: Json) -> Json:
-    """Its patchData, or a value that Velero takes as JSON."""
-    return {key: _read_text(key, text) for key, text in patch.items()}
+    return {key: _read_value(key, text) for key, text in patch.items()}
 
 
-def _read_text(key: str, text: Any) -> Any:
+def _read_value(key: str, text: Any) -> Any:
+    """PatchData is YAML; a value that starts like JSON is JSON for Velero."""
     if key == "patchData":
         return read_yaml(text, TYPED_BOUNDS)
     if key == "value" and isinstance(text, str) and text.startswith(("{", "[")):
@@ -119,56 +123,57 @@ def reference(name: str) -> Json:
 
 
 def check(text: str, source: str = "--modifier") -> None:
-    """What Velero would refuse only when it runs, or read otherwise. Source: velero 1.18 internal/resourcemodifiers."""
+    """Raises UsageError for what Velero would refuse only when the restore runs, or would read differently.
+
+    Source: velero 1.18 internal/resourcemodifiers.
+    """
     try:
         found = read_yaml(text, TYPED_BOUNDS)
     except BadDocument as error:
-        raise UsageError(f"{source} cannot be read.", why=f"The document is refused: {error}.") from None
+        raise UsageError(f"{source} can't be read.", why=f"{error}.") from None
     rules = found.get("resourceModifierRules") if isinstance(found, dict) else None
     if not isinstance(found, dict) or found.get("version") != "v1" or not isinstance(rules, list) or not rules:
         raise UsageError(
             f"{source} needs `version: v1` and at least one rule in `resourceModifierRules`.",
             fix="version: v1, resourceModifierRules: [{conditions: {groupResource: configmaps}, mergePatches: […]}]",
         )
-    _only(found, ("version", "resourceModifierRules"), source)
+    _check_keys(found, ("version", "resourceModifierRules"), source)
     for rule in rules:
-        _rule(rule, source)
+        _check_rule(rule, source)
 
 
-def _rule(rule: object, source: str) -> None:
+def _check_rule(rule: object, source: str) -> None:
     conditions = rule.get("conditions") if isinstance(rule, dict) else None
     if not isinstance(rule, dict) or not isinstance(conditions, dict) or not conditions.get("groupResource"):
-        raise UsageError(f"Each rule of {source} needs conditions.groupResource.")
-    _only(rule, RULE_KEYS, source)
-    _only(conditions, CONDITION_KEYS, source)
+        raise UsageError(f"Each rule in {source} needs conditions.groupResource.")
+    _check_keys(rule, RULE_KEYS, source)
+    _check_keys(conditions, CONDITION_KEYS, source)
     if sum(way in rule for way in PATCH_LISTS) != 1:
-        raise UsageError(f"Each rule of {source} has exactly one of {', '.join(PATCH_LISTS)}.")
+        raise UsageError(f"Each rule in {source} needs exactly one of {', '.join(PATCH_LISTS)}.")
     for patch in rule.get("patches") or ():
-        if not _reads_plainly(patch):
+        if not _is_unambiguous(patch):
             raise UsageError(
-                f"{source} has a patch that Velero would read in another way than it is written: {str(patch)[:200]!r}.",
-                why="Velero writes operation, from, path and value between quotes without escapes.",
-                fix="Use mergePatches for values with quotes or backslashes in them.",
+                f"Velero would read this patch in {source} differently: {str(patch)[:200]!r}.",
+                why="Velero puts operation, from, path and value in quotes and doesn't escape them.",
+                fix="Use mergePatches for values that contain quotes or backslashes.",
             )
 
 
-def _reads_plainly(patch: Any) -> bool:
+def _is_unambiguous(patch: Any) -> bool:
     try:
         return isinstance(patch, dict) and is_plain_patch(_read_patch(patch))
     except BadDocument:
         return False
 
 
-def _only(table: Json, keys: tuple[str, ...], source: str) -> None:
+def _check_keys(table: Json, keys: tuple[str, ...], source: str) -> None:
     for key in table:
         if key not in keys:
-            raise UsageError(
-                f"{source}: {str(key)!r} is no key there; Velero takes {', '.join(keys)}.", nearest=keys[:3]
-            )
+            raise UsageError(f"{source}: unknown key `{key}`. Allowed: {', '.join(keys)}.", nearest=keys[:3])
 
 
 def evidence(cmd: Command, facts: Facts) -> Json:
-    """Digest of the ConfigMap that the command refers to: changed after approval, it does not run."""
+    """Digest of the ConfigMap that the command refers to: if it changes after the approval, the restore doesn't run."""
     name = cmd.text("resource-modifier-configmap")
     found = facts.get("configmaps", name) if name else None
     if not name:

@@ -1,26 +1,29 @@
-"""What a restore left behind, from its results file: errors are errors only there, and most warnings are no news. Pure.
+"""Errors, warnings and the next step of a finished restore, from its results file. Pure.
 
-A resource list's `(failed)` is not an error: objects that were there and differ in what a server fills in are listed so.
+Only the results file says what is an error. `(failed)` in the resource list is not one: Velero writes it also for objects
+that exist and differ only in fields that the API server fills in. Most warnings are expected and only counted.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 
-from domain.counting import plural_of
+from domain.counting import counted, plural_of
 from velero.artifacts.results import Group, ResultEntry, Results, group_by_message
 
-_ROUTINE = (
-    (re.compile(r"already exists"), "already existed and left unchanged"),
+_EXPECTED_WARNINGS = (
+    (re.compile(r"already exists"), "already existed and {was} left unchanged"),
     (
         re.compile(r"field is immutable|immutable after creation|: Forbidden: "),
-        "can't be changed in Kubernetes and left unchanged",
+        "{was} left unchanged because Kubernetes doesn't allow the change",
     ),
 )
-_MADE_BY_OTHERS = frozenset({"endpoints", "endpointslices.discovery.k8s.io", "endpointslice", "events", "leases"})
+_CREATED_BY_CLUSTER = "{was} created by the cluster itself"
+_CLUSTER_RESOURCES = frozenset({"endpoints", "endpointslices.discovery.k8s.io", "endpointslice", "events", "leases"})
 
-_NEXT = (
+_NEXT_STEPS = (
     (
         re.compile(r"provided port is already allocated"),
         "A node port is already in use: exclude services, or change the port with --modifier.",
@@ -44,7 +47,7 @@ _NEXT = (
 
 @dataclass(frozen=True, slots=True)
 class RestoreOutcome:
-    """`folded` counts warnings that mean nothing new, by what they say."""
+    """`folded` counts expected warnings by how their sentence ends (see `expected_warning`)."""
 
     errors: tuple[Group, ...]
     warnings: tuple[Group, ...]
@@ -53,39 +56,42 @@ class RestoreOutcome:
 
 
 def summarize_restore(results: Results) -> RestoreOutcome:
-    folded: dict[str, int] = {}
-    news: list[ResultEntry] = []
+    folded: Counter[str] = Counter()
+    unexpected: list[ResultEntry] = []
     for entry in results.warnings:
-        if said := is_routine(entry):
-            folded[said] = folded.get(said, 0) + 1
+        if sentence := expected_warning(entry):
+            folded[sentence] += 1
         else:
-            news.append(entry)
+            unexpected.append(entry)
     return RestoreOutcome(
-        group_by_message(results.errors), group_by_message(tuple(news)), tuple(folded.items()), next_step(results)
+        group_by_message(results.errors), group_by_message(tuple(unexpected)), tuple(folded.items()), next_step(results)
     )
 
 
-def is_routine(entry: ResultEntry) -> str:
-    """What it says in our words; empty for a warning that is worth reading."""
-    if entry.resource.lower() in _MADE_BY_OTHERS:
-        return "created by the cluster itself"
-    return next((said for pattern, said in _ROUTINE if pattern.search(entry.message)), "")
+def expected_warning(entry: ResultEntry) -> str:
+    """How the sentence about an expected warning ends; empty for a warning that is worth reading."""
+    if entry.resource.lower() in _CLUSTER_RESOURCES:
+        return _CREATED_BY_CLUSTER
+    return next((sentence for pattern, sentence in _EXPECTED_WARNINGS if pattern.search(entry.message)), "")
 
 
 def next_step(results: Results) -> str:
     texts = [f"{entry.message} {entry.detail}" for entry in results.errors]
-    return next((hint for pattern, hint in _NEXT for text in texts if pattern.search(text)), "")
+    return next((hint for pattern, hint in _NEXT_STEPS for text in texts if pattern.search(text)), "")
 
 
 def routine_line(found: RestoreOutcome) -> str:
-    """The folded ones in a line; empty where there are none."""
-    return "; ".join(f"{count} × {text}" for text, count in found.folded)
+    """A sentence for each kind of expected warning, such as "3 objects already existed and were left unchanged."."""
+    return " ".join(
+        f"{counted(count, 'object')} {sentence.format(was=plural_of(count, 'was', 'were'))}."
+        for sentence, count in found.folded
+    )
 
 
 def lines(groups: tuple[Group, ...], most: int = 8) -> str:
     shown = [line(group) for group in groups[:most]]
     if len(groups) > most:
-        shown.append(f"and {len(groups) - most} more {plural_of(len(groups) - most, 'kind')} of it")
+        shown.append(f"and {len(groups) - most} more {plural_of(len(groups) - most, 'message')}")
     return "\n".join(shown)
 
 

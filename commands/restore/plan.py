@@ -1,4 +1,4 @@
-"""`restore plan`: everything that `restore create` would do and change, and nothing is done."""
+"""`restore plan`: shows what `restore create` would do and change, and does nothing."""
 
 from __future__ import annotations
 

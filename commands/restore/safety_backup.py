@@ -1,4 +1,9 @@
-"""The net under a restore: a backup of what it will overwrite, waited for; and the way back by it. Pure."""
+"""The safety backup of a restore, and its undo.
+
+Before a restore overwrites anything, a backup of the target namespaces is created and must be Completed. `--undo`
+restores that backup. It is found by the uid that the operation recorded, never by name: anyone who may create backups
+could otherwise plant one under the expected name.
+"""
 
 from __future__ import annotations
 
@@ -25,27 +30,27 @@ if TYPE_CHECKING:
 
 
 SAFETY_NOTE = "safety"
-SUFFIX = "-safety"
+NAME_SUFFIX = "-safety"
 KEPT_DAYS = 7
-KEEP_FOR = f"{KEPT_DAYS * 24}h0m0s"
-SHOWN = 15
+SAFETY_BACKUP_TTL = f"{KEPT_DAYS * 24}h0m0s"
+MAX_SHOWN_REMOVALS = 15
 TOUCHED = "RestoreResourceList"
 
 
-def safety_note(cmd: Command, reach: Reach, around: ClusterFacts, context: PlanContext) -> SafetyBackupRule:
-    """Whether one is made: as the command says, else the rules, else the settings."""
-    asked = cmd.optional_bool("safety-backup")
-    if asked is not None:
-        return SafetyBackupRule(asked, "the command")
-    ask = PolicyRequest(
-        context.actor, RESTORE, context.cluster.name, reach, writes=True, now=context.now, labels=around.labels
+def decide_safety_backup(cmd: Command, reach: Reach, cluster: ClusterFacts, context: PlanContext) -> SafetyBackupRule:
+    """Whether to create a safety backup: the command decides, else the rules, else the settings."""
+    requested = cmd.optional_bool("safety-backup")
+    if requested is not None:
+        return SafetyBackupRule(requested, "the command")
+    request = PolicyRequest(
+        context.actor, RESTORE, context.cluster.name, reach, writes=True, now=context.now, labels=cluster.labels
     )
-    return safety_backup_rule(context.rules, ask, context.safety_backup)
+    return safety_backup_rule(context.rules, request, context.safety_backup)
 
 
 @dataclass(frozen=True, slots=True)
 class SafetyBackup:
-    """What the operation that made a restore keeps of the backup that it made first. By uid: names can be planted."""
+    """The uids of a restore and of its safety backup, as the operation that created both recorded them."""
 
     restore_uid: str
     name: str
@@ -53,38 +58,38 @@ class SafetyBackup:
 
 
 def safety_backups(tx: Transaction, cluster: str, restore: str) -> list[SafetyBackup]:
-    """Of every restore that we made under this name, newest first."""
+    """The safety backups of every restore of this name that the bot created, newest first."""
     found: list[SafetyBackup] = []
     for operation in tx.operations.by_object(cluster, "Restore", restore):
-        planned, made = tx.operations.load_plan(operation.id).steps, tx.steps.of(operation.id)
-        ours = next((one.uid for one in reversed(made) if one.kind == "Restore" and one.name == restore), "")
+        planned, executed = tx.operations.load_plan(operation.id).steps, tx.steps.of(operation.id)
+        restore_uid = next((one.uid for one in reversed(executed) if one.kind == "Restore" and one.name == restore), "")
         found += [
-            SafetyBackup(ours, done.name, done.uid)
-            for step, done in zip(planned, made, strict=True)
-            if step.note == SAFETY_NOTE and done.uid and ours
+            SafetyBackup(restore_uid, done.name, done.uid)
+            for step, done in zip(planned, executed, strict=True)
+            if step.note == SAFETY_NOTE and done.uid and restore_uid
         ]
     return found
 
 
-def records(cmd: Command, known: Facts) -> RecordsNeed:
+def safety_backups_need(cmd: Command, known: Facts) -> RecordsNeed:
     return RecordsNeed(RecordTable.SAFETY_BACKUPS, (("cluster", known.cluster), ("restore", cmd.text("undo"))))
 
 
-def kept(cmd: Command, facts: Facts) -> SafetyBackup | None:
-    """The safety backup of the restore that is there now, or of the last one of this name once it is deleted.
+def find_safety_backup(cmd: Command, facts: Facts) -> SafetyBackup | None:
+    """The safety backup of the restore named by --undo, or of the last one of this name if it was deleted.
 
-    Raises Unknown where the cluster has another backup under its name.
+    Raises NotFound if another backup has the safety backup's name now.
     """
     restore = facts.get("restores", cmd.text("undo"))
-    rows = [row for row in facts.records.get(records(cmd, facts)) or [] if isinstance(row, SafetyBackup)]
+    rows = [row for row in facts.records.get(safety_backups_need(cmd, facts)) or [] if isinstance(row, SafetyBackup)]
     uid = (restore.get("metadata") or {}).get("uid", "") if restore is not None else ""
     found = next((row for row in rows if restore is None or row.restore_uid == uid), None)
-    there = facts.get("backups", found.name) if found is not None else None
-    if found is None or there is None:
+    live = facts.get("backups", found.name) if found is not None else None
+    if found is None or live is None:
         return None
-    if (there.get("metadata") or {}).get("uid") != found.uid:
+    if (live.get("metadata") or {}).get("uid") != found.uid:
         raise NotFound(
-            f"Restore {cmd.text('undo')!r} can't be undone: {found.name!r} is not the safety backup that it made.",
+            f"Restore `{cmd.text('undo')}` can't be undone: backup `{found.name}` isn't its safety backup.",
             why="The safety backup was deleted, and another backup has its name now.",
             fix=f"backup describe {found.name}",
         )
@@ -92,29 +97,28 @@ def kept(cmd: Command, facts: Facts) -> SafetyBackup | None:
 
 
 def usual_name(restore: str) -> str:
-    return f"{restore[:200]}{SUFFIX}"
+    return f"{restore[:200]}{NAME_SUFFIX}"
 
 
 def free_name(restore: str, facts: Facts, operation: str) -> str:
-    """Whoever takes the usual name first keeps nobody from restoring."""
+    """The usual name, or one with the operation's id if a backup already has it: a name must not block a restore."""
     usual = usual_name(restore)
     return usual if facts.get("backups", usual) is None else f"{usual}-{operation[-6:] or 'new'}"
 
 
 def is_safety_backup(backup: Json) -> bool:
-    """Made by a restore, of what it was about to overwrite."""
-    return SUFFIX in object_fields.name(backup) and OPERATION in object_fields.labels(backup)
+    return NAME_SUFFIX in object_fields.name(backup) and OPERATION in object_fields.labels(backup)
 
 
-def safety_backup_step(restore: Json, reach: Reach, around: ClusterFacts, namespace: str, name: str) -> Step | None:
-    """A backup of exactly what the restore writes; None where nothing of it is there yet."""
+def safety_backup_step(restore: Json, reach: Reach, cluster: ClusterFacts, namespace: str, name: str) -> Step | None:
+    """Creates a backup of exactly what the restore writes; None if none of the target namespaces exists yet."""
     spec = restore["spec"]
-    targets = ["*"] if "*" in reach.writes else sorted(reach.writes & around.live_namespaces)
+    targets = ["*"] if "*" in reach.writes else sorted(reach.writes & cluster.live_namespaces)
     if not targets:
         return None
-    made: Json = {
+    backup_spec: Json = {
         "includedNamespaces": targets,
-        "ttl": KEEP_FOR,
+        "ttl": SAFETY_BACKUP_TTL,
         "hooks": {},
         "metadata": {},
         "csiSnapshotTimeout": "0s",
@@ -122,22 +126,22 @@ def safety_backup_step(restore: Json, reach: Reach, around: ClusterFacts, namesp
     }
     for field in ("includedResources", "excludedResources", "includeClusterResources"):
         if spec.get(field) not in (None, []):
-            made[field] = spec[field]
+            backup_spec[field] = spec[field]
     manifest: Json = {
         "apiVersion": "velero.io/v1",
         "kind": "Backup",
         "metadata": {"name": name, "namespace": namespace},
-        "spec": made,
+        "spec": backup_spec,
     }
     return Step(StepVerb.CREATE, "Backup", "backups", name, manifest, namespace, wait=("Completed",), note=SAFETY_NOTE)
 
 
 def undo_command(plan: Plan) -> str:
-    """The command line that takes it back; empty where there is no net."""
+    """The command line that undoes the restore; empty if it has no safety backup."""
     return f"restore create --undo {plan.subject}" if any(step.note == SAFETY_NOTE for step in plan.steps) else ""
 
 
-def check_safety_backup(restore: str) -> NotFound:
+def no_safety_backup(restore: str) -> NotFound:
     return NotFound(
         f"Restore `{restore}` can't be undone: it has no safety backup.",
         why=f"Safety backups are created before a restore with --safety-backup and kept for {KEPT_DAYS} days.",
@@ -146,45 +150,46 @@ def check_safety_backup(restore: str) -> NotFound:
 
 
 def needs(cmd: Command, known: Facts) -> tuple[Need, ...]:
-    """The list of what it created, for those who may see its safety backup whole."""
+    """For --undo: the safety backup, and the list of what the restore created if the whole backup may be seen."""
     if not cmd.text("undo"):
         return ()
-    need = records(cmd, known)
+    need = safety_backups_need(cmd, known)
     if need not in known.records:
         return (need,)
     rows = [row for row in known.records[need] if isinstance(row, SafetyBackup)]
     lookups: list[Need] = [need, *(ObjectNeed("backups", row.name, fresh=True) for row in rows[:1])]
-    seen = any(known.get("backups", row.name) and ("backups", row.name) not in known.redacted for row in rows)
-    return (*lookups, FileNeed(TOUCHED, cmd.text("undo"))) if seen else tuple(lookups)
+    visible = any(known.get("backups", row.name) and ("backups", row.name) not in known.redacted for row in rows)
+    return (*lookups, FileNeed(TOUCHED, cmd.text("undo"))) if visible else tuple(lookups)
 
 
 def undo_notes(cmd: Command, facts: Facts) -> tuple[str, ...]:
-    """What the way back cannot bring, and what it leaves behind."""
+    """What the undo can't restore, and which objects it leaves behind."""
     name = cmd.text("undo")
     if not name:
         return ()
-    lost = "Not undone: data in existing PVCs, running pods, jobs and immutable fields."
+    not_undone = "Not undone: data in existing PVCs, running pods, jobs and immutable fields."
     body = facts.files.get(FileNeed(TOUCHED, name))
     if not isinstance(body, bytes):
-        return (lost, f"The objects that restore {name} created can't be listed. They stay.")
+        return (not_undone, f"The objects that restore `{name}` created can't be listed. They stay.")
     try:
-        made = [one for one in resources_of(body) if one.outcome is ItemOutcome.CREATED]
+        created = [one for one in resources_of(body) if one.outcome is ItemOutcome.CREATED]
     except DownloadError:
-        return (lost,)
-    if not made:
-        return (lost,)
-    more = f" … and {len(made) - SHOWN} more" if len(made) > SHOWN else ""
-    return (lost, f"Objects created by restore {name} stay unless you delete them: {'; '.join(_removals(made))}{more}")
+        return (not_undone,)
+    if not created:
+        return (not_undone,)
+    more = f" … and {len(created) - MAX_SHOWN_REMOVALS} more" if len(created) > MAX_SHOWN_REMOVALS else ""
+    commands = "; ".join(_delete_commands(created))
+    return (not_undone, f"Objects created by restore `{name}` stay unless you delete them: {commands}{more}")
 
 
-def _removals(made: Iterable[ListedItem]) -> list[str]:
+def _delete_commands(created: Iterable[ListedItem]) -> list[str]:
     return [
         f"kubectl delete {_resource(one)} {one.name}" + (f" -n {one.namespace}" if one.namespace else "")
-        for one in list(made)[:SHOWN]
+        for one in list(created)[:MAX_SHOWN_REMOVALS]
     ]
 
 
 def _resource(one: ListedItem) -> str:
-    """With its group, where another may have a kind of the same name."""
+    """With the API group if it has a dot, because another group may have a kind of the same name."""
     group = one.api_version.rpartition("/")[0]
     return f"{one.kind.lower()}.{group}" if "." in group else one.kind.lower()

@@ -1,8 +1,10 @@
-"""Schedules that would back up what is being restored: an offer to hold them, and the hold that a restore renews. Pure.
+"""Pauses schedules that back up the namespaces of a restore while it waits or runs. Pure.
 
-A hold is a short horizon (DESIGN §7): renewed while the restore waits or runs, it ends by itself soon after, bot or no
-bot. It is no intent of anybody's: a longer skip stays, and who resumes the schedule meanwhile has the last word. Taken
-by the restore itself or, where the offer was clicked, by an operation of its own that is bound to the restore's.
+A backup that runs during a restore would contain a half-restored state. The pause (a hold) is a short horizon in the
+schedule's status: it is renewed while the restore waits or runs and expires by itself soon after, even if the bot is
+down. The restore takes the hold itself (--hold-schedules), or an operation of its own does if the button was pressed.
+
+A hold must never shorten a longer skip, and must never return after someone resumed the schedule.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from commands.planning.output import with_cluster_flag
 from commands.planning.reach_facts import cluster_facts
 from commands.schedule import horizon
 from commands.schedule.validation import version_guards
+from domain.counting import counted, plural_of
 from domain.json_types import Json
 from domain.plan import Guard, Step
 from domain.reach import Reach
@@ -33,10 +36,11 @@ RENEW_INTERVAL = timedelta(minutes=5)
 RETRY_AFTER = timedelta(seconds=30)
 OFFER = "Pause schedules"
 MAX_SCHEDULES = 20
+MAX_NAMED = 5
 
 
 def overlapping_schedules(reach: Reach, facts: Facts) -> list[Json]:
-    """Those that run, and back up a namespace that the restore writes."""
+    """The schedules that aren't paused and back up a namespace that the restore writes."""
     running = (item for item in facts.all("schedules") if not object_fields.spec(item).get("paused"))
     return sorted((item for item in running if _touches(item, reach.writes)), key=object_fields.name)
 
@@ -47,32 +51,32 @@ def _touches(schedule: Json, names: frozenset[str]) -> bool:
     return "*" in names or any(any_matches(included, name) and not any_matches(excluded, name) for name in names)
 
 
-def _whole(found: list[Json], facts: Facts) -> tuple[list[Json], list[str]]:
-    """Those that the asker sees whole, and the names of those that are mostly others'."""
+def _split_by_visibility(found: list[Json], facts: Facts) -> tuple[list[Json], list[str]]:
+    """The schedules that the requester sees completely, and the names of the others."""
     partly = [object_fields.name(item) for item in found if ("schedules", object_fields.name(item)) in facts.redacted]
     return [item for item in found if object_fields.name(item) not in partly], partly
 
 
 def hold_steps(cmd: Command, reach: Reach, facts: Facts, context: PlanContext) -> tuple[Step, ...]:
-    """Without a uid: one that GitOps makes anew under its name is held as well."""
+    """Without a uid: a schedule that GitOps recreates under the same name stays paused."""
     if not cmd.is_true("hold-schedules"):
         return ()
-    mine, _ = _whole(overlapping_schedules(reach, facts), facts)
-    return tuple(hold_step(item, context) for item in mine)
+    visible, _ = _split_by_visibility(overlapping_schedules(reach, facts), facts)
+    return tuple(hold_step(item, context) for item in visible)
 
 
 def hold_step(schedule: Json, context: PlanContext, holder: str = "") -> Step:
-    """`holder`: the operation that it is held for, where that is another one than the step's own."""
+    """`holder`: the operation that the schedule is paused for, if it isn't the step's own."""
     body = horizon.body(until=context.now + HOLD_LENGTH)
     note = f"{HOLD_NOTE}:{holder}" if holder else HOLD_NOTE
     return horizon.horizon_patch(object_fields.name(schedule), "", context.namespace, body, note)
 
 
 def reaches(held: tuple[Step, ...], facts: Facts, context: PlanContext) -> tuple[Reach, ...]:
-    """Holding a schedule concerns all that it backs up."""
-    about = cluster_facts(facts, context)
+    """Pausing a schedule affects everything that it backs up."""
+    cluster = cluster_facts(facts, context)
     found = (facts.get("schedules", step.name) for step in held)
-    return tuple(schedule_reach(item, about) for item in found if item is not None)
+    return tuple(schedule_reach(item, cluster) for item in found if item is not None)
 
 
 def guards(held: tuple[Step, ...], context: PlanContext) -> tuple[Guard, ...]:
@@ -80,32 +84,40 @@ def guards(held: tuple[Step, ...], context: PlanContext) -> tuple[Guard, ...]:
 
 
 def notes(cmd: Command, reach: Reach, facts: Facts) -> tuple[str, ...]:
-    mine, others = _whole(overlapping_schedules(reach, facts), facts)
-    names = ", ".join(object_fields.name(item) for item in mine[:5]) + (
-        f" and {len(mine) - 5} more" if len(mine) > 5 else ""
-    )
-    said = []
-    if mine and cmd.is_true("hold-schedules"):
-        minutes = HOLD_LENGTH // timedelta(minutes=1)
-        said.append(
-            f"Paused during the restore: {names}. They resume automatically, at most {minutes} minutes after it ends."
+    visible, others = _split_by_visibility(overlapping_schedules(reach, facts), facts)
+    found = []
+    if visible:
+        which = _named([object_fields.name(item) for item in visible])
+        resumes = plural_of(len(visible), "It resumes", "They resume")
+        latest = counted(HOLD_LENGTH // timedelta(minutes=1), "minute")
+        pauses = plural_of(len(visible), "is", "are")
+        found.append(
+            f"{which} {pauses} paused during the restore. {resumes} automatically, at most {latest} after it ends."
+            if cmd.is_true("hold-schedules")
+            else f"{which} may run during the restore. Add --hold-schedules to pause {plural_of(len(visible), 'it', 'them')}."
         )
-    elif mine:
-        said.append(f"These schedules may run during the restore: {names}. Add --hold-schedules to pause them.")
     if others:
-        said.append(
-            f"These schedules also back up namespaces you can't access and may run during the restore: {', '.join(others[:5])}."
+        backs_up = plural_of(len(others), "also backs", "also back")
+        found.append(
+            f"{_named(others)} {backs_up} up namespaces you can't access and may run during the restore. "
+            f"Ask {plural_of(len(others), 'its owner', 'their owners')} to pause {plural_of(len(others), 'it', 'them')}."
         )
-    return tuple(said)
+    return tuple(found)
+
+
+def _named(names: list[str]) -> str:
+    shown = ", ".join(f"`{name}`" for name in names[:MAX_NAMED])
+    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+    return f"{plural_of(len(names), 'Schedule')} {shown}{more}"
 
 
 def offers(cmd: Command, reach: Reach, facts: Facts, name: str, context: PlanContext) -> dict[str, str]:
-    """One button, where something would run within the time that it holds. What is only looked at has nothing to hold for."""
+    """The button that pauses the schedules, if one may run within the first hold. Dry runs and previews offer nothing."""
     if not context.operation or cmd.dry_run or cmd.verb == "plan":
         return {}
     until = context.now + HOLD_LENGTH
-    mine, _ = _whole(overlapping_schedules(reach, facts), facts)
-    names = [object_fields.name(item) for item in mine if not _passed_over(item, until)]
+    visible, _ = _split_by_visibility(overlapping_schedules(reach, facts), facts)
+    names = [object_fields.name(item) for item in visible if not _is_skipped_until(item, until)]
     if not names or len(names) > MAX_SCHEDULES or cmd.is_true("hold-schedules"):
         return {}
     words = " ".join(map(quote, names))
@@ -113,16 +125,13 @@ def offers(cmd: Command, reach: Reach, facts: Facts, name: str, context: PlanCon
     return {OFFER: with_cluster_flag(line, context)}
 
 
-def _passed_over(schedule: Json, until: datetime) -> bool:
-    there = object_fields.parse_time(object_fields.status(schedule).get("lastSkipped"))
-    return there is not None and there >= until
-
-
-# while it runs
+def _is_skipped_until(schedule: Json, until: datetime) -> bool:
+    skipped = object_fields.parse_time(object_fields.status(schedule).get("lastSkipped"))
+    return skipped is not None and skipped >= until
 
 
 def refresh_hold(step: Step, now: datetime) -> Step:
-    """A hold begins when it is taken: an approval may have waited for longer than it lasts."""
+    """The step with a hold that starts now: the approval may have taken longer than the planned hold lasts."""
     return replace(step, manifest=horizon.body(until=now + HOLD_LENGTH)) if is_hold(step) else step
 
 
@@ -131,7 +140,7 @@ def is_hold(step: Step) -> bool:
 
 
 def holder(step: Step, operation: str) -> str:
-    """The operation for which it is renewed."""
+    """The operation that the hold is renewed for."""
     return step.note.partition(":")[2] or operation
 
 
@@ -139,10 +148,10 @@ def until_of(step: Step) -> datetime:
     return datetime.fromisoformat(step.manifest["status"]["lastSkipped"])
 
 
-def shortens(there: Json, step: Step) -> bool:
-    """A longer skip is in force: it stays."""
-    found = object_fields.parse_time(object_fields.status(there).get("lastSkipped"))
-    return found is not None and found >= until_of(step)
+def shortens(live: Json, step: Step) -> bool:
+    """Whether the live schedule already skips for longer, so that the hold isn't written."""
+    skipped = object_fields.parse_time(object_fields.status(live).get("lastSkipped"))
+    return skipped is not None and skipped >= until_of(step)
 
 
 def renewal(operation: str, name: str, until: datetime, at: datetime) -> Deadline:
@@ -150,8 +159,11 @@ def renewal(operation: str, name: str, until: datetime, at: datetime) -> Deadlin
     return Deadline(f"{RENEW_KIND}:{operation}:{name}", at, RENEW_KIND, payload)
 
 
-def was_renewed(there: datetime | None, ours: datetime, now: datetime) -> datetime | None:
-    """The next horizon; None where somebody took ours back, and the hold is over. Never shorter than what is there."""
-    if there is None or there < horizon.whole_seconds(ours):
+def next_hold(live: datetime | None, written: datetime, now: datetime) -> datetime | None:
+    """When the renewed hold ends, never earlier than the live one; None if someone resumed the schedule.
+
+    `live` is the horizon in the cluster, `written` the one that the bot wrote last.
+    """
+    if live is None or live < horizon.whole_seconds(written):
         return None
-    return max(there, horizon.whole_seconds(now + HOLD_LENGTH))
+    return max(live, horizon.whole_seconds(now + HOLD_LENGTH))

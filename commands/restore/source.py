@@ -1,4 +1,4 @@
-"""Which backup a restore reads: pinned to one that is there, by name and uid."""
+"""Chooses the backup that a restore reads, and pins it by name and uid."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from commands.planning.context import PlanContext
 from commands.planning.facts import Facts, FileNeed, Need, ObjectNeed
 from commands.restore.safety_backup import is_safety_backup
 from commands.restore.translate import backups_of_schedule, newest
+from domain.counting import plural_of
 from domain.errors import DownloadError, NotFound, UsageError
 from domain.json_types import Json
 from domain.plan import digest
@@ -29,7 +30,7 @@ LIST = "BackupResourceList"
 
 
 def source_needs(cmd: Command, known: Facts) -> tuple[Need, ...]:
-    """Those that could be it, and of the one that it is, the list of what is in it."""
+    """The candidate backups, and the contents of the one that is likely chosen."""
     named = cmd.text("from-backup")
     lookups: list[Need] = [ObjectNeed("backups", named, fresh=True)] if named else [ObjectNeed("backups", fresh=True)]
     found = likely_sources(cmd, known)
@@ -44,14 +45,14 @@ def readable(backup: Json, facts: Facts) -> bool:
 
 
 def likely_sources(cmd: Command, facts: Facts) -> Json | None:
-    """For reading ahead: the choice that needs no clock."""
+    """The backup to read ahead: the choice that needs no clock."""
     if name := cmd.text("from-backup"):
         return facts.get("backups", name)
-    return newest(_until(_of(cmd, facts), object_fields.parse_time(cmd.text("before"))), phases(cmd))
+    return newest(_until(_candidates(cmd, facts), object_fields.parse_time(cmd.text("before"))), phases(cmd))
 
 
 def settle_source(cmd: Command, context: PlanContext) -> Command:
-    """`--before 14:30` as the instant that it means to whoever wrote it."""
+    """The command with `--before 14:30` as an instant, in the requester's time zone."""
     if not cmd.text("before"):
         return cmd
     until = parse_time(cmd.text("before"), context.now, ZoneInfo(context.timezone), Direction.PAST)
@@ -59,11 +60,11 @@ def settle_source(cmd: Command, context: PlanContext) -> Command:
 
 
 def choose_source(cmd: Command, facts: Facts, context: PlanContext) -> Json | None:
-    """The backup that is restored. None where none fits: the guards say why."""
+    """The backup to restore; None if none matches (the guards say why)."""
     if name := cmd.text("from-backup"):
         return facts.get("backups", name)
     instant = object_fields.parse_time(settle_source(cmd, context).text("before"))
-    return newest(_until(_of(cmd, facts), instant), phases(cmd))
+    return newest(_until(_candidates(cmd, facts), instant), phases(cmd))
 
 
 def phases(cmd: Command) -> set[str]:
@@ -80,13 +81,13 @@ def _until(backups: list[Json], instant: datetime | None) -> list[Json]:
 
 
 def _ended(backup: Json) -> datetime | None:
-    """One that was still reading at the moment of a mistake may hold the mistake."""
+    """The end counts, not the start: a backup that was running at the time of a mistake may contain the mistake."""
     return object_fields.parse_time(object_fields.status(backup).get("completionTimestamp")) or object_fields.created(
         backup
     )
 
 
-def _of(cmd: Command, facts: Facts) -> list[Json]:
+def _candidates(cmd: Command, facts: Facts) -> list[Json]:
     if schedule := cmd.text("from-schedule"):
         return backups_of_schedule(facts, schedule)
     wanted = [name for name in cmd.strings("include-namespaces") if name != "*"]
@@ -94,16 +95,19 @@ def _of(cmd: Command, facts: Facts) -> list[Json]:
 
 
 def covers(backup: Json, wanted: list[str]) -> bool:
-    """Whether the backup's own lists hold all of these whole. A safety backup is no source: it holds what was wrong."""
+    """Whether the backup contains all these namespaces completely.
+
+    Safety backups don't count: they contain the state that a restore was meant to replace.
+    """
     spec = object_fields.spec(backup)
     included = spec.get("includedNamespaces") or ["*"]
     excluded = spec.get("excludedNamespaces") or []
     if is_narrowed(spec) or is_safety_backup(backup):
         return False
-    return all(_among(included, name) and not any_matches(excluded, name) for name in wanted)
+    return all(_includes(included, name) and not any_matches(excluded, name) for name in wanted)
 
 
-def _among(included: list[str], name: str) -> bool:
+def _includes(included: list[str], name: str) -> bool:
     if is_regex(name):
         return "*" in included or any(pattern_of(name.removeprefix("re:")).matches_all(each) for each in included)
     if is_pattern(name) and is_valid_glob(name):
@@ -111,8 +115,8 @@ def _among(included: list[str], name: str) -> bool:
     return any_matches(included, name)
 
 
-def is_made_by_bot(cmd: Command) -> bool:
-    """Without --from-backup and --from-schedule, by our own words: the newest, or the last one before a time."""
+def is_chosen_by_bot(cmd: Command) -> bool:
+    """Whether the bot chooses the backup: --latest or --before, without --from-backup and --from-schedule."""
     return (
         not cmd.text("from-backup")
         and not cmd.text("from-schedule")
@@ -121,8 +125,9 @@ def is_made_by_bot(cmd: Command) -> bool:
 
 
 def find_backup(cmd: Command, facts: Facts, context: PlanContext) -> str:
-    """For `--latest` and `--before`: the name, or an error that says what there is."""
-    if not cmd.text("from-schedule") and not [name for name in cmd.strings("include-namespaces") if name != "*"]:
+    """The name of the backup for `--latest` and `--before`. Raises UsageError or NotFound."""
+    namespaces = [name for name in cmd.strings("include-namespaces") if name != "*"]
+    if not cmd.text("from-schedule") and not namespaces:
         raise UsageError(
             "Namespaces or a schedule are missing.",
             fix="Add --include-namespaces NAMESPACE or --from-schedule SCHEDULE.",
@@ -131,12 +136,19 @@ def find_backup(cmd: Command, facts: Facts, context: PlanContext) -> str:
     if found is not None:
         return object_fields.name(found)
     until = object_fields.parse_time(settle_source(cmd, context).text("before"))
-    before = f" from before {object_fields.format_time(until, context.timezone)}" if until else ""
-    raise NotFound(f"No matching Completed backup{before}.", nearest=facts.names("backups")[:5], fix="backup get")
+    before = f" before {object_fields.format_time(until, context.timezone)}" if until else ""
+    schedule = cmd.text("from-schedule")
+    what = (
+        f"Schedule `{schedule}`"
+        if schedule
+        else f"{plural_of(len(namespaces), 'Namespace')} {', '.join(f'`{name}`' for name in namespaces)}"
+    )
+    has = "has" if schedule or len(namespaces) == 1 else "have"
+    raise NotFound(f"{what} {has} no Completed backup{before}.", nearest=facts.names("backups")[:5], fix="backup get")
 
 
 def contents(backup: Json | None, facts: Facts) -> dict[str, list[str]] | None:
-    """Velero's own list of what is in it, as `v1/Pod` → `ns/name`; None where it was not read."""
+    """Velero's list of the backup's objects, as `v1/Pod` → `ns/name`; None if it wasn't read."""
     if backup is None:
         return None
     body = facts.files.get(FileNeed(LIST, object_fields.name(backup)))
@@ -148,8 +160,8 @@ def contents(backup: Json | None, facts: Facts) -> dict[str, list[str]] | None:
         return None
     found: dict[str, list[str]] = {}
     for one in listed:
-        place = f"{one.namespace}/{one.name}" if one.namespace else one.name
-        found.setdefault(f"{one.api_version}/{one.kind}", []).append(place)
+        location = f"{one.namespace}/{one.name}" if one.namespace else one.name
+        found.setdefault(f"{one.api_version}/{one.kind}", []).append(location)
     return found
 
 
@@ -158,26 +170,30 @@ def backup_facts(backup: Json | None, facts: Facts) -> BackupFacts:
 
 
 def evidence(backup: Json | None, facts: Facts) -> Json:
-    """What the plan stands on: this backup, with these contents, in this place."""
+    """What the plan is based on: the backup's identity and contents, and its storage location."""
     if backup is None:
         return {}
     meta, status, spec = backup.get("metadata") or {}, object_fields.status(backup), object_fields.spec(backup)
     location = facts.get("backupstoragelocations", str(spec.get("storageLocation", "")))
-    ends = {key: status.get(key) for key in ("phase", "startTimestamp", "completionTimestamp", "formatVersion")}
+    result = {key: status.get(key) for key in ("phase", "startTimestamp", "completionTimestamp", "formatVersion")}
     found: Json = {
-        "backup": {"name": meta.get("name", ""), "uid": meta.get("uid", ""), "digest": digest([spec_of(spec), ends])}
+        "backup": {
+            "name": meta.get("name", ""),
+            "uid": meta.get("uid", ""),
+            "digest": digest([spec_without_ttl(spec), result]),
+        }
     }
     if location is not None:
-        found["location"] = location_of(location)
+        found["location"] = location_identity(location)
     return found
 
 
-def spec_of(spec: Json) -> Json:
-    """Without the time to live: a hold that keeps it longer changes nothing of what is in it."""
+def spec_without_ttl(spec: Json) -> Json:
+    """Keeping a backup longer doesn't change what it contains."""
     return {key: value for key, value in spec.items() if key != "ttl"}
 
 
-def location_of(location: Json) -> Json:
+def location_identity(location: Json) -> Json:
     spec = object_fields.spec(location)
     store, config = spec.get("objectStorage") or {}, spec.get("config") or {}
     return {
@@ -190,16 +206,16 @@ def location_of(location: Json) -> Json:
     }
 
 
-_SIGNS = re.compile(r"[\^$+(){}|\\]|\.\*|\.\+")
+_REGEX_CHARACTERS = re.compile(r"[\^$+(){}|\\]|\.\*|\.\+")
 
 
 def is_regex(text: str) -> bool:
-    """Devtron's fields take regular expressions; Velero's only globs. `re:` says so in doubt."""
-    return text.startswith("re:") or bool(_SIGNS.search(text))
+    """Whether the name is a regular expression, as Devtron accepts; Velero accepts only globs. `re:` makes it explicit."""
+    return text.startswith("re:") or bool(_REGEX_CHARACTERS.search(text))
 
 
 def literal_pattern(wanted: list[str], inside: list[str]) -> list[str]:
-    """Names, with every regular expression replaced by the names of the backup that it matches as a whole."""
+    """The names, with every regular expression replaced by the names in the backup that it matches completely."""
     found: list[str] = []
     for name in wanted:
         if not is_regex(name):
@@ -218,6 +234,4 @@ def pattern_of(text: str) -> Pattern:
     try:
         return compile_pattern(text)
     except BadPattern as error:
-        raise UsageError(
-            f"{text[:200]!r} isn't a valid regular expression.", why=f"The engine (RE2) says: {error}."
-        ) from None
+        raise UsageError(f"`{text[:200]}` isn't a valid regular expression.", why=f"RE2 rejects it: {error}.") from None

@@ -1,4 +1,4 @@
-"""The Restore that the velero CLI would POST. Source: velero CLI v1.18 `restore create` (Complete, Validate, Run)."""
+"""Translates `restore create` into the Restore that the velero CLI would post. Source: velero CLI v1.18 `restore create` (Complete, Validate, Run)."""
 
 from __future__ import annotations
 
@@ -89,14 +89,12 @@ _SWITCHES = {
 
 
 def source(cmd: Command) -> tuple[str, str]:
-    """(backup, schedule): exactly one is set. Raises UsageError."""
+    """`(backup, schedule)`: exactly one is set. Raises UsageError."""
     backup, schedule = cmd.text("from-backup"), cmd.text("from-schedule")
     if bool(backup) == bool(schedule):
         raise UsageError(
-            "--from-backup and --from-schedule can't be combined."
-            if backup
-            else "--from-backup or --from-schedule is missing.",
-            fix="restore create --from-backup BACKUP",
+            "--from-backup and --from-schedule can't be combined." if backup else "The backup to restore is missing.",
+            fix="Use one of them." if backup else "Add --from-backup, --from-schedule or --latest.",
         )
     return backup, schedule
 
@@ -125,34 +123,34 @@ def _spec(cmd: Command, backup: str, schedule: str) -> Json:
         uploader["writeSparseFiles"] = cmd.optional_bool("write-sparse-files")
     if cmd.number("parallel-files-download"):
         uploader["parallelFilesDownload"] = cmd.number("parallel-files-download")
-    made: Json = {
+    spec: Json = {
         "hooks": {},
         "includedNamespaces": cmd.strings("include-namespaces") if cmd.has_flag("include-namespaces") else ["*"],
         "itemOperationTimeout": format_go(cmd.nanoseconds("item-operation-timeout")),
         "uploaderConfig": uploader,
     }
-    made |= {"backupName": backup} if backup else {"scheduleName": schedule}
-    made |= {field: cmd.strings(flag) for flag, field in _LISTS.items() if cmd.strings(flag)}
-    made |= {field: cmd.optional_bool(flag) for flag, field in _SWITCHES.items() if cmd.optional_bool(flag) is not None}
+    spec |= {"backupName": backup} if backup else {"scheduleName": schedule}
+    spec |= {field: cmd.strings(flag) for flag, field in _LISTS.items() if cmd.strings(flag)}
+    spec |= {field: cmd.optional_bool(flag) for flag, field in _SWITCHES.items() if cmd.optional_bool(flag) is not None}
     if cmd.pairs("namespace-mappings"):
-        made["namespaceMapping"] = cmd.pairs("namespace-mappings")
+        spec["namespaceMapping"] = cmd.pairs("namespace-mappings")
     if cmd.text("existing-resource-policy"):
-        made["existingResourcePolicy"] = cmd.text("existing-resource-policy")
+        spec["existingResourcePolicy"] = cmd.text("existing-resource-policy")
     if cmd.selector("selector") is not None:
-        made["labelSelector"] = cmd.selector("selector")
+        spec["labelSelector"] = cmd.selector("selector")
     if "or-selector" in cmd.flags:
-        made["orLabelSelectors"] = cmd.flags["or-selector"]
+        spec["orLabelSelectors"] = cmd.flags["or-selector"]
     if cmd.text("resource-modifier-configmap"):
-        made["resourceModifier"] = {
+        spec["resourceModifier"] = {
             "apiGroup": "",
             "kind": "configmap",
             "name": cmd.text("resource-modifier-configmap"),
         }
     if cmd.strings("status-include-resources"):
-        made["restoreStatus"] = {"includedResources": cmd.strings("status-include-resources")}
+        spec["restoreStatus"] = {"includedResources": cmd.strings("status-include-resources")}
         if cmd.strings("status-exclude-resources"):
-            made["restoreStatus"]["excludedResources"] = cmd.strings("status-exclude-resources")
-    return made
+            spec["restoreStatus"]["excludedResources"] = cmd.strings("status-exclude-resources")
+    return spec
 
 
 def _check(cmd: Command, facts: Facts, backup: str, schedule: str) -> None:
@@ -160,13 +158,13 @@ def _check(cmd: Command, facts: Facts, backup: str, schedule: str) -> None:
         raise UsageError("--selector and --or-selector can't be combined.", fix="Use one of them.")
     if cmd.text("existing-resource-policy") not in {"", "none", "update"}:
         raise UsageError(
-            f"--existing-resource-policy can't be `{cmd.text('existing-resource-policy')}`.",
+            f"--existing-resource-policy can't be `{cmd.text('existing-resource-policy')}`. Allowed: none, update.",
             nearest=("none", "update"),
         )
     if cmd.number("parallel-files-download") < 0:
         raise UsageError("--parallel-files-download can't be negative.")
     if backup and facts.is_absent("backups", backup):
-        raise NotFound(f"Backup `{backup}` doesn't exist.", nearest=facts.nearest("backups", backup))
+        raise NotFound(f"Backup `{backup}` doesn't exist in {facts.cluster}.", nearest=facts.nearest("backups", backup))
     if schedule and "backups" in facts.whole and not backups_of_schedule(facts, schedule):
         raise NotFound(f"Schedule `{schedule}` has no backups.", nearest=facts.nearest("schedules", schedule))
 
@@ -180,6 +178,6 @@ def backups_of_schedule(facts: Facts, schedule: str) -> list[Json]:
 
 
 def newest(backups: list[Json], phases: set[str]) -> Json | None:
-    """By start, as the CLI and the server choose."""
-    fit = [item for item in backups if (item.get("status") or {}).get("phase") in phases]
-    return max(fit, key=lambda item: str((item.get("status") or {}).get("startTimestamp") or ""), default=None)
+    """The newest backup in one of the phases, by start time, as the CLI and the server choose."""
+    matching = [item for item in backups if (item.get("status") or {}).get("phase") in phases]
+    return max(matching, key=lambda item: str((item.get("status") or {}).get("startTimestamp") or ""), default=None)

@@ -281,7 +281,7 @@ def error_lines(extra: Mapping[str, Any]) -> list[str]:
     warnings = [*(extra.get("warnings") or [])[:ERRORS_SHOWN], *(extra.get("unprotected") or [])[:REMARKS_SHOWN]]
     lines += [f"⚠️ {untrusted(limits.cut(str(each), REMARK_LENGTH))}" for each in warnings]
     if extra.get("routine"):
-        lines.append(f"Expected warnings: {untrusted(str(extra['routine'])).rstrip('.')}.")
+        lines.append(untrusted(str(extra["routine"])))
     if extra.get("check"):
         lines.append(f"Next: check that pods are Ready and PVCs are Bound: `{code(str(extra['check']))}`")
     return lines

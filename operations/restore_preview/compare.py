@@ -1,4 +1,9 @@
-"""An object of the backup beside the live one: what a server fills in is no difference. Pure."""
+"""Compares an object of the backup with the live one, without the fields that Kubernetes fills in. Pure.
+
+A comparison of the raw objects would call everything changed. The normal form keeps what people write: no identity, no
+status, no fields that the API server or a controller fills in. Values of Secrets are hashed at once, so no later step
+can show or store them.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +13,8 @@ from typing import Any
 
 from domain.json_types import Json
 
-_METADATA = frozenset({"labels", "annotations"})
-_LABELS = (
+_COMPARED_METADATA = frozenset({"labels", "annotations"})
+_IGNORED_LABELS = (
     "velero.io/",
     "controller-uid",
     "batch.kubernetes.io/",
@@ -17,7 +22,7 @@ _LABELS = (
     "pod-template-hash",
     "kubernetes.io/metadata.name",
 )
-_ANNOTATIONS = (
+_IGNORED_ANNOTATIONS = (
     "kubectl.kubernetes.io/last-applied-configuration",
     "deployment.kubernetes.io/",
     "pv.kubernetes.io/",
@@ -28,7 +33,7 @@ _ANNOTATIONS = (
     "velero.io/",
     "autoscaling.alpha.kubernetes.io/",
 )
-_FILLED: Mapping[str, tuple[str, ...]] = {
+_FIELDS_SET_BY_SERVER: Mapping[str, tuple[str, ...]] = {
     "Service": (
         "clusterIP",
         "clusterIPs",
@@ -54,41 +59,42 @@ _FILLED: Mapping[str, tuple[str, ...]] = {
     "Namespace": ("finalizers",),
 }
 CHURNS = frozenset({"spec.replicas"})
-"""An autoscaler changes it all day."""
+"""Fields that controllers change all the time, such as autoscalers."""
 NOISE = frozenset({"Event", "Lease", "EndpointSlice", "Endpoints", "PodMetrics", "ReplicaSet", "ControllerRevision"})
 
 
 def normal_form(item: Json) -> Json:
-    """What people wrote of it: without identity, status and what a server fills in."""
+    """The object as people write it: without identity, status and fields that the server fills in."""
     kind = str(item.get("kind", ""))
-    made = {key: value for key, value in item.items() if key not in {"apiVersion", "kind", "metadata", "status"}}
+    form = {key: value for key, value in item.items() if key not in {"apiVersion", "kind", "metadata", "status"}}
     meta = item.get("metadata") or {}
-    made["metadata"] = {key: _kept(meta.get(key), key) for key in _METADATA if _kept(meta.get(key), key)}
-    if isinstance(made.get("spec"), dict):
-        made["spec"] = {key: value for key, value in made["spec"].items() if key not in _FILLED.get(kind, ())}
+    metadata = {key: _compared_entries(meta.get(key), key) for key in _COMPARED_METADATA}
+    form["metadata"] = {key: entries for key, entries in metadata.items() if entries}
+    if isinstance(form.get("spec"), dict):
+        ignored = _FIELDS_SET_BY_SERVER.get(kind, ())
+        form["spec"] = {key: value for key, value in form["spec"].items() if key not in ignored}
     if kind == "Secret":
-        made = {**made, "data": {key: _digest(value) for key, value in (made.get("data") or {}).items()}}
-    found: Json = _pruned(made)
-    return found
+        form = {**form, "data": {key: _hashed(value) for key, value in (form.get("data") or {}).items()}}
+    pruned: Json = _without_empty(form)
+    return pruned
 
 
-def _kept(found: object, which: str) -> Json:
-    skipped = _LABELS if which == "labels" else _ANNOTATIONS
+def _compared_entries(found: object, which: str) -> Json:
+    ignored = _IGNORED_LABELS if which == "labels" else _IGNORED_ANNOTATIONS
     items = found.items() if isinstance(found, dict) else ()
-    return {key: value for key, value in items if not key.startswith(skipped)}
+    return {key: value for key, value in items if not key.startswith(ignored)}
 
 
-def _digest(secret: object) -> str:
-    """Values of Secrets are compared, and never kept."""
+def _hashed(secret: object) -> str:
     return blake2b(str(secret).encode(), digest_size=16).hexdigest()
 
 
 def explicit_fields(live: Json, wanted: Json) -> Json:
-    """The live Service without the node ports that nobody asks for: the server gave them."""
-    ports, asked = (live.get("spec") or {}).get("ports"), (wanted.get("spec") or {}).get("ports")
-    if not isinstance(ports, list) or not isinstance(asked, list):
+    """The live Service without node ports that the restored one doesn't request: the server assigned them."""
+    ports, requested = (live.get("spec") or {}).get("ports"), (wanted.get("spec") or {}).get("ports")
+    if not isinstance(ports, list) or not isinstance(requested, list):
         return live
-    named = {_port(port) for port in asked if isinstance(port, dict) and "nodePort" in port}
+    named = {_port(port) for port in requested if isinstance(port, dict) and "nodePort" in port}
     kept = [
         {key: value for key, value in port.items() if key != "nodePort" or _port(port) in named}
         if isinstance(port, dict)
@@ -103,10 +109,10 @@ def _port(port: Json) -> tuple[object, object]:
 
 
 def merged(wanted: Json, live: Json) -> tuple[str, ...]:
-    """What a ServiceAccount gains: both sides keep what they have, under every policy."""
+    """What a live ServiceAccount gains: Velero merges both sides under every policy."""
     found = [
         f"metadata.{which}.{key}"
-        for which in sorted(_METADATA)
+        for which in sorted(_COMPARED_METADATA)
         for key in (wanted["metadata"].get(which) or {} if "metadata" in wanted else {})
         if key not in ((live.get("metadata") or {}).get(which) or {})
     ]
@@ -118,27 +124,26 @@ def _names(account: Json, which: str) -> set[object]:
     return {one.get("name") for one in account.get(which) or [] if isinstance(one, dict)}
 
 
-def _pruned(value: Any) -> Any:
+def _without_empty(value: Any) -> Any:
     if isinstance(value, dict):
-        found = {key: _pruned(each) for key, each in value.items()}
+        found = {key: _without_empty(each) for key, each in value.items()}
         return {key: each for key, each in found.items() if each not in (None, {}, [], "")}
-    return [_pruned(each) for each in value] if isinstance(value, list) else value
+    return [_without_empty(each) for each in value] if isinstance(value, list) else value
 
 
 def differing_fields(backup: Json, live: Json) -> tuple[str, ...]:
-    """Paths that differ, at most three levels deep, in order."""
-    return tuple(dict.fromkeys(_fields(backup, live, "")))
+    """The paths that differ, at most three levels deep, in order."""
+    return tuple(dict.fromkeys(_differing(backup, live, "")))
 
 
-def _fields(one: Any, other: Any, path: str) -> Iterator[str]:
+def _differing(one: Any, other: Any, path: str) -> Iterator[str]:
     if one == other:
         return
-    deep = path.count(".") >= 2
-    if deep or not isinstance(one, dict) or not isinstance(other, dict):
+    if path.count(".") >= 2 or not isinstance(one, dict) or not isinstance(other, dict):
         yield path or "the whole object"
         return
     for key in sorted({*one, *other}):
-        yield from _fields(one.get(key), other.get(key), f"{path}.{key}" if path else str(key))
+        yield from _differing(one.get(key), other.get(key), f"{path}.{key}" if path else str(key))
 
 
 def is_controlled(item: Json) -> bool:
@@ -146,7 +151,7 @@ def is_controlled(item: Json) -> bool:
     return isinstance(owners, list) and any(isinstance(owner, dict) and owner.get("controller") for owner in owners)
 
 
-_FIXED: Mapping[str, tuple[str, ...]] = {
+_IMMUTABLE_FIELDS: Mapping[str, tuple[str, ...]] = {
     "Deployment": ("spec.selector",),
     "DaemonSet": ("spec.selector",),
     "ReplicaSet": ("spec.selector",),
@@ -155,7 +160,7 @@ _FIXED: Mapping[str, tuple[str, ...]] = {
     "StorageClass": ("provisioner", "parameters", "reclaimPolicy", "volumeBindingMode"),
     "PriorityClass": ("value", "preemptionPolicy"),
 }
-_CHANGEABLE: Mapping[str, tuple[str, ...]] = {
+_MUTABLE_SPEC_FIELDS: Mapping[str, tuple[str, ...]] = {
     "StatefulSet": (
         "spec.replicas",
         "spec.ordinals",
@@ -175,14 +180,14 @@ _CHANGEABLE: Mapping[str, tuple[str, ...]] = {
     ),
     "PersistentVolumeClaim": ("spec.resources", "spec.volumeAttributesClassName"),
 }
-"""Of their spec; the rest is fixed."""
+"""For these kinds, everything else in the spec is immutable."""
 
 
-def fixed(kind: str, live: Json, differs: tuple[str, ...], *, bound: bool = False) -> str:
-    """Why Kubernetes would not take the change, so that the live one stays under every policy; seen on a real cluster.
+def immutable_reason(kind: str, live: Json, differs: tuple[str, ...], *, bound: bool = False) -> str:
+    """Why Kubernetes rejects the change, so the live object stays under every policy; empty if it accepts it.
 
-    `bound`: a pod that has its node, or a claim that has its volume while Velero asks for another: then the patch
-    names that too, and is refused as a whole.
+    `bound`: the pod has a node, or the PVC has a volume and Velero requests another one. The patch then contains that
+    field too and is rejected as a whole. Observed on a real cluster.
     """
     spec = [path for path in differs if path.startswith("spec")]
     if kind == "Pod" and (spec or bound):
@@ -193,8 +198,8 @@ def fixed(kind: str, live: Json, differs: tuple[str, ...], *, bound: bool = Fals
         return "it's immutable" if any(not path.startswith("metadata") for path in differs) else ""
     if kind == "PersistentVolumeClaim" and bound:
         return "bound PVCs can't be changed"
-    if any(path.startswith(_FIXED.get(kind, ())) for path in differs if kind in _FIXED):
+    if any(path.startswith(_IMMUTABLE_FIELDS.get(kind, ())) for path in differs if kind in _IMMUTABLE_FIELDS):
         return "the field is immutable"
-    if kind in _CHANGEABLE and any(not path.startswith(_CHANGEABLE[kind]) for path in spec):
+    if kind in _MUTABLE_SPEC_FIELDS and any(not path.startswith(_MUTABLE_SPEC_FIELDS[kind]) for path in spec):
         return "the field is immutable"
     return ""

@@ -1,4 +1,4 @@
-"""What is live, kept small: a packed normal form of each object that the backup may meet."""
+"""An index of the live objects that the backup may touch, each in a compressed normal form to keep memory small."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ ObjectKey = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """`going`: it is being deleted, or is a volume that was released. `bound` to a node or a volume.
+    """`terminating`: it is being deleted, or is a released volume. `bound` to a node or a volume.
 
-    `claim`: of a volume, `(namespace, name)`.
+    `claim`: the PVC of a volume, as `(namespace, name)`.
     """
 
     digest: bytes
     packed: bytes
-    going: bool = False
+    terminating: bool = False
     bound: bool = False
     claim: tuple[str, str] | None = None
 
@@ -37,36 +37,36 @@ class Live:
 
 @dataclass(slots=True)
 class LiveIndex:
-    """Live objects in their packed normal form."""
+    """Keeps only the objects in `wanted`."""
 
     wanted: set[ObjectKey]
-    held: dict[ObjectKey, Live] = field(default_factory=dict)
+    objects: dict[ObjectKey, Live] = field(default_factory=dict)
 
     def add(self, kind: Kind, item: Json) -> None:
         meta = section(item, "metadata")
-        place = (kind.resource, text(meta, "namespace"), text(meta, "name"))
-        if place in self.wanted:
-            self.held[place] = _live(item)
+        key = (kind.resource, text(meta, "namespace"), text(meta, "name"))
+        if key in self.wanted:
+            self.objects[key] = _live(item)
 
-    def find(self, place: ObjectKey) -> Live | None:
-        return self.held.get(place)
+    def find(self, key: ObjectKey) -> Live | None:
+        return self.objects.get(key)
 
     def unrequested_claims(self) -> frozenset[ObjectKey]:
-        """Claims of volumes that nobody asked for."""
-        places = (("persistentvolumeclaims", *live.claim) for live in self.held.values() if live.claim is not None)
-        return frozenset(place for place in places if place not in self.wanted)
+        """The PVCs of the indexed volumes that aren't in `wanted` yet."""
+        keys = (("persistentvolumeclaims", *live.claim) for live in self.objects.values() if live.claim is not None)
+        return frozenset(key for key in keys if key not in self.wanted)
 
 
 def _live(item: Json) -> Live:
     spec, phase = section(item, "spec"), text(section(item, "status"), "phase")
     packed = packed_form(normal_form(item))
-    holder = section(spec, "claimRef")
+    claim = section(spec, "claimRef")
     return Live(
         digest=digest(packed),
         packed=zlib.compress(packed, 1),
-        going=bool(section(item, "metadata").get("deletionTimestamp")) or phase in {"Terminating", "Released"},
+        terminating=bool(section(item, "metadata").get("deletionTimestamp")) or phase in {"Terminating", "Released"},
         bound=bool(spec.get("nodeName") or spec.get("volumeName")),
-        claim=(text(holder, "namespace"), text(holder, "name")) if holder else None,
+        claim=(text(claim, "namespace"), text(claim, "name")) if claim else None,
     )
 
 

@@ -1,4 +1,4 @@
-"""What resource modifiers make of an object on its way back. Pure. Source: velero 1.18 internal/resourcemodifiers."""
+"""Applies resource modifiers to an object as Velero would. Pure. Source: velero 1.18 internal/resourcemodifiers."""
 
 from __future__ import annotations
 
@@ -16,22 +16,23 @@ from velero.documents import CONFIG_MAP_BOUNDS, BadDocument, read_json, read_yam
 from velero.fields import items, section, strings, text
 
 _STRATEGIC_GROUPS = frozenset({"", "apps", "batch", "snapshot.storage.k8s.io", "velero.io"})
-"""What Velero's server has in its scheme (pkg/cmd/server/server.go); it knows how to merge lists of nothing else."""
-_UNREADABLE = (CannotApply, UsageError, BadDocument, KeyError, TypeError)
-"""Somebody else's text: whatever is wrong in a rule is a fault of that rule."""
+"""The API groups in the Velero server's scheme (pkg/cmd/server/server.go); it can merge lists only for these."""
+_RULE_ERRORS = (CannotApply, UsageError, BadDocument, KeyError, TypeError)
+"""Rules are untrusted text: any of these errors is reported as an error of the rule."""
 
 
 @dataclass(frozen=True, slots=True)
 class Modified:
-    """`faults` are what Velero counts as errors; the object is restored all the same, unpatched by that rule.
+    """The modified object, and the numbers of the rules that were applied, matched its groupResource, or failed.
 
-    `named`: rules whose groupResource means this kind; `rules`: those whose other conditions hold too, and that were applied.
+    Velero counts each of `errors` as an error and restores the object without that rule.
     """
 
     item: Json
-    rules: tuple[int, ...] = ()
-    named: tuple[int, ...] = ()
-    faults: tuple[str, ...] = ()
+    applied: tuple[int, ...] = ()
+    matched: tuple[int, ...] = ()
+    failing: tuple[int, ...] = ()
+    errors: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,25 +40,27 @@ class Modifiers:
     rules: tuple[Json, ...] = ()
 
     def apply_to(self, item: Json, resource: str) -> Modified:
-        """Conditions speak of the object before any rule, in the namespace that it came from."""
-        made, done, named, faults = item, [], [], []
+        """Conditions are tested on the object before any rule, in its original namespace."""
+        current = item
+        applied, matched, failing, errors = [], [], [], []
         for number, rule in enumerate(self.rules, start=1):
             try:
                 conditions = section(rule, "conditions")
                 if _globbed(text(conditions, "groupResource"), resource):
-                    named.append(number)
+                    matched.append(number)
                 if not matches_conditions(conditions, item, resource):
                     continue
-                made = _patched(made, rule)
-            except _UNREADABLE as error:
-                faults.append(f"rule {number} of the resource modifiers can't be applied: {error}")
+                current = _patched(current, rule)
+            except _RULE_ERRORS as error:
+                failing.append(number)
+                errors.append(f"rule {number} of the resource modifiers can't be applied: {error}")
             else:
-                done.append(number)
-        return Modified(made, tuple(done), tuple(named), tuple(faults))
+                applied.append(number)
+        return Modified(current, tuple(applied), tuple(matched), tuple(failing), tuple(errors))
 
 
 def parse_modifiers(data: Mapping[str, Any]) -> Modifiers | None:
-    """None where Velero could not read it either."""
+    """None if Velero couldn't read the ConfigMap either."""
     if len(data) != 1:
         return None
     try:
@@ -101,26 +104,26 @@ def _globbed(pattern: str, name: str) -> bool:
 
 
 def _as_regex(pattern: str) -> str:
-    """A single star stops at a dot: `*` means `configmaps` and not `deployments.apps`."""
+    """A single star doesn't match a dot: `*` matches `configmaps` but not `deployments.apps`."""
     parts = re.split(r"(\*+|\?)", pattern)
-    signs = {"*": "[^.]*", "?": "[^.]"}
-    return "".join(signs.get(part, ".*" if part.startswith("**") else re.escape(part)) for part in parts)
+    wildcards = {"*": "[^.]*", "?": "[^.]"}
+    return "".join(wildcards.get(part, ".*" if part.startswith("**") else re.escape(part)) for part in parts)
 
 
 def _patched(item: Json, rule: Json) -> Json:
     try:
-        made = apply_json_patch(item, [_operation(patch) for patch in items(rule, "patches")])
+        patched = apply_json_patch(item, [_operation(patch) for patch in items(rule, "patches")])
     except TestFailed:
         return item
     version = text(item, "apiVersion")
     if rule.get("strategicPatches") and version.rpartition("/")[0] not in _STRATEGIC_GROUPS:
-        raise CannotApply(f"Velero knows no strategic patch of {text(item, 'kind')} ({version}): use mergePatches")
-    for ways, laid in (("mergePatches", merge_patch), ("strategicPatches", strategic_merge)):
-        for patch in items(rule, ways):
-            made = laid(made, read_yaml(text(patch, "patchData"), CONFIG_MAP_BOUNDS))
-    if not isinstance(made, dict):
+        raise CannotApply(f"Velero has no strategic patch for {text(item, 'kind')} ({version}); use mergePatches")
+    for key, merge in (("mergePatches", merge_patch), ("strategicPatches", strategic_merge)):
+        for patch in items(rule, key):
+            patched = merge(patched, read_yaml(text(patch, "patchData"), CONFIG_MAP_BOUNDS))
+    if not isinstance(patched, dict):
         raise CannotApply("the result isn't an object")
-    return made
+    return patched
 
 
 def _operation(patch: Json) -> Json:
@@ -129,7 +132,7 @@ def _operation(patch: Json) -> Json:
 
 
 def _value(text: Any) -> Any:
-    """`7` is a number, `"7"` in quotes a string, and so is what is no JSON."""
+    """`7` is a number, `"7"` in quotes is a string, and text that isn't JSON is a string."""
     if not isinstance(text, str):
         return text
     if text.lower() in {"true", "false"}:

@@ -24,17 +24,17 @@ MERGE_KEYS: Mapping[str, str] = {
     "topologySpreadConstraints": "topologyKey",
     "ownerReferences": "uid",
 }
-"""By which key Kubernetes merges the entries of these lists; all others it replaces."""
+"""The key by which Kubernetes merges the entries of a list; lists without one are replaced."""
 
 
 class CannotApply(ValueError):
-    """The patch names something that is not there."""
+    """The patch refers to something that doesn't exist."""
 
 
 class TestFailed(ValueError):
-    """A `test` of the patch does not hold: then nothing of it is done."""
+    """A `test` operation failed, so the whole patch has no effect."""
 
-    __test__ = False  # no test of ours
+    __test__ = False  # pytest would collect the class by its name
 
 
 def merge_patch(target: Any, patch: Any) -> Any:
@@ -50,7 +50,7 @@ def merge_patch(target: Any, patch: Any) -> Any:
 
 
 def strategic_merge(target: Any, patch: Any) -> Any:
-    """Lists whose entries have a key are merged by it."""
+    """Like `merge_patch`, but lists whose entries have a key are merged by that key."""
     if not isinstance(patch, dict):
         return patch
     merged = dict(target) if isinstance(target, dict) else {}
@@ -58,22 +58,22 @@ def strategic_merge(target: Any, patch: Any) -> Any:
         if value is None:
             merged.pop(key, None)
         elif isinstance(value, list) and isinstance(merged.get(key), list) and (by := _merge_key(key, value)):
-            merged[key] = _entries(merged[key], value, by)
+            merged[key] = _merge_entries(merged[key], value, by)
         elif key != "$patch":
             merged[key] = strategic_merge(merged.get(key), value)
     return merged
 
 
 def _merge_key(field: str, patch: list[Any]) -> str:
-    """Ports are of containers or of services."""
+    """The key of the list; `ports` has one key in containers and another one in services."""
     by = MERGE_KEYS.get(field, "")
     if field == "ports":
         by = "containerPort" if all(isinstance(one, dict) and "containerPort" in one for one in patch) else "port"
     return by if all(isinstance(one, dict) and by in one for one in patch) else ""
 
 
-def _entries(here: list[Any], patch: list[Json], by: str) -> list[Any]:
-    merged = list(here)
+def _merge_entries(target: list[Any], patch: list[Json], by: str) -> list[Any]:
+    merged = list(target)
     for one in patch:
         at = next((n for n, old in enumerate(merged) if isinstance(old, dict) and old.get(by) == one[by]), None)
         if one.get("$patch") == "delete":
@@ -86,13 +86,13 @@ def _entries(here: list[Any], patch: list[Json], by: str) -> list[Any]:
 
 
 def apply_json_patch(document: Any, operations: list[Json]) -> Any:
-    """All of them in order. Raises TestFailed or CannotApply."""
+    """Applies the operations in order. Raises TestFailed or CannotApply."""
     for operation in operations:
-        document = _step(document, operation)
+        document = _apply_operation(document, operation)
     return document
 
 
-def _step(document: Any, operation: Json) -> Any:
+def _apply_operation(document: Any, operation: Json) -> Any:
     path, value = _keys(operation.get("path")), operation.get("value")
     match operation.get("op"):
         case "test":
@@ -146,7 +146,7 @@ def _index(key: str, highest: int) -> int:
 
 
 def _put(node: Any, keys: list[str], value: Any, *, insert: bool) -> Any:
-    """A copy of `node` with the value in it."""
+    """A copy of `node` with the value at the path."""
     if not keys:
         return value
     first, rest = keys[0], keys[1:]

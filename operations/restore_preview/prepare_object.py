@@ -1,6 +1,6 @@
-"""An object of the backup as Velero makes it ready for its new life, before anything is compared. Pure.
+"""Prepares an object of the backup for the comparison, as Velero prepares it before it creates the object. Pure.
 
-Source of the rules: velero 1.18 pkg/restore (resetMetadataAndStatus) and its actions, kind by kind.
+Source: velero 1.18 pkg/restore (resetMetadataAndStatus) and its restore item actions, kind by kind.
 """
 
 from __future__ import annotations
@@ -13,23 +13,23 @@ from velero.documents import MANIFEST_BOUNDS, BadDocument, read_json
 from velero.fields import items, number, section, text
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
-_KEPT = frozenset({"name", "namespace", "labels", "annotations", "finalizers"})
+_KEPT_METADATA = frozenset({"name", "namespace", "labels", "annotations", "finalizers"})
 _BINDINGS = frozenset({"RoleBinding", "ClusterRoleBinding"})
 
 
 def prepare_object(item: Json, scope: Scope) -> Json:
-    """Still in the namespace that it came from: modifiers go by that one."""
+    """The object without status and identity, still in its original namespace: modifiers are matched by that one."""
     kind, meta = text(item, "kind"), section(item, "metadata")
-    made = {key: value for key, value in item.items() if key != "status"}
-    made["metadata"] = {key: value for key, value in meta.items() if key in _KEPT}
+    prepared = {key: value for key, value in item.items() if key != "status"}
+    prepared["metadata"] = {key: value for key, value in meta.items() if key in _KEPT_METADATA}
     if kind == "Service":
-        made["spec"] = _service(item, kept=scope.spec.get("preserveNodePorts") is True)
+        prepared["spec"] = _service_spec(item, keep_node_ports=scope.spec.get("preserveNodePorts") is True)
     elif kind == "ServiceAccount":
         tokens = f"{text(meta, 'name')}-token-"
-        made["secrets"] = [one for one in items(item, "secrets") if not text(one, "name").startswith(tokens)]
+        prepared["secrets"] = [one for one in items(item, "secrets") if not text(one, "name").startswith(tokens)]
     elif kind in _BINDINGS:
-        made["subjects"] = [_subject(one, scope) for one in items(item, "subjects")]
-    return made
+        prepared["subjects"] = [_subject(one, scope) for one in items(item, "subjects")]
+    return prepared
 
 
 def _subject(subject: Json, scope: Scope) -> Json:
@@ -37,33 +37,33 @@ def _subject(subject: Json, scope: Scope) -> Json:
     return {**subject, "namespace": scope.target_namespace(namespace)} if namespace else subject
 
 
-def _service(item: Json, *, kept: bool) -> Json:
-    """A node port that its author chose comes back whatever is asked; one that was given only if it is to be kept."""
+def _service_spec(item: Json, *, keep_node_ports: bool) -> Json:
+    """Velero always keeps node ports that the author chose, and assigned ones only with --preserve-nodeports."""
     spec = section(item, "spec")
-    made = {key: value for key, value in spec.items() if key not in {"clusterIP", "clusterIPs"}}
+    prepared = {key: value for key, value in spec.items() if key not in {"clusterIP", "clusterIPs"}}
     if text(spec, "clusterIP") == "None":
-        made["clusterIP"] = "None"
-    if kept or text(spec, "type") == "ExternalName" or "ports" not in spec:
-        return made
-    chosen = _chosen(item)
-    made["ports"] = [
-        {key: value for key, value in port.items() if key != "nodePort" or _is(port, chosen)}
+        prepared["clusterIP"] = "None"
+    if keep_node_ports or text(spec, "type") == "ExternalName" or "ports" not in spec:
+        return prepared
+    chosen = _chosen_ports(item)
+    prepared["ports"] = [
+        {key: value for key, value in port.items() if key != "nodePort" or _is_chosen(port, chosen)}
         for port in items(spec, "ports")
     ]
-    return made
+    return prepared
 
 
-def _is(port: Json, chosen: frozenset[tuple[str, object]]) -> bool:
+def _is_chosen(port: Json, chosen: frozenset[tuple[str, object]]) -> bool:
     if text(port, "name") and ("name", text(port, "name")) in chosen:
         return True
-    mine: set[tuple[str, object]] = {("port", f"{number(port, 'port')}/{text(port, 'protocol') or 'TCP'}")}
+    keys: set[tuple[str, object]] = {("port", f"{number(port, 'port')}/{text(port, 'protocol') or 'TCP'}")}
     if not text(port, "name"):
-        mine.add(("nodePort", number(port, "nodePort")))
-    return bool(mine & chosen)
+        keys.add(("nodePort", number(port, "nodePort")))
+    return bool(keys & chosen)
 
 
-def _chosen(item: Json) -> frozenset[tuple[str, object]]:
-    """By what was last applied; else by who owns the field."""
+def _chosen_ports(item: Json) -> frozenset[tuple[str, object]]:
+    """The ports whose node port the author chose: by the last-applied annotation, else by the managed fields."""
     applied = section(item, "metadata", "annotations").get(LAST_APPLIED)
     return frozenset(_applied(applied) if isinstance(applied, str) else _owned(item))
 
@@ -82,9 +82,9 @@ def _owned(item: Json) -> Iterator[tuple[str, object]]:
                 yield "port", f"{number(named, 'port')}/{text(named, 'protocol') or 'TCP'}"
 
 
-def _parsed(words: str) -> Json:
+def _parsed(document: str) -> Json:
     try:
-        found = read_json(words, MANIFEST_BOUNDS)
+        found = read_json(document, MANIFEST_BOUNDS)
     except BadDocument:
         return {}
     return found if isinstance(found, dict) else {}
@@ -95,7 +95,7 @@ def node_ports(service: Json) -> tuple[int, ...]:
 
 
 def following_objects(item: Json) -> Iterator[tuple[str, str]]:
-    """What comes along with it although nothing asks for it: (resource, name), in the same namespace or none."""
+    """The objects that Velero restores along with it: (resource, name), in the same namespace or cluster-scoped."""
     spec = section(item, "spec")
     if text(item, "kind") == "Pod":
         for volume in items(spec, "volumes"):
@@ -110,7 +110,7 @@ def following_objects(item: Json) -> Iterator[tuple[str, str]]:
 
 
 def exclusion_reason(item: Json) -> str:
-    """Why Velero takes it and then does not restore it."""
+    """Why Velero selects the object and doesn't restore it; empty if it does."""
     meta = section(item, "metadata")
     if text(item, "kind") == "APIService" and "kube-aggregator.kubernetes.io/automanaged" in section(meta, "labels"):
         return "created by Kubernetes"

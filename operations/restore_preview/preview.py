@@ -1,4 +1,8 @@
-"""What a restore would change: every object in one class, counted, and the set that an approval is bound to. Pure."""
+"""The result of a preview: what happens to each object, as a summary, a report and the impact of an approval. Pure.
+
+An approval is bound to `impact`: if a later preview shows other changes, the approval no longer holds. So it contains
+only what matters and is stable; objects that controllers change all the time are left out.
+"""
 
 from __future__ import annotations
 
@@ -10,66 +14,65 @@ from enum import StrEnum
 from domain.counting import counted, plural_of
 from operations.restore_preview.compare import CHURNS, NOISE
 
-SHOWN = 8
-LONGEST = 2_000_000
-CLASSLESS = (
+MAX_SHOWN = 8
+MAX_NAMED_ONLY = 3
+MAX_REPORT_LENGTH = 2_000_000
+MISSING_CLASS = (
     "This PVC stays Pending because its storage class doesn't exist",
     "These PVCs stay Pending because their storage class doesn't exist",
 )
-CLASSES = "Create the storage class, or map it with a ConfigMap in Velero's namespace: labels velero.io/plugin-config= and velero.io/change-storage-class=RestoreItemAction, data OLD: NEW."
-EMPTY_VOLUMES = 'For new, empty volumes use a --modifier: groupResource persistentvolumeclaims, mergePatches, {"spec":{"volumeName":null}}.'
-WAITS = "The restore waits for objects that are being deleted, up to ten minutes by default (Velero's --terminating-resource-timeout). Its phase stays InProgress"
+MISSING_CLASS_FIX = "Create the storage class, or map it with a ConfigMap in Velero's namespace: labels velero.io/plugin-config= and velero.io/change-storage-class=RestoreItemAction, data OLD: NEW."
+EMPTY_VOLUMES_FIX = 'For new, empty volumes, add a --modifier: groupResource persistentvolumeclaims, mergePatches {"spec":{"volumeName":null}}.'
+WAITS = "The restore waits for objects that are being deleted, up to 10 minutes by default (Velero's --terminating-resource-timeout). Its phase stays InProgress"
 
 
 class Fate(StrEnum):
     NEW = "new"
     UNCHANGED = "unchanged"
     CHANGED = "changed"
-    """There and different, and Velero changes it."""
+    """It exists with differences, and Velero updates it."""
     KEPT = "kept"
-    """There and different, and stays as it is."""
-    FIXED = "stays"
-    """There and different; Kubernetes takes no change of it."""
-    GOING = "going"
-    """There and being deleted."""
-    LEFT = "excluded"
-    """In the backup, and not restored as an object."""
+    """It exists with differences, and Velero leaves it unchanged."""
+    IMMUTABLE = "immutable"
+    """It exists with differences, and Kubernetes rejects the update."""
+    TERMINATING = "terminating"
+    """It exists and is being deleted."""
+    EXCLUDED = "excluded"
+    """It is in the backup, and Velero doesn't restore it as an object."""
     REFUSED = "refused"
-    """The API server takes it not, which is an error of the restore."""
+    """The API server rejects it, which is an error of the restore."""
     NOT_SERVED = "not served"
     UNREAD = "not checked"
 
 
-WORDS = {
+SENTENCES = {
     Fate.NEW: ("would be created", "would be created"),
     Fate.CHANGED: ("would be changed", "would be changed"),
     Fate.KEPT: ("exists with differences and is left unchanged", "exist with differences and are left unchanged"),
-    Fate.FIXED: ("differs but can't be changed", "differ but can't be changed"),
+    Fate.IMMUTABLE: ("differs but can't be changed", "differ but can't be changed"),
     Fate.UNCHANGED: ("exists and is identical", "exist and are identical"),
-    Fate.GOING: (
+    Fate.TERMINATING: (
         "is being deleted; Velero treats it as existing and doesn't restore it",
         "are being deleted; Velero treats them as existing and doesn't restore them",
     ),
-    Fate.LEFT: ("isn't restored by Velero", "aren't restored by Velero"),
+    Fate.EXCLUDED: ("isn't restored by Velero", "aren't restored by Velero"),
     Fate.REFUSED: ("would be rejected by the cluster", "would be rejected by the cluster"),
     Fate.NOT_SERVED: (
         "has an API version this cluster doesn't serve and isn't restored",
         "have an API version this cluster doesn't serve and aren't restored",
     ),
-    Fate.UNREAD: (
-        "wasn't compared: the bot has no permission to read it",
-        "weren't compared: the bot has no permission to read them",
-    ),
+    Fate.UNREAD: ("wasn't compared", "weren't compared"),
 }
-"""Of one object, and of several."""
-_NAMED = frozenset({Fate.CHANGED, Fate.KEPT, Fate.FIXED, Fate.GOING, Fate.REFUSED})
+"""How the sentence goes on, for one object and for several."""
+_NAMED_FATES = frozenset({Fate.CHANGED, Fate.KEPT, Fate.IMMUTABLE, Fate.TERMINATING, Fate.REFUSED})
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`fields` differ; `why` it fares so; `controlled` by another object, which looks after it.
+    """What happens to one object, and `why`. `fields` are the ones that differ.
 
-    `modified` by resource modifiers on its way; `merged` with what is there, as ServiceAccounts are under every policy.
+    `controlled`: another object owns and manages it. `modified`: resource modifiers changed it. `merged`: the live and the
+    restored object are merged, as ServiceAccounts are under every policy.
     """
 
     kind: str
@@ -79,7 +82,7 @@ class Row:
     fields: tuple[str, ...] = ()
     why: str = ""
     controlled: bool = False
-    across: bool = False
+    cluster_scoped: bool = False
     modified: bool = False
     merged: bool = False
 
@@ -89,24 +92,24 @@ class Row:
 
     @property
     def line(self) -> str:
-        more = f" ({', '.join(self.fields[:SHOWN])})" if self.fields else ""
+        more = f" ({', '.join(self.fields[:MAX_SHOWN])})" if self.fields else ""
         more += " [modified]" if self.modified else ""
         return f"{self.fate.value:<14} {self.kind} {self.location}{more}" + (f": {self.why}" if self.why else "")
 
     @property
     def is_impact(self) -> bool:
-        """Whether it is part of the impact: what changes by itself all day would make every approval stale."""
+        """Whether it is part of the impact. What controllers change all the time would invalidate every approval."""
         if self.fate not in {Fate.NEW, Fate.CHANGED} or self.controlled or self.kind in NOISE:
             return False
         return self.fate is Fate.NEW or not set(self.fields) <= CHURNS
 
     @property
     def is_warning(self) -> bool:
-        """Velero says a warning of what is there and differs.
+        """Whether Velero surely warns about it.
 
-        It also does of objects that are equal to people: what a server filled in counts for it, and who wrote what when.
+        It also warns about objects that are identical here: it compares fields that the server fills in, and managed fields.
         """
-        return self.fate in {Fate.KEPT, Fate.FIXED} and not self.merged
+        return self.fate in {Fate.KEPT, Fate.IMMUTABLE} and not self.merged
 
     @property
     def is_failure(self) -> bool:
@@ -114,139 +117,169 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
-    """A volume of the backup: whether its data comes back, and why not. `over`: into a volume that is there already."""
+class VolumeOutcome:
+    """Whether the data of a volume is restored, and why not. `overwrites`: files in an existing volume are overwritten."""
 
-    shown: str
-    comes_back: bool
+    name: str
+    is_restored: bool
     why: str = ""
-    over: bool = False
+    overwrites: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
     rows: tuple[Row, ...]
-    claims: tuple[Claim, ...] = ()
+    volume_outcomes: tuple[VolumeOutcome, ...] = ()
     hooks: tuple[str, ...] = ()
-    classless: tuple[str, ...] = ()
-    """New claims whose storage class this cluster does not have."""
-    waits: tuple[str, ...] = ()
-    """What has to be gone before it goes on."""
-    faults: tuple[str, ...] = ()
-    """Errors beside those of the rows that are refused."""
-    unsure: tuple[str, ...] = ()
-    """What could not be looked at, and may go wrong."""
+    missing_classes: tuple[str, ...] = ()
+    """New PVCs whose storage class doesn't exist in this cluster, each with the class."""
+    blockers: tuple[str, ...] = ()
+    """Objects whose deletion the restore waits for."""
+    other_errors: tuple[str, ...] = ()
+    """Errors in addition to those of the rows."""
+    unpredictable: tuple[str, ...] = ()
+    """What couldn't be checked and may fail."""
     terminating: tuple[str, ...] = ()
-    """Namespaces that it goes into and that are being deleted."""
+    """Target namespaces that are being deleted."""
     pending: tuple[str, ...] = ()
-    """PVCs that find no volume, with the reason."""
-    originals: tuple[str, ...] = ()
-    """PVCs in another namespace that take the original's volume itself."""
-    addresses: tuple[str, ...] = ()
-    """Services that get something anew."""
-    idle_hooks: tuple[str, ...] = ()
+    """PVCs that stay Pending, with the reason."""
+    original_volumes: tuple[str, ...] = ()
+    """PVCs in another namespace that bind to the original volume."""
+    new_addresses: tuple[str, ...] = ()
+    """Services that get new addresses."""
+    skipped_hooks: tuple[str, ...] = ()
     patches: tuple[str, ...] = ()
-    """What resource modifiers change, field by field."""
-    unpatched: tuple[str, ...] = ()
-    """Rules of the resource modifiers that Velero could not apply, or that mean nothing in the backup."""
-    idle: tuple[str, ...] = ()
-    """Rules whose conditions hold for nothing that is restored."""
+    """Changes by resource modifiers, one line per field."""
+    modifier_errors: tuple[str, ...] = ()
+    """Why the resource modifiers must not run: rules that fail or match no restored resource."""
+    rules_without_effect: tuple[str, ...] = ()
+    """Rules whose conditions no restored object meets."""
 
     @property
     def impact(self) -> frozenset[str]:
         changed = {f"{row.kind} {row.location} {row.fate.value}" for row in self.rows if row.is_impact}
-        return frozenset(changed | {f"Volume {claim.shown} restored" for claim in self.claims if claim.comes_back})
+        return frozenset(
+            changed | {f"Volume {claim.name} restored" for claim in self.volume_outcomes if claim.is_restored}
+        )
 
     @property
     def errors(self) -> tuple[str, ...]:
-        """What makes it PartiallyFailed."""
+        """The errors that would make the restore PartiallyFailed."""
         refused = (f"{row.kind} {row.location}: {row.why or row.fate.value}" for row in self.rows if row.is_failure)
-        return (*refused, *self.faults)
+        return (*refused, *self.other_errors)
 
     @property
     def phase(self) -> str:
-        """In which it would end, as far as can be told."""
+        """The predicted phase."""
         return "PartiallyFailed" if self.errors else "Completed"
 
     def rows_with(self, *fates: Fate) -> tuple[Row, ...]:
         return tuple(row for row in self.rows if row.fate in fates)
 
     def summary(self) -> tuple[str, ...]:
-        """Fits a message: counts per class with the kinds, and names where they matter."""
-        lines = [_class(fate, self.rows_with(fate)) for fate in WORDS if self.rows_with(fate)]
+        """Lines for a message: counts for each fate with kinds, and names where they matter."""
+        lines = [_fate_line(fate, self.rows_with(fate)) for fate in SENTENCES if self.rows_with(fate)]
         if not lines:
             return ("Nothing in the backup is selected.",)
-        return (*lines, *self._around(), *self._volumes(), *self._ending())
+        return (*lines, *self._modifications(), *self._volume_lines(), *self._consequences())
 
-    def _around(self) -> Iterable[str]:
-        if across := [row for row in self.rows_with(Fate.NEW, Fate.CHANGED) if row.across and row.kind != "Namespace"]:
-            yield f"Cluster-scoped among them: {_names(row.location for row in across)}."
+    def _modifications(self) -> Iterable[str]:
+        if found := [
+            row for row in self.rows_with(Fate.NEW, Fate.CHANGED) if row.cluster_scoped and row.kind != "Namespace"
+        ]:
+            yield f"Cluster-scoped: {_names(row.location for row in found)}."
         if modified := [f"{row.kind} {row.location}" for row in self.rows if row.modified]:
             yield f"Changed by resource modifiers: {_names(modified)}."
-        yield from self.patches[:SHOWN]
-        if len(self.patches) > SHOWN:
-            yield f"… and {len(self.patches) - SHOWN} more fields, all of them in the report."
-        yield from self.idle
+        yield from self.patches[:MAX_SHOWN]
+        if (more := len(self.patches) - MAX_SHOWN) > 0:
+            yield f"… and {counted(more, 'more field')}. The report lists {plural_of(more, 'it', 'all of them')}."
+        yield from self.rules_without_effect
 
-    def _volumes(self) -> Iterable[str]:
-        if back := [claim.shown for claim in self.claims if claim.comes_back]:
+    def _volume_lines(self) -> Iterable[str]:
+        if back := [claim.name for claim in self.volume_outcomes if claim.is_restored]:
             yield f"Volume data restored: {_names(back)}."
-        if over := [claim.shown for claim in self.claims if claim.over]:
-            yield f"Files overwritten in existing volumes: {_names(over)}."
-        if not_back := [f"{claim.shown} ({claim.why})" for claim in self.claims if not claim.comes_back]:
+        if over := [claim.name for claim in self.volume_outcomes if claim.overwrites]:
+            yield f"⚠️ Files overwritten in existing volumes: {_names(over)}."
+        if not_back := [f"{claim.name} ({claim.why})" for claim in self.volume_outcomes if not claim.is_restored]:
             yield f"Volume data NOT restored: {_names(not_back)}."
-        if self.classless:
-            yield f"{plural_of(len(self.classless), *CLASSLESS)}: {_names(self.classless)}. {CLASSES}"
+        if self.missing_classes:
+            yield f"{plural_of(len(self.missing_classes), *MISSING_CLASS)}: {_names(self.missing_classes)}. {MISSING_CLASS_FIX}"
         if self.pending:
-            yield f"PVCs that stay Pending: {_names(self.pending)}. {EMPTY_VOLUMES}"
-        if self.originals:
-            yield f"PVCs that take the original volume itself, not a copy: {_names(self.originals)}. {EMPTY_VOLUMES}"
+            yield f"PVCs that stay Pending: {_names(self.pending)}. {EMPTY_VOLUMES_FIX}"
+        if self.original_volumes:
+            yield f"PVCs that bind to the original volume, not to a copy: {_names(self.original_volumes)}. {EMPTY_VOLUMES_FIX}"
 
-    def _ending(self) -> Iterable[str]:
+    def _consequences(self) -> Iterable[str]:
         if self.hooks:
             yield f"Hooks that run in pods (init containers or commands): {_names(self.hooks)}."
-        if self.idle_hooks:
-            yield f"Hooks that do not run, since they do not name a target namespace: {_names(self.idle_hooks)}."
-        if self.addresses:
-            yield f"Services that get new addresses: {_names(self.addresses)}. Whatever uses the old ones has to change."
-        if self.waits:
-            yield f"{WAITS}: {_names(self.waits)}."
+        if self.skipped_hooks:
+            yield f"Hooks that don't run because they name no target namespace: {_names(self.skipped_hooks)}."
+        if self.new_addresses:
+            yield f"Services that get new addresses: {_names(self.new_addresses)}. Update clients that use the old ones."
+        if self.blockers:
+            yield f"{WAITS}: {_names(self.blockers)}."
         if warned := sum(row.is_warning for row in self.rows):
-            yield f"Velero warns of {warned} of them or more, which by itself is no failure."
-        if self.unsure:
-            yield f"Can't be predicted: {_names(self.unsure)}."
+            yield f"Velero will report at least {counted(warned, 'warning')}. Warnings don't make a restore fail."
+        if self.unpredictable:
+            yield f"Can't be predicted: {_names(self.unpredictable)}."
         if self.errors:
             yield f"The restore would end {self.phase}: {_names(self.errors)}."
 
     def report(self) -> str:
-        """All of it, for a file."""
+        """The summary and a line for each object, as text for a file."""
         lines = [*self.summary(), "", *(row.line for row in sorted(self.rows, key=_order))]
         lines += [
-            f"volume         {claim.shown}: {'restored' if claim.comes_back else claim.why}" for claim in self.claims
+            f"volume         {claim.name}: {'restored' if claim.is_restored else claim.why}"
+            for claim in self.volume_outcomes
         ]
-        lines += [f"modifier       {patch}" for patch in self.patches[SHOWN:]]
+        lines += [f"modifier       {patch}" for patch in self.patches[MAX_SHOWN:]]
         text = "\n".join(lines) + "\n"
-        return text if len(text) <= LONGEST else text[:LONGEST] + "… and more\n"
+        return text if len(text) <= MAX_REPORT_LENGTH else text[:MAX_REPORT_LENGTH] + "… and more\n"
 
 
-def _class(fate: Fate, rows: tuple[Row, ...]) -> str:
-    kinds = Counter(row.kind for row in rows)
-    told = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(SHOWN))
-    text = f"{counted(len(rows), 'object')} {plural_of(len(rows), *WORDS[fate])}: {told}"
-    if fate in _NAMED:
-        text += f". {_names(_changed(row) for row in rows)}"
-    return text + ("" if text.endswith(".") else ".")
+def _fate_line(fate: Fate, rows: tuple[Row, ...]) -> str:
+    if fate is Fate.UNREAD:
+        return " ".join(_unread_sentences(rows))
+    sentence = f"{counted(len(rows), 'object')} {plural_of(len(rows), *SENTENCES[fate])}"
+    names = _names(_described(row) for row in rows)
+    if len(rows) <= MAX_NAMED_ONLY and fate in {Fate.NEW, *_NAMED_FATES}:
+        return f"{sentence}: {names}."
+    return f"{sentence}: {_kinds(rows)}." + (f" {names}." if fate in _NAMED_FATES else "")
 
 
-def _changed(row: Row) -> str:
+def _unread_sentences(rows: tuple[Row, ...]) -> Iterable[str]:
+    """Rows without a reason are those that the bot may not read."""
+    verb = SENTENCES[Fate.UNREAD]
+    if unserved := [row for row in rows if row.why]:
+        yield f"{_kinds(unserved)} {plural_of(len(unserved), *verb)}: {unserved[0].why}."
+    if forbidden := [row for row in rows if not row.why]:
+        kinds = {row.kind for row in forbidden}
+        objects = _plural(kinds.pop()) if len(kinds) == 1 else "them"
+        yield f"{_kinds(forbidden)} {plural_of(len(forbidden), *verb)}: the bot has no permission to read {objects}."
+
+
+def _kinds(rows: Iterable[Row]) -> str:
+    kinds = Counter(row.kind for row in rows).most_common(MAX_SHOWN)
+    return ", ".join(counted(count, kind, _plural(kind)) for kind, count in kinds)
+
+
+def _plural(kind: str) -> str:
+    if kind.endswith("y"):
+        return f"{kind[:-1]}ies"
+    if kind.endswith("Endpoints"):
+        return kind
+    return f"{kind}es" if kind.endswith(("s", "x", "ch")) else f"{kind}s"
+
+
+def _described(row: Row) -> str:
     why = f": {row.why}" if row.fate is Fate.REFUSED else ""
     return f"{row.kind} {row.location}" + (f" ({', '.join(row.fields[:3])})" if row.fields else "") + why
 
 
 def _names(found: Iterable[str]) -> str:
     names = list(found)
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more
+    more = f" and {len(names) - MAX_SHOWN} more" if len(names) > MAX_SHOWN else ""
+    return ", ".join(names[:MAX_SHOWN]) + more
 
 
 def _order(row: Row) -> tuple[int, str, str]:

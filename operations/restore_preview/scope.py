@@ -1,4 +1,4 @@
-"""What of a backup a restore takes. Pure. Source of the rules: velero 1.18 pkg/restore/restore.go."""
+"""Selects the objects of a backup that a restore includes. Pure. Source: velero 1.18 pkg/restore/restore.go."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FOLLOWERS = frozenset({"persistentvolumeclaims", "priorityclasses.scheduling.k8s
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Of one RestoreSpec."""
+    """The selection of one RestoreSpec."""
 
     spec: Json
 
@@ -28,31 +28,31 @@ class Scope:
 
     @property
     def is_everything(self) -> bool:
-        """All namespaces are meant: then cluster-scoped objects come along unless told not to."""
+        """Whether all namespaces are included: then cluster-scoped objects are too, unless the spec excludes them."""
         included = self.spec.get("includedNamespaces") or ["*"]
         return "*" in included and not self.spec.get("excludedNamespaces")
 
     def includes_kind(self, resource: str) -> bool:
-        """`resource` as the archive's directories have it: `deployments.apps`."""
+        """`resource` as in the archive's directories: `deployments.apps`."""
         included = self.spec.get("includedResources") or ["*"]
         excluded = self.spec.get("excludedResources") or []
-        return _named(included, resource) and not _named(excluded, resource) and resource not in NEVER
+        return _names_resource(included, resource) and not _names_resource(excluded, resource) and resource not in NEVER
 
     @property
-    def across(self) -> bool:
-        said = self.spec.get("includeClusterResources")
-        return said if isinstance(said, bool) else self.is_everything
+    def includes_cluster_scoped(self) -> bool:
+        value = self.spec.get("includeClusterResources")
+        return value if isinstance(value, bool) else self.is_everything
 
     def includes_location(self, resource: str, namespace: str, name: str) -> bool:
-        """A Namespace comes along with what is in it; another cluster-scoped object has to be asked for."""
+        """A Namespace is included with its contents; other cluster-scoped objects only if the spec includes them."""
         if resource == "namespaces":
             return self.includes_namespace(name)
         if not self.includes_kind(resource):
             return False
-        return self.includes_namespace(namespace) if namespace else self.across
+        return self.includes_namespace(namespace) if namespace else self.includes_cluster_scoped
 
     def may_follow(self, resource: str, namespace: str) -> bool:
-        """Whether it may come along with what needs it, whatever its labels: a pod's claims, their volumes."""
+        """Whether it may be restored along with an object that needs it, whatever its labels: PVCs of pods, their PVs."""
         if resource not in FOLLOWERS or not self.includes_kind(resource):
             return False
         return (
@@ -60,30 +60,29 @@ class Scope:
         )
 
     def includes(self, resource: str, namespace: str, item: Json) -> bool:
-        """A Namespace of its own accord only with everything; else it comes with what is in it."""
+        """Whether the object itself is selected. A Namespace is only if everything is restored."""
         meta = item.get("metadata") or {}
         if not self.includes_location(resource, namespace, str(meta.get("name", ""))):
             return False
-        if resource == "namespaces" and not (self.across and self.includes_kind(resource)):
+        if resource == "namespaces" and not (self.includes_cluster_scoped and self.includes_kind(resource)):
             return False
-        return self._labelled(meta.get("labels") or {}) and not _finished(resource, item, meta)
+        return self._matches_labels(meta.get("labels") or {}) and not _is_skipped(resource, item, meta)
 
-    def _labelled(self, labels: dict[str, str]) -> bool:
-        several = self.spec.get("orLabelSelectors") or []
-        one = self.spec.get("labelSelector")
-        chosen = [one] if one is not None else several
-        return not chosen or any(selector_matches(each, labels) for each in chosen)
+    def _matches_labels(self, labels: dict[str, str]) -> bool:
+        selector = self.spec.get("labelSelector")
+        selectors = [selector] if selector is not None else self.spec.get("orLabelSelectors") or []
+        return not selectors or any(selector_matches(each, labels) for each in selectors)
 
 
-def _named(names: list[str], resource: str) -> bool:
+def _names_resource(names: list[str], resource: str) -> bool:
     plural = resource.partition(".")[0]
     return any(
         name in {"*", resource, plural} or name.rstrip("s") == plural.rstrip("s") for name in map(str.lower, names)
     )
 
 
-def _finished(resource: str, item: Json, meta: Json) -> bool:
-    """Velero leaves out what has run to its end, and mirrors of static pods."""
+def _is_skipped(resource: str, item: Json, meta: Json) -> bool:
+    """Velero skips finished pods and jobs, and mirrors of static pods."""
     status = item.get("status") or {}
     if resource == "pods":
         mirror = "kubernetes.io/config.mirror" in (meta.get("annotations") or {})

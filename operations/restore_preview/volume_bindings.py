@@ -1,7 +1,8 @@
-"""What becomes of a new PVC that still names the volume of the original, and of the addresses of new Services. Pure.
+"""Predicts the binding of new PVCs that name a volume, and the new addresses of Services. Pure.
 
-Seen on a real Velero 1.18: it drops `volumeName` only where it has a new volume provisioned. A PVC whose volume has the
-reclaim policy Retain, or whose volume is left out of the restore, comes back with the name of the original's volume.
+Observed with Velero 1.18: it removes `volumeName` from a PVC only if a new volume is provisioned. A PVC whose volume has
+the reclaim policy Retain, or whose volume isn't part of the restore, is restored with the name of the original volume. It
+then stays Pending, or binds to the original data.
 """
 
 from __future__ import annotations
@@ -19,16 +20,16 @@ from velero.fields import section, text
 class BindingOutcome(StrEnum):
     PENDING = "pending"
     ORIGINAL = "original"
-    """It takes the original's volume itself, with what is in it."""
+    """The PVC binds to the original volume itself, with its data."""
     UNSURE = "unsure"
     FINE = "fine"
 
 
 @dataclass(frozen=True, slots=True)
 class BindingRequest:
-    """A new PVC that asks for `volume` by name. `restored` is the volume's row, if it is part of the restore.
+    """A new PVC that names `volume`. `restored` is the volume's row, if the volume is part of the restore.
 
-    `known`: volumes were looked at. `mapped`: it goes into another namespace than the original's.
+    `known`: volumes could be read. `mapped`: the PVC is restored into another namespace.
     """
 
     claim: Row
@@ -40,46 +41,44 @@ class BindingRequest:
 
 
 def predict_binding(request: BindingRequest) -> tuple[BindingOutcome, str]:
-    """With the reason, as the rest of a sentence."""
-    if request.restored is not None and request.restored.fate is Fate.LEFT:
+    """The outcome and its reason, as part of a sentence."""
+    if request.restored is not None and request.restored.fate is Fate.EXCLUDED:
         return BindingOutcome.FINE, ""
     if not request.known:
-        return BindingOutcome.UNSURE, f"whether volume {request.volume} of PVC {request.claim.location} is free"
+        return BindingOutcome.UNSURE, f"whether volume `{request.volume}` of PVC {request.claim.location} is free"
     if request.live is None:
         return _without_live(request)
     holder = request.live.claim
     if holder == (request.claim.namespace, request.claim.name):
-        why = (
-            f"volume {request.volume} still belongs to the deleted PVC: clear its spec.claimRef.uid, or delete it first"
-        )
+        why = f"volume `{request.volume}` still belongs to the deleted PVC: clear its spec.claimRef.uid, or delete it first"
         return BindingOutcome.PENDING, why
     if holder is not None:
-        why = f"volume {request.volume} belongs to {'/'.join(holder)}, and would be taken over once it is released and free"
+        why = f"volume `{request.volume}` belongs to {'/'.join(holder)}; once it is released and free, this PVC binds to it"
         return BindingOutcome.PENDING, why
-    if request.live.going:
-        return BindingOutcome.PENDING, f"volume {request.volume} is being deleted"
+    if request.live.terminating:
+        return BindingOutcome.PENDING, f"volume `{request.volume}` is being deleted"
     return (BindingOutcome.ORIGINAL, request.volume) if request.mapped else (BindingOutcome.FINE, "")
 
 
 def _without_live(request: BindingRequest) -> tuple[BindingOutcome, str]:
     if request.restored is None or request.restored.fate is not Fate.NEW:
-        return BindingOutcome.PENDING, f"volume {request.volume} doesn't exist and isn't restored"
+        return BindingOutcome.PENDING, f"volume `{request.volume}` doesn't exist and isn't restored"
     return (BindingOutcome.ORIGINAL, request.volume) if request.mapped else (BindingOutcome.FINE, "")
 
 
 def requested_volume(claim: Json) -> str:
-    """Of the PVC as modifiers leave it."""
+    """The volume that the modified PVC names."""
     return text(section(claim, "spec"), "volumeName")
 
 
-def new_addresses(saved: Json, made: Json) -> tuple[str, ...]:
-    """What a new Service gets anew; a cluster IP also where its author chose one."""
+def new_addresses(saved: Json, restored: Json) -> tuple[str, ...]:
+    """The addresses that a new Service gets; the cluster IP is new even if the author chose one."""
     spec = section(saved, "spec")
     if text(spec, "type") == "ExternalName":
         return ()
     changed = {
         "cluster IP": text(spec, "clusterIP") not in {"", "None"},
-        "node ports": bool(set(node_ports(saved)) - set(node_ports(made))),
-        "load balancer": text(section(made, "spec"), "type") == "LoadBalancer",
+        "node ports": bool(set(node_ports(saved)) - set(node_ports(restored))),
+        "load balancer": text(section(restored, "spec"), "type") == "LoadBalancer",
     }
-    return tuple(what for what, anew in changed.items() if anew)
+    return tuple(address for address, is_new in changed.items() if is_new)

@@ -48,7 +48,7 @@ async def told(artifacts, event):
 
 async def test_routine_warnings_are_one_line(artifacts):
     found = await told(artifacts, ended("r-changed", "completed", warnings=23))
-    assert found["routine"] == "23 × already existed and left unchanged"
+    assert found["routine"] == "23 objects already existed and were left unchanged."
     assert (found["errors"], found["warnings"]) == ([], [])
 
 
@@ -73,4 +73,4 @@ async def test_results_that_were_never_uploaded_hide_nothing_else(artifacts):
     found = await told(
         artifacts, ended("r1", "failed", errors=1, failure_reason='found a restore with status "InProgress"')
     )
-    assert "restarted while it ran" in found["hint"]
+    assert "restarted during the run" in found["hint"]

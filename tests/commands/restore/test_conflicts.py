@@ -1,4 +1,4 @@
-"""Two requests for one namespace: the later one is told while the first waits, and refused once that was granted."""
+"""Of two restores of one namespace, the later one gets a warning, and a refusal once the first is approved."""
 
 from datetime import timedelta
 
@@ -15,11 +15,11 @@ from tests.commands.shelf import NOW, Shelf, backup, location, namespace, resour
 from tests.operations.approving import plan_of
 
 LINE = "restore create r1 --from-backup b1 --include-namespaces shop"
-TELLS = {"restore-asked", "restore-running"}
+CONFLICT_CODES = {"restore-asked", "restore-running"}
 
 
 def other(state: State = State.AWAITING, *writes: str, minutes: float = -5, ident: str = "op-0") -> PendingRestore:
-    """Of somebody else, five minutes ago."""
+    """A restore that someone else requested, by default five minutes ago."""
     inside = frozenset(writes or ("shop",))
     return PendingRestore(ident, "r0", state, NOW + timedelta(minutes=minutes), Reach(reads=inside, writes=inside))
 
@@ -34,73 +34,73 @@ def shelf(*others: PendingRestore) -> Shelf:
 
 
 def said(held: Shelf, line: str = LINE) -> list[tuple[str, Level]]:
-    return [(guard.code, guard.level) for guard in held.plans(line).guards if guard.code in TELLS]
+    return [(guard.code, guard.level) for guard in held.plans(line).guards if guard.code in CONFLICT_CODES]
 
 
 def words(held: Shelf) -> str:
-    return " ".join(guard.text for guard in held.plans(LINE).guards if guard.code in TELLS)
+    return " ".join(guard.text for guard in held.plans(LINE).guards if guard.code in CONFLICT_CODES)
 
 
-def test_alone_nothing_is_said() -> None:
+def test_a_single_restore_has_no_conflict() -> None:
     assert said(shelf()) == []
 
 
-def test_one_that_waits_is_told_of() -> None:
+def test_a_restore_waiting_for_approval_is_a_warning() -> None:
     held = shelf(other())
     assert said(held) == [("restore-asked", Level.WARN)]
-    assert "Restore r0 of the same namespaces waiting for approval already" in words(held)
+    assert "Restore `r0` in the same namespaces is waiting for approval" in words(held)
 
 
 @pytest.mark.parametrize("state", [State.APPROVED, State.SUBMITTING, State.SUBMITTED])
-def test_one_that_was_granted_refuses_another(state: State) -> None:
+def test_an_approved_restore_refuses_another(state: State) -> None:
     assert said(shelf(other(state))) == [("restore-running", Level.REFUSE)]
 
 
-def test_granted_counts_whenever_it_was_asked_for() -> None:
+def test_an_approved_restore_refuses_another_whenever_it_was_requested() -> None:
     assert said(shelf(other(State.APPROVED, minutes=5))) == [("restore-running", Level.REFUSE)]
 
 
-def test_the_first_of_two_is_not_held_up_by_the_second() -> None:
+def test_the_first_of_two_requests_has_no_warning() -> None:
     assert said(shelf(other(minutes=5))) == []
 
 
-def test_of_two_at_the_same_moment_one_is_the_later() -> None:
+def test_two_requests_of_the_same_time_are_ordered_by_operation_id() -> None:
     assert said(shelf(other(minutes=0, ident="op-0"))) == [("restore-asked", Level.WARN)]
     assert said(shelf(other(minutes=0, ident="op-2"))) == []
 
 
-def test_it_is_not_in_its_own_way() -> None:
+def test_a_restore_does_not_conflict_with_itself() -> None:
     assert said(shelf(other(State.APPROVED, ident="op-1"))) == []
 
 
-def test_another_namespace_is_no_matter() -> None:
+def test_a_restore_of_another_namespace_is_no_conflict() -> None:
     assert said(shelf(other(State.AWAITING, "billing"))) == []
 
 
 @pytest.mark.parametrize("writes", [("*",), ("billing", "shop")])
-def test_a_wider_one_counts(writes: tuple[str, ...]) -> None:
+def test_a_restore_of_more_namespaces_is_a_conflict(writes: tuple[str, ...]) -> None:
     assert said(shelf(other(State.AWAITING, *writes))) == [("restore-asked", Level.WARN)]
 
 
-def test_the_target_of_a_mapping_is_what_counts() -> None:
+def test_a_mapping_conflicts_by_its_target() -> None:
     line = f"{LINE} --namespace-mappings shop:billing"
     assert said(shelf(other(State.AWAITING, "billing")), line) == [("restore-asked", Level.WARN)]
     assert said(shelf(other()), line) == []
 
 
-def test_one_whose_object_is_there_is_judged_by_that() -> None:
+def test_a_finished_restore_object_is_no_conflict() -> None:
     held = shelf(other(State.SUBMITTED))
     held.put("restores", resource("Restore", "r0", {"backupName": "b1"}, {"phase": "Completed"}))
     assert said(held) == []
 
 
-def test_its_name_is_for_those_who_may_see_it() -> None:
+def test_a_hidden_restore_is_not_named() -> None:
     held = shelf(other(State.AWAITING, "shop", "billing")).sees_only("shop")
-    assert "Another restore of the same namespaces" in words(held)
+    assert "Another restore in the same namespaces" in words(held)
     assert "r0" not in words(held)
 
 
-async def test_what_is_open_in_one_cluster(tmp_path) -> None:
+async def test_only_open_restores_of_the_cluster_are_read(tmp_path) -> None:
     store = await Store.open(tmp_path, NOW, ballast=1024)
     try:
         for ident, cluster, noun, state in (

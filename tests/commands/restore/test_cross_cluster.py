@@ -43,13 +43,13 @@ def test_a_patch_version_is_no_difference() -> None:
 
 def test_a_newer_kubernetes_serves_some_versions_no_more() -> None:
     text = said(dr(kubernetes="v1.36.0"))["kubernetes-version"]
-    assert "made on Kubernetes 1.33, dr runs 1.36" in text
-    assert "restore plan names them" in text
+    assert "comes from Kubernetes 1.33; dr runs 1.36" in text
+    assert "restore plan` lists them" in text
 
 
 def test_an_older_kubernetes_lacks_newer_versions() -> None:
     text = said(dr(kubernetes="v1.31.2+k3s1"))["kubernetes-version"]
-    assert "dr runs the older 1.31" in text
+    assert "dr runs 1.31, which is older" in text
     assert "--exclude-resources" in text
 
 
@@ -65,17 +65,17 @@ def test_what_cannot_be_read_is_no_version(minor: str) -> None:
 
 
 def test_a_cluster_whose_version_is_unknown_is_warned_of_all_the_same() -> None:
-    assert "API versions that dr does not serve" in said(dr(kubernetes=""))["kubernetes-version"]
+    assert "API versions that dr doesn't serve aren't restored" in said(dr(kubernetes=""))["kubernetes-version"]
 
 
 def test_an_older_velero_there_is_to_be_updated_first() -> None:
     text = said(dr("v1.16.1"))["velero-version"]
     assert "Velero is v1.18.0 in prod and v1.16.1 in dr" in text
-    assert "Update Velero in dr first." in text
+    assert "Upgrade Velero in dr first." in text
 
 
 def test_a_newer_velero_there_reads_older_backups() -> None:
-    assert "update Velero in prod too" in said(dr("v1.19.0"))["velero-version"]
+    assert "upgrade Velero in prod to the same version" in said(dr("v1.19.0"))["velero-version"]
 
 
 def test_the_source_that_the_line_names_counts() -> None:
@@ -94,7 +94,7 @@ def test_an_unknown_velero_is_not_compared() -> None:
 def test_moved_data_needs_a_velero_that_can_read_it() -> None:
     held = dr("v1.11.1")
     held.objects["backups"][0]["spec"]["snapshotMoveData"] = True
-    assert "Update it to 1.12 or newer." in said(held)["data-mover"]
+    assert "Upgrade it to 1.12 or later." in said(held)["data-mover"]
     assert "data-mover" in [guard.code for guard in held.plans(LINE).refusals()]
 
 
@@ -117,5 +117,5 @@ def test_within_one_cluster_nothing_is_compared() -> None:
 def test_a_backup_that_has_not_arrived_is_said_so() -> None:
     held = dr()
     held.objects["backups"].clear()
-    with pytest.raises(NotFound, match="does not know backup 'b1' yet"):
+    with pytest.raises(NotFound, match="Backup `b1` doesn't exist in dr, or Velero there hasn't synced it yet"):
         held.plans(LINE)

@@ -1,10 +1,10 @@
-"""What real restores left behind: errors are counted from the results alone, and routine warnings are folded."""
+"""Outcomes of recorded restores: errors come from the results file alone, expected warnings are only counted."""
 
 from pathlib import Path
 
 import pytest
 
-from commands.restore.outcome import lines, summarize_restore
+from commands.restore.outcome import lines, routine_line, summarize_restore
 from velero.artifacts.results import ResultEntry, Results, results_of
 
 RECORDED = Path(__file__).parents[2] / "data" / "recordings" / "artifacts"
@@ -14,18 +14,29 @@ def recorded(name):
     return results_of((RECORDED / name / "RestoreResults.json").read_bytes())
 
 
-def test_objects_that_were_there_are_no_news():
+def test_existing_objects_are_expected_warnings():
     found = summarize_restore(recorded("r-changed"))
     assert found.errors == ()
     assert found.warnings == ()
-    assert dict(found.folded)["already existed and left unchanged"] > 0
+    assert dict(found.folded)["already existed and {was} left unchanged"] > 0
 
 
-def test_what_kubernetes_lets_nobody_change_is_folded_too():
+def test_immutable_fields_are_expected_warnings():
     found = summarize_restore(recorded("r-update"))
     assert found.errors == ()
     assert sum(count for _, count in found.folded) >= 3
     assert all("immutable" not in group.message for group in found.warnings)
+
+
+def test_expected_warnings_are_sentences():
+    existing = ResultEntry("shop", "configmaps", "a", 'could not restore, configmaps "a" already exists')
+    lease = ResultEntry("shop", "leases", "b", "conflict")
+    assert routine_line(summarize_restore(Results(warnings=(existing,)))) == (
+        "1 object already existed and was left unchanged."
+    )
+    assert routine_line(summarize_restore(Results(warnings=(existing, existing, lease)))) == (
+        "2 objects already existed and were left unchanged. 1 object was created by the cluster itself."
+    )
 
 
 def test_a_missing_node_agent_has_a_next_step():
@@ -34,7 +45,7 @@ def test_a_missing_node_agent_has_a_next_step():
     assert "install it" in found.next_step
 
 
-def test_nothing_at_all():
+def test_an_empty_results_file():
     found = summarize_restore(recorded("r-nothing"))
     assert (found.errors, found.warnings, found.folded, found.next_step) == ((), (), (), "")
 
@@ -45,7 +56,7 @@ def test_nothing_at_all():
         ("spec.ports[0].nodePort: Invalid value: 30080: provided port is already allocated", "node port"),
         ('no matches for kind "Theme" in version "blog.example.com/v1"', "API version"),
         ("exceeded quota: compute", "quota"),
-        ("timed out waiting for the condition", "too long"),
+        ("timed out waiting for the condition", "timed out"),
         ("something else", ""),
     ],
 )

@@ -1,4 +1,4 @@
-"""The net under a restore: asked for by the command, else by a rule, else by the settings."""
+"""The command decides about a safety backup, else a rule, else the settings."""
 
 from typing import Any
 
@@ -23,12 +23,12 @@ def shelf(*table: dict[str, Any], default: bool = False) -> Shelf:
     )
 
 
-def made(held: Shelf, line: str = LINE) -> list[str]:
+def step_names(held: Shelf, line: str = LINE) -> list[str]:
     return [step.name for step in held.plans(line).steps]
 
 
 @pytest.mark.parametrize(
-    ("table", "default", "flag", "net"),
+    ("table", "default", "flag", "expected"),
     [
         ((), False, "", False),
         ((), True, "", True),
@@ -39,15 +39,15 @@ def made(held: Shelf, line: str = LINE) -> list[str]:
     ],
 )
 def test_the_command_before_the_rules_before_the_settings(
-    table: tuple[dict[str, Any], ...], default: bool, flag: str, net: bool
+    table: tuple[dict[str, Any], ...], default: bool, flag: str, expected: bool
 ) -> None:
-    assert made(shelf(*table, default=default), f"{LINE} {flag}") == (["r1-safety", "r1"] if net else ["r1"])
+    assert step_names(shelf(*table, default=default), f"{LINE} {flag}") == (["r1-safety", "r1"] if expected else ["r1"])
 
 
-def test_which_rule_says_it_is_told() -> None:
+def test_the_note_names_the_rule() -> None:
     assert "nothing is restored. Required by rule *r0*." in "\n".join(shelf(WANTED).plans(LINE).notes)
-    assert "No safety backup: rule r0 spares it" in "\n".join(shelf(SPARED).plans(LINE).notes)
+    assert "No safety backup: rule *r0* doesn't require one." in "\n".join(shelf(SPARED).plans(LINE).notes)
 
 
-def test_a_plan_alone_tells_the_same() -> None:
-    assert made(shelf(WANTED), LINE.replace("create", "plan")) == ["r1-safety", "r1"]
+def test_a_preview_includes_the_safety_backup() -> None:
+    assert step_names(shelf(WANTED), LINE.replace("create", "plan")) == ["r1-safety", "r1"]

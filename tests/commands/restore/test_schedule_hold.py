@@ -85,7 +85,7 @@ def test_one_button_with_the_line_behind_it() -> None:
 
 
 def clicked(held: Shelf, state: State | None = State.AWAITING) -> Plan:
-    """What the button does then, with the restore in this state; None: it is over."""
+    """The plan of the button when the restore has this state; None: the restore has finished."""
     (line,) = held.plans(LINE).offers.values()
     if state is not None:
         held.records[RecordTable.OPEN_RESTORES] = [
@@ -96,7 +96,7 @@ def clicked(held: Shelf, state: State | None = State.AWAITING) -> Plan:
 
 
 @pytest.mark.parametrize("state", [State.AWAITING, State.SUBMITTED, State.RUNNING])
-def test_what_the_button_says_holds_them_for_the_restore(state: State) -> None:
+def test_the_button_pauses_the_schedules_for_the_restore(state: State) -> None:
     plan = clicked(shelf(schedule("nightly", "shop")), state)
     (step,) = plan.steps
     assert step.manifest == {"status": {"lastSkipped": "2026-11-21T12:20:00Z"}}
@@ -106,13 +106,13 @@ def test_what_the_button_says_holds_them_for_the_restore(state: State) -> None:
     assert "shop" in plan.reach.reads
 
 
-def test_clicked_after_the_restore_nothing_is_held_and_that_is_said() -> None:
+def test_after_the_restore_the_button_pauses_nothing_and_says_so() -> None:
     plan = clicked(shelf(schedule("nightly", "shop")), None)
     assert plan.steps == ()
-    assert "is over: nothing is held" in plan.summary
+    assert "has already finished, so the schedules weren't paused" in plan.summary
 
 
-def test_one_that_was_paused_meanwhile_is_left_alone() -> None:
+def test_a_schedule_that_is_paused_already_is_left_unchanged() -> None:
     held = shelf(schedule("nightly", "shop"), schedule("hourly", "shop"))
     held.objects["schedules"][1]["spec"]["paused"] = True
     held.objects["schedules"][0]["spec"]["paused"] = False
@@ -122,37 +122,37 @@ def test_one_that_was_paused_meanwhile_is_left_alone() -> None:
 
 
 @pytest.mark.parametrize("more", ["--for 1h", "--until 'tomorrow 09:00'"])
-def test_it_has_no_other_end(more: str) -> None:
-    with pytest.raises(UsageError, match="--while ends by itself"):
+def test_while_excludes_until_and_for(more: str) -> None:
+    with pytest.raises(UsageError, match="--while can't be combined with --until or --for"):
         shelf(schedule("nightly", "shop")).plans(f"schedule pause nightly --while op-r1 {more}")
 
 
 @pytest.mark.parametrize("line", [f"{LINE} --dry-run", LINE.replace("create", "plan")])
-def test_what_is_only_looked_at_has_nothing_to_hold_for(line: str) -> None:
+def test_dry_runs_and_previews_offer_no_button(line: str) -> None:
     plan = shelf(schedule("nightly", "shop")).plans(line)
     assert plan.offers == {}
-    assert "--hold-schedules holds them" in "\n".join(plan.notes)
+    assert "Schedule `nightly` may run during the restore. Add --hold-schedules to pause it." in "\n".join(plan.notes)
 
 
-def test_one_that_is_skipped_for_longer_needs_no_button() -> None:
+def test_a_schedule_that_is_skipped_for_longer_needs_no_button() -> None:
     assert shelf(schedule("nightly", "shop", skipped="2026-11-22T00:00:00Z")).plans(LINE).offers == {}
 
 
-def test_more_than_a_button_can_carry_are_told_only() -> None:
+def test_too_many_schedules_for_a_button_are_only_listed() -> None:
     many = shelf(*(schedule(f"s{number:02}", "shop") for number in range(21)))
     assert many.plans(LINE).offers == {}
-    assert "s00, s01, s02, s03, s04 and 16 more" in said(many)
+    assert "Schedules `s00`, `s01`, `s02`, `s03`, `s04` and 16 more may run" in said(many)
 
 
-def test_the_offer_is_no_part_of_what_is_approved() -> None:
+def test_the_button_is_not_part_of_the_fingerprint() -> None:
     without, with_offer = shelf().plans(LINE), shelf(schedule("nightly", "shop")).plans(LINE)
     assert without.fingerprint == with_offer.fingerprint
 
 
-# held by the restore
+# paused by the restore
 
 
-def test_the_holds_come_before_the_restore() -> None:
+def test_the_schedules_are_paused_before_the_restore() -> None:
     plan = shelf(schedule("nightly", "shop"), schedule("hourly")).plans(f"{HELD} --safety-backup")
     assert [(step.verb, step.kind, step.name) for step in plan.steps] == [
         (StepVerb.PATCH, "Schedule", "hourly"),
@@ -164,27 +164,27 @@ def test_the_holds_come_before_the_restore() -> None:
     assert plan.offers == {}
 
 
-def test_without_the_flag_the_restore_is_all() -> None:
+def test_without_the_flag_no_schedule_is_paused() -> None:
     assert [step.kind for step in shelf(schedule("nightly", "shop")).plans(LINE).steps] == ["Restore"]
 
 
-def test_holding_one_that_backs_up_more_reaches_more() -> None:
+def test_the_reach_includes_all_namespaces_of_a_paused_schedule() -> None:
     assert "billing" in shelf(schedule("both", "shop", "billing")).plans(HELD).reach.reads
     assert "billing" not in shelf(schedule("both", "shop", "billing")).plans(LINE).reach.reads
 
 
-def test_runs_and_skips_meanwhile_do_not_change_what_was_approved() -> None:
+def test_runs_and_skips_do_not_change_the_fingerprint() -> None:
     before = shelf(schedule("nightly", "shop"))
     after = shelf(schedule("nightly", "shop", skipped="2026-11-21T15:00:00Z"))
     after.objects["schedules"][0]["status"]["lastBackup"] = "2026-11-21T12:00:00Z"
     assert before.plans(HELD).fingerprint == after.plans(HELD).fingerprint
 
 
-def test_others_schedules_are_told_and_not_held() -> None:
+def test_schedules_of_hidden_namespaces_are_listed_and_not_paused() -> None:
     held = shelf(schedule("everything"), schedule("mine", "shop")).sees_only("shop")
     plan = held.plans(HELD)
     assert [step.name for step in plan.steps if step.kind == "Schedule"] == ["mine"]
-    assert "back up others' namespaces too and go on meanwhile: everything" in "\n".join(plan.notes)
+    assert "Schedule `everything` also backs up namespaces you can't access" in "\n".join(plan.notes)
 
 
 def test_a_velero_that_cannot_skip_refuses() -> None:
@@ -194,7 +194,7 @@ def test_a_velero_that_cannot_skip_refuses() -> None:
     assert "velero-too-old" not in [guard.code for guard in old.plans(LINE).refusals()]
 
 
-# the arithmetic
+# renewal
 
 
 def at(minute: int) -> datetime:
@@ -210,11 +210,11 @@ def at(minute: int) -> datetime:
         (None, None),
     ],
 )
-def test_renewed_unless_somebody_took_it_back(there: datetime | None, after: datetime | None) -> None:
-    assert schedule_hold.was_renewed(there, at(20), at(5)) == after
+def test_a_hold_is_renewed_unless_the_schedule_was_resumed(there: datetime | None, after: datetime | None) -> None:
+    assert schedule_hold.next_hold(there, at(20), at(5)) == after
 
 
-def test_a_hold_begins_when_it_is_taken() -> None:
+def test_a_hold_starts_when_the_step_runs() -> None:
     (step, _) = shelf(schedule("nightly", "shop")).plans(HELD).steps
     late = schedule_hold.refresh_hold(step, NOW + timedelta(hours=3, microseconds=7))
     assert schedule_hold.until_of(late) == NOW + timedelta(hours=3) + schedule_hold.HOLD_LENGTH

@@ -72,12 +72,12 @@ NET["metadata"]["labels"] = {"velero-chatops.io/operation": "op-1"}
         NET,
     ],
 )
-def test_one_that_does_not_hold_all_of_it_does_not(other: Json) -> None:
+def test_a_backup_without_all_objects_is_not_chosen(other: Json) -> None:
     assert chosen(shelf(MORNING, other), "--latest --include-namespaces shop") == "morning"
 
 
-def test_where_there_is_none_the_moment_is_told_as_people_say_it() -> None:
-    with pytest.raises(NotFound, match=r"There is no Completed backup of that from before 2026-11-21 05:00:00 UTC"):
+def test_without_a_match_the_error_names_namespace_and_time() -> None:
+    with pytest.raises(NotFound, match=r"Namespace `shop` has no Completed backup before 2026-11-21 05:00:00 UTC"):
         chosen(shelf(MORNING), "--before 05:00 --include-namespaces shop")
 
 
@@ -88,22 +88,22 @@ def listed(held: Shelf, *places: str) -> Shelf:
 
 
 NOTES = [
-    ("--include-namespaces sh*", "That is For example shop, shop-db."),
+    ("--include-namespaces sh*", "Namespaces: shop, shop-db."),
     ("--exclude-namespaces shop", "Namespaces: billing, shop-db."),
-    ("", "That is billing, For example shop, shop-db."),
+    ("", "Namespaces: billing, shop, shop-db."),
 ]
 
 
 @pytest.mark.parametrize(("line", "said"), NOTES)
-def test_patterns_are_shown_as_the_names_they_mean(line: str, said: str) -> None:
+def test_patterns_are_shown_as_the_namespaces_they_match(line: str, said: str) -> None:
     held = listed(shelf(made("noon", "10:55", "11:05", "*")), "shop", "shop-db", "billing")
     assert said in held.plans(f"restore create r1 --from-backup noon {line}").notes
 
 
-def test_names_alone_need_no_list() -> None:
+def test_plain_names_need_no_list() -> None:
     held = listed(shelf(made("noon", "10:55", "11:05", "*")), "shop", "shop-db")
     notes = held.plans("restore create r1 --from-backup noon --include-namespaces shop").notes
-    assert not any(note.startswith("That is") for note in notes)
+    assert not any(note.startswith("Namespaces:") for note in notes)
 
 
 def guards(line: str) -> dict[str, Level]:
@@ -112,16 +112,16 @@ def guards(line: str) -> dict[str, Level]:
 
 
 @pytest.mark.parametrize("line", ["--include-namespaces sh[op", "--include-namespaces shop --exclude-namespaces x]y"])
-def test_brackets_that_velero_does_not_take_are_refused(line: str) -> None:
+def test_patterns_that_velero_does_not_support_are_refused(line: str) -> None:
     assert guards(line)["bad-list"] is Level.REFUSE
 
 
-def test_leaving_out_what_is_not_there_is_told() -> None:
+def test_excluding_an_unknown_namespace_is_a_warning() -> None:
     assert guards("--exclude-namespaces shpo-db")["nothing-left-out"] is Level.WARN
     assert "nothing-left-out" not in guards("--exclude-namespaces shop-*")
 
 
-def test_somebody_elses_broken_schedule_is_in_nobodys_way() -> None:
+def test_a_broken_schedule_blocks_no_restore() -> None:
     template = {"includedNamespaces": ["sh[op"]}
     odd = resource("Schedule", "odd", {"schedule": "0 3 * * *", "template": template}, {"phase": "FailedValidation"})
     assert chosen(shelf(NOON).put("schedules", odd), "--from-backup noon --include-namespaces shop") == "noon"
@@ -131,7 +131,7 @@ LOCAL = "kubectl delete widget.example.org a -n shop"
 
 
 def kept(held: Shelf, *, restore: str = "", uid: str = NET["metadata"]["uid"], name: str = "r0-safety") -> Shelf:
-    """With what the operation that made r0 keeps of its safety backup."""
+    """The shelf with the safety backup that the operation of r0 recorded."""
     held.records[RecordTable.SAFETY_BACKUPS] = [SafetyBackup(restore, name, uid)]
     return held
 
@@ -140,42 +140,42 @@ def undo(held: Shelf) -> Any:
     return held.plans("restore create --undo r0")
 
 
-def test_a_backup_under_the_name_of_a_safety_backup_is_none() -> None:
-    with pytest.raises(NotFound, match="there is no safety backup of it"):
+def test_a_backup_with_the_expected_name_is_not_a_safety_backup() -> None:
+    with pytest.raises(NotFound, match="it has no safety backup"):
         undo(shelf(NOON, NET))
 
 
-def test_one_that_was_put_in_its_place_is_none() -> None:
-    with pytest.raises(NotFound, match="is not the safety backup that it made"):
+def test_a_backup_that_replaced_the_safety_backup_is_refused() -> None:
+    with pytest.raises(NotFound, match="backup `r0-safety` isn't its safety backup"):
         undo(kept(shelf(NOON, NET), uid="uid-of-the-real-one"))
 
 
-def test_nor_is_that_of_an_earlier_restore_of_the_same_name() -> None:
+def test_the_safety_backup_of_an_earlier_restore_is_not_used() -> None:
     held = kept(shelf(NOON, NET), restore="uid-of-the-earlier-r0")
     assert undo(held).steps[-1].manifest["spec"]["backupName"] == "r0-safety"
-    with pytest.raises(NotFound, match="there is no safety backup of it"):
+    with pytest.raises(NotFound, match="it has no safety backup"):
         undo(held.put("restores", resource("Restore", "r0", {"backupName": "noon"}, {"phase": "Completed"})))
 
 
-def test_whatever_its_name_is() -> None:
+def test_the_safety_backup_may_have_another_name() -> None:
     other = made("r0-safety-abc", "10:00", "10:05")
     held = kept(shelf(NOON, NET, other), name="r0-safety-abc", uid=other["metadata"]["uid"])
     assert undo(held).steps[-1].manifest["spec"]["backupName"] == "r0-safety-abc"
 
 
-def test_a_name_that_was_taken_first_keeps_nobody_from_restoring() -> None:
+def test_a_taken_name_does_not_block_the_restore() -> None:
     plan = shelf(NOON, NET).plans("restore create r0 --from-backup noon --safety-backup")
     (first, last) = (step.name for step in plan.steps)
     assert (first.startswith("r0-safety-"), last) == (True, "r0")
     assert "name-exists" not in {guard.code for guard in plan.guards}
 
 
-def test_taking_back_needs_the_safety_backup() -> None:
-    with pytest.raises(NotFound, match="Restore 'r0' cannot be taken back: there is no safety backup of it"):
+def test_undo_needs_the_safety_backup() -> None:
+    with pytest.raises(NotFound, match="Restore `r0` can't be undone: it has no safety backup"):
         undo(shelf(NOON))
 
 
-def test_what_a_restore_made_is_listed_with_the_command_that_removes_it() -> None:
+def test_undo_lists_created_objects_with_delete_commands() -> None:
     held = kept(shelf(NOON, NET))
     made = {
         "example.org/v1/Widget": ["shop/a(created)", "shop/b(skipped)"],
@@ -184,7 +184,7 @@ def test_what_a_restore_made_is_listed_with_the_command_that_removes_it() -> Non
         "v1/Namespace": ["shop-copy(created)"],
     }
     held.files[FileNeed("RestoreResourceList", "r0")] = json.dumps(made).encode()
-    (said,) = [note for note in undo(held).notes if "stay unless removed" in note]
+    (said,) = [note for note in undo(held).notes if "stay unless you delete them" in note]
     for command in (
         LOCAL,
         "kubectl delete configmap settings -n shop",

@@ -23,9 +23,9 @@ DID: Mapping[Fate, frozenset[ItemOutcome]] = {
     Fate.CHANGED: frozenset({ItemOutcome.UPDATED}),
     Fate.UNCHANGED: frozenset({ItemOutcome.SKIPPED, ItemOutcome.FAILED}),
     Fate.KEPT: frozenset({ItemOutcome.SKIPPED, ItemOutcome.FAILED}),
-    Fate.FIXED: frozenset({ItemOutcome.FAILED}),
-    Fate.GOING: frozenset({ItemOutcome.SKIPPED, ItemOutcome.FAILED}),
-    Fate.LEFT: frozenset({ItemOutcome.SKIPPED}),
+    Fate.IMMUTABLE: frozenset({ItemOutcome.FAILED}),
+    Fate.TERMINATING: frozenset({ItemOutcome.SKIPPED, ItemOutcome.FAILED}),
+    Fate.EXCLUDED: frozenset({ItemOutcome.SKIPPED}),
     Fate.REFUSED: frozenset({ItemOutcome.FAILED}),
     Fate.NOT_SERVED: frozenset({ItemOutcome.FAILED}),
     Fate.UNREAD: frozenset(ItemOutcome),
@@ -96,7 +96,7 @@ def agree(foretold: Preview, real: Done) -> None:
     assert bool(foretold.errors) == bool(real.errors)
     warned = {one.name for one in foretold.rows if one.is_warning}
     assert warned <= real.warned, warned - real.warned
-    unseen = {one.name for one in foretold.rows if one.kind in FILLED or one.fate in {Fate.UNREAD, Fate.GOING}}
+    unseen = {one.name for one in foretold.rows if one.kind in FILLED or one.fate in {Fate.UNREAD, Fate.TERMINATING}}
     assert real.warned - warned <= unseen, real.warned - warned - unseen
 
 

@@ -49,7 +49,7 @@ async def test_under_update_what_differs_is_changed_and_what_cannot_be_stays(
     agree(foretold, real)
     told = fates(foretold)
     assert told["ConfigMap", "changed"] is Fate.CHANGED
-    assert told["ConfigMap", "immutable"] is Fate.FIXED
+    assert told["ConfigMap", "immutable"] is Fate.IMMUTABLE
     assert told["Deployment", "web"] is Fate.CHANGED
     changed = await cluster.api.get(CONFIG_MAPS, "changed", "pv-update")
     immutable = await cluster.api.get(CONFIG_MAPS, "immutable", "pv-update")

@@ -63,7 +63,7 @@ async def test_what_is_being_deleted_is_taken_as_there_and_then_gone(
     only = {"includedResources": ["configmaps"], "includedNamespaces": [TOWN]}
     foretold, real = await foretold_and_done(cluster, eyes, "pv-going", TOWN, **only)
     agree(foretold, real)
-    assert fates(foretold)["ConfigMap", "two"] is Fate.GOING
+    assert fates(foretold)["ConfigMap", "two"] is Fate.TERMINATING
     await let_go(cluster, CONFIG_MAPS, "two", TOWN)
     assert await cluster.api.get(CONFIG_MAPS, "two", TOWN) is None
 

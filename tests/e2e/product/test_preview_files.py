@@ -105,7 +105,7 @@ def into(target: str, **spec: Any) -> Json:
 
 
 def back(foretold: Preview) -> set[str]:
-    return {claim.shown for claim in foretold.claims if claim.comes_back}
+    return {claim.name for claim in foretold.volume_outcomes if claim.is_restored}
 
 
 async def written(cluster: RealCluster, name: str) -> set[tuple[str, str]]:
@@ -150,7 +150,7 @@ async def test_a_pod_that_is_made_anew_overwrites_the_claim_that_is_there(
     async with working(cluster, "podvolumerestores"):
         foretold, real = await foretold_and_done(cluster, eyes, "pv-files-over", FILES, includedNamespaces=[FILES])
     agree(foretold, real)
-    assert [claim.shown for claim in foretold.claims if claim.over] == [f"{FILES}/share"]
+    assert [claim.name for claim in foretold.volume_outcomes if claim.overwrites] == [f"{FILES}/share"]
     assert await written(cluster, "pv-files-over") == {(FILES, "share"), (FILES, "scratch")}
 
 
@@ -169,5 +169,5 @@ async def test_a_claim_without_its_class_is_an_error(cluster: RealCluster, eyes:
     spec = into("pv-files-class", **only)
     foretold, real = await foretold_and_done(cluster, eyes, "pv-files-class", FILES, **spec)
     agree(foretold, real)
-    assert foretold.classless == ("pv-files-class/share (pv-class)",)
+    assert foretold.missing_classes == ("pv-files-class/share (pv-class)",)
     assert real.said("fail to patch dynamic PV")

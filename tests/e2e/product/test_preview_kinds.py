@@ -142,7 +142,7 @@ STAYS = {
     ("ClusterRole", "pv-reader"): Fate.KEPT,
     ("PersistentVolume", f"{SHOP}-disk"): Fate.UNCHANGED,
     ("PersistentVolume", f"{SHOP}-path"): Fate.KEPT,
-    ("PersistentVolume", f"{SHOP}-scratch"): Fate.LEFT,
+    ("PersistentVolume", f"{SHOP}-scratch"): Fate.EXCLUDED,
     ("CustomResourceDefinition", THEME): Fate.UNCHANGED,
 }
 
@@ -160,7 +160,7 @@ async def test_what_is_there_stays_and_service_accounts_gain(
 async def test_under_update_each_kind_fares_as_foretold(cluster: RealCluster, eyes: Cluster, whole: None) -> None:
     told = await restored(cluster, eyes, "pv-whole-update", existingResourcePolicy="update")
     changed = {key: Fate.CHANGED if fate is Fate.KEPT else fate for key, fate in STAYS.items()}
-    assert {key: told[key] for key in STAYS} == changed | {("Secret", "immutable"): Fate.FIXED}
+    assert {key: told[key] for key in STAYS} == changed | {("Secret", "immutable"): Fate.IMMUTABLE}
     there = await cluster.api.get(SECRETS, "changed", SHOP)
     assert there is not None
     assert there["data"] == {"password": "b25l"}
@@ -173,7 +173,7 @@ async def test_volumes_of_a_copy_get_another_name(cluster: RealCluster, eyes: Cl
         foretold, real = await foretold_and_done(cluster, eyes, "pv-whole-mapped", SHOP, **mapped)
     agree(foretold, real)
     assert row(foretold, "PersistentVolume", f"{SHOP}-disk").why.startswith("under a new name")
-    back = {claim.shown: claim.comes_back for claim in foretold.claims}
+    back = {claim.name: claim.is_restored for claim in foretold.volume_outcomes}
     assert back["pv-whole-copy/disk"]
     assert not back["pv-whole-copy/path"]
 
@@ -200,8 +200,8 @@ async def test_all_comes_back_once_what_goes_away_is_gone(cluster: RealCluster, 
     await cluster.api.delete(VOLUMES, f"{SHOP}-disk")
     async with seeing(cluster, customresourcedefinitions="apiextensions.k8s.io", secrets=""):
         foretold = await read_preview(manifest := restore("pv-gone", SHOP), eyes)
-    assert len(foretold.waits) == 1
-    assert f"PersistentVolume {SHOP}-disk" in foretold.waits[0]
+    assert len(foretold.blockers) == 1
+    assert f"PersistentVolume {SHOP}-disk" in foretold.blockers[0]
     async with cluster.api.watching("restores") as seen:
         await cluster.api.create("restores", manifest)
         await seen.until_phase("pv-gone", "InProgress")
@@ -210,5 +210,5 @@ async def test_all_comes_back_once_what_goes_away_is_gone(cluster: RealCluster, 
         await let_go(cluster, VOLUMES, f"{SHOP}-disk")
         real = await done(cluster, eyes, "pv-gone")
     agree(foretold, real)
-    assert set(fates(foretold).values()) == {Fate.NEW, Fate.LEFT}
-    assert [claim.shown for claim in foretold.claims if claim.comes_back] == [f"{SHOP}/disk"]
+    assert set(fates(foretold).values()) == {Fate.NEW, Fate.EXCLUDED}
+    assert [claim.name for claim in foretold.volume_outcomes if claim.is_restored] == [f"{SHOP}/disk"]

@@ -1,4 +1,4 @@
-"""Modifiers tried on what a backup holds, before anybody is asked to approve them."""
+"""Modifiers are tried on the backup's objects before the restore needs an approval."""
 
 import pytest
 import yaml
@@ -29,10 +29,10 @@ def merging(data):
     return {"mergePatches": [{"patchData": data}]}
 
 
-def test_what_changes_is_told_field_by_field():
+def test_changes_are_listed_field_by_field():
     found, modifiers = tried("jobs.batch", **merging('{"spec": {"suspend": true, "parallelism": 2}}'))
     assert found.changes == [
-        "Job shop/clean: spec.parallelism: absent → 2",
+        "Job shop/clean: spec.parallelism: (missing) → 2",
         "Job shop/clean: spec.suspend: false → true",
     ]
     assert found.refusals(modifiers) == ()
@@ -43,14 +43,14 @@ def test_what_changes_is_told_field_by_field():
     ("kind", "near"),
     [("jobs", "jobs.batch"), ("job.batch", "jobs.batch"), ("batch/jobs", "jobs.batch"), ("ConfigMaps", "configmaps")],
 )
-def test_a_kind_that_is_not_there_in_velero_s_spelling_is_refused_with_the_one_that_is(kind, near):
+def test_a_misspelled_group_resource_is_refused_with_a_suggestion(kind, near):
     found, modifiers = tried(kind, **merging("{}"))
     (refusal,) = found.refusals(modifiers)
-    assert "matches nothing that is restored" in refusal
+    assert "matches nothing in this restore" in refusal
     assert near in refusal
 
 
-def test_a_patch_that_fails_is_refused_with_the_object_and_the_reason():
+def test_a_failing_patch_is_refused_with_the_object_and_the_reason():
     found, modifiers = tried("configmaps", patches=[{"operation": "remove", "path": "/data/none"}])
     (refusal,) = found.refusals(modifiers)
     assert refusal.startswith("ConfigMap shop/settings: rule 1 ")
@@ -58,12 +58,12 @@ def test_a_patch_that_fails_is_refused_with_the_object_and_the_reason():
     assert "unmodified" in refusal
 
 
-def test_a_strategic_patch_of_what_velero_does_not_know_is_refused():
+def test_a_strategic_patch_of_a_custom_resource_is_refused():
     found, modifiers = tried("themes.blog.example.com", strategicPatches=[{"patchData": '{"spec": {"color": "red"}}'}])
     assert "use mergePatches" in found.refusals(modifiers)[0]
 
 
-def test_conditions_that_hold_for_nothing_are_told():
+def test_conditions_that_no_object_meets_are_reported():
     found, modifiers = tried("configmaps", conditions={"namespaces": ["copy"]}, **merging("{}"))
     assert found.refusals(modifiers) == ()
     assert "changes nothing" in found.rules_without_match(modifiers)[0]
@@ -92,11 +92,11 @@ def test_a_value_of_another_type_is_a_change():
         "{version: v1, resourceModifierRules: [{conditions: {groupResource: pods}, mergePatches: [{patchData: '{'}]}]}",
     ],
 )
-def test_a_document_that_cannot_be_read_touches_every_field(text):
+def test_an_unreadable_document_counts_as_every_field(text):
     assert patched_fields(document({"m": text})) == EVERY_FIELD
 
 
-def test_what_is_in_patch_data_counts():
+def test_patch_data_is_read():
     data = "{version: v1, resourceModifierRules: [{conditions: {groupResource: pods}, mergePatches: [{patchData: '{spec: {hostPID: true}}'}]}]}"
     assert patched_fields(document({"m": data})) == {"pods /spec/hostPID"}
 
@@ -110,7 +110,7 @@ def test_what_is_in_patch_data_counts():
         ("{", None),
     ],
 )
-def test_a_value_that_is_json_counts_as_what_it_is(value, touched):
+def test_a_json_value_is_read_as_json(value, touched):
     rule = {
         "conditions": {"groupResource": "pods"},
         "patches": [{"operation": "add", "path": "/metadata/labels", "value": value}],

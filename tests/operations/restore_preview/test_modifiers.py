@@ -54,7 +54,7 @@ def test_values_are_numbers_and_words_as_velero_reads_them(value, became):
 )
 def test_conditions(conditions, fits):
     found = modifiers(sized('"8"', **conditions)).apply_to(MAP, "configmaps")
-    assert (found.rules == (1,)) is fits
+    assert (found.applied == (1,)) is fits
     assert (data(found)["size"] == "8") is fits
 
 
@@ -71,7 +71,7 @@ def test_conditions(conditions, fits):
 )
 def test_a_star_stops_at_a_dot(pattern, resource, fits):
     found = modifiers(sized('"8"', groupResource=pattern)).apply_to(MAP, resource)
-    assert bool(found.rules) is fits
+    assert bool(found.applied) is fits
 
 
 def test_namespaces_do_not_matter_for_what_has_none():
@@ -86,7 +86,7 @@ def test_rules_go_by_the_object_before_any_of_them():
     first = sized('"8"')
     second = sized('"9"', matches=[{"path": "/data/size", "value": '"7"'}])
     found = modifiers(first, second).apply_to(MAP, "configmaps")
-    assert found.rules == (1, 2)
+    assert found.applied == (1, 2)
     assert data(found)["size"] == "9"
 
 
@@ -97,7 +97,7 @@ def test_a_patch_whose_test_fails_does_nothing():
     ]
     found = modifiers(rule(patches=patches)).apply_to(MAP, "configmaps")
     assert data(found) == MAP["data"]
-    assert found.faults == ()
+    assert found.errors == ()
 
 
 def test_merge_and_strategic_patches():
@@ -126,8 +126,8 @@ def test_merge_and_strategic_patches():
 def test_what_cannot_be_applied_is_a_fault_of_its_rule_alone(wrong):
     found = modifiers(wrong, sized('"8"')).apply_to(MAP, "configmaps")
     assert data(found)["size"] == "8"
-    assert len(found.faults) == 1
-    assert found.faults[0].startswith("rule 1 ")
+    assert len(found.errors) == 1
+    assert found.errors[0].startswith("rule 1 ")
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_what_cannot_be_applied_is_a_fault_of_its_rule_alone(wrong):
 )
 def test_a_pattern_without_end_elsewhere_simply_does_not_match(conditions):
     found = modifiers(rule(conditions, patches=[]), sized('"8"')).apply_to(MAP, "configmaps")
-    assert (found.rules, found.faults) == ((2,), ())
+    assert (found.applied, found.errors) == ((2,), ())
 
 
 @pytest.mark.parametrize("text", ["a: [", "just words", "version: v1", "resourceModifierRules: [words]"])
@@ -151,4 +151,4 @@ def test_exactly_one_key():
 def test_nothing_asked_nothing_changed():
     found = Modifiers().apply_to(MAP, "configmaps")
     assert found.item is MAP
-    assert found.rules == ()
+    assert found.applied == ()

@@ -6,7 +6,7 @@ import tracemalloc
 
 import pytest
 
-from operations.restore_preview.preview import WORDS, Fate, Preview, Row
+from operations.restore_preview.preview import SENTENCES, Fate, Preview, Row
 from tests.operations.restore_preview.archives import SERVED, preview, thing
 
 MAP = thing("ConfigMap", "settings", data={"color": "green", "size": "7"})
@@ -44,34 +44,49 @@ def test_what_is_equal_is_unchanged_whatever_the_server_filled_in():
 CHANGED = thing("ConfigMap", "settings", data={"color": "red", "size": "7"})
 
 
-def test_what_differs_stays_unless_the_policy_is_update():
+def test_different_objects_are_kept_unless_the_policy_is_update():
     found = preview([MAP], [CHANGED])
     assert fates(found) == {"settings": Fate.KEPT}
     assert found.rows[0].fields == ("data.color",)
     assert found.impact == frozenset()
 
 
-def test_under_update_it_is_changed_with_the_fields_that_differ():
+def test_the_policy_update_lists_the_fields_that_change():
     found = preview([MAP], [CHANGED], existingResourcePolicy="update")
     assert fates(found) == {"settings": Fate.CHANGED}
     assert found.impact == {"ConfigMap shop/settings changed"}
     assert "ConfigMap shop/settings (data.color)" in "\n".join(found.summary())
 
 
-def test_one_object_and_several_have_verbs_of_their_own():
+def test_the_verb_agrees_with_the_number_of_objects():
     other = thing("ConfigMap", "other", data={"a": "1"})
-    assert (
-        "1 object exists with differences and is left unchanged: 1 ConfigMap. "
-        in preview([MAP], [CHANGED]).summary()[0]
+    assert preview([MAP], [CHANGED]).summary()[0] == (
+        "1 object exists with differences and is left unchanged: ConfigMap shop/settings (data.color)."
     )
     both = preview([MAP, other], [CHANGED, thing("ConfigMap", "other", data={"a": "2"})])
-    assert "2 objects exist with differences and are left unchanged: 2 ConfigMap. " in both.summary()[0]
+    assert both.summary()[0].startswith("2 objects exist with differences and are left unchanged: ConfigMap shop/")
 
 
-@pytest.mark.parametrize("fate", WORDS)
-def test_no_class_says_of_one_object_what_is_said_of_several(fate):
+def test_many_objects_are_counted_by_kind():
+    kinds = ("ConfigMap", "ConfigMap", "ConfigMap", "NetworkPolicy", "NetworkPolicy", "Ingress")
+    rows = tuple(Row(kind, "shop", f"n-{number}", Fate.NEW) for number, kind in enumerate(kinds))
+    assert Preview(rows).summary() == ("6 objects would be created: 3 ConfigMaps, 2 NetworkPolicies, 1 Ingress.",)
+
+
+def test_unreadable_objects_are_listed_with_the_reason():
+    forbidden = (Row("Secret", "shop", "a", Fate.UNREAD), Row("Ingress", "shop", "b", Fate.UNREAD))
+    unserved = Row("Theme", "shop", "dark", Fate.UNREAD, why="the cluster's API group doesn't respond")
+    (line,) = Preview((*forbidden, unserved)).summary()
+    assert line == (
+        "1 Theme wasn't compared: the cluster's API group doesn't respond. "
+        "1 Secret, 1 Ingress weren't compared: the bot has no permission to read them."
+    )
+
+
+@pytest.mark.parametrize("fate", SENTENCES)
+def test_the_sentence_for_one_object_is_singular(fate):
     (line,) = Preview((Row("ConfigMap", "shop", "settings", fate),)).summary()[:1]
-    assert line.startswith("1 object ")
+    assert line.startswith(("1 object ", "1 ConfigMap "))
     assert not re.search(r"object (differ|are|were|have)\b|\bthey\b|\bthem\b", line)
 
 
@@ -84,20 +99,20 @@ def test_no_class_says_of_one_object_what_is_said_of_several(fate):
         ("PersistentVolumeClaim", {"spec": {"storageClassName": "fast"}}, {"spec": {"storageClassName": "slow"}}),
     ],
 )
-def test_what_kubernetes_lets_nobody_change_stays(kind, before, now):
+def test_immutable_objects_stay_unchanged(kind, before, now):
     found = preview([thing(kind, "x", **before)], [thing(kind, "x", **now)], existingResourcePolicy="update")
-    assert fates(found) == {"x": Fate.FIXED}
+    assert fates(found) == {"x": Fate.IMMUTABLE}
     assert found.rows[0].why
     assert found.impact == frozenset()
 
 
-def test_a_clusters_own_fields_of_a_service_are_no_difference():
+def test_fields_that_the_server_fills_in_are_no_difference():
     saved = thing("Service", "web", spec={"clusterIP": "10.0.0.1", "ports": [{"port": 80, "nodePort": 30080}]})
     live = thing("Service", "web", spec={"clusterIP": "10.0.0.9", "ports": [{"port": 80, "nodePort": 31000}]})
     assert fates(preview([saved], [live], existingResourcePolicy="update")) == {"web": Fate.UNCHANGED}
 
 
-def test_values_of_secrets_are_compared_and_never_shown():
+def test_values_of_secrets_are_compared_but_never_shown():
     saved = thing("Secret", "web", data={"password": "b25l"})
     other = thing("Secret", "web", data={"password": "dHdv"})
     found = preview([saved], [other], existingResourcePolicy="update")
@@ -108,23 +123,23 @@ def test_values_of_secrets_are_compared_and_never_shown():
     assert "dHdv" not in found.report()
 
 
-def test_what_may_not_be_read_is_never_called_unchanged():
+def test_unreadable_objects_are_never_called_unchanged():
     found = preview([thing("Secret", "web", data={})], unread=["secrets"])
     assert fates(found) == {"web": Fate.UNREAD}
-    assert "was not checked" in found.summary()[0]
+    assert found.summary()[0] == "1 Secret wasn't compared: the bot has no permission to read Secrets."
 
 
-def test_a_version_that_is_not_served_is_named():
+def test_an_api_version_that_is_not_served():
     assert fates(preview([thing("Theme", "dark", spec={})])) == {"dark": Fate.NOT_SERVED}
 
 
-def test_unless_the_backup_brings_its_definition():
+def test_a_kind_that_the_backup_itself_defines_is_new():
     definition = thing("CustomResourceDefinition", "themes.blog.example.com", spec={})
     found = preview([thing("Theme", "dark", spec={}), definition], includeClusterResources=True)
     assert fates(found)["dark"] is Fate.NEW
 
 
-def test_an_extension_that_does_not_answer_is_not_looked_at():
+def test_an_api_group_that_does_not_respond_is_not_compared():
     served = type(SERVED)(SERVED.kinds, frozenset({"blog.example.com/v1"}))
     assert fates(preview([thing("Theme", "dark", spec={})], served=served)) == {"dark": Fate.UNREAD}
 
@@ -148,11 +163,11 @@ BOTH = [MAP, thing("ConfigMap", "other", "billing", data={})]
         ({"labelSelector": {"matchLabels": {"app": "web"}}}, set()),
     ],
 )
-def test_only_what_the_restore_takes_is_told(spec, names):
+def test_only_selected_objects_have_a_row(spec, names):
     assert set(fates(preview(BOTH, **spec))) == names
 
 
-def test_cluster_scoped_objects_come_along_only_with_everything_or_when_asked_for():
+def test_cluster_scoped_objects_need_all_namespaces_or_the_flag():
     role = thing("ClusterRole", "admin", rules=[])
     assert fates(preview([role])) == {"admin": Fate.NEW}
     assert fates(preview([role], includedNamespaces=["shop"])) == {}
@@ -160,7 +175,7 @@ def test_cluster_scoped_objects_come_along_only_with_everything_or_when_asked_fo
     assert fates(preview([role], includeClusterResources=False)) == {}
 
 
-def test_what_has_run_to_its_end_is_left_out():
+def test_finished_pods_and_jobs_are_skipped():
     assert fates(preview([thing("Pod", "done", status={"phase": "Succeeded"})])) == {}
     assert fates(preview([thing("Job", "done", status={"completionTime": "2026-01-01T00:00:00Z"})])) == {}
 
@@ -177,7 +192,7 @@ def test_a_mapped_namespace_is_compared_with_its_target():
 OWNED = {"ownerReferences": [{"kind": "ReplicaSet", "name": "web-1", "controller": True}]}
 
 
-def test_a_churning_namespace_has_a_still_impact():
+def test_changes_by_controllers_are_not_part_of_the_impact():
     saved = [
         thing("Deployment", "web", spec={"replicas": 3, "template": {"image": "web:1"}}),
         thing("Pod", "web-abc", spec={}, metadata=OWNED),
@@ -195,41 +210,41 @@ def test_a_churning_namespace_has_a_still_impact():
     assert before == after == frozenset()
 
 
-def test_a_real_change_is_in_it():
+def test_a_real_change_is_part_of_the_impact():
     saved = [thing("Deployment", "web", spec={"replicas": 3, "template": {"image": "web:1"}})]
     live = [thing("Deployment", "web", spec={"replicas": 3, "template": {"image": "web:2"}})]
     assert preview(saved, live, existingResourcePolicy="update").impact == {"Deployment shop/web changed"}
 
 
-def test_claims_that_are_there_keep_their_data():
+def test_existing_pvcs_keep_their_data():
     claim = thing("PersistentVolumeClaim", "data", spec={})
     found = preview([claim], [claim])
-    assert [(one.shown, one.comes_back) for one in found.claims] == [("shop/data", False)]
+    assert [(one.name, one.is_restored) for one in found.volume_outcomes] == [("shop/data", False)]
     assert "keeps its data" in "\n".join(found.summary())
 
 
-def test_a_storage_class_that_is_missing_is_named():
+def test_a_missing_storage_class_is_named():
     claim = thing("PersistentVolumeClaim", "data", spec={"storageClassName": "fast"})
     said = "\n".join(preview([claim], classes=frozenset({"slow"})).summary())
     assert "shop/data (fast)" in said
     assert "velero.io/change-storage-class" in said
-    assert preview([claim], classes=frozenset({"fast"})).classless == ()
-    assert preview([claim], classes=None).classless == ()
+    assert preview([claim], classes=frozenset({"fast"})).missing_classes == ()
+    assert preview([claim], classes=None).missing_classes == ()
 
 
-def test_hooks_that_would_run_are_named():
+def test_hooks_that_would_run_are_listed():
     notes = {"annotations": {"post.hook.restore.velero.io/command": '["/migrate"]'}}
     found = preview([thing("Pod", "web", spec={}, metadata=notes)])
     assert any("/migrate" in line for line in found.summary())
 
 
-def test_the_summary_fits_a_message_and_the_report_holds_everything():
+def test_the_summary_fits_a_message_and_the_report_lists_everything():
     found = preview([thing("ConfigMap", f"settings-{n}", data={}) for n in range(3000)])
     assert len("\n".join(found.summary())) < 3000
     assert found.report().count("new ") >= 3000
 
 
-def test_fifty_megabytes_are_seen_through_in_time_and_memory():
+def test_fifty_megabytes_are_compared_in_time():
     text = "x" * 4000
     objects = [thing("ConfigMap", f"m-{n}", data={"text": text, "n": str(n)}) for n in range(12_000)]
     live = objects[:6000]
@@ -240,7 +255,7 @@ def test_fifty_megabytes_are_seen_through_in_time_and_memory():
     assert spent < 10  # with packing the archive, on a busy machine
 
 
-def test_what_is_kept_of_the_live_side_is_small():
+def test_the_live_index_is_small():
     from operations.restore_preview.live_index import LiveIndex
     from tests.operations.restore_preview.archives import KINDS
 

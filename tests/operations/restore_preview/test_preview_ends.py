@@ -1,4 +1,4 @@
-"""How a restore would end, told before it runs: refused services, volumes by files, waits, errors. As a real one did."""
+"""Predicts how a restore ends: refused Services, volume data, waiting and errors, as observed on a real cluster."""
 
 import json
 
@@ -47,28 +47,28 @@ AUTO = {"name": "auto", "port": 81, "protocol": "TCP", "nodePort": 31000}
         (service({"port": 80, "nodePort": 30080}, applied=[{"port": 80, "nodePort": 30080}]), {}, {30080}),
     ],
 )
-def test_a_port_that_its_author_chose_comes_back_and_may_be_taken(saved, spec, refused):
+def test_a_node_port_that_the_author_chose_is_restored_and_may_be_in_use(saved, spec, refused):
     found = preview([saved], ports={30080: "shop/other", 31000: "shop/another"}, **spec)
     assert fates(found)["Service", "web"] is (Fate.REFUSED if refused else Fate.NEW)
     assert {port for port in (30080, 31000) if str(port) in why(found, "web")} == refused
     assert found.phase == ("PartiallyFailed" if refused else "Completed")
 
 
-def test_ports_that_are_free_are_no_error():
+def test_free_node_ports_are_no_error():
     found = preview([service(HTTP, owned=[80])], ports={})
     assert found.errors == ()
     assert found.impact == {"Service shop/web new"}
 
 
-def test_a_service_that_is_there_does_not_clash_with_itself():
+def test_an_existing_service_does_not_conflict_with_itself():
     found = preview([service(HTTP, owned=[80])], [service(HTTP)], ports={30080: "shop/web"})
     assert fates(found) == {("Service", "web"): Fate.UNCHANGED}
 
 
-def test_where_services_may_not_be_read_it_says_that_it_is_not_sure():
+def test_unreadable_services_make_the_prediction_uncertain():
     found = preview([service(HTTP, owned=[80])], ports=None)
     assert found.phase == "Completed"
-    assert any(line.startswith("Not sure: whether the node ports") for line in found.summary())
+    assert any(line.startswith("Can't be predicted: whether the node ports") for line in found.summary())
 
 
 def test_a_chosen_port_that_differs_is_a_difference():
@@ -115,48 +115,48 @@ SNAPSHOT = volumes(info("data", "NativeSnapshot"))
 
 
 def back(found):
-    return {claim.shown: (claim.comes_back, claim.over) for claim in found.claims}
+    return {claim.name: (claim.is_restored, claim.overwrites) for claim in found.volume_outcomes}
 
 
-def test_files_come_back_with_a_pod_that_is_made():
-    found = preview([CLAIM, POD], volumes=FILES, agent=NodeAgent.THERE)
+def test_files_are_restored_with_a_created_pod():
+    found = preview([CLAIM, POD], volumes=FILES, agent=NodeAgent.PRESENT)
     assert back(found) == {"shop/data": (True, False)}
     assert "Volume shop/data restored" in found.impact
 
 
-def test_they_are_written_over_a_claim_that_is_there():
+def test_files_in_an_existing_pvc_are_overwritten():
     found = preview([CLAIM, POD], [CLAIM], volumes=FILES)
     assert back(found) == {"shop/data": (True, True)}
-    assert any("overwritten: shop/data" in line for line in found.summary())
+    assert any(line == "⚠️ Files overwritten in existing volumes: shop/data." for line in found.summary())
 
 
 @pytest.mark.parametrize(
     ("saved", "live", "spec", "reason"),
     [
-        ([CLAIM, POD], [POD], {}, "pod shop/web is there"),
-        ([CLAIM], [], {}, "only with pod web"),
-        ([CLAIM, POD], [], {"excludedResources": ["persistentvolumes"]}, "left out of this restore"),
+        ([CLAIM, POD], [POD], {}, "pod shop/web exists"),
+        ([CLAIM], [], {}, "only with pod `web`"),
+        ([CLAIM, POD], [], {"excludedResources": ["persistentvolumes"]}, "excluded from this restore"),
     ],
 )
-def test_without_a_new_pod_they_do_not(saved, live, spec, reason):
+def test_without_a_created_pod_files_are_not_restored(saved, live, spec, reason):
     found = preview(saved, live, volumes=FILES, **spec)
     assert back(found)["shop/data"] == (False, False)
-    assert reason in found.claims[0].why
+    assert reason in found.volume_outcomes[0].why
 
 
-def test_leaving_volumes_out_means_snapshots():
+def test_restore_volumes_false_excludes_only_snapshots():
     assert back(preview([CLAIM, POD], volumes=FILES, restorePVs=False)) == {"shop/data": (True, False)}
     assert back(preview([CLAIM, POD], volumes=SNAPSHOT, restorePVs=False)) == {"shop/data": (False, False)}
 
 
-def test_without_the_node_agent_it_fails():
+def test_without_the_node_agent_the_restore_fails():
     found = preview([CLAIM, POD], volumes=FILES, agent=NodeAgent.MISSING)
     assert back(found) == {"shop/data": (False, False)}
     assert found.phase == "PartiallyFailed"
     assert "pod shop/web" in found.errors[0]
 
 
-def test_volumes_without_a_claim_are_told_by_their_pod():
+def test_volumes_without_a_pvc_are_named_by_their_pod():
     scratch = {"podName": "web", "podNamespace": "shop", "volumeName": "scratch"}
     found = preview(
         [POD], volumes=volumes({"backupMethod": "PodVolumeBackup", "result": "succeeded", "pvbInfo": scratch})
@@ -164,33 +164,33 @@ def test_volumes_without_a_claim_are_told_by_their_pod():
     assert back(found) == {"shop/web:scratch": (True, False)}
 
 
-def test_what_is_provisioned_anew_is_left_out_itself():
-    assert fates(preview([CLAIM, volume()], volumes=FILES))["PersistentVolume", "pv-data"] is Fate.LEFT
-    assert fates(preview([CLAIM, volume("Delete")]))["PersistentVolume", "pv-data"] is Fate.LEFT
+def test_volumes_that_are_provisioned_again_are_excluded():
+    assert fates(preview([CLAIM, volume()], volumes=FILES))["PersistentVolume", "pv-data"] is Fate.EXCLUDED
+    assert fates(preview([CLAIM, volume("Delete")]))["PersistentVolume", "pv-data"] is Fate.EXCLUDED
     assert fates(preview([CLAIM, volume()]))["PersistentVolume", "pv-data"] is Fate.NEW
     assert fates(preview([CLAIM, volume("Delete")], volumes=SNAPSHOT))["PersistentVolume", "pv-data"] is Fate.NEW
 
 
 @pytest.mark.parametrize(("storage", "classes"), [("", frozenset()), ("fast", frozenset({"slow"}))])
-def test_a_claim_that_nothing_provisions_is_an_error(storage, classes):
+def test_a_pvc_without_a_provisioner_is_an_error(storage, classes):
     claim = {**CLAIM, "spec": {**CLAIM["spec"], "storageClassName": storage}}
     found = preview([claim, POD], volumes=FILES, classes=classes)
     assert "stays Pending" in found.errors[0]
     assert preview([claim, POD], volumes=SNAPSHOT, classes=classes).errors == ()
 
 
-# volumes that are there
+# existing volumes
 
 
-def test_a_copy_gets_its_volume_under_another_name():
+def test_a_copied_volume_gets_another_name():
     found = preview([CLAIM, volume()], [CLAIM, volume()], volumes=SNAPSHOT, namespaceMapping={"shop": "copy"})
     assert why(found, "pv-data").startswith("under a new name")
     assert back(found) == {"copy/data": (True, False)}
 
 
-def test_a_volume_that_is_there_and_claimed_is_used_as_it_is():
+def test_an_existing_bound_volume_is_unchanged():
     found = preview([CLAIM, volume()], [volume(), CLAIM], volumes=SNAPSHOT)
-    assert found.waits == ()
+    assert found.blockers == ()
     assert fates(found)["PersistentVolume", "pv-data"] is Fate.UNCHANGED
 
 
@@ -201,37 +201,37 @@ def leaving(item):
 @pytest.mark.parametrize(
     ("live", "reason"),
     [
-        ([leaving(volume()), CLAIM], "being deleted, or was released"),
-        ([{**volume(), "status": {"phase": "Released"}}, CLAIM], "being deleted, or was released"),
+        ([leaving(volume()), CLAIM], "it's being deleted or was released"),
+        ([{**volume(), "status": {"phase": "Released"}}, CLAIM], "it's being deleted or was released"),
         ([volume()], "its PVC shop/data no longer exists"),
         ([volume(), leaving(CLAIM)], "its PVC shop/data is being deleted"),
     ],
 )
-def test_a_volume_that_goes_away_is_waited_for(live, reason):
+def test_the_restore_waits_for_a_volume_that_is_being_deleted(live, reason):
     found = preview([CLAIM, volume()], live, volumes=SNAPSHOT)
-    assert found.waits == (f"PersistentVolume pv-data ({'it is ' if reason.startswith('being') else ''}{reason})",)
+    assert found.blockers == (f"PersistentVolume pv-data ({reason})",)
     assert fates(found)["PersistentVolume", "pv-data"] is Fate.NEW
-    assert any("InProgress and without a word" in line for line in found.summary())
+    assert any("Its phase stays InProgress: PersistentVolume pv-data" in line for line in found.summary())
 
 
-def test_a_namespace_that_goes_away_is_named_and_made_anew():
+def test_a_terminating_namespace_is_listed_and_created_again():
     saved = thing("ConfigMap", "settings", data={})
     found = preview([saved], [saved, leaving(thing("Namespace", "shop"))], spaces=())
     assert found.terminating == ("shop",)
     assert found.impact == {"ConfigMap shop/settings new", "Namespace shop new"}
 
 
-def test_an_object_that_is_being_deleted_is_taken_as_there():
+def test_a_terminating_object_counts_as_existing():
     saved = thing("ConfigMap", "settings", data={})
     found = preview([saved], [leaving(saved)])
-    assert fates(found) == {("ConfigMap", "settings"): Fate.GOING}
-    assert "does not bring it back" in found.summary()[0]
+    assert fates(found) == {("ConfigMap", "settings"): Fate.TERMINATING}
+    assert "doesn't restore it" in found.summary()[0]
 
 
-# what comes along
+# objects that are restored along with others
 
 
-def test_a_selector_takes_the_claims_of_its_pods_and_their_volumes():
+def test_a_selector_includes_the_pvcs_of_its_pods_and_their_volumes():
     chosen = thing("Pod", "web", labels={"app": "web"}, spec=POD["spec"])
     other = thing("PersistentVolumeClaim", "other", spec={})
     selector = {"matchLabels": {"app": "web"}}
@@ -243,7 +243,7 @@ def test_a_selector_takes_the_claims_of_its_pods_and_their_volumes():
     }
 
 
-def test_volumes_follow_their_claims_into_a_choice_of_namespaces():
+def test_volumes_are_restored_with_their_pvcs():
     named = {"includedNamespaces": ["shop"]}
     assert ("PersistentVolume", "pv-data") in fates(preview([CLAIM, volume()], **named))
     assert ("PersistentVolume", "pv-data") not in fates(
@@ -251,7 +251,7 @@ def test_volumes_follow_their_claims_into_a_choice_of_namespaces():
     )
 
 
-def test_missing_namespaces_are_made_for_what_goes_into_them():
+def test_missing_target_namespaces_are_created():
     found = preview([thing("ConfigMap", "settings", data={})], namespaceMapping={"shop": "new"})
     assert fates(found)["Namespace", "new"] is Fate.NEW
     empty = thing("Namespace", "empty")
@@ -260,10 +260,10 @@ def test_missing_namespaces_are_made_for_what_goes_into_them():
     assert preview([empty], includedNamespaces=["empty"]).summary() == ("Nothing in the backup is selected.",)
 
 
-# kinds of their own
+# kinds with special rules
 
 
-def test_service_accounts_gain_under_every_policy():
+def test_service_accounts_are_merged_under_every_policy():
     saved = thing("ServiceAccount", "web", labels={"a": "1"}, imagePullSecrets=[{"name": "ours"}])
     live = thing("ServiceAccount", "web", labels={"a": "2"}, imagePullSecrets=[{"name": "theirs"}])
     found = preview([saved], [live])
@@ -274,13 +274,13 @@ def test_service_accounts_gain_under_every_policy():
     assert (kept.fate, kept.is_warning) == (Fate.KEPT, False)
 
 
-def test_tokens_of_service_accounts_are_left_out():
+def test_tokens_of_service_accounts_are_excluded():
     marks = {"annotations": {"kubernetes.io/service-account.name": "web"}}
     token = thing("Secret", "web-token-abc", type="kubernetes.io/service-account-token", metadata=marks)
-    assert fates(preview([token])) == {("Secret", "web-token-abc"): Fate.LEFT}
+    assert fates(preview([token])) == {("Secret", "web-token-abc"): Fate.EXCLUDED}
 
 
-def test_bindings_speak_of_the_namespace_that_their_subjects_go_to():
+def test_subjects_of_bindings_are_mapped():
     def binding(space, of):
         return thing("RoleBinding", "web", space, subjects=[{"kind": "ServiceAccount", "name": "web", "namespace": of}])
 
@@ -292,10 +292,10 @@ def test_bindings_speak_of_the_namespace_that_their_subjects_go_to():
     ("saved", "live", "fate"),
     [
         ({"immutable": True, "data": {"a": "1"}}, {"data": {"a": "2"}}, Fate.CHANGED),
-        ({"data": {"a": "1"}}, {"immutable": True, "data": {"a": "2"}}, Fate.FIXED),
+        ({"data": {"a": "1"}}, {"immutable": True, "data": {"a": "2"}}, Fate.IMMUTABLE),
     ],
 )
-def test_what_counts_is_whether_the_live_one_is_immutable(saved, live, fate):
+def test_only_the_live_object_decides_about_immutability(saved, live, fate):
     found = preview([thing("Secret", "x", **saved)], [thing("Secret", "x", **live)], existingResourcePolicy="update")
     assert fates(found) == {("Secret", "x"): fate}
 
@@ -304,19 +304,19 @@ def test_what_counts_is_whether_the_live_one_is_immutable(saved, live, fate):
     ("kind", "saved", "live", "fate"),
     [
         ("StatefulSet", {"spec": {"replicas": 1}}, {"spec": {"replicas": 2}}, Fate.CHANGED),
-        ("StatefulSet", {"spec": {"serviceName": "a"}}, {"spec": {"serviceName": "b"}}, Fate.FIXED),
-        ("Deployment", {"spec": {"selector": {"a": "1"}}}, {"spec": {"selector": {"a": "2"}}}, Fate.FIXED),
-        ("RoleBinding", {"roleRef": {"name": "a"}}, {"roleRef": {"name": "b"}}, Fate.FIXED),
-        ("Pod", {"labels": {"a": "1"}}, {"spec": {"nodeName": "n1"}}, Fate.FIXED),
+        ("StatefulSet", {"spec": {"serviceName": "a"}}, {"spec": {"serviceName": "b"}}, Fate.IMMUTABLE),
+        ("Deployment", {"spec": {"selector": {"a": "1"}}}, {"spec": {"selector": {"a": "2"}}}, Fate.IMMUTABLE),
+        ("RoleBinding", {"roleRef": {"name": "a"}}, {"roleRef": {"name": "b"}}, Fate.IMMUTABLE),
+        ("Pod", {"labels": {"a": "1"}}, {"spec": {"nodeName": "n1"}}, Fate.IMMUTABLE),
         ("Pod", {"labels": {"a": "1"}}, {"spec": {}}, Fate.CHANGED),
     ],
 )
-def test_fields_that_kubernetes_never_changes(kind, saved, live, fate):
+def test_immutable_fields(kind, saved, live, fate):
     found = preview([thing(kind, "x", **saved)], [thing(kind, "x", **live)], existingResourcePolicy="update")
     assert fates(found) == {(kind, "x"): fate}
 
 
-# how it ends
+# phase, errors and warnings
 
 
 def modifiers(*rules):
@@ -329,7 +329,7 @@ RESIZE = {
 }
 
 
-def test_a_modified_object_is_compared_as_it_would_be():
+def test_a_modified_object_is_compared_after_the_modification():
     saved = thing("ConfigMap", "settings", data={"size": "7"})
     found = preview([saved], [saved], modifiers=modifiers(RESIZE), existingResourcePolicy="update")
     assert (found.rows[0].fate, found.rows[0].fields) == (Fate.CHANGED, ("data.size",))
@@ -339,24 +339,24 @@ def test_a_modified_object_is_compared_as_it_would_be():
     assert any("resource modifiers: ConfigMap shop/settings" in line for line in found.summary())
 
 
-def test_a_modifier_that_cannot_be_applied_is_an_error():
+def test_a_failing_modifier_is_an_error():
     found = preview([thing("ConfigMap", "settings", data={})], modifiers=modifiers(RESIZE))
     assert fates(found)["ConfigMap", "settings"] is Fate.NEW
     assert found.phase == "PartiallyFailed"
     assert "ConfigMap shop/settings: rule 1" in found.errors[0]
 
 
-def test_a_version_that_is_not_served_is_an_error():
+def test_an_api_version_that_is_not_served_is_an_error():
     found = preview([thing("Theme", "dark", spec={})])
     assert found.phase == "PartiallyFailed"
     assert found.summary()[-1] == "The restore would end PartiallyFailed: Theme shop/dark: not served."
 
 
-def test_warnings_are_no_failure():
+def test_warnings_do_not_make_the_restore_fail():
     saved, live = thing("ConfigMap", "a", data={"x": "1"}), thing("ConfigMap", "a", data={"x": "2"})
     found = preview([saved], [live])
     assert found.phase == "Completed"
-    assert "warns of 1 of them" in found.summary()[-1]
+    assert found.summary()[-1] == "Velero will report at least 1 warning. Warnings don't make a restore fail."
 
 
 HOOKS = {
@@ -364,11 +364,11 @@ HOOKS = {
 }
 
 
-def test_hooks_of_the_restore_are_named_with_their_ways():
+def test_hooks_of_the_restore_are_listed_with_their_types():
     assert preview([POD], hooks=HOOKS).hooks == ("greet (init, exec)",)
 
 
-def test_hooks_of_pods_that_are_there_do_not_run():
+def test_hooks_of_existing_pods_do_not_run():
     notes = {"annotations": {"post.hook.restore.velero.io/command": '["/migrate"]'}}
     pod = thing("Pod", "web", spec={}, metadata=notes)
     assert len(preview([pod]).hooks) == 1

@@ -1,4 +1,4 @@
-"""PVCs that name the original's volume, new addresses, and what is being deleted: as a real Velero was seen to do it."""
+"""Predicts bindings of PVCs, new addresses, skipped hooks and terminating namespaces, as observed on a real cluster."""
 
 import json
 
@@ -40,42 +40,42 @@ def saved(*infos):
 
 
 @pytest.mark.parametrize("skipped", [(), saved(SKIPPED)])
-def test_a_copy_of_a_claim_whose_volume_is_kept_stays_pending(skipped):
+def test_a_copied_pvc_whose_volume_is_retained_stays_pending(skipped):
     found = preview([CLAIM, volume()], [CLAIM, volume()], volumes=skipped, **MAPPED)
-    (told,) = found.pending
-    assert told.startswith("copy/data (volume pv-data belongs to shop/data, and would be taken over once")
+    (shown,) = found.pending
+    assert shown.startswith("copy/data (volume `pv-data` belongs to shop/data; once it is released and free")
     assert any(
         line.startswith("PVCs that stay Pending: copy/data") and "--modifier" in line for line in found.summary()
     )
     assert found.phase == "Completed"
 
 
-def test_after_the_claim_was_deleted_its_kept_volume_still_belongs_to_it():
+def test_a_retained_volume_still_belongs_to_its_deleted_pvc():
     found = preview([CLAIM, volume()], [volume(phase="Released")])
     assert found.pending == (
-        "shop/data (volume pv-data still belongs to the deleted PVC: clear its spec.claimRef.uid, or delete it first)",
+        "shop/data (volume `pv-data` still belongs to the deleted PVC: clear its spec.claimRef.uid, or delete it first)",
     )
 
 
-def test_a_volume_that_is_there_and_free_is_the_originals_own():
+def test_a_copied_pvc_binds_to_a_free_original_volume():
     found = preview([CLAIM, volume()], [volume(holder=None, phase="Available")], **MAPPED)
-    assert found.originals == ("copy/data (pv-data)",)
-    assert any("take the original volume itself, not a copy: copy/data" in line for line in found.summary())
+    assert found.original_volumes == ("copy/data (pv-data)",)
+    assert any("bind to the original volume, not to a copy: copy/data" in line for line in found.summary())
 
 
-def test_so_is_one_that_comes_back_as_it_was():
-    assert preview([CLAIM, volume()], **MAPPED).originals == ("copy/data (pv-data)",)
-    assert preview([CLAIM, volume()]).originals == ()
+def test_a_copied_pvc_binds_to_a_restored_original_volume():
+    assert preview([CLAIM, volume()], **MAPPED).original_volumes == ("copy/data (pv-data)",)
+    assert preview([CLAIM, volume()]).original_volumes == ()
     assert preview([CLAIM, volume()]).pending == ()
 
 
 @pytest.mark.parametrize("spec", [{"includeClusterResources": False}, {"excludedResources": ["persistentvolumes"]}])
 @pytest.mark.parametrize("reclaim", ["Retain", "Delete"])
-def test_without_the_volumes_of_the_backup_every_claim_names_the_originals(spec, reclaim):
+def test_if_volumes_are_excluded_pvcs_name_the_original_volume(spec, reclaim):
     found = preview([CLAIM, volume(reclaim)], [CLAIM, volume(reclaim)], **MAPPED, **spec)
-    assert found.pending[0].startswith("copy/data (volume pv-data belongs to shop/data")
+    assert found.pending[0].startswith("copy/data (volume `pv-data` belongs to shop/data")
     gone = preview([CLAIM, volume(reclaim)], **spec)
-    assert gone.pending == ("shop/data (volume pv-data doesn't exist and isn't restored)",)
+    assert gone.pending == ("shop/data (volume `pv-data` doesn't exist and isn't restored)",)
 
 
 @pytest.mark.parametrize(
@@ -89,32 +89,32 @@ def test_without_the_volumes_of_the_backup_every_claim_names_the_originals(spec,
         ([CLAIM, volume()], saved({**SKIPPED, "skipped": False, "backupMethod": "CSISnapshot", "result": "succeeded"})),
     ],
 )
-def test_a_claim_that_gets_a_volume_of_its_own_is_not_named(backup, infos):
+def test_a_pvc_with_a_new_volume_is_not_listed(backup, infos):
     found = preview(backup, [CLAIM, volume()], volumes=infos, **MAPPED)
-    assert (found.pending, found.originals) == ((), ())
+    assert (found.pending, found.original_volumes) == ((), ())
 
 
-def test_nor_one_whose_volume_a_modifier_drops():
+def test_a_pvc_whose_volume_name_a_modifier_removes_is_not_listed():
     dropped = modifiers(
         rule({"groupResource": "persistentvolumeclaims"}, mergePatches=[{"patchData": '{"spec":{"volumeName":null}}'}])
     )
     assert preview([CLAIM, volume()], [CLAIM, volume()], modifiers=dropped, **MAPPED).pending == ()
 
 
-def test_where_volumes_may_not_be_read_it_says_that_it_is_not_sure():
+def test_unreadable_volumes_make_the_prediction_uncertain():
     found = preview([CLAIM, volume()], unread=["persistentvolumes"], **MAPPED)
     assert found.pending == ()
-    assert "whether volume pv-data of PVC copy/data is free" in found.unsure
+    assert "whether volume `pv-data` of PVC copy/data is free" in found.unpredictable
 
 
-def test_of_a_claim_that_is_being_deleted_nothing_is_left():
+def test_the_data_of_a_terminating_pvc_is_lost():
     found = preview([CLAIM, volume()], [leaving(CLAIM), volume()])
-    assert [(one.shown, one.comes_back, one.why) for one in found.claims] == [
-        ("shop/data", False, "it is being deleted and is not restored, so nothing of it is left")
+    assert [(one.name, one.is_restored, one.why) for one in found.volume_outcomes] == [
+        ("shop/data", False, "the PVC is being deleted and isn't restored, so its data is lost")
     ]
     files = saved({**SKIPPED, "skipped": False, "backupMethod": "PodVolumeBackup", "result": "succeeded"})
-    assert not preview([CLAIM, volume()], [leaving(CLAIM), volume()], volumes=files).claims[0].comes_back
-    assert found.rows_with(Fate.GOING)
+    assert not preview([CLAIM, volume()], [leaving(CLAIM), volume()], volumes=files).volume_outcomes[0].is_restored
+    assert found.rows_with(Fate.TERMINATING)
 
 
 # addresses
@@ -138,27 +138,27 @@ def test_of_a_claim_that_is_being_deleted_nothing_is_left():
 )
 def test_a_new_service_gets_new_addresses(spec, anew):
     service = thing("Service", "web", spec=spec)
-    assert preview([service]).addresses == ((f"shop/web ({anew})",) if anew else ())
-    assert preview([service], [service]).addresses == ()
+    assert preview([service]).new_addresses == ((f"shop/web ({anew})",) if anew else ())
+    assert preview([service], [service]).new_addresses == ()
 
 
-def test_node_ports_that_are_kept_are_not_new():
+def test_preserved_node_ports_are_not_new():
     service = thing("Service", "web", spec={"clusterIP": "10.0.0.7", "ports": [{"port": 80, "nodePort": 30080}]})
-    assert preview([service], preserveNodePorts=True).addresses == ("shop/web (cluster IP)",)
+    assert preview([service], preserveNodePorts=True).new_addresses == ("shop/web (cluster IP)",)
 
 
 # hooks
 
 
 @pytest.mark.parametrize(
-    ("names", "idle"), [(["shop"], ("greet (it names shop)",)), (["copy"], ()), (["c*"], ()), (["*"], ()), ([], ())]
+    ("names", "idle"), [(["shop"], ("greet (names shop)",)), (["copy"], ()), (["c*"], ()), (["*"], ()), ([], ())]
 )
-def test_hooks_go_by_the_target_namespace(names, idle):
+def test_hooks_are_matched_with_the_target_namespace(names, idle):
     hooks = {"resources": [{"name": "greet", "includedNamespaces": names, "postHooks": [{"exec": {"command": ["x"]}}]}]}
-    assert preview([thing("Pod", "web", spec={})], hooks=hooks, **MAPPED).idle_hooks == idle
+    assert preview([thing("Pod", "web", spec={})], hooks=hooks, **MAPPED).skipped_hooks == idle
 
 
-def test_hooks_of_pods_are_told_where_they_run():
+def test_hooks_of_pods_are_listed_with_the_target_namespace():
     notes = {"annotations": {"post.hook.restore.velero.io/command": '["/migrate"]'}}
     assert preview([thing("Pod", "web", spec={}, metadata=notes)], **MAPPED).hooks == ('copy/web: ["/migrate"]',)
 
@@ -183,13 +183,13 @@ def known(*spaces):
         ({}, False),
     ],
 )
-def test_a_restore_into_a_namespace_that_is_being_deleted_is_refused(spec, refused):
+def test_a_restore_into_a_terminating_namespace_is_refused(spec, refused):
     found = list(terminating_guards(spec, SOURCE, known(GOING)))
     assert [(guard.code, guard.level) for guard in found] == ([(TERMINATING, Level.REFUSE)] if refused else [])
-    assert all("Namespace copy is being deleted" in guard.text for guard in found)
+    assert all("Namespace `copy` is being deleted" in guard.text for guard in found)
 
 
-def test_also_where_only_the_command_says_what_is_in_the_backup():
+def test_without_contents_the_command_decides_about_target_namespaces():
     spec = {**MAPPED, "includedNamespaces": ["shop"]}
     assert list(terminating_guards(spec, BackupFacts({}, None), known(GOING)))
     alive = {"metadata": {"name": "copy"}, "status": {"phase": "Active"}}
