@@ -105,7 +105,7 @@ def other_status_messages() -> Mapping[str, Message]:
     restore = replace(
         done, noun="restore", subject="demo-again", phase="Completed", object_uid="u2", object_name="demo-again"
     )
-    extra = {"routine": "1 object already existed and was left unchanged", "check": "kubectl -n shop get pods,pvc"}
+    extra = {"routine": "1 object already existed and was left unchanged.", "check": "kubectl -n shop get pods,pvc"}
     restored = replace(
         ending("Completed", expires=""), kind="restore.completed", object_kind="Restore", object_name="demo-again"
     )

@@ -101,7 +101,7 @@ def test_a_hidden_restore_is_not_named() -> None:
 
 
 async def test_only_open_restores_of_the_cluster_are_read(tmp_path) -> None:
-    store = await Store.open(tmp_path, NOW, ballast=1024)
+    store = await Store.open(tmp_path, NOW, reserve_bytes=1024)
     try:
         for ident, cluster, noun, state in (
             ("op-a", "prod", "restore", State.AWAITING),
