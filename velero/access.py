@@ -1,4 +1,4 @@
-"""What the bot itself may do in a cluster, asked of the cluster (SelfSubjectAccessReview)."""
+"""Checks the bot's own permissions in a cluster (SelfSubjectAccessReview)."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ from velero.kinds import (
 if TYPE_CHECKING:
     from velero.api import Api
 
-_FOLLOW = ("get", "list", "watch")
+_READ_AND_WATCH = ("get", "list", "watch")
 REQUIRED_PERMISSIONS: tuple[tuple[Kind, tuple[str, ...]], ...] = (
-    (BACKUP, (*_FOLLOW, "create", "patch", "delete")),
-    (RESTORE, (*_FOLLOW, "create", "delete")),
-    (SCHEDULE, (*_FOLLOW, "create", "patch", "delete")),
-    (DELETION, (*_FOLLOW, "create")),
+    (BACKUP, (*_READ_AND_WATCH, "create", "patch", "delete")),
+    (RESTORE, (*_READ_AND_WATCH, "create", "delete")),
+    (SCHEDULE, (*_READ_AND_WATCH, "create", "patch", "delete")),
+    (DELETION, (*_READ_AND_WATCH, "create")),
     (DOWNLOAD, ("get", "list", "create", "delete")),
     (SERVER_STATUS, ("get", "list", "create", "delete")),
-    (STORAGE_LOCATION, (*_FOLLOW, "create", "patch", "delete")),
-    (SNAPSHOT_LOCATION, (*_FOLLOW, "create", "patch", "delete")),
-    (REPOSITORY, _FOLLOW),
+    (STORAGE_LOCATION, (*_READ_AND_WATCH, "create", "patch", "delete")),
+    (SNAPSHOT_LOCATION, (*_READ_AND_WATCH, "create", "patch", "delete")),
+    (REPOSITORY, _READ_AND_WATCH),
     (POD_VOLUME_BACKUP, ("list",)),
     (POD_VOLUME_RESTORE, ("list",)),
     (DATA_UPLOAD, ("list",)),
@@ -51,7 +51,7 @@ REQUIRED_PERMISSIONS: tuple[tuple[Kind, tuple[str, ...]], ...] = (
 )
 
 OPTIONAL_PERMISSIONS: tuple[tuple[Kind, str, str], ...] = ((DEPLOYMENT, "get", "velero"),)
-"""Kind, verb and name: without them something is not said, and nothing fails."""
+"""Kind, verb and name. Without one of these, a detail is missing in an answer and nothing fails."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Permission:
 
 
 async def check_permission(api: Api, verb: str, kind: Kind, namespace: str = "", name: str = "") -> Permission:
-    wanted = {
+    attributes = {
         "verb": verb,
         "group": kind.group,
         "resource": kind.plural,
@@ -74,15 +74,17 @@ async def check_permission(api: Api, verb: str, kind: Kind, namespace: str = "",
     body: Json = {
         "apiVersion": ACCESS_REVIEW.api_version,
         "kind": ACCESS_REVIEW.name,
-        "spec": {"resourceAttributes": {key: value for key, value in wanted.items() if value}},
+        "spec": {"resourceAttributes": {key: value for key, value in attributes.items() if value}},
     }
     status = section(await api.request("POST", ACCESS_REVIEW.path(), body=body), "status")
-    return Permission(verb, kind.resource, wanted["namespace"], status.get("allowed") is True, text(status, "reason"))
+    return Permission(
+        verb, kind.resource, attributes["namespace"], status.get("allowed") is True, text(status, "reason")
+    )
 
 
 async def missing_permissions(api: Api, namespace: str) -> tuple[Permission, ...]:
-    """What the bot needs and does not have."""
-    found = [
+    """Return the required permissions that the bot doesn't have."""
+    permissions = [
         await check_permission(api, verb, kind, namespace) for kind, verbs in REQUIRED_PERMISSIONS for verb in verbs
     ]
-    return tuple(right for right in found if not right.allowed)
+    return tuple(permission for permission in permissions if not permission.allowed)

@@ -1,6 +1,8 @@
-"""The only caller of the Kubernetes API: raw JSON over the package's ApiClient, every failure one of our errors.
+"""The only caller of the Kubernetes API: sends and receives raw JSON through the kubernetes package's ApiClient.
 
-Not used, each for a reproduced defect: typed APIs, Watch, the dynamic client, informers (docs/adr/0005).
+Every failure becomes an error of `domain/errors.py`. A write that may have reached the server raises Unanswered, never
+Unreachable: only so does a caller know that it must look before it tries again. The package's typed APIs, Watch, dynamic
+client and informers aren't used, each because of a reproduced defect (docs/adr/0005).
 """
 
 from __future__ import annotations
@@ -35,16 +37,16 @@ from velero.errors import (
 MERGE_PATCH = "application/merge-patch+json"
 _JSON = "application/json"
 _HEADERS = {"Accept": _JSON, "User-Agent": "velero-chatops"}
-_TIMEOUT = 30.0
-_LARGEST = 64 * 1024 * 1024
-_WRITES = frozenset({"POST", "PUT", "PATCH"})
-_OBJECT = Decoder(Json)
+_TIMEOUT_S = 30.0
+_MAX_RESPONSE_BYTES = 64 * 1024 * 1024
+_WRITE_METHODS = frozenset({"POST", "PUT", "PATCH"})
+_OBJECT_DECODER = Decoder(Json)
 
 T = TypeVar("T")
 
 
 class StreamEnd(StrEnum):
-    """Why a stream is over."""
+    """Why a stream ended."""
 
     CLOSED = "closed"
     SILENT = "silent"
@@ -53,7 +55,7 @@ class StreamEnd(StrEnum):
 
 
 class Lines:
-    """The whole lines of a watch; what follows the last newline is not one. `end` and `why` tell how it ended."""
+    """The complete lines of a watch. `end` and `why` say how the stream ended; a last line without a newline is dropped."""
 
     def __init__(self, content: aiohttp.StreamReader) -> None:
         self._content = content
@@ -68,22 +70,22 @@ class Lines:
         try:
             line = await self._content.readline()
         except TimeoutError:
-            return self._over(StreamEnd.SILENT, "no data received for too long")
+            return self._finish(StreamEnd.SILENT, "no data received for too long")
         except LineTooLong:
-            return self._over(StreamEnd.TOO_LONG, "a line is too long")
+            return self._finish(StreamEnd.TOO_LONG, "a line is too long")
         except (aiohttp.ClientError, HttpProcessingError, OSError) as error:
-            return self._over(StreamEnd.CUT, f"the connection was lost: {type(error).__name__}")
+            return self._finish(StreamEnd.CUT, f"the connection was lost: {type(error).__name__}")
         if line and not line.endswith(b"\n"):
-            return self._over(StreamEnd.CUT, "the last line is incomplete")
+            return self._finish(StreamEnd.CUT, "the last line is incomplete")
         return line
 
-    def _over(self, end: StreamEnd, why: str) -> bytes:
+    def _finish(self, end: StreamEnd, why: str) -> bytes:
         self.end, self.why = end, why
         return b""
 
 
 class Api:
-    """One cluster. Connects when first used, and again after a failure: a cluster that is down now comes back by itself."""
+    """The API of one cluster. It connects on first use and again after a failure, so a cluster that was down needs no restart."""
 
     def __init__(self, cluster: str, access: Access, *, connect_timeout: float = 10.0) -> None:
         self.cluster = cluster
@@ -106,36 +108,38 @@ class Api:
         query: Mapping[str, str] | None = None,
         body: Json | None = None,
         content_type: str | None = None,
-        timeout: float = _TIMEOUT,  # noqa: ASYNC109 - of the request, not of the coroutine
+        timeout: float = _TIMEOUT_S,  # noqa: ASYNC109 - of the request, not of the coroutine
     ) -> Json:
-        """One call. A PATCH is a merge patch unless `content_type` says otherwise; writes refuse unknown fields."""
-        what = describe_request(self.cluster, method, path)
-        query = {**(query or {}), **({"fieldValidation": "Strict"} if method in _WRITES else {})}
+        """Send one request. A PATCH is a merge patch unless `content_type` says otherwise; writes refuse unknown fields."""
+        context = describe_request(self.cluster, method, path)
+        query = {**(query or {}), **({"fieldValidation": "Strict"} if method in _WRITE_METHODS else {})}
         headers = {"Content-Type": content_type or (MERGE_PATCH if method == "PATCH" else _JSON)}
-        return _parse(what, await self._reply(what, method, _target(path, query), headers, body, timeout), _object)
+        return _parse(
+            context, await self._reply(context, method, _target(path, query), headers, body, timeout), _decode_object
+        )
 
     async def read(self, path: str, query: Mapping[str, str], read: Callable[[Body], T]) -> T:
-        """A GET whose answer `read` makes a value of; where it raises ValueError, it was no answer of Kubernetes."""
-        what = describe_request(self.cluster, "GET", path)
-        return _parse(what, await self._reply(what, "GET", _target(path, query), {}, None), read)
+        """GET and parse with `read`; a ValueError of `read` counts as a response that isn't from Kubernetes."""
+        context = describe_request(self.cluster, "GET", path)
+        return _parse(context, await self._reply(context, "GET", _target(path, query), {}, None), read)
 
     async def _reply(
         self,
-        what: RequestContext,
+        context: RequestContext,
         method: str,
         target: str,
         headers: Mapping[str, str],
         body: Json | None,
-        timeout: float = _TIMEOUT,  # noqa: ASYNC109 - of the request, not of the coroutine
+        timeout: float = _TIMEOUT_S,  # noqa: ASYNC109 - of the request, not of the coroutine
     ) -> Reply:
         limits = aiohttp.ClientTimeout(total=timeout, sock_connect=self._connect_timeout)
         with track_connections() as sent:
             try:
-                response = await self._send(what, method, target, {**_HEADERS, **headers}, body, limits)
+                response = await self._send(context, method, target, {**_HEADERS, **headers}, body, limits)
                 return await _read(response)
             except (aiohttp.ClientError, OSError) as error:
-                raise (unanswered_error if what.writes and sent else unreachable_error)(
-                    what, _cause(error, timeout)
+                raise (unanswered_error if context.writes and sent else unreachable_error)(
+                    context, _describe_failure(error, timeout)
                 ) from error
 
     @asynccontextmanager
@@ -146,16 +150,16 @@ class Api:
         *,
         silence: float = 75.0,
     ) -> AsyncIterator[Lines]:
-        """A watch. `silence`: an API server sends a bookmark about every minute, so more means that nobody is there."""
-        what = describe_request(self.cluster, "GET", path, watch=True)
+        """Open a watch. An API server sends a bookmark about every minute, so more than `silence` seconds mean a lost stream."""
+        context = describe_request(self.cluster, "GET", path, watch=True)
         limits = aiohttp.ClientTimeout(total=None, sock_connect=self._connect_timeout, sock_read=silence)
         target = _target(path, {**(query or {}), "watch": "1"})
         try:
-            response = await self._send(what, "GET", target, dict(_HEADERS), None, limits)
+            response = await self._send(context, "GET", target, dict(_HEADERS), None, limits)
             if response.status != 200 or "json" not in response.content_type:
-                raise error_of_reply(what, await _read(response))
+                raise error_of_reply(context, await _read(response))
         except (aiohttp.ClientError, OSError) as error:
-            raise unreachable_error(what, _cause(error, silence)) from error
+            raise unreachable_error(context, _describe_failure(error, silence)) from error
         try:
             yield Lines(response.content)
         finally:
@@ -169,33 +173,33 @@ class Api:
 
     async def _send(
         self,
-        what: RequestContext,
+        context: RequestContext,
         method: str,
         target: str,
         headers: dict[str, str],
         body: Json | None,
         limits: aiohttp.ClientTimeout,
     ) -> aiohttp.ClientResponse:
-        connection = await self._connected()
+        connection = await self._current_connection()
         header = await connection.token.header()
         response = await _call(connection, method, target, {**headers, **_authorization(header)}, body, limits)
         if response.status == 401:
             reply = await _read(response)
-            header = await _renewed(connection, header, error_of_reply(what, reply))
+            header = await _renew_header(connection, header, error_of_reply(context, reply))
             response = await _call(connection, method, target, {**headers, **_authorization(header)}, body, limits)
         return response
 
-    async def _connected(self) -> Connection:
+    async def _current_connection(self) -> Connection:
         async with self._lock:
-            if self._connection is not None and not await self._outdated(self._connection):
+            if self._connection is not None and not await self._is_outdated(self._connection):
                 return self._connection
-            fresh = await connect(self.cluster, self._access)
+            connection = await connect(self.cluster, self._access)
             await self._retire()
-            self._connection = fresh
-            return fresh
+            self._connection = connection
+            return connection
 
-    async def _outdated(self, connection: Connection) -> bool:
-        """Once a minute: a TLS context is built once, and authorities and client certificates are rotated."""
+    async def _is_outdated(self, connection: Connection) -> bool:
+        """Check once a minute whether certificate files changed: a TLS context reads them only once."""
         now = asyncio.get_running_loop().time()
         if now < self._checked:
             return False
@@ -203,7 +207,7 @@ class Api:
         return await asyncio.to_thread(connection.is_outdated)
 
     async def _retire(self) -> None:
-        """The one before keeps its open requests; the one before that is closed."""
+        """Keep the previous connection for its open requests, and close the one before it."""
         if self._retired is not None:
             await self._retired.client.close()
         self._retired = self._connection
@@ -232,8 +236,8 @@ async def _call(
     return response
 
 
-async def _renewed(connection: Connection, rejected: str, error: ClusterError) -> str:
-    """Where the source has nothing newer, the server's 401 is the answer."""
+async def _renew_header(connection: Connection, rejected: str, error: ClusterError) -> str:
+    """Read the token again; raise the server's 401 if the source has no newer one."""
     header = await connection.token.renew(rejected)
     if header == rejected and isinstance(error, Unauthenticated):
         raise error
@@ -241,12 +245,12 @@ async def _renewed(connection: Connection, rejected: str, error: ClusterError) -
 
 
 async def _read(response: aiohttp.ClientResponse) -> Reply:
-    """One buffer that grows: chunks that wait to be joined are twice the memory, and its pages a fifth of the time."""
+    """Read into one growing buffer: collecting chunks and joining them takes twice the memory."""
     body = bytearray()
     try:
         async for chunk in response.content.iter_chunked(1 << 18):
             body += chunk
-            if len(body) > _LARGEST:
+            if len(body) > _MAX_RESPONSE_BYTES:
                 raise aiohttp.ClientPayloadError("the response is too large")
     finally:
         response.release() if response.content.at_eof() else response.close()
@@ -254,22 +258,22 @@ async def _read(response: aiohttp.ClientResponse) -> Reply:
     return Reply(response.status, body, headers.get("Content-Type", ""), headers.get("Retry-After", ""))
 
 
-def _object(body: Body) -> Json:
+def _decode_object(body: Body) -> Json:
     check_json(bytes(body), MANIFEST_BOUNDS)
-    return _OBJECT.decode(body)
+    return _OBJECT_DECODER.decode(body)
 
 
-def _parse(what: RequestContext, reply: Reply, read: Callable[[Body], T]) -> T:
+def _parse(context: RequestContext, reply: Reply, read: Callable[[Body], T]) -> T:
     if not 200 <= reply.status < 300:
-        raise error_of_reply(what, reply)
+        raise error_of_reply(context, reply)
     try:
         return read(reply.body)
     except (ValueError, RecursionError) as error:
-        raise unexpected_reply_error(what, reply) from error
+        raise unexpected_reply_error(context, reply) from error
 
 
-def _cause(error: Exception, limit: float) -> str:
-    """Without addresses: they are the operator's, the reader is in a chat."""
+def _describe_failure(error: Exception, limit: float) -> str:
+    """Describe the failure without addresses: the reader is in a chat, and addresses are internal."""
     match error:
         case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError():
             return "its certificate isn't trusted"
@@ -278,12 +282,12 @@ def _cause(error: Exception, limit: float) -> str:
         case TimeoutError():
             return f"no response within {limit:g} seconds"
         case aiohttp.ClientConnectorError():
-            return f"connection failed: {_system_word(error.os_error)}"
+            return f"connection failed: {_os_error_text(error.os_error)}"
         case aiohttp.ServerDisconnectedError() | ConnectionResetError():
             return "it closed the connection"
         case _:
             return f"the response was cut off ({type(error).__name__})"
 
 
-def _system_word(error: OSError) -> str:
+def _os_error_text(error: OSError) -> str:
     return os.strerror(error.errno).lower() if error.errno else type(error).__name__

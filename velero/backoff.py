@@ -1,4 +1,4 @@
-"""How long to wait after the n-th failure in a row: doubling, with jitter, so that a hundred watches do not return at once."""
+"""Delays between retries: doubled with every failure, with jitter, so that a hundred watches don't retry at once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Backoff:
         return self._failures
 
     def next(self, *, at_least: float = 0.0) -> float:
-        """Seconds; never below what the server asked for, between half and the whole of the step."""
+        """Return seconds: `at_least`, which the server asked for, plus between half and all of the current step."""
         step = min(self._cap, self._base * 2 ** min(self._failures, 16))
         self._failures += 1
         return at_least + self.jittered(step)

@@ -1,4 +1,4 @@
-"""One cluster: its gateways, what it can do, how it fares. A cluster that is down is a value, not an exception."""
+"""One cluster: its gateways, features and health. A cluster that is down is a state here, not an exception."""
 
 from __future__ import annotations
 
@@ -56,29 +56,29 @@ class Cluster:
         self.features = Features()
         self.api = Api(settings.name, settings.access)
         self.board = HealthBoard(settings.name, now)
-        self._pace = settings.reflector_times
+        self._reflector_times = settings.reflector_times
         self._random = random
-        api, inside = self.api, settings.namespace
-        self.backups = backups(api, inside)
-        self.restores = restores(api, inside)
-        self.schedules = schedules(api, inside)
-        self.storage_locations = storage_locations(api, inside)
-        self.snapshot_locations = snapshot_locations(api, inside)
-        self.deletions = deletions(api, inside)
-        self.repositories = repositories(api, inside)
-        self.pod_volume_backups = pod_volume_backups(api, inside)
-        self.pod_volume_restores = pod_volume_restores(api, inside)
-        self.data_uploads = data_uploads(api, inside)
-        self.data_downloads = data_downloads(api, inside)
-        self.config_maps = config_maps(api, inside)
+        api, namespace = self.api, settings.namespace
+        self.backups = backups(api, namespace)
+        self.restores = restores(api, namespace)
+        self.schedules = schedules(api, namespace)
+        self.storage_locations = storage_locations(api, namespace)
+        self.snapshot_locations = snapshot_locations(api, namespace)
+        self.deletions = deletions(api, namespace)
+        self.repositories = repositories(api, namespace)
+        self.pod_volume_backups = pod_volume_backups(api, namespace)
+        self.pod_volume_restores = pod_volume_restores(api, namespace)
+        self.data_uploads = data_uploads(api, namespace)
+        self.data_downloads = data_downloads(api, namespace)
+        self.config_maps = config_maps(api, namespace)
         self.namespaces = namespaces(api)
-        self._status_requests = status_requests(api, inside)
-        self._download_requests = download_requests(api, inside)
+        self._status_requests = status_requests(api, namespace)
+        self._download_requests = download_requests(api, namespace)
         self.artifacts = Artifacts(
-            Downloads(self._download_requests, ObjectStore(settings.object_store_hosts), self._authority)
+            Downloads(self._download_requests, ObjectStore(settings.object_store_hosts), self._certificates_of_location)
         )
         self._rows: Mapping[str, Gateway[Any]] = {
-            gateway.kind.name: gateway for gateway in (backup_rows(api, inside), restore_rows(api, inside))
+            gateway.kind.name: gateway for gateway in (backup_rows(api, namespace), restore_rows(api, namespace))
         }
         self._by_kind: Mapping[str, Gateway[Any]] = {
             gateway.kind.name: gateway
@@ -103,30 +103,32 @@ class Cluster:
 
     @property
     def uid(self) -> str:
-        """Identifies the cluster in notices; empty until it was reached once."""
+        """Identifies the cluster in notifications; empty until the bot reached it once."""
         return self.features.uid
 
     @property
     def health(self) -> Health:
-        """Of the cluster as a whole: whether its API answers."""
+        """Health of the cluster's API."""
         return self.board.get(_API)
 
     def gateway(self, kind: str) -> Gateway[Object]:
-        """By the kind's name, as a plan's step has it."""
+        """Return the gateway of a kind, by the name that a plan's step uses. Raises NotFound."""
         if kind not in self._by_kind:
             raise NotFound(f"Unknown resource kind `{kind}`.", nearest=tuple(KINDS))
         return self._by_kind[kind]
 
     def reflector(self, kind: str, known: Known, *, resource_version: str = "") -> Reflector[Any]:
-        """Of one watched kind; `Reflector.batches()` never ends. Run one per name in `WATCHED_KINDS`.
+        """Return the reflector of one watched kind. Run one per name in `WATCHED_KINDS`; `batches()` never ends.
 
-        Of runs there are thousands: their values are rows.
+        Backups and restores are followed as rows, because there are thousands of them.
         """
         gateway: Gateway[Any] = self._rows.get(kind) or self.gateway(kind)
-        return Reflector(gateway, self.board, known, self._random, resource_version=resource_version, pace=self._pace)
+        return Reflector(
+            gateway, self.board, known, self._random, resource_version=resource_version, times=self._reflector_times
+        )
 
     async def open(self) -> Health:
-        """Looks at the cluster; never raises. Call it again, every minute say, until and after it answers."""
+        """Read versions and kinds; never raises. Call it every minute, also after the cluster has responded."""
         try:
             self.features = await read_features(self.api, self.namespace, velero=self.features.velero)
         except ClusterError as error:
@@ -136,7 +138,7 @@ class Cluster:
         return self.health
 
     async def server_status(self, *, within: float = 5.0) -> ServerStatus:
-        """Asks Velero's server itself; `answered` is False if it does not answer. Raises if the cluster does not."""
+        """Ask the Velero server; `answered` is False if it doesn't respond. Raises ClusterError if the cluster doesn't."""
         status = await server_status(self._status_requests, within=within)
         if status.answered:
             self.features = replace(self.features, velero=status.version or self.features.velero)
@@ -146,10 +148,10 @@ class Cluster:
         return status
 
     async def remove_leftovers(self, now: datetime) -> int:
-        """Requests of ours that a killed process left behind. Raises if the cluster does not answer."""
+        """Delete the bot's requests that a killed process left behind. Raises ClusterError if the cluster doesn't respond."""
         return await remove_leftovers(self._status_requests, now) + await remove_leftovers(self._download_requests, now)
 
-    async def _authority(self, file: File, name: str) -> str:
+    async def _certificates_of_location(self, file: File, name: str) -> str:
         backup = (await self.restores.get(name)).backup if file.of_restore else name
         location = await self.storage_locations.get((await self.backups.get(backup)).storage_location)
         return location.ca

@@ -1,8 +1,9 @@
-"""How a cluster is reached: by a kubeconfig's context, from inside, or directly. The kubernetes package is imported here.
+"""Connects to a cluster by a kubeconfig's context, from inside the cluster, or by an address from the settings.
 
-Of it only Configuration and ApiClient are used, for TLS, proxies and pooling. Its kubeconfig loader reads everything
-but plugins and token files, which it reads once, without a limit of time, and whose faults it swallows
-(docs/adr/0005-kubernetes-client.md); those are `velero/token.py`.
+Only this module imports the kubernetes package, and uses Configuration and ApiClient (TLS, proxies, connection pool).
+The package's kubeconfig loader reads credential plugins and token files only once, without a timeout, and hides their
+errors (docs/adr/0005-kubernetes-client.md), so `velero/token.py` reads those instead. A kubeconfig holds secrets: no
+error here quotes its text.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ _LOADER_TIMEOUT = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Kubeconfig:
-    """`path` may name several files, as KUBECONFIG does; empty means KUBECONFIG, else ~/.kube/config."""
+    """`path` may list several files, as KUBECONFIG does; empty means KUBECONFIG, else ~/.kube/config."""
 
     path: str = ""
     context: str = ""
@@ -47,7 +48,7 @@ class InCluster:
 
 @dataclass(frozen=True, slots=True)
 class Direct:
-    """`ca` is PEM text; empty means the system's authorities. Files win over texts, and are read again when they change."""
+    """`ca` is PEM text; empty means the system's authorities. Files take precedence over texts and are reread on change."""
 
     url: str
     token: str = ""
@@ -62,7 +63,7 @@ Access = Kubeconfig | InCluster | Direct
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """`client` is the package's ApiClient. `files` are what its TLS context was built of; it is rebuilt when they change."""
+    """`client` is the package's ApiClient. `files` hold the certificates of its TLS context, `files_hash` their content."""
 
     client: Any
     token: Token
@@ -85,12 +86,12 @@ def hash_files(files: tuple[Path, ...]) -> str:
 
 
 async def connect(cluster: str, access: Access, environment: Mapping[str, str] | None = None) -> Connection:
-    """Raises Unreachable or Unauthenticated where the settings cannot be used; nothing is sent yet."""
+    """Prepare a connection; nothing is sent yet. Raises Unreachable or Unauthenticated if the settings can't be used."""
     settings = os.environ if environment is None else environment
     match access:
         case Direct():
-            configuration = await _configuration()
-            _direct(configuration, access)
+            configuration = await _new_configuration()
+            _configure_direct(configuration, access)
             files = (access.ca_file,) if access.ca_file else ()
             return _connection(cluster, configuration, _direct_token(cluster, access), files)
         case InCluster():
@@ -99,11 +100,11 @@ async def connect(cluster: str, access: Access, environment: Mapping[str, str] |
             return await _from_kubeconfig(cluster, access, settings)
 
 
-async def _configuration() -> Any:
-    # 0.75 s of imports: off the loop, so that commands are answered meanwhile.
+async def _new_configuration() -> Any:
+    # The import takes 0.75 s: in a thread, so that the event loop isn't blocked.
     module = await asyncio.to_thread(importlib.import_module, "kubernetes.aio.client")
     configuration = module.Configuration()
-    # Go's clients do not ask for RFC 5280's letter; many cluster authorities would fail it under Python 3.13.
+    # Go's clients don't enforce RFC 5280 strictly; many cluster authorities would fail the strict check of Python 3.13.
     configuration.disable_strict_ssl_verification = True
     return configuration
 
@@ -113,9 +114,9 @@ _CONNECTED: ContextVar[list[bool] | None] = ContextVar("connected", default=None
 
 @contextmanager
 def track_connections() -> Iterator[list[bool]]:
-    """Empty while no connection came about (name, socket, TLS): until then nothing of a request can have been sent.
+    """Yield a list that stays empty until a connection is established (name, socket, TLS), so that nothing was sent.
 
-    The exception alone doesn't say it: aiohttp sends a DELETE again on a second connection when the first one breaks.
+    The exception alone can't tell: aiohttp sends a DELETE again on a second connection when the first one breaks.
     """
     attempts: list[bool] = []
     token = _CONNECTED.set(attempts)
@@ -125,22 +126,22 @@ def track_connections() -> Iterator[list[bool]]:
         _CONNECTED.reset(token)
 
 
-async def _connected(*_: object) -> None:
+async def _record_connection(*_: object) -> None:
     if (attempts := _CONNECTED.get()) is not None:
         attempts.append(True)
 
 
-def _tracing() -> aiohttp.TraceConfig:
+def _connection_trace() -> aiohttp.TraceConfig:
     trace = aiohttp.TraceConfig()
-    trace.on_connection_create_end.append(_connected)
-    trace.on_connection_reuseconn.append(_connected)
+    trace.on_connection_create_end.append(_record_connection)
+    trace.on_connection_reuseconn.append(_record_connection)
     return trace
 
 
 def _connection(cluster: str, configuration: Any, token: Token, files: tuple[Path, ...]) -> Connection:
-    # Left to itself, aiohttp looks for a proxy and into ~/.netrc at every request, each in a thread; a netrc entry for
-    # the host then fails every request that carries a token.
-    configuration.client_session_kwargs = {"trust_env": False, "trace_configs": [_tracing()]}
+    # With trust_env, aiohttp reads the proxy settings and ~/.netrc for every request, each in a thread; a netrc entry
+    # for the host then makes every request with a token fail.
+    configuration.client_session_kwargs = {"trust_env": False, "trace_configs": [_connection_trace()]}
     configuration.proxy = configuration.proxy or proxy_from_environment(configuration.host)
     try:
         client = importlib.import_module("kubernetes.aio.client").ApiClient(configuration)
@@ -153,12 +154,12 @@ def _connection(cluster: str, configuration: Any, token: Token, files: tuple[Pat
 
 
 def proxy_from_environment(url: str) -> str | None:
-    """As HTTPS_PROXY, HTTP_PROXY and NO_PROXY say, which kubectl honours too."""
+    """Return the proxy by HTTPS_PROXY, HTTP_PROXY and NO_PROXY, as kubectl does; None for a direct connection."""
     target = urlsplit(url)
     return None if proxy_bypass(target.netloc) else getproxies().get(target.scheme)
 
 
-def _direct(configuration: Any, access: Direct) -> None:
+def _configure_direct(configuration: Any, access: Direct) -> None:
     configuration.host = access.url
     configuration.verify_ssl = access.verify
     configuration.ca_cert_data = access.ca or None
@@ -178,7 +179,7 @@ async def _in_cluster(cluster: str, access: InCluster, environment: Mapping[str,
         raise Unreachable(
             cluster, f"Cluster {cluster} is set to in_cluster, but the bot doesn't run in a Kubernetes cluster."
         )
-    configuration = await _configuration()
+    configuration = await _new_configuration()
     authority = access.directory / "ca.crt"
     configuration.host = f"https://{f'[{host}]' if ':' in host else host}:{port}"
     configuration.ssl_ca_cert = str(authority)
@@ -186,9 +187,9 @@ async def _in_cluster(cluster: str, access: InCluster, environment: Mapping[str,
 
 
 async def _from_kubeconfig(cluster: str, access: Kubeconfig, environment: Mapping[str, str]) -> Connection:
-    where = access.path or environment.get("KUBECONFIG", "") or str(Path.home() / ".kube" / "config")
-    entry = resolve_context(cluster, await asyncio.to_thread(_read_all, cluster, where), access.context)
-    configuration = await _configuration()
+    paths = access.path or environment.get("KUBECONFIG", "") or str(Path.home() / ".kube" / "config")
+    entry = resolve_context(cluster, await asyncio.to_thread(_read_all, cluster, paths), access.context)
+    configuration = await _new_configuration()
     loaded = await _load(cluster, entry, configuration)
     token = _token(cluster, entry, loaded, environment)
     return _connection(cluster, configuration, token, entry.files)
@@ -196,7 +197,7 @@ async def _from_kubeconfig(cluster: str, access: Kubeconfig, environment: Mappin
 
 @dataclass(frozen=True, slots=True)
 class KubeconfigEntry:
-    """One context of a kubeconfig, paths made absolute. `plain` is what the package's loader may see."""
+    """One context of a kubeconfig, with absolute paths. `plain` is the part that the package's loader may read."""
 
     user: Json
     plain: Json
@@ -204,15 +205,13 @@ class KubeconfigEntry:
 
 
 def resolve_context(cluster: str, sources: list[tuple[Path, Json]], context: str) -> KubeconfigEntry:
-    """Pure. As kubectl merges: the first file that names something wins."""
-    wanted = context or next(
-        (text(data, "current-context") for _, data in sources if text(data, "current-context")), ""
-    )
-    chosen, _ = _named(cluster, sources, "contexts", "context", wanted)
-    server, server_home = _named(cluster, sources, "clusters", "cluster", text(chosen, "cluster"))
-    who = text(chosen, "user")
-    user, user_home = _named(cluster, sources, "users", "user", who) if who else (Json(), Path())
-    server, user = _absolute(server, server_home), _absolute(user, user_home)
+    """Merge kubeconfigs as kubectl does: the first file that defines an entry wins. Raises Unreachable. Pure."""
+    name = context or next((text(data, "current-context") for _, data in sources if text(data, "current-context")), "")
+    chosen, _ = _find_entry(cluster, sources, "contexts", "context", name)
+    server, server_home = _find_entry(cluster, sources, "clusters", "cluster", text(chosen, "cluster"))
+    user_name = text(chosen, "user")
+    user, user_home = _find_entry(cluster, sources, "users", "user", user_name) if user_name else (Json(), Path())
+    server, user = _with_absolute_paths(server, server_home), _with_absolute_paths(user, user_home)
     known = {key: value for key, value in user.items() if key not in {"exec", "token", "tokenFile"}}
     plain = {
         "current-context": "c",
@@ -224,32 +223,34 @@ def resolve_context(cluster: str, sources: list[tuple[Path, Json]], context: str
     return KubeconfigEntry(user, plain, tuple(Path(path) for path in paths if path))
 
 
-def _named(cluster: str, sources: list[tuple[Path, Json]], listing: str, inner: str, name: str) -> tuple[Json, Path]:
+def _find_entry(
+    cluster: str, sources: list[tuple[Path, Json]], listing: str, inner: str, name: str
+) -> tuple[Json, Path]:
     known: list[str] = []
     for path, data in sources:
         for item in items(data, listing):
             if text(item, "name") == name:
                 return section(item, inner), path.parent
             known.append(text(item, "name"))
-    what = f"no {inner} {name!r}" if name else f"no {inner}"
-    why = f"{what} in the kubeconfig; available: {', '.join(known) or 'none'}"
+    missing = f"{inner} {name!r} isn't in the kubeconfig" if name else f"the kubeconfig names no {inner}"
+    why = f"{missing}; available: {', '.join(known) or 'none'}"
     raise Unreachable(cluster, f"The connection to cluster {cluster} isn't configured correctly.", why=why)
 
 
-_PATHS = ("certificate-authority", "client-certificate", "client-key", "tokenFile")
+_PATH_KEYS = ("certificate-authority", "client-certificate", "client-key", "tokenFile")
 
 
-def _absolute(source: Json, home: Path) -> Json:
-    return {**source, **{key: str(home / source[key]) for key in _PATHS if text(source, key)}}
+def _with_absolute_paths(source: Json, home: Path) -> Json:
+    return {**source, **{key: str(home / source[key]) for key in _PATH_KEYS if text(source, key)}}
 
 
 def _unreadable(path: Path, error: Exception) -> str:
-    """Of the file's own text nothing is told: it holds secrets."""
+    """Describe the error without the file's text, which holds secrets."""
     return f"{path.name} can't be read" + (f": {error}" if isinstance(error, BadDocument) else "")
 
 
-def _read_all(cluster: str, where: str) -> list[tuple[Path, Json]]:
-    paths = [Path(part).expanduser().absolute() for part in where.split(os.pathsep) if part]
+def _read_all(cluster: str, path_list: str) -> list[tuple[Path, Json]]:
+    paths = [Path(part).expanduser().absolute() for part in path_list.split(os.pathsep) if part]
     found: list[tuple[Path, Json]] = []
     for path in paths:
         try:
@@ -273,13 +274,13 @@ def _read_all(cluster: str, where: str) -> list[tuple[Path, Json]]:
 
 
 async def _load(cluster: str, entry: KubeconfigEntry, configuration: Any) -> Any:
-    """Server, authorities, client certificates, proxies, OpenID Connect and basic authentication: the package's part."""
+    """Let the package read server, certificates, proxy, OpenID Connect and basic authentication."""
     module = await asyncio.to_thread(importlib.import_module, "kubernetes.aio.config")
     try:
         async with asyncio.timeout(_LOADER_TIMEOUT):
             return await module.load_kube_config_from_dict(entry.plain, client_configuration=configuration)
     except (module.ConfigException, OSError, ValueError, KeyError, TypeError) as error:
-        # Its words may quote the kubeconfig, which holds secrets: only the kind of fault is told.
+        # Its message may quote the kubeconfig, which holds secrets: only the type of the error is shown.
         raise Unauthenticated(
             cluster, f"The kubeconfig of cluster {cluster} can't be used.", why=type(error).__name__
         ) from error
@@ -293,15 +294,15 @@ def _token(cluster: str, entry: KubeconfigEntry, loaded: Any, environment: Mappi
     if section(entry.user, "exec"):
         return token_from_exec(cluster, section(entry.user, "exec"), environment)
     if "auth-provider" in entry.user:
-        return Token(_provider(cluster, entry))
+        return Token(_auth_provider_reader(cluster, entry))
     return fixed_token(getattr(loaded, "token", "") or "")
 
 
-def _provider(cluster: str, entry: KubeconfigEntry) -> Any:
-    """OpenID Connect: the loader refreshes an id-token that has ended, and keeps the new one in the dictionary."""
+def _auth_provider_reader(cluster: str, entry: KubeconfigEntry) -> Any:
+    """Return a reader for OpenID Connect: the loader refreshes an expired id token and keeps the new one in the entry."""
 
     async def read() -> Reading:
-        loaded = await _load(cluster, entry, await _configuration())
+        loaded = await _load(cluster, entry, await _new_configuration())
         return Reading(getattr(loaded, "token", "") or "")
 
     return read

@@ -1,4 +1,4 @@
-"""What a cluster can do: its versions, the kinds that are installed, and which fields a version of Velero knows."""
+"""The features of a cluster: its versions, the installed kinds, and the fields that its version of Velero knows."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ FIELD_VERSIONS: dict[str, tuple[int, int]] = {
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """`uid` identifies the cluster for ever: that of its kube-system namespace. `velero` may be unknown."""
+    """`uid` is that of the namespace kube-system, which stays for the life of the cluster. `velero` may be unknown."""
 
     uid: str = ""
     kubernetes: str = ""
@@ -43,31 +43,31 @@ class Features:
     def is_installed(self) -> bool:
         return "Backup" in self.kinds
 
-    def knows_field(self, what: str) -> bool | None:
-        """Whether its Velero knows this field; None where the version is unknown (then a strict write tells)."""
+    def knows_field(self, name: str) -> bool | None:
+        """Tell whether its Velero knows this field; None if the version is unknown (then only a strict write can tell)."""
         version = parse_version(self.velero)
-        return None if version is None else version >= FIELD_VERSIONS[what]
+        return None if version is None else version >= FIELD_VERSIONS[name]
 
 
 def parse_version(version: str) -> tuple[int, int] | None:
-    """`v1.18.2` → (1, 18). A development build (`main`, a digest) is unknown."""
+    """Parse `v1.18.2` to (1, 18); None for a development build (`main`, a digest)."""
     found = re.match(r"v?(\d{1,4})\.(\d{1,4})", version)
     return (int(found[1]), int(found[2])) if found else None
 
 
 async def read_features(api: Api, namespace: str, *, velero: str = "") -> Features:
-    """Raises what the version request raises: a cluster that answers that one is there."""
+    """Read the features. Raises ClusterError if the version request fails; a cluster that answers it is reachable."""
     version = await api.request("GET", "/version")
     return Features(
-        uid=await _identity(api, namespace),
+        uid=await _cluster_uid(api, namespace),
         kubernetes=text(version, "gitVersion"),
         velero=velero,
         kinds=frozenset([*await _kinds(api, "v1"), *await _kinds(api, "v2alpha1")]),
     )
 
 
-async def _identity(api: Api, namespace: str) -> str:
-    """Without the right to read kube-system, Velero's own namespace is the next thing that lasts."""
+async def _cluster_uid(api: Api, namespace: str) -> str:
+    """Return the uid of kube-system, or of Velero's namespace if the bot has no permission to read that."""
     for name in ("kube-system", namespace):
         try:
             found = await api.request("GET", NAMESPACE.object_path("", name))
@@ -82,6 +82,6 @@ async def _kinds(api: Api, version: str) -> list[str]:
         answer: Json = await api.request("GET", f"/apis/velero.io/{version}")
     except VeleroMissing:
         return []
-    except Forbidden:  # cannot tell, so nothing is said to be missing
+    except Forbidden:  # unknown, so no kind is reported as missing
         return [kind.name for kind in KINDS.values() if kind.group == "velero.io" and kind.version == version]
     return [text(item, "kind") for item in items(answer, "resources")]

@@ -1,7 +1,7 @@
-"""Reads JSON that somebody else wrote: what is missing or of the wrong type is as if absent, never an exception.
+"""Reads fields of untrusted JSON: a missing value or one of the wrong type gives the empty value, never an exception.
 
-Durations stay the strings that they are on the wire: the API server takes `30d`, Go does not, and a reader that
-insists on either loses the whole list (velero issue 3236).
+Durations stay strings: the API server accepts `30d`, Go doesn't, and a reader that insists on either form loses the
+whole list (velero issue 3236).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from domain.json_types import Json
 
 
 def section(source: object, *keys: str) -> Json:
-    """The object under these keys, or an empty one."""
+    """Return the object under these keys, or an empty one."""
     for key in keys:
         if not isinstance(source, dict):
             return {}
@@ -22,9 +22,9 @@ def section(source: object, *keys: str) -> Json:
 
 
 def items(source: object, key: str) -> list[Json]:
-    """The objects in the list under `key`; anything else in it is left out."""
-    found = source.get(key) if isinstance(source, dict) else None
-    return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
+    """Return the objects in the list under `key`, without its other values."""
+    value = source.get(key) if isinstance(source, dict) else None
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def text(source: Json, key: str) -> str:
@@ -38,7 +38,7 @@ def number(source: Json, key: str) -> int:
 
 
 def flag(source: Json, key: str) -> bool | None:
-    """Tri-state, as Velero's optional booleans are."""
+    """Return an optional boolean of Velero's; None if it isn't set."""
     value = source.get(key)
     return value if isinstance(value, bool) else None
 

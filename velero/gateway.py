@@ -1,4 +1,4 @@
-"""One kind in one cluster: get, list, create, patch, delete. What a kind means stands in its own file."""
+"""Get, list, create, patch and delete objects of one kind in one cluster. Their meaning is in `velero/resources`."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from velero.errors import Body
 
 V = TypeVar("V")
-PAGE = 500
+PAGE_SIZE = 500
 MERGE_PATCH = "application/merge-patch+json"
 
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[V]):
-    """`resource_version` is that of the whole list; `next` the continue token, empty on the last page."""
+    """`resource_version` is that of the whole list; `next` is the continue token, empty on the last page."""
 
     values: tuple[V, ...]
     resource_version: str
@@ -48,7 +48,7 @@ _LISTED = Decoder(ObjectList[Raw])
 
 
 class Gateway(Generic[V]):
-    """`parse` makes a value of an object's JSON and never raises on what it finds there."""
+    """`parse` turns an object's JSON into a value and never raises, whatever the JSON contains."""
 
     def __init__(self, api: Api, kind: Kind, parse: Callable[[Json], V], namespace: str = "") -> None:
         self.api = api
@@ -65,14 +65,14 @@ class Gateway(Generic[V]):
         except ObjectNotFound:
             return None
 
-    async def page(self, *, selector: str = "", token: str = "", limit: int = PAGE) -> Page[V]:
-        """Objects are projected page by page, so that ten thousand of them are never in memory as they came."""
+    async def page(self, *, selector: str = "", token: str = "", limit: int = PAGE_SIZE) -> Page[V]:
+        """Read one page. Objects are parsed page by page, so that ten thousand are never in memory as raw JSON."""
         query = {"limit": str(limit), "labelSelector": selector, "continue": token}
-        wanted = {key: value for key, value in query.items() if value}
-        return await self.api.read(self.kind.path(self.namespace), wanted, self.read_page)
+        given = {key: value for key, value in query.items() if value}
+        return await self.api.read(self.kind.path(self.namespace), given, self.read_page)
 
-    async def pages(self, *, selector: str = "", limit: int = PAGE) -> AsyncGenerator[Page[V], None]:
-        """Raises Expired if the list grew too old between two pages; begin again then."""
+    async def pages(self, *, selector: str = "", limit: int = PAGE_SIZE) -> AsyncGenerator[Page[V], None]:
+        """Yield all pages. Raises ResourceVersionExpired if the list expired between two pages; list again then."""
         token = ""
         while True:
             page = await self.page(selector=selector, token=token, limit=limit)
@@ -81,7 +81,7 @@ class Gateway(Generic[V]):
                 return
 
     async def list(self, *, selector: str = "") -> tuple[V, ...]:
-        """All of them; begun anew once where it grew too old between two pages."""
+        """Return all objects; list a second time if the first list expired between two pages."""
         try:
             return await self._all(selector)
         except ResourceVersionExpired:
@@ -91,22 +91,24 @@ class Gateway(Generic[V]):
         return tuple([value async for page in self.pages(selector=selector) for value in page.values])
 
     async def create(self, manifest: Json, *, dry_run: bool = False) -> V:
-        """AlreadyThere if somebody was faster. `generateName` in the manifest makes the name."""
+        """Create an object. `generateName` makes the server choose the name. Raises AlreadyExists if the name is taken."""
         body = {"apiVersion": self.kind.api_version, "kind": self.kind.name, **manifest}
-        answer = await self.api.request("POST", self.kind.path(self.namespace), body=body, query=_dry(dry_run))
+        answer = await self.api.request(
+            "POST", self.kind.path(self.namespace), body=body, query=_dry_run_query(dry_run)
+        )
         return self._value(answer)
 
     async def patch(self, name: str, patch: Json, *, resource_version: str = "", dry_run: bool = False) -> V:
-        """A merge patch of just these fields. With `resource_version` it raises Conflict if the object has changed."""
+        """Patch just these fields (merge patch). With `resource_version`, raises Conflict if the object has changed."""
         if resource_version:
             patch = {**patch, "metadata": {**section(patch, "metadata"), "resourceVersion": resource_version}}
         answer = await self.api.request(
-            "PATCH", self._path(name), body=patch, content_type=MERGE_PATCH, query=_dry(dry_run)
+            "PATCH", self._path(name), body=patch, content_type=MERGE_PATCH, query=_dry_run_query(dry_run)
         )
         return self._value(answer)
 
     async def delete(self, name: str, *, uid: str = "", resource_version: str = "", propagation: str = "") -> None:
-        """With `uid` it raises Conflict if the name now belongs to another object."""
+        """Delete an object. With `uid`, raises Conflict if the name now belongs to another object."""
         preconditions = {
             key: value for key, value in {"uid": uid, "resourceVersion": resource_version}.items() if value
         }
@@ -118,13 +120,13 @@ class Gateway(Generic[V]):
         await self.api.request("DELETE", self._path(name), body=options)
 
     def read_page(self, body: Body) -> Page[V]:
-        """Raises ValueError for what is no list."""
+        """Parse a list. Raises ValueError if it isn't one."""
         listed = _LISTED.decode(body)
         values = [value for raw in listed.items or () if (value := self.read(raw)) is not None]
         return Page(tuple(values), listed.metadata.resource_version, listed.metadata.next)
 
     def read(self, raw: Raw) -> V | None:
-        """One object of a list or a watch; None for what is none. Raises BadDocument. Items of a core list come without their kind."""
+        """Parse an object of a list or watch; None if it isn't one. Raises BadDocument. Items of a core list have no kind."""
         check_json(bytes(raw), MANIFEST_BOUNDS)
         source = decode(raw)
         if not isinstance(source, dict):
@@ -138,5 +140,5 @@ class Gateway(Generic[V]):
         return self._parse(without_managed_fields(source))
 
 
-def _dry(dry_run: bool) -> Mapping[str, str]:
+def _dry_run_query(dry_run: bool) -> Mapping[str, str]:
     return {"dryRun": "All"} if dry_run else {}

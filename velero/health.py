@@ -1,4 +1,4 @@
-"""How each watch of a cluster fares, so that readiness and replies can name what is missing and since when."""
+"""Health of each watch of a cluster: readiness and answers say from it what is wrong and since when."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Condition(StrEnum):
     MISSING = "missing"
 
 
-_BY_ERROR: tuple[tuple[type[ClusterError], Condition], ...] = (
+_CONDITION_BY_ERROR: tuple[tuple[type[ClusterError], Condition], ...] = (
     (VeleroMissing, Condition.MISSING),
     (Forbidden, Condition.FORBIDDEN),
     (Unauthenticated, Condition.UNAUTHENTICATED),
@@ -30,12 +30,14 @@ LASTING_CONDITIONS = frozenset({Condition.MISSING, Condition.FORBIDDEN, Conditio
 
 
 def condition_of(error: ClusterError) -> Condition:
-    return next((condition for kind, condition in _BY_ERROR if isinstance(error, kind)), Condition.UNREACHABLE)
+    return next(
+        (condition for kind, condition in _CONDITION_BY_ERROR if isinstance(error, kind)), Condition.UNREACHABLE
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """`since` when the condition began, `last_ok` when the cluster last said anything about this kind."""
+    """`since` is when the condition began, `last_ok` when the cluster last sent anything about this kind."""
 
     cluster: str
     kind: str
@@ -50,7 +52,7 @@ class Health:
 
 
 class HealthBoard:
-    """The conditions of one cluster's kinds."""
+    """The health of all kinds of one cluster."""
 
     def __init__(self, cluster: str, now: Callable[[], datetime]) -> None:
         self.cluster = cluster

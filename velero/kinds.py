@@ -1,4 +1,4 @@
-"""The kinds that Velero's group and this bot know: where each one lives in the API."""
+"""The Kubernetes kinds that the bot uses, with their group, version and path in the API."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ class Kind:
 
     @property
     def resource(self) -> str:
-        """As access rules and messages say it: `backups.velero.io`."""
+        """The name in access rules and messages: `backups.velero.io`."""
         return f"{self.plural}.{self.group}" if self.group else self.plural
 
     def path(self, namespace: str = "") -> str:
-        """Of the collection."""
+        """Return the path of the collection."""
         root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
-        inside = f"/namespaces/{_segment(namespace)}" if self.namespaced else ""
-        return f"{root}{inside}/{self.plural}"
+        scope = f"/namespaces/{_segment(namespace)}" if self.namespaced else ""
+        return f"{root}{scope}/{self.plural}"
 
     def object_path(self, namespace: str, name: str) -> str:
-        """Of one object. What a person typed never becomes another path, least of all the collection's."""
+        """Return the path of one object. A typed name can't lead to another path. Raises NotFound."""
         return f"{self.path(namespace)}/{_segment(name)}"
 
 
 def _segment(name: str) -> str:
-    """Empty, `.` and `..` would be resolved away by the HTTP client, quoted or not."""
+    """Refuse empty names, `.` and `..`: the HTTP client resolves them away, quoted or not."""
     if not name.strip("."):
         raise NotFound(f"`{name}` isn't a valid name.")
     return quote(name, safe="")

@@ -1,4 +1,4 @@
-"""Lines of a stream in handfuls: as many as come within a moment, so that a burst costs one transaction, not a thousand."""
+"""Groups the lines of a stream into batches, so that a burst of events costs one transaction instead of a thousand."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ from collections.abc import AsyncGenerator
 from velero.api import Lines
 
 
-async def batch_lines(lines: Lines, *, most: int = 256, within: float = 0.05) -> AsyncGenerator[list[bytes], None]:
-    """Ends when the stream does. The queue is bounded: a slow consumer slows the server down, not our memory."""
-    queue: asyncio.Queue[bytes] = asyncio.Queue(maxsize=2 * most)
+async def batch_lines(lines: Lines, *, size: int = 256, within: float = 0.05) -> AsyncGenerator[list[bytes], None]:
+    """Yield batches of `size` lines, or of fewer after `within` seconds, until the stream ends.
+
+    The queue is bounded, so a slow consumer slows the server down instead of filling the memory.
+    """
+    queue: asyncio.Queue[bytes] = asyncio.Queue(maxsize=2 * size)
     pump = asyncio.create_task(_pump(lines, queue))
     try:
         while (first := await _first(queue, pump)) is not None:
-            yield await _fill([first], queue, pump, most, within)
+            yield await _fill([first], queue, pump, size, within)
         await pump
     finally:
         pump.cancel()
@@ -29,7 +32,7 @@ async def _pump(lines: Lines, queue: asyncio.Queue[bytes]) -> None:
 
 
 async def _first(queue: asyncio.Queue[bytes], pump: asyncio.Task[None]) -> bytes | None:
-    """The next line, None when there will be none: a pump that ends, however it does, never leaves us waiting."""
+    """Return the next line; None if the pump has ended, for whatever reason, and the queue is empty."""
     if queue.empty() and not pump.done():
         getter = asyncio.ensure_future(queue.get())
         try:
@@ -42,10 +45,10 @@ async def _first(queue: asyncio.Queue[bytes], pump: asyncio.Task[None]) -> bytes
 
 
 async def _fill(
-    handful: list[bytes], queue: asyncio.Queue[bytes], pump: asyncio.Task[None], most: int, within: float
+    batch: list[bytes], queue: asyncio.Queue[bytes], pump: asyncio.Task[None], size: int, within: float
 ) -> list[bytes]:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(within):
-            while len(handful) < most and not (pump.done() and queue.empty()):
-                handful.append(await queue.get())
-    return handful
+            while len(batch) < size and not (pump.done() and queue.empty()):
+                batch.append(await queue.get())
+    return batch

@@ -1,4 +1,4 @@
-"""What is live in a cluster, of any kind that it serves: found by discovery, read with the bot's own rights."""
+"""Reads live objects of any kind that a cluster serves: finds kinds by discovery, reads with the bot's own permissions."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 MAX_CONCURRENT_READS = 6
 MAX_NAMESPACES_LISTED_ONE_BY_ONE = 20
 PAGE_OBJECTS = 100
-"""Each page is made small on the event loop, in about 10 ms."""
+"""The event loop reduces one page to what is needed in about 10 ms."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServedKinds:
-    """Kinds by (apiVersion, kind). `unknown` are group versions that would not tell (their extension server is down)."""
+    """Kinds by (apiVersion, kind). `unknown` holds group versions whose kinds couldn't be read (extension server down)."""
 
     kinds: Mapping[tuple[str, str], Kind]
     unknown: frozenset[str] = frozenset()
@@ -35,13 +35,13 @@ class ServedKinds:
 
 @dataclass(slots=True)
 class LiveRead:
-    """`unread` are kinds that the bot may not list: nothing is known of them, which is not the same as nothing there."""
+    """`unread` holds kinds that the bot has no permission to list: their objects are unknown, not absent."""
 
     unread: set[Kind] = field(default_factory=set)
 
 
 async def read_served_kinds(api: Api) -> ServedKinds:
-    """Raises ClusterError where the cluster does not answer."""
+    """Return all kinds that the cluster can list. Raises ClusterError if the cluster doesn't respond."""
     groups = await api.request("GET", "/apis")
     versions = ["v1", *(text(v, "groupVersion") for group in items(groups, "groups") for v in items(group, "versions"))]
     gate = asyncio.Semaphore(MAX_CONCURRENT_READS)
@@ -72,30 +72,32 @@ def _kind(version: str, item: Json) -> Kind:
 async def read_live_objects(
     api: Api, kinds: Iterable[Kind], namespaces: frozenset[str], visit: Callable[[Kind, Json], None]
 ) -> LiveRead:
-    """Calls `visit` with every live object of these kinds in these namespaces (`*`: all), a page at a time."""
-    found, gate = LiveRead(), asyncio.Semaphore(MAX_CONCURRENT_READS)
+    """Call `visit` with every live object of these kinds in these namespaces (`*`: all), one page at a time."""
+    result, gate = LiveRead(), asyncio.Semaphore(MAX_CONCURRENT_READS)
 
-    async def one(kind: Kind, namespace: str) -> None:
+    async def read_one(kind: Kind, namespace: str) -> None:
         async with gate:
             try:
-                await _pages(api, kind, namespace, visit)
+                await _visit_pages(api, kind, namespace, visit)
             except Forbidden:
-                found.unread.add(kind)
+                result.unread.add(kind)
             except (ObjectNotFound, VeleroMissing):
                 return
 
-    everywhere = "*" in namespaces or len(namespaces) > MAX_NAMESPACES_LISTED_ONE_BY_ONE
-    spaces = [""] if everywhere else sorted(namespaces)
+    is_cluster_wide = "*" in namespaces or len(namespaces) > MAX_NAMESPACES_LISTED_ONE_BY_ONE
+    spaces = [""] if is_cluster_wide else sorted(namespaces)
     await asyncio.gather(
-        *(one(kind, space) for kind in kinds for space in (spaces if kind.namespaced else [""])),
+        *(read_one(kind, space) for kind in kinds for space in (spaces if kind.namespaced else [""])),
     )
-    return found
+    return result
 
 
-async def _pages(api: Api, kind: Kind, namespace: str, visit: Callable[[Kind, Json], None]) -> None:
-    """Over all namespaces where none is named. Begun anew once where the list grew too old between two pages."""
-    where = kind if namespace or not kind.namespaced else Kind(kind.name, kind.plural, kind.group, kind.version, False)
-    gateway: Gateway[None] = Gateway(api, where, lambda source: visit(kind, source), namespace)
+async def _visit_pages(api: Api, kind: Kind, namespace: str, visit: Callable[[Kind, Json], None]) -> None:
+    """Read all pages, of all namespaces if none is given; start once more if the list expired between two pages."""
+    listed_kind = (
+        kind if namespace or not kind.namespaced else Kind(kind.name, kind.plural, kind.group, kind.version, False)
+    )
+    gateway: Gateway[None] = Gateway(api, listed_kind, lambda source: visit(kind, source), namespace)
     try:
         async for _ in gateway.pages(limit=PAGE_OBJECTS):
             await asyncio.sleep(0)

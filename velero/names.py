@@ -1,4 +1,4 @@
-"""Velero's names: labels, annotations, names made from names."""
+"""Velero's labels and annotations, and the rules for names."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-
 
 
 def label_value(name: str) -> str:
-    """As velero's label.GetValidName: what does not fit a label is cut and told apart by a hash."""
+    """Return the name as a label value: a name that is too long is cut and ends with a hash. Source: velero label.GetValidName."""
     if len(name) <= _LABEL_LIMIT:
         return name
     return name[: _LABEL_LIMIT - 6] + hashlib.sha256(name.encode()).hexdigest()[:6]
 
 
 def timestamped(base: str, at: datetime) -> str:
-    """`<base>-YYYYMMDDhhmmss` in UTC, as `velero backup create --from-schedule` names it."""
+    """Return `<base>-YYYYMMDDhhmmss` in UTC, as `velero backup create --from-schedule` does."""
     return f"{base}-{at.astimezone(UTC):%Y%m%d%H%M%S}"
 
 
 def name_error(name: str, *, limit: int = _NAME_LIMIT) -> str:
-    """Why the API server would refuse this name, in words; empty if it would not."""
+    """Return why the API server rejects this name; empty if it accepts it."""
     if not name:
         return "a name is required"
     if len(name) > limit:
@@ -50,10 +50,10 @@ def name_error(name: str, *, limit: int = _NAME_LIMIT) -> str:
 
 
 def schedule_name_error(name: str) -> str:
-    """Velero writes a schedule's name into a label as it is: above 63 characters every run fails silently."""
+    """Return why a schedule's name is invalid: Velero puts it into a label uncut, so longer ones fail on every run."""
     return name_error(name, limit=_LABEL_LIMIT)
 
 
 def generate_name_prefix(name: str, *, limit: int = 57) -> str:
-    """For generateName: the API server appends five characters."""
+    """Return a prefix for generateName; the API server appends five characters."""
     return name[:limit].rstrip("-.") + "-"

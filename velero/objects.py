@@ -1,4 +1,4 @@
-"""What every Kubernetes object has, parsed once."""
+"""The metadata that every Kubernetes object has, and the base class of parsed objects."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class Meta:
-    """`resource_version` is opaque: it is compared for equality at most, never ordered."""
+    """`resource_version` is opaque: compare it for equality only, never by order."""
 
     name: str
     namespace: str = ""
@@ -58,7 +58,7 @@ def _owner(source: Json) -> Owner:
 
 @dataclass(frozen=True, slots=True)
 class Object:
-    """`raw` is the object as it came, without managedFields: for manifests, reach and digests."""
+    """`raw` is the object as received, without managedFields: for manifests, reach and digests."""
 
     meta: Meta
     raw: Json = field(repr=False, compare=False)
@@ -85,7 +85,7 @@ class Object:
 
 
 def without_managed_fields(source: Json) -> Json:
-    """The server's bookkeeping is half of an object's size and nobody's business here."""
+    """Drop managedFields, the server's bookkeeping: half of an object's size, and unused here."""
     meta = source.get("metadata")
     if not isinstance(meta, dict) or "managedFields" not in meta:
         return source

@@ -1,4 +1,4 @@
-"""What was seen in a cluster, and what is handed over at once."""
+"""Changes of objects in a cluster, and batches of them for one commit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ V = TypeVar("V")
 
 
 class Change(StrEnum):
-    """`added` and `modified` against what the consumer knows. `gone`: missing from a list; how it ended was not seen."""
+    """`added` and `modified` compare with what the consumer knows. `gone` is missing from a list; its last state is unknown."""
 
     ADDED = "added"
     MODIFIED = "modified"
@@ -32,10 +32,10 @@ class Observation(Struct, Generic[V], frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class Batch(Generic[V]):
-    """Commit the observations together with `resource_version`, then ask for the next: that is the acknowledgement.
+    """Commit the observations together with `resource_version`; requesting the next batch acknowledges this one.
 
-    While a list is under way it carries the place before the list, so that a crash in between lists again.
-    `complete` marks the end of a list: everything there is has been seen.
+    During a list, `resource_version` is the one from before the list, so that the list starts again after a crash.
+    `complete` marks the end of a list: the consumer has seen every object.
     """
 
     observations: tuple[Observation[V], ...]

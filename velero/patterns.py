@@ -1,7 +1,7 @@
-"""The one place where a regular expression of somebody else runs: RE2, in time linear to the text.
+"""Runs untrusted regular expressions with RE2, in time linear to the text.
 
-Python's `re` backtracks, and a short pattern can take longer than anybody lives. RE2 also reads the syntax of Go's
-`regexp`, which is what Velero does with a modifier's `resourceNameRegex`.
+Python's `re` backtracks, so a short pattern can block it for hours. RE2 also has the syntax of Go's `regexp`, which
+Velero uses for `resourceNameRegex` of a resource modifier. No untrusted pattern may run anywhere else.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ MAX_TEXT_LENGTH = 100_000
 
 
 class BadPattern(ValueError):
-    """Not a pattern that is run; the message says why."""
+    """The pattern is refused; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,35 +25,37 @@ class Pattern:
     _compiled: Any
 
     def matches_all(self, text: str) -> bool:
-        return _readable(text) and self._compiled.fullmatch(text) is not None
+        return _is_searchable(text) and self._compiled.fullmatch(text) is not None
 
     def matches_part(self, text: str) -> bool:
-        return _readable(text) and self._compiled.search(text) is not None
+        return _is_searchable(text) and self._compiled.search(text) is not None
 
 
 @lru_cache(maxsize=256)
 def compile_pattern(text: str) -> Pattern:
-    """Raises BadPattern."""
-    import re2  # late: a library of its own for the few commands that have a pattern in them
+    """Compile the pattern. Raises BadPattern."""
+    import re2  # late: only few commands have a pattern
 
     if len(text) > MAX_PATTERN_LENGTH:
-        raise BadPattern(f"it has {len(text)} characters; at most {MAX_PATTERN_LENGTH} are taken")
+        raise BadPattern(f"it has {len(text)} characters; the limit is {MAX_PATTERN_LENGTH}")
     options = re2.Options()
     options.max_mem = MAX_MEMORY_BYTES
     options.log_errors = False
     try:
         return Pattern(text, re2.compile(text, options))
     except re2.error as error:
-        raise BadPattern(_said(error)) from None
+        raise BadPattern(_message(error)) from None
     except UnicodeEncodeError:
-        raise BadPattern("it has characters that are not Unicode text") from None
+        raise BadPattern("it has characters that aren't valid Unicode") from None
 
 
-def _said(fault: Exception) -> str:
-    said = fault.args[0] if fault.args else ""
-    return said.decode(errors="replace") if isinstance(said, bytes) else str(said)
+def _message(error: Exception) -> str:
+    message = error.args[0] if error.args else ""
+    return message.decode(errors="replace") if isinstance(message, bytes) else str(message)
 
 
-def _readable(text: str) -> bool:
-    """A name or a line of a log is far shorter; a lone surrogate is in no text that RE2 reads."""
-    return len(text) <= MAX_TEXT_LENGTH and (text.isascii() or not any("\ud800" <= sign <= "\udfff" for sign in text))
+def _is_searchable(text: str) -> bool:
+    """Tell whether RE2 can search the text: names and log lines are far shorter, and RE2 rejects lone surrogates."""
+    return len(text) <= MAX_TEXT_LENGTH and (
+        text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
+    )

@@ -1,4 +1,4 @@
-"""What Velero's phases mean. A phase that is not named here is shown as it is and counts as not yet ended."""
+"""The meaning of Velero's phases. An unknown phase is shown as it is and counts as not ended."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Phases:
-    """`failed` and `partial` are the bad ends; every end is in `terminal`."""
+    """`terminal` holds every final phase; `failed` and `partial` are those that aren't a success."""
 
     terminal: frozenset[str]
     running: frozenset[str]
@@ -19,7 +19,7 @@ class Phases:
         return phase in self.terminal and phase not in self.failed and phase not in self.partial
 
 
-_WORKING = frozenset(
+_RUNNING = frozenset(
     {
         "InProgress",
         "WaitingForPluginOperations",
@@ -32,14 +32,14 @@ _ENDED = frozenset({"Completed", "PartiallyFailed", "Failed", "FailedValidation"
 
 BACKUP_PHASES = Phases(
     terminal=_ENDED,
-    running=_WORKING,
+    running=_RUNNING,
     queued=frozenset({"", "New", "Queued", "ReadyToStart"}),
     failed=frozenset({"Failed", "FailedValidation"}),
     partial=frozenset({"PartiallyFailed"}),
 )
 RESTORE_PHASES = Phases(
     terminal=_ENDED,
-    running=_WORKING,
+    running=_RUNNING,
     queued=frozenset({"", "New"}),
     failed=frozenset({"Failed", "FailedValidation"}),
     partial=frozenset({"PartiallyFailed"}),

@@ -1,7 +1,10 @@
-"""Follows one kind in one cluster: list, then watch from there, for ever.
+"""Follows one kind in one cluster: lists the objects, then watches from the list's resourceVersion, endlessly.
 
-The consumer commits each batch with its resourceVersion and asks for the next one; only then is the place advanced,
-so nothing is lost by a crash and at most one batch is seen twice. resourceVersions are opaque.
+A watch can end in many ways: closed, silent, cut off, expired (410), refused, or answered by a proxy. The reflector
+resumes at the last committed resourceVersion where it can, and lists again where it can't; a list also reports objects
+that vanished in the meantime. The consumer commits each batch with its resourceVersion and then requests the next; only
+then does the reflector advance, so a crash loses nothing and repeats at most one batch. It must never order
+resourceVersions (they are opaque), never raise a ClusterError, and never retry without a delay.
 """
 
 from __future__ import annotations
@@ -40,11 +43,12 @@ _CHANGES = {EventType.ADDED: Change.ADDED, EventType.MODIFIED: Change.MODIFIED, 
 
 @dataclass(frozen=True, slots=True)
 class ReflectorTimes:
-    """`silence`: a bookmark comes about every minute. `lasting`: what only an administrator mends is asked for rarely.
+    """Times in seconds, and sizes.
 
-    `steady`: a stream that lived this long was good; one that ends sooner counts as a failure, whatever its status.
-    `deaf`: so many silent streams in a row, and the place is doubted: a cluster restored from a copy of etcd says
-    nothing at all about a place in its future.
+    `silence_timeout`: a bookmark arrives about every minute. `lasting_error_delay`: only an administrator can fix such an
+    error, so retries are rare. `min_stream_seconds`: a shorter stream counts as a failure, whatever its status.
+    `max_silent_streams`: after so many in a row the reflector lists again, because a cluster restored from a backup of
+    etcd sends nothing for a resourceVersion that lies ahead of it.
     """
 
     silence_timeout: float = 75.0
@@ -60,7 +64,7 @@ class ReflectorTimes:
 
 
 class Reflector(Generic[V]):
-    """`known` tells the uids that the consumer has, with their names; it is asked right before each list."""
+    """`known` returns the uids that the consumer has, with their names; it is called right before each list."""
 
     def __init__(
         self,
@@ -70,23 +74,23 @@ class Reflector(Generic[V]):
         random: Random,
         *,
         resource_version: str = "",
-        pace: ReflectorTimes | None = None,
+        times: ReflectorTimes | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._gateway = gateway
         self._board = board
         self._known = known
         self._random = random
-        self._place = resource_version
-        self._pace = pace or ReflectorTimes()
-        self._backoff = Backoff(random, base=self._pace.backoff_base, cap=self._pace.backoff_cap)
+        self._resource_version = resource_version
+        self._times = times or ReflectorTimes()
+        self._backoff = Backoff(random, base=self._times.backoff_base, cap=self._times.backoff_cap)
         self._sleep = sleep
         self._listing = not resource_version
-        self._silent = 0
+        self._silent_streams = 0
         self.kind = gateway.kind.name
 
     async def batches(self) -> AsyncGenerator[Batch[V], None]:
-        """Never ends and never raises a ClusterError: what goes wrong is on the board. Close it with `aclosing`."""
+        """Yield batches endlessly. Errors of the cluster go to the health board. Close the generator with `aclosing`."""
         while True:
             try:
                 async with aclosing(self._round()) as round_:
@@ -100,11 +104,11 @@ class Reflector(Generic[V]):
         async with aclosing(batches):
             async for batch in batches:
                 yield batch
-                self._place = batch.resource_version
+                self._resource_version = batch.resource_version
                 self._listing = self._listing and not batch.complete
 
     async def _recover(self, error: ClusterError) -> None:
-        """An Expired place is routine: after the restart of an API server every older one is. Its repetition is not."""
+        """Wait, or list at once after a first expiry: a restart of an API server expires all older resourceVersions."""
         if isinstance(error, ResourceVersionExpired):
             self._listing = True
             if not self._backoff.failures:
@@ -113,7 +117,7 @@ class Reflector(Generic[V]):
         else:
             self._board.record_failure(self.kind, error)
         if condition_of(error) in LASTING_CONDITIONS:
-            await self._sleep(self._backoff.jittered(self._pace.lasting_error_delay))
+            await self._sleep(self._backoff.jittered(self._times.lasting_error_delay))
             return
         await self._sleep(
             self._backoff.next(at_least=error.retry_after or 0.0 if isinstance(error, Throttled) else 0.0)
@@ -123,23 +127,26 @@ class Reflector(Generic[V]):
 
     async def _list(self) -> AsyncGenerator[Batch[V], None]:
         known = await self._known()
-        missing, place = dict(known), ""
-        async with aclosing(self._gateway.pages(limit=self._pace.page_size)) as pages:
+        missing, resource_version = dict(known), ""
+        async with aclosing(self._gateway.pages(limit=self._times.page_size)) as pages:
             async for page in pages:
-                place = place or page.resource_version
-                for some in _slices(page.values, self._pace.batch_size):
-                    yield Batch(tuple(self._listed(known, missing, some)), self._place)
-        if not place:
-            raise Unreachable(self._gateway.api.cluster, f"The list of {self.kind} has no resourceVersion.")
+                resource_version = resource_version or page.resource_version
+                for chunk in _slices(page.values, self._times.batch_size):
+                    yield Batch(tuple(self._compare_with_known(known, missing, chunk)), self._resource_version)
+        if not resource_version:
+            raise Unreachable(
+                self._gateway.api.cluster,
+                f"The list of {self.kind} in cluster {self._gateway.api.cluster} has no resourceVersion.",
+            )
         self._board.record_ok(self.kind)
         gone: list[Observation[V]] = [
             Observation(Change.GONE, self.kind, uid, name, None) for uid, name in missing.items()
         ]
-        for lost in _slices(gone, self._pace.batch_size):
-            yield Batch(tuple(lost), self._place)
-        yield Batch((), place, complete=True)
+        for gone_chunk in _slices(gone, self._times.batch_size):
+            yield Batch(tuple(gone_chunk), self._resource_version)
+        yield Batch((), resource_version, complete=True)
 
-    def _listed(
+    def _compare_with_known(
         self, known: Mapping[str, str], missing: dict[str, str], values: Sequence[V]
     ) -> Iterator[Observation[V]]:
         for value in values:
@@ -152,78 +159,83 @@ class Reflector(Generic[V]):
 
     async def _watch(self) -> AsyncGenerator[Batch[V], None]:
         loop = asyncio.get_running_loop()
-        began, heard = loop.time(), False
+        started, received = loop.time(), False
         async with self._gateway.api.stream(
-            self._gateway.kind.path(self._gateway.namespace), self._query(), silence=self._pace.silence_timeout
+            self._gateway.kind.path(self._gateway.namespace), self._query(), silence=self._times.silence_timeout
         ) as lines:
             self._board.record_ok(self.kind)
             async with aclosing(
-                batch_lines(lines, most=self._pace.batch_size, within=self._pace.batch_seconds)
-            ) as hands:
-                async for hand in hands:
-                    heard = True
-                    read, broken = self._read(hand)
-                    if read is not None:
-                        yield read
+                batch_lines(lines, size=self._times.batch_size, within=self._times.batch_seconds)
+            ) as batches:
+                async for batch in batches:
+                    received = True
+                    observed, error = self._read(batch)
+                    if observed is not None:
+                        yield observed
                     self._board.record_ok(self.kind)
-                    if broken is not None:
-                        self._settle(loop.time() - began)
-                        raise broken
-        self._judge(lines, loop.time() - began, heard=heard)
+                    if error is not None:
+                        self._reset_backoff_after(loop.time() - started)
+                        raise error
+        self._check_end(lines, loop.time() - started, received=received)
 
     def _query(self) -> dict[str, str]:
         return {
-            "resourceVersion": self._place,
+            "resourceVersion": self._resource_version,
             "allowWatchBookmarks": "true",
-            "timeoutSeconds": str(self._random.randint(*self._pace.watch_seconds)),
+            "timeoutSeconds": str(self._random.randint(*self._times.watch_seconds)),
         }
 
-    def _read(self, hand: list[bytes]) -> tuple[Batch[V] | None, ClusterError | None]:
-        """What was understood up to the first line that was not, and the fault of that line."""
-        seen: list[Observation[V]] = []
-        place, broken = self._place, None
-        for raw in hand:
-            line = read_event(raw, self._gateway.read)
-            if line is None or line.type is EventType.ERROR:
-                broken = self._fault(line)
+    def _read(self, batch: list[bytes]) -> tuple[Batch[V] | None, ClusterError | None]:
+        """Return the observations up to the first line that is an error or isn't an event, and the error of that line."""
+        observations: list[Observation[V]] = []
+        resource_version, error = self._resource_version, None
+        for raw in batch:
+            event = read_event(raw, self._gateway.read)
+            if event is None or event.type is EventType.ERROR:
+                error = self._error_of(event)
                 break
-            if (one := self._change(line)) is not None:
-                seen.append(one)
-            place = line.resource_version or place
-        moved = seen or place != self._place
-        return (Batch(tuple(seen), place) if moved else None), broken
+            if (observation := self._observe(event)) is not None:
+                observations.append(observation)
+            resource_version = event.resource_version or resource_version
+        has_advanced = observations or resource_version != self._resource_version
+        return (Batch(tuple(observations), resource_version) if has_advanced else None), error
 
-    def _change(self, line: WatchEvent[V]) -> Observation[V] | None:
-        """None for an object without an identity: nothing could be said of it later."""
-        value = line.value
+    def _observe(self, event: WatchEvent[V]) -> Observation[V] | None:
+        """Return the observation; None for an object without a uid or name, which could never be recognized again."""
+        value = event.value
         if value is None or not value.uid or not value.name:
             return None
-        return Observation(_CHANGES[line.type], self.kind, value.uid, value.name, value)
+        return Observation(_CHANGES[event.type], self.kind, value.uid, value.name, value)
 
-    def _fault(self, line: WatchEvent[V] | None) -> ClusterError:
+    def _error_of(self, event: WatchEvent[V] | None) -> ClusterError:
         gateway = self._gateway
-        what = describe_request(gateway.api.cluster, "GET", gateway.kind.path(gateway.namespace), watch=True)
-        if line is None:
-            return Unreachable(what.cluster, f"The watch on {what.resource} returned something that isn't an event.")
-        return error_of_watch_event(what, line.status)
+        context = describe_request(gateway.api.cluster, "GET", gateway.kind.path(gateway.namespace), watch=True)
+        if event is None:
+            message = (
+                f"The watch on {context.resource} in cluster {context.cluster} returned something that isn't an event."
+            )
+            return Unreachable(context.cluster, message)
+        return error_of_watch_event(context, event.status)
 
-    def _judge(self, lines: Lines, lived: float, *, heard: bool) -> None:
-        """A stream that served its time is followed by the next at once; one that broke off early is not."""
-        self._silent = 0 if heard else self._silent + (lines.end is StreamEnd.SILENT)
+    def _check_end(self, lines: Lines, seconds: float, *, received: bool) -> None:
+        """Return normally after a good stream, so that the next follows at once; raise after one that ended too early."""
+        self._silent_streams = 0 if received else self._silent_streams + (lines.end is StreamEnd.SILENT)
         cluster = self._gateway.api.cluster
-        if lines.end is StreamEnd.TOO_LONG or self._silent >= self._pace.max_silent_streams:
-            self._silent = 0
-            raise ResourceVersionExpired(cluster, "The watch position may be outdated.", why=lines.why)
-        if lines.end is not StreamEnd.SILENT and lived < self._pace.min_stream_seconds:
+        if lines.end is StreamEnd.TOO_LONG or self._silent_streams >= self._times.max_silent_streams:
+            self._silent_streams = 0
+            raise ResourceVersionExpired(
+                cluster, f"The watch on {self.kind} in cluster {cluster} may be outdated.", why=lines.why
+            )
+        if lines.end is not StreamEnd.SILENT and seconds < self._times.min_stream_seconds:
             raise Unreachable(
                 cluster,
-                f"The watch on {self.kind} closes immediately.",
+                f"The watch on {self.kind} in cluster {cluster} closes immediately.",
                 why=lines.why or "the API server closes it early",
             )
         self._backoff.reset()
 
-    def _settle(self, lived: float) -> None:
-        if lived >= self._pace.min_stream_seconds:
+    def _reset_backoff_after(self, seconds: float) -> None:
+        if seconds >= self._times.min_stream_seconds:
             self._backoff.reset()
 
 

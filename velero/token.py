@@ -1,8 +1,8 @@
-"""Where the Authorization header of a cluster comes from, and when it is read again.
+"""Reads the Authorization header of a cluster, and reads it again when it expires or is rejected.
 
-One reading serves everybody who asks at the same time; it is kept for a minute, as client-go does, less if the token
-says that it ends sooner. After a 401 it is read again at once. A reading that fails leaves the last one in force
-until that one ends: a plugin that hangs must not cut off a cluster whose token is still good.
+One reading serves all concurrent requests. It is kept for a minute, as in client-go, or less if the token expires
+sooner. After a 401 it is read again at once. If a reading fails, the previous one stays in use until it expires: a
+plugin that hangs must not cut off a cluster whose token is still valid.
 """
 
 from __future__ import annotations
@@ -23,28 +23,28 @@ from domain.json_types import Json
 from velero.documents import MESSAGE_BOUNDS, BadDocument, read_json
 from velero.fields import items, section, strings, text, timestamp
 
-TTL = 60.0
-EXEC_TIMEOUT = 15.0
-_EARLY = 10.0
+MAX_AGE_S = 60.0
+EXEC_TIMEOUT_S = 15.0
+_RENEW_BEFORE_EXPIRY_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """`header` is the whole value of Authorization, empty where a certificate speaks; `ends` when the token does."""
+    """`header` is the whole Authorization value, empty with a client certificate; `expires` is when the token expires."""
 
     header: str
-    ends: datetime | None = None
+    expires: datetime | None = None
 
 
-Read = Callable[[], Awaitable[Reading]]
+ReadToken = Callable[[], Awaitable[Reading]]
 
 
 class Token:
     def __init__(
         self,
-        read: Read,
+        read: ReadToken,
         *,
-        ttl: float = TTL,
+        ttl: float = MAX_AGE_S,
         monotonic: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
@@ -54,17 +54,17 @@ class Token:
         self._wall = wall
         self._lock = asyncio.Lock()
         self._reading: Reading | None = None
-        self._until = 0.0
+        self._valid_until = 0.0
 
     async def header(self) -> str:
         async with self._lock:
-            if self._reading is None or self._monotonic() >= self._until:
+            if self._reading is None or self._monotonic() >= self._valid_until:
                 await self._renew()
             assert self._reading is not None
             return self._reading.header
 
     async def renew(self, rejected: str) -> str:
-        """Another header after `rejected` met a 401; whoever comes second gets what the first one read."""
+        """Return a new header after a 401 for `rejected`; concurrent callers share one reading."""
         async with self._lock:
             if self._reading is None or self._reading.header == rejected:
                 self._reading = None
@@ -76,14 +76,16 @@ class Token:
         try:
             reading = await self._read()
         except Unauthenticated:
-            if self._reading is None or self._left(self._reading) <= 0:
+            if self._reading is None or self._seconds_left(self._reading) <= 0:
                 raise
             reading = self._reading
         self._reading = reading
-        self._until = self._monotonic() + min(self._ttl, max(self._left(reading) - _EARLY, 1.0))
+        self._valid_until = self._monotonic() + min(
+            self._ttl, max(self._seconds_left(reading) - _RENEW_BEFORE_EXPIRY_S, 1.0)
+        )
 
-    def _left(self, reading: Reading) -> float:
-        return reading.ends.timestamp() - self._wall() if reading.ends else float("inf")
+    def _seconds_left(self, reading: Reading) -> float:
+        return reading.expires.timestamp() - self._wall() if reading.expires else float("inf")
 
 
 def fixed_token(header: str) -> Token:
@@ -94,15 +96,15 @@ def fixed_token(header: str) -> Token:
 
 
 def token_from_file(cluster: str, path: Path, **clocks: Callable[[], float]) -> Token:
-    """A projected service-account token or a kubeconfig's tokenFile: both are rotated under our feet."""
+    """Read a projected service-account token or a kubeconfig's tokenFile; both are rotated in place."""
 
     async def read() -> Reading:
         try:
             content = await asyncio.to_thread(path.read_text)
         except OSError as error:
-            raise _failed(cluster, f"the token file can't be read: {error.strerror}") from error
+            raise _unauthenticated(cluster, f"the token file can't be read: {error.strerror}") from error
         if not content.strip():
-            raise _failed(cluster, "the token file is empty")
+            raise _unauthenticated(cluster, "the token file is empty")
         return Reading(f"Bearer {content.strip()}")
 
     return Token(read, **clocks)  # type: ignore[arg-type]
@@ -113,17 +115,17 @@ def token_from_exec(
     config: Json,
     environment: Mapping[str, str],
     *,
-    timeout: float = EXEC_TIMEOUT,
+    timeout: float = EXEC_TIMEOUT_S,
 ) -> Token:
-    """A kubeconfig's exec plugin (`aws eks get-token`, `gke-gcloud-auth-plugin` …)."""
+    """Run a kubeconfig's exec plugin (`aws eks get-token`, `gke-gcloud-auth-plugin` …)."""
 
     async def read() -> Reading:
-        return _credential(cluster, await _run(cluster, config, environment, timeout), config)
+        return _parse_credential(cluster, await _run_plugin(cluster, config, environment, timeout), config)
 
     return Token(read)
 
 
-async def _run(cluster: str, config: Json, environment: Mapping[str, str], limit: float) -> bytes:
+async def _run_plugin(cluster: str, config: Json, environment: Mapping[str, str], limit: float) -> bytes:
     command = text(config, "command")
     try:
         process = await asyncio.create_subprocess_exec(
@@ -136,25 +138,27 @@ async def _run(cluster: str, config: Json, environment: Mapping[str, str], limit
             start_new_session=True,
         )
     except OSError as error:
-        raise _failed(
+        raise _unauthenticated(
             cluster, f"the credential plugin {Path(command).name} can't be started: {error.strerror}"
         ) from error
     try:
-        # communicate() drains both pipes; reading one after the other deadlocks on a talkative plugin.
+        # communicate() drains both pipes; reading them one after the other deadlocks if a plugin prints a lot.
         async with asyncio.timeout(limit):
             output, _ = await process.communicate()
     except TimeoutError as error:
-        raise _failed(
+        raise _unauthenticated(
             cluster, f"the credential plugin {Path(command).name} didn't respond within {limit:g} seconds"
         ) from error
     finally:
-        await _end(process)
+        await _kill(process)
     if process.returncode:
-        raise _failed(cluster, f"the credential plugin {Path(command).name} exited with code {process.returncode}")
+        raise _unauthenticated(
+            cluster, f"the credential plugin {Path(command).name} exited with code {process.returncode}"
+        )
     return output
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
+async def _kill(process: asyncio.subprocess.Process) -> None:
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -167,21 +171,21 @@ def _plugin_environment(config: Json) -> dict[str, str]:
     return {**named, "KUBERNETES_EXEC_INFO": json.dumps(info)}
 
 
-def _credential(cluster: str, output: bytes, config: Json) -> Reading:
+def _parse_credential(cluster: str, output: bytes, config: Json) -> Reading:
     plugin = Path(text(config, "command")).name
     try:
         answer = read_json(output, MESSAGE_BOUNDS)
     except BadDocument as error:
-        raise _failed(
+        raise _unauthenticated(
             cluster, f"the credential plugin {plugin} returned something that isn't an ExecCredential"
         ) from error
     status = section(answer, "status")
     if not text(status, "token"):
-        raise _failed(
+        raise _unauthenticated(
             cluster, f"the credential plugin {plugin} returned no token; client certificates aren't supported"
         )
     return Reading(f"Bearer {text(status, 'token')}", timestamp(status, "expirationTimestamp"))
 
 
-def _failed(cluster: str, why: str) -> Unauthenticated:
+def _unauthenticated(cluster: str, why: str) -> Unauthenticated:
     return Unauthenticated(cluster, f"No credentials for cluster {cluster}.", why=why)

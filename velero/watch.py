@@ -1,4 +1,4 @@
-"""One line of a watch, read without trust."""
+"""Parses one line of a watch without trusting it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class EventType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WatchEvent(Generic[V]):
-    """`value` of an object that changed, `status` of an error."""
+    """`value` is the changed object, `status` that of an ERROR event."""
 
     type: EventType
     resource_version: str
@@ -40,20 +40,22 @@ class _Event(Struct, frozen=True):
     object: Raw
 
 
-_EVENT = Decoder(_Event)
+_EVENT_DECODER = Decoder(_Event)
 
 
 def read_event(raw: bytes, read: Callable[[Raw], V | None]) -> WatchEvent[V] | None:
-    """None for what is no event: an error page, a half line, an unknown type."""
+    """Parse a line; None if it isn't an event: an error page, an incomplete line, an unknown type."""
     try:
-        event = _EVENT.decode(raw)
+        event = _EVENT_DECODER.decode(raw)
         check_json(bytes(event.object), MANIFEST_BOUNDS)
         source = decode(event.object)
         if not isinstance(source, dict):
             return None
-        place = text(section(source, "metadata"), "resourceVersion")
+        resource_version = text(section(source, "metadata"), "resourceVersion")
         if event.type is EventType.ERROR:
-            return WatchEvent(event.type, place, status=source)
-        return WatchEvent(event.type, place, None if event.type is EventType.BOOKMARK else read(event.object))
+            return WatchEvent(event.type, resource_version, status=source)
+        return WatchEvent(
+            event.type, resource_version, None if event.type is EventType.BOOKMARK else read(event.object)
+        )
     except (ValueError, RecursionError):
         return None

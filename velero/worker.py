@@ -1,8 +1,8 @@
-"""Long work on data of other people, in a process of its own whose time and memory the kernel bounds.
+"""Runs long work on untrusted data in a process of its own, whose time and memory the kernel limits.
 
-A thread would not do: pure Python holds the interpreter's lock, and a thread cannot be stopped. Each piece of work has a
-fresh process, so nothing is left of one that was stopped. The parent never waits on a clock: an overrun ends the child,
-and the end of its output ends the wait.
+A thread wouldn't help: pure Python holds the interpreter lock, and a thread can't be stopped. Each call starts a new
+process, so a stopped one leaves nothing behind. The parent sets no timer: the kernel kills a child that exceeds its
+limits, and the end of the child's output ends the wait. The child gets no secrets from the environment.
 """
 
 from __future__ import annotations
@@ -21,29 +21,30 @@ from domain.errors import DownloadError, WorkLimitExceeded
 
 T = TypeVar("T")
 
-_OUT_OF_MEMORY = 79
-_ENVIRONMENT = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "TZ")
-"""Tokens are in the environment of the bot, and none of the child's business."""
+_OUT_OF_MEMORY_CODE = 79
+_PASSED_VARIABLES = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "TZ")
+"""The child gets only these variables: the bot's environment contains tokens."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkLimits:
-    """`memory` is the child's whole address space, of which Python itself takes about 60 MiB."""
+    """`memory` is the child's whole address space in bytes; Python itself uses about 60 MiB of it."""
 
     seconds: float = 60.0
     memory: int = 384 << 20
 
 
 def run_in_worker(
-    what: str, function: Callable[..., T], *args: object, file: int | None = None, limits: WorkLimits | None = None
+    task: str, function: Callable[..., T], *args: object, file: int | None = None, limits: WorkLimits | None = None
 ) -> T:
-    """`function(*args)` by a child; blocking, so call it in a thread. Raises its DownloadError, or Overran.
+    """Return `function(*args)`, run by a child process. Blocking: call it in a thread.
 
-    `function` is one of a module, and arguments and result can be pickled. `what` begins the message of an overrun:
-    "Reading …". `file` is the child's standard input, from its beginning.
+    `function` belongs to a module; arguments and result can be pickled. `task` is the subject of error messages:
+    "Reading …". `file` becomes the child's standard input, from its beginning. Raises the child's DownloadError, or
+    WorkLimitExceeded.
     """
     bounds = limits or WorkLimits()
-    order = pickle.dumps((function, args, bounds))
+    payload = pickle.dumps((function, args, bounds))
     if file is not None:
         os.lseek(file, 0, os.SEEK_SET)
     source, sink = os.pipe()
@@ -54,7 +55,7 @@ def run_in_worker(
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             pass_fds=(source,),
-            env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
+            env={name: os.environ[name] for name in _PASSED_VARIABLES if name in os.environ},
         )
     except BaseException:
         os.close(sink)
@@ -62,37 +63,37 @@ def run_in_worker(
     finally:
         os.close(source)
     with child:
-        _send(sink, order)
+        _send(sink, payload)
         assert child.stdout is not None
         answer = child.stdout.read()
-    result: T = _result(what, child.returncode, answer, bounds)
+    result: T = _result(task, child.returncode, answer, bounds)
     return result
 
 
-def _send(sink: int, order: bytes) -> None:
-    """A child that is gone already is told by its return code."""
+def _send(sink: int, payload: bytes) -> None:
+    """Send the work; a child that has already ended is recognized by its return code."""
     try:
         with os.fdopen(sink, "wb") as pipe:
-            pipe.write(order)
+            pipe.write(payload)
     except BrokenPipeError:
         return
 
 
-def _result(what: str, code: int, answer: bytes, bounds: WorkLimits) -> Any:
+def _result(task: str, code: int, answer: bytes, bounds: WorkLimits) -> Any:
     if code == -signal.SIGALRM:
-        raise WorkLimitExceeded(f"{what} took longer than {bounds.seconds:g} s and was stopped.")
-    if code == _OUT_OF_MEMORY:
-        raise WorkLimitExceeded(f"{what} needed more than {bounds.memory >> 20} MiB of memory and was stopped.")
+        raise WorkLimitExceeded(f"{task} took longer than {bounds.seconds:g} s and was stopped.")
+    if code == _OUT_OF_MEMORY_CODE:
+        raise WorkLimitExceeded(f"{task} needed more than {bounds.memory >> 20} MiB of memory and was stopped.")
     if code:
-        raise WorkLimitExceeded(f"{what} ended before its time.", why=f"its process ended with {code}")
-    raised, result = pickle.loads(answer)  # noqa: S301 - written by this module in the child
-    if raised:
+        raise WorkLimitExceeded(f"{task} failed.", why=f"its process ended with code {code}")
+    is_error, result = pickle.loads(answer)  # noqa: S301 - written by this module in the child
+    if is_error:
         raise result
     return result
 
 
-def _work(order: bytes) -> tuple[bool, object]:
-    function, args, bounds = pickle.loads(order)  # noqa: S301 - written by the parent
+def _run(payload: bytes) -> tuple[bool, object]:
+    function, args, bounds = pickle.loads(payload)  # noqa: S301 - written by the parent
     os.nice(10)
     resource.setrlimit(resource.RLIMIT_AS, (bounds.memory, bounds.memory))
     signal.setitimer(signal.ITIMER_REAL, bounds.seconds)
@@ -103,13 +104,13 @@ def _work(order: bytes) -> tuple[bool, object]:
 
 
 def main() -> None:
-    """SIGALRM keeps its default, which ends the process also inside a C library."""
+    """Run the work that the parent sends. SIGALRM keeps its default action, which also ends a C library's loop."""
     with os.fdopen(int(sys.argv[1]), "rb") as pipe:
-        order = pipe.read()
+        payload = pipe.read()
     try:
-        answer = pickle.dumps(_work(order))
+        answer = pickle.dumps(_run(payload))
     except MemoryError:
-        os._exit(_OUT_OF_MEMORY)
+        os._exit(_OUT_OF_MEMORY_CODE)
     sys.stdout.buffer.write(answer)
     sys.stdout.flush()
 

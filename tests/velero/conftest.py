@@ -174,7 +174,7 @@ class Follower:
             await asyncio.sleep(min(seconds, 0.05))
 
         gateway = backup_rows(self.api, "velero")
-        return Reflector(gateway, self.board, known, Random(1), resource_version=place, pace=pace, sleep=sleep)
+        return Reflector(gateway, self.board, known, Random(1), resource_version=place, times=pace, sleep=sleep)
 
     async def until(self, done: Callable[["Follower"], bool], place: str = "", pace: ReflectorTimes = FAST) -> None:
         batches = self.reflector(place, pace).batches()

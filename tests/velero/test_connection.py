@@ -81,7 +81,7 @@ async def test_an_unknown_context_is_told_with_those_that_are_there(tmp_path, se
     access = Kubeconfig(kubeconfig(tmp_path, server.url, {}).path, "stage")
     with pytest.raises(Unreachable) as caught:
         await connect("prod", access)
-    assert caught.value.why == "no context 'stage' in the kubeconfig; available: prod"
+    assert caught.value.why == "context 'stage' isn't in the kubeconfig; available: prod"
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "", "a: [b", "\x00"])

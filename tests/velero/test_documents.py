@@ -54,17 +54,17 @@ def test_keys_and_dates_are_text_as_in_json():
         ("<<: {a: 1}", "merge key"),
         ("a: 1\nb: 2\na: 3", "twice"),
         ("? [a]\n: b", "as a key"),
-        ("--- a\n--- b", "it is larger than one document"),
+        ("--- a\n--- b", "more than one document"),
         ("%TAG ! x\n--- a", "directive"),
         ("\ufeff%YAML 1.1\n--- a", "directive"),
-        ("a: [1", "not YAML"),
-        ("a: 0b_", "not YAML"),
-        ("a: \ud800", "not Unicode"),
+        ("a: [1", "isn't valid YAML"),
+        ("a: 0b_", "isn't valid YAML"),
+        ("a: \ud800", "aren't valid Unicode"),
         ("1" * 100, "number of 100 digits"),
         ("- - - - - x", "deeper than 4"),
         ("[[[[[[", "deeper than 4"),
-        ("[1,2,3,4,5,6,7,8,9,10,11]", "it is larger than 10 values"),
-        ("a" * 201, "at most 200"),
+        ("[1,2,3,4,5,6,7,8,9,10,11]", "more than 10 values"),
+        ("a" * 201, "the limit is 200"),
     ],
 )
 def test_yaml_that_is_refused(text, why):
@@ -78,14 +78,14 @@ def test_yaml_that_is_refused(text, why):
         ('{"a": [[[[1]]]]}', "deeper than 4"),
         ('["]]]]]", [[[[1]]]]]', "deeper than 4"),
         ("[" * 150, "deeper than 4|values"),
-        ("[1,2,3,4,5,6,7,8,9,10,11]", "it is larger than 10 values"),
-        ("[{},{},{},{},{},{}]", "it is larger than 10 values"),
-        ('"' + "a" * 200 + '"', "at most 200"),
-        ('{"a": 1', "not JSON"),
-        ('["\ud800"]', "not Unicode"),
-        (b'["\xff"]', "not JSON"),
-        ('["[[[[[["', "brackets do not match"),
-        ("[1]".encode("utf-16"), "not JSON"),
+        ("[1,2,3,4,5,6,7,8,9,10,11]", "more than 10 values"),
+        ("[{},{},{},{},{},{}]", "more than 10 values"),
+        ('"' + "a" * 200 + '"', "the limit is 200"),
+        ('{"a": 1', "isn't valid JSON"),
+        ('["\ud800"]', "aren't valid Unicode"),
+        (b'["\xff"]', "isn't valid JSON"),
+        ('["[[[[[["', "brackets don't match"),
+        ("[1]".encode("utf-16"), "isn't valid JSON"),
     ],
 )
 def test_json_that_is_refused(text, why):
@@ -99,13 +99,13 @@ def test_brackets_and_commas_inside_texts_do_not_count():
 
 
 def test_a_number_longer_than_python_converts_is_no_json():
-    with pytest.raises(BadDocument, match="not JSON"):
+    with pytest.raises(BadDocument, match="isn't valid JSON"):
         read_json("9" * 10_000, TYPED_BOUNDS)
 
 
 HOSTILE = r"""
 import json, random, sys
-from velero.documents import CONFIG_MAP, MANIFEST, MESSAGE, TYPED, BadDocument, read_json, read_yaml
+from velero.documents import CONFIG_MAP_BOUNDS, MANIFEST_BOUNDS, MESSAGE_BOUNDS, TYPED_BOUNDS, BadDocument, read_json, read_yaml
 
 rng = random.Random(int(sys.argv[1]))
 PIECES = [
@@ -142,7 +142,7 @@ def height(value):
 counts = {"read": 0, "refused": 0}
 for document in [*bombs(), *(text() for _ in range(int(sys.argv[2])))]:
     for read in (read_yaml, read_json):
-        for bounds in (TYPED, CONFIG_MAP, MANIFEST) if len(document) > 5_000 else (TYPED,):
+        for bounds in (TYPED_BOUNDS, CONFIG_MAP_BOUNDS, MANIFEST_BOUNDS) if len(document) > 5_000 else (TYPED_BOUNDS,):
             try:
                 found = read(document, bounds)
             except BadDocument:

@@ -16,30 +16,30 @@ PATH = BACKUP.path("velero")
 
 async def gathered(api, silence: float = 1.0, **limits) -> tuple[list[list[bytes]], StreamEnd]:
     async with api.stream(PATH, {}, silence=silence) as lines:
-        async with aclosing(batch_lines(lines, **limits)) as hands:
-            found = [hand async for hand in hands]
+        async with aclosing(batch_lines(lines, **limits)) as batches:
+            found = [batch async for batch in batches]
         return found, lines.end
 
 
 async def test_what_comes_together_is_handed_over_together(server, api):
     server.watches = [streams(b"1\n2\n", b"3\n")]
     found, end = await gathered(api, within=0.05)
-    assert [line for hand in found for line in hand] == [b"1\n", b"2\n", b"3\n"]
+    assert [line for batch in found for line in batch] == [b"1\n", b"2\n", b"3\n"]
     assert len(found) == 1
     assert end is StreamEnd.CLOSED
 
 
 async def test_never_more_than_the_most(server, api):
     server.watches = [streams(b"x\n" * 25)]
-    found, _ = await gathered(api, most=10)
-    assert [len(hand) for hand in found] == [10, 10, 5]
+    found, _ = await gathered(api, size=10)
+    assert [len(batch) for batch in found] == [10, 10, 5]
 
 
 async def test_a_single_line_does_not_wait_for_company(server, api):
     server.watches = [streams(b"1\n", then="hang")]
-    async with api.stream(PATH, silence=5.0) as lines, aclosing(batch_lines(lines, within=0.01)) as hands:
+    async with api.stream(PATH, silence=5.0) as lines, aclosing(batch_lines(lines, within=0.01)) as batches:
         async with asyncio.timeout(1):
-            assert await anext(hands) == [b"1\n"]
+            assert await anext(batches) == [b"1\n"]
 
 
 async def test_an_incomplete_last_line_is_none(server, api):
@@ -59,19 +59,19 @@ async def test_silence_ends_the_stream(server, api):
 async def test_a_slow_consumer_slows_the_server(server, api):
     """What waits here is bounded by the queue, however much is sent."""
     server.watches = [streams(*[b"x" * 1000 + b"\n"] * 5000)]
-    async with api.stream(PATH, silence=5.0) as lines, aclosing(batch_lines(lines, most=10, within=0.01)) as hands:
-        await anext(hands)
+    async with api.stream(PATH, silence=5.0) as lines, aclosing(batch_lines(lines, size=10, within=0.01)) as batches:
+        await anext(batches)
         await asyncio.sleep(0.05)
         total = 10
-        async for hand in hands:
-            total += len(hand)
+        async for batch in batches:
+            total += len(batch)
     assert total == 5000
 
 
 async def test_leaving_early_closes_the_connection(server, api):
     server.watches = [streams(b"1\n", then="hang")]
-    async with api.stream(PATH, silence=5.0) as lines, aclosing(batch_lines(lines)) as hands:
-        await anext(hands)
+    async with api.stream(PATH, silence=5.0) as lines, aclosing(batch_lines(lines)) as batches:
+        await anext(batches)
     assert len(asyncio.all_tasks()) <= 3
 
 

@@ -200,7 +200,7 @@ async def test_the_board_names_what_is_wrong_and_since_when(server, follower):
         await asyncio.sleep(0.01)
     health = follower.board.get("Backup")
     assert health.condition is Condition.MISSING
-    assert "does not know backups" in health.reason
+    assert "Cluster prod has no backups resource." in health.reason
     assert follower.board.degraded() == (health,)
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)

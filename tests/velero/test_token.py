@@ -140,11 +140,11 @@ async def test_a_talkative_plugin_does_not_deadlock():
 
 
 FAULTY = {
-    "hangs": ("import time; time.sleep(60)", "did not answer within"),
-    "fails": ("import sys; print('hush', file=sys.stderr); sys.exit(3)", "ended with code 3"),
-    "prints garbage": ("print('hush')", "not an ExecCredential"),
-    "prints a list": ("print('[]')", "gave no token"),
-    "gives certificates": (prints({"clientCertificateData": "hush"}), "certificates from plugins"),
+    "hangs": ("import time; time.sleep(60)", "didn't respond within"),
+    "fails": ("import sys; print('hush', file=sys.stderr); sys.exit(3)", "exited with code 3"),
+    "prints garbage": ("print('hush')", "isn't an ExecCredential"),
+    "prints a list": ("print('[]')", "returned no token"),
+    "gives certificates": (prints({"clientCertificateData": "hush"}), "client certificates aren't supported"),
 }
 
 
@@ -160,7 +160,7 @@ async def test_a_faulty_plugin_is_named_and_its_words_are_not_passed_on(code, wh
 async def test_a_plugin_that_is_not_there():
     with pytest.raises(Unauthenticated) as caught:
         await token_from_exec("prod", {"command": "/nowhere/aws-iam"}, {}).header()
-    assert "aws-iam cannot be started" in caught.value.why
+    assert "aws-iam can't be started" in caught.value.why
 
 
 async def test_a_fixed_token():

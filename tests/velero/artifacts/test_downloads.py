@@ -106,18 +106,18 @@ async def test_not_uploaded_yet(velero, downloads):
     velero.stores(says("<Error><Code>NoSuchKey</Code><Key>hush</Key></Error>", 404, "application/xml"))
     with pytest.raises(NotUploaded) as caught:
         await read(downloads)
-    assert caught.value.text == "The error list of nightly is not there."
+    assert caught.value.text == "The error list of nightly doesn't exist."
     assert velero.removed
 
 
 REFUSALS = {
-    "elsewhere": (says(b"", 307, Location="http://127.0.0.1:1/else?hush"), "points elsewhere"),
-    "expired": (says("<Error>hush</Error>", 403, "application/xml"), "answered 403"),
-    "broken": (says("hush", 500, "text/plain"), "answered 500"),
-    "no gzip": (says(b"\x1f\x8bhush"), "not gzip"),
+    "elsewhere": (says(b"", 307, Location="http://127.0.0.1:1/else?hush"), "redirects to another address"),
+    "expired": (says("<Error>hush</Error>", 403, "application/xml"), "returned HTTP 403"),
+    "broken": (says("hush", 500, "text/plain"), "returned HTTP 500"),
+    "no gzip": (says(b"\x1f\x8bhush"), "it isn't gzip data"),
     "half": (says(gzip.compress(random.Random(1).randbytes(9999))[:5000]), "incomplete"),
-    "cut": (streams(gzip.compress(random.Random(1).randbytes(9999))[:5000], then="cut"), "broke off"),
-    "silence": (streams(b"\x1f\x8b", then="hang"), "no answer within"),
+    "cut": (streams(gzip.compress(random.Random(1).randbytes(9999))[:5000], then="cut"), "was cut off"),
+    "silence": (streams(b"\x1f\x8b", then="hang"), "no response within"),
 }
 
 

@@ -91,7 +91,7 @@ def test_no_object_breaks_a_reader_and_all_ways_agree(gateway, wanted, source):
     row = gateway.read(as_bytes(source))
     assert isinstance(row.name, str)
     assert isinstance(row.uid, str)
-    assert isinstance(row.ended, bool)
+    assert isinstance(row.has_ended, bool)
     assert row == fit_to_type(wanted, source)
     assert gateway.read_page(as_bytes({"items": [source, source]})).values == (row, row)
 
