@@ -44,6 +44,7 @@ from bot.thread_subjects import ThreadSubjects
 from bot.webhooks.intake import WEBHOOK_SOURCE
 from bot.webhooks.wiring import Webhooks
 from bot.worker import ItemProcessor, Worker
+from commands.restore import schedule_hold
 from domain.actor import Actor
 from domain.answer import Answer
 from domain.decision import Decision
@@ -55,7 +56,8 @@ from notifier.deliver.rate_limit import RateLimiter
 from notifier.deliver.slack_client import LimitedClient
 from notifier.router import EventRouter
 from operations.executor import Executor
-from operations.pipeline import CommandPipeline
+from operations.hold_renewal import HoldRenewal
+from operations.pipeline import ApprovalHooks, CommandPipeline, PipelineInputs
 from operations.request import CommandRequest, Policy
 from operations.step_runner import StepRunner
 from operations.unconfirmed_writes import UnconfirmedWrites
@@ -160,7 +162,8 @@ class App:
     def _deciding(self) -> None:
         window = lambda: timedelta(seconds=self.settings.approvals.valid_for)  # noqa: E731
         self.executor = Executor(self.store, self.clusters, utc_now, window, settle_deletion=settle_operation)
-        self.continuing = StepRunner(self.store, self.executor, utc_now)
+        renew = HoldRenewal(self.store, self.clusters, utc_now).renew
+        self.continuing = StepRunner(self.store, self.executor, utc_now, {schedule_hold.RENEW_KIND: renew})
         book = RecordQueries(
             self.store,
             lambda: self.rules,
@@ -176,12 +179,8 @@ class App:
             self.clusters,
             self.executor,
             self._policy,
-            self.views.plan_context,
-            self._ask,
-            book.reader,
-            self.views.cached,
-            utc_now,
-            self._bypassed,
+            PipelineInputs(self.views.plan_context, book.reader, self.views.cached),
+            ApprovalHooks(self._ask, self._bypassed),
         )
 
         self.approvals = build_approvals(

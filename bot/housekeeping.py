@@ -10,9 +10,10 @@ from datetime import datetime, timedelta
 from bot.configuration.settings import Settings
 from bot.metrics import INBOX_WAITING, NOTICES_PENDING
 from bot.refused_attempts import RefusedAttempts
+from commands.restore import schedule_hold
 from domain.event import Event
-from operations import step_runner
 from operations.approval import timers
+from operations.execution_records import OBJECT_CLEANUP
 from store.audit_chain import checkpoint
 from store.retention import RetentionPolicy, prune
 from store.tables.audit import AuditEntry
@@ -20,7 +21,7 @@ from store.tables.notices import NoticeState
 from store.transaction import Transaction
 from store.writer import Store
 
-DEADLINE_KINDS = timers.DEADLINE_KINDS | step_runner.DEADLINE_KINDS
+DEADLINE_KINDS = timers.DEADLINE_KINDS | {OBJECT_CLEANUP, schedule_hold.RENEW_KIND}
 """Of deadlines that somebody here sees to."""
 
 PRUNED_AT_ONCE = 2000

@@ -1,6 +1,7 @@
-"""What would change, with exact manifests, and what was checked.
+"""A plan: what a command would write, with exact manifests, and the checks on it.
 
-A plan is decided once; recovery executes it, never plans again.
+A plan is decided once. Recovery executes the stored plan and never plans again, so the fingerprint covers everything
+that decides what is written: the steps, how each is carried out, and what they stand on.
 """
 
 from __future__ import annotations
@@ -21,6 +22,25 @@ class StepVerb(StrEnum):
     CREATE = "create"
     PATCH = "patch"
     DELETE = "delete"
+
+
+class StepMode(StrEnum):
+    """How a step is carried out."""
+
+    PLAIN = "plain"
+    """Written as planned."""
+    TEMPORARY = "temporary"
+    """The object is deleted once the operation is over."""
+    SAFETY_BACKUP = "safety-backup"
+    """The object is what a later undo restores from."""
+    SCHEDULE_CHANGE = "schedule-change"
+    """A horizon in the past is moved to the time of the write, so that no run falls due meanwhile."""
+    SCHEDULE_HOLD = "schedule-hold"
+    """A pause that starts with the write and is renewed while its operation is open."""
+
+
+FINGERPRINT_VERSION = 2
+"""Version 1 did not cover `Step.mode` and `Step.held_for`; plans stored then keep it."""
 
 
 class Level(StrEnum):
@@ -45,6 +65,7 @@ class Step:
 
     `name` may be empty for create with generateName. `uid` is re-checked right before a patch or delete.
     `wait` names the phases of which one must be reached before the next step runs; any other terminal phase stops the plan.
+    `held_for` is the operation that a hold lasts for, where that isn't the step's own operation.
     """
 
     verb: StepVerb
@@ -55,7 +76,8 @@ class Step:
     namespace: str = ""
     uid: str = ""
     wait: tuple[str, ...] = ()
-    note: str = ""
+    mode: StepMode = StepMode.PLAIN
+    held_for: str = ""
 
     def as_json(self) -> Json:
         return {
@@ -65,10 +87,16 @@ class Step:
             "manifest": self.manifest,
         }
 
+    def fingerprint_part(self, version: int) -> Json:
+        part = {**self.as_json(), "uid": self.uid, "namespace": self.namespace, "wait": list(self.wait)}
+        if version >= 2 and self.mode is not StepMode.PLAIN:
+            part |= {"mode": self.mode.value, "held_for": self.held_for}
+        return part
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`evidence` is what the plan stands on (backup uid, location, digests of ConfigMaps): part of the fingerprint."""
+    """`evidence` is what the plan relies on (backup uid, location, digests of ConfigMaps): part of the fingerprint."""
 
     cluster: str
     noun: str
@@ -79,29 +107,27 @@ class Plan:
     cli: str = ""
     summary: str = ""
     subject: str = ""
-    """Name of the object that the plan is about, as people say it."""
+    """Name of the object that the plan changes, as people say it."""
     evidence: Mapping[str, Any] = field(default_factory=dict)
     intents: tuple[ScheduleIntent, ...] = ()
     """What is recorded of schedules when the operation succeeds; part of the fingerprint."""
     notes: tuple[str, ...] = ()
     impact: frozenset[str] | None = None
-    """What it would change, one line per object and class; None where nobody looked. Not in the fingerprint."""
+    """Objects that would change, one line per object and class; None without a preview. Not in the fingerprint."""
     report: str = ""
-    """The same in full, as text for a file."""
+    """The preview in full, as text for a file."""
     offers: Mapping[str, str] = field(default_factory=dict)
-    """What goes well with it: a button's word and the command line behind it."""
+    """Buttons beside the plan: label → command line."""
+    fingerprint_version: int = FINGERPRINT_VERSION
 
     @property
     def fingerprint(self) -> str:
-        """64 hex digits over the resolved steps and what they stand on."""
+        """64 hex digits over the resolved steps and what they rely on."""
         body = {
             "cluster": self.cluster,
             "noun": self.noun,
             "verb": self.verb,
-            "steps": [
-                {**step.as_json(), "uid": step.uid, "namespace": step.namespace, "wait": list(step.wait)}
-                for step in self.steps
-            ],
+            "steps": [step.fingerprint_part(self.fingerprint_version) for step in self.steps],
             "evidence": self._fingerprinted_evidence(),
         }
         return digest(body)
@@ -116,7 +142,7 @@ class Plan:
 
 
 def canonical(value: Any) -> bytes:
-    """JSON with sorted keys and no blanks: equal values, equal bytes."""
+    """JSON with sorted keys and no blanks, so that equal values give equal bytes."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str).encode()
 
 

@@ -11,7 +11,6 @@ from commands.schedule import horizon
 from domain.errors import ClusterError
 from domain.operation import Operation
 from store.tables.deadlines import Deadline
-from store.transaction import Transaction
 from store.writer import Store
 from velero.cluster import Cluster
 
@@ -43,15 +42,8 @@ class HoldRenewal:
             await self._store.write(lambda tx: tx.deadlines.done(deadline.id))
             return
         if until != there.last_skipped:
-            await self._store.write(lambda tx: remember_hold(tx, operation.cluster, name, until))
+            await self._store.write(lambda tx: schedule_hold.remember_hold(tx, operation.cluster, name, until))
             version = there.meta.resource_version
             await schedules.patch(name, horizon.body(until=until), resource_version=version)
         kept = schedule_hold.renewal(operation.id, name, until, now + schedule_hold.RENEW_INTERVAL)
         await self._store.write(lambda tx: tx.deadlines.put(kept))
-
-
-def remember_hold(tx: Transaction, cluster: str, name: str, until: datetime) -> None:
-    """Ours, so that the keeper does not take it for somebody else's skip; it has to know before it can see it."""
-    state = tx.schedules.get(cluster, name)
-    if state is not None:
-        tx.schedules.put(replace(state, held_until=until), state.revision)

@@ -1,6 +1,9 @@
-"""One asking through the house: line → command → facts → plan → decision → grant, refusal or approval.
+"""A command's way through the bot: line → command → facts → plan → decision → grant, refusal or approval.
 
-The operation's id follows from the inbox key, so that a command taken up again after a crash finds what it had begun.
+The pipeline knows no noun: what only some verbs need (a preview, a check for conflicts, …) is a slot of `Verb`. The
+operation's id follows from the inbox key, so that a command taken up again after a crash finds what it had started.
+A command that is allowed at once writes one transaction here before the executor takes over. Everything that is read
+has a name before it is judged.
 """
 
 from __future__ import annotations
@@ -8,10 +11,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from base64 import b32encode
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
-from datetime import datetime
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
 
 from commands import help as helping
 from commands.grammar.command import Command
@@ -23,7 +26,6 @@ from commands.planning.facts import Facts
 from commands.planning.reach_facts import cluster_facts
 from commands.planning.resolve import resolve
 from commands.registry import verb_of
-from commands.restore.conflicts import find_conflict
 from domain.actor import Actor, Origin
 from domain.answer import Answer
 from domain.decision import Decision, Outcome, Reason, allowed
@@ -32,32 +34,62 @@ from domain.operation import Operation, State
 from domain.plan import Plan
 from operations import offload
 from operations.confirmation import confirmation
+from operations.conflicts import find_conflict
 from operations.duplicate_requests import find_open_duplicate
 from operations.executor import Executor
 from operations.facts_reader import Cached, RecordReader, no_cache, read_facts
+from operations.previews import PREVIEWS
 from operations.records import record_planned
 from operations.replan import Replanned, command_of_plan, requested_by
 from operations.request import CommandRequest, CommandResult, Policy
-from operations.restore_preview.reader import add_preview
 from operations.visibility import redact_facts
 from policy.canonical import with_list_guards
 from policy.decide import decide, may_ask
+from policy.guards import can_lift
 from policy.visible import view_for
 from store.transaction import Transaction
 from store.writer import Store
 from velero.cluster import Cluster
 
-ALL = "*"
-
+NOT_PERMITTED = "You don't have permission to do this."
 
 OpenApproval = Callable[[Operation, Plan, Decision, CommandRequest], Awaitable[Answer]]
-"""Opens the approval of a planned operation; says what the requester is told."""
+"""Opens the approval of a planned operation. Returns the requester's answer."""
 
 RecordBreakGlass = Callable[[Transaction, Operation, Plan, Decision, CommandRequest], None]
-"""Keeps, with the operation, that the glass was broken for it."""
+"""Records, with the operation, that break-glass was used for it. Raises Refused where it may not be."""
 
 ContextFactory = Callable[[CommandRequest, str, str], PlanContext]
-"""(asked, cluster, operation) → situation."""
+"""(request, cluster, operation id) → context."""
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineInputs:
+    """What commands are planned from: their context, the bot's own records, the objects that the watch keeps."""
+
+    context: ContextFactory
+    records: Callable[[Actor, str], RecordReader]
+    cached: Cached
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalHooks:
+    open: OpenApproval
+    record_break_glass: RecordBreakGlass
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """One command of one request for one cluster, with the one context that it is planned in."""
+
+    request: CommandRequest
+    command: Command
+    verb: Verb
+    context: PlanContext
+
+    @property
+    def cluster(self) -> str:
+        return self.context.cluster.name
 
 
 def operation_id(key: str) -> str:
@@ -71,294 +103,277 @@ class CommandPipeline:
         clusters: Mapping[str, Cluster],
         executor: Executor,
         policy: Callable[[], Policy],
-        situation: ContextFactory,
-        ask: OpenApproval,
-        records: Callable[[Actor, str], RecordReader],
-        cached: Cached,
-        now: Callable[[], datetime],
-        bypassed: RecordBreakGlass | None = None,
+        inputs: PipelineInputs,
+        approvals: ApprovalHooks,
     ) -> None:
         self._store = store
-        self._bypassed = bypassed
         self._clusters = clusters
         self._executor = executor
         self._policy = policy
-        self._situation = situation
-        self._ask = ask
-        self._records = records
-        self._cached = cached
-        self._now = now
+        self._inputs = inputs
+        self._approvals = approvals
 
     async def run(self, request: CommandRequest) -> CommandResult:
-        """Raises UserError and ClusterError with what the person is told."""
-        lead = request.lead or noun_from_thread(request.line, request.subject)
-        command = parse(request.line, lead=lead, subject=request.subject)
+        """Raises UserError and ClusterError, whose texts are for the person."""
+        command = _parse(request)
         if command.help:
             return CommandResult(helping.answer(command, self._policy().rules, request.actor))
-        verb = verb_of(command.key)
-        if verb is None:
-            raise UsageError(f"Unknown command `{command.key}`.")
+        verb = _supported_verb(command)
         command = with_thread_name(command, verb, request.subject)
-        if verb.effect is Effect.UNSUPPORTED:
-            raise Refused(
-                f"`{verb.usage.removesuffix(' [flags]')}` isn't available in Slack.", why=verb.summary, fix=verb.instead
-            )
         if verb.effect is Effect.READ and verb.plan is None:
             return CommandResult(await self._read(request, command, verb))
         if verb.effect is Effect.MEMORY:
-            return CommandResult(await self._note(request, command, verb))
+            return CommandResult(await self._change_memory(request, command, verb))
         return await self._write(request, command, verb)
 
     async def accepts(self, request: CommandRequest) -> bool:
-        """Whether this line would be taken if it were typed now. Nothing is written."""
+        """Whether the line would be accepted if it was typed now. Nothing is written."""
         try:
-            command = parse(
-                request.line,
-                lead=request.lead or noun_from_thread(request.line, request.subject),
-                subject=request.subject,
-            )
-            verb = verb_of(command.key)
-            if command.help or verb is None or verb.effect is Effect.UNSUPPORTED:
+            command = _parse(request)
+            if command.help:
                 return False
+            verb = _supported_verb(command)
             await self._rehearse(request, with_thread_name(command, verb, request.subject), verb)
         except (UserError, ClusterError):
             return False
         return True
 
-    async def _rehearse(self, request: CommandRequest, command: Command, verb: Verb) -> None:
-        """Everything up to the decision. Raises UserError and ClusterError as the line itself would."""
-        if verb.plan is None:
-            await (self._read if verb.effect is Effect.READ else self._noted)(request, command, verb)
-            return
-        cluster = self._one(command, request)
-        self._may_ask(request, command, verb, cluster)
-        situation = replace(self._situation(request, cluster, operation_id(request.key)), reason=command.text("reason"))
-        command = verb.settle(command, situation) if verb.settle else command
-        facts = await self._facts(request, command, verb, cluster)
-        if isinstance(facts, ClusterError):
-            raise facts
-        plan = verb.plan(command, facts, situation)
-        decision = await self._decide(plan, request, command, situation, facts)
-        if (refusals := self._refusals(plan)) or decision.outcome is Outcome.DENY:
-            raise refusals or Refused(decision.text)
-
-    async def _read(self, request: CommandRequest, command: Command, verb: Verb) -> Answer:
-        assert verb.answer is not None
-        names = self._named(command, request, verb)
-        for name in names:
-            self._may_ask(request, command, verb, name)
-        told = await asyncio.gather(*(self._facts(request, command, verb, name) for name in names))
-        world = dict(zip(names, told, strict=True))
-        failed = [value for value in world.values() if isinstance(value, ClusterError)]
-        if failed and len(failed) == len(world) and not verb.fans_out:
-            raise failed[0]
-        situation = self._situation(request, names[0] if len(names) == 1 else request.channel_cluster, "")
-        answer = await offload.run_offloaded(world.values(), verb.answer, command, world, situation)
-        return replace(answer, cluster=answer.cluster or (names[0] if len(names) == 1 else ""))
-
-    async def _note(self, request: CommandRequest, command: Command, verb: Verb) -> Answer:
-        note = await self._noted(request, command, verb)
-        if note.write is not None and not command.dry_run:
-            await self._store.write(note.write)
-        return note.answer
-
-    async def _noted(self, request: CommandRequest, command: Command, verb: Verb) -> MemoryChange:
-        assert verb.change_memory is not None
-        cluster = self._one(command, request)
-        self._may_ask(request, command, verb, cluster)
-        facts = await self._facts(request, command, verb, cluster)
-        if isinstance(facts, ClusterError):
-            raise facts
-        note = verb.change_memory(command, facts, self._situation(request, cluster, ""))
-        return replace(note, answer=replace(note.answer, cluster=cluster))
-
     async def replan(self, operation: Operation, stored: Plan, actor: Actor, origin: Origin) -> Replanned:
-        """The stored line once more: name and moment as they were, cluster and rules as they are.
+        """Plans the stored line again: name and time as they were, cluster and rules as they are now.
 
-        Raises UserError where it could not be asked now, ClusterError where the cluster cannot be read.
+        Raises UserError where the command would not be accepted now, ClusterError where the cluster can't be read.
         """
         command = command_of_plan(parse(operation.line), stored)
         verb = verb_of(command.key)
         if verb is None or verb.plan is None:
-            raise UsageError(f"Command `{command.key}` no longer exists.")
-        asked = CommandRequest(operation.id, operation.line, actor, origin)
-        self._may_ask(asked, command, verb, operation.cluster)
-        now = replace(self._situation(asked, operation.cluster, operation.id), reason=command.text("reason"))
-        as_then = replace(now, now=operation.created_at, actor=replace(actor, name=requested_by(stored) or actor.name))
-        command = verb.settle(command, as_then) if verb.settle else command
-        facts = await self._facts(asked, command, verb, operation.cluster, cached=no_cache)
-        if isinstance(facts, ClusterError):
-            raise facts
-        plan = with_list_guards(await offload.run_offloaded([facts], verb.plan, command, facts, as_then))
-        if refusals := self._refusals(plan):
-            raise refusals
-        plan = await self._looked(resolve(plan, facts, as_then))
-        return Replanned(plan, await self._decide(plan, asked, command, now, facts))
+            raise UsageError(f"Command `{_words(command.key)}` no longer exists.")
+        request = CommandRequest(operation.id, operation.line, actor, origin)
+        self._check_may_ask(request, command, verb, operation.cluster)
+        now = replace(self._inputs.context(request, operation.cluster, operation.id), reason=command.text("reason"))
+        requester = replace(actor, name=requested_by(stored) or actor.name)
+        then = replace(now, now=operation.created_at, actor=requester)
+        case = _Case(request, verb.settle(command, then) if verb.settle else command, verb, then)
+        facts, plan = await self._plan(case, cached=no_cache)
+        _check_guards(plan)
+        plan = await self._add_preview(verb, resolve(plan, facts, then, verb.prepare))
+        plan = replace(plan, fingerprint_version=stored.fingerprint_version)
+        return Replanned(plan, await self._decide(plan, replace(case, context=now), facts))
 
-    async def _facts(
-        self, request: CommandRequest, command: Command, verb: Verb, cluster: str, cached: Cached | None = None
-    ) -> Facts | ClusterError:
-        situation = self._situation(request, cluster, "")
-        rules = self._policy().rules
+    # reading
 
-        def filtered(facts: Facts) -> None:
-            about = cluster_facts(facts, situation)
-            redact_facts(facts, view_for(rules, request.actor, cluster, command.key, about.labels), about)
+    async def _read(self, request: CommandRequest, command: Command, verb: Verb) -> Answer:
+        assert verb.answer is not None
+        names = self._cluster_names(command, request, verb)
+        for name in names:
+            self._check_may_ask(request, command, verb, name)
+        only = names[0] if len(names) == 1 else ""
+        context = self._inputs.context(request, only or request.channel_cluster, "")
+        cases = {name: _Case(request, command, verb, self._context_on(name, request, context)) for name in names}
+        results = await asyncio.gather(*(self._read_facts(case) for case in cases.values()), return_exceptions=True)
+        facts_by_cluster: dict[str, Facts | ClusterError] = {}
+        for name, result in zip(names, results, strict=True):
+            if isinstance(result, BaseException) and not isinstance(result, ClusterError):
+                raise result
+            facts_by_cluster[name] = result
+        errors = [result for result in facts_by_cluster.values() if isinstance(result, ClusterError)]
+        if errors and len(errors) == len(names) and not verb.fans_out:
+            raise errors[0]
+        answer = await offload.run_offloaded(facts_by_cluster.values(), verb.answer, command, facts_by_cluster, context)
+        return replace(answer, cluster=answer.cluster or only)
 
-        try:
-            return await read_facts(
-                verb,
-                command,
-                self._clusters[cluster],
-                self._records(request.actor, request.origin.channel),
-                cached or self._cached,
-                filtered,
-            )
-        except ClusterError as error:
-            return error
+    def _context_on(self, cluster: str, request: CommandRequest, context: PlanContext) -> PlanContext:
+        """The same moment on another cluster."""
+        if cluster == context.cluster.name:
+            return context
+        return replace(self._inputs.context(request, cluster, ""), now=context.now)
 
-    async def _write(self, request: CommandRequest, command: Command, verb: Verb) -> CommandResult:
-        assert verb.plan is not None
-        ident = operation_id(request.key)
-        if (begun := await self._store.read(lambda tx: tx.operations.get(ident))) is not None:
-            return await self._again(begun)
-        cluster = self._one(command, request)
-        self._may_ask(request, command, verb, cluster)
-        situation = replace(self._situation(request, cluster, ident), reason=command.text("reason"))
-        command = verb.settle(command, situation) if verb.settle else command
-        facts = await self._facts(request, command, verb, cluster)
-        if isinstance(facts, ClusterError):
-            raise facts
-        plan = with_list_guards(await offload.run_offloaded([facts], verb.plan, command, facts, situation))
-        if command.dry_run or verb.effect is Effect.READ:
-            decision = await self._decide(plan, request, command, situation, facts)
-            if decision.outcome is not Outcome.DENY and not command.text("output"):
-                plan = replace(await self._looked(resolve(plan, facts, situation)), steps=plan.steps)
-            return CommandResult(helping.dry_run(plan, decision, command.text("output")))
-        if refusals := self._refusals(plan):
-            raise refusals
-        if not plan.steps:
-            return CommandResult(Answer(plan.summary or "Nothing to change.", cluster=cluster))
-        plan = resolve(plan, facts, situation)
-        decision = await self._decide(plan, request, command, situation, facts)
-        if decision.outcome is not Outcome.DENY and (refusals := self._refusals(plan := await self._looked(plan))):
-            raise refusals
-        if decision.outcome is not Outcome.DENY and (first := confirmation(plan, command, situation)) is not None:
-            return CommandResult(first)
-        if (twin := await self._store.read(lambda tx: find_open_duplicate(tx, cluster, command))) is not None:
-            return CommandResult(Answer(f"Already requested: {twin.line}. It is {twin.state}.", cluster=cluster), twin)
-        return await self._decided(request, command, plan, decision, situation)
+    async def _change_memory(self, request: CommandRequest, command: Command, verb: Verb) -> Answer:
+        change = await self._memory_change(request, command, verb)
+        if change.write is not None and not command.dry_run:
+            await self._store.write(change.write)
+        return change.answer
 
-    async def _looked(self, plan: Plan) -> Plan:
-        """Only for those who may do it: what is live is read with our rights, not with theirs."""
-        return await add_preview(plan, self._clusters[plan.cluster])
+    async def _memory_change(self, request: CommandRequest, command: Command, verb: Verb) -> MemoryChange:
+        assert verb.change_memory is not None
+        case = self._case(request, command, verb, "")
+        facts = await self._read_facts(case)
+        change = verb.change_memory(case.command, facts, case.context)
+        return replace(change, answer=replace(change.answer, cluster=case.cluster))
 
-    def _refusals(self, plan: Plan) -> Refused | None:
-        """Guards that no rule may lift; those that one may are the policy's business."""
-        from policy.guards import can_lift
+    async def _read_facts(self, case: _Case, cached: Cached | None = None) -> Facts:
+        """What the verb needs and the actor may see. Raises ClusterError."""
+        request, rules = case.request, self._policy().rules
 
-        hard = [guard for guard in plan.refusals() if not can_lift(guard.code)]
-        if not hard:
-            return None
-        why = " ".join(guard.text for guard in hard[1:])
-        return Refused(hard[0].text, why=why, nearest=hard[0].nearest)
+        def redact(facts: Facts) -> None:
+            about = cluster_facts(facts, case.context)
+            view = view_for(rules, request.actor, case.cluster, case.command.key, about.labels)
+            redact_facts(facts, view, about)
 
-    async def _decide(
-        self, plan: Plan, request: CommandRequest, command: Command, context: PlanContext, facts: Facts
-    ) -> Decision:
+        records = self._inputs.records(request.actor, request.origin.channel)
+        cluster = self._clusters[case.cluster]
+        return await read_facts(case.verb, case.command, cluster, records, cached or self._inputs.cached, redact)
+
+    # planning
+
+    def _case(self, request: CommandRequest, command: Command, verb: Verb, operation: str) -> _Case:
+        """Raises UserError where no cluster is meant, or no rule could allow the command on it."""
+        cluster = self._cluster_name(command, request)
+        self._check_may_ask(request, command, verb, cluster)
+        context = replace(self._inputs.context(request, cluster, operation), reason=command.text("reason"))
+        settled = verb.settle(command, context) if verb.settle else command
+        return _Case(request, settled, verb, context)
+
+    async def _plan(self, case: _Case, cached: Cached | None = None) -> tuple[Facts, Plan]:
+        assert case.verb.plan is not None
+        facts = await self._read_facts(case, cached)
+        plan = await offload.run_offloaded([facts], case.verb.plan, case.command, facts, case.context)
+        return facts, with_list_guards(plan)
+
+    async def _add_preview(self, verb: Verb, plan: Plan) -> Plan:
+        """Only for those who may run it: live objects are read with the bot's rights, not with the actor's."""
+        if verb.preview is None:
+            return plan
+        return await PREVIEWS[verb.preview](plan, self._clusters[plan.cluster])
+
+    async def _decide(self, plan: Plan, case: _Case, facts: Facts) -> Decision:
         policy = self._policy()
         verb = f"{plan.noun}.{plan.verb}"
         approvers = [name for rule in policy.rules if rule.is_about_verb(verb) for name in rule.approvals.approvers]
+        directory = await policy.directory(approvers)
         return decide(
             policy.rules,
-            request.actor,
+            case.request.actor,
             plan,
-            context.now,
-            await policy.directory(approvers),
-            labels=cluster_facts(facts, context).labels,
-            reason=command.reason,
-            break_glass=command.has_flag("break-glass"),
+            case.context.now,
+            directory,
+            labels=cluster_facts(facts, case.context).labels,
+            reason=case.command.reason,
+            break_glass=case.command.has_flag("break-glass"),
         )
 
-    async def _decided(
-        self, request: CommandRequest, command: Command, plan: Plan, decision: Decision, context: PlanContext
-    ) -> CommandResult:
-        """`created_at` is the moment of planning, so that planning again gives the same names."""
-        now, ident = context.now, context.operation
-        operation = Operation(
-            id=ident,
-            cluster=plan.cluster,
-            noun=plan.noun,
-            verb=plan.verb,
-            subject=plan.subject,
-            actor=request.actor.id,
-            state=State.PLANNED,
-            line=command.line,
-            fingerprint=plan.fingerprint,
-            created_at=now,
-            changed_at=now,
-            reason=command.text("break-glass") or command.reason,
-        )
+    async def _rehearse(self, request: CommandRequest, command: Command, verb: Verb) -> None:
+        """Everything up to the decision. Raises UserError and ClusterError as the line itself would."""
+        if verb.effect is Effect.MEMORY:
+            await self._memory_change(request, command, verb)
+            return
+        if verb.plan is None:
+            await self._read(request, command, verb)
+            return
+        case = self._case(request, command, verb, operation_id(request.key))
+        facts, plan = await self._plan(case)
+        decision = await self._decide(plan, case, facts)
+        _check_guards(plan)
         if decision.outcome is Outcome.DENY:
-            refused = operation.advance(State.REFUSED, now)
-            await self._store.write(lambda tx: record_planned(tx, refused, plan, request, decision))
-            raise Refused(
-                decision.text or "You don't have permission to do this.",
-                why=_who_decided(decision),
-                fix=_whom_to_ask(decision),
-            )
-        if decision.outcome is Outcome.REQUIRE_APPROVAL:
-            if command.has_flag("break-glass"):
-                fix = "Remove --break-glass to request approval."
-                raise Refused("You don't have permission to use break-glass here.", why=_who_decided(decision), fix=fix)
-            return CommandResult(await self._ask(operation, plan, decision, request), operation)
-        approved = operation.advance(State.APPROVED, now)
+            raise Refused(decision.text)
 
-        def kept(tx: Transaction) -> None:
-            if other := find_conflict(tx, approved, plan.reach):
-                raise Refused(other, fix="Try again when it has finished.")
-            record_planned(tx, approved, plan, request, decision)
-            if decision.reason is Reason.BREAK_GLASS and self._bypassed is not None:
-                self._bypassed(tx, approved, plan, decision, request)
+    # writing
+
+    async def _write(self, request: CommandRequest, command: Command, verb: Verb) -> CommandResult:
+        operation = operation_id(request.key)
+        begun = await self._store.read(lambda tx: tx.operations.get(operation))
+        if begun is not None:
+            return await self._resume(begun)
+        case = self._case(request, command, verb, operation)
+        facts, plan = await self._plan(case)
+        if command.dry_run or verb.effect is Effect.READ:
+            return CommandResult(await self._dry_run(case, facts, plan))
+        _check_guards(plan)
+        if not plan.steps:
+            return CommandResult(Answer(plan.summary or "Nothing to change.", cluster=case.cluster))
+        plan = resolve(plan, facts, case.context, verb.prepare)
+        decision = await self._decide(plan, case, facts)
+        if decision.outcome is Outcome.DENY:
+            await self._record_refused(case, plan, decision)
+            raise _denied(decision)
+        plan = await self._add_preview(verb, plan)
+        _check_guards(plan)
+        question = confirmation(plan, case.command, case.context)
+        if question is not None:
+            return CommandResult(question)
+        if decision.outcome is Outcome.REQUIRE_APPROVAL:
+            return await self._open_approval(case, plan, decision)
+        return await self._run_now(case, plan, decision)
+
+    async def _dry_run(self, case: _Case, facts: Facts, plan: Plan) -> Answer:
+        decision = await self._decide(plan, case, facts)
+        output = case.command.text("output")
+        if decision.outcome is not Outcome.DENY and not output:
+            resolved = resolve(plan, facts, case.context, case.verb.prepare)
+            previewed = await self._add_preview(case.verb, resolved)
+            plan = replace(previewed, steps=plan.steps)
+        return helping.dry_run(plan, decision, output)
+
+    async def _open_approval(self, case: _Case, plan: Plan, decision: Decision) -> CommandResult:
+        if case.command.has_flag("break-glass"):
+            raise Refused(
+                "You don't have permission to use break-glass here.",
+                why=_rule_text(decision),
+                fix="Remove --break-glass to request approval.",
+            )
+        duplicate = await self._store.read(lambda tx: find_open_duplicate(tx, case.cluster, case.command))
+        if duplicate is not None:
+            return _already_requested(duplicate)
+        operation = _planned_operation(case, plan)
+        answer = await self._approvals.open(operation, plan, decision, case.request)
+        return CommandResult(answer, operation)
+
+    async def _run_now(self, case: _Case, plan: Plan, decision: Decision) -> CommandResult:
+        approved = _planned_operation(case, plan).advance(State.APPROVED, case.context.now)
+
+        def record(tx: Transaction) -> Operation | None:
+            """Returns the open operation that requests the same already, where there is one."""
+            duplicate = find_open_duplicate(tx, case.cluster, case.command)
+            if duplicate is not None:
+                return duplicate
+            conflict = find_conflict(tx, approved, plan.reach)
+            if conflict:
+                raise Refused(conflict, fix="Try again when it has finished.")
+            record_planned(tx, approved, plan, case.request, decision)
+            if decision.reason is Reason.BREAK_GLASS:
+                self._approvals.record_break_glass(tx, approved, plan, decision, case.request)
+            return None
 
         try:
-            await self._store.write(kept)
+            duplicate = await self._store.write(record)
         except Refused as error:
-            refused = operation.advance(State.REFUSED, now, reason=error.text)
-            await self._store.write(lambda tx: record_planned(tx, refused, plan, request, decision))
+            await self._record_refused(case, plan, decision, error.text)
             raise
-        done = await self._executor.execute(allowed(decision, ident, plan.fingerprint))
+        if duplicate is not None:
+            return _already_requested(duplicate)
+        done = await self._executor.execute(allowed(decision, approved.id, plan.fingerprint))
         return CommandResult(None, done.operation)
 
-    async def _again(self, operation: Operation) -> CommandResult:
-        """The command was taken up before the last crash: what was granted goes on, what was decided stays decided."""
+    async def _record_refused(self, case: _Case, plan: Plan, decision: Decision, reason: str = "") -> None:
+        planned = _planned_operation(case, plan)
+        refused = planned.advance(State.REFUSED, case.context.now, reason=reason or planned.reason)
+        await self._store.write(lambda tx: record_planned(tx, refused, plan, case.request, decision))
+
+    async def _resume(self, operation: Operation) -> CommandResult:
+        """The command was taken up before the last crash: what was granted continues, what was decided stays decided."""
         if operation.state in {State.APPROVED, State.SUBMITTING}:
             with suppress(ConcurrentChange):  # the recovery at the start may be faster
                 await self._executor.recover(operation)
-        fresh = await self._store.read(lambda tx: tx.operations.get(operation.id))
-        if fresh is not None and fresh.state is State.REFUSED:
-            raise Refused("This command was refused before.", why=fresh.reason)
-        return CommandResult(None, fresh)
+        current = await self._store.read(lambda tx: tx.operations.get(operation.id))
+        if current is not None and current.state is State.REFUSED:
+            raise Refused("This command was refused before.", why=current.reason)
+        return CommandResult(None, current)
 
-    def _may_ask(self, request: CommandRequest, command: Command, verb: Verb, cluster: str) -> None:
-        decision = may_ask(
-            self._policy().rules, request.actor, command.key, cluster, writes=verb.effect is Effect.WRITE
-        )
+    # clusters and rights
+
+    def _check_may_ask(self, request: CommandRequest, command: Command, verb: Verb, cluster: str) -> None:
+        rules, writes = self._policy().rules, verb.effect is Effect.WRITE
+        decision = may_ask(rules, request.actor, command.key, cluster, writes=writes)
         if decision.outcome is Outcome.DENY:
-            raise Refused(
-                decision.text or "You don't have permission to do this.",
-                why=_who_decided(decision),
-                fix=_whom_to_ask(decision),
-            )
+            raise _denied(decision)
 
-    def _named(self, command: Command, request: CommandRequest, verb: Verb) -> list[str]:
+    def _cluster_names(self, command: Command, request: CommandRequest, verb: Verb) -> Sequence[str]:
         if not self._clusters:
             raise Refused("No clusters are configured.", fix="Add [[clusters]] to the settings.")
         if command.is_true("all-clusters") or (verb.fans_out and not command.cluster):
             return list(self._clusters)
-        return [self._one(command, request)]
+        return [self._cluster_name(command, request)]
 
-    def _one(self, command: Command, request: CommandRequest) -> str:
+    def _cluster_name(self, command: Command, request: CommandRequest) -> str:
         name = command.text("to-cluster") or command.cluster or request.channel_cluster
         if name in self._clusters:
             return name
@@ -370,15 +385,66 @@ class CommandPipeline:
                 nearest=names,
                 fix=f"Add --cluster {names[0]}.",
             )
-        from difflib import get_close_matches
-
         raise NotFound(f"Cluster `{name}` doesn't exist.", nearest=tuple(get_close_matches(name, names, n=3)) or names)
 
 
-def _who_decided(decision: Decision) -> str:
-    """A guard's refusal is no rule's: the rule that stands beside it is the one that would have allowed this."""
+def _parse(request: CommandRequest) -> Command:
+    lead = request.lead or noun_from_thread(request.line, request.subject)
+    return parse(request.line, lead=lead, subject=request.subject)
+
+
+def _supported_verb(command: Command) -> Verb:
+    verb = verb_of(command.key)
+    if verb is None:
+        raise UsageError(f"Unknown command `{_words(command.key)}`.")
+    if verb.effect is Effect.UNSUPPORTED:
+        usage = verb.usage.removesuffix(" [flags]")
+        raise Refused(f"`{usage}` isn't available in Slack.", why=verb.summary, fix=verb.instead)
+    return verb
+
+
+def _words(key: str) -> str:
+    """A verb's key as it is typed."""
+    return key.replace(".", " ")
+
+
+def _check_guards(plan: Plan) -> None:
+    """Raises Refused for guards that no rule may lift. Those that a rule may lift are for the policy."""
+    guards = [guard for guard in plan.refusals() if not can_lift(guard.code)]
+    if guards:
+        why = " ".join(guard.text for guard in guards[1:])
+        raise Refused(guards[0].text, why=why, nearest=guards[0].nearest)
+
+
+def _planned_operation(case: _Case, plan: Plan) -> Operation:
+    """`created_at` is the time of planning, so that planning again gives the same names."""
+    now = case.context.now
+    return Operation(
+        id=case.context.operation,
+        cluster=plan.cluster,
+        noun=plan.noun,
+        verb=plan.verb,
+        subject=plan.subject,
+        actor=case.request.actor.id,
+        state=State.PLANNED,
+        line=case.command.line,
+        fingerprint=plan.fingerprint,
+        created_at=now,
+        changed_at=now,
+        reason=case.command.text("break-glass") or case.command.reason,
+    )
+
+
+def _already_requested(operation: Operation) -> CommandResult:
+    text = f"Already requested: {operation.line}. It is {operation.state}."
+    return CommandResult(Answer(text, cluster=operation.cluster), operation)
+
+
+def _denied(decision: Decision) -> Refused:
+    people = f"Ask {', '.join(decision.ask)}." if decision.ask else ""
+    return Refused(decision.text or NOT_PERMITTED, why=_rule_text(decision), fix=people)
+
+
+def _rule_text(decision: Decision) -> str:
+    """Empty for a guard's refusal: the rule beside it is the one that would have allowed the command."""
     return f"Rule *{decision.rule}* applies." if decision.rule and decision.reason is not Reason.GUARD else ""
-
-
-def _whom_to_ask(decision: Decision) -> str:
-    return f"Ask {', '.join(decision.ask)}." if decision.ask else ""

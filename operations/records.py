@@ -1,10 +1,10 @@
-"""What is kept of a planned command, and the event that makes its card appear."""
+"""Records of a planned operation: the row, its audit entry and the event that makes its card appear."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from commands.restore import safety_backup
+from commands.registry import verb_of
 from domain.decision import Decision
 from domain.event import Event
 from domain.operation import Operation, State
@@ -46,7 +46,8 @@ def record_planned(
 
 
 def started_event(operation: Operation, plan: Plan, request: CommandRequest) -> Event:
-    """Makes the card appear where it was asked for."""
+    """The event that makes the card appear where the command was run."""
+    verb = verb_of(f"{plan.noun}.{plan.verb}")
     return Event(
         kind="operation.started",
         cluster=plan.cluster,
@@ -66,7 +67,7 @@ def started_event(operation: Operation, plan: Plan, request: CommandRequest) -> 
             "user_name": request.actor.name,
             "link": request.origin.link,
             "cli": plan.cli,
-            "undo": safety_backup.undo_command(plan),
+            "undo": verb.undo(plan) if verb is not None and verb.undo is not None else "",
             "offers": dict(plan.offers),
             "notes": [*(guard.text for guard in plan.guards), *plan.notes],
         },

@@ -1,21 +1,21 @@
-"""Plans of several steps: what waits for an object goes on when that object has reached its phase, or ends there.
+"""Continues plans of several steps: the next step starts when the object before it has reached its phase.
 
-Level-triggered: what is stored of steps and of observed objects says what is due, whatever was missed in between.
+Level-triggered: the stored steps and the observed objects say what is due, whatever event was missed. The timers that
+belong to running operations are handled here too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from functools import partial
 
-from commands.restore.schedule_hold import RENEW_KIND
 from domain.errors import ClusterError, ConcurrentChange, Conflict, ObjectNotFound, UserError
 from domain.event import Event, Severity
 from domain.operation import Operation, State
 from domain.plan import Plan, Step
-from operations.executor import CONFIG_MAP_CLEANUP, Executor, config_map_cleanup
-from operations.hold_renewal import HoldRenewal
+from operations.execution_records import OBJECT_CLEANUP, object_cleanup
+from operations.executor import Executor
 from store.isolation import Isolation
 from store.tables.audit import AuditEntry
 from store.tables.deadlines import Deadline
@@ -26,49 +26,56 @@ from store.writer import Store
 
 TERMINAL_PHASES = frozenset({"Completed", "PartiallyFailed", "Failed", "FailedValidation"})
 CONTINUABLE_STATES = frozenset({State.SUBMITTED, State.RUNNING})
+ROUND_INTERVAL_S = 2.0
 OPEN_STEP_STATES = frozenset({StepState.PENDING, StepState.SUBMITTING, StepState.SUBMITTED})
 
-DEADLINE_KINDS = frozenset({CONFIG_MAP_CLEANUP, RENEW_KIND})
-"""Of deadlines that are seen to here."""
+TimerHandler = Callable[[Deadline], Awaitable[None]]
 
 
 class StepRunner:
-    def __init__(self, store: Store, executor: Executor, now: Callable[[], datetime]) -> None:
+    """`timers`: what else to do at deadlines of running operations, by kind."""
+
+    def __init__(
+        self,
+        store: Store,
+        executor: Executor,
+        now: Callable[[], datetime],
+        timers: Mapping[str, TimerHandler] | None = None,
+    ) -> None:
         self._store = store
         self._executor = executor
         self._now = now
-        self._holding = HoldRenewal(store, executor.clusters, now)
+        self._handlers: dict[str, TimerHandler] = {OBJECT_CLEANUP: self._delete_object, **(timers or {})}
         self._operations = Isolation(store, ItemKind.OPERATION, now)
         self._timers = Isolation(store, ItemKind.TIMER, now)
 
-    async def round(self) -> float | None:
-        """Comes back when woken by tracking, or soon by itself."""
+    async def round(self) -> float:
+        """Seconds until the next round; tracking may wake it earlier."""
         opened = await self._store.read(_open)
         await self._operations.run_each(
-            (operation.id, f"operation {operation.id}", partial(self._go_on, operation, place))
-            for operation, place in opened
+            (operation.id, f"operation {operation.id}", partial(self._continue, operation, stored))
+            for operation, stored in opened
         )
-        due = await self._store.read(lambda tx: tx.deadlines.due(self._now(), DEADLINE_KINDS))
-        await self._timers.run_each((one.id, f"timer {one.kind}", partial(self._due, one)) for one in due)
-        return 2.0
+        due = await self._store.read(lambda tx: tx.deadlines.due(self._now(), frozenset(self._handlers)))
+        await self._timers.run_each(
+            (deadline.id, f"timer {deadline.kind}", partial(self._handlers[deadline.kind], deadline))
+            for deadline in due
+        )
+        return ROUND_INTERVAL_S
 
-    async def _go_on(self, operation: Operation, place: StoredStep) -> None:
-        if place.state is not StepState.SUBMITTED:
+    async def _continue(self, operation: Operation, stored: StoredStep) -> None:
+        if stored.state is not StepState.SUBMITTED:
             await self._resume(operation)
-        elif phase := await self._phase(operation, place):
-            await self.continue_after(operation.id, place.uid, phase)
+            return
+        phase = await self._phase(operation, stored)
+        if phase:
+            await self.continue_after(operation.id, stored.uid, phase)
 
-    async def _due(self, deadline: Deadline) -> None:
-        if deadline.kind == CONFIG_MAP_CLEANUP:
-            await self._tidied(deadline)
-        elif deadline.kind == RENEW_KIND:
-            await self._holding.renew(deadline)
-
-    async def _tidied(self, deadline: Deadline) -> None:
-        """Our own ConfigMap goes when the run that read it is over."""
-        ident, name, uid = (str(deadline.payload[key]) for key in ("operation", "name", "uid"))
-        operation = await self._store.read(lambda tx: tx.operations.get(ident))
-        later = config_map_cleanup(ident, name, uid, self._now())
+    async def _delete_object(self, deadline: Deadline) -> None:
+        """Deletes a temporary ConfigMap once the run that reads it is over."""
+        operation_id, name, uid = (str(deadline.payload[key]) for key in ("operation", "name", "uid"))
+        operation = await self._store.read(lambda tx: tx.operations.get(operation_id))
+        later = object_cleanup(operation_id, name, uid, self._now())
         if operation is not None and not operation.is_over:
             await self._store.write(lambda tx: tx.deadlines.put(later))
             return
@@ -82,23 +89,27 @@ class StepRunner:
             return
         await self._store.write(lambda tx: tx.deadlines.done(deadline.id))
 
-    async def continue_after(self, ident: str, uid: str, phase: str) -> None:
-        """The object with this uid has this phase: the next step runs, or none ever does. Anything else is no news."""
+    async def continue_after(self, operation_id: str, uid: str, phase: str) -> None:
+        """The object with this uid has this phase: starts the next step, or ends the plan. Other phases change nothing."""
         operation, plan, steps = await self._store.read(
-            lambda tx: (tx.operations.get(ident), tx.operations.load_plan(ident), tx.steps.of(ident))
+            lambda tx: (
+                tx.operations.get(operation_id),
+                tx.operations.load_plan(operation_id),
+                tx.steps.of(operation_id),
+            )
         )
-        place = next((one for one in steps if one.uid == uid and one.state is StepState.SUBMITTED), None)
-        if operation is None or place is None or operation.state not in CONTINUABLE_STATES:
+        stored = next((one for one in steps if one.uid == uid and one.state is StepState.SUBMITTED), None)
+        if operation is None or stored is None or operation.state not in CONTINUABLE_STATES:
             return
-        step = plan.steps[place.position]
+        step = plan.steps[stored.position]
         if phase in step.wait:
             try:
-                await self._store.write(lambda tx: self._moved(tx, place, StepState.DONE))
+                await self._store.write(lambda tx: self._move(tx, stored, StepState.DONE))
             except ConcurrentChange:
                 return
             await self._resume(operation)
         elif phase in TERMINAL_PHASES:
-            await self._stopped(operation, plan, place, step, phase)
+            await self._stop(operation, plan, stored, step, phase)
 
     async def _resume(self, operation: Operation) -> None:
         try:
@@ -106,35 +117,35 @@ class StepRunner:
         except (ClusterError, UserError, ConcurrentChange):
             return
 
-    async def _stopped(self, operation: Operation, plan: Plan, place: StoredStep, step: Step, phase: str) -> None:
+    async def _stop(self, operation: Operation, plan: Plan, stored: StoredStep, step: Step, phase: str) -> None:
         now = self._now()
-        why = f"{step.kind} {place.name} ended with {phase}. The next step wasn't started."
+        why = f"{step.kind} {stored.name} ended with {phase}. The next step wasn't started."
 
         def write(tx: Transaction) -> None:
             current = tx.operations.get(operation.id)
             if current is None or current.is_over:
                 return
-            self._moved(tx, place, StepState.FAILED)
+            self._move(tx, stored, StepState.FAILED)
             for later in tx.steps.of(operation.id):
                 if later.state is StepState.PENDING:
-                    self._moved(tx, later, StepState.SKIPPED)
+                    self._move(tx, later, StepState.SKIPPED)
             failed = current.advance(State.FAILED, now, reason=why)
             tx.operations.advance(failed, current.revision)
-            tx.audit.append(_row(failed, why, now))
-            tx.outbox.add(_event(failed, plan, why, now))
+            tx.audit.append(_stopped_entry(failed, why, now))
+            tx.outbox.add(_stopped_event(failed, plan, why, now))
 
         await self._store.write(write)
 
-    def _moved(self, tx: Transaction, place: StoredStep, to: StepState) -> None:
-        tx.steps.move(place.operation, place.position, place.state, to, self._now())
+    def _move(self, tx: Transaction, stored: StoredStep, to: StepState) -> None:
+        tx.steps.move(stored.operation, stored.position, stored.state, to, self._now())
 
-    async def _phase(self, operation: Operation, place: StoredStep) -> str:
-        seen = await self._store.read(lambda tx: tx.observed.get(operation.cluster, place.kind, place.uid))
-        return seen.phase if seen is not None else ""
+    async def _phase(self, operation: Operation, stored: StoredStep) -> str:
+        observed = await self._store.read(lambda tx: tx.observed.get(operation.cluster, stored.kind, stored.uid))
+        return observed.phase if observed is not None else ""
 
 
 def _open(tx: Transaction) -> tuple[tuple[Operation, StoredStep], ...]:
-    """Operations with a step that is not yet behind them, and that step."""
+    """Running operations, each with its first step that isn't finished."""
     found: list[tuple[Operation, StoredStep]] = []
     for operation in tx.operations.open():
         if operation.state in CONTINUABLE_STATES:
@@ -145,7 +156,7 @@ def _open(tx: Transaction) -> tuple[tuple[Operation, StoredStep], ...]:
     return tuple(found)
 
 
-def _row(operation: Operation, why: str, now: datetime) -> AuditEntry:
+def _stopped_entry(operation: Operation, why: str, now: datetime) -> AuditEntry:
     return AuditEntry(
         at=now,
         actor=operation.actor,
@@ -158,7 +169,7 @@ def _row(operation: Operation, why: str, now: datetime) -> AuditEntry:
     )
 
 
-def _event(operation: Operation, plan: Plan, why: str, now: datetime) -> Event:
+def _stopped_event(operation: Operation, plan: Plan, why: str, now: datetime) -> Event:
     headline = f"{plan.noun.capitalize()} {plan.subject} didn't start"
     return Event(
         kind=f"{plan.noun}.failed",

@@ -1,7 +1,7 @@
-"""One write of a plan, exactly once however often it is tried: it is looked for before it is sent again.
+"""Carries out one step exactly once, however often it is tried: the write is looked for before it is sent again.
 
-What a step makes carries the operation's id, in a label or (a schedule) an annotation. What a step changes or removes is
-recognised by its uid and by what it says.
+A created object carries the operation's id, in a label or (a schedule) an annotation. A changed or deleted object is
+recognised by its uid and its content.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from commands.planning.resolve import OPERATION, SCHEDULE_OPERATION
-from commands.restore import schedule_hold
+from commands.step_modes import behavior_of
 from domain.errors import AlreadyExists, Conflict, ObjectNotFound, Stale
 from domain.json_types import Json
 from domain.plan import Step, StepVerb, digest
@@ -20,46 +20,43 @@ from velero.kinds import BACKUP, DELETION, KINDS, RESTORE
 
 
 def not_carried_out_error(cluster: str, step: Step) -> Stale:
-    """What it means that `look` found nothing, when nothing can be under way any more."""
+    """The error for a write that `find_written` didn't find and that can't arrive any more."""
     name = f"{step.kind} {step.name}".rstrip()
     match step.verb:
         case StepVerb.CREATE:
-            return Stale(f"{name} isn't in {cluster}: Velero did not get the request.", fix="Ask again.")
+            return Stale(f"{name} isn't in {cluster}: Velero didn't get the request.", fix="Run the command again.")
         case StepVerb.PATCH:
-            return Stale(f"{name} in {cluster} doesn't show the change.", fix="Look at it, then ask again.")
+            return Stale(f"{name} in {cluster} doesn't show the change.", fix="Check it, then run the command again.")
         case StepVerb.DELETE:
-            return Stale(f"{name} is still in {cluster}.", fix="Ask again.")
+            return Stale(f"{name} is still in {cluster}.", fix="Run the command again.")
 
 
 class TargetGone(Stale):
-    """What was to be deleted is not there, and nothing shows that our request was taken."""
+    """The object to delete doesn't exist, and nothing shows that the operation deleted it."""
 
 
 async def find_written(cluster: Cluster, step: Step, operation: str) -> Json | None:
-    """The object that shows that this step was carried out; None where nothing does."""
+    """Return the object that proves that the step was carried out, or None."""
     gateway = _gateway(cluster, step)
     match step.verb:
         case StepVerb.CREATE:
             return await _own(gateway, step, operation)
         case StepVerb.PATCH:
-            there = await gateway.find(step.name)
-            return there if there is not None and _has(there, step) else None
+            current = await gateway.find(step.name)
+            return current if current is not None and _is_patched(current, step) else None
         case StepVerb.DELETE:
-            there = await gateway.find(step.name)
-            return None if there is not None and _stays(there, step) else _removed(step)
+            current = await gateway.find(step.name)
+            return None if current is not None and _stays(current, step) else _name_and_uid(step)
 
 
 async def write_step(cluster: Cluster, step: Step, operation: str) -> Json:
-    """Raises Stale where the object is not the planned one any more, ClusterError for what the cluster says."""
+    """Raises Stale where the object is no longer the planned one, ClusterError for an error of the cluster."""
     gateway = _gateway(cluster, step)
     match step.verb:
         case StepVerb.CREATE:
             return await _create(gateway, step, operation)
-        case StepVerb.PATCH if schedule_hold.is_hold(step):
-            return await _hold(gateway, step)
         case StepVerb.PATCH:
-            await _same_uid(gateway, step)
-            return await gateway.patch(step.name, step.manifest)
+            return await _patch(gateway, step)
         case StepVerb.DELETE:
             return await _delete(gateway, step)
 
@@ -73,84 +70,88 @@ def _raw(source: Json) -> Json:
 
 
 async def _create(gateway: Gateway[Json], step: Step, operation: str) -> Json:
-    """Our own object first: a delete request that was taken removes the backup whose uid would be checked."""
-    if (mine := await _own(gateway, step, operation)) is not None:
-        return mine
+    """Looks for the operation's own object first: an accepted delete request removes the backup whose uid is checked."""
+    existing = await _own(gateway, step, operation)
+    if existing is not None:
+        return existing
     if step.kind in {DELETION.name, RESTORE.name} and step.uid:
-        await _same_backup(gateway, step)
+        await _check_backup(gateway, step)
     try:
         return await gateway.create(step.manifest)
     except AlreadyExists:
-        if (mine := await _own(gateway, step, operation)) is not None:
-            return mine
-        raise
+        existing = await _own(gateway, step, operation)
+        if existing is None:
+            raise
+        return existing
 
 
 async def _own(gateway: Gateway[Json], step: Step, operation: str) -> Json | None:
     if step.name:
-        there = await gateway.find(step.name)
-        return there if there is not None and operation in _marks(there) else None
-    mine = await gateway.list(selector=f"{OPERATION}={operation}")
-    return next((item for item in mine if _spec_digest(item) == _spec_digest(step.manifest)), None)
+        current = await gateway.find(step.name)
+        return current if current is not None and operation in _marks(current) else None
+    own = await gateway.list(selector=f"{OPERATION}={operation}")
+    return next((item for item in own if _spec_digest(item) == _spec_digest(step.manifest)), None)
 
 
 def _marks(item: Json) -> set[str]:
     meta = item.get("metadata") or {}
-    found = (meta.get("labels") or {}).get(OPERATION), (meta.get("annotations") or {}).get(SCHEDULE_OPERATION)
-    return {mark for mark in found if mark}
+    label, annotation = (
+        (meta.get("labels") or {}).get(OPERATION),
+        (meta.get("annotations") or {}).get(SCHEDULE_OPERATION),
+    )
+    return {mark for mark in (label, annotation) if mark}
 
 
 def _spec_digest(item: Json) -> str:
     return digest((item.get("spec") or {}).get("backupName") or item.get("spec"))
 
 
-async def _same_backup(gateway: Gateway[Json], step: Step) -> None:
+async def _check_backup(gateway: Gateway[Json], step: Step) -> None:
     backups: Gateway[Json] = Gateway(gateway.api, BACKUP, _raw, gateway.namespace)
     name = str(step.manifest["spec"]["backupName"])
-    there = await backups.find(name)
-    if there is None and step.kind == DELETION.name:
-        raise TargetGone(f"There is no backup {name} any more.", why="It was removed meanwhile.")
-    _check(there, replace(step, kind=BACKUP.name, name=name))
+    backup = await backups.find(name)
+    if backup is None and step.kind == DELETION.name:
+        raise TargetGone(f"Backup {name} doesn't exist any more.", why="It was deleted in the meantime.")
+    _check_uid(backup, replace(step, kind=BACKUP.name, name=name))
 
 
-async def _same_uid(gateway: Gateway[Json], step: Step) -> None:
-    if step.uid:
-        _check(await gateway.find(step.name), step)
-
-
-def _check(there: Json | None, step: Step) -> None:
-    if _uid(there or {}) != step.uid:
-        raise Stale(
-            f"{step.kind} {step.name} is not the one that was planned any more.", why="It was deleted and made anew."
-        )
+def _check_uid(current: Json | None, step: Step) -> None:
+    if _uid(current or {}) != step.uid:
+        raise Stale(f"{step.kind} {step.name} changed since it was planned.", why="It was deleted and recreated.")
 
 
 def _uid(item: Json) -> str:
     return str((item.get("metadata") or {}).get("uid", ""))
 
 
-def _has(there: Json, step: Step) -> bool:
-    if schedule_hold.is_hold(step):
-        return schedule_hold.shortens(there, step)
-    return step.uid in {"", _uid(there)} and _merged(there, step.manifest)
+def _is_patched(current: Json, step: Step) -> bool:
+    is_satisfied = behavior_of(step).is_satisfied
+    if is_satisfied is not None:
+        return is_satisfied(current, step)
+    return step.uid in {"", _uid(current)} and _is_merged(current, step.manifest)
 
 
-def _merged(there: Any, patch: Any) -> bool:
-    """Whether a merge patch is in force: its nulls are absent, everything else is as it says."""
+def _is_merged(current: Any, patch: Any) -> bool:
+    """Whether a merge patch is in force: its nulls are absent, everything else has its value."""
     if not isinstance(patch, dict):
-        return bool(there == patch)
-    found = there if isinstance(there, dict) else {}
+        return bool(current == patch)
+    fields = current if isinstance(current, dict) else {}
     return all(
-        found.get(key) is None if value is None else _merged(found.get(key), value) for key, value in patch.items()
+        fields.get(key) is None if value is None else _is_merged(fields.get(key), value) for key, value in patch.items()
     )
 
 
-async def _hold(gateway: Gateway[Json], step: Step) -> Json:
-    """A schedule that is gone needs no holding, and one that is held for longer none of ours."""
-    there = await gateway.find(step.name)
-    if there is None:
-        return {"kind": step.kind, "metadata": {"name": step.name}}
-    return there if schedule_hold.shortens(there, step) else await gateway.patch(step.name, step.manifest)
+async def _patch(gateway: Gateway[Json], step: Step) -> Json:
+    is_satisfied = behavior_of(step).is_satisfied
+    if is_satisfied is not None:
+        current = await gateway.find(step.name)
+        if current is None:
+            return {"kind": step.kind, "metadata": {"name": step.name}}
+        if is_satisfied(current, step):
+            return current
+    elif step.uid:
+        _check_uid(await gateway.find(step.name), step)
+    return await gateway.patch(step.name, step.manifest)
 
 
 async def _delete(gateway: Gateway[Json], step: Step) -> Json:
@@ -159,14 +160,14 @@ async def _delete(gateway: Gateway[Json], step: Step) -> Json:
     except ObjectNotFound:
         pass
     except Conflict as error:
-        raise Stale(f"{step.kind} {step.name} is not the one that was planned any more.", why=error.text) from error
-    return _removed(step)
+        raise Stale(f"{step.kind} {step.name} changed since it was planned.", why=error.text) from error
+    return _name_and_uid(step)
 
 
-def _stays(there: Json, step: Step) -> bool:
+def _stays(current: Json, step: Step) -> bool:
     """Finalizers may keep an object for a while after its deletion was accepted."""
-    return step.uid in {"", _uid(there)} and not (there.get("metadata") or {}).get("deletionTimestamp")
+    return step.uid in {"", _uid(current)} and not (current.get("metadata") or {}).get("deletionTimestamp")
 
 
-def _removed(step: Step) -> Json:
+def _name_and_uid(step: Step) -> Json:
     return {"metadata": {"name": step.name, "uid": step.uid}}

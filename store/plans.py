@@ -1,4 +1,8 @@
-"""A plan as JSON and back: recovery executes what was stored, to the letter."""
+"""A plan as JSON and back. Recovery executes exactly what was stored.
+
+A plan that an older version stored has no step modes: they follow from the notes and shapes that version used, and the
+plan keeps the fingerprint it was approved with (`FINGERPRINT_VERSION` 1).
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from domain.json_types import Json
-from domain.plan import Guard, Level, Plan, Step, StepVerb
+from domain.plan import Guard, Level, Plan, Step, StepMode, StepVerb
 from domain.reach import Reach
 from domain.schedule_intent import intent_from_json
 
@@ -28,18 +32,21 @@ def plan_to_json(plan: Plan) -> Json:
         "impact": None if plan.impact is None else sorted(plan.impact),
         "report": plan.report,
         "offers": dict(plan.offers),
+        "fingerprint_version": plan.fingerprint_version,
     }
 
 
 def plan_from_json(stored: Json) -> Plan:
-    # Plans of older versions have their intents in the evidence.
+    version = int(stored.get("fingerprint_version", 1))
+    steps = stored["steps"] if version >= 2 else [_with_mode(step, stored["noun"]) for step in stored["steps"]]
+    # Version 1 has its intents in the evidence.
     evidence = {key: value for key, value in stored["evidence"].items() if key != "intent"}
     intents = stored.get("intents", stored["evidence"].get("intent")) or ()
     return Plan(
         cluster=stored["cluster"],
         noun=stored["noun"],
         verb=stored["verb"],
-        steps=tuple(_step(step) for step in stored["steps"]),
+        steps=tuple(_step(step) for step in steps),
         reach=_reach(stored["reach"]),
         guards=tuple(_guard(guard) for guard in stored["guards"]),
         cli=stored["cli"],
@@ -51,11 +58,31 @@ def plan_from_json(stored: Json) -> Plan:
         impact=None if stored.get("impact") is None else frozenset(stored["impact"]),
         report=stored.get("report", ""),
         offers=stored.get("offers") or {},
+        fingerprint_version=version,
     )
 
 
 def _step(stored: Json) -> Step:
-    return Step(**{**stored, "verb": StepVerb(stored["verb"]), "wait": tuple(stored["wait"])})
+    typed = {"verb": StepVerb(stored["verb"]), "mode": StepMode(stored["mode"]), "wait": tuple(stored["wait"])}
+    return Step(**{**stored, **typed})
+
+
+def _with_mode(stored: Json, noun: str) -> Json:
+    """A step of fingerprint version 1, with the mode that its note and its shape stood for."""
+    step = dict(stored)
+    note, _, held_for = step.pop("note", "").partition(":")
+    manifest = step["manifest"]
+    mode = StepMode.PLAIN
+    if step["kind"] == "Schedule" and step["verb"] == StepVerb.PATCH:
+        if note == "hold":
+            return {**step, "mode": StepMode.SCHEDULE_HOLD, "held_for": held_for}
+        if "spec" in manifest and (manifest.get("status") or {}).get("lastSkipped"):
+            mode = StepMode.SCHEDULE_CHANGE
+    elif note == "safety":
+        mode = StepMode.SAFETY_BACKUP
+    elif step["kind"] == "ConfigMap" and step["verb"] == StepVerb.CREATE and noun != "schedule":
+        mode = StepMode.TEMPORARY
+    return {**step, "mode": mode}
 
 
 def _guard(stored: Json) -> Guard:

@@ -143,8 +143,10 @@ def _planned(
         powerful_kinds=powerful_kinds,
     )
     verb = verb_of(command.key)
-    plan = plan_command(command, facts, situation) if verb is not None and verb.effect is Effect.WRITE else None
-    return (resolve(plan, facts, situation) if plan is not None else None), name
+    if verb is None or verb.effect is not Effect.WRITE:
+        return None, name
+    plan = plan_command(command, facts, situation)
+    return (resolve(plan, facts, situation, verb.prepare) if plan is not None else None), name
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from commands.planning.context import PlanContext
 from commands.planning.facts import Facts
 from domain.errors import UsageError
 from domain.json_types import Json
-from domain.plan import Guard, Level, Step, StepVerb, digest
+from domain.plan import Guard, Level, Step, StepMode, StepVerb, digest
 from policy.cluster_facts import ClusterFacts
 from velero.documents import CONFIG_MAP_BOUNDS, TYPED_BOUNDS, BadDocument, read_yaml
 
@@ -23,7 +23,7 @@ _KEYS = frozenset({"version", "volumePolicies", "includeExcludePolicy"})
 _EXAMPLE = "{version: v1, volumePolicies: [{conditions: {nfs: {}}, action: {type: skip}}]}"
 
 
-def config_map_step(cmd: Command, context: PlanContext) -> Step | None:
+def config_map_step(cmd: Command, context: PlanContext, mode: StepMode = StepMode.TEMPORARY) -> Step | None:
     """Return the step that creates the ConfigMap. The operation's id is its name: planning again gives the same step."""
     text = cmd.text("resource-policy")
     if not text:
@@ -42,7 +42,7 @@ def config_map_step(cmd: Command, context: PlanContext) -> Step | None:
         "immutable": True,
         "data": {POLICY_KEY: text},
     }
-    return Step(StepVerb.CREATE, "ConfigMap", "configmaps", name, manifest, context.namespace)
+    return Step(StepVerb.CREATE, "ConfigMap", "configmaps", name, manifest, context.namespace, mode=mode)
 
 
 def policy_reference(name: str) -> Json:

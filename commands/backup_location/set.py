@@ -78,9 +78,9 @@ def spec_changes(cmd: Command, spec: Json) -> Json:
     return changes if apply_merge_patch(spec, changes) != spec else {}
 
 
-def patch_step(item: Json, spec: Json, note: str = "") -> Step:
+def patch_step(item: Json, spec: Json) -> Step:
     name, uid = object_fields.name(item), str(item["metadata"].get("uid", ""))
-    return Step(StepVerb.PATCH, KIND, RESOURCE, name, {"spec": spec}, uid=uid, note=note)
+    return Step(StepVerb.PATCH, KIND, RESOURCE, name, {"spec": spec}, uid=uid)
 
 
 def plan(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
@@ -119,10 +119,7 @@ def plan_default(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
     """Unset the old default first: with two of them, Velero keeps the newer one and unsets the other."""
     item = existing_location(cmd, facts, context)
     old_defaults = [name for name in validation.default_locations(facts) if name != cmd.name]
-    steps = [
-        patch_step(facts.objects[RESOURCE][name], {"default": None}, f"remove default from {name}")
-        for name in old_defaults
-    ]
+    steps = [patch_step(facts.objects[RESOURCE][name], {"default": None}) for name in old_defaults]
     if object_fields.spec(item).get("default") is not True:
         steps.append(patch_step(item, {"default": True}))
     return Plan(

@@ -1,19 +1,24 @@
-"""The declaration of a verb: data plus pure functions.
+"""The declaration of a verb: data plus functions.
 
-Parsing, help, the Slack manifest and the docs are built from these declarations.
+Parsing, help, the Slack manifest, the docs and the pipeline follow these declarations. What only some verbs need at a
+point of the pipeline is a slot here, so that the pipeline itself knows no noun.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from commands.grammar.command import Command
 from commands.grammar.flags import Flag
 from domain.answer import Answer
+from domain.json_types import Json
+from domain.operation import Operation
 from domain.plan import Plan
+from domain.reach import Reach
 
 if TYPE_CHECKING:
     from commands.planning.context import PlanContext
@@ -28,6 +33,12 @@ class Effect(StrEnum):
     """Changes the bot's own records only, nothing in a cluster."""
     UNSUPPORTED = "not-here"
     """A verb of the velero CLI that the bot doesn't run; the answer says why and what to do instead."""
+
+
+class PreviewKind(StrEnum):
+    """A reading of live objects that completes a plan. `operations.previews` has the readers."""
+
+    RESTORE_CONTENTS = "restore-contents"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +70,9 @@ Planner = Callable[[Command, "Facts", "PlanContext"], Plan]
 Answerer = Callable[[Command, "FactsByCluster", "PlanContext"], Answer]
 MemoryChanger = Callable[[Command, "Facts", "PlanContext"], MemoryChange]
 NeedsReader = Callable[[Command, "Facts"], "Needs"]
+Preparer = Callable[[Plan, "Facts", "PlanContext"], Plan]
+ConflictFinder = Callable[["Transaction", Operation, Reach], str]
+Recorder = Callable[["Transaction", Operation, Plan, datetime, Sequence[Json]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +95,15 @@ class Verb:
     change_memory: MemoryChanger | None = None
     settle: Callable[[Command, PlanContext], Command] | None = None
     """Replaces values that depend on the clock by absolute ones, before anything is read."""
+    prepare: Preparer | None = None
+    """Pins what the plan refers to, before it is shown and decided on."""
+    preview: PreviewKind | None = None
+    conflicts: ConflictFinder | None = None
+    """Why the operation can't start beside those granted before; empty if it can. Runs in the transaction that grants."""
+    undo: Callable[[Plan], str] | None = None
+    """The command line that undoes the operation; empty if nothing does."""
+    record: Recorder | None = None
+    """Keeps what the operation promises, in the transaction that marks it submitted. Gets the objects the cluster returned."""
     examples: tuple[str, ...] = ()
     instead: str = ""
     fans_out: bool = False

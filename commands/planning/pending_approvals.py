@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from commands.planning import object_fields
 from commands.planning.facts import Facts, RecordsNeed, RecordTable
-from commands.schedule.intent import requester_of
+from commands.planning.requester import requester_of
 from domain.answer import Part, Table, Text
 from domain.approval import VoteKind
 from domain.counting import counted

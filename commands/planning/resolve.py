@@ -1,16 +1,14 @@
-"""Translation → what is really sent: the location named, our mark on it, other tools' marks off it."""
+"""Turns a planned manifest into the one that is sent: location named, bot's marks added, other tools' marks removed."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
+from commands.grammar.verb import Preparer
 from commands.planning.checks import chosen_location
 from commands.planning.context import PlanContext
 from commands.planning.facts import Facts
-from commands.restore import modifier_config_map
 from domain.json_types import Json
 from domain.plan import Plan, Step, StepVerb
 
@@ -24,14 +22,11 @@ _FOREIGN = ("kubectl.kubernetes.io/last-applied-configuration", "argocd.argoproj
 """Copied along from a schedule they would make another tool adopt the backup, or prune it."""
 
 
-def resolve(plan: Plan, facts: Facts, context: PlanContext) -> Plan:
-    source = plan.evidence.get("backup") or {}
-    steps = tuple(
-        _step(each, facts, context)
-        for step in plan.steps
-        for each in modifier_config_map.copy_config_map(_from(step, source), facts, context)
-    )
-    return replace(plan, steps=steps, cluster=context.cluster.name)
+def resolve(plan: Plan, facts: Facts, context: PlanContext, prepare: Preparer | None = None) -> Plan:
+    """`prepare`: what the plan's verb pins first."""
+    prepared = prepare(plan, facts, context) if prepare is not None else plan
+    steps = tuple(_step(step, facts, context) for step in prepared.steps)
+    return replace(prepared, steps=steps, cluster=context.cluster.name)
 
 
 def _step(step: Step, facts: Facts, context: PlanContext) -> Step:
@@ -57,15 +52,6 @@ def _marked_schedule(manifest: Json, context: PlanContext) -> Json:
     metadata = manifest["metadata"]
     metadata["annotations"] = {**(metadata.get("annotations") or {}), **{k: v for k, v in marks.items() if v}}
     return manifest
-
-
-def _from(step: Step, source: Mapping[str, Any]) -> Step:
-    """A restore is of the backup that was looked at, whatever its schedule makes meanwhile."""
-    if step.kind != "Restore" or step.verb is not StepVerb.CREATE or not source.get("name"):
-        return step
-    spec = {key: value for key, value in step.manifest["spec"].items() if key != "scheduleName"}
-    manifest = {**step.manifest, "spec": {**spec, "backupName": source["name"]}}
-    return replace(step, manifest=manifest, uid=str(source.get("uid", "")))
 
 
 def _pin_location(manifest: Json, facts: Facts) -> None:

@@ -57,8 +57,6 @@ def find_conflict(tx: Transaction, operation: Operation, reach: Reach) -> str:
 
     Two operations that were planned at the same time don't see each other in their plans; only the first one is granted.
     """
-    if (operation.noun, operation.verb) != ("restore", "create"):
-        return ""
     granted = GRANTED_STATES | {State.RUNNING}
     for row in read_pending_restores(tx, operation.cluster):
         if row.operation != operation.id and row.state in granted and _overlaps(reach, row.reach):

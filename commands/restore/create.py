@@ -12,13 +12,14 @@ from dataclasses import replace
 
 from commands.grammar.command import Command
 from commands.grammar.flags import BOOL, FREE_TEXT, OPTIONAL_BOOL, TEXT, Flag
-from commands.grammar.verb import Args, Effect, Verb
+from commands.grammar.verb import Args, Effect, PreviewKind, Verb
 from commands.planning import checks
 from commands.planning.context import PlanContext
 from commands.planning.equivalent_command import velero_line
 from commands.planning.facts import Facts, Needs, ObjectNeed
 from commands.planning.reach_facts import cluster_facts
 from commands.restore import conflicts, cross_cluster, guards, modifier_config_map, safety_backup, schedule_hold, source
+from commands.restore.prepare import pin_sources
 from commands.restore.translate import FLAGS, translate
 from domain.errors import NotFound, UsageError
 from domain.json_types import Json
@@ -302,6 +303,10 @@ CREATE = Verb(
     needs=needs,
     plan=plan,
     settle=source.settle_source,
+    prepare=pin_sources,
+    preview=PreviewKind.RESTORE_CONTENTS,
+    conflicts=conflicts.find_conflict,
+    undo=safety_backup.undo_command,
     examples=(
         "restore create --from-backup shop-1",
         "restore create --include-namespaces shop --before 14:30",

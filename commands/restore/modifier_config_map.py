@@ -16,7 +16,7 @@ from commands.planning.facts import Facts
 from commands.secret_values import refuse_secrets_in_document
 from domain.errors import UsageError
 from domain.json_types import Json
-from domain.plan import Guard, Level, Step, StepVerb, digest
+from domain.plan import Guard, Level, Step, StepMode, StepVerb, digest
 from policy.cluster_facts import ClusterFacts
 from policy.modifiers import CONDITION_KEYS, PATCH_LISTS, RULE_KEYS, is_plain_patch
 from velero.documents import TYPED_BOUNDS, BadDocument, read_json, read_yaml
@@ -44,7 +44,7 @@ def new_config_map(name: str, data: Json, namespace: str) -> Step:
         "immutable": True,
         "data": data,
     }
-    return Step(StepVerb.CREATE, "ConfigMap", "configmaps", name, manifest, namespace)
+    return Step(StepVerb.CREATE, "ConfigMap", "configmaps", name, manifest, namespace, mode=StepMode.TEMPORARY)
 
 
 def copy_config_map(step: Step, facts: Facts, context: PlanContext) -> tuple[Step, ...]:

@@ -18,7 +18,7 @@ from commands.planning.facts import Facts, FileNeed, Need, ObjectNeed, RecordsNe
 from commands.planning.resolve import OPERATION
 from domain.errors import DownloadError, NotFound
 from domain.json_types import Json
-from domain.plan import Plan, Step, StepVerb
+from domain.plan import Plan, Step, StepMode, StepVerb
 from domain.reach import Reach
 from policy.cluster_facts import ClusterFacts
 from policy.matching import PolicyRequest
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from store.transaction import Transaction
 
 
-SAFETY_NOTE = "safety"
 NAME_SUFFIX = "-safety"
 KEPT_DAYS = 7
 SAFETY_BACKUP_TTL = f"{KEPT_DAYS * 24}h0m0s"
@@ -66,7 +65,7 @@ def safety_backups(tx: Transaction, cluster: str, restore: str) -> list[SafetyBa
         found += [
             SafetyBackup(restore_uid, done.name, done.uid)
             for step, done in zip(planned, executed, strict=True)
-            if step.note == SAFETY_NOTE and done.uid and restore_uid
+            if step.mode is StepMode.SAFETY_BACKUP and done.uid and restore_uid
         ]
     return found
 
@@ -133,12 +132,14 @@ def safety_backup_step(restore: Json, reach: Reach, cluster: ClusterFacts, names
         "metadata": {"name": name, "namespace": namespace},
         "spec": backup_spec,
     }
-    return Step(StepVerb.CREATE, "Backup", "backups", name, manifest, namespace, wait=("Completed",), note=SAFETY_NOTE)
+    mode = StepMode.SAFETY_BACKUP
+    return Step(StepVerb.CREATE, "Backup", "backups", name, manifest, namespace, wait=("Completed",), mode=mode)
 
 
 def undo_command(plan: Plan) -> str:
     """The command line that undoes the restore; empty if it has no safety backup."""
-    return f"restore create --undo {plan.subject}" if any(step.note == SAFETY_NOTE for step in plan.steps) else ""
+    has_backup = any(step.mode is StepMode.SAFETY_BACKUP for step in plan.steps)
+    return f"restore create --undo {plan.subject}" if has_backup else ""
 
 
 def no_safety_backup(restore: str) -> NotFound:

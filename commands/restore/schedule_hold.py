@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from commands.grammar.command import Command
 from commands.grammar.tokenizer import quote
@@ -23,13 +24,16 @@ from commands.schedule import horizon
 from commands.schedule.validation import version_guards
 from domain.counting import counted, plural_of
 from domain.json_types import Json
-from domain.plan import Guard, Step
+from domain.operation import Operation
+from domain.plan import Guard, Step, StepMode
 from domain.reach import Reach
 from policy.globs import any_matches
 from policy.reach import schedule_reach
 from store.tables.deadlines import Deadline
 
-HOLD_NOTE = "hold"
+if TYPE_CHECKING:
+    from store.transaction import Transaction
+
 RENEW_KIND = "schedule.hold"
 HOLD_LENGTH = timedelta(minutes=20)
 RENEW_INTERVAL = timedelta(minutes=5)
@@ -68,8 +72,8 @@ def hold_steps(cmd: Command, reach: Reach, facts: Facts, context: PlanContext) -
 def hold_step(schedule: Json, context: PlanContext, holder: str = "") -> Step:
     """`holder`: the operation that the schedule is paused for, if it isn't the step's own."""
     body = horizon.body(until=context.now + HOLD_LENGTH)
-    note = f"{HOLD_NOTE}:{holder}" if holder else HOLD_NOTE
-    return horizon.horizon_patch(object_fields.name(schedule), "", context.namespace, body, note)
+    patch = horizon.horizon_patch(object_fields.name(schedule), "", context.namespace, body)
+    return replace(patch, mode=StepMode.SCHEDULE_HOLD, held_for=holder)
 
 
 def reaches(held: tuple[Step, ...], facts: Facts, context: PlanContext) -> tuple[Reach, ...]:
@@ -132,26 +136,33 @@ def _is_skipped_until(schedule: Json, until: datetime) -> bool:
 
 def refresh_hold(step: Step, now: datetime) -> Step:
     """The step with a hold that starts now: the approval may have taken longer than the planned hold lasts."""
-    return replace(step, manifest=horizon.body(until=now + HOLD_LENGTH)) if is_hold(step) else step
-
-
-def is_hold(step: Step) -> bool:
-    return step.note.partition(":")[0] == HOLD_NOTE
-
-
-def holder(step: Step, operation: str) -> str:
-    """The operation that the hold is renewed for."""
-    return step.note.partition(":")[2] or operation
+    return replace(step, manifest=horizon.body(until=now + HOLD_LENGTH))
 
 
 def until_of(step: Step) -> datetime:
     return datetime.fromisoformat(step.manifest["status"]["lastSkipped"])
 
 
-def shortens(live: Json, step: Step) -> bool:
+def is_held_longer(live: Json, step: Step) -> bool:
     """Whether the live schedule already skips for longer, so that the hold isn't written."""
     skipped = object_fields.parse_time(object_fields.status(live).get("lastSkipped"))
     return skipped is not None and skipped >= until_of(step)
+
+
+def record_hold(tx: Transaction, operation: Operation, step: Step, uid: str, now: datetime) -> None:
+    """Starts the renewals. A schedule that doesn't exist (no uid) has nothing to renew."""
+    if not uid:
+        return
+    until = until_of(step)
+    remember_hold(tx, operation.cluster, step.name, until)
+    tx.deadlines.put(renewal(step.held_for or operation.id, step.name, until, now + RENEW_INTERVAL))
+
+
+def remember_hold(tx: Transaction, cluster: str, name: str, until: datetime) -> None:
+    """Recorded before the write, so that the reconciler doesn't take the hold for another person's skip."""
+    state = tx.schedules.get(cluster, name)
+    if state is not None:
+        tx.schedules.put(replace(state, held_until=until), state.revision)
 
 
 def renewal(operation: str, name: str, until: datetime, at: datetime) -> Deadline:

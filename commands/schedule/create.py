@@ -15,13 +15,13 @@ from commands.planning.facts import Facts, Needs, ObjectNeed
 from commands.planning.reach_facts import cluster_facts
 from commands.schedule import horizon
 from commands.schedule.forecast import Forecast, forecast_lines, list_runs, make_forecast
-from commands.schedule.intent import spec_hash
+from commands.schedule.intent import record_intent, spec_hash
 from commands.schedule.translate import FLAGS, expression, translate
 from commands.schedule.validation import version_guards, when_guards
 from domain.counting import counted
 from domain.errors import UsageError
 from domain.json_types import Json
-from domain.plan import Guard, Level, Plan, Step, StepVerb
+from domain.plan import Guard, Level, Plan, Step, StepMode, StepVerb
 from domain.schedule_intent import IntentKind, ScheduleIntent
 from policy.reach import schedule_reach
 
@@ -59,7 +59,8 @@ def plan(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
     ours = namespace_presets.resolve_scope(cmd, facts, context)
     cmd = ours.command
     manifest = with_description(cmd, translate(cmd, facts, context), ours)
-    inline = resource_policy.config_map_step(cmd, context)
+    # Not temporary: the backups that the schedule creates later read it too.
+    inline = resource_policy.config_map_step(cmd, context, StepMode.PLAIN)
     if inline is not None:
         manifest["spec"]["template"]["resourcePolicy"] = resource_policy.policy_reference(inline.name)
     name = cmd.name
@@ -174,6 +175,7 @@ CREATE = Verb(
     args=Args("NAME", 1, 1),
     flags=(*FLAGS, *OUR_FLAGS),
     needs=needs,
+    record=record_intent,
     plan=plan,
     examples=(
         "schedule create nightly --schedule '0 1 * * *' --include-namespaces shop --ttl 30d",

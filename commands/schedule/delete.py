@@ -13,7 +13,7 @@ from commands.planning.context import PlanContext
 from commands.planning.facts import Facts, Needs, ObjectNeed
 from commands.planning.reach_facts import cluster_facts
 from commands.schedule.create import DELETE_BACKUPS
-from commands.schedule.intent import intent_need, read_intent, void
+from commands.schedule.intent import intent_need, read_intent, record_intent, void
 from domain.counting import counted, plural_of
 from domain.json_types import Json
 from domain.plan import Guard, Level, Plan, Step, StepVerb
@@ -161,6 +161,7 @@ DELETE = Verb(
         ),
     ),
     needs=needs,
+    record=record_intent,
     plan=plan,
     examples=("schedule delete nightly", "schedule delete nightly --with-backups --dry-run"),
 )

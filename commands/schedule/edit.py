@@ -18,7 +18,7 @@ from commands.planning.reach_facts import cluster_facts
 from commands.schedule import horizon
 from commands.schedule.create import DELETE_BACKUPS, DESCRIPTION, with_description
 from commands.schedule.forecast import Forecast, forecast_lines, in_both_zones, make_forecast
-from commands.schedule.intent import intent_need, read_intent, spec_hash
+from commands.schedule.intent import intent_need, read_intent, record_intent, spec_hash
 from commands.schedule.translate import expression
 from commands.schedule.validation import version_guards, when_guards
 from domain.counting import counted
@@ -237,6 +237,7 @@ EDIT = Verb(
     args=Args("NAME", 1, 1, "schedules"),
     flags=FLAGS,
     needs=needs,
+    record=record_intent,
     plan=plan,
     examples=("schedule edit nightly --schedule '30 2 * * *'", "schedule edit nightly --ttl 60d --dry-run"),
 )

@@ -12,7 +12,7 @@ from typing import Any
 
 from commands.schedule.forecast import Forecast
 from domain.json_types import Json
-from domain.plan import Step, StepVerb
+from domain.plan import Step, StepMode, StepVerb
 
 
 def whole_seconds(at: datetime) -> datetime:
@@ -36,8 +36,10 @@ def horizon_after_unskip(found: Forecast, before: datetime | None = None) -> dat
     return max(known, default=found.marks.last_run)
 
 
-def horizon_patch(name: str, uid: str, namespace: str, body: Json, note: str = "") -> Step:
-    return Step(StepVerb.PATCH, "Schedule", "schedules", name, body, namespace, uid=uid, note=note)
+def horizon_patch(name: str, uid: str, namespace: str, body: Json) -> Step:
+    changes_both = "spec" in body and bool((body.get("status") or {}).get("lastSkipped"))
+    mode = StepMode.SCHEDULE_CHANGE if changes_both else StepMode.PLAIN
+    return Step(StepVerb.PATCH, "Schedule", "schedules", name, body, namespace, uid=uid, mode=mode)
 
 
 def body(*, spec: Json | None = None, until: datetime | None = None) -> Json:
@@ -55,9 +57,7 @@ def refresh_horizon(step: Step, now: datetime) -> Step:
     Only where spec and horizon go together: a horizon alone wakes nobody.
     """
     until = (step.manifest.get("status") or {}).get("lastSkipped")
-    if step.verb is not StepVerb.PATCH or step.kind != "Schedule" or not until or "spec" not in step.manifest:
-        return step
-    if datetime.fromisoformat(until) >= whole_seconds(now):
+    if not until or datetime.fromisoformat(until) >= whole_seconds(now):
         return step
     return replace(
         step, manifest={**step.manifest, "status": {**step.manifest["status"], "lastSkipped": format_horizon(now)}}

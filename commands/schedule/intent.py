@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from commands import conditions
 from commands.planning.facts import Facts, RecordsNeed, RecordTable
 from commands.planning.object_fields import name, spec
+from commands.planning.requester import requester_of
 from domain.json_types import Json
 from domain.operation import Operation
 from domain.plan import Plan, digest
@@ -106,9 +107,3 @@ def _record(tx: Transaction, intent: ScheduleIntent, operation: Operation, now: 
     )
     tx.schedules.put(state, before.revision if before is not None else None)
     conditions.end_conditions(tx, operation.cluster, intent.name, now, conditions.ConditionKind.PAUSED)
-
-
-def requester_of(tx: Transaction, operation: Operation) -> str:
-    """The requester's name at the time of the request; the id where the name isn't known any more."""
-    told = (event.facts.get("user_name") for event in tx.outbox.of_operation(operation.id))
-    return next((str(name) for name in told if name), operation.actor)

@@ -14,7 +14,7 @@ from commands.planning.object_fields import spec
 from commands.schedule import bulk, horizon, pause_while
 from commands.schedule.bulk import BulkSubject, Change
 from commands.schedule.forecast import in_both_zones, zone_of
-from commands.schedule.intent import spec_hash
+from commands.schedule.intent import record_intent, spec_hash
 from commands.schedule.validation import version_guards
 from domain import when
 from domain.counting import plural_of
@@ -150,6 +150,7 @@ PAUSE = Verb(
     args=Args("NAME", 0, 50, "schedules"),
     flags=FLAGS,
     needs=pause_while.needs,
+    record=record_intent,
     plan=plan,
     examples=(
         "schedule pause nightly --until 'monday 07:00' --reason 'storage move'",

@@ -14,7 +14,7 @@ from commands.planning.object_fields import spec
 from commands.schedule import bulk, horizon
 from commands.schedule.bulk import BulkSubject, Change
 from commands.schedule.forecast import in_both_zones
-from commands.schedule.intent import spec_hash
+from commands.schedule.intent import record_intent, spec_hash
 from domain.errors import UsageError
 from domain.json_types import Json
 from domain.plan import Plan
@@ -105,6 +105,7 @@ RESUME = Verb(
     args=Args("NAME", 0, 50, "schedules"),
     flags=FLAGS,
     needs=bulk.needs,
+    record=record_intent,
     plan=plan,
     examples=(
         "schedule resume nightly",

@@ -14,7 +14,7 @@ from commands.planning.object_fields import spec
 from commands.schedule import bulk, horizon
 from commands.schedule.bulk import BulkSubject, Change
 from commands.schedule.forecast import in_both_zones, list_runs
-from commands.schedule.intent import spec_hash
+from commands.schedule.intent import record_intent, spec_hash
 from commands.schedule.validation import version_guards
 from domain.counting import counted
 from domain.errors import UsageError
@@ -122,6 +122,7 @@ SKIP = Verb(
     args=Args("NAME", 0, 50, "schedules"),
     flags=FLAGS,
     needs=bulk.needs,
+    record=record_intent,
     plan=plan,
     examples=(
         "schedule skip nightly --reason migration",
@@ -137,6 +138,7 @@ UNSKIP = Verb(
     args=Args("NAME", 0, 50, "schedules"),
     flags=selection.FLAGS,
     needs=bulk.needs,
+    record=record_intent,
     plan=plan_unskip,
     examples=("schedule unskip nightly",),
 )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
-from commands.restore.conflicts import find_conflict
 from domain.actor import Actor, Origin
 from domain.answer import Answer, Text, Tone
 from domain.approval import Approval, ApprovalState, VoteKind
@@ -17,6 +16,7 @@ from domain.plan import Plan
 from operations.approval import eligibility, messages, timers, transitions
 from operations.approval.drift import find_drift
 from operations.approval.timers import ApprovalTimes
+from operations.conflicts import find_conflict
 from operations.executor import Executor
 from operations.replan import Replanned
 from operations.request import Policy

@@ -111,7 +111,7 @@ class Bench:
         assert verb.plan is not None
         command = verb.settle(command, situation) if verb.settle else command
         facts = await read_facts(verb, command, self._planning, _nothing_recorded, no_cache, lambda _facts: None)
-        plan = resolve(verb.plan(command, facts, situation), facts, situation)
+        plan = resolve(verb.plan(command, facts, situation), facts, situation, verb.prepare)
         assert plan.steps, line
         return plan
 

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from commands.restore.conflicts import find_conflict
 from domain.decision import recovered
 from domain.errors import ChatopsError, Refused, Stale, Unreachable
 from domain.operation import State
 from domain.reach import Reach
+from operations.conflicts import find_conflict
 from operations.executor import START_WINDOW, WRITE_MAY_ARRIVE_FOR, Executor
 from operations.unconfirmed_writes import ASK_REQUESTER_AFTER
 from operations.write_step import write_step
@@ -83,7 +83,7 @@ async def test_no_answer_is_no_failure(desk):
     assert len(found(desk, "restores", operation)) == 1
     assert await desk.events(operation) == ["operation.unconfirmed"]
     assert (await desk.rows(operation))[-1] == ("restore.create.submitted", "unconfirmed")
-    assert not (await desk.stored(operation)).over
+    assert not (await desk.stored(operation)).is_over
 
 
 async def test_a_crash_leaves_the_same_doubt(desk):

@@ -10,9 +10,10 @@ from commands.restore import schedule_hold
 from domain.actor import Origin, Way
 from domain.decision import recovered
 from domain.operation import Operation, State
-from domain.plan import Plan, Step, StepVerb
+from domain.plan import Plan, Step, StepMode, StepVerb
 from domain.reach import Reach
 from operations.executor import Executor
+from operations.hold_renewal import HoldRenewal
 from operations.step_runner import StepRunner
 from tests.operations.approving import NOW, Desk, cluster_in
 from tests.operations.test_step_runner import made
@@ -22,12 +23,15 @@ from velero.connection import Direct
 
 HOLD = Step(
     StepVerb.PATCH, "Schedule", "schedules", "nightly", {"status": {"lastSkipped": "2026-11-21T12:20:00Z"}}, "velero",
-    note=schedule_hold.HOLD_NOTE,
+    mode=StepMode.SCHEDULE_HOLD,
 )  # fmt: skip
 PLAN = Plan("prod", "restore", "create", (HOLD, made("Restore", "r1")), Reach(), subject="r1")
-CLICK = Plan(
-    "prod", "schedule", "pause", (replace(HOLD, note=f"{schedule_hold.HOLD_NOTE}:op-r1"),), Reach(), subject="nightly"
-)
+CLICK = Plan("prod", "schedule", "pause", (replace(HOLD, held_for="op-r1"),), Reach(), subject="nightly")
+
+
+def runner_over(desk, executor):
+    renewal = HoldRenewal(desk.store, executor.clusters, lambda: desk.now)
+    return StepRunner(desk.store, executor, lambda: desk.now, {schedule_hold.RENEW_KIND: renewal.renew})
 
 
 class House:
@@ -37,7 +41,7 @@ class House:
         self.desk = desk
         clusters = {"prod": desk.cluster}
         self.keeper = ScheduleReconciler(desk.store, clusters, lambda: desk.now)
-        self.continuing = StepRunner(desk.store, desk.executor, lambda: desk.now)
+        self.continuing = runner_over(desk, desk.executor)
 
     async def _kept(self, ident: str, plan: Plan, state: State) -> None:
         now, line = self.desk.now, f"{plan.noun} {plan.verb} {plan.subject}"
@@ -192,7 +196,7 @@ async def test_a_cluster_that_does_not_answer_is_asked_again(house):
     desk = house.desk
     away = Cluster(ClusterSettings("prod", Direct("http://127.0.0.1:1", "t")), now=lambda: NOW, random=Random(1))
     desk.now += timedelta(minutes=5)
-    await StepRunner(desk.store, Executor(desk.store, {"prod": away}, lambda: desk.now), lambda: desk.now).round()
+    await runner_over(desk, Executor(desk.store, {"prod": away}, lambda: desk.now)).round()
     await away.close()
     assert house.skipped == "12:20"
     await house.later(1)

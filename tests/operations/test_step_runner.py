@@ -10,7 +10,7 @@ from domain.decision import recovered
 from domain.operation import Operation, State
 from domain.plan import Plan, Step, StepVerb
 from domain.reach import Reach
-from operations.executor import CONFIG_MAP_CLEANUP, config_map_cleanup
+from operations.execution_records import OBJECT_CLEANUP, object_cleanup
 from operations.step_runner import StepRunner
 from store.tables.deadlines import Deadline
 from store.tables.failed_items import ItemKind
@@ -118,24 +118,24 @@ async def test_an_operation_that_fails_holds_up_no_other_nor_the_timers(desk):
     await desk.store.write(lambda tx: tx.operations.insert(other, PLAN, Origin(Way.SLASH)))
     spoil = "UPDATE operation SET state = 'submitted', plan = '{}', created_at = 0 WHERE id = 'op-r2'"
     await desk.store.write(lambda tx: tx.connection.execute(spoil))
-    bad, good = Deadline("bad", NOW, CONFIG_MAP_CLEANUP, {}), config_map_cleanup("op-none", "config", "uid", NOW)
+    bad, good = Deadline("bad", NOW, OBJECT_CLEANUP, {}), object_cleanup("op-none", "config", "uid", NOW)
     await desk.store.write(lambda tx: [tx.deadlines.put(one) for one in (bad, replace(good, at=NOW))])
     await seen(desk, "Completed")
     await continuing(desk).round()
     assert len(desk.restores) == 1
     failed = await desk.store.read(lambda tx: tx.failed_items.all())
     assert {(one.kind, one.key) for one in failed} == {(ItemKind.OPERATION, "op-r2"), (ItemKind.TIMER, "bad")}
-    assert [one.id for one in await desk.store.read(lambda tx: tx.deadlines.open(CONFIG_MAP_CLEANUP))] == ["bad"]
+    assert [one.id for one in await desk.store.read(lambda tx: tx.deadlines.open(OBJECT_CLEANUP))] == ["bad"]
 
 
 async def test_what_is_set_aside_is_tried_again_when_it_is_due_and_forgotten_when_it_is_done(desk):
-    await desk.store.write(lambda tx: tx.deadlines.put(Deadline("bad", NOW, CONFIG_MAP_CLEANUP, {})))
+    await desk.store.write(lambda tx: tx.deadlines.put(Deadline("bad", NOW, OBJECT_CLEANUP, {})))
     for seconds in (0, 5, 5, 30, 30, 999):
         desk.now += timedelta(seconds=seconds)
         await continuing(desk).round()
     (kept,) = await desk.store.read(lambda tx: tx.failed_items.all())
     assert (kept.failures, kept.retry_at) == (3, None)
-    mended = Deadline("bad", NOW, CONFIG_MAP_CLEANUP, {"operation": "op-none", "name": "config", "uid": "uid"})
+    mended = Deadline("bad", NOW, OBJECT_CLEANUP, {"operation": "op-none", "name": "config", "uid": "uid"})
     await desk.store.write(lambda tx: (tx.deadlines.put(mended), tx.failed_items.retry(kept.id, desk.now)))
     await continuing(desk).round()
-    assert await desk.store.read(lambda tx: (tx.failed_items.all(), tx.deadlines.open(CONFIG_MAP_CLEANUP))) == ((), ())
+    assert await desk.store.read(lambda tx: (tx.failed_items.all(), tx.deadlines.open(OBJECT_CLEANUP))) == ((), ())

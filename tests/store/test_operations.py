@@ -63,7 +63,7 @@ def test_an_operation_is_read_back_equal(tx):
 def test_the_stored_plan_is_the_one_that_was_granted(tx):
     plan = a_plan(
         step("safety", wait=("Completed",)),
-        step("shop-r", "Restore", namespace="velero", note="from shop-1"),
+        step("shop-r", "Restore", namespace="velero"),
         step("old", verb=StepVerb.DELETE, uid="u-1"),
         guards=(Guard("no-data", Level.WARN, "No volume has data", ("a", "b")),),
         cli="velero backup create shop-1",

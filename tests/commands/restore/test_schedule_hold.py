@@ -11,7 +11,7 @@ from commands.restore import conflicts, schedule_hold
 from domain.errors import UsageError
 from domain.json_types import Json
 from domain.operation import State
-from domain.plan import Plan, StepVerb
+from domain.plan import Plan, StepMode, StepVerb
 from domain.reach import Reach
 from tests.commands.shelf import NOW, Shelf, backup, location, namespace, resource, situation
 
@@ -100,7 +100,7 @@ def test_the_button_pauses_the_schedules_for_the_restore(state: State) -> None:
     plan = clicked(shelf(schedule("nightly", "shop")), state)
     (step,) = plan.steps
     assert step.manifest == {"status": {"lastSkipped": "2026-11-21T12:20:00Z"}}
-    assert schedule_hold.is_hold(step)
+    assert step.mode is StepMode.SCHEDULE_HOLD
     assert schedule_hold.holder(step, "op-click") == "op-r1"
     assert plan.summary == "Pause nightly while restore r1 waits or runs"
     assert "shop" in plan.reach.reads

@@ -118,7 +118,7 @@ class Yard:
         assert verb.plan is not None
         facts = await read_facts(verb, command, self.cluster, self._records, no_cache, lambda _: None)
         situation = self.situation(operation)
-        return resolve(verb.plan(command, facts, situation), facts, situation)
+        return resolve(verb.plan(command, facts, situation), facts, situation, verb.prepare)
 
     async def granted(self, line: str) -> str:
         """Stored and allowed, not carried out; empty where there is nothing to do or a guard refuses."""
