@@ -50,7 +50,7 @@ LINES = {
     "schedule.unskip": "schedule unskip skipped-#",
     "schedule.run": "schedule run s-#",
     "schedule.delete": "schedule delete s-#",
-    "backup-location.create": "Create one: `backup-location create NAME --provider PROVIDER --bucket BUCKET`. new-# --provider aws --bucket b --config region=eu",
+    "backup-location.create": "backup-location create new-# --provider aws --bucket b --config region=eu",
     "backup-location.set": "backup-location set l-# --credential cloud=key",
     "backup-location.default": "backup-location default l-#",
     "backup-location.delete": "backup-location delete l-#",

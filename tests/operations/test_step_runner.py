@@ -89,7 +89,7 @@ async def test_any_other_end_is_the_end_of_all(desk, phase):
     await continuing(desk).continue_after("op-r1", safety(desk), phase)
     await continuing(desk).continue_after("op-r1", safety(desk), "Completed")
     ended = await operation(desk)
-    assert (ended.state, f"ended {phase}" in ended.reason) == (State.FAILED, True)
+    assert (ended.state, f"ended with {phase}" in ended.reason) == (State.FAILED, True)
     assert desk.restores == []
 
 

@@ -23,7 +23,7 @@ class Lives:
 
     async def __aenter__(self) -> Self:
         pipe = asyncio.subprocess.PIPE
-        words = [sys.executable, "-m", "tests.scenarios.lives", str(self._settings), str(self._log)]
+        words = [sys.executable, "-m", "tests.scenarios.process", str(self._settings), str(self._log)]
         self._nest = await asyncio.create_subprocess_exec(*words, stdin=pipe, stdout=pipe)
         return self
 

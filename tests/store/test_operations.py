@@ -106,7 +106,7 @@ def test_the_origin_is_kept_without_what_soon_dies(tx):
 
 @pytest.mark.parametrize("what", ["load_plan", "origin"])
 def test_an_operation_that_is_not_there_is_named(tx, what):
-    with pytest.raises(NotFound, match="no operation nope"):
+    with pytest.raises(NotFound, match="Operation nope doesn't exist"):
         getattr(tx.operations, what)("nope")
 
 
@@ -115,7 +115,7 @@ def test_only_the_first_of_two_changes_wins(tx, now):
     approved = operation.advance(State.APPROVED, now)
     refused = operation.advance(State.REFUSED, now, reason="policy")
     tx.operations.advance(approved, operation.revision)
-    with pytest.raises(ConcurrentChange, match="revision 0"):
+    with pytest.raises(ConcurrentChange, match="was changed in the meantime"):
         tx.operations.advance(refused, operation.revision)
     assert tx.operations.get("op1") == approved
 
@@ -182,7 +182,7 @@ def test_a_step_moves_once(tx, now):
     planned(tx, plan=a_plan(step("")))
     tx.steps.move("op1", 0, StepState.PENDING, StepState.SUBMITTING, now, name="shop-20260301")
     tx.steps.move("op1", 0, StepState.SUBMITTING, StepState.SUBMITTED, now, uid="u-1")
-    with pytest.raises(ConcurrentChange, match="remove default from submitting"):
+    with pytest.raises(ConcurrentChange, match="was changed in the meantime"):
         tx.steps.move("op1", 0, StepState.SUBMITTING, StepState.FAILED, now, reason="late")
     (one,) = tx.steps.by_uid("u-1")
     assert (one.name, one.state, one.reason) == ("shop-20260301", StepState.SUBMITTED, "")

@@ -101,7 +101,7 @@ def test_the_button_pauses_the_schedules_for_the_restore(state: State) -> None:
     (step,) = plan.steps
     assert step.manifest == {"status": {"lastSkipped": "2026-11-21T12:20:00Z"}}
     assert step.mode is StepMode.SCHEDULE_HOLD
-    assert schedule_hold.holder(step, "op-click") == "op-r1"
+    assert step.held_for == "op-r1"
     assert plan.summary == "Pause nightly while restore r1 waits or runs"
     assert "shop" in plan.reach.reads
 
