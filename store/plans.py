@@ -37,9 +37,8 @@ def plan_to_json(plan: Plan) -> Json:
 
 
 def plan_from_json(stored: Json) -> Plan:
-    version = int(stored.get("fingerprint_version", 1))
-    steps = stored["steps"] if version >= 2 else [_with_mode(step, stored["noun"]) for step in stored["steps"]]
-    # Version 1 has its intents in the evidence.
+    steps = [step if "mode" in step else _with_mode(step, stored["noun"]) for step in stored["steps"]]
+    # Plans of older versions have its intents in the evidence.
     evidence = {key: value for key, value in stored["evidence"].items() if key != "intent"}
     intents = stored.get("intents", stored["evidence"].get("intent")) or ()
     return Plan(
@@ -58,7 +57,7 @@ def plan_from_json(stored: Json) -> Plan:
         impact=None if stored.get("impact") is None else frozenset(stored["impact"]),
         report=stored.get("report", ""),
         offers=stored.get("offers") or {},
-        fingerprint_version=version,
+        fingerprint_version=int(stored.get("fingerprint_version", 1)),
     )
 
 
@@ -68,7 +67,7 @@ def _step(stored: Json) -> Step:
 
 
 def _with_mode(stored: Json, noun: str) -> Json:
-    """A step of fingerprint version 1, with the mode that its note and its shape stood for."""
+    """A step of an older version, with the mode that its note and its shape stood for."""
     step = dict(stored)
     note, _, held_for = step.pop("note", "").partition(":")
     manifest = step["manifest"]
