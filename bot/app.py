@@ -351,7 +351,7 @@ class App:
     def _schedules(self) -> None:
         """What was promised of schedules is kept, and runs that never came are told."""
         told = lambda events: self._told(events, frozenset())  # noqa: E731
-        keeper = ScheduleReconciler(self.store, self.clusters, utc_now, told)
+        keeper = ScheduleReconciler(self.store, self.clusters, utc_now, told, self.known)
         self._bells["keep schedules"] = self._loops.start("keep schedules", keeper.round)
         if self.settings.schedules.watch:
             watchdog = Watchdog(

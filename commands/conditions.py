@@ -1,4 +1,4 @@
-"""Conditions of a cluster that begin and end: told once each way, whatever restarts meanwhile, and kept as causes."""
+"""Conditions of a cluster that begin and end: each is reported once each way, across restarts, and kept as a possible cause."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from velero.health import Condition as State
 from velero.health import Health
 
 MIN_LOOKS = 2
-"""Looks in a row that find it before it is told."""
+"""Checks in a row that must find it before it is reported."""
 
 
 class ConditionKind(StrEnum):
@@ -33,7 +33,7 @@ class ConditionKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ConditionSign:
-    """What one look found of a condition: whether it holds, since when, and the cluster's own words."""
+    """What one check found: whether the condition holds, since when, and the cluster's own message."""
 
     kind: ConditionKind
     holds: bool
@@ -49,7 +49,7 @@ class ConditionMessage:
     object_name: str
 
 
-_TOLD: Mapping[ConditionKind, ConditionMessage] = {
+_MESSAGES: Mapping[ConditionKind, ConditionMessage] = {
     ConditionKind.SILENT: ConditionMessage("velero.silent", "velero.back", "Velero", "velero"),
     ConditionKind.UNREACHABLE: ConditionMessage("cluster.unreachable", "cluster.reachable", "Cluster", ""),
     ConditionKind.ACCESS: ConditionMessage("cluster.access-lost", "cluster.access-back", "Cluster", ""),
@@ -86,12 +86,14 @@ _ENDS: Mapping[str, tuple[ConditionKind, ...]] = {
 }
 
 
-STALLS = frozenset({"stuck-in-queue", "stuck-in-finalizing", "slow"})
-RUN_ENDS = frozenset({"completed", "partially-failed", "failed", "failed-validation", "deleted", "gone", "removed"})
+STALL_EVENTS = frozenset({"stuck-in-queue", "stuck-in-finalizing", "slow"})
+RUN_END_EVENTS = frozenset(
+    {"completed", "partially-failed", "failed", "failed-validation", "deleted", "gone", "removed"}
+)
 
 
 def signs_of_health(health: Health) -> tuple[ConditionSign, ...]:
-    """Of the API's health. A cluster that refuses the bot answers; one that doesn't answer says nothing about access."""
+    """A cluster that rejects the bot is reachable; one that can't be reached says nothing about access."""
     state, since, why = health.condition, health.since, health.reason
     if state is State.UNREACHABLE:
         return (ConditionSign(ConditionKind.UNREACHABLE, holds=True, since=since, message=why),)
@@ -105,10 +107,10 @@ def signs_of_health(health: Health) -> tuple[ConditionSign, ...]:
 def update_conditions(
     standing: Iterable[Condition], found: Iterable[ConditionSign], cluster: str, cluster_uid: str, now: datetime
 ) -> tuple[tuple[Condition, ...], tuple[Event, ...]]:
-    """The conditions that changed, and what is told of them."""
+    """Returns the conditions that changed and the events about them."""
     before = {each.kind: each for each in standing}
     changed: list[Condition] = []
-    told: list[Event] = []
+    events: list[Event] = []
     for sign in found:
         prev = before.get(sign.kind.value)
         after = _after(prev, sign, cluster, now)
@@ -117,8 +119,8 @@ def update_conditions(
         changed.append(after)
         begins = after.told and not (prev is not None and prev.told)
         if begins or (after.until is not None and after.told):
-            told.append(_event(after, sign, cluster_uid, now))
-    return tuple(changed), tuple(told)
+            events.append(_event(after, sign, cluster_uid, now))
+    return tuple(changed), tuple(events)
 
 
 def _after(prev: Condition | None, sign: ConditionSign, cluster: str, now: datetime) -> Condition | None:
@@ -131,7 +133,7 @@ def _after(prev: Condition | None, sign: ConditionSign, cluster: str, now: datet
 
 
 def _event(after: Condition, sign: ConditionSign, cluster_uid: str, now: datetime) -> Event:
-    what, since = _TOLD[sign.kind], after.since.isoformat()
+    what, since = _MESSAGES[sign.kind], after.since.isoformat()
     kind = what.begun if after.until is None else what.ended
     facts = {"since": since, "message": sign.message}
     return Event(
@@ -149,9 +151,9 @@ def _event(after: Condition, sign: ConditionSign, cluster_uid: str, now: datetim
 
 
 def record_event(tx: Transaction, event: Event) -> Event:
-    """In the transaction that tells of it, and before: what other watches tell becomes part of the same history.
+    """Records the condition that an event begins or ends. Call it in the transaction that adds the event, before adding it.
 
-    The event as it is to be told: the good end of a run that was reported as stuck is a recovery.
+    Returns the event to add: the Completed end of a run that was reported as stuck is a recovery.
     """
     stalled = _ended(tx, event, ConditionKind.STALLED, event.object_uid) if _is_end(event.kind) else False
     for kind in _ENDS.get(event.kind, ()):
@@ -166,14 +168,14 @@ def record_event(tx: Transaction, event: Event) -> Event:
 
 
 def end_conditions(tx: Transaction, cluster: str, subject: str, now: datetime, *kinds: ConditionKind) -> None:
-    """What was asked for in chat ended them: nobody has to be told."""
+    """Ends conditions without an event: a command in chat ended them."""
     for kind in kinds:
         if (prev := tx.conditions.standing(cluster, kind.value, subject)) is not None:
             tx.conditions.put(replace(prev, until=now))
 
 
 def _begun(event: Event) -> tuple[ConditionKind, str] | None:
-    if event.kind.partition(".")[2] in STALLS:
+    if event.kind.partition(".")[2] in STALL_EVENTS:
         return ConditionKind.STALLED, event.object_uid
     kind = _BEGINS.get(event.kind)
     return (kind, event.object_name) if kind is not None else None
@@ -188,16 +190,16 @@ def _ended(tx: Transaction, event: Event, kind: ConditionKind, subject: str) -> 
 
 def _is_end(kind: str) -> bool:
     noun, _, what = kind.partition(".")
-    return noun in {"backup", "restore"} and what in RUN_ENDS
+    return noun in {"backup", "restore"} and what in RUN_END_EVENTS
 
 
 def find_cause(
     history: Sequence[Condition], kind: ConditionKind, since: datetime, until: datetime, subject: str = ""
 ) -> Condition | None:
-    """The last condition of this kind that stood at some time between the two."""
+    """The last condition of this kind that held at some time between `since` and `until`."""
     mine = (each for each in reversed(history) if each.kind == kind.value and each.subject == subject)
     return next((each for each in mine if each.overlaps(since, until)), None)
 
 
 HISTORY_LENGTH = timedelta(days=8)
-"""How old a condition may be to explain what is found out now."""
+"""How old a condition may be to explain a missed run."""

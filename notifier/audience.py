@@ -23,7 +23,7 @@ OPEN_KINDS = frozenset({"approval.requested", "approval.reminded", "audit.anchor
 """These go where the settings have them decided or kept; whoever decides has to read what it is about."""
 
 _TELLABLE = frozenset(
-    {"schedule", "phase", "started", "completed", "expires", "expected", "usual", "last_good", "user"}
+    {"schedule", "phase", "started", "completed", "expires", "expected", "usual", "last_good", "next_run", "user"}
 )
 _HOLDS_NAMESPACES = frozenset({"Backup", "Restore", "Schedule"})
 
@@ -64,7 +64,7 @@ def redact_extra(extra: Mapping[str, Any], views: Sequence[View]) -> dict[str, A
         results, volumes = visible_results(view, results), visible_items(view, volumes)
     errors = [text for texts in (results.get("namespaces") or {}).values() for text in texts]
     errors += [text for key in ("velero", "cluster") for text in results.get(key) or []]
-    kept = {"errors": errors, "unprotected": list(volumes.get("volumes") or ()), "next_run": extra.get("next_run")}
+    kept = {"errors": errors, "unprotected": list(volumes.get("volumes") or ())}
     return {key: value for key, value in kept.items() if value}
 
 

@@ -1,4 +1,4 @@
-"""DeleteBackupRequests: remembered beyond their end, since only they say what became of a backup; told when they fail."""
+"""DeleteBackupRequests: remembered after they end, since only they explain a deleted backup; reported when they fail."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from velero.observations import Observation
 from velero.resources.deletions import DeletionRequest
 
 
-def observe(setting: TrackingContext, prev: Observed | None, seen: Observation[Any]) -> TrackingOutcome:
-    """A watch brings the last state of a request that is removed; a list only shows that it isn't there any more."""
+def observe(context: TrackingContext, prev: Observed | None, seen: Observation[Any]) -> TrackingOutcome:
+    """A watch brings the last state of a removed request; a list only shows that it is gone."""
     if seen.value is None:
-        return TrackingOutcome((), _removed(setting, prev))
+        return TrackingOutcome((), _mark_removed(context, prev))
     request: DeletionRequest = seen.value
     facts: dict[str, object] = {
         "backup": request.backup,
@@ -26,19 +26,19 @@ def observe(setting: TrackingContext, prev: Observed | None, seen: Observation[A
         "created": format_time(request.meta.created),
         "operation": request.labels.get(OPERATION, ""),
     }
-    remember = Observed(seen.uid, seen.name, request.phase, setting.now, facts)
+    remember = Observed(seen.uid, seen.name, request.phase, context.now, facts)
     if seen.change in VANISHED:
         remember = structs.replace(remember, facts={**facts, "removed": "seen"})
     failed = request.phase == "Processed" and bool(request.errors)
-    if setting.first or not failed or (prev is not None and prev.phase == request.phase):
+    if context.first or not failed or (prev is not None and prev.phase == request.phase):
         return TrackingOutcome((), remember)
-    told = make_event(
-        setting, "backup.deletion-failed", "DeleteBackupRequest", request.meta, "failed", facts, Severity.FAILURE
+    failure = make_event(
+        context, "backup.deletion-failed", "DeleteBackupRequest", request.meta, "failed", facts, Severity.FAILURE
     )
-    return TrackingOutcome((told,), remember)
+    return TrackingOutcome((failure,), remember)
 
 
-def _removed(setting: TrackingContext, prev: Observed | None) -> Observed | None:
+def _mark_removed(context: TrackingContext, prev: Observed | None) -> Observed | None:
     if prev is None or prev.facts.get("removed"):
         return prev
-    return structs.replace(prev, seen_at=setting.now, facts={**prev.facts, "removed": "unseen"})
+    return structs.replace(prev, seen_at=context.now, facts={**prev.facts, "removed": "unseen"})

@@ -1,4 +1,4 @@
-"""What a schedule should be, by what was promised: one pure function for start-up, foreign edits and the clock."""
+"""What must be written to a schedule to uphold what was requested: one pure function for every occasion."""
 
 from __future__ import annotations
 
@@ -13,24 +13,25 @@ from velero.resources.schedules import Schedule
 
 @dataclass(frozen=True, slots=True)
 class SchedulePatch:
-    """A merge patch, and why it is needed in words."""
+    """A merge patch, and a sentence on why it is needed."""
 
     body: Json
     why: str
 
 
 def desired_patch(intent: ScheduleState | None, seen: Schedule, now: datetime) -> SchedulePatch | None:
-    """A promised horizon that is still to come holds, whoever took it away; everything else is theirs to change.
+    """Restores a requested horizon in the future, whoever removed it; everything else may be changed outside Slack.
 
-    By name, not by uid: GitOps that makes a schedule anew must not run what was to be skipped.
+    The intent is found by name, not by uid: a schedule that GitOps recreates must still skip its runs.
     """
     if intent is None or intent.horizon_outside:
         return None
     until = intent.horizon
     if until is None or until <= now:
         return None
-    there = seen.last_skipped
-    if there is not None and there >= horizon.whole_seconds(until):
+    current = seen.last_skipped
+    if current is not None and current >= horizon.whole_seconds(until):
         return None
-    shown = "nothing" if there is None else f"{there:%Y-%m-%d %H:%M:%S} UTC"
-    return SchedulePatch(horizon.body(until=until), f"lastSkipped was {shown} instead of {until:%Y-%m-%d %H:%M:%S} UTC")
+    shown = "empty" if current is None else f"{current:%Y-%m-%d %H:%M:%S} UTC"
+    why = f"lastSkipped was {shown} and is set to {until:%Y-%m-%d %H:%M:%S} UTC again."
+    return SchedulePatch(horizon.body(until=until), why)

@@ -1,4 +1,4 @@
-"""What is found out beside an event, from the object store: the first real errors, a hint, volumes without data."""
+"""Adds to an event what the object store has about it: the first errors, a hint, volumes without data."""
 
 from __future__ import annotations
 
@@ -20,37 +20,37 @@ MAX_LABEL_LENGTH = 63
 
 
 async def enrich(event: Event, cluster: Cluster) -> Mapping[str, Any]:
-    """Never raises: what cannot be read is left out."""
+    """Never raises: what can't be read is left out."""
     noun, _, what = event.kind.partition(".")
     if what in {"failed-validation", "deleted", "gone", "removed", "stuck-in-queue"}:
-        return _hinted({}, _own(event))
+        return _with_hint({}, _event_texts(event))
     restore = noun == "restore"
     found: dict[str, Any] = {}
     if restore:
-        found |= await _restored(event, cluster)
+        found |= await _restore_results(event, cluster)
     elif what in {"failed", "partially-failed"}:
-        found |= await _errors(event.object_name, cluster)
+        found |= await _backup_errors(event.object_name, cluster)
     if noun == "backup" and what in {"completed", "partially-failed"}:
         found |= await _volumes(event.object_name, cluster)
-    return _hinted(found, [*_own(event), *found.get("errors", [])])
+    return _with_hint(found, [*_event_texts(event), *found.get("errors", [])])
 
 
-def _own(event: Event) -> list[str]:
-    said = [
+def _event_texts(event: Event) -> list[str]:
+    texts = [
         event.facts.get("failure_reason"),
         *(event.facts.get("validation_errors") or []),
         event.facts.get("message"),
     ]
-    return [str(each) for each in said if each]
+    return [str(each) for each in texts if each]
 
 
-def _hinted(found: dict[str, Any], texts: list[str]) -> Mapping[str, Any]:
+def _with_hint(found: dict[str, Any], texts: list[str]) -> Mapping[str, Any]:
     advice = found.get("hint") or find_hint(texts)
     return {**found, "hint": advice} if advice else found
 
 
-async def _restored(event: Event, cluster: Cluster) -> dict[str, Any]:
-    """Errors in groups, warnings that are news, the others in a line; what to look at now, what to do next."""
+async def _restore_results(event: Event, cluster: Cluster) -> dict[str, Any]:
+    """Errors in groups, warnings that matter, routine warnings in one line, and the next step."""
     name = event.object_name
     check = CHECK.format(name=name) if len(name) <= MAX_LABEL_LENGTH else ""
     if not (event.facts.get("errors") or event.facts.get("warnings")):
@@ -71,7 +71,7 @@ async def _restored(event: Event, cluster: Cluster) -> dict[str, Any]:
     }
 
 
-async def _errors(name: str, cluster: Cluster) -> dict[str, Any]:
+async def _backup_errors(name: str, cluster: Cluster) -> dict[str, Any]:
     try:
         results = await cluster.artifacts.results(name)
     except (DownloadError, ClusterError):
@@ -85,7 +85,7 @@ async def _errors(name: str, cluster: Cluster) -> dict[str, Any]:
 
 
 def by_namespace(entries: Sequence[ResultEntry]) -> dict[str, Any]:
-    """The first errors of each namespace, in the shape of a results file: for receivers that may see only some."""
+    """The first errors of each namespace, in the shape of a results file, for receivers that may see only some namespaces."""
     namespaces: dict[str, list[str]] = {}
     of_all: list[str] = []
     for entry in entries:
@@ -104,13 +104,14 @@ async def _volumes(name: str, cluster: Cluster) -> dict[str, Any]:
         volumes = await cluster.artifacts.volumes(name)
     except (DownloadError, ClusterError):
         return {}
-    bare = [volume for volume in volumes if not volume.has_data]
+    without_data = [volume for volume in volumes if not volume.has_data]
     return {
         "volumes": len(volumes),
-        "unprotected": [_bare(volume) for volume in bare],
+        "unprotected": [_without_data(volume) for volume in without_data],
     }
 
 
-def _bare(volume: Volume) -> str:
+def _without_data(volume: Volume) -> str:
     why = f": {'; '.join(volume.why)}" if volume.why else ""
-    return f"PVC {volume.shown} has no data in this backup{why}"
+    kind = "PVC" if volume.pvc else "Volume"
+    return f"{kind} {volume.shown} has no data in this backup{why}"

@@ -1,4 +1,9 @@
-"""Follows one kind of one cluster: batch by batch, events, sightings, operations and place in one transaction."""
+"""Follows one kind of one cluster: what the watch shows becomes events, exactly once.
+
+Each batch is committed in one transaction with its events, the objects as they were seen, the operations that they move, and the
+watch position. A crash between two commits loses nothing and repeats nothing. An object that can't be processed is set aside and
+must never hold up the others.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +25,7 @@ from store.transaction import Transaction
 from store.writer import Store
 from tracking import deletions, locations, operations, runs, schedules, vanished_backups, vanished_settlement
 from tracking.observation import TrackingContext, TrackingOutcome
+from tracking.watched_schedules import SCHEDULE_KIND, WatchedSchedules
 from velero.cluster import Cluster
 from velero.observations import Batch, Change, Observation
 
@@ -34,23 +40,24 @@ OBSERVERS: Mapping[str, Observe] = {
     "DeleteBackupRequest": deletions.observe,
     "Schedule": schedules.observe,
 }
-LAG = timedelta(seconds=5)
-"""How far the watch of one kind may be behind that of another."""
+WATCH_LAG = timedelta(seconds=5)
+"""How far the watch of one kind may be behind the watch of another."""
 
 
 class ClusterMemory:
-    """What is known of a cluster, by kind and uid: in memory what `observed` holds."""
+    """What is known of a cluster, by kind and uid: the table `observed` in memory, and the schedules as a whole."""
 
     def __init__(self) -> None:
         self.by_kind: dict[str, dict[str, Observed]] = {}
         self.in_step: set[str] = set()
+        self.schedules = WatchedSchedules()
 
     def of(self, kind: str) -> dict[str, Observed]:
         return self.by_kind.setdefault(kind, {})
 
 
 class Follower:
-    """`told` is called after a commit with the new events; `moved` with the ids of operations that changed."""
+    """`on_commit` is called after a commit with the new events and the ids of operations that changed."""
 
     def __init__(
         self,
@@ -59,15 +66,15 @@ class Follower:
         kind: str,
         known: ClusterMemory,
         now: Callable[[], datetime],
-        told: Callable[[tuple[Event, ...], frozenset[str]], None],
-        lag: timedelta = LAG,
+        on_commit: Callable[[tuple[Event, ...], frozenset[str]], None],
+        lag: timedelta = WATCH_LAG,
     ) -> None:
         self._store = store
         self._cluster = cluster
         self._kind = kind
         self._known = known
         self._now = now
-        self._told = told
+        self._on_commit = on_commit
         self._observe = OBSERVERS[kind]
         self._lag = lag
         self._first = False
@@ -76,7 +83,7 @@ class Follower:
         self._relisting = False
 
     async def run(self) -> None:
-        """Never ends by itself. Lists anew when an object that was set aside is to be tried again."""
+        """Runs until it is cancelled. Lists again when an object that was set aside is due to be retried."""
         while True:
             try:
                 async with asyncio.timeout(None) as self._retrying:
@@ -89,7 +96,7 @@ class Follower:
                 self._retrying = None
 
     def retry(self) -> None:
-        """What was set aside is tried again now."""
+        """Retries the objects that were set aside, now."""
         self._retry_in(0.0)
 
     def _retry_in(self, seconds: float) -> None:
@@ -109,7 +116,10 @@ class Follower:
         self._first = place is None
         await self._load_failed()
         before = frozenset(self._failed) if self._relisting else frozenset[str]()
-        start = "" if self._relisting else place or ""
+        # Schedules are kept whole in memory, so their watch begins with a list.
+        start = "" if self._relisting or self._kind == SCHEDULE_KIND else place or ""
+        if self._kind == SCHEDULE_KIND:
+            self._known.schedules.restart()
         reflector = self._cluster.reflector(self._kind, self._names, resource_version=start)
         if place is not None:
             self._known.in_step.add(self._kind)
@@ -118,7 +128,7 @@ class Follower:
                 failed_again = await self._take(batch)
                 before -= failed_again
                 if batch.complete and self._relisting:
-                    # Taken in by this list, or not in the cluster any more.
+                    # This list brought them, or they are gone from the cluster.
                     self._relisting = False
                     await self._clear(before)
 
@@ -141,67 +151,84 @@ class Follower:
         self._failed = {uid: one for uid, one in self._failed.items() if uid not in uids}
 
     async def _names(self) -> dict[str, str]:
-        return {uid: one.name for uid, one in self._known.of(self._kind).items()}
+        whole = self._known.schedules.names if self._kind == SCHEDULE_KIND else {}
+        return {**whole, **{uid: one.name for uid, one in self._known.of(self._kind).items()}}
 
     async def _take(self, batch: Batch[Any]) -> frozenset[str]:
-        """An object that cannot be taken in is set aside; the place moves on past it. The uids of those."""
-        if await error_of(self._take_whole(batch)) is None:
+        """Returns the uids of objects that were set aside because they can't be processed; the position moves past them."""
+        if self._kind == SCHEDULE_KIND:
+            self._known.schedules.take(batch)
+        if await error_of(self._commit_batch(batch)) is None:
             taken = frozenset(one.uid for one in batch.observations) & frozenset(self._failed)
             if taken:
                 await self._clear(taken)
             return frozenset()
-        # What keeps even an empty batch from being taken is no object's fault: it is raised, for the loop.
-        await self._take_whole(replace(batch, observations=(), resource_version="", complete=False))
+        # An error with an empty batch isn't any object's error: it is raised, for the loop.
+        await self._commit_batch(replace(batch, observations=(), resource_version="", complete=False))
         failed = set[str]()
         for one in batch.observations:
-            fault = await error_of(
-                self._take_whole(replace(batch, observations=(one,), resource_version="", complete=False))
+            error = await error_of(
+                self._commit_batch(replace(batch, observations=(one,), resource_version="", complete=False))
             )
-            if fault is not None:
+            if error is not None:
                 failed.add(one.uid)
-                await self._set_aside(one.uid, fault)
-        await self._take_whole(replace(batch, observations=()))
+                await self._set_aside(one.uid, error)
+        await self._commit_batch(replace(batch, observations=()))
         return frozenset(failed)
 
-    async def _set_aside(self, uid: str, fault: Exception) -> None:
+    async def _set_aside(self, uid: str, error: Exception) -> None:
         subject = self._subject(uid)
-        await self._store.write(lambda tx: set_aside(tx, subject, fault, self._now()))
+        await self._store.write(lambda tx: set_aside(tx, subject, error, self._now()))
         await self._load_failed()
 
-    async def _take_whole(self, batch: Batch[Any]) -> None:
+    async def _commit_batch(self, batch: Batch[Any]) -> None:
         now = self._now()
-        granted = await self._granted(batch)
-        setting = TrackingContext(
-            self._cluster.name, self._cluster.uid, now, self._first, self._known.of(self._kind).values(), granted
+        granted = await self._granted_operations(batch)
+        context = TrackingContext(
+            self._cluster.name,
+            self._cluster.uid,
+            now,
+            self._first,
+            self._known.of(self._kind).values(),
+            granted,
+            self._known.schedules.all(),
         )
-        outcomes = self._compared(batch, setting)
-        events, moved = await self._store.write(lambda tx: self._commit(tx, batch, outcomes, setting))
+        outcomes = self._compare(batch, context)
+        events, moved = await self._store.write(lambda tx: self._commit(tx, batch, outcomes, context))
         self._remember(outcomes)
         if batch.complete:
             self._first = False
             self._known.in_step.add(self._kind)
         if events or moved:
-            self._told(events, moved)
+            self._on_commit(events, moved)
 
-    async def _granted(self, batch: Batch[Any]) -> frozenset[str]:
-        """Of the operations that the labels name, those that did make these objects."""
+    async def _granted_operations(self, batch: Batch[Any]) -> frozenset[str]:
+        """The operations named by labels that really created these objects."""
         known = self._known.of(self._kind)
-        named = [(ident, one.name) for one in batch.observations if (ident := _named(one, known.get(one.uid)))]
+        named = [
+            (operation_id, one.name)
+            for one in batch.observations
+            if (operation_id := _operation_label(one, known.get(one.uid)))
+        ]
         if not named:
             return frozenset()
         cluster, kind = self._cluster.name, self._kind
         return await self._store.read(
-            lambda tx: frozenset(ident for ident, name in named if operations.made(tx, ident, cluster, kind, name))
+            lambda tx: frozenset(
+                operation_id
+                for operation_id, name in named
+                if operations.has_created(tx, operation_id, cluster, kind, name)
+            )
         )
 
-    def _compared(self, batch: Batch[Any], setting: TrackingContext) -> list[tuple[Observation[Any], TrackingOutcome]]:
-        """Each with what it was right before, be that in the same batch: Deleting and gone come close together."""
+    def _compare(self, batch: Batch[Any], context: TrackingContext) -> list[tuple[Observation[Any], TrackingOutcome]]:
+        """Each object is compared with its last state, even if that is in the same batch: Deleting and gone come close together."""
         known = self._known.of(self._kind)
         latest: dict[str, Observed | None] = {}
         found: list[tuple[Observation[Any], TrackingOutcome]] = []
         for one in batch.observations:
             prev = latest[one.uid] if one.uid in latest else known.get(one.uid)
-            outcome = self._observe(setting, prev, one)
+            outcome = self._observe(context, prev, one)
             latest[one.uid] = outcome.remember
             found.append((one, outcome))
         return found
@@ -211,76 +238,80 @@ class Follower:
         tx: Transaction,
         batch: Batch[Any],
         outcomes: list[tuple[Observation[Any], TrackingOutcome]],
-        setting: TrackingContext,
+        context: TrackingContext,
     ) -> tuple[tuple[Event, ...], frozenset[str]]:
         name, fresh, moved = self._cluster.name, [], set[str]()
         for one, outcome in outcomes:
-            told = (conditions.record_event(tx, _owned(each, setting)) for each in outcome.events)
-            fresh += [event for event in told if tx.outbox.add(event)]
-            if (ident := self._advanced(tx, one, outcome, setting.now)) is not None:
-                moved.add(ident)
+            events = (conditions.record_event(tx, _without_forged_operation(each, context)) for each in outcome.events)
+            fresh += [event for event in events if tx.outbox.add(event)]
+            if (operation_id := self._advance_operation(tx, one, outcome, context.now)) is not None:
+                moved.add(operation_id)
         tx.observed.put(name, self._kind, [outcome.remember for _, outcome in outcomes if outcome.remember is not None])
         tx.observed.remove(name, self._kind, [one.uid for one, outcome in outcomes if outcome.remember is None])
-        settled, ended = self._settled(tx, outcomes, setting)
+        settled, ended = self._settle_vanished(tx, outcomes, context)
         if batch.resource_version:
-            tx.cursors.put(name, self._kind, batch.resource_version, setting.now)
+            tx.cursors.put(name, self._kind, batch.resource_version, context.now)
         return (*fresh, *settled), frozenset(moved | ended)
 
-    def _settled(
-        self, tx: Transaction, outcomes: list[tuple[Observation[Any], TrackingOutcome]], setting: TrackingContext
+    def _settle_vanished(
+        self, tx: Transaction, outcomes: list[tuple[Observation[Any], TrackingOutcome]], context: TrackingContext
     ) -> tuple[list[Event], set[str]]:
-        """Backups and the requests for their deletion come on two watches, in any order."""
+        """Settles vanished backups: backups and the requests to delete them come on two watches, in any order."""
         if self._kind not in {"Backup", vanished_settlement.REQUEST_KIND}:
             return [], set()
         known = self._known.of("Backup")
         vanished_now = [outcome.vanished for _, outcome in outcomes if outcome.vanished is not None]
-        tx.observed.put(setting.cluster, vanished_backups.VANISHED_KIND, vanished_now)
-        told: list[Event] = []
-        if self._kind == "Backup" and not setting.first:
+        tx.observed.put(context.cluster, vanished_backups.VANISHED_KIND, vanished_now)
+        returned: list[Event] = []
+        if self._kind == "Backup" and not context.first:
             appeared = (one.remember for _, one in outcomes if one.remember and one.remember.uid not in known)
-            told += vanished_settlement.handle_returned(tx, setting, appeared)
-        events, moved = vanished_settlement.settle(tx, setting, self._lag)
-        return [*told, *events], moved
+            returned += vanished_settlement.handle_returned(tx, context, appeared)
+        events, moved = vanished_settlement.settle(tx, context, self._lag)
+        return [*returned, *events], moved
 
-    def _deletion(self, tx: Transaction, outcome: TrackingOutcome, now: datetime) -> str | None:
-        """A request of ours: its operation ends with the backups that it meant, or with Velero's refusal."""
+    def _advance_deletion(self, tx: Transaction, outcome: TrackingOutcome, now: datetime) -> str | None:
+        """The operation of a DeleteBackupRequest ends when its backups are gone, or when Velero rejects the request."""
         request = outcome.remember
-        ident = str(request.facts.get("operation", "")) if request is not None else ""
-        if request is None or not ident:
+        operation_id = str(request.facts.get("operation", "")) if request is not None else ""
+        if request is None or not operation_id:
             return None
         if vanished_backups.has_failed(request):
-            moved = operations.fail_deletion(tx, ident, str(request.facts["errors"][0]), now)
+            moved = operations.fail_deletion(tx, operation_id, str(request.facts["errors"][0]), now)
         elif request.phase == "Processed" or request.facts.get("removed") == "unseen":
             moved = operations.settle_deletion(
-                tx, ident, vanished_settlement.existing_uids(tx, self._cluster.name), now
+                tx, operation_id, vanished_settlement.existing_uids(tx, self._cluster.name), now
             )
         else:
             return None
-        return ident if moved is not None else None
+        return operation_id if moved is not None else None
 
-    def _advanced(self, tx: Transaction, one: Observation[Any], outcome: TrackingOutcome, now: datetime) -> str | None:
+    def _advance_operation(
+        self, tx: Transaction, one: Observation[Any], outcome: TrackingOutcome, now: datetime
+    ) -> str | None:
         if self._kind == "DeleteBackupRequest":
-            return self._deletion(tx, outcome, now)
+            return self._advance_deletion(tx, outcome, now)
         if self._kind not in {"Backup", "Restore"}:
             return None
         prev = self._known.of(self._kind).get(one.uid)
         if outcome.remember is None:
-            return self._gone(tx, one, prev, now)
+            return self._advance_vanished(tx, one, prev, now)
         facts = outcome.remember.facts
-        ident = str(facts.get("operation", ""))
-        if not ident:
+        operation_id = str(facts.get("operation", ""))
+        if not operation_id:
             return None
         before = (prev.facts.get("done"), prev.facts.get("total")) if prev else None
         progress = (facts.get("done"), facts.get("total"))
         changed = {"progress": progress} if before != progress and any(progress) else {}
-        operation = operations.advance(tx, ident, outcome.remember.phase, one.uid, one.name, now, changed)
-        return ident if operation is not None else None
+        operation = operations.advance(tx, operation_id, outcome.remember.phase, one.uid, one.name, now, changed)
+        return operation_id if operation is not None else None
 
-    def _gone(self, tx: Transaction, one: Observation[Any], prev: Observed | None, now: datetime) -> str | None:
-        ident = str(prev.facts.get("operation", "")) if prev else ""
-        if ident:
-            operations.handle_vanished(tx, ident, now, deleted=one.change is Change.DELETED)
-        return ident or None
+    def _advance_vanished(
+        self, tx: Transaction, one: Observation[Any], prev: Observed | None, now: datetime
+    ) -> str | None:
+        operation_id = str(prev.facts.get("operation", "")) if prev else ""
+        if operation_id:
+            operations.handle_vanished(tx, operation_id, now, deleted=one.change is Change.DELETED)
+        return operation_id or None
 
     def _remember(self, outcomes: list[tuple[Observation[Any], TrackingOutcome]]) -> None:
         known = self._known.of(self._kind)
@@ -291,12 +322,12 @@ class Follower:
                 known.pop(one.uid, None)
 
 
-def _named(one: Observation[Any], prev: Observed | None) -> str:
+def _operation_label(one: Observation[Any], prev: Observed | None) -> str:
     if one.value is not None:
         return str(one.value.meta.labels.get(OPERATION, ""))
     return str(prev.facts.get("operation", "")) if prev is not None else ""
 
 
-def _owned(event: Event, setting: TrackingContext) -> Event:
-    """A label says which operation made an object; only one that was granted did."""
-    return event if event.operation in setting.granted else replace(event, operation="")
+def _without_forged_operation(event: Event, context: TrackingContext) -> Event:
+    """Removes an operation that was never granted: anyone can write a label."""
+    return event if event.operation in context.granted else replace(event, operation="")

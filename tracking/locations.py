@@ -1,4 +1,4 @@
-"""Storage locations: unavailable and back. The server touches them at every validation; only the phase is news."""
+"""Storage locations that become Unavailable or Available. Velero updates them at every validation; only the phase is news."""
 
 from __future__ import annotations
 
@@ -11,34 +11,49 @@ from velero.observations import Observation
 from velero.resources.locations import StorageLocation
 
 
-def observe(setting: TrackingContext, prev: Observed | None, seen: Observation[Any]) -> TrackingOutcome:
+def observe(context: TrackingContext, prev: Observed | None, seen: Observation[Any]) -> TrackingOutcome:
     if seen.change in VANISHED or seen.value is None:
-        return TrackingOutcome(() if prev is None or prev.phase != "Unavailable" else (_removed(setting, prev),))
+        return TrackingOutcome(() if prev is None or prev.phase != "Unavailable" else (_removed(context, prev),))
     location: StorageLocation = seen.value
     same = prev is not None and prev.phase == location.phase
-    since = str(prev.facts.get("since", "")) if same and prev else format_time(setting.now)
+    since = str(prev.facts.get("since", "")) if same and prev else format_time(context.now)
     remember = Observed(
-        seen.uid, seen.name, location.phase, setting.now, {"since": since, "synced": format_time(location.last_synced)}
+        seen.uid, seen.name, location.phase, context.now, {"since": since, "synced": format_time(location.last_synced)}
     )
-    facts = {"message": location.message, "since": since, "was_since": str(prev.facts.get("since", "")) if prev else ""}
+    facts = {
+        "message": location.message,
+        "since": since,
+        "was_since": str(prev.facts.get("since", "")) if prev else "",
+        "schedules": _schedules_using(location, context),
+    }
     if location.phase == "Unavailable" and not same:
         transition = f"unavailable {since}"
-        told = make_event(
-            setting, "location.unavailable", "BackupStorageLocation", location.meta, transition, facts, Severity.FAILURE
+        unavailable = make_event(
+            context, "location.unavailable", "BackupStorageLocation", location.meta, transition, facts, Severity.FAILURE
         )
-        return TrackingOutcome((told,), remember)
+        return TrackingOutcome((unavailable,), remember)
     if location.phase == "Available" and prev is not None and prev.phase == "Unavailable":
         transition = f"available {since}"
-        told = make_event(
-            setting, "location.available", "BackupStorageLocation", location.meta, transition, facts, Severity.RECOVERY
+        available = make_event(
+            context, "location.available", "BackupStorageLocation", location.meta, transition, facts, Severity.RECOVERY
         )
-        return TrackingOutcome((told,), remember)
+        return TrackingOutcome((available,), remember)
     return TrackingOutcome((), remember)
 
 
-def _removed(setting: TrackingContext, prev: Observed) -> Event:
-    """The end of its trouble, too: nothing else would be heard of it."""
+def _schedules_using(location: StorageLocation, context: TrackingContext) -> list[str]:
+    """Schedules whose backups go to the location; those without a location use the default one."""
+    default = "" if location.default else location.name
+    return sorted(
+        schedule.name
+        for schedule in context.schedules
+        if str(schedule.template.get("storageLocation") or "") in {location.name, default}
+    )
+
+
+def _removed(context: TrackingContext, prev: Observed) -> Event:
+    """Ends the outage, too: no other event would."""
     since = str(prev.facts.get("since", ""))
     return event_of_known(
-        setting, "location.removed", "BackupStorageLocation", prev, f"removed {since}", Severity.RECOVERY
+        context, "location.removed", "BackupStorageLocation", prev, f"removed {since}", Severity.RECOVERY
     )

@@ -1,8 +1,8 @@
-"""What tracking remembers of an object, and what it is told of the cluster while it compares."""
+"""What an observer is given, and what it returns: events, and what is remembered of an object."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -14,12 +14,18 @@ from commands.planning.resolve import OPERATION
 from domain.event import Event, Severity
 from store.tables.observed import Observed
 from velero.observations import Change
+from velero.resources.schedules import Schedule
 
 Facts = Mapping[str, Any]
+EventListener = Callable[[tuple[Event, ...]], None]
+
+
+def ignore_events(_events: tuple[Event, ...]) -> None:
+    """For callers that need no call after a commit: the outbox has the events."""
 
 
 class ObjectMeta(Protocol):
-    """Of metadata, what an event says: whole objects and rows have it."""
+    """The metadata that events contain: whole objects and rows have it."""
 
     @property
     def name(self) -> str: ...
@@ -34,20 +40,22 @@ VANISHED = (Change.DELETED, Change.GONE)
 
 @dataclass(frozen=True, slots=True)
 class TrackingContext:
-    """Of one comparison. `first`: this kind of this cluster was never seen before, so all that has ended is baseline."""
+    """What one comparison needs. `first`: this kind of this cluster was never seen before, so everything is baseline, not news."""
 
     cluster: str
     cluster_uid: str
     now: datetime
     first: bool
     known: Iterable[Observed] = ()
-    """All that is known of this kind: for the last good one, and what is usual."""
+    """Everything that is remembered of this kind: for the last Completed run and the usual duration."""
     granted: frozenset[str] = frozenset()
-    """Of the operations named in labels, those that were granted: anybody may write a label."""
+    """The operations named in labels that were granted: anyone can write a label."""
+    schedules: Iterable[Schedule] = ()
+    """The cluster's schedules, as far as the watch shows them."""
 
 
 class TrackingOutcome(Struct, frozen=True, gc=False):
-    """`remember` is what is known from now on; None: forget it. `vanished`: what became of it is not known yet."""
+    """`remember` replaces what is known; None forgets it. `vanished`: the object is gone and the reason isn't known yet."""
 
     events: tuple[Event, ...] = ()
     remember: Observed | None = None
@@ -56,21 +64,21 @@ class TrackingOutcome(Struct, frozen=True, gc=False):
 
 @lru_cache(maxsize=8)
 def format_time(at: datetime | None) -> str:
-    """The same `now` is written beside every object of a batch."""
+    """Cached, since every object of a batch gets the same `now`."""
     return at.isoformat() if at else ""
 
 
-def valid_time(told: str) -> str:
-    """A time as the cluster told it, if it is one."""
+def valid_time(text: str) -> str:
+    """The text if it is a time, else nothing: the cluster's text isn't trusted."""
     try:
-        datetime.fromisoformat(told)
+        datetime.fromisoformat(text)
     except ValueError:
         return ""
-    return told
+    return text
 
 
 def make_event(
-    setting: TrackingContext,
+    context: TrackingContext,
     kind: str,
     object_kind: str,
     meta: ObjectMeta,
@@ -80,13 +88,13 @@ def make_event(
 ) -> Event:
     return Event(
         kind=kind,
-        cluster=setting.cluster,
-        cluster_uid=setting.cluster_uid,
+        cluster=context.cluster,
+        cluster_uid=context.cluster_uid,
         object_kind=object_kind,
         object_uid=meta.uid,
         object_name=meta.name,
         transition=transition,
-        at=setting.now,
+        at=context.now,
         severity=severity,
         operation=meta.labels.get(OPERATION, ""),
         facts=dict(facts),
@@ -94,18 +102,18 @@ def make_event(
 
 
 def event_of_known(
-    setting: TrackingContext, kind: str, object_kind: str, seen: Observed, transition: str, severity: Severity
+    context: TrackingContext, kind: str, object_kind: str, seen: Observed, transition: str, severity: Severity
 ) -> Event:
-    """About an object that is not there any more: all that is left is what was remembered."""
+    """An event about an object that may be gone: it contains what was remembered."""
     return Event(
         kind=kind,
-        cluster=setting.cluster,
-        cluster_uid=setting.cluster_uid,
+        cluster=context.cluster,
+        cluster_uid=context.cluster_uid,
         object_kind=object_kind,
         object_uid=seen.uid,
         object_name=seen.name,
         transition=transition,
-        at=setting.now,
+        at=context.now,
         severity=severity,
         operation=str(seen.facts.get("operation", "")),
         facts={**seen.facts, "phase": seen.phase},

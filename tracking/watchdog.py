@@ -1,8 +1,8 @@
-"""The dead-man's switch of schedules: which expected run did not come, and why. Pure.
+"""The dead man's switch of schedules: which expected run is missing, and why. Pure.
 
-Expected are the occurrences of the expression that nothing excuses: the horizon, a pause of ours, creation, an edit. A
-run belongs to an occurrence if it began in the occurrence's window; Velero's own look comes within a minute, so the rest
-of the grace is for its troubles.
+A run is expected at each occurrence of the cron expression unless something excuses it: the horizon, a pause requested in chat,
+or an occurrence before the schedule was created or edited. A run belongs to an occurrence if it began in the occurrence's window.
+Velero checks its schedules once a minute; the rest of the grace is for its problems. An unknown cause is reported as unknown.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from itertools import pairwise
 from typing import Any
 
 from commands.conditions import ConditionKind, find_cause
+from commands.planning.object_fields import format_span
 from domain.counting import counted
 from domain.event import Severity
 from store.tables.conditions import Condition
@@ -27,13 +28,13 @@ from velero.phases import BACKUP_PHASES
 START_TOLERANCE = CHECK_INTERVAL + timedelta(seconds=5)
 CLOCK_SKEW = timedelta(seconds=60)
 MAX_OCCURRENCES = 200
-FREQUENT = timedelta(hours=1)
-"""Below this, a streak of misses is told once."""
-BLOCKING = frozenset({"", "New", "InProgress"})
-WAITING = frozenset({"", "New", "Queued", "ReadyToStart"})
-LONGEST_NAME = 63
-EXPLAINED = timedelta(minutes=2)
-"""How long after a run was due what began still explains its absence: Velero looks once a minute, the bot not much oftener."""
+FREQUENT_PERIOD = timedelta(hours=1)
+"""Below this, a series of missed runs is reported once."""
+BLOCKING_PHASES = frozenset({"", "New", "InProgress"})
+WAITING_PHASES = frozenset({"", "New", "Queued", "ReadyToStart"})
+MAX_SCHEDULE_NAME = 63
+EXPLANATION_WINDOW = timedelta(minutes=2)
+"""A condition that begins this long after a run was due can still explain it: Velero and the bot don't look more often."""
 
 
 class Cause(StrEnum):
@@ -49,23 +50,23 @@ class Cause(StrEnum):
     UNKNOWN = "unknown"
 
 
-WORDS = {
-    Cause.INVALID: "Velero rejects the schedule (FailedValidation)",
-    Cause.NAME_TOO_LONG: "the schedule name is longer than 63 characters, so Velero can't create its backups",
-    Cause.PAUSED_OUTSIDE: "the schedule was paused outside Slack",
-    Cause.SERVER_DOWN: "Velero's server did not answer",
-    Cause.BLOCKED: "the previous run, {run}, hasn't finished; Velero doesn't start a second one",
-    Cause.LOCATION: "the storage location was Unavailable; Velero doesn't retry the run",
-    Cause.REFUSED: "Velero rejected backup {run} and doesn't retry it",
-    Cause.CLOCK_SKEW: "the Velero server's clock is wrong",
-    Cause.UNREACHABLE: "the cluster's API did not answer the bot at that time either",
-    Cause.UNKNOWN: "no cause found in the cluster",
+CAUSE_TEXTS = {
+    Cause.INVALID: "Velero rejects the schedule (FailedValidation).",
+    Cause.NAME_TOO_LONG: "The schedule name is longer than 63 characters, so Velero can't create its backups.",
+    Cause.PAUSED_OUTSIDE: "The schedule was paused outside Slack.",
+    Cause.SERVER_DOWN: "The Velero server didn't respond.",
+    Cause.BLOCKED: "The previous run, {run}, hadn't finished; Velero doesn't start a second one.",
+    Cause.LOCATION: "The storage location was Unavailable; Velero doesn't retry the run.",
+    Cause.REFUSED: "Velero rejected backup {run} and doesn't retry it.",
+    Cause.CLOCK_SKEW: "The Velero server's clock is wrong.",
+    Cause.UNREACHABLE: "The cluster's API didn't respond to the bot at that time either.",
+    Cause.UNKNOWN: "No cause was found in the cluster. Check the logs of deployment/velero around that time.",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Seconds; `stale_after` and `near` are shares of the period."""
+    """`grace` is in seconds; `stale_after` and `near` are multiples of the period."""
 
     grace: float = 300.0
     stale_after: float = 3.0
@@ -83,15 +84,15 @@ class Run:
     completed: datetime | None = None
     location: str = ""
     refused: str = ""
-    """Velero's own words of a FailedValidation."""
+    """Velero's message of a FailedValidation."""
     manual: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ScheduleView:
-    """One schedule as it is seen now. `runs` oldest first; `server` None where it was not asked.
+    """One schedule as it is now. `runs`: oldest first. `server`: whether the Velero server responds; None where not known.
 
-    `history` are the conditions that stood lately: the cause of a miss may be over when the miss is found.
+    `history`: the recent conditions, since the cause of a missed run may be over when the miss is found.
     """
 
     name: str
@@ -124,75 +125,75 @@ class MissedRun:
 
 
 def judge_schedule(
-    sight: ScheduleView, memory: WatchdogMemory, now: datetime, limits: Limits
+    view: ScheduleView, memory: WatchdogMemory, now: datetime, limits: Limits
 ) -> tuple[WatchdogMemory, tuple[WatchdogFinding, ...]]:
-    memory = _current(sight, memory, now)
-    found: list[WatchdogFinding] = [*_skewed(sight, now)]
-    if sight.schedule is None:
-        return memory, tuple(found)  # that it is invalid, the observer tells
-    memory, misses, late = _scan(sight, memory, now, limits)
-    told, memory = _missed(misses, memory)
-    found += told
+    memory = _current(view, memory, now)
+    found: list[WatchdogFinding] = [*_skewed(view, now)]
+    if view.schedule is None:
+        return memory, tuple(found)  # the observer reports that it is invalid
+    memory, misses, late = _scan(view, memory, now, limits)
+    findings, memory = _missed(misses, memory)
+    found += findings
     found += [_late(occurrence, run) for occurrence, run in late]
-    recovered, memory = _recovered(sight, memory)
+    recovered, memory = _recovered(view, memory)
     found += recovered
-    if not sight.paused:
-        found += [*_piling(sight), *_stale(sight, memory, now, limits), *_near(sight, limits)]
+    if not view.paused:
+        found += [*_piling(view), *_stale(view, memory, now, limits), *_near(view, limits)]
     return memory, tuple(found)
 
 
-def _current(sight: ScheduleView, memory: WatchdogMemory, now: datetime) -> WatchdogMemory:
-    """A first look starts where the server counts from; an edited schedule owes nothing from before."""
+def _current(view: ScheduleView, memory: WatchdogMemory, now: datetime) -> WatchdogMemory:
+    """The first time, judging starts where the server counts from; an edited schedule has no missed runs from before."""
     if memory.checked is None:
-        return WatchdogMemory(sight.marks.base, sight.key, period=_period(sight, now))
-    if memory.key != sight.key:
-        return WatchdogMemory(now, sight.key, memory.missing, memory.latest, memory.cause, _period(sight, now))
+        return WatchdogMemory(view.marks.base, view.key, period=_period(view, now))
+    if memory.key != view.key:
+        return WatchdogMemory(now, view.key, memory.missing, memory.latest, memory.cause, _period(view, now))
     return memory
 
 
-def _period(sight: ScheduleView, now: datetime) -> float:
-    runs = sight.schedule.runs(now, 9) if sight.schedule is not None else []
+def _period(view: ScheduleView, now: datetime) -> float:
+    runs = view.schedule.runs(now, 9) if view.schedule is not None else []
     return max(((after - before).total_seconds() for before, after in pairwise(runs)), default=0.0)
 
 
 def _scan(
-    sight: ScheduleView, memory: WatchdogMemory, now: datetime, limits: Limits
+    view: ScheduleView, memory: WatchdogMemory, now: datetime, limits: Limits
 ) -> tuple[WatchdogMemory, list[MissedRun], list[tuple[datetime, Run]]]:
     grace = timedelta(seconds=limits.grace)
     misses: list[MissedRun] = []
     late: list[tuple[datetime, Run]] = []
     used: set[str] = set()
-    for occurrence, following in _occurrences(sight, memory, now - grace):
+    for occurrence, following in _occurrences(view, memory, now - grace):
         memory = replace(memory, checked=occurrence)
-        if _excused(sight, occurrence):
+        if _excused(view, occurrence):
             continue
         window = occurrence + min(grace, max(following - occurrence, START_TOLERANCE))
-        if following - occurrence < grace and _good_in(sight, occurrence, occurrence + grace):
+        if following - occurrence < grace and _good_in(view, occurrence, occurrence + grace):
             continue
-        run = _run_in(sight, occurrence, window, used)
+        run = _run_in(view, occurrence, window, used)
         if run is not None:
             used.add(run.name)
             if run.phase == "FailedValidation":
-                misses.append(_lost(sight, occurrence, following, run))
+                misses.append(_lost(view, occurrence, following, run))
             continue
-        if _last_backup_in(sight, occurrence, window):
+        if _last_backup_in(view, occurrence, window):
             continue
-        behind = _run_in(sight, window, following, used)
+        behind = _run_in(view, window, following, used)
         if behind is not None and behind.phase != "FailedValidation":
             used.add(behind.name)
             late.append((occurrence, behind))
             continue
-        misses.append(_why(sight, occurrence, following, now))
+        misses.append(_why(view, occurrence, following, now))
     return memory, misses, late
 
 
-def _occurrences(sight: ScheduleView, memory: WatchdogMemory, until: datetime) -> Iterable[tuple[datetime, datetime]]:
-    """With the one that follows each. Far behind, only the last ones: the rest is the same story."""
-    schedule, start = sight.schedule, max(memory.checked or sight.marks.created, sight.marks.created)
+def _occurrences(view: ScheduleView, memory: WatchdogMemory, until: datetime) -> Iterable[tuple[datetime, datetime]]:
+    """Each occurrence with the one that follows it. After a long gap, at most MAX_OCCURRENCES and the last one."""
+    schedule, start = view.schedule, max(memory.checked or view.marks.created, view.marks.created)
     if schedule is None:
         return
     if schedule.every is not None:
-        expected = schedule.next(sight.marks.base)
+        expected = schedule.next(view.marks.base)
         if expected is not None and start < expected <= until:
             yield expected, expected + timedelta(seconds=schedule.every)
         return
@@ -206,78 +207,78 @@ def _occurrences(sight: ScheduleView, memory: WatchdogMemory, until: datetime) -
         yield latest, schedule.next(latest) or latest
 
 
-def _excused(sight: ScheduleView, occurrence: datetime) -> bool:
-    skipped = sight.marks.last_skipped
+def _excused(view: ScheduleView, occurrence: datetime) -> bool:
+    skipped = view.marks.last_skipped
     if skipped is not None and occurrence <= skipped:
         return True
-    return sight.paused and sight.paused_by_us
+    return view.paused and view.paused_by_us
 
 
-def _run_in(sight: ScheduleView, since: datetime, until: datetime, used: set[str]) -> Run | None:
-    mine = (run for run in sight.runs if since <= run.created < until and run.name not in used and not run.manual)
+def _run_in(view: ScheduleView, since: datetime, until: datetime, used: set[str]) -> Run | None:
+    mine = (run for run in view.runs if since <= run.created < until and run.name not in used and not run.manual)
     return next(mine, None)
 
 
-def _good_in(sight: ScheduleView, since: datetime, until: datetime) -> bool:
-    """Of a schedule that runs every few minutes nothing is missing while any run comes within the grace."""
-    return any(since <= run.created < until for run in sight.runs if run.phase != "FailedValidation" and not run.manual)
+def _good_in(view: ScheduleView, since: datetime, until: datetime) -> bool:
+    """A schedule that runs every few minutes misses nothing as long as any run begins within the grace."""
+    return any(since <= run.created < until for run in view.runs if run.phase != "FailedValidation" and not run.manual)
 
 
-def _last_backup_in(sight: ScheduleView, since: datetime, until: datetime) -> bool:
-    """The Backup itself may be gone again; the schedule remembers its last."""
-    last = sight.marks.last_backup
+def _last_backup_in(view: ScheduleView, since: datetime, until: datetime) -> bool:
+    """The Backup itself may already be deleted; the schedule still has lastBackup."""
+    last = view.marks.last_backup
     return last is not None and since <= last < until
 
 
-def _lost(sight: ScheduleView, occurrence: datetime, following: datetime, run: Run) -> MissedRun:
-    away = run.location in sight.down or "unavailable" in run.refused.lower()
+def _lost(view: ScheduleView, occurrence: datetime, following: datetime, run: Run) -> MissedRun:
+    away = run.location in view.down or "unavailable" in run.refused.lower()
     cause = Cause.LOCATION if away else Cause.REFUSED
     return MissedRun(occurrence, cause, following - occurrence, run.name)
 
 
-def _why(sight: ScheduleView, occurrence: datetime, following: datetime, now: datetime) -> MissedRun:
-    blocking = next((run for run in reversed(sight.runs) if _blocks(run, occurrence)), None)
+def _why(view: ScheduleView, occurrence: datetime, following: datetime, now: datetime) -> MissedRun:
+    blocking = next((run for run in reversed(view.runs) if _blocks(run, occurrence)), None)
     period = following - occurrence
-    stood = partial(find_cause, sight.history, since=occurrence, until=occurrence + EXPLAINED)
-    if not sight.valid or stood(ConditionKind.INVALID, subject=sight.name):
+    stood = partial(find_cause, view.history, since=occurrence, until=occurrence + EXPLANATION_WINDOW)
+    if not view.valid or stood(ConditionKind.INVALID, subject=view.name):
         return MissedRun(occurrence, Cause.INVALID, period)
-    if len(sight.name) > LONGEST_NAME:
+    if len(view.name) > MAX_SCHEDULE_NAME:
         return MissedRun(occurrence, Cause.NAME_TOO_LONG, period)
-    if sight.paused or stood(ConditionKind.PAUSED, subject=sight.name):
+    if view.paused or stood(ConditionKind.PAUSED, subject=view.name):
         return MissedRun(occurrence, Cause.PAUSED_OUTSIDE, period)
     if blocking is not None:
         return MissedRun(occurrence, Cause.BLOCKED, period, blocking.name)
-    if any(_skewed(sight, now)):
+    if any(_skewed(view, now)):
         return MissedRun(occurrence, Cause.CLOCK_SKEW, period)
-    if sight.server is False or stood(ConditionKind.SILENT):
+    if view.server is False or stood(ConditionKind.SILENT):
         return MissedRun(occurrence, Cause.SERVER_DOWN, period)
     return MissedRun(occurrence, Cause.UNREACHABLE if stood(ConditionKind.UNREACHABLE) else Cause.UNKNOWN, period)
 
 
 def _blocks(run: Run, occurrence: datetime) -> bool:
-    """As the controller sees it: queued runs and those that wait for plugins block nothing."""
+    """As Velero's controller decides: queued runs and runs that wait for plugins block nothing."""
     if run.created >= occurrence:
         return False
-    return run.phase in BLOCKING or (run.completed is not None and run.completed > occurrence)
+    return run.phase in BLOCKING_PHASES or (run.completed is not None and run.completed > occurrence)
 
 
 def _missed(misses: list[MissedRun], memory: WatchdogMemory) -> tuple[list[WatchdogFinding], WatchdogMemory]:
-    told: list[WatchdogFinding] = []
+    findings: list[WatchdogFinding] = []
     for miss in misses:
         same = memory.missing is not None and memory.cause == miss.cause.value
-        if not same or (miss.until_next >= FREQUENT and miss.cause is not Cause.PAUSED_OUTSIDE):
-            told.append(_finding(miss))
+        if not same or (miss.until_next >= FREQUENT_PERIOD and miss.cause is not Cause.PAUSED_OUTSIDE):
+            findings.append(_finding(miss))
         memory = replace(memory, missing=memory.missing or miss.at, latest=miss.at, cause=miss.cause.value)
-    if len(told) > 10:
-        last = told[-1]
-        told = [*told[:9], replace(last, facts={**last.facts, "also": len(told) - 10})]
-    return told, memory
+    if len(findings) > 10:
+        last = findings[-1]
+        findings = [*findings[:9], replace(last, facts={**last.facts, "also": len(findings) - 10})]
+    return findings, memory
 
 
 def _finding(miss: MissedRun) -> WatchdogFinding:
     at = miss.at.isoformat()
-    words = WORDS[miss.cause].format(run=miss.run)
-    facts = {"expected": at, "cause": miss.cause.value, "backup": miss.run, "message": words}
+    text = CAUSE_TEXTS[miss.cause].format(run=miss.run)
+    facts = {"expected": at, "cause": miss.cause.value, "backup": miss.run, "message": text}
     severity = Severity.WARNING if miss.cause is Cause.BLOCKED else Severity.FAILURE
     return WatchdogFinding("schedule.missed", at, severity, {key: value for key, value in facts.items() if value})
 
@@ -287,77 +288,90 @@ def _late(occurrence: datetime, run: Run) -> WatchdogFinding:
     facts = {
         "expected": occurrence.isoformat(),
         "backup": run.name,
-        "message": f"{run.name} started {counted(minutes, 'minute')} late",
+        "message": f"{run.name} started {counted(minutes, 'minute')} late.",
     }
     return WatchdogFinding("schedule.ran-late", occurrence.isoformat(), Severity.WARNING, facts)
 
 
-def _recovered(sight: ScheduleView, memory: WatchdogMemory) -> tuple[list[WatchdogFinding], WatchdogMemory]:
+def _recovered(view: ScheduleView, memory: WatchdogMemory) -> tuple[list[WatchdogFinding], WatchdogMemory]:
     if memory.missing is None or memory.latest is None:
         return [], memory
     latest = memory.latest
-    after = [run for run in sight.runs if run.created > latest and run.phase != "FailedValidation" and not run.manual]
-    held = sight.paused and sight.paused_by_us
+    after = [run for run in view.runs if run.created > latest and run.phase != "FailedValidation" and not run.manual]
+    held = view.paused and view.paused_by_us
     if not after and not held:
         return [], memory
-    if not held and _may_go_on(memory):
+    if not held and _may_still_miss(memory):
         return [], memory
     clear = replace(memory, missing=None, latest=None, cause="")
-    if held or (after[0].phase in WAITING and memory.cause in {Cause.LOCATION, Cause.REFUSED}):
+    if held or (after[0].phase in WAITING_PHASES and memory.cause in {Cause.LOCATION, Cause.REFUSED}):
         return [], clear if held else memory
     facts = {"expected": memory.missing.isoformat(), "backup": after[0].name, "cause": memory.cause}
     return [WatchdogFinding("schedule.recovered", memory.missing.isoformat(), Severity.RECOVERY, facts)], clear
 
 
-def _may_go_on(memory: WatchdogMemory) -> bool:
-    """What runs often has recovered after two runs in a row: one that comes between two misses is no recovery."""
-    if memory.checked is None or memory.latest is None or not 0 < memory.period < FREQUENT.total_seconds():
+def _may_still_miss(memory: WatchdogMemory) -> bool:
+    """A schedule that runs often has recovered after two runs in a row: a single run may come between two missed ones."""
+    if memory.checked is None or memory.latest is None or not 0 < memory.period < FREQUENT_PERIOD.total_seconds():
         return False
     return memory.checked - memory.latest < timedelta(seconds=2 * memory.period)
 
 
-def _skewed(sight: ScheduleView, now: datetime) -> tuple[WatchdogFinding, ...]:
-    """Velero's clock against the API server's and ours."""
-    last = sight.marks.last_backup
+def _skewed(view: ScheduleView, now: datetime) -> tuple[WatchdogFinding, ...]:
+    """Compares Velero's clock with the API server's and the bot's."""
+    last = view.marks.last_backup
     ahead = last is not None and last > now + CLOCK_SKEW
-    newest = sight.runs[-1] if sight.runs else None
+    newest = view.runs[-1] if view.runs else None
     apart = newest is not None and newest.started is not None and newest.started < newest.created - CLOCK_SKEW
     if not ahead and not apart:
         return ()
     day = now.date().isoformat()
-    return (WatchdogFinding("schedule.clock-skew", day, Severity.WARNING, {"message": WORDS[Cause.CLOCK_SKEW]}),)
+    return (WatchdogFinding("schedule.clock-skew", day, Severity.WARNING, {"message": CAUSE_TEXTS[Cause.CLOCK_SKEW]}),)
 
 
-def _piling(sight: ScheduleView) -> Iterable[WatchdogFinding]:
-    waiting = [run for run in sight.runs if run.phase in WAITING]
+def _piling(view: ScheduleView) -> Iterable[WatchdogFinding]:
+    waiting = [run for run in view.runs if run.phase in WAITING_PHASES]
     if len(waiting) >= 2:
-        facts = {"waiting": [run.name for run in waiting], "message": f"{len(waiting)} of its runs wait in the queue"}
+        names = ", ".join(run.name for run in waiting[:5]) + (", …" if len(waiting) > 5 else "")
+        text = f"{counted(len(waiting), 'run')} waiting in the queue: {names}."
+        facts = {"waiting": [run.name for run in waiting], "message": text}
         yield WatchdogFinding("schedule.piling-up", waiting[0].name, Severity.WARNING, facts)
 
 
-def _stale(sight: ScheduleView, memory: WatchdogMemory, now: datetime, limits: Limits) -> Iterable[WatchdogFinding]:
-    """Of what nothing held back: a horizon in between explains the age."""
-    if not memory.period or (sight.marks.last_skipped is not None and sight.marks.last_skipped > now):
+def _stale(view: ScheduleView, memory: WatchdogMemory, now: datetime, limits: Limits) -> Iterable[WatchdogFinding]:
+    """No finding while runs are skipped: the horizon explains the age."""
+    if not memory.period or (view.marks.last_skipped is not None and view.marks.last_skipped > now):
         return
-    good = next((run for run in reversed(sight.runs) if BACKUP_PHASES.is_good(run.phase)), None)
-    since = good.created if good is not None else sight.marks.created
-    since = max(since, sight.marks.last_skipped or since)
+    good = next((run for run in reversed(view.runs) if BACKUP_PHASES.is_good(run.phase)), None)
+    since = good.created if good is not None else view.marks.created
+    since = max(since, view.marks.last_skipped or since)
     if (now - since).total_seconds() > limits.stale_after * memory.period + limits.grace:
         name = good.name if good is not None else ""
-        words = f"last Completed backup: {name}" if name else "it has no Completed backup"
-        facts = {"last_good": {"name": name, "at": since.isoformat()} if name else None, "message": words}
+        facts: dict[str, Any] = {"message": "It has no Completed backup."}
+        if good is not None:
+            facts = {"last_good": {"name": name, "at": good.created.isoformat()}}
         yield WatchdogFinding("schedule.no-good-backup", name or "none", Severity.FAILURE, facts)
 
 
-def _near(sight: ScheduleView, limits: Limits) -> Iterable[WatchdogFinding]:
-    run = next((run for run in reversed(sight.runs) if run.completed is not None and run.started is not None), None)
-    if run is None or run.completed is None or run.started is None or sight.schedule is None:
+def _near(view: ScheduleView, limits: Limits) -> Iterable[WatchdogFinding]:
+    run = next((run for run in reversed(view.runs) if run.completed is not None and run.started is not None), None)
+    if run is None or run.completed is None or run.started is None or view.schedule is None:
         return
-    following = sight.schedule.next(run.created)
+    following = view.schedule.next(run.created)
     lasted = (run.completed - run.started).total_seconds()
-    if (
-        following is not None
-        and lasted > limits.near * (following - run.created).total_seconds() > START_TOLERANCE.total_seconds()
-    ):
-        facts = {"backup": run.name, "seconds": lasted, "message": f"{run.name} took almost the whole interval"}
+    interval = (following - run.created).total_seconds() if following is not None else 0.0
+    if lasted > limits.near * interval > START_TOLERANCE.total_seconds():
+        text = f"{run.name} took {_span(lasted)}; the next run was due after {_span(interval)}."
+        facts = {"backup": run.name, "seconds": lasted, "message": text}
         yield WatchdogFinding("schedule.near-period", run.name, Severity.WARNING, facts)
+
+
+def next_run(view: ScheduleView, now: datetime) -> datetime | None:
+    """None for a paused schedule, and where Velero rejects the expression."""
+    if view.schedule is None or view.paused:
+        return None
+    return view.schedule.next(max(now, view.marks.last_skipped or now))
+
+
+def _span(seconds: float) -> str:
+    return format_span(timedelta(seconds=seconds))

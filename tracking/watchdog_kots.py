@@ -1,4 +1,4 @@
-"""Schedules of KOTS, which are no objects: what its backups show of them. Nothing is kept, everything follows from them."""
+"""Schedules of KOTS, which have no Schedule object: they are inferred from their backups, and nothing is stored."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from domain.event import Severity
 from tracking.watchdog import Limits, Run, WatchdogFinding
 
 MIN_RUNS = 4
-"""Runs before a rhythm is believed."""
+"""Runs that are needed before the interval counts as regular."""
 TOLERANCE = 0.25
 UNEVEN = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Rhythm:
-    """Every so often since the last run."""
+    """The usual interval between runs, and when the last one began."""
 
     last: datetime
     period: timedelta
@@ -32,7 +32,7 @@ class Rhythm:
 
 
 def rhythm(times: Sequence[datetime]) -> Rhythm | None:
-    """None where the gaps are too few or too uneven to expect anything."""
+    """None where the runs are too few or too irregular to expect another one."""
     if len(times) < MIN_RUNS:
         return None
     gaps = sorted(after - before for before, after in pairwise(times[-11:]))
@@ -44,7 +44,7 @@ def rhythm(times: Sequence[datetime]) -> Rhythm | None:
 
 
 def series_of_runs(runs: Iterable[tuple[str, Run]]) -> Mapping[str, list[Run]]:
-    """By series, oldest first; infra and application of one snapshot are one run."""
+    """Runs by series, oldest first; the infrastructure and application backups of one snapshot count as one run."""
     found: dict[str, list[Run]] = {}
     for key, run in sorted(runs, key=lambda each: (each[1].created, each[1].name)):
         mine = found.setdefault(key, [])
@@ -54,7 +54,7 @@ def series_of_runs(runs: Iterable[tuple[str, Run]]) -> Mapping[str, list[Run]]:
 
 
 def judge_series(name: str, runs: Sequence[Run], now: datetime, limits: Limits) -> tuple[WatchdogFinding, ...]:
-    """The present miss, or that the last run ended one."""
+    """The run that is missing now, or that the last run ended a gap."""
     times = [run.created for run in runs]
     known = rhythm(times)
     before = rhythm(times[:-1])
@@ -66,6 +66,6 @@ def judge_series(name: str, runs: Sequence[Run], now: datetime, limits: Limits) 
     if known is None or now <= known.late_after(limits):
         return ()
     at = known.expected.isoformat()
-    words = f"expected a run at {known.expected:%Y-%m-%d %H:%M} UTC; the last one was {runs[-1].name}"
-    facts = {"schedule": name, "expected": at, "cause": "kots", "message": words}
+    text = f"A run was expected at {known.expected:%Y-%m-%d %H:%M} UTC. The last run was {runs[-1].name}."
+    facts = {"schedule": name, "expected": at, "cause": "kots", "message": text}
     return (WatchdogFinding("schedule.missed", at, Severity.FAILURE, facts),)

@@ -1,4 +1,4 @@
-"""Pause, resume, skip and unskip go over one or many schedules alike: choose, change each, say what each will do."""
+"""What pause, resume, skip and unskip share: they select schedules, decide a change for each, and show what each will do."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from store.tables.schedules import ScheduleState
 
 @dataclass(frozen=True, slots=True)
 class BulkSubject:
-    """One schedule as it stands, with what we know of why."""
+    """One selected schedule, its forecast and its stored state."""
 
     item: Json
-    outlook: Forecast
+    forecast: Forecast
     state: ScheduleState | None
 
     @property
     def name(self) -> str:
-        return self.outlook.name
+        return self.forecast.name
 
     @property
     def uid(self) -> str:
@@ -41,10 +41,9 @@ class BulkSubject:
 
     @property
     def before(self) -> datetime | None:
-        """The value of lastSkipped before any of ours: what a horizon in force is taken back to."""
-        seen = self.outlook.marks.last_skipped
-        if self.outlook.horizon is None:
-            return seen
+        """LastSkipped as it was before the bot changed it: what a cancelled horizon goes back to."""
+        if self.forecast.horizon is None:
+            return self.forecast.marks.last_skipped
         return self.state.before if self.state is not None else None
 
     @property
@@ -54,7 +53,7 @@ class BulkSubject:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What one schedule gets: an empty body leaves it alone, `note` says why."""
+    """The merge patch for one schedule; an empty body leaves it as it is, and `note` says why."""
 
     body: Json
     intent: ScheduleIntent | None = None
@@ -83,7 +82,7 @@ def plan(cmd: Command, facts: Facts, context: PlanContext, decide: Decide, more:
     changes = [(subject, decide(subject)) for subject in subjects]
     guards = [*selection.missing_guards(cmd, facts, "schedules", "schedule"), *more]
     for subject, change in changes:
-        guards += [*change.guards, *(_sick(subject) if change.body else ())]
+        guards += [*change.guards, *(_invalid_guards(subject) if change.body else ())]
     touched = [(subject, change) for subject, change in changes if change.body]
     return Plan(
         cluster=context.cluster.name,
@@ -103,11 +102,9 @@ def plan(cmd: Command, facts: Facts, context: PlanContext, decide: Decide, more:
     )
 
 
-def _sick(subject: BulkSubject) -> Sequence[Guard]:
-    if subject.outlook.schedule is None:
-        text = (
-            f"Schedule {subject.name} is invalid and doesn't run: {subject.outlook.fault}. Fix it with `schedule edit`."
-        )
+def _invalid_guards(subject: BulkSubject) -> Sequence[Guard]:
+    if subject.forecast.schedule is None:
+        text = f"Schedule {subject.name} is invalid and doesn't run: {subject.forecast.error}. Fix it with `schedule edit`."
         return (Guard("schedule-invalid", Level.WARN, text),)
     return ()
 
@@ -118,7 +115,7 @@ def _reach(subjects: Sequence[BulkSubject], facts: Facts, context: PlanContext) 
 
 
 def _cli(cmd: Command, touched: Sequence[tuple[BulkSubject, Change]], context: PlanContext) -> str:
-    """Pause and unpause have a twin in the velero CLI where they change `paused` alone; the rest are patches."""
+    """The velero CLI has pause and unpause, for changes of `paused` alone; everything else is a kubectl patch."""
     names = [subject.name for subject, _ in touched]
     bodies = [change.body for _, change in touched]
     known = {"pause": ("pause", True), "resume": ("unpause", False)}
@@ -141,7 +138,7 @@ def _summary(
 
 
 def _notes(changes: Sequence[tuple[BulkSubject, Change]], context: PlanContext) -> tuple[str, ...]:
-    """What is done, and what each will do then; the runs of many would bury it."""
+    """The notes of all changes, and for at most five schedules what each will do then."""
     notes = [change.note for _, change in changes if change.note]
     if len(changes) <= 5:
         for subject, change in changes:

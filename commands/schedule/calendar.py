@@ -1,4 +1,4 @@
-"""`schedule calendar`: the coming days over all schedules, as text."""
+"""`schedule calendar`: the next days of all schedules."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from commands.grammar.verb import Args, Effect, Verb
 from commands.planning.context import PlanContext
 from commands.planning.facts import Facts, FactsByCluster, Needs, ObjectNeed
 from commands.planning.output import ALL_CLUSTERS
-from commands.schedule.forecast import Forecast, describe_expression, make_forecast, zone_of
+from commands.schedule.forecast import Forecast, describe_expression, in_both_zones, make_forecast, zone_of
 from commands.schedule.get import schedule_view
 from domain.answer import Answer, Part, Table, Text, Tone
 from domain.counting import counted
 from domain.errors import ClusterError, UsageError
 
-MOST_DAYS = 31
+MAX_DAYS = 31
 FREQUENT_RUNS = 4
-"""Runs a day: from there on they are told in words."""
+"""Runs per day above which a schedule is described in one sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,8 @@ def needs(cmd: Command, _known: Facts) -> Needs:
 
 def answer(cmd: Command, world: FactsByCluster, context: PlanContext) -> Answer:
     days = cmd.number("days", 7)
-    if not 1 <= days <= MOST_DAYS:
-        raise UsageError(f"--days must be from 1 to {MOST_DAYS}, not {days}.")
+    if not 1 <= days <= MAX_DAYS:
+        raise UsageError(f"--days must be from 1 to {MAX_DAYS}, not {days}.")
     until = context.now + timedelta(days=days)
     parts: list[Part] = []
     entries: list[CalendarEntry] = []
@@ -46,48 +46,50 @@ def answer(cmd: Command, world: FactsByCluster, context: PlanContext) -> Answer:
         if isinstance(facts, ClusterError):
             parts.append(Text(f"Cluster {cluster} couldn't be read: {facts.text}", untrusted=True))
             continue
-        for found in _outlooks(cluster, facts, context):
-            told = _told(found, cluster, until, days, context)
-            if isinstance(told, str):
-                parts.append(Text(told, untrusted=True))
+        for found in _forecasts(cluster, facts, context):
+            listed = _entries(found, cluster, until, days, context)
+            if isinstance(listed, str):
+                parts.append(Text(listed, untrusted=True))
             else:
-                entries += told
+                entries += listed
     entries.sort(key=lambda entry: (entry.at, entry.name))
-    several = len(world) > 1
+    is_fleet = len(world) > 1
     if entries:
-        columns = ("DAY", "TIME", *(("CLUSTER",) if several else ()), "SCHEDULE", "")
-        parts.insert(0, Table(columns, tuple(_rows(entries, context, several=several)), caption=context.timezone))
+        columns = ("DAY", "TIME", *(("CLUSTER",) if is_fleet else ()), "SCHEDULE", "")
+        parts.insert(0, Table(columns, tuple(_rows(entries, context, is_fleet=is_fleet)), caption=context.timezone))
     failed = any(isinstance(facts, ClusterError) for facts in world.values())
     headline = "Next 24 hours" if days == 1 else f"Next {counted(days, 'day')}"
     return Answer(headline if parts else "No schedules found.", tuple(parts), Tone.WARNING if failed else Tone.PLAIN)
 
 
-def _outlooks(cluster: str, facts: Facts, context: PlanContext) -> list[Forecast]:
+def _forecasts(cluster: str, facts: Facts, context: PlanContext) -> list[Forecast]:
     found = [make_forecast(item, schedule_view(cluster, context), context.now) for item in facts.all("schedules")]
     return sorted(found, key=lambda each: each.name)
 
 
-def _told(found: Forecast, cluster: str, until: datetime, days: int, context: PlanContext) -> str | list[CalendarEntry]:
-    """Entries, or a sentence where they would bury the others."""
+def _entries(
+    found: Forecast, cluster: str, until: datetime, days: int, context: PlanContext
+) -> str | list[CalendarEntry]:
+    """The runs as entries, or a sentence for a schedule that runs too often to list."""
     if found.schedule is None:
-        return f"{found.name}: doesn't run: {found.fault}"
+        return f"{found.name}: doesn't run: {found.error}"
     if found.paused:
         return f"{found.name}: paused ({describe_expression(found, schedule_view(cluster, context))})"
     runs = [run for run in found.runs(FREQUENT_RUNS * days + 1, without_horizon=True) if run <= until]
     if len(runs) > FREQUENT_RUNS * days:
-        held = f", paused until {found.horizon:%Y-%m-%d %H:%M} UTC" if found.horizon is not None else ""
+        held = f", skipping until {in_both_zones(found.horizon, context)}" if found.horizon is not None else ""
         return f"{found.name}: {describe_expression(found, schedule_view(cluster, context))}{held}"
     held_until = found.horizon or context.now
     return [CalendarEntry(run, found.name, cluster, skipped=run <= held_until) for run in runs]
 
 
-def _rows(entries: list[CalendarEntry], context: PlanContext, *, several: bool) -> Iterable[tuple[str, ...]]:
-    """The day once, where it begins."""
+def _rows(entries: list[CalendarEntry], context: PlanContext, *, is_fleet: bool) -> Iterable[tuple[str, ...]]:
+    """The day is shown once, in its first row."""
     before = ""
     for entry in entries:
         shown = entry.at.astimezone(zone_of(context.timezone))
         day = shown.strftime("%a %Y-%m-%d")
-        where = (entry.cluster,) if several else ()
+        where = (entry.cluster,) if is_fleet else ()
         yield (
             day if day != before else "",
             shown.strftime("%H:%M"),

@@ -1,4 +1,4 @@
-"""`schedule create`: translation, then guards and the next runs."""
+"""`schedule create`: the Schedule that the velero CLI would create, checks, and the next runs."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from policy.reach import schedule_reach
 
 DESCRIPTION = "velero-chatops.io/description"
 DELETE_BACKUPS = "velero-chatops.io/delete-backups"
-LONGEST_DESCRIPTION = 300
-MOST_SKIPPED = 100
+MAX_DESCRIPTION_LENGTH = 300
+MAX_FIRST_SKIPS = 100
 
 OUR_FLAGS: tuple[Flag, ...] = (
     Flag("skip", INT, "Number of first runs to skip", group="When", ours=True),
@@ -97,7 +97,7 @@ def plan(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
             *when_guards(manifest, facts, context),
             *resource_policy.guards(cmd, facts),
             *(version_guards(context) if until is not None else ()),
-            *_unused(cmd),
+            *_unused_flag_guards(cmd),
         ),
         cli=_line(cmd, steps, facts, context),
         summary=f"Create schedule {name}",
@@ -107,16 +107,16 @@ def plan(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
     )
 
 
-def _unused(cmd: Command) -> tuple[Guard, ...]:
-    """The velero CLI takes this flag and does nothing with it."""
+def _unused_flag_guards(cmd: Command) -> tuple[Guard, ...]:
+    """The velero CLI accepts --annotations here and ignores it."""
     if not cmd.pairs("annotations"):
         return ()
-    text = f"Velero takes --annotations for a new schedule and ignores it. Set it afterwards: schedule edit {cmd.name}."
+    text = f"Velero ignores --annotations for a new schedule. Set them afterwards: `schedule edit {cmd.name} --annotations …`."
     return (Guard("unused-flags", Level.REFUSE, text),)
 
 
 def _line(cmd: Command, steps: tuple[Step, ...], facts: Facts, context: PlanContext) -> str:
-    """A preset is spelled out: Velero has no word for it."""
+    """The equivalent command line. A preset is written as its cron expression: Velero has no presets."""
     cmd = replace(cmd, flags={**cmd.flags, "schedule": expression(cmd)})
     full = spec.spec_as_flags(steps[-1].manifest["spec"]["template"]) or {}
     return equivalent_command.equivalent_of_create(
@@ -130,10 +130,12 @@ def _line(cmd: Command, steps: tuple[Step, ...], facts: Facts, context: PlanCont
 
 
 def with_description(cmd: Command, manifest: Json, ours: namespace_presets.ResolvedScope | None = None) -> Json:
-    """What the CLI has no field for stands in annotations; an application's template fills what was not said."""
+    """Adds annotations for what Velero has no field for; an application's template fills the fields that were not given."""
     text = cmd.text("description")
-    if len(text) > LONGEST_DESCRIPTION:
-        raise UsageError(f"The description has {counted(len(text), 'sign')}; it may have {LONGEST_DESCRIPTION}.")
+    if len(text) > MAX_DESCRIPTION_LENGTH:
+        raise UsageError(
+            f"The description has {counted(len(text), 'character')}; the limit is {MAX_DESCRIPTION_LENGTH}."
+        )
     marks = {DESCRIPTION: text, DELETE_BACKUPS: "true" if cmd.is_true("delete-backups") else ""}
     given = {**(ours.annotations if ours else {}), **{key: value for key, value in marks.items() if value}}
     if given:
@@ -147,8 +149,8 @@ def _skipped(cmd: Command, found: Forecast) -> datetime | None:
     if not cmd.has_flag("skip"):
         return None
     count = cmd.number("skip")
-    if not 1 <= count <= MOST_SKIPPED:
-        raise UsageError(f"--skip must be from 1 to {MOST_SKIPPED}, not {count}.")
+    if not 1 <= count <= MAX_FIRST_SKIPS:
+        raise UsageError(f"--skip must be from 1 to {MAX_FIRST_SKIPS}, not {count}.")
     return found.nth(count)
 
 

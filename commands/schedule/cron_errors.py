@@ -1,11 +1,11 @@
-"""Why Velero would refuse a cron expression, in words for people; Velero's own stand beside them."""
+"""Explains Velero's errors about cron expressions; Velero's own message is shown next to the explanation."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 
-_WORDS: Sequence[tuple[str, str]] = (
+_EXPLANATIONS: Sequence[tuple[str, str]] = (
     (r"slice bounds out of range|missing fields after timezone", "it has a time zone but no cron fields"),
     (r"non-empty valid Cron expression", "it's empty"),
     (
@@ -31,9 +31,9 @@ _WORDS: Sequence[tuple[str, str]] = (
 )
 
 
-def explain_cron_error(fault: str) -> str:
-    """`fault` as Velero writes it; empty where nobody foresaw it."""
-    for pattern, words in _WORDS:
-        if found := re.search(pattern, fault):
-            return words.format(*found.groups())
+def explain_cron_error(message: str) -> str:
+    """`message` is Velero's; returns nothing for a message that isn't known."""
+    for pattern, text in _EXPLANATIONS:
+        if found := re.search(pattern, message):
+            return text.format(*found.groups())
     return ""

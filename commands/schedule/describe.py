@@ -1,4 +1,4 @@
-"""`schedule describe`: one schedule with all that bears on whether it will run, and how it fared."""
+"""`schedule describe`: a schedule, whether and when it will run, and its recent results."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from commands.planning.facts import Facts, FactsByCluster, Needs, ObjectNeed
 from commands.schedule.create import DESCRIPTION
 from commands.schedule.delete import backups_of_schedule
 from commands.schedule.forecast import Forecast, forecast_lines, in_both_zones, list_runs, make_forecast
-from commands.schedule.get import all_schedules, buttons, status_text
+from commands.schedule.get import buttons, check_exist, format_ttl, status_text
 from commands.schedule.intent import intent_need, read_intent
 from domain.answer import Answer, Fields, Part, Table, Text, Tone
 from domain.errors import ClusterError
 from domain.json_types import Json
+from domain.schedule_intent import IntentKind
 from store.tables.schedules import ScheduleState
 from velero.phases import BACKUP_PHASES
 
-LAST_RUNS = 10
+MAX_RUNS_SHOWN = 10
 
 
 def needs(cmd: Command, known: Facts) -> Needs:
@@ -38,7 +39,7 @@ def answer(cmd: Command, world: FactsByCluster, context: PlanContext) -> Answer:
     facts = next(iter(world.values()))
     if isinstance(facts, ClusterError):
         raise facts
-    all_schedules(cmd, facts)
+    check_exist(cmd, facts)
     parts: list[Part] = []
     tone = Tone.PLAIN
     for name in cmd.names:
@@ -60,7 +61,7 @@ def _parts(item: Json, found: Forecast, facts: Facts, context: PlanContext) -> l
     parts += [Text(error, untrusted=True) for error in object_fields.status(item).get("validationErrors") or []]
     parts.append(Fields(tuple((label, value) for label, value in _fields(item, found, state, runs, context) if value)))
     if runs:
-        parts.append(_table(runs[-LAST_RUNS:][::-1], context))
+        parts.append(_table(runs[-MAX_RUNS_SHOWN:][::-1], context))
     return parts
 
 
@@ -73,13 +74,16 @@ def _fields(
     return [
         ("Status", status_text(item, found, state)),
         ("Description", str(object_fields.annotations_of(item).get(DESCRIPTION) or "")),
-        ("Paused or skipping", _held(found, state, context)),
+        (
+            "Paused" if found.paused or (state and state.kind is IntentKind.PAUSE) else "Skipping",
+            _held(found, state, context),
+        ),
         ("Namespaces", ", ".join(map(str, template.get("includedNamespaces") or ["*"]))),
         ("Excluded namespaces", ", ".join(map(str, template.get("excludedNamespaces") or []))),
         ("Storage location", str(template.get("storageLocation") or "default")),
         (
             "Keep for",
-            str(template.get("ttl") or "") if template.get("ttl") not in {None, "0s"} else "720h0m0s (default)",
+            format_ttl(template.get("ttl")),
         ),
         ("Selector", json.dumps(template["labelSelector"]) if template.get("labelSelector") else ""),
         ("Last backup", _when(found.marks.last_backup, context)),
@@ -127,7 +131,7 @@ def _good(good: list[Json], context: PlanContext) -> str:
 def _items(good: list[Json]) -> str:
     counts = [
         object_fields.number((object_fields.status(each).get("progress") or {}).get("totalItems"))
-        for each in good[-LAST_RUNS:]
+        for each in good[-MAX_RUNS_SHOWN:]
     ]
     return (
         f"{counts[-1]} in the last run; {min(counts)}–{max(counts)} in the last {len(counts)} runs"

@@ -1,4 +1,4 @@
-"""`schedule edit`: any field, as the smallest merge patch, with the horizon in the same patch so that nothing fires by it."""
+"""`schedule edit`: any field as the smallest merge patch, with the horizon in the same patch so that no run starts because of it."""
 
 from __future__ import annotations
 
@@ -62,12 +62,15 @@ def needs(cmd: Command, known: Facts) -> Needs:
 def plan(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
     live = facts.get("schedules", cmd.name)
     if live is None:
-        raise NotFound(f"Schedule `{cmd.name}` doesn't exist.", nearest=facts.nearest("schedules", cmd.name))
+        raise NotFound(
+            f"Schedule `{cmd.name}` doesn't exist in {context.cluster.name}.",
+            nearest=facts.nearest("schedules", cmd.name),
+        )
     template.check_command(cmd, facts)
     change = patch(cmd, live)
     after = apply_merge_patch(live, change)
-    before_outlook = make_forecast(live, context.cluster, context.now)
-    full = _with_horizon(change, before_outlook)
+    before_forecast = make_forecast(live, context.cluster, context.now)
+    full = _with_horizon(change, before_forecast)
     uid = str(live["metadata"].get("uid", ""))
     about = cluster_facts(facts, context)
     final = make_forecast(apply_merge_patch(live, full), context.cluster, context.now)
@@ -91,7 +94,7 @@ def plan(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
 
 
 def patch(cmd: Command, live: Json) -> Json:
-    """The smallest merge patch that makes the live object what the flags say, without the horizon."""
+    """The smallest merge patch that gives the live object the values of the flags, without the horizon."""
     wanted = template.backup_spec(cmd)
     fields = {
         template.SPEC_FIELDS[flag]: wanted.get(template.SPEC_FIELDS[flag])
@@ -125,12 +128,12 @@ def _top(cmd: Command) -> Json:
 
 
 def _norm(value: Any) -> Any:
-    """Absent and zero are one to Velero."""
+    """Absent and zero are the same to Velero."""
     return value or None
 
 
 def spec_delta(live: Mapping[str, Any], wanted: Mapping[str, Any]) -> Json:
-    """Merge patch (RFC 7386) over the fields of `wanted`; None or empty there takes the field away."""
+    """A merge patch (RFC 7386) for the fields of `wanted`; None or an empty value removes the field."""
     change: Json = {}
     for key, value in wanted.items():
         there = live.get(key)
@@ -147,7 +150,7 @@ def spec_delta(live: Mapping[str, Any], wanted: Mapping[str, Any]) -> Json:
 
 
 def _marks(cmd: Command, live: Json) -> Json:
-    """Labels and annotations that are given are set; the others stay."""
+    """Sets the given labels and annotations; the others are unchanged."""
     meta = mapping(live.get("metadata"))
     found: Json = {}
     given = with_description(cmd, {"metadata": {}})["metadata"].get("annotations", {})
@@ -164,10 +167,10 @@ def _marks(cmd: Command, live: Json) -> Json:
 
 
 def _with_horizon(change: Json, found: Forecast) -> Json:
-    """A changed spec wakes the server, and what is overdue by the new one would start at once."""
+    """Velero checks a changed spec at once, and a run that is overdue by the new expression would start."""
     if "spec" not in change:
         return change
-    return {**change, "status": {"lastSkipped": horizon.format_horizon(horizon.horizon_removed(found))}}
+    return {**change, "status": {"lastSkipped": horizon.format_horizon(horizon.horizon_without_overdue(found))}}
 
 
 def _guards(
@@ -176,7 +179,7 @@ def _guards(
     guards = [
         *checks.label_guards(cmd),
         *checks.spec_guards(spec(after).get("template") or {}, facts),
-        *_frozen(cmd),
+        *_create_only_guards(cmd),
     ]
     if not change:
         return tuple(guards)
@@ -188,8 +191,8 @@ def _guards(
     return tuple(guards)
 
 
-def _frozen(cmd: Command) -> tuple[Guard, ...]:
-    """Taking them without obeying them would change something else than was asked for."""
+def _create_only_guards(cmd: Command) -> tuple[Guard, ...]:
+    """These flags belong to create: accepting them here would silently ignore them."""
     given = [flag for flag in ("type", "app", "resource-policy", "namespaces") if cmd.has_flag(flag)]
     if not given:
         return ()
@@ -198,7 +201,7 @@ def _frozen(cmd: Command) -> tuple[Guard, ...]:
 
 
 def _intent(live: Json, full: Json, final: Forecast, facts: Facts, uid: str) -> ScheduleIntent:
-    """What was promised goes on to hold, with the runs of the new times."""
+    """Promised skips stay in force, for the runs at the new times."""
     state = read_intent(facts, live)
     seal = spec_hash(spec(apply_merge_patch(live, full)))
     skips = tuple(final.skipped(final.horizon)) if final.horizon is not None else ()

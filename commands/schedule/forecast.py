@@ -1,4 +1,4 @@
-"""What a schedule will do: its expression as this server reads it, what the server counts from, and the runs that come."""
+"""What a schedule will do: its expression as this server parses it, the times it counts from, and its next runs."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from velero.cron import expression, schedule_clock
 from velero.cron.description import describe
 from velero.cron.schedule_clock import ScheduleTimes
 
-SHOWN = 3
+RUNS_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """`schedule` is None where the server refuses the expression; `fault` is why."""
+    """`schedule` is None where Velero rejects the expression; `error` is why."""
 
     name: str
     expr: str
     schedule: expression.CronSchedule | None
-    fault: str
+    error: str
     marks: ScheduleTimes
     paused: bool
     now: datetime
 
     @property
     def horizon(self) -> datetime | None:
-        """Until when nothing fires; None when that has passed."""
+        """Until when no run starts; None if that has passed."""
         until = self.marks.last_skipped
         return until if until is not None and until > self.now else None
 
-    def runs(self, count: int = SHOWN, *, without_horizon: bool = False) -> list[datetime]:
-        """The coming ones. Of a paused schedule: those that there would be."""
+    def runs(self, count: int = RUNS_SHOWN, *, without_horizon: bool = False) -> list[datetime]:
+        """The next runs; of a paused schedule, the ones that it would have."""
         if self.schedule is None:
             return []
         horizon = None if without_horizon else self.marks.last_skipped
@@ -62,7 +62,7 @@ class Forecast:
 
     @property
     def period(self) -> float | None:
-        """Seconds of the widest gap among the coming runs."""
+        """The longest gap between the next runs, in seconds."""
         gaps = self._gaps()
         return max(gaps) if gaps else None
 
@@ -77,17 +77,17 @@ class Forecast:
 
 
 def make_forecast(item: Json, view: ClusterView, now: datetime) -> Forecast:
-    """Of a Schedule object, as the server of this cluster sees it."""
+    """The forecast of a Schedule object, as this cluster's server would decide."""
     spec, status = object_fields.spec(item), object_fields.status(item)
     expr = str(spec.get("schedule") or "")
-    found, fault = parse_expression(expr, view)
+    found, error = parse_expression(expr, view)
     created = object_fields.parse_time((item.get("metadata") or {}).get("creationTimestamp"))
     marks = ScheduleTimes(
         created or now,
         object_fields.parse_time(status.get("lastBackup")),
         object_fields.parse_time(status.get("lastSkipped")),
     )
-    return Forecast(object_fields.name(item), expr, found, fault, marks, spec.get("paused") is True, now)
+    return Forecast(object_fields.name(item), expr, found, error, marks, spec.get("paused") is True, now)
 
 
 def parse_expression(expr: str, view: ClusterView) -> tuple[expression.CronSchedule | None, str]:
@@ -110,7 +110,7 @@ def describe_expression(found: Forecast, view: ClusterView) -> str:
 def forecast_lines(found: Forecast, context: PlanContext) -> tuple[str, ...]:
     """The schedule in words, and its next three runs in the reader's zone and the server's."""
     if found.schedule is None:
-        return (f"{found.name}: Velero rejects `{found.expr}`: {found.fault}",)
+        return (f"{found.name}: Velero rejects `{found.expr}`: {found.error}",)
     said = [f"{found.name} runs {describe_expression(found, context.cluster)} ({found.expr})."]
     if found.paused:
         return (*said, "Paused: no next run.")
@@ -142,7 +142,7 @@ def list_runs(runs: Iterable[datetime], where: str) -> str:
 
 
 def in_both_zones(at: datetime, context: PlanContext) -> str:
-    """One instant in the reader's zone, and in the server's where that shows another clock."""
+    """A time in the reader's zone, and in the server's where its clock differs."""
     mine, server = context.timezone or "UTC", context.cluster.velero_timezone
     if at.astimezone(zone_of(mine)).utcoffset() == at.astimezone(zone_of(server)).utcoffset():
         return f"{format_clock(at, mine)} {mine}"

@@ -1,4 +1,4 @@
-"""`schedule get`: the list, with words and the next run."""
+"""`schedule get`: the schedules, when they run in words, and their next runs."""
 
 from __future__ import annotations
 
@@ -17,11 +17,14 @@ from commands.schedule.forecast import Forecast, describe_expression, forecast_l
 from commands.schedule.intent import intent_need, read_intent
 from domain.answer import Answer, Button, Code, Part, Table, Text, Tone
 from domain.counting import counted
+from domain.duration import BadDuration, format_human
+from domain.duration import parse as parse_duration
 from domain.errors import ClusterError, NotFound
 from domain.json_types import Json
 from store.tables.schedules import ScheduleState
 
 Row = tuple[str, Json, Forecast, ScheduleState | None]
+VELERO_DEFAULT_TTL = "Velero's default (30 days unless changed)"
 
 
 def needs(cmd: Command, known: Facts) -> Needs:
@@ -38,26 +41,22 @@ def answer(cmd: Command, world: FactsByCluster, context: PlanContext) -> Answer:
         if isinstance(facts, ClusterError):
             parts.append(Text(f"Cluster {cluster} couldn't be read: {facts.text}", untrusted=True))
             continue
-        all_schedules(cmd, facts)
+        check_exist(cmd, facts)
         rows += _rows(cluster, facts, context)
     rows.sort(key=lambda row: (row[2].name, row[0]))
     if cmd.text("output") in {"json", "yaml"}:
         return Answer(counted(len(rows), "schedule"), (*parts, _dump(cmd, [row[1] for row in rows])))
-    several = len(world) > 1
+    is_fleet = len(world) > 1
     if rows:
         parts.append(
-            Table(_columns(cmd, several=several), tuple(_cells(cmd, row, context, several=several) for row in rows))
+            Table(_columns(cmd, is_fleet=is_fleet), tuple(_cells(cmd, row, context, is_fleet=is_fleet) for row in rows))
         )
     if len(rows) == 1:
         local = PlanContext(context.now, context.new_id, schedule_view(rows[0][0], context), timezone=context.timezone)
         parts += [Text(line, untrusted=True) for line in forecast_lines(rows[0][2], local)]
-    tone = (
-        Tone.WARNING
-        if any(isinstance(part, Text) and "couldn't be read" in part.body for part in parts)
-        else Tone.PLAIN
-    )
+    failed = any(isinstance(facts, ClusterError) for facts in world.values())
     headline = counted(len(rows), "schedule") if rows else "No schedules found."
-    return Answer(headline, tuple(parts), tone, buttons=_buttons(rows))
+    return Answer(headline, tuple(parts), Tone.WARNING if failed else Tone.PLAIN, buttons=_buttons(rows))
 
 
 def _rows(cluster: str, facts: Facts, context: PlanContext) -> list[Row]:
@@ -72,14 +71,17 @@ def schedule_view(cluster: str, context: PlanContext) -> ClusterView:
     return context.clusters.get(cluster) or context.cluster
 
 
-def all_schedules(cmd: Command, facts: Facts) -> None:
+def check_exist(cmd: Command, facts: Facts) -> None:
+    """Raises NotFound for the first schedule that doesn't exist."""
     for name in cmd.names:
         if facts.get("schedules", name) is None:
-            raise NotFound(f"Schedule `{name}` doesn't exist.", nearest=facts.nearest("schedules", name))
+            raise NotFound(
+                f"Schedule `{name}` doesn't exist in {facts.cluster}.", nearest=facts.nearest("schedules", name)
+            )
 
 
 def status_text(item: Json, found: Forecast, state: ScheduleState | None = None) -> str:
-    """Velero's phase, and in plain words what it means."""
+    """Velero's phase and what it means."""
     phase = str(object_fields.status(item).get("phase") or "")
     if phase == "FailedValidation":
         return "FailedValidation (doesn't run)"
@@ -89,23 +91,32 @@ def status_text(item: Json, found: Forecast, state: ScheduleState | None = None)
         return f"{phase or 'New'} (skipping)"
     if not phase:
         return "New (not processed by Velero yet)"
-    return f"{phase} ({'active' if found.marks.last_backup else 'no run yet'})"
+    return f"{phase} ({'active' if found.marks.last_backup else 'no runs yet'})"
+
+
+def format_ttl(ttl: object) -> str:
+    """`30 days`; a value that isn't a duration is shown as it is."""
+    try:
+        span = parse_duration(str(ttl or "0s"))
+    except BadDuration:
+        return str(ttl)
+    return format_human(span) if span else VELERO_DEFAULT_TTL
 
 
 def paused_by(state: ScheduleState | None) -> str:
     if state is None or not state.paused:
         return ""
-    return "  outside Slack" if state.paused_outside else f" by {state.who}" if state.who else ""
+    return " outside Slack" if state.paused_outside else f" by {state.who}" if state.who else ""
 
 
-def _columns(cmd: Command, *, several: bool) -> tuple[str, ...]:
+def _columns(cmd: Command, *, is_fleet: bool) -> tuple[str, ...]:
     names = ["NAME", "STATUS", "SCHEDULE", "WORDS", "NEXT RUN", "LAST BACKUP", "LAST SKIPPED", "KEEP FOR", "PAUSED"]
     wide = ["CREATED", "STORAGE LOCATION", "SELECTOR"] if cmd.text("output") == "wide" else []
     extra = [*cmd.strings("label-columns"), *(["LABELS"] if cmd.is_true("show-labels") else [])]
-    return (*(["CLUSTER"] if several else []), *names, *wide, *extra)
+    return (*(["CLUSTER"] if is_fleet else []), *names, *wide, *extra)
 
 
-def _cells(cmd: Command, row: Row, context: PlanContext, *, several: bool) -> tuple[str, ...]:
+def _cells(cmd: Command, row: Row, context: PlanContext, *, is_fleet: bool) -> tuple[str, ...]:
     cluster, item, found, state = row
     template = object_fields.spec(item).get("template") or {}
     runs = [] if found.paused else found.runs(1)
@@ -117,7 +128,7 @@ def _cells(cmd: Command, row: Row, context: PlanContext, *, several: bool) -> tu
         format_clock(runs[0], context.timezone) if runs else "-",
         object_fields.relative_time(found.marks.last_backup, context.now),
         object_fields.format_time(found.marks.last_skipped, context.timezone) if found.marks.last_skipped else "-",
-        str(template.get("ttl") or "0s"),
+        format_ttl(template.get("ttl")),
         "true" if found.paused else "false",
     ]
     if cmd.text("output") == "wide":
@@ -130,7 +141,7 @@ def _cells(cmd: Command, row: Row, context: PlanContext, *, several: bool) -> tu
     cells += [str(marks.get(key, "")) for key in cmd.strings("label-columns")]
     if cmd.is_true("show-labels"):
         cells.append(",".join(f"{key}={value}" for key, value in sorted(marks.items())) or "<none>")
-    return (*([cluster] if several else []), *cells)
+    return (*([cluster] if is_fleet else []), *cells)
 
 
 def _buttons(rows: list[Row]) -> tuple[Button, ...]:

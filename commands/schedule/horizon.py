@@ -1,7 +1,7 @@
-"""The arithmetic of the horizon `status.lastSkipped` (DESIGN §7), and the patches that move it.
+"""The horizon `status.lastSkipped`: until then Velero starts no run of a schedule. Computes it and the patches that move it.
 
-The server keeps it: it outlives us and needs no timer. Everything here is pure and in whole seconds, since Kubernetes
-keeps no more.
+Velero's own status stores it, so a skip or a pause needs no timer and outlives the bot. Everything is pure and in whole seconds,
+since Kubernetes stores no fractions.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from domain.plan import Step, StepMode, StepVerb
 
 
 def whole_seconds(at: datetime) -> datetime:
-    """Cut off: occurrences are whole seconds, so none lies in what is lost."""
+    """Rounds down: runs are due at whole seconds, so none is lost."""
     return at.astimezone(UTC).replace(microsecond=0)
 
 
@@ -24,13 +24,13 @@ def format_horizon(at: datetime) -> str:
     return whole_seconds(at).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def horizon_removed(found: Forecast) -> datetime:
-    """Nothing overdue fires, a skip in force stays: max(now, horizon)."""
+def horizon_without_overdue(found: Forecast) -> datetime:
+    """The horizon with which no overdue run starts and a skip in force stays: max(now, horizon)."""
     return max(whole_seconds(found.now), found.horizon or whole_seconds(found.now))
 
 
 def horizon_after_unskip(found: Forecast, before: datetime | None = None) -> datetime:
-    """Never null: what was passed over would count as overdue."""
+    """The horizon after a cancelled skip. Never empty: the runs that were passed over would count as overdue."""
     earlier = before if before is not None and before <= found.now else None
     known = [each for each in (earlier, found.last_passed) if each is not None]
     return max(known, default=found.marks.last_run)
@@ -43,18 +43,18 @@ def horizon_patch(name: str, uid: str, namespace: str, body: Json) -> Step:
 
 
 def body(*, spec: Json | None = None, until: datetime | None = None) -> Json:
-    made: dict[str, Any] = {}
+    patch: dict[str, Any] = {}
     if spec:
-        made["spec"] = spec
+        patch["spec"] = spec
     if until is not None:
-        made["status"] = {"lastSkipped": format_horizon(until)}
-    return made
+        patch["status"] = {"lastSkipped": format_horizon(until)}
+    return patch
 
 
 def refresh_horizon(step: Step, now: datetime) -> Step:
-    """A patch that waited (for an approval, a cluster, a restart) must not fire what fell due meanwhile.
+    """Moves the horizon of a patch that waited (for an approval, a cluster, a restart), so that no run starts that became due.
 
-    Only where spec and horizon go together: a horizon alone wakes nobody.
+    Only where spec and horizon change together: Velero doesn't check a schedule because of its horizon alone.
     """
     until = (step.manifest.get("status") or {}).get("lastSkipped")
     if not until or datetime.fromisoformat(until) >= whole_seconds(now):

@@ -57,14 +57,14 @@ def read_intent(facts: Facts, schedule: Json) -> ScheduleState | None:
     return found if found is not None and found.uid == uid else None
 
 
-def void(now: datetime, state: ScheduleState) -> str:
+def ended_promise_text(now: datetime, state: ScheduleState) -> str:
     """A sentence on the promise that ends with a schedule, or nothing: a new schedule with its name runs."""
     ahead = state.horizon is not None and state.horizon > now
     if state.horizon is None or not ahead or state.horizon_outside:
         return ""
     what = "pause" if state.kind is IntentKind.PAUSE else "skip"
     by = f" that {state.who} requested" if state.who else ""
-    return f"The {what} until {state.horizon:%Y-%m-%d %H:%M} UTC{by} is void."
+    return f"The {what} until {state.horizon:%Y-%m-%d %H:%M} UTC{by} no longer applies."
 
 
 def record_intent(tx: Transaction, operation: Operation, plan: Plan, now: datetime, made: Sequence[Json] = ()) -> None:

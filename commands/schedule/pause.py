@@ -1,4 +1,4 @@
-"""`schedule pause`: with an end it is a horizon, which ends by itself; without one it is `spec.paused`."""
+"""`schedule pause`: with an end it sets the horizon, which passes by itself; without one it sets `spec.paused`."""
 
 from __future__ import annotations
 
@@ -52,13 +52,15 @@ def plan(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
     more = version_guards(context) if until is not None else ()
 
     def decide(subject: BulkSubject) -> Change:
-        return _until(subject, until, context) if until is not None else _open(subject, cmd)
+        return (
+            _pause_until(subject, until, context) if until is not None else _pause_until_resumed(subject, cmd, context)
+        )
 
     return bulk.plan(cmd, facts, context, decide, more)
 
 
 def pause_end(cmd: Command, context: PlanContext) -> datetime | None:
-    """When the pause ends; None: never by itself. Raises UsageError."""
+    """When the pause ends; None for a pause until it is resumed. Raises UsageError."""
     if cmd.has_flag("until") and cmd.has_flag("for"):
         raise UsageError("--until and --for can't be combined.", fix="Use one of them.")
     if cmd.has_flag("for"):
@@ -84,45 +86,44 @@ def _reachable(context: PlanContext, span: int) -> datetime:
         raise UsageError("--for is too far in the future.") from None
 
 
-def _open(subject: BulkSubject, cmd: Command) -> Change:
-    if subject.outlook.paused:
-        return Change({}, note=f"{subject.name} is already paused{_since(subject)}.")
-    forget = horizon.horizon_removed(subject.outlook) if cmd.optional_bool("skip-immediately") else None
-    intent = _intent(subject, horizon_at=subject.outlook.horizon or forget, paused=True)
+def _pause_until_resumed(subject: BulkSubject, cmd: Command, context: PlanContext) -> Change:
+    if subject.forecast.paused:
+        return Change({}, note=f"`{subject.name}` is already paused{_since(subject, context)}.")
+    until = horizon.horizon_without_overdue(subject.forecast) if cmd.optional_bool("skip-immediately") else None
+    intent = _intent(subject, horizon_at=subject.forecast.horizon or until, paused=True)
     note = f"`{subject.name}` is paused until you resume it."
-    return Change(horizon.body(spec={"paused": True}, until=forget), intent, note)
+    return Change(horizon.body(spec={"paused": True}, until=until), intent, note)
 
 
-def _since(subject: BulkSubject) -> str:
+def _since(subject: BulkSubject, context: PlanContext) -> str:
     state = subject.state
     if state is None or not state.paused or state.since is None or state.paused_outside:
         return " (paused outside Slack)"
     why = f", {state.reason}" if state.reason else ""
-    return f" since {state.since:%Y-%m-%d %H:%M} UTC by {state.who}{why}"
+    return f" since {in_both_zones(state.since, context)} by {state.who}{why}"
 
 
-def _until(subject: BulkSubject, until: datetime, context: PlanContext) -> Change:
-    """Until T. A longer skip that is in force stays; a pause of ours is moved, later or earlier."""
-    there = subject.outlook.horizon
+def _pause_until(subject: BulkSubject, until: datetime, context: PlanContext) -> Change:
+    """Pauses until a time. A longer skip stays in force; an earlier pause by the bot is moved, later or earlier."""
+    current = subject.forecast.horizon
     end = horizon.whole_seconds(until)
-    if there is not None and there > end and not subject.is_pause:
-        end = there
-    spec_change: Json = {"paused": False} if subject.outlook.paused else {}
+    if current is not None and current > end and not subject.is_pause:
+        end = current
+    spec_change: Json = {"paused": False} if subject.forecast.paused else {}
     if spec_change and spec(subject.item).get("skipImmediately") is True:
         spec_change["skipImmediately"] = False
-    if not spec_change and there == end:
-        return Change({}, note=f"{subject.name} is already paused until {in_both_zones(end, context)}.")
-    skips = tuple(subject.outlook.skipped(end))
+    if not spec_change and current == end:
+        return Change({}, note=f"`{subject.name}` is already paused until {in_both_zones(end, context)}.")
+    skips = tuple(subject.forecast.skipped(end))
     intent = _intent(subject, horizon_at=end, paused=False, skips=skips)
-    guards = () if skips else (_nothing(subject, end, context),)
+    guards = () if skips else (_skips_nothing_guard(subject, end, context),)
     count = f"{len(skips)}{' or more' if len(skips) >= 100 else ''} {plural_of(len(skips), 'run')}"
-    note = (
-        f"{subject.name} is paused until {in_both_zones(end, context)}: {count} will not happen. It goes on by itself."
-    )
+    skipped = f"{count} {'is' if len(skips) == 1 else 'are'} skipped." if skips else "No runs are due until then."
+    note = f"`{subject.name}` is paused until {in_both_zones(end, context)}. {skipped} It resumes automatically."
     return Change(horizon.body(spec=spec_change, until=end), intent, note, guards)
 
 
-def _nothing(subject: BulkSubject, end: datetime, context: PlanContext) -> Guard:
+def _skips_nothing_guard(subject: BulkSubject, end: datetime, context: PlanContext) -> Guard:
     text = f"{subject.name} has no run before {in_both_zones(end, context)}, so this pause skips nothing."
     return Guard("pauses-nothing", Level.WARN, text)
 

@@ -1,4 +1,4 @@
-"""`schedule pause --while OPERATION`: held as the restore itself would hold them, as long as it waits or runs. Pure."""
+"""`schedule pause --while OPERATION`: pauses schedules as `--hold-schedules` does, while a restore waits or runs. Pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from domain.reach import Reach
 from policy.reach import schedule_reach, union_reach
 
 WHILE_FLAG = "while"
-OVER = "The restore has already finished, so the schedules weren't paused."
+RESTORE_FINISHED_TEXT = "The restore has already finished, so the schedules weren't paused."
 
 
 def needs(cmd: Command, known: Facts) -> Needs:
@@ -46,7 +46,7 @@ def plan(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
         guards=(*selection.missing_guards(cmd, facts, "schedules", "schedule"), *version_guards(context)),
         summary=_summary(waiting, [object_fields.name(item) for item in held]),
         evidence={"held for": cmd.text(WHILE_FLAG)},
-        notes=(_ends(),) if held else (),
+        notes=(_end_note(),) if held else (),
     )
 
 
@@ -57,11 +57,15 @@ def _restore(operation: str, facts: Facts) -> conflicts.PendingRestore | None:
 
 def _summary(waiting: conflicts.PendingRestore | None, names: list[str]) -> str:
     if waiting is None:
-        return OVER
+        return RESTORE_FINISHED_TEXT
     which = f"restore {waiting.name}" if waiting.name else "the restore"
-    return f"Pause {', '.join(names)} while {which} waits or runs" if names else "Already paused."
+    return (
+        f"Pause {', '.join(names)} while {which} waits or runs"
+        if names
+        else "All of these schedules are already paused."
+    )
 
 
-def _ends() -> str:
+def _end_note() -> str:
     span = counted(schedule_hold.HOLD_LENGTH // timedelta(minutes=1), "minute")
     return f"The pause lasts {span} and is renewed while the restore waits or runs. The schedules resume automatically afterwards."

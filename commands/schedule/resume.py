@@ -1,4 +1,4 @@
-"""`schedule resume` (the CLI's `unpause`): goes on, and by default makes up for nothing."""
+"""`schedule resume` (the CLI's `unpause`). By default, missed runs are not started."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ FLAGS: tuple[Flag, ...] = (
 
 
 def plan(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
-    makes_up = run_missed(cmd)
+    starts_missed = run_missed(cmd)
 
     def decide(subject: BulkSubject) -> Change:
-        if subject.outlook.paused:
-            return _unpaused(subject, makes_up=makes_up)
-        return _ended_early(subject, context, makes_up=makes_up)
+        if subject.forecast.paused:
+            return _unpause(subject, starts_missed=starts_missed)
+        return _end_early(subject, context, starts_missed=starts_missed)
 
     return bulk.plan(cmd, facts, context, decide)
 
@@ -51,41 +51,41 @@ def run_missed(cmd: Command) -> bool:
     return cmd.is_true("run-missed") or cmd.optional_bool("skip-immediately") is False
 
 
-def _unpaused(subject: BulkSubject, *, makes_up: bool) -> Change:
+def _unpause(subject: BulkSubject, *, starts_missed: bool) -> Change:
     change: Json = {"paused": False}
     if spec(subject.item).get("skipImmediately") is True:
-        change["skipImmediately"] = False  # the server would set the horizon back to now
-    until = None if makes_up else horizon.horizon_removed(subject.outlook)
-    intent = _intent(subject, subject.outlook.horizon)
-    return Change(horizon.body(spec=change, until=until), intent, _said(subject, makes_up=makes_up))
+        change["skipImmediately"] = False  # else Velero would set the horizon back to now
+    until = None if starts_missed else horizon.horizon_without_overdue(subject.forecast)
+    intent = _intent(subject, subject.forecast.horizon)
+    return Change(horizon.body(spec=change, until=until), intent, _note(subject, starts_missed=starts_missed))
 
 
-def _ended_early(subject: BulkSubject, context: PlanContext, *, makes_up: bool) -> Change:
-    there = subject.outlook.horizon
-    if there is None:
-        return Change({}, note=f"{subject.name} isn't paused.")
+def _end_early(subject: BulkSubject, context: PlanContext, *, starts_missed: bool) -> Change:
+    current = subject.forecast.horizon
+    if current is None:
+        return Change({}, note=f"`{subject.name}` isn't paused.")
     if subject.state is not None and subject.state.kind is IntentKind.SKIP:
-        note = f"{subject.name} isn't paused, but skips runs until {in_both_zones(there, context)}. Cancel the skip with `schedule unskip {subject.name}`."
+        note = f"`{subject.name}` isn't paused, but skips runs until {in_both_zones(current, context)}. Cancel the skip with `schedule unskip {subject.name}`."
         return Change({}, note=note)
     before = subject.before
-    until = horizon.horizon_after_unskip(subject.outlook, before)
-    if makes_up:
-        until = before if before is not None and before <= subject.outlook.now else subject.outlook.marks.last_run
-    return Change(horizon.body(until=until), _intent(subject, None), _said(subject, makes_up=makes_up))
+    until = horizon.horizon_after_unskip(subject.forecast, before)
+    if starts_missed:
+        until = before if before is not None and before <= subject.forecast.now else subject.forecast.marks.last_run
+    return Change(horizon.body(until=until), _intent(subject, None), _note(subject, starts_missed=starts_missed))
 
 
-def _said(subject: BulkSubject, *, makes_up: bool) -> str:
-    missed = subject.outlook.last_passed
-    if missed is None or subject.outlook.paused is False:
+def _note(subject: BulkSubject, *, starts_missed: bool) -> str:
+    missed = subject.forecast.last_passed
+    if missed is None or subject.forecast.paused is False:
         return f"`{subject.name}` is resumed."
-    if makes_up:
+    if starts_missed:
         return f"`{subject.name}` is resumed. One missed run starts within a minute."
-    return f"`{subject.name}` is resumed. Missed runs aren't started. To start one: `schedule resume {subject.name} --run-missed`."
+    return f"`{subject.name}` is resumed. Missed runs aren't started. To back up now: `schedule run {subject.name}`."
 
 
 def _intent(subject: BulkSubject, still: datetime | None) -> ScheduleIntent:
     kind = IntentKind.SKIP if still is not None else IntentKind.RUN
-    skips = tuple(subject.outlook.skipped(still)) if still is not None else ()
+    skips = tuple(subject.forecast.skipped(still)) if still is not None else ()
     return ScheduleIntent(
         subject.name,
         subject.uid,

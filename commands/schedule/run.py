@@ -1,4 +1,4 @@
-"""`schedule run`: a backup by the schedule's template now, as `backup create --from-schedule`."""
+"""`schedule run`: a backup from the schedule's template now, as `backup create --from-schedule`."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def needs(cmd: Command, known: Facts) -> Needs:
 
 
 def plan(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
-    made = backup.plan(_as_backup(cmd), facts, context)
+    created = backup.plan(_as_backup(cmd), facts, context)
     schedule = facts.get("schedules", cmd.name)
     notes = (
         forecast_lines(make_forecast(schedule, context.cluster, context.now), context) if schedule is not None else ()
     )
-    again = replace(_as_backup(cmd), names=(made.subject,))
-    made = replace(made, cli=velero_line(again, backup.CREATE.flags))
-    return replace(made, notes=(*made.notes, "The schedule's next run isn't affected.", *notes))
+    again = replace(_as_backup(cmd), names=(created.subject,))
+    created = replace(created, cli=velero_line(again, backup.CREATE.flags))
+    return replace(created, notes=(*created.notes, "The schedule's next run isn't affected.", *notes))
 
 
 RUN = Verb(

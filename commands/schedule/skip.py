@@ -1,4 +1,4 @@
-"""`schedule skip` and `schedule unskip`: exactly the next N runs, kept by the server."""
+"""`schedule skip` and `schedule unskip`: exactly the next N runs, through Velero's own horizon."""
 
 from __future__ import annotations
 
@@ -44,19 +44,19 @@ def plan(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
 
 
 def _skip(subject: BulkSubject, count: int, context: PlanContext, *, more: bool) -> Change:
-    if subject.outlook.paused:
-        return Change({}, note=f"{subject.name} is paused, so there is no run to skip.")
-    until = subject.outlook.nth(count, more=more)
+    if subject.forecast.paused:
+        return Change({}, note=f"`{subject.name}` is paused, so there is no run to skip.")
+    until = subject.forecast.nth(count, more=more)
     if until is None:
-        return Change({}, guards=(_no_runs(subject),))
-    there = subject.outlook.horizon
-    if there is not None and there >= until:
-        held = list_runs(subject.outlook.skipped(there)[:5], context.timezone)
+        return Change({}, guards=(_no_runs_guard(subject),))
+    current = subject.forecast.horizon
+    if current is not None and current >= until:
+        held = list_runs(subject.forecast.skipped(current)[:5], context.timezone)
         return Change(
             {},
-            note=f"{subject.name} already skips runs until {in_both_zones(there, context)}: {held}. Use --more to skip more.",
+            note=f"`{subject.name}` already skips runs until {in_both_zones(current, context)}: {held}. Use --more to skip more.",
         )
-    skips = tuple(subject.outlook.skipped(until))
+    skips = tuple(subject.forecast.skipped(until))
     intent = ScheduleIntent(
         subject.name,
         subject.uid,
@@ -66,25 +66,27 @@ def _skip(subject: BulkSubject, count: int, context: PlanContext, *, more: bool)
         skips=skips,
         spec_hash=spec_hash(spec(subject.item)),
     )
-    return Change(horizon.body(until=until), intent, _said(subject, skips, context), _near(subject, skips, context))
+    return Change(
+        horizon.body(until=until), intent, _note(subject, skips, context), _margin_guards(subject, skips, context)
+    )
 
 
-def _said(subject: BulkSubject, skips: tuple[datetime, ...], context: PlanContext) -> str:
+def _note(subject: BulkSubject, skips: tuple[datetime, ...], context: PlanContext) -> str:
     shown = list_runs(skips[:5], context.timezone) + (f" and {len(skips) - 5} more" if len(skips) > 5 else "")
-    return f"{subject.name} skips its next {'run' if len(skips) == 1 else counted(len(skips), 'run')}: {shown}."
+    return f"`{subject.name}` skips its next {'run' if len(skips) == 1 else counted(len(skips), 'run')}: {shown}."
 
 
-def _near(subject: BulkSubject, skips: tuple[datetime, ...], context: PlanContext) -> tuple[Guard, ...]:
-    """What starts within the margin may have begun before the server reads of it."""
+def _margin_guards(subject: BulkSubject, skips: tuple[datetime, ...], context: PlanContext) -> tuple[Guard, ...]:
+    """A run that is due within the margin may start before Velero sees the new horizon."""
     sure = context.now + timedelta(seconds=context.skip_margin)
     near = [run for run in skips if run <= sure]
     if not near:
         return ()
     promised = next(
-        (run for run in subject.outlook.runs(MAX_SKIPPED_RUNS + 1, without_horizon=True) if run > sure), None
+        (run for run in subject.forecast.runs(MAX_SKIPPED_RUNS + 1, without_horizon=True) if run > sure), None
     )
     start = (
-        f"  Runs from {in_both_zones(promised, context)} on are skipped for certain."
+        f" Runs from {in_both_zones(promised, context)} are skipped for certain."
         if promised is not None and promised in skips
         else ""
     )
@@ -92,24 +94,24 @@ def _near(subject: BulkSubject, skips: tuple[datetime, ...], context: PlanContex
     return (Guard("inside-skip-margin", Level.WARN, text),)
 
 
-def _no_runs(subject: BulkSubject) -> Guard:
-    why = subject.outlook.fault or "its cron expression has no upcoming run"
+def _no_runs_guard(subject: BulkSubject) -> Guard:
+    why = subject.forecast.error or "its cron expression has no upcoming run"
     return Guard("no-runs", Level.REFUSE, f"{subject.name} has no runs to skip: {why}.")
 
 
 def plan_unskip(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
     def decide(subject: BulkSubject) -> Change:
-        there = subject.outlook.horizon
-        if there is None:
-            return Change({}, note=f"{subject.name} skips no runs.")
+        current = subject.forecast.horizon
+        if current is None:
+            return Change({}, note=f"`{subject.name}` skips no runs.")
         if subject.is_pause:
-            note = f"{subject.name} is paused until {in_both_zones(there, context)}. Resume it with `schedule resume {subject.name}`."
+            note = f"`{subject.name}` is paused until {in_both_zones(current, context)}. Resume it with `schedule resume {subject.name}`."
             return Change({}, note=note)
-        until = horizon.horizon_after_unskip(subject.outlook, subject.before)
+        until = horizon.horizon_after_unskip(subject.forecast, subject.before)
         intent = ScheduleIntent(
             subject.name, subject.uid, IntentKind.RUN, before=until, spec_hash=spec_hash(spec(subject.item))
         )
-        return Change(horizon.body(until=until), intent, f"{subject.name} no longer skips runs.")
+        return Change(horizon.body(until=until), intent, f"`{subject.name}` no longer skips runs.")
 
     return bulk.plan(cmd, facts, context, decide)
 

@@ -28,7 +28,7 @@ FLAGS: tuple[Flag, ...] = (
 
 
 def expression(cmd: Command) -> str:
-    """As written; a preset is spelled out, since Velero does not know it."""
+    """The expression as given; a preset becomes its cron expression, since Velero has no presets."""
     return PRESETS.get(cmd.text("schedule").strip().lower(), cmd.text("schedule"))
 
 

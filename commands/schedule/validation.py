@@ -1,4 +1,4 @@
-"""Guards on when a schedule runs: what Velero would take and regret, and what people mean otherwise."""
+"""Checks on when a schedule runs: what Velero rejects, and what it accepts although people mean something else."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from velero.cron.description import Trap, TrapWarning, find_traps
 from velero.features import parse_version
 
 DEFAULT_TTL = 720 * 3600 * SECOND
-"""Velero's own, where a template says none."""
+"""Velero's default, for a template without a ttl."""
 _REFUSED = {Trap.NEVER: "never-runs", Trap.UNDER_A_MINUTE: "too-often"}
 _MINUTE_FIELD = re.compile(r"((?:(?:CRON_)?TZ=\S+ +)?)(\d{1,2})( .+)")
 
 
 def when_guards(item: Json, facts: Facts, context: PlanContext) -> tuple[Guard, ...]:
-    """Of a Schedule as it would stand."""
+    """Checks of a Schedule as it would be after the change."""
     found = make_forecast(item, context.cluster, context.now)
     warned = find_traps(found.expr, dialect(context.cluster))
     if found.schedule is None:
         return (_unreadable(found, warned),)
-    guards = [_trapped(each) for each in warned]
+    guards = [_trap_guard(each) for each in warned]
     if not any(guard.level is Level.REFUSE for guard in guards):
         guards += [
             *_same_minute(item, found, facts, context),
@@ -44,25 +44,25 @@ def when_guards(item: Json, facts: Facts, context: PlanContext) -> tuple[Guard, 
 
 def _unreadable(found: Forecast, warned: list[TrapWarning]) -> Guard:
     hints = " ".join(each.text for each in warned)
-    ours = explain_cron_error(found.fault)
-    why = f"{ours}. Velero's message: {found.fault}" if ours else found.fault
+    ours = explain_cron_error(found.error)
+    why = f"{ours}. Velero's message: {found.error}" if ours else found.error
     text = f"Velero would reject `{found.expr}`: {why}. {hints}".strip()
     near = _nearest(found, warned)
     return Guard("bad-cron", Level.REFUSE, text, near)
 
 
 def _nearest(found: Forecast, warned: list[TrapWarning]) -> tuple[str, ...]:
-    """What is likely meant: five of six fields, or a zone that there is."""
+    """What is probably meant: five of the six fields, or an existing time zone."""
     zone = re.match(r"(?:CRON_)?TZ=(\S+)", found.expr)
     if any(each.trap is Trap.SIX_FIELDS for each in warned):
         kept = found.expr.split()
         return (" ".join([*kept[:1], *kept[2:]] if zone else kept[1:]),)
-    if zone is not None and "time zone" in found.fault:
+    if zone is not None and "time zone" in found.error:
         return tuple(get_close_matches(zone[1], sorted(available_timezones()), n=3))
     return ()
 
 
-def _trapped(warned: TrapWarning) -> Guard:
+def _trap_guard(warned: TrapWarning) -> Guard:
     if warned.trap in _REFUSED:
         return Guard(_REFUSED[warned.trap], Level.REFUSE, warned.text)
     code = re.sub(r"[^a-z0-9]+", "-", warned.trap.name.lower())
@@ -78,7 +78,7 @@ def _same_minute(item: Json, found: Forecast, facts: Facts, context: PlanContext
     if meeting:
         free = _free_minute(found, others, context)
         text = f"{', '.join(meeting[:3])} {plural_of(len(meeting), 'starts', 'start')} at the same minute. Velero runs them one after the other."
-        offer = f"  Free minute: {free}." if free else ""
+        offer = f" Free minute: {free}." if free else ""
         yield Guard("same-minute", Level.WARN, text + offer, (free,) if free else ())
 
 
@@ -96,7 +96,7 @@ def _runs_at(other: Forecast, second: float) -> bool:
 
 
 def _free_minute(found: Forecast, others: list[Forecast], context: PlanContext) -> str:
-    """The nearest later minute of the hour in which none of the others starts."""
+    """The next later minute of the hour in which no other schedule starts."""
     parts = _MINUTE_FIELD.fullmatch(found.expr.strip())
     if parts is None:
         return ""
@@ -133,9 +133,9 @@ def _too_close(found: Forecast, item: Json, context: PlanContext) -> Iterable[Gu
 
 
 def version_guards(context: PlanContext) -> tuple[Guard, ...]:
-    """A future `status.lastSkipped` is known since Velero 1.13."""
+    """Velero supports a future `status.lastSkipped` since 1.13."""
     known = parse_version(context.cluster.server_version)
     if known is not None and known < (1, 13):
-        text = f"Velero {context.cluster.server_version} can't skip runs (needs 1.13). Pause the schedule instead."
+        text = f"Velero {context.cluster.server_version} can't skip runs (needs 1.13). Pause the schedule instead: `schedule pause NAME`."
         return (Guard("velero-too-old", Level.REFUSE, text),)
     return ()

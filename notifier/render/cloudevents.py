@@ -39,6 +39,7 @@ _RUN: Json = {
     "failure_reason": _TEXT,
     "validation_errors": _TEXTS,
     "was": _TEXT,
+    "message": _TEXT,
 }
 _BACKUP: Json = {
     **_RUN,
@@ -55,7 +56,7 @@ _BACKUP: Json = {
 }
 _RESTORE: Json = {**_RUN, "backup": _TEXT, "mapping": _WORDS}
 _DELETION: Json = {"backup": _TEXT, "backup_uid": _TEXT, "errors": _TEXTS}
-_LOCATION: Json = {"message": _TEXT, "since": _TIME, "was_since": _TIME}
+_LOCATION: Json = {"message": _TEXT, "since": _TIME, "was_since": _TIME, "schedules": _TEXTS}
 _CONDITION: Json = {"message": _TEXT, "since": _TIME}
 _VANISHED: Json = {"fate": _TEXT, "vanished": _TIME, "message": _TEXT}
 _SCHEDULE: Json = {
@@ -66,6 +67,7 @@ _SCHEDULE: Json = {
     "summary": _TEXT,
     "by": _TEXT,
     "changes": _TEXTS,
+    "next_run": _TIME,
 }
 _RECEIVER: Json = {"receiver": _TEXT, "status": _WHOLE, "message": _TEXT}
 

@@ -88,7 +88,7 @@ def _lines(event: Event, extra: Mapping[str, Any], now: datetime) -> list[str]:
         *_reasons(event),
         *error_lines(extra),
         *_measured(event, now),
-        *_next(event, extra, now),
+        *_next(event, now),
     ]
 
 
@@ -159,16 +159,15 @@ def _measured(event: Event, now: datetime) -> list[str]:
         return [f"Waiting for {format_span((now - since).total_seconds())}."]
     if kind in {"clock-skew", "clock-right"}:
         return [f"Seen in schedule {inline_code(event.object_name)}."]
-    if kind == "near-period" and facts.get("seconds"):
-        return [f"The last run took {format_span(float(facts['seconds']))}."]
     if was_since := parse_moment(facts.get("was_since")):
         return [f"It was Unavailable since {slack_date(was_since)}."] if event.kind == "location.available" else []
     if event.kind.partition(".")[0] in {"velero", "cluster"} and since:
-        return [f"Since {slack_date(since)}."]
+        began = "The outage began" if event.severity is Severity.RECOVERY else "Since"
+        return [f"{began} {slack_date(since)}."]
     return []
 
 
-def _next(event: Event, extra: Mapping[str, Any], now: datetime) -> list[str]:
+def _next(event: Event, now: datetime) -> list[str]:
     parts: list[str] = []
     good = event.facts.get("last_good")
     if event.severity in {Severity.FAILURE, Severity.WARNING}:
@@ -179,9 +178,12 @@ def _next(event: Event, extra: Mapping[str, Any], now: datetime) -> list[str]:
             )
         elif event.facts.get("none_good"):
             parts.append("No earlier Completed backup exists.")
-    if next_run := parse_moment(extra.get("next_run")):
+    if next_run := parse_moment(event.facts.get("next_run")):
         parts.append(f"Next run: {slack_date(next_run)}")
-    return [" · ".join(parts)] if parts else []
+    lines = [" · ".join(parts)] if parts else []
+    if schedules := list(event.facts.get("schedules") or []):
+        lines.append(f"Schedules that use it: {join_names(schedules)}")
+    return lines
 
 
 def _facts(event: Event) -> tuple[tuple[str, str], ...]:
