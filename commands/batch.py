@@ -1,4 +1,7 @@
-"""One command line → what it would do, as JSON: `velero-chatops plan --batch`, and the tests against the velero CLI."""
+"""Plans command lines as JSON, for `velero-chatops plan --batch` and the comparison with the velero CLI.
+
+The field names are a protocol: other programs read them.
+"""
 
 from __future__ import annotations
 
@@ -17,21 +20,21 @@ from policy.canonical import with_list_guards
 
 
 def answer_line(line: str, facts: Facts, context: PlanContext) -> Json:
-    """Every line is answered; `ok` speaks of the translation alone."""
+    """Answer one line, also an invalid one. `ok` says whether it translates, not whether it is allowed."""
     try:
         command = parse(line)
         if not command.noun and not command.topic:
             raise UsageError("The line is empty.", fix="help")
         plan = plan_command(command, facts, context)
     except UserError as error:
-        return _said(line, ok=False, error=error_sentence(error))
+        return _response(line, ok=False, error=error_sentence(error))
     if plan is None:
-        return _said(line, ok=True)
-    return _said(line, ok=True, plan=plan)
+        return _response(line, ok=True)
+    return _response(line, ok=True, plan=plan)
 
 
 def plan_command(command: Command, facts: Facts, context: PlanContext) -> Plan | None:
-    """None for a line that writes nothing: help and reads. Raises UserError."""
+    """Return None for a line that writes nothing: help and reads. Raises UserError."""
     if command.help:
         return None
     verb = verb_of(command.key)
@@ -47,7 +50,7 @@ def error_sentence(error: UserError) -> str:
     return " ".join(part for part in parts if part)
 
 
-def _said(line: str, *, ok: bool, plan: Plan | None = None, error: str | None = None) -> Json:
+def _response(line: str, *, ok: bool, plan: Plan | None = None, error: str | None = None) -> Json:
     return {
         "line": line,
         "ok": ok,
@@ -62,7 +65,7 @@ def _guard(guard: Guard) -> Json:
     return {"code": guard.code, "level": guard.level.value, "text": guard.text}
 
 
-_PLURALS = {
+_RESOURCE_OF_KIND = {
     "Backup": "backups",
     "Restore": "restores",
     "Schedule": "schedules",
@@ -78,7 +81,7 @@ _PLURALS = {
     "ServerStatusRequest": "serverstatusrequests",
     "Deployment": "deployments",
 }
-_VELERO = frozenset(
+_VELERO_RESOURCES = frozenset(
     {
         "backups",
         "restores",
@@ -92,15 +95,15 @@ _VELERO = frozenset(
 
 
 def facts_from_objects(objects: Iterable[Json]) -> Facts:
-    """Facts from Kubernetes objects, a List or a list of them. Raises UsageError for what is not one."""
+    """Make facts from Kubernetes objects and Lists. Raises UsageError for anything else."""
     facts = Facts()
-    for resource in _VELERO:
+    for resource in _VELERO_RESOURCES:
         facts.add(resource, (), whole=True)
     for item in _flat(objects):
         kind = item.get("kind")
         if not isinstance(kind, str) or not isinstance((item.get("metadata") or {}).get("name"), str):
             raise UsageError("Each fixture must be a Kubernetes object with kind and metadata.name.")
-        resource = _PLURALS.get(kind, f"{kind.lower()}s")
+        resource = _RESOURCE_OF_KIND.get(kind, f"{kind.lower()}s")
         facts.add(resource, [item], whole=True)
     return facts
 

@@ -1,4 +1,7 @@
-"""The deploy gate: is every namespace protected by a good backup that is young enough? Pure: backups in, verdict out."""
+"""The deploy gate: whether every namespace has a Completed backup that is recent enough.
+
+Pure: backups in, verdict out. `operations` reads the backups and their volumes.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +18,10 @@ from velero.phases import BACKUP_PHASES
 from velero.resources.backups import Backup
 
 MAX_CANDIDATES = 3
-"""So many young backups of a namespace are asked for their volumes, newest first."""
+"""Number of recent backups per namespace whose volumes are read, newest first."""
 
 Volumes = Mapping[str, Sequence[Volume] | None]
-"""By backup; None where the list cannot be read."""
+"""Backup name → its volumes; None if the list can't be read."""
 
 
 class GateReason(StrEnum):
@@ -41,7 +44,7 @@ class GateRequest:
 
 @dataclass(frozen=True, slots=True)
 class GateEvidence:
-    """What stands behind the verdict on one namespace. `age` in seconds, from when the backup began to read."""
+    """The evidence for one namespace. `age` is in seconds since the start of the backup."""
 
     namespace: str
     reason: GateReason
@@ -69,7 +72,7 @@ class GateEvidence:
 
 @dataclass(frozen=True, slots=True)
 class GateVerdict:
-    """`passed` is None while a backup that was taken for it still runs."""
+    """`passed` is None while a backup for this gate is running."""
 
     passed: bool | None
     reason: GateReason | None
@@ -86,26 +89,26 @@ class GateVerdict:
 
 
 def judge(backups: Iterable[Backup], request: GateRequest, now: datetime, volumes: Volumes) -> GateVerdict:
-    """Each namespace needs a good one; the verdict's reason is that of the first that has none."""
+    """Judge all namespaces. The verdict's reason is that of the first namespace that doesn't pass."""
     good = _newest_first(backups, now)
     evidence = tuple(_evidence(name, good, request, now, volumes) for name in request.namespaces)
     bad = next((each for each in evidence if each.reason is not GateReason.FRESH), None)
     return GateVerdict(
-        bad is None, bad.reason if bad else GateReason.FRESH, _words(bad or evidence[0], request), evidence
+        bad is None, bad.reason if bad else GateReason.FRESH, _sentence(bad or evidence[0], request), evidence
     )
 
 
 def candidates(backups: Iterable[Backup], request: GateRequest, now: datetime) -> tuple[str, ...]:
-    """Whose volumes the verdict depends on; none unless volumes are asked for."""
+    """Names of the backups whose volumes the verdict depends on; none unless volumes are required."""
     if not request.require_volumes:
         return ()
     good = _newest_first(backups, now)
-    young = (each for name in request.namespaces for each in _young(name, good, request, now)[:MAX_CANDIDATES])
-    return tuple(dict.fromkeys(each.meta.name for each in young))
+    recent = (each for name in request.namespaces for each in _recent(name, good, request, now)[:MAX_CANDIDATES])
+    return tuple(dict.fromkeys(each.meta.name for each in recent))
 
 
 def covers_namespace(backup: Backup, namespace: str) -> bool:
-    """The whole namespace: a backup narrowed by labels or kinds protects less than it seems."""
+    """Whether the backup contains the whole namespace; labels or resource lists would narrow it."""
     spec = backup.raw.get("spec") or {}
     if any(spec.get(key) for key in ("labelSelector", "orLabelSelectors")):
         return False
@@ -131,11 +134,11 @@ def _newest_first(backups: Iterable[Backup], now: datetime) -> list[Backup]:
 
 
 def started_at(backup: Backup) -> datetime | None:
-    """What it holds is at least as old as its start."""
+    """The contents of a backup are at least as old as its start."""
     return backup.started or backup.meta.created
 
 
-def _young(namespace: str, good: Iterable[Backup], request: GateRequest, now: datetime) -> list[Backup]:
+def _recent(namespace: str, good: Iterable[Backup], request: GateRequest, now: datetime) -> list[Backup]:
     return [each for each in good if covers_namespace(each, namespace) and _age(each, now) <= request.max_age]
 
 
@@ -147,15 +150,15 @@ def _age(backup: Backup, now: datetime) -> timedelta:
 def _evidence(
     namespace: str, good: list[Backup], request: GateRequest, now: datetime, volumes: Volumes
 ) -> GateEvidence:
-    young = _young(namespace, good, request, now)
-    if not young:
+    recent = _recent(namespace, good, request, now)
+    if not recent:
         last = next((each for each in good if covers_namespace(each, namespace)), None)
         if last is None:
             return GateEvidence(namespace, GateReason.NO_BACKUP)
         return _of(last, namespace, GateReason.TOO_OLD, now)
     if not request.require_volumes:
-        return _of(young[0], namespace, GateReason.FRESH, now)
-    judged = [_with_volumes(each, namespace, now, volumes) for each in young[:MAX_CANDIDATES]]
+        return _of(recent[0], namespace, GateReason.FRESH, now)
+    judged = [_with_volumes(each, namespace, now, volumes) for each in recent[:MAX_CANDIDATES]]
     return next((each for each in judged if each.reason is GateReason.FRESH), judged[0])
 
 
@@ -183,7 +186,7 @@ def _of(
     )
 
 
-def _words(one: GateEvidence, request: GateRequest) -> str:
+def _sentence(one: GateEvidence, request: GateRequest) -> str:
     age = _span(timedelta(seconds=one.age)) if one.backup else ""
     match one.reason:
         case GateReason.FRESH:
@@ -194,9 +197,9 @@ def _words(one: GateEvidence, request: GateRequest) -> str:
             most = _span(request.max_age)
             return f"Namespace {one.namespace}: the last Completed backup, {one.backup}, is {age} old (limit: {most})."
         case GateReason.VOLUMES_WITHOUT_DATA:
-            return f"Backup {one.backup} holds no data of {', '.join(one.without_data[:5])}."
+            return f"Namespace {one.namespace}: backup {one.backup} has no data for {', '.join(one.without_data[:5])}."
         case _:
-            return f"Which volumes backup {one.backup} holds cannot be read."
+            return f"Namespace {one.namespace}: the volume list of backup {one.backup} can't be read."
 
 
 def _span(age: timedelta) -> str:

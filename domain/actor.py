@@ -1,4 +1,4 @@
-"""Who asks, and by which way it came in."""
+"""Who sent a request, and through which channel."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def is_slack_user_id(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Somebody who may ask. `id` is Slack's user id for a person, the sender's name for a pipeline.
+    """A requester. `id` is the Slack user id of a person, or the sender's name of a pipeline.
 
-    `groups` holds Slack user-group handles and configured group names, as resolved when they asked.
+    `groups` are Slack user-group handles and configured group names, as resolved at the time of the request.
     """
 
     kind: ActorKind
@@ -55,7 +55,7 @@ class Way(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a command came from: how to answer it, and what its thread already says about it."""
+    """Where a command came from, and where to answer it."""
 
     way: Way
     channel: str = ""
@@ -64,4 +64,4 @@ class Origin:
     response_url: str = ""
     trigger: str = ""
     link: str = ""
-    """Of a pipeline: the page of its run."""
+    """The web page of a pipeline's run."""

@@ -1,6 +1,6 @@
-"""What is said back at once: a small document that the notifier lays out for Slack and the terminal prints.
+"""The immediate answer to a command, as a document that the notifier renders for Slack and the terminal prints.
 
-Text inside is plain: escaping and limits are the renderer's business. `Text.untrusted` marks text from a cluster.
+Text isn't escaped here: renderers escape it and apply limits. `Text.untrusted` marks text from a cluster.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Fields:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """`rows` may be longer than a message takes; the renderer shows what fits and puts the whole into a file."""
+    """`rows` may exceed a message; the renderer shows what fits and attaches the whole table as a file."""
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -40,7 +40,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """Shown in a fixed font."""
+    """Text in a monospaced font."""
 
     body: str
     language: str = ""
@@ -48,7 +48,7 @@ class Code:
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file. Goes only where its audience allows: `namespaces` is what it tells of."""
+    """A file. It is sent only where `Answer.namespaces` may be seen."""
 
     filename: str
     body: str
@@ -81,5 +81,5 @@ class Answer:
     buttons: tuple[Button, ...] = ()
     cluster: str = ""
     namespaces: frozenset[str] = field(default_factory=frozenset)
-    """What it tells of: a channel whose scope does not cover it gets no file."""
+    """Namespaces that the answer is about. A channel whose scope doesn't cover them gets no file."""
     reference: str = ""

@@ -1,4 +1,4 @@
-"""Two pairs of eyes: who asked, who voted, on what exactly."""
+"""Approval requests: who requested them, who voted, and exactly on what."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class VoteKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """`groups` as Slack told them at the moment of the vote."""
+    """`groups` are the voter's Slack user groups at the time of the vote."""
 
     voter: str
     voter_name: str
@@ -56,10 +56,10 @@ class Approval:
 
 
 def approval_id(operation: str) -> str:
-    """Of an operation: each is asked about once."""
+    """Return the id of the operation's only approval request."""
     return f"ap-{operation.removeprefix('op-')}"
 
 
 def approval_fingerprint(plan_fingerprint: str, rule: str, quorum: int) -> str:
-    """What a vote is bound to: the plan, the rule that asked for it and how many must agree."""
+    """Digest of what a vote is bound to: the plan, the rule that requires approval and the quorum."""
     return digest({"plan": plan_fingerprint, "rule": rule, "quorum": quorum})

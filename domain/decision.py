@@ -1,4 +1,8 @@
-"""What policy says of a plan, with the reason and the rule. Only the keys made here open `execute`."""
+"""Policy decisions, and the grants that the executor requires.
+
+A Grant has no public constructor: only this module makes one, from an allowing decision, from a completed approval, or
+from a stored plan that was granted before a restart. Code that has no Grant can't write to a cluster.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +33,7 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """`approvers` are user ids or group names as configured; `quorum` distinct people; `expires` seconds an approval waits."""
+    """`approvers` are user ids or configured group names, `quorum` counts distinct people, `expires` is in seconds."""
 
     outcome: Outcome
     reason: Reason
@@ -39,7 +43,7 @@ class Decision:
     approvers: frozenset[str] = frozenset()
     expires: int = 3600
     ask: tuple[str, ...] = ()
-    """Whom to ask instead: groups or people that a rule allows."""
+    """Groups and people that a rule allows to run the command: suggestions for whom to ask."""
     rules_digest: str = ""
 
 
@@ -47,13 +51,13 @@ _KEY = object()
 
 
 class Grant:
-    """Permission to run exactly this plan. Made by `allowed`, `approved` and `recovered`; `execute` takes nothing else."""
+    """Permission to run exactly one plan. Made only by `allowed`, `approved` and `recovered`."""
 
     __slots__ = ("by", "fingerprint", "operation", "why")
 
     def __init__(self, key: object, operation: str, fingerprint: str, by: tuple[str, ...], why: str) -> None:
         if key is not _KEY:
-            raise TypeError("a Grant is made by a decision, a completed approval or a stored granted plan")
+            raise TypeError("a Grant is made only by a decision, a completed approval or a stored granted plan")
         self.operation = operation
         self.fingerprint = fingerprint
         self.by = by
@@ -69,19 +73,21 @@ def allowed(decision: Decision, operation: str, fingerprint: str) -> Grant:
 def approved(
     operation: str, fingerprint: str, approved_fingerprint: str, voters: tuple[str, ...], quorum: int
 ) -> Grant:
-    """Of a completed approval: as many distinct voters as the quorum, and the plan is still the one that they saw."""
+    """Grant a completed approval. Raises ValueError with too few distinct voters, or if the plan isn't the one they saw."""
     if fingerprint != approved_fingerprint or len(set(voters)) < quorum or quorum < 1:
-        raise ValueError("the approval does not cover this plan")
+        raise ValueError("the approval doesn't cover this plan")
     return Grant(_KEY, operation, fingerprint, voters, "approved")
 
 
 def recovered(operation: Operation, stored: Plan) -> Grant:
-    """For what was granted before: its state says so, and the stored plan, hashed again, is the one that was granted.
+    """Grant an operation again after a restart, if its state says it was granted and the stored plan's hash still matches.
 
     Raises Refused or Stale.
     """
     if operation.state not in GRANTED:
-        raise Refused(f"Operation {operation.id} may not run: it is {operation.state}, and nobody granted it.")
+        raise Refused(
+            f"Operation {operation.id} can't run: it is {operation.state} and was neither allowed nor approved."
+        )
     if stored.fingerprint != operation.fingerprint:
-        raise Stale("The stored plan is not the one that was granted.")
-    return Grant(_KEY, operation.id, operation.fingerprint, (), "granted before")
+        raise Stale("The stored plan isn't the one that was approved.")
+    return Grant(_KEY, operation.id, operation.fingerprint, (), "approved before the restart")

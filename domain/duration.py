@@ -1,4 +1,4 @@
-"""Durations: Go's grammar to the letter, and the days, weeks, months and years that people type. Nanoseconds."""
+"""Durations in nanoseconds: Go's grammar exactly, plus the days, weeks, months and years that people type."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ DAY: Final = 24 * HOUR
 WEEK: Final = 7 * DAY
 MONTH: Final = 30 * DAY
 YEAR: Final = 8766 * HOUR
-"""365.25 days, so that four of them are right."""
+"""365.25 days, so that four years have the right length."""
 
-LARGEST: Final = (1 << 63) - 1
+MAX_DURATION: Final = (1 << 63) - 1
 _OVERFLOW: Final = 1 << 63
 
 GO_UNITS: Final[Mapping[str, int]] = {
@@ -36,7 +36,7 @@ GO_UNITS: Final[Mapping[str, int]] = {
     "h": HOUR,
 }
 _LONG_UNITS: Final[Mapping[str, int]] = {"d": DAY, "w": WEEK, "mo": MONTH, "y": YEAR}
-_WORDS: Final[Mapping[str, int]] = {
+_LONG_WORDS: Final[Mapping[str, int]] = {
     "year": YEAR,
     "month": MONTH,
     "week": WEEK,
@@ -45,9 +45,9 @@ _WORDS: Final[Mapping[str, int]] = {
     "minute": MINUTE,
     "second": SECOND,
 }
-_SPOKEN: Final[Mapping[str, int]] = {
-    **_WORDS,
-    **{f"{word}s": size for word, size in _WORDS.items()},
+_UNIT_WORDS: Final[Mapping[str, int]] = {
+    **_LONG_WORDS,
+    **{f"{word}s": size for word, size in _LONG_WORDS.items()},
     "min": MINUTE,
     "mins": MINUTE,
     "sec": SECOND,
@@ -62,7 +62,7 @@ _PHRASE: Final = re.compile(r"([0-9]+)[ \t\u00a0]+([a-z]+)", re.ASCII | re.IGNOR
 
 
 class DurationFlaw(Enum):
-    """What is wrong with a duration."""
+    """What is wrong with a duration; the value completes a sentence."""
 
     SHAPE = "isn't a duration"
     NO_UNIT = "has no unit"
@@ -72,14 +72,16 @@ class DurationFlaw(Enum):
 
 
 class BadDuration(UsageError, ValueError):
-    """`flaw` names the fault, `unit` the unit nobody knows."""
+    """`unit` is the unknown unit, if `flaw` is UNIT. `str()` adds what is allowed."""
 
     def __init__(self, given: str, flaw: DurationFlaw, unit: str = "") -> None:
-        words = f"{given!r} {flaw.value}" + (f" {unit!r}" if unit else "")
-        super().__init__(f"{words}. Use {ALLOWED}.", why=flaw.value, fix=f"Use {ALLOWED}.")
+        super().__init__(f"`{given}` {flaw.value}{f' `{unit}`' if unit else ''}.", fix=f"Use {ALLOWED}.")
         self.given = given
         self.flaw = flaw
         self.unit = unit
+
+    def __str__(self) -> str:
+        return f"{self.text} {self.fix}"
 
 
 def _whole(digits: str, text: str) -> int:
@@ -93,14 +95,14 @@ def _fraction(digits: str) -> tuple[int, float]:
     """Go stops reading a fraction where its integer would overflow."""
     value, scale = 0, 1.0
     for digit in digits:
-        if value > LARGEST // 10 or value * 10 + int(digit) > _OVERFLOW:
+        if value > MAX_DURATION // 10 or value * 10 + int(digit) > _OVERFLOW:
             break
         value, scale = value * 10 + int(digit), scale * 10
     return value, scale
 
 
 def _size(whole: int, fraction: str, unit: int, text: str) -> int:
-    """In double precision, as Go computes fractions: other arithmetic differs in the last nanosecond."""
+    """Compute in double precision as Go does: other arithmetic differs in the last nanosecond."""
     if whole > _OVERFLOW // unit:
         raise BadDuration(text, DurationFlaw.TOO_LONG)
     value, scale = _fraction(fraction)
@@ -137,33 +139,33 @@ def _read(text: str, units: Mapping[str, int]) -> int:
     total = _sum(text, body, units)
     if text[0] == "-":
         return -total
-    if total > LARGEST:
+    if total > MAX_DURATION:
         raise BadDuration(text, DurationFlaw.TOO_LONG)
     return total
 
 
 def parse_go(text: str) -> int:
-    """What time.ParseDuration takes, and nothing else."""
+    """Parse exactly what Go's time.ParseDuration accepts."""
     return _read(text, GO_UNITS)
 
 
 def parse(text: str) -> int:
-    """What people type: Go's grammar, d w mo y, or a number, a blank and a unit in words."""
+    """Parse what people type: Go's grammar, the units d, w, mo and y, or a number, a space and a unit in words."""
     given = text.strip()
     if phrase := _PHRASE.fullmatch(given):
         word = phrase[2].lower()
-        unit = _SPOKEN.get(word) or GO_UNITS.get(word) or _LONG_UNITS.get(word)
+        unit = _UNIT_WORDS.get(word) or GO_UNITS.get(word) or _LONG_UNITS.get(word)
         if unit is None:
             raise BadDuration(text, DurationFlaw.UNIT, phrase[2])
         number = _whole(phrase[1], text)
-        if number * unit > LARGEST:
+        if number * unit > MAX_DURATION:
             raise BadDuration(text, DurationFlaw.TOO_LONG)
         return number * unit
     return _read(given, {**GO_UNITS, **_LONG_UNITS})
 
 
 def parse_positive(text: str) -> int:
-    """For what has to last: a TTL, a pause, a timeout."""
+    """Parse a duration that must be longer than zero: a TTL, a pause, a timeout."""
     if (size := parse(text)) <= 0:
         raise BadDuration(text, DurationFlaw.NEGATIVE)
     return size
@@ -176,7 +178,7 @@ def _decimal(value: int, unit: int, suffix: str) -> str:
 
 
 def format_go(ns: int) -> str:
-    """Duration.String of Go: what Velero and kubectl print."""
+    """Format as Go's Duration.String, which Velero and kubectl print."""
     if ns == 0:
         return "0s"
     sign, size = ("-", -ns) if ns < 0 else ("", ns)
@@ -196,10 +198,10 @@ def format_go(ns: int) -> str:
 
 
 def format_human(ns: int) -> str:
-    """In the largest unit that divides it: "30 days" reads as 1 month."""
+    """Format in the largest unit that divides the duration: 30 days become `1 month`."""
     if ns < 0:
         return f"-{format_human(-ns)}"
-    for word, unit in _WORDS.items():
+    for word, unit in _LONG_WORDS.items():
         if ns >= unit and ns % unit == 0:
             return f"{ns // unit} {word}{'' if ns == unit else 's'}"
     return format_go(ns)

@@ -1,47 +1,47 @@
-"""One tree of errors. What a person reads stands in the error: what failed, why, the nearest valid values, the mend.
+"""The tree of errors. An error holds everything a person reads: what failed, why, the nearest valid values, the fix.
 
 ChatopsError
-├── UserError               the person can mend it; nothing was written
-│   ├── UsageError          the line does not parse
-│   ├── Refused             policy, a guard or the state of things says no
-│   │   └── Unsure          Slack does not say who somebody is: not now, maybe later
-│   ├── Unknown             a name that is not there, or that this person may not see
-│   └── Stale               what was shown is no longer so
-├── ConfigError             settings that cannot be used; `faults` lists every one of them
-├── ClusterError            one cluster; the others are unaffected
-│   ├── Unreachable         no answer, cut off, or an answer that is not Kubernetes'
-│   │   └── Unanswered      a write was sent and nothing says whether it was taken
-│   ├── Unauthenticated     401
-│   ├── Forbidden           403; names verb and resource
-│   ├── VeleroMissing       404 of a whole resource: CRDs are not installed
-│   ├── NotThere            404 of an object
-│   ├── AlreadyThere        409 on create
-│   ├── Conflict            409 on a write with a precondition
-│   ├── Expired             410: the resourceVersion or continue token is too old
-│   ├── Rejected            400, 415, 422: the API server does not take this object
-│   └── Throttled           429 or 503 with Retry-After
-├── DownloadError           an object store's file: refused, too large, not there (yet)
-│   ├── NotUploaded         404: not there, or not yet
-│   └── Overran             reading it took too long or too much memory, and was stopped
+├── UserError                   the requester can fix it; nothing was written
+│   ├── UsageError              the line doesn't parse
+│   ├── Refused                 policy, a guard or the current state forbids it
+│   │   └── IdentityUnknown     Slack doesn't say who someone is; trying later may help
+│   ├── NotFound                a name that doesn't exist, or that this person may not see
+│   └── Stale                   what was shown has changed
+├── ConfigError                 unusable settings; `faults` lists all errors
+├── ClusterError                one cluster; the others are unaffected
+│   ├── Unreachable             no answer, a broken connection, or an answer that isn't from Kubernetes
+│   │   └── Unanswered          a write was sent, and whether it was accepted is unknown
+│   ├── Unauthenticated         401
+│   ├── Forbidden               403; names verb and resource
+│   ├── VeleroMissing           404 of a whole resource: CRDs aren't installed
+│   ├── ObjectNotFound          404 of an object
+│   ├── AlreadyExists           409 on create
+│   ├── Conflict                409 on a write with a precondition
+│   ├── ResourceVersionExpired  410: the resourceVersion or continue token is too old
+│   ├── Rejected                400, 415, 422: the API server doesn't accept this object
+│   └── Throttled               429 or 503 with Retry-After
+├── DownloadError               a file in the object store: refused, too large, missing
+│   ├── NotUploaded             404: the file doesn't exist, or not yet
+│   └── WorkLimitExceeded       reading it took too much time or memory and was stopped
 ├── StoreError
-│   ├── Lost                a compare-and-set that somebody else won
-│   ├── StoreBusy           the writer did not get to it in time; nothing was done
-│   ├── StoreLocked         another process holds the data directory
-│   ├── StoreNewer          the file was written by a newer version
-│   ├── StoreFull           no space left
+│   ├── ConcurrentChange        a compare-and-set that another writer won
+│   ├── StoreBusy               the writer had no time for it; nothing was written
+│   ├── StoreLocked             another process holds the data directory
+│   ├── StoreNewer              a newer version wrote the file
+│   ├── StoreFull               no space left
 │   └── StoreCorrupt
-├── SlackUnreachable        no connection for what comes in
-└── DeliveryError           what goes out
-    ├── NotAccepted         definite: the receiver did not take it; may be sent again
-    ├── Undeliverable       definite and permanent
-    └── Doubtful            it may or may not have arrived
+├── SlackUnreachable            no connection for incoming messages
+└── DeliveryError               outgoing messages
+    ├── NotAccepted             the receiver certainly didn't accept it; it may be sent again
+    ├── Undeliverable           certain and permanent
+    └── Doubtful                it may or may not have arrived
 """
 
 from __future__ import annotations
 
 
 class ChatopsError(Exception):
-    """`text` says what failed, `why` the cause, `nearest` valid values that the reader may see, `fix` what to do."""
+    """`text` says what failed, `why` the cause, `nearest` has valid values that the reader may see, `fix` says what to do."""
 
     def __init__(
         self,
@@ -86,7 +86,7 @@ class ConfigError(ChatopsError):
 
 
 class ClusterError(ChatopsError):
-    """`cluster` is its configured name; `status` the HTTP status, 0 where there was none."""
+    """`cluster` is the configured name, `status` the HTTP status or 0."""
 
     def __init__(
         self,
@@ -105,11 +105,11 @@ class ClusterError(ChatopsError):
 
 
 class Unreachable(ClusterError):
-    """Of a write: it was not taken, unless it is Unanswered."""
+    """A write that raises this wasn't accepted, unless it is Unanswered."""
 
 
 class Unanswered(Unreachable):
-    """A write may have reached the cluster: look for what it makes before it is called failed or sent again."""
+    """A write may have reached the cluster: check for its object before calling it failed or sending it again."""
 
 
 class Unauthenticated(ClusterError): ...

@@ -1,4 +1,4 @@
-"""Something happened, in the past tense. What siblings tell each other through the outbox."""
+"""Events: what happened in a cluster or in the bot. The packages pass them to each other through the outbox."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Severity(StrEnum):
 class Event:
     """`kind` is `<noun>.<past participle>` (`backup.completed`, `schedule.missed`, `approval.requested`).
 
-    `transition` tells two events of one object apart (a phase, a missed run's time); with cluster uid, object kind and
-    object uid it makes the event's identity, so the same change seen twice is one event.
-    `facts` is JSON: what a receiver needs to tell the story without asking again.
+    `transition` distinguishes events of one object (a phase, a missed run's time). Together with cluster uid, object kind
+    and object uid it identifies the event, so a change that is observed twice is one event.
+    `facts` is JSON: everything a notification needs, so that no receiver has to query again.
     """
 
     kind: str
@@ -44,7 +44,7 @@ class Event:
         return _hash(self.cluster_uid or self.cluster, self.object_kind, self.object_uid, self.kind, self.transition)
 
     def notice_id(self, destination: str) -> str:
-        """Deterministic: a restored or emptied database still recognises what a receiver already shows."""
+        """Deterministic, so that a restored or empty database still recognizes what a receiver already shows."""
         return _hash(self.id, destination)
 
 

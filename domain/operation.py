@@ -1,4 +1,4 @@
-"""One tracked run, and the table of its legal moves."""
+"""A tracked operation, and the table of its state transitions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class State(StrEnum):
     APPROVED = "approved"
     SUBMITTING = "submitting"
     UNCONFIRMED = "unconfirmed"
-    """A write was sent and its answer never came: it may be in the cluster or not, and is looked for."""
+    """A write was sent without an answer: the object may exist or not, and the bot checks."""
     SUBMITTED = "submitted"
     RUNNING = "running"
     SUCCEEDED = "succeeded"
@@ -42,25 +42,24 @@ MOVES: Mapping[State, frozenset[State]] = {
     State.RUNNING: _ENDS,
     State.LOST: frozenset({State.SUCCEEDED, State.PARTIAL, State.FAILED}),
 }
-"""`approved` fails without being sent when it was granted too long ago to start. `submitted` is unconfirmed again when
-the answer to a later step is lost. `lost` is left again when the object turns up after all: an unreachable cluster
-comes back."""
+"""State → next states. `approved` fails unsent if it was granted too long ago. `submitted` becomes unconfirmed again if the
+answer to a later step is lost. `lost` ends when the object is found after all: an unreachable cluster comes back."""
 
 TERMINAL = frozenset(State) - frozenset(MOVES)
 OPEN = frozenset(State) - TERMINAL - {State.LOST}
-"""These still change by themselves or by somebody's click."""
+"""States that can still change."""
 
 GRANTED = frozenset({State.APPROVED, State.SUBMITTING, State.UNCONFIRMED, State.SUBMITTED, State.RUNNING})
-"""Only these may write to a cluster."""
+"""States in which the operation may write to a cluster."""
 
 
 class IllegalMove(ConcurrentChange):
-    """Names both ends."""
+    """A transition that MOVES doesn't have."""
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """`revision` grows by one with every stored change; compare-and-set uses it."""
+    """`revision` increases by one with every stored change; compare-and-set uses it."""
 
     id: str
     cluster: str
@@ -74,7 +73,7 @@ class Operation:
     created_at: datetime
     changed_at: datetime
     phase: str = ""
-    """Velero's own word."""
+    """Velero's phase."""
     object_uid: str = ""
     object_name: str = ""
     reason: str = ""
@@ -82,7 +81,7 @@ class Operation:
 
     def advance(self, to: State, now: datetime, **changes: str) -> Operation:
         if to is not self.state and to not in MOVES.get(self.state, frozenset()):
-            raise IllegalMove(f"operation {self.id} cannot move from {self.state} to {to}")
+            raise IllegalMove(f"operation {self.id} can't change from {self.state} to {to}")
         return replace(self, state=to, changed_at=now, revision=self.revision + 1, **changes)  # type: ignore[arg-type]
 
     @property

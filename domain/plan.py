@@ -61,7 +61,7 @@ class Guard:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One write. `manifest` is the body: the object for create, the merge patch for patch, the delete options for delete.
+    """One write. `manifest` is the body: the object to create, the merge patch, or the delete options.
 
     `name` may be empty for create with generateName. `uid` is re-checked right before a patch or delete.
     `wait` names the phases of which one must be reached before the next step runs; any other terminal phase stops the plan.

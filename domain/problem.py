@@ -1,4 +1,4 @@
-"""Something of the bot itself that does not work: since when, why, and what to do."""
+"""A problem of the bot itself: a part that doesn't work, since when, why, and the fix."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """`blocks`: without this part no command can be taken, done or told."""
+    """`blocks` means that no command can be accepted, run or answered without this part."""
 
     part: str
     text: str

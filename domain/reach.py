@@ -1,4 +1,4 @@
-"""Everything that a manifest can touch. Computed from the manifest that would be written, never from flags."""
+"""Everything that a manifest can touch, computed from the manifest that would be written and never from flags."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ EVERYTHING = frozenset({"*"})
 class Reach:
     """Namespaces are literal names; `"*"` means every namespace, present and future.
 
-    A glob that stays in the manifest stands here as it is written, beside the live names that it matches now.
+    A pattern in the manifest is included as written, in addition to the live names that it matches now.
     """
 
     reads: frozenset[str] = frozenset()
@@ -21,23 +21,23 @@ class Reach:
     kinds: frozenset[str] = EVERYTHING
     """Resource names as written, lower case; `{"*"}` when not narrowed."""
     without: frozenset[str] = frozenset()
-    """Resource names that are certainly left out, `plural` or `plural.group`."""
+    """Resource names that are certainly excluded, `plural` or `plural.group`."""
     hooks: bool = False
-    """Commands that the manifest itself names would run in pods."""
+    """Commands defined in the manifest would run in pods."""
     annotation_hooks: bool = False
-    """Commands that pods carry in their annotations may run."""
+    """Commands defined in pod annotations may run."""
     configmaps: frozenset[str] = frozenset()
-    """ConfigMaps of Velero's namespace that the manifest refers to and that this plan does not make itself."""
+    """ConfigMaps in Velero's namespace that the manifest refers to and the plan doesn't create."""
     modified: frozenset[str] = frozenset()
-    """What resource modifiers patch, as `kind pointer`; the kind is `*` where a pattern names it."""
+    """Fields that resource modifiers patch, as `kind pointer`; the kind is `*` for a pattern."""
     locations: frozenset[str] = frozenset()
     own_objects: frozenset[str] = frozenset()
-    """Velero objects deleted or changed themselves, as `kind/name`."""
+    """Velero objects that are deleted or changed, as `kind/name`."""
 
     @property
     def namespaces(self) -> frozenset[str]:
         return self.reads | self.writes
 
     def is_within(self, scope: frozenset[str]) -> bool:
-        """Whether every namespace lies inside `scope`; a scope of `{"*"}` holds all."""
+        """Whether `scope` contains every namespace; `{"*"}` contains all."""
         return "*" in scope or self.namespaces <= scope

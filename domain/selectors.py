@@ -1,4 +1,7 @@
-"""Label selectors, as Kubernetes reads them (labels.Parse and ParseToLabelSelector), and back into words."""
+"""Label selectors: parsing, formatting and matching.
+
+Source: Kubernetes labels.Parse and metav1.ParseToLabelSelector.
+"""
 
 from __future__ import annotations
 
@@ -31,18 +34,18 @@ def parse_or_selector(text: str) -> list[Selector]:
 
 
 def parse_selector(text: str) -> Selector:
-    """A LabelSelector; requirements sorted by key, values sorted, as the CLI writes them. Raises UsageError."""
+    """Return a LabelSelector with sorted requirements and values, as the velero CLI writes it. Raises UsageError."""
     labels: dict[str, str] = {}
     expressions: list[dict[str, Any]] = []
-    for key, operator, values in sorted(_Reader(text).requirements(), key=lambda r: r[0]):
+    for key, operator, values in sorted(_Parser(text).requirements(), key=lambda requirement: requirement[0]):
         if operator in {"=", "=="}:
             labels[key] = values[0]
         elif operator in {">", "<", "!="}:
-            sign = {"!=": f"{key} notin ({values[0]})"}.get(operator, "")
+            alternative = {"!=": f"{key} notin ({values[0]})"}.get(operator, "")
             raise UsageError(
                 f"Selectors don't support `{operator}`.",
-                why="Velero supports =, in, notin, exists and !exists.",
-                nearest=(sign,) if sign else (),
+                why="Velero supports =, in, notin, key and !key.",
+                nearest=(alternative,) if alternative else (),
             )
         else:
             kind = {"in": "In", "notin": "NotIn", "exists": "Exists", "!": "DoesNotExist"}[operator]
@@ -61,8 +64,8 @@ def parse_selector(text: str) -> Selector:
 Requirement = tuple[str, str, list[str]]
 
 
-class _Reader:
-    """The lexer and parser of labels.Parse, word by word."""
+class _Parser:
+    """A recursive-descent parser that follows labels.Parse."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -78,9 +81,9 @@ class _Reader:
             if self._at == len(self._tokens):
                 return found
             if self._next() != ",":
-                raise self._fault("a comma or the end")
+                raise self._error("a comma or the end")
             if self._at == len(self._tokens):
-                raise self._fault("a label key after the comma")
+                raise self._error("a label key after the comma")
 
     def _requirement(self) -> Requirement:
         token = self._next()
@@ -91,13 +94,13 @@ class _Reader:
         following = self._peek()
         if negated:
             if following not in {"", ","}:
-                raise self._fault("a comma or the end")
+                raise self._error("a comma or the end")
             return token, "!", []
         if following in {"", ","}:
             return token, "exists", []
         operator = self._next()
         if operator not in _OPERATORS:
-            raise self._fault("=, in, notin, a comma or the end")
+            raise self._error("=, in, notin, a comma or the end")
         values = self._values() if operator in {"in", "notin"} else [self._exact()]
         for value in values:
             if not is_valid_value(value) or (operator in "<>" and not value.lstrip("-").isdigit()):
@@ -111,12 +114,12 @@ class _Reader:
             return ""
         token = self._next()
         if token[0] in _SPECIAL:
-            raise self._fault("a value")
+            raise self._error("a value")
         return token
 
     def _values(self) -> list[str]:
         if self._next() != "(":
-            raise self._fault("'('")
+            raise self._error("'('")
         values: list[str] = []
         if self._peek() == ")":
             self._next()
@@ -133,11 +136,11 @@ class _Reader:
                 values.append(token)
                 expect_value = False
             else:
-                raise self._fault("a value, ',' or ')'")
+                raise self._error("a value, ',' or ')'")
 
     def _check_key(self, token: str) -> None:
         if not token or token[0] in _SPECIAL:
-            raise self._fault("a label key")
+            raise self._error("a label key")
         if not is_valid_key(token):
             raise UsageError(
                 f"`{token}` isn't a valid label key.",
@@ -152,7 +155,7 @@ class _Reader:
         self._at += 1
         return token
 
-    def _fault(self, expected: str) -> UsageError:
+    def _error(self, expected: str) -> UsageError:
         found = self._tokens[self._at - 1] if 0 < self._at <= len(self._tokens) else "the end"
         return UsageError(f"Selector `{self._text}` is invalid at `{found}`.", why=f"Expected {expected}.")
 
@@ -178,7 +181,7 @@ def _tokens(text: str) -> list[str]:
 
 
 def format_selector(selector: Selector) -> str:
-    """The selector as one would type it."""
+    """Format the selector as a person would type it."""
     parts = [f"{key}={value}" for key, value in sorted((selector.get("matchLabels") or {}).items())]
     for entry in selector.get("matchExpressions") or []:
         key, values = entry.get("key", ""), ",".join(entry.get("values") or [])
@@ -194,7 +197,7 @@ def format_selector(selector: Selector) -> str:
 
 
 def selector_matches(selector: Selector, labels: dict[str, str]) -> bool:
-    """As the API server selects."""
+    """Whether the labels match, by the API server's rules."""
     if any(labels.get(key) != value for key, value in (selector.get("matchLabels") or {}).items()):
         return False
     for entry in selector.get("matchExpressions") or []:

@@ -1,5 +1,6 @@
-"""The times people type for `--until`, `--before` and `--since`, read in their zone. A clock that does not show that
-time, or shows it twice, is told to them rather than guessed.
+"""Parses the times that people type for `--until`, `--before` and `--since`, in their time zone.
+
+A local time that doesn't exist, or exists twice, because clocks change is an error with the alternatives, not a guess.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from domain.duration import BadDuration
 from domain.errors import UsageError
 
 ALLOWED: Final = "14:30, 2026-11-21 14:30, tomorrow 09:00, monday 07:00, +2h, in 3 days, 2h ago or 2026-11-21T14:30:00Z"
-_DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-_DATED: Final = {"today": 0, "tomorrow": 1, "yesterday": -1}
+_WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_DAY_WORDS: Final = {"today": 0, "tomorrow": 1, "yesterday": -1}
 _CLOCK: Final = r"(\d{1,2}):(\d{2})(?::(\d{2}))?"
 _INSTANT: Final = re.compile(
     r"(\d{4}-\d{2}-\d{2})[t ](\d{2}:\d{2}(?::\d{2})?)(?:\.(\d{1,9}))?\s?(z|utc|[+-]\d{2}:?\d{2})", re.ASCII
@@ -27,7 +28,7 @@ _TIME: Final = re.compile(rf"(?:at )?{_CLOCK}", re.ASCII)
 
 
 def known_zone(name: str) -> str:
-    """The name, if the time zones of this machine have it; else nothing. Names from outside pass here once."""
+    """Return the name if this machine has the time zone, else an empty string. Checks names from outside."""
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -36,22 +37,22 @@ def known_zone(name: str) -> str:
 
 
 class Direction(Enum):
-    """Which of the times a bare clock or weekday means."""
+    """Whether a bare time of day or weekday means the next or the last one."""
 
     FUTURE = "future"
     PAST = "past"
 
 
 class BadTime(UsageError, ValueError):
-    """The text says what was wrong and what is allowed."""
+    """The text that isn't a time; `fix` lists what is allowed."""
 
 
 def _bad(given: str, why: str, *nearest: str) -> BadTime:
-    return BadTime(f"{given!r} {why}", nearest=nearest, fix=f"Use a time such as {ALLOWED}.")
+    return BadTime(f"`{given}` {why}", nearest=nearest, fix=f"Use a time such as {ALLOWED}.")
 
 
 def parse(text: str, now: datetime, zone: tzinfo, towards: Direction = Direction.FUTURE) -> datetime:
-    """An instant in UTC. `now` knows its zone; `zone` is the reader's."""
+    """Return the time in UTC. `now` is aware; `zone` is the reader's. Raises BadTime."""
     given = " ".join(text.split())
     words = given.lower()
     if words == "now":
@@ -61,7 +62,7 @@ def parse(text: str, now: datetime, zone: tzinfo, towards: Direction = Direction
             if (found := read(words, given, now.astimezone(zone), towards)) is not None:
                 return found
     except OverflowError as error:
-        raise _bad(given, "is too far away") from error
+        raise _bad(given, "is too far away.") from error
     raise _bad(given, "isn't a time.")
 
 
@@ -74,7 +75,7 @@ def _instant(words: str, given: str, _now: datetime, _towards: Direction) -> dat
     try:
         return datetime.fromisoformat(f"{found[1]}T{clock}{fraction}{offset}").astimezone(UTC)
     except ValueError as error:
-        raise _bad(given, f"isn't a valid time: {error}") from error
+        raise _bad(given, "isn't a valid time.") from error
 
 
 def _relative(words: str, given: str, now: datetime, towards: Direction) -> datetime | None:
@@ -90,8 +91,10 @@ def _relative(words: str, given: str, now: datetime, towards: Direction) -> date
     try:
         size = duration.parse_positive(span.strip())
     except BadDuration as error:
-        raise _bad(given, f"isn't a valid time: {error}") from error
-    return now.astimezone(UTC) + sign * duration.to_timedelta(size)  # in a zone Python would move the wall clock
+        raise _bad(given, f"isn't a valid time: {error.text}") from error
+    return now.astimezone(UTC) + sign * duration.to_timedelta(
+        size
+    )  # adding in a zone would move the wall clock instead
 
 
 def _refuse_bare_duration(words: str, given: str, towards: Direction) -> None:
@@ -109,7 +112,7 @@ def _dated(words: str, given: str, now: datetime, _towards: Direction) -> dateti
     try:
         day = date(int(found[1]), int(found[2]), int(found[3]))
     except ValueError as error:
-        raise _bad(given, f"isn't a valid date: {error}") from error
+        raise _bad(given, "isn't a valid date.") from error
     return _at(day, _wall(found.groups()[3:], given), now.tzinfo, given)
 
 
@@ -127,9 +130,9 @@ def _worded(words: str, given: str, now: datetime, towards: Direction) -> dateti
     if not (found := _WORD.fullmatch(words)):
         return None
     wall = _wall(found.groups()[1:], given)
-    if (shift := _DATED.get(found[1])) is not None:
+    if (shift := _DAY_WORDS.get(found[1])) is not None:
         return _at(now.date() + timedelta(days=shift), wall, now.tzinfo, given)
-    weekday = [number for number, name in enumerate(_DAYS) if len(found[1]) >= 3 and name.startswith(found[1])]
+    weekday = [number for number, name in enumerate(_WEEKDAYS) if len(found[1]) >= 3 and name.startswith(found[1])]
     if not weekday:
         return None
     ahead = (weekday[0] - now.weekday()) % 7
@@ -142,7 +145,7 @@ def _worded(words: str, given: str, now: datetime, towards: Direction) -> dateti
 def _wall(parts: tuple[str | None, ...], given: str) -> time:
     hour, minute, second = (int(part or 0) for part in parts)
     if hour > 23 or minute > 59 or second > 59:
-        raise _bad(given, "isn't a time of day: use 00:00 to 23:59")
+        raise _bad(given, "isn't a time of day. Use 00:00 to 23:59.")
     return time(hour, minute, second)
 
 

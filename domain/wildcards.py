@@ -1,6 +1,7 @@
-"""Shell wildcards (`*`, `?`, `[a-z]`, `[!a-z]`) of other people against one name, in bounded time.
+"""Matches untrusted shell wildcards (`*`, `?`, `[a-z]`, `[!a-z]`) against a name in bounded time.
 
-`fnmatch` makes a regular expression of them, which backtracks: thirty stars against a name of thirty letters never end.
+`fnmatch` translates them into a regular expression that backtracks: thirty stars against a name of thirty letters take
+forever.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ MAX_PATTERN_LENGTH = 1_000
 
 
 def matches_wildcard(pattern: str, name: str) -> bool:
-    """As fnmatch.fnmatchcase. At most `len(pattern) * len(name)` steps: only the last star is gone back to."""
+    """Match as fnmatch.fnmatchcase does, in at most `len(pattern) * len(name)` steps: only the last star backtracks."""
     if len(pattern) > MAX_PATTERN_LENGTH:
         return False
     at, here, star, resume = 0, 0, -1, 0
@@ -28,7 +29,7 @@ def matches_wildcard(pattern: str, name: str) -> bool:
 
 
 def _step(pattern: str, at: int, letter: str) -> int:
-    """Where the pattern goes on after `letter`; 0 where the letter does not fit."""
+    """Return the position in the pattern after matching `letter`; 0 if it doesn't match."""
     sign = pattern[at]
     end = _closing(pattern, at) if sign == "[" else -1
     if end > 0:
@@ -37,7 +38,7 @@ def _step(pattern: str, at: int, letter: str) -> int:
 
 
 def _closing(pattern: str, at: int) -> int:
-    """A bracket right behind the opening one is a letter of the class; an unclosed `[` is itself a letter."""
+    """Return the closing bracket of a class. A `]` right after the opening is a member; an open `[` is a literal."""
     start = at + 2 if pattern[at + 1 : at + 2] in {"!", "]"} else at + 1
     if pattern[at + 1 : at + 3] == "!]":
         start = at + 3

@@ -1,8 +1,8 @@
-"""Items of a manifest's lists that are not spelled as Kubernetes spells them: refused, whoever wrote them.
+"""Refuses items in a manifest's lists that aren't spelled as Kubernetes spells them.
 
 Velero trims, folds and unescapes less than people expect, and every reader does it differently: an item that only looks
-like a name may exclude nothing. Looked at in the object that would be written, so neither the flag that it came by nor a
-schedule's template makes a difference.
+like a name may exclude nothing. The check reads the object that would be written, so it covers every flag and also
+schedule templates.
 """
 
 from __future__ import annotations
@@ -25,11 +25,28 @@ _NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 _NAMESPACE_PATTERN = re.compile(r"[a-z0-9*?\[\]-]+")
 _KINDS = ("Backup", "Restore", "Schedule")
 
+_FLAG_OF_FIELD = {
+    "includedNamespaces": "--include-namespaces",
+    "excludedNamespaces": "--exclude-namespaces",
+    "includedResources": "--include-resources",
+    "excludedResources": "--exclude-resources",
+    "includedClusterScopedResources": "--include-cluster-scoped-resources",
+    "excludedClusterScopedResources": "--exclude-cluster-scoped-resources",
+    "includedNamespaceScopedResources": "--include-namespace-scoped-resources",
+    "excludedNamespaceScopedResources": "--exclude-namespace-scoped-resources",
+    "namespaceMapping": "--namespace-mappings",
+    "orderedResources": "--ordered-resources",
+    "storageLocation": "--storage-location",
+    "volumeSnapshotLocations": "--volume-snapshot-locations",
+    "labelSelector": "--selector",
+    "orLabelSelectors": "--or-selector",
+}
+
 IsCanonical = Callable[[str], bool]
 
 
 def with_list_guards(plan: Plan) -> Plan:
-    """With the guards of every Backup, Restore and Schedule that the plan writes or patches."""
+    """Add the guards of every Backup, Restore and Schedule that the plan writes or patches."""
     found = dict.fromkeys(
         guard
         for step in plan.steps
@@ -41,45 +58,44 @@ def with_list_guards(plan: Plan) -> Plan:
 
 
 def spec_guards(spec: Any) -> tuple[Guard, ...]:
-    """Of a Backup's or Restore's spec, or of a Schedule's with its template."""
+    """Check the spec of a Backup or Restore, or of a Schedule with its template."""
     given = mapping(spec)
     template = given.get("template")
-    found = dict.fromkeys((*_faults(given), *(_faults(mapping(template)) if template else ())))
+    found = dict.fromkeys((*_errors(given), *(_errors(mapping(template)) if template else ())))
     return tuple(Guard(NOT_CANONICAL, Level.REFUSE, text, nearest) for text, nearest in found)
 
 
-def _faults(spec: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str, ...]]]:
+def _errors(spec: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str, ...]]]:
     for place, item, fits, what in _items(spec, ""):
         if not isinstance(item, str) or not fits(item):
-            yield _told(place, item, what, fits)
+            yield _error(place, item, what, fits)
 
 
-def _told(place: str, item: Any, what: str, fits: IsCanonical) -> tuple[str, tuple[str, ...]]:
+def _error(place: str, item: Any, what: str, fits: IsCanonical) -> tuple[str, tuple[str, ...]]:
+    where = _FLAG_OF_FIELD.get(place, place)
     if not isinstance(item, str):
-        return f"{place} has an item that is not text: {item!r}.", ()
+        return f"{where} contains an item that isn't text: {item!r}.", ()
     meant = _meant(item)
     if not meant:
-        return f"{place} has a blank item: {make_visible(item)}.", ()
-    unseen = any(_is_unseen(sign) for sign in item)
-    fault = "has blanks or invisible characters in it" if unseen else f"is not {what}"
-    text = (
-        f"{place}: {make_visible(item)} {fault}. Velero takes it as it is written, not as the name that it looks like."
-    )
+        return f"{where} contains an empty item: {make_visible(item)}.", ()
+    unseen = any(_is_unseen(char) for char in item)
+    problem = "contains spaces or invisible characters" if unseen else f"isn't {what}"
+    text = f"{where}: {make_visible(item)} {problem}. Velero would use it exactly as it is written."
     return text, (meant,) if meant != item and fits(meant) else ()
 
 
 def make_visible(item: str) -> str:
-    """With what cannot be seen made visible."""
+    """Return the item with invisible characters escaped."""
     return ascii(item)
 
 
 def _meant(item: str) -> str:
-    kept = (sign for sign in unicodedata.normalize("NFKC", item) if not _is_unseen(sign))
+    kept = (char for char in unicodedata.normalize("NFKC", item) if not _is_unseen(char))
     return "".join(kept).lower().strip(".")
 
 
-def _is_unseen(sign: str) -> bool:
-    return unicodedata.category(sign)[0] in "ZC"
+def _is_unseen(char: str) -> bool:
+    return unicodedata.category(char)[0] in "ZC"
 
 
 def _items(spec: Mapping[str, Any], at: str) -> Iterator[tuple[str, Any, IsCanonical, str]]:
@@ -91,9 +107,9 @@ def _items(spec: Mapping[str, Any], at: str) -> Iterator[tuple[str, Any, IsCanon
         elif field in {"hooks", "restoreStatus"}:
             yield from _items(mapping(value), f"{place}.")
         elif field.endswith("Resources") and field not in {"includeClusterResources", "orderedResources"}:
-            yield from ((place, item, is_canonical_pattern, "a resource's name") for item in _list(value))
+            yield from ((place, item, is_canonical_pattern, "a valid resource name") for item in _list(value))
         elif field in {"includedNamespaces", "excludedNamespaces"}:
-            yield from ((place, item, _is_namespace_or_pattern, "a namespace's name") for item in _list(value))
+            yield from ((place, item, _is_namespace_or_pattern, "a valid namespace name") for item in _list(value))
         else:
             yield from _others(field, place, value)
 
@@ -102,17 +118,19 @@ def _others(field: str, place: str, value: Any) -> Iterator[tuple[str, Any, IsCa
     match field:
         case "namespaceMapping":
             names = [*mapping(value), *mapping(value).values()]
-            yield from ((place, item, _is_namespace, "a namespace's name") for item in names)
+            yield from ((place, item, _is_namespace, "a valid namespace name") for item in names)
         case "orderedResources":
-            yield from ((place, key, is_canonical, "a resource's name") for key in mapping(value))
+            yield from ((place, key, is_canonical, "a valid resource name") for key in mapping(value))
             listed = [item for names in mapping(value).values() for item in str(names).split(",")]
-            yield from ((place, item, _is_place, "an object's name") for item in listed)
+            yield from ((place, item, _is_object_name, "a valid object name") for item in listed)
         case "storageLocation" | "backupName" | "scheduleName":
             yield from (
-                (place, item, is_canonical, "an object's name") for item in [value] if item is not None and item != ""
+                (place, item, is_canonical, "a valid object name")
+                for item in [value]
+                if item is not None and item != ""
             )
         case "volumeSnapshotLocations":
-            yield from ((place, item, is_canonical, "a location's name") for item in _list(value))
+            yield from ((place, item, is_canonical, "a valid location name") for item in _list(value))
         case "labelSelector":
             yield from _selector(place, value)
         case "orLabelSelectors":
@@ -128,12 +146,12 @@ def _selector(place: str, value: Any) -> Iterator[tuple[str, Any, IsCanonical, s
     )
     keys = [*labels, *(term.get("key") for term in terms)]
     values = [*labels.values(), *(each for term in terms for each in _list(term.get("values")))]
-    yield from ((place, item, is_valid_key, "a label's name") for item in keys)
-    yield from ((place, item, is_valid_value, "a label's value") for item in values)
+    yield from ((place, item, is_valid_key, "a valid label key") for item in keys)
+    yield from ((place, item, is_valid_value, "a valid label value") for item in values)
 
 
 def _list(value: Any) -> Iterable[Any]:
-    """What should be a list and is not, is one bad item."""
+    """Return the list; a value that should be a list and isn't counts as one bad item."""
     if value is None:
         return ()
     return value if isinstance(value, (list, tuple)) else ([value],)
@@ -149,6 +167,6 @@ def _is_namespace_or_pattern(name: str) -> bool:
     return bool(_NAMESPACE_PATTERN.fullmatch(name)) and is_valid_glob(name)
 
 
-def _is_place(name: str) -> bool:
-    """`namespace/name`, or the name of something cluster-scoped. Names of roles may hold colons."""
+def _is_object_name(name: str) -> bool:
+    """Whether this is `namespace/name` or the name of a cluster-scoped object. Names of roles may contain colons."""
     return bool(re.fullmatch(r"([a-z0-9-]+/)?[A-Za-z0-9.:_-]+", name))

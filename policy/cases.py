@@ -1,4 +1,4 @@
-"""A table of cases, what is asked and what should come of it, for `policy test FILE` before rules go live."""
+"""Test cases for rules: requests and their expected decisions, for `policy test FILE` before rules go live."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ KEYS = (
     "rule",
 )
 Planner = Callable[[str, str], Plan | None]
-"""A command line and a cluster → its plan, or nothing where it cannot be planned here."""
+"""Command line and cluster → plan, or None if it can't be planned here."""
 
 _NOON = datetime(2026, 1, 7, 12, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """`command` is planned by the caller; otherwise `ask` holds the verb and the reach as the table says them."""
+    """`command` is planned by the caller; without it, `ask` has verb and reach from the table."""
 
     name: str
     ask: PolicyRequest

@@ -1,4 +1,4 @@
-"""What the reach of a manifest and a decision stand on besides the manifest itself. All of it was read by others."""
+"""Facts that the reach of a manifest and a decision depend on, besides the manifest. The caller reads them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from policy.scope import Labels
 
 @dataclass(frozen=True, slots=True)
 class ClusterFacts:
-    """`labels` has every live namespace as key. `policies` are resource policies (ConfigMap name → parsed document),
-    `modifiers` resource modifiers in the same way; one that is not here was not read.
+    """`labels` has every live namespace as a key. `policies` are resource policies (ConfigMap name → parsed document) and
+    `modifiers` resource modifiers; a missing one wasn't read.
 
-    `own_configmaps` are those that the plan makes itself, from text that the person gave.
+    `own_configmaps` are those that the plan creates itself, from the requester's text.
     """
 
     labels: Labels = field(default_factory=dict)
@@ -33,7 +33,7 @@ class ClusterFacts:
 
 @dataclass(frozen=True, slots=True)
 class BackupFacts:
-    """A backup as a source: its object, and Velero's list of what is in it (`v1/Pod` → `["ns/name"]`) where known."""
+    """The backup that a restore reads: its object and, if known, Velero's list of contents (`v1/Pod` → `["ns/name"]`)."""
 
     manifest: Mapping[str, Any] = field(default_factory=dict)
     contents: Mapping[str, Sequence[str]] | None = None

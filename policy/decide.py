@@ -1,8 +1,8 @@
-"""Whether an asking is allowed, refused, or needs others to agree; with the rule, the reason and whom to ask.
+"""Decides whether a request is allowed, denied or needs approval, with the rule, the reason and whom to ask.
 
-First match wins. An allowing rule matches a reach that lies inside it whole, a denying one a reach that touches it.
-A rule that asks for approval and is only touched makes approval a duty, but it permits nothing outside itself: some
-rule further down has to hold the whole reach. So a wider command is never easier to get than a narrow one.
+The first match wins. An allow rule matches a reach that is entirely inside it, a deny rule a reach that touches it. An
+approval rule that is only touched requires approval but permits nothing outside itself: a later rule has to contain the
+whole reach. So a wider command is never easier to get than a narrow one.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from domain.actor import Actor
+from domain.counting import counted
 from domain.decision import Decision, Outcome, Reason
 from domain.plan import Guard, Level, Plan
 from policy.directory import Directory, has_quorum
@@ -22,7 +23,20 @@ from policy.rules import Effect, Rule, rules_digest
 from policy.scope import NO_LABELS, Labels
 
 GUARDED_READS = ("audit", "audit.*")
-"""Reads that tell of other people's deeds: refused unless a rule allows them."""
+"""Reads that show what other people did: denied unless a rule allows them."""
+
+
+_ACTIONS = {"get": "list", "describe": "view", "logs": "read the logs of", "set": "change", "default": "choose default"}
+_OBJECTS = {
+    "backup": "backups",
+    "restore": "restores",
+    "schedule": "schedules",
+    "backup-location": "storage locations",
+    "snapshot-location": "snapshot locations",
+    "repo": "backup repositories",
+    "plugin": "plugins",
+    "cluster": "clusters",
+}
 
 
 def decide(
@@ -41,16 +55,16 @@ def decide(
 
 
 def judge(rules: Sequence[Rule], ask: PolicyRequest, directory: Directory) -> Decision:
-    walk = _walk(rules, ask)
-    decision = _ends(walk, ask) if walk.end is None else _settled(walk, walk.end, rules, ask, directory)
+    so_far = _evaluate(rules, ask)
+    decision = _undecided(so_far, ask) if so_far.end is None else _decided(so_far, so_far.end, rules, ask, directory)
     asked = whom_to_ask(rules, ask) if decision.outcome is Outcome.DENY else ()
     return replace(decision, rules_digest=rules_digest(rules), ask=asked)
 
 
 def may_ask(rules: Sequence[Rule], actor: Actor, verb: str, cluster: str, *, writes: bool) -> Decision:
-    """Before anything is read: could any rule let this actor do this at all? Hours and places are looked at later.
+    """Decide before anything is read whether any rule could permit this at all. Hours and scopes are checked later.
 
-    Without a cluster: on any of them.
+    Without a cluster, on any cluster.
     """
     about = [rule for rule in rules if rule.is_about_verb(verb) and _somewhere(rule, cluster)]
     found = next((rule for rule in about if rule.who.includes(actor) and _settles(rule, cluster)), None)
@@ -68,13 +82,13 @@ def _somewhere(rule: Rule, cluster: str) -> bool:
 
 
 def _settles(rule: Rule, cluster: str) -> bool:
-    """A rule that permits something does; one that denies only if it denies everything, always and here."""
+    """Whether the rule decides `may_ask`: every permitting rule does, a deny rule only if it denies everything, always."""
     everywhere = bool(cluster) or "*" in rule.clusters
     return rule.is_permissive or (rule.where.is_unlimited and not rule.during and everywhere)
 
 
 def whom_to_ask(rules: Sequence[Rule], ask: PolicyRequest) -> tuple[str, ...]:
-    """Groups and people of whom a rule says that they could have done this, here and now."""
+    """Return groups and people that a rule permits to do this, here and now."""
     return _people(
         rule
         for rule in rules
@@ -89,8 +103,8 @@ def whom_to_ask(rules: Sequence[Rule], ask: PolicyRequest) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Walk:
-    """`end` is the match that settles it; `duties` the approvals owed on the way; `broken` rules passed by force."""
+class _Evaluation:
+    """`end` is the deciding match, `duties` are approvals required before it, `broken` are rules passed by break-glass."""
 
     end: Match | None = None
     duties: tuple[Rule, ...] = ()
@@ -98,35 +112,35 @@ class _Walk:
     near: tuple[Match, ...] = ()
 
 
-def _walk(rules: Sequence[Rule], ask: PolicyRequest) -> _Walk:
-    walk = _Walk()
+def _evaluate(rules: Sequence[Rule], ask: PolicyRequest) -> _Evaluation:
+    so_far = _Evaluation()
     for rule in rules:
         found = match_rule(rule, ask)
         if found.fit is MatchResult.OUTSIDE:
-            walk = replace(walk, near=(*walk.near, found))
+            so_far = replace(so_far, near=(*so_far.near, found))
         elif found.applies:
-            walk = _passed(walk, found, ask)
-        if walk.end is not None:
+            so_far = _apply(so_far, found, ask)
+        if so_far.end is not None:
             break
-    return walk
+    return so_far
 
 
-def _passed(walk: _Walk, found: Match, ask: PolicyRequest) -> _Walk:
-    """A rule that applies: a freeze that is broken lets on, an approval that is touched is owed and lets on."""
+def _apply(so_far: _Evaluation, found: Match, ask: PolicyRequest) -> _Evaluation:
+    """Apply a matching rule. A broken freeze and a touched approval rule let the evaluation continue."""
     rule = found.rule
-    broken = (*walk.broken, rule) if _may_break(rule, ask) else walk.broken
-    if rule.is_freeze and broken is not walk.broken:
-        return replace(walk, broken=broken)
+    broken = (*so_far.broken, rule) if _may_break(rule, ask) else so_far.broken
+    if rule.is_freeze and broken is not so_far.broken:
+        return replace(so_far, broken=broken)
     if rule.effect is not Effect.APPROVE:
-        return replace(walk, end=found)
-    duties = walk.duties if broken is not walk.broken else (*walk.duties, rule)
+        return replace(so_far, end=found)
+    duties = so_far.duties if broken is not so_far.broken else (*so_far.duties, rule)
     if found.fit is MatchResult.INSIDE:
-        return replace(walk, end=found, duties=duties, broken=broken)
-    return replace(walk, duties=duties, broken=broken, near=(*walk.near, found))
+        return replace(so_far, end=found, duties=duties, broken=broken)
+    return replace(so_far, duties=duties, broken=broken, near=(*so_far.near, found))
 
 
 def _strictest(duties: Sequence[Rule]) -> Rule | None:
-    """The first of those that ask for the most people."""
+    """Return the first rule with the largest quorum."""
     return max(duties, key=lambda rule: rule.approvals.quorum, default=None)
 
 
@@ -134,20 +148,26 @@ def _may_break(rule: Rule, ask: PolicyRequest) -> bool:
     return ask.break_glass and bool(ask.reason.strip()) and bool(rule.break_glass & ask.actor.groups)
 
 
-def _ends(walk: _Walk, ask: PolicyRequest) -> Decision:
-    """No rule settled it."""
+def _undecided(so_far: _Evaluation, ask: PolicyRequest) -> Decision:
+    """Decide without a deciding rule."""
     decision = _default(ask.verb, writes=ask.writes)
     if decision.outcome is Outcome.ALLOW:
-        guards = _standing(ask.guards, frozenset())
+        guards = _blocking(ask.guards, frozenset())
         return _guarded(guards, "") if guards else decision
-    if walk.near:
-        near = walk.near[0]
+    if so_far.near:
+        near = so_far.near[0]
         reaches = " and ".join(each.what for each in near.outside)
-        text = f"You don't have permission for this: it also affects {reaches}. Rule *{near.rule.name}* is the closest match."
+        text = f"{_no_permission(ask.verb)}: the command also affects {reaches}. Rule *{near.rule.name}* is the closest match."
         if not near.outside:
-            text = f"You don't have permission for this. Rule *{near.rule.name}* requires approval, but no rule allows the command itself."
+            text = f"{_no_permission(ask.verb)}. Rule *{near.rule.name}* requires approval, but no rule allows the command itself."
         return replace(decision, text=text)
     return decision
+
+
+def _no_permission(verb: str) -> str:
+    noun, _, action = verb.partition(".")
+    words = f"{_ACTIONS.get(action, action)} {_OBJECTS[noun]}" if noun in _OBJECTS and action else f"run `{noun}`"
+    return f"You don't have permission to {words}"
 
 
 def _default(verb: str, *, writes: bool) -> Decision:
@@ -155,45 +175,47 @@ def _default(verb: str, *, writes: bool) -> Decision:
         return Decision(
             Outcome.DENY,
             Reason.WRITE_DEFAULT,
-            text=f"You don't have permission to {verb}. No rule allows it for you.",
+            text=f"{_no_permission(verb)}. No rule allows it for you.",
         )
     if any(matches_glob(each, verb) for each in GUARDED_READS):
         return Decision(Outcome.DENY, Reason.NOT_A_MEMBER, text="You don't have permission to view the audit log.")
     return Decision(Outcome.ALLOW, Reason.READ_DEFAULT, text="Reads are allowed unless a rule denies them.")
 
 
-def _settled(walk: _Walk, end: Match, rules: Sequence[Rule], ask: PolicyRequest, directory: Directory) -> Decision:
+def _decided(
+    so_far: _Evaluation, end: Match, rules: Sequence[Rule], ask: PolicyRequest, directory: Directory
+) -> Decision:
     rule = end.rule
     if rule.effect is Effect.DENY:
         reason = Reason.FREEZE if rule.is_freeze else Reason.RULE
         return Decision(Outcome.DENY, reason, rule.name, _denied_by(rule))
-    for each in (rule, *walk.duties, *walk.broken):
+    for each in (rule, *so_far.duties, *so_far.broken):
         if refusing := _refusing(rule, ask) or _forbidden(each, ask):
             return _guarded(refusing, each.name)
-    if any(each.reason_required for each in (rule, *walk.duties)) and not ask.reason.strip():
+    if any(each.reason_required for each in (rule, *so_far.duties)) and not ask.reason.strip():
         return Decision(
             Outcome.DENY, Reason.RULE, rule.name, f'Rule *{rule.name}* requires a reason. Add --reason "…".'
         )
-    pending = _standing(ask.guards, rule.lifts)
-    duties = walk.duties or (_for_guards(rule, rules, ask) if pending else ())
+    pending = _blocking(ask.guards, rule.lifts)
+    duties = so_far.duties or (_for_guards(rule, rules, ask) if pending else ())
     if duty := _strictest(duties):
         return _approval(duty, ask, directory)
     if pending:
         return _guarded(pending, rule.name)
-    if walk.broken:
-        return _forced(walk.broken, rule)
+    if so_far.broken:
+        return _allowed_by_break_glass(so_far.broken, rule)
     return Decision(Outcome.ALLOW, Reason.RULE, rule.name, f"Allowed by rule *{rule.name}*.")
 
 
 def _for_guards(rule: Rule, rules: Sequence[Rule], ask: PolicyRequest) -> tuple[Rule, ...]:
-    """Who approves what a guard wants approved: the rule that permits says, or else those that ask for approval here."""
+    """Return the rules whose approvers decide about a guard: the permitting rule, else matching approval rules."""
     if rule.approvals.approvers:
         return (rule,)
     return tuple(each for each in rules if each.effect is Effect.APPROVE and match_rule(each, ask).applies)
 
 
-def _standing(guards: Sequence[Guard], lifts: frozenset[str]) -> tuple[Guard, ...]:
-    """Guards that hold: warnings never do, and a rule lifts only what may be lifted."""
+def _blocking(guards: Sequence[Guard], lifts: frozenset[str]) -> tuple[Guard, ...]:
+    """Return guards that block: warnings never do, and a rule lifts only liftable ones."""
     return tuple(
         guard
         for guard in guards
@@ -202,44 +224,44 @@ def _standing(guards: Sequence[Guard], lifts: frozenset[str]) -> tuple[Guard, ..
 
 
 def _refusing(rule: Rule, ask: PolicyRequest) -> tuple[Guard, ...]:
-    return tuple(guard for guard in _standing(ask.guards, rule.lifts) if guard.level is Level.REFUSE)
+    return tuple(guard for guard in _blocking(ask.guards, rule.lifts) if guard.level is Level.REFUSE)
 
 
 def _forbidden(rule: Rule, ask: PolicyRequest) -> tuple[Guard, ...]:
-    """What could be insisted on elsewhere."""
+    """Return guards that the rule refuses even where approval could override them."""
     return tuple(guard for guard in ask.guards if guard.level is not Level.WARN and guard.code in rule.refuses)
 
 
 def _guarded(guards: tuple[Guard, ...], rule: str) -> Decision:
     codes = ", ".join(guard.code for guard in guards)
-    said = " ".join(guard.text for guard in guards)
+    texts = " ".join(guard.text for guard in guards)
     hint = (
-        f"  An administrator can allow this in a rule (lifts: {codes})."
+        f" An administrator can allow this in a rule (lifts: {codes})."
         if all(can_lift(guard.code) for guard in guards)
         else ""
     )
-    return Decision(Outcome.DENY, Reason.GUARD, rule, f"{said}{hint}")
+    return Decision(Outcome.DENY, Reason.GUARD, rule, f"{texts}{hint}")
 
 
 def _approval(duty: Rule, ask: PolicyRequest, directory: Directory) -> Decision:
     terms = duty.approvals
     if not has_quorum(directory, terms.approvers, terms.quorum, ask.actor):
         return Decision(Outcome.DENY, Reason.NOT_ENOUGH_APPROVERS, duty.name, _too_few(duty, directory))
-    text = f"Rule {duty.name} asks for {terms.quorum} of {', '.join(terms.approvers)}."
-    return _follow_up(duty, Decision(Outcome.REQUIRE_APPROVAL, Reason.RULE, duty.name, text))
+    text = f"Rule *{duty.name}* requires {counted(terms.quorum, 'approval')} from {', '.join(terms.approvers)}."
+    return _with_approvers(duty, Decision(Outcome.REQUIRE_APPROVAL, Reason.RULE, duty.name, text))
 
 
-def _forced(broken: tuple[Rule, ...], rule: Rule) -> Decision:
-    """Allowed without the approval, or through the freeze, that stood in the way; approval has to follow."""
+def _allowed_by_break_glass(broken: tuple[Rule, ...], rule: Rule) -> Decision:
+    """Allow by break-glass without the approval or during the freeze; a review is required afterwards."""
     names = ", ".join(each.name for each in broken)
     decision = Decision(
         Outcome.ALLOW, Reason.BREAK_GLASS, rule.name, f"Break-glass used on {names}: a review is required afterwards."
     )
-    return _follow_up(_strictest([each for each in broken if each.approvals.approvers]) or rule, decision)
+    return _with_approvers(_strictest([each for each in broken if each.approvals.approvers]) or rule, decision)
 
 
-def _follow_up(rule: Rule, decision: Decision) -> Decision:
-    """Who approves, or looks at it afterwards."""
+def _with_approvers(rule: Rule, decision: Decision) -> Decision:
+    """Add who approves, or who reviews a break-glass run."""
     terms = rule.approvals
     quorum = terms.quorum if terms.approvers else 0
     return replace(decision, quorum=quorum, approvers=frozenset(terms.approvers), expires=terms.expires)
@@ -247,15 +269,15 @@ def _follow_up(rule: Rule, decision: Decision) -> Decision:
 
 def _too_few(duty: Rule, directory: Directory) -> str:
     terms = duty.approvals
-    who = ", ".join(terms.approvers)
+    who, needed = ", ".join(terms.approvers), counted(terms.quorum, "approval")
     if not directory.known:
-        return f"Rule *{duty.name}* requires {terms.quorum} of {who}, but the approvers can't be determined right now. Try again later."
-    return f"Rule *{duty.name}* requires {terms.quorum} of {who} other than you, and there aren't enough of them."
+        return f"Rule *{duty.name}* requires {needed} from {who}, but the approvers can't be determined right now. Try again later."
+    return f"Rule *{duty.name}* requires {needed} from {who} other than you, and there aren't enough of them."
 
 
 def _denied_by(rule: Rule) -> str:
     if rule.is_freeze:
-        return f"Rule {rule.name} freezes this: {'; '.join(window.describe() for window in rule.during)}."
+        return f"Rule *{rule.name}* blocks changes: {'; '.join(window.describe() for window in rule.during)}."
     return f"Rule *{rule.name}* denies this."
 
 

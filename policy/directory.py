@@ -1,4 +1,4 @@
-"""Who is in which group, as just resolved, and who of them could approve."""
+"""Group members as just resolved, and who of them could approve."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from domain.actor import Actor
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """`active` is false for deactivated people, guests and strangers: they count nowhere."""
+    """`active` is false for deactivated accounts, guests and people of other teams: they never count."""
 
     id: str
     email: str = ""
     active: bool = True
 
     def is_same(self, other_id: str, other_email: str) -> bool:
-        """One person may have two accounts; the e-mail address tells."""
+        """Whether both are one person. A person may have two accounts with the same email address."""
         return self.id == other_id or bool(self.email and self.email.casefold() == other_email.casefold())
 
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """`groups` by name or handle; `people` by id, for approvers named one by one. `known` false: nobody could be asked."""
+    """`groups` are by name or handle; `people` are approvers listed individually. `known` is false if Slack didn't respond."""
 
     groups: Mapping[str, tuple[Member, ...]] = field(default_factory=dict)
     people: tuple[Member, ...] = ()
@@ -37,7 +37,7 @@ UNKNOWN = Directory(known=False)
 
 
 def eligible_approvers(directory: Directory, approvers: Iterable[str], requester: Actor) -> tuple[Member, ...]:
-    """Distinct people among the approvers, the requester and their other accounts left out."""
+    """Return distinct people among the approvers, without the requester and their other accounts."""
     found: list[Member] = []
     for name in approvers:
         for member in directory.groups.get(name, ()) or _people(directory, name):

@@ -1,4 +1,4 @@
-"""Which rules were looked at, and why each did or did not decide: for `policy explain` and for refusals."""
+"""Explains which rules were evaluated, and why each did or didn't decide: for `policy explain` and refusals."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from domain.actor import Actor
+from domain.counting import counted
 from domain.decision import Decision
 from policy.decide import judge
 from policy.directory import Directory
@@ -18,7 +19,7 @@ from policy.scope import Hooks, NamespaceScope
 
 @dataclass(frozen=True, slots=True)
 class ExplainedRule:
-    """`names` says namespaces: for the operator's terminal, not for somebody who may not see them."""
+    """`names` lists namespaces: only for the operator's terminal, not for people who may not see them."""
 
     rule: str
     effect: str
@@ -40,7 +41,7 @@ class ExplainedRule:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """`net`: of a restore, who says whether a safety backup comes first where the command does not."""
+    """`net` is set for restores: whether a safety backup comes first, and by which rule."""
 
     rows: tuple[ExplainedRule, ...]
     decision: Decision
@@ -53,33 +54,33 @@ COLUMNS = ("rule", "effect", "", "why")
 def explain(
     rules: Sequence[Rule], ask: PolicyRequest, directory: Directory, *, safety_backup: bool = False
 ) -> Explanation:
-    """`safety_backup`: what the settings have for a restore of which no rule says it."""
+    """`safety_backup` is the default of the settings for restores that no rule decides about."""
     decision = judge(rules, ask, directory)
     rows = tuple(_row(match_rule(rule, ask), ask, decision) for rule in rules)
     return Explanation(rows, decision, safety_backup_rule(rules, ask, safety_backup) if ask.verb == RESTORE else None)
 
 
 def list_rights(rules: Sequence[Rule], actor: Actor, clusters: Sequence[str]) -> tuple[tuple[str, str, str, str], ...]:
-    """What the rules hold for somebody, in their order: verb, cluster, what follows, rule."""
+    """Return rows (verb, cluster, effect, rule) of the rules for an actor, in order."""
     mine = [rule for rule in rules if rule.who.includes(actor)]
     return tuple(
-        (", ".join(rule.what), ", ".join(named), _follows(rule, mine[:at], named), rule.name)
+        (", ".join(rule.what), ", ".join(named), _effect_of(rule, mine[:at], named), rule.name)
         for at, rule in enumerate(mine)
         if (named := [each for each in clusters if rule.is_on_cluster(each)])
     )
 
 
-def _follows(rule: Rule, before: Sequence[Rule], clusters: Sequence[str]) -> str:
-    """Never more than the rule gives: one that is never reached, or only adds a duty, permits nothing."""
+def _effect_of(rule: Rule, before: Sequence[Rule], clusters: Sequence[str]) -> str:
+    """Describe what the rule gives. A rule that is never reached, or only requires approval, permits nothing."""
     for each in before:
-        if rule.is_permissive and _shuts_out(each, rule, clusters):
+        if rule.is_permissive and _always_denies(each, rule, clusters):
             return f"nothing: rule {each.name} denies it first"
     if rule.effect is Effect.APPROVE and adds_duty_only(rule):
-        return f"approval needed {_scope(rule)}; permits nothing by itself"
+        return f"approval required {_scope(rule)}; permits nothing on its own"
     return f"{rule.effect} {_scope(rule)}"
 
 
-def _shuts_out(denying: Rule, rule: Rule, clusters: Sequence[str]) -> bool:
+def _always_denies(denying: Rule, rule: Rule, clusters: Sequence[str]) -> bool:
     always = not denying.is_permissive and denying.where.is_unlimited and not denying.during and not denying.break_glass
     covers = all(any(matches_glob(each, what) for each in denying.what) for what in rule.what)
     return always and covers and all(denying.is_on_cluster(name) for name in clusters)
@@ -87,7 +88,11 @@ def _shuts_out(denying: Rule, rule: Rule, clusters: Sequence[str]) -> bool:
 
 def _scope(rule: Rule) -> str:
     terms = rule.approvals
-    agreed = f", needs {terms.quorum} of {', '.join(terms.approvers)}" if rule.effect is Effect.APPROVE else ""
+    agreed = (
+        f", needs {counted(terms.quorum, 'approval')} from {', '.join(terms.approvers)}"
+        if rule.effect is Effect.APPROVE
+        else ""
+    )
     reason = ", with a reason" if rule.is_permissive and rule.reason_required else ""
     hours = f", {'; '.join(window.describe() for window in rule.during)}" if rule.during else ""
     return f"{_where(rule)}{agreed}{reason}{hours}"
@@ -107,7 +112,7 @@ def _where(rule: Rule) -> str:
             {Hooks.NONE: "without hooks", Hooks.ANNOTATED: "with annotated hooks"}.get(where.hooks, "with hooks")
         )
     if where.configmaps is not None:
-        limits.append(f"{'with' if where.configmaps else 'without'} ConfigMaps of Velero's namespace")
+        limits.append(f"{'with' if where.configmaps else 'without'} ConfigMaps in Velero's namespace")
     return " ".join(limits) or "everywhere"
 
 
@@ -133,7 +138,7 @@ def _why(found: Match, ask: PolicyRequest) -> str:
         case MatchResult.OTHER_PEOPLE:
             return f"it applies to {_people(rule.who)}; {ask.actor.name or ask.actor.id} isn't one of them"
         case MatchResult.OTHER_TIME:
-            return f"it holds only {'; '.join(window.describe() for window in rule.during)}"
+            return f"it applies only {'; '.join(window.describe() for window in rule.during)}"
         case MatchResult.CLEAR:
             return f"the command doesn't touch its {found.clear.replace('_', '-')}"
         case MatchResult.OUTSIDE:

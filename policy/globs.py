@@ -1,6 +1,6 @@
-"""Patterns of namespaces as Velero 1.18 takes them (`*`, `?`, `[abc]`), compared as whole languages.
+"""Namespace patterns as Velero 1.18 supports them (`*`, `?`, `[abc]`), compared as whole languages.
 
-A rule's pattern has to hold every name that a manifest's pattern could ever match, not only those alive today.
+A rule's pattern has to cover every name that a manifest's pattern could ever match, not only names that exist today.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from functools import lru_cache
 Range = tuple[str, str]
 """First and last character."""
 Token = tuple[Range, ...] | None
-"""The characters that fit one place, none named = any; `None` is the star."""
+"""Characters that match one position; an empty tuple matches any. `None` is the star."""
 
 MAX_PATTERN_LENGTH = 128
 _MAX_STEPS = 200_000
-"""Of one comparison. A pattern such as `*a????????????????????` has millions; beyond this the answer is the careful one."""
+"""Limit of one comparison. A pattern such as `*a????????????????????` needs millions; beyond the limit it isn't covered."""
 _ANY: tuple[Range, ...] = ()
 _LETTERS = "-0123456789abcdefghijklmnopqrstuvwxyz"
 _LAST_CODE = 0x10FFFF
 
 
 class BadPattern(ValueError):
-    """Not a pattern that Velero takes."""
+    """A pattern that Velero doesn't support."""
 
 
 def is_pattern(name: str) -> bool:
@@ -30,16 +30,16 @@ def is_pattern(name: str) -> bool:
 
 
 def matches_glob(pattern: str, name: str) -> bool:
-    """Whether the literal `name` is one of the pattern's."""
+    """Whether the pattern matches the literal `name`."""
     parts = tokens(pattern)
-    places = _closure(parts, frozenset({0}))
+    places = _epsilon_closure(parts, frozenset({0}))
     for letter in name:
         places = _step(parts, places, letter)
     return len(parts) in places
 
 
 def is_valid_glob(pattern: str) -> bool:
-    """Clusters hold lists that Velero itself would refuse."""
+    """Whether Velero supports the pattern. Objects in a cluster may contain others."""
     try:
         tokens(pattern)
     except BadPattern:
@@ -48,14 +48,14 @@ def is_valid_glob(pattern: str) -> bool:
 
 
 def any_matches(patterns: Iterable[str], name: str) -> bool:
-    """Whether one of them means the literal `name`; what cannot be read means nothing but itself."""
+    """Whether one of the patterns matches the literal `name`; an invalid pattern matches only itself."""
     return any(
         pattern in {"*", name} or (is_valid_glob(pattern) and matches_glob(pattern, name)) for pattern in patterns
     )
 
 
 def covers_glob(outers: Iterable[str], inner: str) -> bool:
-    """Whether every name of `inner`, a literal or a pattern, is a name of one of `outers`."""
+    """Whether the `outers` match every name that `inner`, a literal or a pattern, matches."""
     wide = tuple(outers)
     if inner in wide or "*" in wide:
         return True
@@ -65,14 +65,14 @@ def covers_glob(outers: Iterable[str], inner: str) -> bool:
 
 
 def globs_overlap(left: str, right: str) -> bool:
-    """Whether some name is of both."""
+    """Whether some name matches both."""
     one, two = tokens(left), tokens(right)
     todo, seen = [(0, 0)], {(0, 0)}
     while todo:
         at = todo.pop()
         if at == (len(one), len(two)):
             return True
-        for to in _together(one, two, *at):
+        for to in _product_steps(one, two, *at):
             if to not in seen:
                 seen.add(to)
                 todo.append(to)
@@ -101,7 +101,7 @@ def tokens(pattern: str) -> tuple[Token, ...]:
 
 
 def _letters(pattern: str, inside: str) -> tuple[Range, ...]:
-    """Ranges stay ranges: a class may name all of Unicode."""
+    """Parse a class. Ranges stay ranges: a class may contain all of Unicode."""
     if not inside or inside[0] in "!^" or "[" in inside:
         raise BadPattern(f"{pattern!r} uses brackets that Velero doesn't support")
     found: list[Range] = []
@@ -116,11 +116,11 @@ def _letters(pattern: str, inside: str) -> tuple[Range, ...]:
     return tuple(found)
 
 
-def _has(ranges: tuple[Range, ...], letter: str) -> bool:
+def _in_ranges(ranges: tuple[Range, ...], letter: str) -> bool:
     return any(first <= letter <= last for first, last in ranges)
 
 
-def _closure(parts: tuple[Token, ...], places: frozenset[int]) -> frozenset[int]:
+def _epsilon_closure(parts: tuple[Token, ...], places: frozenset[int]) -> frozenset[int]:
     found = set(places)
     for place in places:
         step = place
@@ -137,16 +137,16 @@ def _step(parts: tuple[Token, ...], places: frozenset[int], letter: str) -> froz
             token = parts[place]
             if token is None:
                 after.add(place)
-            elif not token or _has(token, letter):
+            elif not token or _in_ranges(token, letter):
                 after.add(place + 1)
-    return _closure(parts, frozenset(after))
+    return _epsilon_closure(parts, frozenset(after))
 
 
 def _included(inner: str, outers: tuple[str, ...]) -> bool:
-    """Walks both as automata over sets of places, until a name of `inner` is found that no outer has."""
+    """Run both as automata over sets of positions, until a name of `inner` is found that no outer matches."""
     small, wide = tokens(inner), tuple(tokens(outer) for outer in outers)
     alphabet = _alphabet((small, *wide))
-    start = (_closure(small, frozenset({0})), tuple(_closure(parts, frozenset({0})) for parts in wide))
+    start = (_epsilon_closure(small, frozenset({0})), tuple(_epsilon_closure(parts, frozenset({0})) for parts in wide))
     todo, seen, steps = [start], {start}, 0
     while todo:
         mine, theirs = todo.pop()
@@ -165,18 +165,18 @@ def _included(inner: str, outers: tuple[str, ...]) -> bool:
 
 
 def _alphabet(patterns: tuple[tuple[Token, ...], ...]) -> list[str]:
-    """One letter of each kind that the patterns can tell apart, and one of those that none names.
+    """Return one character of each class that the patterns distinguish, and one that no pattern contains.
 
-    Between two borders of ranges all characters fare alike, so the first one speaks for them.
+    All characters between two range borders behave alike, so the first one represents them.
     """
     ranges = {each for parts in patterns for token in parts if token for each in token}
     borders = {ord(first) for first, _ in ranges} | {ord(last) + 1 for _, last in ranges}
     named = tuple(ranges)
-    told = [chr(code) for code in sorted(borders) if code <= _LAST_CODE and _has(named, chr(code))]
-    return told + [letter for letter in _LETTERS if not _has(named, letter)][:1]
+    representatives = [chr(code) for code in sorted(borders) if code <= _LAST_CODE and _in_ranges(named, chr(code))]
+    return representatives + [letter for letter in _LETTERS if not _in_ranges(named, letter)][:1]
 
 
-def _together(one: tuple[Token, ...], two: tuple[Token, ...], i: int, j: int) -> list[tuple[int, int]]:
+def _product_steps(one: tuple[Token, ...], two: tuple[Token, ...], i: int, j: int) -> list[tuple[int, int]]:
     left = one[i] if i < len(one) else (("/", "/"),)
     right = two[j] if j < len(two) else (("/", "/"),)
     onward: list[tuple[int, int]] = []
@@ -188,10 +188,10 @@ def _together(one: tuple[Token, ...], two: tuple[Token, ...], i: int, j: int) ->
         onward.append((i, j + 1))
     if right is None and left is not None and i < len(one):
         onward.append((i + 1, j))
-    if left is not None and right is not None and i < len(one) and j < len(two) and _share(left, right):
+    if left is not None and right is not None and i < len(one) and j < len(two) and _classes_overlap(left, right):
         onward.append((i + 1, j + 1))
     return onward
 
 
-def _share(left: tuple[Range, ...], right: tuple[Range, ...]) -> bool:
+def _classes_overlap(left: tuple[Range, ...], right: tuple[Range, ...]) -> bool:
     return not left or not right or any(a <= d and c <= b for a, b in left for c, d in right)

@@ -1,4 +1,4 @@
-"""Guards that refuse unless a rule lifts them by name: what no broad rule should permit by accident."""
+"""Guards that refuse unless a rule lifts them by name: dangers that no broad rule should permit by accident."""
 
 from __future__ import annotations
 
@@ -41,15 +41,15 @@ LIFTABLE = (
 BACKUP_NOT_COMPLETED = "backup-not-completed"
 
 FORBIDDABLE = (BACKUP_NOT_COMPLETED,)
-"""They ask for approval where somebody insists by a flag; a rule may refuse them whoever approves."""
+"""Guards that a flag turns into a request for approval; a rule may refuse them regardless of approval."""
 
 SYSTEM_NAMESPACES = ("kube-system", "kube-public", "kube-node-lease")
 
 _POWERS = (
-    (Power.RIGHTS, RESTORES_RBAC, "what grants rights (roles, role bindings and the like)"),
-    (Power.DEFINITIONS, RESTORES_CRDS, "definitions of kinds"),
+    (Power.RIGHTS, RESTORES_RBAC, "objects that grant permissions"),
+    (Power.DEFINITIONS, RESTORES_CRDS, "resource definitions"),
     (Power.ADMISSION, RESTORES_WEBHOOKS, "admission webhooks, policies or API services"),
-    (Power.CLUSTER, RESTORES_CLUSTER_WIDE, "what acts on the whole cluster"),
+    (Power.CLUSTER, RESTORES_CLUSTER_WIDE, "objects that act on the whole cluster"),
 )
 
 
@@ -58,7 +58,7 @@ def can_lift(code: str) -> bool:
 
 
 def label_guards(given: Mapping[str, str], own: Collection[str] = ()) -> tuple[Guard, ...]:
-    """`given`: labels and annotations as a person asked for them; `own`: keys that the plan sets itself."""
+    """Refuse reserved labels and annotations that a person gave. `own` are keys that the plan sets itself."""
     keys = sorted(key for key in given if is_reserved(key) and key not in own)
     if not keys:
         return ()
@@ -67,7 +67,7 @@ def label_guards(given: Mapping[str, str], own: Collection[str] = ()) -> tuple[G
 
 
 def restore_guards(reach: Reach, backup: BackupFacts, facts: ClusterFacts) -> tuple[Guard, ...]:
-    """Of what a restore writes, and of what it reads from protected namespaces to write it elsewhere."""
+    """Check what a restore writes, and what it reads from protected namespaces to write it elsewhere."""
     found = _powerful(reach, backup, facts)
     return (
         *(
@@ -82,7 +82,7 @@ def restore_guards(reach: Reach, backup: BackupFacts, facts: ClusterFacts) -> tu
 
 
 def _powerful(reach: Reach, backup: BackupFacts, facts: ClusterFacts) -> Mapping[Power, tuple[str, ...]]:
-    """Kinds that this restores or may restore, by what they can do."""
+    """Return the powerful kinds that the restore includes or may include, by power."""
     found: dict[Power, list[str]] = {}
     for name, power in _in_contents(reach, backup, facts) if backup.contents is not None else _assumed(reach, facts):
         found.setdefault(power, []).append(name)
@@ -101,7 +101,7 @@ def _in_contents(reach: Reach, backup: BackupFacts, facts: ClusterFacts) -> Iter
 
 
 def _assumed(reach: Reach, facts: ClusterFacts) -> Iterator[tuple[str, Power]]:
-    """Of a backup whose contents are not known: what any cluster has, what settings name, and what the command names."""
+    """Assume contents of a backup whose list isn't known: kinds of any cluster, of the settings and of the command."""
     left_out = full_resource_names(reach.without)
     everywhere = [(name, power) for power, (inside, _) in KINDS_OF_UNKNOWN_CONTENTS.items() for name in inside]
     if reach.cluster_scoped:
@@ -125,9 +125,9 @@ def _may_be_in(name: str, kinds: frozenset[str]) -> bool:
 def _kind_guard(code: str, what: str, kinds: tuple[str, ...], *, known: bool) -> tuple[Guard, ...]:
     if not kinds:
         return ()
-    doubt = "restores" if known else "may restore"
+    verb = "includes" if known else "may include"
     left_out = f"--exclude-resources {','.join(kinds)}"
-    return (Guard(code, Level.REFUSE, f"This {doubt} {what}: {', '.join(kinds[:8])}.", nearest=(left_out,)),)
+    return (Guard(code, Level.REFUSE, f"This restore {verb} {what}: {', '.join(kinds[:8])}.", nearest=(left_out,)),)
 
 
 def _namespace_guard(code: str, names: tuple[str, ...], what: str, reach: Reach) -> tuple[Guard, ...]:

@@ -1,9 +1,9 @@
-"""Names of Kubernetes resources as people write them: `po`, `Pod`, `pods`, `deployments.apps` mean what Velero resolves.
+"""Names of Kubernetes resources as people write them: `po`, `Pod`, `pods`, `deployments.apps`, resolved as Velero does.
 
-Velero asks the API server's discovery: it takes plural and singular in any case, short names and groups as they are
-written, and a prefix of the group. Nothing trims blanks. A name that does not resolve stays as it is written and is
-matched as a pattern against `plural.group`. Built-in resources are in this table; of others two names count as possibly
-the same unless their groups say otherwise.
+Velero uses API discovery: it accepts plural and singular in any case, short names and groups as written, and a prefix
+of the group. It doesn't trim spaces. A name that doesn't resolve stays as written and is matched as a pattern against
+`plural.group`. This table has the built-in resources; two other names count as possibly the same unless their groups
+differ.
 Source: velero 1.18 pkg/discovery/helper.go ResourceFor, third_party/.../shortcut_expander.go; apimachinery
 pkg/api/meta/restmapper.go ResourcesFor.
 """
@@ -78,7 +78,7 @@ _CLUSTER = frozenset(
 
 
 def _names() -> Mapping[str, str]:
-    """Every spelling without its group → the full name."""
+    """Map every spelling without its group to the full name."""
     found: dict[str, str] = {}
     for entry in _TABLE.replace("\n", "|").split("|"):
         if words := entry.split():
@@ -91,9 +91,9 @@ _FULL = _names()
 
 
 def full_resource_name(name: str) -> str:
-    """`Deploy` → `deployments.apps`; a name that is not built in stays, lower case.
+    """Return the full name: `Deploy` → `deployments.apps`. A name that isn't built in stays, in lower case.
 
-    The wide reading, for what is included and what rules name: what may mean a resource means it.
+    This is the wide reading, for included resources and rules: a name that may mean a resource means it.
     """
     plain = name.lower()
     stem, _, group = plain.partition(".")
@@ -104,21 +104,21 @@ def full_resource_name(name: str) -> str:
 
 
 def is_canonical(name: str) -> bool:
-    """Spelled as Kubernetes spells resources: `plural`, `plural.group`. Nothing then is left to fold, trim or escape."""
+    """Whether the name is spelled as Kubernetes spells resources, so that there is nothing to fold, trim or escape."""
     return bool(_WRITTEN.fullmatch(name))
 
 
 def is_canonical_pattern(name: str) -> bool:
-    """A name in canonical letters, or one with stars and question marks, which cannot be malformed."""
+    """Whether this is a canonical name, or a pattern with `*` and `?`, which can't be malformed."""
     return is_canonical(name) or (bool(_PATTERN.fullmatch(name)) and bool({"*", "?"} & set(name)))
 
 
 def proven(name: str) -> str:
-    """The resource that Velero certainly means by this name in any cluster; empty where that is not certain.
+    """Return the resource that Velero certainly resolves this name to in any cluster; empty if that isn't certain.
 
-    A name of something built in: its API groups come first in discovery, so no custom resource can claim it; where
-    custom resources themselves are in the table, only their plural. Or a plural with its whole group, which is matched
-    as it is written even where discovery does not know it. A part of a group may mean another one.
+    A built-in name is certain: its API groups come first in discovery, so no custom resource can claim it. Of custom
+    resources in the table only the plural is. A plural with its whole group is certain too, since it is matched as
+    written even if discovery doesn't know it. A part of a group may mean another group.
     """
     if not is_canonical(name):
         return ""
@@ -146,17 +146,17 @@ def may_be_same_resource(left: str, right: str) -> bool:
 
 
 def are_all_namespaced(names: Iterable[str]) -> bool:
-    """Whether all of these are built-in resources that live in namespaces."""
+    """Whether all of these are built-in namespace-scoped resources."""
     return all(_builtin(name := full_resource_name(each)) and name.partition(".")[0] not in _CLUSTER for each in names)
 
 
 def is_cluster_scoped(name: str) -> bool:
-    """Whether this is a built-in resource outside namespaces; of others that is not known here."""
+    """Whether this is a built-in cluster-scoped resource; of other resources the scope isn't known here."""
     return _builtin(found := full_resource_name(name)) and found.partition(".")[0] in _CLUSTER
 
 
 def resource_of_kind(gvk: str) -> str:
-    """`rbac.authorization.k8s.io/v1/Role`, as Velero's resource list has it → `roles.rbac.authorization.k8s.io`."""
+    """Convert a kind of Velero's resource list: `rbac.authorization.k8s.io/v1/Role` → `roles.rbac.authorization.k8s.io`."""
     group, _, kind = gvk.rpartition("/")
     group = group.rpartition("/")[0]
     return full_resource_name(f"{kind}.{group}" if group else kind)

@@ -1,4 +1,4 @@
-"""One rule against one asking. Decisions and explanations both stand on what is found here, so they cannot differ."""
+"""Matches one rule against one request. Decisions and explanations both use the result, so they can't differ."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from policy.scope import NO_LABELS, Labels, ScopeBreach
 
 @dataclass(frozen=True, slots=True)
 class PolicyRequest:
-    """`labels` are those of live and configured namespaces. `reason` is what the person typed with `--reason`."""
+    """`labels` are those of live and configured namespaces. `reason` is the value of `--reason`."""
 
     actor: Actor
     verb: str
@@ -54,18 +54,18 @@ class PolicyRequest:
 
 
 class MatchResult(StrEnum):
-    """How a rule stands to an asking, in the order in which it is looked at."""
+    """How a rule relates to a request, in the order of evaluation."""
 
     OTHER_VERB = "other-verb"
     OTHER_CLUSTER = "other-cluster"
     OTHER_PEOPLE = "other-people"
     OTHER_TIME = "other-time"
     CLEAR = "clear"
-    """A rule that denies or asks for approval, and the reach does not touch it."""
+    """A deny or approval rule whose scope the reach doesn't touch."""
     OUTSIDE = "outside"
-    """A rule that allows, and the reach leaves it."""
+    """An allow rule whose scope the reach exceeds."""
     TOUCHED = "touched"
-    """The reach touches it but is not inside."""
+    """The reach touches the scope but isn't inside it."""
     INSIDE = "inside"
 
 
@@ -92,15 +92,16 @@ def match_rule(rule: Rule, ask: PolicyRequest) -> Match:
 
 
 def adds_duty_only(rule: Rule) -> bool:
-    """It asks for approval on a condition, wherever that is, and permits nothing."""
+    """Whether the rule only requires approval on a condition, in any namespace, and permits nothing."""
     return rule.effect is Effect.APPROVE and not rule.where.is_confined and rule.where.flagged
 
 
 def match_place(rule: Rule, ask: PolicyRequest) -> Match:
-    """Time and place alone: what a rule would say of this asking if others had it.
+    """Match time and scope alone: what the rule would decide if another person had sent the request.
 
-    A rule that asks for approval on a condition (cluster-scoped objects, say, wherever) adds a duty and permits nothing:
-    else a command would become easier to get by meeting the condition. A read that is about no object yet (a list) passes rules that name namespaces: the view filters what it shows.
+    A rule that requires approval on a condition (such as cluster-scoped objects in any namespace) permits nothing:
+    otherwise a command would become easier to get by meeting the condition. A read without an object, such as a list,
+    passes rules with namespaces: the view filters what it shows.
     """
     if not rule.is_in_force(ask.now):
         return Match(rule, MatchResult.OTHER_TIME)

@@ -1,8 +1,8 @@
-"""What resource modifiers can touch: which fields of which kinds, read as Velero reads them and wider where in doubt.
+"""Computes what resource modifiers can touch: which fields of which kinds, parsed as Velero does and wider if in doubt.
 
-Labels and annotations are one thing, everything else is what an object does: commands, images, host access, subjects.
-Source: velero 1.18 internal/resourcemodifiers. Its JSON patches are put together by a format string without escapes, and
-its keys are matched in any case: what would read differently there counts as a patch of everything.
+Labels and annotations are harmless; every other field defines what an object does: commands, images, host access,
+subjects. Source: velero 1.18 internal/resourcemodifiers. Velero builds JSON patches with a format string that doesn't
+escape, and matches keys in any case: a document that it could read differently counts as a patch of everything.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ RULE_KEYS = ("conditions", "patches", "mergePatches", "strategicPatches")
 CONDITION_KEYS = ("groupResource", "namespaces", "resourceNameRegex", "labelSelector", "matches")
 PATCH_KEYS = ("operation", "from", "path", "value")
 PATCH_LISTS = ("patches", "mergePatches", "strategicPatches")
-_DEEPEST = 40
+_MAX_DEPTH = 40
 
 
 class ModifierReach(StrEnum):
@@ -39,14 +39,14 @@ class ModifierReach(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ModifierLimits:
-    """What a rule says of modifiers. `kinds` and `paths` narrow; None: not said."""
+    """The limits of a rule on modifiers. `kinds` and `paths` narrow it; None means not set."""
 
     most: ModifierReach
     kinds: frozenset[str] | None = None
     paths: tuple[str, ...] | None = None
 
     def permits(self, patched: Patched, own_kinds: frozenset[str] | None) -> bool:
-        """`own_kinds`: those of the rule itself, to which a limit without kinds keeps."""
+        """Whether the limits permit this patch. `own_kinds` are the rule's kinds, used if the limit has none."""
         kind, _, path = patched.partition(" ")
         kinds = self.kinds if self.kinds is not None else own_kinds
         if self.most is ModifierReach.NONE or not _among(kind, kinds):
@@ -56,7 +56,7 @@ class ModifierLimits:
         return self.most is ModifierReach.ANY or is_metadata(patched)
 
     def is_met_by(self, patched: Iterable[Patched]) -> bool:
-        """As a condition: `any` is met by what goes beyond metadata, `metadata` by every modifier, `none` by nothing."""
+        """Whether patches meet the limits as a condition: `any` is met beyond metadata, `metadata` by all, `none` by nothing."""
         return self.most is not ModifierReach.NONE and any(
             self._concerns(each) and (self.most is ModifierReach.METADATA or not is_metadata(each)) for each in patched
         )
@@ -69,9 +69,9 @@ class ModifierLimits:
 
 
 def is_metadata(patched: Patched) -> bool:
-    """One label or annotation of something that lives in a namespace, and none that steers Velero.
+    """Whether this patches one label or annotation of a namespace-scoped object, and none that controls Velero.
 
-    Labels of a namespace decide what its pods may do.
+    Labels of a namespace decide what its pods may do, so cluster-scoped objects don't count.
     """
     kind, _, path = patched.partition(" ")
     if not is_canonical(kind) or is_cluster_scoped(kind):
@@ -84,16 +84,16 @@ def is_metadata(patched: Patched) -> bool:
 
 
 def patched_fields(document: Any) -> frozenset[Patched]:
-    """Of a document of modifiers, each `patchData` and JSON value in it read as well. What could not be read patches everything."""
+    """Return the fields that a modifier document patches, including parsed `patchData`. Unreadable parts patch everything."""
     if not isinstance(document, Mapping) or set(document) - {"version", "resourceModifierRules"}:
         return EVERY_FIELD
     rules = document.get("resourceModifierRules")
     if not isinstance(rules, list):
         return EVERY_FIELD
-    return frozenset(each for rule in rules for each in _of_rule(rule))
+    return frozenset(each for rule in rules for each in _patched_by_rule(rule))
 
 
-def _of_rule(rule: Any) -> Iterator[Patched]:
+def _patched_by_rule(rule: Any) -> Iterator[Patched]:
     conditions = rule.get("conditions") if isinstance(rule, Mapping) else None
     if not isinstance(conditions, Mapping) or set(rule) - set(RULE_KEYS) or set(conditions) - set(CONDITION_KEYS):
         yield from EVERY_FIELD
@@ -103,11 +103,11 @@ def _of_rule(rule: Any) -> Iterator[Patched]:
     for way in PATCH_LISTS:
         listed = rule.get(way) or []
         for patch in listed if isinstance(listed, list) else [None]:
-            paths = _of_patch(patch) if way == "patches" else _of_data(patch)
+            paths = _paths_of_patch(patch) if way == "patches" else _paths_of_data(patch)
             yield from (f"{kind} {path}" for path in paths)
 
 
-def _of_patch(patch: Any) -> Iterator[str]:
+def _paths_of_patch(patch: Any) -> Iterator[str]:
     if not is_plain_patch(patch):
         yield ""
         return
@@ -124,7 +124,7 @@ def _of_patch(patch: Any) -> Iterator[str]:
 
 
 def is_plain_patch(patch: Any) -> bool:
-    """Whether every text in it means itself where Velero writes it between quotes. A value that is JSON has been read."""
+    """Whether every text of the patch stays the same when Velero puts it between quotes without escaping."""
     if (
         not isinstance(patch, Mapping)
         or set(patch) - set(PATCH_KEYS)
@@ -150,14 +150,14 @@ def _is_plain(text: str) -> bool:
     return not any(sign in '"\\' or ord(sign) < 32 for sign in text)
 
 
-def _of_data(patch: Any) -> Iterator[str]:
+def _paths_of_data(patch: Any) -> Iterator[str]:
     data = patch.get("patchData") if isinstance(patch, Mapping) and set(patch) == {"patchData"} else None
     yield from _leaves(data, "", 0) if isinstance(data, dict) and data else ("",)
 
 
 def _leaves(node: Any, path: str, depth: int) -> Iterator[str]:
-    """Where a merge patch sets or removes something. A key that is no text could be written in another way there."""
-    if not isinstance(node, dict) or not node or depth > _DEEPEST:
+    """Yield the paths that a merge patch sets or removes. A key that isn't text could be spelled differently there."""
+    if not isinstance(node, dict) or not node or depth > _MAX_DEPTH:
         yield path
         return
     for key, value in node.items():

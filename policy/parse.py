@@ -1,4 +1,4 @@
-"""Plain mappings, as a settings file has them, into rules: all of them, or every fault with its place."""
+"""Parses the rules of a settings file: returns all rules, or all errors with their places."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ KEYS = (
     "safety_backup",
     "break_glass",
 )
-EXPIRES = 3600
+DEFAULT_APPROVAL_LIFETIME_S = 3600
 _WHO = ("groups", "users", "pipelines", "anyone", "terminal", "timer")
 _WINDOW = ("days", "from", "to", "zone")
 _WHAT = re.compile(r"[a-z*?][a-z*?-]*(\.[a-z*?][a-z*?-]*)?")
@@ -52,9 +52,9 @@ _CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """Names to check against: `noun.verb` of every verb, clusters. Empty: not checked.
+    """Known names: `noun.verb` of every verb, and clusters. An empty list isn't checked.
 
-    `synonyms`: what people also call a verb, and rules do not.
+    `synonyms` maps other names of a verb to the one that rules use.
     """
 
     verbs: tuple[str, ...] = ()
@@ -72,9 +72,9 @@ class Faults:
 
 
 def parse_rules(
-    entries: Sequence[Any], known: Vocabulary | None = None, *, expires: int = EXPIRES
+    entries: Sequence[Any], known: Vocabulary | None = None, *, expires: int = DEFAULT_APPROVAL_LIFETIME_S
 ) -> tuple[Rule, ...] | Faults:
-    """`expires`: how many seconds an approval is asked where its rule does not say."""
+    """Parse rules. `expires` is the default lifetime of an approval request in seconds."""
     found: list[Rule] = []
     faults: list[TableError] = []
     for index, data in enumerate(entries):
@@ -107,7 +107,7 @@ def _rule(entry: TableReader, known: Vocabulary, expires: int) -> Rule:
         safety_backup=entry.flag("safety_backup"),
         break_glass=_handles(entry.texts("break_glass")),
     )
-    _fits_together(entry, rule)
+    _check_combination(entry, rule)
     return rule
 
 
@@ -133,12 +133,12 @@ def _who(entry: TableReader) -> Who:
         timer=bool(table.flag("timer")),
     )
     if who == Who() and not table.faults:
-        entry.fault("who", "`who` names nobody.", allowed=_WHO)
+        entry.fault("who", "`who` includes no one.", allowed=_WHO)
     return who
 
 
 def _handles(names: tuple[str, ...] | None) -> frozenset[str]:
-    """`@oncall` and `oncall` are one; e-mail addresses compare without case."""
+    """Normalize names: `@oncall` equals `oncall`; email addresses compare without case."""
     plain = (name.removeprefix("@") for name in names or ())
     return frozenset(name.casefold() if "@" in name else name for name in plain)
 
@@ -163,7 +163,7 @@ def _what(entry: TableReader, known: Vocabulary) -> tuple[str, ...]:
 def _clusters(entry: TableReader, known: Vocabulary) -> tuple[str, ...]:
     found = entry.texts("clusters")
     for each in found or ():
-        if not _pattern_is_good(entry, "clusters", each):
+        if not _check_pattern(entry, "clusters", each):
             continue
         if known.clusters and not any(matches_glob(each, name) for name in known.clusters):
             entry.fault("clusters", f"{each!r} matches no cluster.", got=each, allowed=known.clusters)
@@ -173,7 +173,7 @@ def _clusters(entry: TableReader, known: Vocabulary) -> tuple[str, ...]:
 def _where(entry: TableReader) -> RuleScope:
     kinds, locations = entry.texts("kinds"), entry.texts("locations")
     for each in locations or ():
-        _pattern_is_good(entry, "locations", each)
+        _check_pattern(entry, "locations", each)
     hooks = entry.choice("hooks", tuple(Hooks))
     return RuleScope(
         namespaces=_namespaces(entry),
@@ -198,7 +198,7 @@ def _modifiers(entry: TableReader) -> ModifierLimits | None:
     kinds, paths = table.texts("kinds"), table.texts("paths")
     for path in paths or ():
         if not path.startswith("/") or path == "/":
-            table.fault("paths", f"{path!r} is not a JSON pointer such as /spec/replicas.")
+            table.fault("paths", f"{path!r} isn't a JSON pointer such as /spec/replicas.")
     return ModifierLimits(
         ModifierReach(table.choice("most", tuple(ModifierReach), required=True) or ModifierReach.NONE),
         None if kinds is None else frozenset(kind.lower() for kind in kinds),
@@ -217,7 +217,7 @@ def _namespaces(entry: TableReader) -> NamespaceScope | None:
             labels.append((key.strip(), value.strip()))
             if not key.strip():
                 entry.fault("namespaces", f"{each!r} has no label key. Use label:team=shop or label:team.")
-        elif _pattern_is_good(entry, "namespaces", each):
+        elif _check_pattern(entry, "namespaces", each):
             names.append(each)
             if not _NAME.fullmatch(each):
                 entry.fault(
@@ -227,7 +227,7 @@ def _namespaces(entry: TableReader) -> NamespaceScope | None:
     return NamespaceScope(tuple(names), tuple(labels))
 
 
-def _pattern_is_good(entry: TableReader, key: str, pattern: str) -> bool:
+def _check_pattern(entry: TableReader, key: str, pattern: str) -> bool:
     try:
         tokens(pattern)
     except BadPattern as bad:
@@ -294,7 +294,7 @@ def _clock(entry: TableReader, key: str) -> time:
     return time(0)
 
 
-def _fits_together(entry: TableReader, rule: Rule) -> None:
+def _check_combination(entry: TableReader, rule: Rule) -> None:
     if rule.safety_backup is not None and (rule.effect is Effect.DENY or not rule.is_about_verb(RESTORE)):
         entry.fault("safety_backup", f"safety_backup is allowed only in rules that permit {RESTORE}.")
     if rule.effect is Effect.DENY:

@@ -1,9 +1,9 @@
-"""What kinds of objects can do beyond their own namespace, whatever project they come from.
+"""Kinds of objects whose effect goes beyond their own namespace, across projects.
 
-Three classes: kinds that grant rights; kinds that define kinds; kinds that run cluster-wide (admission, policies, API
-extensions, controllers that apply what they are given with rights of their own, cluster-scoped stores of secrets,
-priorities, node-level settings). A cluster-scoped object of a kind that nobody here knows runs cluster-wide, too.
-Whole API groups are named where all that is in them has the power, so that a kind added tomorrow is in it.
+There are three classes: kinds that grant permissions; kinds that define kinds; kinds that act cluster-wide (admission,
+policies, API extensions, controllers that apply objects with permissions of their own, cluster-scoped secret stores,
+priorities, node-level settings). A cluster-scoped object of an unknown kind counts as cluster-wide. A whole API group is
+listed if all its kinds have the power, so that a kind added later is included.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _GROUPS: Mapping[str, Power] = {
     "karpenter.sh": Power.CLUSTER,
     "cluster.x-k8s.io": Power.CLUSTER,
 }
-"""An API group and its sub-domains (`constraints.gatekeeper.sh`)."""
+"""API groups, including their subdomains (`constraints.gatekeeper.sh`)."""
 
 _KINDS: Mapping[str, Power] = {
     "priorityclasses.scheduling.k8s.io": Power.CLUSTER,
@@ -82,7 +82,7 @@ _HARMLESS = frozenset(
         "volumeattachments.storage.k8s.io",
     }
 )
-"""Cluster-scoped, and no power of this sort in them, or never restored."""
+"""Cluster-scoped kinds without such power, or that Velero never restores."""
 
 KINDS_OF_UNKNOWN_CONTENTS: Mapping[Power, tuple[tuple[str, ...], tuple[str, ...]]] = {
     Power.RIGHTS: (
@@ -104,11 +104,11 @@ KINDS_OF_UNKNOWN_CONTENTS: Mapping[Power, tuple[tuple[str, ...], tuple[str, ...]
     ),
     Power.CLUSTER: ((), ("priorityclasses", "runtimeclasses", "csidrivers", "certificatesigningrequests")),
 }
-"""Kinds that any cluster may have, inside namespaces and outside: what counts while a backup's contents are not known."""
+"""Namespace-scoped and cluster-scoped kinds that any cluster may have: assumed while a backup's contents aren't known."""
 
 
 def power_of(name: str, *, extra: Iterable[str] = ()) -> Power | None:
-    """Of a `plural.group`, or of a `kind.group` as a backup's list of its contents has it."""
+    """Return the power of a `plural.group`, or of a `kind.group` from a backup's list of contents."""
     spelled = {full_resource_name(each) for each in _spellings(name)}
     if spelled & {full_resource_name(each) for each in extra}:
         return Power.CLUSTER
@@ -119,7 +119,7 @@ def power_of(name: str, *, extra: Iterable[str] = ()) -> Power | None:
 
 
 def power_of_object(name: str, *, across: bool, extra: Iterable[str] = ()) -> Power | None:
-    """`across`: it lives outside namespaces, where an unknown kind is taken to act on all of them."""
+    """Return the power of an object. `across` means cluster-scoped: an unknown kind then counts as cluster-wide."""
     known = power_of(name, extra=extra)
     if known is not None or not across or full_resource_name(name) in _HARMLESS:
         return known
@@ -132,7 +132,7 @@ def is_among(name: str, names: frozenset[str]) -> bool:
 
 
 def _spellings(name: str) -> Iterator[str]:
-    """The kind itself, and its plurals by the rules of Kubernetes and of English: well-known APIs are regular."""
+    """Yield the kind and its regular plurals; well-known APIs have regular plurals."""
     yield name
     stem, dot, group = name.partition(".")
     if is_builtin(name):

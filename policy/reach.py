@@ -1,8 +1,8 @@
-"""Everything that a manifest can touch, of backups, schedules, storage locations, deletions and patches.
+"""Computes the reach of backups, schedules, storage locations, deletions and patches: everything they can touch.
 
-Computed from the object that would be written. Absent means everything; where Velero's reading is in doubt, the wider
-one counts. Selectors never narrow: labels of objects are written by whoever owns them. What an included object pulls
-along (the volume of a claim, the definition of a custom resource) belongs to its namespace.
+The input is the object that would be written. An absent field means everything; if Velero's reading is in doubt, the
+wider one counts. Selectors never narrow, since the owners of objects write their labels. Objects that an included object
+brings along (the volume of a PVC, the definition of a custom resource) belong to its namespace.
 Source of the rules: velero 1.18 pkg/backup/item_collector.go, pkg/util/collections/includes_excludes.go,
 internal/resourcepolicies.
 """
@@ -35,20 +35,20 @@ def backup_reach(manifest: Spec, facts: ClusterFacts) -> Reach:
 
 
 def schedule_reach(manifest: Spec, facts: ClusterFacts) -> Reach:
-    """Of every backup that its template will ever make, and of the schedule itself."""
+    """Return the reach of every backup that the template will ever make, and of the schedule itself."""
     template = mapping(mapping(manifest.get("spec")).get("template"))
     name = text(mapping(manifest.get("metadata")).get("name"))
     return replace(_of_spec(template, facts), own_objects=frozenset({f"schedule/{name}"}))
 
 
 def deletion_reach(kind: str, name: str, of: Reach) -> Reach:
-    """Deleting a backup destroys the data of all that it reached; its restores go with it."""
+    """Return the reach of a deletion. Deleting a backup destroys all its data and deletes its restores."""
     own = {f"{kind}/{name}"} | ({f"restore/of {name}"} if kind == "backup" else set())
     return replace(of, writes=of.namespaces, hooks=False, annotation_hooks=False, own_objects=frozenset(own))
 
 
 def location_reach(kind: str, name: str) -> Reach:
-    """A location is where everybody's backups lie: making, changing or removing one reaches all of them."""
+    """Return the reach of a location change. A location may contain anyone's backups, so it reaches everything."""
     return Reach(
         reads=EVERYTHING,
         writes=EVERYTHING,
@@ -59,7 +59,7 @@ def location_reach(kind: str, name: str) -> Reach:
 
 
 def union_reach(*reaches: Reach) -> Reach:
-    """Of several steps, or of what is there and what it would become."""
+    """Return the combined reach of several steps, or of an object before and after a change."""
     return Reach(
         reads=_all(each.reads for each in reaches),
         writes=_all(each.writes for each in reaches),
@@ -76,7 +76,7 @@ def union_reach(*reaches: Reach) -> Reach:
 
 
 def apply_merge_patch(live: Spec, patch: Spec) -> dict[str, Any]:
-    """The object that a JSON merge patch leaves (RFC 7386): a patch reaches what was there and what it becomes."""
+    """Return the object after a JSON merge patch (RFC 7386). A patch reaches both the old and the new object."""
     found = dict(live)
     for key, value in patch.items():
         if value is None:
@@ -89,17 +89,17 @@ def apply_merge_patch(live: Spec, patch: Spec) -> dict[str, Any]:
 
 
 def select_names(included: Any, excluded: Any, live: Iterable[str]) -> frozenset[str]:
-    """Of these names, those that a manifest's lists select: for showing what a backup protects, never for deciding."""
+    """Return the live names that a manifest's lists select: for showing what a backup protects, never for deciding."""
     wanted, unwanted = strings(included), strings(excluded)
     return frozenset(name for name in live if (not wanted or _any_fits(wanted, name)) and not _any_fits(unwanted, name))
 
 
 def namespaces(included: Any, excluded: Any, among: frozenset[str]) -> frozenset[str]:
-    """Literal names, patterns as written with what they match among those known now, or everything.
+    """Return literal names, patterns as written plus the known names they match, or everything.
 
-    A blank name lists all namespaces in Velero's collector, and a name that no namespace can have stands for something
-    that was not told (of a redacted backup, say). Only literal excludes count: an older Velero knows no
-    patterns there, and a pattern's own language is not narrowed, since it also holds names created later.
+    An empty name lists all namespaces in Velero's collector, and a name that no namespace can have stands for something
+    unknown (such as a redacted backup's). Only literal excludes count: older Velero versions support no patterns there,
+    and a pattern isn't narrowed, since it also matches names created later.
     """
     wanted = strings(included)
     if not wanted or not all(
@@ -109,11 +109,11 @@ def namespaces(included: Any, excluded: Any, among: frozenset[str]) -> frozenset
     patterns = frozenset(name for name in wanted if is_pattern(name))
     literal = frozenset(wanted) - patterns
     matched = frozenset(name for name in among for pattern in patterns if matches_glob(pattern, name))
-    return literal | (matched - names_left_out(excluded)) | patterns
+    return literal | (matched - excluded_names(excluded)) | patterns
 
 
-def names_left_out(excluded: Any) -> frozenset[str]:
-    """Literal names of namespaces. One malformed pattern beside them turns off Velero's whole list."""
+def excluded_names(excluded: Any) -> frozenset[str]:
+    """Return excluded literal names. One malformed pattern makes Velero ignore the whole list."""
     names = strings(excluded)
     return frozenset(names) if all(_is_name(each) or _is_pattern(each) for each in names) else frozenset()
 
@@ -131,7 +131,7 @@ def _of_spec(spec: Spec, facts: ClusterFacts) -> Reach:
         reads=reads if "*" in reads else reads | _ordered_namespaces(spec),
         cluster_scoped=whole_cluster,
         kinds=EVERYTHING if widened else _kinds(spec, whole_cluster),
-        without=frozenset() if widened else _without(spec),
+        without=frozenset() if widened else _excluded(spec),
         hooks=has_hooks(spec),
         annotation_hooks=True,
         locations=_locations(spec, facts),
@@ -140,11 +140,11 @@ def _of_spec(spec: Spec, facts: ClusterFacts) -> Reach:
 
 
 def _cluster_scoped(spec: Spec, reads: frozenset[str]) -> bool:
-    """Velero takes cluster-scoped objects of their own when told to, or when all namespaces are meant and not told not to."""
-    said = spec.get("includeClusterResources")
-    if said is False and not any(spec.get(key) for key in _SCOPED):
+    """Whether Velero includes cluster-scoped objects: if told to, or if all namespaces are included and nothing forbids it."""
+    explicit = spec.get("includeClusterResources")
+    if explicit is False and not any(spec.get(key) for key in _SCOPED):
         return False
-    if said is True or strings(spec.get("includedClusterScopedResources")):
+    if explicit is True or strings(spec.get("includedClusterScopedResources")):
         return True
     if "*" in strings(spec.get("excludedClusterScopedResources")):
         return False
@@ -164,16 +164,16 @@ def _kinds(spec: Spec, whole_cluster: bool) -> frozenset[str]:
 
 
 def kinds_named(names: Iterable[str]) -> frozenset[str]:
-    """Velero keeps names that it cannot resolve and matches them as patterns: `sec*` takes secrets.
+    """Return the named kinds. Velero matches names that it can't resolve as patterns: `sec*` includes secrets.
 
-    What is folded beyond ASCII, trimmed or escaped is not second-guessed: such a list takes everything.
+    A list with names that would be folded beyond ASCII, trimmed or escaped counts as everything.
     """
     found = frozenset(name.lower() if name.isascii() else "" for name in names)
     return found if found and all(is_canonical(name.removesuffix(".")) for name in found) else EVERYTHING
 
 
-def _without(spec: Spec) -> frozenset[str]:
-    """Only of names whose meaning is certain; each scope's list leaves out objects of that scope alone."""
+def _excluded(spec: Spec) -> frozenset[str]:
+    """Return certainly excluded kinds; the list of a scope excludes only objects of that scope."""
     inside = {name for name in excluded_kinds(strings(spec.get(_SCOPED[3]))) if are_all_namespaced([name])}
     across = {
         name
@@ -184,7 +184,7 @@ def _without(spec: Spec) -> frozenset[str]:
 
 
 def excluded_kinds(names: Iterable[str]) -> frozenset[str]:
-    """What is proven to be meant. One malformed pattern turns off Velero's whole list (its matcher gives up there)."""
+    """Return the kinds that are certainly meant. One malformed pattern makes Velero ignore the whole list."""
     listed = tuple(names)
     if not all(is_canonical_pattern(name) for name in listed):
         return frozenset()
@@ -192,13 +192,13 @@ def excluded_kinds(names: Iterable[str]) -> frozenset[str]:
 
 
 def _policy_filters(name: str, facts: ClusterFacts) -> bool:
-    """A resource policy may carry include and exclude lists of its own: one that was not read counts as if it did."""
+    """Whether a resource policy has include and exclude lists of its own; one that wasn't read counts as if it had."""
     document = facts.policies.get(name)
     return document is None or bool(document.get("includeExcludePolicy"))
 
 
 def _ordered_namespaces(spec: Spec) -> frozenset[str]:
-    """`{"pods": "ns/a,ns/b"}` only orders what is included; counted all the same."""
+    """Return the namespaces in `{"pods": "ns/a,ns/b"}`. It only orders included objects, but counts nevertheless."""
     items = (item for value in mapping(spec.get("orderedResources")).values() for item in text(value).split(","))
     return frozenset(item.strip().partition("/")[0] for item in items if "/" in item)
 
@@ -226,7 +226,7 @@ def configmap_of(reference: Any) -> frozenset[str]:
 
 
 def strings(value: Any) -> tuple[str, ...]:
-    """A list of a manifest. What is not a list of strings is read as blank, which means everything."""
+    """Return a list of a manifest. A value that isn't a list of strings counts as empty names, which mean everything."""
     if value is None or value == []:
         return ()
     if not isinstance(value, (list, tuple)):

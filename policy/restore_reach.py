@@ -1,4 +1,4 @@
-"""Everything that a Restore can touch: it reads its source and writes its mapped targets.
+"""Computes the reach of a Restore: it reads its source and writes its mapped targets.
 
 Source of the rules: velero 1.18 pkg/restore/restore.go getOrderedResourceCollection.
 """
@@ -18,10 +18,10 @@ from policy.reach import (
     backup_reach,
     configmap_of,
     excluded_kinds,
+    excluded_names,
     has_hooks,
     kinds_named,
     mapping,
-    names_left_out,
     namespaces,
     strings,
     text,
@@ -56,18 +56,18 @@ def kinds_in(contents: Mapping[str, Sequence[str]]) -> frozenset[str]:
 
 
 def namespaces_in(contents: Mapping[str, Sequence[str]]) -> frozenset[str]:
-    """Of the objects, and of the Namespace objects themselves, which a restore creates."""
+    """Return the namespaces of the objects, and of Namespace objects, which a restore creates."""
     inside = {item.partition("/")[0] for items in contents.values() for item in items if "/" in item}
     return frozenset(inside | {item for item in contents.get("v1/Namespace", ()) if "/" not in item})
 
 
 def _sources(spec: Spec, backup: BackupFacts) -> frozenset[str]:
-    """A finished backup's contents are fixed, so a pattern or "everything" means what is in it, if that is known."""
+    """Return the namespaces that the restore reads. Known contents of a finished backup bound patterns and "everything"."""
     base = _base(backup)
     bounded = "*" not in base and not any(is_pattern(name) for name in base)
     wanted = namespaces(spec.get("includedNamespaces"), spec.get("excludedNamespaces"), base)
     if "*" in wanted:
-        return base - names_left_out(spec.get("excludedNamespaces"))
+        return base - excluded_names(spec.get("excludedNamespaces"))
     return frozenset(name for name in wanted if not is_pattern(name)) if bounded else wanted
 
 
@@ -78,23 +78,23 @@ def _base(backup: BackupFacts) -> frozenset[str]:
 
 
 def _targets(reads: frozenset[str], mapped: Mapping[str, Any]) -> frozenset[str]:
-    """Every target counts, also of a source that is not included; an unmapped or unbounded source is its own target."""
+    """Return the namespaces that the restore writes. Every target counts, also of a source that isn't included."""
     targets = frozenset(_target(text(target)) for target in mapped.values())
     kept = frozenset(name for name in reads if name not in mapped)
     return EVERYTHING if "*" in kept | targets else kept | targets
 
 
 def _target(name: str) -> str:
-    """Nothing is written into a pattern: what Velero would make of it is in doubt, so it counts as everything."""
+    """Return the target; a pattern counts as everything, since Velero's reading is in doubt."""
     return "*" if not name or is_pattern(name) else name
 
 
 def _cluster_scoped(spec: Spec, backup: BackupFacts) -> bool:
-    said = spec.get("includeClusterResources")
+    explicit = spec.get("includeClusterResources")
     included = strings(spec.get("includedNamespaces"))
     everything = not included or any(name.strip() in {"", "*"} for name in included)
     wanted = strings(spec.get("includedResources"))
-    if said is False or (said is not True and not everything) or (wanted and are_all_namespaced(wanted)):
+    if explicit is False or (explicit is not True and not everything) or (wanted and are_all_namespaced(wanted)):
         return False
     return backup.contents is None or any(
         kind != "v1/Namespace" and any("/" not in item for item in items) for kind, items in backup.contents.items()

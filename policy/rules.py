@@ -1,4 +1,4 @@
-"""One rule: who, what, where, when, and what follows. First match wins; `parse` reads rules from the settings."""
+"""Policy rules: who, what, where, when, and the effect. The first match wins; `parse` reads rules from the settings."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Effect(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Who:
-    """`anyone` means every person; a pipeline, the terminal and timers have to be named."""
+    """`anyone` means every person; pipelines, the terminal and timers have to be named."""
 
     groups: frozenset[str] = frozenset()
     users: frozenset[str] = frozenset()
@@ -36,7 +36,7 @@ class Who:
         return self.names_actor(actor) or (self.anyone and actor.kind is ActorKind.PERSON)
 
     def names_actor(self, actor: Actor) -> bool:
-        """Included by name or group, not merely as anyone."""
+        """Whether the actor is included by name or group, not merely as anyone."""
         match actor.kind:
             case ActorKind.PERSON:
                 return bool(self.groups & actor.groups) or not self.users.isdisjoint(_known_as(actor))
@@ -58,7 +58,7 @@ def _known_as(actor: Actor) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalTerms:
-    """`approvers` are group names, user ids or e-mail addresses; `expires` seconds; `notify` groups or channels."""
+    """`approvers` are group names, user ids or email addresses; `expires` is in seconds; `notify` has groups or channels."""
 
     quorum: int = 1
     approvers: tuple[str, ...] = ()
@@ -68,8 +68,9 @@ class ApprovalTerms:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """`lifts` names guards that this rule permits, `refuses` those that nobody may insist on under it; `break_glass`
-    groups that may pass it alone, with a reason; `safety_backup` whether a restore is preceded by one, None: it does not say.
+    """`lifts` lists guards that the rule permits, `refuses` guards that no approval can override. `break_glass` lists
+    groups that may pass the rule without approval, with a reason. `safety_backup` decides whether a restore starts with
+    one; None leaves that to later rules and the settings.
     """
 
     name: str
@@ -87,7 +88,7 @@ class Rule:
     break_glass: frozenset[str] = frozenset()
 
     def is_about_verb(self, verb: str) -> bool:
-        """`audit.*` is about a verb without a noun too: `audit`."""
+        """Whether the rule is about this verb; `audit.*` includes the verb `audit`, which has no noun."""
         return any(is_about(each, verb) for each in self.what)
 
     def is_on_cluster(self, cluster: str) -> bool:
@@ -110,12 +111,12 @@ def is_about(pattern: str, verb: str) -> bool:
 
 
 def needs_labels(rules: Sequence[Rule]) -> bool:
-    """Whether namespaces have to be read before anything is decided or shown: without labels such rules hold nothing."""
+    """Whether namespaces have to be read before a decision: rules with label selectors cover nothing without labels."""
     return any(rule.where.namespaces and rule.where.namespaces.labels for rule in rules)
 
 
 def rules_digest(rules: Sequence[Rule]) -> str:
-    """What a decision records: equal rules in equal order, equal digest."""
+    """Return a digest for decisions: equal rules in equal order give equal digests."""
     return _digest(tuple(rules))
 
 

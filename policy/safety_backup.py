@@ -1,4 +1,4 @@
-"""Whether a restore is preceded by a backup of what it overwrites, as the rules have it where the command does not say."""
+"""Decides by the rules whether a restore starts with a safety backup, if the command doesn't say."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ RESTORE = "restore.create"
 
 @dataclass(frozen=True, slots=True)
 class SafetyBackupRule:
-    """`by`: who says so, in words for a person."""
+    """`by` names the source of the decision, for people."""
 
     wanted: bool
     by: str
@@ -21,8 +21,10 @@ class SafetyBackupRule:
 
 
 def safety_backup_rule(rules: Sequence[Rule], ask: PolicyRequest, default: bool) -> SafetyBackupRule:
-    """The first rule that says something of it. Who touches a rule that wants one gets it; to go without, all has to lie
-    inside a rule that spares it: so a wider restore never has less of a net than a narrow one.
+    """Return the first applicable rule's choice, else the default.
+
+    Touching a rule that requires a safety backup is enough to get one; to skip it, the whole reach must be inside a rule
+    that skips it. So a wider restore is never less protected than a narrow one.
     """
     for rule in rules:
         if rule.safety_backup is not None and _applies(rule, ask):
@@ -31,13 +33,13 @@ def safety_backup_rule(rules: Sequence[Rule], ask: PolicyRequest, default: bool)
 
 
 def _applies(rule: Rule, ask: PolicyRequest) -> bool:
-    meant = (
+    applicable = (
         rule.is_about_verb(RESTORE)
         and rule.is_on_cluster(ask.cluster)
         and rule.who.includes(ask.actor)
         and rule.is_in_force(ask.now)
     )
-    if not meant:
+    if not applicable:
         return False
     if not rule.safety_backup:
         return not rule.where.breaches(ask.reach, ask.labels)

@@ -1,6 +1,7 @@
-"""Where a rule holds: a box of namespaces, kinds, cluster-scoped objects, commands in pods, ConfigMaps and locations.
+"""The scope of a rule: namespaces, kinds, cluster-scoped objects, hooks, ConfigMaps, modifiers and locations.
 
-A reach lies inside the box in every dimension, or touches it in all of those that the rule names.
+A reach is inside a scope if it is inside in every dimension; it touches it if it does so in every dimension that the
+rule sets.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ from policy.kinds import full_resource_names, may_be_same_resource
 from policy.modifiers import ModifierLimits, ModifierReach
 
 Labels = Mapping[str, Mapping[str, str]]
-"""Namespace → labels: of the live cluster, laid over by the settings. Never labels that stand in a command."""
+"""Namespace → labels of the live cluster, overridden by the settings. Never labels from a command."""
 
 NO_LABELS: Labels = {}
 
 
 class Hooks(StrEnum):
-    """Which commands in pods: none, those that pods carry in annotations, or those of the manifest too."""
+    """Which commands may run in pods: none, those in pod annotations, or also those of the manifest."""
 
     NONE = "none"
     ANNOTATED = "annotated"
@@ -30,7 +31,7 @@ class Hooks(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NamespaceScope:
-    """Names, patterns, and `(key, value)` of labels; an empty value means that the key is there."""
+    """Names, patterns, and labels as `(key, value)`; an empty value matches any value."""
 
     names: tuple[str, ...] = ()
     labels: tuple[tuple[str, str], ...] = ()
@@ -40,11 +41,11 @@ class NamespaceScope:
         return "*" in self.names
 
     def covers(self, reached: str, labels: Labels) -> bool:
-        """A label holds only a name that is alive or configured: what is created later has labels of its own."""
+        """Whether the scope covers the name. A label covers only live or configured names: later ones have other labels."""
         return covers_glob(self.names, reached) or (reached in labels and self._labelled(labels[reached]))
 
     def touches(self, reached: str, labels: Labels) -> bool:
-        """A name of which nothing is known, and every pattern, may turn out to carry the label."""
+        """Whether the scope may include the name. An unknown name and every pattern may turn out to have the label."""
         if any(
             globs_overlap(name, reached) if is_pattern(reached) else matches_glob(name, reached) for name in self.names
         ):
@@ -66,7 +67,7 @@ EVERYWHERE = NamespaceScope(("*",))
 
 @dataclass(frozen=True, slots=True)
 class ScopeBreach:
-    """One way in which a reach leaves a box. `names` are for the operator: a person may not be allowed to see them."""
+    """One way in which a reach exceeds a scope. `names` are for the operator: a person may not be allowed to see them."""
 
     what: str
     names: tuple[str, ...] = ()
@@ -74,7 +75,7 @@ class ScopeBreach:
 
 @dataclass(frozen=True, slots=True)
 class RuleScope:
-    """`None` in a dimension: the rule does not name it."""
+    """A dimension that is `None` isn't set by the rule."""
 
     namespaces: NamespaceScope | None = None
     kinds: frozenset[str] | None = None
@@ -86,7 +87,7 @@ class RuleScope:
 
     @property
     def is_confined(self) -> bool:
-        """Limited to some namespaces, and therefore to them alone unless it says more."""
+        """Whether the rule is limited to some namespaces, and so permits nothing else unless it says so."""
         return self.namespaces is not None and not self.namespaces.everything
 
     @property
@@ -102,22 +103,22 @@ class RuleScope:
         )
 
     def breaches(self, reach: Reach, labels: Labels) -> tuple[ScopeBreach, ...]:
-        """In which ways the reach leaves the box; none: it lies inside whole."""
+        """Return the ways in which the reach exceeds the scope; empty if it is entirely inside."""
         found = (
             self._namespaces_outside(reach, labels),
             self._kinds_outside(reach),
-            self._said(reach.cluster_scoped, self.cluster_scoped, "cluster-scoped objects"),
+            self._flag_outside(reach.cluster_scoped, self.cluster_scoped, "cluster-scoped objects"),
             self._hooks_outside(reach),
-            self._said(bool(reach.configmaps), self.configmaps, "ConfigMaps in Velero's namespace"),
+            self._flag_outside(bool(reach.configmaps), self.configmaps, "ConfigMaps in Velero's namespace"),
             self._modifiers_outside(reach),
             self._locations_outside(reach),
         )
         return tuple(each for each in found if each is not None)
 
     def untouched_dimension(self, reach: Reach, labels: Labels, *, flags: bool) -> str:
-        """The dimension in which the reach stays clear of the box; empty: it touches.
+        """Return a dimension in which the reach doesn't touch the scope; empty if it touches.
 
-        `flags`: whether `cluster_scoped`, `hooks`, `configmaps` and `modifiers` are conditions here, and not what the box also holds.
+        `flags` says whether `cluster_scoped`, `hooks`, `configmaps` and `modifiers` are conditions here, and not permissions.
         """
         clear = {
             "namespaces": self._namespaces_clear(reach, labels),
@@ -141,7 +142,7 @@ class RuleScope:
         return ScopeBreach("all namespaces" if "*" in names else "other namespaces", names)
 
     def _namespaces_clear(self, reach: Reach, labels: Labels) -> bool:
-        """A reach without namespaces is something of the whole cluster: it stays clear of none."""
+        """Whether the namespaces don't touch. A reach without namespaces concerns the whole cluster and touches all."""
         if self.namespaces is None or not self.is_confined or not reach.namespaces:
             return False
         return not self.namespaces.touched_names(reach.namespaces, labels)
@@ -174,7 +175,7 @@ class RuleScope:
         names = () if self.locations is None else _not_of(self.locations, reach.locations)
         return ScopeBreach("other storage locations", names) if names else None
 
-    def _said(self, reached: bool, allowed: bool | None, what: str) -> ScopeBreach | None:
+    def _flag_outside(self, reached: bool, allowed: bool | None, what: str) -> ScopeBreach | None:
         permitted = allowed if allowed is not None else not self.is_confined
         return ScopeBreach(what) if reached and not permitted else None
 

@@ -1,4 +1,4 @@
-"""One table of the settings, read value by value; every fault is kept with its key, nothing stops at the first."""
+"""Reads one table of the settings value by value, and collects all errors with their keys."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SECONDS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
 
 @dataclass(frozen=True, slots=True)
 class TableError:
-    """`index` counts rules from 0, `key` is the wrong one inside, dotted. `allowed` are the values that would do."""
+    """`index` counts tables from 0, `key` is the dotted path of the wrong setting, `allowed` are valid values."""
 
     index: int
     key: str
@@ -30,7 +30,7 @@ class TableError:
 
     @property
     def words(self) -> str:
-        """What is wrong and what would do, without the place."""
+        """The error and the allowed values, without the place."""
         meant = f" Did you mean {str(self.nearest)!r}?" if self.nearest else ""
         allowed = f" Allowed: {', '.join(self.allowed)}." if self.allowed else ""
         return f"{self.text}{meant}{allowed}"
@@ -38,7 +38,7 @@ class TableError:
 
 @dataclass(slots=True)
 class TableReader:
-    """Readers return an empty value where they have found a fault: the whole is thrown away then."""
+    """Methods return an empty value after an error; the caller then discards the whole result."""
 
     index: int
     data: Mapping[str, Any]
@@ -74,7 +74,7 @@ class TableReader:
         return value
 
     def texts(self, key: str, *, required: bool = False) -> tuple[str, ...] | None:
-        """A list of texts; `None` where the key is absent. One text alone counts as a list of one."""
+        """Return a list of texts; `None` if the key is absent. A single text counts as a list."""
         value = self.data.get(key)
         if value is None:
             if required:
@@ -101,7 +101,7 @@ class TableReader:
         return value
 
     def seconds(self, key: str, default: int) -> int:
-        """`90m`, `1h30m`, `2d`, or a whole number of seconds."""
+        """Return seconds from `90m`, `1h30m`, `2d`, or a whole number of seconds."""
         value = self.data.get(key, default)
         if isinstance(value, str) and _DURATION.fullmatch(value):
             value = sum(int(number) * _SECONDS[unit] for number, unit in re.findall(r"(\d+)([wdhms])", value))
@@ -111,7 +111,7 @@ class TableReader:
         return value
 
     def nested(self, key: str, value: Any) -> TableReader:
-        """A table within this one; its faults are ours."""
+        """Return a reader of a nested table, which adds to the same errors."""
         path = f"{self.path}.{key}" if self.path else key
         if isinstance(value, Mapping):
             return TableReader(self.index, value, path, self.faults)

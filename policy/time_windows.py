@@ -1,4 +1,4 @@
-"""Hours in which a rule holds: days, from, to, zone. A deny rule with such hours is a freeze."""
+"""Time windows in which a rule applies. A deny rule with a time window is a freeze."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 @dataclass(frozen=True, slots=True)
 class TimeWindow:
-    """Wall-clock hours; `until` at or before `since` runs over midnight, and its night belongs to the day it began."""
+    """Wall-clock hours. If `until` isn't after `since`, the window runs over midnight and belongs to the day it starts."""
 
     days: tuple[str, ...] = DAYS
     since: time = time(0)

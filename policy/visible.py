@@ -1,14 +1,14 @@
-"""What an actor may see. What is not visible is not listed, suggested, logged or counted to them.
+"""Computes what an actor may see. Invisible objects are neither listed nor suggested nor counted for them.
 
 An actor's view of a cluster, for one read verb (`backup.get`; what a write may look at is what its noun's `get` shows):
 
-1. Rules whose `what` covers the verb and that include the actor are read in order. A rule that denies hides its
-   namespaces from then on (without namespaces: everything); one that allows or asks for approval shows its own, less
-   what was hidden before it (without namespaces: everything else).
-2. If one of those showed something, that is the view.
-3. Otherwise, if rules for other verbs permit something to the actor by name or group (not as anyone): when each of them
-   is confined to namespaces, the actor is a tenant and sees just these; when one is not, everything.
-4. Otherwise everything, since reads are allowed by default; less what was hidden.
+1. Rules that cover the verb and include the actor are evaluated in order. A deny rule hides its namespaces from then on
+   (without namespaces: everything). An allow or approval rule shows its own, except what was hidden before it (without
+   namespaces: everything else).
+2. If one of these rules shows something, that is the view.
+3. Otherwise, rules for other verbs that permit something to the actor by name or group (not as anyone) count. If all are
+   limited to namespaces, the actor is a tenant and sees only these; otherwise everything.
+4. Otherwise the actor sees everything that isn't hidden, since reads are allowed by default.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Visibility(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """What one rule shows, less what rules before it hid."""
+    """Namespaces that one rule shows, except those that earlier rules hide."""
 
     shown: NamespaceScope
     hidden: tuple[NamespaceScope, ...] = ()
@@ -60,11 +60,11 @@ class View:
         return any(layer.shown.everything and not layer.hidden for layer in self.layers)
 
     def covers_namespace(self, namespace: str) -> bool:
-        """A literal name, or the whole language of a pattern."""
+        """Whether a literal name, or every name that a pattern matches, is visible."""
         return any(layer.covers(namespace, self.labels) for layer in self.layers)
 
     def covers(self, reach: Reach) -> bool:
-        """Whether all of it may be shown; what belongs to no namespace only to those who see everything."""
+        """Whether all of the reach may be shown; objects outside namespaces only to actors who see everything."""
         if self.everything:
             return True
         whole = not reach.cluster_scoped and bool(reach.namespaces)
@@ -91,7 +91,7 @@ def view_for(rules: Sequence[Rule], actor: Actor, cluster: str, verb: str, label
 
 
 def view_of_channel(names: Sequence[str], labels: Labels = NO_LABELS) -> View:
-    """The view of a channel whose scope is these namespaces: what goes into it has to be covered by it."""
+    """Return the view of a channel whose scope is these namespaces; its messages must be covered by it."""
     return View((Layer(NamespaceScope(tuple(names))),), labels)
 
 
@@ -113,14 +113,14 @@ def _layers(reads: Sequence[Rule]) -> tuple[tuple[Layer, ...], tuple[NamespaceSc
 
 
 def visibility_of(view: View, reach: Reach) -> Visibility:
-    """A restore, a schedule, or a backup of which only the reach is known."""
+    """Visibility of a restore, a schedule, or a backup of which only the reach is known."""
     if view.covers(reach):
         return Visibility.FULL
     return Visibility.REDACTED if view.touches(reach) else Visibility.HIDDEN
 
 
 def visibility_of_backup(view: View, manifest: Mapping[str, Any], facts: ClusterFacts) -> Visibility:
-    """A wide backup shows redacted only to those of whose live namespaces it protects one."""
+    """Visibility of a backup. A wide backup is shown redacted only if it protects a visible live namespace."""
     found = visibility_of(view, backup_reach(manifest, facts))
     if found is not Visibility.REDACTED or not facts.live_namespaces:
         return found
@@ -128,19 +128,19 @@ def visibility_of_backup(view: View, manifest: Mapping[str, Any], facts: Cluster
 
 
 def protected_namespaces(view: View, manifest: Mapping[str, Any], facts: ClusterFacts) -> tuple[str, ...]:
-    """Visible live namespaces that the backup's lists select."""
+    """Return the visible live namespaces that the backup's lists select."""
     spec = mapping(manifest.get("spec"))
     names = select_names(spec.get("includedNamespaces"), spec.get("excludedNamespaces"), facts.live_namespaces)
     return view.visible_names(sorted(names))
 
 
 def may_have_file(view: View, reach: Reach) -> bool:
-    """Logs, results and lists as files tell of all that the object reached."""
+    """Whether the actor may get logs, results and lists as files: they show everything that the object reached."""
     return view.covers(reach)
 
 
 def visible_results(view: View, results: Mapping[str, Any]) -> dict[str, Any]:
-    """Of a results file's errors or warnings, those of visible namespaces; Velero's and the cluster's name others."""
+    """Return the errors or warnings of visible namespaces from a results file; the others may name other namespaces."""
     if view.everything:
         return dict(results)
     inside = {name: texts for name, texts in mapping(results.get("namespaces")).items() if view.covers_namespace(name)}
@@ -148,7 +148,7 @@ def visible_results(view: View, results: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def visible_items(view: View, contents: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
-    """Of a resource list, what lies in visible namespaces."""
+    """Return the objects of a resource list that are in visible namespaces."""
     if view.everything:
         return {kind: tuple(items) for kind, items in contents.items()}
     mine = {

@@ -1,5 +1,5 @@
-"""What every verb plans with: facts, context, selection, shared checks, resolving, and the form of answers.
+"""Shared parts of planning and answering: facts, context, selection, checks, resolving, and answer formats.
 
-Belongs here: what several nouns share. Does not belong here: anything only one noun needs.
+Belongs here: what several nouns share. Doesn't belong here: anything that only one noun needs.
 May import: commands.grammar, policy, velero, store (types), domain.
 """

@@ -1,6 +1,6 @@
-"""Guards that look at names, labels, durations and locations: what Velero would take and regret.
+"""Guards on names, labels, durations and locations that Velero would accept and then fail on.
 
-They stand after the translation, so that a line still translates as the CLI's, and is refused with a reason.
+They run after the translation: a line still translates as the velero CLI does, and is refused with a reason.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from commands.grammar.command import Command
 from commands.planning.facts import Facts
-from domain.duration import BadDuration
+from domain.duration import BadDuration, format_human
 from domain.duration import parse as parse_duration
 from domain.json_types import Json
 from domain.plan import Guard, Level
@@ -21,14 +21,18 @@ RESERVED = ("velero.io/", "velero-chatops.io/", "kots.io/", "replicated.com/")
 _SUBDOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 
 
-def name_guards(noun: str, name: str, *, longest: int = 253) -> tuple[Guard, ...]:
-    if len(name) > longest:
-        why = "  Velero stores the name in a label, so a longer schedule never runs." if noun == "schedule" else ""
+def name_guards(noun: str, name: str, *, max_length: int = 253) -> tuple[Guard, ...]:
+    if len(name) > max_length:
+        why = (
+            " Velero stores the name in a label, so a schedule with a longer name never runs."
+            if noun == "schedule"
+            else ""
+        )
         return (
             Guard(
                 "name-too-long",
                 Level.REFUSE,
-                f"The name has {len(name)} characters; the limit for a {noun} is {longest}.{why}",
+                f"The name has {len(name)} characters; the limit for a {noun} is {max_length}.{why}",
             ),
         )
     if not _SUBDOMAIN.fullmatch(name):
@@ -41,14 +45,18 @@ def name_guards(noun: str, name: str, *, longest: int = 253) -> tuple[Guard, ...
 def exists_guard(facts: Facts, resource: str, noun: str, name: str) -> tuple[Guard, ...]:
     if facts.get(resource, name) is None:
         return ()
-    return (Guard("name-exists", Level.REFUSE, f"There already is a {noun} named {name!r}.", (f"{name[:60]}-2",)),)
+    return (
+        Guard(
+            "name-exists", Level.REFUSE, f"{noun[:1].upper()}{noun[1:]} `{name}` already exists.", (f"{name[:60]}-2",)
+        ),
+    )
 
 
-def label_guards(given: Command) -> tuple[Guard, ...]:
-    """Of the labels and annotations on the command: what a schedule brings along is Velero's own doing."""
+def label_guards(cmd: Command) -> tuple[Guard, ...]:
+    """Check the labels and annotations of the command. Velero itself copies those of a schedule."""
     guards: list[Guard] = []
     for flag in ("labels", "annotations"):
-        pairs = given.pairs(flag)
+        pairs = cmd.pairs(flag)
         guards += _reserved(flag, pairs)
         guards += _malformed(flag, pairs)
     return tuple(guards)
@@ -86,7 +94,7 @@ def spec_guards(spec: Json, facts: Facts) -> tuple[Guard, ...]:
         *canonical.spec_guards(spec),
         *_duration_guards(spec),
         *_namespace_guards(spec, facts),
-        *_order_guards(spec),
+        *_selector_guards(spec),
     )
 
 
@@ -95,14 +103,15 @@ def _duration_guards(spec: Json) -> Iterable[Guard]:
         try:
             value = parse_duration(spec.get(field) or "0s")
         except BadDuration as error:
-            yield Guard(
-                "bad-duration", Level.REFUSE, f"{flag}: {error} An invalid duration would stop all Velero backups."
-            )
+            text = f"{flag}: {error.text} The Velero server couldn't list its backups with an invalid duration."
+            yield Guard("bad-duration", Level.REFUSE, text)
             continue
         if value < 0:
             yield Guard("negative-duration", Level.REFUSE, f"{flag} can't be negative.")
         elif field == "ttl" and 0 < value < 3600 * 10**9:
-            yield Guard("short-ttl", Level.WARN, f"Velero deletes this backup {spec[field]} after it is created.")
+            yield Guard(
+                "short-ttl", Level.WARN, f"Velero deletes this backup {format_human(value)} after it is created."
+            )
 
 
 def _namespace_guards(spec: Json, facts: Facts) -> Iterable[Guard]:
@@ -110,24 +119,24 @@ def _namespace_guards(spec: Json, facts: Facts) -> Iterable[Guard]:
         return
     for name in spec.get("includedNamespaces") or []:
         if name and name.strip() == name and not re.search(r"[*?\[]", name) and facts.get("namespaces", name) is None:
-            text = f"Namespace `{name}` doesn't exist in this cluster."
+            text = f"Namespace `{name}` doesn't exist in {facts.cluster or 'this cluster'}."
             yield Guard("unknown-namespace", Level.REFUSE, text, facts.nearest("namespaces", name))
 
 
-def _order_guards(spec: Json) -> Iterable[Guard]:
+def _selector_guards(spec: Json) -> Iterable[Guard]:
     for selector in [spec.get("labelSelector"), *(spec.get("orLabelSelectors") or [])]:
         if selector == {}:
             yield Guard("empty-selector", Level.WARN, "The empty selector matches every object.")
 
 
 def location_guards(spec: Json, facts: Facts) -> tuple[Guard, ...]:
-    """Of the location that it would be kept in: there, writable, reachable."""
+    """Check that the storage location of the backup exists, is writable and is available."""
     if not facts.was_read("backupstoragelocations", spec.get("storageLocation") or ""):
         return ()
     location = chosen_location(spec, facts)
     if location is None:
         text = (
-            "No storage location is given, and this cluster has no default one."
+            "No storage location is given, and this cluster has no default one. Add --storage-location NAME."
             if facts.all("backupstoragelocations")
             else NO_LOCATION
         )

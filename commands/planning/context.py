@@ -1,4 +1,7 @@
-"""What a plan may know beside the command and the facts: the time, fresh ids, settings. Everything is an argument."""
+"""The context of a plan besides command and facts: the time, new ids, the requester, settings.
+
+Planning is pure: everything that it depends on is an argument.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +17,15 @@ TERMINAL_ACTOR = Actor(ActorKind.TERMINAL, "terminal", "terminal")
 
 @dataclass(frozen=True, slots=True)
 class ClusterView:
-    """What settings say of a cluster, and what was seen of it."""
+    """The settings of a cluster and its observed versions."""
 
     name: str
     velero_namespace: str = "velero"
     velero_timezone: str = "UTC"
     server_version: str = ""
-    """Velero's."""
+    """Velero's version."""
     kubernetes: str = ""
+    """The version of the API server."""
     bot_namespace: str = ""
 
 
@@ -43,12 +47,12 @@ class PlanContext:
     cluster: ClusterView = field(default_factory=lambda: ClusterView(""))
     clusters: Mapping[str, ClusterView] = field(default_factory=dict)
     channel_cluster: str = ""
-    """What the channel means without --cluster."""
+    """The default cluster of the channel, for commands without --cluster."""
     actor: Actor = TERMINAL_ACTOR
     origin: Origin = field(default_factory=lambda: Origin(Way.TERMINAL))
     operation: str = ""
     timezone: str = "UTC"
-    """Of the reader."""
+    """The reader's time zone."""
     reason: str = ""
     applications: tuple[Application, ...] = ()
     platform_namespaces: tuple[str, ...] = ()
@@ -56,9 +60,9 @@ class PlanContext:
     """Scope preset → Kubernetes selector on namespaces (`production` → `env=prod`)."""
     skip_margin: float = 90.0
     safety_backup: bool = False
-    """Whether a restore is preceded by a backup of what it overwrites unless a rule or the command says otherwise."""
+    """Whether a restore starts with a safety backup unless a rule or the command says otherwise."""
     powerful_kinds: tuple[str, ...] = ()
-    """Kinds that act on the whole cluster, beside those that are known to."""
+    """Kinds that act on the whole cluster, in addition to the built-in list."""
     rules: tuple[Rule, ...] = ()
     usual: Mapping[str, float] = field(default_factory=dict)
     """Usual duration in seconds per schedule or namespace list."""
@@ -68,5 +72,5 @@ class PlanContext:
         return self.cluster.velero_namespace
 
     def stamp(self) -> str:
-        """Velero's own time stamp in names, in UTC."""
+        """The timestamp that Velero puts into names, in UTC."""
         return self.now.astimezone(UTC).strftime("%Y%m%d%H%M%S")

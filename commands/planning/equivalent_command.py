@@ -1,4 +1,4 @@
-"""The same change without the bot: a velero line where one makes the same object, else the manifests for kubectl."""
+"""The equivalent command without the bot: a velero line that makes the same object, else manifests for kubectl."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from domain.json_types import Json
 from domain.plan import Step, StepVerb
 
 MAX_COMMAND_LENGTH = 2800
-"""Of what a Slack message takes as one block."""
-_LOOKS = frozenset({"output", "label-columns", "show-labels"})
-"""With these the velero CLI prints the object and writes nothing."""
+"""Longer commands don't fit into one block of a Slack message."""
+_PRINT_ONLY_FLAGS = frozenset({"output", "label-columns", "show-labels"})
+"""With one of these the velero CLI prints the object and writes nothing."""
 
 
 def velero_line(cmd: Command, flags: Iterable[Flag]) -> str:
-    """The line as the velero CLI takes it: without our flags and without those that only show."""
-    told = (flag for flag in flags if not flag.ours and flag.name not in _LOOKS)
-    return f"velero {format_flags.format_command(cmd.noun, cmd.verb, cmd.names, told, cmd.flags)}"
+    """Return the line for the velero CLI, without the bot's flags and flags that only print."""
+    shown = (flag for flag in flags if not flag.ours and flag.name not in _PRINT_ONLY_FLAGS)
+    return f"velero {format_flags.format_command(cmd.noun, cmd.verb, cmd.names, shown, cmd.flags)}"
 
 
 def equivalent_of_create(
@@ -36,24 +36,27 @@ def equivalent_of_create(
     translate: Callable[[Command], Json],
     namespace: str,
 ) -> str:
-    """`more`: flags that may be needed to say what our own words came to. `translate`: what the CLI makes of a command."""
-    known = [flag for flag in flags if not flag.ours and flag.name not in _LOOKS]
+    """Return a velero line that creates the same object, else kubectl commands.
+
+    `more` are flags that may be needed to express what the bot's flags came to. `translate` is the CLI's translation.
+    """
+    known = [flag for flag in flags if not flag.ours and flag.name not in _PRINT_ONLY_FLAGS]
     kept = {flag.name: cmd.flags[flag.name] for flag in known if flag.name in cmd.flags}
     for added in ({}, *more):
         candidate = replace(cmd, flags={**kept, **added})
         try:
-            made = translate(candidate)
+            manifest = translate(candidate)
         except UserError:
             continue
-        if len(steps) == 1 and made == steps[0].manifest:
+        if len(steps) == 1 and manifest == steps[0].manifest:
             return velero_line(candidate, known)
     return kubectl_commands(steps, namespace)
 
 
 def kubectl_commands(steps: Sequence[Step], namespace: str) -> str:
-    """Empty where it would be too long to read or to copy."""
-    made = [step.manifest for step in steps if step.verb is StepVerb.CREATE]
-    lines = [f"kubectl apply -f - <<'EOF'\n{yaml.safe_dump_all(made, sort_keys=False)}EOF"] if made else []
+    """Return kubectl commands; empty if they would be too long for a message."""
+    manifests = [step.manifest for step in steps if step.verb is StepVerb.CREATE]
+    lines = [f"kubectl apply -f - <<'EOF'\n{yaml.safe_dump_all(manifests, sort_keys=False)}EOF"] if manifests else []
     lines += [_patch(step, namespace) for step in steps if step.verb is StepVerb.PATCH]
     text = "\n".join(lines)
     return text if len(text) <= MAX_COMMAND_LENGTH else ""

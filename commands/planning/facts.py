@@ -1,6 +1,7 @@
-"""What is known of a cluster when a plan or an answer is made: read first, judged afterwards.
+"""The facts about a cluster that a plan or an answer is made from, and the needs that say what to read.
 
-Objects are Kubernetes' own JSON, since a plan must be able to copy a template to the letter.
+Reading comes first and is declared; planning is pure and sees only facts. Objects stay Kubernetes JSON, since a plan
+must be able to copy a template exactly.
 """
 
 from __future__ import annotations
@@ -17,20 +18,20 @@ from domain.json_types import Json
 
 @dataclass(frozen=True, slots=True)
 class ObjectNeed:
-    """One thing to read. `resource` is the plural; without a name all of them; `label` is a Kubernetes selector."""
+    """Objects to read. `resource` is the plural; without a name, all objects; `label` is a Kubernetes selector."""
 
     resource: str
     name: str = ""
     label: str = ""
     fresh: bool = False
-    """Read from the cluster, not from the cache: for names and uids that a plan is pinned to."""
+    """Read from the cluster and not from the cache: for names and uids that a plan is pinned to."""
     optional: bool = False
-    """Where it cannot be read, the rest still can be told."""
+    """The answer is still useful if this can't be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileNeed:
-    """A file in the object store, by DownloadRequest; `kind` as velero names it (`BackupLog`)."""
+    """A file in the object store, read through a DownloadRequest. `kind` is Velero's name for it (`BackupLog`)."""
 
     kind: str
     name: str
@@ -38,7 +39,7 @@ class FileNeed:
 
 @dataclass(frozen=True, slots=True)
 class ServerStatusNeed:
-    """Velero's own answer to a ServerStatusRequest."""
+    """The Velero server's answer to a ServerStatusRequest."""
 
 
 class RecordTable(StrEnum):
@@ -72,7 +73,7 @@ Need = ObjectNeed | FileNeed | ServerStatusNeed | RecordsNeed
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """`partial`: what the store knows is told even where the cluster says nothing; its fault is in the facts then."""
+    """`partial`: the answer shows the bot's records even if the cluster can't be read; `Facts.fault` has the error then."""
 
     wants: tuple[Need, ...] = ()
     partial: bool = False
@@ -84,14 +85,14 @@ class Needs:
 
 @dataclass(frozen=True, slots=True)
 class MissingFile:
-    """A file that is not there; `why` in words for a person."""
+    """A file that couldn't be read; `why` is a sentence for people."""
 
     why: str
 
 
 @dataclass(slots=True)
 class Facts:
-    """Of one cluster. A resource that was never looked up is unknown, which is not the same as empty."""
+    """Facts about one cluster. A resource that was never read is unknown, which isn't the same as empty."""
 
     cluster: str = ""
     objects: dict[str, dict[str, Json]] = field(default_factory=dict)
@@ -104,12 +105,12 @@ class Facts:
     status_asked: bool = False
     errors: dict[Need, ClusterError] = field(default_factory=dict)
     fault: ClusterError | None = None
-    """The cluster as a whole could not be read."""
+    """Set if the cluster as a whole couldn't be read."""
     listed: set[ObjectNeed] = field(default_factory=set)
     sources: dict[str, Json | None] = field(default_factory=dict)
-    """Backups that restores read, by name and whole, None where there is none: to judge a restore by, never to be told."""
+    """Unredacted backups that restores read, by name; None if missing. For deciding about a restore, never for showing."""
     redacted: set[tuple[str, str]] = field(default_factory=set)
-    """Shown in part: no files, no errors, no other namespaces."""
+    """Objects that are shown in part: without files, errors and other namespaces."""
 
     def get(self, resource: str, name: str) -> Json | None:
         return self.objects.get(resource, {}).get(name)
@@ -118,7 +119,7 @@ class Facts:
         return list(self.objects.get(resource, {}).values())
 
     def was_read(self, resource: str, name: str = "") -> bool:
-        """Whether the absence of this object, or of others of its kind, means something."""
+        """Whether this object, or the whole resource without a name, was read, so that absence is known."""
         return (
             resource in self.whole
             or (bool(name) and (resource, name) in self.missing)
@@ -132,14 +133,14 @@ class Facts:
         return tuple(sorted(self.objects.get(resource, {})))
 
     def nearest(self, resource: str, name: str) -> tuple[str, ...]:
-        """Names for a suggestion: only of what is in here, which was filtered for the reader before."""
+        """Suggest names. The facts were filtered for the reader, so no hidden name is suggested."""
         names = self.names(resource)
         return tuple(get_close_matches(name, names, n=5, cutoff=0.4)) or names[:5]
 
     def add(self, resource: str, found: Iterable[Json], *, whole: bool = False) -> None:
-        shelf = self.objects.setdefault(resource, {})
+        by_name = self.objects.setdefault(resource, {})
         for item in found:
-            shelf[item["metadata"]["name"]] = item
+            by_name[item["metadata"]["name"]] = item
         if whole:
             self.whole.add(resource)
 
@@ -162,4 +163,4 @@ class Facts:
 
 
 FactsByCluster = Mapping[str, Facts | ClusterError]
-"""Facts per cluster name; a cluster that could not be asked is its error."""
+"""Cluster name → its facts, or the error if it couldn't be read."""

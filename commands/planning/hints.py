@@ -1,4 +1,4 @@
-"""Known problems, by what their errors say: the hint that the troubleshooting pages would give."""
+"""Hints for known problems: patterns of Velero's errors, and the advice of its troubleshooting pages."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ HINTS: tuple[tuple[str, str], ...] = (
     (r"fail to get the namespace", "A listed namespace doesn't exist."),
     (
         r"Error executing hook|error running (pre|post) hooks|running exec hook",
-        "A hook failed: `describe` shows its output.",
+        "A hook failed: its output is in the errors and in the logs.",
     ),
     (
         r"VolumeSnapshotClass|volumesnapshotclass",
@@ -60,6 +60,6 @@ HINTS: tuple[tuple[str, str], ...] = (
 
 
 def find_hint(texts: Iterable[str]) -> str:
-    """The first that fits; empty where the problem is none of the known ones."""
-    said = "\n".join(texts)
-    return next((advice for pattern, advice in HINTS if re.search(pattern, said, re.IGNORECASE)), "")
+    """Return the first matching hint; empty for an unknown problem."""
+    text = "\n".join(texts)
+    return next((advice for pattern, advice in HINTS if re.search(pattern, text, re.IGNORECASE)), "")

@@ -1,4 +1,4 @@
-"""Flags that say how an answer looks, and what follows from them."""
+"""Output flags of reads, and the parts of answers that they control."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ def is_wide(cmd: Command) -> bool:
 
 
 def wants_objects(cmd: Command) -> bool:
-    """The objects themselves are asked for, not a table of them."""
+    """Whether the answer shows objects as JSON or YAML instead of a table."""
     return cmd.text("output") in {"json", "yaml"}
 
 
 def render_objects(cmd: Command, items: Sequence[Json]) -> Code:
-    """One object as it is, several as a List, as kubectl and the velero CLI do."""
+    """Render one object as it is and several as a List, as kubectl and the velero CLI do."""
     shown: object = items[0] if len(items) == 1 else {"apiVersion": "v1", "kind": "List", "items": list(items)}
     if cmd.text("output") == "json":
         return Code(json.dumps(shown, indent=2), "json")
@@ -68,27 +68,27 @@ def label_columns(cmd: Command) -> list[str]:
 
 def label_cells(cmd: Command, item: Json) -> list[str]:
     found = (item.get("metadata") or {}).get("labels")
-    marks: Json = found if isinstance(found, dict) else {}
-    cells = [str(marks.get(key, "")) for key in cmd.strings("label-columns")]
+    labels: Json = found if isinstance(found, dict) else {}
+    cells = [str(labels.get(key, "")) for key in cmd.strings("label-columns")]
     if cmd.is_true("show-labels"):
-        cells.append(",".join(f"{key}={value}" for key, value in sorted(marks.items())) or "<none>")
+        cells.append(",".join(f"{key}={value}" for key, value in sorted(labels.items())) or "<none>")
     return cells
 
 
 def with_cluster_flag(line: str, context: PlanContext) -> str:
-    """A line for a button: it says its cluster itself, whichever channel it is clicked in."""
+    """Add the cluster to a button's line, so that it works in every channel."""
     return f"{line} --cluster {context.cluster.name}" if context.cluster.name else line
 
 
 def page(cmd: Command, count: int) -> tuple[int, int, int]:
-    """(number, start, end) of the page that was asked for; the last one where there are fewer."""
+    """Return (number, start, end) of the wanted page, or of the last page if there are fewer."""
     pages = max(1, -(-count // PAGE_SIZE))
     number = min(max(1, cmd.number("page", 1)), pages)
     return number, (number - 1) * PAGE_SIZE, min(count, number * PAGE_SIZE)
 
 
 def page_buttons(cmd: Command, count: int, context: PlanContext) -> tuple[Button, ...]:
-    """Buttons to the pages before and after."""
+    """Return buttons for the previous and the next page."""
     number, start, end = page(cmd, count)
     line = " ".join(word for word in cmd.line.split(" ") if word)
     bare = _without_page(line)

@@ -1,4 +1,4 @@
-"""Requests that nobody has settled yet: those that wait, and what ran behind a broken glass and was not agreed to since."""
+"""Pending approval requests: those that wait for votes, and break-glass runs that wait for a review."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from store.tables.messages import APPROVAL
 if TYPE_CHECKING:
     from store.transaction import Transaction
 
-SHOWN = 5
+MAX_SHOWN = 5
 HIDDEN_NAMES = "(others)"
 
 
 @dataclass(frozen=True, slots=True)
 class PendingApproval:
-    """`ran`: behind a broken glass. `message`: (channel, ts) of the asking; `link` leads there."""
+    """`ran` marks a break-glass run. `message` is the (channel, ts) of the approval request, `link` its permalink."""
 
     operation: str
     cluster: str
@@ -47,7 +47,7 @@ def pending_approvals_need(known: Facts) -> RecordsNeed:
 
 
 def read_pending_approvals(tx: Transaction, cluster: str) -> list[PendingApproval]:
-    """Oldest first."""
+    """Read the pending approval requests of a cluster, oldest first."""
     found = []
     for approval in sorted((*tx.approvals.open(), *tx.approvals.deciding()), key=lambda one: one.requested_at):
         operation = tx.operations.get(approval.operation)
@@ -101,12 +101,11 @@ def answer_parts(of_each: Iterable[Facts], now: datetime) -> list[Part]:
     if not rows:
         return []
     rows.sort(key=lambda row: (row.asked_at, row.operation))
-    shown = rows[:SHOWN]
+    shown = rows[:MAX_SHOWN]
     table = Table(
         ("WAITING FOR APPROVAL", "CLUSTER", "REQUESTED BY", "SINCE", "VOTES"), tuple(_row(row, now) for row in shown)
     )
-    more = f". Showing the {SHOWN} oldest" if len(rows) > SHOWN else ""
-    "waits" if len(rows) == 1 else "wait"
+    more = f". Showing the {MAX_SHOWN} oldest" if len(rows) > MAX_SHOWN else ""
     lines = [f"{counted(len(rows), 'request')} waiting for approval{more}."]
     lines += [f"{row.title}: {row.link}" for row in shown if row.link]
     return [table, Text("\n".join(lines))]

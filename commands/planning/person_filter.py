@@ -1,4 +1,4 @@
-"""People in filters: by whichever of their names somebody writes, it is one person."""
+"""Filters by person: id, name and email address all select the same person."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from commands.planning.facts import Facts, RecordsNeed, RecordTable
 
 
 def person_need(cmd: Command, flag: str) -> RecordsNeed | None:
-    """Rows are all that this person is called: id, names, e-mail address."""
+    """Need the person's identifiers: id, names, email address."""
     who = person_wanted(cmd, flag)
     return RecordsNeed(RecordTable.PEOPLE, (("who", who),)) if who else None
 
@@ -17,8 +17,8 @@ def person_wanted(cmd: Command, flag: str) -> str:
 
 
 def person_names(cmd: Command, flag: str, known: Facts) -> frozenset[str]:
-    """As they are and in small letters. Of somebody that Slack doesn't know, what was written."""
+    """Return the person's identifiers, also in lower case. Someone unknown to Slack has only the name as typed."""
     need = person_need(cmd, flag)
     rows = known.records.get(need, []) if need is not None else []
-    said = frozenset(filter(None, (person_wanted(cmd, flag), *map(str, rows))))
-    return said | {name.casefold() for name in said}
+    names = frozenset(filter(None, (person_wanted(cmd, flag), *map(str, rows))))
+    return names | {name.casefold() for name in names}

@@ -1,4 +1,4 @@
-"""Phases as people name them in `--status`: Velero's own words, in any case, or patterns; a word that is none is told."""
+"""Phases in `--status`: Velero's names in any case, or patterns. An unknown phase is an error."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ def all_phases(phases: Phases, *more: str) -> frozenset[str]:
 
 
 def check_phase(cmd: Command, known: frozenset[str], seen: Iterable[str]) -> None:
-    """What is there counts too: a newer Velero has phases that nobody here has heard of."""
+    """Raises UsageError for an unknown phase. Phases of existing objects are known too: a newer Velero may add some."""
     names = sorted(known | set(filter(None, seen)))
     for given in cmd.strings("status"):
         if not any(matches_phase(given, name) for name in names):
             lowered = {name.lower(): name for name in names}
             raise UsageError(
                 f"Unknown phase `{given}`.",
-                why=f"Velero's words: {', '.join(names)}.",
+                why=f"Phases of a {cmd.noun}: {', '.join(names)}.",
                 nearest=tuple(lowered[each] for each in nearest(given.lower(), lowered, 3)),
             )
 

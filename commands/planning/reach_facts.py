@@ -1,4 +1,4 @@
-"""What the policy needs to know of a cluster, out of the facts that were read."""
+"""Converts facts into the cluster facts that the policy needs."""
 
 from __future__ import annotations
 

@@ -18,8 +18,8 @@ REASON = "velero-chatops.io/reason"
 SCHEDULE_OPERATION = "velero-chatops.io/schedule-operation"
 SCHEDULE_REQUESTED_BY = "velero-chatops.io/schedule-requested-by"
 
-_FOREIGN = ("kubectl.kubernetes.io/last-applied-configuration", "argocd.argoproj.io/", "meta.helm.sh/")
-"""Copied along from a schedule they would make another tool adopt the backup, or prune it."""
+_FOREIGN_ANNOTATIONS = ("kubectl.kubernetes.io/last-applied-configuration", "argocd.argoproj.io/", "meta.helm.sh/")
+"""Copied from a schedule, these would make another tool adopt the backup or prune it."""
 
 
 def resolve(plan: Plan, facts: Facts, context: PlanContext, prepare: Preparer | None = None) -> Plan:
@@ -47,7 +47,7 @@ def _step(step: Step, facts: Facts, context: PlanContext) -> Step:
 
 
 def _marked_schedule(manifest: Json, context: PlanContext) -> Json:
-    """Labels and annotations of a schedule are copied to all its backups: under their own keys nobody takes those for ours."""
+    """Add the bot's annotations. Velero copies them to all backups, so a schedule has keys of its own."""
     marks = {SCHEDULE_OPERATION: context.operation, SCHEDULE_REQUESTED_BY: context.actor.name}
     metadata = manifest["metadata"]
     metadata["annotations"] = {**(metadata.get("annotations") or {}), **{k: v for k, v in marks.items() if v}}
@@ -55,7 +55,7 @@ def _marked_schedule(manifest: Json, context: PlanContext) -> Json:
 
 
 def _pin_location(manifest: Json, facts: Facts) -> None:
-    """A queued backup can only be cancelled by request if its location is written in it."""
+    """Write the location into the backup: without it a queued backup can't be cancelled."""
     spec = manifest.setdefault("spec", {})
     location = chosen_location(spec, facts)
     if location is not None:
@@ -64,7 +64,7 @@ def _pin_location(manifest: Json, facts: Facts) -> None:
 
 def _drop_foreign(manifest: Json) -> None:
     annotations = manifest["metadata"].get("annotations") or {}
-    kept = {key: value for key, value in annotations.items() if not key.startswith(_FOREIGN)}
+    kept = {key: value for key, value in annotations.items() if not key.startswith(_FOREIGN_ANNOTATIONS)}
     if kept:
         manifest["metadata"]["annotations"] = kept
     else:

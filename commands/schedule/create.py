@@ -90,7 +90,7 @@ def plan(cmd: Command, facts: Facts, context: PlanContext) -> Plan:
         steps=steps,
         reach=schedule_reach(manifest, about),
         guards=(
-            *checks.name_guards("schedule", name, longest=63),
+            *checks.name_guards("schedule", name, max_length=63),
             *checks.exists_guard(facts, "schedules", "schedule", name),
             *checks.label_guards(cmd),
             *checks.spec_guards(manifest["spec"]["template"], facts),

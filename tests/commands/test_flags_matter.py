@@ -37,7 +37,7 @@ BASES = {
     "schedule.run": ("schedule run daily",),
     "schedule.delete": ("schedule delete daily",),
     "backup-location.create": (
-        "Create one: `backup-location create NAME --provider PROVIDER --bucket BUCKET`. x --provider aws --bucket b --config region=eu",
+        "backup-location create x --provider aws --bucket b --config region=eu",
     ),
     "backup-location.set": ("backup-location set secondary",),
     "backup-location.default": ("backup-location default secondary",),
