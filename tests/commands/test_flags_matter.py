@@ -36,9 +36,7 @@ BASES = {
     "schedule.unskip": ("schedule unskip live",),
     "schedule.run": ("schedule run daily",),
     "schedule.delete": ("schedule delete daily",),
-    "backup-location.create": (
-        "backup-location create x --provider aws --bucket b --config region=eu",
-    ),
+    "backup-location.create": ("backup-location create x --provider aws --bucket b --config region=eu",),
     "backup-location.set": ("backup-location set secondary",),
     "backup-location.default": ("backup-location default secondary",),
     "backup-location.delete": ("backup-location delete secondary",),

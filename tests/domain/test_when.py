@@ -95,8 +95,8 @@ def test_what_was_before_is_looked_for_in_the_past(text, instant):
         ("+2", "has no unit"),
         ("+0h", "must be greater than zero"),
         ("+-2h", "must be greater than zero"),
-        ("in a while", "isn't a time"),
-        ("three days ago", "isn't a time"),
+        ("in a while", "isn't a valid time: `a while` isn't a duration"),
+        ("three days ago", "isn't a valid time: `three days` isn't a duration"),
         ("290y", r"is a duration, not a time. Did you mean `\+290y`"),
         ("2h", r"is a duration, not a time. Did you mean `\+2h`"),
         ("٣:30", "isn't a time"),
@@ -110,12 +110,12 @@ def test_what_is_no_time_is_refused_with_what_is_allowed(text, why):
 
 
 def test_a_bare_duration_is_asked_about_in_the_direction_of_the_flag():
-    with pytest.raises(BadTime, match="Did you mean '2h ago'"):
+    with pytest.raises(BadTime, match="Did you mean `2h ago`"):
         read("2h", Direction.PAST)
 
 
 def test_beyond_the_calendar():
-    with pytest.raises(BadTime, match="further away than the calendar goes"):
+    with pytest.raises(BadTime, match="is too far away"):
         read("+290y", now=datetime(9800, 1, 1, tzinfo=UTC))
 
 
@@ -123,7 +123,7 @@ def test_a_time_that_the_clocks_leave_out_is_named():
     with pytest.raises(BadTime) as failed:
         read("2026-03-29 02:30")
     assert str(failed.value) == (
-        "'2026-03-29 02:30' doesn't exist: on 2026-03-29, clocks in Europe/Berlin skip 02:30. Use 2026-03-29T01:30+01:00 or 2026-03-29T03:30+02:00."
+        "`2026-03-29 02:30` doesn't exist: on 2026-03-29, clocks in Europe/Berlin skip 02:30. Use 2026-03-29T01:30+01:00 or 2026-03-29T03:30+02:00."
     )
 
 
@@ -131,7 +131,7 @@ def test_a_time_that_comes_twice_is_named_with_both():
     with pytest.raises(BadTime) as failed:
         read("2026-10-25 02:30")
     assert str(failed.value) == (
-        "'2026-10-25 02:30' is ambiguous: on 2026-10-25, clocks in Europe/Berlin show 02:30 twice. Use 2026-10-25T02:30:00+02:00 or 2026-10-25T02:30:00+01:00."
+        "`2026-10-25 02:30` is ambiguous: on 2026-10-25, clocks in Europe/Berlin show 02:30 twice. Use 2026-10-25T02:30:00+02:00 or 2026-10-25T02:30:00+01:00."
     )
 
 

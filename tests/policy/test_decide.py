@@ -205,7 +205,7 @@ def test_a_guard_s_refusal_names_those_who_may_lift_it() -> None:
 def test_a_refusal_names_the_nearest_rule_and_no_namespace_that_might_be_a_secret() -> None:
     found = judge(rules(SHOP_TEAM), ask(ADA, "backup.create", "shop", "payments"), DIRECTORY)
     assert found.rule == ""
-    assert "r0 is the nearest" in found.text
+    assert "Rule *r0* is the closest match" in found.text
     assert "payments" not in found.text
 
 
@@ -257,7 +257,7 @@ class TestApproval:
     def test_when_nobody_can_be_counted_it_is_refused(self) -> None:
         found = judge(rules(ASKED), ask(ADA, "restore.create", "shop"), UNKNOWN)
         assert found.reason is Reason.NOT_ENOUGH_APPROVERS
-        assert "cannot be told now" in found.text
+        assert "the approvers can't be determined right now" in found.text
         assert judge(rules(ASKED), ask(ADA, "restore.create", "shop"), ASSUMED).outcome is Outcome.REQUIRE_APPROVAL
 
     def test_a_stale_list_is_not_counted(self) -> None:
@@ -283,7 +283,7 @@ class TestApproval:
         wide = {"who": "anyone", "what": ["*"], "effect": "approve", "cluster_scoped": True, "approvers": ["approvers"]}
         reach = Reach(reads=frozenset({"shop"}), cluster_scoped=True)
         alone = judge(rules(wide), ask(BOB, "backup.create", reach=reach), DIRECTORY)
-        assert "asks for approval of this, but no rule permits it" in alone.text
+        assert "Rule *r0* requires approval, but no rule allows the command itself" in alone.text
         assert outcome(judge(rules(wide, PLATFORM), ask(BOB, "backup.create", reach=reach), DIRECTORY))[0] == "approve"
         assert outcome(judge(rules(wide, PLATFORM), ask(BOB, "backup.create", "shop"), DIRECTORY))[0] == "allow"
 

@@ -48,13 +48,13 @@ def rows(*reads: str) -> dict[str, ExplainedRule]:
 @pytest.mark.parametrize(
     ("rule", "why"),
     [
-        ("freeze", "it holds only sun 00:00-00:00 UTC"),
+        ("freeze", "it applies only sun 00:00-00:00 UTC"),
         ("other-verb", "it applies to restore.*, not backup.create"),
         ("other-cluster", "it applies to cluster west, not east"),
         ("platform", "it applies to platform; ada isn't one of them"),
         ("payments", "the command doesn't touch its namespaces"),
-        ("db", "the command also affects namespaces outside it"),
-        ("four-eyes", "it matches, so approval is required, but it also reaches namespaces outside it"),
+        ("db", "the command also affects other namespaces"),
+        ("four-eyes", "it matches, so approval is required, but the command also affects other namespaces"),
         ("team", "everything the command affects is inside this rule"),
     ],
 )
@@ -65,7 +65,7 @@ def test_every_rule_is_explained(rule: str, why: str) -> None:
 def test_the_row_that_decided() -> None:
     found = rows("shop", "shop-db")
     assert [row.rule for row in found.values() if row.decided] == ["four-eyes"]
-    assert found["db"].cells == ("db", "allow", "-", "the command also affects namespaces outside it (shop)")
+    assert found["db"].cells == ("db", "allow", "-", "the command also affects other namespaces (shop)")
     assert found["four-eyes"].cells[2] == "decides"
     assert found["team"].cells[2] == "applies"
 
@@ -81,7 +81,7 @@ def test_rights_are_the_rules_that_include_somebody() -> None:
     found = list_rights(rules(*TABLE), ADA, ["east", "west"])
     assert found[0] == ("*", "east, west", "deny everywhere, sun 00:00-00:00 UTC", "freeze")
     assert ("*", "west", "allow everywhere", "other-cluster") in found
-    assert ("*", "east, west", "approve in shop, 1 of approvers", "four-eyes") in found
+    assert ("*", "east, west", "approve in shop, needs 1 approval from approvers", "four-eyes") in found
     assert "platform" not in [row[3] for row in found]
 
 
@@ -153,9 +153,9 @@ def test_a_command_that_does_not_parse_fails_its_case_alone() -> None:
         ({"expects": "allow"}, "cases[0].expects: Unknown setting 'expects'. Did you mean 'expect'?"),
         ({"expect": "yes"}, "Allowed: allow, deny, approve."),
         ({"as": None}, "cases[0].as: Required setting is missing."),
-        ({"at": "friday"}, "'friday' is not a time"),
+        ({"at": "friday"}, "'friday' isn't a time"),
         ({"at": 7}, "Must be a date with a time."),
-        ({"command": "backup create"}, "a command or a verb, not both"),
+        ({"command": "backup create"}, "Set either command or verb, not both"),
         ({"verb": None}, "cases[0].verb: Required setting is missing."),
     ],
 )
@@ -192,5 +192,5 @@ def test_rights_claim_nothing_that_is_refused() -> None:
     )
     told = {rule: follows for _, _, follows, rule in list_rights(table, ADA, ("prod",))}
     assert told["deletes"] == "nothing: rule no-deletes denies it first"
-    assert told["cluster-wide"].endswith("permits nothing by itself")
+    assert told["cluster-wide"].endswith("permits nothing on its own")
     assert "everywhere" not in told["cluster-wide"] + told["pods"]

@@ -170,10 +170,10 @@ def test_a_rule_denies_modifiers_under_a_condition(says: Any, touched: list[str]
 @pytest.mark.parametrize(
     ("says", "words"),
     [
-        ("all", "'all' is not one of the values"),
-        ({"kinds": ["pods"]}, "This is missing"),
+        ("all", "'all' isn't valid"),
+        ({"kinds": ["pods"]}, "Required setting is missing"),
         ({"most": "any", "paths": ["spec"]}, "JSON pointer"),
-        ({"most": "any", "where": []}, "no setting 'where'"),
+        ({"most": "any", "where": []}, "Unknown setting 'where'"),
     ],
 )
 def test_a_wrong_limit_is_told(says: Any, words: str) -> None:

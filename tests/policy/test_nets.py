@@ -81,8 +81,8 @@ def test_of_its_own_people_it_does() -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"what": ["backup.create"], "effect": "allow"}, "Only a rule that permits restore.create"),
-        ({"effect": "deny"}, "Only a rule that permits restore.create"),
+        ({"what": ["backup.create"], "effect": "allow"}, "is allowed only in rules that permit restore.create"),
+        ({"effect": "deny"}, "is allowed only in rules that permit restore.create"),
         ({"safety_backup": "yes"}, "Must be true or false."),
     ],
 )
