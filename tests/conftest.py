@@ -1,12 +1,26 @@
-"""What every test stands on: a busy machine is no failure, so Hypothesis counts examples and not milliseconds.
+"""Settings and fixtures of all tests.
 
-The examples are the same in every run; `EXPLORE=1` draws new ones.
+Hypothesis has no deadline, so that a busy machine doesn't fail a test. The examples are the same in every run;
+`EXPLORE=1` draws new ones.
 """
 
 import os
+from contextlib import closing
+from datetime import UTC, datetime
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+from store.connection import open_for_writing
+from store.transaction import Transaction
 
 settings.register_profile("house", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("explore", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("explore" if os.environ.get("EXPLORE") else "house")
+
+
+@pytest.fixture
+def tx(tmp_path):
+    """A transaction on a new database file."""
+    with closing(open_for_writing(tmp_path, datetime(2026, 11, 21, 12, tzinfo=UTC))) as connection:
+        yield Transaction(connection, epoch=1)

@@ -76,7 +76,7 @@ def test_a_paused_schedule_makes_no_next_one() -> None:
 def test_an_old_one_is_said_to_be_old() -> None:
     held = shop(good(started="2026-11-10T01:00:00Z")).put("schedules", schedule("nightly", "shop"))
     assert (
-        "`shop` has no recent backup. Last Completed backup: shop-1, 11 days ago." == held.says("check shop").headline
+        held.says("check shop").headline == "`shop` has no recent backup. Last Completed backup: shop-1, 11 days ago."
     )
 
 

@@ -187,7 +187,7 @@ def test_a_refusal_says_whom_to_ask() -> None:
     found = judge(rules(SHOP_TEAM, ASKED, PLATFORM), ask(MALLORY, "backup.create", "shop"), DIRECTORY)
     assert outcome(found) == ("deny", "write-default", "")
     assert found.ask == ("shop-team", "platform")
-    assert "backup.create" in found.text
+    assert "permission to create backups" in found.text
 
 
 def test_nobody_is_told_to_ask_themselves() -> None:
