@@ -1,4 +1,4 @@
-"""Files that Velero stores beside a backup or restore, downloaded and read without trust.
+"""Files that Velero stores with a backup or restore: downloads them and reads them without trust.
 
 Belongs here: downloads, bounded unpacking, and one reader per kind of file.
 Does not belong here: what the contents mean for a plan.

@@ -1,6 +1,6 @@
-"""Reads a tar without trust, in one pass: every header, name and member is bounded before it is read.
+"""Reads an untrusted tar archive in one pass, and checks the size of every header, name and entry before reading it.
 
-The standard module reads a long-name or PAX header of any size into memory and is ten times slower on small members.
+Python's tarfile reads a long-name or PAX header of any size into memory, and is ten times slower on small entries.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from domain.errors import DownloadError
 
 _BLOCK = 512
-_FILE = frozenset({b"0", b"\0"})
+_FILE_TYPES = frozenset({b"0", b"\0"})
 _NAME_LIMIT = 4096
 
 
@@ -32,20 +32,20 @@ Read = Callable[[int], bytes]
 
 
 def members(read: Read, wanted: Callable[[str], bool], limits: ArchiveLimits) -> Iterator[tuple[str, bytes]]:
-    """Name and content of the files that are wanted. Refuses links, devices, and names that leave the archive."""
+    """Yield name and content of the wanted files. Refuses links, devices, and names that point outside the archive."""
     renamed, count = "", 0
     while (header := _header(read)) is not None:
         count += 1
         if count > limits.members:
             raise refuse_member("it has too many entries")
         if header.type in {b"x", b"L", b"g"}:
-            said = _content(read, header.size, _NAME_LIMIT)
-            renamed = renamed if header.type == b"g" else _long_name(header.type, said)
+            content = _content(read, header.size, _NAME_LIMIT)
+            renamed = renamed if header.type == b"g" else _long_name(header.type, content)
             continue
-        name, renamed = _checked(renamed or header.name), ""
+        name, renamed = _safe_name(renamed or header.name), ""
         if header.type == b"5":
             _skip(read, header.size)
-        elif header.type not in _FILE:
+        elif header.type not in _FILE_TYPES:
             raise refuse_member("it contains something other than files and directories")
         elif wanted(name):
             yield name, _content(read, header.size, limits.member)
@@ -83,10 +83,10 @@ def _text(raw: bytes) -> str:
     return raw.split(b"\0", 1)[0].decode(errors="replace")
 
 
-def _long_name(type_: bytes, said: bytes) -> str:
+def _long_name(type_: bytes, content: bytes) -> str:
     if type_ == b"L":
-        return _text(said)
-    for line in said.decode(errors="replace").splitlines():
+        return _text(content)
+    for line in content.decode(errors="replace").splitlines():
         key, _, value = line.partition(" ")[2].partition("=")
         if key == "size":
             raise refuse_member("an entry has two sizes")
@@ -95,7 +95,7 @@ def _long_name(type_: bytes, said: bytes) -> str:
     return ""
 
 
-def _checked(name: str) -> str:
+def _safe_name(name: str) -> str:
     parts = name.removesuffix("/").split("/")
     if name.startswith("/") or ".." in parts or "\\" in name or len(name) > _NAME_LIMIT:
         raise refuse_member("an entry's path points outside the archive")
@@ -104,7 +104,7 @@ def _checked(name: str) -> str:
 
 def _content(read: Read, size: int, limit: int) -> bytes:
     if size > limit:
-        raise refuse_member(f"an entry has {size} bytes; the limit is {limit}")
+        raise refuse_member(f"an entry has {size / (1 << 20):.1f} MiB; the limit is {limit / (1 << 20):g} MiB")
     body = read(size)
     if len(body) < size:
         raise refuse_member("it is truncated")
@@ -113,7 +113,7 @@ def _content(read: Read, size: int, limit: int) -> bytes:
 
 
 def _skip(read: Read, size: int) -> None:
-    """Bounded by the cap on the unpacked size, which counts what is skipped."""
+    """Skip an entry; the limit of the unpacked size counts it too."""
     left = size + -size % _BLOCK
     while left:
         piece = read(min(left, 1 << 18))

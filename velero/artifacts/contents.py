@@ -1,4 +1,4 @@
-"""The objects inside a backup (BackupContents), one after another, never all in memory."""
+"""Reads the objects in a backup's archive (BackupContents) one by one, never all into memory."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _CHUNK = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """`resource` as Velero's directories name it (`deployments.apps`); `namespace` empty for cluster-scoped ones."""
+    """`resource` is the name of Velero's directory (`deployments.apps`); `namespace` is empty for cluster-scoped objects."""
 
     resource: str
     namespace: str
@@ -36,17 +36,17 @@ class StoredObject:
 def stored_objects(
     packed: IO[bytes], caps: UnpackLimits, limits: ArchiveLimits | None = None
 ) -> Iterator[StoredObject]:
-    """Each object once, in its preferred version. Blocking: run it in a thread. Raises DownloadError where refused."""
+    """Yield each object once, in its preferred version. Blocking: run it in a thread. Raises DownloadError."""
     reader = _Reader(packed, Unpacker(caps, "The archive"))
-    for name, body in members(reader.read, lambda name: _place(name) is not None, limits or ArchiveLimits()):
-        place = _place(name)
-        assert place is not None
-        yield StoredObject(*place, _object(body))
+    for name, body in members(reader.read, lambda name: _object_path(name) is not None, limits or ArchiveLimits()):
+        path = _object_path(name)
+        assert path is not None
+        yield StoredObject(*path, _object(body))
     reader.finish()
 
 
-def _place(name: str) -> tuple[str, str, str] | None:
-    """Objects lie twice: directly under the resource, and again under each version; only the first is read."""
+def _object_path(name: str) -> tuple[str, str, str] | None:
+    """Return resource, namespace and name. An object is stored under its resource and again per version: read the first."""
     match name.removesuffix(".json").split("/"):
         case ["resources", resource, "namespaces", namespace, one] if name.endswith(".json"):
             return resource, namespace, one
@@ -60,14 +60,14 @@ def _object(body: bytes) -> Json:
     try:
         parsed = read_json(body, MANIFEST_BOUNDS)
     except BadDocument as error:
-        raise refuse_member(f"an object in it cannot be read: {error}") from error
+        raise refuse_member(f"an object in it can't be read: {error}") from error
     if not isinstance(parsed, dict):
         raise refuse_member("an entry in it isn't a Kubernetes object")
     return parsed
 
 
 class _Reader:
-    """A bounded view of the packed file: `read(n)` gives n bytes of what is inside, fewer at the end."""
+    """Unpacks the file on demand: `read(n)` returns n unpacked bytes, fewer at the end."""
 
     def __init__(self, packed: IO[bytes], unpacker: Unpacker) -> None:
         self._packed = packed
@@ -82,12 +82,12 @@ class _Reader:
                 del self._buffer[: self._at]
                 self._at = 0
             self._buffer += piece
-        found = bytes(self._buffer[self._at : self._at + size])
-        self._at += len(found)
-        return found
+        content = bytes(self._buffer[self._at : self._at + size])
+        self._at += len(content)
+        return content
 
     def finish(self) -> None:
-        """What follows the archive's end is read too: the packing's own end may lie in a later piece."""
+        """Read to the end of the file: the end of the gzip data may come in a later piece. Raises DownloadError."""
         for _ in self._pieces:
             pass
         self._unpacker.finish()

@@ -1,4 +1,8 @@
-"""Files that Velero keeps beside a backup or restore, fetched by a DownloadRequest of our own, removed afterwards."""
+"""Downloads files that Velero stores with a backup or restore.
+
+Velero answers a DownloadRequest with a signed URL; the bot fetches it and deletes the request. The URL is a bearer
+secret: it must never reach a log, a message or an error.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class File(StrEnum):
-    """As DownloadRequest names them, with what people call them."""
+    """The kinds of files, as a DownloadRequest names them."""
 
     BACKUP_LOG = "BackupLog"
     BACKUP_CONTENTS = "BackupContents"
@@ -64,7 +68,7 @@ FILE_TITLES = {
 
 @dataclass(frozen=True, slots=True)
 class DownloadRequest(Object):
-    """`url` is a bearer secret: not in its repr, nor in `raw`'s; never logged."""
+    """`url` is a bearer secret: it isn't in the repr, and nothing may log it."""
 
     phase: str
     message: str
@@ -83,33 +87,33 @@ def download_requests(api: Api, namespace: str) -> Gateway[DownloadRequest]:
     return Gateway(api, DOWNLOAD, download_of, namespace)
 
 
-# Thousands of objects that differ by a name are packed as tightly as a bomb; only the size tells them apart.
+# Thousands of similar objects compress as well as a zip bomb does; only the unpacked size tells them apart.
 ARCHIVE_LIMITS = UnpackLimits(packed=256 << 20, unpacked=1 << 30, ratio=1100)
 
 Authority = Callable[[File, str], Awaitable[str]]
 
 
-async def _nobody(_file: File, _name: str) -> str:
+async def _no_authority(_file: File, _name: str) -> str:
     return ""
 
 
 @dataclass(frozen=True, slots=True)
 class Downloads:
-    """`authority` gives the certificates (PEM) that the file's location names, or nothing.
+    """`authority` returns the certificates (PEM) of the file's storage location, or nothing.
 
-    `answer_within` is for Velero to sign an address, `within` for the whole transfer.
+    `answer_within` limits the time for Velero to sign a URL, `within` the whole transfer; both in seconds.
     """
 
     gateway: Gateway[DownloadRequest]
     store: ObjectStore
-    authority: Authority = _nobody
+    authority: Authority = _no_authority
     caps: UnpackLimits = field(default_factory=UnpackLimits)
     archive_caps: UnpackLimits = ARCHIVE_LIMITS
     answer_within: float = 20.0
     within: float = 60.0
 
     async def read(self, file: File, name: str) -> bytes:
-        """The whole file, unpacked. NotUploaded if it is not there (yet), DownloadError for everything else."""
+        """Return the whole file, unpacked. Raises NotUploaded if it doesn't exist (yet), else DownloadError."""
         async with aclosing(self.stream(file, name)) as pieces:
             return b"".join([piece async for piece in pieces])
 
@@ -122,9 +126,9 @@ class Downloads:
         unpacker.finish()
 
     async def spool(self, file: File, name: str) -> IO[bytes]:
-        """The file as it is packed, on disk above 8 MiB: for archives, which are read from a file. Close it."""
+        """Return the packed file, on disk above 8 MiB, for archives, which are read from a file. The caller closes it."""
         what, size = _what(file, name), 0
-        spooled: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=8 << 20)  # noqa: SIM115 - the caller's to close
+        spooled: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=8 << 20)  # noqa: SIM115 - the caller closes it
         try:
             async with aclosing(self._packed(file, name)) as chunks:
                 async for chunk in chunks:
@@ -146,16 +150,18 @@ class Downloads:
             "spec": {"target": {"kind": file.value, "name": name}},
         }
         async with answered_request(
-            self.gateway, manifest, _ready, within=self.answer_within, stuck=_touched
+            self.gateway, manifest, _is_answered, within=self.answer_within, stuck=_has_no_answer
         ) as request:
             if request is None or not request.url:
-                raise DownloadError(f"{what} couldn't be requested from Velero.", why=_silence(request, name))
-            async with aclosing(self._transferred(request.url, file, name)) as chunks:
+                raise DownloadError(
+                    f"{what} couldn't be requested from Velero.", why=_missing_url_reason(request, name)
+                )
+            async with aclosing(self._transfer(request.url, file, name)) as chunks:
                 async for chunk in chunks:
                     yield chunk
 
-    async def _transferred(self, url: str, file: File, name: str) -> AsyncGenerator[bytes, None]:
-        """With the system's authorities first, then with the location's own: most stores need no look at the location."""
+    async def _transfer(self, url: str, file: File, name: str) -> AsyncGenerator[bytes, None]:
+        """Try the system's authorities first, then the location's own: few stores need the location to be read."""
         ca = ""
         while True:
             try:
@@ -168,16 +174,16 @@ class Downloads:
                     raise
 
 
-def _ready(request: DownloadRequest) -> bool:
+def _is_answered(request: DownloadRequest) -> bool:
     return request.phase in REQUEST_PHASES.terminal
 
 
-def _touched(request: DownloadRequest) -> bool:
-    """Up to 1.18 Velero says no more than this where the run or its location does not exist."""
+def _has_no_answer(request: DownloadRequest) -> bool:
+    """Up to 1.18, Velero sets only `expiration` if the backup, restore or storage location doesn't exist."""
     return request.phase in REQUEST_PHASES.queued and bool(text(request.status, "expiration"))
 
 
-def _silence(request: DownloadRequest | None, name: str) -> str:
+def _missing_url_reason(request: DownloadRequest | None, name: str) -> str:
     if request is None:
         return "Velero didn't respond"
     if request.phase in REQUEST_PHASES.queued:

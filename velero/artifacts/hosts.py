@@ -1,4 +1,4 @@
-"""Which hosts files may be fetched from. The address comes from a location that chat can set, so it is not trusted."""
+"""Checks the host of a download URL against the allow-list: anyone who may set a storage location controls that URL."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True, slots=True)
 class HostCheck:
-    """`host` may be shown to people; the address itself never is."""
+    """`host` may be shown; the URL never is."""
 
     allowed: bool
     host: str = ""
@@ -18,7 +18,7 @@ class HostCheck:
 
 
 def check_host(url: str, allowed: tuple[str, ...]) -> HostCheck:
-    """Pure. An entry is `host`, `host:port`, or `*.domain` with or without a port; without one, the scheme's own port."""
+    """Check a URL. An entry is `host` or `*.domain`, each with or without a port; without one, the scheme's default. Pure."""
     try:
         parts = urlsplit(url)
         port = parts.port or _DEFAULT_PORTS.get(parts.scheme, 0)
@@ -36,7 +36,7 @@ def check_host(url: str, allowed: tuple[str, ...]) -> HostCheck:
 
 
 def _matches(entry: str, host: str, port: int, default: int) -> bool:
-    name, wanted = _split(entry.strip().lower())
+    name, wanted = _split_host_and_port(entry.strip().lower())
     if port != (wanted or default):
         return False
     if name.startswith("*."):
@@ -44,8 +44,8 @@ def _matches(entry: str, host: str, port: int, default: int) -> bool:
     return host == name.rstrip(".")
 
 
-def _split(entry: str) -> tuple[str, int]:
-    """Brackets of an IPv6 address are not part of its name."""
+def _split_host_and_port(entry: str) -> tuple[str, int]:
+    """Split into host and port; the brackets of an IPv6 address aren't part of the host."""
     if entry.startswith("["):
         name, _, rest = entry[1:].partition("]")
         return name, _port(rest.removeprefix(":"))

@@ -13,7 +13,7 @@ from velero.fields import number, section, text, timestamp
 
 @dataclass(frozen=True, slots=True)
 class ItemOperation:
-    """`done` of `total` in `units` (often bytes)."""
+    """Progress is `done` of `total`, in `units` (often bytes)."""
 
     action: str
     operation: str

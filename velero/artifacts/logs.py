@@ -1,4 +1,4 @@
-"""Velero's own log of a run: logrus' text or JSON, line by line, with what its hooks printed."""
+"""Parses Velero's log of a backup or restore (logrus text or JSON), and collects the output of its hooks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from velero.documents import MESSAGE_BOUNDS, BadDocument, read_json
 from velero.fields import parse_timestamp
 
-_LONGEST = 1 << 20
+_MAX_LINE_BYTES = 1 << 20
 # The lookbehind keeps a megabyte without a single `=` from being scanned once per character.
 _PAIR = re.compile(r'(?<![\w./-])([\w./-]+)=(?:"((?:[^"\\]|\\.)*)"|(\S*))')
 _ESCAPE = re.compile(r'\\(n|t|r|"|\\|x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4})')
@@ -43,7 +43,7 @@ class LogLine:
 
 @dataclass(frozen=True, slots=True)
 class HookRun:
-    """`errors` are what Velero said of it; a hook whose output is empty printed nothing or never ran."""
+    """One run of a hook. `errors` are Velero's messages about it; without output, it printed nothing or never ran."""
 
     namespace: str
     pod: str
@@ -58,9 +58,9 @@ class HookRun:
 
 
 class LineSplitter:
-    """Bytes to lines. Lines may be very long (a hook's whole output is one); above 1 MiB the rest is dropped."""
+    """Splits bytes into lines. A hook's whole output is one line, so lines can be long; above 1 MiB the rest is dropped."""
 
-    def __init__(self, longest: int = _LONGEST) -> None:
+    def __init__(self, longest: int = _MAX_LINE_BYTES) -> None:
         self._longest = longest
         self._rest = bytearray()
 
@@ -85,12 +85,12 @@ class LineSplitter:
 
 
 def parse_log_line(raw: str) -> LogLine | None:
-    """None for what is neither of logrus' formats."""
+    """Parse a line; None if it has neither of logrus' formats."""
     line = raw.strip()
     if line.startswith("{"):
         fields = _from_json(line)
     else:
-        fields = {key: _unquoted(quoted) if quoted else bare for key, quoted, bare in _PAIR.findall(line)}
+        fields = {key: _unquote(quoted) if quoted else bare for key, quoted, bare in _PAIR.findall(line)}
     if "msg" not in fields:
         return None
     level = fields.get("level", "")
@@ -106,49 +106,50 @@ def _from_json(line: str) -> dict[str, str]:
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in parsed.items()}
 
 
-def _unquoted(quoted: str) -> str:
+def _unquote(quoted: str) -> str:
     return _ESCAPE.sub(lambda found: _PLAIN.get(found[1]) or chr(int(found[1][1:], 16)), quoted)
 
 
 def hook_runs(lines: Iterable[LogLine]) -> tuple[HookRun, ...]:
-    """Velero writes `running exec hook`, then `stdout: …` and `stderr: …` with the same keys; errors carry fewer.
+    """Collect the hook runs of a log.
 
-    A real 1.18 names no pod in them: two runs of one hook are told apart by their order, a pod by the error after it.
+    Velero logs `running exec hook`, then `stdout: …` and `stderr: …` with the same keys; errors have fewer keys. Velero
+    1.18 names no pod there: the order separates two runs of one hook, and a later error names the pod.
     """
     runs: list[HookRun] = []
     for line in lines:
         if line.message == "running exec hook":
-            runs.append(_begun(line.fields))
-        elif (at := _belongs(runs, line)) is not None:
-            runs[at] = _noted(runs[at], line)
+            runs.append(_start_run(line.fields))
+        elif (at := _find_run(runs, line)) is not None:
+            runs[at] = _add_line(runs[at], line)
     return tuple(runs)
 
 
-def _begun(fields: Mapping[str, str]) -> HookRun:
-    named: dict[str, Any] = {attribute: fields.get(key, "") for attribute, key in _HOOK_KEYS.items()}
-    return HookRun(**named)
+def _start_run(fields: Mapping[str, str]) -> HookRun:
+    attributes: dict[str, Any] = {attribute: fields.get(key, "") for attribute, key in _HOOK_KEYS.items()}
+    return HookRun(**attributes)
 
 
-def _belongs(runs: list[HookRun], line: LogLine) -> int | None:
-    """The last run that agrees with every key which the line has."""
+def _find_run(runs: list[HookRun], line: LogLine) -> int | None:
+    """Return the index of the last run that has the same values for all keys of the line."""
     if _POD_FAILED.fullmatch(line.message):
         return next((at for at in reversed(range(len(runs))) if not runs[at].pod), None)
     if "hookPhase" not in line.fields:
         return None
     keys = [(attribute, line.fields[key]) for attribute, key in _HOOK_KEYS.items() if key in line.fields]
-    agree = (at for at in reversed(range(len(runs))) if all(getattr(runs[at], one) == value for one, value in keys))
-    return next(agree, None)
+    matching = (at for at in reversed(range(len(runs))) if all(getattr(runs[at], one) == value for one, value in keys))
+    return next(matching, None)
 
 
-def _noted(run: HookRun, line: LogLine) -> HookRun:
+def _add_line(run: HookRun, line: LogLine) -> HookRun:
     if _POD_FAILED.fullmatch(line.message):
         return replace(run, pod=line.fields.get("name", ""))
     for stream in ("stdout", "stderr"):
         if line.message.startswith(f"{stream}: "):
-            before, said = getattr(run, stream), line.message.removeprefix(f"{stream}: ")
-            more: dict[str, Any] = {stream: "\n".join(part for part in (before, said) if part)}
+            before, output = getattr(run, stream), line.message.removeprefix(f"{stream}: ")
+            more: dict[str, Any] = {stream: "\n".join(part for part in (before, output) if part)}
             return replace(run, **more)
     if line.is_error or line.level == "warning":
-        said = ": ".join(part for part in (line.message, line.fields.get("error", "")) if part)
-        return replace(run, errors=(*run.errors, said))
+        error = ": ".join(part for part in (line.message, line.fields.get("error", "")) if part)
+        return replace(run, errors=(*run.errors, error))
     return run

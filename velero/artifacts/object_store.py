@@ -1,4 +1,4 @@
-"""Fetches one file by a signed address: no redirects, no proxy, no credentials of ours, nothing of the address told."""
+"""Downloads a file from a signed URL: without redirects, proxy or credentials, and without showing the URL anywhere."""
 
 from __future__ import annotations
 
@@ -12,36 +12,38 @@ from domain.errors import DownloadError, NotUploaded
 from velero.artifacts.hosts import check_host
 
 _CHUNK = 1 << 18
-_CERTIFICATE = (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError)
+_CERTIFICATE_ERRORS = (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError)
 
 
 class UntrustedUrl(DownloadError):
-    """The store's certificate is signed by nobody whom we know; nothing was transferred."""
+    """The certificate of the object store isn't trusted; nothing was transferred."""
 
 
 class ObjectStore:
-    """`hosts` is this cluster's allow-list; `ca` PEM text of the store's own authority."""
+    """`hosts` is the allow-list of this cluster; `ca` is the PEM text of the store's own authority."""
 
     def __init__(self, hosts: tuple[str, ...], *, connect_timeout: float = 10.0) -> None:
         self._hosts = hosts
         self._connect_timeout = connect_timeout
 
-    async def chunks(self, url: str, what: str, *, within: float, ca: str = "") -> AsyncGenerator[bytes, None]:
-        """The body as it comes. `what` names the file to people."""
-        verdict = check_host(url, self._hosts)
-        if not verdict.allowed:
-            fix = f"Add {verdict.host} to object_store_hosts of this cluster." if verdict.host else ""
-            raise DownloadError(f"{what} can't be downloaded.", why=verdict.why, fix=fix)
+    async def chunks(self, url: str, title: str, *, within: float, ca: str = "") -> AsyncGenerator[bytes, None]:
+        """Yield the body in chunks. `title` names the file in error messages. Raises DownloadError."""
+        check = check_host(url, self._hosts)
+        if not check.allowed:
+            fix = f"Add {check.host} to object_store_hosts of this cluster." if check.host else ""
+            raise DownloadError(f"{title} can't be downloaded.", why=check.why, fix=fix)
         limits = aiohttp.ClientTimeout(total=within, sock_connect=self._connect_timeout)
         try:
             async with _session(limits, ca) as session, session.get(url, allow_redirects=False) as response:
-                _check(response.status, what)
+                _check_status(response.status, title)
                 async for chunk in response.content.iter_chunked(_CHUNK):
                     yield chunk
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            # The library's words quote the address, and the address is a bearer secret: neither is passed on.
-            kind = UntrustedUrl if isinstance(error, _CERTIFICATE) else DownloadError
-            raise kind(f"{what} couldn't be downloaded from {verdict.host}.", why=_cause(error, within)) from None
+            # The library's message quotes the URL, which is a bearer secret: neither is passed on.
+            kind = UntrustedUrl if isinstance(error, _CERTIFICATE_ERRORS) else DownloadError
+            raise kind(
+                f"{title} couldn't be downloaded from {check.host}.", why=_describe_failure(error, within)
+            ) from None
 
 
 @asynccontextmanager
@@ -58,17 +60,17 @@ async def _session(limits: aiohttp.ClientTimeout, ca: str) -> AsyncGenerator[aio
         yield session
 
 
-def _check(status: int, what: str) -> None:
-    """Velero signs addresses without looking whether there is anything: 404 is an answer, not a fault."""
+def _check_status(status: int, title: str) -> None:
+    """Check the status. Velero signs a URL without checking that the file exists, so 404 means NotUploaded."""
     if status == 404:
-        raise NotUploaded(f"{what} doesn't exist.", why="Velero hasn't uploaded it yet")
+        raise NotUploaded(f"{title} doesn't exist.", why="Velero hasn't uploaded it yet")
     if 300 <= status < 400:
-        raise DownloadError(f"{what} can't be downloaded.", why="the object store redirects to another address")
+        raise DownloadError(f"{title} can't be downloaded.", why="the object store redirects to another address")
     if status != 200:
-        raise DownloadError(f"{what} couldn't be downloaded.", why=f"the object store returned HTTP {status}")
+        raise DownloadError(f"{title} couldn't be downloaded.", why=f"the object store returned HTTP {status}")
 
 
-def _cause(error: Exception, within: float) -> str:
+def _describe_failure(error: Exception, within: float) -> str:
     match error:
         case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError() | ssl.SSLError():
             return "its certificate isn't trusted"

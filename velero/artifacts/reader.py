@@ -1,4 +1,4 @@
-"""What Velero keeps beside a run, read: errors, volumes, resources, operations, log, contents."""
+"""Reads the files of a backup or restore: errors, volumes, resources, operations, log and contents."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from velero.worker import run_in_worker
 
 INLINE_JSON_BYTES = 1 << 20
 INLINE_ARCHIVE_BYTES = 4 << 20
-"""Unpacked. Up to here a thread reads it in well under a second, and no process has to be started."""
+"""Unpacked size. A thread reads an archive up to this size in well under a second, so it needs no process."""
 _CHUNK = 1 << 16
 
 
 class Visitor(Protocol):
-    """Can be pickled."""
+    """Visits the objects of an archive. It must be picklable, since a large archive is read in another process."""
 
     def visit(self, stored: StoredObject) -> None: ...
 
@@ -37,11 +37,11 @@ V = TypeVar("V", bound=Visitor)
 
 @dataclass(frozen=True, slots=True)
 class Artifacts:
-    """Of one cluster. Every reading may raise NotUploaded (not there, or not yet) or DownloadError."""
+    """The files of one cluster. Every method may raise NotUploaded (doesn't exist, or not yet) or DownloadError."""
 
     downloads: Downloads
     gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
-    """One large file at a time: each may take as much memory as the worker's limit."""
+    """Allows one large file at a time: each may use as much memory as the worker's limit."""
 
     async def results(self, name: str, *, restore: bool = False) -> Results:
         return await self._read(File.RESTORE_RESULTS if restore else File.BACKUP_RESULTS, name, results_of)
@@ -66,7 +66,7 @@ class Artifacts:
             return await asyncio.to_thread(run_in_worker, f"Reading {file.value} of {name}", parse, body)
 
     async def log_text(self, name: str, *, restore: bool = False) -> AsyncGenerator[str, None]:
-        """Line by line, as Velero wrote it. Close it with `aclosing` if you stop early."""
+        """Yield the log line by line. Close the generator with `aclosing` to stop early."""
         splitter = LineSplitter()
         file = File.RESTORE_LOG if restore else File.BACKUP_LOG
         async with aclosing(self.downloads.stream(file, name)) as pieces:
@@ -82,26 +82,26 @@ class Artifacts:
         return tuple(line for line in read if line is not None)
 
     async def contents(self, name: str, visitor: V) -> V:
-        """Shows each object to the visitor, who keeps only what is needed, and gives the visitor back.
+        """Pass each object to the visitor, and return the visitor, which keeps only what is needed.
 
         A large archive is read in a process of its own, by a copy of the visitor.
         """
         packed = await self.downloads.spool(File.BACKUP_CONTENTS, name)
         with closing(packed):
             async with self.gate:
-                return await asyncio.to_thread(_visited, name, packed, visitor, self.downloads.archive_caps)
+                return await asyncio.to_thread(_visit, name, packed, visitor, self.downloads.archive_caps)
 
 
-def _visited(name: str, packed: IO[bytes], visitor: V, caps: UnpackLimits) -> V:
+def _visit(name: str, packed: IO[bytes], visitor: V, caps: UnpackLimits) -> V:
     if _is_small(packed, caps):
-        return _shown(packed, visitor, caps)
+        return _visit_objects(packed, visitor, caps)
     packed.flush()
-    shown: V = run_in_worker(f"Reading the archive of {name}", _shown_input, visitor, caps, file=packed.fileno())
-    return shown
+    visited: V = run_in_worker(f"Reading the archive of {name}", _visit_stdin, visitor, caps, file=packed.fileno())
+    return visited
 
 
 def _is_small(packed: IO[bytes], caps: UnpackLimits) -> bool:
-    """By what comes out of it; how it is packed tells nothing."""
+    """Tell whether the unpacked archive is small; its packed size says little."""
     size, unpacker = 0, Unpacker(caps, "The archive")
     try:
         while size <= INLINE_ARCHIVE_BYTES and (chunk := packed.read(_CHUNK)):
@@ -112,11 +112,11 @@ def _is_small(packed: IO[bytes], caps: UnpackLimits) -> bool:
     return size <= INLINE_ARCHIVE_BYTES
 
 
-def _shown_input(visitor: V, caps: UnpackLimits) -> V:
-    return _shown(sys.stdin.buffer, visitor, caps)
+def _visit_stdin(visitor: V, caps: UnpackLimits) -> V:
+    return _visit_objects(sys.stdin.buffer, visitor, caps)
 
 
-def _shown(packed: IO[bytes], visitor: V, caps: UnpackLimits) -> V:
+def _visit_objects(packed: IO[bytes], visitor: V, caps: UnpackLimits) -> V:
     for stored in stored_objects(packed, caps):
         visitor.visit(stored)
     return visitor

@@ -1,4 +1,4 @@
-"""What a backup holds or a restore touched (BackupResourceList, RestoreResourceList)."""
+"""Parses the list of objects in a backup or restore (BackupResourceList, RestoreResourceList)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from velero.artifacts.results import parse_json
 
 
 class ItemOutcome(StrEnum):
-    """FAILED is no error by itself: objects that were there already and differ are listed so. Errors are in Results."""
+    """FAILED alone isn't an error: it also marks objects that already exist and differ. Errors are in Results."""
 
     NONE = ""
     CREATED = "created"

@@ -1,4 +1,4 @@
-"""What went wrong in a run, line by line (BackupResults, RestoreResults), in groups that people can read."""
+"""Parses the errors and warnings of a backup or restore (BackupResults, RestoreResults), and groups equal messages."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from domain.json_types import Json
 from velero.documents import ARTIFACT_BOUNDS, BadDocument, read_json
 from velero.fields import section
 
-_MOST = 20_000
-_LONGEST = 4_000
+_MAX_ENTRIES = 20_000
+_MAX_ENTRY_LENGTH = 4_000
 _MARKS = (("resource", " resource: /"), ("name", " name: /"), ("message", " message: /"), ("error", " error: /"))
-_FREE_TEXTS = (
+_FREE_TEXT_PATTERNS = (
     re.compile(r'could not restore, (?P<kind>[\w.]+)(?::| ")(?P<name>[^\s"]+)"? (?P<text>already exists.*)'),
     re.compile(r"error restoring (?P<kind>[\w.-]+)/(?:[^/\s]+/)?(?P<name>[^/\s]+): (?P<text>.*)"),
     re.compile(r'(?P<kind>[A-Z][\w.]*) "(?P<name>[^"]+)" is invalid: (?P<text>.*)'),
@@ -23,7 +23,7 @@ _FREE_TEXTS = (
 
 @dataclass(frozen=True, slots=True)
 class ResultEntry:
-    """`scope` is a namespace, or empty for the cluster's and Velero's own; `detail` the lines after the first."""
+    """`scope` is a namespace, or empty for the cluster and Velero itself; `detail` holds the lines after the first."""
 
     scope: str
     resource: str
@@ -39,7 +39,7 @@ class ResultEntry:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The same thing said of several objects."""
+    """The same message about several objects."""
 
     message: str
     entries: tuple[ResultEntry, ...]
@@ -59,7 +59,7 @@ def results_of(body: bytes) -> Results:
 
 
 def group_by_message(entries: tuple[ResultEntry, ...]) -> tuple[Group, ...]:
-    """Largest group first; within one, in Velero's order."""
+    """Group by message, largest group first; entries keep Velero's order."""
     groups: dict[str, list[ResultEntry]] = {}
     for entry in entries:
         groups.setdefault(entry.message, []).append(entry)
@@ -80,7 +80,7 @@ def _entries(source: Json) -> tuple[ResultEntry, ...]:
     lines = [("", line) for key in ("velero", "cluster") for line in _lines(source.get(key))]
     for namespace, found in section(source, "namespaces").items():
         lines += [(namespace, line) for line in _lines(found)]
-    return tuple(_entry(scope, line[:_LONGEST]) for scope, line in lines[:_MOST])
+    return tuple(_entry(scope, line[:_MAX_ENTRY_LENGTH]) for scope, line in lines[:_MAX_ENTRIES])
 
 
 def _lines(found: object) -> Iterator[str]:
@@ -90,16 +90,16 @@ def _lines(found: object) -> Iterator[str]:
 
 def _entry(scope: str, line: str) -> ResultEntry:
     if line.startswith(" "):
-        return _marked(scope, line)
+        return _entry_with_marks(scope, line)
     first, _, rest = line.partition("\n")
-    for pattern in _FREE_TEXTS:
+    for pattern in _FREE_TEXT_PATTERNS:
         if (found := pattern.fullmatch(first)) is not None:
             return ResultEntry(scope, found["kind"], found["name"], found["text"], rest.strip("\n"))
     return ResultEntry(scope, "", "", first, rest.strip("\n"))
 
 
-def _marked(scope: str, line: str) -> ResultEntry:
-    """As Velero's log hook writes it: ` resource: /pods name: /web-0 message: /Error backing up item error: /…`."""
+def _entry_with_marks(scope: str, line: str) -> ResultEntry:
+    """Parse an entry of Velero's log hook: ` resource: /pods name: /web-0 message: /Error backing up item error: /…`."""
     parts = dict.fromkeys(("resource", "name", "message", "error"), "")
     last, rest = "", line
     for field, mark in _MARKS:
@@ -112,6 +112,6 @@ def _marked(scope: str, line: str) -> ResultEntry:
     if not last:
         return ResultEntry(scope, "", "", line.strip())
     parts[last] = rest
-    said = ": ".join(part for part in (parts["message"], parts["error"]) if part)
-    first, _, detail = said.partition("\n")
+    text = ": ".join(part for part in (parts["message"], parts["error"]) if part)
+    first, _, detail = text.partition("\n")
     return ResultEntry(scope, parts["resource"], parts["name"], first.strip(), detail.strip("\n"))

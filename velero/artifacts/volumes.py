@@ -1,6 +1,6 @@
-"""Which volumes have data in a backup and which have none, and why (BackupVolumeInfos, RestoreVolumeInfo).
+"""Parses which volumes have data in a backup, and why others have none (BackupVolumeInfos, RestoreVolumeInfo).
 
-Velero calls a run Completed although volumes were left out; only this list tells.
+Velero's phase is Completed even if volumes were skipped; only this list shows it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from velero.fields import number, section, text, timestamp
 
 
 class VolumeDataState(StrEnum):
-    """Where the volume's data is. IN_LOCATION survives the cluster, IN_SNAPSHOT only its storage."""
+    """Where a volume's data is. IN_LOCATION survives the loss of the cluster, IN_SNAPSHOT only with its storage."""
 
     IN_LOCATION = "in-location"
     IN_SNAPSHOT = "in-snapshot"
@@ -28,7 +28,7 @@ class VolumeDataState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Volume:
-    """`pod` and `pod_volume` name volumes that have no claim (emptyDir)."""
+    """`pod` and `pod_volume` name volumes without a PVC (emptyDir)."""
 
     namespace: str
     pvc: str
@@ -71,7 +71,7 @@ def _volume(source: Json) -> Volume:
         pod=text(files, "podName"),
         pod_volume=text(files, "volumeName"),
         method=text(source, "backupMethod") or text(source, "restoreMethod"),
-        data=_data(source),
+        data=_data_state(source),
         why=missing_data_reasons(text(source, "skippedReason")),
         size=number(files, "size") or number(moved, "size") or number(csi, "size"),
         incremental=number(files, "incrementalSize") or number(moved, "incrementalSize"),
@@ -80,7 +80,7 @@ def _volume(source: Json) -> Volume:
     )
 
 
-def _data(source: Json) -> VolumeDataState:
+def _data_state(source: Json) -> VolumeDataState:
     method = text(source, "backupMethod") or text(source, "restoreMethod")
     if source.get("skipped") is True or not method:
         return VolumeDataState.NONE
@@ -88,12 +88,12 @@ def _data(source: Json) -> VolumeDataState:
         return VolumeDataState.FAILED
     if "backupMethod" in source and not text(source, "result"):
         return VolumeDataState.UNDER_WAY
-    by_file = method in {"PodVolumeBackup", "PodVolumeRestore"} or source.get("snapshotDataMoved") is True
-    return VolumeDataState.IN_LOCATION if by_file else VolumeDataState.IN_SNAPSHOT
+    is_in_location = method in {"PodVolumeBackup", "PodVolumeRestore"} or source.get("snapshotDataMoved") is True
+    return VolumeDataState.IN_LOCATION if is_in_location else VolumeDataState.IN_SNAPSHOT
 
 
-# Velero's texts, as a real 1.18.2 writes them. "opted out" is also said of a pod without any annotation.
-_WORDS: tuple[tuple[re.Pattern[str], str], ...] = (
+# Texts of Velero 1.18.2. Velero writes "opted out" also for a pod without any annotation.
+_SKIP_REASONS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"csiSnapshot: skipped b/c it's not a CSI volume"), "no CSI snapshot: not a CSI volume"),
     (
         re.compile(r"podvolume: opted out due to annotation in pod (\S+)"),
@@ -112,12 +112,12 @@ _WORDS: tuple[tuple[re.Pattern[str], str], ...] = (
 
 
 def missing_data_reasons(skipped: str) -> tuple[str, ...]:
-    """One sentence per method that could have saved it; a text that is not known here is shown as it is."""
+    """Return one reason per method that could have saved the data; an unknown text stays as it is."""
     return tuple(_reason(part.strip()) for part in skipped.split(";") if part.strip())
 
 
 def _reason(part: str) -> str:
-    for pattern, words in _WORDS:
+    for pattern, reason in _SKIP_REASONS:
         if (found := pattern.fullmatch(part)) is not None:
-            return words.format(*found.groups())
+            return reason.format(*found.groups())
     return part

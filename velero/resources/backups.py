@@ -1,4 +1,4 @@
-"""Backup: one run. `Backup` is all of it, `BackupRow` what is followed of ten thousand."""
+"""Backup objects: `Backup` has all fields, `BackupRow` the few that lists and tracking use for ten thousand of them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Backup(Object):
-    """A phase that ended says nothing of `completed`: FailedValidation has neither start nor end."""
+    """`completed` can be None although the backup has ended: FailedValidation has no start and no end."""
 
     phase: str
     storage_location: str

@@ -1,6 +1,6 @@
 """ConfigMaps that a backup or restore refers to (volume policies, resource modifiers).
 
-What was approved is what runs: the bot makes its own immutable copy, named by its content, and refers to that.
+The bot makes an immutable copy, named by its content, and refers to that one, so that what runs is what was approved.
 """
 
 from __future__ import annotations
@@ -59,16 +59,16 @@ def copy_manifest(source: ConfigMap, labels: Mapping[str, str] | None = None) ->
 async def create_copy(
     gateway: Gateway[ConfigMap], source: ConfigMap, labels: Mapping[str, str] | None = None
 ) -> ConfigMap:
-    """The copy, made now or before. Conflict if something else bears its name."""
+    """Return the copy; create it if it doesn't exist. Raises Conflict if another ConfigMap has its name."""
     try:
         return await gateway.create(copy_manifest(source, labels))
-    except AlreadyExists as there:
-        found = await gateway.get(copy_name(source))
-        if found.immutable and found.digest == source.digest:
-            return found
+    except AlreadyExists as error:
+        existing = await gateway.get(copy_name(source))
+        if existing.immutable and existing.digest == source.digest:
+            return existing
         raise Conflict(
-            there.cluster, f"ConfigMap {copy_name(source)} already exists with different content."
-        ) from there
+            error.cluster, f"ConfigMap {copy_name(source)} already exists with different content."
+        ) from error
 
 
 def config_maps(api: Api, namespace: str) -> Gateway[ConfigMap]:

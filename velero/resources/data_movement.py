@@ -1,4 +1,4 @@
-"""DataUpload and DataDownload: one CSI snapshot on its way into or out of the repository."""
+"""DataUpload and DataDownload: the transfer of one CSI snapshot's data to or from the backup repository."""
 
 from __future__ import annotations
 

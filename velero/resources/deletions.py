@@ -1,4 +1,4 @@
-"""DeleteBackupRequest: the only way to delete a backup with its data; deleting the object alone brings it back by sync."""
+"""DeleteBackupRequest: the only way to delete a backup and its data. Velero syncs a Backup back if only it is deleted."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DeletionRequest(Object):
-    """Processed with `errors` has failed and is never tried again. Vanished without a phase: another request overtook it."""
+    """Processed with `errors` means failed, without a retry. A request that vanishes without a phase was superseded."""
 
     phase: str
     backup: str
@@ -40,13 +40,13 @@ def deletion_of(source: Json) -> DeletionRequest:
 
 
 def deletion_manifest(backup: str, uid: str, *, name: str = "", labels: Mapping[str, str] | None = None) -> Json:
-    """As the velero CLI writes it. A fixed `name` makes a repetition recognisable.
+    """Return the manifest as the velero CLI writes it. A fixed `name` makes a repetition recognizable.
 
-    The uid label is no precondition to Velero, which deletes whatever has the name: check the uid right before.
+    The uid label isn't a precondition: Velero deletes the backup with that name, so check the uid right before.
     """
-    named = {"name": name} if name else {"generateName": generate_name_prefix(backup)}
-    marks = {**(labels or {}), BACKUP_NAME: label_value(backup), BACKUP_UID: uid}
-    return {"metadata": {**named, "labels": marks}, "spec": {"backupName": backup}}
+    name_fields = {"name": name} if name else {"generateName": generate_name_prefix(backup)}
+    all_labels = {**(labels or {}), BACKUP_NAME: label_value(backup), BACKUP_UID: uid}
+    return {"metadata": {**name_fields, "labels": all_labels}, "spec": {"backupName": backup}}
 
 
 def deletions(api: Api, namespace: str) -> Gateway[DeletionRequest]:

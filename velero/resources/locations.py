@@ -1,4 +1,4 @@
-"""Where backups and snapshots are kept: BackupStorageLocation and VolumeSnapshotLocation."""
+"""BackupStorageLocation and VolumeSnapshotLocation."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class StorageLocation(Object):
-    """The server touches it at every validation: only `phase` and `message` are news. `message` may hold addresses."""
+    """The server updates it at every validation; only `phase` and `message` matter. `message` may contain signed URLs."""
 
     phase: str
     message: str
@@ -48,12 +48,12 @@ class StorageLocation(Object):
 
     @property
     def url(self) -> str:
-        """Where downloads of it come from: what the signed addresses are made with."""
+        """The base of the signed URLs for downloads."""
         return self.config.get("publicUrl") or self.config.get("s3Url", "")
 
     @property
     def store_identity(self) -> tuple[str, str, str, str]:
-        """What makes it the same store, whichever cluster or name it is seen from."""
+        """Equal for locations that use the same store, in whichever cluster and under whichever name."""
         return (self.provider, self.bucket, self.prefix, self.url)
 
 
@@ -106,9 +106,9 @@ def snapshot_location_of(source: Json) -> SnapshotLocation:
 
 
 def default_location(locations: tuple[StorageLocation, ...]) -> StorageLocation | None:
-    """As the server chooses among several: the newest wins."""
-    found = [location for location in locations if location.default]
-    return max(found, key=lambda one: one.meta.created.timestamp() if one.meta.created else 0.0, default=None)
+    """Return the default location; of several, the newest, as the server chooses."""
+    defaults = [location for location in locations if location.default]
+    return max(defaults, key=lambda one: one.meta.created.timestamp() if one.meta.created else 0.0, default=None)
 
 
 def storage_locations(api: Api, namespace: str) -> Gateway[StorageLocation]:

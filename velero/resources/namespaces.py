@@ -1,4 +1,4 @@
-"""Namespaces as they are now: what patterns match and what rules' labels mean."""
+"""Namespaces, whose names patterns match and whose labels rules use."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Namespace(Object):
 
     @property
     def excluded(self) -> bool:
-        """Its label keeps it out of every backup."""
+        """A label excludes the namespace from every backup."""
         return self.meta.labels.get(EXCLUDE_FROM_BACKUP) == "true"
 
 

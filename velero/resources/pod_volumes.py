@@ -1,4 +1,4 @@
-"""PodVolumeBackup and PodVolumeRestore: one volume of one pod, file by file."""
+"""PodVolumeBackup and PodVolumeRestore: the file-system backup or restore of one pod volume."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PodVolume(Object):
-    """`pvc` is known for backups only, `source_namespace` for restores only."""
+    """`pvc` is set for backups only, `source_namespace` for restores only."""
 
     phase: str
     message: str

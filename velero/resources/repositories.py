@@ -1,4 +1,4 @@
-"""BackupRepository: where the file-system data of one namespace is kept in one location."""
+"""BackupRepository: stores the file-system data of one namespace in one storage location."""
 
 from __future__ import annotations
 

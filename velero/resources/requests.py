@@ -1,4 +1,4 @@
-"""Requests that Velero's server answers in their status: made, waited for, removed again."""
+"""Requests that the Velero server answers in their status: creates one, waits for the answer, deletes it."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from velero.gateway import Gateway
 from velero.objects import Object
 
 R = TypeVar("R", bound=Object)
-_STEPS = (0.05, 0.1, 0.2, 0.4)
-_PATIENCE = 4
+_FIRST_DELAYS_S = (0.05, 0.1, 0.2, 0.4)
+_MAX_STUCK_READS = 4
 OWNER_LABELS = {"app.kubernetes.io/managed-by": "velero-chatops"}
 LEFTOVER_AGE = timedelta(minutes=10)
-"""Far beyond the longest time that one is waited for; another bot of ours may be waiting for a younger one."""
+"""Much longer than the longest wait: another instance of the bot may be waiting for a younger request."""
 
 
 def _never(_: object) -> bool:
@@ -36,11 +36,11 @@ async def answered_request(
     within: float,
     stuck: Callable[[R], bool] = _never,
 ) -> AsyncIterator[R | None]:
-    """None if Velero gave no answer in time: a server that is down shows itself by nothing else.
+    """Create a request and yield it once it is `done`; yield None if Velero doesn't answer within `within` seconds.
 
-    A request that is `stuck` several times in a row is handed over as it is.
-    The request is removed afterwards whatever happened; what a killed process or a lost answer leaves behind is
-    found by its label (`remove_leftovers`): Velero itself removes only those that it has answered.
+    A request that is `stuck` several times in a row is yielded as it is. The request is deleted afterwards in any case.
+    `remove_leftovers` finds by label what a killed process or a lost reply leaves behind: Velero itself deletes only
+    requests that it has answered.
     """
     metadata = section(manifest, "metadata")
     labels = {**section(metadata, "labels"), **OWNER_LABELS}
@@ -54,26 +54,26 @@ async def answered_request(
 async def _wait(
     gateway: Gateway[R], request: R, done: Callable[[R], bool], stuck: Callable[[R], bool], within: float
 ) -> R | None:
-    looked = 0
+    stuck_reads = 0
     with contextlib.suppress(TimeoutError, ObjectNotFound):
         async with asyncio.timeout(within):
-            for step in _steps():
-                looked = looked + 1 if stuck(request) else 0
-                if done(request) or looked >= _PATIENCE:
+            for delay in _delays():
+                stuck_reads = stuck_reads + 1 if stuck(request) else 0
+                if done(request) or stuck_reads >= _MAX_STUCK_READS:
                     return request
-                await asyncio.sleep(step)
+                await asyncio.sleep(delay)
                 request = await gateway.get(request.name)
     return None
 
 
-def _steps() -> Iterator[float]:
-    yield from _STEPS
+def _delays() -> Iterator[float]:
+    yield from _FIRST_DELAYS_S
     while True:
         yield 1.0
 
 
 async def remove_leftovers(gateway: Gateway[R], now: datetime) -> int:
-    """How many requests of ours, that nobody waits for any more, were removed."""
+    """Delete the bot's own requests that no process waits for any more; return their number."""
     selector = ",".join(f"{key}={value}" for key, value in OWNER_LABELS.items())
     removed = 0
     for request in await gateway.list(selector=selector):

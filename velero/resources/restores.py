@@ -1,4 +1,4 @@
-"""Restore: one run from one backup. `Restore` is all of it, `RestoreRow` what is followed."""
+"""Restore objects: `Restore` has all fields, `RestoreRow` the few that lists and tracking use."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Restore(Object):
-    """Restores run one at a time; one that waits has no phase. `items_total` is an estimate and may sink."""
+    """Velero runs one restore at a time; a waiting one has no phase. `items_total` is an estimate and can decrease."""
 
     phase: str
     backup: str

@@ -1,7 +1,7 @@
-"""Rows: of an object only the fields that lists and tracking use, read straight from its bytes.
+"""Rows: only those fields of an object that lists and tracking use, decoded straight from its bytes.
 
-Ten thousand backups come at once, and most of each is bookkeeping that nobody here reads: it never becomes Python.
-What is missing or of the wrong type is as if absent, as in `velero/fields.py`.
+A list can have ten thousand backups, and most of each is bookkeeping that no one reads here: it never becomes a Python
+object. A missing value or one of the wrong type gives the default, as in `velero/fields.py`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Part(Struct, frozen=True, gc=False, rename="camel"):
-    """A JSON object; every field has a default. Trees without cycles are none of the collector's business."""
+    """A JSON object; every field has a default. `gc=False`: a tree without cycles needs no garbage collector."""
 
 
 P = TypeVar("P", bound=Part)
@@ -41,7 +41,7 @@ class RowAnnotations(Part, frozen=True):
 
 
 class RowMeta(Part, frozen=True):
-    """Times stay the text that they are on the wire: they are kept as JSON, and most are never looked at."""
+    """Times stay strings: they are stored as JSON, and most are never used."""
 
     name: str = ""
     uid: str = ""
@@ -52,7 +52,7 @@ class RowMeta(Part, frozen=True):
 
 
 class RunStatus(Part, frozen=True):
-    """What the status of a Backup and of a Restore have in common."""
+    """The fields that the status of a Backup and of a Restore share."""
 
     phase: str = ""
     started: str = field(name="startTimestamp", default="")
@@ -64,7 +64,7 @@ class RunStatus(Part, frozen=True):
 
 
 class Row(Part, frozen=True):
-    """One run."""
+    """One backup or restore."""
 
     meta: RowMeta = field(name="metadata", default_factory=RowMeta)
     status: RunStatus = field(default_factory=RunStatus)
@@ -87,16 +87,16 @@ class Row(Part, frozen=True):
 
 
 class Rows(Gateway[P]):
-    """One kind as rows."""
+    """The gateway of one kind that reads rows instead of whole objects."""
 
-    def __init__(self, api: Api, kind: Kind, wanted: type[P], namespace: str = "") -> None:
-        super().__init__(api, kind, partial(fit_to_type, wanted), namespace)
-        self._wanted = wanted
-        self._one = Decoder(wanted)
-        self._listed = Decoder(ObjectList[wanted])  # type: ignore[valid-type] # known only now
+    def __init__(self, api: Api, kind: Kind, row_type: type[P], namespace: str = "") -> None:
+        super().__init__(api, kind, partial(fit_to_type, row_type), namespace)
+        self._row_type = row_type
+        self._one = Decoder(row_type)
+        self._listed = Decoder(ObjectList[row_type])  # type: ignore[valid-type] # known only now
 
     def read_page(self, body: Body) -> Page[P]:
-        """Where one object is not as it should be, they are read one by one."""
+        """Parse a list; object by object if one of them has a value of the wrong type."""
         try:
             listed = self._listed.decode(body)
         except ValidationError:
@@ -109,23 +109,23 @@ class Rows(Gateway[P]):
         except ValidationError:
             check_json(bytes(raw), MANIFEST_BOUNDS)
             source = decode(raw)
-            return fit_to_type(self._wanted, source) if isinstance(source, dict) else None
+            return fit_to_type(self._row_type, source) if isinstance(source, dict) else None
 
 
-def fit_to_type(wanted: type[P], source: Json) -> P:
-    """What of `source` is as it should be."""
-    found = {}
-    for each in fields(wanted):
+def fit_to_type(row_type: type[P], source: Json) -> P:
+    """Return a row with those values of `source` that have the right type."""
+    values = {}
+    for each in fields(row_type):
         with contextlib.suppress(ValidationError, KeyError):
-            found[each.name] = _fit(each.type, source[each.encode_name])
-    return wanted(**found)
+            values[each.name] = _fit_value(each.type, source[each.encode_name])
+    return row_type(**values)
 
 
-def _fit(wanted: Any, value: object) -> Any:
+def _fit_value(row_type: Any, value: object) -> Any:
     if isinstance(value, dict):
-        if isinstance(wanted, type) and issubclass(wanted, Part):
-            return fit_to_type(wanted, value)
+        if isinstance(row_type, type) and issubclass(row_type, Part):
+            return fit_to_type(row_type, value)
         value = {key: each for key, each in value.items() if isinstance(each, str)}
     elif isinstance(value, list):
         value = [each for each in value if isinstance(each, str)]
-    return convert(value, wanted)
+    return convert(value, row_type)

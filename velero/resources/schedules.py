@@ -1,4 +1,4 @@
-"""Schedule: when Velero makes which backup."""
+"""Schedule: when Velero creates which backup."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Schedule(Object):
-    """`last_skipped` is the horizon: until then nothing fires. `template` is a Backup's spec."""
+    """`last_skipped` is the horizon: no run starts before it. `template` is the spec of its backups."""
 
     phase: str
     cron: str
@@ -33,7 +33,7 @@ class Schedule(Object):
 
     @property
     def spec_hash(self) -> str:
-        """Changes when somebody changes the schedule: generation also counts every write of the server's status."""
+        """Changes when someone edits the schedule; `generation` also counts every status update of the server."""
         return digest({key: value for key, value in self.spec.items() if key not in {"paused", "skipImmediately"}})
 
 

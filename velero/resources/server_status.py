@@ -1,4 +1,4 @@
-"""ServerStatusRequest: is Velero's server alive, which version, which plugins."""
+"""ServerStatusRequest: whether the Velero server responds, its version and its plugins."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class StatusRequest(Object):
 
 @dataclass(frozen=True, slots=True)
 class ServerStatus:
-    """`version` is empty in builds that do not know their own."""
+    """`version` is empty for builds that don't know their version."""
 
     answered: bool
     version: str = ""
