@@ -1,6 +1,4 @@
-"""The bot as its own process on a real cluster, with the rights of `deploy/` and the sandbox's Slack, and words for what
-people do and see.
-"""
+"""The bot as its own process on a real cluster, with the rights of `deploy/` and the sandbox's Slack."""
 
 import asyncio
 import os
@@ -40,7 +38,7 @@ events = ["backup.completed"]
 
 
 def rights(*files: Path) -> list[Json]:
-    """The manifests as they are, bound to the token's user in place of the service account."""
+    """The manifests, bound to the token's user instead of the service account."""
     manifests = [one for file in files for one in yaml.safe_load_all(file.read_text("utf-8"))]
     for one in manifests:
         if "subjects" in one:
@@ -62,7 +60,7 @@ async def new_slack() -> SlackEmulator:
 def written_settings(
     directory: Path, cluster: RealCluster, slack: SlackEmulator, port: int, second: RealCluster | None = None
 ) -> Path:
-    """With a second one it is the bot's `staging`."""
+    """A second cluster is the bot's `staging`."""
     clusters = {"prod": cluster} | ({"staging": second} if second else {})
     places: Any = {name: SimpleNamespace(name=name, url=one.url, token=one.bot_token) for name, one in clusters.items()}
     store: Any = SimpleNamespace(url=cluster.store.url)
@@ -90,7 +88,7 @@ class Bot:
         await self._until("readyz")
 
     async def _until(self, page: str) -> None:
-        """A page that answers well."""
+        """Waits until the page responds with 200."""
         try:
             async with asyncio.timeout(START_SECONDS):
                 while not await self._well(page):
@@ -123,7 +121,7 @@ class Bot:
 
 
 class RealHouse(House):
-    """What people see and do, as in the scenarios; the cluster is a real one, and the bot a process."""
+    """The house of the scenarios with a real cluster and the bot as a process."""
 
     def __init__(self, cluster: RealCluster, slack: SlackEmulator, process: Bot, settings: Path) -> None:
         self.cluster = cluster
@@ -140,14 +138,14 @@ class RealHouse(House):
         return self.cluster.api
 
     async def eventually(self, condition, deadline: float = 30.0):
-        """On this machine everything else runs beside it."""
+        """A long deadline, because everything else runs on the same machine."""
         return await self.slack.eventually(condition, deadline)
 
     async def sees(self, channel: str, *words: str, deadline: float = 30.0):
         return await super().sees(channel, *words, deadline=deadline)
 
     def told_of(self, name: str, channel: str) -> int:
-        """How many messages of their own say how this backup ended."""
+        """The number of messages outside threads about the result of this backup."""
         return len([m for m in self.told(channel, f"Backup {name} ") if not m.is_reply])
 
 

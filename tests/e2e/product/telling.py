@@ -1,10 +1,10 @@
-"""A story that takes minutes: told part after part while other tests go on; each test waits for its own part."""
+"""A scenario that takes minutes: its parts run one after another next to other tests, and each test waits for one part."""
 
 import asyncio
 
 
 class Story:
-    """`PARTS` are the names of its methods, in order; `seen` is what a failure shows."""
+    """`PARTS` names its methods in order; `seen` returns what a failure shows."""
 
     PARTS: tuple[str, ...] = ()
 
@@ -31,6 +31,6 @@ class Story:
                 for waiting in self.parts.values():
                     if not waiting.done():
                         waiting.set_exception(fault)
-                        waiting.exception()  # nobody may be waiting for it
+                        waiting.exception()  # a part without a waiting test must not warn
                 raise
             part.set_result(None)

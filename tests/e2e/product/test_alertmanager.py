@@ -1,4 +1,4 @@
-"""The bot pages through a real Alertmanager, watched by its own API and by whom it pages."""
+"""The bot pages through a real Alertmanager, checked in its API and at the receiver of the pages."""
 
 import asyncio
 import os
@@ -42,7 +42,7 @@ def moment(text: str) -> datetime:
 
 
 class Paging(Story):
-    PARTS = ("fires", "comes_back", "missed", "killed", "resolved")
+    PARTS = ("fires", "is_sent_again", "missed", "killed", "resolved")
 
     def __init__(self, house: RealHouse, pager: Pager) -> None:
         super().__init__()
@@ -53,12 +53,12 @@ class Paging(Story):
         return [each["labels"]["alertname"] for each in await self.pager.firing()]
 
     async def watches(self) -> None:
-        """What is there when the bot first looks is no news."""
+        """Objects that exist when the bot starts cause no notification."""
         await self.house.grace.says("/velero backup create paged-0 --include-namespaces paged")
         await self.house.sees("#ops", "backup create paged-0", "Completed", deadline=90)
 
     async def fails(self, name: str, namespace: str) -> None:
-        """A backup that the real Velero refuses."""
+        """Creates a backup that Velero refuses."""
         await self.house.api.create("backups", backup(name, namespace, storageLocation="nowhere"))
         await self.house.api.wait_phase("backups", name, "FailedValidation", within=90)
 
@@ -74,15 +74,15 @@ class Paging(Story):
             "severity": "critical",
             "source": "velero-chatops",
         }
-        assert alert["annotations"]["summary"] == "Backup paged-1 FailedValidation in prod"
+        assert alert["annotations"]["summary"] == "Backup paged-1 in prod FailedValidation"
         assert "nowhere" in alert["annotations"]["description"]
         assert alert["annotations"]["backup"] == "paged-1"
         assert abs(datetime.now(UTC) - moment(alert["startsAt"])) < timedelta(minutes=3)
         assert moment(alert["endsAt"]) - moment(alert["startsAt"]) == timedelta(days=7)
         await self.pager.paged(alert["fingerprint"], "firing")
 
-    async def comes_back(self) -> None:
-        """It forgets every alert when it is stopped, whatever its --storage.path; whom it has paged it remembers."""
+    async def is_sent_again(self) -> None:
+        """A restarted Alertmanager has forgotten all alerts but not whom it paged; the bot sends the alerts again."""
         before = await self.pager.fires(**FAILED, namespaces="paged")
         await self.pager.process.stop()
         await self.pager.start()
@@ -97,7 +97,7 @@ class Paging(Story):
         await self.pager.paged(alert["fingerprint"], "firing")
 
     async def killed(self) -> None:
-        """While it hands an alert over: it does so again, and nobody is paged twice."""
+        """Kills the bot while it sends an alert: it sends the alert again, and no one is paged twice."""
         await make_shop(self.house.api, "paged-too")
         os.kill(self.pager.process.pid, signal.SIGSTOP)
         try:
@@ -114,7 +114,7 @@ class Paging(Story):
         assert len(self.pager.pages(alert["fingerprint"], "firing")) == 1
 
     def states(self) -> set[NoticeState]:
-        """Of all that goes to Alertmanager."""
+        """The states of all notifications to Alertmanager."""
         with read_transaction(self.house.settings.parent / "data") as tx:
             rows = tx.connection.execute("SELECT DISTINCT state FROM notice WHERE kind = 'alertmanager'").fetchall()
         return {NoticeState(row[0]) for row in rows}
@@ -177,7 +177,7 @@ async def story(
 
 
 async def test_the_story_of_paging_begins(story: Paging) -> None:
-    """Before the other tests, which go on meanwhile."""
+    """Starts before the other tests, which run at the same time."""
     assert story.house.process.process.alive
 
 
@@ -189,5 +189,5 @@ async def test_paging(story: Paging, part: str) -> None:
 
 @pytest.mark.parametrize("wrong", [[{"labels": {}}], [{"labels": {"alertname": 3}}], [{"annotations": {}}], {}])
 async def test_it_is_strict_about_what_an_alert_is(pager: Pager, wrong) -> None:
-    """Its server is made of its published API: what it takes from the bot is as described."""
+    """Its server is generated from its published API, so it accepts only what the API describes."""
     assert 400 <= await pager.takes(wrong) < 500

@@ -13,7 +13,7 @@ async def backed_up(house: RealHouse, name: str, inside: str = "shop") -> None:
     await house.api.wait_phase("backups", name, "Completed", within=90)
 
 
-async def test_a_backup_runs_and_its_card_says_so(house: RealHouse) -> None:
+async def test_a_backup_runs_and_its_status_message_shows_it(house: RealHouse) -> None:
     await make_shop(house.api, "shop")
     await house.grace.says("/velero backup create b1 --include-namespaces shop --ttl 1h")
     card = await house.sees("#ops", "backup create b1", "Completed", deadline=90)
@@ -26,13 +26,13 @@ async def test_a_backup_runs_and_its_card_says_so(house: RealHouse) -> None:
     assert reply.thread_ts == card.ts
 
 
-async def test_describe_tells_the_outcome(house: RealHouse) -> None:
+async def test_describe_shows_the_result(house: RealHouse) -> None:
     await backed_up(house, "described")
     answer = await house.grace.says("/velero backup describe described")
     await answer.reply("described: Completed", deadline=30)
 
 
-async def test_logs_come_as_a_file_out_of_the_object_store(house: RealHouse) -> None:
+async def test_logs_are_uploaded_from_the_object_store(house: RealHouse) -> None:
     await backed_up(house, "logged")
     await house.grace.says("/velero backup logs logged")
 
@@ -44,32 +44,32 @@ async def test_logs_come_as_a_file_out_of_the_object_store(house: RealHouse) -> 
     assert await house.eventually(files)
 
 
-async def test_a_namespace_that_is_not_there_is_refused_before_velero_fails_over_it(house: RealHouse) -> None:
+async def test_an_unknown_namespace_is_refused_before_velero_fails(house: RealHouse) -> None:
     answer = await house.grace.says("/velero backup create nowhere-1 --include-namespaces not-there")
-    await answer.reply("There is no namespaces 'not-there'", deadline=30)
+    await answer.reply("Namespace `not-there` doesn't exist", deadline=30)
     assert await house.api.get("backups", "nowhere-1") is None
 
 
-async def test_what_the_velero_cli_does_is_told_too(house: RealHouse) -> None:
+async def test_failures_of_cli_backups_are_notified(house: RealHouse) -> None:
     await house.cluster.cli("backup", "create", "by-cli", "--include-namespaces", "not-there-either")
     await house.sees("#incidents", "Backup by-cli PartiallyFailed", deadline=90)
 
 
-async def test_what_fails_validation_is_told_in_veleros_words(house: RealHouse) -> None:
+async def test_failed_validation_is_notified_with_veleros_reason(house: RealHouse) -> None:
     await house.api.create("backups", backup("misplaced-again", "shop", storageLocation="moon"))
     await house.sees("#incidents", "Backup misplaced-again FailedValidation", "moon", deadline=90)
 
 
-async def test_an_unknown_location_is_refused_before_anything_is_written(house: RealHouse) -> None:
+async def test_an_unknown_location_is_refused(house: RealHouse) -> None:
     answer = await house.grace.says("/velero backup create lost-one --storage-location nowhere")
     assert "default" in (await answer.reply("nowhere", deadline=30)).full_text
     assert await house.api.get("backups", "lost-one") is None
 
 
-async def test_delete_takes_the_data(house: RealHouse) -> None:
+async def test_delete_removes_the_data(house: RealHouse) -> None:
     await backed_up(house, "unwanted")
     await house.grace.says("/velero backup delete unwanted")
-    await house.sees("#ops", "backup delete unwanted", deadline=60)
+    await house.sees("#ops", "Deletion of backup unwanted", deadline=60)
     await house.api.wait_gone("backups", "unwanted", within=60)
     assert await house.cluster.store.keys("backups/unwanted/") == []
 
@@ -77,12 +77,12 @@ async def test_delete_takes_the_data(house: RealHouse) -> None:
 ASK = "/velero restore create {name} --from-backup {name} --include-namespaces shop --reason oops"
 
 
-async def test_a_restore_waits_for_somebody_else_and_then_runs(house: RealHouse) -> None:
+async def test_a_restore_runs_after_someone_else_approves(house: RealHouse) -> None:
     await backed_up(house, "wanted")
     await house.api.delete(CONFIG_MAPS, "price-0", "shop")
     await house.grace.says(ASK.format(name="wanted"))
-    request = await house.sees("#approvals", "restore create wanted", "waiting for approval", deadline=60)
-    assert "1 object would be created: 1 ConfigMap" in request.full_text
+    request = await house.sees("#approvals", "restore create wanted", "Approval needed", deadline=60)
+    assert "1 object would be created: ConfigMap shop/price-0" in request.full_text
     answer = await house.grace.clicks("Approve", on=request)
     await answer.reply("someone else has to approve it", deadline=30)
     assert await house.api.get("restores", "wanted") is None
@@ -94,24 +94,24 @@ async def test_a_restore_waits_for_somebody_else_and_then_runs(house: RealHouse)
 async def test_a_rejected_restore_does_not_run(house: RealHouse) -> None:
     await backed_up(house, "refused")
     await house.grace.says(ASK.format(name="refused"))
-    request = await house.sees("#approvals", "restore create refused", "waiting for approval", deadline=60)
+    request = await house.sees("#approvals", "restore create refused", "Approval needed", deadline=60)
     await house.bob.clicks("Reject", on=request)
     await house.bob.submits(values={"reason": "not on a Friday"})
     await house.sees("#ops", "was rejected by", "not on a Friday")
     assert await house.api.get("restores", "refused") is None
 
 
-async def test_an_approval_outlives_the_bot(house: RealHouse) -> None:
+async def test_an_approval_request_survives_a_restart(house: RealHouse) -> None:
     await backed_up(house, "patient")
     await house.grace.says(ASK.format(name="patient"))
-    request = await house.sees("#approvals", "restore create patient", "waiting for approval", deadline=60)
+    request = await house.sees("#approvals", "restore create patient", "Approval needed", deadline=60)
     await house.process.restart()
     await house.bob.clicks("Approve", on=request)
     await house.sees("#ops", "restore create patient", "Completed", deadline=90)
 
 
 @pytest.mark.parametrize("acknowledged", [1, 4])
-async def test_killed_in_the_middle_every_command_is_done_once(house: RealHouse, acknowledged: int) -> None:
+async def test_a_kill_runs_every_command_exactly_once(house: RealHouse, acknowledged: int) -> None:
     names = [f"mid-{acknowledged}-{number}" for number in range(6)]
     for name in names:
         await house.api.apply(namespace(name))
@@ -130,7 +130,7 @@ async def test_killed_in_the_middle_every_command_is_done_once(house: RealHouse,
         assert len([m for m in house.told("#ops", f"Backup {name} Completed") if m.is_reply]) == 1
 
 
-async def test_fifty_outcomes_while_the_bot_is_killed_ten_times_are_told_once_each(house: RealHouse) -> None:
+async def test_fifty_results_during_ten_kills_are_notified_once_each(house: RealHouse) -> None:
     names = [f"burst-{number}" for number in range(50)]
     for name in names[::2]:
         await house.api.apply(namespace(name))
@@ -155,7 +155,7 @@ async def test_fifty_outcomes_while_the_bot_is_killed_ten_times_are_told_once_ea
     assert [house.told_of(name, "#incidents") for name in names[::2]] == [0] * 25
 
 
-async def test_the_token_may_nothing_more_than_the_role(house: RealHouse) -> None:
+async def test_the_token_has_only_the_rights_of_the_role(house: RealHouse) -> None:
     mine = house.cluster.api_as(house.cluster.bot_token)
     for path in ("/api/v1/namespaces/velero/secrets", "/api/v1/secrets", "/apis/apps/v1/namespaces/velero/deployments"):
         status = (await mine.call("GET", path)).status

@@ -1,7 +1,6 @@
-"""Spellings of resources on a real server: what a backup's lists leave out and take in, against our own resolver.
+"""Spellings of resources in a backup's lists on a real server, compared with the resolver of the policy tests.
 
-All backups run at once; each is of one small namespace. What our emulator and the policy's tests resolve by is held to
-what the server did.
+All backups run at once, each of one small namespace.
 """
 
 import asyncio
@@ -61,7 +60,7 @@ CASES = [*((f"without-{at}", "excludedResources", words) for at, words in enumer
 
 @pytest.fixture(scope="module")
 async def taken(cluster: RealCluster, eyes: Cluster) -> dict[str, set[str]]:
-    """Name of the case → resources that are in its backup."""
+    """The resources in the backup of each case, by the name of the case."""
     rule = {"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}
     reference = {"apiGroup": RBAC, "kind": "Role", "name": "reader"}
     subject = {"kind": "ServiceAccount", "name": "web", "namespace": SPACE}

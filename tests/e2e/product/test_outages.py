@@ -1,11 +1,11 @@
-"""What the bot says when Velero, the API server or the store is gone for a while."""
+"""The bot during outages of Velero, the API server and the object store."""
 
 from tests.e2e.cluster import NAMESPACES, namespace
 from tests.e2e.product.shop import RealHouse
 
 
-async def test_a_failure_is_told_with_its_reason(house: RealHouse) -> None:
-    """The namespace goes while Velero is away."""
+async def test_a_failure_is_notified_with_its_reason(house: RealHouse) -> None:
+    """The namespace is deleted while Velero is down."""
     await house.api.apply(namespace("fading"))
     await house.cluster.velero.kill()
     await house.grace.says("/velero backup create half --include-namespaces fading")
@@ -18,14 +18,14 @@ async def test_a_failure_is_told_with_its_reason(house: RealHouse) -> None:
     await house.sees("#ops", "backup create half", "PartiallyFailed")
 
 
-async def test_the_bot_goes_on_after_the_api_server_was_killed(house: RealHouse) -> None:
+async def test_the_bot_continues_after_a_kill_of_the_api_server(house: RealHouse) -> None:
     await house.cluster.apiserver.kill()
     await house.cluster.apiserver.start()
     await house.grace.says("/velero backup create after-the-kill --include-namespaces shop")
     await house.sees("#ops", "backup create after-the-kill", "Completed", deadline=120)
 
 
-async def test_a_location_that_goes_and_comes_back_is_told(house: RealHouse) -> None:
+async def test_an_unavailable_location_and_its_recovery_are_notified(house: RealHouse) -> None:
     url = house.cluster.store.url
     await house.api.patch("backupstoragelocations", "default", {"spec": {"config": {"s3Url": "http://127.0.0.1:9"}}})
     await house.sees("#incidents", "default", "connection refused", deadline=60)

@@ -1,4 +1,4 @@
-"""What a preview says, beside what a real Velero then does, where a backup is restored in place."""
+"""Previews of restores in place, compared with what a real Velero does."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ async def in_place(cluster: RealCluster, eyes: Cluster, name: str, **spec: Any) 
     return await foretold_and_done(cluster, eyes, name, name, **{"includedNamespaces": [name], **spec})
 
 
-async def test_where_nothing_changed_nothing_is_done(cluster: RealCluster, eyes: Cluster) -> None:
+async def test_an_unchanged_namespace_stays_unchanged(cluster: RealCluster, eyes: Cluster) -> None:
     await backed_up(cluster, "pv-equal")
     foretold, real = await in_place(cluster, eyes, "pv-equal")
     agree(foretold, real)
@@ -28,7 +28,7 @@ async def test_where_nothing_changed_nothing_is_done(cluster: RealCluster, eyes:
     assert foretold.impact == frozenset()
 
 
-async def test_without_a_policy_only_what_is_missing_comes_back(cluster: RealCluster, eyes: Cluster) -> None:
+async def test_without_a_policy_only_missing_objects_are_restored(cluster: RealCluster, eyes: Cluster) -> None:
     await backed_up(cluster, "pv-none")
     await drift(cluster, "pv-none")
     foretold, real = await in_place(cluster, eyes, "pv-none")
@@ -39,9 +39,7 @@ async def test_without_a_policy_only_what_is_missing_comes_back(cluster: RealClu
     assert changed["data"] == {"color": "red", "added": "since"}
 
 
-async def test_under_update_what_differs_is_changed_and_what_cannot_be_stays(
-    cluster: RealCluster, eyes: Cluster
-) -> None:
+async def test_update_changes_different_objects_except_immutable_ones(cluster: RealCluster, eyes: Cluster) -> None:
     await backed_up(cluster, "pv-update")
     await drift(cluster, "pv-update")
     claim = await cluster.api.get(CLAIMS, "data", "pv-update")
@@ -74,7 +72,7 @@ async def test_a_copy_in_a_new_namespace_is_all_new(cluster: RealCluster, eyes: 
     assert await cluster.api.get(CONFIG_MAPS, "missing", "pv-copy") is not None
 
 
-async def test_a_choice_of_kinds_is_all_that_is_touched(cluster: RealCluster, eyes: Cluster) -> None:
+async def test_only_included_resources_are_restored(cluster: RealCluster, eyes: Cluster) -> None:
     await backed_up(cluster, "pv-kinds")
     await drift(cluster, "pv-kinds")
     foretold, real = await in_place(cluster, eyes, "pv-kinds", includedResources=["configmaps"])

@@ -1,6 +1,4 @@
-"""A preview of copies and choices, beside what a real Velero then does: node ports, modifiers, selectors, nothing,
-volumes by files and hooks, all of one backup.
-"""
+"""Previews of copies, compared with what a real Velero does: node ports, modifiers, selectors and hooks, from one backup."""
 
 from typing import Any
 
@@ -32,7 +30,7 @@ AUTO = {"name": "auto", "port": 81}
 
 @pytest.fixture(scope="module")
 async def town(cluster: RealCluster, granted: None) -> dict[str, int]:
-    """Its node ports, as they are in the backup."""
+    """Creates the objects and the backup; returns the node ports in the backup."""
     objects = [
         namespace(TOWN),
         config_map("size", TOWN, size="7", color="green"),
@@ -55,7 +53,7 @@ def into(target: str, **spec: Any) -> Json:
     return {"namespaceMapping": {TOWN: target}, "includedNamespaces": [TOWN], **spec}
 
 
-async def test_what_is_being_deleted_is_taken_as_there_and_then_gone(
+async def test_a_terminating_object_counts_as_existing(
     cluster: RealCluster, eyes: Cluster, town: dict[str, int]
 ) -> None:
     await cluster.api.patch(CONFIG_MAPS, "two", {"metadata": {"finalizers": ["shop.example.org/last-word"]}}, TOWN)
@@ -69,7 +67,7 @@ async def test_what_is_being_deleted_is_taken_as_there_and_then_gone(
 
 
 @pytest.mark.parametrize("preserve", [None, True])
-async def test_a_copy_of_a_service_with_a_chosen_node_port_is_refused(
+async def test_a_copied_service_with_a_fixed_node_port_is_rejected(
     cluster: RealCluster, eyes: Cluster, town: dict[str, int], preserve: bool | None
 ) -> None:
     name = f"pv-clash-{preserve}".lower()
@@ -83,7 +81,7 @@ async def test_a_copy_of_a_service_with_a_chosen_node_port_is_refused(
 
 
 @pytest.mark.parametrize("preserve", [None, True])
-async def test_a_chosen_node_port_comes_back_and_a_given_one_if_it_is_kept(
+async def test_fixed_node_ports_are_restored_and_assigned_ones_if_preserved(
     cluster: RealCluster, eyes: Cluster, town: dict[str, int], preserve: bool | None
 ) -> None:
     await cluster.api.delete(SERVICES, "web", TOWN)
@@ -97,7 +95,7 @@ async def test_a_chosen_node_port_comes_back_and_a_given_one_if_it_is_kept(
 
 
 @pytest.mark.parametrize("preserve", [None, True])
-async def test_a_given_node_port_that_is_in_use_is_refused_if_it_is_kept(
+async def test_a_preserved_node_port_in_use_is_rejected(
     cluster: RealCluster, eyes: Cluster, town: dict[str, int], preserve: bool | None
 ) -> None:
     await cluster.api.delete(SERVICES, "web", TOWN)
@@ -145,9 +143,7 @@ async def modifiers(cluster: RealCluster, name: str, rules: str) -> Json:
     return {"resourceModifier": {"kind": "ConfigMap", "name": name}}
 
 
-async def test_modifiers_in_place_make_equal_objects_different(
-    cluster: RealCluster, eyes: Cluster, town: dict[str, int]
-) -> None:
+async def test_modifiers_change_identical_objects(cluster: RealCluster, eyes: Cluster, town: dict[str, int]) -> None:
     rules = await modifiers(cluster, "pv-mods", RULES)
     only = {"includedResources": ["configmaps", "deployments"], "includedNamespaces": [TOWN]}
     foretold, real = await foretold_and_done(
@@ -166,7 +162,7 @@ async def test_modifiers_in_place_make_equal_objects_different(
     await cluster.api.patch(CONFIG_MAPS, "size", {"data": {"size": "7"}}, TOWN)
 
 
-async def test_modifiers_go_by_the_namespace_of_origin(
+async def test_modifiers_are_matched_with_the_original_namespace(
     cluster: RealCluster, eyes: Cluster, town: dict[str, int]
 ) -> None:
     rules = await modifiers(cluster, "pv-mods", RULES)
@@ -179,7 +175,7 @@ async def test_modifiers_go_by_the_namespace_of_origin(
     assert there["data"] == {"size": "8", "color": "green"}
 
 
-async def test_a_modifier_that_cannot_be_applied_is_an_error_and_the_object_comes_back(
+async def test_a_failing_modifier_is_an_error_and_the_object_is_restored(
     cluster: RealCluster, eyes: Cluster, town: dict[str, int]
 ) -> None:
     rules = await modifiers(cluster, "pv-broken", BROKEN)
@@ -190,7 +186,7 @@ async def test_a_modifier_that_cannot_be_applied_is_an_error_and_the_object_come
     assert foretold.phase == real.phase == "PartiallyFailed"
 
 
-async def test_a_selector_takes_what_it_selects_and_the_claims_of_its_pods(
+async def test_a_selector_includes_the_pvcs_of_its_pods(
     cluster: RealCluster, eyes: Cluster, town: dict[str, int]
 ) -> None:
     chosen = {"labelSelector": {"matchLabels": {"app": "mysql"}}}
@@ -208,9 +204,7 @@ async def test_a_selector_takes_what_it_selects_and_the_claims_of_its_pods(
     }
 
 
-async def test_a_namespace_that_is_not_in_the_backup_gives_nothing(
-    cluster: RealCluster, eyes: Cluster, town: dict[str, int]
-) -> None:
+async def test_an_unknown_namespace_restores_nothing(cluster: RealCluster, eyes: Cluster, town: dict[str, int]) -> None:
     foretold, real = await foretold_and_done(cluster, eyes, "pv-nothing", TOWN, includedNamespaces=["pv-nowhere"])
     agree(foretold, real)
     assert foretold.rows == ()
@@ -226,7 +220,7 @@ HOOK = {
 }
 
 
-async def test_hooks_of_the_restore_are_named_and_run(
+async def test_hooks_of_the_restore_are_listed_and_run(
     cluster: RealCluster, eyes: Cluster, town: dict[str, int]
 ) -> None:
     only = {"includedResources": ["pods"], "hooks": {"resources": [HOOK]}}

@@ -1,5 +1,6 @@
-"""A preview of volumes that were saved file by file, beside what a real Velero then does. There is no node here: the
-node-agent's part is what it would write into Velero's objects.
+"""Previews of file-system backups, compared with what a real Velero does.
+
+There is no node: the tests write what the node agent would write into Velero's objects.
 """
 
 import asyncio
@@ -34,12 +35,12 @@ CLASS = {
     "provisioner": "storage.example.org",
     "volumeBindingMode": "WaitForFirstConsumer",
 }
-"""Its volumes are provisioned when a pod is placed, which is never here."""
+"""Its volumes are provisioned when a pod is scheduled, which never happens here."""
 SHARE = {"nfs": {"server": "files.example.org", "path": "/"}}
 
 
 async def agent(cluster: RealCluster) -> None:
-    """Its DaemonSet and its pod on the one node."""
+    """The node agent's DaemonSet and its pod on the only node."""
     template = pods("node-agent")
     selector = {"matchLabels": {"app": "node-agent"}}
     meta = {"name": "node-agent", "namespace": cluster.namespace}
@@ -109,16 +110,16 @@ def back(foretold: Preview) -> set[str]:
 
 
 async def written(cluster: RealCluster, name: str) -> set[tuple[str, str]]:
-    """Pods and volumes that this restore asked the agent to fill."""
+    """The pods and volumes that the restore fills through the node agent."""
     found = await cluster.api.list("podvolumerestores", labelSelector=f"velero.io/restore-name={name}")
     return {(one["spec"]["pod"]["namespace"], one["spec"]["volume"]) for one in found["items"]}
 
 
 @pytest.mark.parametrize("volumes", [None, False])
-async def test_files_come_back_with_the_pods_of_a_copy(
+async def test_files_are_restored_with_copied_pods(
     cluster: RealCluster, eyes: Cluster, saved: None, volumes: bool | None
 ) -> None:
-    """Also where volumes are left out: that means snapshots."""
+    """--restore-volumes=false excludes only snapshots."""
     name = f"pv-files-{volumes}".lower()
     async with working(cluster, "podvolumerestores"):
         foretold, real = await foretold_and_done(cluster, eyes, name, FILES, **into(name, restorePVs=volumes))
@@ -128,14 +129,14 @@ async def test_files_come_back_with_the_pods_of_a_copy(
     assert {one.method for one in await eyes.artifacts.volumes(name, restore=True)} == {"PodVolumeRestore"}
 
 
-async def test_where_the_pod_is_there_nothing_is_written(cluster: RealCluster, eyes: Cluster, saved: None) -> None:
+async def test_an_existing_pod_gets_no_files(cluster: RealCluster, eyes: Cluster, saved: None) -> None:
     foretold, real = await foretold_and_done(cluster, eyes, "pv-files-there", FILES, includedNamespaces=[FILES])
     agree(foretold, real)
     assert back(foretold) == set()
     assert await written(cluster, "pv-files-there") == set()
 
 
-async def test_a_pod_alone_brings_no_files_without_its_claims(cluster: RealCluster, eyes: Cluster, saved: None) -> None:
+async def test_a_pod_without_its_pvcs_gets_no_files(cluster: RealCluster, eyes: Cluster, saved: None) -> None:
     only = {"includedResources": ["pods"]}
     foretold, real = await foretold_and_done(cluster, eyes, "pv-files-pods", FILES, **into("pv-files-pods", **only))
     agree(foretold, real)
@@ -143,7 +144,7 @@ async def test_a_pod_alone_brings_no_files_without_its_claims(cluster: RealClust
     assert await written(cluster, "pv-files-pods") == set()
 
 
-async def test_a_pod_that_is_made_anew_overwrites_the_claim_that_is_there(
+async def test_a_recreated_pod_overwrites_files_in_the_existing_pvc(
     cluster: RealCluster, eyes: Cluster, saved: None
 ) -> None:
     await cluster.api.delete(PODS, "web", FILES, gracePeriodSeconds="0")
@@ -163,7 +164,7 @@ async def test_without_the_node_agent_volumes_stay_empty(cluster: RealCluster, e
     assert [entry.message for entry in real.errors] == ["error to check node agent status: daemonset not found"]
 
 
-async def test_a_claim_without_its_class_is_an_error(cluster: RealCluster, eyes: Cluster, saved: None) -> None:
+async def test_a_pvc_without_its_storage_class_is_an_error(cluster: RealCluster, eyes: Cluster, saved: None) -> None:
     await cluster.api.do("DELETE", "/apis/storage.k8s.io/v1/storageclasses/pv-class")
     only = {"includedResources": ["persistentvolumeclaims"]}
     spec = into("pv-files-class", **only)

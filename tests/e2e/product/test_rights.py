@@ -1,4 +1,4 @@
-"""Each right of the Role is used: without it the person reads which one is missing, and where."""
+"""Each permission of the Role is needed: without it the answer names the missing one."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -17,7 +17,7 @@ CORE = {"configmaps": "", "namespaces": "", "deployments": "apps"}
 
 @asynccontextmanager
 async def without(house: RealHouse, resource: str, verb: str) -> AsyncIterator[None]:
-    """The Role of `deploy/` less one right, until the API server has noticed; and back."""
+    """Removes one permission from the Role of `deploy/`, waits for the API server, and restores it afterwards."""
     roles = [role for role in all_rights() if "rules" in role and grants(role, resource, verb)]
     for role in roles:
         less = [narrowed(rule, resource, verb) for rule in role["rules"]]
@@ -64,7 +64,7 @@ async def noticed(house: RealHouse, resource: str, verb: str, *, allowed: bool) 
 
 @pytest.fixture(scope="module")
 async def standing(running: RealHouse) -> None:
-    """What the commands speak of."""
+    """The objects that the commands use."""
     await make_shop(running.api, "shop")
     await running.api.create("backups", backup("kept", "shop"))
     await running.api.create("schedules", schedule("rights", "0 1 1 1 *", "shop"))
@@ -87,7 +87,7 @@ async def standing(running: RealHouse) -> None:
         (
             "backupstoragelocations",
             "create",
-            "Create one: `backup-location create NAME --provider PROVIDER --bucket BUCKET`. forbidden --provider aws --bucket other",
+            "backup-location create forbidden --provider aws --bucket other",
         ),
         ("backupstoragelocations", "patch", "backup-location set default --validation-frequency 2m"),
         ("volumesnapshotlocations", "create", "snapshot-location create forbidden --provider aws"),
@@ -100,7 +100,7 @@ async def standing(running: RealHouse) -> None:
         ("namespaces", "list", "backup create forbidden --include-namespaces 'sho*'"),
     ],
 )
-async def test_what_the_role_lacks_is_named(
+async def test_a_missing_permission_is_named(
     house: RealHouse, standing: None, resource: str, verb: str, line: str
 ) -> None:
     async with without(house, resource, verb):

@@ -1,4 +1,4 @@
-"""The verbs of schedules on a schedule that is due every minute, with a bot of its own that is killed meanwhile."""
+"""Schedule commands on a schedule that runs every minute, with a bot of its own that is killed in between."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -13,7 +13,7 @@ from tests.e2e.product.telling import Story
 
 NAME = "minutely"
 RUN_SECONDS = 200.0
-"""A run is up to a minute late, and a minute passes until it is due."""
+"""A run can be a minute late, and is due within a minute."""
 
 
 def moment(text: str) -> datetime:
@@ -31,7 +31,7 @@ class Minutely(Story):
         return [message.text for message in self.house.grace.sees("#ops")[-6:]]
 
     async def next_run(self, since: datetime) -> datetime:
-        """When the first backup from then on was created."""
+        """The creation time of the first backup since then."""
 
         def fresh(item: Json) -> bool:
             name, created = item["metadata"]["name"], item["metadata"]["creationTimestamp"]
@@ -53,7 +53,7 @@ class Minutely(Story):
         await self.house.api.wait_phase("schedules", NAME, "Enabled", within=60)
 
     async def skipped(self) -> None:
-        """The bot is killed over the time of the skipped run: the server keeps the skip."""
+        """The bot is down at the time of the skipped run: Velero keeps the skip."""
         await in_the_first_third_of_a_minute()
         asked = datetime.now(UTC)
         await self.says(f"schedule skip {NAME}")
@@ -66,7 +66,7 @@ class Minutely(Story):
         await self.house.process.start()
 
     async def resumed(self) -> None:
-        """What fell into a pause is not made up for."""
+        """Runs that were due during the pause aren't started later."""
         await self.says(f"schedule pause {NAME}")
         await self.house.api.wait("schedules", NAME, lambda o: o["spec"].get("paused") is True, within=60)
         due = datetime.now(UTC).replace(second=0, microsecond=0) + timedelta(minutes=1, seconds=1)
@@ -99,7 +99,7 @@ async def story(other: RealHouse) -> AsyncIterator[Minutely]:
 
 
 async def test_the_story_begins(story: Minutely) -> None:
-    """Before the other tests, which go on meanwhile."""
+    """Starts before the other tests, which run at the same time."""
     assert story.house.process.process.alive
 
 

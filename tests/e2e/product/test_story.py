@@ -1,4 +1,4 @@
-"""Restores with two pairs of eyes on a real Velero: asked, seen, approved, run, taken back, and into another cluster."""
+"""Restores with an approval on a real Velero: requested, approved, run, undone, and into another cluster."""
 
 import subprocess
 import sys
@@ -30,7 +30,7 @@ async def couple(
     e2e_directory: Path,
     http: aiohttp.ClientSession,
 ) -> AsyncIterator[RealHouse]:
-    """A bot of its own for both clusters, and a shop with a good backup."""
+    """A bot of its own for both clusters, and a shop with a Completed backup."""
     await second_cluster.api.apply(*all_rights())
     directory = e2e_directory / "story"
     directory.mkdir()
@@ -49,14 +49,14 @@ async def price(house: RealHouse, number: int) -> str | None:
     return None if found is None else str(found["data"]["euro"])
 
 
-async def asked(house: RealHouse, line: str, name: str) -> Message:
+async def requested(house: RealHouse, line: str, name: str) -> Message:
     await house.grace.says(line)
-    request: Message = await house.sees("#approvals", f"restore create {name}", "waiting for approval", deadline=60)
+    request: Message = await house.sees("#approvals", f"restore create {name}", "Approval needed", deadline=60)
     return request
 
 
 async def versions(house: RealHouse) -> dict[str, str]:
-    """Everything of the shop and every restore and backup, as they are."""
+    """The resource versions of the shop's ConfigMaps and of all restores and backups."""
     found: list[Json] = (await house.api.list(CONFIG_MAPS, INSIDE))["items"]
     for kind in ("restores", "backups"):
         found += (await house.api.list(kind))["items"]
@@ -65,9 +65,17 @@ async def versions(house: RealHouse) -> dict[str, str]:
 
 REFUSED = (
     ("ada", ASK.format(name="not-hers"), "Ask on-call"),
-    ("grace", ASK.format(name="no-such").replace("shop-story", "shop-storey"), "There is no namespaces 'shop-storey'"),
-    ("grace", ASK.format(name="no-such").replace("story-1", "story-9"), "There is no backup 'story-9'"),
-    ("grace", ASK.format(name="no-such") + " --namespace-mappings shop-story:Shop", "no namespaces's name"),
+    (
+        "grace",
+        ASK.format(name="no-such").replace("shop-story", "shop-storey"),
+        "Namespace `shop-storey` isn't in backup `story-1`",
+    ),
+    ("grace", ASK.format(name="no-such").replace("story-1", "story-9"), "Backup `story-9` doesn't exist"),
+    (
+        "grace",
+        ASK.format(name="no-such") + " --namespace-mappings shop-story:Shop",
+        "`Shop` isn't a valid namespace name",
+    ),
     ("grace", ASK.format(name="no-such") + " --selector app=nobody --include-resources configmaps", "is selected"),
 )
 
@@ -80,25 +88,27 @@ async def test_a_refusal_leaves_the_cluster_as_it_was(couple: RealHouse, who: st
     assert await versions(couple) == before
 
 
-async def test_from_two_peoples_clicks_to_the_objects_and_back(couple: RealHouse) -> None:
+async def test_a_restore_with_two_people_and_its_undo(couple: RealHouse) -> None:
     await couple.api.patch(CONFIG_MAPS, "price-0", {"data": {"euro": "999"}}, INSIDE)
     await couple.api.delete(CONFIG_MAPS, "price-1", INSIDE)
     line = ASK.format(name="again") + " --existing-resource-policy update --safety-backup"
-    request = await asked(couple, line, "again")
+    request = await requested(couple, line, "again")
     for words in (
-        "create Backup again-safety, then wait until it is Completed",
+        "Create safety backup `again-safety` and wait until it is Completed",
         "price-0 (data.euro)",
-        "1 ConfigMap",
+        "1 object would be created: ConfigMap shop-story/price-1",
         "story-1",
     ):
         assert words in request.full_text
     before = await versions(couple)
     await (await couple.grace.clicks("Approve", on=request)).reply("someone else has to approve it", deadline=30)
-    await (await couple.ada.clicks("Approve", on=request)).reply("not one of those who may", deadline=30)
+    await (await couple.ada.clicks("Approve", on=request)).reply(
+        "You don't have permission to approve this request.", deadline=30
+    )
     assert await versions(couple) == before
     await couple.bob.clicks("Approve", on=request)
-    card = await couple.sees("#ops", "restore create again", "Completed", "Undo", deadline=120)
-    await couple.sees("#approvals", "restore create again", "approved, Completed", "Votes: 1 of 1")
+    card = await couple.sees("#ops", "restore create again", "Completed", "Undo restore", deadline=120)
+    await couple.sees("#approvals", "restore create again", "Approved by", "is Completed", "Approvals: 1 of 1")
     assert [await price(couple, number) for number in range(3)] == ["0", "1", "2"]
     safety = await couple.api.get("backups", "again-safety")
     assert safety is not None
@@ -108,18 +118,18 @@ async def test_from_two_peoples_clicks_to_the_objects_and_back(couple: RealHouse
 
 
 async def undone(house: RealHouse, card: Message) -> None:
-    await house.grace.clicks("Undo", on=card)
-    request = await house.sees("#approvals", "from backup again-safety", "waiting for approval", deadline=60)
+    await house.grace.clicks("Undo restore", on=card)
+    request = await house.sees("#approvals", "from backup `again-safety`", "Approval needed", deadline=60)
     for words in ("Not undone", "kubectl delete configmap price-1 -n shop-story", "price-0 (data.euro)"):
         assert words in request.full_text
     assert await price(house, 0) == "0"
     await house.bob.clicks("Approve", on=request)
-    await house.sees("#approvals", "from backup again-safety", "approved, Completed", deadline=120)
+    await house.sees("#approvals", "from backup `again-safety`", "Approved by", "is Completed", deadline=120)
     assert [await price(house, number) for number in range(3)] == ["999", "1", "2"]
 
 
 async def make_unfreezable(house: RealHouse) -> None:
-    """A running pod whose hook cannot run, there being no node: a backup of it is PartiallyFailed."""
+    """A running pod whose hook can't run because there is no node: its backup ends PartiallyFailed."""
     marks = {"pre.hook.backup.velero.io/command": '["/bin/freeze"]'}
     containers = [{"name": "db", "image": "db:1"}]
     pod: Json = {
@@ -134,37 +144,41 @@ async def make_unfreezable(house: RealHouse) -> None:
 
 async def test_without_a_completed_safety_backup_nothing_is_restored(couple: RealHouse) -> None:
     await make_unfreezable(couple)
-    request = await asked(couple, ASK.format(name="unsafe") + " --safety-backup", "unsafe")
+    request = await requested(couple, ASK.format(name="unsafe") + " --safety-backup", "unsafe")
     await couple.bob.clicks("Approve", on=request)
-    said = ("restore create unsafe", "failed", "Backup unsafe-safety ended PartiallyFailed")
-    await couple.sees("#ops", *said, deadline=90)
+    texts = ("restore create unsafe", "failed", "Backup unsafe-safety ended with PartiallyFailed")
+    await couple.sees("#ops", *texts, deadline=90)
     assert await couple.api.get("restores", "unsafe") is None
     await couple.api.delete(PODS, "db", INSIDE, gracePeriodSeconds="0")
 
 
-async def test_into_the_other_cluster_by_the_shared_bucket(couple: RealHouse, second_cluster: RealCluster) -> None:
+async def test_a_restore_into_another_cluster_with_a_shared_bucket(
+    couple: RealHouse, second_cluster: RealCluster
+) -> None:
     await couple.api.create("backups", backup("story-2", INSIDE))
     await couple.api.wait_phase("backups", "story-2", "Completed", within=90)
     line = ASK.format(name="away").replace("story-1", "story-2") + " --to-cluster staging"
-    if await second_cluster.api.get("backups", "story-2") is None:  # it looks once a minute
+    if await second_cluster.api.get("backups", "story-2") is None:  # Velero syncs once a minute
         answer = await couple.grace.says(line)
-        await answer.reply("Backup `story-2` isn't available in staging yet.", deadline=60)
-    await second_cluster.velero.restart()  # it looks through the bucket when it starts
+        await answer.reply(
+            "Backup `story-2` doesn't exist in staging, or Velero there hasn't synced it yet.", deadline=60
+        )
+    await second_cluster.velero.restart()  # Velero syncs when it starts
     await second_cluster.api.wait_phase("backups", "story-2", "Completed", within=SYNCED_WITHIN)
     before = await versions(couple)
-    request = await asked(couple, line, "away")
-    assert "in *staging*" in str(request.blocks)
+    request = await requested(couple, line, "away")
+    assert "in staging" in request.full_text
     assert await second_cluster.api.get(CONFIG_MAPS, "price-0", INSIDE) is None
     await couple.bob.clicks("Approve", on=request)
-    await couple.sees("#ops", "restore create away", "Completed", "[staging]", deadline=120)
+    await couple.sees("#ops", "restore create away", "Completed", "in staging", deadline=120)
     there = await second_cluster.api.get(CONFIG_MAPS, "price-0", INSIDE)
     assert there is not None
     assert there["data"] == {"euro": str(await price(couple, 0))}
     assert await versions(couple) == before
 
 
-async def test_the_record_tells_it_in_ten_lines(couple: RealHouse) -> None:
-    request = await couple.sees("#approvals", "restore create again", "approved, Completed")
+async def test_the_audit_log_shows_the_operation_in_ten_lines(couple: RealHouse) -> None:
+    request = await couple.sees("#approvals", "restore create again", "Approved by", "is Completed")
     operation = request.blocks[-1]["elements"][0]["text"].partition(" ")[0]
     lines = recorded(couple, "show", operation).splitlines()
     assert len(lines) <= 10
