@@ -12,12 +12,13 @@ from typing import Any
 from domain.approval import Approval, ApprovalState, VoteKind
 from domain.counting import counted
 from domain.operation import Operation, State
+from domain.operation_name import name_operation
 from domain.plan import Level, Plan, Step, StepVerb
 from notifier.render import limits
 from notifier.render.answers import LINE, Rendered
 from notifier.render.cards import format_state, offered_buttons
 from notifier.render.escape import code, escape, inline_code, untrusted
-from notifier.render.values import join_names, mention_person, name_operation, slack_date
+from notifier.render.values import join_names, mention_person, slack_date
 from store.scrub import scrub
 
 HEADERS = {

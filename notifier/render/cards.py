@@ -17,6 +17,7 @@ from domain.approval import approval_id
 from domain.counting import counted
 from domain.event import Event
 from domain.operation import Operation, State
+from domain.operation_name import name_operation
 from notifier.render import limits
 from notifier.render.answers import LINE, TYPED, Rendered
 from notifier.render.escape import code, escape, untrusted
@@ -25,7 +26,6 @@ from notifier.render.values import (
     format_span,
     join_names,
     mention_person,
-    name_operation,
     parse_moment,
     slack_date,
 )

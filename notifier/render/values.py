@@ -3,59 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from domain.actor import is_slack_user_id
 from domain.counting import counted
-from domain.operation import Operation
 from notifier.render.escape import untrusted
 
 NAMES_SHOWN = 8
-
-OBJECTS = {
-    "backup-location": "storage location",
-    "snapshot-location": "snapshot location",
-    "repo": "backup repository",
-}
-ACTIONS = {
-    "create": "Creation of",
-    "delete": "Deletion of",
-    "cancel": "Cancellation of",
-    "set": "Change of",
-    "edit": "Change of",
-    "pause": "Pause of",
-    "unpause": "Resumption of",
-    "resume": "Resumption of",
-    "skip": "Skip of",
-    "unskip": "Canceled skip of",
-    "run": "Run of",
-}
-"""Verbs as the beginning of a noun phrase: "Pause of schedule nightly is done"."""
-
-
-@dataclass(frozen=True, slots=True)
-class OperationName:
-    """`action` starts with a capital letter: "Backup", "Pause of schedule"; `subject` is untrusted."""
-
-    action: str
-    subject: str
-
-    def __str__(self) -> str:
-        return f"{self.action} {self.subject}".rstrip()
-
-    @property
-    def in_sentence(self) -> str:
-        return str(self)[:1].lower() + str(self)[1:]
-
-
-def name_operation(operation: Operation) -> OperationName:
-    """A backup or restore that is created is named by itself, everything else by what is done to it."""
-    thing = OBJECTS.get(operation.noun, operation.noun.replace("-", " "))
-    if operation.verb == "create" and operation.noun in {"backup", "restore"}:
-        return OperationName(thing.capitalize(), operation.subject)
-    action = ACTIONS.get(operation.verb, f"{operation.verb.capitalize()} of")
-    return OperationName(f"{action} {thing}", operation.subject)
 
 
 def format_span(seconds: float) -> str:

@@ -21,6 +21,7 @@ from domain.decision import Decision
 from domain.errors import ClusterError, ConcurrentChange, IdentityUnknown, Refused, Stale, UserError
 from domain.event import Severity
 from domain.operation import Operation, State
+from domain.operation_name import name_operation
 from domain.plan import Plan
 from operations.approval import eligibility, messages, opening, timers, transitions
 from operations.approval.completion import Completion, IdentifyActor, Replan
@@ -160,7 +161,7 @@ class Approvals:
             fresh = transitions.record_vote(tx, current, operation, vote)
             if kind is VoteKind.REJECT:
                 late = "  after it ran" if afterwards else ""
-                said = f"{messages.title(operation)} was rejected{late} by {actor.name}: {reason}"
+                said = f"{name_operation(operation)} was rejected{late} by {actor.name}: {reason}"
                 return transitions.record_end(tx, fresh, ApprovalState.REJECTED, actor.id, vote.at, said)[0]
             if eligibility.is_complete(fresh, directory):
                 return tx.approvals.begin_deciding(fresh.id, fresh.revision)
@@ -200,7 +201,7 @@ class Approvals:
                 ApprovalState.WITHDRAWN,
                 actor.id,
                 now,
-                f"{messages.title(operation)} was withdrawn by {actor.name}",
+                f"{name_operation(operation)} was withdrawn by {actor.name}",
             )
 
         await self._store.write(write)
@@ -279,7 +280,7 @@ class Approvals:
                     timers.deadline_at(timers.EXPIRE_KIND, ident, now + (approval.expires_at - approval.requested_at))
                 )
             elif approval.state is ApprovalState.OPEN:
-                said = f"{messages.title(operation)} expired unapproved ({len(approval.votes)} of {counted(approval.quorum, 'vote')})"
+                said = f"{name_operation(operation)} expired without approval ({len(approval.votes)} of {counted(approval.quorum, 'approval')})"
                 transitions.record_end(tx, approval, ApprovalState.EXPIRED, "timer", now, said)
 
         await self._store.write(write)
@@ -379,7 +380,7 @@ def _reminded(
     settings: ApprovalTimes,
     told: Mapping[str, list[str]],
 ) -> None:
-    headline = f"{messages.title(operation)} still waits: {len(approval.votes)} of {counted(approval.quorum, 'vote')}"
+    headline = f"{name_operation(operation)} is still waiting for approval: {len(approval.votes)} of {counted(approval.quorum, 'approval')}"
     channel = settings.channel or tx.operations.origin(operation.id).channel
     facts = {
         "headline": headline,

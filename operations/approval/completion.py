@@ -12,6 +12,7 @@ from domain.decision import approved
 from domain.errors import ChatopsError, ClusterError, ConcurrentChange, IdentityUnknown, Stale, UserError
 from domain.event import Severity
 from domain.operation import Operation, State
+from domain.operation_name import name_operation
 from domain.plan import Plan
 from operations.approval import eligibility, messages, timers, transitions
 from operations.approval.drift import find_drift
@@ -85,7 +86,7 @@ class Completion:
             if other := find_conflict(tx, operation, plan.reach):
                 raise Stale(other)
             by = messages.voter_names(approval, VoteKind.APPROVE)
-            said = f"{messages.title(operation)} was approved by {by}"
+            said = f"{name_operation(operation)} was approved by {by}"
             tx.deadlines.put(timers.deadline_at(timers.START_KIND, operation.id, now + settings.start_deadline))
             return transitions.record_end(
                 tx, approval, ApprovalState.APPROVED, approval.votes[-1].voter, now, said, notes
@@ -115,7 +116,7 @@ class Completion:
 
     async def _not_taken(self, approval: Approval, operation: Operation, error: ChatopsError) -> None:
         facts = {
-            "headline": f"{messages.title(operation)} was approved, but didn't start",
+            "headline": f"{name_operation(operation)} was approved, but didn't start",
             "message": " ".join(part for part in (error.text, error.why, error.fix) if part),
             "user": approval.requester,
         }
@@ -127,7 +128,7 @@ class Completion:
 
         def write(tx: Transaction) -> Operation:
             _, operation = transitions.load_approval(tx, approval.id)
-            said = f"{messages.title(operation)} wasn't started: the plan changed after it was approved"
+            said = f"{name_operation(operation)} wasn't started: the plan changed after it was approved"
             return transitions.record_end(
                 tx, approval, ApprovalState.STALE, approval.votes[-1].voter, self._now(), said, lines
             )[1]
@@ -158,7 +159,7 @@ class Completion:
     async def _followed_up(self, approval: Approval) -> Answer:
         def write(tx: Transaction) -> None:
             _, operation = transitions.load_approval(tx, approval.id)
-            said = f"{messages.title(operation)} was reviewed and approved by {messages.voter_names(approval, VoteKind.APPROVE)} after it ran"
+            said = f"{name_operation(operation)} was reviewed and approved by {messages.voter_names(approval, VoteKind.APPROVE)} after it ran"
             transitions.record_end(tx, approval, ApprovalState.APPROVED, approval.votes[-1].voter, self._now(), said)
 
         await self._store.write(write)

@@ -12,6 +12,7 @@ from domain.approval import Approval, ApprovalState, VoteKind
 from domain.errors import Refused
 from domain.event import Event, Severity
 from domain.operation import Operation
+from domain.operation_name import name_operation
 
 
 def approval_event(
@@ -66,4 +67,4 @@ def voter_names(approval: Approval, kind: VoteKind) -> str:
 
 
 def title(operation: Operation) -> str:
-    return f"restore `{operation.subject}` / deletion of backup `{operation.subject}` / pause of schedule `{operation.subject}`"
+    return name_operation(operation).in_sentence

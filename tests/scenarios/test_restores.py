@@ -54,7 +54,7 @@ async def test_a_rejection_with_a_reason_ends_the_request(house):
     await house.sees("#approvals", "restore create r1", "Rejected by", "not on a Friday")
     await house.sees("#ops", "was rejected by", "not on a Friday")
     answer = await house.bob.clicks("Approve", on=request, stale=True)
-    await answer.reply("Already rejected by bob.")
+    await answer.reply("Already rejected by Bob.")
     assert house.prod.all("restores") == []
 
 
@@ -118,7 +118,7 @@ async def test_a_safety_backup_is_created_first_and_undo_restores_it(house):
     assert house.prod.get("backups", "r1-safety")["spec"]["includedNamespaces"] == ["shop"]
     await house.grace.clicks("Undo restore", on=card)
     undo = await house.sees("#approvals", "from backup `r1-safety`", "Approval needed", "Not undone")
-    assert "undo restore r1" in undo.text
+    assert "undo restore r1" in undo.full_text
     assert "No reason given" not in str(undo.blocks)
     await house.bob.clicks("Approve", on=undo)
     await house.eventually(lambda: number(house) == "99")
@@ -186,7 +186,7 @@ async def test_a_request_is_reminded_of_and_expires(build):
     house = await build(rules=SHORT_RULES)
     await house.start()
     request = await requested(house)
-    await house.sees("#approvals", "still waits: 0 of 1 vote")
+    await house.sees("#approvals", "is still waiting for approval: 0 of 1 approval")
     await house.sees("#approvals", "restore create r1", "Expired without approval")
     answer = await house.bob.clicks("Approve", on=request, stale=True)
     await answer.reply("This request expired.")

@@ -168,7 +168,7 @@ def modifier(kind, **ways):
         (
             "deployments.apps",
             {"mergePatches": [{"patchData": '{"spec": {"template": {"spec": {"hostPID": true}}}}'}]},
-            "also reaches fields that resource modifiers change",
+            "also affects fields that resource modifiers change",
         ),
         ("configmaps", {"MergePatches": [{"patchData": "{}"}]}, "unknown key `MergePatches`"),
         (
