@@ -69,6 +69,6 @@ async def test_the_status_message_and_its_thread_show_warnings_and_the_next_step
     house.prod.objects.patch("configmaps", "shop", "settings-1", {"data": {"number": "99"}})
     await house.quiet()
     await house.grace.says(ASK.replace(" --existing-resource-policy update", ""))
-    for word in ("Completed", "1 object already existed and was left unchanged.", "velero.io/restore-name=r1"):
+    for word in ("Completed", "2 objects already existed and were left unchanged.", "velero.io/restore-name=r1"):
         await house.sees("#ops", "restore create r1", word)
         await house.sees("#ops", "Restore r1 Completed", word)
