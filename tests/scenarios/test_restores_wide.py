@@ -84,7 +84,7 @@ async def test_a_copy_in_another_namespace(house):
 
 @pytest.mark.parametrize(
     ("mapping", "words"),
-    [("shop:Shop", "`Shop` isn't a valid namespace name"), ("other:shop-copy", "isn't in the backup")],
+    [("shop:Shop", "'Shop' isn't a valid namespace name"), ("other:shop-copy", "isn't in the backup")],
 )
 async def test_an_invalid_mapping_is_refused(house, mapping, words):
     await refused(house, f"{SHOP} --namespace-mappings {mapping}", words)
@@ -184,7 +184,7 @@ async def test_modifiers_that_fail_match_nothing_or_reach_too_far_are_refused(ho
 
 @pytest.mark.parametrize("blank", [" ", "\t", "\u00a0"])
 async def test_an_exclude_that_excludes_nothing_is_refused(house, blank):
-    await refused(house, f"{SHOP} --exclude-resources 'roles{blank},rolebindings{blank}'", "blanks or invisible")
+    await refused(house, f"{SHOP} --exclude-resources 'roles{blank},rolebindings{blank}'", "spaces or invisible")
 
 
 async def test_a_restore_into_a_cluster_that_shares_the_bucket(house):

@@ -74,7 +74,7 @@ REFUSED = (
     (
         "grace",
         ASK.format(name="no-such") + " --namespace-mappings shop-story:Shop",
-        "`Shop` isn't a valid namespace name",
+        "'Shop' isn't a valid namespace name",
     ),
     ("grace", ASK.format(name="no-such") + " --selector app=nobody --include-resources configmaps", "is selected"),
 )
