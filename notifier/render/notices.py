@@ -173,11 +173,10 @@ def _next(event: Event, now: datetime) -> list[str]:
     if event.severity in {Severity.FAILURE, Severity.WARNING}:
         if isinstance(good, Mapping) and good.get("name"):
             at = parse_moment(good.get("at"))
-            parts.append(
-                f"Last Completed backup: {untrusted(str(good['name']))}" + (f", {format_age(at, now)}" if at else "")
-            )
+            age = f", {format_age(at, now)}" if at else ""
+            parts.append(f"Last Completed backup: {untrusted(str(good['name']))}{age}")
         elif event.facts.get("none_good"):
-            parts.append("No earlier Completed backup exists.")
+            parts.append("No earlier Completed backup exists")
     if next_run := parse_moment(event.facts.get("next_run")):
         parts.append(f"Next run: {slack_date(next_run)}")
     lines = [" · ".join(parts)] if parts else []

@@ -219,6 +219,7 @@ EVENT_FACTS: Mapping[str, Mapping[str, Any]] = {
 }  # fmt: skip
 EVENT_EXTRA: Mapping[str, Mapping[str, Any]] = {
     "backup.partially-failed": ERRORS | {"next_run": (NOW + timedelta(hours=17)).isoformat()},
+    "schedule.missed": {"next_run": (NOW + timedelta(hours=17)).isoformat()},
     "restore.partially-failed": {"errors": ["Deployment shop/web: admission webhook denied the request"]},
 }
 OBJECTS = {

@@ -42,7 +42,7 @@ async def test_a_failure_also_reaches_the_incident_channel_with_its_reason(house
     await house.grace.says(CREATE)
     news = await house.sees("#incidents", "Backup b1 PartiallyFailed", "timed out waiting for the condition")
     assert "<!here>" in news.full_text
-    assert "No earlier Completed backup exists." in news.full_text
+    assert "No earlier Completed backup exists" in news.full_text
     await house.sees("#ops", "backup create b1", "PartiallyFailed")
     await house.sees("#ops", "Backup b1 PartiallyFailed", f"<@{house.grace.id}>")
     assert "View thread" in "\n".join(words(news.blocks))
