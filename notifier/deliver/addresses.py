@@ -1,5 +1,7 @@
-"""Where a webhook may go. Its name is resolved once, the address judged and pinned: a name that changes its mind between
-the check and the connection gains nothing.
+"""Decides which addresses a webhook may call.
+
+A host name is resolved once; the address is checked and pinned for the connection. So a name that resolves to another
+address between the check and the connection (DNS rebinding) reaches nothing.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from domain.errors import NotAccepted, Undeliverable
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
-"""(host, port) → addresses. Raises OSError for a name that nobody knows."""
+"""(host, port) → addresses. Raises OSError for an unknown name."""
 
 MOST_LOOKUPS = 64
 
@@ -37,12 +39,12 @@ _NAMED = (
     (ip_network("3fff::/20"), "reserved"),
     (ip_network("fec0::/10"), "a private network"),
 )
-"""What the library takes for public, in some version or always."""
+"""Networks that some versions of `ipaddress` report as public."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """`address` is where the connection goes, whatever the name says by then."""
+    """`address` is the checked address; the connection uses it and doesn't resolve the name again."""
 
     url: str
     host: str
@@ -51,7 +53,7 @@ class Place:
 
 
 async def place_of(url: str, allowed: Sequence[str], resolve: Resolve) -> Place:
-    """Raises Undeliverable for an address that is refused, NotAccepted for a name that does not resolve now."""
+    """Raises Undeliverable for a refused address, NotAccepted for a name that doesn't resolve now."""
     host, port = parts_of(url)
     try:
         found = await resolve(host, port)
@@ -66,13 +68,16 @@ async def place_of(url: str, allowed: Sequence[str], resolve: Resolve) -> Place:
         refused = refused or f"{host} is {text}: {why}"
     if not refused:
         raise NotAccepted(f"Host {host} has no IP address.", code="dns")
-    raise Undeliverable(f"The receiver's address isn't allowed: {refused}.", code="address-refused")
+    raise Undeliverable(
+        f"The receiver's address isn't allowed: {refused}. To allow it, add it to allow_addresses of the receiver.",
+        code="address-refused",
+    )
 
 
 def parts_of(url: str) -> tuple[str, int]:
     """(host, port). Raises Undeliverable."""
     try:
-        # The client's own reading: two readers that disagree about the host would be a hole.
+        # The same parser as the HTTP client: two parsers that disagree about the host would let a URL bypass the check.
         read = URL(url)
         host, port = read.raw_host, read.port
     except ValueError:
@@ -85,7 +90,7 @@ def parts_of(url: str) -> tuple[str, int]:
 
 
 def refusal(address: Address, allowed: Sequence[Network]) -> str:
-    """Why not, in words; empty for an address that may be called. What is wrapped in IPv6 is judged as what it wraps."""
+    """The reason why an address is refused; empty if it is allowed. IPv4 wrapped in IPv6 is judged as IPv4."""
     if any(address in network for network in allowed if network.version == address.version):
         return ""
     inner = _inner(address)
@@ -116,8 +121,9 @@ def _inner(address: Address) -> IPv4Address | None:
 
 
 class Lookups:
-    """Asks the system for addresses, each name once at a time and in a thread of its own: a name server that is silent
-    holds its thread for long, and the few threads that everything shares read the clusters' tokens.
+    """Resolves names by the system, each name once at a time and in a thread of its own.
+
+    A name server that doesn't respond blocks its thread for long, and the shared threads also read cluster tokens.
     """
 
     def __init__(self) -> None:
@@ -144,11 +150,11 @@ class Lookups:
                 found.set_result(addresses)
             else:
                 found.set_exception(error)
-                found.exception()  # whoever asked may have gone
+                found.exception()  # the caller may be gone; this marks the exception as retrieved
 
         def ask() -> None:
             addresses, fault = _addresses(host, port)
-            with suppress(RuntimeError):  # the loop is closed: nobody waits
+            with suppress(RuntimeError):  # the event loop is closed
                 loop.call_soon_threadsafe(over, addresses, fault)
 
         Thread(target=ask, name=f"lookup {host}", daemon=True).start()
@@ -166,7 +172,7 @@ def _addresses(host: str, port: int) -> tuple[Sequence[str], OSError | None]:
 
 
 class Pinned(AbstractResolver):
-    """Knows one name and one address."""
+    """Resolves every name to the one checked address."""
 
     def __init__(self, place: Place) -> None:
         self._place = place
@@ -184,7 +190,7 @@ class Pinned(AbstractResolver):
 
 
 def session_to(place: Place, seconds: float) -> aiohttp.ClientSession:
-    """For one call: no proxy, no cookies, no other address."""
+    """A session for one call: no proxy, no cookies, no other address."""
     connector = aiohttp.TCPConnector(resolver=Pinned(place), use_dns_cache=False, force_close=True, limit=1)
     return aiohttp.ClientSession(
         connector=connector,

@@ -1,6 +1,4 @@
-"""Alerts are said again while they last, as Prometheus does: an Alertmanager holds them in memory only, and one that was
-started anew knows of none.
-"""
+"""Sends alerts again while they fire, as Prometheus does: an Alertmanager keeps them in memory and forgets them when it restarts."""
 
 from __future__ import annotations
 
@@ -17,17 +15,16 @@ from store.transaction import Transaction
 from store.writer import Store
 
 KIND = "alertmanager"
-EVERY = 60.0
-AT_ONCE = 100
-"""Alerts in one call."""
+RESEND_INTERVAL_S = 60.0
+ALERTS_PER_CALL = 100
 
 Key = tuple[str, str]
-Alone = Callable[[Key, Callable[[], Coroutine[Any, Any, None]]], bool]
-"""Whether the work was begun: nothing else is sent to that receiver meanwhile, so that no repetition overtakes an end."""
+RunAlone = Callable[[Key, Callable[[], Coroutine[Any, Any, None]]], bool]
+"""Starts the work unless something is being sent to the receiver: a repetition must not overtake an end."""
 
 
 def record_alert(tx: Transaction, notice: Notice) -> None:
-    """What stands at the receiver once a notice is settled. An end is an end even where it could not be delivered."""
+    """Record what fires at the receiver once a notice is settled. An end counts even if it couldn't be delivered."""
     now = tx.notices.get(notice.id) if notice.kind == KIND else None
     if now is None or now.state not in {NoticeState.SENT, NoticeState.DEAD}:
         return
@@ -46,7 +43,7 @@ class AlertResend:
         self,
         store: Store,
         receivers: Callable[[], Mapping[Key, Receiver]],
-        alone: Alone,
+        alone: RunAlone,
         now: Callable[[], datetime],
         resolve: Resolve,
         counted: Callable[[str, str], None],
@@ -65,12 +62,12 @@ class AlertResend:
         )
         receivers = {name: each for (kind, name), each in self._receivers().items() if kind == KIND}
         if told:
-            await self._tidy(now, told - (receivers.keys() - disabled))
+            await self._remove_ended(now, told - (receivers.keys() - disabled))
         for name in sorted(told & receivers.keys() - disabled):
-            self._alone((KIND, name), lambda receiver=receivers[name]: self._say(receiver))  # type: ignore[misc]
-        return EVERY
+            self._alone((KIND, name), lambda receiver=receivers[name]: self._resend_due(receiver))  # type: ignore[misc]
+        return RESEND_INTERVAL_S
 
-    async def _tidy(self, now: datetime, gone: frozenset[str]) -> None:
+    async def _remove_ended(self, now: datetime, gone: frozenset[str]) -> None:
         def clear(tx: Transaction) -> None:
             tx.alerts.expire(now)
             for address in gone:
@@ -78,17 +75,17 @@ class AlertResend:
 
         await self._store.write(clear)
 
-    async def _say(self, receiver: Receiver) -> None:
+    async def _resend_due(self, receiver: Receiver) -> None:
         now = self._now()
         standing = await self._store.read(lambda tx: _due(tx, receiver.name, now))
-        for begin in range(0, len(standing), AT_ONCE):
-            taken = await self._taken(receiver, standing[begin : begin + AT_ONCE], now)
+        for begin in range(0, len(standing), ALERTS_PER_CALL):
+            taken = await self._is_accepted(receiver, standing[begin : begin + ALERTS_PER_CALL], now)
             self._counted(KIND, "repeated" if taken else "unrepeated")
             if not taken:
                 return
 
-    async def _taken(self, receiver: Receiver, some: Sequence[Mapping[str, Any]], now: datetime) -> bool:
-        """What fails is not put off: the next round says it anyway."""
+    async def _is_accepted(self, receiver: Receiver, some: Sequence[Mapping[str, Any]], now: datetime) -> bool:
+        """A failed call isn't retried: the next round sends the alerts anyway."""
         try:
             reply = await call(json_request(receiver.url, some), receiver.allow, receiver.timeout, self._resolve, now)
         except DeliveryError:
@@ -97,7 +94,7 @@ class AlertResend:
 
 
 def _due(tx: Transaction, address: str, now: datetime) -> Sequence[Mapping[str, Any]]:
-    """Nothing while news is on its way: it may be an end that has arrived without our knowing."""
+    """Nothing while a notice is being sent: it may be an end that arrived although its answer was lost."""
     none = timedelta()
     if tx.notices.waiting(KIND, address) or tx.notices.to_reconcile(now, none, none, 1, kind=KIND):
         return ()

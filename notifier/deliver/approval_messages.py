@@ -1,4 +1,4 @@
-"""Draws requests for approval with their votes as they are stored now."""
+"""Renders approval requests with their votes as they are stored now."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Reading back what stands in a channel: one read serves every notice that is in doubt there.
+"""Reads a channel's history: one read serves every doubtful notice of the channel.
 
-A read that is refused is not repeated before Slack's Retry-After, and each refusal in a row makes the rest longer.
+After a refused read the next one waits for Slack's Retry-After, and longer with each refusal in a row.
 """
 
 from __future__ import annotations
@@ -18,30 +18,30 @@ from domain.actor import is_slack_user_id
 from domain.errors import DeliveryError, NotAccepted
 from notifier.deliver.outcome import classify_error
 from notifier.deliver.rate_limit import HISTORY, REPLIES, RateLimiter, use_token
-from notifier.deliver.slack import FAULTS
+from notifier.deliver.slack import CLIENT_ERRORS
 
 MAX_PAUSE_S = 600.0
 MAX_PLACES = 1000
 PAGE = 200
 
 UNREADABLE = frozenset({"missing_scope", "not_in_channel", "channel_not_found", "is_archived", "thread_not_found"})
-"""Nothing will be known there, however long one waits."""
+"""The history stays unreadable, however long the bot waits."""
 
 
 @dataclass(frozen=True, slots=True)
 class HistoryPlace:
-    """A channel's own messages; with `thread` the replies to one of them."""
+    """The messages of a channel, or with `thread` the replies to one of them."""
 
     channel: str
     thread: str = ""
 
 
 Copies = Mapping[str, tuple[str, ...]]
-"""The id of a notice → the ts of every message that carries it, the oldest first."""
+"""Notice id → the ts of every message that carries it, oldest first."""
 
 
 class ChannelHistory:
-    """`gap`: seconds that the first rest after a refusal lasts at the least."""
+    """`gap`: the shortest wait in seconds after a first refusal."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class ChannelHistory:
         self._direct: dict[str, str] = {}
 
     def wait(self, place: HistoryPlace) -> float:
-        """Seconds until this place may be read."""
+        """Return the seconds until this place may be read."""
         _, until = self._rests.get(place, (0, self._now()))
         rest = max(0.0, (until - self._now()).total_seconds())
         return max(rest, self._limiter.wait(_method(place), place.channel))
@@ -68,7 +68,7 @@ class ChannelHistory:
     async def find_copies(self, place: HistoryPlace, since: datetime) -> Copies:
         """Raises DeliveryError; NotAccepted before the place may be read again."""
         if wait := self.wait(place):
-            raise NotAccepted("It is too early to read the history again.", code="ratelimited", retry_after=wait)
+            raise NotAccepted("The history can't be read again yet.", code="ratelimited", retry_after=wait)
         try:
             found = await self._all(place, since)
         except DeliveryError as error:
@@ -114,7 +114,7 @@ class ChannelHistory:
         try:
             with use_token(token):
                 answer = await asyncio.wait_for(call(**arguments), self._timeout)
-        except FAULTS as error:
+        except CLIENT_ERRORS as error:
             raise classify_error(error) from error
         finally:
             self._limiter.done(token)
@@ -127,7 +127,7 @@ class ChannelHistory:
         if address not in self._direct:
             try:
                 opened = await asyncio.wait_for(self._client.conversations_open(users=[address]), self._timeout)
-            except FAULTS as error:
+            except CLIENT_ERRORS as error:
                 raise classify_error(error) from error
             self._direct[address] = str((opened.get("channel") or {}).get("id") or address)
             while len(self._direct) > MAX_PLACES:

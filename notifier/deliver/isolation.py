@@ -1,4 +1,4 @@
-"""A fault of ours in one piece of work keeps none of the others from being done; it is told after them."""
+"""Runs pieces of work side by side: an error in one doesn't stop the others and is raised after them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 async def run_each(work: Iterable[Awaitable[T]]) -> list[T | Exception]:
-    """All at once; what failed as its fault. What is no fault of the work's, such as being cancelled, is raised."""
+    """Run all at once; an error takes the place of its result. Cancellation and the like are raised."""
     ended: list[T | Exception] = []
     for one in await asyncio.gather(*work, return_exceptions=True):
         if isinstance(one, BaseException) and not isinstance(one, Exception):
@@ -23,21 +23,21 @@ async def run_one(work: Awaitable[T]) -> T | Exception:
     return (await run_each([work]))[0]
 
 
-def faults_of(done: Iterable[asyncio.Task[Any]]) -> list[Exception]:
-    """Of tasks that ended: every fault, those in groups one by one. A task that was cancelled has none."""
-    faults: list[Exception] = []
+def errors_of(done: Iterable[asyncio.Task[Any]]) -> list[Exception]:
+    """Every error of finished tasks, those in groups one by one; a cancelled task has none."""
+    errors: list[Exception] = []
     for task in done:
-        fault = None if task.cancelled() else task.exception()
-        if isinstance(fault, ExceptionGroup):
-            faults += fault.exceptions
-        elif isinstance(fault, Exception):
-            faults.append(fault)
-        elif fault is not None:
-            raise fault
-    return faults
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, ExceptionGroup):
+            errors += error.exceptions
+        elif isinstance(error, Exception):
+            errors.append(error)
+        elif error is not None:
+            raise error
+    return errors
 
 
-def raise_all(what: str, faults: Sequence[Exception]) -> None:
-    """Raises them together, for the loop that is supervised."""
-    if faults:
-        raise ExceptionGroup(what, faults)
+def raise_all(what: str, errors: Sequence[Exception]) -> None:
+    """Raise all errors together, for the supervised loop."""
+    if errors:
+        raise ExceptionGroup(what, errors)

@@ -1,4 +1,4 @@
-"""Draws each notice when it leaves, from what is stored then: a card is never older than its operation."""
+"""Renders each notice when it is sent, from what is stored then: a status message is never older than its operation."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ from store.transaction import Transaction
 from store.writer import Store
 
 Enrich = Callable[[Event], Awaitable[Mapping[str, Any]]]
-"""First errors, a hint, volumes without data, the next run: found out beside the event, in time or not at all."""
+"""First errors, a hint, volumes without data, the next run; read in time or left out."""
 
 Watched = Callable[[str, str, str], Mapping[str, Any]]
-"""(cluster, kind, uid) → what tracking knows of the object now."""
+"""(cluster, kind, uid) → what tracking knows about the object now."""
 
 Link = Callable[[str, str], Awaitable[str]]
 
 ReceiverView = Callable[[str, str, str], Awaitable[View]]
-"""(channel or person, cluster, noun) → what may be told there. Raises NotAccepted where that is not known now."""
+"""(channel or person, cluster, noun) → what may be shown there. Raises NotAccepted if that isn't known now."""
 
 CHANNEL_ERRORS = {
     "not_in_channel": "Updates go here because the bot isn't in the channel where you ran the command. Invite it with /invite.",
@@ -46,13 +46,13 @@ CHANNEL_ERRORS = {
 
 
 def _person(event: Event) -> str:
-    """Pipelines are not written to."""
+    """The requester, if they can get a direct message; pipelines can't."""
     user = str(event.facts.get("user", ""))
     return user if is_slack_user_id(user) else ""
 
 
 class MessageBuilder:
-    """`enrich_for` seconds are waited at the most before a failure is told without its reason."""
+    """A failure waits at most `enrich_for` seconds for its reason, then it is sent without."""
 
     def __init__(
         self,
@@ -104,7 +104,7 @@ class MessageBuilder:
         )
 
     async def draw_card(self, message: Message) -> RenderedMessage | None:
-        """The card as it is now, for where it stands."""
+        """The status message as it should look now in its channel."""
         return await self._drawn(message.subject, message.channel)
 
     async def _drawn(self, ident: str, channel: str) -> RenderedMessage | None:
@@ -142,7 +142,7 @@ class MessageBuilder:
         return OutgoingMessage(notice.address, rendered, subject=event.operation, role=Role.APPROVAL.value)
 
     async def _reply(self, event: Event) -> OutgoingMessage | None:
-        """Into the card's thread; where there is no card, to the person who asked."""
+        """A reply in the thread of the status message; without one, a direct message to the requester."""
         cards = await self._store.read(lambda tx: tx.messages.of(event.operation, Role.CARD.value))
         operation = await self._store.read(lambda tx: tx.operations.get(event.operation))
         if operation is None or not (cards or is_slack_user_id(operation.actor)):
@@ -158,7 +158,7 @@ class MessageBuilder:
         to = Destination("slack", notice.address, Role.NEWS, 0, tuple(notice.body.get("mention") or ()))
         receivers = dict.fromkeys(each for each in (notice.address, str(notice.body.get("viewer") or "")) if each)
         views = [await self._view(each, event.cluster, _noun(event)) for each in receivers]
-        # First what takes a while: the card that the news links to may appear meanwhile.
+        # The slow part comes first: the status message that the notification links to may appear in the meantime.
         told, extra, verdict = await self._bounded(event, views)
         if verdict is Visibility.HIDDEN:
             return None
@@ -174,7 +174,7 @@ class MessageBuilder:
         )
 
     async def _bounded(self, event: Event, views: Sequence[View]) -> tuple[Event, Mapping[str, Any], Visibility]:
-        """What of it these may be told, and how much of it that is."""
+        """The event and its details as all these viewers may see them, and how much that is."""
         extra = await self._extra(event)
         if event.kind in OPEN_KINDS:
             return event, extra, Visibility.FULL
@@ -185,7 +185,7 @@ class MessageBuilder:
         return redact_event(event, views), redact_extra(extra, views), verdict
 
     async def _extra(self, event: Event) -> Mapping[str, Any]:
-        """Once found it is kept; not found in time, the message goes without it."""
+        """Read once and kept; if it isn't read in time, the message is sent without it."""
         if event.id in self._extras:
             return self._extras[event.id]
         if event.kind.partition(".")[0] not in {"backup", "restore"} or event.severity is Severity.SECURITY:
@@ -201,7 +201,7 @@ class MessageBuilder:
 
 
 def _reader(channel: str, operation: Operation) -> str:
-    """A direct message is read by whoever asked."""
+    """A direct message is read by the requester."""
     return operation.actor if channel[:1] == "D" and is_slack_user_id(operation.actor) else channel
 
 
@@ -215,7 +215,7 @@ def _planned(tx: Transaction, operation: str) -> Reach | None:
 
 
 def _elsewhere(tx: Transaction, events: tuple[Event, ...]) -> str:
-    """Why the card does not stand where it was asked for, and what to do; empty where it does."""
+    """Why the status message isn't in the channel of the command, and what to do; empty if it is."""
     opened = [event for event in events if event.kind in {"operation.started", "approval.requested"}]
     bodies = [notice.body for event in opened for notice in tx.notices.of_event(event.id)]
     return next((CHANNEL_ERRORS.get(str(body["why"]), "") for body in bodies if body.get("why")), "")

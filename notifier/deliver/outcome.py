@@ -1,4 +1,4 @@
-"""What a try at Slack's door came to: sent, certainly not taken, never to be taken, or nobody knows."""
+"""Classifies errors of Slack calls: certainly not accepted, never to be accepted, or doubtful."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ CHANNEL_UNREACHABLE_ERRORS = frozenset(
 BROKEN_TOKEN_ERRORS = frozenset({"invalid_auth", "token_revoked", "token_expired", "account_inactive", "not_authed"})
 
 
-def classify_error(fault: Exception) -> DeliveryError:
-    """Of an exception of the Slack client. A connection that never was is certain; one that broke is not."""
-    if isinstance(fault, SlackApiError):
-        return _of_answer(fault)
-    if isinstance(fault, (aiohttp.ClientConnectorError, aiohttp.ClientConnectorDNSError)):
+def classify_error(error: Exception) -> DeliveryError:
+    """Classify an exception of the Slack client. Nothing arrives over a connection that never opened."""
+    if isinstance(error, SlackApiError):
+        return _of_answer(error)
+    if isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ClientConnectorDNSError)):
         return NotAccepted("Slack can't be reached.", code="unreachable", retry_after=5.0)
-    return Doubtful(f"Slack didn't confirm the message ({type(fault).__name__}).", code=type(fault).__name__)
+    return Doubtful(f"Slack didn't confirm the message ({type(error).__name__}).", code=type(error).__name__)
 
 
 def _of_answer(error: SlackApiError) -> DeliveryError:

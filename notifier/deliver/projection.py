@@ -1,6 +1,6 @@
-"""Keeps messages in step with what they show: whichever shows an older revision is drawn again and edited in place.
+"""Keeps status messages and approval requests up to date: a message with an older revision is edited in place.
 
-Cards and requests for approval are the same projection with two renderers. An edit may be repeated at will.
+Both are the same projection with two renderers. Edits are idempotent, so a doubtful edit is simply repeated.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from domain.errors import Undeliverable
 from notifier.deliver import isolation
 from notifier.deliver.outcome import classify_error
 from notifier.deliver.rate_limit import EDIT, Priority, RateLimiter, Token, use_token
-from notifier.deliver.slack import FAULTS
+from notifier.deliver.slack import CLIENT_ERRORS
 from notifier.render.answers import Rendered
 from store.tables.messages import Message
 from store.transaction import Transaction
@@ -25,7 +25,7 @@ from store.writer import Store
 
 log = logging.getLogger(__name__)
 
-PAUSE_AFTER_FAULT_S = 5.0
+PAUSE_AFTER_ERROR_S = 5.0
 MAX_REMEMBERED = 1000
 
 
@@ -39,13 +39,13 @@ class RenderedMessage:
 
 
 RenderMessage = Callable[[Message], Awaitable[RenderedMessage | None]]
-"""None where there is nothing to show any more."""
+"""None if there is nothing to show any more."""
 
 FindStale = Callable[[Transaction], Sequence[Message]]
 
 
 class Projection:
-    """`what` it keeps in step, for the log; `interval`: seconds between two edits that show progress of one message."""
+    """`what` names the messages in the log; `interval`: seconds between two edits that show progress of one message."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class Projection:
         client: AsyncWebClient,
         limiter: RateLimiter,
         stale: FindStale,
-        draw: RenderMessage,
+        render: RenderMessage,
         now: Callable[[], datetime],
         interval: float = 2.0,
         timeout: float = 10.0,
@@ -64,66 +64,68 @@ class Projection:
         self._client = client
         self._limiter = limiter
         self._stale = stale
-        self._draw = draw
+        self._render = render
         self._now = now
         self._interval = timedelta(seconds=interval)
         self._timeout = timeout
         self._edited: dict[tuple[str, str], datetime] = {}
 
     async def round(self) -> float | None:
-        """A message that we fail to draw, and an edit that hangs, hold up no other; the fault is the loop's."""
+        """Edit what is stale. A message that can't be rendered and an edit that hangs hold up no other."""
         messages = await self._store.read(self._stale)
-        drawn = await isolation.run_each(self._draw(message) for message in messages)
-        faults = [each for each in drawn if isinstance(each, Exception)]
+        message_now = await isolation.run_each(self._render(message) for message in messages)
+        errors = [each for each in message_now if isinstance(each, Exception)]
         wanted = [
-            (message, found) for message, found in zip(messages, drawn, strict=True) if not isinstance(found, Exception)
+            (message, shown)
+            for message, shown in zip(messages, message_now, strict=True)
+            if not isinstance(shown, Exception)
         ]
-        rests = [PAUSE_AFTER_FAULT_S]
+        rests = [PAUSE_AFTER_ERROR_S]
         edits = []
-        # The most important takes its token first.
-        for message, found in sorted(wanted, key=lambda each: each[1].priority if each[1] else Priority.PROGRESS):
-            if found is None:
+        # The most important message takes its token first.
+        for message, shown in sorted(wanted, key=lambda each: each[1].priority if each[1] else Priority.PROGRESS):
+            if shown is None:
                 edits.append(self._forget(message))
-            elif rest := self._rest(message, found):
+            elif rest := self._rest(message, shown):
                 rests.append(rest)
-            elif token := self._limiter.take(EDIT, message.channel, found.priority):
-                edits.append(self._edit(message, found, token))
+            elif token := self._limiter.take(EDIT, message.channel, shown.priority):
+                edits.append(self._edit(message, shown, token))
             else:
-                rests.append(self._limiter.wait(EDIT, message.channel, found.priority))
-        faults += [each for each in await isolation.run_each(edits) if isinstance(each, Exception)]
-        isolation.raise_all(f"{self._what} that cannot be drawn", faults)
+                rests.append(self._limiter.wait(EDIT, message.channel, shown.priority))
+        errors += [each for each in await isolation.run_each(edits) if isinstance(each, Exception)]
+        isolation.raise_all(f"{self._what} that can't be rendered", errors)
         return min(rests)
 
-    def _rest(self, message: Message, drawn: RenderedMessage) -> float:
-        """Seconds until an edit of this message would not come too soon after the last."""
+    def _rest(self, message: Message, message_now: RenderedMessage) -> float:
+        """Return the seconds until this message may be edited again."""
         last = self._edited.get((message.channel, message.ts))
-        if drawn.priority is not Priority.PROGRESS or last is None:
+        if message_now.priority is not Priority.PROGRESS or last is None:
             return 0.0
         return max(0.0, (last + self._interval - self._now()).total_seconds())
 
-    async def _edit(self, message: Message, drawn: RenderedMessage, token: Token) -> None:
+    async def _edit(self, message: Message, message_now: RenderedMessage, token: Token) -> None:
         self._edited[message.channel, message.ts] = self._now()
         while len(self._edited) > MAX_REMEMBERED:
             self._edited.pop(next(iter(self._edited)))
-        shown = drawn.rendered
+        rendered = message_now.rendered
         try:
             with use_token(token):
                 call = self._client.chat_update(
-                    channel=message.channel, ts=message.ts, text=shown.text, blocks=[*shown.blocks]
+                    channel=message.channel, ts=message.ts, text=rendered.text, blocks=[*rendered.blocks]
                 )
                 await asyncio.wait_for(call, self._timeout)
-        except FAULTS as error:
+        except CLIENT_ERRORS as error:
             await self._failed(message, error)
             return
         finally:
             self._limiter.done(token)
-        await self._store.write(lambda tx: tx.messages.shows(message.channel, message.ts, drawn.revision))
+        await self._store.write(lambda tx: tx.messages.shows(message.channel, message.ts, message_now.revision))
 
-    async def _failed(self, message: Message, fault: Exception) -> None:
-        """What is not certain is tried again by a later round; a message that is gone is not edited any more."""
-        said = classify_error(fault)
+    async def _failed(self, message: Message, error: Exception) -> None:
+        """A doubtful edit is repeated by a later round; a deleted message is forgotten."""
+        said = classify_error(error)
         if isinstance(said, Undeliverable):
-            log.warning("one of the %s cannot be edited: %s", self._what, said.code)
+            log.warning("one of the %s can't be edited: %s", self._what, said.code)
             await self._forget(message)
 
     async def _forget(self, message: Message) -> None:

@@ -1,9 +1,9 @@
-"""Slack's rate limits, kept on our side, so that an honest Slack never has to answer 429.
+"""Keeps calls within Slack's rate limits, so that Slack has no reason to answer 429.
 
-Slack counts calls per method and minute, and new messages per channel as well. Each count has one bucket here. A token
-that a call took comes back one period after that call *ended*: whenever Slack counted the call, it was before that, so
-that it can never count more calls in a period than the bucket has tokens, however slow the network is. Less important
-calls leave a share of every bucket to the more important ones. Nothing else may close a bucket but its own 429.
+Slack counts calls per method and minute, and new messages per channel. Each count has a bucket here. The token of a
+call comes back one period after the call *ended*: Slack counted the call before that, so Slack can never count more
+calls in a period than the bucket has tokens, however slow the network is. Less important calls leave a share of every
+bucket to more important ones. Only a 429 for a bucket's own method or channel may close it.
 """
 
 from __future__ import annotations

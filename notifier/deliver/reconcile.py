@@ -1,8 +1,8 @@
-"""What may have arrived unseen, and what arrived twice: the channel's history decides both.
+"""Settles doubtful posts by the channel's history: a message that arrived is kept, one that didn't is sent again.
 
-Looked for before it is sent again: after the quarantine, and approvals and news of failures already after the hurry,
-since for them late is worse than twice. Where history cannot be known in time the urgent is sent again without it. A
-second copy that turns up late is swept away; a sweep that failed is tried again until it went through.
+A doubtful notice is looked for before it is sent again: after the quarantine, or after the shorter `hurry` for approval
+requests and failures, for which late is worse than twice. If the history can't be read in time, urgent notices are sent
+again without it. A second copy that turns up later is deleted by `sweep`, which is repeated until it succeeds.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from domain.errors import DeliveryError, NotAccepted
 from notifier.deliver import isolation
 from notifier.deliver.history import UNREADABLE, ChannelHistory, Copies, HistoryPlace, requested_wait
 from notifier.deliver.outcome import classify_error
-from notifier.deliver.slack import FAULTS, NOTHING_TO_SAY, UNRENDERABLE, OutgoingMessage, SlackDelivery, Timing
+from notifier.deliver.slack import CLIENT_ERRORS, NOTHING_TO_SAY, UNRENDERABLE, OutgoingMessage, SlackDelivery, Timing
 from notifier.route import Role
 from store.tables.notices import Notice
 from store.transaction import Transaction
@@ -29,14 +29,14 @@ from store.writer import Store
 log = logging.getLogger(__name__)
 
 MAX_HISTORY_READS = 2
-"""How many complete reads must not show a notice before it is sent again; one where it is urgent."""
+"""Complete reads without the notice before it is sent again; one read is enough for an urgent one."""
 FIRST_RETRY_S, LONGEST_RETRY_S = 60.0, 6 * 3600.0
 SECOND_SWEEP = timedelta(hours=24)
 MESSAGE_GONE_ERRORS = frozenset({"message_not_found", "channel_not_found"})
 
 
 class Reconciler:
-    """`round` settles what is in doubt, `sweep` removes second copies."""
+    """`round` settles doubtful notices, `sweep` deletes second copies."""
 
     def __init__(
         self,
@@ -60,18 +60,18 @@ class Reconciler:
         hurry = timedelta(seconds=timing.hurry)
         doubtful = await self._store.read(lambda tx: tx.notices.to_reconcile(now, hurry, timedelta(), kind="slack"))
         self._not_before = {each.id: self._not_before[each.id] for each in doubtful if each.id in self._not_before}
-        ripe = [each for each in doubtful if self._is_ripe(each, now)]
+        due = [each for each in doubtful if self._is_due(each, now)]
         if not timing.history:
-            for notice in ripe:
+            for notice in due:
                 await self._resend(notice)
             return min(5.0, timing.read_gap)
-        groups, faults = await self._by_place(ripe)
+        groups, errors = await self._by_place(due)
         for place, group in groups.items():
-            await self._look(place, group, now)
-        isolation.raise_all(UNRENDERABLE, faults)
+            await self._search(place, group, now)
+        isolation.raise_all(UNRENDERABLE, errors)
         return 1.0 if doubtful else min(5.0, timing.read_gap)
 
-    def _is_ripe(self, notice: Notice, now: datetime) -> bool:
+    def _is_due(self, notice: Notice, now: datetime) -> bool:
         if notice.id in self._not_before and now < self._not_before[notice.id]:
             return False
         if notice.read_at is not None and now - notice.read_at < timedelta(seconds=self._timing.read_gap):
@@ -82,38 +82,40 @@ class Reconciler:
     async def _by_place(
         self, notices: Sequence[Notice]
     ) -> tuple[Mapping[HistoryPlace, list[tuple[Notice, OutgoingMessage]]], list[Exception]]:
-        """A notice that cannot be drawn goes aside: it must not hold up the search for the others."""
-        letters = await isolation.run_each(self._delivery.draw(notice) for notice in notices)
+        """Group by channel and thread. A notice that can't be rendered is set set_aside and holds up no other."""
+        messages = await isolation.run_each(self._delivery.draw(notice) for notice in notices)
         groups: dict[HistoryPlace, list[tuple[Notice, OutgoingMessage]]] = defaultdict(list)
-        faults: list[Exception] = []
-        for notice, letter in zip(notices, letters, strict=True):
-            if isinstance(letter, Exception):
-                if not isinstance(letter, NotAccepted):
-                    faults.append(letter)
-                    await self._delivery.aside(notice, letter)
-            elif letter is None:
+        errors: list[Exception] = []
+        for notice, message in zip(notices, messages, strict=True):
+            if isinstance(message, Exception):
+                if not isinstance(message, NotAccepted):
+                    errors.append(message)
+                    await self._delivery.set_aside(notice, message)
+            elif message is None:
                 await self._settle_silent(notice)
             else:
-                groups[HistoryPlace(letter.channel, letter.thread)].append((notice, letter))
-        return groups, faults
+                groups[HistoryPlace(message.channel, message.thread)].append((notice, message))
+        return groups, errors
 
     async def _settle_silent(self, notice: Notice) -> None:
         await self._delivery.settle(notice, lambda tx: tx.notices.suppress(notice, NOTHING_TO_SAY))
 
-    async def _look(self, place: HistoryPlace, group: Sequence[tuple[Notice, OutgoingMessage]], now: datetime) -> None:
+    async def _search(
+        self, place: HistoryPlace, group: Sequence[tuple[Notice, OutgoingMessage]], now: datetime
+    ) -> None:
         """One read serves the whole group."""
         since = min(self._since(notice) for notice, _ in group)
         try:
             channel = await self._history.channel_of(place.channel)
             copies = await self._history.find_copies(place, since)
         except DeliveryError as error:
-            log.warning("history cannot be read: %s", error.code)
+            log.warning("history can't be read: %s", error.code)
             await self._unknown(place, [notice for notice, _ in group], error, now)
             return
-        for notice, letter in group:
+        for notice, message in group:
             if found := copies.get(notice.id):
-                # What it was drawn from is not known any more: as the oldest, so that a card is drawn again.
-                await self._delivery.sent(notice, replace(letter, revision=0), channel, found[0])
+                # The revision that it shows isn't known any more. 0 makes the projection edit it once.
+                await self._delivery.sent(notice, replace(message, revision=0), channel, found[0])
             else:
                 await self._absent(notice, now)
 
@@ -128,7 +130,7 @@ class Reconciler:
                 self._not_before[notice.id] = again
 
     def _overdue(self, notice: Notice, again: datetime) -> bool:
-        """Whether the next look would come later than an urgent notice may wait: twice the hurry."""
+        """Return whether the next read would come later than an urgent notice may wait: twice the hurry."""
         return notice.last_at is None or again - notice.last_at > 2 * timedelta(seconds=self._timing.hurry)
 
     def _since(self, notice: Notice) -> datetime:
@@ -150,7 +152,7 @@ class Reconciler:
         await self._delivery.settle(notice, lambda tx: tx.notices.resend(notice, now))
 
     async def sweep(self) -> float | None:
-        """Long after: of two copies the older stays."""
+        """Delete second copies, long after the posts; the older copy stays."""
         now = self._now()
         groups: dict[HistoryPlace, list[Notice]] = defaultdict(list)
         for notice, place in await self._store.read(lambda tx: _to_sweep(tx, now)):
@@ -161,7 +163,7 @@ class Reconciler:
             except DeliveryError as error:
                 log.warning("a sweep has to wait: %s", error.code)
                 for notice in group:
-                    await self._later(notice, now, requested_wait(error))
+                    await self._postpone_sweep(notice, now, requested_wait(error))
             else:
                 for notice in group:
                     await self._sweep_one(notice, place, copies, now)
@@ -172,23 +174,23 @@ class Reconciler:
         for ts in standing[1:]:
             try:
                 await self._client.chat_delete(channel=place.channel, ts=ts)
-            except FAULTS as error:
+            except CLIENT_ERRORS as error:
                 said = classify_error(error)
                 if said.code not in MESSAGE_GONE_ERRORS:
-                    log.warning("a second copy cannot be removed yet: %s", said.code)
-                    await self._later(notice, now, requested_wait(said))
+                    log.warning("a second copy can't be deleted yet: %s", said.code)
+                    await self._postpone_sweep(notice, now, requested_wait(said))
                     return
         receipt = f"{place.channel}/{standing[0]}" if standing else notice.receipt
         again = now + SECOND_SWEEP if notice.sweeps == 0 else None
         await self._delivery.settle(notice, lambda tx: tx.notices.swept(notice, receipt, next_at=again))
 
-    async def _later(self, notice: Notice, now: datetime, asked: float) -> None:
+    async def _postpone_sweep(self, notice: Notice, now: datetime, asked: float) -> None:
         at = now + timedelta(seconds=max(asked, sweep_retry_wait(notice.sweep_tries)))
         await self._delivery.settle(notice, lambda tx: tx.notices.sweep_failed(notice, at))
 
 
 def sweep_retry_wait(tries: int) -> float:
-    """Seconds until a sweep that failed after `tries` failures before is tried again."""
+    """Return the seconds until a sweep is repeated that failed `tries` times before."""
     return min(LONGEST_RETRY_S, FIRST_RETRY_S * 2.0 ** min(tries, 12))
 
 
@@ -201,7 +203,7 @@ def _to_sweep(tx: Transaction, now: datetime) -> list[tuple[Notice, HistoryPlace
 
 
 def _thread(tx: Transaction, notice: Notice, channel: str) -> str:
-    """Where its copies stand: a reply below its operation's card, a card where it was asked for."""
+    """The thread of a notice: replies are in the thread of the status message, status messages where they were requested."""
     body: Mapping[str, Any] = notice.body
     if body.get("role") == Role.REPLY.value:
         cards = tx.messages.of(str(body.get("operation", "")), Role.CARD.value)
@@ -211,7 +213,7 @@ def _thread(tx: Transaction, notice: Notice, channel: str) -> str:
 
 
 def is_urgent(notice: Notice) -> bool:
-    """An approval request, or news of a failure: its buttons are idempotent, and late is worse than twice."""
+    """Return whether a second copy is better than a late one: approval requests and failures that mention someone."""
     return notice.body.get("role") == Role.APPROVAL.value or (
         notice.body.get("role") == Role.NEWS.value and bool(notice.body.get("mention"))
     )

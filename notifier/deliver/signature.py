@@ -1,4 +1,4 @@
-"""Standard Webhooks 1.0: `webhook-id`, `webhook-timestamp`, `webhook-signature`. Made here and checked here, pure."""
+"""Standard Webhooks 1.0: `webhook-id`, `webhook-timestamp`, `webhook-signature`. Creates and checks them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from datetime import datetime
 from enum import StrEnum
 
 ID, TIMESTAMP, SIGNATURE = "webhook-id", "webhook-timestamp", "webhook-signature"
-TOLERANCE = 300
+CLOCK_TOLERANCE_S = 300
 PREFIX = "whsec_"
-LONGEST_ID = 256
-MOST_SIGNATURES = 8
-LEAST_KEY, LONGEST_KEY = 16, 64
+MAX_ID_LENGTH = 256
+MAX_SIGNATURES = 8
+MIN_KEY_BYTES, MAX_KEY_BYTES = 16, 64
 
 
 class SignatureFault(StrEnum):
@@ -26,17 +26,17 @@ class SignatureFault(StrEnum):
 
 
 def key_of(secret: str) -> bytes:
-    """`whsec_` and base64, with or without its padding; empty for what is neither, or too short to protect anything."""
+    """`whsec_` and base64, with or without its padding; empty for anything else and for keys that are too short."""
     text = secret.strip().removeprefix(PREFIX)
     try:
         key = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError):
         return b""
-    return key if LEAST_KEY <= len(key) <= LONGEST_KEY else b""
+    return key if MIN_KEY_BYTES <= len(key) <= MAX_KEY_BYTES else b""
 
 
 def headers(secrets: Sequence[str], ident: str, at: datetime, body: bytes) -> dict[str, str]:
-    """Signed with every secret, so that a receiver may change it without losing anything."""
+    """Signed with every secret, so that a receiver can rotate its secret without losing a notification."""
     timestamp = str(int(at.timestamp()))
     keys = [key for key in map(key_of, secrets) if key]
     signed = " ".join(f"v1,{_mac(key, ident, timestamp, body)}" for key in keys)
@@ -44,20 +44,20 @@ def headers(secrets: Sequence[str], ident: str, at: datetime, body: bytes) -> di
 
 
 def check_headers(ident: str, timestamp: str, signature: str, now: float) -> SignatureFault | None:
-    """What can be told without the body: whether it is worth reading."""
+    """Check what doesn't need the body, before the body is read."""
     if not (ident and timestamp and signature):
         return SignatureFault.UNSIGNED
-    if len(ident) > LONGEST_ID or not ident.isascii() or not ident.isprintable() or " " in ident:
+    if len(ident) > MAX_ID_LENGTH or not ident.isascii() or not ident.isprintable() or " " in ident:
         return SignatureFault.MALFORMED
     if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= 12):
         return SignatureFault.MALFORMED
     if not _given(signature):
         return SignatureFault.MALFORMED
-    return SignatureFault.STALE if abs(now - int(timestamp)) > TOLERANCE else None
+    return SignatureFault.STALE if abs(now - int(timestamp)) > CLOCK_TOLERANCE_S else None
 
 
 def is_signed_by(ident: str, timestamp: str, signature: str, body: bytes, keys: Sequence[bytes]) -> bool:
-    """Whether one of the signatures was made with one of the keys."""
+    """Return whether one of the signatures was made with one of the keys."""
     given = _given(signature)
     found = False
     for key in keys:
@@ -70,7 +70,7 @@ def is_signed_by(ident: str, timestamp: str, signature: str, body: bytes, keys: 
 def _given(signature: str) -> list[str]:
     if not signature.isascii():
         return []
-    listed = [part.partition(",") for part in signature.split()[:MOST_SIGNATURES]]
+    listed = [part.partition(",") for part in signature.split()[:MAX_SIGNATURES]]
     return [value for version, _, value in listed if version == "v1" and value]
 
 

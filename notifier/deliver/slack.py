@@ -1,8 +1,9 @@
-"""Creating messages in Slack, each exactly once as far as Slack lets one tell.
+"""Posts messages to Slack, each exactly once as far as Slack can confirm it.
 
-A notice is drawn and has its token before it is claimed; claim → post with the notice's id as metadata → classify. So a
-kill between claim and post is a matter of milliseconds, and no more is claimed than may leave. What may have arrived
-unseen is looked for in the channel's history before it is sent again (`reconcile`).
+A post whose answer is lost may or may not have arrived. So each message carries the notice's id as metadata, and a
+doubtful one is looked for in the channel's history before it is sent again (`reconcile`). A notice is rendered and has
+its rate-limit token before it is claimed: a kill between claim and post is then a matter of milliseconds, and no more
+is claimed than may be sent. A notice must never be sent again as long as it may have arrived, unless it is urgent.
 """
 
 from __future__ import annotations
@@ -34,15 +35,15 @@ log = logging.getLogger(__name__)
 EVENT_TYPE = "velero_operation"
 UNRENDERABLE = "notifications that can't be rendered"
 NOTHING_TO_SAY = "no longer relevant"
-FAULTS = (SlackApiError, aiohttp.ClientError, TimeoutError, OSError, ValueError)
-LONGEST_REST_S = 5.0
+CLIENT_ERRORS = (SlackApiError, aiohttp.ClientError, TimeoutError, OSError, ValueError)
+MAX_REST_S = 5.0
 RECHECK_S = 0.2
-TOKEN_PATIENCE_S = 60.0
+TOKEN_TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """Notices whose `priorities` lie between these; `room`: how many of them are under way at once."""
+    """Notices whose priority lies within `priorities`; at most `room` of them are sent at once."""
 
     priority: Priority
     priorities: tuple[int, int]
@@ -54,12 +55,12 @@ BANDS = (
     Band(Priority.URGENT, (1, 19), 8),
     Band(Priority.NEW, (20, 1_000_000), 8),
 )
-"""Each has room of its own: what asks for votes waits for nothing else, and nothing urgent for routine."""
+"""Each band has room of its own: approval requests wait for nothing else, and urgent notices never for routine ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Seconds. `hurry`: how soon a doubtful approval or failure is looked for and sent again."""
+    """Seconds. `hurry`: how soon a doubtful approval request or failure is looked for and sent again."""
 
     timeout: float = 10.0
     quarantine: float = 90.0
@@ -72,7 +73,7 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class OutgoingMessage:
-    """What is posted, and where. `fallback`: who is written to directly if the channel is out of reach."""
+    """A rendered message and its channel. `fallback`: the person who gets it if the channel can't be reached."""
 
     channel: str
     rendered: Rendered
@@ -84,7 +85,7 @@ class OutgoingMessage:
 
 
 class BuildMessage(Protocol):
-    """Draws a notice when it leaves; None when there is nothing to say any more."""
+    """Renders a notice when it is sent; None if it is no longer relevant."""
 
     async def build(self, notice: Notice, event: Event | None) -> OutgoingMessage | None: ...
 
@@ -94,7 +95,7 @@ class SlackDelivery:
         self,
         store: Store,
         client: AsyncWebClient,
-        writer: BuildMessage,
+        builder: BuildMessage,
         limiter: RateLimiter,
         now: Callable[[], datetime],
         timing: Timing,
@@ -103,7 +104,7 @@ class SlackDelivery:
     ) -> None:
         self._store = store
         self._client = client
-        self._writer = writer
+        self._builder = builder
         self._limiter = limiter
         self._now = now
         self._timing = timing
@@ -112,7 +113,7 @@ class SlackDelivery:
         self._busy: dict[str, tuple[Band, asyncio.Task[None]]] = {}
 
     async def round(self) -> float | None:
-        """Begins what is due and has a token, lanes side by side; comes back when one is done, or soon."""
+        """Start sending what is due and has a token; return when one is done, or after a short wait."""
         rests = [await self._begin(band) for band in BANDS]
         if self._busy:
             tasks = [task for _, task in self._busy.values()]
@@ -122,7 +123,7 @@ class SlackDelivery:
         return min(rests)
 
     async def close(self) -> None:
-        """What was claimed and not answered is looked for after the next start."""
+        """Cancel what is being sent; it is looked for in Slack after the next start."""
         tasks = [task for _, task in self._busy.values()]
         self._busy.clear()
         for task in tasks:
@@ -133,23 +134,23 @@ class SlackDelivery:
         done = {ident: task for ident, (_, task) in self._busy.items() if task.done()}
         for ident in done:
             del self._busy[ident]
-        isolation.raise_all(UNRENDERABLE, isolation.faults_of(done.values()))
+        isolation.raise_all(UNRENDERABLE, isolation.errors_of(done.values()))
 
     async def _begin(self, band: Band) -> float:
-        """Seconds until more of this band may leave. A channel without a token keeps no other waiting."""
-        now, rest = self._now(), LONGEST_REST_S
+        """Return the seconds until more of this band may be sent. A channel without a token holds up no other."""
+        now, rest = self._now(), MAX_REST_S
         closed: set[str] = set()
         while room := band.room - sum(1 for each, _ in self._busy.values() if each is band):
             if wait := self._limiter.wait(POST, "", band.priority):
                 return min(rest, wait)
             if not (found := await self._ready(now, band, room, closed)):
                 return min(rest, await self._until_next(now))
-            for notice, place in found:
-                if (token := self._limiter.take(POST, place, band.priority)) is None:
-                    closed.add(place)
-                    rest = min(rest, self._limiter.wait(POST, place, band.priority))
+            for notice, channel in found:
+                if (token := self._limiter.take(POST, channel, band.priority)) is None:
+                    closed.add(channel)
+                    rest = min(rest, self._limiter.wait(POST, channel, band.priority))
                 else:
-                    task = asyncio.create_task(self._deliver(notice, place, band, token))
+                    task = asyncio.create_task(self._deliver(notice, channel, band, token))
                     self._busy[notice.id] = (band, task)
         return rest
 
@@ -160,26 +161,26 @@ class SlackDelivery:
         )
 
     async def _until_next(self, now: datetime) -> float:
-        """What is due already waits for a token: its bucket says how long."""
+        """Only notices that aren't due yet count: those that are due wait for a token."""
         due = await self._store.read(lambda tx: tx.notices.next_due(kind="slack", after=now))
-        return LONGEST_REST_S if due is None else min(LONGEST_REST_S, max(0.05, (due - now).total_seconds()))
+        return MAX_REST_S if due is None else min(MAX_REST_S, max(0.05, (due - now).total_seconds()))
 
-    async def _deliver(self, notice: Notice, place: str, band: Band, token: Token) -> None:
-        """Raises what kept the notice from being drawn, once it is put aside."""
+    async def _deliver(self, notice: Notice, channel: str, band: Band, token: Token) -> None:
+        """Send one notice. An error of rendering is raised after the notice was set aside."""
         try:
-            letter = await isolation.run_one(self.draw(notice))
-            if isinstance(letter, Exception):
-                await self.aside(notice, letter)
-                raise letter
-            if letter is None:
+            message = await isolation.run_one(self.draw(notice))
+            if isinstance(message, Exception):
+                await self.set_aside(notice, message)
+                raise message
+            if message is None:
                 await self.settle(notice, lambda tx: tx.notices.suppress(notice, NOTHING_TO_SAY))
                 return
-            if letter.channel != place:
+            if message.channel != channel:
                 token.give_back()
-                token = await self._limiter.token(POST, letter.channel, band.priority, TOKEN_PATIENCE_S)
+                token = await self._limiter.token(POST, message.channel, band.priority, TOKEN_TIMEOUT_S)
             now = self._now()
             claimed = await self._store.write(lambda tx: tx.notices.begin(notice, now))
-            await self._send(claimed, letter, token)
+            await self._send(claimed, message, token)
         except (ConcurrentChange, NotAccepted) as error:
             log.info("notice %s waits: %s", notice.id, error.text)
         finally:
@@ -187,89 +188,91 @@ class SlackDelivery:
 
     async def draw(self, notice: Notice) -> OutgoingMessage | None:
         event = await self._store.read(lambda tx: tx.outbox.event(notice.event))
-        return await self._writer.build(notice, event)
+        return await self._builder.build(notice, event)
 
-    async def aside(self, notice: Notice, fault: Exception) -> None:
-        """A notice that we fail to draw must not hold up its lane; where others failed us it is tried again."""
-        if isinstance(fault, (StoreError, NotAccepted)):
-            asked = fault.retry_after if isinstance(fault, NotAccepted) else None
+    async def set_aside(self, notice: Notice, error: Exception) -> None:
+        """Keep a notice that can't be rendered from holding up its lane; retry it where the cause is elsewhere."""
+        if isinstance(error, (StoreError, NotAccepted)):
+            asked = error.retry_after if isinstance(error, NotAccepted) else None
             soon = self._now() + timedelta(seconds=asked or self._timing.hurry)
-            await self.settle(notice, lambda tx: tx.notices.again(notice, soon, fault.text))
+            await self.settle(notice, lambda tx: tx.notices.again(notice, soon, error.text))
             return
         self._counted("dead")
-        why = f"the notification can't be rendered: {type(fault).__name__}"
+        why = f"the notification can't be rendered: {type(error).__name__}"
         await self.settle(notice, lambda tx: tx.notices.dead(notice, why))
 
-    async def _send(self, notice: Notice, letter: OutgoingMessage, token: Token) -> None:
+    async def _send(self, notice: Notice, message: OutgoingMessage, token: Token) -> None:
         try:
-            channel, ts = await self._post(notice, letter, token)
+            channel, ts = await self._post(notice, message, token)
         except NotAccepted as error:
             await self._not_accepted(notice, error)
         except Undeliverable as error:
-            await self._undeliverable(notice, letter, error)
+            await self._undeliverable(notice, message, error)
         except Doubtful as error:
             self._counted("doubtful")
             why = error.code or error.text
             await self.settle(notice, lambda tx: tx.notices.unknown(notice, why))
         else:
-            await self.sent(notice, letter, channel, ts)
+            await self.sent(notice, message, channel, ts)
 
-    async def _post(self, notice: Notice, letter: OutgoingMessage, token: Token) -> tuple[str, str]:
-        """(channel, ts). Raises DeliveryError. The client never tries again by itself."""
+    async def _post(self, notice: Notice, message: OutgoingMessage, token: Token) -> tuple[str, str]:
+        """Return (channel, ts). Raises DeliveryError. The client itself never retries."""
         arguments: dict[str, Any] = {
-            "channel": letter.channel,
-            "text": letter.rendered.text,
-            "blocks": [*letter.rendered.blocks],
+            "channel": message.channel,
+            "text": message.rendered.text,
+            "blocks": [*message.rendered.blocks],
             "metadata": {"event_type": EVENT_TYPE, "event_payload": {"id": notice.id}},
             "unfurl_links": False,
             "unfurl_media": False,
         }
-        if letter.thread:
-            arguments["thread_ts"] = letter.thread
+        if message.thread:
+            arguments["thread_ts"] = message.thread
         try:
             with use_token(token):
                 answer = await asyncio.wait_for(self._client.chat_postMessage(**arguments), self._timing.timeout)
-        except FAULTS as error:
+        except CLIENT_ERRORS as error:
             raise classify_error(error) from error
         finally:
             self._limiter.done(token)
-        return str(answer.get("channel") or letter.channel), str(answer["ts"])
+        return str(answer.get("channel") or message.channel), str(answer["ts"])
 
-    async def sent(self, notice: Notice, letter: OutgoingMessage, channel: str, ts: str) -> None:
+    async def sent(self, notice: Notice, message: OutgoingMessage, channel: str, ts: str) -> None:
         now = self._now()
         sweep = now + timedelta(seconds=self._timing.sweep) if notice.ambiguous and notice.attempts > 1 else None
         self._counted("sent")
 
         def record(tx: Any) -> None:
             tx.notices.sent(notice, f"{channel}/{ts}", sweep_at=sweep)
-            tx.messages.posted(Message(channel, ts, letter.subject, letter.role, letter.revision, now))
+            tx.messages.posted(Message(channel, ts, message.subject, message.role, message.revision, now))
 
         await self.settle(notice, record)
-        if letter.role == Role.CARD.value:
+        if message.role == Role.CARD.value:
             self._wake_cards()
 
-    async def _not_accepted(self, notice: Notice, fault: NotAccepted) -> None:
-        wait = fault.retry_after or min(300.0, 2.0**notice.attempts)
+    async def _not_accepted(self, notice: Notice, error: NotAccepted) -> None:
+        wait = error.retry_after or min(300.0, 2.0**notice.attempts)
         at = self._now() + timedelta(seconds=wait)
         self._counted("again")
-        await self.settle(notice, lambda tx: tx.notices.again(notice, at, fault.code))
+        await self.settle(notice, lambda tx: tx.notices.again(notice, at, error.code))
 
-    async def _undeliverable(self, notice: Notice, letter: OutgoingMessage, fault: Undeliverable) -> None:
-        """A channel out of reach: the person who asked is written to directly, with what to do."""
-        if fault.code == "thread_not_found" and notice.body.get("thread"):
-            # The message that was answered is gone: the channel itself, rather than nowhere.
+    async def _undeliverable(self, notice: Notice, message: OutgoingMessage, error: Undeliverable) -> None:
+        """If the channel can't be reached, the requester gets the message directly, with what to do about it."""
+        if error.code == "thread_not_found" and notice.body.get("thread"):
+            # The thread's first message was deleted, so the reply goes to the channel itself.
             body = {**notice.body, "thread": ""}
-            await self.settle(notice, lambda tx: self._instead(tx, notice, "channel", notice.address, body, fault.code))
+            await self.settle(
+                notice, lambda tx: self._redirect(tx, notice, "channel", notice.address, body, error.code)
+            )
             return
-        if fault.code in CHANNEL_UNREACHABLE_ERRORS and letter.fallback and not notice.body.get("fallback"):
-            body = {**notice.body, "fallback": letter.fallback, "why": fault.code}
-            await self.settle(notice, lambda tx: self._instead(tx, notice, "dm", letter.fallback, body, fault.code))
+        if error.code in CHANNEL_UNREACHABLE_ERRORS and message.fallback and not notice.body.get("fallback"):
+            body = {**notice.body, "fallback": message.fallback, "why": error.code}
+            await self.settle(notice, lambda tx: self._redirect(tx, notice, "dm", message.fallback, body, error.code))
             return
         self._counted("dead")
-        log.error("a notice cannot be delivered", extra={"facts": {"notice": notice.id, "code": fault.code}})
-        await self.settle(notice, lambda tx: tx.notices.dead(notice, fault.code))
+        log.error("a notification can't be delivered", extra={"facts": {"notice": notice.id, "code": error.code}})
+        await self.settle(notice, lambda tx: tx.notices.dead(notice, error.code))
 
-    def _instead(self, tx: Any, notice: Notice, how: str, address: str, body: Mapping[str, Any], code: str) -> None:
+    def _redirect(self, tx: Any, notice: Notice, how: str, address: str, body: Mapping[str, Any], code: str) -> None:
         tx.notices.dead(notice, code)
         ident = f"{notice.id}-{how}"
         tx.notices.add(ident, notice.event, "slack", address, notice.lane, body, self._now(), priority=notice.priority)
@@ -278,4 +281,4 @@ class SlackDelivery:
         try:
             await self._store.write(change)
         except ConcurrentChange:
-            log.warning("notice %s was settled by somebody else", notice.id)
+            log.warning("notice %s was settled by another sender", notice.id)

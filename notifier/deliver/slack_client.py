@@ -1,4 +1,4 @@
-"""The Slack client of this process: no call leaves without its token, and a 429 closes the bucket that it speaks of."""
+"""The Slack client of the process: every call takes a rate-limit token, and a 429 closes the bucket that it is about."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from notifier.deliver.rate_limit import RateLimiter, Token, held_token
 
 
 class LimitedClient(AsyncWebClient):
-    """Every method of the client passes `api_call`, files and forms included."""
+    """Every method of the client goes through `api_call`, files and forms included."""
 
     def __init__(self, limiter: RateLimiter, **settings: Any) -> None:
         super().__init__(**settings)
         self.limiter = limiter
 
     async def api_call(self, api_method: str, **arguments: Any) -> AsyncSlackResponse:
-        """Raises SlackApiError `ratelimited` where no token came free in time."""
+        """Raises SlackApiError `ratelimited` if no token is free in time."""
         channel = channel_of(arguments)
         token = held_token(api_method) or await self._token(api_method, channel)
         try:

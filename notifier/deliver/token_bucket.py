@@ -1,4 +1,4 @@
-"""How much one sender may still ask: so many a minute, with a burst."""
+"""Limits the requests of one sender: a rate per minute with a burst."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class TokenBucket:
     _at: datetime | None = None
 
     def take(self, now: datetime) -> float:
-        """0 when it may go on now; else in how many seconds to ask again."""
+        """Return 0 if a token was taken, else the seconds until one is free."""
         self._refill(now)
         if self._tokens >= 1.0:
             self._tokens -= 1.0

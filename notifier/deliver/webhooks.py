@@ -1,6 +1,6 @@
-"""Notices to machines: at least once, with an id that stays; in order within a lane; each receiver by itself.
+"""Sends notices to webhooks and Alertmanager: at least once, under an id that stays the same, in order within a lane.
 
-A receiver that is slow or dead holds up nobody else: it has a sender of its own, and few calls under way.
+Each receiver has a sender of its own with few calls at a time, so a slow or dead receiver holds up no other.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ from store.writer import Store
 
 log = logging.getLogger(__name__)
 
-AT_ONCE = 4
+NOTICES_PER_CLAIM = 4
 RETRY_SCHEDULE_S = (5.0, 300.0, 1800.0, 7200.0, 18000.0, 36000.0, 50400.0, 72000.0, 86400.0)
-"""Seconds after the first, second … failure, as Standard Webhooks has them; then it has failed for good."""
+"""Seconds after each failure, as Standard Webhooks recommends; after the last one the notice has failed for good."""
 ALERT_RETRY_SCHEDULE_S = (5.0, 15.0, 30.0, 60.0, 120.0, 300.0)
-"""An alert is worth nothing tomorrow: the last wait repeats until it is a day old."""
-ALERTS_LIVE = timedelta(hours=24)
+"""The last wait repeats until the alert is a day old."""
+ALERT_LIFETIME = timedelta(hours=24)
 JITTER = 0.2
-LONGEST_WAIT = 86400.0
+MAX_WAIT_S = 86400.0
 
 Receivers = Callable[[], Mapping[tuple[str, str], Receiver]]
-"""By kind and address. Asked each time: they change with the settings."""
+"""By kind and address; read each time, since they change with the settings."""
 
 
 @dataclass(frozen=True, slots=True)
 class AttemptResult:
-    """`text` says to people what became of it."""
+    """The result of a test call; `text` is for people."""
 
     ok: bool
     code: str
@@ -52,16 +52,16 @@ class AttemptResult:
 
 
 def wait_before_next(notice: Notice, asked: float, now: datetime, random: Random) -> float | None:
-    """Seconds until the next try; None when this was the last. A receiver that asks for longer gets it."""
+    """Return the seconds until the next attempt, None after the last one. A receiver may ask for longer waits."""
     if notice.kind == ALERTS_KIND:
-        if now - notice.created_at > ALERTS_LIVE:
+        if now - notice.created_at > ALERT_LIFETIME:
             return None
         planned = ALERT_RETRY_SCHEDULE_S[min(notice.attempts, len(ALERT_RETRY_SCHEDULE_S)) - 1]
     elif notice.attempts > len(RETRY_SCHEDULE_S):
         return None
     else:
         planned = RETRY_SCHEDULE_S[notice.attempts - 1]
-    return max(planned * (1.0 + JITTER * random.random()), min(asked, LONGEST_WAIT))
+    return max(planned * (1.0 + JITTER * random.random()), min(asked, MAX_WAIT_S))
 
 
 class WebhookDelivery:
@@ -86,9 +86,9 @@ class WebhookDelivery:
         self.repeats = AlertResend(store, receivers, self._alone, now, self._resolve, counted)
 
     async def round(self) -> float | None:
-        """Gives every receiver that has something due a sender; comes back when one is done, or after a second."""
+        """Start a sender for each receiver with due notices; return when one is done, or after a second."""
         now = self._now()
-        await self._again_what_may_have_arrived(now)
+        await self._resend_doubtful(now)
         due = await self._store.read(lambda tx: [(kind, one) for kind in ENCODERS for one in tx.notices.due(now, kind)])
         for key in due:
             self._alone(key, lambda key=key: self._serve(*key))  # type: ignore[misc]
@@ -105,7 +105,7 @@ class WebhookDelivery:
         return True
 
     async def close(self) -> None:
-        """What is under way is sent again at the next start: at least once."""
+        """Cancel what is being sent; it is sent again after the next start."""
         for task in self._busy.values():
             task.cancel()
         await asyncio.gather(*self._busy.values(), return_exceptions=True)
@@ -115,14 +115,14 @@ class WebhookDelivery:
         done = {key: task for key, task in self._busy.items() if task.done()}
         for key in done:
             del self._busy[key]
-        isolation.raise_all("notifications that can't be sent", isolation.faults_of(done.values()))
+        isolation.raise_all("notifications that can't be sent", isolation.errors_of(done.values()))
 
     async def _until_next(self, now: datetime) -> float:
         times = await self._store.read(lambda tx: [tx.notices.next_due(kind=kind) for kind in ENCODERS])
         waits = [(due - now).total_seconds() for due in times if due is not None]
         return min(2.0, max(0.05, min(waits, default=2.0)))
 
-    async def _again_what_may_have_arrived(self, now: datetime) -> None:
+    async def _resend_doubtful(self, now: datetime) -> None:
         none = timedelta()
 
         def resend(tx: Transaction) -> None:
@@ -137,21 +137,21 @@ class WebhookDelivery:
             await self._store.write(resend)
 
     async def _serve(self, kind: str, address: str) -> None:
-        """Everything that is due for one receiver, a few lanes at a time."""
+        """Send everything that is due for one receiver, a few lanes at a time."""
         while claimed := await self._claim(kind, address):
-            await self._aside(claimed, await isolation.run_each(self._send(notice) for notice in claimed))
+            await self._set_aside(claimed, await isolation.run_each(self._send(notice) for notice in claimed))
 
-    async def _aside(self, claimed: Sequence[Notice], ended: Sequence[Exception | None]) -> None:
-        """What a fault of ours keeps from leaving must not hold up its lane; the store's faults are another matter."""
-        faults = [(notice, fault) for notice, fault in zip(claimed, ended, strict=True) if fault is not None]
-        for notice, fault in faults:
+    async def _set_aside(self, claimed: Sequence[Notice], ended: Sequence[Exception | None]) -> None:
+        """A notice that fails by an error of the bot must not hold up its lane; errors of the store are retried."""
+        errors = [(notice, fault) for notice, fault in zip(claimed, ended, strict=True) if fault is not None]
+        for notice, fault in errors:
             if not isinstance(fault, StoreError):
                 await self._dead(notice, f"the notification can't be sent: {type(fault).__name__}")
-        isolation.raise_all("notifications that can't be sent", [fault for _, fault in faults])
+        isolation.raise_all("notifications that can't be sent", [fault for _, fault in errors])
 
     async def _claim(self, kind: str, address: str) -> tuple[Notice, ...]:
         now = self._now()
-        return await self._store.write(lambda tx: tx.notices.claim(now, AT_ONCE, kind=kind, address=address))
+        return await self._store.write(lambda tx: tx.notices.claim(now, NOTICES_PER_CLAIM, kind=kind, address=address))
 
     async def _send(self, notice: Notice) -> None:
         event, disabled = await self._store.read(
@@ -173,12 +173,12 @@ class WebhookDelivery:
             await self._failed(notice, begun, "secret", receiver.fault, 0.0)
             return
         url = str(notice.body.get("callback") or receiver.url)
-        parcel = ENCODERS[notice.kind](receiver, url, notice.id, event, begun)
-        if parcel is None:
+        request = ENCODERS[notice.kind](receiver, url, notice.id, event, begun)
+        if request is None:
             await self._settle(notice, lambda tx: tx.notices.sent(notice, "nothing to send"))
             return
         try:
-            reply = await call(parcel, receiver.allow, receiver.timeout, self._resolve, begun)
+            reply = await call(request, receiver.allow, receiver.timeout, self._resolve, begun)
         except Undeliverable as error:
             await self._dead(notice, error.text, self._tried(notice, begun, "dead", error.code, error.text))
         except DeliveryError as error:
@@ -254,10 +254,10 @@ class WebhookDelivery:
         if receiver.fault:
             return AttemptResult(False, "secret", 0, receiver.fault)
         event = tested_event(receiver, begun, ident)
-        parcel = ENCODERS[receiver.kind](receiver, receiver.url, ident, event, begun)
-        assert parcel is not None
+        request = ENCODERS[receiver.kind](receiver, receiver.url, ident, event, begun)
+        assert request is not None
         try:
-            reply = await call(parcel, receiver.allow, receiver.timeout, self._resolve, begun)
+            reply = await call(request, receiver.allow, receiver.timeout, self._resolve, begun)
         except DeliveryError as error:
             return AttemptResult(False, error.code, self._since(begun), error.text)
         if not reply.is_accepted:

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from domain.event import Severity
-from notifier.deliver.alert_resend import AT_ONCE
+from notifier.deliver.alert_resend import ALERTS_PER_CALL
 from tests.notifier.conftest import START, event
 from tests.notifier.test_alertmanager import Alertmanager, of_schedule
 
@@ -141,9 +141,9 @@ async def test_who_hears_nothing_any_more_is_not_told_old_alerts_later(world, le
 
 async def test_many_are_told_in_calls_of_a_bearable_size(world):
     server = await world.server("pager", "alertmanager")
-    for some in (range(AT_ONCE), range(AT_ONCE, AT_ONCE + 1)):
+    for some in (range(ALERTS_PER_CALL), range(ALERTS_PER_CALL, ALERTS_PER_CALL + 1)):
         await world.happens(*(event("restore.failed", f"r{number}") for number in some))
     await world.delivers()
     before = len(server.calls)
     await minute_passes(world)
-    assert [len(json.loads(call.body)) for call in server.calls[before:]] == [AT_ONCE, 1]
+    assert [len(json.loads(call.body)) for call in server.calls[before:]] == [ALERTS_PER_CALL, 1]

@@ -149,7 +149,7 @@ async def test_of_tasks_every_fault_is_kept_and_groups_are_opened():
     cancelled = asyncio.create_task(asyncio.Event().wait())
     cancelled.cancel()
     await asyncio.wait([*tasks, cancelled])
-    assert [type(each) for each in isolation.faults_of([*tasks, cancelled])] == [ValueError, KeyError, OSError]
+    assert [type(each) for each in isolation.errors_of([*tasks, cancelled])] == [ValueError, KeyError, OSError]
 
 
 # what may have arrived

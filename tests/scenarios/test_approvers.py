@@ -31,7 +31,7 @@ async def house(build):
 
 async def asked(house):
     await house.grace.says(ASK)
-    return await house.sees("#approvals", "restore create r1", "waiting for approval")
+    return await house.sees("#approvals", "restore create r1", "Approval needed")
 
 
 async def half_approved(house):
@@ -113,9 +113,9 @@ async def test_who_asked_withdraws_where_they_asked_whoever_reads_the_approvers_
     house.slack.workspace.channel("#approvals").members.discard(house.grace.id)
     await asked(house)
     card = await house.sees("#ops", "restore create r1")
-    await house.ada.clicks("Withdraw", on=card)
+    await house.ada.clicks("Withdraw request", on=card)
     await house.ada.hears("Only the requester can withdraw this request.")
-    await house.grace.clicks("Withdraw", on=house.card("restore create r1"))
+    await house.grace.clicks("Withdraw request", on=house.card("restore create r1"))
     await house.sees("#ops", "restore create r1", "withdrawn")
     await house.sees("#approvals", "restore create r1", "withdrawn")
 
@@ -129,7 +129,7 @@ async def test_of_several_approved_at_the_same_moment_one_runs(build):
     for name in ("r1", "r2", "r3"):
         house.prod.velero.script(name, outcome="hangs", kind="restore")
         await house.grace.says(ASK.replace(" r1 ", f" {name} "))
-        requests.append(await house.sees("#approvals", f"restore create {name}", "waiting for approval"))
+        requests.append(await house.sees("#approvals", f"restore create {name}", "Approval needed"))
     await asyncio.gather(*(house.bob.clicks("Approve", on=request) for request in requests))
     await house.eventually(lambda: len(house.told("#approvals", "outdated; not started", "one at a time")) == 2)
     assert len(house.prod.all("restores")) == 1

@@ -116,7 +116,7 @@ async def test_in_a_storm_a_request_for_approval_goes_first_and_slack_never_has_
     await house.store.write(lambda tx: [tx.outbox.add(each) for each in storm])
     await house.eventually(lambda: house.told("#incidents", "storm"))
     await house.grace.says("/velero restore create r1 --from-backup nightly-1 --include-namespaces shop")
-    await house.sees("#approvals", "restore create r1", "waiting for approval")
+    await house.sees("#approvals", "restore create r1", "Approval needed")
     pending = await house.store.read(lambda tx: tx.notices.counts()["pending"])
     assert pending > len(storm) / 2
     assert [call.method for call in house.slack.calls if call.status == 429] == []

@@ -28,7 +28,7 @@ async def test_a_subscription_is_kept_and_listed_and_ends(house):
 async def test_an_inline_policy_is_made_before_the_backup(house):
     policy = "{version: v1, volumePolicies: [{conditions: {nfs: {}}, action: {type: skip}}]}"
     await house.grace.says(f"/velero backup create b1 --include-namespaces shop --resource-policy '{policy}'")
-    await house.sees("#ops", "backup create b1", "Completed")
+    await house.sees("#ops", "Backup b1 in prod: Completed")
     name = house.prod.get("backups", "b1")["spec"]["resourcePolicy"]["name"]
     assert house.prod.get("configmaps", name)["immutable"] is True
 
@@ -44,7 +44,7 @@ async def test_a_location_goes_only_by_its_typed_name(house):
     await house.grace.says("/velero backup-location create second --provider aws --bucket other --config region=eu")
     await house.eventually(lambda: house.prod.get("backupstoragelocations", "second") is not None)
     answer = await house.grace.says("/velero backup-location delete second")
-    reply = await answer.reply("Nothing was done yet")
+    reply = await answer.reply("Delete storage location second")
     assert house.prod.get("backupstoragelocations", "second") is not None
     await house.grace.clicks("Delete…", on=reply)
     await house.grace.submits(values={"word": "second"})

@@ -43,11 +43,11 @@ async def direct(house):
 
 
 async def button(house):
-    await house.grace.clicks("Logs", on=house.card("backup create b9"))
+    await house.grace.clicks("View logs", on=house.card("backup create b9"))
 
 
 async def form(house):
-    await house.grace.clicks("Delete", on=house.card("backup create b9"))
+    await house.grace.clicks("Delete backup…", on=house.card("backup create b9"))
     await house.grace.submits(values={"word": "b9"})
 
 

@@ -53,7 +53,7 @@ async def test_a_restore_waits_for_approval_as_any_other(house):
     values = {"Cluster": "prod", "Backup": "b1", "Namespaces": "shop", "existing": "update", "safety": "true",
               "Why": "a bad deploy", "channel": house.world.channel("ops")}  # fmt: skip
     await house.grace.submits(view, values)
-    request = await house.sees("#approvals", "restore create", "waiting for approval", "from backup b1")
+    request = await house.sees("#approvals", "restore create", "Approval needed", "from backup `b1`")
     assert "-safety, then wait until it is Completed" in request.full_text
     assert "a bad deploy" in request.full_text
     assert house.prod.all("restores") == []
@@ -68,7 +68,7 @@ async def test_without_a_backup_it_is_the_newest_one(house):
     await house.backed_up("b2", includedNamespaces=["billing"])
     view = await form(house, house.grace, "ask:restore")
     await house.grace.submits(view, {"Cluster": "prod", "Namespaces": "shop"})
-    await house.sees("#approvals", "from backup b1")
+    await house.sees("#approvals", "from backup `b1`")
 
 
 @pytest.mark.parametrize(

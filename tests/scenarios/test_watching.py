@@ -343,7 +343,7 @@ async def test_a_schedule_verb_is_one_message_in_its_channel(build):
     house.prod.objects.create("schedules", "velero", {"metadata": {"name": "nightly"}, "spec": NIGHTLY})
     await house.start()
     await house.grace.says("/velero schedule skip nightly")
-    card = await house.sees("#ops", "schedule skip nightly", "done")
+    card = await house.sees("#ops", "Skip of schedule *nightly* is *done*")
     await house.quiet()
     assert house.told("#ops", "nightly") == [card]
     assert house.thread(card) == []
