@@ -1,6 +1,6 @@
-"""What goes out.
+"""Sends messages out of the process.
 
-Belongs here: routing, dedup, rendering of answers, cards and notices, delivery to Slack and webhooks.
-Does not: deciding what happened (commands.track) or what may happen (commands.policy).
-May import: velero, store, domain; slack_sdk and aiohttp. Siblings with commands: they talk through the outbox.
+Belongs here: routing, rendering of answers, status messages and notifications, delivery to Slack and webhooks.
+Does not belong here: deciding what happened (`tracking`) or what may happen (`policy`).
+May import: commands, policy, velero, store, domain; slack_sdk and aiohttp. It talks to its siblings through the outbox.
 """

@@ -41,7 +41,7 @@ _BY_VERB: Mapping[tuple[str, str], tuple[str, ...]] = {
 """What was asked in chat: nobody is paged for the runs of a schedule that is not to run."""
 _ENDING = {*RESOLVING, *(kind for kind, _ in _BY_VERB)}
 
-LASTING = frozenset(name for names in RESOLVING.values() for name in names)
+RECOVERABLE_ALERTS = frozenset(name for names in RESOLVING.values() for name in names)
 """What stands until something ends it."""
 
 

@@ -63,7 +63,7 @@ _ENDS = (
     *("completed", "partially-failed", "failed", "failed-validation"),
     *("deleted", "deletion-failed", "returned"),
 )
-BAD = frozenset({Severity.FAILURE, Severity.SECURITY, Severity.WARNING})
+ALERTING_SEVERITIES = frozenset({Severity.FAILURE, Severity.SECURITY, Severity.WARNING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,15 +119,15 @@ def _in_thread(event: Event) -> tuple[Destination, ...]:
 
 
 def _by_route(route: Route, event: Event) -> tuple[Destination, ...]:
-    mention = route.mention if event.severity in BAD else ()
-    priority = PRIORITY["end"] if event.severity in BAD else PRIORITY["routine"]
+    mention = route.mention if event.severity in ALERTING_SEVERITIES else ()
+    priority = PRIORITY["end"] if event.severity in ALERTING_SEVERITIES else PRIORITY["routine"]
     return tuple(
         Destination(route.kind, address, Role.NEWS, priority, mention, route.name) for address in route.addresses
     )
 
 
 def _subscribers(event: Event, subscribed: Sequence[Subscription]) -> list[Destination]:
-    wanted = [each for each in subscribed if each.outcome == "all" or event.severity in BAD]
+    wanted = [each for each in subscribed if each.outcome == "all" or event.severity in ALERTING_SEVERITIES]
     return [Destination("slack", each.receiver, Role.NEWS, PRIORITY["new"], viewer=each.created_by) for each in wanted]
 
 
@@ -149,12 +149,12 @@ def route_matches(route: Route, event: Event) -> bool:
     )
 
 
-_QUIET = frozenset({"backup.completed", "backup.deleted", "backup.gone", "restore.removed"})
+ROUTINE_KINDS = frozenset({"backup.completed", "backup.deleted", "backup.gone", "restore.removed"})
 
 
 def is_routine(event: Event) -> bool:
     """Successes of schedules, and restores or backups that somebody follows in a thread anyway."""
-    quiet = event.severity is Severity.INFO and event.kind in _QUIET
+    quiet = event.severity is Severity.INFO and event.kind in ROUTINE_KINDS
     return quiet and bool(event.facts.get("schedule") or event.operation)
 
 

@@ -217,46 +217,63 @@ effect = "allow"
 
 
 def settings(world: World, data_dir: Path, *, listen: str = "127.0.0.1:0", extra: str = "", rules: str = RULES) -> Path:
-    """Writes the settings and the secrets that they name; gives the path of the TOML file."""
-    secret = world.directory / "secrets"
-    secret.mkdir(parents=True, exist_ok=True)
-    files = {
+    """Write the settings and the secrets that they name; return the path of the TOML file."""
+    secrets = world.directory / "secrets"
+    secrets.mkdir(parents=True, exist_ok=True)
+    values = {
         "bot-token": world.slack.site.bot_token,
         "signing-secret": world.slack.signing_secret,
         "app-token": world.slack.site.app_token,
         **{f"{place.name}-token": place.token for place in world.places.values()},
     }
-    for name, value in files.items():
-        (secret / name).write_text(value)
-    store = world.buckets.url.removeprefix("http://")
-    parts = [
+    for name, value in values.items():
+        (secrets / name).write_text(value)
+    lines = [
         f"data_dir = {json.dumps(str(data_dir))}",
         f"listen = {json.dumps(listen)}",
         "status_listen = '127.0.0.1:0'",
+        *_slack_settings(world, secrets),
+        *(line for place in world.places.values() for line in _cluster_settings(world, place, secrets)),
+        *_channel_settings(world),
+    ]
+    path = world.directory / "settings.toml"
+    path.write_text("\n".join(lines) + "\n" + extra + "\n" + rules)
+    return path
+
+
+def _slack_settings(world: World, secrets: Path) -> list[str]:
+    return [
         "[slack]",
         f"api_url = {json.dumps(world.slack.api_url)}",
-        f"bot_token_file = {json.dumps(str(secret / 'bot-token'))}",
-        f"signing_secret_file = {json.dumps(str(secret / 'signing-secret'))}",
-        f"app_token_file = {json.dumps(str(secret / 'app-token'))}",
+        f"bot_token_file = {json.dumps(str(secrets / 'bot-token'))}",
+        f"signing_secret_file = {json.dumps(str(secrets / 'signing-secret'))}",
+        f"app_token_file = {json.dumps(str(secrets / 'app-token'))}",
         'response_hosts = ["127.0.0.1", "localhost"]',
         f"posts_per_channel = {world.slack.rates.posts_per_channel}",
     ]
-    for place in world.places.values():
-        channels = [world.channel("ops")] if place.name == "prod" else [world.channel("staging")]
-        parts += [
-            "[[clusters]]",
-            f"name = {json.dumps(place.name)}",
-            f"url = {json.dumps(place.url)}",
-            f"token_file = {json.dumps(str(secret / f'{place.name}-token'))}",
-            f"object_store_hosts = {json.dumps([store])}",
-            f"channels = {json.dumps(channels)}",
-        ]
+
+
+def _cluster_settings(world: World, place: Place, secrets: Path) -> list[str]:
+    channel = world.channel("ops" if place.name == "prod" else "staging")
+    return [
+        "[[clusters]]",
+        f"name = {json.dumps(place.name)}",
+        f"url = {json.dumps(place.url)}",
+        f"token_file = {json.dumps(str(secrets / f'{place.name}-token'))}",
+        f"object_store_hosts = {json.dumps([world.buckets.url.removeprefix('http://')])}",
+        f"channels = {json.dumps([channel])}",
+    ]
+
+
+def _channel_settings(world: World) -> list[str]:
+    lines: list[str] = []
     for name, namespaces in (("ops", ["*"]), ("approvals", ["*"]), ("incidents", ["*"]), ("shop-team", ["shop"])):
-        parts += ["[[channels]]", f"id = {json.dumps(world.channel(name))}", f"name = {json.dumps(name)}"]
-        parts += [f"namespaces = {json.dumps(namespaces)}"]
+        lines += ["[[channels]]", f"id = {json.dumps(world.channel(name))}", f"name = {json.dumps(name)}"]
+        lines += [f"namespaces = {json.dumps(namespaces)}"]
         if name != "shop-team" and "prod" in world.places:
-            parts.append('cluster = "prod"')
-    parts += [
+            lines.append('cluster = "prod"')
+    return [
+        *lines,
         "[approvals]",
         f"channel = {json.dumps(world.channel('approvals'))}",
         "[[routes]]",
@@ -266,6 +283,3 @@ def settings(world: World, data_dir: Path, *, listen: str = "127.0.0.1:0", extra
         "[routes.match]",
         'severities = ["failure", "warning", "security", "recovery"]',
     ]
-    path = world.directory / "settings.toml"
-    path.write_text("\n".join(parts) + "\n" + extra + "\n" + rules)
-    return path

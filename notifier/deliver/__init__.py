@@ -1,4 +1,5 @@
-"""How a notice reaches a receiver: once in Slack, at least once by webhook.
+"""Delivers notices: once to Slack, at least once to webhooks.
 
-Does not: words and layout (render), who is told (route).
+Belongs here: posting, editing, reconciling, retries, rate limits, signatures, address checks.
+Does not belong here: texts and layout (`render`), who gets a message (`route`).
 """

@@ -1,4 +1,5 @@
-"""From values to Slack's blocks: pure, one file per kind of message, every length bounded by `limits`.
+"""Renders values to Slack's blocks: pure functions, one module per kind of message.
 
-Does not: deciding who is told, or sending.
+Belongs here: texts, layout, escaping, Slack's length limits, the bodies of webhooks and alerts.
+Does not belong here: who gets a message, and sending it.
 """

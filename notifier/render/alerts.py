@@ -12,9 +12,9 @@ from notifier.alert_names import (
     ACCESS,
     BACKUP,
     INVALID,
-    LASTING,
     LOCATION,
     MISSED,
+    RECOVERABLE_ALERTS,
     SILENT,
     UNREACHABLE,
     fired_alert,
@@ -22,18 +22,18 @@ from notifier.alert_names import (
 )
 from notifier.render.headlines import headline
 
-STANDING = timedelta(days=7)
-"""How long what something else has to end fires at the most, should that never be heard of."""
-PASSING = timedelta(hours=24)
-"""The same for what never recovers: a failed restore."""
-TESTING = timedelta(minutes=5)
-TEST = "receiver.tested"
+MAX_FIRING_TIME = timedelta(days=7)
+"""How long an alert fires at most if its recovery is never seen."""
+MAX_FIRING_TIME_WITHOUT_RECOVERY = timedelta(hours=24)
+"""The same for a failure that has no recovery: a failed restore."""
+TEST_FIRING_TIME = timedelta(minutes=5)
+TEST_KIND = "receiver.tested"
 
 _OTHER = {Severity.FAILURE, Severity.SECURITY}
 
 
 def alerts_of(event: Event) -> Sequence[Json]:
-    """Empty for what is neither trouble nor its end."""
+    """Empty for an event that neither starts nor ends an alert."""
     if names := resolved_alerts(event):
         return [_alert(name, event, event.at) for name in names if _schedule(event) or name not in {MISSED, INVALID}]
     name = fired_alert(event) or (_named(event.kind) if event.severity in _OTHER else "")
@@ -49,22 +49,22 @@ def is_firing(alert: Json) -> bool:
 
 
 def _longest(name: str, event: Event) -> timedelta:
-    if event.kind == TEST:
-        return TESTING
-    return STANDING if name in LASTING else PASSING
+    if event.kind == TEST_KIND:
+        return TEST_FIRING_TIME
+    return MAX_FIRING_TIME if name in RECOVERABLE_ALERTS else MAX_FIRING_TIME_WITHOUT_RECOVERY
 
 
 def _alert(name: str, event: Event, until: datetime) -> Json:
-    made: Json = {
+    alert: Json = {
         "labels": {"alertname": name, **_labels(name, event)},
         "endsAt": _text(until),
         "annotations": _annotations(event),
     }
-    return made if until <= event.at else {**made, "startsAt": _text(event.at)}
+    return alert if until <= event.at else {**alert, "startsAt": _text(event.at)}
 
 
 def _labels(name: str, event: Event) -> dict[str, str]:
-    """What stays the same between a failure and its recovery: the series, never the single run."""
+    """Labels that a failure and its recovery share: the series, never the single run."""
     labels = {"severity": _severity(name, event), "source": "velero-chatops"}
     if event.cluster:
         labels["cluster"] = event.cluster
@@ -90,28 +90,28 @@ def _schedule(event: Event) -> str:
 
 
 def _severity(name: str, event: Event) -> str:
-    if event.kind == TEST:
+    if event.kind == TEST_KIND:
         return "info"
     return "warning" if name == MISSED else "critical"
 
 
 def _annotations(event: Event) -> dict[str, str]:
-    said = {
+    texts = {
         "summary": headline(event, in_cluster=True),
         "description": _description(event),
         event.object_kind.lower() or "object": event.object_name,
         "operation": event.operation,
     }
-    return {name: value[:1000] for name, value in said.items() if value}
+    return {name: value[:1000] for name, value in texts.items() if value}
 
 
 def _description(event: Event) -> str:
     found = event.facts
     reasons = found.get("validation_errors")
-    said = [found.get("failure_reason"), *(reasons if isinstance(reasons, list) else []), found.get("message")]
+    parts = [found.get("failure_reason"), *(reasons if isinstance(reasons, list) else []), found.get("message")]
     if isinstance(errors := found.get("errors"), int) and errors:
-        said.append(f"{counted(errors, 'error')}.")
-    return " ".join(str(each) for each in said if each)
+        parts.append(f"{counted(errors, 'error')}.")
+    return " ".join(str(each) for each in parts if each)
 
 
 def _named(kind: str) -> str:

@@ -11,10 +11,10 @@ from domain.json_types import Json
 
 PREFIX = "io.velero-chatops"
 VERSION = "v1"
-LARGEST = 18_000
+MAX_EVENT_BYTES = 18_000
 """Bytes: receivers of Standard Webhooks may refuse 20 kB."""
-MOST_LISTED = 50
-LONGEST_TEXT = 1000
+MAX_LIST_ITEMS = 50
+MAX_TEXT_LENGTH = 1000
 
 _TEXT, _NUMBER, _WHOLE = {"type": "string"}, {"type": "number"}, {"type": "integer"}
 _TIME: Json = {"type": "string", "description": "RFC 3339; empty if unknown"}
@@ -112,7 +112,7 @@ def envelope(ident: str, event: Event) -> Json:
         "dataschema": urn(event.kind),
         "data": _data(event),
     }
-    return made if len(encoded(made)) <= LARGEST else {**made, "data": _shortened(made["data"])}
+    return made if len(encoded(made)) <= MAX_EVENT_BYTES else {**made, "data": _shortened(made["data"])}
 
 
 def encoded(made: Any) -> bytes:
@@ -139,7 +139,7 @@ def _data(event: Event) -> Json:
 def _shortened(data: Any) -> Json:
     """Lists and texts cut; if that is not enough, the simple values alone."""
     short: Json = {**data, "facts": {name: _cut(value) for name, value in data["facts"].items()}, "truncated": True}
-    if len(encoded(short)) <= LARGEST:
+    if len(encoded(short)) <= MAX_EVENT_BYTES:
         return short
     simple = {name: value for name, value in short["facts"].items() if isinstance(value, (int, float, str))}
     return {**short, "facts": dict(list(simple.items())[:10])}
@@ -147,11 +147,11 @@ def _shortened(data: Any) -> Json:
 
 def _cut(value: Any) -> Any:
     if isinstance(value, str):
-        return value[:LONGEST_TEXT]
+        return value[:MAX_TEXT_LENGTH]
     if isinstance(value, list):
-        return [_cut(each) for each in value[:MOST_LISTED]]
+        return [_cut(each) for each in value[:MAX_LIST_ITEMS]]
     if isinstance(value, Mapping):
-        return {name: _cut(inner) for name, inner in list(value.items())[:MOST_LISTED]}
+        return {name: _cut(inner) for name, inner in list(value.items())[:MAX_LIST_ITEMS]}
     return value
 
 

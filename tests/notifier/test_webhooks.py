@@ -15,7 +15,7 @@ from standardwebhooks import Webhook
 from domain.event import Severity
 from notifier.deliver.http_client import retry_after
 from notifier.deliver.webhooks import RETRY_SCHEDULE_S, WebhookDelivery, wait_before_next
-from notifier.render.cloudevents import FACTS, LARGEST, encoded, envelope
+from notifier.render.cloudevents import FACTS, MAX_EVENT_BYTES, encoded, envelope
 from store.tables.notices import NoticeState
 from tests.notifier.conftest import SECRET, START, event
 
@@ -81,7 +81,7 @@ def test_a_kind_without_its_own_has_the_general_one():
 def test_long_facts_are_cut_and_said_so():
     facts = {"labels": {f"k{n}": "v" * 100 for n in range(1000)}, "failure_reason": "x" * 100_000, "errors": 3}
     made = envelope("n1", event(facts=facts))
-    assert len(encoded(made)) <= LARGEST
+    assert len(encoded(made)) <= MAX_EVENT_BYTES
     assert made["data"]["truncated"]
     assert made["data"]["facts"]["errors"] == 3
 

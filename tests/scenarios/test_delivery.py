@@ -42,7 +42,7 @@ async def test_a_card_its_reply_and_the_news(house, fault, times):
     house.faults.add(fault, "chat.postMessage", times=times, seconds=0.3)
     house.prod.velero.script("b1", outcome="fails", reason="boom")
     await house.grace.says("/velero backup create b1 --include-namespaces shop")
-    await house.sees("#ops", "backup create b1: Failed", deadline=20)
+    await house.sees("#ops", "Backup *b1* is *Failed*", deadline=20)
     await house.sees("#ops", "Backup b1 Failed", "boom", f"<@{house.grace.id}>", deadline=20)
     await house.sees("#incidents", "Backup b1 Failed", "boom", deadline=20)
     await house.quiet(deadline=30)
@@ -53,8 +53,8 @@ async def test_one_doubtful_story_holds_back_no_other(house):
     house.faults.add(Fault.HANG, "chat.postMessage", times=1, when=lambda args: "b1" in str(args.get("text")))
     await house.grace.says("/velero backup create b1 --include-namespaces shop")
     await house.grace.says("/velero backup create b2 --include-namespaces shop")
-    await house.sees("#ops", "backup create b2: Completed")
-    await house.sees("#ops", "backup create b1: Completed", deadline=20)
+    await house.sees("#ops", "Backup *b2* is *Completed*")
+    await house.sees("#ops", "Backup *b1* is *Completed*", deadline=20)
     await house.quiet()
     await once_each(house)
 
@@ -62,14 +62,14 @@ async def test_one_doubtful_story_holds_back_no_other(house):
 async def test_an_edit_that_fails_is_made_again(house):
     house.faults.add(Fault.SERVER_ERROR, "chat.update", times=2)
     await house.grace.says("/velero backup create b1 --include-namespaces shop")
-    await house.sees("#ops", "backup create b1: Completed", deadline=20)
+    await house.sees("#ops", "Backup *b1* is *Completed*", deadline=20)
 
 
 async def test_without_the_right_to_read_history_it_is_at_least_once(house):
     house.slack.site.scopes = frozenset(s for s in house.slack.site.scopes if not s.endswith(":history"))
     house.faults.add(Fault.COMMIT_THEN_RESET, "chat.postMessage", times=1)
     await house.grace.says("/velero backup create b1 --include-namespaces shop")
-    await house.sees("#ops", "backup create b1: Completed", deadline=20)
+    await house.sees("#ops", "Backup *b1* is *Completed*", deadline=20)
     await house.until(lambda: house.told("#ops", "Backup b1 Completed"), 20)
 
 
@@ -77,7 +77,7 @@ async def test_an_incident_channel_that_is_archived_does_not_stop_the_rest(house
     house.slack.workspace.channel("#incidents").is_archived = True
     house.prod.velero.script("b1", outcome="fails")
     await house.grace.says("/velero backup create b1 --include-namespaces shop")
-    await house.sees("#ops", "backup create b1: Failed")
+    await house.sees("#ops", "Backup *b1* is *Failed*")
     await house.sees("#ops", "Backup b1 Failed")
     await house.quiet()
     assert [notice.error for notice in await house.notices() if notice.state == "dead"] == ["is_archived"]

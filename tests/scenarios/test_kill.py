@@ -167,7 +167,7 @@ async def test_sigterm_while_a_cluster_hangs_is_as_quick(lives):
     assert time.monotonic() - began < 5
     house.prod.api.faults.clear()
     await lives.begin()
-    await house.until(lambda: house.told("#ops", "backup create b1: Completed"), 20)
+    await house.until(lambda: house.told("#ops", "Backup *b1* is *Completed*"), 20)
 
 
 async def test_a_second_instance_refuses_and_says_who_holds_it(lives):

@@ -56,7 +56,7 @@ async def test_a_card_in_a_channel_tells_what_its_scope_covers(bounded):
     await bounded.grace.says(
         f"/velero backup create b1 --include-namespaces shop,{OTHERS} --cluster prod", "#shop-team"
     )
-    await bounded.sees("#shop-team", "backup create b1: Failed")
+    await bounded.sees("#shop-team", "Backup *b1* is *Failed*")
     await bounded.sees("#shop-team", "Backup b1 Failed", f"<@{bounded.grace.id}>")
     await bounded.quiet()
     assert OTHERS not in all_of(bounded, "#shop-team")
