@@ -173,9 +173,10 @@ def review_request() -> Rendered:
     return render_request(APPROVAL, replace(WAITING, state=State.SUCCEEDED, phase="Completed"), PLAN)
 
 
+NEXT_RUN = (NOW + timedelta(hours=17)).isoformat()
 EVENT_FACTS: Mapping[str, Mapping[str, Any]] = {
     "backup.completed": {**ENDED, "phase": "Completed", "schedule": "nightly"},
-    "backup.partially-failed": {**ENDED, "phase": "PartiallyFailed", "schedule": "nightly", "done": 118, "errors": 3},
+    "backup.partially-failed": {**ENDED, "phase": "PartiallyFailed", "schedule": "nightly", "done": 118, "errors": 3, "next_run": NEXT_RUN},
     "backup.failed": {
         "phase": "Failed", "schedule": "nightly", "namespaces": ["shop"], "none_good": True,
         "failure_reason": "dial tcp 10.0.4.7:9000: connection refused",
@@ -199,13 +200,13 @@ EVENT_FACTS: Mapping[str, Mapping[str, Any]] = {
     "schedule.skipped-as-asked": {"by": "grace", "message": "database migration"},
     "schedule.not-skipped": {"message": "Backup nightly-2 was created: the skip was removed outside Slack"},
     "schedule.missed": {
-        "message": "Storage location default was Unavailable; Velero doesn't retry the run.",
+        "message": "Storage location default was Unavailable; Velero doesn't retry the run.", "next_run": NEXT_RUN,
         "last_good": {"name": "nightly-20261130010012", "at": ago(hours=25)},
     },
     "schedule.no-good-backup": {"last_good": {"name": "nightly-20261127010012", "at": ago(days=4)}},
     "schedule.near-period": {"seconds": 3300},
     "schedule.good-again": {"backup": "nightly-20261201010007"},
-    "location.unavailable": {"message": "dial tcp 10.0.4.7:9000: connection refused", "since": ago(minutes=5)},
+    "location.unavailable": {"schedules": ["nightly", "weekly"], "message": "dial tcp 10.0.4.7:9000: connection refused", "since": ago(minutes=5)},
     "location.available": {"was_since": ago(hours=2), "since": NOW.isoformat()},
     "velero.silent": {"message": "", "since": ago(minutes=5)},
     "cluster.unreachable": {"message": "connection refused", "since": ago(minutes=5)},
@@ -218,8 +219,7 @@ EVENT_FACTS: Mapping[str, Mapping[str, Any]] = {
     "receiver.tested": {"message": "Test notification. No action needed."},
 }  # fmt: skip
 EVENT_EXTRA: Mapping[str, Mapping[str, Any]] = {
-    "backup.partially-failed": ERRORS | {"next_run": (NOW + timedelta(hours=17)).isoformat()},
-    "schedule.missed": {"next_run": (NOW + timedelta(hours=17)).isoformat()},
+    "backup.partially-failed": ERRORS,
     "restore.partially-failed": {"errors": ["Deployment shop/web: admission webhook denied the request"]},
 }
 OBJECTS = {
