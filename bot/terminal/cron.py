@@ -1,4 +1,4 @@
-"""`velero-chatops cron`: the next runs as Velero's server will compute them."""
+"""`velero-chatops cron`: prints the next runs of a cron expression, as the Velero server computes them."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ from velero.documents import MESSAGE_BOUNDS, BadDocument, read_json
 )
 @click.option("--timezone", "zone", default="UTC", help="Time zone of the Velero server.")
 @click.option("--from", "start", default=None, help="Start time (RFC 3339). Default: now.")
-@click.option("--count", type=int, default=5)
+@click.option("--count", type=int, default=5, show_default=True, help="Number of runs to print.")
 @click.option(
     "--batch", is_flag=True, help="Read one JSON request per line from standard input; print one JSON answer per line."
 )
 def COMMAND(expr: str | None, dialect: str, zone: str, start: str | None, count: int, *, batch: bool) -> None:  # noqa: N802
-    """Print the next runs of EXPR."""
+    """Print the next runs of a cron expression."""
     if batch:
-        answer_lines(lambda line: answer_line(_loaded(line)))
+        answer_lines(lambda line: answer_line(_parse_line(line)))
         return
     if expr is None:
         raise click.UsageError("EXPR is missing.")
     begin = start or datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    said = answer_line({"expr": expr, "server_tz": zone, "from": begin, "count": count, "dialect": dialect})
-    if "error" in said:
-        raise click.ClickException(str(said["error"]))
-    runs = said["next"]
+    answer = answer_line({"expr": expr, "server_tz": zone, "from": begin, "count": count, "dialect": dialect})
+    if "error" in answer:
+        raise click.ClickException(str(answer["error"]))
+    runs = answer["next"]
     print("\n".join(map(str, runs)) if isinstance(runs, list) and runs else "never")
 
 
-def _loaded(line: str) -> object:
+def _parse_line(line: str) -> object:
     try:
         return read_json(line, MESSAGE_BOUNDS)
     except BadDocument:

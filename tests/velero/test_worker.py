@@ -121,7 +121,7 @@ def test_a_walk_elsewhere_sees_what_a_walk_here_sees(tmp_path, large):
 
     with spooled(archive(OBJECTS), tmp_path) as packed:
         there = _visit("nightly", packed, walk(), UnpackLimits())
-    here = velero.artifacts.reader._shown(archive(OBJECTS), walk(), UnpackLimits())
+    here = velero.artifacts.reader._visit_objects(archive(OBJECTS), walk(), UnpackLimits())
     assert there.preview() == here.preview()
     assert len(there.taken) == len(OBJECTS)
 

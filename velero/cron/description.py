@@ -1,4 +1,4 @@
-"""A cron expression in plain English, the presets by name, and the traps that people fall into."""
+"""Describes a cron expression in plain English, names the presets, and finds common mistakes."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ PRESETS: Final[Mapping[str, str]] = {
     "weekly": "0 0 * * MON",
     "monthly": "0 0 1 * *",
 }
-"""As in KOTS: its week begins on Monday, that of `@weekly` on Sunday."""
+"""As in KOTS, where a week starts on Monday; `@weekly` starts it on Sunday."""
 
 _DAYS: Final = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
 _MONTHS: Final = (
     *("", "January", "February", "March", "April", "May", "June"),
     *("July", "August", "September", "October", "November", "December"),
 )
-_MOST_TIMES: Final = 6
+_MAX_LISTED_TIMES: Final = 6
 _ALL_MINUTES: Final = frozenset(range(60))
 _ALL_HOURS: Final = frozenset(range(24))
 _ALL_DATES: Final = frozenset(range(1, 32))
@@ -36,6 +36,8 @@ _ZONE: Final = re.compile(r"(?:CRON_)?TZ=(\S*) +(.*)", re.DOTALL)
 
 
 class Trap(Enum):
+    """Common mistakes. The values are data that other programs read."""
+
     WEEKDAY_SEVEN = "weekday 7"
     SIX_FIELDS = "six fields"
     WEEKLY_IS_SUNDAY = "@weekly is Sunday"
@@ -54,7 +56,7 @@ class TrapWarning:
 
 
 def describe(expr: str, dialect: Dialect = Dialect.ROBFIG) -> str:
-    """In words, as this dialect understands it. Raises CronError where the server would refuse it."""
+    """Describe the expression as this dialect reads it. Raises CronError where the server would refuse it."""
     schedule = parse(expr, "UTC", dialect)
     zone = _zone_words(expr)
     if schedule.every is not None:
@@ -65,9 +67,9 @@ def describe(expr: str, dialect: Dialect = Dialect.ROBFIG) -> str:
 
 
 def preset_name(expr: str) -> str | None:
-    """The name of the preset that this expression is."""
-    written = " ".join(expr.split()).upper()
-    return next((name for name, known in PRESETS.items() if known == written), None)
+    """Return the name of the preset with this expression."""
+    normalized = " ".join(expr.split()).upper()
+    return next((name for name, preset in PRESETS.items() if preset == normalized), None)
 
 
 def _zone_words(expr: str) -> str:
@@ -97,26 +99,26 @@ def _fields(fields: Fields) -> str:
 
 
 def _times(minutes: frozenset[int], hours: frozenset[int]) -> tuple[str, bool]:
-    """The words, and whether they say by themselves how often within a day."""
+    """Return the text, and whether it already says how often within a day."""
     if hours == _ALL_HOURS:
-        return _hourly(minutes, "  past every hour"), True
+        return _hourly(minutes, " past every hour"), True
     step = _step(hours, 24)
     if step and len(minutes) == 1 and len(hours) > 2:
         minute = min(minutes)
         return f"every {step} hours" + (f" at minute {minute}" if minute else ""), True
-    if len(minutes) * len(hours) <= _MOST_TIMES:
+    if len(minutes) * len(hours) <= _MAX_LISTED_TIMES:
         return _listed([f"{hour:02d}:{minute:02d}" for hour in sorted(hours) for minute in sorted(minutes)]), False
     return f"{_hourly(minutes, '')} during {_hour_spans(hours)}", True
 
 
-def _hourly(minutes: frozenset[int], of: str) -> str:
+def _hourly(minutes: frozenset[int], suffix: str) -> str:
     if minutes == _ALL_MINUTES:
         return "every minute"
     if minutes == {0}:
         return "every hour"
     if len(minutes) > 1 and (step := _step(minutes, 60)):
         return f"every {step} minutes"
-    return f"at {'minute' if len(minutes) == 1 else 'minutes'} {_span(minutes, str)}{of}"
+    return f"at {'minute' if len(minutes) == 1 else 'minutes'} {_span(minutes, str)}{suffix}"
 
 
 def _hour_spans(hours: frozenset[int]) -> str:
@@ -149,7 +151,7 @@ def _dates(dates: frozenset[int]) -> str:
 
 
 def _step(values: frozenset[int], size: int) -> int | None:
-    """The distance, where values are evenly spread from zero over the whole size."""
+    """Return the step between values that are evenly spread from zero over the whole size; else None."""
     step = size // len(values)
     return step if step > 1 and values == frozenset(range(0, size, step)) else None
 
@@ -183,22 +185,22 @@ def _ordinal(day: int) -> str:
 
 
 def find_traps(expr: str, dialect: Dialect) -> list[TrapWarning]:
-    """What is likely meant otherwise, also where the server refuses it: then it says what to write instead."""
+    """Return warnings about likely mistakes; if the server would refuse the expression, what to write instead."""
     found = _ZONE.match(expr)
     body = (found[2] if found else expr).strip()
-    warned = list(_refused(body, dialect))
+    warnings = list(_traps_of_refused(body, dialect))
     try:
         schedule = parse(expr, "UTC", dialect)
     except CronError:
-        return warned
-    return warned + list(_accepted(schedule, body))
+        return warnings
+    return warnings + list(_traps_of_accepted(schedule, body))
 
 
-def _refused(body: str, dialect: Dialect) -> Iterator[TrapWarning]:
+def _traps_of_refused(body: str, dialect: Dialect) -> Iterator[TrapWarning]:
     words = body.split()
     if body in {"@never", "@default"}:
-        mend = "pause the schedule instead" if body == "@never" else "write a cron expression"
-        yield TrapWarning(Trap.KOTS_WORD, f"Velero doesn't support `{body}` (KOTS does): {mend}.")
+        fix = "pause the schedule instead" if body == "@never" else "write a cron expression"
+        yield TrapWarning(Trap.KOTS_WORD, f"Velero doesn't support `{body}` (KOTS does): {fix}.")
     elif body.startswith("@") and body != body.lower() and not body.lower().startswith("@every"):
         yield TrapWarning(Trap.CAPITALS, f"Use lowercase: `{body.lower()}`.")
     elif len(words) == 6:
@@ -210,7 +212,7 @@ def _refused(body: str, dialect: Dialect) -> Iterator[TrapWarning]:
         yield TrapWarning(Trap.WEEKDAY_SEVEN, "Velero before 1.19 doesn't accept weekday 7. Use 0 or SUN for Sunday.")
 
 
-def _accepted(schedule: CronSchedule, body: str) -> Iterator[TrapWarning]:
+def _traps_of_accepted(schedule: CronSchedule, body: str) -> Iterator[TrapWarning]:
     if body == "@weekly":
         yield TrapWarning(
             Trap.WEEKLY_IS_SUNDAY,
@@ -224,21 +226,21 @@ def _accepted(schedule: CronSchedule, body: str) -> Iterator[TrapWarning]:
         yield TrapWarning(Trap.DRIFT, "`@every` counts from the start of the previous run, so the time of day drifts.")
     elif schedule.table is None:
         yield _never("The expression never matches")
-    elif barren := schedule.table.years_without_run:
+    elif years := schedule.table.years_without_run:
         yield _never(
-            "The expression matches no date in the next five years" if barren < 28 else "The expression matches no date"
+            "The expression matches no date in the next five years" if years < 28 else "The expression matches no date"
         )
-    elif both := _both_restricted(schedule.table.fields):
-        yield TrapWarning(Trap.DATE_AND_WEEKDAY, both)
+    elif text := _day_fields_text(schedule.table.fields):
+        yield TrapWarning(Trap.DATE_AND_WEEKDAY, text)
 
 
-def _never(what: str) -> TrapWarning:
+def _never(reason: str) -> TrapWarning:
     return TrapWarning(
-        Trap.NEVER, f"{what}. Velero treats such a schedule as always due and creates backups continuously."
+        Trap.NEVER, f"{reason}. Velero treats such a schedule as always due and creates backups continuously."
     )
 
 
-def _both_restricted(fields: Fields) -> str | None:
+def _day_fields_text(fields: Fields) -> str | None:
     if _values(fields.dom) == _ALL_DATES or _values(fields.dow) == _ALL_DAYS:
         return None
     if fields.gap_runs:

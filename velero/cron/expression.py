@@ -1,8 +1,9 @@
-"""When Velero's server will run a schedule, exactly as the server computes it.
+"""Parses a schedule's cron expression and computes its runs exactly as the Velero server does.
 
-Velero to 1.18 uses robfig/cron v3.0.1, from 1.19 on netresearch/go-cron v0.15: two dialects that differ in what they
-accept, in how day of month and day of week combine, and where clocks change. croniter agrees with neither of them on
-errors, `@every`, zones, `L` or clock changes, so that it serves as the yardstick of speed only (docs/adr/0003).
+Velero up to 1.18 uses robfig/cron v3.0.1, later versions use netresearch/go-cron v0.15. The two dialects differ in what
+they accept, in how day of month and day of week combine, and at clock changes. croniter agrees with neither on errors,
+`@every`, zones, `L` and clock changes, so it is used only to compare speed (docs/adr/0003). Error texts must stay those
+of the Go libraries: users find them in Velero's status and documentation.
 """
 
 from __future__ import annotations
@@ -37,12 +38,12 @@ _DESCRIPTORS: Final = {
     "@midnight": "0 0 * * *",
     "@hourly": "0 * * * *",
 }
-_NEVER: Final = frozenset({"@triggered", "@manual", "@none"})
+_NEVER_DESCRIPTORS: Final = frozenset({"@triggered", "@manual", "@none"})
 _ZONE_CHARS: Final = re.compile(r"[A-Za-z0-9/_+:-]")
 
 
 class CronError(UsageError, ValueError):
-    """The text is the Go library's own. `panic`: the parser crashes on it and Velero catches that."""
+    """An expression that Velero rejects. The text is the Go library's own; `panic` means that the library's parser crashes."""
 
     def __init__(self, text: str, *, panic: bool = False) -> None:
         super().__init__(text)
@@ -50,7 +51,7 @@ class CronError(UsageError, ValueError):
 
     @property
     def as_velero_says(self) -> str:
-        """What Velero writes into status.validationErrors of the Schedule."""
+        """The text that Velero writes to status.validationErrors of the Schedule."""
         if self.text == _EMPTY:
             return "Schedule must be a non-empty valid Cron expression"
         return f"invalid schedule: {self.text}"
@@ -61,7 +62,7 @@ _EMPTY: Final = "empty spec string"
 
 @dataclass(frozen=True, slots=True)
 class CronSchedule:
-    """A parsed expression in its zone. `every` is a fixed distance in seconds; with neither it never runs."""
+    """A parsed expression in its time zone. It has a `table`, or `every` in seconds; with neither, it never runs."""
 
     expr: str
     dialect: Dialect
@@ -70,28 +71,28 @@ class CronSchedule:
     every: int | None = None
 
     def next(self, after: datetime) -> datetime | None:
-        """The first run later than `after`, in UTC. None: never, which Velero takes for *due at any time*."""
-        return _moment(self.next_second((after - _EPOCH) // _ONE_SECOND))
+        """Return the first run later than `after`, in UTC. None means never, which Velero treats as always due."""
+        return _to_datetime(self.next_second((after - _EPOCH) // _ONE_SECOND))
 
     def next_second(self, after: int) -> int | None:
-        """The same in whole seconds since 1970: fractions of a second play no part."""
+        """Do the same in whole seconds since 1970."""
         if self.every is not None:
             return after + self.every
         return None if self.table is None else next_run(self.table, go_zone.zone_of(self.zone), after)
 
     def runs(self, after: datetime, count: int) -> list[datetime]:
-        """The next `count` runs; fewer where there are no more."""
-        found: list[datetime] = []
+        """Return the next `count` runs, or fewer if there are no more."""
+        runs: list[datetime] = []
         at: int | None = (after - _EPOCH) // _ONE_SECOND
-        while at is not None and len(found) < count:
+        while at is not None and len(runs) < count:
             at = self.next_second(at)
-            if (moment := _moment(at)) is None:
+            if (run := _to_datetime(at)) is None:
                 break
-            found.append(moment)
-        return found
+            runs.append(run)
+        return runs
 
 
-def _moment(at: int | None) -> datetime | None:
+def _to_datetime(at: int | None) -> datetime | None:
     if at is None:
         return None
     try:
@@ -101,7 +102,7 @@ def _moment(at: int | None) -> datetime | None:
 
 
 def dialect_for(version: str | None) -> Dialect:
-    """By the version a Velero server reports. Builds of its main branch are ahead; unknown is taken for a release."""
+    """Return the dialect of a Velero version. A build of `main` counts as newest, an unknown version as a 1.18 release."""
     if version is None:
         return Dialect.ROBFIG
     if found := _VERSION.match(version.strip()):
@@ -110,7 +111,7 @@ def dialect_for(version: str | None) -> Dialect:
 
 
 def parse(expr: str, server_zone: str | ZoneInfo, dialect: Dialect) -> CronSchedule:
-    """Read `spec.schedule` as a server in this zone would."""
+    """Parse `spec.schedule` as a server in this zone does. Raises CronError."""
     text = expr.encode(errors="replace").decode()
     try:
         server = server_zone if isinstance(server_zone, ZoneInfo) else go_zone.load_zone(server_zone)
@@ -121,7 +122,7 @@ def parse(expr: str, server_zone: str | ZoneInfo, dialect: Dialect) -> CronSched
 
 
 def _zone(text: str, dialect: Dialect) -> tuple[ZoneInfo | None, str]:
-    """What `CRON_TZ=` says, and the rest. None: the server's own zone."""
+    """Return the zone of `CRON_TZ=` (None: the server's zone), and the rest of the text."""
     if not text:
         raise CronError(_EMPTY)
     if dialect is Dialect.NETRESEARCH and (size := len(text.encode())) > MAX_EXPRESSION_BYTES:
@@ -145,8 +146,8 @@ def _netresearch_zone(name: str, text: str, rest: str, *, blank: str) -> tuple[Z
         raise CronError(f"missing fields after timezone in spec {quote(text)}")
     if len(name) >= 2 and name[0] == name[-1] and name[0] in "\"'":
         name = name[1:-1]
-    if fault := _zone_fault(name):
-        raise CronError(f"invalid timezone {quote(name)}: {fault}")
+    if reason := _zone_error(name):
+        raise CronError(f"invalid timezone {quote(name)}: {reason}")
     try:
         zone = go_zone.load_zone(name)
     except GoError as error:
@@ -156,7 +157,7 @@ def _netresearch_zone(name: str, text: str, rest: str, *, blank: str) -> tuple[Z
     return zone, remaining
 
 
-def _zone_fault(name: str) -> str | None:
+def _zone_error(name: str) -> str | None:
     if not name:
         return "empty timezone string"
     if len(name.encode()) > 64:
@@ -176,7 +177,7 @@ def _schedule(expr: str, rest: str, zone: ZoneInfo, dialect: Dialect) -> CronSch
         return CronSchedule(expr, dialect, zone, table=build_timetable(parse_fields(plain.split(), dialect)))
     if rest.startswith("@every "):
         return CronSchedule(expr, dialect, zone, every=_every(rest, dialect))
-    if dialect is Dialect.NETRESEARCH and rest in _NEVER:
+    if dialect is Dialect.NETRESEARCH and rest in _NEVER_DESCRIPTORS:
         return CronSchedule(expr, dialect, zone)
     shown = quote(rest) if dialect is Dialect.NETRESEARCH else rest
     raise CronError(f"unrecognized descriptor: {shown}")

@@ -1,6 +1,6 @@
-"""The five fields of a cron expression as bit sets, in both dialects, with the libraries' own words for what is wrong.
+"""Parses the five fields of a cron expression to bit sets, in both dialects, with the error texts of the Go libraries.
 
-Velero to 1.18 reads them with robfig/cron v3.0.1, from 1.19 on with netresearch/go-cron v0.15.
+Velero up to 1.18 uses robfig/cron v3.0.1, later versions use netresearch/go-cron v0.15.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import Final
 
 from velero.cron.go_text import GoError, atoi, fold, quote
 
-_WORD: Final = (1 << 64) - 1
+_UINT64_MASK: Final = (1 << 64) - 1
 _STAR: Final = 1 << 63
-"""Set where a field was left open; a step makes it restricted again."""
+"""Set if a field contains `*`; a step above 1 clears it."""
 
 
 class Dialect(Enum):
@@ -41,7 +41,7 @@ DOW_TO_SEVEN: Final = Bounds(0, 7, DOW.names)
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """Bits by value. `either`: a day matches by date or by weekday, else it has to match both."""
+    """One bit per value. With `either`, a day matches by date or by weekday; otherwise both must match."""
 
     minute: int
     hour: int
@@ -50,7 +50,7 @@ class Fields:
     dow: int
     either: bool = False
     gap_runs: bool = False
-    """A run whose hour a clock change leaves out happens right after the gap."""
+    """A run in an hour that a clock change skips happens right after the gap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +104,8 @@ def _check(span: _Range, step: int, bounds: Bounds, shown: str, dialect: Dialect
         return
     if step == 0:
         raise GoError(f"step of range must be a positive number: {shown}")
-    around = bounds.high - bounds.low + 1 if span.start > span.end else 0
-    size = (span.end - span.start + 1 + around) & _WORD  # unsigned in Go: a start far beyond the field wraps
+    wrap = bounds.high - bounds.low + 1 if span.start > span.end else 0
+    size = (span.end - span.start + 1 + wrap) & _UINT64_MASK  # unsigned in Go: a start far beyond the field wraps
     if step > 1 and step >= size:
         raise GoError(f"step ({step}) must be less than range size ({size}): {shown}")
 
@@ -166,7 +166,7 @@ def _plain(bits: int) -> int:
 
 
 def parse_fields(words: list[str], dialect: Dialect) -> Fields:
-    """Five words to bits; the first fault in the library's own order of looking."""
+    """Parse five words. Raises GoError with the first error, in the order of the library's checks."""
     if len(words) != 5:
         raise GoError(f"expected exactly 5 fields, found {len(words)}: [{' '.join(words)}]")
     minute, hour, dom, month, dow = words

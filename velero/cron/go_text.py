@@ -1,4 +1,4 @@
-"""How Go reads and writes text: what a Velero server accepts and the words of its errors depend on it."""
+"""Go's functions for text, as far as Velero's parsing of schedules and its error texts depend on them."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _INT_MAX: Final = (1 << 63) - 1
 
 
 class GoError(ValueError):
-    """Go's own words for what is wrong."""
+    """An error with Go's own text."""
 
 
 def fields(text: str) -> list[str]:
-    """strings.Fields; Python's split() has other ideas of a blank (\\x1c to \\x1f)."""
+    """strings.Fields; Python's split() also splits at \\x1c to \\x1f."""
     return [word for word in _BLANKS.split(text) if word]
 
 
@@ -38,7 +38,7 @@ def trim(text: str) -> str:
 
 
 def fold(text: str) -> str:
-    """strings.ToLower letter by letter, where Python makes two letters of the Turkish capital."""
+    """strings.ToLower, letter by letter: Python turns the Turkish capital İ into two letters."""
     return text.replace("İ", "i").lower()
 
 
@@ -76,7 +76,7 @@ def atoi(text: str) -> int:
 
 
 def _time_quote(text: str) -> str:
-    """The time package quotes by itself: every byte outside ASCII as \\x."""
+    """Quote as the time package does: every byte outside ASCII as \\x."""
     out: list[str] = []
     for char in text:
         if char >= "\x80" or char < " ":

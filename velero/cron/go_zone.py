@@ -1,4 +1,9 @@
-"""A time zone as Go's time package sees one: which instant a wall clock means where clocks change, and where they do."""
+"""Time zones with the rules of Go's time package: which instant a wall-clock time means around a clock change.
+
+ZoneInfo answers one instant at a time; a search for runs needs millions. So a zone remembers its offsets and clock
+changes per mean year, found by probing. Results must equal Go's, including where a wall-clock time is skipped or happens
+twice: Velero starts a backup then or it doesn't.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +20,7 @@ from velero.cron.go_text import GoError
 
 DAY: Final = 86_400
 EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
-_SPAN: Final = 31_556_952  # a mean year: the unit in which clock changes are looked for and remembered
+_SPAN: Final = 31_556_952  # a mean year: clock changes are searched and cached per such span
 _PROBE: Final = 5 * DAY  # no zone has changed its clocks twice within five days
 _FIRST: Final = (date(2, 1, 1).toordinal() - EPOCH_DAY) * DAY
 _LAST: Final = (date(9998, 12, 31).toordinal() - EPOCH_DAY) * DAY
@@ -33,7 +38,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class _Span:
-    """One mean year: offsets by their starts, and the local days that a change touches."""
+    """One mean year: the offsets with their starts, and the local days that a clock change affects."""
 
     starts: tuple[int, ...]
     offsets: tuple[int, ...]
@@ -47,9 +52,9 @@ class Zone:
     _spans: dict[int, _Span] = field(default_factory=dict)
 
     def lookup(self, at: int) -> tuple[int, int, int]:
-        """The offset at an instant, and from when until when it is known to hold."""
+        """Return the offset at an instant, and the start and end of the time for which it is known."""
         number = at // _SPAN
-        span = self._spans.get(number) or self._learn(number)
+        span = self._spans.get(number) or self._load_span(number)
         if len(span.starts) == 1:
             return span.offsets[0], number * _SPAN, number * _SPAN + _SPAN
         index = bisect_right(span.starts, at) - 1
@@ -57,7 +62,7 @@ class Zone:
         return span.offsets[index], span.starts[index], end
 
     def instant(self, day: int, second: int) -> int:
-        """Go's time.Date: a wall clock that is left out or happens twice gets the offset that Go happens to choose."""
+        """Go's time.Date: a wall-clock time that is skipped or happens twice gets the offset that Go chooses."""
         wall = day * DAY + second
         offset, start, end = self.lookup(wall)
         if not offset:
@@ -67,41 +72,41 @@ class Zone:
         return wall - offset
 
     def is_plain(self, first: int, last: int) -> bool:
-        """No clock change on either day, nor at a midnight between them."""
-        span = self._of_day(first)
-        end = span if last * DAY // _SPAN == first * DAY // _SPAN else self._of_day(last)
+        """Tell whether neither day has a clock change, and no midnight between them is affected by one."""
+        span = self._span_of_day(first)
+        end = span if last * DAY // _SPAN == first * DAY // _SPAN else self._span_of_day(last)
         if first in span.changed_days or last in end.changed_days:
             return False
         return not self.lacks_midnights(first, last)
 
     def lacks_midnights(self, first: int, last: int) -> bool:
-        """Whether some midnight of these days is left out, happens twice or lies next to a change."""
+        """Tell whether a midnight of these days is skipped, happens twice or is close to a clock change."""
         return any(first <= day <= last for day in self._broken(first, last))
 
     def changes(self, first: int, last: int) -> Iterator[Change]:
-        """Clock changes in [first, last), by instants."""
+        """Yield the clock changes in [first, last), in order."""
         for number in range(first // _SPAN, last // _SPAN + 1):
-            span = self._spans.get(number) or self._learn(number)
+            span = self._spans.get(number) or self._load_span(number)
             for at, before, after in zip(span.starts[1:], span.offsets, span.offsets[1:], strict=False):
                 if first <= at < last:
                     yield Change(at, before, after)
 
     def _broken(self, first: int, last: int) -> Iterator[int]:
         for number in range(first * DAY // _SPAN, last * DAY // _SPAN + 1):
-            yield from (self._spans.get(number) or self._learn(number)).broken_midnights
+            yield from (self._spans.get(number) or self._load_span(number)).broken_midnights
 
-    def _of_day(self, day: int) -> _Span:
+    def _span_of_day(self, day: int) -> _Span:
         number = day * DAY // _SPAN
-        return self._spans.get(number) or self._learn(number)
+        return self._spans.get(number) or self._load_span(number)
 
-    def _learn(self, number: int) -> _Span:
+    def _load_span(self, number: int) -> _Span:
         start, end = number * _SPAN, (number + 1) * _SPAN
         found = tuple(_probe(self.info, start - 3 * DAY, end + 3 * DAY))
         inside = [change for change in found if start < change.at < end]
         span = _Span(
             starts=(start, *(change.at for change in inside)),
             offsets=(_offset(self.info, start), *(change.after for change in inside)),
-            changed_days=frozenset(day for change in found for day in _touched(change)),
+            changed_days=frozenset(day for change in found for day in _affected_days(change)),
             broken_midnights=tuple(day for change in found for day in _broken_midnights(change)),
         )
         self._spans[number] = span
@@ -130,14 +135,14 @@ def _narrow(info: ZoneInfo, low: int, high: int) -> int:
     return high
 
 
-def _touched(change: Change) -> Iterator[int]:
+def _affected_days(change: Change) -> Iterator[int]:
     walls = (change.at + change.before, change.at + change.after)
     yield from range((min(walls) - _NEAR_MIDNIGHT) // DAY, (max(walls) + _NEAR_MIDNIGHT) // DAY + 1)
 
 
 def _broken_midnights(change: Change) -> Iterator[int]:
-    """Days whose midnight is left out, happens twice or is close enough to a change to be stepped over."""
-    days = tuple(_touched(change))
+    """Return days whose midnight is skipped, happens twice or is so close to a change that a search can step over it."""
+    days = tuple(_affected_days(change))
     return iter(days if len(days) > 1 else ())
 
 
@@ -147,7 +152,7 @@ def zone_of(info: ZoneInfo) -> Zone:
 
 
 def load_zone(name: str) -> ZoneInfo | None:
-    """time.LoadLocation: the empty name is UTC; None is the zone of the server itself."""
+    """time.LoadLocation: the empty name is UTC; None is the server's own zone. Raises GoError."""
     if name in {"", "UTC"}:
         return ZoneInfo("UTC")
     if name == "Local":
@@ -155,18 +160,18 @@ def load_zone(name: str) -> ZoneInfo | None:
     if ".." in name or name[0] in "/\\":
         raise GoError("time: invalid location name")
     path = PurePosixPath(name)
-    if (fault := _path_fault(name, path)) is not None:
-        raise GoError(fault)
+    if (reason := _path_error(name, path)) is not None:
+        raise GoError(reason)
     try:
         return ZoneInfo(str(path))
     except ZoneInfoNotFoundError as error:
         raise GoError(f"unknown time zone {name}") from error
-    except (ValueError, OSError) as error:  # files beside the zones: tables, lists of leap seconds
+    except (ValueError, OSError) as error:  # other files in the same directory: tables, lists of leap seconds
         raise GoError("malformed time zone information") from error
 
 
-def _path_fault(name: str, path: PurePosixPath) -> str | None:
-    """A zone is a file to Go: what the server's file system answers to a name that cannot be one."""
+def _path_error(name: str, path: PurePosixPath) -> str | None:
+    """Return the file-system error that Go gets for a name that isn't a zone file."""
     if "\x00" in name:
         return "invalid argument"
     if any(len(part.encode()) > 255 for part in path.parts):

@@ -1,4 +1,4 @@
-"""One question about an expression in, one answer out: the batch mode of `velero-chatops cron`."""
+"""The batch mode of `velero-chatops cron`: one JSON request about an expression gives one JSON answer."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ _INSTANT: Final = re.compile(r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}:\d{2})(?:\.(
 
 
 class _BadLineError(ValueError):
-    """What is wrong with the question itself."""
+    """The request itself is invalid; the message says why."""
 
 
 def answer_line(request: object, now: datetime | None = None) -> dict[str, object]:
-    """`next`, `no_next` or `error`, whatever the line holds. `now` stands in for a missing `from`."""
+    """Answer with `next`, `no_next` or `error`; never raises. `now` replaces a missing `from`."""
     try:
         if not isinstance(request, Mapping):
             raise _BadLineError(f"each line must be a JSON object, not {_kind(request)}")
         schedule = _schedule(request)
         runs = schedule.runs(_from(request, now), _count(request))
     except CronError as error:
-        return {"error": _words(error, request)}
+        return {"error": _error_text(error, request)}
     except _BadLineError as error:
         return {"error": str(error)}
-    return {"next": [_z(run) for run in runs]} if runs else {"next": [], "no_next": True}
+    return {"next": [_format_time(run) for run in runs]} if runs else {"next": [], "no_next": True}
 
 
-def _words(error: CronError, request: object) -> str:
+def _error_text(error: CronError, request: object) -> str:
     if isinstance(request, Mapping) and request.get("expr") == "":
-        return "EMPTY"  # Velero never shows an empty expression to the library
+        return "EMPTY"  # Velero never passes an empty expression to the library
     return f"PANIC: {error}" if error.panic else str(error)
 
 
@@ -63,7 +63,7 @@ def _count(request: Mapping[object, object]) -> int:
     if isinstance(count, bool) or not isinstance(count, int):
         raise _BadLineError(f"count must be a whole number, not {_kind(count)}")
     if not 1 <= count <= MAX_RUNS:
-        raise _BadLineError(f"count has to be 1 to {MAX_RUNS}, not {count if abs(count) < 10**12 else 'that'}")
+        raise _BadLineError(f"count must be from 1 to {MAX_RUNS}, not {count if abs(count) < 10**12 else 'that'}")
     return count
 
 
@@ -85,5 +85,5 @@ def _kind(value: object) -> str:
     return names.get(type(value), "a list" if isinstance(value, list) else "an object")
 
 
-def _z(run: datetime) -> str:
+def _format_time(run: datetime) -> str:
     return run.isoformat(timespec="seconds").replace("+00:00", "Z")

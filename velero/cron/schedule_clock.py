@@ -1,8 +1,8 @@
-"""Velero's arithmetic of schedules (schedule_controller, getNextRunTime): what is due, what comes, what was passed.
+"""Computes due, next and past runs of a schedule as Velero does (schedule_controller, getNextRunTime).
 
-The server looks once a minute, counted from its own start, so a run is up to sixty seconds late. It does not catch up:
-after an outage one late run happens, then the cadence goes on. `@every` counts from the real start of the last run and
-so drifts: its coming times are the earliest ones.
+The server checks schedules once a minute, counted from its own start, so a run is up to 60 seconds late. It doesn't catch
+up: after an outage one late run happens, then the usual times follow. `@every` counts from the actual start of the last
+run, so it drifts, and its next times are the earliest possible ones.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from velero.cron.expression import CronSchedule
 CHECK_INTERVAL: Final = timedelta(seconds=60)
 _SECOND: Final = timedelta(seconds=1)
 _FARTHEST: Final = timedelta(days=5 * 366)
-"""The libraries look no further ahead, so nothing further back can matter."""
+"""The libraries search no further ahead, so nothing further back matters."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScheduleTimes:
-    """What the controller counts from: metadata.creationTimestamp, status.lastBackup, status.lastSkipped."""
+    """The times that the controller counts from: creationTimestamp, status.lastBackup, status.lastSkipped."""
 
     created: datetime
     last_backup: datetime | None = None
@@ -39,13 +39,13 @@ class ScheduleTimes:
 
 class DueReason(Enum):
     DUE = "the next run has passed"
-    NOT_YET = "the next run lies ahead"
-    ALWAYS = "it matches no time, which Velero treats as always due"
+    NOT_YET = "the next run is in the future"
+    ALWAYS = "the expression matches no time, which Velero treats as always due"
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """`at` is the occurrence the controller waits for, or would make up for at its next look."""
+    """`at` is the run that the controller waits for, or starts late at its next check."""
 
     reason: DueReason
     at: datetime | None
@@ -55,19 +55,19 @@ class Due:
 
 
 def next_expected(schedule: CronSchedule, marks: ScheduleTimes) -> datetime | None:
-    """The run that the controller waits for. May be past: then it starts at the next look. None: see Why.ALWAYS."""
+    """Return the run that the controller waits for. May be past: then it starts at the next look. None: see Why.ALWAYS."""
     return schedule.next(marks.base)
 
 
 def check_due(schedule: CronSchedule, marks: ScheduleTimes, now: datetime) -> Due:
-    """Strictly later, as the controller compares."""
+    """Tell whether a run is due: `now` must be strictly later, as in the controller."""
     if (at := next_expected(schedule, marks)) is None:
         return Due(DueReason.ALWAYS, None)
     return Due(DueReason.DUE if now > at else DueReason.NOT_YET, at)
 
 
 def next_check_after(at: datetime, server_started: datetime) -> datetime:
-    """The server's first look later than `at`: when a run that is due at `at` really starts."""
+    """Return the server's first check later than `at`, which is when a run due at `at` actually starts."""
     if at < server_started:
         return server_started
     return server_started + ((at - server_started) // CHECK_INTERVAL + 1) * CHECK_INTERVAL
@@ -84,7 +84,7 @@ def start_window(at: datetime, server_started: datetime | None = None) -> tuple[
 def next_runs(
     schedule: CronSchedule, base: datetime, horizon: datetime | None, now: datetime, n: int
 ) -> list[datetime]:
-    """The next `n` real runs after now: nothing up to the horizon. A run that is overdue is not among them (see due)."""
+    """Return the next `n` runs after now that aren't skipped by the horizon; an overdue run isn't included (see `check_due`)."""
     start = base if horizon is None else max(base, horizon)
     first = schedule.next(start)
     return schedule.runs(start if first is not None and first > now else max(start, now), n)
@@ -93,8 +93,9 @@ def next_runs(
 def skip_until(
     schedule: CronSchedule, base: datetime, now: datetime, n: int, *, horizon: datetime | None = None
 ) -> datetime | None:
-    """The horizon that skips the next `n` runs. Counted from now, so that asking twice skips once;
-    with the horizon in force it extends that one.
+    """Return the horizon that skips the next `n` runs, counted from now, so that a repetition skips nothing more.
+
+    With `horizon`, the current one, the result skips `n` more runs than that.
     """
     runs = next_runs(schedule, base, horizon, now, n)
     return runs[n - 1] if 0 < n <= len(runs) else None
@@ -103,37 +104,37 @@ def skip_until(
 def skipped_runs(
     schedule: CronSchedule, base: datetime, horizon: datetime, now: datetime, limit: int = 100
 ) -> list[datetime]:
-    """The coming occurrences that a horizon suppresses, at most `limit`."""
+    """Return the next runs that a horizon skips, at most `limit`."""
     return [run for run in next_runs(schedule, base, None, now, limit) if run <= horizon]
 
 
 def last_due_before(schedule: CronSchedule, base: datetime, now: datetime) -> datetime | None:
-    """The last occurrence later than `base` that is not later than now. For taking back a skip, and for misses."""
+    """Return the last run after `base` up to now: for cancelling a skip, and to find missed runs."""
     first = schedule.next(base)
     if first is None or first > now:
         return None
     if schedule.every is not None:
         every = timedelta(seconds=schedule.every)
         return first + (now - first) // every * every
-    base, now = base.astimezone(UTC), now.astimezone(UTC)  # sums in a zone would move wall clocks
-    low, high = _around(schedule, max(base, now - _FARTHEST), now)
+    base, now = base.astimezone(UTC), now.astimezone(UTC)  # arithmetic in a local zone would shift wall-clock times
+    low, high = _bracket(schedule, max(base, now - _FARTHEST), now)
     while high - low > _SECOND:
         middle = low + (high - low) / 2
-        low, high = (middle, high) if _passed(schedule, middle, now) else (low, middle)
+        low, high = (middle, high) if _has_run_between(schedule, middle, now) else (low, middle)
     run = schedule.next(low)
     return run if run is not None and run <= now else first
 
 
-def _passed(schedule: CronSchedule, after: datetime, now: datetime) -> bool:
+def _has_run_between(schedule: CronSchedule, after: datetime, now: datetime) -> bool:
     run = schedule.next(after)
     return run is not None and run <= now
 
 
-def _around(schedule: CronSchedule, earliest: datetime, now: datetime) -> tuple[datetime, datetime]:
-    """An instant with an occurrence between it and now, and a later one without."""
+def _bracket(schedule: CronSchedule, earliest: datetime, now: datetime) -> tuple[datetime, datetime]:
+    """Return an instant with a run between it and now, and a later instant without one."""
     high, back = now, CHECK_INTERVAL
     while (low := now - back) > earliest:
-        if _passed(schedule, low, now):
+        if _has_run_between(schedule, low, now):
             return low, high
         high, back = low, back * 2
     return earliest, high

@@ -1,8 +1,8 @@
-"""The next run of five fields. Two ways that agree: a jump by calendar, and the libraries' own walk.
+"""Finds the next run of five cron fields, in two ways that agree: a jump by calendar, and the libraries' own walk.
 
-The jump answers nearly every question: bit sets by field, the matching days of a month as one integer.
-The walk repeats the libraries' loops step by step, oddities included. It is taken where clocks change on the way,
-because what happens there follows from the order of those steps and from nothing else.
+The jump answers nearly every search: bit sets per field, and the matching days of a month as one integer. The walk repeats
+the loops of the Go libraries step by step, including their oddities. It is used if clocks change on the way, because the
+result there depends only on the order of those steps. Both must give the libraries' results, even the surprising ones.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from velero.cron.fields import Fields
 from velero.cron.go_zone import DAY, EPOCH_DAY, Zone
 
 SEARCH_YEARS: Final = 5
-"""Both libraries give up after the fifth year."""
+"""Both libraries stop after the fifth year."""
 
-_ROUNDS: Final = 20_000
-"""More than a walk of five years needs."""
-_STANDSTILLS: Final = 50
-"""More midnights than five years can lack."""
+_MAX_WALK_ROUNDS: Final = 20_000
+"""More than a walk over five years needs."""
+_MAX_STANDSTILLS: Final = 50
+"""More than the midnights that a zone can skip in five years."""
 
 _MONTH_LENGTHS: Final = (0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
 def _first_of(year: int, month: int) -> int:
-    """Day number of the first; `month` may be 13. Beyond year 9999 there is no calendar: ValueError."""
+    """Return the day number of the first of a month; `month` may be 13. Raises ValueError after year 9999."""
     return date(year + (month - 1) // 12, (month - 1) % 12 + 1, 1).toordinal() - EPOCH_DAY
 
 
@@ -47,12 +47,12 @@ class Timetable:
 
     @property
     def years_without_run(self) -> int:
-        """In how many years of 28, which have every kind of year, a search finds nothing. All of them: it never runs."""
+        """The number of years, of 28 that cover every calendar, from which a search finds no run. 28 means never."""
         starts = (date(year, 1, 1).toordinal() - EPOCH_DAY for year in range(2000, 2028))
         return sum(1 for start in starts if not self.seconds_of_day or self.first_day(start) is None)
 
     def first_day(self, day: int) -> int | None:
-        """The first matching day from `day` on, within the years the libraries look at."""
+        """Return the first matching day from `day` on, within the years that the libraries search."""
         start = date.fromordinal(day + EPOCH_DAY)
         year, month, skip = start.year, start.month, start.day
         limit = year + SEARCH_YEARS
@@ -78,13 +78,13 @@ def build_timetable(fields: Fields) -> Timetable:
 
 
 def _pattern(fields: Fields, first: int) -> int:
-    """Days of a month that begins on weekday `first`, Sunday 0."""
+    """Return the matching days, as bits, of a month that begins on weekday `first` (Sunday is 0)."""
     weekdays = sum(1 << day for day in range(1, 32) if fields.dow >> (first + day - 1) % 7 & 1)
     return (fields.dom | weekdays if fields.either else fields.dom & weekdays) & ~1
 
 
 def next_run(table: Timetable, zone: Zone, after: int) -> int | None:
-    """The first run later than `after`; both in seconds since 1970 UTC. None: there is none in five years."""
+    """Return the first run later than `after`, both in seconds since 1970 UTC; None if there is none in five years."""
     moments = table.seconds_of_day
     if not moments:
         return None
@@ -92,43 +92,43 @@ def next_run(table: Timetable, zone: Zone, after: int) -> int | None:
     offset = zone.lookup(now)[0]
     today, second = divmod(now + offset, DAY)
     try:
-        # A run of today has to be later than the second before; one of a later day is the first of that day.
+        # A run today must be later than `after`; on a later day it is the first run of that day.
         day = table.first_day(today)
         later = bisect_right(moments, second - 1)
         if day == today and later == len(moments):
-            day = _from_tomorrow(table, today)
+            day = _first_day_after(table, today)
         if day is None:
-            return _unheard_of(table, zone, today, now)
+            return _find_without_date(table, zone, today, now)
         moment = moments[later] if day == today else moments[0]
-        if zone.is_plain(_start_of_way(table, today, day), day) and zone.is_plain(today, day):
+        if zone.is_plain(_start_of_walk(table, today, day), day) and zone.is_plain(today, day):
             return day * DAY + moment - zone.lookup(day * DAY + moment - offset)[0]
         try:
             return _Walk(table, zone, now).run()
-        except _AstrayError:
-            return _astray(table, zone, day, after)
-    except (ValueError, OverflowError):  # beyond the calendar's last year
+        except _EndlessWalkError:
+            return _find_by_calendar(table, zone, day, after)
+    except (ValueError, OverflowError):  # after the last year of the calendar
         return None
 
 
-def _from_tomorrow(table: Timetable, today: int) -> int | None:
-    """The years are counted from today, also where the search goes on tomorrow, in another year."""
+def _first_day_after(table: Timetable, today: int) -> int | None:
+    """Search from tomorrow, but count the years from today, which may be in the year before."""
     day = table.first_day(today + 1)
     year = date.fromordinal(today + EPOCH_DAY).year
     return day if day is None or date.fromordinal(day + EPOCH_DAY).year <= year + SEARCH_YEARS else None
 
 
-def _unheard_of(table: Timetable, zone: Zone, today: int, now: int) -> int | None:
-    """A date that never comes; yet the walk can stumble over a midnight that a zone lacks, into a day it did not check."""
+def _find_without_date(table: Timetable, zone: Zone, today: int, now: int) -> int | None:
+    """Walk, although no date matches: at a midnight that a zone skips, the libraries can reach a day they didn't check."""
     if zone.is_plain(today, today) and not zone.lacks_midnights(today, today + (SEARCH_YEARS + 1) * 366):
         return None
     try:
         return _Walk(table, zone, now).run()
-    except _AstrayError:
+    except _EndlessWalkError:
         return None
 
 
-def _astray(table: Timetable, zone: Zone, first: int, after: int) -> int | None:
-    """Where the libraries never come back: the plain calendar, always onwards."""
+def _find_by_calendar(table: Timetable, zone: Zone, first: int, after: int) -> int | None:
+    """Find the run by calendar alone, where the libraries would loop for ever."""
     day: int | None = first
     while day is not None:
         if (run := zone.instant(day, table.seconds_of_day[0])) > after:
@@ -137,20 +137,20 @@ def _astray(table: Timetable, zone: Zone, first: int, after: int) -> int | None:
     return None
 
 
-def _start_of_way(table: Timetable, today: int, day: int) -> int:
-    """The walk goes back to the first of a month that does not match before it goes on."""
+def _start_of_walk(table: Timetable, today: int, day: int) -> int:
+    """Return where the walk starts: if the month doesn't match, it first goes back to the first of the month."""
     if day == today:
         return today
     start = date.fromordinal(today + EPOCH_DAY)
     return today if table.fields.month >> start.month & 1 else today - start.day + 1
 
 
-class _AstrayError(Exception):
-    """The libraries never come back from a day that a zone left out altogether (Samoa, 30 December 2011)."""
+class _EndlessWalkError(Exception):
+    """The libraries loop for ever at a day that a zone skipped completely (Samoa, 30 December 2011)."""
 
 
 class _Walk:
-    """One search as the libraries make it: an instant, and whether something was already counted up."""
+    """One search as the libraries do it. `moved` is their flag that a field has already been advanced."""
 
     def __init__(self, table: Timetable, zone: Zone, now: int) -> None:
         self.table = table
@@ -161,12 +161,12 @@ class _Walk:
 
     def run(self) -> int | None:
         limit = self._date().year + SEARCH_YEARS
-        for _ in range(_ROUNDS):
+        for _ in range(_MAX_WALK_ROUNDS):
             if self._date().year > limit:
                 return None
             if not (self._month() or self._day() or self._hour() or self._minute() or self._second()):
                 return self.now
-        raise _AstrayError
+        raise _EndlessWalkError
 
     def _wall(self) -> tuple[int, int]:
         return divmod(self.now + self.zone.lookup(self.now)[0], DAY)
@@ -209,8 +209,8 @@ class _Walk:
                 return True
             if self._wall()[0] <= day:
                 self.stuck += 1
-            if self.stuck > _STANDSTILLS:
-                raise _AstrayError
+            if self.stuck > _MAX_STANDSTILLS:
+                raise _EndlessWalkError
         return False
 
     def _hour(self) -> bool:
@@ -243,6 +243,6 @@ class _Walk:
         if not (second := self._second_of_hour() % 60):
             return False
         self.now += 60 - second
-        if not self.table.fields.gap_runs:  # only the older library remembers it
+        if not self.table.fields.gap_runs:  # only the older library sets its flag here
             self.moved = True
         return True

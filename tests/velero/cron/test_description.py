@@ -20,8 +20,8 @@ from velero.cron.expression import CronError, Dialect
         ("30 2,14 * * *", "every day at 02:30 and 14:30"),
         ("0 */6 * * *", "every 6 hours"),
         ("15 */6 * * 1", "every 6 hours at minute 15, every Monday"),
-        ("*/15 8-18 * * 1-5", "every 15 minutes in the hours 8 to 18, on Monday to Friday"),
-        ("0-29 7 * * *", "at minutes 0 to 29 in the hour 7"),
+        ("*/15 8-18 * * 1-5", "every 15 minutes during hours 8 to 18, on Monday to Friday"),
+        ("0-29 7 * * *", "at minutes 0 to 29 during hour 7"),
         ("0 0 * * 0", "every Sunday at 00:00"),
         ("0 0 * * MON-FRI", "on Monday to Friday at 00:00"),
         ("0 9 * jun 1,3", "on Monday and Wednesday in June at 09:00"),
@@ -56,7 +56,7 @@ def test_the_same_expression_means_different_days(dialect, words):
     assert describe("0 0 13 * 5", dialect) == words
 
 
-def test_in_words_of_what_only_the_newer_server_reads():
+def test_expressions_that_only_the_newer_server_accepts():
     assert describe("0 22-1 * * FRI-MON", Dialect.NETRESEARCH) == (
         "on Sunday, Monday, Friday and Saturday at 00:00, 01:00, 22:00 and 23:00"
     )
@@ -64,7 +64,7 @@ def test_in_words_of_what_only_the_newer_server_reads():
     assert describe("0 0 , * 1", Dialect.NETRESEARCH) == "never: the expression matches no time"
 
 
-def test_what_the_server_refuses_has_no_words():
+def test_an_expression_that_the_server_refuses_has_no_description():
     with pytest.raises(CronError, match="found 6"):
         describe("0 0 2 * * *")
 
@@ -83,7 +83,7 @@ def test_presets(name, words):
     assert preset_name(PRESETS[name]) == name
 
 
-def test_a_preset_is_known_however_it_is_written():
+def test_a_preset_is_recognized_in_any_spelling():
     assert preset_name(" 0 0  * * mon") == "weekly"
     assert preset_name("0 0 * * 2") is None
 
@@ -91,26 +91,26 @@ def test_a_preset_is_known_however_it_is_written():
 @pytest.mark.parametrize(
     ("expr", "dialect", "trap", "says"),
     [
-        ("0 0 * * 7", Dialect.ROBFIG, Trap.WEEKDAY_SEVEN, "Sunday is 0"),
-        ("0 0 * * 1,7", Dialect.ROBFIG, Trap.WEEKDAY_SEVEN, "Sunday is 0"),
-        ("CRON_TZ=Asia/Tokyo 0 0 * * 5-7", Dialect.ROBFIG, Trap.WEEKDAY_SEVEN, "Sunday is 0"),
-        ("0 0 2 * * *", Dialect.ROBFIG, Trap.SIX_FIELDS, "perhaps '0 2 * * *'"),
-        ("0 0 2 * * *", Dialect.NETRESEARCH, Trap.SIX_FIELDS, "perhaps '0 2 * * *'"),
+        ("0 0 * * 7", Dialect.ROBFIG, Trap.WEEKDAY_SEVEN, "Use 0 or SUN for Sunday"),
+        ("0 0 * * 1,7", Dialect.ROBFIG, Trap.WEEKDAY_SEVEN, "Use 0 or SUN for Sunday"),
+        ("CRON_TZ=Asia/Tokyo 0 0 * * 5-7", Dialect.ROBFIG, Trap.WEEKDAY_SEVEN, "Use 0 or SUN for Sunday"),
+        ("0 0 2 * * *", Dialect.ROBFIG, Trap.SIX_FIELDS, "Did you mean `0 2 * * *`?"),
+        ("0 0 2 * * *", Dialect.NETRESEARCH, Trap.SIX_FIELDS, "Did you mean `0 2 * * *`?"),
         ("@weekly", Dialect.ROBFIG, Trap.WEEKLY_IS_SUNDAY, "Monday"),
-        ("0 0 13 * 5", Dialect.ROBFIG, Trap.DATE_AND_WEEKDAY, "by its date or by its weekday"),
-        ("0 0 13 * 5", Dialect.NETRESEARCH, Trap.DATE_AND_WEEKDAY, "both the date and the weekday"),
+        ("0 0 13 * 5", Dialect.ROBFIG, Trap.DATE_AND_WEEKDAY, "match the day of the month or the weekday"),
+        ("0 0 13 * 5", Dialect.NETRESEARCH, Trap.DATE_AND_WEEKDAY, "both the day of the month and the weekday"),
         ("0 0 30 2 *", Dialect.ROBFIG, Trap.NEVER, "The expression matches no date"),
-        ("0 0 29 2 1", Dialect.NETRESEARCH, Trap.NEVER, "no such date for five years"),
-        ("@triggered", Dialect.NETRESEARCH, Trap.NEVER, "due at any time"),
-        ("@never", Dialect.ROBFIG, Trap.KOTS_WORD, "switch the schedule off"),
-        ("@default", Dialect.ROBFIG, Trap.KOTS_WORD, "write the expression"),
+        ("0 0 29 2 1", Dialect.NETRESEARCH, Trap.NEVER, "no date in the next five years"),
+        ("@triggered", Dialect.NETRESEARCH, Trap.NEVER, "always due"),
+        ("@never", Dialect.ROBFIG, Trap.KOTS_WORD, "pause the schedule"),
+        ("@default", Dialect.ROBFIG, Trap.KOTS_WORD, "write a cron expression"),
         ("@Daily", Dialect.ROBFIG, Trap.CAPITALS, "@daily"),
         ("@every 30s", Dialect.ROBFIG, Trap.UNDER_A_MINUTE, "once a minute"),
         ("@every 24h", Dialect.ROBFIG, Trap.DRIFT, "drifts"),
     ],
 )
 def test_traps(expr, dialect, trap, says):
-    assert any(warned.trap is trap and says in warned.text for warned in find_traps(expr, dialect))
+    assert any(warning.trap is trap and says in warning.text for warning in find_traps(expr, dialect))
 
 
 @pytest.mark.parametrize(

@@ -64,9 +64,9 @@ def test_fewer_where_there_are_no_more():
         ({"server_tz": {}}, "server_tz must be a string, not an object"),
         ({"dialect": "quartz"}, "unknown dialect 'quartz'; use robfig or netresearch"),
         ({"dialect": True}, "dialect must be a string, not true or false"),
-        ({"count": 0}, "count has to be 1 to 100000, not 0"),
-        ({"count": -1}, "count has to be 1 to 100000, not -1"),
-        ({"count": 10**30}, "count has to be 1 to 100000, not that"),
+        ({"count": 0}, "count must be from 1 to 100000, not 0"),
+        ({"count": -1}, "count must be from 1 to 100000, not -1"),
+        ({"count": 10**30}, "count must be from 1 to 100000, not that"),
         ({"count": True}, "count must be a whole number, not true or false"),
         ({"count": "3"}, "count must be a whole number, not a string"),
         ({"count": 1.5}, "count must be a whole number, not a number"),
@@ -78,13 +78,13 @@ def test_fewer_where_there_are_no_more():
         ({"from": 1768478400}, "from must be a string, not a number"),
     ],
 )
-def test_a_line_that_asks_wrongly_is_told_so(change, error):
+def test_an_invalid_request_gets_an_error(change, error):
     assert answer_line({**LINE, **change}) == {"error": error}
 
 
 @pytest.mark.parametrize("moment", ["2026-02-30T00:00:00Z", "2026-01-01T25:00:00Z", "0001-01-01T00:00:00+14:00"])
 def test_a_time_outside_the_calendar(moment):
-    assert answer_line({**LINE, "from": moment})["error"].startswith("from is not a time: ")
+    assert answer_line({**LINE, "from": moment})["error"].startswith("from isn't a valid time: ")
 
 
 @pytest.mark.parametrize("key", ["expr", "from"])
