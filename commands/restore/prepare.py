@@ -19,7 +19,7 @@ def pin_sources(plan: Plan, facts: Facts, context: PlanContext) -> Plan:
 
 
 def _with_backup(step: Step, backup: Mapping[str, Any]) -> Step:
-    """A restore from a schedule names the backup that was checked, whatever the schedule creates meanwhile."""
+    """A restore from a schedule names the backup that was checked, not one that the schedule creates later."""
     if step.kind != "Restore" or step.verb is not StepVerb.CREATE or not backup.get("name"):
         return step
     spec = {key: value for key, value in step.manifest["spec"].items() if key != "scheduleName"}

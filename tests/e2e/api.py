@@ -246,7 +246,7 @@ class Api:
                 await asyncio.sleep(0.2)
 
     async def _catch_up(self, recorder: Recorder, path: str, known: dict[str, Json]) -> str:
-        """Lists again, and tells what happened meanwhile as events."""
+        """Lists again and reports the differences as events."""
         listed = await self.do("GET", path)
         now = {item["metadata"]["uid"]: item for item in listed["items"]}
         for uid in known.keys() - now.keys():

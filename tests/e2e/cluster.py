@@ -48,7 +48,7 @@ class VeleroServer:
     api: Api
 
     async def start(self) -> None:
-        """Until it works: a request for its status is answered by nobody else."""
+        """Waits until Velero processes a status request."""
         self.process.start()
         request = {"apiVersion": "velero.io/v1", "kind": "ServerStatusRequest", "metadata": {"generateName": "up-"}}
         made = await self.api.create("serverstatusrequests", request)

@@ -126,7 +126,7 @@ class CommandLine:
 
     @property
     def typed(self) -> str:
-        """As Slack would hand it on."""
+        """The line as Slack sends it."""
         return shlex.join(self.words).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 

@@ -63,7 +63,7 @@ class ApiServer:
 
 @dataclass(slots=True)
 class ControlPlane:
-    """What a cluster consists of before there is a Velero in it."""
+    """The processes of a cluster without Velero."""
 
     etcd: Process
     apiserver: ApiServer

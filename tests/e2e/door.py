@@ -38,7 +38,7 @@ class Door:
         await web.TCPSite(self._runner, self.host, self.port).start()
 
     async def shut(self) -> None:
-        """Nobody listens any more; whoever is inside is thrown out."""
+        """Stops listening and closes all connections."""
         if self._runner is not None and self._session is not None:
             runner, self._runner = self._runner, None
             await runner.cleanup()
@@ -64,7 +64,7 @@ class Door:
         for pattern, gate in list(self._held.items()):
             if re.match(pattern, f"{request.method} {request.raw_path}"):
                 await gate.wait()
-        if request.transport is None:  # its sender was killed meanwhile
+        if request.transport is None:  # the sender was killed in the meantime
             return web.Response(status=499)
         assert self._session is not None
         where = URL(self.store + request.raw_path, encoded=True)

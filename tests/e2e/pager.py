@@ -69,7 +69,7 @@ class Pager:
             return response.status
 
     def pages(self, fingerprint: str, status: str) -> list[Json]:
-        """What it told whoever is on call of one alert."""
+        """The pages about one alert."""
         told = [each for call in self.on_call.calls for each in json.loads(call.body)["alerts"]]
         return [each for each in told if (each["fingerprint"], each["status"]) == (fingerprint, status)]
 

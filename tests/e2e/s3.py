@@ -14,7 +14,7 @@ BUCKET = "velero"
 
 @dataclass(slots=True)
 class ObjectStore:
-    """Buckets over plain HTTP; it asks nobody who they are."""
+    """Buckets over plain HTTP, without authentication."""
 
     process: Process
     session: aiohttp.ClientSession

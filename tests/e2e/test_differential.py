@@ -46,7 +46,7 @@ OUR_WORDS = (
 
 
 def standing_objects(store_url: str) -> list[Json]:
-    """What lines can name: each has something that a translation may get wrong."""
+    """The objects that lines refer to; each has a detail that a translation may get wrong."""
     exec_hook = {"exec": {"container": "db", "command": ["/bin/freeze"]}}
     hook = {"name": "freeze", "includedNamespaces": ["shop"], "pre": [exec_hook]}
     rich = {
@@ -102,7 +102,7 @@ async def facts_of(api: Api) -> Facts:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What the CLI did with one line."""
+    """The result of the CLI for one line."""
 
     line: CommandLine
     code: int
@@ -111,7 +111,7 @@ class Said:
 
     @property
     def row(self) -> Json:
-        """As the golden file has it."""
+        """The entry of the golden file."""
         row: Json = {"line": self.line.typed, "rc": self.code}
         return row | ({"object": self.object} if self.object else {"error": self.error.splitlines()[0]})
 

@@ -23,7 +23,7 @@ NOTICED = 20.0
 
 
 def copies() -> list[Json]:
-    """The manifests under another name, bound to somebody whom no other test binds."""
+    """The manifests under another name, bound to a user of this test alone."""
     manifests = rights(RIGHTS / "role.yaml", RIGHTS / "clusterrole.yaml")
     for one in manifests:
         one["metadata"] |= {"name": NAME}

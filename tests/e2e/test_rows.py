@@ -1,4 +1,4 @@
-"""What a real server does once a minute, or for a while: sync, five thousand objects, a crowd in one namespace.
+"""A real server over minutes: sync, five thousand objects, a crowd in one namespace.
 
 As in `test_horizon.py` the stories begin together and go on beside the other tests; each test waits for its own.
 """

@@ -29,56 +29,56 @@ def dr(velero: str = "v1.18.2", kubernetes: str = "v1.33.4", *, marks: dict[str,
 
 
 def said(shelf: Shelf, line: str = LINE) -> dict[str, str]:
-    """Of the clusters: what a restore may bring along is not the matter here."""
+    """Only the warnings about clusters."""
     return {guard.code: guard.text for guard in shelf.plans(line).guards if not guard.code.startswith("restores-")}
 
 
-def test_two_that_are_alike_need_no_word() -> None:
+def test_identical_clusters_have_no_warning() -> None:
     assert said(dr()) == {}
 
 
-def test_a_patch_version_is_no_difference() -> None:
+def test_patch_versions_are_ignored() -> None:
     assert "velero-version" not in said(dr("v1.18.9"))
 
 
-def test_a_newer_kubernetes_serves_some_versions_no_more() -> None:
+def test_a_newer_kubernetes_is_a_warning() -> None:
     text = said(dr(kubernetes="v1.36.0"))["kubernetes-version"]
     assert "comes from Kubernetes 1.33; dr runs 1.36" in text
     assert "restore plan` lists them" in text
 
 
-def test_an_older_kubernetes_lacks_newer_versions() -> None:
+def test_an_older_kubernetes_is_a_warning() -> None:
     text = said(dr(kubernetes="v1.31.2+k3s1"))["kubernetes-version"]
     assert "dr runs 1.31, which is older" in text
     assert "--exclude-resources" in text
 
 
-def test_a_minor_version_as_providers_write_it() -> None:
+def test_a_minor_version_with_a_plus_is_read() -> None:
     marks = {**MADE_ON_1_33, "velero.io/source-cluster-k8s-minor-version": "33+"}
     assert said(dr(marks=marks)) == {}
 
 
 @pytest.mark.parametrize("minor", ["", "x", "²"])
-def test_what_cannot_be_read_is_no_version(minor: str) -> None:
+def test_an_unreadable_version_is_ignored(minor: str) -> None:
     marks = {**MADE_ON_1_33, "velero.io/source-cluster-k8s-minor-version": minor}
     assert said(dr(kubernetes="v1.36.0", marks=marks)) == {}
 
 
-def test_a_cluster_whose_version_is_unknown_is_warned_of_all_the_same() -> None:
+def test_an_unknown_target_version_is_a_warning() -> None:
     assert "API versions that dr doesn't serve aren't restored" in said(dr(kubernetes=""))["kubernetes-version"]
 
 
-def test_an_older_velero_there_is_to_be_updated_first() -> None:
+def test_an_older_velero_should_be_upgraded_first() -> None:
     text = said(dr("v1.16.1"))["velero-version"]
     assert "Velero is v1.18.0 in prod and v1.16.1 in dr" in text
     assert "Upgrade Velero in dr first." in text
 
 
-def test_a_newer_velero_there_reads_older_backups() -> None:
+def test_a_newer_velero_can_read_older_backups() -> None:
     assert "upgrade Velero in prod to the same version" in said(dr("v1.19.0"))["velero-version"]
 
 
-def test_the_source_that_the_line_names_counts() -> None:
+def test_the_cluster_in_the_command_is_the_source() -> None:
     held = dr()
     old = ClusterView("old", server_version="v1.15.0")
     held.situation = situation(
@@ -91,20 +91,20 @@ def test_an_unknown_velero_is_not_compared() -> None:
     assert said(dr("")) == {}
 
 
-def test_moved_data_needs_a_velero_that_can_read_it() -> None:
+def test_moved_data_needs_a_recent_velero() -> None:
     held = dr("v1.11.1")
     held.objects["backups"][0]["spec"]["snapshotMoveData"] = True
     assert "Upgrade it to 1.12 or later." in said(held)["data-mover"]
     assert "data-mover" in [guard.code for guard in held.plans(LINE).refusals()]
 
 
-def test_moved_data_where_it_can_be_read() -> None:
+def test_moved_data_with_a_recent_velero() -> None:
     held = dr()
     held.objects["backups"][0]["spec"]["snapshotMoveData"] = True
     assert said(held) == {}
 
 
-def test_a_writable_location_is_shared_by_two() -> None:
+def test_a_writable_shared_location_is_a_warning() -> None:
     held = dr()
     held.objects["backupstoragelocations"] = [location("default")]
     assert "--access-mode ReadOnly --cluster dr" in said(held)["shared-location"]
@@ -114,7 +114,7 @@ def test_within_one_cluster_nothing_is_compared() -> None:
     assert said(dr("v1.16.1", "v1.31.0"), "restore create r1 --from-backup b1 --include-namespaces shop") == {}
 
 
-def test_a_backup_that_has_not_arrived_is_said_so() -> None:
+def test_an_unsynced_backup_is_an_error() -> None:
     held = dr()
     held.objects["backups"].clear()
     with pytest.raises(NotFound, match="Backup `b1` doesn't exist in dr, or Velero there hasn't synced it yet"):

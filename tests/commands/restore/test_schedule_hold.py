@@ -55,7 +55,7 @@ def said(held: Shelf, line: str = LINE) -> str:
         ((), ("billing",), True),
     ],
 )
-def test_those_whose_template_reaches_the_namespace(
+def test_schedules_that_back_up_the_namespace_are_found(
     included: tuple[str, ...], excluded: tuple[str, ...], touches: bool
 ) -> None:
     plan = shelf(schedule("nightly", *included, excluded=excluded)).plans(LINE)
@@ -63,21 +63,21 @@ def test_those_whose_template_reaches_the_namespace(
     assert bool(plan.offers) is touches
 
 
-def test_the_target_of_a_mapping_counts() -> None:
+def test_the_target_namespace_of_a_mapping_counts() -> None:
     line = f"{LINE} --namespace-mappings shop:billing"
     held = shelf(schedule("of-shop", "shop"), schedule("of-billing", "billing"))
     assert "of-billing" in said(held, line)
     assert "of-shop" not in said(held, line)
 
 
-def test_a_paused_one_does_not_run_anyway() -> None:
+def test_a_paused_schedule_is_not_listed() -> None:
     assert shelf(schedule("nightly", "shop", paused=True)).plans(LINE).offers == {}
 
 
 # the offer
 
 
-def test_one_button_with_the_line_behind_it() -> None:
+def test_one_button_runs_schedule_pause() -> None:
     plan = shelf(schedule("nightly", "shop"), schedule("hourly")).plans(LINE)
     assert plan.offers == {
         "Pause schedules": "schedule pause hourly nightly --while op-r1 --reason 'restore r1' --cluster prod"
@@ -187,7 +187,7 @@ def test_schedules_of_hidden_namespaces_are_listed_and_not_paused() -> None:
     assert "Schedule `everything` also backs up namespaces you can't access" in "\n".join(plan.notes)
 
 
-def test_a_velero_that_cannot_skip_refuses() -> None:
+def test_an_old_velero_without_skips_is_refused() -> None:
     old = shelf(schedule("nightly", "shop"))
     old.situation = situation(cluster=ClusterView("prod", server_version="v1.12.4"))
     assert "velero-too-old" in [guard.code for guard in old.plans(HELD).refusals()]

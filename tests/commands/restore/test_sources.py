@@ -45,12 +45,12 @@ MORNING, NOON = made("morning", "06:00", "06:05"), made("noon", "10:55", "11:05"
         ("--latest --include-namespaces ^sh.+$", "noon"),
     ],
 )
-def test_the_last_one_that_had_ended_by_then(line: str, name: str) -> None:
+def test_before_chooses_the_last_backup_that_had_ended(line: str, name: str) -> None:
     assert chosen(shelf(MORNING, NOON), line) == name
 
 
 @pytest.mark.parametrize("included", [("*",), ("sh*",), ("shop", "billing")])
-def test_a_wider_one_counts(included: tuple[str, ...]) -> None:
+def test_a_backup_of_more_namespaces_is_chosen(included: tuple[str, ...]) -> None:
     assert (
         chosen(shelf(MORNING, made("wide", "10:00", "10:05", *included)), "--latest --include-namespaces shop")
         == "wide"

@@ -23,12 +23,12 @@ def cli(tmp_path, line):
     return json.loads(done.stdout)["cli"]
 
 
-def test_our_own_flags_are_left_out(tmp_path):
+def test_flags_of_the_bot_are_omitted(tmp_path):
     said = cli(tmp_path, "restore create r1 --from-backup shop-1 --safety-backup --reason oops --dry-run")
     assert said == "velero restore create r1 --from-backup shop-1"
 
 
-def test_modifiers_written_in_the_line_are_named_by_their_configmap(tmp_path):
+def test_inline_modifiers_become_their_config_map(tmp_path):
     rules = "{version: v1, resourceModifierRules: [{conditions: {groupResource: configmaps}, mergePatches: []}]}"
     said = cli(tmp_path, f"restore create r1 --from-backup shop-1 --modifier '{rules}' --dry-run")
     assert re.fullmatch(

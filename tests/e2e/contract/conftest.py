@@ -16,7 +16,7 @@ RBAC = "rbac.authorization.k8s.io/v1"
 
 
 def reader(inside: str) -> list[Json]:
-    """What the emulator's bot may: get, list and watch the backups of one namespace."""
+    """A user with the rights of the emulator's bot: get, list and watch the backups of one namespace."""
     metadata = {"name": "reader", "namespace": inside}
     rules = [{"apiGroups": ["velero.io"], "resources": ["backups"], "verbs": ["get", "list", "watch"]}]
     subject = {"kind": "User", "name": "bot", "apiGroup": "rbac.authorization.k8s.io"}

@@ -13,7 +13,7 @@ from tests.e2e.cluster import RealCluster
 DEFINITIONS = Resource("apiextensions.k8s.io/v1", "customresourcedefinitions")
 KNOWN = sorted(kind.plural for kind in KINDS.values() if kind.group == "velero.io")
 FORMATS = {"date-time", "byte", "int64"}
-"""What the table tells apart."""
+"""The cases of the table."""
 
 
 def served(schema: Json) -> Node:

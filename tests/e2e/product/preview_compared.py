@@ -1,4 +1,4 @@
-"""What a preview said, beside what a real Velero then did: every object, class by class, and how the restore ended."""
+"""Compares a preview with what a real Velero did: every object by its fate, and the phase of the restore."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -30,7 +30,7 @@ DID: Mapping[Fate, frozenset[ItemOutcome]] = {
     Fate.NOT_SERVED: frozenset({ItemOutcome.FAILED}),
     Fate.UNREAD: frozenset(ItemOutcome),
 }
-"""What Velero may list for what was foretold: `failed` is its word for what is there and differs."""
+"""The results that Velero may list for each fate: it lists existing, different objects as `failed`."""
 REWRITTEN = frozenset({"PersistentVolumeClaim", "Service", "PersistentVolume", "CustomResourceDefinition"})
 """Under update Velero writes these once more although they are equal; seen, and their spec stays as it was."""
 FILLED = frozenset({*REWRITTEN, "Job", "Pod"})
@@ -115,7 +115,7 @@ def renamed(key: Key) -> Key:
 
 @asynccontextmanager
 async def seeing(cluster: RealCluster, **kinds: str) -> AsyncIterator[None]:
-    """The bot may read these kinds too, until it is over: plural=group, as whoever opts in binds them."""
+    """Lets the bot read these kinds inside the block, as `plural=group`."""
     rules = [{"apiGroups": [group], "resources": [plural], "verbs": ["get", "list"]} for plural, group in kinds.items()]
     meta = {"metadata": {"name": "previews-of-more"}}
     role = {"apiVersion": f"{RBAC}/v1", "kind": "ClusterRole", **meta, "rules": rules}

@@ -89,7 +89,7 @@ def application(inside: str) -> list[Json]:
 
 
 async def drift(cluster: RealCluster, inside: str) -> None:
-    """What happens to an application between a backup and its restore."""
+    """Changes the application, as happens between a backup and its restore."""
     api = cluster.api
     await api.delete(CONFIG_MAPS, "missing", inside)
     await api.patch(CONFIG_MAPS, "changed", {"data": {"color": "red", "added": "since"}}, inside)
@@ -170,7 +170,7 @@ async def disk(cluster: RealCluster) -> Json:
 
 
 async def let_go(cluster: RealCluster, resource: Resource, name: str, inside: str | None = None) -> None:
-    """What a controller does for an object that nothing uses any more."""
+    """Removes the finalizers, as a controller does for an unused object."""
     await cluster.api.patch(resource, name, {"metadata": {"finalizers": None}}, inside)
 
 

@@ -54,7 +54,7 @@ async def agent(cluster: RealCluster) -> None:
 
 @asynccontextmanager
 async def working(cluster: RealCluster, plural: str) -> AsyncIterator[None]:
-    """What the agent says of each volume: done."""
+    """Completes each volume as the node agent would."""
 
     async def work() -> None:
         path = cluster.api.path(plural)

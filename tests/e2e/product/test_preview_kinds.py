@@ -46,7 +46,7 @@ PATH = {"hostPath": {"path": "/data"}}
 
 @pytest.fixture(scope="module")
 async def whole(cluster: RealCluster, eyes: Cluster) -> AsyncIterator[None]:
-    """One backup of it all."""
+    """One backup of all objects."""
     await known_kind(cluster, eyes)
     mine = {"preview": SHOP}
     objects = [
@@ -179,7 +179,7 @@ async def test_volumes_of_a_copy_get_another_name(cluster: RealCluster, eyes: Cl
 
 
 async def test_without_its_definition_a_kind_is_refused(cluster: RealCluster, eyes: Cluster, whole: None) -> None:
-    """A Velero that remembers it would wait for it for ever: it looks anew when it has restored another definition."""
+    """Velero caches the kinds and would wait forever; it refreshes them when it restores another definition."""
     await undefined(cluster, THEME, GADGET)
     another = {"labelSelector": {"matchLabels": {"preview": "gadget"}}}
     await foretold_and_done(cluster, eyes, "pv-another", "pv-definition", **another)

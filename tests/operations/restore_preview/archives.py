@@ -59,7 +59,7 @@ def thing(
 
 
 def archive(objects: Iterable[Json]) -> io.BytesIO:
-    """As Velero lays it out."""
+    """A tar archive in Velero's layout."""
     plain = io.BytesIO()
     with tarfile.open(fileobj=plain, mode="w") as tar:
         for item in objects:
@@ -86,7 +86,7 @@ def preview(
     spaces: Iterable[str] = ("shop", "billing", "copy"),
     **spec: Any,
 ) -> Preview:
-    """What a restore with this spec would change."""
+    """The preview of a restore with this spec."""
     backup, live, scope = list(backup), list(live), Scope(spec)
     wanted = {place for each in backup for place in _places(each, scope)}
     shelf = LiveIndex(wanted)

@@ -1,4 +1,4 @@
-"""What resource modifiers make of objects: conditions, values, and what goes wrong in them."""
+"""Resource modifiers on objects: conditions, values, patches and errors."""
 
 import pytest
 import yaml
@@ -32,7 +32,7 @@ def data(found):
     ("value", "became"),
     [("8", 8), ('"8"', "8"), ("eight", "eight"), ("true", True), ("False", False), ("null", None), ("[1]", [1])],
 )
-def test_values_are_numbers_and_words_as_velero_reads_them(value, became):
+def test_values_are_read_as_velero_reads_them(value, became):
     assert data(modifiers(sized(value)).apply_to(MAP, "configmaps"))["size"] == became
 
 
@@ -69,12 +69,12 @@ def test_conditions(conditions, fits):
         ("deployment?.apps", "deployments.apps", True),
     ],
 )
-def test_a_star_stops_at_a_dot(pattern, resource, fits):
+def test_a_star_does_not_match_a_dot(pattern, resource, fits):
     found = modifiers(sized('"8"', groupResource=pattern)).apply_to(MAP, resource)
     assert bool(found.applied) is fits
 
 
-def test_namespaces_do_not_matter_for_what_has_none():
+def test_namespace_conditions_ignore_cluster_scoped_objects():
     one = rule({"groupResource": "clusterroles*", "namespaces": ["copy"]}, mergePatches=[{"patchData": "rules: [1]"}])
     found = modifiers(
         {**one, "conditions": {"groupResource": "clusterroles.rbac.authorization.k8s.io", "namespaces": ["copy"]}}
@@ -82,7 +82,7 @@ def test_namespaces_do_not_matter_for_what_has_none():
     assert found.apply_to(ROLE, "clusterroles.rbac.authorization.k8s.io").item["rules"] == [1]
 
 
-def test_rules_go_by_the_object_before_any_of_them():
+def test_conditions_are_tested_on_the_unmodified_object():
     first = sized('"8"')
     second = sized('"9"', matches=[{"path": "/data/size", "value": '"7"'}])
     found = modifiers(first, second).apply_to(MAP, "configmaps")
@@ -90,7 +90,7 @@ def test_rules_go_by_the_object_before_any_of_them():
     assert data(found)["size"] == "9"
 
 
-def test_a_patch_whose_test_fails_does_nothing():
+def test_a_failed_test_operation_skips_the_patch():
     patches = [
         {"operation": "replace", "path": "/data/size", "value": "8"},
         {"operation": "test", "path": "/data/on", "value": "no"},
@@ -123,7 +123,7 @@ def test_merge_and_strategic_patches():
         rule(mergePatches=[{"patchData": "[" * 5_000}]),
     ],
 )
-def test_what_cannot_be_applied_is_a_fault_of_its_rule_alone(wrong):
+def test_a_failing_rule_does_not_affect_other_rules(wrong):
     found = modifiers(wrong, sized('"8"')).apply_to(MAP, "configmaps")
     assert data(found)["size"] == "8"
     assert len(found.errors) == 1
@@ -133,22 +133,22 @@ def test_what_cannot_be_applied_is_a_fault_of_its_rule_alone(wrong):
 @pytest.mark.parametrize(
     "conditions", [{"resourceNameRegex": "((s+)+)+!$"}, {"groupResource": "*c*o*n*f*i*g*m*a*p*s*!"}]
 )
-def test_a_pattern_without_end_elsewhere_simply_does_not_match(conditions):
+def test_a_catastrophic_pattern_does_not_hang(conditions):
     found = modifiers(rule(conditions, patches=[]), sized('"8"')).apply_to(MAP, "configmaps")
     assert (found.applied, found.errors) == ((2,), ())
 
 
 @pytest.mark.parametrize("text", ["a: [", "just words", "version: v1", "resourceModifierRules: [words]"])
-def test_what_velero_could_not_read_either(text):
+def test_documents_that_velero_cannot_read(text):
     assert parse_modifiers({"rules.yaml": text}) is None
 
 
-def test_exactly_one_key():
+def test_a_config_map_needs_exactly_one_key():
     assert parse_modifiers({}) is None
     assert parse_modifiers({"a": "x", "b": "y"}) is None
 
 
-def test_nothing_asked_nothing_changed():
+def test_without_rules_nothing_changes():
     found = Modifiers().apply_to(MAP, "configmaps")
     assert found.item is MAP
     assert found.applied == ()

@@ -44,17 +44,17 @@ def test_each_operation(operation, after):
         ("add", "no-slash", {"value": 1}),
     ],
 )
-def test_what_is_not_there_cannot_be_changed(operation):
+def test_missing_fields_cannot_be_changed(operation):
     with pytest.raises(CannotApply):
         done({"a": [1, 2]}, operation)
 
 
-def test_a_test_that_fails_is_told_apart():
+def test_a_failed_test_operation_has_its_own_error():
     with pytest.raises(TestFailed):
         done({"a": 1}, ("test", "/a", {"value": True}))
 
 
-def test_slashes_and_tildes_in_keys():
+def test_escaped_slashes_and_tildes_in_keys():
     found = {"metadata": {"labels": {"shop/tier": "a", "x~y": "b"}}}
     after = done(
         found, ("replace", "/metadata/labels/shop~1tier", {"value": "c"}), ("remove", "/metadata/labels/x~0y", {})
@@ -62,7 +62,7 @@ def test_slashes_and_tildes_in_keys():
     assert after == {"metadata": {"labels": {"shop/tier": "c"}}}
 
 
-def test_a_merge_patch_removes_by_null_and_replaces_lists():
+def test_a_merge_patch_removes_null_fields_and_replaces_lists():
     assert merge_patch({"a": {"b": 1, "c": [1]}}, {"a": {"b": None, "c": [2]}}) == {"a": {"c": [2]}}
 
 
@@ -74,7 +74,7 @@ def test_a_strategic_patch_merges_containers_by_name():
     assert gone == {"spec": {"containers": [{"name": "web", "image": "web:1"}]}}
 
 
-def test_a_strategic_patch_merges_ports_by_their_number_and_replaces_what_has_no_key():
+def test_a_strategic_patch_merges_ports_by_number_and_replaces_lists_without_a_key():
     service = {"spec": {"ports": [{"port": 80, "nodePort": 30080}], "externalIPs": ["a"]}}
     after = strategic_merge(service, {"spec": {"ports": [{"port": 80, "nodePort": 30081}], "externalIPs": ["b"]}})
     assert after == {"spec": {"ports": [{"port": 80, "nodePort": 30081}], "externalIPs": ["b"]}}

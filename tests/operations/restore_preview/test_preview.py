@@ -1,4 +1,4 @@
-"""What a restore would change, told before it does: every class, with what a real server was seen to leave alone."""
+"""The preview of a restore: each fate, the selection, the impact and the summary, as observed on a real server."""
 
 import re
 import time
@@ -13,7 +13,7 @@ MAP = thing("ConfigMap", "settings", data={"color": "green", "size": "7"})
 
 
 def fates(found):
-    """Of what is in namespaces and beside them; the namespaces themselves are told apart."""
+    """The fate of every object except namespaces, by name."""
     return {row.name: row.fate for row in found.rows if row.kind != "Namespace"}
 
 
