@@ -103,7 +103,7 @@ def _refuse_bare_duration(words: str, given: str, towards: Direction) -> None:
     except BadDuration:
         return
     meant = f"+{given}" if towards is Direction.FUTURE else f"{given} ago"
-    raise _bad(given, f"is a duration, not a time. Did you mean `{meant}`?", meant)
+    raise _bad(given, "is a duration, not a time.", meant)
 
 
 def _dated(words: str, given: str, now: datetime, _towards: Direction) -> datetime | None:

@@ -1,4 +1,4 @@
-"""Words as they are read in chat: what was wrong, in our words, and one line to copy that does it right."""
+"""Errors as people read them in chat: what is wrong, and one corrected command to copy."""
 
 import pytest
 
@@ -15,7 +15,7 @@ async def told(house):
     async def said(line: str) -> str:
         answer = await house.grace.says(f"/velero {line}")
         reply = await answer.reply()
-        return reply.full_text.replace("&gt;", ">").replace("&amp;", "&")
+        return reply.full_text.replace("&gt;", ">").replace("&amp;", "&").replace("```", "")
 
     return said
 
@@ -23,7 +23,7 @@ async def told(house):
 @pytest.mark.parametrize("line", ["restore create r1 --from-backup {}", "restore plan r1 --from-backup {}"])
 async def test_a_backup_that_is_not_there_brings_the_names_that_are_near(told, line):
     said = await told(line.format("nightyl-1"))
-    assert "Backup `nightyl-1` doesn't exist." in said
+    assert "Backup `nightyl-1` doesn't exist in prod." in said
     assert line.format("nightly-1") in said.splitlines()
 
 
@@ -60,13 +60,13 @@ async def test_the_better_line_works(told, house):
     said = await told("schedule pause nightly --until 2h")
     (better,) = [line for line in said.splitlines() if "+2h" in line and line.startswith("schedule")]
     await house.grace.says(f"/velero {better}")
-    await house.sees("#ops", "schedule pause nightly", "done")
+    await house.sees("#ops", "Pause of schedule nightly", "done")
 
 
 async def test_a_time_zone_without_times_is_told_in_our_words_and_velero_s(told):
     said = await told("schedule create x --schedule 'CRON_TZ=UTC' --include-namespaces shop")
     assert "it has a time zone but no cron fields" in said
-    assert "slice bounds out of range" in said.partition("Its own words:")[2]
+    assert "slice bounds out of range" in said.partition("Velero's message:")[2]
 
 
 async def test_who_paused_it_is_told_by_name(told, house):

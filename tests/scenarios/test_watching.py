@@ -125,7 +125,7 @@ async def test_velero_goes_silent_and_answers_again(house):
     await house.sees("#incidents", "Velero doesn't respond", "prod", deadline=20)
     await house.prod.velero.start()
     await house.sees("#incidents", "Velero responds again", "prod", deadline=20)
-    assert len(house.told("#incidents", "does not answer")) == 1
+    assert len(house.told("#incidents", "doesn't respond")) == 1
 
 
 async def test_stuck_in_the_queue_is_told_once(build):
@@ -193,12 +193,12 @@ async def test_deleted_is_said_only_after_a_request(house):
     await house.eventually(lambda: house.prod.get("backups", "asked") is None)
     await house.prod.velero.stop()
     house.prod.objects.delete("backups", "velero", "vanished")
-    gone = await house.sees("#incidents", "The record of backup vanished is gone", "next sync brings the record back")
+    gone = await house.sees("#incidents", "Backup vanished disappeared", "next sync restores the record")
     await house.quiet()
     assert gone
     assert house.told("#incidents", "vanished was deleted") == []
-    assert house.told("#incidents", "asked is gone") == []
-    assert house.told("#incidents", "record of backup asked") == []
+    assert house.told("#incidents", "asked disappeared") == []
+    assert house.told("#incidents", "Backup asked disappeared") == []
 
 
 async def test_one_that_goes_in_one_breath_is_still_called_deleted(build):
@@ -213,7 +213,7 @@ async def test_one_that_goes_in_one_breath_is_still_called_deleted(build):
     await house.eventually(lambda: house.prod.all("backups") == [])
     for number in range(5):
         await house.sees("#incidents", f"Backup b{number} was deleted")
-    assert house.told("#incidents", "The record of") == []
+    assert house.told("#incidents", "disappeared") == []
 
 
 async def test_a_name_that_was_deleted_once_and_vanishes_later_is_gone_not_deleted(house):
@@ -228,7 +228,7 @@ async def test_a_name_that_was_deleted_once_and_vanishes_later_is_gone_not_delet
     await house.quiet()
     await house.prod.velero.stop()
     house.prod.objects.delete("backups", "velero", "b1")
-    await house.sees("#incidents", "The record of backup b1 is gone")
+    await house.sees("#incidents", "Backup b1 disappeared")
 
 
 async def test_a_refused_request_and_a_record_that_vanishes_are_no_deletion(house):
@@ -242,7 +242,7 @@ async def test_a_refused_request_and_a_record_that_vanishes_are_no_deletion(hous
     await house.sees("#incidents", "Backup b1 couldn't be deleted", "read-only")
     house.prod.objects.delete("backups", "velero", "b1")
     await house.eventually(lambda: house.prod.get("backups", "b1") is not None)
-    await house.sees("#incidents", "The record of backup b1 is gone")
+    await house.sees("#incidents", "Backup b1 disappeared")
     await house.sees("#incidents", "Backup b1 is back", "reported as gone", "sync restored the record")
     assert house.told("#incidents", "b1 was deleted") == []
 
@@ -254,7 +254,7 @@ async def test_a_deletion_by_other_hands_is_outside_approval_while_one_waits_for
     house.prod.objects.create(
         "deletebackuprequests", "velero", {"metadata": {"name": "d1"}, "spec": {"backupName": "b1"}}
     )
-    await house.sees("#incidents", "Backup b1 was deleted outside approval")
+    await house.sees("#incidents", "Backup b1 was deleted without approval")
 
 
 async def test_a_restore_by_hand_is_told_as_outside(house):
@@ -265,7 +265,7 @@ async def test_a_restore_by_hand_is_told_as_outside(house):
         "velero",
         {"metadata": {"name": "r1"}, "spec": {"backupName": "b1", "namespaceMapping": {"shop": "copy"}}},
     )
-    await house.sees("#incidents", "Restore r1 of backup b1 was made outside approval")
+    await house.sees("#incidents", "Restore r1 of backup b1 was created without approval")
 
 
 async def test_one_that_was_made_while_the_bot_was_down_is_told_too(house):
@@ -276,7 +276,7 @@ async def test_one_that_was_made_while_the_bot_was_down_is_told_too(house):
     house.prod.objects.create("restores", "velero", {"metadata": {"name": "r1"}, "spec": spec})
     await house.ended("restores", "r1")
     await house.start()
-    await house.sees("#incidents", "Restore r1 of backup b1 was made outside approval")
+    await house.sees("#incidents", "Restore r1 of backup b1 was created without approval")
 
 
 async def test_a_backup_that_velero_dropped_at_its_restart_is_told_with_the_cause(house):
@@ -320,10 +320,10 @@ async def test_a_revoked_token_is_told_as_such_and_so_is_its_end(house):
     answer = await house.grace.says("/velero status")
     reply = await answer.reply("staging", deadline=20)
     line = next(line for line in reply.full_text.splitlines() if line.startswith("prod"))
-    assert "does not accept the bot's credentials" in line
+    assert "rejects the bot's credentials" in line
     tokens.update(kept)
     await house.sees("#incidents", "Cluster prod accepts the bot's credentials again", deadline=20)
-    assert house.told("#incidents", "does not answer") == []
+    assert house.told("#incidents", "doesn't respond") == []
 
 
 async def test_an_emptied_bucket_is_told_as_the_loss_that_it_is(build):
@@ -332,8 +332,8 @@ async def test_an_emptied_bucket_is_told_as_the_loss_that_it_is(build):
     await house.backed_up("b1")
     await house.quiet()
     house.world.buckets.find("prod-backups").delete_under("backups/b1/")
-    await house.sees("#incidents", "The record of backup b1 is gone", deadline=20)
-    await house.sees("#incidents", "The data of backup b1 are gone too", "did not find the backup", deadline=20)
+    await house.sees("#incidents", "Backup b1 disappeared", deadline=20)
+    await house.sees("#incidents", "The data of backup b1 is gone too", "didn't find the backup", deadline=20)
 
 
 async def test_a_schedule_verb_is_one_message_in_its_channel(build):

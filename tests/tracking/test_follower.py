@@ -1,4 +1,4 @@
-"""One object that tracking cannot take in: it is set aside, the others are told, and it is taken in later."""
+"""An object that tracking cannot process is set aside: the others are processed, and it is retried later."""
 
 import asyncio
 from contextlib import asynccontextmanager
@@ -66,7 +66,7 @@ class Trail:
         await self.until(look)
 
     async def failed(self):
-        return await self.store.read(lambda tx: tx.failed_items.of(ItemKind.OBJECT))
+        return await self.store.read(lambda tx: tx.failed_items.by_key(ItemKind.OBJECT))
 
     async def no_failed(self):
         return not await self.failed()
@@ -78,7 +78,7 @@ async def trail(tmp_path):
         yield Trail(*found)
 
 
-async def test_an_object_that_cannot_be_taken_in_holds_up_no_other(trail):
+async def test_an_object_that_cannot_be_processed_holds_up_no_other(trail):
     uid = trail.backup("bad")["metadata"]["uid"]
     trail.bad.add("bad")
     trail.backup("good")
@@ -91,7 +91,7 @@ async def test_an_object_that_cannot_be_taken_in_holds_up_no_other(trail):
     assert await trail.store.read(lambda tx: tx.cursors.get("prod", "Backup"))
 
 
-async def test_the_next_start_goes_on_behind_it(trail):
+async def test_the_next_start_continues_behind_it(trail):
     trail.bad.add("bad")
     async with trail.followed():
         trail.backup("bad")
@@ -105,7 +105,7 @@ async def test_the_next_start_goes_on_behind_it(trail):
     assert len(await trail.failed()) == 1
 
 
-async def test_its_next_change_is_taken_in_as_soon_as_it_can_be(trail):
+async def test_its_next_change_is_processed_and_clears_the_failure(trail):
     trail.bad.add("bad")
     trail.backup("bad")
     async with trail.followed():
@@ -116,7 +116,7 @@ async def test_its_next_change_is_taken_in_as_soon_as_it_can_be(trail):
         await trail.until(trail.no_failed)
 
 
-async def test_asked_for_again_the_list_brings_it(trail):
+async def test_a_retry_lists_again_and_processes_it(trail):
     trail.bad.add("bad")
     trail.backup("bad")
     async with trail.followed():
@@ -127,7 +127,7 @@ async def test_asked_for_again_the_list_brings_it(trail):
         await trail.until(trail.no_failed)
 
 
-async def test_what_is_gone_by_then_is_no_fault_any_more(trail):
+async def test_an_object_that_is_gone_at_the_retry_is_no_failure_any_more(trail):
     trail.bad.add("bad")
     trail.backup("bad")
     async with trail.followed():
@@ -138,7 +138,7 @@ async def test_what_is_gone_by_then_is_no_fault_any_more(trail):
         await trail.until(trail.no_failed)
 
 
-async def test_it_is_tried_again_by_itself(trail):
+async def test_it_is_retried_automatically(trail):
     trail.bad.add("bad")
     trail.backup("bad")
     async with trail.followed():
@@ -150,10 +150,10 @@ async def test_it_is_tried_again_by_itself(trail):
         await trail.until(trail.no_failed)
 
 
-async def test_a_fault_that_is_no_object_s_is_the_loop_s_and_sets_nothing_aside(trail):
+async def test_an_error_that_is_no_object_s_is_raised_and_sets_nothing_aside(trail):
     trail.backup("good")
     follower = trail.follower
-    follower._settled = lambda *_: 1 / 0
+    follower._settle_vanished = lambda *_: 1 / 0
     with pytest.raises(ZeroDivisionError):
         await follower.run()
     assert await trail.no_failed()

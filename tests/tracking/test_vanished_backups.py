@@ -56,7 +56,7 @@ def test_a_request_that_velero_processed_is_a_deletion(tx: Transaction) -> None:
     (event,) = told(tx)
     assert (event.kind, event.severity) == ("backup.deleted", Severity.SECURITY)
     assert event.facts["fate"] == VanishedFate.DELETED
-    assert "outside approval" in event.facts["headline"]
+    assert "without approval" in event.facts["headline"]
 
 
 @pytest.mark.parametrize(
@@ -130,10 +130,10 @@ def test_what_had_expired_is_no_warning(tx: Transaction) -> None:
 def test_what_never_ran_had_no_data(tx: Transaction) -> None:
     gone(tx, request(), one=backup(started=""))
     (event,) = told(tx)
-    assert event.facts["headline"] == "Backup b1 was deleted outside approval"
+    assert event.facts["headline"] == "Backup b1 was deleted without approval"
     gone(tx, one=backup("u2", started="", created="2026-11-21T12:00:00Z"))
     (event,) = told(tx, LATER)
-    assert event.facts["message"] == "It never ran, so no data were lost."
+    assert event.facts["message"] == "It never ran, so no data was lost."
 
 
 @pytest.mark.parametrize(("requests", "earlier"), [((request(),), "deleted"), ((), "gone")])

@@ -204,10 +204,7 @@ def _traps_of_refused(body: str, dialect: Dialect) -> Iterator[TrapWarning]:
     elif body.startswith("@") and body != body.lower() and not body.lower().startswith("@every"):
         yield TrapWarning(Trap.CAPITALS, f"Use lowercase: `{body.lower()}`.")
     elif len(words) == 6:
-        shorter = " ".join(words[1:])
-        yield TrapWarning(
-            Trap.SIX_FIELDS, f"Velero's cron expressions have five fields, without seconds. Did you mean `{shorter}`?"
-        )
+        yield TrapWarning(Trap.SIX_FIELDS, "Velero's cron expressions have five fields, without seconds.")
     elif len(words) == 5 and dialect is Dialect.ROBFIG and re.search(r"(?<!/)\b7\b", words[4]):
         yield TrapWarning(Trap.WEEKDAY_SEVEN, "Velero before 1.19 doesn't accept weekday 7. Use 0 or SUN for Sunday.")
 

@@ -144,7 +144,7 @@ def test_description_and_delete_backups_stand_in_annotations() -> None:
 def test_a_partial_schedule_takes_its_application() -> None:
     shop = Application("shop", ("shop", "shop-db"), "app=shop", {"ttl": "336h0m0s"})
     with_shop = replace(HERE, applications=(shop,))
-    (step,) = planned("schedule create s2 --schedule daily Add --type partial.", situation=with_shop).steps
+    (step,) = planned("schedule create s2 --schedule daily --type partial --app shop", situation=with_shop).steps
     template = step.manifest["spec"]["template"]
     assert template["includedNamespaces"] == ["shop", "shop-db"]
     assert template["ttl"] == "336h0m0s"
@@ -177,7 +177,7 @@ def test_every_reply_shows_the_next_three_runs_in_both_zones() -> None:
     notes = "\n".join(planned("schedule skip nightly", schedule("nightly"), situation=berlin).notes)
     assert "nightly runs every day at 01:00 (0 1 * * *)." in notes
     assert "Next runs: Mon 2026-11-23 02:00, Tue 2026-11-24 02:00, Wed 2026-11-25 02:00 (Europe/Berlin)." in notes
-    assert "In the server's zone: Mon 2026-11-23 01:00" in notes
+    assert "In the server's time zone: Mon 2026-11-23 01:00" in notes
 
 
 def test_an_edit_shows_its_difference_and_patches_only_that() -> None:
@@ -244,7 +244,7 @@ def test_the_list_says_status_in_words_and_the_next_run() -> None:
     shown = {row[0]: (row[1], row[4]) for row in rows}
     assert shown == {
         "nightly": ("Enabled (active)", "Sun 2026-11-22 01:00"),
-        "new": ("Enabled (no run yet)", "Sun 2026-11-22 01:00"),
+        "new": ("Enabled (no runs yet)", "Sun 2026-11-22 01:00"),
         "off": ("Paused", "-"),
         "held": ("Enabled (skipping)", "Tue 2026-11-24 01:00"),
         "bad": ("FailedValidation (doesn't run)", "-"),
@@ -255,8 +255,8 @@ def test_the_description_tells_how_it_fared() -> None:
     runs = (backup("n-1", "Completed", 19), backup("n-2", "Failed", 20), backup("n-3", "Completed", 21))
     found = answered("schedule describe nightly", schedule("nightly", lastBackup="2026-11-21T01:00:19Z"), *runs)
     rows = dict(next(part for part in found.parts if isinstance(part, Fields)).rows)
-    assert rows["Success"] == "2 of 3"
-    assert rows["Time of the last Completed backup"].startswith("n-3")
+    assert rows["Completed runs"] == "2 of 3"
+    assert rows["Last Completed backup"].startswith("n-3")
     assert [row[0] for row in _table(found)] == ["n-3", "n-2", "n-1"]
 
 
