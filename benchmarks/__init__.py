@@ -1,4 +1,4 @@
-"""What the bot costs: each row beside a floor that was measured in the same run.
+"""Measures the bot's costs: each row is compared with a floor from the same run.
 
 Belongs here: one file a row, and the load that rows share. Does not: anything the bot needs to run.
 """

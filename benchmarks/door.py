@@ -37,7 +37,7 @@ HOOKS = "/hooks/v1/commands"
 
 
 async def bare(request: web.Request) -> web.Response:
-    """What no server can do without: read, check the signature, parse."""
+    """The minimum of any server: read, check the signature, parse."""
     body = await request.read()
     base = b"v0:" + request.headers["X-Slack-Request-Timestamp"].encode() + b":" + body
     made = "v0=" + hmac.new(SECRET.encode(), base, hashlib.sha256).hexdigest()

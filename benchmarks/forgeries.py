@@ -28,7 +28,7 @@ async def rejected(port: int, requests: int) -> float:
 
 
 async def both(directory: Path, floor: int) -> tuple[float, float, float]:
-    """Of the bot, of the floor, and by how many MiB the bot has grown."""
+    """Return the rates of the bot and the floor, and the bot's growth in MiB."""
     world = await worlds.build(directory, clusters=("prod",))
     directory.mkdir(exist_ok=True)
     (directory / "now").write_text("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")

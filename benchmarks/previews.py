@@ -40,7 +40,7 @@ SPEC = {"includedNamespaces": ["shop"], "existingResourcePolicy": "update"}
 
 
 def config_map(number: int, *, changed: bool = False) -> Json:
-    """Of letters that do not pack well, the same whenever it is made."""
+    """Text that compresses badly and is the same in every run."""
     text = Random(number).randbytes(SIZE // 2).hex()
     data = {"text": text, "changed": "yes" if changed else "no"}
     return {

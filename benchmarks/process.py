@@ -1,4 +1,4 @@
-"""The bot as a process of its own on an emulated world, and what the kernel says of it."""
+"""Runs the bot as a separate process against emulators, and reads its usage from the kernel."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Parts of requirements.lock for the image: what the bot runs with, and what builds its wheel.
+"""Lock files for the image, selected from requirements.lock: runtime packages, and packages that build the wheel.
 
-`python deploy/locks.py` writes them; with `--check` it says whether they are up to date.
-"""  # noqa: INP001 - a script, no package
+`python deploy/locks.py` writes them; with `--check` it reports whether they are current.
+"""  # noqa: INP001 - a script, not a package
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parent.parent
 DEPLOY = ROOT / "deploy"
-LEFT_OUT = frozenset({"pip"})
-"""sqlite-utils asks for it, for a command of its own that nobody runs here."""
+EXCLUDED = frozenset({"pip"})
+"""sqlite-utils requires it for a command that isn't used here."""
 
 
 def blocks() -> dict[str, str]:
-    """Of the lock file, by name: the pin with its hashes."""
+    """Read the pins of the lock file with their hashes, by name."""
     found = re.split(r"^(?=\S)", (ROOT / "requirements.lock").read_text("utf-8"), flags=re.MULTILINE)
     pins = [block for block in found if "==" in block]
     return {canonicalize_name(block.partition("==")[0]): block.rstrip("\n") for block in pins}
 
 
 def closure(wanted: list[str], known: dict[str, str]) -> list[str]:
-    """What these need, by the metadata of what is installed; extras that nobody asked for are left out."""
+    """Find everything that these requirements need, from the installed metadata, without extras that aren't requested."""
     todo, found = [Requirement(each) for each in wanted], set[str]()
     while todo:
         one = todo.pop()
         name = canonicalize_name(one.name)
-        if name in found or name not in known or name in LEFT_OUT:
+        if name in found or name not in known or name in EXCLUDED:
             continue
         found.add(name)
         try:
@@ -65,7 +65,7 @@ def main(words: list[str]) -> int:
             path.write_text(text, "utf-8")
         return 0
     for path in stale:
-        sys.stderr.write(f"not up to date: {path.relative_to(ROOT)}; run `make lock`\n")
+        sys.stderr.write(f"out of date: {path.relative_to(ROOT)}; run `make lock`\n")
     return 1 if stale else 0
 
 

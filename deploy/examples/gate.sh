@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Asks the deploy gate with curl and openssl alone: 0 pass, 1 fail, 2 wrong use, 3 not reachable.
+# Calls the deploy gate with curl and openssl only. Exit code: 0 passed, 1 failed, 2 wrong usage, 3 not reachable.
 #   VELERO_CHATOPS_URL, VELERO_CHATOPS_SECRET (whsec_…), VELERO_CHATOPS_TOKEN
 #   usage: gate.sh '{"cluster": "prod", "namespaces": ["shop"], "max_age": "24h", "take_if_older": true}'
 set -euo pipefail
@@ -17,7 +17,7 @@ signature=$(printf '%s.%s.%s' "$id" "$timestamp" "$body" |
 answer=$(mktemp)
 trap 'rm -f "$answer"' EXIT
 
-# The same id again is the same request, so that trying again does nothing twice.
+# A retry with the same id is the same request, so nothing runs twice.
 status=$(curl --silent --show-error --retry 3 --retry-connrefused --max-time 60 --output "$answer" --write-out '%{http_code}' \
   --header 'Content-Type: application/json' \
   --header "webhook-id: $id" --header "webhook-timestamp: $timestamp" --header "webhook-signature: v1,$signature" \
@@ -33,7 +33,7 @@ case $status in
 esac
 
 operation=$(field operation)
-# A restart of the bot meanwhile is waited for.
+# Waits while the bot restarts.
 while [ "$(field passed)" != true ] && [ "$(field passed)" != false ]; do
   curl --silent --show-error --fail --retry 9 --retry-connrefused --retry-max-time 90 --max-time 90 --output "$answer" \
     --header "Authorization: Bearer ${VELERO_CHATOPS_TOKEN:?needed to wait for the backup}" \
