@@ -1,4 +1,8 @@
-"""The composition root: everything is built here by hand, top to bottom in the order in which it starts."""
+"""The composition root. It builds every part by hand, in the order in which they start, and stops them in reverse.
+
+Parts get what they need as arguments; no module holds global state. Loops run under `Loops`; a part that has work for
+another one wakes its loop by name.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +38,7 @@ from bot.slack.connection_status import ConnectionStatus
 from bot.slack.forms import Forms
 from bot.slack.home import HomeProcessor
 from bot.slack.identity import Identity
-from bot.slack.item_processor import SlackItemProcessor, not_done
+from bot.slack.item_processor import SlackItemProcessor, failure_answer
 from bot.slack.listeners import Listeners, build_bolt_app
 from bot.slack.person_names import PersonDirectory
 from bot.slack.socket import SocketMode
@@ -75,48 +79,48 @@ from velero.cluster import Cluster
 
 log = logging.getLogger(__name__)
 
-STOP_WITHIN = 4.0
+STOP_TIMEOUT_S = 4.0
 
 
 class App:
-    """`start()` until ready to take requests, `stop()` in the reverse order."""
+    """`start()` returns when the bot accepts requests; `stop()` takes the parts down in reverse order."""
 
     def __init__(self, settings: Settings, rules: tuple[Rule, ...], path: Path | None = None) -> None:
-        self.standing = LiveSettings(settings, rules, path)
-        self._bells: dict[str, Loop] = {}
+        self.live_settings = LiveSettings(settings, rules, path)
+        self._loops_by_name: dict[str, Loop] = {}
         self.port = self.status_port = 0
         self.attempts = RefusedAttempts()
 
     @property
     def settings(self) -> Settings:
-        """Those in force now."""
-        return self.standing.settings
+        """Return the settings currently in force."""
+        return self.live_settings.settings
 
     @property
     def rules(self) -> tuple[Rule, ...]:
-        return self.standing.rules
+        return self.live_settings.rules
 
     def reload(self) -> None:
-        self.standing.reload()
+        self.live_settings.reload()
 
     async def start(self) -> None:
         settings = self.settings
         self.store = await Store.open(settings.data_dir, utc_now(), reserve_bytes=settings.store.reserve_bytes)
         self._loops = Loops(utc_now)
         self.health = SelfHealth(self.store, self._loops, lambda: self.settings, utc_now)
-        self._slack()
-        self._clusters()
-        self._deciding()
-        self._telling()
-        self._working()
-        self._door()
+        self._build_slack()
+        self._build_clusters()
+        self._build_operations()
+        self._build_notifier()
+        self._build_intake()
+        self._build_http_server()
         await self._listen()
         await self.control.start()
-        self._follow()
+        self._start_loops()
 
-    # what the others stand on
+    # --- connections
 
-    def _slack(self) -> None:
+    def _build_slack(self) -> None:
         connector = aiohttp.TCPConnector(limit=64, keepalive_timeout=30)
         self.session = aiohttp.ClientSession(
             connector=connector, timeout=aiohttp.ClientTimeout(total=15), trust_env=False
@@ -131,22 +135,22 @@ class App:
             retry_handlers=[],
             trust_env_in_session=False,
         )
-        self.presence = ConnectionStatus(self.client)
+        self.connection_status = ConnectionStatus(self.client)
         self.identity = Identity(
             self.client,
             lambda: self.settings.groups,
-            self._teams,
+            self._own_teams,
             utc_now,
             external=slack.external_people,
         )
 
-    async def _person(self, user: str) -> Actor:
+    async def _actor_of(self, user: str) -> Actor:
         return await self.identity.actor(user, "")
 
-    async def _teams(self) -> tuple[str, ...]:
-        return self.settings.slack.teams or (await self.presence.home(),)
+    async def _own_teams(self) -> tuple[str, ...]:
+        return self.settings.slack.teams or (await self.connection_status.home(),)
 
-    def _clusters(self) -> None:
+    def _build_clusters(self) -> None:
         self.clusters: dict[str, Cluster] = {}
         for one in self.settings.clusters:
             self.clusters[one.name] = Cluster(
@@ -154,38 +158,38 @@ class App:
                 now=utc_now,
                 random=random.Random(),  # noqa: S311 - jitter
             )
-        self.known: Mapping[str, ClusterMemory] = {name: ClusterMemory() for name in self.clusters}
-        self.views = ContextFactory(
-            lambda: self.settings, self.clusters, self.known, utc_now, lambda: self.rules, self._person
+        self.memories: Mapping[str, ClusterMemory] = {name: ClusterMemory() for name in self.clusters}
+        self.contexts = ContextFactory(
+            lambda: self.settings, self.clusters, self.memories, utc_now, lambda: self.rules, self._actor_of
         )
 
-    def _deciding(self) -> None:
-        window = lambda: timedelta(seconds=self.settings.approvals.valid_for)  # noqa: E731
-        self.executor = Executor(self.store, self.clusters, utc_now, window, settle_deletion=settle_operation)
+    def _build_operations(self) -> None:
+        approval_window = lambda: timedelta(seconds=self.settings.approvals.valid_for)  # noqa: E731
+        self.executor = Executor(self.store, self.clusters, utc_now, approval_window, settle_deletion=settle_operation)
         renew = HoldRenewal(self.store, self.clusters, utc_now).renew
-        self.continuing = StepRunner(self.store, self.executor, utc_now, {schedule_hold.RENEW_KIND: renew})
-        book = RecordQueries(
+        self.step_runner = StepRunner(self.store, self.executor, utc_now, {schedule_hold.RENEW_KIND: renew})
+        records = RecordQueries(
             self.store,
             lambda: self.rules,
             self.clusters,
-            self.views.scope,
-            self._examined,
-            self.presence.link,
+            self.contexts.scope,
+            self._run_checks,
+            self.connection_status.link,
             self.health.fresh,
             PersonDirectory(self.client, utc_now).names,
         )
-        self.conductor = CommandPipeline(
+        self.pipeline = CommandPipeline(
             self.store,
             self.clusters,
             self.executor,
             self._policy,
-            PipelineInputs(self.views.plan_context, book.reader, self.views.cached),
-            ApprovalHooks(self._ask, self._bypassed),
+            PipelineInputs(self.contexts.plan_context, records.reader, self.contexts.cached),
+            ApprovalHooks(self._open_approval, self._record_break_glass),
         )
 
         self.approvals = build_approvals(
             self.store,
-            self.conductor,
+            self.pipeline,
             self.executor,
             self.identity,
             self.clusters,
@@ -194,43 +198,47 @@ class App:
             utc_now,
         )
 
-    async def _examined(self) -> tuple[CheckResult, ...]:
+    async def _run_checks(self) -> tuple[CheckResult, ...]:
         return await run_checks(self.settings, self.client, self.clusters)
 
     def _policy(self) -> Policy:
         return Policy(self.rules, self.identity.directory)
 
-    async def _ask(self, operation: Operation, plan: Plan, decision: Decision, request: CommandRequest) -> Answer:
+    async def _open_approval(
+        self, operation: Operation, plan: Plan, decision: Decision, request: CommandRequest
+    ) -> Answer:
         return await self.approvals.open(operation, plan, decision, request)
 
-    def _bypassed(
+    def _record_break_glass(
         self, tx: Transaction, operation: Operation, plan: Plan, decision: Decision, request: CommandRequest
     ) -> None:
         self.approvals.record_break_glass(tx, operation, plan, decision, request)
 
-    # what goes out
+    # --- notifications and replies
 
-    def _telling(self) -> None:
-        self.speaker = AnswerSender(
+    def _build_notifier(self) -> None:
+        self.answer_sender = AnswerSender(
             self.client,
             self.session,
             self.limiter,
             self._response_hosts,
-            self.views.covers,
+            self.contexts.covers,
             lambda: self.settings.slack.files,
         )
-        self.outgoing = SlackDeliveryLoops(
+        self.slack_delivery = SlackDeliveryLoops(
             self.store,
             self.client,
             self.settings.delivery,
             utc_now,
             self._enrich,
-            self.views.observed_facts,
-            self.presence.link,
-            self.views.receiver_view,
-            lambda: self._ring("cards"),
+            self.contexts.observed_facts,
+            self.connection_status.link,
+            self.contexts.receiver_view,
+            lambda: self._wake("cards"),
         )
-        self.teller = EventRouter(self.store, self.views.wiring, utc_now, lambda: self._ring("send", "webhooks"))
+        self.event_router = EventRouter(
+            self.store, self.contexts.routing_table, utc_now, lambda: self._wake("send", "webhooks")
+        )
 
     async def _enrich(self, event: Event) -> Mapping[str, Any]:
         cluster = self.clusters.get(event.cluster)
@@ -240,67 +248,69 @@ class App:
         api = urlsplit(self.settings.slack.api_url)
         return (*self.settings.slack.response_hosts, api.hostname or "", f"{api.hostname}:{api.port}")
 
-    # what comes in
+    # --- requests
 
-    def _working(self) -> None:
-        desk = SlackItemProcessor(
+    def _build_intake(self) -> None:
+        processor = SlackItemProcessor(
             self.identity,
-            self.conductor,
-            self.speaker.send,
+            self.pipeline,
+            self.answer_sender.send,
             self._cluster_of,
             ThreadSubjects(self.store).subject,
-            vote_clicks(self.approvals, self.speaker.send),
+            vote_clicks(self.approvals, self.answer_sender.send),
             self.attempts,
         )
-        desks: dict[str, ItemProcessor] = dict.fromkeys(("command", "mention", "action", "form", "shortcut"), desk)
-        desks["home"] = HomeProcessor(self.client, self.identity, self.conductor)
-        self.worker = Worker(self.store, desks, utc_now, self._aside)
-        self.worker.wake = lambda: self._ring("work", "tell")
+        processors: dict[str, ItemProcessor] = dict.fromkeys(
+            ("command", "mention", "action", "form", "shortcut"), processor
+        )
+        processors["home"] = HomeProcessor(self.client, self.identity, self.pipeline)
+        self.worker = Worker(self.store, processors, utc_now, self._report_failed_item)
+        self.worker.wake = lambda: self._wake("work", "tell")
         self.intake = Intake(
-            self.store, utc_now, lambda: self._ring("work"), lambda: self.settings.limits, self._refused
+            self.store, utc_now, lambda: self._wake("work"), lambda: self.settings.limits, self._count_refused
         )
         self.webhooks = Webhooks(
             lambda: self.settings,
             self.store,
             self.intake,
-            self.conductor,
+            self.pipeline,
             self.clusters,
             self._policy,
             utc_now,
             random.Random(),  # noqa: S311 - jitter
-            self._refused,
-            lambda: self._ring("hooks", "webhooks"),
+            self._count_refused,
+            lambda: self._wake("hooks", "webhooks"),
             self.attempts,
         )
-        desks[WEBHOOK_SOURCE] = self.webhooks.desk
-        retry = retry_items.retry_actions(self.store, utc_now, self._ring, lambda key: self.watching.retry(key))  # noqa: PLW0108 - made later
-        self.control = Control(self.settings.data_dir, {**self.webhooks.acts, **retry})
+        processors[WEBHOOK_SOURCE] = self.webhooks.processor
+        retry = retry_items.retry_actions(self.store, utc_now, self._wake, lambda key: self.cluster_loops.retry(key))  # noqa: PLW0108 - built later
+        self.control = Control(self.settings.data_dir, {**self.webhooks.actions, **retry})
 
-    def _refused(self, why: str) -> None:
-        self.door.count(why)
+    def _count_refused(self, why: str) -> None:
+        self.http_server.count(why)
 
     def _cluster_of(self, channel: str) -> str:
         return self.settings.cluster_of_channel(channel)
 
-    async def _aside(self, item: Item, ref: str) -> None:
+    async def _report_failed_item(self, item: Item, reference: str) -> None:
         if item.source == WEBHOOK_SOURCE:
-            await self.webhooks.desk.set_aside(item, ref)
+            await self.webhooks.processor.set_aside(item, reference)
         else:
-            await self.speaker.send(*not_done(item, ref))
+            await self.answer_sender.send(*failure_answer(item, reference))
 
-    def _door(self) -> None:
+    def _build_http_server(self) -> None:
         slack = self.settings.slack
         app = build_bolt_app(self.client)
         listeners = Listeners(
             self.intake,
             Forms(self.client, lambda: [one.name for one in self.settings.clusters], self.identity.actor),
             {slack.command: "", **slack.aliases},
-            lambda: self.presence.user,
+            lambda: self.connection_status.user,
             self._cluster_of,
             self.identity.forget,
         )
         listeners.register(app)
-        self.door = HttpServer(app, self._secrets, self.readiness, slash=listeners.slash)
+        self.http_server = HttpServer(app, self._secrets, self.readiness, slash=listeners.slash)
         self.socket: SocketMode | None = None
         if slack.transport == "socket":
             self.socket = SocketMode(app, self.client, self.session, lambda: self.settings.slack.app_token())  # noqa: PLW0108
@@ -309,88 +319,90 @@ class App:
         return self.settings.slack.signing_secrets()
 
     async def _listen(self) -> None:
-        application = self.door.application(self.settings.slack.request_path)
+        application = self.http_server.application(self.settings.slack.request_path)
         application.add_routes(self.webhooks.routes())
-        self._status = await self.door.listen(self.door.status_application(), self.settings.status_listen)
-        self._public = await self.door.listen(application, self.settings.listen)
+        self._status = await self.http_server.listen(self.http_server.status_application(), self.settings.status_listen)
+        self._public = await self.http_server.listen(application, self.settings.listen)
         self.status_port, self.port = self._status.port, self._public.port
 
-    # what goes on
+    # --- loops
 
-    def _follow(self) -> None:
+    def _start_loops(self) -> None:
         start = self._loops.start
-        self._bells["work"] = start("work", self.worker.round)
-        self._bells["tell"] = start("tell", self.teller.round)
-        self._bells["send"] = start("send", self.outgoing.delivery.round)
-        self._bells["cards"] = start("cards", self.outgoing.cards.round)
-        self._bells["requests"] = start("requests", self.outgoing.requests.round)
+        self._loops_by_name["work"] = start("work", self.worker.round)
+        self._loops_by_name["tell"] = start("tell", self.event_router.round)
+        self._loops_by_name["send"] = start("send", self.slack_delivery.delivery.round)
+        self._loops_by_name["cards"] = start("cards", self.slack_delivery.cards.round)
+        self._loops_by_name["requests"] = start("requests", self.slack_delivery.requests.round)
         start("approvals", self.approvals.round)
-        self._bells["steps"] = start("steps", self.continuing.round)
+        self._loops_by_name["steps"] = start("steps", self.step_runner.round)
         start("confirm operations", UnconfirmedWrites(self.store, self.executor, utc_now).round)
         if self.socket is not None:
             start("slack socket", self.socket.round)
-        for name, one_round in self.webhooks.rounds.items():
-            self._bells[name] = start(name, one_round)
-        start("reconcile", self.outgoing.reconciler.round)
-        start("sweep", self.outgoing.reconciler.sweep)
-        start("slack", self.presence.round)
-        start("recover approvals", self._recover)
+        for name, one_round in self.webhooks.loops.items():
+            self._loops_by_name[name] = start(name, one_round)
+        start("reconcile", self.slack_delivery.reconciler.round)
+        start("sweep", self.slack_delivery.reconciler.sweep)
+        start("slack", self.connection_status.round)
+        start("recover approvals", self._recover_approvals)
         key = checkpoint.load_key(self.settings.data_dir, self.settings.audit.key())
-        self._keeping = keeping = Housekeeping(
-            self.store, key, lambda: self.settings, self.door.refused, utc_now, self.attempts
+        self._housekeeping = housekeeping = Housekeeping(
+            self.store, key, lambda: self.settings, self.http_server.refused, utc_now, self.attempts
         )
-        start("minute", keeping.run_minute_tasks)
-        start("hour", keeping.run_hourly_tasks)
-        start("sign", keeping.sign_audit_head)
-        start("settings", self.standing.round)
+        start("minute", housekeeping.run_minute_tasks)
+        start("hour", housekeeping.run_hourly_tasks)
+        start("sign", housekeeping.sign_audit_head)
+        start("settings", self.live_settings.round)
         start("health", self.health.round)
-        self._schedules()
-        self.watching = ClusterLoops(self.store, self.clusters, self.known, lambda: self.settings, utc_now, self._told)
-        self.watching.start(self._loops)
+        self._start_schedule_loops()
+        self.cluster_loops = ClusterLoops(
+            self.store, self.clusters, self.memories, lambda: self.settings, utc_now, self._wake_for
+        )
+        self.cluster_loops.start(self._loops)
 
-    def _schedules(self) -> None:
-        """What was promised of schedules is kept, and runs that never came are told."""
-        told = lambda events: self._told(events, frozenset())  # noqa: E731
-        keeper = ScheduleReconciler(self.store, self.clusters, utc_now, told, self.known)
-        self._bells["keep schedules"] = self._loops.start("keep schedules", keeper.round)
+    def _start_schedule_loops(self) -> None:
+        """Start the loops that reconcile schedules and report missed runs."""
+        report = lambda events: self._wake_for(events, frozenset())  # noqa: E731
+        reconciler = ScheduleReconciler(self.store, self.clusters, utc_now, report, self.memories)
+        self._loops_by_name["keep schedules"] = self._loops.start("keep schedules", reconciler.round)
         if self.settings.schedules.watch:
             watchdog = Watchdog(
-                self.store, self.clusters, self.known, self.views.cluster, utc_now, self.views.limits, told
+                self.store, self.clusters, self.memories, self.contexts.cluster, utc_now, self.contexts.limits, report
             )
             self._loops.start("watch schedules", watchdog.round)
 
-    def _told(self, events: tuple[Event, ...], moved: frozenset[str]) -> None:
+    def _wake_for(self, events: tuple[Event, ...], moved: frozenset[str]) -> None:
         if events:
-            self._ring("tell")
+            self._wake("tell")
         if moved:
-            self._ring("cards", "requests", "hooks")
+            self._wake("cards", "requests", "hooks")
 
-    def _ring(self, *names: str) -> None:
+    def _wake(self, *names: str) -> None:
         for name in names:
-            if (loop := self._bells.get(name)) is not None:
+            if (loop := self._loops_by_name.get(name)) is not None:
                 loop.wake()
 
-    async def _recover(self) -> float | None:
-        """What was being decided at the last stop is decided; once."""
+    async def _recover_approvals(self) -> float | None:
+        """Once after the start: finish the approvals that were being decided at the last stop."""
         await self.approvals.recover()
         return 86400.0
 
     def readiness(self) -> Readiness:
-        return build_readiness(self.store, self.presence, self.socket, self.clusters, self.health)
+        return build_readiness(self.store, self.connection_status, self.socket, self.clusters, self.health)
 
     async def stop(self) -> None:
-        """No acknowledged command is lost: what is not done in time is in the inbox."""
-        self.door.closing = True
+        """Acknowledged commands that don't finish in time stay in the inbox for the next start."""
+        self.http_server.closing = True
         if self.socket is not None:
-            await self.socket.close(STOP_WITHIN / 4)
+            await self.socket.close(STOP_TIMEOUT_S / 4)
         await self.webhooks.stop()
         await self.control.stop()
-        await self.worker.drain(STOP_WITHIN / 2)
+        await self.worker.drain(STOP_TIMEOUT_S / 2)
         await self._public.close()
         await self._status.close()
         await self._loops.stop()
-        await self.outgoing.delivery.close()
-        await run_contained(self._keeping.run_minute_tasks())
+        await self.slack_delivery.delivery.close()
+        await run_contained(self._housekeeping.run_minute_tasks())
         for cluster in self.clusters.values():
             await cluster.close()
         await self.session.close()

@@ -1,4 +1,4 @@
-"""What approvals stand on, put together: who asks and votes, what is planned again, what is posted."""
+"""Builds the approval service with its dependencies: people, replanning, settings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from velero.cluster import Cluster
 
 def build_approvals(
     store: Store,
-    conductor: CommandPipeline,
+    pipeline: CommandPipeline,
     executor: Executor,
     identity: Identity,
     clusters: Mapping[str, Cluster],
@@ -28,28 +28,35 @@ def build_approvals(
     policy: Callable[[], Policy],
     now: Callable[[], datetime],
 ) -> Approvals:
-    async def who(ident: str, team: str = "") -> Actor:
-        """A requester or voter as they are now: who has left may not ask any more."""
-        sender = next((each for each in settings().senders if each.name == ident), None)
+    async def current_actor(actor_id: str, team: str = "") -> Actor:
+        """Return a requester or voter as they are now. Raises Refused for someone who has left the workspace."""
+        sender = next((each for each in settings().senders if each.name == actor_id), None)
         if sender is not None:
             return Actor(ActorKind.PIPELINE, sender.name, sender.name, groups=frozenset(sender.groups))
-        return await identity.actor(ident, team)
+        return await identity.actor(actor_id, team)
 
-    async def take_back(operation: Operation) -> None:
-        """Out of Velero's queue, where it has waited too long."""
+    async def remove_from_queue(operation: Operation) -> None:
+        """Delete a restore that waited in Velero's queue for too long."""
         if operation.noun == "restore" and operation.object_uid:
             await clusters[operation.cluster].restores.delete(operation.object_name, uid=operation.object_uid)
 
     return Approvals(
-        store, executor, conductor.replan, policy, who, lambda: approval_times(settings()), now, withdraw=take_back
+        store,
+        executor,
+        pipeline.replan,
+        policy,
+        current_actor,
+        lambda: approval_times(settings()),
+        now,
+        withdraw=remove_from_queue,
     )
 
 
 def approval_times(settings: Settings) -> ApprovalTimes:
-    told = settings.approvals
+    approvals = settings.approvals
     return ApprovalTimes(
-        channel=told.channel,
-        remind_after=told.remind_after,
-        start_deadline=timedelta(seconds=told.start_deadline),
-        glass_per_day=told.break_glass_per_day,
+        channel=approvals.channel,
+        remind_after=approvals.remind_after,
+        start_deadline=timedelta(seconds=approvals.start_deadline),
+        glass_per_day=approvals.break_glass_per_day,
     )

@@ -1,4 +1,4 @@
-"""`velero-chatops …`: every terminal command by name, its module imported only when it runs."""
+"""`velero-chatops …`: the terminal commands. The module of a command is imported only when it runs."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import ClassVar
 import click
 
 
-class _Late(click.Group):
-    """Imports a command's module when it is asked for: `plan` does not wait for Slack's libraries."""
+class _LazyGroup(click.Group):
+    """Imports a command's module on use, so that `plan` doesn't load Slack's libraries."""
 
-    rooms: ClassVar[dict[str, str]] = {
+    modules: ClassVar[dict[str, str]] = {
         "audit": "bot.terminal.audit",
         "config": "bot.terminal.config",
         "cron": "bot.terminal.cron",
@@ -27,20 +27,20 @@ class _Late(click.Group):
     }
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        return sorted(self.rooms)
+        return sorted(self.modules)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        room = self.rooms.get(cmd_name)
-        if room is None:
+        module = self.modules.get(cmd_name)
+        if module is None:
             return None
-        command: click.Command = importlib.import_module(room).COMMAND
+        command: click.Command = importlib.import_module(module).COMMAND
         return command
 
 
-@click.group(cls=_Late)
+@click.group(cls=_LazyGroup)
 @click.version_option(package_name="velero-chatops")
 def cli() -> None:
-    """Back up, restore and schedule Kubernetes clusters from Slack, with Velero."""
+    """Run and inspect the Velero bot for Slack."""
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""The process's clock. Everything else takes it as an argument."""
+"""The wall clock of the process. Other modules take it as an argument."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""Bounds what clients can hold before anybody knows who they are: connections, bytes in flight, time.
+"""Bounds what clients can hold before their signature is verified: connections, bytes in flight, time.
 
 aiohttp waits for a request head and for a body as long as the client likes. Each connection therefore passes through a
 `GuardedConnection`, which counts the bytes as they arrive and keeps the deadlines. When a limit is exceeded, the
@@ -25,11 +25,11 @@ log = logging.getLogger(__name__)
 READ_CHUNK_BYTES = 16 * 1024
 
 Count = Callable[[str], None]
-"""Takes the reason why something was refused."""
+"""Called with the reason of each refusal."""
 
 
 def _connection_limit() -> int:
-    """Half of the file descriptors: the store, clusters and Slack need the others."""
+    """Return half of the file descriptors: the store, clusters and Slack need the rest."""
     soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     return 2000 if soft == resource.RLIM_INFINITY else max(64, min(2000, soft // 2))
 
@@ -52,7 +52,7 @@ class ConnectionLimits:
 
 
 class BodyRefused(Exception):
-    """`reason` is counted; `status` is all that the client is told."""
+    """`reason` is counted; the client only gets `status`."""
 
     def __init__(self, reason: str, status: int) -> None:
         super().__init__(reason)
@@ -61,7 +61,7 @@ class BodyRefused(Exception):
 
 
 class GuardedConnection(asyncio.Protocol):
-    """Stands between the transport and aiohttp's protocol."""
+    """Sits between the transport and aiohttp's protocol; counts bytes and keeps deadlines."""
 
     __slots__ = ("_guard", "_inner", "_timer", "held", "opened_at", "peer", "serving", "transport", "verified")
 
@@ -109,12 +109,12 @@ class GuardedConnection(asyncio.Protocol):
         self._inner.connection_lost(exc)
 
     def begin(self) -> None:
-        """A complete head has reached the application."""
+        """Called when a complete head has reached the application."""
         self.serving = True
         self._stop_waiting()
 
     def verify(self) -> None:
-        """The sender is known: nothing of this request counts any more."""
+        """Called when the sender is known: this request no longer counts."""
         self.verified = True
         self._guard.release(self)
 
@@ -146,7 +146,7 @@ class GuardedConnection(asyncio.Protocol):
 
 
 class ConnectionGuard:
-    """Knows every open connection of one listener and what each of them holds."""
+    """Tracks the open connections of one listener and the bytes that each holds."""
 
     def __init__(self, limits: ConnectionLimits, count: Count) -> None:
         self.limits = limits
@@ -158,7 +158,7 @@ class ConnectionGuard:
 
     @property
     def held(self) -> int:
-        """Bytes of requests whose sender is not known."""
+        """Bytes of requests whose sender isn't verified."""
         return self._total
 
     def guarded(self, make_inner: Callable[[], asyncio.Protocol]) -> Callable[[], GuardedConnection]:
@@ -170,7 +170,7 @@ class ConnectionGuard:
             return
         peers = Counter(each.peer for each in self._open)
         crowded = max(peers.values())
-        # In the order in which they were opened: the oldest of the peer with the most.
+        # `_open` is in the order of opening: this drops the oldest connection of the peer with the most.
         oldest = next((each for each in self._open if not each.serving and peers[each.peer] == crowded), connection)
         oldest.drop("connections")
 
@@ -199,7 +199,7 @@ class ConnectionGuard:
 
 
 def peer_of(peername: Any) -> str:
-    """The address of IPv4, the /64 network of IPv6: one host has all of its addresses."""
+    """Return the IPv4 address, or the IPv6 /64 network: one host owns all of its addresses."""
     host = str(peername[0]) if isinstance(peername, tuple) and peername else ""
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
@@ -212,7 +212,7 @@ def peer_of(peername: Any) -> str:
 
 
 def connection_of(request: web.Request) -> GuardedConnection | None:
-    """None once the client has gone, and under aiohttp's own test server."""
+    """Return None after the client has disconnected, and under aiohttp's test server."""
     transport = request.transport
     protocol = transport.get_protocol() if transport is not None else None
     return protocol if isinstance(protocol, GuardedConnection) else None
@@ -224,7 +224,7 @@ def mark_verified(request: web.Request) -> None:
 
 
 async def read_body(request: web.Request, limit: int, seconds: float) -> bytes:
-    """Raises BodyRefused for a body that is too large, too slow, or that ends before it is whole."""
+    """Raises BodyRefused for a body that is too large, too slow or incomplete."""
     if (request.content_length or 0) > limit:
         raise BodyRefused("too-large", 413)
     body = bytearray()
@@ -238,7 +238,7 @@ async def read_body(request: web.Request, limit: int, seconds: float) -> bytes:
     except TimeoutError:
         raise BodyRefused("slow", 408) from None
     except (ConnectionError, web.RequestPayloadError, HttpProcessingError) as error:
-        # The stream keeps this fault, and its traceback this frame: a cycle, with everything that was received in it.
+        # The stream keeps this error, whose traceback keeps this frame: a reference cycle that holds the whole body.
         error.__traceback__ = None
         raise BodyRefused("broken", 400) from None
     finally:
@@ -246,22 +246,22 @@ async def read_body(request: web.Request, limit: int, seconds: float) -> bytes:
 
 
 class CountingHandler(logging.Handler):
-    """Takes the place of aiohttp's server log, which quotes what strangers send: they are a number."""
+    """Replaces aiohttp's server log, which quotes what unknown clients send: broken requests are only counted."""
 
     def __init__(self, count: Count) -> None:
         super().__init__()
         self._count = count
 
     def emit(self, record: logging.LogRecord) -> None:
-        fault = record.exc_info[1] if record.exc_info else None
-        if fault is None or isinstance(fault, (HttpProcessingError, ConnectionError, web.RequestPayloadError)):
+        error = record.exc_info[1] if record.exc_info else None
+        if error is None or isinstance(error, (HttpProcessingError, ConnectionError, web.RequestPayloadError)):
             self._count("broken")
         else:
-            log.error("The HTTP server failed: %s", type(fault).__name__)
+            log.error("The HTTP server failed: %s", type(error).__name__)
 
 
 def server_logger(count: Count) -> logging.Logger:
-    """A logger of its own, outside the tree: nothing that it is given reaches the root's handlers."""
-    logger = logging.Logger("bot.http.server", logging.DEBUG)  # noqa: LOG001 - not one of the tree
+    """Return a logger outside the logger tree: its records never reach the root's handlers."""
+    logger = logging.Logger("bot.http.server", logging.DEBUG)  # noqa: LOG001 - outside the tree
     logger.addHandler(CountingHandler(count))
     return logger

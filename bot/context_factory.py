@@ -1,4 +1,4 @@
-"""Settings and what was seen → the values that decisions and messages take: situations, routes, cached lists."""
+"""Builds what planning and messages take from settings and observed objects: plan contexts, routes, cached lists."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from tracking.watchdog import Limits
 from velero.cluster import Cluster
 from velero.features import Features
 
-ASK_AGAIN_S = 10.0
+IDENTITY_RETRY_S = 10.0
 
 
 class ContextFactory:
-    """`settings` is asked each time: they change while the process runs."""
+    """`settings` is called for each use: settings change while the process runs."""
 
     def __init__(
         self,
@@ -75,17 +75,17 @@ class ContextFactory:
     def cluster(self, name: str) -> ClusterView:
         one = self._settings().cluster(name)
         assert one is not None
-        seen = self._clusters[name].features if name in self._clusters else Features()
-        version = one.server_version or seen.velero
+        features = self._clusters[name].features if name in self._clusters else Features()
+        version = one.server_version or features.velero
         return ClusterView(
-            name, one.velero_namespace, one.velero_timezone, version, seen.kubernetes, bot_namespace(one)
+            name, one.velero_namespace, one.velero_timezone, version, features.kubernetes, bot_namespace(one)
         )
 
     def limits(self) -> Limits:
-        told = self._settings().schedules
-        return Limits(grace=told.grace, stale_after=told.stale_after)
+        schedules = self._settings().schedules
+        return Limits(grace=schedules.grace, stale_after=schedules.stale_after)
 
-    def wiring(self) -> route.RoutingTable:
+    def routing_table(self) -> route.RoutingTable:
         settings = self._settings()
         routes = tuple(
             route.Route(
@@ -110,17 +110,17 @@ class ContextFactory:
         return bound.namespaces if bound is not None else ()
 
     def covers(self, channel: str, namespaces: frozenset[str]) -> bool:
-        """Whether a channel's own scope covers these namespaces. A channel that is not listed covers nothing."""
+        """Return whether a channel's scope covers these namespaces. A channel without settings covers none."""
         bound = self._settings().channel(channel)
         if bound is None:
             return False
         return may_have_file(view_of_channel(bound.namespaces), Reach(namespaces, cluster_scoped="*" in namespaces))
 
     async def receiver_view(self, receiver: str, cluster: str, noun: str) -> View:
-        """What a channel's scope, or a person's rules, let be told there. A channel that is not listed is not bounded:
-        only the operator's routes and the people in it send notices there.
+        """Return what a receiver may see: a channel by its scope, a person by their rules. A channel without settings may
+        see everything: only the operator's routes and its own members send notifications there.
 
-        Raises NotAccepted where Slack does not say who somebody is.
+        Raises NotAccepted if Slack doesn't report who a person is.
         """
         if not is_slack_user_id(receiver):
             bound = self._settings().channel(receiver)
@@ -128,13 +128,13 @@ class ContextFactory:
         try:
             actor = await self._actor(receiver)
         except IdentityUnknown as error:
-            raise NotAccepted(error.text, code="identity-unknown", retry_after=ASK_AGAIN_S) from error
+            raise NotAccepted(error.text, code="identity-unknown", retry_after=IDENTITY_RETRY_S) from error
         except Refused:
             return View()
         return view_for(self._rules(), actor, cluster, f"{noun}.get")
 
     def cached(self, cluster: str, resource: str) -> list[Json] | None:
-        """Backups from memory, as far as lists need them; None while the watch is not in step."""
+        """Return the backups in memory with the fields that lists need; None while the watch isn't in sync."""
         known = self._known.get(cluster)
         if known is None or resource != "backups" or "Backup" not in known.in_step:
             return None
@@ -149,7 +149,7 @@ class ContextFactory:
 
 
 class Durations(Mapping[str, float]):
-    """Usual seconds of a schedule, or of a list of namespaces joined by commas; worked out when it is asked for."""
+    """Usual duration in seconds by schedule, or by namespaces joined with commas; computed on access."""
 
     def __init__(self, known: ClusterMemory) -> None:
         self._known = known
@@ -175,8 +175,8 @@ class Durations(Mapping[str, float]):
 
 
 def as_object(name: str, uid: str, phase: str, facts: Mapping[str, Any]) -> Json:
-    """What tracking remembers of a backup, in the shape of the object."""
-    marks = {"velero-chatops.io/requested-by": facts["by"]} if facts.get("by") else {}
+    """Return what tracking remembers of a backup in the form of the object."""
+    annotations = {"velero-chatops.io/requested-by": facts["by"]} if facts.get("by") else {}
     status = {
         "phase": phase,
         "startTimestamp": facts.get("started"),
@@ -195,7 +195,7 @@ def as_object(name: str, uid: str, phase: str, facts: Mapping[str, Any]) -> Json
             "uid": uid,
             "creationTimestamp": facts.get("created"),
             "labels": facts.get("labels") or {},
-            "annotations": marks,
+            "annotations": annotations,
         },
         "spec": {"includedNamespaces": facts.get("namespaces") or [], "storageLocation": facts.get("location", "")},
         "status": {key: value for key, value in status.items() if value is not None},

@@ -1,5 +1,7 @@
-"""The control socket in the data directory: terminal commands that change a running bot's state go through it, so that
-there is one writer. One JSON object a line in, one a line out; whoever may open the directory may ask.
+"""The control socket in the data directory: terminal commands change a running bot's state through it.
+
+The database has one writer, the bot's process. The protocol is one JSON object per line, request and response. Access is
+controlled by the permissions of the data directory.
 """
 
 from __future__ import annotations
@@ -17,30 +19,30 @@ from domain.errors import ChatopsError, NotFound, Refused
 from domain.json_types import Json
 from velero.documents import MANIFEST_BOUNDS, MESSAGE_BOUNDS, BadDocument, read_json
 
-NAME = "control.sock"
-MAX_LINE = 64 * 1024
+SOCKET_NAME = "control.sock"
+MAX_REQUEST_BYTES = 64 * 1024
 CONTROL_TIMEOUT_S = 60.0
 
 ControlAction = Callable[[Mapping[str, Any]], Awaitable[Json]]
-"""Arguments → what is told. Raises ChatopsError with what the person reads."""
+"""Takes the arguments, returns the response. Raises ChatopsError."""
 
 
 class Control:
-    """`acts` by name. The caller holds the directory's lock: a socket that is there is a dead one's."""
+    """`actions` by name. The caller holds the directory's lock, so an existing socket belongs to a dead process."""
 
-    def __init__(self, data_dir: Path, acts: Mapping[str, ControlAction]) -> None:
-        self._path = data_dir / NAME
-        self._acts = acts
+    def __init__(self, data_dir: Path, actions: Mapping[str, ControlAction]) -> None:
+        self._path = data_dir / SOCKET_NAME
+        self._actions = actions
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
         with suppress(FileNotFoundError):
             self._path.unlink()
-        bound = socket.socket(socket.AF_UNIX)
+        listener = socket.socket(socket.AF_UNIX)
         with _short(self._path) as name:
-            bound.bind(name)
+            listener.bind(name)
         self._path.chmod(0o600)
-        self._server = await asyncio.start_unix_server(self._serve, sock=bound, limit=MAX_LINE)
+        self._server = await asyncio.start_unix_server(self._serve, sock=listener, limit=MAX_REQUEST_BYTES)
 
     async def stop(self) -> None:
         if self._server is not None:
@@ -63,34 +65,36 @@ class Control:
 
     async def _answer(self, line: bytes) -> Json:
         try:
-            asked = read_json(line, MESSAGE_BOUNDS)
+            request = read_json(line, MESSAGE_BOUNDS)
         except BadDocument:
-            return _no(Refused("The request isn't valid JSON."))
-        if not isinstance(asked, dict) or not isinstance(asked.get("do"), str):
-            return _no(
-                Refused("`do` is missing or isn't a string.", why=f"Allowed values: {', '.join(sorted(self._acts))}.")
+            return _refusal(Refused("The request isn't valid JSON."))
+        if not isinstance(request, dict) or not isinstance(request.get("do"), str):
+            return _refusal(
+                Refused(
+                    "`do` is missing or isn't a string.", why=f"Allowed values: {', '.join(sorted(self._actions))}."
+                )
             )
-        act = self._acts.get(asked["do"])
-        if act is None:
-            return _no(NotFound(f"Unknown action `{asked['do']}`.", nearest=tuple(sorted(self._acts))))
+        action = self._actions.get(request["do"])
+        if action is None:
+            return _refusal(NotFound(f"Unknown action `{request['do']}`.", nearest=tuple(sorted(self._actions))))
         try:
-            return {"ok": True, **await act(asked)}
+            return {"ok": True, **await action(request)}
         except ChatopsError as error:
-            return _no(error)
+            return _refusal(error)
 
 
-def _no(error: ChatopsError) -> Json:
+def _refusal(error: ChatopsError) -> Json:
     return {"ok": False, "text": error.text, "why": error.why, "nearest": list(error.nearest), "fix": error.fix}
 
 
 def call_running_bot(data_dir: Path, do: str, **arguments: object) -> Json:
-    """What the running bot says. Raises Refused with its words, or where no bot runs on this directory."""
+    """Return the response of the running bot. Raises Refused if the bot refuses, or if no bot uses this directory."""
     try:
-        answer = _talk(data_dir / NAME, json.dumps({"do": do, **arguments}).encode() + b"\n")
+        answer = _talk(data_dir / SOCKET_NAME, json.dumps({"do": do, **arguments}).encode() + b"\n")
     except (OSError, ValueError):
         raise Refused(
             f"No running bot uses the data directory {data_dir}.",
-            why="This command is carried out by the running bot.",
+            why="This command needs a running bot.",
             fix="Start the bot, or pass the right --data-dir.",
         ) from None
     if not answer.get("ok"):
@@ -105,7 +109,7 @@ def _talk(path: Path, line: bytes) -> Json:
         client.connect(name)
         client.sendall(line)
         with client.makefile("rb") as answers:
-            answer = read_json(answers.readline(4 * MAX_LINE), MANIFEST_BOUNDS)
+            answer = read_json(answers.readline(4 * MAX_REQUEST_BYTES), MANIFEST_BOUNDS)
     if not isinstance(answer, dict):
         raise ValueError("not an answer")  # noqa: TRY004 - one kind of fault for all that is no answer
     return answer

@@ -1,4 +1,4 @@
-"""What goes out to Slack, wired together: delivery, the history that settles its doubts, and the messages kept in step."""
+"""Builds delivery to Slack: sending, reconciling unconfirmed messages with the history, and updating messages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from store.writer import Store
 
 
 class SlackDeliveryLoops:
-    """Its rounds are the loops `send`, `reconcile`, `sweep`, `cards` and `requests`."""
+    """Holds the loops `send`, `reconcile`, `sweep`, `cards` and `requests`."""
 
     def __init__(
         self,
@@ -27,9 +27,9 @@ class SlackDeliveryLoops:
         settings: Delivery,
         now: Callable[[], datetime],
         enrich: Enrich,
-        seen: Watched,
+        observed: Watched,
         link: Link,
-        view: ReceiverView,
+        receiver_view: ReceiverView,
         wake_cards: Callable[[], None],
     ) -> None:
         limiter = client.limiter
@@ -42,11 +42,13 @@ class SlackDeliveryLoops:
             history=settings.history,
         )
         requests = ApprovalMessages(store)
-        letters = MessageBuilder(store, now, enrich, seen, requests.render, link, view, settings.wait_for_results)
+        message_builder = MessageBuilder(
+            store, now, enrich, observed, requests.render, link, receiver_view, settings.wait_for_results
+        )
         self.delivery = SlackDelivery(
             store,
             client,
-            letters,
+            message_builder,
             limiter,
             now,
             timing,
@@ -61,7 +63,7 @@ class SlackDeliveryLoops:
             client,
             limiter,
             lambda tx: tx.messages.stale_cards(),
-            letters.draw_card,
+            message_builder.draw_card,
             now,
             settings.card_interval,
         )

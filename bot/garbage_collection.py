@@ -1,15 +1,15 @@
-"""The cyclic collector of a process that keeps ten thousand objects and answers in milliseconds."""
+"""Settings of Python's cyclic garbage collector, for a process that keeps ten thousand objects and responds in milliseconds."""
 
 from __future__ import annotations
 
 import gc
 
-THRESHOLDS = (20_000, 20, 50)
-"""Lists of ten thousand backups are trees without cycles: with Python's own 700 the collector walks them a hundred times."""
+GC_THRESHOLDS = (20_000, 20, 50)
+"""Lists of ten thousand backups have no cycles; with Python's default of 700 the collector walks them a hundred times."""
 
 
 def freeze_startup_objects() -> None:
-    """Once everything is imported and built: what lives for ever is not walked through again."""
+    """Exclude the objects of the startup from collection; call it when everything is imported and built."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(*THRESHOLDS)
+    gc.set_threshold(*GC_THRESHOLDS)

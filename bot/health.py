@@ -1,4 +1,4 @@
-"""What of the bot itself does not work, gathered for /readyz, `status`, `doctor` and the log."""
+"""Collects the bot's own problems for /readyz, `status`, `doctor` and the log: failing loops, settings, failed items."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ log = logging.getLogger(__name__)
 CHECK_INTERVAL_S = 10.0
 MAX_REASON_LENGTH = 200
 BLOCKING_LOOPS = frozenset({"work", "tell", "send", "approvals", "steps"})
-"""Without these no command is done, or nobody is told of it."""
+"""If one of these fails, commands aren't processed or nobody is notified: the bot isn't ready."""
 RETRY_COMMAND = "velero-chatops items retry ID"
 
 
 class SelfHealth:
-    """Settings and what was set aside are looked at again each round; loops whenever it is asked."""
+    """Checks settings and failed items in each round; loops on each call."""
 
     def __init__(
         self, store: Store, loops: Loops, settings: Callable[[], Settings], now: Callable[[], datetime]
@@ -47,23 +47,23 @@ class SelfHealth:
         found = await asyncio.to_thread(find_misconfiguration, settings)
         for problem in found:
             if problem not in self._misconfigured:
-                log.error("%s: %s. To mend it: %s", problem.part, problem.text, problem.fix)
+                log.error("%s: %s. Fix: %s", problem.part, problem.text, problem.fix)
         for problem in self._misconfigured.keys() - set(found):
-            log.info("%s: mended (%s)", problem.part, problem.text)
+            log.info("%s: fixed (%s)", problem.part, problem.text)
         now = self._now()
         self._misconfigured = {problem: self._misconfigured.get(problem, now) for problem in found}
-        await self._look()
+        await self._read_store()
         return CHECK_INTERVAL_S
 
-    async def _look(self) -> None:
+    async def _read_store(self) -> None:
         failed, disabled, counts = await self._store.read(_stored)
         self._stored = (*map(problem_of_item, failed), *map(problem_of_receiver, disabled))
         for kind in ItemKind:
             FAILED_ITEMS.labels(kind.value).set(counts.get(kind, 0))
 
     async def fresh(self) -> tuple[Problem, ...]:
-        """With what the store holds now."""
-        await self._look()
+        """Return the problems after reading the store retry."""
+        await self._read_store()
         return self.problems()
 
     def problems(self) -> tuple[Problem, ...]:
@@ -74,12 +74,12 @@ class SelfHealth:
         return tuple(map(problem_of_loop, self._loops.failing()))
 
     def summary(self) -> tuple[dict[str, str], dict[str, str]]:
-        """What keeps the bot from being ready, and what is only degraded, by part, for /readyz."""
+        """Return (blocking, degraded) problems by part, for /readyz."""
         blocking, degraded = dict[str, str](), dict[str, str]()
         for problem in (*self.loops(), *(_since(*each) for each in self._misconfigured.items())):
-            (blocking if problem.blocks else degraded)[problem.part] = _words(problem)
+            (blocking if problem.blocks else degraded)[problem.part] = _text_of(problem)
         for part, count in Counter(problem.part for problem in self._stored).items():
-            degraded[part] = counted(count, "problem") + ": see `status`" if count > 1 else _words(self._named(part))
+            degraded[part] = counted(count, "problem") + ": see `status`" if count > 1 else _text_of(self._named(part))
         return blocking, degraded
 
     def _named(self, part: str) -> Problem:
@@ -94,22 +94,22 @@ def _since(problem: Problem, since: datetime) -> Problem:
     return Problem(problem.part, problem.text, problem.fix, since, problem.cluster, problem.blocks)
 
 
-def _words(problem: Problem) -> str:
+def _text_of(problem: Problem) -> str:
     return f"since {problem.since:%Y-%m-%dT%H:%M:%SZ}: {problem.text}" if problem.since else problem.text
 
 
 def problem_of_loop(loop: Loop) -> Problem:
     reason = scrub(loop.reason)[:MAX_REASON_LENGTH]
-    fix = "It is tried again by itself; the log has the whole fault."
+    fix = "The bot retries automatically. The log has the whole error."
     return Problem(f"loop {loop.name}", reason, fix, loop.failing_since, blocks=loop.name in BLOCKING_LOOPS)
 
 
 def problem_of_item(item: FailedItem) -> Problem:
-    """The kind of the fault only: its words may hold what not everybody may see, and stand in the log."""
-    again = f"tried again at {item.retry_at:%H:%M:%S} UTC" if item.retry_at else "not tried again by itself"
-    text = f"{item.subject}: {item.error_type} ({counted(item.failures, 'failure')}, {again})"
-    fix = f"`{RETRY_COMMAND.replace('ID', str(item.id))}` tries it again; the log has the whole fault."
-    return Problem("set aside", text, fix, item.failed_since)
+    """Name only the type of the error: its text may contain what not everyone may see. The log has it."""
+    retry = f"next retry at {item.retry_at:%H:%M:%S} UTC" if item.retry_at else "no automatic retry"
+    text = f"{item.subject}: {item.error_type} ({counted(item.failures, 'failure')}, {retry})"
+    fix = f"`{RETRY_COMMAND.replace('ID', str(item.id))}` retries it. The log has the whole error."
+    return Problem("failed item", text, fix, item.failed_since)
 
 
 def problem_of_receiver(one: Disabled) -> Problem:

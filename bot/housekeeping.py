@@ -1,4 +1,4 @@
-"""What is done by the clock: response addresses forgotten, old rows pruned, heads signed, refused requests summed up."""
+"""Periodic tasks: forget response URLs, prune old rows, sign audit checkpoints, record the number of refused requests."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from store.transaction import Transaction
 from store.writer import Store
 
 DEADLINE_KINDS = timers.DEADLINE_KINDS | {OBJECT_CLEANUP, schedule_hold.RENEW_KIND}
-"""Of deadlines that somebody here sees to."""
+"""Kinds of deadlines that a loop handles."""
 
-PRUNED_AT_ONCE = 2000
+PRUNE_BATCH = 2000
 
 log = logging.getLogger(__name__)
 
@@ -51,25 +51,27 @@ class Housekeeping:
         refused = dict(self._refused)
         self._refused.clear()
         attempts = tuple(self._attempts.drain(now))
-        await self._store.write(lambda tx: self._tidy(tx, refused, attempts, now))
+        await self._store.write(lambda tx: self._run_minute_writes(tx, refused, attempts, now))
         waiting, counts = await self._store.read(lambda tx: (tx.inbox.count(), tx.notices.counts()))
         INBOX_WAITING.set(waiting)
         NOTICES_PENDING.set(counts.get(NoticeState.PENDING, 0))
         return 60.0
 
-    def _tidy(self, tx: Transaction, refused: dict[str, int], attempts: Sequence[AuditEntry], now: datetime) -> None:
+    def _run_minute_writes(
+        self, tx: Transaction, refused: dict[str, int], attempts: Sequence[AuditEntry], now: datetime
+    ) -> None:
         for entry in attempts:
             tx.audit.append(entry)
         tx.inbox.forget_response_urls(now)
         tx.failed_items.forget_settled()
         if refused:
             tx.audit.append(AuditEntry(now, "door", "requests.refused", "refused", detail=refused))
-        for stray in tx.deadlines.without_kind(now, DEADLINE_KINDS):
+        for deadline in tx.deadlines.without_kind(now, DEADLINE_KINDS):
             log.warning(
-                "a deadline of an unknown kind is passed over: %s", stray.kind, extra={"facts": {"id": stray.id}}
+                "a deadline of an unknown kind is ignored: %s", deadline.kind, extra={"facts": {"id": deadline.id}}
             )
-            tx.audit.append(AuditEntry(now, "timer", "deadline.unknown", "ignored", subject=stray.id))
-            tx.deadlines.mark_told(stray, now)
+            tx.audit.append(AuditEntry(now, "timer", "deadline.unknown", "ignored", subject=deadline.id))
+            tx.deadlines.mark_told(deadline, now)
 
     async def run_hourly_tasks(self) -> float:
         now, store = self._now(), self._settings().store
@@ -79,26 +81,26 @@ class Housekeeping:
             notices=timedelta(seconds=store.keep_notices),
             inbox_rows=store.keep_inbox_rows,
         )
-        deleted = await self._store.write(lambda tx: prune(tx, now, policy, limit=PRUNED_AT_ONCE))
-        # As many as may be deleted at once: there may be more, and rows must not come faster than they go.
-        return 1.0 if any(count >= PRUNED_AT_ONCE for count in deleted.values()) else 3600.0
+        deleted = await self._store.write(lambda tx: prune(tx, now, policy, limit=PRUNE_BATCH))
+        # A full batch: there may be more rows, and they must not arrive faster than they are deleted.
+        return 1.0 if any(count >= PRUNE_BATCH for count in deleted.values()) else 3600.0
 
     async def sign_audit_head(self) -> float:
-        """A signed head, and where a channel is set the event that publishes it there."""
+        """Create a signed checkpoint, and the event that publishes it if a channel is set."""
         now, audit = self._now(), self._settings().audit
         await self._store.write(lambda tx: self._sign(tx, now, audit.channel))
         return audit.anchor_every
 
     def _sign(self, tx: Transaction, now: datetime, channel: str) -> None:
-        made = checkpoint.head(tx, now, self._key)
-        if made is None:
+        signed = checkpoint.head(tx, now, self._key)
+        if signed is None:
             return
-        log.info("audit head signed", extra={"facts": {"seq": made.seq, "note": made.note}})
+        log.info("audit checkpoint signed", extra={"facts": {"seq": signed.seq, "note": signed.note}})
         if channel:
-            tx.outbox.add(_published(made.note, made.seq, channel, now))
+            tx.outbox.add(_checkpoint_event(signed.note, signed.seq, channel, now))
 
 
-def _published(note: str, seq: int, channel: str, now: datetime) -> Event:
+def _checkpoint_event(note: str, seq: int, channel: str, now: datetime) -> Event:
     return Event(
         kind="audit.anchored",
         cluster="",

@@ -1,7 +1,7 @@
-"""The door to the inbox: what is acknowledged was committed before; what was not committed is told as not done.
+"""Accepts requests into the inbox. A request is acknowledged after its commit; if it can't be committed, the person is told.
 
-One person may send so many commands a minute and have so many waiting; the inbox as a whole is bounded too. What is
-over a limit is answered and leaves no row.
+Limits: commands per minute and waiting commands per person, waiting commands in total. A request over a limit is
+answered and leaves no row. A replay of an accepted request is never refused.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ log = logging.getLogger(__name__)
 INTAKE_TIMEOUT_S = 2.0
 """Seconds: Slack shows an error after three."""
 MINUTE = timedelta(minutes=1)
-MANY_PEOPLE = 1000
+MAX_TRACKED_PEOPLE = 1000
 
-BUSY = "Too busy right now. Nothing was done; try again in a moment."
-FULL = "The bot's disk is full. Nothing was done. Contact the team that runs the bot."
-TOO_MANY_WAIT = "Too many commands are waiting: this one was not taken. Please try again in a minute."
+BUSY_TEXT = "Too busy right now. Nothing was done; try again in a moment."
+DISK_FULL_TEXT = "The bot's disk is full. Nothing was done. Contact the team that runs the bot."
+INBOX_FULL_TEXT = "Too many commands are waiting. This one was not accepted; try again in a minute."
 
-WRITES = frozenset(verb.key for verb in VERBS if verb.effect is Effect.WRITE)
+WRITE_VERBS = frozenset(verb.key for verb in VERBS if verb.effect is Effect.WRITE)
 
 
 @dataclass(frozen=True, slots=True)
 class IntakeResult:
-    """`text` is what the person is told in the acknowledgement; empty when the answer follows."""
+    """`text` is shown in the acknowledgement; empty if the request was accepted."""
 
     text: str = ""
     duplicate: bool = False
@@ -51,7 +51,7 @@ class IntakeResult:
 
 @dataclass(frozen=True, slots=True)
 class Queueing:
-    """`person` takes turns with the others; empty: nobody's limits count. `rated`: so many a minute are taken."""
+    """`lane` orders requests on one object. `person` is whose limits count, empty for none; `rated` if the rate limit counts."""
 
     lane: str = ""
     person: str = ""
@@ -59,25 +59,25 @@ class Queueing:
     rated: bool = True
 
 
-class Rates:
-    """What each person sent within the last minute."""
+class RequestRates:
+    """Times of the requests of each person within the last minute."""
 
     def __init__(self) -> None:
         self._sent: dict[str, deque[datetime]] = {}
 
     def wait(self, person: str, most: int, now: datetime) -> timedelta:
-        """Until one more may be sent; nothing: now."""
+        """Return how long until one more request is allowed; zero: now."""
         sent = self._sent.get(person, deque())
         while sent and now - sent[0] >= MINUTE:
             sent.popleft()
         return MINUTE - (now - sent[-most]) if len(sent) >= most else timedelta()
 
     def add(self, person: str, now: datetime) -> None:
-        if len(self._sent) >= MANY_PEOPLE:
+        if len(self._sent) >= MAX_TRACKED_PEOPLE:
             self._sent = {name: sent for name, sent in self._sent.items() if now - sent[-1] < MINUTE}
         self._sent.setdefault(person, deque()).append(now)
 
-    def take_back(self, person: str) -> None:
+    def remove_last(self, person: str) -> None:
         if sent := self._sent.get(person):
             sent.pop()
             if not sent:
@@ -85,7 +85,7 @@ class Rates:
 
 
 class Intake:
-    """`refused` counts by reason what was not taken: one audit row a minute is made of all of them."""
+    """`refused` is called with the reason of each refusal."""
 
     def __init__(
         self,
@@ -100,7 +100,7 @@ class Intake:
         self._wake = wake
         self._limits = limits
         self._refused = refused
-        self._rates = Rates()
+        self._rates = RequestRates()
         self._room = 0
         self.accepted = 0
 
@@ -114,7 +114,7 @@ class Intake:
         response_url: str = "",
         also: Callable[[Transaction], None] | None = None,
     ) -> IntakeResult:
-        """`also` shares the transaction of what is new."""
+        """`also` runs in the transaction that adds a new request."""
         now, queueing, limits = self._now(), queueing or Queueing(), self._limits()
         rated = bool(queueing.person) and queueing.rated
         try:
@@ -123,31 +123,33 @@ class Intake:
             return IntakeResult(f"{refusal.text} {refusal.why} {refusal.fix}")
         try:
             if not await self._has_room(limits):
-                return await self._over(key, "inbox-full", TOO_MANY_WAIT)
+                return await self._refuse_unless_duplicate(key, "inbox-full", INBOX_FULL_TEXT)
             if rated and (wait := self._rates.wait(queueing.person, limits.commands_per_minute, now)):
-                return await self._over(key, "person-rate", too_fast(limits.commands_per_minute, wait))
+                return await self._refuse_unless_duplicate(
+                    key, "person-rate", rate_limit_text(limits.commands_per_minute, wait)
+                )
             if rated:
                 self._rates.add(queueing.person, now)
 
             def accept(tx: Transaction) -> Accepted | Duplicate | None:
-                return _accepted(tx, (key, source, payload), queueing, limits, now, response_url, also)
+                return _insert(tx, (key, source, payload), queueing, limits, now, response_url, also)
 
             found = await self._store.write(accept, timeout=INTAKE_TIMEOUT_S)
         except StoreBusy:
-            return IntakeResult(BUSY)
+            return IntakeResult(BUSY_TEXT)
         except StoreFull:
-            return IntakeResult(FULL)
+            return IntakeResult(DISK_FULL_TEXT)
         except StoreError:
-            log.exception("the inbox cannot be written")
-            return IntakeResult(BUSY)
+            log.exception("the inbox can't be written")
+            return IntakeResult(BUSY_TEXT)
         if not isinstance(found, Accepted) and rated:
-            self._rates.take_back(queueing.person)
-        return self._told(found, limits)
+            self._rates.remove_last(queueing.person)
+        return self._result_of(found, limits)
 
-    def _told(self, found: Accepted | Duplicate | None, limits: Limits) -> IntakeResult:
+    def _result_of(self, found: Accepted | Duplicate | None, limits: Limits) -> IntakeResult:
         if found is None:
             self._refused("person-waiting")
-            return IntakeResult(waits_already(limits.waiting_per_person))
+            return IntakeResult(waiting_limit_text(limits.waiting_per_person))
         if isinstance(found, Duplicate):
             return IntakeResult(duplicate=True, seq=found.seq)
         INBOX_WAITING.inc()
@@ -157,30 +159,30 @@ class Intake:
         return IntakeResult(seq=found.seq)
 
     async def _has_room(self, limits: Limits) -> bool:
-        """Counted again only after as many were taken as there was room for."""
+        """Count the inbox again only after the room found by the last count is used up."""
         if self._room <= 0:
             self._room = limits.waiting_total - await self._store.read(lambda tx: tx.inbox.count())
         return self._room > 0
 
-    async def _over(self, key: str, why: str, text: str) -> IntakeResult:
-        """What was taken before is not refused when it is sent again."""
+    async def _refuse_unless_duplicate(self, key: str, why: str, text: str) -> IntakeResult:
+        """A replay of an accepted request is a duplicate, not a refusal."""
         if (seq := await self._store.read(lambda tx: tx.inbox.seq_of(key))) is not None:
             return IntakeResult(duplicate=True, seq=seq)
         self._refused(why)
         return IntakeResult(text)
 
 
-def _accepted(
+def _insert(
     tx: Transaction,
-    asked: tuple[str, str, Mapping[str, Any]],
+    request: tuple[str, str, Mapping[str, Any]],
     queueing: Queueing,
     limits: Limits,
     now: datetime,
     response_url: str,
     also: Callable[[Transaction], None] | None,
 ) -> Accepted | Duplicate | None:
-    """None where the person has as many waiting as may wait."""
-    key, source, payload = asked
+    """Return None if the person has reached the limit of waiting requests."""
+    key, source, payload = request
     person = queueing.person
     if person and tx.inbox.seq_of(key) is None and tx.inbox.count_of(person) >= limits.waiting_per_person:
         return None
@@ -192,17 +194,17 @@ def _accepted(
     return found
 
 
-def too_fast(most: int, wait: timedelta) -> str:
+def rate_limit_text(most: int, wait: timedelta) -> str:
     seconds = counted(max(1, math.ceil(wait.total_seconds())), "second")
-    return f"You sent {counted(most, 'command')} in a minute; this one was not taken. Please try again in {seconds}."
+    return f"You sent {counted(most, 'command')} within a minute. This one was not accepted; try again in {seconds}."
 
 
-def waits_already(most: int) -> str:
-    return f"You have {counted(most, 'command')} waiting; this one was not taken. Please try again when they are done."
+def waiting_limit_text(most: int) -> str:
+    return f"You have {counted(most, 'command')} waiting. This one was not accepted; try again when they are done."
 
 
 def queueing_of(line: str, lead: str, cluster: str, person: str) -> Queueing:
-    """Commands on one object keep their order; those that do not parse need none."""
+    """Put commands on one object into one lane; a line that doesn't parse needs no order."""
     try:
         command = parse_quickly(line, lead=lead)
     except UserError:
@@ -210,4 +212,4 @@ def queueing_of(line: str, lead: str, cluster: str, person: str) -> Queueing:
     if command.help:
         return Queueing(person=person)
     lane = f"{command.cluster or cluster}/{command.noun}/{command.name}" if command.name else ""
-    return Queueing(lane, person, command.key in WRITES)
+    return Queueing(lane, person, command.key in WRITE_VERBS)

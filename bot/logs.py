@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object a line, with a reference that also stands in what a person is told. No secrets."""
+"""Structured logs: one JSON object per line, with the reference that error messages show. Secrets are scrubbed."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from datetime import UTC, datetime
 from store.scrub import scrub
 
 REFERENCE: contextvars.ContextVar[str] = contextvars.ContextVar("reference", default="")
-"""Of the thing being worked on: an inbox key's id, or a loop's name."""
+"""What the current task works on: the reference of an inbox item, or the name of a loop."""
 
-_QUIET = ("slack_bolt", "slack_sdk", "aiohttp.access", "kubernetes", "asyncio")
+_QUIET_LOGGERS = ("slack_bolt", "slack_sdk", "aiohttp.access", "kubernetes", "asyncio")
 
 
-class _Json(logging.Formatter):
+class _JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         entry: dict[str, object] = {
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
@@ -36,11 +36,11 @@ class _Json(logging.Formatter):
 
 def set_up(level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Json())
+    handler.setFormatter(_JsonFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for name in _QUIET:
+    for name in _QUIET_LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
-    # A request with a bad signature would have its whole body logged at INFO.
+    # At INFO Bolt would log the whole body of a request with an invalid signature.
     logging.getLogger("slack_bolt.AsyncRequestVerification").setLevel(logging.ERROR)

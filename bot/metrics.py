@@ -1,4 +1,4 @@
-"""What is measured, by Prometheus' conventions."""
+"""Prometheus metrics. Outside systems use the names: they don't change."""
 
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -11,7 +11,7 @@ ACK_SECONDS = Histogram(
 )
 INBOX_WAITING = Gauge("velero_chatops_inbox_waiting", "Commands accepted and not finished")
 LOOP_FAILURES = Counter("velero_chatops_loop_failures_total", "Failed iterations of background loops", ["loop"])
-FAILED_ITEMS = Gauge("velero_chatops_failed_items", "Items that failed and were set aside", ["kind"])
+FAILED_ITEMS = Gauge("velero_chatops_failed_items", "Failed items that wait for a retry", ["kind"])
 WATCH_OK = Gauge("velero_chatops_watch_ok", "1 while objects of this kind are watched", ["cluster", "kind"])
 EVENTS = Counter("velero_chatops_events_total", "Events detected in clusters", ["cluster", "kind"])
 NOTICES = Counter("velero_chatops_notices_total", "Notifications by outcome", ["receiver", "outcome"])

@@ -1,4 +1,7 @@
-"""What is ready and what is not. A cluster that is ill degrades itself only; Slack has to have answered once; a loop that everything needs has to go."""
+"""Builds the readiness report. The bot is ready if the store works, Slack has responded once and no essential loop fails.
+
+A problem of a cluster only makes that cluster degraded.
+"""
 
 from __future__ import annotations
 
@@ -15,19 +18,25 @@ from velero.cluster import Cluster
 
 def build_readiness(
     store: Store,
-    presence: ConnectionStatus,
+    connection_status: ConnectionStatus,
     socket: SocketMode | None,
     clusters: Mapping[str, Cluster],
     health: SelfHealth,
 ) -> Readiness:
     blocking, degraded = health.summary()
-    parts = {**blocking, "store": str(store.fault or ""), "slack": "" if presence.user else presence.fault}
+    parts = {
+        **blocking,
+        "store": str(store.fault or ""),
+        "slack": "" if connection_status.user else connection_status.fault,
+    }
     if socket is not None:
         parts["slack socket"] = socket.fault
-    ill = {name: one.health.reason or "not checked yet" for name, one in clusters.items() if not one.health.ok}
-    ill |= degraded
-    if presence.fault:
-        ill["slack"] = presence.fault
-    found = Readiness(parts, ill)
-    READY.set(1 if found.ready else 0)
-    return found
+    degraded_parts = {
+        name: one.health.reason or "not checked yet" for name, one in clusters.items() if not one.health.ok
+    }
+    degraded_parts |= degraded
+    if connection_status.fault:
+        degraded_parts["slack"] = connection_status.fault
+    readiness = Readiness(parts, degraded_parts)
+    READY.set(1 if readiness.ready else 0)
+    return readiness

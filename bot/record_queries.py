@@ -1,4 +1,4 @@
-"""What the store knows, for verbs that ask: requests for approval, undelivered notices, rights, the audit."""
+"""Reads the records that verbs need from the store: approval requests, failed notifications, rights, the audit log."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ from store.tables.audit import AuditRow
 from store.transaction import Transaction
 from store.writer import Store
 
-LINKED, KEPT, PATIENCE = 20, 1000, 1.5
-"""Requests whose link is asked for, links that are kept, and seconds that somebody waits for them."""
+MAX_LINKS_READ = 20
+"""Approval requests whose message link is read from Slack for one answer."""
+MAX_LINKS_CACHED = 1000
+LINK_TIMEOUT_S = 1.5
 
 
 class RecordQueries:
@@ -46,12 +48,12 @@ class RecordQueries:
         self._links: dict[tuple[str, str], str] = {}
 
     def reader(self, actor: Actor, channel: str) -> Callable[[RecordsNeed], Any]:
-        """For one asker, in one channel: rights and subscriptions are theirs."""
+        """Return the reader for one person in one channel: rights and subscriptions are theirs."""
 
         async def read(need: RecordsNeed) -> list[Any]:
             match need.table:
                 case RecordTable.CONFIG_CHECKS:
-                    return [*map(of_problem, await self._problems()), *map(of_finding, await self._checks())]
+                    return [*map(row_of_problem, await self._problems()), *map(row_of_check, await self._checks())]
                 case RecordTable.PROBLEMS:
                     return list(await self._problems())
                 case RecordTable.RIGHTS:
@@ -59,36 +61,38 @@ class RecordQueries:
                 case RecordTable.CHANNEL_SCOPE:
                     return list(self._scope(channel))
                 case RecordTable.OPEN_APPROVALS:
-                    return await self._waiting(dict(need.query).get("cluster", ""))
+                    return await self._open_approvals(dict(need.query).get("cluster", ""))
                 case _:
-                    return await self._stored(need, actor, channel)
+                    return await self._read_store(need, actor, channel)
 
         return read
 
-    async def _waiting(self, cluster: str) -> list[pending_approvals.PendingApproval]:
-        """Those that may be shown with a link to their message, as far as Slack says it in time."""
+    async def _open_approvals(self, cluster: str) -> list[pending_approvals.PendingApproval]:
+        """Return the open approval requests, with the link to their message if Slack returns it in time."""
         rows = await self._store.read(lambda tx: pending_approvals.read_pending_approvals(tx, cluster))
-        unknown = [row.message for row in rows[:LINKED] if row.message != ("", "") and row.message not in self._links]
-        if len(self._links) > KEPT:
+        unknown = [
+            row.message for row in rows[:MAX_LINKS_READ] if row.message != ("", "") and row.message not in self._links
+        ]
+        if len(self._links) > MAX_LINKS_CACHED:
             self._links.clear()
         try:
-            async with asyncio.timeout(PATIENCE):
-                await asyncio.gather(*(self._learn(*message) for message in unknown))
+            async with asyncio.timeout(LINK_TIMEOUT_S):
+                await asyncio.gather(*(self._read_link(*message) for message in unknown))
         except TimeoutError:
             pass
         return [replace(row, link=self._links.get(row.message, "")) for row in rows]
 
-    async def _learn(self, channel: str, ts: str) -> None:
+    async def _read_link(self, channel: str, ts: str) -> None:
         if link := await self._link(channel, ts):
             self._links[channel, ts] = link
 
-    async def _stored(self, need: RecordsNeed, actor: Actor, channel: str) -> list[Any]:
+    async def _read_store(self, need: RecordsNeed, actor: Actor, channel: str) -> list[Any]:
         query = dict(need.query)
         match need.table:
             case RecordTable.FAILED_NOTICES:
                 return list(await self._store.read(lambda tx: tx.notices.dead_letters()))
             case RecordTable.AUDIT:
-                return list(await self._store.read(lambda tx: _audit(tx, query)))
+                return list(await self._store.read(lambda tx: _audit_rows(tx, query)))
             case RecordTable.PEOPLE:
                 return sorted(await self._people(query.get("who", "")))
             case RecordTable.SCHEDULE_STATES:
@@ -107,17 +111,17 @@ class RecordQueries:
                 raise AssertionError(f"{need.table} is read elsewhere")
 
 
-def of_finding(each: CheckResult) -> tuple[str, str, str, str]:
-    """(cluster, what, how it is, what to do) for `doctor`; no cluster: of the bot as a whole."""
-    return each.cluster, each.part, "ok" if each.grade is CheckGrade.OK else each.text, each.mend
+def row_of_check(each: CheckResult) -> tuple[str, str, str, str]:
+    """Return (cluster, part, state, fix) for `doctor`; an empty cluster means the bot itself."""
+    return each.cluster, each.part, "ok" if each.grade is CheckGrade.OK else each.text, each.fix
 
 
-def of_problem(each: Problem) -> tuple[str, str, str, str]:
+def row_of_problem(each: Problem) -> tuple[str, str, str, str]:
     since = f" since {each.since:%Y-%m-%d %H:%M} UTC" if each.since else ""
     return each.cluster, each.part, f"{each.text}{since}", each.fix
 
 
-def _audit(tx: Transaction, query: Mapping[str, str]) -> tuple[AuditRow, ...]:
+def _audit_rows(tx: Transaction, query: Mapping[str, str]) -> tuple[AuditRow, ...]:
     return tx.audit.latest(
         int(query.get("limit", "20")),
         cluster=query.get("cluster", ""),

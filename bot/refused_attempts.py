@@ -1,4 +1,4 @@
-"""Counts refused attempts: one row of the audit log per person, verb and minute, however often they try."""
+"""Counts refused attempts: one audit entry per person, verb and minute, however often they try."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from domain.errors import UserError
 from store.tables.audit import AuditEntry
 
 MAX_KEYS = 1000
-"""People and verbs of one minute that are counted apart; what comes beyond is counted together."""
+"""Pairs of person and verb counted separately within a minute; the rest is counted together."""
 OVERFLOW_KEY = ("others", "-", "-")
 
 
@@ -30,7 +30,7 @@ class RefusedAttempts:
 
 
 def _verb(line: str, lead: str) -> str:
-    """Of the command's own words only those that we know: the rest is a stranger's text."""
+    """Return the verb if it is known: everything else in the line is untrusted text."""
     try:
         return parse_quickly(line, lead=lead).key or "-"
     except UserError:

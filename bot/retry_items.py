@@ -1,4 +1,4 @@
-"""What was set aside is tried again, by the control socket of a running bot."""
+"""Retries failed items on request, through the control socket of the running bot."""
 
 from __future__ import annotations
 
@@ -22,34 +22,34 @@ LOOP_OF_KIND = {
     ItemKind.SCHEDULE: "keep schedules",
     ItemKind.REQUEST: "hooks",
 }
-MAX_SHOWN = 5
+MAX_SUGGESTIONS = 5
 
 
 def retry_actions(
-    store: Store, now: Callable[[], datetime], ring: Callable[[str], None], look_again: Callable[[str], None]
+    store: Store, now: Callable[[], datetime], wake: Callable[[str], None], retry_object: Callable[[str], None]
 ) -> Mapping[str, ControlAction]:
-    """`ring` wakes a loop by name; `look_again` takes the key of an object of a cluster."""
+    """`wake` wakes a loop by name; `retry_object` takes the key of an object in a cluster."""
 
-    async def retry(asked: Mapping[str, Any]) -> Json:
-        ident = str(asked.get("id", ""))
-        item = await store.write(lambda tx: retry_item(tx, ident, now()))
+    async def retry(request: Mapping[str, Any]) -> Json:
+        item_id = str(request.get("id", ""))
+        item = await store.write(lambda tx: retry_item(tx, item_id, now()))
         if item.kind is ItemKind.OBJECT:
-            look_again(item.key)
+            retry_object(item.key)
         else:
-            ring(LOOP_OF_KIND[item.kind])
-        return {"text": f"Item {ident} ({item.subject}) is tried again."}
+            wake(LOOP_OF_KIND[item.kind])
+        return {"text": f"Item {item_id} ({item.subject}) is being retried."}
 
     return {"items.retry": retry}
 
 
-def retry_item(tx: Transaction, ident: str, now: datetime) -> FailedItem:
-    item = tx.failed_items.retry(int(ident), now) if ident.isdecimal() else None
+def retry_item(tx: Transaction, item_id: str, now: datetime) -> FailedItem:
+    item = tx.failed_items.retry(int(item_id), now) if item_id.isdecimal() else None
     if item is None:
-        known = tuple(str(each.id) for each in tx.failed_items.all(MAX_SHOWN))
-        raise NotFound(f"Item {ident!r} is not among those that were set aside.", nearest=known)
+        known = tuple(str(each.id) for each in tx.failed_items.all(MAX_SUGGESTIONS))
+        raise NotFound(f"Item `{item_id}` isn't among the failed items.", nearest=known)
     if item.kind is ItemKind.COMMAND:
         if not tx.inbox.reopen(int(item.key)):
-            raise NotFound(f"The command of item {ident} is not kept any more.", fix="It has to be given again.")
+            raise NotFound(f"The command of item `{item_id}` is no longer stored.", fix="Send the command again.")
         tx.failed_items.clear(item.kind, item.key)
     tx.audit.append(AuditEntry(now, "terminal", "item.retry", "done", subject=item.subject, detail={"key": item.key}))
     return item

@@ -1,4 +1,8 @@
-"""Loops are supervised in one place: name, back-off, health, and the only broad `except` a loop ever needs."""
+"""Supervises all background loops: name, back-off, health, and the only broad `except` that loops need.
+
+A loop is an async function that does one round and returns the seconds until the next. An exception delays the next
+round with growing back-off; it never ends the loop.
+"""
 
 from __future__ import annotations
 
@@ -14,16 +18,16 @@ from bot.metrics import LOOP_FAILURES
 
 log = logging.getLogger(__name__)
 
-FIRST_BACKOFF = 0.5
-LONGEST_BACKOFF = 30.0
+MIN_BACKOFF_S = 0.5
+MAX_BACKOFF_S = 30.0
 
 Round = Callable[[], Awaitable[float | None]]
-"""Does one round and returns after how many seconds it wants the next; None: when it is woken."""
+"""Does one round and returns the seconds until the next; None: until it is woken."""
 
 
 @dataclass(slots=True)
 class Loop:
-    """`wake()` ends the wait before its time."""
+    """`wake()` ends the wait early."""
 
     name: str
     round: Round
@@ -31,54 +35,54 @@ class Loop:
     failing_since: datetime | None = None
     last_ok: datetime | None = None
     reason: str = ""
-    _bell: asyncio.Event = field(default_factory=asyncio.Event)
+    _wake_event: asyncio.Event = field(default_factory=asyncio.Event)
 
     def wake(self) -> None:
-        self._bell.set()
+        self._wake_event.set()
 
     async def run(self) -> None:
         REFERENCE.set(self.name)
-        backoff = FIRST_BACKOFF
+        backoff = MIN_BACKOFF_S
         while True:
-            self._bell.clear()
+            self._wake_event.clear()
             try:
-                rest = await self.round()
-            except Exception as error:  # noqa: BLE001 - the supervised loop: a fault delays the next round, never ends it
-                self._failed(error)
-                rest, backoff = backoff, min(backoff * 2, LONGEST_BACKOFF)
+                delay = await self.round()
+            except Exception as error:  # noqa: BLE001 - an exception delays the next round, it never ends the loop
+                self._record_failure(error)
+                delay, backoff = backoff, min(backoff * 2, MAX_BACKOFF_S)
             else:
                 self.failing_since, self.last_ok, self.reason = None, self.now(), ""
-                backoff = FIRST_BACKOFF
-            await self._rest(rest)
+                backoff = MIN_BACKOFF_S
+            await self._wait(delay)
 
-    async def _rest(self, seconds: float | None) -> None:
+    async def _wait(self, seconds: float | None) -> None:
         if seconds == 0:
             await asyncio.sleep(0)
             return
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await self._bell.wait()
+                await self._wake_event.wait()
 
-    def _failed(self, fault: Exception) -> None:
+    def _record_failure(self, error: Exception) -> None:
         self.failing_since = self.failing_since or self.now()
-        self.reason = reason_of(fault)
+        self.reason = reason_of(error)
         LOOP_FAILURES.labels(self.name).inc()
-        log.error("loop %s failed", self.name, exc_info=fault)
+        log.error("loop %s failed", self.name, exc_info=error)
 
 
-def reason_of(fault: BaseException) -> str:
-    """Of a group what is in it, each kind once."""
-    if isinstance(fault, BaseExceptionGroup):
-        return f"{fault.message}: " + "; ".join(dict.fromkeys(map(reason_of, fault.exceptions)))
-    return f"{type(fault).__name__}: {fault}"
+def reason_of(error: BaseException) -> str:
+    """Describe an exception; for a group, its different members."""
+    if isinstance(error, BaseExceptionGroup):
+        return f"{error.message}: " + "; ".join(dict.fromkeys(map(reason_of, error.exceptions)))
+    return f"{type(error).__name__}: {error}"
 
 
 async def run_contained(work: Awaitable[object]) -> Exception | None:
-    """One piece of work whose fault must not end the others; the fault is logged and given back."""
+    """Run work whose exception must not end other work; the exception is logged and returned."""
     try:
         await work
     except Exception as error:
-        log.exception("a piece of work failed")
+        log.exception("a task failed")
         return error
     return None
 
@@ -98,11 +102,11 @@ class Loops:
         return loop
 
     def spawn(self, name: str, forever: Callable[[], Awaitable[None]]) -> Loop:
-        """For something that runs by itself; when it ends or fails it is started again after a back-off."""
+        """Run a coroutine that doesn't end; if it ends or fails, it is restarted after a back-off."""
 
         async def one_round() -> float:
             await forever()
-            return FIRST_BACKOFF
+            return MIN_BACKOFF_S
 
         return self.start(name, one_round)
 
@@ -110,11 +114,11 @@ class Loops:
         return tuple(loop for loop in self._loops.values() if loop.failing_since is not None)
 
     async def stop(self) -> None:
-        """Asked again as long as one goes on: in Python 3.11 `wait_for` loses a cancellation that meets its result."""
-        left = set(self._tasks)
-        while left:
+        """Cancel again while a task is still running: `wait_for` in Python 3.11 can lose a cancellation."""
+        running = set(self._tasks)
+        while running:
             for task in reversed(self._tasks):
                 task.cancel()
-            _, left = await asyncio.wait(left, timeout=0.5)
+            _, running = await asyncio.wait(running, timeout=0.5)
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()

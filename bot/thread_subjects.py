@@ -1,4 +1,4 @@
-"""What a thread is about, by the message that it hangs under."""
+"""Finds what a thread is about: the object of the bot's message that started it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class ThreadSubjects:
         self._store = store
 
     async def subject(self, channel: str, thread: str) -> tuple[str, str, str]:
-        """(cluster, noun, name); empty where it is none of ours."""
+        """Return (cluster, noun, name); empty if the thread isn't under a message of the bot."""
         if not thread:
             return "", "", ""
         return await self._store.read(lambda tx: _subject(tx, channel, thread))

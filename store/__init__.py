@@ -1,6 +1,6 @@
-"""Memory.
+"""The database: SQLite behind one writer thread.
 
-Belongs here: SQLite, its one writer thread, migrations, one file per table, the audit chain.
+Belongs here: connection, writer, migrations, one file per table, the audit chain.
 Does not: what a row means to people, or any await inside a transaction.
-May import: domain; sqlite_utils, cryptography (signed heads of the audit).
+May import: domain; sqlite_utils, cryptography (signed checkpoints of the audit log).
 """

@@ -1,4 +1,7 @@
-"""Group commit: many closures, one transaction, one fsync; each closure in its own savepoint."""
+"""Group commit: many closures share one transaction and one fsync; each runs in its own savepoint.
+
+A closure that raises undoes only itself. If the transaction breaks (full disk, damaged file), all closures fail.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from store.transaction import Transaction
 
 
 class QueuedWrite:
-    """A closure in the queue. Whoever takes it first decides: the writer runs it, its caller abandons it."""
+    """A closure in the queue. The first to take it decides: the writer runs it, or its caller abandons it."""
 
     __slots__ = ("_taken", "closure", "future")
 
@@ -36,7 +39,7 @@ class WriteResult:
 
 
 class Savepoint:
-    """Undoes and keeps what its body raises. What breaks the whole transaction goes on up."""
+    """Rolls back its body on an exception and keeps the exception. One that breaks the transaction is raised."""
 
     __slots__ = ("_connection", "error")
 
@@ -57,9 +60,9 @@ class Savepoint:
         if isinstance(error, sqlite3.Error):
             if _is_fatal(error, self._connection):
                 return False
-            own_words = translate_error(error)
-            own_words.__cause__ = error
-            error = own_words
+            translated = translate_error(error)
+            translated.__cause__ = error
+            error = translated
         self._connection.execute("ROLLBACK TO closure")
         self._connection.execute("RELEASE closure")
         self.error = error
@@ -71,24 +74,24 @@ def _is_fatal(error: sqlite3.Error, connection: Connection) -> bool:
 
 
 def commit(transaction: Transaction, batch: Sequence[QueuedWrite]) -> tuple[list[WriteResult], StoreError | None]:
-    """What became of each closure that was still wanted, and why the commit failed if it did: then of none of them."""
+    """Run the closures that weren't abandoned. Return their results, and the error if the commit failed for all of them."""
     connection = transaction.connection
-    settled: list[WriteResult] = []
+    results: list[WriteResult] = []
     try:
         connection.execute("BEGIN IMMEDIATE")
         for waiting in batch:
             if waiting.take():
-                # Noted before it runs: if the transaction breaks under it, its caller hears of that too.
-                settled.append(WriteResult(waiting))
-                settled[-1] = _run(transaction, waiting)
+                # Recorded before it runs: if the transaction breaks during it, its caller gets the error too.
+                results.append(WriteResult(waiting))
+                results[-1] = _run(transaction, waiting)
         connection.execute("COMMIT")
     except sqlite3.Error as error:
         failure = translate_error(error)
         failure.__cause__ = error
         _roll_back(connection)
-        settled += [WriteResult(waiting) for waiting in batch if waiting.take()]
-        return [_failed(one, failure) for one in settled], failure
-    return settled, None
+        results += [WriteResult(waiting) for waiting in batch if waiting.take()]
+        return [_failed(one, failure) for one in results], failure
+    return results, None
 
 
 def _run(transaction: Transaction, waiting: QueuedWrite) -> WriteResult:
@@ -98,8 +101,8 @@ def _run(transaction: Transaction, waiting: QueuedWrite) -> WriteResult:
     return WriteResult(waiting, result, savepoint.error)
 
 
-def _failed(settled: WriteResult, failure: StoreError) -> WriteResult:
-    return WriteResult(settled.waiting, error=settled.error or failure)
+def _failed(result: WriteResult, failure: StoreError) -> WriteResult:
+    return WriteResult(result.waiting, error=result.error or failure)
 
 
 def _roll_back(connection: Connection) -> None:

@@ -1,4 +1,4 @@
-"""JSON as it stands in the database."""
+"""JSON encoding for database columns."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def to_json(value: Any) -> str:
-    """Sorted and without blanks. A lone surrogate (Slack can send one) is kept as its escape: SQLite takes UTF-8 only."""
+    """Return compact JSON with sorted keys. A lone surrogate (Slack can send one) is kept as its escape: SQLite needs UTF-8."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
     if _is_utf8(text):
         return text

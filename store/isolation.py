@@ -1,7 +1,7 @@
-"""One bad item must not hold up the others: its fault sets it aside, and the loop goes on with the next one.
+"""Keeps one failing item from blocking the others: it is recorded as failed and the loop continues with the next.
 
-`attempt` inside a transaction, `Isolation` around asynchronous work. A fault of the store itself is nobody's: it is
-raised, for the loop to come again.
+Use `attempt` inside a transaction and `Isolation` around asynchronous work. Errors of the store itself belong to no item:
+they are raised, and the loop retries.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from store.writer import Store
 T = TypeVar("T")
 
 Item = tuple[str, str, Callable[[], Awaitable[object]]]
-"""Its key, what it is called, and the work."""
+"""(key, text for people, work)"""
 
 STORE_ERRORS = (StoreBusy, StoreCorrupt, StoreFull)
 
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 
 def attempt(tx: Transaction, subject: Subject, work: Callable[[], T], now: datetime) -> T | None:
-    """What `work` returns; None where its fault undid it and set it aside."""
+    """Return the result of `work`; None if it failed: its changes are undone and the item is recorded as failed."""
     result = None
     with Savepoint(tx.connection) as savepoint:
         result = work()
@@ -41,14 +41,14 @@ def attempt(tx: Transaction, subject: Subject, work: Callable[[], T], now: datet
     return None
 
 
-def set_aside(tx: Transaction, subject: Subject, fault: Exception, now: datetime) -> None:
-    failed = tx.failed_items.add(subject, fault, now)
+def set_aside(tx: Transaction, subject: Subject, error: Exception, now: datetime) -> None:
+    failed = tx.failed_items.add(subject, error, now)
     facts = {"item": failed.id, "kind": subject.kind.value, "key": subject.key, "failures": failed.failures}
-    log.error("%s failed and was set aside", subject.text, exc_info=fault, extra={"facts": facts})
+    log.error("%s failed and was set aside", subject.text, exc_info=error, extra={"facts": facts})
 
 
 class Isolation:
-    """Of the items of one kind that one loop works on."""
+    """Isolates the items of one kind in one loop."""
 
     def __init__(self, store: Store, kind: ItemKind, now: Callable[[], datetime]) -> None:
         self._store = store
@@ -56,35 +56,35 @@ class Isolation:
         self._now = now
 
     async def run_each(self, items: Iterable[Item], *, all_of: str | None = None) -> None:
-        """In turn. What is set aside is passed over until it is due again.
+        """Run the items in turn. A failed item is skipped until its retry is due.
 
-        `all_of`: these are all that there are whose keys begin so; what failed and is not among them is over.
+        With `all_of`, the items are all existing ones with this key prefix: failed items that aren't among them are removed.
         """
         failed, seen = await self._store.read(lambda tx: tx.failed_items.by_key(self._kind)), set[str]()
         for key, text, work in items:
             seen.add(key)
-            before = failed.get(key)
-            if before is not None and (before.retry_at is None or before.retry_at > self._now()):
+            earlier = failed.get(key)
+            if earlier is not None and (earlier.retry_at is None or earlier.retry_at > self._now()):
                 continue
-            fault = await error_of(work())
-            if fault is not None:
-                await self._set_aside(Subject(self._kind, key, text), fault)
-            elif before is not None:
+            error = await error_of(work())
+            if error is not None:
+                await self._set_aside(Subject(self._kind, key, text), error)
+            elif earlier is not None:
                 await self._clear(key)
-        over = [key for key in failed if all_of is not None and key.startswith(all_of) and key not in seen]
-        if over:
-            await self._clear(*over)
+        gone = [key for key in failed if all_of is not None and key.startswith(all_of) and key not in seen]
+        if gone:
+            await self._clear(*gone)
 
-    async def _set_aside(self, subject: Subject, fault: Exception) -> None:
-        await self._store.write(lambda tx: set_aside(tx, subject, fault, self._now()))
+    async def _set_aside(self, subject: Subject, error: Exception) -> None:
+        await self._store.write(lambda tx: set_aside(tx, subject, error, self._now()))
 
     async def _clear(self, *keys: str) -> None:
         await self._store.write(lambda tx: tx.failed_items.clear(self._kind, *keys))
 
 
 async def error_of(work: Awaitable[object]) -> Exception | None:
-    """What went wrong with it, unless that is the store's."""
-    (ended,) = await asyncio.gather(work, return_exceptions=True)
-    if isinstance(ended, STORE_ERRORS) or (isinstance(ended, BaseException) and not isinstance(ended, Exception)):
-        raise ended
-    return ended if isinstance(ended, Exception) else None
+    """Return the exception of `work`. Raises if it is an error of the store."""
+    (outcome,) = await asyncio.gather(work, return_exceptions=True)
+    if isinstance(outcome, STORE_ERRORS) or (isinstance(outcome, BaseException) and not isinstance(outcome, Exception)):
+        raise outcome
+    return outcome if isinstance(outcome, Exception) else None

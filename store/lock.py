@@ -1,4 +1,4 @@
-"""One process per data directory: a lock that says who holds it and dies with its holder."""
+"""A lock on the data directory: one process at a time. It names its holder and ends with it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Holder:
 
 
 class DirectoryLock:
-    """Held from construction to `release`. The kernel drops it with the process, so a crash leaves nothing behind."""
+    """Held from construction to `release`. The kernel releases it when the process ends, also after a crash."""
 
     def __init__(self, data_dir: Path, now: datetime) -> None:
         self._descriptor = os.open(data_dir / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -31,10 +31,10 @@ class DirectoryLock:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(self._descriptor)
-            raise _held_by_another(data_dir) from None
-        self._sign(now)
+            raise _locked_error(data_dir) from None
+        self._write_holder(now)
 
-    def _sign(self, now: datetime) -> None:
+    def _write_holder(self, now: datetime) -> None:
         since = now.isoformat(timespec="seconds")
         line = json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "since": since})
         os.ftruncate(self._descriptor, 0)
@@ -46,19 +46,19 @@ class DirectoryLock:
 
 
 def holder(data_dir: Path) -> Holder | None:
-    """Who signed the lock file last. Only a hint for people: whether it is held, flock alone knows."""
+    """Return last wrote the lock file last. It is a hint for error messages: only flock knows whether the lock is held."""
     try:
-        signed = json.loads((data_dir / LOCK_FILE).read_text())
-        return Holder(int(signed["pid"]), str(signed["host"]), str(signed["since"]))
+        written = json.loads((data_dir / LOCK_FILE).read_text())
+        return Holder(int(written["pid"]), str(written["host"]), str(written["since"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def _held_by_another(data_dir: Path) -> StoreLocked:
-    who = holder(data_dir)
-    told = f"process {who.pid} on {who.host} since {who.since}" if who else "another process"
+def _locked_error(data_dir: Path) -> StoreLocked:
+    last = holder(data_dir)
+    owner = f"process {last.pid} on {last.host} since {last.since}" if last else "another process"
     return StoreLocked(
-        f"The data directory {data_dir} is in use by {told}.",
+        f"The data directory {data_dir} is in use by {owner}.",
         why="Only one instance can write to it.",
         fix="Stop the other instance, or use a different data directory.",
     )

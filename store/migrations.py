@@ -1,4 +1,4 @@
-"""The steps that bring a database to this version's schema. A released step is never edited; a new one is added."""
+"""Migrations to this version's schema. A released step is never changed; new steps are added."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from store.tables import (
 STEPS = Migrations("velero-chatops")
 
 _META = ("CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT",)
-_FIRST = (
+_FIRST_TABLES = (
     audit,
     anchors,
     inbox,
@@ -53,12 +53,12 @@ _FIRST = (
 )
 
 TRIGGERS = {**audit.TRIGGERS, **anchors.TRIGGERS}
-"""Name to text of those that must stand as written at every start: they keep the audit append-only."""
+"""Triggers by name. They keep the audit log append-only and are checked at every start."""
 
 
 @STEPS(name="001-tables")
 def _tables(db: Database) -> None:
-    for statement in (*_META, *(statement for table in _FIRST for statement in table.SCHEMA)):
+    for statement in (*_META, *(statement for table in _FIRST_TABLES for statement in table.SCHEMA)):
         db.conn.execute(statement)
 
 
@@ -70,7 +70,7 @@ def _alerts(db: Database) -> None:
 
 @STEPS(name="003-sweep-tries")
 def _sweep_tries(db: Database) -> None:
-    for statement in notices.SWEEP_TRIES:
+    for statement in notices.SWEEP_TRIES_MIGRATION:
         db.conn.execute(statement)
 
 
@@ -82,7 +82,7 @@ def _failed_items(db: Database) -> None:
 
 @STEPS(name="005-fair-inbox")
 def _fair_inbox(db: Database) -> None:
-    for statement in inbox.FAIRNESS:
+    for statement in inbox.FAIRNESS_MIGRATION:
         db.conn.execute(statement)
 
 
@@ -99,12 +99,12 @@ def _unconfirmed(db: Database) -> None:
 
 @STEPS(name="008-requests")
 def _requests(db: Database) -> None:
-    for statement in messages.REQUESTS:
+    for statement in messages.REQUEST_INDEX:
         db.conn.execute(statement)
 
 
 def wrap_database(connection: Connection) -> Database:
-    # Plugins would run foreign code on our connection.
+    # Plugins would run other code on this connection.
     return Database(connection, execute_plugins=False)
 
 
@@ -113,25 +113,25 @@ def pending_steps(connection: Connection, steps: Migrations) -> tuple[str, ...]:
 
 
 def refuse_newer(connection: Connection, steps: Migrations) -> bool:
-    """Raises StoreNewer for a file with steps that this version does not know; tells whether any step was applied."""
+    """Return whether any step was applied before. Raises StoreNewer if the file has steps that this version doesn't know."""
     db = wrap_database(connection)
     applied = [step.name for step in steps.applied(db)]
     known = {step.name for step in steps.pending(db)} | {step.name for step in _all(steps)}
     if unknown := [name for name in applied if name not in known]:
         raise StoreNewer(
             "The database was written by a newer version of the bot.",
-            why=f"it contains migrations this version doesn't know: {', '.join(unknown)}",
-            fix="start the newer version, or restore the backup made before the upgrade",
+            why=f"It contains migrations that this version doesn't know: {', '.join(unknown)}.",
+            fix="Start the newer version, or restore the backup made before the upgrade.",
         )
     return bool(applied)
 
 
 def _all(steps: Migrations) -> list[Migrations._Migration]:
-    return steps._migrations  # noqa: SLF001 - the library has no other list of what it knows
+    return steps._migrations  # noqa: SLF001 - the library has no public list of its steps
 
 
 def migrate(connection: Connection, steps: Migrations) -> None:
-    """All pending steps or none: inside one BEGIN IMMEDIATE each step is a savepoint, so a crash leaves the old schema."""
+    """Apply all pending steps or none, in one transaction: a crash leaves the old schema."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         steps.apply(wrap_database(connection))
@@ -142,10 +142,10 @@ def migrate(connection: Connection, steps: Migrations) -> None:
 
 
 def restore_triggers(connection: Connection) -> tuple[str, ...]:
-    """Creates again what is missing or differs, and names it: `transform` drops triggers, and so may an attacker."""
+    """Recreate triggers that are missing or differ, and return their names: `transform` drops them, or an attacker."""
     found = dict(connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall())
-    wrong = tuple(name for name, text in TRIGGERS.items() if found.get(name) != text)
-    for name in wrong:
+    changed = tuple(name for name, text in TRIGGERS.items() if found.get(name) != text)
+    for name in changed:
         connection.execute(f"DROP TRIGGER IF EXISTS {name}")
         connection.execute(TRIGGERS[name])
-    return wrong
+    return changed

@@ -1,4 +1,4 @@
-"""Space kept back: given up when the disk is full, so that the last words can still be written."""
+"""A file that reserves disk space. It is deleted when the disk is full, so that running operations can be recorded."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class ReserveFile:
         return not self._path.exists()
 
     def fill(self) -> bool:
-        """Whether it stands. Only where as much again stays free: it must not be what fills the disk."""
+        """Create the file if as much space again stays free. Return whether it exists."""
         if not self.is_released:
             return True
         if shutil.disk_usage(self._path.parent).free < 2 * self._size:

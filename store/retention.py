@@ -1,4 +1,4 @@
-"""How long each table remembers. The audit record and its signed heads are never pruned."""
+"""Deletes old rows of each table. The audit log and its signed checkpoints are never pruned."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from store.transaction import Transaction
 @dataclass(frozen=True, slots=True)
 class RetentionPolicy:
     inbox: timedelta = timedelta(days=7)
-    """Also how long a replayed command is recognised."""
+    """Also how long a replayed command is detected."""
     inbox_rows: int = 100_000
-    """So many finished rows are kept at most, and all of the last hour: longer nobody can replay one."""
+    """Maximum number of finished rows; rows of the last hour are always kept, because Slack may replay them."""
     operations: timedelta = timedelta(days=365)
-    """With their steps, approvals and votes."""
+    """Including their steps, approvals and votes."""
     events: timedelta = timedelta(days=90)
     notices: timedelta = timedelta(days=30)
     deliveries: timedelta = timedelta(days=30)
@@ -27,10 +27,10 @@ class RetentionPolicy:
     conditions: timedelta = timedelta(days=90)
 
 
-_OVER = "('refused', 'rejected', 'expired', 'withdrawn', 'stale', 'succeeded', 'partial', 'failed')"
+_FINAL_STATES = "('refused', 'rejected', 'expired', 'withdrawn', 'stale', 'succeeded', 'partial', 'failed')"
 
-# Unfinished rows stay however old they are.
-_OLD: Mapping[str, tuple[str, str]] = {
+# Unfinished rows are kept, however old they are.
+_PRUNED_TABLES: Mapping[str, tuple[str, str]] = {
     "inbox": (
         "inbox",
         """state = 'done' AND (done_at < :before
@@ -39,12 +39,12 @@ _OLD: Mapping[str, tuple[str, str]] = {
     ),
     "approval": (
         "operations",
-        """operation IN (SELECT id FROM operation WHERE state IN OVER AND changed_at < :before)
+        """operation IN (SELECT id FROM operation WHERE state IN FINAL_STATES AND changed_at < :before)
             AND state NOT IN ('open', 'deciding')""",
     ),
     "operation": (
         "operations",
-        """state IN OVER AND changed_at < :before
+        """state IN FINAL_STATES AND changed_at < :before
             AND NOT EXISTS (SELECT 1 FROM approval WHERE approval.operation = operation.id)""",
     ),
     "notice": ("notices", "state IN ('sent', 'suppressed', 'dead') AND sweep_at IS NULL AND created_at < :before"),
@@ -57,32 +57,32 @@ _OLD: Mapping[str, tuple[str, str]] = {
     "message": (
         "messages",
         """posted_at < :before
-            AND NOT EXISTS (SELECT 1 FROM operation WHERE id = message.subject AND state NOT IN OVER)""",
+            AND NOT EXISTS (SELECT 1 FROM operation WHERE id = message.subject AND state NOT IN FINAL_STATES)""",
     ),
     "schedule_history": ("schedule_history", "at < :before"),
     "condition": ("conditions", "until < :before"),
     "deadline": ("deadlines", "done = 1 AND at < :before"),
 }
 
-_FORGET = """UPDATE hook SET asked = '{}', callback = '', answer = json_remove(answer, '$.answer')
+_SHORTEN_CALLS = """UPDATE hook SET asked = '{}', callback = '', answer = json_remove(answer, '$.answer')
     WHERE operation IN (SELECT operation FROM hook WHERE settled_at < :before AND asked != '{}' LIMIT :limit)"""
-"""A pipeline's id is the same operation for ever, so its row stays; what was said at length goes."""
+"""A pipeline's request id always means the same operation, so its row is kept; the long contents are removed."""
 
 
 def prune(tx: Transaction, now: datetime, policy: RetentionPolicy, *, limit: int = 2000) -> dict[str, int]:
-    """Rows deleted or shortened per table; at most `limit` each, so that nobody waits for it long. Call again while it deletes.
+    """Delete or shorten old rows, at most `limit` per table to keep the transaction short. Return the counts.
 
-    Response URLs that no longer work go with it.
+    Call it again while a count reaches the limit. Expired response URLs are removed too.
     """
     tx.inbox.forget_response_urls(now)
     values = {"before": to_micros(now - policy.operations), "limit": limit}
-    shortened = tx.connection.execute(_FORGET, values).rowcount
-    return {**{table: _prune(tx, table, now, policy, limit) for table in _OLD}, "hook": shortened}
+    shortened = tx.connection.execute(_SHORTEN_CALLS, values).rowcount
+    return {**{table: _prune(tx, table, now, policy, limit) for table in _PRUNED_TABLES}, "hook": shortened}
 
 
 def _prune(tx: Transaction, table: str, now: datetime, policy: RetentionPolicy, limit: int) -> int:
-    setting, condition = _OLD[table]
-    condition = condition.replace("OVER", _OVER)
+    setting, condition = _PRUNED_TABLES[table]
+    condition = condition.replace("FINAL_STATES", _FINAL_STATES)
     key = {"message": "(channel, ts)", "condition": "(cluster, kind, subject, since)"}.get(table, "rowid")
     columns = key.strip("()")
     before = to_micros(now - getattr(policy, setting))

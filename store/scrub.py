@@ -1,4 +1,4 @@
-"""Takes secrets out of what is kept: tokens, signing secrets, signed URLs, response URLs.
+"""Removes secrets from what is stored and logged: tokens, signing secrets, signed URLs, response URLs.
 
 Two ways in: by the name of a field, and by the look of a value inside any text. Every expression takes linear time: what
 repeats is bounded, and no two neighbours can match the same sign.

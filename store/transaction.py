@@ -46,7 +46,7 @@ class Transaction:
         self.cursors = Cursors(connection)
         self.observed = Observations(connection)
         self.subscriptions = Subscriptions(connection)
-        self.hooks = PipelineCalls(connection)
+        self.pipeline_calls = PipelineCalls(connection)
         self.receivers = Receivers(connection)
         self.alerts = Alerts(connection)
         self.failed_items = FailedItems(connection)

@@ -1,4 +1,8 @@
-"""The store: closures go in, durable results come out. One thread writes, another reads."""
+"""The store: callers hand in closures and get durable results. One thread writes, another one reads.
+
+The writer thread owns the writing connection and commits many closures at once. A write returns after its fsync. Callers
+may give up waiting; a closure that has not started is then dropped. Nothing may be awaited inside a closure.
+"""
 
 from __future__ import annotations
 
@@ -30,12 +34,12 @@ T = TypeVar("T")
 
 MAX_BATCH = 256
 RESERVE_BYTES = 16 * 1024 * 1024
-HEAL_EVERY = 10.0
+RESERVE_CHECK_INTERVAL_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class RecoveredCounts:
-    """What the process before left in the middle: commands claimed, notices whose fate nobody knows."""
+    """Counts of what the former process left unfinished: claimed commands, and notifications with an unknown result."""
 
     commands: int
     notices: int
@@ -54,7 +58,7 @@ class Store:
     async def open(
         cls, data_dir: Path, now: datetime, *, steps: Migrations = STEPS, reserve_bytes: int = RESERVE_BYTES
     ) -> Store:
-        """Locks the directory, checks and migrates the file, starts a new epoch and takes back what a dead one held.
+        """Lock the directory, check and migrate the file, start a new epoch and release what a dead process held.
 
         Raises StoreLocked, StoreNewer, StoreCorrupt, StoreFull.
         """
@@ -67,21 +71,21 @@ class Store:
 
     @property
     def commits(self) -> int:
-        """Grows with every group commit; see `committed`."""
+        """The number of group commits; see `committed`."""
         return self._writer.commits
 
     @property
     def short_of_space(self) -> bool:
-        """The disk was full and the reserve is spent: take no new commands until it is back."""
+        """The disk was full and the reserve is used: accept no new commands until it is restored."""
         return self._writer.short_of_space
 
     @property
     def fault(self) -> StoreError | None:
-        """Why nothing can be written any more."""
+        """Why writing is no longer possible; None if it is."""
         return self._writer.fault
 
     async def write(self, closure: Callable[[Transaction], T], *, timeout: float | None = None) -> T:  # noqa: ASYNC109
-        """Runs `closure` in its own savepoint and returns its result once that is on the disk.
+        """Run `closure` in its own savepoint and return its result once it is on disk.
 
         What it raises undoes it alone. With `timeout` it is abandoned if it has not begun by then (StoreBusy: nothing
         was done); one that has begun is waited for. A cancelled caller's closure does not begin any more.
@@ -99,19 +103,19 @@ class Store:
                 timer.cancel()
 
     async def read(self, closure: Callable[[Transaction], T]) -> T:
-        """Runs `closure` on a read-only connection, on one consistent state that holds every finished `write`."""
+        """Run `closure` on a read-only connection, on one consistent state that includes every finished `write`."""
         return await self._reader.run(closure)
 
     async def committed(self, since: int) -> None:
-        """Returns once `commits` is beyond `since`: read `commits`, look at the tables, wait here, look again."""
+        """Return once `commits` is greater than `since`. Read `commits` first, then the tables, then wait here."""
         await self._writer.wait_for_commit(since)
 
     async def snapshot(self, path: Path) -> None:
-        """A consistent copy of the whole file, while writes go on."""
+        """Write a consistent copy of the file while writes continue."""
         await self._reader.snapshot(path)
 
     async def close(self) -> None:
-        """Finishes everything that was submitted, then lets go of the directory."""
+        """Finish everything that was submitted, then release the directory."""
         await self._writer.stop()
         await self._reader.stop()
         await asyncio.to_thread(self._writer.finish)
@@ -149,7 +153,7 @@ def _begin_epoch(connection: Connection) -> tuple[Transaction, RecoveredCounts]:
 
 
 class _Writer:
-    """The thread that owns the writing connection, and the queue in front of it."""
+    """The thread that owns the writing connection, with its queue."""
 
     def __init__(self, transaction: Transaction, reserve: ReserveFile, loop: asyncio.AbstractEventLoop) -> None:
         self.transaction = transaction
@@ -162,7 +166,7 @@ class _Writer:
         self._signal = asyncio.Event()
         self._closed = False
         self._heal_at = 0.0
-        # Not waited for when the process dies: nothing unfinished has been acknowledged.
+        # A daemon thread: nothing unfinished has been acknowledged when the process ends.
         self._thread = threading.Thread(target=self._work, name="store-writer", daemon=True)
         self._thread.start()
 
@@ -198,16 +202,16 @@ class _Writer:
             while going_on:
                 batch, going_on = self._take_batch()
                 if batch:
-                    self._settle(batch)
-                self._heal()
+                    self._commit_batch(batch)
+                self._restore_reserve()
         finally:
-            self._fail_the_rest(batch)
+            self._fail_waiting(batch)
 
     def _take_batch(self) -> tuple[list[QueuedWrite], bool]:
-        """Everything that waits, and whether to go on afterwards."""
+        """Return all waiting closures, and whether to continue after them."""
         batch: list[QueuedWrite] = []
         try:
-            first = self._queue.get(timeout=HEAL_EVERY if self.short_of_space else None)
+            first = self._queue.get(timeout=RESERVE_CHECK_INTERVAL_S if self.short_of_space else None)
             while first is not None:
                 batch.append(first)
                 if len(batch) == MAX_BATCH:
@@ -217,23 +221,23 @@ class _Writer:
             return batch, True
         return batch, False
 
-    def _settle(self, batch: list[QueuedWrite]) -> None:
-        settled, failure = commit(self.transaction, batch)
+    def _commit_batch(self, batch: list[QueuedWrite]) -> None:
+        results, failure = commit(self.transaction, batch)
         if isinstance(failure, StoreFull):
             self._reserve.release()
             self.short_of_space = True
-            self._heal_at = time.monotonic() + HEAL_EVERY
+            self._heal_at = time.monotonic() + RESERVE_CHECK_INTERVAL_S
         if isinstance(failure, StoreCorrupt):
             self.fault = failure
-        self._tell(settled, committed=failure is None)
+        self._deliver_from_thread(results, committed=failure is None)
 
-    def _heal(self) -> None:
+    def _restore_reserve(self) -> None:
         if self.short_of_space and time.monotonic() >= self._heal_at:
             self.short_of_space = not self._reserve.fill()
-            self._heal_at = time.monotonic() + HEAL_EVERY
+            self._heal_at = time.monotonic() + RESERVE_CHECK_INTERVAL_S
 
-    def _fail_the_rest(self, batch: list[QueuedWrite]) -> None:
-        """The thread ends: nobody may wait for ever."""
+    def _fail_waiting(self, batch: list[QueuedWrite]) -> None:
+        """Fail everything that waits when the thread ends."""
         if not self._closed:
             self.fault = StoreError("The database writer stopped.", fix="restart the bot")
         ended = StoreError("The database is closed: the bot is shutting down.")
@@ -242,15 +246,17 @@ class _Writer:
             while True:
                 if (waiting := self._queue.get_nowait()) is not None:
                     rest.append(waiting)
-        self._tell([WriteResult(waiting, error=ended) for waiting in rest if waiting.take()], committed=False)
+        self._deliver_from_thread(
+            [WriteResult(waiting, error=ended) for waiting in rest if waiting.take()], committed=False
+        )
 
-    def _tell(self, settled: list[WriteResult], *, committed: bool) -> None:
-        # The loop may be gone already when the process ends in a hurry.
+    def _deliver_from_thread(self, results: list[WriteResult], *, committed: bool) -> None:
+        # The event loop may be closed already when the process ends.
         with suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._deliver, settled, committed)
+            self._loop.call_soon_threadsafe(self._deliver, results, committed)
 
-    def _deliver(self, settled: list[WriteResult], committed: bool) -> None:
-        for one in settled:
+    def _deliver(self, results: list[WriteResult], committed: bool) -> None:
+        for one in results:
             _resolve(one)
         if committed:
             self.commits += 1
@@ -267,21 +273,21 @@ def _abandon(waiting: QueuedWrite) -> None:
         waiting.future.set_exception(busy)
 
 
-def _resolve(settled: WriteResult) -> None:
-    future, error = settled.waiting.future, settled.error
+def _resolve(results: WriteResult) -> None:
+    future, error = results.waiting.future, results.error
     if future.done():
         return
     if isinstance(error, StopIteration):
-        # A future cannot carry one.
+        # A future can't carry a StopIteration.
         error = RuntimeError(f"a closure raised StopIteration: {error}")
     if error is not None:
         future.set_exception(error)
     else:
-        future.set_result(settled.result)
+        future.set_result(results.result)
 
 
 class _Reader:
-    """One thread with a read-only connection: readers never wait for the writer's fsync."""
+    """A thread with a read-only connection: readers never wait for the writer's fsync."""
 
     def __init__(self, connection: Connection, epoch: int) -> None:
         self._transaction = Transaction(connection, epoch)

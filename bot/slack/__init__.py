@@ -1,5 +1,5 @@
-"""Slack's side of what comes in: Bolt listeners, payloads, identity, forms.
+"""Requests from Slack: Bolt listeners, payloads, identity, forms.
 
-Belongs here: reading what Slack sends, acknowledging it, asking Slack who somebody is.
+Belongs here: reading and acknowledging what Slack sends, and asking Slack about people.
 Does not: deciding (commands), posting messages (notifier).
 """

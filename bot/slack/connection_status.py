@@ -1,4 +1,4 @@
-"""Whether Slack takes our token, and who we are there."""
+"""Checks periodically whether Slack accepts the bot token, and reads the bot's own ids."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ RETRY_INTERVAL_S = 10.0
 
 
 class ConnectionStatus:
-    """`fault` is empty once Slack has answered; `user` is the bot's own id, `team` its workspace."""
+    """`fault` is empty once Slack has responded; `user` is the bot's own id, `team` its workspace."""
 
     def __init__(self, client: AsyncWebClient) -> None:
         self._client = client
@@ -34,13 +34,13 @@ class ConnectionStatus:
         return CHECK_INTERVAL_S
 
     async def home(self) -> str:
-        """The bot's own workspace; asked for where Slack has not told it yet, empty where it does not answer."""
+        """Return the bot's own workspace, reading it if it isn't known yet; empty if Slack doesn't respond."""
         if not self.team:
             await self.round()
         return self.team
 
     async def link(self, channel: str, ts: str) -> str:
-        """To a message; empty where Slack does not say."""
+        """Return the URL of a message; empty if Slack doesn't return it."""
         try:
             answer = await self._client.chat_getPermalink(channel=channel, message_ts=ts)
         except (SlackApiError, aiohttp.ClientError, TimeoutError, OSError):

@@ -1,6 +1,6 @@
-"""Forms: opened inside the listener from memory, since a trigger lives three seconds; checked purely when sent.
+"""Opens and validates forms: those of the shortcuts, and the reason for a rejection.
 
-A form asks for what a click cannot carry: the typed name before something is destroyed, a reason for a rejection.
+A trigger id expires after three seconds, so a form is opened inside the listener, from memory.
 """
 
 from __future__ import annotations
@@ -27,19 +27,17 @@ from velero.documents import MESSAGE_BOUNDS, BadDocument, read_json
 log = logging.getLogger(__name__)
 
 
-FAULTS = (SlackApiError, aiohttp.ClientError, TimeoutError, OSError)
+SLACK_ERRORS = (SlackApiError, aiohttp.ClientError, TimeoutError, OSError)
 
-TYPED = "typed:"
-"""Action ids of buttons that ask for a typed name first; the value holds the command line and the word."""
 REASONED = "reason:"
-"""Action ids of buttons that ask for a reason first."""
-IDENTIFY_WITHIN = 0.8
-"""Seconds until a form opens without the names of clusters: its trigger lives three."""
-WORD, REASON = "word", "reason"
+"""Prefix of the action ids of buttons that ask for a reason first."""
+IDENTITY_TIMEOUT_S = 0.8
+"""After this time a form opens without cluster names: its trigger expires after three seconds."""
+REASON = "reason"
 
 
 class Forms:
-    """`clusters`: those that a form offers to whom `identify` (user, team) knows; guests see none of their names."""
+    """`clusters` are offered to people that `identify` (user, team) accepts; guests see no cluster names."""
 
     def __init__(
         self,
@@ -54,27 +52,27 @@ class Forms:
         self._now = now
 
     def opens(self, received: Received) -> bool:
-        return received.action.startswith((TYPED, REASONED)) or received.action in shortcuts.FORMS
+        return received.action.startswith(REASONED) or received.action in shortcuts.FORMS
 
     async def open(self, received: Received) -> None:
-        """Two seconds at the most: the trigger is worth nothing afterwards."""
+        """Take at most two seconds: the trigger expires after three."""
         view = await self._view(received)
         try:
             await asyncio.wait_for(self._client.views_open(trigger_id=received.trigger, view=view), 2.0)
-        except FAULTS as error:
-            log.warning("a form could not be opened: %s", error)
+        except SLACK_ERRORS as error:
+            log.warning("a form can't be opened: %s", error)
             await self.say(received, "The form couldn't be opened. Try again.")
 
     async def _view(self, received: Received) -> Json:
         if received.action in shortcuts.FORMS:
             return shortcuts.view(received, await self._offered(received), self._now())
-        return typed_view(received) if received.action.startswith(TYPED) else reason_view(received)
+        return reason_view(received)
 
     async def _offered(self, received: Received) -> Sequence[str]:
         if self._identify is None:
             return ()
         try:
-            async with asyncio.timeout(IDENTIFY_WITHIN):
+            async with asyncio.timeout(IDENTITY_TIMEOUT_S):
                 await self._identify(received.user, received.team)
         except (UserError, TimeoutError):
             return ()
@@ -86,15 +84,12 @@ class Forms:
                 await self._client.chat_postEphemeral(channel=received.channel, user=received.user, text=text)
             else:
                 await self._client.chat_postMessage(channel=received.user, text=text)
-        except FAULTS as error:
-            log.warning("could not say %s", error)
+        except SLACK_ERRORS as error:
+            log.warning("a private message can't be sent: %s", error)
 
     def errors(self, received: Received) -> Mapping[str, str] | None:
-        """Block id → what is wrong with it; None when it may be taken."""
+        """Return the errors by block id; None if the form is valid."""
         values = received.extra.get("values") or {}
-        about = metadata(received.value)
-        if received.action == TYPED and values.get(WORD, "").strip() != about.get("word"):
-            return {WORD: f"Type exactly: {about.get('word')}"}
         if received.action == REASONED and not values.get(REASON, "").strip():
             return {REASON: "Enter a reason."}
         return shortcuts.form_errors(received)
@@ -119,7 +114,7 @@ def metadata(value: str) -> dict[str, str]:
     return {str(key): str(item) for key, item in found.items()} if isinstance(found, dict) else {}
 
 
-def _carried(received: Received, **more: str) -> str:
+def _private_metadata(received: Received, **more: str) -> str:
     return json.dumps(
         {
             **metadata(received.value),
@@ -131,36 +126,22 @@ def _carried(received: Received, **more: str) -> str:
     )
 
 
-def typed_view(received: Received) -> Json:
-    word = metadata(received.value).get("word", "")
-    label = f"Type {word} to confirm"
-    text = f"You can't undo this: `{metadata(received.value).get('line', '')}`"
-    return {
-        "type": "modal",
-        "callback_id": TYPED,
-        "private_metadata": _carried(received),
-        "title": _plain("Confirm deletion"),
-        "submit": _plain("Delete"),
-        "close": _plain("Cancel"),
-        "blocks": [{"type": "section", "text": {"type": "mrkdwn", "text": text}}, _input(WORD, label, multiline=False)],
-    }
-
-
 def reason_view(received: Received) -> Json:
     return {
         "type": "modal",
         "callback_id": REASONED,
-        "private_metadata": _carried(received, action=received.action.removeprefix(REASONED)),
+        "private_metadata": _private_metadata(received, action=received.action.removeprefix(REASONED)),
         "title": _plain("Reject request"),
         "submit": _plain("Reject"),
         "close": _plain("Cancel"),
-        "blocks": [_input(REASON, "Reason", multiline=True)],
+        "blocks": [_reason_input()],
     }
 
 
-def _input(block: str, label: str, *, multiline: bool) -> Json:
-    element: Json = {"type": "plain_text_input", "action_id": block, "multiline": multiline, "max_length": 1000}
-    return {"type": "input", "block_id": block, "label": _plain(label), "element": element}
+def _reason_input() -> Json:
+    element: Json = {"type": "plain_text_input", "action_id": REASON, "multiline": True, "max_length": 1000}
+    hint = _plain("The requester sees this. It is shown in the audit log.")
+    return {"type": "input", "block_id": REASON, "label": _plain("Reason"), "hint": hint, "element": element}
 
 
 def _plain(text: str) -> Json:

@@ -1,4 +1,4 @@
-"""App Home: how every cluster is, published when somebody opens it."""
+"""App Home: the health of all clusters, published when someone opens it."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ log = logging.getLogger(__name__)
 
 
 class HomeProcessor:
-    def __init__(self, client: AsyncWebClient, identity: Identity, conductor: CommandPipeline) -> None:
+    def __init__(self, client: AsyncWebClient, identity: Identity, pipeline: CommandPipeline) -> None:
         self._client = client
         self._identity = identity
-        self._conductor = conductor
+        self._pipeline = pipeline
 
     async def process(self, item: Item) -> str:
         received = from_stored(item.payload, "")
@@ -34,14 +34,14 @@ class HomeProcessor:
         try:
             await self._client.views_publish(user_id=received.user, view=view)
         except (SlackApiError, aiohttp.ClientError, TimeoutError, OSError) as error:
-            log.warning("a home could not be published: %s", type(error).__name__)
+            log.warning("an App Home can't be published: %s", type(error).__name__)
             return "failed"
         return "done"
 
     async def _status(self, user: str, team: str, key: str) -> Answer:
         try:
             actor = await self._identity.actor(user, team)
-            done = await self._conductor.run(CommandRequest(key, "status", actor, Origin(Way.HOME)))
+            result = await self._pipeline.run(CommandRequest(key, "status", actor, Origin(Way.HOME)))
         except (UserError, ClusterError) as error:
             return Answer(error.text, (Text(error.why),) if error.why else (), Tone.BAD)
-        return done.answer or Answer("No status available.")
+        return result.answer or Answer("No status available.")

@@ -1,4 +1,8 @@
-"""Slack id → Actor. Guests, strangers of shared channels, bots and deactivated people are refused; unknown is refused."""
+"""Resolves Slack user ids to actors with their groups.
+
+Refused are guests, members of other workspaces, bots and deactivated people. If Slack doesn't report who a person is,
+nothing is assumed: IdentityUnknown. Profiles and user groups are cached for a minute; votes are always checked afresh.
+"""
 
 from __future__ import annotations
 
@@ -22,19 +26,19 @@ PROFILE_MAX_AGE = timedelta(seconds=60)
 NO_CACHE = timedelta(0)
 PROFILE_MAX_STALE = timedelta(minutes=10)
 UNKNOWN_USER_ERRORS = frozenset({"user_not_found", "users_not_found", "user_not_visible"})
-"""Nobody of that name: one wrong id among the approvers keeps no vote waiting."""
+"""No such user: a wrong id among the approvers doesn't block votes."""
 NO_GROUPS = frozenset({"plan_upgrade_required", "missing_scope", "not_allowed_token_type"})
-"""A workspace that has no user groups, as far as we may know."""
+"""Errors of a workspace without user groups, or whose groups the bot may not read."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
+class _Cached:
     value: Any
     at: datetime
 
 
 class Identity:
-    """`groups` are those of the settings: name → user ids or e-mail addresses. `teams`: our own workspaces."""
+    """`groups` are those of the settings: name → user ids or email addresses. `teams` are the bot's own workspaces."""
 
     def __init__(
         self,
@@ -50,19 +54,19 @@ class Identity:
         self._teams = teams
         self._now = now
         self._external = external
-        self._users: dict[str, _Kept] = {}
-        self._handles: _Kept | None = None
+        self._users: dict[str, _Cached] = {}
+        self._handles: _Cached | None = None
         self._lock = asyncio.Lock()
-        self._begun = 0
-        """Calls for the user groups; `_told` holds the last that ended, and what it said."""
-        self._told: tuple[int, Mapping[str, tuple[str, ...]] | None] = (0, None)
+        self._group_calls = 0
+        """Number of calls for the user groups; `_last_groups` holds the last one that ended and its result."""
+        self._last_groups: tuple[int, Mapping[str, tuple[str, ...]] | None] = (0, None)
         self._changes = 0
 
     async def actor(self, user: str, team: str) -> Actor:
-        """Raises Refused where this person may not ask at all, and Unsure where Slack does not say who it is."""
+        """Raises Refused for people who may not use the bot, IdentityUnknown if Slack doesn't report who it is."""
         profile = await self._profile(user)
-        if fault := self._fault(profile, team, await self._home()):
-            raise Refused(fault, why="Only members of this workspace can use the bot.")
+        if reason := self._refusal_reason(profile, team, await self._own_teams()):
+            raise Refused(reason, why="Only members of this workspace can use the bot.")
         return await self.actor_of_profile(user, profile)
 
     async def actor_of_profile(self, user: str, profile: Json) -> Actor:
@@ -80,20 +84,20 @@ class Identity:
         )
 
     async def _profile(self, user: str, fresh: timedelta = PROFILE_MAX_AGE) -> Json:
-        """With less than the usual freshness an older one is no answer, also where Slack asks for patience."""
-        kept = self._users.get(user)
-        if kept is not None and self._now() - kept.at < fresh:
-            return dict(kept.value)
+        """Return a profile that is at most `fresh` old. While Slack limits the rate, a stale one does, except for votes."""
+        cached = self._users.get(user)
+        if cached is not None and self._now() - cached.at < fresh:
+            return dict(cached.value)
         try:
             answer = await self._client.users_info(user=user)
         except SlackApiError as error:
             if (
-                kept is not None
+                cached is not None
                 and fresh >= PROFILE_MAX_AGE
                 and error.response.get("error") == "ratelimited"
-                and self._now() - kept.at < PROFILE_MAX_STALE
+                and self._now() - cached.at < PROFILE_MAX_STALE
             ):
-                return dict(kept.value)
+                return dict(cached.value)
             if error.response.get("error") in UNKNOWN_USER_ERRORS:
                 return {}
             raise IdentityUnknown(
@@ -105,11 +109,11 @@ class Identity:
                 "Your identity can't be verified right now. Nothing was done.", why="Slack doesn't respond."
             ) from error
         profile = dict(answer.get("user") or {})
-        self._users[user] = _Kept(profile, self._now())
+        self._users[user] = _Cached(profile, self._now())
         return profile
 
-    async def _home(self) -> frozenset[str]:
-        """The workspaces whose people may ask. Without knowing them nobody may."""
+    async def _own_teams(self) -> frozenset[str]:
+        """Return the workspaces whose members may use the bot. Raises IdentityUnknown if they aren't known."""
         known = frozenset(team for team in await self._teams() if team)
         if not known and not self._external:
             raise IdentityUnknown(
@@ -118,8 +122,8 @@ class Identity:
             )
         return known
 
-    def _fault(self, profile: Json, team: str, home: frozenset[str]) -> str:
-        """`team`: where the request says that they come from. It and their profile have to agree with us."""
+    def _refusal_reason(self, profile: Json, team: str, home: frozenset[str]) -> str:
+        """Return why a person is refused, or nothing. `team` is the workspace in the request: it and the profile must match."""
         if not profile or profile.get("deleted"):
             return "Your Slack account is deactivated."
         if profile.get("is_bot") or profile.get("is_workflow_bot"):
@@ -128,8 +132,8 @@ class Identity:
             return ""
         if profile.get("is_restricted") or profile.get("is_ultra_restricted"):
             return "Guests can't run commands."
-        said = {str(each) for each in (profile.get("team_id"), team) if each}
-        if profile.get("is_stranger") or not said or not said <= home:
+        claimed = {str(each) for each in (profile.get("team_id"), team) if each}
+        if profile.get("is_stranger") or not claimed or not claimed <= home:
             return "Members of other workspaces can't run commands."
         return ""
 
@@ -138,59 +142,58 @@ class Identity:
         return {handle for handle, members in found.items() if user in members}
 
     async def _all_handles(self) -> Mapping[str, tuple[str, ...]] | None:
-        """User groups by handle, from memory as long as they are fresh and no event said that they changed.
+        """Return user groups by handle, from memory while they are fresh and no event reported a change.
 
-        None where they are not known and Slack does not tell them.
+        None if they aren't known and Slack doesn't return them.
         """
         async with self._lock:
             if self._handles is None or self._now() - self._handles.at >= PROFILE_MAX_AGE:
-                found = await self._ask_handles()
+                found = await self._read_handles()
                 if found is not None:
                     return found
-            kept = self._handles
-            return kept.value if kept is not None and self._now() - kept.at < PROFILE_MAX_STALE else None
+            cached = self._handles
+            return cached.value if cached is not None and self._now() - cached.at < PROFILE_MAX_STALE else None
 
-    async def _ask_handles(self) -> Mapping[str, tuple[str, ...]] | None:
-        """Under the lock. A workspace without user groups has none; that is no fault."""
-        self._begun += 1
-        call, changes = self._begun, self._changes
+    async def _read_handles(self) -> Mapping[str, tuple[str, ...]] | None:
+        """Call it under the lock. A workspace without user groups isn't an error."""
+        self._group_calls += 1
+        call, changes = self._group_calls, self._changes
         try:
             answer: Any = await self._client.usergroups_list(include_users=True)
         except (SlackApiError, aiohttp.ClientError, TimeoutError, OSError) as error:
             code = error.response.get("error") if isinstance(error, SlackApiError) else ""
             if code not in NO_GROUPS:
-                self._told = (call, None)
+                self._last_groups = (call, None)
                 return None
             answer = {}
         groups = {
             str(each.get("handle", "")): tuple(each.get("users") or ()) for each in answer.get("usergroups") or []
         }
-        self._told = (call, groups)
+        self._last_groups = (call, groups)
         # What a change overtook is an answer to those who asked, and nothing to remember.
-        self._handles = _Kept(groups, self._now()) if changes == self._changes else None
+        self._handles = _Cached(groups, self._now()) if changes == self._changes else None
         return groups
 
-    async def _asked_now(self) -> Mapping[str, tuple[str, ...]] | None:
+    async def _read_handles_now(self) -> Mapping[str, tuple[str, ...]] | None:
         """User groups by a call that began after this was asked; None where Slack does not answer it.
 
         Whoever asks while another call is under way shares the next one: a burst of votes costs two calls.
         """
-        wanted = self._begun + 1
+        wanted = self._group_calls + 1
         async with self._lock:
-            if self._told[0] < wanted:
-                await self._ask_handles()
-            return self._told[1]
+            if self._last_groups[0] < wanted:
+                await self._read_handles()
+            return self._last_groups[1]
 
     async def directory(self, names: Sequence[str], voters: Sequence[str] = ()) -> Directory:
-        """Who is behind these approvers. With `voters`, of whom a vote counts, Slack is asked now: groups and profiles.
+        """Resolve approvers to people. With `voters`, groups and their profiles are read from Slack now, for votes.
 
-        Without, it is known from memory: enough people for a plan that nobody votes on yet. `known` is false where
-        Slack cannot be asked.
+        Without, the cache is enough: nobody votes on the plan yet. `known` is false if Slack can't be asked.
         """
         wanted = set(names)
         if not wanted:
             return Directory()
-        handles = await (self._asked_now() if voters else self._all_handles())
+        handles = await (self._read_handles_now() if voters else self._all_handles())
         if handles is None:
             return UNKNOWN
         own = self._groups()
@@ -204,13 +207,13 @@ class Identity:
 
     async def _members(self, names: Sequence[str], voters: Sequence[str]) -> tuple[Member, ...]:
         found: list[Member] = []
-        home = await self._home()
+        home = await self._own_teams()
         for name in dict.fromkeys(names):
-            ident = await self._id_of(name)
-            if ident:
-                profile = await self._profile(ident, NO_CACHE if ident in voters else PROFILE_MAX_AGE)
+            user_id = await self._id_of(name)
+            if user_id:
+                profile = await self._profile(user_id, NO_CACHE if user_id in voters else PROFILE_MAX_AGE)
                 email = str((profile.get("profile") or {}).get("email") or "")
-                found.append(Member(ident, email, active=not self._fault(profile, "", home)))
+                found.append(Member(user_id, email, active=not self._refusal_reason(profile, "", home)))
         return tuple(found)
 
     async def _id_of(self, name: str) -> str:
@@ -231,7 +234,7 @@ class Identity:
         return str((answer.get("user") or {}).get("id") or "")
 
     def forget(self, user: str = "") -> None:
-        """Something changed: ask again."""
+        """Drop cached people and groups after a change."""
         self._changes += 1
         self._handles = None
         if user:

@@ -1,4 +1,4 @@
-"""The desks: a command that came as a line, and a click or form that stands for one."""
+"""Processes requests from Slack: command lines, and clicks and forms that stand for one."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from store.tables.inbox import Item
 log = logging.getLogger(__name__)
 
 SendAnswer = Callable[[Origin, Actor, Answer], Awaitable[None]]
-"""To the person alone."""
+"""Sends an answer to the person alone."""
 
 WAYS = {
     "command": Way.SLASH,
@@ -36,20 +36,17 @@ WAYS = {
     "home": Way.HOME,
 }
 
-LINE = "line:"
-"""Action ids of buttons that stand for a command line."""
-
-FAST_ANSWER_S = 1.3
-"""Seconds that a click waits for Slack to say who it is from."""
+CLICK_IDENTITY_TIMEOUT_S = 1.3
+"""How long a click waits for Slack to report who clicked."""
 
 
 class SlackItemProcessor:
-    """`cluster_of` a channel; `subject_of` a thread: what its card is about; `clicks` by prefix of the action id."""
+    """`cluster_of` takes a channel; `subject_of` a thread and returns what its status message is about."""
 
     def __init__(
         self,
         identity: Identity,
-        conductor: CommandPipeline,
+        pipeline: CommandPipeline,
         say: SendAnswer,
         cluster_of: Callable[[str], str],
         subject_of: Callable[[str, str], Awaitable[tuple[str, str, str]]],
@@ -58,7 +55,7 @@ class SlackItemProcessor:
     ) -> None:
         self._attempts = attempts or RefusedAttempts()
         self._identity = identity
-        self._conductor = conductor
+        self._pipeline = pipeline
         self._say = say
         self._cluster_of = cluster_of
         self._subject_of = subject_of
@@ -67,25 +64,25 @@ class SlackItemProcessor:
     async def process(self, item: Item) -> str:
         received = from_stored(item.payload, item.response_url)
         origin = origin_of(received)
-        nobody = Actor(ActorKind.PERSON, received.user, received.user, team=received.team)
-        click = _of(self._clicks.known, received)
+        unverified = Actor(ActorKind.PERSON, received.user, received.user, team=received.team)
+        click = _click_of(self._clicks.known, received)
         try:
-            async with asyncio.timeout(FAST_ANSWER_S if click is not None else None):
+            async with asyncio.timeout(CLICK_IDENTITY_TIMEOUT_S if click is not None else None):
                 actor = await self._identity.actor(received.user, received.team)
         except (IdentityUnknown, TimeoutError) as error:
-            if (kept := _of(self._clicks.unsure, received)) is not None:
-                return await self._clicked(kept, received, nobody, origin, item)
-            await self._say(origin, nobody, error_answer(_unsure(error), "", reference(item)))
+            if (deferred := _click_of(self._clicks.unsure, received)) is not None:
+                return await self._run_click(deferred, received, unverified, origin, item)
+            await self._say(origin, unverified, error_answer(_identity_error(error), "", reference(item)))
             return "refused"
         except UserError as error:
             self._attempts.add(received.user, line_of(received) or "", received.lead, origin.way.value)
-            await self._say(origin, nobody, error_answer(error, "", reference(item)))
+            await self._say(origin, unverified, error_answer(error, "", reference(item)))
             return "refused"
         if click is not None:
-            return await self._clicked(click, received, actor, origin, item)
-        return await self._line(received, actor, origin, item)
+            return await self._run_click(click, received, actor, origin, item)
+        return await self._run_line(received, actor, origin, item)
 
-    async def _clicked(self, click: Click, received: Received, actor: Actor, origin: Origin, item: Item) -> str:
+    async def _run_click(self, click: Click, received: Received, actor: Actor, origin: Origin, item: Item) -> str:
         try:
             return await click(received, actor, origin, item.key)
         except ChatopsError as error:
@@ -94,13 +91,13 @@ class SlackItemProcessor:
             await self._say(origin, actor, error_answer(error, "", reference(item)))
             return "refused"
 
-    async def _line(self, received: Received, actor: Actor, origin: Origin, item: Item) -> str:
+    async def _run_line(self, received: Received, actor: Actor, origin: Origin, item: Item) -> str:
         cluster, noun, name = await self._subject(received)
         line = lookup_line(cluster, noun, name) if received.kind == "shortcut" else line_of(received)
         if line is None:
             await self._say(origin, actor, error_answer(unknown_action(received), "", reference(item)))
             return "stale"
-        asked = CommandRequest(
+        request = CommandRequest(
             key=item.key,
             line=line,
             actor=actor,
@@ -110,22 +107,22 @@ class SlackItemProcessor:
             subject=(noun, name),
         )
         try:
-            done = await self._conductor.run(asked)
+            result = await self._pipeline.run(request)
         except (UserError, ClusterError) as error:
             if isinstance(error, Refused):
                 self._attempts.add(actor.id, line, received.lead, origin.way.value)
-            typed = Typed(line, asked.lead, asked.subject)
+            typed = Typed(line, request.lead, request.subject)
             better = correct_line(error, typed)
-            if better and not await self._conductor.accepts(replace(asked, line=better)):
+            if better and not await self._pipeline.accepts(replace(request, line=better)):
                 better = ""
             await self._say(origin, actor, error_answer(error, line, reference(item), better))
             return "refused"
-        if done.answer is not None:
-            await self._say(origin, actor, replace(done.answer, reference=reference(item)))
+        if result.answer is not None:
+            await self._say(origin, actor, replace(result.answer, reference=reference(item)))
         return "done"
 
     async def _subject(self, received: Received) -> tuple[str, str, str]:
-        """What the thread is about; for a look at one message that message itself, else its thread."""
+        """Return what the thread is about; for a message shortcut, what that message is about, else its thread."""
         if received.kind == "shortcut":
             found = await self._subject_of(received.channel, received.message)
             if found[1]:
@@ -133,15 +130,19 @@ class SlackItemProcessor:
         return await self._subject_of(received.channel, received.thread)
 
 
-def _of(clicks: Mapping[str, Click], received: Received) -> Click | None:
+def _click_of(clicks: Mapping[str, Click], received: Received) -> Click | None:
     action = action_of(received)
     return next((click for prefix, click in clicks.items() if action.startswith(prefix)), None)
 
 
-def _unsure(error: IdentityUnknown | TimeoutError) -> IdentityUnknown:
+def _identity_error(error: IdentityUnknown | TimeoutError) -> IdentityUnknown:
     if isinstance(error, IdentityUnknown):
         return error
-    return IdentityUnknown("Your identity can't be verified right now. Nothing was done.", why="Slack doesn't respond.")
+    return IdentityUnknown(
+        "Your identity can't be verified right now. Nothing was done.",
+        why="Slack doesn't respond.",
+        fix="Try again in a moment.",
+    )
 
 
 def unknown_action(received: Received) -> UsageError:
@@ -153,12 +154,12 @@ def unknown_action(received: Received) -> UsageError:
 
 
 def action_of(received: Received) -> str:
-    """Of a form: the action that its button stood for."""
+    """Return the action id; for a form, that of the button that opened it."""
     return metadata(received.value).get("action", received.action) if received.kind == "form" else received.action
 
 
 def line_of(received: Received) -> str | None:
-    """The command line of a message, a button or a form; None for a button that this version does not know."""
+    """Return the command line of a message, a button or a form; None for a button that this version doesn't know."""
     if received.kind in {"command", "mention"}:
         return received.line
     if received.kind == "home":
@@ -179,9 +180,9 @@ def origin_of(received: Received) -> Origin:
 
 
 def error_answer(error: ChatopsError, line: str, ref: str, better: str | None = None) -> Answer:
-    """What failed with the part underlined, why, the nearest valid values, one corrected command to copy.
+    """Show an error: the wrong part underlined, the reason, the nearest valid values, one corrected command to copy.
 
-    `better`: that command where it was tried already; empty, if it would not be accepted.
+    `better` is that command if it was already checked; empty if it wouldn't be accepted.
     """
     better = correct_line(error, Typed(line)) if better is None else better
     parts: list[Part] = []
@@ -199,12 +200,12 @@ def error_answer(error: ChatopsError, line: str, ref: str, better: str | None = 
     return Answer(error.text, tuple(parts), Tone.BAD, reference=ref)
 
 
-def not_done(item: Item, ref: str) -> tuple[Origin, Actor, Answer]:
-    """To the person of an item that was set aside."""
+def failure_answer(item: Item, ref: str) -> tuple[Origin, Actor, Answer]:
+    """Return the answer for the person whose item failed."""
     user = str(item.payload.get("user", ""))
-    words = Text(f"It was tried {MAX_ATTEMPTS} times. Give the reference {ref} to whoever runs this bot.")
+    text = Text(f"The bot tried {MAX_ATTEMPTS} times. Give reference `{ref}` to the team that runs the bot.")
     return (
         Origin(Way.SLASH, str(item.payload.get("channel", "")), response_url=item.response_url),
         Actor(ActorKind.PERSON, user, user),
-        Answer("Something went wrong on my side.", (words,), Tone.BAD, reference=ref),
+        Answer("Internal error. The command may not have completed.", (text,), Tone.BAD, reference=ref),
     )

@@ -1,7 +1,8 @@
-"""The Bolt app: listeners only persist and acknowledge. A form is opened here, from memory, because a trigger lives 3 s.
+"""Bolt listeners: they store the request in the inbox and acknowledge it; they never run a command.
 
-`process_before_response` saves the 10 ms that Bolt would poll for the acknowledgement. Nothing is raised past
-`guarded`: an exception right after `ack()` would lose it.
+Forms are opened here, from memory, because a trigger id expires after 3 s. `process_before_response` saves the 10 ms
+that Bolt would poll for the acknowledgement. `guard_listener` lets no exception out: one right after `ack()` would
+lose the acknowledgement.
 """
 
 from __future__ import annotations
@@ -29,12 +30,12 @@ Body = dict[str, Any]
 Ack = Callable[..., Awaitable[Any]]
 Listener = Callable[[Body], Awaitable[Mapping[str, Any]]]
 
-ANYTHING = re.compile(".*")
-LIMIT = 2.6
+ANY_ID = re.compile(".*")
+LISTENER_TIMEOUT_S = 2.6
 
 
 class Listeners:
-    """`aliases` maps a slash command to the noun that it begins with; '' for the main one."""
+    """`aliases` maps a slash command to the noun that it stands for; empty for the main command."""
 
     def __init__(
         self,
@@ -43,55 +44,55 @@ class Listeners:
         aliases: Mapping[str, str],
         bot_user: Callable[[], str],
         cluster_of: Callable[[str], str],
-        changed: Callable[[str], None],
+        forget_person: Callable[[str], None],
     ) -> None:
         self._intake = intake
         self._forms = forms
         self._aliases = aliases
         self._bot_user = bot_user
         self._cluster_of = cluster_of
-        self._changed = changed
+        self._forget_person = forget_person
 
     def register(self, app: AsyncApp) -> None:
-        app.command(ANYTHING)(guard_listener(self.command))
-        app.action(ANYTHING)(guard_listener(self.action))
-        app.view(ANYTHING)(guard_listener(self.form))
-        app.view_closed(ANYTHING)(guard_listener(self.nothing))
-        app.shortcut(ANYTHING)(guard_listener(self.shortcut))
-        app.options(ANYTHING)(guard_listener(self.options))
-        app.event(ANYTHING)(guard_listener(self.event))
+        app.command(ANY_ID)(guard_listener(self.command))
+        app.action(ANY_ID)(guard_listener(self.action))
+        app.view(ANY_ID)(guard_listener(self.form))
+        app.view_closed(ANY_ID)(guard_listener(self.ignore))
+        app.shortcut(ANY_ID)(guard_listener(self.shortcut))
+        app.options(ANY_ID)(guard_listener(self.options))
+        app.event(ANY_ID)(guard_listener(self.event))
 
     async def slash(self, body: Body) -> Mapping[str, Any]:
-        """A slash command without Bolt around it (docs/adr/0009): the same listener behind the same guard."""
+        """Handle a slash command without Bolt (docs/adr/0009): the same listener behind the same guard."""
         return await listener_response(self.command, body)
 
     async def command(self, body: Body) -> Mapping[str, Any]:
         lead = self._aliases.get(str(body.get("command", "")), "")
         received = payloads.command(body, lead)
         if form := shortcuts.find_shortcut(received):
-            here = {shortcuts.CLUSTER: self._cluster_of(received.channel)}
-            await self._forms.open(replace(received, action=form, extra=here))
+            channel_cluster = {shortcuts.CLUSTER: self._cluster_of(received.channel)}
+            await self._forms.open(replace(received, action=form, extra=channel_cluster))
             return {}
-        taken = await self._take(received)
-        return {"text": taken.text, "response_type": "ephemeral"} if taken.text else {}
+        accepted = await self._accept(received)
+        return {"text": accepted.text, "response_type": "ephemeral"} if accepted.text else {}
 
     async def action(self, body: Body) -> Mapping[str, Any]:
         received = payloads.action(body)
         if self._forms.opens(received):
             await self._forms.open(received)
             return {}
-        taken = await self._take(received)
-        if taken.text:
-            await self._forms.say(received, taken.text)
+        accepted = await self._accept(received)
+        if accepted.text:
+            await self._forms.say(received, accepted.text)
         return {}
 
     async def form(self, body: Body) -> Mapping[str, Any]:
         received = shortcuts.form_values(payloads.form(body))
-        if (wrong := self._forms.errors(received)) is not None:
-            return {"response_action": "errors", "errors": wrong}
-        taken = await self._take(received)
-        if taken.text:
-            return {"response_action": "update", "view": self._forms.closing("Nothing was done", taken.text)}
+        if (errors := self._forms.errors(received)) is not None:
+            return {"response_action": "errors", "errors": errors}
+        accepted = await self._accept(received)
+        if accepted.text:
+            return {"response_action": "update", "view": self._forms.closing("Nothing was done", accepted.text)}
         return {}
 
     async def event(self, body: Body) -> Mapping[str, Any]:
@@ -99,36 +100,36 @@ class Listeners:
         kind = str(event.get("type", ""))
         if kind in {"subteam_members_changed", "subteam_updated", "user_change"}:
             user = event.get("user")
-            self._changed(str(user.get("id", "")) if isinstance(user, dict) else "")
+            self._forget_person(str(user.get("id", "")) if isinstance(user, dict) else "")
         elif kind in {"app_mention", "message"}:
             received = payloads.mention(body, self._bot_user())
             if received is not None:
-                await self._heard(received)
+                await self._accept_or_reply(received)
         elif kind == "app_home_opened":
-            await self._take(payloads.home(body))
+            await self._accept(payloads.home(body))
         return {}
 
-    async def _heard(self, received: Received) -> None:
-        """The acknowledgement of an event is shown to nobody: what was not taken is said in words of its own."""
-        taken = await self._take(received)
-        if taken.text:
-            await self._forms.say(received, taken.text)
+    async def _accept_or_reply(self, received: Received) -> None:
+        """Accept a request whose acknowledgement Slack doesn't show; a refusal is sent as a private message."""
+        accepted = await self._accept(received)
+        if accepted.text:
+            await self._forms.say(received, accepted.text)
 
     async def shortcut(self, body: Body) -> Mapping[str, Any]:
         received = payloads.shortcut(body)
         if self._forms.opens(received):
             await self._forms.open(received)
-        elif received.action in shortcuts.known():
-            await self._heard(received)
+        elif received.action in shortcuts.handled_callback_ids():
+            await self._accept_or_reply(received)
         return {}
 
     async def options(self, body: Body) -> Mapping[str, Any]:
         return {"options": await self._forms.options(body)}
 
-    async def nothing(self, _body: Body) -> Mapping[str, Any]:
+    async def ignore(self, _body: Body) -> Mapping[str, Any]:
         return {}
 
-    async def _take(self, received: Received) -> IntakeResult:
+    async def _accept(self, received: Received) -> IntakeResult:
         person = f"{received.team}/{received.user}"
         queueing = Queueing(person=person)
         if received.line:
@@ -139,7 +140,7 @@ class Listeners:
 
 
 def guard_listener(listener: Listener) -> Callable[..., Awaitable[None]]:
-    """The Bolt listener wrapper: whatever happens, Slack gets one acknowledgement in time."""
+    """Wrap a listener so that Slack gets exactly one acknowledgement in time."""
 
     async def run(ack: Ack, body: Body) -> None:
         await ack(**await listener_response(listener, body))
@@ -148,22 +149,22 @@ def guard_listener(listener: Listener) -> Callable[..., Awaitable[None]]:
 
 
 async def listener_response(listener: Listener, body: Body) -> Mapping[str, Any]:
-    """What is said in the acknowledgement. Never raises."""
-    began = time.perf_counter()
+    """Return the body of the acknowledgement. Never raises."""
+    started = time.perf_counter()
     try:
-        async with asyncio.timeout(LIMIT):
+        async with asyncio.timeout(LISTENER_TIMEOUT_S):
             return await listener(body)
     except TimeoutError:
         return {"text": "The bot took too long to respond. The command may have run: check before you retry."}
-    except Exception:  # a fault in a listener is told, and never reaches Bolt's runner
+    except Exception:  # answered here: it must not reach Bolt's runner
         log.exception("a listener failed")
         return {"text": "Internal error. Nothing was done."}
     finally:
-        ACK_SECONDS.observe(time.perf_counter() - began)
+        ACK_SECONDS.observe(time.perf_counter() - started)
 
 
 def build_bolt_app(client: AsyncWebClient) -> AsyncApp:
-    """Signatures are checked at the door, with two secrets; Bolt knows one."""
+    """Build the Bolt app without its signature check: the HTTP server checks signatures, with two secrets during a rotation."""
     return AsyncApp(
         client=client,
         request_verification_enabled=False,

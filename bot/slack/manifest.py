@@ -1,4 +1,4 @@
-"""The Slack app to these settings: commands, scopes with their reasons, events, interactivity. Pure; needs no secrets."""
+"""Builds the Slack app manifest from the settings: commands, scopes with their reasons, events, interactivity."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from commands.registry import VERBS
 from domain.errors import ConfigError
 from domain.json_types import Json
 
-NAME = "Velero"
-DESCRIPTION = "Back up, restore and schedule Kubernetes clusters with Velero"
-HINT_LIMIT = 1000
-ESSENTIAL = ("status", "backup", "restore", "schedule", "help")
+APP_NAME = "Velero"
+APP_DESCRIPTION = "Back up, restore and schedule Kubernetes clusters with Velero"
+MAX_HINT_LENGTH = 1000
+HINT_NOUNS = ("status", "backup", "restore", "schedule", "help")
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """`why` is for whoever approves the app. `without`: how the bot does without it; empty where it cannot."""
+    """`why` is for the person who approves the app. `without` says what doesn't work without it; empty if it is required."""
 
     name: str
     why: str
@@ -70,22 +70,22 @@ EVENTS: Mapping[str, str] = {
 
 
 def required_scopes(settings: Settings) -> tuple[Scope, ...]:
-    """What the app has to be granted for these settings."""
+    """Return the scopes that the app needs with these settings."""
     return (*SCOPES, *(HISTORY if settings.delivery.history else ()), *([FILES] if settings.slack.files else []))
 
 
 def build_manifest(settings: Settings) -> Json:
-    """Raises ConfigError where Slack would have to call an address that is not set."""
+    """Raises ConfigError if Slack would have to call a URL that isn't set."""
     slack = settings.slack
     url = _url(slack)
-    wanted = required_scopes(settings)
+    scopes = required_scopes(settings)
     features: Json = {
         "app_home": {
             "home_tab_enabled": True,
             "messages_tab_enabled": True,
             "messages_tab_read_only_enabled": False,
         },
-        "bot_user": {"display_name": NAME.lower(), "always_online": True},
+        "bot_user": {"display_name": APP_NAME.lower(), "always_online": True},
         "slash_commands": [
             _command(slack, name, noun, url) for name, noun in {slack.command: "", **slack.aliases}.items()
         ],
@@ -93,20 +93,20 @@ def build_manifest(settings: Settings) -> Json:
     }
     return {
         "_metadata": {"major_version": 2},
-        "display_information": {"name": NAME, "description": DESCRIPTION},
+        "display_information": {"name": APP_NAME, "description": APP_DESCRIPTION},
         "features": features,
         "oauth_config": {
             "scopes": {
-                "bot": [scope.name for scope in wanted],
-                "bot_optional": [scope.name for scope in wanted if scope.without],
+                "bot": [scope.name for scope in scopes],
+                "bot_optional": [scope.name for scope in scopes if scope.without],
             }
         },
         "settings": {
-            "event_subscriptions": {**_addressed("request_url", url), "bot_events": sorted(EVENTS)},
+            "event_subscriptions": {**_with_url("request_url", url), "bot_events": sorted(EVENTS)},
             "interactivity": {
                 "is_enabled": True,
-                **_addressed("request_url", url),
-                **_addressed("message_menu_options_url", url),
+                **_with_url("request_url", url),
+                **_with_url("message_menu_options_url", url),
             },
             "org_deploy_enabled": False,
             "socket_mode_enabled": slack.transport == "socket",
@@ -116,7 +116,7 @@ def build_manifest(settings: Settings) -> Json:
 
 
 def _url(slack: Slack) -> str:
-    """Empty with Socket Mode: the bot calls Slack then."""
+    """Return the request URL; empty with Socket Mode, where the bot connects to Slack."""
     if slack.transport == "socket":
         return ""
     if not slack.public_url.startswith("https://"):
@@ -127,30 +127,30 @@ def _url(slack: Slack) -> str:
     return slack.public_url.rstrip("/") + slack.request_path
 
 
-def _addressed(key: str, url: str) -> Json:
+def _with_url(key: str, url: str) -> Json:
     return {key: url} if url else {}
 
 
 def _command(slack: Slack, name: str, noun: str, url: str) -> Json:
-    what = f"Same as {slack.command} {noun}" if noun else DESCRIPTION
+    description = f"Same as {slack.command} {noun}" if noun else APP_DESCRIPTION
     return {
         "command": name,
-        "description": what,
+        "description": description,
         "usage_hint": hint(noun),
         "should_escape": True,
-        **_addressed("url", url),
+        **_with_url("url", url),
     }
 
 
 def hint(noun: str) -> str:
-    """The verbs of a noun; of the bare command the nouns that people use most."""
+    """Return the verbs of a noun; for the main command, the nouns that people use most."""
     if not noun:
-        return _alternatives(ESSENTIAL)
+        return _alternatives(HINT_NOUNS)
     return _alternatives([verb.name for verb in VERBS if verb.noun == noun and verb.effect is not Effect.UNSUPPORTED])
 
 
 def _alternatives(words: Iterable[str]) -> str:
-    return " | ".join(dict.fromkeys(words))[:HINT_LIMIT]
+    return " | ".join(dict.fromkeys(words))[:MAX_HINT_LENGTH]
 
 
 def _shortcut(shortcut: Shortcut) -> Json:

@@ -1,7 +1,7 @@
-"""What Slack sends → what the inbox keeps: only what is needed to do it later, and the key that tells a replay.
+"""Reads Slack's payloads into `Received`: what the inbox stores, and the key that detects a replay.
 
-Keys: a command's trigger_id; a click's message, action, person and time; a form's view id and digest of its values;
-a mention's channel and ts, so that an edited message does not run twice.
+Keys: for a command its trigger_id; for a click message, action, person and time; for a form its view id and a digest of
+its values; for a mention channel and ts, so that an edited message doesn't run twice.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Body = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """`kind`: command, mention, action, form, shortcut, home. `line` is the command line where there is one."""
+    """`kind`: command, mention, action, form, shortcut, home. `line` is the command line place there is one."""
 
     kind: str
     key: str
@@ -35,7 +35,7 @@ class Received:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def stored(self) -> dict[str, Any]:
-        """Without the trigger, which dies in seconds, and the response address, which is kept apart."""
+        """Return what the inbox stores: not the trigger, which expires in seconds, nor the response URL, stored separately."""
         kept = {
             name: getattr(self, name) for name in self.__slots__ if name not in {"response_url", "trigger", "extra"}
         }
@@ -61,24 +61,24 @@ def command(body: Body, lead: str) -> Received:
 
 
 def mention(body: Body, bot_user: str) -> Received | None:
-    """A message that names the bot, or one in its direct messages; None for edits, bots and everything else."""
+    """Read a mention of the bot or a direct message to it; None for edits, messages of bots and everything else."""
     event = body.get("event")
     if not isinstance(event, Mapping) or event.get("subtype") or event.get("bot_id") or not event.get("user"):
         return None
     text, ts = str(event.get("text", "")), str(event.get("ts", ""))
-    mark = f"<@{bot_user}>"
+    mention_text = f"<@{bot_user}>"
     direct = event.get("channel_type") == "im"
     if event.get("type") == "message" and not direct:
         return None
-    if mark in text:
-        text = text.replace(mark, "", 1)
+    if mention_text in text:
+        text = text.replace(mention_text, "", 1)
     elif text.startswith(f"<@{bot_user}|"):
         text = text.partition(">")[2]
     return Received(
         kind="mention",
         key=f"msg:{event.get('channel')}:{ts}",
         user=str(event["user"]),
-        team=_of_event(body, event),
+        team=_team_of_event(body, event),
         channel=str(event.get("channel", "")),
         thread=str(event.get("thread_ts") or ("" if direct else ts)),
         message=ts,
@@ -91,17 +91,17 @@ def action(body: Body) -> Received:
     container, message = _map(body, "container"), _map(body, "message")
     ts = str(container.get("message_ts") or message.get("ts") or "")
     user, channel = _map(body, "user"), _map(body, "channel")
-    where = ts or str(_map(body, "view").get("id", ""))
+    place = ts or str(_map(body, "view").get("id", ""))
     return Received(
         kind="action",
-        key=f"act:{where}:{first.get('action_id')}:{user.get('id')}:{first.get('action_ts') or _digest(body)}",
+        key=f"act:{place}:{first.get('action_id')}:{user.get('id')}:{first.get('action_ts') or _digest(body)}",
         user=str(user.get("id", "")),
-        team=_of_person(body, user),
+        team=_team_of_person(body, user),
         channel=str(channel.get("id") or container.get("channel_id") or ""),
         thread=str(container.get("thread_ts") or message.get("thread_ts") or ts),
         message=ts,
         action=str(first.get("action_id", "")),
-        value=_chosen(first),
+        value=_value_of(first),
         response_url=_text(body, "response_url"),
         trigger=_text(body, "trigger_id"),
     )
@@ -115,7 +115,7 @@ def form(body: Body) -> Received:
         kind="form",
         key=f"form:{view.get('id')}:{digest}",
         user=str(user.get("id", "")),
-        team=_of_person(body, user),
+        team=_team_of_person(body, user),
         action=str(view.get("callback_id", "")),
         value=str(view.get("private_metadata", "")),
         trigger=_text(body, "trigger_id"),
@@ -125,22 +125,22 @@ def form(body: Body) -> Received:
 
 def home(body: Body) -> Received:
     event = _map(body, "event")
-    return Received("home", f"home:{body.get('event_id')}", str(event.get("user", "")), _of_event(body, event))
+    return Received("home", f"home:{body.get('event_id')}", str(event.get("user", "")), _team_of_event(body, event))
 
 
-def _of_event(body: Body, event: Body) -> str:
-    """Where its author comes from; the envelope's workspace where the event does not say."""
+def _team_of_event(body: Body, event: Body) -> str:
+    """Return the workspace of the author; the envelope's if the event has none."""
     return next((str(value) for value in (event.get("user_team"), event.get("team"), body.get("team_id")) if value), "")
 
 
-def _of_person(body: Body, user: Body) -> str:
-    """Their own workspace. With a grid it may be the id of the organisation: then the one they are in."""
+def _team_of_person(body: Body, user: Body) -> str:
+    """Return a person's own workspace. On Enterprise Grid it may be the organization: then the current workspace."""
     own = str(user.get("team_id") or "")
     return own if own.startswith("T") else str(_map(body, "team").get("id") or "")
 
 
 def shortcut(body: Body) -> Received:
-    """Global: a form wants to be opened. On a message: what is it about?"""
+    """Read a shortcut: a global one opens a form, one on a message shows what it is about."""
     user, channel, message = _map(body, "user"), _map(body, "channel"), _map(body, "message")
     ts = str(body.get("message_ts") or message.get("ts") or "")
     callback = _text(body, "callback_id")
@@ -148,7 +148,7 @@ def shortcut(body: Body) -> Received:
         kind="shortcut",
         key=f"cut:{ts}:{callback}:{user.get('id')}:{body.get('action_ts') or _digest(body)}",
         user=str(user.get("id", "")),
-        team=_of_person(body, user),
+        team=_team_of_person(body, user),
         channel=str(channel.get("id") or ""),
         thread=str(message.get("thread_ts") or ""),
         message=ts,
@@ -159,15 +159,15 @@ def shortcut(body: Body) -> Received:
 
 
 def flatten_values(values: Body) -> dict[str, str]:
-    """Block id → what was put in; one element a block is all our forms have."""
+    """Return the values by block id; the bot's forms have one element per block."""
     found: dict[str, str] = {}
     for block, elements in values.items():
         for element in elements.values() if isinstance(elements, Mapping) else ():
-            found[block] = _chosen(element)
+            found[block] = _value_of(element)
     return found
 
 
-def _chosen(element: Any) -> str:
+def _value_of(element: Any) -> str:
     if not isinstance(element, Mapping):
         return ""
     option = element.get("selected_option")

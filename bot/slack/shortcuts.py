@@ -1,6 +1,6 @@
-"""Shortcuts: forms that stand for a backup or a restore, and a look at what one of our messages is about.
+"""Shortcuts: forms for a backup or a restore, and showing what one of the bot's messages is about.
 
-A form is a command line in boxes: what is sent becomes the line, read by the same parser, and nothing downstream differs.
+A submitted form becomes a command line for the same parser; from there on nothing differs from a typed command.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from domain.json_types import Json
 
 CLUSTER, CHANNEL = "cluster", "channel"
 Options = tuple[tuple[str, str], ...]
-"""Value and its words."""
+"""Pairs of value and label."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shortcut:
-    """`type` is Slack's: global, or message. `description` is shown where people choose one."""
+    """`type` is Slack's: global or message. `description` is shown in Slack's list of shortcuts."""
 
     callback_id: str
     type: str
@@ -33,7 +33,7 @@ class Shortcut:
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """`flag` is the flag that it fills; without one it is the name."""
+    """A field of a form. `flag` is the flag that it sets; without one it is the name."""
 
     block: str
     label: str
@@ -41,8 +41,8 @@ class Box:
     hint: str = ""
     optional: bool = True
     options: Options = ()
-    words: bool = False
-    """A list of words: blanks and commas part them."""
+    is_list: bool = False
+    """The value is a list, separated by spaces or commas."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,12 @@ FORMS: Mapping[str, Form] = {
         "Start backup",
         (
             Box(
-                NAMESPACES, "Namespaces", "include-namespaces", "For example shop, shop-db", optional=False, words=True
+                NAMESPACES,
+                "Namespaces",
+                "include-namespaces",
+                "For example shop, shop-db",
+                optional=False,
+                is_list=True,
             ),
             Box("name", "Backup name", optional=False),
             Box("ttl", "Keep for", "ttl", "For example 30d. Default: 30 days"),
@@ -81,9 +86,15 @@ FORMS: Mapping[str, Form] = {
                 "Namespaces",
                 "include-namespaces",
                 "For example shop, shop-db. Leave empty for all namespaces in the backup",
-                words=True,
+                is_list=True,
             ),
-            Box("mappings", "Restore into other namespaces", "namespace-mappings", "shop:shop-copy", words=True),
+            Box(
+                "mappings",
+                "Restore into other namespaces",
+                "namespace-mappings",
+                "For example shop:shop-copy",
+                is_list=True,
+            ),
             Box(
                 "existing",
                 "If an object already exists",
@@ -94,13 +105,13 @@ FORMS: Mapping[str, Form] = {
                 "safety",
                 "Create a safety backup first",
                 "safety-backup",
-                options=(("true", "Yes, and wait until it completes"), ("false", "no")),
+                options=(("true", "Yes, and wait until it completes"), ("false", "No")),
             ),
             _REASON,
         ),
     ),
 }
-"""By callback id, of the shortcut and of the form alike."""
+"""Keys: the callback id, which shortcut and form share."""
 
 SHOW = "show"
 SHORTCUTS: tuple[Shortcut, ...] = (
@@ -113,9 +124,9 @@ SHORTCUTS: tuple[Shortcut, ...] = (
 
 
 def find_shortcut(received: Received) -> str:
-    """The form that a bare `backup create` or `restore create` stands for; empty for every other line."""
+    """Return the callback id of the form for a bare `backup create` or `restore create`; empty for other lines."""
     words = f"{received.lead} {received.line}".split()
-    return next((ident for ident, form in FORMS.items() if words == [form.noun, "create"]), "")
+    return next((callback_id for callback_id, form in FORMS.items() if words == [form.noun, "create"]), "")
 
 
 def view(received: Received, clusters: Sequence[str], now: datetime) -> Json:
@@ -134,7 +145,7 @@ def view(received: Received, clusters: Sequence[str], now: datetime) -> Json:
 
 
 def form_values(received: Received) -> Received:
-    """A form that was sent, as the command line that it stands for, in the channel that was chosen."""
+    """Return a submitted form with its command line and the chosen channel."""
     form = FORMS.get(received.action)
     if form is None:
         return received
@@ -143,23 +154,27 @@ def form_values(received: Received) -> Received:
 
 
 def command_line(form: Form, values: Mapping[str, str]) -> str:
-    said = {box.block: _said(box, values.get(box.block, "")) for box in form.boxes}
+    values_by_block = {box.block: _value_of(box, values.get(box.block, "")) for box in form.boxes}
     words = [form.noun, "create"]
-    words += [quote(said[box.block]) for box in form.boxes if not box.flag and said[box.block]]
-    words += [f"--{box.flag}={quote(said[box.block])}" for box in form.boxes if box.flag and said[box.block]]
-    if "backup" in said and not said["backup"]:
+    words += [quote(values_by_block[box.block]) for box in form.boxes if not box.flag and values_by_block[box.block]]
+    words += [
+        f"--{box.flag}={quote(values_by_block[box.block])}"
+        for box in form.boxes
+        if box.flag and values_by_block[box.block]
+    ]
+    if "backup" in values_by_block and not values_by_block["backup"]:
         words.append("--latest")
     if cluster := values.get(CLUSTER, ""):
         words.append(f"--cluster={quote(cluster)}")
     return " ".join(words)
 
 
-def _said(box: Box, text: str) -> str:
-    return ",".join(word for word in re.split(r"[\s,]+", text) if word) if box.words else text.strip()
+def _value_of(box: Box, text: str) -> str:
+    return ",".join(word for word in re.split(r"[\s,]+", text) if word) if box.is_list else text.strip()
 
 
 def form_errors(received: Received) -> Mapping[str, str] | None:
-    """Block id → what is wrong with it; None for what can be read, and for forms that are none of these."""
+    """Return the errors by block id; None if the form is valid or isn't one of these forms."""
     form = FORMS.get(received.action)
     if form is None:
         return None
@@ -174,15 +189,19 @@ def form_errors(received: Received) -> Mapping[str, str] | None:
 
 
 def _incomplete(form: Form, values: Mapping[str, str]) -> Mapping[str, str]:
-    """Required boxes of blanks alone, which Slack lets through; a restore that says neither what nor from where."""
-    said = {box.block: _said(box, values.get(box.block, "")) for box in form.boxes}
-    empty = {box.block: "This field is required." for box in form.boxes if not box.optional and not said[box.block]}
-    if "backup" in said and not said["backup"] and not said[NAMESPACES]:
+    """Return errors for required fields that contain only spaces, and for a restore without a backup and namespaces."""
+    values_by_block = {box.block: _value_of(box, values.get(box.block, "")) for box in form.boxes}
+    empty = {
+        box.block: "This field is required."
+        for box in form.boxes
+        if not box.optional and not values_by_block[box.block]
+    }
+    if "backup" in values_by_block and not values_by_block["backup"] and not values_by_block[NAMESPACES]:
         empty["backup"] = "Enter a backup, or namespaces to find their latest backup."
     return empty
 
 
-_LOOKS: Mapping[str, str] = {
+_DESCRIBE_COMMANDS: Mapping[str, str] = {
     "backup": "backup describe",
     "restore": "restore describe",
     "schedule": "schedule describe",
@@ -192,17 +211,17 @@ _LOOKS: Mapping[str, str] = {
 
 
 def lookup_line(cluster: str, noun: str, name: str) -> str | None:
-    """The line that shows what a message is about; None for one that is about none of these."""
-    if noun not in _LOOKS or not name:
+    """Return the command line that shows an object; None if no command shows it."""
+    if noun not in _DESCRIBE_COMMANDS or not name:
         return None
-    return f"{_LOOKS[noun]} {quote(name)}" + (f" --cluster {quote(cluster)}" if cluster else "")
+    return f"{_DESCRIBE_COMMANDS[noun]} {quote(name)}" + (f" --cluster {quote(cluster)}" if cluster else "")
 
 
-def _cluster(clusters: Sequence[str], here: str) -> Json:
-    """`here`: that of the channel, or empty."""
+def _cluster(clusters: Sequence[str], default: str) -> Json:
+    """`default` is the cluster of the channel, or empty."""
     options = [{"text": _plain(name), "value": name} for name in clusters[:100]]
     element: Json = {"type": "static_select", "action_id": CLUSTER, "options": options}
-    chosen = options if len(options) == 1 else [option for option in options if option["value"] == here]
+    chosen = options if len(options) == 1 else [option for option in options if option["value"] == default]
     if chosen:
         element["initial_option"] = chosen[0]
     return {"type": "input", "block_id": CLUSTER, "label": _plain("Cluster"), "element": element}
@@ -217,14 +236,14 @@ def _input(box: Box, initial: str) -> Json:
         element = {"type": "plain_text_input", "action_id": box.block, "max_length": 1000}
         if initial:
             element["initial_value"] = initial
-    made: Json = {"type": "input", "block_id": box.block, "label": _plain(box.label), "element": element}
+    block: Json = {"type": "input", "block_id": box.block, "label": _plain(box.label), "element": element}
     if box.hint:
-        made["hint"] = _plain(box.hint)
-    return {**made, "optional": True} if box.optional else made
+        block["hint"] = _plain(box.hint)
+    return {**block, "optional": True} if box.optional else block
 
 
 def _channel() -> Json:
-    """Where its card appears; left out, it comes directly."""
+    """The channel for status messages; without one, they come in a direct message."""
     element = {"type": "conversations_select", "action_id": CHANNEL, "default_to_current_conversation": True}
     label = _plain("Post updates to")
     hint = _plain("Leave empty to get them in a direct message")
@@ -237,6 +256,6 @@ def _plain(text: str) -> Json:
     return {"type": "plain_text", "text": text}
 
 
-def known() -> frozenset[str]:
-    """Callback ids that somebody here answers to."""
+def handled_callback_ids() -> frozenset[str]:
+    """Return the callback ids that the bot handles."""
     return frozenset({*FORMS, SHOW})

@@ -1,4 +1,4 @@
-"""Is this request Slack's, and fresh? Pure: what fails here is a metric, never a log line with the body in it."""
+"""Checks Slack's request signature and its age. Failures are counted, never logged with the body."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from enum import StrEnum
 
-TOLERANCE = 300
+MAX_CLOCK_SKEW_S = 300
 _SIGNATURE = re.compile(r"v0=[0-9a-f]{64}")
 
 
@@ -19,19 +19,19 @@ class SignatureError(StrEnum):
     FORGED = "forged"
 
 
-def head_fault(timestamp: str, signature: str, now: float) -> SignatureError | None:
-    """What the headers alone tell: whether the body is worth reading. Within five minutes, past or future."""
+def check_headers(timestamp: str, signature: str, now: float) -> SignatureError | None:
+    """Check the headers before the body is read. The timestamp may be five minutes off, past or future."""
     if not timestamp or not signature:
         return SignatureError.UNSIGNED
     if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= 12):
         return SignatureError.MALFORMED
     if not _SIGNATURE.fullmatch(signature):
         return SignatureError.MALFORMED
-    return SignatureError.STALE if abs(now - int(timestamp)) > TOLERANCE else None
+    return SignatureError.STALE if abs(now - int(timestamp)) > MAX_CLOCK_SKEW_S else None
 
 
 def is_signed(timestamp: str, signature: str, body: bytes, secrets: Sequence[str]) -> bool:
-    """Whether one of the secrets made this signature."""
+    """Return whether one of the secrets signatures this signature."""
     base = b"v0:" + timestamp.encode() + b":" + body
-    made = ("v0=" + hmac.new(secret.encode(), base, hashlib.sha256).hexdigest() for secret in secrets)
-    return any(hmac.compare_digest(each, signature) for each in made)
+    signatures = ("v0=" + hmac.new(secret.encode(), base, hashlib.sha256).hexdigest() for secret in secrets)
+    return any(hmac.compare_digest(each, signature) for each in signatures)

@@ -1,8 +1,8 @@
-"""Socket Mode: the same listeners, down a WebSocket that the bot opened. An envelope is acknowledged after its commit.
+"""Socket Mode: the same listeners over a WebSocket that the bot opens. An envelope is acknowledged after its commit.
 
-Own and thin, because the package's client closes the old connection before it opens the next, and queues without
-bound. Here two are open during a hand-over; what was not acknowledged Slack sends again, and the inbox knows it by its
-key. Connections are supervised like every other loop: a fault delays the next one, never ends it.
+This client replaces the package's, which closes the old connection before it opens the next and queues without bound.
+Here two connections are open during a hand-over. Slack sends unacknowledged envelopes again; the inbox detects them by
+their key. Connections are supervised like other loops: an error delays the next one, it never ends the loop.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ log = logging.getLogger(__name__)
 
 
 MAX_CONCURRENT_ENVELOPES = 400
-BUSY = {"response_type": "ephemeral", "text": "Too busy right now. Nothing was done; try again in a moment."}
-SHUTTING_DOWN = frozenset({"warning", "refresh_requested"})
-"""Reasons after which the next connection is wanted at once; the others need somebody."""
-WORDS = {
+BUSY_PAYLOAD = {"response_type": "ephemeral", "text": "Too busy right now. Nothing was done; try again in a moment."}
+EXPECTED_REASONS = frozenset({"warning", "refresh_requested"})
+"""Reasons of a disconnect after which the next connection opens at once; other reasons need an operator."""
+REASON_TEXTS = {
     "link_disabled": "Socket Mode is turned off for the Slack app.",
     "too_many_websockets": "Slack already has ten connections for this app. Stop other instances of the bot.",
 }
@@ -42,21 +42,21 @@ WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class SocketTimeouts:
-    """Seconds. `heartbeat`: a connection that does not answer a ping for half as long again is dead. `linger`: an old one stays open.
-
-    `steady`: connections that lived less count as hasty, and after `hasty` of them in a row the next is delayed.
+    """Seconds. `heartbeat`: interval of pings; a connection is dead after 1.5 of them without an answer. `linger`: how long a
+    replaced connection stays open. `steady`: a connection that lived less is short; after `max_short` short ones in a row
+    the next one is delayed.
     """
 
     hello: float = 10.0
     heartbeat: float = 10.0
     linger: float = 15.0
     steady: float = 5.0
-    hasty: int = 3
+    max_short: int = 3
 
 
 @dataclass(slots=True, eq=False)
 class Link:
-    """One connection. `leaving` is set when it should be followed by another; `why` in Slack's word."""
+    """One connection. `leaving` is set when the next one should open; `why` is Slack's reason."""
 
     socket: aiohttp.ClientWebSocketResponse
     opened: float
@@ -70,7 +70,7 @@ class Link:
 
 
 class SocketMode:
-    """`round` is a supervised loop: it opens a connection and returns when that one should be followed by the next."""
+    """`round` runs as a supervised loop: it opens a connection and returns when the next one should open."""
 
     def __init__(
         self,
@@ -78,17 +78,17 @@ class SocketMode:
         client: AsyncWebClient,
         session: aiohttp.ClientSession,
         token: Callable[[], str],
-        patience: SocketTimeouts | None = None,
+        timeouts: SocketTimeouts | None = None,
     ) -> None:
         self._app = app
         self._client = client
         self._session = session
         self._token = token
-        self._patience = patience or SocketTimeouts()
+        self._timeouts = timeouts or SocketTimeouts()
         self._links: list[Link] = []
         self._serving: set[asyncio.Task[None]] = set()
         self._answering: set[asyncio.Task[Exception | None]] = set()
-        self._hasty = 0
+        self._short_in_a_row = 0
         self._closing = False
         self.fault = "not connected yet"
 
@@ -99,16 +99,16 @@ class SocketMode:
     async def round(self) -> float | None:
         if self._closing:
             return None
-        link = await self._opened()
+        link = await self._open()
         before = [one for one in self._links if one is not link]
         for one in before:
-            self._keep(self._retire(one))
+            self._track(self._retire(one))
         await link.leaving.wait()
-        self._judge(link)
+        self._raise_if_unstable(link)
         return 0
 
     async def close(self, within: float) -> None:
-        """Takes nothing new; what is under way is acknowledged. The rest Slack sends to whoever connects next."""
+        """Accept nothing new and acknowledge what is running. Slack sends the rest over the next connection."""
         self._closing = True
         if self._answering:
             await asyncio.wait(self._answering, timeout=within)
@@ -119,7 +119,7 @@ class SocketMode:
 
     # --- connections
 
-    async def _opened(self) -> Link:
+    async def _open(self) -> Link:
         try:
             link = await self._connect()
         except SlackUnreachable as error:
@@ -128,27 +128,27 @@ class SocketMode:
             raise
         self.fault = ""
         self._links.append(link)
-        self._keep(self._serve(link))
+        self._track(self._serve(link))
         SLACK_CONNECTIONS.set(self.connections)
         return link
 
     async def _connect(self) -> Link:
-        url = await self._address()
+        url = await self._socket_url()
         try:
-            socket = await self._session.ws_connect(url, heartbeat=self._patience.heartbeat, max_msg_size=4 << 20)
+            socket = await self._session.ws_connect(url, heartbeat=self._timeouts.heartbeat, max_msg_size=4 << 20)
         except (aiohttp.ClientError, OSError) as error:
             raise SlackUnreachable(
                 f"Slack's Socket Mode connection can't be opened: {type(error).__name__}."
             ) from error
         link = Link(socket, asyncio.get_running_loop().time())
         try:
-            await self._greeted(link)
+            await self._await_hello(link)
         except SlackUnreachable:
             await socket.close()
             raise
         return link
 
-    async def _address(self) -> str:
+    async def _socket_url(self) -> str:
         try:
             answer = await self._client.apps_connections_open(app_token=self._token())
         except SlackApiError as error:
@@ -160,54 +160,54 @@ class SocketMode:
             raise SlackUnreachable("Slack returned an unencrypted Socket Mode address.")
         return url
 
-    async def _greeted(self, link: Link) -> None:
+    async def _await_hello(self, link: Link) -> None:
         try:
-            said = _read(await link.socket.receive(timeout=self._patience.hello))
+            message = _read(await link.socket.receive(timeout=self._timeouts.hello))
         except TimeoutError as error:
             raise SlackUnreachable("Slack's Socket Mode connection is silent.") from error
-        if said.get("type") != "hello":
-            raise SlackUnreachable(_words(str(said.get("reason") or "no hello message")))
+        if message.get("type") != "hello":
+            raise SlackUnreachable(_reason_text(str(message.get("reason") or "no hello message")))
 
     async def _serve(self, link: Link) -> None:
         try:
             async for frame in link.socket:
                 if self._closing:
                     break
-                self._hear(link, _read(frame))
+                self._handle(link, _read(frame))
         finally:
             link.leaving.set()
             link.over.set()
             self._links.remove(link)
             SLACK_CONNECTIONS.set(self.connections)
             if not self.connections:
-                self.fault = _words(link.why)
+                self.fault = _reason_text(link.why)
 
-    def _hear(self, link: Link, said: Json) -> None:
-        if said.get("type") == "disconnect":
-            link.why = str(said.get("reason", ""))
-            log.info("Slack ends a connection: %s", link.why)
+    def _handle(self, link: Link, message: Json) -> None:
+        if message.get("type") == "disconnect":
+            link.why = str(message.get("reason", ""))
+            log.info("Slack closes a connection: %s", link.why)
             link.leaving.set()
-        elif "envelope_id" in said:
-            task = asyncio.create_task(run_contained(self._answer(link, said)))
+        elif "envelope_id" in message:
+            task = asyncio.create_task(run_contained(self._answer(link, message)))
             self._answering.add(task)
             task.add_done_callback(self._answering.discard)
 
     async def _retire(self, link: Link) -> None:
-        """Slack closes it itself, as a rule; until then commands may still come down it."""
+        """Close an old connection after a while. Usually Slack closes it; until then it may still deliver commands."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(link.over.wait(), self._patience.linger)
+            await asyncio.wait_for(link.over.wait(), self._timeouts.linger)
         await link.socket.close()
 
-    def _judge(self, link: Link) -> None:
-        """What needs somebody, and connections that end at once again and again, are left to the loop's back-off."""
+    def _raise_if_unstable(self, link: Link) -> None:
+        """Raise, so that the loop backs off, if an operator has to act or if connections keep ending at once."""
         lived = asyncio.get_running_loop().time() - link.opened
-        self._hasty = 0 if lived >= self._patience.steady else self._hasty + 1
-        if self._closing or (link.why in SHUTTING_DOWN and self._hasty <= self._patience.hasty):
+        self._short_in_a_row = 0 if lived >= self._timeouts.steady else self._short_in_a_row + 1
+        if self._closing or (link.why in EXPECTED_REASONS and self._short_in_a_row <= self._timeouts.max_short):
             return
-        if link.why in WORDS or self._hasty > self._patience.hasty:
-            raise SlackUnreachable(_words(link.why))
+        if link.why in REASON_TEXTS or self._short_in_a_row > self._timeouts.max_short:
+            raise SlackUnreachable(_reason_text(link.why))
 
-    def _keep(self, work: Any) -> None:
+    def _track(self, work: Any) -> None:
         task: asyncio.Task[None] = asyncio.create_task(work)
         self._serving.add(task)
         task.add_done_callback(self._serving.discard)
@@ -216,10 +216,10 @@ class SocketMode:
 
     async def _answer(self, link: Link, envelope: Json) -> None:
         if len(self._answering) > MAX_CONCURRENT_ENVELOPES:
-            payload: Json | None = BUSY
+            payload: Json | None = BUSY_PAYLOAD
         else:
-            asked = AsyncBoltRequest(mode="socket_mode", body=envelope.get("payload") or {})
-            payload = payload_of(await self._app.async_dispatch(asked))
+            bolt_request = AsyncBoltRequest(mode="socket_mode", body=envelope.get("payload") or {})
+            payload = payload_of(await self._app.async_dispatch(bolt_request))
         if payload is None:
             return
         ack: Json = {"envelope_id": envelope["envelope_id"]}
@@ -228,19 +228,19 @@ class SocketMode:
         await self._send(link, ack)
 
     async def _send(self, link: Link, ack: Json) -> None:
-        """Over its own connection, else over another: Slack knows the envelope by its id."""
+        """Send over the envelope's connection, else over another one: Slack identifies the envelope by its id."""
         for one in (link, *reversed(self._links)):
             with suppress(ConnectionError, aiohttp.ClientError):
                 if one.open:
                     await one.socket.send_str(json.dumps(ack))
                     return
-        log.info("an acknowledgement found no connection: Slack will send it again")
+        log.info("no connection for an acknowledgement: Slack will send the envelope again")
 
 
 def payload_of(answer: BoltResponse) -> Json | None:
-    """What goes back with the acknowledgement; None where nothing may be acknowledged, so that Slack sends it again."""
+    """Return the payload of the acknowledgement; None if it must not be acknowledged, so that Slack sends it again."""
     if answer.status != 200:
-        log.warning("an envelope was not taken: %s", answer.status)
+        log.warning("an envelope was refused: %s", answer.status)
         return None
     body = answer.body or ""
     if answer.headers.get("content-type", [""])[0].startswith("application/json"):
@@ -254,11 +254,11 @@ def _read(frame: aiohttp.WSMessage) -> Json:
     if frame.type is not aiohttp.WSMsgType.TEXT:
         return {}
     try:
-        said = read_json(frame.data, MESSAGE_BOUNDS)
+        message = read_json(frame.data, MESSAGE_BOUNDS)
     except BadDocument:
         return {}
-    return said if isinstance(said, Mapping) else {}  # type: ignore[return-value]
+    return message if isinstance(message, Mapping) else {}  # type: ignore[return-value]
 
 
-def _words(why: str) -> str:
-    return WORDS.get(why, f"Slack closed the Socket Mode connection: {why}.")
+def _reason_text(why: str) -> str:
+    return REASON_TEXTS.get(why, f"Slack closed the Socket Mode connection: {why}.")

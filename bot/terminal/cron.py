@@ -1,11 +1,10 @@
-"""`velero-chatops cron`: prints the next runs of a cron expression, as the Velero server computes them."""
+"""`velero-chatops cron`: prints the next runs as the Velero server computes them."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import click
 
+from bot.clock import utc_now
 from bot.terminal.line_batches import answer_lines
 from velero.cron.line_answers import answer_line
 from velero.documents import MESSAGE_BOUNDS, BadDocument, read_json
@@ -28,19 +27,19 @@ from velero.documents import MESSAGE_BOUNDS, BadDocument, read_json
 def COMMAND(expr: str | None, dialect: str, zone: str, start: str | None, count: int, *, batch: bool) -> None:  # noqa: N802
     """Print the next runs of a cron expression."""
     if batch:
-        answer_lines(lambda line: answer_line(_parse_line(line)))
+        answer_lines(lambda line: answer_line(_parse_request(line)))
         return
     if expr is None:
         raise click.UsageError("EXPR is missing.")
-    begin = start or datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    answer = answer_line({"expr": expr, "server_tz": zone, "from": begin, "count": count, "dialect": dialect})
+    first = start or utc_now().strftime("%Y-%m-%dT%H:%M:%SZ")
+    answer = answer_line({"expr": expr, "server_tz": zone, "from": first, "count": count, "dialect": dialect})
     if "error" in answer:
         raise click.ClickException(str(answer["error"]))
     runs = answer["next"]
     print("\n".join(map(str, runs)) if isinstance(runs, list) and runs else "never")
 
 
-def _parse_line(line: str) -> object:
+def _parse_request(line: str) -> object:
     try:
         return read_json(line, MESSAGE_BOUNDS)
     except BadDocument:

@@ -1,4 +1,4 @@
-"""`velero-chatops docs`: the pages that are made from the code, written or checked."""
+"""`velero-chatops docs`: writes or checks the documentation pages that are generated from the code."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PAGES: dict[str, Callable[[], str]] = {
 @click.option("--write", "write", is_flag=True)
 @click.option("--check", "check", is_flag=True)
 def COMMAND(*, write: bool, check: bool) -> None:  # noqa: N802
-    """Write the generated pages, or check that they are up to date."""
+    """Generate the documentation pages, or check that they are up to date."""
     stale = [name for name, page in PAGES.items() if not Path(name).exists() or Path(name).read_text("utf-8") != page()]
     if write:
         for name in stale:

@@ -1,6 +1,6 @@
-"""`velero-chatops gate`: the deploy gate from a shell step. 0 pass, 1 fail, 2 usage, 3 not reachable.
+"""`velero-chatops gate`: the deploy gate for a pipeline step. Exit codes: 0 pass, 1 fail, 2 usage, 3 unreachable.
 
-Needs no settings: the address, the sender's secret and its token come from options or the environment.
+Needs no settings file: URL, secret and token come from options or the environment.
 """
 
 from __future__ import annotations
@@ -25,12 +25,13 @@ from domain.json_types import Json
 from notifier.deliver.signature import headers, key_of
 from velero.documents import MESSAGE_BOUNDS, BadDocument, read_json
 
-PASS, FAIL, USAGE, UNREACHABLE = 0, 1, 2, 3
-TRIES, TRIES_WAITING = 4, 9
-"""What was taken is waited for over a restart of the bot."""
-AGAIN = frozenset({408, 429})
-LONG_POLL = 30
-LONGEST_PAUSE = 30.0
+EXIT_PASS, EXIT_FAIL, EXIT_USAGE, EXIT_UNREACHABLE = 0, 1, 2, 3
+MAX_REQUEST_ATTEMPTS = 4
+MAX_POLL_ATTEMPTS = 9
+"""Enough to wait for an accepted operation across a restart of the bot."""
+RETRIED_STATUSES = frozenset({408, 429})
+LONG_POLL_S = 30
+MAX_RETRY_DELAY_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Reply:
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, *_: object, **__: object) -> None:
-        """A signature is for one address."""
+        """Don't follow: a signature is valid for one URL only."""
 
 
 @click.command("gate")
@@ -52,12 +53,16 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
     envvar="VELERO_CHATOPS_SECRET",
     help="Signing secret (whsec_…). Prefer the environment variable or --secret-file.",
 )
-@click.option("--secret-file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option(
+    "--secret-file",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="File with the signing secret.",
+)
 @click.option(
     "--token", envvar="VELERO_CHATOPS_TOKEN", help="Token to poll the operation. Required with --take-if-older."
 )
-@click.option("--token-file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--cluster", default="")
+@click.option("--token-file", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="File with the token.")
+@click.option("--cluster", default="", help="Cluster to check. Default: the cluster of the sender's channel.")
 @click.option("--namespace", "namespaces", multiple=True, help="Namespace to check. Repeat, or separate with commas.")
 @click.option("--app", default="", help="Application from the bot's settings, instead of namespaces.")
 @click.option("--max-age", required=True, help="Maximum age of the backup, for example 24h or 7d.")
@@ -65,13 +70,13 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
 @click.option("--timeout", default="1h", help="Maximum time to wait, including approval.")
 @click.option("--require-volumes", is_flag=True, help="Pass only if the backup contains the data of every volume.")
 @click.option("--ttl", default="", help="Retention of a backup created by the gate, for example 7d.")
-@click.option("--reason", default="")
+@click.option("--reason", default="", help="Reason, shown in the audit log.")
 @click.option("--callback", default="", help="URL that receives the verdict.")
 @click.option("--link", default="", help="URL of this pipeline run, linked in the status message.")
 @click.option(
-    "--id", "ident", default="", help="Request id. Repeating an id returns the same operation. Default: random."
+    "--id", "request_id", default="", help="Request id. Repeating an id returns the same operation. Default: random."
 )
-@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text")
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="Output format.")
 def COMMAND(  # noqa: N802
     url: str,
     secret: str | None,
@@ -80,28 +85,28 @@ def COMMAND(  # noqa: N802
     token_file: Path | None,
     namespaces: tuple[str, ...],
     timeout: str,
-    ident: str,
+    request_id: str,
     output: str,
-    **asked: Any,
+    **fields: Any,
 ) -> None:
-    """Pass only if every namespace is in a good backup that is young enough."""
-    key = _given(secret, secret_file, "secret")
+    """Pass only if every namespace has a recent Completed backup."""
+    key = _read_secret(secret, secret_file, "secret")
     if not key_of(key):
         raise click.UsageError("The secret must be whsec_ followed by the base64 of 16 to 64 bytes.")
     try:
         seconds = parse_positive(timeout) / 1e9
     except BadDuration as error:
         raise click.UsageError(str(error)) from None
-    opens = _given(token, token_file, "token") if asked["take_if_older"] else ""
+    poll_token = _read_secret(token, token_file, "token") if fields["take_if_older"] else ""
     names = [name.strip() for each in namespaces for name in each.split(",") if name.strip()]
-    body = {name: value for name, value in {**asked, "namespaces": names, "timeout": timeout}.items() if value}
-    told = _gated(url, key, body, ident or str(uuid.uuid4()))
-    if told["gate"]["passed"] is None:
-        told = _awaited(url, told, opens, seconds)
-    _finish(told, output)
+    body = {name: value for name, value in {**fields, "namespaces": names, "timeout": timeout}.items() if value}
+    status = _send_request(url, key, body, request_id or str(uuid.uuid4()))
+    if status["gate"]["passed"] is None:
+        status = _poll(url, status, poll_token, seconds)
+    _finish(status, output)
 
 
-def _given(value: str | None, file: Path | None, what: str) -> str:
+def _read_secret(value: str | None, file: Path | None, what: str) -> str:
     if file is not None:
         return file.read_text(encoding="utf-8").strip()
     if not value:
@@ -109,52 +114,52 @@ def _given(value: str | None, file: Path | None, what: str) -> str:
     return value.strip()
 
 
-def _gated(url: str, secret: str, body: Mapping[str, Any], ident: str) -> Json:
-    """Tried again under the same id, so that nothing happens twice."""
+def _send_request(url: str, secret: str, body: Mapping[str, Any], request_id: str) -> Json:
+    """Send the request. Retries use the same id, so that nothing happens twice."""
     data = json.dumps(body).encode()
 
     def signed() -> urllib.request.Request:
-        made = {"Content-Type": "application/json", **headers([secret], ident, utc_now(), data)}
-        return urllib.request.Request(urljoin(url.rstrip("/") + "/", "hooks/v1/gate"), data, made)  # noqa: S310
+        signed_headers = {"Content-Type": "application/json", **headers([secret], request_id, utc_now(), data)}
+        return urllib.request.Request(urljoin(url.rstrip("/") + "/", "hooks/v1/gate"), data, signed_headers)  # noqa: S310
 
-    return _patiently(signed)
+    return _call_with_retries(signed)
 
 
-def _awaited(url: str, told: Json, token: str, seconds: float) -> Json:
-    """Until it is done; a little longer than asked, since the bot itself says when time is up."""
-    where = urljoin(url.rstrip("/") + "/", str(told["status_url"]).lstrip("/"))
-    until = time.monotonic() + seconds + LONG_POLL
-    said = ""
+def _poll(url: str, status: Json, token: str, seconds: float) -> Json:
+    """Poll until the operation is done, a little longer than the timeout: the bot itself ends it in time."""
+    where = urljoin(url.rstrip("/") + "/", str(status["status_url"]).lstrip("/"))
+    until = time.monotonic() + seconds + LONG_POLL_S
+    last_state = ""
     while time.monotonic() < until:
-        request = urllib.request.Request(f"{where}?wait={LONG_POLL}", headers={"Authorization": f"Bearer {token}"})  # noqa: S310
-        told = _patiently(lambda made=request: made, TRIES_WAITING)
-        if told["done"]:
-            return told
-        if told["state"] != said:
-            said = str(told["state"])
-            print(f"{told['operation']}: {said}", file=sys.stderr)
-    raise _stopped(UNREACHABLE, "The result didn't arrive in time. The operation may still be running.")
+        request = urllib.request.Request(f"{where}?wait={LONG_POLL_S}", headers={"Authorization": f"Bearer {token}"})  # noqa: S310
+        status = _call_with_retries(lambda request=request: request, MAX_POLL_ATTEMPTS)
+        if status["done"]:
+            return status
+        if status["state"] != last_state:
+            last_state = str(status["state"])
+            print(f"{status['operation']}: {last_state}", file=sys.stderr)
+    raise _exit(EXIT_UNREACHABLE, "The result didn't arrive in time. The operation may still be running.")
 
 
-def _patiently(make: Any, tries: int = TRIES) -> Json:
-    for attempt in range(tries):
+def _call_with_retries(make: Any, attempts: int = MAX_REQUEST_ATTEMPTS) -> Json:
+    for attempt in range(attempts):
         reply = _call(make())
-        if reply is not None and reply.status < 500 and reply.status not in AGAIN:
-            return _understood(reply)
-        if attempt == tries - 1:
+        if reply is not None and reply.status < 500 and reply.status not in RETRIED_STATUSES:
+            return _body_of(reply)
+        if attempt == attempts - 1:
             break
-        time.sleep(min(LONGEST_PAUSE, (reply.retry_after if reply else 0.0) or 0.5 * 2**attempt))
+        time.sleep(min(MAX_RETRY_DELAY_S, (reply.retry_after if reply else 0.0) or 0.5 * 2**attempt))
     if reply is not None and reply.body:
-        raise _stopped(UNREACHABLE, _words(reply.body))
-    raise _stopped(
-        UNREACHABLE, "The bot can't be reached." if reply is None else f"The bot returned HTTP {reply.status}."
+        raise _exit(EXIT_UNREACHABLE, _problem_text(reply.body))
+    raise _exit(
+        EXIT_UNREACHABLE, "The bot can't be reached." if reply is None else f"The bot returned HTTP {reply.status}."
     )
 
 
 def _call(request: urllib.request.Request) -> Reply | None:
     opener = urllib.request.build_opener(_NoRedirects)
     try:
-        with opener.open(request, timeout=LONG_POLL + 30) as answer:
+        with opener.open(request, timeout=LONG_POLL_S + 30) as answer:
             return Reply(answer.status, _json(answer.read()), 0.0)
     except urllib.error.HTTPError as error:
         with error:
@@ -172,36 +177,36 @@ def _json(body: bytes) -> Json:
     return found if isinstance(found, dict) else {}
 
 
-def _understood(reply: Reply) -> Json:
+def _body_of(reply: Reply) -> Json:
     if reply.status in {200, 202} and reply.body:
         return reply.body
     if reply.status == 401:
-        raise _stopped(
-            UNREACHABLE,
+        raise _exit(
+            EXIT_UNREACHABLE,
             "The bot rejects the secret or token, or this machine's clock differs by more than five minutes.",
         )
     if reply.status == 403:
-        raise _stopped(FAIL, _words(reply.body))
+        raise _exit(EXIT_FAIL, _problem_text(reply.body))
     if reply.status in {409, 413, 415, 422}:
-        raise _stopped(USAGE, _words(reply.body))
-    raise _stopped(UNREACHABLE, f"The bot returned HTTP {reply.status}.")
+        raise _exit(EXIT_USAGE, _problem_text(reply.body))
+    raise _exit(EXIT_UNREACHABLE, f"The bot returned HTTP {reply.status}.")
 
 
-def _words(problem: Json) -> str:
+def _problem_text(problem: Json) -> str:
     near = problem.get("nearest") or []
     parts = [problem.get("title"), problem.get("detail"), *(problem.get("faults") or []), problem.get("fix")]
     return " ".join([str(part) for part in parts if part] + ([f"Did you mean {', '.join(near)}?"] if near else []))
 
 
-def _finish(told: Json, output: str) -> NoReturn:
-    gate = told["gate"]
+def _finish(status: Json, output: str) -> NoReturn:
+    gate = status["gate"]
     if output == "json":
-        print(json.dumps(told, indent=2))
+        print(json.dumps(status, indent=2))
     else:
-        print(f"{'pass' if gate['passed'] else 'FAIL'} ({gate['reason']}): {gate['text']}")
-    raise SystemExit(PASS if gate["passed"] else FAIL)
+        print(f"{'PASS' if gate['passed'] else 'FAIL'} {gate['text']}")
+    raise SystemExit(EXIT_PASS if gate["passed"] else EXIT_FAIL)
 
 
-def _stopped(code: int, text: str) -> SystemExit:
+def _exit(code: int, text: str) -> SystemExit:
     print(text, file=sys.stderr)
     return SystemExit(code)

@@ -1,4 +1,4 @@
-"""`velero-chatops slack manifest`: the Slack app to these settings, to paste into api.slack.com/apps."""
+"""`velero-chatops slack manifest`: prints the Slack app manifest for the settings, for api.slack.com/apps."""
 
 from __future__ import annotations
 
@@ -24,29 +24,29 @@ def COMMAND() -> None:  # noqa: N802
 @click.option("--config", "path", type=click.Path(path_type=Path), required=True)
 @click.option("-o", "--output", type=click.Choice(["json", "yaml"]), default="yaml")
 def show(path: Path, output: str) -> None:
-    """Print the app manifest; with JSON, the reasons of its scopes go to standard error."""
+    """Print the Slack app manifest. With -o json, the reasons for the scopes are printed to standard error."""
     try:
         settings, _ = read(path)
-        made = build_manifest(settings)
+        manifest = build_manifest(settings)
     except ConfigError as error:
         for line in error.faults:
             click.echo(line, err=True)
         raise click.ClickException(error.text) from None
     if output == "yaml":
-        print(comment_manifest(made, required_scopes(settings)), end="")
+        print(comment_manifest(manifest, required_scopes(settings)), end="")
         return
-    print(json.dumps(made, indent=2, ensure_ascii=False))
+    print(json.dumps(manifest, indent=2, ensure_ascii=False))
     for scope in required_scopes(settings):
         print(f"{scope.name}: {reason(scope)}", file=sys.stderr)
 
 
-def comment_manifest(made: dict[str, Any], wanted: tuple[Scope, ...]) -> str:
-    """YAML with each scope's reason beside it, where it is asked for the first time."""
-    told = {f"- {scope.name}": reason(scope) for scope in wanted}
+def comment_manifest(manifest: dict[str, Any], scopes: tuple[Scope, ...]) -> str:
+    """Return the manifest as YAML, with the reason of each scope as a comment at its first mention."""
+    reasons = {f"- {scope.name}": reason(scope) for scope in scopes}
     lines = []
-    for line in yaml.safe_dump(made, sort_keys=False, allow_unicode=True, width=1000).splitlines():
-        why = told.pop(line.strip(), "")
-        lines.append(f"{line}  # {why}" if why else line)
+    for line in yaml.safe_dump(manifest, sort_keys=False, allow_unicode=True, width=1000).splitlines():
+        comment = reasons.pop(line.strip(), "")
+        lines.append(f"{line}  # {comment}" if comment else line)
     return "\n".join(lines) + "\n"
 
 

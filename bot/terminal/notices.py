@@ -1,4 +1,4 @@
-"""`velero-chatops notices`: what could not be delivered for good, to Slack and webhooks alike, and sending it again."""
+"""`velero-chatops notices`: lists notifications that failed permanently and resends them."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from pathlib import Path
 
 import click
 
-from bot.terminal.webhook import DATA_DIR, asked
+from bot.terminal.webhook import DATA_DIR, call_bot
+from domain.counting import counted
 from store.connection import DATABASE_FILE, read_transaction
 from store.tables.notices import Notice
 
 
 @click.group("notices")
 def COMMAND() -> None:  # noqa: N802
-    """What is told, and what could not be."""
+    """List and resend failed notifications."""
 
 
 @COMMAND.command("failed")
@@ -22,30 +23,30 @@ def COMMAND() -> None:  # noqa: N802
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50)
 def failed(data_dir: Path, output: str, limit: int) -> None:
-    """List what failed for good, newest first. Reads while the bot runs."""
+    """List notifications that failed permanently, newest first. The bot may be running."""
     if not (data_dir / DATABASE_FILE).is_file():
         raise click.ClickException(f"No database in {data_dir}.")
     with read_transaction(data_dir) as tx:
         found = [
-            _told(each, getattr(tx.outbox.event(each.event), "kind", "")) for each in tx.notices.dead_letters(limit)
+            _as_json(each, getattr(tx.outbox.event(each.event), "kind", "")) for each in tx.notices.dead_letters(limit)
         ]
     if output == "json":
         print(json.dumps(found, indent=2))
         return
     for each in found:
         print(f"{each['id']}  {each['created']}  {each['kind']} {each['receiver']}  {each['event']}  {each['error']}")
-    print(f"{len(found)} failed" if found else "No failed notifications.")
+    print(counted(len(found), "failed notification") if found else "No failed notifications.")
 
 
 @COMMAND.command("retry")
 @click.argument("ident", metavar="ID")
 @DATA_DIR
 def retry(ident: str, data_dir: Path) -> None:
-    """Send the notice ID again, through the running bot."""
-    print(asked(data_dir, "notices.retry", id=ident)["text"])
+    """Resend a failed notification. The bot must be running."""
+    print(call_bot(data_dir, "notices.retry", id=ident)["text"])
 
 
-def _told(notice: Notice, event: str) -> dict[str, object]:
+def _as_json(notice: Notice, event: str) -> dict[str, object]:
     return {
         "id": notice.id,
         "created": f"{notice.created_at:%Y-%m-%dT%H:%M:%SZ}",

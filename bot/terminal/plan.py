@@ -1,4 +1,4 @@
-"""`velero-chatops plan`: what a command line would write, offline where it needs no cluster."""
+"""`velero-chatops plan`: shows what a command would write, without a cluster; facts come from a fixtures file."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _facts(path: Path | None) -> Facts:
         raise click.ClickException(f"Fixtures file {path} can't be read: {error}") from None
 
 
-def _situation(namespace: str) -> PlanContext:
+def _plan_context(namespace: str) -> PlanContext:
     now = utc_now()
     return PlanContext(now=now, new_id=lambda: "", cluster=ClusterView("", velero_namespace=namespace))
 
@@ -43,34 +43,34 @@ def _situation(namespace: str) -> PlanContext:
 )
 @click.option("--namespace", default="velero", help="Namespace of Velero.")
 def COMMAND(line: str | None, output: str, fixture_file: Path | None, *, batch: bool, namespace: str) -> None:  # noqa: N802
-    """Print what LINE would write: translation, guards and the velero command. Changes nothing."""
-    facts, situation = _facts(fixture_file), _situation(namespace)
+    """Show what a command would do: changes, checks and the equivalent velero command. Nothing is changed."""
+    facts, context = _facts(fixture_file), _plan_context(namespace)
     if batch:
-        answer_lines(lambda row: answer_line(row, facts, situation))
+        answer_lines(lambda row: answer_line(row, facts, context))
         return
     if line is None:
         raise click.UsageError("LINE is missing.")
-    said = answer_line(line, facts, situation)
-    print(_shown(said, output))
-    if not said["ok"] or any(guard["level"] == "refuse" for guard in said["guards"]):
+    answer = answer_line(line, facts, context)
+    print(_format(answer, output))
+    if not answer["ok"] or any(guard["level"] == "refuse" for guard in answer["guards"]):
         raise SystemExit(1)
 
 
-def _shown(said: dict[str, Any], output: str) -> str:
+def _format(answer: dict[str, Any], output: str) -> str:
     if output == "json":
-        return json.dumps(said, indent=2, ensure_ascii=False)
+        return json.dumps(answer, indent=2, ensure_ascii=False)
     import yaml
 
     if output == "yaml":
-        return str(yaml.safe_dump(said, sort_keys=False, allow_unicode=True)).rstrip()
-    if not said["ok"]:
-        return f"refused: {said['error']}"
+        return str(yaml.safe_dump(answer, sort_keys=False, allow_unicode=True)).rstrip()
+    if not answer["ok"]:
+        return f"refused: {answer['error']}"
     lines = []
-    for step in said["steps"]:
+    for step in answer["steps"]:
         lines += [
             f"{step['verb']} {step['kind']} {step['name']}".rstrip(),
             yaml.safe_dump(step["manifest"], sort_keys=False),
         ]
-    lines += [f"{guard['level']}: {guard['text']} ({guard['code']})" for guard in said["guards"]]
-    lines += [said["cli"]] if said["cli"] else ["no changes"]
+    lines += [f"{guard['level']}: {guard['text']} ({guard['code']})" for guard in answer["guards"]]
+    lines += [answer["cli"]] if answer["cli"] else ["no changes"]
     return "\n".join(lines)

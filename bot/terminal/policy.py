@@ -1,4 +1,4 @@
-"""`velero-chatops policy explain|test`: what the rules say, before they go live; offline, without Slack or a cluster."""
+"""`velero-chatops policy explain|test`: shows and tests what the rules decide, without Slack or a cluster."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ Labels = Mapping[str, Mapping[str, str]]
 
 @click.group("policy")
 def COMMAND() -> None:  # noqa: N802
-    """Ask the rules of a settings file."""
+    """Test the rules in a settings file."""
 
 
 @COMMAND.command("explain")
 @click.argument("line")
 @click.option("--as", "user", required=True, help="User ID, group name or email of the person who runs the command.")
 @click.option("--group", "groups", multiple=True, help="Group of that person; can be repeated.")
-@click.option("--email", default="")
+@click.option("--email", default="", help="Email of that person.")
 @click.option("--cluster", default="", help="Cluster. Default: --cluster in LINE, or the only cluster.")
 @click.option("--config", "path", type=click.Path(path_type=Path), required=True)
 @click.option(
@@ -54,27 +54,29 @@ def COMMAND() -> None:  # noqa: N802
 def explain_line(
     line: str, user: str, groups: tuple[str, ...], email: str, cluster: str, path: Path, fixture_file: Path | None
 ) -> None:
-    """Say which rule decides on LINE for a user, and why each other one does not. Exit 1 where it is refused."""
+    """Show which rule decides about a command, and why the others don't. Exit code 1 if the command is refused."""
     source = _read_rules(path)
     name = user.removeprefix("@")
-    mine = {group for group, members in source.groups.items() if name in members or (email and email in members)}
-    actor = Actor(ActorKind.PERSON, name, name, email=email, groups=frozenset({*groups, *mine}))
-    facts = _facts(fixture_file)
+    groups_of_user = {
+        group for group, members in source.groups.items() if name in members or (email and email in members)
+    }
+    actor = Actor(ActorKind.PERSON, name, name, email=email, groups=frozenset({*groups, *groups_of_user}))
+    facts = _read_facts(fixture_file)
     try:
         only = source.clusters[0] if len(source.clusters) == 1 else ""
-        plan, where = _planned(line, cluster or only, facts, actor, source.powerful_kinds)
+        plan, target = _plan_line(line, cluster or only, facts, actor, source.powerful_kinds)
     except UserError as error:
         raise click.ClickException(" ".join(part for part in (error.text, error.why, error.fix) if part)) from None
-    decision = _explained(line, plan, where, source, actor, facts)
+    decision = _explain(line, plan, target, source, actor, facts)
     if decision.outcome.value == "deny":
         raise SystemExit(1)
 
 
-def _explained(line: str, plan: Plan | None, cluster: str, source: RuleSource, actor: Actor, facts: Facts) -> Decision:
+def _explain(line: str, plan: Plan | None, cluster: str, source: RuleSource, actor: Actor, facts: Facts) -> Decision:
     if plan is None:
         command = parse(line)
         decision = may_ask(source.rules, actor, command.key, cluster, writes=False)
-        print(f"{command.key} is a read: {decision.outcome.value}. {decision.text}".rstrip())
+        print(f"{command.key} only reads: {decision.outcome.value}. {decision.text}".rstrip())
         return decision
     labels = {item["metadata"]["name"]: item["metadata"].get("labels") or {} for item in facts.all("namespaces")}
     ask = PolicyRequest.of(actor, plan, utc_now(), labels=labels, reason="explained")
@@ -102,16 +104,16 @@ def _explained(line: str, plan: Plan | None, cluster: str, source: RuleSource, a
     "--fixtures", "fixture_file", type=click.Path(path_type=Path), help="File with a JSON list of Kubernetes objects."
 )
 def run_table(file: Path, path: Path | None, fixture_file: Path | None) -> None:
-    """Run the table of cases in FILE against the rules. Exit 1 where one comes out otherwise."""
-    text, data = _toml(file)
-    source = _read_rules(path) if path else RuleSource(_parsed(text, data, file))
+    """Run test cases against the rules. Exit code 1 if a case fails."""
+    text, data = _read_toml(file)
+    source = _read_rules(path) if path else RuleSource(_parse_rules(text, data, file))
     cases = parse_cases(data.get("cases") or [])
     if isinstance(cases, CaseFaults):
-        raise _faulty(file, text, locate_errors("cases", cases.faults))
-    facts = _facts(fixture_file)
+        raise _rule_errors(file, text, locate_errors("cases", cases.faults))
+    facts = _read_facts(fixture_file)
 
     def planner(line: str, cluster: str) -> Plan | None:
-        return _planned(line, cluster, facts, _nobody(), source.powerful_kinds)[0]
+        return _plan_line(line, cluster, facts, _terminal_actor(), source.powerful_kinds)[0]
 
     results = run_cases(source.rules, cases, planner)
     for result in results:
@@ -124,17 +126,17 @@ def run_table(file: Path, path: Path | None, fixture_file: Path | None) -> None:
         raise SystemExit(1)
 
 
-def _nobody() -> Actor:
+def _terminal_actor() -> Actor:
     return Actor(ActorKind.TERMINAL, "terminal", "terminal")
 
 
-def _planned(
+def _plan_line(
     line: str, cluster: str, facts: Facts, actor: Actor, powerful_kinds: tuple[str, ...]
 ) -> tuple[Plan | None, str]:
-    """(plan, cluster); no plan for a line that only reads."""
+    """Return (plan, cluster); no plan for a command that only reads."""
     command = parse(line)
     name = command.text("to-cluster") or command.cluster or cluster
-    situation = PlanContext(
+    context = PlanContext(
         now=utc_now(),
         new_id=lambda: "",
         cluster=ClusterView(name),
@@ -145,8 +147,8 @@ def _planned(
     verb = verb_of(command.key)
     if verb is None or verb.effect is not Effect.WRITE:
         return None, name
-    plan = plan_command(command, facts, situation)
-    return (resolve(plan, facts, situation, verb.prepare) if plan is not None else None), name
+    plan = plan_command(command, facts, context)
+    return (resolve(plan, facts, context, verb.prepare) if plan is not None else None), name
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,9 +163,9 @@ class RuleSource:
 
 
 def _read_rules(path: Path) -> RuleSource:
-    text, data = _toml(path)
+    text, data = _read_toml(path)
     if set(data) <= {"rules", "groups"}:
-        return RuleSource(_parsed(text, data, path), groups=data.get("groups") or {})
+        return RuleSource(_parse_rules(text, data, path), groups=data.get("groups") or {})
     try:
         settings, rules = read(path)
     except ConfigError as error:
@@ -179,20 +181,20 @@ def _read_rules(path: Path) -> RuleSource:
     )
 
 
-def _parsed(text: str, data: Mapping[str, Any], path: Path) -> tuple[Rule, ...]:
+def _parse_rules(text: str, data: Mapping[str, Any], path: Path) -> tuple[Rule, ...]:
     rules = parse_rules(data.get("rules") or [], Vocabulary(tuple(verb.key for verb in VERBS), synonyms=SYNONYMS))
     if isinstance(rules, Faults):
-        raise _faulty(path, text, locate_errors("rules", rules.faults))
+        raise _rule_errors(path, text, locate_errors("rules", rules.faults))
     return rules
 
 
-def _faulty(path: Path, text: str, found: Sequence[Found]) -> click.ClickException:
+def _rule_errors(path: Path, text: str, found: Sequence[Found]) -> click.ClickException:
     for line in sort_errors(str(path), text, found):
         click.echo(line, err=True)
-    return click.ClickException(f"{path} has {counted(len(found), 'fault')}.")
+    return click.ClickException(f"{path} has {counted(len(found), 'error')}.")
 
 
-def _toml(path: Path) -> tuple[str, dict[str, Any]]:
+def _read_toml(path: Path) -> tuple[str, dict[str, Any]]:
     try:
         text = path.read_text(encoding="utf-8")
         return text, tomllib.loads(text)
@@ -200,7 +202,7 @@ def _toml(path: Path) -> tuple[str, dict[str, Any]]:
         raise click.ClickException(f"{path} can't be read: {error}") from None
 
 
-def _facts(path: Path | None) -> Facts:
+def _read_facts(path: Path | None) -> Facts:
     if path is None:
         return Facts()
     try:

@@ -1,4 +1,4 @@
-"""`velero-chatops serve`: the process, from start to SIGTERM."""
+"""`velero-chatops serve`: runs the bot until SIGTERM or SIGINT."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def COMMAND(path: Path) -> None:  # noqa: N802
     """Run the bot."""
     try:
         settings, rules = read(path)
-        problems = missing(settings)
+        problems = missing_secrets(settings)
     except ConfigError as error:
         for line in error.faults:
             click.echo(line, err=True)
@@ -42,19 +42,21 @@ def COMMAND(path: Path) -> None:  # noqa: N802
         raise click.ClickException(" ".join(part for part in (error.text, error.why, error.fix) if part)) from None
 
 
-def missing(settings: Settings) -> list[str]:
-    """Secrets without which nothing works."""
+def missing_secrets(settings: Settings) -> list[str]:
+    """Return errors for required secrets that are missing_secrets."""
     slack = settings.slack
-    found = []
+    errors = []
     if not slack.bot_token():
-        found.append("The Slack bot token is missing. Set VELERO_CHATOPS_SLACK_BOT_TOKEN or slack.bot_token_file.")
+        errors.append(
+            "The Slack bot token is missing_secrets. Set VELERO_CHATOPS_SLACK_BOT_TOKEN or slack.bot_token_file."
+        )
     if slack.transport == "http" and not slack.signing_secrets():
-        found.append(
-            "The signing secret is missing. Set VELERO_CHATOPS_SLACK_SIGNING_SECRET or slack.signing_secret_file."
+        errors.append(
+            "The signing secret is missing_secrets. Set VELERO_CHATOPS_SLACK_SIGNING_SECRET or slack.signing_secret_file."
         )
     if slack.transport == "socket" and not slack.app_token():
-        found.append("The app token is missing. Set VELERO_CHATOPS_SLACK_APP_TOKEN or slack.app_token_file.")
-    return found
+        errors.append("The app token is missing_secrets. Set VELERO_CHATOPS_SLACK_APP_TOKEN or slack.app_token_file.")
+    return errors
 
 
 async def _serve(settings: Settings, rules: tuple[Rule, ...], path: Path) -> None:
@@ -65,10 +67,10 @@ async def _serve(settings: Settings, rules: tuple[Rule, ...], path: Path) -> Non
     garbage_collection.freeze_startup_objects()
     print(f"status on {settings.status_listen.rpartition(':')[0]}:{app.status_port}", file=sys.stderr, flush=True)
     print(f"listening on {settings.listen.rpartition(':')[0]}:{app.port}", file=sys.stderr, flush=True)
-    ended = asyncio.Event()
+    stop_requested = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, ended.set)
+        loop.add_signal_handler(number, stop_requested.set)
     loop.add_signal_handler(signal.SIGHUP, app.reload)
-    await ended.wait()
+    await stop_requested.wait()
     await app.stop()

@@ -1,4 +1,4 @@
-"""`velero-chatops webhook`: test a receiver, or enable one that had said 410, through the running bot."""
+"""`velero-chatops webhook`: tests a receiver, or enables one after 410 Gone, through the running bot."""
 
 from __future__ import annotations
 
@@ -15,30 +15,31 @@ DATA_DIR = click.option("--data-dir", type=click.Path(path_type=Path), required=
 
 @click.group("webhook")
 def COMMAND() -> None:  # noqa: N802
-    """Receivers of webhooks and alerts."""
+    """Test and enable webhook receivers."""
 
 
 @COMMAND.command("test")
 @click.argument("name")
 @DATA_DIR
 def test(name: str, data_dir: Path) -> None:
-    """Send one signed call to NAME and say what became of it. Success enables it again."""
-    tried = asked(data_dir, "webhook.test", name=name)["tried"]
-    print(f"{name}: {tried['text']} (HTTP {tried['code']}, {tried['milliseconds']} ms)")
-    raise SystemExit(0 if tried["ok"] else 1)
+    """Send a signed test notification to a receiver. If it succeeds, a disabled receiver is enabled again."""
+    result = call_bot(data_dir, "webhook.test", name=name)["tried"]
+    code = f"HTTP {result['code']}" if str(result["code"]).isdigit() else str(result["code"])
+    print(f"{name}: {result['text']} ({code}, {result['milliseconds']} ms)")
+    raise SystemExit(0 if result["ok"] else 1)
 
 
 @COMMAND.command("enable")
 @click.argument("name")
 @DATA_DIR
 def enable(name: str, data_dir: Path) -> None:
-    """Send to NAME again, which had answered 410."""
-    print(asked(data_dir, "webhook.enable", name=name)["text"])
+    """Enable a receiver that was disabled after 410 Gone."""
+    print(call_bot(data_dir, "webhook.enable", name=name)["text"])
 
 
-def asked(data_dir: Path, do: str, **arguments: object) -> Json:
+def call_bot(data_dir: Path, action: str, **arguments: object) -> Json:
     try:
-        return call_running_bot(data_dir, do, **arguments)
+        return call_running_bot(data_dir, action, **arguments)
     except ChatopsError as error:
         near = f"Did you mean {', '.join(error.nearest)}?" if error.nearest else ""
         raise click.ClickException(

@@ -1,4 +1,4 @@
-"""What an operator may do to webhooks and notices of a running bot, by the control socket."""
+"""Actions of the control socket on webhooks and notifications: test, enable, resend."""
 
 from __future__ import annotations
 
@@ -24,45 +24,45 @@ def admin_actions(
     new_id: Callable[[], str],
     wake: Callable[[], None],
 ) -> Mapping[str, ControlAction]:
-    async def test(asked: Mapping[str, Any]) -> Json:
-        name = str(asked.get("name", ""))
+    async def test(request: Mapping[str, Any]) -> Json:
+        name = str(request.get("name", ""))
         try:
             return {"tried": asdict(await delivery.test(name, f"test-{new_id()}"))}
         except NotFound as error:
             raise NotFound(error.text, nearest=nearest(name, error.nearest) or error.nearest[:5]) from None
 
-    async def enable(asked: Mapping[str, Any]) -> Json:
-        name = str(asked.get("name", ""))
-        await store.write(lambda tx: _enabled(tx, name, now()))
+    async def enable(request: Mapping[str, Any]) -> Json:
+        name = str(request.get("name", ""))
+        await store.write(lambda tx: _enable(tx, name, now()))
         return {"text": f"Receiver {name} is enabled."}
 
-    async def retry(asked: Mapping[str, Any]) -> Json:
-        ident = str(asked.get("id", ""))
-        await store.write(lambda tx: _retried(tx, ident, now()))
+    async def retry(request: Mapping[str, Any]) -> Json:
+        notice_id = str(request.get("id", ""))
+        await store.write(lambda tx: _retry(tx, notice_id, now()))
         wake()
-        return {"text": f"Notification {ident} is queued again."}
+        return {"text": f"Notification {notice_id} is queued again."}
 
     return {"webhook.test": test, "webhook.enable": enable, "notices.retry": retry}
 
 
-def _enabled(tx: Transaction, name: str, now: datetime) -> None:
+def _enable(tx: Transaction, name: str, now: datetime) -> None:
     found = [each for each in tx.receivers.all() if each.address == name]
     if not found:
         raise NotFound(f"Receiver `{name}` isn't disabled.", nearest=tuple(each.address for each in tx.receivers.all()))
     for each in found:
         tx.receivers.enable(each.kind, each.address)
-    tx.audit.append(_by_hand("webhook.enable", name, now))
+    tx.audit.append(_audit_entry("webhook.enable", name, now))
 
 
-def _retried(tx: Transaction, ident: str, now: datetime) -> None:
-    if ident not in (dead := [each.id for each in tx.notices.dead_letters(1000)]):
+def _retry(tx: Transaction, notice_id: str, now: datetime) -> None:
+    if notice_id not in (failed := [each.id for each in tx.notices.dead_letters(1000)]):
         raise NotFound(
-            f"Notification `{ident}` isn't among the failed ones.",
-            nearest=nearest(ident, dead) or tuple(dead[:3]),
+            f"Notification `{notice_id}` isn't among the failed ones.",
+            nearest=nearest(notice_id, failed) or tuple(failed[:3]),
         )
-    tx.notices.retry(ident, now)
-    tx.audit.append(_by_hand("notice.retry", ident, now))
+    tx.notices.retry(notice_id, now)
+    tx.audit.append(_audit_entry("notice.retry", notice_id, now))
 
 
-def _by_hand(action: str, subject: str, now: datetime) -> AuditEntry:
+def _audit_entry(action: str, subject: str, now: datetime) -> AuditEntry:
     return AuditEntry(at=now, actor="terminal", action=action, outcome="done", subject=subject)

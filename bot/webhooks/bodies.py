@@ -1,4 +1,4 @@
-"""What pipelines send and are sent: validated here, and the OpenAPI document is made of it."""
+"""Bodies of webhook requests and responses. They validate, and the OpenAPI document is generated from them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from domain.duration import BadDuration, parse_positive, to_timedelta
 from store.scrub import scrub
 
-LONGEST_WAIT = timedelta(hours=24)
+MAX_GATE_TIMEOUT = timedelta(hours=24)
 
 
-def _address(value: str) -> str:
+def _check_url(value: str) -> str:
     try:
         split = urlsplit(value)
     except ValueError:
@@ -26,7 +26,7 @@ def _address(value: str) -> str:
     return value
 
 
-def _duration(value: str) -> str:
+def _check_duration(value: str) -> str:
     try:
         parse_positive(value)
     except BadDuration as error:
@@ -34,8 +34,8 @@ def _duration(value: str) -> str:
     return value
 
 
-Address = Annotated[str, Field(max_length=2000), AfterValidator(_address)]
-Duration = Annotated[str, Field(max_length=40), AfterValidator(_duration)]
+Url = Annotated[str, Field(max_length=2000), AfterValidator(_check_url)]
+Duration = Annotated[str, Field(max_length=40), AfterValidator(_check_duration)]
 Name = Annotated[str, Field(min_length=1, max_length=253)]
 Value = str | bool | int | tuple[str, ...] | dict[str, str]
 
@@ -45,7 +45,7 @@ class _Body(BaseModel):
 
 
 class Structured(_Body):
-    """A command without quoting: the same nouns, verbs and flags as in chat."""
+    """A command in structured form, without quoting: the same nouns, verbs and flags as in chat."""
 
     noun: Name
     verb: str = Field(default="", max_length=40)
@@ -53,15 +53,15 @@ class Structured(_Body):
     flags: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")], Value] = {}
 
 
-class _Asking(_Body):
+class _Request(_Body):
     reason: str = Field(default="", max_length=500, description="Reason; stored in the audit log")
-    callback: Address | None = Field(
+    callback: Url | None = Field(
         default=None, description="URL that receives the result, signed with the sender's secret"
     )
-    link: Address | None = Field(default=None, description="URL of the pipeline run; linked in the status message")
+    link: Url | None = Field(default=None, description="URL of the pipeline run; linked in the status message")
 
 
-class CommandBody(_Asking):
+class CommandBody(_Request):
     """Either a command line or its structured form."""
 
     line: str | None = Field(default=None, min_length=1, max_length=4000, examples=["backup create shop-1"])
@@ -79,8 +79,8 @@ class CommandBody(_Asking):
         return self
 
 
-class GateBody(_Asking):
-    """Is there a good backup of all of these namespaces, young enough?"""
+class GateBody(_Request):
+    """A deploy gate: passes if all of these namespaces have a recent Completed backup."""
 
     cluster: str = Field(default="", max_length=63)
     namespaces: tuple[Name, ...] = Field(default=(), max_length=50)
@@ -97,7 +97,7 @@ class GateBody(_Asking):
     def _consistent(self) -> GateBody:
         if bool(self.namespaces) == bool(self.app):
             raise ValueError("set either namespaces or app, not both")
-        if self.longest > LONGEST_WAIT:
+        if self.max_wait > MAX_GATE_TIMEOUT:
             raise ValueError("timeout must be at most 24h")
         return self
 
@@ -106,12 +106,12 @@ class GateBody(_Asking):
         return to_timedelta(parse_positive(self.max_age))
 
     @property
-    def longest(self) -> timedelta:
+    def max_wait(self) -> timedelta:
         return to_timedelta(parse_positive(self.timeout))
 
 
 class Problem(BaseModel):
-    """RFC 9457, with the words and the nearest values of chat."""
+    """A problem document (RFC 9457), with the same texts and nearest values as in chat."""
 
     type: str
     title: str
@@ -151,7 +151,7 @@ class Thing(BaseModel):
 
 
 class OperationStatus(BaseModel):
-    """`state` is accepted, answered, or a state of the state machine; `done` says that nothing more will come."""
+    """`state` is accepted, answered, or a state of an operation; `done` is true when the result is final."""
 
     operation: str
     status_url: str

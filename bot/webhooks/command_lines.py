@@ -1,4 +1,4 @@
-"""A pipeline's body → the command line that it stands for. Pure."""
+"""Turns the body of a webhook request into its command line."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from domain.errors import UsageError
 
 
 def line_of(body: CommandBody) -> str:
-    """Raises UsageError with the same words as in chat."""
-    line = body.line if body.line is not None else _spelled(body.command)
+    """Return the command line of a body. Raises UsageError with the same text as in chat."""
+    line = body.line if body.line is not None else _format_structured(body.command)
     command = parse(line)
     extra = []
     if body.cluster and not command.cluster:
@@ -21,28 +21,29 @@ def line_of(body: CommandBody) -> str:
         extra.append(f"--reason={quote(body.reason)}")
     if not extra:
         return line
-    whole = _with(line, extra)
+    whole = _insert_flags(line, extra)
     parse(whole)
     return whole
 
 
-def _with(line: str, extra: Iterable[str]) -> str:
-    """Behind the flags, before a `--` that ends them."""
-    ends = next((word for word in tokenize(line) if word.text == "--" and not word.quoted), None)
-    if ends is None:
+def _insert_flags(line: str, extra: Iterable[str]) -> str:
+    """Insert flags after the others, before a `--` that separator the flags."""
+    separator = next((word for word in tokenize(line) if word.text == "--" and not word.quoted), None)
+    if separator is None:
         return " ".join([line, *extra])
-    return " ".join([line[: ends.span[0]].rstrip(), *extra, line[ends.span[0] :]])
+    return " ".join([line[: separator.span[0]].rstrip(), *extra, line[separator.span[0] :]])
 
 
-def _spelled(command: Structured | None) -> str:
+def _format_structured(command: Structured | None) -> str:
     assert command is not None
     flags = [_flag(name, value) for name, value in command.flags.items()]
     names = ["--", *map(quote, command.names)] if command.names else []
     line = " ".join([quote(command.noun), *([quote(command.verb)] if command.verb else []), *flags, *names])
-    understood = parse(line)
-    if understood.names != command.names and not understood.help:
+    parsed = parse(line)
+    if parsed.names != command.names and not parsed.help:
+        wrong = next((name for name in command.names if name not in parsed.names), "")
         raise UsageError(
-            "The command contains a name that isn't valid.",
+            f"Name `{wrong}` isn't valid.",
             why="Names can't contain quotes, spaces or control characters.",
         )
     return line
@@ -61,7 +62,7 @@ def _flag(name: str, value: Value) -> str:
 
 
 def gate_line(body: GateBody, namespaces: Iterable[str], operation: str) -> str:
-    """The backup that a gate takes. Its name follows from the operation, so that trying twice makes one."""
+    """Return the command for the backup of a gate. Its name follows from the operation: a retry creates no second one."""
     name = f"gate-{operation.removeprefix('op-')}"
     line = ["backup", "create", name, f"--include-namespaces={quote(','.join(namespaces))}"]
     line += [f"--ttl={quote(body.ttl)}"] if body.ttl else []

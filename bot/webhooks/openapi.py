@@ -1,4 +1,4 @@
-"""The OpenAPI document, made of the models that validate."""
+"""The OpenAPI document, generated from the models that validate."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MODELS: tuple[type[BaseModel], ...] = (CommandBody, GateBody, Accepted, Operati
 
 
 def openapi() -> Json:
-    _, made = models_json_schema([(model, "validation") for model in _MODELS], ref_template=_REF + "{model}")
+    _, schemas = models_json_schema([(model, "validation") for model in _MODELS], ref_template=_REF + "{model}")
     return {
         "openapi": "3.1.0",
         "info": {
@@ -35,7 +35,7 @@ def openapi() -> Json:
             "/hooks/v1/operations/{operation}": {"get": _operation()},
         },
         "components": {
-            "schemas": made["$defs"],
+            "schemas": schemas["$defs"],
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
     }
@@ -95,8 +95,8 @@ def _operation() -> Json:
 
 def _signed() -> list[Json]:
     return [
-        {"name": name, "in": "header", "required": True, "description": words, "schema": {"type": "string"}}
-        for name, words in _HEADERS
+        {"name": name, "in": "header", "required": True, "description": text, "schema": {"type": "string"}}
+        for name, text in _HEADERS
     ]
 
 
@@ -104,8 +104,8 @@ def _body(model: type[BaseModel]) -> Json:
     return {"required": True, "content": {"application/json": {"schema": {"$ref": _REF + model.__name__}}}}
 
 
-def _answer(words: str, model: type[BaseModel], media: str = "application/json") -> Json:
-    return {"description": words, "content": {media: {"schema": {"$ref": _REF + model.__name__}}}}
+def _answer(text: str, model: type[BaseModel], media: str = "application/json") -> Json:
+    return {"description": text, "content": {media: {"schema": {"$ref": _REF + model.__name__}}}}
 
 
 def _errors() -> Json:

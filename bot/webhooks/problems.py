@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problem documents: the same words as in chat, the nearest values, the mend."""
+"""Errors as RFC 9457 problem documents, with the same texts, nearest values and fixes as in chat."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from pydantic_core import ErrorDetails
 from commands.grammar.nearest import nearest
 from domain.errors import ChatopsError, ClusterError, NotFound, Refused, Stale, StoreError, UsageError
 
-TYPE = "urn:velero-chatops:problem:"
-CONTENT_TYPE = "application/problem+json"
-EXTRA = "extra_forbidden"
+PROBLEM_TYPE_PREFIX = "urn:velero-chatops:problem:"
+PROBLEM_CONTENT_TYPE = "application/problem+json"
+UNKNOWN_FIELD = "extra_forbidden"
 
-_KINDS: tuple[tuple[type[ChatopsError], str, int], ...] = (
+_STATUS_OF_ERROR: tuple[tuple[type[ChatopsError], str, int], ...] = (
     (UsageError, "usage", 422),
     (NotFound, "unknown", 422),
     (Refused, "refused", 403),
@@ -28,7 +28,9 @@ _KINDS: tuple[tuple[type[ChatopsError], str, int], ...] = (
 
 
 def problem_of_error(error: ChatopsError) -> dict[str, Any]:
-    name, status = next(((name, status) for kind, name, status in _KINDS if isinstance(error, kind)), ("failed", 500))
+    name, status = next(
+        ((name, status) for kind, name, status in _STATUS_OF_ERROR if isinstance(error, kind)), ("failed", 500)
+    )
     return problem(name, status, error.text, detail=error.why, nearest=error.nearest, fix=error.fix, part=error.part)
 
 
@@ -43,28 +45,30 @@ def problem(
     part: tuple[int, int] | None = None,
     faults: tuple[str, ...] = (),
 ) -> dict[str, Any]:
-    """Without the members that say nothing."""
-    more = {
+    """Build a problem document without empty members."""
+    optional = {
         "detail": detail,
         "nearest": list(nearest),
         "fix": fix,
         "part": list(part) if part else None,
         "faults": list(faults),
     }
-    said = {name: value for name, value in more.items() if value}
-    return {"type": TYPE + name, "title": title, "status": status, **said}
+    members = {name: value for name, value in optional.items() if value}
+    return {"type": PROBLEM_TYPE_PREFIX + name, "title": title, "status": status, **members}
 
 
 def problem_of_validation(error: ValidationError, model: type[BaseModel]) -> dict[str, Any]:
-    """Where and what, never the value; for a field that is not there those that are nearest."""
+    """Describe validation errors by place and reason, never the value; for unknown fields also the nearest ones."""
     found = error.errors(include_url=False, include_input=False, include_context=False)[:20]
-    faults = [f"{'.'.join(map(str, each['loc'])) or 'body'}: {_words(each)}" for each in found]
-    near = [nearest(str(each["loc"][-1]), _fields(model, each["loc"])) for each in found if each["type"] == EXTRA]
+    faults = [f"{'.'.join(map(str, each['loc'])) or 'body'}: {_error_text(each)}" for each in found]
+    near = [
+        nearest(str(each["loc"][-1]), _fields(model, each["loc"])) for each in found if each["type"] == UNKNOWN_FIELD
+    ]
     unique = tuple(dict.fromkeys(name for names in near for name in names))
     return problem("body", 422, "The request body is invalid.", nearest=unique, faults=tuple(faults))
 
 
-def _words(fault: ErrorDetails) -> str:
+def _error_text(fault: ErrorDetails) -> str:
     match fault["type"]:
         case "extra_forbidden":
             return "unknown field"
@@ -75,7 +79,7 @@ def _words(fault: ErrorDetails) -> str:
 
 
 def _fields(model: type[BaseModel], place: Sequence[int | str]) -> tuple[str, ...]:
-    """Those that may stand beside it."""
+    """Return the fields that are allowed at a place."""
     for part in place[:-1]:
         field = model.model_fields.get(str(part))
         kinds = (field.annotation, *get_args(field.annotation)) if field is not None else ()
@@ -91,6 +95,6 @@ def response(body: Mapping[str, Any], *, retry_after: float = 0.0) -> web.Respon
     return web.Response(
         body=json.dumps(body, ensure_ascii=False).encode("utf-8", "replace"),
         status=int(body["status"]),
-        content_type=CONTENT_TYPE,
+        content_type=PROBLEM_CONTENT_TYPE,
         headers=headers,
     )

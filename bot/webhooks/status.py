@@ -1,4 +1,4 @@
-"""What a pipeline is told of its operation: pure, from what is stored."""
+"""Builds the status documents of a pipeline's calls from stored records."""
 
 from __future__ import annotations
 
@@ -16,137 +16,143 @@ from store.scrub import scrub
 from store.tables.audit import AuditEntry
 from store.tables.pipeline_calls import PipelineCall
 
-PATH = "/hooks/v1/operations/"
-MOST_ROWS = 200
-LONGEST_BODY = 20_000
-KINDS = {"backup": "Backup", "restore": "Restore", "schedule": "Schedule"}
-_EVIDENCE = ("created", "started", "completed", "expires", "done", "total", "location", "backup", "namespaces")
+OPERATION_PATH = "/hooks/v1/operations/"
+MAX_TABLE_ROWS = 200
+MAX_BODY_LENGTH = 20_000
+KIND_OF_NOUN = {"backup": "Backup", "restore": "Restore", "schedule": "Schedule"}
+_EVIDENCE_FIELDS = ("created", "started", "completed", "expires", "done", "total", "location", "backup", "namespaces")
 
 
 @dataclass(frozen=True, slots=True)
 class CallStatus:
-    """`seen` is what tracking knows of the object now."""
+    """`observed` holds the facts that tracking last recorded about the object."""
 
-    hook: PipelineCall
+    call: PipelineCall
     operation: Operation | None = None
-    seen: Mapping[str, Any] = field(default_factory=dict)
+    observed: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def is_final(self) -> bool:
-        """Nothing more will come of the command itself; a gate's verdict is still to be made of it."""
-        if self.hook.settled_at is not None:
+        """The command itself is over; the verdict of a gate may still follow."""
+        if self.call.completed_at is not None:
             return True
-        if self.hook.answered_at is None:
-            # The answer was lost in a crash, and the operation went on without it; a refusal's words still come.
+        if self.call.answered_at is None:
+            # A crash lost the answer and the operation continued without it; for a refusal the answer still follows.
             return self.operation is not None and self.operation.is_over and self.operation.state is not State.REFUSED
-        return self.operation is None or self.operation.is_over or "problem" in self.hook.answer
+        return self.operation is None or self.operation.is_over or "problem" in self.call.answer
 
     def is_late(self, now: datetime) -> bool:
-        """A gate that waited longer than it was told to."""
-        longest = self.hook.asked.get("timeout")
-        return longest is not None and now > self.hook.received_at + timedelta(seconds=float(longest))
+        """The timeout of a gate has passed."""
+        longest = self.call.request.get("timeout")
+        return longest is not None and now > self.call.received_at + timedelta(seconds=float(longest))
 
 
-def status_document(standing: CallStatus, base: str) -> Json:
-    hook, operation = standing.hook, standing.operation
-    told: Json = {
-        "operation": hook.operation,
-        "status_url": status_url(base, hook.operation),
-        "state": _state(standing),
-        "done": hook.settled_at is not None if "gate" in hook.asked else standing.is_final,
-        "line": str(hook.asked.get("line", "")),
+def status_document(status: CallStatus, base: str) -> Json:
+    call, operation = status.call, status.operation
+    document: Json = {
+        "operation": call.operation,
+        "status_url": status_url(base, call.operation),
+        "state": _state(status),
+        "done": call.completed_at is not None if "gate" in call.request else status.is_final,
+        "line": str(call.request.get("line", "")),
     }
     if operation is not None:
-        told |= _of_operation(operation, standing.seen)
-    return told | {name: hook.answer[name] for name in ("answer", "problem", "gate") if name in hook.answer}
+        document |= _operation_fields(operation, status.observed)
+    return document | {name: call.answer[name] for name in ("answer", "problem", "gate") if name in call.answer}
 
 
-def status_summary(told: Json) -> Json:
-    """For a callback, whose body has to stay small: what was answered is fetched by whoever wants it."""
-    if "answer" not in told:
-        return told
-    return {**told, "answer": {key: value for key, value in told["answer"].items() if key != "parts"}}
+def status_summary(document: Json) -> Json:
+    """Shorten a status document for a callback; receivers can fetch the whole answer."""
+    if "answer" not in document:
+        return document
+    return {**document, "answer": {key: value for key, value in document["answer"].items() if key != "parts"}}
 
 
 def status_url(base: str, operation: str) -> str:
-    """Relative where the settings do not say how the bot is reached."""
-    return base.rstrip("/") + PATH + operation
+    """Return the status URL; relative if the settings have no public URL."""
+    return base.rstrip("/") + OPERATION_PATH + operation
 
 
-def _state(standing: CallStatus) -> str:
-    if standing.operation is not None:
-        return standing.operation.state.value
-    if "problem" in standing.hook.answer:
+def _state(status: CallStatus) -> str:
+    if status.operation is not None:
+        return status.operation.state.value
+    if "problem" in status.call.answer:
         return State.REFUSED.value
-    return "answered" if standing.hook.answered_at is not None else "accepted"
+    return "answered" if status.call.answered_at is not None else "accepted"
 
 
-def _of_operation(operation: Operation, seen: Mapping[str, Any]) -> Json:
+def _operation_fields(operation: Operation, observed: Mapping[str, Any]) -> Json:
     name = operation.object_name or operation.subject
     return {
         "cluster": operation.cluster,
         "line": scrub(operation.line),
         "phase": operation.phase,
-        "object": {"kind": KINDS.get(operation.noun, operation.noun), "name": name, "uid": operation.object_uid},
-        "errors": _count(seen, "errors"),
-        "warnings": _count(seen, "warnings"),
+        "object": {"kind": KIND_OF_NOUN.get(operation.noun, operation.noun), "name": name, "uid": operation.object_uid},
+        "errors": _count(observed, "errors"),
+        "warnings": _count(observed, "warnings"),
         "reason": operation.reason,
         "created_at": _text(operation.created_at),
         "changed_at": _text(operation.changed_at),
-        "evidence": {key: seen[key] for key in _EVIDENCE if key in seen},
+        "evidence": {key: observed[key] for key in _EVIDENCE_FIELDS if key in observed},
     }
 
 
-def _count(seen: Mapping[str, Any], name: str) -> int:
-    value = seen.get(name)
+def _count(observed: Mapping[str, Any], name: str) -> int:
+    value = observed.get(name)
     return value if isinstance(value, int) else 0
 
 
-def callback_body(said: Answer) -> Json:
+def callback_body(answer: Answer) -> Json:
     return {
-        "headline": said.headline,
-        "tone": said.tone.value,
-        "cluster": said.cluster,
-        "parts": [_part(each) for each in said.parts],
+        "headline": answer.headline,
+        "tone": answer.tone.value,
+        "cluster": answer.cluster,
+        "parts": [_part(each) for each in answer.parts],
     }
 
 
 def _part(part: Part) -> Json:
-    told = json.loads(json.dumps(asdict(part), default=str))
+    document = json.loads(json.dumps(asdict(part), default=str))
     if isinstance(part, Table):
-        told["rows"] = told["rows"][:MOST_ROWS]
-    if isinstance(part, Attachment) or "body" in told:
-        told["body"] = told["body"][:LONGEST_BODY]
-    return {"kind": type(part).__name__.lower(), **told}
+        document["rows"] = document["rows"][:MAX_TABLE_ROWS]
+    if isinstance(part, Attachment) or "body" in document:
+        document["body"] = document["body"][:MAX_BODY_LENGTH]
+    return {"kind": type(part).__name__.lower(), **document}
 
 
-def gate_failure(standing: CallStatus, now: datetime) -> GateVerdict | None:
-    """The verdict where it needs no look at the backups: it took too long, was refused, or the backup failed."""
-    operation, problem = standing.operation, standing.hook.answer.get("problem")
+def gate_failure(status: CallStatus, now: datetime) -> GateVerdict | None:
+    """Return the verdict of a gate whose backup was refused, failed or is late; None if backups have to be checked."""
+    operation, problem = status.operation, status.call.answer.get("problem")
     if problem:
         return GateVerdict(False, GateReason.NOT_ALLOWED, f"No backup was created: {problem.get('title', '')}")
-    if standing.is_final and (operation is None or operation.state is not State.SUCCEEDED):
-        state = operation.state.value if operation else "not created"
-        why = f": {operation.reason}" if operation and operation.reason else ""
-        return GateVerdict(False, GateReason.BACKUP_FAILED, f"The backup created by the gate failed: {state}{why}.")
-    if not standing.is_final and standing.is_late(now):
-        state = operation.state.value if operation else "accepted"
-        return GateVerdict(
-            False, GateReason.TIMEOUT, f"The backup created by the gate didn't finish in time; current state: {state}."
-        )
+    if status.is_final and (operation is None or operation.state is not State.SUCCEEDED):
+        return GateVerdict(False, GateReason.BACKUP_FAILED, _backup_failure(operation))
+    if not status.is_final and status.is_late(now):
+        state = (operation.phase or operation.state.value) if operation else "accepted"
+        text = f"The backup created by the gate didn't finish in time; current state: {state}."
+        return GateVerdict(False, GateReason.TIMEOUT, text)
     return None
 
 
-def recorded_rows(hook: PipelineCall, verdict: GateVerdict, now: datetime) -> AuditEntry:
-    """Which backups a deployment was let through on, or why it was not."""
+def _backup_failure(operation: Operation | None) -> str:
+    if operation is None:
+        return "The backup was never created."
+    why = f": {operation.reason}" if operation.reason else ""
+    if operation.phase:
+        return f"The backup ended {operation.phase}{why}."
+    return f"The backup wasn't created; the operation ended as {operation.state.value}{why}."
+
+
+def gate_audit_entry(call: PipelineCall, verdict: GateVerdict, now: datetime) -> AuditEntry:
+    """Return the audit entry of a verdict: the backups that it relies on, or why the gate failed."""
     return AuditEntry(
         at=now,
-        actor=hook.sender,
+        actor=call.sender,
         action="gate",
         outcome="passed" if verdict.passed else "failed",
-        subject=",".join(map(str, hook.asked.get("namespaces", ()))),
-        cluster=str(hook.asked.get("cluster", "")),
-        operation=hook.operation,
+        subject=",".join(map(str, call.request.get("namespaces", ()))),
+        cluster=str(call.request.get("cluster", "")),
+        operation=call.operation,
         detail={
             "reason": verdict.reason.value if verdict.reason else "",
             "text": verdict.text,

@@ -1,4 +1,4 @@
-"""Webhooks in and out as one part of the process: what the composition root builds, starts and stops."""
+"""Builds incoming and outgoing webhooks as one part that the composition root starts and stops."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bot.metrics import NOTICES
 from bot.refused_attempts import RefusedAttempts
 from bot.webhooks.admin_actions import admin_actions
 from bot.webhooks.completion import Completion
-from bot.webhooks.intake import WebhookIntake, base
+from bot.webhooks.intake import WebhookIntake, public_url
 from bot.webhooks.item_processor import WebhookItemProcessor
 from bot.webhooks.receivers import receivers
 from bot.webhooks.routes import WebhookRoutes
@@ -28,18 +28,16 @@ from operations.request import Policy
 from store.writer import Store
 from velero.cluster import Cluster
 
-"""Of inbox items that are this part's: the worker's key for `desk`."""
-
 
 class Webhooks:
-    """`wake` rings the loop "webhooks" (`rounds`); `refused` counts what failed at the door."""
+    """`wake` wakes the loops of this part; `refused` is called with the reason of each refusal."""
 
     def __init__(
         self,
         settings: Callable[[], Settings],
         store: Store,
         intake: Intake,
-        conductor: CommandPipeline,
+        pipeline: CommandPipeline,
         clusters: Mapping[str, Cluster],
         policy: Callable[[], Policy],
         now: Callable[[], datetime],
@@ -48,15 +46,15 @@ class Webhooks:
         wake: Callable[[], None],
         attempts: RefusedAttempts | None = None,
     ) -> None:
-        protection = DeployGateReader(clusters, policy, now)
+        gate_reader = DeployGateReader(clusters, policy, now)
         senders = Senders(settings, now)
-        reached = lambda: base(settings())  # noqa: E731 - the address may change with the settings
-        self.settling = Completion(store, senders, protection, reached, now, wake)
-        self.desk = WebhookItemProcessor(
-            store, senders, conductor, lambda channel: settings().cluster_of_channel(channel), now, wake, attempts
+        base_url = lambda: public_url(settings())  # noqa: E731 - the address may change with the settings
+        self.completion = Completion(store, senders, gate_reader, base_url, now, wake)
+        self.processor = WebhookItemProcessor(
+            store, senders, pipeline, lambda channel: settings().cluster_of_channel(channel), now, wake, attempts
         )
-        asking = WebhookIntake(store, intake, protection, settings, now)
-        self.hooks = WebhookRoutes(store, senders, asking, self.settling, reached, now, refused)
+        webhook_intake = WebhookIntake(store, intake, gate_reader, settings, now)
+        self.webhook_routes = WebhookRoutes(store, senders, webhook_intake, self.completion, base_url, now, refused)
         self.delivery = WebhookDelivery(
             store,
             lambda: receivers(settings()),
@@ -64,23 +62,23 @@ class Webhooks:
             random,
             counted=lambda kind, outcome: NOTICES.labels(kind, outcome).inc(),
         )
-        self.acts: Mapping[str, ControlAction] = admin_actions(
+        self.actions: Mapping[str, ControlAction] = admin_actions(
             store, self.delivery, now, lambda: secrets.token_hex(8), wake
         )
 
     def routes(self) -> list[web.RouteDef]:
-        return self.hooks.routes()
+        return self.webhook_routes.routes()
 
     @property
-    def rounds(self) -> Mapping[str, Callable[[], Awaitable[float | None]]]:
+    def loops(self) -> Mapping[str, Callable[[], Awaitable[float | None]]]:
         """Loops to supervise, by name."""
         return {
-            "hooks": self.settling.round,
+            "hooks": self.completion.round,
             "webhooks": self.delivery.round,
             "alerts": self.delivery.repeats.round,
         }
 
     async def stop(self) -> None:
-        """Before the HTTP server is taken down: calls that wait are answered, deliveries let go."""
-        self.hooks.stop()
+        """Answer waiting long polls and stop deliveries; call it before the HTTP server stops."""
+        self.webhook_routes.stop()
         await self.delivery.close()

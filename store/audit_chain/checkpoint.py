@@ -1,4 +1,4 @@
-"""Signed heads: "row N of the record had this hash", under Ed25519, in the form of a C2SP signed note.
+"""Signed checkpoints: "row N of the audit log has this hash", signed with Ed25519, as a C2SP signed note.
 
 Published where the bot cannot rewrite them, they show what the file alone cannot: a rebuilt chain, an older copy.
 """
@@ -24,9 +24,9 @@ from store.transaction import Transaction
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-ORIGIN = "velero-chatops/audit"
-SIGNED = "audit.head-signed"
-"""Action of the row that tells of a signed head: a head that is deleted leaves this row behind."""
+NOTE_ORIGIN = "velero-chatops/audit"
+CHECKPOINT_ACTION = "audit.head-signed"
+"""Action of the audit entry that records a checkpoint: deleting the checkpoint leaves this entry."""
 
 KEY_FILE = "audit.key"
 PUBLIC_FILE = "audit.pub"
@@ -36,7 +36,7 @@ _DASH = "— "
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What a note says. `previous` is the digest of the note before it, empty in the first."""
+    """The contents of a note. `previous` is the digest of the note before it, empty in the first."""
 
     number: int
     seq: int
@@ -46,7 +46,7 @@ class Head:
 
 
 class Key:
-    """Signs heads. `public` is 32 bytes, the same that `check` takes."""
+    """Signs checkpoints. `public` is the public key, 32 bytes."""
 
     def __init__(self, private: Ed25519PrivateKey) -> None:
         self._private = private
@@ -57,7 +57,7 @@ class Key:
 
 
 def load_key(data_dir: Path, configured: str = "") -> Key:
-    """`configured` is a PEM or the base64 of 32 bytes; without one the data directory keeps its own.
+    """Return the signing key. `configured` is a PEM or the base64 of 32 bytes; without one the data directory has its own.
 
     The public half is left beside the database for `audit verify`.
     """
@@ -76,14 +76,14 @@ def stored_public_key(data_dir: Path) -> bytes | None:
 
 
 def public_key(text: str) -> bytes:
-    """From base64 of 32 bytes."""
+    """Read a public key from the base64 of 32 bytes."""
     if (raw := _decoded(text.strip())) is None or len(raw) != 32:
         raise ConfigError("The audit log's public key must be the base64 of 32 bytes.")
     return raw
 
 
 def head(tx: Transaction, now: datetime, key: Key) -> Anchor | None:
-    """Signs and records the record's end, and tells of it in a row of its own. None if there is nothing new since."""
+    """Sign and record the end of the audit log, and add an entry about it. Return None if nothing is new since the last."""
     before = tx.anchors.latest()
     seq, own = tx.audit.head()
     if seq == 0 or (before is not None and seq <= before.seq + 1):
@@ -93,7 +93,7 @@ def head(tx: Transaction, now: datetime, key: Key) -> Anchor | None:
     anchor = Anchor(number, seq, own, note, digest(note), now)
     tx.anchors.insert(anchor)
     detail = {"number": number, "seq": seq, "digest": anchor.digest.hex()}
-    tx.audit.append(AuditEntry(at=now, actor="store", action=SIGNED, outcome="done", detail=detail))
+    tx.audit.append(AuditEntry(at=now, actor="store", action=CHECKPOINT_ACTION, outcome="done", detail=detail))
     return anchor
 
 
@@ -102,11 +102,11 @@ def digest(note: str) -> bytes:
 
 
 def verify_note(note: str, public: bytes) -> Head | None:
-    """What the note says if this key signed it."""
+    """Return the contents of a note if this key signed it."""
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-    text, _, signature_line = note.partition(f"\n\n{_DASH}{ORIGIN} ")
+    text, _, signature_line = note.partition(f"\n\n{_DASH}{NOTE_ORIGIN} ")
     text += "\n"
     raw = _decoded(signature_line.strip())
     if raw is None or raw[:4] != _key_id(public):
@@ -119,12 +119,12 @@ def verify_note(note: str, public: bytes) -> Head | None:
 
 
 def read_note(note: str) -> Head | None:
-    """What the note says, whoever signed it."""
+    """Return the contents of a note without checking its signature."""
     lines = note.splitlines()
     try:
         origin, seq, own, number, at, previous = lines[:6]
         own_hash, previous_digest = _decoded(own), _decoded(previous.removeprefix("previous ").strip())
-        if origin != ORIGIN or own_hash is None or previous_digest is None:
+        if origin != NOTE_ORIGIN or own_hash is None or previous_digest is None:
             return None
         return Head(int(number.removeprefix("number ")), int(seq), own_hash, at.removeprefix("time "), previous_digest)
     except ValueError:
@@ -140,25 +140,25 @@ def append_to_file(path: Path, notes: Iterable[str]) -> None:
 
 
 def notes_in(text: str) -> Iterator[str]:
-    """Every note in a file, a log or a channel's export; lines around them do not matter."""
+    """Find all notes in a file, a log or a channel's export; other lines are ignored."""
     lines = text.splitlines()
     for number, line in enumerate(lines):
-        if line.startswith(f"{_DASH}{ORIGIN} ") and number >= 7:
+        if line.startswith(f"{_DASH}{NOTE_ORIGIN} ") and number >= 7:
             yield "\n".join(lines[number - 7 : number + 1]) + "\n"
 
 
 def signed_note(text: str, public: bytes, signature: bytes) -> str:
     line = base64.b64encode(_key_id(public) + signature).decode()
-    return f"{text}\n{_DASH}{ORIGIN} {line}\n"
+    return f"{text}\n{_DASH}{NOTE_ORIGIN} {line}\n"
 
 
 def _text(head: Head) -> str:
     own, previous = (base64.b64encode(raw).decode() for raw in (head.hash, head.previous))
-    return f"{ORIGIN}\n{head.seq}\n{own}\nnumber {head.number}\ntime {head.at}\nprevious {previous}\n"
+    return f"{NOTE_ORIGIN}\n{head.seq}\n{own}\nnumber {head.number}\ntime {head.at}\nprevious {previous}\n"
 
 
 def _key_id(public: bytes) -> bytes:
-    return sha256(ORIGIN.encode() + b"\n" + _ED25519 + public).digest()[:4]
+    return sha256(NOTE_ORIGIN.encode() + b"\n" + _ED25519 + public).digest()[:4]
 
 
 def _decoded(text: str) -> bytes | None:

@@ -1,4 +1,4 @@
-"""The record for auditors: CSV for spreadsheets, JSON Lines for programs."""
+"""Exports the audit log: CSV for spreadsheets, JSON Lines for programs."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class Format(StrEnum):
 
 
 _FIELDS = ("seq", "at", "actor", "action", "subject", "cluster", "operation", "outcome", "detail", "hash")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def export(
     connection: Connection, form: Format, *, since: datetime | None = None, until: datetime | None = None
 ) -> Iterator[str]:
-    """Line by line, a page of rows in memory at a time. `since` is inclusive, `until` is not."""
+    """Yield the export line by line, with one page of rows in memory. `since` is inclusive, `until` exclusive."""
     if form is Format.CSV:
         yield _csv_line(_FIELDS)
     for page in pages(connection):
@@ -66,5 +66,5 @@ def _csv_line(cells: tuple[str, ...]) -> str:
 
 
 def neutralize_formula(cell: str) -> str:
-    """A spreadsheet runs a cell that begins like a formula; with an apostrophe in front it shows it."""
-    return f"'{cell}" if cell.startswith(_FORMULA) else cell
+    """Prefix a cell that begins like a formula with an apostrophe, so that a spreadsheet shows it as text."""
+    return f"'{cell}" if cell.startswith(_FORMULA_STARTS) else cell

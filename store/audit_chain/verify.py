@@ -1,4 +1,4 @@
-"""Is the record whole? Streams the chain once and compares it with every head that was ever noted."""
+"""Verifies the audit log: streams the hash chain once and compares it with every known checkpoint."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pathlib import Path
 from domain.counting import counted
 from domain.errors import StoreError
 from store.audit_chain.checkpoint import (
+    CHECKPOINT_ACTION,
     PUBLIC_FILE,
-    SIGNED,
     Head,
     digest,
     notes_in,
@@ -61,7 +61,7 @@ class ChainVerdict:
                     if self.unchecked
                     else ""
                 )
-                return f"ok: {counted(self.seq, 'row')}, {counted(self.anchors, 'signed head')}{left}"
+                return f"ok: {counted(self.seq, 'row')}, {counted(self.anchors, 'signed checkpoint')}{left}"
             case ChainFinding.BROKEN:
                 return f"broken at row {self.seq}: {self.why}"
             case _:
@@ -70,18 +70,18 @@ class ChainVerdict:
 
 @dataclass(slots=True)
 class _Walk:
-    """Where the walk stands: the last good row, and what it met on the way."""
+    """State of the walk: the last valid row, and what was found on the way."""
 
     seq: int = 0
     hash: bytes = GENESIS
     fault: str = ""
     signed: list[bytes] = field(default_factory=list)
-    """Digests of the signed heads that rows tell of."""
+    """Digests of the checkpoints that entries mention."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Claim:
-    """Somebody noted that row `seq` had this hash."""
+    """A checkpoint that says row `seq` has this hash."""
 
     seq: int
     hash: bytes
@@ -89,7 +89,7 @@ class _Claim:
 
 
 def verify(data_dir: Path, *, anchors: Iterable[str] = (), public: bytes | None = None) -> ChainVerdict:
-    """`data_dir` of a running bot or a stopped one, or the database file itself.
+    """Verify the data directory of a running or stopped bot, or the database file itself.
 
     `anchors` are texts that hold signed heads from outside (a log, an export of the audit channel); `public` is the key
     that signed them, by default the one beside the database. Raises StoreError if there is no file to read.
@@ -142,12 +142,12 @@ def _judge(connection: Connection, outside: list[str], public: bytes | None) -> 
 
 
 def _walked(connection: Connection, claims: list[_Claim]) -> _Walk:
-    """Stops at the first row that is not as it was written."""
+    """Walk the chain until the first row that was changed."""
     walk = _Walk()
     claimed: dict[int, list[_Claim]] = {}
     for claim in claims:
         claimed.setdefault(claim.seq, []).append(claim)
-    # Bytes: a text that is no UTF-8 any more still reaches its row's hash, and nothing is decoded for nothing.
+    # Bytes: text that is no longer UTF-8 still enters its row's hash, and nothing is decoded needlessly.
     connection.text_factory = bytes
     try:
         for page in pages(connection):
@@ -161,8 +161,8 @@ def _walked(connection: Connection, claims: list[_Claim]) -> _Walk:
 
 
 def _page_is_whole(walk: _Walk, page: list[tuple[object, ...]], claimed: dict[int, list[_Claim]]) -> bool:
-    # The loop that 100,000 rows a second go through: local names, one pass, no calls but the hash.
-    last, chain, signed = walk.seq, walk.hash, SIGNED.encode()
+    # 100,000 rows per second pass this loop: local names, one pass, no calls except the hash.
+    last, chain, signed = walk.seq, walk.hash, CHECKPOINT_ACTION.encode()
     for row in page:
         *fields, prev, own = row
         if row[0] != last + 1:

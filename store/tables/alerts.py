@@ -1,4 +1,4 @@
-"""Alerts that stand at a receiver, as they were told it: it keeps them in memory only, so they are told again."""
+"""Active alerts at a receiver. Alertmanager keeps alerts in memory only, so they are sent again until they end."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SCHEMA = (
 
 
 class Alerts:
-    """An alert is its labels: told again with others beside them, it is the same."""
+    """An alert is identified by its labels; other fields may change."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -47,11 +47,11 @@ class Alerts:
         return frozenset(row[0] for row in self._connection.execute("SELECT DISTINCT address FROM alert").fetchall())
 
     def forget(self, address: str) -> None:
-        """Nobody is told there any more: what ends from now on would not be heard."""
+        """Remove the alerts of a receiver that is no longer configured."""
         self._connection.execute("DELETE FROM alert WHERE address = ?", (address,))
 
     def expire(self, now: datetime) -> int:
-        """How many had come to their end by themselves."""
+        """Delete alerts whose end has passed. Return their number."""
         return self._connection.execute("DELETE FROM alert WHERE ends_at <= ?", (to_micros(now),)).rowcount
 
 

@@ -1,4 +1,4 @@
-"""Signed heads of the audit record, and where each was published. Append-only like the record itself."""
+"""Signed checkpoints of the audit log, and where each was published. Append-only like the log itself."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ SCHEMA = (
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """Row `seq` of the audit had hash `head`; `note` says so, signed; `digest` is the note's SHA-256."""
+    """Says that row `seq` of the audit log has hash `head`. `note` is the signed text, `digest` its SHA-256."""
 
     number: int
     seq: int
@@ -52,7 +52,7 @@ class Anchor:
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """`place` is `<kind>:<address>`: `file:/var/anchors`, `slack:C0123`, `log:`; `reference` finds it there."""
+    """`place` is `<kind>:<address>`: `file:/var/anchors`, `slack:C0123`, `log:`; `reference` locates it there."""
 
     anchor: int
     place: str
@@ -71,7 +71,7 @@ class Anchors:
         )
 
     def published(self, number: int, place: str, reference: str, now: datetime) -> None:
-        """Told once per place; a second telling changes nothing."""
+        """Record a publication, once per place."""
         self._connection.execute(
             "INSERT INTO publication (anchor, place, reference, at) VALUES (?,?,?,?) ON CONFLICT DO NOTHING",
             (number, place, reference, to_micros(now)),
@@ -84,7 +84,7 @@ class Anchors:
         return self._select("ORDER BY number")
 
     def unpublished(self, place: str) -> tuple[Anchor, ...]:
-        """In order: after a crash between making and telling, the telling is done again."""
+        """Return checkpoints not yet published at a place, in order; after a crash publishing is repeated."""
         return self._select(
             "WHERE NOT EXISTS (SELECT 1 FROM publication WHERE anchor = number AND place = ?) ORDER BY number", place
         )

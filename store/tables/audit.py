@@ -1,4 +1,4 @@
-"""The record: a gapless, append-only chain of hashed rows.
+"""The audit log: a gapless, append-only chain of hashed rows.
 
 hash = SHA-256(`seq;at;` ‖ every text as `<bytes>:<text>`, in order ‖ hash of the row before). The head is read from the
 database inside the transaction, never remembered: a rolled back row leaves no trace in the chain.
@@ -20,7 +20,7 @@ from store.sqlite import Connection
 from store.times import from_micros, to_micros
 
 GENESIS = bytes(32)
-"""What the first row is chained to."""
+"""The hash before the first row."""
 
 TRIGGERS = {
     "audit_no_update": """CREATE TRIGGER audit_no_update BEFORE UPDATE ON audit
@@ -66,7 +66,7 @@ _INSERT = f"INSERT INTO audit ({COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?)"  # noq
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """What is to be recorded. Everything is scrubbed of secrets on the way in."""
+    """An entry to record. Secrets are scrubbed when it is written."""
 
     at: datetime
     actor: str
@@ -86,7 +86,7 @@ class AuditRow:
 
 
 def row_hash(seq: int, at: int, texts: Sequence[bytes], prev: bytes) -> bytes:
-    """Texts as UTF-8, so that the record can be checked without decoding it."""
+    """Hash a row. Texts are UTF-8 bytes, so that the log can be verified without decoding."""
     actor, action, subject, cluster, operation, outcome, detail = texts
     return sha256(
         b"%d;%d;%d:%b%d:%b%d:%b%d:%b%d:%b%d:%b%d:%b%b"
@@ -117,7 +117,7 @@ class Audit:
         self._connection = connection
 
     def append(self, entry: AuditEntry) -> int:
-        """The row's number. Raises StoreCorrupt where the end of the record was tampered with."""
+        """Append an entry and return its number. Raises StoreCorrupt if the end of the log was changed."""
         seq, prev = self.head()
         at = to_micros(entry.at)
         detail = to_json(scrub_json(entry.detail))
@@ -128,12 +128,12 @@ class Audit:
         return seq + 1
 
     def head(self) -> tuple[int, bytes]:
-        """Number and hash of the last row; (0, GENESIS) before the first."""
+        """Return number and hash of the last row; (0, GENESIS) if there is none."""
         row = self._connection.execute("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1").fetchone()
         return (row[0], row[1]) if row else (0, GENESIS)
 
     def check_end(self) -> None:
-        """Cheap, for every start: the last row is the one that was written last."""
+        """Check that the last row is the one written last; cheap enough for every start."""
         noted = self._connection.execute("SELECT seq, hash FROM audit_head").fetchone()
         if noted != (end := self.head()):
             raise StoreCorrupt(
@@ -143,7 +143,7 @@ class Audit:
             )
 
     def history_of(self, operation: str) -> tuple[AuditRow, ...]:
-        """Everything recorded of one operation, in order."""
+        """Return all entries of one operation, in order."""
         rows = self._connection.execute(
             f"SELECT {COLUMNS} FROM audit WHERE operation = ? AND operation != '' ORDER BY seq",  # noqa: S608
             (operation,),
@@ -151,7 +151,7 @@ class Audit:
         return tuple(map(recorded, rows))
 
     def count(self, action: str, actor: str, since: datetime, person: str = "") -> int:
-        """How often somebody did this since then: under this id, or as this `person` under any id."""
+        """Count an action since a time, by actor id or by `person` under any id."""
         row = self._connection.execute(
             "SELECT count(*) FROM audit WHERE at >= ?1 AND action = ?2"
             " AND (actor = ?3 OR (?4 != '' AND json_extract(detail, '$.person') = ?4))",
@@ -168,7 +168,7 @@ class Audit:
         by: Collection[str] = (),
         subject: str = "",
     ) -> tuple[AuditRow, ...]:
-        """Newest first; `before` pages on from a row's number. `by`: all that one person is called, as it is and in small letters."""
+        """Return entries, newest first; `before` continues from a row number. `by` lists the names of one person, also in lowercase."""
         rows = self._connection.execute(
             f"SELECT {COLUMNS} FROM audit WHERE (?1 IS NULL OR seq < ?1) AND (?2 = '' OR cluster = ?2)"  # noqa: S608
             " AND (?4 = '[]' OR lower(actor) IN (SELECT value FROM json_each(?4))"
@@ -180,7 +180,7 @@ class Audit:
 
 
 def pages(connection: Connection, *, after: int = 0, size: int = 5000) -> Iterator[list[tuple[Any, ...]]]:
-    """The whole record in order, a page at a time: no statement stays open between pages."""
+    """Yield the whole log in order, page by page; no statement stays open between pages."""
     query = f"SELECT {COLUMNS} FROM audit WHERE seq > ? ORDER BY seq LIMIT {size}"  # noqa: S608 - constants
     while page := connection.execute(query, (after,)).fetchall():
         yield page

@@ -1,4 +1,4 @@
-"""Conditions with a beginning and an end: what stands, what was told of it, and when it was over."""
+"""Conditions of clusters with a start and an end, such as an unreachable server, and whether they were reported."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _COLUMNS = "cluster, kind, subject, since, until, looks, told"
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """`looks` in a row that found it; `told` whether its beginning was told, so that its end has to be."""
+    """`looks` counts consecutive checks that found it; `told` is set once the start was reported: the end must be too."""
 
     cluster: str
     kind: str
@@ -72,7 +72,7 @@ class ConditionTable:
         return self._select("cluster = ? AND until IS NULL ORDER BY since", cluster)
 
     def since(self, cluster: str, since: datetime) -> tuple[Condition, ...]:
-        """Those that stood at that time or later: what explains what happened meanwhile."""
+        """Return the conditions that held at this time or later."""
         return self._select("cluster = ? AND (until IS NULL OR until >= ?) ORDER BY since", cluster, to_micros(since))
 
     def _select(self, where: str, *values: object) -> tuple[Condition, ...]:

@@ -1,4 +1,4 @@
-"""How far each cluster's kinds were read: the resourceVersion to resume from, committed with what it brought."""
+"""The resourceVersion from which the watch of each kind resumes, committed with the changes that it brought."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Cursors:
         )
 
     def get(self, cluster: str, kind: str) -> str | None:
-        """None before the first list, and after a 410."""
+        """Return None before the first list and after a 410."""
         row = self._connection.execute(
             "SELECT resource_version FROM cursor WHERE cluster = ? AND kind = ?", (cluster, kind)
         ).fetchone()

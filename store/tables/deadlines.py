@@ -1,4 +1,4 @@
-"""Something to do at a time. One loop feeds what is due into the inbox."""
+"""Deadlines: actions that are due at a time, by kind."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Deadlines:
         self._connection = connection
 
     def add(self, deadline: Deadline) -> bool:
-        """Whether it is new: one that is done stays done."""
+        """Add a deadline. Return whether it is new; a finished one stays finished."""
         return (
             self._connection.execute(
                 "INSERT INTO deadline (id, at, kind, payload) VALUES (?,?,?,?) ON CONFLICT DO NOTHING",
@@ -53,7 +53,7 @@ class Deadlines:
         )
 
     def put(self, deadline: Deadline) -> None:
-        """Sets or moves it, and opens it again if it was done."""
+        """Set or move a deadline; a finished one is reopened."""
         self._connection.execute(
             "INSERT INTO deadline (id, at, kind, payload) VALUES (?,?,?,?) ON CONFLICT (id) DO UPDATE"
             " SET at = excluded.at, kind = excluded.kind, payload = excluded.payload, done = 0",
@@ -61,13 +61,13 @@ class Deadlines:
         )
 
     def due(self, now: datetime, kinds: Collection[str], limit: int = 100) -> tuple[Deadline, ...]:
-        """Of these kinds alone: each loop sees its own, whatever else waits before them. Not those that are set aside."""
+        """Return due deadlines of these kinds, except failed ones. Each loop reads only its own kinds."""
         marks = ",".join("?" * len(kinds))
         where = f"WHERE done = 0 AND at <= ? AND kind IN ({marks}) AND {_NOT_SET_ASIDE} ORDER BY at, id LIMIT ?"
         return self._select(where, to_micros(now), *kinds, to_micros(now), limit)
 
     def without_kind(self, now: datetime, known: Collection[str], limit: int = 100) -> tuple[Deadline, ...]:
-        """Due, of a kind that nobody here knows, and not told yet: a newer version may have left them."""
+        """Return due deadlines of unknown kinds that weren't reported yet; a newer version may have created them."""
         marks = ",".join("?" * len(known))
         return self._select(
             f"WHERE done = 0 AND at <= ? AND kind NOT IN ({marks}) AND json_extract(payload, '$.{TOLD}') IS NULL"
@@ -77,9 +77,9 @@ class Deadlines:
             limit,
         )
 
-    def mark_told(self, stray: Deadline, now: datetime) -> None:
-        """It stays for the version that knows it."""
-        self.put(replace(stray, payload={**stray.payload, TOLD: now.isoformat()}))
+    def mark_told(self, deadline: Deadline, now: datetime) -> None:
+        """Mark a deadline of an unknown kind as reported; it is kept for the version that knows it."""
+        self.put(replace(deadline, payload={**deadline.payload, TOLD: now.isoformat()}))
 
     def open(self, kind: str) -> tuple[Deadline, ...]:
         return self._select("WHERE done = 0 AND kind = ? ORDER BY at, id", kind)
@@ -89,14 +89,14 @@ class Deadlines:
         return maybe_moment(row[0])
 
     def done(self, deadline_id: str) -> bool:
-        """Whether this call did it."""
+        """Finish a deadline. Return whether this call did it."""
         return (
             self._connection.execute("UPDATE deadline SET done = 1 WHERE id = ? AND done = 0", (deadline_id,)).rowcount
             == 1
         )
 
     def done_unless_moved(self, deadline: Deadline) -> bool:
-        """Whether it was still open, and as it is given here."""
+        """Finish a deadline if it is unchanged. Return whether it was open and unchanged."""
         return (
             self._connection.execute(
                 "UPDATE deadline SET done = 1 WHERE id = ? AND at = ? AND kind = ? AND payload = ? AND done = 0",

@@ -1,4 +1,4 @@
-"""The log of attempts: what was tried, when, and what the receiver said."""
+"""The log of delivery attempts: time, result and the receiver's answer."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SCHEMA = (
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """`outcome` is the notice's state after it; `code` an HTTP status or Slack's error word."""
+    """`outcome` is the state of the notification after the attempt; `code` an HTTP status or Slack's error code."""
 
     notice: str
     attempt: int
@@ -71,7 +71,7 @@ class Deliveries:
         return self._select("WHERE notice = ? ORDER BY seq", notice)
 
     def to(self, kind: str, address: str, limit: int = 50) -> tuple[Delivery, ...]:
-        """To one receiver, newest first."""
+        """Return the attempts to one receiver, newest first."""
         return self._select("WHERE kind = ? AND address = ? ORDER BY seq DESC LIMIT ?", kind, scrub(address), limit)
 
     def _select(self, where: str, *values: object) -> tuple[Delivery, ...]:

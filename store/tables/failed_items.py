@@ -1,4 +1,4 @@
-"""What a fault of ours keeps from being done: set aside with the fault, so that the others go on, until it is retried."""
+"""Failed items: recorded with their error, so that other items continue, until they are retried."""
 
 from __future__ import annotations
 
@@ -28,27 +28,27 @@ SCHEMA = (
 )
 
 RETRY_DELAYS = (timedelta(seconds=10), timedelta(seconds=60))
-"""After the first failure and the second; from then on a person has to ask for it."""
+"""Delays after the first and the second failure; after that, only `items retry` retries."""
 MAX_ERROR_LENGTH = 500
 
 
 class ItemKind(StrEnum):
     COMMAND = "command"
-    """Key: the inbox row."""
+    """Key: the number of the inbox row."""
     EVENT = "event"
     OBJECT = "object"
-    """One object of a cluster that tracking cannot take in. Key: cluster/kind/uid."""
+    """An object that tracking can't process. Key: cluster/kind/uid."""
     SCHEDULE = "schedule"
     """Key: cluster/name."""
     REQUEST = "request"
-    """Of a pipeline, by webhook. Key: its operation."""
+    """A call of a pipeline. Key: its operation."""
     OPERATION = "operation"
     TIMER = "timer"
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """`text` says to people what it is."""
+    """`text` names the item for people."""
 
     kind: ItemKind
     key: str
@@ -57,7 +57,7 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class FailedItem:
-    """`retry_at` is None where only a command brings it back."""
+    """`retry_at` is None if only `items retry` retries it."""
 
     id: int
     kind: ItemKind
@@ -89,12 +89,12 @@ class FailedItems:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def add(self, subject: Subject, fault: Exception, now: datetime, *, automatic: bool = True) -> FailedItem:
-        """One more failure of it. `automatic`: tried again by itself the first times."""
+    def add(self, subject: Subject, exception: Exception, now: datetime, *, automatic: bool = True) -> FailedItem:
+        """Record a failure. `automatic`: the first failures are retried automatically."""
         before = self.find(subject.kind, subject.key)
         failures = before.failures + 1 if before is not None else 1
         retry_at = next_retry(failures, now) if automatic else None
-        error = scrub(str(fault))[:MAX_ERROR_LENGTH]
+        error = scrub(str(exception))[:MAX_ERROR_LENGTH]
         self._connection.execute(
             "INSERT INTO failed_item (kind, key, subject, error_type, error, failed_since, failures, retry_at)"
             " VALUES (?,?,?,?,?,?,?,?) ON CONFLICT (kind, key) DO UPDATE SET subject = excluded.subject,"
@@ -104,7 +104,7 @@ class FailedItems:
                 subject.kind.value,
                 subject.key,
                 scrub(subject.text),
-                type(fault).__name__,
+                type(exception).__name__,
                 error,
                 to_micros(now),
                 failures,
@@ -120,11 +120,11 @@ class FailedItems:
             self._connection.execute("DELETE FROM failed_item WHERE kind = ? AND key = ?", (kind.value, key))
 
     def forget_settled(self) -> int:
-        """Those that have been done meanwhile, or are not there any more."""
+        """Delete items that have been processed in the meantime or no longer exist. Return their number."""
         return self._connection.execute(_SETTLED).rowcount
 
     def retry(self, item_id: int, now: datetime) -> FailedItem | None:
-        """Due at once, as if it had never failed. None if it is not there (any more)."""
+        """Make an item due at once, with its failures forgotten. Return None if it doesn't exist."""
         self._connection.execute(
             "UPDATE failed_item SET retry_at = ?, failures = 0 WHERE id = ?", (to_micros(now), item_id)
         )
@@ -136,7 +136,7 @@ class FailedItems:
         return found[0] if found else None
 
     def by_key(self, kind: ItemKind) -> dict[str, FailedItem]:
-        """By key."""
+        """Return the failed items of one kind by key."""
         return {item.key: item for item in self._select("WHERE kind = ?", kind.value)}
 
     def due(self, kind: ItemKind, now: datetime, limit: int = 100) -> tuple[FailedItem, ...]:
@@ -145,7 +145,7 @@ class FailedItems:
         )
 
     def all(self, limit: int = 100) -> tuple[FailedItem, ...]:
-        """Newest first."""
+        """Return failed items, newest first."""
         return self._select("ORDER BY failed_since DESC, id DESC LIMIT ?", limit)
 
     def counts(self) -> dict[ItemKind, int]:

@@ -18,13 +18,13 @@ from store.scrub import scrub, scrub_json
 from store.sqlite import Connection
 from store.times import from_micros, to_micros
 
-EXECUTED = frozenset({"line", "value", "extra"})
+EXECUTED_FIELDS = frozenset({"line", "value", "extra"})
 """Parts of a payload that become a manifest: a scrubbed one would write `[scrubbed]` into a cluster.
 
 Commands with the values of secrets in them are refused before they get here (commands/secret_lines.py), and the payload
 is emptied as soon as it is done.
 """
-RESPONSE_URL_LIVES = timedelta(minutes=30)
+RESPONSE_URL_LIFETIME = timedelta(minutes=30)
 
 SCHEMA = (
     """CREATE TABLE inbox (
@@ -46,7 +46,7 @@ SCHEMA = (
     "CREATE INDEX inbox_response_urls ON inbox (received_at) WHERE response_url != ''",
 )
 
-FAIRNESS = (
+FAIRNESS_MIGRATION = (
     "ALTER TABLE inbox ADD COLUMN person TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE inbox ADD COLUMN writes INTEGER NOT NULL DEFAULT 0",
     "ALTER TABLE inbox ADD COLUMN turn INTEGER NOT NULL DEFAULT 0",
@@ -71,14 +71,14 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Duplicate:
-    """The key was there before: a replay, or Slack asking twice."""
+    """The key exists already: a replay, or a second request from Slack."""
 
     seq: int
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """`attempts` counts this claim too: 2 or more after a crash in the middle of it."""
+    """`attempts` includes this claim: 2 or more after a crash during an earlier one."""
 
     seq: int
     key: str
@@ -141,7 +141,7 @@ class Inbox:
                 storable(key),
                 source,
                 lane,
-                to_json(_kept(payload)),
+                to_json(_scrubbed(payload)),
                 response_url or _response_url(payload),
                 to_micros(now),
                 person,
@@ -158,7 +158,7 @@ class Inbox:
         return max(served, after_mine)
 
     def _ready(self, lane: str, person: str, *, writes: bool) -> bool:
-        """The first of its lane. A read waits for what the same person asked before it, not for the writes of others."""
+        """Return whether it is the first of its lane. A read waits for earlier requests of the same person only."""
         if not lane:
             return True
         mine = ("", ()) if writes or not person else (" AND person = ?", (person,))
@@ -206,7 +206,7 @@ class Inbox:
             )
 
     def release(self, seq: int, *, counted: bool = True) -> None:
-        """Back to waiting, at its old place in its lane. Not `counted`: it was taken back before it could end."""
+        """Return a row to its place in its lane. Not `counted`: the attempt was stopped before it could end."""
         self._move(
             "UPDATE inbox SET state = 'waiting', attempts = attempts - ?"
             " WHERE seq = ? AND state = 'claimed' RETURNING lane",
@@ -214,13 +214,13 @@ class Inbox:
         )
 
     def count_attempt(self, seq: int) -> None:
-        """Of a claimed row, before it is tried again in the same claim."""
+        """Count another attempt within the same claim."""
         self._move(
             "UPDATE inbox SET attempts = attempts + 1 WHERE seq = ? AND state = 'claimed' RETURNING lane", (seq,)
         )
 
     def reopen(self, seq: int) -> bool:
-        """A finished row waits again, before the later ones of its lane, its attempts forgotten. False if it is gone."""
+        """Reopen a finished row at its place in its lane, with its attempts forgotten. Return False if it is gone."""
         row = self._connection.execute(
             "UPDATE inbox SET state = 'waiting', attempts = 0, result = '', done_at = NULL, ready = 1"
             " WHERE seq = ? AND state = 'done' AND payload != '{}' RETURNING lane",
@@ -236,32 +236,32 @@ class Inbox:
         return row is not None
 
     def recover(self) -> int:
-        """At start: what a dead process had claimed waits again. How many there were."""
+        """At the start: release the rows that a dead process had claimed. Return their number."""
         return self._connection.execute(
             "UPDATE inbox SET state = 'waiting' WHERE state = 'claimed' AND epoch < ?", (self._epoch,)
         ).rowcount
 
     def forget_response_urls(self, now: datetime) -> int:
-        """They work for 30 minutes; after that they are only a secret to lose."""
+        """Delete response URLs after 30 minutes: they no longer work, but are still secret."""
         return self._connection.execute(
             "UPDATE inbox SET response_url = '' WHERE response_url != '' AND received_at <= ?",
-            (to_micros(now - RESPONSE_URL_LIVES),),
+            (to_micros(now - RESPONSE_URL_LIFETIME),),
         ).rowcount
 
     def count(self) -> int:
-        """Unfinished rows."""
+        """Return the number of unfinished rows."""
         row = self._connection.execute("SELECT count(*) FROM inbox WHERE state != 'done'").fetchone()
         return int(row[0])
 
     def count_of(self, person: str) -> int:
-        """Unfinished rows of one person."""
+        """Return the number of unfinished rows of one person."""
         row = self._connection.execute(
             "SELECT count(*) FROM inbox WHERE person = ? AND state != 'done'", (storable(person),)
         ).fetchone()
         return int(row[0])
 
     def result(self, key: str) -> str | None:
-        """How the command with this key ended; None while it has not, or was never seen."""
+        """Return the result of the command with this key; None if it isn't finished or unknown."""
         row = self._connection.execute(
             "SELECT result FROM inbox WHERE key = ? AND state = 'done'", (storable(key),)
         ).fetchone()
@@ -274,12 +274,14 @@ class Inbox:
         return (row[0],)
 
 
-def _kept(payload: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value if name in EXECUTED else scrub_json({name: value})[name] for name, value in payload.items()}
+def _scrubbed(payload: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: value if name in EXECUTED_FIELDS else scrub_json({name: value})[name] for name, value in payload.items()
+    }
 
 
 def _response_url(payload: Mapping[str, Any]) -> str:
-    """A slash command and a button have one; a form lists one for each channel it was asked to answer in."""
+    """Return the response URL: slash commands and buttons have one, forms list one per channel."""
     if isinstance(url := payload.get("response_url"), str):
         return url
     listed = payload.get("response_urls")

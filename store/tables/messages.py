@@ -1,4 +1,4 @@
-"""What was posted where, and which revision of its subject it shows."""
+"""Posted messages: where they are, and which revision of their subject they show."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ SCHEMA = (
     ) STRICT, WITHOUT ROWID""",
     "CREATE INDEX message_of_subject ON message (subject, posted_at)",
     "CREATE INDEX message_by_age ON message (posted_at)",
-    # Stale cards are asked for after every commit: they must not cost a walk through all that was ever posted.
+    # Stale status messages are read after every commit: the query must not scan all messages.
     "CREATE INDEX message_stale ON message (subject) WHERE role = 'card' AND gone = 0 AND revision < wanted",
     """CREATE TRIGGER operation_makes_cards_stale AFTER UPDATE OF revision ON operation
     BEGIN UPDATE message SET wanted = NEW.revision WHERE subject = NEW.id AND role = 'card'; END""",
 )
 
-REQUESTS = ("CREATE INDEX message_requests ON message (subject) WHERE role = 'approval' AND gone = 0",)
+REQUEST_INDEX = ("CREATE INDEX message_requests ON message (subject) WHERE role = 'approval' AND gone = 0",)
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """`subject` is an operation's id, or `<cluster>/<kind>/<name>` where no operation of ours made the object."""
+    """`subject` is an operation's id, or `<cluster>/<kind>/<name>` for objects that the bot didn't create."""
 
     channel: str
     ts: str
@@ -56,7 +56,7 @@ class Messages:
         self._connection = connection
 
     def posted(self, message: Message) -> None:
-        """Keeps the higher revision where it was known already."""
+        """Record a posted message; of two revisions the higher one is kept."""
         self._connection.execute(
             "INSERT INTO message (channel, ts, subject, role, revision, posted_at, wanted) VALUES (?1,?2,?3,?4,?5,?6,"
             " ifnull((SELECT revision FROM operation WHERE id = ?3), ?5)) ON CONFLICT (channel, ts) DO UPDATE SET revision = max(revision, excluded.revision), gone = 0",
@@ -71,27 +71,27 @@ class Messages:
         )
 
     def shows(self, channel: str, ts: str, revision: int) -> None:
-        """An edit went through. An older revision never overwrites a newer one."""
+        """Record an edit. An older revision never overwrites a newer one."""
         self._connection.execute(
             "UPDATE message SET revision = ? WHERE channel = ? AND ts = ? AND revision < ?",
             (revision, channel, ts, revision),
         )
 
     def gone(self, channel: str, ts: str) -> None:
-        """Deleted by hand or out of reach: no longer edited."""
+        """Mark a message that was deleted or can't be reached; it is no longer edited."""
         self._connection.execute("UPDATE message SET gone = 1 WHERE channel = ? AND ts = ?", (channel, ts))
 
     def at(self, channel: str, ts: str) -> Message | None:
         return next(iter(self._select("WHERE channel = ? AND ts = ?", channel, ts)), None)
 
     def of(self, subject: str, role: str = "") -> tuple[Message, ...]:
-        """Still there, oldest first."""
+        """Return the existing messages of a subject, oldest first."""
         return self._select(
             "WHERE subject = ?1 AND gone = 0 AND (?2 = '' OR role = ?2) ORDER BY posted_at, ts", subject, role
         )
 
     def stale_cards(self, limit: int = 50) -> tuple[Message, ...]:
-        """Cards that show an older revision than their operation has: those of runs that ended, then the oldest change."""
+        """Return status messages with an outdated revision: first those of finished runs, then by age of the change."""
         rows = self._connection.execute(
             "SELECT m.channel, m.ts, m.subject, m.role, m.revision, m.posted_at"  # noqa: S608 - constants
             " FROM message AS m JOIN operation AS o ON o.id = m.subject"
@@ -102,7 +102,7 @@ class Messages:
         return tuple(map(_message, rows))
 
     def stale_requests(self, limit: int = 50) -> tuple[Message, ...]:
-        """Requests for approval that show older votes than there are, or not yet how the run ended."""
+        """Return approval requests that don't show the latest votes or the result of the run yet."""
         rows = self._connection.execute(
             "SELECT m.channel, m.ts, m.subject, m.role, m.revision, m.posted_at"  # noqa: S608 - a constant
             " FROM message AS m JOIN operation AS o ON o.id = m.subject JOIN approval AS a ON a.operation = o.id"

@@ -1,4 +1,4 @@
-"""Events on their way to a receiver: at most one attempt in flight per lane, and nothing leaves before it is written.
+"""Notifications on their way to receivers: at most one attempt per lane at a time, each recorded before it is sent.
 
 pending → sending → sent | dead | unknown | pending;  pending → suppressed;  unknown → sent | pending;  dead → pending.
 `unknown` means that the receiver may show it: only reading it back decides.
@@ -53,7 +53,7 @@ SCHEMA = (
     "CREATE INDEX notice_by_event ON notice (event)",
     "CREATE INDEX notice_by_age ON notice (created_at)",
 )
-SWEEP_TRIES = ("ALTER TABLE notice ADD COLUMN sweep_tries INTEGER NOT NULL DEFAULT 0",)
+SWEEP_TRIES_MIGRATION = ("ALTER TABLE notice ADD COLUMN sweep_tries INTEGER NOT NULL DEFAULT 0",)
 
 
 class NoticeState(StrEnum):
@@ -102,7 +102,7 @@ _COLUMNS = (
 )
 _SELECT = f"SELECT {_COLUMNS} FROM notice"  # noqa: S608 - constants
 
-# An empty lane keeps no order.
+# Notices without a lane have no order.
 _CLAIM = f"""
 UPDATE notice SET state = 'sending', attempts = attempts + 1, epoch = :epoch,
     first_at = ifnull(first_at, :now), last_at = :now
@@ -115,7 +115,7 @@ WHERE seq IN (
     ORDER BY priority, seq LIMIT :limit)
 RETURNING seq, {_COLUMNS}"""  # noqa: S608 - constants
 
-# A reply goes to where its operation's card stands.
+# A reply goes to the channel of its operation's status message.
 _PLACE = """CASE WHEN address LIKE 'op:%' THEN ifnull((SELECT channel FROM message
     WHERE subject = substr(mine.address, 4) AND role = 'card' AND gone = 0 ORDER BY posted_at, ts LIMIT 1), address)
     ELSE address END"""
@@ -138,7 +138,7 @@ WHERE id = :id AND attempts = :attempts AND {_FREE} RETURNING {_COLUMNS}"""  # n
 
 
 class Notices:
-    """Marks are compare-and-set on state, attempt and epoch: they take the notice as it was claimed or listed."""
+    """Changes are compare-and-set on state, attempt and epoch: pass the notice as it was claimed or listed."""
 
     def __init__(self, connection: Connection, epoch: int) -> None:
         self._connection = connection
@@ -158,7 +158,7 @@ class Notices:
         not_before: datetime | None = None,
         state: NoticeState = NoticeState.PENDING,
     ) -> bool:
-        """Whether it is new. Lower `priority` goes first. `unknown` asks the receiver's history before anything is sent."""
+        """Add a notice; return whether it is new. Lower `priority` goes first. `unknown`: read the receiver's history before sending."""
         values = (
             id,
             event,
@@ -183,7 +183,7 @@ class Notices:
         )
 
     def claim(self, now: datetime, limit: int = 10, *, kind: str = "", address: str = "") -> tuple[Notice, ...]:
-        """The write-ahead intent: due rows become `sending`, by priority, none behind an unfinished one of its lane."""
+        """Claim due notices for sending, by priority; none behind an unfinished one of its lane. This is the write-ahead record."""
         values = {"now": to_micros(now), "epoch": self._epoch, "limit": limit, "kind": kind, "address": address}
         rows = self._connection.execute(_CLAIM, values).fetchall()
         return tuple(_notice(row[1:]) for row in sorted(rows, key=lambda row: (row[7], row[0])))
@@ -198,7 +198,7 @@ class Notices:
         closed: Iterable[str] = (),
         taken: Iterable[str] = (),
     ) -> tuple[tuple[Notice, str], ...]:
-        """Due, at the head of its lane, with the channel it goes to; nothing is claimed.
+        """Return due notices at the head of their lanes, with their channel, without claiming them.
 
         `priorities` are the first and the last of a band. Left out: `closed` channels, and notices `taken` in hand.
         """
@@ -216,15 +216,15 @@ class Notices:
         return tuple((_notice(row[:-1]), str(row[-1])) for row in rows)
 
     def begin(self, notice: Notice, now: datetime) -> Notice:
-        """The write-ahead intent for one notice that is ready. Raises Lost where it is not ready any more."""
+        """Claim one ready notice for sending. Raises ConcurrentChange if it is no longer ready."""
         values = {"id": notice.id, "attempts": notice.attempts, "kind": notice.kind}
         row = self._connection.execute(_BEGIN, values | {"epoch": self._epoch, "now": to_micros(now)}).fetchone()
         if row is None:
-            raise ConcurrentChange(f"Notice {notice.id} is not ready any more.")
+            raise ConcurrentChange(f"Notification {notice.id} is no longer ready.")
         return _notice(row)
 
     def sent(self, notice: Notice, receipt: str, *, sweep_at: datetime | None = None) -> None:
-        """Proof in hand: the receiver said so, or its history shows it. `sweep_at`: look again for a second copy."""
+        """Confirmed by the receiver or its history. `sweep_at`: when to look for a duplicate."""
         self._mark(
             notice,
             ("sending", "unknown"),
@@ -234,13 +234,13 @@ class Notices:
         )
 
     def again(self, notice: Notice, at: datetime, error: str) -> None:
-        """The receiver certainly did not take it, or it was not given to it: pending until `at`."""
+        """Certainly not delivered: pending until `at`."""
         self._mark(
             notice, ("pending", "sending"), "state = 'pending', next_at = ?, error = ?", to_micros(at), scrub(error)
         )
 
     def unknown(self, notice: Notice, error: str) -> None:
-        """Nobody can say whether it arrived."""
+        """It isn't known whether the notice arrived."""
         self._mark(
             notice,
             ("sending",),
@@ -249,24 +249,24 @@ class Notices:
         )
 
     def dead(self, notice: Notice, error: str) -> None:
-        """The receiver will never take it as it is."""
+        """The receiver will never accept it."""
         self._mark(notice, ("pending", "sending", "unknown"), "state = 'dead', error = ?", scrub(error))
 
     def suppress(self, notice: Notice, reason: str) -> None:
-        """Deliberately not said: a digest says it, or it is old news."""
+        """Don't send it: a digest covers it, or it is outdated."""
         self._mark(notice, ("pending", "unknown"), "state = 'suppressed', error = ?", scrub(reason))
 
     def absent(self, notice: Notice, now: datetime) -> int:
-        """A complete read of the receiver's history did not show it. How many such reads there are now."""
+        """Record that a complete read of the history didn't show it. Return the number of such reads."""
         self._mark(notice, ("unknown",), "reads = reads + 1, read_at = ?", to_micros(now))
         return notice.reads + 1
 
     def resend(self, notice: Notice, now: datetime) -> None:
-        """Unknown → pending: enough reads found nothing, or saying it twice is better than not at all."""
+        """Unknown → pending: enough reads found nothing, or a duplicate is better than a loss."""
         self._mark(notice, ("unknown",), "state = 'pending', next_at = ?", to_micros(now))
 
     def retry(self, id: str, now: datetime) -> None:  # noqa: A002
-        """Dead → pending, by an operator's hand."""
+        """Dead → pending, on an operator's request."""
         changed = self._connection.execute(
             "UPDATE notice SET state = 'pending', next_at = ? WHERE id = ? AND state = 'dead'", (to_micros(now), id)
         ).rowcount
@@ -274,7 +274,7 @@ class Notices:
             raise ConcurrentChange(f"Notification {id} isn't among the failed ones.")
 
     def recover(self) -> int:
-        """At start: whatever an older epoch was sending may have arrived. How many there were."""
+        """At the start: what an older epoch was sending is unknown. Return the number."""
         return self._connection.execute(
             "UPDATE notice SET state = 'unknown', ambiguous = 1, reads = 0, read_at = NULL"
             " WHERE state = 'sending' AND epoch < ?",
@@ -284,7 +284,7 @@ class Notices:
     def to_reconcile(
         self, now: datetime, quarantine: timedelta, read_gap: timedelta, limit: int = 50, *, kind: str = ""
     ) -> tuple[Notice, ...]:
-        """Unknown for at least `quarantine`, and not read within `read_gap`."""
+        """Return notices that are unknown for at least `quarantine` and weren't read within `read_gap`."""
         return self._select(
             "WHERE state = 'unknown' AND last_at <= ?1 AND (read_at IS NULL OR read_at <= ?2)"
             " AND (?4 = '' OR kind = ?4) ORDER BY seq LIMIT ?3",
@@ -298,7 +298,7 @@ class Notices:
         return self._select("WHERE sweep_at <= ? ORDER BY sweep_at LIMIT ?", to_micros(now), limit)
 
     def swept(self, notice: Notice, receipt: str, *, next_at: datetime | None = None) -> None:
-        """`receipt` is the copy that stays; `next_at` when to look once more."""
+        """Record a sweep. `receipt` is the copy that stays; `next_at` is the next sweep."""
         self._mark(
             notice,
             ("sent",),
@@ -308,7 +308,7 @@ class Notices:
         )
 
     def sweep_failed(self, notice: Notice, next_at: datetime) -> None:
-        """It is still to be swept: once more at `next_at`."""
+        """Repeat the sweep at `next_at`."""
         self._mark(notice, ("sent",), "sweep_tries = sweep_tries + 1, sweep_at = ?", to_micros(next_at))
 
     def get(self, id: str) -> Notice | None:  # noqa: A002
@@ -321,11 +321,11 @@ class Notices:
         return self._select("WHERE state = 'dead' ORDER BY seq DESC LIMIT ?", limit)
 
     def waiting(self, kind: str, address: str) -> tuple[Notice, ...]:
-        """Pending for one receiver, in order: too many of them are better told as one digest."""
+        """Return the pending notices of one receiver, in order."""
         return self._select("WHERE state = 'pending' AND kind = ? AND address = ? ORDER BY seq", kind, address)
 
     def next_due(self, *, kind: str = "", after: datetime | None = None) -> datetime | None:
-        """When the earliest row that may leave (and is not due until `after`) wants to."""
+        """Return when the next notice is due that may be sent, at or after `after`."""
         row = self._connection.execute(
             f"SELECT min(next_at) FROM notice AS mine WHERE {_FREE} AND next_at > :after",  # noqa: S608 - a constant
             {"kind": kind, "after": to_micros(after) if after else -1},
@@ -333,7 +333,7 @@ class Notices:
         return maybe_moment(row[0])
 
     def due(self, now: datetime, kind: str) -> tuple[str, ...]:
-        """Addresses to which something may leave now, so that each receiver has a sender of its own."""
+        """Return the addresses with notices that may be sent now."""
         rows = self._connection.execute(
             f"SELECT DISTINCT address FROM notice AS mine WHERE {_FREE} AND next_at <= :now",  # noqa: S608 - a constant
             {"kind": kind, "now": to_micros(now)},
@@ -341,9 +341,9 @@ class Notices:
         return tuple(sorted(row[0] for row in rows))
 
     def counts(self) -> Mapping[NoticeState, int]:
-        """Of those not settled, for the metrics."""
+        """Return the number of unfinished notices by state, for the metrics."""
         unsettled = (NoticeState.PENDING, NoticeState.SENDING, NoticeState.UNKNOWN, NoticeState.DEAD)
-        # The state is spelled out: only then is the partial index of that state used.
+        # The state is a literal: only then does SQLite use its partial index.
         return {
             state: self._connection.execute(f"SELECT count(*) FROM notice WHERE state = '{state}'").fetchone()[0]  # noqa: S608
             for state in unsettled

@@ -1,4 +1,4 @@
-"""What each object was last seen to be: the `prev` that a new observation is compared with."""
+"""The last observation of each object, with which the next one is compared."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from store.encode import from_json, storable, to_json
 from store.sqlite import Connection
 from store.times import from_micros, to_micros
 
-# Clustered by its key: a kind of a cluster is read as one stretch of the file.
+# Clustered by key: one kind of a cluster is a contiguous part of the file.
 SCHEMA = (
     """CREATE TABLE observed (
         cluster TEXT NOT NULL,
@@ -41,8 +41,8 @@ class Observations:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def put(self, cluster: str, kind: str, seen: Iterable[Observed]) -> None:
-        """Many at once: the first list of a cluster brings 10,000."""
+    def put(self, cluster: str, kind: str, observations: Iterable[Observed]) -> None:
+        """Record many at once: the first list of a cluster can have 10,000 objects."""
         self._connection.executemany(
             "INSERT INTO observed (cluster, kind, uid, name, phase, facts, seen_at) VALUES (?,?,?,?,?,?,?)"
             " ON CONFLICT (cluster, kind, uid) DO UPDATE"
@@ -57,12 +57,12 @@ class Observations:
                     to_json(one.facts) if one.facts else "{}",
                     to_micros(one.seen_at),
                 )
-                for one in seen
+                for one in observations
             ],
         )
 
     def load(self, cluster: str, kind: str) -> dict[str, Observed]:
-        """By uid."""
+        """Return the observations by uid."""
         rows = self._connection.execute(
             "SELECT uid, name, phase, seen_at, facts FROM observed WHERE cluster = ? AND kind = ?", (cluster, kind)
         ).fetchall()
@@ -87,7 +87,7 @@ class Observations:
         return int(row[0])
 
     def forget(self, cluster: str) -> None:
-        """A cluster that left the config."""
+        """Remove a cluster that is no longer configured."""
         self._connection.execute("DELETE FROM observed WHERE cluster = ?", (cluster,))
 
 

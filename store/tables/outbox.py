@@ -1,4 +1,4 @@
-"""What happened and is still to be told. Written with the change it tells of, expanded into notices by the notifier."""
+"""Events, written in the same transaction as the change they report; the router turns them into notifications."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Outbox:
         self._connection = connection
 
     def add(self, event: Event) -> bool:
-        """Whether it is new: the same change seen twice is one event."""
+        """Add an event. Return whether it is new: the same change observed twice is one event."""
         values = (
             event.id,
             event.kind,
@@ -63,17 +63,17 @@ class Outbox:
         return self._connection.execute(_INSERT, values).rowcount == 1
 
     def unrouted(self, limit: int = 100) -> tuple[Event, ...]:
-        """Not yet expanded into notices, in the order in which they were added."""
+        """Return events that aren't routed yet, in order."""
         rows = self._connection.execute(f"{_SELECT} WHERE routed = 0 ORDER BY seq LIMIT ?", (limit,)).fetchall()
         return tuple(map(_event, rows))
 
     def unrouted_kinds(self, limit: int = 100) -> dict[str, str]:
-        """The same as id and kind: one that cannot be read keeps none of the others from being seen."""
+        """Return their ids and kinds: an event that can't be decoded doesn't hide the others."""
         rows = self._connection.execute("SELECT id, kind FROM outbox WHERE routed = 0 ORDER BY seq LIMIT ?", (limit,))
         return dict(rows.fetchall())
 
     def routed(self, event_id: str) -> bool:
-        """In the transaction that inserts its notices. False if it was routed before."""
+        """Mark an event as routed, in the transaction that adds its notices. Return False if it was routed before."""
         return (
             self._connection.execute("UPDATE outbox SET routed = 1 WHERE id = ? AND routed = 0", (event_id,)).rowcount
             == 1
@@ -84,7 +84,7 @@ class Outbox:
         return _event(row) if row else None
 
     def of_object(self, cluster: str, object_kind: str, object_name: str, limit: int = 50) -> tuple[Event, ...]:
-        """What happened to one object, newest first."""
+        """Return the events of one object, newest first."""
         rows = self._connection.execute(
             f"{_SELECT} WHERE cluster = ? AND object_kind = ? AND object_name = ? ORDER BY at DESC, seq DESC LIMIT ?",
             (cluster, object_kind, object_name, limit),
@@ -92,7 +92,7 @@ class Outbox:
         return tuple(map(_event, rows))
 
     def of_operation(self, operation: str) -> tuple[Event, ...]:
-        """What happened in one operation, oldest first: the thread of its card."""
+        """Return the events of one operation, oldest first: the thread of its status message."""
         rows = self._connection.execute(
             f"{_SELECT} WHERE operation = ? AND operation != '' ORDER BY at, seq", (operation,)
         ).fetchall()

@@ -1,4 +1,4 @@
-"""What pipelines asked by webhook, by the operation it became: its body's digest, its answer, whether it was called back."""
+"""Calls of pipelines, by operation: digest of the body, answer, and whether the call is complete."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ SCHEMA = (
 
 @dataclass(frozen=True, slots=True)
 class PipelineCall:
-    """`asked` and `answer` are JSON. `answered_at`: it was taken up and decided; `settled_at`: nothing more will come."""
+    """`request` and `answer` are JSON. `answered_at`: the command was processed; `completed_at`: the result is final."""
 
     operation: str
     key: str
     sender: str
     digest: str
     received_at: datetime
-    asked: Mapping[str, Any] = field(default_factory=dict)
+    request: Mapping[str, Any] = field(default_factory=dict)
     callback: str = ""
     answer: Mapping[str, Any] = field(default_factory=dict)
     answered_at: datetime | None = None
-    settled_at: datetime | None = None
+    completed_at: datetime | None = None
 
 
 _COLUMNS = "operation, key, sender, digest, received_at, asked, callback, answer, answered_at, settled_at"
@@ -55,35 +55,35 @@ class PipelineCalls:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def add(self, hook: PipelineCall) -> None:
+    def add(self, call: PipelineCall) -> None:
         self._connection.execute(
             f"INSERT INTO hook ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?)",  # noqa: S608 - a constant
             (
-                hook.operation,
-                storable(hook.key),
-                hook.sender,
-                hook.digest,
-                to_micros(hook.received_at),
-                to_json({**hook.asked, **_told(hook.asked)}),
-                hook.callback,
-                to_json(scrub_json(hook.answer)),
-                to_micros(hook.answered_at) if hook.answered_at else None,
-                to_micros(hook.settled_at) if hook.settled_at else None,
+                call.operation,
+                storable(call.key),
+                call.sender,
+                call.digest,
+                to_micros(call.received_at),
+                to_json({**call.request, **_scrubbed(call.request)}),
+                call.callback,
+                to_json(scrub_json(call.answer)),
+                to_micros(call.answered_at) if call.answered_at else None,
+                to_micros(call.completed_at) if call.completed_at else None,
             ),
         )
 
     def get(self, operation: str) -> PipelineCall | None:
         return next(iter(self._select("WHERE operation = ?", operation)), None)
 
-    def answered(self, operation: str, answer: Mapping[str, Any], now: datetime) -> None:
-        """Again with another answer is allowed: a command taken up after a crash is answered anew."""
+    def record_answer(self, operation: str, answer: Mapping[str, Any], now: datetime) -> None:
+        """Record an answer. A second one replaces it: after a crash the command may run again."""
         self._connection.execute(
             "UPDATE hook SET answer = ?, answered_at = ? WHERE operation = ? AND settled_at IS NULL",
             (to_json(scrub_json(answer)), to_micros(now), operation),
         )
 
-    def settled(self, operation: str, answer: Mapping[str, Any], now: datetime) -> None:
-        """Lost if it was settled before: its callback is made once."""
+    def complete(self, operation: str, answer: Mapping[str, Any], now: datetime) -> None:
+        """Record the final answer. Raises ConcurrentChange if the call is already complete: its callback is sent once."""
         changed = self._connection.execute(
             "UPDATE hook SET answer = ?, settled_at = ? WHERE operation = ? AND settled_at IS NULL",
             (to_json(scrub_json(answer)), to_micros(now), operation),
@@ -91,20 +91,20 @@ class PipelineCalls:
         if changed == 0:
             raise ConcurrentChange(f"Operation {operation} is already finished.")
 
-    def unsettled(self, limit: int = 500) -> tuple[PipelineCall, ...]:
-        """Accepted or still running, oldest first."""
+    def incomplete(self, limit: int = 500) -> tuple[PipelineCall, ...]:
+        """Return the calls without a final result, oldest first."""
         return self._select("WHERE settled_at IS NULL ORDER BY received_at LIMIT ?", limit)
 
     def _select(self, where: str, *values: object) -> tuple[PipelineCall, ...]:
-        return tuple(map(_hook, self._connection.execute(f"{_SELECT} {where}", values).fetchall()))
+        return tuple(map(_call, self._connection.execute(f"{_SELECT} {where}", values).fetchall()))
 
 
-def _told(asked: Mapping[str, Any]) -> dict[str, Any]:
-    """What is only shown. The gate and its namespaces are read again when the verdict is due: they stay as asked."""
-    return {name: scrub(str(asked[name])) for name in ("line",) if name in asked}
+def _scrubbed(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Scrub what is only shown. The gate and its namespaces are needed for the verdict: they stay unchanged."""
+    return {name: scrub(str(request[name])) for name in ("line",) if name in request}
 
 
-def _hook(row: tuple[Any, ...]) -> PipelineCall:
+def _call(row: tuple[Any, ...]) -> PipelineCall:
     operation, key, sender, digest, received_at, asked, callback, answer, answered_at, settled_at = row
     return PipelineCall(
         operation,

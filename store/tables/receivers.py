@@ -1,4 +1,4 @@
-"""Receivers that said 410 Gone: nothing is sent to them until somebody enables them again."""
+"""Receivers that returned 410 Gone. Nothing is sent to them until an operator enables them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Receivers:
         self._connection = connection
 
     def disable(self, kind: str, address: str, reason: str, now: datetime) -> bool:
-        """Whether it was enabled until now."""
+        """Disable a receiver. Return whether it was enabled."""
         return (
             self._connection.execute(
                 "INSERT INTO receiver_disabled (kind, address, at, reason) VALUES (?,?,?,?) ON CONFLICT DO NOTHING",
@@ -43,7 +43,7 @@ class Receivers:
         )
 
     def enable(self, kind: str, address: str) -> bool:
-        """Whether it was disabled until now."""
+        """Enable a receiver. Return whether it was disabled."""
         return (
             self._connection.execute(
                 "DELETE FROM receiver_disabled WHERE kind = ? AND address = ?", (kind, address)

@@ -1,4 +1,4 @@
-"""Who asked to be told: people and channels, of an object, a namespace or a whole cluster."""
+"""Subscriptions of people and channels to an object, a namespace or a cluster."""
 
 from __future__ import annotations
 
@@ -45,24 +45,24 @@ class Subscriptions:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def add(self, wanted: Subscription) -> bool:
-        """Whether it is new; an existing one takes the new outcome."""
+    def add(self, subscription: Subscription) -> bool:
+        """Add a subscription. Return whether it is new; an existing one gets the new outcome."""
         known = self._connection.execute(
             "SELECT 1 FROM subscription WHERE receiver = ? AND cluster = ? AND kind = ? AND name = ?",
-            (wanted.receiver, wanted.cluster, wanted.kind, storable(wanted.name)),
+            (subscription.receiver, subscription.cluster, subscription.kind, storable(subscription.name)),
         ).fetchone()
         self._connection.execute(
             "INSERT INTO subscription (receiver, cluster, kind, name, created_by, created_at, outcome)"
             " VALUES (?,?,?,?,?,?,?)"
             " ON CONFLICT (receiver, cluster, kind, name) DO UPDATE SET outcome = excluded.outcome",
             (
-                wanted.receiver,
-                wanted.cluster,
-                wanted.kind,
-                storable(wanted.name),
-                wanted.created_by,
-                to_micros(wanted.created_at),
-                wanted.outcome,
+                subscription.receiver,
+                subscription.cluster,
+                subscription.kind,
+                storable(subscription.name),
+                subscription.created_by,
+                to_micros(subscription.created_at),
+                subscription.outcome,
             ),
         )
         return known is None
@@ -77,7 +77,7 @@ class Subscriptions:
         )
 
     def to(self, cluster: str, kind: str, name: str) -> tuple[Subscription, ...]:
-        """Whoever wants to hear of this object, one for each receiver and breadth."""
+        """Return the subscriptions to an object, one per receiver and scope."""
         return self._select(
             "WHERE cluster = ? AND kind IN ('', ?) AND name IN ('', ?) ORDER BY receiver, kind, name",
             cluster,
@@ -86,7 +86,7 @@ class Subscriptions:
         )
 
     def to_any(self, cluster: str, kind: str) -> tuple[Subscription, ...]:
-        """Whoever wants to hear of any object of this kind: for what reaches all of them."""
+        """Return the subscriptions to any object of a kind, for events that concern all of them."""
         return self._select("WHERE cluster = ? AND kind IN ('', ?) ORDER BY receiver, kind, name", cluster, kind)
 
     def of(self, receiver: str) -> tuple[Subscription, ...]:

@@ -26,7 +26,7 @@ class Desk:
     def __init__(self, how: str) -> None:
         self.how = how
 
-    async def see_through(self, item) -> str:
+    async def process(self, item) -> str:
         await asyncio.sleep(0)
         if item.payload["what"] == "deadly":
             if self.how == "killed":

@@ -110,7 +110,7 @@ async def test_rights_that_are_missing(world, settings):
     world.prod.api.tokens[world.prod.token] = User("bot", grants)
     code, said = await checked(settings)
     assert code == 1
-    assert "The bot has no permission to create backups.velero.io in velero" in said
+    assert "The bot has no permission to create backups.velero.io in namespace velero" in said
     assert "The Velero server's time zone can't be read; the bot assumes UTC" in said
 
 
@@ -169,7 +169,7 @@ def test_a_version_that_cannot_skip_is_a_warning(version, grade):
 def test_no_location_at_all():
     wanted = Settings.model_validate({"clusters": [{"name": "prod"}]}).clusters[0]
     (found,) = check_locations("cluster prod", wanted, [])
-    assert (found.grade, found.mend) == (
+    assert (found.grade, found.fix) == (
         CheckGrade.FAILURE,
         "Create one: `backup-location create NAME --provider PROVIDER --bucket BUCKET`.",
     )

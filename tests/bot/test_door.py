@@ -195,14 +195,14 @@ async def test_the_previous_secret_is_taken_while_it_is_replaced(build):
 async def test_what_was_refused_is_one_row_of_the_record(house, post):
     for _ in range(5):
         await post(body(house))
-    assert house.bot.door.refused["unsigned"] == 5
+    assert house.bot.http_server.refused["unsigned"] == 5
     assert not await house.store.read(
         lambda tx: [row for row in tx.audit.latest(50) if row.entry.action == "requests.refused"]
     )
 
 
 async def test_more_than_can_be_done_is_told_busy_and_events_come_again(house, post, monkeypatch):
-    monkeypatch.setattr("bot.http.MOST_AT_ONCE", 0)
+    monkeypatch.setattr("bot.http.MAX_CONCURRENT_REQUESTS", 0)
     content = body(house)
     status, said = await post(content, **signed(house, content))
     assert status == 200
@@ -214,7 +214,7 @@ async def test_more_than_can_be_done_is_told_busy_and_events_come_again(house, p
 
 @pytest.mark.parametrize("kind", [COMMAND, INTERACTION, EVENT])
 async def test_while_it_stops_nothing_new_is_taken(house, post, kind):
-    house.bot.door.closing = True
+    house.bot.http_server.closing = True
     content = encode(kind, {"type": "x"})[1]
     kind_of = {"Content_Type": "application/json"} if kind == EVENT else {}
     status, _ = await post(content, **kind_of, **signed(house, content))

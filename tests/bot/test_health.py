@@ -95,7 +95,7 @@ async def test_what_was_set_aside_is_listed_without_the_words_of_its_fault(store
     subject = Subject(ItemKind.EVENT, "e1", "event backup.failed")
     await store.write(lambda tx: tx.failed_items.add(subject, KeyError("secret-namespace"), NOW))
     (problem,) = await health(store, loops).fresh()
-    assert problem.text == "event backup.failed: KeyError (1 failure, tried again at 12:00:10 UTC)"
+    assert problem.text == "event backup.failed: KeyError (1 failure, next retry at 12:00:10 UTC)"
     assert "items retry 1" in problem.fix
 
 

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from bot.cli import cli
 from bot.configuration.settings import Settings
 from bot.slack.manifest import EVENTS, build_manifest, hint, required_scopes
-from bot.slack.shortcuts import FORMS, SHORTCUTS, known
+from bot.slack.shortcuts import FORMS, SHORTCUTS, handled_callback_ids
 from commands.grammar.vocabulary import SHARED_FLAGS
 from commands.registry import VERBS
 from domain.errors import ConfigError
@@ -114,7 +114,7 @@ def test_lengths_are_those_that_slack_takes():
 
 def test_every_shortcut_is_answered_and_every_answer_has_its_shortcut():
     made = build_manifest(settings(**HTTP))["features"]["shortcuts"]
-    assert {each["callback_id"] for each in made} == known()
+    assert {each["callback_id"] for each in made} == handled_callback_ids()
     assert {each["type"] for each in made} <= {"global", "message"}
     for each in made:
         assert len(each["name"]) <= 24

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bot.supervise import FIRST_BACKOFF, Loops, reason_of, run_contained
+from bot.supervise import MIN_BACKOFF_S, Loops, reason_of, run_contained
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
@@ -78,7 +78,7 @@ async def test_what_runs_by_itself_and_ends_is_started_again(loops):
 
     loop = loops.spawn("ends", ends)
     await turns()
-    assert await loop.round() == FIRST_BACKOFF
+    assert await loop.round() == MIN_BACKOFF_S
     assert len(begun) == 2
 
 

@@ -31,7 +31,7 @@ class Desk:
         self.seen: list[str] = []
         self.waits = asyncio.Event()
 
-    async def see_through(self, item):
+    async def process(self, item):
         self.seen.append(item.key)
         if item.payload.get("waits"):
             await self.waits.wait()

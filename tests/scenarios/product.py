@@ -97,7 +97,7 @@ class House:
         self.slack.connect(f"{self.url}/slack/events")
         await self.until(lambda: self.bot.readiness().ready)
         if in_step:
-            await self.until(lambda: all(set(FOLLOWED) <= known.in_step for known in self.bot.known.values()), 60)
+            await self.until(lambda: all(set(FOLLOWED) <= known.in_step for known in self.bot.memories.values()), 60)
 
     async def stop(self) -> None:
         if self.bot is not None:
@@ -132,7 +132,7 @@ class House:
                 continue
             for kind, resource in FOLLOWED.items():
                 there = {item["metadata"]["uid"]: phase(item) for item in place.all(resource)}
-                if {uid: one.phase for uid, one in self.bot.known[name].of(kind).items()} != there:
+                if {uid: one.phase for uid, one in self.bot.memories[name].of(kind).items()} != there:
                     return False
         return True
 

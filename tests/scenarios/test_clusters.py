@@ -87,7 +87,7 @@ async def test_a_bot_starts_while_a_cluster_is_down(build):
     house.prod.api.faults.clear()
     await house.backed_up("b2")
     house.prod.velero.script("b3", outcome="fails")
-    await house.until(lambda: house.bot.known["prod"].of("Backup"), 40)
+    await house.until(lambda: house.bot.memories["prod"].of("Backup"), 40)
     house.backup("b3")
     await house.sees("#incidents", "Backup b3 Failed")
 

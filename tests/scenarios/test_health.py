@@ -70,4 +70,4 @@ async def test_one_person_s_flood_is_answered_and_nobody_else_waits(build):
     assert len(refused) == 25
     assert all("You sent 5 commands in a minute; this one was not taken." in str(answer.body) for answer in refused)
     await (await house.ada.says("/velero help")).reply("Commands")
-    assert house.bot.door.refused["person-rate"] == 25
+    assert house.bot.http_server.refused["person-rate"] == 25

@@ -180,4 +180,4 @@ async def test_a_second_instance_refuses_and_says_who_holds_it(lives):
         status = int(await second._nest.stdout.readline())
         second.pid = 0
     assert status != 0
-    assert f"is held by process {lives.pid}" in other.read_text()
+    assert f"is in use by process {lives.pid}" in other.read_text()

@@ -33,7 +33,7 @@ class Pipeline:
 
 
 async def asked_twice(house):
-    house.bot.worker._desks["pipeline"] = Pipeline(house.bot.conductor)
+    house.bot.worker._desks["pipeline"] = Pipeline(house.bot.pipeline)
     line = "backup create b1 --include-namespaces shop"
     asked = {"sender": "deploy", "line": line, "channel": house.world.channel("ops")}
     for _ in range(2):

@@ -101,7 +101,7 @@ def test_with_a_grid_the_organisation_is_no_workspace():
 
 
 async def test_while_slack_does_not_say_whose_bot_it_is_nobody_is_let_in(house):
-    house.bot.presence.team = ""
+    house.bot.connection_status.team = ""
     house.faults.refuse("internal_error", "auth.test", times=None)
     answer = await house.grace.says(f"/velero {CREATE}")
     await answer.reply("Your identity can't be verified right now. Nothing was done.")

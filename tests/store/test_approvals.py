@@ -51,7 +51,7 @@ def test_votes_are_kept_with_the_groups_as_told(tx):
 def test_a_vote_on_what_has_changed_is_lost(tx):
     asked(tx)
     tx.approvals.cast("a1", vote(), 0)
-    with pytest.raises(ConcurrentChange, match="revision 0"):
+    with pytest.raises(ConcurrentChange, match="changed in the meantime"):
         tx.approvals.cast("a1", vote("U3", "bob@example.com"), 0)
 
 
@@ -118,7 +118,7 @@ async def test_of_two_who_decide_at_once_one_wins(store):
     outcomes = await asyncio.gather(
         *(store.write(lambda tx: tx.approvals.begin_deciding("a1", 0)) for _ in range(20)), return_exceptions=True
     )
-    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Approval"] + ["Lost"] * 19
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Approval"] + ["ConcurrentChange"] * 19
 
 
 def test_what_is_due_is_listed(tx, now):
@@ -132,5 +132,5 @@ def test_what_is_due_is_listed(tx, now):
 
 
 def test_an_approval_that_is_not_there_is_named(tx):
-    with pytest.raises(NotFound, match="no approval nope"):
+    with pytest.raises(NotFound, match="Approval request nope"):
         tx.approvals.cast("nope", vote(), 0)

@@ -79,8 +79,8 @@ def test_any_text_can_be_recorded(tx, now, text):
 def test_the_story_of_an_operation_is_its_rows_in_order(tx, now):
     for action, operation in [("asked", "op1"), ("asked", "op2"), ("approved", "op1"), ("pruned", "")]:
         tx.audit.append(entry(now, action, operation=operation))
-    assert [row.entry.action for row in tx.audit.story("op1")] == ["asked", "approved"]
-    assert tx.audit.story("") == ()
+    assert [row.entry.action for row in tx.audit.history_of("op1")] == ["asked", "approved"]
+    assert tx.audit.history_of("") == ()
 
 
 def test_latest_pages_back_and_narrows_to_a_cluster(tx, now):

@@ -15,7 +15,7 @@ WRITES_FOR_EVER = """
 import asyncio, sys
 from datetime import UTC, datetime
 from pathlib import Path
-from store.audit import Entry
+from store.tables.audit import AuditEntry
 from store.writer import Store
 
 async def main():
@@ -29,7 +29,7 @@ async def main():
 
             def accept(tx):
                 tx.inbox.accept(key, "slack", {"text": "x" * 500}, "prod/backup/shop", now)
-                return tx.audit.append(Entry(now, name, "command.accepted", "done", subject=key))
+                return tx.audit.append(AuditEntry(now, name, "command.accepted", "done", subject=key))
 
             await store.write(accept)
             print(key, flush=True)

@@ -30,7 +30,7 @@ class Round:
             raise self.bad[key]
 
     async def failed(self):
-        return await self.store.read(lambda tx: tx.failed_items.of(ItemKind.TIMER))
+        return await self.store.read(lambda tx: tx.failed_items.by_key(ItemKind.TIMER))
 
 
 @pytest.fixture

@@ -52,7 +52,7 @@ async def test_another_process_is_kept_out_too(store, tmp_path):
         "asyncio.run(Store.open(pathlib.Path(sys.argv[1]), datetime.now(UTC)))"
     )
     second = subprocess.run([sys.executable, "-c", opening, str(tmp_path)], capture_output=True, text=True, check=False)
-    assert f"is held by process {os.getpid()}" in second.stderr
+    assert f"is in use by process {os.getpid()}" in second.stderr
 
 
 async def test_the_lock_is_free_after_close(tmp_path, now):
@@ -186,7 +186,7 @@ def test_a_record_that_was_cut_is_not_written_on(tmp_path, now):
         connection.execute("DELETE FROM audit WHERE seq = 3")
         with pytest.raises(sqlite3.IntegrityError, match="in order"):
             audit.append(AuditEntry(now, "mallory", "nothing.happened", "done"))
-    with pytest.raises(StoreCorrupt, match="changed from outside"):
+    with pytest.raises(StoreCorrupt, match="changed outside the bot"):
         open_for_writing(tmp_path, now)
 
 
@@ -223,7 +223,7 @@ async def test_the_terminal_reads_while_the_bot_runs(store, tmp_path, now):
 
 
 def test_without_a_file_the_terminal_says_so(tmp_path):
-    with pytest.raises(StoreError, match="no database"), read_transaction(tmp_path):
+    with pytest.raises(StoreError, match="No database at"), read_transaction(tmp_path):
         pass
 
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import pytest
 
 from store.audit_chain import checkpoint
-from store.connection import SNAPSHOTS
+from store.connection import SNAPSHOT_DIRECTORY
 from store.writer import Store
 
 
@@ -26,7 +26,7 @@ def modes(directory) -> dict[str, int]:
 async def opened(directory, now) -> None:
     store = await Store.open(directory, now, reserve_bytes=10)
     checkpoint.load_key(directory)
-    await store.snapshot(directory / SNAPSHOTS / "one.db")
+    await store.snapshot(directory / SNAPSHOT_DIRECTORY / "one.db")
     await store.close()
 
 

@@ -42,7 +42,7 @@ def finished(tx, now):
     tx.deadlines.add(Deadline("d", now, "k", {}))
     tx.deadlines.done("d")
     tx.conditions.put(Condition("prod", "velero-silent", "", now, now))
-    tx.hooks.add(PipelineCall("op1", "hook:ci:1", "ci", "", now, {"line": "backup get"}, settled_at=now))
+    tx.pipeline_calls.add(PipelineCall("op1", "hook:ci:1", "ci", "", now, {"line": "backup get"}, completed_at=now))
     tx.audit.append(AuditEntry(now, "ada", "backup.create", "refused"))
 
 
@@ -67,10 +67,17 @@ def test_what_is_old_and_finished_goes(tx, now):
 
 def test_a_pipelines_id_is_remembered_for_ever_but_not_all_that_was_said(tx, now):
     answer = {"answer": {"parts": ["long"]}, "gate": {"passed": True}}
-    tx.hooks.add(PipelineCall("op1", "hook:ci:1", "ci", "digest", now, {"line": "x"}, "https://ci", answer, now, now))
+    tx.pipeline_calls.add(
+        PipelineCall("op1", "hook:ci:1", "ci", "digest", now, {"line": "x"}, "https://ci", answer, now, now)
+    )
     assert prune(tx, now + LATER, RetentionPolicy())["hook"] == 1
-    kept = tx.hooks.get("op1")
-    assert (kept.digest, kept.settled_at, kept.asked, kept.answer) == ("digest", now, {}, {"gate": {"passed": True}})
+    kept = tx.pipeline_calls.get("op1")
+    assert (kept.digest, kept.completed_at, kept.request, kept.answer) == (
+        "digest",
+        now,
+        {},
+        {"gate": {"passed": True}},
+    )
     assert prune(tx, now + LATER, RetentionPolicy())["hook"] == 0
 
 

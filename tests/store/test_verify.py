@@ -228,7 +228,7 @@ def test_heads_that_cannot_be_checked_do_not_count_as_signed(record):
 
 
 def test_without_a_file_there_is_no_verdict(tmp_path):
-    with pytest.raises(StoreError, match="no database"):
+    with pytest.raises(StoreError, match="No database at"):
         verify(tmp_path)
 
 
@@ -249,7 +249,7 @@ def test_a_flipped_byte_in_the_record_is_never_served_silently(record, data, tmp
     with closing(plain.connect(copy)) as connection:
         connection.text_factory = bytes
         read = connection.execute(
-            "SELECT action FROM audit WHERE action NOT IN ('backup.create', ?)", (checkpoint.SIGNED,)
+            "SELECT action FROM audit WHERE action NOT IN ('backup.create', ?)", (checkpoint.CHECKPOINT_ACTION,)
         )
         harmless = read.fetchall() == []
     assert harmless or verify(copy).finding is ChainFinding.BROKEN

@@ -46,9 +46,9 @@ async def test_what_is_wrong_with_a_command_is_told(pipeline, body, fault, near)
         ({"timeout": "25h"}, "timeout must be at most 24h", None),
         ({"ttl": "-1h"}, "ttl: '-1h' must be greater than zero", None),
         ({"app": "web"}, "set either namespaces or app, not both", None),
-        ({"namespaces": [], "app": "wbe"}, "no application 'wbe'", ["web"]),
-        ({"namespaces": ["shopp"]}, "no namespaces 'shopp' in prod", ["shop"]),
-        ({"cluster": "stagin"}, "no cluster 'stagin'", ["staging"]),
+        ({"namespaces": [], "app": "wbe"}, "Application `wbe` doesn't exist", ["web"]),
+        ({"namespaces": ["shopp"]}, "Namespace `shopp` doesn't exist in prod", ["shop"]),
+        ({"cluster": "stagin"}, "Cluster `stagin` doesn't exist", ["staging"]),
     ],
 )
 async def test_what_is_wrong_with_a_gate_is_told(pipeline, change, words, near):
@@ -86,7 +86,7 @@ async def test_a_body_is_the_one_that_was_signed(pipeline):
 
 
 async def test_a_body_that_does_not_come_is_not_waited_for(pipeline, monkeypatch):
-    monkeypatch.setattr(doors, "READ_WITHIN", 0.1)
+    monkeypatch.setattr(doors, "BODY_TIMEOUT_S", 0.1)
     head = (
         "POST /hooks/v1/commands HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n"
         f"webhook-id: a\r\nwebhook-timestamp: {int(datetime.now(UTC).timestamp())}\r\nwebhook-signature: v1,abc\r\n\r\n"
@@ -124,7 +124,7 @@ async def test_a_gate_is_not_judged_by_what_is_not_known(pipeline, trouble):
 
 
 async def test_a_busy_store_has_not_done_it(pipeline, monkeypatch):
-    monkeypatch.setattr(intake, "PATIENCE", 0.1)
+    monkeypatch.setattr(intake, "INTAKE_TIMEOUT_S", 0.1)
     over = threading.Event()
     blocking = asyncio.create_task(pipeline.house.store.write(lambda _tx: over.wait(10)))
     answer = await pipeline.asks(CREATE, ident="run-1")
@@ -134,7 +134,7 @@ async def test_a_busy_store_has_not_done_it(pipeline, monkeypatch):
     assert int(answer.headers["Retry-After"]) >= 1
     await pipeline.house.quiet()
     assert pipeline.house.prod.all("backups") == []
-    monkeypatch.setattr(intake, "PATIENCE", 5.0)
+    monkeypatch.setattr(intake, "INTAKE_TIMEOUT_S", 5.0)
     again = await pipeline.asks(CREATE, ident="run-1")
     assert (await pipeline.ends(again.json["operation"]))["state"] == "succeeded"
 

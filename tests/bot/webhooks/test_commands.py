@@ -74,7 +74,7 @@ async def test_another_body_under_a_used_id_is_a_conflict(pipeline):
     other = await pipeline.asks("backup create release-2 --include-namespaces shop", ident="run-7")
     assert other.status == 409
     assert other.headers["Content-Type"].startswith("application/problem+json")
-    assert "another body" in other.json["title"]
+    assert "already used with a different body" in other.json["title"]
 
 
 async def test_two_senders_may_use_the_same_id(pipeline):
@@ -97,7 +97,7 @@ async def test_what_is_not_signed_well_is_told_nothing(pipeline, change, words):
         change = {"at": datetime.now(UTC) + change["at"]}
     answer = await pipeline.asks(CREATE, **change)
     assert (answer.status, answer.body) == (401, b"")
-    assert pipeline.house.bot.door.refused[f"hook-{words}"] == 1
+    assert pipeline.house.bot.http_server.refused[f"hook-{words}"] == 1
     assert backups(pipeline) == []
 
 

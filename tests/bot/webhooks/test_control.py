@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.control import NAME, Control, call_running_bot
+from bot.control import SOCKET_NAME, Control, call_running_bot
 from domain.errors import NotFound, Refused
 from tests.bot.webhooks.pipelines import SECRET
 from tests.bot.webhooks.receiver import Receiver
@@ -47,7 +47,7 @@ async def test_it_answers(control):
 
 
 async def test_only_its_owner_may_ask(control):
-    assert stat.S_IMODE((control / NAME).stat().st_mode) == 0o600
+    assert stat.S_IMODE((control / SOCKET_NAME).stat().st_mode) == 0o600
 
 
 async def test_a_refusal_keeps_its_words(control):
@@ -64,7 +64,7 @@ async def test_what_is_not_known_is_told_with_what_is(control):
 
 @pytest.mark.parametrize("line", [b"\n", b"nonsense\n", b"[]\n", b'{"do": 3}\n', b"x" * 200_000 + b"\n", b""])
 async def test_nonsense_does_not_end_it(control, line):
-    reader, writer = await asyncio.open_unix_connection(str(control / NAME))
+    reader, writer = await asyncio.open_unix_connection(str(control / SOCKET_NAME))
     writer.write(line)
     writer.write_eof()
     await reader.read()
