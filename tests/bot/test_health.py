@@ -192,7 +192,7 @@ async def test_what_is_retried_is_due_at_once_and_its_loop_is_woken(store, kind,
     retrying = Retrying(store)
     ident = await retrying.aside(kind, "prod/Backup/u1")
     told = await retrying.act({"id": str(ident)})
-    assert "is tried again" in told["text"]
+    assert "is being retried" in told["text"]
     assert (retrying.rung, retrying.looked) == (rung, looked)
     assert [one.key for one in await store.read(lambda tx: tx.failed_items.due(kind, NOW))] == ["prod/Backup/u1"]
     (row,) = await store.read(lambda tx: tx.audit.latest(1))

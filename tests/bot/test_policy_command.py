@@ -83,7 +83,7 @@ def test_faults_of_rules_alone_name_their_line(tmp_path):
     done = run("explain", BACKUP, "--as", "ada", "--config", str(rules))
     assert done.exit_code == 1
     assert f"{rules}:5: rules[0].effect: 'alow' isn't valid. Did you mean 'allow'?" in done.output
-    assert "rules.toml has 1 fault." in done.output
+    assert "rules.toml has 1 error." in done.output
 
 
 BACKUP = "backup create b1 --include-namespaces shop"
@@ -106,7 +106,7 @@ def test_who_may_not_is_told_so():
 def test_a_reading_line_is_explained_too():
     done = run("explain", "backup get", "--as", "ada", "--config", RULES)
     assert done.exit_code == 0
-    assert "backup.get is a read: allow" in done.output
+    assert "backup.get only reads: allow" in done.output
 
 
 @pytest.mark.parametrize("line", ["backup crate x", "nothing here"])

@@ -57,7 +57,7 @@ async def test_an_event_that_cannot_be_routed_is_listed_and_retried_from_the_ter
     mend = "UPDATE outbox SET severity = 'failure' WHERE severity = 'later'"
     await house.store.write(lambda tx: tx.connection.execute(mend))
     retried = await run("retry", ident)
-    assert "is tried again" in retried.output
+    assert "is being retried" in retried.output
     audited = await house.store.read(lambda tx: tx.audit.latest(50))
     assert "item.retry" in [row.entry.action for row in audited]
 
