@@ -118,7 +118,7 @@ async def test_a_full_disk_while_an_item_is_finished_holds_its_lane_until_there_
     await bench.worker.round()
     await limit(1)
     bench.desk.waits.set()
-    await asyncio.gather(*bench.worker._under_way)
+    await asyncio.gather(*bench.worker._running)
     with pytest.raises(StoreFull):
         await bench.worker.round()
     assert bench.desk.seen == ["first"]
@@ -144,7 +144,7 @@ async def test_a_process_that_dies_young_is_not_held_against_what_it_had_claimed
     for _ in range(10):
         await bench.worker.round()
         await bench.store.write(lambda tx: tx.connection.execute("UPDATE inbox SET state = 'waiting'"))
-        bench.worker._under_way.clear()
+        bench.worker._running.clear()
         bench.worker = Worker(bench.store, {"slack": bench.desk}, lambda: NOW, bench.aside)
     bench.worker.probation = 0.0
     bench.desk.waits.set()
