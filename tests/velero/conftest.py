@@ -1,4 +1,4 @@
-"""A scripted API server: what it says to the n-th watch or list is a function that the test wrote."""
+"""A scripted API server: the test gives the reply to the n-th watch or list as a function."""
 
 import asyncio
 import gzip

@@ -157,7 +157,7 @@ async def test_a_long_message_is_cut(server, api):
     assert len(caught.value.why) <= 500
 
 
-async def test_nobody_there():
+async def test_no_server_listens():
     api = Api("prod", Direct("http://127.0.0.1:1"))
     with pytest.raises(Unreachable) as caught:
         await api.request("GET", ONE)
@@ -239,7 +239,7 @@ async def test_every_page_of_a_list(server, api):
     assert [request.query["labelSelector"] for request in server.requests] == ["velero.io/schedule-name=daily"] * 2
 
 
-async def test_a_list_that_grew_too_old_is_begun_anew(server, api):
+async def test_an_expired_list_starts_again(server, api):
     too_old = says_json(failed(410, "The provided continue parameter is too old", "Expired"), 410)
     server.lists = [lists(backup("a"), token="t"), too_old, lists(backup("b"))]
     assert [one.name for one in await backups(api, "velero").list()] == ["b"]

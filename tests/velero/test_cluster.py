@@ -200,7 +200,7 @@ async def test_no_request_is_left_behind(world, cluster):
 
 
 async def test_requests_that_a_killed_process_left_are_removed(world, cluster):
-    """Those of others stay, and those that somebody may still wait for."""
+    """Requests of others stay, and those that a process may still wait for."""
     await world.velero.stop()
     now = datetime.now(UTC)
     target = {"target": {"kind": "BackupLog", "name": "nightly"}}
@@ -291,7 +291,7 @@ async def test_a_schedule_is_skipped_by_its_horizon(cluster):
     assert patched.spec_hash == created.spec_hash
 
 
-async def test_somebody_elses_change_in_between_is_a_conflict(cluster):
+async def test_a_concurrent_change_is_a_conflict(cluster):
     first = await backed_up(cluster)
     await cluster.backups.patch("nightly", {"metadata": {"labels": {"a": "1"}}})
     with pytest.raises(Conflict):
@@ -364,7 +364,7 @@ async def test_a_changed_config_map_is_another_copy(cluster):
     assert first.name != second.name
 
 
-async def test_a_copy_that_somebody_put_there_is_not_taken(cluster):
+async def test_a_config_map_with_the_copys_name_is_not_used(cluster):
     policy = await cluster.config_maps.create({"metadata": {"name": "policy"}, "data": {"p": "1"}})
     name = (await create_copy(cluster.config_maps, policy)).name
     await cluster.config_maps.delete(name)

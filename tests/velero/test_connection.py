@@ -73,11 +73,11 @@ async def test_basic_authentication_is_the_packages_part(tmp_path, server):
     assert await authorization(server, kubeconfig(tmp_path, server.url, user)) == "Basic YWRhOnA="
 
 
-async def test_nobody(tmp_path, server):
+async def test_no_user(tmp_path, server):
     assert await authorization(server, kubeconfig(tmp_path, server.url, {})) is None
 
 
-async def test_an_unknown_context_is_told_with_those_that_are_there(tmp_path, server):
+async def test_an_unknown_context_is_reported_with_the_available_ones(tmp_path, server):
     access = Kubeconfig(kubeconfig(tmp_path, server.url, {}).path, "stage")
     with pytest.raises(Unreachable) as caught:
         await connect("prod", access)
@@ -214,8 +214,8 @@ async def test_verification_can_be_switched_off(https):
     await api.close()
 
 
-async def test_a_rotated_authority_is_taken_up(tmp_path, https):
-    """The TLS context is built anew when the file's content changes."""
+async def test_a_rotated_authority_is_used(tmp_path, https):
+    """The TLS context is built again when the file's content changes."""
     trusted = tmp_path / "trusted.crt"
     trusted.write_bytes((tmp_path / "one" / "ca.crt").read_bytes())
     access = kubeconfig(tmp_path, https[1], {}, **{"certificate-authority": "trusted.crt"})
@@ -242,30 +242,30 @@ def proxied(monkeypatch, server):
     return monkeypatch
 
 
-async def test_the_environments_proxy_is_asked(server, proxied):
+async def test_the_proxy_of_the_environment_is_used(server, proxied):
     assert await authorization(server, Direct("http://cluster.invalid", "t1")) == "Bearer t1"
     assert server.requests[-1].host == "cluster.invalid"
 
 
-async def test_with_the_credentials_in_its_address(server, proxied):
+async def test_the_proxy_gets_the_credentials_in_its_url(server, proxied):
     proxied.setenv("http_proxy", f"http://ada:p@{server.host}")
     assert await authorization(server, Direct("http://cluster.invalid", "t1")) == "Bearer t1"
     assert server.requests[-1].headers["Proxy-Authorization"] == "Basic YWRhOnA="
 
 
-async def test_but_not_where_it_is_left_out(server, proxied):
+async def test_the_proxy_is_not_used_for_excluded_hosts(server, proxied):
     proxied.setenv("no_proxy", "cluster.invalid")
     with pytest.raises(Unreachable):
         await authorization(server, Direct("http://cluster.invalid", "t1"))
 
 
-async def test_the_kubeconfigs_own_proxy_goes_first(tmp_path, server, proxied):
+async def test_the_proxy_of_the_kubeconfig_takes_precedence(tmp_path, server, proxied):
     proxied.setenv("http_proxy", "http://127.0.0.1:1")
     access = kubeconfig(tmp_path, "http://cluster.invalid", {"token": "t1"}, **{"proxy-url": server.url})
     assert await authorization(server, access) == "Bearer t1"
 
 
-async def test_a_netrc_has_no_say(tmp_path, server, monkeypatch):
+async def test_netrc_is_ignored(tmp_path, server, monkeypatch):
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login mallory password p\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     assert await authorization(server, Direct(server.url, "t1")) == "Bearer t1"

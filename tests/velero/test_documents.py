@@ -1,4 +1,4 @@
-"""YAML and JSON of somebody else: measured before anything is built of it, and refused in words."""
+"""Untrusted YAML and JSON: bounds, refusals and their reasons."""
 
 import json
 import resource
@@ -22,13 +22,13 @@ VALUES = st.recursive(
 
 
 @given(VALUES)
-def test_what_json_says_is_read_as_it_is(value):
+def test_json_values_are_read_unchanged(value):
     assert read_json(json.dumps(value), TYPED_BOUNDS) == value
     assert read_json(json.dumps(value, ensure_ascii=False, indent=1).encode(), TYPED_BOUNDS) == value
 
 
 @given(VALUES)
-def test_what_a_writer_of_yaml_says_is_read_as_it_is(value):
+def test_written_yaml_is_read_unchanged(value):
     """In ASCII: PyYAML folds a written U+0085 into a blank."""
 
     class Plain(yaml.SafeDumper):
@@ -98,7 +98,7 @@ def test_brackets_and_commas_inside_texts_do_not_count():
     assert read_json(json.dumps(value), DocumentBounds(size=1_000, depth=2, values=8)) == value
 
 
-def test_a_number_longer_than_python_converts_is_no_json():
+def test_a_number_too_long_for_python_is_refused():
     with pytest.raises(BadDocument, match="isn't valid JSON"):
         read_json("9" * 10_000, TYPED_BOUNDS)
 

@@ -1,4 +1,4 @@
-"""The words of errors, purely."""
+"""Errors of replies: type, text and fix."""
 
 import json
 
@@ -36,11 +36,11 @@ WORDS = [
 
 
 @pytest.mark.parametrize(("method", "path", "words"), WORDS)
-def test_what_was_asked_in_words(method, path, words):
+def test_a_request_is_described(method, path, words):
     assert str(describe_request("prod", method, path)) == words
 
 
-def test_a_watch_is_said_to_be_one():
+def test_a_watch_is_described():
     what = describe_request("prod", "GET", f"{INSIDE}/backups", watch=True)
     assert (what.verb, what.resource, what.namespace) == ("watch", "backups", "velero")
 
@@ -52,14 +52,14 @@ def reply(status: int, body: dict | None = None, **more: str) -> Reply:
     return Reply(status, json.dumps(body).encode() if body else b"", **more)
 
 
-def test_what_is_not_there_is_named():
+def test_a_missing_object_is_named():
     body = failed(404, 'backups.velero.io "nightly" not found', "NotFound", {"name": "nightly", "kind": "backups"})
     error = error_of_reply(WHAT, reply(404, body))
     assert isinstance(error, ObjectNotFound)
     assert error.text == "backups nightly doesn't exist in prod."
 
 
-def test_a_namespace_that_is_not_there_is_named_as_one():
+def test_a_missing_namespace_is_named():
     body = failed(404, 'namespaces "velero" not found', "NotFound", {"name": "velero", "kind": "namespaces"})
     error = error_of_reply(describe_request("prod", "POST", f"{INSIDE}/backups"), reply(404, body))
     assert error.text == "namespaces velero doesn't exist in prod."
@@ -71,12 +71,12 @@ def test_forbidden_without_a_body():
     assert error.why == ""
 
 
-def test_nobody_is_unauthenticated_although_it_is_a_403():
+def test_an_anonymous_403_is_unauthenticated():
     message = 'backups.velero.io is forbidden: User "system:anonymous" cannot get resource "backups"'
     assert isinstance(error_of_reply(WHAT, reply(403, failed(403, message, "Forbidden"))), Unauthenticated)
 
 
-def test_a_namespace_that_is_ending_is_no_lack_of_rights():
+def test_a_terminating_namespace_is_not_a_missing_permission():
     cause = {"reason": "NamespaceTerminating", "message": "namespace velero is being terminated", "field": "metadata"}
     body = failed(403, "unable to create new content", "Forbidden", {"name": "x", "causes": [cause]})
     error = error_of_reply(describe_request("prod", "POST", f"{INSIDE}/backups"), reply(403, body))
@@ -84,13 +84,13 @@ def test_a_namespace_that_is_ending_is_no_lack_of_rights():
     assert "being terminated" in error.why
 
 
-def test_unavailable_with_a_time_to_come_back_is_throttling():
+def test_503_with_retry_after_is_throttling():
     error = error_of_reply(WHAT, Reply(503, b"<html>", "text/html", "30"))
     assert isinstance(error, Throttled)
     assert error.retry_after == 30.0
 
 
-def test_unavailable_without_one_is_not():
+def test_503_without_retry_after_is_not_throttling():
     error = error_of_reply(WHAT, Reply(503, b"<html>", "text/html"))
     assert isinstance(error, Unreachable)
 
@@ -129,7 +129,7 @@ def test_error_lines_of_a_watch(status, kind):
         ("x" * 1000, None),
     ],
 )
-def test_when_to_come_back(value, seconds):
+def test_retry_after(value, seconds):
     assert parse_retry_after(value, now=1_795_262_400.0) == seconds
 
 
@@ -152,7 +152,7 @@ STATUS = st.fixed_dictionaries(
 @given(
     STATUS | JSON, st.integers(300, 599), st.sampled_from(["application/json", "text/plain", ""]), st.text(max_size=8)
 )
-def test_every_answer_has_its_error(body, status, content_type, wait):
+def test_every_reply_has_an_error(body, status, content_type, wait):
     error = error_of_reply(WHAT, Reply(status, json.dumps(body).encode(), content_type, wait))
     assert isinstance(error, ClusterError)
     assert error.cluster == "prod"

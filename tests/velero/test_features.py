@@ -1,4 +1,4 @@
-"""What a cluster can do, from discovery and versions."""
+"""Features of a cluster, from discovery and versions."""
 
 import pytest
 
@@ -25,7 +25,7 @@ def installed(server):
     return server
 
 
-async def test_a_look(installed, api):
+async def test_read_features(installed, api):
     features = await read_features(api, "velero")
     assert features == Features("u-kube", "v1.35.4+k3s1", "", frozenset({"Backup", "Restore", "DataUpload"}))
 
@@ -41,7 +41,7 @@ async def test_no_velero(installed, api):
     assert not (await read_features(api, "velero")).is_installed
 
 
-async def test_without_the_right_to_look_nothing_is_said_to_be_missing(installed, api):
+async def test_without_permission_no_kind_is_reported_missing(installed, api):
     for version in ("v1", "v2alpha1"):
         installed.other[f"GET /apis/velero.io/{version}"] = says_json(failed(403, "no", "Forbidden"), 403)
     assert {"Backup", "DataUpload"} <= (await read_features(api, "velero")).kinds
@@ -53,13 +53,13 @@ async def test_without_kube_system_veleros_namespace_identifies_the_cluster(inst
     assert (await read_features(api, "velero")).uid == "u-velero"
 
 
-async def test_without_either_it_stays_unknown(installed, api):
+async def test_without_either_the_uid_stays_empty(installed, api):
     for name in ("kube-system", "velero"):
         installed.other[f"GET /api/v1/namespaces/{name}"] = says_json(failed(403, "no", "Forbidden"), 403)
     assert (await read_features(api, "velero")).uid == ""
 
 
-async def test_what_does_not_answer_raises(server, api):
+async def test_an_unreachable_cluster_raises(server, api):
     server.other["GET /version"] = says("<html>", 502, "text/html")
     with pytest.raises(Unreachable):
         await read_features(api, "velero")

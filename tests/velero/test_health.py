@@ -1,4 +1,4 @@
-"""Back-off and the board of conditions."""
+"""Back-off and the health board."""
 
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -19,7 +19,7 @@ class Clock:
         return self.now
 
 
-def test_nothing_was_heard_yet():
+def test_a_new_board_is_starting():
     health = HealthBoard("prod", Clock()).get("Backup")
     assert health.condition is Condition.STARTING
     assert not health.ok
@@ -42,7 +42,7 @@ def test_each_failure_has_its_condition(error, condition):
     assert board.get("Backup").condition is condition
 
 
-def test_since_is_when_it_began_and_last_ok_when_it_was_heard():
+def test_since_and_last_ok():
     board = HealthBoard("prod", Clock())
     board.record_ok("Backup")
     board.record_ok("Backup")
@@ -56,7 +56,7 @@ def test_since_is_when_it_began_and_last_ok_when_it_was_heard():
     assert health.reason == "Down. timed out"
 
 
-def test_what_is_well_has_no_reason():
+def test_a_healthy_kind_has_no_reason():
     board = HealthBoard("prod", Clock())
     board.record_failure("Backup", Unreachable("prod", "Down."))
     board.record_ok("Backup")
@@ -64,7 +64,7 @@ def test_what_is_well_has_no_reason():
     assert board.degraded() == ()
 
 
-def test_only_what_is_unwell_is_degraded():
+def test_only_unhealthy_kinds_are_degraded():
     board = HealthBoard("prod", Clock())
     board.record_ok("Backup")
     board.record_failure("Restore", Forbidden("prod", "no"))
@@ -72,14 +72,14 @@ def test_only_what_is_unwell_is_degraded():
     assert [health.kind for health in board.all()] == ["Backup", "Restore"]
 
 
-def test_waits_double_up_to_the_cap():
+def test_delays_double_up_to_the_cap():
     backoff = Backoff(Random(1), base=1.0, cap=8.0)
     waits = [backoff.next() for _ in range(6)]
     for wait, step in zip(waits, [1, 2, 4, 8, 8, 8], strict=True):
         assert step / 2 <= wait <= step
 
 
-def test_waits_begin_anew_after_a_good_time():
+def test_delays_restart_after_a_success():
     backoff = Backoff(Random(1), base=1.0)
     for _ in range(5):
         backoff.next()
@@ -87,11 +87,11 @@ def test_waits_begin_anew_after_a_good_time():
     assert backoff.next() <= 1.0
 
 
-def test_what_the_server_asked_for_is_a_floor():
+def test_retry_after_is_a_minimum():
     assert Backoff(Random(1)).next(at_least=20.0) >= 20.0
 
 
-def test_a_thousand_failures_are_no_overflow():
+def test_a_thousand_failures_do_not_overflow():
     backoff = Backoff(Random(1))
     assert max(backoff.next() for _ in range(2000)) <= 30.0
 

@@ -1,4 +1,4 @@
-"""Handfuls of lines, over a real connection."""
+"""Batches of lines, over a real connection."""
 
 import asyncio
 from contextlib import aclosing
@@ -21,7 +21,7 @@ async def gathered(api, silence: float = 1.0, **limits) -> tuple[list[list[bytes
         return found, lines.end
 
 
-async def test_what_comes_together_is_handed_over_together(server, api):
+async def test_lines_that_arrive_together_are_one_batch(server, api):
     server.watches = [streams(b"1\n2\n", b"3\n")]
     found, end = await gathered(api, within=0.05)
     assert [line for batch in found for line in batch] == [b"1\n", b"2\n", b"3\n"]
@@ -29,20 +29,20 @@ async def test_what_comes_together_is_handed_over_together(server, api):
     assert end is StreamEnd.CLOSED
 
 
-async def test_never_more_than_the_most(server, api):
+async def test_a_batch_has_at_most_its_size(server, api):
     server.watches = [streams(b"x\n" * 25)]
     found, _ = await gathered(api, size=10)
     assert [len(batch) for batch in found] == [10, 10, 5]
 
 
-async def test_a_single_line_does_not_wait_for_company(server, api):
+async def test_a_single_line_is_not_held_back(server, api):
     server.watches = [streams(b"1\n", then="hang")]
     async with api.stream(PATH, silence=5.0) as lines, aclosing(batch_lines(lines, within=0.01)) as batches:
         async with asyncio.timeout(1):
             assert await anext(batches) == [b"1\n"]
 
 
-async def test_an_incomplete_last_line_is_none(server, api):
+async def test_an_incomplete_last_line_is_dropped(server, api):
     server.watches = [streams(b"1\n2")]
     found, end = await gathered(api)
     assert found == [[b"1\n"]]
@@ -57,7 +57,7 @@ async def test_silence_ends_the_stream(server, api):
 
 
 async def test_a_slow_consumer_slows_the_server(server, api):
-    """What waits here is bounded by the queue, however much is sent."""
+    """The queue limits how many lines wait, however many are sent."""
     server.watches = [streams(*[b"x" * 1000 + b"\n"] * 5000)]
     async with api.stream(PATH, silence=5.0) as lines, aclosing(batch_lines(lines, size=10, within=0.01)) as batches:
         await anext(batches)
@@ -83,7 +83,7 @@ async def test_leaving_early_closes_the_connection(server, api):
         (says("x", 500, "text/plain"), Unreachable),
     ],
 )
-async def test_what_fails_at_the_start_raises(server, api, answer, error):
+async def test_a_failed_start_raises(server, api, answer, error):
     server.watches = [answer]
     with pytest.raises(error):
         await gathered(api)

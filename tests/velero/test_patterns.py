@@ -1,4 +1,4 @@
-"""Regular expressions of somebody else: an answer at once, or a refusal with its reason."""
+"""Untrusted regular expressions: a fast result, or a refusal with its reason."""
 
 import re
 
@@ -22,7 +22,7 @@ NAMES = st.text("ab-x", max_size=8)
 
 
 @pytest.mark.parametrize("text", ENDLESS)
-def test_a_pattern_that_backtracks_for_ever_elsewhere_is_answered(text):
+def test_a_pattern_that_backtracks_in_python_is_fast(text):
     found = compile_pattern(text)
     for name in ("a" * 5_000, "a" * 5_000 + "!", "ax" * 2_500):
         assert found.matches_all(name) in {True, False}
@@ -49,12 +49,12 @@ def test_a_plain_pattern_means_what_it_means_in_python(text, name):
         ("a\ud800", "aren't valid Unicode"),
     ],
 )
-def test_a_pattern_that_is_not_run_says_why(text, why):
+def test_a_refused_pattern_says_why(text, why):
     with pytest.raises(BadPattern, match=why):
         compile_pattern(text)
 
 
-def test_a_text_that_no_name_can_be_matches_nothing():
+def test_an_unsearchable_text_matches_nothing():
     found = compile_pattern(".*")
     assert not found.matches_all("a\ud800")
     assert not found.matches_part("a" * (MAX_TEXT_LENGTH + 1))

@@ -1,4 +1,4 @@
-"""The reflector against every way in which a watch has been seen to fail (over the wire)."""
+"""The reflector against every known failure of a watch, over the wire."""
 
 import asyncio
 import json
@@ -36,7 +36,7 @@ async def test_lists_then_watches_from_there(server, follower):
     assert server.watched_from == ["100"]
 
 
-async def test_resumes_from_a_stored_place_without_a_list(server, follower):
+async def test_resumes_from_a_stored_version_without_a_list(server, follower):
     server.watches = [streams(event("MODIFIED", backup("a", "InProgress", rv="8")), then="hang")]
 
     await follower.until(saw(("modified", "a", "InProgress")), place="7")
@@ -53,7 +53,7 @@ async def test_asks_for_bookmarks_and_an_end(server, follower):
     assert 300 <= int(query["timeoutSeconds"]) <= 600
 
 
-async def test_the_place_advances_only_after_the_consumer_committed(server, follower):
+async def test_the_version_advances_only_after_the_commit(server, follower):
     server.watches = [streams(event("ADDED", backup("a", rv="8")), then="close")]
     first = follower.reflector("7").batches()
     await anext(first)
@@ -66,7 +66,7 @@ async def test_the_place_advances_only_after_the_consumer_committed(server, foll
     assert server.watched_from == ["7", "7"]
 
 
-async def test_pages_are_followed_and_handed_over_one_by_one(server, follower):
+async def test_each_page_is_a_batch(server, follower):
     server.lists = [
         lists(backup("a"), backup("b"), rv="100", token="more"),
         lists(backup("c"), rv="100"),
@@ -79,7 +79,7 @@ async def test_pages_are_followed_and_handed_over_one_by_one(server, follower):
     assert follower.places == ["", "", "100"]
 
 
-async def test_a_list_names_what_vanished_meanwhile(server, follower):
+async def test_a_list_reports_objects_that_vanished(server, follower):
     follower.known = {"uid-a": "a", "uid-old": "old"}
     server.lists = [lists(backup("a", "Completed"), rv="100")]
     server.watches = [streams(then="hang")]
@@ -95,7 +95,7 @@ async def test_a_name_with_another_uid_is_a_new_object(server, follower):
     assert [change for change, _, _ in follower.seen] == ["added", "gone"]
 
 
-async def test_a_place_that_is_too_old_is_a_new_list(server, follower):
+async def test_an_expired_version_starts_a_list(server, follower):
     server.watches = [streams(TOO_OLD), streams(then="hang")]
     server.lists = [lists(backup("a", "Completed"), rv="260")]
     await follower.until(lambda f: f.places[-1:] == ["260"], place="1")
@@ -112,14 +112,14 @@ async def test_events_before_the_410_are_kept(server, follower):
     assert follower.places[0] == "8"
 
 
-async def test_410_at_connect_is_a_new_list(server, follower):
+async def test_410_at_connect_starts_a_list(server, follower):
     server.watches = [says_json(failed(410, "too old", "Expired"), 410), streams(then="hang")]
     server.lists = [lists(backup("a"), rv="260")]
     await follower.until(lambda f: f.places[-1:] == ["260"], place="1")
     assert len(server.requests) == 2
 
 
-async def test_410_again_and_again_is_not_a_storm(server, follower):
+async def test_repeated_410s_are_delayed(server, follower):
     server.watches = [streams(event("ADDED", backup("a", rv="8")), TOO_OLD)]
     server.lists = [lists(backup("a", rv="8"), rv="260")]
     await follower.until(lambda f: len(f.slept) >= 5, place="1")
@@ -137,7 +137,7 @@ async def test_410_between_two_pages_begins_the_list_again(server, follower):
     assert ("gone", "a", None) in follower.seen
 
 
-async def test_a_place_that_the_server_cannot_read_is_a_new_list(server, follower):
+async def test_an_unreadable_version_starts_a_list(server, follower):
     message = 'resourceVersion: Invalid value: "abc": strconv.ParseUint: parsing "abc": invalid syntax'
     server.watches = [says_json(failed(500, message), 500), streams(then="hang")]
     server.lists = [lists(rv="260")]
@@ -165,7 +165,7 @@ BAD_STARTS = {
 
 
 @pytest.mark.parametrize("bad", BAD_STARTS.values(), ids=BAD_STARTS.keys())
-async def test_a_bad_watch_is_tried_again_later_from_the_same_place(server, follower, bad):
+async def test_a_bad_watch_is_retried_from_the_same_version(server, follower, bad):
     server.watches = [bad, bad, bad, streams(event("ADDED", backup("a", rv="8")), then="hang")]
     await follower.until(saw(("added", "a", "")), place="7")
     assert server.watched_from == ["7"] * 4 or server.watched_from == ["7"] * 7  # a 401 is tried twice
@@ -175,14 +175,14 @@ async def test_a_bad_watch_is_tried_again_later_from_the_same_place(server, foll
 
 
 @pytest.mark.parametrize("bad", BAD_STARTS.values(), ids=BAD_STARTS.keys())
-async def test_a_bad_list_is_tried_again_later(server, follower, bad):
+async def test_a_bad_list_is_retried(server, follower, bad):
     server.lists = [bad, lists(backup("a"), rv="100")]
     server.watches = [streams(then="hang")]
     await follower.until(lambda f: f.places[-1:] == ["100"])
     assert len(follower.slept) == 1
 
 
-async def test_what_only_an_administrator_mends_is_asked_for_rarely(server, follower):
+async def test_errors_that_only_an_administrator_can_fix_are_retried_rarely(server, follower):
     server.watches = [BAD_STARTS["403"], BAD_STARTS["403"], streams(bookmark("8"), then="hang")]
     await follower.until(
         lambda f: f.places == ["8"],
@@ -206,13 +206,13 @@ async def test_the_board_names_what_is_wrong_and_since_when(server, follower):
     await asyncio.gather(waiting, return_exceptions=True)
 
 
-async def test_retry_after_is_a_floor(server, follower):
+async def test_retry_after_is_a_minimum(server, follower):
     server.watches = [BAD_STARTS["429 in plain text"], streams(bookmark("8"), then="hang")]
     await follower.until(lambda f: f.places == ["8"], place="7")
     assert follower.slept[0] >= 1.0
 
 
-async def test_silence_is_noticed_and_resumed_without_a_list_or_a_penalty(server, follower):
+async def test_a_silent_stream_is_resumed_at_once_without_a_list(server, follower):
     server.watches = [
         streams(event("ADDED", backup("a", rv="8")), then="hang"),
         streams(event("ADDED", backup("b", rv="9")), then="hang"),
@@ -222,15 +222,15 @@ async def test_silence_is_noticed_and_resumed_without_a_list_or_a_penalty(server
     assert follower.slept == []
 
 
-async def test_a_place_in_the_future_is_doubted_in_the_end(server, follower):
-    """An API server says nothing at all about a place that is ahead of it (a cluster put back from a copy of etcd)."""
+async def test_repeated_silence_starts_a_list(server, follower):
+    """An API server sends nothing for a version ahead of its own (a cluster restored from a backup of etcd)."""
     server.watches = [streams(then="hang")] * 3 + [streams(bookmark("51"), then="hang")]
     server.lists = [lists(backup("a"), rv="50")]
     await follower.until(lambda f: f.places[-1:] == ["51"], place="999999")
     assert server.watched_from == ["999999"] * 3 + ["50"]
 
 
-async def test_a_broken_connection_is_resumed_at_the_last_place(server, follower):
+async def test_a_broken_connection_is_resumed_at_the_last_version(server, follower):
     server.watches = [
         streams(event("ADDED", backup("a", rv="8")), b'{"type":"MODIFIED","obj', then="cut"),
         streams(event("MODIFIED", backup("a", "InProgress", rv="9")), then="hang"),
@@ -239,13 +239,13 @@ async def test_a_broken_connection_is_resumed_at_the_last_place(server, follower
     assert server.watched_from == ["7", "8"]
 
 
-async def test_a_line_beyond_all_measure_is_a_new_list(server, follower):
+async def test_a_line_that_is_too_long_starts_a_list(server, follower):
     server.watches = [streams(b'{"type":"ADDED","object":{"x":"' + b"x" * 5_000_000 + b'"}}\n'), streams(then="hang")]
     server.lists = [lists(rv="100")]
     await follower.until(lambda f: f.places[-1:] == ["100"], place="7")
 
 
-async def test_sparse_bookmarks_keep_a_stream_up_and_move_the_place(server, follower):
+async def test_bookmarks_keep_a_stream_alive_and_advance_the_version(server, follower):
     async def slowly(request):
         response = await streams(bookmark("8"))(request)
         for rv in ("9", "10"):
@@ -259,7 +259,7 @@ async def test_sparse_bookmarks_keep_a_stream_up_and_move_the_place(server, foll
     assert len(server.requests) == 1
 
 
-async def test_a_burst_comes_in_handfuls(server, follower):
+async def test_a_burst_arrives_in_batches(server, follower):
     burst = b"".join(event("ADDED", backup(f"b{n}", rv=str(n))) for n in range(1000))
     server.watches = [streams(burst, then="hang")]
     await follower.until(lambda f: len(f.seen) == 1000, place="7")
@@ -267,7 +267,7 @@ async def test_a_burst_comes_in_handfuls(server, follower):
     assert follower.places[-1] == "999"
 
 
-async def test_objects_without_an_identity_are_passed_over(server, follower):
+async def test_objects_without_an_identity_are_skipped(server, follower):
     nobody = {"kind": "Backup", "metadata": {"resourceVersion": "8"}}
     server.watches = [streams(event("ADDED", nobody), event("ADDED", backup("a", rv="9")), then="hang")]
     await follower.until(saw(("added", "a", "")), place="7")

@@ -1,4 +1,4 @@
-"""What is read on a terminal without a cluster must not wait for the Kubernetes client."""
+"""Terminal commands without a cluster must not wait for the import of the Kubernetes client."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Where the Authorization header comes from, and how often."""
+"""Sources of the Authorization header, and when it is read again."""
 
 import asyncio
 import json
@@ -32,7 +32,7 @@ class Source:
         return Token(self.read, monotonic=lambda: self.now, wall=lambda: self.now)
 
 
-async def test_one_reading_serves_everybody_at_once():
+async def test_one_reading_serves_concurrent_requests():
     source = Source()
     token = source.token()
     assert set(await asyncio.gather(*(token.header() for _ in range(50)))) == {"Bearer 1"}
@@ -65,7 +65,7 @@ async def test_after_a_401_it_is_read_at_once_and_once():
     assert source.reads == 2
 
 
-async def test_a_broken_source_leaves_a_good_token_in_force():
+async def test_a_failed_reading_keeps_a_valid_token():
     source = Source(ends=300)
     token = source.token()
     await token.header()
@@ -73,7 +73,7 @@ async def test_a_broken_source_leaves_a_good_token_in_force():
     assert await token.header() == "Bearer 1"
 
 
-async def test_a_broken_source_does_not_keep_a_token_beyond_its_end():
+async def test_a_failed_reading_does_not_keep_an_expired_token():
     source = Source(ends=300)
     token = source.token()
     await token.header()
@@ -82,7 +82,7 @@ async def test_a_broken_source_does_not_keep_a_token_beyond_its_end():
         await token.header()
 
 
-async def test_a_rejected_token_is_not_kept_by_a_broken_source():
+async def test_a_failed_reading_does_not_keep_a_rejected_token():
     source = Source(ends=300)
     token = source.token()
     rejected = await token.header()
@@ -119,12 +119,12 @@ def prints(status: dict) -> str:
     return f"print({json.dumps(json.dumps({'kind': 'ExecCredential', 'status': status}))})"
 
 
-async def test_a_plugin_gives_the_token():
+async def test_a_plugin_returns_the_token():
     token = token_from_exec("prod", plugin(prints({"token": "from-plugin"})), {})
     assert await token.header() == "Bearer from-plugin"
 
 
-async def test_a_plugin_is_told_what_it_is_asked_and_has_its_environment():
+async def test_a_plugin_gets_the_exec_info_and_its_environment():
     code = (
         "import os, json; info = json.loads(os.environ['KUBERNETES_EXEC_INFO']);"
         "assert info['kind'] == 'ExecCredential' and info['spec'] == {'interactive': False};"
@@ -149,7 +149,7 @@ FAULTY = {
 
 
 @pytest.mark.parametrize(("code", "why"), FAULTY.values(), ids=FAULTY.keys())
-async def test_a_faulty_plugin_is_named_and_its_words_are_not_passed_on(code, why):
+async def test_a_failing_plugin_is_named_and_its_output_is_hidden(code, why):
     limit = 0.3 if why.startswith("did not") else 15.0
     with pytest.raises(Unauthenticated) as caught:
         await token_from_exec("prod", plugin(code), {}, timeout=limit).header()
@@ -157,7 +157,7 @@ async def test_a_faulty_plugin_is_named_and_its_words_are_not_passed_on(code, wh
     assert "hush" not in caught.value.why
 
 
-async def test_a_plugin_that_is_not_there():
+async def test_a_missing_plugin():
     with pytest.raises(Unauthenticated) as caught:
         await token_from_exec("prod", {"command": "/nowhere/aws-iam"}, {}).header()
     assert "aws-iam can't be started" in caught.value.why

@@ -97,7 +97,7 @@ async def test_a_delete_that_the_client_sends_twice_is_unanswered(emulator, prox
 
 @pytest.mark.parametrize("trouble", [Trouble.BAD_GATEWAY, Trouble.BROKEN])
 @pytest.mark.parametrize("method", WRITES)
-async def test_an_answer_in_the_server_s_place_says_nothing(emulator, api, method, trouble):
+async def test_a_reply_of_a_proxy_leaves_a_write_unanswered(emulator, api, method, trouble):
     emulator.faults.on(trouble)
     with pytest.raises(Unanswered):
         await send(api, method)

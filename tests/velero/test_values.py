@@ -1,4 +1,4 @@
-"""Values from what a real cluster said, and from what a hostile or older one might."""
+"""Values parsed from recordings of a real cluster, and from hostile or older objects."""
 
 import dataclasses
 import json
@@ -94,7 +94,7 @@ def test_a_schedule_and_its_horizon():
     assert schedule.template["includedNamespaces"] == ["billing"]
 
 
-def test_a_schedules_seal_changes_only_by_what_people_change():
+def test_the_spec_hash_changes_only_by_edits():
     source = recorded("crs/schedule-skipped.yaml")
 
     def seal(**spec) -> str:
@@ -150,7 +150,7 @@ def test_a_deletion_is_written_as_the_cli_writes_it():
     assert deletion_manifest("nightly", "u1", name="fixed")["metadata"]["name"] == "fixed"
 
 
-def test_volumes_under_way():
+def test_volumes_in_progress():
     volume = pod_volume_of(recorded("crs/podvolumebackup.yaml"))
     assert (volume.pod_namespace, volume.pod, volume.volume, volume.pvc) == ("wordpress", "wp-fs", "vol", "data-fs")
     assert (volume.bytes_done, volume.bytes_total, volume.incremental) == (2048, 2048, 100)
@@ -259,17 +259,17 @@ def test_a_label_that_does_not_fit_is_cut_as_velero_cuts_it():
     assert len(label_value(long)) == 63
 
 
-def test_a_name_with_the_time():
+def test_a_timestamped_name():
     assert timestamped("nightly", at(11, 5, 46)) == "nightly-20261121110546"
 
 
 @pytest.mark.parametrize("name", ["a", "a-b.c", "0", "x" * 253])
-def test_names_that_are_taken(name):
+def test_valid_names(name):
     assert name_error(name) == ""
 
 
 @pytest.mark.parametrize("name", ["", "A", "a_b", "-a", "a-", "a..b", "a b", "ä", "a\n", "x" * 254, "a/b", ".."])
-def test_names_that_are_not(name):
+def test_invalid_names(name):
     assert name_error(name)
 
 

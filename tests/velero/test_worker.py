@@ -1,4 +1,4 @@
-"""Long work in a process of its own: its result, its refusal, and its end where it takes too much."""
+"""Work in a child process: result, refusal, and the end of work that exceeds its limits."""
 
 import asyncio
 import io
@@ -64,7 +64,7 @@ def large(monkeypatch):
     monkeypatch.setattr(velero.artifacts.reader, "INLINE_ARCHIVE_BYTES", 100)
 
 
-def test_it_gives_what_the_function_gives():
+def test_the_result_is_returned():
     assert run_in_worker("Reading it", json.loads, '{"a": [1]}') == {"a": [1]}
 
 
@@ -74,19 +74,19 @@ def test_a_refusal_is_the_same_refusal():
     assert refused.value.why == "it is damaged"
 
 
-def test_work_without_end_is_stopped_and_said_so():
+def test_endless_work_is_stopped_and_reported():
     before = time.process_time()
     with pytest.raises(WorkLimitExceeded, match=r"^Reading it took longer than 0.3 s and was stopped\.$"):
         run_in_worker("Reading it", spin, limits=WorkLimits(seconds=0.3))
     assert time.process_time() - before < 0.3  # the work is not done here
 
 
-def test_work_that_needs_too_much_memory_is_stopped_and_said_so():
+def test_work_that_needs_too_much_memory_is_stopped_and_reported():
     with pytest.raises(WorkLimitExceeded, match=r"^Reading it needed more than 384 MiB of memory and was stopped\.$"):
         run_in_worker("Reading it", hoard)
 
 
-def test_a_crash_is_no_crash_of_the_bot():
+def test_a_crash_of_the_child_is_an_error():
     with pytest.raises(WorkLimitExceeded, match="Reading it failed"):
         run_in_worker("Reading it", crash)
 
@@ -103,7 +103,7 @@ def test_it_does_not_get_the_bots_secrets(monkeypatch):
     }
 
 
-def test_a_small_archive_is_read_here_and_a_large_one_elsewhere(tmp_path, monkeypatch):
+def test_only_a_large_archive_is_read_by_a_child(tmp_path, monkeypatch):
     with spooled(archive(OBJECTS), tmp_path) as packed:
         here = _visit("nightly", packed, Seen(), UnpackLimits())
     monkeypatch.setattr(velero.artifacts.reader, "INLINE_ARCHIVE_BYTES", 100)
@@ -115,7 +115,7 @@ def test_a_small_archive_is_read_here_and_a_large_one_elsewhere(tmp_path, monkey
     assert str(os.getpid()) not in {line.split()[1] for line in there.names}
 
 
-def test_a_walk_elsewhere_sees_what_a_walk_here_sees(tmp_path, large):
+def test_a_child_reads_the_same_objects(tmp_path, large):
     def walk() -> Walk:
         return Walk(Scope({"includedNamespaces": ["shop"]}), SERVED, LiveIndex(set()), frozenset())
 
@@ -126,7 +126,7 @@ def test_a_walk_elsewhere_sees_what_a_walk_here_sees(tmp_path, large):
     assert len(there.taken) == len(OBJECTS)
 
 
-def test_an_archive_that_is_refused_elsewhere_is_refused_as_here(tmp_path, large):
+def test_a_child_refuses_the_same_archives(tmp_path, large):
     broken = archive(OBJECTS).getvalue()[:-30]
     with spooled(io.BytesIO(broken), tmp_path) as packed, pytest.raises(DownloadError):
         _visit("nightly", packed, Seen(), UnpackLimits())
@@ -134,7 +134,7 @@ def test_an_archive_that_is_refused_elsewhere_is_refused_as_here(tmp_path, large
 
 @dataclass
 class Waiting:
-    """Reads on only when somebody has written into the pipe."""
+    """Continues only after something was written to the pipe."""
 
     pipe: str
     heard: str = ""
@@ -144,11 +144,13 @@ class Waiting:
             self.heard = Path(self.pipe).read_text("utf-8")
 
 
-async def test_the_loop_goes_on_while_a_large_archive_is_read(tmp_path, large):
+async def test_the_event_loop_runs_while_a_large_archive_is_read(tmp_path, large):
     os.mkfifo(tmp_path / "pipe")
     with spooled(archive(OBJECTS), tmp_path) as packed:
         reading = asyncio.create_task(
             asyncio.to_thread(_visit, "nightly", packed, Waiting(str(tmp_path / "pipe")), UnpackLimits())
         )
-        await asyncio.to_thread((tmp_path / "pipe").write_text, "the loop goes on")  # nobody but the loop starts this
+        await asyncio.to_thread(
+            (tmp_path / "pipe").write_text, "the loop goes on"
+        )  # only a running event loop starts this
         assert (await reading).heard == "the loop goes on"

@@ -55,7 +55,7 @@ class Due:
 
 
 def next_expected(schedule: CronSchedule, marks: ScheduleTimes) -> datetime | None:
-    """Return the run that the controller waits for. May be past: then it starts at the next look. None: see Why.ALWAYS."""
+    """Return the run that the controller waits for. A past one starts at the next check. None: see DueReason.ALWAYS."""
     return schedule.next(marks.base)
 
 

@@ -1,4 +1,4 @@
-"""The archive inside a backup: read in one pass, refused where it is hostile."""
+"""The archive of a backup: read in one pass, refused if hostile."""
 
 import gzip
 import io
@@ -67,7 +67,7 @@ def test_cluster_scoped_objects():
     )
 
 
-def test_members_of_a_real_backup():
+def test_entries_of_a_real_backup():
     folder = RECORDINGS / "artifacts" / "wp-plain"
     members = [
         (path.name.removeprefix("member__").replace("__", "/"), path.read_bytes())
@@ -128,13 +128,13 @@ def test_a_bomb():
     assert caught.value.why == "an entry has 57.2 MiB; the limit is 8 MiB"
 
 
-def test_a_bomb_in_what_is_skipped():
+def test_a_bomb_in_a_skipped_entry():
     with pytest.raises(DownloadError) as caught:
         read(packed(("metadata/version", b"\0" * 60_000_000)))
     assert "times its size" in caught.value.why
 
 
-def test_a_huge_member():
+def test_a_huge_entry():
     body = packed((ONE, config_map("one", a="x" * 5000)))
     with pytest.raises(DownloadError):
         read(body, limits=ArchiveLimits(member=4000))
@@ -146,12 +146,12 @@ def test_a_name_of_a_megabyte_is_never_read():
         read(shaped((name, b"")))
 
 
-def test_too_many_members():
+def test_too_many_entries():
     with pytest.raises(DownloadError):
         read(packed(*((f"metadata/{n}", b"") for n in range(11))), limits=ArchiveLimits(members=10))
 
 
-def test_a_size_given_twice():
+def test_an_entry_with_two_sizes():
     info = named(ONE, 2)
     info.pax_headers = {"size": "99999999"}
     with pytest.raises(DownloadError):

@@ -1,4 +1,4 @@
-"""Files from an object store, over the wire: a request, an address, a transfer, and every way to be deceived."""
+"""Downloads from an object store, over the wire: request, URL, transfer and hostile replies."""
 
 import gzip
 import json
@@ -69,7 +69,7 @@ async def read(downloads) -> bytes:
     return await downloads.read(File.BACKUP_RESULTS, "nightly")
 
 
-async def test_a_file_is_asked_for_fetched_unpacked_and_the_request_removed(server, velero, downloads):
+async def test_a_file_is_requested_downloaded_unpacked_and_the_request_deleted(server, velero, downloads):
     velero.stores(says(gzip.compress(b'{"errors":{}}'), content_type="binary/octet-stream"))
     assert await read(downloads) == b'{"errors":{}}'
     made = json.loads(server.bodies[0])
@@ -78,7 +78,7 @@ async def test_a_file_is_asked_for_fetched_unpacked_and_the_request_removed(serv
     assert velero.removed
 
 
-async def test_no_header_of_ours_goes_to_the_store(velero, downloads):
+async def test_no_header_of_the_bot_goes_to_the_store(velero, downloads):
     velero.stores(says(gzip.compress(b"{}")))
     await read(downloads)
     [fetched] = velero.fetched
@@ -87,7 +87,7 @@ async def test_no_header_of_ours_goes_to_the_store(velero, downloads):
     assert fetched.query["X-Amz-Signature"] == "hush"
 
 
-async def test_no_proxy_is_asked(velero, downloads, monkeypatch):
+async def test_no_proxy_is_used(velero, downloads, monkeypatch):
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     monkeypatch.setenv("NO_PROXY", "")
@@ -122,7 +122,7 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize(("answer", "why"), REFUSALS.values(), ids=REFUSALS.keys())
-async def test_what_fails_is_told_without_the_address(velero, downloads, answer, why):
+async def test_a_failure_is_described_without_the_url(velero, downloads, answer, why):
     velero.stores(answer)
     with pytest.raises(DownloadError) as caught:
         await read(downloads)
@@ -143,7 +143,7 @@ async def test_a_host_that_is_not_allowed_is_never_called(velero, downloads):
     assert velero.removed
 
 
-async def test_velero_does_not_answer(server, velero, downloads):
+async def test_velero_does_not_respond(server, velero, downloads):
     server.other[f"GET {REQUEST}"] = says_json(velero.request("New"))
     with pytest.raises(DownloadError) as caught:
         await read(downloads)
@@ -151,7 +151,7 @@ async def test_velero_does_not_answer(server, velero, downloads):
     assert velero.removed
 
 
-async def test_velero_says_that_it_failed(server, velero, downloads):
+async def test_velero_reports_a_failure(server, velero, downloads):
     answer = velero.request("Failed")
     answer["status"]["message"] = "backup not found"
     server.other[f"GET {REQUEST}"] = says_json(answer)
@@ -173,7 +173,7 @@ async def test_a_bomb_is_refused(velero, downloads):
     assert "times its size" in caught.value.why
 
 
-async def test_too_much_is_refused(velero, downloads):
+async def test_a_file_that_is_too_large_is_refused(velero, downloads):
     small = replace(downloads, caps=UnpackLimits(packed=1000))
     velero.stores(says(gzip.compress(random.Random(1).randbytes(5000))))
     with pytest.raises(DownloadError) as caught:
@@ -210,7 +210,7 @@ async def test_a_store_with_an_authority_of_its_own(tmp_path, velero, downloads,
 
 
 @pytest.mark.parametrize("certificate", ["", "no PEM"])
-async def test_a_store_that_nobody_vouches_for(velero, downloads, secure_store, certificate):
+async def test_a_store_with_an_untrusted_certificate(velero, downloads, secure_store, certificate):
     async def of_location(_file: File, _name: str) -> str:
         return certificate
 

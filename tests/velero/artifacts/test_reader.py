@@ -1,4 +1,4 @@
-"""What a real Velero 1.18.2 wrote beside its runs, read."""
+"""Reads files that a real Velero 1.18.2 wrote."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""What the two Go libraries said, row by row."""
+"""Compares both dialects with recorded results of the two Go libraries."""
 
 from __future__ import annotations
 

@@ -117,7 +117,7 @@ def test_what_is_no_list(body):
 
 @given(st.recursive(st.text() | st.integers(-5, 5), lambda inner: st.dictionaries(st.text(), inner)))
 def test_nothing_else_is_kept(more):
-    """What the server keeps beside it never becomes Python."""
+    """Unused fields of an object never become Python values."""
     kept = {"metadata": {"name": "a", "uid": "u"}, "status": {"phase": "New"}}
     source = {"metadata": kept["metadata"] | {"managedFields": more}, "status": kept["status"] | {"x": more}}
     assert BACKUP(as_bytes(source)) == BACKUP(as_bytes(kept))
