@@ -62,7 +62,7 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
-class CaseFaults:
+class CaseErrors:
     faults: tuple[TableError, ...]
 
     @property
@@ -78,7 +78,7 @@ class Result:
     text: str = ""
 
 
-def parse_cases(entries: Sequence[Any], labels: Labels = NO_LABELS) -> tuple[Case, ...] | CaseFaults:
+def parse_cases(entries: Sequence[Any], labels: Labels = NO_LABELS) -> tuple[Case, ...] | CaseErrors:
     faults: list[TableError] = []
     found = []
     for index, data in enumerate(entries):
@@ -86,7 +86,7 @@ def parse_cases(entries: Sequence[Any], labels: Labels = NO_LABELS) -> tuple[Cas
             found.append(_case(TableReader(index, data, faults=faults), labels))
         else:
             faults.append(TableError(index, "", "Each case must be a table."))
-    return CaseFaults(tuple(faults)) if faults else tuple(found)
+    return CaseErrors(tuple(faults)) if faults else tuple(found)
 
 
 def run_cases(
@@ -126,7 +126,7 @@ def _case(entry: TableReader, labels: Labels) -> Case:
     command = entry.text("command")
     verb = entry.text("verb", required=not command)
     if command and verb:
-        entry.fault("verb", "Set either command or verb, not both.")
+        entry.add_error("verb", "Set either command or verb, not both.")
     ask = PolicyRequest(
         actor=_actor(entry),
         verb=verb,
@@ -169,9 +169,9 @@ def _at(entry: TableReader) -> datetime:
         try:
             value = datetime.fromisoformat(value)
         except ValueError:
-            entry.fault("at", f"{value!r} isn't a time such as 2026-01-09T17:30:00Z.")
+            entry.add_error("at", f"{value!r} isn't a time such as 2026-01-09T17:30:00Z.")
             return _NOON
     if not isinstance(value, datetime):
-        entry.fault("at", "Must be a date with a time.")
+        entry.add_error("at", "Must be a date with a time.")
         return _NOON
     return value if value.tzinfo else value.replace(tzinfo=UTC)

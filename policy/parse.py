@@ -63,7 +63,7 @@ class Vocabulary:
 
 
 @dataclass(frozen=True, slots=True)
-class Faults:
+class RuleErrors:
     faults: tuple[TableError, ...]
 
     @property
@@ -73,7 +73,7 @@ class Faults:
 
 def parse_rules(
     entries: Sequence[Any], known: Vocabulary | None = None, *, expires: int = DEFAULT_APPROVAL_LIFETIME_S
-) -> tuple[Rule, ...] | Faults:
+) -> tuple[Rule, ...] | RuleErrors:
     """Parse rules. `expires` is the default lifetime of an approval request in seconds."""
     found: list[Rule] = []
     faults: list[TableError] = []
@@ -84,9 +84,9 @@ def parse_rules(
         entry = TableReader(index, data, faults=faults)
         rule = _rule(entry, known or Vocabulary(), expires)
         if any(rule.name == each.name for each in found):
-            entry.fault("name", f"Duplicate rule name {rule.name!r}.")
+            entry.add_error("name", f"Duplicate rule name {rule.name!r}.")
         found.append(rule)
-    return Faults(tuple(faults)) if faults else tuple(found)
+    return RuleErrors(tuple(faults)) if faults else tuple(found)
 
 
 def _rule(entry: TableReader, known: Vocabulary, expires: int) -> Rule:
@@ -114,11 +114,11 @@ def _rule(entry: TableReader, known: Vocabulary, expires: int) -> Rule:
 def _who(entry: TableReader) -> Who:
     value = entry.data.get("who")
     if value is None:
-        entry.fault("who", "Required setting is missing.", allowed=("anyone", *_WHO))
+        entry.add_error("who", "Required setting is missing.", allowed=("anyone", *_WHO))
         return Who()
     if isinstance(value, str):
         if value != "anyone":
-            entry.fault(
+            entry.add_error(
                 "who", f'{value!r} isn\'t a table such as {{ groups = ["…"] }}.', got=value, allowed=("anyone",)
             )
         return Who(anyone=True)
@@ -133,7 +133,7 @@ def _who(entry: TableReader) -> Who:
         timer=bool(table.flag("timer")),
     )
     if who == Who() and not table.faults:
-        entry.fault("who", "`who` includes no one.", allowed=_WHO)
+        entry.add_error("who", "`who` includes no one.", allowed=_WHO)
     return who
 
 
@@ -147,16 +147,16 @@ def _what(entry: TableReader, known: Vocabulary) -> tuple[str, ...]:
     found = entry.texts("what", required=True) or ()
     for each in found:
         if not _WHAT.fullmatch(each):
-            entry.fault(
+            entry.add_error(
                 "what",
                 f"{each!r} isn't a verb such as backup.create, backup.* or *.get.",
                 got=each,
                 allowed=known.verbs,
             )
         elif (meant := known.synonyms.get(each)) is not None:
-            entry.fault("what", f"Use {meant!r} instead of {each!r} in rules.", allowed=(meant,))
+            entry.add_error("what", f"Use {meant!r} instead of {each!r} in rules.", allowed=(meant,))
         elif known.verbs and not any(is_about(each, verb) for verb in known.verbs):
-            entry.fault("what", f"{each!r} matches no command.", got=each, allowed=known.verbs)
+            entry.add_error("what", f"{each!r} matches no command.", got=each, allowed=known.verbs)
     return found
 
 
@@ -166,7 +166,7 @@ def _clusters(entry: TableReader, known: Vocabulary) -> tuple[str, ...]:
         if not _check_pattern(entry, "clusters", each):
             continue
         if known.clusters and not any(matches_glob(each, name) for name in known.clusters):
-            entry.fault("clusters", f"{each!r} matches no cluster.", got=each, allowed=known.clusters)
+            entry.add_error("clusters", f"{each!r} matches no cluster.", got=each, allowed=known.clusters)
     return found or ("*",)
 
 
@@ -198,7 +198,7 @@ def _modifiers(entry: TableReader) -> ModifierLimits | None:
     kinds, paths = table.texts("kinds"), table.texts("paths")
     for path in paths or ():
         if not path.startswith("/") or path == "/":
-            table.fault("paths", f"{path!r} isn't a JSON pointer such as /spec/replicas.")
+            table.add_error("paths", f"{path!r} isn't a JSON pointer such as /spec/replicas.")
     return ModifierLimits(
         ModifierReach(table.choice("most", tuple(ModifierReach), required=True) or ModifierReach.NONE),
         None if kinds is None else frozenset(kind.lower() for kind in kinds),
@@ -216,11 +216,11 @@ def _namespaces(entry: TableReader) -> NamespaceScope | None:
             key, _, value = each.removeprefix("label:").partition("=")
             labels.append((key.strip(), value.strip()))
             if not key.strip():
-                entry.fault("namespaces", f"{each!r} has no label key. Use label:team=shop or label:team.")
+                entry.add_error("namespaces", f"{each!r} has no label key. Use label:team=shop or label:team.")
         elif _check_pattern(entry, "namespaces", each):
             names.append(each)
             if not _NAME.fullmatch(each):
-                entry.fault(
+                entry.add_error(
                     "namespaces",
                     f"{each!r} isn't a valid namespace or pattern. Use lowercase letters, digits, - and wildcards.",
                 )
@@ -231,7 +231,7 @@ def _check_pattern(entry: TableReader, key: str, pattern: str) -> bool:
     try:
         tokens(pattern)
     except BadPattern as bad:
-        entry.fault(key, f"{bad}.")
+        entry.add_error(key, f"{bad}.")
         return False
     return True
 
@@ -240,14 +240,14 @@ def _guards(entry: TableReader, key: str, known: tuple[str, ...]) -> frozenset[s
     found = entry.texts(key) or ()
     for each in found:
         if each not in known:
-            entry.fault(key, f"Unknown guard {each!r}.", got=each, allowed=known)
+            entry.add_error(key, f"Unknown guard {each!r}.", got=each, allowed=known)
     return frozenset(found)
 
 
 def _approvals(entry: TableReader, effect: Effect, expires: int) -> ApprovalTerms:
     approvers = entry.texts("approvers", required=effect is Effect.APPROVE) or ()
     if not approvers and "quorum" in entry.data:
-        entry.fault("quorum", "quorum needs approvers.")
+        entry.add_error("quorum", "quorum needs approvers.")
     return ApprovalTerms(
         quorum=entry.integer("quorum", 1, least=1),
         approvers=tuple(dict.fromkeys(name.removeprefix("@") for name in approvers)),
@@ -262,7 +262,7 @@ def _windows(entry: TableReader) -> tuple[TimeWindow, ...]:
         return ()
     tables = value if isinstance(value, (list, tuple)) else [value]
     if not tables:
-        entry.fault(
+        entry.add_error(
             "during",
             '`during` is empty. Remove it, or add a window such as { days = ["fri"], from = "16:00", to = "23:59" }.',
         )
@@ -274,12 +274,12 @@ def _window(entry: TableReader) -> TimeWindow:
     days = entry.texts("days")
     for day in days or ():
         if day not in DAYS:
-            entry.fault("days", f"{day!r} isn't a day of the week.", got=day, allowed=DAYS)
+            entry.add_error("days", f"{day!r} isn't a day of the week.", got=day, allowed=DAYS)
     zone = entry.text("zone") or "UTC"
     try:
         ZoneInfo(zone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        entry.fault("zone", f"{zone!r} isn't a time zone. Use a name such as Europe/Berlin or UTC.")
+        entry.add_error("zone", f"{zone!r} isn't a time zone. Use a name such as Europe/Berlin or UTC.")
     chosen = DAYS if days is None else tuple(day for day in DAYS if day in days)
     return TimeWindow(chosen, _clock(entry, "from"), _clock(entry, "to"), zone)
 
@@ -290,26 +290,30 @@ def _clock(entry: TableReader, key: str) -> time:
         return value
     if isinstance(value, str) and (found := _CLOCK.fullmatch(value)):
         return time(int(found[1]), int(found[2]))
-    entry.fault(key, f"{value!r} isn't a time of day such as 16:30.")
+    entry.add_error(key, f"{value!r} isn't a time of day such as 16:30.")
     return time(0)
 
 
 def _check_combination(entry: TableReader, rule: Rule) -> None:
     if rule.safety_backup is not None and (rule.effect is Effect.DENY or not rule.is_about_verb(RESTORE)):
-        entry.fault("safety_backup", f"safety_backup is allowed only in rules that permit {RESTORE}.")
+        entry.add_error("safety_backup", f"safety_backup is allowed only in rules that permit {RESTORE}.")
     if rule.effect is Effect.DENY:
         if rule.lifts:
-            entry.fault("lifts", "lifts has no effect in a deny rule. Remove it.")
+            entry.add_error("lifts", "lifts has no effect in a deny rule. Remove it.")
         if rule.refuses:
-            entry.fault("refuses", "refuses has no effect in a deny rule. Remove it.")
+            entry.add_error("refuses", "refuses has no effect in a deny rule. Remove it.")
         for key, value in (("cluster_scoped", False), ("hooks", Hooks.NONE), ("configmaps", False)):
             if getattr(rule.where, key) == value and entry.data.get(key) is not None:
-                entry.fault(key, "This value has no effect in a deny rule. Remove it, or set the opposite value.")
+                entry.add_error(key, "This value has no effect in a deny rule. Remove it, or set the opposite value.")
         if (
             rule.where.modifiers is not None
             and rule.where.modifiers.most is ModifierReach.NONE
             and "modifiers" in entry.data
         ):
-            entry.fault("modifiers", "This value has no effect in a deny rule. Remove it, or set the opposite value.")
+            entry.add_error(
+                "modifiers", "This value has no effect in a deny rule. Remove it, or set the opposite value."
+            )
     if rule.break_glass and not (rule.effect is Effect.APPROVE or rule.is_freeze):
-        entry.fault("break_glass", "break_glass works only in approval rules and freezes (deny rules with `during`).")
+        entry.add_error(
+            "break_glass", "break_glass works only in approval rules and freezes (deny rules with `during`)."
+        )

@@ -45,7 +45,7 @@ class TableReader:
     path: str = ""
     faults: list[TableError] = field(default_factory=list)
 
-    def fault(self, key: str, text: str, *, got: str = "", allowed: Collection[str] = ()) -> None:
+    def add_error(self, key: str, text: str, *, got: str = "", allowed: Collection[str] = ()) -> None:
         close = get_close_matches(got, list(allowed), n=1, cutoff=0.5)
         where = f"{self.path}.{key}" if self.path and key else self.path or key
         name = self.data.get("name", "") if not self.path else ""
@@ -55,7 +55,7 @@ class TableReader:
     def allow_only(self, allowed: Collection[str]) -> None:
         for key in self.data:
             if key not in allowed:
-                self.fault(key, f"Unknown setting {key!r}.", got=key, allowed=allowed)
+                self.add_error(key, f"Unknown setting {key!r}.", got=key, allowed=allowed)
 
     def text(self, key: str, *, required: bool = False) -> str:
         value = self.data.get(key)
@@ -63,13 +63,13 @@ class TableReader:
             return ""
         if isinstance(value, str) and value.strip():
             return value.strip()
-        self.fault(key, "Required setting is missing." if value is None else "Must be a non-empty string.")
+        self.add_error(key, "Required setting is missing." if value is None else "Must be a non-empty string.")
         return ""
 
     def choice(self, key: str, allowed: Collection[str], *, required: bool = False) -> str:
         value = self.text(key, required=required)
         if value and value not in allowed:
-            self.fault(key, f"{value!r} isn't valid.", got=value, allowed=allowed)
+            self.add_error(key, f"{value!r} isn't valid.", got=value, allowed=allowed)
             return ""
         return value
 
@@ -78,25 +78,25 @@ class TableReader:
         value = self.data.get(key)
         if value is None:
             if required:
-                self.fault(key, "Required setting is missing.")
+                self.add_error(key, "Required setting is missing.")
             return None
         items = [value] if isinstance(value, str) else value
         if isinstance(items, (list, tuple)) and items and all(isinstance(each, str) and each.strip() for each in items):
             return tuple(each.strip() for each in items)
-        self.fault(key, "Must be a list of non-empty strings.")
+        self.add_error(key, "Must be a list of non-empty strings.")
         return ()
 
     def flag(self, key: str) -> bool | None:
         value = self.data.get(key)
         if value is None or isinstance(value, bool):
             return value
-        self.fault(key, "Must be true or false.", allowed=("true", "false"))
+        self.add_error(key, "Must be true or false.", allowed=("true", "false"))
         return None
 
     def integer(self, key: str, default: int, *, least: int) -> int:
         value = self.data.get(key, default)
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            self.fault(key, f"Must be a whole number, at least {least}.")
+            self.add_error(key, f"Must be a whole number, at least {least}.")
             return default
         return value
 
@@ -106,7 +106,7 @@ class TableReader:
         if isinstance(value, str) and _DURATION.fullmatch(value):
             value = sum(int(number) * _SECONDS[unit] for number, unit in re.findall(r"(\d+)([wdhms])", value))
         if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
-            self.fault(key, f"{value!r} isn't a duration such as 30m, 1h30m or 2d.")
+            self.add_error(key, f"{value!r} isn't a duration such as 30m, 1h30m or 2d.")
             return default
         return value
 
@@ -115,5 +115,5 @@ class TableReader:
         path = f"{self.path}.{key}" if self.path else key
         if isinstance(value, Mapping):
             return TableReader(self.index, value, path, self.faults)
-        self.fault(key, "Must be a table.")
+        self.add_error(key, "Must be a table.")
         return TableReader(self.index, {}, path, [])

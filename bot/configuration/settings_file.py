@@ -18,7 +18,7 @@ from commands.grammar.vocabulary import VERB_WORDS
 from commands.registry import VERBS
 from domain.counting import counted
 from domain.errors import ConfigError
-from policy.parse import DEFAULT_APPROVAL_LIFETIME_S, Faults, Vocabulary, parse_rules
+from policy.parse import DEFAULT_APPROVAL_LIFETIME_S, RuleErrors, Vocabulary, parse_rules
 from policy.rules import Rule
 from policy.table_reader import TableError
 
@@ -134,7 +134,7 @@ def _parse_rules(data: Mapping[str, Any], settings: Settings | None, found: list
     known = Vocabulary(tuple(verb.key for verb in VERBS), clusters, SYNONYMS)
     expires = int(settings.approvals.expires) if settings else DEFAULT_APPROVAL_LIFETIME_S
     rules = parse_rules(entries if isinstance(entries, list) else (), known, expires=max(1, expires))
-    if not isinstance(rules, Faults):
+    if not isinstance(rules, RuleErrors):
         return rules
     found += locate_errors("rules", rules.faults)
     return ()

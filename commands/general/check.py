@@ -242,12 +242,12 @@ def _volumes(state: Protection) -> list[Part]:
         for one in state.volumes
         if not one.has_data
     ]
-    said = (
+    summary = (
         f"Volume data: {len(saved)} of {counted(len(state.volumes), 'volume')}."
         if state.volumes
         else "The backup contains no volume data."
     )
-    return [Text("\n".join([said, *bare[:10]]), untrusted=True)]
+    return [Text("\n".join([summary, *bare[:10]]), untrusted=True)]
 
 
 def _buttons(about: Subject, state: Protection, context: PlanContext) -> tuple[Button, ...]:

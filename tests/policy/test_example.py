@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from policy.cases import Case, CaseFaults, parse_cases, run_cases
-from policy.parse import KEYS, Faults, parse_rules
+from policy.cases import Case, CaseErrors, parse_cases, run_cases
+from policy.parse import KEYS, RuleErrors, parse_rules
 from policy.rules import Rule
 from policy.visible import view_for
 from tests.policy.people import ADA, BOB, LABELS, MALLORY
@@ -23,13 +23,13 @@ def table(path: str, key: str) -> list[dict[str, Any]]:
 
 def example() -> tuple[Rule, ...]:
     found = parse_rules(table("deploy/policies.example.toml", "rules"))
-    assert not isinstance(found, Faults), found.texts
+    assert not isinstance(found, RuleErrors), found.texts
     return found
 
 
 def cases() -> tuple[Case, ...]:
     found = parse_cases(table("deploy/policies.cases.example.toml", "cases"))
-    assert not isinstance(found, CaseFaults), found.texts
+    assert not isinstance(found, CaseErrors), found.texts
     return found
 
 

@@ -11,7 +11,7 @@ from domain.decision import Outcome
 from domain.errors import UsageError
 from domain.plan import Plan, Step, StepVerb
 from domain.reach import Reach
-from policy.cases import Case, CaseFaults, parse_cases, run_cases
+from policy.cases import Case, CaseErrors, parse_cases, run_cases
 from policy.decide import judge
 from policy.explain import ExplainedRule, explain, list_rights
 from tests.policy.people import ADA, DIRECTORY, LABELS, WEDNESDAY, ask, rules
@@ -108,7 +108,7 @@ CASE = {
 
 def cases(*changes: dict[str, Any]) -> tuple[Case, ...]:
     found = parse_cases([{**CASE, **each} for each in changes], LABELS)
-    assert not isinstance(found, CaseFaults), found.texts
+    assert not isinstance(found, CaseErrors), found.texts
     return found
 
 
@@ -161,13 +161,13 @@ def test_a_command_that_does_not_parse_fails_its_case_alone() -> None:
 )
 def test_faults_of_cases(changes: dict[str, Any], says: str) -> None:
     found = parse_cases([{key: value for key, value in {**CASE, **changes}.items() if value is not None}])
-    assert isinstance(found, CaseFaults)
+    assert isinstance(found, CaseErrors)
     assert says in " ".join(found.texts)
 
 
 def test_a_case_that_is_no_table() -> None:
     found = parse_cases(["x"])
-    assert isinstance(found, CaseFaults)
+    assert isinstance(found, CaseErrors)
 
 
 def test_a_time_without_zone_is_utc() -> None:

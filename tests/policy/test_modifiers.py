@@ -10,7 +10,7 @@ from domain.reach import Reach
 from policy.cluster_facts import BackupFacts, ClusterFacts
 from policy.decide import judge
 from policy.modifiers import EVERY_FIELD, is_metadata, patched_fields
-from policy.parse import Faults, parse_rules
+from policy.parse import RuleErrors, parse_rules
 from policy.restore_reach import restore_reach
 from tests.policy.people import ADA, DIRECTORY, ask, rules
 
@@ -178,13 +178,13 @@ def test_a_rule_denies_modifiers_under_a_condition(says: Any, touched: list[str]
 )
 def test_a_wrong_limit_is_told(says: Any, words: str) -> None:
     found = parse_rules([{"name": "r", "who": "anyone", "what": ["*"], "effect": "allow", "modifiers": says}])
-    assert isinstance(found, Faults)
+    assert isinstance(found, RuleErrors)
     assert words in str(found.texts)
 
 
 def test_a_rule_that_denies_names_what_it_denies() -> None:
     found = parse_rules([{"name": "r", "who": "anyone", "what": ["*"], "effect": "deny", "modifiers": "none"}])
-    assert isinstance(found, Faults)
+    assert isinstance(found, RuleErrors)
 
 
 def test_a_restore_has_the_reach_of_its_modifiers_and_of_any_where_they_were_not_read() -> None:

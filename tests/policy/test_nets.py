@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from domain.reach import Reach
-from policy.parse import Faults, parse_rules
+from policy.parse import RuleErrors, parse_rules
 from policy.safety_backup import SafetyBackupRule, safety_backup_rule
 from tests.policy.people import ADA, BOB, GRACE, WEDNESDAY, ask, rules
 
@@ -88,5 +88,5 @@ def test_of_its_own_people_it_does() -> None:
 )
 def test_where_it_says_nothing_the_settings_are_at_fault(change: dict[str, Any], words: str) -> None:
     found = parse_rules([{"name": "r", **WANTED, **change}])
-    assert isinstance(found, Faults)
+    assert isinstance(found, RuleErrors)
     assert any("safety_backup" in text and words in text for text in found.texts)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from policy.parse import Faults, Vocabulary, parse_rules
+from policy.parse import RuleErrors, Vocabulary, parse_rules
 from policy.rules import ApprovalTerms, Effect, Rule, Who, needs_labels, rules_digest
 from policy.scope import Hooks, NamespaceScope
 from policy.time_windows import TimeWindow
@@ -21,7 +21,7 @@ def faults(**changes: Any) -> tuple[str, ...]:
     """Of one rule that is good but for these keys; `None` takes a key away."""
     entry = {key: value for key, value in {**GOOD, **changes}.items() if value is not None}
     found = parse_rules([entry], KNOWN)
-    assert isinstance(found, Faults)
+    assert isinstance(found, RuleErrors)
     return found.texts
 
 
@@ -112,7 +112,7 @@ def test_a_fault_says_where_what_and_what_would_do(changes: dict[str, Any], says
 
 def test_all_faults_at_once() -> None:
     found = parse_rules([{"nam": "x"}, 7, {**GOOD, "effect": "x"}, GOOD, GOOD])
-    assert isinstance(found, Faults)
+    assert isinstance(found, RuleErrors)
     places = {(fault.index, fault.key) for fault in found.faults}
     assert places >= {
         (0, "nam"),
