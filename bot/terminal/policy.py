@@ -108,7 +108,7 @@ def run_table(file: Path, path: Path | None, fixture_file: Path | None) -> None:
     text, data = _read_toml(file)
     source = _read_rules(path) if path else RuleSource(_parse_rules(text, data, file))
     cases = parse_cases(data.get("cases") or [])
-    if isinstance(cases, CaseFaults):
+    if isinstance(cases, CaseErrors):
         raise _rule_errors(file, text, locate_errors("cases", cases.faults))
     facts = _read_facts(fixture_file)
 
@@ -183,7 +183,7 @@ def _read_rules(path: Path) -> RuleSource:
 
 def _parse_rules(text: str, data: Mapping[str, Any], path: Path) -> tuple[Rule, ...]:
     rules = parse_rules(data.get("rules") or [], Vocabulary(tuple(verb.key for verb in VERBS), synonyms=SYNONYMS))
-    if isinstance(rules, Faults):
+    if isinstance(rules, RuleErrors):
         raise _rule_errors(path, text, locate_errors("rules", rules.faults))
     return rules
 
