@@ -24,12 +24,12 @@ from domain.counting import counted
 from domain.decision import Decision
 from domain.errors import ConfigError, UserError
 from domain.plan import Plan
-from policy.cases import parse_cases, run_cases
+from policy.cases import CaseErrors, parse_cases, run_cases
 from policy.decide import may_ask
 from policy.directory import ASSUMED
 from policy.explain import COLUMNS, explain
 from policy.matching import PolicyRequest
-from policy.parse import Vocabulary, parse_rules
+from policy.parse import RuleErrors, Vocabulary, parse_rules
 from policy.rules import Rule
 from velero.documents import ARTIFACT_BOUNDS, read_json
 
