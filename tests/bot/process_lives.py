@@ -1,4 +1,4 @@
-"""`python lives.py DIRECTORY HOW`: bots that live one after another on the same data, until the inbox is empty.
+"""`python process_lives.py DIRECTORY HOW`: bots that live one after another on the same data, until the inbox is empty.
 
 Each life is a process of its own with a real worker on a real store. The item "deadly" ends its process: killed, or out
 of memory. Prints the exit codes, what became of each item, and who was told.

@@ -30,4 +30,4 @@ async def test_a_restore_with_two_votes_is_told_in_ten_lines(tmp_path):
 
 
 def test_one_that_nobody_knows(tmp_path):
-    assert "There is no record" in shown(tmp_path, "op-none").output
+    assert "No audit log" in shown(tmp_path, "op-none").output

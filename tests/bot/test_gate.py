@@ -41,7 +41,7 @@ def test_a_young_good_backup_passes():
 def test_an_older_one_does_not():
     found = verdict(backup(hours=25))
     assert (found.passed, found.reason) == (False, GateReason.TOO_OLD)
-    assert "25 hours old; 1 day is allowed" in found.text
+    assert "25 hours old (limit: 1 day)" in found.text
     assert found.evidence[0].backup == "nightly"
 
 

@@ -14,7 +14,7 @@ from store.tables.failed_items import ItemKind
 from store.writer import Store
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
-LIVES = Path(__file__).parent / "lives.py"
+LIVES = Path(__file__).parent / "process_lives.py"
 
 
 @pytest.fixture
