@@ -1,4 +1,4 @@
-"""Which events are trouble for whoever is paged, and which end it: by alert name."""
+"""Maps events to alert names: which events fire an alert, and which resolve it."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ _BY_VERB: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("schedule.changed", "pause"): (MISSED,),
     ("schedule.changed", "delete"): (BACKUP, MISSED, INVALID),
 }
-"""What was asked in chat: nobody is paged for the runs of a schedule that is not to run."""
+"""Commands resolve alerts too: a paused or deleted schedule pages no one."""
 _ENDING = {*RESOLVING, *(kind for kind, _ in _BY_VERB)}
 
 RECOVERABLE_ALERTS = frozenset(name for names in RESOLVING.values() for name in names)
-"""What stands until something ends it."""
+"""Alerts that fire until an event resolves them."""
 
 
 def fired_alert(event: Event) -> str:
-    """Under which name; empty where nothing is foreseen."""
+    """The alert that the event fires; empty for other events."""
     return FIRING.get(event.kind, "")
 
 
@@ -55,11 +55,11 @@ def resolved_alerts(event: Event) -> tuple[str, ...]:
 
 
 def concerns_alert(kind: str) -> bool:
-    """Whether an alert hangs on this kind of event, whatever its severity: recoveries follow their failures."""
+    """Return whether the kind fires or resolves an alert, whatever the severity: recoveries follow their failures."""
     return kind in FIRING or kind in _ENDING
 
 
 def troubles_ended_by(kind: str) -> tuple[str, ...]:
-    """Kinds of events whose alerts this one may end: whoever is told those is told this."""
+    """Kinds of events whose alerts this kind may resolve: their receivers get this event too."""
     names = {*RESOLVING.get(kind, ()), *(name for (of, _), each in _BY_VERB.items() if of == kind for name in each)}
     return tuple(each for each, name in FIRING.items() if name in names)

@@ -1,4 +1,4 @@
-"""Answers on their way to one person: by response address, ephemeral, or direct message; nothing of it is durable.
+"""Sends answers to one person: by response URL, ephemeral message or direct message; answers are not stored.
 
 A file goes into a channel only where the channel's own scope covers what it tells; else to the person directly.
 """
@@ -48,7 +48,7 @@ class AnswerSender:
         self._files = files
 
     async def send(self, origin: Origin, actor: Actor, answer: Answer) -> None:
-        """Tries what the person can see, in order. Never raises: what cannot be said is logged."""
+        """Try each way in order. Never raises: failures are logged."""
         if actor.kind is not ActorKind.PERSON:
             return
         rendered = render(answer)
@@ -112,7 +112,7 @@ class AnswerSender:
             channel = await self._direct(actor)
             await self._client.chat_postMessage(channel=channel, text=rendered.text, blocks=[*rendered.blocks])
         except FAULTS as error:
-            log.warning("an answer reached nobody: %s", _code(error))
+            log.warning("an answer couldn't be sent: %s", _code(error))
 
     async def _direct(self, actor: Actor) -> str:
         opened = await self._client.conversations_open(users=[actor.id])
@@ -137,7 +137,7 @@ class AnswerSender:
 
 
 def file_comment(file: Attachment, answer: Answer, actor: Actor) -> str:
-    """What stands over a file: others who read the channel have not seen the question."""
+    """The text above a file: other readers of the channel haven't seen the command."""
     parts = [file.title or answer.headline, answer.cluster, f"for {actor.name}", answer.reference]
     return limits.cut(escape(" · ".join(part for part in parts if part)), limits.SECTION)
 

@@ -1,7 +1,7 @@
-"""What of an event may be told to whom: a channel's scope and a person's view bound every notice and thread text. Pure.
+"""Limits each notification and reply to what its channel and its reader may see. Pure.
 
-A receiver that sees all of what the event reaches is told all. One that sees some of it is told that it happened, when,
-and of its own namespaces; errors, names and numbers of others are left out. One that sees none of it is not told.
+A receiver that may see everything that the event reaches gets all of it. One that may see a part learns that the event
+happened, when, and about its own namespaces; errors, names and numbers of others are hidden. Others get nothing.
 What an event reaches is not known for everything; such events go to receivers that are not bounded.
 """
 
@@ -20,7 +20,7 @@ from policy.visible import View, Visibility, visibility_of, visible_items, visib
 HIDDEN_NAMES = "(others)"
 REDACTION_NOTE = "It reaches more than may be told here: errors, names and numbers of the rest are left out."
 OPEN_KINDS = frozenset({"approval.requested", "approval.reminded", "audit.anchored"})
-"""These go where the settings have them decided or kept; whoever decides has to read what it is about."""
+"""These go to the channels of the settings: approvers have to see what they decide on."""
 
 _TELLABLE = frozenset(
     {"schedule", "phase", "started", "completed", "expires", "expected", "usual", "last_good", "next_run", "user"}
@@ -29,7 +29,7 @@ _HOLDS_NAMESPACES = frozenset({"Backup", "Restore", "Schedule"})
 
 
 def reach_of(event: Event, planned: Reach | None = None) -> Reach | None:
-    """None where nobody knows it. `planned`: of the plan whose operation the event belongs to."""
+    """None if the reach isn't known. `planned`: the reach of the plan of the event's operation."""
     if planned is not None:
         return planned
     names = event.facts.get("namespaces")
@@ -42,7 +42,7 @@ def reach_of(event: Event, planned: Reach | None = None) -> Reach | None:
 
 
 def visibility_for(views: Sequence[View], reach: Reach | None) -> Visibility:
-    """By the least that one of them may see. Without a known reach only those who see everything are told."""
+    """The least that one of the viewers may see. An event with unknown reach is visible only to those who see everything."""
     found = [
         Visibility.FULL if view.everything else Visibility.HIDDEN if reach is None else visibility_of(view, reach)
         for view in views
@@ -51,13 +51,13 @@ def visibility_for(views: Sequence[View], reach: Reach | None) -> Visibility:
 
 
 def redact_event(event: Event, views: Sequence[View]) -> Event:
-    """Of an event whose reach is seen in part: what may be told."""
+    """The event without the facts about namespaces that these viewers can't see."""
     facts = {key: value for key, value in event.facts.items() if key in _TELLABLE}
     return replace(event, facts=facts | {"namespaces": _own_names(event.facts.get("namespaces"), views)})
 
 
 def redact_extra(extra: Mapping[str, Any], views: Sequence[View]) -> dict[str, Any]:
-    """Of what was found out beside it: errors in visible namespaces, and volumes there without data."""
+    """The details that these viewers may see: errors and volumes without data in their namespaces."""
     results: Mapping[str, Any] = extra.get("results") or {}
     volumes: Mapping[str, Sequence[str]] = {"volumes": list(extra.get("unprotected") or [])}
     for view in views:
@@ -69,7 +69,7 @@ def redact_extra(extra: Mapping[str, Any], views: Sequence[View]) -> dict[str, A
 
 
 def redact_history(operation: Operation, history: History, views: Sequence[View]) -> tuple[Operation, History]:
-    """Of a card: who asked, how far it is and how it ended; neither its plan nor what others' namespaces said."""
+    """The status message without its plan and without details of namespaces that these viewers can't see."""
     seen_now = {key: value for key, value in history.seen.items() if key in _TELLABLE}
     seen_now["namespaces"] = _own_names(history.seen.get("namespaces"), views)
     started = {key: value for key, value in history.started.items() if key in {"link", "user"}}

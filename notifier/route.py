@@ -1,4 +1,4 @@
-"""Who is told of an event, and as what. Pure: event × routes → destinations, each with its reason."""
+"""Decides who gets an event and as which message. Pure: event × routes → destinations."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from store.tables.subscriptions import Subscription
 
 
 class Role(StrEnum):
-    """card: the one live message; reply: in its thread; news: a message of its own; approval: asks for votes."""
+    """card: status message; reply: in its thread; news: notification; approval: approval request."""
 
     CARD = "card"
     REPLY = "reply"
@@ -26,7 +26,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """As the settings have it. `kind`: slack, webhook or alertmanager; `address` of a webhook is its name."""
+    """A route of the settings. `kind`: slack, webhook or alertmanager; the address of a webhook is its name."""
 
     name: str
     kind: str
@@ -50,7 +50,7 @@ class Destination:
     mention: tuple[str, ...] = ()
     route: str = ""
     viewer: str = ""
-    """Whose subscription it is: more than this person may see is not told."""
+    """The owner of the subscription: the message shows only what this person may see."""
 
     @property
     def key(self) -> str:
@@ -75,7 +75,7 @@ class RoutingTable:
 def destinations(
     event: Event, wiring: RoutingTable, subscribed: Sequence[Subscription] = ()
 ) -> tuple[Destination, ...]:
-    """Distinct, in order of importance. What the bot's own operation shows in its thread needs no second message there."""
+    """Distinct destinations in order of importance."""
     if event.kind == "operation.started":
         return _own(event, Role.CARD, PRIORITY["new"])
     if event.kind == "audit.anchored":
@@ -97,7 +97,7 @@ def destinations(
 
 
 def _reminder(event: Event, channel: str) -> tuple[Destination, ...]:
-    """Where approval is asked for, and wherever the rule has it told; with the people whom it names."""
+    """The approvers' channel and the channels of the rule, with the people that the rule mentions."""
     mention = tuple(str(each) for each in event.facts.get("mention") or ())
     where = [each for each in (channel, *map(str, event.facts.get("channels") or ())) if each]
     return tuple(Destination("slack", each, Role.NEWS, PRIORITY["approval"], mention) for each in dict.fromkeys(where))
@@ -110,7 +110,7 @@ def _own(event: Event, role: Role, priority: int) -> tuple[Destination, ...]:
 
 
 def _in_thread(event: Event) -> tuple[Destination, ...]:
-    """An edit notifies nobody: the end of what somebody asked for, and doubts of it, are also said in its thread."""
+    """Slack sends no notification for an edit, so ends and doubts are also posted in the thread."""
     if event.operation and event.kind.partition(".")[2] in (*_ENDS, *_DOUBTS):
         return (Destination("slack", f"op:{event.operation}", Role.REPLY, PRIORITY["end"]),)
     if event.operation and event.kind.startswith("approval."):
@@ -153,7 +153,7 @@ ROUTINE_KINDS = frozenset({"backup.completed", "backup.deleted", "backup.gone", 
 
 
 def is_routine(event: Event) -> bool:
-    """Successes of schedules, and restores or backups that somebody follows in a thread anyway."""
+    """Successes of schedules, and runs that the requester follows in a thread anyway."""
     quiet = event.severity is Severity.INFO and event.kind in ROUTINE_KINDS
     return quiet and bool(event.facts.get("schedule") or event.operation)
 
@@ -164,7 +164,7 @@ def _schedule(event: Event) -> str:
 
 
 def _reaches(event: Event, namespaces: Sequence[str]) -> bool:
-    """What is not known to reach anything goes only to routes that take everything; what reaches all, to every route."""
+    """An event with unknown reach goes only to routes for all namespaces; one that reaches all goes to every route."""
     reach = reach_of(event)
     return reach is not None and any(name == "*" or _any(namespaces, name) for name in reach.namespaces)
 

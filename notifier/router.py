@@ -18,7 +18,7 @@ ROUTE_BATCH = 100
 
 
 class EventRouter:
-    """`wiring` is asked each round: routes change with the settings."""
+    """`wiring` is read each round: routes change with the settings."""
 
     def __init__(
         self, store: Store, wiring: Callable[[], RoutingTable], now: Callable[[], datetime], wake: Callable[[], None]
@@ -29,7 +29,7 @@ class EventRouter:
         self._wake = wake
 
     async def round(self) -> float | None:
-        """Comes back when woken by a commit that added events."""
+        """Woken by commits that add events."""
         now = self._now()
         made = await self._store.write(lambda tx: self._route(tx, now))
         if made:
@@ -37,7 +37,7 @@ class EventRouter:
         return 0 if made >= ROUTE_BATCH else 2.0
 
     def _route(self, tx: Transaction, now: datetime) -> int:
-        """An event that cannot be routed is set aside; those after it go on."""
+        """An event that can't be routed is set aside; the events after it are routed."""
         again = {item.key: item.subject for item in tx.failed_items.due(ItemKind.EVENT, now, ROUTE_BATCH)}
         fresh = {ident: f"event {kind}" for ident, kind in tx.outbox.unrouted_kinds(ROUTE_BATCH).items()}
         wiring = self._wiring()
@@ -69,7 +69,7 @@ def _expanded(tx: Transaction, ident: str, wiring: RoutingTable, now: datetime) 
 
 
 def _shown(tx: Transaction, event: Event) -> str:
-    """The channel whose card says it already: what is done at once is one message there, not two."""
+    """The channel whose status message already shows the event: it gets one message, not two."""
     if not event.operation or not event.kind.endswith(".changed"):
         return ""
     started = (each for each in tx.outbox.of_operation(event.operation) if each.kind == "operation.started")
@@ -102,7 +102,7 @@ def notice_body(event: Event, to: Destination) -> dict[str, Any]:
 
 
 def _subscribed(tx: Transaction, event: Event) -> tuple[Subscription, ...]:
-    """A run over every namespace is news for whoever follows any of them."""
+    """A run over all namespaces matches a subscription to any namespace."""
     subjects = [("backup", event.object_name), ("schedule", str(event.facts.get("schedule") or ""))]
     names = (
         [str(name) for name in event.facts.get("namespaces") or []]

@@ -21,7 +21,7 @@ CHUNK = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """What is wrong with a bucket; `huge` and `bomb` are sizes in bytes of what every download then delivers."""
+    """Faults of a bucket; `huge` and `bomb` are the sizes in bytes of every download."""
 
     unavailable: bool = False
     delay: float = 0.0
@@ -42,7 +42,7 @@ class Bucket:
     _children: dict[str, Counter[str]] = field(default_factory=dict)
 
     def put(self, key: str, content: Content) -> None:
-        """Store bytes, or a function that makes them when somebody asks."""
+        """Store bytes, or a function that creates them on the first read."""
         if key not in self._objects:
             self._count(key, 1)
         self._objects[key] = content

@@ -81,7 +81,7 @@ class _Entry:
 
 
 class ManualClock:
-    """Stands still until somebody advances it; then wakes sleepers one instant after the other."""
+    """Stands still until a test advances it; then wakes the sleepers one instant after the other."""
 
     def __init__(self, start: datetime) -> None:
         self._now = start

@@ -81,7 +81,7 @@ ENCODERS: Mapping[str, Encoder] = {"webhook": cloud_event, "alertmanager": alert
 async def call(
     parcel: WebhookRequest, allow: Sequence[str], seconds: float, resolve: Resolve, now: datetime
 ) -> WebhookReply:
-    """Raises NotAccepted where nobody answered, Undeliverable where nobody may be asked."""
+    """Raises NotAccepted if the receiver doesn't respond, Undeliverable if its address isn't allowed."""
     limit = min(seconds, MAX_TIMEOUT_S)
     try:
         async with asyncio.timeout(limit):

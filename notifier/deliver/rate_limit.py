@@ -69,7 +69,7 @@ METHODS: Mapping[str, MethodLimit] = {
     "chat.delete": MethodLimit(TIER_3, Priority.PROGRESS),
     "chat.postEphemeral": MethodLimit(TIER_4, Priority.URGENT),
     RESPONSE: MethodLimit(TIER_4, Priority.URGENT),
-    # A trigger dies after three seconds and somebody waits: a form takes the last token.
+    # A trigger expires after three seconds while a person waits: a form may take the last token.
     "views.open": MethodLimit(TIER_4, Priority.APPROVAL),
     "views.push": MethodLimit(TIER_4, Priority.APPROVAL),
     "views.update": MethodLimit(TIER_4, Priority.APPROVAL),
@@ -112,7 +112,7 @@ class TokenBucket:
         if missing <= 0:
             return 0.0
         if missing > len(self._back_at):
-            return RECHECK_S  # calls under way hold what is missing: nobody knows when they end
+            return RECHECK_S  # the missing tokens belong to calls in progress, whose end isn't known
         return max(RECHECK_S, (self._back_at[missing - 1] - now).total_seconds())
 
     def take(self) -> None:

@@ -68,7 +68,7 @@ def render_request(
 
 
 def revision(approval: Approval, operation: Operation) -> int:
-    """What an edit of the message has to be newer than: votes, and the end of the run."""
+    """A number that grows with each vote and with the end of the run."""
     return 2 * approval.revision + (1 if operation.is_over else 0)
 
 

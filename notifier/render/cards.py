@@ -1,7 +1,7 @@
 """The status message of an operation: one message that is edited while the operation runs.
 
 It is rendered from the stored operation, what tracking knows of its object and how it ended, so an edit that was
-lost is made good by the next one. Velero's phase stands in the first line, in the blocks and in the fallback text.
+lost is repaired by the next one. Velero's phase is in the first line of the blocks and in the fallback text.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ PROGRESS_INTERVAL_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What is known beside the operation: its first event, its object now, its last event and what was read for it."""
+    """Details of an operation: its first event, its object now, its last event and what was read for that event."""
 
     started: Mapping[str, Any] = field(default_factory=dict)
     seen: Mapping[str, Any] = field(default_factory=dict)
@@ -267,7 +267,7 @@ def _explanation(operation: Operation, history: History) -> list[str]:
 
 
 def bullets(texts: Any) -> list[str]:
-    """What Velero or a cluster said. The bot's sentences have no bullet, so that a reader can tell them apart."""
+    """Lines from Velero or a cluster. The bot's sentences have no bullet, so that a reader can tell them apart."""
     return [f"• {untrusted(limits.cut(str(each), REMARK_LENGTH))}" for each in texts]
 
 

@@ -12,7 +12,7 @@ from domain.json_types import Json
 PREFIX = "io.velero-chatops"
 VERSION = "v1"
 MAX_EVENT_BYTES = 18_000
-"""Bytes: receivers of Standard Webhooks may refuse 20 kB."""
+"""Receivers of Standard Webhooks may refuse 20 kB."""
 MAX_LIST_ITEMS = 50
 MAX_TEXT_LENGTH = 1000
 
@@ -94,7 +94,7 @@ FACTS: Mapping[str, Json] = {
     "receiver.disabled": _RECEIVER,
     "receiver.tested": _RECEIVER,
 }
-"""What `facts` of each kind may hold. A kind that is not here has facts of its own, under the general schema."""
+"""The facts of each kind of event. Other kinds use the general schema."""
 
 GENERAL = "event"
 

@@ -110,7 +110,7 @@ ADVICE: Mapping[str, str] = {
     "restore.removed": "Only the Restore object was deleted. What it restored stays in the cluster.",
     "location.unavailable": "Backups and restores that use it fail.",
 }
-"""What the event means or what to do next, where the event itself has no message."""
+"""The meaning of the event or the next step, for events without a message."""
 
 
 def headline(

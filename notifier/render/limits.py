@@ -96,7 +96,7 @@ def button(text: str, action: str, value: str, style: str = "") -> Block:
 
 
 def confirm_dialog(button: Button) -> Block:
-    """Repeats the button's verb, so that nobody has to guess what "Yes" and "No" mean."""
+    """Repeats the button's verb: "Yes" and "No" are ambiguous next to a button such as "Cancel"."""
     dialog: Block = {
         "title": {"type": "plain_text", "text": cut(button.text, CONFIRM_TITLE)},
         "text": {"type": "plain_text", "text": cut(button.confirm, CONFIRM_TEXT)},

@@ -24,7 +24,7 @@ _METADATA_FIELDS = frozenset(
 
 
 def silent(_: str) -> None:
-    """Warns nobody."""
+    """Writes no warnings."""
 
 
 def sent(kind: Kind, namespace: str | None, body: Mapping[str, Any]) -> Json:
@@ -95,7 +95,7 @@ def _invalid_patch(item: Any, why: str) -> failures.ApiFailure:
 
 
 def pruned(kind: Kind, item: Json, field_validation: FieldValidation, warn: Warn, *, patching: bool = False) -> Json:
-    """What the schema keeps; the rest is refused, told or dropped in silence."""
+    """The fields that the schema keeps; the rest is rejected, reported or dropped."""
     kept, unknown = _pruned(kind, item)
     if unknown and field_validation == "Strict":
         said = "strict decoding error: " + ", ".join(f'unknown field "{path}"' for path in unknown)
@@ -121,7 +121,7 @@ def _pruned(kind: Kind, item: Json) -> tuple[Json, list[str]]:
 
 
 def differs_in_content(kind: Kind, old: Json, new: Json) -> bool:
-    """Whether a change counts as a new generation."""
+    """Return whether a change raises the generation."""
     if kind.generation == "spec":
         return bool(old.get("spec") != new.get("spec"))
     bare = ({k: v for k, v in item.items() if k != "metadata"} for item in (old, new))
@@ -129,6 +129,6 @@ def differs_in_content(kind: Kind, old: Json, new: Json) -> bool:
 
 
 def gone(kind: Kind, metadata: Json) -> Json:
-    """What a deletion answers when nothing is left."""
+    """The response to a deletion that leaves nothing."""
     details = {**failures.details_of(kind, metadata["name"]), "uid": metadata["uid"]}
     return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}

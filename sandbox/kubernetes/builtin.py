@@ -46,7 +46,7 @@ def admit_update(services: Table, kind: Kind, old: Json, item: Json) -> None:
 
 
 def causes(kind: Kind, item: Json) -> Iterator[Cause]:
-    """What is wrong with an object of a built-in type."""
+    """Errors of an object of a built-in type."""
     if kind.plural in {"configmaps", "secrets"}:
         for key in item.get("data") or {}:
             yield from (invalid(f"data[{key}]", key, m) for m in validation.config_key(key))
@@ -96,7 +96,7 @@ _FREE = frozenset({"events", "storageclasses"})
 
 
 def pruned(kind: Kind, inner: Json) -> tuple[Json, list[str]]:
-    """Of built-in types the first level is checked."""
+    """Only the first level of built-in types is checked."""
     known = _FIELDS.get(kind.plural, ("spec", "status"))
     unknown = [] if kind.plural in _FREE else [key for key in inner if key not in known]
     return {k: v for k, v in inner.items() if k not in unknown and v is not None}, unknown

@@ -1,4 +1,4 @@
-"""What happens to objects when others go: finalizers, owners, namespaces."""
+"""Garbage collection: finalizers, owners, namespaces."""
 
 from collections import defaultdict
 
@@ -56,7 +56,7 @@ class Collector:
             raise failures.forbidden(kind, metadata.get("name", ""), why, [cause])
 
     def delete(self, kind: Kind, old: Version, propagation: str | None) -> Json | None:
-        """Starts a deletion: None if the object is gone, else what is left of it."""
+        """Start a deletion; return the remaining object, or None if it is gone."""
         if kind.plural == "namespaces":
             return self._terminate(kind, old)
         if propagation == "Foreground" and self._dependents[old.object["metadata"]["uid"]]:
@@ -175,7 +175,7 @@ class Collector:
         self._objects.store(self._objects.kind(resource), version, item)
 
     def collect_orphan(self, kind: Kind, item: Json) -> None:
-        """An object all of whose owners are gone goes too; owners of kinds that nobody knows are left alone."""
+        """Delete an object if all its owners are gone; owners of unknown kinds count as present."""
         known = {(k.api_version, k.kind) for k in self._objects.kinds.values()}
         owners = _owners(item)
         if not owners or any(o["uid"] in self._alive or (o["apiVersion"], o["kind"]) not in known for o in owners):

@@ -1,4 +1,4 @@
-"""What the server says about itself: versions, groups, kinds."""
+"""Discovery: versions, groups and kinds."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""What the API server answers when it refuses: Status objects with the texts of the real one (1.35)."""
+"""Error responses of the API server: Status objects with the texts of the real server (1.35)."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence

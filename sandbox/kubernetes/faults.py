@@ -1,4 +1,4 @@
-"""What can go wrong with a server, switched on and off while it runs."""
+"""Faults of an API server, switched on and off while it runs."""
 
 import asyncio
 from collections.abc import Callable
@@ -57,7 +57,7 @@ class Faults:
         self._cleared = asyncio.Event()
 
     def strikes(self, trouble: Trouble, request: web.Request) -> bool:
-        """Whether a trouble meets this request; counts it."""
+        """Return whether the fault applies to this request, and count it."""
         times, which = self._on.get(trouble, (0, any_request))
         if times == 0 or not which(request):
             return False

@@ -24,7 +24,7 @@ _EXPIRED_TOKEN = (
 
 @dataclass(frozen=True, slots=True)
 class ListQuery:
-    """What a list asks for."""
+    """Parameters of a list request."""
 
     namespace: str | None = None
     label_selector: str | None = None

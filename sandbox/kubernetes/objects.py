@@ -124,7 +124,7 @@ class Objects:
                 table.watchable_from = self.revision
 
     def forget_watches(self) -> None:
-        """What a restarted server has lost: every watch from below the current revision is too old."""
+        """Forget the history, like a restarted server: every watch from an older revision is too old."""
         for resource in self.kinds:
             self.table(resource).watchable_from = self.revision
 

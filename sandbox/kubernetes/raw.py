@@ -26,7 +26,7 @@ class Answer:
 
     @property
     def refusal(self) -> tuple[int, str, str]:
-        """What a Status says: code, reason, message."""
+        """Code, reason and message of a Status."""
         body = self.json
         return self.status, body.get("reason", ""), body["message"]
 

@@ -1,4 +1,4 @@
-"""What the garbage collector asks of the stored objects."""
+"""The interface between the garbage collector and the stored objects."""
 
 from __future__ import annotations
 

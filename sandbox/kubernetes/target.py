@@ -1,4 +1,4 @@
-"""What a request's path and method ask for."""
+"""The target of a request, from its path and method."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ def is_true(text: str | None) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A resource that is addressed: the whole of it, one namespace's, or one object."""
+    """The addressed resource: all namespaces, one namespace, or one object."""
 
     group: str
     version: str

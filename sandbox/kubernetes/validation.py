@@ -1,4 +1,4 @@
-"""What the API server checks in an object's metadata and schema, with its own words."""
+"""Validates an object's metadata and schema with the API server's own texts."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -174,7 +174,7 @@ def metadata_causes(metadata: Json) -> Iterator[Cause]:
 
 
 def update_causes(old: Json, new: Json) -> Iterator[Cause]:
-    """What may not change in metadata."""
+    """Errors for changes of immutable metadata."""
     if old.get("deletionTimestamp"):
         extra = sorted(set(new.get("finalizers") or []) - set(old.get("finalizers") or []))
         if extra:
@@ -235,7 +235,7 @@ _METADATA_TEXTS = ("name", "generateName", "namespace", "uid", "resourceVersion"
 
 
 def undecodable_metadata(body: Json) -> str | None:
-    """What the decoder says of metadata whose parts have wrong types."""
+    """The decoder's errors for metadata with wrong types."""
     metadata = body.get("metadata")
     if metadata is None:
         return None

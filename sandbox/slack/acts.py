@@ -1,4 +1,4 @@
-"""What people do in the workspace, turned into the requests that Slack sends to the bot."""
+"""Turns what people do in the workspace into the requests that Slack sends to the bot."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class Acts:
         return ack
 
     async def say(self, user: User, channel: Channel, text: str, thread: str | None = None) -> tuple[Message, Ack]:
-        """A message; the bot hears of it if it is mentioned or in a direct message."""
+        """Post a message; the bot gets an event if it is mentioned or in a direct message."""
         sent = as_slack_sends(text, self._site.workspace, names=False)
         message = self._site.workspace.post(channel.id, user.id, sent, thread_ts=thread)
         return message, await self._tell(message)
@@ -139,7 +139,7 @@ class Acts:
         return ack
 
     async def close_view(self, user: User, view: View, *, everything: bool = False) -> Ack | None:
-        """The bot hears of it only where it asked to (`notify_on_close`)."""
+        """The bot gets an event only with `notify_on_close`."""
         self._site.views.close(view, everything=everything)
         if not view.given.get("notify_on_close"):
             return None
@@ -173,7 +173,7 @@ class Acts:
 
 
 def chosen_value(element: Json, chosen: Any) -> Json:
-    """What an action or a form's state says of a choice: whole options for selects, else the value itself."""
+    """A choice in an action or a form's state: whole options for selects, else the value itself."""
     kind = element["type"]
     if kind == "overflow":
         return {"selected_option": option_of(element, chosen)}

@@ -1,4 +1,4 @@
-"""What Slack does with an answer: shows it, closes a form, or tells the person that the app failed."""
+"""Handles the bot's acknowledgement: shows it, closes a form, or reports that the app failed."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def show_command_answer(site: Site, user: str, channel: str, command: str, ack: 
 
 
 def content_error(body: Mapping[str, Any]) -> str:
-    """What is wrong with a message sent by an ack or a response URL."""
+    """Errors of a message sent by an acknowledgement or a response URL."""
     blocks = body.get("blocks") or []
     if not body.get("text") and not blocks and not body.get("attachments"):
         return "no_text"

@@ -125,7 +125,7 @@ class SlackEmulator:
         return self._http
 
     async def verify_url(self) -> Ack:
-        """What Slack sends when a request URL is entered: the challenge has to come back."""
+        """Send the challenge that Slack sends when a request URL is entered; the bot must return it."""
         challenge = {"type": "url_verification", "token": VERIFICATION_TOKEN, "challenge": self.workspace.new_id("X")}
         return await self.transport().send(EVENT, challenge)
 

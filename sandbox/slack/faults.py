@@ -1,4 +1,4 @@
-"""What can go wrong on the way to a method, switched on and off while the bot runs."""
+"""Faults of the Web API, switched on and off while the bot runs."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ class Entry:
 
 
 class NotSeen(AssertionError):
-    """What was waited for did not happen before the deadline."""
+    """The condition wasn't met before the deadline."""
 
 
 class Journal:

@@ -1,4 +1,4 @@
-"""What happens to typed text on its way: Slack's escaping, and what phones make of it."""
+"""Changes typed text the way Slack's escaping and phone keyboards do."""
 
 from __future__ import annotations
 

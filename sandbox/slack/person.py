@@ -20,7 +20,7 @@ from sandbox.slack.words import Control, controls, reading, words
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came of an act: the bot's ack, and all that the person could read since."""
+    """The result of an action: the bot's acknowledgement, and the messages that the person could read since."""
 
     person: Person
     ack: Ack
@@ -79,7 +79,7 @@ class Person:
         return Answer(self, await self._acts.command(self.user, channel, line), since)
 
     async def mentions(self, text: str, in_: str = "", thread: str | Message | None = None) -> Answer:
-        """An ordinary message; the bot hears of it if it is named."""
+        """Post an ordinary message; the bot gets an event if it is mentioned."""
         since = len(self._journal.entries)
         root = thread.thread_ts or thread.ts if isinstance(thread, Message) else thread
         message, ack = await self._acts.say(self.user, self._channel(in_), text, root)
@@ -133,7 +133,7 @@ class Person:
         await self._acts.close_view(self.user, view or await self.sees_form(), everything=everything)
 
     async def looks_up(self, name: str, typed: str, on: Message | View | None = None) -> list[Json]:
-        """What an external select offers."""
+        """The options of an external select."""
         place, control = await self._find(name, on, 5.0)
         return await self._acts.suggest(self.user, place, control, typed)
 

@@ -1,4 +1,4 @@
-"""What the Web API's methods share: the workspace, credentials, settings that tests turn."""
+"""Shared state of the Web API's methods: workspace, credentials, settings for tests."""
 
 from __future__ import annotations
 

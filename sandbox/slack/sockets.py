@@ -88,7 +88,7 @@ class Sockets:
             waiting.set_result(ack.get("payload"))
 
     async def _lost(self, link: Link) -> None:
-        """What was not acknowledged goes to another connection, or to whoever connects next."""
+        """Unacknowledged envelopes go to another connection, or to the next one that opens."""
         self.links.remove(link)
         self._note("socket.closed", connections=len(self.links), unacked=len(link.unacked))
         self._backlog += link.unacked.values()

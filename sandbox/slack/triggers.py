@@ -1,4 +1,4 @@
-"""What a request to the bot carries to be answered by: trigger ids and response URLs."""
+"""Trigger ids and response URLs that a request to the bot carries."""
 
 from __future__ import annotations
 

@@ -170,7 +170,7 @@ INITIAL_FIELDS = {
 
 
 def initial_values(blocks: list[Json]) -> Json:
-    """The state of a form nobody has touched."""
+    """The state of a form before any input."""
     values: Json = {}
     for control in controls(blocks):
         kind = control.element["type"]

@@ -81,7 +81,7 @@ class Workspace:
         return channel
 
     def channel(self, name: str) -> Channel:
-        """By id, by name, or the direct message of @somebody, for those who drive."""
+        """Find a channel by id, by name, or by @name of a direct message."""
         if found := self.channels.get(name):
             return found
         if name.startswith("@"):
@@ -140,7 +140,7 @@ class Workspace:
         return kept or next((m for m in self.ephemerals if m.channel == channel and m.ts == ts), None)
 
     def messages(self, channel: str, *, thread: str | None = None) -> list[Message]:
-        """What stands in a channel (all of it, replies too) or in one thread, oldest first."""
+        """The messages of a channel (replies included) or of one thread, oldest first."""
         kept: Sequence[Message] = list(self.channel(channel).messages.values())
         return [m for m in kept if thread is None or thread in {m.ts, m.thread_ts}]
 

@@ -73,7 +73,7 @@ class VeleroEmulator:
         self.scripts.add(Script(match, outcome, items, seconds, reason, kind, times))
 
     def release(self, match: str) -> None:
-        """What was scripted with this pattern to hang goes on."""
+        """Continue the runs that were scripted to hang under this pattern."""
         self.scripts.release(match)
 
     def seed_history(self, past: Past) -> list[str]:

@@ -1,4 +1,4 @@
-"""Weeks of backups that were never run: objects at once, files when somebody asks for them."""
+"""Weeks of past backups: objects are created at once, files when they are first read."""
 
 import functools
 import json

@@ -87,7 +87,7 @@ def _listed(resource: Json, pod: Item, phase: HookPhase) -> Iterator[Hook]:
 
 
 def run_hooks(pod: Item, hooks: list[Hook], error: str, journal: RunLog, tally: Tally) -> bool:
-    """Whether the pod may go on; `error` is what every command fails with, empty where all go well."""
+    """True if the pod may continue; `error` is the error of every command, empty if all succeed."""
     for hook in hooks:
         tally.attempted += 1
         _told(pod, hook, journal)

@@ -1,4 +1,4 @@
-"""What `velero install` leaves in the cluster besides the kinds; restores read it."""
+"""Objects that `velero install` creates besides the CRDs; restores read them."""
 
 from sandbox.kubernetes.objects import Objects
 

@@ -84,7 +84,7 @@ class Locations:
         return None
 
     def _one_default(self) -> None:
-        """Of several defaults the one created last stays."""
+        """If there are several defaults, the one created last stays the default."""
         marked = [b for b in self._server.all(RESOURCE) if b["spec"].get("default")]
         marked.sort(key=lambda b: (b["metadata"]["creationTimestamp"], int(b["metadata"]["resourceVersion"])))
         for location in marked[:-1]:

@@ -1,4 +1,4 @@
-"""What a run says about itself: logrus text, and the warnings and errors counted from it."""
+"""The log of a run: logrus text, and the warnings and errors counted from it."""
 
 import re
 from collections.abc import Callable

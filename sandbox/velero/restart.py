@@ -1,4 +1,4 @@
-"""What a server does first: whatever was in progress when the last one died has failed."""
+"""Startup of a server: every run in progress when the last server stopped is marked Failed."""
 
 from sandbox.velero.server import Server, phase
 

@@ -25,7 +25,7 @@ class Schedules:
         self._tick = Tick(server.clock, server.settings.schedule_tick, self._due, self._sweep)
 
     def seen(self, change: Change) -> None:
-        """Changes of status alone wake nobody, and paused schedules are not looked at at all."""
+        """Changes of status alone start no reconciliation, and paused schedules are skipped."""
         if change.resource != "schedules":
             return
         self._tick.touch()

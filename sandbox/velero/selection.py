@@ -153,7 +153,7 @@ class Selection:
 
 
 def select(objects: Objects, spec: Json) -> Selection:
-    """What would be written for this spec now."""
+    """Items that a backup with this spec would contain now."""
     spaces = objects.list("namespaces")
     hidden = frozenset(_name(s) for s in spaces if _labels(s).get(EXCLUDE_LABEL) == "true")
     rules = Filter(spec, objects.kinds.values(), hidden)

@@ -1,4 +1,4 @@
-"""What every controller of one server process shares: its clients, its cache, its clock and its log."""
+"""Shared state of the controllers of one server process: clients, cache, clock and log."""
 
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -86,7 +86,7 @@ _DURATIONS = {
 
 
 def decodable(resource: str, thing: Json) -> bool:
-    """Whether a Go client could read this object; one that cannot blinds it for the whole kind."""
+    """Return whether a Go client can decode this object; one that it can't decode breaks the list of the whole kind."""
     spec, names = thing.get("spec") or {}, _DURATIONS.get(resource, ())
     if resource == "schedules":
         spec, names = spec.get("template") or {}, _DURATIONS["backups"]

@@ -49,9 +49,9 @@ class VeleroSettings:
     heartbeats: bool = True
     """Write lastValidationTime and lastSyncedTime even if nothing else changed; off, a year passes quickly."""
     node_agent: bool = True
-    """Whether the DaemonSet for file system backups is installed."""
+    """True if the DaemonSet for file-system backups is installed."""
     exec_works: bool = True
-    """Whether a hook's command can be run at all (there is a kubelet)."""
+    """True if a hook's command can be run (there is a kubelet)."""
 
 
 Outcome = Literal["succeeds", "warns", "partial", "fails", "hangs", "hook-fails", "moves-data"]
@@ -59,7 +59,7 @@ Outcome = Literal["succeeds", "warns", "partial", "fails", "hangs", "hook-fails"
 
 @dataclass(slots=True)
 class Script:
-    """What is to become of the next runs whose name or namespace matches."""
+    """The scripted outcome of the next runs whose name or namespace matches."""
 
     match: str
     outcome: Outcome = "succeeds"
@@ -69,7 +69,7 @@ class Script:
     kind: Literal["backup", "restore", "any"] = "any"
     times: int | None = None
     gate: asyncio.Event = field(default_factory=asyncio.Event)
-    """What hangs goes on once it is open."""
+    """A hanging run continues once it is open."""
 
     def fits(self, kind: str, name: str, namespaces: Iterable[str]) -> bool:
         if self.kind not in ("any", kind) or self.times == 0:

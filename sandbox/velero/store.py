@@ -42,7 +42,7 @@ def endpoint(server: Server, location: Json) -> str:
 
 
 def alive(server: Server, location: Json) -> bool:
-    """Whether something listens where the location points to."""
+    """Return whether something listens at the location's address."""
     return endpoint(server, location) == server.buckets.url.rstrip("/")
 
 
@@ -57,13 +57,13 @@ def _refused(url: str, bucket: str, prefix: str) -> str:
 
 
 def not_looked_for(server: Server, location: Json, key: str) -> str:
-    """What a client says that could not ask whether there is such a file."""
+    """The error of a client that couldn't check whether a file exists."""
     url = endpoint(server, location)
     return UNKNOWN + _failed("HeadObject", f'Head "{url}/{location["spec"]["objectStorage"]["bucket"]}/{key}"', url)
 
 
 def not_put(server: Server, location: Json, key: str) -> str:
-    """What a client says whose upload went nowhere."""
+    """The error of a client whose upload failed."""
     url, bucket = endpoint(server, location), location["spec"]["objectStorage"]["bucket"]
     failed = _failed("PutObject", f'Put "{url}/{bucket}/{key}?x-id=PutObject"', url)
     return f"{UNKNOWN}error putting object {key}: {failed}"

@@ -39,7 +39,7 @@ class Work:
         self._timers[name] = self._clock.call_at(when, lambda: self.add(name))
 
     def forget(self) -> None:
-        """The process is gone: nothing of it may ring later."""
+        """The process has ended: cancel everything that it had scheduled."""
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()

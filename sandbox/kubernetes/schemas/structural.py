@@ -94,7 +94,7 @@ def _pruned_object(value: dict[str, Any], node: Node, path: str, unknown: list[s
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong at a path; `of` is "type", "required", "enum", "items"."""
+    """An error at a path; `of` is "type", "required", "enum" or "items"."""
 
     of: str
     path: str

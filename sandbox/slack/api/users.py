@@ -1,4 +1,4 @@
-"""users.* and usergroups.*: who somebody is."""
+"""users.* and usergroups.*: people and their groups."""
 
 from __future__ import annotations
 

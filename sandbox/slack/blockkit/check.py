@@ -1,4 +1,4 @@
-"""What Slack would say of the blocks of a message or of a whole view."""
+"""Checks the blocks of a message or a view with Slack's errors."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ class Backups:
         self.records: dict[str, BackupRun] = {}
 
     def seen(self, change: Change) -> None:
-        """Only an update to ReadyToStart counts: one that is found so at start waits for somebody to touch it."""
+        """Only an update to ReadyToStart counts: a backup found in that phase at start waits for the next update."""
         if change.resource == "backups" and change.type == "MODIFIED" and phase(change.new) == "ReadyToStart":
             self._work.add(change.name)
 

@@ -76,7 +76,7 @@ class Finalizer:
         self._server.patch("backups", name, status={"phase": following, "backupItemOperationsAttempted": total})
 
     def _operations_done(self, backup: Json) -> None:
-        """The file of operations is written anew when the last of them has ended."""
+        """The file of operations is written again when the last operation has ended."""
         location = self._server.find("backupstoragelocations", backup["spec"]["storageLocation"])
         if location is None:
             return
@@ -121,6 +121,6 @@ class Finalizer:
 
 
 def record(backup: Json, location: Json, bucket: Bucket) -> None:
-    """What sync in any cluster will read; later changes of the object do not reach it."""
+    """The file that sync in any cluster reads; later changes of the object are not written to it."""
     kept = backup | {"metadata": {k: v for k, v in backup["metadata"].items() if k != "managedFields"}}
     bucket.put(files.metadata_key(location, backup["metadata"]["name"]), json.dumps(kept).encode())

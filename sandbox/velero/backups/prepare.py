@@ -1,4 +1,4 @@
-"""What the server makes of a backup before it runs: defaults, labels, expiry, and every reason not to run it."""
+"""Prepares a backup before it runs: defaults, labels, expiry and validation errors."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -25,7 +25,7 @@ _RFC1123 = (
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What validation looks up."""
+    """Objects that validation reads."""
 
     locations: Mapping[str, Json]
     snapshot_locations: Mapping[str, Json]
@@ -230,7 +230,7 @@ def _scoped(words: str, spec: Json, scope: str) -> Iterator[str]:
 
 
 def list_faults(included: list[str] | None, excluded: list[str] | None, *, star: bool = False) -> Iterator[str]:
-    """What Velero says about a pair of lists; scoped excludes may be a lone star."""
+    """Velero's errors for a pair of include and exclude lists; scoped excludes may be a single `*`."""
     takes, leaves = list(included or ()), list(excluded or ())
     if len(takes) > 1 and "*" in takes:
         yield "includes list must either contain '*' only, or a non-empty list of items"

@@ -27,7 +27,7 @@ class Fatal(Exception):
 
 @dataclass(slots=True)
 class Record:
-    """What a run gathers on its way."""
+    """Results that a run collects."""
 
     journal: RunLog
     taken: list[Item] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""The snapshot objects that a CSI snapshot adds to an archive, and those that a restore makes of it."""
+"""The snapshot objects that a CSI snapshot adds to an archive, and those that a restore creates from it."""
 
 import hashlib
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ def restored_name(restore_uid: str, namespace: str, claim: str) -> str:
 
 
 def restored(info: Json, name: str) -> Json:
-    """What the restore's info file says of the snapshot; it was not looked at again."""
+    """The snapshot's entry in the restore's info file; the snapshot isn't read again."""
     if native := info.get("nativeSnapshotInfo"):
         return {"nativeSnapshotInfo": {**native, "Phase": ""}}
     saved = info.get("csiSnapshotInfo") or {}

@@ -1,4 +1,4 @@
-"""How each volume is saved, or why it is not, and what the volume info file says of it."""
+"""Decides how each volume is saved, or why not, and writes the volume info file."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -51,7 +51,7 @@ class Volume:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What the spec and the server say about volumes in general."""
+    """Settings of the spec and the server for all volumes."""
 
     spec: Json
     policy: Json | None
@@ -62,7 +62,7 @@ class Choice:
 
 
 def plan(items: Sequence[Item], choice: Choice) -> list[Volume]:
-    """Pods first, as fs-backup of a pod's volume excludes a snapshot of it; then claims that no pod's backup took."""
+    """Pods come first, since a file-system backup of a volume excludes its snapshot; then the other PVCs."""
     claims = {(i.namespace, i.name): i.body for i in items if i.kind.plural == "persistentvolumeclaims"}
     persistent = {i.name: i.body for i in items if i.kind.plural == "persistentvolumes"}
     pods = [item for item in items if item.kind.plural == "pods"]

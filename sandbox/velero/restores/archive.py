@@ -1,4 +1,4 @@
-"""What a restore takes out of a backup's archive, and in which order."""
+"""Reads a backup's archive: the items that a restore takes, in its order."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,12 +29,12 @@ FIRST = (
 )
 
 SNAPSHOTS = ".snapshot.storage.k8s.io"
-"""Made anew for the claims that come back from them."""
+"""Created again for the PVCs that are restored from them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """What the backup holds, as far as this restore asks for it. `own`: namespaces for their own sake."""
+    """The items of the backup that this restore includes. `own`: namespaces that are included themselves."""
 
     items: tuple[Item, ...]
     namespaces: dict[str, Json]

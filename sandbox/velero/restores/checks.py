@@ -26,7 +26,7 @@ NEITHER = "Either a backup or schedule must be specified as a source for the res
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the checks look up."""
+    """Objects that the checks read."""
 
     namespace: str
     backups: Mapping[str, Json]

@@ -145,7 +145,7 @@ def renamed(volume: Json, restore_uid: str) -> Json:
 
 
 def _account(made: Json) -> None:
-    """Without the tokens that Kubernetes makes anew."""
+    """Without the tokens that Kubernetes creates again."""
     tokens = f"{made['metadata']['name']}-token-"
     if "secrets" in made:
         made["secrets"] = [one for one in made["secrets"] if not one["name"].startswith(tokens)]

@@ -146,7 +146,7 @@ class RestoreRun:
         return made
 
     def _keeps_volume(self, item: Item, namespace: str, archive: Archive) -> bool:
-        """A new claim without data names the original's volume, unless that is restored and provisioned anew."""
+        """A new PVC without data names the original volume, unless that one is restored and provisioned again."""
         name = (item.body.get("spec") or {}).get("volumeName")
         if not name or self._server.live("persistentvolumeclaims", item.name, namespace) is not None:
             return False
@@ -156,7 +156,7 @@ class RestoreRun:
         return all((volume.get("spec") or {}).get("persistentVolumeReclaimPolicy") != "Delete" for volume in volumes)
 
     async def _left_out(self, item: Item, archive: Archive) -> bool:
-        """What Velero's own actions discard."""
+        """Objects that Velero's own actions discard."""
         if item.kind.plural == "persistentvolumes":
             return not await self._volume_wanted(item, archive)
         if item.kind.plural == "secrets" and item.body.get("type") == "kubernetes.io/service-account-token":
@@ -203,7 +203,7 @@ class RestoreRun:
         return False
 
     async def _volume_wanted(self, item: Item, archive: Archive) -> bool:
-        """A snapshotted volume comes back as it was; what can be provisioned anew is left to the provisioner."""
+        """A volume with a snapshot is restored as it was; a volume that can be provisioned is left to the provisioner."""
         info = archive.volume(item.name) or {}
         method = info.get("backupMethod")
         if method in ("CSISnapshot", "PodVolumeBackup"):
@@ -242,7 +242,7 @@ class RestoreRun:
         return found is None or bool(found["metadata"].get("deletionTimestamp")) or phase(space or {}) == "Terminating"
 
     def _snapshots(self, archive: Archive) -> None:
-        """What the info file says of volumes that came back from a snapshot."""
+        """Entries of the info file for volumes restored from a snapshot."""
         for info in archive.volumes.values():
             method = info.get("backupMethod")
             if method not in ("NativeSnapshot", "CSISnapshot") or self._spec.get("restorePVs") is False:
