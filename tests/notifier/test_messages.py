@@ -204,7 +204,7 @@ EVENT_FACTS: Mapping[str, Mapping[str, Any]] = {
         "last_good": {"name": "nightly-20261130010012", "at": ago(hours=25)},
     },
     "schedule.no-good-backup": {"last_good": {"name": "nightly-20261127010012", "at": ago(days=4)}},
-    "schedule.near-period": {"seconds": 3300},
+    "schedule.near-period": {"message": "nightly-2 took 55 min; the next run was due after 1 h."},
     "schedule.good-again": {"backup": "nightly-20261201010007"},
     "location.unavailable": {"schedules": ["nightly", "weekly"], "message": "dial tcp 10.0.4.7:9000: connection refused", "since": ago(minutes=5)},
     "location.available": {"was_since": ago(hours=2), "since": NOW.isoformat()},
