@@ -19,7 +19,7 @@ check: install  ## format, lint, types, layers, layout, wording, generated docs
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/python -m pytest -q -n0 tests/test_layout.py tests/test_boundaries.py
+	@$(BIN)/python -m pytest -q -n0 tests/test_layout.py tests/test_boundaries.py tests/test_wording.py tests/test_recipes.py
 	@$(BIN)/python -m bot docs --check
 
 format: install

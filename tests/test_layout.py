@@ -45,7 +45,6 @@ LONG_PARAMETER_LISTS: frozenset[str] = frozenset(
         "bot/intake.py:_accepted",
         "bot/record_queries.py:__init__",
         "bot/slack/item_processor.py:__init__",
-        "bot/terminal/policy.py:_explained",
         "bot/terminal/policy.py:explain_line",
         "bot/webhooks/item_processor.py:__init__",
         "bot/webhooks/problems.py:problem",
@@ -59,8 +58,8 @@ LONG_PARAMETER_LISTS: frozenset[str] = frozenset(
         "operations/approval/transitions.py:append_audit",
         "operations/approval/transitions.py:record_end",
         "operations/approval/transitions.py:record_requested",
+        "operations/execution_records.py:record_submitted",
         "operations/facts_reader.py:_gathered",
-        "operations/pipeline.py:__init__",
         "policy/decide.py:decide",
         "store/tables/inbox.py:accept",
         "store/tables/notices.py:add",
@@ -98,7 +97,7 @@ def test_every_module_has_a_docstring():
 
 
 def test_no_package_has_too_many_files():
-    counts = Counter(relative_path(path.parent) for path in MODULES)
+    counts = Counter(relative_path(path.parent) for path in MODULES if path.name != "__init__.py")
     assert {name: count for name, count in counts.items() if count > MAX_FILES_IN_A_PACKAGE} == {}
 
 
