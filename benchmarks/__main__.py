@@ -12,6 +12,7 @@ ROWS = (
     "ack_latency",
     "forgeries",
     "notice",
+    "card",
     "backups",
     "lines",
     "schedules",

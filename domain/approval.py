@@ -54,6 +54,11 @@ class Approval:
     votes: tuple[Vote, ...] = ()
     revision: int = 0
 
+    @property
+    def approvals_given(self) -> int:
+        """Approving votes, also of people who are no longer approvers. Every message counts these."""
+        return sum(vote.kind is VoteKind.APPROVE for vote in self.votes)
+
 
 def approval_id(operation: str) -> str:
     """Return the id of the operation's only approval request."""

@@ -1,4 +1,4 @@
-"""What cannot be taken back is named, one by one, and waits for a typed word before it is done."""
+"""Deletions wait for a typed confirmation, with every object listed by name."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from domain.answer import Answer, Button, Part, Table, Text, Tone
 from domain.errors import Refused
 from domain.plan import Plan, StepVerb
 
-NOUN_LABELS = frozenset({Way.SLASH, Way.MENTION, Way.BUTTON})
-"""Ways that carry no typed word. A form does; a pipeline and the terminal are no people in a hurry."""
-LONGEST = 1500
-"""Of the line that a button can carry."""
+UNCONFIRMED_WAYS = frozenset({Way.SLASH, Way.MENTION, Way.BUTTON})
+"""Ways without a typed confirmation. A form has one; pipelines and the terminal need none."""
+MAX_BUTTON_LINE = 1500
+"""Characters of a command line that a button can carry."""
 
 
 def confirmation(plan: Plan, cmd: Command, context: PlanContext) -> Answer | None:
-    """None where it may be done at once: one object that was named, and not a place of everybody's backups."""
-    if context.origin.way not in NOUN_LABELS or cmd.verb != "delete" or not plan.steps:
+    """The question to answer first; None for one named object that is no backup location."""
+    if context.origin.way not in UNCONFIRMED_WAYS or cmd.verb != "delete" or not plan.steps:
         return None
     names, more = _names(plan), _backups(plan) if cmd.noun == "schedule" else []
     if len(names) == 1 and cmd.names and cmd.noun != "backup-location" and not more:
         return None
     line = " ".join([cmd.noun, "delete", *map(quote, names), *_whole(cmd, more), *_reason(cmd)])
-    if len(line) > LONGEST:
+    if len(line) > MAX_BUTTON_LINE:
         raise Refused(
             f"{len(names)} {cmd.noun}s are too many to confirm at once.",
             why="Every object is listed before it's deleted.",
@@ -42,7 +42,7 @@ def confirmation(plan: Plan, cmd: Command, context: PlanContext) -> Answer | Non
 
 
 def _names(plan: Plan) -> list[str]:
-    """What was meant, without what goes with it."""
+    """The objects of the command, without those deleted along with them."""
     if plan.noun == "schedule":
         return [step.name for step in plan.steps if step.verb is StepVerb.DELETE]
     found = []
@@ -60,7 +60,7 @@ def _backups(plan: Plan) -> list[str]:
 
 
 def _whole(cmd: Command, more: list[str]) -> list[str]:
-    """Said in full: what goes with a schedule is decided by what was shown."""
+    """Written out: what is deleted with a schedule is decided by what was shown."""
     return [f"--with-backups={'true' if more else 'false'}"] if cmd.noun == "schedule" else []
 
 

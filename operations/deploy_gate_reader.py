@@ -1,4 +1,4 @@
-"""Reads what the deploy gate judges, of namespaces that the asker may see."""
+"""Reads the backups that the deploy gate judges, of namespaces that the actor may see."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class DeployGateReader:
         self._now = now
 
     async def judge(self, actor: Actor, cluster: str, request: GateRequest) -> GateVerdict:
-        """Raises Unknown, Refused and ClusterError."""
+        """Raises NotFound, Refused and ClusterError."""
         where = self._cluster(cluster)
-        await self._allowed(actor, where, request.namespaces)
+        await self._check_allowed(actor, where, request.namespaces)
         found = await self._backups(where, request.namespaces)
         names = candidates(found, request, self._now())
         volumes = {name: await _volumes(where, name) for name in names}
@@ -45,7 +45,7 @@ class DeployGateReader:
             raise NotFound(f"Cluster `{name}` doesn't exist." if name else "Cluster is missing.", nearest=near)
         return self._clusters[name]
 
-    async def _allowed(self, actor: Actor, cluster: Cluster, namespaces: Sequence[str]) -> None:
+    async def _check_allowed(self, actor: Actor, cluster: Cluster, namespaces: Sequence[str]) -> None:
         rules = self._policy().rules
         decision = may_ask(rules, actor, VERB, cluster.name, writes=False)
         if decision.outcome is Outcome.DENY:
@@ -56,17 +56,17 @@ class DeployGateReader:
             if name not in live or not seen.covers_namespace(name):
                 near = get_close_matches(name, seen.visible_names(live), n=3)
                 raise NotFound(f"Namespace `{name}` doesn't exist in {cluster.name}.", nearest=tuple(near))
-            _not_left_out(live[name], cluster)
+            _check_not_excluded(live[name], cluster)
 
     async def _backups(self, cluster: Cluster, namespaces: Sequence[str]) -> list[Backup]:
-        """Page by page: of ten thousand only those that hold one of these namespaces are kept."""
+        """Reads page by page, so that of many backups only those with one of these namespaces stay in memory."""
         try:
-            return await _holding(cluster, namespaces)
+            return await _backups_with(cluster, namespaces)
         except ResourceVersionExpired:
-            return await _holding(cluster, namespaces)
+            return await _backups_with(cluster, namespaces)
 
 
-def _not_left_out(namespace: Namespace, cluster: Cluster) -> None:
+def _check_not_excluded(namespace: Namespace, cluster: Cluster) -> None:
     if namespace.excluded:
         raise Refused(
             f"Namespace {namespace.meta.name} in {cluster.name} is excluded from all backups.",
@@ -74,7 +74,7 @@ def _not_left_out(namespace: Namespace, cluster: Cluster) -> None:
         )
 
 
-async def _holding(cluster: Cluster, namespaces: Sequence[str]) -> list[Backup]:
+async def _backups_with(cluster: Cluster, namespaces: Sequence[str]) -> list[Backup]:
     return [
         backup
         async for page in cluster.backups.pages()

@@ -1,4 +1,4 @@
-"""Pressed and typed, or pressed twice: one request while the first is still open."""
+"""Finds an open operation that requests the same, so that a click and a typed line are one request."""
 
 from __future__ import annotations
 
@@ -8,24 +8,26 @@ from domain.errors import UserError
 from domain.operation import Operation
 from store.transaction import Transaction
 
-_BESIDE = frozenset({"reason", "break-glass", "cluster", "wait", "confirm"})
-"""What may differ between two askings for the same thing."""
+_IGNORED_FLAGS = frozenset({"reason", "break-glass", "cluster", "wait", "confirm"})
+"""Flags that may differ between two requests for the same."""
 
 
 def find_open_duplicate(tx: Transaction, cluster: str, command: Command) -> Operation | None:
-    """Only of what is one of a kind: a new object under a name, or a restore that is taken back."""
+    """Only for what can exist once: a new object with a given name, or the undo of a restore."""
     if command.verb != "create" or not (command.names or command.has_flag("undo")):
         return None
-    return next((each for each in tx.operations.open() if each.cluster == cluster and _same(each.line, command)), None)
+    return next(
+        (each for each in tx.operations.open() if each.cluster == cluster and _requests_same(each.line, command)), None
+    )
 
 
-def _same(line: str, command: Command) -> bool:
+def _requests_same(line: str, command: Command) -> bool:
     try:
         other = parse(line)
     except UserError:
         return False
-    return (other.key, other.names, _meant(other)) == (command.key, command.names, _meant(command))
+    return (other.key, other.names, _compared_flags(other)) == (command.key, command.names, _compared_flags(command))
 
 
-def _meant(command: Command) -> dict[str, object]:
-    return {name: value for name, value in command.flags.items() if name not in _BESIDE and value is not None}
+def _compared_flags(command: Command) -> dict[str, object]:
+    return {name: value for name, value in command.flags.items() if name not in _IGNORED_FLAGS and value is not None}

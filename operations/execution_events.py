@@ -1,4 +1,4 @@
-"""Audit rows and events of sending an operation to its cluster. Pure, but for the audit row that `record` appends."""
+"""Audit rows and events of carrying out an operation in its cluster."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from domain.event import Event, Severity
 from domain.operation import Operation
+from domain.operation_name import name_operation
 from domain.plan import Plan
 from store.tables.audit import AuditEntry
 from store.transaction import Transaction
@@ -31,10 +32,6 @@ def append_audit(
     )
 
 
-def operation_title(operation: Operation) -> str:
-    return f"{operation.noun} {operation.verb} {operation.subject}".rstrip()
-
-
 def changed_event(operation: Operation, plan: Plan, now: datetime, by: str) -> Event:
     return Event(
         kind=f"{operation.noun}.changed",
@@ -52,38 +49,41 @@ def changed_event(operation: Operation, plan: Plan, now: datetime, by: str) -> E
 
 
 def failed_event(operation: Operation, now: datetime) -> Event:
-    """The cluster did not take it: said in the card's thread too, since nobody may be waiting any more."""
+    """The cluster rejected it. It is also posted in the card's thread: the requester may not be waiting any more."""
     facts = {
-        "headline": f"{operation_title(operation)} was not taken by the cluster",
+        "headline": f"{name_operation(operation)} was rejected by the cluster",
         "failure_reason": operation.reason,
     }
     return _event("failed", operation, "failed", now, facts, Severity.FAILURE)
 
 
 def lapsed_event(operation: Operation, now: datetime) -> Event:
-    facts = {"headline": f"{operation_title(operation)} did not start", "failure_reason": operation.reason}
+    facts = {"headline": f"{name_operation(operation)} wasn't started", "failure_reason": operation.reason}
     return _event("failed", operation, "failed", now, facts, Severity.FAILURE)
 
 
 def unconfirmed_event(operation: Operation, why: str, now: datetime) -> Event:
-    """`revision` tells one lost answer from the next: a plan may have several writes."""
-    facts = {"headline": f"Velero hasn't confirmed {operation_title(operation)} yet; checking", "message": why}
+    """`revision` distinguishes lost answers: a plan may have several writes."""
+    facts = {
+        "headline": f"Velero hasn't confirmed {name_operation(operation).in_sentence} yet; checking",
+        "message": why,
+    }
     return _event("unconfirmed", operation, f"unconfirmed {operation.revision}", now, facts, Severity.WARNING)
 
 
 def unresolved_event(operation: Operation, minutes: int, now: datetime) -> Event:
-    """Asks a person. The checks go on."""
+    """Asks the requester to check. The bot's own checks continue."""
     facts = {
-        "headline": f"Velero still hasn't confirmed {operation_title(operation)} after {minutes} minutes",
-        "message": f"It may have been carried out. Check {operation.cluster} yourself before you ask for it again; "
-        "the bot keeps checking, and until it knows, nothing else runs in the same namespaces.",
+        "headline": f"Velero still hasn't confirmed {name_operation(operation).in_sentence} after {minutes} minutes",
+        "message": f"It may have been carried out. Check {operation.cluster} yourself before you run the command again. "
+        "The bot keeps checking. Until it knows the outcome, nothing else runs in the same namespaces.",
     }
     return _event("unresolved", operation, f"unresolved {operation.revision}", now, facts, Severity.FAILURE)
 
 
 def lost_event(operation: Operation, now: datetime) -> Event:
     facts = {
-        "headline": f"It isn't known whether Velero carried out {operation_title(operation)}",
+        "headline": f"It isn't known whether Velero carried out {name_operation(operation).in_sentence}",
         "message": f"{operation.reason} Its data may remain in the storage location.",
     }
     return _event("lost", operation, "lost", now, facts, Severity.FAILURE)

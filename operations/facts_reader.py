@@ -1,4 +1,4 @@
-"""Reads what verbs need: from the cache where it is in step with the cluster, else from the cluster itself."""
+"""Reads what verbs need: from the cache where it is in step with the cluster, otherwise from the cluster."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from commands.grammar.verb import Verb
 from commands.planning.facts import Facts, FileNeed, MissingFile, Need, ObjectNeed, RecordsNeed, ServerStatusNeed
 from domain.errors import ChatopsError, ClusterError, DownloadError, ObjectNotFound, Unreachable
 from domain.json_types import Json
-from velero.artifacts.downloads import File as Kept
+from velero.artifacts.downloads import File as ArtifactFile
 from velero.cluster import Cluster
 from velero.gateway import Gateway
 from velero.kinds import KINDS
 from velero.resources.server_status import ServerStatus as Status
 
 MAX_ROUNDS = 4
-"""A need may follow from what another brought; nothing in Velero is deeper than this."""
+"""A need may follow from the result of another; no verb needs more rounds than this."""
 
 READ_TIMEOUT_S = 10.0
-GLANCE = 8.0
-LONGEST = 120.0
-"""Seconds: for one look-up, for a look at every cluster, and for everything with its files."""
+FAN_OUT_TIMEOUT_S = 8.0
+FACTS_TIMEOUT_S = 120.0
+"""For one read, for a read over several clusters, and for all reads of a verb with its files."""
 
 RecordReader = Callable[[RecordsNeed], Awaitable[list[Any]]]
 Cached = Callable[[str, str], list[Json] | None]
@@ -39,29 +39,29 @@ def _raw(source: Json) -> Json:
 
 
 async def read_facts(
-    verb: Verb, cmd: Command, cluster: Cluster, records: RecordReader, cached: Cached, sift: Callable[[Facts], None]
+    verb: Verb, cmd: Command, cluster: Cluster, records: RecordReader, cached: Cached, redact: Callable[[Facts], None]
 ) -> Facts:
-    """Asks until the verb has all it wants. `sift` takes out, after every round, what the asker may not see.
+    """Reads until the verb needs nothing more. `redact` removes, after every round, what the actor may not see.
 
-    Raises ClusterError where nothing can be read at all, unless the verb takes what there is.
+    Raises ClusterError where nothing can be read at all, unless the verb accepts partial facts.
     """
     facts = Facts(cluster=cluster.name)
     if verb.needs is None:
         return facts
     try:
-        async with read_within(cluster.name, GLANCE if verb.fans_out else LONGEST):
-            await _gathered(facts, verb, cmd, cluster, records, cached, sift)
+        async with read_within(cluster.name, FAN_OUT_TIMEOUT_S if verb.fans_out else FACTS_TIMEOUT_S):
+            await _read_rounds(facts, verb, cmd, cluster, records, cached, redact)
     except ClusterError as error:
         if not verb.needs(cmd, facts).partial:
             raise
         facts.fault = error
-        sift(facts)
+        redact(facts)
     return facts
 
 
 @asynccontextmanager
 async def read_within(cluster: str, seconds: float) -> AsyncIterator[None]:
-    """Somebody waits for the answer: a cluster that hangs is told as such, long before its connection gives up."""
+    """A person waits for the answer: a cluster that hangs is reported long before its connection times out."""
     try:
         async with asyncio.timeout(seconds):
             yield
@@ -71,14 +71,14 @@ async def read_within(cluster: str, seconds: float) -> AsyncIterator[None]:
         ) from late
 
 
-async def _gathered(
+async def _read_rounds(
     facts: Facts,
     verb: Verb,
     cmd: Command,
     cluster: Cluster,
     records: RecordReader,
     cached: Cached,
-    sift: Callable[[Facts], None],
+    redact: Callable[[Facts], None],
 ) -> None:
     assert verb.needs is not None
     for _ in range(MAX_ROUNDS):
@@ -87,16 +87,16 @@ async def _gathered(
             break
         for need in sorted(open_needs, key=lambda need: not isinstance(need, RecordsNeed)):
             await _read(need, facts, cluster, records, cached)
-        await _sources(facts, cluster, cached)
-        sift(facts)
-    for resource in _not_found(verb, cmd, facts):
-        await _neighbours(resource, facts, cluster, cached)
-        await _sources(facts, cluster, cached)
-        sift(facts)
+        await _read_sources(facts, cluster, cached)
+        redact(facts)
+    for resource in _missing_resources(verb, cmd, facts):
+        await _read_alternatives(resource, facts, cluster, cached)
+        await _read_sources(facts, cluster, cached)
+        redact(facts)
 
 
-async def _sources(facts: Facts, cluster: Cluster, cached: Cached) -> None:
-    """Reads the backups of restores: who may see a restore depends on what it read. Unread, it is judged as unknown."""
+async def _read_sources(facts: Facts, cluster: Cluster, cached: Cached) -> None:
+    """Reads the backups of restores: who may see a restore depends on its backup. Unread, it counts as unknown."""
     names = {
         str((item.get("spec") or {}).get("backupName") or "")
         for name, item in facts.objects.get("restores", {}).items()
@@ -114,15 +114,15 @@ async def _sources(facts: Facts, cluster: Cluster, cached: Cached) -> None:
         facts.sources |= {name: found.get(name) for name in unknown}
 
 
-def _not_found(verb: Verb, cmd: Command, facts: Facts) -> set[str]:
-    """Kinds of which something was named, as the verb's name or by a flag, that is not there."""
+def _missing_resources(verb: Verb, cmd: Command, facts: Facts) -> set[str]:
+    """Resources of which the command names an object, by its name or a flag, that doesn't exist."""
     named = [(verb.args.source, name) for name in cmd.names]
     named += [(flag.source, cmd.text(flag.name).strip()) for flag in verb.flags if flag.source and flag.type is TEXT]
     return {resource for resource, name in named if resource in _BY_PLURAL and (resource, name) in facts.missing}
 
 
-async def _neighbours(resource: str, facts: Facts, cluster: Cluster, cached: Cached) -> None:
-    """What else there is, where a name was not found: for the nearest valid ones."""
+async def _read_alternatives(resource: str, facts: Facts, cluster: Cluster, cached: Cached) -> None:
+    """Reads the other objects where a name wasn't found, to suggest the nearest."""
     with suppress(ClusterError):
         await _objects(ObjectNeed(resource), facts, cluster, cached)
 
@@ -136,7 +136,7 @@ async def _read(need: Need, facts: Facts, cluster: Cluster, records: RecordReade
         case ServerStatusNeed():
             facts.status_asked = True
             try:
-                facts.status = _told(await cluster.server_status())
+                facts.status = _server_info(await cluster.server_status())
             except ClusterError as error:
                 facts.errors[need] = error
         case RecordsNeed():
@@ -166,8 +166,8 @@ async def _objects(want: ObjectNeed, facts: Facts, cluster: Cluster, cached: Cac
         facts.errors[want] = error
 
 
-def _told(status: Status) -> Json | None:
-    """None for a server that does not answer."""
+def _server_info(status: Status) -> Json | None:
+    """None for a server that doesn't answer."""
     if not status.answered:
         return None
     plugins = [{"name": plugin.name, "kind": plugin.kind} for plugin in status.plugins]
@@ -176,7 +176,7 @@ def _told(status: Status) -> Json | None:
 
 async def _file(need: FileNeed, facts: Facts, cluster: Cluster) -> None:
     try:
-        facts.files[need] = await cluster.artifacts.downloads.read(Kept(need.kind), need.name)
+        facts.files[need] = await cluster.artifacts.downloads.read(ArtifactFile(need.kind), need.name)
     except (DownloadError, ClusterError) as error:
         facts.files[need] = MissingFile(describe_need(error))
 

@@ -1,4 +1,4 @@
-"""Renews the holds of schedules while the restores that asked for them run; lets them end by themselves after."""
+"""Renews the pauses of schedules while the restores that need them are open. They end by themselves afterwards."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class HoldRenewal:
         self._now = now
 
     async def renew(self, deadline: Deadline) -> None:
-        """One schedule of one restore."""
+        """Renews the hold of one schedule for one operation."""
         operation = await self._store.read(lambda tx: tx.operations.get(str(deadline.payload["operation"])))
         if operation is None or operation.is_over or operation.cluster not in self._clusters:
             await self._store.write(lambda tx: tx.deadlines.done(deadline.id))

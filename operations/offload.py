@@ -1,4 +1,4 @@
-"""Pure decisions over large files run in a thread, so that the event loop goes on meanwhile."""
+"""Runs pure functions over large files in a thread, so that the event loop isn't blocked."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ INLINE_FILE_BYTES = 1 << 18
 
 
 async def run_offloaded(about: Iterable[Facts | ClusterError], function: Callable[..., T], *args: object) -> T:
-    """`function(*args)`, which reads the files of `about`. Small ones are not worth a thread."""
+    """Returns `function(*args)`, which reads the files of `about`. Small files aren't worth a thread."""
     files = (body for facts in about if isinstance(facts, Facts) for body in facts.files.values())
     if sum(len(body) for body in files if isinstance(body, bytes)) <= INLINE_FILE_BYTES:
         return function(*args)

@@ -1,4 +1,4 @@
-"""The same line once more, later: with the names that were fixed when it was planned first. Pure."""
+"""Planning a stored line again, with the names that were fixed when it was planned first. Pure."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from domain.plan import Plan
 
 @dataclass(frozen=True, slots=True)
 class Replanned:
-    """What the line would do now, and what the rules say of it now."""
+    """The plan as the line would give it now, and the decision of the current rules."""
 
     plan: Plan
     decision: Decision
 
 
 def command_of_plan(command: Command, stored: Plan) -> Command:
-    """With the name that was fixed when it was planned first."""
+    """The command with the name that the stored plan chose for it."""
     named = command.names or command.is_true("all") or (command.has_flag("selector") and command.verb != "create")
     return command if named or not stored.subject else replace(command, names=(stored.subject,))
 

@@ -1,4 +1,4 @@
-"""What the pipeline is given and what it returns: the request, the result, and the policy in force."""
+"""The pipeline's input and output: the request, the result, and the policy in force."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from policy.rules import Rule
 
 @dataclass(frozen=True, slots=True)
 class CommandRequest:
-    """`channel_cluster` is what the channel means without --cluster; `subject` what the thread is about: (noun, name)."""
+    """`channel_cluster` is the cluster used without --cluster; `subject` is the object of the thread: (noun, name)."""
 
     key: str
     line: str
@@ -27,7 +27,7 @@ class CommandRequest:
 
 @dataclass(frozen=True, slots=True)
 class CommandResult:
-    """What to say at once, and the operation that now runs or waits, if one does."""
+    """The immediate answer, and the operation that now runs or waits, if there is one."""
 
     answer: Answer | None
     operation: Operation | None = None
@@ -35,7 +35,7 @@ class CommandResult:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Replaced as a whole when the settings are read again. `directory` takes the approvers, and those whose vote counts."""
+    """Replaced as a whole when the settings are reloaded. `directory` takes the approvers and the voters."""
 
     rules: tuple[Rule, ...]
     directory: Callable[..., Awaitable[Directory]] = field(repr=False)

@@ -1,7 +1,7 @@
-"""Checks operations whose write nobody confirmed, until it is known what the cluster did; asks a person after a while.
+"""Checks operations whose write wasn't confirmed until the outcome is known, and asks the requester after a while.
 
-What is stored says what to check, so a restart loses nothing. The first round also takes up what was granted and not
-yet sent, or in the middle of being sent, when the last process ended.
+The store says what to check, so a restart loses nothing. The first round also resumes operations that were granted, and
+not sent or only partly sent, when the last process ended.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from operations.executor import Executor
 from store.transaction import Transaction
 from store.writer import Store
 
-SOONEST, LATEST = timedelta(seconds=2), timedelta(minutes=1)
+MIN_CHECK_INTERVAL, MAX_CHECK_INTERVAL = timedelta(seconds=2), timedelta(minutes=1)
 ASK_REQUESTER_AFTER = timedelta(minutes=10)
 CHECK_TIMEOUT_S = 15.0
-"""Seconds: a cluster that hangs does not delay the checks of others for longer. A write that is cut off stays in doubt."""
+"""A cluster that hangs delays the checks of others no longer than this. A write that is cut off stays unconfirmed."""
 
 
 class UnconfirmedWrites:
@@ -40,21 +40,21 @@ class UnconfirmedWrites:
         return 1.0
 
     async def _check(self, operation: Operation) -> None:
-        """What is found out, the executor records and tells."""
+        """The executor records the outcome and its events."""
         silence = self._now() - operation.changed_at
-        self._next[operation.id] = self._now() + min(max(silence / 4, SOONEST), LATEST)
+        self._next[operation.id] = self._now() + min(max(silence / 4, MIN_CHECK_INTERVAL), MAX_CHECK_INTERVAL)
         try:
             async with asyncio.timeout(CHECK_TIMEOUT_S):
                 await self._executor.recover(operation)
         except (ClusterError, UserError, ConcurrentChange, TimeoutError):
             pass
         if operation.state is State.UNCONFIRMED and silence >= ASK_REQUESTER_AFTER:
-            await self._store.write(lambda tx: _ask(tx, operation.id, silence, self._now()))
+            await self._store.write(lambda tx: _ask_requester(tx, operation.id, silence, self._now()))
 
 
-def _ask(tx: Transaction, ident: str, silence: timedelta, now: datetime) -> None:
-    """Once for every lost answer: the outbox knows the event."""
-    operation = tx.operations.get(ident)
+def _ask_requester(tx: Transaction, operation_id: str, silence: timedelta, now: datetime) -> None:
+    """Asks once for every lost answer: the outbox drops an event that it has."""
+    operation = tx.operations.get(operation_id)
     if operation is None or operation.state is not State.UNCONFIRMED:
         return
     if tx.outbox.add(events.unresolved_event(operation, silence // timedelta(minutes=1), now)):

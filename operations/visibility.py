@@ -1,4 +1,4 @@
-"""Takes out of the facts what this actor may not see: before anything is suggested, listed, downloaded or planned."""
+"""Removes from the facts what the actor may not see, before anything is suggested, listed, downloaded or planned."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PARTLY_VISIBLE = "(some)"
 
 
 def redact_facts(facts: Facts, view: View, about: ClusterFacts) -> None:
-    """In place. Hidden objects become as good as absent; redacted ones keep phase, times and the visible namespaces."""
+    """Changes `facts` in place. Hidden objects look absent; redacted ones keep phase, times and the visible namespaces."""
     if view.everything:
         return
     conflicts.redact_pending_restores(facts, view)
@@ -27,17 +27,19 @@ def redact_facts(facts: Facts, view: View, about: ClusterFacts) -> None:
     _remember_sources(facts)
     judged: dict[str, dict[str, Visibility]] = {}
     for resource in ("backups", "schedules", "restores"):
-        shelf = facts.objects.get(resource)
-        if shelf is None:
+        objects = facts.objects.get(resource)
+        if objects is None:
             continue
-        judged[resource] = {name: _seen(resource, item, facts, view, about) for name, item in shelf.items()}
+        judged[resource] = {name: _visibility(resource, item, facts, view, about) for name, item in objects.items()}
     for resource, verdicts in judged.items():
         for name, verdict in verdicts.items():
             _apply(facts, resource, name, verdict, view, about)
-    for resource, place in _INSIDE.items():
-        shelf = facts.objects.get(resource, {})
-        for name in [name for name, item in shelf.items() if not view.covers_namespace(place(item.get("spec") or {}))]:
-            del shelf[name]
+    for resource, place in _NAMESPACE_OF.items():
+        objects = facts.objects.get(resource, {})
+        for name in [
+            name for name, item in objects.items() if not view.covers_namespace(place(item.get("spec") or {}))
+        ]:
+            del objects[name]
             facts.missing.add((resource, name))
     spaces = facts.objects.get("namespaces")
     if spaces is not None:
@@ -45,19 +47,19 @@ def redact_facts(facts: Facts, view: View, about: ClusterFacts) -> None:
 
 
 def _remember_sources(facts: Facts) -> None:
-    """Whole, as they were read: restores are judged by them after they were taken out."""
+    """Keeps the backups as they were read: restores are judged by them after they were removed."""
     backups = facts.objects.get("backups", {})
     facts.sources |= {name: item for name, item in backups.items() if ("backups", name) not in facts.redacted}
 
 
-_INSIDE: dict[str, Callable[[Json], str]] = {
+_NAMESPACE_OF: dict[str, Callable[[Json], str]] = {
     "backuprepositories": lambda spec: str(spec.get("volumeNamespace", "")),
     "podvolumebackups": lambda spec: str((spec.get("pod") or {}).get("namespace", "")),
     "podvolumerestores": lambda spec: str((spec.get("pod") or {}).get("namespace", "")),
     "datauploads": lambda spec: str(spec.get("sourceNamespace", "")),
     "datadownloads": lambda spec: str((spec.get("targetVolume") or {}).get("namespace", "")),
 }
-"""Objects of one namespace each, and where they say so."""
+"""Resource → the namespace of an object, for resources whose objects belong to one namespace."""
 
 
 def _apply(facts: Facts, resource: str, name: str, verdict: Visibility, view: View, about: ClusterFacts) -> None:
@@ -72,13 +74,13 @@ def _apply(facts: Facts, resource: str, name: str, verdict: Visibility, view: Vi
 
 
 def _source(facts: Facts, resource: str, name: str) -> str:
-    """Of a restore its backup's name, where they may know of that one. Backups were judged before restores."""
+    """A restore's backup, where the actor may know it. Backups are judged before restores."""
     spec = facts.objects[resource][name].get("spec") or {}
     source = str(spec.get("backupName") or "") if resource == "restores" else ""
     return source if facts.get("backups", source) is not None else ""
 
 
-def _seen(resource: str, item: Json, facts: Facts, view: View, about: ClusterFacts) -> Visibility:
+def _visibility(resource: str, item: Json, facts: Facts, view: View, about: ClusterFacts) -> Visibility:
     if resource == "backups":
         return visibility_of_backup(view, item, about)
     if resource == "schedules":
@@ -86,18 +88,18 @@ def _seen(resource: str, item: Json, facts: Facts, view: View, about: ClusterFac
     spec = item.get("spec") or {}
     source = facts.sources.get(str(spec.get("backupName") or ""))
     found = visibility_of(view, restore_reach(item, BackupFacts(source or {}), about))
-    # Without its source a restore may reach everything: it is theirs only where it names a namespace of theirs.
+    # Without its backup a restore may reach everything: it is visible only if it names a visible namespace.
     named = [*(spec.get("includedNamespaces") or ()), *(spec.get("namespaceMapping") or {}).values()]
     return found if source or found is Visibility.FULL or any(map(view.covers_namespace, named)) else Visibility.HIDDEN
 
 
 def redact_object(item: Json, view: View, about: ClusterFacts, backup: str = "") -> Json:
-    """What may be told of a wide object to somebody whose namespace is one of many in it."""
+    """The parts of an object that an actor may see who may see only some of its namespaces."""
     meta, status = item.get("metadata") or {}, item.get("status") or {}
     spec = item.get("spec") or {}
     template = spec.get("template")
     mine = [*protected_namespaces(view, {"spec": template or spec}, about), REDACTED_NAMESPACE]
-    kept = {key: status[key] for key in _TELLABLE if key in status}
+    kept = {key: status[key] for key in _VISIBLE_STATUS if key in status}
     partly = {"includedResources": [PARTLY_VISIBLE]} if _narrowed(template or spec) else {}
     shown: Json = {"includedNamespaces": mine, "storageLocation": spec.get("storageLocation", ""), **partly}
     if backup:
@@ -124,13 +126,13 @@ def redact_object(item: Json, view: View, about: ClusterFacts, backup: str = "")
 
 
 def _narrowed(spec: Json) -> bool:
-    """Whether it leaves something of its namespaces out: told without saying what."""
+    """Whether the spec leaves out parts of its namespaces. That it does may be shown, but not which."""
     return any(spec.get(field) not in (None, [], {}, ["*"]) for field in _NARROWING)
 
 
 _NARROWING = ("includedResources", "includedNamespaceScopedResources", "labelSelector", "orLabelSelectors")
 
-_TELLABLE = (
+_VISIBLE_STATUS = (
     "phase",
     "startTimestamp",
     "completionTimestamp",

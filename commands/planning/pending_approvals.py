@@ -11,7 +11,6 @@ from commands.planning import object_fields
 from commands.planning.facts import Facts, RecordsNeed, RecordTable
 from commands.planning.requester import requester_of
 from domain.answer import Part, Table, Text
-from domain.approval import VoteKind
 from domain.counting import counted
 from domain.operation import State
 from domain.reach import Reach
@@ -61,7 +60,7 @@ def read_pending_approvals(tx: Transaction, cluster: str) -> list[PendingApprova
                 f"{operation.noun} {operation.verb} {operation.subject}",
                 requester_of(tx, operation),
                 approval.requested_at,
-                sum(vote.kind is VoteKind.APPROVE for vote in approval.votes),
+                approval.approvals_given,
                 approval.quorum,
                 tx.operations.load_plan(operation.id).reach,
                 operation.state is not State.AWAITING,

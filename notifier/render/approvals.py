@@ -107,7 +107,7 @@ def _fallback_text(approval: Approval, operation: Operation) -> str:
     if approval.state is not ApprovalState.OPEN or result:
         return f"{start} {result}".rstrip() + "."
     requester = mention_person(approval.requester)
-    return f"{start}, requested by {requester}. {_approvals_given(approval)} of {approval.quorum} approvals."
+    return f"{start}, requested by {requester}. {approval.approvals_given} of {approval.quorum} approvals."
 
 
 def _facts(approval: Approval, operation: Operation, plan: Plan) -> tuple[tuple[str, str], ...]:
@@ -154,10 +154,6 @@ def _step_text(step: Step, plan: Plan) -> str:
     return f"{sentence}."
 
 
-def _approvals_given(approval: Approval) -> int:
-    return sum(vote.kind is VoteKind.APPROVE for vote in approval.votes)
-
-
 def _vote_lines(approval: Approval) -> list[str]:
     marks = {VoteKind.APPROVE: "👍", VoteKind.REJECT: "👎"}
     votes = [
@@ -165,7 +161,7 @@ def _vote_lines(approval: Approval) -> list[str]:
         + (f": {untrusted(vote.reason)}" if vote.reason else "")
         for vote in approval.votes
     ]
-    return [f"*Approvals: {_approvals_given(approval)} of {approval.quorum}*", *votes]
+    return [f"*Approvals: {approval.approvals_given} of {approval.quorum}*", *votes]
 
 
 def _buttons(approval: Approval, operation: Operation, plan: Plan) -> list[limits.Block]:

@@ -12,11 +12,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, replace
 from datetime import datetime
 from functools import partial
+from typing import Any
 
 from domain.actor import Actor
 from domain.answer import Answer, Text, Tone
 from domain.approval import Approval, ApprovalState, Vote, VoteKind
-from domain.counting import counted
 from domain.decision import Decision
 from domain.errors import ClusterError, ConcurrentChange, IdentityUnknown, Refused, Stale, UserError
 from domain.event import Severity
@@ -160,7 +160,7 @@ class Approvals:
             eligibility.check_may_vote(current, actor, self._now(), afterwards=afterwards)
             fresh = transitions.record_vote(tx, current, operation, vote)
             if kind is VoteKind.REJECT:
-                late = "  after it ran" if afterwards else ""
+                late = " after it ran" if afterwards else ""
                 said = f"{name_operation(operation)} was rejected{late} by {actor.name}: {reason}"
                 return transitions.record_end(tx, fresh, ApprovalState.REJECTED, actor.id, vote.at, said)[0]
             if eligibility.is_complete(fresh, directory):
@@ -178,8 +178,8 @@ class Approvals:
                 else "Rejected. Nothing was started."
             )
             return Answer(said, (Text(reason, untrusted=True),), cluster=operation.cluster)
-        have = len(eligibility.standing(fresh, directory))
-        return Answer(f"Vote counted: {have} of {fresh.quorum} approvals.", tone=Tone.GOOD, cluster=operation.cluster)
+        count = eligibility.count_text(fresh, directory)
+        return Answer(f"Vote counted: {count}.", tone=Tone.GOOD, cluster=operation.cluster)
 
     async def withdraw(self, ident: str, actor: Actor) -> Answer:
         """By the requester alone, until it is decided."""
@@ -268,19 +268,28 @@ class Approvals:
 
     async def _expire(self, ident: str) -> None:
         now, told = self._now(), await self._told_too(ident)
+        directory = await self._voters_now(ident)
 
         def write(tx: Transaction) -> None:
             approval, operation = transitions.load_approval(tx, ident)
+            count = eligibility.count_text(approval, directory)
             if approval.state is ApprovalState.DECIDING:
                 tx.deadlines.put(timers.deadline_at(timers.EXPIRE_KIND, ident, now + self._settings().again))
             elif approval.state is ApprovalState.OPEN and operation.state is not State.AWAITING:
                 # A follow-up on what has run already: it does not lapse, it is asked for again.
-                _reminded(tx, approval, operation, now, self._settings(), told)
+                _reminded(
+                    tx,
+                    approval,
+                    operation,
+                    now,
+                    self._settings(),
+                    {**told, "headline": _waits_headline(operation, count)},
+                )
                 tx.deadlines.put(
                     timers.deadline_at(timers.EXPIRE_KIND, ident, now + (approval.expires_at - approval.requested_at))
                 )
             elif approval.state is ApprovalState.OPEN:
-                said = f"{name_operation(operation)} expired without approval ({len(approval.votes)} of {counted(approval.quorum, 'approval')})"
+                said = f"{name_operation(operation)} expired without approval: {count}"
                 transitions.record_end(tx, approval, ApprovalState.EXPIRED, "timer", now, said)
 
         await self._store.write(write)
@@ -293,15 +302,29 @@ class Approvals:
             return {}
         return eligibility.notified(named, await self._policy().directory(eligibility.approver_groups(named)), approval)
 
+    async def _voters_now(self, ident: str) -> Directory:
+        """The approvers and the voters, as the groups are now."""
+        approval, _ = await self._known(ident)
+        return await self._policy().directory(approval.approvers, eligibility.counted_voters(approval))
+
     async def _remind(self, ident: str) -> None:
         now, told = self._now(), await self._told_too(ident)
+        directory = await self._voters_now(ident)
 
         def write(tx: Transaction) -> None:
             approval, operation = transitions.load_approval(tx, ident)
             tx.deadlines.done(timers.deadline_at(timers.REMIND_KIND, ident, now).id)
             if approval.state is ApprovalState.OPEN:
                 tx.approvals.reminded(ident, now)
-                _reminded(tx, approval, operation, now, self._settings(), told)
+                count = eligibility.count_text(approval, directory)
+                _reminded(
+                    tx,
+                    approval,
+                    operation,
+                    now,
+                    self._settings(),
+                    {**told, "headline": _waits_headline(operation, count)},
+                )
 
         await self._store.write(write)
 
@@ -372,18 +395,20 @@ def _rewound(tx: Transaction, now: datetime) -> None:
             tx.deadlines.put(timers.deadline_at(timers.DECIDE_KIND, approval.id, now))
 
 
+def _waits_headline(operation: Operation, count: str) -> str:
+    return f"{name_operation(operation)} is still waiting for approval: {count}"
+
+
 def _reminded(
     tx: Transaction,
     approval: Approval,
     operation: Operation,
     now: datetime,
     settings: ApprovalTimes,
-    told: Mapping[str, list[str]],
+    told: Mapping[str, Any],
 ) -> None:
-    headline = f"{name_operation(operation)} is still waiting for approval: {len(approval.votes)} of {counted(approval.quorum, 'approval')}"
     channel = settings.channel or tx.operations.origin(operation.id).channel
     facts = {
-        "headline": headline,
         "message": f"Approvers: {', '.join(approval.approvers)}",
         "approvals_channel": channel,
         **told,

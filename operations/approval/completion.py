@@ -106,7 +106,7 @@ class Completion:
             await self._not_taken(settled, operation, error)
             raise
         unconfirmed = done.operation.state is State.UNCONFIRMED
-        title = messages.title(operation)
+        title = name_operation(operation).in_sentence
         return Answer(
             f"Approved. Velero hasn't confirmed {title} yet; checking." if unconfirmed else f"Approved: {title} runs.",
             tuple(Text(note) for note in notes),

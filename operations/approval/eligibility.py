@@ -7,6 +7,7 @@ from datetime import datetime
 
 from domain.actor import Actor, ActorKind
 from domain.approval import Approval, ApprovalState, Vote, VoteKind
+from domain.counting import counted, plural_of
 from domain.errors import Refused
 from operations.approval.messages import outcome_text
 from policy.directory import Directory, Member, eligible_approvers
@@ -81,6 +82,15 @@ def standing(approval: Approval, directory: Directory) -> tuple[Vote, ...]:
         for vote in approval.votes
         if vote.kind is VoteKind.APPROVE and vote_counts(approval, directory, vote.voter, vote.email)
     )
+
+
+def count_text(approval: Approval, directory: Directory) -> str:
+    """The approvals given, as the message counts them; with those that count no more, where the directory is known."""
+    count = f"{approval.approvals_given} of {counted(approval.quorum, 'approval')}"
+    void = approval.approvals_given - len(standing(approval, directory)) if directory.known else 0
+    if not void:
+        return count
+    return f"{count}; {void} of them {plural_of(void, 'no longer counts', 'no longer count')}, because the approvers changed"
 
 
 def is_complete(approval: Approval, directory: Directory) -> bool:

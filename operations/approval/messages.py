@@ -41,7 +41,7 @@ def approval_event(
 
 def break_glass_event(approval: Approval, operation: Operation, now: datetime, actor: Actor) -> Event:
     """Of its own noun, so that the routes for incidents take it."""
-    headline = f"{actor.name} used break-glass: {title(operation)} runs without approval"
+    headline = f"{actor.name} used break-glass: {name_operation(operation).in_sentence} runs without approval"
     facts = {"headline": headline, "message": approval.reason, "by": actor.name}
     told = approval_event("bypassed", approval, operation, now, facts, Severity.SECURITY)
     return replace(told, kind="glass.broken")
@@ -64,7 +64,3 @@ def outcome_text(approval: Approval) -> Refused:
 
 def voter_names(approval: Approval, kind: VoteKind) -> str:
     return ", ".join(vote.voter_name for vote in approval.votes if vote.kind is kind) or "nobody"
-
-
-def title(operation: Operation) -> str:
-    return name_operation(operation).in_sentence

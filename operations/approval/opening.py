@@ -8,8 +8,8 @@ from domain.answer import Answer, Button, Fields, Text
 from domain.approval import Approval, ApprovalState, approval_fingerprint, approval_id
 from domain.decision import Decision
 from domain.operation import Operation
+from domain.operation_name import name_operation
 from domain.plan import Level, Plan
-from operations.approval import messages
 from operations.request import CommandRequest
 
 
@@ -42,7 +42,7 @@ def requester_answer(approval: Approval, operation: Operation, plan: Plan) -> An
     warned = [guard.text for guard in plan.guards if guard.level is Level.WARN]
     notes = tuple(Text(note, untrusted=True) for note in (*warned, *plan.notes))
     return Answer(
-        f"Waiting for approval: {messages.title(operation)}.",
+        f"Waiting for approval: {name_operation(operation).in_sentence}.",
         (Fields(rows_), *notes),
         buttons=tuple(Button(word, line) for word, line in plan.offers.items()),
         cluster=operation.cluster,

@@ -1,4 +1,4 @@
-"""Approvals and their votes. The last guard of two pairs of eyes stands here, in constraints."""
+"""Approvals and their votes. Constraints are the last guard of the four-eyes rule: one vote per person and e-mail."""
 
 from __future__ import annotations
 
@@ -80,29 +80,29 @@ class ApprovalTable:
         )
 
     def cast(self, approval_id: str, vote: Vote, expected_revision: int, *, afterwards: bool = False) -> Approval:
-        """The approval with the vote in it. Refused for the requester, a second vote, or one that comes too late;
+        """Returns the approval with the vote. Raises Refused for the requester, a second vote, or one that is too late.
 
-        `afterwards`, on what has run already, no vote is too late. Lost if somebody else changed the approval since
-        `expected_revision`.
+        `afterwards`: the operation ran already, so no vote is too late. Raises ConcurrentChange if the approval changed
+        since `expected_revision`.
         """
-        before = self._known(approval_id)
+        before = self._require(approval_id)
         _may_vote(before, vote, afterwards=afterwards)
         self._move(before.id, "revision = revision + 1", "state = 'open'", expected_revision)
         self._insert_vote(before, vote)
-        return self._known(approval_id)
+        return self._require(approval_id)
 
     def begin_deciding(self, approval_id: str, expected_revision: int) -> Approval:
-        """Open → deciding: votes stop while everything is resolved again."""
+        """Open → deciding: no more votes while the plan is checked again."""
         self._move(approval_id, "state = 'deciding', revision = revision + 1", "state = 'open'", expected_revision)
-        return self._known(approval_id)
+        return self._require(approval_id)
 
     def reopen(self, approval_id: str, expected_revision: int) -> Approval:
-        """Deciding → open: the decision could not be made (a cluster did not answer, or the process died)."""
+        """Deciding → open: the check couldn't be made (a cluster didn't answer, or the process ended)."""
         self._move(approval_id, "state = 'open', revision = revision + 1", "state = 'deciding'", expected_revision)
-        return self._known(approval_id)
+        return self._require(approval_id)
 
     def finish(self, approval_id: str, state: ApprovalState, expected_revision: int) -> Approval:
-        """Settled for good. Approved and stale only out of deciding; Lost if it was settled or changed meanwhile."""
+        """Ends the approval. `approved` and `stale` follow only from deciding. Raises ConcurrentChange if it changed."""
         from_state = (
             "state = 'deciding'"
             if state in {ApprovalState.APPROVED, ApprovalState.STALE}
@@ -111,27 +111,27 @@ class ApprovalTable:
         self._move(
             approval_id, f"state = '{ApprovalState(state)}', revision = revision + 1", from_state, expected_revision
         )
-        return self._known(approval_id)
+        return self._require(approval_id)
 
     def get(self, approval_id: str) -> Approval | None:
         return next(iter(self._select("WHERE id = ?", approval_id)), None)
 
     def of_operation(self, operation: str) -> tuple[Approval, ...]:
-        """Newest first: a stale one may have been asked for again."""
+        """Newest first: a stale request may have been made again."""
         return self._select("WHERE operation = ? ORDER BY requested_at DESC, id", operation)
 
     def open(self) -> tuple[Approval, ...]:
         return self._select("WHERE state = 'open' ORDER BY requested_at, id")
 
     def deciding(self) -> tuple[Approval, ...]:
-        """At start: those that a dead process was deciding."""
+        """For the start: approvals that the last process was deciding."""
         return self._select("WHERE state = 'deciding' ORDER BY requested_at, id")
 
     def due_to_expire(self, now: datetime) -> tuple[Approval, ...]:
         return self._select("WHERE state = 'open' AND expires_at <= ? ORDER BY expires_at, id", to_micros(now))
 
     def due_to_remind(self, asked_before: datetime) -> tuple[Approval, ...]:
-        """Open, asked for before then and nobody reminded since then."""
+        """Open approvals, requested before then and not reminded of since."""
         return self._select(
             "WHERE state = 'open' AND ifnull(reminded_at, requested_at) <= ? ORDER BY requested_at, id",
             to_micros(asked_before),
@@ -170,7 +170,7 @@ class ApprovalTable:
         except sqlite3.IntegrityError as error:
             raise Refused("You already voted on this request.", why="Each person has one vote.") from error
 
-    def _known(self, approval_id: str) -> Approval:
+    def _require(self, approval_id: str) -> Approval:
         if (found := self.get(approval_id)) is None:
             raise NotFound(f"Approval request {approval_id} doesn't exist.")
         return found

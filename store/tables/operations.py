@@ -1,4 +1,4 @@
-"""Tracked runs with the plan that each executes."""
+"""Operations, each with the plan that it executes."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ IS_OPEN = f"state IN {tuple(state.value for state in State if state in OPEN)}"
 
 
 def unconfirmed(connection: Connection) -> None:
-    """The state `unconfirmed` joins the CHECK and the index. Rewriting the table would delete steps and approvals by their
+    """Adds the state `unconfirmed` to the CHECK and the index. Rewriting the table would delete steps and approvals by their
     foreign keys; SQLite's own way to change a CHECK is to change its text (sqlite.org/lang_altertable.html, section 7).
     """
     version = connection.execute("PRAGMA schema_version").fetchone()[0]
@@ -83,7 +83,7 @@ class Operations:
         self._connection = connection
 
     def insert(self, operation: Operation, plan: Plan, origin: Origin) -> None:
-        """With its plan and its steps. The origin is kept without its response URL and trigger, which soon die."""
+        """Inserts the operation with its plan and steps. The origin is kept without response URL and trigger, which expire."""
         kept = replace(origin, response_url="", trigger="")
         self._connection.execute(
             f"INSERT INTO operation ({_COLUMNS}, plan, origin) VALUES ({','.join('?' * 18)})",  # noqa: S608
@@ -92,7 +92,7 @@ class Operations:
         Steps(self._connection).insert(operation.id, plan.steps, operation.created_at)
 
     def advance(self, new: Operation, expected_revision: int) -> None:
-        """Stores what `Operation.advance` returned; Lost if somebody else changed it since `expected_revision`."""
+        """Stores what `Operation.advance` returned. Raises ConcurrentChange if it changed since `expected_revision`."""
         changed = self._connection.execute(
             "UPDATE operation SET state = ?, changed_at = ?, phase = ?, object_uid = ?, object_name = ?, reason = ?,"
             " revision = ? WHERE id = ? AND revision = ?",
@@ -123,11 +123,11 @@ class Operations:
         return Origin(**{**stored, "way": Way(stored["way"])})
 
     def open(self) -> tuple[Operation, ...]:
-        """Those that will still move by themselves or by somebody's click, oldest first."""
+        """Operations that aren't over, oldest first."""
         return self._select(f"WHERE {IS_OPEN} ORDER BY created_at, id")
 
     def by_uid(self, uid: str) -> tuple[Operation, ...]:
-        """Operations that made or touch the object with this uid, newest first."""
+        """Operations that created or change the object with this uid, newest first."""
         return self._select(
             "WHERE id IN (SELECT id FROM operation WHERE object_uid = ?1 AND object_uid != ''"
             " UNION SELECT operation FROM step WHERE uid = ?1 AND uid != '') ORDER BY created_at DESC, id",

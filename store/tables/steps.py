@@ -1,4 +1,4 @@
-"""The writes of an operation, in order, each with its own manifest, object and state."""
+"""The steps of an operation in order, each with its manifest, object and state."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class StepState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StoredStep:
-    """`uid` and `name` are those of the object once it exists; before, what the plan said."""
+    """`uid` and `name` are those of the object once it exists, and those of the plan before."""
 
     operation: str
     position: int
@@ -108,7 +108,7 @@ class Steps:
         name: str = "",
         reason: str = "",
     ) -> None:
-        """Lost unless the step is in `expected`. An empty `uid`, `name` or `reason` leaves what is stored."""
+        """Raises ConcurrentChange unless the step is in `expected`. An empty `uid`, `name` or `reason` keeps the stored one."""
         changed = self._connection.execute(
             "UPDATE step SET state = ?, changed_at = ?, uid = ifnull(nullif(?, ''), uid),"
             " name = ifnull(nullif(?, ''), name), reason = ifnull(nullif(?, ''), reason)"

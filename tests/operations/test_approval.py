@@ -38,7 +38,7 @@ async def one(tmp_path):
 async def test_the_last_vote_runs_it(desk):
     assert await desk.votes("bob") == "Vote counted: 1 of 2 approvals."
     assert desk.restores == []
-    assert await desk.votes("eve") == "Approved: restore create r1 runs."
+    assert await desk.votes("eve") == "Approved: restore r1 runs."
     assert desk.runs_what_was_approved()
     assert await desk.state() == ("approved", "submitted")
 
@@ -95,8 +95,9 @@ async def test_nor_a_deactivated_one(desk):
 async def test_one_who_left_the_group_since_does_not_count(desk):
     await desk.votes("bob")
     desk.leaves("bob")
-    assert await desk.votes("eve") == "Vote counted: 1 of 2 approvals."
-    assert await desk.votes("grace") == "Approved: restore create r1 runs."
+    said = "Vote counted: 2 of 2 approvals; 1 of them no longer counts, because the approvers changed."
+    assert await desk.votes("eve") == said
+    assert await desk.votes("grace") == "Approved: restore r1 runs."
 
 
 async def test_one_who_leaves_while_it_is_decided_does_not_count(one):
@@ -114,7 +115,7 @@ async def test_one_who_leaves_while_it_is_decided_does_not_count(one):
 
 async def test_the_groups_are_kept_with_the_vote(one):
     await one.votes("bob")
-    story = await one.store.read(lambda tx: tx.audit.story("op-r1"))
+    story = await one.store.read(lambda tx: tx.audit.history_of("op-r1"))
     votes = [row.entry for row in story if row.entry.action == "approval.approve"]
     assert [(each.actor, each.detail["groups"]) for each in votes] == [("UBOB", ["dba"])]
 
@@ -145,7 +146,7 @@ async def unsure(one, name="bob", kind=VoteKind.APPROVE, reason="", seen=""):
     """A click of somebody of whom Slack says nothing."""
     approval = await one.store.read(lambda tx: tx.approvals.get(one.id))
     actor = Actor(ActorKind.PERSON, PEOPLE[name].id, PEOPLE[name].id)
-    return await one.approvals.vote_unsure(one.id, actor, kind, reason, seen or approval.fingerprint)
+    return await one.approvals.keep_vote(one.id, actor, kind, reason, seen or approval.fingerprint)
 
 
 async def test_the_vote_of_whom_slack_does_not_know_just_now_waits_until_it_does(one):
@@ -171,7 +172,7 @@ async def test_who_turns_out_to_be_no_approver_has_not_voted(one):
     ("given", "words"),
     [
         ({"name": "ada"}, "someone else has to approve it"),
-        ({"seen": "copied"}, "belongs to another request"),
+        ({"seen": "copied"}, "older version of the request"),
         ({"kind": VoteKind.REJECT}, "needs a reason"),
     ],
 )
@@ -204,13 +205,13 @@ async def test_a_vote_that_waits_is_not_lost_with_the_process_that_casts_it(one)
 
 @pytest.mark.parametrize("carried", ["0" * 64, "", "none"])
 async def test_a_copied_or_emptied_button_of_another_request_does_nothing(one, carried):
-    with pytest.raises(UserError, match="belongs to another request"):
+    with pytest.raises(UserError, match="older version of the request"):
         await one.approvals.vote(one.id, PEOPLE["bob"], VoteKind.APPROVE, seen=carried)
     assert one.restores == []
 
 
 async def test_a_forged_id_does_nothing(one):
-    with pytest.raises(UserError, match="no such request"):
+    with pytest.raises(UserError, match="no longer exists"):
         await one.approvals.vote("ap-forged", PEOPLE["bob"], VoteKind.APPROVE)
 
 
@@ -261,7 +262,7 @@ async def test_a_backup_made_anew_after_the_last_look_is_not_restored(tmp_path, 
         desk.plan = replace(desk.plan, steps=(replace(desk.plan.steps[0], uid=uid),))
         await desk.ask()
         told = await desk.votes("bob")
-    assert ("not the one that was planned" not in told) is runs
+    assert ("changed since it was planned" not in told) is runs
     assert bool(desk.restores) is runs
 
 
@@ -290,10 +291,10 @@ async def test_an_impact_that_cannot_be_looked_at_decides_nothing(one):
 @pytest.mark.parametrize(
     ("now", "why"),
     [
-        (Decision(Outcome.DENY, Reason.FREEZE, "freeze", "Rule freeze freezes this."), "do not permit it any more"),
-        (Decision(Outcome.ALLOW, Reason.RULE, "free"), "needs no approval now"),
-        (Decision(Outcome.REQUIRE_APPROVAL, Reason.RULE, "other", quorum=1), "Another rule decides now"),
-        (Decision(Outcome.REQUIRE_APPROVAL, Reason.RULE, "prod", quorum=3), "The rules ask for 3 now"),
+        (Decision(Outcome.DENY, Reason.FREEZE, "freeze", "Rule freeze freezes this."), "no longer permit this"),
+        (Decision(Outcome.ALLOW, Reason.RULE, "free"), "no approval is needed now"),
+        (Decision(Outcome.REQUIRE_APPROVAL, Reason.RULE, "other", quorum=1), "A different rule now applies"),
+        (Decision(Outcome.REQUIRE_APPROVAL, Reason.RULE, "prod", quorum=3), "now needs 3 approvals"),
     ],
 )
 async def test_rules_that_changed_meanwhile_make_it_stale(one, now, why):
@@ -371,7 +372,7 @@ async def test_expiry_while_it_is_decided_does_not_take_it_away(one):
         await one.later(3601)
 
     one.meanwhile = [clock_strikes]
-    assert await one.votes("bob") == "Approved: restore create r1 runs."
+    assert await one.votes("bob") == "Approved: restore r1 runs."
 
 
 # restarts

@@ -70,7 +70,7 @@ async def test_the_five_oldest_and_how_many_there_are(desk):
         desk.plan = plan_of(desk.name, reach=SHOP)
         await desk.ask()
     told = await status(desk)
-    assert "7 requests wait for approval. Showing the 5 oldest." in told
+    assert "7 requests waiting for approval. Showing the 5 oldest." in told
     assert [name for name in ("r1", "r5", "r6", "r7") if f"create {name} " in told] == ["r1", "r5"]
 
 
