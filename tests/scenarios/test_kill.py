@@ -119,7 +119,7 @@ def nothing_lost(house, traffic):
     assert len(traffic.acknowledged) >= KILLS * 2 // 3
     for name in traffic.acknowledged:
         assert house.prod.get("backups", name) is not None, f"{name} was acknowledged and not created"
-        assert len(house.told("#ops", f"backup create {name}: Completed")) == 1, name
+        assert len(house.told("#ops", f"Backup *{name}* is *Completed*")) == 1, name
         assert len(house.told("#ops", f"Backup {name} Completed", f"<@{house.grace.id}>")) == 1, name
     for name in traffic.by_hand:
         assert len(house.told("#incidents", f"Backup {name} Failed", "boom")) == 1, name
@@ -151,7 +151,7 @@ async def test_sigterm_in_full_swing_loses_no_acknowledged_command(lives):
     await house.until(lambda: all(house.prod.get("backups", name) for name in taken), 30)
     await house.until(lambda: unfinished(house) == 0, 60)
     for name in taken:
-        assert len(house.told("#ops", f"backup create {name}: Completed")) == 1
+        assert len(house.told("#ops", f"Backup *{name}* is *Completed*")) == 1
 
 
 async def test_sigterm_while_a_cluster_hangs_is_as_quick(lives):
