@@ -268,8 +268,8 @@ async def test_a_burst_arrives_in_batches(server, follower):
 
 
 async def test_objects_without_an_identity_are_skipped(server, follower):
-    nobody = {"kind": "Backup", "metadata": {"resourceVersion": "8"}}
-    server.watches = [streams(event("ADDED", nobody), event("ADDED", backup("a", rv="9")), then="hang")]
+    anonymous = {"kind": "Backup", "metadata": {"resourceVersion": "8"}}
+    server.watches = [streams(event("ADDED", anonymous), event("ADDED", backup("a", rv="9")), then="hang")]
     await follower.until(saw(("added", "a", "")), place="7")
     assert len(follower.seen) == 1
 

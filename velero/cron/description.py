@@ -36,7 +36,7 @@ _ZONE: Final = re.compile(r"(?:CRON_)?TZ=(\S*) +(.*)", re.DOTALL)
 
 
 class Trap(Enum):
-    """Common mistakes. The values are data that other programs read."""
+    """Common mistakes. The values are identifiers, not texts to show."""
 
     WEEKDAY_SEVEN = "weekday 7"
     SIX_FIELDS = "six fields"
