@@ -43,7 +43,7 @@ class OperationName:
 
 
 def name_operation(operation: Operation) -> OperationName:
-    """A backup or restore that is created is named by itself, everything else by what is done to it."""
+    """Creating a backup or restore is named like the object; other operations start with their action."""
     thing = OBJECT_NAMES.get(operation.noun, operation.noun.replace("-", " "))
     if operation.verb == "create" and operation.noun in {"backup", "restore"}:
         return OperationName(thing.capitalize(), operation.subject)

@@ -1,6 +1,6 @@
 """Resource modifiers of a restore: checked, and pinned in an immutable ConfigMap that the bot creates.
 
-Velero reads the ConfigMap when the restore runs. Whoever may edit it could change an approved restore, so the restore
+Velero reads the ConfigMap when the restore runs. Anyone who may edit it could change an approved restore, so the restore
 refers to a copy with the content that was approved.
 """
 

@@ -164,7 +164,7 @@ def needs(cmd: Command, known: Facts) -> tuple[Need, ...]:
 
 
 def undo_notes(cmd: Command, facts: Facts) -> tuple[str, ...]:
-    """What the undo can't restore, and which objects it leaves behind."""
+    """Notes about data that the undo can't restore and objects that it leaves behind."""
     name = cmd.text("undo")
     if not name:
         return ()

@@ -1,7 +1,7 @@
 """Pauses schedules that back up the namespaces of a restore while it waits or runs. Pure.
 
 A backup that runs during a restore would contain a half-restored state. The pause (a hold) is a short horizon in the
-schedule's status: it is renewed while the restore waits or runs and expires by itself soon after, even if the bot is
+schedule's status: it is renewed while the restore waits or runs and expires soon after, even if the bot is
 down. The restore takes the hold itself (--hold-schedules), or an operation of its own does if the button was pressed.
 
 A hold must never shorten a longer skip, and must never return after someone resumed the schedule.

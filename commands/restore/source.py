@@ -170,7 +170,7 @@ def backup_facts(backup: Json | None, facts: Facts) -> BackupFacts:
 
 
 def evidence(backup: Json | None, facts: Facts) -> Json:
-    """What the plan is based on: the backup's identity and contents, and its storage location."""
+    """The facts that the plan is based on: the backup's identity and contents, and its storage location."""
     if backup is None:
         return {}
     meta, status, spec = backup.get("metadata") or {}, object_fields.status(backup), object_fields.spec(backup)

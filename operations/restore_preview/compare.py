@@ -109,7 +109,7 @@ def _port(port: Json) -> tuple[object, object]:
 
 
 def merged(wanted: Json, live: Json) -> tuple[str, ...]:
-    """What a live ServiceAccount gains: Velero merges both sides under every policy."""
+    """The fields that a live ServiceAccount gains: Velero merges both sides under every policy."""
     found = [
         f"metadata.{which}.{key}"
         for which in sorted(_COMPARED_METADATA)

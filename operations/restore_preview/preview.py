@@ -63,13 +63,13 @@ SENTENCES = {
     ),
     Fate.UNREAD: ("wasn't compared", "weren't compared"),
 }
-"""How the sentence goes on, for one object and for several."""
+"""The rest of the sentence, for one object and for several."""
 _NAMED_FATES = frozenset({Fate.CHANGED, Fate.KEPT, Fate.IMMUTABLE, Fate.TERMINATING, Fate.REFUSED})
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What happens to one object, and `why`. `fields` are the ones that differ.
+    """The fate of one object, and `why`. `fields` are the ones that differ.
 
     `controlled`: another object owns and manages it. `modified`: resource modifiers changed it. `merged`: the live and the
     restored object are merged, as ServiceAccounts are under every policy.
@@ -138,7 +138,7 @@ class Preview:
     other_errors: tuple[str, ...] = ()
     """Errors in addition to those of the rows."""
     unpredictable: tuple[str, ...] = ()
-    """What couldn't be checked and may fail."""
+    """Parts that couldn't be checked and may fail."""
     terminating: tuple[str, ...] = ()
     """Target namespaces that are being deleted."""
     pending: tuple[str, ...] = ()
