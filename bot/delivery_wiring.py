@@ -17,6 +17,17 @@ from notifier.deliver.slack_client import LimitedClient
 from store.writer import Store
 
 
+def delivery_timing(settings: Delivery) -> Timing:
+    return Timing(
+        settings.timeout,
+        settings.quarantine,
+        settings.history_read_interval,
+        settings.duplicate_sweep_after,
+        settings.resend_urgent_after,
+        history=settings.history,
+    )
+
+
 class SlackDeliveryLoops:
     """Holds the loops `send`, `reconcile`, `sweep`, `cards` and `requests`."""
 
@@ -33,14 +44,7 @@ class SlackDeliveryLoops:
         wake_cards: Callable[[], None],
     ) -> None:
         limiter = client.limiter
-        timing = Timing(
-            settings.timeout,
-            settings.quarantine,
-            settings.history_read_interval,
-            settings.duplicate_sweep_after,
-            settings.resend_urgent_after,
-            history=settings.history,
-        )
+        timing = delivery_timing(settings)
         requests = ApprovalMessages(store)
         message_builder = MessageBuilder(
             store, now, enrich, observed, requests.render, link, receiver_view, settings.wait_for_results

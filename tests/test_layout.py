@@ -42,7 +42,7 @@ LONG_PARAMETER_LISTS: frozenset[str] = frozenset(
     {
         "bot/approval_wiring.py:build_approvals",
         "bot/delivery_wiring.py:__init__",
-        "bot/intake.py:_accepted",
+        "bot/intake.py:_insert",
         "bot/record_queries.py:__init__",
         "bot/slack/item_processor.py:__init__",
         "bot/terminal/policy.py:explain_line",
@@ -59,7 +59,7 @@ LONG_PARAMETER_LISTS: frozenset[str] = frozenset(
         "operations/approval/transitions.py:record_end",
         "operations/approval/transitions.py:record_requested",
         "operations/execution_records.py:record_submitted",
-        "operations/facts_reader.py:_gathered",
+        "operations/facts_reader.py:_read_rounds",
         "policy/decide.py:decide",
         "store/tables/inbox.py:accept",
         "store/tables/notices.py:add",

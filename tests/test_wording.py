@@ -4,16 +4,16 @@ from collections import Counter
 
 from tests.wording import Hit, search_all, search_text
 
-REMAINING = {
-    "bot": 114,
-    "sandbox": 97,
-    "store": 89,
-    "operations": 61,
-    "notifier": 34,
-    "commands": 13,
+REMAINING: dict[str, int] = {
+    "operations": 37,
+    "store": 20,
+    "sandbox": 18,
     "tracking": 10,
+    "commands": 9,
+    "bot": 6,
     "velero": 5,
-    "domain": 5,
+    "domain": 4,
+    "notifier": 2,
 }
 """Hits that are still in docstrings and comments, by package. Lower a number when you fix some; never raise one."""
 

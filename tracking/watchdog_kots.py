@@ -12,7 +12,7 @@ from tracking.watchdog import Limits, Run, WatchdogFinding
 
 MIN_RUNS = 4
 """Runs that are needed before the interval counts as regular."""
-TOLERANCE = 0.25
+PERIOD_TOLERANCE = 0.25
 UNEVEN = 0.5
 
 
@@ -28,7 +28,7 @@ class Rhythm:
         return self.last + self.period
 
     def late_after(self, limits: Limits) -> datetime:
-        return self.expected + max(self.period * TOLERANCE, timedelta(seconds=limits.grace))
+        return self.expected + max(self.period * PERIOD_TOLERANCE, timedelta(seconds=limits.grace))
 
 
 def rhythm(times: Sequence[datetime]) -> Rhythm | None:

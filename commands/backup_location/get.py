@@ -24,7 +24,7 @@ FLAGS: tuple[Flag, ...] = (
     ALL_CLUSTERS,
 )
 COLUMNS = ("NAME", "PROVIDER", "BUCKET/PREFIX", "PHASE", "LAST VALIDATED", "LAST SYNCED", "ACCESS MODE", "DEFAULT")
-WIDE = ("CREDENTIAL", "CONFIG", "SYNC PERIOD", "VALIDATION PERIOD")
+WIDE_COLUMNS = ("CREDENTIAL", "CONFIG", "SYNC PERIOD", "VALIDATION PERIOD")
 
 
 def needs(cmd: Command, _known: Facts) -> Needs:
@@ -80,7 +80,7 @@ def _table(cmd: Command, rows: list[tuple[str, Json]], context: PlanContext, *, 
     if not rows:
         return []
     first = ("CLUSTER",) if several else ()
-    columns = (*first, *COLUMNS, *(WIDE if output.is_wide(cmd) else ()), *output.label_columns(cmd))
+    columns = (*first, *COLUMNS, *(WIDE_COLUMNS if output.is_wide(cmd) else ()), *output.label_columns(cmd))
     cells = ((*((cluster,) if several else ()), *_row(cmd, item, context)) for cluster, item in rows)
     return [Table(columns, tuple(cells), "Backup storage locations")]
 
