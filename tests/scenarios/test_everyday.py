@@ -19,9 +19,9 @@ async def test_describe_check_and_the_rest_answer(house):
 
 
 async def test_a_subscription_is_kept_and_listed_and_ends(house):
-    await (await house.grace.says("/velero subscribe namespace shop")).reply("You are told of failures")
+    await (await house.grace.says("/velero subscribe namespace shop")).reply("You are notified about failures")
     await (await house.grace.says("/velero subscribe")).reply("1 subscription")
-    await (await house.grace.says("/velero unsubscribe namespace shop")).reply("remove default from told")
+    await (await house.grace.says("/velero unsubscribe namespace shop")).reply("You no longer get")
     await (await house.grace.says("/velero subscribe")).reply("No subscriptions.")
 
 
