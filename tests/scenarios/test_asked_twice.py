@@ -25,6 +25,8 @@ async def test_another_scope_under_that_name_is_another_request(build):
     house = await build(rules=RULES)
     await house.start()
     for scope in ("shop", "billing"):
-        await (await house.ada.says(f"/velero backup create b1 --include-namespaces {scope}")).reply("approve")
+        await (await house.ada.says(f"/velero backup create b1 --include-namespaces {scope}")).reply(
+            "Waiting for approval"
+        )
     waiting = await house.store.read(lambda tx: tx.operations.open())
     assert [each.subject for each in waiting] == ["b1", "b1"]
