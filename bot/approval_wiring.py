@@ -58,5 +58,5 @@ def approval_times(settings: Settings) -> ApprovalTimes:
         channel=approvals.channel,
         remind_after=approvals.remind_after,
         start_deadline=timedelta(seconds=approvals.start_deadline),
-        glass_per_day=approvals.break_glass_per_day,
+        break_glass_per_day=approvals.break_glass_per_day,
     )

@@ -105,7 +105,7 @@ class ClusterLoops:
         return [ConditionSign(conditions.ConditionKind.SILENT, holds=not answered)]
 
     async def _update_conditions(self, cluster: Cluster, found: list[ConditionSign]) -> None:
-        standing = await self._store.read(lambda tx: tx.conditions.all_standing(cluster.name))
+        standing = await self._store.read(lambda tx: tx.conditions.all_current(cluster.name))
         changed, events = conditions.update_conditions(standing, found, cluster.name, cluster.uid, self._now())
         if not changed:
             return

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 CHECK_INTERVAL_S = 10.0
 MAX_REASON_LENGTH = 200
 BLOCKING_LOOPS = frozenset({"work", "tell", "send", "approvals", "steps"})
-"""If one of these fails, commands aren't processed or nobody is notified: the bot isn't ready."""
+"""If one of these fails, commands aren't processed or no one is notified: the bot isn't ready."""
 RETRY_COMMAND = "velero-chatops items retry ID"
 
 

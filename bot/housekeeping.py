@@ -71,7 +71,7 @@ class Housekeeping:
                 "a deadline of an unknown kind is ignored: %s", deadline.kind, extra={"facts": {"id": deadline.id}}
             )
             tx.audit.append(AuditEntry(now, "timer", "deadline.unknown", "ignored", subject=deadline.id))
-            tx.deadlines.mark_told(deadline, now)
+            tx.deadlines.mark_reported(deadline, now)
 
     async def run_hourly_tasks(self) -> float:
         now, store = self._now(), self._settings().store

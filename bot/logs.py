@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from store.scrub import scrub
 
 REFERENCE: contextvars.ContextVar[str] = contextvars.ContextVar("reference", default="")
-"""What the current task works on: the reference of an inbox item, or the name of a loop."""
+"""The current task's subject: the reference of an inbox item, or the name of a loop."""
 
 _QUIET_LOGGERS = ("slack_bolt", "slack_sdk", "aiohttp.access", "kubernetes", "asyncio")
 

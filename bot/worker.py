@@ -143,7 +143,7 @@ class Worker:
             if again is None:
                 return
             item = again
-        await self._record(item, lambda tx: tx.inbox.done(item.seq, result, self._now()))
+        await self._record(item, lambda tx: tx.inbox.finish(item.seq, result, self._now()))
         self._count(item, result)
 
     async def _another_attempt(self, item: Item) -> Item | None:
@@ -168,7 +168,7 @@ class Worker:
         )
 
         def record(tx: Transaction) -> None:
-            tx.inbox.done(item.seq, "failed", self._now(), keep=True)
+            tx.inbox.finish(item.seq, "failed", self._now(), keep=True)
             tx.failed_items.add(subject, error, self._now(), automatic=False)
 
         await self._record(item, record)

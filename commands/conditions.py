@@ -33,7 +33,7 @@ class ConditionKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ConditionSign:
-    """What one check found: whether the condition holds, since when, and the cluster's own message."""
+    """Result of one check: whether the condition holds, since when, and the cluster's own message."""
 
     kind: ConditionKind
     holds: bool
@@ -158,7 +158,7 @@ def record_event(tx: Transaction, event: Event) -> Event:
     stalled = _ended(tx, event, ConditionKind.STALLED, event.object_uid) if _is_end(event.kind) else False
     for kind in _ENDS.get(event.kind, ()):
         _ended(tx, event, kind, event.object_name)
-    if (begun := _begun(event)) is not None and tx.conditions.standing(event.cluster, *begun) is None:
+    if (begun := _begun(event)) is not None and tx.conditions.get_current(event.cluster, *begun) is None:
         kind, subject = begun
         tx.conditions.put(Condition(event.cluster, kind.value, subject, event.at, told=True))
     if stalled and event.severity is Severity.INFO and event.kind.endswith(".completed"):
@@ -170,7 +170,7 @@ def record_event(tx: Transaction, event: Event) -> Event:
 def end_conditions(tx: Transaction, cluster: str, subject: str, now: datetime, *kinds: ConditionKind) -> None:
     """Ends conditions without an event: a command in chat ended them."""
     for kind in kinds:
-        if (prev := tx.conditions.standing(cluster, kind.value, subject)) is not None:
+        if (prev := tx.conditions.get_current(cluster, kind.value, subject)) is not None:
             tx.conditions.put(replace(prev, until=now))
 
 
@@ -182,7 +182,7 @@ def _begun(event: Event) -> tuple[ConditionKind, str] | None:
 
 
 def _ended(tx: Transaction, event: Event, kind: ConditionKind, subject: str) -> bool:
-    prev = tx.conditions.standing(event.cluster, kind.value, subject)
+    prev = tx.conditions.get_current(event.cluster, kind.value, subject)
     if prev is not None:
         tx.conditions.put(replace(prev, until=event.at))
     return prev is not None

@@ -1,4 +1,4 @@
-"""What each way of carrying out a step adds to a plain write. The executor looks a step's mode up here.
+"""The modes of a step, each with what it adds to a plain write. The executor looks a step's mode up here.
 
 A table of functions, so that the executor knows no noun: a new mode is an entry here, not a branch there.
 """

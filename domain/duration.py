@@ -62,7 +62,7 @@ _PHRASE: Final = re.compile(r"([0-9]+)[ \t\u00a0]+([a-z]+)", re.ASCII | re.IGNOR
 
 
 class DurationFlaw(Enum):
-    """What is wrong with a duration; the value completes a sentence."""
+    """The error in a duration; the value completes a sentence."""
 
     SHAPE = "isn't a duration"
     NO_UNIT = "has no unit"

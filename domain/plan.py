@@ -110,14 +110,14 @@ class Plan:
     """Name of the object that the plan changes, as people say it."""
     evidence: Mapping[str, Any] = field(default_factory=dict)
     intents: tuple[ScheduleIntent, ...] = ()
-    """What is recorded of schedules when the operation succeeds; part of the fingerprint."""
+    """Intents that are recorded for schedules when the operation succeeds; part of the fingerprint."""
     notes: tuple[str, ...] = ()
     impact: frozenset[str] | None = None
     """Objects that would change, one line per object and class; None without a preview. Not in the fingerprint."""
     report: str = ""
     """The preview in full, as text for a file."""
     offers: Mapping[str, str] = field(default_factory=dict)
-    """Buttons beside the plan: label → command line."""
+    """Buttons of the plan: label → command line."""
     fingerprint_version: int = FINGERPRINT_VERSION
 
     @property

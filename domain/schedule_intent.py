@@ -1,4 +1,4 @@
-"""What a plan promises of a schedule: recorded when its operation succeeds, upheld by the schedule reconciler."""
+"""The intent of a plan for a schedule: recorded when its operation succeeds, enforced by the schedule reconciler."""
 
 from __future__ import annotations
 

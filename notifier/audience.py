@@ -1,8 +1,8 @@
 """Limits each notification and reply to what its channel and its reader may see. Pure.
 
-A receiver that may see everything that the event reaches gets all of it. One that may see a part learns that the event
-happened, when, and about its own namespaces; errors, names and numbers of others are hidden. Others get nothing.
-What an event reaches is not known for everything; such events go to receivers that are not bounded.
+A receiver that may see everything that the event reaches gets the whole event. One that may see a part learns that the
+event happened, when, and about its own namespaces; errors, names and numbers of others are hidden. Others get nothing.
+Some events don't say what they reach; they go only to receivers without limits.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ class EventRouter:
         for ident, text in (again | fresh).items():
             subject = Subject(ItemKind.EVENT, ident, text)
             attempt(tx, subject, lambda ident=ident: _expanded(tx, ident, wiring, now), now)  # type: ignore[misc]
-            tx.outbox.routed(ident)
+            tx.outbox.mark_routed(ident)
         return len(again) + len(fresh)
 
 

@@ -1,4 +1,4 @@
-"""Whether an operation may start beside those that were granted before it."""
+"""Finds the earlier operations that keep a new one from starting."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ LAPSED_REASON = "Too much time passed between the decision and the start."
 
 
 class ExecutionEntry(StrEnum):
-    """What may be done for an operation now."""
+    """The next action that is safe for an operation."""
 
     WRITE = "write"
     LOOK = "look"
@@ -72,7 +72,7 @@ class CheckFailed(Unanswered):
 
 
 class OutcomeUnknowable(Stale):
-    """What would show whether the write was carried out is gone, so that further checks can't tell."""
+    """The evidence of whether the write was carried out is gone; more checks can't answer it."""
 
 
 @dataclass(frozen=True, slots=True)

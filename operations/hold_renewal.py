@@ -25,7 +25,7 @@ class HoldRenewal:
         """Renews the hold of one schedule for one operation."""
         operation = await self._store.read(lambda tx: tx.operations.get(str(deadline.payload["operation"])))
         if operation is None or operation.is_over or operation.cluster not in self._clusters:
-            await self._store.write(lambda tx: tx.deadlines.done(deadline.id))
+            await self._store.write(lambda tx: tx.deadlines.finish(deadline.id))
             return
         try:
             await self._renew(operation, deadline)
@@ -39,7 +39,7 @@ class HoldRenewal:
         there = await schedules.find(name)
         until = schedule_hold.next_hold(there.last_skipped, ours, now) if there is not None else None
         if there is None or until is None:
-            await self._store.write(lambda tx: tx.deadlines.done(deadline.id))
+            await self._store.write(lambda tx: tx.deadlines.finish(deadline.id))
             return
         if until != there.last_skipped:
             await self._store.write(lambda tx: schedule_hold.remember_hold(tx, operation.cluster, name, until))

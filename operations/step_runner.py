@@ -87,7 +87,7 @@ class StepRunner:
         except ClusterError:
             await self._store.write(lambda tx: tx.deadlines.put(later))
             return
-        await self._store.write(lambda tx: tx.deadlines.done(deadline.id))
+        await self._store.write(lambda tx: tx.deadlines.finish(deadline.id))
 
     async def continue_after(self, operation_id: str, uid: str, phase: str) -> None:
         """The object with this uid has this phase: starts the next step, or ends the plan. Other phases change nothing."""

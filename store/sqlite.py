@@ -1,4 +1,4 @@
-"""The one SQLite module of the house, its settings and its errors in our words."""
+"""The SQLite module that the project uses, its settings, and its errors as StoreError."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SETTINGS = (
 
 
 def translate_error(error: sqlite3.Error) -> StoreError:
-    """What a caller of the store can tell apart: no space, damaged, busy, anything else."""
+    """Return the StoreError for a SQLite error: no space, damaged, busy, or any other."""
     text = str(error)
     match getattr(error, "sqlite_errorcode", 0) & 0xFF:
         case 13:
@@ -57,8 +57,8 @@ def translate_error(error: sqlite3.Error) -> StoreError:
 
 def has_wal_reset_bug(version: tuple[int, ...]) -> bool:
     """SQLite 3.7.0 to 3.51.2 can corrupt a WAL that two connections write (sqlite.org/wal.html#walresetbug)."""
-    mended = version >= (3, 51, 3) or (3, 50, 7) <= version < (3, 51) or (3, 44, 6) <= version < (3, 45)
-    return not mended
+    fixed = version >= (3, 51, 3) or (3, 50, 7) <= version < (3, 51) or (3, 44, 6) <= version < (3, 45)
+    return not fixed
 
 
 def version() -> tuple[int, ...]:

@@ -12,7 +12,7 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 def to_micros(at: datetime) -> int:
-    """A naive time raises TypeError: nobody can know which moment it means."""
+    """A naive time raises TypeError: its moment is ambiguous."""
     return (at - _START) // _MICROSECOND
 
 

@@ -1,4 +1,4 @@
-"""What a closure gets: every table, over one connection, inside one savepoint."""
+"""The argument of every read and write closure: all tables, over one connection, inside one savepoint."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from store.tables.subscriptions import Subscriptions
 
 
 class Transaction:
-    """`epoch` grows with every start of the process: what an older epoch was sending may have arrived."""
+    """`epoch` grows with every start of the process; a notice that an older epoch was sending may have arrived."""
 
     def __init__(self, connection: Connection, epoch: int) -> None:
         self.connection = connection

@@ -1,4 +1,4 @@
-"""What must be written to a schedule to uphold what was requested: one pure function for every occasion."""
+"""Computes the patch that brings a schedule back to what was requested. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class SchedulePatch:
 
 
 def desired_patch(intent: ScheduleState | None, seen: Schedule, now: datetime) -> SchedulePatch | None:
-    """Restores a requested horizon in the future, whoever removed it; everything else may be changed outside Slack.
+    """Restore a requested horizon in the future if it was removed; everything else may be changed outside Slack.
 
     The intent is found by name, not by uid: a schedule that GitOps recreates must still skip its runs.
     """

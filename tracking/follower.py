@@ -45,7 +45,7 @@ WATCH_LAG = timedelta(seconds=5)
 
 
 class ClusterMemory:
-    """What is known of a cluster, by kind and uid: the table `observed` in memory, and the schedules as a whole."""
+    """The known objects of a cluster: the table `observed` in memory, by kind and uid, and the whole schedules."""
 
     def __init__(self) -> None:
         self.by_kind: dict[str, dict[str, Observed]] = {}

@@ -1,4 +1,4 @@
-"""What an observer is given, and what it returns: events, and what is remembered of an object."""
+"""Input and output of observers: the context of a comparison, and the events and facts that follow from it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ VANISHED = (Change.DELETED, Change.GONE)
 
 @dataclass(frozen=True, slots=True)
 class TrackingContext:
-    """What one comparison needs. `first`: this kind of this cluster was never seen before, so everything is baseline, not news."""
+    """Input of one comparison. `first`: this kind of this cluster was never seen before, so everything is baseline, not news."""
 
     cluster: str
     cluster_uid: str

@@ -81,7 +81,7 @@ def _vanished(context: TrackingContext, noun: str, prev: Observed | None) -> Tra
 
 
 def _facts(run: Run, prev: Observed | None, context: TrackingContext) -> dict[str, Any]:
-    """What lists, status messages, stalls and the next comparison need; small, since a first list brings ten thousand runs."""
+    """Return the facts that lists, status messages, stalls and the next comparison need. A first list has 10,000 runs: keep them small."""
     meta, spec, status = run.meta, run.spec, run.status
     found: dict[str, Any] = {
         "operation": meta.labels.get(OPERATION),
@@ -129,7 +129,7 @@ def kots_series(run: BackupRow) -> str:
 
 
 def _end_facts(context: TrackingContext, run: Run, prev: Observed | None) -> dict[str, Any]:
-    """What a notification about the end contains besides the facts."""
+    """Return the further facts of a notification about the end."""
     facts: dict[str, Any] = {
         "phase": run.phase,
         "failure_reason": run.status.failure_reason,

@@ -70,7 +70,7 @@ class ScheduleVerdict:
 
 
 def judge_change(context: TrackingContext, state: ScheduleState | None, seen: Schedule) -> ScheduleVerdict:
-    """What someone else changed in a schedule since it was last known, and what of that is reverted."""
+    """Find the changes that others made since the schedule was last known, and those that are reverted."""
     if state is None:
         return ScheduleVerdict(_baseline(context, seen))
     events: list[Event] = []
@@ -142,7 +142,7 @@ def _paused(context: TrackingContext, state: ScheduleState, seen: Schedule) -> t
 
 
 def _request_text(context: TrackingContext, state: ScheduleState) -> str:
-    """A sentence on what was requested in chat, named as such: who changed the schedule outside Slack isn't known."""
+    """Return a sentence on the request in chat. It never names who changed the schedule outside Slack: that isn't known."""
     why = f' ("{state.reason}")' if state.reason else ""
     whose = f"that {state.who} requested{why}" if state.who else "requested in chat"
     if state.paused and not state.paused_outside:

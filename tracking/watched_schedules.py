@@ -1,7 +1,7 @@
 """Schedules as the watch shows them, so that no loop has to list them every few seconds.
 
-A watch may lag behind what the bot itself has just written. It only says that there may be something to do; whoever acts on it
-reads the cluster first.
+A watch may lag behind the bot's own latest write. It only says that there may be something to do: read the cluster
+before acting on it.
 """
 
 from __future__ import annotations

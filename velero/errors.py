@@ -39,7 +39,7 @@ _ANONYMOUS = 'User "system:anonymous"'
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
-    """What a request does. As text: `list backups`, `delete restores r1`."""
+    """Describes a request. As text: `list backups`, `delete restores r1`."""
 
     cluster: str
     verb: str

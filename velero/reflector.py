@@ -48,7 +48,7 @@ class ReflectorTimes:
     `silence_timeout`: a bookmark arrives about every minute. `lasting_error_delay`: only an administrator can fix such an
     error, so retries are rare. `min_stream_seconds`: a shorter stream counts as a failure, whatever its status.
     `max_silent_streams`: after so many in a row the reflector lists again, because a cluster restored from a backup of
-    etcd sends nothing for a resourceVersion that lies ahead of it.
+    etcd sends nothing for a resourceVersion that is ahead of its own.
     """
 
     silence_timeout: float = 75.0

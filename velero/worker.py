@@ -28,7 +28,7 @@ _PASSED_VARIABLES = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "TZ")
 
 @dataclass(frozen=True, slots=True)
 class WorkLimits:
-    """`memory` is the child's whole address space in bytes; Python itself uses about 60 MiB of it."""
+    """`memory` is the child's whole address space in bytes, including about 60 MiB for Python itself."""
 
     seconds: float = 60.0
     memory: int = 384 << 20

@@ -308,7 +308,7 @@ class Store(_Part):
 
 
 class Limits(_Part):
-    """Limits on what one person, and everybody together, can send. A request over a limit is answered and not processed."""
+    """Limits on what one person, and all people together, can send. A request over a limit is answered and not processed."""
 
     commands_per_minute: int = Field(default=60, ge=1)
     "Maximum number of commands, clicks and forms of one person per minute. Example: `30`"

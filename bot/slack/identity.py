@@ -177,7 +177,7 @@ class Identity:
     async def _read_handles_now(self) -> Mapping[str, tuple[str, ...]] | None:
         """User groups by a call that began after this was asked; None where Slack does not answer it.
 
-        Whoever asks while another call is under way shares the next one: a burst of votes costs two calls.
+        Callers that arrive during a call share the next one: a burst of votes costs two calls.
         """
         wanted = self._group_calls + 1
         async with self._lock:
@@ -188,7 +188,7 @@ class Identity:
     async def directory(self, names: Sequence[str], voters: Sequence[str] = ()) -> Directory:
         """Resolve approvers to people. With `voters`, groups and their profiles are read from Slack now, for votes.
 
-        Without, the cache is enough: nobody votes on the plan yet. `known` is false if Slack can't be asked.
+        Without voters the cache is enough. `known` is false if Slack can't be asked.
         """
         wanted = set(names)
         if not wanted:

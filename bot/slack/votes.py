@@ -68,7 +68,7 @@ def _id(received: Received, prefix: str) -> str:
 
 
 def _seen(received: Received) -> str:
-    """A button without a fingerprint is none of ours."""
+    """Return the fingerprint that the button carries. "none" matches no request: every button of the bot carries one."""
     return metadata(received.value).get("fingerprint", "none")
 
 

@@ -146,7 +146,7 @@ class Completion:
         document = status_document(replace(status, call=replace(call, answer=answer, completed_at=now)), self._base())
         event = callback_event(call, status_summary(document), now)
         tx.outbox.add(event)
-        tx.outbox.routed(event.id)
+        tx.outbox.mark_routed(event.id)
         address = callback_address(call.sender)
         notice_id = event.notice_id(address)
         lane = f"webhook:{address}:{call.operation}"

@@ -1,4 +1,4 @@
-"""Flags that keep a command from changing anything, and words that were meant as such a flag.
+"""Flags that keep a command from changing anything, and words that were meant as one of them.
 
 A flag that needs a value takes the next word, as in pflag. If that word is `--dry-run`, a dry run turns into a real one.
 So such a word is never taken as a value; `--reason=--dry-run` states that it is one.

@@ -99,7 +99,7 @@ class Verb:
     """Pins what the plan refers to, before it is shown and decided on."""
     preview: PreviewKind | None = None
     conflicts: ConflictFinder | None = None
-    """Why the operation can't start beside those granted before; empty if it can. Runs in the transaction that grants."""
+    """Why operations granted earlier keep this one from starting; empty if none does. Runs in the transaction that grants."""
     undo: Callable[[Plan], str] | None = None
     """The command line that undoes the operation; empty if nothing does."""
     record: Recorder | None = None

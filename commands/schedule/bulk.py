@@ -1,4 +1,4 @@
-"""What pause, resume, skip and unskip share: they select schedules, decide a change for each, and show what each will do."""
+"""Shared by pause, resume, skip and unskip: select schedules, decide a change for each, and show its effect."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`schedule edit`: any field as the smallest merge patch, with the horizon in the same patch so that no run starts because of it."""
+"""`schedule edit`: any field as the smallest merge patch. The horizon is in the same patch, so that the edit starts no run."""
 
 from __future__ import annotations
 

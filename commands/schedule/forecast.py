@@ -1,4 +1,4 @@
-"""What a schedule will do: its expression as this server parses it, the times it counts from, and its next runs."""
+"""Forecast of a schedule: its expression as this server parses it, the times it counts from, and its next runs."""
 
 from __future__ import annotations
 

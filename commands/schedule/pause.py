@@ -1,4 +1,4 @@
-"""`schedule pause`: with an end it sets the horizon, which passes by itself; without one it sets `spec.paused`."""
+"""`schedule pause`: with an end it sets the horizon, which needs no resume; without one it sets `spec.paused`."""
 
 from __future__ import annotations
 

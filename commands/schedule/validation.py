@@ -52,7 +52,7 @@ def _unreadable(found: Forecast, warned: list[TrapWarning]) -> Guard:
 
 
 def _nearest(found: Forecast, warned: list[TrapWarning]) -> tuple[str, ...]:
-    """What is probably meant: five of the six fields, or an existing time zone."""
+    """Suggest what was probably meant: five of the six fields, or an existing time zone."""
     zone = re.match(r"(?:CRON_)?TZ=(\S+)", found.expr)
     if any(each.trap is Trap.SIX_FIELDS for each in warned):
         kept = found.expr.split()

@@ -98,4 +98,4 @@ def _due(tx: Transaction, address: str, now: datetime) -> Sequence[Mapping[str, 
     none = timedelta()
     if tx.notices.waiting(KIND, address) or tx.notices.to_reconcile(now, none, none, 1, kind=KIND):
         return ()
-    return tx.alerts.standing(address, now)
+    return tx.alerts.active(address, now)

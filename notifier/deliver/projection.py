@@ -31,7 +31,7 @@ MAX_REMEMBERED = 1000
 
 @dataclass(frozen=True, slots=True)
 class RenderedMessage:
-    """What a message should show. Only progress waits for the interval between two edits."""
+    """The content that a message should show. Only progress waits for the interval between two edits."""
 
     revision: int
     rendered: Rendered
@@ -119,7 +119,9 @@ class Projection:
             return
         finally:
             self._limiter.done(token)
-        await self._store.write(lambda tx: tx.messages.shows(message.channel, message.ts, message_now.revision))
+        await self._store.write(
+            lambda tx: tx.messages.record_revision(message.channel, message.ts, message_now.revision)
+        )
 
     async def _failed(self, message: Message, error: Exception) -> None:
         """A doubtful edit is repeated by a later round; a deleted message is forgotten."""
@@ -129,4 +131,4 @@ class Projection:
             await self._forget(message)
 
     async def _forget(self, message: Message) -> None:
-        await self._store.write(lambda tx: tx.messages.gone(message.channel, message.ts))
+        await self._store.write(lambda tx: tx.messages.mark_gone(message.channel, message.ts))

@@ -140,7 +140,7 @@ class Reconciler:
         enough = is_urgent(notice) or notice.reads + 1 >= MAX_HISTORY_READS
 
         def record(tx: Transaction) -> None:
-            tx.notices.absent(notice, now)
+            tx.notices.record_absence(notice, now)
             fresh = tx.notices.get(notice.id)
             if enough and fresh is not None:
                 tx.notices.resend(fresh, now)
@@ -182,11 +182,11 @@ class Reconciler:
                     return
         receipt = f"{place.channel}/{standing[0]}" if standing else notice.receipt
         again = now + SECOND_SWEEP if notice.sweeps == 0 else None
-        await self._delivery.settle(notice, lambda tx: tx.notices.swept(notice, receipt, next_at=again))
+        await self._delivery.settle(notice, lambda tx: tx.notices.record_sweep(notice, receipt, next_at=again))
 
     async def _postpone_sweep(self, notice: Notice, now: datetime, asked: float) -> None:
         at = now + timedelta(seconds=max(asked, sweep_retry_wait(notice.sweep_tries)))
-        await self._delivery.settle(notice, lambda tx: tx.notices.sweep_failed(notice, at))
+        await self._delivery.settle(notice, lambda tx: tx.notices.postpone_sweep(notice, at))
 
 
 def sweep_retry_wait(tries: int) -> float:

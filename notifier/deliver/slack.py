@@ -195,11 +195,11 @@ class SlackDelivery:
         if isinstance(error, (StoreError, NotAccepted)):
             asked = error.retry_after if isinstance(error, NotAccepted) else None
             soon = self._now() + timedelta(seconds=asked or self._timing.hurry)
-            await self.settle(notice, lambda tx: tx.notices.again(notice, soon, error.text))
+            await self.settle(notice, lambda tx: tx.notices.postpone(notice, soon, error.text))
             return
         self._counted("dead")
         why = f"the notification can't be rendered: {type(error).__name__}"
-        await self.settle(notice, lambda tx: tx.notices.dead(notice, why))
+        await self.settle(notice, lambda tx: tx.notices.mark_dead(notice, why))
 
     async def _send(self, notice: Notice, message: OutgoingMessage, token: Token) -> None:
         try:
@@ -211,7 +211,7 @@ class SlackDelivery:
         except Doubtful as error:
             self._counted("doubtful")
             why = error.code or error.text
-            await self.settle(notice, lambda tx: tx.notices.unknown(notice, why))
+            await self.settle(notice, lambda tx: tx.notices.mark_unknown(notice, why))
         else:
             await self.sent(notice, message, channel, ts)
 
@@ -242,8 +242,8 @@ class SlackDelivery:
         self._counted("sent")
 
         def record(tx: Any) -> None:
-            tx.notices.sent(notice, f"{channel}/{ts}", sweep_at=sweep)
-            tx.messages.posted(Message(channel, ts, message.subject, message.role, message.revision, now))
+            tx.notices.mark_sent(notice, f"{channel}/{ts}", sweep_at=sweep)
+            tx.messages.record_posted(Message(channel, ts, message.subject, message.role, message.revision, now))
 
         await self.settle(notice, record)
         if message.role == Role.CARD.value:
@@ -253,7 +253,7 @@ class SlackDelivery:
         wait = error.retry_after or min(300.0, 2.0**notice.attempts)
         at = self._now() + timedelta(seconds=wait)
         self._counted("again")
-        await self.settle(notice, lambda tx: tx.notices.again(notice, at, error.code))
+        await self.settle(notice, lambda tx: tx.notices.postpone(notice, at, error.code))
 
     async def _undeliverable(self, notice: Notice, message: OutgoingMessage, error: Undeliverable) -> None:
         """If the channel can't be reached, the requester gets the message directly, with what to do about it."""
@@ -270,10 +270,10 @@ class SlackDelivery:
             return
         self._counted("dead")
         log.error("a notification can't be delivered", extra={"facts": {"notice": notice.id, "code": error.code}})
-        await self.settle(notice, lambda tx: tx.notices.dead(notice, error.code))
+        await self.settle(notice, lambda tx: tx.notices.mark_dead(notice, error.code))
 
     def _redirect(self, tx: Any, notice: Notice, how: str, address: str, body: Mapping[str, Any], code: str) -> None:
-        tx.notices.dead(notice, code)
+        tx.notices.mark_dead(notice, code)
         ident = f"{notice.id}-{how}"
         tx.notices.add(ident, notice.event, "slack", address, notice.lane, body, self._now(), priority=notice.priority)
 

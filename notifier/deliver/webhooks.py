@@ -155,7 +155,7 @@ class WebhookDelivery:
 
     async def _send(self, notice: Notice) -> None:
         event, disabled = await self._store.read(
-            lambda tx: (tx.outbox.event(notice.event), tx.receivers.disabled(notice.kind, notice.address))
+            lambda tx: (tx.outbox.event(notice.event), tx.receivers.get_disabled(notice.kind, notice.address))
         )
         receiver = self._receivers().get((notice.kind, notice.address))
         if event is None or receiver is None:
@@ -175,7 +175,7 @@ class WebhookDelivery:
         url = str(notice.body.get("callback") or receiver.url)
         request = ENCODERS[notice.kind](receiver, url, notice.id, event, begun)
         if request is None:
-            await self._settle(notice, lambda tx: tx.notices.sent(notice, "nothing to send"))
+            await self._settle(notice, lambda tx: tx.notices.mark_sent(notice, "nothing to send"))
             return
         try:
             reply = await call(request, receiver.allow, receiver.timeout, self._resolve, begun)
@@ -191,7 +191,7 @@ class WebhookDelivery:
         if reply.is_accepted:
             tried = self._tried(notice, begun, "sent", code)
             self._counted(notice.kind, "sent")
-            await self._settle(notice, lambda tx: tx.notices.sent(notice, code), tried)
+            await self._settle(notice, lambda tx: tx.notices.mark_sent(notice, code), tried)
         elif reply.status == 410 and notice.body.get("callback"):
             await self._dead(notice, "the callback URL returned 410 Gone", self._tried(notice, begun, "dead", code))
         elif reply.status == 410:
@@ -206,7 +206,7 @@ class WebhookDelivery:
         log.error("receiver %s said 410: it is disabled", receiver.name)
 
         def record(tx: Transaction) -> None:
-            tx.notices.dead(notice, "the receiver returned 410 Gone and is disabled")
+            tx.notices.mark_dead(notice, "the receiver returned 410 Gone and is disabled")
             if tx.receivers.disable(receiver.kind, receiver.name, "the receiver returned 410 Gone", now):
                 tx.outbox.add(told)
 
@@ -222,12 +222,12 @@ class WebhookDelivery:
         tried = self._tried(notice, begun, "pending", code, text)
         self._counted(notice.kind, "again")
         at = now + timedelta(seconds=wait)
-        await self._settle(notice, lambda tx: tx.notices.again(notice, at, text), tried)
+        await self._settle(notice, lambda tx: tx.notices.postpone(notice, at, text), tried)
 
     async def _dead(self, notice: Notice, why: str, tried: Delivery | None = None) -> None:
         self._counted(notice.kind, "dead")
         log.error("a notice cannot be delivered", extra={"facts": {"notice": notice.id, "why": why}})
-        await self._settle(notice, lambda tx: tx.notices.dead(notice, why), tried)
+        await self._settle(notice, lambda tx: tx.notices.mark_dead(notice, why), tried)
 
     async def _settle(
         self, notice: Notice, change: Callable[[Transaction], None], tried: Delivery | None = None
@@ -236,7 +236,7 @@ class WebhookDelivery:
             change(tx)
             record_alert(tx, notice)
             if tried is not None:
-                tx.deliveries.log(tried)
+                tx.deliveries.record(tried)
 
         with suppress(ConcurrentChange):
             await self._store.write(record)

@@ -69,7 +69,7 @@ class Approvals:
         approval = opening.open_approval(waiting, plan, decision, request, now)
         who = {"channel": request.origin.channel, "thread": request.origin.thread}
         who |= {"user": request.actor.id, "user_name": request.actor.name}
-        facts = transitions.facts_of(plan, decision, who, settings.channel)
+        facts = transitions.request_facts(plan, decision, who, settings.channel)
 
         def write(tx: Transaction) -> None:
             tx.operations.insert(waiting, plan, request.origin)
@@ -84,14 +84,14 @@ class Approvals:
     ) -> None:
         """The glass was broken: told at once, and approval is asked for until it is given. Raises Refused if too often."""
         now, settings = self._now(), self._settings()
-        transitions.record_break_glass(tx, request.actor, settings.glass_per_day, now)
+        transitions.record_break_glass(tx, request.actor, settings.break_glass_per_day, now)
         approval = opening.open_approval(operation, plan, decision, request, now)
-        why = {"why": operation.reason, "person": transitions.person_of(request.actor)}
+        why = {"why": operation.reason, "person": transitions.hash_person(request.actor)}
         transitions.append_audit(tx, approval, operation, request.actor.id, transitions.BYPASSED, now, why)
         tx.outbox.add(messages.break_glass_event(approval, operation, now, request.actor))
         if decision.quorum:
             who = {"channel": request.origin.channel, "user": request.actor.id, "user_name": request.actor.name}
-            facts = transitions.facts_of(plan, decision, who, settings.channel)
+            facts = transitions.request_facts(plan, decision, who, settings.channel)
             transitions.record_requested(tx, approval, operation, plan, facts, settings, decision.rules_digest)
 
     async def vote(self, ident: str, actor: Actor, kind: VoteKind, reason: str = "", seen: str | None = None) -> Answer:
@@ -128,7 +128,7 @@ class Approvals:
     async def _in_time(self, approval: Approval, actor: Actor) -> Directory:
         """Somebody waits for the answer: a Slack that hangs is one that cannot be asked."""
         try:
-            async with asyncio.timeout(self._settings().patience):
+            async with asyncio.timeout(self._settings().vote_timeout):
                 return await self._asked_of_slack(approval, actor)
         except TimeoutError:
             return UNKNOWN
@@ -221,7 +221,7 @@ class Approvals:
 
     async def _waits(self, approval: Approval, actor: Actor, kind: VoteKind, reason: str) -> Answer:
         """Nobody can say who is in the groups: the vote is kept and tried again, until the request expires."""
-        when = self._now() + self._settings().again
+        when = self._now() + self._settings().retry_after
         voter = {key: value for key, value in asdict(actor).items() if key in {"id", "name", "email", "team"}}
         timer = timers.deadline_at(timers.VOTE_KIND, approval.id, when, voter=voter, kind=kind.value, reason=reason)
         kept = replace(timer, id=f"{timer.id}:{actor.id}")
@@ -244,7 +244,7 @@ class Approvals:
         """
         now = self._now()
         taken = {**deadline.payload, "taken_at": now.isoformat()}
-        later = replace(deadline, at=now + self._settings().again, payload=taken)
+        later = replace(deadline, at=now + self._settings().retry_after, payload=taken)
         await self._store.write(lambda tx: tx.deadlines.put(later))
         ident = str(deadline.payload.get("id", ""))
         try:
@@ -264,7 +264,7 @@ class Approvals:
         except UserError as error:
             log.info("timer %s has nothing to do: %s", deadline.id, error.text)
         if deadline.kind != timers.VOTE_KIND:
-            await self._store.write(lambda tx: tx.deadlines.done_unless_moved(later))
+            await self._store.write(lambda tx: tx.deadlines.finish_unless_moved(later))
 
     async def _expire(self, ident: str) -> None:
         now, told = self._now(), await self._told_too(ident)
@@ -274,7 +274,7 @@ class Approvals:
             approval, operation = transitions.load_approval(tx, ident)
             count = eligibility.count_text(approval, directory)
             if approval.state is ApprovalState.DECIDING:
-                tx.deadlines.put(timers.deadline_at(timers.EXPIRE_KIND, ident, now + self._settings().again))
+                tx.deadlines.put(timers.deadline_at(timers.EXPIRE_KIND, ident, now + self._settings().retry_after))
             elif approval.state is ApprovalState.OPEN and operation.state is not State.AWAITING:
                 # A follow-up on what has run already: it does not lapse, it is asked for again.
                 _reminded(
@@ -300,7 +300,9 @@ class Approvals:
         named = next((rule.approvals.notify for rule in self._policy().rules if rule.name == approval.rule), ())
         if not named:
             return {}
-        return eligibility.notified(named, await self._policy().directory(eligibility.approver_groups(named)), approval)
+        return eligibility.notification_targets(
+            named, await self._policy().directory(eligibility.approver_groups(named)), approval
+        )
 
     async def _voters_now(self, ident: str) -> Directory:
         """The approvers and the voters, as the groups are now."""
@@ -313,9 +315,9 @@ class Approvals:
 
         def write(tx: Transaction) -> None:
             approval, operation = transitions.load_approval(tx, ident)
-            tx.deadlines.done(timers.deadline_at(timers.REMIND_KIND, ident, now).id)
+            tx.deadlines.finish(timers.deadline_at(timers.REMIND_KIND, ident, now).id)
             if approval.state is ApprovalState.OPEN:
-                tx.approvals.reminded(ident, now)
+                tx.approvals.mark_reminded(ident, now)
                 count = eligibility.count_text(approval, directory)
                 _reminded(
                     tx,
@@ -334,7 +336,7 @@ class Approvals:
             return
         directory = await self._policy().directory(approval.approvers, eligibility.counted_voters(approval))
         if not directory.known:
-            again = self._now() + self._settings().again
+            again = self._now() + self._settings().retry_after
             await self._store.write(lambda tx: tx.deadlines.put(timers.deadline_at(timers.DECIDE_KIND, ident, again)))
         elif eligibility.is_complete(approval, directory):
             deciding = await self._store.write(lambda tx: tx.approvals.begin_deciding(ident, approval.revision))
@@ -355,7 +357,7 @@ class Approvals:
             return
         except (UserError, ClusterError) as error:
             log.info("a vote that waited was not cast: %s", error.text)
-        await self._store.write(lambda tx: tx.deadlines.done(deadline.id))
+        await self._store.write(lambda tx: tx.deadlines.finish(deadline.id))
 
     async def _start_deadline(self, ident: str) -> None:
         """Out of Velero's queue; while a step before it runs, or its cluster does not answer, it is looked at again."""
@@ -365,7 +367,7 @@ class Approvals:
         if operation is None or not waits or self._take_back is None:
             return
         settings = self._settings()
-        wait = settings.again if operation.object_uid else settings.start_deadline
+        wait = settings.retry_after if operation.object_uid else settings.start_deadline
         await self._store.write(
             lambda tx: tx.deadlines.put(timers.deadline_at(timers.START_KIND, ident, self._now() + wait))
         )

@@ -144,7 +144,7 @@ class Completion:
 
     async def _reopened(self, approval: Approval, why: str) -> Answer:
         """The votes stay; it is looked at again soon, until it expires."""
-        again = self._now() + self._settings().again
+        again = self._now() + self._settings().retry_after
 
         def write(tx: Transaction) -> None:
             tx.approvals.reopen(approval.id, approval.revision)

@@ -42,7 +42,7 @@ def counted_voters(approval: Approval) -> tuple[str, ...]:
     return tuple(vote.voter for vote in approval.votes)
 
 
-MENTIONS = 20
+MAX_MENTIONS = 20
 
 
 def approver_groups(named: Sequence[str]) -> tuple[str, ...]:
@@ -51,14 +51,14 @@ def approver_groups(named: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name in bare if not name.startswith("#") and not _is_id(name, "CGUW"))
 
 
-def notified(named: Sequence[str], directory: Directory, approval: Approval) -> dict[str, list[str]]:
+def notification_targets(named: Sequence[str], directory: Directory, approval: Approval) -> dict[str, list[str]]:
     """`notify` of a rule: channels, people, and groups by their members. The requester knows already."""
     bare = [name.removeprefix("@") for name in named]
     channels = [name for name in bare if name.startswith("#") or _is_id(name, "CG")]
     people = [name for name in bare if _is_id(name, "UW")]
     people += [one.id for name in approver_groups(named) for one in directory.groups.get(name, ()) if one.active]
     mention = [each for each in dict.fromkeys(people) if each != approval.requester]
-    return {"mention": mention[:MENTIONS], "channels": list(dict.fromkeys(channels))}
+    return {"mention": mention[:MAX_MENTIONS], "channels": list(dict.fromkeys(channels))}
 
 
 def _is_id(name: str, kinds: str) -> bool:
@@ -75,7 +75,7 @@ def groups_of(approval: Approval, directory: Directory, actor: Actor) -> tuple[s
     )
 
 
-def standing(approval: Approval, directory: Directory) -> tuple[Vote, ...]:
+def counted_approvals(approval: Approval, directory: Directory) -> tuple[Vote, ...]:
     """Approving votes of people who still are approvers: who has left since does not count."""
     return tuple(
         vote
@@ -87,11 +87,11 @@ def standing(approval: Approval, directory: Directory) -> tuple[Vote, ...]:
 def count_text(approval: Approval, directory: Directory) -> str:
     """The approvals given, as the message counts them; with those that count no more, where the directory is known."""
     count = f"{approval.approvals_given} of {counted(approval.quorum, 'approval')}"
-    void = approval.approvals_given - len(standing(approval, directory)) if directory.known else 0
+    void = approval.approvals_given - len(counted_approvals(approval, directory)) if directory.known else 0
     if not void:
         return count
     return f"{count}; {void} of them {plural_of(void, 'no longer counts', 'no longer count')}, because the approvers changed"
 
 
 def is_complete(approval: Approval, directory: Directory) -> bool:
-    return len({vote.voter for vote in standing(approval, directory)}) >= approval.quorum
+    return len({vote.voter for vote in counted_approvals(approval, directory)}) >= approval.quorum

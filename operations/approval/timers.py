@@ -26,10 +26,10 @@ class ApprovalTimes:
     channel: str = ""
     remind_after: float = 0.5
     start_deadline: timedelta = timedelta(minutes=30)
-    again: timedelta = timedelta(seconds=30)
-    patience: float = 1.3
+    retry_after: timedelta = timedelta(seconds=30)
+    vote_timeout: float = 1.3
     """Seconds that somebody who has voted waits for Slack to say who the approvers are."""
-    glass_per_day: int = 3
+    break_glass_per_day: int = 3
     """How often one person may break the glass within a day."""
 
 

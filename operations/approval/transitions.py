@@ -19,7 +19,7 @@ from operations.approval.timers import EXPIRE_KIND, REMIND_KIND, ApprovalTimes, 
 from store.tables.audit import AuditEntry
 from store.transaction import Transaction
 
-ENDS = {
+OPERATION_STATES = {
     ApprovalState.APPROVED: State.APPROVED,
     ApprovalState.REJECTED: State.REJECTED,
     ApprovalState.EXPIRED: State.EXPIRED,
@@ -65,7 +65,7 @@ def record_requested(
     append_audit(tx, approval, operation, approval.requester, "requested", approval.requested_at, detail)
 
 
-def person_of(actor: Actor) -> str:
+def hash_person(actor: Actor) -> str:
     """The same for every account with this e-mail address; empty where Slack tells none. Not the address itself."""
     email = actor.email.strip().casefold()
     return hashlib.sha256(email.encode()).hexdigest()[:32] if email else ""
@@ -74,7 +74,7 @@ def person_of(actor: Actor) -> str:
 def record_break_glass(tx: Transaction, actor: Actor, per_day: int, now: datetime) -> None:
     """Raises Refused: who breaks it every day needs another rule, not another exception."""
     since = now - timedelta(days=1)
-    if tx.audit.count(f"approval.{BYPASSED}", actor.id, since, person_of(actor)) >= per_day:
+    if tx.audit.count(f"approval.{BYPASSED}", actor.id, since, hash_person(actor)) >= per_day:
         raise Refused(
             f"You reached the break-glass limit: {per_day} in 24 hours.",
             why="More than that needs somebody else.",
@@ -104,7 +104,7 @@ def record_end(
     if operation is None:
         raise ConcurrentChange(f"Operation {approval.operation} doesn't exist.")
     if operation.state is State.AWAITING:
-        moved = operation.advance(ENDS[state], now)
+        moved = operation.advance(OPERATION_STATES[state], now)
         tx.operations.advance(moved, operation.revision)
         operation = moved
     for kind in (EXPIRE_KIND, REMIND_KIND):
@@ -112,11 +112,13 @@ def record_end(
     severity = Severity.INFO if state is ApprovalState.APPROVED else Severity.WARNING
     facts = {"headline": headline, "message": "\n".join(details), "user": approval.requester}
     tx.outbox.add(approval_event(state.value, approval, operation, now, facts, severity))
-    append_audit(tx, approval, operation, by, state.value, now, {"details": list(details), **fingerprints(approval)})
+    append_audit(
+        tx, approval, operation, by, state.value, now, {"details": list(details), **fingerprint_details(approval)}
+    )
     return approval, operation
 
 
-def fingerprints(approval: Approval) -> dict[str, Any]:
+def fingerprint_details(approval: Approval) -> dict[str, Any]:
     return {"fingerprint": approval.fingerprint, "votes": [vote.voter for vote in approval.votes]}
 
 
@@ -143,7 +145,7 @@ def append_audit(
     )
 
 
-def facts_of(plan: Plan, decision: Decision, who: Mapping[str, str], channel: str) -> dict[str, Any]:
+def request_facts(plan: Plan, decision: Decision, who: Mapping[str, str], channel: str) -> dict[str, Any]:
     return {
         **who,
         "noun": plan.noun,

@@ -31,7 +31,7 @@ def any_request(_: web.Request) -> bool:
 
 
 class Faults:
-    """`forbidden`: kinds (plurals) refused to everybody; `absent`: kinds or groups that are not installed."""
+    """`forbidden`: kinds (plurals) refused to every user; `absent`: kinds or groups that are not installed."""
 
     def __init__(self) -> None:
         self.slow_seconds = 1.0

@@ -156,7 +156,7 @@ def owner_causes(owners: list[Json]) -> Iterator[Cause]:
 def name_causes(kind: Kind, metadata: Json) -> Iterator[Cause]:
     check = _NAMES[kind.names]
     if prefix := metadata.get("generateName"):
-        # a generated name goes on behind the last character, so a trailing dash is fine
+        # Characters are appended to a generated name, so a trailing dash is valid.
         masked = f"{prefix[:-1]}a" if prefix.endswith("-") else prefix
         yield from (invalid("metadata.generateName", prefix, m) for m in check(masked))
     if not (name := metadata.get("name")):

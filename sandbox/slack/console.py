@@ -32,7 +32,7 @@ class Console:
     def __init__(self, site: Site, acts: Acts, journal: Journal, person: Callable[[str], Person]) -> None:
         self._site, self._acts, self._journal, self._person = site, acts, journal, person
         self._closing = False
-        self._deeds: Mapping[str, Callable[[Person, Json], Awaitable[Any]]] = {
+        self._actions: Mapping[str, Callable[[Person, Json], Awaitable[Any]]] = {
             "say": self._say,
             "press": self._press,
             "submit": self._submit,
@@ -47,7 +47,7 @@ class Console:
         app.router.add_get("/files/{id}/{name}", self._file)
         app.router.add_get("/console/state", self._state)
         app.router.add_get("/console/changes", self._changes)
-        app.router.add_post("/console/{deed}", self._act)
+        app.router.add_post("/console/{action}", self._act)
 
     def close(self) -> None:
         self._closing = True
@@ -124,12 +124,12 @@ class Console:
 
     async def _act(self, request: web.Request) -> web.Response:
         refuse_strangers(request)
-        deed = self._deeds.get(request.match_info["deed"])
-        if deed is None or request.content_type != "application/json":
+        action = self._actions.get(request.match_info["action"])
+        if action is None or request.content_type != "application/json":
             raise web.HTTPNotFound
         body = await request.json()
         try:
-            answer = await deed(self._person(self._site.workspace.users[body["user"]].name), body)
+            answer = await action(self._person(self._site.workspace.users[body["user"]].name), body)
         except LookupError as missing:
             raise web.HTTPBadRequest(text=json.dumps({"trouble": str(missing)})) from None
         return web.json_response(answer)

@@ -1,4 +1,4 @@
-"""Somebody in the workspace, as a test or the demo drives them."""
+"""A person in the workspace, driven by a test or the demo."""
 
 from __future__ import annotations
 

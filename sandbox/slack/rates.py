@@ -1,6 +1,6 @@
 """Slack's rate limits: a window of a minute per method, and one message a second per channel with short bursts.
 
-They are in force unless a test that is not about them lifts what stands in its way: `posts_per_channel` alone, or all by
+They apply by default. A test that isn't about them turns off what it needs to: `posts_per_channel` alone, or all with
 `enabled = False`.
 """
 

@@ -31,7 +31,7 @@ class Readable(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """An element that can be used, with the block it stands in."""
+    """An interactive element, with the block that contains it."""
 
     block: Json
     element: Json

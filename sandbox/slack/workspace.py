@@ -150,7 +150,7 @@ class Workspace:
         return [m for m in standing + (self.gone if deleted else []) if _carries(m, notice)]
 
     def metadata_ids(self) -> Counter[str]:
-        """How often each id of a metadata payload stands in the workspace, for an oracle over many."""
+        """Count the messages in the workspace by the ids in their metadata, for oracles over many messages."""
         standing = [m for channel in self.channels.values() for m in channel.messages.values() if m.metadata]
         payloads = [(m.metadata or {}).get("event_payload") or {} for m in standing]
         return Counter(str(value) for payload in payloads for value in payload.values())

@@ -109,7 +109,7 @@ class Deletions:
         return []
 
     async def _remove_restores(self, backup: str) -> None:
-        """Their finalizers remove their files; waited for, but not for ever."""
+        """Delete the backup's restores and wait, for a limited time, until their finalizers have removed their files."""
         mine = [r["metadata"]["name"] for r in self._server.all("restores") if r["spec"].get("backupName") == backup]
         for name in mine:
             self._server.remove("restores", name)

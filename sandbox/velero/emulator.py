@@ -110,7 +110,7 @@ class VeleroEmulator:
             self._list(resource)
         self._tasks = [asyncio.create_task(loop) for part in self._parts for loop in part.loops()]
         for task in self._tasks:
-            task.add_done_callback(_told)
+            task.add_done_callback(_report_crash)
         await asyncio.sleep(0)
 
     async def stop(self) -> None:
@@ -189,8 +189,8 @@ class VeleroEmulator:
             part.seen(change)
 
 
-def _told(task: asyncio.Task[None]) -> None:
-    """A controller never ends by itself: say at once if one did, and again when the server is stopped."""
+def _report_crash(task: asyncio.Task[None]) -> None:
+    """Report a controller that crashed at once; stopping the server raises its error as well."""
     if not task.cancelled() and (error := task.exception()) is not None:
         context = {"message": "a controller of the Velero emulator has crashed", "exception": error, "task": task}
         task.get_loop().call_exception_handler(context)

@@ -1,4 +1,4 @@
-"""Where a run's files lie in the bucket and what is in them."""
+"""Paths and contents of a run's files in the bucket."""
 
 import gzip
 import io

@@ -130,7 +130,7 @@ def _told(pod: Item, hook: Hook, journal: RunLog) -> None:
         "hookCommand": "[" + " ".join(hook.command) + "]",
         "hookContainer": hook.container,
         "hookName": hook.name,
-        "hookOnError": hook.on_error or "Fail",  # so it says, and goes on
+        "hookOnError": hook.on_error or "Fail",  # Velero logs "Fail" by default, but continues.
         "hookPhase": hook.phase,
         "hookSource": hook.source,
         "hookTimeout": hook.timeout,

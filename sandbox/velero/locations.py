@@ -1,4 +1,4 @@
-"""Storage locations: looked at again and again, and told apart by what the store answers."""
+"""Storage locations: validated repeatedly; the object store's answer decides their phase."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta

@@ -59,7 +59,7 @@ class Key:
 def load_key(data_dir: Path, configured: str = "") -> Key:
     """Return the signing key. `configured` is a PEM or the base64 of 32 bytes; without one the data directory has its own.
 
-    The public half is left beside the database for `audit verify`.
+    The public key is saved next to the database, for `audit verify`.
     """
     key = Key(_private(configured or _own_secret(data_dir / KEY_FILE)))
     public = base64.b64encode(key.public).decode() + "\n"

@@ -38,9 +38,9 @@ _EXIT = {ChainFinding.OK: 0, ChainFinding.BROKEN: 3, ChainFinding.TRUNCATED: 4, 
 
 @dataclass(frozen=True, slots=True)
 class ChainVerdict:
-    """`seq` is the first row that is wrong (broken), or the last that is there; `anchors` how many signed heads agreed.
+    """`seq` is the first wrong row (broken), or else the last row; `anchors` is the number of signed heads that agreed.
 
-    `unchecked`: heads whose signature could not be checked without the public key. They prove nothing.
+    `unchecked`: the number of heads whose signature wasn't checked, because the public key is missing. They prove nothing.
     """
 
     finding: ChainFinding
@@ -74,7 +74,7 @@ class _Walk:
 
     seq: int = 0
     hash: bytes = GENESIS
-    fault: str = ""
+    error: str = ""
     signed: list[bytes] = field(default_factory=list)
     """Digests of the checkpoints that entries mention."""
 
@@ -91,8 +91,8 @@ class _Claim:
 def verify(data_dir: Path, *, anchors: Iterable[str] = (), public: bytes | None = None) -> ChainVerdict:
     """Verify the data directory of a running or stopped bot, or the database file itself.
 
-    `anchors` are texts that hold signed heads from outside (a log, an export of the audit channel); `public` is the key
-    that signed them, by default the one beside the database. Raises StoreError if there is no file to read.
+    `anchors` are texts from outside that contain signed heads (a log, an export of the audit channel). `public` is the key
+    that signed them, by default the one next to the database. Raises StoreError if there is no file to read.
     """
     path = data_dir / DATABASE_FILE if data_dir.is_dir() else data_dir
     public = public or stored_public_key(path.parent)
@@ -114,25 +114,23 @@ def _judge(connection: Connection, outside: list[str], public: bytes | None) -> 
             fix=f"pass the key, or restore {PUBLIC_FILE}",
         )
     stored = Anchors(connection).all()
-    if fault := _faulty_anchor(stored, public):
-        return fault
-    if (forged := _forged(outside, public)) is not None:
-        return forged
-    noted = connection.execute("SELECT seq, hash FROM audit_head").fetchone() or (0, GENESIS)
-    claims = [_Claim(noted[0], noted[1], "the recorded last row")]
+    if (verdict := _check_stored(stored, public) or _check_external(outside, public)) is not None:
+        return verdict
+    recorded = connection.execute("SELECT seq, hash FROM audit_head").fetchone() or (0, GENESIS)
+    claims = [_Claim(recorded[0], recorded[1], "the recorded last row")]
     claims += [_Claim(anchor.seq, anchor.head, f"signed checkpoint {anchor.number}") for anchor in stored]
     claims += [
         _Claim(head.seq, head.hash, f"external signed checkpoint {head.number}")
         for head in map(read_note, outside)
         if head
     ]
-    walk = _walked(connection, claims)
-    if walk.fault:
-        return ChainVerdict(ChainFinding.BROKEN, walk.seq + 1, walk.fault)
+    walk = _walk_chain(connection, claims)
+    if walk.error:
+        return ChainVerdict(ChainFinding.BROKEN, walk.seq + 1, walk.error)
     return (
-        _truncated(walk, claims)
-        or _written_past_the_note(walk, noted[0])
-        or _missing(connection, walk, stored, outside)
+        _check_truncated(walk, claims)
+        or _check_last_row(walk, recorded[0])
+        or _check_missing(connection, walk, stored, outside)
         or (
             ChainVerdict(ChainFinding.OK, walk.seq, anchors=len(stored))
             if public is not None
@@ -141,45 +139,45 @@ def _judge(connection: Connection, outside: list[str], public: bytes | None) -> 
     )
 
 
-def _walked(connection: Connection, claims: list[_Claim]) -> _Walk:
+def _walk_chain(connection: Connection, claims: list[_Claim]) -> _Walk:
     """Walk the chain until the first row that was changed."""
     walk = _Walk()
     claimed: dict[int, list[_Claim]] = {}
     for claim in claims:
         claimed.setdefault(claim.seq, []).append(claim)
-    # Bytes: text that is no longer UTF-8 still enters its row's hash, and nothing is decoded needlessly.
+    # Read text as bytes: a row that is no longer UTF-8 can still be hashed, and nothing is decoded without need.
     connection.text_factory = bytes
     try:
         for page in pages(connection):
-            if not _page_is_whole(walk, page, claimed):
+            if not _check_page(walk, page, claimed):
                 break
     except sqlite3.DatabaseError as error:
-        walk.fault = f"the row can't be read: {error}"
+        walk.error = f"the row can't be read: {error}"
     finally:
         connection.text_factory = str
     return walk
 
 
-def _page_is_whole(walk: _Walk, page: list[tuple[object, ...]], claimed: dict[int, list[_Claim]]) -> bool:
+def _check_page(walk: _Walk, page: list[tuple[object, ...]], claimed: dict[int, list[_Claim]]) -> bool:
     # 100,000 rows per second pass this loop: local names, one pass, no calls except the hash.
     last, chain, signed = walk.seq, walk.hash, CHECKPOINT_ACTION.encode()
     for row in page:
         *fields, prev, own = row
         if row[0] != last + 1:
-            walk.fault = "the row is missing"
+            walk.error = "the row is missing"
         elif prev != chain:
-            walk.fault = "its hash doesn't chain to the previous row"
+            walk.error = "its hash doesn't chain to the previous row"
         elif not _hash_matches(fields, chain, own):
-            walk.fault = "its content doesn't match its hash"
-        elif last + 1 in claimed and (liar := _contradicting(claimed[last + 1], own)):
-            walk.fault = f"its hash differs from {liar}: the chain was rewritten"
-        if walk.fault:
+            walk.error = "its content doesn't match its hash"
+        elif last + 1 in claimed and (source := _contradicting_source(claimed[last + 1], own)):
+            walk.error = f"its hash differs from {source}: the chain was rewritten"
+        if walk.error:
             break
         last, chain = last + 1, own  # type: ignore[assignment]
         if row[3] == signed:
-            walk.signed.append(_told_digest(row[8]))
+            walk.signed.append(_checkpoint_digest(row[8]))
     walk.seq, walk.hash = last, chain
-    return not walk.fault
+    return not walk.error
 
 
 def _hash_matches(fields: list[object], chain: bytes, own: object) -> bool:
@@ -190,45 +188,45 @@ def _hash_matches(fields: list[object], chain: bytes, own: object) -> bool:
         return False
 
 
-def _contradicting(claims: list[_Claim], own: object) -> str:
+def _contradicting_source(claims: list[_Claim], own: object) -> str:
     return next((claim.source for claim in claims if claim.hash != own), "")
 
 
-def _told_digest(detail: object) -> bytes:
+def _checkpoint_digest(detail: object) -> bytes:
     return bytes.fromhex(json.loads(detail)["digest"]) if isinstance(detail, bytes) else b""
 
 
-def _truncated(walk: _Walk, claims: list[_Claim]) -> ChainVerdict | None:
-    beyond = max(claims, key=lambda claim: claim.seq)
-    if beyond.seq <= walk.seq:
+def _check_truncated(walk: _Walk, claims: list[_Claim]) -> ChainVerdict | None:
+    latest = max(claims, key=lambda claim: claim.seq)
+    if latest.seq <= walk.seq:
         return None
     return ChainVerdict(
-        ChainFinding.TRUNCATED, walk.seq, f"{beyond.source} refers to row {beyond.seq}, which is missing"
+        ChainFinding.TRUNCATED, walk.seq, f"{latest.source} refers to row {latest.seq}, which is missing"
     )
 
 
-def _written_past_the_note(walk: _Walk, noted: int) -> ChainVerdict | None:
-    if walk.seq == noted:
+def _check_last_row(walk: _Walk, recorded: int) -> ChainVerdict | None:
+    if walk.seq == recorded:
         return None
-    return ChainVerdict(ChainFinding.BROKEN, noted + 1, "rows were added outside the bot")
+    return ChainVerdict(ChainFinding.BROKEN, recorded + 1, "rows were added outside the bot")
 
 
-def _faulty_anchor(stored: tuple[Anchor, ...], public: bytes | None) -> ChainVerdict | None:
+def _check_stored(stored: tuple[Anchor, ...], public: bytes | None) -> ChainVerdict | None:
     for anchor in stored:
         head = verify_note(anchor.note, public) if public else read_note(anchor.note)
-        if head is None or not _is_of(head, anchor):
+        if head is None or not _head_matches(head, anchor):
             return ChainVerdict(
                 ChainFinding.BROKEN, anchor.seq, f"signed checkpoint {anchor.number} doesn't match its signature"
             )
     return None
 
 
-def _is_of(head: Head, anchor: Anchor) -> bool:
+def _head_matches(head: Head, anchor: Anchor) -> bool:
     same = (head.number, head.seq, head.hash) == (anchor.number, anchor.seq, anchor.head)
     return same and digest(anchor.note) == anchor.digest
 
 
-def _forged(outside: list[str], public: bytes | None) -> ChainVerdict | None:
+def _check_external(outside: list[str], public: bytes | None) -> ChainVerdict | None:
     for note in outside:
         if public and verify_note(note, public) is None:
             head = read_note(note)
@@ -238,15 +236,17 @@ def _forged(outside: list[str], public: bytes | None) -> ChainVerdict | None:
     return None
 
 
-def _missing(
+def _check_missing(
     connection: Connection, walk: _Walk, stored: tuple[Anchor, ...], outside: list[str]
 ) -> ChainVerdict | None:
     known = {anchor.digest for anchor in stored} | {b""}
-    named = [head.previous for head in map(read_note, (anchor.note for anchor in stored)) if head]
-    told = [*walk.signed, *named, *map(digest, outside)]
-    if gone := sum(one not in known for one in told):
+    previous = [head.previous for head in map(read_note, (anchor.note for anchor in stored)) if head]
+    mentioned = [*walk.signed, *previous, *map(digest, outside)]
+    if missing := sum(each not in known for each in mentioned):
         return ChainVerdict(
-            ChainFinding.ANCHOR_MISSING, walk.seq, f"{gone} mentions of a signed head that is not there"
+            ChainFinding.ANCHOR_MISSING,
+            walk.seq,
+            f"{counted(missing, 'mention')} of a signed checkpoint that is missing",
         )
     for place, note in _published_in_files(connection, stored):
         if note not in (place.read_text(encoding="utf-8", errors="replace") if place.is_file() else ""):

@@ -37,7 +37,7 @@ class Alerts:
     def end(self, address: str, labels: Mapping[str, str]) -> None:
         self._connection.execute("DELETE FROM alert WHERE address = ? AND labels = ?", (address, _key(labels)))
 
-    def standing(self, address: str, now: datetime) -> tuple[dict[str, Any], ...]:
+    def active(self, address: str, now: datetime) -> tuple[dict[str, Any], ...]:
         rows = self._connection.execute(
             "SELECT body FROM alert WHERE address = ? AND ends_at > ? ORDER BY labels", (address, to_micros(now))
         ).fetchall()

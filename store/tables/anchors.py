@@ -70,7 +70,7 @@ class Anchors:
             (anchor.number, anchor.seq, anchor.head, anchor.note, anchor.digest, to_micros(anchor.made_at)),
         )
 
-    def published(self, number: int, place: str, reference: str, now: datetime) -> None:
+    def record_publication(self, number: int, place: str, reference: str, now: datetime) -> None:
         """Record a publication, once per place."""
         self._connection.execute(
             "INSERT INTO publication (anchor, place, reference, at) VALUES (?,?,?,?) ON CONFLICT DO NOTHING",

@@ -130,14 +130,14 @@ class ApprovalTable:
     def due_to_expire(self, now: datetime) -> tuple[Approval, ...]:
         return self._select("WHERE state = 'open' AND expires_at <= ? ORDER BY expires_at, id", to_micros(now))
 
-    def due_to_remind(self, asked_before: datetime) -> tuple[Approval, ...]:
+    def due_for_reminder(self, asked_before: datetime) -> tuple[Approval, ...]:
         """Open approvals, requested before then and not reminded of since."""
         return self._select(
             "WHERE state = 'open' AND ifnull(reminded_at, requested_at) <= ? ORDER BY requested_at, id",
             to_micros(asked_before),
         )
 
-    def reminded(self, approval_id: str, now: datetime) -> None:
+    def mark_reminded(self, approval_id: str, now: datetime) -> None:
         self._connection.execute(
             "UPDATE approval SET reminded_at = ? WHERE id = ? AND state = 'open'", (to_micros(now), approval_id)
         )

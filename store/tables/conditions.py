@@ -64,11 +64,11 @@ class ConditionTable:
             values,
         )
 
-    def standing(self, cluster: str, kind: str, subject: str) -> Condition | None:
+    def get_current(self, cluster: str, kind: str, subject: str) -> Condition | None:
         where = "cluster = ? AND kind = ? AND subject = ? AND until IS NULL"
         return next(iter(self._select(where, cluster, kind, subject)), None)
 
-    def all_standing(self, cluster: str) -> tuple[Condition, ...]:
+    def all_current(self, cluster: str) -> tuple[Condition, ...]:
         return self._select("cluster = ? AND until IS NULL ORDER BY since", cluster)
 
     def since(self, cluster: str, since: datetime) -> tuple[Condition, ...]:

@@ -27,7 +27,7 @@ SCHEMA = (
 _NOT_SET_ASIDE = """NOT EXISTS (SELECT 1 FROM failed_item WHERE failed_item.kind = 'timer'
     AND failed_item.key = deadline.id AND (retry_at IS NULL OR retry_at > ?))"""
 
-TOLD = "told_as_unknown"
+REPORTED_AT = "told_as_unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +70,16 @@ class Deadlines:
         """Return due deadlines of unknown kinds that weren't reported yet; a newer version may have created them."""
         marks = ",".join("?" * len(known))
         return self._select(
-            f"WHERE done = 0 AND at <= ? AND kind NOT IN ({marks}) AND json_extract(payload, '$.{TOLD}') IS NULL"
+            f"WHERE done = 0 AND at <= ? AND kind NOT IN ({marks}) AND json_extract(payload, '$.{REPORTED_AT}') IS NULL"
             " ORDER BY at, id LIMIT ?",
             to_micros(now),
             *known,
             limit,
         )
 
-    def mark_told(self, deadline: Deadline, now: datetime) -> None:
+    def mark_reported(self, deadline: Deadline, now: datetime) -> None:
         """Mark a deadline of an unknown kind as reported; it is kept for the version that knows it."""
-        self.put(replace(deadline, payload={**deadline.payload, TOLD: now.isoformat()}))
+        self.put(replace(deadline, payload={**deadline.payload, REPORTED_AT: now.isoformat()}))
 
     def open(self, kind: str) -> tuple[Deadline, ...]:
         return self._select("WHERE done = 0 AND kind = ? ORDER BY at, id", kind)
@@ -88,14 +88,14 @@ class Deadlines:
         row = self._connection.execute("SELECT min(at) FROM deadline WHERE done = 0").fetchone()
         return maybe_moment(row[0])
 
-    def done(self, deadline_id: str) -> bool:
+    def finish(self, deadline_id: str) -> bool:
         """Finish a deadline. Return whether this call did it."""
         return (
             self._connection.execute("UPDATE deadline SET done = 1 WHERE id = ? AND done = 0", (deadline_id,)).rowcount
             == 1
         )
 
-    def done_unless_moved(self, deadline: Deadline) -> bool:
+    def finish_unless_moved(self, deadline: Deadline) -> bool:
         """Finish a deadline if it is unchanged. Return whether it was open and unchanged."""
         return (
             self._connection.execute(

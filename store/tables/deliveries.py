@@ -51,7 +51,7 @@ class Deliveries:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def log(self, tried: Delivery) -> None:
+    def record(self, tried: Delivery) -> None:
         self._connection.execute(
             f"INSERT INTO delivery ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?)",  # noqa: S608 - a constant
             (

@@ -1,8 +1,8 @@
-"""What was asked, kept before it is acknowledged. One lane is worked through in order, lanes side by side.
+"""Requests, stored before they are acknowledged. A lane is processed in order; lanes are processed in parallel.
 
-People take turns (start-time fair queueing): a row's turn is at least one after the same person's row before it, and
-at least the turn that is being served. So whoever asks for the first time is next, however many rows of others wait.
-`ready` is kept up to date with the lanes, so that a claim reads as many rows as it takes.
+People take turns (start-time fair queueing): a row's turn is at least one after that person's previous row, and at least
+the turn that is being served. So a person's first request is next, however many rows of others wait.
+`ready` follows the state of the lanes, so that a claim reads only the rows that it takes.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from store.sqlite import Connection
 from store.times import from_micros, to_micros
 
 EXECUTED_FIELDS = frozenset({"line", "value", "extra"})
-"""Parts of a payload that become a manifest: a scrubbed one would write `[scrubbed]` into a cluster.
+"""Fields of a payload that are executed, so they aren't scrubbed: `[scrubbed]` would be written into the cluster.
 
-Commands with the values of secrets in them are refused before they get here (commands/secret_lines.py), and the payload
-is emptied as soon as it is done.
+Commands that contain secrets are refused before they get here (commands/secret_lines.py), and the payload of a finished
+row is deleted.
 """
 RESPONSE_URL_LIFETIME = timedelta(minutes=30)
 
@@ -127,9 +127,9 @@ class Inbox:
         person: str = "",
         writes: bool = False,
     ) -> Accepted | Duplicate:
-        """Keeps what will be executed to the letter, and everything else without its secrets.
+        """Store a request: EXECUTED_FIELDS unchanged, everything else scrubbed.
 
-        Where `response_url` is not given, it is taken from the payload.
+        Without `response_url`, the one in the payload is used.
         """
         if (before := self.seq_of(key)) is not None:
             return Duplicate(before)
@@ -154,18 +154,18 @@ class Inbox:
 
     def _turn(self, person: str, *, writes: bool) -> int:
         served: int = self._connection.execute(_SERVED).fetchone()[0]
-        after_mine: int = self._connection.execute(_LAST_TURN, (person, writes)).fetchone()[0]
-        return max(served, after_mine)
+        next_of_person: int = self._connection.execute(_LAST_TURN, (person, writes)).fetchone()[0]
+        return max(served, next_of_person)
 
     def _ready(self, lane: str, person: str, *, writes: bool) -> bool:
         """Return whether it is the first of its lane. A read waits for earlier requests of the same person only."""
         if not lane:
             return True
-        mine = ("", ()) if writes or not person else (" AND person = ?", (person,))
+        condition, values = ("", ()) if writes or not person else (" AND person = ?", (person,))
         return (
             self._connection.execute(
-                f"SELECT 1 FROM inbox WHERE lane = ? AND state != 'done'{mine[0]} LIMIT 1",  # noqa: S608 - constants
-                (lane, *mine[1]),
+                f"SELECT 1 FROM inbox WHERE lane = ? AND state != 'done'{condition} LIMIT 1",  # noqa: S608 - constants
+                (lane, *values),
             ).fetchone()
             is None
         )
@@ -175,11 +175,11 @@ class Inbox:
         return row[0] if row else None
 
     def next(self, limit: int = 1, *, suspects: bool = True, spared: int | None = None) -> tuple[Item, ...]:
-        """Claims up to `limit` rows, people in turn, reads first, none whose lane holds an earlier unfinished one.
+        """Claim up to `limit` rows: people in turn, reads first, only the first unfinished row of a lane.
 
-        Each claim counts as an attempt, whatever becomes of the process. Of rows that were claimed before, and so
-        may be what ended the last process, one comes at a time, the most often claimed first, but for those with as
-        many attempts as are `spared`. The empty lane keeps no order.
+        A claim counts as an attempt even if the process dies. A row that was claimed before may have crashed the last
+        process, so only one of those is claimed at a time: the one with the most attempts, except rows with exactly
+        `spared` attempts. The empty lane has no order.
         """
         rows: list[tuple[Any, ...]] = []
         if suspects and limit > 0:
@@ -189,9 +189,9 @@ class Inbox:
         rows += sorted(self._connection.execute(_CLAIM_FRESH, fresh).fetchall())
         return tuple(map(_item, rows))
 
-    def done(self, seq: int, result: str, now: datetime, *, keep: bool = False) -> None:
-        """Finished, well or not: `result` says how. Forgets the response URL, and what was asked unless it is kept for
-        another try. Lost unless it was claimed.
+    def finish(self, seq: int, result: str, now: datetime, *, keep: bool = False) -> None:
+        """Finish a claimed row with its `result`, success or error. Delete the response URL, and the payload unless it is
+        kept for a retry. Raises ConcurrentChange if the row isn't claimed.
         """
         (lane,) = self._move(
             "UPDATE inbox SET state = 'done', result = ?, done_at = ?, response_url = '',"
@@ -260,7 +260,7 @@ class Inbox:
         ).fetchone()
         return int(row[0])
 
-    def result(self, key: str) -> str | None:
+    def result_of(self, key: str) -> str | None:
         """Return the result of the command with this key; None if it isn't finished or unknown."""
         row = self._connection.execute(
             "SELECT result FROM inbox WHERE key = ? AND state = 'done'", (storable(key),)

@@ -55,7 +55,7 @@ class Messages:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def posted(self, message: Message) -> None:
+    def record_posted(self, message: Message) -> None:
         """Record a posted message; of two revisions the higher one is kept."""
         self._connection.execute(
             "INSERT INTO message (channel, ts, subject, role, revision, posted_at, wanted) VALUES (?1,?2,?3,?4,?5,?6,"
@@ -70,14 +70,14 @@ class Messages:
             ),
         )
 
-    def shows(self, channel: str, ts: str, revision: int) -> None:
+    def record_revision(self, channel: str, ts: str, revision: int) -> None:
         """Record an edit. An older revision never overwrites a newer one."""
         self._connection.execute(
             "UPDATE message SET revision = ? WHERE channel = ? AND ts = ? AND revision < ?",
             (revision, channel, ts, revision),
         )
 
-    def gone(self, channel: str, ts: str) -> None:
+    def mark_gone(self, channel: str, ts: str) -> None:
         """Mark a message that was deleted or can't be reached; it is no longer edited."""
         self._connection.execute("UPDATE message SET gone = 1 WHERE channel = ? AND ts = ?", (channel, ts))
 

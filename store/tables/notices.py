@@ -67,9 +67,9 @@ class NoticeState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """`receipt` is what the receiver gave back (a message's ts); `ambiguous`: some attempt may have arrived unseen.
+    """`receipt` is the receiver's answer (a message's ts); `ambiguous`: an attempt may have arrived without an answer.
 
-    `sweeps` went through; `sweep_tries` failed since the last that did.
+    `sweeps` counts completed sweeps; `sweep_tries` counts those that failed since.
     """
 
     id: str
@@ -223,8 +223,8 @@ class Notices:
             raise ConcurrentChange(f"Notification {notice.id} is no longer ready.")
         return _notice(row)
 
-    def sent(self, notice: Notice, receipt: str, *, sweep_at: datetime | None = None) -> None:
-        """Confirmed by the receiver or its history. `sweep_at`: when to look for a duplicate."""
+    def mark_sent(self, notice: Notice, receipt: str, *, sweep_at: datetime | None = None) -> None:
+        """The receiver or its history confirmed the notice. `sweep_at`: when to look for a duplicate."""
         self._mark(
             notice,
             ("sending", "unknown"),
@@ -233,13 +233,13 @@ class Notices:
             maybe_micros(sweep_at),
         )
 
-    def again(self, notice: Notice, at: datetime, error: str) -> None:
-        """Certainly not delivered: pending until `at`."""
+    def postpone(self, notice: Notice, at: datetime, error: str) -> None:
+        """The notice certainly wasn't delivered: send it again at `at`."""
         self._mark(
             notice, ("pending", "sending"), "state = 'pending', next_at = ?, error = ?", to_micros(at), scrub(error)
         )
 
-    def unknown(self, notice: Notice, error: str) -> None:
+    def mark_unknown(self, notice: Notice, error: str) -> None:
         """It isn't known whether the notice arrived."""
         self._mark(
             notice,
@@ -248,7 +248,7 @@ class Notices:
             scrub(error),
         )
 
-    def dead(self, notice: Notice, error: str) -> None:
+    def mark_dead(self, notice: Notice, error: str) -> None:
         """The receiver will never accept it."""
         self._mark(notice, ("pending", "sending", "unknown"), "state = 'dead', error = ?", scrub(error))
 
@@ -256,7 +256,7 @@ class Notices:
         """Don't send it: a digest covers it, or it is outdated."""
         self._mark(notice, ("pending", "unknown"), "state = 'suppressed', error = ?", scrub(reason))
 
-    def absent(self, notice: Notice, now: datetime) -> int:
+    def record_absence(self, notice: Notice, now: datetime) -> int:
         """Record that a complete read of the history didn't show it. Return the number of such reads."""
         self._mark(notice, ("unknown",), "reads = reads + 1, read_at = ?", to_micros(now))
         return notice.reads + 1
@@ -297,7 +297,7 @@ class Notices:
     def to_sweep(self, now: datetime, limit: int = 50) -> tuple[Notice, ...]:
         return self._select("WHERE sweep_at <= ? ORDER BY sweep_at LIMIT ?", to_micros(now), limit)
 
-    def swept(self, notice: Notice, receipt: str, *, next_at: datetime | None = None) -> None:
+    def record_sweep(self, notice: Notice, receipt: str, *, next_at: datetime | None = None) -> None:
         """Record a sweep. `receipt` is the copy that stays; `next_at` is the next sweep."""
         self._mark(
             notice,
@@ -307,7 +307,7 @@ class Notices:
             maybe_micros(next_at),
         )
 
-    def sweep_failed(self, notice: Notice, next_at: datetime) -> None:
+    def postpone_sweep(self, notice: Notice, next_at: datetime) -> None:
         """Repeat the sweep at `next_at`."""
         self._mark(notice, ("sent",), "sweep_tries = sweep_tries + 1, sweep_at = ?", to_micros(next_at))
 

@@ -28,7 +28,7 @@ SCHEMA = (
 
 
 class Observed(Struct, frozen=True, gc=False):
-    """`facts` is small JSON: what tracking needs beside the phase (hashes, times, counts), never the object."""
+    """`facts` is small JSON that tracking needs in addition to the phase (hashes, times, counts), never the object."""
 
     uid: str
     name: str

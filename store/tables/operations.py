@@ -53,8 +53,10 @@ IS_OPEN = f"state IN {tuple(state.value for state in State if state in OPEN)}"
 
 
 def unconfirmed(connection: Connection) -> None:
-    """Adds the state `unconfirmed` to the CHECK and the index. Rewriting the table would delete steps and approvals by their
-    foreign keys; SQLite's own way to change a CHECK is to change its text (sqlite.org/lang_altertable.html, section 7).
+    """Add the state `unconfirmed` to the CHECK and the index.
+
+    Rewriting the table would cascade to steps and approvals and delete them. SQLite's documented way to change a CHECK is
+    to change its text in the schema (sqlite.org/lang_altertable.html, section 7).
     """
     version = connection.execute("PRAGMA schema_version").fetchone()[0]
     connection.execute("PRAGMA writable_schema=ON")

@@ -72,7 +72,7 @@ class Outbox:
         rows = self._connection.execute("SELECT id, kind FROM outbox WHERE routed = 0 ORDER BY seq LIMIT ?", (limit,))
         return dict(rows.fetchall())
 
-    def routed(self, event_id: str) -> bool:
+    def mark_routed(self, event_id: str) -> bool:
         """Mark an event as routed, in the transaction that adds its notices. Return False if it was routed before."""
         return (
             self._connection.execute("UPDATE outbox SET routed = 1 WHERE id = ? AND routed = 0", (event_id,)).rowcount

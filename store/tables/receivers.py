@@ -51,7 +51,7 @@ class Receivers:
             == 1
         )
 
-    def disabled(self, kind: str, address: str) -> Disabled | None:
+    def get_disabled(self, kind: str, address: str) -> Disabled | None:
         return next((one for one in self.all() if (one.kind, one.address) == (kind, address)), None)
 
     def all(self) -> tuple[Disabled, ...]:

@@ -1,4 +1,4 @@
-"""What was requested of each schedule, and what was last seen of it in the cluster."""
+"""State of each schedule: the request in chat, and the spec last seen in the cluster."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ SCHEMA = (
 
 @dataclass(frozen=True, slots=True)
 class WatchdogMemory:
-    """`checked`: runs due up to there are judged. `missing`: the first missed run since the last run; `latest`: the last one."""
+    """`checked`: the watchdog has judged all runs due until then. `missing` and `latest`: the first and the last missed run since the last run."""
 
     checked: datetime | None = None
     key: str = ""
@@ -64,7 +64,7 @@ class WatchdogMemory:
 
 @dataclass(frozen=True, slots=True)
 class ScheduleState:
-    """What was requested of a schedule in chat, and what was last seen of it in the cluster.
+    """The request in chat for a schedule, and its spec last seen in the cluster.
 
     The intent is `horizon`, `paused`, `reason`, `who` and `since`. `spec_hash` covers the spec without paused and
     skipImmediately; `spec` is that spec.
@@ -82,20 +82,20 @@ class ScheduleState:
     spec_hash: str = ""
     revision: int = 0
     kind: IntentKind | None = None
-    """What is in force now, whoever set it."""
+    """The intent in force, set by the bot or by others."""
     requested: IntentKind | None = None
-    """What was last requested in chat."""
+    """The intent last requested in chat."""
     before: datetime | None = None
-    """lastSkipped as it was before ours: a cancelled skip goes back to it."""
+    """`lastSkipped` before the bot changed it: cancelling a skip restores it."""
     skips: tuple[datetime, ...] = ()
     """Promised skips whose outcome isn't known yet."""
     paused_outside: bool = False
     horizon_outside: bool = False
     """`paused` and `horizon` were set by someone else in the cluster: the bot doesn't restore them."""
     reported_horizon: datetime | None = None
-    """A later horizon of someone else that was already reported."""
+    """A later horizon that someone else set, already reported."""
     held_until: datetime | None = None
-    """How far the bot itself skips runs for a restore."""
+    """Until when the bot itself skips runs for a restore."""
     spec: Json = field(default_factory=dict)
     watch: WatchdogMemory = WatchdogMemory()
 

@@ -203,7 +203,7 @@ async def test_a_command_that_is_retried_waits_in_the_inbox_again(store):
     retrying = Retrying(store)
     found = await store.write(lambda tx: tx.inbox.accept("k", "command", {"line": "help"}, "", NOW))
     assert isinstance(found, Accepted)
-    await store.write(lambda tx: (tx.inbox.next(), tx.inbox.done(found.seq, "failed", NOW, keep=True)))
+    await store.write(lambda tx: (tx.inbox.next(), tx.inbox.finish(found.seq, "failed", NOW, keep=True)))
     ident = await retrying.aside(ItemKind.COMMAND, str(found.seq))
     await retrying.act({"id": str(ident)})
     assert retrying.rung == ["work"]

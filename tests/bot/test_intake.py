@@ -97,7 +97,7 @@ async def test_the_inbox_is_bounded_and_has_room_again_when_something_is_done(st
     assert "Too many commands are waiting" in refused.text
     assert (await door.rows(), door.refused) == (3, {"inbox-full": 1})
     (item,) = await store.write(lambda tx: tx.inbox.next())
-    await store.write(lambda tx: tx.inbox.done(item.seq, "ok", NOW))
+    await store.write(lambda tx: tx.inbox.finish(item.seq, "ok", NOW))
     assert (await door.sends(person="d"))[0].text == ""
 
 

@@ -22,7 +22,7 @@ MINUTE = timedelta(minutes=1)
 
 def look(tx: Transaction, *found: ConditionSign, minutes: int = 0) -> list[str]:
     """One look of a process that remembers nothing itself."""
-    standing = tx.conditions.all_standing("prod")
+    standing = tx.conditions.all_current("prod")
     changed, events = conditions.update_conditions(standing, found, "prod", "c1", NOW + minutes * MINUTE)
     for each in changed:
         tx.conditions.put(each)
@@ -94,11 +94,11 @@ def event(kind: str, name: str = "default", at: datetime = NOW, **facts: Any) ->
 def test_what_other_watches_tell_is_in_the_same_history(tx: Transaction) -> None:
     conditions.record_event(tx, event("location.unavailable"))
     conditions.record_event(tx, event("location.unavailable", at=NOW + MINUTE))
-    assert [each.since for each in tx.conditions.all_standing("prod")] == [NOW]
+    assert [each.since for each in tx.conditions.all_current("prod")] == [NOW]
     conditions.record_event(tx, event("location.available", "other", NOW + 2 * MINUTE))
-    assert len(tx.conditions.all_standing("prod")) == 1
+    assert len(tx.conditions.all_current("prod")) == 1
     conditions.record_event(tx, event("location.available", at=NOW + 3 * MINUTE))
-    assert tx.conditions.all_standing("prod") == ()
+    assert tx.conditions.all_current("prod") == ()
 
 
 def test_what_stands_is_never_pruned(tx: Transaction) -> None:
@@ -123,5 +123,5 @@ def test_a_run_that_was_stuck_is_told_when_it_ends(tx: Transaction, end: str, se
     conditions.record_event(tx, stuck)
     assert conditions.record_event(tx, replace(ended, object_uid="u2")).severity is severity
     assert conditions.record_event(tx, ended).severity is told_as
-    assert tx.conditions.all_standing("prod") == ()
+    assert tx.conditions.all_current("prod") == ()
     assert conditions.record_event(tx, ended).severity is severity

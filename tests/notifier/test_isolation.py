@@ -46,7 +46,7 @@ async def test_what_may_have_arrived_does_not_hold_up_the_search_for_others(hous
     await house.has("broken", lane="one-lane")
     await house.has("other", lane="another-lane")
     for notice in await store.write(lambda tx: tx.notices.claim(START)):
-        await store.write(lambda tx, one=notice: tx.notices.unknown(one, "timeout"))
+        await store.write(lambda tx, one=notice: tx.notices.mark_unknown(one, "timeout"))
     house.pen.fails_at = {"broken"}
     house.later(minutes=5)
     with pytest.raises(ExceptionGroup):

@@ -469,7 +469,7 @@ async def test_the_time_in_the_queue_begins_after_the_safety_backup(tmp_path):
 
 
 async def test_a_timer_that_went_off_while_the_process_died_is_set_again(one):
-    await one.store.write(lambda tx: tx.deadlines.done(f"approval.expire:{one.id}"))
+    await one.store.write(lambda tx: tx.deadlines.finish(f"approval.expire:{one.id}"))
     one.restart()
     await one.approvals.recover()
     await one.later(3601)

@@ -125,9 +125,9 @@ def test_what_is_due_is_listed(tx, now):
     asked(tx)
     assert tx.approvals.due_to_expire(now + timedelta(minutes=59)) == ()
     assert [one.id for one in tx.approvals.due_to_expire(now + timedelta(hours=1))] == ["a1"]
-    assert [one.id for one in tx.approvals.due_to_remind(now)] == ["a1"]
-    tx.approvals.reminded("a1", now + timedelta(minutes=10))
-    assert tx.approvals.due_to_remind(now) == ()
+    assert [one.id for one in tx.approvals.due_for_reminder(now)] == ["a1"]
+    tx.approvals.mark_reminded("a1", now + timedelta(minutes=10))
+    assert tx.approvals.due_for_reminder(now) == ()
     assert [one.id for one in tx.approvals.of_operation("op1")] == ["a1"]
 
 

@@ -35,9 +35,9 @@ def test_a_command_is_accepted_once(tx):
 def test_a_finished_command_is_still_a_duplicate(tx, now):
     first = ask(tx, "t1")
     tx.inbox.next()
-    tx.inbox.done(first.seq, "created", now)
+    tx.inbox.finish(first.seq, "created", now)
     assert ask(tx, "t1") == Duplicate(first.seq)
-    assert tx.inbox.result("t1") == "created"
+    assert tx.inbox.result_of("t1") == "created"
 
 
 def test_a_lane_is_worked_in_order_and_lanes_side_by_side(tx, now):
@@ -46,7 +46,7 @@ def test_a_lane_is_worked_in_order_and_lanes_side_by_side(tx, now):
     taken = tx.inbox.next(10)
     assert [item.key for item in taken] == ["a1", "b1"]
     assert tx.inbox.next(10) == ()
-    tx.inbox.done(taken[0].seq, "ok", now)
+    tx.inbox.finish(taken[0].seq, "ok", now)
     assert [item.key for item in tx.inbox.next(10)] == ["a2"]
 
 
@@ -79,7 +79,7 @@ def test_what_a_dead_process_claimed_is_claimable_again_and_counted(tx):
 def test_only_a_claimed_command_can_be_settled(tx, now, act):
     found = ask(tx, "t1")
     with pytest.raises(ConcurrentChange):
-        tx.inbox.done(found.seq, "ok", now) if act == "done" else tx.inbox.release(found.seq)
+        tx.inbox.finish(found.seq, "ok", now) if act == "done" else tx.inbox.release(found.seq)
 
 
 def test_no_token_reaches_the_file(tx, tmp_path):
@@ -118,7 +118,7 @@ def test_response_urls_are_forgotten_after_half_an_hour(tx, now):
 def test_a_finished_command_forgets_its_response_url(tx, now):
     found = ask(tx, "t1", response_url=URL)
     tx.inbox.next()
-    tx.inbox.done(found.seq, "ok", now)
+    tx.inbox.finish(found.seq, "ok", now)
     assert tx.connection.execute("SELECT count(*) FROM inbox WHERE response_url != ''").fetchone() == (0,)
 
 
@@ -174,7 +174,7 @@ class Lanes(RuleBasedStateMachine):
     @rule(data=st.data())
     def finish(self, data):
         key = data.draw(st.sampled_from(sorted(self.claimed)))
-        self.tx.inbox.done(self.claimed.pop(key)[0], "ok", NOW)
+        self.tx.inbox.finish(self.claimed.pop(key)[0], "ok", NOW)
         self.finished.add(key)
 
     @precondition(lambda self: self.claimed)
@@ -222,7 +222,7 @@ def test_whoever_asks_for_the_first_time_is_next_however_many_rows_of_another_wa
 def test_people_take_turns(tx, now):
     flooded(tx)
     for item in tx.inbox.next(10):
-        tx.inbox.done(item.seq, "ok", now)
+        tx.inbox.finish(item.seq, "ok", now)
     for number in range(20):
         waits(tx, f"g{number}", "second flooder", writes=True)
     taken = [item.key[0] for item in tx.inbox.next(20)]
@@ -244,7 +244,7 @@ def test_a_read_waits_for_what_its_person_asked_before_it_and_not_for_the_writes
     assert {item.key for item in taken} == {"create", "another's"}
     for expected in (["delete"], ["hers"]):
         for item in taken:
-            tx.inbox.done(item.seq, "ok", now)
+            tx.inbox.finish(item.seq, "ok", now)
         taken = tx.inbox.next(10)
         assert [item.key for item in taken] == expected
 
@@ -282,7 +282,7 @@ def test_a_finished_row_forgets_what_was_asked_unless_it_is_kept(tx, now):
     for key, keep in (("t1", False), ("t2", True)):
         ask(tx, key, lane="")
         (item,) = tx.inbox.next()
-        tx.inbox.done(item.seq, "ok", now, keep=keep)
+        tx.inbox.finish(item.seq, "ok", now, keep=keep)
         assert tx.inbox.reopen(item.seq) is keep
 
 
@@ -290,11 +290,11 @@ def test_a_reopened_row_keeps_its_place_in_its_lane(tx, now):
     for key in ("a1", "a2", "a3"):
         ask(tx, key, "a")
     (first,) = tx.inbox.next()
-    tx.inbox.done(first.seq, "failed", now, keep=True)
+    tx.inbox.finish(first.seq, "failed", now, keep=True)
     (second,) = tx.inbox.next()
     assert tx.inbox.reopen(first.seq)
     assert tx.inbox.next(5) == ()
-    tx.inbox.done(second.seq, "ok", now)
+    tx.inbox.finish(second.seq, "ok", now)
     assert [(item.key, item.attempts) for item in tx.inbox.next(5)] == [("a1", 1)]
 
 

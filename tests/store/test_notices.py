@@ -46,12 +46,12 @@ def test_a_lane_waits_for_its_unfinished_and_other_lanes_do_not(tx, now):
         post(tx, name, lane)
     first, other = tx.notices.claim(now)
     assert ids([first, other]) == ["a1", "b1"]
-    tx.notices.unknown(first, "timeout")
+    tx.notices.mark_unknown(first, "timeout")
     assert tx.notices.claim(now) == ()
     tx.notices.resend(tx.notices.get("a1"), now)
     (again,) = tx.notices.claim(now)
     assert (again.id, again.attempts, again.ambiguous) == ("a1", 2, True)
-    tx.notices.sent(again, "17.1")
+    tx.notices.mark_sent(again, "17.1")
     assert ids(tx.notices.claim(now)) == ["a2"]
 
 
@@ -88,7 +88,7 @@ def test_ready_leaves_out_closed_channels_what_is_taken_and_other_bands(tx, now)
 def test_a_reply_goes_to_where_its_card_stands(tx, now):
     tx.notices.add("n1", "event1", "slack", "op:op1", "a", {}, now)
     assert places(tx.notices.ready(now, "slack", BAND, 1)) == [("n1", "op:op1")]
-    tx.messages.posted(Message("C7", "1.0", "op1", "card", 1, now))
+    tx.messages.record_posted(Message("C7", "1.0", "op1", "card", 1, now))
     assert places(tx.notices.ready(now, "slack", BAND, 1)) == [("n1", "C7")]
     assert tx.notices.ready(now, "slack", BAND, 1, closed=["C7"]) == ()
 
@@ -106,13 +106,13 @@ def test_one_is_begun_once_and_not_ahead_of_its_lane(tx, now):
 
 def test_a_sweep_that_failed_stays_to_be_done(tx, now):
     post(tx, "n1")
-    tx.notices.sent(tx.notices.claim(now)[0], "C1/17.1", sweep_at=now)
+    tx.notices.mark_sent(tx.notices.claim(now)[0], "C1/17.1", sweep_at=now)
     (due,) = tx.notices.to_sweep(now)
-    tx.notices.sweep_failed(due, now + GAP)
+    tx.notices.postpone_sweep(due, now + GAP)
     assert tx.notices.to_sweep(now) == ()
     (due,) = tx.notices.to_sweep(now + GAP)
     assert (due.sweeps, due.sweep_tries) == (0, 1)
-    tx.notices.swept(due, "C1/17.1", next_at=now + QUARANTINE)
+    tx.notices.record_sweep(due, "C1/17.1", next_at=now + QUARANTINE)
     assert (tx.notices.get("n1").sweeps, tx.notices.get("n1").sweep_tries) == (1, 0)
 
 
@@ -125,7 +125,7 @@ def test_the_claim_can_be_narrowed_to_one_kind_of_receiver(tx, now):
 def test_what_was_certainly_not_taken_waits_for_its_time(tx, now):
     post(tx, "n1")
     (claimed,) = tx.notices.claim(now)
-    tx.notices.again(claimed, now + timedelta(seconds=30), "ratelimited")
+    tx.notices.postpone(claimed, now + timedelta(seconds=30), "ratelimited")
     assert tx.notices.next_due() == now + timedelta(seconds=30)
     assert tx.notices.claim(now + timedelta(seconds=29)) == ()
     (again,) = tx.notices.claim(now + timedelta(seconds=30))
@@ -149,44 +149,44 @@ def test_a_mark_of_an_older_life_is_lost(tx, now):
     later.resend(later.get("n1"), now)
     later.claim(now)
     with pytest.raises(ConcurrentChange):
-        tx.notices.sent(old, "17.1")
+        tx.notices.mark_sent(old, "17.1")
 
 
 def test_reconciliation_waits_out_the_quarantine_and_counts_reads(tx, now):
     post(tx, "n1")
-    tx.notices.unknown(tx.notices.claim(now)[0], "timeout")
+    tx.notices.mark_unknown(tx.notices.claim(now)[0], "timeout")
 
     def due(seconds):
         return tx.notices.to_reconcile(now + timedelta(seconds=seconds), QUARANTINE, GAP)
 
     assert due(89) == ()
     (doubtful,) = due(90)
-    assert tx.notices.absent(doubtful, now + timedelta(seconds=90)) == 1
+    assert tx.notices.record_absence(doubtful, now + timedelta(seconds=90)) == 1
     assert due(99) == ()
     (doubtful,) = due(100)
-    assert tx.notices.absent(doubtful, now + timedelta(seconds=100)) == 2
+    assert tx.notices.record_absence(doubtful, now + timedelta(seconds=100)) == 2
     tx.notices.resend(tx.notices.get("n1"), now)
     assert tx.notices.get("n1").state is NoticeState.PENDING
 
 
 def test_two_reads_of_one_state_count_once(tx, now):
     post(tx, "n1")
-    tx.notices.unknown(tx.notices.claim(now)[0], "timeout")
+    tx.notices.mark_unknown(tx.notices.claim(now)[0], "timeout")
     doubtful = tx.notices.get("n1")
-    tx.notices.absent(doubtful, now)
+    tx.notices.record_absence(doubtful, now)
     with pytest.raises(ConcurrentChange):
-        tx.notices.absent(doubtful, now)
+        tx.notices.record_absence(doubtful, now)
 
 
 def test_a_doubtful_one_that_was_found_is_swept_twice(tx, now):
     post(tx, "n1")
-    tx.notices.unknown(tx.notices.claim(now)[0], "timeout")
-    tx.notices.sent(tx.notices.get("n1"), "17.1", sweep_at=now + timedelta(minutes=15))
+    tx.notices.mark_unknown(tx.notices.claim(now)[0], "timeout")
+    tx.notices.mark_sent(tx.notices.get("n1"), "17.1", sweep_at=now + timedelta(minutes=15))
     assert tx.notices.to_sweep(now) == ()
     (due,) = tx.notices.to_sweep(now + timedelta(minutes=15))
-    tx.notices.swept(due, "17.1", next_at=now + timedelta(hours=24))
+    tx.notices.record_sweep(due, "17.1", next_at=now + timedelta(hours=24))
     (due,) = tx.notices.to_sweep(now + timedelta(hours=24))
-    tx.notices.swept(due, "17.1")
+    tx.notices.record_sweep(due, "17.1")
     assert tx.notices.to_sweep(now + timedelta(days=9)) == ()
     assert tx.notices.get("n1").sweeps == 2
 
@@ -194,7 +194,7 @@ def test_a_doubtful_one_that_was_found_is_swept_twice(tx, now):
 def test_dead_letters_can_be_read_and_retried_once(tx, now):
     post(tx, "n1", "a")
     post(tx, "n2", "a")
-    tx.notices.dead(tx.notices.claim(now)[0], "channel_not_found xoxb-1234567890-abc")
+    tx.notices.mark_dead(tx.notices.claim(now)[0], "channel_not_found xoxb-1234567890-abc")
     (dead,) = tx.notices.dead_letters()
     assert (dead.id, dead.error) == ("n1", "channel_not_found [scrubbed]")
     assert ids(tx.notices.claim(now)) == ["n2"]
@@ -227,8 +227,8 @@ def test_the_counts_are_of_what_is_not_settled(tx, now):
     for name in ("a", "b", "c", "d"):
         post(tx, name, name)
     sending, sent, dead = tx.notices.claim(now, 3)
-    tx.notices.sent(sent, "1")
-    tx.notices.dead(dead, "gone")
+    tx.notices.mark_sent(sent, "1")
+    tx.notices.mark_dead(dead, "gone")
     assert sending.state is NoticeState.SENDING
     assert {state.value: count for state, count in tx.notices.counts().items()} == {
         "pending": 1, "sending": 1, "unknown": 0, "dead": 1
@@ -268,11 +268,11 @@ class Sending(RuleBasedStateMachine):
             self.shown.append(notice.id)
         match answer:
             case "ok":
-                self.notices.sent(notice, "ts")
+                self.notices.mark_sent(notice, "ts")
             case "refused":
-                self.notices.again(notice, self.now + GAP, "429")
+                self.notices.postpone(notice, self.now + GAP, "429")
             case "silence":
-                self.notices.unknown(notice, "timeout")
+                self.notices.mark_unknown(notice, "timeout")
 
     @precondition(lambda self: self.in_flight)
     @rule(data=st.data())
@@ -291,8 +291,8 @@ class Sending(RuleBasedStateMachine):
     def reconcile(self):
         for notice in self.notices.to_reconcile(self.now, QUARANTINE, GAP):
             if notice.id in self.shown:
-                self.notices.sent(notice, "ts")
-            elif self.notices.absent(notice, self.now) >= 2:
+                self.notices.mark_sent(notice, "ts")
+            elif self.notices.record_absence(notice, self.now) >= 2:
                 self.notices.resend(self.notices.get(notice.id), self.now)
 
     @invariant()
@@ -309,7 +309,7 @@ class Sending(RuleBasedStateMachine):
             self.claim()
             for notice in self.in_flight.values():
                 self.shown.append(notice.id)
-                self.notices.sent(notice, "ts")
+                self.notices.mark_sent(notice, "ts")
             self.in_flight = {}
         assert sorted(self.shown) == sorted(self.made)
         self.connection.close()

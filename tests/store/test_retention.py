@@ -30,17 +30,17 @@ def finished(tx, now):
     tx.approvals.finish("a1", "rejected", 0)
     found = ask(tx, "t1")
     tx.inbox.next()
-    tx.inbox.done(found.seq, "ok", now)
+    tx.inbox.finish(found.seq, "ok", now)
     event = completed()
     tx.outbox.add(event)
-    tx.outbox.routed(event.id)
+    tx.outbox.mark_routed(event.id)
     tx.notices.add("n1", event.id, "slack", "C1", "op1", {}, now)
-    tx.notices.sent(tx.notices.claim(now)[0], "17.1")
-    tx.deliveries.log(Delivery("n1", 1, now, "slack", "C1", "sent"))
-    tx.messages.posted(Message("C1", "17.1", "op1", "card", 1, now))
+    tx.notices.mark_sent(tx.notices.claim(now)[0], "17.1")
+    tx.deliveries.record(Delivery("n1", 1, now, "slack", "C1", "sent"))
+    tx.messages.record_posted(Message("C1", "17.1", "op1", "card", 1, now))
     tx.schedules.put(ScheduleState("prod", "nightly", "u", now), None)
     tx.deadlines.add(Deadline("d", now, "k", {}))
-    tx.deadlines.done("d")
+    tx.deadlines.finish("d")
     tx.conditions.put(Condition("prod", "velero-silent", "", now, now))
     tx.pipeline_calls.add(PipelineCall("op1", "hook:ci:1", "ci", "", now, {"line": "backup get"}, completed_at=now))
     tx.audit.append(AuditEntry(now, "ada", "backup.create", "refused"))
@@ -52,7 +52,7 @@ def unfinished(tx, now):
     ask(tx, "t1")
     tx.outbox.add(completed())
     post(tx, "n1")
-    tx.messages.posted(Message("C1", "17.1", "op1", "card", 0, now))
+    tx.messages.record_posted(Message("C1", "17.1", "op1", "card", 0, now))
     tx.deadlines.add(Deadline("d", now, "k", {}))
     tx.conditions.put(Condition("prod", "velero-silent", "", now))
 
@@ -107,7 +107,7 @@ def test_it_works_in_bites(tx, now):
     for number in range(5):
         found = ask(tx, f"t{number}", "")
         tx.inbox.next()
-        tx.inbox.done(found.seq, "ok", now)
+        tx.inbox.finish(found.seq, "ok", now)
     assert [prune(tx, now + LATER, RetentionPolicy(), limit=2)["inbox"] for _ in range(4)] == [2, 2, 1, 0]
 
 
@@ -115,6 +115,6 @@ def test_so_many_finished_commands_are_kept_and_all_of_the_last_hour(tx, now):
     for number in range(10):
         tx.inbox.accept(f"k{number}", "slack", {}, "", now)
         (item,) = tx.inbox.next()
-        tx.inbox.done(item.seq, "ok", now)
+        tx.inbox.finish(item.seq, "ok", now)
     assert prune(tx, now + timedelta(minutes=59), RetentionPolicy(inbox_rows=3))["inbox"] == 0
     assert prune(tx, now + timedelta(minutes=61), RetentionPolicy(inbox_rows=3))["inbox"] == 7

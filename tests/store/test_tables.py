@@ -38,8 +38,8 @@ def test_an_event_is_routed_once_and_stays_readable(tx):
     events = [completed("a"), completed("b")]
     for event in events:
         tx.outbox.add(event)
-    assert tx.outbox.routed(events[0].id)
-    assert not tx.outbox.routed(events[0].id)
+    assert tx.outbox.mark_routed(events[0].id)
+    assert not tx.outbox.mark_routed(events[0].id)
     assert tx.outbox.unrouted() == (events[1],)
     assert tx.outbox.count() == 1
     assert tx.outbox.event(events[0].id) == events[0]
@@ -52,7 +52,7 @@ def test_deliveries_are_logged_without_secrets(tx, now):
     tried = Delivery(
         "n1", 1, now, "webhook", "https://ci.example/hook?token=abcdef", "unknown", "503", 17, "Bearer abcdefghijkl"
     )
-    tx.deliveries.log(tried)
+    tx.deliveries.record(tried)
     (logged,) = tx.deliveries.of("n1")
     assert (logged.address, logged.detail) == ("https://ci.example/hook?token=[scrubbed]", "Bearer [scrubbed]")
     assert tx.deliveries.to("webhook", "https://ci.example/hook?token=abcdef") == (logged,)
@@ -64,29 +64,29 @@ def card(ts="17.1", revision=0):
 
 def test_a_card_is_stale_until_it_shows_the_operation_s_revision(tx, now):
     operation = planned(tx)
-    tx.messages.posted(card())
-    tx.messages.posted(replace(card("17.2"), role="notice"))
+    tx.messages.record_posted(card())
+    tx.messages.record_posted(replace(card("17.2"), role="notice"))
     assert tx.messages.stale_cards() == ()
     tx.operations.advance(operation.advance(State.APPROVED, now), 0)
     assert tx.messages.stale_cards() == (card(),)
-    tx.messages.shows("C1", "17.1", 1)
-    tx.messages.shows("C1", "17.1", 0)
+    tx.messages.record_revision("C1", "17.1", 1)
+    tx.messages.record_revision("C1", "17.1", 0)
     assert tx.messages.stale_cards() == ()
     assert tx.messages.at("C1", "17.1").revision == 1
 
 
 def test_a_card_that_is_gone_is_left_alone(tx, now):
     tx.operations.advance(planned(tx).advance(State.APPROVED, now), 0)
-    tx.messages.posted(card())
-    tx.messages.gone("C1", "17.1")
+    tx.messages.record_posted(card())
+    tx.messages.mark_gone("C1", "17.1")
     assert tx.messages.stale_cards() == ()
     assert tx.messages.of("op1") == ()
 
 
 def test_messages_are_found_by_their_subject(tx):
-    tx.messages.posted(card())
-    tx.messages.posted(card(revision=3))
-    tx.messages.posted(replace(card("17.2"), role="notice"))
+    tx.messages.record_posted(card())
+    tx.messages.record_posted(card(revision=3))
+    tx.messages.record_posted(replace(card("17.2"), role="notice"))
     assert [message.ts for message in tx.messages.of("op1")] == ["17.1", "17.2"]
     assert tx.messages.of("op1", "card") == (card(revision=3),)
 
@@ -116,15 +116,15 @@ def test_a_deadline_comes_when_it_is_due_and_once(tx, now):
     assert tx.deadlines.due(now, {"k"}) == ()
     assert tx.deadlines.next_at() == due.at
     assert tx.deadlines.due(due.at, {due.kind}) == (due,)
-    assert tx.deadlines.done(due.id)
-    assert not tx.deadlines.done(due.id)
+    assert tx.deadlines.finish(due.id)
+    assert not tx.deadlines.finish(due.id)
     assert not tx.deadlines.add(due)
     assert tx.deadlines.due(due.at, {due.kind}) == ()
 
 
 def test_a_deadline_can_be_moved_reopened_and_cancelled(tx, now):
     tx.deadlines.put(Deadline("d", now, "k", {}))
-    tx.deadlines.done("d")
+    tx.deadlines.finish("d")
     tx.deadlines.put(Deadline("d", now + timedelta(1), "k", {}))
     assert [one.at for one in tx.deadlines.open("k")] == [now + timedelta(1)]
     assert tx.deadlines.cancel("d")
@@ -270,7 +270,7 @@ def test_a_time_without_a_zone_is_refused():
 
 def test_a_card_posted_late_is_stale_at_once(tx, now):
     tx.operations.advance(planned(tx).advance(State.APPROVED, now), 0)
-    tx.messages.posted(card())
+    tx.messages.record_posted(card())
     assert tx.messages.stale_cards() == (card(),)
 
 

@@ -205,7 +205,7 @@ def test_a_head_published_in_a_file_must_still_be_there(record, tmp_path_factory
         due = tx.anchors.unpublished(f"file:{place}")
         checkpoint.append_to_file(place, [one.note for one in due])
         for one in due:
-            tx.anchors.published(one.number, f"file:{place}", "", now)
+            tx.anchors.record_publication(one.number, f"file:{place}", "", now)
         assert tx.anchors.unpublished(f"file:{place}") == ()
     assert record.verdict() == (ChainFinding.OK, 21, 0)
     assert record.verdict(anchors=[place.read_text()]) == (ChainFinding.OK, 21, 0)

@@ -55,6 +55,6 @@ def test_a_clock_is_not_right_because_nothing_ran_or_because_time_caught_up() ->
 def test_the_store_remembers_both_ways(tx: Transaction) -> None:
     begun = Event("schedule.no-good-backup", "prod", "c", "Schedule", "u1", "nightly", "t", NOW, Severity.FAILURE)
     conditions.record_event(tx, begun)
-    assert [each.kind for each in tx.conditions.all_standing("prod")] == [ConditionKind.STALE]
+    assert [each.kind for each in tx.conditions.all_current("prod")] == [ConditionKind.STALE]
     conditions.record_event(tx, replace(begun, kind="schedule.good-again"))
-    assert tx.conditions.all_standing("prod") == ()
+    assert tx.conditions.all_current("prod") == ()

@@ -128,7 +128,7 @@ def _find_without_date(table: Timetable, zone: Zone, today: int, now: int) -> in
 
 
 def _find_by_calendar(table: Timetable, zone: Zone, first: int, after: int) -> int | None:
-    """Find the run by calendar alone, where the libraries would loop for ever."""
+    """Find the run by calendar alone, where the libraries would loop without end."""
     day: int | None = first
     while day is not None:
         if (run := zone.instant(day, table.seconds_of_day[0])) > after:
@@ -146,7 +146,7 @@ def _start_of_walk(table: Timetable, today: int, day: int) -> int:
 
 
 class _EndlessWalkError(Exception):
-    """The libraries loop for ever at a day that a zone skipped completely (Samoa, 30 December 2011)."""
+    """The libraries loop without end at a day that a zone skipped completely (Samoa, 30 December 2011)."""
 
 
 class _Walk:

@@ -13,7 +13,7 @@ STEPS = 4
 
 
 class PodVolumes:
-    """Stands in for the node agents."""
+    """The node agents' part: file-system backups of pod volumes."""
 
     def __init__(self, server: Server, backup: Json) -> None:
         self._server = server

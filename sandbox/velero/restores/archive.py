@@ -70,7 +70,7 @@ def select(server: Server, contents: dict[str, list[Json]], spec: Json, volumes:
 
 
 def _kind(server: Server, qualified: str, body: Json) -> Kind:
-    """One that is served no more goes on its way all the same, and is refused."""
+    """Return the kind of an archived resource. One that is no longer served gets a kind as well; creating it then fails."""
     plural, _, group = qualified.partition(".")
     known = server.objects.kinds.get(plural)
     if known is not None and known.qualified == qualified:

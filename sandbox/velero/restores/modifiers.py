@@ -16,7 +16,7 @@ from sandbox.velero.selection import matches
 
 @dataclass(frozen=True, slots=True)
 class Modified:
-    """The object goes on its way whatever is wrong with a rule; `errors` count for the restore."""
+    """The modified object. An invalid rule doesn't stop its restore; `errors` count as the restore's errors."""
 
     body: Json
     errors: tuple[str, ...] = ()

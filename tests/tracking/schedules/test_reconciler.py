@@ -333,7 +333,7 @@ async def test_what_chat_ends_of_other_hands_explains_nothing_later(yard: Yard) 
     for line in ("schedule resume nightly", "schedule delete nightly"):
         yard.patched("nightly", {"spec": {"paused": True}})
         await yard.rounds()
-        assert len(await yard.store.read(lambda tx: tx.conditions.all_standing("prod"))) == 1
+        assert len(await yard.store.read(lambda tx: tx.conditions.all_current("prod"))) == 1
         await yard.does(line)
-        assert await yard.store.read(lambda tx: tx.conditions.all_standing("prod")) == ()
+        assert await yard.store.read(lambda tx: tx.conditions.all_current("prod")) == ()
         await yard.pass_(seconds=5)
