@@ -19,6 +19,7 @@ from commands.grammar.verb import Effect
 from commands.grammar.vocabulary import NOUNS, VERB_WORDS
 from commands.registry import VERBS, verb_of
 from domain.errors import ChatopsError, UsageError
+from domain.when import BadTime
 
 Span = tuple[int, int]
 
@@ -170,6 +171,8 @@ def _meant(error: ChatopsError, wrong: str) -> str:
     """Return the value that replaces the wrong one: the grammar's suggestion, or the name that differs by a typing error."""
     if not error.nearest or isinstance(error, BadValue):
         return error.nearest[0] if error.nearest else ""
+    if isinstance(error, BadTime):
+        return error.nearest[0] if len(error.nearest) == 1 else ""  # two: a local time that exists twice or not at all
     text = next(iter(_texts(wrong)), wrong)
     text = text.partition("=")[0] if text.startswith("--") else text
     first = error.nearest[0]

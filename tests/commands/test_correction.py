@@ -62,6 +62,11 @@ def fault_of(line: str) -> UserError:
             "Bilng",
             "backup create x --include-namespaces shop,billing",
         ),
+        (
+            "restore create r1 --before 2h --include-namespaces shop",
+            "2h",
+            "restore create r1 --before '2h ago' --include-namespaces shop",
+        ),
         ("backup-location set defualt --default", "defualt", "backup-location set default --default"),
         ("backup cancel nigthly-1", "nigthly-1", "backup cancel nightly-1"),
         ("velero backup cancel “nigthly-1”", "“nigthly-1”", "velero backup cancel nightly-1"),

@@ -1,5 +1,7 @@
 """Errors as people read them in chat: what is wrong, and one corrected command to copy."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 NIGHTLY = {"schedule": "0 1 * * *", "template": {"includedNamespaces": ["shop"]}}
@@ -9,6 +11,8 @@ NIGHTLY = {"schedule": "0 1 * * *", "template": {"includedNamespaces": ["shop"]}
 async def told(house):
     """What the person reads after a line."""
     await house.backed_up("nightly-1")
+    ended = (datetime.now(UTC) - timedelta(hours=3)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    house.prod.objects.patch("backups", "velero", "nightly-1", {"status": {"completionTimestamp": ended}})
     await house.quiet()
     house.prod.objects.create("schedules", "velero", {"metadata": {"name": "nightly"}, "spec": NIGHTLY})
 
@@ -54,6 +58,12 @@ async def test_one_line_that_does_it_right_is_there_to_copy(told, line, better):
     said = await told(line)
     assert better in said.splitlines()
     assert said.count("Did you mean") <= 1
+
+
+async def test_a_corrected_line_that_would_be_refused_is_not_offered(told):
+    said = await told("restore create r1 --before 4h --include-namespaces shop")
+    assert "Did you mean 4h ago?" in said
+    assert "'4h ago'" not in said
 
 
 async def test_the_better_line_works(told, house):
