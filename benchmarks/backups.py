@@ -64,7 +64,7 @@ async def followed(url: str) -> tuple[float, float]:
     freeze_startup_objects()
     known, before, began = ClusterMemory(), resident(), time.perf_counter()
     rows = known.of("Backup")
-    setting = TrackingContext("prod", "uid", utc_now(), first=True, known=rows.values())
+    setting = TrackingContext("prod", "uid", utc_now(), first=True, runs=known.runs("Backup"))
 
     async def nothing() -> dict[str, str]:
         return {}
@@ -74,7 +74,7 @@ async def followed(url: str) -> tuple[float, float]:
             for one in batch.observations:
                 outcome = runs.observe(setting, None, one)
                 assert outcome.remember is not None
-                rows[one.uid] = outcome.remember
+                known.put("Backup", outcome.remember)
             if batch.complete:
                 break
     took = time.perf_counter() - began

@@ -19,7 +19,6 @@ from store.writer import Store
 from tracking import vanished_settlement
 from tracking.follower import OBSERVERS, ClusterMemory, Follower
 from tracking.observation import TrackingContext
-from tracking.runs import usual_duration
 from tracking.stalled_runs import StallLimits, stall_events
 from velero.cluster import Cluster
 
@@ -142,9 +141,9 @@ class ClusterLoops:
         delivery, found = self._settings().delivery, list[Event]()
         limits = StallLimits(delivery.queued_too_long, delivery.finalizing_too_long)
         for kind in ("Backup", "Restore"):
-            runs = tuple(self._known[cluster.name].of(kind).values())
+            runs = self._known[cluster.name].runs(kind)
             context = TrackingContext(cluster.name, cluster.uid, self._now(), first=False)
-            found += stall_events(context, kind.lower(), runs, limits, usual_duration(runs))
+            found += stall_events(context, kind.lower(), runs.open.values(), limits, runs.usual_duration_by_name())
         await self._add_events(tuple(found))
 
     async def settle_vanished(self) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -19,7 +19,7 @@ from operations.request import CommandRequest
 from policy.rules import Rule
 from policy.visible import View, may_have_file, view_for, view_of_channel
 from tracking.follower import ClusterMemory
-from tracking.runs import usual_duration
+from tracking.run_index import UsualDurations
 from tracking.watchdog import Limits
 from velero.cluster import Cluster
 from velero.features import Features
@@ -66,7 +66,7 @@ class ContextFactory:
             platform_namespaces=settings.platform_namespaces,
             presets={"production": settings.scopes.production, "non-production": settings.scopes.non_production},
             skip_margin=settings.schedules.skip_margin,
-            usual=Durations(self._known[cluster]) if cluster in self._known else {},
+            usual=UsualDurations(self._known[cluster].runs("Backup")) if cluster in self._known else {},
             safety_backup=settings.approvals.safety_backup,
             powerful_kinds=settings.approvals.powerful_kinds,
             rules=self._rules(),
@@ -146,32 +146,6 @@ class ContextFactory:
         known = self._known.get(cluster)
         one = known.of(kind).get(uid) if known else None
         return one.facts if one else {}
-
-
-class Durations(Mapping[str, float]):
-    """Usual duration in seconds by schedule, or by namespaces joined with commas; computed on access."""
-
-    def __init__(self, known: ClusterMemory) -> None:
-        self._known = known
-
-    def __getitem__(self, key: str) -> float:
-        rows = self._known.of("Backup").values()
-        mine = [
-            one
-            for one in rows
-            if key in {one.facts.get("schedule"), ",".join(sorted(one.facts.get("namespaces") or []))}
-        ]
-        if not (found := usual_duration(mine)):
-            raise KeyError(key)
-        return found
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(
-            {str(one.facts["schedule"]) for one in self._known.of("Backup").values() if "schedule" in one.facts}
-        )
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
 
 
 def as_object(name: str, uid: str, phase: str, facts: Mapping[str, Any]) -> Json:

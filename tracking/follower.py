@@ -25,6 +25,7 @@ from store.transaction import Transaction
 from store.writer import Store
 from tracking import deletions, locations, operations, runs, schedules, vanished_backups, vanished_settlement
 from tracking.observation import TrackingContext, TrackingOutcome
+from tracking.run_index import RunIndex
 from tracking.watched_schedules import SCHEDULE_KIND, WatchedSchedules
 from velero.cluster import Cluster
 from velero.observations import Batch, Change, Observation
@@ -40,6 +41,7 @@ OBSERVERS: Mapping[str, Observe] = {
     "DeleteBackupRequest": deletions.observe,
     "Schedule": schedules.observe,
 }
+RUN_KINDS = frozenset({"Backup", "Restore"})
 WATCH_LAG = timedelta(seconds=5)
 """How far the watch of one kind may be behind the watch of another."""
 
@@ -48,12 +50,30 @@ class ClusterMemory:
     """The known objects of a cluster: the table `observed` in memory, by kind and uid, and the whole schedules."""
 
     def __init__(self) -> None:
-        self.by_kind: dict[str, dict[str, Observed]] = {}
+        self._by_kind: dict[str, dict[str, Observed]] = {}
+        self._runs: dict[str, RunIndex] = {}
         self.in_step: set[str] = set()
         self.schedules = WatchedSchedules()
 
-    def of(self, kind: str) -> dict[str, Observed]:
-        return self.by_kind.setdefault(kind, {})
+    def of(self, kind: str) -> Mapping[str, Observed]:
+        return self._by_kind.setdefault(kind, {})
+
+    def runs(self, kind: str) -> RunIndex:
+        return self._runs.setdefault(kind, RunIndex())
+
+    async def load(self, kind: str, rows: dict[str, Observed]) -> None:
+        """Replaces what is known of a kind."""
+        runs = await asyncio.to_thread(RunIndex, rows.values()) if kind in RUN_KINDS else RunIndex()
+        self._by_kind[kind], self._runs[kind] = rows, runs
+
+    def put(self, kind: str, row: Observed) -> None:
+        self._by_kind.setdefault(kind, {})[row.uid] = row
+        if kind in RUN_KINDS:
+            self.runs(kind).put(row)
+
+    def remove(self, kind: str, uid: str) -> None:
+        self._by_kind.setdefault(kind, {}).pop(uid, None)
+        self.runs(kind).remove(uid)
 
 
 class Follower:
@@ -112,7 +132,7 @@ class Follower:
                 tx.observed.load(self._cluster.name, self._kind),
             )
         )
-        self._known.by_kind[self._kind] = rows
+        await self._known.load(self._kind, rows)
         self._first = place is None
         await self._load_failed()
         before = frozenset(self._failed) if self._relisting else frozenset[str]()
@@ -189,7 +209,7 @@ class Follower:
             self._cluster.uid,
             now,
             self._first,
-            self._known.of(self._kind).values(),
+            self._known.runs(self._kind),
             granted,
             self._known.schedules.all(),
         )
@@ -314,12 +334,11 @@ class Follower:
         return operation_id or None
 
     def _remember(self, outcomes: list[tuple[Observation[Any], TrackingOutcome]]) -> None:
-        known = self._known.of(self._kind)
         for one, outcome in outcomes:
             if outcome.remember is not None:
-                known[one.uid] = outcome.remember
+                self._known.put(self._kind, outcome.remember)
             else:
-                known.pop(one.uid, None)
+                self._known.remove(self._kind, one.uid)
 
 
 def _operation_label(one: Observation[Any], prev: Observed | None) -> str:

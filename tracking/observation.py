@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Protocol
@@ -13,6 +13,7 @@ from msgspec import Struct
 from commands.planning.resolve import OPERATION
 from domain.event import Event, Severity
 from store.tables.observed import Observed
+from tracking.run_index import RunIndex
 from velero.observations import Change
 from velero.resources.schedules import Schedule
 
@@ -46,8 +47,8 @@ class TrackingContext:
     cluster_uid: str
     now: datetime
     first: bool
-    known: Iterable[Observed] = ()
-    """Everything that is remembered of this kind: for the last Completed run and the usual duration."""
+    runs: RunIndex = field(default_factory=RunIndex)
+    """What is remembered of this kind, if it has runs: for the last Completed run and the usual duration."""
     granted: frozenset[str] = frozenset()
     """The operations named in labels that were granted: anyone can write a label."""
     schedules: Iterable[Schedule] = ()

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from commands.planning.object_fields import parse_time
 from commands.planning.resolve import OPERATION
 from domain.event import Event, Severity
 from store.tables.observed import Observed
@@ -23,6 +22,7 @@ from tracking.observation import (
     make_event,
     valid_time,
 )
+from tracking.run_index import run_time, series_key
 from velero.names import SCHEDULE_NAME
 from velero.observations import Observation
 from velero.phases import BACKUP_PHASES
@@ -137,38 +137,13 @@ def _end_facts(context: TrackingContext, run: Run, prev: Observed | None) -> dic
         "was": prev.phase if prev else "",
     }
     if isinstance(run, BackupRow):
-        peers = [one for one in context.known if one.uid != run.meta.uid and _same_series(one, run)]
-        last = max(peers, key=_run_time, default=None)
-        good = max((one for one in peers if BACKUP_PHASES.is_good(one.phase)), key=_run_time, default=None)
-        facts["last_good"] = {"name": good.name, "at": _run_time(good)} if good else None
+        series, uid = series_key(run.schedule, run.spec.namespaces), run.meta.uid
+        last, good = context.runs.last(series, uid), context.runs.last_good(series, uid)
+        facts["last_good"] = {"name": good.name, "at": run_time(good)} if good else None
         facts["none_good"] = good is None
         facts["recovered"] = bool(
             run.phase == "Completed" and last is not None and not BACKUP_PHASES.is_good(last.phase)
         )
-        facts["usual"] = usual_duration(peers)
+        facts["usual"] = context.runs.usual_duration(series, uid)
         facts["last_items"] = good.facts.get("done", 0) if good else 0
     return {key: value for key, value in facts.items() if value}
-
-
-def _same_series(one: Observed, run: BackupRow) -> bool:
-    if one.phase not in BACKUP_PHASES.terminal:
-        return False
-    if run.schedule:
-        return one.facts.get("schedule") == run.schedule
-    return not one.facts.get("schedule") and one.facts.get("namespaces", []) == run.spec.namespaces
-
-
-def _run_time(one: Observed) -> str:
-    return str(one.facts.get("started") or one.facts.get("created") or "")
-
-
-def usual_duration(peers: Iterable[Observed]) -> float:
-    """Median duration in seconds of the last ten Completed runs; 0 without any."""
-    spans: list[float] = []
-    for one in sorted(peers, key=_run_time, reverse=True):
-        begun, ended = parse_time(one.facts.get("started")), parse_time(one.facts.get("completed"))
-        if BACKUP_PHASES.is_good(one.phase) and begun and ended:
-            spans.append((ended - begun).total_seconds())
-        if len(spans) == 10:
-            break
-    return sorted(spans)[len(spans) // 2] if spans else 0.0

@@ -75,7 +75,7 @@ def existing_uids(tx: Transaction, cluster: str) -> frozenset[str]:
     """The uids of backups that exist, or that vanished for a reason that isn't known yet."""
     rows = tx.observed.load(cluster, vanished_backups.VANISHED_KIND).values()
     unknown = [row.uid for row in rows if vanished_backups.fate_of(row) is VanishedFate.UNKNOWN]
-    return frozenset((*tx.observed.load(cluster, "Backup"), *unknown))
+    return tx.observed.uids(cluster, "Backup").union(unknown)
 
 
 def _explained_by(tx: Transaction, row: Observed, request: Observed | None, cluster: str) -> Operation | None:

@@ -68,6 +68,10 @@ class Observations:
         ).fetchall()
         return {row[0]: _observed(row) for row in rows}
 
+    def uids(self, cluster: str, kind: str) -> frozenset[str]:
+        rows = self._connection.execute("SELECT uid FROM observed WHERE cluster = ? AND kind = ?", (cluster, kind))
+        return frozenset(uid for (uid,) in rows)
+
     def get(self, cluster: str, kind: str, uid: str) -> Observed | None:
         row = self._connection.execute(
             "SELECT uid, name, phase, seen_at, facts FROM observed WHERE cluster = ? AND kind = ? AND uid = ?",

@@ -201,15 +201,16 @@ class Yard:
             ("Backup", "backups", partial(fit_to_type, BackupRow), runs.observe),
             ("BackupStorageLocation", "backupstoragelocations", storage_location_of, locations.observe),
         ):
-            shelf = self.known["prod"].of(kind)
-            shelf.clear()
+            known = self.known["prod"]
+            for uid in tuple(known.of(kind)):
+                known.remove(kind, uid)
             for item in self.objects.list(resource, "velero"):
                 meta = item["metadata"]
                 seen = Observation(Change.ADDED, kind, meta["uid"], meta["name"], parse_one(item))
                 remember = observe(setting, None, seen).remember
                 assert remember is not None
-                shelf[meta["uid"]] = remember
-            self.known["prod"].in_step.add(kind)
+                known.put(kind, remember)
+            known.in_step.add(kind)
 
     # what was seen
 
