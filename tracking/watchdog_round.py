@@ -6,6 +6,7 @@ reported as unknown, once per outage, and judged when the cluster responds again
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -46,6 +47,8 @@ from velero.resources.schedules import Schedule
 log = logging.getLogger(__name__)
 
 WATCHDOG_INTERVAL_S = 30.0
+MAX_INLINE_RUNS = 1_000
+"""More runs than this are read and sorted in a thread."""
 SETTLING_TIME = timedelta(seconds=90)
 """Velero checks its schedules once a minute: after this time a skipped run has certainly been skipped."""
 
@@ -93,7 +96,8 @@ class Watchdog:
         now, limits = self._now(), self._limits()
         history = await self._store.read(lambda tx: tx.conditions.since(cluster.name, now - HISTORY_LENGTH))
         known = self._memory[cluster.name]
-        runs = runs_by_schedule(known.of("Backup").values())
+        backups = tuple(known.of("Backup").values())
+        runs = await _sorted_runs(runs_by_schedule, backups)
         down = frozenset(one.name for one in known.of("BackupStorageLocation").values() if one.phase == "Unavailable")
         for schedule in seen:
             state = states.get(schedule.name)
@@ -114,7 +118,7 @@ class Watchdog:
             after = replace(state, watch=memory, skips=open_skips)
             events = tuple(_event(cluster, schedule, view, each, now) for each in (*findings, *skips))
             await self._record(state, after, events)
-        await self._judge_kots(cluster, known, now, limits)
+        await self._judge_kots(cluster, backups, now, limits)
 
     async def _record(self, state: ScheduleState, after: ScheduleState, events: tuple[Event, ...]) -> None:
         if after == state and not events:
@@ -132,9 +136,8 @@ class Watchdog:
         if fresh:
             self._on_events(fresh)
 
-    async def _judge_kots(self, cluster: Cluster, known: ClusterMemory, now: datetime, limits: Limits) -> None:
-        mine = ((str(one.facts["kots"]), run_of(one)) for one in known.of("Backup").values() if one.facts.get("kots"))
-        runs = series_of_runs((key, run) for key, run in mine if run is not None)
+    async def _judge_kots(self, cluster: Cluster, backups: tuple[Observed, ...], now: datetime, limits: Limits) -> None:
+        runs = await _sorted_runs(_kots_runs, backups)
         events = tuple(
             _schedule_event(cluster, key, key, finding, now)
             for key, each in runs.items()
@@ -149,7 +152,8 @@ class Watchdog:
     async def _report_unknown(self, cluster: Cluster, states: Iterable[ScheduleState], error: ClusterError) -> None:
         """Reports runs of which it isn't known whether they happened; once per schedule and outage."""
         now, limits = self._now(), self._limits()
-        runs = runs_by_schedule(self._memory[cluster.name].of("Backup").values())
+        backups = tuple(self._memory[cluster.name].of("Backup").values())
+        runs = await _sorted_runs(runs_by_schedule, backups)
         events = []
         for state in states:
             found, _ = parse_expression(str(state.spec.get("schedule", "")), self._cluster_view(cluster.name))
@@ -214,6 +218,18 @@ def resolve_unknown_run(
         due = view.schedule.next(before.checked)
         facts = {"expected": format_time(due), "backup": run.name, "message": f"The run is backup {run.name}."}
     return (WatchdogFinding("schedule.seen", format_time(unknown.since), Severity.RECOVERY, facts),)
+
+
+async def _sorted_runs(
+    sort: Callable[[tuple[Observed, ...]], Mapping[str, list[Run]]], backups: tuple[Observed, ...]
+) -> Mapping[str, list[Run]]:
+    """In a thread where there are many, so that the event loop isn't blocked."""
+    return await asyncio.to_thread(sort, backups) if len(backups) > MAX_INLINE_RUNS else sort(backups)
+
+
+def _kots_runs(backups: Iterable[Observed]) -> Mapping[str, list[Run]]:
+    mine = ((str(one.facts["kots"]), run_of(one)) for one in backups if one.facts.get("kots"))
+    return series_of_runs((key, run) for key, run in mine if run is not None)
 
 
 def runs_by_schedule(backups: Iterable[Observed]) -> Mapping[str, list[Run]]:
