@@ -351,6 +351,7 @@ class App:
         )
         start("minute", housekeeping.run_minute_tasks)
         start("hour", housekeeping.run_hourly_tasks)
+        start("check database", housekeeping.check_database)
         start("sign", housekeeping.sign_audit_head)
         start("settings", self.live_settings.round)
         start("health", self.health.round)

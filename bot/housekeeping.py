@@ -73,6 +73,11 @@ class Housekeeping:
             tx.audit.append(AuditEntry(now, "timer", "deadline.unknown", "ignored", subject=deadline.id))
             tx.deadlines.mark_reported(deadline, now)
 
+    async def check_database(self) -> float:
+        """Look for damage once a day. After a clean stop the start didn't wait for it."""
+        await self._store.check_for_damage()
+        return 86_400.0
+
     async def run_hourly_tasks(self) -> float:
         now, store = self._now(), self._settings().store
         policy = RetentionPolicy(

@@ -1,16 +1,18 @@
-"""Opens the database file: pragmas, damage check, refusal of newer schemas, snapshot, migrations, triggers."""
+"""Opens the database file: damage check, pragmas, refusal of newer schemas, snapshot, migrations, triggers."""
 
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 
 from sqlite_utils import Migrations
 
-from domain.errors import StoreCorrupt, StoreError
+from domain.errors import StoreError
+from store.damage_check import check_for_damage, list_tables
 from store.migrations import STEPS, migrate, pending_steps, refuse_newer, restore_triggers
 from store.sqlite import SETTINGS, Connection, sqlite3, translate_error
 from store.tables.audit import Audit, AuditEntry
@@ -18,15 +20,23 @@ from store.transaction import Transaction, epoch
 
 DATABASE_FILE = "velero-chatops.db"
 SNAPSHOT_DIRECTORY = "snapshots"
+OPERATIONS_PER_STOP_CHECK = 100_000
 
 
-def open_for_writing(data_dir: Path, now: datetime, steps: Migrations = STEPS) -> Connection:
-    """Return the only connection that writes. The caller holds the directory's lock."""
+def open_for_writing(
+    data_dir: Path, now: datetime, steps: Migrations = STEPS, *, stopped_cleanly: bool = False
+) -> Connection:
+    """Return the only connection that writes. The caller holds the directory's lock.
+
+    Unless it was `stopped_cleanly`, the whole file is checked for damage first.
+    """
     path = data_dir / DATABASE_FILE
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     connection = _connect(f"{path.absolute().as_uri()}?mode=rw")
     try:
         with translate_errors():
+            if not stopped_cleanly:
+                check_for_damage(connection)
             _prepare(connection, data_dir, now, steps)
     except BaseException:
         connection.close()
@@ -42,6 +52,14 @@ def open_for_reading(path: Path) -> Connection:
         connection = _connect(f"{path.absolute().as_uri()}?mode=ro{_immutable_option(path)}")
         connection.execute("PRAGMA busy_timeout=5000")
     return connection
+
+
+def check_file(path: Path, stop: threading.Event) -> None:
+    """Check the file for damage, table by table, next to a running bot, until `stop` is set. Raises StoreCorrupt."""
+    with translate_errors(), closing(open_for_reading(path)) as connection:
+        connection.set_progress_handler(stop.is_set, OPERATIONS_PER_STOP_CHECK)
+        for table in list_tables(connection):
+            check_for_damage(connection, table)
 
 
 @contextmanager
@@ -76,7 +94,6 @@ def _connect(uri: str) -> Connection:
 
 
 def _prepare(connection: Connection, data_dir: Path, now: datetime, steps: Migrations) -> None:
-    _check_for_damage(connection)
     # WAL mode is stored in the file: a newer file must be refused before anything is written to it.
     used_before = refuse_newer(connection, steps)
     connection.execute("PRAGMA journal_mode=WAL")
@@ -87,16 +104,6 @@ def _prepare(connection: Connection, data_dir: Path, now: datetime, steps: Migra
             snapshot(connection, data_dir / SNAPSHOT_DIRECTORY / f"before-{waiting[0]}-{now:%Y%m%dT%H%M%S}.db")
         migrate(connection, steps)
     _check_audit(connection, now)
-
-
-def _check_for_damage(connection: Connection) -> None:
-    found = [row[0] for row in connection.execute("PRAGMA quick_check(5)").fetchall()]
-    if found != ["ok"]:
-        raise StoreCorrupt(
-            "The database is damaged.",
-            why="; ".join(found),
-            fix="Keep the file, and restore the latest backup of the data directory.",
-        )
 
 
 def snapshot(connection: Connection, path: Path) -> None:

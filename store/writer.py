@@ -22,7 +22,7 @@ from sqlite_utils import Migrations
 
 from domain.errors import StoreBusy, StoreCorrupt, StoreError, StoreFull
 from store.commit import QueuedWrite, WriteResult, commit
-from store.connection import DATABASE_FILE, open_for_reading, open_for_writing, snapshot, translate_errors
+from store.connection import DATABASE_FILE, check_file, open_for_reading, open_for_writing, snapshot, translate_errors
 from store.lock import DirectoryLock
 from store.migrations import STEPS
 from store.private_files import make_private
@@ -48,10 +48,13 @@ class RecoveredCounts:
 class Store:
     """`await Store.open(data_dir, now)`, then `write`, `read`, at the end `close`. Used from one event loop."""
 
-    def __init__(self, writer: _Writer, reader: _Reader, lock: DirectoryLock, recovered: RecoveredCounts) -> None:
+    def __init__(
+        self, writer: _Writer, reader: _Reader, lock: DirectoryLock, recovered: RecoveredCounts, path: Path
+    ) -> None:
         self._writer = writer
         self._reader = reader
         self._lock = lock
+        self._path = path
         self.recovered = recovered
 
     @classmethod
@@ -114,12 +117,28 @@ class Store:
         """Write a consistent copy of the file while writes continue."""
         await self._reader.snapshot(path)
 
+    async def check_for_damage(self) -> None:
+        """Read the whole file, table by table, next to the running bot.
+
+        Raises StoreCorrupt; from then on nothing is written any more.
+        """
+        if self._writer.fault is not None:
+            raise self._writer.fault
+        stop = threading.Event()
+        try:
+            await asyncio.to_thread(check_file, self._path, stop)
+        except StoreCorrupt as damage:
+            self._writer.fault = damage
+            raise
+        finally:
+            stop.set()
+
     async def close(self) -> None:
         """Finish everything that was submitted, then release the directory."""
         await self._writer.stop()
         await self._reader.stop()
-        await asyncio.to_thread(self._writer.finish)
-        self._lock.release()
+        clean = await asyncio.to_thread(self._writer.finish)
+        self._lock.release(clean=clean)
 
 
 def _opened(
@@ -128,19 +147,19 @@ def _opened(
     make_private(data_dir)
     lock = DirectoryLock(data_dir, now)
     try:
-        connection = open_for_writing(data_dir, now, steps)
+        connection = open_for_writing(data_dir, now, steps, stopped_cleanly=lock.stopped_cleanly)
     except BaseException:
-        lock.release()
+        lock.release(clean=False)
         raise
     try:
         transaction, recovered = _begin_epoch(connection)
         reader = _Reader(open_for_reading(data_dir / DATABASE_FILE), transaction.epoch)
     except BaseException:
         connection.close()
-        lock.release()
+        lock.release(clean=False)
         raise
     writer = _Writer(transaction, ReserveFile(data_dir / "ballast", reserve_bytes), loop)
-    return Store(writer, reader, lock, recovered)
+    return Store(writer, reader, lock, recovered, data_dir / DATABASE_FILE)
 
 
 def _begin_epoch(connection: Connection) -> tuple[Transaction, RecoveredCounts]:
@@ -190,10 +209,13 @@ class _Writer:
         await asyncio.to_thread(self._thread.join)
         self._wake()
 
-    def finish(self) -> None:
+    def finish(self) -> bool:
+        """Close the file. Return whether everything is in it and no damage was seen."""
+        complete = False
         with suppress(StoreError), translate_errors():
-            self.transaction.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            complete = self.transaction.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
         self.transaction.connection.close()
+        return complete and self.fault is None
 
     def _work(self) -> None:
         batch: list[QueuedWrite] = []

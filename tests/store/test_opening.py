@@ -13,7 +13,7 @@ from sqlite_utils import Migrations
 
 from domain.errors import StoreCorrupt, StoreError, StoreLocked, StoreNewer
 from store.connection import DATABASE_FILE, open_for_reading, open_for_writing, read_transaction
-from store.lock import DirectoryLock, holder
+from store.lock import LOCK_FILE, DirectoryLock, holder
 from store.migrations import STEPS, TRIGGERS
 from store.sqlite import has_wal_reset_bug, sqlite3, version
 from store.tables.audit import AuditEntry
@@ -197,12 +197,55 @@ def damaged(path):
     path.write_bytes(content)
 
 
-async def test_a_damaged_file_is_refused_and_the_lock_let_go(tmp_path, now):
+@pytest.mark.parametrize("left", ["", '{"pid": 1}', None], ids=["clean stop", "crash", "copied"])
+async def test_a_damaged_file_is_refused_and_the_lock_let_go(tmp_path, now, left):
     await (await Store.open(tmp_path, now, reserve_bytes=0)).close()
     damaged(tmp_path / DATABASE_FILE)
+    (tmp_path / LOCK_FILE).unlink()
+    if left is not None:
+        (tmp_path / LOCK_FILE).write_text(left)
     for _ in range(2):
         with pytest.raises(StoreCorrupt):
             await Store.open(tmp_path, now)
+
+
+def damage_cursors(path):
+    """Damage one table that no start reads."""
+    with closing(sqlite3.connect(path)) as connection:
+        (root,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'cursor'").fetchone()
+    content = bytearray(path.read_bytes())
+    content[(root - 1) * 4096 : root * 4096] = bytes(4096)
+    path.write_bytes(content)
+
+
+async def test_after_a_crash_every_start_checks_the_whole_file_until_it_is_sound(tmp_path, now):
+    store = await Store.open(tmp_path, now, reserve_bytes=0)
+    holder_of_a_crash = (tmp_path / LOCK_FILE).read_bytes()
+    await store.close()
+    damage_cursors(tmp_path / DATABASE_FILE)
+    (tmp_path / LOCK_FILE).write_bytes(holder_of_a_crash)
+    for _ in range(2):
+        with pytest.raises(StoreCorrupt, match="damaged"):
+            await Store.open(tmp_path, now, reserve_bytes=0)
+
+
+async def test_after_a_clean_stop_damage_is_found_beside_the_running_bot(tmp_path, now):
+    await (await Store.open(tmp_path, now, reserve_bytes=0)).close()
+    damage_cursors(tmp_path / DATABASE_FILE)
+    store = await Store.open(tmp_path, now, reserve_bytes=0)
+    assert store.fault is None
+    with pytest.raises(StoreCorrupt, match="damaged"):
+        await store.check_for_damage()
+    with pytest.raises(StoreCorrupt, match="damaged"):
+        await store.write(lambda tx: tx.deadlines.next_at())
+    await store.close()
+    with pytest.raises(StoreCorrupt, match="damaged"):
+        await Store.open(tmp_path, now, reserve_bytes=0)
+
+
+async def test_a_sound_file_passes_the_check_beside_the_running_bot(store):
+    await store.check_for_damage()
+    assert store.fault is None
 
 
 def test_what_is_no_database_is_refused(tmp_path, now):
