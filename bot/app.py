@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -43,7 +42,7 @@ from bot.slack.listeners import Listeners, build_bolt_app
 from bot.slack.person_names import PersonDirectory
 from bot.slack.socket import SocketMode
 from bot.slack.votes import vote_clicks
-from bot.supervise import Loop, Loops, run_contained
+from bot.supervise import Loops, run_contained
 from bot.thread_subjects import ThreadSubjects
 from bot.webhooks.intake import WEBHOOK_SOURCE
 from bot.webhooks.wiring import Webhooks
@@ -87,7 +86,7 @@ class App:
 
     def __init__(self, settings: Settings, rules: tuple[Rule, ...], path: Path | None = None) -> None:
         self.live_settings = LiveSettings(settings, rules, path)
-        self._loops_by_name: dict[str, Loop] = {}
+
         self.port = self.status_port = 0
         self.attempts = RefusedAttempts()
 
@@ -221,7 +220,7 @@ class App:
             self.client,
             self.session,
             self.limiter,
-            self._response_hosts,
+            lambda: self.settings.slack.allowed_response_hosts(),  # noqa: PLW0108 - the settings in force
             self.contexts.covers,
             lambda: self.settings.slack.files,
         )
@@ -234,19 +233,15 @@ class App:
             self.contexts.observed_facts,
             self.connection_status.link,
             self.contexts.receiver_view,
-            lambda: self._wake("cards"),
+            lambda: self._loops.wake("cards"),
         )
         self.event_router = EventRouter(
-            self.store, self.contexts.routing_table, utc_now, lambda: self._wake("send", "webhooks")
+            self.store, self.contexts.routing_table, utc_now, lambda: self._loops.wake("send", "webhooks")
         )
 
     async def _enrich(self, event: Event) -> Mapping[str, Any]:
         cluster = self.clusters.get(event.cluster)
         return await enrich(event, cluster) if cluster is not None else {}
-
-    def _response_hosts(self) -> tuple[str, ...]:
-        api = urlsplit(self.settings.slack.api_url)
-        return (*self.settings.slack.response_hosts, api.hostname or "", f"{api.hostname}:{api.port}")
 
     # --- requests
 
@@ -265,9 +260,9 @@ class App:
         )
         processors["home"] = HomeProcessor(self.client, self.identity, self.pipeline)
         self.worker = Worker(self.store, processors, utc_now, self._report_failed_item)
-        self.worker.wake = lambda: self._wake("work", "tell")
+        self.worker.wake = lambda: self._loops.wake("work", "tell")
         self.intake = Intake(
-            self.store, utc_now, lambda: self._wake("work"), lambda: self.settings.limits, self._count_refused
+            self.store, utc_now, lambda: self._loops.wake("work"), lambda: self.settings.limits, self._count_refused
         )
         self.webhooks = Webhooks(
             lambda: self.settings,
@@ -279,11 +274,16 @@ class App:
             utc_now,
             random.Random(),  # noqa: S311 - jitter
             self._count_refused,
-            lambda: self._wake("hooks", "webhooks"),
+            lambda: self._loops.wake("hooks", "webhooks"),
             self.attempts,
         )
         processors[WEBHOOK_SOURCE] = self.webhooks.processor
-        retry = retry_items.retry_actions(self.store, utc_now, self._wake, lambda key: self.cluster_loops.retry(key))  # noqa: PLW0108 - built later
+        retry = retry_items.retry_actions(
+            self.store,
+            utc_now,
+            self._loops.wake,
+            lambda key: self.cluster_loops.retry(key),  # noqa: PLW0108 - built later
+        )
         self.control = Control(self.settings.data_dir, {**self.webhooks.actions, **retry})
 
     def _count_refused(self, why: str) -> None:
@@ -329,30 +329,23 @@ class App:
 
     def _start_loops(self) -> None:
         start = self._loops.start
-        self._loops_by_name["work"] = start("work", self.worker.round)
-        self._loops_by_name["tell"] = start("tell", self.event_router.round)
-        self._loops_by_name["send"] = start("send", self.slack_delivery.delivery.round)
-        self._loops_by_name["cards"] = start("cards", self.slack_delivery.cards.round)
-        self._loops_by_name["requests"] = start("requests", self.slack_delivery.requests.round)
+        start("work", self.worker.round)
+        start("tell", self.event_router.round)
+        self.slack_delivery.start(self._loops)
         start("approvals", self.approvals.round)
-        self._loops_by_name["steps"] = start("steps", self.step_runner.round)
+        start("steps", self.step_runner.round)
         start("confirm operations", UnconfirmedWrites(self.store, self.executor, utc_now).round)
         if self.socket is not None:
             start("slack socket", self.socket.round)
         for name, one_round in self.webhooks.loops.items():
-            self._loops_by_name[name] = start(name, one_round)
-        start("reconcile", self.slack_delivery.reconciler.round)
-        start("sweep", self.slack_delivery.reconciler.sweep)
+            start(name, one_round)
         start("slack", self.connection_status.round)
         start("recover approvals", self._recover_approvals)
         key = checkpoint.load_key(self.settings.data_dir, self.settings.audit.key())
-        self._housekeeping = housekeeping = Housekeeping(
+        self._housekeeping = Housekeeping(
             self.store, key, lambda: self.settings, self.http_server.refused, utc_now, self.attempts
         )
-        start("minute", housekeeping.run_minute_tasks)
-        start("hour", housekeeping.run_hourly_tasks)
-        start("check database", housekeeping.check_database)
-        start("sign", housekeeping.sign_audit_head)
+        self._housekeeping.start(self._loops)
         start("settings", self.live_settings.round)
         start("health", self.health.round)
         self._start_schedule_loops()
@@ -365,7 +358,7 @@ class App:
         """Start the loops that reconcile schedules and report missed runs."""
         report = lambda events: self._wake_for(events, frozenset())  # noqa: E731
         reconciler = ScheduleReconciler(self.store, self.clusters, utc_now, report, self.memories)
-        self._loops_by_name["keep schedules"] = self._loops.start("keep schedules", reconciler.round)
+        self._loops.start("keep schedules", reconciler.round)
         if self.settings.schedules.watch:
             watchdog = Watchdog(
                 self.store, self.clusters, self.memories, self.contexts.cluster, utc_now, self.contexts.limits, report
@@ -374,14 +367,9 @@ class App:
 
     def _wake_for(self, events: tuple[Event, ...], moved: frozenset[str]) -> None:
         if events:
-            self._wake("tell")
+            self._loops.wake("tell")
         if moved:
-            self._wake("cards", "requests", "hooks")
-
-    def _wake(self, *names: str) -> None:
-        for name in names:
-            if (loop := self._loops_by_name.get(name)) is not None:
-                loop.wake()
+            self._loops.wake("cards", "requests", "hooks")
 
     async def _recover_approvals(self) -> float | None:
         """Once after the start: finish the approvals that were being decided at the last stop."""

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from bot.configuration.settings import Delivery
 from bot.metrics import NOTICES
+from bot.supervise import Loops
 from notifier.deliver.approval_messages import ApprovalMessages
 from notifier.deliver.history import ChannelHistory
 from notifier.deliver.message_builder import Enrich, Link, MessageBuilder, ReceiverView, Watched
@@ -29,7 +30,7 @@ def delivery_timing(settings: Delivery) -> Timing:
 
 
 class SlackDeliveryLoops:
-    """Holds the loops `send`, `reconcile`, `sweep`, `cards` and `requests`."""
+    """The loops `send`, `cards`, `requests`, `reconcile` and `sweep`."""
 
     def __init__(
         self,
@@ -80,3 +81,10 @@ class SlackDeliveryLoops:
             requests.draw,
             now,
         )
+
+    def start(self, loops: Loops) -> None:
+        loops.start("send", self.delivery.round)
+        loops.start("cards", self.cards.round)
+        loops.start("requests", self.requests.round)
+        loops.start("reconcile", self.reconciler.round)
+        loops.start("sweep", self.reconciler.sweep)

@@ -17,7 +17,7 @@ import aiohttp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.configuration import settings as configuration
+from bot.configuration import connections
 from bot.configuration.misconfiguration import find_misconfiguration
 from bot.configuration.settings import Settings
 from bot.slack.manifest import required_scopes
@@ -208,11 +208,11 @@ async def _channel(client: AsyncWebClient, channel_id: str, use: str, bot: str) 
 # --- clusters
 
 
-async def check_cluster(cluster_settings: configuration.Cluster, cluster: Cluster) -> list[CheckResult]:
+async def check_cluster(cluster_settings: connections.Cluster, cluster: Cluster) -> list[CheckResult]:
     return [replace(each, cluster=cluster_settings.name) for each in await _check_cluster(cluster_settings, cluster)]
 
 
-async def _check_cluster(cluster_settings: configuration.Cluster, cluster: Cluster) -> list[CheckResult]:
+async def _check_cluster(cluster_settings: connections.Cluster, cluster: Cluster) -> list[CheckResult]:
     health = await cluster.open()
     if not health.ok:
         fix = "Check the API server address, the kubeconfig context, the token and the certificate."
@@ -256,7 +256,7 @@ def check_rights(part: str, missing: Sequence[Permission]) -> Iterator[CheckResu
         yield failed(part, f"The bot has no permission to {verbs} {resource}{where}", APPLY_ROLES)
 
 
-def check_server(part: str, cluster_settings: configuration.Cluster, status: ServerStatus) -> Iterator[CheckResult]:
+def check_server(part: str, cluster_settings: connections.Cluster, status: ServerStatus) -> Iterator[CheckResult]:
     if not status.answered:
         yield failed(part, "The Velero server doesn't respond", "Check deployment/velero and its logs.")
         return
@@ -275,7 +275,7 @@ def check_server(part: str, cluster_settings: configuration.Cluster, status: Ser
 
 
 def check_locations(
-    part: str, cluster_settings: configuration.Cluster, locations: Sequence[StorageLocation]
+    part: str, cluster_settings: connections.Cluster, locations: Sequence[StorageLocation]
 ) -> Iterator[CheckResult]:
     if not locations:
         yield failed(
@@ -313,7 +313,7 @@ def _host(location: StorageLocation) -> str:
     return urlsplit(location.url).netloc if location.url else ""
 
 
-async def _zone(part: str, cluster_settings: configuration.Cluster, cluster: Cluster) -> CheckResult:
+async def _zone(part: str, cluster_settings: connections.Cluster, cluster: Cluster) -> CheckResult:
     """Compare with the zone of the server's container: TZ in its Deployment, else UTC as in Velero's image."""
     try:
         deployment = await cluster.api.request("GET", DEPLOYMENT.object_path(cluster.namespace, "velero"))

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from bot.configuration.settings import Settings
 from bot.metrics import INBOX_WAITING, NOTICES_PENDING
 from bot.refused_attempts import RefusedAttempts
+from bot.supervise import Loops
 from commands.restore import schedule_hold
 from domain.event import Event
 from operations.approval import timers
@@ -45,6 +46,12 @@ class Housekeeping:
         self._refused = refused
         self._now = now
         self._attempts = attempts or RefusedAttempts()
+
+    def start(self, loops: Loops) -> None:
+        loops.start("minute", self.run_minute_tasks)
+        loops.start("hour", self.run_hourly_tasks)
+        loops.start("check database", self.check_database)
+        loops.start("sign", self.sign_audit_head)
 
     async def run_minute_tasks(self) -> float:
         now = self._now()

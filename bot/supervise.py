@@ -88,7 +88,7 @@ async def run_contained(work: Awaitable[object]) -> Exception | None:
 
 
 class Loops:
-    """Starts them in order and stops them in reverse."""
+    """Starts loops in order and stops them in reverse."""
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
@@ -109,6 +109,12 @@ class Loops:
             return MIN_BACKOFF_S
 
         return self.start(name, one_round)
+
+    def wake(self, *names: str) -> None:
+        """Wake loops by name; a loop that isn't started is skipped."""
+        for name in names:
+            if (loop := self._loops.get(name)) is not None:
+                loop.wake()
 
     def failing(self) -> tuple[Loop, ...]:
         return tuple(loop for loop in self._loops.values() if loop.failing_since is not None)

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from bot.configuration.connections import Cluster
 from bot.configuration.setting_values import ENVIRONMENT_PREFIX
-from bot.configuration.settings import Cluster, Route, Sender, Settings
+from bot.configuration.settings import Route, Sender, Settings
 from bot.webhooks.receivers import receivers
 from domain.problem import Problem
 from domain.wildcards import matches_wildcard

@@ -9,130 +9,22 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from bot.configuration.connections import Channel, Cluster, Section, Slack
 from bot.configuration.setting_values import (
     SETTINGS_WITHOUT_EFFECT,
-    ClusterName,
     Listening,
-    Namespace,
     Network,
-    PublicUrl,
-    RequestPath,
     Seconds,
     SenderName,
     ServerUrl,
-    SlackApi,
-    SlashCommand,
     Zone,
     secret,
 )
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, validate_default=True)
-
-
-class Slack(_Part):
-    transport: Literal["http", "socket"] = "http"
-    'How Slack delivers requests. `socket` needs no open port; `http` needs public_url and an ingress. Example: `"socket"`'
-    api_url: SlackApi = "https://slack.com/api/"
-    'Base URL of the Slack Web API. GovSlack uses a different one. Example: `"https://slack-gov.com/api/"`'
-    request_path: RequestPath = "/slack/events"
-    'HTTP path for commands, events and clicks from Slack. Example: `"/velero/slack"`'
-    public_url: PublicUrl = ""
-    'Public URL of the bot. Used in the app manifest and in status URLs for pipelines. Example: `"https://velero-chatops.example.com"`'
-    bot_token_file: Path | None = None
-    'File with the bot token (xoxb-…). Or set VELERO_CHATOPS_SLACK_BOT_TOKEN. Example: `"/run/secrets/slack-bot-token"`'
-    signing_secret_file: Path | None = None
-    'File with the signing secret; required for http. Or set VELERO_CHATOPS_SLACK_SIGNING_SECRET. Example: `"/run/secrets/slack-signing-secret"`'
-    signing_secret_previous_file: Path | None = None
-    'File with the previous signing secret, accepted during a rotation. Example: `"/run/secrets/slack-signing-secret-old"`'
-    app_token_file: Path | None = None
-    'File with the app-level token (xapp-…); required for socket. Or set VELERO_CHATOPS_SLACK_APP_TOKEN. Example: `"/run/secrets/slack-app-token"`'
-    teams: tuple[str, ...] = ()
-    'IDs of the workspaces whose members can use the bot. If empty: only the bot\'s workspace. Example: `["T0123ABCD"]`'
-    command: SlashCommand = "/velero"
-    'Slash command of the bot. Example: `"/velero-staging"`'
-    aliases: dict[SlashCommand, Literal["backup", "restore", "schedule"]] = {
-        "/backup": "backup",
-        "/restore": "restore",
-        "/schedule": "schedule",
-    }
-    'Additional slash commands, each a shortcut for one noun. Example: `{ "/vb" = "backup" }`'
-    response_hosts: tuple[str, ...] = ()
-    'Additional hosts that are allowed in Slack\'s response URLs. Example: `["hooks.slack-gov.com"]`'
-    external_people: bool = False
-    "Allow guests and members of other workspaces to use the bot. Example: `true`"
-    files: bool = True
-    "Upload logs and long lists as files where the channel's scope allows it. Needs the scope files:write. Example: `false`"
-    posts_per_minute: int = Field(default=300, ge=1)
-    "Maximum number of new messages per minute in the workspace. Slack accepts several hundred. Example: `120`"
-    posts_per_channel: int = Field(default=5, ge=1)
-    "Maximum number of new messages in one channel within 5 seconds. Slack accepts one per second and short bursts. Example: `3`"
-
-    def bot_token(self) -> str:
-        return secret(None, self.bot_token_file, "SLACK_BOT_TOKEN")
-
-    def signing_secrets(self) -> tuple[str, ...]:
-        current = secret(None, self.signing_secret_file, "SLACK_SIGNING_SECRET")
-        previous = secret(None, self.signing_secret_previous_file, "SLACK_SIGNING_SECRET_PREVIOUS")
-        return tuple(value for value in (current, previous) if value)
-
-    def app_token(self) -> str:
-        return secret(None, self.app_token_file, "SLACK_APP_TOKEN")
-
-
-class Cluster(_Part):
-    name: ClusterName
-    'Name of the cluster in commands, rules and messages. Example: `"prod-eu"`'
-    in_cluster: bool = False
-    "Connect with the service account of the bot's pod. Example: `true`"
-    kubeconfig: Path | None = None
-    'Kubeconfig file. If only `context` is set: the default kubeconfig. Example: `"/etc/velero-chatops/kubeconfig"`'
-    context: str = ""
-    'Context in the kubeconfig. If empty: the current context. Example: `"staging"`'
-    url: ServerUrl = ""
-    'URL of the API server. Use with token_file and ca_file instead of a kubeconfig. Example: `"https://10.0.0.1:6443"`'
-    token_file: Path | None = None
-    'File with the bearer token for `url`. Example: `"/run/secrets/prod/token"`'
-    ca_file: Path | None = None
-    'File with the CA certificate for `url`. Example: `"/run/secrets/prod/ca.crt"`'
-    velero_namespace: Namespace = "velero"
-    'Namespace of the Velero server. Example: `"backup-system"`'
-    bot_namespace: Namespace | Literal[""] = ""
-    'Namespace that the bot runs in, if it runs in this cluster. Restores into it are refused. If empty: with in_cluster, the namespace of the pod. Example: `"velero-chatops"`'
-    velero_timezone: Zone = "UTC"
-    'Time zone of the Velero server. Velero evaluates cron expressions in this zone. Example: `"Europe/Berlin"`'
-    object_store_hosts: tuple[str, ...] = ()
-    'Hosts (host or host:port) from which logs and results can be downloaded. If empty: none. For a private CA, set caCert in the storage location. Example: `["minio.storage.example.com:9000"]`'
-    channels: tuple[str, ...] = ()
-    'IDs of the channels in which commands use this cluster by default. Example: `["C0PLATFORM"]`'
-    server_version: str = ""
-    'Velero version, if the server doesn\'t report it. Example: `"v1.16.2"`'
-
-    @model_validator(mode="after")
-    def _has_one_connection(self) -> Cluster:
-        ways = [self.in_cluster, bool(self.url), bool(self.kubeconfig or self.context)]
-        if sum(ways) > 1:
-            raise ValueError("set only one of in_cluster, url, and kubeconfig/context")
-        return self
-
-
-class Channel(_Part):
-    """Default cluster and scope of a channel. `namespaces` bounds what lists and files may show there."""
-
-    id: str
-    'Slack\'s ID of the channel. Example: `"C0SHOP"`'
-    name: str = ""
-    'Name for readers of this file; the bot doesn\'t use it. Example: `"#shop"`'
-    cluster: str = ""
-    'Default cluster in this channel. Example: `"prod-eu"`'
-    namespaces: tuple[str, ...] = ("*",)
-    'Namespaces whose lists, logs and files can be shown in this channel; `*` for all. Example: `["shop", "shop-db"]`'
-
-
-class Match(_Part):
+class Match(Section):
     """Conditions of a route; an event has to meet all of them."""
 
     clusters: tuple[str, ...] = ("*",)
@@ -141,7 +33,7 @@ class Match(_Part):
     'Namespaces that the event concerns; globs allowed. Example: `["shop", "shop-*"]`'
     schedules: tuple[str, ...] = ("*",)
     'Schedule names; globs allowed. Example: `["nightly*"]`'
-    labels: dict[str, str] = {}
+    labels: dict[str, str] = Field(default={})
     'Labels of the object; each must be equal. Example: `{ team = "shop" }`'
     events: tuple[str, ...] = ("*",)
     'Kinds of events; globs allowed. Example: `["backup.failed", "schedule.*"]`'
@@ -149,7 +41,7 @@ class Match(_Part):
     'Severities. If empty: all. Example: `["failure", "security"]`'
 
 
-class Route(_Part):
+class Route(Section):
     """Where notifications go. Without conditions it takes everything except routine successes of schedules."""
 
     name: str = ""
@@ -188,7 +80,7 @@ class Route(_Part):
         return secret(None, self.secret_file, f"WEBHOOK_SECRET_{self.name.upper().replace('-', '_')}")
 
 
-class Sender(_Part):
+class Sender(Section):
     """A pipeline that sends commands by webhook."""
 
     name: SenderName
@@ -217,7 +109,7 @@ class Sender(_Part):
         return secret(None, self.token_file, f"SENDER_TOKEN_{self.name.upper().replace('-', '_').replace('.', '_')}")
 
 
-class App(_Part):
+class App(Section):
     name: str
     'Name of the application, for `--app`. Example: `"shop"`'
     cluster: str = ""
@@ -226,11 +118,11 @@ class App(_Part):
     'Namespaces of the application. Example: `["shop", "shop-db"]`'
     selector: str = ""
     'Label selector of the application\'s objects. Example: `"app.kubernetes.io/part-of=shop"`'
-    template: dict[str, Any] = {}
+    template: dict[str, Any] = Field(default={})
     "Fields of Velero's BackupSpec for this application's backups; flags of the command override them. Example: `{ ttl = \"720h\", snapshotMoveData = true }`"
 
 
-class Approvals(_Part):
+class Approvals(Section):
     channel: str = ""
     'ID of the channel for approval requests. If empty: the channel of the command. Example: `"C0PLATFORM"`'
     expires: Seconds = 3600.0
@@ -249,7 +141,7 @@ class Approvals(_Part):
     "How many times one person can use break-glass in 24 hours. Example: `1`"
 
 
-class Schedules(_Part):
+class Schedules(Section):
     skip_margin: Seconds = 90.0
     'Runs that start within this time can\'t be skipped. Example: `"2m"`'
     grace: Seconds = 300.0
@@ -260,7 +152,7 @@ class Schedules(_Part):
     "Number of intervals without a Completed backup before a notification is sent. Example: `2.0`"
 
 
-class Delivery(_Part):
+class Delivery(Section):
     timeout: Seconds = 10.0
     'Maximum time for one Slack API call. Example: `"20s"`'
     quarantine: Seconds = 90.0
@@ -283,7 +175,7 @@ class Delivery(_Part):
     'Minimum time between two updates of one status message. Example: `"5s"`'
 
 
-class Watching(_Part):
+class Watching(Section):
     check_interval: Seconds = 30.0
     'How often each cluster and its Velero server are checked. Example: `"1m"`'
     server_timeout: Seconds = 5.0
@@ -294,7 +186,7 @@ class Watching(_Part):
     'How often the bot looks for backups and restores that are stuck. Example: `"1m"`'
 
 
-class Store(_Part):
+class Store(Section):
     reserve_bytes: int = Field(default=16 * 1024 * 1024, ge=0)
     "Bytes of disk space kept in reserve, so that the bot can still record what it did when the disk is full. Example: `33554432`"
     keep_operations: Seconds = 400 * 86400.0
@@ -307,7 +199,7 @@ class Store(_Part):
     "Maximum number of processed requests that are kept. The oldest go first, but none of the last hour. Example: `50000`"
 
 
-class Limits(_Part):
+class Limits(Section):
     """Limits on what one person, and all people together, can send. A request over a limit is answered and not processed."""
 
     commands_per_minute: int = Field(default=60, ge=1)
@@ -318,7 +210,7 @@ class Limits(_Part):
     "Maximum number of waiting requests in total. Example: `2000`"
 
 
-class Audit(_Part):
+class Audit(Section):
     channel: str = ""
     'ID of the channel in which signed checkpoints of the audit log are published. Example: `"C0AUDIT"`'
     key_file: Path | None = None
@@ -330,7 +222,7 @@ class Audit(_Part):
         return self.key_file.read_text(encoding="utf-8") if self.key_file else ""
 
 
-class Scopes(_Part):
+class Scopes(Section):
     """Namespace selectors behind the presets of `--namespaces`."""
 
     production: str = ""
@@ -339,7 +231,7 @@ class Scopes(_Part):
     'Label selector for `--namespaces non-production`. Example: `"environment!=production"`'
 
 
-class Settings(_Part):
+class Settings(Section):
     data_dir: Path = Path("data")
     'Directory for the database, the audit log and keys. Only one process can use it at a time. Example: `"/var/lib/velero-chatops"`'
     listen: Listening = "127.0.0.1:8080"
@@ -356,7 +248,7 @@ class Settings(_Part):
     "Clusters that the bot manages. If there is only one, commands don't have to name it."
     channels: tuple[Channel, ...] = ()
     "Default cluster and scope of channels."
-    groups: dict[str, tuple[str, ...]] = {}
+    groups: dict[str, tuple[str, ...]] = Field(default={})
     'Groups for rules: name → user IDs or email addresses. Slack user groups work by handle and needn\'t be listed. Example: `{ approvers = ["ada@example.com"] }`'
     rules: tuple[dict[str, Any], ...] = ()
     'Permission rules; the first match decides. See deploy/policies.example.toml. Example: `[{ name = "read", who = "anyone", what = ["*.get"], effect = "allow" }]`'

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from bot.configuration.settings import Settings, Slack
+from bot.configuration.connections import Slack
+from bot.configuration.settings import Settings
 from bot.slack.shortcuts import SHORTCUTS, Shortcut
 from commands.grammar.verb import Effect
 from commands.registry import VERBS

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from pydantic import BaseModel, BeforeValidator, SecretStr
 from pydantic_core import PydanticUndefined
 
+from bot.configuration import connections
 from bot.configuration import settings as settings_module
 from bot.configuration.settings import Settings
 from commands import help as helping
@@ -45,7 +46,7 @@ def settings() -> str:
     lines = [
         "# Settings",
         "",
-        "Generated from `bot/configuration/settings.py`. The settings are one TOML file. Secrets come from environment variables or files.",
+        "Generated from `bot/configuration/`. The settings are one TOML file. Secrets come from environment variables or files.",
         "",
         'A duration is a number with a unit in quotes (`"90s"`, `"15m"`, `"30d"`), or a number of seconds.',
         "",
@@ -167,7 +168,8 @@ def _plural(name: str) -> str:
 def _docstrings() -> dict[tuple[str, str], str]:
     """Return each field's docstring: the string that follows it in the source."""
     found: dict[tuple[str, str], str] = {}
-    for node in ast.parse(inspect.getsource(settings_module)).body:
+    nodes = (node for module in (connections, settings_module) for node in ast.parse(inspect.getsource(module)).body)
+    for node in nodes:
         if not isinstance(node, ast.ClassDef):
             continue
         for field, after in zip(node.body, node.body[1:], strict=False):
