@@ -1,6 +1,6 @@
 """Processes the items of the inbox: in order within a lane, concurrently across lanes.
 
-An item that fails three times, or during which the process ends three times, is set aside: the person is tell, the lane
+An item that fails three times, or during which the process ends three times, is set aside: the person is told, the lane
 continues, and `items retry` brings it back. Two rules keep an innocent item from being blamed for a crash: items with a
 former attempt start one at a time, and none gets its last attempt while the process is young.
 """

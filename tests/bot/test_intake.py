@@ -43,7 +43,7 @@ async def test_so_many_a_minute_are_taken_and_the_rest_is_answered_without_a_row
     texts = [taken.text for taken in await door.sends(30)]
     assert texts.count("") == await door.rows() == 5
     (said,) = set(texts) - {""}
-    assert said == "You sent 5 commands in a minute; this one was not taken. Please try again in 60 seconds."
+    assert said == "You sent 5 commands within a minute. This one was not accepted; try again in 60 seconds."
     assert door.refused == {"person-rate": 25}
 
 
@@ -84,7 +84,7 @@ async def test_a_sender_of_webhooks_has_a_rate_of_its_own(store):
 async def test_so_many_of_one_person_may_wait(store):
     door = Door(store, waiting_per_person=3)
     (said,) = {taken.text for taken in await door.sends(5)} - {""}
-    assert said == "You have 3 commands waiting; this one was not taken. Please try again when they are done."
+    assert said == "You have 3 commands waiting. This one was not accepted; try again when they are done."
     assert await door.rows() == 3
     assert (await door.sends(person="T1/U2"))[0].text == ""
 

@@ -39,6 +39,11 @@ class Desk:
             raise KeyError(item.key)
         return item.payload.get("ends", "done")
 
+    async def sees(self, key: str) -> None:
+        async with asyncio.timeout(20):
+            while key not in self.seen:
+                await asyncio.sleep(0)
+
 
 class Bench:
     def __init__(self, store: Store) -> None:
@@ -131,8 +136,7 @@ async def test_a_full_disk_while_an_item_is_finished_holds_its_lane_until_there_
 async def test_what_is_stopped_in_order_is_not_held_against_the_item(bench):
     await bench.asked("slow", waits=True)
     await bench.worker.round()
-    while not bench.desk.seen:
-        await asyncio.sleep(0)
+    await bench.desk.sees("slow")
     await bench.worker.drain(0)
     (item,) = await bench.store.write(lambda tx: tx.inbox.next())
     assert item.attempts == 1
@@ -158,8 +162,7 @@ async def test_one_suspect_at_a_time_and_the_fresh_beside_it(bench):
     await bench.worker.round()
     await bench.asked("fresh")
     await bench.worker.round()
-    while "fresh" not in bench.desk.seen:
-        await asyncio.sleep(0)
+    await bench.desk.sees("fresh")
     assert bench.desk.seen == ["one", "fresh"]
     bench.desk.waits.set()
     await bench.works()

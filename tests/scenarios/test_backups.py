@@ -163,7 +163,7 @@ async def test_retry_takes_a_fresh_name_and_only_once(house):
     assert again["metadata"]["name"].startswith("b1-r")
     await house.sees("#ops", f"backup create {again['metadata']['name']}", "Completed")
     second = await house.grace.clicks("Retry backup", on=card)
-    await second.reply("There already is a backup named")
+    await second.reply(f"Backup `{again['metadata']['name']}` already exists.")
     assert len(house.prod.all("backups")) == 2
 
 

@@ -98,7 +98,7 @@ async def test_users_and_channels_in_a_line_are_undone(house):
 async def test_a_name_that_exists_is_refused_with_a_free_one(house):
     await house.backed_up("b1")
     answer = await house.grace.says("/velero backup create b1 --include-namespaces shop")
-    assert "b1-2" in (await answer.reply("There already is a backup named 'b1'")).full_text
+    assert "b1-2" in (await answer.reply("Backup `b1` already exists.")).full_text
     assert len(house.prod.all("backups")) == 1
 
 

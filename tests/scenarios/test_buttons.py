@@ -48,14 +48,14 @@ async def test_on_a_message_from_before_it_is_answered_by_what_is_now(house):
     await house.eventually(lambda: house.prod.get("backups", "b1") is None)
     await house.quiet()
     answer = await house.grace.clicks("View details", on=card, stale=True)
-    await answer.reply("There is no backup 'b1'")
+    await answer.reply("Backup `b1` doesn't exist in prod.")
 
 
 async def test_after_a_restart_they_still_work(house):
     card = await done(house)
     await house.restart()
     answer = await house.grace.clicks("View logs", on=card)
-    await answer.reply("Log of b1")
+    await answer.reply("Logs of b1: ")
 
 
 async def test_one_that_this_version_does_not_know_says_so(house):
@@ -67,11 +67,11 @@ async def test_one_that_this_version_does_not_know_says_so(house):
                 element["value"] = "{}"
     house.slack.workspace.update(card, blocks=tuple(blocks))
     answer = await house.grace.clicks("View details", on=house.slack.workspace.find(card.channel, card.ts))
-    await answer.reply("older message")
+    await answer.reply("This button no longer works.")
 
 
 async def test_a_form_that_cannot_be_opened_says_so(house):
     card = await done(house)
     house.faults.refuse("expired_trigger_id", "views.open")
     answer = await house.grace.clicks("Delete backup…", on=card)
-    await answer.reply("could not be opened")
+    await answer.reply("couldn't be opened")

@@ -49,7 +49,7 @@ async def test_in_a_channel_without_the_bot_the_card_comes_directly_with_what_to
     house.slack.workspace.add_channel("elsewhere", ["grace"], bot=False, is_private=True)
     await house.grace.says(f"/velero {CREATE} --cluster prod", in_="#elsewhere")
     card = await house.sees("@grace", "backup create b1", "Completed")
-    assert "Invite me" in card.full_text
+    assert "Invite it with /invite" in card.full_text
     await house.sees("@grace", "Backup b1 Completed")
 
 
@@ -83,7 +83,7 @@ async def test_in_a_shared_channel_a_stranger_is_refused_and_ours_is_not(house):
     house.slack.workspace.add_user("mallory", team_id="T999999999", is_stranger=True)
     house.slack.workspace.channel("#ops").members.add(house.slack.workspace.user("mallory").id)
     mallory = await house.slack.person("mallory").says(f"/velero {CREATE}")
-    await mallory.reply("another workspace")
+    await mallory.reply("Members of other workspaces can't run commands.")
     await house.grace.says(f"/velero {CREATE}")
     await house.sees("#ops", "backup create b1", "Completed")
 

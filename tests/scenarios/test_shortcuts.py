@@ -54,7 +54,7 @@ async def test_a_restore_waits_for_approval_as_any_other(house):
               "Why": "a bad deploy", "channel": house.world.channel("ops")}  # fmt: skip
     await house.grace.submits(view, values)
     request = await house.sees("#approvals", "restore create", "Approval needed", "from backup `b1`")
-    assert "-safety, then wait until it is Completed" in request.full_text
+    assert "-safety` and wait until it is Completed" in request.full_text
     assert "a bad deploy" in request.full_text
     assert house.prod.all("restores") == []
     await house.bob.clicks("Approve", on=request)
@@ -118,14 +118,14 @@ async def test_people_of_another_workspace_are_offered_nothing(house):
     view = await form(house, house.grace, "ask:backup")
     assert "prod" not in json.dumps(view.blocks)
     await house.grace.submits(view, {"Namespaces": "shop", "channel": house.world.channel("ops")})
-    await house.grace.hears("another workspace")
+    await house.grace.hears("Members of other workspaces can't run commands.")
     assert house.prod.all("backups") == []
 
 
 async def test_a_form_that_cannot_be_opened_says_so(house):
     house.faults.refuse("expired_trigger_id", "views.open")
     await house.grace.takes_shortcut("ask:backup")
-    await house.sees("@grace", "could not be opened")
+    await house.sees("@grace", "couldn't be opened")
 
 
 async def test_a_message_of_ours_shows_what_it_is_about(house):
@@ -158,7 +158,7 @@ async def test_who_may_not_see_it_is_not_shown_it(house):
     house.prod.velero.script("billing-2", outcome="partial", reason="secret of billing", kind="backup")
     await house.backed_up("billing-2", includedNamespaces=["billing"])
     news = await house.sees("#incidents", "Backup billing-2 PartiallyFailed")
-    reply = await (await house.ada.takes_shortcut("show", on=news)).reply("There is no backup")
+    reply = await (await house.ada.takes_shortcut("show", on=news)).reply("Backup `billing-2` doesn't exist")
     assert "secret of billing" not in reply.full_text
 
 

@@ -49,13 +49,13 @@ async def test_a_wide_backup_is_described_without_the_others(shared):
     ],
 )
 async def test_a_foreign_backup_is_as_good_as_absent(shared, line):
-    text = await heard(await shared.ada.says(f"/velero {line}"), "There is no backup 'billing-1'")
-    assert "Nearest: billing" not in text
+    text = await heard(await shared.ada.says(f"/velero {line}"), "Backup `billing-1` doesn't exist in prod.")
+    assert "Did you mean" not in text
 
 
 @pytest.mark.parametrize("line", ["backup logs everything-1", "backup describe everything-1 --find deployment/web"])
 async def test_files_of_a_wide_backup_are_not_hers(shared, line):
-    await heard(await shared.ada.says(f"/velero {line}"), "not yours")
+    await heard(await shared.ada.says(f"/velero {line}"), "it includes other namespaces.")
     assert not [f for f in shared.slack.workspace.files.values() if f.completed]
 
 
