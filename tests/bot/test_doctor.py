@@ -7,7 +7,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from bot.cli import cli
 from bot.configuration.settings import Settings
 from bot.doctor import CheckGrade, CheckResult, check_locations, check_scopes, check_server, worst_grade, zone_of
 from sandbox import world as worlds
@@ -32,7 +34,12 @@ def settings(world: World, tmp_path: Path) -> Path:
 
 
 async def checked(settings: Path) -> tuple[int | None, str]:
-    """As somebody runs it on a terminal."""
+    words = ["config", "check", "--live", "--config", str(settings)]
+    result = await asyncio.to_thread(CliRunner().invoke, cli, words)
+    return result.exit_code, result.output
+
+
+async def checked_on_a_terminal(settings: Path) -> tuple[int | None, str]:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -58,7 +65,7 @@ async def available(world: World) -> None:
 
 async def test_a_world_that_is_as_it_should_be(world, settings):
     await available(world)
-    code, said = await checked(settings)
+    code, said = await checked_on_a_terminal(settings)
     assert (code, said.count("FAILURE")) == (os.EX_OK, 0), said
     for words in (
         "scopes are granted",

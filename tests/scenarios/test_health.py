@@ -68,6 +68,8 @@ async def test_one_person_s_flood_is_answered_and_nobody_else_waits(build):
     answers = await asyncio.gather(*(house.grace.says(f"/velero backup describe b{number}") for number in range(30)))
     refused = [answer for answer in answers if answer.body]
     assert len(refused) == 25
-    assert all("You sent 5 commands within a minute. This one was not accepted;" in str(answer.body) for answer in refused)
+    assert all(
+        "You sent 5 commands within a minute. This one was not accepted;" in str(answer.body) for answer in refused
+    )
     await (await house.ada.says("/velero help")).reply("Commands")
     assert house.bot.http_server.refused["person-rate"] == 25

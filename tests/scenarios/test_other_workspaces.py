@@ -61,7 +61,11 @@ async def test_they_may_not_act(shared, way):
 
 
 def refusals(house):
-    return [entry for entry in house.slack.journal.entries if "Members of other workspaces can't run commands." in str(entry)]
+    return [
+        entry
+        for entry in house.slack.journal.entries
+        if "Members of other workspaces can't run commands." in str(entry)
+    ]
 
 
 async def test_their_home_shows_nothing(shared):

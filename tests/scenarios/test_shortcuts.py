@@ -13,7 +13,7 @@ async def form(house, person, callback):
 async def test_back_up_now(house):
     view = await form(house, house.grace, "ask:backup")
     assert view.title == "Back up now"
-    values = {"Cluster": "prod", "Namespaces": "shop, billing", "Name": "b1", "Keep for": "30d", "Why": "before the move",
+    values = {"Cluster": "prod", "Namespaces": "shop, billing", "Backup name": "b1", "Keep for": "30d", "Reason": "before the move",
               "channel": house.world.channel("ops")}  # fmt: skip
     await house.grace.submits(view, values)
     card = await house.sees("#ops", "backup create b1", "Completed")
@@ -22,7 +22,9 @@ async def test_back_up_now(house):
     assert (spec["includedNamespaces"], spec["ttl"]) == (["shop", "billing"], "720h0m0s")
 
 
-@pytest.mark.parametrize(("line", "title"), [("backup  create", "Back up now"), ("restore create ", "Restore")])
+@pytest.mark.parametrize(
+    ("line", "title"), [("backup  create", "Back up now"), ("restore create ", "Restore from a backup")]
+)
 async def test_a_bare_command_opens_the_form(house, line, title):
     await house.grace.says(f"/velero {line}")
     view = await house.grace.sees_form()
@@ -33,7 +35,7 @@ async def test_a_bare_command_opens_the_form(house, line, title):
 async def test_the_cluster_of_the_channel_is_chosen_already(house, place, cluster):
     await house.grace.says("/velero backup create", in_=place)
     view = await house.grace.sees_form()
-    await house.grace.submits(view, {"Namespaces": "shop", "Name": "b1", "channel": house.world.channel("ops")})
+    await house.grace.submits(view, {"Namespaces": "shop", "Backup name": "b1", "channel": house.world.channel("ops")})
     await house.sees("#ops", "backup create b1", "Completed")
     assert [where.name for where in (house.prod, house.staging) if where.get("backups", "b1")] == [cluster]
 
@@ -51,7 +53,7 @@ async def test_a_restore_waits_for_approval_as_any_other(house):
     await house.backed_up("b1")
     view = await form(house, house.grace, "ask:restore")
     values = {"Cluster": "prod", "Backup": "b1", "Namespaces": "shop", "existing": "update", "safety": "true",
-              "Why": "a bad deploy", "channel": house.world.channel("ops")}  # fmt: skip
+              "Reason": "a bad deploy", "channel": house.world.channel("ops")}  # fmt: skip
     await house.grace.submits(view, values)
     request = await house.sees("#approvals", "restore create", "Approval needed", "from backup `b1`")
     assert "-safety` and wait until it is Completed" in request.full_text
@@ -75,9 +77,9 @@ async def test_without_a_backup_it_is_the_newest_one(house):
     ("callback", "values", "block", "words"),
     [
         ("ask:backup", {"Namespaces": "shop", "Keep for": "soon"}, "ttl", "'soon' isn't a duration"),
-        ("ask:backup", {"Namespaces": " , "}, "namespaces", "needed"),
-        ("ask:backup", {"Namespaces": "shop", "Name": "  "}, "name", "needed"),
-        ("ask:restore", {}, "backup", "A backup, or namespaces"),
+        ("ask:backup", {"Namespaces": " , "}, "namespaces", "This field is required."),
+        ("ask:backup", {"Namespaces": "shop", "Backup name": "  "}, "name", "This field is required."),
+        ("ask:restore", {}, "backup", "Enter a backup, or namespaces"),
         ("ask:restore", {"Backup": "b1", "Restore into other namespaces": "shop"}, "mappings", "--namespace-mappings"),
     ],
 )
@@ -100,13 +102,13 @@ async def test_whoever_sends_it_has_the_rights_that_they_have(house):
 
 async def test_nothing_in_a_box_can_become_another_flag(house):
     view = await form(house, house.grace, "ask:backup")
-    values = {"Namespaces": "shop --include-cluster-resources", "Name": "b1", "Why": "it's --dry-run 'now'"}
+    values = {"Namespaces": "shop --include-cluster-resources", "Backup name": "b1", "Reason": "it's --dry-run 'now'"}
     await house.grace.submits(view, {"Cluster": "prod", **values, "channel": house.world.channel("ops")})
     await house.grace.hears("❌")
     await house.quiet()
     assert house.prod.all("backups") == []
     view = await form(house, house.grace, "ask:backup")
-    values = {"Namespaces": "shop", "Name": "b2", "Why": "it's --dry-run 'now'"}
+    values = {"Namespaces": "shop", "Backup name": "b2", "Reason": "it's --dry-run 'now'"}
     await house.grace.submits(view, {"Cluster": "prod", **values, "channel": house.world.channel("ops")})
     card = await house.sees("#ops", "backup create b2", "Completed")
     assert "it's --dry-run 'now'" in json.dumps(card.blocks)
