@@ -14,6 +14,7 @@ from commands.planning.facts import Facts, FileNeed, MissingFile, Need, ObjectNe
 from domain.errors import ChatopsError, ClusterError, DownloadError, ObjectNotFound, Unreachable
 from domain.json_types import Json
 from velero.artifacts.downloads import File as ArtifactFile
+from velero.artifacts.log_summary import LogSummary
 from velero.cluster import Cluster
 from velero.gateway import Gateway
 from velero.kinds import KINDS
@@ -176,9 +177,15 @@ def _server_info(status: Status) -> Json | None:
 
 async def _file(need: FileNeed, facts: Facts, cluster: Cluster) -> None:
     try:
-        facts.files[need] = await cluster.artifacts.downloads.read(ArtifactFile(need.kind), need.name)
+        facts.files[need] = await _read_file(ArtifactFile(need.kind), need.name, cluster)
     except (DownloadError, ClusterError) as error:
         facts.files[need] = MissingFile(describe_need(error))
+
+
+async def _read_file(file: ArtifactFile, name: str, cluster: Cluster) -> bytes | LogSummary:
+    if file in {ArtifactFile.BACKUP_LOG, ArtifactFile.RESTORE_LOG}:
+        return await cluster.artifacts.log_summary(file, name)
+    return await cluster.artifacts.downloads.read(file, name)
 
 
 def describe_need(error: ChatopsError) -> str:

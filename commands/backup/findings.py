@@ -9,10 +9,12 @@ from typing import TypeVar
 
 from commands.planning import object_fields
 from commands.planning.facts import Facts, FileNeed, MissingFile, Need, ObjectNeed
+from domain.counting import counted
 from domain.errors import DownloadError
 from domain.json_types import Json
 from store.scrub import scrub
 from velero.artifacts.item_operations import ItemOperation, item_operations_of
+from velero.artifacts.log_summary import LogSummary, summarize_log
 from velero.artifacts.logs import HookRun, hook_runs, parse_log_line
 from velero.artifacts.resource_list import ListedItem, resources_of
 from velero.artifacts.results import Results, results_of
@@ -114,10 +116,9 @@ def read_findings(facts: Facts, item: Json) -> BackupFindings:
 
     def read(kind: str, parse: Callable[[bytes], T]) -> T | None:
         body = facts.files.get(FileNeed(kind, name))
-        if body is None:
-            return None
         if isinstance(body, MissingFile):
             unread.append(body.why)
+        if not isinstance(body, bytes):
             return None
         try:
             return parse(body)
@@ -125,22 +126,32 @@ def read_findings(facts: Facts, item: Json) -> BackupFindings:
             unread.append(f"{error.text} {error.why}".strip())
             return None
 
+    log = log_of(facts, name)
+    if isinstance(log, MissingFile):
+        unread.append(log.why)
+    elif log is not None and log.hook_lines_left_out:
+        unread.append(f"{counted(log.hook_lines_left_out, 'line')} about hooks left out: the log has too many.")
     return BackupFindings(
         item=item,
         results=read(RESULTS, results_of),
         volumes=read(VOLUMES, volumes_of),
         listed=read(RESOURCES, resources_of),
         operations=read(OPERATIONS, item_operations_of),
-        hooks=read(LOG, hooks_of) or (),
+        hooks=hooks_of(log) if isinstance(log, LogSummary) else (),
         progress=volume_progress(facts, name),
         deletions=tuple(_labeled_objects(facts, "deletebackuprequests", name)),
         unread=tuple(dict.fromkeys(unread)),
     )
 
 
-def hooks_of(log: bytes) -> tuple[HookRun, ...]:
+def log_of(facts: Facts, name: str) -> LogSummary | MissingFile | None:
+    log = facts.files.get(FileNeed(LOG, name))
+    return summarize_log(log) if isinstance(log, bytes) else log
+
+
+def hooks_of(log: LogSummary) -> tuple[HookRun, ...]:
     """Return the hooks of a log with what their commands printed; show that only through `redacted_output`."""
-    lines = (parse_log_line(line) for line in log.decode(errors="replace").splitlines())
+    lines = map(parse_log_line, log.hook_lines)
     return hook_runs(line for line in lines if line is not None)
 
 

@@ -11,6 +11,7 @@ from commands.planning.facts import Facts, FactsByCluster, FileNeed, MissingFile
 from domain.answer import Answer, Attachment, Text, Tone
 from domain.counting import counted
 from domain.errors import ClusterError, NotFound, Refused
+from velero.artifacts.log_summary import MAX_TAIL_BYTES, LogSummary, summarize_log
 
 PHASES_WITH_LOG = frozenset(
     {
@@ -23,7 +24,6 @@ PHASES_WITH_LOG = frozenset(
         "FinalizingPartiallyFailed",
     }
 )
-MAX_LOG_CHARACTERS = 4 * 1024 * 1024
 
 
 def needs(cmd: Command, known: Facts) -> Needs:
@@ -68,17 +68,28 @@ def answer_logs(
         return Answer(f"No logs for {cmd.name} ({phase}).", (Text(why),), Tone.WARNING)
     if isinstance(log, MissingFile):
         return Answer(f"The logs of {cmd.name} can't be read.", (Text(log.why),), Tone.WARNING)
-    text = log.decode(errors="replace")
-    is_cut = len(text) > MAX_LOG_CHARACTERS
-    lines = text.count("\n")
-    error_lines = [line for line in text.splitlines() if "level=error" in line or '"level":"error"' in line]
-    parts = [Attachment(f"{cmd.name}.log", text[-MAX_LOG_CHARACTERS:], f"Logs of {cmd.name}")]
-    first = Text("\n".join(error_lines[:5]), untrusted=True) if error_lines else Text("No error lines.")
-    head = f"Logs of {cmd.name}: {counted(lines, 'line')}, {counted(len(error_lines), 'error')}" + (
-        f" (last {MAX_LOG_CHARACTERS >> 20} MiB)" if is_cut else ""
+    summary = summarize_log(log) if isinstance(log, bytes) else log
+    parts = (_error_text(summary), Attachment(f"{cmd.name}.log", _log_text(summary), f"Logs of {cmd.name}"))
+    head = f"Logs of {cmd.name}: {counted(summary.lines, 'line')}, {counted(summary.errors, 'error')}" + (
+        f" (last {MAX_TAIL_BYTES >> 20} MiB)" if summary.bytes_left_out else ""
     )
     namespaces = frozenset(object_fields.spec(item).get("includedNamespaces") or ["*"])
-    return Answer(head, (first, *parts), Tone.BAD if error_lines else Tone.PLAIN, namespaces=namespaces)
+    return Answer(head, parts, Tone.BAD if summary.errors else Tone.PLAIN, namespaces=namespaces)
+
+
+def _error_text(summary: LogSummary) -> Text:
+    if summary.error_lines:
+        return Text("\n".join(summary.error_lines), untrusted=True)
+    return Text(f"No error lines, {counted(summary.warnings, 'warning')}." if summary.warnings else "No error lines.")
+
+
+def _log_text(summary: LogSummary) -> str:
+    """The end of a long log, after a line that says how much of its beginning is left out."""
+    text = summary.tail.decode(errors="replace")
+    if not summary.bytes_left_out:
+        return text
+    left_out = object_fields.format_size(summary.bytes_left_out)
+    return f"[The first {left_out} of the log are left out; errors are counted in the whole log.]\n{text}"
 
 
 LOG_FLAGS: tuple[Flag, ...] = (

@@ -14,6 +14,7 @@ from typing import Any
 
 from domain.errors import ClusterError
 from domain.json_types import Json
+from velero.artifacts.log_summary import LogSummary
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,7 @@ class Facts:
     whole: set[str] = field(default_factory=set)
     """Resources that were listed as a whole."""
     missing: set[tuple[str, str]] = field(default_factory=set)
-    files: dict[FileNeed, bytes | MissingFile] = field(default_factory=dict)
+    files: dict[FileNeed, bytes | LogSummary | MissingFile] = field(default_factory=dict)
     records: dict[RecordsNeed, list[Any]] = field(default_factory=dict)
     status: Mapping[str, Any] | None = None
     status_asked: bool = False

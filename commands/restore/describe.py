@@ -133,10 +133,10 @@ def _failure_reasons(item: Json) -> list[Part]:
 
 def _results(cmd: Command, facts: Facts) -> list[Part]:
     body = facts.files.get(FileNeed(RESULTS, cmd.name))
-    if body is None:
-        return []
     if isinstance(body, MissingFile):
         return [Text(f"Errors and warnings can't be read: {body.why}", untrusted=True)]
+    if not isinstance(body, bytes):
+        return []
     try:
         return describe_restore(summarize_restore(results_of(body)))
     except DownloadError as error:

@@ -6,6 +6,7 @@ secret: it must never reach a log, a message or an error.
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
@@ -118,10 +119,13 @@ class Downloads:
             return b"".join([piece async for piece in pieces])
 
     async def stream(self, file: File, name: str) -> AsyncGenerator[bytes, None]:
+        """Yield the file in pieces of at most 256 KiB, unpacked in a thread. Raises what `read` raises."""
         unpacker = Unpacker(self.caps, _what(file, name))
         async with aclosing(self._packed(file, name)) as chunks:
             async for chunk in chunks:
-                for piece in unpacker.feed(chunk):
+                pieces = unpacker.feed(chunk)
+                # A chunk can unpack to 200 times its size: each piece is a thread's work.
+                while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
                     yield piece
         unpacker.finish()
 

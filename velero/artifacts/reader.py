@@ -12,6 +12,7 @@ from typing import IO, Protocol, TypeVar
 from velero.artifacts.contents import StoredObject, stored_objects
 from velero.artifacts.downloads import Downloads, File
 from velero.artifacts.item_operations import ItemOperation, item_operations_of
+from velero.artifacts.log_summary import LogReader, LogSummary
 from velero.artifacts.logs import LineSplitter, LogLine, parse_log_line
 from velero.artifacts.resource_list import ListedItem, resources_of
 from velero.artifacts.results import Results, results_of
@@ -75,6 +76,14 @@ class Artifacts:
                     yield line
         for line in splitter.finish():
             yield line
+
+    async def log_summary(self, file: File, name: str) -> LogSummary:
+        """Read the log piece by piece, in a thread: it may have any size."""
+        reader = LogReader()
+        async with aclosing(self.downloads.stream(file, name)) as pieces:
+            async for piece in pieces:
+                await asyncio.to_thread(reader.feed, piece)
+        return await asyncio.to_thread(reader.finish)
 
     async def log(self, name: str, *, restore: bool = False) -> tuple[LogLine, ...]:
         async with aclosing(self.log_text(name, restore=restore)) as lines:
