@@ -1,4 +1,4 @@
-"""Opens and validates forms: those of the shortcuts, and the reason for a rejection.
+"""Opens and validates forms: those of the shortcuts, the typed name before a deletion, and the reason for a rejection.
 
 A trigger id expires after three seconds, so a form is opened inside the listener, from memory.
 """
@@ -22,6 +22,7 @@ from bot.slack.payloads import Received
 from domain.actor import Actor
 from domain.errors import UserError
 from domain.json_types import Json
+from notifier.render.answers import TYPED
 from velero.documents import MESSAGE_BOUNDS, BadDocument, read_json
 
 log = logging.getLogger(__name__)
@@ -33,7 +34,7 @@ REASONED = "reason:"
 """Prefix of the action ids of buttons that ask for a reason first."""
 IDENTITY_TIMEOUT_S = 0.8
 """After this time a form opens without cluster names: its trigger expires after three seconds."""
-REASON = "reason"
+WORD, REASON = "word", "reason"
 
 
 class Forms:
@@ -52,7 +53,7 @@ class Forms:
         self._now = now
 
     def opens(self, received: Received) -> bool:
-        return received.action.startswith(REASONED) or received.action in shortcuts.FORMS
+        return received.action.startswith((TYPED, REASONED)) or received.action in shortcuts.FORMS
 
     async def open(self, received: Received) -> None:
         """Take at most two seconds: the trigger expires after three."""
@@ -66,7 +67,7 @@ class Forms:
     async def _view(self, received: Received) -> Json:
         if received.action in shortcuts.FORMS:
             return shortcuts.view(received, await self._offered(received), self._now())
-        return reason_view(received)
+        return typed_view(received) if received.action.startswith(TYPED) else reason_view(received)
 
     async def _offered(self, received: Received) -> Sequence[str]:
         if self._identify is None:
@@ -90,6 +91,9 @@ class Forms:
     def errors(self, received: Received) -> Mapping[str, str] | None:
         """Return the errors by block id; None if the form is valid."""
         values = received.extra.get("values") or {}
+        word = metadata(received.value).get(WORD)
+        if received.action == TYPED and values.get(WORD, "").strip() != word:
+            return {WORD: f"Type exactly: {word}"}
         if received.action == REASONED and not values.get(REASON, "").strip():
             return {REASON: "Enter a reason."}
         return shortcuts.form_errors(received)
@@ -124,6 +128,24 @@ def _private_metadata(received: Received, **more: str) -> str:
             **more,
         }
     )
+
+
+def typed_view(received: Received) -> Json:
+    about = metadata(received.value)
+    word, line = about.get(WORD, ""), about.get("line", "")
+    element: Json = {"type": "plain_text_input", "action_id": WORD, "max_length": 1000}
+    return {
+        "type": "modal",
+        "callback_id": TYPED,
+        "private_metadata": _private_metadata(received),
+        "title": _plain("Confirm deletion"),
+        "submit": _plain("Delete"),
+        "close": _plain("Cancel"),
+        "blocks": [
+            {"type": "section", "text": _plain(f"You can't undo this: {line}")},
+            {"type": "input", "block_id": WORD, "label": _plain(f"Type {word} to confirm"), "element": element},
+        ],
+    }
 
 
 def reason_view(received: Received) -> Json:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
 from bot.refused_attempts import RefusedAttempts
-from bot.slack.forms import metadata
+from bot.slack.forms import WORD, metadata
 from bot.slack.identity import Identity
 from bot.slack.payloads import Received, from_stored
 from bot.slack.shortcuts import lookup_line
@@ -166,7 +166,10 @@ def line_of(received: Received) -> str | None:
         return "status"
     if received.kind == "form" and received.line:
         return received.line
-    return metadata(received.value).get("line")
+    value = metadata(received.value)
+    if WORD in value and received.kind != "form":
+        return None  # its button opens a form, which compares the typed name
+    return value.get("line")
 
 
 def origin_of(received: Received) -> Origin:

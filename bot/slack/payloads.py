@@ -17,7 +17,7 @@ Body = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """`kind`: command, mention, action, form, shortcut, home. `line` is the command line place there is one."""
+    """`kind`: command, mention, action, form, shortcut, home. `line` is the command line, if there is one."""
 
     kind: str
     key: str
