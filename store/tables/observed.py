@@ -62,11 +62,12 @@ class Observations:
         )
 
     def load(self, cluster: str, kind: str) -> dict[str, Observed]:
-        """Return the observations by uid."""
+        """Return the observations by uid. Equal values are one object: thousands of runs have the same labels."""
         rows = self._connection.execute(
             "SELECT uid, name, phase, seen_at, facts FROM observed WHERE cluster = ? AND kind = ?", (cluster, kind)
-        ).fetchall()
-        return {row[0]: _observed(row) for row in rows}
+        )
+        known = _SharedValues()
+        return {row[0]: _observed(row, known) for row in rows}
 
     def uids(self, cluster: str, kind: str) -> frozenset[str]:
         rows = self._connection.execute("SELECT uid FROM observed WHERE cluster = ? AND kind = ?", (cluster, kind))
@@ -77,7 +78,7 @@ class Observations:
             "SELECT uid, name, phase, seen_at, facts FROM observed WHERE cluster = ? AND kind = ? AND uid = ?",
             (cluster, kind, uid),
         ).fetchone()
-        return _observed(row) if row else None
+        return _observed(row, _SharedValues()) if row else None
 
     def remove(self, cluster: str, kind: str, uids: Iterable[str]) -> None:
         self._connection.executemany(
@@ -95,6 +96,27 @@ class Observations:
         self._connection.execute("DELETE FROM observed WHERE cluster = ?", (cluster,))
 
 
-def _observed(row: tuple[Any, ...]) -> Observed:
+class _SharedValues:
+    """Returns the first of equal values."""
+
+    def __init__(self) -> None:
+        self._texts: dict[str, str] = {}
+        self._others: dict[str, Any] = {}
+
+    def text(self, value: str) -> str:
+        return self._texts.setdefault(value, value)
+
+    def value(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self.text(value)
+        # 1, 1.0 and True are equal but not the same.
+        return self._others.setdefault(repr(value), value) if isinstance(value, dict | list) else value
+
+    def facts(self, facts: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {self.text(key): self.value(value) for key, value in facts.items()}
+
+
+def _observed(row: tuple[Any, ...], known: _SharedValues) -> Observed:
     uid, name, phase, seen_at, facts = row
-    return Observed(uid, name, phase, from_micros(seen_at), {} if facts == "{}" else from_json(facts))
+    found = {} if facts == "{}" else known.facts(from_json(facts))
+    return Observed(uid, name, known.text(phase), from_micros(seen_at), found)

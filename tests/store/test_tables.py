@@ -216,6 +216,22 @@ async def test_ten_thousand_sightings_go_in_and_come_out(store, now):
     assert await store.read(lambda tx: tx.observed.load("prod", "Backup")) == {one.uid: one for one in seen}
 
 
+def test_equal_values_of_loaded_sightings_are_one_object(tx, now):
+    facts = {"schedule": "nightly", "labels": {"team": "shop"}, "namespaces": ["shop", "shop-db"], "errors": 1}
+    seen = [Observed(f"u{number}", f"b{number}", "Completed", now, {**facts, "done": number}) for number in range(20)]
+    odd = [
+        Observed("o1", "o1", "Completed", now, {"labels": {"a": 1}}),
+        Observed("o2", "o2", "New", now, {"errors": 1.0}),
+    ]
+    tx.observed.put("prod", "Backup", [*seen, *odd])
+    loaded = tx.observed.load("prod", "Backup")
+    assert loaded == {one.uid: one for one in (*seen, *odd)}
+    assert isinstance(loaded["o2"].facts["errors"], float)
+    for key in ("schedule", "labels", "namespaces"):
+        assert len({id(loaded[one.uid].facts[key]) for one in seen}) == 1
+    assert len({id(loaded[one.uid].phase) for one in seen}) == 1
+
+
 def test_a_sighting_is_replaced_and_removed(tx, now):
     first = Observed("u1", "b1", "InProgress", now)
     tx.observed.put("prod", "Backup", [first, Observed("u2", "b1", "InProgress", now)])
