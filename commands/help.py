@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import lru_cache
 
 import yaml
 
@@ -90,8 +91,9 @@ def menu() -> Answer:
 
 def list_commands(rules: Sequence[Rule], actor: Actor) -> Answer:
     parts: list[Part] = []
+    denied = _denied_verbs(tuple(rules), actor)
     for noun in dict.fromkeys(verb.noun for verb in VERBS if verb.effect is not Effect.UNSUPPORTED):
-        lines = [_line(verb, rules, actor) for verb in VERBS if verb.noun == noun]
+        lines = [_line(verb, denied) for verb in VERBS if verb.noun == noun]
         parts.append(Code("\n".join(lines)))
     parts.append(Text("`help backup create` or `backup create ?` shows the flags. --dry-run changes nothing."))
     parts.append(Text(f"Topics: {', '.join(f'`help {topic}`' for topic in TOPICS)}."))
@@ -99,13 +101,22 @@ def list_commands(rules: Sequence[Rule], actor: Actor) -> Answer:
 
 
 def help_on_noun(noun: str, verbs: Sequence[Verb], rules: Sequence[Rule], actor: Actor) -> Answer:
-    lines = [_line(verb, rules, actor) for verb in verbs]
+    denied = _denied_verbs(tuple(rules), actor)
+    lines = [_line(verb, denied) for verb in verbs]
     return Answer(noun, (Code("\n".join(lines)), Text(f"`help {noun} {verbs[0].name}` shows its flags.")))
 
 
-def _line(verb: Verb, rules: Sequence[Rule], actor: Actor) -> str:
-    decision = may_ask(rules, actor, verb.key, "", writes=verb.effect is Effect.WRITE)
-    lock = "  (no permission)" if decision.outcome is Outcome.DENY and rules else ""
+@lru_cache(maxsize=256)
+def _denied_verbs(rules: tuple[Rule, ...], actor: Actor) -> frozenset[str]:
+    """Return the keys of the verbs that no rule permits to the actor on any cluster; kept for the most recent people."""
+    if not rules:
+        return frozenset()
+    decisions = {verb.key: may_ask(rules, actor, verb.key, "", writes=verb.effect is Effect.WRITE) for verb in VERBS}
+    return frozenset(key for key, decision in decisions.items() if decision.outcome is Outcome.DENY)
+
+
+def _line(verb: Verb, denied: frozenset[str]) -> str:
+    lock = "  (no permission)" if verb.key in denied else ""
     lock = "  (not in Slack)" if verb.effect is Effect.UNSUPPORTED else lock
     return f"{f'{verb.noun} {verb.name} {verb.args.usage}'.strip():<42} {verb.summary}{lock}"
 

@@ -5,6 +5,7 @@ A rule's pattern has to cover every name that a manifest's pattern could ever ma
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from functools import lru_cache
 
@@ -30,12 +31,10 @@ def is_pattern(name: str) -> bool:
 
 
 def matches_glob(pattern: str, name: str) -> bool:
-    """Whether the pattern matches the literal `name`."""
-    parts = tokens(pattern)
-    places = _epsilon_closure(parts, frozenset({0}))
-    for letter in name:
-        places = _step(parts, places, letter)
-    return len(parts) in places
+    """Whether the pattern matches the literal `name`. Raises BadPattern."""
+    if not is_pattern(pattern) and len(pattern) <= MAX_PATTERN_LENGTH:
+        return pattern == name
+    return _compile(pattern).fullmatch(name) is not None
 
 
 def is_valid_glob(pattern: str) -> bool:
@@ -98,6 +97,26 @@ def tokens(pattern: str) -> tuple[Token, ...]:
             found.append({"*": None, "?": _ANY}.get(sign, ((sign, sign),)))
         at += 1
     return tuple(found)
+
+
+@lru_cache(maxsize=1024)
+def _compile(pattern: str) -> re.Pattern[str]:
+    """Each star but the last is an atomic group with what follows it up to the next star, so only one star backtracks."""
+    parts: list[list[str]] = [[]]
+    for token in tokens(pattern):
+        if token is None:
+            parts.append([])
+        else:
+            parts[-1].append(_expression(token))
+    first, *rest = ("".join(part) for part in parts)
+    middle = "".join(f"(?>.*?{part})" for part in rest[:-1])
+    return re.compile(f"{first}{middle}{f'.*{rest[-1]}' if rest else ''}", re.DOTALL)
+
+
+def _expression(ranges: tuple[Range, ...]) -> str:
+    if not ranges:
+        return "."
+    return f"[{''.join(f'{re.escape(first)}-{re.escape(last)}' for first, last in ranges)}]"
 
 
 def _letters(pattern: str, inside: str) -> tuple[Range, ...]:

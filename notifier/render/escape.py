@@ -10,6 +10,8 @@ import unicodedata
 
 _BIDI = {*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C}
 _ZERO = {0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF}
+_BEYOND_ASCII = re.compile(r"[^\t\n -~]+")
+_FORMATTING = re.compile(r"([*_~`])")
 
 
 def escape(text: str) -> str:
@@ -19,13 +21,16 @@ def escape(text: str) -> str:
 
 def plain(text: str) -> str:
     """Control, direction and invisible characters as code points; line breaks and tabs stay."""
-    return "".join(_shown(char) for char in text)
+    return _BEYOND_ASCII.sub(_shown_run, text)
+
+
+def _shown_run(found: re.Match[str]) -> str:
+    run = found[0]
+    return run if run.isprintable() else "".join(map(_shown, run))
 
 
 def _shown(char: str) -> str:
     code = ord(char)
-    if char in "\n\t":
-        return char
     if code in _BIDI or code in _ZERO or unicodedata.category(char) in {"Cc", "Cs", "Co", "Cn"}:
         return f"\\u{code:04x}"
     return char
@@ -33,7 +38,7 @@ def _shown(char: str) -> str:
 
 def untrusted(text: str) -> str:
     """Escaped, and with a zero-width space before each character that would format the text."""
-    return re.sub(r"([*_~`])", "\u200b\\1", escape(text))
+    return _FORMATTING.sub("\u200b\\1", escape(text))
 
 
 def code(text: str) -> str:

@@ -20,6 +20,21 @@ def test_a_name_fits_as_in_a_shell(pattern: str, name: str) -> None:
     assert matches_glob(pattern, name) == fnmatchcase(name, pattern)
 
 
+@given(
+    st.lists(st.sampled_from([*"ab]^&|~-*?", "[ab]", "[a-c]", "[--/]", "[&-~]", "[*?]"]), max_size=8).map("".join),
+    st.text("abc-&|~^.*?/\n", max_size=8),
+)
+def test_a_name_is_matched_as_the_automata_match_it(pattern: str, name: str) -> None:
+    literal = "".join(f"[{letter}]" if letter in "*?" else letter for letter in name)
+    if is_valid_glob(pattern) and is_valid_glob(literal):
+        assert matches_glob(pattern, name) == globs_overlap(pattern, literal)
+
+
+def test_a_pattern_of_many_stars_is_matched_without_backtracking() -> None:
+    assert not matches_glob("*a" * 60 + "*b", "a" * 5_000)
+    assert matches_glob("*a" * 60 + "*b", "a" * 5_000 + "b")
+
+
 @given(st.lists(PATTERNS, min_size=1, max_size=3), PATTERNS)
 def test_a_pattern_that_is_held_has_no_name_outside(outers: list[str], inner: str) -> None:
     counter = [
