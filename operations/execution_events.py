@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from domain.counting import counted
 from domain.event import Event, Severity
 from domain.operation import Operation
 from domain.operation_name import name_operation
@@ -74,7 +75,7 @@ def unconfirmed_event(operation: Operation, why: str, now: datetime) -> Event:
 def unresolved_event(operation: Operation, minutes: int, now: datetime) -> Event:
     """Asks the requester to check. The bot's own checks continue."""
     facts = {
-        "headline": f"Velero still hasn't confirmed {name_operation(operation).in_sentence} after {minutes} minutes",
+        "headline": f"Velero still hasn't confirmed {name_operation(operation).in_sentence} after {counted(minutes, 'minute')}",
         "message": f"It may have been carried out. Check {operation.cluster} yourself before you run the command again. "
         "The bot keeps checking. Until it knows the outcome, nothing else runs in the same namespaces.",
     }

@@ -17,6 +17,7 @@ from commands.schedule.forecast import Forecast, forecast_lines, in_both_zones, 
 from commands.schedule.get import buttons, check_exist, format_ttl, status_text
 from commands.schedule.intent import intent_need, read_intent
 from domain.answer import Answer, Fields, Part, Table, Text, Tone
+from domain.counting import counted
 from domain.errors import ClusterError
 from domain.json_types import Json
 from domain.schedule_intent import IntentKind
@@ -133,11 +134,10 @@ def _items(good: list[Json]) -> str:
         object_fields.number((object_fields.status(each).get("progress") or {}).get("totalItems"))
         for each in good[-MAX_RUNS_SHOWN:]
     ]
-    return (
-        f"{counts[-1]} in the last run; {min(counts)}–{max(counts)} in the last {len(counts)} runs"
-        if any(counts)
-        else ""
-    )
+    if not any(counts):
+        return ""
+    last = f"{counts[-1]} in the last run"
+    return f"{last}; {min(counts)}–{max(counts)} in the last {counted(len(counts), 'run')}" if len(counts) > 1 else last
 
 
 def _table(runs: list[Json], context: PlanContext) -> Table:

@@ -107,7 +107,8 @@ def _fallback_text(approval: Approval, operation: Operation) -> str:
     if approval.state is not ApprovalState.OPEN or result:
         return f"{start} {result}".rstrip() + "."
     requester = mention_person(approval.requester)
-    return f"{start}, requested by {requester}. {approval.approvals_given} of {approval.quorum} approvals."
+    votes = f"{approval.approvals_given} of {counted(approval.quorum, 'approval')}"
+    return f"{start}, requested by {requester}. {votes}."
 
 
 def _facts(approval: Approval, operation: Operation, plan: Plan) -> tuple[tuple[str, str], ...]:

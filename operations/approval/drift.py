@@ -39,7 +39,7 @@ def _decision(approval: Approval, decision: Decision) -> tuple[str, ...]:
     if decision.rule != approval.rule:
         return (f"A different rule now applies: *{decision.rule}* instead of *{approval.rule}*.",)
     if decision.quorum != approval.quorum:
-        return (f"The rule now needs {decision.quorum} approvals instead of {approval.quorum}.",)
+        return (f"The rule now needs {counted(decision.quorum, 'approval')} instead of {approval.quorum}.",)
     return ()
 
 

@@ -42,7 +42,7 @@ def bare_counts(path: Path):
                     yield f"{path.relative_to(ROOT)} {said}{after.value}"
 
 
-NAMES = re.compile(r"name$|host$|title|table$|^[A-Z_]+$")
+NAMES = re.compile(r"name$|in_sentence$|host$|title|table$|^[A-Z_]+$")
 """What runs or skips is no number; a constant is not one."""
 ALWAYS_MORE = (
     "commands/restore/schedule_hold.py minutes minutes longer",
