@@ -332,7 +332,7 @@ class App:
         start("work", self.worker.round)
         start("tell", self.event_router.round)
         self.slack_delivery.start(self._loops)
-        start("approvals", self.approvals.round)
+        start("approvals", self.approvals.deadlines.round)
         start("steps", self.step_runner.round)
         start("confirm operations", UnconfirmedWrites(self.store, self.executor, utc_now).round)
         if self.socket is not None:

@@ -10,6 +10,7 @@ from bot.slack.identity import Identity
 from domain.actor import Actor, ActorKind
 from domain.operation import Operation
 from operations.approval.approvals import Approvals
+from operations.approval.services import ApprovalServices
 from operations.approval.timers import ApprovalTimes
 from operations.executor import Executor
 from operations.pipeline import CommandPipeline
@@ -40,16 +41,8 @@ def build_approvals(
         if operation.noun == "restore" and operation.object_uid:
             await clusters[operation.cluster].restores.delete(operation.object_name, uid=operation.object_uid)
 
-    return Approvals(
-        store,
-        executor,
-        pipeline.replan,
-        policy,
-        current_actor,
-        lambda: approval_times(settings()),
-        now,
-        withdraw=remove_from_queue,
-    )
+    services = ApprovalServices(store, policy, current_actor, lambda: approval_times(settings()), now)
+    return Approvals(services, executor, pipeline.replan, remove_from_queue)
 
 
 def approval_times(settings: Settings) -> ApprovalTimes:

@@ -53,8 +53,6 @@ LONG_PARAMETER_LISTS: frozenset[str] = frozenset(
         "notifier/deliver/message_builder.py:__init__",
         "notifier/deliver/projection.py:__init__",
         "notifier/deliver/slack.py:__init__",
-        "operations/approval/approvals.py:__init__",
-        "operations/approval/completion.py:__init__",
         "operations/approval/transitions.py:append_audit",
         "operations/approval/transitions.py:record_end",
         "operations/approval/transitions.py:record_requested",

@@ -21,7 +21,7 @@ Say = Callable[[Origin, Actor, Answer], Awaitable[None]]
 Click = Callable[[Received, Actor, Origin, str], Awaitable[str]]
 """Sees a click through that is no command: a vote, a withdrawal. Returns how it ended."""
 CastVote = Callable[[str, Actor, VoteKind, str, str], Awaitable[Answer]]
-"""(approval, voter, kind, reason, the fingerprint that was seen)"""
+"""Arguments: approval, voter, kind, reason, and the fingerprint on the button."""
 
 APPROVE, REJECT, DETAILS, WITHDRAW = "approve:", "reject:", "details:", "withdraw:"
 
@@ -40,7 +40,7 @@ def vote_clicks(approvals: Approvals, say: Say) -> Clicks:
     def voting(prefix: str, kind: VoteKind, cast: CastVote) -> Click:
         async def click(received: Received, actor: Actor, origin: Origin, _key: str) -> str:
             why = (received.extra.get("values") or {}).get(REASON, "").strip()
-            await say(origin, actor, await cast(_id(received, prefix), actor, kind, why, _seen(received)))
+            await say(origin, actor, await cast(_id(received, prefix), actor, kind, why, _fingerprint(received)))
             return "voted"
 
         return click
@@ -59,7 +59,9 @@ def vote_clicks(approvals: Approvals, say: Say) -> Clicks:
         await say(origin, actor, await approvals.withdraw(_id(received, WITHDRAW), actor))
         return "withdrawn"
 
-    return Clicks({**both(approvals.vote), DETAILS: details, WITHDRAW: withdraw}, both(approvals.keep_vote))
+    return Clicks(
+        {**both(approvals.voting.vote), DETAILS: details, WITHDRAW: withdraw}, both(approvals.voting.keep_vote)
+    )
 
 
 def _id(received: Received, prefix: str) -> str:
@@ -67,7 +69,7 @@ def _id(received: Received, prefix: str) -> str:
     return action.removeprefix(prefix)
 
 
-def _seen(received: Received) -> str:
+def _fingerprint(received: Received) -> str:
     """Return the fingerprint that the button carries. "none" matches no request: every button of the bot carries one."""
     return metadata(received.value).get("fingerprint", "none")
 

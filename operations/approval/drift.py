@@ -1,4 +1,4 @@
-"""What a vote was bound to, against what would run now. Pure."""
+"""Finds the drift between the plan that was approved and the plan that would run now. Pure."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ MAX_SHOWN = 10
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """`stale`: why it may not run. `notes` are told and stop nothing."""
+    """`stale`: why the plan may not run. `notes` are shown and stop nothing."""
 
     stale: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 
 def find_drift(approval: Approval, stored: Plan, plan: Plan, decision: Decision) -> Drift:
-    """Equal fingerprint, equal rule and quorum, no grown impact: else it is not what was approved."""
-    stale = (*_decision(approval, decision), *_plan(stored, plan), *_grown(stored, plan))
-    bound = approval_fingerprint(plan.fingerprint, decision.rule, decision.quorum)
-    if not stale and bound != approval.fingerprint:
+    """A vote holds for a plan with the same fingerprint, rule and quorum, whose impact hasn't grown."""
+    stale = (*_decision_changes(approval, decision), *_plan_changes(stored, plan), *_grown_impact(stored, plan))
+    fingerprint = approval_fingerprint(plan.fingerprint, decision.rule, decision.quorum)
+    if not stale and fingerprint != approval.fingerprint:
         stale = ("The plan's fingerprint changed.",)
-    return Drift(stale, _shrunk(stored, plan))
+    return Drift(stale, _shrunk_impact(stored, plan))
 
 
-def _decision(approval: Approval, decision: Decision) -> tuple[str, ...]:
+def _decision_changes(approval: Approval, decision: Decision) -> tuple[str, ...]:
     if decision.outcome is Outcome.DENY:
         return (f"The rules no longer permit this: {decision.text}",)
     if decision.outcome is Outcome.ALLOW:
@@ -43,45 +43,47 @@ def _decision(approval: Approval, decision: Decision) -> tuple[str, ...]:
     return ()
 
 
-def _plan(stored: Plan, plan: Plan) -> Iterator[str]:
+def _plan_changes(stored: Plan, plan: Plan) -> Iterator[str]:
     if stored.fingerprint == plan.fingerprint:
         return
     if len(stored.steps) != len(plan.steps):
         yield f"The plan now has {counted(len(plan.steps), 'step')} instead of {len(stored.steps)}."
-    for step, again in zip(stored.steps, plan.steps, strict=False):
-        yield from _step(step, again)
+    for before, now in zip(stored.steps, plan.steps, strict=False):
+        yield from _step_changes(before, now)
     for key in sorted({*stored.evidence, *plan.evidence}):
-        before, now = stored.evidence.get(key), plan.evidence.get(key)
-        if digest(before) != digest(now):
-            yield _evidence(key, before if isinstance(before, Mapping) else {}, now if isinstance(now, Mapping) else {})
+        old, new = stored.evidence.get(key), plan.evidence.get(key)
+        if digest(old) != digest(new):
+            yield _evidence_change(
+                key, old if isinstance(old, Mapping) else {}, new if isinstance(new, Mapping) else {}
+            )
     if stored.intents != plan.intents:
         yield "The runs that are skipped, or until when the schedule is paused, changed."
 
 
-def _evidence(key: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """Digests and uids are for machines: what they mean is told."""
+def _evidence_change(key: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Say what changed digests and uids mean, instead of showing them."""
     if key == "backup" and before.get("name") == now.get("name") and before.get("uid") != now.get("uid"):
         return f"Backup {now.get('name')} was deleted and recreated."
     if key == "backup" and before.get("name") == now.get("name"):
         return f"Backup {now.get('name')} changed: its spec or its result."
     if key == "modifier":
         return "The resource modifier ConfigMap changed."
-    changed = [one for one in sorted({*before, *now} - {"digest", "uid"}) if before.get(one) != now.get(one)]
-    said = ", ".join(f"{one} {_short(before.get(one))} → {_short(now.get(one))}" for one in changed)
-    return f"{key.capitalize()} changed{': ' if said else ''}{said}."
+    changed = [name for name in sorted({*before, *now} - {"digest", "uid"}) if before.get(name) != now.get(name)]
+    values = ", ".join(f"{name} {_shorten(before.get(name))} → {_shorten(now.get(name))}" for name in changed)
+    return f"{key.capitalize()} changed{': ' if values else ''}{values}."
 
 
-def _step(before: Step, now: Step) -> Iterator[str]:
+def _step_changes(before: Step, now: Step) -> Iterator[str]:
     if (before.verb, before.kind, before.name) != (now.verb, now.kind, now.name):
         yield f"Step changed: {before.verb} {before.kind} {before.name} is now {now.verb} {now.kind} {now.name}."
-    elif before.uid != now.uid and before.verb is not StepVerb.CREATE:  # of what is made it is the source's
+    elif before.uid != now.uid and before.verb is not StepVerb.CREATE:  # a created object has its source's uid here
         yield f"{before.kind} {before.name} was deleted and recreated."
     elif digest(before.manifest) != digest(now.manifest):
-        parts = {key for key in (*before.manifest, *now.manifest) if before.manifest.get(key) != now.manifest.get(key)}
-        yield f"{before.kind} {before.name} would be written differently: {', '.join(sorted(parts))}."
+        fields = {key for key in (*before.manifest, *now.manifest) if before.manifest.get(key) != now.manifest.get(key)}
+        yield f"{before.kind} {before.name} would be written differently: {', '.join(sorted(fields))}."
 
 
-def _grown(stored: Plan, plan: Plan) -> tuple[str, ...]:
+def _grown_impact(stored: Plan, plan: Plan) -> tuple[str, ...]:
     if stored.impact is None or plan.impact is None:
         return ()
     new = sorted(plan.impact - stored.impact)
@@ -91,12 +93,12 @@ def _grown(stored: Plan, plan: Plan) -> tuple[str, ...]:
     return (f"The restore would now change more objects: {', '.join(new[:MAX_SHOWN])}{more}.",)
 
 
-def _shrunk(stored: Plan, plan: Plan) -> tuple[str, ...]:
+def _shrunk_impact(stored: Plan, plan: Plan) -> tuple[str, ...]:
     if stored.impact is None or plan.impact is None or not stored.impact - plan.impact:
         return ()
     return (f"The restore would now change {counted(len(stored.impact - plan.impact), 'object')} fewer.",)
 
 
-def _short(value: object) -> str:
+def _shorten(value: object) -> str:
     text = str(value or "none")
     return text if len(text) <= 200 else f"{text[:199]}…"

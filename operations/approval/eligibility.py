@@ -1,4 +1,4 @@
-"""Who may vote and whose votes count, by the groups as they are now. Pure."""
+"""Decides who may vote and whose votes count, by the current members of the groups. Pure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def is_requester(approval: Approval, actor: Actor) -> bool:
 
 
 def check_may_vote(approval: Approval, actor: Actor, now: datetime, *, afterwards: bool = False) -> None:
-    """What needs no directory. What ran behind a broken glass does not expire. Raises Refused."""
+    """Make the checks that need no directory. `afterwards`: the review of a break-glass run never expires. Raises Refused."""
     if approval.state is not ApprovalState.OPEN:
         raise outcome_text(approval)
     if is_requester(approval, actor):
@@ -34,8 +34,8 @@ def check_may_vote(approval: Approval, actor: Actor, now: datetime, *, afterward
 
 
 def vote_counts(approval: Approval, directory: Directory, voter: str, email: str) -> bool:
-    among = eligible_approvers(directory, approval.approvers, requester_of(approval))
-    return any(member.is_same(voter, email) for member in among)
+    eligible = eligible_approvers(directory, approval.approvers, requester_of(approval))
+    return any(member.is_same(voter, email) for member in eligible)
 
 
 def counted_voters(approval: Approval) -> tuple[str, ...]:
@@ -46,28 +46,29 @@ MAX_MENTIONS = 20
 
 
 def approver_groups(named: Sequence[str]) -> tuple[str, ...]:
-    """What is neither a channel nor one person."""
+    """Return the names that are neither a channel nor one person."""
     bare = (name.removeprefix("@") for name in named)
     return tuple(name for name in bare if not name.startswith("#") and not _is_id(name, "CGUW"))
 
 
 def notification_targets(named: Sequence[str], directory: Directory, approval: Approval) -> dict[str, list[str]]:
-    """`notify` of a rule: channels, people, and groups by their members. The requester knows already."""
+    """Resolve a rule's `notify` to channels and people, members of groups included, the requester excluded."""
     bare = [name.removeprefix("@") for name in named]
     channels = [name for name in bare if name.startswith("#") or _is_id(name, "CG")]
     people = [name for name in bare if _is_id(name, "UW")]
-    people += [one.id for name in approver_groups(named) for one in directory.groups.get(name, ()) if one.active]
-    mention = [each for each in dict.fromkeys(people) if each != approval.requester]
+    members = (member for name in approver_groups(named) for member in directory.groups.get(name, ()))
+    people += [member.id for member in members if member.active]
+    mention = [person for person in dict.fromkeys(people) if person != approval.requester]
     return {"mention": mention[:MAX_MENTIONS], "channels": list(dict.fromkeys(channels))}
 
 
-def _is_id(name: str, kinds: str) -> bool:
-    """As Slack writes them: `U0123ABCD`."""
-    return len(name) > 1 and name[0] in kinds and name.isupper() and name.isalnum()
+def _is_id(name: str, prefixes: str) -> bool:
+    """Return whether it looks like an id of Slack, such as `U0123ABCD`."""
+    return len(name) > 1 and name[0] in prefixes and name.isupper() and name.isalnum()
 
 
 def groups_of(approval: Approval, directory: Directory, actor: Actor) -> tuple[str, ...]:
-    """The approver groups that the voter is in now: kept with the vote."""
+    """Return the approver groups that the voter is in now; they are stored with the vote."""
     return tuple(
         name
         for name in approval.approvers
@@ -76,7 +77,7 @@ def groups_of(approval: Approval, directory: Directory, actor: Actor) -> tuple[s
 
 
 def counted_approvals(approval: Approval, directory: Directory) -> tuple[Vote, ...]:
-    """Approving votes of people who still are approvers: who has left since does not count."""
+    """Return the approvals of people who are still approvers; the vote of a person who left the groups doesn't count."""
     return tuple(
         vote
         for vote in approval.votes
@@ -85,7 +86,7 @@ def counted_approvals(approval: Approval, directory: Directory) -> tuple[Vote, .
 
 
 def count_text(approval: Approval, directory: Directory) -> str:
-    """The approvals given, as the message counts them; with those that count no more, where the directory is known."""
+    """Count the approvals as the request message does; if the directory is known, add how many no longer count."""
     count = f"{approval.approvals_given} of {counted(approval.quorum, 'approval')}"
     void = approval.approvals_given - len(counted_approvals(approval, directory)) if directory.known else 0
     if not void:

@@ -1,4 +1,4 @@
-"""What people are told of an approval: events and sentences."""
+"""Events and sentences about approvals."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def approval_event(
     facts: Mapping[str, Any],
     severity: Severity = Severity.INFO,
 ) -> Event:
-    """`approval.<name>`, of this operation."""
+    """Build the event `approval.<name>` of this operation."""
     return Event(
         kind=f"approval.{name}",
         cluster=operation.cluster,
@@ -40,16 +40,16 @@ def approval_event(
 
 
 def break_glass_event(approval: Approval, operation: Operation, now: datetime, actor: Actor) -> Event:
-    """Of its own noun, so that the routes for incidents take it."""
+    """Build the event of a break-glass run. It has its own kind, so that routes can send it to incident channels."""
     headline = f"{actor.name} used break-glass: {name_operation(operation).in_sentence} runs without approval"
     facts = {"headline": headline, "message": approval.reason, "by": actor.name}
-    told = approval_event("bypassed", approval, operation, now, facts, Severity.SECURITY)
-    return replace(told, kind="glass.broken")
+    event = approval_event("bypassed", approval, operation, now, facts, Severity.SECURITY)
+    return replace(event, kind="glass.broken")
 
 
 def outcome_text(approval: Approval) -> Refused:
-    """Why a click comes too late; a click is never passed over in silence."""
-    words = {
+    """Return why a click comes too late; every click gets an answer."""
+    texts = {
         ApprovalState.OPEN: "No decision yet. Votes are saved and the bot retries.",
         ApprovalState.DECIDING: "All votes are in. Running the final check.",
         ApprovalState.APPROVED: f"Already approved by {voter_names(approval, VoteKind.APPROVE)}.",
@@ -59,8 +59,8 @@ def outcome_text(approval: Approval) -> Refused:
         ApprovalState.STALE: "This request is outdated: the plan changed.",
     }
     ask_again = approval.state in {ApprovalState.EXPIRED, ApprovalState.STALE}
-    return Refused(words[approval.state], fix="Request it again." if ask_again else "")
+    return Refused(texts[approval.state], fix="Request it again." if ask_again else "")
 
 
 def voter_names(approval: Approval, kind: VoteKind) -> str:
-    return ", ".join(vote.voter_name for vote in approval.votes if vote.kind is kind) or "nobody"
+    return ", ".join(vote.voter_name for vote in approval.votes if vote.kind is kind) or "no one"

@@ -1,4 +1,4 @@
-"""How a request begins: the approval that is opened for a plan, and what who asked is told. Pure."""
+"""Opens a request: the approval of a plan, and the answer to the requester. Pure."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ def open_approval(
 
 def requester_answer(approval: Approval, operation: Operation, plan: Plan) -> Answer:
     people = f"{approval.quorum} of {', '.join(approval.approvers)}"
-    rows_ = (
+    rows = (
         ("Approvers", people),
         ("Expires", f"{approval.expires_at:%Y-%m-%d %H:%M} UTC"),
         ("Plan", approval.fingerprint[:12]),
     )
-    warned = [guard.text for guard in plan.guards if guard.level is Level.WARN]
-    notes = tuple(Text(note, untrusted=True) for note in (*warned, *plan.notes))
+    warnings = [guard.text for guard in plan.guards if guard.level is Level.WARN]
+    notes = tuple(Text(note, untrusted=True) for note in (*warnings, *plan.notes))
     return Answer(
         f"Waiting for approval: {name_operation(operation).in_sentence}.",
-        (Fields(rows_), *notes),
-        buttons=tuple(Button(word, line) for word, line in plan.offers.items()),
+        (Fields(rows), *notes),
+        buttons=tuple(Button(label, line) for label, line in plan.offers.items()),
         cluster=operation.cluster,
     )

@@ -1,4 +1,4 @@
-"""What settings say of approvals, and the timers that an approval sets."""
+"""Time limits of approvals, and the deadlines that an approval sets."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ DEADLINE_KINDS = frozenset({EXPIRE_KIND, REMIND_KIND, DECIDE_KIND, VOTE_KIND, ST
 
 @dataclass(frozen=True, slots=True)
 class ApprovalTimes:
-    """`remind_after` is a part of the time until expiry.
+    """`remind_after` is a share of the time until expiry, between 0 and 1.
 
-    `start_deadline`: a run that waits longer than this in Velero's queue is taken back.
+    `start_deadline`: a restore that waits longer in Velero's queue is deleted.
     """
 
     channel: str = ""
@@ -28,18 +28,19 @@ class ApprovalTimes:
     start_deadline: timedelta = timedelta(minutes=30)
     retry_after: timedelta = timedelta(seconds=30)
     vote_timeout: float = 1.3
-    """Seconds that somebody who has voted waits for Slack to say who the approvers are."""
+    """Seconds that a vote waits for Slack's list of approvers before it is saved for later."""
     break_glass_per_day: int = 3
-    """How often one person may break the glass within a day."""
+    """How many times one person may use break-glass in 24 hours."""
 
 
-def deadlines_of(approval: Approval, terms: ApprovalTimes) -> tuple[Deadline, ...]:
-    waits = approval.expires_at - approval.requested_at
+def deadlines_of(approval: Approval, times: ApprovalTimes) -> tuple[Deadline, ...]:
+    lifetime = approval.expires_at - approval.requested_at
     return (
         deadline_at(EXPIRE_KIND, approval.id, approval.expires_at),
-        deadline_at(REMIND_KIND, approval.id, approval.requested_at + waits * terms.remind_after),
+        deadline_at(REMIND_KIND, approval.id, approval.requested_at + lifetime * times.remind_after),
     )
 
 
-def deadline_at(timer: str, ident: str, when: datetime, **more: object) -> Deadline:
-    return Deadline(f"{timer}:{ident}", when, timer, {"id": ident, **more})
+def deadline_at(kind: str, subject: str, at: datetime, /, **payload: object) -> Deadline:
+    """Build a deadline; `subject` is the id of an approval or an operation."""
+    return Deadline(f"{kind}:{subject}", at, kind, {"id": subject, **payload})

@@ -1,4 +1,4 @@
-"""What one moment of an approval writes: state, operation, audit row, event and timers, in one transaction."""
+"""Writes the transitions of an approval: its state, operation, audit row, event and deadlines, in one transaction."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ OPERATION_STATES = {
 BYPASSED = "bypassed"
 
 
-def load_approval(tx: Transaction, ident: str) -> tuple[Approval, Operation]:
-    approval = tx.approvals.get(ident)
+def load_approval(tx: Transaction, approval_id: str) -> tuple[Approval, Operation]:
+    approval = tx.approvals.get(approval_id)
     operation = tx.operations.get(approval.operation) if approval else None
     if approval is None or operation is None:
         raise NotFound("This request no longer exists.", why="Old requests are deleted after some time.")
@@ -43,13 +43,13 @@ def record_requested(
     operation: Operation,
     plan: Plan,
     facts: Mapping[str, Any],
-    terms: ApprovalTimes,
+    times: ApprovalTimes,
     rules: str,
 ) -> None:
-    """`rules`: the digest of those that decided."""
+    """Record a new request. `rules` is the digest of the rules that decided."""
     tx.approvals.create(approval)
-    for timer in deadlines_of(approval, terms):
-        tx.deadlines.put(timer)
+    for deadline in deadlines_of(approval, times):
+        tx.deadlines.put(deadline)
     tx.outbox.add(approval_event("requested", approval, operation, approval.requested_at, facts))
     detail = {
         "line": operation.line,
@@ -66,18 +66,18 @@ def record_requested(
 
 
 def hash_person(actor: Actor) -> str:
-    """The same for every account with this e-mail address; empty where Slack tells none. Not the address itself."""
+    """Hash the email address, so that all accounts of one person count together; empty if Slack shows no address."""
     email = actor.email.strip().casefold()
     return hashlib.sha256(email.encode()).hexdigest()[:32] if email else ""
 
 
 def record_break_glass(tx: Transaction, actor: Actor, per_day: int, now: datetime) -> None:
-    """Raises Refused: who breaks it every day needs another rule, not another exception."""
+    """Check the daily limit. Raises Refused above it: a person who needs break-glass every day needs another rule."""
     since = now - timedelta(days=1)
     if tx.audit.count(f"approval.{BYPASSED}", actor.id, since, hash_person(actor)) >= per_day:
         raise Refused(
             f"You reached the break-glass limit: {per_day} in 24 hours.",
-            why="More than that needs somebody else.",
+            why="Above the limit, someone else has to approve.",
             fix="Run the command without --break-glass to request approval.",
         )
 
@@ -98,7 +98,10 @@ def record_end(
     headline: str,
     details: Sequence[str] = (),
 ) -> tuple[Approval, Operation]:
-    """Settled, and the operation with it, unless it is a follow-up on what has run already. Lost if somebody was faster."""
+    """Finish the approval, and its operation unless that has already run through break-glass.
+
+    Raises ConcurrentChange if another transaction was first.
+    """
     approval = tx.approvals.finish(approval.id, state, approval.revision)
     operation = tx.operations.get(approval.operation)
     if operation is None:

@@ -19,6 +19,7 @@ from domain.operation import Operation, State
 from domain.plan import Plan, Step, StepVerb, digest
 from domain.reach import Reach
 from operations.approval.approvals import Approvals
+from operations.approval.services import ApprovalServices
 from operations.approval.timers import ApprovalTimes
 from operations.executor import Executor
 from operations.replan import Replanned
@@ -76,16 +77,10 @@ class Desk:
     def restart(self) -> None:
         """A new process over the same store."""
         self.executor = Executor(self.store, {"prod": self.cluster}, lambda: self.now, settle_deletion=settle_operation)
-        self.approvals = Approvals(
-            self.store,
-            self.executor,
-            self._replan,
-            lambda: Policy(self.rules, self._directory),
-            self._who,
-            ApprovalTimes,
-            lambda: self.now,
-            withdraw=self._take_back,
+        services = ApprovalServices(
+            self.store, lambda: Policy(self.rules, self._directory), self._who, ApprovalTimes, lambda: self.now
         )
+        self.approvals = Approvals(services, self.executor, self._replan, self._remove_from_queue)
 
     async def _replan(self, _operation: Operation, _stored: Plan, _actor: Actor, _origin: Origin) -> Replanned:
         while self.meanwhile:
@@ -94,8 +89,7 @@ class Desk:
             raise self.fault
         return Replanned(self.plan, self.decision)
 
-    async def _take_back(self, operation: Operation) -> None:
-        """Out of Velero's queue."""
+    async def _remove_from_queue(self, operation: Operation) -> None:
         if self.fault is not None:
             raise self.fault
         self.taken_back.append(operation.subject)
@@ -138,7 +132,7 @@ class Desk:
         """What the voter is told."""
         actor = PEOPLE.get(name, ALT)
         try:
-            return (await self.approvals.vote(self.id, actor, kind, reason)).headline
+            return (await self.approvals.voting.vote(self.id, actor, kind, reason)).headline
         except UserError as error:
             return error.text
 
@@ -153,7 +147,7 @@ class Desk:
 
     async def later(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
-        await self.approvals.round()
+        await self.approvals.deadlines.round()
 
     def leaves(self, *names: str) -> None:
         kept = tuple(each for each in self.directory.groups["dba"] if each.id not in {PEOPLE[n].id for n in names})

@@ -146,7 +146,7 @@ async def unsure(one, name="bob", kind=VoteKind.APPROVE, reason="", seen=""):
     """A click of somebody of whom Slack says nothing."""
     approval = await one.store.read(lambda tx: tx.approvals.get(one.id))
     actor = Actor(ActorKind.PERSON, PEOPLE[name].id, PEOPLE[name].id)
-    return await one.approvals.keep_vote(one.id, actor, kind, reason, seen or approval.fingerprint)
+    return await one.approvals.voting.keep_vote(one.id, actor, kind, reason, seen or approval.fingerprint)
 
 
 async def test_the_vote_of_whom_slack_does_not_know_just_now_waits_until_it_does(one):
@@ -206,13 +206,13 @@ async def test_a_vote_that_waits_is_not_lost_with_the_process_that_casts_it(one)
 @pytest.mark.parametrize("carried", ["0" * 64, "", "none"])
 async def test_a_copied_or_emptied_button_of_another_request_does_nothing(one, carried):
     with pytest.raises(UserError, match="older version of the request"):
-        await one.approvals.vote(one.id, PEOPLE["bob"], VoteKind.APPROVE, seen=carried)
+        await one.approvals.voting.vote(one.id, PEOPLE["bob"], VoteKind.APPROVE, fingerprint=carried)
     assert one.restores == []
 
 
 async def test_a_forged_id_does_nothing(one):
     with pytest.raises(UserError, match="no longer exists"):
-        await one.approvals.vote("ap-forged", PEOPLE["bob"], VoteKind.APPROVE)
+        await one.approvals.voting.vote("ap-forged", PEOPLE["bob"], VoteKind.APPROVE)
 
 
 # what they voted on
@@ -248,7 +248,7 @@ async def test_what_it_stands_on_is_compared_and_told_in_words(tmp_path, now, sa
         desk.plan = replace(desk.plan, evidence={"backup": B1, "location": PLACE, "modifier": "d1"})
         await desk.ask()
         desk.plan = replace(desk.plan, evidence={**desk.plan.evidence, **now})
-        told = await desk.approvals.vote(desk.id, PEOPLE["bob"], VoteKind.APPROVE)
+        told = await desk.approvals.voting.vote(desk.id, PEOPLE["bob"], VoteKind.APPROVE)
     assert [part.body for part in told.parts] == [said]
     assert desk.restores == []
 
@@ -268,14 +268,14 @@ async def test_a_backup_made_anew_after_the_last_look_is_not_restored(tmp_path, 
 
 async def test_a_grown_impact_is_stale(one):
     one.plan = plan_of("r1", impact=one.plan.impact | {"ConfigMap shop/b new"})
-    told = await one.approvals.vote(one.id, PEOPLE["bob"], VoteKind.APPROVE)
+    told = await one.approvals.voting.vote(one.id, PEOPLE["bob"], VoteKind.APPROVE)
     assert "The restore would now change more objects: ConfigMap shop/b new." in told.parts[0].body
     assert one.restores == []
 
 
 async def test_a_shrunken_one_is_noted_and_runs(one):
     one.plan = plan_of("r1", impact=frozenset())
-    told = await one.approvals.vote(one.id, PEOPLE["bob"], VoteKind.APPROVE)
+    told = await one.approvals.voting.vote(one.id, PEOPLE["bob"], VoteKind.APPROVE)
     assert "1 object fewer" in told.parts[0].body
     assert one.runs_what_was_approved()
 
@@ -299,7 +299,7 @@ async def test_an_impact_that_cannot_be_looked_at_decides_nothing(one):
 )
 async def test_rules_that_changed_meanwhile_make_it_stale(one, now, why):
     one.decision = now
-    told = await one.approvals.vote(one.id, PEOPLE["bob"], VoteKind.APPROVE)
+    told = await one.approvals.voting.vote(one.id, PEOPLE["bob"], VoteKind.APPROVE)
     assert why in told.parts[0].body
     assert one.restores == []
 
