@@ -206,7 +206,7 @@ async def test_more_than_can_be_done_is_told_busy_and_events_come_again(house, p
     content = body(house)
     status, said = await post(content, **signed(house, content))
     assert status == 200
-    assert "not done" in json.loads(said)["text"]
+    assert "Nothing was done" in json.loads(said)["text"]
     event = json.dumps({"type": "event_callback", "event": {"type": "app_mention"}}).encode()
     assert (await post(event, Content_Type="application/json", **signed(house, event)))[0] == 503
     await nothing_happened(house)

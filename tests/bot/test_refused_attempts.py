@@ -35,7 +35,7 @@ def test_what_they_wrote_is_not_in_it_and_their_number_is_bounded():
 async def test_everybody_who_is_refused_is_in_the_record(house):
     house.slack.workspace.change_user("bob", is_restricted=True)
     for _ in range(3):
-        await (await house.bob.says("/velero backup create b1 --include-namespaces shop")).reply("Guests cannot ask")
+        await (await house.bob.says("/velero backup create b1 --include-namespaces shop")).reply("Guests can't run commands.")
         await (await house.ada.says("/velero backup delete b1")).reply("❌")
     await house.quiet()
     await house.bot._keeping.minute()

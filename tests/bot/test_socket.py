@@ -179,7 +179,7 @@ async def test_what_needs_somebody_is_said_and_not_hurried(slack, bot, connected
 
 
 async def test_connections_that_end_at_once_are_opened_less_and_less_often(slack, bot):
-    socket = bot.socket(SocketTimeouts(steady=60.0, hasty=2, linger=0.1))
+    socket = bot.socket(SocketTimeouts(steady=60.0, max_short=2, linger=0.1))
     for count in (1, 2, 3):
         await slack.eventually(
             lambda want=count: len(slack.journal.of("socket.opened")) == want and slack.sockets.links

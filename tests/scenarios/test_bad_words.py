@@ -13,11 +13,11 @@ async def nothing_written(house):
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("bakcup create b1", ["'bakcup'", "backup create b1"]),
-        ("backup craete b1", ["'craete'", "backup create b1"]),
+        ("bakcup create b1", ["`bakcup`", "backup create b1"]),
+        ("backup craete b1", ["`craete`", "backup create b1"]),
         ("backup create b1 --include-namespace shop", ["--include-namespace", "--include-namespaces"]),
-        ("backup create b1 --cluster prdo", ["'prdo'", "prod"]),
-        ("backup create b1 --include-namespaces shop --storage-location defualt", ["'defualt'", "default"]),
+        ("backup create b1 --cluster prdo", ["`prdo`", "prod"]),
+        ("backup create b1 --include-namespaces shop --storage-location defualt", ["`defualt`", "default"]),
         ("backup create b1 --include-namespaces shpo", ["shpo", "shop"]),
         ("backup create b1 --include-namespaces shop --ttl 3x", ["3x"]),
         ("backup create b1 --include-namespaces shop --ttl -5h", ["negative"]),
@@ -25,14 +25,14 @@ async def nothing_written(house):
         ("backup create b1 --include-namespaces shop --ttl 1e9h", ["1e9h"]),
         ("backup create b1 --include-namespaces shop --selector 'a in (b'", ["--selector"]),
         ("backup create b1 --include-namespaces shop --selector '=x'", ["--selector"]),
-        ("backup create b1 --include-namespaces 'shop,,billing'", ["blank"]),
+        ("backup create b1 --include-namespaces 'shop,,billing'", ["empty item"]),
         ("backup create b1 --include-namespaces 'shop, billing '", ["❌"]),
         ("backup create b1 --include-namespaces shop --labels velero.io/x=1", ["velero.io/"]),
         ("backup create b1 --include-namespaces shop --labels velero-chatops.io/operation=1", ["velero-chatops.io/"]),
         ("backup create b1 --include-namespaces shop --labels kots.io/x=1", ["kots.io/"]),
         ("backup create B1 --include-namespaces shop", ["B1"]),
         ("backup create b_1 --include-namespaces shop", ["b_1"]),
-        ("backup create b1 b2 --include-namespaces shop", ["'b2'"]),
+        ("backup create b1 b2 --include-namespaces shop", ["`b2`"]),
         ("backup create --include-namespaces shop", ["name"]),
         ("backup create b1 --include-namespaces shop -n other", ["--cluster"]),
         ("backup create b1 --include-namespaces shop --kubeconfig /etc/x", ["--kubeconfig"]),
@@ -58,7 +58,7 @@ async def test_it_is_told_what_is_wrong_and_nothing_is_written(house, line, word
 @pytest.mark.parametrize("length", [64, 253, 254, 5000])
 async def test_long_names(house, length):
     await (await house.grace.says(f"/velero backup create {'x' * length} --include-namespaces shop")).reply(
-        "x" * 20 if length <= 253 else f"{length} signs"
+        "x" * 20 if length <= 253 else f"{length} characters"
     )
     await house.quiet()
     assert len(house.prod.all("backups")) == (1 if length <= 253 else 0)
