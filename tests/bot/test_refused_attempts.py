@@ -35,10 +35,12 @@ def test_what_they_wrote_is_not_in_it_and_their_number_is_bounded():
 async def test_everybody_who_is_refused_is_in_the_record(house):
     house.slack.workspace.change_user("bob", is_restricted=True)
     for _ in range(3):
-        await (await house.bob.says("/velero backup create b1 --include-namespaces shop")).reply("Guests can't run commands.")
+        await (await house.bob.says("/velero backup create b1 --include-namespaces shop")).reply(
+            "Guests can't run commands."
+        )
         await (await house.ada.says("/velero backup delete b1")).reply("❌")
     await house.quiet()
-    await house.bot._keeping.minute()
+    await house.bot._housekeeping.run_minute_tasks()
     rows = await house.store.read(lambda tx: tx.audit.latest(50))
     told = {(row.entry.actor, row.entry.action): row.entry.detail.get("attempts") for row in rows}
     assert told[house.bob.user.id, "backup.create"] == 3

@@ -103,8 +103,10 @@ async def test_an_operation_that_a_cluster_refused_is_told_as_failed(house):
 async def test_a_write_without_an_answer_is_told_as_such_until_it_is_known(house):
     house.prod.api.faults.on(Trouble.RESET, which=lambda r: r.method == "POST" and r.path.endswith("/backups"))
     await house.grace.says(CREATE)
-    await house.sees("#ops", "backup create b1", "not confirmed by Velero yet; checking", deadline=20)
-    await house.sees("#ops", "Velero hasn't confirmed backup create b1 yet; checking", deadline=20)
+    await house.sees(
+        "#ops", "backup create b1", "not confirmed by Velero yet", "The bot is checking the cluster.", deadline=20
+    )
+    await house.sees("#ops", "Velero hasn't confirmed backup b1 yet; checking", deadline=20)
     house.prod.api.faults.clear()
     await house.sees("#ops", "backup create b1", "Completed", deadline=30)
     assert [each["metadata"]["name"] for each in house.prod.all("backups")] == ["b1"]

@@ -76,7 +76,7 @@ async def test_without_a_backup_it_is_the_newest_one(house):
 @pytest.mark.parametrize(
     ("callback", "values", "block", "words"),
     [
-        ("ask:backup", {"Namespaces": "shop", "Keep for": "soon"}, "ttl", "'soon' isn't a duration"),
+        ("ask:backup", {"Namespaces": "shop", "Keep for": "soon"}, "ttl", "`soon` isn't a duration"),
         ("ask:backup", {"Namespaces": " , "}, "namespaces", "This field is required."),
         ("ask:backup", {"Namespaces": "shop", "Backup name": "  "}, "name", "This field is required."),
         ("ask:restore", {}, "backup", "Enter a backup, or namespaces"),

@@ -42,9 +42,9 @@ async def test_what_is_wrong_with_a_command_is_told(pipeline, body, fault, near)
     ("change", "words", "near"),
     [
         ({"max_agee": "1h"}, "max_agee: unknown field", ["max_age"]),
-        ({"max_age": "soon"}, "max_age: 'soon' isn't a duration", None),
+        ({"max_age": "soon"}, "max_age: `soon` isn't a duration", None),
         ({"timeout": "25h"}, "timeout must be at most 24h", None),
-        ({"ttl": "-1h"}, "ttl: '-1h' must be greater than zero", None),
+        ({"ttl": "-1h"}, "ttl: `-1h` must be greater than zero", None),
         ({"app": "web"}, "set either namespaces or app, not both", None),
         ({"namespaces": [], "app": "wbe"}, "Application `wbe` doesn't exist", ["web"]),
         ({"namespaces": ["shopp"]}, "Namespace `shopp` doesn't exist in prod", ["shop"]),

@@ -129,14 +129,14 @@ async def test_five_megabytes_are_not_read(pipeline):
     assert (answer.status, answer.body) == (413, b"")
 
 
-async def test_ten_thousand_forgeries_execute_nothing(pipeline):
+async def test_a_thousand_forgeries_execute_nothing(pipeline):
     body = json.dumps({"line": CREATE})
 
     async def forge(count: int) -> set[int]:
         wrong = "whsec_d3Jvbmcgc2VjcmV0IG9mIHNvbWVib2R5"
         return {(await pipeline.sends(body, ident=f"f{number}", secret=wrong)).status for number in range(count)}
 
-    statuses = await asyncio.gather(*(forge(400) for _ in range(25)))
+    statuses = await asyncio.gather(*(forge(40) for _ in range(25)))
     assert set().union(*statuses) == {401}
     assert backups(pipeline) == []
     assert await pipeline.house.store.read(lambda tx: tx.inbox.count()) == 0
