@@ -155,14 +155,14 @@ async def test_a_wrong_body_is_told_with_its_places(pipeline):
     assert answer.status == 422
     told = " ".join(answer.json["faults"])
     assert "colour" in told
-    assert "neither http nor https" in told
+    assert "must be an http or https URL" in told
     assert "javascript" not in told
 
 
 async def test_an_address_with_a_secret_in_it_is_not_kept(pipeline):
     answer = await pipeline.asks(CREATE, callback="https://ci.example.com/back?token=abcdefgh")
     assert answer.status == 422
-    assert "callbacks are signed instead" in answer.json["faults"][0]
+    assert "Callbacks are signed instead" in answer.json["faults"][0]
 
 
 async def test_other_media_are_refused(pipeline):

@@ -192,7 +192,7 @@ class TestTerminal:
         arguments = ("--namespace", "shop", "--max-age", "24h")
         code, _, err = await self.run(pipeline, *arguments, VELERO_CHATOPS_SECRET=wrong)
         assert code == 3
-        assert "does not know this secret" in err
+        assert "rejects the secret or token" in err
 
     async def test_nobody_there_is_3(self, pipeline):
         arguments = ("--namespace", "shop", "--max-age", "24h")
