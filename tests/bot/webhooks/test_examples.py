@@ -64,7 +64,7 @@ def taken(pipeline) -> list[str]:
 async def test_github_actions(pipeline, run):
     steps = yaml.safe_load((EXAMPLES / "github-actions.yaml").read_text())["jobs"]["deploy"]["steps"]
     code, out = await run("bash", "-e", "-c", steps[0]["run"])
-    assert (code, "pass (fresh)" in out) == (0, True)
+    assert (code, "PASS Namespace shop: backup gate-" in out) == (0, True)
     assert len(taken(pipeline)) == 1
     card = await pipeline.house.sees("#ops", "backup create gate-", "Completed")
     assert "https://git.example.com/shop/web/actions/runs/77" in json.dumps(card.blocks)
@@ -74,13 +74,13 @@ async def test_github_actions_stops_the_deployment(pipeline, run):
     pipeline.house.prod.velero.script("gate-*", outcome="fails")
     steps = yaml.safe_load((EXAMPLES / "github-actions.yaml").read_text())["jobs"]["deploy"]["steps"]
     code, out = await run("bash", "-e", "-c", steps[0]["run"])
-    assert (code, "FAIL (backup-failed)" in out) == (1, True)
+    assert (code, "FAIL The backup ended Failed" in out) == (1, True)
 
 
 async def test_gitlab(pipeline, run):
     (script,) = yaml.safe_load((EXAMPLES / "gitlab-ci.yaml").read_text())["backup-gate"]["script"]
     code, out = await run("sh", "-e", "-c", script)
-    assert (code, "pass (fresh)" in out) == (0, True)
+    assert (code, "PASS Namespace shop: backup gate-" in out) == (0, True)
     assert len(taken(pipeline)) == 1
 
 
@@ -94,7 +94,7 @@ async def test_argo_cd(pipeline, run):
         "VELERO_CHATOPS_TOKEN",
     }
     code, out = await run(*container["command"], *container["args"])
-    assert (code, "pass (fresh)" in out) == (0, True)
+    assert (code, "PASS Namespace shop: backup gate-" in out) == (0, True)
 
 
 BODY = {"cluster": "prod", "namespaces": ["shop"], "max_age": "24h"}

@@ -164,7 +164,7 @@ class TestTerminal:
     async def test_a_pass_is_0(self, pipeline):
         await pipeline.house.backed_up("b1")
         code, out, _ = await self.run(pipeline, "--namespace", "shop", "--max-age", "24h")
-        assert (code, out[:12]) == (0, "pass (fresh)")
+        assert (code, out.partition(" is ")[0]) == (0, "PASS Namespace shop: backup b1")
 
     async def test_a_fail_is_1(self, pipeline):
         code, out, _ = await self.run(pipeline, "--namespace", "shop", "--max-age", "24h", "-o", "json")
@@ -172,7 +172,7 @@ class TestTerminal:
 
     async def test_one_that_is_taken_is_waited_for(self, pipeline):
         code, out, _ = await self.run(pipeline, "--namespace", "shop", "--max-age", "24h", "--take-if-older")
-        assert (code, out[:4]) == (0, "pass")
+        assert (code, out[:4]) == (0, "PASS")
 
     @pytest.mark.parametrize(
         "arguments",
