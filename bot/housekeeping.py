@@ -16,7 +16,7 @@ from domain.event import Event
 from operations.approval import timers
 from operations.execution_records import OBJECT_CLEANUP
 from store.audit_chain import checkpoint
-from store.retention import RetentionPolicy, prune
+from store.retention import PRUNED_TABLES, SLICE_ROWS, RetentionPolicy, prune_slice
 from store.tables.audit import AuditEntry
 from store.tables.notices import NoticeState
 from store.transaction import Transaction
@@ -25,7 +25,8 @@ from store.writer import Store
 DEADLINE_KINDS = timers.DEADLINE_KINDS | {OBJECT_CLEANUP, schedule_hold.RENEW_KIND}
 """Kinds of deadlines that a loop handles."""
 
-PRUNE_BATCH = 2000
+PRUNE_PAUSE_S = 0.1
+"""Between two rounds of slices while there are more old rows: they can't arrive faster than they are deleted."""
 
 log = logging.getLogger(__name__)
 
@@ -86,6 +87,7 @@ class Housekeeping:
         return 86_400.0
 
     async def run_hourly_tasks(self) -> float:
+        """Delete a slice of old rows of each table. Return soon while there are more."""
         now, store = self._now(), self._settings().store
         policy = RetentionPolicy(
             inbox=timedelta(seconds=store.keep_inbox),
@@ -93,9 +95,12 @@ class Housekeeping:
             notices=timedelta(seconds=store.keep_notices),
             inbox_rows=store.keep_inbox_rows,
         )
-        deleted = await self._store.write(lambda tx: prune(tx, now, policy, limit=PRUNE_BATCH))
-        # A full batch: there may be more rows, and they must not arrive faster than they are deleted.
-        return 1.0 if any(count >= PRUNE_BATCH for count in deleted.values()) else 3600.0
+        full = [table for table in PRUNED_TABLES if await self._prune_slice(table, now, policy) == SLICE_ROWS]
+        return PRUNE_PAUSE_S if full else 3600.0
+
+    async def _prune_slice(self, table: str, now: datetime, policy: RetentionPolicy) -> int:
+        """A transaction of its own for each slice: nobody's write waits for more than one."""
+        return await self._store.write(lambda tx: prune_slice(tx, table, now, policy))
 
     async def sign_audit_head(self) -> float:
         """Create a signed checkpoint, and the event that publishes it if a channel is set."""

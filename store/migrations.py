@@ -103,6 +103,12 @@ def _requests(db: Database) -> None:
         db.conn.execute(statement)
 
 
+@STEPS(name="009-search-not-scan")
+def _search_not_scan(db: Database) -> None:
+    for statement in (*deadlines.AGE_INDEX, *pipeline_calls.AGE_INDEX, *operations.AGE_INDEXES):
+        db.conn.execute(statement)
+
+
 def wrap_database(connection: Connection) -> Database:
     # Plugins would run other code on this connection.
     return Database(connection, execute_plugins=False)

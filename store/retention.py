@@ -1,4 +1,4 @@
-"""Deletes old rows of each table. The audit log and its signed checkpoints are never pruned."""
+"""Deletes old rows of each table, a few at a time. The audit log and its signed checkpoints are never pruned."""
 
 from __future__ import annotations
 
@@ -27,25 +27,24 @@ class RetentionPolicy:
     conditions: timedelta = timedelta(days=90)
 
 
+SLICE_ROWS = 100
+"""Rows that one transaction deletes: the writer is free again after a few milliseconds."""
+
 _FINAL_STATES = "('refused', 'rejected', 'expired', 'withdrawn', 'stale', 'succeeded', 'partial', 'failed')"
 
-# Unfinished rows are kept, however old they are.
+_FINISHED_COMMAND = """state = 'done' AND NOT EXISTS (
+    SELECT 1 FROM failed_item WHERE kind = 'command' AND key = CAST(inbox.seq AS TEXT))"""
+# The unary plus keeps the index on done_at, which holds all finished rows, out of the second condition.
+_EXCESS_COMMANDS = f"""seq <= (SELECT max(seq) FROM inbox) - :rows AND +done_at < :hour_ago
+    AND {_FINISHED_COMMAND.replace("state =", "+state =")}"""  # noqa: S608 - constants
+
+# Unfinished rows are kept, however old they are. Each condition is found by an index.
 _PRUNED_TABLES: Mapping[str, tuple[str, str]] = {
-    "inbox": (
-        "inbox",
-        """state = 'done' AND (done_at < :before
-            OR done_at < :hour_ago AND seq <= (SELECT max(seq) FROM inbox) - :rows) AND NOT EXISTS (
-            SELECT 1 FROM failed_item WHERE kind = 'command' AND key = CAST(inbox.seq AS TEXT))""",
-    ),
-    "approval": (
-        "operations",
-        """operation IN (SELECT id FROM operation WHERE state IN FINAL_STATES AND changed_at < :before)
-            AND state NOT IN ('open', 'deciding')""",
-    ),
+    "inbox": ("inbox", f"done_at < :before AND {_FINISHED_COMMAND}"),
     "operation": (
         "operations",
-        """state IN FINAL_STATES AND changed_at < :before
-            AND NOT EXISTS (SELECT 1 FROM approval WHERE approval.operation = operation.id)""",
+        f"""state IN {_FINAL_STATES} AND changed_at < :before AND NOT EXISTS (
+            SELECT 1 FROM approval WHERE approval.operation = operation.id AND approval.state IN ('open', 'deciding'))""",  # noqa: S608 - constants
     ),
     "notice": ("notices", "state IN ('sent', 'suppressed', 'dead') AND sweep_at IS NULL AND created_at < :before"),
     "outbox": (
@@ -56,42 +55,50 @@ _PRUNED_TABLES: Mapping[str, tuple[str, str]] = {
     "delivery": ("deliveries", "at < :before"),
     "message": (
         "messages",
-        """posted_at < :before
-            AND NOT EXISTS (SELECT 1 FROM operation WHERE id = message.subject AND state NOT IN FINAL_STATES)""",
+        f"""posted_at < :before
+            AND NOT EXISTS (SELECT 1 FROM operation WHERE id = message.subject AND state NOT IN {_FINAL_STATES})""",  # noqa: S608
     ),
     "schedule_history": ("schedule_history", "at < :before"),
     "condition": ("conditions", "until < :before"),
     "deadline": ("deadlines", "done = 1 AND at < :before"),
+    "hook": ("operations", "settled_at < :before AND asked != '{}'"),
 }
+PRUNED_TABLES = tuple(_PRUNED_TABLES)
 
-_SHORTEN_CALLS = """UPDATE hook SET asked = '{}', callback = '', answer = json_remove(answer, '$.answer')
-    WHERE operation IN (SELECT operation FROM hook WHERE settled_at < :before AND asked != '{}' LIMIT :limit)"""
+_KEYS = {"message": "channel, ts", "condition": "cluster, kind, subject, since", "hook": "operation"}
+_SHORTEN = "UPDATE hook SET asked = '{}', callback = '', answer = json_remove(answer, '$.answer')"
 """A pipeline's request id always means the same operation, so its row is kept; the long contents are removed."""
 
 
-def prune(tx: Transaction, now: datetime, policy: RetentionPolicy, *, limit: int = 2000) -> dict[str, int]:
-    """Delete or shorten old rows, at most `limit` per table to keep the transaction short. Return the counts.
-
-    Call it again while a count reaches the limit. Expired response URLs are removed too.
-    """
-    tx.inbox.forget_response_urls(now)
-    values = {"before": to_micros(now - policy.operations), "limit": limit}
-    shortened = tx.connection.execute(_SHORTEN_CALLS, values).rowcount
-    return {**{table: _prune(tx, table, now, policy, limit) for table in _PRUNED_TABLES}, "hook": shortened}
-
-
-def _prune(tx: Transaction, table: str, now: datetime, policy: RetentionPolicy, limit: int) -> int:
+def prune_slice(tx: Transaction, table: str, now: datetime, policy: RetentionPolicy, limit: int = SLICE_ROWS) -> int:
+    """Delete or shorten at most `limit` old rows of one table. Return their number; call it again while that is `limit`."""
     setting, condition = _PRUNED_TABLES[table]
-    condition = condition.replace("FINAL_STATES", _FINAL_STATES)
-    key = {"message": "(channel, ts)", "condition": "(cluster, kind, subject, since)"}.get(table, "rowid")
-    columns = key.strip("()")
-    before = to_micros(now - getattr(policy, setting))
-    return tx.connection.execute(
-        f"DELETE FROM {table} WHERE {key} IN (SELECT {columns} FROM {table} WHERE {condition} LIMIT :limit)",  # noqa: S608
-        {
-            "before": before,
-            "limit": limit,
-            "hour_ago": to_micros(now - timedelta(hours=1)),
-            "rows": policy.inbox_rows,
-        },
-    ).rowcount
+    values = {"before": to_micros(now - getattr(policy, setting)), "limit": limit}
+    match table:
+        case "inbox":
+            deleted = _run(tx, _statement(table, condition), values)
+            more = {
+                "rows": policy.inbox_rows,
+                "hour_ago": to_micros(now - timedelta(hours=1)),
+                "limit": limit - deleted,
+            }
+            return deleted + _run(tx, _statement(table, _EXCESS_COMMANDS), more)
+        case "operation":
+            # Both statements choose the same operations; steps and votes go with them.
+            chosen = f"SELECT id FROM operation WHERE {condition} ORDER BY changed_at, id LIMIT :limit"  # noqa: S608
+            _run(tx, f"DELETE FROM approval WHERE operation IN ({chosen})", values)  # noqa: S608 - constants
+            return _run(tx, f"DELETE FROM operation WHERE id IN ({chosen})", values)  # noqa: S608 - constants
+        case "hook":
+            return _run(tx, _statement(table, condition, _SHORTEN), values)
+        case _:
+            return _run(tx, _statement(table, condition), values)
+
+
+def _statement(table: str, condition: str, change: str = "") -> str:
+    key = _KEYS.get(table, "rowid")
+    chosen = f"SELECT {key} FROM {table} WHERE {condition} LIMIT :limit"  # noqa: S608 - constants
+    return f"{change or f'DELETE FROM {table}'} WHERE ({key}) IN ({chosen})"  # noqa: S608 - constants
+
+
+def _run(tx: Transaction, statement: str, values: Mapping[str, int]) -> int:
+    return tx.connection.execute(statement, values).rowcount

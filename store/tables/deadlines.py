@@ -22,7 +22,7 @@ SCHEMA = (
     ) STRICT""",
     "CREATE INDEX deadline_open ON deadline (at) WHERE done = 0",
 )
-
+AGE_INDEX = ("CREATE INDEX deadline_done ON deadline (at) WHERE done = 1",)
 
 _NOT_SET_ASIDE = """NOT EXISTS (SELECT 1 FROM failed_item WHERE failed_item.kind = 'timer'
     AND failed_item.key = deadline.id AND (retry_at IS NULL OR retry_at > ?))"""

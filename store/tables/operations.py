@@ -49,6 +49,13 @@ SCHEMA = (
     "CREATE INDEX operation_by_actor ON operation (actor, created_at)",
 )
 
+AGE_INDEXES = (
+    """CREATE INDEX operation_final ON operation (changed_at, id) WHERE state IN
+        ('refused', 'rejected', 'expired', 'withdrawn', 'stale', 'succeeded', 'partial', 'failed')""",
+    "CREATE INDEX operation_by_age ON operation (created_at)",
+    "CREATE INDEX operation_of_cluster ON operation (cluster, created_at)",
+)
+
 IS_OPEN = f"state IN {tuple(state.value for state in State if state in OPEN)}"
 
 

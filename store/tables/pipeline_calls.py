@@ -29,6 +29,7 @@ SCHEMA = (
     "CREATE INDEX hook_unsettled ON hook (received_at) WHERE settled_at IS NULL",
     "CREATE INDEX hook_by_age ON hook (received_at)",
 )
+AGE_INDEX = ("CREATE INDEX hook_to_shorten ON hook (settled_at) WHERE asked != '{}'",)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bot.configuration.settings import Settings
-from bot.housekeeping import Housekeeping
+from bot.housekeeping import PRUNE_PAUSE_S, Housekeeping
 from store.audit_chain import checkpoint
+from store.retention import PRUNED_TABLES, SLICE_ROWS
 from store.tables.deadlines import Deadline
+from store.tables.deliveries import Delivery
 from store.writer import Store
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -39,3 +41,19 @@ async def test_those_that_are_known_are_none_of_its_business(store, tmp_path):
     await store.write(lambda tx: [tx.deadlines.add(one) for one in known])
     await keeping(store, tmp_path).run_minute_tasks()
     assert await store.read(lambda tx: tx.audit.latest(10)) == ()
+
+
+async def test_old_rows_go_in_small_transactions_until_none_is_left(store, tmp_path):
+    """Each slice is a transaction of its own, so that a write of somebody else waits for one of them at most."""
+    long_ago, rows = NOW - timedelta(days=60), 2 * SLICE_ROWS + 1
+    await store.write(
+        lambda tx: [tx.deliveries.record(Delivery(f"n{n}", 1, long_ago, "slack", "C1", "sent")) for n in range(rows)]
+    )
+    house, delays, left = keeping(store, tmp_path), [], []
+    while not delays or delays[-1] < 60:
+        before = store.commits
+        delays.append(await house.run_hourly_tasks())
+        assert store.commits - before == len(PRUNED_TABLES)
+        left.append(await store.read(lambda tx: tx.connection.execute("SELECT count(*) FROM delivery").fetchone()[0]))
+    assert left == [SLICE_ROWS + 1, 1, 0]
+    assert delays == [PRUNE_PAUSE_S, PRUNE_PAUSE_S, 3600.0]

@@ -11,8 +11,9 @@ import pytest
 from commands import conditions
 from commands.conditions import ConditionKind, ConditionSign
 from domain.event import Event, Severity
-from store.retention import RetentionPolicy, prune
+from store.retention import RetentionPolicy
 from store.transaction import Transaction
+from tests.pruning import prune
 from velero.health import Condition as State
 from velero.health import Health
 

@@ -9,10 +9,11 @@ import pytest
 from domain.event import Event, Severity
 from notifier.route import Route, RoutingTable
 from notifier.router import EventRouter
-from store.retention import RetentionPolicy, prune
+from store.retention import RetentionPolicy
 from store.tables.failed_items import ItemKind
 from store.tables.subscriptions import Subscription
 from store.writer import Store
+from tests.pruning import prune
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 

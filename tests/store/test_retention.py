@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from domain.operation import State
-from store.retention import RetentionPolicy, prune
+from store.retention import RetentionPolicy
 from store.tables.audit import AuditEntry
 from store.tables.conditions import Condition
 from store.tables.deadlines import Deadline
@@ -13,8 +13,9 @@ from store.tables.deliveries import Delivery
 from store.tables.messages import Message
 from store.tables.pipeline_calls import PipelineCall
 from store.tables.schedules import ScheduleState
+from tests.pruning import prune
 from tests.store.test_approvals import asked
-from tests.store.test_inbox import URL, ask
+from tests.store.test_inbox import ask
 from tests.store.test_notices import post
 from tests.store.test_operations import planned
 from tests.store.test_tables import completed
@@ -61,7 +62,7 @@ def test_what_is_old_and_finished_goes(tx, now):
     finished(tx, now)
     gone = prune(tx, now + LATER, RetentionPolicy())
     assert set(gone.values()) == {1}
-    for table in (*(gone.keys() - {"hook"}), "step", "vote"):
+    for table in (*(gone.keys() - {"hook"}), "approval", "step", "vote"):
         assert tx.connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,), table
 
 
@@ -95,12 +96,6 @@ def test_the_record_stays_for_ever(tx, now):
     finished(tx, now)
     prune(tx, now + 100 * LATER, RetentionPolicy())
     assert tx.audit.head()[0] == 1
-
-
-def test_response_urls_go_first(tx, now):
-    ask(tx, "t1", response_url=URL)
-    prune(tx, now + timedelta(hours=1), RetentionPolicy())
-    assert tx.inbox.next()[0].response_url == ""
 
 
 def test_it_works_in_bites(tx, now):

@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 import pytest
 
 from sandbox.slack.words import words
-from store.retention import RetentionPolicy, prune
+from store.retention import RetentionPolicy
 from tests.bot.webhooks.pipelines import OTHER, OTHER_TOKEN, PREVIOUS, minutes
+from tests.pruning import prune
 
 CREATE = "backup create release-1 --include-namespaces shop"
 
