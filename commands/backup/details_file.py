@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from commands.backup.findings import DATA_LABELS, BackupFindings, redacted_output
 from commands.planning import object_fields
 from domain.json_types import Json
 from domain.selectors import format_selector
+from velero.artifacts.resource_list import ListedItem
 from velero.artifacts.results import ResultEntry, group_by_message
 
 _SPEC_ROWS = (
@@ -188,16 +188,17 @@ def _deletions(findings: BackupFindings) -> list[str]:
 def _resources(findings: BackupFindings) -> list[str]:
     if findings.listed is None:
         return []
+    by_kind: dict[str, list[str]] = {}
+    for one in findings.listed:
+        by_kind.setdefault(f"{one.api_version}/{one.kind}", []).append(_location(one))
     lines = ["", f"Resources ({len(findings.listed)}):"]
-    counts = Counter(f"{one.api_version}/{one.kind}" for one in findings.listed)
-    for kind in sorted(counts):
-        lines.append(f"  {kind} ({counts[kind]}):")
-        lines += [
-            f"    {'/'.join(part for part in (one.namespace, one.name) if part)}"
-            for one in findings.listed
-            if f"{one.api_version}/{one.kind}" == kind
-        ]
+    for kind in sorted(by_kind):
+        lines += [f"  {kind} ({len(by_kind[kind])}):", *by_kind.pop(kind)]
     return lines
+
+
+def _location(one: ListedItem) -> str:
+    return f"    {'/'.join(part for part in (one.namespace, one.name) if part)}"
 
 
 def as_json(findings: BackupFindings) -> str:

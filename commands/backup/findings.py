@@ -16,7 +16,7 @@ from store.scrub import scrub
 from velero.artifacts.item_operations import ItemOperation, item_operations_of
 from velero.artifacts.log_summary import LogSummary, summarize_log
 from velero.artifacts.logs import HookRun, hook_runs, parse_log_line
-from velero.artifacts.resource_list import ListedItem, resources_of
+from velero.artifacts.resource_list import ResourceList, resources_of
 from velero.artifacts.results import Results, results_of
 from velero.artifacts.volumes import Volume, VolumeDataState, volumes_of
 from velero.names import label_value
@@ -65,7 +65,7 @@ class BackupFindings:
     item: Json
     results: Results | None = None
     volumes: tuple[Volume, ...] | None = None
-    listed: tuple[ListedItem, ...] | None = None
+    listed: ResourceList | None = None
     operations: tuple[ItemOperation, ...] | None = None
     hooks: tuple[HookRun, ...] = ()
     progress: tuple[VolumeProgress, ...] = ()

@@ -56,6 +56,10 @@ class LiveIndex:
         keys = (("persistentvolumeclaims", *live.claim) for live in self.objects.values() if live.claim is not None)
         return frozenset(key for key in keys if key not in self.wanted)
 
+    def forget_requested_objects(self) -> None:
+        """Keep only the requested volumes, the ones that are asked about later: the index is sent to another process."""
+        self.wanted = {key for key in self.wanted if key[0] == "persistentvolumes"}
+
 
 def _live(item: Json) -> Live:
     spec, phase = section(item, "spec"), text(section(item, "status"), "phase")

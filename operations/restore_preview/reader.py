@@ -7,6 +7,7 @@ can't be read never stops the restore; the plan says so.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -46,6 +47,10 @@ async def add_preview(plan: Plan, cluster: Cluster) -> Plan:
         found = await read_preview(manifest, cluster, own_config_maps)
     except (DownloadError, ClusterError) as error:
         return replace(plan, notes=(*plan.notes, f"The changes can't be previewed: {_text_of(error)}"))
+    return await asyncio.to_thread(_with_preview, plan, manifest, found)
+
+
+def _with_preview(plan: Plan, manifest: Json, found: Preview) -> Plan:
     notes = (*plan.notes, *found.summary())
     return replace(plan, impact=found.impact, notes=notes, report=found.report(), guards=_guards(plan, manifest, found))
 
@@ -97,14 +102,14 @@ async def read_preview(manifest: Json, cluster: Cluster, own_config_maps: Mappin
     volumes = await _volumes(cluster, backup)
     modifiers = await _modifiers(spec, cluster, own_config_maps or {})
     served = await live.read_served_kinds(cluster.api)
-    wanted = _wanted(listed, served, scope)
+    wanted = await asyncio.to_thread(_wanted, listed, served, scope)
     index, unread = await _read_index(cluster, served, wanted)
     classes = await _storage_classes(cluster, served)
     walk = Walk(scope, served, index, unread, modifiers or Modifiers(), volumes, classes)
     walk = await cluster.artifacts.contents(backup, walk)
     ports = await _ports_in_use(cluster, served) if walk.needs_node_ports else {}
     agent = await _node_agent(cluster, served) if any(one.method == FILES for one in volumes) else NodeAgent.UNKNOWN
-    found = walk.preview(ports, agent)
+    found = await asyncio.to_thread(walk.preview, ports, agent)
     if modifiers is not None:
         return found
     refusal = "The resource modifiers can't be read. Velero couldn't apply them either."
@@ -118,7 +123,7 @@ async def read_preview(manifest: Json, cluster: Cluster, own_config_maps: Mappin
 @dataclass(frozen=True, slots=True)
 class _Wanted:
     kinds: Mapping[str, Kind]
-    keys: frozenset[ObjectKey]
+    keys: set[ObjectKey]
 
     @property
     def namespaces(self) -> frozenset[str]:
@@ -140,7 +145,7 @@ def _wanted(listed: Iterable[ListedItem], served: ServedKinds, scope: Scope) -> 
     namespace_kind = served.of("v1", "Namespace")
     if namespace_kind is not None and keys:
         kinds[NAMESPACES] = namespace_kind
-    return _Wanted(kinds, frozenset(keys))
+    return _Wanted(kinds, keys)
 
 
 def _is_relevant(scope: Scope, resource: str, one: ListedItem) -> bool:
@@ -151,7 +156,7 @@ def _is_relevant(scope: Scope, resource: str, one: ListedItem) -> bool:
 
 async def _read_index(cluster: Cluster, served: ServedKinds, wanted: _Wanted) -> tuple[LiveIndex, frozenset[str]]:
     """The live objects, and the resources that can't be read."""
-    index = LiveIndex(set(wanted.keys))
+    index = LiveIndex(wanted.keys)
     found = await live.read_live_objects(cluster.api, wanted.kinds.values(), wanted.namespaces, index.add)
     unread = {kind.resource for kind in found.unread}
     claim_kind, claims = served.of("v1", "PersistentVolumeClaim"), index.unrequested_claims()
@@ -162,6 +167,7 @@ async def _read_index(cluster: Cluster, served: ServedKinds, wanted: _Wanted) ->
             cluster.api, kinds, frozenset(namespace for _, namespace, _ in claims), index.add
         )
         unread |= {kind.resource for kind in found.unread}
+    index.forget_requested_objects()
     return index, frozenset(unread)
 
 

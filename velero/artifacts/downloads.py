@@ -10,7 +10,7 @@ import asyncio
 import tempfile
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import IO, TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from domain.errors import DownloadError
 from domain.json_types import Json
 from velero.artifacts.object_store import ObjectStore, UntrustedUrl
 from velero.artifacts.unpacking import Unpacker, UnpackLimits
+from velero.documents import ARTIFACT_BOUNDS
 from velero.fields import section, text
 from velero.gateway import Gateway
 from velero.kinds import DOWNLOAD
@@ -115,7 +116,8 @@ class Downloads:
 
     async def read(self, file: File, name: str) -> bytes:
         """Return the whole file, unpacked. Raises NotUploaded if it doesn't exist (yet), else DownloadError."""
-        async with aclosing(self.stream(file, name)) as pieces:
+        caps = replace(self.caps, unpacked=min(self.caps.unpacked, ARTIFACT_BOUNDS.size))
+        async with aclosing(replace(self, caps=caps).stream(file, name)) as pieces:
             return b"".join([piece async for piece in pieces])
 
     async def stream(self, file: File, name: str) -> AsyncGenerator[bytes, None]:

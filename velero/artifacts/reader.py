@@ -14,7 +14,7 @@ from velero.artifacts.downloads import Downloads, File
 from velero.artifacts.item_operations import ItemOperation, item_operations_of
 from velero.artifacts.log_summary import LogReader, LogSummary
 from velero.artifacts.logs import LineSplitter, LogLine, parse_log_line
-from velero.artifacts.resource_list import ListedItem, resources_of
+from velero.artifacts.resource_list import ResourceList, resources_of
 from velero.artifacts.results import Results, results_of
 from velero.artifacts.unpacking import Unpacker, UnpackLimits
 from velero.artifacts.volumes import Volume, volumes_of
@@ -50,10 +50,10 @@ class Artifacts:
     async def volumes(self, name: str, *, restore: bool = False) -> tuple[Volume, ...]:
         return await self._read(File.RESTORE_VOLUME_INFO if restore else File.BACKUP_VOLUME_INFOS, name, volumes_of)
 
-    async def resources(self, name: str, *, restore: bool = False) -> tuple[ListedItem, ...]:
-        return await self._read(
-            File.RESTORE_RESOURCE_LIST if restore else File.BACKUP_RESOURCE_LIST, name, resources_of
-        )
+    async def resources(self, name: str, *, restore: bool = False) -> ResourceList:
+        """Return the list, which may be long: iterate it in a thread."""
+        file = File.RESTORE_RESOURCE_LIST if restore else File.BACKUP_RESOURCE_LIST
+        return await asyncio.to_thread(resources_of, await self.downloads.read(file, name))
 
     async def operations(self, name: str, *, restore: bool = False) -> tuple[ItemOperation, ...]:
         file = File.RESTORE_ITEM_OPERATIONS if restore else File.BACKUP_ITEM_OPERATIONS

@@ -5,6 +5,7 @@ import json
 import pytest
 import yaml
 
+from operations.restore_preview.live_index import LiveIndex
 from operations.restore_preview.modifiers import parse_modifiers
 from operations.restore_preview.preview import Fate
 from operations.restore_preview.volume_claims import NodeAgent
@@ -373,3 +374,9 @@ def test_hooks_of_existing_pods_do_not_run():
     pod = thing("Pod", "web", spec={}, metadata=notes)
     assert len(preview([pod]).hooks) == 1
     assert preview([pod], [pod]).hooks == ()
+
+
+def test_the_index_is_sent_without_the_names_of_requested_objects():
+    index = LiveIndex({("configmaps", "shop", f"m-{n}") for n in range(1_000)} | {("persistentvolumes", "", "pv-1")})
+    index.forget_requested_objects()
+    assert index.wanted == {("persistentvolumes", "", "pv-1")}
