@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bot.configuration.cluster_settings import bot_namespace
 from bot.configuration.settings import Settings
 from commands.planning.context import Application, ClusterView, PlanContext
+from commands.planning.facts import ObjectNeed
 from domain.actor import Actor, is_slack_user_id
 from domain.errors import IdentityUnknown, NotAccepted, Refused
 from domain.json_types import Json
@@ -18,6 +20,7 @@ from notifier import route
 from operations.request import CommandRequest
 from policy.rules import Rule
 from policy.visible import View, may_have_file, view_for, view_of_channel
+from store.tables.observed import Observed
 from tracking.follower import ClusterMemory
 from tracking.run_index import UsualDurations
 from tracking.watchdog import Limits
@@ -25,6 +28,10 @@ from velero.cluster import Cluster
 from velero.features import Features
 
 IDENTITY_RETRY_S = 10.0
+MAX_INLINE_ROWS = 1_000
+"""More rows than this are made into objects in a thread, so that the event loop isn't blocked."""
+SUMMARY_PERIOD = timedelta(hours=25)
+"""An hour more than the day that summaries count: they look at the time again."""
 
 
 class ContextFactory:
@@ -133,19 +140,31 @@ class ContextFactory:
             return View()
         return view_for(self._rules(), actor, cluster, f"{noun}.get")
 
-    def cached(self, cluster: str, resource: str) -> list[Json] | None:
+    async def cached(self, cluster: str, need: ObjectNeed) -> list[Json] | None:
         """Return the backups in memory with the fields that lists need; None while the watch isn't in sync."""
         known = self._known.get(cluster)
-        if known is None or resource != "backups" or "Backup" not in known.in_step:
+        if known is None or need.resource != "backups" or "Backup" not in known.in_step:
             return None
         if not self._clusters[cluster].board.get("Backup").ok:
             return None
-        return [as_object(one.name, one.uid, one.phase, one.facts) for one in known.of("Backup").values()]
+        if need.summary:
+            rows = known.runs("Backup").summary(self._summary_start())
+        else:
+            rows = list(known.of("Backup").values())
+        return await asyncio.to_thread(_objects, rows) if len(rows) > MAX_INLINE_ROWS else _objects(rows)
+
+    def _summary_start(self) -> str:
+        """In the form of Kubernetes, so that texts compare like times."""
+        return (self._now() - SUMMARY_PERIOD).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
     def observed_facts(self, cluster: str, kind: str, uid: str) -> Mapping[str, Any]:
         known = self._known.get(cluster)
         one = known.of(kind).get(uid) if known else None
         return one.facts if one else {}
+
+
+def _objects(rows: list[Observed]) -> list[Json]:
+    return [as_object(one.name, one.uid, one.phase, one.facts) for one in rows]
 
 
 def as_object(name: str, uid: str, phase: str, facts: Mapping[str, Any]) -> Json:

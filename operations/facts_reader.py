@@ -13,6 +13,7 @@ from commands.grammar.verb import Verb
 from commands.planning.facts import Facts, FileNeed, MissingFile, Need, ObjectNeed, RecordsNeed, ServerStatusNeed
 from domain.errors import ChatopsError, ClusterError, DownloadError, ObjectNotFound, Unreachable
 from domain.json_types import Json
+from operations.offload import run_offloaded
 from velero.artifacts.downloads import File as ArtifactFile
 from velero.artifacts.log_summary import LogSummary
 from velero.cluster import Cluster
@@ -29,8 +30,8 @@ FACTS_TIMEOUT_S = 120.0
 """For one read, for a read over several clusters, and for all reads of a verb with its files."""
 
 RecordReader = Callable[[RecordsNeed], Awaitable[list[Any]]]
-Cached = Callable[[str, str], list[Json] | None]
-"""(cluster, resource) → all of them, or None where the cache is not in step."""
+Cached = Callable[[str, ObjectNeed], Awaitable[list[Json] | None]]
+"""(cluster, need) → the objects, or None where the cache is not in step."""
 
 _BY_PLURAL = {kind.plural: kind for kind in KINDS.values()}
 
@@ -89,11 +90,11 @@ async def _read_rounds(
         for need in sorted(open_needs, key=lambda need: not isinstance(need, RecordsNeed)):
             await _read(need, facts, cluster, records, cached)
         await _read_sources(facts, cluster, cached)
-        redact(facts)
+        await run_offloaded([facts], redact, facts)
     for resource in _missing_resources(verb, cmd, facts):
         await _read_alternatives(resource, facts, cluster, cached)
         await _read_sources(facts, cluster, cached)
-        redact(facts)
+        await run_offloaded([facts], redact, facts)
 
 
 async def _read_sources(facts: Facts, cluster: Cluster, cached: Cached) -> None:
@@ -110,7 +111,7 @@ async def _read_sources(facts: Facts, cluster: Cluster, cached: Cached) -> None:
         async with read_within(cluster.name, READ_TIMEOUT_S):
             kind = _BY_PLURAL["backups"]
             gateway: Gateway[Json] = Gateway(cluster.api, kind, _raw, cluster.namespace)
-            held = cached(cluster.name, "backups") or await gateway.list()
+            held = await cached(cluster.name, ObjectNeed("backups")) or await gateway.list()
         found: dict[str, Json] = {item["metadata"]["name"]: item for item in held}
         facts.sources |= {name: found.get(name) for name in unknown}
 
@@ -145,9 +146,10 @@ async def _read(need: Need, facts: Facts, cluster: Cluster, records: RecordReade
 
 
 async def _objects(want: ObjectNeed, facts: Facts, cluster: Cluster, cached: Cached) -> None:
-    held = None if want.fresh else cached(cluster.name, want.resource)
-    if held is not None and not want.label:
-        facts.add(want.resource, held, whole=True)
+    held = None if want.fresh or want.label else await cached(cluster.name, want)
+    if held is not None:
+        facts.add(want.resource, held, whole=not want.summary)
+        facts.listed.add(want)
         return
     kind = _BY_PLURAL[want.resource]
     gateway: Gateway[Json] = Gateway(cluster.api, kind, _raw, cluster.namespace)
@@ -192,5 +194,5 @@ def describe_need(error: ChatopsError) -> str:
     return " ".join(part for part in (error.text, error.why, error.fix) if part)
 
 
-def no_cache(_cluster: str, _resource: str) -> list[Json] | None:
+async def no_cache(_cluster: str, _need: ObjectNeed) -> list[Json] | None:
     return None

@@ -19,6 +19,7 @@ Entry = tuple[str, str]
 MAX_DURATIONS = 10
 """How many Completed runs the usual duration is the median of."""
 EVERY_RUN = ""
+EVERYTHING: SeriesKey = ()
 
 
 def series_key(schedule: str, namespaces: Iterable[str]) -> SeriesKey:
@@ -33,14 +34,16 @@ class RunIndex:
         self._rows = {one.uid: one for one in rows}
         self._ended: dict[SeriesKey, list[Entry]] = {}
         self._good: dict[SeriesKey, list[Entry]] = {}
-        self._good_by_name: dict[tuple[str, ...], list[Entry]] = {}
+        self._good_by_name: dict[SeriesKey, list[Entry]] = {}
+        self._good_by_namespaces: dict[SeriesKey, list[Entry]] = {}
+        self._all_ended: dict[SeriesKey, list[Entry]] = {}
         for one in self._rows.values():
             if one.phase not in BACKUP_PHASES.terminal:
                 self.open[one.uid] = one
             entry = _entry(one)
             for runs, key in self._places(one):
                 runs.setdefault(key, []).append(entry)
-        for each in (self._ended, self._good, self._good_by_name):
+        for each in self._lists():
             for entries in each.values():
                 entries.sort()
 
@@ -79,11 +82,21 @@ class RunIndex:
         """The same of a schedule, of sorted namespaces joined with commas, or of every run."""
         return _median_duration(self._newest_first(self._good_by_name.get((name,), [])))
 
+    def summary(self, since: str) -> list[Observed]:
+        """The runs that haven't ended, those that started since then, and the last Completed run of each list of namespaces."""
+        ended = self._all_ended.get(EVERYTHING, [])
+        recent = {uid for _, uid in ended[bisect_left(ended, (since, "")) :]}
+        good = {entries[-1][1] for entries in self._good_by_namespaces.values()}
+        return [self._rows[uid] for uid in {*self.open, *recent, *good}]
+
     def names(self) -> Iterator[str]:
         return (name for (name,) in self._good_by_name if name)
 
     def _newest_first(self, entries: list[Entry], without: str = "") -> Iterator[Observed]:
         return (self._rows[uid] for _, uid in reversed(entries) if uid != without)
+
+    def _lists(self) -> tuple[dict[SeriesKey, list[Entry]], ...]:
+        return self._all_ended, self._ended, self._good, self._good_by_name, self._good_by_namespaces
 
     def _places(self, row: Observed) -> Iterator[tuple[dict[SeriesKey, list[Entry]], SeriesKey]]:
         """Where an ended run is listed."""
@@ -91,9 +104,11 @@ class RunIndex:
             return
         schedule, namespaces = str(row.facts.get("schedule") or ""), row.facts.get("namespaces") or ()
         series = series_key(schedule, namespaces)
+        yield self._all_ended, EVERYTHING
         yield self._ended, series
         if BACKUP_PHASES.is_good(row.phase):
             yield self._good, series
+            yield self._good_by_namespaces, tuple(namespaces)
             for name in {EVERY_RUN, schedule, ",".join(sorted(namespaces))}:
                 yield self._good_by_name, (name,)
 

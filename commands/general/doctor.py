@@ -48,7 +48,7 @@ def needs(_cmd: Command, _known: Facts) -> Needs:
         ServerStatusNeed(),
         ObjectNeed("backupstoragelocations", fresh=True, optional=True),
         ObjectNeed("schedules", optional=True),
-        ObjectNeed("backups", optional=True),
+        ObjectNeed("backups", optional=True, summary=True),
         ObjectNeed("backuprepositories", fresh=True, optional=True),
         ObjectNeed("namespaces", optional=True),
         CONFIG,

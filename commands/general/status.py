@@ -30,7 +30,7 @@ BUTTONS = (
 
 def needs(_cmd: Command, known: Facts) -> Needs:
     return Needs.of(
-        ObjectNeed("backups"),
+        ObjectNeed("backups", summary=True),
         ObjectNeed("schedules", optional=True),
         ObjectNeed("backupstoragelocations", optional=True),
         ObjectNeed("namespaces", optional=True),

@@ -28,6 +28,8 @@ class ObjectNeed:
     """Read from the cluster and not from the cache: for names and uids that a plan is pinned to."""
     optional: bool = False
     """The answer is still useful if this can't be read."""
+    summary: bool = False
+    """Of many runs only those that a summary needs: unfinished, of the last day, and the last Completed of each kind."""
 
 
 @dataclass(frozen=True, slots=True)

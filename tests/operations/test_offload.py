@@ -26,6 +26,15 @@ async def test_only_large_files_are_read_in_a_thread(size, here):
     assert (ran == thread()) is here
 
 
+@pytest.mark.parametrize(
+    ("count", "here"), [(0, True), (offload.INLINE_OBJECTS, True), (offload.INLINE_OBJECTS + 1, False)]
+)
+async def test_only_many_objects_are_read_in_a_thread(count, here):
+    many = Facts()
+    many.add("backups", [{"metadata": {"name": f"b{number}"}} for number in range(count)])
+    assert (await offload.run_offloaded([many], thread) == thread()) is here
+
+
 async def test_the_loop_goes_on_while_a_large_file_is_read():
     let_go = threading.Event()
     reading = asyncio.create_task(offload.run_offloaded([facts(offload.INLINE_FILE_BYTES + 1)], let_go.wait, 30))

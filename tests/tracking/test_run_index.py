@@ -20,6 +20,7 @@ from velero.resources.backups import backup_rows
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 BACKUPS = backup_rows(Api("prod", Direct("http://nowhere")), "velero")
+NAMESPACES = ([], ["shop"], ["b", "a"], ["a", "b"])
 PHASES = ("Completed", "Completed", "PartiallyFailed", "Failed", "InProgress", "Deleting")
 
 
@@ -31,7 +32,7 @@ def run(number: int, random: Random) -> Observed:
     if random.random() < 0.6:
         facts["schedule"] = random.choice(("nightly", "shop"))
     if random.random() < 0.8:
-        facts["namespaces"] = random.choice((["shop"], ["b", "a"], ["a", "b"]))
+        facts["namespaces"] = random.choice(NAMESPACES[1:])
     return Observed(f"u{number}", f"b{number}", random.choice(PHASES), NOW, facts)
 
 
@@ -46,6 +47,19 @@ def walked(rows: list[Observed]) -> tuple[set[str], set[str], float]:
     )
     newest = {run_time(one) for one in ended if run_time(one) == max(map(run_time, ended))}
     return newest, {run_time(one) for one in good[:1]}, spans[len(spans) // 2] if spans else 0.0
+
+
+def wanted_in_summary(rows, since):
+    """The uids of unfinished and recent runs, and of the last Completed run of each list where it is the only latest."""
+    ended = [one for one in rows if one.phase in BACKUP_PHASES.terminal]
+    found = {one.uid for one in rows if one not in ended} | {one.uid for one in ended if run_time(one) >= since}
+    for namespaces in NAMESPACES:
+        good = [
+            one for one in ended if BACKUP_PHASES.is_good(one.phase) and one.facts.get("namespaces", []) == namespaces
+        ]
+        last = [one for one in good if run_time(one) == max(map(run_time, good))]
+        found |= {one.uid for one in last if len(last) == 1}
+    return found
 
 
 def in_series(rows, schedule, namespaces, without):
@@ -87,6 +101,10 @@ def test_answers_are_those_of_a_walk_over_all_runs(seed):
                 ]
                 assert UsualDurations(kept).get(name, 0.0) == walked(named)[2]
             assert kept.usual_duration_by_name() == walked(list(rows.values()))[2]
+            summary = kept.summary(since := (NOW - timedelta(minutes=1_000)).isoformat())
+            assert len({one.uid for one in summary}) == len(summary)
+            assert wanted_in_summary(rows.values(), since) <= {one.uid for one in summary}
+            assert len(summary) <= len(wanted_in_summary(rows.values(), since)) + len(NAMESPACES)
 
 
 def steps_of_an_end(known: int) -> int:
