@@ -18,6 +18,7 @@ from urllib.parse import urlencode
 import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from msgspec.json import Decoder
+from multidict import CIMultiDict
 
 from domain.errors import ClusterError, Unauthenticated
 from domain.json_types import Json
@@ -180,23 +181,38 @@ class Api:
         body: Json | None,
         limits: aiohttp.ClientTimeout,
     ) -> aiohttp.ClientResponse:
-        connection = await self._current_connection()
-        header = await connection.token.header()
+        connection, header = await self._authorized_connection()
         response = await _call(connection, method, target, {**headers, **_authorization(header)}, body, limits)
         if response.status == 401:
             reply = await _read(response)
-            header = await _renew_header(connection, header, error_of_reply(context, reply))
+            await _renew(connection, header, error_of_reply(context, reply))
+            connection, header = await self._authorized_connection()
             response = await _call(connection, method, target, {**headers, **_authorization(header)}, body, limits)
         return response
+
+    async def _authorized_connection(self) -> tuple[Connection, str]:
+        """Return a connection and its Authorization header; connect again if a plugin's client certificate changed."""
+        connection = await self._current_connection()
+        header = await connection.token.header()
+        if connection.token.certificate != connection.plugin_certificate:
+            async with self._lock:
+                if self._connection is connection:
+                    await self._connect()
+            connection = await self._current_connection()
+            header = await connection.token.header()
+        return connection, header
 
     async def _current_connection(self) -> Connection:
         async with self._lock:
             if self._connection is not None and not await self._is_outdated(self._connection):
                 return self._connection
-            connection = await connect(self.cluster, self._access)
-            await self._retire()
-            self._connection = connection
-            return connection
+            return await self._connect()
+
+    async def _connect(self) -> Connection:
+        connection = await connect(self.cluster, self._access)
+        await self._retire()
+        self._connection = connection
+        return connection
 
     async def _is_outdated(self, connection: Connection) -> bool:
         """Check once a minute whether certificate files changed: a TLS context reads them only once."""
@@ -229,19 +245,20 @@ async def _call(
     body: Json | None,
     limits: aiohttp.ClientTimeout,
 ) -> aiohttp.ClientResponse:
+    own: CIMultiDict[str] = CIMultiDict([*headers.items(), *connection.headers])
     answer: Any = await connection.client.call_api(
-        method, connection.url + target, header_params=headers, body=body, _request_timeout=limits
+        method, connection.url + target, header_params=own, body=body, _request_timeout=limits
     )
     response: aiohttp.ClientResponse = answer.response
     return response
 
 
-async def _renew_header(connection: Connection, rejected: str, error: ClusterError) -> str:
-    """Read the token again; raise the server's 401 if the source has no newer one."""
-    header = await connection.token.renew(rejected)
-    if header == rejected and isinstance(error, Unauthenticated):
+async def _renew(connection: Connection, rejected: str, error: ClusterError) -> None:
+    """Read the credentials again; raise the server's 401 if the source has no newer ones."""
+    header = await connection.token.renew(rejected, connection.plugin_certificate)
+    unchanged = (header, connection.token.certificate) == (rejected, connection.plugin_certificate)
+    if unchanged and isinstance(error, Unauthenticated):
         raise error
-    return header
 
 
 async def _read(response: aiohttp.ClientResponse) -> Reply:

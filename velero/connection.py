@@ -1,21 +1,23 @@
 """Connects to a cluster by a kubeconfig's context, from inside the cluster, or by an address from the settings.
 
 Only this module imports the kubernetes package, and uses Configuration and ApiClient (TLS, proxies, connection pool).
-The package's kubeconfig loader reads credential plugins and token files only once, without a timeout, and hides their
-errors (docs/adr/0005-kubernetes-client.md), so `velero/token.py` reads those instead. A kubeconfig holds secrets: no
-error here quotes its text.
+The package's kubeconfig loader drops fields in silence, reads credential plugins and token files only once, without a
+timeout, and hides their errors (docs/adr/0005-kubernetes-client.md): `velero/kubeconfig.py`, `velero/token.py` and
+`velero/oidc.py` read those instead. A kubeconfig holds secrets: no error here quotes its text.
 """
 
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 import importlib
 import os
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,14 +25,21 @@ from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 
-from domain.errors import Unauthenticated, Unreachable
-from domain.json_types import Json
-from velero.documents import CONFIG_MAP_BOUNDS, BadDocument, read_yaml
-from velero.fields import items, section, text
-from velero.token import Reading, Token, fixed_token, token_from_exec, token_from_file
+from domain.errors import Unreachable
+from velero.fields import section, string_map, text
+from velero.kubeconfig import (
+    KubeconfigEntry,
+    client_certificate,
+    exec_cluster,
+    extra_headers,
+    read_sources,
+    resolve_context,
+    server_authority,
+)
+from velero.oidc import token_from_oidc
+from velero.token import ClientCertificate, Token, fixed_token, token_from_exec, token_from_file
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-_LOADER_TIMEOUT = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +72,18 @@ Access = Kubeconfig | InCluster | Direct
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """`client` is the package's ApiClient. `files` hold the certificates of its TLS context, `files_hash` their content."""
+    """`client` is the package's ApiClient. `files` hold the certificates of its TLS context, `files_hash` their content.
+
+    `headers` belong to every request. `plugin_certificate` is the one that an exec plugin gave the TLS context.
+    """
 
     client: Any
     token: Token
     url: str
     files: tuple[Path, ...] = ()
     files_hash: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+    plugin_certificate: ClientCertificate | None = None
 
     def is_outdated(self) -> bool:
         return bool(self.files) and hash_files(self.files) != self.files_hash
@@ -138,19 +152,39 @@ def _connection_trace() -> aiohttp.TraceConfig:
     return trace
 
 
-def _connection(cluster: str, configuration: Any, token: Token, files: tuple[Path, ...]) -> Connection:
+def _connection(
+    cluster: str,
+    configuration: Any,
+    token: Token,
+    files: tuple[Path, ...],
+    certificate: ClientCertificate | None = None,
+) -> Connection:
     # With trust_env, aiohttp reads the proxy settings and ~/.netrc for every request, each in a thread; a netrc entry
     # for the host then makes every request with a token fail.
     configuration.client_session_kwargs = {"trust_env": False, "trace_configs": [_connection_trace()]}
     configuration.proxy = configuration.proxy or proxy_from_environment(configuration.host)
     try:
-        client = importlib.import_module("kubernetes.aio.client").ApiClient(configuration)
+        with _certificate_files(certificate) as (configuration.cert_file, configuration.key_file):
+            client = importlib.import_module("kubernetes.aio.client").ApiClient(configuration)
     except (OSError, ValueError) as error:
         why = f"its certificates can't be used ({type(error).__name__})"
         raise Unreachable(
             cluster, f"The connection to cluster {cluster} isn't configured correctly.", why=why
         ) from error
     return Connection(client, token, configuration.host.rstrip("/"), files, hash_files(files))
+
+
+@contextmanager
+def _certificate_files(certificate: ClientCertificate | None) -> Iterator[tuple[str | None, str | None]]:
+    """Yield files of the certificate and its key: a TLS context loads them only from files, while it is built."""
+    if certificate is None:
+        yield None, None
+        return
+    with tempfile.TemporaryDirectory(prefix="velero-chatops-") as directory:
+        paths = Path(directory, "client.crt"), Path(directory, "client.key")
+        for path, content in zip(paths, (certificate.certificate, certificate.key), strict=True):
+            path.write_text(content)
+        yield str(paths[0]), str(paths[1])
 
 
 def proxy_from_environment(url: str) -> str | None:
@@ -188,121 +222,44 @@ async def _in_cluster(cluster: str, access: InCluster, environment: Mapping[str,
 
 async def _from_kubeconfig(cluster: str, access: Kubeconfig, environment: Mapping[str, str]) -> Connection:
     paths = access.path or environment.get("KUBECONFIG", "") or str(Path.home() / ".kube" / "config")
-    entry = resolve_context(cluster, await asyncio.to_thread(_read_all, cluster, paths), access.context)
+    sources = await asyncio.to_thread(read_sources, cluster, paths)
+    entry = resolve_context(cluster, sources, access.context)
     configuration = await _new_configuration()
-    loaded = await _load(cluster, entry, configuration)
-    token = _token(cluster, entry, loaded, environment)
-    return _connection(cluster, configuration, token, entry.files)
+    certificate = await asyncio.to_thread(_configure_entry, cluster, configuration, entry)
+    token = _entry_token(cluster, entry, environment, configuration.ca_cert_data or "")
+    if entry.plugin:
+        # A plugin may return a client certificate, and the TLS context has to have it.
+        await token.header()
+        certificate = token.certificate
+    files = (*entry.files, *(path for path, _ in sources))
+    connection = await asyncio.to_thread(_connection, cluster, configuration, token, files, certificate)
+    return replace(connection, headers=extra_headers(entry), plugin_certificate=token.certificate)
 
 
-@dataclass(frozen=True, slots=True)
-class KubeconfigEntry:
-    """One context of a kubeconfig, with absolute paths. `plain` is the part that the package's loader may read."""
-
-    user: Json
-    plain: Json
-    files: tuple[Path, ...]
-
-
-def resolve_context(cluster: str, sources: list[tuple[Path, Json]], context: str) -> KubeconfigEntry:
-    """Merge kubeconfigs as kubectl does: the first file that defines an entry wins. Raises Unreachable. Pure."""
-    name = context or next((text(data, "current-context") for _, data in sources if text(data, "current-context")), "")
-    chosen, _ = _find_entry(cluster, sources, "contexts", "context", name)
-    server, server_home = _find_entry(cluster, sources, "clusters", "cluster", text(chosen, "cluster"))
-    user_name = text(chosen, "user")
-    user, user_home = _find_entry(cluster, sources, "users", "user", user_name) if user_name else (Json(), Path())
-    server, user = _with_absolute_paths(server, server_home), _with_absolute_paths(user, user_home)
-    known = {key: value for key, value in user.items() if key not in {"exec", "token", "tokenFile"}}
-    plain = {
-        "current-context": "c",
-        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "c"}}],
-        "clusters": [{"name": "c", "cluster": server}],
-        "users": [{"name": "c", "user": known}],
-    }
-    paths = [text(server, "certificate-authority"), text(user, "client-certificate"), text(user, "client-key")]
-    return KubeconfigEntry(user, plain, tuple(Path(path) for path in paths if path))
+def _configure_entry(cluster: str, configuration: Any, entry: KubeconfigEntry) -> ClientCertificate | None:
+    server = entry.server
+    configuration.host = text(server, "server")
+    configuration.verify_ssl = not server.get("insecure-skip-tls-verify")
+    configuration.ca_cert_data = server_authority(cluster, server) or None
+    configuration.tls_server_name = text(server, "tls-server-name") or None
+    configuration.proxy = text(server, "proxy-url") or None
+    return client_certificate(cluster, entry.user)
 
 
-def _find_entry(
-    cluster: str, sources: list[tuple[Path, Json]], listing: str, inner: str, name: str
-) -> tuple[Json, Path]:
-    known: list[str] = []
-    for path, data in sources:
-        for item in items(data, listing):
-            if text(item, "name") == name:
-                return section(item, inner), path.parent
-            known.append(text(item, "name"))
-    missing = f"{inner} {name!r} isn't in the kubeconfig" if name else f"the kubeconfig names no {inner}"
-    why = f"{missing}; available: {', '.join(known) or 'none'}"
-    raise Unreachable(cluster, f"The connection to cluster {cluster} isn't configured correctly.", why=why)
-
-
-_PATH_KEYS = ("certificate-authority", "client-certificate", "client-key", "tokenFile")
-
-
-def _with_absolute_paths(source: Json, home: Path) -> Json:
-    return {**source, **{key: str(home / source[key]) for key in _PATH_KEYS if text(source, key)}}
-
-
-def _unreadable(path: Path, error: Exception) -> str:
-    """Describe the error without the file's text, which holds secrets."""
-    return f"{path.name} can't be read" + (f": {error}" if isinstance(error, BadDocument) else "")
-
-
-def _read_all(cluster: str, path_list: str) -> list[tuple[Path, Json]]:
-    paths = [Path(part).expanduser().absolute() for part in path_list.split(os.pathsep) if part]
-    found: list[tuple[Path, Json]] = []
-    for path in paths:
-        try:
-            data = read_yaml(path.read_text(), CONFIG_MAP_BOUNDS)
-        except FileNotFoundError:
-            continue
-        except (OSError, ValueError) as error:
-            raise Unreachable(
-                cluster,
-                f"The connection to cluster {cluster} isn't configured correctly.",
-                why=_unreadable(path, error),
-            ) from error
-        found.append((path, data if isinstance(data, dict) else {}))
-    if not found:
-        raise Unreachable(
-            cluster,
-            f"The connection to cluster {cluster} isn't configured correctly.",
-            why="the kubeconfig doesn't exist",
-        )
-    return found
-
-
-async def _load(cluster: str, entry: KubeconfigEntry, configuration: Any) -> Any:
-    """Let the package read server, certificates, proxy, OpenID Connect and basic authentication."""
-    module = await asyncio.to_thread(importlib.import_module, "kubernetes.aio.config")
-    try:
-        async with asyncio.timeout(_LOADER_TIMEOUT):
-            return await module.load_kube_config_from_dict(entry.plain, client_configuration=configuration)
-    except (module.ConfigException, OSError, ValueError, KeyError, TypeError) as error:
-        # Its message may quote the kubeconfig, which holds secrets: only the type of the error is shown.
-        raise Unauthenticated(
-            cluster, f"The kubeconfig of cluster {cluster} can't be used.", why=type(error).__name__
-        ) from error
-
-
-def _token(cluster: str, entry: KubeconfigEntry, loaded: Any, environment: Mapping[str, str]) -> Token:
-    if text(entry.user, "token"):
-        return fixed_token(f"Bearer {text(entry.user, 'token')}")
-    if text(entry.user, "tokenFile"):
-        return token_from_file(cluster, Path(text(entry.user, "tokenFile")))
-    if section(entry.user, "exec"):
-        return token_from_exec(cluster, section(entry.user, "exec"), environment)
-    if "auth-provider" in entry.user:
-        return Token(_auth_provider_reader(cluster, entry))
-    return fixed_token(getattr(loaded, "token", "") or "")
-
-
-def _auth_provider_reader(cluster: str, entry: KubeconfigEntry) -> Any:
-    """Return a reader for OpenID Connect: the loader refreshes an expired id token and keeps the new one in the entry."""
-
-    async def read() -> Reading:
-        loaded = await _load(cluster, entry, await _new_configuration())
-        return Reading(getattr(loaded, "token", "") or "")
-
-    return read
+def _entry_token(cluster: str, entry: KubeconfigEntry, environment: Mapping[str, str], authority: str) -> Token:
+    """Choose the source as client-go does: a token, then basic authentication, then an exec plugin or auth-provider."""
+    user = entry.user
+    if text(user, "tokenFile"):
+        return token_from_file(cluster, Path(text(user, "tokenFile")), text(user, "token"))
+    if text(user, "token"):
+        return fixed_token(f"Bearer {text(user, 'token')}")
+    if text(user, "username"):
+        credentials = f"{text(user, 'username')}:{text(user, 'password')}".encode()
+        return fixed_token(f"Basic {base64.b64encode(credentials).decode()}")
+    if plugin := entry.plugin:
+        wants = plugin.get("provideClusterInfo")
+        info = exec_cluster(entry.server, authority) if wants else None
+        return token_from_exec(cluster, plugin, environment, cluster_info=info)
+    if "auth-provider" in user:
+        return token_from_oidc(cluster, string_map(section(user, "auth-provider"), "config"), proxy_from_environment)
+    return fixed_token("")

@@ -1,7 +1,7 @@
 """Reads the Authorization header of a cluster, and reads it again when it expires or is rejected.
 
 One reading serves all concurrent requests. It is kept for a minute, as in client-go, or less if the token expires
-sooner. After a 401 it is read again at once. If a reading fails, the previous one stays in use until it expires: a
+sooner; an exec plugin's is kept until it expires. After a 401 it is read again at once. If a reading fails, the previous one stays in use until it expires: a
 plugin that hangs must not cut off a cluster whose token is still valid.
 """
 
@@ -11,10 +11,11 @@ import asyncio
 import contextlib
 import json
 import os
+import shutil
 import signal
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -29,11 +30,20 @@ _RENEW_BEFORE_EXPIRY_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
+class ClientCertificate:
+    """PEM texts."""
+
+    certificate: str
+    key: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
-    """`header` is the whole Authorization value, empty with a client certificate; `expires` is when the token expires."""
+    """`header` is the whole Authorization value, empty with only a certificate; `expires` is when the credentials expire."""
 
     header: str
     expires: datetime | None = None
+    certificate: ClientCertificate | None = None
 
 
 ReadToken = Callable[[], Awaitable[Reading]]
@@ -56,6 +66,11 @@ class Token:
         self._reading: Reading | None = None
         self._valid_until = 0.0
 
+    @property
+    def certificate(self) -> ClientCertificate | None:
+        """Return the client certificate of the last reading."""
+        return self._reading.certificate if self._reading else None
+
     async def header(self) -> str:
         async with self._lock:
             if self._reading is None or self._monotonic() >= self._valid_until:
@@ -63,10 +78,10 @@ class Token:
             assert self._reading is not None
             return self._reading.header
 
-    async def renew(self, rejected: str) -> str:
+    async def renew(self, rejected: str, certificate: ClientCertificate | None = None) -> str:
         """Return a new header after a 401 for `rejected`; concurrent callers share one reading."""
         async with self._lock:
-            if self._reading is None or self._reading.header == rejected:
+            if self._reading is None or (self._reading.header, self._reading.certificate) == (rejected, certificate):
                 self._reading = None
                 await self._renew()
             assert self._reading is not None
@@ -95,17 +110,23 @@ def fixed_token(header: str) -> Token:
     return Token(read)
 
 
-def token_from_file(cluster: str, path: Path, **clocks: Callable[[], float]) -> Token:
-    """Read a projected service-account token or a kubeconfig's tokenFile; both are rotated in place."""
+def token_from_file(cluster: str, path: Path, fallback: str = "", **clocks: Callable[[], float]) -> Token:
+    """Read a projected service-account token or a kubeconfig's tokenFile; both are rotated in place.
+
+    `fallback` is the kubeconfig's `token`, used until the file can be read.
+    """
 
     async def read() -> Reading:
         try:
             content = await asyncio.to_thread(path.read_text)
-        except OSError as error:
-            raise _unauthenticated(cluster, f"the token file can't be read: {error.strerror}") from error
-        if not content.strip():
+        except (OSError, ValueError) as error:
+            if fallback:
+                return Reading(f"Bearer {fallback}")
+            reason = error.strerror if isinstance(error, OSError) else "it isn't text"
+            raise _unauthenticated(cluster, f"the token file can't be read: {reason}") from error
+        if not content.strip() and not fallback:
             raise _unauthenticated(cluster, "the token file is empty")
-        return Reading(f"Bearer {content.strip()}")
+        return Reading(f"Bearer {content.strip() or fallback}")
 
     return Token(read, **clocks)  # type: ignore[arg-type]
 
@@ -116,30 +137,43 @@ def token_from_exec(
     environment: Mapping[str, str],
     *,
     timeout: float = EXEC_TIMEOUT_S,
+    cluster_info: Json | None = None,
 ) -> Token:
     """Run a kubeconfig's exec plugin (`aws eks get-token`, `gke-gcloud-auth-plugin` …)."""
+    whole = {**environment, **_plugin_environment(config, cluster_info)}
 
     async def read() -> Reading:
-        return _parse_credential(cluster, await _run_plugin(cluster, config, environment, timeout), config)
+        program = await asyncio.to_thread(_find_program, text(config, "command"), environment)
+        return _parse_credential(cluster, await _run_plugin(cluster, config, (program, whole), timeout), config)
 
-    return Token(read)
+    return Token(read, ttl=float("inf"))
 
 
-async def _run_plugin(cluster: str, config: Json, environment: Mapping[str, str], limit: float) -> bytes:
+def _find_program(command: str, environment: Mapping[str, str]) -> str:
+    """Search the bot's own PATH, as client-go does, not one that the kubeconfig sets for the plugin."""
+    return command if os.sep in command else shutil.which(command, path=environment.get("PATH")) or command
+
+
+async def _run_plugin(cluster: str, config: Json, start: tuple[str, Mapping[str, str]], limit: float) -> bytes:
     command = text(config, "command")
+    program, environment = start
     try:
         process = await asyncio.create_subprocess_exec(
-            command,
+            program,
             *strings(config, "args"),
-            env={**environment, **_plugin_environment(config)},
+            env=environment,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             start_new_session=True,
         )
     except OSError as error:
-        raise _unauthenticated(
-            cluster, f"the credential plugin {Path(command).name} can't be started: {error.strerror}"
+        hint = _printable(text(config, "installHint"))
+        raise Unauthenticated(
+            cluster,
+            f"No credentials for cluster {cluster}.",
+            why=f"the credential plugin {Path(command).name} can't be started: {error.strerror}",
+            fix=f"Install it where the bot runs{f': {hint}' if hint else '.'}",
         ) from error
     try:
         # communicate() drains both pipes; reading them one after the other deadlocks if a plugin prints a lot.
@@ -165,8 +199,13 @@ async def _kill(process: asyncio.subprocess.Process) -> None:
         await process.wait()
 
 
-def _plugin_environment(config: Json) -> dict[str, str]:
-    info = {"apiVersion": text(config, "apiVersion"), "kind": "ExecCredential", "spec": {"interactive": False}}
+def _printable(hint: str) -> str:
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in hint).split())[:300]
+
+
+def _plugin_environment(config: Json, cluster_info: Json | None) -> dict[str, str]:
+    spec = {"interactive": False, **({"cluster": cluster_info} if cluster_info is not None else {})}
+    info = {"apiVersion": text(config, "apiVersion"), "kind": "ExecCredential", "spec": spec}
     named = {text(item, "name"): text(item, "value") for item in items(config, "env") if text(item, "name")}
     return {**named, "KUBERNETES_EXEC_INFO": json.dumps(info)}
 
@@ -179,12 +218,23 @@ def _parse_credential(cluster: str, output: bytes, config: Json) -> Reading:
         raise _unauthenticated(
             cluster, f"the credential plugin {plugin} returned something that isn't an ExecCredential"
         ) from error
-    status = section(answer, "status")
-    if not text(status, "token"):
+    version = text(answer, "apiVersion") if isinstance(answer, dict) else ""
+    if version and version != text(config, "apiVersion"):
         raise _unauthenticated(
-            cluster, f"the credential plugin {plugin} returned no token; client certificates aren't supported"
+            cluster, f"the credential plugin {plugin} returned another apiVersion than the kubeconfig sets"
         )
-    return Reading(f"Bearer {text(status, 'token')}", timestamp(status, "expirationTimestamp"))
+    status = section(answer, "status")
+    token = text(status, "token")
+    certificate, key = text(status, "clientCertificateData"), text(status, "clientKeyData")
+    if bool(certificate) != bool(key):
+        raise _unauthenticated(cluster, f"the credential plugin {plugin} returned a certificate or a key, not both")
+    if not token and not certificate:
+        raise _unauthenticated(cluster, f"the credential plugin {plugin} returned no token and no client certificate")
+    return Reading(
+        f"Bearer {token}" if token else "",
+        timestamp(status, "expirationTimestamp"),
+        ClientCertificate(certificate, key) if certificate else None,
+    )
 
 
 def _unauthenticated(cluster: str, why: str) -> Unauthenticated:

@@ -16,7 +16,7 @@ from domain.errors import Unauthenticated, Unreachable
 from tests.velero.conftest import kubeconfig, says_json
 from tests.velero.test_token import plugin, prints
 from velero.api import Api
-from velero.connection import Direct, InCluster, Kubeconfig, connect, resolve_context
+from velero.connection import Direct, InCluster, Kubeconfig, connect
 
 
 async def authorization(server, access) -> str | None:
@@ -68,7 +68,7 @@ async def test_a_plugin_of_the_kubeconfig(tmp_path, server):
     assert await authorization(server, kubeconfig(tmp_path, server.url, user)) == "Bearer t3"
 
 
-async def test_basic_authentication_is_the_packages_part(tmp_path, server):
+async def test_basic_authentication(tmp_path, server):
     user = {"username": "ada", "password": "p"}
     assert await authorization(server, kubeconfig(tmp_path, server.url, user)) == "Basic YWRhOnA="
 
@@ -117,19 +117,6 @@ async def test_a_provider_that_is_half_configured(tmp_path, server):
     with pytest.raises(Unauthenticated) as caught:
         await connect("prod", access)
     assert "hush" not in caught.value.why
-
-
-def test_the_first_file_wins_and_paths_are_relative_to_their_own():
-    first = {"contexts": [{"name": "prod", "context": {"cluster": "c", "user": "u"}}], "current-context": "prod"}
-    second = {
-        "clusters": [{"name": "c", "cluster": {"server": "https://x", "certificate-authority": "ca.crt"}}],
-        "users": [{"name": "u", "user": {"client-certificate": "/abs/c.crt", "exec": {"command": "p"}, "token": "t"}}],
-        "current-context": "other",
-    }
-    entry = resolve_context("prod", [(Path("/a/config"), first), (Path("/b/config"), second)], "")
-    assert entry.files == (Path("/b/ca.crt"), Path("/abs/c.crt"))
-    [user] = entry.plain["users"]
-    assert user["user"] == {"client-certificate": "/abs/c.crt"}
 
 
 async def test_not_in_a_cluster(tmp_path):

@@ -144,7 +144,7 @@ FAULTY = {
     "fails": ("import sys; print('hush', file=sys.stderr); sys.exit(3)", "exited with code 3"),
     "prints garbage": ("print('hush')", "isn't an ExecCredential"),
     "prints a list": ("print('[]')", "returned no token"),
-    "gives certificates": (prints({"clientCertificateData": "hush"}), "client certificates aren't supported"),
+    "gives half a pair": (prints({"clientCertificateData": "hush"}), "a certificate or a key, not both"),
 }
 
 
@@ -155,6 +155,18 @@ async def test_a_failing_plugin_is_named_and_its_output_is_hidden(code, why):
         await token_from_exec("prod", plugin(code), {}, timeout=limit).header()
     assert why in caught.value.why
     assert "hush" not in caught.value.why
+
+
+async def test_a_plugins_token_is_kept_until_it_expires(tmp_path):
+    """As in client-go: a plugin can take seconds and call a cloud's API."""
+    count = f"import pathlib; p = pathlib.Path({str(tmp_path / 'runs')!r}); p.write_text((p.read_text() if p.exists() else '') + 'x');"
+    token = token_from_exec("prod", plugin(count + prints({"token": "t"})), {})
+    await token.header()
+    token._monotonic = lambda: 1e12
+    await token.header()
+    assert (tmp_path / "runs").read_text() == "x"
+    await token.renew("Bearer t")
+    assert (tmp_path / "runs").read_text() == "xx"
 
 
 async def test_a_missing_plugin():
