@@ -1,4 +1,4 @@
-"""`make bench`: every row, or those named; `--json` prints one object a line."""
+"""`make bench`: runs all rows, or the named ones; `--json` prints one object per line."""
 
 from __future__ import annotations
 

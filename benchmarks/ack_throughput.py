@@ -1,4 +1,4 @@
-"""Durable acknowledgement of signed commands over 64 connections, against a server that stores nothing."""
+"""Durable acknowledgement of signed commands over 64 connections, compared with a server that stores nothing."""
 
 from __future__ import annotations
 

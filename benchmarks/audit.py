@@ -1,4 +1,4 @@
-"""`audit verify` of a chain, against sha256 of the same bytes."""
+"""`audit verify` of a long chain, compared with sha256 of the same bytes."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _some(tx: Transaction, begin: int) -> None:
 
 
 def contents(directory: Path) -> list[bytes]:
-    """The rows as bytes: what every one of them has to be hashed from."""
+    """Return the rows as bytes, as any verification has to hash them."""
     connection = open_for_reading(directory / DATABASE_FILE)
     try:
         return [repr(row).encode() for page in pages(connection) for row in page]

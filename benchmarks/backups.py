@@ -1,6 +1,6 @@
-"""10,000 backups listed, decoded and remembered as the bot remembers them, against json.loads of the same bytes.
+"""The first list of 10,000 backups, decoded and stored as the bot does, compared with json.loads of the same bytes.
 
-Over HTTP from another process. Measured in a process of its own: what it grew by is what the cache costs.
+The server is another process. The list is measured in its own process: its growth is the cost of the cache.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ def measure() -> Figure:
 
 
 def resident() -> float:
-    """MiB that this process holds."""
+    """Return the resident memory of this process in MiB."""
     gc.collect()
     pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
     return pages * 4096 / 2**20
 
 
 async def followed(url: str) -> tuple[float, float]:
-    """Seconds and MiB of the first list of a cluster, up to where it would be committed."""
+    """Return seconds and MiB of a cluster's first list, up to the commit."""
     from tracking import runs
     from tracking.follower import ClusterMemory
     from tracking.observation import TrackingContext
@@ -86,7 +86,7 @@ async def followed(url: str) -> tuple[float, float]:
 
 
 def loaded() -> float:
-    """Under the bot's own collector, or the floor would be twice as high."""
+    """Use the bot's garbage collection settings; otherwise the floor is twice as high."""
     pages = rendered(COUNT)
     freeze_startup_objects()
     found = []

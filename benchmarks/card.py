@@ -1,4 +1,4 @@
-"""From a slash command to its card in Slack, and the store transactions that the command itself costs on the way."""
+"""The time from a slash command to its card in Slack, and the number of store transactions of the command."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from sandbox.world import World
 from store.writer import Store
 
 COMMANDS, WARM_UP, PAUSE_S = 6, 1, 3.0
-"""The pause keeps the posts under Slack's limit per channel, which would be measured otherwise."""
+"""The pause keeps posts under Slack's limit per channel; otherwise the limit would be measured."""
 MOST_TRANSACTIONS = 5
-"""The look for an earlier run, the plan, the mark before the write, the result, the finished inbox item."""
+"""The search for an earlier run, the plan, the write-ahead record, the result, the finished inbox item."""
 COMMAND_TASK = "Worker._run_item"
-"""The task that a command runs in. The bot's loops have tasks of their own."""
+"""The task that runs a command. The bot's loops have their own tasks."""
 
 
 class TransactionCounter:
@@ -40,7 +40,7 @@ class TransactionCounter:
 
 
 async def _card(world: World, name: str) -> float:
-    """Seconds until the card is in the channel."""
+    """Return the seconds until the card is in the channel."""
     began = time.perf_counter()
     await world.slack.person("ada").says(f"/velero backup create {name} --include-namespaces shop")
     channel = world.channel("ops")
@@ -50,7 +50,7 @@ async def _card(world: World, name: str) -> float:
 
 
 async def cards(directory: Path) -> tuple[list[float], float]:
-    """The times, and the transactions of one command."""
+    """Return the times, and the transactions of one command."""
     world = await worlds.build(directory, clusters=("prod",))
     worlds.application(world.prod.objects, "shop")
     path = worlds.settings(world, directory / "data")

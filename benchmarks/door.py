@@ -1,7 +1,7 @@
-"""The door as a process of its own: `python -m benchmarks.door bare|durable DIRECTORY` prints its port.
+"""The HTTP intake as a separate process: `python -m benchmarks.door bare|durable DIRECTORY` prints its port.
 
-`durable` is the bot's own path from the socket to the commit: door, listeners, intake, store. Nothing works the inbox
-off meanwhile: what is measured is what Slack waits for.
+`durable` is the bot's own path from the socket to the commit: server, listeners, intake, store. The inbox isn't
+processed meanwhile: the row measures only the time that Slack waits.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ HOOKS = "/hooks/v1/commands"
 
 
 async def bare(request: web.Request) -> web.Response:
-    """The minimum of any server: read, check the signature, parse."""
+    """The minimum that any server does: read, check the signature, parse."""
     body = await request.read()
     base = b"v0:" + request.headers["X-Slack-Request-Timestamp"].encode() + b":" + body
     made = "v0=" + hmac.new(SECRET.encode(), base, hashlib.sha256).hexdigest()
@@ -47,7 +47,7 @@ async def bare(request: web.Request) -> web.Response:
 
 
 async def bare_hook(request: web.Request) -> web.Response:
-    """The same of a pipeline's call."""
+    """The minimum for a pipeline's call."""
     body = await request.read()
     given = request.headers
     base = f"{given['webhook-id']}.{given['webhook-timestamp']}.".encode() + body

@@ -1,4 +1,4 @@
-"""One row's outcome: a value, the floor under it, what was to be reached."""
+"""One row's result: a value, the floor that it is compared with, and the target."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """`value` and `floor` in `unit`; `target` is of the ratio where there is a floor, else of the value.
+    """`value` and `floor` are in `unit`; `target` limits their ratio if there is a floor, else the value.
 
-    `more` are further conditions of the same row: name → (value, most). `ok` is all of them.
+    `more` are further conditions of the row: name → (value, maximum). `ok`: all conditions hold.
     """
 
     name: str
@@ -22,7 +22,7 @@ class Figure:
     unit: str
     floor: float | None = None
     least: bool = False
-    """The target is a minimum."""
+    """Whether the target is a minimum."""
     of_ratio: bool = True
     more: dict[str, tuple[float, float]] = field(default_factory=dict)
     note: str = ""
@@ -68,13 +68,13 @@ def median(values: Sequence[float]) -> float:
 
 
 def part(values: Sequence[float], share: float) -> float:
-    """The value that this share of them does not exceed."""
+    """Return the value that this share of the samples doesn't exceed."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 
 
 def seconds(work: Callable[[], object], times: int = 1) -> float:
-    """Median of several runs."""
+    """Return the median of several runs."""
     found = []
     for _ in range(times):
         began = time.perf_counter()
@@ -84,6 +84,6 @@ def seconds(work: Callable[[], object], times: int = 1) -> float:
 
 
 def in_turn(one: Callable[[], object], other: Callable[[], object], times: int) -> tuple[float, float]:
-    """Medians of both, taken in turn, so that a busy machine slows both down."""
+    """Return the medians of both. Their runs alternate, so that load on the machine affects both."""
     pairs = [(seconds(one), seconds(other)) for _ in range(times)]
     return median([first for first, _ in pairs]), median([second for _, second in pairs])

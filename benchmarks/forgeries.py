@@ -1,4 +1,4 @@
-"""10,000 webhooks with a bad signature, against a server that only checks one: how many a second, and what stays."""
+"""10,000 webhooks with a bad signature: requests per second compared with a server that only checks one, and memory growth."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ secret_previous_file = "{directory}/before"
 
 
 async def rejected(port: int, requests: int) -> float:
-    """A second; anything but 401 raises."""
+    """Return requests per second. Raises for any status but 401."""
     return (await run(port, CONNECTIONS, requests, forged, 401))[0]
 
 

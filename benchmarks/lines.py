@@ -1,4 +1,4 @@
-"""Command lines parsed and planned on fixtures, against shlex.split of the same lines."""
+"""Command lines parsed and planned on fixtures, compared with shlex.split of the same lines."""
 
 from __future__ import annotations
 

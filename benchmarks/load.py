@@ -1,4 +1,4 @@
-"""Signed commands over keep-alive connections; a client so thin that the server is what is measured."""
+"""Signed commands over keep-alive connections, from a client that is thin enough to measure the server."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def signed(number: int, at: int) -> bytes:
 
 
 def forged(number: int, at: int) -> bytes:
-    """A pipeline's command whose signature only looks like one."""
+    """A pipeline's command with a well-formed but wrong signature."""
     body = json.dumps({"line": f"backup create release-{number} --include-namespaces shop"}).encode()
     made = base64.b64encode(hashlib.sha256(body).digest()).decode()
     head = (
@@ -60,7 +60,7 @@ def forged(number: int, at: int) -> bytes:
 
 
 class _Line(asyncio.Protocol):
-    """One connection: the next request as soon as the answer is complete."""
+    """One connection: each request follows as soon as the previous answer is complete."""
 
     def __init__(self, requests: list[bytes], took: list[float], status: int) -> None:
         self._requests, self._took = requests, took
@@ -100,7 +100,7 @@ class _Line(asyncio.Protocol):
 async def run(
     port: int, connections: int, requests: int, make: Make = signed, status: int = 200
 ) -> tuple[float, list[float]]:
-    """Requests a second, and how long each took."""
+    """Return requests per second, and the duration of each request."""
     at = int(time.time())
     ready = [[make(next(_numbers), at) for _ in range(requests // connections)] for _ in range(connections)]
     took: list[float] = []

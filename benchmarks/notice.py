@@ -1,4 +1,4 @@
-"""From a watch event to the Slack post, without enrichment, idle; less what the emulators' own round trips take."""
+"""The time from a watch event to the Slack post when idle, without enrichment and without the emulators' own round trips."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ BACKUPS = "/apis/velero.io/v1/namespaces/velero/backups"
 
 
 async def _post(world: World, name: str) -> float:
-    """When the notice that names it is in the channel."""
+    """Return when the notification about the backup is in the channel."""
     slack, channel = world.slack, world.channel("incidents")
     await slack.eventually(lambda: any(name in str((m.text, m.blocks)) for m in slack.workspace.messages(channel)), 10)
     return time.perf_counter()
 
 
 def _refused(world: World, name: str) -> None:
-    """A backup that Velero refuses: the news needs no file from an object store."""
+    """Create a backup that fails validation: its notification needs no file from an object store."""
     spec = {"includedNamespaces": ["shop"], "storageLocation": "nowhere"}
     world.prod.objects.create("backups", "velero", {"metadata": {"name": name}, "spec": spec})
     status = {"phase": "FailedValidation", "validationErrors": ["a BackupStorageLocation 'nowhere' is not there"]}
@@ -49,7 +49,7 @@ async def notices(world: World) -> list[float]:
 
 
 async def floors(world: World) -> list[float]:
-    """The same two ways by themselves: an event down a watch, a post to Slack."""
+    """Measure the emulators' part alone: a watch event and a post to Slack."""
     headers = {"Authorization": f"Bearer {world.prod.token}"}
     took = []
     async with aiohttp.ClientSession() as session:

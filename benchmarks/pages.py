@@ -1,4 +1,4 @@
-"""An API server of ready-made pages, as a process of its own: `python -m benchmarks.pages COUNT` prints its port."""
+"""An API server with prepared pages, as a separate process: `python -m benchmarks.pages COUNT` prints its port."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PAGE = 500
 
 
 def backup(number: int) -> dict:
-    """As large as a scheduled backup of a real cluster: labels, annotations, template, status."""
+    """Return a backup as large as a scheduled one of a real cluster: labels, annotations, template, status."""
     name = f"daily-shop-{number:014d}"
     marks = {
         "velero.io/schedule-name": f"daily-{number % 40}",

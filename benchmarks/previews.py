@@ -1,6 +1,6 @@
-"""The preview of a restore: 50 MB unpacked, half of it live and a part of that different, without the network.
+"""The preview of a restore: 50 MB unpacked, half of the objects live and some of them different, without the network.
 
-Measured in a process of its own, against what that process holds before it begins.
+Measured in a separate process, compared with its memory before the preview.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ SPEC = {"includedNamespaces": ["shop"], "existingResourcePolicy": "update"}
 
 
 def config_map(number: int, *, changed: bool = False) -> Json:
-    """Text that compresses badly and is the same in every run."""
+    """Return text that compresses badly and is the same in every run."""
     text = Random(number).randbytes(SIZE // 2).hex()
     data = {"text": text, "changed": "yes" if changed else "no"}
     return {
@@ -52,7 +52,7 @@ def config_map(number: int, *, changed: bool = False) -> Json:
 
 
 def pack(path: Path) -> int:
-    """How many bytes it has unpacked."""
+    """Pack the archive. Return its unpacked size in bytes."""
     total = 0
     with gzip.open(path, "wb", 1) as packed, tarfile.open(fileobj=packed, mode="w") as tar:
         for number in range(OBJECTS):

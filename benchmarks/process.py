@@ -20,7 +20,7 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 
 @asynccontextmanager
 async def bot(settings: Path) -> AsyncIterator[tuple[Process, int, float]]:
-    """The process, its port, and how many seconds it took until it was ready."""
+    """Return the process, its port, and the seconds until it was ready."""
     began = time.perf_counter()
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "bot", "serve", "--config", str(settings), stdout=DEVNULL, stderr=PIPE
@@ -63,11 +63,11 @@ def _ready(port: int) -> bool:
 
 
 def cpu(pid: int) -> float:
-    """Seconds of processor time so far."""
+    """Return the seconds of CPU time so far."""
     fields = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICK
 
 
 def resident(pid: int) -> float:
-    """MiB."""
+    """Return the resident memory in MiB."""
     return int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1]) * PAGE / 2**20

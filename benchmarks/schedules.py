@@ -1,4 +1,4 @@
-"""The next 1,000 runs of 100 schedules, against croniter's own."""
+"""The next 1,000 runs of 100 schedules, compared with croniter's own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From `serve` to ready with 10,000 objects known, and the terminal's commands; against `python -c pass`."""
+"""The time from `serve` to ready with 10,000 known objects, and of the terminal commands, compared with `python -c pass`."""
 
 from __future__ import annotations
 

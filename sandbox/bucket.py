@@ -21,7 +21,7 @@ CHUNK = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """Faults of a bucket; `huge` and `bomb` are the sizes in bytes of every download."""
+    """Faults of a bucket; `huge` and `bomb` set the size in bytes of every download."""
 
     unavailable: bool = False
     delay: float = 0.0
@@ -64,7 +64,7 @@ class Bucket:
         return sorted(key for key in self._objects if key.startswith(prefix))
 
     def directories(self, prefix: str = "") -> Iterator[str]:
-        """Names directly under the prefix (empty, or ending in a slash) that hold something, each once."""
+        """Return the names directly under the prefix, which is empty or ends in a slash."""
         yield from tuple(self._children.get(prefix, ()))
 
     def _count(self, key: str, change: int) -> None:
@@ -85,13 +85,13 @@ class Bucket:
             self.delete(key)
 
     def fail(self, faults: Faults = Faults()) -> None:
-        """`fail(Faults(unavailable=True))`; `fail()` heals."""
+        """Set faults, such as `fail(Faults(unavailable=True))`; `fail()` removes them."""
         self.faults = faults
         self._changed()
 
 
 class Buckets:
-    """Buckets by name, and the server that hands them out."""
+    """Buckets by name, and the HTTP server for their downloads."""
 
     def __init__(self, clock: Clock, *, secret: bytes = b"object-store") -> None:
         self._clock = clock
@@ -124,7 +124,7 @@ class Buckets:
             self._runner = None
 
     def presign(self, bucket: str, key: str, *, endpoint: str | None = None) -> str:
-        """A link that GETs one object for ten minutes. Signing needs no network, so it works for dead endpoints too."""
+        """Return a link to one object, valid for ten minutes. Signing needs no network, so dead endpoints get links too."""
         stamp = self._clock.now().astimezone(UTC).strftime(STAMP)
         expires = str(int(SIGNED_FOR.total_seconds()))
         query = {
@@ -201,7 +201,7 @@ async def _flood(request: web.Request, faults: Faults) -> web.StreamResponse:
         async for chunk in _zeros(faults.huge) if faults.huge else _bomb(faults.bomb):
             await response.write(chunk)
     except ConnectionError:
-        return response  # the reader has had enough
+        return response  # the reader closed the connection
     await response.write_eof()
     return response
 
@@ -212,7 +212,7 @@ async def _zeros(size: int) -> AsyncIterator[bytes]:
 
 
 async def _bomb(size: int) -> AsyncIterator[bytes]:
-    """A small gzip that unpacks to `size` bytes."""
+    """Return a small gzip that unpacks to `size` bytes."""
     packer = zlib.compressobj(9, zlib.DEFLATED, 31)
     async for chunk in _zeros(size):
         yield packer.compress(chunk)

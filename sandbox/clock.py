@@ -1,4 +1,4 @@
-"""The sandbox's time: real, or owned by a test that moves it."""
+"""The sandbox's time: real time, or a test clock that stands still until it is advanced."""
 
 import asyncio
 import heapq
@@ -30,7 +30,7 @@ async def _sleep(clock: Clock, seconds: float) -> None:
 
 
 async def wait(clock: Clock, event: asyncio.Event, until: datetime | None) -> bool:
-    """Wait for the event or the instant; true if it was the event."""
+    """Wait for the event or the instant. Return whether the event came first."""
     if event.is_set() or until is None:
         await event.wait()
         return True
@@ -52,7 +52,7 @@ async def wait(clock: Clock, event: asyncio.Event, until: datetime | None) -> bo
 
 
 class RealClock:
-    """Wall time; `speed` runs the whole world faster than that."""
+    """Wall time, multiplied by `speed`."""
 
     def __init__(self, *, speed: float = 1.0, start: datetime | None = None) -> None:
         self._speed = speed
@@ -81,7 +81,7 @@ class _Entry:
 
 
 class ManualClock:
-    """Stands still until a test advances it; then wakes the sleepers one instant after the other."""
+    """Stands still until a test advances it; then wakes the sleepers one instant at a time."""
 
     def __init__(self, start: datetime) -> None:
         self._now = start
@@ -100,7 +100,7 @@ class ManualClock:
         await _sleep(self, seconds)
 
     def next_instant(self) -> datetime | None:
-        """When the next sleeper wakes."""
+        """Return the instant at which the next sleeper wakes."""
         while self._timers and self._timers[0][2].callback is None:
             heapq.heappop(self._timers)
         return self._timers[0][0] if self._timers else None
@@ -118,7 +118,7 @@ class ManualClock:
         await self.settle()
 
     async def step(self, until: datetime) -> bool:
-        """Wake those of the next instant only; false (and `until` reached) if none sleeps until then."""
+        """Wake the sleepers of the next instant. Return False, with the clock at `until`, if there are none before it."""
         await self.settle()
         instant = self.next_instant()
         if instant is None or instant > until:
@@ -130,9 +130,9 @@ class ManualClock:
         return True
 
     async def settle(self) -> None:
-        """Let everything that can run without time passing run to its next wait."""
+        """Run all tasks to their next wait, without advancing the time."""
         loop = asyncio.get_running_loop()
-        ready = vars(loop).get("_ready")  # asyncio has no public word for "nothing left to do"
+        ready = vars(loop).get("_ready")  # asyncio has no public API for "no callback is ready"
         for turn in range(IDLE_ROUNDS):
             await asyncio.sleep(0)
             if not ready and (ready is not None or turn > 50):

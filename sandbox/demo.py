@@ -42,7 +42,7 @@ class BotDidNotStart(Exception): ...
 
 
 class Bot:
-    """`python -m bot serve` as a process of its own."""
+    """Runs `python -m bot serve` as a separate process."""
 
     def __init__(self, settings: Path, log: Path) -> None:
         self._settings = settings
@@ -69,7 +69,7 @@ class Bot:
         return self.url
 
     async def _first_line(self) -> str:
-        """Until it listens; everything that it says goes into the log."""
+        """Wait until it listens; its output goes to the log."""
         assert self.process is not None
         assert self.process.stderr is not None
         log = self._log.open("ab")
@@ -111,7 +111,7 @@ async def _copied(stream: asyncio.StreamReader, log: Any) -> None:
 
 
 async def scene(home: Path, port: int) -> World:
-    """Two clusters with something in them, and some weeks behind them."""
+    """Build two clusters with workloads and some weeks of backup history."""
     made = await world.build(home, velero=PACE, slack_port=port)
     for place, namespaces in ((made.prod, ("shop", "billing")), (made.staging, ("shop-staging",))):
         for namespace in namespaces:
@@ -156,7 +156,7 @@ def info(made: World, bot: Bot, data_dir: Path) -> dict[str, Any]:
 
 
 def write_last(path: Path, value: dict[str, Any]) -> None:
-    """Atomic: a reader that waits for the file finds everything running."""
+    """Write atomically: when the file exists, everything is running."""
     short = path.with_suffix(".tmp")
     short.write_text(json.dumps(value, indent=2))
     short.replace(path)

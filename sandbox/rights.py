@@ -1,4 +1,4 @@
-"""The bot's rights in a sandbox cluster: those of deploy/, so that one too few or too many shows before a real one tells."""
+"""The bot's permissions in a sandbox cluster, read from deploy/, so that tests show a missing or superfluous one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RIGHTS = (
     DEPLOY / "rights" / "clusterrole.yaml",
     DEPLOY / "components" / "previews" / "clusterrole.yaml",
 )
-"""With the opt-in for previews."""
+"""The roles with the opt-in for previews."""
 
 
 def bot_user() -> User:
@@ -25,7 +25,7 @@ def bot_user() -> User:
 
 
 def granted(roles: Iterable[Json]) -> tuple[Grant, ...]:
-    """Roles as the emulated cluster knows them."""
+    """Convert roles to the emulated cluster's grants."""
     return tuple(
         Grant(
             [

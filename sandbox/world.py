@@ -1,6 +1,6 @@
-"""A whole world: a Slack with people in it, clusters with a Velero each, one object store, and the settings of a bot.
+"""A complete environment: a Slack with people, clusters with a Velero each, an object store, and the bot's settings.
 
-Tests run the bot inside the process or as its own; the demo runs it as its own.
+Tests run the bot in this process or in its own; the demo runs it in its own.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ QUICK = VeleroSettings(
     deletion_seconds=0.1,
     queue_period=5.0,
 )
-"""As a real server set to hurry: for tests that wait for its periods."""
+"""Settings of a server with short periods, for tests that wait for them."""
 
 
 @dataclass(slots=True)
 class Place:
-    """One cluster: its API, its Velero, the tokens that open it."""
+    """One cluster: its API server, its Velero, and its tokens."""
 
     name: str
     objects: Objects
@@ -98,7 +98,7 @@ async def build(
     slack_port: int = 0,
     seed: str = "",
 ) -> World:
-    """Everything runs when it returns, but the bot."""
+    """Start everything except the bot."""
     clock = clock or RealClock()
     slack = SlackEmulator(
         signing_secret=seed or secrets.token_hex(16),
@@ -167,7 +167,7 @@ def location(
 def application(
     objects: Objects, namespace: str, *, replicas: int = 3, labels: Mapping[str, str] | None = None
 ) -> None:
-    """A small shop: a deployment, its configuration, a claim, a service, a secret."""
+    """Create a small application: a deployment, its configuration, a PVC, a service, a secret."""
     objects.create("namespaces", None, {"metadata": {"name": namespace, "labels": dict(labels or {})}})
     for number in range(replicas):
         data = {"metadata": {"name": f"settings-{number}"}, "data": {"number": str(number)}}
@@ -217,7 +217,7 @@ effect = "allow"
 
 
 def settings(world: World, data_dir: Path, *, listen: str = "127.0.0.1:0", extra: str = "", rules: str = RULES) -> Path:
-    """Write the settings and the secrets that they name; return the path of the TOML file."""
+    """Write the settings and their secret files. Return the path of the TOML file."""
     secrets = world.directory / "secrets"
     secrets.mkdir(parents=True, exist_ok=True)
     values = {

@@ -1,6 +1,6 @@
 """The database: SQLite behind one writer thread.
 
 Belongs here: connection, writer, migrations, one file per table, the audit chain.
-Does not: what a row means to people, or any await inside a transaction.
+Does not belong here: the meaning of a row for people, and any await inside a transaction.
 May import: domain; sqlite_utils, cryptography (signed checkpoints of the audit log).
 """

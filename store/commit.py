@@ -18,7 +18,7 @@ from store.transaction import Transaction
 
 
 class QueuedWrite:
-    """A closure in the queue. The first to take it decides: the writer runs it, or its caller abandons it."""
+    """A closure in the queue. Either the writer takes it first and runs it, or its caller abandons it."""
 
     __slots__ = ("_taken", "closure", "future")
 

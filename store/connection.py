@@ -64,7 +64,7 @@ def check_file(path: Path, stop: threading.Event) -> None:
 
 @contextmanager
 def read_transaction(data_dir: Path) -> Iterator[Transaction]:
-    """For terminal commands: one consistent state of the tables, whether or not the bot runs."""
+    """Read one consistent state of the tables, whether or not the bot runs; for terminal commands."""
     connection = open_for_reading(data_dir / DATABASE_FILE)
     try:
         with translate_errors():

@@ -67,7 +67,7 @@ def _step(stored: Json) -> Step:
 
 
 def _with_mode(stored: Json, noun: str) -> Json:
-    """A step of an older version, with the mode that its note and its shape stood for."""
+    """Return a step of an older version with the mode that its note and shape meant."""
     step = dict(stored)
     note, _, held_for = step.pop("note", "").partition(":")
     manifest = step["manifest"]

@@ -1,4 +1,4 @@
-"""Follows clusters: what changed becomes events, exactly once.
+"""Follows clusters: every change becomes an event, exactly once.
 
 Belongs here: one observer per kind, the follower that commits batches, stalled runs, the watchdog, the schedule reconciler.
 Does not belong here: reading commands, executing plans, deciding who is notified (notifier).

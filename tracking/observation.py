@@ -48,7 +48,7 @@ class TrackingContext:
     now: datetime
     first: bool
     runs: RunIndex = field(default_factory=RunIndex)
-    """What is remembered of this kind, if it has runs: for the last Completed run and the usual duration."""
+    """The known runs of this kind, if it has runs: for the last Completed run and the usual duration."""
     granted: frozenset[str] = frozenset()
     """The operations named in labels that were granted: anyone can write a label."""
     schedules: Iterable[Schedule] = ()

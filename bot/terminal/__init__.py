@@ -1,5 +1,5 @@
 """Terminal commands, one file each.
 
-Belongs here: reading arguments, printing, exit codes. Does not: decisions (commands), storage (store).
+Belongs here: reading arguments, printing, exit codes. Does not belong here: decisions (commands), storage (store).
 `plan`, `cron` and `audit` need no settings, no secrets and no network, and start without Slack and Kubernetes libraries.
 """

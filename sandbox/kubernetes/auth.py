@@ -1,4 +1,4 @@
-"""Who is asking, and what they may: bearer tokens with a small table of grants."""
+"""Authentication and authorization: bearer tokens with a small table of grants."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -71,7 +71,7 @@ def authenticate(header: str | None, tokens: Mapping[str, User]) -> User:
 
 
 def authorize(user: User, action: Target) -> None:
-    """Raises before anybody looks whether the thing exists."""
+    """Raise if the user has no access, before checking whether the object exists."""
     if _is_self_review(user, action) or user.may(action):
         return
     subject = f"{action.resource}.{action.group}" if action.group else action.resource
@@ -99,7 +99,7 @@ def _is_self_review(user: User, action: Target) -> bool:
 
 
 def access_review(user: User, body: Mapping[str, Any]) -> dict[str, Any]:
-    """SelfSubjectAccessReview: what it asked, and whether."""
+    """Answer a SelfSubjectAccessReview: the request and its result."""
     spec = body.get("spec") or {}
     asked = spec.get("resourceAttributes")
     return _review(body, {"allowed": True} if asked is None else _verdict(user, _asked(asked)))
@@ -118,7 +118,7 @@ def _verdict(user: User, action: Target) -> dict[str, Any]:
 
 
 def rules_review(user: User, body: Mapping[str, Any]) -> dict[str, Any]:
-    """SelfSubjectRulesReview: every rule that holds in a namespace."""
+    """Answer a SelfSubjectRulesReview: every rule that applies in a namespace."""
     namespace = (body.get("spec") or {}).get("namespace", "")
     rules = list(_rules_in(user, namespace))
     return _review(body, {"resourceRules": rules, "nonResourceRules": [], "incomplete": False})

@@ -1,4 +1,4 @@
-"""From what was sent to what would be stored: reading, placing, patching, pruning. Pure."""
+"""Turns a request's body into the object to store: reads, places, patches and prunes it. Pure."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
@@ -24,11 +24,11 @@ _METADATA_FIELDS = frozenset(
 
 
 def silent(_: str) -> None:
-    """Writes no warnings."""
+    """Discard warnings."""
 
 
 def sent(kind: Kind, namespace: str | None, body: Mapping[str, Any]) -> Json:
-    """A whole object as it was sent, in its place."""
+    """Return a complete object as sent, with its name and namespace set."""
     item: Json = {"apiVersion": kind.api_version, "kind": kind.kind, **clone(dict(body))}
     if item["apiVersion"] != kind.api_version:
         raise failures.bad_request(
@@ -58,13 +58,13 @@ def named(metadata: Json, name: str) -> None:
 
 
 def patched(kind: Kind, current: Json, patch: Any, content_type: str) -> Json:
-    """The current object with a patch applied, before it is pruned."""
+    """Return the current object with a patch applied, before pruning."""
     accepted = patch_types(kind)
     if content_type not in accepted:
         raise failures.unknown_media_type([*accepted, patches.APPLY])
     item = clone(_applied(current, patch, content_type))
     if not isinstance(item, dict) or (wrong := _wrong_types(kind, item)) is not None:
-        # unlike a create, a patch is told so as an invalid field
+        # A create with a wrong type is a bad request; a patch is an invalid object.
         raise _invalid_patch(item, wrong if isinstance(item, dict) and wrong else "json: cannot unmarshal")
     metadata = item.setdefault("metadata", {})
     named(metadata, current["metadata"]["name"])
@@ -95,7 +95,7 @@ def _invalid_patch(item: Any, why: str) -> failures.ApiFailure:
 
 
 def pruned(kind: Kind, item: Json, field_validation: FieldValidation, warn: Warn, *, patching: bool = False) -> Json:
-    """The fields that the schema keeps; the rest is rejected, reported or dropped."""
+    """Keep the fields in the schema; reject, report or drop the rest."""
     kept, unknown = _pruned(kind, item)
     if unknown and field_validation == "Strict":
         said = "strict decoding error: " + ", ".join(f'unknown field "{path}"' for path in unknown)
@@ -129,6 +129,6 @@ def differs_in_content(kind: Kind, old: Json, new: Json) -> bool:
 
 
 def gone(kind: Kind, metadata: Json) -> Json:
-    """The response to a deletion that leaves nothing."""
+    """Return the response to a deletion that removed the object."""
     details = {**failures.details_of(kind, metadata["name"]), "uid": metadata["uid"]}
     return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}

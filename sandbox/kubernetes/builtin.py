@@ -1,4 +1,4 @@
-"""Rules of kinds that are not Velero's, as far as a restore can meet them."""
+"""Rules of Kubernetes' built-in kinds, as far as restores depend on them."""
 
 import base64
 import difflib
@@ -25,7 +25,7 @@ _CLAIM_FIELDS = (
 
 
 def admit_create(services: Table, kind: Kind, item: Json) -> None:
-    """Fills in what the server would, and takes what only one may have."""
+    """Set the server's defaults, and allocate addresses and ports."""
     if fill := _DEFAULTS.get(kind.plural):
         fill(item)
     if kind.plural == "services":
@@ -46,7 +46,7 @@ def admit_update(services: Table, kind: Kind, old: Json, item: Json) -> None:
 
 
 def causes(kind: Kind, item: Json) -> Iterator[Cause]:
-    """Errors of an object of a built-in type."""
+    """Return the errors of an object of a built-in type."""
     if kind.plural in {"configmaps", "secrets"}:
         for key in item.get("data") or {}:
             yield from (invalid(f"data[{key}]", key, m) for m in validation.config_key(key))
@@ -63,7 +63,7 @@ def causes(kind: Kind, item: Json) -> Iterator[Cause]:
 
 
 def _selecting(spec: Json) -> Iterator[Cause]:
-    """A controller selects the pods that it makes."""
+    """Check that a controller's selector matches its own pod template."""
     wanted = (spec.get("selector") or {}).get("matchLabels") or {}
     labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels")
     if not spec.get("selector"):
@@ -73,7 +73,7 @@ def _selecting(spec: Json) -> Iterator[Cause]:
 
 
 def defined(definition: Json) -> dict[str, Kind]:
-    """The kind that a CustomResourceDefinition adds, free of form."""
+    """Return the kind that a CustomResourceDefinition adds, without a schema."""
     spec = definition["spec"]
     names, version = spec["names"], next(v["name"] for v in spec["versions"] if v.get("storage", True))
     kind = custom(spec["group"], version, names["plural"], names["kind"], namespaced=spec.get("scope") != "Cluster")
@@ -96,7 +96,7 @@ _FREE = frozenset({"events", "storageclasses"})
 
 
 def pruned(kind: Kind, inner: Json) -> tuple[Json, list[str]]:
-    """Only the first level of built-in types is checked."""
+    """Drop unknown fields and nulls, on the first level only, and return the names of the unknown ones."""
     known = _FIELDS.get(kind.plural, ("spec", "status"))
     unknown = [] if kind.plural in _FREE else [key for key in inner if key not in known]
     return {k: v for k, v in inner.items() if k not in unknown and v is not None}, unknown
@@ -191,7 +191,7 @@ _DEFAULTS: Mapping[str, Callable[[Json], None]] = {
 
 
 def _allocate(services: Table, kind: Kind, item: Json) -> None:
-    """Cluster address and node ports; what another service has is refused."""
+    """Allocate the cluster address and node ports; refuse those that another service has."""
     me, spec = item["metadata"]["uid"], item["spec"]
     versions = services.now.values()
     others = [v.object["spec"] for v in versions if v.object["metadata"]["uid"] != me]
@@ -232,7 +232,7 @@ def _node_ports(spec: Json, taken: set[int]) -> Iterator[Cause]:
             taken.add(port["nodePort"])
 
 
-# what may not change
+# immutable fields
 
 
 def _service_changes(old: Json, new: Json) -> Iterator[Cause]:
@@ -278,7 +278,7 @@ def _pod_changes(old: Json, new: Json) -> Iterator[Cause]:
 
 
 def _difference(old: object, new: object) -> str:
-    """These messages end in a difference of several lines."""
+    """Return an error whose message ends in a diff of several lines."""
     before, after = (json.dumps(spec, indent=1, sort_keys=True).splitlines() for spec in (old, new))
     return "\n" + "\n".join([*difflib.unified_diff(before, after, lineterm="")][2:]) + "\n"
 

@@ -39,7 +39,7 @@ class Collector:
             self._dependents[owner["uid"]].add(place)
 
     def admit(self, kind: Kind, metadata: Json) -> None:
-        """Nothing is created in a namespace that is not there or on its way out."""
+        """Refuse to create an object in a namespace that doesn't exist or is terminating."""
         if not kind.namespaced:
             return
         name = metadata.get("namespace", "")
@@ -69,7 +69,7 @@ class Collector:
         return self._dying(old) if kind.plural == "pods" else None
 
     def remove(self, kind: Kind, old: Version, last: Json | None = None) -> None:
-        """Takes an object away for good, and what it owned."""
+        """Remove an object and its dependents for good."""
         item: Json = clone(old.object) if last is None else last
         self._objects.drop(kind, old, item)
         self._collect(item["metadata"]["uid"])
@@ -79,7 +79,7 @@ class Collector:
             self._finish_namespace(item["metadata"]["namespace"])
 
     def drain(self, namespace: str) -> None:
-        """Deletes what a namespace holds, then the namespace itself if nothing resists."""
+        """Delete a namespace's contents, then the namespace itself if no finalizer holds it."""
         self._held.discard(namespace)
         for resource, kind in self._objects.kinds.items():
             if not kind.namespaced:

@@ -1,4 +1,4 @@
-"""A TCP proxy before an API server that breaks a connection at a chosen byte of a write."""
+"""A TCP proxy in front of an API server that cuts a connection at a chosen byte of a write."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _WRITES = (b"POST ", b"PATCH ", b"PUT ", b"DELETE ")
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """After so many bytes of the request or, where `answer` is set, of the answer to it. `write` counts them from 0.
+    """Where to cut: after this many bytes of the request or, with `answer`, of its response. `write` counts writes from 0.
 
-    `down`: from then on every connection is broken, until `heal`.
+    `down`: cut every later connection too, until `heal`.
     """
 
     write: int
@@ -25,7 +25,7 @@ class Cut:
 
 @dataclass(slots=True)
 class Written:
-    """How many bytes of one write went through, both ways."""
+    """Bytes of one write that passed, in both directions."""
 
     request: int = 0
     answer: int = 0
@@ -46,7 +46,7 @@ class _Link:
 
 
 class CuttingProxy:
-    """Tells requests apart by their first bytes: a client that sends the next one before the last answer is not supported."""
+    """Recognizes requests by their first bytes; HTTP pipelining isn't supported."""
 
     def __init__(self, target: str) -> None:
         self._target = urlsplit(target)
@@ -68,7 +68,7 @@ class CuttingProxy:
         return self.url
 
     async def close(self) -> None:
-        """Connections are refused from now on, until `start`."""
+        """Refuse connections until `start`."""
         if self._server is not None:
             self._server.close()
         self._break_all()
@@ -128,7 +128,7 @@ class CuttingProxy:
         return link.break_off()
 
     def _left(self, link: _Link, *, answer: bool) -> int | None:
-        """How many bytes may still pass; None for all."""
+        """Return how many bytes may still pass; None for all."""
         cut, write = self._cut, link.write
         if cut is None or write is None or cut.write != link.number or cut.answer is not answer:
             return None

@@ -1,4 +1,4 @@
-"""Bodies and options of requests, and what the server says of those it cannot read."""
+"""Decodes the bodies and options of requests, with the server's errors for invalid ones."""
 
 import json
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ _PROPAGATIONS = ("Foreground", "Background", "Orphan")
 
 
 async def object_of(request: web.Request, kind: Kind) -> Json:
-    """The object sent; a custom resource has to say what it is."""
+    """Return the object in the body; a custom resource has to name its kind and version."""
     if request.headers.get("Content-Type") and request.content_type not in _BODY_TYPES:
         raise failures.unknown_media_type(_BODY_TYPES)
     raw = await request.read()

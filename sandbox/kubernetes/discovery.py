@@ -23,7 +23,7 @@ REVIEWS = {
 
 
 def answer(path: str, kinds: Iterable[Kind]) -> Json | str | None:
-    """JSON, or text for the health checks, or None where nothing is."""
+    """Return JSON, text for the health checks, or None for an unknown path."""
     parts = [p for p in path.split("/") if p]
     match parts:
         case ["version"]:

@@ -12,7 +12,7 @@ RETRY_LATER = "please apply your changes to the latest version and try again"
 
 
 class ApiFailure(Exception):
-    """A refusal, ready to be sent as a Status."""
+    """An error that is sent as a Status."""
 
     def __init__(
         self, status: int, reason: str, message: str, details: Mapping[str, Any] | None = None, *, continue_: str = ""
@@ -38,7 +38,7 @@ class ApiFailure(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """One field that is wrong, and why."""
+    """One invalid field and the reason."""
 
     type: str
     field: str
@@ -52,7 +52,7 @@ class Cause:
 
 
 def quoted(value: object) -> str:
-    """A value as Go prints it in these messages: strings and structures as JSON."""
+    """Format a value as Go does in these messages: strings and structures as JSON."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -83,7 +83,7 @@ def too_long(field: str, limit: int) -> Cause:
 
 def unprocessable(group: str, kind: str, name: str, causes: Sequence[Cause]) -> ApiFailure:
     qualified = f"{kind}.{group}" if group else kind
-    # like Go's aggregate: the same text is said once
+    # As Go's aggregate error: each text once.
     texts = list(dict.fromkeys(str(c) for c in causes))
     said = texts[0] if len(texts) == 1 else "[" + ", ".join(texts) + "]"
     details: Json = {"name": name} if name else {}
@@ -98,7 +98,7 @@ def invalid_object(kind: Kind, name: str, causes: Sequence[Cause]) -> ApiFailure
 
 
 def precondition_failed(kind: Kind, name: str, why: str) -> ApiFailure:
-    """Names the kind where other conflicts name the resource."""
+    """Return this conflict, which names the kind; other conflicts name the resource."""
     qualified = f"{kind.kind}.{kind.group}" if kind.group else kind.kind
     details = {**details_of(kind, name), "kind": kind.kind}
     return ApiFailure(409, "Conflict", f'Operation cannot be fulfilled on {qualified} "{name}": {why}', details)
@@ -151,7 +151,7 @@ def unauthorized() -> ApiFailure:
 
 
 def internal(message: str) -> ApiFailure:
-    """An error that the server did not expect carries no reason."""
+    """Return an internal error; it has no reason."""
     return ApiFailure(500, "", message)
 
 

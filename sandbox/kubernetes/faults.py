@@ -1,4 +1,4 @@
-"""Faults of an API server, switched on and off while it runs."""
+"""Faults of an API server that tests switch on and off while it runs."""
 
 import asyncio
 from collections.abc import Callable
@@ -13,7 +13,7 @@ _BAD_GATEWAY = (
 
 
 class Trouble(Enum):
-    """Each hits a request before it is looked at, unless said otherwise."""
+    """Kinds of faults. Each applies before the request is processed, unless stated otherwise."""
 
     HANG = "no answer until cleared"
     SLOW = "an answer after `slow_seconds`"
@@ -42,11 +42,11 @@ class Faults:
         self._cleared = asyncio.Event()
 
     def on(self, trouble: Trouble, *, times: int | None = None, which: Which = any_request) -> None:
-        """From now on, or for so many requests; `which` chooses them."""
+        """Add a fault, for `times` requests or without end; `which` selects the requests."""
         self._on[trouble] = (times, which)
 
     def clear(self, trouble: Trouble | None = None) -> None:
-        """One trouble, or all of them with `forbidden` and `absent`."""
+        """Remove one fault, or all with `forbidden` and `absent`."""
         if trouble is None:
             self._on.clear()
             self.forbidden.clear()
@@ -66,7 +66,7 @@ class Faults:
         return True
 
     async def before(self, request: web.Request) -> web.StreamResponse | None:
-        """An answer in the server's place, or None."""
+        """Return an answer instead of the server's, or None."""
         if self.strikes(Trouble.RESET, request):
             return reset(request)
         if self.strikes(Trouble.HANG, request):
@@ -85,7 +85,7 @@ class Faults:
 
 
 def reset(request: web.Request) -> web.StreamResponse:
-    """Cuts the connection; the answer that is returned never leaves."""
+    """Cut the connection; the returned response is never sent."""
     if request.transport is not None:
         request.transport.abort()
     return web.Response(status=500)

@@ -1,4 +1,4 @@
-"""Objects as they are and as they were: one table per kind, every change with its revision."""
+"""Current and past versions of objects: one table per kind, each change with its revision."""
 
 import json
 from bisect import bisect_left, bisect_right, insort
@@ -16,7 +16,7 @@ KEPT_CHANGES = 100_000
 
 
 class Version:
-    """One version of one object; never changed once stored, so its JSON is made at most once."""
+    """One immutable version of an object; its JSON is encoded at most once."""
 
     __slots__ = ("_builtin", "_bytes", "_item", "object", "revision")
 
@@ -33,7 +33,7 @@ class Version:
         return self._bytes
 
     def encoded_item(self) -> bytes:
-        """Inside a list built-in types say neither kind nor version."""
+        """Return the JSON of an item in a list: built-in types leave out kind and version there."""
         if not self._builtin:
             return self.encoded()
         if self._item is None:
@@ -92,7 +92,7 @@ class Table:
         return self.changes[bisect_right(self.changes, revision, key=lambda c: c.revision) :]
 
     def at(self, revision: int) -> tuple[list[Key], dict[Key, Version]]:
-        """Keys in order and objects as they were."""
+        """Return the sorted keys and the objects at a revision."""
         later = self.since(revision)
         if not later:
             return self.keys, self.now

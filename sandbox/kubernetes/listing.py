@@ -1,4 +1,4 @@
-"""Lists over HTTP: their options and their JSON, put together from what is already encoded."""
+"""Lists over HTTP: their options, and their JSON joined from encoded items."""
 
 import asyncio
 import json

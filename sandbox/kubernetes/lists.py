@@ -1,4 +1,4 @@
-"""Lists in pages, consistent at one revision, as the API server makes them."""
+"""Lists in pages, consistent at one revision, as the API server's."""
 
 import base64
 import binascii
@@ -12,7 +12,7 @@ from sandbox.kubernetes import failures, selectors
 from sandbox.kubernetes.history import Key, Table, Version
 from sandbox.kubernetes.patches import clone
 
-_LATEST = -1  # in a continue token: whatever is newest when it is used
+_LATEST = -1  # in a continue token: the newest revision at the time of use
 _EXPIRED_LIST = "The resourceVersion for the provided list is too old."
 _EXPIRED_TOKEN = (
     "The provided continue parameter is too old to display a consistent list result. You can start a new list without "
@@ -59,7 +59,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class _Start:
-    """Where a page begins, and at which revision the list stands."""
+    """Where a page begins, and the list's revision."""
 
     revision: int
     after: Key | None = None
@@ -104,7 +104,7 @@ def _start(table: Table, current: int, query: ListQuery) -> _Start:
     if query.continue_:
         return _continued(table, current, query)
     if query.resource_version in {"", "0"}:
-        # revision 0 is answered from the cache, which knows no limit
+        # Revision 0 is answered from the cache, which ignores the limit.
         return _Start(current, limit=query.limit if not query.resource_version else 0)
     wanted = _listed_revision(query.resource_version)
     if wanted > current:

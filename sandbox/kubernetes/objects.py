@@ -64,7 +64,7 @@ class Objects:
         return self._tables[resource]
 
     def version(self, resource: str, namespace: str | None, name: str) -> Version:
-        """The stored version itself; not to be changed."""
+        """Return the stored version itself; callers must not change it."""
         table = self.table(resource)
         if (found := table.now.get(_key(table.kind, namespace, name))) is None:
             raise failures.not_found(table.kind, name)
@@ -105,18 +105,18 @@ class Objects:
         return page(self.table(resource), self.revision, query)
 
     def subscribe(self, resource: str, namespace: str | None = None, *, since: int | None = None) -> Subscription:
-        """Changes after a revision (None: from now on), as `(type, object, revision)`; starts collecting at once."""
+        """Return the changes after a revision (None: from now on) as `(type, object, revision)`. Collecting starts at once."""
         table = self.table(resource)
         if since is not None and since < table.watchable_from:
             raise failures.expired(f"too old resource version: {since} ({table.watchable_from})")
         return Subscription(table, namespace, self.revision if since is None else since)
 
     def on_change(self, callback: Listener) -> None:
-        """Told `(type, resource, old, new)` after every change, in order, before the changing call returns."""
+        """Call a listener with `(type, resource, old, new)` after every change, in order, before the changing call returns."""
         self._listeners.append(callback)
 
     def compact(self, *, watches: bool = True) -> None:
-        """Forgets the past: older lists and continue tokens are gone, and so are watches from older revisions."""
+        """Forget old revisions: lists, continue tokens and watches from before are too old."""
         for resource in self.kinds:
             table = self.table(resource)
             table.listable_from = self.revision
@@ -218,7 +218,7 @@ class Objects:
         resource_version: str | None = None,
         dry_run: bool = False,
     ) -> Json:
-        """A Status if the object is gone, else the object that now waits for its finalizers."""
+        """Return a Status if the object is gone, else the object that waits for its finalizers."""
         kind = self.kind(resource)
         old = self.version(resource, namespace, name)
         have = old.object["metadata"]
@@ -237,13 +237,13 @@ class Objects:
             return bodies.gone(kind, have)
         return self.collector.delete(kind, old, propagation) or bodies.gone(kind, have)
 
-    # inside
+    # internals
 
     def timestamp(self) -> str:
         return stamp(self._now())
 
     def store(self, kind: Kind, old: Version, item: Json) -> Json:
-        """Stores an accepted change; an object whose last finalizer went while deleted goes for good."""
+        """Store an accepted change. A deleted object without finalizers is removed."""
         key = _key_of(kind, old.object)
         metadata = item["metadata"]
         if metadata.get("deletionTimestamp") and not (metadata.get("finalizers") or _namespace_finalizers(kind, item)):
@@ -259,7 +259,7 @@ class Objects:
         self._commit("DELETED", kind, _key_of(kind, old.object), last)
 
     def _undefine(self, definition: Json) -> None:
-        """With its definition a kind goes, and all its objects before it."""
+        """Remove the kind of a deleted definition, after all its objects."""
         for plural, kind in builtin.defined(definition).items():
             for version in list(self.table(plural).now.values()):
                 self._commit("DELETED", kind, _key_of(kind, version.object), _copy(version.object))
@@ -277,7 +277,7 @@ class Objects:
         self._tell()
 
     def _tell(self) -> None:
-        """Listeners may change objects themselves: those changes are told after this one, not inside it."""
+        """Listeners may change objects: those changes are reported after this one, not inside it."""
         if self._telling:
             return
         self._telling = True
@@ -303,7 +303,7 @@ class Objects:
             metadata.pop(key, None)
             if key in have:
                 metadata[key] = have[key]
-        # custom resources have their metadata checked twice, and say so twice
+        # A custom resource's metadata is checked twice, so its errors appear twice.
         self._check(kind, item, [*validation.update_causes(have, metadata)] * (2 if kind.custom else 1))
         builtin.admit_update(self.table("services"), kind, old.object, item)
         if item == old.object:

@@ -11,7 +11,7 @@ APPLY = "application/apply-patch+yaml"
 
 
 def clone(value: Any) -> Any:
-    """A deep copy of a JSON value."""
+    """Return a deep copy of a JSON value."""
     if isinstance(value, dict):
         return {k: clone(v) if isinstance(v, (dict, list)) else v for k, v in value.items()}
     if isinstance(value, list):
@@ -32,12 +32,12 @@ def merge(target: Any, patch: Any) -> Any:
 
 
 def rejected() -> ApiFailure:
-    """The server says no more than this of an operation that does not apply."""
+    """The server's only text for an operation that doesn't apply."""
     return ApiFailure(422, "Invalid", "the server rejected our request due to an error in our request", {})
 
 
 def apply(target: Any, operations: Any) -> Any:
-    """All operations in order, or a refusal."""
+    """Apply all operations in order, or raise."""
     if not isinstance(operations, list):
         raise bad_request(
             "error decoding patch: json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp"
@@ -59,7 +59,7 @@ def _step(document: Any, operation: Any) -> Any:
     if verb == "remove":
         return _removed(document, path)
     if verb == "replace":
-        _at(document, path[:-1])  # what is not there in an object is added
+        _at(document, path[:-1])  # A missing field of an object is added.
         return _put(document, path, clone(operation.get("value")), insert=False)
     if verb == "add":
         return _put(document, path, clone(operation.get("value")), insert=True)

@@ -1,4 +1,4 @@
-"""Raw HTTP to an API server, emulated or real: for tests that hold the one to the other."""
+"""Raw HTTP to an API server, emulated or real, for tests that compare both."""
 
 import json
 from collections.abc import AsyncIterator, Mapping
@@ -26,7 +26,7 @@ class Answer:
 
     @property
     def refusal(self) -> tuple[int, str, str]:
-        """Code, reason and message of a Status."""
+        """Return code, reason and message of a Status."""
         body = self.json
         return self.status, body.get("reason", ""), body["message"]
 
@@ -80,7 +80,7 @@ class RawApi:
             return Answer(response.status, dict(response.headers), await response.text(), warnings)
 
     async def backup(self, name: str, *, spec: Any = None, **rest: Any) -> Answer:
-        """Creates one."""
+        """Create an object."""
         metadata = {"name": name, **rest.pop("metadata", {})}
         body = {"apiVersion": "velero.io/v1", "kind": "Backup", "metadata": metadata, "spec": spec or {}, **rest}
         return await self.call("POST", self.path("backups"), body)
@@ -102,7 +102,7 @@ class RawApi:
 
 
 class RawWatch:
-    """The lines of one watch."""
+    """One watch, line by line."""
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self.response = response
@@ -116,10 +116,10 @@ class RawWatch:
         return line
 
     async def story(self, count: int) -> list[tuple[str, str]]:
-        """The next so many lines as (type, name)."""
+        """Return the next `count` lines as (type, name)."""
         lines = [await self.line() for _ in range(count)]
         return [(line["type"], line["object"]["metadata"].get("name", "")) for line in lines]
 
     async def rest(self) -> list[Json]:
-        """All lines until the stream ends."""
+        """Return all lines until the stream ends."""
         return [json.loads(line) async for line in self.response.content]

@@ -21,7 +21,7 @@ def everything(_: Json) -> bool:
 
 
 def labels(text: str | None) -> Match:
-    """A predicate for a label selector with all its operators."""
+    """Return a predicate for a label selector."""
     if not text or not text.strip():
         return everything
     wanted = [_requirement(part) for part in _parts(text)]
@@ -95,7 +95,7 @@ _BUILTIN_FIELDS: Mapping[str, tuple[str, ...]] = {
 
 
 def fields(text: str | None, plural: str = "") -> Match:
-    """A predicate for a field selector: name and namespace, little else."""
+    """Return a predicate for a field selector; it supports name, namespace and little else."""
     if not text or not text.strip():
         return everything
     allowed = {"metadata.name", "metadata.namespace", *_BUILTIN_FIELDS.get(plural, ())}

@@ -1,4 +1,4 @@
-"""The HTTP face of the objects: paths, verbs, options, answers as the real API server gives them."""
+"""The HTTP server over the objects: paths, verbs, options and answers as those of a real API server."""
 
 import json
 import ssl
@@ -26,7 +26,7 @@ _EVERYWHERE = frozenset({"list", "watch", "deletecollection"})
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A request that arrived."""
+    """A received request."""
 
     method: str
     path: str
@@ -86,7 +86,7 @@ class KubernetesEmulator:
             self._runner = None
 
     async def down(self) -> None:
-        """Refuses connections and cuts those that are open, until `up`."""
+        """Refuse connections and cut the open ones, until `up`."""
         assert self._runner is not None
         for site in tuple(self._runner.sites):
             await site.stop()
@@ -99,7 +99,7 @@ class KubernetesEmulator:
         self.url = f"{'https' if self._tls else 'http'}://127.0.0.1:{self._port}"
 
     async def restart(self) -> None:
-        """As after a crash: connections are cut, and watches from below the current revision are too old."""
+        """Behave as after a crash: connections are cut, and watches from before the current revision are too old."""
         await self.down()
         self.objects.forget_watches()
         await self.up()
@@ -151,7 +151,7 @@ class KubernetesEmulator:
         return web.Response(text=answer) if isinstance(answer, str) else _json(answer)
 
     def _kind(self, asked: Target) -> Kind | None:
-        """The kind of a path, if it is served there."""
+        """Return the kind of a path, if it is served there."""
         for kind in self.objects.kinds.values():
             if (kind.group, kind.version, kind.plural) == (asked.group, asked.version, asked.resource):
                 absent = self.faults.lacks(kind.group, kind.plural)
@@ -218,7 +218,7 @@ class KubernetesEmulator:
 
 
 def _as_authorized(asked: Target) -> Target:
-    """One namespace is asked for inside itself."""
+    """Return the target to authorize: a Namespace object is authorized inside itself."""
     return replace(asked, namespace=asked.name) if asked.resource == "namespaces" else asked
 
 
@@ -229,7 +229,7 @@ def _in_scope(kind: Kind, asked: Target) -> bool:
 
 
 class _Warnings(list[str]):
-    """Collects what the server warns of, for the Warning header."""
+    """Collects warnings for the Warning header."""
 
     def __call__(self, text: str) -> None:
         self.append(text)

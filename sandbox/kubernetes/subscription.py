@@ -1,4 +1,4 @@
-"""One reader of the changes of one kind."""
+"""One subscriber to the changes of a kind."""
 
 import asyncio
 
@@ -8,7 +8,7 @@ from sandbox.kubernetes.patches import clone
 
 
 class Subscription:
-    """An async iterator of `(type, object, revision)` from a revision on; ends when closed."""
+    """An async iterator of `(type, object, revision)` after a revision; it ends when closed."""
 
     def __init__(self, table: Table, namespace: str | None, since: int) -> None:
         self._table = table
@@ -26,14 +26,14 @@ class Subscription:
             self._queue.put_nowait(change)
 
     def close(self) -> None:
-        """Ends the iteration after what is already collected."""
+        """End the iteration after the changes collected so far."""
         if not self._closed:
             self._closed = True
             self._table.listeners.remove(self._add)
             self._queue.put_nowait(None)
 
     async def next_change(self) -> Change | None:
-        """The next change as it is stored (not a copy), or None at the end."""
+        """Return the next change as stored, not a copy; None at the end."""
         change = await self._queue.get()
         if change is None:
             self._queue.put_nowait(None)

@@ -29,7 +29,7 @@ class Target:
 
 
 def target(method: str, path: str, query: Mapping[str, str]) -> Target | None:
-    """None for a path that addresses no resource (discovery, health)."""
+    """Return None for a path that addresses no resource (discovery, health)."""
     parts = [p for p in path.split("/") if p]
     if parts[:1] == ["api"] and len(parts) > 2:
         group, version, rest = "", parts[1], parts[2:]

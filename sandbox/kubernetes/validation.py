@@ -174,7 +174,7 @@ def metadata_causes(metadata: Json) -> Iterator[Cause]:
 
 
 def update_causes(old: Json, new: Json) -> Iterator[Cause]:
-    """Errors for changes of immutable metadata."""
+    """Return the errors for changes of immutable metadata."""
     if old.get("deletionTimestamp"):
         extra = sorted(set(new.get("finalizers") or []) - set(old.get("finalizers") or []))
         if extra:
@@ -190,7 +190,7 @@ def update_causes(old: Json, new: Json) -> Iterator[Cause]:
 
 
 def type_causes(kind: Kind, body: Json) -> list[Cause]:
-    """A custom resource says what it is; something else in its place is told before all the rest."""
+    """Check a custom resource's kind and version; a wrong one is reported before all other errors."""
     causes = []
     if body.get("kind") != kind.kind:
         causes.append(invalid("kind", body.get("kind", ""), f"must be {kind.kind}"))
@@ -235,7 +235,7 @@ _METADATA_TEXTS = ("name", "generateName", "namespace", "uid", "resourceVersion"
 
 
 def undecodable_metadata(body: Json) -> str | None:
-    """The decoder's errors for metadata with wrong types."""
+    """Return the decoder's errors for metadata of wrong types."""
     metadata = body.get("metadata")
     if metadata is None:
         return None

@@ -1,4 +1,4 @@
-"""Watches: changes as lines of JSON, with bookmarks, until their time is over."""
+"""Watches: changes as lines of JSON, with bookmarks, until the timeout."""
 
 import asyncio
 import json
@@ -89,7 +89,7 @@ class Watches:
         return len(self._open)
 
     def end(self, *, abruptly: bool = False) -> None:
-        """Ends every stream, cleanly or with the connection."""
+        """End every stream, cleanly or by cutting the connection."""
         for subscription, request in tuple(self._open.items()):
             if abruptly and request.transport is not None:
                 request.transport.abort()
@@ -163,7 +163,7 @@ class Watches:
 
 
 def marks(now: float, ends: float, every: float) -> Iterator[float]:
-    """When bookmarks are due: now and then, and shortly before the end."""
+    """Return when bookmarks are due: periodically, and shortly before the end."""
     last = ends - _LAST_BOOKMARK
     if last <= now:
         return
@@ -173,7 +173,7 @@ def marks(now: float, ends: float, every: float) -> Iterator[float]:
 
 
 class _Stream:
-    """One answer to a watch, line by line."""
+    """One watch response, line by line."""
 
     def __init__(self, request: web.Request, kind: Kind, query: WatchQuery) -> None:
         self.request = request
@@ -191,7 +191,7 @@ class _Stream:
         return version is not None and self._labels(version.object) and self._fields(version.object)
 
     def event(self, change: Change) -> tuple[str, bytes] | None:
-        """The change as this watch sees it: what leaves the selection is deleted, what enters it is added."""
+        """Return the change as this watch shows it: an object that leaves the selection is deleted, one that enters is added."""
         before, after = self.selects(change.old), change.type != "DELETED" and self.selects(change.version)
         if not before and not after:
             return None
@@ -209,7 +209,7 @@ class _Stream:
 
     async def bookmark(self, revision: int, annotations: Mapping[str, str] | None = None) -> None:
         if revision < self._not_before:
-            return  # a watch from the future stays silent
+            return  # A watch from a future revision sends nothing.
         metadata = {"resourceVersion": str(revision), **({"annotations": annotations} if annotations else {})}
         mark = {"kind": self.kind.kind, "apiVersion": self.kind.api_version, "metadata": metadata}
         await self.send("BOOKMARK", json.dumps(mark, separators=(",", ":")).encode())

@@ -1,7 +1,7 @@
 """A Slack workspace on loopback.
 
-Belongs here: what Slack keeps (people, channels, messages, forms, files), its Web API with Slack's limits and error
+Belongs here: Slack's state (people, channels, messages, forms, files), its Web API with Slack's limits and error
 codes, the signed requests it sends to the bot, faults on demand, the driving API of tests and the page.
-Does not: anything of Velero or Kubernetes.
-May import: the standard library and aiohttp. It knows nothing of the bot but its request URL.
+Does not belong here: Velero and Kubernetes.
+May import: the standard library and aiohttp. It knows only the bot's request URL.
 """

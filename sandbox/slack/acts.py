@@ -20,7 +20,7 @@ Sleep = Callable[[float], Awaitable[None]]
 
 
 class Events:
-    """Events API: retried three times, and as late, doubled or shuffled as a test wants them."""
+    """Delivery of the Events API: three retries; tests can delay, duplicate or reorder events."""
 
     def __init__(self, transport: Callable[[], Transport], note: Callable[..., Any], sleep: Sleep) -> None:
         self._transport, self._note, self._sleep = transport, note, sleep
@@ -37,7 +37,7 @@ class Events:
         return [await self.deliver(event) for event in (reversed(held) if reverse else held)]
 
     async def deliver(self, event: Json) -> Ack:
-        """The first attempt's answer; what fails is tried again behind the caller's back."""
+        """Return the first attempt's answer; retries run in the background."""
         if self._held is not None:
             self._held.append(event)
             return Ack(0, reason="held back")
@@ -69,7 +69,7 @@ class Acts:
     def __init__(self, site: Site, transport: Callable[[], Transport], events: Events) -> None:
         self._site, self._transport, self._events = site, transport, events
 
-    # speech
+    # messages
 
     async def command(self, user: User, channel: Channel, line: str) -> Ack:
         name, _, text = line.strip().partition(" ")
@@ -77,7 +77,7 @@ class Acts:
         return await self.raw_command(user, channel, name, sent)
 
     async def raw_command(self, user: User, channel: Channel, name: str, text: str) -> Ack:
-        """The text exactly as given: for what Slack's escaping would have changed."""
+        """Send the text exactly as given, without Slack's escaping."""
         payload = payloads.slash_command(self._site, user, channel, name, text)
         ack = await self._transport().send(COMMAND, payload)
         self._note("command.sent", user, ack, channel=channel.id, line=f"{name} {text}")
@@ -113,10 +113,10 @@ class Acts:
         return await self._events.deliver(payloads.joined(self._site, user, channel))
 
     async def event(self, body: Json) -> Ack:
-        """Any other event: `{"type": "tokens_revoked", …}`."""
+        """Send any other event, such as `{"type": "tokens_revoked", …}`."""
         return await self._events.deliver(payloads.event(self._site, body))
 
-    # presses
+    # buttons and forms
 
     async def press(self, user: User, on: Message | View, control: Control, chosen: Any = None) -> Ack:
         value = chosen_value(control.element, chosen)
@@ -139,7 +139,7 @@ class Acts:
         return ack
 
     async def close_view(self, user: User, view: View, *, everything: bool = False) -> Ack | None:
-        """The bot gets an event only with `notify_on_close`."""
+        """Close a form; the bot gets an event only with `notify_on_close`."""
         self._site.views.close(view, everything=everything)
         if not view.given.get("notify_on_close"):
             return None
@@ -147,7 +147,7 @@ class Acts:
         return await self._interact(user, payload, view.title)
 
     async def suggest(self, user: User, on: Message | View, control: Control, typed: str) -> list[Json]:
-        """The options (of all groups) that the bot offers for what was typed."""
+        """Return the options, of all groups, that the bot offers for the typed text."""
         payload = payloads.block_suggestion(self._site, user, on, control, typed)
         ack = await self._interact(user, payload, control.action_id)
         body = ack.body if isinstance(ack.body, dict) and not ack.error else {}
@@ -173,7 +173,7 @@ class Acts:
 
 
 def chosen_value(element: Json, chosen: Any) -> Json:
-    """A choice in an action or a form's state: whole options for selects, else the value itself."""
+    """Return a choice as in an action or a form's state: whole options for selects, else the value itself."""
     kind = element["type"]
     if kind == "overflow":
         return {"selected_option": option_of(element, chosen)}
@@ -188,7 +188,7 @@ def chosen_value(element: Json, chosen: Any) -> Json:
 
 
 def option_of(element: Json, chosen: Any) -> Json:
-    """An option by its value or its text; a whole one (from an external source) is taken as it is."""
+    """Find an option by its value or text; a complete one (from an external source) is returned unchanged."""
     if isinstance(chosen, dict):
         return chosen
     offered = list(element.get("options") or [])

@@ -35,7 +35,7 @@ def show_command_answer(site: Site, user: str, channel: str, command: str, ack: 
 
 
 def content_error(body: Mapping[str, Any]) -> str:
-    """Errors of a message sent by an acknowledgement or a response URL."""
+    """Return the errors of a message sent by an acknowledgement or a response URL."""
     blocks = body.get("blocks") or []
     if not body.get("text") and not blocks and not body.get("attachments"):
         return "no_text"
@@ -57,7 +57,7 @@ def _show(site: Site, hook: Hook, body: Mapping[str, Any], thread: str | None) -
 
 
 def use_hook(site: Site, hook: Hook, body: Mapping[str, Any]) -> tuple[int, str]:
-    """Status and text of a post to a response URL."""
+    """Handle a post to a response URL. Return status and text."""
     pressed = site.workspace.find(hook.channel, hook.message_ts) if hook.message_ts else None
     if body.get("delete_original"):
         return _delete(site, pressed)
@@ -80,7 +80,7 @@ def _delete(site: Site, pressed: Message | None) -> tuple[int, str]:
 
 
 def apply_submission(site: Site, view: View, ack: Ack) -> None:
-    """An empty answer closes the form; a `response_action` says what else."""
+    """Apply the answer to a form: empty closes it; `response_action` replaces, stacks or clears forms, or shows errors."""
     if ack.error:
         site.views.refuse(view, {}, CONNECTION_TROUBLE)
         return

@@ -1,4 +1,4 @@
-"""The page's end of the emulator: what one person can see, and what they do, as JSON; changes by SSE."""
+"""The emulator's API for the page: one person's view and actions as JSON, changes by server-sent events."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from sandbox.slack.words import Control, controls
 PAGE = Path(__file__).parent / "page"
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:"
-SETTLE = 0.05  # a burst of changes is one redraw
+SETTLE = 0.05  # A burst of changes causes one redraw.
 
 
 class Console:
@@ -110,7 +110,7 @@ class Console:
         return self._site.views.json(view) | {"errors": view.errors, "trouble": view.trouble}
 
     async def _changes(self, request: web.Request) -> web.StreamResponse:
-        """One line per burst of changes; the page then asks for the state."""
+        """Send one line per burst of changes; the page then reads the state."""
         refuse_strangers(request)
         stream = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
         await stream.prepare(request)
@@ -190,7 +190,7 @@ def _told(ack: Ack) -> Json:
 
 
 def refuse_strangers(request: web.Request) -> None:
-    """Only pages of this origin, by a loopback name: other sites in the same browser have no say here."""
+    """Refuse requests from other origins: another site in the same browser must not act here."""
     origin = request.headers.get("Origin")
     host = urlsplit(f"//{request.host}").hostname
     if host not in LOOPBACK or (origin is not None and urlsplit(origin).netloc != request.host):

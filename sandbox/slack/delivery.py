@@ -1,4 +1,4 @@
-"""A request goes out to the bot: signed over HTTP, or down a socket. Slack waits three seconds."""
+"""Sends requests to the bot: signed over HTTP, or through a socket. Slack waits three seconds."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ COMMAND, INTERACTION, EVENT = "slash_commands", "interactive", "events_api"
 
 @dataclass(frozen=True, slots=True)
 class Ack:
-    """How the bot answered in time, or why Slack says it did not."""
+    """The bot's answer, or Slack's reason why there was none in time."""
 
     status: int
     body: Any = None
@@ -45,7 +45,7 @@ def signature(secret: str, timestamp: str, body: bytes) -> str:
 
 
 def encode(kind: str, payload: Mapping[str, Any]) -> tuple[str, bytes]:
-    """Content type and bytes: commands are form fields, interactions one JSON field, events JSON."""
+    """Return content type and body: commands are form fields, interactions one JSON field, events JSON."""
     if kind == EVENT:
         return "application/json", json.dumps(payload).encode()
     fields = payload if kind == COMMAND else {"payload": json.dumps(payload)}
@@ -75,7 +75,7 @@ class SignedHttp:
         return await self.post(headers, body)
 
     async def post(self, headers: Mapping[str, str], body: bytes) -> Ack:
-        """Any bytes with any headers: forged requests take this way too."""
+        """Send any bytes with any headers; tests send forged requests with it."""
         session = self._session = self._session or aiohttp.ClientSession()
         begun = time.monotonic()
         try:

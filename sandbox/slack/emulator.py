@@ -1,4 +1,4 @@
-"""The emulator: one aiohttp process on loopback that is Slack to the bot."""
+"""The emulator: one aiohttp server on loopback that the bot uses as Slack."""
 
 from __future__ import annotations
 
@@ -66,10 +66,10 @@ class SlackEmulator:
         self.events = Events(self.transport, self.journal.append, sleep)
         self.acts = Acts(self.site, self.transport, self.events)
         self.console = Console(self.site, self.acts, self.journal, self.person)
-        self.home = ""  # the channel people type in unless told otherwise
+        self.home = ""  # the channel that people use by default
         self._runner: web.AppRunner | None = None
 
-    # life
+    # start and stop
 
     async def start(self, port: int = 0) -> str:
         app = web.Application(client_max_size=64 * 1024 * 1024)
@@ -106,20 +106,20 @@ class SlackEmulator:
 
     @property
     def api_url(self) -> str:
-        """A method's name is appended to it."""
+        """Return the base URL; a method's name is appended to it."""
         return f"{self.site.base_url}/api/"
 
     # the bot's side
 
     def connect(self, url: str) -> SignedHttp:
-        """Requests go to this URL from now on, signed; without one, or with `socket_mode`, down a socket."""
+        """Send signed requests to this URL from now on; without one, or with `socket_mode`, through a socket."""
         self.socket_mode = False
         self._http = SignedHttp(url, self.signing_secret, self.now, lambda: self.ack_limit)
         self._opened.append(self._http)
         return self._http
 
     def transport(self) -> Transport:
-        """One at a time: Socket Mode stops the requests over HTTP."""
+        """Return the current transport; Socket Mode replaces requests over HTTP."""
         if self._http is None or self.socket_mode:
             return self.sockets
         return self._http
@@ -161,7 +161,7 @@ class SlackEmulator:
         return web.Response(text=f"OK - {len(content)}")
 
     async def _hook(self, request: web.Request) -> web.Response:
-        """Response URLs. One that was made up elsewhere is accepted and noted."""
+        """Handle response URLs. A URL that this emulator didn't create is accepted and recorded."""
         body = await _json_or_form(request)
         hook = self.site.hooks.use(request.path)
         if hook is None:

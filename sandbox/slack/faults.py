@@ -1,4 +1,4 @@
-"""Faults of the Web API, switched on and off while the bot runs."""
+"""Faults of the Web API that tests switch on and off while the bot runs."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Faults:
         self._mixes: list[tuple[str, random.Random, list[Rule], list[float]]] = []
 
     def add(self, fault: Fault, method: str = "*", **settings: Any) -> Rule:
-        """`slack.faults.add(Fault.RATE_LIMITED, "chat.postMessage", times=3, seconds=2)`"""
+        """Add a fault, such as `slack.faults.add(Fault.RATE_LIMITED, "chat.postMessage", times=3, seconds=2)`."""
         rule = Rule(fault, method, **settings)
         self.rules.append(rule)
         return rule
@@ -58,7 +58,7 @@ class Faults:
         return self.add(Fault.ERROR, method, error=error, **settings)
 
     def mix(self, method: str, shares: Mapping[Fault, float], rng: random.Random, seconds: float = 0.1) -> None:
-        """Faults at random; what the shares leave of 1 goes well."""
+        """Random faults by share; the remaining calls succeed."""
         rules = [Rule(fault, method, None, seconds) for fault in shares]
         weights = [*shares.values(), max(0.0, 1 - sum(shares.values()))]
         self._mixes.append((method, rng, [*rules, CALM], weights))

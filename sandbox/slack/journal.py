@@ -1,4 +1,4 @@
-"""Everything the workspace committed, in order: the oracle of the tests and the pulse of the page."""
+"""All changes of the workspace in order; tests check it and the page follows it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Journal:
         return entry
 
     def ring(self) -> None:
-        """Wakes everyone who waits; also for conditions on things outside the workspace."""
+        """Wake all waiters, also those with conditions on state outside the workspace."""
         bells, self._bells = self._bells, []
         for bell in bells:
             if not bell.done():
@@ -57,7 +57,7 @@ class Journal:
         await bell
 
     async def eventually(self, condition: Callable[[], T], deadline: float = 5.0) -> T:
-        """The first truthy answer of the condition, asked again after each entry."""
+        """Return the condition's first truthy value; it is evaluated after each entry."""
         try:
             async with asyncio.timeout(deadline):
                 while not (found := condition()):

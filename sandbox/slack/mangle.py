@@ -61,7 +61,7 @@ def _channel(name: str, workspace: Workspace, *, names: bool) -> str:
 
 
 def as_a_phone_types(text: str) -> str:
-    """Two hyphens become a dash, straight quotes curly ones, some blanks hard ones."""
+    """Replace text as a phone keyboard does: `--` by a dash, quotes by curly ones, some spaces by no-break spaces."""
     text = text.replace("--", "—")
     text = re.sub(r"(^|\s|=)\"", "\\1“", text).replace('"', "”")
     text = re.sub(r"(^|\s|=)'", "\\1‘", text).replace("'", "’")

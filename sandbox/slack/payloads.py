@@ -61,7 +61,7 @@ def _on_message(site: Site, message: Message) -> Json:
     if message.thread_ts:
         container["thread_ts"] = message.thread_ts
     shown: Json = {"container": container, "channel": {"id": channel.id, "name": channel_name(channel)}}
-    if message.ephemeral_for is None:  # Slack never sends an ephemeral's own content back
+    if message.ephemeral_for is None:  # Slack never sends the content of an ephemeral message back.
         shown["message"] = message_json(site.workspace, message)
     return shown
 
@@ -171,7 +171,7 @@ def event(site: Site, body: Json, channel: Channel | None = None) -> Json:
 
 
 def said(site: Site, message: Message, kind: str) -> Json:
-    """`app_mention`, or `message` in a direct message; an edited one carries who edited it."""
+    """Return an `app_mention`, or a `message` in a direct message; an edited one names its editor."""
     channel = site.workspace.channels[message.channel]
     body = message_json(site.workspace, message) | {
         "type": kind,

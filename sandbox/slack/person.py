@@ -41,7 +41,7 @@ class Answer:
 
     @property
     def messages(self) -> list[Message]:
-        """Written or edited since, as they stand now, oldest first."""
+        """Return messages written or edited since, in their current state, oldest first."""
         return self.person.reads_since(self.since)
 
     @property
@@ -53,14 +53,14 @@ class Answer:
         return "\n".join(reading(message) for message in self.messages)
 
     async def reply(self, containing: str = "", deadline: float = 5.0) -> Message:
-        """The first message of the bot since, now or soon."""
+        """Wait for the first message of the bot since."""
         return await self.person.hears(containing, deadline=deadline, since=self.since)
 
 
 class Person:
     def __init__(self, site: Site, acts: Acts, journal: Journal, user_id: str, home: str) -> None:
         self._site, self._acts, self._journal = site, acts, journal
-        self._home = home  # the channel they type in unless told otherwise
+        self._home = home  # the channel that the person uses by default
         self.id = user_id
 
     @property
@@ -70,7 +70,7 @@ class Person:
     # acts
 
     async def says(self, line: str, in_: str = "", *, phone: bool = False, raw: bool = False) -> Answer:
-        """A slash command in a channel, `"@velero"` for the direct message with the bot."""
+        """Send a slash command in a channel; `"@velero"` is the direct message with the bot."""
         since, channel = len(self._journal.entries), self._channel(in_)
         line = as_a_phone_types(line) if phone else line
         if raw:
@@ -86,7 +86,7 @@ class Person:
         return Answer(self, ack, since, message)
 
     async def writes(self, text: str) -> Answer:
-        """A direct message to the bot."""
+        """Send a direct message to the bot."""
         return await self.mentions(text, in_="@velero")
 
     async def edits(self, message: Message, text: str) -> Answer:
@@ -102,9 +102,9 @@ class Person:
         stale: bool = False,
         deadline: float = 5.0,
     ) -> Answer:
-        """A button or menu by its text, action_id or value, as soon as it can be seen.
+        """Press a button or menu, found by its text, action_id or value, as soon as it is visible.
 
-        `stale` presses it on the message as it was when it was taken hold of."""
+        `stale` presses it in an old version of the message."""
         if stale and isinstance(on, Message):
             place: Message | View = on
             control = next(c for c in controls(on.blocks) if c.answers_to(label))
@@ -115,7 +115,7 @@ class Person:
         return Answer(self, await self._acts.press(self.user, place, control, chosen), since)
 
     async def submits(self, view: View | None = None, values: Mapping[str, Any] | None = None) -> Answer:
-        """Fills in a form by block_id, action_id or label, and sends it off."""
+        """Fill in a form, with inputs found by block_id, action_id or label, and submit it."""
         form = view or await self.sees_form()
         self.fills(form, values or {})
         if missing := unfilled(form):
@@ -133,7 +133,7 @@ class Person:
         await self._acts.close_view(self.user, view or await self.sees_form(), everything=everything)
 
     async def looks_up(self, name: str, typed: str, on: Message | View | None = None) -> list[Json]:
-        """The options of an external select."""
+        """Return the options of an external select."""
         place, control = await self._find(name, on, 5.0)
         return await self._acts.suggest(self.user, place, control, typed)
 
@@ -147,11 +147,11 @@ class Person:
         since = len(self._journal.entries)
         return Answer(self, await self._acts.shortcut(self.user, callback_id, on), since)
 
-    # senses
+    # what the person sees
 
     @property
     def form(self) -> View | None:
-        """The form in front of them."""
+        """Return the open form."""
         return self._site.views.top(self.id)
 
     async def sees_form(self, title: str = "", deadline: float = 5.0) -> View:
@@ -163,7 +163,7 @@ class Person:
         return found
 
     def sees(self, channel: str = "") -> list[Message]:
-        """Everything this person can read (in one channel), oldest first."""
+        """Return all messages that this person can read (in one channel), oldest first."""
         workspace = self._site.workspace
         chosen = [self._channel(channel)] if channel else list(workspace.channels.values())
         visible = [c for c in chosen if self.id in c.members or not c.is_private]
@@ -178,13 +178,13 @@ class Person:
         return [message for message in self.sees() if (message.channel, message.ts) in fresh]
 
     def was_told(self, text: str) -> bool:
-        """By the bot or by Slack, in a message or in the form in front of them."""
+        """Return whether the bot or Slack showed this text, in a message or in the open form."""
         if self.form is not None and text in "\n".join(form_words(self.form)):
             return True
         return any(says(message, text) for message in self.sees() if from_app(message))
 
     async def hears(self, text: str = "", deadline: float = 5.0, since: int = 0) -> Message:
-        """The first message of the bot (or of Slack itself) with this text, now or soon."""
+        """Wait for the first message of the bot, or of Slack itself, with this text."""
 
         def found() -> list[Message]:
             fresh = self.reads_since(since) if since else self.sees()
@@ -221,7 +221,7 @@ def from_app(message: Message) -> bool:
 
 
 def says(message: Message, text: str) -> bool:
-    """As it was sent, or as it is read: without the escapes."""
+    """Return whether the text occurs, as sent or as read, without escapes."""
     return text in reading(message) or text in unescape(reading(message))
 
 
@@ -243,7 +243,7 @@ def _field(view: View, name: str) -> Control:
 
 
 def unfilled(view: View) -> list[str]:
-    """The required inputs that are empty: Slack does not send such a form."""
+    """Return the empty required inputs; Slack doesn't submit such a form."""
     empty = []
     for block in view.blocks:
         if block["type"] == "input" and not block.get("optional"):

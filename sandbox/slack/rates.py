@@ -23,7 +23,7 @@ class RateLimits:
         self._seen: dict[str, deque[datetime]] = defaultdict(deque)
 
     def retry_after(self, method: str, per_minute: int, channel: str) -> int:
-        """Seconds to wait; 0 lets the call through and counts it."""
+        """Return the seconds to wait; 0 allows the call and counts it."""
         if not self.enabled:
             return 0
         windows = [(method, per_minute, MINUTE)]

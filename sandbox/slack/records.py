@@ -48,7 +48,7 @@ class Channel:
 
     @property
     def kind(self) -> str:
-        """The prefix of the OAuth scopes for this kind of channel."""
+        """Return the prefix of the OAuth scopes for this kind of channel."""
         if self.is_im:
             return "im"
         return "groups" if self.is_private else "channels"
@@ -79,7 +79,7 @@ class Message:
 
     @property
     def full_text(self) -> str:
-        """Everything that a reader sees: fallback text, blocks and attachments."""
+        """The visible content: fallback text, blocks and attachments."""
         return reading(self)
 
 

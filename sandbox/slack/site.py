@@ -23,7 +23,7 @@ EVERY_SCOPE = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class ApiCall:
-    """One call of the Web API, as the bot made it and as it was answered."""
+    """One call of the Web API by the bot, and its answer."""
 
     at: datetime
     method: str
@@ -44,7 +44,7 @@ class Site:
     views: Views
     base_url: str = ""
     scopes: set[str] = field(default_factory=lambda: set(EVERY_SCOPE))
-    token_trouble: str = ""  # token_revoked, account_inactive: what every call then says
+    token_trouble: str = ""  # token_revoked or account_inactive: the error of every call
     history_lag: timedelta = timedelta(0)
     uploads: dict[str, str] = field(default_factory=dict)  # token of an upload URL -> file
     tickets: dict[str, bool] = field(default_factory=dict)  # of Socket Mode -> debug_reconnects

@@ -1,4 +1,4 @@
-"""Socket Mode: envelopes down a WebSocket, acknowledged by id, sent again where a connection went away first."""
+"""Socket Mode: envelopes over a WebSocket, acknowledged by id, and sent again if a connection ended before."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LIFE, DEBUG_LIFE = 18_060, 360
 
 @dataclass(slots=True, eq=False)
 class Link:
-    """One connection and what was sent over it and not yet acknowledged."""
+    """One connection and its unacknowledged envelopes."""
 
     socket: web.WebSocketResponse
     unacked: dict[str, Json] = field(default_factory=dict)
@@ -88,7 +88,7 @@ class Sockets:
             waiting.set_result(ack.get("payload"))
 
     async def _lost(self, link: Link) -> None:
-        """Unacknowledged envelopes go to another connection, or to the next one that opens."""
+        """Send unacknowledged envelopes over another connection, or over the next one that opens."""
         self.links.remove(link)
         self._note("socket.closed", connections=len(self.links), unacked=len(link.unacked))
         self._backlog += link.unacked.values()
@@ -139,14 +139,14 @@ class Sockets:
             self._note("socket.broken", envelope=envelope["envelope_id"])
 
     async def disconnect(self, reason: str = "refresh_requested") -> None:
-        """`warning` announces the end ten seconds ahead; the other reasons close at once."""
+        """Close connections: `warning` announces it ten seconds ahead, other reasons close at once."""
         for link in list(self.links):
             await link.socket.send_json({"type": "disconnect", "reason": reason, "debug_info": {"host": "applink"}})
             if reason != "warning":
                 await link.socket.close()
 
     async def drop(self) -> None:
-        """Connections end without a word."""
+        """Cut all connections without a close frame."""
         for link in list(self.links):
             await link.socket.close(code=1006)
 

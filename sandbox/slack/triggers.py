@@ -1,4 +1,4 @@
-"""Trigger ids and response URLs that a request to the bot carries."""
+"""Trigger ids and response URLs of requests to the bot."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Trigger:
 
 
 class Triggers:
-    """Live three seconds and open one view."""
+    """Trigger ids; each opens one view within three seconds."""
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
@@ -33,7 +33,7 @@ class Triggers:
         return name
 
     def use(self, name: str) -> Trigger | str:
-        """The trigger, or the error code that Slack would give."""
+        """Return the trigger, or Slack's error code."""
         trigger = self._made.get(name)
         if trigger is None:
             return "invalid_trigger_id"
@@ -67,7 +67,7 @@ class Hooks:
         return path
 
     def use(self, path: str) -> Hook | str | None:
-        """The hook, the reason why it is spent, or None for one that was never made here."""
+        """Return the URL's record, the reason why it no longer works, or None for an unknown one."""
         hook = self._made.get(path)
         if hook is None:
             return None

@@ -66,7 +66,7 @@ class Views:
         return view
 
     def update(self, view: View, given: Json) -> View:
-        """Inputs keep what was typed when block_id and action_id stay the same."""
+        """Keep the typed values of inputs whose block_id and action_id stay the same."""
         view.given, view.hash, view.errors = _named(given), _hash(), {}
         fresh = initial_values(view.blocks)
         for block, elements in fresh.items():
@@ -119,7 +119,7 @@ def _named(given: Json) -> Json:
 
 
 def named_blocks(blocks: list[Json]) -> list[Json]:
-    """Slack gives every block and element the id that its author left out."""
+    """Add the ids that the author left out, as Slack does."""
     return [_named_block(block) for block in blocks]
 
 
@@ -170,7 +170,7 @@ INITIAL_FIELDS = {
 
 
 def initial_values(blocks: list[Json]) -> Json:
-    """The state of a form before any input."""
+    """Return the state of a form before any input."""
     values: Json = {}
     for control in controls(blocks):
         kind = control.element["type"]

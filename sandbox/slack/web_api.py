@@ -55,7 +55,7 @@ class WebApi:
         return await self._run(request, name, method, args, rule)
 
     def _refuse_by(self, rule: Rule, name: str, args: Json, method: Method) -> None:
-        """Everything that keeps the call from being run."""
+        """Check everything that prevents the call: token, scopes, limits and faults."""
         wait = self._rates.retry_after(name, method.per_minute, str(args.get("channel", "")))
         if rule.fault is Fault.RATE_LIMITED:
             wait = max(wait, round(rule.seconds))
@@ -158,7 +158,7 @@ def authorize(site: Site, method: Method, token: str) -> None:
 
 
 async def read_args(request: web.Request) -> Json:
-    """Query, form or JSON; in a form the structured arguments are JSON texts."""
+    """Read arguments from query, form or JSON; in a form, structured arguments are JSON texts."""
     args: Json = dict(request.query)
     if request.content_type == "application/json":
         try:

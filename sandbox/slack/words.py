@@ -19,7 +19,7 @@ READABLE = ("text", "title", "label", "hint", "description", "fields", "elements
 
 
 class Readable(Protocol):
-    """A message: fallback text, blocks and attachments."""
+    """Yield a message's texts: fallback text, blocks and attachments."""
 
     @property
     def text(self) -> str: ...
@@ -49,13 +49,13 @@ class Control:
         return name in {self.label, self.action_id} or name == self.element.get("value") or self.offers(name)
 
     def offers(self, name: str) -> bool:
-        """An overflow menu answers to each of its entries."""
+        """Return whether an entry of an overflow menu has this text or value."""
         entries = self.element["options"] if self.element["type"] == "overflow" else []
         return any(name in {entry["text"]["text"], entry["value"]} for entry in entries)
 
 
 def words(thing: object) -> Iterator[str]:
-    """Every piece of text of a block, block list or message, top to bottom."""
+    """Yield every text of a block, block list or message, from top to bottom."""
     if isinstance(thing, str):
         yield thing
     elif isinstance(thing, dict):
@@ -67,7 +67,7 @@ def words(thing: object) -> Iterator[str]:
 
 
 def reading(message: Readable) -> str:
-    """Everything in a message: its fallback text, its blocks and its attachments."""
+    """Return all texts of a message: fallback text, blocks and attachments."""
     return "\n".join([message.text, *words(message.blocks), *words(message.attachments)])
 
 

@@ -1,4 +1,4 @@
-"""The workspace's state. Every change passes here and is written into the journal."""
+"""The workspace's state. All changes go through it and are written to the journal."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Workspace:
         return f"{prefix}{next(self._numbers):09d}"
 
     def stamp(self) -> str:
-        """A message timestamp: the clock's, but never twice the same nor backwards."""
+        """Return a message timestamp from the clock; timestamps are unique and increase."""
         self._last_stamp = max(int(self.now().timestamp() * 1_000_000), self._last_stamp + 1)
         return f"{self._last_stamp // 1_000_000}.{self._last_stamp % 1_000_000:06d}"
 
@@ -56,7 +56,7 @@ class Workspace:
         return changed
 
     def user(self, name: str) -> User:
-        """By id or by name, for those who drive."""
+        """Find a person by id or name."""
         if found := self.users.get(name):
             return found
         return next(user for user in self.users.values() if user.name == name.removeprefix("@"))
@@ -89,7 +89,7 @@ class Workspace:
         return next(c for c in self.channels.values() if c.name == name.removeprefix("#") and not c.is_im)
 
     def direct(self, user: str) -> Channel:
-        """The direct message between the bot and a person."""
+        """Return the direct message channel between the bot and a person."""
         for channel in self.channels.values():
             if channel.is_im and channel.user == user:
                 return channel
@@ -135,17 +135,17 @@ class Workspace:
         self.journal.append("message.deleted", channel=message.channel, ts=message.ts)
 
     def find(self, channel: str, ts: str) -> Message | None:
-        """The message as it is now, ephemerals included."""
+        """Return the current message, ephemeral ones included."""
         kept = self.channels[channel].messages.get(ts) if channel in self.channels else None
         return kept or next((m for m in self.ephemerals if m.channel == channel and m.ts == ts), None)
 
     def messages(self, channel: str, *, thread: str | None = None) -> list[Message]:
-        """The messages of a channel (replies included) or of one thread, oldest first."""
+        """Return the messages of a channel, replies included, or of one thread, oldest first."""
         kept: Sequence[Message] = list(self.channel(channel).messages.values())
         return [m for m in kept if thread is None or thread in {m.ts, m.thread_ts}]
 
     def posted_with_metadata(self, notice: str, *, deleted: bool = False) -> list[Message]:
-        """Every message whose metadata carries this id: 0 is lost, 2 is twice."""
+        """Return the messages whose metadata has this id: none means lost, two means a duplicate."""
         standing = [m for channel in self.channels.values() for m in channel.messages.values()]
         return [m for m in standing + (self.gone if deleted else []) if _carries(m, notice)]
 

@@ -1,4 +1,4 @@
-"""DeleteBackupRequests: refused with a reason, or backup, files, restores and requests all gone."""
+"""DeleteBackupRequests: refused with a reason, or the backup, its files, restores and requests are deleted."""
 
 from collections.abc import Iterator
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""DownloadRequests: a presigned link, whether or not there is anything behind it."""
+"""DownloadRequests: a presigned link, even if the file doesn't exist."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -34,7 +34,7 @@ class Downloads:
         self._work.forget()
 
     async def _reconcile(self, name: str) -> None:
-        """Something that does not exist leaves the request without a phase, forever; the next tick forgets it."""
+        """A request for an object that doesn't exist never gets a phase."""
         request = self._server.find("downloadrequests", name)
         if request is None or phase(request) == "Processed":
             return

@@ -1,4 +1,4 @@
-"""Go durations, as the server's decoder takes them and writes them back."""
+"""Go durations, parsed and printed as the server does."""
 
 import re
 from datetime import timedelta
@@ -8,7 +8,7 @@ _PART = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
 
 
 def parse(text: str) -> timedelta | None:
-    """The duration, or nothing where Go's ParseDuration would fail."""
+    """Return the duration; None where Go's ParseDuration would fail."""
     sign, body = (-1, text[1:]) if text.startswith("-") else (1, text.removeprefix("+"))
     if body == "0":
         return timedelta()
@@ -18,7 +18,7 @@ def parse(text: str) -> timedelta | None:
 
 
 def text(value: timedelta) -> str:
-    """Whole seconds as Go prints them: 720h0m0s, 10m0s, 30s."""
+    """Format whole seconds as Go does: 720h0m0s, 10m0s, 30s."""
     total = int(value.total_seconds())
     sign, total = ("-", -total) if total < 0 else ("", total)
     hours, minutes, seconds = total // 3600, total // 60 % 60, total % 60

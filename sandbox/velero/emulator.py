@@ -1,4 +1,4 @@
-"""The server process: started, killed, started again; its controllers and its stories."""
+"""The server process with its controllers and scripts; it can be killed and started again."""
 
 import asyncio
 import uuid
@@ -55,7 +55,7 @@ class VeleroEmulator:
 
     @property
     def log(self) -> list[str]:
-        """The server's own log: what no object tells."""
+        """The server's own log."""
         return list(self._server.log) if self._server is not None else []
 
     def script(
@@ -69,21 +69,21 @@ class VeleroEmulator:
         kind: Literal["backup", "restore", "any"] = "any",
         times: int | None = None,
     ) -> None:
-        """Decides about the next runs whose name, or one of whose namespaces, matches the pattern."""
+        """Script the next runs whose name or one of whose namespaces matches the pattern."""
         self.scripts.add(Script(match, outcome, items, seconds, reason, kind, times))
 
     def release(self, match: str) -> None:
-        """Continue the runs that were scripted to hang under this pattern."""
+        """Continue the runs that a script with this pattern made hang."""
         self.scripts.release(match)
 
     def seed_history(self, past: Past) -> list[str]:
-        """Backups of the past, straight into cluster and bucket; the location has to exist."""
+        """Add past backups directly to cluster and bucket; the location has to exist."""
         location = self._objects.get("backupstoragelocations", self.namespace, past.location)
         bucket = self._buckets.create(location["spec"]["objectStorage"]["bucket"])
         return seed(self._objects, bucket, location, past, self.namespace)
 
     async def start(self) -> None:
-        """A fresh process: memory empty, everything that exists is news to it."""
+        """Start a new process with empty memory."""
         if self.running:
             return
         server = Server(
@@ -114,7 +114,7 @@ class VeleroEmulator:
         await asyncio.sleep(0)
 
     async def stop(self) -> None:
-        """Killed: whatever was in flight stays as it is."""
+        """Kill the process; runs stay as they are."""
         for part in self._parts:
             part.killed()
         for task in self._tasks:
@@ -126,7 +126,7 @@ class VeleroEmulator:
                 raise result
 
     def _list(self, resource: str) -> None:
-        """A relist: as after the start, or after the object that could not be read is gone."""
+        """List again: at the start, or after a malformed object is gone."""
         server = self._server
         if server is None:
             return
@@ -168,7 +168,7 @@ class VeleroEmulator:
             self._tell(Change("MODIFIED", resource, old, thing))
 
     def _blinded(self, resource: str, thing: Json, *, gone: bool) -> bool:
-        """One object that Go cannot decode, and the server sees no change of that kind any more."""
+        """Return whether the server is blind for this kind: one object that Go can't decode hides all changes of its kind."""
         server = self._server
         if server is None:
             return True

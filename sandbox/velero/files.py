@@ -65,7 +65,7 @@ def write(bucket: Bucket, location: Json, name: str, files: Mapping[str, bytes])
 
 
 def archive(items: Iterable[Item]) -> bytes:
-    """Each object twice: under its resource, and under the preferred version again."""
+    """Return the archive's paths of an object: under its resource, and again under the preferred version."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=3) as tar:
         for item in items:
@@ -85,7 +85,7 @@ def _member(tar: tarfile.TarFile, path: str, content: bytes) -> None:
 
 
 def contents(packed_archive: bytes) -> dict[str, list[Json]]:
-    """Objects of an archive by plural.group, from the plain half of its layout."""
+    """Return the objects of an archive by plural.group, from the paths without a version."""
     found: dict[str, list[Json]] = {}
     with tarfile.open(fileobj=io.BytesIO(packed_archive), mode="r:gz") as tar:
         for member in tar:

@@ -1,4 +1,4 @@
-"""Garbage collection: a deletion request for every backup whose time is over."""
+"""Garbage collection: a deletion request for every expired backup."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -19,7 +19,7 @@ class GarbageCollection:
         self._tick = Tick(server.clock, server.settings.garbage_collection_period, self._due, self._sweep)
 
     def seen(self, change: Change) -> None:
-        """Creation counts; what is changed later waits for the next round."""
+        """Only creation triggers a check; later changes wait for the next round."""
         if change.resource != "backups" or change.type == "DELETED":
             return
         self._tick.touch()

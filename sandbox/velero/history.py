@@ -20,7 +20,7 @@ FAULT = "timed out waiting for the condition"
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """A schedule's runs at a fixed distance, the last of them just before `until`."""
+    """A schedule's runs at a fixed interval; the last one is just before `until`."""
 
     count: int
     until: datetime
@@ -39,7 +39,7 @@ class Past:
 
 
 def seed(objects: Objects, bucket: Bucket, location: Json, past: Past, velero_namespace: str) -> list[str]:
-    """Names of the backups made, oldest first."""
+    """Return the names of the added backups, oldest first."""
     return [_one(objects, bucket, location, past, velero_namespace, number) for number in range(past.count)]
 
 
@@ -87,7 +87,7 @@ def _body(past: Past, number: int, name: str, started: datetime) -> Json:
 
 
 class _Files:
-    """The seven files of one backup, made on demand."""
+    """The seven files of one backup, created on demand."""
 
     def __init__(self, past: Past, number: int, name: str, started: datetime) -> None:
         self._past = past

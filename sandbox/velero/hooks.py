@@ -37,7 +37,7 @@ class Tally:
 
 
 def hooks_of(pod: Item, spec: Json, phase: HookPhase) -> list[Hook]:
-    """Annotations of the pod replace the hooks of the spec."""
+    """Return a pod's hooks; its annotations replace the hooks of the spec."""
     if (annotated := _annotated(pod, phase)) is not None:
         return [annotated]
     resources = (spec.get("hooks") or {}).get("resources") or ()
@@ -64,7 +64,7 @@ def _annotated(pod: Item, phase: HookPhase) -> Hook | None:
 
 
 def _words(text: str) -> tuple[str, ...]:
-    """A JSON array of words, or else one word."""
+    """Parse a command: a JSON array of words, or else one word."""
     try:
         words = json.loads(text)
     except ValueError:
@@ -87,7 +87,7 @@ def _listed(resource: Json, pod: Item, phase: HookPhase) -> Iterator[Hook]:
 
 
 def run_hooks(pod: Item, hooks: list[Hook], error: str, journal: RunLog, tally: Tally) -> bool:
-    """True if the pod may continue; `error` is the error of every command, empty if all succeed."""
+    """Run the hooks and return whether the pod may continue. `error` is the error of every command; empty if all succeed."""
     for hook in hooks:
         tally.attempted += 1
         _told(pod, hook, journal)
@@ -103,7 +103,7 @@ def run_hooks(pod: Item, hooks: list[Hook], error: str, journal: RunLog, tally: 
 
 
 def run_restore_hooks(pods: list[Item], spec: Json, error: str, journal: RunLog, tally: Tally) -> None:
-    """Commands after the restore, in the pods that came back."""
+    """Run the commands after the restore, in the restored pods."""
     for resource in (spec.get("hooks") or {}).get("resources") or ():
         wanted = [entry["exec"] for entry in resource.get("postHooks") or () if "exec" in entry]
         for pod in (pod for pod in pods if wanted and _applies(resource, pod)):

@@ -84,7 +84,7 @@ class Locations:
         return None
 
     def _one_default(self) -> None:
-        """If there are several defaults, the one created last stays the default."""
+        """Of several default locations, keep the one created last."""
         marked = [b for b in self._server.all(RESOURCE) if b["spec"].get("default")]
         marked.sort(key=lambda b: (b["metadata"]["creationTimestamp"], int(b["metadata"]["resourceVersion"])))
         for location in marked[:-1]:
@@ -92,7 +92,7 @@ class Locations:
 
 
 def mark_default(server: Server) -> None:
-    """At start the location named by the server's flag becomes the default."""
+    """At the start, make the location that the server's flag names the default."""
     name = server.settings.default_location
     location = server.live(RESOURCE, name)
     if location is not None and not location["spec"].get("default"):

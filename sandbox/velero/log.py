@@ -34,7 +34,7 @@ class Findings:
     namespaces: dict[str, list[str]] = field(default_factory=dict)
 
     def add(self, text: str, namespace: str | None) -> None:
-        """No namespace at all is the server's own; an empty one means the cluster."""
+        """Add a line. Without a namespace it is the server's own; an empty one means the cluster."""
         if namespace is None:
             self.velero.append(text)
         elif not namespace:
@@ -73,7 +73,7 @@ class RunLog:
         self.errors.add(_entry(message, fields), fields.get("namespace"))
 
     def note(self, level: str, message: str, source: str) -> None:
-        """A line that repeats what is counted already."""
+        """Add a line that repeats one that is already counted."""
         self._write(level, message, source, {})
 
     def _write(self, level: str, message: str, source: str, fields: dict[str, str]) -> None:

@@ -1,11 +1,11 @@
-"""Names that Velero makes out of names."""
+"""Names that Velero derives from other names."""
 
 import hashlib
 from datetime import datetime
 
 
 def valid_label(text: str) -> str:
-    """A label value: cut and hashed where it is too long."""
+    """Return a label value; one that is too long is cut and hashed."""
     return text if len(text) <= 63 else text[:57] + hashlib.sha256(text.encode()).hexdigest()[:6]
 
 

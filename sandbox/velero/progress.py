@@ -27,7 +27,7 @@ class Progress:
         self._server.patch(self._resource, self._name, status={"progress": self.json()})
 
     async def spend(self, seconds: float) -> None:
-        """Work that takes this long; time passes in whole beats."""
+        """Wait as long as the work takes, in whole seconds of progress."""
         self._debt += seconds
         while self._debt >= BEAT:
             await self._server.clock.sleep(BEAT)

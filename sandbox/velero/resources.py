@@ -1,4 +1,4 @@
-"""Names of resources in a filter, as the server's discovery helper resolves them, and as patterns where it does not.
+"""Names of resources in a filter, resolved as the server's discovery helper does, else taken as patterns.
 
 Source: velero 1.18 pkg/discovery/helper.go, third_party/…/shortcut_expander.go, pkg/util/collections; apimachinery
 pkg/api/meta/restmapper.go.
@@ -16,7 +16,7 @@ _SIGNS = re.compile(r"(\*+|\?|\[!?[^\[\]]+\])")
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """One list of a filter. `all`: a star that stands for itself."""
+    """One list of a filter. `all`: it is a single `*`."""
 
     names: tuple[str, ...] = ()
 
@@ -25,7 +25,7 @@ class Names:
         return "*" in self.names
 
     def matches(self, qualified: str) -> bool:
-        """In order; at the first name that is no pattern the server gives up."""
+        """Return whether a name matches; the server stops at the first one that isn't a valid pattern."""
         for name in self.names:
             pattern = _glob(name)
             if pattern is None:
@@ -36,7 +36,7 @@ class Names:
 
 
 def listed(words: Iterable[str] | None, kinds: Sequence[Kind], *, namespaced: bool | None = None) -> Names:
-    """`namespaced`: a scope's list loses what resolves to the other scope."""
+    """Resolve a list. `namespaced`: keep only resources of that scope."""
     found = set()
     for word in words or ():
         kind = resolved(word, kinds) if word != "*" else None
@@ -48,7 +48,7 @@ def listed(words: Iterable[str] | None, kinds: Sequence[Kind], *, namespaced: bo
 
 
 def resolved(word: str, kinds: Sequence[Kind]) -> Kind | None:
-    """Short names and groups count as they are written, plural and singular in any case."""
+    """Match short names and groups exactly, plural and singular in any case."""
     resource, _, group = word.partition(".")
     plain = _lower(_expanded(resource, group, kinds))
     found = [kind for kind in kinds if plain and plain in {kind.plural, kind.singular}]
@@ -60,7 +60,7 @@ def resolved(word: str, kinds: Sequence[Kind]) -> Kind | None:
 
 
 def _lower(text: str) -> str:
-    """Rune by rune, as Go does it: a dotted capital I becomes a plain i."""
+    """Lowercase rune by rune, as Go does: a dotted capital I becomes a plain i."""
     return "".join(sign.lower()[0] for sign in text)
 
 
@@ -73,7 +73,7 @@ def _expanded(resource: str, group: str, kinds: Sequence[Kind]) -> str:
 
 @lru_cache(maxsize=512)
 def _glob(name: str) -> re.Pattern[str] | None:
-    """None where it does not compile. A star goes over dots here."""
+    """Compile a pattern; None if it is invalid. A `*` matches dots here."""
     parts = _SIGNS.split(name)
     made = []
     for at, part in enumerate(parts):

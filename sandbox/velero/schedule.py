@@ -1,4 +1,4 @@
-"""The schedule controller: looks once a minute counted from its start, and whenever a spec changes."""
+"""The schedule controller: reconciles every minute from its start, and when a spec changes."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -25,7 +25,7 @@ class Schedules:
         self._tick = Tick(server.clock, server.settings.schedule_tick, self._due, self._sweep)
 
     def seen(self, change: Change) -> None:
-        """Changes of status alone start no reconciliation, and paused schedules are skipped."""
+        """Reconcile a changed spec. Changes of status alone and paused schedules start no reconciliation."""
         if change.resource != "schedules":
             return
         self._tick.touch()
@@ -45,7 +45,7 @@ class Schedules:
                 yield schedule
 
     def _due(self) -> datetime | None:
-        """The next instant at which a look would change anything."""
+        """Return the next instant at which a reconciliation would change anything."""
         return min((self._interesting(schedule) for schedule in self._active()), default=None)
 
     def _interesting(self, schedule: Json) -> datetime:
@@ -66,7 +66,7 @@ class Schedules:
         return _parsed(str(schedule["spec"].get("schedule") or ""), self._zone, self._server.settings.cron_dialect)
 
     def _next(self, schedule: Json) -> datetime | None:
-        """Nothing means an expression that never comes, which Velero takes for long ago."""
+        """Return the next run. An expression that never matches gives the zero time, which Velero takes as due."""
         metadata, known = schedule["metadata"], status(schedule)
         last = moment(known.get("lastBackup")) or moment(metadata["creationTimestamp"]) or self._server.now()
         skipped = moment(known.get("lastSkipped"))
@@ -86,7 +86,7 @@ class Schedules:
             self._submit(schedule)
 
     def _settle(self, schedule: Json) -> Json:
-        """Phase and one-shot skip, written only where they differ."""
+        """Write the phase and the one-time skip if they differ."""
         spec, known = schedule["spec"], status(schedule)
         skip = spec.get("skipImmediately")
         if skip is None:
@@ -110,7 +110,7 @@ class Schedules:
         return []
 
     def _running(self, name: str) -> bool:
-        """A run of its own that has not been queued yet or is in progress defers the next; queued ones do not."""
+        """Return whether the next run is deferred: by a run of the schedule that is New or in progress, not by a queued one."""
         mine = (b for b in self._server.all("backups") if labels(b).get(LABEL) == name)
         return any(phase(backup) in BLOCKING for backup in mine)
 
@@ -132,7 +132,7 @@ def _parsed(expression: str, zone: ZoneInfo, dialect: str) -> cron.CronSchedule:
 
 
 def from_schedule(schedule: Json, local: datetime) -> Json:
-    """The Backup that a run makes: the template, its labels or else the schedule's, all annotations."""
+    """Return the Backup of a run: the template, its labels or else the schedule's, and all annotations."""
     metadata, template = schedule["metadata"], dict(schedule["spec"].get("template") or {})
     own = (template.get("metadata") or {}).get("labels")
     marked = {**(metadata.get("labels") or {} if own is None else own), LABEL: metadata["name"]}

@@ -1,4 +1,4 @@
-"""Which live objects a backup takes, by the rules of its filters."""
+"""Selects the live objects that a backup includes, by the rules of its filters."""
 
 import fnmatch
 from collections.abc import Collection, Iterable, Mapping
@@ -23,7 +23,7 @@ NEVER = frozenset({"events", "nodes"})
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One object on its way into the archive."""
+    """One object to back up."""
 
     kind: Kind
     body: Json
@@ -83,7 +83,7 @@ def selected(spec: Json, labels: Mapping[str, str]) -> bool:
 
 @dataclass(slots=True)
 class Filter:
-    """The filters of one spec, read once by what the server knows of `kinds`."""
+    """The filters of one spec, resolved once against the served `kinds`."""
 
     spec: Json
     kinds: Collection[Kind]
@@ -126,10 +126,10 @@ class Filter:
         return not included.names or included.all or included.matches(kind.qualified)
 
     def takes_cluster_kind(self, kind: Kind) -> bool:
-        """Cluster-scoped objects for their own sake, not as what a taken object depends on.
+        """Return whether cluster-scoped objects are included for themselves, not only as dependencies.
 
-        With the new filters a backup of everything takes none: the server adds an exclude of its own before it looks
-        whether there are excludes (seen on 1.18.2).
+        With the new filters a backup of everything includes none: the server adds its own exclude before it checks
+        whether there are excludes (observed on 1.18.2).
         """
         if (asked := self.spec.get("includeClusterResources")) is not None:
             return bool(asked)
@@ -153,7 +153,7 @@ class Selection:
 
 
 def select(objects: Objects, spec: Json) -> Selection:
-    """Items that a backup with this spec would contain now."""
+    """Return the items that a backup with this spec would contain now."""
     spaces = objects.list("namespaces")
     hidden = frozenset(_name(s) for s in spaces if _labels(s).get(EXCLUDE_LABEL) == "true")
     rules = Filter(spec, objects.kinds.values(), hidden)
@@ -214,7 +214,7 @@ def _cluster(objects: Objects, rules: Filter, names: list[str], taken: list[Item
 
 
 def _dependencies(objects: Objects, taken: list[Item]) -> set[tuple[str, str]]:
-    """Volumes of claims, cluster roles of service accounts, definitions of custom resources."""
+    """Return the dependencies: volumes of PVCs, cluster roles of service accounts, definitions of custom resources."""
     needed: set[tuple[str, str]] = set()
     accounts = {(item.namespace, item.name) for item in taken if item.kind.plural == "serviceaccounts"}
     for item in taken:

@@ -35,7 +35,7 @@ TERMINAL = frozenset({"Completed", "PartiallyFailed", "Failed", "FailedValidatio
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One line of the server's own watch; at start everything that exists is ADDED."""
+    """One event of the server's own watch; at the start, every existing object is ADDED."""
 
     type: Literal["ADDED", "MODIFIED", "DELETED"]
     resource: str
@@ -95,7 +95,7 @@ def decodable(resource: str, thing: Json) -> bool:
 
 @dataclass(slots=True)
 class Cache:
-    """The informers: what the server believes to exist. A malformed object freezes its kind until it is gone."""
+    """The informers' cache. A malformed object freezes its kind until it is gone."""
 
     things: dict[str, dict[str, Json]] = field(default_factory=dict)
     poison: dict[str, set[str]] = field(default_factory=dict)
@@ -135,7 +135,7 @@ class Server:
         return stamp(self.clock.now())
 
     def find(self, resource: str, name: str) -> Json | None:
-        """From the cache, as the server's own reads are."""
+        """Read from the cache, as the server does."""
         return self.cache.of(resource).get(name)
 
     def all(self, resource: str) -> list[Json]:
@@ -148,7 +148,7 @@ class Server:
         return self.objects.create(resource, self.namespace, body)
 
     def patch(self, resource: str, name: str, **changes: Any) -> Json:
-        """A merge patch of the main object, as Velero makes them: only what changes, no resourceVersion."""
+        """Send a merge patch as Velero does: only the changed fields, without resourceVersion."""
         return self.objects.patch(resource, self.namespace, name, changes)
 
     def remove(self, resource: str, name: str) -> None:

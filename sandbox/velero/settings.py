@@ -1,4 +1,4 @@
-"""How fast this server is, and what its flags say."""
+"""The server's speed and flags."""
 
 import asyncio
 import fnmatch
@@ -9,7 +9,7 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class VeleroSettings:
-    """Seconds where nothing else is said; the defaults are those of a stock server on a small cluster."""
+    """Durations in seconds unless stated otherwise; the defaults are those of a stock server on a small cluster."""
 
     version: str | None = "v1.18.2"
     kubernetes_version: str = "v1.35.4"
@@ -43,11 +43,11 @@ class VeleroSettings:
     store_attempts_seconds: float = 2.8
 
     queue_stalls: bool = False
-    """Same-namespace backups stay Queued until the queue's own tick although nothing runs."""
+    """Backups of the same namespace stay Queued until the queue's next tick, even if nothing runs."""
     queue_wedge: bool = False
-    """A backup that fails validation leaves its place taken until the restart."""
+    """A backup that fails validation keeps its place in the queue until a restart."""
     heartbeats: bool = True
-    """Write lastValidationTime and lastSyncedTime even if nothing else changed; off, a year passes quickly."""
+    """Write lastValidationTime and lastSyncedTime even if nothing else changed. Off, tests can pass a year quickly."""
     node_agent: bool = True
     """True if the DaemonSet for file-system backups is installed."""
     exec_works: bool = True
@@ -69,7 +69,7 @@ class Script:
     kind: Literal["backup", "restore", "any"] = "any"
     times: int | None = None
     gate: asyncio.Event = field(default_factory=asyncio.Event)
-    """A hanging run continues once it is open."""
+    """A hanging run continues when this gate opens."""
 
     def fits(self, kind: str, name: str, namespaces: Iterable[str]) -> bool:
         if self.kind not in ("any", kind) or self.times == 0:
@@ -78,7 +78,7 @@ class Script:
 
 
 class Scripts:
-    """The latest script that fits decides."""
+    """Scripts for runs; the latest matching one decides."""
 
     def __init__(self) -> None:
         self._scripts: list[Script] = []

@@ -1,4 +1,4 @@
-"""ServerStatusRequests: the only sign of life there is."""
+"""ServerStatusRequests: the only way to see whether a server is running."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -21,7 +21,7 @@ _OF_PROVIDER = ("ObjectStore", "VolumeSnapshotter")
 
 
 def plugins() -> list[Json]:
-    """The provider's plugin exports the built-in ones again, so each of them is listed twice."""
+    """The provider's plugin exports the built-in plugins again, so each is listed twice."""
     named = [{"kind": kind, "name": f"velero.io/{name}"} for kind, names in _BUILT_IN.items() for name in names]
     own = [{"kind": kind, "name": "velero.io/aws"} for kind in _OF_PROVIDER]
     return sorted((*named, *named, *own), key=lambda plugin: (plugin["kind"], plugin["name"]))
@@ -43,7 +43,7 @@ class StatusRequests:
         self._work.forget()
 
     async def _reconcile(self, name: str) -> None:
-        """Answered at once; removed when looked at again, if that is more than a minute later."""
+        """Answer at once; remove the request at a reconciliation more than a minute later."""
         request = self._server.find("serverstatusrequests", name)
         if request is None:
             return

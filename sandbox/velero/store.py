@@ -1,4 +1,4 @@
-"""Reaching a location's bucket, with the texts of an S3 client that cannot."""
+"""Access to a location's bucket, with an S3 client's error texts."""
 
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
@@ -14,7 +14,7 @@ DIRECTORIES = ("backups", "restores", "restic", "metadata", "plugins", "kopia")
 
 @dataclass(frozen=True, slots=True)
 class Unreachable(Exception):
-    """Why the store cannot be used; a network that does not answer is tried three times."""
+    """Why the store can't be used. `retried`: the network doesn't respond, so the client tries three times."""
 
     text: str
     retried: bool = False
@@ -57,13 +57,13 @@ def _refused(url: str, bucket: str, prefix: str) -> str:
 
 
 def not_looked_for(server: Server, location: Json, key: str) -> str:
-    """The error of a client that couldn't check whether a file exists."""
+    """Return the error of a client that couldn't check whether a file exists."""
     url = endpoint(server, location)
     return UNKNOWN + _failed("HeadObject", f'Head "{url}/{location["spec"]["objectStorage"]["bucket"]}/{key}"', url)
 
 
 def not_put(server: Server, location: Json, key: str) -> str:
-    """The error of a client whose upload failed."""
+    """Return the error of a client whose upload failed."""
     url, bucket = endpoint(server, location), location["spec"]["objectStorage"]["bucket"]
     failed = _failed("PutObject", f'Put "{url}/{bucket}/{key}?x-id=PutObject"', url)
     return f"{UNKNOWN}error putting object {key}: {failed}"
@@ -78,5 +78,5 @@ def _failed(operation: str, asked: str, url: str) -> str:
 
 
 def intruders(bucket: Bucket, location: Json) -> list[str]:
-    """Directories at the root that Velero does not know."""
+    """Return the directories at the root that Velero doesn't know."""
     return sorted(name for name in bucket.directories(prefix_of(location)) if name not in DIRECTORIES)

@@ -1,4 +1,4 @@
-"""Backup sync: records in the bucket become objects, objects without files go."""
+"""Backup sync: creates objects for backups in the bucket, and deletes objects without files."""
 
 import json
 from collections.abc import Iterator
@@ -39,7 +39,7 @@ class Sync:
         yield self._run()
 
     async def _run(self) -> None:
-        """A server that starts looks at once, and from then on once a minute."""
+        """Sync at the start and then once a minute."""
         self._sweep()
         await self._tick.run()
 
@@ -113,7 +113,7 @@ class Sync:
         self._pod_volumes(bucket, location, created)
 
     def _known(self, owner: Json) -> bool:
-        """A schedule that is gone, or another of the same name, owns nothing."""
+        """Return whether the owner still exists: a schedule that is gone or was recreated owns nothing."""
         if owner["kind"] != "Schedule":
             return True
         schedule = self._server.find("schedules", owner["name"])

@@ -1,4 +1,4 @@
-"""A controller's queue: names to look at again, each once, failures later and later."""
+"""A controller's queue: each name once; failures are retried with growing delays."""
 
 import asyncio
 from collections import deque
@@ -39,7 +39,7 @@ class Work:
         self._timers[name] = self._clock.call_at(when, lambda: self.add(name))
 
     def forget(self) -> None:
-        """The process has ended: cancel everything that it had scheduled."""
+        """The process ended: cancel everything that is scheduled."""
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
@@ -64,7 +64,7 @@ class Work:
 
 
 class Tick:
-    """Something to do on a beat counted from the server's start; beats at which nothing is due are not waited for."""
+    """A periodic task, timed from the server's start. Ticks at which nothing is due are skipped."""
 
     def __init__(
         self,
@@ -82,11 +82,11 @@ class Tick:
         self._wake = asyncio.Event()
 
     def touch(self) -> None:
-        """Something changed that may be due at another time than was thought."""
+        """Recompute the next due tick after a change."""
         self._wake.set()
 
     def beat(self, when: datetime) -> datetime:
-        """The first beat at or after this instant that has not been."""
+        """Return the first future tick at or after this instant."""
         beats = max(-(-(when - self._start) // self._period), (self._last - self._start) // self._period + 1)
         return self._start + beats * self._period
 

@@ -1,5 +1,5 @@
 """The audit log as evidence: signed checkpoints, verification of the hash chain, export.
 
-Belongs here: what an auditor runs. Does not belong here: appending rows (store.tables.audit).
+Belongs here: the tools of an auditor. Does not belong here: appending rows (store.tables.audit).
 May import: the rest of store, domain; cryptography.
 """

@@ -1,6 +1,6 @@
 """Signed checkpoints: "row N of the audit log has this hash", signed with Ed25519, as a C2SP signed note.
 
-Published where the bot cannot rewrite them, they show what the file alone cannot: a rebuilt chain, an older copy.
+Published where the bot can't change them, they reveal a rebuilt chain or an older copy, which the file alone can't.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _DASH = "— "
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The contents of a note. `previous` is the digest of the note before it, empty in the first."""
+    """The contents of a note. `previous` is the digest of the previous note, empty in the first."""
 
     number: int
     seq: int
@@ -132,7 +132,7 @@ def read_note(note: str) -> Head | None:
 
 
 def append_to_file(path: Path, notes: Iterable[str]) -> None:
-    """Durable before it returns. The file should lie where the database's volume cannot reach."""
+    """Append a note durably. The file should be on another volume than the database."""
     with path.open("a", encoding="utf-8") as file:
         file.writelines(f"{note}\n" for note in notes)
         file.flush()

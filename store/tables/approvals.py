@@ -1,4 +1,4 @@
-"""Approvals and their votes. Constraints are the last guard of the four-eyes rule: one vote per person and e-mail."""
+"""Approvals and their votes. Constraints guard the four-eyes rule: one vote per person and email address."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class ApprovalTable:
         )
 
     def cast(self, approval_id: str, vote: Vote, expected_revision: int, *, afterwards: bool = False) -> Approval:
-        """Returns the approval with the vote. Raises Refused for the requester, a second vote, or one that is too late.
+        """Add a vote and return the approval with it. Raises Refused for the requester, a second vote, or one that is too late.
 
         `afterwards`: the operation ran already, so no vote is too late. Raises ConcurrentChange if the approval changed
         since `expected_revision`.
@@ -102,7 +102,7 @@ class ApprovalTable:
         return self._require(approval_id)
 
     def finish(self, approval_id: str, state: ApprovalState, expected_revision: int) -> Approval:
-        """Ends the approval. `approved` and `stale` follow only from deciding. Raises ConcurrentChange if it changed."""
+        """End the approval; `approved` and `stale` follow only from deciding. Raises ConcurrentChange if it changed."""
         from_state = (
             "state = 'deciding'"
             if state in {ApprovalState.APPROVED, ApprovalState.STALE}
@@ -117,21 +117,21 @@ class ApprovalTable:
         return next(iter(self._select("WHERE id = ?", approval_id)), None)
 
     def of_operation(self, operation: str) -> tuple[Approval, ...]:
-        """Newest first: a stale request may have been made again."""
+        """Return the operation's approvals, newest first: a stale one may have been requested again."""
         return self._select("WHERE operation = ? ORDER BY requested_at DESC, id", operation)
 
     def open(self) -> tuple[Approval, ...]:
         return self._select("WHERE state = 'open' ORDER BY requested_at, id")
 
     def deciding(self) -> tuple[Approval, ...]:
-        """For the start: approvals that the last process was deciding."""
+        """Return the approvals that the last process was deciding."""
         return self._select("WHERE state = 'deciding' ORDER BY requested_at, id")
 
     def due_to_expire(self, now: datetime) -> tuple[Approval, ...]:
         return self._select("WHERE state = 'open' AND expires_at <= ? ORDER BY expires_at, id", to_micros(now))
 
     def due_for_reminder(self, asked_before: datetime) -> tuple[Approval, ...]:
-        """Open approvals, requested before then and not reminded of since."""
+        """Return the open approvals that were requested, or last reminded of, before then."""
         return self._select(
             "WHERE state = 'open' AND ifnull(reminded_at, requested_at) <= ? ORDER BY requested_at, id",
             to_micros(asked_before),

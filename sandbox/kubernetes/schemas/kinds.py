@@ -12,7 +12,7 @@ NameRule = Literal["subdomain", "label", "service", "path"]
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """How one kind is named and treated.
+    """Names and behaviour of one kind.
 
     `generation`: what a change must touch to be counted; custom resources without a status subresource count everything
     outside metadata. `custom`: kept as a custom resource (schema or free form), not a built-in type.
@@ -35,7 +35,7 @@ class Kind:
 
     @property
     def qualified(self) -> str:
-        """As in messages: `backups.velero.io`, `configmaps`."""
+        """Return the name as in messages: `backups.velero.io`, `configmaps`."""
         return f"{self.plural}.{self.group}" if self.group else self.plural
 
     @property

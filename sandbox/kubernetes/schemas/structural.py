@@ -2,7 +2,7 @@
 
 Notation: a dict is an object with those fields, a list of one an array, a tuple of strings an enum, `"{string}"` a map
 of strings, `"any"` keeps whatever is there, `"int-or-string"` and the JSON types stand for themselves, and so do the
-checked formats `date-time` and `byte`. Signs behind a field's name: `!` required, `?` nullable, `+` at least one item,
+checked formats `date-time` and `byte`. Suffixes of a field's name: `!` required, `?` nullable, `+` at least one item,
 `=` defaults to the empty string.
 """
 
@@ -22,7 +22,7 @@ _DATE_TIME = re.compile(r"\d{4}-\d\d-\d\d[tT ](?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One place in a schema."""
+    """One node of a schema."""
 
     type: str
     format: str = ""
@@ -62,7 +62,7 @@ def _parse_field(key: str, shape: Shape) -> Field:
 
 
 def prune(value: Any, node: Node, path: str = "") -> tuple[Any, list[str]]:
-    """The value with what the schema knows (and its defaults), and the paths of what it does not."""
+    """Return the value pruned and defaulted by the schema, and the paths of unknown fields."""
     unknown: list[str] = []
     return _pruned(value, node, path, unknown), unknown
 
@@ -84,7 +84,7 @@ def _pruned_object(value: dict[str, Any], node: Node, path: str, unknown: list[s
         where = f"{path}.{key}" if path else key
         if (known := node.fields.get(key)) is None:
             unknown.append(where)
-        elif inner is not None or known.nullable:  # null where none may be counts as absent
+        elif inner is not None or known.nullable:  # A null that isn't allowed counts as absent.
             kept[key] = _pruned(inner, known.node, where, unknown)
     for key, known in node.fields.items():
         if known.defaulted:
@@ -103,7 +103,7 @@ class Fault:
 
 
 def faults(value: Any, node: Node, path: str = "") -> Iterator[Fault]:
-    """Where the value does not fit."""
+    """Yield the errors of a value."""
     if not _fits(value, node):
         yield Fault("type", path, node, value)
         return

@@ -64,7 +64,7 @@ def _reacted(call: Call) -> tuple[Message, tuple[str, str]]:
 
 
 def validate(call: Call) -> Json:
-    """Needs no token; exactly one of blocks, view and message."""
+    """Validate exactly one of blocks, view and message; it needs no token."""
     given = {name: call.get(name) for name in ("blocks", "view", "message") if call.get(name) is not None}
     if len(given) != 1:
         raise ApiError("invalid_arguments")

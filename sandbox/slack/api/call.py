@@ -1,4 +1,4 @@
-"""One call of a method, and how it is refused."""
+"""One call of a method, and its errors."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Call:
             raise ApiError("missing_scope", needed=scope, provided=provided)
 
     def channel(self, name: str = "channel") -> Channel:
-        """A channel that the bot can see, by id."""
+        """Return a channel by id, if the bot can see it."""
         given = self.need(name, "channel_not_found")
         channel = self.workspace.channels.get(given)
         if channel is None or (channel.is_private and self.workspace.bot.id not in channel.members):
@@ -71,7 +71,7 @@ class Call:
         return user
 
     def page(self, everything: Sequence[T], usual: int, most: int = 1000) -> tuple[list[T], str]:
-        """One page of a listing and the cursor of the next."""
+        """Return one page of a list and the next cursor."""
         try:
             limit, start = int(self.get("limit", usual)), _offset(self.get("cursor", ""))
         except ValueError:

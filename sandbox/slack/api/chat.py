@@ -1,4 +1,4 @@
-"""chat.*: messages are written, edited, deleted, and shown to one person."""
+"""chat.*: post, edit and delete messages, or show one to a single person."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def post_message(call: Call) -> Json:
 
 
 def _destination(call: Call) -> Channel:
-    """By id, by #name, or a person: their direct message."""
+    """Find a channel by id, by #name, or by a person's id for their direct message."""
     given = str(call.need("channel", "channel_not_found"))
     if given in call.workspace.users:
         return call.workspace.direct(given)
@@ -53,7 +53,7 @@ def _refuse_unpostable(call: Call, channel: Channel) -> None:
 
 
 def _content(call: Call) -> dict[str, Any]:
-    """Text, blocks and attachments, checked as Slack checks them."""
+    """Return text, blocks and attachments after Slack's checks."""
     text, blocks, attachments = str(call.get("text", "")), call.get("blocks", []), call.get("attachments", [])
     if not text and not blocks and not attachments:
         raise ApiError("no_text")

@@ -1,4 +1,4 @@
-"""conversations.*: channels, their members and what was said in them."""
+"""conversations.*: channels, their members and messages."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def _readable(call: Call) -> Channel:
 
 
 def _in_window(call: Call, message: Message) -> bool:
-    """Inside oldest and latest, and already visible to readers."""
+    """Return whether a message is between oldest and latest, and already visible to readers."""
     if call.site.now() - message.committed < call.site.history_lag:
         return False
     oldest, latest, both = str(call.get("oldest", "0")), str(call.get("latest", "9" * 12)), call.flag("inclusive")

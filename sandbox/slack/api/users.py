@@ -9,7 +9,7 @@ from sandbox.slack.shown import channel_json, user_json
 
 
 def _shown(call: Call, user: User) -> Json:
-    """E-mail addresses need a scope of their own."""
+    """Return a user's profile; email addresses need a separate scope."""
     shown = user_json(user)
     if "users:read.email" not in call.site.scopes:
         del shown["profile"]["email"]

@@ -1,4 +1,4 @@
-"""views.*: forms are opened, replaced, stacked; the home page is published."""
+"""views.*: open, replace and stack forms; publish the home page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The blocks: what each may hold and where it may stand."""
+"""The blocks: their fields, and the surfaces that allow them."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def _check_block(block: Any, surface: str, at: str) -> Iterator[Problem]:
 
 
 def _check_together(blocks: list[Any], at: str) -> Iterator[Problem]:
-    """Faults no single block has: the same id twice, two tables, too much markdown."""
+    """Return errors across blocks: duplicate ids, two tables, too much markdown."""
     whole = [block for block in blocks if isinstance(block, dict)]
     yield from _repeated([block.get("block_id") for block in whole], "block_id", at)
     for index, block in enumerate(blocks):

@@ -1,4 +1,4 @@
-"""Small checks that compose: each takes a value and its pointer and yields what is wrong."""
+"""Composable checks: each takes a value and its pointer and yields errors."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def array(item: Check, low: int, high: int) -> Check:
 
 
 def shape(required: Mapping[str, Check], optional: Mapping[str, Check] | None = None) -> Check:
-    """An object with exactly these fields; a null counts as absent."""
+    """Check an object with exactly these fields; null counts as absent."""
     known = {**required, **(optional or {})}
 
     def check(value: Any, at: str) -> Iterator[Problem]:
@@ -113,7 +113,7 @@ def shape(required: Mapping[str, Check], optional: Mapping[str, Check] | None = 
 
 
 def typed(kinds: Mapping[str, Check]) -> Check:
-    """An object whose `type` says which check applies."""
+    """Check an object by its `type`."""
 
     def check(value: Any, at: str) -> Iterator[Problem]:
         kind = value.get("type") if isinstance(value, dict) else None

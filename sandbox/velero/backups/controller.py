@@ -1,4 +1,4 @@
-"""The backup controller: validates what the queue lets start, runs it, hands it on."""
+"""The backup controller: validates the backups that the queue starts, and runs them."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""After the upload: waiting for data movement, then the last phase, then the record in the bucket."""
+"""The end of a backup after its upload: waits for data movement, sets the last phase, writes the bucket's record."""
 
 import json
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ class Finalizer:
         self._movements = Work(server.clock, self._move, server.complain("backup-operations"))
 
     def seen(self, change: Change) -> None:
-        """While the location is away nothing is finalized; its return sets everything going."""
+        """Nothing is finalized while the location is unavailable; all of it is when the location is back."""
         if change.resource == "backups" and change.type != "DELETED":
             if phase(change.new) in FINALIZING:
                 self._work.add(change.name)
@@ -62,7 +62,7 @@ class Finalizer:
         record(self._server.patch("backups", name, status=ended), location, bucket)
 
     async def _move(self, name: str) -> None:
-        """Data leaves the cluster: operations complete one after the other, told whenever the count changes."""
+        """Move data: operations complete one after the other; each completed one updates the status."""
         backup = self._server.find("backups", name)
         if backup is None or phase(backup) not in WAITING:
             return
@@ -76,7 +76,7 @@ class Finalizer:
         self._server.patch("backups", name, status={"phase": following, "backupItemOperationsAttempted": total})
 
     def _operations_done(self, backup: Json) -> None:
-        """The file of operations is written again when the last operation has ended."""
+        """Write the operations file again after the last operation."""
         location = self._server.find("backupstoragelocations", backup["spec"]["storageLocation"])
         if location is None:
             return
@@ -121,6 +121,6 @@ class Finalizer:
 
 
 def record(backup: Json, location: Json, bucket: Bucket) -> None:
-    """The file that sync in any cluster reads; later changes of the object are not written to it."""
+    """Write the file that sync reads in all clusters; later changes of the object aren't written to it."""
     kept = backup | {"metadata": {k: v for k, v in backup["metadata"].items() if k != "managedFields"}}
     bucket.put(files.metadata_key(location, backup["metadata"]["name"]), json.dumps(kept).encode())

@@ -1,4 +1,4 @@
-"""File system backups of pod volumes: their objects, their bytes, their repositories."""
+"""File-system backups of pod volumes: their objects, progress and repositories."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ class PodVolumes:
         self._backup = backup
 
     async def save(self, wanted: list[Volume], progress: Progress, script: Script) -> list[Saved]:
-        """All volumes at once; the backup waits for the last."""
+        """Back up all volumes concurrently; the backup waits for the last one."""
         if not wanted:
             return []
         created = [self._create(volume) for volume in wanted]
@@ -79,7 +79,7 @@ class PodVolumes:
         return Saved(volume, handle, started, ended)
 
     def _repository(self, namespace: str) -> None:
-        """One for each namespace with volumes, made on demand."""
+        """Create the namespace's repository if it doesn't exist."""
         location = self._backup["spec"]["storageLocation"]
         name = f"{namespace}-{location}-kopia"
         if self._server.live("backuprepositories", name) is not None:

@@ -43,7 +43,7 @@ class Prepared:
     expiration: str = ""
 
     def patch(self, now: datetime) -> Json:
-        """Phase, expiry and defaults go out in one merge patch."""
+        """Return one merge patch with phase, expiry and defaults."""
         status: Json = {"expiration": self.expiration, "formatVersion": "1.1.0", "version": 1}
         if self.errors:
             status |= {"phase": "FailedValidation", "validationErrors": list(self.errors)}
@@ -99,7 +99,7 @@ def _canonical(value: str) -> str:
 
 
 def _excluded(given: Json) -> Json:
-    """Snapshot objects are never taken by a filter: the snapshot actions add them themselves."""
+    """Exclude snapshot objects: the snapshot actions add them."""
     if _old_style(given):
         return {"excludedResources": _with(given.get("excludedResources"), SNAPSHOTS, SNAPSHOT_CONTENTS)}
     return {
@@ -147,7 +147,7 @@ def _location(name: str, given: Json, facts: Facts) -> Iterator[str]:
 
 
 def _snapshot_locations(given: Json, facts: Facts) -> tuple[list[str], list[str]]:
-    """One location for each provider: the named ones, else the only one there is."""
+    """Choose a location for each provider: the named one, else the only one."""
     chosen: dict[str, str] = {}
     errors = []
     for name in given.get("volumeSnapshotLocations") or ():

@@ -1,4 +1,4 @@
-"""The queue of backups: positions, one worker, and the ways in which it gets stuck."""
+"""The backup queue: positions, one worker, and its known ways to get stuck."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -47,13 +47,13 @@ class Queue:
     def _left(self, backup: Json, before: str) -> None:
         name = backup["metadata"]["name"]
         if before == "ReadyToStart" and self._server.settings.queue_wedge:
-            return  # it failed validation before the tracker knew it, and so is never taken out
+            return  # It failed validation before the tracker knew it, so it is never removed.
         self._running.discard(name)
         self._stale = backup if self._stalls(backup) else None
         self._work.add("")
 
     def _stalls(self, backup: Json) -> bool:
-        """The cached list still shows a quick backup as running when its successor is looked at."""
+        """The cached list still shows a short backup as running when the next one is checked."""
         started = moment(status(backup).get("startTimestamp"))
         quick = started is not None and self._server.now() - started < timedelta(seconds=1)
         return self._server.settings.queue_stalls and quick and namespaces_of(backup) != ["*"]
@@ -79,7 +79,7 @@ class Queue:
         return sorted(waiting, key=lambda b: int(status(b).get("queuePosition", 0)))
 
     def _advance(self) -> None:
-        """Start what may start; those behind move up by one each."""
+        """Start the backups that may run; later ones move up by one."""
         if self._server.cache.poisoned("backups"):
             return
         queued = self._queued()

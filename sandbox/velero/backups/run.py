@@ -27,12 +27,12 @@ class Fatal(Exception):
 
 @dataclass(slots=True)
 class Record:
-    """Results that a run collects."""
+    """Results collected during a run."""
 
     journal: RunLog
     taken: list[Item] = field(default_factory=list)
     left_out: list[Item] = field(default_factory=list)
-    """Pods whose hook failed: counted and listed as taken, and not in the archive."""
+    """Pods whose hook failed: counted and listed as backed up, but not in the archive."""
     saved: list[Saved] = field(default_factory=list)
     operations: list[Json] = field(default_factory=list)
     hooks: Tally = field(default_factory=Tally)
@@ -41,7 +41,7 @@ class Record:
         return [item for item in self.taken if item not in self.left_out]
 
     def counts(self) -> Json:
-        """The counters of status; those at zero are left out."""
+        """Return the counters of the status; zero values are left out."""
         native = sum(1 for saved in self.saved if saved.volume.method == "NativeSnapshot")
         csi = sum(1 for saved in self.saved if saved.volume.method == "CSISnapshot" and not saved.volume.moves_data)
         counted = {
@@ -67,7 +67,7 @@ class BackupRun:
         self.record = Record(RunLog(server.now, {"backup": f"{server.namespace}/{self.name}"}))
 
     async def execute(self) -> str:
-        """The phase to go on with, or `Fatal`."""
+        """Return the next phase. Raises `Fatal`."""
         bucket = self._open()
         journal = self.record.journal
         for text in ("Setting up backup temp file", "Setting up plugin manager", "Getting backup item actions"):
@@ -115,7 +115,7 @@ class BackupRun:
         return volumes.Choice(self._spec, configmap, bool(self._spec.get("volumeSnapshotLocations")))
 
     async def _walk(self, items: tuple[Item, ...], planned: list[Volume], progress: Progress) -> None:
-        """Items one by one; a scripted count or duration stretches the walk over more steps."""
+        """Back up the items one by one; a scripted count or duration adds steps."""
         steps = max(len(items), self.script.items or 0)
         seconds = self.script.seconds
         pace = 1 / self._server.settings.backup_items_per_second if seconds is None else seconds / max(steps, 1)
@@ -134,7 +134,7 @@ class BackupRun:
             )
 
     def _refused(self, items: tuple[Item, ...]) -> list[Item]:
-        """Pods whose hook failed; what belongs to them is taken all the same."""
+        """Return the pods whose hook failed; their dependents are backed up anyway."""
         pods = [item for item in items if item.kind.plural == "pods"]
         journal, tally = self.record.journal, self.record.hooks
         went_well = [run_hooks(p, hooks_of(p, self._spec, "pre"), self._exec_error(), journal, tally) for p in pods]
@@ -211,7 +211,7 @@ class BackupRun:
             raise Fatal(self.script.reason or "rpc error: code = Unavailable desc = transport is closing", bucket)
 
     def _moved(self) -> bool:
-        """The location was edited under the run: its store client still talks to where it pointed before."""
+        """Return whether the location was edited during the run: the run's client still uses the former address."""
         now = self._server.find("backupstoragelocations", self.location["metadata"]["name"])
         return now is None or now["spec"] != self.location["spec"]
 
@@ -262,7 +262,7 @@ class BackupRun:
 
 
 def _belongs(volume: Volume, item: Item) -> bool:
-    """Volumes are dealt with when their claim, or their pod where there is none, is."""
+    """Return whether the volume is backed up with this item: with its pod if that mounts it, else with its PVC."""
     if volume.pod is not None:
         return item.kind.plural == "pods" and volume.pod["metadata"].get("uid") == item.body["metadata"].get("uid")
     return item.kind.plural == "persistentvolumeclaims" and (volume.namespace, volume.claim) == (

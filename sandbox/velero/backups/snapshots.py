@@ -1,4 +1,4 @@
-"""The snapshot objects that a CSI snapshot adds to an archive, and those that a restore creates from it."""
+"""The snapshot objects that a CSI snapshot adds to an archive, and those that a restore creates from them."""
 
 import hashlib
 from collections.abc import Iterator
@@ -27,12 +27,12 @@ def taken(volume: Volume, handle: str) -> Iterator[Item]:
 
 
 def restored_name(restore_uid: str, namespace: str, claim: str) -> str:
-    """The name under which snapshot and content come back: a hash, as the original may still exist."""
+    """Return the name of the restored snapshot and content: a hash, because the original may still exist."""
     return hashlib.sha256(f"{restore_uid}/{namespace}/{claim}".encode()).hexdigest()
 
 
 def restored(info: Json, name: str) -> Json:
-    """The snapshot's entry in the restore's info file; the snapshot isn't read again."""
+    """Return the snapshot's entry in the restore's info file; the snapshot isn't read again."""
     if native := info.get("nativeSnapshotInfo"):
         return {"nativeSnapshotInfo": {**native, "Phase": ""}}
     saved = info.get("csiSnapshotInfo") or {}

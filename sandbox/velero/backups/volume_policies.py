@@ -1,4 +1,4 @@
-"""Volume policies: their faults at validation, and what they decide about a volume."""
+"""Volume policies: their validation errors, and their decision about a volume."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -13,7 +13,7 @@ ACTIONS = ("skip", "fs-backup", "snapshot", "custom")
 
 
 def _document(configmap: Json) -> Any:
-    """The one document of the ConfigMap; what is no YAML is no document."""
+    """Return the ConfigMap's single document; None if it isn't YAML."""
     try:
         return yaml.safe_load(next(iter(configmap["data"].values())))
     except yaml.YAMLError:
@@ -21,7 +21,7 @@ def _document(configmap: Json) -> Any:
 
 
 def policy_faults(spec: Json, namespace: str, configmaps: ConfigMaps) -> Iterator[str]:
-    """At most one: the first thing wrong with the ConfigMap that the backup refers to."""
+    """Return the first error of the ConfigMap that the backup refers to, at most one."""
     reference = spec.get("resourcePolicy")
     if not reference or str(reference.get("kind", "")).lower() != "configmap":
         return
@@ -53,7 +53,7 @@ def _document_faults(document: Any) -> Iterator[str]:
 
 
 def action_for(volume: Json, configmap: Json | None) -> str | None:
-    """The first rule that fits a persistent volume (or a pod's own volume) decides."""
+    """Return the action of the first rule that matches a persistent volume or a pod's own volume."""
     if configmap is None:
         return None
     for rule in (_document(configmap) or {}).get("volumePolicies") or ():

@@ -1,4 +1,4 @@
-"""Decides how each volume is saved, or why not, and writes the volume info file."""
+"""Decides how each volume is backed up, or why not, and writes the volume info file."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ GIB = 1 << 30
 
 @dataclass(frozen=True, slots=True)
 class Volume:
-    """One volume of the selected objects and the decision about it."""
+    """One volume of the selected objects, and the decision about it."""
 
     method: Method | None
     reason: str = ""
@@ -51,7 +51,7 @@ class Volume:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Settings of the spec and the server for all volumes."""
+    """The spec's and the server's settings for all volumes."""
 
     spec: Json
     policy: Json | None
@@ -62,7 +62,7 @@ class Choice:
 
 
 def plan(items: Sequence[Item], choice: Choice) -> list[Volume]:
-    """Pods come first, since a file-system backup of a volume excludes its snapshot; then the other PVCs."""
+    """Decide for pods first, because a volume's file-system backup excludes its snapshot; then for the other PVCs."""
     claims = {(i.namespace, i.name): i.body for i in items if i.kind.plural == "persistentvolumeclaims"}
     persistent = {i.name: i.body for i in items if i.kind.plural == "persistentvolumes"}
     pods = [item for item in items if item.kind.plural == "pods"]
@@ -131,7 +131,7 @@ def _of_claim(
 
 
 def warning(volume: Volume) -> tuple[str, dict[str, str]] | None:
-    """The log line of a volume that was wanted and not saved."""
+    """Return the log line of a volume that should have been backed up and wasn't."""
     if not volume.warned:
         return None
     if volume.pod is not None:
@@ -145,7 +145,7 @@ def warning(volume: Volume) -> tuple[str, dict[str, str]] | None:
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """How the saving of one volume went."""
+    """The result of one volume's backup."""
 
     volume: Volume
     handle: str
@@ -156,7 +156,7 @@ class Saved:
 
 
 def info(saved: Saved) -> Json:
-    """One entry of the volume info file."""
+    """Return a volume's entry in the volume info file."""
     volume = saved.volume
     named = {"pvcName": volume.claim, "pvcNamespace": volume.namespace, "pvName": volume.persistent_name}
     entry: Json = {key: value for key, value in named.items() if value} if volume.claim else {}

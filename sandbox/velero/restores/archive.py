@@ -29,12 +29,12 @@ FIRST = (
 )
 
 SNAPSHOTS = ".snapshot.storage.k8s.io"
-"""Created again for the PVCs that are restored from them."""
+"""Suffix of snapshot objects; a restore creates them again for the PVCs that it restores from them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """The items of the backup that this restore includes. `own`: namespaces that are included themselves."""
+    """The items of the backup that this restore includes. `own`: namespaces that are included as objects."""
 
     items: tuple[Item, ...]
     namespaces: dict[str, Json]
@@ -45,14 +45,14 @@ class Archive:
         return next((info for info in self.volumes.values() if info.get("pvName") == persistent), None)
 
     def pod_volumes(self, pod: Item) -> list[str]:
-        """Volumes of the pod that were saved by file system backup."""
+        """Return the pod's volumes with a file-system backup."""
         saved = (info.get("pvbInfo") or {} for info in self.volumes.values())
         mine = (pod.namespace, pod.name)
         return [s["volumeName"] for s in saved if (s.get("podNamespace"), s.get("podName")) == mine]
 
 
 def select(server: Server, contents: dict[str, list[Json]], spec: Json, volumes: dict[Any, Json]) -> Archive:
-    """The archive's objects that the filters let through and what they need, in the order in which they go in."""
+    """Return the archive's included objects and their dependencies, in the order of the restore."""
     rules = Filter(spec, server.objects.kinds.values())
     pool = [
         Item(kind, body)
@@ -89,7 +89,7 @@ def _wanted(rules: Filter, item: Item) -> bool:
 
 
 def _needed(rules: Filter, pool: list[Item], kept: list[Item]) -> list[Item]:
-    """Claims of pods and volumes of claims come along whatever their labels."""
+    """Add the PVCs of pods and the volumes of PVCs, regardless of labels."""
     by_place = {(item.kind.plural, item.namespace, item.name): item for item in pool}
     have = {(item.kind.plural, item.namespace, item.name) for item in kept}
     todo, more = list(kept), []
@@ -120,7 +120,7 @@ def _may_come(rules: Filter, item: Item) -> bool:
 
 
 def _own(rules: Filter, server: Server, name: str, body: Json) -> bool:
-    """With everything, also namespaces that nothing is in."""
+    """Return whether empty namespaces are included: only if everything is."""
     kind = server.objects.kind("namespaces")
     return rules.takes_kind(kind) and rules.takes_namespace(name) and _wanted(rules, Item(kind, body))
 

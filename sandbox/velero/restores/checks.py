@@ -1,4 +1,4 @@
-"""Why a restore is not started at all."""
+"""Validation of a restore before it starts."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """The defaults that the server writes into the spec, and what forbids the restore."""
+    """The spec with the server's defaults, and the validation errors."""
 
     spec: Json
     errors: tuple[str, ...]
@@ -82,7 +82,7 @@ def _policy(given: Json) -> Iterator[str]:
 
 
 def _latest(schedule: str, known: Known) -> tuple[str | None, tuple[str, ...]]:
-    """The newest Completed backup of the schedule by its start."""
+    """Return the schedule's Completed backup with the latest start."""
     mine = [b for b in known.backups.values() if (b["metadata"].get("labels") or {}).get(SCHEDULE_LABEL) == schedule]
     none = () if mine else ("No backups found for schedule",)
     done = [b for b in mine if (b.get("status") or {}).get("phase") == "Completed"]

@@ -1,4 +1,4 @@
-"""The restore controller: one worker for restores and their deletion, then the last phase."""
+"""The restore controller: one worker for restores and their deletion, and the last phase."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -116,7 +116,7 @@ class Restores:
         return backup and self._server.find("backupstoragelocations", backup["spec"].get("storageLocation", ""))
 
     def _release(self, restore: Json) -> None:
-        """Its files first; while the location is away the object hangs in deletion, tried again later and later."""
+        """Delete the files first; while the location is unavailable, the object keeps its finalizer and is retried with growing delays."""
         name = restore["metadata"]["name"]
         location = self._location(restore)
         if location is not None:

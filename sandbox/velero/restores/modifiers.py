@@ -1,4 +1,4 @@
-"""Resource modifiers: patches of a ConfigMap laid over objects on their way back."""
+"""Resource modifiers: patches in a ConfigMap that are applied to restored objects."""
 
 import json
 import re
@@ -23,7 +23,7 @@ class Modified:
 
 
 def modify(body: Json, resource: str, original_namespace: str, configmap: Json | None) -> Modified:
-    """Conditions speak of the object before any rule and of the namespace that it came from."""
+    """Apply the rules. Conditions see the object before any rule, and its original namespace."""
     if configmap is None:
         return Modified(body)
     origin, errors = body, []
@@ -51,7 +51,7 @@ def _fits(body: Json, resource: str, namespace: str, conditions: Mapping[str, An
 
 
 def _globbed(pattern: str, name: str) -> bool:
-    """A star ends at a dot, two do not."""
+    """Return whether a glob matches: `*` and `?` don't match dots, `**` does."""
     parts = re.split(r"(\*\*|\*|\?)", pattern)
     signs = {"**": ".*", "*": "[^.]*", "?": "[^.]"}
     return re.fullmatch("".join(signs.get(part, re.escape(part)) for part in parts), name) is not None
@@ -70,7 +70,7 @@ def _holds(body: Json, test: Json) -> bool:
 
 
 def _value(text: Any) -> Any:
-    """`7` is a number, `"7"` in quotes a string, and what is no JSON a string as well."""
+    """Parse a value: `7` is a number, `"7"` a string; text that isn't JSON is a string."""
     if not isinstance(text, str):
         return text
     try:

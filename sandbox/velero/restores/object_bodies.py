@@ -1,4 +1,4 @@
-"""Objects of an archive made ready for another life in a cluster."""
+"""Prepares archived objects for a restore."""
 
 import copy
 import json
@@ -29,13 +29,13 @@ LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 def reset(body: Json) -> Json:
-    """Without status and without what only a server says."""
+    """Remove the status and the fields that a server sets."""
     metadata = {key: value for key, value in body["metadata"].items() if key not in SERVER_FIELDS}
     return {**{key: value for key, value in body.items() if key != "status"}, "metadata": metadata}
 
 
 def ready(body: Json, plural: str, namespace: str, to: Callable[[str], str] = str, *, node_ports: bool = False) -> Json:
-    """As the restore actions of that kind leave it."""
+    """Apply the restore actions of the object's kind."""
     made = copy.deepcopy(reset(body))
     if namespace:
         made["metadata"]["namespace"] = namespace
@@ -60,7 +60,7 @@ def ready(body: Json, plural: str, namespace: str, to: Callable[[str], str] = st
 
 
 def waiting(pod: Json, restore_uid: str, volumes: list[str]) -> Json:
-    """The pod starts only when its volumes are filled."""
+    """Add an init container that waits until the pod's volumes are restored."""
     mounts = [{"name": name, "mountPath": f"/restores/{name}"} for name in volumes]
     first: Json = {"name": "restore-wait", "image": "velero/velero:v1.18.2", "command": ["/velero-restore-helper"]}
     first |= {"args": [restore_uid], "volumeMounts": mounts}
@@ -74,7 +74,7 @@ def labelled(body: Json, backup: str, restore: str) -> Json:
 
 
 def unlabelled(body: Json) -> Json:
-    """For comparison: the marks of an earlier restore make no difference."""
+    """Remove the labels of earlier restores before a comparison."""
     labels = body["metadata"].get("labels") or {}
     kept = {key: value for key, value in labels.items() if key not in (BACKUP_LABEL, RESTORE_LABEL)}
     metadata = {key: value for key, value in body["metadata"].items() if key != "labels"}
@@ -82,7 +82,7 @@ def unlabelled(body: Json) -> Json:
 
 
 def difference(old: Any, new: Any) -> Any:
-    """The merge patch that makes the one out of the other."""
+    """Return the merge patch from one object to the other."""
     if not (isinstance(old, dict) and isinstance(new, dict)):
         return new
     patch = {key: None for key in old if key not in new}
@@ -107,7 +107,7 @@ def _service(made: Json, body: Json, *, keep_ports: bool) -> None:
 
 
 def _explicit_ports(body: Json) -> set[int]:
-    """Ports that the author set; those come back whatever is asked. What was applied tells, else who owns the field."""
+    """Return the node ports that the author set; they are always kept. The last-applied annotation shows them, else the managed fields."""
     applied = (body["metadata"].get("annotations") or {}).get(LAST_APPLIED)
     if applied:
         return {p["nodePort"] for p in json.loads(applied)["spec"].get("ports") or () if "nodePort" in p}
@@ -137,7 +137,7 @@ def _claim(made: Json) -> None:
 
 
 def renamed(volume: Json, restore_uid: str) -> Json:
-    """Told by the restore and the old name, so that the same restore gives the same name."""
+    """Derive the new name from the restore and the old name, so that a repeated restore gives the same name."""
     old = volume["metadata"]["name"]
     name = f"velero-clone-{uuid5(NAMESPACE_OID, restore_uid + old)}"
     notes = {**(volume["metadata"].get("annotations") or {}), "velero.io/original-pv-name": old}
@@ -145,7 +145,7 @@ def renamed(volume: Json, restore_uid: str) -> Json:
 
 
 def _account(made: Json) -> None:
-    """Without the tokens that Kubernetes creates again."""
+    """Remove the token secrets, which Kubernetes creates again."""
     tokens = f"{made['metadata']['name']}-token-"
     if "secrets" in made:
         made["secrets"] = [one for one in made["secrets"] if not one["name"].startswith(tokens)]

@@ -1,4 +1,4 @@
-"""One object put into the cluster: created, left alone, merged, updated, or refused."""
+"""Restores one object: it is created, left unchanged, merged, updated, or refused."""
 
 from dataclasses import dataclass, field
 
@@ -28,7 +28,7 @@ class Record:
 
 
 class Placing:
-    """Puts objects where they belong, under the policy of the restore's spec."""
+    """Creates or updates objects by the restore's existing-resource policy."""
 
     def __init__(self, server: Server, restore: Json, backup: str, record: Record) -> None:
         self._server = server
@@ -54,7 +54,7 @@ class Placing:
         return "created"
 
     def _there(self, kind: Kind, namespace: str, name: str) -> bool:
-        """Velero looks first; what exists is compared although its creation would fail for another reason."""
+        """Velero reads first: an existing object is compared even if its creation would fail for another reason."""
         return self._server.live(kind.plural, name, namespace) is not None
 
     def _existing(self, kind: Kind, namespace: str, made: Json) -> str:
@@ -76,7 +76,7 @@ class Placing:
         return "failed"
 
     def _merged(self, namespace: str, name: str, present: Json, wanted: Json) -> str:
-        """Service accounts lose nothing: what both sides have stays, and of two values that of the cluster."""
+        """Merge service accounts: keep the entries of both; where values differ, keep the cluster's."""
         lists = {key: (present.get(key) or [], wanted.get(key) or []) for key in ("secrets", "imagePullSecrets")}
         gains = {key: [one for one in more if one not in here] for key, (here, more) in lists.items()}
         changes: Json = {key: [*lists[key][0], *extra] for key, extra in gains.items() if extra}
@@ -107,7 +107,7 @@ class Placing:
 
 
 def _gained_marks(present: Json, wanted: Json) -> Json:
-    """Labels and annotations of the backup that the live one does not have."""
+    """Return the backup's labels and annotations that the live object doesn't have."""
     found: Json = {}
     for key in ("labels", "annotations"):
         here = present.get(key) or {}

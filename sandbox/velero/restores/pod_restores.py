@@ -1,4 +1,4 @@
-"""Restores of file system backups: init containers that wait, an object for each volume, the agents' part."""
+"""Restores of file-system backups: waiting init containers, an object for each volume, and the node agents' part."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -19,7 +19,7 @@ class PodRestores:
         self._journal = journal
 
     async def run(self, infos: Iterable[Json], to: Callable[[str], str], progress: Progress) -> list[Json]:
-        """Every pod of this restore with saved volumes; without the agents' DaemonSet that is one error each."""
+        """Restore the volumes of every pod that has file-system backups; without the node agents, each is an error."""
         by_pod: dict[tuple[str, str], list[Json]] = {}
         for info in infos:
             if (saved := info.get("pvbInfo")) and self._restored(saved["podName"], to(saved["podNamespace"])):

@@ -1,4 +1,4 @@
-"""One restore from the archive to the last object."""
+"""Runs one restore, from the archive to the last object."""
 
 from dataclasses import replace
 
@@ -109,7 +109,7 @@ class RestoreRun:
         progress.tell()
 
     def _counted(self, space: Json | None) -> bool:
-        """The estimate holds namespaces that the selector lets through, and those to be made come on top."""
+        """Return whether the estimate includes this namespace: if the selector matches. Namespaces to create are counted in addition."""
         return space is not None and selected(self._spec, space["metadata"].get("labels") or {})
 
     def _to(self, namespace: str) -> str:
@@ -146,7 +146,7 @@ class RestoreRun:
         return made
 
     def _keeps_volume(self, item: Item, namespace: str, archive: Archive) -> bool:
-        """A new PVC without data names the original volume, unless that one is restored and provisioned again."""
+        """A new PVC without data refers to the original volume, unless that is restored and provisioned again."""
         name = (item.body.get("spec") or {}).get("volumeName")
         if not name or self._server.live("persistentvolumeclaims", item.name, namespace) is not None:
             return False
@@ -156,7 +156,7 @@ class RestoreRun:
         return all((volume.get("spec") or {}).get("persistentVolumeReclaimPolicy") != "Delete" for volume in volumes)
 
     async def _left_out(self, item: Item, archive: Archive) -> bool:
-        """Objects that Velero's own actions discard."""
+        """Return whether Velero's own actions discard the object."""
         if item.kind.plural == "persistentvolumes":
             return not await self._volume_wanted(item, archive)
         if item.kind.plural == "secrets" and item.body.get("type") == "kubernetes.io/service-account-token":
@@ -166,7 +166,7 @@ class RestoreRun:
         return item.kind.plural == "apiservices" and "kube-aggregator.kubernetes.io/automanaged" in labels
 
     async def _namespace(self, source: str, target: str, archive: Archive, kind: str = "Namespace") -> bool:
-        """Made from the backup's own where it is missing; one that is going is waited for, once per kind of object."""
+        """Create a missing namespace from the backup's; wait for a terminating one, once per kind."""
         waited = self._waited.get((target, kind), 0.0)
         while (found := self._server.live("namespaces", target)) is not None and phase(found) == "Terminating":
             if waited >= self._server.settings.terminating_timeout:
@@ -196,14 +196,14 @@ class RestoreRun:
         return False
 
     def _refused(self, namespace: str, error: str) -> bool:
-        """Told once, however many objects were to go there."""
+        """Report a namespace once, for all its objects."""
         text = f"error getting or creating namespace {namespace}: {error}"
         if text not in self.record.journal.errors.velero:
             self.record.journal.errors.add(text, None)
         return False
 
     async def _volume_wanted(self, item: Item, archive: Archive) -> bool:
-        """A volume with a snapshot is restored as it was; a volume that can be provisioned is left to the provisioner."""
+        """A volume with a snapshot is restored unchanged; one that can be provisioned is left to the provisioner."""
         info = archive.volume(item.name) or {}
         method = info.get("backupMethod")
         if method in ("CSISnapshot", "PodVolumeBackup"):
@@ -215,14 +215,14 @@ class RestoreRun:
         return bool(item.body.get("spec", {}).get("persistentVolumeReclaimPolicy") != "Delete")
 
     def _renamed(self, item: Item, archive: Archive) -> bool:
-        """The copy's volume where the original is there."""
+        """Return whether the volume gets a new name: if the original exists and the namespace is mapped."""
         claim = item.body.get("spec", {}).get("claimRef") or {}
         native = (archive.volume(item.name) or {}).get("backupMethod") == "NativeSnapshot"
         there = self._server.live("persistentvolumes", item.name, "") is not None
         return native and there and claim.get("namespace") in self._mapping
 
     async def _released(self, name: str) -> None:
-        """A volume on its way out, or whose claim is: nothing is told until it is gone."""
+        """Wait for a volume that is being deleted, or whose PVC is; nothing is reported meanwhile."""
         waited = 0.0
         while waited < self._server.settings.terminating_timeout:
             volume = self._server.live("persistentvolumes", name, "")
@@ -242,7 +242,7 @@ class RestoreRun:
         return found is None or bool(found["metadata"].get("deletionTimestamp")) or phase(space or {}) == "Terminating"
 
     def _snapshots(self, archive: Archive) -> None:
-        """Entries of the info file for volumes restored from a snapshot."""
+        """Record the info file's entries of volumes restored from a snapshot."""
         for info in archive.volumes.values():
             method = info.get("backupMethod")
             if method not in ("NativeSnapshot", "CSISnapshot") or self._spec.get("restorePVs") is False:
@@ -282,7 +282,7 @@ class RestoreRun:
             raise Fatal(script.reason or "error downloading backup: context deadline exceeded")
 
     def _told_findings(self) -> None:
-        """The log repeats them, warnings after errors."""
+        """Repeat the results in the log, warnings after errors."""
         journal = self.record.journal
         for level, words, found in (("error", "error", journal.errors), ("warning", "warning", journal.warnings)):
             for text in found.velero:
