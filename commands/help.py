@@ -175,7 +175,7 @@ def dry_run(plan: Plan, decision: Decision, output: str) -> Answer:
         if not plan.steps:
             parts.append(Text(plan.summary or "Nothing would change."))
     parts += [Text(f"{_LEVEL_LABELS[guard.level]}: {guard.text}") for guard in plan.guards]
-    parts += [Text(note, untrusted=True) for note in plan.notes]
+    parts += [Text(note) for note in plan.notes]
     parts.append(Text(f"Permission: {_decision_sentence(decision)}"))
     parts.append(Fields((("Plan", plan.fingerprint[:12]),)))
     if plan.cli:
@@ -203,7 +203,7 @@ def _step_sentence(step: Step) -> str:
 def _decision_sentence(decision: Decision) -> str:
     match decision.outcome:
         case Outcome.ALLOW:
-            return decision.text or (f"Allowed by rule *{decision.rule}*." if decision.rule else "Allowed.")
+            return decision.text or (f"Allowed by rule `{decision.rule}`." if decision.rule else "Allowed.")
         case Outcome.DENY:
             return f"Refused. {decision.text}".strip()
         case Outcome.REQUIRE_APPROVAL:

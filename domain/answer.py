@@ -1,6 +1,7 @@
 """The immediate answer to a command, as a document that the notifier renders for Slack and the terminal prints.
 
-Text isn't escaped here: renderers escape it and apply limits. `Text.untrusted` marks text from a cluster.
+Text isn't escaped here: renderers escape it and apply limits. In the bot's own sentences a name in backticks is code
+and nothing else formats. `Text.untrusted` marks text that a cluster, an object store or a person wrote: nothing formats.
 """
 
 from __future__ import annotations

@@ -34,8 +34,8 @@ def confirmation(plan: Plan, cmd: Command, context: PlanContext) -> Answer | Non
         )
     word = names[0] if len(names) == 1 else f"delete {len(names)}"
     parts: list[Part] = [Table(("TO DELETE",), tuple((name,) for name in (*names, *more)))]
-    parts += [Text(note, untrusted=True) for note in plan.notes]
-    parts += [Text(guard.text, untrusted=True) for guard in plan.guards]
+    parts += [Text(note) for note in plan.notes]
+    parts += [Text(guard.text) for guard in plan.guards]
     parts.append(Text(f"Nothing is deleted yet. Select Delete and type `{word}` to confirm."))
     button = Button("Delete…", with_cluster_flag(line, context), "danger", typed=word)
     return Answer(plan.summary or f"Delete {', '.join(names)}", tuple(parts), Tone.WARNING, (button,), plan.cluster)

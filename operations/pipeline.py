@@ -447,4 +447,4 @@ def _denied(decision: Decision) -> Refused:
 
 def _rule_text(decision: Decision) -> str:
     """Empty for a guard's refusal: the rule beside it is the one that would have allowed the command."""
-    return f"Rule *{decision.rule}* applies." if decision.rule and decision.reason is not Reason.GUARD else ""
+    return f"Rule `{decision.rule}` applies." if decision.rule and decision.reason is not Reason.GUARD else ""

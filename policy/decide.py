@@ -157,9 +157,9 @@ def _undecided(so_far: _Evaluation, ask: PolicyRequest) -> Decision:
     if so_far.near:
         near = so_far.near[0]
         reaches = " and ".join(each.what for each in near.outside)
-        text = f"{_no_permission(ask.verb)}: the command also affects {reaches}. Rule *{near.rule.name}* is the closest match."
+        text = f"{_no_permission(ask.verb)}: the command also affects {reaches}. Rule `{near.rule.name}` is the closest match."
         if not near.outside:
-            text = f"{_no_permission(ask.verb)}. Rule *{near.rule.name}* requires approval, but no rule allows the command itself."
+            text = f"{_no_permission(ask.verb)}. Rule `{near.rule.name}` requires approval, but no rule allows the command itself."
         return replace(decision, text=text)
     return decision
 
@@ -194,7 +194,7 @@ def _decided(
             return _guarded(refusing, each.name)
     if any(each.reason_required for each in (rule, *so_far.duties)) and not ask.reason.strip():
         return Decision(
-            Outcome.DENY, Reason.RULE, rule.name, f'Rule *{rule.name}* requires a reason. Add --reason "…".'
+            Outcome.DENY, Reason.RULE, rule.name, f'Rule `{rule.name}` requires a reason. Add --reason "…".'
         )
     pending = _blocking(ask.guards, rule.lifts)
     duties = so_far.duties or (_for_guards(rule, rules, ask) if pending else ())
@@ -204,7 +204,7 @@ def _decided(
         return _guarded(pending, rule.name)
     if so_far.broken:
         return _allowed_by_break_glass(so_far.broken, rule)
-    return Decision(Outcome.ALLOW, Reason.RULE, rule.name, f"Allowed by rule *{rule.name}*.")
+    return Decision(Outcome.ALLOW, Reason.RULE, rule.name, f"Allowed by rule `{rule.name}`.")
 
 
 def _for_guards(rule: Rule, rules: Sequence[Rule], ask: PolicyRequest) -> tuple[Rule, ...]:
@@ -247,7 +247,7 @@ def _approval(duty: Rule, ask: PolicyRequest, directory: Directory) -> Decision:
     terms = duty.approvals
     if not has_quorum(directory, terms.approvers, terms.quorum, ask.actor):
         return Decision(Outcome.DENY, Reason.NOT_ENOUGH_APPROVERS, duty.name, _too_few(duty, directory))
-    text = f"Rule *{duty.name}* requires {counted(terms.quorum, 'approval')} from {', '.join(terms.approvers)}."
+    text = f"Rule `{duty.name}` requires {counted(terms.quorum, 'approval')} from {', '.join(terms.approvers)}."
     return _with_approvers(duty, Decision(Outcome.REQUIRE_APPROVAL, Reason.RULE, duty.name, text))
 
 
@@ -271,14 +271,14 @@ def _too_few(duty: Rule, directory: Directory) -> str:
     terms = duty.approvals
     who, needed = ", ".join(terms.approvers), counted(terms.quorum, "approval")
     if not directory.known:
-        return f"Rule *{duty.name}* requires {needed} from {who}, but the approvers can't be determined right now. Try again later."
-    return f"Rule *{duty.name}* requires {needed} from {who} other than you, and there aren't enough of them."
+        return f"Rule `{duty.name}` requires {needed} from {who}, but the approvers can't be determined right now. Try again later."
+    return f"Rule `{duty.name}` requires {needed} from {who} other than you, and there aren't enough of them."
 
 
 def _denied_by(rule: Rule) -> str:
     if rule.is_freeze:
-        return f"Rule *{rule.name}* blocks changes: {'; '.join(window.describe() for window in rule.during)}."
-    return f"Rule *{rule.name}* denies this."
+        return f"Rule `{rule.name}` blocks changes: {'; '.join(window.describe() for window in rule.during)}."
+    return f"Rule `{rule.name}` denies this."
 
 
 def _people(rules: Iterable[Rule]) -> tuple[str, ...]:

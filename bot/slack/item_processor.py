@@ -193,9 +193,9 @@ def error_answer(error: ChatopsError, line: str, ref: str, better: str | None = 
         start, end = part
         parts.append(Code(f"{line}\n{' ' * start}{'^' * max(1, end - start)}"))
     if error.why:
-        parts.append(Text(error.why, untrusted=True))
+        parts.append(Text(error.why))
     if error.nearest:
-        parts.append(Text(f"Did you mean {', '.join(error.nearest)}?", untrusted=True))
+        parts.append(Text(f"Did you mean {', '.join(error.nearest)}?"))
     if better:
         parts.append(Code(better))
     elif error.fix and is_shown(error.fix, line):

@@ -83,7 +83,7 @@ def full_plan(approval: Approval, operation: Operation, plan: Plan) -> Answer:
         ("Approval fingerprint", approval.fingerprint),
         ("Based on", yaml.safe_dump(dict(plan.evidence), sort_keys=False).strip() or "-"),
     )
-    notes = [Text(note, untrusted=True) for note in plan.notes]
+    notes = [Text(note) for note in plan.notes]
     files = [Attachment(f"{operation.subject}.yaml", manifests, "Objects this creates")]
     if plan.report:
         files.append(Attachment(f"{operation.subject}-preview.txt", plan.report, "All changes"))

@@ -84,7 +84,7 @@ def describe_one(cmd: Command, findings: BackupFindings, context: PlanContext) -
         *_volumes_without_data(findings),
         *_errors(findings),
         *_volume_table(findings),
-        *(Text(why, untrusted=True) for why in findings.unread[:3]),
+        *(Text(why) for why in findings.unread[:3]),
         Attachment(f"{name}.txt", body, f"Full description of {name}"),
     ]
     return Answer(headline(findings), tuple(parts), tone(findings), _buttons(item, context), namespaces=namespaces)
@@ -165,7 +165,7 @@ def _volumes_without_data(findings: BackupFindings) -> list[Part]:
         if len(findings.volumes_without_data) > MAX_LISTED
         else []
     )
-    return [Text("\n".join(["No data for these volumes:", *lines, *more]), untrusted=True)]
+    return [Text("\n".join(["No data for these volumes:", *lines, *more]))]
 
 
 def reason(one: Volume) -> str:

@@ -60,7 +60,7 @@ def answer(cmd: Command, facts_by_cluster: FactsByCluster, context: PlanContext)
     parts: list[Part] = []
     for cluster, facts in facts_by_cluster.items():
         if isinstance(facts, ClusterError):
-            parts.append(Text(facts.text, untrusted=True))
+            parts.append(Text(facts.text))
             continue
         rows += _rows(cmd, cluster, facts, context)
     phases.check_phase(cmd, PHASES, (object_fields.phase(item) for item in _all_backups(facts_by_cluster)))

@@ -36,7 +36,7 @@ def answer(cmd: Command, facts_by_cluster: FactsByCluster, context: PlanContext)
     errors: list[Part] = []
     for cluster, facts in facts_by_cluster.items():
         if isinstance(facts, ClusterError):
-            errors.append(Text(facts.text, untrusted=True))
+            errors.append(Text(facts.text))
             continue
         for name in cmd.names:
             if facts.get(RESOURCE, name) is None:

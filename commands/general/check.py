@@ -247,7 +247,7 @@ def _volumes(state: Protection) -> list[Part]:
         if state.volumes
         else "The backup contains no volume data."
     )
-    return [Text("\n".join([summary, *bare[:10]]), untrusted=True)]
+    return [Text("\n".join([summary, *bare[:10]]))]
 
 
 def _buttons(about: Subject, state: Protection, context: PlanContext) -> tuple[Button, ...]:

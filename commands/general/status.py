@@ -76,7 +76,7 @@ def problem_parts(found: list[Problem], context: PlanContext) -> list[Part]:
     )
     fixes = dict.fromkeys(f"{each.part}: {each.fix}" for each in found[:MAX_SHOWN_FIXES] if each.fix)
     more = [f"{len(found) - MAX_SHOWN_PROBLEMS} more: `doctor` lists all."] if len(found) > MAX_SHOWN_PROBLEMS else []
-    return [Table(("NOT WORKING", "SINCE", "WHY"), rows), *(Text(each, untrusted=True) for each in [*fixes, *more])]
+    return [Table(("NOT WORKING", "SINCE", "WHY"), rows), *(Text(each) for each in [*fixes, *more])]
 
 
 def undelivered(world: FactsByCluster, context: PlanContext) -> list[Part]:

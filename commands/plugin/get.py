@@ -38,7 +38,7 @@ def no_answer(facts: Facts) -> Answer:
         if error is not None
         else "The Velero server didn't answer the status request. It may be down or starting."
     )
-    return Answer("Velero doesn't respond.", (Text(why, untrusted=True),), Tone.BAD)
+    return Answer("Velero doesn't respond.", (Text(why),), Tone.BAD)
 
 
 GET = Verb(

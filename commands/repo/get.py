@@ -29,7 +29,7 @@ def answer(cmd: Command, world: FactsByCluster, context: PlanContext) -> Answer:
     unread: list[Part] = []
     for cluster, facts in world.items():
         if isinstance(facts, ClusterError):
-            unread.append(Text(f"Cluster {cluster} couldn't be read: {facts.text}", untrusted=True))
+            unread.append(Text(f"Cluster {cluster} couldn't be read: {facts.text}"))
             continue
         for name in cmd.names:
             if facts.get(RESOURCE, name) is None:

@@ -150,14 +150,14 @@ def _safety_backup_guards(safety: Step, facts: Facts) -> tuple[Guard, ...]:
 
 def _safety_backup_notes(safety: Step | None, rule: SafetyBackupRule) -> tuple[str, ...]:
     if safety is not None:
-        required = f" Required by rule *{rule.rule}*." if rule.rule else ""
+        required = f" Required by rule `{rule.rule}`." if rule.rule else ""
         return (
             f"Safety backup `{safety.name}` is created first. If it isn't Completed, nothing is restored.{required}",
         )
     if rule.wanted:
         return ("No safety backup: the target namespaces don't exist yet.",)
     if rule.rule:
-        return (f"No safety backup: rule *{rule.rule}* doesn't require one. Add --safety-backup to create one.",)
+        return (f"No safety backup: rule `{rule.rule}` doesn't require one. Add --safety-backup to create one.",)
     return ()
 
 

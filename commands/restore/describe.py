@@ -134,7 +134,7 @@ def _failure_reasons(item: Json) -> list[Part]:
 def _results(cmd: Command, facts: Facts) -> list[Part]:
     body = facts.files.get(FileNeed(RESULTS, cmd.name))
     if isinstance(body, MissingFile):
-        return [Text(f"Errors and warnings can't be read: {body.why}", untrusted=True)]
+        return [Text(f"Errors and warnings can't be read: {body.why}")]
     if not isinstance(body, bytes):
         return []
     try:

@@ -54,7 +54,7 @@ def answer(cmd: Command, world: FactsByCluster, context: PlanContext) -> Answer:
     parts: list[Part] = []
     for cluster, facts in world.items():
         if isinstance(facts, ClusterError):
-            parts.append(Text(f"Cluster {cluster} couldn't be read: {facts.text}", untrusted=True))
+            parts.append(Text(f"Cluster {cluster} couldn't be read: {facts.text}"))
             continue
         _check_names(cmd, facts)
         who = person_filter.person_names(cmd, "created-by", facts)

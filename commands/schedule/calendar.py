@@ -44,12 +44,12 @@ def answer(cmd: Command, world: FactsByCluster, context: PlanContext) -> Answer:
     entries: list[CalendarEntry] = []
     for cluster, facts in world.items():
         if isinstance(facts, ClusterError):
-            parts.append(Text(f"Cluster {cluster} couldn't be read: {facts.text}", untrusted=True))
+            parts.append(Text(f"Cluster {cluster} couldn't be read: {facts.text}"))
             continue
         for found in _forecasts(cluster, facts, context):
             listed = _entries(found, cluster, until, days, context)
             if isinstance(listed, str):
-                parts.append(Text(listed, untrusted=True))
+                parts.append(Text(listed))
             else:
                 entries += listed
     entries.sort(key=lambda entry: (entry.at, entry.name))

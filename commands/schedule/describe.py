@@ -58,7 +58,7 @@ def answer(cmd: Command, world: FactsByCluster, context: PlanContext) -> Answer:
 def _parts(item: Json, found: Forecast, facts: Facts, context: PlanContext) -> list[Part]:
     state = read_intent(facts, item)
     runs = backups_of_schedule(item, facts)
-    parts: list[Part] = [Text(line, untrusted=True) for line in forecast_lines(found, context)]
+    parts: list[Part] = [Text(line) for line in forecast_lines(found, context)]
     parts += [Text(error, untrusted=True) for error in object_fields.status(item).get("validationErrors") or []]
     parts.append(Fields(tuple((label, value) for label, value in _fields(item, found, state, runs, context) if value)))
     if runs:

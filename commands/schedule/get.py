@@ -39,7 +39,7 @@ def answer(cmd: Command, world: FactsByCluster, context: PlanContext) -> Answer:
     parts: list[Part] = []
     for cluster, facts in world.items():
         if isinstance(facts, ClusterError):
-            parts.append(Text(f"Cluster {cluster} couldn't be read: {facts.text}", untrusted=True))
+            parts.append(Text(f"Cluster {cluster} couldn't be read: {facts.text}"))
             continue
         check_exist(cmd, facts)
         rows += _rows(cluster, facts, context)
@@ -53,7 +53,7 @@ def answer(cmd: Command, world: FactsByCluster, context: PlanContext) -> Answer:
         )
     if len(rows) == 1:
         local = PlanContext(context.now, context.new_id, schedule_view(rows[0][0], context), timezone=context.timezone)
-        parts += [Text(line, untrusted=True) for line in forecast_lines(rows[0][2], local)]
+        parts += [Text(line) for line in forecast_lines(rows[0][2], local)]
     failed = any(isinstance(facts, ClusterError) for facts in world.values())
     headline = counted(len(rows), "schedule") if rows else "No schedules found."
     return Answer(headline, tuple(parts), Tone.WARNING if failed else Tone.PLAIN, buttons=_buttons(rows))

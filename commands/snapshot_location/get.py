@@ -27,7 +27,7 @@ def answer(cmd: Command, facts_by_cluster: FactsByCluster, _context: PlanContext
     several = len(facts_by_cluster) > 1
     for cluster, facts in facts_by_cluster.items():
         if isinstance(facts, ClusterError):
-            errors.append(Text(facts.text, untrusted=True))
+            errors.append(Text(facts.text))
             continue
         for name in cmd.names:
             if facts.get(RESOURCE, name) is None:

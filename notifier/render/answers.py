@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from domain.answer import Answer, Attachment, Button, Code, Fields, Table, Text, Tone
 from domain.counting import counted
 from notifier.render import limits
-from notifier.render.escape import code, escape, plain, untrusted
+from notifier.render.escape import code, escape, plain, sentence, untrusted
 from notifier.render.limits import Block
 
 MARK = {Tone.PLAIN: "", Tone.GOOD: "✅ ", Tone.WARNING: "⚠️ ", Tone.BAD: "❌ "}
@@ -26,7 +26,7 @@ class Rendered:
 
 def render(answer: Answer) -> Rendered:
     files: list[Attachment] = []
-    head = limits.section(f"{MARK[answer.tone]}*{escape(answer.headline)}*")
+    head = limits.section(f"{MARK[answer.tone]}*{sentence(answer.headline)}*")
     blocks: list[Block] = [head, *(block for part in answer.parts for block in _part(part, files))]
     blocks += limits.actions([_button(index, each) for index, each in enumerate(answer.buttons)])
     small_print = [f"Cluster: {escape(answer.cluster)}" if answer.cluster else "", answer.reference]
@@ -44,7 +44,7 @@ def _fallback_text(answer: Answer) -> str:
 def _part(part: Text | Fields | Table | Code | Attachment, files: list[Attachment]) -> list[Block]:
     match part:
         case Text():
-            return [limits.section(untrusted(part.body) if part.untrusted else escape(part.body))]
+            return [limits.section(untrusted(part.body) if part.untrusted else sentence(part.body))]
         case Fields():
             return limits.fields(tuple((escape(label), untrusted(value)) for label, value in part.rows))
         case Table():

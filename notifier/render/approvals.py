@@ -17,7 +17,7 @@ from domain.plan import Level, Plan, Step, StepVerb
 from notifier.render import limits
 from notifier.render.answers import LINE, Rendered
 from notifier.render.cards import format_state, offered_buttons
-from notifier.render.escape import code, escape, inline_code, untrusted
+from notifier.render.escape import code, escape, inline_code, sentence, untrusted
 from notifier.render.values import join_names, mention_person, slack_date
 from store.scrub import scrub
 
@@ -49,16 +49,16 @@ def render_request(
     """`facts`: of the event that ended the approval; `message` says what differs, or why it was rejected."""
     blocks = [
         limits.section(f"{_headline(approval, operation)}\n" + "\n".join(_step_lines(plan))),
-        *limits.bullets([untrusted(scrub(note)) for note in plan.notes], NOTES_SHOWN, NOTE_LENGTH),
+        *limits.bullets([sentence(scrub(note)) for note in plan.notes], NOTES_SHOWN, NOTE_LENGTH),
     ]
-    if warnings := [f"⚠️ {untrusted(guard.text)}" for guard in plan.guards if guard.level is not Level.REFUSE]:
+    if warnings := [f"⚠️ {sentence(guard.text)}" for guard in plan.guards if guard.level is not Level.REFUSE]:
         blocks.append(limits.section("\n".join(warnings)))
     blocks += limits.fields(_facts(approval, operation, plan))
     if plan.cli:
         blocks.append(limits.section(f"```{code(scrub(plan.cli))}```"))
     blocks.append(limits.section("\n".join(_vote_lines(approval))))
     if message := str((facts or {}).get("message") or ""):
-        blocks.append(limits.section(untrusted(message)))
+        blocks.append(limits.section(sentence(message)))
     blocks += limits.actions(_buttons(approval, operation, plan))
     blocks.append(
         limits.context(f"{operation.id} · plan {plan.fingerprint[:12]} · approval {approval.fingerprint[:12]}")
@@ -115,7 +115,7 @@ def _facts(approval: Approval, operation: Operation, plan: Plan) -> tuple[tuple[
     approvers = untrusted(", ".join(approval.approvers))
     rows = [
         ("Requested by", mention_person(approval.requester)),
-        ("Approvers", f"{approval.quorum} of {approvers} (rule *{escape(approval.rule)}*)"),
+        ("Approvers", f"{approval.quorum} of {approvers} (rule {inline_code(approval.rule)})"),
         ("Reason", untrusted(approval.reason) or "No reason given"),
     ]
     if approval.state is ApprovalState.OPEN and operation.state is State.AWAITING:

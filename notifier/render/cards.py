@@ -7,7 +7,7 @@ lost is repaired by the next one. Velero's phase is in the first line of the blo
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -20,7 +20,7 @@ from domain.operation import Operation, State
 from domain.operation_name import name_operation
 from notifier.render import limits
 from notifier.render.answers import LINE, TYPED, Rendered
-from notifier.render.escape import code, escape, untrusted
+from notifier.render.escape import code, escape, sentence, untrusted
 from notifier.render.values import (
     format_age,
     format_span,
@@ -99,7 +99,7 @@ def render_card(operation: Operation, history: History, now: datetime) -> Render
         blocks.append(limits.section("\n".join(lines)))
     blocks += limits.fields(_facts(operation, history, now))
     notes = history.started.get("notes") or []
-    notes = [limits.cut(untrusted(str(note)), NOTE_LENGTH) for note in notes[:NOTES_SHOWN]]
+    notes = [sentence(limits.cut(str(note), NOTE_LENGTH)) for note in notes[:NOTES_SHOWN]]
     blocks += [limits.context(*notes[at : at + limits.CONTEXT]) for at in range(0, len(notes), limits.CONTEXT)]
     if cli := str(history.started.get("cli", "")):
         blocks.append(limits.section(f"```{code(cli)}```"))
@@ -254,9 +254,9 @@ def _reason_is_failure(operation: Operation, history: History) -> bool:
 def _explanation(operation: Operation, history: History) -> list[str]:
     """Velero's reasons as bullets, then the bot's own sentences."""
     reasons = [history.end_facts.get("failure_reason"), *(history.end_facts.get("validation_errors") or [])]
-    if not any(reasons) and operation.reason and _reason_is_failure(operation, history):
-        reasons = [operation.reason]
     lines = bullets(each for each in reasons if each)
+    if not lines and operation.reason and _reason_is_failure(operation, history):
+        lines = bullets([operation.reason], sentence)
     lines += error_lines(history.extra)
     if operation.state is State.UNCONFIRMED:
         lines.append("Velero's answer was lost. The bot is checking the cluster.")
@@ -266,9 +266,9 @@ def _explanation(operation: Operation, history: History) -> list[str]:
     return lines
 
 
-def bullets(texts: Any) -> list[str]:
-    """Lines from Velero or a cluster. The bot's sentences have no bullet, so that a reader can tell them apart."""
-    return [f"• {untrusted(limits.cut(str(each), REMARK_LENGTH))}" for each in texts]
+def bullets(texts: Iterable[object], quote: Callable[[str], str] = untrusted) -> list[str]:
+    """Reasons and details, as Velero or a cluster says them; `quote` is `sentence` where the bot says them."""
+    return [f"• {quote(limits.cut(str(each), REMARK_LENGTH))}" for each in texts]
 
 
 def error_lines(extra: Mapping[str, Any]) -> list[str]:
@@ -277,11 +277,15 @@ def error_lines(extra: Mapping[str, Any]) -> list[str]:
     if more := int(extra.get("more_errors") or 0):
         lines.append(f"• and {counted(more, 'more error')}")
     if extra.get("hint"):
-        lines.append(escape(str(extra["hint"])))
-    warnings = [*(extra.get("warnings") or [])[:ERRORS_SHOWN], *(extra.get("unprotected") or [])[:REMARKS_SHOWN]]
+        lines.append(sentence(str(extra["hint"])))
+    warnings, unprotected = (
+        (extra.get("warnings") or [])[:ERRORS_SHOWN],
+        (extra.get("unprotected") or [])[:REMARKS_SHOWN],
+    )
     lines += [f"⚠️ {untrusted(limits.cut(str(each), REMARK_LENGTH))}" for each in warnings]
+    lines += [f"⚠️ {sentence(limits.cut(str(each), REMARK_LENGTH))}" for each in unprotected]
     if extra.get("routine"):
-        lines.append(untrusted(str(extra["routine"])))
+        lines.append(sentence(str(extra["routine"])))
     if extra.get("check"):
         lines.append(f"Next: check that pods are Ready and PVCs are Bound: `{code(str(extra['check']))}`")
     return lines

@@ -9,6 +9,7 @@ import re
 import unicodedata
 
 _BIDI = {*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C}
+_CODE_SPAN = re.compile(r"(?<![\w`])(`[^`\n]+`)(?![\w`])")
 _ZERO = {0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF}
 _BEYOND_ASCII = re.compile(r"[^\t\n -~]+")
 _FORMATTING = re.compile(r"([*_~`])")
@@ -39,6 +40,12 @@ def _shown(char: str) -> str:
 def untrusted(text: str) -> str:
     """Escaped, and with a zero-width space before each character that would format the text."""
     return _FORMATTING.sub("\u200b\\1", escape(text))
+
+
+def sentence(text: str) -> str:
+    """A sentence of the bot: names in backticks are shown as code. Nothing else formats, so no value in it can either."""
+    pieces = _CODE_SPAN.split(text)
+    return "".join(escape(piece) if at % 2 else untrusted(piece) for at, piece in enumerate(pieces))
 
 
 def code(text: str) -> str:

@@ -15,7 +15,7 @@ from domain.event import Event, Severity
 from notifier.render import limits
 from notifier.render.answers import Rendered
 from notifier.render.cards import bullets, error_lines, line_button
-from notifier.render.escape import escape, inline_code, untrusted
+from notifier.render.escape import escape, inline_code, sentence, untrusted
 from notifier.render.headlines import ADVICE, headline
 from notifier.render.values import format_age, format_span, join_names, parse_moment, slack_date
 from notifier.route import Destination, Role
@@ -46,7 +46,7 @@ ITEM_DROP = 0.8
 
 def render_notice(event: Event, to: Destination, extra: Mapping[str, Any], link: str, now: datetime) -> Rendered:
     """`extra` was read for the event: first errors, next step, volumes without data, the next run."""
-    title = headline(event, quote=escape, time=slack_date)
+    title = headline(event, quote=sentence, time=slack_date)
     where = f"in {escape(event.cluster)}" if event.cluster and event.object_kind != "Cluster" else ""
     first = " ".join(each for each in (MARK[event.severity], f"*{title}*", where, _mentions(to, event)) if each)
     blocks = [limits.section("\n".join([first, *_lines(event, extra, now)]))]
@@ -134,13 +134,13 @@ def _reasons(event: Event) -> list[str]:
         said.append(message)
     errors, changes = facts.get("errors"), facts.get("changes")
     said += errors if isinstance(errors, list) else []
-    said += changes if isinstance(changes, list) and not message else []
     lines = bullets(each for each in said if each)
+    lines += bullets(changes, sentence) if isinstance(changes, list) and not message else []
     if message and event.kind in PERSONAL_REASON_KINDS:
         by = str(facts.get("by") or "")
         lines.append(f"{f'Reason given by {untrusted(by)}' if by else 'Reason'}: {untrusted(limits.cut(message, 500))}")
     elif message and event.kind not in VELERO_MESSAGE_KINDS:
-        lines.append(untrusted(limits.cut(message, limits.FIELD)))
+        lines.append(sentence(limits.cut(message, limits.FIELD)))
     if event.kind in ADVICE and (not message or event.kind in VELERO_MESSAGE_KINDS):
         lines.append(ADVICE[event.kind])
     return lines

@@ -122,7 +122,7 @@ class Completion:
             operation = await self._store.write(write)
         except ConcurrentChange:
             return await self._current_state(approval.id)
-        parts = tuple(Text(line, untrusted=True) for line in lines)
+        parts = tuple(Text(line) for line in lines)
         return Answer(
             "Not started: the plan changed after it was approved.", parts, Tone.WARNING, cluster=operation.cluster
         )
@@ -139,7 +139,7 @@ class Completion:
             await self._store.write(write)
         except ConcurrentChange:
             return await self._current_state(approval.id)
-        return Answer("Vote counted, but the operation isn't started yet.", (Text(why, untrusted=True),), Tone.WARNING)
+        return Answer("Vote counted, but the operation isn't started yet.", (Text(why),), Tone.WARNING)
 
     async def _record_review(self, approval: Approval) -> Answer:
         def write(tx: Transaction) -> None:

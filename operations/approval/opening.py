@@ -40,7 +40,7 @@ def requester_answer(approval: Approval, operation: Operation, plan: Plan) -> An
         ("Plan", approval.fingerprint[:12]),
     )
     warnings = [guard.text for guard in plan.guards if guard.level is Level.WARN]
-    notes = tuple(Text(note, untrusted=True) for note in (*warnings, *plan.notes))
+    notes = tuple(Text(note) for note in (*warnings, *plan.notes))
     return Answer(
         f"Waiting for approval: {name_operation(operation).in_sentence}.",
         (Fields(rows), *notes),

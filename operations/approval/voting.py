@@ -94,7 +94,7 @@ class Voting:
         if not eligibility.vote_counts(approval, directory, actor.id, actor.email):
             raise Refused(
                 "You don't have permission to approve this request.",
-                why=f"Rule *{approval.rule}* names other approvers.",
+                why=f"Rule `{approval.rule}` names other approvers.",
                 fix=f"Only approvers can view it: {', '.join(approval.approvers)}.",
             )
         groups = eligibility.groups_of(approval, directory, actor)

@@ -123,9 +123,19 @@ def test_votes_and_the_end_of_the_run_raise_the_revision():
 
 def test_untrusted_text_mentions_and_formats_nothing():
     hostile = replace(ASKED, reason="<!channel> *now* ```x```")
-    drawn = render_request(hostile, OPERATION, replace(PLAN, notes=("<@UEVE> & co",)))
+    drawn = render_request(hostile, OPERATION, replace(PLAN, notes=("<@UEVE> & *co*",)))
     assert "<!channel>" not in text(drawn)
     assert "<@UEVE>" not in text(drawn)
+    assert "*now*" not in text(drawn)
+    assert "*co*" not in text(drawn)
+    assert "```x" not in text(drawn)
+
+
+def test_notes_and_checks_show_names_as_code():
+    guard = Guard("name-exists", Level.WARN, "Restore `r1` already exists.")
+    drawn = render_request(ASKED, OPERATION, replace(PLAN, notes=("Backup `b1` has no data.",), guards=(guard,)))
+    assert "• Backup `b1` has no data." in text(drawn)
+    assert "⚠️ Restore `r1` already exists." in text(drawn)
 
 
 def test_a_plan_of_any_size_fits():

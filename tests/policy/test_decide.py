@@ -205,7 +205,7 @@ def test_a_guard_s_refusal_names_those_who_may_lift_it() -> None:
 def test_a_refusal_names_the_nearest_rule_and_no_namespace_that_might_be_a_secret() -> None:
     found = judge(rules(SHOP_TEAM), ask(ADA, "backup.create", "shop", "payments"), DIRECTORY)
     assert found.rule == ""
-    assert "Rule *r0* is the closest match" in found.text
+    assert "Rule `r0` is the closest match" in found.text
     assert "payments" not in found.text
 
 
@@ -283,7 +283,7 @@ class TestApproval:
         wide = {"who": "anyone", "what": ["*"], "effect": "approve", "cluster_scoped": True, "approvers": ["approvers"]}
         reach = Reach(reads=frozenset({"shop"}), cluster_scoped=True)
         alone = judge(rules(wide), ask(BOB, "backup.create", reach=reach), DIRECTORY)
-        assert "Rule *r0* requires approval, but no rule allows the command itself" in alone.text
+        assert "Rule `r0` requires approval, but no rule allows the command itself" in alone.text
         assert outcome(judge(rules(wide, PLATFORM), ask(BOB, "backup.create", reach=reach), DIRECTORY))[0] == "approve"
         assert outcome(judge(rules(wide, PLATFORM), ask(BOB, "backup.create", "shop"), DIRECTORY))[0] == "allow"
 

@@ -105,6 +105,15 @@ async def test_what_people_type_comes_back_as_text(house):
     assert "<!channel>" not in everything(house)
 
 
+async def test_an_error_shows_names_as_code_and_formats_nothing_else(house):
+    answer = await house.grace.says("/velero backup create *B1* --include-namespaces shop")
+    reply = await answer.reply("isn't a valid Kubernetes name")
+    assert "`*B1*` isn't a valid Kubernetes name" in reply.full_text
+    answer = await house.grace.says("/velero backup create 'x` *now* `y' --include-namespaces shop")
+    reply = await answer.reply("isn't a valid Kubernetes name")
+    assert "*now*" not in "\n".join(words([each for each in reply.blocks if "```" not in json.dumps(each)]))
+
+
 async def test_a_reason_is_shown_as_it_was_typed_and_formats_nothing(house):
     line = "backup create b1 --include-namespaces shop --reason 'before &lt;!here&gt; *release* ```'"
     await house.grace.says(f"/velero {line}", raw=True)

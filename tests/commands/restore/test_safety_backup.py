@@ -45,8 +45,8 @@ def test_the_command_before_the_rules_before_the_settings(
 
 
 def test_the_note_names_the_rule() -> None:
-    assert "nothing is restored. Required by rule *r0*." in "\n".join(shelf(WANTED).plans(LINE).notes)
-    assert "No safety backup: rule *r0* doesn't require one." in "\n".join(shelf(SPARED).plans(LINE).notes)
+    assert "nothing is restored. Required by rule `r0`." in "\n".join(shelf(WANTED).plans(LINE).notes)
+    assert "No safety backup: rule `r0` doesn't require one." in "\n".join(shelf(SPARED).plans(LINE).notes)
 
 
 def test_a_preview_includes_the_safety_backup() -> None:
