@@ -23,6 +23,7 @@ from domain.actor import Actor
 from domain.errors import UserError
 from domain.json_types import Json
 from notifier.render.answers import TYPED
+from notifier.render.escape import inline_code
 from velero.documents import MESSAGE_BOUNDS, BadDocument, read_json
 
 log = logging.getLogger(__name__)
@@ -134,6 +135,7 @@ def typed_view(received: Received) -> Json:
     about = metadata(received.value)
     word, line = about.get(WORD, ""), about.get("line", "")
     element: Json = {"type": "plain_text_input", "action_id": WORD, "max_length": 1000}
+    warning = {"type": "mrkdwn", "text": f"You can't undo this: {inline_code(line)}"}
     return {
         "type": "modal",
         "callback_id": TYPED,
@@ -142,7 +144,7 @@ def typed_view(received: Received) -> Json:
         "submit": _plain("Delete"),
         "close": _plain("Cancel"),
         "blocks": [
-            {"type": "section", "text": _plain(f"You can't undo this: {line}")},
+            {"type": "section", "text": warning},
             {"type": "input", "block_id": WORD, "label": _plain(f"Type {word} to confirm"), "element": element},
         ],
     }
