@@ -78,7 +78,7 @@ def forbidden_field(field: str, detail: str) -> Cause:
 
 
 def too_long(field: str, limit: int) -> Cause:
-    return Cause("FieldValueTooLong", field, f"Too long: may not be it is larger than {limit} bytes")
+    return Cause("FieldValueTooLong", field, f"Too long: may not be more than {limit} bytes")
 
 
 def unprocessable(group: str, kind: str, name: str, causes: Sequence[Cause]) -> ApiFailure:

@@ -73,7 +73,7 @@ CONFIG_KEY_TEXT = _regex_text(
 
 def _matching(value: str, pattern: str, text: str, limit: int, unit: str = "characters") -> Iterator[str]:
     if len(value) > limit:
-        yield f"must be no it is larger than {limit} {unit}"
+        yield f"must be no more than {limit} {unit}"
     if not re.fullmatch(pattern, value):
         yield text
 
@@ -119,7 +119,7 @@ def label_key(value: str) -> Iterator[str]:
     if not name:
         yield "name part must be non-empty"
     elif len(name) > 63:
-        yield "name part must be no it is larger than 63 bytes"
+        yield "name part must be no more than 63 bytes"
     if not re.fullmatch(_KEY, name):
         yield f"name part {_KEY_TEXT}"
 

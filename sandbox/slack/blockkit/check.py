@@ -19,7 +19,7 @@ def check_blocks(blocks: Any, surface: str = "message", at: str = "/blocks") -> 
         yield Problem("invalid_type", "must provide an array", at)
         return
     if len(blocks) > MOST_BLOCKS[surface]:
-        yield Problem("too_many", f"no it is larger than {MOST_BLOCKS[surface]} items allowed", at)
+        yield Problem("too_many", f"no more than {MOST_BLOCKS[surface]} items allowed", at)
     for index, block in enumerate(blocks):
         yield from _check_block(block, surface, f"{at}/{index}")
     yield from _check_together(blocks, at)

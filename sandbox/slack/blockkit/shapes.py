@@ -26,7 +26,7 @@ def string(longest: int, shortest: int = 1) -> Check:
         if not isinstance(value, str):
             yield Problem("invalid_type", "must provide a string", at)
         elif len(value) < shortest:
-            yield Problem("too_short", f"must be it is larger than {shortest - 1} characters", at)
+            yield Problem("too_short", f"must be more than {shortest - 1} characters", at)
         elif len(value) > longest:
             yield Problem("too_long", f"must be less than {longest + 1} characters", at)
 
@@ -85,7 +85,7 @@ def array(item: Check, low: int, high: int) -> Check:
         if len(value) < low:
             yield Problem("too_few", f"no less than {low} items allowed", at)
         if len(value) > high:
-            yield Problem("too_many", f"no it is larger than {high} items allowed", at)
+            yield Problem("too_many", f"no more than {high} items allowed", at)
         for index, part in enumerate(value):
             yield from item(part, f"{at}/{index}")
 

@@ -116,9 +116,7 @@ async def test_bad_names(api, name):
 async def test_a_name_of_254_characters(api):
     assert (await api.backup("n" * 253)).status == 201
     answer = await api.backup("n" * 254)
-    assert answer.causes == {
-        "metadata.name": f'Invalid value: "{"n" * 254}": must be no it is larger than 253 characters'
-    }
+    assert answer.causes == {"metadata.name": f'Invalid value: "{"n" * 254}": must be no more than 253 characters'}
 
 
 async def test_no_name(api):
@@ -132,7 +130,7 @@ async def test_no_name(api):
 async def test_a_label_value_over_63_bytes(api):
     long = "v" * 64
     answer = await api.backup("a", metadata={"labels": {"velero.io/schedule-name": long}})
-    said = f'Backup.velero.io "a" is invalid: metadata.labels: Invalid value: "{long}": must be no it is larger than 63 bytes'
+    said = f'Backup.velero.io "a" is invalid: metadata.labels: Invalid value: "{long}": must be no more than 63 bytes'
     assert answer.refusal == (422, "Invalid", said)
 
 
@@ -142,7 +140,7 @@ async def test_a_label_value_over_63_bytes(api):
         ({"a": "with space"}, "a valid label must be an empty string or consist of alphanumeric characters"),
         ({"a/b/c": "x"}, "with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"),
         ({"UP.er/name": "x"}, f"prefix part {SUBDOMAIN}"),
-        ({"n" * 64: "x"}, "name part must be no it is larger than 63 bytes"),
+        ({"n" * 64: "x"}, "name part must be no more than 63 bytes"),
         ({"/name": "x"}, "prefix part must be non-empty"),
         ({"example.com/": "x"}, "name part must be non-empty"),
     ],
@@ -168,7 +166,7 @@ async def test_labels_that_are_no_text_cannot_be_read(api):
 async def test_annotations_may_be_long_but_not_endless(api):
     assert (await api.backup("a", metadata={"annotations": {"UPPER/x": "v" * 1000}})).status == 201
     answer = await api.backup("b", metadata={"annotations": {"x": "v" * (256 * 1024)}})
-    assert answer.causes == {"metadata.annotations": "Too long: may not be it is larger than 262144 bytes"}
+    assert answer.causes == {"metadata.annotations": "Too long: may not be more than 262144 bytes"}
 
 
 async def test_a_phase_that_is_none(api):

@@ -73,17 +73,17 @@ def test_taken(block):
 CONFIRM = {"title": plain("Sure?"), "text": plain("x" * 301)}
 BAD = [
     (section("x" * 3001), "must be less than 3001 characters", "/blocks/0/text/text"),
-    (section(""), "must be it is larger than 0 characters", "/blocks/0/text/text"),
+    (section(""), "must be more than 0 characters", "/blocks/0/text/text"),
     ({"type": "section"}, "missing one of the required fields: text, fields", "/blocks/0"),
-    (section(fields=[marked("x")] * 11), "no it is larger than 10 items allowed", "/blocks/0/fields"),
+    (section(fields=[marked("x")] * 11), "no more than 10 items allowed", "/blocks/0/fields"),
     (section(fields=[marked("x" * 2001)]), "must be less than 2001 characters", "/blocks/0/fields/0/text"),
     (section(colour="red"), "invalid additional property: colour", "/blocks/0"),
     (section(block_id="x" * 256), "must be less than 256 characters", "/blocks/0/block_id"),
     ({"type": "header", "text": plain("x" * 151)}, "must be less than 151 characters", "/blocks/0/text/text"),
     ({"type": "header", "text": marked("x")}, "unsupported type: mrkdwn", "/blocks/0/text/type"),
     ({"type": "context", "elements": []}, "no less than 1 items allowed", "/blocks/0/elements"),
-    ({"type": "context", "elements": [marked("x")] * 11}, "no it is larger than 10 items allowed", "/blocks/0/elements"),
-    (actions(*[button()] * 26), "no it is larger than 25 items allowed", "/blocks/0/elements"),
+    ({"type": "context", "elements": [marked("x")] * 11}, "no more than 10 items allowed", "/blocks/0/elements"),
+    (actions(*[button()] * 26), "no more than 25 items allowed", "/blocks/0/elements"),
     (actions({"type": "plain_text_input"}), "unsupported type: plain_text_input", "/blocks/0/elements/0/type"),
     (actions(button(text=plain("x" * 76))), "must be less than 76 characters", "/blocks/0/elements/0/text/text"),
     (actions(button(value="x" * 2001)), "must be less than 2001 characters", "/blocks/0/elements/0/value"),
@@ -91,19 +91,19 @@ BAD = [
     (actions(button(url="javascript:alert(1)")), "must be a valid URL", "/blocks/0/elements/0/url"),
     (actions(button(confirm=CONFIRM)), "must be less than 301 characters", "/blocks/0/elements/0/confirm/text/text"),
     (actions(button(action_id="a"), button(action_id="a")), 'action_id "a" already exists', "/blocks/0"),
-    (actions(select(*[option(str(n)) for n in range(101)])), "no it is larger than 100 items allowed", "/blocks/0/elements/0/options"),
+    (actions(select(*[option(str(n)) for n in range(101)])), "no more than 100 items allowed", "/blocks/0/elements/0/options"),
     (actions(select(option("x" * 151))), "must be less than 151 characters", "/blocks/0/elements/0/options/0/value"),
     (actions(select(option(text="x" * 76))), "must be less than 76 characters", "/blocks/0/elements/0/options/0/text/text"),
     (actions(select(option(), option())), "option values must be unique", "/blocks/0/elements/0/options"),
     (actions(select(option(), initial_option=option("w"))), "initial option must match one of the options", "/blocks/0/elements/0"),
-    (actions({"type": "overflow", "options": [option(str(n)) for n in range(6)]}), "no it is larger than 5 items allowed", "/blocks/0/elements/0/options"),
+    (actions({"type": "overflow", "options": [option(str(n)) for n in range(6)]}), "no more than 5 items allowed", "/blocks/0/elements/0/options"),
     (actions({"type": "datepicker", "initial_date": "tomorrow"}), "must be a valid date", "/blocks/0/elements/0/initial_date"),
-    (table(101), "no it is larger than 100 items allowed", "/blocks/0/rows"),
-    (table(1, 21), "no it is larger than 20 items allowed", "/blocks/0/rows/0"),
-    (table(text=""), "must be it is larger than 0 characters", "/blocks/0/rows/0/0/text"),
+    (table(101), "no more than 100 items allowed", "/blocks/0/rows"),
+    (table(1, 21), "no more than 20 items allowed", "/blocks/0/rows/0"),
+    (table(text=""), "must be more than 0 characters", "/blocks/0/rows/0/0/text"),
     ({"type": "table", "rows": [*table(1, 1)["rows"], *table(1, 2)["rows"]]}, "all rows must have the same number of cells", "/blocks/0/rows"),
     ({"type": "markdown", "text": "x" * 12_001}, "must be less than 12001 characters", "/blocks/0/text"),
-    (rich({"type": "text", "text": ""}), "must be it is larger than 0 characters", "/blocks/0/elements/0/elements/0/text"),
+    (rich({"type": "text", "text": ""}), "must be more than 0 characters", "/blocks/0/elements/0/elements/0/text"),
     ({"type": "alert", "text": plain("x")}, "block type alert is not supported in a message", "/blocks/0/type"),
     ({"type": "hologram"}, "unsupported type: hologram", "/blocks/0/type"),
     ({}, "missing required field: type", "/blocks/0"),
@@ -119,7 +119,7 @@ def test_refused(block, message, pointer):
 
 def test_fifty_blocks_in_a_message_a_hundred_in_a_form():
     blocks = [{"type": "divider"}] * 51
-    assert [p.message for p in check_blocks(blocks)] == ["no it is larger than 50 items allowed"]
+    assert [p.message for p in check_blocks(blocks)] == ["no more than 50 items allowed"]
     assert list(check_blocks(blocks, "modal")) == []
     assert [p.code for p in check_blocks(blocks * 2, "home")] == ["too_many"]
 

@@ -184,7 +184,7 @@ async def test_two_snapshot_locations_of_one_provider_have_to_be_named(world):
     for name in ("a", "b"):
         await world.create("volumesnapshotlocations", name, {"provider": "aws"})
     [error] = (await world.backup("any"))["status"]["validationErrors"]
-    assert error.startswith("provider aws has it is larger than one possible volume snapshot location")
+    assert error.startswith("provider aws has more than one possible volume snapshot location")
     chosen = await world.backup("named", volumeSnapshotLocations=["b"])
     assert chosen["status"]["phase"] == "Completed"
 

@@ -195,7 +195,7 @@ async def test_name_too_long_for_a_label_never_runs_and_only_the_log_knows(world
     await schedule(world, name, NEVER, status={"lastBackup": LONG_AGO})
     [first, *_] = await world.wait_for(lambda: [line for line in outside.log() if "Reconciler error" in line])
     assert "error submit backup for schedule velero/nnn" in first
-    assert "must be no it is larger than 63 bytes" in first
+    assert "must be no more than 63 bytes" in first
     assert world.runs(name) == []
     assert (await world.get("schedules", name))["status"] == {"phase": "Enabled", "lastBackup": LONG_AGO}
 
