@@ -133,7 +133,7 @@ async def run(cluster: Cluster) -> None:
                     break
     async with aclosing(cluster.reflector("Backup", _nothing, resource_version="1").batches()) as batches:
         async for batch in batches:
-            if any(getattr(one.value, "ended", False) for one in batch.observations):
+            if any(getattr(one.value, "has_ended", False) for one in batch.observations):
                 break
     assert await cluster.artifacts.downloads.read(File.BACKUP_LOG, "b")
     await cluster.pod_volume_backups.list(selector=backup_selector("b"))

@@ -10,7 +10,7 @@ async def test_a_card_found_in_history_is_brought_up_to_date(house):
     await house.grace.says(f"/velero {CREATE}")
     card = await house.sees("#ops", "backup create b1", "Completed")
     await house.quiet()
-    assert [one.ts for one in house.messages("#ops") if "backup create b1" in one.text] == [card.ts]
+    assert [one.ts for one in house.messages("#ops") if "backup create b1" in one.full_text] == [card.ts]
 
 
 async def test_a_mention_that_was_deleted_has_its_card_in_the_channel(house):

@@ -30,7 +30,7 @@ async def test_every_kind_of_asking_is_executed_as_it_was_asked(house, kind, cap
     assert scrub(LINE) != LINE
     sent = []
     house.prod.objects.on_change(lambda _, resource, old, new: sent.append((resource, old, json.dumps(new))))
-    await house.bot.intake.take(f"{kind}:1", kind, received(kind, house))
+    await house.bot.intake.accept(f"{kind}:1", kind, received(kind, house))
     await house.until(lambda: house.prod.all("backups"))
     await house.quiet()
     (operation,) = await house.store.read(lambda tx: tx.operations.latest(5))

@@ -25,12 +25,14 @@ async def test_everything_of_hers_is_found_by_any_name(house):
     await house.ended("backups", "b2")
     mine = house.grace.id
     for who in ("grace", "Grace", "GRACE", "@grace", "grace@example.com", mine, f"<@{mine}|grace>"):
-        record = await (await house.grace.says(f"/velero audit --limit 1 --by {who}", raw=True)).reply("of the record")
-        assert ("1 row" in record.text, "b1" in record.text, "b2" in record.text) == (True, True, False), who
+        record = await (await house.grace.says(f"/velero audit --limit 1 --by {who}", raw=True)).reply("Audit log:")
+        assert ("1 entry" in record.text, "b1" in record.full_text, "b2" in record.full_text) == (True, True, False), (
+            who
+        )
         listed = await (await house.grace.says(f"/velero backup get --created-by {who}", raw=True)).reply("CREATED BY")
-        assert ("b1" in listed.text, "b2" in listed.text) == (True, False), who
+        assert ("b1" in listed.full_text, "b2" in listed.full_text) == (True, False), who
 
 
 async def test_of_somebody_unknown_nothing_is_found(house):
     await house.backed_up("b1")
-    assert "Nothing" in (await (await house.grace.says("/velero audit --by nobody")).reply()).full_text
+    assert "No matching entries" in (await (await house.grace.says("/velero audit --by nobody")).reply()).full_text

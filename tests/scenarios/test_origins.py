@@ -14,17 +14,17 @@ effect = "allow"
 """
 
 
-class Pipeline:
-    """A desk of another kind: it knows who asks by itself."""
+class PipelineProcessor:
+    """A processor for another source: it knows the sender by itself."""
 
-    def __init__(self, conductor):
-        self._conductor = conductor
+    def __init__(self, pipeline):
+        self._pipeline = pipeline
 
-    async def see_through(self, item):
+    async def process(self, item):
         actor = Actor(ActorKind.PIPELINE, item.payload["sender"], item.payload["sender"])
         origin = Origin(Way.WEBHOOK, item.payload["channel"])
         try:
-            await self._conductor.conduct(
+            await self._pipeline.run(
                 CommandRequest(item.key, item.payload["line"], actor, origin, channel_cluster="prod")
             )
         except Refused:
@@ -33,11 +33,11 @@ class Pipeline:
 
 
 async def asked_twice(house):
-    house.bot.worker._desks["pipeline"] = Pipeline(house.bot.pipeline)
+    house.bot.worker._processors["pipeline"] = PipelineProcessor(house.bot.pipeline)
     line = "backup create b1 --include-namespaces shop"
     asked = {"sender": "deploy", "line": line, "channel": house.world.channel("ops")}
     for _ in range(2):
-        await house.bot.intake.take("pipeline:42", "pipeline", asked)
+        await house.bot.intake.accept("pipeline:42", "pipeline", asked)
 
 
 async def test_a_command_that_did_not_come_from_slack_runs_once(build):

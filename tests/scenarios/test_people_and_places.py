@@ -8,10 +8,10 @@ CREATE = "backup create b1 --include-namespaces shop"
 @pytest.mark.parametrize(
     ("profile", "words"),
     [
-        ({"is_restricted": True}, "Guests cannot ask"),
-        ({"is_ultra_restricted": True}, "Guests cannot ask"),
-        ({"is_stranger": True}, "another workspace"),
-        ({"is_bot": True}, "Bots cannot ask"),
+        ({"is_restricted": True}, "Guests can't run commands."),
+        ({"is_ultra_restricted": True}, "Guests can't run commands."),
+        ({"is_stranger": True}, "Members of other workspaces can't run commands."),
+        ({"is_bot": True}, "Bots and workflows can't run commands."),
         ({"deleted": True}, "deactivated"),
     ],
 )
