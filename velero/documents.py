@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from json.scanner import py_make_scanner  # type: ignore[attr-defined]
 from typing import Any
 
 import yaml
@@ -36,6 +37,8 @@ ARTIFACT_BOUNDS = DocumentBounds(size=32 << 20, values=500_000)
 """A file that Velero stores with a backup or restore: half a million objects take about 60 MB."""
 
 _SCALAR_TYPES = frozenset({"null", "bool", "int", "float"})
+_INTERRUPTIBLE_BYTES = 1 << 20
+"""Larger JSON is read in a thread, and in steps between which other threads run."""
 _TAG = "tag:yaml.org,2002:"
 _MAX_NUMBER_LENGTH = 64
 # Possessive, and an unterminated string extends to the end: the pattern never tries a start twice.
@@ -53,9 +56,17 @@ def read_json(text: str | bytes | bytearray, bounds: DocumentBounds) -> Any:
     body = _encoded(text) if isinstance(text, str) else bytes(text)
     check_json(body, bounds)
     try:
-        return json.loads(body.decode("utf-8-sig"))
+        read = json.loads if len(body) <= _INTERRUPTIBLE_BYTES else _interruptible_decoder().decode
+        return read(body.decode("utf-8-sig"))
     except ValueError as error:
         raise BadDocument("it isn't valid JSON") from error
+
+
+def _interruptible_decoder() -> json.JSONDecoder:
+    """Return the slower decoder in Python: the one in C lets no other thread run before it has read the whole text."""
+    decoder = json.JSONDecoder()
+    decoder.scan_once = py_make_scanner(decoder)  # type: ignore[attr-defined]
+    return decoder
 
 
 def check_json(body: bytes, bounds: DocumentBounds) -> None:
@@ -64,7 +75,7 @@ def check_json(body: bytes, bounds: DocumentBounds) -> None:
     opened = body.count(b"{") + body.count(b"[")
     if opened <= bounds.depth and opened + body.count(b",") < bounds.values:
         return
-    unquoted = _JSON_STRING.sub(b"", body)
+    unquoted = _without_strings(body)
     if unquoted.count(b"{") + unquoted.count(b"[") + unquoted.count(b",") >= bounds.values:
         raise _too_many_values(bounds)
     brackets = unquoted.translate(None, _NON_BRACKETS)
@@ -74,6 +85,17 @@ def check_json(body: bytes, bounds: DocumentBounds) -> None:
         brackets = brackets.replace(b"{}", b"").replace(b"[]", b"")
     if brackets:
         raise BadDocument(f"it is nested deeper than {bounds.depth} levels, or its brackets don't match")
+
+
+def _without_strings(body: bytes) -> bytes:
+    """Remove the strings; in a loop where the text is large, as one call for all would let no other thread run."""
+    if len(body) <= _INTERRUPTIBLE_BYTES:
+        return _JSON_STRING.sub(b"", body)
+    kept, at = bytearray(), 0
+    for found in _JSON_STRING.finditer(body):
+        kept += body[at : found.start()]
+        at = found.end()
+    return bytes(kept + body[at:])
 
 
 def read_yaml(text: str, bounds: DocumentBounds) -> Any:

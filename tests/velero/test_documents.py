@@ -8,10 +8,19 @@ import sys
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from velero.documents import MANIFEST_BOUNDS, TYPED_BOUNDS, BadDocument, DocumentBounds, read_json, read_yaml
+from velero import documents
+from velero.documents import (
+    ARTIFACT_BOUNDS,
+    MANIFEST_BOUNDS,
+    TYPED_BOUNDS,
+    BadDocument,
+    DocumentBounds,
+    read_json,
+    read_yaml,
+)
 
 SMALL = DocumentBounds(size=200, depth=4, values=10)
 VALUES = st.recursive(
@@ -25,6 +34,44 @@ VALUES = st.recursive(
 def test_json_values_are_read_unchanged(value):
     assert read_json(json.dumps(value), TYPED_BOUNDS) == value
     assert read_json(json.dumps(value, ensure_ascii=False, indent=1).encode(), TYPED_BOUNDS) == value
+
+
+@pytest.fixture
+def in_steps(monkeypatch):
+    """Every JSON text is read as a large one is."""
+    monkeypatch.setattr(documents, "_INTERRUPTIBLE_BYTES", 0)
+
+
+@given(value=VALUES)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_large_json_is_read_unchanged(in_steps, value):
+    assert read_json(json.dumps(value), TYPED_BOUNDS) == value
+    assert read_json(json.dumps(value, ensure_ascii=False, indent=1).encode(), TYPED_BOUNDS) == value
+
+
+@pytest.mark.parametrize(
+    "text", ['{"a": 1', "[1,]", '{"a" 1}', "[1] x", '["\\x"]', '["\n"]', "", "9" * 10_000, '{"a": nul}']
+)
+def test_large_json_that_is_not_json_is_refused(in_steps, text):
+    with pytest.raises(BadDocument, match="isn't valid JSON"):
+        read_json(text, TYPED_BOUNDS)
+
+
+def test_large_json_is_read_in_steps_between_which_other_threads_run():
+    """The decoder in C is one call for the whole text; a step in Python is a frame of its own."""
+    body = b'{"errors": {"namespaces": {"shop": [' + b'{"message": "[,{"},' * 60_000 + b"1]}}}"
+    frames = 0
+
+    def count(_frame, event, _arg):
+        nonlocal frames
+        frames += event == "call"
+
+    sys.setprofile(count)
+    try:
+        read_json(body, ARTIFACT_BOUNDS)
+    finally:
+        sys.setprofile(None)
+    assert frames > 60_000
 
 
 @given(VALUES)
