@@ -355,15 +355,16 @@ class App:
         self.cluster_loops.start(self._loops)
 
     def _start_schedule_loops(self) -> None:
-        """Start the loops that reconcile schedules and report missed runs."""
+        """Start the loops that reconcile schedules and report missed runs. Each cluster has its own, so that none waits."""
         report = lambda events: self._wake_for(events, frozenset())  # noqa: E731
-        reconciler = ScheduleReconciler(self.store, self.clusters, utc_now, report, self.memories)
-        self._loops.start("keep schedules", reconciler.round)
-        if self.settings.schedules.watch:
-            watchdog = Watchdog(
-                self.store, self.clusters, self.memories, self.contexts.cluster, utc_now, self.contexts.limits, report
-            )
-            self._loops.start("watch schedules", watchdog.round)
+        view, limits = self.contexts.cluster, self.contexts.limits
+        for name, cluster in self.clusters.items():
+            mine = {name: cluster}
+            reconciler = ScheduleReconciler(self.store, mine, utc_now, report, self.memories)
+            self._loops.start(f"keep schedules/{name}", reconciler.round)
+            if self.settings.schedules.watch:
+                watchdog = Watchdog(self.store, mine, self.memories, view, utc_now, limits, report)
+                self._loops.start(f"watch schedules/{name}", watchdog.round)
 
     def _wake_for(self, events: tuple[Event, ...], moved: frozenset[str]) -> None:
         if events:

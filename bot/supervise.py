@@ -93,11 +93,13 @@ class Loops:
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
         self._loops: dict[str, Loop] = {}
+        self._groups: dict[str, list[Loop]] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self, name: str, one_round: Round) -> Loop:
         loop = Loop(name, one_round, self._now)
         self._loops[name] = loop
+        self._groups.setdefault(name.partition("/")[0], []).append(loop)
         self._tasks.append(asyncio.create_task(loop.run(), name=name))
         return loop
 
@@ -111,9 +113,9 @@ class Loops:
         return self.start(name, one_round)
 
     def wake(self, *names: str) -> None:
-        """Wake loops by name; a loop that isn't started is skipped."""
+        """Wake loops by name; `name` includes all loops called `name/…`. A loop that isn't started is skipped."""
         for name in names:
-            if (loop := self._loops.get(name)) is not None:
+            for loop in self._groups.get(name, ()):
                 loop.wake()
 
     def failing(self) -> tuple[Loop, ...]:

@@ -21,6 +21,7 @@ from store.tables.failed_items import ItemKind
 from store.tables.schedules import ScheduleState
 from store.transaction import Transaction
 from store.writer import Store
+from tracking.cluster_rounds import run_clusters
 from tracking.desired_schedule import SchedulePatch
 from tracking.follower import ClusterMemory
 from tracking.observation import EventListener, TrackingContext, ignore_events
@@ -54,11 +55,7 @@ class ScheduleReconciler:
         self._isolation = Isolation(store, ItemKind.SCHEDULE, now)
 
     async def round(self) -> float:
-        for cluster in self._clusters.values():
-            try:
-                await self._reconcile(cluster)
-            except ClusterError as error:
-                log.info("schedules of %s could not be read: %s", cluster.name, error.text)
+        await run_clusters(self._clusters.values(), self._reconcile, "reconciling schedules")
         return RECONCILE_INTERVAL_S
 
     async def _reconcile(self, cluster: Cluster) -> None:

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from commands.conditions import HISTORY_LENGTH, ConditionKind, find_cause, record_event
 from commands.planning.context import ClusterView
@@ -19,10 +20,13 @@ from commands.schedule.forecast import dialect, parse_expression
 from domain.errors import ClusterError, ConcurrentChange, Forbidden, Unauthenticated
 from domain.event import Event, Severity
 from domain.schedule_intent import IntentKind
+from store.isolation import Isolation
+from store.tables.failed_items import ItemKind
 from store.tables.observed import Observed
 from store.tables.schedules import ScheduleState, WatchdogMemory
 from store.transaction import Transaction
 from store.writer import Store
+from tracking.cluster_rounds import run_clusters
 from tracking.follower import ClusterMemory
 from tracking.observation import EventListener, format_time, ignore_events
 from tracking.watchdog import (
@@ -73,21 +77,24 @@ class Watchdog:
         self._now = now
         self._limits = limits
         self._on_events = on_events
+        self._isolation = Isolation(store, ItemKind.SCHEDULE, now)
 
     async def round(self) -> float:
-        for cluster in self._clusters.values():
-            if not cluster.uid:
-                continue  # not reached yet: its events have no cluster uid and would be repeated later
-            states = await self._states(cluster.name)
-            try:
-                seen = await ScheduleReading(cluster, self._memory[cluster.name].schedules).seen()
-            except ClusterError as error:
-                log.info("schedules of %s could not be read: %s", cluster.name, error.text)
-                await self._report_unknown(cluster, states, error)
-                continue
-            if "Backup" in self._memory[cluster.name].in_step:
-                await self._judge(cluster, {state.name: state for state in states}, seen.values())
+        await run_clusters(self._clusters.values(), self._watch, "checking for missed runs")
         return WATCHDOG_INTERVAL_S
+
+    async def _watch(self, cluster: Cluster) -> None:
+        if not cluster.uid:
+            return  # not reached yet: its events have no cluster uid and would be repeated later
+        states = await self._states(cluster.name)
+        try:
+            seen = await ScheduleReading(cluster, self._memory[cluster.name].schedules).seen()
+        except ClusterError as error:
+            log.info("schedules of %s could not be read: %s", cluster.name, error.text)
+            await self._report_unknown(cluster, states, error)
+            return
+        if "Backup" in self._memory[cluster.name].in_step:
+            await self._judge(cluster, {state.name: state for state in states}, seen.values())
 
     async def _states(self, cluster: str) -> tuple[ScheduleState, ...]:
         return await self._store.read(lambda tx: tx.schedules.all(cluster))
@@ -99,18 +106,11 @@ class Watchdog:
         backups = tuple(known.of("Backup").values())
         runs = await _sorted_runs(runs_by_schedule, backups)
         down = frozenset(one.name for one in known.of("BackupStorageLocation").values() if one.phase == "Unavailable")
-        for schedule in seen:
-            state = states.get(schedule.name)
-            if state is None or state.uid != schedule.uid:
-                continue  # the reconciler records it first
-            view = view_schedule(
-                schedule,
-                state,
-                runs.get(schedule.name, ()),
-                self._cluster_view(cluster.name),
-                _server_responds(cluster),
-                down,
-            )
+
+        async def judge_one(schedule: Schedule, state: ScheduleState) -> None:
+            mine = runs.get(schedule.name, ())
+            context = self._cluster_view(cluster.name)
+            view = view_schedule(schedule, state, mine, context, _server_responds(cluster), down)
             view = replace(view, history=history)
             memory, findings = judge_schedule(view, state.watch, now, limits)
             findings = (*without_repeats(view, findings), *resolve_unknown_run(view, state.watch, findings))
@@ -118,6 +118,21 @@ class Watchdog:
             after = replace(state, watch=memory, skips=open_skips)
             events = tuple(_event(cluster, schedule, view, each, now) for each in (*findings, *skips))
             await self._record(state, after, events)
+
+        prefix = f"watchdog of {cluster.name}/"  # the reconciler's keys of the same schedules begin with the cluster
+        await self._isolation.run_each(
+            [
+                (
+                    f"{prefix}{schedule.name}",
+                    f"the runs of a schedule in {cluster.name}",
+                    partial(judge_one, schedule, state),
+                )
+                for schedule in seen
+                # A schedule without a state, or a recreated one, is recorded by the reconciler first.
+                if (state := states.get(schedule.name)) is not None and state.uid == schedule.uid
+            ],
+            all_of=prefix,
+        )
         await self._judge_kots(cluster, backups, now, limits)
 
     async def _record(self, state: ScheduleState, after: ScheduleState, events: tuple[Event, ...]) -> None:

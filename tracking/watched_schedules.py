@@ -6,14 +6,17 @@ before acting on it.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 
+from domain.errors import ClusterError, Unreachable
 from tracking.observation import VANISHED
 from velero.cluster import Cluster
 from velero.observations import Batch
 from velero.resources.schedules import Schedule
 
 SCHEDULE_KIND = "Schedule"
+READ_TIMEOUT_S = 10.0
 
 
 class WatchedSchedules:
@@ -56,6 +59,7 @@ class ScheduleReading:
         self._cluster = cluster
         self._watched = watched
         self._current: Mapping[str, Schedule] | None = None
+        self._error: ClusterError | None = None
 
     async def seen(self) -> Mapping[str, Schedule]:
         """Raises ClusterError."""
@@ -63,7 +67,23 @@ class ScheduleReading:
         return watched if watched is not None else await self.current()
 
     async def current(self) -> Mapping[str, Schedule]:
-        """Listed once at most. Raises ClusterError."""
+        """Listed once at most, also where it fails: one timeout per round, not one per schedule. Raises ClusterError."""
+        if self._error is not None:
+            raise self._error
         if self._current is None:
-            self._current = {schedule.name: schedule for schedule in await self._cluster.schedules.list()}
+            try:
+                self._current = {schedule.name: schedule for schedule in await self._list()}
+            except ClusterError as error:
+                self._error = error
+                raise
         return self._current
+
+    async def _list(self) -> Iterable[Schedule]:
+        try:
+            async with asyncio.timeout(READ_TIMEOUT_S):
+                return await self._cluster.schedules.list()
+        except TimeoutError as late:
+            name = self._cluster.name
+            raise Unreachable(
+                name, f"Cluster {name} doesn't respond.", why=f"No response within {READ_TIMEOUT_S:g} seconds."
+            ) from late

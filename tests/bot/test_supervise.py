@@ -98,3 +98,20 @@ def test_a_group_says_each_kind_of_fault_once():
     assert reason_of(ExceptionGroup("outer", [KeyError("a"), KeyError("a"), nested])) == (
         "outer: KeyError: 'a'; inner: ValueError: b"
     )
+
+
+async def test_loops_of_a_group_are_woken_by_its_name(loops):
+    rounds = []
+
+    def one(name):
+        async def goes():
+            rounds.append(name)
+
+        return goes
+
+    for name in ("keep/a", "keep/b", "other"):
+        loops.start(name, one(name))
+    await turns()
+    loops.wake("keep", "unknown")
+    await turns()
+    assert rounds == ["keep/a", "keep/b", "other", "keep/a", "keep/b"]
