@@ -84,7 +84,8 @@ async def _read_rounds(
 ) -> None:
     assert verb.needs is not None
     for _ in range(MAX_ROUNDS):
-        open_needs = [need for need in verb.needs(cmd, facts).wants if not facts.knows(need)]
+        needs = await run_offloaded([facts], verb.needs, cmd, facts)
+        open_needs = [need for need in needs.wants if not facts.knows(need)]
         if not open_needs:
             break
         for need in sorted(open_needs, key=lambda need: not isinstance(need, RecordsNeed)):

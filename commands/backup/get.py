@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from commands.backup import kots
 from commands.backup.details_file import items_text, selector_text
 from commands.backup.kots import LogicalBackup
 from commands.grammar.command import Command
-from commands.grammar.flags import DURATION, PERSON, STRINGS, TEXT, Flag
+from commands.grammar.flags import BOOL, DURATION, PERSON, STRINGS, TEXT, Flag
 from commands.grammar.verb import Args, Effect, Verb
 from commands.planning import object_fields, output, person_filter, phases, selection
 from commands.planning.context import PlanContext
@@ -39,6 +40,12 @@ COLUMNS = ("NAME", "STATUS", "ERRORS", "WARNINGS", "CREATED", "EXPIRES", "STORAG
 WIDE = ("SELECTOR", "NAMESPACES", "ITEMS", "SIZE", "TYPE")
 
 
+FILE = Flag("file", BOOL, "Attach the whole list as a file", group="Output", ours=True)
+MAX_UNASKED_ROWS = 500
+"""A list this long is attached to its first page; a longer one only where it is asked for."""
+UNKNOWN_TIME = datetime.min.replace(tzinfo=UTC)
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     cluster: str
@@ -57,35 +64,51 @@ def needs(cmd: Command, known: Facts) -> Needs:
 
 def answer(cmd: Command, facts_by_cluster: FactsByCluster, context: PlanContext) -> Answer:
     rows: list[Row] = []
-    parts: list[Part] = []
+    faults: list[Part] = []
     for cluster, facts in facts_by_cluster.items():
         if isinstance(facts, ClusterError):
-            parts.append(Text(facts.text))
+            faults.append(Text(facts.text))
             continue
         rows += _rows(cmd, cluster, facts, context)
-    phases.check_phase(cmd, PHASES, (object_fields.phase(item) for item in _all_backups(facts_by_cluster)))
-    rows.sort(key=lambda row: str(object_fields.created(row.backup.first) or ""), reverse=True)
-    items = [item for row in rows for item in row.backup.members]
+    if cmd.has_flag("status"):
+        phases.check_phase(cmd, PHASES, (object_fields.phase(item) for item in _all_backups(facts_by_cluster)))
+    rows.sort(key=lambda row: object_fields.created(row.backup.first) or UNKNOWN_TIME, reverse=True)
     if output.wants_objects(cmd):
+        items = _members(rows)
         return Answer(
-            _headline(len(rows)), (*parts, output.render_objects(cmd, items)), namespaces=namespaces_of(items)
+            _headline(len(rows)), (*faults, output.render_objects(cmd, items)), namespaces=namespaces_of(items)
         )
     number, start, end = output.page(cmd, len(rows))
-    several = len(facts_by_cluster) > 1
-    cells = tuple(_cells(cmd, row, context, several=several) for row in rows[start:end])
-    columns = _columns(cmd, several=several)
-    table: tuple[Part, ...] = (Table(columns, cells),) if rows else ()
-    if end - start < len(rows) and number == 1:
-        every = (_cells(cmd, row, context, several=several) for row in rows)
-        table += (Attachment("backups.txt", "\n".join("\t".join(row) for row in (columns, *every)), "All backups"),)
+    parts, shown = _page(cmd, rows, context, several=len(facts_by_cluster) > 1)
     more = f", showing {start + 1}–{end} (page {number})" if end - start < len(rows) else ""
     return Answer(
         _headline(len(rows)) + more,
-        (*parts, *table),
-        Tone.WARNING if parts else Tone.PLAIN,
+        (*faults, *parts),
+        Tone.WARNING if faults else Tone.PLAIN,
         output.page_buttons(cmd, len(rows), context),
-        namespaces=namespaces_of(items),
+        namespaces=namespaces_of(_members(shown)),
     )
+
+
+def _page(cmd: Command, rows: list[Row], context: PlanContext, *, several: bool) -> tuple[list[Part], list[Row]]:
+    """Return the page, with the file of all rows where it is short or asked for, and the rows that these show."""
+    number, start, end = output.page(cmd, len(rows))
+    columns, shown = _columns(cmd, several=several), rows[start:end]
+    parts: list[Part] = []
+    if rows:
+        parts.append(Table(columns, tuple(_cells(cmd, row, context, several=several) for row in shown)))
+    asked = cmd.is_true("file")
+    if not asked and (len(shown) == len(rows) or number > 1):
+        return parts, shown
+    if not asked and len(rows) > MAX_UNASKED_ROWS:
+        return [*parts, Text("Add `--file` to get the whole list as a file.")], shown
+    cells = (_cells(cmd, row, context, several=several) for row in rows)
+    text = "\n".join("\t".join(row) for row in (columns, *cells))
+    return [*parts, Attachment("backups.txt", text, "All backups")], rows
+
+
+def _members(rows: Iterable[Row]) -> list[Json]:
+    return [item for row in rows for item in row.backup.members]
 
 
 def _all_backups(facts_by_cluster: FactsByCluster) -> list[Json]:
@@ -94,7 +117,7 @@ def _all_backups(facts_by_cluster: FactsByCluster) -> list[Json]:
 
 def _rows(cmd: Command, cluster: str, facts: Facts, context: PlanContext) -> Iterable[Row]:
     found = kots.logical_backups(facts.all("backups"))
-    names = {one.name for one in found} | {object_fields.name(item) for item in facts.all("backups")}
+    names = {one.name for one in found} | facts.objects.get("backups", {}).keys() if cmd.names else set[str]()
     for name in cmd.names:
         if name not in names:
             raise NotFound(f"Backup `{name}` doesn't exist in {cluster}.", nearest=facts.nearest("backups", name))
@@ -204,7 +227,7 @@ GET = Verb(
     summary="List backups",
     effect=Effect.READ,
     args=Args("NAME", 0, 50, "backups"),
-    flags=(*FILTERS, PAGE, *LIST_FLAGS, ALL_CLUSTERS),
+    flags=(*FILTERS, PAGE, FILE, *LIST_FLAGS, ALL_CLUSTERS),
     needs=needs,
     answer=answer,
     examples=(

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from commands.backup import get
+from commands.backup.get import MAX_UNASKED_ROWS
 from commands.backup.kots import logical_backups
 from commands.planning.context import Application
-from domain.answer import Table
+from domain.answer import Attachment, Table
 from domain.errors import NotFound, Refused, Unreachable, UsageError
 from tests.commands.shelf import Shelf, backup, dumped, location, namespace, resource, shown, situation
 
@@ -67,6 +69,38 @@ def test_a_long_list_has_pages() -> None:
     second = shelf_.says(first.buttons[0].line)
     assert rows(second) == ["b04", "b03", "b02", "b01", "b00"]
     assert [button.line for button in second.buttons] == ["backup get --search b --page 1 --cluster prod"]
+
+
+def attached(answer) -> list[str]:
+    return [part.body for part in answer.parts if isinstance(part, Attachment)]
+
+
+@pytest.mark.parametrize("count", [MAX_UNASKED_ROWS, MAX_UNASKED_ROWS + 1, 3_000])
+def test_a_page_renders_only_its_rows_and_a_long_list_is_a_file_only_where_it_is_asked_for(count, monkeypatch) -> None:
+    rendered: list[str] = []
+    cells = get._cells
+
+    def counting(cmd, row, context, *, several):
+        rendered.append(row.backup.name)
+        return cells(cmd, row, context, several=several)
+
+    monkeypatch.setattr(get, "_cells", counting)
+    many = shelf(*(backup(f"b{number}", started="2026-11-01T00:00:00Z") for number in range(count)))
+    answer = many.says("backup get")
+    assert (len(attached(answer)), "--file" in shown(answer)) == (
+        (1, False) if count == MAX_UNASKED_ROWS else (0, True)
+    )
+    assert len(rendered) == 20 + (count if attached(answer) else 0)
+    del rendered[:]
+    assert not attached(many.says("backup get --page 2"))
+    assert len(rendered) == 20
+    (text,) = attached(many.says("backup get --file"))
+    assert len(text.splitlines()) == count + 1
+
+
+def test_a_short_list_is_a_file_where_it_is_asked_for() -> None:
+    assert attached(shelf(backup("a")).says("backup get")) == []
+    assert len(attached(shelf(backup("a")).says("backup get --file"))) == 1
 
 
 def test_several_clusters_share_a_table_and_an_unreachable_one_is_reported() -> None:
