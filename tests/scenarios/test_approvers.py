@@ -117,7 +117,7 @@ async def test_who_asked_withdraws_where_they_asked_whoever_reads_the_approvers_
     await house.ada.hears("Only the requester can withdraw this request.")
     await house.grace.clicks("Withdraw request", on=house.card("restore create r1"))
     await house.sees("#ops", "restore create r1", "withdrawn")
-    await house.sees("#approvals", "restore create r1", "withdrawn")
+    await house.sees("#approvals", "restore create r1", "Withdrawn")
 
 
 async def test_of_several_approved_at_the_same_moment_one_runs(build):
@@ -131,5 +131,5 @@ async def test_of_several_approved_at_the_same_moment_one_runs(build):
         await house.grace.says(ASK.replace(" r1 ", f" {name} "))
         requests.append(await house.sees("#approvals", f"restore create {name}", "Approval needed"))
     await asyncio.gather(*(house.bob.clicks("Approve", on=request) for request in requests))
-    await house.eventually(lambda: len(house.told("#approvals", "outdated; not started", "one at a time")) == 2)
+    await house.eventually(lambda: len(house.told("#approvals", "Outdated; not started", "can run at a time")) == 2)
     assert len(house.prod.all("restores")) == 1

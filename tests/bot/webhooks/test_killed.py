@@ -28,8 +28,8 @@ routine = true
 [routes.match]
 events = ["backup.completed"]
 """
-DEATHS = 3
-COMMANDS = 24
+DEATHS = 2
+COMMANDS = 12
 
 
 class Killable(Pipeline):
@@ -52,7 +52,7 @@ class Killable(Pipeline):
             stderr=PIPE,
         )
         assert self.process.stderr is not None
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while b"listening on" not in (line := await self.process.stderr.readline()):
                 pass
         self.port = int(line.rpartition(b":")[2])
