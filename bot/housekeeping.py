@@ -99,7 +99,7 @@ class Housekeeping:
         return PRUNE_PAUSE_S if full else 3600.0
 
     async def _prune_slice(self, table: str, now: datetime, policy: RetentionPolicy) -> int:
-        """A transaction of its own for each slice: nobody's write waits for more than one."""
+        """Delete each slice in its own transaction: other writes wait for at most one slice."""
         return await self._store.write(lambda tx: prune_slice(tx, table, now, policy))
 
     async def sign_audit_head(self) -> float:

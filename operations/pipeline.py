@@ -11,15 +11,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from base64 import b32encode
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 
 from commands import help as helping
 from commands.grammar.command import Command
 from commands.grammar.parser import parse
-from commands.grammar.thread_defaults import noun_from_thread, with_thread_name
+from commands.grammar.thread_defaults import with_thread_name
 from commands.grammar.verb import Effect, MemoryChange, Verb
 from commands.planning.context import PlanContext
 from commands.planning.facts import Facts
@@ -29,10 +28,11 @@ from commands.registry import verb_of
 from domain.actor import Actor, Origin
 from domain.answer import Answer
 from domain.decision import Decision, Outcome, Reason, allowed
-from domain.errors import ClusterError, ConcurrentChange, NotFound, Refused, UsageError, UserError
+from domain.errors import ClusterError, ConcurrentChange, Refused, UsageError, UserError
 from domain.operation import Operation, State
 from domain.plan import Plan
 from operations import offload
+from operations.command_reading import parse_request, supported_verb, target_cluster, target_clusters, typed_words
 from operations.confirmation import confirmation
 from operations.conflicts import find_conflict
 from operations.duplicate_requests import find_open_duplicate
@@ -40,24 +40,22 @@ from operations.executor import Executor
 from operations.facts_reader import Cached, RecordReader, no_cache, read_facts
 from operations.previews import PREVIEWS
 from operations.records import record_planned
+from operations.refusals import check_guards, denied, rule_text
 from operations.replan import Replanned, command_of_plan, requested_by
 from operations.request import CommandRequest, CommandResult, Policy
 from operations.visibility import redact_facts
 from policy.canonical import with_list_guards
 from policy.decide import decide, may_ask
-from policy.guards import can_lift
 from policy.visible import view_for
 from store.transaction import Transaction
 from store.writer import Store
 from velero.cluster import Cluster
 
-NOT_PERMITTED = "You don't have permission to do this."
-
 OpenApproval = Callable[[Operation, Plan, Decision, CommandRequest], Awaitable[Answer]]
 """Opens the approval of a planned operation. Returns the requester's answer."""
 
 RecordBreakGlass = Callable[[Transaction, Operation, Plan, Decision, CommandRequest], None]
-"""Records, with the operation, that break-glass was used for it. Raises Refused where it may not be."""
+"""Records a break-glass run in the operation's transaction. Raises Refused above the limit."""
 
 ContextFactory = Callable[[CommandRequest, str, str], PlanContext]
 """(request, cluster, operation id) → context."""
@@ -65,7 +63,7 @@ ContextFactory = Callable[[CommandRequest, str, str], PlanContext]
 
 @dataclass(frozen=True, slots=True)
 class PipelineInputs:
-    """What commands are planned from: their context, the bot's own records, the objects that the watch keeps."""
+    """Inputs of planning: the context, the bot's own records, and the objects that the watch keeps."""
 
     context: ContextFactory
     records: Callable[[Actor, str], RecordReader]
@@ -114,11 +112,11 @@ class CommandPipeline:
         self._approvals = approvals
 
     async def run(self, request: CommandRequest) -> CommandResult:
-        """Raises UserError and ClusterError, whose texts are for the person."""
-        command = _parse(request)
+        """Run a request. Raises UserError and ClusterError, whose texts are for the person."""
+        command = parse_request(request)
         if command.help:
             return CommandResult(helping.answer(command, self._policy().rules, request.actor))
-        verb = _supported_verb(command)
+        verb = supported_verb(command)
         command = with_thread_name(command, verb, request.subject)
         if verb.effect is Effect.READ and verb.plan is None:
             return CommandResult(await self._read(request, command, verb))
@@ -127,26 +125,26 @@ class CommandPipeline:
         return await self._write(request, command, verb)
 
     async def accepts(self, request: CommandRequest) -> bool:
-        """Whether the line would be accepted if it was typed now. Nothing is written."""
+        """Return whether the line would be accepted if it was typed now. Writes nothing."""
         try:
-            command = _parse(request)
+            command = parse_request(request)
             if command.help:
                 return False
-            verb = _supported_verb(command)
+            verb = supported_verb(command)
             await self._rehearse(request, with_thread_name(command, verb, request.subject), verb)
         except (UserError, ClusterError):
             return False
         return True
 
     async def replan(self, operation: Operation, stored: Plan, actor: Actor, origin: Origin) -> Replanned:
-        """Plans the stored line again: name and time as they were, cluster and rules as they are now.
+        """Plan the stored line again, with its original name and time and the current cluster and rules.
 
-        Raises UserError where the command would not be accepted now, ClusterError where the cluster can't be read.
+        Raises UserError if the command wouldn't be accepted now, ClusterError if the cluster can't be read.
         """
         command = command_of_plan(parse(operation.line), stored)
         verb = verb_of(command.key)
         if verb is None or verb.plan is None:
-            raise UsageError(f"Command `{_words(command.key)}` no longer exists.")
+            raise UsageError(f"Command `{typed_words(command.key)}` no longer exists.")
         request = CommandRequest(operation.id, operation.line, actor, origin)
         self._check_may_ask(request, command, verb, operation.cluster)
         now = replace(self._inputs.context(request, operation.cluster, operation.id), reason=command.text("reason"))
@@ -154,7 +152,7 @@ class CommandPipeline:
         then = replace(now, now=operation.created_at, actor=requester)
         case = _Case(request, verb.settle(command, then) if verb.settle else command, verb, then)
         facts, plan = await self._plan(case, cached=no_cache)
-        _check_guards(plan)
+        check_guards(plan)
         plan = await self._add_preview(verb, resolve(plan, facts, then, verb.prepare))
         plan = replace(plan, fingerprint_version=stored.fingerprint_version)
         return Replanned(plan, await self._decide(plan, replace(case, context=now), facts))
@@ -163,7 +161,7 @@ class CommandPipeline:
 
     async def _read(self, request: CommandRequest, command: Command, verb: Verb) -> Answer:
         assert verb.answer is not None
-        names = self._cluster_names(command, request, verb)
+        names = target_clusters(command, request, verb, tuple(self._clusters))
         for name in names:
             self._check_may_ask(request, command, verb, name)
         only = names[0] if len(names) == 1 else ""
@@ -201,7 +199,7 @@ class CommandPipeline:
         return replace(change, answer=replace(change.answer, cluster=case.cluster))
 
     async def _read_facts(self, case: _Case, cached: Cached | None = None) -> Facts:
-        """What the verb needs and the actor may see. Raises ClusterError."""
+        """Read the facts that the verb needs, reduced to those that the actor may see. Raises ClusterError."""
         request, rules = case.request, self._policy().rules
 
         def redact(facts: Facts) -> None:
@@ -216,8 +214,8 @@ class CommandPipeline:
     # planning
 
     def _case(self, request: CommandRequest, command: Command, verb: Verb, operation: str) -> _Case:
-        """Raises UserError where no cluster is meant, or no rule could allow the command on it."""
-        cluster = self._cluster_name(command, request)
+        """Raises UserError if the cluster isn't clear, or no rule could allow the command on it."""
+        cluster = target_cluster(command, request, tuple(self._clusters))
         self._check_may_ask(request, command, verb, cluster)
         context = replace(self._inputs.context(request, cluster, operation), reason=command.text("reason"))
         settled = verb.settle(command, context) if verb.settle else command
@@ -230,7 +228,7 @@ class CommandPipeline:
         return facts, with_list_guards(plan)
 
     async def _add_preview(self, verb: Verb, plan: Plan) -> Plan:
-        """Only for those who may run it: live objects are read with the bot's rights, not with the actor's."""
+        """Add the preview, for people who may run the command: the bot's own permissions read the live objects."""
         if verb.preview is None:
             return plan
         return await PREVIEWS[verb.preview](plan, self._clusters[plan.cluster])
@@ -262,7 +260,7 @@ class CommandPipeline:
         case = self._case(request, command, verb, operation_id(request.key))
         facts, plan = await self._plan(case)
         decision = await self._decide(plan, case, facts)
-        _check_guards(plan)
+        check_guards(plan)
         if decision.outcome is Outcome.DENY:
             raise Refused(decision.text)
 
@@ -277,16 +275,16 @@ class CommandPipeline:
         facts, plan = await self._plan(case)
         if command.dry_run or verb.effect is Effect.READ:
             return CommandResult(await self._dry_run(case, facts, plan))
-        _check_guards(plan)
+        check_guards(plan)
         if not plan.steps:
             return CommandResult(Answer(plan.summary or "Nothing to change.", cluster=case.cluster))
         plan = resolve(plan, facts, case.context, verb.prepare)
         decision = await self._decide(plan, case, facts)
         if decision.outcome is Outcome.DENY:
             await self._record_refused(case, plan, decision)
-            raise _denied(decision)
+            raise denied(decision)
         plan = await self._add_preview(verb, plan)
-        _check_guards(plan)
+        check_guards(plan)
         question = confirmation(plan, case.command, case.context)
         if question is not None:
             return CommandResult(question)
@@ -307,7 +305,7 @@ class CommandPipeline:
         if case.command.has_flag("break-glass"):
             raise Refused(
                 "You don't have permission to use break-glass here.",
-                why=_rule_text(decision),
+                why=rule_text(decision),
                 fix="Remove --break-glass to request approval.",
             )
         duplicate = await self._store.read(lambda tx: find_open_duplicate(tx, case.cluster, case.command))
@@ -321,7 +319,7 @@ class CommandPipeline:
         approved = _planned_operation(case, plan).advance(State.APPROVED, case.context.now)
 
         def record(tx: Transaction) -> Operation | None:
-            """Returns the open operation that requests the same already, where there is one."""
+            """Return the open operation that already requests the same, if there is one."""
             duplicate = find_open_duplicate(tx, case.cluster, case.command)
             if duplicate is not None:
                 return duplicate
@@ -349,7 +347,7 @@ class CommandPipeline:
         await self._store.write(lambda tx: record_planned(tx, refused, plan, case.request, decision))
 
     async def _resume(self, operation: Operation) -> CommandResult:
-        """The command was taken up before the last crash: what was granted continues, what was decided stays decided."""
+        """Return the operation of a command that was processed before a crash. A granted one continues, a refused one stays refused."""
         if operation.state in {State.APPROVED, State.SUBMITTING}:
             with suppress(ConcurrentChange):  # the recovery at the start may be faster
                 await self._executor.recover(operation)
@@ -364,56 +362,7 @@ class CommandPipeline:
         rules, writes = self._policy().rules, verb.effect is Effect.WRITE
         decision = may_ask(rules, request.actor, command.key, cluster, writes=writes)
         if decision.outcome is Outcome.DENY:
-            raise _denied(decision)
-
-    def _cluster_names(self, command: Command, request: CommandRequest, verb: Verb) -> Sequence[str]:
-        if not self._clusters:
-            raise Refused("No clusters are configured.", fix="Add [[clusters]] to the settings.")
-        if command.is_true("all-clusters") or (verb.fans_out and not command.cluster):
-            return list(self._clusters)
-        return [self._cluster_name(command, request)]
-
-    def _cluster_name(self, command: Command, request: CommandRequest) -> str:
-        name = command.text("to-cluster") or command.cluster or request.channel_cluster
-        if name in self._clusters:
-            return name
-        names = tuple(self._clusters)
-        if not name:
-            raise UsageError(
-                "Which cluster?",
-                why="This channel isn't linked to a cluster.",
-                nearest=names,
-                fix=f"Add --cluster {names[0]}.",
-            )
-        raise NotFound(f"Cluster `{name}` doesn't exist.", nearest=tuple(get_close_matches(name, names, n=3)) or names)
-
-
-def _parse(request: CommandRequest) -> Command:
-    lead = request.lead or noun_from_thread(request.line, request.subject)
-    return parse(request.line, lead=lead, subject=request.subject)
-
-
-def _supported_verb(command: Command) -> Verb:
-    verb = verb_of(command.key)
-    if verb is None:
-        raise UsageError(f"Unknown command `{_words(command.key)}`.")
-    if verb.effect is Effect.UNSUPPORTED:
-        usage = verb.usage.removesuffix(" [flags]")
-        raise Refused(f"`{usage}` isn't available in Slack.", why=verb.summary, fix=verb.instead)
-    return verb
-
-
-def _words(key: str) -> str:
-    """A verb's key as it is typed."""
-    return key.replace(".", " ")
-
-
-def _check_guards(plan: Plan) -> None:
-    """Raises Refused for guards that no rule may lift. Those that a rule may lift are for the policy."""
-    guards = [guard for guard in plan.refusals() if not can_lift(guard.code)]
-    if guards:
-        why = " ".join(guard.text for guard in guards[1:])
-        raise Refused(guards[0].text, why=why, nearest=guards[0].nearest)
+            raise denied(decision)
 
 
 def _planned_operation(case: _Case, plan: Plan) -> Operation:
@@ -438,13 +387,3 @@ def _planned_operation(case: _Case, plan: Plan) -> Operation:
 def _already_requested(operation: Operation) -> CommandResult:
     text = f"Already requested: {operation.line}. It is {operation.state}."
     return CommandResult(Answer(text, cluster=operation.cluster), operation)
-
-
-def _denied(decision: Decision) -> Refused:
-    people = f"Ask {', '.join(decision.ask)}." if decision.ask else ""
-    return Refused(decision.text or NOT_PERMITTED, why=_rule_text(decision), fix=people)
-
-
-def _rule_text(decision: Decision) -> str:
-    """Empty for a guard's refusal: the rule beside it is the one that would have allowed the command."""
-    return f"Rule `{decision.rule}` applies." if decision.rule and decision.reason is not Reason.GUARD else ""

@@ -29,7 +29,7 @@ class ObjectNeed:
     optional: bool = False
     """The answer is still useful if this can't be read."""
     summary: bool = False
-    """Of many runs only those that a summary needs: unfinished, of the last day, and the last Completed of each kind."""
+    """Read only the runs that a summary needs: unfinished, of the last day, and the last Completed of each kind."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,7 +84,7 @@ class Locations:
         return None
 
     def _one_default(self) -> None:
-        """Of several default locations, keep the one created last."""
+        """Keep the default location that was created last, if there are several."""
         marked = [b for b in self._server.all(RESOURCE) if b["spec"].get("default")]
         marked.sort(key=lambda b: (b["metadata"]["creationTimestamp"], int(b["metadata"]["resourceVersion"])))
         for location in marked[:-1]:
