@@ -35,6 +35,7 @@ FILTERS: tuple[Flag, ...] = (
     ),
     Flag("search", TEXT, "Filter by part of the name", group="Filter", ours=True),
 )
+FILTER_NAMES = tuple(flag.name for flag in FILTERS)
 PHASES = phases.all_phases(BACKUP_PHASES, "Deleting", "Expired")
 COLUMNS = ("NAME", "STATUS", "ERRORS", "WARNINGS", "CREATED", "EXPIRES", "STORAGE LOCATION", "CREATED BY")
 WIDE = ("SELECTOR", "NAMESPACES", "ITEMS", "SIZE", "TYPE")
@@ -122,11 +123,13 @@ def _rows(cmd: Command, cluster: str, facts: Facts, context: PlanContext) -> Ite
         if name not in names:
             raise NotFound(f"Backup `{name}` doesn't exist in {cluster}.", nearest=facts.nearest("backups", name))
     sizes, creators = _sizes(facts), person_filter.person_names(cmd, "created-by", facts)
+    filtered = any(cmd.has_flag(flag) for flag in FILTER_NAMES)
     for one in found:
         if cmd.names and not {one.name, *map(object_fields.name, one.members)} & set(cmd.names):
             continue
-        if _passes_filters(cmd, one, context, creators):
-            yield Row(cluster, one, sum(sizes.get(object_fields.name(item), 0) for item in one.members))
+        if not filtered or _passes_filters(cmd, one, context, creators):
+            size = sum(sizes.get(object_fields.name(item), 0) for item in one.members) if sizes else 0
+            yield Row(cluster, one, size)
 
 
 def _sizes(facts: Facts) -> dict[str, int]:

@@ -56,13 +56,13 @@ def logical_backups(items: Iterable[Json]) -> list[LogicalBackup]:
     for item in items:
         pair = str(object_fields.labels(item).get(NAME_LABEL) or "")
         groups.setdefault(f"pair {pair}" if pair else f"one {object_fields.name(item)}", []).append(item)
-    return [
-        LogicalBackup(
-            key.partition(" ")[2],
-            tuple(sorted(group, key=lambda item: str(object_fields.annotations_of(item).get(KIND_ANNOTATION, "")))),
-        )
-        for key, group in groups.items()
-    ]
+    return [LogicalBackup(key.partition(" ")[2], _in_order(group)) for key, group in groups.items()]
+
+
+def _in_order(group: list[Json]) -> tuple[Json, ...]:
+    if len(group) == 1:
+        return (group[0],)
+    return tuple(sorted(group, key=lambda item: str(object_fields.annotations_of(item).get(KIND_ANNOTATION, ""))))
 
 
 def kots_kind(item: Json) -> str:
