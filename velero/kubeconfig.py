@@ -124,6 +124,7 @@ def resolve_context(cluster: str, sources: Sources, context: str) -> KubeconfigE
         user, user_home = _find_entry(sources, "user", user_name) if user_name else (Json(), Path())
         server, user = _with_absolute_paths(server, server_home), _with_absolute_paths(user, user_home)
         _check_server(server)
+        server["server"] = re.split("[?#]", text(server, "server"))[0]
         _check_user(user)
         if plugin := section(user, "exec"):
             _check_plugin(plugin)
@@ -164,10 +165,8 @@ def exec_cluster(server: Json, authority: str) -> Json:
     info = {key: server[key] for key in keys if server.get(key)}
     if authority:
         info["certificate-authority-data"] = base64.b64encode(authority.encode()).decode()
-    for extension in items(server, "extensions"):
-        if text(extension, "name") == _EXEC_EXTENSION:
-            info["config"] = extension.get("extension")
-    return info
+    extensions = {text(item, "name"): item.get("extension") for item in items(server, "extensions")}
+    return {**info, "config": extensions.get(_EXEC_EXTENSION)}
 
 
 def extra_headers(entry: KubeconfigEntry) -> tuple[tuple[str, str], ...]:
@@ -266,10 +265,8 @@ def _check_server(server: Json) -> None:
         usable = False
     if not usable:
         raise BadKubeconfig("server isn't an http:// or https:// address", "Set server to https://HOST:PORT.")
-    if url.username is not None or url.query or url.fragment:
-        raise BadKubeconfig(
-            "server contains credentials, a query or a fragment", "Put credentials into username and password."
-        )
+    if url.username is not None:
+        raise BadKubeconfig("server contains credentials", "Put them into username and password of the user.")
     _refuse_both(server, "certificate-authority", "certificate-authority-data")
     if server.get("insecure-skip-tls-verify") and _first_set(server, "certificate-authority"):
         raise BadKubeconfig(
@@ -337,7 +334,7 @@ def _check_provider(user: Json) -> None:
 
 
 def _check_plugin(plugin: Json) -> None:
-    plugin.update(_checked("exec", plugin))
+    _checked("exec", plugin)
     if not text(plugin, "command"):
         raise BadKubeconfig("exec has no command", "Add the command of the credential plugin.")
     if text(plugin, "apiVersion") not in EXEC_VERSIONS:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import json
 import os
 import shutil
@@ -149,15 +150,17 @@ def token_from_exec(
     return Token(read, ttl=float("inf"))
 
 
-def _find_program(command: str, environment: Mapping[str, str]) -> str:
+def _find_program(command: str, environment: Mapping[str, str]) -> str | None:
     """Search the bot's own PATH, as client-go does, not one that the kubeconfig sets for the plugin."""
-    return command if os.sep in command else shutil.which(command, path=environment.get("PATH")) or command
+    return command if os.sep in command else shutil.which(command, path=environment.get("PATH"))
 
 
-async def _run_plugin(cluster: str, config: Json, start: tuple[str, Mapping[str, str]], limit: float) -> bytes:
+async def _run_plugin(cluster: str, config: Json, start: tuple[str | None, Mapping[str, str]], limit: float) -> bytes:
     command = text(config, "command")
     program, environment = start
     try:
+        if program is None:
+            raise FileNotFoundError(errno.ENOENT, "it isn't in PATH")
         process = await asyncio.create_subprocess_exec(
             program,
             *strings(config, "args"),

@@ -59,6 +59,7 @@ IMPERSONATED = {"token": "t", "as": "ada"}
 TABLE = (
     Row("cluster", "server", cluster={"server": "10.0.0.1:6443"}, refused="server isn't an http"),
     Row("cluster", "server", cluster={"server": "https://ada:hush@10.0.0.1"}, refused="server contains credentials"),
+    Row("cluster", "server", {"token": "t"}, test="test_a_query_of_the_server_is_left_out"),
     Row("cluster", "tls-server-name", test="test_the_name_in_the_servers_certificate"),
     Row("cluster", "insecure-skip-tls-verify", test="test_verification_is_skipped"),
     Row(
@@ -231,6 +232,25 @@ async def test_unknown_fields_and_nulls_have_no_effect(tmp_path, server):
     server.other["GET /version"] = says_json({})
     await version(write(tmp_path, {"token": "t", "tokenfile": "x", "exec": None}, {"server": server.url, "x": 1}))
     assert server.requests[-1].headers["Authorization"] == "Bearer t"
+
+
+def test_a_query_of_the_server_is_left_out():
+    """As in client-go; a path stays."""
+    source = {
+        "contexts": [{"name": "prod", "context": {"cluster": "c"}}],
+        "clusters": [{"name": "c", "cluster": {"server": "https://x/clusters/a?hush=1#part"}}],
+    }
+    assert resolve_context("prod", [(Path("/a/config"), source)], "prod").server["server"] == "https://x/clusters/a"
+
+
+async def test_a_plugin_is_searched_in_the_bots_own_path(tmp_path, server):
+    """One that the kubeconfig sets is for the plugin alone."""
+    (tmp_path / "own").write_text("#!/bin/sh\n")
+    (tmp_path / "own").chmod(0o755)
+    user = {"exec": plugin(command="own", env=[{"name": "PATH", "value": str(tmp_path)}])}
+    with pytest.raises(Unauthenticated) as caught:
+        await version(write(tmp_path, user, {"server": server.url}))
+    assert caught.value.why == "the credential plugin own can't be started: it isn't in PATH"
 
 
 async def test_the_proxy_is_used(tmp_path, server):
