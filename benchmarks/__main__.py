@@ -14,6 +14,7 @@ ROWS = (
     "notice",
     "card",
     "backups",
+    "ends",
     "lines",
     "schedules",
     "audit",
