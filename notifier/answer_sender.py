@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from io import BytesIO
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -25,6 +26,7 @@ from notifier.render.escape import escape
 log = logging.getLogger(__name__)
 
 TIMEOUT = aiohttp.ClientTimeout(total=10)
+UPLOAD_TIMEOUT = aiohttp.ClientTimeout(total=30)
 FAULTS = (SlackApiError, aiohttp.ClientError, TimeoutError, OSError)
 
 
@@ -124,16 +126,28 @@ class AnswerSender:
         try:
             channel = origin.channel if public else await self._direct(actor)
             thread = origin.thread if public and origin.thread else None
-            await self._client.files_upload_v2(
-                channel=channel,
-                filename=file.filename,
-                content=file.body or " ",
-                title=file.title or file.filename,
+            await self._client.files_completeUploadExternal(
+                files=[{"id": await self._upload(file), "title": file.title or file.filename}],
+                channel_id=channel,
                 initial_comment=file_comment(file, answer, actor),
                 thread_ts=thread,
             )
         except FAULTS as error:
             log.warning("a file could not be given: %s", _code(error))
+
+    async def _upload(self, file: Attachment) -> str:
+        """Return the file's id. The SDK's own upload gives the socket the whole file at once, which blocks the loop."""
+        body = (file.body or " ").encode(errors="replace")
+        opened = await self._client.files_getUploadURLExternal(filename=file.filename, length=len(body))
+        async with self._session.post(
+            str(opened["upload_url"]),
+            data=BytesIO(body),
+            timeout=UPLOAD_TIMEOUT,
+            proxy=self._client.proxy,
+            ssl=self._client.ssl or True,
+            raise_for_status=True,
+        ):
+            return str(opened["file_id"])
 
 
 def file_comment(file: Attachment, answer: Answer, actor: Actor) -> str:

@@ -1,5 +1,7 @@
 """The main job: from a signed slash command to Velero, and back to the channel."""
 
+import gzip
+
 from bot.app import App
 from bot.configuration.settings_file import read
 from sandbox.kubernetes.faults import Trouble
@@ -97,6 +99,25 @@ async def test_logs_of_more_than_a_channels_scope_go_to_the_person_alone(house):
     await house.grace.says("/velero backup logs b1 --cluster prod", in_="#shop-team")
     file = await a_file(house)
     assert [channel for channel, _ in file.shares] == [house.slack.workspace.direct(house.grace.id).id]
+
+
+async def test_of_a_long_log_the_end_is_given_and_errors_are_counted_in_all_of_it(house):
+    await house.backed_up("b1")
+    await house.quiet()
+    lines = [
+        f'time="2026-12-01T01:00:00Z" level=info msg="item {n * 7919 % 100_003}" name=pod-{n}' for n in range(80_000)
+    ]
+    lines[5] = 'time="2026-12-01T01:00:00Z" level=error msg="disk full"'
+    bucket = house.world.buckets.find("prod-backups")
+    [key] = [key for key in bucket.keys() if key.endswith("/b1-logs.gz")]  # noqa: SIM118 - a bucket is no mapping
+    bucket.put(key, gzip.compress("\n".join(lines).encode(), 1))
+    answer = await house.grace.says("/velero backup logs b1")
+    reply = await answer.reply("Logs of b1: 80000 lines, 1 error (last 4 MiB)")
+    assert "disk full" in reply.full_text
+    first, *rest = (await a_file(house)).content.decode().splitlines()
+    assert first.startswith("[The first ")
+    assert rest == lines[-len(rest) :]
+    assert 4_100_000 < len("\n".join(rest)) <= 4 << 20
 
 
 async def a_file(house):
