@@ -50,8 +50,9 @@ async def read_facts(
     facts = Facts(cluster=cluster.name)
     if verb.needs is None:
         return facts
+    limit = verb.read_timeout or (FAN_OUT_TIMEOUT_S if verb.fans_out else FACTS_TIMEOUT_S)
     try:
-        async with read_within(cluster.name, FAN_OUT_TIMEOUT_S if verb.fans_out else FACTS_TIMEOUT_S):
+        async with read_within(cluster.name, limit):
             await _read_rounds(facts, verb, cmd, cluster, records, cached, redact)
     except ClusterError as error:
         if not verb.needs(cmd, facts).partial:
@@ -68,9 +69,7 @@ async def read_within(cluster: str, seconds: float) -> AsyncIterator[None]:
         async with asyncio.timeout(seconds):
             yield
     except TimeoutError as late:
-        raise Unreachable(
-            cluster, f"Cluster {cluster} doesn't respond.", why=f"No response within {seconds:g} seconds."
-        ) from late
+        raise Unreachable(cluster, f"Cluster {cluster} doesn't respond within {seconds:g} seconds.") from late
 
 
 async def _read_rounds(
@@ -136,10 +135,11 @@ async def _read(need: Need, facts: Facts, cluster: Cluster, records: RecordReade
             await _objects(need, facts, cluster, cached)
         case FileNeed():
             await _file(need, facts, cluster)
-        case ServerStatusNeed():
+        case ServerStatusNeed(within=within):
             facts.status_asked = True
             try:
-                facts.status = _server_info(await cluster.server_status())
+                # The regular check decides about the server's health; a command may wait for less time.
+                facts.status = _server_info(await cluster.server_status(within=within, record_failure=False))
             except ClusterError as error:
                 facts.errors[need] = error
         case RecordsNeed():

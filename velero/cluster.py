@@ -137,13 +137,16 @@ class Cluster:
             self.board.record_ok(_API)
         return self.health
 
-    async def server_status(self, *, within: float = 5.0) -> ServerStatus:
-        """Ask the Velero server; `answered` is False if it doesn't respond. Raises ClusterError if the cluster doesn't."""
+    async def server_status(self, *, within: float = 5.0, record_failure: bool = True) -> ServerStatus:
+        """Ask the Velero server; `answered` is False if it doesn't respond. Raises ClusterError if the cluster doesn't.
+
+        Without `record_failure`, no response doesn't change the server's recorded health: the wait may be short.
+        """
         status = await server_status(self._status_requests, within=within)
         if status.answered:
             self.features = replace(self.features, velero=status.version or self.features.velero)
             self.board.record_ok(SERVER)
-        else:
+        elif record_failure:
             self.board.record_failure(SERVER, ClusterError(self.name, f"Velero in {self.name} doesn't respond."))
         return status
 

@@ -107,6 +107,8 @@ class Verb:
     examples: tuple[str, ...] = ()
     instead: str = ""
     fans_out: bool = False
+    read_timeout: float = 0.0
+    """Seconds for all reads from one cluster, where a verb has to be faster than others. 0: the default."""
     group: str = ""
 
     @property

@@ -42,7 +42,9 @@ class FileNeed:
 
 @dataclass(frozen=True, slots=True)
 class ServerStatusNeed:
-    """The Velero server's answer to a ServerStatusRequest."""
+    """The Velero server's answer to a ServerStatusRequest, if it comes within this number of seconds."""
+
+    within: float = 5.0
 
 
 class RecordTable(StrEnum):
