@@ -19,7 +19,7 @@ LINES = (
     "restore create r1 --from-backup nightly-1 --namespace-mappings shop:shop-copy --include-resources deployments,services",
     "restore create --from-schedule daily --existing-resource-policy update",
     "backup delete nightly-1 --confirm",
-    "Create one: `backup-location create NAME --provider PROVIDER --bucket BUCKET`. second --provider aws --bucket velero --config region=eu-central-1,s3ForcePathStyle=true",
+    "backup-location create second --provider aws --bucket velero --config region=eu-central-1,s3ForcePathStyle=true",
 )
 
 

@@ -41,7 +41,7 @@ OUR_WORDS = (
     "schedule create x --schedule hourly --paused --skip-immediately=false --reason test",
     "schedule run daily --name by-hand --labels a=b",
     "restore create r --from-backup done --description why --existing-resource-policy update",
-    "Create one: `backup-location create NAME --provider PROVIDER --bucket BUCKET`. x --provider aws --bucket b --config region=eu --validation-frequency 1h -o json",
+    "backup-location create x --provider aws --bucket b --config region=eu --validation-frequency 1h -o json",
 )
 
 

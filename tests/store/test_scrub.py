@@ -149,7 +149,7 @@ def test_no_token_in_a_header_or_an_address_survives(shape, secret):
 @pytest.mark.parametrize(
     "line",
     [
-        "Create one: `backup-location create NAME --provider PROVIDER --bucket BUCKET`. eu --provider aws --bucket b --credential=app-secret=cloud",
+        "backup-location create eu --provider aws --bucket b --credential=app-secret=cloud",
         "backup-location set eu --credential client-secret=cloud",
         "backup create b1 --include-resources secrets,configmaps --labels team=shop,key=a",
         "restore create r1 --from-backup b1 --exclude-resources secrets --namespace-mappings a:b",

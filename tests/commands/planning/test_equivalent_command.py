@@ -24,7 +24,7 @@ ROWS = [row["line"] for name in ("create", "effects") for row in json.loads((GOL
 POLICY = "'{version: v1, volumePolicies: [{conditions: {nfs: {}}, action: {type: skip}}]}'"
 OURS = [
     "backup create x --namespaces all --description 'before the upgrade'",
-    "backup create x Add --type partial.",
+    "backup create x --type partial",
     "backup create x --type full",
     f"backup create x --resource-policy {POLICY}",
     "backup create x -o yaml --ttl 30d",
@@ -34,7 +34,7 @@ OURS = [
     "backup delete --all --dry-run",
     "schedule create x --schedule weekly --ttl 14d",
     "schedule create x --schedule daily --namespaces all",
-    "schedule create x --schedule daily Add --type partial.",
+    "schedule create x --schedule daily --type partial",
     "schedule create x --schedule daily --description why --delete-backups",
     "schedule create x --schedule daily --skip 2",
     "schedule edit daily --ttl 60d --schedule hourly",
@@ -50,7 +50,7 @@ OURS = [
     "backup-location set secondary --access-mode ReadOnly --default",
     "backup-location set secondary --config region=us-east-2 --validation-frequency 5m",
     "backup-location set secondary --credential cloud=key",
-    "Create one: `backup-location create NAME --provider PROVIDER --bucket BUCKET`. x --provider aws --bucket b --config region=eu -o yaml",
+    "backup-location create x --provider aws --bucket b --config region=eu -o yaml",
     "restore create r --from-backup done --description why --existing-resource-policy update",
 ]
 EXAMPLES = [example for verb in VERBS if verb.plan is not None for example in verb.examples]
