@@ -1,7 +1,7 @@
 """Settings and fixtures of all tests.
 
 Hypothesis has no deadline, so that a busy machine doesn't fail a test. The examples are the same in every run;
-`EXPLORE=1` draws new ones.
+`EXPLORE=1` draws new ones, and more of those that the tests generate themselves.
 """
 
 import os

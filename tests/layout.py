@@ -45,13 +45,14 @@ def find_constants(path: Path) -> Iterator[str]:
         yield from (target.id for target in targets if isinstance(target, ast.Name) and target.id.isupper())
 
 
-def find_calls(path: Path) -> Iterator[tuple[str, ast.Call]]:
+@functools.cache
+def find_calls(path: Path) -> tuple[tuple[str, ast.Call], ...]:
     """Find each call of `module.function`, with that text."""
-    for node in ast.walk(parse_module(path)):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            yield ast.unparse(node.func), node
+    calls = (node for node in ast.walk(parse_module(path)) if isinstance(node, ast.Call))
+    return tuple((ast.unparse(call.func), call) for call in calls if isinstance(call.func, ast.Attribute))
 
 
+@functools.cache
 def find_imports(path: Path) -> set[str]:
     """Find the dotted names that a module imports, late and type-checking imports included."""
     found = set()

@@ -74,7 +74,7 @@ AVOIDED = {
     r"foreign": "other namespaces'",
 }
 DOCSTRING = re.compile(r"(?:What|Of|Those|That which) ")
-WORDS = re.compile("|".join(rf"(?<![\w-]){pattern}(?!\w)" for pattern in AVOIDED), re.IGNORECASE)
+WORDS = re.compile(rf"(?<![\w-])\b(?:{'|'.join(AVOIDED)})(?!\w)", re.IGNORECASE)
 OWN_WORDS: dict[str, frozenset[str]] = {}
 """Files that repeat the words of Velero, Go, Kubernetes or Slack, with the phrases they need."""
 
@@ -105,7 +105,7 @@ def search_python(path: Path, name: str) -> Iterator[Hit]:
             first = node.value.value.strip().partition("\n")[0]
             if DOCSTRING.match(first):
                 yield Hit(name, node.lineno, f"docstring: {first.split()[0]}", first)
-    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+    for token in tokenize.generate_tokens(io.StringIO(source if "#" in source else "").readline):
         if token.type == tokenize.COMMENT:
             yield from search_text(name, token.start[0], token.string)
 

@@ -40,6 +40,9 @@ def slips(word: str, name: str) -> int | None:
     most = 1 if longest <= 5 else 2 if longest <= 11 else 3
     if abs(len(one) - len(other)) > most or longest > MAX_WORD_LENGTH or min(len(one), len(other)) < MIN_WORD_LENGTH:
         return None
+    letters, others = set(one), set(other)
+    if max(len(letters - others), len(others - letters)) > most:  # each of them takes an error; cheaper than counting
+        return None
     found = _distance(one, other, most)
     return found if found <= most and found < min(len(one), len(other)) else None
 

@@ -57,7 +57,7 @@ def texts(line: str) -> list[str]:
     return [word.text for word in tokenize(line)]
 
 
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(VECTOR)
 @example(["&lt;"])
 @example(["<@U1>"])
@@ -120,7 +120,7 @@ def test_lines_that_cannot_be_read(line: str) -> None:
         tokenize(line)
 
 
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.one_of(st.text(st.characters(max_codepoint=127), max_size=60), st.lists(PIECES, max_size=6).map("".join)))
 @example("\x1c\x1d a\x85b \x00")
 def test_the_short_way_and_the_careful_one_read_the_same(line: str) -> None:
