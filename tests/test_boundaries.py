@@ -27,6 +27,8 @@ PATTERN_TABLES = {
     "bot/configuration/setting_values.py",
 }
 """Modules whose own patterns are rows of a table."""
+PATTERN_BUILDERS = {"policy/globs.py"}
+"""They build a pattern of escaped letters; each star but the last is atomic, so a match takes bounded time."""
 PATTERN_TAKERS = {"compile", "search", "match", "fullmatch", "split", "findall", "finditer", "sub", "subn"}
 
 
@@ -53,7 +55,7 @@ def test_re_runs_only_patterns_of_the_project():
         and name.removeprefix("re.") in PATTERN_TAKERS
         and not is_own_text(call.args[0])
     ]
-    assert {place.partition(":")[0] for place in outside} == PATTERN_TABLES, outside
+    assert {place.partition(":")[0] for place in outside} == PATTERN_TABLES | PATTERN_BUILDERS, outside
     banned = {"fnmatch", "glob", "re.compile", "re.search"}
     assert [relative_path(path) for path in PRODUCT_MODULES if find_imports(path) & banned] == []
     assert [relative_path(path) for path in PRODUCT_MODULES if "re2" in find_imports(path)] == ["velero/patterns.py"]

@@ -123,7 +123,7 @@ async def test_a_deleted_schedule_says_that_its_skip_is_void(yard: Yard) -> None
     await known(yard)
     await yard.does("schedule skip nightly")
     plan = await yard.planned("schedule delete nightly")
-    assert plan.notes[0] == "The skip until 2026-11-21 12:00 UTC that U1 requested is void."
+    assert plan.notes[0] == "The skip until 2026-11-21 12:00 UTC that U1 requested no longer applies."
     yard.objects.delete("schedules", "velero", "nightly")
     await yard.rounds()
     (event,) = await yard.told()
@@ -287,7 +287,7 @@ async def test_a_cluster_that_refuses_the_bot_is_not_said_not_to_answer(yard: Ya
     yard.api.tokens.clear()
     await yard.watched(at(13, 30), every=timedelta(minutes=10), blind=True)
     (event,) = await yard.told()
-    assert event.facts["message"] == "the cluster refuses the bot's credentials: whether it ran is not known"
+    assert event.facts["message"] == "The cluster rejects the bot's credentials."
 
 
 async def test_what_was_missed_while_we_were_down_is_found_at_the_start(yard: Yard) -> None:
