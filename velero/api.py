@@ -293,17 +293,17 @@ def _describe_failure(error: Exception, limit: float) -> str:
     """Describe the failure without addresses: the reader is in a chat, and addresses are internal."""
     match error:
         case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError():
-            return "its certificate isn't trusted"
+            return "Its certificate isn't trusted."
         case aiohttp.ClientConnectorDNSError():
-            return "its host name can't be resolved"
+            return "Its host name can't be resolved."
         case TimeoutError():
-            return f"no response within {limit:g} seconds"
+            return f"No response within {limit:g} seconds."
         case aiohttp.ClientConnectorError():
-            return f"connection failed: {_os_error_text(error.os_error)}"
+            return f"Connection failed: {_os_error_text(error.os_error)}."
         case aiohttp.ServerDisconnectedError() | ConnectionResetError():
-            return "it closed the connection"
+            return "It closed the connection."
         case _:
-            return f"the response was cut off ({type(error).__name__})"
+            return f"The response was cut off ({type(error).__name__})."
 
 
 def _os_error_text(error: OSError) -> str:

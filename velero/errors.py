@@ -137,7 +137,7 @@ def unexpected_reply_error(context: RequestContext, reply: Reply) -> Unreachable
     A proxy that replies to a write in place of the API server may have forwarded it before.
     """
     media_type = reply.content_type.partition(";")[0].strip()[:60] or "no type"
-    why = f"it returned {reply.status} with {len(reply.body)} bytes of {media_type}, which isn't a Kubernetes API response"
+    why = f"It returned {reply.status} with {len(reply.body)} bytes of {media_type}, which isn't a Kubernetes API response."
     if context.writes:
         return unanswered_error(context, why, reply.status)
     return Unreachable(

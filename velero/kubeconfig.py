@@ -108,7 +108,7 @@ def read_sources(cluster: str, path_list: str) -> Sources:
         if part:
             found.append((path, data if isinstance(data, dict) else {}))
     if not found:
-        raise _unusable(cluster, BadKubeconfig("the kubeconfig doesn't exist"))
+        raise _unusable(cluster, BadKubeconfig("The kubeconfig doesn't exist."))
     return found
 
 

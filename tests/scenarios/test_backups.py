@@ -40,8 +40,9 @@ async def test_the_card_shows_progress_on_its_way(house):
 
 
 async def test_a_failure_also_reaches_the_incident_channel_with_its_reason(house):
-    house.prod.velero.script("b1", outcome="partial", reason="timed out waiting for the condition")
+    house.prod.velero.script("b1", outcome="partial", reason="timed out waiting for the condition", seconds=1)
     await house.grace.says(CREATE)
+    await house.sees("#ops", "backup create b1", "InProgress")
     news = await house.sees("#incidents", "Backup b1 PartiallyFailed", "timed out waiting for the condition")
     assert "<!here>" in news.full_text
     assert "No earlier Completed backup exists" in news.full_text

@@ -50,7 +50,7 @@ async def test_a_wide_backup_is_described_without_the_others(shared):
 )
 async def test_a_foreign_backup_is_as_good_as_absent(shared, line):
     text = await heard(await shared.ada.says(f"/velero {line}"), "Backup `billing-1` doesn't exist in prod.")
-    assert "Did you mean" not in text
+    assert "billing" not in text.partition("Did you mean")[2]
 
 
 @pytest.mark.parametrize("line", ["backup logs everything-1", "backup describe everything-1 --find deployment/web"])
@@ -61,12 +61,12 @@ async def test_files_of_a_wide_backup_are_not_hers(shared, line):
 
 @pytest.mark.parametrize("name", ["billing-2", "biling-1", "everything"])
 async def test_nothing_foreign_is_suggested(shared, name):
-    text = await heard(await shared.ada.says(f"/velero backup describe {name}"), "There is no backup")
+    text = await heard(await shared.ada.says(f"/velero backup describe {name}"), f"Backup `{name}` doesn't exist")
     assert "billing-1" not in text
 
 
 async def test_what_is_suggested_to_others_is_not_to_her(shared):
-    text = await heard(await shared.grace.says("/velero backup describe billing-2"), "There is no backup")
+    text = await heard(await shared.grace.says("/velero backup describe billing-2"), "Backup `billing-2` doesn't exist")
     assert "billing-1" in text
 
 
@@ -74,7 +74,7 @@ async def test_what_is_suggested_to_others_is_not_to_her(shared):
     "flags",
     [
         "",
-        "Use --include-namespaces '*'.",
+        "--include-namespaces '*'",
         "--include-namespaces shop,billing",
         "--include-namespaces billing",
         "--exclude-namespaces billing",

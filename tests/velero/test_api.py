@@ -162,14 +162,14 @@ async def test_no_server_listens():
     with pytest.raises(Unreachable) as caught:
         await api.request("GET", ONE)
     await api.close()
-    assert caught.value.why == "connection failed: connection refused"
+    assert caught.value.why == "Connection failed: connection refused."
 
 
 async def test_no_answer_in_time(server, api):
     server.other[f"GET {ONE}"] = streams(b"{", then="hang")
     with pytest.raises(Unreachable) as caught:
         await api.request("GET", ONE, timeout=0.1)
-    assert caught.value.why == "no response within 0.1 seconds"
+    assert caught.value.why == "No response within 0.1 seconds."
 
 
 async def test_broken_off_in_the_middle(server, api):

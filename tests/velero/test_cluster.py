@@ -135,7 +135,7 @@ async def test_a_cluster_that_is_down_is_a_value_and_comes_back(world, cluster):
     await world.server.down()
     health = await cluster.open()
     assert health.condition is Condition.UNREACHABLE
-    assert health.reason == "Cluster prod doesn't respond. connection failed: connection refused"
+    assert health.reason == "Cluster prod doesn't respond. Connection failed: connection refused."
     await world.server.up()
     assert (await cluster.open()).ok
     assert cluster.health.last_ok is not None

@@ -94,7 +94,7 @@ async def test_a_kubeconfig_that_is_none(tmp_path, content):
 async def test_no_kubeconfig():
     with pytest.raises(Unreachable) as caught:
         await connect("prod", Kubeconfig("/nowhere/config"))
-    assert caught.value.why == "the kubeconfig doesn't exist"
+    assert caught.value.why == "The kubeconfig doesn't exist."
 
 
 async def test_kubeconfig_from_the_environment(tmp_path, server):
@@ -191,7 +191,7 @@ async def test_another_authority_is_not_accepted(tmp_path, https):
     api = Api("prod", Direct(https[1], ca=(tmp_path / "one" / "ca.crt").read_text()))
     with pytest.raises(Unreachable) as caught:
         await api.request("GET", "/version")
-    assert caught.value.why == "its certificate isn't trusted"
+    assert caught.value.why == "Its certificate isn't trusted."
     await api.close()
 
 

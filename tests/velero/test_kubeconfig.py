@@ -360,7 +360,7 @@ async def test_the_name_in_the_servers_certificate(tmp_path, https):
     assert await version(write(tmp_path, {}, {**cluster, "tls-server-name": "api.internal"})) == {"name": ""}
     with pytest.raises(Unreachable) as caught:
         await version(write(tmp_path, {}, cluster))
-    assert caught.value.why == "its certificate isn't trusted"
+    assert caught.value.why == "Its certificate isn't trusted."
 
 
 async def test_verification_is_skipped(tmp_path, https):

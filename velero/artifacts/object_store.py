@@ -63,22 +63,22 @@ async def _session(limits: aiohttp.ClientTimeout, ca: str) -> AsyncGenerator[aio
 def _check_status(status: int, title: str) -> None:
     """Check the status. Velero signs a URL without checking that the file exists, so 404 means NotUploaded."""
     if status == 404:
-        raise NotUploaded(f"{title} doesn't exist.", why="Velero hasn't uploaded it yet")
+        raise NotUploaded(f"{title} doesn't exist.", why="Velero hasn't uploaded it yet.")
     if 300 <= status < 400:
-        raise DownloadError(f"{title} can't be downloaded.", why="the object store redirects to another address")
+        raise DownloadError(f"{title} can't be downloaded.", why="The object store redirects to another address.")
     if status != 200:
-        raise DownloadError(f"{title} couldn't be downloaded.", why=f"the object store returned HTTP {status}")
+        raise DownloadError(f"{title} couldn't be downloaded.", why=f"The object store returned HTTP {status}.")
 
 
 def _describe_failure(error: Exception, within: float) -> str:
     match error:
         case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError() | ssl.SSLError():
-            return "its certificate isn't trusted"
+            return "Its certificate isn't trusted."
         case TimeoutError():
-            return f"no response within {within:g} seconds"
+            return f"No response within {within:g} seconds."
         case aiohttp.ClientConnectorDNSError():
-            return "its host name can't be resolved"
+            return "Its host name can't be resolved."
         case aiohttp.ClientConnectorError():
-            return "connection failed"
+            return "Connection failed."
         case _:
-            return "the response was cut off"
+            return "The response was cut off."

@@ -117,7 +117,7 @@ REFUSALS = {
     "no gzip": (says(b"\x1f\x8bhush"), "it isn't gzip data"),
     "half": (says(gzip.compress(random.Random(1).randbytes(9999))[:5000]), "incomplete"),
     "cut": (streams(gzip.compress(random.Random(1).randbytes(9999))[:5000], then="cut"), "was cut off"),
-    "silence": (streams(b"\x1f\x8b", then="hang"), "no response within"),
+    "silence": (streams(b"\x1f\x8b", then="hang"), "No response within"),
 }
 
 
@@ -217,7 +217,7 @@ async def test_a_store_with_an_untrusted_certificate(velero, downloads, secure_s
     velero.url = f"https://{secure_store}{SIGNED}"
     with pytest.raises(DownloadError) as caught:
         await read(replace(downloads, store=ObjectStore((secure_store,)), authority=of_location))
-    assert caught.value.why == "its certificate isn't trusted"
+    assert caught.value.why == "Its certificate isn't trusted."
 
 
 async def test_an_archive_that_is_too_large(velero, downloads):
