@@ -10,7 +10,7 @@ def shown(directory, operation):
     return CliRunner().invoke(COMMAND, ["show", operation, "--data-dir", str(directory)])
 
 
-async def test_a_restore_with_two_votes_is_told_in_ten_lines(tmp_path):
+async def test_a_restore_with_two_votes_takes_ten_lines(tmp_path):
     async with cluster_in(tmp_path) as (store, cluster, objects):
         desk = Desk(store, cluster, objects)
         await desk.ask()
@@ -29,5 +29,5 @@ async def test_a_restore_with_two_votes_is_told_in_ten_lines(tmp_path):
     assert "restore.create.submitted" in run
 
 
-def test_one_that_nobody_knows(tmp_path):
+def test_an_unknown_operation(tmp_path):
     assert "No audit log" in shown(tmp_path, "op-none").output

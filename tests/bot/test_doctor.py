@@ -121,7 +121,7 @@ async def test_rights_that_are_missing(world, settings):
     assert "The Velero server's time zone can't be read; the bot assumes UTC" in said
 
 
-async def test_a_cluster_that_is_down_is_told_among_the_others(world, settings):
+async def test_a_cluster_that_is_down_is_reported_with_the_others(world, settings):
     await world.prod.api.down()
     code, said = await checked(settings)
     assert code == 1

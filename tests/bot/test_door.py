@@ -201,7 +201,7 @@ async def test_what_was_refused_is_one_row_of_the_record(house, post):
     )
 
 
-async def test_more_than_can_be_done_is_told_busy_and_events_come_again(house, post, monkeypatch):
+async def test_overload_is_answered_as_busy_and_events_are_redelivered(house, post, monkeypatch):
     monkeypatch.setattr("bot.http.MAX_CONCURRENT_REQUESTS", 0)
     content = body(house)
     status, said = await post(content, **signed(house, content))

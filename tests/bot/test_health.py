@@ -65,7 +65,7 @@ async def test_a_loop_that_fails_is_named_and_those_that_everything_needs_are_no
     assert (problem.part, problem.since, problem.blocks) == (f"loop {name}", NOW, not ready)
 
 
-async def test_a_group_of_faults_says_what_is_in_it(store, loops):
+async def test_an_exception_group_names_its_members(store, loops):
     async def group():
         raise ExceptionGroup("clusters", [KeyError("a"), KeyError("a"), ValueError("b")])
 
@@ -91,7 +91,7 @@ async def test_a_loop_that_goes_again_is_no_problem_any_more(store, loops):
     assert health(store, loops).summary() == ({}, {})
 
 
-async def test_what_was_set_aside_is_listed_without_the_words_of_its_fault(store, loops):
+async def test_failed_items_are_listed_without_the_text_of_their_error(store, loops):
     subject = Subject(ItemKind.EVENT, "e1", "event backup.failed")
     await store.write(lambda tx: tx.failed_items.add(subject, KeyError("secret-namespace"), NOW))
     (problem,) = await health(store, loops).fresh()
@@ -211,7 +211,7 @@ async def test_a_command_that_is_retried_waits_in_the_inbox_again(store):
 
 
 @pytest.mark.parametrize("ident", ["99", "x", ""])
-async def test_what_is_not_there_is_said(store, ident):
+async def test_a_missing_item_is_reported(store, ident):
     retrying = Retrying(store)
     await retrying.aside(ItemKind.EVENT, "e1")
     with pytest.raises(NotFound) as caught:

@@ -27,7 +27,7 @@ def keeping(store, tmp_path):
     return Housekeeping(store, checkpoint.load_key(tmp_path, ""), Settings, Counter(), lambda: NOW)
 
 
-async def test_a_deadline_of_a_newer_version_is_told_once(store, tmp_path):
+async def test_a_deadline_of_a_newer_version_is_reported_once(store, tmp_path):
     old = Deadline("future:1", NOW - timedelta(days=1), "future.kind", {})
     await store.write(lambda tx: tx.deadlines.add(old))
     for _ in range(3):
@@ -36,7 +36,7 @@ async def test_a_deadline_of_a_newer_version_is_told_once(store, tmp_path):
     assert [(row.entry.action, row.entry.subject) for row in rows] == [("deadline.unknown", "future:1")]
 
 
-async def test_those_that_are_known_are_none_of_its_business(store, tmp_path):
+async def test_deadlines_of_known_kinds_are_left_alone(store, tmp_path):
     known = [Deadline(f"{kind}:1", NOW, kind, {}) for kind in ("approval.expire", "configmap.remove", "schedule.hold")]
     await store.write(lambda tx: [tx.deadlines.add(one) for one in known])
     await keeping(store, tmp_path).run_minute_tasks()

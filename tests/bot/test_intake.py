@@ -58,7 +58,7 @@ async def test_the_minute_slides(store):
     assert [taken.text == "" for taken in await door.sends(2)] == [True, False]
 
 
-async def test_somebody_else_is_taken_meanwhile(store):
+async def test_another_person_is_served_meanwhile(store):
     door = Door(store, commands_per_minute=2)
     await door.sends(10)
     assert [taken.text for taken in await door.sends(person="T1/U2")] == [""]
@@ -76,7 +76,7 @@ async def test_what_was_taken_before_is_no_refusal_and_counts_once(store):
     assert door.refused == {}
 
 
-async def test_a_sender_of_webhooks_has_a_rate_of_its_own(store):
+async def test_a_sender_of_webhooks_has_its_own_rate(store):
     door = Door(store, commands_per_minute=1)
     assert {taken.text for taken in await door.sends(5, rated=False)} == {""}
 

@@ -40,7 +40,7 @@ def test_yaml_and_json_say_the_same():
     assert yaml.safe_load(printed()) == json.loads(printed("-o", "json"))
 
 
-def test_every_scope_has_its_reason_beside_it():
+def test_every_scope_has_a_reason():
     lines = [line.strip() for line in printed().splitlines()]
     for scope in required_scopes(settings(transport="socket")):
         assert any(line.startswith(f"- {scope.name}  # {scope.why}") for line in lines)
@@ -70,7 +70,7 @@ def test_socket_mode_needs_no_address():
     assert "http" not in json.dumps(made)
 
 
-def test_http_tells_slack_where_to_send():
+def test_http_gives_slack_the_request_url():
     made = build_manifest(settings(**HTTP))
     url = "https://chatops.example.com/slack/events"
     assert made["settings"]["socket_mode_enabled"] is False
@@ -83,20 +83,20 @@ def test_http_tells_slack_where_to_send():
     assert made["settings"]["event_subscriptions"]["request_url"] == url
 
 
-def test_http_without_an_address_is_a_fault():
+def test_http_without_a_public_url_is_an_error():
     with pytest.raises(ConfigError) as fault:
         build_manifest(settings(transport="http"))
     assert "slack.public_url is missing" in fault.value.faults[0]
 
 
-def test_less_is_asked_for_where_less_is_configured():
+def test_fewer_scopes_are_requested_if_less_is_configured():
     everything = granted(settings())
     assert everything - granted(settings(files=False)) == {"files:write"}
     without = Settings.model_validate({"delivery": {"history": False}})
     assert everything - granted(without) == {"channels:history", "groups:history"}
 
 
-def test_optional_scopes_are_among_those_asked_for():
+def test_optional_scopes_are_among_the_requested_ones():
     asked = build_manifest(settings(**HTTP))["oauth_config"]["scopes"]
     assert set(asked["bot_optional"]) < set(asked["bot"])
 

@@ -69,7 +69,7 @@ def test_no_cases_are_no_success(tmp_path):
     assert run("test", str(table), "--config", RULES).exit_code == 1
 
 
-def test_faults_of_a_case_are_named(tmp_path):
+def test_errors_of_a_case_are_named(tmp_path):
     table = tmp_path / "cases.toml"
     table.write_text('[[cases]]\nas = "ada"\n')
     done = run("test", str(table), "--config", RULES)
@@ -77,7 +77,7 @@ def test_faults_of_a_case_are_named(tmp_path):
     assert f"{table}:1: cases[0].expect: " in done.output
 
 
-def test_faults_of_rules_alone_name_their_line(tmp_path):
+def test_errors_of_a_rules_file_name_their_line(tmp_path):
     rules = tmp_path / "rules.toml"
     rules.write_text('[[rules]]\nname = "a"\nwho = "anyone"\nwhat = ["backup.get"]\neffect = "alow"\n')
     done = run("explain", BACKUP, "--as", "ada", "--config", str(rules))
@@ -97,7 +97,7 @@ def test_explain_says_which_rule_decides_and_why_others_do_not():
     assert decided[0].startswith("shop-team ")
 
 
-def test_who_may_not_is_told_so():
+def test_a_person_without_permission_sees_the_reason():
     done = run("explain", BACKUP, "--as", "mallory", "--cluster", "prod-east", "--config", RULES)
     assert done.exit_code == 1
     assert "deny" in done.output
@@ -116,7 +116,7 @@ def test_a_line_that_does_not_parse_is_an_error(line):
     assert "Error" in done.output
 
 
-def test_settings_with_faults_are_refused(tmp_path):
+def test_settings_with_errors_are_refused(tmp_path):
     bad = tmp_path / "settings.toml"
     bad.write_text("[slack]\nunknown = 1\n")
     done = run("explain", BACKUP, "--as", "ada", "--config", str(bad))
@@ -155,7 +155,7 @@ def test_who_wants_a_safety_backup_is_explained(tmp_path, more, says):
     assert says in done.output, done.output
 
 
-def test_of_what_is_no_restore_nothing_is_said_of_it(tmp_path):
+def test_only_a_restore_has_a_safety_backup_line(tmp_path):
     table = tmp_path / "rules.toml"
     table.write_text(NETS)
     done = run("explain", "backup create b1 --include-namespaces shop", "--as", "ada", "--config", str(table))

@@ -100,7 +100,7 @@ async def test_at_a_warning_the_next_connection_is_there_before_the_old_one_ends
 
 
 @pytest.mark.parametrize("end", ["refresh_requested", "drop"])
-async def test_a_command_under_way_survives_the_end_of_its_connection(slack, bot, connected, end):
+async def test_a_running_command_survives_the_end_of_its_connection(slack, bot, connected, end):
     bot.gate.clear()
     asked = says(slack, "backup create")
     await until(lambda: bot.heard)
@@ -111,7 +111,7 @@ async def test_a_command_under_way_survives_the_end_of_its_connection(slack, bot
     assert (answer.status, answer.text) == (200, "you said backup create")
 
 
-async def test_what_came_while_nobody_listened_comes_again(slack, bot):
+async def test_requests_during_a_disconnect_are_redelivered(slack, bot):
     """Slack had sent it, and the bot was gone before it could say so."""
     slack.ack_limit = 10
     first = bot.socket()
@@ -142,7 +142,7 @@ async def test_events_are_acknowledged_without_a_payload(slack, bot, connected):
     assert answer.ack.body is None
 
 
-async def test_when_it_is_told_to_end_what_is_under_way_is_acknowledged_and_nothing_new_taken(slack, bot, connected):
+async def test_at_shutdown_running_requests_are_acknowledged_and_no_new_ones_accepted(slack, bot, connected):
     bot.gate.clear()
     asked = says(slack, "status")
     await until(lambda: bot.heard)
@@ -171,7 +171,7 @@ async def test_a_wrong_token_is_named(slack, bot):
         ("too_many_websockets", "Slack already has ten connections for this app. Stop other instances of the bot."),
     ],
 )
-async def test_what_needs_somebody_is_said_and_not_hurried(slack, bot, connected, reason, words):
+async def test_an_error_that_needs_an_operator_is_reported_and_retried_slowly(slack, bot, connected, reason, words):
     await slack.sockets.disconnect(reason)
     await until(lambda: bot.loop.reason)
     assert connected.fault == words

@@ -22,7 +22,7 @@ async def turns() -> None:
         await asyncio.sleep(0)
 
 
-async def test_a_loop_that_fails_is_named_with_since_when_and_why_and_goes_on(loops):
+async def test_a_failing_loop_is_reported_with_time_and_reason_and_continues(loops):
     rounds = []
 
     async def fails():
@@ -55,7 +55,7 @@ async def test_one_that_fails_keeps_no_other_from_going(loops):
     assert [one.name for one in loops.failing()] == ["bad"]
 
 
-async def test_a_fault_is_over_with_the_next_round_that_ends_well(loops):
+async def test_a_failure_ends_with_the_next_successful_round(loops):
     faults = [KeyError()]
 
     async def once():
@@ -82,7 +82,7 @@ async def test_what_runs_by_itself_and_ends_is_started_again(loops):
     assert len(begun) == 2
 
 
-async def test_a_piece_of_work_gives_its_fault_back():
+async def test_contained_work_returns_its_error():
     async def fails():
         raise KeyError("x")
 
@@ -93,7 +93,7 @@ async def test_a_piece_of_work_gives_its_fault_back():
     assert await run_contained(works()) is None
 
 
-def test_a_group_says_each_kind_of_fault_once():
+def test_a_group_names_each_error_once():
     nested = ExceptionGroup("inner", [ValueError("b")])
     assert reason_of(ExceptionGroup("outer", [KeyError("a"), KeyError("a"), nested])) == (
         "outer: KeyError: 'a'; inner: ValueError: b"

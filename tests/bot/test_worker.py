@@ -75,7 +75,7 @@ def bench(store):
     return Bench(store)
 
 
-async def test_an_item_that_fails_is_set_aside_its_person_told_and_its_lane_goes_on(bench):
+async def test_a_failed_item_is_set_aside_and_reported_and_its_lane_continues(bench):
     await bench.asked("bad", lane="shop", fails=True)
     await bench.asked("behind", lane="shop")
     await bench.works()
@@ -86,7 +86,7 @@ async def test_an_item_that_fails_is_set_aside_its_person_told_and_its_lane_goes
     assert (failed.kind, failed.key, failed.error_type, failed.retry_at) == (ItemKind.COMMAND, "1", "KeyError", None)
 
 
-async def test_a_fault_while_the_person_is_told_does_not_keep_the_item(bench):
+async def test_an_error_while_reporting_does_not_keep_the_item(bench):
     async def fails(_item, _reference):
         raise RuntimeError
 
@@ -109,7 +109,7 @@ async def test_an_item_that_ends_the_process_is_set_aside_and_the_others_are_don
     assert found["told"] == ["told-deadly"]
 
 
-async def test_where_the_telling_itself_ends_the_process_nobody_is_told_again(bench):
+async def test_a_report_that_ends_the_process_is_not_repeated(bench):
     await bench.asked("deadly")
     await bench.store.write(lambda tx: tx.connection.execute("UPDATE inbox SET attempts = ?", (MAX_ATTEMPTS + 1,)))
     await bench.works()
@@ -156,7 +156,7 @@ async def test_a_process_that_dies_young_is_not_held_against_what_it_had_claimed
     assert (await bench.results(), bench.told) == ({"innocent": "done"}, [])
 
 
-async def test_one_suspect_at_a_time_and_the_fresh_beside_it(bench):
+async def test_one_suspect_at_a_time_in_parallel_with_fresh_items(bench):
     await bench.asked("one", "two", waits=True)
     await bench.store.write(lambda tx: tx.connection.execute("UPDATE inbox SET attempts = 1"))
     await bench.worker.round()

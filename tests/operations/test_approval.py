@@ -43,7 +43,7 @@ async def test_the_last_vote_runs_it(desk):
     assert await desk.state() == ("approved", "submitted")
 
 
-async def test_asking_stores_and_tells_in_one_go(desk):
+async def test_opening_stores_and_notifies_in_one_transaction(desk):
     assert await desk.state() == ("open", "awaiting")
     assert await desk.events() == ["operation.started", "approval.requested"]
     timers = await desk.store.read(
@@ -77,7 +77,7 @@ async def test_nor_by_another_account_of_theirs(desk):
     assert await desk.votes("ada2") == "You requested this, so someone else has to approve it."
 
 
-async def test_nor_somebody_outside_the_group(desk):
+async def test_nor_a_person_outside_the_group(desk):
     assert await desk.votes("mallory") == "You don't have permission to approve this request."
 
 
@@ -120,7 +120,7 @@ async def test_the_groups_are_kept_with_the_vote(one):
     assert [(each.actor, each.detail["groups"]) for each in votes] == [("UBOB", ["dba"])]
 
 
-async def test_while_slack_cannot_be_asked_a_vote_waits(one):
+async def test_a_vote_waits_while_slack_is_unavailable(one):
     known = one.directory
     one.unknown()
     assert await one.votes("bob") == "Your vote is saved but doesn't count yet."
@@ -181,7 +181,7 @@ async def test_what_can_be_refused_without_slack_is_refused_at_once(one, given, 
         await unsure(one, **given)
 
 
-async def test_while_slack_does_not_say_who_asked_it_is_decided_later_and_not_stale(one):
+async def test_an_unidentified_requester_delays_the_decision_and_makes_nothing_stale(one):
     one.unsure.add("UADA")
     assert await one.votes("bob") == "Vote counted, but the operation isn't started yet."
     assert await one.state() == ("open", "awaiting")
@@ -242,7 +242,7 @@ PLACE = {"name": "default", "bucket": "prod-backups", "prefix": ""}
         ({"modifier": "d2"}, "The resource modifier ConfigMap changed."),
     ],
 )
-async def test_what_it_stands_on_is_compared_and_told_in_words(tmp_path, now, said):
+async def test_changed_evidence_is_described_in_words(tmp_path, now, said):
     async with cluster_in(tmp_path) as (store, cluster, objects):
         desk = Desk(store, cluster, objects, quorum=1)
         desk.plan = replace(desk.plan, evidence={"backup": B1, "location": PLACE, "modifier": "d1"})
@@ -254,7 +254,7 @@ async def test_what_it_stands_on_is_compared_and_told_in_words(tmp_path, now, sa
 
 
 @pytest.mark.parametrize(("looked_at", "runs"), [("", True), ("another", False)])
-async def test_a_backup_made_anew_after_the_last_look_is_not_restored(tmp_path, looked_at, runs):
+async def test_a_backup_recreated_after_the_last_check_is_not_restored(tmp_path, looked_at, runs):
     async with cluster_in(tmp_path) as (store, cluster, objects):
         desk = Desk(store, cluster, objects, quorum=1)
         there = objects.create("backups", "velero", {"metadata": {"name": "b1"}, "spec": {}})
@@ -280,7 +280,7 @@ async def test_a_shrunken_one_is_noted_and_runs(one):
     assert one.runs_what_was_approved()
 
 
-async def test_an_impact_that_cannot_be_looked_at_decides_nothing(one):
+async def test_an_unreadable_impact_decides_nothing(one):
     one.plan = plan_of("r1", impact=None)
     assert await one.votes("bob") == "Vote counted, but the operation isn't started yet."
     one.plan = plan_of("r1")
@@ -442,7 +442,7 @@ async def test_what_waits_too_long_in_veleros_queue_is_taken_back(one):
     assert one.taken_back == ["r1"]
 
 
-async def test_a_cluster_that_does_not_answer_then_is_asked_again(one):
+async def test_a_cluster_that_does_not_respond_is_retried(one):
     await one.votes("bob")
     one.fault = Unreachable("prod", "Cluster prod doesn't respond.")
     await one.later(1801)
@@ -511,7 +511,7 @@ async def test_a_timer_that_fails_holds_up_no_other_and_comes_again(tmp_path):
         assert (failed.key, failed.error_type) == (spoilt.id, "KeyError")
 
 
-async def test_the_record_tells_the_story(desk):
+async def test_the_audit_log_has_every_transition(desk):
     await desk.votes("bob")
     await desk.votes("eve")
     assert await desk.record() == [

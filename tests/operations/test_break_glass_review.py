@@ -26,13 +26,13 @@ async def test_also_long_after_it_was_due(desk):
     assert await desk.votes("bob") == "Review approved. It's in the audit log."
 
 
-async def test_each_time_that_it_is_due_it_is_asked_for_again(desk):
+async def test_the_review_is_requested_again_each_time_it_is_due(desk):
     for _ in range(3):
         await desk.later(3601)
     assert (await desk.events()).count("approval.reminded") >= 3
 
 
-async def test_whoever_broke_the_glass_can_neither_approve_nor_withdraw_that(desk):
+async def test_the_person_who_used_break_glass_can_neither_approve_nor_withdraw_the_review(desk):
     assert await desk.votes("ada") == "You requested this, so someone else has to approve it."
     assert "Someone else has to review it" in await desk.withdraws("ada")
     assert (await desk.state())[0] == "open"

@@ -21,7 +21,7 @@ def test_every_verb_that_writes_is_cut():
 
 
 @pytest.mark.parametrize("verb", LINES)
-async def test_what_is_said_is_what_is_there(verb, tmp_path):
+async def test_the_report_matches_the_cluster(verb, tmp_path):
     async with bench(tmp_path) as desk:
         whole, _ = await desk.run(verb, None)
         assert whole.said in TAKEN

@@ -146,7 +146,7 @@ async def test_what_did_not_arrive_is_sent_again_within_the_window(desk):
     assert len(found(desk, "restores", operation)) == 1
 
 
-async def test_and_after_it_is_only_looked_for(desk):
+async def test_and_later_it_is_only_searched_for(desk):
     operation, _ = await left_open(desk, "restore.create", NOT_ARRIVED)
     desk.proxy.heal()
     desk.now += START_WINDOW + timedelta(seconds=1)
@@ -245,7 +245,7 @@ async def test_a_request_that_the_watch_saw_counts_after_it_is_gone(desk):
     assert await desk.state(operation) is State.SUCCEEDED
 
 
-async def test_of_a_request_that_nobody_saw_nothing_is_claimed(desk):
+async def test_an_unseen_request_claims_nothing(desk):
     operation, _ = await left_open(desk, "backup.delete", LOST)
     request = processed(desk, operation)
     desk.objects.delete("deletebackuprequests", "velero", request["metadata"]["name"])
@@ -294,7 +294,7 @@ async def test_another_plan_s_grant_opens_nothing(desk):
 
 
 @pytest.mark.parametrize("state", [State.PLANNED, State.AWAITING])
-async def test_no_grant_is_made_for_what_nobody_granted(desk, state):
+async def test_no_grant_without_a_decision(desk, state):
     _, operation, _ = await desk.granted("restore.create", state)
     with pytest.raises(Refused, match=f"it is {state}"):
         await desk.executor.recover(operation)

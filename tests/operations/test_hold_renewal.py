@@ -136,7 +136,7 @@ async def test_it_ends_by_itself_after_the_restore(house):
     assert await house.holds() == 0
 
 
-async def test_nobody_is_told_that_others_skip(house):
+async def test_skips_of_the_hold_are_not_reported_as_made_by_others(house):
     await house.restores()
     for _ in range(4):
         await house.later(5)
@@ -145,7 +145,7 @@ async def test_nobody_is_told_that_others_skip(house):
     assert [kind for kind in await house.told() if kind.startswith("schedule.")] == []
 
 
-async def test_what_somebody_else_skips_further_is_told_and_stays(house):
+async def test_a_longer_skip_by_someone_else_is_reported_and_kept(house):
     await house.restores()
     house.skip("2026-11-21T18:00:00Z")
     await house.later(5)
@@ -169,7 +169,7 @@ async def test_who_resumes_it_has_the_last_word(house):
     assert await house.holds() == 0
 
 
-async def test_one_that_is_gone_keeps_nobody_waiting(house):
+async def test_a_missing_schedule_blocks_nothing(house):
     house.desk.objects.delete("schedules", "velero", "nightly")
     await house.restores()
     assert len(house.desk.restores) == 1
@@ -191,7 +191,7 @@ async def test_a_restart_renews_what_is_due(house):
     assert again.skipped == "12:35"
 
 
-async def test_a_cluster_that_does_not_answer_is_asked_again(house):
+async def test_an_unresponsive_cluster_is_retried(house):
     await house.restores()
     desk = house.desk
     away = Cluster(ClusterSettings("prod", Direct("http://127.0.0.1:1", "t")), now=lambda: NOW, random=Random(1))
@@ -226,7 +226,7 @@ async def test_a_click_ends_by_itself_after_the_request_is_settled(house):
     assert await house.holds() == 0
 
 
-async def test_a_click_goes_on_through_the_run(house):
+async def test_a_hold_by_click_lasts_through_the_run(house):
     await house.restores()
     await house.clicks()
     await house.later(5)

@@ -35,7 +35,7 @@ async def test_only_many_objects_are_read_in_a_thread(count, here):
     assert (await offload.run_offloaded([many], thread) == thread()) is here
 
 
-async def test_the_loop_goes_on_while_a_large_file_is_read():
+async def test_the_loop_stays_responsive_while_a_large_file_is_read():
     let_go = threading.Event()
     reading = asyncio.create_task(offload.run_offloaded([facts(offload.INLINE_FILE_BYTES + 1)], let_go.wait, 30))
     asyncio.get_running_loop().call_soon(let_go.set)  # nobody but the loop can end the reading

@@ -190,7 +190,7 @@ async def test_accepts_writes_nothing_and_says_what_run_would(desk):
 # clusters
 
 
-async def test_a_cluster_is_asked_for_where_the_channel_means_none(desk):
+async def test_a_cluster_is_required_if_the_channel_has_none(desk):
     bot = Bot(desk, ALLOW)
     with pytest.raises(UsageError, match="Which cluster"):
         await bot.pipeline.run(replace(bot.request(CREATE), channel_cluster=""))

@@ -58,12 +58,12 @@ async def test_a_reminder_mentions_whom_the_rule_names(desk):
     }
 
 
-async def test_a_rule_that_names_nobody_reminds_where_it_was_asked(desk):
+async def test_a_rule_without_notify_reminds_in_the_request_channel(desk):
     desk.rules = tuple(parse_rules([{key: value for key, value in RULE.items() if key != "notify"}]))
     assert places(await reminder(desk)) == {("C1", (), Role.NEWS)}
 
 
-async def test_a_rule_that_is_gone_reminds_where_it_was_asked(desk):
+async def test_a_removed_rule_reminds_in_the_request_channel(desk):
     desk.rules = ()
     assert places(await reminder(desk)) == {("C1", (), Role.NEWS)}
 

@@ -35,7 +35,7 @@ async def status(desk, *sees):
     return shown((shelf.sees_only(*sees) if sees else shelf).says("status"))
 
 
-async def test_who_asked_for_what_how_long_ago_and_who_agrees(desk):
+async def test_a_request_shows_requester_age_and_votes(desk):
     await desk.votes("bob")
     desk.now += timedelta(minutes=5)
     told = await status(desk)
@@ -43,7 +43,7 @@ async def test_who_asked_for_what_how_long_ago_and_who_agrees(desk):
     assert "1 request waiting for approval." in told
 
 
-async def test_where_nothing_waits_nothing_is_said(desk):
+async def test_no_line_without_waiting_requests(desk):
     await desk.withdraws()
     assert "approval" not in (await status(desk)).lower()
 
@@ -53,7 +53,7 @@ async def test_a_rejection_settles_it(desk):
     assert "approval" not in (await status(desk)).lower()
 
 
-async def test_what_ran_behind_a_broken_glass_is_listed_until_somebody_agrees(desk):
+async def test_a_break_glass_run_is_listed_until_it_is_reviewed(desk):
     await desk.withdraws()
     await breaks(desk, 0)
     assert "restore create g0 (ran through break-glass, needs a review)  prod  Ada" in await status(desk)

@@ -73,7 +73,7 @@ async def test_nor_once_they_left_the_group(house):
 
 @pytest.mark.parametrize("method", ["usergroups.list", "users.info"])
 @pytest.mark.parametrize("fault", [Fault.DROP, Fault.SERVER_ERROR, Fault.ERROR])
-async def test_while_slack_cannot_be_asked_a_vote_waits(house, method, fault):
+async def test_a_vote_waits_while_slack_is_unavailable(house, method, fault):
     request = await half_approved(house)
     house.faults.add(fault, method, times=None, when=lambda args: args.get("user") != house.slack.person("carol").id)
     answer = await house.slack.person("carol").clicks("Approve", on=request)
@@ -98,7 +98,7 @@ async def test_a_slack_that_hangs_keeps_no_voter_waiting(house, method):
     await house.ended("restores", "r1")
 
 
-async def test_one_wrong_id_among_the_approvers_keeps_nobody_waiting(build):
+async def test_one_wrong_id_among_the_approvers_blocks_no_vote(build):
     rules = worlds.RULES.replace('approvers = ["approvers"]', 'approvers = ["approvers", "U0NOBODY00"]')
     house = await build(rules=rules)
     await house.start()
@@ -109,7 +109,7 @@ async def test_one_wrong_id_among_the_approvers_keeps_nobody_waiting(build):
     await house.ended("restores", "r1")
 
 
-async def test_who_asked_withdraws_where_they_asked_whoever_reads_the_approvers_channel(house):
+async def test_the_requester_withdraws_in_the_request_channel(house):
     house.slack.workspace.channel("#approvals").members.discard(house.grace.id)
     await asked(house)
     card = await house.sees("#ops", "restore create r1")

@@ -22,7 +22,7 @@ async def test_a_backup_runs_and_its_card_says_so(house):
     assert "Completed" in card.text
 
 
-async def test_who_asked_is_told_in_the_thread_with_a_mention(house):
+async def test_the_requester_is_mentioned_in_the_thread(house):
     await house.grace.says(CREATE)
     reply = await house.sees("#ops", "Backup b1 Completed", f"<@{house.grace.id}>")
     card = house.card("backup create b1")
@@ -73,12 +73,12 @@ async def test_an_unknown_location_is_refused_with_the_ones_there_are(house):
     assert house.prod.get("backups", "b1") is None
 
 
-async def test_what_velero_does_not_take_is_told_with_veleros_words(house):
+async def test_a_backup_that_fails_validation_shows_veleros_text(house):
     house.backup("b1", storageLocation="nowhere")
     await house.sees("#incidents", "Backup b1 FailedValidation", "nowhere")
 
 
-async def test_describe_tells_the_outcome_and_gives_the_rest_as_a_file(house):
+async def test_describe_shows_the_outcome_and_uploads_the_rest_as_a_file(house):
     await house.backed_up("b1")
     await house.quiet()
     answer = await house.grace.says("/velero backup describe b1")
@@ -204,7 +204,7 @@ async def test_status_speaks_of_every_cluster(house):
     assert "v1.18.2" in reply.full_text
 
 
-async def test_help_stands_behind_every_word(house):
+async def test_help_works_after_every_word(house):
     assert "backup create" in (await (await house.ada.says("/velero help")).reply("Commands")).full_text
     assert (
         "--include-namespaces" in (await (await house.ada.says("/velero backup create ?")).reply("Back up")).full_text
@@ -313,7 +313,7 @@ async def test_a_file_in_a_channel_says_what_it_is_and_for_whom(house):
     assert "for Grace" in message.text
 
 
-async def test_where_files_are_switched_off_that_is_said(house):
+async def test_disabled_files_are_mentioned(house):
     house.settings.write_text(
         house.settings.read_text("utf-8").replace("[slack]\n", "[slack]\nfiles = false\n"), "utf-8"
     )

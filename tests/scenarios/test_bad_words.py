@@ -44,7 +44,7 @@ async def nothing_written(house):
         ("x" * 9000, ["❌"]),
     ],
 )
-async def test_it_is_told_what_is_wrong_and_nothing_is_written(house, line, words):
+async def test_the_error_is_explained_and_nothing_is_written(house, line, words):
     schedule = {"schedule": "0 1 * * *", "paused": True, "template": {}}
     house.prod.objects.create("schedules", "velero", {"metadata": {"name": "nightly"}, "spec": schedule})
     answer = await house.grace.says(f"/velero {line}")
@@ -78,7 +78,7 @@ async def test_long_names(house, length):
         "backup create b1\u200b --include-namespaces shop --ttl 30d",
     ],
 )
-async def test_what_phones_and_slack_make_of_it_means_the_same(house, line):
+async def test_text_changed_by_phones_and_slack_means_the_same(house, line):
     await house.grace.says(f"/velero {line}", raw=True)
     await house.sees("#ops", "backup create b1", "Completed")
     spec = house.prod.get("backups", "b1")["spec"]

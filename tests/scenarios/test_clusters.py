@@ -53,7 +53,7 @@ async def test_it_is_named_in_the_answer_and_comes_back_by_itself(house, trouble
 
 
 @pytest.mark.parametrize("trouble", [down, hanging, forbidden, without_velero])
-async def test_status_tells_of_all_and_names_the_one_in_trouble(house, trouble):
+async def test_status_lists_all_clusters_and_names_the_failing_one(house, trouble):
     trouble(house.prod.api)
     answer = await house.grace.says("/velero status")
     reply = await answer.reply("staging", deadline=40)
@@ -61,7 +61,7 @@ async def test_status_tells_of_all_and_names_the_one_in_trouble(house, trouble):
     assert "ok" not in line.split()
 
 
-async def test_a_slow_cluster_delays_nobody_else(house):
+async def test_a_slow_cluster_delays_no_other(house):
     house.prod.api.faults.slow_seconds = 3
     house.prod.api.faults.on(Trouble.SLOW)
     slow = await house.grace.says(CREATE)
@@ -92,7 +92,7 @@ async def test_a_bot_starts_while_a_cluster_is_down(build):
     await house.sees("#incidents", "Backup b3 Failed")
 
 
-async def test_an_operation_that_a_cluster_refused_is_told_as_failed(house):
+async def test_an_operation_that_a_cluster_refused_is_reported_as_failed(house):
     house.prod.api.faults.on(Trouble.THROTTLED, which=lambda r: r.method == "POST" and r.path.endswith("/backups"))
     answer = await house.grace.says(CREATE)
     await answer.reply("❌", deadline=20)
@@ -100,7 +100,7 @@ async def test_an_operation_that_a_cluster_refused_is_told_as_failed(house):
     assert house.prod.all("backups") == []
 
 
-async def test_a_write_without_an_answer_is_told_as_such_until_it_is_known(house):
+async def test_a_write_without_an_answer_is_reported_as_unconfirmed_until_it_is_known(house):
     house.prod.api.faults.on(Trouble.RESET, which=lambda r: r.method == "POST" and r.path.endswith("/backups"))
     await house.grace.says(CREATE)
     await house.sees(

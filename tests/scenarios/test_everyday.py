@@ -33,14 +33,14 @@ async def test_an_inline_policy_is_made_before_the_backup(house):
     assert house.prod.get("configmaps", name)["immutable"] is True
 
 
-async def test_a_wrong_word_is_underlined_and_mended(house):
+async def test_a_wrong_word_is_underlined_and_corrected(house):
     answer = await house.grace.says("/velero backup create b1 --inclde-namespaces shop")
     reply = await answer.reply("has no flag --inclde-namespaces")
     assert "^^^^" in reply.full_text
     assert "backup create b1 --include-namespaces shop" in reply.full_text
 
 
-async def test_a_location_goes_only_by_its_typed_name(house):
+async def test_a_location_is_deleted_only_after_its_name_is_typed(house):
     await house.grace.says("/velero backup-location create second --provider aws --bucket other --config region=eu")
     await house.eventually(lambda: house.prod.get("backupstoragelocations", "second") is not None)
     answer = await house.grace.says("/velero backup-location delete second")

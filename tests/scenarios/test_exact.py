@@ -25,7 +25,7 @@ def received(kind: str, house) -> dict:
 
 
 @pytest.mark.parametrize("kind", ["command", "mention", "action", "form"])
-async def test_every_kind_of_asking_is_executed_as_it_was_asked(house, kind, caplog):
+async def test_every_kind_of_request_is_executed_exactly(house, kind, caplog):
     caplog.set_level(0)
     assert scrub(LINE) != LINE
     sent = []

@@ -62,7 +62,7 @@ async def test_an_event_that_cannot_be_routed_is_listed_and_retried_from_the_ter
     assert "item.retry" in [row.entry.action for row in audited]
 
 
-async def test_one_person_s_flood_is_answered_and_nobody_else_waits(build):
+async def test_one_persons_flood_is_answered_and_delays_no_one_else(build):
     house = await build(extra=BRISK + LIMITS)
     await house.start()
     answers = await asyncio.gather(*(house.grace.says(f"/velero backup describe b{number}") for number in range(30)))

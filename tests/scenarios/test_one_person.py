@@ -33,6 +33,6 @@ async def test_everything_of_hers_is_found_by_any_name(house):
         assert ("b1" in listed.full_text, "b2" in listed.full_text) == (True, False), who
 
 
-async def test_of_somebody_unknown_nothing_is_found(house):
+async def test_an_unknown_person_finds_nothing(house):
     await house.backed_up("b1")
     assert "No matching entries" in (await (await house.grace.says("/velero audit --by nobody")).reply()).full_text

@@ -95,7 +95,7 @@ def received(house, team: str):
     yield payloads.form(sent.global_shortcut(site, user, "x"))
 
 
-async def test_every_door_tells_where_somebody_comes_from(house):
+async def test_every_intake_passes_the_persons_workspace(house):
     assert {one.team for one in received(house, ELSEWHERE)} == {ELSEWHERE}
 
 
@@ -104,7 +104,7 @@ def test_with_a_grid_the_organisation_is_no_workspace():
     assert (payloads.action(body).team, payloads.form(body).team) == ("T1", "T1")
 
 
-async def test_while_slack_does_not_say_whose_bot_it_is_nobody_is_let_in(house):
+async def test_no_one_is_admitted_until_slack_names_the_bots_workspace(house):
     house.bot.connection_status.team = ""
     house.faults.refuse("internal_error", "auth.test", times=None)
     answer = await house.grace.says(f"/velero {CREATE}")

@@ -22,7 +22,7 @@ async def test_they_are_refused(house, profile, words):
     assert house.prod.all("backups") == []
 
 
-async def test_nobody_is_let_in_while_slack_cannot_say_who_they_are(house):
+async def test_no_one_is_admitted_while_slack_cannot_identify_them(house):
     house.faults.refuse("internal_error", "users.info", times=None)
     answer = await house.grace.says(f"/velero {CREATE}")
     await answer.reply("Your identity can't be verified right now. Nothing was done.")

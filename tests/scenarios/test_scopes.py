@@ -42,7 +42,7 @@ async def test_failures_of_others_reach_neither_the_channel_nor_a_subscriber(bou
     assert await bounded.store.read(lambda tx: tx.notices.dead_letters()) == ()
 
 
-async def test_what_is_not_known_to_reach_anything_is_told_where_everything_is(bounded):
+async def test_an_event_of_unknown_reach_goes_only_to_unlimited_channels(bounded):
     status = {"status": {"phase": "Unavailable", "message": OTHERS}}
     bounded.prod.objects.patch("backupstoragelocations", "velero", "default", status)
     await bounded.sees("#incidents", "Storage location default is Unavailable")
@@ -51,7 +51,7 @@ async def test_what_is_not_known_to_reach_anything_is_told_where_everything_is(b
     assert not bounded.told("@ada", "Storage location")
 
 
-async def test_a_card_in_a_channel_tells_what_its_scope_covers(bounded):
+async def test_a_card_shows_what_the_channels_scope_covers(bounded):
     bounded.prod.velero.script("*", outcome="fails", reason=f"{OTHERS}/db is full")
     await bounded.grace.says(
         f"/velero backup create b1 --include-namespaces shop,{OTHERS} --cluster prod", "#shop-team"

@@ -83,7 +83,7 @@ async def test_without_a_backup_it_is_the_newest_one(house):
         ("ask:restore", {"Backup": "b1", "Restore into other namespaces": "shop"}, "mappings", "--namespace-mappings"),
     ],
 )
-async def test_what_cannot_be_read_is_told_at_its_box(house, callback, values, block, words):
+async def test_an_invalid_input_is_reported_at_its_field(house, callback, values, block, words):
     view = await form(house, house.grace, callback)
     await house.grace.submits(view, {"Cluster": "prod", **values})
     assert words in view.errors[block]
@@ -92,7 +92,7 @@ async def test_what_cannot_be_read_is_told_at_its_box(house, callback, values, b
     assert house.prod.all("backups") == house.prod.all("restores") == []
 
 
-async def test_whoever_sends_it_has_the_rights_that_they_have(house):
+async def test_the_senders_permissions_apply(house):
     view = await form(house, house.ada, "ask:backup")
     await house.ada.submits(view, {"Cluster": "prod", "Namespaces": "billing", "channel": house.world.channel("ops")})
     await house.ada.hears("❌")
@@ -164,7 +164,7 @@ async def test_who_may_not_see_it_is_not_shown_it(house):
     assert "secret of billing" not in reply.full_text
 
 
-async def test_a_shortcut_that_nobody_knows_does_nothing(house):
+async def test_an_unknown_shortcut_does_nothing(house):
     answer = await house.grace.takes_shortcut("gone")
     assert answer.ack.status == 200
     await house.quiet()
@@ -172,7 +172,7 @@ async def test_a_shortcut_that_nobody_knows_does_nothing(house):
 
 
 @pytest.mark.parametrize("profile", [{"is_restricted": True}, {"is_ultra_restricted": True}, {"is_stranger": True}])
-async def test_whoever_may_not_ask_sees_no_names_of_clusters(house, profile):
+async def test_a_person_without_access_sees_no_names_of_clusters(house, profile):
     house.slack.workspace.change_user("bob", **profile)
     view = await form(house, house.bob, "ask:backup")
     assert "staging" not in json.dumps(view.blocks)

@@ -96,7 +96,7 @@ async def test_no_flag_widens_her_reach(shared, flags):
     assert len(shared.prod.all("backups")) == before
 
 
-async def test_deleting_what_is_not_hers_tells_nothing_of_it(shared):
+async def test_deleting_another_teams_backup_reveals_nothing(shared):
     refused = await heard(await shared.ada.says("/velero backup delete billing-1"), "❌")
     absent = await heard(await shared.ada.says("/velero backup delete nothing-1"), "❌")
     assert refused.splitlines()[:2] == absent.splitlines()[:2]
@@ -127,7 +127,7 @@ async def restored(house, name, backup, **spec):
     await house.ended("restores", name)
 
 
-async def test_a_restore_names_the_backup_that_it_read_where_she_may_know_of_it(shared):
+async def test_a_restore_names_its_backup_only_if_the_person_may_see_it(shared):
     await restored(shared, "r-mine", "shop-1")
     await restored(shared, "r-wide", "everything-1", includedNamespaces=["shop", "billing"])
     text = await heard(await shared.ada.says("/velero restore get"), "restores")

@@ -73,13 +73,13 @@ async def test_the_better_line_works(told, house):
     await house.sees("#ops", "Pause of schedule nightly", "done")
 
 
-async def test_a_time_zone_without_times_is_told_in_our_words_and_velero_s(told):
+async def test_an_unknown_time_zone_shows_the_bots_and_veleros_error(told):
     said = await told("schedule create x --schedule 'CRON_TZ=UTC' --include-namespaces shop")
     assert "it has a time zone but no cron fields" in said
     assert "slice bounds out of range" in said.partition("Velero's message:")[2]
 
 
-async def test_who_paused_it_is_told_by_name(told, house):
+async def test_the_person_who_paused_it_is_named(told, house):
     await house.grace.says("/velero schedule pause nightly --reason 'db move'")
     await house.sees("#ops", "schedule pause nightly", "done")
     await house.quiet()

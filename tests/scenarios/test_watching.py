@@ -13,19 +13,19 @@ from tests.scenarios.product import BRISK
 NIGHTLY = {"schedule": "0 1 * * *", "template": {"includedNamespaces": ["shop"], "storageLocation": "default"}}
 
 
-async def test_a_failure_that_nobody_asked_for_is_told(house):
+async def test_a_failure_outside_chat_is_reported(house):
     house.prod.velero.script("b1", outcome="fails", reason="boom")
     house.backup("b1")
     await house.sees("#incidents", "Backup b1 Failed", "boom", "<!here>")
 
 
-async def test_a_success_that_nobody_asked_for_is_silent_on_the_incident_route(house):
+async def test_a_success_outside_chat_is_silent_on_the_incident_route(house):
     await house.backed_up("b1")
     await house.quiet()
     assert house.told("#incidents") == []
 
 
-async def test_each_is_told_once(house):
+async def test_each_is_reported_once(house):
     house.prod.velero.script("b*", outcome="fails")
     for number in range(4):
         await house.backed_up(f"b{number}")
@@ -62,7 +62,7 @@ async def test_what_comes_by_sync_is_no_news(house):
     assert len(house.told("#incidents")) == before
 
 
-async def test_what_ended_while_the_bot_was_down_is_told_once(house):
+async def test_a_run_that_ended_while_the_bot_was_down_is_reported_once(house):
     house.prod.velero.script("b1", outcome="fails", reason="boom")
     await house.stop()
     await house.backed_up("b1")
@@ -73,7 +73,7 @@ async def test_what_ended_while_the_bot_was_down_is_told_once(house):
     assert len(house.told("#incidents", "Backup b1 Failed")) == 1
 
 
-async def test_what_the_bot_asked_for_and_ended_while_it_was_down_ends_its_card(house):
+async def test_a_requested_run_that_ended_while_the_bot_was_down_finishes_its_card(house):
     house.prod.velero.script("b1", seconds=1.5)
     await house.grace.says("/velero backup create b1 --include-namespaces shop")
     await house.in_phase("backups", "b1", "InProgress")
@@ -87,7 +87,7 @@ async def test_what_the_bot_asked_for_and_ended_while_it_was_down_ends_its_card(
     assert len(house.told("#ops", "Backup b1 Completed")) == 1
 
 
-async def test_after_a_410_everything_is_listed_again_and_nothing_told_twice(house):
+async def test_after_a_410_everything_is_listed_again_and_nothing_reported_twice(house):
     house.prod.velero.script("b*", outcome="fails")
     await house.backed_up("b1")
     await house.sees("#incidents", "Backup b1 Failed")
@@ -128,7 +128,7 @@ async def test_velero_goes_silent_and_answers_again(house):
     assert len(house.told("#incidents", "doesn't respond")) == 1
 
 
-async def test_stuck_in_the_queue_is_told_once(build):
+async def test_a_run_stuck_in_the_queue_is_reported_once(build):
     house = await build(extra=BRISK.replace("[watching]", "queued_too_long = 0.5\n[watching]"))
     await house.start()
     house.prod.velero.script("first", outcome="hangs")
@@ -149,7 +149,7 @@ async def test_stuck_in_the_queue_is_told_once(build):
     await house.sees("#incidents", "Backup second Completed", "It was reported as stuck")
 
 
-async def test_stuck_in_finalizing_is_told_with_the_likely_cause(build):
+async def test_a_run_stuck_in_finalizing_is_reported_with_the_likely_cause(build):
     house = await build(extra=BRISK.replace("[watching]", "finalizing_too_long = 0.5\n[watching]"))
     await house.start()
     await house.prod.velero.stop()
@@ -181,7 +181,7 @@ async def test_routine_successes_of_schedules_are_silent_and_failures_are_not(bu
     assert house.told("#staging", "Backup n1 Completed") == []
 
 
-async def test_deleted_is_said_only_after_a_request(house):
+async def test_a_deletion_is_reported_only_after_a_request(house):
     await house.backed_up("asked")
     await house.backed_up("vanished")
     await house.quiet()
@@ -257,7 +257,7 @@ async def test_a_deletion_by_other_hands_is_outside_approval_while_one_waits_for
     await house.sees("#incidents", "Backup b1 was deleted without approval")
 
 
-async def test_a_restore_by_hand_is_told_as_outside(house):
+async def test_a_restore_by_hand_is_reported_as_outside(house):
     await house.backed_up("b1")
     await house.quiet()
     house.prod.objects.create(
@@ -268,7 +268,7 @@ async def test_a_restore_by_hand_is_told_as_outside(house):
     await house.sees("#incidents", "Restore r1 of backup b1 was created without approval")
 
 
-async def test_one_that_was_made_while_the_bot_was_down_is_told_too(house):
+async def test_one_created_while_the_bot_was_down_is_reported_too(house):
     await house.backed_up("b1")
     await house.quiet()
     await house.stop()
@@ -279,7 +279,7 @@ async def test_one_that_was_made_while_the_bot_was_down_is_told_too(house):
     await house.sees("#incidents", "Restore r1 of backup b1 was created without approval")
 
 
-async def test_a_backup_that_velero_dropped_at_its_restart_is_told_with_the_cause(house):
+async def test_a_backup_that_velero_dropped_at_its_restart_is_reported_with_the_cause(house):
     house.prod.velero.script("b1", outcome="hangs")
     house.backup("b1")
     await house.in_phase("backups", "b1", "InProgress")
@@ -299,7 +299,7 @@ async def test_a_velero_of_an_older_kind_of_clock_changes_nothing(build):
     await house.quiet()
 
 
-async def test_a_silence_of_velero_is_told_once_however_often_the_bot_restarts_and_its_end_after_one(house):
+async def test_an_unresponsive_velero_is_reported_once_across_restarts_and_so_is_its_end(house):
     await house.prod.velero.stop()
     await house.sees("#incidents", "Velero doesn't respond", "prod", deadline=20)
     await house.restart()
@@ -312,7 +312,7 @@ async def test_a_silence_of_velero_is_told_once_however_often_the_bot_restarts_a
     await house.sees("#incidents", "Velero responds again", deadline=20)
 
 
-async def test_a_revoked_token_is_told_as_such_and_so_is_its_end(house):
+async def test_a_revoked_token_is_reported_and_so_is_its_end(house):
     tokens = house.prod.api.tokens
     kept = dict(tokens)
     tokens.clear()
@@ -326,7 +326,7 @@ async def test_a_revoked_token_is_told_as_such_and_so_is_its_end(house):
     assert house.told("#incidents", "doesn't respond") == []
 
 
-async def test_an_emptied_bucket_is_told_as_the_loss_that_it_is(build):
+async def test_an_emptied_bucket_is_reported_as_data_loss(build):
     house = await build(velero=dataclasses.replace(QUICK, heartbeats=True, sync_tick=0.3, sync_period=0.3))
     await house.start()
     await house.backed_up("b1")

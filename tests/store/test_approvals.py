@@ -40,7 +40,7 @@ def test_an_approval_is_read_back_equal(tx):
     assert tx.approvals.get("a1") == approval
 
 
-def test_votes_are_kept_with_the_groups_as_told(tx):
+def test_votes_are_stored_with_their_groups(tx):
     asked(tx)
     after = tx.approvals.cast("a1", vote(), 0)
     assert after.votes == (vote(),)
@@ -63,7 +63,7 @@ def test_the_requester_cannot_vote_under_any_name(tx, own):
 
 
 @pytest.mark.parametrize("again", [vote("U2", "other@example.com"), vote("U7", "GRACE@example.com")])
-async def test_nobody_votes_twice_under_any_name(store, again):
+async def test_no_one_votes_twice_under_any_id(store, again):
     await store.write(asked)
     await store.write(lambda tx: tx.approvals.cast("a1", vote(), 0))
     with pytest.raises(Refused, match="already voted"):
@@ -71,7 +71,7 @@ async def test_nobody_votes_twice_under_any_name(store, again):
     assert (await store.read(lambda tx: tx.approvals.get("a1"))).revision == 1
 
 
-def test_people_without_an_email_are_told_apart_by_their_id(tx):
+def test_people_without_an_email_are_distinguished_by_id(tx):
     asked(tx)
     tx.approvals.cast("a1", vote("U2", ""), 0)
     assert len(tx.approvals.cast("a1", vote("U3", ""), 1).votes) == 2

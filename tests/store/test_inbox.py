@@ -212,7 +212,7 @@ def flooded(tx, count=40, lane=""):
         waits(tx, f"f{number}", "flooder", lane, writes=True)
 
 
-def test_whoever_asks_for_the_first_time_is_next_however_many_rows_of_another_wait(tx):
+def test_a_first_request_is_next_however_many_rows_of_another_person_wait(tx):
     flooded(tx)
     tx.inbox.next(5)
     waits(tx, "help", "ada")
@@ -235,7 +235,7 @@ def test_a_person_s_reads_do_not_wait_for_their_writes(tx):
     assert tx.inbox.next(1)[0].key == "read"
 
 
-def test_a_read_waits_for_what_its_person_asked_before_it_and_not_for_the_writes_of_others(tx, now):
+def test_a_read_waits_for_earlier_requests_of_the_same_person_only(tx, now):
     waits(tx, "create", "ada", "prod/backup/shop", writes=True)
     waits(tx, "delete", "bob", "prod/backup/shop", writes=True)
     waits(tx, "hers", "ada", "prod/backup/shop")
@@ -249,7 +249,7 @@ def test_a_read_waits_for_what_its_person_asked_before_it_and_not_for_the_writes
         assert [item.key for item in taken] == expected
 
 
-def test_what_may_have_ended_the_process_is_claimed_alone_and_the_fresh_go_on_beside_it(tx):
+def test_a_suspect_is_claimed_alone_while_fresh_rows_continue(tx):
     for key in ("a", "b", "c"):
         waits(tx, key, "ada")
     tx.inbox.next(3)
@@ -278,7 +278,7 @@ def test_what_was_taken_back_in_order_is_not_counted(tx):
     assert tx.inbox.next()[0].attempts == 1
 
 
-def test_a_finished_row_forgets_what_was_asked_unless_it_is_kept(tx, now):
+def test_a_finished_row_loses_its_payload_unless_it_is_kept(tx, now):
     for key, keep in (("t1", False), ("t2", True)):
         ask(tx, key, lane="")
         (item,) = tx.inbox.next()

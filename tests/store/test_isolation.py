@@ -70,7 +70,7 @@ async def test_what_is_over_is_forgotten_where_all_there_are_were_given(round_):
 
 
 @pytest.mark.parametrize("fault", [StoreFull("full"), StoreBusy("busy")])
-async def test_a_fault_of_the_store_is_raised_and_sets_nothing_aside(round_, fault):
+async def test_an_error_of_the_store_is_raised_and_sets_nothing_aside(round_, fault):
     round_.bad["a"] = fault
     with pytest.raises(type(fault)):
         await round_.go("a", "b")
@@ -96,7 +96,7 @@ def test_in_a_transaction_the_bad_one_is_undone_alone(tx, now):
     assert (failed.key, failed.error_type, failed.failed_since) == ("e1", "KeyError", now)
 
 
-def test_secrets_in_a_fault_are_not_kept(tx, now):
+def test_secrets_in_an_error_are_not_stored(tx, now):
     tx.failed_items.add(SUBJECT, ValueError("xoxb-123456789012-abcdefabcdef"), now)
     assert "xoxb" not in tx.failed_items.all()[0].error
 

@@ -68,7 +68,7 @@ def places(found):
     return [(notice.id, place) for notice, place in found]
 
 
-def test_what_is_ready_is_only_looked_at(tx, now):
+def test_reading_ready_notices_claims_none(tx, now):
     post(tx, "n1")
     for _ in range(2):
         assert places(tx.notices.ready(now, "slack", BAND, 10)) == [("n1", "C1")]
@@ -85,7 +85,7 @@ def test_ready_leaves_out_closed_channels_what_is_taken_and_other_bands(tx, now)
     assert places(tx.notices.ready(now, "slack", (1, 100), 1)) == [("n1", "C1")]
 
 
-def test_a_reply_goes_to_where_its_card_stands(tx, now):
+def test_a_reply_goes_to_the_channel_of_its_card(tx, now):
     tx.notices.add("n1", "event1", "slack", "op:op1", "a", {}, now)
     assert places(tx.notices.ready(now, "slack", BAND, 1)) == [("n1", "op:op1")]
     tx.messages.record_posted(Message("C7", "1.0", "op1", "card", 1, now))
@@ -93,7 +93,7 @@ def test_a_reply_goes_to_where_its_card_stands(tx, now):
     assert tx.notices.ready(now, "slack", BAND, 1, closed=["C7"]) == ()
 
 
-def test_one_is_begun_once_and_not_ahead_of_its_lane(tx, now):
+def test_a_notice_begins_once_and_in_the_order_of_its_lane(tx, now):
     post(tx, "n1", "a")
     post(tx, "n2", "a")
     waiting, behind = tx.notices.get("n1"), tx.notices.get("n2")

@@ -40,7 +40,7 @@ def grown(*more):
     return later
 
 
-async def test_a_second_instance_is_told_who_holds_the_directory(store, tmp_path, now):
+async def test_a_second_instance_learns_who_holds_the_directory(store, tmp_path, now):
     with pytest.raises(StoreLocked) as told:
         await Store.open(tmp_path, now)
     assert f"process {os.getpid()} on {socket.gethostname()} since 2026-03-01T12:00:00+00:00" in told.value.text
@@ -126,7 +126,7 @@ open_for_writing(Path(sys.argv[1]), datetime.now(UTC), later)
 
 
 @pytest.mark.parametrize("existing", [True, False])
-def test_killed_in_the_middle_of_a_migration_nothing_of_it_stays(tmp_path, now, existing):
+def test_a_migration_that_is_killed_leaves_nothing(tmp_path, now, existing):
     if existing:
         open_for_writing(tmp_path, now).close()
     killed = subprocess.run([sys.executable, "-c", KILLED_WHILE_MIGRATING, str(tmp_path)], check=False)
@@ -229,7 +229,7 @@ async def test_after_a_crash_every_start_checks_the_whole_file_until_it_is_sound
             await Store.open(tmp_path, now, reserve_bytes=0)
 
 
-async def test_after_a_clean_stop_damage_is_found_beside_the_running_bot(tmp_path, now):
+async def test_after_a_clean_stop_damage_is_found_while_the_bot_runs(tmp_path, now):
     await (await Store.open(tmp_path, now, reserve_bytes=0)).close()
     damage_cursors(tmp_path / DATABASE_FILE)
     store = await Store.open(tmp_path, now, reserve_bytes=0)
@@ -243,7 +243,7 @@ async def test_after_a_clean_stop_damage_is_found_beside_the_running_bot(tmp_pat
         await Store.open(tmp_path, now, reserve_bytes=0)
 
 
-async def test_a_sound_file_passes_the_check_beside_the_running_bot(store):
+async def test_an_undamaged_file_passes_the_check_while_the_bot_runs(store):
     await store.check_for_damage()
     assert store.fault is None
 

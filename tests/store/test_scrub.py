@@ -26,7 +26,7 @@ from store.scrub import SCRUBBED, scrub, scrub_json
         "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQ\n-----END PRIVATE KEY-----",
     ],
 )
-def test_what_looks_like_a_secret_goes_wherever_it_stands(secret):
+def test_a_secret_is_removed_anywhere_in_a_text(secret):
     assert scrub(f"before {secret} after") == f"before {SCRUBBED} after"
 
 
@@ -43,7 +43,7 @@ def test_what_looks_like_a_secret_goes_wherever_it_stands(secret):
         ("https://ada:geheim@git.example/x", f"https://ada:{SCRUBBED}@git.example/x"),
     ],
 )  # fmt: skip
-def test_what_stands_around_a_secret_stays(text, left):
+def test_text_around_a_secret_stays(text, left):
     assert scrub(text) == left
 
 

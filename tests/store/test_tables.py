@@ -91,14 +91,14 @@ def test_messages_are_found_by_their_subject(tx):
     assert tx.messages.of("op1", "card") == (card(revision=3),)
 
 
-def test_what_others_left_keeps_nobody_waiting(tx, now):
+def test_deadlines_of_other_versions_block_nothing(tx, now):
     for number in range(200):
         tx.deadlines.add(Deadline(f"future:{number}", now - timedelta(days=1), "future", {}))
     tx.deadlines.add(Deadline("mine", now, "k", {}))
     assert [one.id for one in tx.deadlines.due(now, {"k"})] == ["mine"]
 
 
-def test_a_stray_is_told_once_and_stays_for_the_version_that_knows_it(tx, now):
+def test_a_deadline_of_an_unknown_kind_is_reported_once_and_kept(tx, now):
     stray = Deadline("future:1", now, "future", {"id": 1})
     tx.deadlines.add(stray)
     tx.deadlines.add(Deadline("mine", now, "k", {}))
@@ -148,7 +148,7 @@ def test_a_schedule_s_intent_is_changed_by_one_at_a_time(tx, now):
     assert tx.schedules.by_uid("prod", "u-1").horizon == now + timedelta(days=1)
 
 
-def test_the_history_tells_of_intents_and_not_of_sightings(tx, now):
+def test_the_history_has_intents_and_no_observations(tx, now):
     tx.schedules.put(nightly(), None)
     tx.schedules.put(nightly(paused=True, who="U1", reason="drain", since=now), 0)
     tx.schedules.put(replace(tx.schedules.get("prod", "nightly"), spec_hash="h2"), 1)
@@ -244,7 +244,7 @@ def test_a_sighting_is_replaced_and_removed(tx, now):
     assert tx.observed.count("prod", "Backup") == 0
 
 
-def test_subscribers_of_an_object_its_kind_and_its_cluster_hear_of_it(tx, now):
+def test_subscribers_of_an_object_its_kind_and_its_cluster_are_found(tx, now):
     for receiver, kind, name in (
         ("U1", "Backup", "shop"),
         ("U2", "Backup", ""),

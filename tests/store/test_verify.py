@@ -157,7 +157,7 @@ def nobody_at(seq):
     return lambda row: (*row[:2], "nobody", *row[3:]) if row[0] == seq else row
 
 
-def test_a_chain_built_anew_shows_at_the_first_signed_head_after_the_edit(record):
+def test_a_rebuilt_chain_fails_at_the_first_signed_head_after_the_edit(record):
     assert record.rebuilt(nobody_at(7)).verdict() == (ChainFinding.BROKEN, 10, 3)
 
 
@@ -165,7 +165,7 @@ def test_an_edit_after_the_last_head_is_what_anchors_cannot_show(record):
     assert record.rebuilt(nobody_at(21)).verdict() == (ChainFinding.OK, 21, 0)
 
 
-def test_a_chain_built_anew_without_heads_shows_against_one_from_outside(record):
+def test_a_rebuilt_chain_without_heads_fails_against_an_external_one(record):
     record.rebuilt(nobody_at(15)).attacked("DELETE FROM anchor WHERE number = 2")
     assert record.verdict(anchors=record.notes) == (ChainFinding.BROKEN, 20, 3)
 
@@ -267,7 +267,7 @@ def test_nothing_new_needs_no_new_head(tmp_path, now):
         assert checkpoint.head(tx, now, key).seq == 3
 
 
-def test_a_note_tells_what_was_signed_and_by_whom(tmp_path, now, record):
+def test_a_note_contains_what_was_signed_and_by_which_key(tmp_path, now, record):
     key = checkpoint.load_key(tmp_path, KEY)
     said = checkpoint.verify_note(record.notes[0], key.public)
     assert (said.number, said.seq, said.previous) == (1, 10, b"")
@@ -297,7 +297,7 @@ def test_a_key_may_be_a_pem(tmp_path):
 
 
 @pytest.mark.parametrize("wrong", ["c2hvcnQ=", "not base64!", "-----BEGIN PRIVATE KEY-----\nnope\n"])
-def test_a_wrong_key_is_a_setting_at_fault(tmp_path, wrong):
+def test_a_wrong_key_is_a_settings_error(tmp_path, wrong):
     with pytest.raises(ConfigError, match="signing key"):
         checkpoint.load_key(tmp_path, wrong)
 

@@ -158,7 +158,7 @@ async def test_a_reader_sees_a_write_as_soon_as_it_returned(store, now):
         assert await store.read(lambda tx: tx.audit.head()[0]) == count
 
 
-async def test_somebody_who_waits_for_a_commit_is_woken_by_it(store, now):
+async def test_a_commit_wakes_those_who_wait_for_it(store, now):
     waiting = asyncio.ensure_future(store.committed(store.commits))
     await asyncio.sleep(0)
     await store.write(audited("news", now))
@@ -208,7 +208,7 @@ async def test_a_full_disk_loses_nothing_acknowledged_and_heals(store, tmp_path,
     assert await store.write(audited("again", now)) == written + 1
 
 
-async def test_on_a_full_disk_everybody_in_the_batch_hears_of_it(store, now):
+async def test_on_a_full_disk_every_closure_of_the_batch_fails(store, now):
     await store.write(lambda tx: tx.connection.execute("PRAGMA max_page_count=200").fetchall())
     gate, holding = await held(store)
     huge = store.write(lambda tx: tx.audit.append(AuditEntry(now, "ada", "f", "done", detail={"text": "x " * 1000000})))

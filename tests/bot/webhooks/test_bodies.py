@@ -31,7 +31,7 @@ def routes() -> str:
         ({"line": CREATE, "callback": "ftp://ci"}, "callback: must be an http or https URL", None),
     ],
 )
-async def test_what_is_wrong_with_a_command_is_told(pipeline, body, fault, near):
+async def test_errors_of_a_command_are_reported(pipeline, body, fault, near):
     answer = await pipeline.asks(**body)
     assert answer.status == 422
     assert fault in answer.json["faults"]
@@ -51,7 +51,7 @@ async def test_what_is_wrong_with_a_command_is_told(pipeline, body, fault, near)
         ({"cluster": "stagin"}, "Cluster `stagin` doesn't exist", ["staging"]),
     ],
 )
-async def test_what_is_wrong_with_a_gate_is_told(pipeline, change, words, near):
+async def test_errors_of_a_gate_are_reported(pipeline, change, words, near):
     answer = await pipeline.gate(**change)
     assert answer.status == 422
     assert words in " ".join([answer.json["title"], *answer.json.get("faults", [])])
@@ -140,7 +140,7 @@ async def test_a_busy_store_has_not_done_it(pipeline, monkeypatch):
 
 
 @pytest.mark.parametrize("path", ["/hooks/v1/commands", "/hooks/v1/gate"])
-async def test_a_full_disk_is_told_and_nothing_is_done(pipeline, path):
+async def test_a_full_disk_is_reported_and_nothing_is_executed(pipeline, path):
     body = {"line": CREATE} if path.endswith("commands") else {"namespaces": ["shop"], "max_age": "1h"}
     store = pipeline.house.store
     (pages,) = await store.read(lambda tx: tx.connection.execute("PRAGMA page_count").fetchone())

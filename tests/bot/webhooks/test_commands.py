@@ -93,7 +93,7 @@ async def test_two_senders_may_use_the_same_id(pipeline):
         ({"at": minutes(6)}, "stale"),
     ],
 )
-async def test_what_is_not_signed_well_is_told_nothing(pipeline, change, words):
+async def test_a_badly_signed_request_learns_nothing(pipeline, change, words):
     if "at" in change:
         change = {"at": datetime.now(UTC) + change["at"]}
     answer = await pipeline.asks(CREATE, **change)
@@ -144,14 +144,14 @@ async def test_a_thousand_forgeries_execute_nothing(pipeline):
     assert (await pipeline.asks(CREATE)).status == 202
 
 
-async def test_a_wrong_line_is_told_as_in_chat(pipeline):
+async def test_a_wrong_line_gets_the_same_error_as_in_chat(pipeline):
     answer = await pipeline.asks("backup create r1 --include-namspaces shop")
     assert answer.status == 422
     assert answer.json["nearest"][0] == "--include-namespaces"
     assert answer.json["part"] == [17, 36]
 
 
-async def test_a_wrong_body_is_told_with_its_places(pipeline):
+async def test_a_wrong_body_gets_the_place_of_each_error(pipeline):
     answer = await pipeline.asks(CREATE, colour="green", link="javascript:alert(1)")
     assert answer.status == 422
     told = " ".join(answer.json["faults"])
@@ -195,13 +195,13 @@ async def test_a_read_is_answered_as_values(pipeline):
     assert table["rows"][0][0] == "b1"
 
 
-async def test_nearest_names_are_told_where_the_cluster_is_unknown(pipeline):
+async def test_an_unknown_cluster_gets_near_names(pipeline):
     taken = await pipeline.asks("backup create r1 --include-namespaces shop", cluster="prd")
     told = await pipeline.ends(taken.json["operation"])
     assert told["problem"]["nearest"] == ["prod"]
 
 
-async def test_nobody_sees_the_operations_of_others(pipeline):
+async def test_no_one_sees_the_operations_of_others(pipeline):
     taken = await pipeline.asks(CREATE)
     ident = taken.json["operation"]
     assert (await pipeline.looks(ident, token=OTHER_TOKEN)).status == 404
@@ -248,7 +248,7 @@ class TestRate:
         assert (await pipeline.asks("backup get", secret=OTHER)).status == 202
 
 
-async def test_the_card_says_which_pipeline_asked_with_its_link(pipeline):
+async def test_the_card_links_the_pipeline_that_requested_it(pipeline):
     await pipeline.asks(CREATE, link="https://ci.example.com/runs/7")
     card = await pipeline.house.sees("#ops", "backup create release-1", "Completed")
     assert "https://ci.example.com/runs/7|deploy" in json.dumps(card.blocks)

@@ -56,7 +56,7 @@ async def test_a_refusal_keeps_its_words(control):
     assert (fault.value.text, fault.value.nearest) == ("There is no such thing.", ("that", "this"))
 
 
-async def test_what_is_not_known_is_told_with_what_is(control):
+async def test_an_unknown_action_is_answered_with_the_known_ones(control):
     with pytest.raises(Refused) as fault:
         await asked(control, "ech")
     assert "echo" in fault.value.nearest
@@ -88,7 +88,7 @@ async def test_a_long_path_is_no_obstacle(tmp_path):
     await made.stop()
 
 
-async def test_nobody_there_is_told(tmp_path):
+async def test_a_missing_bot_is_reported(tmp_path):
     with pytest.raises(Refused, match="No running bot uses the data directory"):
         await asked(tmp_path, "echo")
 

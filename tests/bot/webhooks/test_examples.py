@@ -131,12 +131,12 @@ async def test_curl_fails_where_there_is_none(run):
     assert (code, json.loads(out)["gate"]["reason"]) == (1, "no-backup")
 
 
-async def test_curl_tells_a_wrong_use(run):
+async def test_the_curl_example_reports_wrong_usage(run):
     code, out = await run(str(EXAMPLES / "gate.sh"), json.dumps({**BODY, "max_age": "soon"}))
     assert (code, "max_age" in out) == (2, True)
 
 
-async def test_curl_tells_a_wrong_secret(run):
+async def test_the_curl_example_reports_a_wrong_secret(run):
     code, out = await run(
         str(EXAMPLES / "gate.sh"), json.dumps(BODY), VELERO_CHATOPS_SECRET="whsec_d3Jvbmcgc2VjcmV0IG9mIHNvbWVib2R5"
     )

@@ -41,7 +41,7 @@ async def test_none_fails_at_once_with_the_reason(pipeline):
     assert pipeline.house.prod.all("backups") == []
 
 
-async def test_none_is_taken_where_asked_for(pipeline):
+async def test_without_a_backup_one_is_taken_if_requested(pipeline):
     answer = await pipeline.gate(take_if_older=True)
     assert answer.status == 202
     told = await pipeline.ends(answer.json["operation"])
@@ -104,7 +104,7 @@ async def test_what_rules_forbid_is_not_taken(pipeline):
     assert "kube-system" in answer.json["title"]
 
 
-async def test_an_unknown_cluster_is_told_with_the_nearest(pipeline):
+async def test_an_unknown_cluster_gets_the_nearest_name(pipeline):
     answer = await pipeline.gate(cluster="prd")
     assert (answer.status, answer.json["nearest"]) == (422, ["prod"])
 

@@ -41,7 +41,7 @@ def test_names_after_the_end_of_flags_stay_names():
     assert (command.names, command.cluster) == (("b1",), "prod")
 
 
-def test_an_unknown_verb_is_told_with_the_nearest():
+def test_an_unknown_verb_gets_the_nearest_one():
     with pytest.raises(UsageError) as fault:
         line_of(CommandBody(command=Structured(noun="backup", verb="creat", names=("b1",))))
     assert "create" in fault.value.nearest

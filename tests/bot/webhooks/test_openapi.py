@@ -44,6 +44,6 @@ async def test_problems_and_verdicts_are_as_described(pipeline):
         {"kind": "webhook", "name": "ops", "url": "https://x", "allow_addresses": ["10.0.0.0/99"]},
     ],
 )
-def test_a_route_that_cannot_work_is_a_fault_of_the_settings(wrong):
+def test_a_route_that_cannot_work_is_a_settings_error(wrong):
     with pytest.raises(ValidationError):
         Route(**wrong)

@@ -22,7 +22,7 @@ def test_what_is_missing_is_new():
     assert found.impact == {"ConfigMap shop/settings new"}
 
 
-def test_what_is_equal_is_unchanged_whatever_the_server_filled_in():
+def test_equal_objects_are_unchanged_despite_server_defaults():
     live = thing(
         "ConfigMap",
         "settings",
