@@ -12,7 +12,7 @@ from velero.cluster import Cluster
 log = logging.getLogger(__name__)
 
 CLUSTER_TIMEOUT_S = 60.0
-"""What isn't finished by then is found again by the next round."""
+"""Seconds for one cluster; the next round continues with the rest."""
 
 
 async def run_clusters(clusters: Iterable[Cluster], work: Callable[[Cluster], Awaitable[None]], what: str) -> None:
