@@ -1,4 +1,4 @@
-"""`velero-chatops audit show`: one operation's story, a line for each thing that somebody did."""
+"""`velero-chatops audit show`: the history of one operation, a line per action."""
 
 from click.testing import CliRunner
 

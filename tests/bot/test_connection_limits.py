@@ -1,4 +1,4 @@
-"""What strangers can hold: bytes, connections, time. And that an honest request is answered meanwhile."""
+"""Limits on bytes, connections and time for unsigned requests; a signed request is answered meanwhile."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""What settings say of a cluster reaches the plans that are made for it."""
+"""Settings of a cluster reach the context of its plans."""
 
 from __future__ import annotations
 

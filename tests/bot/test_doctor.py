@@ -1,4 +1,4 @@
-"""The doctor against emulated Slack and clusters: what is wrong is named with its mend."""
+"""The doctor against emulated Slack and clusters: each problem is reported with its fix."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""The door: what is not Slack's, not fresh or not whole is answered with a number, and nothing comes of it."""
+"""HTTP intake: requests that are unsigned, old or incomplete get a status code and have no effect."""
 
 import io
 import json

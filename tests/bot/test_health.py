@@ -1,4 +1,4 @@
-"""What of the bot itself does not work is named, with since when, why, and what to do."""
+"""Health of the bot itself: each problem is reported with its start, reason and fix."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""What the minute does: timers that nobody here knows are told once and keep nobody waiting."""
+"""Periodic tasks: deadlines of unknown kinds are reported once and block nothing."""
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta

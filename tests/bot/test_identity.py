@@ -1,4 +1,4 @@
-"""User groups: known from memory for plans, asked of Slack for votes, and never for each command anew."""
+"""User groups: cached for plans, read from Slack for votes, and not read again for each command."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta

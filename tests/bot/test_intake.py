@@ -1,4 +1,4 @@
-"""What one person, and all together, may send; what is over it is answered and leaves no row."""
+"""Limits on requests per person and in total; a request over a limit is answered and not stored."""
 
 import asyncio
 from collections import Counter

@@ -1,4 +1,4 @@
-"""The app manifest: what is configured, no more, and enough for every call that the bot makes."""
+"""The app manifest: only what is configured, and every scope that the bot's calls need."""
 
 import ast
 import json

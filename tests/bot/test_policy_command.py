@@ -1,4 +1,4 @@
-"""`velero-chatops policy`: what the rules say of a line, and whether a table of cases comes out as expected."""
+"""`velero-chatops policy`: explains the decision about a line, and checks a table of expected decisions."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The bot as a process of its own behind Socket Mode, killed without warning."""
+"""The bot as a separate process behind Socket Mode, killed without warning."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""A loop that fails comes again after growing pauses; one piece of work that fails ends no other."""
+"""A failing loop is retried with growing delays; failed work doesn't end other work."""
 
 import asyncio
 from datetime import UTC, datetime

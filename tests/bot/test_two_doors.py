@@ -1,4 +1,4 @@
-"""What comes by HTTP and what comes down a socket is kept as the same row: a slash command takes two ways through the code."""
+"""Requests over HTTP and over a socket are stored as the same row; a slash command takes two paths through the code."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack

@@ -1,4 +1,4 @@
-"""The worker by itself: what fails or ends the process is set aside, and nobody waits for it."""
+"""The worker alone: an item that fails or ends the process is set aside and delays no one."""
 
 import asyncio
 import json

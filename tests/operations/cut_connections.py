@@ -1,4 +1,4 @@
-"""Every verb that writes, carried out over connections that break at a chosen byte; what is said beside what is there."""
+"""Every writing verb over connections that break at a chosen byte; compares the report with the cluster."""
 
 from __future__ import annotations
 

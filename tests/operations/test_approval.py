@@ -1,4 +1,4 @@
-"""Two pairs of eyes: whatever people do and in whatever order, at most one restore runs, and it is the one they saw."""
+"""Approvals: in any order of actions at most one restore runs, and it is the one that was shown."""
 
 import asyncio
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What ran behind a broken glass is asked about until somebody else has answered for it."""
+"""The review of a break-glass run is requested until someone else has answered it."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A connection may break at any byte of a write: what is said afterwards is what is in the cluster.
+"""A connection may break at any byte of a write: the report afterwards matches the cluster.
 
 `SOAK=1` cuts at every byte of every write of every verb, `SOAK=20` at every twentieth.
 """

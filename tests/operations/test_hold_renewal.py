@@ -1,4 +1,4 @@
-"""A hold is taken with the restore, renewed while that runs, and ends by itself; nobody is told of a skip by others."""
+"""Pausing schedules during a restore: renewed while it runs, ends automatically, and isn't reported as a skip by others."""
 
 from dataclasses import replace
 from datetime import timedelta

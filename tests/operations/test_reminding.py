@@ -1,4 +1,4 @@
-"""Whom a reminder reaches beside the approvers' channel, and how often one person may break the glass."""
+"""Recipients of a reminder in addition to the approvers' channel, and the limit of break-glass per person."""
 
 from dataclasses import replace
 from datetime import timedelta

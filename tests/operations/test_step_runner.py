@@ -1,4 +1,4 @@
-"""Plans of several steps: the next one runs when the object before it got there, once, and never when it did not."""
+"""Plans of several steps: a step runs once, after the previous object has reached its phase, and never otherwise."""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""After a restart the inbox and the recovery come to the same operation at once."""
+"""After a restart, the inbox and the recovery process the same operation at the same time."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Requests that nobody has settled yet, as `status` lists them: whose they are, since when, how many have agreed."""
+"""Open requests as `status` lists them: requester, age and number of approvals."""
 
 from dataclasses import replace
 from datetime import timedelta

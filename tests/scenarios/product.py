@@ -1,4 +1,4 @@
-"""The whole product as scenarios drive it: a world, the bot in it, and words for what people do and see."""
+"""The whole product as scenarios drive it: an environment, the bot, and methods for what people do and see."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

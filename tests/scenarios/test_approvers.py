@@ -1,4 +1,4 @@
-"""Whose clicks count: the votes of people who are approvers at that moment, as Slack tells it then."""
+"""Only the votes of people who are approvers at that moment count, as Slack then lists them."""
 
 import asyncio
 import json

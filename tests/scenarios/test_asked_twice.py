@@ -1,4 +1,4 @@
-"""The same request twice, by a click and by hand, is one while the first is open."""
+"""The same request by a click and by hand is one request while the first is open."""
 
 RULES = """
 [[rules]]

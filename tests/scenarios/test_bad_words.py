@@ -1,4 +1,4 @@
-"""What people type wrongly or phones spoil: a clear answer with the nearest right words, and nothing written."""
+"""Mistyped commands, or commands that a phone changed: a clear answer with near words, and no write."""
 
 import pytest
 

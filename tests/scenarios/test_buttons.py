@@ -1,4 +1,4 @@
-"""Buttons are decided at the click, whoever clicks, however late, however often."""
+"""A click is decided when it happens, for any person, however late or often."""
 
 import json
 

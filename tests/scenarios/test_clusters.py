@@ -1,4 +1,4 @@
-"""A cluster in trouble degrades itself only, is named in replies, and comes back by itself."""
+"""A failing cluster affects no other, is named in replies, and recovers automatically."""
 
 import pytest
 

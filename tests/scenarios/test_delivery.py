@@ -1,4 +1,4 @@
-"""Slack fails in its ways while news is on its way: each message stands there exactly once in the end."""
+"""Slack fails in many ways during delivery: in the end each message exists exactly once."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""A card whose post was in doubt, or whose thread is gone, still comes to say how it ended."""
+"""A card whose post was unconfirmed, or whose thread is gone, still shows the result."""
 
 from sandbox.slack.faults import Fault
 

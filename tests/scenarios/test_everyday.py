@@ -1,4 +1,4 @@
-"""Questions and small deeds of every day, from Slack to Velero and back."""
+"""Everyday questions and small changes, from Slack to Velero and back."""
 
 
 async def test_describe_check_and_the_rest_answer(house):

@@ -1,4 +1,4 @@
-"""What is executed is what was asked, to the letter; what is kept and shown of it is scrubbed; secrets are refused."""
+"""Commands are executed exactly; stored and shown texts are scrubbed; commands with secrets are refused."""
 
 import json
 

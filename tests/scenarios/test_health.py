@@ -1,4 +1,4 @@
-"""One bad thing holds up nobody else, and `status`, `doctor`, /readyz and the terminal say what it is."""
+"""One failing item delays no other, and `status`, `doctor`, /readyz and the terminal report it."""
 
 import asyncio
 

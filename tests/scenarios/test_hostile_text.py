@@ -1,4 +1,4 @@
-"""What a cluster says is not ours: no mention, no formatting, no hidden sign of it comes through, and no flood."""
+"""Texts from a cluster are untrusted: no mention, formatting or hidden character gets through, and no flood."""
 
 import json
 

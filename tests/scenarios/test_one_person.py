@@ -1,4 +1,4 @@
-"""One person by any of their names: in the record, and among who asked for backups and restores."""
+"""One person by any of their names: in the audit log, and as the requester of backups and restores."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The inbox takes commands from elsewhere than Slack; nothing downstream differs."""
+"""The inbox accepts commands from sources other than Slack; later processing is the same."""
 
 from domain.actor import Actor, ActorKind, Origin, Way
 from domain.errors import Refused

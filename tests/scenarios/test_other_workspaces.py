@@ -1,4 +1,4 @@
-"""People of other workspaces, in a shared channel or where the same app is installed: whichever way they come, nothing runs."""
+"""People of other workspaces, in a shared channel or with the same app installed: nothing runs for them."""
 
 import json
 

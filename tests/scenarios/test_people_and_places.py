@@ -1,4 +1,4 @@
-"""Who may ask at all, and where the answer is seen."""
+"""Who may use the bot, and where the answer is visible."""
 
 import pytest
 

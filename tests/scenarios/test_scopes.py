@@ -1,4 +1,4 @@
-"""A channel's scope, and what a subscriber may see, bound every notice and thread text."""
+"""A channel's scope and a subscriber's view limit every notification and thread text."""
 
 import json
 

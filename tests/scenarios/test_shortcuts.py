@@ -1,4 +1,4 @@
-"""Shortcuts: a form is a command line in boxes; a message of ours can be asked what it is about."""
+"""Shortcuts: a form is a command line in fields; a message of the bot can be looked up."""
 
 import json
 

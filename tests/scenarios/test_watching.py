@@ -1,4 +1,4 @@
-"""What is news and what is not: each told once, whoever made it, whatever happened to the bot meanwhile."""
+"""Events in the cluster: each is reported once, for any author, across restarts of the bot."""
 
 import dataclasses
 from datetime import UTC, datetime, timedelta

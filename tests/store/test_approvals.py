@@ -1,4 +1,4 @@
-"""Two pairs of eyes, as constraints."""
+"""The four-eyes rule as database constraints."""
 
 from __future__ import annotations
 

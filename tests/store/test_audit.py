@@ -1,4 +1,4 @@
-"""The record is appended to, in order, without secrets, and never changed."""
+"""The audit log is appended in order, without secrets, and never changed."""
 
 from __future__ import annotations
 

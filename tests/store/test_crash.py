@@ -1,4 +1,4 @@
-"""SIGKILL in the middle of writes: what was acknowledged is there, and the chain is whole."""
+"""SIGKILL during writes: acknowledged rows exist, and the chain is complete."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an auditor gets."""
+"""Export of the audit log."""
 
 from __future__ import annotations
 

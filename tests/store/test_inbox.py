@@ -1,4 +1,4 @@
-"""Kept before it is acknowledged, once, in order per lane."""
+"""Requests are stored before they are acknowledged, once, in order per lane."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One bad item must not hold up the others; what is the store's fault is nobody's."""
+"""One failing item must not block others; an error of the store belongs to no item."""
 
 from datetime import timedelta
 

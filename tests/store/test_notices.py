@@ -1,4 +1,4 @@
-"""Nothing leaves before it is written down, and nothing is settled without proof."""
+"""A notice is recorded before it is sent, and finished only with proof."""
 
 from __future__ import annotations
 

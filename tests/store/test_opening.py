@@ -1,4 +1,4 @@
-"""One holder, one schema, no silent damage."""
+"""Opening the database: one process, one schema, no undetected damage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nobody else reads the data directory, whatever the umask and whatever was there before."""
+"""No one else can read the data directory, whatever the umask and previous modes are."""
 
 import os
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""What is old and finished goes; what is unfinished or in the record stays."""
+"""Old finished rows are deleted; unfinished rows and the audit log stay."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Secrets are taken out, and nothing else."""
+"""Secrets are removed, and nothing else."""
 
 from __future__ import annotations
 

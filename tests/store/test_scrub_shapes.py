@@ -1,4 +1,4 @@
-"""The shapes of credentials that people paste: made up here, each by its vendor's documented form."""
+"""The shapes of credentials that people paste; each is made up here from its vendor's documented form."""
 
 import base64
 import json

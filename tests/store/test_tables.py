@@ -1,4 +1,4 @@
-"""The smaller memories: events, deliveries, messages, schedules, deadlines, cursors, sightings, subscriptions."""
+"""The smaller tables: events, deliveries, messages, schedules, deadlines, cursors, observations, subscriptions."""
 
 from __future__ import annotations
 

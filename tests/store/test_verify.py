@@ -1,4 +1,4 @@
-"""Whatever is done to the record from outside shows, and is named."""
+"""Every change of the audit log from outside is detected and named."""
 
 from __future__ import annotations
 

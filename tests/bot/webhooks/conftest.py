@@ -1,4 +1,4 @@
-"""`pipeline`: a house with a bot in it, and a pipeline that may ask."""
+"""`pipeline`: a running bot, and a pipeline that may send commands."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Somebody else's server: takes what is posted and answers as a test says."""
+"""A receiver's server: records requests and answers as a test sets."""
 
 import asyncio
 from collections.abc import Callable

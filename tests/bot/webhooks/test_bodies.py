@@ -1,4 +1,4 @@
-"""Bodies that are wrong, or slow, or not what was signed: told in their place, or not at all; nothing is executed."""
+"""Bodies that are invalid, slow or not as signed: errors name the place, and nothing is executed."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""A pipeline's command: signed, committed, run once, under the rules, in the record and in chat."""
+"""A pipeline's command: signed, stored, run once, under the rules, in the audit log and in chat."""
 
 import asyncio
 import json

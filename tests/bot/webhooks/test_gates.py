@@ -1,4 +1,4 @@
-"""The deploy gate over HTTP and on the terminal: judged at once, or after a backup that it takes; called back."""
+"""The deploy gate over HTTP and on the terminal: decided at once or after a new backup, with a callback."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""A body's words arrive as they were given, whatever is in them."""
+"""The words of a body reach the command unchanged."""
 
 import pytest
 from hypothesis import given

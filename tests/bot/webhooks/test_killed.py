@@ -1,4 +1,4 @@
-"""The bot as a process of its own, killed without warning while pipelines ask and receivers hear."""
+"""The bot as a separate process, killed while pipelines send commands and receivers get notifications."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""The OpenAPI document is what is committed, and what is answered."""
+"""The OpenAPI document matches the committed file and the real answers."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Backups as archives, and a cluster beside them, made of plain objects."""
+"""Builds archives of backups, and a live cluster, from plain objects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Patches as Velero's resource modifiers lay them over objects."""
+"""Patches as Velero's resource modifiers apply them to objects."""
 
 import pytest
 
