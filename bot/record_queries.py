@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from bot.doctor import CheckGrade, CheckResult
@@ -15,8 +16,7 @@ from domain.actor import Actor
 from domain.problem import Problem
 from policy.explain import list_rights
 from policy.rules import Rule
-from store.tables.audit import AuditRow
-from store.transaction import Transaction
+from store.tables.audit import Audit, AuditRow
 from store.writer import Store
 
 MAX_LINKS_READ = 20
@@ -92,7 +92,7 @@ class RecordQueries:
             case RecordTable.FAILED_NOTICES:
                 return list(await self._store.read(lambda tx: tx.notices.dead_letters()))
             case RecordTable.AUDIT:
-                return list(await self._store.read(lambda tx: _audit_rows(tx, query)))
+                return await self._search_audit(query)
             case RecordTable.PEOPLE:
                 return sorted(await self._people(query.get("who", "")))
             case RecordTable.SCHEDULE_STATES:
@@ -110,6 +110,22 @@ class RecordQueries:
             case _:
                 raise AssertionError(f"{need.table} is read elsewhere")
 
+    async def _search_audit(self, query: Mapping[str, str]) -> list[AuditRow]:
+        """Search page by page, newest first, so that other reads don't wait for a search through a long log."""
+        limit, by = int(query.get("limit", "20")), query.get("by", "")
+        search = partial(
+            Audit.page,
+            cluster=query.get("cluster", ""),
+            by=by.split("\n") if by else (),
+            subject=query.get("subject", ""),
+        )
+        found: list[AuditRow] = []
+        before: int | None = None
+        while before != 1 and len(found) < limit:
+            page, before = await self._store.read(lambda tx: search(tx.audit, limit - len(found), before))  # noqa: B023
+            found += page
+        return found
+
 
 def row_of_check(each: CheckResult) -> tuple[str, str, str, str]:
     """Return (cluster, part, state, fix) for `doctor`; an empty cluster means the bot itself."""
@@ -119,12 +135,3 @@ def row_of_check(each: CheckResult) -> tuple[str, str, str, str]:
 def row_of_problem(each: Problem) -> tuple[str, str, str, str]:
     since = f" since {each.since:%Y-%m-%d %H:%M} UTC" if each.since else ""
     return each.cluster, each.part, f"{each.text}{since}", each.fix
-
-
-def _audit_rows(tx: Transaction, query: Mapping[str, str]) -> tuple[AuditRow, ...]:
-    return tx.audit.latest(
-        int(query.get("limit", "20")),
-        cluster=query.get("cluster", ""),
-        by=query.get("by", "").split("\n") if query.get("by") else (),
-        subject=query.get("subject", ""),
-    )

@@ -20,6 +20,7 @@ from store.transaction import Transaction, epoch
 
 DATABASE_FILE = "velero-chatops.db"
 SNAPSHOT_DIRECTORY = "snapshots"
+CONNECTION = sqlite3.Connection
 OPERATIONS_PER_STOP_CHECK = 100_000
 
 
@@ -90,7 +91,9 @@ def translate_errors() -> Iterator[None]:
 
 def _connect(uri: str) -> Connection:
     # Statements don't begin transactions implicitly; the code opens each one.
-    return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, cached_statements=256)
+    return sqlite3.connect(
+        uri, uri=True, isolation_level=None, check_same_thread=False, cached_statements=256, factory=CONNECTION
+    )
 
 
 def _prepare(connection: Connection, data_dir: Path, now: datetime, steps: Migrations) -> None:

@@ -109,6 +109,12 @@ def _search_not_scan(db: Database) -> None:
         db.conn.execute(statement)
 
 
+@STEPS(name="010-search-audit-and-receivers")
+def _search_audit_and_receivers(db: Database) -> None:
+    for statement in (*audit.ACTION_INDEX, *notices.RECEIVER_INDEX):
+        db.conn.execute(statement)
+
+
 def wrap_database(connection: Connection) -> Database:
     # Plugins would run other code on this connection.
     return Database(connection, execute_plugins=False)

@@ -78,7 +78,7 @@ class Anchors:
         )
 
     def latest(self) -> Anchor | None:
-        return next(iter(self._select("ORDER BY number DESC LIMIT 1")), None)
+        return next(iter(self._select("WHERE number = (SELECT max(number) FROM anchor)")), None)
 
     def all(self) -> tuple[Anchor, ...]:
         return self._select("ORDER BY number")

@@ -60,6 +60,11 @@ SCHEMA = (
     *TRIGGERS.values(),
 )
 
+PAGE_ROWS = 2_000
+"""Rows that one read of the log looks through."""
+
+ACTION_INDEX = ("CREATE INDEX audit_by_action ON audit (action, at)",)
+
 COLUMNS = "seq, at, actor, action, subject, cluster, operation, outcome, detail, prev, hash"
 _INSERT = f"INSERT INTO audit ({COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?)"  # noqa: S608 - constants
 
@@ -129,7 +134,9 @@ class Audit:
 
     def head(self) -> tuple[int, bytes]:
         """Return number and hash of the last row; (0, GENESIS) if there is none."""
-        row = self._connection.execute("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1").fetchone()
+        row = self._connection.execute(
+            "SELECT seq, hash FROM audit WHERE seq = (SELECT max(seq) FROM audit)"
+        ).fetchone()
         return (row[0], row[1]) if row else (0, GENESIS)
 
     def check_end(self) -> None:
@@ -169,14 +176,37 @@ class Audit:
         subject: str = "",
     ) -> tuple[AuditRow, ...]:
         """Return entries, newest first; `before` continues from a row number. `by` lists the names of one person, also in lowercase."""
+        found: list[AuditRow] = []
+        position: int | None = before
+        while position != 1 and len(found) < limit:
+            page, position = self.page(limit - len(found), position, cluster=cluster, by=by, subject=subject)
+            found += page
+        return tuple(found)
+
+    def page(
+        self,
+        limit: int,
+        before: int | None,
+        *,
+        cluster: str = "",
+        by: Collection[str] = (),
+        subject: str = "",
+    ) -> tuple[tuple[AuditRow, ...], int]:
+        """Search a bounded part of the log. Return its entries, newest first, and the row number to continue before; 1 is the end.
+
+        A rare person in a long log takes many pages, and other readers go in between.
+        """
+        before = self.head()[0] + 1 if before is None else before
+        after = max(before - 1 - PAGE_ROWS, 0)
+        names = to_json(sorted(by))
         rows = self._connection.execute(
-            f"SELECT {COLUMNS} FROM audit WHERE (?1 IS NULL OR seq < ?1) AND (?2 = '' OR cluster = ?2)"  # noqa: S608
+            f"SELECT {COLUMNS} FROM audit WHERE seq > ?1 AND seq < ?2 AND (?3 = '' OR cluster = ?3)"  # noqa: S608
             " AND (?4 = '[]' OR lower(actor) IN (SELECT value FROM json_each(?4))"
             " OR lower(json_extract(detail, '$.actor')) IN (SELECT value FROM json_each(?4)))"
-            " AND (?5 = '' OR instr(subject, ?5) > 0) ORDER BY seq DESC LIMIT ?3",
-            (before, cluster, limit, to_json(sorted(by)), subject),
+            " AND (?5 = '' OR instr(subject, ?5) > 0) ORDER BY seq DESC LIMIT ?6",
+            (after, before, cluster, names, subject, limit),
         ).fetchall()
-        return tuple(map(recorded, rows))
+        return tuple(map(recorded, rows)), rows[-1][0] if len(rows) == limit and limit else after + 1
 
 
 def pages(connection: Connection, *, after: int = 0, size: int = 5000) -> Iterator[list[tuple[Any, ...]]]:

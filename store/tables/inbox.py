@@ -227,7 +227,9 @@ class Inbox:
             (seq,),
         ).fetchone()
         if row is not None and row[0]:
-            self._connection.execute("UPDATE inbox SET ready = 0 WHERE lane = ? AND state = 'waiting'", row)
+            self._connection.execute(
+                "UPDATE inbox SET ready = 0 WHERE lane = ? AND state != 'done' AND state = 'waiting'", row
+            )
             self._connection.execute(
                 "UPDATE inbox SET ready = 1 WHERE seq = ?"
                 " AND NOT EXISTS (SELECT 1 FROM inbox WHERE lane = ? AND state = 'claimed')",

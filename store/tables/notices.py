@@ -53,6 +53,7 @@ SCHEMA = (
     "CREATE INDEX notice_by_event ON notice (event)",
     "CREATE INDEX notice_by_age ON notice (created_at)",
 )
+RECEIVER_INDEX = ("CREATE INDEX notice_to_receiver ON notice (kind, address, seq) WHERE state = 'pending'",)
 SWEEP_TRIES_MIGRATION = ("ALTER TABLE notice ADD COLUMN sweep_tries INTEGER NOT NULL DEFAULT 0",)
 
 

@@ -166,9 +166,10 @@ class Operations:
         return self._select("WHERE actor = ? ORDER BY created_at DESC, id LIMIT ?", actor, limit)
 
     def latest(self, limit: int = 10, *, cluster: str = "", since: datetime | None = None) -> tuple[Operation, ...]:
+        where, values = ("cluster = ? AND", (cluster,)) if cluster else ("", ())
         return self._select(
-            "WHERE (?1 = '' OR cluster = ?1) AND created_at >= ?2 ORDER BY created_at DESC, id LIMIT ?3",
-            cluster,
+            f"WHERE {where} created_at >= ? ORDER BY created_at DESC, id LIMIT ?",
+            *values,
             to_micros(since) if since else 0,
             limit,
         )

@@ -8,6 +8,7 @@ import pytest
 
 from store.connection import DATABASE_FILE, open_for_reading
 from store.sqlite import sqlite3
+from store.tables import audit
 from store.tables.audit import AuditEntry
 
 THE_REST = "at, actor, action, subject, cluster, operation, outcome, detail, prev, hash"
@@ -89,6 +90,28 @@ def test_latest_pages_back_and_narrows_to_a_cluster(tx, now):
     assert [row.seq for row in tx.audit.latest(3)] == [10, 9, 8]
     assert [row.seq for row in tx.audit.latest(3, before=8)] == [7, 6, 5]
     assert [row.seq for row in tx.audit.latest(2, cluster="dev")] == [9, 7]
+
+
+@pytest.mark.parametrize("more", [{"by": ("grace",)}, {"subject": "shop"}, {"cluster": "dev"}])
+def test_a_filter_finds_what_is_many_pages_back(tx, now, more, monkeypatch):
+    monkeypatch.setattr(audit, "PAGE_ROWS", 4)
+    rare = {"actor": "Grace", "subject": "a-shop-1", "cluster": "dev"}
+    for number in range(1, 31):
+        tx.audit.append(entry(now, f"a{number}", **rare if number in {1, 2, 17} else {}))
+    assert [row.seq for row in tx.audit.latest(5, **more)] == [17, 2, 1]
+    assert [row.seq for row in tx.audit.latest(1, **more)] == [17]
+    assert [row.seq for row in tx.audit.latest(5, before=17, **more)] == [2, 1]
+
+
+def test_one_read_looks_through_a_page_and_says_where_to_continue(tx, now, monkeypatch):
+    monkeypatch.setattr(audit, "PAGE_ROWS", 4)
+    for number in range(1, 11):
+        tx.audit.append(entry(now, f"a{number}"))
+    assert tx.audit.page(5, None, by=("nobody",)) == ((), 7)
+    assert tx.audit.page(5, 7, by=("nobody",)) == ((), 3)
+    assert tx.audit.page(5, 3, by=("nobody",)) == ((), 1)
+    rows, position = tx.audit.page(2, None)
+    assert ([row.seq for row in rows], position) == ([10, 9], 9)
 
 
 def test_what_was_recorded_is_read_back_equal(tx, tmp_path, now):

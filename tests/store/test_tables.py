@@ -103,9 +103,9 @@ def test_a_deadline_of_an_unknown_kind_is_reported_once_and_kept(tx, now):
     tx.deadlines.add(stray)
     tx.deadlines.add(Deadline("mine", now, "k", {}))
     tx.deadlines.add(Deadline("future:2", now + timedelta(days=1), "future", {}))
-    assert tx.deadlines.strays(now, {"k"}) == (stray,)
-    tx.deadlines.told(stray, now)
-    assert tx.deadlines.strays(now, {"k"}) == ()
+    assert tx.deadlines.without_kind(now, {"k"}) == (stray,)
+    tx.deadlines.mark_reported(stray, now)
+    assert tx.deadlines.without_kind(now, {"k"}) == ()
     assert [one.id for one in tx.deadlines.due(now, {"future"})] == ["future:1"]
 
 

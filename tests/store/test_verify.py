@@ -78,7 +78,7 @@ def add(tx, now, count):
 
 def test_an_untouched_record_is_ok(record):
     assert record.verdict() == (ChainFinding.OK, 21, 0)
-    assert str(verify(record.path)) == "ok: 21 rows, 2 signed heads"
+    assert str(verify(record.path)) == "ok: 21 rows, 2 signed checkpoints"
     assert record.verdict(anchors=record.notes) == (ChainFinding.OK, 21, 0)
 
 
@@ -220,11 +220,11 @@ def test_heads_from_outside_need_the_public_key(record):
 
 
 def test_heads_that_cannot_be_checked_do_not_count_as_signed(record):
-    assert str(verify(record.path)) == "ok: 21 rows, 2 signed heads"
+    assert str(verify(record.path)) == "ok: 21 rows, 2 signed checkpoints"
     (record.path / "audit.pub").unlink()
     found = verify(record.path)
     assert (found.anchors, found.unchecked) == (0, 2)
-    assert str(found) == "ok: 21 rows, 0 signed heads; 2 heads not checked: audit.pub is missing"
+    assert str(found) == "ok: 21 rows, 0 signed checkpoints; 2 heads not checked: audit.pub is missing"
 
 
 def test_without_a_file_there_is_no_verdict(tmp_path):
