@@ -90,10 +90,11 @@ class LogReader:
 
     def _cut_tail(self) -> bytes:
         tail = b"".join(self._tail)
-        if self._size <= MAX_TAIL_BYTES:
+        self._tail.clear()
+        start = len(tail) - MAX_TAIL_BYTES
+        if start <= 0:
             return tail
-        kept = tail[-MAX_TAIL_BYTES - 1 :]
-        return kept[kept.find(b"\n") + 1 :] if b"\n" in kept[:-1] else kept[1:]
+        return tail[tail.find(b"\n", start - 1, -1) + 1 or start :]
 
     def _read_lines(self, block: bytes) -> None:
         at = start = end = 0

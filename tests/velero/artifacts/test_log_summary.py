@@ -66,6 +66,11 @@ def test_a_tail_that_ends_exactly_at_the_limit_is_whole(monkeypatch):
     assert read(INFO * 10, 64).bytes_left_out == 0
 
 
+def test_a_tail_without_the_start_of_a_line_is_cut_at_the_limit(monkeypatch):
+    monkeypatch.setattr(log_summary, "MAX_TAIL_BYTES", 100)
+    assert read(INFO + b"x" * 500 + b"\n", 64).tail == b"x" * 99 + b"\n"
+
+
 def test_the_rest_of_a_line_above_the_limit_is_skipped(monkeypatch):
     monkeypatch.setattr(log_summary, "_MAX_LINE_BYTES", 100)
     long = b'level=error msg="' + b"x" * 500 + b" hookPhase=pre" + b'"\n'
@@ -89,7 +94,7 @@ pack = zlib.compressobj(1, wbits=31)
 block = {info!r} * 14_000 + {error!r}
 packed = b"".join([*(pack.compress(block) for _ in range(110)), pack.flush()])
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
-resource.setrlimit(resource.RLIMIT_AS, (used + (24 << 20), used + (24 << 20)))
+resource.setrlimit(resource.RLIMIT_AS, (used + (20 << 20), used + (20 << 20)))
 reader, unpacker = LogReader(), Unpacker(UnpackLimits(ratio=2000), "The log")
 for piece in unpacker.feed(packed):
     reader.feed(piece)
