@@ -71,11 +71,11 @@ class FailedItem:
 
 
 _SETTLED = """DELETE FROM failed_item WHERE
-    (kind = 'command' AND NOT EXISTS (SELECT 1 FROM inbox WHERE seq = CAST(key AS INTEGER) AND state = 'done'))
-    OR (kind = 'event' AND NOT EXISTS (SELECT 1 FROM outbox WHERE id = key))
-    OR (kind = 'timer' AND NOT EXISTS (SELECT 1 FROM deadline WHERE id = key AND done = 0))
-    OR (kind = 'request' AND NOT EXISTS (SELECT 1 FROM hook WHERE operation = key AND settled_at IS NULL))
-    OR (kind = 'operation' AND NOT EXISTS (SELECT 1 FROM operation WHERE id = key AND state NOT IN (
+    (kind = 'command' AND NOT EXISTS (SELECT 1 FROM inbox WHERE seq = CAST(failed_item.key AS INTEGER) AND state = 'done'))
+    OR (kind = 'event' AND NOT EXISTS (SELECT 1 FROM outbox WHERE id = failed_item.key))
+    OR (kind = 'timer' AND NOT EXISTS (SELECT 1 FROM deadline WHERE id = failed_item.key AND done = 0))
+    OR (kind = 'request' AND NOT EXISTS (SELECT 1 FROM hook WHERE operation = failed_item.key AND settled_at IS NULL))
+    OR (kind = 'operation' AND NOT EXISTS (SELECT 1 FROM operation WHERE id = failed_item.key AND state NOT IN (
         'refused', 'rejected', 'expired', 'withdrawn', 'stale', 'succeeded', 'partial', 'failed')))"""
 
 _COLUMNS = "id, kind, key, subject, error_type, error, failed_since, failures, retry_at"

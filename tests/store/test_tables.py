@@ -14,6 +14,7 @@ from domain.operation import State
 from domain.schedule_intent import IntentKind
 from store.tables.deadlines import Deadline
 from store.tables.deliveries import Delivery
+from store.tables.failed_items import ItemKind, Subject
 from store.tables.messages import Message
 from store.tables.observed import Observed
 from store.tables.schedules import ScheduleState, WatchdogMemory
@@ -315,3 +316,14 @@ def test_what_the_loops_ask_for_is_found_by_an_index(tx, what):
     plan = [row[3] for row in tx.connection.execute(f"EXPLAIN QUERY PLAN {asked[0]}")]
     lists = "SCAN json_each"  # of the question's own values
     assert [step for step in plan if step.startswith("SCAN") and "USING" not in step and lists not in step] == []
+
+
+def test_a_command_set_aside_stays_until_it_is_tried_again(tx, now):
+    """Its key is the number of its inbox row, not the key of that row."""
+    tx.inbox.accept("k1", "slack", {}, "", now)
+    (item,) = tx.inbox.next()
+    tx.inbox.finish(item.seq, "failed", now, keep=True)
+    tx.failed_items.add(Subject(ItemKind.COMMAND, str(item.seq), "a command"), ValueError("x"), now)
+    assert tx.failed_items.forget_settled() == 0
+    tx.inbox.reopen(item.seq)
+    assert tx.failed_items.forget_settled() == 1
