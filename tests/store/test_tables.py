@@ -320,7 +320,7 @@ def test_what_the_loops_ask_for_is_found_by_an_index(tx, what):
 
 def test_a_command_set_aside_stays_until_it_is_tried_again(tx, now):
     """Its key is the number of its inbox row, not the key of that row."""
-    tx.inbox.accept("k1", "slack", {}, "", now)
+    tx.inbox.accept("k1", "slack", {"text": "backup get"}, "", now)
     (item,) = tx.inbox.next()
     tx.inbox.finish(item.seq, "failed", now, keep=True)
     tx.failed_items.add(Subject(ItemKind.COMMAND, str(item.seq), "a command"), ValueError("x"), now)
