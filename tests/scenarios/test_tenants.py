@@ -15,7 +15,8 @@ async def shared(house):
     return house
 
 
-async def heard(answer, words=""):
+async def heard(answer, words="ref-"):
+    """The answer itself, not a notification that comes meanwhile: only answers have a reference."""
     return (await answer.reply(words)).full_text
 
 
@@ -125,6 +126,7 @@ async def restored(house, name, backup, **spec):
     body = {"metadata": {"name": name}, "spec": {"backupName": backup, "excludedResources": ["nodes"], **spec}}
     house.prod.objects.create("restores", "velero", body)
     await house.ended("restores", name)
+    await house.quiet()
 
 
 async def test_a_restore_names_its_backup_only_if_the_person_may_see_it(shared):
@@ -152,7 +154,7 @@ async def test_a_foreign_restore_is_answered_as_one_that_does_not_exist(shared, 
     await restored(shared, "r-billing", "billing-1")
     if not source_there:
         shared.prod.objects.delete("backups", "velero", "billing-1")
-    await shared.quiet()
+        await shared.quiet()
     foreign = await heard(await shared.ada.says("/velero " + line.format("r-billing")))
     absent = await heard(await shared.ada.says("/velero " + line.format("r-nothing")))
     assert unreferenced(foreign).replace("r-billing", "r-nothing") == unreferenced(absent)
