@@ -132,6 +132,11 @@ class GuardedConnection(asyncio.Protocol):
             self.transport.abort()
             self.transport = None
 
+    def abort(self) -> None:
+        self._stop_waiting()
+        if self.transport is not None:
+            self.transport.abort()
+
     def _wait(self, seconds: float) -> None:
         self._stop_waiting()
         self._timer = asyncio.get_running_loop().call_later(seconds, self._overdue)
@@ -155,6 +160,7 @@ class ConnectionGuard:
         self._open: dict[GuardedConnection, None] = {}
         self._by_peer: Counter[str] = Counter()
         self._total = 0
+        self._closed = False
 
     @property
     def held(self) -> int:
@@ -166,6 +172,8 @@ class ConnectionGuard:
 
     def admit(self, connection: GuardedConnection) -> None:
         self._open[connection] = None
+        if self._closed:
+            connection.abort()
         if len(self._open) <= self._most:
             return
         peers = Counter(each.peer for each in self._open)
@@ -173,6 +181,12 @@ class ConnectionGuard:
         # `_open` is in the order of opening: this drops the oldest connection of the peer with the most.
         oldest = next((each for each in self._open if not each.serving and peers[each.peer] == crowded), connection)
         oldest.drop("connections")
+
+    def close(self) -> None:
+        """Abort what is still open. A connection that was accepted before the listener closed may arrive later."""
+        self._closed = True
+        for connection in tuple(self._open):
+            connection.abort()
 
     def received(self, connection: GuardedConnection, size: int) -> None:
         self._by_peer[connection.peer] += size

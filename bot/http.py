@@ -226,6 +226,8 @@ class Listener:
         self._server.close()
         await asyncio.sleep(0.02)
         await self._runner.cleanup()
+        self.guard.close()
+        await asyncio.sleep(0)
 
 
 async def listen(

@@ -254,3 +254,17 @@ def _honest(world, port: int) -> int:
     asked = urllib.request.Request(f"http://127.0.0.1:{port}/slack/events", data=content, headers=headers)
     with urllib.request.urlopen(asked, timeout=10) as answer:
         return answer.status
+
+
+async def test_a_connection_that_arrives_while_the_listener_closes_is_aborted():
+    async with asyncio.timeout(5), Served(ConnectionLimits(head_s=60)) as served:
+        make_protocol = served.listener.guard.guarded(asyncio.Protocol)
+        await served.listener.close()
+        loop = asyncio.get_running_loop()
+        late = await loop.create_server(make_protocol, "127.0.0.1", 0)
+        async with late:
+            reader, writer = await asyncio.open_connection(*late.sockets[0].getsockname()[:2])
+            with contextlib.suppress(ConnectionError):
+                assert await reader.read() == b""
+            writer.transport.abort()
+    assert served.listener.guard.held == 0
