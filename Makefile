@@ -29,8 +29,8 @@ format: install
 docs: install  ## regenerate the generated pages
 	@$(BIN)/python -m bot docs --write
 
-test: install
-	@$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+test: install  ## tests wait more than they compute: four workers on two cores
+	@$(BIN)/python -m pytest -n 4 --dist worksteal $(ARGS)
 
 soak: install  ## cut connections after every STEP bytes of every write of every verb (default: every byte)
 	@SOAK=$(or $(STEP),1) $(BIN)/python -m pytest -n 2 --dist worksteal tests/operations/test_cut_connections.py $(ARGS)

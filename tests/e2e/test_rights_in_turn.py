@@ -51,7 +51,7 @@ def named(rule: Json) -> list[str]:
     for kind, verbs in REQUIRED_PERMISSIONS:
         if kind.plural in rule["resources"]:
             gone = ", ".join(verb for verb in verbs if verb in rule["verbs"])
-            where = f" in {NAMESPACE}" if kind.namespaced else ""
+            where = f" in namespace {NAMESPACE}" if kind.namespaced else ""
             lost.append(f"The bot has no permission to {gone} {kind.resource}{where}")
     return sorted(lost)
 
