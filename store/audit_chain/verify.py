@@ -107,6 +107,14 @@ def verify(data_dir: Path, *, anchors: Iterable[str] = (), public: bytes | None 
         connection.close()
 
 
+def _check_indexes(connection: Connection) -> ChainVerdict | None:
+    """Queries read an index without its row, so an index that disagrees with the rows would falsify what they show."""
+    (found,) = connection.execute("PRAGMA integrity_check(audit)").fetchone()
+    if found == "ok":
+        return None
+    return ChainVerdict(ChainFinding.BROKEN, 1, f"an index of the audit log doesn't match its rows: {found}")
+
+
 def _judge(connection: Connection, outside: list[str], public: bytes | None) -> ChainVerdict:
     if public is None and outside:
         raise StoreError(
@@ -128,7 +136,8 @@ def _judge(connection: Connection, outside: list[str], public: bytes | None) -> 
     if walk.error:
         return ChainVerdict(ChainFinding.BROKEN, walk.seq + 1, walk.error)
     return (
-        _check_truncated(walk, claims)
+        _check_indexes(connection)
+        or _check_truncated(walk, claims)
         or _check_last_row(walk, recorded[0])
         or _check_missing(connection, walk, stored, outside)
         or (

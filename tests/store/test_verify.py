@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import shutil
 import sqlite3 as plain
 import time
@@ -241,7 +242,7 @@ def test_a_dropped_table_is_no_quiet_thing(record, table):
 @given(data=st.data())
 def test_a_flipped_byte_in_the_record_is_never_served_silently(record, data, tmp_path_factory):
     content = bytearray((record.path / DATABASE_FILE).read_bytes())
-    places = [at for at in range(len(content) - 13) if content[at : at + 13] == b"backup.create"]
+    places = [found.start() for found in re.finditer(rb"backup\.create", content)]
     at = data.draw(st.sampled_from(places)) + data.draw(st.integers(0, 12))
     content[at] ^= data.draw(st.integers(1, 255))
     copy = tmp_path_factory.mktemp("flipped") / DATABASE_FILE
