@@ -285,7 +285,7 @@ async def test_a_backup_that_velero_dropped_at_its_restart_is_reported_with_the_
     await house.in_phase("backups", "b1", "InProgress")
     await house.prod.velero.stop()
     await house.prod.velero.start()
-    await house.sees("#incidents", "Backup b1 Failed", "Velero was restarted")
+    await house.sees("#incidents", "Backup b1 Failed", "Velero restarted during the run")
 
 
 async def test_a_velero_of_an_older_kind_of_clock_changes_nothing(build):
@@ -303,7 +303,7 @@ async def test_an_unresponsive_velero_is_reported_once_across_restarts_and_so_is
     await house.prod.velero.stop()
     await house.sees("#incidents", "Velero doesn't respond", "prod", deadline=20)
     await house.restart()
-    await house.until(lambda: house.bot.clusters["prod"].board.of("server").condition.value == "unreachable", 20)
+    await house.until(lambda: house.bot.clusters["prod"].board.get("server").condition.value == "unreachable", 20)
     await house.quiet()
     assert len(house.told("#incidents", "Velero doesn't respond")) == 1
     await house.stop()
